@@ -1,0 +1,8 @@
+//! The inner ring: the rules of channels, and the ports through which they reach the world.
+//!
+//! Nothing here names a driver, a web framework, an adapter or a configuration; of tokio it uses
+//! `sync` and `time` alone (`tests/architecture.rs` checks it).
+
+pub mod error;
+pub mod model;
+pub mod ports;

@@ -1,0 +1,25 @@
+//! The nouns of the domain. None carries a serialization derive: each edge has its own twin and converts.
+
+mod app;
+mod channel;
+mod event;
+mod ids;
+mod limits;
+mod member;
+mod secret;
+mod session;
+mod settings;
+mod subscription;
+mod time;
+
+pub use app::{App, AppIdent, IdentError, NewApp, PushCredentials};
+pub use channel::{ChannelKind, ChannelName, NameError, PeerChannel, check_event_name};
+pub use event::{Event, NewEvent, Payload, Position, RESERVED_MEMBERS};
+pub use ids::{Mid, PublishId, SocketId, UserId};
+pub use limits::{AppLimits, Limits};
+pub use member::Member;
+pub use secret::Secret;
+pub use session::{Session, TokenHash};
+pub use settings::{AppSettings, OverCapacity, Webhook, WebhookEvent};
+pub use subscription::{Subscription, SubscriptionFilter};
+pub use time::Timestamp;

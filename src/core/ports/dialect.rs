@@ -1,0 +1,34 @@
+//! How what happens is said to a client.
+
+use bytes::Bytes;
+
+use crate::core::model::{ChannelName, Member, NewEvent, Position};
+
+/// Which dialect a connection speaks; also an index into what is encoded once per dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DialectId {
+    /// The Pushi protocol.
+    Pushi,
+}
+
+impl DialectId {
+    /// How many there are.
+    pub const COUNT: usize = 1;
+}
+
+/// What is told to everybody on a channel, in each dialect's own words.
+#[derive(Debug, Clone, Copy)]
+pub enum Notice<'a> {
+    /// An event was published.
+    Event(&'a NewEvent, Option<Position>),
+    /// A user came to a presence channel.
+    MemberAdded(&'a ChannelName, &'a Member),
+    /// A user left a presence channel.
+    MemberRemoved(&'a ChannelName, &'a Member),
+}
+
+/// Turns a notice into the text of a frame. Pure, and called once per notice and dialect, whatever the number of recipients.
+pub trait Dialect: Send + Sync {
+    /// The text frame's payload, UTF-8; `None` where the dialect does not say this.
+    fn encode(&self, notice: Notice<'_>) -> Option<Bytes>;
+}

@@ -1,0 +1,26 @@
+//! What the core asks of the world, one trait a file.
+//!
+//! A port's documentation states its promises and what it demands of the caller; every sentence is a case of the
+//! contract suite in `tests/contract`, which every adapter passes. Ports that are reached over I/O are
+//! `#[async_trait]` so that they can be `dyn`; none of their calls is made per recipient.
+//!
+//! Every storage call ends within the store time-out that its adapter was built with, also where the server hangs:
+//! then it answers [`StorageError::Unavailable`](super::error::StorageError::Unavailable).
+
+mod app_store;
+mod bus;
+mod clock;
+mod dialect;
+mod event_store;
+mod presence_store;
+mod session_store;
+mod subscription_store;
+
+pub use app_store::{AppStore, CreateApp};
+pub use bus::{Bus, BusMessage, BusSink};
+pub use clock::Clock;
+pub use dialect::{Dialect, DialectId, Notice};
+pub use event_store::{EventStore, Pruning};
+pub use presence_store::{Joined, PresenceStore};
+pub use session_store::SessionStore;
+pub use subscription_store::SubscriptionStore;

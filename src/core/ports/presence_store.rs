@@ -1,0 +1,42 @@
+//! Who is on which presence channel, over all nodes.
+
+use async_trait::async_trait;
+
+use crate::core::error::BusError;
+use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
+
+/// What a join found.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// Every user on the channel, the joining one included, in the order in which they came.
+    pub members: Vec<Member>,
+    /// The state of the channel that `members` shows. Announcements carry the version that they lead to; those up to
+    /// this one are already in `members`.
+    pub version: u64,
+}
+
+/// Who is on which presence channel, over all nodes. A user joins with its first connection and leaves with its last.
+///
+/// A change announces itself over the bus ([`BusMessage::MemberAdded`](super::BusMessage::MemberAdded),
+/// [`BusMessage::MemberRemoved`](super::BusMessage::MemberRemoved)), in the order in which the changes happened and with
+/// growing versions: state and announcement cannot disagree.
+#[async_trait]
+pub trait PresenceStore: Send + Sync {
+    /// Adds a connection of a user. Of two concurrent first connections exactly one announces. A connection that is
+    /// there already gets its data replaced and announces nothing; with several connections of a user the newest
+    /// data counts. `Ok(None)`: the user is new and the channel has `max` members (0: no bound).
+    async fn join(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        socket: SocketId,
+        member: Member,
+        max: u64,
+    ) -> Result<Option<Joined>, BusError>;
+
+    /// Removes a connection of a user; the last one announces. Nothing happens where it is not there.
+    async fn leave(&self, app: &AppIdent, channel: &ChannelName, socket: SocketId, user: &UserId) -> Result<(), BusError>;
+
+    /// Everybody on the channel, in the order in which they came.
+    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Vec<Member>, BusError>;
+}

@@ -1,0 +1,3 @@
+//! Pushi: a self-hosted realtime server.
+
+pub mod core;
