@@ -3,6 +3,10 @@
 //! Nothing here names a driver, a web framework, an adapter or a configuration; of tokio it uses
 //! `sync` and `time` alone (`tests/architecture.rs` checks it).
 
+pub mod auth;
 pub mod error;
+pub mod hub;
+pub mod limit;
 pub mod model;
 pub mod ports;
+pub mod service;

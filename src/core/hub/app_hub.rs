@@ -1,0 +1,246 @@
+//! One app's connections and channels on this node.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use slab::Slab;
+
+use super::connection::{Hold, Place};
+use super::mailbox::{CloseReason, Mailbox, Parcel};
+use super::room::Room;
+use super::roster::SocketInfo;
+use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
+
+/// One app's connections and channels on this node.
+#[derive(Debug)]
+pub struct AppHub {
+    app: RwLock<Arc<App>>,
+    state: Mutex<State>,
+}
+
+/// What must agree.
+#[derive(Debug, Default)]
+struct State {
+    sockets: Slab<Socket>,
+    slots: HashMap<SocketId, usize>,
+    rooms: HashMap<ChannelName, Room>,
+}
+
+#[derive(Debug)]
+struct Socket {
+    mailbox: Arc<Mailbox>,
+    /// Sorted by channel, so that a socket on few channels stays small and one on many is quick.
+    places: Vec<Place>,
+}
+
+impl Socket {
+    fn find(&self, channel: &str) -> Result<usize, usize> {
+        self.places.binary_search_by(|place| place.channel.as_str().cmp(channel))
+    }
+}
+
+impl AppHub {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self { app: RwLock::new(app), state: Mutex::default() }
+    }
+
+    /// The app as it is now.
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app.read())
+    }
+
+    pub(super) fn replace(&self, app: Arc<App>) {
+        *self.app.write() = app;
+    }
+
+    /// A slot for a new connection; `None` where `limit` (0: none) is reached.
+    pub(super) fn enter(&self, mailbox: Arc<Mailbox>, limit: u64) -> Option<usize> {
+        let mut state = self.state.lock();
+        if limit != 0 && state.sockets.len() as u64 >= limit {
+            return None;
+        }
+        let id = mailbox.id();
+        let slot = state.sockets.insert(Socket { mailbox, places: Vec::new() });
+        state.slots.insert(id, slot);
+        Some(slot)
+    }
+
+    /// Removes a connection with all its places; answers those that it held as a member.
+    pub(super) fn exit(&self, slot: usize) -> Vec<Place> {
+        let mut state = self.state.lock();
+        let Some(socket) = state.sockets.try_remove(slot) else { return Vec::new() };
+        state.slots.remove(&socket.mailbox.id());
+        for place in &socket.places {
+            state.vacate(place, &socket.mailbox);
+        }
+        socket.places.into_iter().filter(|place| place.user.is_some()).collect()
+    }
+
+    /// Puts a connection on a channel, or adds `hold` to the place that it has. `member` makes it that user's; answers
+    /// the user that it was before, where that is another one.
+    pub(super) fn join(&self, slot: usize, channel: &ChannelName, hold: Hold, member: Option<&Member>) -> Option<UserId> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let socket = state.sockets.get_mut(slot)?;
+        let room = match state.rooms.get_mut(channel) {
+            Some(room) => room,
+            None => state.rooms.entry(channel.clone()).or_default(),
+        };
+        let index = match socket.find(channel.as_str()) {
+            Ok(index) => index,
+            Err(index) => {
+                if socket.places.is_empty() {
+                    // Most sockets have one channel; doubling would begin at four.
+                    socket.places.reserve_exact(1);
+                }
+                let seat = room.enter(Arc::clone(&socket.mailbox));
+                socket.places.insert(index, Place { channel: channel.clone(), seat, direct: false, alias: false, user: None });
+                index
+            }
+        };
+        let place = socket.places.get_mut(index)?;
+        match hold {
+            Hold::Direct => place.direct = true,
+            Hold::Alias => place.alias = true,
+        }
+        let member = member?;
+        let before = place.user.replace(member.user_id.clone()).filter(|before| *before != member.user_id);
+        if let Some(before) = &before {
+            room.forget(before, &socket.mailbox);
+        }
+        room.identify(&member.user_id, member.peer, &socket.mailbox);
+        before
+    }
+
+    /// Gives up a hold on a channel. The place goes with its last hold, and is answered then; `None`: it stays, or there was none.
+    pub(super) fn leave(&self, slot: usize, channel: &ChannelName, hold: Hold) -> Option<Place> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let socket = state.sockets.get_mut(slot)?;
+        let index = socket.find(channel.as_str()).ok()?;
+        let place = socket.places.get_mut(index)?;
+        match hold {
+            Hold::Direct => place.direct = false,
+            Hold::Alias => place.alias = false,
+        }
+        if place.direct || place.alias {
+            return None;
+        }
+        let place = socket.places.remove(index);
+        let mailbox = Arc::clone(&socket.mailbox);
+        state.vacate(&place, &mailbox);
+        Some(place)
+    }
+
+    /// The place that a connection has on a channel.
+    pub(super) fn place(&self, slot: usize, channel: &str) -> Option<Place> {
+        let state = self.state.lock();
+        let socket = state.sockets.get(slot)?;
+        socket.find(channel).ok().and_then(|index| socket.places.get(index).cloned())
+    }
+
+    pub(super) fn direct_places(&self, slot: usize) -> usize {
+        self.state.lock().sockets.get(slot).map_or(0, |socket| socket.places.iter().filter(|place| place.direct).count())
+    }
+
+    /// A connection's places.
+    pub(super) fn places(&self, slot: usize) -> Vec<Place> {
+        self.state.lock().sockets.get(slot).map_or_else(Vec::new, |socket| socket.places.clone())
+    }
+
+    /// Whether the connection is on a peer channel as one of its users: named, present with `"peer": true`, and not alone.
+    pub(super) fn is_peer(&self, slot: usize, peer: &PeerChannel<'_>) -> bool {
+        let state = self.state.lock();
+        let Some(socket) = state.sockets.get(slot) else { return false };
+        let presence = peer.presence();
+        let user = socket.find(&presence).ok().and_then(|index| socket.places.get(index)).and_then(|place| place.user.as_ref());
+        let Some(user) = user.filter(|user| peer.users().any(|named| named == user.as_str())) else { return false };
+        let Some(room) = state.rooms.get(presence.as_str()) else { return false };
+        room.peer(user.as_str()).is_some() && peer.users().filter(|named| room.peer(named).is_some()).nth(1).is_some()
+    }
+
+    /// Everybody whom something on this channel must reach.
+    pub(super) fn targets(&self, channel: &ChannelName) -> Arc<[Arc<Mailbox>]> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let subscribers = state.rooms.get_mut(channel).map(Room::targets);
+        let peers = PeerChannel::parse(channel.as_str()).map(|peer| state.peers(&peer)).unwrap_or_default();
+        match (subscribers, peers.is_empty()) {
+            (Some(subscribers), true) => subscribers,
+            (None, _) => peers.into(),
+            (Some(subscribers), false) => {
+                let listens = |mailbox: &Mailbox| peers.iter().any(|peer| peer.id() == mailbox.id());
+                let others: Vec<_> = subscribers.iter().filter(|mailbox| !listens(mailbox)).cloned().collect();
+                peers.into_iter().chain(others).collect()
+            }
+        }
+    }
+
+    /// Tells the sockets on a user's personal channel that the user's persistent subscriptions changed.
+    pub(super) fn aliases_changed(&self, user: &UserId) {
+        let channel = ChannelName::personal_of(user);
+        for mailbox in self.targets(&channel).iter() {
+            mailbox.tell(Parcel::AliasesChanged(Box::new(channel.clone())));
+        }
+    }
+
+    pub(super) fn close_all(&self, reason: CloseReason) {
+        for mailbox in self.mailboxes() {
+            mailbox.close(reason);
+        }
+    }
+
+    pub(super) fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
+        self.state.lock().sockets.iter().map(|(_, socket)| Arc::clone(&socket.mailbox)).collect()
+    }
+
+    /// The app's live connections on this node, those with a counter above `after`, at most `limit`, in their order.
+    pub fn sockets(&self, after: Option<SocketId>, limit: usize) -> Vec<SocketInfo> {
+        let state = self.state.lock();
+        let mut ids: Vec<_> = state.slots.iter().filter(|(id, _)| after.is_none_or(|after| **id > after)).collect();
+        ids.sort_unstable();
+        ids.into_iter().take(limit).filter_map(|(id, slot)| Some(SocketInfo::new(*id, &state.sockets.get(*slot)?.places))).collect()
+    }
+
+    /// One live connection.
+    pub fn socket(&self, id: SocketId) -> Option<SocketInfo> {
+        let state = self.state.lock();
+        let slot = *state.slots.get(&id)?;
+        Some(SocketInfo::new(id, &state.sockets.get(slot)?.places))
+    }
+
+    /// How many connections and occupied channels there are.
+    pub fn counts(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        (state.sockets.len(), state.rooms.len())
+    }
+
+    /// Subscribers of a channel on this node.
+    pub fn subscribers(&self, channel: &ChannelName) -> usize {
+        self.state.lock().rooms.get(channel).map_or(0, Room::len)
+    }
+}
+
+impl State {
+    fn vacate(&mut self, place: &Place, mailbox: &Mailbox) {
+        let Some(room) = self.rooms.get_mut(&place.channel) else { return };
+        if let Some(user) = &place.user {
+            room.forget(user, mailbox);
+        }
+        room.leave(place.seat);
+        if room.is_empty() {
+            self.rooms.remove(&place.channel);
+        }
+    }
+
+    /// The connections that are on a peer channel by being on its presence channel.
+    fn peers(&self, peer: &PeerChannel<'_>) -> Vec<Arc<Mailbox>> {
+        let Some(room) = self.rooms.get(peer.presence().as_str()) else { return Vec::new() };
+        let present: Vec<_> = peer.users().filter_map(|user| room.peer(user)).collect();
+        if present.len() < 2 {
+            return Vec::new();
+        }
+        present.into_iter().flat_map(|local| local.mailboxes.iter().cloned()).collect()
+    }
+}

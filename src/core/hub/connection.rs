@@ -1,0 +1,134 @@
+//! One connection's hold on the hub.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
+
+use super::app_hub::AppHub;
+use super::mailbox::{CloseReason, Mailbox, Parcel};
+use super::{NodePlace, SocketInfo};
+use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
+
+/// Why a connection is on a channel. It is left when every hold has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// The client subscribed to it.
+    Direct,
+    /// The user of a personal channel that the connection is on follows it.
+    Alias,
+}
+
+/// A connection's place on a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The channel.
+    pub channel: ChannelName,
+    pub(super) seat: usize,
+    /// The client subscribed to it.
+    pub direct: bool,
+    /// It is held by a personal channel.
+    pub alias: bool,
+    /// The user that the connection is there as, on a presence channel.
+    pub user: Option<UserId>,
+}
+
+/// One connection's hold on the hub, owned by the connection's task. Dropping it leaves everything locally; what it held
+/// as a member must be given up first ([`Connection::disconnect`]).
+pub struct Connection {
+    _node: NodePlace,
+    hub: Arc<AppHub>,
+    slot: usize,
+    mailbox: Arc<Mailbox>,
+    /// The personal channels that it is on, with what each holds.
+    aliases: Mutex<Vec<(ChannelName, Vec<ChannelName>)>>,
+}
+
+impl Connection {
+    pub(super) fn new(node: NodePlace, hub: Arc<AppHub>, slot: usize, mailbox: Arc<Mailbox>) -> Self {
+        Self { _node: node, hub, slot, mailbox, aliases: Mutex::default() }
+    }
+
+    /// The connection's id.
+    pub fn id(&self) -> SocketId {
+        self.mailbox.id()
+    }
+
+    /// The app as it is now.
+    pub fn app(&self) -> Arc<App> {
+        self.hub.app()
+    }
+
+    /// Where this connection's frames wait.
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// See [`Mailbox::poll_take`].
+    pub fn poll_take(&self, cx: &mut Context<'_>, taken: &mut Vec<Parcel>) -> Poll<Option<CloseReason>> {
+        self.mailbox.poll_take(cx, taken)
+    }
+
+    /// Goes on a channel, or adds a hold; see [`Place`]. Answers the user that the place was another's before.
+    pub fn join(&self, channel: &ChannelName, hold: Hold, member: Option<&Member>) -> Option<UserId> {
+        self.hub.join(self.slot, channel, hold, member)
+    }
+
+    /// Gives up a hold; answers the place where it was the last one.
+    pub fn leave(&self, channel: &ChannelName, hold: Hold) -> Option<Place> {
+        self.hub.leave(self.slot, channel, hold)
+    }
+
+    /// The place on a channel, where there is one.
+    pub fn place(&self, channel: &ChannelName) -> Option<Place> {
+        self.hub.place(self.slot, channel.as_str())
+    }
+
+    /// How many channels its client subscribed to.
+    pub fn direct_places(&self) -> usize {
+        self.hub.direct_places(self.slot)
+    }
+
+    /// The channels that a personal channel holds.
+    pub fn aliases(&self, personal: &ChannelName) -> Vec<ChannelName> {
+        let aliases = self.aliases.lock();
+        aliases.iter().find(|(holder, _)| holder == personal).map_or_else(Vec::new, |(_, held)| held.clone())
+    }
+
+    /// Notes what a personal channel holds from now on; answers those that no personal channel holds any more.
+    pub fn set_aliases(&self, personal: &ChannelName, held: &[ChannelName]) -> Vec<ChannelName> {
+        let mut aliases = self.aliases.lock();
+        let before = aliases.iter().position(|(holder, _)| holder == personal).map(|index| aliases.swap_remove(index).1);
+        if !held.is_empty() {
+            aliases.push((personal.clone(), held.to_vec()));
+        }
+        let holds = |channel: &ChannelName| aliases.iter().any(|(_, held)| held.contains(channel));
+        before.unwrap_or_default().into_iter().filter(|channel| !holds(channel)).collect()
+    }
+
+    /// Every place, in the order of the channels' names.
+    pub fn places(&self) -> Vec<Place> {
+        self.hub.places(self.slot)
+    }
+
+    /// Whether what is published on the channel reaches this connection, so that it may publish there and ask of it.
+    pub fn is_on(&self, channel: &ChannelName) -> bool {
+        self.place(channel).is_some() || PeerChannel::parse(channel.as_str()).is_some_and(|peer| self.hub.is_peer(self.slot, &peer))
+    }
+
+    /// Leaves every channel at once; answers the places that were held as a member.
+    pub fn disconnect(&self) -> Vec<Place> {
+        self.hub.exit(self.slot)
+    }
+
+    /// Itself, as others see it.
+    pub fn info(&self) -> SocketInfo {
+        SocketInfo::new(self.id(), &self.places())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.hub.exit(self.slot);
+    }
+}

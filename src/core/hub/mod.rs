@@ -1,0 +1,166 @@
+//! Who is connected and on what; fan-out; mailboxes.
+//!
+//! Synchronous and without I/O. What must agree (connections, channels and local presence of one app) sits under
+//! one lock, held neither across an await nor across a fan-out.
+
+mod app_hub;
+mod connection;
+mod delivery;
+mod mailbox;
+mod room;
+mod roster;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+pub use app_hub::AppHub;
+pub use connection::{Connection, Hold, Place};
+pub use delivery::{Content, Delivery, Dialects};
+pub use mailbox::{CloseReason, Mailbox, Outcome, Parcel, Receipt};
+pub use roster::SocketInfo;
+
+use crate::core::model::{App, AppIdent, SocketId};
+use crate::core::ports::{BusMessage, BusSink, DialectId};
+
+/// Everybody who is connected to this node.
+pub struct Hub {
+    process: u64,
+    counter: AtomicU64,
+    connections: AtomicU64,
+    dialects: Dialects,
+    apps: RwLock<HashMap<AppIdent, Arc<AppHub>>>,
+}
+
+/// No further connection fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// The node has its limit.
+    Node,
+    /// The app has its limit.
+    App,
+}
+
+impl Hub {
+    /// An empty hub. `process` is the random part of this process's socket ids.
+    pub fn new(process: u64, dialects: Dialects) -> Self {
+        Self { process, counter: AtomicU64::new(0), connections: AtomicU64::new(0), dialects, apps: RwLock::default() }
+    }
+
+    /// Connections of this node, over all apps.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Takes a connection in. `node_limit` and `app_limit` are numbers of connections (0: none), `pending_bytes` bounds
+    /// its mailbox. It is gone when the [`Connection`] is dropped.
+    pub fn connect(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        dialect: DialectId,
+        (node_limit, app_limit): (u64, u64),
+        pending_bytes: u64,
+    ) -> Result<Connection, Full> {
+        let count = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        // Given back by the guard's drop on every way out that does not hand it on.
+        let place = NodePlace(Arc::clone(self));
+        if node_limit != 0 && count > node_limit {
+            return Err(Full::Node);
+        }
+        let id = SocketId { process: self.process, counter: self.counter.fetch_add(1, Ordering::Relaxed) + 1 };
+        let mailbox = Arc::new(Mailbox::new(id, dialect, pending_bytes));
+        let app_hub = self.app_hub(app);
+        let slot = app_hub.enter(Arc::clone(&mailbox), app_limit).ok_or(Full::App)?;
+        Ok(Connection::new(place, app_hub, slot, mailbox))
+    }
+
+    fn app_hub(&self, app: &Arc<App>) -> Arc<AppHub> {
+        if let Some(found) = self.apps.read().get(&app.ident) {
+            return Arc::clone(found);
+        }
+        let mut apps = self.apps.write();
+        Arc::clone(apps.entry(app.ident.clone()).or_insert_with(|| Arc::new(AppHub::new(Arc::clone(app)))))
+    }
+
+    /// One app's part, where anybody of it was connected since the start.
+    pub fn app(&self, ident: &AppIdent) -> Option<Arc<AppHub>> {
+        self.apps.read().get(ident).cloned()
+    }
+
+    /// Tells the app's connections what the app is now; `None`: it is gone. A disabled or deleted app's are closed.
+    pub fn app_changed(&self, ident: &AppIdent, app: Option<&Arc<App>>) {
+        let Some(hub) = self.app(ident) else { return };
+        match app {
+            Some(app) => {
+                hub.replace(Arc::clone(app));
+                if !app.settings.enabled {
+                    hub.close_all(CloseReason::AppDisabled);
+                }
+            }
+            None => {
+                hub.close_all(CloseReason::AppDeleted);
+                self.apps.write().remove(ident);
+            }
+        }
+    }
+
+    /// Every connection of the node, for a shutdown that closes them at a pace.
+    pub fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
+        let apps: Vec<_> = self.apps.read().values().cloned().collect();
+        apps.iter().flat_map(|app| app.mailboxes()).collect()
+    }
+
+    /// Puts a delivery into the mailboxes.
+    fn fan_out(&self, targets: &[Arc<Mailbox>], content: Content, except: Option<SocketId>) {
+        if targets.is_empty() {
+            return;
+        }
+        let delivery = Arc::new(Delivery::new(content));
+        for mailbox in targets {
+            if Some(mailbox.id()) != except {
+                delivery.encode(mailbox.dialect(), &self.dialects);
+                mailbox.deliver(&delivery);
+            }
+        }
+    }
+}
+
+impl BusSink for Hub {
+    fn deliver(&self, message: BusMessage) {
+        match message {
+            BusMessage::Event { event, position, except } => {
+                let Some(app) = self.app(&event.app) else { return };
+                let targets = app.targets(&event.channel);
+                self.fan_out(&targets, Content::Event(event, position), except);
+            }
+            BusMessage::MemberAdded { app, channel, member, socket, version } => {
+                let Some(app) = self.app(&app) else { return };
+                let targets = app.targets(&channel);
+                self.fan_out(&targets, Content::MemberAdded(channel, member, version), Some(socket));
+            }
+            BusMessage::MemberRemoved { app, channel, member, socket, version } => {
+                let Some(app) = self.app(&app) else { return };
+                let targets = app.targets(&channel);
+                self.fan_out(&targets, Content::MemberRemoved(channel, member, version), Some(socket));
+            }
+            BusMessage::SubscriptionsChanged { app, user } => {
+                if let Some(app) = self.app(&app) {
+                    app.aliases_changed(&user);
+                }
+            }
+            // The service keeps these; it hears them before the hub.
+            BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) => {}
+        }
+    }
+}
+
+/// A connection's share of the node's limit; given back when dropped.
+pub(super) struct NodePlace(Arc<Hub>);
+
+impl Drop for NodePlace {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

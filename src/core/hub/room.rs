@@ -1,0 +1,87 @@
+//! One channel's local subscribers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use super::mailbox::Mailbox;
+use crate::core::model::UserId;
+
+/// One channel's local subscribers.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    members: Slab<Arc<Mailbox>>,
+    /// What a fan-out goes over; rebuilt only where somebody came or went since.
+    snapshot: Option<Arc<[Arc<Mailbox>]>>,
+    /// Of a presence channel: who is here with which connections.
+    users: Option<Box<Users>>,
+}
+
+/// Boxed in its room, since most channels have no users.
+#[derive(Debug, Default)]
+struct Users(HashMap<UserId, LocalUser>);
+
+/// A user's local connections on a presence channel.
+#[derive(Debug)]
+pub(super) struct LocalUser {
+    /// Whether the newest channel data says `"peer": true`.
+    pub peer: bool,
+    /// The connections.
+    pub mailboxes: Vec<Arc<Mailbox>>,
+}
+
+impl Room {
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Takes a subscriber in; answers the slot to leave with.
+    pub fn enter(&mut self, mailbox: Arc<Mailbox>) -> usize {
+        self.snapshot = None;
+        self.members.insert(mailbox)
+    }
+
+    pub fn leave(&mut self, slot: usize) {
+        self.snapshot = None;
+        self.members.try_remove(slot);
+    }
+
+    /// Everybody here, as they are now.
+    pub fn targets(&mut self) -> Arc<[Arc<Mailbox>]> {
+        let members = &self.members;
+        Arc::clone(self.snapshot.get_or_insert_with(|| members.iter().map(|(_, mailbox)| Arc::clone(mailbox)).collect()))
+    }
+
+    /// Notes that a connection is here as a user; again with other data replaces it.
+    pub fn identify(&mut self, user: &UserId, peer: bool, mailbox: &Arc<Mailbox>) {
+        let users = self.users.get_or_insert_default();
+        let local = users.0.entry(user.clone()).or_insert_with(|| LocalUser { peer, mailboxes: Vec::with_capacity(1) });
+        local.peer = peer;
+        if !local.mailboxes.iter().any(|known| known.id() == mailbox.id()) {
+            local.mailboxes.push(Arc::clone(mailbox));
+        }
+    }
+
+    pub fn forget(&mut self, user: &UserId, mailbox: &Mailbox) {
+        let Some(users) = &mut self.users else { return };
+        if let Some(local) = users.0.get_mut(user) {
+            local.mailboxes.retain(|known| known.id() != mailbox.id());
+            if local.mailboxes.is_empty() {
+                users.0.remove(user);
+            }
+        }
+        if users.0.is_empty() {
+            self.users = None;
+        }
+    }
+
+    /// A user who is here with `"peer": true`.
+    pub fn peer(&self, user: &str) -> Option<&LocalUser> {
+        self.users.as_ref()?.0.get(user).filter(|local| local.peer)
+    }
+}

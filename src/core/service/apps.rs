@@ -1,0 +1,144 @@
+//! Administration of apps.
+
+use std::sync::Arc;
+
+use super::Service;
+use crate::core::auth::{self, RandomError};
+use crate::core::error::StorageError;
+use crate::core::model::{App, AppIdent, NewApp, Secret, Timestamp};
+use crate::core::ports::{BusMessage, CreateApp};
+
+/// Why an app was not created, changed or deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// There is no such app.
+    #[error("there is no such app")]
+    NotFound,
+    /// Another app has the same `ident` or `key`.
+    #[error("another app has the same {0}")]
+    Taken(&'static str),
+    /// The name is empty or longer than 200 characters.
+    #[error("name must have 1 to 200 characters")]
+    Name,
+    /// The store is away.
+    #[error("the store is unavailable: try again later")]
+    Storage(#[source] StorageError),
+    /// No random numbers for a key or secret.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+}
+
+impl From<StorageError> for AppError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound => Self::NotFound,
+            StorageError::Conflict(what) => Self::Taken(what),
+            other => Self::Storage(other),
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), AppError> {
+    let fits = !name.trim().is_empty() && name.chars().count() <= 200 && !name.contains('\0');
+    if fits { Ok(()) } else { Err(AppError::Name) }
+}
+
+impl Service {
+    /// Creates an app; key, secret and ident are made up where they are not given (32 random bytes, in hex).
+    pub async fn create_app(&self, new: NewApp) -> Result<Arc<App>, AppError> {
+        check_name(&new.name)?;
+        let made = |given: Option<String>| given.map_or_else(auth::random_hex::<32>, Ok);
+        let create = CreateApp {
+            ident: match new.ident {
+                Some(ident) => ident,
+                None => AppIdent::trusted(&auth::random_hex::<32>()?),
+            },
+            name: new.name,
+            description: new.description,
+            key: made(new.key)?,
+            secret: match new.secret {
+                Some(secret) => secret,
+                None => Secret::new(auth::random_hex::<32>()?),
+            },
+            push: new.push,
+            settings: new.settings,
+            now: self.ports.clock.now(),
+        };
+        let app = self.learn(self.ports.apps.create(create).await?);
+        self.tell_changed(&app.ident).await;
+        Ok(app)
+    }
+
+    /// The app as the store has it now.
+    pub async fn app(&self, ident: &AppIdent) -> Result<Arc<App>, AppError> {
+        self.fresh_app(ident).await?.ok_or(AppError::NotFound)
+    }
+
+    /// Apps in the order of their `id`, those above `after`, at most `limit`.
+    pub async fn apps(&self, after: u64, limit: usize) -> Result<Vec<App>, AppError> {
+        Ok(self.ports.apps.list(after, limit).await?)
+    }
+
+    /// Changes an app: `change` is applied to what the store has, again where somebody else was quicker. What identifies the
+    /// app (`id`, `ident`, `key`, `secret`, `created`) is not changed by it.
+    pub async fn update_app<E>(&self, ident: &AppIdent, change: &(dyn Fn(&mut App) -> Result<(), E> + Sync)) -> Result<Arc<App>, E>
+    where
+        E: From<AppError> + Send,
+    {
+        loop {
+            let seen = self.ports.apps.by_ident(ident).await.map_err(AppError::from)?.ok_or(AppError::NotFound)?;
+            let mut app = seen.clone();
+            change(&mut app)?;
+            check_name(&app.name)?;
+            app.id = seen.id;
+            app.ident = seen.ident.clone();
+            app.key = seen.key.clone();
+            app.secret = seen.secret.clone();
+            app.created = seen.created;
+            if let Some(app) = self.replace_app(app, &seen).await? {
+                return Ok(app);
+            }
+        }
+    }
+
+    /// Gives an app a new secret; the one before stays valid until it is dropped.
+    pub async fn rotate_secret(&self, ident: &AppIdent) -> Result<Arc<App>, AppError> {
+        loop {
+            let seen = self.ports.apps.by_ident(ident).await?.ok_or(AppError::NotFound)?;
+            let mut app = seen.clone();
+            app.previous_secret = Some(seen.secret.clone());
+            app.secret = Secret::new(auth::random_hex::<32>()?);
+            if let Some(app) = self.replace_app(app, &seen).await? {
+                return Ok(app);
+            }
+        }
+    }
+
+    /// `None`: somebody else was quicker.
+    async fn replace_app(&self, mut app: App, seen: &App) -> Result<Option<Arc<App>>, AppError> {
+        let after_seen = Timestamp::from_micros(seen.modified.micros().saturating_add(1));
+        app.modified = self.ports.clock.now().max(after_seen);
+        match self.ports.apps.update(&app, seen.modified).await {
+            Ok(()) => {
+                let app = self.learn(app);
+                self.tell_changed(&app.ident).await;
+                Ok(Some(app))
+            }
+            Err(StorageError::Conflict(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes an app with everything that belongs to it; its connections are closed.
+    pub async fn delete_app(&self, ident: &AppIdent) -> Result<(), AppError> {
+        self.ports.apps.delete(ident).await?;
+        self.unlearn(ident);
+        self.tell_changed(ident).await;
+        Ok(())
+    }
+
+    async fn tell_changed(&self, ident: &AppIdent) {
+        // A node that does not hear this follows by itself within a second.
+        let _ = self.ports.bus.publish(BusMessage::AppChanged(ident.clone())).await;
+    }
+}

@@ -1,0 +1,129 @@
+//! Who may connect.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::Service;
+use crate::core::error::StorageError;
+use crate::core::hub::{Connection, Full};
+use crate::core::limit::TokenBucket;
+use crate::core::model::{App, OverCapacity, Timestamp};
+use crate::core::ports::DialectId;
+
+/// What is known of somebody who connects.
+#[derive(Debug, Clone, Copy)]
+pub struct Connecting<'a> {
+    /// The app's public key, as given.
+    pub key: &'a str,
+    /// The page's origin, where a browser says it.
+    pub origin: Option<&'a str>,
+    /// Whether the connection is encrypted, up to here or to a trusted proxy.
+    pub secure: bool,
+    /// What the client speaks.
+    pub dialect: DialectId,
+}
+
+/// Why somebody may not connect. The connection is closed with [`ConnectError::code`].
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The app takes encrypted connections only.
+    #[error("this app takes TLS connections only: use wss://")]
+    TlsOnly,
+    /// No app has this key.
+    #[error("no app has this key: check the app key in the address")]
+    NoApp,
+    /// The app was disabled.
+    #[error("the app is disabled: ask the administrator")]
+    Disabled,
+    /// The origin is not among those allowed.
+    #[error("connections from this origin are not allowed: ask the administrator to add it")]
+    Origin,
+    /// The app has as many connections as it may.
+    #[error("the app has reached its limit of connections (max_connections)")]
+    AppFull(OverCapacity),
+    /// The node has as many connections as it may.
+    #[error("the server has reached its limit of connections (PUSHI_MAX_CONNECTIONS): try again later")]
+    NodeFull,
+    /// The node takes no more new connections in this second.
+    #[error("too many connections at once (PUSHI_MAX_CONNECTS_PER_SECOND): try again in a moment")]
+    Admission,
+    /// The store is away, and the app is not known here.
+    #[error("the server cannot look the app up now: try again later")]
+    Storage(#[from] StorageError),
+}
+
+impl ConnectError {
+    /// The code that the connection is closed with.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::TlsOnly => 4000,
+            Self::NoApp => 4001,
+            Self::Disabled => 4003,
+            Self::Origin => 4009,
+            Self::AppFull(over) => over.code(),
+            Self::NodeFull | Self::Admission | Self::Storage(_) => 4100,
+        }
+    }
+}
+
+/// How many new connections a second the node takes.
+pub(super) struct Admission {
+    per_second: u64,
+    bucket: Mutex<TokenBucket>,
+}
+
+impl Admission {
+    pub fn new(per_second: u64, now: Timestamp) -> Self {
+        Self { per_second, bucket: Mutex::new(TokenBucket::new(per_second, now)) }
+    }
+
+    fn admits(&self, now: Timestamp) -> bool {
+        self.per_second == 0 || self.bucket.lock().take(self.per_second, now)
+    }
+}
+
+impl Service {
+    /// Takes a connection in.
+    pub async fn connect(&self, connecting: Connecting<'_>) -> Result<Connection, ConnectError> {
+        if !self.admission.admits(self.ports.clock.now()) {
+            return Err(ConnectError::Admission);
+        }
+        let app = self.app_by_key(connecting.key).await?.ok_or(ConnectError::NoApp)?;
+        self.check(&app, connecting)?;
+        let limits = &self.rules.limits;
+        let app_limit = app.settings.limits.max_connections.unwrap_or(0);
+        self.hub.connect(&app, connecting.dialect, (limits.connections, app_limit), limits.pending_bytes).map_err(|full| match full {
+            Full::Node => ConnectError::NodeFull,
+            Full::App => ConnectError::AppFull(app.settings.over_capacity),
+        })
+    }
+
+    fn check(&self, app: &Arc<App>, connecting: Connecting<'_>) -> Result<(), ConnectError> {
+        if !app.settings.enabled {
+            return Err(ConnectError::Disabled);
+        }
+        if app.settings.tls_only && !connecting.secure {
+            return Err(ConnectError::TlsOnly);
+        }
+        // Only browsers say an origin, and only they need to be kept from saying another site's.
+        if let Some(origin) = connecting.origin {
+            let allows =
+                |list: &[String]| list.is_empty() || list.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin));
+            if !allows(&self.rules.allowed_origins) || !allows(&app.settings.allowed_origins) {
+                return Err(ConnectError::Origin);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up everything that a connection holds. It is over for the others when this returns.
+    pub async fn disconnect(&self, connection: &Connection) {
+        let app = connection.app();
+        for place in connection.disconnect() {
+            if let Some(user) = &place.user {
+                self.leave_presence(&app, &place.channel, connection.id(), user).await;
+            }
+        }
+    }
+}

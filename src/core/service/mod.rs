@@ -1,0 +1,135 @@
+//! The use cases, one verb a file. Edges call these; these call the ports and the hub.
+
+mod apps;
+mod connect;
+mod health;
+mod history;
+mod personal;
+mod publish;
+mod registry;
+mod retention;
+mod sessions;
+mod subscribe;
+mod subscriptions;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use apps::AppError;
+pub use connect::{ConnectError, Connecting};
+pub use health::Health;
+pub use history::{HistoryError, Replay, Since};
+pub use publish::{ClientPublish, PublishError, Publishing};
+pub use sessions::{LoginError, Token};
+pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
+pub use subscriptions::SubscriptionError;
+
+use super::auth::{self, RandomError};
+use super::hub::Hub;
+use super::model::{Limits, Mid, PublishId};
+use super::ports::{AppStore, Bus, BusMessage, BusSink, Clock, EventStore, PresenceStore, SessionStore, SubscriptionStore};
+use registry::Registry;
+use sessions::KnownSessions;
+use writer::Writer;
+
+/// The ports that the use cases stand on.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where apps are kept.
+    pub apps: Arc<dyn AppStore>,
+    /// Where events are kept.
+    pub events: Arc<dyn EventStore>,
+    /// Where persistent subscriptions are kept.
+    pub subscriptions: Arc<dyn SubscriptionStore>,
+    /// Where sessions are kept.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Who is on which presence channel.
+    pub presence: Arc<dyn PresenceStore>,
+    /// How nodes hear of each other.
+    pub bus: Arc<dyn Bus>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What the use cases go by, as configured.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// What bounds a client.
+    pub limits: Limits,
+    /// How long a session token is good.
+    pub session_ttl: Duration,
+    /// Browsers' origins that may connect to any app; empty means any.
+    pub allowed_origins: Vec<String>,
+    /// How long events are kept; `None`: for ever.
+    pub retention: Option<Duration>,
+    /// How many events a channel keeps; `None`: all.
+    pub retention_events: Option<u64>,
+}
+
+/// The use cases.
+pub struct Service {
+    ports: Ports,
+    rules: Rules,
+    hub: Arc<Hub>,
+    registry: Registry,
+    sessions: KnownSessions,
+    writer: Writer,
+    admission: connect::Admission,
+    /// Random part of this process's event ids.
+    process: String,
+    counter: AtomicU64,
+}
+
+impl Service {
+    /// Puts the use cases together. Fails where the operating system gives no random numbers.
+    pub fn new(ports: Ports, rules: Rules, hub: Arc<Hub>) -> Result<Self, RandomError> {
+        let admission = connect::Admission::new(rules.limits.connects_per_second, ports.clock.now());
+        Ok(Self {
+            ports,
+            rules,
+            hub,
+            registry: Registry::default(),
+            sessions: KnownSessions::default(),
+            writer: Writer::default(),
+            admission,
+            process: auth::random_hex::<8>()?,
+            counter: AtomicU64::new(0),
+        })
+    }
+
+    /// Who is connected.
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// What the use cases go by.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// A new event id: the process's random number and a count, 32 hex digits.
+    fn new_mid(&self) -> Mid {
+        Mid(self.unique().into())
+    }
+
+    /// A new id for the copies of one publish.
+    fn new_publish_id(&self) -> PublishId {
+        PublishId(self.unique().into())
+    }
+
+    fn unique(&self) -> String {
+        format!("{}{:016x}", self.process, self.counter.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl BusSink for Service {
+    fn deliver(&self, message: BusMessage) {
+        match message {
+            BusMessage::AppChanged(_) => self.registry.changed(),
+            BusMessage::SessionEnded(hash) => self.sessions.forget(&hash),
+            other => self.hub.deliver(other),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Publishing, by a back end or by a connected client.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::Service;
+use super::writer::{Answer, Entry};
+use crate::core::auth;
+use crate::core::error::StorageError;
+use crate::core::hub::Connection;
+use crate::core::model::{App, ChannelName, Mid, NewEvent, Payload, Timestamp};
+use crate::core::ports::BusMessage;
+
+/// How long an idempotency key is kept, in microseconds: 24 hours. It is forgotten after one to two of these.
+const KEY_KEPT: i64 = 24 * 3600 * 1_000_000;
+
+/// What a back end publishes; the edge has checked its names.
+#[derive(Debug, Clone)]
+pub struct Publishing {
+    /// The channels, at least one, none twice.
+    pub channels: Vec<ChannelName>,
+    /// What it says.
+    pub payload: Payload,
+    /// Whether it is stored.
+    pub persist: bool,
+    /// The caller's name for this publish: the same again stores nothing twice.
+    pub idempotency_key: Option<String>,
+}
+
+/// What a connected client publishes; the edge has checked its names.
+#[derive(Debug, Clone)]
+pub struct ClientPublish {
+    /// The channel.
+    pub channel: ChannelName,
+    /// What it says.
+    pub payload: Payload,
+    /// Whether it is stored.
+    pub persist: bool,
+    /// Whether the sender gets it too.
+    pub echo: bool,
+    /// What the client calls it.
+    pub reference: Option<String>,
+    /// Whether an earlier publish of the socket on this channel has not left the append queue.
+    pub behind: bool,
+}
+
+/// Why something was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The socket is not on the channel.
+    #[error("the socket is not on the channel: subscribe to it first")]
+    NotOnChannel,
+    /// The app does not let its sockets publish.
+    #[error("this app does not let sockets publish: publish through the REST API, or set client_publish")]
+    ClientPublishOff,
+    /// The store is away: perhaps stored.
+    #[error("the event was not stored, or is not known to be: the store is unavailable, try again later")]
+    Storage(#[source] StorageError),
+}
+
+impl Service {
+    /// Publishes for a back end. Returns once it is stored (where it is to be) and handed to the subscribers.
+    pub async fn publish(&self, app: &App, publishing: Publishing) -> Result<(), PublishError> {
+        let timestamp = self.ports.clock.now();
+        let publish = (publishing.channels.len() > 1).then(|| self.new_publish_id());
+        let event = |channel: &ChannelName, mid: Mid| {
+            Arc::new(NewEvent {
+                app: app.ident.clone(),
+                mid,
+                channel: channel.clone(),
+                owner_id: None,
+                timestamp,
+                publish: publish.clone(),
+                payload: publishing.payload.clone(),
+            })
+        };
+        if !publishing.persist {
+            for channel in &publishing.channels {
+                self.release(event(channel, self.new_mid()), None, None).await;
+            }
+            return Ok(());
+        }
+        let key = publishing.idempotency_key.as_deref();
+        if let Some(key) = key {
+            // The day before's: a key is kept for a whole day, whenever in a day it was used.
+            let mids: Vec<Mid> = publishing.channels.iter().map(|channel| self.keyed_mid(app, key, channel, timestamp, 1)).collect();
+            let stored = self.ports.events.positions(&app.ident, &mids).await.map_err(PublishError::Storage)?;
+            if stored.iter().all(Option::is_some) {
+                return Ok(());
+            }
+        }
+        let mid = |channel: &ChannelName| match key {
+            Some(key) => self.keyed_mid(app, key, channel, timestamp, 0),
+            None => self.new_mid(),
+        };
+        let events = publishing.channels.iter().map(|channel| event(channel, mid(channel))).collect();
+        let (sender, receiver) = oneshot::channel();
+        let entry = Entry { events, except: None, persist: true, repeatable: key.is_some(), answer: Answer::Request(sender) };
+        if self.writer.enter(entry).is_err() {
+            return Err(PublishError::Storage(StorageError::unavailable("too many publishes wait for the store")));
+        }
+        match receiver.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(PublishError::Storage(error)),
+            Err(_) => Err(PublishError::Storage(StorageError::unavailable("the server is stopping"))),
+        }
+    }
+
+    /// The `mid` of an idempotent publish in the window of `timestamp`, or `before` windows earlier.
+    fn keyed_mid(&self, app: &App, key: &str, channel: &ChannelName, timestamp: Timestamp, before: i64) -> Mid {
+        let window = (timestamp.micros() / KEY_KEPT - before).to_string();
+        auth::derived_mid(&[app.ident.as_str(), key, channel.as_str(), &window])
+    }
+
+    /// Publishes for a connected client. `Ok(true)`: it went into the append queue, and a
+    /// [`Receipt`](crate::core::hub::Receipt) follows in the mailbox; the session does not wait for it.
+    pub async fn publish_from(&self, connection: &Connection, publish: ClientPublish) -> Result<bool, PublishError> {
+        let app = connection.app();
+        if !connection.is_on(&publish.channel) {
+            return Err(PublishError::NotOnChannel);
+        }
+        if !app.settings.client_publish {
+            return Err(PublishError::ClientPublishOff);
+        }
+        let event = Arc::new(NewEvent {
+            app: app.ident.clone(),
+            mid: self.new_mid(),
+            channel: publish.channel,
+            owner_id: Some(connection.id().to_string().into()),
+            timestamp: self.ports.clock.now(),
+            publish: None,
+            payload: publish.payload,
+        });
+        let except = (!publish.echo).then(|| connection.id());
+        if !publish.persist && !publish.behind {
+            let _ = self.ports.bus.publish(BusMessage::Event { event, position: None, except }).await;
+            return Ok(false);
+        }
+        let answer = Answer::Socket { mailbox: Arc::clone(connection.mailbox()), reference: publish.reference };
+        let entry = Entry { events: vec![event], except, persist: publish.persist, repeatable: false, answer };
+        match self.writer.enter(entry) {
+            Ok(()) => Ok(true),
+            Err(_) => Err(PublishError::Storage(StorageError::unavailable("too many publishes wait for the store"))),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The apps that this node knows, so that nobody waits for the store on the way in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::sync::Notify;
+
+use super::Service;
+use crate::core::error::StorageError;
+use crate::core::model::{App, AppIdent};
+
+/// How often the store is asked whether an app changed: half of the second within which every node must follow.
+const POLL: Duration = Duration::from_millis(500);
+
+/// The apps that this node knows.
+#[derive(Default)]
+pub(super) struct Registry {
+    known: RwLock<Known>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Known {
+    by_ident: HashMap<AppIdent, Arc<App>>,
+    by_key: HashMap<String, AppIdent>,
+}
+
+impl Known {
+    fn put(&mut self, app: &Arc<App>) {
+        if let Some(before) = self.by_ident.insert(app.ident.clone(), Arc::clone(app)) {
+            self.by_key.remove(&before.key);
+        }
+        self.by_key.insert(app.key.clone(), app.ident.clone());
+    }
+
+    fn forget(&mut self, ident: &AppIdent) {
+        if let Some(before) = self.by_ident.remove(ident) {
+            self.by_key.remove(&before.key);
+        }
+    }
+}
+
+impl Registry {
+    /// Somebody changed an app: look now, not at the next round.
+    pub fn changed(&self) {
+        self.changed.notify_one();
+    }
+
+    fn by_ident(&self, ident: &AppIdent) -> Option<Arc<App>> {
+        self.known.read().by_ident.get(ident).cloned()
+    }
+
+    fn by_key(&self, key: &str) -> Option<Arc<App>> {
+        let known = self.known.read();
+        known.by_key.get(key).and_then(|ident| known.by_ident.get(ident)).cloned()
+    }
+}
+
+impl Service {
+    /// The app with this identifier, without the store where it is known.
+    pub(super) async fn app_by_ident(&self, ident: &AppIdent) -> Result<Option<Arc<App>>, StorageError> {
+        match self.registry.by_ident(ident) {
+            Some(app) => Ok(Some(app)),
+            None => Ok(self.ports.apps.by_ident(ident).await?.map(|app| self.learn(app))),
+        }
+    }
+
+    /// The app with this key, without the store where it is known.
+    pub(super) async fn app_by_key(&self, key: &str) -> Result<Option<Arc<App>>, StorageError> {
+        match self.registry.by_key(key) {
+            Some(app) => Ok(Some(app)),
+            None => Ok(self.ports.apps.by_key(key).await?.map(|app| self.learn(app))),
+        }
+    }
+
+    /// The app as the store has it now; the one that is known where the store is away.
+    pub(super) async fn fresh_app(&self, ident: &AppIdent) -> Result<Option<Arc<App>>, StorageError> {
+        match self.ports.apps.by_ident(ident).await {
+            Ok(Some(app)) => Ok(Some(self.learn(app))),
+            Ok(None) => {
+                self.unlearn(ident);
+                Ok(None)
+            }
+            Err(error) => self.registry.by_ident(ident).map(Some).ok_or(error),
+        }
+    }
+
+    /// Notes what an app is now; its connections follow.
+    pub(super) fn learn(&self, app: App) -> Arc<App> {
+        let mut known = self.registry.known.write();
+        if let Some(newer) = known.by_ident.get(&app.ident).filter(|seen| seen.id == app.id && seen.modified >= app.modified) {
+            return Arc::clone(newer);
+        }
+        let app = Arc::new(app);
+        known.put(&app);
+        drop(known);
+        self.hub.app_changed(&app.ident, Some(&app));
+        app
+    }
+
+    pub(super) fn unlearn(&self, ident: &AppIdent) {
+        self.registry.known.write().forget(ident);
+        self.hub.app_changed(ident, None);
+    }
+
+    /// Follows what others write to the store (another node, the command line) within a second, until `stop` ends.
+    pub async fn follow_apps(&self, stop: impl Future<Output = ()>) {
+        let follow = async {
+            let mut revision = None;
+            loop {
+                match self.ports.apps.revision().await {
+                    Ok(now) if revision != Some(now) => {
+                        if self.refresh_known().await.is_ok() {
+                            revision = Some(now);
+                        }
+                    }
+                    // An error is noticed and said where somebody needs the store.
+                    Ok(_) | Err(_) => {}
+                }
+                let _ = tokio::time::timeout(POLL, self.registry.changed.notified()).await;
+            }
+        };
+        tokio::select! {
+            () = follow => {}
+            () = stop => {}
+        }
+    }
+
+    async fn refresh_known(&self) -> Result<(), StorageError> {
+        let idents: Vec<AppIdent> = self.registry.known.read().by_ident.keys().cloned().collect();
+        for ident in idents {
+            match self.ports.apps.by_ident(&ident).await? {
+                Some(app) => drop(self.learn(app)),
+                None => self.unlearn(&ident),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! How long events and sessions are kept.
+
+use std::time::Duration;
+
+use super::Service;
+use crate::core::ports::Pruning;
+
+/// How often what is too old is looked for.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// Events removed at a call, so that publishers wait no longer than for a large batch.
+const BATCH: usize = 1000;
+
+impl Service {
+    /// Removes what need not be kept any more, about once a minute, until `stop` ends.
+    pub async fn retain(&self, stop: impl Future<Output = ()>) {
+        let rounds = async {
+            loop {
+                self.retain_once().await;
+                tokio::time::sleep(ROUND).await;
+            }
+        };
+        tokio::select! {
+            () = rounds => {}
+            () = stop => {}
+        }
+    }
+
+    /// One round of it. What the store cannot do now is done at the next round.
+    async fn retain_once(&self) {
+        let now = self.ports.clock.now();
+        if let Err(error) = self.ports.sessions.prune(now).await {
+            tracing::warn!(error = error.chain(), "expired sessions were not removed");
+        }
+        let pruning = Pruning { before: self.rules.retention.map(|age| now.minus(age)), keep: self.rules.retention_events };
+        if pruning == Pruning::default() {
+            return;
+        }
+        loop {
+            match self.ports.events.prune(pruning, BATCH).await {
+                Ok(removed) if removed < BATCH as u64 => return,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(error = error.chain(), "old events were not removed");
+                    return;
+                }
+            }
+        }
+    }
+}

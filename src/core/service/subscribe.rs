@@ -1,0 +1,255 @@
+//! Going on a channel, and leaving it.
+
+use std::sync::Arc;
+
+use super::Service;
+use super::history::{Replay, Since};
+use crate::core::auth::{self, SignatureError};
+use crate::core::error::StorageError;
+use crate::core::hub::{Connection, Hold};
+use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, PeerChannel, SocketId, UserId};
+use crate::core::ports::Joined;
+
+/// Channel data as the client sent it.
+#[derive(Debug, Clone)]
+pub struct ChannelData {
+    /// The text that a signature over it covers: the string as sent, or the object's text in the frame.
+    pub signed: Arc<str>,
+    /// The object's text, its `user_id` a string.
+    pub object: Arc<str>,
+    /// Its `user_id`.
+    pub user_id: Option<UserId>,
+    /// Whether it says `"peer": true`.
+    pub peer: bool,
+}
+
+impl ChannelData {
+    pub(super) fn member(&self) -> Option<Member> {
+        let user_id = self.user_id.clone()?;
+        Some(Member { user_id, data: Arc::clone(&self.object), peer: self.peer })
+    }
+}
+
+/// A client's wish to be on a channel; the edge has checked its name.
+#[derive(Debug, Clone)]
+pub struct Subscribe {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The signature.
+    pub auth: Option<String>,
+    /// Who the client is there.
+    pub channel_data: Option<ChannelData>,
+    /// From where it wants events.
+    pub since: Option<Since>,
+}
+
+/// What the client is told of a channel.
+#[derive(Debug, Clone, Default)]
+pub struct Subscribed {
+    /// Of a presence channel: everybody on it.
+    pub members: Vec<Member>,
+    /// Of a personal channel: the channels that the user follows.
+    pub alias: Vec<ChannelName>,
+    /// Past events.
+    pub events: Vec<Event>,
+    /// With `since`: whether `events` are all, and the newest serial that they cover.
+    pub recovered: Option<(bool, u64)>,
+    /// Up to which serial of which channel the events have been answered: live ones up to there are not sent.
+    pub covered: Vec<(ChannelName, u64)>,
+    /// Up to which version of which presence channel `members` has the changes.
+    pub versions: Vec<(ChannelName, u64)>,
+}
+
+/// Why a client is not on a channel.
+#[derive(Debug, thiserror::Error)]
+pub enum SubscribeError {
+    /// Missing or wrong signature.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The socket's user is not one of the peer channel's, or not present.
+    #[error("be one of the channel's users, present on {0} with \"peer\": true in channel_data, or give auth")]
+    NotPeer(String),
+    /// A presence channel needs to know who joins.
+    #[error("a presence channel needs channel_data with a user_id (a string of 1 to 128 characters, or a number)")]
+    NoUser,
+    /// A user id of a peer may not hold the separator.
+    #[error("a user_id with \"peer\": true must not hold &")]
+    PeerId,
+    /// The channel data is larger than allowed.
+    #[error("channel_data has more than {0} bytes (max_member_bytes): shorten it")]
+    MemberBytes(u64),
+    /// The socket is on as many channels as it may.
+    #[error("the socket is on {0} channels, its limit (max_channels_per_connection): unsubscribe from some")]
+    Channels(u64),
+    /// The presence channel has as many members as it may.
+    #[error("the channel has {0} members, its limit (max_members)")]
+    Members(u64),
+    /// Several serials are only for personal channels.
+    #[error("since must be a whole number from 0 or \"now\"; an object of channel to serial is for personal channels only")]
+    Since,
+    /// The store is away, and the answer needs it.
+    #[error("the server cannot read what is stored now: try again later")]
+    Storage(#[from] StorageError),
+    /// The nodes cannot agree on who is there.
+    #[error("the presence list cannot be reached now: try again later")]
+    Presence,
+}
+
+impl Service {
+    /// Puts a connection on a channel, or refreshes the place that it has. The place is taken first, so that from then on
+    /// live frames gather in the mailbox; the caller answers before it takes them out.
+    pub async fn subscribe(&self, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
+        let app = connection.app();
+        let kind = subscribe.channel.kind();
+        let peer_member = self.authorise(&app, connection, subscribe)?;
+        self.check_member(&app, kind, subscribe)?;
+        if peer_member {
+            return self.replayed(&app, subscribe).await;
+        }
+        let had = connection.place(&subscribe.channel).is_some_and(|place| place.direct);
+        self.check_count(&app, connection, had)?;
+        let result = match kind {
+            ChannelKind::Personal => self.subscribe_personal(&app, connection, subscribe).await,
+            ChannelKind::Presence => {
+                let member = subscribe.channel_data.as_ref().and_then(ChannelData::member).ok_or(SubscribeError::NoUser)?;
+                self.subscribe_presence(&app, connection, subscribe, &member).await
+            }
+            _ => {
+                self.enter(&app, connection, &subscribe.channel, Hold::Direct, None).await?;
+                self.replayed(&app, subscribe).await
+            }
+        };
+        if result.is_err() && !had {
+            self.unsubscribe(connection, &subscribe.channel).await;
+        }
+        result
+    }
+
+    /// Checks the signature. `true`: the channel is a peer channel on which the socket is by being present.
+    fn authorise(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<bool, SubscribeError> {
+        let channel = &subscribe.channel;
+        match channel.kind() {
+            ChannelKind::Public => return Ok(false),
+            ChannelKind::Peer if subscribe.auth.as_deref().is_none_or(str::is_empty) => {
+                let presence = PeerChannel::parse(channel.as_str()).map(|peer| peer.presence()).unwrap_or_default();
+                return if connection.is_on(channel) { Ok(true) } else { Err(SubscribeError::NotPeer(presence)) };
+            }
+            _ => {}
+        }
+        let signed = subscribe.channel_data.as_ref().map(|data| &*data.signed);
+        auth::check_channel_auth(app, subscribe.auth.as_deref(), connection.id(), channel, signed)?;
+        Ok(false)
+    }
+
+    fn check_member(&self, app: &App, kind: ChannelKind, subscribe: &Subscribe) -> Result<(), SubscribeError> {
+        if matches!(subscribe.since, Some(Since::Each(_))) && kind != ChannelKind::Personal {
+            return Err(SubscribeError::Since);
+        }
+        let Some(data) = &subscribe.channel_data else { return Ok(()) };
+        let most = app.settings.limits.max_member_bytes.unwrap_or(self.rules.limits.member_bytes);
+        if most != 0 && data.object.len() as u64 > most {
+            return Err(SubscribeError::MemberBytes(most));
+        }
+        if data.peer && data.user_id.as_ref().is_some_and(|user| user.as_str().contains('&')) {
+            return Err(SubscribeError::PeerId);
+        }
+        Ok(())
+    }
+
+    fn check_count(&self, app: &App, connection: &Connection, had: bool) -> Result<(), SubscribeError> {
+        let most = app.settings.limits.max_channels_per_connection.unwrap_or(self.rules.limits.channels_per_connection);
+        if had || most == 0 {
+            return Ok(());
+        }
+        if connection.direct_places() as u64 >= most { Err(SubscribeError::Channels(most)) } else { Ok(()) }
+    }
+
+    async fn subscribe_presence(
+        &self,
+        app: &App,
+        connection: &Connection,
+        subscribe: &Subscribe,
+        member: &Member,
+    ) -> Result<Subscribed, SubscribeError> {
+        let joined = self.enter(app, connection, &subscribe.channel, Hold::Direct, Some(member)).await?;
+        let mut subscribed = self.replayed(app, subscribe).await?;
+        if let Some(joined) = joined {
+            subscribed.members = joined.members;
+            subscribed.versions.push((subscribe.channel.clone(), joined.version));
+        }
+        Ok(subscribed)
+    }
+
+    /// Takes the place: hears the channel, and joins as `member` where one is given. The place stands before the join, so
+    /// that no announcement is missed between the two.
+    pub(super) async fn enter(
+        &self,
+        app: &App,
+        connection: &Connection,
+        channel: &ChannelName,
+        hold: Hold,
+        member: Option<&Member>,
+    ) -> Result<Option<Joined>, SubscribeError> {
+        let before = connection.join(channel, hold, member);
+        if let Some(before) = before {
+            self.leave_presence(app, channel, connection.id(), &before).await;
+        }
+        self.ports.bus.watch(&app.ident, channel).await.map_err(|_| SubscribeError::Presence)?;
+        let Some(member) = member else { return Ok(None) };
+        let most = app.settings.limits.max_members.unwrap_or(self.rules.limits.members);
+        let joined = self.ports.presence.join(&app.ident, channel, connection.id(), member.clone(), most).await;
+        match joined.map_err(|_| SubscribeError::Presence)? {
+            Some(joined) => Ok(Some(joined)),
+            None => Err(SubscribeError::Members(most)),
+        }
+    }
+
+    /// What the client wants of the past.
+    async fn replayed(&self, app: &App, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
+        let since = match &subscribe.since {
+            None => return Ok(Subscribed::default()),
+            Some(Since::Now) => None,
+            Some(Since::Serial(serial)) => Some(*serial),
+            Some(Since::Each(_)) => return Err(SubscribeError::Since),
+        };
+        let Replay { events, recovered, serial } = self.replay(&app.ident, &subscribe.channel, since).await?;
+        Ok(Subscribed {
+            events,
+            recovered: Some((recovered, serial)),
+            covered: vec![(subscribe.channel.clone(), serial)],
+            ..Subscribed::default()
+        })
+    }
+
+    /// Takes a connection off a channel that its client subscribed to; nothing happens where it was not. Answers the channels
+    /// that it has left.
+    pub async fn unsubscribe(&self, connection: &Connection, channel: &ChannelName) -> Vec<ChannelName> {
+        let mut left = Vec::new();
+        if channel.kind() == ChannelKind::Personal {
+            self.drop_aliases(connection, channel, &mut left).await;
+        }
+        self.give_up(connection, channel, Hold::Direct, &mut left).await;
+        left
+    }
+
+    pub(super) async fn give_up(&self, connection: &Connection, channel: &ChannelName, hold: Hold, left: &mut Vec<ChannelName>) {
+        let Some(place) = connection.leave(channel, hold) else { return };
+        if let Some(user) = &place.user {
+            self.leave_presence(&connection.app(), channel, connection.id(), user).await;
+        }
+        left.push(place.channel);
+    }
+
+    pub(super) async fn leave_presence(&self, app: &App, channel: &ChannelName, socket: SocketId, user: &UserId) {
+        // A presence store that is away notices a connection's end by its lease.
+        let _ = self.ports.presence.leave(&app.ident, channel, socket, user).await;
+    }
+
+    /// Everybody on a presence channel, for an answer that shows it.
+    pub async fn members(&self, app: &App, channel: &ChannelName) -> Vec<Member> {
+        match channel.kind() {
+            ChannelKind::Presence => self.ports.presence.members(&app.ident, channel).await.unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+}
