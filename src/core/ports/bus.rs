@@ -73,7 +73,4 @@ pub trait Bus: Send + Sync {
 
     /// From when this returns, messages of the channel arrive.
     async fn watch(&self, app: &AppIdent, channel: &ChannelName) -> Result<(), BusError>;
-
-    /// Messages of the channel need not arrive any more.
-    async fn unwatch(&self, app: &AppIdent, channel: &ChannelName) -> Result<(), BusError>;
 }

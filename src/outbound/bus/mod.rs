@@ -1,0 +1,5 @@
+//! How nodes hear of each other.
+
+mod local;
+
+pub use local::LocalBus;

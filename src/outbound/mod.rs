@@ -1,0 +1,5 @@
+//! The outer ring on the far side: what implements the ports.
+
+pub mod bus;
+pub mod clock;
+pub mod presence;

@@ -1,0 +1,129 @@
+//! The presence lists of a node that is alone.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use crate::core::error::BusError;
+use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
+use crate::core::ports::{BusMessage, Joined, PresenceStore};
+use crate::outbound::bus::LocalBus;
+
+/// The presence lists of a node that is alone. A change puts its announcement on the bus under the same lock, so the
+/// two cannot disagree about the order.
+pub struct LocalPresence {
+    bus: Arc<LocalBus>,
+    lists: Mutex<Lists>,
+}
+
+#[derive(Default)]
+struct Lists {
+    /// Grows with every change of any list, so that a list that was empty meanwhile does not begin again.
+    version: u64,
+    apps: HashMap<AppIdent, HashMap<ChannelName, List>>,
+}
+
+/// Who is on one channel.
+#[derive(Default)]
+struct List {
+    version: u64,
+    users: HashMap<UserId, User>,
+    /// The users in the order in which they came.
+    order: BTreeMap<u64, UserId>,
+}
+
+struct User {
+    came: u64,
+    /// The user's connections with the data of each, the newest last.
+    connections: Vec<(SocketId, Member)>,
+}
+
+impl List {
+    fn members(&self) -> Vec<Member> {
+        self.order.values().filter_map(|user| self.users.get(user)?.newest().cloned()).collect()
+    }
+}
+
+impl User {
+    fn newest(&self) -> Option<&Member> {
+        self.connections.last().map(|(_, member)| member)
+    }
+}
+
+impl LocalPresence {
+    /// Empty lists that announce over `bus`.
+    pub fn new(bus: Arc<LocalBus>) -> Self {
+        Self { bus, lists: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl PresenceStore for LocalPresence {
+    async fn join(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        socket: SocketId,
+        member: Member,
+        max: u64,
+    ) -> Result<Option<Joined>, BusError> {
+        let (joined, lane) = {
+            let mut guard = self.lists.lock();
+            let lists = &mut *guard;
+            let list = lists.apps.entry(app.clone()).or_default().entry(channel.clone()).or_default();
+            if let Some(user) = list.users.get_mut(&member.user_id) {
+                user.connections.retain(|(known, _)| *known != socket);
+                user.connections.push((socket, member));
+                return Ok(Some(Joined { members: list.members(), version: list.version }));
+            }
+            if max != 0 && list.users.len() as u64 >= max {
+                return Ok(None);
+            }
+            lists.version += 1;
+            list.version = lists.version;
+            list.order.insert(list.version, member.user_id.clone());
+            list.users.insert(member.user_id.clone(), User { came: list.version, connections: vec![(socket, member.clone())] });
+            let (app, channel) = (app.clone(), channel.clone());
+            let lane = self.bus.enqueue(BusMessage::MemberAdded { app, channel, member, socket, version: list.version });
+            (Joined { members: list.members(), version: list.version }, lane)
+        };
+        self.bus.drain(lane);
+        Ok(Some(joined))
+    }
+
+    async fn leave(&self, app: &AppIdent, channel: &ChannelName, socket: SocketId, user: &UserId) -> Result<(), BusError> {
+        let lane = {
+            let mut guard = self.lists.lock();
+            let lists = &mut *guard;
+            let Some(channels) = lists.apps.get_mut(app) else { return Ok(()) };
+            let Some(list) = channels.get_mut(channel) else { return Ok(()) };
+            let Some(known) = list.users.get_mut(user) else { return Ok(()) };
+            let Some(index) = known.connections.iter().position(|(held, _)| *held == socket) else { return Ok(()) };
+            let (_, member) = known.connections.remove(index);
+            if !known.connections.is_empty() {
+                return Ok(());
+            }
+            list.order.remove(&known.came);
+            list.users.remove(user);
+            lists.version += 1;
+            list.version = lists.version;
+            if list.users.is_empty() {
+                channels.remove(channel);
+            }
+            if channels.is_empty() {
+                lists.apps.remove(app);
+            }
+            let (app, channel) = (app.clone(), channel.clone());
+            self.bus.enqueue(BusMessage::MemberRemoved { app, channel, member, socket, version: lists.version })
+        };
+        self.bus.drain(lane);
+        Ok(())
+    }
+
+    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Vec<Member>, BusError> {
+        let lists = self.lists.lock();
+        Ok(lists.apps.get(app).and_then(|channels| channels.get(channel)).map_or_else(Vec::new, List::members))
+    }
+}

@@ -1,0 +1,5 @@
+//! Who is on which presence channel.
+
+mod local;
+
+pub use local::LocalPresence;
