@@ -1,4 +1,5 @@
 //! Pushi: a self-hosted realtime server.
 
 pub mod core;
+pub mod inbound;
 pub mod outbound;

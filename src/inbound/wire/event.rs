@@ -1,0 +1,106 @@
+//! An event of the history, as both edges answer it.
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::text::{push_json_string, seconds_text};
+use crate::core::model::{Event, Timestamp};
+
+/// The history form of a stored event, a JSON object: `id`, `instance`, `mid`, `channel`, `owner_id` (null for a back
+/// end), `timestamp` (seconds), `date`, `serial`, `publish` (only where several channels got copies), and `data` with
+/// `channel`, `event`, `data` and what else the publisher gave.
+pub fn history_json(event: &Event) -> String {
+    let new = &event.new;
+    let payload = &new.payload;
+    let mut json = String::with_capacity(320 + payload.data.len() + payload.extra.len());
+    json.push_str("{\"id\":");
+    json.push_str(&event.position.id.to_string());
+    push_member(&mut json, "instance", new.app.as_str());
+    push_member(&mut json, "mid", &new.mid.0);
+    push_member(&mut json, "channel", new.channel.as_str());
+    match &new.owner_id {
+        Some(owner) => push_member(&mut json, "owner_id", owner),
+        None => json.push_str(",\"owner_id\":null"),
+    }
+    json.push_str(",\"timestamp\":");
+    json.push_str(&seconds_text(new.timestamp));
+    push_member(&mut json, "date", &date_text(new.timestamp));
+    json.push_str(",\"serial\":");
+    json.push_str(&event.position.serial.to_string());
+    if let Some(publish) = &new.publish {
+        push_member(&mut json, "publish", &publish.0);
+    }
+    json.push_str(",\"data\":{\"channel\":");
+    push_json_string(&mut json, new.channel.as_str());
+    push_member(&mut json, "event", &payload.event);
+    push_member(&mut json, "data", &payload.data);
+    if !payload.extra.is_empty() {
+        json.push(',');
+        json.push_str(&payload.extra);
+    }
+    json.push_str("}}");
+    json
+}
+
+fn push_member(json: &mut String, name: &str, value: &str) {
+    json.push_str(",\"");
+    json.push_str(name);
+    json.push_str("\":");
+    push_json_string(json, value);
+}
+
+/// A time as the original writes it for people: `November 22, 2026 08:44:52 UTC`. Empty for a time outside the years
+/// 0 to 9999.
+pub fn date_text(time: Timestamp) -> String {
+    let format = format_description!("[month repr:long] [day], [year] [hour]:[minute]:[second] UTC");
+    let seconds = time.micros().div_euclid(1_000_000);
+    OffsetDateTime::from_unix_timestamp(seconds).ok().and_then(|date| date.format(format).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::{AppIdent, ChannelName, Mid, NewEvent, Payload, Position, PublishId};
+
+    fn event() -> Event {
+        Event {
+            new: NewEvent {
+                app: AppIdent::trusted("app"),
+                mid: Mid("ddc1".into()),
+                channel: ChannelName::trusted("global"),
+                owner_id: None,
+                timestamp: Timestamp::from_micros(1_795_337_092_270_000),
+                publish: None,
+                payload: Payload { event: "chat".into(), data: r#"{"x":1}"#.into(), extra: "".into() },
+            },
+            position: Position { id: 2, serial: 7 },
+        }
+    }
+
+    #[test]
+    fn has_the_members_of_the_protocol_page_in_their_order() {
+        let expected = concat!(
+            r#"{"id":2,"instance":"app","mid":"ddc1","channel":"global","owner_id":null,"timestamp":1795337092.27,"#,
+            r#""date":"November 22, 2026 08:44:52 UTC","serial":7,"#,
+            r#""data":{"channel":"global","event":"chat","data":"{\"x\":1}"}}"#
+        );
+        assert_eq!(history_json(&event()), expected);
+    }
+
+    #[test]
+    fn owner_publish_and_further_members_where_there_are_some() {
+        let mut event = event();
+        event.new.owner_id = Some("1.2".into());
+        event.new.publish = Some(PublishId("p1".into()));
+        event.new.payload.extra = r#""push":{"n":1.50},"a":null"#.into();
+        let json = history_json(&event);
+        assert!(json.contains(r#""owner_id":"1.2","#), "{json}");
+        assert!(json.contains(r#""serial":7,"publish":"p1","data":{"#), "{json}");
+        assert!(json.ends_with(r#""data":"{\"x\":1}","push":{"n":1.50},"a":null}}"#), "{json}");
+    }
+
+    #[test]
+    fn days_have_two_digits() {
+        assert_eq!(date_text(Timestamp::from_micros(0)), "January 01, 1970 00:00:00 UTC");
+    }
+}
