@@ -1,3 +1,4 @@
-//! What clients and back ends talk to: each room speaks one protocol and calls the use cases.
+//! The outer ring on the near side: what calls the use cases.
 
+pub mod websocket;
 pub mod wire;

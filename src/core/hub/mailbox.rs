@@ -2,7 +2,8 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
@@ -21,6 +22,10 @@ pub enum CloseReason {
     AppDisabled,
     /// The app was deleted.
     AppDeleted,
+    /// A ping was not answered.
+    NoPong,
+    /// Nothing was said or heard for too long.
+    Idle,
 }
 
 /// A publish has left the append queue; told to the socket that sent it.
@@ -30,6 +35,8 @@ pub struct Receipt {
     pub reference: Option<String>,
     /// Its channel.
     pub channel: ChannelName,
+    /// Its event's name.
+    pub event: Arc<str>,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -54,6 +61,8 @@ pub enum Parcel {
     Receipt(Box<Receipt>),
     /// The user's persistent subscriptions changed; the socket is on this personal channel.
     AliasesChanged(Box<ChannelName>),
+    /// The client has been silent: ask whether it is there.
+    Ping,
 }
 
 /// Where frames wait for one connection, counted in bytes. Whoever puts something in never waits: one that is full is
@@ -63,7 +72,21 @@ pub struct Mailbox {
     id: SocketId,
     dialect: DialectId,
     limit: usize,
+    beat: Beat,
     inner: Mutex<Inner>,
+}
+
+/// When a connection was last active, in ticks of the node's shared timer.
+#[derive(Debug, Default)]
+struct Beat {
+    /// Something came since the timer last looked.
+    heard: AtomicBool,
+    /// Something was sent since the timer last looked.
+    sent: AtomicBool,
+    /// Seconds in which nothing came.
+    silent: AtomicU32,
+    /// Seconds in which nothing came or was sent, pings aside.
+    idle: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +96,9 @@ struct Inner {
     bytes: usize,
     /// How many of them the connection took.
     taken: usize,
-    waker: Option<std::task::Waker>,
+    waker: Option<Waker>,
+    /// Whoever waits wants to hear of the end alone: its client does not read.
+    blocked: bool,
     closed: Option<CloseReason>,
 }
 
@@ -81,7 +106,7 @@ impl Mailbox {
     /// An empty mailbox that holds at most `limit` bytes (0: no bound).
     pub fn new(id: SocketId, dialect: DialectId, limit: u64) -> Self {
         let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-        Self { id, dialect, limit, inner: Mutex::default() }
+        Self { id, dialect, limit, beat: Beat::default(), inner: Mutex::default() }
     }
 
     /// The dialect that the connection speaks.
@@ -98,6 +123,38 @@ impl Mailbox {
     pub fn deliver(&self, delivery: &Arc<Delivery>) {
         if let Some(size) = delivery.size(self.dialect) {
             self.put(Parcel::Delivery(Arc::clone(delivery)), size);
+        }
+    }
+
+    /// Notes that the client showed that it is there.
+    pub fn heard(&self) {
+        self.beat.heard.store(true, Relaxed);
+    }
+
+    /// Notes that the client said something of its own.
+    pub fn active(&self) {
+        self.heard();
+        self.beat.sent.store(true, Relaxed);
+    }
+
+    /// One second of the node's shared timer. After `activity` silent seconds the client is pinged, after `grace` more
+    /// it is given up; after `idle` seconds (0: never) without anything said or sent it is closed.
+    pub fn tick(&self, activity: u32, grace: u32, idle: u32) {
+        let beat = &self.beat;
+        if beat.sent.swap(false, Relaxed) {
+            beat.idle.store(0, Relaxed);
+        } else if idle != 0 && beat.idle.fetch_add(1, Relaxed) + 1 >= idle {
+            self.close(CloseReason::Idle);
+        }
+        if beat.heard.swap(false, Relaxed) {
+            beat.silent.store(0, Relaxed);
+            return;
+        }
+        let silent = beat.silent.fetch_add(1, Relaxed) + 1;
+        if silent == activity {
+            self.tell(Parcel::Ping);
+        } else if silent >= activity.saturating_add(grace) {
+            self.close(CloseReason::NoPong);
         }
     }
 
@@ -118,7 +175,7 @@ impl Mailbox {
         } else {
             inner.queue.push(parcel);
         }
-        let waker = inner.waker.take();
+        let waker = inner.take_waker();
         // Woken after the lock is gone, or the woken task would meet it.
         drop(inner);
         if let Some(waker) = waker {
@@ -143,14 +200,39 @@ impl Mailbox {
         let mut inner = self.inner.lock();
         inner.bytes -= mem::take(&mut inner.taken);
         if inner.queue.is_empty() && inner.closed.is_none() {
-            match &mut inner.waker {
-                Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
+            inner.wait(cx, false);
             return Poll::Pending;
         }
         mem::swap(&mut inner.queue, taken);
         inner.taken = inner.bytes;
+        if inner.taken > 0 {
+            self.beat.sent.store(true, Relaxed);
+        }
         Poll::Ready(inner.closed)
+    }
+
+    /// The reason to close, for a connection that cannot take anything now.
+    pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        let mut inner = self.inner.lock();
+        if let Some(reason) = inner.closed {
+            return Poll::Ready(reason);
+        }
+        inner.wait(cx, true);
+        Poll::Pending
+    }
+}
+
+impl Inner {
+    fn wait(&mut self, cx: &Context<'_>, blocked: bool) {
+        self.blocked = blocked;
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Whom to wake after something was put in.
+    fn take_waker(&mut self) -> Option<Waker> {
+        if self.blocked && self.closed.is_none() { None } else { self.waker.take() }
     }
 }

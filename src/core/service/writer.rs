@@ -257,7 +257,8 @@ impl Entry {
                         None => Outcome::Failed,
                     },
                 };
-                mailbox.tell(Parcel::Receipt(Box::new(Receipt { reference, channel: event.channel.clone(), outcome })));
+                let (channel, event) = (event.channel.clone(), Arc::clone(&event.payload.event));
+                mailbox.tell(Parcel::Receipt(Box::new(Receipt { reference, channel, event, outcome })));
             }
         }
     }

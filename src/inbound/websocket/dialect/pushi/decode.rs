@@ -1,0 +1,212 @@
+//! From a client's frame to a command with types that cannot be wrong.
+
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::super::{Command, Complaint};
+use super::members::{Members, compact, number, string};
+use crate::core::model::{ChannelName, Limits, Payload, UserId, check_event_name};
+use crate::core::service::{ChannelData, ClientPublish, Since, Subscribe};
+
+/// A `ref` may have this many characters.
+const MOST_REFERENCE: usize = 64;
+
+/// What `latest` answers where the client does not say how many.
+const LATEST: u64 = 10;
+
+/// What is known of a frame, for the complaint about it.
+#[derive(Default)]
+struct Subject {
+    event: String,
+    channel: String,
+    reference: Option<String>,
+}
+
+impl Subject {
+    fn complain<T>(&self, code: u16, message: impl Into<String>) -> Result<T, Complaint> {
+        Err(Complaint {
+            code,
+            message: message.into(),
+            channel: self.channel.clone(),
+            event: self.event.clone(),
+            reference: self.reference.clone(),
+        })
+    }
+}
+
+/// Reads a frame. `limits` bounds the names. Answers the command with the frame's event name.
+pub fn decode(text: &str, limits: &Limits) -> Result<(Command, String), Complaint> {
+    let mut subject = Subject::default();
+    let members = read(text, &subject)?;
+    if let Some(reference) = members.reference {
+        match string(reference).filter(|text| text.chars().count() <= MOST_REFERENCE) {
+            Some(reference) => subject.reference = Some(reference),
+            None => return subject.complain(4314, "ref must be a string of at most 64 characters"),
+        }
+    }
+    let Some(event) = members.event.and_then(string) else {
+        return subject.complain(4312, "the frame has no event: name one, as a string, in its member \"event\"");
+    };
+    subject.event.clone_from(&event);
+    let command = match event.as_str() {
+        "pusher:subscribe" => subscribe(&members, &mut subject, limits)?,
+        "pusher:unsubscribe" => Command::Unsubscribe(protocol_channel(&members, &mut subject, limits)?.0),
+        "pusher:latest" => latest(&members, &mut subject, limits)?,
+        "pusher:ping" => Command::Ping,
+        _ => publish(&members, &mut subject, limits)?,
+    };
+    Ok((command, event))
+}
+
+fn read<'a>(text: &'a str, subject: &Subject) -> Result<Members<'a>, Complaint> {
+    match serde_json::from_str(text) {
+        Ok(members) => Ok(members),
+        // What is not an object is refused at its first character, so it may still be no JSON further on.
+        Err(error) if error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
+            subject.complain(4311, "the frame is JSON but not an object: send one JSON object a frame")
+        }
+        Err(error) => {
+            let place = format!("line {} column {}", error.line(), error.column());
+            subject.complain(4310, format!("the frame is not JSON (at {place}): send one JSON object a frame"))
+        }
+    }
+}
+
+/// The channel of a frame of the protocol's own, and the members of its `data`.
+fn protocol_channel<'a>(members: &Members<'a>, subject: &mut Subject, limits: &Limits) -> Result<(ChannelName, Members<'a>), Complaint> {
+    let Some(data) = members.data else {
+        return subject.complain(4314, "the frame has no data: give an object with the member \"channel\"");
+    };
+    let Ok(inner) = serde_json::from_str::<Members<'a>>(data.get()) else {
+        return subject.complain(4314, "data must be an object with the member \"channel\"");
+    };
+    let channel = channel(inner.channel, subject, limits)?;
+    Ok((channel, inner))
+}
+
+fn channel(value: Option<&RawValue>, subject: &mut Subject, limits: &Limits) -> Result<ChannelName, Complaint> {
+    let Some(value) = value else {
+        return subject.complain(4314, "no channel: name one in the member \"channel\"");
+    };
+    let Some(name) = string(value) else {
+        return subject.complain(4314, "channel must be a string");
+    };
+    match ChannelName::parse(&name, bound(limits.channel_name)) {
+        Ok(channel) => {
+            subject.channel = name;
+            Ok(channel)
+        }
+        Err(error) => {
+            // Shown as far as a good name could go, so that a huge one is not sent back.
+            subject.channel = name.chars().take(bound(limits.channel_name).clamp(1, 2000)).collect();
+            subject.complain(4315, error.to_string())
+        }
+    }
+}
+
+fn bound(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+fn subscribe(members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Result<Command, Complaint> {
+    let (channel, data) = protocol_channel(members, subject, limits)?;
+    let auth = match data.auth.map(string) {
+        None => None,
+        Some(Some(auth)) => Some(auth),
+        Some(None) => return subject.complain(4009, "auth must be a string: <app_key>:<hex>"),
+    };
+    let channel_data = data.channel_data.map(|value| channel_data(value, subject)).transpose()?;
+    let since = data.since.map(|value| since(value, subject)).transpose()?;
+    Ok(Command::Subscribe(Box::new(Subscribe { channel, auth, channel_data, since })))
+}
+
+fn channel_data(value: &RawValue, subject: &Subject) -> Result<ChannelData, Complaint> {
+    let malformed = || subject.complain(4314, "channel_data must be a JSON object, or a string that holds one");
+    let signed = match value.get().starts_with('"') {
+        true => match string(value) {
+            Some(text) => text,
+            None => return malformed(),
+        },
+        false => value.get().to_owned(),
+    };
+    let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(&signed) else { return malformed() };
+    let peer = object.get("peer") == Some(&Value::Bool(true));
+    let (user_id, text) = match object.get("user_id") {
+        Some(Value::String(id)) => (UserId::parse(id), compact(&signed)),
+        Some(Value::Number(id)) => {
+            // A user has one id, whether the back end writes it as a number or as a string.
+            let id = id.to_string();
+            object.insert("user_id".to_owned(), Value::String(id.clone()));
+            (UserId::parse(&id), serde_json::to_string(&object).unwrap_or_default())
+        }
+        _ => (None, compact(&signed)),
+    };
+    Ok(ChannelData { signed: signed.into(), object: Arc::from(text), user_id, peer })
+}
+
+fn since(value: &RawValue, subject: &Subject) -> Result<Since, Complaint> {
+    if let Some(serial) = number(value) {
+        return Ok(Since::Serial(serial));
+    }
+    if string(value).as_deref() == Some("now") {
+        return Ok(Since::Now);
+    }
+    if let Ok(each) = serde_json::from_str::<Map<String, Value>>(value.get()) {
+        let serial = |value: &Value| value.as_u64().filter(|serial| i64::try_from(*serial).is_ok());
+        let each: Option<Vec<_>> = each.iter().map(|(name, value)| Some((ChannelName::trusted(name), serial(value)?))).collect();
+        if let Some(each) = each {
+            return Ok(Since::Each(each));
+        }
+    }
+    subject.complain(4314, "since must be a whole number from 0 or \"now\" (for a personal channel also an object of channel to number)")
+}
+
+fn latest(members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Result<Command, Complaint> {
+    let (channel, data) = protocol_channel(members, subject, limits)?;
+    let whole = |value: Option<&RawValue>, name: &str, default: u64| match value.map(number) {
+        None => Ok(default),
+        Some(Some(number)) => Ok(number),
+        Some(None) => subject.complain(4314, format!("{name} must be a whole number from 0")),
+    };
+    let skip = whole(data.skip, "skip", 0)?;
+    let count = whole(data.count, "count", LATEST)?;
+    Ok(Command::Latest { channel, skip, count })
+}
+
+fn publish(members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Result<Command, Complaint> {
+    let name = subject.event.clone();
+    if name.starts_with("pusher:") || name.starts_with("pusher_internal:") {
+        return subject.complain(
+            4313,
+            "not an event of the protocol that a client may send: names beginning with pusher: or pusher_internal: are reserved",
+        );
+    }
+    if let Err(error) = check_event_name(&name, bound(limits.event_name)) {
+        subject.event = name.chars().take(bound(limits.event_name).clamp(1, 2000)).collect();
+        return subject.complain(4315, error.to_string());
+    }
+    let channel = channel(members.channel, subject, limits)?;
+    let data = match members.data {
+        // As in the original, where an event without data says null.
+        None => "null".to_owned(),
+        Some(value) if value.get().starts_with('"') => match string(value) {
+            Some(text) => text,
+            None => return subject.complain(4314, "data holds a text that is not Unicode"),
+        },
+        Some(value) => compact(value.get()),
+    };
+    let flag = |value: Option<&RawValue>, name: &str, default: bool| match value.map(RawValue::get) {
+        None => Ok(default),
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(_) => subject.complain(4314, format!("{name} must be true or false")),
+    };
+    let echo = flag(members.echo, "echo", false)?;
+    let persist = flag(members.persist, "persist", true)?;
+    let payload = Payload { event: name.into(), data: data.into(), extra: Arc::from("") };
+    let reference = subject.reference.clone();
+    Ok(Command::Publish(Box::new(ClientPublish { channel, payload, persist, echo, reference, behind: false })))
+}

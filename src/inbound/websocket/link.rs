@@ -1,0 +1,231 @@
+//! From a connection's mailbox to its socket: what is dropped, what is held back, what is written.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::socket::Socket;
+use crate::core::hub::{CloseReason, Connection, Delivery, Parcel, Receipt};
+use crate::core::model::{ChannelName, PublishId};
+use crate::core::ports::DialectId;
+
+/// Bytes gathered before a write; what waits behind stays shared in the mailbox's parcels until then.
+const CHUNK: usize = 64 * 1024;
+
+/// A further copy of one of so many publishes to several channels is dropped.
+const PUBLISHES: usize = 16;
+
+/// So many channels that were just left are remembered: what was on its way from them is dropped.
+const LEFT: usize = 16;
+
+/// Parcels' memory that an idle connection may keep.
+const KEPT_PARCELS: usize = 16;
+
+/// What the session has to do itself.
+pub enum Turn {
+    /// The client said something.
+    Message(Result<Message, Error>),
+    /// A publish of this socket has been settled.
+    Receipt(Box<Receipt>),
+    /// The user of this personal channel follows other channels now.
+    AliasesChanged(Box<ChannelName>),
+    /// The server ends the connection.
+    Close(CloseReason),
+    /// The socket is broken.
+    Broken,
+}
+
+/// What is held back while an answer is prepared that must come first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing.
+    Nothing,
+    /// What is about this channel.
+    Channel(ChannelName),
+    /// Everything.
+    All,
+}
+
+/// From a connection's mailbox to its socket.
+pub struct Link<S> {
+    /// The socket.
+    pub socket: Socket<S>,
+    /// Up to which serial a channel's events have been answered; only of channels subscribed with `since`.
+    pub covered: HashMap<ChannelName, u64>,
+    /// Up to which version a presence channel's changes have been answered.
+    pub versions: HashMap<ChannelName, u64>,
+    taken: VecDeque<Parcel>,
+    closing: Option<CloseReason>,
+    publishes: VecDeque<PublishId>,
+    left: VecDeque<ChannelName>,
+    hold: Hold,
+    held: Vec<Parcel>,
+    held_bytes: usize,
+    held_limit: usize,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    /// Around a socket. What is held back may have `held_limit` bytes (0: no bound).
+    pub fn new(socket: Socket<S>, held_limit: u64) -> Self {
+        let held_limit = if held_limit == 0 { usize::MAX } else { usize::try_from(held_limit).unwrap_or(usize::MAX) };
+        Self {
+            socket,
+            covered: HashMap::new(),
+            versions: HashMap::new(),
+            taken: VecDeque::new(),
+            closing: None,
+            publishes: VecDeque::new(),
+            left: VecDeque::new(),
+            hold: Hold::Nothing,
+            held: Vec::new(),
+            held_bytes: 0,
+            held_limit,
+        }
+    }
+
+    /// Notes that the client has left a channel: nothing of it comes after the answer that says so.
+    pub fn leave(&mut self, channel: &ChannelName) {
+        self.covered.remove(channel);
+        self.versions.remove(channel);
+        if self.left.len() == LEFT {
+            self.left.pop_front();
+        }
+        self.left.push_back(channel.clone());
+    }
+
+    /// Notes that the client is going on a channel.
+    pub fn enter(&mut self, channel: &ChannelName) {
+        self.left.retain(|left| left != channel);
+    }
+
+    /// Holds frames back from now on.
+    pub fn hold(&mut self, hold: Hold) {
+        self.hold = hold;
+    }
+
+    /// Lets go of what was held back, in its order.
+    pub fn release(&mut self) {
+        self.hold = Hold::Nothing;
+        self.held_bytes = 0;
+        for parcel in self.held.drain(..).rev() {
+            self.taken.push_front(parcel);
+        }
+        self.held.shrink_to_fit();
+    }
+
+    /// Moves frames until there is something that the session has to do. With `listen` the client is heard, too.
+    pub async fn turn(&mut self, connection: &Connection, listen: bool) -> Turn {
+        poll_fn(|cx| self.poll_turn(cx, connection, listen)).await
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>, connection: &Connection, listen: bool) -> Poll<Turn> {
+        loop {
+            // Nothing is taken while the client does not read: it waits in the mailbox, where it is counted.
+            if let Poll::Ready(turn) = self.poll_outgoing(cx, connection) {
+                return Poll::Ready(turn);
+            }
+            if !listen || self.socket.queued() > CHUNK {
+                return Poll::Pending;
+            }
+            match ready!(self.socket.poll_message(cx)) {
+                // Answered by the state machine; the answer is written in the next round.
+                Ok(Message::Ping(_) | Message::Pong(_)) => connection.mailbox().heard(),
+                message => return Poll::Ready(Turn::Message(message)),
+            }
+        }
+    }
+
+    fn poll_outgoing(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Poll<Turn> {
+        loop {
+            match self.socket.poll_flush(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Turn::Broken),
+                // The client does not read; it may be closed for that.
+                Poll::Pending => return connection.mailbox().poll_closed(cx).map(Turn::Close),
+            }
+            if let Some(turn) = self.fill(connection.mailbox().dialect()) {
+                return Poll::Ready(turn);
+            }
+            if self.socket.queued() > 0 {
+                continue;
+            }
+            if let Some(reason) = self.closing {
+                return Poll::Ready(Turn::Close(reason));
+            }
+            let mut taken = Vec::from(std::mem::take(&mut self.taken));
+            let closing = connection.poll_take(cx, &mut taken);
+            self.taken = VecDeque::from(taken);
+            match closing {
+                Poll::Ready(closing) => self.closing = closing,
+                Poll::Pending => {
+                    if self.taken.capacity() > KEPT_PARCELS {
+                        self.taken = VecDeque::new();
+                    }
+                    return Poll::Pending;
+                }
+            }
+            if self.closing == Some(CloseReason::SlowReader) {
+                return Poll::Ready(Turn::Close(CloseReason::SlowReader));
+            }
+        }
+    }
+
+    /// Puts taken parcels into the socket's output until that is enough for one write.
+    fn fill(&mut self, dialect: DialectId) -> Option<Turn> {
+        while self.socket.queued() < CHUNK {
+            match self.taken.pop_front()? {
+                Parcel::Delivery(delivery) => {
+                    if self.holds(&delivery) {
+                        self.held_bytes += delivery.size(dialect).unwrap_or(0);
+                        self.held.push(Parcel::Delivery(delivery));
+                        if self.held_bytes > self.held_limit {
+                            return Some(Turn::Close(CloseReason::SlowReader));
+                        }
+                    } else if self.is_wanted(&delivery)
+                        && let Some(frame) = delivery.frame(dialect)
+                    {
+                        self.socket.queue(frame);
+                    }
+                }
+                Parcel::Ping => self.socket.queue_ping(),
+                Parcel::Receipt(receipt) => return Some(Turn::Receipt(receipt)),
+                Parcel::AliasesChanged(channel) => return Some(Turn::AliasesChanged(channel)),
+            }
+        }
+        None
+    }
+
+    fn holds(&self, delivery: &Delivery) -> bool {
+        match &self.hold {
+            Hold::Nothing => false,
+            Hold::Channel(channel) => channel == delivery.channel(),
+            Hold::All => true,
+        }
+    }
+
+    /// Whether the client has not had it: by an answer that covered it, or as a copy on another channel.
+    fn is_wanted(&mut self, delivery: &Delivery) -> bool {
+        if self.left.contains(delivery.channel()) {
+            return false;
+        }
+        if let Some(version) = delivery.presence_version() {
+            return self.versions.get(delivery.channel()).is_none_or(|known| version > *known);
+        }
+        let covered = if self.covered.is_empty() { None } else { self.covered.get(delivery.channel()) };
+        if let (Some(covered), Some(serial)) = (covered, delivery.serial()) {
+            return serial > *covered;
+        }
+        let Some(publish) = delivery.publish().filter(|_| covered.is_none()) else { return true };
+        if self.publishes.contains(publish) {
+            return false;
+        }
+        if self.publishes.len() == PUBLISHES {
+            self.publishes.pop_front();
+        }
+        self.publishes.push_back(publish.clone());
+        true
+    }
+}
