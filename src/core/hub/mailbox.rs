@@ -65,6 +65,9 @@ pub enum Parcel {
     Ping,
 }
 
+/// Bytes that a parcel counts which is not a frame: about its memory.
+const TOLD: usize = 128;
+
 /// Where frames wait for one connection, counted in bytes. Whoever puts something in never waits: one that is full is
 /// closed, with its reason.
 #[derive(Debug)]
@@ -158,9 +161,9 @@ impl Mailbox {
         }
     }
 
-    /// Puts something in that is not a frame; the number of these is bounded by what causes them.
+    /// Puts something in that is not a frame.
     pub fn tell(&self, parcel: Parcel) {
-        self.put(parcel, 0);
+        self.put(parcel, TOLD);
     }
 
     fn put(&self, parcel: Parcel, size: usize) {

@@ -114,6 +114,20 @@ impl Service {
         }
     }
 
+    /// Gives an app the key, secret and (where given) name that the configuration says; nothing is written where they are the same.
+    pub async fn adopt_credentials(&self, ident: &AppIdent, key: &str, secret: &Secret, name: Option<&str>) -> Result<(), AppError> {
+        loop {
+            let seen = self.ports.apps.by_ident(ident).await?.ok_or(AppError::NotFound)?;
+            let mut app = seen.clone();
+            app.key = key.to_owned();
+            app.secret = secret.clone();
+            app.name = name.map_or(app.name, str::to_owned);
+            if app == seen || self.replace_app(app, &seen).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
     /// `None`: somebody else was quicker.
     async fn replace_app(&self, mut app: App, seen: &App) -> Result<Option<Arc<App>>, AppError> {
         let after_seen = Timestamp::from_micros(seen.modified.micros().saturating_add(1));
@@ -124,7 +138,7 @@ impl Service {
                 self.tell_changed(&app.ident).await;
                 Ok(Some(app))
             }
-            Err(StorageError::Conflict(_)) => Ok(None),
+            Err(StorageError::Conflict("modified")) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

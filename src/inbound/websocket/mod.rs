@@ -11,6 +11,7 @@ mod session;
 mod socket;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,6 +33,7 @@ pub struct Gateway {
     service: Arc<Service>,
     clock: Arc<dyn Clock>,
     timing: Timing,
+    stopping: AtomicBool,
 }
 
 /// The dialects that are spoken, in the order of their ids.
@@ -60,7 +62,12 @@ pub fn destination(path: &str) -> Option<Destination> {
 impl Gateway {
     /// Over the use cases.
     pub fn new(service: Arc<Service>, clock: Arc<dyn Clock>, timing: Timing) -> Self {
-        Self { service, clock, timing }
+        Self { service, clock, timing, stopping: AtomicBool::new(false) }
+    }
+
+    /// Takes no further client.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Serves a client whose upgrade has been answered, to its end.

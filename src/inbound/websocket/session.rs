@@ -23,7 +23,7 @@ use crate::core::service::{ChannelData, ConnectError, Connecting};
 const MOST_IN_FLIGHT: usize = 64;
 
 /// How long a client may take to read the last frames.
-const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// How long, and how much, is read after the close frame: dropping a socket with unread bytes resets it, and the reset
 /// can swallow the close code.
