@@ -1,3 +1,4 @@
 //! Pushi: a self-hosted realtime server.
 
 pub mod core;
+pub mod outbound;

@@ -1,0 +1,3 @@
+//! The outer ring, driven side: what implements the core's ports.
+
+pub mod storage;
