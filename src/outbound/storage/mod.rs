@@ -1,6 +1,7 @@
 //! Where things are kept: one folder a kind of store, all with the same promises (`tests/contract`).
 
 pub mod memory;
+pub mod sql;
 
 use std::sync::Arc;
 
@@ -42,4 +43,15 @@ pub trait Database: Send + Sync {
 
     /// Ends what is under way and closes the connections, within the store time-out. Calls made after it are `Unavailable`.
     async fn close(&self);
+}
+
+/// Why a store could not be opened: one line that says what, where, and what to do about it. It never shows a password.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OpenError(String);
+
+impl OpenError {
+    fn new(text: impl std::fmt::Display) -> Self {
+        Self(text.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+    }
 }
