@@ -3,3 +3,4 @@
 pub mod bus;
 pub mod clock;
 pub mod presence;
+pub mod storage;

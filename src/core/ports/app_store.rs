@@ -35,7 +35,8 @@ pub trait AppStore: Send + Sync {
     async fn create(&self, app: CreateApp) -> Result<App, StorageError>;
 
     /// Replaces the app of `app.ident` if its stored `modified` still is `seen`; what is written is what is read
-    /// back afterwards, whole. `Conflict("modified")` where somebody else changed it meanwhile, `NotFound` where it is gone.
+    /// back afterwards, whole. `Conflict("modified")` where somebody else changed it meanwhile, `Conflict("key")` where
+    /// another app has its new key, `NotFound` where it is gone.
     /// `id`, `ident` and `created` do not change. The caller gives a `modified` later than `seen`.
     async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError>;
 

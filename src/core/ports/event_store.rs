@@ -10,7 +10,7 @@ use crate::core::model::{AppIdent, ChannelName, Event, Mid, NewEvent, Position, 
 pub struct Pruning {
     /// Events published before this time.
     pub before: Option<Timestamp>,
-    /// In each channel, all but the newest so many.
+    /// In each channel, all but the newest so many: serials up to its head less this number.
     pub keep: Option<u64>,
 }
 
@@ -21,8 +21,9 @@ pub trait EventStore: Send + Sync {
     /// durable: it is there after a crash of this process and of the store's. Serials are contiguous from 1 in each
     /// channel of an app, without a gap and without a double, also with several store instances appending at
     /// once; `id` is unique in the app and grows with the serial within a channel. An event with an error was not
-    /// stored, or (`Unavailable`) perhaps: ask [`EventStore::positions`]. On SQL all succeed or none. The caller
-    /// never gives a `mid` twice; a `mid` that is there already is `Conflict("mid")`.
+    /// stored, or (`Unavailable`) perhaps: ask [`EventStore::positions`]. An event whose app is not there is `NotFound`;
+    /// of the others, on SQL, all succeed or none. The caller never gives a `mid` twice; a `mid` that is there already
+    /// is `Conflict("mid")`.
     async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>>;
 
     /// Where the events with these ids stand, one answer for each in order; `None`: not stored. It is judged after

@@ -8,7 +8,8 @@ use crate::core::model::{Session, Timestamp, TokenHash};
 /// Where sessions (logins) are kept; of a token only its hash is.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Stores a session; it is there after a crash. The same hash again replaces it.
+    /// Stores a session; it is there after a crash. The same hash again replaces it. `NotFound` where its
+    /// app is not there.
     async fn put(&self, session: &Session) -> Result<(), StorageError>;
 
     /// The session of a token, also where it has expired (the caller judges); `None` where there is none.

@@ -10,7 +10,7 @@ use crate::core::model::{AppIdent, ChannelName, Subscription, SubscriptionFilter
 pub trait SubscriptionStore: Send + Sync {
     /// Subscribes a user to a channel from the channel's head on, and answers the subscription and whether it is new.
     /// The same again, also by twenty callers at once, answers the one that is there. After an end it begins anew,
-    /// with another `id`, at the head of that moment.
+    /// with another `id`, at the head of that moment. `NotFound` where the app is not there.
     async fn add(&self, app: &AppIdent, user: &UserId, channel: &ChannelName, now: Timestamp)
     -> Result<(Subscription, bool), StorageError>;
 

@@ -1,0 +1,90 @@
+//! Apps in memory.
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use super::state::{Owned, State};
+use crate::core::error::StorageError;
+use crate::core::model::{App, AppIdent, Timestamp};
+use crate::core::ports::{AppStore, CreateApp};
+
+impl State {
+    fn app(&self, fits: impl Fn(&App) -> bool) -> Option<&App> {
+        self.apps.values().find(|app| fits(app))
+    }
+}
+
+#[async_trait]
+impl AppStore for MemoryStore {
+    async fn create(&self, app: CreateApp) -> Result<App, StorageError> {
+        let mut state = self.state.lock();
+        if state.owned.contains_key(&app.ident) {
+            return Err(StorageError::Conflict("ident"));
+        }
+        if state.app(|other| other.key == app.key).is_some() {
+            return Err(StorageError::Conflict("key"));
+        }
+        state.last_app += 1;
+        state.revision += 1;
+        let app = App {
+            id: state.last_app,
+            ident: app.ident,
+            name: app.name,
+            description: app.description,
+            key: app.key,
+            secret: app.secret,
+            previous_secret: None,
+            push: app.push,
+            settings: app.settings,
+            created: app.now,
+            modified: app.now,
+        };
+        state.owned.insert(app.ident.clone(), Owned::default());
+        state.apps.insert(app.id, app.clone());
+        Ok(app)
+    }
+
+    async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
+        let mut state = self.state.lock();
+        let stored = state.app(|stored| stored.ident == app.ident).ok_or(StorageError::NotFound)?;
+        if stored.modified != seen {
+            return Err(StorageError::Conflict("modified"));
+        }
+        if state.app(|other| other.key == app.key && other.ident != app.ident).is_some() {
+            return Err(StorageError::Conflict("key"));
+        }
+        let changed = App { id: stored.id, created: stored.created, ..app.clone() };
+        state.apps.insert(changed.id, changed);
+        state.revision += 1;
+        Ok(())
+    }
+
+    async fn delete(&self, ident: &AppIdent) -> Result<(), StorageError> {
+        let mut state = self.state.lock();
+        let owned = state.owned.remove(ident).ok_or(StorageError::NotFound)?;
+        for mid in owned.mids.keys() {
+            state.mids.remove(mid);
+        }
+        state.apps.retain(|_, app| app.ident != *ident);
+        state.sessions.retain(|_, session| session.app != *ident);
+        state.revision += 1;
+        Ok(())
+    }
+
+    async fn by_ident(&self, ident: &AppIdent) -> Result<Option<App>, StorageError> {
+        Ok(self.state.lock().app(|app| app.ident == *ident).cloned())
+    }
+
+    async fn by_key(&self, key: &str) -> Result<Option<App>, StorageError> {
+        Ok(self.state.lock().app(|app| app.key == key).cloned())
+    }
+
+    async fn list(&self, after: u64, limit: usize) -> Result<Vec<App>, StorageError> {
+        let state = self.state.lock();
+        Ok(state.apps.values().filter(|app| app.id > after).take(limit).cloned().collect())
+    }
+
+    async fn revision(&self) -> Result<u64, StorageError> {
+        Ok(self.state.lock().revision)
+    }
+}

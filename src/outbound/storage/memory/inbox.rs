@@ -1,0 +1,29 @@
+//! A user's inbox, computed from what the user is and was subscribed to.
+
+use std::collections::BTreeSet;
+use std::ops::Bound::{Excluded, Included};
+
+use super::state::Owned;
+use crate::core::model::{ChannelName, Event, UserId};
+
+impl Owned {
+    /// See [`EventStore::inbox`](crate::core::ports::EventStore::inbox).
+    pub(super) fn inbox(&self, user: &UserId, skip: usize, limit: usize) -> Vec<Event> {
+        let wanted = skip.saturating_add(limit);
+        // No more than the newest `wanted` of each interval can be among the newest `wanted` of all.
+        let newest = |(channel, start, end): (ChannelName, u64, u64)| {
+            let events = self.channels.get(&channel).filter(|_| start < end).map(|channel| &channel.events);
+            let ids = events.into_iter().flat_map(move |events| events.range((Excluded(start), Included(end))).rev().take(wanted));
+            ids.map(|(_, event)| event.position.id).collect::<Vec<_>>()
+        };
+        let ids: BTreeSet<u64> = self.intervals(user).flat_map(newest).collect();
+        ids.iter().rev().skip(skip).take(limit).filter_map(|id| self.events.get(id)).map(|event| Event::clone(event)).collect()
+    }
+
+    fn intervals(&self, user: &UserId) -> impl Iterator<Item = (ChannelName, u64, u64)> {
+        let ended = self.ended.get(user).into_iter().flatten().cloned();
+        let open = self.subscriptions.values().filter(move |subscription| subscription.user_id == *user);
+        let open = open.map(|subscription| (subscription.channel.clone(), subscription.start, u64::MAX));
+        ended.chain(open).chain([(ChannelName::personal_of(user), 0, u64::MAX)])
+    }
+}

@@ -1,0 +1,163 @@
+//! Apps in SQL.
+
+use async_trait::async_trait;
+
+use super::SqlStore;
+use super::driver::{Arg, Connection, Driver, Outcome, Row};
+use super::number::{signed, unsigned};
+use super::settings::{push_from_text, push_to_text, settings_from_text, settings_to_text};
+use crate::core::error::StorageError;
+use crate::core::model::{App, AppIdent, Secret, Timestamp};
+use crate::core::ports::{AppStore, CreateApp};
+
+macro_rules! select {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, ident, public_key, name, description, secret, previous_secret, push, settings, created, modified FROM apps ",
+            $which
+        )
+    };
+}
+
+pub(super) const BY_IDENT: &str = select!("WHERE ident = $1");
+pub(super) const BY_KEY: &str = select!("WHERE public_key = $1");
+pub(super) const LIST: &str = select!("WHERE id > $1 ORDER BY id LIMIT $2");
+pub(super) const REVISION: &str = "SELECT value FROM revision";
+
+const CREATE: &str = "INSERT INTO apps (ident, public_key, name, description, secret, push, settings, created, modified) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT DO NOTHING RETURNING id";
+const UPDATE: &str = "UPDATE apps SET public_key = $2, name = $3, description = $4, secret = $5, previous_secret = $6, push = $7, \
+    settings = $8, modified = $9 WHERE ident = $1 AND modified = $10";
+const IDENT_TAKEN: &str = "SELECT id FROM apps WHERE ident = $1";
+const KEY_TAKEN: &str = "SELECT id FROM apps WHERE public_key = $1 AND ident <> $2";
+const CHANGED: &str = "UPDATE revision SET value = value + 1";
+const DELETE: &str = "DELETE FROM apps WHERE ident = $1 RETURNING id";
+const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE app = $1";
+const REMEMBER: &str = "INSERT INTO removed_apps (app) VALUES ($1)";
+
+#[async_trait]
+impl<D: Driver> AppStore for SqlStore<D> {
+    async fn create(&self, app: CreateApp) -> Result<App, StorageError> {
+        self.driver.write(move |connection| Box::pin(create(connection, app))).await
+    }
+
+    async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
+        let app = app.clone();
+        self.driver.write(move |connection| Box::pin(update(connection, app, seen))).await
+    }
+
+    async fn delete(&self, ident: &AppIdent) -> Result<(), StorageError> {
+        let ident = ident.clone();
+        self.driver.write(move |connection| Box::pin(delete(connection, ident))).await?;
+        self.sweep();
+        Ok(())
+    }
+
+    async fn by_ident(&self, ident: &AppIdent) -> Result<Option<App>, StorageError> {
+        self.find(BY_IDENT, ident.as_str()).await
+    }
+
+    async fn by_key(&self, key: &str) -> Result<Option<App>, StorageError> {
+        self.find(BY_KEY, key).await
+    }
+
+    async fn list(&self, after: u64, limit: usize) -> Result<Vec<App>, StorageError> {
+        let args = [Arg::Int(signed(after)), Arg::Int(signed(limit))];
+        let rows = self.driver.read(move |connection| Box::pin(async move { connection.rows(LIST, &args).await })).await?;
+        rows.iter().map(app_of).collect()
+    }
+
+    async fn revision(&self) -> Result<u64, StorageError> {
+        let row = self.driver.read(|connection| Box::pin(connection.row(REVISION, &[]))).await?;
+        unsigned(row.ok_or_else(|| StorageError::corrupt("the table revision has no row"))?.int(0)?)
+    }
+}
+
+impl<D: Driver> SqlStore<D> {
+    async fn find(&self, sql: &'static str, value: &str) -> Outcome<Option<App>> {
+        let value = value.to_string();
+        let row = self.driver.read(move |connection| Box::pin(async move { connection.row(sql, &[Arg::Text(&value)]).await })).await?;
+        row.map(|row| app_of(&row)).transpose()
+    }
+}
+
+async fn create(connection: &mut impl Connection, app: CreateApp) -> Outcome<App> {
+    let (push, settings) = (push_to_text(&app.push)?, settings_to_text(&app.settings)?);
+    let args = [
+        Arg::Text(app.ident.as_str()),
+        Arg::Text(&app.key),
+        Arg::Text(&app.name),
+        Arg::MaybeText(app.description.as_deref()),
+        Arg::Text(app.secret.expose()),
+        Arg::Text(&push),
+        Arg::Text(&settings),
+        Arg::Int(app.now.micros()),
+    ];
+    let Some(row) = connection.row(CREATE, &args).await? else {
+        let ident_taken = connection.row(IDENT_TAKEN, &[Arg::Text(app.ident.as_str())]).await?.is_some();
+        return Err(StorageError::Conflict(if ident_taken { "ident" } else { "key" }));
+    };
+    connection.execute(CHANGED, &[]).await?;
+    Ok(App {
+        id: unsigned(row.int(0)?)?,
+        ident: app.ident,
+        name: app.name,
+        description: app.description,
+        key: app.key,
+        secret: app.secret,
+        previous_secret: None,
+        push: app.push,
+        settings: app.settings,
+        created: app.now,
+        modified: app.now,
+    })
+}
+
+async fn update(connection: &mut impl Connection, app: App, seen: Timestamp) -> Outcome<()> {
+    let (ident, key) = (Arg::Text(app.ident.as_str()), Arg::Text(&app.key));
+    let (push, settings) = (push_to_text(&app.push)?, settings_to_text(&app.settings)?);
+    let args = [
+        ident,
+        key,
+        Arg::Text(&app.name),
+        Arg::MaybeText(app.description.as_deref()),
+        Arg::Text(app.secret.expose()),
+        Arg::MaybeText(app.previous_secret.as_ref().map(Secret::expose)),
+        Arg::Text(&push),
+        Arg::Text(&settings),
+        Arg::Int(app.modified.micros()),
+        Arg::Int(seen.micros()),
+    ];
+    if connection.row(KEY_TAKEN, &[key, ident]).await?.is_some() {
+        return Err(StorageError::Conflict("key"));
+    }
+    if connection.execute(UPDATE, &args).await? == 0 {
+        let there = connection.row(IDENT_TAKEN, &[ident]).await?.is_some();
+        return Err(if there { StorageError::Conflict("modified") } else { StorageError::NotFound });
+    }
+    connection.execute(CHANGED, &[]).await.map(drop)
+}
+
+async fn delete(connection: &mut impl Connection, ident: AppIdent) -> Outcome<()> {
+    let row = connection.row(DELETE, &[Arg::Text(ident.as_str())]).await?.ok_or(StorageError::NotFound)?;
+    let app = [Arg::Int(row.int(0)?)];
+    connection.execute(DELETE_SESSIONS, &app).await?;
+    connection.execute(REMEMBER, &app).await?;
+    connection.execute(CHANGED, &[]).await.map(drop)
+}
+
+fn app_of(row: &impl Row) -> Outcome<App> {
+    Ok(App {
+        id: unsigned(row.int(0)?)?,
+        ident: AppIdent::trusted(&row.text(1)?),
+        key: row.text(2)?.into_owned(),
+        name: row.text(3)?.into_owned(),
+        description: row.maybe_text(4)?.map(Into::into),
+        secret: Secret::new(row.text(5)?.into_owned()),
+        previous_secret: row.maybe_text(6)?.map(|secret| Secret::new(secret.into_owned())),
+        push: push_from_text(&row.text(7)?)?,
+        settings: settings_from_text(&row.text(8)?)?,
+        created: Timestamp::from_micros(row.int(9)?),
+        modified: Timestamp::from_micros(row.int(10)?),
+    })
+}

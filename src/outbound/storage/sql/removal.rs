@@ -1,0 +1,53 @@
+//! What a deleted app leaves behind is removed bit by bit after it, so that deleting a large one blocks nobody.
+//! Nothing finds those rows meanwhile: everything is looked up by the app's number, which is never given twice.
+
+use std::sync::Arc;
+
+use super::SqlStore;
+use super::driver::{Arg, Connection, Driver, Outcome, Row};
+
+const REMOVED: &str = "SELECT app FROM removed_apps ORDER BY app LIMIT 1";
+const FORGET: &str = "DELETE FROM removed_apps WHERE app = $1";
+
+/// Each removes some rows of the app `$1`; all are gone once none finds any.
+pub(super) const BITS: [&str; 5] = [
+    "DELETE FROM events WHERE app = $1 AND id IN (SELECT id FROM events WHERE app = $1 ORDER BY id LIMIT 1000)",
+    "DELETE FROM subscriptions WHERE app = $1 AND id IN (SELECT id FROM subscriptions WHERE app = $1 ORDER BY id LIMIT 1000)",
+    "DELETE FROM intervals WHERE app = $1 AND (user_id, channel, from_serial) IN \
+        (SELECT user_id, channel, from_serial FROM intervals WHERE app = $1 ORDER BY user_id, channel, from_serial LIMIT 1000)",
+    "DELETE FROM channels WHERE app = $1 AND name IN (SELECT name FROM channels WHERE app = $1 ORDER BY name LIMIT 1000)",
+    "DELETE FROM sessions WHERE app = $1",
+];
+
+impl<D: Driver> SqlStore<D> {
+    /// Starts removing what deleted apps left behind, and ends when all is gone, when the store fails (the next start
+    /// or deletion goes on), or when the store is dropped.
+    pub(super) fn sweep(&self) {
+        let driver = Arc::downgrade(&self.driver);
+        tokio::spawn(async move {
+            while let Some(driver) = driver.upgrade() {
+                match remove_bit(&*driver).await {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(error) => return tracing::warn!(error = error.chain(), "what a deleted app left is not all removed yet"),
+                }
+            }
+        });
+    }
+}
+
+/// Removes some of what is left; `false` where nothing was.
+async fn remove_bit(driver: &impl Driver) -> Outcome<bool> {
+    let Some(row) = driver.read(|connection| Box::pin(connection.row(REMOVED, &[]))).await? else { return Ok(false) };
+    let app = [Arg::Int(row.int(0)?)];
+    let bit = driver.write(move |connection| {
+        Box::pin(async move {
+            let mut removed = 0;
+            for sql in BITS {
+                removed += connection.execute(sql, &app).await?;
+            }
+            if removed == 0 { connection.execute(FORGET, &app).await } else { Ok(removed) }
+        })
+    });
+    bit.await.map(|_| true)
+}

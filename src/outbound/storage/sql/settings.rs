@@ -1,0 +1,232 @@
+//! How an app's settings and push credentials are written into a text column: JSON through twins of the domain types.
+//!
+//! A member that is missing has its default, and one that is not known is passed over, so that versions before and
+//! after this one can read each other's apps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::driver::Outcome;
+use crate::core::error::StorageError;
+use crate::core::model::{AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Webhook, WebhookEvent};
+
+/// The text for `settings`.
+pub(super) fn settings_to_text(settings: &AppSettings) -> Outcome<String> {
+    serde_json::to_string(&SettingsText::from(settings)).map_err(StorageError::corrupt)
+}
+
+/// The settings of a stored text.
+pub(super) fn settings_from_text(text: &str) -> Outcome<AppSettings> {
+    serde_json::from_str::<SettingsText>(text).map(AppSettings::from).map_err(corrupt)
+}
+
+/// The text for `push`.
+pub(super) fn push_to_text(push: &PushCredentials) -> Outcome<String> {
+    serde_json::to_string(&PushText::from(push)).map_err(StorageError::corrupt)
+}
+
+/// The credentials of a stored text.
+pub(super) fn push_from_text(text: &str) -> Outcome<PushCredentials> {
+    serde_json::from_str::<PushText>(text).map(PushCredentials::from).map_err(corrupt)
+}
+
+/// Only where the text is wrong is told: serde's message may quote what it found, and that may be a secret.
+fn corrupt(error: serde_json::Error) -> StorageError {
+    StorageError::corrupt(format!("an app's JSON is malformed at column {}", error.column()))
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+struct SettingsText {
+    enabled: bool,
+    client_publish: bool,
+    client_events: bool,
+    signed_presence: bool,
+    subscription_count: bool,
+    require_signin: bool,
+    signin_timeout_ms: u64,
+    tls_only: bool,
+    allowed_origins: Vec<String>,
+    over_capacity: u16,
+    replay: BTreeMap<String, u32>,
+    webhooks: Vec<WebhookText>,
+    limits: LimitsText,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WebhookText {
+    url: String,
+    #[serde(default)]
+    events: Option<Vec<String>>,
+    #[serde(default)]
+    channel_prefix: Option<String>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct LimitsText {
+    max_connections: Option<u64>,
+    max_message_bytes: Option<u64>,
+    max_data_bytes: Option<u64>,
+    max_channels_per_connection: Option<u64>,
+    max_members: Option<u64>,
+    max_member_bytes: Option<u64>,
+    max_client_events: Option<u64>,
+    max_publishes: Option<u64>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct PushText {
+    apn_sandbox: bool,
+    apn_key: Option<String>,
+    apn_cer: Option<String>,
+    vapid_key: Option<String>,
+    vapid_email: Option<String>,
+    smtp_url: Option<String>,
+}
+
+impl Default for SettingsText {
+    fn default() -> Self {
+        Self::from(&AppSettings::default())
+    }
+}
+
+impl From<&AppSettings> for SettingsText {
+    fn from(settings: &AppSettings) -> Self {
+        Self {
+            enabled: settings.enabled,
+            client_publish: settings.client_publish,
+            client_events: settings.client_events,
+            signed_presence: settings.signed_presence,
+            subscription_count: settings.subscription_count,
+            require_signin: settings.require_signin,
+            signin_timeout_ms: settings.signin_timeout.as_millis().try_into().unwrap_or(u64::MAX),
+            tls_only: settings.tls_only,
+            allowed_origins: settings.allowed_origins.clone(),
+            over_capacity: settings.over_capacity.code(),
+            replay: settings.replay.clone(),
+            webhooks: settings.webhooks.iter().map(WebhookText::from).collect(),
+            limits: LimitsText::from(&settings.limits),
+        }
+    }
+}
+
+impl From<SettingsText> for AppSettings {
+    fn from(text: SettingsText) -> Self {
+        Self {
+            enabled: text.enabled,
+            client_publish: text.client_publish,
+            client_events: text.client_events,
+            signed_presence: text.signed_presence,
+            subscription_count: text.subscription_count,
+            require_signin: text.require_signin,
+            signin_timeout: Duration::from_millis(text.signin_timeout_ms),
+            tls_only: text.tls_only,
+            allowed_origins: text.allowed_origins,
+            over_capacity: OverCapacity::from_code(text.over_capacity.into()).unwrap_or_default(),
+            replay: text.replay,
+            webhooks: text.webhooks.into_iter().map(Webhook::from).collect(),
+            limits: text.limits.into(),
+        }
+    }
+}
+
+impl From<&Webhook> for WebhookText {
+    fn from(webhook: &Webhook) -> Self {
+        let names = |events: &Vec<WebhookEvent>| events.iter().map(|event| event.name().to_string()).collect();
+        Self { url: webhook.url.clone(), events: webhook.events.as_ref().map(names), channel_prefix: webhook.channel_prefix.clone() }
+    }
+}
+
+impl From<WebhookText> for Webhook {
+    fn from(text: WebhookText) -> Self {
+        // An event that only a newer version knows is not told by this one anyway.
+        let known = |names: Vec<String>| names.iter().filter_map(|name| WebhookEvent::parse(name)).collect();
+        Self { url: text.url, events: text.events.map(known), channel_prefix: text.channel_prefix }
+    }
+}
+
+impl From<&AppLimits> for LimitsText {
+    fn from(limits: &AppLimits) -> Self {
+        Self {
+            max_connections: limits.max_connections,
+            max_message_bytes: limits.max_message_bytes,
+            max_data_bytes: limits.max_data_bytes,
+            max_channels_per_connection: limits.max_channels_per_connection,
+            max_members: limits.max_members,
+            max_member_bytes: limits.max_member_bytes,
+            max_client_events: limits.max_client_events,
+            max_publishes: limits.max_publishes,
+        }
+    }
+}
+
+impl From<LimitsText> for AppLimits {
+    fn from(text: LimitsText) -> Self {
+        Self {
+            max_connections: text.max_connections,
+            max_message_bytes: text.max_message_bytes,
+            max_data_bytes: text.max_data_bytes,
+            max_channels_per_connection: text.max_channels_per_connection,
+            max_members: text.max_members,
+            max_member_bytes: text.max_member_bytes,
+            max_client_events: text.max_client_events,
+            max_publishes: text.max_publishes,
+        }
+    }
+}
+
+impl From<&PushCredentials> for PushText {
+    fn from(push: &PushCredentials) -> Self {
+        let exposed = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_string());
+        Self {
+            apn_sandbox: push.apn_sandbox,
+            apn_key: exposed(&push.apn_key),
+            apn_cer: exposed(&push.apn_cer),
+            vapid_key: exposed(&push.vapid_key),
+            vapid_email: push.vapid_email.clone(),
+            smtp_url: exposed(&push.smtp_url),
+        }
+    }
+}
+
+impl From<PushText> for PushCredentials {
+    fn from(text: PushText) -> Self {
+        Self {
+            apn_sandbox: text.apn_sandbox,
+            apn_key: text.apn_key.map(Secret::new),
+            apn_cer: text.apn_cer.map(Secret::new),
+            vapid_key: text.vapid_key.map(Secret::new),
+            vapid_email: text.vapid_email,
+            smtp_url: text.smtp_url.map(Secret::new),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_members_have_their_defaults() {
+        assert_eq!(settings_from_text("{}").ok(), Some(AppSettings::default()));
+        assert_eq!(push_from_text("{}").ok(), Some(PushCredentials::default()));
+    }
+
+    #[test]
+    fn members_of_a_newer_version_are_passed_over() {
+        let settings =
+            settings_from_text(r#"{"colour":"red","tls_only":true,"webhooks":[{"url":"http://x","events":["sung","cache_miss"]}]}"#);
+        let webhook = Webhook { url: "http://x".into(), events: Some(vec![WebhookEvent::CacheMiss]), channel_prefix: None };
+        assert_eq!(settings.ok(), Some(AppSettings { tls_only: true, webhooks: vec![webhook], ..AppSettings::default() }));
+    }
+
+    #[test]
+    fn a_malformed_text_is_corrupt_and_not_quoted() {
+        let error = push_from_text(r#"{"apn_sandbox":"top-secret"}"#).map_or_else(|error| error.chain(), |_| String::new());
+        assert_eq!(error, "stored data is corrupt: an app's JSON is malformed at column 27");
+    }
+}

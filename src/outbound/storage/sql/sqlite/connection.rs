@@ -1,0 +1,87 @@
+//! How an SQLite connection runs statements, and how its rows and errors are read.
+
+use std::borrow::Cow;
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{Arguments, Row as _};
+
+use super::super::driver::{Arg, Connection, Outcome, Row};
+use crate::core::error::StorageError;
+
+const TAKE_IDS: &str = "INSERT INTO counters (app, last_id) VALUES ($1, $2) \
+    ON CONFLICT (app) DO UPDATE SET last_id = last_id + excluded.last_id RETURNING last_id";
+
+impl Connection for SqliteConnection {
+    type Row = SqliteRow;
+
+    /// A transaction that writes is alone, so nothing needs to be held.
+    const HOLD_APP: &'static str = "SELECT id FROM apps WHERE ident = $1";
+
+    async fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Outcome<u64> {
+        let done = sqlx::query_with(sql, bind(args)?).execute(self).await;
+        done.map(|done| done.rows_affected()).map_err(classify)
+    }
+
+    async fn rows(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Outcome<Vec<SqliteRow>> {
+        sqlx::query_with(sql, bind(args)?).fetch_all(self).await.map_err(classify)
+    }
+
+    async fn take_ids(&mut self, app: i64, count: i64) -> Outcome<Vec<i64>> {
+        let row = self.row(TAKE_IDS, &[Arg::Int(app), Arg::Int(count)]).await?;
+        let last = row.ok_or_else(|| StorageError::corrupt("no number was given"))?.int(0)?;
+        Ok((last - count + 1..=last).collect())
+    }
+}
+
+fn bind(args: &[Arg<'_>]) -> Outcome<SqliteArguments> {
+    let mut bound = SqliteArguments::default();
+    bound.reserve(args.len(), 0);
+    for arg in args {
+        let added = match *arg {
+            Arg::Int(number) => bound.add(number),
+            Arg::Text(text) => bound.add(text),
+            Arg::MaybeText(text) => bound.add(text),
+            Arg::Bytes(bytes) => bound.add(bytes),
+        };
+        added.map_err(StorageError::Unavailable)?;
+    }
+    Ok(bound)
+}
+
+impl Row for SqliteRow {
+    fn int(&self, column: usize) -> Outcome<i64> {
+        self.try_get(column).map_err(classify)
+    }
+
+    fn maybe_int(&self, column: usize) -> Outcome<Option<i64>> {
+        self.try_get(column).map_err(classify)
+    }
+
+    fn text(&self, column: usize) -> Outcome<Cow<'_, str>> {
+        self.try_get::<&str, _>(column).map(Cow::Borrowed).map_err(classify)
+    }
+
+    fn maybe_text(&self, column: usize) -> Outcome<Option<Cow<'_, str>>> {
+        Ok(self.try_get::<Option<&str>, _>(column).map_err(classify)?.map(Cow::Borrowed))
+    }
+}
+
+/// What a driver's error means to the core. Codes: <https://www.sqlite.org/rescode.html>.
+pub(super) fn classify(error: sqlx::Error) -> StorageError {
+    /// `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
+    const DAMAGED: [i32; 2] = [11, 26];
+    match &error {
+        sqlx::Error::Database(cause) if cause.is_unique_violation() => StorageError::Conflict("a value that must be unique"),
+        sqlx::Error::Database(_) if primary_code(&error).is_some_and(|code| DAMAGED.contains(&code)) => StorageError::corrupt(error),
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnIndexOutOfBounds { .. } => {
+            StorageError::corrupt(error)
+        }
+        _ => StorageError::unavailable(error),
+    }
+}
+
+/// SQLite's own code, without what extends it.
+pub(super) fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}

@@ -1,0 +1,125 @@
+//! The contract of the storage ports: each case is a sentence of `core::ports` or of a store's specification. The cases
+//! are listed once, here, and every adapter runs all of them.
+
+mod apps;
+mod events;
+mod fixture;
+mod history;
+mod inbox;
+mod isolation;
+mod prune;
+mod samples;
+mod sessions;
+mod sqlite;
+mod subscriptions;
+
+/// Makes a test of each case for one adapter.
+macro_rules! contract {
+    ($adapter:ty) => {
+        contract! { $adapter; apps:
+            a_created_app_is_read_back_by_ident_by_key_and_in_the_list,
+            a_taken_ident_or_key_is_a_conflict_and_stores_nothing,
+            of_twenty_creating_the_same_one_succeeds,
+            an_update_is_read_back_whole,
+            an_update_changes_neither_id_nor_ident_nor_creation,
+            an_update_over_somebody_elses_is_a_conflict,
+            an_update_to_a_taken_key_is_a_conflict,
+            an_app_that_is_not_there_is_not_found,
+            the_list_goes_on_after_an_id,
+            the_revision_differs_after_each_change_by_any_instance,
+            a_deleted_app_takes_everything_with_it,
+            an_app_created_again_starts_empty,
+        }
+        contract! { $adapter; events:
+            serials_are_contiguous_from_one_in_each_channel,
+            ids_are_unique_in_the_app_and_grow_with_the_serial,
+            every_field_is_read_back,
+            concurrent_appends_of_several_instances_leave_no_gap_and_no_double,
+            batches_over_many_channels_and_apps_do_not_block_each_other,
+            a_large_batch_keeps_its_order,
+            an_empty_batch_answers_nothing,
+            what_was_answered_is_there_after_reopening,
+            a_mid_that_is_there_is_a_conflict,
+            events_of_an_app_that_is_not_there_are_not_found_and_the_others_are_stored,
+            positions_tell_what_is_stored,
+            an_append_that_nobody_waits_for_leaves_no_doubt,
+            heads_are_answered_in_order_with_zero_for_none,
+        }
+        contract! { $adapter; history:
+            history_is_newest_first_below_a_serial,
+            history_at_its_edges,
+            replay_is_oldest_first_within_its_bounds,
+            replay_at_its_edges,
+            recent_goes_over_all_channels_by_id,
+            bounds_beyond_what_a_column_holds_mean_no_bound,
+        }
+        contract! { $adapter; inbox:
+            an_inbox_holds_what_came_after_subscribing,
+            an_ended_subscription_keeps_what_came_before_its_end,
+            what_came_between_two_subscriptions_is_not_in_the_inbox,
+            the_personal_channel_is_in_the_inbox_without_subscribing,
+            overlapping_intervals_hold_each_event_once,
+            an_inbox_is_merged_by_id_over_channels,
+            an_inbox_is_paged_by_skip_and_limit,
+            an_inbox_goes_on_where_events_were_pruned,
+            an_event_costs_one_row_however_many_are_subscribed,
+        }
+        contract! { $adapter; prune:
+            events_before_a_time_are_removed,
+            all_but_the_newest_of_each_channel_are_removed,
+            pruning_stops_at_its_limit_and_goes_on,
+            heads_stay_and_serials_go_on_after_pruning,
+            nothing_is_pruned_without_a_bound,
+            a_pruned_mid_has_no_position,
+        }
+        contract! { $adapter; subscriptions:
+            a_subscription_begins_at_the_head,
+            the_same_again_answers_the_one_that_is_there,
+            twenty_callers_adding_the_same_make_one,
+            an_end_is_answered_once,
+            a_subscription_begins_anew_after_its_end,
+            subscribing_to_an_app_that_is_not_there_is_not_found,
+            the_list_holds_open_ones_by_id_and_is_paged,
+            the_list_is_filtered_by_user_and_channel,
+            channels_come_in_the_order_in_which_they_began,
+            subscribing_and_ending_at_once_leaves_one_or_none,
+        }
+        contract! { $adapter; sessions:
+            a_session_is_there_after_reopening,
+            a_session_is_got_also_where_it_has_expired,
+            the_same_hash_replaces_the_session,
+            an_ended_session_is_gone_everywhere,
+            expired_sessions_are_pruned,
+            a_session_of_an_app_that_is_not_there_is_not_found,
+        }
+        contract! { $adapter; isolation:
+            two_apps_never_see_each_other,
+            odd_names_are_told_apart_and_read_back,
+            odd_texts_are_read_back,
+            a_store_that_was_closed_is_unavailable,
+        }
+    };
+    ($adapter:ty; $suite:ident: $($case:ident,)+) => {
+        mod $suite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let fixture = <$adapter as $crate::fixture::Fixture>::start().await;
+                    $crate::$suite::$case(&fixture).await;
+                }
+            )+
+        }
+    };
+}
+
+mod on_memory {
+    contract!(crate::fixture::Memory);
+}
+
+mod on_sqlite_file {
+    contract!(crate::fixture::SqliteFile);
+}
+
+mod on_sqlite_memory {
+    contract!(crate::fixture::SqliteMemory);
+}
