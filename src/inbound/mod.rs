@@ -1,4 +1,5 @@
 //! The outer ring on the near side: what calls the use cases.
 
+pub mod listen;
 pub mod websocket;
 pub mod wire;

@@ -1,0 +1,145 @@
+//! Who may do what.
+
+use super::super::complaint::Complaint;
+use super::super::raw::Raw;
+use super::super::settings::{AccessSettings, AppOfStart};
+use super::super::value::{duration, list, read, switch};
+use super::super::variables::{
+    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_NAME, PUSHI_APP_SECRET, PUSHI_OPEN_REGISTRATION,
+    PUSHI_SESSION_TTL, Variable,
+};
+use crate::core::model::{AppIdent, NewApp, Secret};
+
+const TOKEN: &str = "1 to 64 of A-Z a-z 0-9 _ -";
+
+pub fn resolve(raw: &Raw) -> Result<AccessSettings, Complaint> {
+    Ok(AccessSettings {
+        admin_token: admin_token(raw)?,
+        open_registration: switch(raw, &PUSHI_OPEN_REGISTRATION)?,
+        app: app(raw)?,
+        allowed_origins: origins(raw)?,
+        session_ttl: duration(raw, &PUSHI_SESSION_TTL, 1)?,
+    })
+}
+
+fn admin_token(raw: &Raw) -> Result<Option<Secret>, Complaint> {
+    // Anything else cannot travel in a header.
+    let sendable = |text: &str| text.bytes().all(|b| b.is_ascii_graphic()).then(|| Secret::new(text));
+    let token = |_| read(raw, &PUSHI_ADMIN_TOKEN, "visible ASCII characters without spaces", sendable);
+    raw.get(&PUSHI_ADMIN_TOKEN).map(token).transpose()
+}
+
+fn app(raw: &Raw) -> Result<Option<AppOfStart>, Complaint> {
+    let needed = [PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_SECRET];
+    let Some(given) = [&needed[..], &[PUSHI_APP_NAME]].concat().into_iter().find(|variable| raw.get(variable).is_some()) else {
+        return Ok(None);
+    };
+    if let Some(missing) = needed.iter().find(|variable| raw.get(variable).is_none()) {
+        return Err(Complaint::new(format!(
+            "{} is not set, but {} is: PUSHI_APP_ID, PUSHI_APP_KEY and PUSHI_APP_SECRET go together",
+            missing.name, given.name
+        )));
+    }
+    let credential =
+        |variable: &Variable| read(raw, variable, TOKEN, |text| NewApp::check_credential(text, "").ok().map(|()| text.to_owned()));
+    Ok(Some(AppOfStart {
+        ident: read(raw, &PUSHI_APP_ID, TOKEN, |text| AppIdent::parse(text).ok())?,
+        key: credential(&PUSHI_APP_KEY)?,
+        secret: Secret::new(credential(&PUSHI_APP_SECRET)?),
+        name: raw.get(&PUSHI_APP_NAME).map(|name| name.trim().to_owned()),
+    }))
+}
+
+fn origins(raw: &Raw) -> Result<Vec<String>, Complaint> {
+    let origins = list(
+        raw,
+        &PUSHI_ALLOWED_ORIGINS,
+        "origins with commas between them, as in https://chat.example,http://localhost:3000, or *",
+        origin,
+    )?;
+    // One star lets in everybody, whoever else is named.
+    Ok(if origins.iter().any(|origin| origin == "*") { Vec::new() } else { origins })
+}
+
+/// An origin as a browser sends it (RFC 6454, section 6.2): lower case, without a default port.
+fn origin(text: &str) -> Option<String> {
+    let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+    if matches!(text.as_str(), "*" | "null") {
+        return Some(text);
+    }
+    let (scheme, host) = text.split_once("://")?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
+        return None;
+    }
+    if host.is_empty() || !host.bytes().all(plain) {
+        return None;
+    }
+    let host = match scheme {
+        "https" => host.strip_suffix(":443").unwrap_or(host),
+        "http" => host.strip_suffix(":80").unwrap_or(host),
+        _ => host,
+    };
+    Some(format!("{scheme}://{host}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn of(pairs: &[(Variable, &str)]) -> Result<AccessSettings, String> {
+        resolve(&Raw::of(pairs.iter().copied())).map_err(|complaint| complaint.to_string())
+    }
+
+    #[test]
+    fn closed_by_default() {
+        let expected = AccessSettings {
+            admin_token: None,
+            open_registration: false,
+            app: None,
+            allowed_origins: Vec::new(),
+            session_ttl: Duration::from_secs(30 * 86_400),
+        };
+        assert_eq!(of(&[]), Ok(expected));
+    }
+
+    #[test]
+    fn id_key_and_secret_of_an_app_go_together() {
+        let (id, key, secret) = ((PUSHI_APP_ID, "1"), (PUSHI_APP_KEY, "k"), (PUSHI_APP_SECRET, "s"));
+        assert!(of(&[key]).unwrap_err().starts_with("PUSHI_APP_ID is not set, but PUSHI_APP_KEY is"));
+        assert!(of(&[id, key]).unwrap_err().starts_with("PUSHI_APP_SECRET is not set, but PUSHI_APP_ID is"));
+        assert!(of(&[(PUSHI_APP_NAME, "n")]).unwrap_err().starts_with("PUSHI_APP_ID is not set, but PUSHI_APP_NAME is"));
+        let app = of(&[id, key, secret]).unwrap().app.unwrap();
+        assert_eq!((app.ident.as_str(), app.key.as_str(), app.secret.expose(), app.name), ("1", "k", "s", None));
+    }
+
+    #[test]
+    fn a_bad_secret_is_not_shown() {
+        let text = of(&[(PUSHI_APP_ID, "1"), (PUSHI_APP_KEY, "k"), (PUSHI_APP_SECRET, "hunter 2")]).unwrap_err();
+        assert_eq!(text, "PUSHI_APP_SECRET cannot be used: it accepts 1 to 64 of A-Z a-z 0-9 _ -");
+        let text = of(&[(PUSHI_ADMIN_TOKEN, "hunter 2")]).unwrap_err();
+        assert!(text.starts_with("PUSHI_ADMIN_TOKEN cannot be used") && !text.contains("hunter"), "{text}");
+    }
+
+    #[test]
+    fn origins_are_what_a_browser_sends() {
+        let text = "https://Chat.Example/, http://localhost:3000 ,https://a.example:443,http://b.example:80,null,app://x,http://[::1]:8080";
+        let origins = of(&[(PUSHI_ALLOWED_ORIGINS, text)]).unwrap().allowed_origins;
+        let expected = [
+            "https://chat.example",
+            "http://localhost:3000",
+            "https://a.example",
+            "http://b.example",
+            "null",
+            "app://x",
+            "http://[::1]:8080",
+        ];
+        assert_eq!(origins, expected);
+        assert!(of(&[(PUSHI_ALLOWED_ORIGINS, "https://a.example,*")]).unwrap().allowed_origins.is_empty());
+        for bad in ["chat.example", "https://", "://x", "https://a.example/path", "https://a b", "https://*.example", "https://user@host"] {
+            assert!(of(&[(PUSHI_ALLOWED_ORIGINS, bad)]).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! From what was typed to what it means.
+
+mod access;
+mod listen;
+mod store;
+
+use tracing_subscriber::EnvFilter;
+
+use super::complaint::Complaint;
+use super::raw::Raw;
+use super::settings::{LogSettings, Settings, TimeSettings, WebhookSettings};
+use super::value::{duration, number, read, switch};
+use super::variables::{
+    APP_SERVER, PUSHI_ACTIVITY_TIMEOUT, PUSHI_DRAIN_SECONDS, PUSHI_HANDSHAKE_TIMEOUT, PUSHI_IDLE_TIMEOUT, PUSHI_LOG, PUSHI_MAX_BODY_BYTES,
+    PUSHI_MAX_CHANNEL_NAME, PUSHI_MAX_CHANNELS_PER_CONNECTION, PUSHI_MAX_CLIENT_EVENTS, PUSHI_MAX_CONNECTIONS,
+    PUSHI_MAX_CONNECTS_PER_SECOND, PUSHI_MAX_DATA_BYTES, PUSHI_MAX_EVENT_NAME, PUSHI_MAX_HISTORY, PUSHI_MAX_MEMBER_BYTES,
+    PUSHI_MAX_MEMBERS, PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_PENDING_BYTES, PUSHI_MAX_PUBLISHES, PUSHI_MAX_REPLAY, PUSHI_NODE_LEASE,
+    PUSHI_WEBHOOK_ALLOW_PRIVATE, PUSHI_WEBHOOK_RETRY, PUSHI_WEBHOOK_TIMEOUT, RUST_LOG,
+};
+use crate::core::model::Limits;
+
+/// What the configuration means, and what is to be said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// What it means.
+    pub settings: Settings,
+    /// Lines for the log: what was given and has no effect.
+    pub notices: Vec<String>,
+}
+
+/// Turns what was typed into what it means. Pure: it looks at no file, no environment and no network. The first value
+/// that cannot be used is the complaint.
+pub fn resolve(raw: &Raw) -> Result<Resolved, Complaint> {
+    let mut notices = Vec::new();
+    if raw.get(&APP_SERVER).is_some() {
+        notices.push("APP_SERVER is ignored: there is one HTTP server".to_owned());
+    }
+    let settings = Settings {
+        listen: listen::resolve(raw, &mut notices)?,
+        store: store::resolve(raw)?,
+        bus: store::resolve_bus(raw)?,
+        access: access::resolve(raw)?,
+        limits: limits(raw)?,
+        times: times(raw)?,
+        webhooks: webhooks(raw)?,
+        log: log(raw)?,
+    };
+    Ok(Resolved { settings, notices })
+}
+
+fn limits(raw: &Raw) -> Result<Limits, Complaint> {
+    let of = |variable| number(raw, &variable, 0);
+    Ok(Limits {
+        connections: of(PUSHI_MAX_CONNECTIONS)?,
+        connects_per_second: of(PUSHI_MAX_CONNECTS_PER_SECOND)?,
+        message_bytes: of(PUSHI_MAX_MESSAGE_BYTES)?,
+        body_bytes: of(PUSHI_MAX_BODY_BYTES)?,
+        data_bytes: of(PUSHI_MAX_DATA_BYTES)?,
+        channels_per_connection: of(PUSHI_MAX_CHANNELS_PER_CONNECTION)?,
+        channel_name: of(PUSHI_MAX_CHANNEL_NAME)?,
+        event_name: of(PUSHI_MAX_EVENT_NAME)?,
+        members: of(PUSHI_MAX_MEMBERS)?,
+        member_bytes: of(PUSHI_MAX_MEMBER_BYTES)?,
+        client_events: of(PUSHI_MAX_CLIENT_EVENTS)?,
+        publishes: of(PUSHI_MAX_PUBLISHES)?,
+        pending_bytes: of(PUSHI_MAX_PENDING_BYTES)?,
+        replay: of(PUSHI_MAX_REPLAY)?,
+        history: of(PUSHI_MAX_HISTORY)?,
+    })
+}
+
+fn times(raw: &Raw) -> Result<TimeSettings, Complaint> {
+    Ok(TimeSettings {
+        handshake: duration(raw, &PUSHI_HANDSHAKE_TIMEOUT, 1)?,
+        activity: duration(raw, &PUSHI_ACTIVITY_TIMEOUT, 1)?,
+        idle: Some(duration(raw, &PUSHI_IDLE_TIMEOUT, 0)?).filter(|long| !long.is_zero()),
+        drain: duration(raw, &PUSHI_DRAIN_SECONDS, 0)?,
+        node_lease: duration(raw, &PUSHI_NODE_LEASE, 1)?,
+    })
+}
+
+fn webhooks(raw: &Raw) -> Result<WebhookSettings, Complaint> {
+    Ok(WebhookSettings {
+        timeout: duration(raw, &PUSHI_WEBHOOK_TIMEOUT, 1)?,
+        retry: duration(raw, &PUSHI_WEBHOOK_RETRY, 0)?,
+        allow_private: switch(raw, &PUSHI_WEBHOOK_ALLOW_PRIVATE)?,
+    })
+}
+
+fn log(raw: &Raw) -> Result<LogSettings, Complaint> {
+    Ok(LogSettings {
+        filter: read(raw, &RUST_LOG, "a level or a list of target=level, as in info or warn,pushi=debug", |text| {
+            EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
+        })?,
+        json: read(raw, &PUSHI_LOG, "text or json", |text| match text {
+            "text" => Some(false),
+            "json" => Some(true),
+            _ => None,
+        })?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::variables::{PUSHI_ADMIN_TOKEN, PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_SECRET, Variable};
+    use super::*;
+
+    fn complaint(pairs: &[(Variable, &str)]) -> String {
+        resolve(&Raw::of(pairs.iter().copied())).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_domain() {
+        let Resolved { settings, notices } = resolve(&Raw::default()).unwrap();
+        assert_eq!(settings.limits, Limits::default());
+        assert_eq!(notices, Vec::<String>::new());
+        assert_eq!(
+            settings.times,
+            TimeSettings {
+                handshake: Duration::from_secs(10),
+                activity: Duration::from_secs(120),
+                idle: None,
+                drain: Duration::from_secs(5),
+                node_lease: Duration::from_secs(10),
+            }
+        );
+        let day = Duration::from_secs(86_400);
+        assert_eq!(settings.webhooks, WebhookSettings { timeout: Duration::from_secs(5), retry: day, allow_private: false });
+        assert_eq!(settings.log, LogSettings { filter: "warn,pushi=info".into(), json: false });
+        assert_eq!(settings.bus, None);
+    }
+
+    #[test]
+    fn every_limit_goes_to_its_own_field() {
+        let all = [
+            PUSHI_MAX_CONNECTIONS,
+            PUSHI_MAX_CONNECTS_PER_SECOND,
+            PUSHI_MAX_MESSAGE_BYTES,
+            PUSHI_MAX_BODY_BYTES,
+            PUSHI_MAX_DATA_BYTES,
+            PUSHI_MAX_CHANNELS_PER_CONNECTION,
+            PUSHI_MAX_CHANNEL_NAME,
+            PUSHI_MAX_EVENT_NAME,
+            PUSHI_MAX_MEMBERS,
+            PUSHI_MAX_MEMBER_BYTES,
+            PUSHI_MAX_CLIENT_EVENTS,
+            PUSHI_MAX_PUBLISHES,
+            PUSHI_MAX_PENDING_BYTES,
+            PUSHI_MAX_REPLAY,
+            PUSHI_MAX_HISTORY,
+        ];
+        let values: Vec<String> = (1..=all.len()).map(|n| n.to_string()).collect();
+        let limits = resolve(&Raw::of(all.into_iter().zip(values.iter().map(String::as_str)))).unwrap().settings.limits;
+        let expected = Limits {
+            connections: 1,
+            connects_per_second: 2,
+            message_bytes: 3,
+            body_bytes: 4,
+            data_bytes: 5,
+            channels_per_connection: 6,
+            channel_name: 7,
+            event_name: 8,
+            members: 9,
+            member_bytes: 10,
+            client_events: 11,
+            publishes: 12,
+            pending_bytes: 13,
+            replay: 14,
+            history: 15,
+        };
+        assert_eq!(limits, expected);
+    }
+
+    #[test]
+    fn what_has_no_effect_is_noticed() {
+        let notices = resolve(&Raw::of([(APP_SERVER, "netius")])).unwrap().notices;
+        assert_eq!(notices, ["APP_SERVER is ignored: there is one HTTP server"]);
+    }
+
+    #[test]
+    fn a_filter_is_read_before_the_log_begins() {
+        assert!(complaint(&[(RUST_LOG, "pushi=loud")]).starts_with(r#"RUST_LOG="pushi=loud" cannot be used: it accepts a level"#));
+        assert!(complaint(&[(PUSHI_LOG, "xml")]).ends_with("it accepts text or json"));
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let secrets = [(PUSHI_ADMIN_TOKEN, "hunter2"), (PUSHI_APP_ID, "a"), (PUSHI_APP_KEY, "k"), (PUSHI_APP_SECRET, "hunter2")];
+        let shown = format!("{:?}", resolve(&Raw::of(secrets)).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
