@@ -9,12 +9,15 @@ mod keepalive;
 mod link;
 mod session;
 mod socket;
+mod upgrade;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use upgrade::Upgrades;
 
 use crate::core::ports::{Clock, Dialect, DialectId};
 use crate::core::service::{Connecting, Service};
