@@ -4,8 +4,12 @@
 mod client;
 mod connecting;
 mod frame;
+mod holds;
 mod house;
+mod members;
 mod names;
+mod personal;
+mod presence;
 mod signatures;
 mod site;
 
@@ -48,6 +52,56 @@ macro_rules! on_every_store {
             names_that_differ_are_other_channels,
             a_ref_is_repeated_in_every_error,
             unknown_members_are_passed_over,
+        }
+        on! { $kind; presence:
+            the_answer_lists_everybody,
+            the_others_hear_who_comes_and_goes,
+            three_tabs_are_one_member,
+            tabs_do_not_hear_of_each_other,
+            subscribing_again_is_no_leaving_and_no_joining,
+            becoming_another_user_is_a_leaving_and_a_joining,
+            becoming_another_user_in_one_of_two_tabs_is_a_joining_alone,
+            members_are_listed_in_the_order_in_which_they_came,
+            a_broken_connection_leaves,
+            a_connection_leaves_all_its_channels,
+            two_apps_have_lists_of_their_own,
+            a_full_channel_takes_no_new_user,
+            who_finds_no_place_as_another_user_is_off_the_channel,
+            nothing_of_a_channel_follows_a_refusal,
+        }
+        on! { $kind; members:
+            the_newest_data_of_several_tabs_counts,
+            a_numeric_user_id_is_its_text,
+            channel_data_may_be_a_string,
+            presence_without_a_user_id_is_4316,
+            odd_user_ids_are_told_apart,
+            channel_data_over_the_limit_is_4318,
+            a_refresh_that_is_refused_changes_nothing,
+            of_two_first_connections_one_joins,
+            a_list_and_its_announcements_agree,
+        }
+        on! { $kind; personal:
+            the_socket_is_on_every_channel_that_the_user_follows,
+            the_answer_holds_what_the_user_missed,
+            the_answer_holds_the_last_ten,
+            a_back_end_writes_to_one_user,
+            what_the_user_follows_anew_is_joined_at_once,
+            every_socket_of_the_user_follows,
+            many_changes_end_in_the_last_state,
+            unsubscribing_leaves_what_the_user_follows,
+            a_channel_held_twice_is_left_when_both_have_ended,
+            two_personal_channels_may_share_an_alias,
+            subscribing_again_takes_new_channel_data,
+            a_presence_channel_is_joined_with_the_channel_data,
+            without_channel_data_a_presence_channel_is_heard_only,
+        }
+        on! { $kind; holds:
+            the_direct_subscription_says_who_one_is,
+            after_the_alias_the_direct_one_stays,
+            who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing,
+            of_two_aliases_the_one_that_is_left_counts,
+            a_full_channel_is_heard_through_an_alias,
+            what_came_by_alias_counts_against_no_limit,
         }
     };
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::house::{House, Setup};
 
 /// Longer than anything takes that a test waits for, also on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One test's place.
 pub struct Site {
