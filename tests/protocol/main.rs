@@ -1,6 +1,7 @@
 //! The Pushi protocol, case by case, through the WebSocket edge. The cases are listed once, here, and run once on every
 //! kind of store; those that the store has no part in, or that bring a store of their own, run once.
 
+mod acks;
 mod client;
 mod connecting;
 mod frame;
@@ -8,8 +9,10 @@ mod holds;
 mod house;
 mod members;
 mod names;
+mod peers;
 mod personal;
 mod presence;
+mod publishing;
 mod signatures;
 mod site;
 
@@ -102,6 +105,50 @@ macro_rules! on_every_store {
             of_two_aliases_the_one_that_is_left_counts,
             a_full_channel_is_heard_through_an_alias,
             what_came_by_alias_counts_against_no_limit,
+        }
+        on! { $kind; peers:
+            two_who_are_present_share_a_channel,
+            every_tab_of_both_hears_it,
+            it_lasts_until_one_has_left,
+            both_must_say_that_they_are_peers,
+            of_several_tabs_the_newest_says_it,
+            more_than_two_may_share_one,
+            a_base_may_hold_a_colon,
+            users_are_sorted_by_code_point,
+            a_name_may_have_two_thousand_bytes,
+            a_peers_id_holds_no_separator,
+            a_member_may_ask_for_the_past,
+            a_listener_needs_a_signature,
+            a_member_who_listens_hears_it_once,
+            asking_for_the_past_counts_as_a_channel,
+            two_apps_have_pairs_of_their_own,
+            through_a_personal_channel_one_is_a_peer,
+        }
+        on! { $kind; publishing:
+            subscribers_get_the_event,
+            every_event_has_its_own_mid_and_serial,
+            the_sender_gets_it_with_echo_alone,
+            what_is_not_said_otherwise_is_kept,
+            data_is_text_or_becomes_the_text_of_its_json,
+            nothing_else_travels_from_a_socket,
+            further_members_travel_from_a_back_end,
+            who_is_not_on_the_channel_may_not_publish,
+            an_app_can_keep_its_sockets_from_publishing,
+            too_fast_is_4301,
+            what_one_socket_sends_keeps_its_order,
+            many_publishers_make_one_order,
+        }
+        on! { $kind; acks:
+            a_kept_publish_with_a_ref_is_acknowledged,
+            without_a_ref_or_not_kept_nothing_is_said,
+            an_odd_ref_comes_back_as_it_was,
+            acknowledgements_come_in_the_order_of_the_publishes,
+            what_is_acknowledged_is_in_the_history,
+            the_same_key_stores_and_sends_once,
+            a_key_is_kept_a_day,
+            of_many_at_once_with_one_key_one_is_stored,
+            a_key_is_the_apps_own,
+            a_key_covers_all_channels_of_its_publish,
         }
     };
 }

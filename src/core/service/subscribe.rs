@@ -159,8 +159,13 @@ impl Service {
         Ok(())
     }
 
+    /// How many channels a socket may subscribe to; 0: any number.
+    pub fn most_channels(&self, app: &App) -> u64 {
+        app.settings.limits.max_channels_per_connection.unwrap_or(self.rules.limits.channels_per_connection)
+    }
+
     fn check_count(&self, app: &App, connection: &Connection, had: bool) -> Result<(), SubscribeError> {
-        let most = app.settings.limits.max_channels_per_connection.unwrap_or(self.rules.limits.channels_per_connection);
+        let most = self.most_channels(app);
         if had || most == 0 {
             return Ok(());
         }

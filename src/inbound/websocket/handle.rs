@@ -1,6 +1,6 @@
 //! What a client asks for, and what it is answered.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,7 +12,7 @@ use super::session::{End, Session};
 use crate::core::hub::{CloseReason, Connection, Outcome, Receipt};
 use crate::core::limit::TokenBucket;
 use crate::core::model::{ChannelKind, ChannelName};
-use crate::core::service::{ClientPublish, Since, Subscribe, Subscribed};
+use crate::core::service::{ClientPublish, Since, Subscribe, SubscribeError, Subscribed};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Handles one text frame.
@@ -117,6 +117,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Goes on a channel. Until the answer stands, what is about the channel is held back, and everything else goes on.
     async fn subscribe(&mut self, subscribe: &Subscribe) -> (Result<(), Coded>, Option<End>) {
         let channel = &subscribe.channel;
+        if let Some(refusal) = self.remembers_too_much(subscribe) {
+            return (Err(refusal), None);
+        }
         let personal = channel.kind() == ChannelKind::Personal;
         self.link.enter(channel);
         self.link.hold(match personal {
@@ -150,6 +153,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
         self.answer("pusher_internal:subscription_succeeded", channel, subscribed);
         (Ok(()), ending)
+    }
+
+    /// A peer channel takes no place, but what its answer covered is remembered: for no more of them than there may be channels.
+    fn remembers_too_much(&mut self, subscribe: &Subscribe) -> Option<Coded> {
+        let most = self.gateway.service.most_channels(&self.connection.app());
+        let covered = &mut self.link.covered;
+        let adds = subscribe.since.is_some() && subscribe.channel.kind() == ChannelKind::Peer && !covered.contains_key(&subscribe.channel);
+        let count =
+            |covered: &HashMap<ChannelName, u64>| covered.keys().filter(|channel| channel.kind() == ChannelKind::Peer).count() as u64;
+        if !adds || most == 0 || count(covered) < most {
+            return None;
+        }
+        covered.retain(|channel, _| self.connection.is_on(channel));
+        (count(covered) >= most).then(|| complaints::subscribe(&SubscribeError::Channels(most)))
     }
 
     /// The channels that the answer to a personal subscription says nothing new of.
@@ -187,6 +204,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let left = self.gateway.service.unsubscribe(&self.connection, channel).await;
         self.personal.retain(|(known, _)| known != channel);
         self.link.leave(&left);
+        if channel.kind() == ChannelKind::Peer {
+            self.link.covered.remove(channel);
+        }
         let members = self.gateway.service.members(&self.connection.app(), channel).await;
         let state = Subscribed { members, ..Subscribed::default() };
         self.link.socket.queue(&pushi::state("pusher_internal:unsubscription_succeeded", channel, &state));
