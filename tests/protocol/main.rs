@@ -5,6 +5,7 @@ mod acks;
 mod client;
 mod connecting;
 mod frame;
+mod history;
 mod holds;
 mod house;
 mod members;
@@ -13,7 +14,10 @@ mod peers;
 mod personal;
 mod presence;
 mod publishing;
+mod racing;
+mod several;
 mod signatures;
+mod since;
 mod site;
 
 /// Makes a test of each case for one kind of store.
@@ -149,6 +153,43 @@ macro_rules! on_every_store {
             of_many_at_once_with_one_key_one_is_stored,
             a_key_is_the_apps_own,
             a_key_covers_all_channels_of_its_publish,
+        }
+        on! { $kind; history:
+            the_newest_come_first,
+            an_event_has_the_form_of_the_page,
+            skip_and_count_make_pages,
+            a_count_over_the_limit_is_cut,
+            of_a_personal_channel_it_is_the_inbox,
+            of_a_presence_channel_it_lists_the_members,
+            who_is_not_on_the_channel_may_not_ask,
+            pages_go_on_where_events_were_pruned,
+        }
+        on! { $kind; since:
+            everything_after_it_comes_oldest_first,
+            a_channel_without_events_has_serial_zero,
+            above_the_newest_it_is_not_recovered,
+            too_old_by_retention_it_is_not_recovered,
+            too_old_by_the_replay_limit_it_is_not_recovered,
+            any_other_value_is_an_error,
+            every_kind_of_channel_has_it,
+            a_personal_channel_goes_on_with_its_aliases,
+            with_aliases_all_must_be_recovered,
+            a_number_is_the_personal_channels_own,
+            a_refresh_keeps_the_place,
+        }
+        on! { $kind; racing:
+            subscribers_see_every_serial_once,
+            a_personal_channel_sees_every_serial_of_its_aliases_once,
+            going_on_without_leaving_has_no_gap_either,
+            nothing_comes_before_the_answer_or_after_the_leaving,
+        }
+        on! { $kind; several:
+            a_socket_on_several_gets_it_once,
+            each_copy_has_its_own_place_and_the_same_publish,
+            with_since_it_is_always_sent,
+            the_same_channel_by_alias_and_directly_is_one,
+            many_in_a_row_are_each_seen_once,
+            many_at_once_are_each_seen_once,
         }
     };
 }

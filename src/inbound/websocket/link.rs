@@ -7,16 +7,14 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::seen::Seen;
 use super::socket::Socket;
 use crate::core::hub::{CloseReason, Connection, Delivery, Parcel, Receipt};
-use crate::core::model::{ChannelName, PeerChannel, PublishId};
+use crate::core::model::{ChannelName, PeerChannel};
 use crate::core::ports::DialectId;
 
 /// Bytes gathered before a write; what waits behind stays shared in the mailbox's parcels until then.
 const CHUNK: usize = 64 * 1024;
-
-/// A further copy of one of so many publishes to several channels is dropped.
-const PUBLISHES: usize = 16;
 
 /// So many channels that were just left, or all that were left at once, are remembered: what was on its way from them is
 /// dropped.
@@ -60,7 +58,7 @@ pub struct Link<S> {
     pub versions: HashMap<ChannelName, u64>,
     taken: VecDeque<Parcel>,
     closing: Option<CloseReason>,
-    publishes: VecDeque<PublishId>,
+    seen: Seen,
     left: VecDeque<ChannelName>,
     hold: Hold,
     held: Vec<Parcel>,
@@ -78,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             versions: HashMap::new(),
             taken: VecDeque::new(),
             closing: None,
-            publishes: VecDeque::new(),
+            seen: Seen::default(),
             left: VecDeque::new(),
             hold: Hold::Nothing,
             held: Vec::new(),
@@ -222,14 +220,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if let (Some(covered), Some(serial)) = (covered, delivery.serial()) {
             return serial > *covered;
         }
-        let Some(publish) = delivery.publish().filter(|_| covered.is_none()) else { return true };
-        if self.publishes.contains(publish) {
-            return false;
-        }
-        if self.publishes.len() == PUBLISHES {
-            self.publishes.pop_front();
-        }
-        self.publishes.push_back(publish.clone());
-        true
+        delivery.publish().filter(|_| covered.is_none()).is_none_or(|publish| self.seen.is_first(publish))
     }
 }
