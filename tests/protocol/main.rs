@@ -2,14 +2,21 @@
 //! kind of store; those that the store has no part in, or that bring a store of their own, run once.
 
 mod acks;
+mod any;
+mod away;
 mod client;
 mod connecting;
+mod ending;
 mod frame;
 mod history;
 mod holds;
 mod house;
+mod keepalive;
+mod limits;
 mod members;
+mod moody;
 mod names;
+mod patience;
 mod peers;
 mod personal;
 mod presence;
@@ -19,6 +26,7 @@ mod several;
 mod signatures;
 mod since;
 mod site;
+mod waiting;
 
 /// Makes a test of each case for one kind of store.
 macro_rules! on_every_store {
@@ -191,14 +199,31 @@ macro_rules! on_every_store {
             many_in_a_row_are_each_seen_once,
             many_at_once_are_each_seen_once,
         }
+        on! { $kind; any:
+            json_of_all_kinds,
+            text_of_all_kinds,
+            bytes_of_all_kinds,
+        }
     };
 }
 
 macro_rules! on {
     ($kind:ty; $suite:ident: $($case:ident,)+) => {
+        cases! { #[tokio::test(flavor = "multi_thread", worker_threads = 2)] $kind; $suite: $($case,)+ }
+    };
+}
+
+macro_rules! on_a_paused_clock {
+    ($kind:ty; $suite:ident: $($case:ident,)+) => {
+        cases! { #[tokio::test(start_paused = true)] $kind; $suite: $($case,)+ }
+    };
+}
+
+macro_rules! cases {
+    (#[$test:meta] $kind:ty; $suite:ident: $($case:ident,)+) => {
         mod $suite {
             $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[$test]
                 async fn $case() {
                     let site = <$kind as $crate::site::Kind>::site().await;
                     $crate::$suite::$case(&site).await;
@@ -215,4 +240,64 @@ mod memory {
 
 mod sqlite {
     on_every_store!(crate::site::SqliteFile);
+}
+
+/// What the store has no part in, or brings a store of its own.
+mod once {
+    on! { crate::site::Memory; away:
+        an_app_that_is_known_is_served,
+        what_needs_the_store_is_4320_and_the_rest_goes_on,
+        what_proves_stored_is_delivered_in_its_place,
+        of_many_in_doubt_each_is_settled,
+        a_publish_that_was_not_stored_is_forgotten,
+        no_more_than_64_are_unanswered,
+        who_leaves_has_published,
+        the_same_key_in_one_commit_is_stored_once,
+    }
+    on! { crate::site::Memory; waiting:
+        a_subscription_that_waits_holds_back_its_channel_alone,
+        a_presence_subscription_that_waits_holds_back_its_peers,
+        a_personal_subscription_that_waits_holds_back_what_is_new,
+        a_subscription_that_fails_leaves_nothing_behind,
+        who_vanishes_while_it_waits_is_gone,
+        what_the_user_follows_is_read_again_until_it_is_known,
+        two_subscriptions_are_answered_in_their_order,
+    }
+    on! { crate::site::Memory; limits:
+        a_binary_frame_is_4321,
+        a_message_over_the_limit_is_4318_and_1009,
+        the_last_words_arrive_through_a_flood,
+        fragments_are_one_message,
+        an_apps_own_limit_holds_from_the_next_message_on,
+        text_that_is_not_unicode_is_1007,
+        a_slow_reader_is_closed_and_nobody_else_waits,
+        a_slow_readers_user_has_left,
+        a_client_that_only_asks_is_not_read_on,
+        a_ping_is_answered_by_a_pong,
+    }
+    on! { crate::site::Memory; ending:
+        a_server_that_stops_says_4200,
+        who_comes_while_it_stops_is_sent_away,
+        what_was_accepted_is_stored_before_the_end,
+        after_the_end_publishes_are_refused,
+        a_disabled_app_loses_its_connections,
+        a_deleted_app_loses_its_connections,
+        what_another_process_writes_holds_within_a_second,
+        an_answer_of_the_store_that_came_late_is_looked_at_again,
+        nobody_stays_on_an_app_that_was_disabled,
+    }
+    on_a_paused_clock! { crate::site::Memory; keepalive:
+        a_silent_client_is_pinged,
+        whoever_says_something_is_not_pinged,
+        what_is_sent_to_it_is_no_sign_of_life,
+        who_does_not_answer_is_closed_with_4201,
+        an_idle_connection_is_closed_with_4202,
+        pings_keep_nobody_from_being_idle,
+        by_default_nobody_is_idle,
+    }
+    on_a_paused_clock! { crate::site::Memory; patience:
+        who_asks_is_told_when_the_time_is_over,
+        what_is_not_kept_waits_no_longer_than_the_store_may_take,
+        while_it_is_unknown_what_is_stored_nobody_waits,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -31,6 +31,8 @@ pub enum Turn {
     Receipt(Box<Receipt>),
     /// The user of this personal channel follows other channels now.
     AliasesChanged(Box<ChannelName>),
+    /// The app's limit for messages changed.
+    LimitChanged,
     /// The server ends the connection.
     Close(CloseReason),
     /// The socket is broken.
@@ -130,10 +132,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if !listen || self.socket.queued() > CHUNK {
                 return Poll::Pending;
             }
-            match ready!(self.socket.poll_message(cx)) {
-                // Answered by the state machine; the answer is written in the next round.
-                Ok(Message::Ping(_) | Message::Pong(_)) => connection.mailbox().heard(),
-                message => return Poll::Ready(Turn::Message(message)),
+            match self.socket.poll_message(cx) {
+                // The state machine answers a ping at the next read, which may find nothing more; the answer must not stay here.
+                Poll::Pending if self.socket.queued() > 0 => {}
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(Message::Ping(_) | Message::Pong(_))) => connection.mailbox().heard(),
+                Poll::Ready(message) => return Poll::Ready(Turn::Message(message)),
             }
         }
     }
@@ -193,6 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Parcel::Ping => self.socket.queue_ping(),
                 Parcel::Receipt(receipt) => return Some(Turn::Receipt(receipt)),
                 Parcel::AliasesChanged(channel) => return Some(Turn::AliasesChanged(channel)),
+                Parcel::LimitChanged => return Some(Turn::LimitChanged),
             }
         }
         None
