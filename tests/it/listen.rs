@@ -8,8 +8,9 @@ use poem::endpoint::make;
 use poem::http::StatusCode;
 use poem::{EndpointExt, Request, Response};
 use pushi::inbound::listen::{
-    Admitted, ClientInfo, ClientStream, ListenerRole, Refusal, Session, Site, Sockets, TlsSource, TrustedProxies, UpgradeHead, bind, serve,
+    Admitted, ClientStream, Refusal, Session, Site, Sockets, TlsSource, TrustedProxies, UpgradeHead, bind, serve,
 };
+use pushi::inbound::wire::{ClientInfo, ListenerRole};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;

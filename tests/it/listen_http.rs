@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pushi::inbound::listen::ListenerRole;
+use pushi::inbound::wire::ListenerRole;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
@@ -160,10 +160,10 @@ async fn client_line(listener: &Listener, headers: &str) -> String {
 
 #[tokio::test]
 async fn a_request_knows_its_client_and_its_listener() {
-    let listener = Setup { role: ListenerRole::Server, ..Setup::default() }.start().await;
-    assert_eq!(client_line(&listener, "").await, "127.0.0.1 false false Server http");
+    let listener = Setup { role: ListenerRole::WebSocket, ..Setup::default() }.start().await;
+    assert_eq!(client_line(&listener, "").await, "127.0.0.1 false false WebSocket http");
     let forwarded = "x-forwarded-for: 1.1.1.1\r\nx-forwarded-proto: https\r\n";
-    assert_eq!(client_line(&listener, forwarded).await, "127.0.0.1 false true Server http");
+    assert_eq!(client_line(&listener, forwarded).await, "127.0.0.1 false true WebSocket http");
     let listener = Setup { proxies: "127.0.0.0/8", ..Setup::default() }.start().await;
     assert_eq!(client_line(&listener, forwarded).await, "1.1.1.1 true true Api https");
 }

@@ -10,13 +10,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Problem;
-use super::client::ClientInfo;
 use super::head;
 use super::http;
-use super::site::{ListenerRole, Site};
+use super::site::Site;
 use super::stream::ClientStream;
 use super::tls::TlsSource;
 use super::upgrade::{Admitted, UpgradeRequest};
+use crate::inbound::wire::ListenerRole;
 
 /// What all connections of a listener share.
 pub struct Door {
@@ -109,7 +109,7 @@ fn judge(bytes: &[u8], stream: &ClientStream, peer: SocketAddr, door: &Door) -> 
     let Some(upgrade) = UpgradeRequest::of(&head.method, &head.uri, head.version, &head.headers) else {
         return Ok(Verdict::Http);
     };
-    let client = ClientInfo::of(peer.ip(), stream.is_tls(), &door.site.proxies, &head.headers);
+    let client = door.site.proxies.client(peer.ip(), stream.is_tls(), &head.headers);
     match upgrade.judge(&*door.site.sockets, client) {
         Ok((accept, admitted)) => Ok(Verdict::Upgrade { admitted, accept, length: head.length }),
         Err(declined) => {

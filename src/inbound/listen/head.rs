@@ -8,7 +8,7 @@ use hyper::{Method, StatusCode, Uri, Version};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::answer::Problem;
-use super::client::Headers;
+use super::headers::Headers;
 
 /// A request head may have this many bytes.
 pub const MAX_HEAD: usize = 16 * 1024;

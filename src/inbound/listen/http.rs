@@ -19,9 +19,9 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Response};
 
 use super::answer::Problem;
-use super::client::{ClientInfo, Headers};
 use super::connection::Door;
 use super::head::{MAX_HEAD, MAX_HEADERS};
+use super::headers::Headers;
 use super::patience::Patient;
 use super::stream::ClientStream;
 use super::upgrade::{Admitted, UpgradeRequest};
@@ -65,7 +65,7 @@ pub async fn serve(stream: ClientStream, peer: SocketAddr, door: Arc<Door>) {
 
 async fn answer(mut request: Request<Incoming>, peer: SocketAddr, secure: bool, door: Arc<Door>) -> Response {
     let headers = Headers::of(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
-    let client = ClientInfo::of(peer.ip(), secure, &door.site.proxies, &headers);
+    let client = door.site.proxies.client(peer.ip(), secure, &headers);
     if let Some(upgrade) = UpgradeRequest::of(request.method(), request.uri(), request.version(), &headers) {
         return match upgrade.judge(&*door.site.sockets, client) {
             Ok((accept, admitted)) => {

@@ -4,19 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
+use super::headers::Headers;
+use crate::inbound::wire::ClientInfo;
+
 /// Headers that say that a request was forwarded, believed or not.
 const FORWARDING: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via"];
-
-/// Who a client is. Every poem request has it as an extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientInfo {
-    /// The client's address: the peer's, or what trusted proxies say. An IPv4 address is never shown as IPv6.
-    pub ip: IpAddr,
-    /// Whether the client speaks TLS, to us or to a trusted proxy.
-    pub secure: bool,
-    /// Whether the request has a forwarding header: then it did not begin on this machine, whatever the address says.
-    pub forwarded: bool,
-}
 
 /// Whose forwarding headers are believed.
 #[derive(Debug, Clone, Default)]
@@ -28,53 +20,21 @@ impl TrustedProxies {
         Self(networks)
     }
 
-    fn trusts(&self, ip: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&ip))
-    }
-}
-
-/// Headers in the order in which they came, whoever parsed them.
-#[derive(Clone)]
-pub struct Headers<'a>(Vec<(&'a str, &'a [u8])>);
-
-impl<'a> Headers<'a> {
-    /// From pairs of name and value.
-    pub fn of(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
-        Self(pairs.collect())
-    }
-
-    /// The values of a header, whatever the case of its letters.
-    pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim_ascii())
-    }
-
-    /// The first value of a header.
-    pub fn first(&self, name: &str) -> Option<&'a [u8]> {
-        self.all(name).next()
-    }
-
-    /// The entries of a header that is a list, also over several lines.
-    fn list(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
-        self.all(name).flat_map(|value| value.split(|b| *b == b',').map(<[u8]>::trim_ascii))
-    }
-
-    /// Whether a header that is a list of tokens has one of them.
-    pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.list(name).any(|entry| entry.eq_ignore_ascii_case(token.as_bytes()))
-    }
-}
-
-impl ClientInfo {
-    /// Who sent a request: `peer` is who is at the other end of the connection, `secure` whether that is TLS.
-    pub fn of(peer: IpAddr, secure: bool, proxies: &TrustedProxies, headers: &Headers<'_>) -> Self {
+    /// Who sent a request: `peer` is who is at the other end of the connection, `secure` whether that is TLS. An IPv4
+    /// address is never answered as IPv6.
+    pub(super) fn client(&self, peer: IpAddr, secure: bool, headers: &Headers<'_>) -> ClientInfo {
         let peer = peer.to_canonical();
         let forwarded = FORWARDING.iter().any(|name| headers.first(name).is_some());
-        if !forwarded || !proxies.trusts(peer) {
-            return Self { ip: peer, secure, forwarded };
+        if !forwarded || !self.trusts(peer) {
+            return ClientInfo { ip: peer, secure, forwarded };
         }
         let proto = headers.list("x-forwarded-proto").next_back();
         let secure = proto.map_or(secure, |proto| proto.eq_ignore_ascii_case(b"https"));
-        Self { ip: client_of(peer, proxies, headers), secure, forwarded }
+        ClientInfo { ip: client_of(peer, self, headers), secure, forwarded }
+    }
+
+    fn trusts(&self, ip: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&ip))
     }
 }
 
@@ -106,7 +66,7 @@ mod tests {
     fn of(peer: &str, headers: &[(&'static str, &'static str)]) -> (String, bool, bool) {
         let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()]);
         let headers = Headers::of(headers.iter().map(|(name, value)| (*name, value.as_bytes())));
-        let client = ClientInfo::of(peer.parse().unwrap(), false, &proxies, &headers);
+        let client = proxies.client(peer.parse().unwrap(), false, &headers);
         (client.ip.to_string(), client.secure, client.forwarded)
     }
 
