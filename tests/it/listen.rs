@@ -8,9 +8,8 @@ use poem::endpoint::make;
 use poem::http::StatusCode;
 use poem::{EndpointExt, Request, Response};
 use pushi::inbound::listen::{
-    Admitted, ClientStream, Refusal, Session, Site, Sockets, TlsSource, TrustedProxies, UpgradeHead, bind, serve,
+    Admitted, ClientInfo, ClientStream, ListenerRole, Refusal, Session, Site, Sockets, TlsSource, TrustedProxies, UpgradeHead, bind, serve,
 };
-use pushi::inbound::wire::{ClientInfo, ListenerRole};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -143,7 +142,7 @@ struct Echo(String);
 impl Sockets for Echoes {
     fn judge(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn Admitted>, Refusal> {
         if head.path == "/" {
-            return Err(Refusal { status: 404, name: "not_found", message: "the path names no key".into() });
+            return Err(Refusal { status: 404, name: "NotFound", message: "the path names no key".into() });
         }
         let query = head.query.unwrap_or("-");
         let origin = head.origin.as_deref().unwrap_or("-");

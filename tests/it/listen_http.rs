@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pushi::inbound::wire::ListenerRole;
+use pushi::inbound::listen::ListenerRole;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
@@ -91,7 +91,7 @@ async fn a_head_that_does_not_end_is_closed() {
 async fn a_head_that_is_too_large_is_431() {
     let listener = Setup::default().start().await;
     let (status, body) = error_of(&listener.ask(format!("GET / HTTP/1.1\r\na: {}", "x".repeat(20_000))).await);
-    assert_eq!((status, body["name"].as_str()), (431, Some("head_too_large")));
+    assert_eq!((status, body["name"].as_str()), (431, Some("HeadTooLarge")));
     let many = "a: b\r\n".repeat(101);
     assert_eq!(error_of(&listener.ask(format!("GET / HTTP/1.1\r\n{many}\r\n")).await).0, 431);
 }
@@ -116,7 +116,7 @@ async fn what_is_no_http_is_400() {
     let listener = Setup::default().start().await;
     for bad in [&b"\0\0\0\0"[..], b"hello\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n", b"POST / HTTP/1.1\r\ncontent-length: x\r\n\r\n"] {
         let (status, body) = error_of(&listener.ask(bad).await);
-        assert_eq!((status, body["name"].as_str()), (400, Some("bad_request")), "{bad:?}");
+        assert_eq!((status, body["name"].as_str()), (400, Some("BadRequest")), "{bad:?}");
     }
     let (_, body) = error_of(&listener.ask([0x16, 3, 1, 0, 5]).await);
     assert!(body["message"].as_str().unwrap().contains("plain HTTP"), "{body}");
@@ -149,7 +149,7 @@ async fn a_panic_is_a_500_and_nothing_else_notices() {
     let mut other = listener.connect().await;
     echo(&mut other, "before").await;
     let (status, body) = error_of(&listener.ask("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await);
-    assert_eq!((status, body["name"].as_str()), (500, Some("internal_error")));
+    assert_eq!((status, body["name"].as_str()), (500, Some("Internal")));
     echo(&mut other, "after").await;
 }
 
@@ -160,10 +160,10 @@ async fn client_line(listener: &Listener, headers: &str) -> String {
 
 #[tokio::test]
 async fn a_request_knows_its_client_and_its_listener() {
-    let listener = Setup { role: ListenerRole::WebSocket, ..Setup::default() }.start().await;
-    assert_eq!(client_line(&listener, "").await, "127.0.0.1 false false WebSocket http");
+    let listener = Setup { role: ListenerRole::Server, ..Setup::default() }.start().await;
+    assert_eq!(client_line(&listener, "").await, "127.0.0.1 false false Server http");
     let forwarded = "x-forwarded-for: 1.1.1.1\r\nx-forwarded-proto: https\r\n";
-    assert_eq!(client_line(&listener, forwarded).await, "127.0.0.1 false true WebSocket http");
+    assert_eq!(client_line(&listener, forwarded).await, "127.0.0.1 false true Server http");
     let listener = Setup { proxies: "127.0.0.0/8", ..Setup::default() }.start().await;
     assert_eq!(client_line(&listener, forwarded).await, "1.1.1.1 true true Api https");
 }

@@ -75,7 +75,7 @@ async fn a_refused_upgrade_is_a_json_error() {
         }
         client.send(upgrade("/", "")).await;
         let (status, body) = error_of(&client.rest().await);
-        assert_eq!((status, &body["name"], &body["message"]), (404, &"not_found".into(), &"the path names no key".into()));
+        assert_eq!((status, &body["name"], &body["message"]), (404, &"NotFound".into(), &"the path names no key".into()));
     }
 }
 

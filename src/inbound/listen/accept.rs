@@ -10,9 +10,8 @@ use tokio_util::task::TaskTracker;
 
 use super::bind::Bound;
 use super::connection::{self, Door};
-use super::site::Site;
+use super::site::{ListenerRole, Site};
 use super::tls::TlsSource;
-use crate::inbound::wire::ListenerRole;
 
 /// A request that has begun has at least so long to end.
 const LEAST_DRAIN: Duration = Duration::from_secs(1);

@@ -33,16 +33,16 @@ impl<'a> Problem<'a> {
 
     /// 400 for a head that is not HTTP.
     pub fn malformed(message: &'a str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
     /// What an upgrade that was declined is answered.
     pub fn declined(declined: &'a Declined) -> Self {
         match declined {
-            Declined::Handshake(message) => Self::new(StatusCode::BAD_REQUEST, "bad_handshake", message),
+            Declined::Handshake(message) => Self::new(StatusCode::BAD_REQUEST, "BadRequest", message),
             Declined::Version => {
                 let message = "Sec-WebSocket-Version must be 13";
-                Self { version: true, ..Self::new(StatusCode::UPGRADE_REQUIRED, "bad_version", message) }
+                Self { version: true, ..Self::new(StatusCode::UPGRADE_REQUIRED, "UpgradeRequired", message) }
             }
             Declined::Refused(Refusal { status, name, message }) => {
                 Self::new(StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST), name, message)

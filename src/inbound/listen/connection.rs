@@ -12,11 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::answer::Problem;
 use super::head;
 use super::http;
-use super::site::Site;
+use super::site::{ListenerRole, Site};
 use super::stream::ClientStream;
 use super::tls::TlsSource;
 use super::upgrade::{Admitted, UpgradeRequest};
-use crate::inbound::wire::ListenerRole;
 
 /// What all connections of a listener share.
 pub struct Door {

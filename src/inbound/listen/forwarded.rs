@@ -5,10 +5,20 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use super::headers::Headers;
-use crate::inbound::wire::ClientInfo;
 
 /// Headers that say that a request was forwarded, believed or not.
 const FORWARDING: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via"];
+
+/// Who a client is. Every poem request has it as an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// The client's address: the peer's, or what trusted proxies say. An IPv4 address is never shown as IPv6.
+    pub ip: IpAddr,
+    /// Whether the client speaks TLS, to us or to a trusted proxy.
+    pub secure: bool,
+    /// Whether the request has a forwarding header: then it did not begin on this machine, whatever the address says.
+    pub forwarded: bool,
+}
 
 /// Whose forwarding headers are believed.
 #[derive(Debug, Clone, Default)]
@@ -20,8 +30,7 @@ impl TrustedProxies {
         Self(networks)
     }
 
-    /// Who sent a request: `peer` is who is at the other end of the connection, `secure` whether that is TLS. An IPv4
-    /// address is never answered as IPv6.
+    /// Who sent a request: `peer` is who is at the other end of the connection, `secure` whether that is TLS.
     pub(super) fn client(&self, peer: IpAddr, secure: bool, headers: &Headers<'_>) -> ClientInfo {
         let peer = peer.to_canonical();
         let forwarded = FORWARDING.iter().any(|name| headers.first(name).is_some());

@@ -71,7 +71,7 @@ fn check_framing(version: Version, headers: &Headers<'_>) -> Result<(), Problem<
 }
 
 fn too_large(message: &'static str) -> Problem<'static> {
-    Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", message)
+    Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HeadTooLarge", message)
 }
 
 /// Reads until `bytes` holds a whole head or what cannot be one: [`parse`] says which. `false`: the client has closed.

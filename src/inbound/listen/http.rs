@@ -85,7 +85,7 @@ async fn answer(mut request: Request<Incoming>, peer: SocketAddr, secure: bool, 
         // The panic itself was logged by the panic hook.
         Err(_) => {
             let message = "this should not have happened: please report it with what the server logged";
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message).to_response()
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal", message).to_response()
         }
     }
 }

@@ -26,8 +26,8 @@ mod upgrade;
 
 pub use accept::serve;
 pub use bind::{BindError, Bound, bind};
-pub use forwarded::TrustedProxies;
-pub use site::Site;
+pub use forwarded::{ClientInfo, TrustedProxies};
+pub use site::{ListenerRole, Site};
 pub use stream::ClientStream;
 pub use tls::{TlsError, TlsFiles, TlsSource};
 pub use upgrade::{Admitted, Refusal, Session, Sockets, UpgradeHead};

@@ -9,12 +9,21 @@ use tokio_util::task::TaskTracker;
 use super::forwarded::TrustedProxies;
 use super::upgrade::Sockets;
 
+/// Which of the two listeners a request came by. Every poem request has it as an extension: `/metrics` and
+/// `/health/detailed` answer on the first alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerRole {
+    /// The one for the REST API (`APP_HOST`, `APP_PORT`); also where there is one listener only.
+    Api,
+    /// The one for WebSocket (`SERVER_HOST`, `SERVER_PORT`).
+    Server,
+}
+
 /// What a listener leads to; both lead to the same.
 pub struct Site {
     /// Where WebSocket upgrades go.
     pub sockets: Arc<dyn Sockets>,
-    /// Where all other requests go, each with [`ClientInfo`](crate::inbound::wire::ClientInfo) and
-    /// [`ListenerRole`](crate::inbound::wire::ListenerRole) as extensions.
+    /// Where all other requests go, each with [`ClientInfo`](super::ClientInfo) and [`ListenerRole`] as extensions.
     pub endpoint: BoxEndpoint<'static>,
     /// Whose forwarding headers are believed.
     pub proxies: TrustedProxies,

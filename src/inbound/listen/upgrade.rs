@@ -9,9 +9,9 @@ use data_encoding::BASE64;
 use hyper::{Method, Uri, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::forwarded::ClientInfo;
 use super::headers::Headers;
 use super::stream::ClientStream;
-use crate::inbound::wire::ClientInfo;
 
 /// What the head of an upgrade request says.
 #[derive(Debug, Clone)]
