@@ -13,6 +13,13 @@ pub struct ClientInfo {
     pub forwarded: bool,
 }
 
+impl ClientInfo {
+    /// Whether the request was made on this machine, and not for somebody else: a proxy shows in its forwarding header.
+    pub fn is_local(&self) -> bool {
+        self.ip.to_canonical().is_loopback() && !self.forwarded
+    }
+}
+
 /// Which listener a request came through; it goes with it as a request extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenerRole {
