@@ -87,8 +87,8 @@ fn routes(rest: &Arc<Rest>) -> Routes {
 /// Everything that is answered over plain HTTP: the API, its document and the page that shows it. It never fails: every error is an
 /// answer.
 ///
-/// The listener gives each request a [`ClientInfo`](crate::inbound::wire::ClientInfo) and a
-/// [`ListenerRole`](crate::inbound::wire::ListenerRole) as extensions; without them a request counts as plain, from elsewhere, and
+/// The listener gives each request a [`ClientInfo`](crate::inbound::listen::ClientInfo) and a
+/// [`ListenerRole`](crate::inbound::listen::ListenerRole) as extensions; without them a request counts as plain, from elsewhere, and
 /// through the first listener.
 pub fn endpoint(service: Arc<Service>, rules: RestRules) -> impl Endpoint<Output = Response> {
     let rest = Arc::new(Rest { service, rules });

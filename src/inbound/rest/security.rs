@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::{Rest, form};
 use crate::core::model::App;
 use crate::core::service::LoginError;
-use crate::inbound::wire::{ClientInfo, ListenerRole};
+use crate::inbound::listen::{ClientInfo, ListenerRole};
 
 /// The name of the session cookie, and of the query parameter that stands for it.
 pub const SID: &str = "sid";
@@ -241,10 +241,11 @@ pub struct Watcher;
 
 impl Watcher {
     async fn of(request: &Request) -> Result<Self, Problem> {
-        if request.extensions().get::<ListenerRole>() == Some(&ListenerRole::WebSocket) {
+        if request.extensions().get::<ListenerRole>() == Some(&ListenerRole::Server) {
             return Err(Problem::not_found("this is answered on the first listener alone (APP_HOST, APP_PORT)"));
         }
-        if request.extensions().get::<ClientInfo>().is_some_and(ClientInfo::is_local) {
+        // A proxy on this machine speaks for others; it shows in the forwarding header that it adds.
+        if request.extensions().get::<ClientInfo>().is_some_and(|client| client.ip.is_loopback() && !client.forwarded) {
             return Ok(Self);
         }
         Administrator::of(request).await.map(|Administrator| Self)

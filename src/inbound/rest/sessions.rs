@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::schema::{TOKEN, example, inline, plain, shape};
 use super::security::{SID, Session};
 use super::tags::Section;
-use crate::inbound::wire::ClientInfo;
+use crate::inbound::listen::ClientInfo;
 
 /// A session token.
 #[derive(Debug, Object)]
