@@ -1,5 +1,6 @@
 //! The outer ring on the near side: what calls the use cases.
 
 pub mod listen;
+pub mod rest;
 pub mod websocket;
 pub mod wire;

@@ -1,0 +1,81 @@
+//! What a request that went well is answered.
+
+use std::marker::PhantomData;
+
+use poem::http::{HeaderValue, header};
+use poem::{IntoResponse, Response};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
+use poem_openapi::types::{ToJSON, Type};
+use poem_openapi::{ApiResponse, Object};
+
+/// The type of every answer.
+pub const JSON: &str = "application/json";
+
+/// A 200 whose body is JSON of the schema `T`. The text is made where the data is, so that nothing is encoded twice.
+pub struct Answer<T> {
+    json: Vec<u8>,
+    cookie: Option<HeaderValue>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Answer<T> {
+    /// An answer of this JSON text.
+    pub fn text(json: impl Into<Vec<u8>>) -> Self {
+        Self { json: json.into(), cookie: None, of: PhantomData }
+    }
+
+    /// … that also sets a cookie.
+    pub fn with_cookie(mut self, cookie: HeaderValue) -> Self {
+        self.cookie = Some(cookie);
+        self
+    }
+}
+
+impl<T: ToJSON> Answer<T> {
+    /// An answer that shows `value`.
+    pub fn of(value: &T) -> Self {
+        Self::text(value.to_json_string())
+    }
+}
+
+impl<T> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        let mut response = Response::builder().content_type(JSON).body(self.json);
+        if let Some(cookie) = self.cookie {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+impl<T: Type> ApiResponse for Answer<T> {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: JSON, schema: T::schema_ref() }];
+        let response = MetaResponse { description: "Done.", status: Some(200), status_range: None, content, headers: Vec::new() };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+/// Something was done that has nothing to show.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub struct Done {
+    /// Always `success`.
+    #[oai(validator(pattern = "^success$"))]
+    pub result: String,
+}
+
+impl poem_openapi::types::Example for Done {
+    fn example() -> Self {
+        Self { result: "success".into() }
+    }
+}
+
+/// The answer of what has nothing to show.
+pub fn done<T>() -> Answer<T> {
+    Answer::text(&b"{\"result\":\"success\"}"[..])
+}

@@ -1,0 +1,157 @@
+//! Apps, as bodies give them and answers show them.
+
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::types::Type;
+use serde_json::{Map, Number, Value, json};
+
+use super::body::Members;
+use super::problem::Problem;
+use super::schema::{TOKEN, closed, example, inline, list_shape, plain, shape, whole};
+use super::settings::{self, Editable, SETTINGS, Setting, WebhookShape};
+use crate::core::model::{App, AppIdent, NewApp, Secret, Timestamp};
+
+/// The one ident that would hide behind a route.
+const PING: &str = "ping";
+
+shape! {
+    /// An app in an answer.
+    AppShape as "App" = |registry| {
+        WebhookShape::register(registry);
+        let mut properties = identity();
+        properties.extend(SETTINGS.iter().map(|setting| (setting.name, inline(setting.schema()))));
+        let required = properties.iter().map(|(name, _)| *name).collect();
+        MetaSchema { properties, required, ..plain("object", "An app, with its credentials and settings.") }
+    }
+}
+
+shape! {
+    /// An app that is to be created.
+    DraftShape as "AppDraft" = |registry| {
+        let token = |about| inline(MetaSchema { nullable: true, ..token(about) });
+        let mut properties = vec![
+            ("ident", token("The public identifier, not `ping`; made up where it is not given. The administrator's to choose.")),
+            ("key", token("The public key that clients connect with; made up where it is not given. The administrator's to choose.")),
+            ("secret", token("Signs and logs in; made up where it is not given. The administrator's to choose.")),
+        ];
+        properties.extend(changes(registry));
+        MetaSchema { properties, required: vec!["name"], additional_properties: closed(), ..draft_example() }
+    }
+}
+
+shape! {
+    /// A change of an app.
+    ChangeShape as "AppChange" = |registry| {
+        let about = "Any subset of what can be set; null is the default. What is left out stays.";
+        let schema = MetaSchema { properties: changes(registry), additional_properties: closed(), ..plain("object", about) };
+        example(schema, json!({"name": "shop", "client_publish": false, "replay": {"room-": 50}}))
+    }
+}
+
+list_shape! {
+    /// Apps in an answer.
+    AppList as "AppList", "apps", AppShape, "The apps, in the order of their `id`."
+}
+
+fn token(about: &'static str) -> MetaSchema {
+    MetaSchema { min_length: Some(1), max_length: Some(64), pattern: Some(TOKEN.into()), ..plain("string", about) }
+}
+
+fn identity() -> Vec<(&'static str, MetaSchemaRef)> {
+    let seconds = |about| inline(example(plain("number", about), 1_795_337_092.27));
+    let text = |about, shown: &str| inline(example(plain("string", about), shown));
+    vec![
+        ("id", inline(example(whole("A number unique on the server.", 1.0), 1))),
+        ("ident", text("The public identifier.", "8f14e45fceea167a")),
+        ("key", text("The public key that clients connect with.", "c9f0f895fb98ab91")),
+        ("secret", text("Signs subscriptions and logs in: keep it on your back end.", "45c48cce2e2d7fbd")),
+        ("instance", text("The same as `ident`.", "8f14e45fceea167a")),
+        ("created", seconds("When it was created, in seconds since 1970.")),
+        ("modified", seconds("When it last changed, in seconds since 1970.")),
+    ]
+}
+
+fn changes(registry: &mut Registry) -> Vec<(&'static str, MetaSchemaRef)> {
+    WebhookShape::register(registry);
+    SETTINGS.iter().map(|setting| (setting.name, inline(setting.change_schema()))).collect()
+}
+
+fn draft_example() -> MetaSchema {
+    example(
+        plain("object", "An app to create. Only the administrator may choose `ident`, `key`, `secret`, `enabled` and `max_…`."),
+        json!({"name": "shop"}),
+    )
+}
+
+/// An app as answers show it.
+pub fn show(app: &App) -> Value {
+    let seconds = |time: Timestamp| Value::from(Number::from_f64(time.seconds()));
+    let mut shown = Map::with_capacity(40);
+    let mut put = |name: &str, value: Value| drop(shown.insert(name.into(), value));
+    put("id", app.id.into());
+    put("ident", app.ident.as_str().into());
+    put("key", app.key.as_str().into());
+    put("secret", app.secret.expose().into());
+    put("instance", app.ident.as_str().into());
+    put("created", seconds(app.created));
+    put("modified", seconds(app.modified));
+    let mut editable = Editable::of(app);
+    for setting in &SETTINGS {
+        put(setting.name, setting.get(&mut editable));
+    }
+    shown.into()
+}
+
+/// Reads an app that is to be created.
+pub fn draft(members: &Members, administrator: bool) -> Result<NewApp, Problem> {
+    const CREDENTIALS: [&str; 3] = ["ident", "key", "secret"];
+    refuse_unknown(members, &CREDENTIALS)?;
+    if !administrator && let Some(name) = CREDENTIALS.iter().find(|name| members.get(**name).is_some_and(|value| !value.is_null())) {
+        return Err(Problem::forbidden(format!("{name} is the administrator's to choose: leave it out, and it is made up")));
+    }
+    if !members.contains_key("name") {
+        return Err(Problem::bad_request("name is missing: give the app a name of 1 to 200 characters"));
+    }
+    let mut editable = Editable::default();
+    settings::apply(members, &mut editable, administrator)?;
+    let ident = chosen(members, "ident")?.map(AppIdent::parse).transpose()?;
+    if ident.as_ref().is_some_and(|ident| ident.as_str() == PING) {
+        return Err(Problem::bad_request("ident must not be ping: /apps/ping is a route of its own"));
+    }
+    Ok(NewApp {
+        name: editable.name,
+        description: editable.description,
+        ident,
+        key: chosen(members, "key")?.map(String::from),
+        secret: chosen(members, "secret")?.map(Secret::new),
+        push: editable.push,
+        settings: editable.settings,
+    })
+}
+
+/// A credential that somebody chose.
+fn chosen<'a>(members: &'a Members, name: &'static str) -> Result<Option<&'a str>, Problem> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let text = value.as_str().unwrap_or_default();
+            NewApp::check_credential(text, name)?;
+            Ok(Some(text))
+        }
+    }
+}
+
+/// Refuses members of a change that are none, so that nothing is half done.
+pub fn check_change(members: &Members) -> Result<(), Problem> {
+    const FIXED: [&str; 7] = ["id", "ident", "key", "secret", "instance", "created", "modified"];
+    if let Some(name) = FIXED.iter().find(|name| members.contains_key(**name)) {
+        return Err(Problem::bad_request(format!("{name} cannot be changed: leave it out")));
+    }
+    refuse_unknown(members, &[])
+}
+
+fn refuse_unknown(members: &Members, known: &[&str]) -> Result<(), Problem> {
+    match members.keys().find(|name| !known.contains(&name.as_str()) && Setting::find(name).is_none()) {
+        Some(name) => Err(Problem::bad_request(format!("{name} is unknown: see AppChange in /docs for what can be set"))),
+        None => Ok(()),
+    }
+}

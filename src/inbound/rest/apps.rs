@@ -1,0 +1,157 @@
+//! Apps: create, read, change, delete, rotate, ping.
+
+use std::sync::Arc;
+
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Path, Query};
+use serde_json::{Value, json};
+
+use super::Rest;
+use super::answer::{Answer, Done, done};
+use super::app_dto::{self, AppList, AppShape, ChangeShape, DraftShape};
+use super::body::JsonText;
+use super::params::{Ident, Param, Whole};
+use super::problem::Problem;
+use super::security::{Administrator, Caller, Registrar, Session};
+use super::settings::{self, Editable};
+use super::tags::Section;
+use crate::core::model::{App, AppIdent, ChannelName, Payload};
+use crate::core::service::{AppError, Publishing};
+
+/// The most apps in one answer.
+const MOST: u64 = 10_000;
+
+/// The routes of apps.
+pub struct Apps(pub Arc<Rest>);
+
+#[OpenApi(tag = "Section::Apps")]
+impl Apps {
+    /// Create an app
+    ///
+    /// Answers the app with its `ident`, `key` and `secret`. With `PUSHI_OPEN_REGISTRATION=1` anybody may do it without a token,
+    /// but not choose what is the administrator's.
+    #[oai(path = "/apps", method = "post", operation_id = "createApp")]
+    async fn create(&self, registrar: Registrar, body: JsonText<DraftShape>) -> Result<Answer<AppShape>, Problem> {
+        let draft = app_dto::draft(&body.members()?, registrar.is_administrator())?;
+        let app = self.0.service.create_app(draft).await?;
+        Ok(answer(&app))
+    }
+
+    /// List apps
+    ///
+    /// The administrator gets all of them, a session its own.
+    #[oai(path = "/apps", method = "get", operation_id = "listApps")]
+    async fn list(
+        &self,
+        caller: Caller,
+        /// At most so many; cut to 10000.
+        count: Query<Option<Param<Whole>>>,
+        /// Only apps with an `id` above this: the last of the page before.
+        after: Query<Option<Param<Whole>>>,
+    ) -> Result<Answer<AppList>, Problem> {
+        let count = count.0.map_or(MOST, |count| count.0.min(MOST));
+        let after = after.0.map_or(0, |after| after.0);
+        let apps: Vec<Value> = match caller {
+            Caller::Administrator => self.0.service.apps(after, count as usize).await?.iter().map(app_dto::show).collect(),
+            Caller::Session(app) => {
+                let own = self.0.service.app(&app.ident).await?;
+                [own].iter().filter(|own| count > 0 && own.id > after).map(|own| app_dto::show(own)).collect()
+            }
+        };
+        Ok(Answer::text(json!({ "apps": apps }).to_string()))
+    }
+
+    /// Ping
+    ///
+    /// Sends the event `ping` on the channel `global` of the session's app, without storing it.
+    #[oai(path = "/apps/ping", method = "get", operation_id = "pingApp")]
+    async fn ping(&self, session: Session) -> Result<Answer<Done>, Problem> {
+        let payload = Payload { event: "ping".into(), data: "ping".into(), extra: "".into() };
+        let channels = vec![ChannelName::trusted("global")];
+        self.0.service.publish(&session.app, Publishing { channels, payload, persist: false, idempotency_key: None }).await?;
+        Ok(done())
+    }
+
+    /// Get an app
+    ///
+    /// A session gets its own app alone.
+    #[oai(path = "/apps/:ident", method = "get", operation_id = "getApp")]
+    async fn get(
+        &self,
+        caller: Caller,
+        /// The app's `ident`.
+        ident: Path<Param<Ident>>,
+    ) -> Result<Answer<AppShape>, Problem> {
+        let ident = reached(&caller, &ident.0.0)?;
+        Ok(answer(&*self.0.service.app(&ident).await?))
+    }
+
+    /// Change an app
+    ///
+    /// Takes any subset of what can be set. It holds on all nodes within a second.
+    #[oai(path = "/apps/:ident", method = "put", operation_id = "updateApp")]
+    async fn update(
+        &self,
+        caller: Caller,
+        /// The app's `ident`.
+        ident: Path<Param<Ident>>,
+        body: JsonText<ChangeShape>,
+    ) -> Result<Answer<AppShape>, Problem> {
+        let ident = reached(&caller, &ident.0.0)?;
+        let administrator = matches!(caller, Caller::Administrator);
+        let members = body.members()?;
+        app_dto::check_change(&members)?;
+        let change = |app: &mut App| {
+            let mut editable = Editable::of(app);
+            settings::apply(&members, &mut editable, administrator)?;
+            editable.give_to(app);
+            Ok::<_, Problem>(())
+        };
+        Ok(answer(&*self.0.service.update_app(&ident, &change).await?))
+    }
+
+    /// Delete an app
+    ///
+    /// With everything that belongs to it; its connections are closed.
+    #[oai(path = "/apps/:ident", method = "delete", operation_id = "deleteApp")]
+    async fn delete(
+        &self,
+        _administrator: Administrator,
+        /// The app's `ident`.
+        ident: Path<Param<Ident>>,
+    ) -> Result<Answer<Done>, Problem> {
+        self.0.service.delete_app(&parse(&ident.0.0)?).await?;
+        Ok(done())
+    }
+
+    /// Give an app a new secret
+    ///
+    /// The old one stays valid as `previous_secret` until that is set to null.
+    #[oai(path = "/apps/:ident/rotate", method = "post", operation_id = "rotateAppSecret")]
+    async fn rotate(
+        &self,
+        caller: Caller,
+        /// The app's `ident`.
+        ident: Path<Param<Ident>>,
+    ) -> Result<Answer<AppShape>, Problem> {
+        let ident = reached(&caller, &ident.0.0)?;
+        Ok(answer(&*self.0.service.rotate_secret(&ident).await?))
+    }
+}
+
+fn answer(app: &App) -> Answer<AppShape> {
+    Answer::text(app_dto::show(app).to_string())
+}
+
+fn parse(ident: &str) -> Result<AppIdent, AppError> {
+    AppIdent::parse(ident).map_err(|_| AppError::NotFound)
+}
+
+/// The app that a path names, if the caller may reach it; a session is not told whether another one is there.
+fn reached(caller: &Caller, ident: &str) -> Result<AppIdent, AppError> {
+    match caller {
+        Caller::Administrator => parse(ident),
+        Caller::Session(app) if app.ident.as_str() == ident => Ok(app.ident.clone()),
+        Caller::Session(_) => Err(AppError::NotFound),
+    }
+}

@@ -1,0 +1,173 @@
+//! Bodies: read within the limit, checked for their type, and taken apart by whoever knows their members.
+
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use poem::http::header;
+use poem::{Request, RequestBody};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use serde_json::{Map, Value};
+
+use super::answer::JSON;
+use super::problem::Problem;
+use super::{Rest, form};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The members of a JSON object.
+pub type Members = Map<String, Value>;
+
+/// A JSON body of the schema `T`, unread: the text as it was sent.
+pub struct JsonText<T> {
+    /// What was sent.
+    pub text: Bytes,
+    of: PhantomData<fn() -> T>,
+}
+
+/// Few named values, in the query, in a JSON body or in a form; a body is optional, and its values count more.
+pub struct Fields<T> {
+    members: Members,
+    of: PhantomData<fn() -> T>,
+}
+
+/// What a body says that it is.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Json,
+    Form,
+    Other,
+}
+
+impl<T> JsonText<T> {
+    /// The members of the object that the body must be.
+    pub fn members(&self) -> Result<Members, Problem> {
+        match parse(&self.text)? {
+            Value::Object(members) => Ok(members),
+            _ => Err(Problem::bad_request("the body must be a JSON object")),
+        }
+    }
+}
+
+impl<T> Fields<T> {
+    /// The fields of an object that was read already.
+    pub fn of(members: Members) -> Self {
+        Self { members, of: PhantomData }
+    }
+
+    /// The value of a member: a string that is not empty (`number` lets whole numbers stand for their decimal text).
+    pub fn required(&self, name: &str, number: bool) -> Result<String, Problem> {
+        match self.members.get(name) {
+            Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+            Some(Value::Number(value)) if number && value.is_i64() => Ok(value.to_string()),
+            Some(Value::Null) | None => Err(Problem::bad_request(format!("{name} is missing: give it in the query or the body"))),
+            Some(_) if number => Err(Problem::bad_request(format!("{name} must be a string that is not empty, or a whole number"))),
+            Some(_) => Err(Problem::bad_request(format!("{name} must be a string that is not empty"))),
+        }
+    }
+}
+
+fn parse(text: &[u8]) -> Result<Value, Problem> {
+    if text.is_empty() {
+        return Err(Problem::bad_request("the body is empty: send a JSON object"));
+    }
+    serde_json::from_slice(text).map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))
+}
+
+/// What the request's `Content-Type` says; `None`: it says nothing.
+fn kind(request: &Request) -> Option<Kind> {
+    let value = request.headers().get(header::CONTENT_TYPE)?.to_str().unwrap_or("?");
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let json = essence == JSON || (essence.starts_with("application/") && essence.ends_with("+json"));
+    Some(if json {
+        Kind::Json
+    } else if essence == FORM {
+        Kind::Form
+    } else {
+        Kind::Other
+    })
+}
+
+/// The whole body, at most as many bytes as configured (0: any number).
+async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
+    let limit = Rest::of(request)?.service.rules().limits.body_bytes;
+    let body = body.take().map_err(|error| Problem::internal(error.to_string()))?;
+    // The edge has looked at the length where one is given, and the connection holds the sender to it.
+    if limit == 0 || request.headers().contains_key(header::CONTENT_LENGTH) {
+        return body.into_bytes().await.map_err(|error| Problem::bad_request(format!("the body could not be read: {error}")));
+    }
+    match body.into_bytes_limit(usize::try_from(limit).unwrap_or(usize::MAX)).await {
+        Ok(bytes) => Ok(bytes),
+        Err(poem::error::ReadBodyError::PayloadTooLarge) => Err(Problem::too_large(limit)),
+        Err(error) => Err(Problem::bad_request(format!("the body could not be read: {error}"))),
+    }
+}
+
+impl<'a, T: Type> ApiExtractor<'a> for JsonText<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: JSON, schema: T::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        if kind(request).is_some_and(|kind| kind != Kind::Json) {
+            return Err(Problem::unsupported_type("the body must be JSON: send Content-Type: application/json").into());
+        }
+        Ok(Self { text: read(request, body).await?, of: PhantomData })
+    }
+}
+
+impl<'a, T: Type> ApiExtractor<'a> for Fields<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let media = |content_type| MetaMediaType { content_type, schema: T::schema_ref() };
+        Some(MetaRequest { description: None, content: vec![media(JSON), media(FORM)], required: true })
+    }
+
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        let mut members = Members::new();
+        add_pairs(&mut members, request.uri().query().unwrap_or_default())?;
+        let text = read(request, body).await?;
+        match kind(request) {
+            _ if text.is_empty() => {}
+            Some(Kind::Other) => {
+                return Err(
+                    Problem::unsupported_type(format!("the body must be JSON or a form: send Content-Type: {JSON} or {FORM}")).into()
+                );
+            }
+            Some(Kind::Form) => {
+                let text = std::str::from_utf8(&text).map_err(|_| Problem::bad_request("the form is not UTF-8"))?;
+                add_pairs(&mut members, text)?;
+            }
+            Some(Kind::Json) | None => match parse(&text)? {
+                Value::Object(given) => members.extend(given),
+                _ => return Err(Problem::bad_request("the body must be a JSON object").into()),
+            },
+        }
+        Ok(Self::of(members))
+    }
+}
+
+fn add_pairs(members: &mut Members, text: &str) -> Result<(), Problem> {
+    for pair in form::pairs(text) {
+        let (name, value) = pair?;
+        members.insert(name.into_owned(), Value::String(value.into_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Which pages of other origins may read answers. Never with credentials: a page that is let in gives a token itself.
+
+use poem::http::{HeaderMap, HeaderValue, Method, header};
+use poem::{Request, Response};
+
+/// What preflights are told.
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE");
+const HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type, Idempotency-Key");
+const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After");
+
+/// How long a browser may remember what a preflight said, in seconds.
+const REMEMBERED: HeaderValue = HeaderValue::from_static("7200");
+
+/// Which pages of other origins may read answers.
+pub struct Cors {
+    /// Empty: any.
+    allowed: Vec<String>,
+}
+
+impl Cors {
+    /// Those of the list; empty, or with `*` in it: any.
+    pub fn new(mut allowed: Vec<String>) -> Self {
+        if allowed.iter().any(|origin| origin == "*") {
+            allowed.clear();
+        }
+        Self { allowed }
+    }
+
+    /// The origin that an answer names; `None`: the asking page may not read it.
+    pub fn grant(&self, request: &Request) -> Option<HeaderValue> {
+        if self.allowed.is_empty() {
+            return Some(HeaderValue::from_static("*"));
+        }
+        let origin = request.headers().get(header::ORIGIN)?;
+        let allowed = self.allowed.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()));
+        allowed.then(|| origin.clone())
+    }
+
+    /// The answer to a preflight; `None`: it is not one.
+    pub fn preflight(request: &Request) -> Option<Response> {
+        let headers = request.headers();
+        let asks = headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        (request.method() == Method::OPTIONS && asks).then(|| {
+            let mut response = Response::builder().status(poem::http::StatusCode::NO_CONTENT).finish();
+            let headers = response.headers_mut();
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+            headers.insert(header::ACCESS_CONTROL_MAX_AGE, REMEMBERED);
+            response
+        })
+    }
+
+    /// Says on an answer who may read it.
+    pub fn dress(&self, headers: &mut HeaderMap, grant: Option<HeaderValue>) {
+        if !self.allowed.is_empty() {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        if let Some(grant) = grant {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, grant);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What is around every request: who may read the answer, how large a body may be, and errors in one form.
+//!
+//! One endpoint instead of a chain of middlewares: a publish passes through here, and each layer would cost it a box.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use poem::{Endpoint, Request, Response};
+use poem_openapi::OpenApi;
+
+use super::cors::Cors;
+use super::pages::Pages;
+use super::problem::Problem;
+use super::{Rest, Routes};
+
+/// Around the API's endpoint.
+pub struct Edge<E> {
+    rest: Arc<Rest>,
+    api: E,
+    cors: Cors,
+    pages: Pages,
+    known: Known,
+}
+
+impl<E: Endpoint<Output = Response>> Edge<E> {
+    pub fn new(rest: Arc<Rest>, api: E) -> Self {
+        let cors = Cors::new(rest.rules.allowed_origins.clone());
+        Self { rest, api, cors, pages: Pages::new(), known: Known::new() }
+    }
+
+    async fn answer(&self, mut request: Request) -> Response {
+        if let Some(response) = Cors::preflight(&request) {
+            return response;
+        }
+        if let Some(page) = self.pages.at(request.uri().path()) {
+            return match *request.method() {
+                Method::GET => page,
+                Method::HEAD => without_body(page),
+                Method::OPTIONS => options(PAGE_METHODS),
+                _ => Problem::from_framework(poem::error::MethodNotAllowedError.into()).allowing(PAGE_METHODS).into_answer(),
+            };
+        }
+        if let Some(problem) = self.too_large(request.headers()) {
+            return problem.into_answer();
+        }
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        request.extensions_mut().insert(Arc::clone(&self.rest));
+        match self.api.call(request).await {
+            Ok(mut response) => {
+                // Everything that the API says is for whom it was said to.
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                response
+            }
+            Err(error) => {
+                let mut problem = Problem::from_framework(error);
+                if problem.is_of_method()
+                    && let Some(methods) = self.known.methods(uri.path())
+                {
+                    if method == Method::OPTIONS {
+                        return options(methods);
+                    }
+                    problem = problem.allowing(methods);
+                }
+                let response = problem.into_answer();
+                if method == Method::HEAD { without_body(response) } else { response }
+            }
+        }
+    }
+
+    /// A body that says of itself that it is too large is not read at all.
+    fn too_large(&self, headers: &HeaderMap) -> Option<Problem> {
+        let limit = self.rest.service.rules().limits.body_bytes;
+        let length: u64 = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
+        (limit != 0 && length > limit).then(|| Problem::too_large(limit))
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let grant = self.cors.grant(&request);
+        // A bug in one request must not take the connection with it. What it left behind is only its own.
+        let mut response = match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => Problem::internal("the request panicked").into_answer(),
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        self.cors.dress(headers, grant);
+        Ok(response)
+    }
+}
+
+const PAGE_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+fn options(methods: HeaderValue) -> Response {
+    Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, methods).finish()
+}
+
+fn without_body(mut response: Response) -> Response {
+    response.set_body(());
+    response
+}
+
+/// The methods of every route, for those who try another.
+struct Known(Vec<(String, HeaderValue)>);
+
+impl Known {
+    fn new() -> Self {
+        let paths = Routes::meta().into_iter().flat_map(|api| api.paths);
+        let mut known: Vec<(String, HeaderValue)> = paths
+            .filter_map(|path| {
+                let mut methods: Vec<String> = path.operations.iter().map(|operation| operation.method.to_string()).collect();
+                if methods.iter().any(|method| method == "GET") {
+                    methods.push("HEAD".into());
+                }
+                methods.push("OPTIONS".into());
+                Some((path.path, HeaderValue::try_from(methods.join(", ")).ok()?))
+            })
+            .collect();
+        // As in routing, a path that is named counts before one that could be any.
+        known.sort_by_key(|(path, _)| path.matches('{').count());
+        Self(known)
+    }
+
+    fn methods(&self, path: &str) -> Option<HeaderValue> {
+        let fits = |route: &str| {
+            route.split('/').count() == path.split('/').count()
+                && route.split('/').zip(path.split('/')).all(|(part, given)| part.starts_with('{') || part == given)
+        };
+        self.0.iter().find(|(route, _)| fits(route)).map(|(_, methods)| methods.clone())
+    }
+}

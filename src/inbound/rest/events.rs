@@ -1,0 +1,138 @@
+//! Publishing, and what was published.
+
+use std::sync::Arc;
+
+use poem_openapi::OpenApi;
+use poem_openapi::param::Query;
+use poem_openapi::registry::MetaSchema;
+use serde_json::json;
+
+use super::Rest;
+use super::answer::{Answer, Done, done};
+use super::body::JsonText;
+use super::params::{AnyChannel, IdempotencyKey, Param, Whole};
+use super::problem::Problem;
+use super::publication::{Publication, PublicationShape, read_channel};
+use super::schema::{example, inline, list_shape, open, plain, shape, whole};
+use super::security::Session;
+use super::tags::Section;
+use crate::core::model::Event;
+use crate::core::service::Publishing;
+use crate::inbound::wire::history_json;
+
+/// How many events a list has where nothing was said.
+const COUNT: u64 = 10;
+
+shape! {
+    /// What an event of the history says, in the document.
+    ContentShape as "EventContent" = |_| {
+        let schema = MetaSchema {
+            required: vec!["channel", "event", "data"],
+            properties: vec![
+                ("channel", inline(plain("string", "The channel."))),
+                ("event", inline(plain("string", "The event's name."))),
+                ("data", inline(plain("string", "Its data; JSON where the publisher gave something other than a string."))),
+            ],
+            additional_properties: open(),
+            ..plain("object", "What was published, with the further members that the publisher gave.")
+        };
+        example(schema, json!({"channel": "global", "event": "message", "data": "{\"text\":\"hello\"}"}))
+    }
+}
+
+shape! {
+    /// An event of the history, in the document.
+    EventShape as "Event" = |registry| {
+        ContentShape::register(registry);
+        let text = |about| inline(plain("string", about));
+        let properties = vec![
+            ("id", inline(whole("A number unique in the app; it grows with `serial` within a channel.", 1.0))),
+            ("instance", text("The app's `ident`.")),
+            ("mid", text("Unique to the event.")),
+            ("channel", text("The channel.")),
+            ("owner_id", inline(MetaSchema { nullable: true, ..plain("string", "The socket that published it; null: a back end.") })),
+            ("timestamp", inline(plain("number", "When it was accepted, in seconds since 1970."))),
+            ("date", text("The same for people.")),
+            ("serial", inline(whole("Contiguous from 1 in the channel.", 1.0))),
+            ("publish", text("Shared by the copies of one publish to several channels; not there where it went to one.")),
+            ("data", ContentShape::schema_ref()),
+        ];
+        let required = properties.iter().map(|(name, _)| *name).filter(|name| *name != "publish").collect();
+        let schema = MetaSchema { required, properties, ..plain("object", "A stored event.") };
+        example(schema, json!({
+            "id": 2, "instance": "8f14e45fceea167a", "mid": "ddc1f09be2a94ea8b8a4f2f8d6f5a301", "channel": "global", "owner_id": null,
+            "timestamp": 1_795_337_092.27, "date": "November 22, 2026 08:44:52 UTC", "serial": 2,
+            "data": {"channel": "global", "event": "message", "data": "{\"text\":\"hello\"}"},
+        }))
+    }
+}
+
+list_shape! {
+    /// Events in an answer.
+    EventList as "EventList", "events", EventShape, "The events."
+}
+
+/// The routes of events.
+pub struct Events(pub Arc<Rest>);
+
+#[OpenApi(tag = "Section::Events")]
+impl Events {
+    /// Publish an event
+    ///
+    /// To one channel or several. Answers once it is stored (unless `persist` is false) and handed to the subscribers. A 503 means:
+    /// perhaps stored; the same again with the same `Idempotency-Key` is safe.
+    #[oai(path = "/events", method = "post", operation_id = "publishEvent")]
+    async fn publish(
+        &self,
+        session: Session,
+        /// Your name for this publish, kept for 24 hours: the same again stores nothing twice and answers the same.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
+        body: JsonText<PublicationShape>,
+    ) -> Result<Answer<Done>, Problem> {
+        let Publication { channels, payload, persist } = Publication::read(&body.text, &self.0.service.rules().limits)?;
+        let publishing = Publishing { channels, payload, persist, idempotency_key: key.0 };
+        self.0.service.publish(&session.app, publishing).await?;
+        Ok(done())
+    }
+
+    /// List stored events
+    ///
+    /// The newest of the app, newest first; of one channel with `channel`; what followed a serial, oldest first, with `since` as well.
+    #[oai(path = "/events", method = "get", operation_id = "listEvents")]
+    async fn list(
+        &self,
+        session: Session,
+        /// At most so many; 10 where it is not given, cut to the server's limit (`PUSHI_MAX_HISTORY`).
+        count: Query<Option<Param<Whole>>>,
+        /// Only events of this channel; empty: of all.
+        channel: Query<Option<Param<AnyChannel>>>,
+        /// Only events after this serial of `channel` (which must be given), oldest first.
+        since: Query<Option<Param<Whole>>>,
+    ) -> Result<Answer<EventList>, Problem> {
+        let service = &self.0.service;
+        let app = &session.app.ident;
+        let count = count.0.map_or(COUNT, |count| count.0);
+        let channel = channel.0.map(|channel| channel.0).filter(|channel| !channel.is_empty());
+        let channel = channel.map(|channel| read_channel(&channel, &service.rules().limits)).transpose()?;
+        let events = match (channel, since.0) {
+            (None, None) => service.recent(app, count).await?,
+            (Some(channel), None) => service.latest(app, &channel, 0, count).await?,
+            (Some(channel), Some(since)) => service.events_after(app, &channel, since.0, count).await?,
+            (None, Some(_)) => return Err(Problem::bad_request("since is a serial of one channel: give channel, too")),
+        };
+        Ok(Answer::text(list_json(&events)))
+    }
+}
+
+fn list_json(events: &[Event]) -> String {
+    let mut json = String::from("{\"events\":[");
+    for (place, event) in events.iter().enumerate() {
+        if place > 0 {
+            json.push(',');
+        }
+        json.push_str(&history_json(event));
+    }
+    json.push_str("]}");
+    json
+}

@@ -1,0 +1,84 @@
+//! The document, and the page that shows it. The page brings all it needs: nothing is loaded from elsewhere.
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use poem::Response;
+use poem::http::{HeaderValue, header};
+use sha2::{Digest, Sha256};
+
+use super::answer::JSON;
+use super::document;
+
+/// The document, and the page that shows it.
+pub struct Pages {
+    document: Bytes,
+    page: Bytes,
+    /// What the page may do: run its own scripts and call this server.
+    policy: Option<HeaderValue>,
+}
+
+impl Pages {
+    pub fn new() -> Self {
+        let document = document::document();
+        let page = page(&document);
+        let policy = HeaderValue::try_from(policy(&page)).ok();
+        Self { document: document.into(), page: page.into(), policy }
+    }
+
+    /// The page of a path, where there is one.
+    pub fn at(&self, path: &str) -> Option<Response> {
+        let (content_type, body, shown) = match path {
+            "/openapi.json" => (JSON, &self.document, false),
+            "/docs" | "/docs/" => ("text/html; charset=utf-8", &self.page, true),
+            _ => return None,
+        };
+        let mut response = Response::builder().content_type(content_type).body(body.clone());
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if shown {
+            headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+            headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            headers.extend(self.policy.clone().map(|policy| (header::CONTENT_SECURITY_POLICY, policy)));
+        }
+        Some(response)
+    }
+}
+
+/// Swagger UI as the framework brings it, showing our document in place of its own.
+fn page(document: &str) -> String {
+    let service = document::service();
+    // Inside of a script, only this ends it.
+    let document = document.trim_end().replace("</", "<\\/");
+    service.swagger_ui_html().replacen(&service.spec(), &document, 1).replace("\r\n", "\n")
+}
+
+/// The page's own scripts are named by their hashes. Its styles cannot be: it sets some on elements as it goes.
+fn policy(page: &str) -> String {
+    let mut scripts = String::new();
+    let mut rest = page;
+    while let Some((_, tail)) = rest.split_once("<script") {
+        let Some((script, tail)) = tail.split_once('>').and_then(|(_, tail)| tail.split_once("</script>")) else { break };
+        scripts.push_str(&format!(" 'sha256-{}'", BASE64.encode(&Sha256::digest(script))));
+        rest = tail;
+    }
+    format!(
+        "default-src 'none'; script-src{scripts}; style-src 'unsafe-inline'; img-src 'self' data:; font-src data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_shows_our_document_and_names_its_scripts() {
+        let document = document::document();
+        let page = page(&document);
+        assert!(page.contains(document.trim_end()), "the document of the framework was not replaced");
+        // The library and the few lines that start it.
+        assert_eq!(page.matches("</script>").count(), 2);
+        assert_eq!(policy(&page).matches("'sha256-").count(), 2);
+        assert!(!page.contains("src=\"http") && !page.contains("href=\"http"), "the page loads something from elsewhere");
+    }
+}

@@ -1,0 +1,206 @@
+//! Parameters: what they accept, for the document and for the caller.
+
+use std::borrow::Cow;
+
+use poem::http::HeaderMap;
+use poem::{Request, RequestBody};
+use poem_openapi::registry::{MetaParamIn, MetaSchema, MetaSchemaRef};
+use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+
+use super::problem::Problem;
+use super::schema::{PRINTABLE, TOKEN, inline, plain, whole};
+
+/// What one kind of parameter accepts.
+pub trait Accepts {
+    /// What it is read to.
+    type Value: Send + Sync;
+
+    /// Its schema.
+    fn schema() -> MetaSchema;
+
+    /// Reads it; the error goes on behind the parameter's name: "must be …".
+    fn read(text: &str) -> Result<Self::Value, &'static str>;
+}
+
+/// A parameter of the kind `K`.
+pub struct Param<K: Accepts>(pub K::Value);
+
+impl<K: Accepts> Type for Param<K> {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "parameter".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        inline(K::schema())
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl<K: Accepts> ParseFromParameter for Param<K> {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        K::read(value).map(Self).map_err(ParseError::custom)
+    }
+}
+
+/// A whole number from 0, within 63 bits: every store can take it.
+pub enum Whole {}
+
+impl Accepts for Whole {
+    type Value = u64;
+
+    fn schema() -> MetaSchema {
+        whole("", 0.0)
+    }
+
+    fn read(text: &str) -> Result<u64, &'static str> {
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if plain { text.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_ok()) } else { None };
+        number.ok_or("must be a whole number from 0 to 9223372036854775807")
+    }
+}
+
+/// Yes or no.
+pub enum YesNo {}
+
+impl Accepts for YesNo {
+    type Value = bool;
+
+    fn schema() -> MetaSchema {
+        let words = ["0", "1", "false", "true"].map(Into::into).to_vec();
+        MetaSchema { enum_items: words, default: Some("0".into()), ..plain("string", "") }
+    }
+
+    fn read(text: &str) -> Result<bool, &'static str> {
+        match text {
+            "1" | "true" => Ok(true),
+            "0" | "false" => Ok(false),
+            _ => Err("must be 0 or 1"),
+        }
+    }
+}
+
+/// Texts are taken as they are: what they may be depends on the configured limits, and those who use them check.
+macro_rules! text {
+    ($(#[$about:meta])* $name:ident, $least:literal, $most:literal, $pattern:expr) => {
+        $(#[$about])*
+        pub enum $name {}
+
+        impl Accepts for $name {
+            type Value = String;
+
+            fn schema() -> MetaSchema {
+                let pattern = Some(String::from($pattern));
+                MetaSchema { min_length: Some($least), max_length: Some($most), pattern, ..plain("string", "") }
+            }
+
+            fn read(text: &str) -> Result<String, &'static str> {
+                Ok(text.into())
+            }
+        }
+    };
+}
+
+text! {
+    /// A channel's name.
+    Channel, 1, 200, PRINTABLE
+}
+text! {
+    /// A channel's name to list by; empty: any.
+    AnyChannel, 0, 200, PRINTABLE
+}
+text! {
+    /// A user's id.
+    User, 1, 128, PRINTABLE
+}
+text! {
+    /// A user's id to list by; empty: any.
+    AnyUser, 0, 128, PRINTABLE
+}
+text! {
+    /// An app's ident.
+    Ident, 1, 64, TOKEN
+}
+text! {
+    /// An app's key or secret.
+    Credential, 1, 64, TOKEN
+}
+text! {
+    /// A socket's id.
+    Socket, 3, 37, "^(0|[1-9][0-9]{0,17})\\.(0|[1-9][0-9]{0,17})$"
+}
+
+/// The caller's name for a publish, from the header `Idempotency-Key`.
+pub struct IdempotencyKey(pub Option<String>);
+
+impl IdempotencyKey {
+    const NAME: &'static str = "idempotency-key";
+    const MOST: usize = 255;
+
+    fn read(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+        let Some(value) = headers.get(Self::NAME) else { return Ok(None) };
+        // Taken wrongly, the same publish would be stored twice: better refused.
+        match value.to_str() {
+            Ok(text) if !text.is_empty() && text.len() <= Self::MOST => Ok(Some(text.into())),
+            _ => Err(Problem::bad_request("Idempotency-Key must be 1 to 255 visible ASCII characters")),
+        }
+    }
+}
+
+impl<'a> ApiExtractor<'a> for IdempotencyKey {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn param_in() -> Option<MetaParamIn> {
+        Some(MetaParamIn::Header)
+    }
+
+    fn param_schema_ref() -> Option<MetaSchemaRef> {
+        let pattern = Some("^[!-~]([ -~]*[!-~])?$".into());
+        Some(inline(MetaSchema { min_length: Some(1), max_length: Some(Self::MOST), pattern, ..plain("string", "") }))
+    }
+
+    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        Ok(Self(Self::read(request.headers())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_fit_into_63_bits() {
+        assert_eq!(Whole::read("0"), Ok(0));
+        assert_eq!(Whole::read("9223372036854775807"), Ok(i64::MAX as u64));
+        for text in ["", "-1", "+1", "1.5", "1e3", " 1", "9223372036854775808", "99999999999999999999999", "٣"] {
+            assert!(Whole::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_taken_is_refused_rather_than_ignored() {
+        let read = |bytes: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(IdempotencyKey::NAME, poem::http::HeaderValue::from_bytes(bytes)?);
+            Ok::<_, poem::http::header::InvalidHeaderValue>(IdempotencyKey::read(&headers).ok())
+        };
+        assert!(matches!(read(b"order-17"), Ok(Some(Some(_)))));
+        for refused in [&b""[..], "schlüssel".as_bytes(), &[b'x'; 256]] {
+            assert!(matches!(read(refused), Ok(None)));
+        }
+        assert!(matches!(IdempotencyKey::read(&HeaderMap::new()), Ok(None)));
+    }
+}

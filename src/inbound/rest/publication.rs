@@ -1,0 +1,311 @@
+//! The body of a publish. It is read member by member as text, so that numbers and order travel as they were sent.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use poem_openapi::registry::MetaSchema;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::schema::{PRINTABLE, example, inline, name, open, plain, shape};
+use crate::core::model::{ChannelName, Limits, Payload, RESERVED_MEMBERS, check_event_name};
+use crate::inbound::wire::push_json_string;
+
+/// The most channels of one publish.
+const MOST_CHANNELS: usize = 1000;
+
+shape! {
+    /// The body of a publish, in the document.
+    PublicationShape as "Publication" = |_| {
+        let names = MetaSchema {
+            items: Some(Box::new(inline(name("A channel.", 1, 200)))),
+            min_items: Some(1),
+            max_items: Some(MOST_CHANNELS),
+            ..plain("array", "Several channels; one that is named twice counts once.")
+        };
+        let channel = MetaSchema {
+            one_of: vec![inline(name("A channel.", 1, 200)), inline(names)],
+            default: Some("global".into()),
+            ..plain("", "The channel, or a list of channels.")
+        };
+        // The protocol's own names are refused.
+        let event = MetaSchema {
+            pattern: Some(format!("^(?!pusher:|pusher_internal:){}", PRINTABLE.trim_start_matches('^'))),
+            default: Some("message".into()),
+            ..name("The event's name; not `pusher:…` or `pusher_internal:…`.", 1, 200)
+        };
+        let persist = MetaSchema { default: Some(true.into()), ..plain("boolean", "Whether the event is stored, for the history and inboxes.") };
+        let data = plain("", "What the event says: any JSON but null. What is not a string travels as a string of JSON.");
+        let about = "An event to publish. Further members travel to the subscribers as they are, except `mid`, `serial`, `timestamp`, \
+                     `publish`, `user_id`, `owner_id`, `instance` and `id`, which are dropped.";
+        let schema = MetaSchema {
+            required: vec!["data"],
+            properties: vec![("channel", inline(channel)), ("event", inline(event)), ("data", inline(data)), ("persist", inline(persist))],
+            additional_properties: open(),
+            ..plain("object", about)
+        };
+        example(schema, json!({"channel": "global", "event": "message", "data": {"text": "hello"}, "persist": true}))
+    }
+}
+
+/// What a back end publishes.
+#[derive(Debug)]
+pub struct Publication {
+    /// At least one, none twice.
+    pub channels: Vec<ChannelName>,
+    /// What it says.
+    pub payload: Payload,
+    /// Whether it is stored.
+    pub persist: bool,
+}
+
+impl Publication {
+    /// Reads a body, with the configured limits for names.
+    pub fn read(body: &[u8], limits: &Limits) -> Result<Self, Problem> {
+        if body.is_empty() {
+            return Err(Problem::bad_request("the body is empty: send a JSON object with data"));
+        }
+        let members: RawMembers<'_> = serde_json::from_slice(body).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => Problem::bad_request("the body must be a JSON object"),
+            _ => Problem::bad_request(format!("the body is not JSON: {error}")),
+        })?;
+        let mut channels = None;
+        let mut event = Cow::Borrowed("message");
+        let mut data = None;
+        let mut persist = true;
+        let mut extra = String::new();
+        for (name, value) in &members.0 {
+            match name.as_ref() {
+                "channel" => channels = Some(read_channels(value, limits)?),
+                "event" => event = read_string(value).ok_or_else(|| Problem::bad_request("event must be a string"))?,
+                "data" => data = Some(read_data(value)?),
+                "persist" => persist = serde_json::from_str(value).map_err(|_| Problem::bad_request("persist must be true or false"))?,
+                reserved if RESERVED_MEMBERS.contains(&reserved) => {}
+                further => add_member(&mut extra, further, value)?,
+            }
+        }
+        check_event_name(&event, length(limits.event_name))?;
+        let data = data.ok_or_else(|| Problem::bad_request("data is missing: give it any JSON value but null"))?;
+        let channels = channels.unwrap_or_else(|| vec![ChannelName::trusted("global")]);
+        Ok(Self { channels, payload: Payload { event: event.into(), data: data.into(), extra: extra.into() }, persist })
+    }
+}
+
+fn length(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// A channel's name, within the configured limit.
+pub fn read_channel(name: &str, limits: &Limits) -> Result<ChannelName, Problem> {
+    Ok(ChannelName::parse(name, length(limits.channel_name))?)
+}
+
+fn read_channels(value: &str, limits: &Limits) -> Result<Vec<ChannelName>, Problem> {
+    if let Some(name) = read_string(value) {
+        return Ok(vec![read_channel(&name, limits)?]);
+    }
+    let must = || Problem::bad_request(format!("channel must be a string, or a list of 1 to {MOST_CHANNELS} strings"));
+    let names: Vec<Text<'_>> = serde_json::from_str(value).map_err(|_| must())?;
+    if names.is_empty() || names.len() > MOST_CHANNELS {
+        return Err(must());
+    }
+    let mut seen = HashSet::with_capacity(names.len());
+    let fresh = names.iter().filter(|name| seen.insert(name.0.as_ref()));
+    fresh.map(|name| read_channel(&name.0, limits)).collect()
+}
+
+/// The string that a JSON text is; `None`: it is something else, or holds half a surrogate pair.
+fn read_string(value: &str) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(value).ok().map(|text| text.0)
+}
+
+fn read_data(value: &str) -> Result<Cow<'_, str>, Problem> {
+    match value.as_bytes().first() {
+        Some(b'"') => read_string(value)
+            .ok_or_else(|| Problem::bad_request("data is not text: it holds half of a surrogate pair (\\ud800 to \\udfff)")),
+        Some(b'n') => Err(Problem::bad_request("data must not be null: give it any other JSON value")),
+        _ => Ok(compact(value)),
+    }
+}
+
+/// Every store and subscriber must be able to read what travels, so it is read here once.
+fn add_member(extra: &mut String, name: &str, value: &str) -> Result<(), Problem> {
+    if let Err(error) = serde_json::from_str::<Value>(value) {
+        return Err(Problem::bad_request(format!("the member {name} cannot travel: {error}")));
+    }
+    if !extra.is_empty() {
+        extra.push(',');
+    }
+    push_json_string(extra, name);
+    extra.push(':');
+    extra.push_str(&compact(value));
+    Ok(())
+}
+
+/// JSON without the spaces between its tokens, otherwise as it was written.
+fn compact(json: &str) -> Cow<'_, str> {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    if !json.as_bytes().iter().any(is_space) {
+        return json.into();
+    }
+    let mut compacted = String::with_capacity(json.len());
+    let mut in_string = false;
+    let mut escaped = false;
+    for character in json.chars() {
+        if in_string {
+            in_string = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+        } else if character == '"' {
+            in_string = true;
+        } else if matches!(character, ' ' | '\t' | '\n' | '\r') {
+            continue;
+        }
+        compacted.push(character);
+    }
+    compacted.into()
+}
+
+/// A string that is borrowed from the JSON text where nothing in it was escaped.
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The members of an object as text, in the order of their first places; of a name given twice the last value counts.
+struct RawMembers<'a>(Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'de> Deserialize<'de> for RawMembers<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = RawMembers<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut places = std::collections::HashMap::new();
+                let mut members: Vec<(Cow<'de, str>, &'de str)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    match places.get(&name.0).and_then(|place: &usize| members.get_mut(*place)) {
+                        Some(member) => member.1 = value.get(),
+                        None => {
+                            places.insert(name.0.clone(), members.len());
+                            members.push((name.0, value.get()));
+                        }
+                    }
+                }
+                Ok(RawMembers(members))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<Publication, String> {
+        Publication::read(body.as_bytes(), &Limits::default()).map_err(|problem| problem.to_string())
+    }
+
+    fn payload(body: &str) -> (String, String, String) {
+        let payload = read(body).map(|publication| publication.payload);
+        payload
+            .map_or_else(|error| (error, String::new(), String::new()), |p| (p.event.to_string(), p.data.to_string(), p.extra.to_string()))
+    }
+
+    fn channels(body: &str) -> Vec<String> {
+        read(body).map(|publication| publication.channels.iter().map(|name| name.to_string()).collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let publication = read(r#"{"data":"x"}"#);
+        assert!(matches!(&publication, Ok(p) if p.persist && p.payload.event.as_ref() == "message" && p.payload.extra.is_empty()));
+        assert_eq!(channels(r#"{"data":"x"}"#), ["global"]);
+    }
+
+    #[test]
+    fn data_travels_as_it_was_written() {
+        let data = |value: &str| payload(&format!(r#"{{"data":{value}}}"#)).1;
+        assert_eq!(data(r#""a \"b\"""#), r#"a "b""#);
+        assert_eq!(data("1.50"), "1.50");
+        assert_eq!(data("123456789012345678901234567890"), "123456789012345678901234567890");
+        assert_eq!(data("false"), "false");
+        assert_eq!(data(r#"{ "b" : 1, "a" : [ 1.0 , "x  y\" z" ] }"#), r#"{"b":1,"a":[1.0,"x  y\" z"]}"#);
+        assert_eq!(data(r#""""#), "");
+    }
+
+    #[test]
+    fn further_members_travel_and_reserved_ones_do_not() {
+        let (_, _, extra) = payload(
+            r#"{"z":1.50,"data":"x","mid":"m","serial":1,"timestamp":1,"publish":"p","user_id":"u","owner_id":"o",
+                "instance":"i","id":1,"event":"e","channel":"c","persist":false,"push":{ "a": [1, 2] },"ké":null}"#,
+        );
+        assert_eq!(extra, r#""z":1.50,"push":{"a":[1,2]},"ké":null"#);
+    }
+
+    #[test]
+    fn of_a_member_given_twice_the_last_counts() {
+        assert_eq!(payload(r#"{"data":"x","a":1,"b":2,"a":3,"data":"y"}"#), ("message".into(), "y".into(), r#""a":3,"b":2"#.into()));
+    }
+
+    #[test]
+    fn channels_are_a_name_or_a_list() {
+        assert_eq!(channels(r#"{"data":1,"channel":"a"}"#), ["a"]);
+        assert_eq!(channels(r#"{"data":1,"channel":["a","b","a"]}"#), ["a", "b"]);
+        let many = |count: usize| {
+            let names: Vec<String> = (0..count).map(|number| format!("\"c{number}\"")).collect();
+            channels(&format!(r#"{{"data":1,"channel":[{}]}}"#, names.join(","))).len()
+        };
+        assert_eq!(many(1000), 1000);
+        assert_eq!(many(1001), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        let refused = [
+            ("", "the body is empty"),
+            ("[]", "must be a JSON object"),
+            ("{", "is not JSON"),
+            ("{\"data\":1} x", "is not JSON"),
+            ("{}", "data is missing"),
+            (r#"{"data":null}"#, "data must not be null"),
+            (r#"{"data":"\ud800"}"#, "data is not text"),
+            (r#"{"data":1,"channel":[]}"#, "channel must be"),
+            (r#"{"data":1,"channel":7}"#, "channel must be"),
+            (r#"{"data":1,"channel":null}"#, "channel must be"),
+            (r#"{"data":1,"channel":["a",7]}"#, "channel must be"),
+            (r#"{"data":1,"channel":["a",""]}"#, "channel name is empty"),
+            (r#"{"data":1,"event":null}"#, "event must be a string"),
+            (r#"{"data":1,"event":"pusher:x"}"#, "protocol's own"),
+            (r#"{"data":1,"persist":1}"#, "persist must be"),
+            (r#"{"data":1,"x":"\ud800"}"#, "the member x cannot travel"),
+            (r#"{"data":1,"x":1e999}"#, "the member x cannot travel"),
+        ];
+        for (body, expected) in refused {
+            let error = read(body).err().unwrap_or_default();
+            assert!(error.contains(expected), "{body}: {error}");
+        }
+        let deep = format!(r#"{{"data":1,"x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        assert!(read(&deep).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let _ = Publication::read(&body, &Limits::default());
+        }
+
+        #[test]
+        fn compacting_keeps_the_meaning(text in proptest::prelude::any::<String>(), number in proptest::prelude::any::<i32>()) {
+            let value = json!({"a": [text, number, {"b c": null}]});
+            let pretty = serde_json::to_string_pretty(&value).unwrap_or_default();
+            proptest::prop_assert_eq!(compact(&pretty), value.to_string());
+        }
+    }
+}

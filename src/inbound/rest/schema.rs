@@ -1,0 +1,106 @@
+//! Pieces of the document's schemas, for types that are read and written as text.
+
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use serde_json::Value;
+
+/// Characters of a name that no string in the document may hold: control characters.
+pub const PRINTABLE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+
+/// What an ident, key or secret is made of.
+pub const TOKEN: &str = "^[A-Za-z0-9_-]{1,64}$";
+
+/// Marks an object that refuses further members; the document says `additionalProperties: false` in its place.
+pub const CLOSED: &str = "closed";
+
+/// A schema that stands where it is used.
+pub fn inline(schema: MetaSchema) -> MetaSchemaRef {
+    MetaSchemaRef::Inline(Box::new(schema))
+}
+
+/// A schema of a type (`""`: of any) with a description.
+pub fn plain(ty: &'static str, description: &'static str) -> MetaSchema {
+    MetaSchema { description: Some(description), ..MetaSchema::new(ty) }
+}
+
+/// A whole number from `least`, within 63 bits.
+pub fn whole(description: &'static str, least: f64) -> MetaSchema {
+    MetaSchema { format: Some("int64"), minimum: Some(least), maximum: Some(i64::MAX as f64), ..plain("integer", description) }
+}
+
+/// A text of `least` to `most` characters without control characters.
+pub fn name(description: &'static str, least: usize, most: usize) -> MetaSchema {
+    MetaSchema { min_length: Some(least), max_length: Some(most), pattern: Some(PRINTABLE.into()), ..plain("string", description) }
+}
+
+/// What refuses further members.
+pub fn closed() -> Option<Box<MetaSchemaRef>> {
+    Some(Box::new(inline(MetaSchema { format: Some(CLOSED), ..MetaSchema::ANY })))
+}
+
+/// What allows members of any kind.
+pub fn open() -> Option<Box<MetaSchemaRef>> {
+    Some(Box::new(inline(MetaSchema::ANY)))
+}
+
+/// The same with an example.
+pub fn example(schema: MetaSchema, example: impl Into<Value>) -> MetaSchema {
+    MetaSchema { example: Some(example.into()), ..schema }
+}
+
+/// A named schema of the document whose values are read and written as text elsewhere: a type without values.
+macro_rules! shape {
+    ($(#[$about:meta])* $name:ident as $title:literal = $schema:expr) => {
+        $(#[$about])*
+        pub enum $name {}
+
+        impl poem_openapi::types::Type for $name {
+            const IS_REQUIRED: bool = true;
+            type RawValueType = Self;
+            type RawElementValueType = Self;
+
+            fn name() -> std::borrow::Cow<'static, str> {
+                $title.into()
+            }
+
+            fn schema_ref() -> poem_openapi::registry::MetaSchemaRef {
+                poem_openapi::registry::MetaSchemaRef::Reference($title.into())
+            }
+
+            fn register(registry: &mut poem_openapi::registry::Registry) {
+                registry.create_schema::<Self, _>($title.into(), $schema);
+            }
+
+            fn as_raw_value(&self) -> Option<&Self> {
+                match *self {}
+            }
+
+            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+                match *self {}
+            }
+        }
+    };
+}
+
+/// A named schema of an object with one member, a list.
+macro_rules! list_shape {
+    ($(#[$about:meta])* $name:ident as $title:literal, $member:literal, $item:ty, $description:literal) => {
+        $crate::inbound::rest::schema::shape! {
+            $(#[$about])*
+            $name as $title = |registry| {
+                use $crate::inbound::rest::schema::{inline, plain};
+                <$item>::register(registry);
+                let items = poem_openapi::registry::MetaSchema {
+                    items: Some(Box::new(<$item>::schema_ref())),
+                    ..plain("array", $description)
+                };
+                poem_openapi::registry::MetaSchema {
+                    required: vec![$member],
+                    properties: vec![($member, inline(items))],
+                    ..plain("object", "A list.")
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {list_shape, shape};

@@ -1,0 +1,122 @@
+//! Logging in and out.
+
+use std::sync::Arc;
+
+use poem::Request;
+use poem::http::HeaderValue;
+use poem_openapi::param::Query;
+use poem_openapi::registry::MetaSchema;
+use poem_openapi::{Object, OpenApi};
+use serde_json::json;
+
+use super::Rest;
+use super::answer::{Answer, Done, done};
+use super::body::Fields;
+use super::params::{Credential, Param};
+use super::problem::Problem;
+use super::schema::{TOKEN, example, inline, plain, shape};
+use super::security::{SID, Session};
+use super::tags::Section;
+use crate::inbound::listen::ClientInfo;
+
+/// A session token.
+#[derive(Debug, Object)]
+#[oai(example, rename = "SessionToken")]
+pub struct SessionToken {
+    /// Give it as the query parameter `sid`, as the cookie `sid` (which is set, too), or as `Authorization: Bearer`.
+    pub token: String,
+}
+
+impl poem_openapi::types::Example for SessionToken {
+    fn example() -> Self {
+        Self { token: "d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35".into() }
+    }
+}
+
+shape! {
+    /// What logs in.
+    Credentials as "Credentials" = |_| {
+        let token = |about| inline(MetaSchema { min_length: Some(1), max_length: Some(64), pattern: Some(TOKEN.into()), ..plain("string", about) });
+        let schema = MetaSchema {
+            required: vec!["app_id", "app_key", "app_secret"],
+            properties: vec![
+                ("app_id", token("The app's `ident`.")),
+                ("app_key", token("The app's `key`.")),
+                ("app_secret", token("The app's `secret`, or its `previous_secret`.")),
+            ],
+            ..plain("object", "An app's credentials.")
+        };
+        example(schema, json!({"app_id": "8f14e45fceea167a", "app_key": "c9f0f895fb98ab91", "app_secret": "45c48cce2e2d7fbd"}))
+    }
+}
+
+/// The routes of sessions.
+pub struct Sessions(pub Arc<Rest>);
+
+#[OpenApi(tag = "Section::Sessions")]
+impl Sessions {
+    /// Log in
+    ///
+    /// Answers a session token and sets it as the cookie `sid`. The credentials may stand in the query instead of the body.
+    #[oai(path = "/login", method = "post", operation_id = "login")]
+    async fn login(&self, request: &Request, body: Fields<Credentials>) -> Result<Answer<SessionToken>, Problem> {
+        let field = |name| body.required(name, false);
+        self.enter(request, &field("app_id")?, &field("app_key")?, &field("app_secret")?).await
+    }
+
+    /// Log in by the query
+    ///
+    /// The same as the POST. Prefer that: addresses end up in the logs of proxies.
+    #[oai(path = "/login", method = "get", operation_id = "loginByQuery")]
+    async fn login_by_query(
+        &self,
+        request: &Request,
+        /// The app's `ident`.
+        app_id: Query<Param<Credential>>,
+        /// The app's `key`.
+        app_key: Query<Param<Credential>>,
+        /// The app's `secret`, or its `previous_secret`.
+        app_secret: Query<Param<Credential>>,
+    ) -> Result<Answer<SessionToken>, Problem> {
+        self.enter(request, &app_id.0.0, &app_key.0.0, &app_secret.0.0).await
+    }
+
+    /// Log out
+    ///
+    /// The token is refused from then on.
+    #[oai(path = "/logout", method = "post", operation_id = "logout")]
+    async fn logout(&self, request: &Request, session: Session) -> Result<Answer<Done>, Problem> {
+        self.leave(request, session).await
+    }
+
+    /// Log out by GET
+    ///
+    /// The same as the POST.
+    #[oai(path = "/logout", method = "get", operation_id = "logoutByGet")]
+    async fn logout_by_get(&self, request: &Request, session: Session) -> Result<Answer<Done>, Problem> {
+        self.leave(request, session).await
+    }
+}
+
+impl Sessions {
+    async fn enter(&self, request: &Request, id: &str, key: &str, secret: &str) -> Result<Answer<SessionToken>, Problem> {
+        let token = self.0.service.login(id, key, secret).await?;
+        let cookie = cookie(request, &token.text, token.ttl.as_secs())?;
+        Ok(Answer::of(&SessionToken { token: token.text }).with_cookie(cookie))
+    }
+
+    async fn leave(&self, request: &Request, session: Session) -> Result<Answer<Done>, Problem> {
+        self.0.service.logout(&session.token).await?;
+        Ok(done().with_cookie(cookie(request, "", 0)?))
+    }
+}
+
+/// The session cookie: out of reach of scripts and other sites, and only sent back under TLS where it was set under TLS.
+fn cookie(request: &Request, token: &str, seconds: u64) -> Result<HeaderValue, Problem> {
+    let secure = request.extensions().get::<ClientInfo>().is_some_and(|client| client.secure);
+    let secure = if secure { "; Secure" } else { "" };
+    let text = format!("{SID}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let mut value = HeaderValue::try_from(text).map_err(|error| Problem::internal(error.to_string()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}

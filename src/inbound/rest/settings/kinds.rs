@@ -1,0 +1,108 @@
+//! The kinds of settings.
+
+use poem_openapi::registry::MetaSchema;
+use serde_json::Value;
+
+use super::Editable;
+use crate::core::model::Secret;
+use crate::inbound::rest::schema::{plain, whole};
+
+/// The most characters that a key, certificate or address for the push services may have.
+const LONGEST: usize = 20_000;
+
+/// A setting that is like no other.
+pub trait Special: Sync {
+    /// Its schema, as answers show it.
+    fn schema(&self) -> MetaSchema;
+
+    /// What it is.
+    fn get(&self, from: &Editable) -> Value;
+
+    /// Sets it; the error goes on behind its name.
+    fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String>;
+
+    /// Takes its default from `fresh`; `None` where it has none.
+    fn reset(&self, to: &mut Editable, fresh: Editable) -> Option<()>;
+
+    /// Whether it has a default.
+    fn resets(&self) -> bool {
+        true
+    }
+}
+
+/// What a setting may be, and where it is kept.
+pub enum Kind {
+    /// Yes or no.
+    Flag(fn(&mut Editable) -> &mut bool),
+    /// A number from 0 (none); not set: the server's.
+    Limit(fn(&mut Editable) -> &mut Option<u64>),
+    /// A text, or none.
+    Text(fn(&mut Editable) -> &mut Option<String>),
+    /// A text that no log may show, or none.
+    Hidden(fn(&mut Editable) -> &mut Option<Secret>),
+    /// Like no other.
+    Special(&'static dyn Special),
+}
+
+impl Kind {
+    pub fn get(&self, from: &mut Editable) -> Value {
+        match self {
+            Self::Flag(field) => (*field(from)).into(),
+            Self::Limit(field) => (*field(from)).into(),
+            Self::Text(field) => field(from).clone().into(),
+            Self::Hidden(field) => field(from).as_ref().map(Secret::expose).into(),
+            Self::Special(special) => special.get(from),
+        }
+    }
+
+    pub fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
+        match self {
+            Self::Flag(field) => *field(to) = value.as_bool().ok_or(" must be true or false")?,
+            Self::Limit(field) => {
+                let fits = value.as_u64().filter(|number| i64::try_from(*number).is_ok());
+                *field(to) = Some(fits.ok_or(" must be a whole number from 0 (no limit) to 9223372036854775807, or null (the server's)")?);
+            }
+            Self::Text(field) => *field(to) = text(value)?.map(String::from),
+            Self::Hidden(field) => *field(to) = text(value)?.map(Secret::new),
+            Self::Special(special) => special.set(to, value)?,
+        }
+        Ok(())
+    }
+
+    pub fn reset(&self, to: &mut Editable) -> Result<(), String> {
+        match self {
+            Self::Flag(field) => *field(to) = *field(&mut Editable::default()),
+            Self::Limit(field) => *field(to) = None,
+            Self::Text(field) => *field(to) = None,
+            Self::Hidden(field) => *field(to) = None,
+            Self::Special(special) => special.reset(to, Editable::default()).ok_or(" has no default: give it a value")?,
+        }
+        Ok(())
+    }
+
+    pub fn resets(&self) -> bool {
+        match self {
+            Self::Special(special) => special.resets(),
+            _ => true,
+        }
+    }
+
+    pub fn schema(&self) -> MetaSchema {
+        match self {
+            Self::Flag(_) => plain("boolean", ""),
+            Self::Limit(_) => MetaSchema { nullable: true, ..whole("", 0.0) },
+            Self::Text(_) | Self::Hidden(_) => {
+                let pattern = Some("^[^\\u0000]*$".into());
+                MetaSchema { nullable: true, max_length: Some(LONGEST), pattern, ..plain("string", "") }
+            }
+            Self::Special(special) => special.schema(),
+        }
+    }
+}
+
+/// An empty text is none.
+fn text(value: &Value) -> Result<Option<&str>, String> {
+    let text = value.as_str().filter(|text| !text.contains('\0') && text.chars().count() <= LONGEST);
+    text.map(|text| Some(text).filter(|text| !text.is_empty()))
+        .ok_or_else(|| format!(" must be a text of at most {LONGEST} characters without NUL, or null"))
+}

@@ -1,0 +1,109 @@
+//! What of an app can be set: one row a member, for reading, writing and the document alike.
+
+mod address;
+mod kinds;
+mod special;
+mod table;
+mod webhook;
+
+pub use table::SETTINGS;
+pub use webhook::WebhookShape;
+
+use poem_openapi::registry::MetaSchema;
+use serde_json::Value;
+
+use super::body::Members;
+use super::problem::Problem;
+use crate::core::model::{App, AppSettings, PushCredentials, Secret};
+use kinds::Kind;
+
+/// What of an app can be set.
+#[derive(Debug, Clone, Default)]
+pub struct Editable {
+    /// For people; empty: not given yet.
+    pub name: String,
+    /// For people, longer.
+    pub description: Option<String>,
+    /// Can only be dropped.
+    pub previous_secret: Option<Secret>,
+    /// For the push services.
+    pub push: PushCredentials,
+    /// The settings of the protocol page.
+    pub settings: AppSettings,
+}
+
+impl Editable {
+    /// What is set of an app.
+    pub fn of(app: &App) -> Self {
+        Self {
+            name: app.name.clone(),
+            description: app.description.clone(),
+            previous_secret: app.previous_secret.clone(),
+            push: app.push.clone(),
+            settings: app.settings.clone(),
+        }
+    }
+
+    /// Makes it the app's.
+    pub fn give_to(self, app: &mut App) {
+        app.name = self.name;
+        app.description = self.description;
+        app.previous_secret = self.previous_secret;
+        app.push = self.push;
+        app.settings = self.settings;
+    }
+}
+
+/// One member of an app that can be set.
+pub struct Setting {
+    /// Its name in bodies and answers.
+    pub name: &'static str,
+    /// For the document.
+    pub about: &'static str,
+    /// What it may be, and where it is kept.
+    kind: Kind,
+    /// Sessions may not change it.
+    pub administrator: bool,
+}
+
+impl Setting {
+    /// The row of a member.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.name == name)
+    }
+
+    /// What it is, as answers show it.
+    pub fn get(&self, from: &mut Editable) -> Value {
+        self.kind.get(from)
+    }
+
+    /// Sets it; null is the default.
+    pub fn set(&self, to: &mut Editable, value: &Value) -> Result<(), Problem> {
+        let set = if value.is_null() { self.kind.reset(to) } else { self.kind.set(to, value) };
+        set.map_err(|must| Problem::bad_request(format!("{}{must}", self.name)))
+    }
+
+    /// Its schema, as answers show it.
+    pub fn schema(&self) -> MetaSchema {
+        MetaSchema { description: Some(self.about), ..self.kind.schema() }
+    }
+
+    /// Its schema, as bodies give it: null is the default.
+    pub fn change_schema(&self) -> MetaSchema {
+        let nullable = self.kind.resets();
+        let default = nullable.then(|| self.kind.get(&mut Editable::default())).filter(|value| !value.is_null());
+        MetaSchema { nullable, default, ..self.schema() }
+    }
+}
+
+/// Applies every member of a body that is a setting, in order. `administrator` tells who asks.
+pub fn apply(members: &Members, to: &mut Editable, administrator: bool) -> Result<(), Problem> {
+    for (name, value) in members {
+        let Some(setting) = Setting::find(name) else { continue };
+        if setting.administrator && !administrator {
+            return Err(Problem::forbidden(format!("{name} is the administrator's: a session may not set it")));
+        }
+        setting.set(to, value)?;
+    }
+    Ok(())
+}

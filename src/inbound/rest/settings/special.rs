@@ -1,0 +1,222 @@
+//! The settings that are like no other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use poem_openapi::registry::MetaSchema;
+use poem_openapi::types::Type;
+use serde_json::{Map, Number, Value, json};
+
+use super::Editable;
+use super::address::{ORIGIN, origin};
+use super::kinds::Special;
+use super::webhook::{self, LONGEST_PREFIX, WebhookShape, is_prefix};
+use crate::core::model::OverCapacity;
+use crate::inbound::rest::schema::{inline, plain};
+
+/// The most entries of a list.
+const MOST: usize = 100;
+
+/// The longest time for signing in, in seconds.
+const LONGEST_SIGNIN: f64 = 86_400.0;
+
+pub struct Name;
+
+impl Special for Name {
+    fn schema(&self) -> MetaSchema {
+        // One character at least that is neither a space nor a control character.
+        let pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$";
+        MetaSchema { min_length: Some(1), max_length: Some(200), pattern: Some(pattern.into()), ..plain("string", "") }
+    }
+
+    fn get(&self, from: &Editable) -> Value {
+        from.name.as_str().into()
+    }
+
+    fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
+        let fits = |name: &&str| !name.trim().is_empty() && name.chars().count() <= 200 && !name.chars().any(char::is_control);
+        to.name = value.as_str().filter(fits).ok_or(" must be a text of 1 to 200 printable characters, not all spaces")?.into();
+        Ok(())
+    }
+
+    fn reset(&self, _: &mut Editable, _: Editable) -> Option<()> {
+        None
+    }
+
+    fn resets(&self) -> bool {
+        false
+    }
+}
+
+pub struct PreviousSecret;
+
+impl Special for PreviousSecret {
+    fn schema(&self) -> MetaSchema {
+        MetaSchema { nullable: true, ..plain("string", "") }
+    }
+
+    fn get(&self, from: &Editable) -> Value {
+        from.previous_secret.as_ref().map(|secret| secret.expose()).into()
+    }
+
+    fn set(&self, _: &mut Editable, _: &Value) -> Result<(), String> {
+        Err(" can only be set to null, which ends it; rotating sets it".into())
+    }
+
+    fn reset(&self, to: &mut Editable, _: Editable) -> Option<()> {
+        to.previous_secret = None;
+        Some(())
+    }
+}
+
+pub struct SigninTimeout;
+
+impl Special for SigninTimeout {
+    fn schema(&self) -> MetaSchema {
+        MetaSchema { minimum: Some(1.0), maximum: Some(LONGEST_SIGNIN), ..plain("number", "") }
+    }
+
+    fn get(&self, from: &Editable) -> Value {
+        let timeout = from.settings.signin_timeout;
+        if timeout.subsec_nanos() == 0 {
+            return timeout.as_secs().into();
+        }
+        Number::from_f64(timeout.as_secs_f64()).into()
+    }
+
+    fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
+        let seconds = value.as_f64().filter(|seconds| (1.0..=LONGEST_SIGNIN).contains(seconds));
+        let seconds = seconds.ok_or_else(|| format!(" must be a number of seconds from 1 to {LONGEST_SIGNIN}"))?;
+        // Stores keep whole milliseconds.
+        to.settings.signin_timeout = Duration::from_millis((seconds * 1000.0).round() as u64);
+        Ok(())
+    }
+
+    fn reset(&self, to: &mut Editable, fresh: Editable) -> Option<()> {
+        to.settings.signin_timeout = fresh.settings.signin_timeout;
+        Some(())
+    }
+}
+
+pub struct AllowedOrigins;
+
+impl Special for AllowedOrigins {
+    fn schema(&self) -> MetaSchema {
+        let item = MetaSchema {
+            pattern: Some(ORIGIN.into()),
+            example: Some("https://shop.example".into()),
+            ..plain("string", "An origin, or `*`.")
+        };
+        MetaSchema { items: Some(Box::new(inline(item))), max_items: Some(MOST), ..plain("array", "") }
+    }
+
+    fn get(&self, from: &Editable) -> Value {
+        from.settings.allowed_origins.clone().into()
+    }
+
+    fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
+        let must = " must be a list of at most 100 origins like https://shop.example (no path), or *";
+        let list = value.as_array().filter(|list| list.len() <= MOST).ok_or(must)?;
+        let mut origins: Vec<String> = Vec::with_capacity(list.len());
+        for item in list {
+            let origin = item.as_str().and_then(origin).ok_or(must)?;
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
+        }
+        to.settings.allowed_origins = origins;
+        Ok(())
+    }
+
+    fn reset(&self, to: &mut Editable, fresh: Editable) -> Option<()> {
+        to.settings.allowed_origins = fresh.settings.allowed_origins;
+        Some(())
+    }
+}
+
+pub struct OverCapacityCode;
+
+impl Special for OverCapacityCode {
+    fn schema(&self) -> MetaSchema {
+        MetaSchema { enum_items: vec![4004.into(), 4100.into()], ..plain("integer", "") }
+    }
+
+    fn get(&self, from: &Editable) -> Value {
+        from.settings.over_capacity.code().into()
+    }
+
+    fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
+        to.settings.over_capacity = value.as_u64().and_then(OverCapacity::from_code).ok_or(" must be 4004 or 4100")?;
+        Ok(())
+    }
+
+    fn reset(&self, to: &mut Editable, fresh: Editable) -> Option<()> {
+        to.settings.over_capacity = fresh.settings.over_capacity;
+        Some(())
+    }
+}
+
+pub struct Replay;
+
+impl Special for Replay {
+    fn schema(&self) -> MetaSchema {
+        let count = MetaSchema { minimum: Some(1.0), maximum: Some(f64::from(u32::MAX)), ..plain("integer", "A number of events.") };
+        MetaSchema {
+            additional_properties: Some(Box::new(inline(count))),
+            max_properties: Some(MOST),
+            example: Some(json!({"room-": 50})),
+            ..plain("object", "")
+        }
+    }
+
+    fn get(&self, from: &Editable) -> Value {
+        let entries = from.settings.replay.iter().map(|(prefix, count)| (prefix.clone(), Value::from(*count)));
+        entries.collect::<Map<_, _>>().into()
+    }
+
+    fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
+        let must = || {
+            format!(
+                " must be an object of at most {MOST} channel prefixes (at most {LONGEST_PREFIX} printable characters), each with a number of events from 1"
+            )
+        };
+        let members = value.as_object().filter(|members| members.len() <= MOST).ok_or_else(must)?;
+        let mut replay = BTreeMap::new();
+        for (prefix, count) in members {
+            let count = count.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
+            let count = count.filter(|_| is_prefix(prefix)).ok_or_else(must)?;
+            replay.insert(prefix.clone(), count);
+        }
+        to.settings.replay = replay;
+        Ok(())
+    }
+
+    fn reset(&self, to: &mut Editable, fresh: Editable) -> Option<()> {
+        to.settings.replay = fresh.settings.replay;
+        Some(())
+    }
+}
+
+pub struct Webhooks;
+
+impl Special for Webhooks {
+    fn schema(&self) -> MetaSchema {
+        MetaSchema { items: Some(Box::new(WebhookShape::schema_ref())), max_items: Some(MOST), ..plain("array", "") }
+    }
+
+    fn get(&self, from: &Editable) -> Value {
+        from.settings.webhooks.iter().map(webhook::show).collect::<Vec<_>>().into()
+    }
+
+    fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
+        let list = value.as_array().filter(|list| list.len() <= MOST).ok_or(" must be a list of at most 100 webhooks")?;
+        let read = |(place, item)| webhook::read(item).map_err(|must| format!("[{place}]{must}"));
+        to.settings.webhooks = list.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn reset(&self, to: &mut Editable, fresh: Editable) -> Option<()> {
+        to.settings.webhooks = fresh.settings.webhooks;
+        Some(())
+    }
+}

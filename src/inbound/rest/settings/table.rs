@@ -1,0 +1,82 @@
+//! The table of what of an app can be set.
+
+use super::Setting;
+use super::kinds::Kind;
+use super::special::{AllowedOrigins, Name, OverCapacityCode, PreviousSecret, Replay, SigninTimeout, Webhooks};
+
+const fn own(name: &'static str, kind: Kind, about: &'static str) -> Setting {
+    Setting { name, about, kind, administrator: false }
+}
+
+const fn administrators(name: &'static str, kind: Kind, about: &'static str) -> Setting {
+    Setting { name, about, kind, administrator: true }
+}
+
+/// What of an app can be set, in the order in which answers show it.
+pub static SETTINGS: [Setting; 29] = [
+    own("name", Kind::Special(&Name), "For people."),
+    own("description", Kind::Text(|app| &mut app.description), "For people, longer."),
+    own(
+        "previous_secret",
+        Kind::Special(&PreviousSecret),
+        "The secret before the last rotation, still valid; null where there is none. Setting it to null ends it.",
+    ),
+    own("apn_sandbox", Kind::Flag(|app| &mut app.push.apn_sandbox), "Apple's sandbox instead of its production service."),
+    own("apn_key", Kind::Hidden(|app| &mut app.push.apn_key), "Apple private key, PEM."),
+    own("apn_cer", Kind::Hidden(|app| &mut app.push.apn_cer), "Apple certificate, PEM."),
+    own("vapid_key", Kind::Hidden(|app| &mut app.push.vapid_key), "Web Push private key (RFC 8292), PEM or base64url."),
+    own("vapid_email", Kind::Text(|app| &mut app.push.vapid_email), "Web Push contact address."),
+    own("smtp_url", Kind::Hidden(|app| &mut app.push.smtp_url), "Where e-mail leaves, `smtp://…` or `smtps://…`."),
+    administrators(
+        "enabled",
+        Kind::Flag(|app| &mut app.settings.enabled),
+        "If false, connections are closed with 4003 and REST answers 403. The administrator's to set.",
+    ),
+    own(
+        "client_publish",
+        Kind::Flag(|app| &mut app.settings.client_publish),
+        "Pushi sockets may publish. Turn it off where the public key is known to people who should not.",
+    ),
+    own("client_events", Kind::Flag(|app| &mut app.settings.client_events), "Pusher sockets may send `client-` events."),
+    own("signed_presence", Kind::Flag(|app| &mut app.settings.signed_presence), "Channel data must be covered by the signature."),
+    own("subscription_count", Kind::Flag(|app| &mut app.settings.subscription_count), "Pusher subscribers are told the count."),
+    own("require_signin", Kind::Flag(|app| &mut app.settings.require_signin), "Pusher sockets must sign in."),
+    own("signin_timeout", Kind::Special(&SigninTimeout), "… within so many seconds."),
+    own("tls_only", Kind::Flag(|app| &mut app.settings.tls_only), "Connections without TLS are closed with 4000."),
+    own("allowed_origins", Kind::Special(&AllowedOrigins), "Origins of pages that may connect; empty: any."),
+    own(
+        "over_capacity",
+        Kind::Special(&OverCapacityCode),
+        "With what a connection over `max_connections` is closed: 4004 (it stays away) or 4100 (it comes back).",
+    ),
+    own("replay", Kind::Special(&Replay), "Channel prefix to the number of events that a Pusher subscriber is replayed."),
+    own("webhooks", Kind::Special(&Webhooks), "Who is told what happens on the app's channels."),
+    administrators(
+        "max_connections",
+        Kind::Limit(|app| &mut app.settings.limits.max_connections),
+        "Connections of the app; 0: no limit, null: the server's. The administrator's to set, as all limits.",
+    ),
+    administrators(
+        "max_message_bytes",
+        Kind::Limit(|app| &mut app.settings.limits.max_message_bytes),
+        "Bytes of one WebSocket message from a client.",
+    ),
+    administrators(
+        "max_data_bytes",
+        Kind::Limit(|app| &mut app.settings.limits.max_data_bytes),
+        "Bytes of `data` over the Pusher HTTP API.",
+    ),
+    administrators(
+        "max_channels_per_connection",
+        Kind::Limit(|app| &mut app.settings.limits.max_channels_per_connection),
+        "Subscriptions of a socket, aliases not counted.",
+    ),
+    administrators("max_members", Kind::Limit(|app| &mut app.settings.limits.max_members), "Members of a presence channel."),
+    administrators("max_member_bytes", Kind::Limit(|app| &mut app.settings.limits.max_member_bytes), "Bytes of one member's channel data."),
+    administrators(
+        "max_client_events",
+        Kind::Limit(|app| &mut app.settings.limits.max_client_events),
+        "Pusher `client-` events a second and socket.",
+    ),
+    administrators("max_publishes", Kind::Limit(|app| &mut app.settings.limits.max_publishes), "Publishes a second of a Pushi socket."),
+];

@@ -1,0 +1,84 @@
+//! Who is connected.
+
+use std::sync::Arc;
+
+use poem_openapi::param::{Path, Query};
+use poem_openapi::{Object, OpenApi};
+
+use super::Rest;
+use super::answer::Answer;
+use super::params::{self, Param, Whole};
+use super::problem::Problem;
+use super::security::Session;
+use super::tags::Section;
+use crate::core::hub::SocketInfo;
+use crate::core::model::SocketId;
+
+/// The most sockets in one answer.
+const MOST: u64 = 10_000;
+
+/// A live connection.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub struct Socket {
+    /// The connection's id.
+    pub socket_id: String,
+    /// The channels that it is on.
+    pub channels: Vec<String>,
+}
+
+impl poem_openapi::types::Example for Socket {
+    fn example() -> Self {
+        Self { socket_id: "4711.90210".into(), channels: vec!["global".into(), "presence-room".into()] }
+    }
+}
+
+impl Socket {
+    fn of(info: &SocketInfo) -> Self {
+        Self { socket_id: info.id.to_string(), channels: info.channels.iter().map(|channel| channel.as_str().into()).collect() }
+    }
+}
+
+/// Live connections in an answer.
+#[derive(Debug, Object)]
+pub struct SocketList {
+    /// The app's live connections on this node, in the order in which they came.
+    pub sockets: Vec<Socket>,
+}
+
+/// The routes of sockets.
+pub struct Sockets(pub Arc<Rest>);
+
+#[OpenApi(tag = "Section::Sockets")]
+impl Sockets {
+    /// List live connections
+    #[oai(path = "/sockets", method = "get", operation_id = "listSockets")]
+    async fn list(
+        &self,
+        session: Session,
+        /// At most so many; cut to 10000.
+        count: Query<Option<Param<Whole>>>,
+        /// Only connections after this one: the last of the page before.
+        after: Query<Option<Param<params::Socket>>>,
+    ) -> Result<Answer<SocketList>, Problem> {
+        let count = count.0.map_or(MOST, |count| count.0.min(MOST));
+        let read =
+            |text: String| SocketId::parse(&text).ok_or_else(|| Problem::bad_request("after must be a socket id: two numbers and a dot"));
+        let after = after.0.map(|after| read(after.0)).transpose()?;
+        let hub = self.0.service.hub().app(&session.app.ident);
+        let sockets = hub.map_or_else(Vec::new, |hub| hub.sockets(after, count as usize));
+        Ok(Answer::of(&SocketList { sockets: sockets.iter().map(Socket::of).collect() }))
+    }
+
+    /// Get a live connection
+    #[oai(path = "/sockets/:socket_id", method = "get", operation_id = "getSocket")]
+    async fn get(
+        &self,
+        session: Session,
+        /// The connection's id.
+        socket_id: Path<Param<params::Socket>>,
+    ) -> Result<Answer<Socket>, Problem> {
+        let found = SocketId::parse(&socket_id.0.0).and_then(|id| self.0.service.hub().app(&session.app.ident)?.socket(id));
+        found.map(|info| Answer::of(&Socket::of(&info))).ok_or_else(|| Problem::not_found("no such socket is connected here"))
+    }
+}

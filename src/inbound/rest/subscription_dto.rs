@@ -1,0 +1,97 @@
+//! Subscriptions, as bodies give them and answers show them.
+
+use poem_openapi::Object;
+use poem_openapi::registry::MetaSchema;
+use poem_openapi::types::{Example, ToJSON};
+use serde_json::json;
+
+use super::answer::{Answer, Done};
+use super::problem::Problem;
+use super::schema::{PRINTABLE, example, inline, name, plain, shape};
+use crate::core::model::{self, UserId};
+
+/// A user's lasting interest in a channel.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub struct Subscription {
+    /// A number unique in the app.
+    pub id: u64,
+    /// The user.
+    pub user_id: String,
+    /// The channel.
+    pub event: String,
+    /// The app's `ident`.
+    pub instance: String,
+    /// When it began, in seconds since 1970.
+    pub created: f64,
+    /// When it last changed, in seconds since 1970.
+    pub modified: f64,
+}
+
+impl Example for Subscription {
+    fn example() -> Self {
+        Self {
+            id: 1,
+            user_id: "ann".into(),
+            event: "news".into(),
+            instance: "8f14e45fceea167a".into(),
+            created: 1_795_337_092.27,
+            modified: 1_795_337_092.27,
+        }
+    }
+}
+
+impl Subscription {
+    /// A subscription as answers show it.
+    pub fn of(subscription: &model::Subscription) -> Self {
+        Self {
+            id: subscription.id,
+            user_id: subscription.user_id.as_str().into(),
+            event: subscription.channel.as_str().into(),
+            instance: subscription.app.as_str().into(),
+            created: subscription.created.seconds(),
+            modified: subscription.modified.seconds(),
+        }
+    }
+}
+
+shape! {
+    /// A subscription that has ended, or the word that there was none.
+    Ended as "EndedSubscription" = |registry| {
+        Subscription::register(registry);
+        Done::register(registry);
+        MetaSchema {
+            one_of: vec![Subscription::schema_ref(), Done::schema_ref()],
+            ..plain("", "The subscription that has ended, or `{\"result\":\"success\"}` where there was none.")
+        }
+    }
+}
+
+impl Ended {
+    /// The answer that shows what has ended.
+    pub fn answer(ended: &model::Subscription) -> Answer<Self> {
+        Answer::text(Subscription::of(ended).to_json_string())
+    }
+}
+
+shape! {
+    /// What subscribes a user to a channel, or ends that.
+    WishShape as "SubscriptionWish" = |_| {
+        let text = MetaSchema { min_length: Some(1), max_length: Some(UserId::MAX_CHARS), pattern: Some(PRINTABLE.into()), ..plain("string", "A user id.") };
+        let number = MetaSchema { format: Some("int64"), ..plain("integer", "A user id that is a number stands for its decimal text.") };
+        let user = MetaSchema { one_of: vec![inline(text), inline(number)], ..plain("", "The user, as your back end names them.") };
+        let schema = MetaSchema {
+            required: vec!["user_id", "event"],
+            properties: vec![("user_id", inline(user)), ("event", inline(name("The channel.", 1, 200)))],
+            ..plain("object", "A user and a channel, public, private or presence.")
+        };
+        example(schema, json!({"user_id": "ann", "event": "news"}))
+    }
+}
+
+/// A user's id.
+pub fn read_user(text: &str) -> Result<UserId, Problem> {
+    let must =
+        || Problem::bad_request(format!("user_id must have 1 to {} characters, no control characters among them", UserId::MAX_CHARS));
+    UserId::parse(text).ok_or_else(must)
+}

@@ -1,0 +1,189 @@
+//! Users' persistent subscriptions.
+
+use std::sync::Arc;
+
+use poem_openapi::param::{Path, Query};
+use poem_openapi::{Object, OpenApi};
+
+use super::Rest;
+use super::answer::{Answer, done};
+use super::body::{Fields, JsonText};
+use super::params::{AnyChannel, AnyUser, Channel, Ident, Param, User, Whole, YesNo};
+use super::problem::Problem;
+use super::publication::read_channel;
+use super::security::Session;
+use super::subscription_dto::{Ended, Subscription, WishShape, read_user};
+use super::tags::Section;
+use crate::core::model::{ChannelName, SubscriptionFilter, UserId};
+
+/// The most subscriptions in one answer.
+const MOST: u64 = 10_000;
+
+/// Subscriptions in an answer.
+#[derive(Debug, Object)]
+pub struct SubscriptionList {
+    /// The subscriptions, in the order in which they began.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// The routes of subscriptions.
+pub struct Subscriptions(pub Arc<Rest>);
+
+#[OpenApi(tag = "Section::Subscriptions")]
+impl Subscriptions {
+    /// Subscribe a user to a channel
+    ///
+    /// For good, until it is ended. The same again answers the one that is there. The user's connected sockets follow at once.
+    #[oai(path = "/subscriptions", method = "post", operation_id = "createSubscription")]
+    async fn create(&self, session: Session, body: JsonText<WishShape>) -> Result<Answer<Subscription>, Problem> {
+        let fields = Fields::<WishShape>::of(body.members()?);
+        let (user, channel) = self.wish(&fields)?;
+        self.add(&session, &user, &channel).await
+    }
+
+    /// List subscriptions
+    #[oai(path = "/subscriptions", method = "get", operation_id = "listSubscriptions")]
+    async fn list(
+        &self,
+        session: Session,
+        /// Only this user's; empty: everybody's.
+        user_id: Query<Option<Param<AnyUser>>>,
+        /// Only those of this channel; empty: of all.
+        event: Query<Option<Param<AnyChannel>>>,
+        /// At most so many; cut to 10000.
+        count: Query<Option<Param<Whole>>>,
+        /// Only subscriptions with an `id` above this: the last of the page before.
+        after: Query<Option<Param<Whole>>>,
+    ) -> Result<Answer<SubscriptionList>, Problem> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let user_id = given(user_id.0.map(|user| user.0)).map(|user| read_user(&user)).transpose()?;
+        let channel = given(event.0.map(|event| event.0)).map(|event| self.channel(&event)).transpose()?;
+        let count = count.0.map_or(MOST, |count| count.0.min(MOST));
+        let after = after.0.map_or(0, |after| after.0);
+        let filter = SubscriptionFilter { user_id, channel };
+        let found = match count {
+            0 => Vec::new(),
+            count => self.0.service.subscriptions(&session.app.ident, &filter, after, count as usize).await?,
+        };
+        Ok(Answer::of(&SubscriptionList { subscriptions: found.iter().map(Subscription::of).collect() }))
+    }
+
+    /// End a subscription
+    ///
+    /// Answers it, or `{"result":"success"}` where there was none. What came before its end stays in the user's inbox.
+    #[oai(path = "/subscriptions/:user_id/:event", method = "delete", operation_id = "deleteSubscription")]
+    async fn delete(
+        &self,
+        session: Session,
+        /// The user.
+        user_id: Path<Param<User>>,
+        /// The channel.
+        event: Path<Param<Channel>>,
+        /// 1: 404 where there was none.
+        force: Query<Option<Param<YesNo>>>,
+    ) -> Result<Answer<Ended>, Problem> {
+        let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
+        self.remove(&session, &user, &channel, force.0.is_some_and(|force| force.0)).await
+    }
+
+    /// Subscribe a user to a channel (seed route)
+    ///
+    /// The same as `POST /subscriptions`. The members may stand in the query instead of the body.
+    #[oai(path = "/apps/:ident/subscribe", method = "post", operation_id = "subscribeUser")]
+    async fn subscribe(
+        &self,
+        session: Session,
+        /// The `ident` of the session's app.
+        ident: Path<Param<Ident>>,
+        body: Fields<WishShape>,
+    ) -> Result<Answer<Subscription>, Problem> {
+        own(&session, &ident.0.0)?;
+        let (user, channel) = self.wish(&body)?;
+        self.add(&session, &user, &channel).await
+    }
+
+    /// Subscribe a user to a channel by the query (seed route)
+    ///
+    /// The same as `POST /subscriptions`.
+    #[oai(path = "/apps/:ident/subscribe", method = "get", operation_id = "subscribeUserByQuery")]
+    async fn subscribe_by_query(
+        &self,
+        session: Session,
+        /// The `ident` of the session's app.
+        ident: Path<Param<Ident>>,
+        /// The user.
+        user_id: Query<Param<User>>,
+        /// The channel.
+        event: Query<Param<Channel>>,
+    ) -> Result<Answer<Subscription>, Problem> {
+        own(&session, &ident.0.0)?;
+        self.add(&session, &read_user(&user_id.0.0)?, &self.channel(&event.0.0)?).await
+    }
+
+    /// End a subscription (seed route)
+    ///
+    /// The same as `DELETE /subscriptions/…`. The members may stand in the query instead of the body.
+    #[oai(path = "/apps/:ident/unsubscribe", method = "post", operation_id = "unsubscribeUser")]
+    async fn unsubscribe(
+        &self,
+        session: Session,
+        /// The `ident` of the session's app.
+        ident: Path<Param<Ident>>,
+        body: Fields<WishShape>,
+        /// 1: 404 where there was none.
+        force: Query<Option<Param<YesNo>>>,
+    ) -> Result<Answer<Ended>, Problem> {
+        own(&session, &ident.0.0)?;
+        let (user, channel) = self.wish(&body)?;
+        self.remove(&session, &user, &channel, force.0.is_some_and(|force| force.0)).await
+    }
+
+    /// End a subscription by the query (seed route)
+    ///
+    /// The same as `DELETE /subscriptions/…`.
+    #[oai(path = "/apps/:ident/unsubscribe", method = "get", operation_id = "unsubscribeUserByQuery")]
+    async fn unsubscribe_by_query(
+        &self,
+        session: Session,
+        /// The `ident` of the session's app.
+        ident: Path<Param<Ident>>,
+        /// The user.
+        user_id: Query<Param<User>>,
+        /// The channel.
+        event: Query<Param<Channel>>,
+        /// 1: 404 where there was none.
+        force: Query<Option<Param<YesNo>>>,
+    ) -> Result<Answer<Ended>, Problem> {
+        own(&session, &ident.0.0)?;
+        let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
+        self.remove(&session, &user, &channel, force.0.is_some_and(|force| force.0)).await
+    }
+}
+
+impl Subscriptions {
+    fn channel(&self, name: &str) -> Result<ChannelName, Problem> {
+        read_channel(name, &self.0.service.rules().limits)
+    }
+
+    fn wish(&self, fields: &Fields<WishShape>) -> Result<(UserId, ChannelName), Problem> {
+        Ok((read_user(&fields.required("user_id", true)?)?, self.channel(&fields.required("event", false)?)?))
+    }
+
+    async fn add(&self, session: &Session, user: &UserId, channel: &ChannelName) -> Result<Answer<Subscription>, Problem> {
+        let subscription = self.0.service.add_subscription(&session.app.ident, user, channel).await?;
+        Ok(Answer::of(&Subscription::of(&subscription)))
+    }
+
+    async fn remove(&self, session: &Session, user: &UserId, channel: &ChannelName, force: bool) -> Result<Answer<Ended>, Problem> {
+        match self.0.service.remove_subscription(&session.app.ident, user, channel).await? {
+            Some(ended) => Ok(Ended::answer(&ended)),
+            None if force => Err(Problem::not_found("the user has no subscription to this channel")),
+            None => Ok(done()),
+        }
+    }
+}
+
+/// A path names the session's own app, or one that is not there for it.
+fn own(session: &Session, ident: &str) -> Result<(), Problem> {
+    if session.app.ident.as_str() == ident { Ok(()) } else { Err(Problem::not_found("there is no such app")) }
+}
