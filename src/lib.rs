@@ -66,3 +66,4 @@ pub mod config;
 pub mod core;
 pub mod inbound;
 pub mod outbound;
+pub mod server;
