@@ -9,11 +9,13 @@ use crate::core::model::{ChannelName, Member, NewEvent, Position};
 pub enum DialectId {
     /// The Pushi protocol.
     Pushi,
+    /// Protocol 7 of Pusher Channels.
+    Pusher,
 }
 
 impl DialectId {
     /// How many there are.
-    pub const COUNT: usize = 1;
+    pub const COUNT: usize = 2;
 }
 
 /// What is told to everybody on a channel, in each dialect's own words.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::dialect::pusher;
 use super::socket::Socket;
 use crate::core::hub::{CloseReason, Connection, Delivery, Parcel, Receipt};
 use crate::core::model::{ChannelName, PublishId};
@@ -190,7 +191,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                         self.socket.queue(frame);
                     }
                 }
-                Parcel::Ping => self.socket.queue_ping(),
+                Parcel::Ping => match dialect {
+                    DialectId::Pushi => self.socket.queue_ping(),
+                    DialectId::Pusher => self.socket.queue(&pusher::ping()),
+                },
                 Parcel::Receipt(receipt) => return Some(Turn::Receipt(receipt)),
                 Parcel::AliasesChanged(channel) => return Some(Turn::AliasesChanged(channel)),
             }

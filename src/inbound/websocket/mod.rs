@@ -41,7 +41,7 @@ pub struct Gateway {
 
 /// The dialects that are spoken, in the order of their ids.
 pub fn dialects() -> [Arc<dyn Dialect>; DialectId::COUNT] {
-    [Arc::new(dialect::pushi::Pushi)]
+    [Arc::new(dialect::pushi::Pushi), Arc::new(dialect::pusher::Pusher)]
 }
 
 /// Where an upgrade's path leads.
@@ -66,6 +66,11 @@ impl Gateway {
     /// Over the use cases.
     pub fn new(service: Arc<Service>, clock: Arc<dyn Clock>, timing: Timing) -> Self {
         Self { service, clock, timing, stopping: AtomicBool::new(false) }
+    }
+
+    /// After how many silent seconds a client is pinged; at least 1.
+    fn activity(&self) -> u32 {
+        u32::try_from(self.timing.activity.as_secs()).unwrap_or(u32::MAX).max(1)
     }
 
     /// Takes no further client.

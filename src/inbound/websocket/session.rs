@@ -11,12 +11,13 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Gateway;
-use super::dialect::{Complaint, pushi};
+use super::dialect::{self, Complaint};
 use super::link::{Link, Turn};
 use super::socket::Socket;
 use crate::core::hub::{CloseReason, Connection};
 use crate::core::limit::TokenBucket;
 use crate::core::model::ChannelName;
+use crate::core::ports::DialectId;
 use crate::core::service::{ChannelData, ConnectError, Connecting};
 
 /// Publishes of one socket that may be on their way into the store; with more it is not read.
@@ -76,12 +77,12 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<G
         Ok(connection) => connection,
         Err(error) => {
             tracing::debug!(code = error.code(), "a connection was refused");
-            refuse(socket, &error).await;
+            refuse(socket, connecting.dialect, &error).await;
             return;
         }
     };
     tracing::debug!(socket = %connection.id(), "connected");
-    socket.queue(&pushi::greeting(connection.id()));
+    socket.queue(&dialect::greeting(connecting.dialect, connection.id(), gateway.activity()));
     let link = Link::new(socket, limits.pending_bytes);
     let mut session = Session {
         gateway: Arc::clone(&gateway),
@@ -104,13 +105,13 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<G
 }
 
 /// Says why a client may not stay.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, error: &ConnectError) {
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, dialect: DialectId, error: &ConnectError) {
     if let ConnectError::Storage(cause) = error {
         tracing::error!(error = cause.chain(), "an app could not be looked up");
     }
     let message = error.to_string();
     let complaint = Complaint { code: error.code(), message, channel: String::new(), event: String::new(), reference: None };
-    socket.queue(&pushi::complaint(&complaint));
+    socket.queue(&dialect::complaint(dialect, &complaint));
     let reason = error.to_string().into();
     Box::pin(farewell(socket, Some(CloseFrame { code: error.code().into(), reason }))).await;
 }
@@ -195,9 +196,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         None
     }
 
+    /// What the client speaks.
+    pub fn dialect(&self) -> DialectId {
+        self.connection.mailbox().dialect()
+    }
+
     /// Queues an error frame.
     pub fn complain(&mut self, code: u16, message: String, channel: String, event: String, reference: Option<String>) {
-        self.link.socket.queue(&pushi::complaint(&Complaint { code, message, channel, event, reference }));
+        let complaint = Complaint { code, message, channel, event, reference };
+        self.link.socket.queue(&dialect::complaint(self.dialect(), &complaint));
     }
 
     /// What can no longer be read from.
@@ -232,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             CloseReason::Idle => (4202, "nothing was said for too long"),
         };
         tracing::debug!(socket = %self.connection.id(), code, "closing");
-        if reason != CloseReason::Stopping {
+        if reason != CloseReason::Stopping || self.dialect() == DialectId::Pusher {
             self.complain(code, text.to_owned(), String::new(), String::new(), None);
         }
         close(code, text)

@@ -6,8 +6,8 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::super::members::{Members, compact, number, string};
 use super::super::{Command, Complaint};
-use super::members::{Members, compact, number, string};
 use crate::core::model::{ChannelName, Limits, Payload, UserId, check_event_name};
 use crate::core::service::{ChannelData, ClientPublish, Since, Subscribe};
 

@@ -2,7 +2,6 @@
 
 mod decode;
 mod encode;
-mod members;
 
 use bytes::Bytes;
 

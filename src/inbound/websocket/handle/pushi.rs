@@ -1,14 +1,13 @@
-//! What a client asks for, and what it is answered.
-
-use std::pin::pin;
+//! What a Pushi client asks for, and what it is answered.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::complaints::{self, Coded};
-use super::dialect::{Command, pushi};
-use super::link::{Hold, Link, Turn};
-use super::session::{End, Session};
-use crate::core::hub::{CloseReason, Connection, Outcome, Receipt};
+use super::super::complaints::{self, Coded};
+use super::super::dialect::{Command, pushi};
+use super::super::link::{Hold, Turn};
+use super::super::session::{End, Session};
+use super::meanwhile;
+use crate::core::hub::{Outcome, Receipt};
 use crate::core::limit::TokenBucket;
 use crate::core::model::{ChannelKind, ChannelName};
 use crate::core::service::{ClientPublish, Subscribe, Subscribed};
@@ -21,7 +20,7 @@ struct Asked {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Handles one text frame.
-    pub async fn text(&mut self, text: &str) -> Option<End> {
+    pub(super) async fn pushi_text(&mut self, text: &str) -> Option<End> {
         let reference = |command: &Command| match command {
             Command::Publish(publish) => publish.reference.clone(),
             _ => None,
@@ -237,28 +236,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             }
         }
         None
-    }
-}
-
-/// Awaits `asking` while frames go on to the client. What else comes up is answered for later; where the connection ends
-/// meanwhile, `asking` still is awaited, so that nothing is left half done.
-async fn meanwhile<S: AsyncRead + AsyncWrite + Unpin, T>(
-    link: &mut Link<S>,
-    connection: &Connection,
-    asking: impl Future<Output = T>,
-) -> (T, Vec<Turn>, Option<Option<CloseReason>>) {
-    let mut asking = pin!(asking);
-    let mut turns = Vec::new();
-    loop {
-        let turn = tokio::select! {
-            biased;
-            result = &mut asking => return (result, turns, None),
-            turn = link.turn(connection, false) => turn,
-        };
-        match turn {
-            Turn::Close(reason) => return (asking.await, turns, Some(Some(reason))),
-            Turn::Broken => return (asking.await, turns, Some(None)),
-            turn => turns.push(turn),
-        }
     }
 }
