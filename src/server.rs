@@ -23,6 +23,7 @@ use crate::inbound::websocket::{self, Gateway, Timing, Upgrades};
 use crate::outbound::bus::LocalBus;
 use crate::outbound::clock::SystemClock;
 use crate::outbound::presence::LocalPresence;
+use crate::outbound::roster::LocalRoster;
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
 use crate::outbound::storage::{OpenError, Stores};
 
@@ -99,16 +100,17 @@ impl Server {
         let stores = open_stores(&settings.store).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bus = Arc::new(LocalBus::default());
+        let hub = Arc::new(Hub::new(random_53_bits()?, websocket::dialects()));
         let ports = Ports {
             apps: Arc::clone(&stores.apps),
             events: Arc::clone(&stores.events),
             subscriptions: Arc::clone(&stores.subscriptions),
             sessions: Arc::clone(&stores.sessions),
             presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
+            roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
             bus: bus.clone(),
             clock: Arc::clone(&clock),
         };
-        let hub = Arc::new(Hub::new(random_53_bits()?, websocket::dialects()));
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);
         let sink = Arc::downgrade(&service);
         bus.attach(sink);

@@ -9,8 +9,7 @@ use slab::Slab;
 use super::connection::{Hold, Place};
 use super::mailbox::{CloseReason, Mailbox, Parcel};
 use super::room::Room;
-use super::roster::SocketInfo;
-use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
+use crate::core::model::{App, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId, SocketInfo, UserId};
 
 /// One app's connections and channels on this node.
 #[derive(Debug)]
@@ -35,6 +34,10 @@ struct Socket {
 }
 
 impl Socket {
+    fn info(&self) -> SocketInfo {
+        SocketInfo { id: self.mailbox.id(), channels: self.places.iter().map(|place| place.channel.clone()).collect() }
+    }
+
     fn find(&self, channel: &str) -> Result<usize, usize> {
         self.places.binary_search_by(|place| place.channel.as_str().cmp(channel))
     }
@@ -200,14 +203,14 @@ impl AppHub {
         let state = self.state.lock();
         let mut ids: Vec<_> = state.slots.iter().filter(|(id, _)| after.is_none_or(|after| **id > after)).collect();
         ids.sort_unstable();
-        ids.into_iter().take(limit).filter_map(|(id, slot)| Some(SocketInfo::new(*id, &state.sockets.get(*slot)?.places))).collect()
+        ids.into_iter().take(limit).filter_map(|(_, slot)| Some(state.sockets.get(*slot)?.info())).collect()
     }
 
     /// One live connection.
     pub fn socket(&self, id: SocketId) -> Option<SocketInfo> {
         let state = self.state.lock();
         let slot = *state.slots.get(&id)?;
-        Some(SocketInfo::new(id, &state.sockets.get(slot)?.places))
+        Some(state.sockets.get(slot)?.info())
     }
 
     /// How many connections and occupied channels there are.
@@ -216,9 +219,28 @@ impl AppHub {
         (state.sockets.len(), state.rooms.len())
     }
 
-    /// Subscribers of a channel on this node.
-    pub fn subscribers(&self, channel: &ChannelName) -> usize {
-        self.state.lock().rooms.get(channel).map_or(0, Room::len)
+    /// How many are on a channel on this node.
+    pub fn occupancy(&self, channel: &ChannelName) -> Occupancy {
+        self.state.lock().rooms.get(channel).map_or(Occupancy::default(), Room::occupancy)
+    }
+
+    /// The users who are on a presence channel on this node.
+    pub fn users(&self, channel: &ChannelName) -> Vec<UserId> {
+        self.state.lock().rooms.get(channel).map_or_else(Vec::new, Room::users)
+    }
+
+    /// The channels that somebody is on here and whose names begin with `prefix`, those behind `after`, at most `limit`, in
+    /// the order of their names.
+    pub fn channels(&self, prefix: &str, after: Option<&ChannelName>, limit: usize) -> Vec<OccupiedChannel> {
+        let state = self.state.lock();
+        let fits = |channel: &ChannelName| channel.as_str().starts_with(prefix) && after.is_none_or(|after| channel > after);
+        let mut found: Vec<_> = state.rooms.iter().filter(|(channel, _)| fits(channel)).collect();
+        if found.len() > limit {
+            found.select_nth_unstable_by_key(limit, |(channel, _)| *channel);
+            found.truncate(limit);
+        }
+        found.sort_unstable_by_key(|(channel, _)| *channel);
+        found.iter().map(|(channel, room)| OccupiedChannel { channel: (*channel).clone(), occupancy: room.occupancy() }).collect()
     }
 }
 

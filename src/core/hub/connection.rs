@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
+use super::NodePlace;
 use super::app_hub::AppHub;
 use super::mailbox::{CloseReason, Mailbox, Parcel};
-use super::{NodePlace, SocketInfo};
 use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
 
 /// Why a connection is on a channel. It is left when every hold has ended.
@@ -119,11 +119,6 @@ impl Connection {
     /// Leaves every channel at once; answers the places that were held as a member.
     pub fn disconnect(&self) -> Vec<Place> {
         self.hub.exit(self.slot)
-    }
-
-    /// Itself, as others see it.
-    pub fn info(&self) -> SocketInfo {
-        SocketInfo::new(self.id(), &self.places())
     }
 }
 

@@ -8,7 +8,6 @@ mod connection;
 mod delivery;
 mod mailbox;
 mod room;
-mod roster;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +19,6 @@ pub use app_hub::AppHub;
 pub use connection::{Connection, Hold, Place};
 pub use delivery::{Content, Delivery, Dialects};
 pub use mailbox::{CloseReason, Mailbox, Outcome, Parcel, Receipt};
-pub use roster::SocketInfo;
 
 use crate::core::model::{App, AppIdent, SocketId};
 use crate::core::ports::{BusMessage, BusSink, DialectId};
@@ -150,6 +148,8 @@ impl BusSink for Hub {
                     app.aliases_changed(&user);
                 }
             }
+            // Nobody signs in or asks for counts yet.
+            BusMessage::SubscriptionCount { .. } | BusMessage::UserStatus { .. } | BusMessage::UserTerminated { .. } => {}
             // The service keeps these; it hears them before the hub.
             BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) => {}
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::mailbox::Mailbox;
-use crate::core::model::UserId;
+use crate::core::model::{Occupancy, UserId};
 
 /// One channel's local subscribers.
 #[derive(Debug, Default)]
@@ -36,8 +36,14 @@ impl Room {
         self.members.is_empty()
     }
 
-    pub fn len(&self) -> usize {
-        self.members.len()
+    pub fn occupancy(&self) -> Occupancy {
+        let users = self.users.as_ref().map_or(0, |users| users.0.len());
+        Occupancy { subscriptions: self.members.len() as u64, users: users as u64 }
+    }
+
+    /// Who is here, on a presence channel.
+    pub fn users(&self) -> Vec<UserId> {
+        self.users.as_ref().map_or_else(Vec::new, |users| users.0.keys().cloned().collect())
     }
 
     /// Takes a subscriber in; answers the slot to leave with.

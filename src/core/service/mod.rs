@@ -29,7 +29,7 @@ pub use subscriptions::SubscriptionError;
 use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{Limits, Mid, PublishId};
-use super::ports::{AppStore, Bus, BusMessage, BusSink, Clock, EventStore, PresenceStore, SessionStore, SubscriptionStore};
+use super::ports::{AppStore, Bus, BusMessage, BusSink, Clock, EventStore, PresenceStore, Roster, SessionStore, SubscriptionStore};
 use registry::Registry;
 use sessions::KnownSessions;
 use writer::Writer;
@@ -47,6 +47,8 @@ pub struct Ports {
     pub sessions: Arc<dyn SessionStore>,
     /// Who is on which presence channel.
     pub presence: Arc<dyn PresenceStore>,
+    /// Who is connected, over all nodes.
+    pub roster: Arc<dyn Roster>,
     /// How nodes hear of each other.
     pub bus: Arc<dyn Bus>,
     /// What time it is.

@@ -11,8 +11,7 @@ use super::params::{self, Param, Whole};
 use super::problem::Problem;
 use super::security::Session;
 use super::tags::Section;
-use crate::core::hub::SocketInfo;
-use crate::core::model::SocketId;
+use crate::core::model::{SocketId, SocketInfo};
 
 /// The most sockets in one answer.
 const MOST: u64 = 10_000;
