@@ -2,5 +2,6 @@
 
 pub mod bus;
 pub mod clock;
+pub mod metrics;
 pub mod presence;
 pub mod storage;

@@ -11,6 +11,7 @@ use super::mailbox::{CloseReason, Mailbox, Parcel};
 use super::room::Room;
 use super::roster::SocketInfo;
 use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
+use crate::core::ports::Gauges;
 
 /// One app's connections and channels on this node.
 #[derive(Debug)]
@@ -210,10 +211,16 @@ impl AppHub {
         Some(SocketInfo::new(id, &state.sockets.get(slot)?.places))
     }
 
-    /// How many connections and occupied channels there are.
-    pub fn counts(&self) -> (usize, usize) {
+    /// Adds what stands here.
+    pub(super) fn count(&self, gauges: &mut Gauges) {
         let state = self.state.lock();
-        (state.sockets.len(), state.rooms.len())
+        gauges.channels += state.rooms.len() as u64;
+        for (_, socket) in &state.sockets {
+            gauges.subscriptions += socket.places.len() as u64;
+            let waiting = socket.mailbox.waiting() as u64;
+            gauges.waiting_bytes += waiting;
+            gauges.most_waiting_bytes = gauges.most_waiting_bytes.max(waiting);
+        }
     }
 
     /// Subscribers of a channel on this node.
