@@ -153,7 +153,9 @@ def test_many_come_at_once_and_all_agree(app: App, run_together: Callable[..., l
     watcher = app.member(ROOM, "watcher")
     users = [f"u{number:02}" for number in range(20)]
     sockets = [app.connect() for _ in users]
-    run_together([lambda s=s, u=u: s.subscribe(ROOM, channel_data={"user_id": u}) for s, u in zip(sockets, users, strict=True)])
+    run_together(
+        [lambda s=s, u=u: s.subscribe(ROOM, channel_data={"user_id": u}) for s, u in zip(sockets, users, strict=True)]
+    )
     heard = [member_of(watcher.expect("pusher:member_added", ROOM))["user_id"] for _ in users]
     assert sorted(map(str, heard)) == users
     everybody = app.connect().subscribe(ROOM, channel_data={"user_id": "watcher"})["members"]

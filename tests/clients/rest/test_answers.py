@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from fixtures.app import App
+from fixtures.problem import problem
 from fixtures.server import ROOT, Server
-from rest.problem import problem
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/health/detailed"])

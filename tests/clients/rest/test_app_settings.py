@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from fixtures.app import App
+from fixtures.problem import problem
 from fixtures.server import Server
-from rest.problem import problem
 
 DEFAULTS: dict[str, Any] = {
     "enabled": True,

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from fixtures.app import App
+from fixtures.problem import problem
 from fixtures.server import Server
-from rest.problem import problem
 
 MEMBERS = {
     "id",

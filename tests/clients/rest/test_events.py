@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fixtures.app import App
-from rest.problem import problem
+from fixtures.problem import problem
 
 
 def test_what_is_left_out_has_its_default(app: App) -> None:
@@ -98,7 +98,8 @@ def test_a_count_over_the_limit_is_cut(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{"count": -1}, {"count": "many"}, {"count": 1.5}, {"channel": "a", "since": -1}, {"channel": "a", "since": "x"}]
+    "query",
+    [{"count": -1}, {"count": "many"}, {"count": 1.5}, {"channel": "a", "since": -1}, {"channel": "a", "since": "x"}],
 )
 def test_a_query_that_cannot_be(app: App, query: dict[str, Any]) -> None:
     problem(app.rest.get("/events", params=query), 400)

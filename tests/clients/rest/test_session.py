@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from fixtures.app import App
+from fixtures.problem import problem
 from fixtures.server import Server
 from fixtures.waiting import wait_until
-from rest.problem import problem
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -73,7 +73,9 @@ WAYS = [by_query, by_cookie, by_bearer]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_token_is_taken_in_three_ways_and_refused_after_logout(app: App, way: Callable[..., dict[str, object]]) -> None:
+def test_a_token_is_taken_in_three_ways_and_refused_after_logout(
+    app: App, way: Callable[..., dict[str, object]]
+) -> None:
     token, other = app.login(), app.login()
     http = app.server.http
     assert http.get("/subscriptions", **way(token)).status_code == 200

@@ -1,8 +1,8 @@
 """GET /sockets and GET /sockets/<socket_id>."""
 
 from fixtures.app import App
+from fixtures.problem import problem
 from fixtures.waiting import wait_until
-from rest.problem import problem
 
 
 def test_a_live_connection_and_its_channels(app: App) -> None:

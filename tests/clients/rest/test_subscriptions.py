@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fixtures.app import App
-from rest.problem import problem
+from fixtures.problem import problem
 
 MEMBERS = {"id", "user_id", "event", "instance", "created", "modified"}
 
