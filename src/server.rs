@@ -177,6 +177,11 @@ impl Server {
         last.cancel();
         background.close();
         background.wait().await;
+        self.close().await;
+    }
+
+    /// Closes the store of a server that does not serve.
+    pub async fn close(self) {
         self.stores.database.close().await;
     }
 
