@@ -62,6 +62,7 @@
 //! presence announces who left. When the last session is gone, the writer commits what is still queued, and the store is
 //! closed.
 
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod inbound;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `pushi` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pushi::cli::main()
+}

@@ -15,13 +15,14 @@ use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
 use crate::core::hub::{CloseReason, Hub};
 use crate::core::model::{App, NewApp};
-use crate::core::ports::Clock;
+use crate::core::ports::{Clock, Metrics};
 use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token};
 use crate::inbound::listen::{self, Bound, ListenerRole, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, RestRules};
 use crate::inbound::websocket::{self, Gateway, Timing, Upgrades};
 use crate::outbound::bus::LocalBus;
 use crate::outbound::clock::SystemClock;
+use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
 use crate::outbound::presence::LocalPresence;
 use crate::outbound::roster::LocalRoster;
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
@@ -45,6 +46,9 @@ pub enum StartError {
     /// A token cannot be made.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// Two metrics have one name.
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] MetricsError),
     /// No random numbers.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -98,9 +102,11 @@ impl Server {
             return Err(StartError::Unsupported("BUS_URL: this version runs as a single node; unset BUS_URL and REDIS_URL".to_owned()));
         }
         let stores = open_stores(&settings.store).await?;
+        let metrics: Arc<dyn Metrics> = Arc::new(PrometheusMetrics::new()?);
+        let stores = measured(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bus = Arc::new(LocalBus::default());
-        let hub = Arc::new(Hub::new(random_53_bits()?, websocket::dialects()));
+        let hub = Arc::new(Hub::new(random_53_bits()?, websocket::dialects(), metrics));
         let ports = Ports {
             apps: Arc::clone(&stores.apps),
             events: Arc::clone(&stores.events),
@@ -173,6 +179,11 @@ impl Server {
         last.cancel();
         background.close();
         background.wait().await;
+        self.close().await;
+    }
+
+    /// Closes the store of a server that does not serve.
+    pub async fn close(self) {
         self.stores.database.close().await;
     }
 

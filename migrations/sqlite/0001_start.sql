@@ -62,9 +62,9 @@ CREATE TABLE subscriptions (
     channel INTEGER NOT NULL,
     from_serial INTEGER NOT NULL,
     created INTEGER NOT NULL,
-    PRIMARY KEY (app, id)
-) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX subscriptions_open ON subscriptions (app, user_id, channel);
+    UNIQUE (app, id),
+    UNIQUE (app, user_id, channel)
+) STRICT;
 CREATE INDEX subscriptions_user ON subscriptions (app, user_id, id);
 CREATE INDEX subscriptions_channel ON subscriptions (channel, id);
 

@@ -21,6 +21,13 @@ impl Raw {
         self.0.get(variable.name).map(String::as_str).filter(|value| !value.trim().is_empty())
     }
 
+    /// The same without some variables.
+    pub fn without(&self, variables: &[Variable]) -> Self {
+        let mut rest = self.clone();
+        rest.0.retain(|name, _| variables.iter().all(|variable| variable.name != *name));
+        rest
+    }
+
     /// Whether none of the variables is set.
     pub fn none_of(&self, variables: &[Variable]) -> bool {
         variables.iter().all(|variable| self.get(variable).is_none())

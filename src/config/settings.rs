@@ -95,6 +95,13 @@ pub struct AccessSettings {
     pub session_ttl: Duration,
 }
 
+impl AccessSettings {
+    /// Whether nobody could make an app over the API, and none is configured: then an empty database gets one.
+    pub fn nobody_could_make_apps(&self) -> bool {
+        self.admin_token.is_none() && !self.open_registration && self.app.is_none()
+    }
+}
+
 /// An app that is there after the start, created or updated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppOfStart {

@@ -2,6 +2,7 @@
 
 pub mod bus;
 pub mod clock;
+pub mod metrics;
 pub mod presence;
 pub mod roster;
 pub mod storage;

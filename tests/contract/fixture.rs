@@ -1,5 +1,6 @@
 //! What the suite needs of an adapter.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pushi::outbound::storage::{OpenError, Stores, memory, sql::sqlite};
@@ -34,22 +35,31 @@ impl Fixture for Memory {
     const LASTING: bool = false;
 }
 
-pub struct SqliteFile(TempDir);
+pub struct SqliteFile {
+    path: PathBuf,
+    /// Removes what was made when the test ends.
+    _folder: Option<TempDir>,
+}
 
 impl SqliteFile {
-    /// Another instance, or why not.
-    pub async fn try_open(&self, timeout: Duration) -> Result<Stores, OpenError> {
-        sqlite::open(sqlite::SqliteOptions { path: Some(self.path()), timeout, readers: 2 }).await
+    pub fn at(path: &str) -> Self {
+        Self { path: path.into(), _folder: None }
     }
 
-    pub fn path(&self) -> std::path::PathBuf {
-        self.0.path().join("pushi.db")
+    /// Another instance, or why not.
+    pub async fn try_open(&self, timeout: Duration) -> Result<Stores, OpenError> {
+        sqlite::open(sqlite::SqliteOptions { path: Some(self.path.clone()), timeout, readers: 2 }).await
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 
 impl Fixture for SqliteFile {
     async fn start() -> Self {
-        Self(TempDir::new().unwrap())
+        let folder = TempDir::new().unwrap();
+        Self { path: folder.path().join("pushi.db"), _folder: Some(folder) }
     }
 
     async fn open(&self) -> Stores {

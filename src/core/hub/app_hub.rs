@@ -10,6 +10,7 @@ use super::connection::{Hold, Place};
 use super::mailbox::{CloseReason, Mailbox, Parcel};
 use super::room::Room;
 use crate::core::model::{App, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId, SocketInfo, UserId};
+use crate::core::ports::Gauges;
 
 /// One app's connections and channels on this node.
 #[derive(Debug)]
@@ -213,10 +214,16 @@ impl AppHub {
         Some(state.sockets.get(slot)?.info())
     }
 
-    /// How many connections and occupied channels there are.
-    pub fn counts(&self) -> (usize, usize) {
+    /// Adds what stands here.
+    pub(super) fn count(&self, gauges: &mut Gauges) {
         let state = self.state.lock();
-        (state.sockets.len(), state.rooms.len())
+        gauges.channels += state.rooms.len() as u64;
+        for (_, socket) in &state.sockets {
+            gauges.subscriptions += socket.places.len() as u64;
+            let waiting = socket.mailbox.waiting() as u64;
+            gauges.waiting_bytes += waiting;
+            gauges.most_waiting_bytes = gauges.most_waiting_bytes.max(waiting);
+        }
     }
 
     /// How many are on a channel on this node.

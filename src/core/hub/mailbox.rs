@@ -129,6 +129,11 @@ impl Mailbox {
         }
     }
 
+    /// Bytes that wait.
+    pub fn waiting(&self) -> usize {
+        self.inner.lock().bytes
+    }
+
     /// Notes that the client showed that it is there.
     pub fn heard(&self) {
         self.beat.heard.store(true, Relaxed);

@@ -21,7 +21,7 @@ pub use delivery::{Content, Delivery, Dialects};
 pub use mailbox::{CloseReason, Mailbox, Outcome, Parcel, Receipt};
 
 use crate::core::model::{App, AppIdent, SocketId};
-use crate::core::ports::{BusMessage, BusSink, DialectId};
+use crate::core::ports::{BusMessage, BusSink, DialectId, Gauges, Metrics};
 
 /// Everybody who is connected to this node.
 pub struct Hub {
@@ -29,6 +29,7 @@ pub struct Hub {
     counter: AtomicU64,
     connections: AtomicU64,
     dialects: Dialects,
+    metrics: Arc<dyn Metrics>,
     apps: RwLock<HashMap<AppIdent, Arc<AppHub>>>,
 }
 
@@ -43,8 +44,8 @@ pub enum Full {
 
 impl Hub {
     /// An empty hub. `process` is the random part of this process's socket ids.
-    pub fn new(process: u64, dialects: Dialects) -> Self {
-        Self { process, counter: AtomicU64::new(0), connections: AtomicU64::new(0), dialects, apps: RwLock::default() }
+    pub fn new(process: u64, dialects: Dialects, metrics: Arc<dyn Metrics>) -> Self {
+        Self { process, counter: AtomicU64::new(0), connections: AtomicU64::new(0), dialects, metrics, apps: RwLock::default() }
     }
 
     /// Connections of this node, over all apps.
@@ -71,6 +72,7 @@ impl Hub {
         let mailbox = Arc::new(Mailbox::new(id, dialect, pending_bytes));
         let app_hub = self.app_hub(app);
         let slot = app_hub.enter(Arc::clone(&mailbox), app_limit).ok_or(Full::App)?;
+        self.metrics.opened();
         Ok(Connection::new(place, app_hub, slot, mailbox))
     }
 
@@ -104,6 +106,20 @@ impl Hub {
         }
     }
 
+    /// Where things are counted.
+    pub fn metrics(&self) -> &Arc<dyn Metrics> {
+        &self.metrics
+    }
+
+    /// What stands now.
+    pub fn gauges(&self) -> Gauges {
+        let mut gauges = Gauges { connections: self.connections(), ..Gauges::default() };
+        for app in self.apps.read().values() {
+            app.count(&mut gauges);
+        }
+        gauges
+    }
+
     /// Every connection of the node, for a shutdown that closes them at a pace.
     pub fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
         let apps: Vec<_> = self.apps.read().values().cloned().collect();
@@ -115,6 +131,7 @@ impl Hub {
         if targets.is_empty() {
             return;
         }
+        self.metrics.delivered(targets.len() as u64);
         let delivery = Arc::new(Delivery::new(content));
         for mailbox in targets {
             if Some(mailbox.id()) != except {

@@ -106,6 +106,11 @@ impl Service {
         &self.hub
     }
 
+    /// Everything that is counted, in the Prometheus text form.
+    pub fn metrics(&self) -> String {
+        self.hub.metrics().render(self.hub.gauges())
+    }
+
     /// What the use cases go by.
     pub fn rules(&self) -> &Rules {
         &self.rules

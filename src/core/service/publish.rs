@@ -10,7 +10,7 @@ use crate::core::auth;
 use crate::core::error::StorageError;
 use crate::core::hub::Connection;
 use crate::core::model::{App, ChannelName, Mid, NewEvent, Payload, Timestamp};
-use crate::core::ports::BusMessage;
+use crate::core::ports::{BusMessage, Source};
 
 /// How long an idempotency key is kept, in microseconds: 24 hours. It is forgotten after one to two of these.
 const KEY_KEPT: i64 = 24 * 3600 * 1_000_000;
@@ -62,6 +62,7 @@ pub enum PublishError {
 impl Service {
     /// Publishes for a back end. Returns once it is stored (where it is to be) and handed to the subscribers.
     pub async fn publish(&self, app: &App, publishing: Publishing) -> Result<(), PublishError> {
+        self.hub.metrics().published(Source::Rest, publishing.persist);
         let timestamp = self.ports.clock.now();
         let publish = (publishing.channels.len() > 1).then(|| self.new_publish_id());
         let event = |channel: &ChannelName, mid: Mid| {
@@ -123,6 +124,7 @@ impl Service {
         if !app.settings.client_publish {
             return Err(PublishError::ClientPublishOff);
         }
+        self.hub.metrics().published(Source::Client, publish.persist);
         let event = Arc::new(NewEvent {
             app: app.ident.clone(),
             mid: self.new_mid(),

@@ -13,6 +13,9 @@ use crate::core::model::{App, AppIdent, NewApp, Secret, Timestamp};
 /// The one ident that would hide behind a route.
 const PING: &str = "ping";
 
+/// What only an app that is there can have.
+const PREVIOUS: &str = "previous_secret";
+
 shape! {
     /// An app in an answer.
     AppShape as "App" = |registry| {
@@ -33,7 +36,7 @@ shape! {
             ("key", token("The public key that clients connect with; made up where it is not given. The administrator's to choose.")),
             ("secret", token("Signs and logs in; made up where it is not given. The administrator's to choose.")),
         ];
-        properties.extend(changes(registry));
+        properties.extend(changes(registry).into_iter().filter(|(name, _)| *name != PREVIOUS));
         MetaSchema { properties, required: vec!["name"], additional_properties: closed(), ..draft_example() }
     }
 }
@@ -104,6 +107,9 @@ pub fn show(app: &App) -> Value {
 /// Reads an app that is to be created.
 pub fn draft(members: &Members, administrator: bool) -> Result<NewApp, Problem> {
     const CREDENTIALS: [&str; 3] = ["ident", "key", "secret"];
+    if members.contains_key(PREVIOUS) {
+        return Err(Problem::bad_request(format!("{PREVIOUS} cannot be given to a new app: leave it out")));
+    }
     refuse_unknown(members, &CREDENTIALS)?;
     if !administrator && let Some(name) = CREDENTIALS.iter().find(|name| members.get(**name).is_some_and(|value| !value.is_null())) {
         return Err(Problem::forbidden(format!("{name} is the administrator's to choose: leave it out, and it is made up")));

@@ -48,11 +48,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         request.extensions_mut().insert(Arc::clone(&self.rest));
         match self.api.call(request).await {
-            Ok(mut response) => {
-                // Everything that the API says is for whom it was said to.
-                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-                response
-            }
+            Ok(response) => response,
             Err(error) => {
                 let mut problem = Problem::from_framework(error);
                 if problem.is_of_method()
@@ -88,6 +84,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
             Err(_) => Problem::internal("the request panicked").into_answer(),
         };
         let headers = response.headers_mut();
+        // What the API says is for whom it was said to; only the pages are for everybody.
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         self.cors.dress(headers, grant);
         Ok(response)

@@ -64,7 +64,6 @@ pub enum CheckStatus {
 /// How the store is.
 #[derive(Debug, Object)]
 pub struct DatabaseHealth {
-    /// `ok`, or `error` where it does not answer.
     pub status: CheckStatus,
     /// After how many milliseconds it answered; not there where it did not.
     #[oai(skip_serializing_if_is_none)]
@@ -74,7 +73,6 @@ pub struct DatabaseHealth {
 /// How the WebSocket side is.
 #[derive(Debug, Object)]
 pub struct WebSocketHealth {
-    /// `ok`, or `draining` at a shutdown.
     pub status: CheckStatus,
     /// Live connections of this node.
     pub connections: u64,
@@ -86,16 +84,13 @@ pub struct WebSocketHealth {
 /// What was looked at.
 #[derive(Debug, Object)]
 pub struct HealthChecks {
-    /// The store.
     pub database: DatabaseHealth,
-    /// The WebSocket side.
     pub websocket: WebSocketHealth,
 }
 
 /// How the server is, thing by thing.
 #[derive(Debug, Object)]
 pub struct DetailedHealth {
-    /// `ok` if every check is.
     pub status: OverallStatus,
     /// Always `pushi`.
     pub service: String,
@@ -103,7 +98,6 @@ pub struct DetailedHealth {
     pub version: String,
     /// When it was looked, in seconds since 1970.
     pub timestamp: f64,
-    /// What was looked at.
     pub checks: HealthChecks,
 }
 

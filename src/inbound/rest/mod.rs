@@ -15,6 +15,7 @@ mod edge;
 mod events;
 mod form;
 mod health;
+mod metrics;
 mod pages;
 mod params;
 mod problem;
@@ -71,7 +72,15 @@ impl Rest {
 }
 
 /// The routes, a resource each.
-type Routes = (sessions::Sessions, apps::Apps, events::Events, subscriptions::Subscriptions, sockets::Sockets, health::HealthRoutes);
+type Routes = (
+    sessions::Sessions,
+    apps::Apps,
+    events::Events,
+    subscriptions::Subscriptions,
+    sockets::Sockets,
+    health::HealthRoutes,
+    metrics::MetricsRoute,
+);
 
 fn routes(rest: &Arc<Rest>) -> Routes {
     (
@@ -81,6 +90,7 @@ fn routes(rest: &Arc<Rest>) -> Routes {
         subscriptions::Subscriptions(Arc::clone(rest)),
         sockets::Sockets(Arc::clone(rest)),
         health::HealthRoutes(Arc::clone(rest)),
+        metrics::MetricsRoute(Arc::clone(rest)),
     )
 }
 

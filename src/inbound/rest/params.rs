@@ -151,9 +151,10 @@ impl IdempotencyKey {
     fn read(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         let Some(value) = headers.get(Self::NAME) else { return Ok(None) };
         // Taken wrongly, the same publish would be stored twice: better refused.
-        match value.to_str() {
-            Ok(text) if !text.is_empty() && text.len() <= Self::MOST => Ok(Some(text.into())),
-            _ => Err(Problem::bad_request("Idempotency-Key must be 1 to 255 visible ASCII characters")),
+        let fits = |text: &&str| (1..=Self::MOST).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        match value.to_str().ok().filter(fits) {
+            Some(text) => Ok(Some(text.into())),
+            None => Err(Problem::bad_request("Idempotency-Key must be 1 to 255 printable ASCII characters")),
         }
     }
 }
@@ -198,7 +199,7 @@ mod tests {
             Ok::<_, poem::http::header::InvalidHeaderValue>(IdempotencyKey::read(&headers).ok())
         };
         assert!(matches!(read(b"order-17"), Ok(Some(Some(_)))));
-        for refused in [&b""[..], "schlüssel".as_bytes(), &[b'x'; 256]] {
+        for refused in [&b""[..], b"a\tb", "schlüssel".as_bytes(), &[b'x'; 256]] {
             assert!(matches!(read(refused), Ok(None)));
         }
         assert!(matches!(IdempotencyKey::read(&HeaderMap::new()), Ok(None)));

@@ -51,7 +51,7 @@ impl poem_openapi::types::Example for ErrorAnswer {
     fn example() -> Self {
         Self {
             result: "error".into(),
-            name: "not_found".into(),
+            name: "NotFound".into(),
             message: "there is no such app".into(),
             code: 404,
             uid: "5f0c9e6a8f1b4b0c9b2f6f0d3f7a1e55".into(),
@@ -122,17 +122,17 @@ impl Problem {
 
     fn name(&self) -> &'static str {
         match self.status.as_u16() {
-            400 => "bad_request",
-            401 => "unauthorized",
-            403 => "forbidden",
-            404 => "not_found",
-            405 => "method_not_allowed",
-            409 => "conflict",
-            413 => "body_too_large",
-            415 => "unsupported_media_type",
-            503 => "unavailable",
-            code if code < 500 => "refused",
-            _ => "internal_error",
+            400 => "BadRequest",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "NotFound",
+            405 => "MethodNotAllowed",
+            409 => "Conflict",
+            413 => "TooLarge",
+            415 => "UnsupportedMediaType",
+            503 => "ServiceUnavailable",
+            code if code < 500 => "Refused",
+            _ => "Internal",
         }
     }
 

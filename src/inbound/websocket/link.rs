@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -11,7 +12,7 @@ use super::dialect::pusher;
 use super::socket::Socket;
 use crate::core::hub::{CloseReason, Connection, Delivery, Parcel, Receipt};
 use crate::core::model::{ChannelName, PublishId};
-use crate::core::ports::DialectId;
+use crate::core::ports::{DialectId, Metrics};
 
 /// Bytes gathered before a write; what waits behind stays shared in the mailbox's parcels until then.
 const CHUNK: usize = 64 * 1024;
@@ -66,11 +67,14 @@ pub struct Link<S> {
     held: Vec<Parcel>,
     held_bytes: usize,
     held_limit: usize,
+    metrics: Arc<dyn Metrics>,
+    /// Frames and bytes sent since they were last counted.
+    sent: (u64, u64),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Around a socket. What is held back may have `held_limit` bytes (0: no bound).
-    pub fn new(socket: Socket<S>, held_limit: u64) -> Self {
+    pub fn new(socket: Socket<S>, held_limit: u64, metrics: Arc<dyn Metrics>) -> Self {
         let held_limit = if held_limit == 0 { usize::MAX } else { usize::try_from(held_limit).unwrap_or(usize::MAX) };
         Self {
             socket,
@@ -84,6 +88,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             held: Vec::new(),
             held_bytes: 0,
             held_limit,
+            metrics,
+            sent: (0, 0),
         }
     }
 
@@ -162,6 +168,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             match closing {
                 Poll::Ready(closing) => self.closing = closing,
                 Poll::Pending => {
+                    if self.sent.0 > 0 {
+                        self.metrics.sent(self.sent.0, self.sent.1);
+                        self.sent = (0, 0);
+                    }
                     if self.taken.capacity() > KEPT_PARCELS {
                         self.taken = VecDeque::new();
                     }
@@ -188,6 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     } else if self.is_wanted(&delivery)
                         && let Some(frame) = delivery.frame(dialect)
                     {
+                        self.sent = (self.sent.0 + 1, self.sent.1 + frame.len() as u64);
                         self.socket.queue(frame);
                     }
                 }

@@ -57,6 +57,26 @@ pub(super) enum End {
     Close(Option<CloseFrame>),
 }
 
+impl End {
+    /// The reason as it is counted.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Close(frame) => match frame.as_ref().map(|frame| frame.code.into()) {
+                Some(1002 | 1007) => "protocol",
+                Some(1009) => "too_large",
+                Some(4001) => "app_deleted",
+                Some(4003) => "app_disabled",
+                Some(4100) => "slow_reader",
+                Some(4200) => "stopping",
+                Some(4201) => "no_pong",
+                Some(4202) => "idle",
+                _ => "client",
+            },
+        }
+    }
+}
+
 fn close(code: u16, reason: &'static str) -> End {
     End::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
 }
@@ -83,7 +103,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<G
     };
     tracing::debug!(socket = %connection.id(), "connected");
     socket.queue(&dialect::greeting(connecting.dialect, connection.id(), gateway.activity()));
-    let link = Link::new(socket, limits.pending_bytes);
+    let link = Link::new(socket, limits.pending_bytes, Arc::clone(gateway.service.hub().metrics()));
     let mut session = Session {
         gateway: Arc::clone(&gateway),
         connection,
@@ -94,6 +114,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<G
         stale: Vec::new(),
     };
     let end = session.serve().await;
+    gateway.service.hub().metrics().closed(end.reason());
     gateway.service.disconnect(&session.connection).await;
     tracing::debug!(socket = %session.connection.id(), "disconnected");
     let Session { connection, link, .. } = session;
@@ -175,6 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 
     async fn message(&mut self, message: Message) -> Option<End> {
+        self.gateway.service.hub().metrics().received(message.len());
         self.connection.mailbox().active();
         self.adopt_limit();
         // Many messages can stand in one read; others want to run, too.
@@ -203,6 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     /// Queues an error frame.
     pub fn complain(&mut self, code: u16, message: String, channel: String, event: String, reference: Option<String>) {
+        self.gateway.service.hub().metrics().complained(code);
         let complaint = Complaint { code, message, channel, event, reference };
         self.link.socket.queue(&dialect::complaint(self.dialect(), &complaint));
     }

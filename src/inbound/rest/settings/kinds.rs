@@ -15,6 +15,11 @@ pub trait Special: Sync {
     /// Its schema, as answers show it.
     fn schema(&self) -> MetaSchema;
 
+    /// Its schema, as bodies give it.
+    fn change_schema(&self) -> MetaSchema {
+        self.schema()
+    }
+
     /// What it is.
     fn get(&self, from: &Editable) -> Value;
 
@@ -96,6 +101,13 @@ impl Kind {
                 MetaSchema { nullable: true, max_length: Some(LONGEST), pattern, ..plain("string", "") }
             }
             Self::Special(special) => special.schema(),
+        }
+    }
+
+    pub fn change_schema(&self) -> MetaSchema {
+        match self {
+            Self::Special(special) => special.change_schema(),
+            _ => self.schema(),
         }
     }
 }

@@ -88,11 +88,15 @@ impl Setting {
         MetaSchema { description: Some(self.about), ..self.kind.schema() }
     }
 
-    /// Its schema, as bodies give it: null is the default.
+    /// Its schema, as bodies give it: null is the default. The schema does not say which that is, or generated clients would send
+    /// it with every change.
     pub fn change_schema(&self) -> MetaSchema {
-        let nullable = self.kind.resets();
-        let default = nullable.then(|| self.kind.get(&mut Editable::default())).filter(|value| !value.is_null());
-        MetaSchema { nullable, default, ..self.schema() }
+        let mut schema = MetaSchema { description: Some(self.about), nullable: self.kind.resets(), ..self.kind.change_schema() };
+        // A list of values must name null, too (OpenAPI 3.0.3, proposal 2019-10-31 on nullable).
+        if schema.nullable && !schema.enum_items.is_empty() && !schema.enum_items.contains(&Value::Null) {
+            schema.enum_items.push(Value::Null);
+        }
+        schema
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value, json};
 use super::Editable;
 use super::address::{ORIGIN, origin};
 use super::kinds::Special;
-use super::webhook::{self, LONGEST_PREFIX, WebhookShape, is_prefix};
+use super::webhook::{self, WebhookShape, is_prefix};
 use crate::core::model::OverCapacity;
 use crate::inbound::rest::schema::{inline, plain};
 
@@ -55,12 +55,21 @@ impl Special for PreviousSecret {
         MetaSchema { nullable: true, ..plain("string", "") }
     }
 
+    fn change_schema(&self) -> MetaSchema {
+        // An empty text, or null. A list of values with null alone would make generated clients send it with every change.
+        MetaSchema { max_length: Some(0), ..self.schema() }
+    }
+
     fn get(&self, from: &Editable) -> Value {
         from.previous_secret.as_ref().map(|secret| secret.expose()).into()
     }
 
-    fn set(&self, _: &mut Editable, _: &Value) -> Result<(), String> {
-        Err(" can only be set to null, which ends it; rotating sets it".into())
+    fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
+        if value != "" {
+            return Err(" can only be set to null, which ends it; rotating sets it".into());
+        }
+        to.previous_secret = None;
+        Ok(())
     }
 
     fn reset(&self, to: &mut Editable, _: Editable) -> Option<()> {
@@ -175,17 +184,15 @@ impl Special for Replay {
     }
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
-        let must = || {
-            format!(
-                " must be an object of at most {MOST} channel prefixes (at most {LONGEST_PREFIX} printable characters), each with a number of events from 1"
-            )
-        };
+        let must = || format!(" must be an object of at most {MOST} channel prefixes, each with a number of events from 1");
         let members = value.as_object().filter(|members| members.len() <= MOST).ok_or_else(must)?;
         let mut replay = BTreeMap::new();
         for (prefix, count) in members {
-            let count = count.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
-            let count = count.filter(|_| is_prefix(prefix)).ok_or_else(must)?;
-            replay.insert(prefix.clone(), count);
+            let count = count.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0).ok_or_else(must)?;
+            // The document cannot say what a member may be named. A prefix that no channel has would have no effect anyway.
+            if is_prefix(prefix) {
+                replay.insert(prefix.clone(), count);
+            }
         }
         to.settings.replay = replay;
         Ok(())

@@ -8,7 +8,7 @@ use crate::core::model::{Webhook, WebhookEvent};
 use crate::inbound::rest::schema::{closed, example, inline, name, plain, shape};
 
 /// The most characters that a channel prefix may have.
-pub const LONGEST_PREFIX: usize = 200;
+const LONGEST_PREFIX: usize = 200;
 
 shape! {
     /// A webhook in the document.

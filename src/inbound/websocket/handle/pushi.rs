@@ -40,6 +40,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 Box::pin(self.command(command, asked)).await
             }
             Err(complaint) => {
+                self.gateway.service.hub().metrics().complained(complaint.code);
                 self.link.socket.queue(&pushi::complaint(&complaint));
                 None
             }

@@ -1,10 +1,10 @@
 //! A user's inbox: a merge of intervals of channels, newest first, read no further than the page asks for.
 //!
-//! The first statement tells, for each interval, the id of its newest event: one step in an index each. Only the
-//! intervals with the newest ids can hold the page, so only those are read, a run of events at a time.
+//! The first statement finds, for each interval, the id of its newest event: one step in an index. A page of so many
+//! events lies in as many intervals at most, those with the newest ids; only they are read, a run of events at a time.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 
 use super::driver::{Arg, Connection, Driver, Outcome, Row};
 use super::events::{event_of, select_events};
@@ -12,17 +12,20 @@ use super::number::{signed, unsigned};
 use super::{SqlStore, app};
 use crate::core::model::{AppIdent, ChannelName, Event, UserId};
 
+/// The intervals with the newest events, none overlapping another: the personal channel is there as a whole, so what the
+/// user subscribed to of it adds nothing.
 pub(super) const INTERVALS: &str = concat!(
     "SELECT i.channel, i.low, i.high, (SELECT e.id FROM events e WHERE e.channel = i.channel AND e.serial > i.low ",
-    "AND e.serial <= i.high ORDER BY e.serial DESC LIMIT 1) FROM (",
+    "AND e.serial <= i.high ORDER BY e.serial DESC LIMIT 1) AS newest FROM (",
     "SELECT s.channel AS channel, s.from_serial AS low, c.head AS high FROM subscriptions s ",
     "JOIN channels c ON c.id = s.channel WHERE s.app = ",
     app!(),
-    " AND s.user_id = $2 UNION ALL SELECT channel, from_serial, upto_serial FROM intervals WHERE app = ",
+    " AND s.user_id = $2 AND c.name <> $3 UNION ALL SELECT v.channel, v.from_serial, v.upto_serial FROM intervals v ",
+    "JOIN channels c ON c.id = v.channel WHERE v.app = ",
     app!(),
-    " AND user_id = $2 UNION ALL SELECT id, 0, head FROM channels WHERE app = ",
+    " AND v.user_id = $2 AND c.name <> $3 UNION ALL SELECT id, 0, head FROM channels WHERE app = ",
     app!(),
-    " AND name = $3) i"
+    " AND name = $3) i ORDER BY newest DESC NULLS LAST LIMIT $4"
 );
 pub(super) const RUN: &str = select_events!("e.channel = $1 AND e.serial > $2 AND e.serial <= $3 ORDER BY e.serial DESC LIMIT $4");
 
@@ -47,7 +50,7 @@ impl<D: Driver> SqlStore<D> {
 }
 
 async fn read(connection: &mut impl Connection, app: &AppIdent, user: &UserId, skip: usize, limit: usize) -> Outcome<Vec<Event>> {
-    let mut heap = BinaryHeap::from(intervals(connection, app, user).await?);
+    let mut heap = BinaryHeap::from(intervals(connection, app, user, skip.saturating_add(limit)).await?);
     let (mut skipped, mut inbox) = (0, Vec::new());
     while inbox.len() < limit {
         let Some(mut next) = heap.pop() else { break };
@@ -61,35 +64,18 @@ async fn read(connection: &mut impl Connection, app: &AppIdent, user: &UserId, s
     Ok(inbox)
 }
 
-async fn intervals(connection: &mut impl Connection, app: &AppIdent, user: &UserId) -> Outcome<Vec<Interval>> {
+async fn intervals(connection: &mut impl Connection, app: &AppIdent, user: &UserId, most: usize) -> Outcome<Vec<Interval>> {
     let personal = ChannelName::personal_of(user);
-    let args = [Arg::Text(app.as_str()), Arg::Text(user.as_str()), Arg::Text(personal.as_str())];
-    let mut channels: HashMap<i64, Vec<Interval>> = HashMap::new();
+    let args = [Arg::Text(app.as_str()), Arg::Text(user.as_str()), Arg::Text(personal.as_str()), Arg::Int(signed(most))];
+    let mut intervals = Vec::new();
     for row in connection.rows(INTERVALS, &args).await? {
         // Nothing is left of an interval without a newest event.
         if let Some(newest) = row.maybe_int(3)? {
-            let (channel, low, high) = (row.int(0)?, row.int(1)?, row.int(2)?);
-            let newest = unsigned(newest)?;
-            channels.entry(channel).or_default().push(Interval { newest, channel, low, high, ready: VecDeque::new() });
+            let (newest, ready) = (unsigned(newest)?, VecDeque::new());
+            intervals.push(Interval { newest, channel: row.int(0)?, low: row.int(1)?, high: row.int(2)?, ready });
         }
     }
-    Ok(channels.into_values().flat_map(united).collect())
-}
-
-/// Intervals of one channel without overlaps, so that each event comes once.
-fn united(mut intervals: Vec<Interval>) -> Vec<Interval> {
-    intervals.sort_by_key(|interval| interval.low);
-    let mut united: Vec<Interval> = Vec::with_capacity(intervals.len());
-    for interval in intervals {
-        match united.last_mut() {
-            Some(last) if interval.low <= last.high => {
-                last.high = last.high.max(interval.high);
-                last.newest = last.newest.max(interval.newest);
-            }
-            _ => united.push(interval),
-        }
-    }
-    united
+    Ok(intervals)
 }
 
 impl Interval {

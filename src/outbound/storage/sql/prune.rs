@@ -10,8 +10,9 @@ use super::rows::ManyRows;
 use crate::core::ports::Pruning;
 
 pub(super) const TOO_OLD: &str = "SELECT app, id FROM events WHERE time < $1 ORDER BY time LIMIT $2";
+/// `CROSS JOIN` makes SQLite go from the channels to the events, not the other way.
 pub(super) const TOO_MANY: &str =
-    "SELECT e.app, e.id FROM channels c JOIN events e ON e.channel = c.id AND e.serial <= c.head - $1 LIMIT $2";
+    "SELECT e.app, e.id FROM channels c CROSS JOIN events e WHERE e.channel = c.id AND e.serial <= c.head - $1 LIMIT $2";
 
 pub(super) static DELETE: LazyLock<ManyRows> = LazyLock::new(|| ManyRows::new("DELETE FROM events WHERE (app, id) IN (VALUES ", 1, 2, ")"));
 

@@ -40,7 +40,8 @@ pub(super) const CHANNELS_OF: &str = concat!(
 const ADD: &str = "INSERT INTO subscriptions (app, id, user_id, channel, from_serial, created) VALUES ($1, $2, $3, $4, $5, $6) \
     ON CONFLICT (app, user_id, channel) DO NOTHING";
 const HEAD: &str = concat!("SELECT app, id, head FROM channels WHERE id = ", channel!());
-const REMOVE: &str = "DELETE FROM subscriptions WHERE app = $1 AND user_id = $2 AND channel = $3 RETURNING id, from_serial, created";
+pub(super) const REMOVE: &str =
+    "DELETE FROM subscriptions WHERE app = $1 AND user_id = $2 AND channel = $3 RETURNING id, from_serial, created";
 const EXTEND: &str = "UPDATE intervals SET upto_serial = $5 WHERE app = $1 AND user_id = $2 AND channel = $3 AND upto_serial = $4";
 const KEEP: &str = "INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial) VALUES ($1, $2, $3, $4, $5)";
 

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 
 use self::append::append;
 pub(super) use self::append::{Claimed, Places, claim};
+#[cfg(test)]
+pub(super) use self::read::{HEADS, POSITIONS};
 pub(super) use self::read::{HISTORY, HISTORY_BEFORE, RECENT, REPLAY, event_of, select_events};
 use self::read::{heads, positions};
 use super::SqlStore;

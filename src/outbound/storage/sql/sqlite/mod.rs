@@ -1,8 +1,12 @@
 //! SQLite: one connection that writes, a few that read, one file.
 
 mod connection;
+#[cfg(test)]
+mod failures;
 mod lane;
 mod open;
+#[cfg(test)]
+mod plans;
 
 use std::future::Future;
 use std::time::Duration;

@@ -39,6 +39,10 @@ pub struct SqliteOptions {
 ///
 /// What the path names is no database, was written by a newer version, is locked, or cannot be read and written.
 pub async fn open(options: SqliteOptions) -> Result<Stores, OpenError> {
+    connect(options).await.map(SqlStore::stores)
+}
+
+pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, OpenError> {
     let refused = |why: String| match &options.path {
         Some(path) => OpenError::new(format_args!("the database {} {why}", path.display())),
         None => OpenError::new(format_args!("the database in memory {why}")),
@@ -56,10 +60,10 @@ pub async fn open(options: SqliteOptions) -> Result<Stores, OpenError> {
     let pool = || SqlitePoolOptions::new().max_connections(options.readers.max(1)).idle_timeout(None).max_lifetime(None);
     let readers = options.path.as_ref().map(|_| pool().test_before_acquire(false).connect_lazy_with(connect.clone()));
     let lane = Lane::new(connection, connect, options.path.is_none());
-    Ok(SqlStore::stores(SqliteDriver { lane, readers, timeout: options.timeout }))
+    Ok(SqliteDriver { lane, readers, timeout: options.timeout })
 }
 
-fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
+pub(super) fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
     let connect = match &options.path {
         // With a folder before it no name is taken for a URI or for SQLite's own `:memory:`.
         Some(path) if path.is_relative() => SqliteConnectOptions::new().filename(Path::new(".").join(path)),
@@ -113,9 +117,10 @@ async fn use_wal(connection: &mut SqliteConnection, timeout: Duration) -> Result
 }
 
 /// One transaction around all migrations: of two processes that start at once, the second finds them done.
-async fn migrate(connection: &mut SqliteConnection) -> Result<(), String> {
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), String> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| why(&error))?;
-    MIGRATIONS.run(&mut *transaction).await.map_err(|error| match error {
+    // `run` is the same, but its future cannot be spawned: it is `Send` for one lifetime alone.
+    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => {
             format!("was written by a newer version (it has migration {version}): run that version, or name another file")
         }

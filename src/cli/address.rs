@@ -1,0 +1,47 @@
+//! Addresses as people type them.
+
+use std::net::IpAddr;
+
+use crate::config::Listener;
+
+/// `http://…` or `https://…` of a listener at `port`, without a path; see [`reachable`] for its host.
+pub fn api_url(listener: &Listener, port: u16) -> String {
+    let scheme = if listener.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}:{port}", reachable(&listener.host))
+}
+
+/// `ws://…` or `wss://…` of it.
+pub fn socket_url(listener: &Listener, port: u16) -> String {
+    let scheme = if listener.tls.is_some() { "wss" } else { "ws" };
+    format!("{scheme}://{}:{port}", reachable(&listener.host))
+}
+
+/// The host as a part of a URL. Where all addresses are listened on it is the loopback, which works on this machine.
+fn reachable(host: &str) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
+        Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
+        Ok(IpAddr::V6(address)) => format!("[{address}]"),
+        _ => host.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{TlsFiles, variables};
+
+    fn listener(host: &str, tls: bool) -> Listener {
+        let tls = tls.then(|| TlsFiles { key: "k".into(), cer: "c".into() });
+        Listener { host: host.into(), port: 0, tls, variables: [variables::APP_HOST, variables::APP_PORT] }
+    }
+
+    #[test]
+    fn urls_can_be_followed_on_this_machine() {
+        assert_eq!(api_url(&listener("127.0.0.1", false), 8080), "http://127.0.0.1:8080");
+        assert_eq!(api_url(&listener("0.0.0.0", true), 1), "https://127.0.0.1:1");
+        assert_eq!(socket_url(&listener("::", false), 1), "ws://[::1]:1");
+        assert_eq!(socket_url(&listener("fd00::1", true), 1), "wss://[fd00::1]:1");
+        assert_eq!(api_url(&listener("chat.example", true), 443), "https://chat.example:443");
+    }
+}

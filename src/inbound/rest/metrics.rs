@@ -1,0 +1,26 @@
+//! What the server counts.
+
+use std::sync::Arc;
+
+use poem_openapi::OpenApi;
+use poem_openapi::payload::PlainText;
+
+use super::Rest;
+use super::problem::Problem;
+use super::security::Watcher;
+use super::tags::Section;
+
+/// The route of the metrics.
+pub struct MetricsRoute(pub Arc<Rest>);
+
+#[OpenApi(tag = "Section::Health")]
+impl MetricsRoute {
+    /// Read the metrics
+    ///
+    /// In the Prometheus text form. On the first listener alone. Asks for the administrator's token unless the caller is on the
+    /// same machine, without a proxy. No channel is named.
+    #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
+    async fn metrics(&self, _watcher: Watcher) -> Result<PlainText<String>, Problem> {
+        Ok(PlainText(self.0.service.metrics()))
+    }
+}

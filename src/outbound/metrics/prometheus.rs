@@ -1,0 +1,154 @@
+//! The counters that `GET /metrics` shows.
+
+use std::time::Duration;
+
+use ::prometheus::core::Collector;
+use ::prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+use crate::core::ports::{Call, Gauges, Metrics, Source};
+
+/// Seconds: a commit on a fast disk takes a tenth of a millisecond, a store call is given up after some seconds.
+const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
+
+/// Every metric, with its name and help: what a dashboard may use.
+pub struct PrometheusMetrics {
+    registry: Registry,
+    opened: IntCounter,
+    closed: IntCounterVec,
+    received_frames: IntCounter,
+    received_bytes: IntCounter,
+    sent_frames: IntCounter,
+    sent_bytes: IntCounter,
+    published: IntCounterVec,
+    delivered: IntCounter,
+    complained: IntCounterVec,
+    calls: HistogramVec,
+    failed_calls: IntCounterVec,
+    connections: IntGauge,
+    subscriptions: IntGauge,
+    channels: IntGauge,
+    waiting: IntGauge,
+    most_waiting: IntGauge,
+}
+
+impl PrometheusMetrics {
+    /// All at zero. Fails where two metrics have one name.
+    pub fn new() -> Result<Self, ::prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str| registered(&registry, IntCounter::new(name, help)?);
+        let gauge = |name: &str, help: &str| registered(&registry, IntGauge::new(name, help)?);
+        let family = |name: &str, help: &str, labels: &[&str]| registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?);
+        let histogram = HistogramOpts::new("pushi_call_seconds", "How long calls of the store and the bus took.").buckets(BUCKETS.to_vec());
+        Ok(Self {
+            opened: counter("pushi_connections_opened_total", "Connections that were taken in.")?,
+            closed: family("pushi_connections_closed_total", "Connections that have ended, by reason.", &["reason"])?,
+            received_frames: counter("pushi_received_frames_total", "Frames from clients.")?,
+            received_bytes: counter("pushi_received_bytes_total", "Bytes of the frames from clients.")?,
+            sent_frames: counter("pushi_sent_frames_total", "Frames to clients.")?,
+            sent_bytes: counter("pushi_sent_bytes_total", "Bytes of the frames to clients.")?,
+            published: family("pushi_publishes_total", "Publishes that were accepted.", &["source", "persisted"])?,
+            delivered: counter("pushi_deliveries_total", "Frames put into a connection's mailbox.")?,
+            complained: family("pushi_errors_total", "Error frames to clients, by code.", &["code"])?,
+            calls: registered(&registry, HistogramVec::new(histogram, &["call"])?)?,
+            failed_calls: family("pushi_failed_calls_total", "Calls of the store and the bus that failed.", &["call"])?,
+            connections: gauge("pushi_connections", "Live connections.")?,
+            subscriptions: gauge("pushi_subscriptions", "Places of live connections on channels.")?,
+            channels: gauge("pushi_channels", "Channels with somebody on them.")?,
+            waiting: gauge("pushi_mailbox_bytes", "Bytes that wait in all mailboxes.")?,
+            most_waiting: gauge("pushi_mailbox_bytes_max", "Bytes that wait in the fullest mailbox.")?,
+            registry,
+        })
+    }
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, ::prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn set(gauge: &IntGauge, value: u64) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+}
+
+impl Metrics for PrometheusMetrics {
+    fn opened(&self) {
+        self.opened.inc();
+    }
+
+    fn closed(&self, reason: &'static str) {
+        self.closed.with_label_values(&[reason]).inc();
+    }
+
+    fn received(&self, bytes: usize) {
+        self.received_frames.inc();
+        self.received_bytes.inc_by(bytes as u64);
+    }
+
+    fn sent(&self, frames: u64, bytes: u64) {
+        self.sent_frames.inc_by(frames);
+        self.sent_bytes.inc_by(bytes);
+    }
+
+    fn published(&self, source: Source, persisted: bool) {
+        let source = match source {
+            Source::Rest => "rest",
+            Source::Client => "client",
+        };
+        self.published.with_label_values(&[source, if persisted { "true" } else { "false" }]).inc();
+    }
+
+    fn delivered(&self, mailboxes: u64) {
+        self.delivered.inc_by(mailboxes);
+    }
+
+    fn complained(&self, code: u16) {
+        self.complained.with_label_values(&[&code.to_string()]).inc();
+    }
+
+    fn called(&self, call: Call, took: Duration, failed: bool) {
+        self.calls.with_label_values(&[call.name()]).observe(took.as_secs_f64());
+        if failed {
+            self.failed_calls.with_label_values(&[call.name()]).inc();
+        }
+    }
+
+    fn render(&self, gauges: Gauges) -> String {
+        set(&self.connections, gauges.connections);
+        set(&self.subscriptions, gauges.subscriptions);
+        set(&self.channels, gauges.channels);
+        set(&self.waiting, gauges.waiting_bytes);
+        set(&self.most_waiting, gauges.most_waiting_bytes);
+        let mut text = Vec::new();
+        // Writing into memory does not fail, and the encoder writes UTF-8.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_shown() {
+        let metrics = PrometheusMetrics::new().unwrap();
+        metrics.opened();
+        metrics.closed("slow_reader");
+        metrics.sent(3, 100);
+        metrics.published(Source::Rest, true);
+        metrics.called(Call::Append, Duration::from_micros(300), true);
+        let text = metrics.render(Gauges { connections: 7, ..Gauges::default() });
+        for line in [
+            "pushi_connections 7",
+            "pushi_connections_opened_total 1",
+            "pushi_connections_closed_total{reason=\"slow_reader\"} 1",
+            "pushi_sent_frames_total 3",
+            "pushi_sent_bytes_total 100",
+            "pushi_publishes_total{persisted=\"true\",source=\"rest\"} 1",
+            "pushi_call_seconds_bucket{call=\"append\",le=\"0.0005\"} 1",
+            "pushi_failed_calls_total{call=\"append\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} is not in:\n{text}");
+        }
+    }
+}

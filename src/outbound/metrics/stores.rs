@@ -1,0 +1,148 @@
+//! The stores with their calls measured.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use crate::core::error::StorageError;
+use crate::core::model::{
+    App, AppIdent, ChannelName, Event, Mid, NewEvent, Position, Session, Subscription, SubscriptionFilter, Timestamp, TokenHash, UserId,
+};
+use crate::core::ports::{AppStore, Call, CreateApp, EventStore, Metrics, Pruning, SessionStore, SubscriptionStore};
+use crate::outbound::storage::Stores;
+
+type Outcome<T> = Result<T, StorageError>;
+
+/// The same stores, with the time of each call counted.
+pub fn measured(stores: &Stores, metrics: &Arc<dyn Metrics>) -> Stores {
+    Stores {
+        apps: Arc::new(Measured { inner: Arc::clone(&stores.apps), metrics: Arc::clone(metrics) }),
+        events: Arc::new(Measured { inner: Arc::clone(&stores.events), metrics: Arc::clone(metrics) }),
+        subscriptions: Arc::new(Measured { inner: Arc::clone(&stores.subscriptions), metrics: Arc::clone(metrics) }),
+        sessions: Arc::new(Measured { inner: Arc::clone(&stores.sessions), metrics: Arc::clone(metrics) }),
+        database: Arc::clone(&stores.database),
+    }
+}
+
+struct Measured<P: ?Sized> {
+    inner: Arc<P>,
+    metrics: Arc<dyn Metrics>,
+}
+
+impl<P: ?Sized> Measured<P> {
+    async fn call<T>(&self, call: Call, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+        let begun = Instant::now();
+        let outcome = work.await;
+        let failed = matches!(outcome, Err(StorageError::Unavailable(_) | StorageError::Corrupt(_)));
+        self.metrics.called(call, begun.elapsed(), failed);
+        outcome
+    }
+}
+
+#[async_trait]
+impl AppStore for Measured<dyn AppStore> {
+    async fn create(&self, app: CreateApp) -> Outcome<App> {
+        self.call(Call::Write, self.inner.create(app)).await
+    }
+
+    async fn update(&self, app: &App, seen: Timestamp) -> Outcome<()> {
+        self.call(Call::Write, self.inner.update(app, seen)).await
+    }
+
+    async fn delete(&self, ident: &AppIdent) -> Outcome<()> {
+        self.call(Call::Write, self.inner.delete(ident)).await
+    }
+
+    async fn by_ident(&self, ident: &AppIdent) -> Outcome<Option<App>> {
+        self.call(Call::Read, self.inner.by_ident(ident)).await
+    }
+
+    async fn by_key(&self, key: &str) -> Outcome<Option<App>> {
+        self.call(Call::Read, self.inner.by_key(key)).await
+    }
+
+    async fn list(&self, after: u64, limit: usize) -> Outcome<Vec<App>> {
+        self.call(Call::Read, self.inner.list(after, limit)).await
+    }
+
+    async fn revision(&self) -> Outcome<u64> {
+        self.call(Call::Read, self.inner.revision()).await
+    }
+}
+
+#[async_trait]
+impl EventStore for Measured<dyn EventStore> {
+    async fn append(&self, events: &[NewEvent]) -> Vec<Outcome<Position>> {
+        let begun = Instant::now();
+        let results = self.inner.append(events).await;
+        self.metrics.called(Call::Append, begun.elapsed(), results.iter().any(Result::is_err));
+        results
+    }
+
+    async fn positions(&self, app: &AppIdent, mids: &[Mid]) -> Outcome<Vec<Option<Position>>> {
+        self.call(Call::Read, self.inner.positions(app, mids)).await
+    }
+
+    async fn heads(&self, app: &AppIdent, channels: &[ChannelName]) -> Outcome<Vec<u64>> {
+        self.call(Call::Read, self.inner.heads(app, channels)).await
+    }
+
+    async fn history(&self, app: &AppIdent, channel: &ChannelName, before: Option<u64>, limit: usize) -> Outcome<Vec<Event>> {
+        self.call(Call::Read, self.inner.history(app, channel, before, limit)).await
+    }
+
+    async fn replay(&self, app: &AppIdent, channel: &ChannelName, after: u64, upto: u64, limit: usize) -> Outcome<Vec<Event>> {
+        self.call(Call::Read, self.inner.replay(app, channel, after, upto, limit)).await
+    }
+
+    async fn recent(&self, app: &AppIdent, limit: usize) -> Outcome<Vec<Event>> {
+        self.call(Call::Read, self.inner.recent(app, limit)).await
+    }
+
+    async fn inbox(&self, app: &AppIdent, user: &UserId, skip: usize, limit: usize) -> Outcome<Vec<Event>> {
+        self.call(Call::Read, self.inner.inbox(app, user, skip, limit)).await
+    }
+
+    async fn prune(&self, pruning: Pruning, limit: usize) -> Outcome<u64> {
+        self.call(Call::Write, self.inner.prune(pruning, limit)).await
+    }
+}
+
+#[async_trait]
+impl SubscriptionStore for Measured<dyn SubscriptionStore> {
+    async fn add(&self, app: &AppIdent, user: &UserId, channel: &ChannelName, now: Timestamp) -> Outcome<(Subscription, bool)> {
+        self.call(Call::Write, self.inner.add(app, user, channel, now)).await
+    }
+
+    async fn remove(&self, app: &AppIdent, user: &UserId, channel: &ChannelName, now: Timestamp) -> Outcome<Option<Subscription>> {
+        self.call(Call::Write, self.inner.remove(app, user, channel, now)).await
+    }
+
+    async fn list(&self, app: &AppIdent, filter: &SubscriptionFilter, after: u64, limit: usize) -> Outcome<Vec<Subscription>> {
+        self.call(Call::Read, self.inner.list(app, filter, after, limit)).await
+    }
+
+    async fn channels_of(&self, app: &AppIdent, user: &UserId) -> Outcome<Vec<ChannelName>> {
+        self.call(Call::Read, self.inner.channels_of(app, user)).await
+    }
+}
+
+#[async_trait]
+impl SessionStore for Measured<dyn SessionStore> {
+    async fn put(&self, session: &Session) -> Outcome<()> {
+        self.call(Call::Write, self.inner.put(session)).await
+    }
+
+    async fn get(&self, hash: &TokenHash) -> Outcome<Option<Session>> {
+        self.call(Call::Read, self.inner.get(hash)).await
+    }
+
+    async fn end(&self, hash: &TokenHash) -> Outcome<()> {
+        self.call(Call::Write, self.inner.end(hash)).await
+    }
+
+    async fn prune(&self, now: Timestamp) -> Outcome<u64> {
+        self.call(Call::Write, self.inner.prune(now)).await
+    }
+}

@@ -1,0 +1,114 @@
+//! Checks how SQLite means to answer each question that a client can ask: through the index made for it.
+
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+
+use super::super::rows::ManyRows;
+use super::super::{apps, events, inbox, prune, removal, sessions, subscriptions};
+use super::SqliteOptions;
+use super::open::{connect_options, migrate};
+
+/// Statements, and the step in which each meets the table that may be large.
+const EXPECTED: [(&str, &str); 18] = [
+    (apps::BY_IDENT, "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)"),
+    (apps::BY_KEY, "SEARCH apps USING INDEX sqlite_autoindex_apps_2 (public_key=?)"),
+    (apps::LIST, "SEARCH apps USING INTEGER PRIMARY KEY (rowid>?)"),
+    (events::HISTORY, "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=?)"),
+    (events::HISTORY_BEFORE, "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial<?)"),
+    (events::REPLAY, "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)"),
+    (events::RECENT, "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=?)"),
+    (inbox::RUN, "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)"),
+    (prune::TOO_OLD, "SEARCH events USING INDEX events_time (time<?)"),
+    (sessions::GET, "SEARCH s USING PRIMARY KEY (hash=?)"),
+    (sessions::PRUNE, "SEARCH sessions USING INDEX sessions_expires (expires<?)"),
+    (subscriptions::OPEN, "SEARCH s USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)"),
+    (subscriptions::LIST, "SEARCH s USING INDEX sqlite_autoindex_subscriptions_1 (app=? AND id>?)"),
+    (subscriptions::LIST_OF_USER, "SEARCH s USING INDEX subscriptions_user (app=? AND user_id=? AND id>?)"),
+    (subscriptions::LIST_OF_CHANNEL, "SEARCH s USING INDEX subscriptions_channel (channel=? AND id>?)"),
+    (subscriptions::LIST_OF_BOTH, "SEARCH s USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)"),
+    (subscriptions::CHANNELS_OF, "SEARCH s USING INDEX subscriptions_user (app=? AND user_id=?)"),
+    (subscriptions::REMOVE, "SEARCH subscriptions USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)"),
+];
+
+/// The same for statements over many rows.
+fn expected_of_many() -> [(&'static ManyRows, &'static str); 3] {
+    [
+        (&events::HEADS, "SEARCH channels USING INDEX sqlite_autoindex_channels_1 (app=? AND name=?)"),
+        (&events::POSITIONS, "SEARCH events USING INDEX sqlite_autoindex_events_3 (mid=?)"),
+        (&prune::DELETE, "SEARCH events USING COVERING INDEX sqlite_autoindex_events_1 (app=? AND id=?)"),
+    ]
+}
+
+struct Database(SqliteConnection);
+
+impl Database {
+    async fn new() -> Self {
+        let options = SqliteOptions { path: None, timeout: Duration::from_secs(5), readers: 1 };
+        let mut connection = connect_options(&options).connect().await.unwrap();
+        migrate(&mut connection).await.unwrap();
+        Self(connection)
+    }
+
+    async fn plan(&mut self, sql: &str) -> Vec<String> {
+        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&mut self.0).await.unwrap();
+        rows.iter().map(|row| row.get("detail")).collect()
+    }
+
+    async fn check(&mut self, sql: &str, expected: &str) {
+        let plan = self.plan(sql).await;
+        assert!(plan.iter().any(|step| step == expected), "{sql}\n{plan:#?}");
+        assert!(!plan.iter().any(|step| is_scan(step) || step.contains("TEMP B-TREE")), "{sql}\n{plan:#?}");
+    }
+}
+
+/// Goes over a whole table, made by the statement or not; the rows that came with the question are none.
+fn is_scan(step: &str) -> bool {
+    let given = step.ends_with(" VALUES CLAUSE") || step == "SCAN CONSTANT ROW";
+    (step.starts_with("SCAN ") && !given) || step.contains("AUTOMATIC")
+}
+
+#[tokio::test]
+async fn every_read_goes_through_its_index() {
+    let mut database = Database::new().await;
+    for (sql, expected) in EXPECTED {
+        database.check(sql, expected).await;
+    }
+    for (many, expected) in expected_of_many() {
+        for (sql, _) in many.runs(&[(); 21]) {
+            database.check(sql, expected).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_inbox_sorts_no_more_than_a_users_intervals() {
+    let plan = Database::new().await.plan(inbox::INTERVALS).await;
+    for expected in [
+        "SEARCH s USING INDEX subscriptions_user (app=? AND user_id=?)",
+        "SEARCH v USING PRIMARY KEY (app=? AND user_id=?)",
+        "SEARCH channels USING INDEX sqlite_autoindex_channels_1 (app=? AND name=?)",
+        "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)",
+    ] {
+        assert!(plan.iter().any(|step| step == expected), "{expected}\n{plan:#?}");
+    }
+    // `i` is the list of the intervals that were found.
+    assert!(!plan.iter().any(|step| is_scan(step) && step != "SCAN i"), "{plan:#?}");
+}
+
+/// Retention alone, which no client asks for, looks at every channel.
+#[tokio::test]
+async fn a_scan_is_told() {
+    let plan = Database::new().await.plan(prune::TOO_MANY).await;
+    assert!(is_scan(&plan[0]) && plan[1].starts_with("SEARCH e "), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn removing_a_deleted_apps_rows_goes_through_indexes() {
+    let mut database = Database::new().await;
+    for sql in removal::BITS {
+        let plan = database.plan(sql).await;
+        assert!(plan[0].starts_with("SEARCH ") && !plan.iter().any(|step| is_scan(step)), "{sql}\n{plan:#?}");
+    }
+}

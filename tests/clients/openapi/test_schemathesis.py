@@ -1,0 +1,39 @@
+"""`schemathesis` throws what the document allows, and what it forbids, at every operation."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixtures.server import ADMIN_TOKEN, Server
+from fixtures.tool import run
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("who", ["session", "administrator"])
+def test_no_answer_is_outside_the_document(launch: Callable[..., Server], tmp_path: Path, who: str) -> None:
+    server = launch()
+    app = server.create_app("attacked")
+    token = ADMIN_TOKEN if who == "administrator" else app.token
+    # The session would end itself, and all that follows would be 401.
+    spared = ["--exclude-path", "/logout"] if who == "session" else []
+    run(
+        "schemathesis",
+        "run",
+        f"{server.url}/openapi.json",
+        "--checks=all",
+        "--max-examples=30",
+        "--seed=1",
+        "--request-timeout=10",
+        "--continue-on-failure",
+        "--generation-database=none",
+        f"--header=Authorization: Bearer {token}",
+        "--no-color",
+        *spared,
+        cwd=tmp_path,
+        seconds=380,
+    )
+    assert "panicked" not in server.log
+    # It is still well.
+    app.connect_to("global")
+    app.close()

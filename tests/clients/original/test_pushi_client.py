@@ -1,0 +1,101 @@
+"""The original's own client, PyPI `pushi`, unchanged, against a server with open registration."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import appier
+import httpx
+import pushi
+import pytest
+
+from fixtures.app import App
+from fixtures.server import Server
+
+
+@pytest.fixture
+def api(launch: Callable[..., Server]) -> Iterator[pushi.API]:
+    """A client that has created its app by itself."""
+    server = launch(PUSHI_OPEN_REGISTRATION=1, PUSHI_ADMIN_TOKEN=None)
+    client = pushi.API(base_url=f"{server.url}/")
+    created = client.create_app("made by the original")
+    assert created["name"] == "made by the original"
+    client.app_id, client.app_key, client.app_secret = created["ident"], created["key"], created["secret"]
+    client.ours = App(server, created)
+    yield client
+    client.ours.close()
+
+
+def test_it_logs_in(api: pushi.API) -> None:
+    token = api.login()
+    assert api.get_token() == token
+    answer = httpx.get(f"{api.base_url}apps/{api.app_id}", params={"sid": token}, trust_env=False)
+    assert answer.json()["key"] == api.app_key
+
+
+def test_it_is_refused_with_a_wrong_secret(api: pushi.API) -> None:
+    stranger = pushi.API(app_id=api.app_id, app_key=api.app_key, app_secret="wrong", base_url=api.base_url)
+    with pytest.raises(appier.exceptions.HTTPError) as refusal:
+        stranger.login()
+    assert refusal.value.code in (401, 403)
+
+
+def test_it_triggers_events_that_sockets_receive(api: pushi.API) -> None:
+    reader = api.ours.connect_to("global", "private-orders")
+    assert api.trigger_event(channel="global", data="hello world", event="message") == {"result": "success"}
+    frame = reader.expect("message", "global")
+    assert frame["data"] == "hello world"
+    assert frame["serial"] == 1
+    api.create_event("private-orders", {"number": 17}, event="order", persist=False, colour="red")
+    frame = reader.expect("order", "private-orders")
+    assert json.loads(frame["data"]) == {"number": 17}
+    assert frame["colour"] == "red"
+    assert "mid" not in frame
+    api.trigger_event(["global", "private-orders"], "to both")
+    assert reader.expect("message")["data"] == "to both"
+    reader.quiet()
+
+
+def test_it_subscribes_and_unsubscribes_users(api: pushi.API) -> None:
+    made = api.subscribe("ann", "news")
+    assert (made["user_id"], made["event"]) == ("ann", "news")
+    assert api.create_subscription("ann", "news")["id"] == made["id"]
+    reader = api.ours.connect()
+    assert reader.subscribe("personal-ann")["alias"] == ["news"]
+    api.trigger_event("news", "headline")
+    assert reader.expect("message", "news")["data"] == "headline"
+    assert api.unsubscribe("ann", "news")["id"] == made["id"]
+    assert reader.data("pusher_internal:subscription_succeeded", "personal-ann")["alias"] == []
+    assert api.delete_subscription("ann", "news") == {"result": "success"}
+
+
+def test_it_changes_its_app(api: pushi.API) -> None:
+    changed = api.update_app(name="renamed")
+    assert changed["name"] == "renamed"
+    api.update_app(api.app_id, vapid_email="ann@shop.example")
+    answer = api.ours.rest.get(f"/apps/{api.app_id}").json()
+    assert (answer["name"], answer["vapid_email"]) == ("renamed", "ann@shop.example")
+
+
+def test_it_authenticates_a_private_channel(api: pushi.API) -> None:
+    socket = api.ours.connect()
+    socket.subscribe("private-orders", auth=api.authenticate("private-orders", socket.id))
+    api.trigger_event("private-orders", "signed by the original")
+    assert socket.expect("message", "private-orders")["data"] == "signed by the original"
+    socket.ask("private-other", auth=api.authenticate("private-orders", socket.id))
+    socket.error(4009)
+
+
+def test_it_authenticates_presence_and_personal_channels(api: pushi.API) -> None:
+    socket = api.ours.connect()
+    auth = api.authenticate("presence-room", socket.id)
+    answer = socket.subscribe("presence-room", auth=auth, channel_data={"user_id": "ann"})
+    assert list(answer["members"]) == ["ann"]
+    socket.subscribe("personal-ann", auth=api.authenticate("personal-ann", socket.id))
+
+
+def test_it_logs_out_and_in_again(api: pushi.API) -> None:
+    api.login()
+    api.logout()
+    assert api.token is None
+    # Its next call asks for a token by itself.
+    assert api.trigger_event("global", "again") == {"result": "success"}

@@ -1,0 +1,77 @@
+//! What the binary makes of its environment.
+
+use crate::cli::Shell;
+
+#[test]
+fn a_value_that_cannot_be_used_ends_the_start_with_one_line() {
+    let shell = Shell::new();
+    for args in [&["serve"][..], &[], &["check"]] {
+        let line = shell.complaint(args, &[("APP_PORT", "abc")], 2);
+        assert_eq!(line, r#"APP_PORT="abc" cannot be used: it accepts a port from 0 to 65535"#);
+    }
+    let line = shell.complaint(&["app", "list"], &[("DATABASE_URL", "oracle://u:hunter2@h")], 2);
+    assert!(line.starts_with("DATABASE_URL cannot be used: it accepts sqlite://PATH") && !line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn what_is_not_built_in_yet_is_said() {
+    let shell = Shell::new();
+    let line = shell.complaint(&["serve", "--app-port", "0"], &[("DATABASE_URL", "postgres://u:hunter2@h/x"), ("SERVER_PORT", "0")], 2);
+    assert_eq!(line, "DATABASE_URL names a store that this version does not have yet: use sqlite://PATH");
+    assert!(shell.complaint(&["check"], &[("MONGO_URL", "mongodb://h")], 2).starts_with("MONGO_URL names a store"));
+    assert!(shell.complaint(&["app", "list"], &[("DATABASE_URL", "sqlite::memory:")], 2).contains("in memory"));
+}
+
+#[test]
+fn a_file_is_read_the_environment_wins_over_it_and_a_flag_over_both() {
+    let shell = Shell::new();
+    let api = |args: &[&str], environment: &[(&str, &str)]| {
+        let done = shell.run_with(&[&["check"], args].concat(), environment);
+        done.out.lines().find_map(|line| line.strip_prefix("REST API   ").map(str::to_owned)).unwrap()
+    };
+    std::fs::write(shell.folder.path().join(".env"), "APP_PORT=1111\n").unwrap();
+    assert_eq!(api(&[], &[]), "http://127.0.0.1:1111");
+    assert_eq!(api(&[], &[("APP_PORT", "2222")]), "http://127.0.0.1:2222");
+    assert_eq!(api(&["--app-port", "3333"], &[("APP_PORT", "2222")]), "http://127.0.0.1:3333");
+    std::fs::write(shell.folder.path().join(".env"), "APP_PORT=1111\nPUSHI_ADMIN_TOKEN=hunter2 hunter3\n").unwrap();
+    let line = shell.complaint(&["check"], &[], 2);
+    assert_eq!(line, ".env cannot be read: line 2 is not NAME=value (quote a value that has spaces)");
+}
+
+#[test]
+fn a_check_says_what_it_found_and_makes_nothing() {
+    let shell = Shell::new();
+    let text = shell.printed(&["check"]);
+    assert!(text.contains("store      SQLite at pushi.db, which the first start will make\n"), "{text}");
+    assert!(!shell.folder.path().join("pushi.db").exists());
+    shell.printed(&["app", "create", "--name", "A"]);
+    assert_eq!(shell.json(&["check", "--json"])["store"], "SQLite at pushi.db, with 1 app");
+    let done = shell.run_with(&["check", "--json"], &[("PUSHI_RETENTON", "5d"), ("APP_SERVER", "netius"), ("APP_SSL_KEY", "k")]);
+    let notices = serde_json::from_str::<serde_json::Value>(&done.out).unwrap()["notices"].clone();
+    let expected = [
+        "APP_SERVER is ignored: there is one HTTP server",
+        "APP_SSL_KEY is ignored, because APP_SSL is not 1",
+        "PUSHI_RETENTON is not known and ignored: is PUSHI_RETENTION meant?",
+    ];
+    assert_eq!(notices, serde_json::json!(expected));
+}
+
+#[test]
+fn a_check_looks_at_certificates_and_databases() {
+    let shell = Shell::new();
+    let line = shell.complaint(&["check", "--app-ssl", "--app-ssl-key", "no.key", "--app-ssl-cer", "no.cer"], &[], 2);
+    assert!(line.contains("no.cer: No such file"), "{line}");
+    std::fs::write(shell.folder.path().join("pushi.db"), "this is no database\n".repeat(100)).unwrap();
+    let line = shell.complaint(&["check"], &[], 2);
+    assert!(line.starts_with("DATABASE_URL: the database pushi.db "), "{line}");
+}
+
+#[test]
+fn help_and_mistakes_in_the_arguments() {
+    let shell = Shell::new();
+    assert!(shell.printed(&["serve", "--help"]).contains("--max-pending-bytes"));
+    assert!(shell.printed(&["--version"]).starts_with("pushi "));
+    let done = shell.run_with(&["serve", "--help"], &[("PUSHI_ADMIN_TOKEN", "hunter2")]);
+    assert!(!done.out.contains("hunter2"));
+    assert_eq!(shell.run(&["--nonsense"]).code, Some(2));
+}

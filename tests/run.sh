@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Sets up what the tests need and runs them all: Rust, the clients against the real binary, the browser.
+#
+#     bash tests/run.sh [rust] [clients] [browser]      all of them where none is named
+#
+# PUSHI_BIN names another binary than target/release/pushi. The last line is `N passed, N failed`, over the clients and
+# the browser; the exit code is 0 only where everything passed, cargo's tests included.
+set -euo pipefail
+
+TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(dirname "$TESTS")
+cd "$ROOT"
+# shellcheck source=tests/setup/packages.sh
+. "$TESTS/setup/packages.sh"
+# shellcheck source=tests/setup/clients.sh
+. "$TESTS/setup/clients.sh"
+# shellcheck source=tests/setup/services.sh
+. "$TESTS/setup/services.sh"
+
+SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/pushi-run.XXXXXX")
+clean() {
+  stop_services
+  rm -rf "$SCRATCH"
+}
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+PARTS=${*:-rust clients browser}
+wants() {
+  [[ " $PARTS " == *" $1 "* ]]
+}
+for part in $PARTS; do
+  [[ " rust clients browser " == *" $part "* ]] || die "there is no part $part: rust, clients, browser"
+done
+
+FAILED=0
+PASSED_TESTS=0
+FAILED_TESTS=0
+
+# count PASSED FAILED: adds to the sum of the last line.
+count() {
+  PASSED_TESTS=$((PASSED_TESTS + $1))
+  FAILED_TESTS=$((FAILED_TESTS + $2))
+  if [ "$2" -gt 0 ]; then FAILED=1; fi
+}
+
+# The suites of tests/contract name the servers that they need.
+start_needed_services() {
+  if grep -rqs PUSHI_TEST_POSTGRES_URL "$TESTS/contract"; then start_postgres; fi
+}
+
+run_rust() {
+  printf '== cargo test\n'
+  cargo test --locked || FAILED=1
+}
+
+# A skipped test counts as failed: nothing that these suites need may be missing.
+run_pytest() {
+  printf '== clients in Python\n'
+  local report=$SCRATCH/pytest.xml status=0
+  "$VENV/bin/python" -m pytest -c "$TESTS/clients/pytest.ini" "$TESTS/clients" -q --durations=5 \
+    -p no:cacheprovider --basetemp="$SCRATCH/pytest" --junitxml="$report" || status=$?
+  [ $status = 0 ] || FAILED=1
+  [ -f "$report" ] || { count 0 1; return 0; }
+  # shellcheck disable=SC2046
+  count $("$VENV/bin/python" - "$report" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as tree
+
+suites = list(tree.parse(sys.argv[1]).getroot().iter("testsuite"))
+total = {name: sum(int(suite.get(name, 0)) for suite in suites) for name in ("tests", "failures", "errors", "skipped")}
+bad = total["failures"] + total["errors"] + total["skipped"]
+print(max(total["tests"] - bad, 0), bad)
+PYTHON
+  )
+}
+
+# run_node TITLE FILE...: node's own test runner, its counts read from a report in TAP.
+run_node() {
+  printf '== %s\n' "$1"
+  shift
+  local report=$SCRATCH/node.tap status=0 passed tests
+  node --test --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap \
+    --test-reporter-destination="$report" "$@" || status=$?
+  tests=$(sed -n 's/^# tests //p' "$report")
+  passed=$(sed -n 's/^# pass //p' "$report")
+  [ $status = 0 ] || FAILED=1
+  count "${passed:-0}" "$((${tests:-1} - ${passed:-0}))"
+}
+
+need ca-certificates curl
+command -v cargo >/dev/null || die "there is no cargo: install Rust as its own page says, then run this again"
+need_command cc gcc libc6-dev
+if wants clients || wants browser; then
+  setup_node
+  if [ -z "${PUSHI_BIN:-}" ]; then
+    printf '== cargo build --release\n'
+    cargo build --release --locked
+    PUSHI_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/release/pushi
+  fi
+  PUSHI_BIN=$(realpath "$PUSHI_BIN")
+  export PUSHI_BIN
+fi
+
+if wants rust; then
+  start_needed_services
+  run_rust
+fi
+if wants clients; then
+  setup_python
+  run_pytest
+  run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs
+fi
+if wants browser; then
+  need chromium
+  run_node 'browser' "$TESTS"/browser/*.test.mjs
+fi
+
+if [ "$FAILED" != 0 ]; then printf 'tests/run.sh: something above failed\n' >&2; fi
+printf '%s passed, %s failed\n' "$PASSED_TESTS" "$FAILED_TESTS"
+exit "$FAILED"

@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# The client libraries, in a cache outside the repository that is keyed by their pinned versions. Sourced by run.sh.
+
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pushi-tests
+
+# key FILE...: a short name for what the files hold.
+key() {
+  cat "$@" | sha256sum | cut -c1-16
+}
+
+# fill FOLDER COMMAND...: makes FOLDER by running COMMAND on it, unless that was done to its end before. Two runs at
+# once wait for each other.
+fill() {
+  local folder=$1
+  shift
+  [ ! -e "$folder/complete" ] || return 0
+  mkdir -p "$CACHE"
+  (
+    flock 9
+    [ ! -e "$folder/complete" ] || exit 0
+    rm -rf "$folder"
+    mkdir "$folder"
+    "$@" "$folder"
+    touch "$folder/complete"
+  ) 9>"$CACHE/lock"
+}
+
+install_python() {
+  printf '== installing the Python clients\n'
+  "$PYTHON" -m venv "$1"
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$TESTS/clients/requirements.txt"
+}
+
+install_node_modules() {
+  printf '== installing the npm clients\n'
+  cp "$TESTS/clients/package.json" "$TESTS/clients/package-lock.json" "$1"
+  (cd "$1" && npm ci --silent --no-audit --no-fund)
+}
+
+install_node() {
+  printf '== installing Node %s\n' "$NODE_VERSION"
+  (cd "$1" && npm install --silent --no-audit --no-fund --prefix . "node@$NODE_VERSION")
+}
+
+# The clients want Node 20; Debian's is 18, which is enough to fetch a newer one.
+NODE_VERSION=22.23.3
+
+setup_python() {
+  need python3-venv
+  PYTHON=/usr/bin/python3
+  VENV=$CACHE/python-$(key "$TESTS/clients/requirements.txt" <("$PYTHON" --version))
+  fill "$VENV" install_python
+}
+
+setup_node() {
+  need_command node nodejs
+  need_command npm npm
+  if [ "$(node -p 'parseInt(process.versions.node)')" -lt 20 ]; then
+    fill "$CACHE/node-$NODE_VERSION" install_node
+    PATH=$CACHE/node-$NODE_VERSION/node_modules/.bin:$PATH
+    export PATH
+  fi
+  local modules
+  modules=$CACHE/npm-$(key "$TESTS/clients/package.json" "$TESTS/clients/package-lock.json")
+  fill "$modules" install_node_modules
+  # Node looks for packages beside and above the files that import them.
+  ln -sfn "$modules/node_modules" "$TESTS/node_modules"
+}

@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# Servers that a run starts for itself, each on a free port in a folder of its own, and stops by its pid. Sourced by run.sh.
+
+SERVICE_PIDS=()
+SERVICE_FOLDERS=()
+
+# stop_services: ends what was started here, and only that.
+stop_services() {
+  local pid folder
+  for pid in ${SERVICE_PIDS[@]+"${SERVICE_PIDS[@]}"}; do
+    kill -INT "$pid" 2>/dev/null || true
+  done
+  for pid in ${SERVICE_PIDS[@]+"${SERVICE_PIDS[@]}"}; do
+    wait "$pid" 2>/dev/null || true
+  done
+  for folder in ${SERVICE_FOLDERS[@]+"${SERVICE_FOLDERS[@]}"}; do
+    rm -rf "$folder"
+  done
+}
+
+# service_folder NAME USER: a fresh folder in SERVICE_FOLDER, which USER owns.
+service_folder() {
+  SERVICE_FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/pushi-$1.XXXXXX")
+  SERVICE_FOLDERS+=("$SERVICE_FOLDER")
+  if [ "$(id -un)" != "$2" ]; then chown "$2" "$SERVICE_FOLDER"; fi
+}
+
+# as USER COMMAND...: runs it as USER, where we are not that user already.
+as() {
+  local user=$1
+  shift
+  if [ "$(id -un)" = "$user" ]; then "$@"; else setpriv --reuid="$user" --regid="$user" --init-groups "$@"; fi
+}
+
+# free_port: prints a port of the loopback that nobody listens on.
+free_port() {
+  /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# await SECONDS WHAT COMMAND...: asks again and again until the command succeeds.
+await() {
+  local deadline=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $deadline ] || die "$what is not ready in time"
+    sleep 0.1
+  done
+}
+
+# start_postgres: PUSHI_TEST_POSTGRES_URL names a PostgreSQL afterwards; one that is named already is used as it is.
+start_postgres() {
+  [ -z "${PUSHI_TEST_POSTGRES_URL:-}" ] || return 0
+  need postgresql
+  local bin port user
+  bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+  [ -x "$bin/initdb" ] || die "postgresql is installed, but $bin/initdb is not there"
+  # initdb refuses root.
+  user=$(id -un)
+  if [ "$(id -u)" = 0 ]; then user=postgres; fi
+  service_folder postgres "$user"
+  port=$(free_port)
+  (
+    cd /
+    as "$user" "$bin/initdb" -D "$SERVICE_FOLDER/data" -U pushi --auth=trust --encoding=UTF8 --locale=C --no-sync
+  ) >"$SERVICE_FOLDER/initdb.log" 2>&1 || die "initdb: $(cat "$SERVICE_FOLDER/initdb.log")"
+  (
+    cd /
+    exec_as "$user" "$bin/postgres" -D "$SERVICE_FOLDER/data" -p "$port" -c listen_addresses=127.0.0.1 \
+      -c unix_socket_directories="$SERVICE_FOLDER" -c max_connections=300
+  ) >"$SERVICE_FOLDER/postgres.log" 2>&1 &
+  SERVICE_PIDS+=($!)
+  await 30 PostgreSQL "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U pushi
+  export PUSHI_TEST_POSTGRES_URL="postgres://pushi@127.0.0.1:$port/postgres"
+}
+
+# exec_as USER COMMAND...: as `as`, but becomes the command, so that the pid is the command's.
+exec_as() {
+  local user=$1
+  shift
+  if [ "$(id -un)" = "$user" ]; then exec "$@"; else exec setpriv --reuid="$user" --regid="$user" --init-groups "$@"; fi
+}
