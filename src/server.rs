@@ -112,6 +112,7 @@ impl Server {
             events: Arc::clone(&stores.events),
             subscriptions: Arc::clone(&stores.subscriptions),
             sessions: Arc::clone(&stores.sessions),
+            cache: Arc::clone(&stores.cache),
             presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
             roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
             bus: bus.clone(),

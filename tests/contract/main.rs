@@ -2,6 +2,7 @@
 //! are listed once, here, and every adapter runs all of them.
 
 mod apps;
+mod cache;
 mod events;
 mod fixture;
 mod history;
@@ -91,6 +92,13 @@ macro_rules! contract {
             an_ended_session_is_gone_everywhere,
             expired_sessions_are_pruned,
             a_session_of_an_app_that_is_not_there_is_not_found,
+        }
+        contract! { $adapter; cache:
+            the_last_event_of_a_channel_is_there_for_every_instance,
+            of_several_for_one_channel_the_last_counts,
+            expired_events_are_got_until_they_are_pruned,
+            events_of_an_app_that_is_not_there_are_not_kept,
+            a_deleted_app_takes_its_cached_events_with_it,
         }
         contract! { $adapter; isolation:
             two_apps_never_see_each_other,

@@ -29,7 +29,9 @@ pub use subscriptions::SubscriptionError;
 use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{Limits, Mid, PublishId};
-use super::ports::{AppStore, Bus, BusMessage, BusSink, Clock, EventStore, PresenceStore, Roster, SessionStore, SubscriptionStore};
+use super::ports::{
+    AppStore, Bus, BusMessage, BusSink, CacheStore, Clock, EventStore, PresenceStore, Roster, SessionStore, SubscriptionStore,
+};
 use registry::Registry;
 use sessions::KnownSessions;
 use writer::Writer;
@@ -45,6 +47,8 @@ pub struct Ports {
     pub subscriptions: Arc<dyn SubscriptionStore>,
     /// Where sessions are kept.
     pub sessions: Arc<dyn SessionStore>,
+    /// Where the last events of cache channels are kept.
+    pub cache: Arc<dyn CacheStore>,
     /// Who is on which presence channel.
     pub presence: Arc<dyn PresenceStore>,
     /// Who is connected, over all nodes.
