@@ -12,6 +12,7 @@ use pushi::core::ports::{BusSink, Clock};
 use pushi::core::service::{AppError, Ports, PublishError, Publishing, Rules, Service};
 use pushi::inbound::websocket::{Destination, Gateway, Timing, dialects};
 use pushi::outbound::bus::LocalBus;
+use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::LocalPresence;
 use pushi::outbound::storage::Stores;
 use tokio::io::{AsyncRead, AsyncWrite, duplex};
@@ -86,7 +87,7 @@ pub struct House<'a> {
 impl<'a> House<'a> {
     pub async fn open(site: &'a Site, setup: Setup) -> Self {
         let Setup { ports, bus, clock, rules, timing, settings, buffer } = setup;
-        let hub = Arc::new(Hub::new(random_53_bits().unwrap(), dialects()));
+        let hub = Arc::new(Hub::new(random_53_bits().unwrap(), dialects(), Arc::new(PrometheusMetrics::new().unwrap())));
         let service = Arc::new(Service::new(ports, rules, hub).unwrap());
         let sink: Weak<dyn BusSink> = Arc::downgrade(&service) as Weak<dyn BusSink>;
         bus.attach(sink);
