@@ -137,7 +137,7 @@ impl Service {
             _ => {}
         }
         let signed = subscribe.channel_data.as_ref().map(|data| &*data.signed);
-        auth::check_channel_auth(app, subscribe.auth.as_deref(), connection.id(), channel, signed)?;
+        auth::check_channel_auth(app, subscribe.auth.as_deref(), connection.id(), channel, signed, app.settings.signed_presence)?;
         Ok(false)
     }
 
