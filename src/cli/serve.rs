@@ -10,7 +10,7 @@ use super::log::Log;
 use super::signals::Signals;
 use super::welcome::{Addresses, welcome};
 use super::workbench::open;
-use crate::config::{DotEnv, Listener, Raw, Resolved, Settings, resolve, variables, warnings};
+use crate::config::{DotEnv, Listener, Raw, Resolved, Settings, environment_warnings, resolve, variables};
 use crate::inbound::listen::{ListenerRole, TlsFiles, TlsSource, bind};
 use crate::server::Listening;
 
@@ -26,7 +26,7 @@ impl Serve {
     pub async fn run(self, dotenv: DotEnv) -> Result<String, Failure> {
         let Resolved { settings, notices } = resolve(&self.raw)?;
         let log = Log::begin(&settings.log)?;
-        for line in notices.into_iter().chain(warnings(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))) {
+        for line in notices.into_iter().chain(environment_warnings()) {
             tracing::warn!("{line}");
         }
         // Before anything opens a file: what has been bound must be able to accept.
