@@ -43,6 +43,10 @@ impl Serve {
         }
         tracing::info!("REST API at {}, documentation at {}/docs", addresses.api, addresses.api);
         tracing::info!("WebSocket at {}/<app key>", addresses.sockets);
+        if settings.access.demo {
+            let page = format_args!("{}/examples/chat.html", addresses.api);
+            tracing::warn!("PUSHI_DEMO=1: whoever asks may subscribe under any name; the page to try is {page}");
+        }
         if let Some(first) = first {
             // Where nobody reads it the server serves all the same.
             let _ = write!(std::io::stdout(), "{}", welcome(&first.app, &addresses, &first.token.text));
