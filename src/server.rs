@@ -18,7 +18,7 @@ use crate::core::model::{App, NewApp};
 use crate::core::ports::{Clock, Metrics};
 use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token};
 use crate::inbound::listen::{self, Bound, ListenerRole, Site, TlsSource, TrustedProxies};
-use crate::inbound::rest::{self, RestRules};
+use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{self, Gateway, Timing, Upgrades};
 use crate::outbound::bus::LocalBus;
 use crate::outbound::clock::SystemClock;
@@ -233,6 +233,7 @@ fn rest_rules(settings: &Settings, ready: &Arc<AtomicBool>) -> RestRules {
         websocket_address: None,
         ready: Arc::clone(ready),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        demo: settings.access.demo.then(|| settings.access.app.as_ref().map_or(DemoApp::First, |app| DemoApp::Named(app.ident.clone()))),
     }
 }
 
