@@ -9,29 +9,63 @@ use slab::Slab;
 use super::connection::{Hold, Place};
 use super::mailbox::{CloseReason, Mailbox, Parcel};
 use super::room::Room;
+use super::signed::{SignedIn, SignedUsers};
 use crate::core::model::{App, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId, SocketInfo, UserId};
-use crate::core::ports::Gauges;
+use crate::core::ports::{DialectId, Gauges};
 
 /// One app's connections and channels on this node.
 #[derive(Debug)]
 pub struct AppHub {
     app: RwLock<Arc<App>>,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 /// What must agree.
 #[derive(Debug, Default)]
-struct State {
-    sockets: Slab<Socket>,
+pub(super) struct State {
+    pub sockets: Slab<Socket>,
     slots: HashMap<SocketId, usize>,
-    rooms: HashMap<ChannelName, Room>,
+    pub rooms: HashMap<ChannelName, Room>,
+    pub signed: SignedUsers,
+    /// Channels whose subscribers are to be told how many they are.
+    pub due: Vec<ChannelName>,
 }
 
 #[derive(Debug)]
-struct Socket {
-    mailbox: Arc<Mailbox>,
+pub(super) struct Socket {
+    pub mailbox: Arc<Mailbox>,
     /// Sorted by channel, so that a socket on few channels stays small and one on many is quick.
     places: Vec<Place>,
+    pub signed: Option<Arc<SignedIn>>,
+}
+
+/// What a connection's going on a channel changed.
+#[derive(Debug, Default)]
+pub struct Entered {
+    /// It was not on the channel before.
+    pub new: bool,
+    /// Nobody of this node was.
+    pub first: bool,
+    /// The user that it was there as before, where that is another one.
+    pub before: Option<UserId>,
+}
+
+/// A connection has left a channel.
+#[derive(Debug)]
+pub struct Left {
+    /// The place that it had.
+    pub place: Place,
+    /// Nobody of this node is on the channel any more.
+    pub last: bool,
+}
+
+/// What a connection has left behind.
+#[derive(Debug, Default)]
+pub struct Gone {
+    /// Its channels.
+    pub left: Vec<Left>,
+    /// The user that it was signed in as.
+    pub user: Option<UserId>,
 }
 
 impl Socket {
@@ -65,28 +99,33 @@ impl AppHub {
             return None;
         }
         let id = mailbox.id();
-        let slot = state.sockets.insert(Socket { mailbox, places: Vec::new() });
+        let slot = state.sockets.insert(Socket { mailbox, places: Vec::new(), signed: None });
         state.slots.insert(id, slot);
         Some(slot)
     }
 
-    /// Removes a connection with all its places; answers those that it held as a member.
-    pub(super) fn exit(&self, slot: usize) -> Vec<Place> {
+    /// Removes a connection with all its places.
+    pub(super) fn exit(&self, slot: usize) -> Gone {
         let mut state = self.state.lock();
-        let Some(socket) = state.sockets.try_remove(slot) else { return Vec::new() };
-        state.slots.remove(&socket.mailbox.id());
-        for place in &socket.places {
-            state.vacate(place, &socket.mailbox);
+        let Some(socket) = state.sockets.try_remove(slot) else { return Gone::default() };
+        let id = socket.mailbox.id();
+        state.slots.remove(&id);
+        if let Some(signed) = &socket.signed {
+            state.signed.leave(signed, id);
         }
-        socket.places.into_iter().filter(|place| place.user.is_some()).collect()
+        let left = socket.places.into_iter().map(|place| {
+            let last = state.vacate(&place, &socket.mailbox);
+            Left { place, last }
+        });
+        Gone { left: left.collect(), user: socket.signed.map(|signed| signed.user.clone()) }
     }
 
-    /// Puts a connection on a channel, or adds `hold` to the place that it has. `member` makes it that user's; answers
-    /// the user that it was before, where that is another one.
-    pub(super) fn join(&self, slot: usize, channel: &ChannelName, hold: Hold, member: Option<&Member>) -> Option<UserId> {
+    /// Puts a connection on a channel, or adds `hold` to the place that it has. `member` makes it that user's.
+    pub(super) fn join(&self, slot: usize, channel: &ChannelName, hold: Hold, member: Option<&Member>) -> Entered {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let socket = state.sockets.get_mut(slot)?;
+        let mut entered = Entered::default();
+        let Some(socket) = state.sockets.get_mut(slot) else { return entered };
         let room = match state.rooms.get_mut(channel) {
             Some(room) => room,
             None => state.rooms.entry(channel.clone()).or_default(),
@@ -98,27 +137,29 @@ impl AppHub {
                     // Most sockets have one channel; doubling would begin at four.
                     socket.places.reserve_exact(1);
                 }
+                entered = Entered { new: true, first: room.is_empty(), before: None };
                 let seat = room.enter(Arc::clone(&socket.mailbox));
                 socket.places.insert(index, Place { channel: channel.clone(), seat, direct: false, alias: false, user: None });
                 index
             }
         };
-        let place = socket.places.get_mut(index)?;
+        let Some(place) = socket.places.get_mut(index) else { return entered };
         match hold {
             Hold::Direct => place.direct = true,
             Hold::Alias => place.alias = true,
         }
-        let member = member?;
+        let Some(member) = member else { return entered };
         let before = place.user.replace(member.user_id.clone()).filter(|before| *before != member.user_id);
         if let Some(before) = &before {
             room.forget(before, &socket.mailbox);
         }
         room.identify(&member.user_id, member.peer, &socket.mailbox);
-        before
+        entered.before = before;
+        entered
     }
 
     /// Gives up a hold on a channel. The place goes with its last hold, and is answered then; `None`: it stays, or there was none.
-    pub(super) fn leave(&self, slot: usize, channel: &ChannelName, hold: Hold) -> Option<Place> {
+    pub(super) fn leave(&self, slot: usize, channel: &ChannelName, hold: Hold) -> Option<Left> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let socket = state.sockets.get_mut(slot)?;
@@ -133,8 +174,8 @@ impl AppHub {
         }
         let place = socket.places.remove(index);
         let mailbox = Arc::clone(&socket.mailbox);
-        state.vacate(&place, &mailbox);
-        Some(place)
+        let last = state.vacate(&place, &mailbox);
+        Some(Left { place, last })
     }
 
     /// The place that a connection has on a channel.
@@ -252,15 +293,18 @@ impl AppHub {
 }
 
 impl State {
-    fn vacate(&mut self, place: &Place, mailbox: &Mailbox) {
-        let Some(room) = self.rooms.get_mut(&place.channel) else { return };
+    /// Answers whether nobody is on the channel any more.
+    fn vacate(&mut self, place: &Place, mailbox: &Mailbox) -> bool {
+        let Some(room) = self.rooms.get_mut(&place.channel) else { return false };
         if let Some(user) = &place.user {
             room.forget(user, mailbox);
         }
         room.leave(place.seat);
-        if room.is_empty() {
+        let is_empty = room.is_empty();
+        if is_empty {
             self.rooms.remove(&place.channel);
         }
+        is_empty
     }
 
     /// The connections that are on a peer channel by being on its presence channel.
@@ -270,6 +314,7 @@ impl State {
         if present.len() < 2 {
             return Vec::new();
         }
-        present.into_iter().flat_map(|local| local.mailboxes.iter().cloned()).collect()
+        let mailboxes = present.into_iter().flat_map(|local| &local.mailboxes);
+        mailboxes.filter(|mailbox| mailbox.dialect() == DialectId::Pushi).cloned().collect()
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::mailbox::Mailbox;
+use super::tally::Tally;
 use crate::core::model::{Occupancy, UserId};
+use crate::core::ports::DialectId;
 
 /// One channel's local subscribers.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub(super) struct Room {
     snapshot: Option<Arc<[Arc<Mailbox>]>>,
     /// Of a presence channel: who is here with which connections.
     users: Option<Box<Users>>,
+    /// Where the app wants its subscribers told how many they are.
+    pub tally: Option<Box<Tally>>,
 }
 
 /// Boxed in its room, since most channels have no users.
@@ -25,7 +29,7 @@ struct Users(HashMap<UserId, LocalUser>);
 /// A user's local connections on a presence channel.
 #[derive(Debug)]
 pub(super) struct LocalUser {
-    /// Whether the newest channel data says `"peer": true`.
+    /// Whether the newest channel data of a Pushi connection says `"peer": true`.
     pub peer: bool,
     /// The connections.
     pub mailboxes: Vec<Arc<Mailbox>>,
@@ -66,8 +70,10 @@ impl Room {
     /// Notes that a connection is here as a user; again with other data replaces it.
     pub fn identify(&mut self, user: &UserId, peer: bool, mailbox: &Arc<Mailbox>) {
         let users = self.users.get_or_insert_default();
-        let local = users.0.entry(user.clone()).or_insert_with(|| LocalUser { peer, mailboxes: Vec::with_capacity(1) });
-        local.peer = peer;
+        let local = users.0.entry(user.clone()).or_insert_with(|| LocalUser { peer: false, mailboxes: Vec::with_capacity(1) });
+        if mailbox.dialect() == DialectId::Pushi {
+            local.peer = peer;
+        }
         if !local.mailboxes.iter().any(|known| known.id() == mailbox.id()) {
             local.mailboxes.push(Arc::clone(mailbox));
         }

@@ -5,6 +5,7 @@ use super::history::{Replay, Since};
 use super::subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 use crate::core::hub::{Connection, Hold};
 use crate::core::model::{App, ChannelKind, ChannelName, Event, UserId};
+use crate::core::ports::DialectId;
 
 /// How many events of the inbox the answer to a personal subscription holds.
 const INBOX: usize = 10;
@@ -20,6 +21,10 @@ impl Service {
         self.enter(app, connection, &subscribe.channel, Hold::Direct, None).await?;
         let mut subscribed = self.follow(app, connection, &subscribe.channel, &user, subscribe.channel_data.as_ref()).await?;
         match &subscribe.since {
+            _ if connection.dialect() == DialectId::Pusher => {
+                let Subscribed { events, recovered, covered, .. } = self.replayed(app, connection, subscribe).await?;
+                subscribed = Subscribed { events, recovered, covered, ..subscribed };
+            }
             None => subscribed.events = self.ports.events.inbox(&app.ident, &user, 0, INBOX).await?,
             Some(since) => self.replay_each(app, subscribe, since, &mut subscribed).await?,
         }
@@ -35,7 +40,9 @@ impl Service {
         user: &UserId,
         data: Option<&ChannelData>,
     ) -> Result<Subscribed, SubscribeError> {
-        let alias = self.ports.subscriptions.channels_of(&app.ident, user).await?;
+        let mut alias = self.ports.subscriptions.channels_of(&app.ident, user).await?;
+        // A database of the original may name what only its user may hear.
+        alias.retain(|channel| channel.kind() != ChannelKind::User);
         for channel in connection.set_aliases(personal, &alias) {
             self.give_up(connection, &channel, Hold::Alias, &mut Vec::new()).await;
         }

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::dialect::pusher;
 use super::socket::Socket;
 use crate::core::hub::{CloseReason, Connection, Delivery, Parcel, Receipt};
-use crate::core::model::{ChannelName, PublishId};
+use crate::core::model::{ChannelName, Mid, PublishId};
 use crate::core::ports::{DialectId, Metrics};
 
 /// Bytes gathered before a write; what waits behind stays shared in the mailbox's parcels until then.
@@ -59,6 +59,8 @@ pub struct Link<S> {
     pub covered: HashMap<ChannelName, u64>,
     /// Up to which version a presence channel's changes have been answered.
     pub versions: HashMap<ChannelName, u64>,
+    /// Up to which version the changes of watched users have been answered.
+    pub watched: u64,
     taken: VecDeque<Parcel>,
     closing: Option<CloseReason>,
     publishes: VecDeque<PublishId>,
@@ -80,6 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             socket,
             covered: HashMap::new(),
             versions: HashMap::new(),
+            watched: 0,
             taken: VecDeque::new(),
             closing: None,
             publishes: VecDeque::new(),
@@ -121,6 +124,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.taken.push_front(parcel);
         }
         self.held.shrink_to_fit();
+    }
+
+    /// Forgets the events that were held back up to the one with this id, which the client has had.
+    pub fn forget_upto(&mut self, mid: &Mid) {
+        let is_it = |parcel: &Parcel| matches!(parcel, Parcel::Delivery(delivery) if delivery.mid() == Some(mid));
+        if let Some(index) = self.held.iter().position(is_it) {
+            let mut place = 0;
+            self.held.retain(|parcel| {
+                place += 1;
+                place > index + 1 || !matches!(parcel, Parcel::Delivery(delivery) if delivery.mid().is_some())
+            });
+        }
     }
 
     /// Moves frames until there is something that the session has to do. With `listen` the client is heard, too.
@@ -195,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                         if self.held_bytes > self.held_limit {
                             return Some(Turn::Close(CloseReason::SlowReader));
                         }
-                    } else if self.is_wanted(&delivery)
+                    } else if self.is_wanted(&delivery, dialect)
                         && let Some(frame) = delivery.frame(dialect)
                     {
                         self.sent = (self.sent.0 + 1, self.sent.1 + frame.len() as u64);
@@ -216,24 +231,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn holds(&self, delivery: &Delivery) -> bool {
         match &self.hold {
             Hold::Nothing => false,
-            Hold::Channel(channel) => channel == delivery.channel(),
+            Hold::Channel(channel) => Some(channel) == delivery.channel(),
             Hold::All => true,
         }
     }
 
     /// Whether the client has not had it: by an answer that covered it, or as a copy on another channel.
-    fn is_wanted(&mut self, delivery: &Delivery) -> bool {
-        if self.left.contains(delivery.channel()) {
+    fn is_wanted(&mut self, delivery: &Delivery, dialect: DialectId) -> bool {
+        let Some(channel) = delivery.channel() else {
+            return delivery.users_version().is_none_or(|version| version > self.watched);
+        };
+        if self.left.contains(channel) {
             return false;
         }
         if let Some(version) = delivery.presence_version() {
-            return self.versions.get(delivery.channel()).is_none_or(|known| version > *known);
+            return self.versions.get(channel).is_none_or(|known| version > *known);
         }
-        let covered = if self.covered.is_empty() { None } else { self.covered.get(delivery.channel()) };
+        let covered = if self.covered.is_empty() { None } else { self.covered.get(channel) };
         if let (Some(covered), Some(serial)) = (covered, delivery.serial()) {
             return serial > *covered;
         }
-        let Some(publish) = delivery.publish().filter(|_| covered.is_none()) else { return true };
+        // A Pusher client hears each channel of its own.
+        let Some(publish) = delivery.publish().filter(|_| covered.is_none() && dialect == DialectId::Pushi) else { return true };
         if self.publishes.contains(publish) {
             return false;
         }

@@ -67,6 +67,7 @@ impl End {
                 Some(1009) => "too_large",
                 Some(4001) => "app_deleted",
                 Some(4003) => "app_disabled",
+                Some(4009) => "not_authorised",
                 Some(4100) => "slow_reader",
                 Some(4200) => "stopping",
                 Some(4201) => "no_pong",
@@ -77,7 +78,7 @@ impl End {
     }
 }
 
-fn close(code: u16, reason: &'static str) -> End {
+pub(super) fn close(code: u16, reason: &'static str) -> End {
     End::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
 }
 
@@ -97,8 +98,10 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<G
         Ok(connection) => connection,
         Err(error) => {
             tracing::debug!(code = error.code(), "a connection was refused");
-            refuse(socket, connecting.dialect, &error).await;
-            return;
+            if let ConnectError::Storage(cause) = &error {
+                tracing::error!(error = cause.chain(), "an app could not be looked up");
+            }
+            return refuse(socket, connecting.dialect, error.code(), error.to_string()).await;
         }
     };
     tracing::debug!(socket = %connection.id(), "connected");
@@ -125,16 +128,20 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<G
     }
 }
 
+/// Closes a connection that has not got as far as an app.
+pub(super) async fn turn_away<S>(gateway: Arc<Gateway>, dialect: DialectId, code: u16, message: String, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let limit = message_limit(gateway.service.rules().limits.message_bytes);
+    refuse(Socket::new(stream, limit), dialect, code, message).await;
+}
+
 /// Says why a client may not stay.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, dialect: DialectId, error: &ConnectError) {
-    if let ConnectError::Storage(cause) = error {
-        tracing::error!(error = cause.chain(), "an app could not be looked up");
-    }
-    let message = error.to_string();
-    let complaint = Complaint { code: error.code(), message, channel: String::new(), event: String::new(), reference: None };
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, dialect: DialectId, code: u16, message: String) {
+    let complaint = Complaint { code, message: message.clone(), channel: String::new(), event: String::new(), reference: None };
     socket.queue(&dialect::complaint(dialect, &complaint));
-    let reason = error.to_string().into();
-    Box::pin(farewell(socket, Some(CloseFrame { code: error.code().into(), reason }))).await;
+    Box::pin(farewell(socket, Some(CloseFrame { code: code.into(), reason: message.into() }))).await;
 }
 
 /// Writes the last frames and lets the client read them.
@@ -260,6 +267,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             CloseReason::AppDeleted => (4001, "the app is gone"),
             CloseReason::NoPong => (4201, "no pong came"),
             CloseReason::Idle => (4202, "nothing was said for too long"),
+            CloseReason::NotSignedIn => (4009, "this app wants its clients signed in, and this one was not in time"),
+            CloseReason::Terminated => (4009, "the user's connections were ended"),
         };
         tracing::debug!(socket = %self.connection.id(), code, "closing");
         if reason != CloseReason::Stopping || self.dialect() == DialectId::Pusher {

@@ -1,5 +1,6 @@
 //! What clients say and are told, as pure functions: text to command, event to bytes.
 
+mod channel_data;
 mod members;
 pub mod pusher;
 pub mod pushi;

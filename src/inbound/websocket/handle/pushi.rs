@@ -4,12 +4,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::complaints::{self, Coded};
 use super::super::dialect::{Asked, Command, pushi};
-use super::super::link::{Hold, Turn};
 use super::super::session::{End, Session};
-use super::meanwhile;
-use crate::core::hub::{Outcome, Receipt};
 use crate::core::limit::TokenBucket;
-use crate::core::model::{ChannelKind, ChannelName};
+use crate::core::model::ChannelName;
 use crate::core::service::{ClientPublish, Subscribe, Subscribed};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
@@ -83,82 +80,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         publish.behind = self.in_flight.iter().any(|(busy, _)| *busy == channel);
         let entered = service.publish_from(&self.connection, publish).await.map_err(|error| complaints::publish(&error))?;
         if entered {
-            match self.in_flight.iter_mut().find(|(busy, _)| *busy == channel) {
-                Some((_, count)) => *count += 1,
-                None => self.in_flight.push((channel, 1)),
-            }
+            self.entered(channel);
         }
         Ok(())
-    }
-
-    /// A publish of this socket has left the append queue.
-    pub fn receipt(&mut self, receipt: Receipt) {
-        if let Some(index) = self.in_flight.iter().position(|(busy, _)| *busy == receipt.channel)
-            && let Some((_, count)) = self.in_flight.get_mut(index)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.in_flight.swap_remove(index);
-            }
-        }
-        match (receipt.outcome, receipt.reference) {
-            (Outcome::Stored(mid, serial, timestamp), Some(reference)) => {
-                self.link.socket.queue(&pushi::published(&reference, &receipt.channel, &mid.0, serial, timestamp));
-            }
-            (Outcome::Failed, reference) => {
-                let message = "the event was not stored, or is not known to be: the store is unavailable, try again later".to_owned();
-                self.complain(4320, message, receipt.channel.to_string(), receipt.event.to_string(), reference);
-            }
-            (Outcome::Stored(..), None) | (Outcome::Passed, _) => {}
-        }
     }
 
     /// Goes on a channel. Until the answer stands, what is about the channel is held back, and everything else goes on.
     async fn subscribe(&mut self, subscribe: &Subscribe) -> (Result<(), Coded>, Option<End>) {
         let channel = &subscribe.channel;
-        let personal = channel.kind() == ChannelKind::Personal;
-        self.link.enter(channel);
-        self.link.hold(if personal { Hold::All } else { Hold::Channel(channel.clone()) });
-        let result = {
-            let asking = self.gateway.service.subscribe(&self.connection, subscribe);
-            meanwhile(&mut self.link, &self.connection, asking).await
-        };
-        let (result, turns, ending) = result;
-        for turn in turns {
-            self.later(turn);
-        }
-        let ending = ending.map(|reason| self.ended(reason));
+        let (result, ending) = self.ask_for(subscribe).await;
         let subscribed = match result {
             Ok(subscribed) => subscribed,
             Err(error) => return (Err(complaints::subscribe(&error)), ending),
         };
-        if personal {
-            self.personal.retain(|(known, _)| known != channel);
-            self.personal.push((channel.clone(), subscribe.channel_data.clone()));
-        }
-        self.answer("pusher_internal:subscription_succeeded", channel, subscribed);
+        self.link.socket.queue(&pushi::state("pusher_internal:subscription_succeeded", channel, &subscribed));
+        self.answered(channel, subscribed);
         (Ok(()), ending)
-    }
-
-    fn answer(&mut self, event: &str, channel: &ChannelName, state: Subscribed) {
-        if state.covered.is_empty() {
-            self.link.covered.remove(channel);
-        }
-        self.link.socket.queue(&pushi::state(event, channel, &state));
-        for alias in &state.alias {
-            self.link.enter(alias);
-        }
-        self.link.covered.extend(state.covered);
-        self.link.versions.extend(state.versions);
-    }
-
-    /// What came up while something else was being done.
-    fn later(&mut self, turn: Turn) {
-        match turn {
-            Turn::Receipt(receipt) => self.receipt(*receipt),
-            Turn::AliasesChanged(channel) => self.stale.push(*channel),
-            Turn::Message(_) | Turn::Close(_) | Turn::Broken => {}
-        }
     }
 
     async fn unsubscribe(&mut self, channel: &ChannelName) -> Result<(), Coded> {
@@ -187,43 +124,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let state = Subscribed { members, alias: self.connection.aliases(channel), events, ..Subscribed::default() };
         self.link.socket.queue(&pushi::state("pusher_internal:latest", channel, &state));
         Ok(())
-    }
-
-    /// Follows what the users of personal channels follow now.
-    pub async fn refresh_stale(&mut self) -> Option<End> {
-        while let Some(channel) = self.stale.pop() {
-            self.stale.retain(|other| *other != channel);
-            let Some((_, data)) = self.personal.iter().find(|(known, _)| *known == channel) else { continue };
-            let data = data.clone();
-            self.link.hold(Hold::All);
-            let before = self.connection.aliases(&channel);
-            let (result, turns, ending) = {
-                let asking = self.gateway.service.refresh_personal(&self.connection, &channel, data.as_ref());
-                meanwhile(&mut self.link, &self.connection, asking).await
-            };
-            for turn in turns {
-                self.later(turn);
-            }
-            match result {
-                Ok(Some(state)) => {
-                    for gone in before.iter().filter(|gone| !self.connection.is_on(gone)) {
-                        self.link.leave(gone);
-                    }
-                    let covered = self.link.covered.get(&channel).copied();
-                    self.answer("pusher_internal:subscription_succeeded", &channel, state);
-                    self.link.covered.extend(covered.map(|serial| (channel.clone(), serial)));
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    let (code, message) = complaints::subscribe(&error);
-                    self.complain(code, message, channel.to_string(), "pusher:subscribe".to_owned(), None);
-                }
-            }
-            self.link.release();
-            if let Some(reason) = ending {
-                return Some(self.ended(reason));
-            }
-        }
-        None
     }
 }

@@ -1,12 +1,16 @@
 //! Protocol 7 of Pusher Channels (see the Pusher page): one JSON object a frame, `data` of the server's frames mostly JSON
 //! in a string.
 
+mod decode;
 mod encode;
 mod member;
 
 use bytes::Bytes;
 
-pub use encode::{complaint, greeting, ping, pong};
+pub use decode::{Command, Refused, SubscriptionRefused, Whisper, decode};
+pub use encode::{
+    cache_miss, cached, complaint, event, greeting, ping, pong, sender_text, signed_in, subscribed, subscription_refused, watched,
+};
 
 use crate::core::ports::{Dialect, Notice};
 
@@ -20,6 +24,9 @@ impl Dialect for Pusher {
             Notice::Event(event, position) => encode::event(event, position),
             Notice::MemberAdded(channel, member) => encode::member_added(channel, member),
             Notice::MemberRemoved(channel, member) => encode::member_removed(channel, member),
+            Notice::Count(channel, count) => encode::count(channel, count),
+            Notice::UserStatus(user, true) => encode::watched(std::slice::from_ref(user), &[]),
+            Notice::UserStatus(user, false) => encode::watched(&[], std::slice::from_ref(user)),
         })
     }
 }
