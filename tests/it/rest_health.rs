@@ -13,6 +13,10 @@ fn detailed(api: &Api) -> Ask<'_> {
     api.ask(Method::GET, "/health/detailed")
 }
 
+fn metrics(api: &Api) -> Ask<'_> {
+    api.ask(Method::GET, "/metrics")
+}
+
 /// On the same machine.
 fn local(mut ask: Ask<'_>) -> Ask<'_> {
     ask.client = ClientInfo { ip: IpAddr::from([127, 0, 0, 1]), ..ask.client };
@@ -58,7 +62,7 @@ async fn detailed_shows_each_thing() {
 }
 
 #[tokio::test]
-async fn detailed_is_for_this_machine_and_the_administrator() {
+async fn detailed_and_metrics_are_for_this_machine_and_the_administrator() {
     let api = start().await;
     detailed(&api).send().await.problem(401);
     detailed(&api).bearer("wrong").send().await.problem(401);
@@ -69,14 +73,29 @@ async fn detailed_is_for_this_machine_and_the_administrator() {
     let mut forwarded = local(detailed(&api));
     forwarded.client.forwarded = true;
     forwarded.send().await.problem(401);
+    metrics(&api).send().await.problem(401);
+    metrics(&api).bearer(&api.token).send().await.problem(403);
     let closed = Setup { admin_token: None, ..Setup::default() }.start().await;
     assert!(detailed(&closed).send().await.problem(403).contains("PUSHI_ADMIN_TOKEN"));
 }
 
 #[tokio::test]
-async fn detailed_is_on_the_first_listener_alone() {
+async fn detailed_and_metrics_are_on_the_first_listener_alone() {
     let api = start().await;
     let mut second = local(api.admin(Method::GET, "/health/detailed"));
     second.role = ListenerRole::Server;
     second.send().await.problem(404);
+    let mut second = local(metrics(&api));
+    second.role = ListenerRole::Server;
+    second.send().await.problem(404);
+}
+
+#[tokio::test]
+async fn metrics_are_text() {
+    let api = start().await;
+    for ask in [local(metrics(&api)), api.admin(Method::GET, "/metrics")] {
+        let reply = ask.send().await;
+        assert_eq!((reply.status, reply.header("content-type")), (200, "text/plain; charset=utf-8"));
+        assert!(reply.text.contains("# TYPE "), "{}", reply.text);
+    }
 }
