@@ -58,7 +58,7 @@ test("the documentation publishes an event that a socket receives", { timeout: 1
   await scheme.locator("input").first().fill(app.token);
   await scheme.locator("button.authorize").click();
   await scheme.locator("button", { hasText: "Logout" }).waitFor();
-  await dialog.locator(".btn-done").click();
+  await scheme.locator(".btn-done").click();
 
   const operation = page.locator(".opblock-post").filter({ has: page.locator('[data-path="/events"]') });
   await operation.locator(".opblock-summary-control").click();
