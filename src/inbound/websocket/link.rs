@@ -136,10 +136,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if !listen || self.socket.queued() > CHUNK {
                 return Poll::Pending;
             }
-            match ready!(self.socket.poll_message(cx)) {
-                // Answered by the state machine; the answer is written in the next round.
-                Ok(Message::Ping(_) | Message::Pong(_)) => connection.mailbox().heard(),
-                message => return Poll::Ready(Turn::Message(message)),
+            match self.socket.poll_message(cx) {
+                Poll::Ready(Ok(Message::Ping(_) | Message::Pong(_))) => connection.mailbox().heard(),
+                Poll::Ready(message) => return Poll::Ready(Turn::Message(message)),
+                // The state machine answers a ping when it is asked for what comes next.
+                Poll::Pending if self.socket.queued() > 0 => {
+                    let broken = matches!(self.socket.poll_flush(cx), Poll::Ready(Err(_)));
+                    return if broken { Poll::Ready(Turn::Broken) } else { Poll::Pending };
+                }
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
