@@ -110,7 +110,8 @@ fi
 if wants clients; then
   setup_python
   run_pytest
-  run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs
+  setup_runtimes
+  run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
 fi
 if wants browser; then
   need chromium

@@ -11,7 +11,7 @@ use super::mailbox::{CloseReason, Mailbox, Parcel};
 use super::room::Room;
 use super::signed::{SignedIn, SignedUsers};
 use crate::core::model::{App, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId, SocketInfo, UserId};
-use crate::core::ports::{DialectId, Gauges};
+use crate::core::ports::Gauges;
 
 /// One app's connections and channels on this node.
 #[derive(Debug)]
@@ -156,6 +156,19 @@ impl AppHub {
         room.identify(&member.user_id, member.peer, &socket.mailbox);
         entered.before = before;
         entered
+    }
+
+    /// Makes the connection nobody on a presence channel, where it stays; answers the user that it was.
+    pub(super) fn anonymise(&self, slot: usize, channel: &ChannelName) -> Option<UserId> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let socket = state.sockets.get_mut(slot)?;
+        let index = socket.find(channel.as_str()).ok()?;
+        let user = socket.places.get_mut(index)?.user.take()?;
+        if let Some(room) = state.rooms.get_mut(channel) {
+            room.forget(&user, &socket.mailbox);
+        }
+        Some(user)
     }
 
     /// Gives up a hold on a channel. The place goes with its last hold, and is answered then; `None`: it stays, or there was none.
@@ -314,7 +327,6 @@ impl State {
         if present.len() < 2 {
             return Vec::new();
         }
-        let mailboxes = present.into_iter().flat_map(|local| &local.mailboxes);
-        mailboxes.filter(|mailbox| mailbox.dialect() == DialectId::Pushi).cloned().collect()
+        present.into_iter().flat_map(|local| local.peers().cloned()).collect()
     }
 }

@@ -232,7 +232,7 @@ impl Mailbox {
         }
         mem::swap(&mut inner.queue, taken);
         inner.taken = inner.bytes;
-        if inner.taken > 0 {
+        if taken.iter().any(|parcel| !matches!(parcel, Parcel::Ping)) {
             self.beat.sent.store(true, Relaxed);
         }
         Poll::Ready(inner.closed)

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 pub use app_hub::{AppHub, Entered, Gone, Left};
-pub use connection::{Connection, Hold, Place};
+pub use connection::{Connection, Hold, Place, Released};
 pub use delivery::{Content, Delivery, Dialects};
 pub use mailbox::{CloseReason, Mailbox, Outcome, Parcel, Receipt};
 pub use signed::SignedIn;

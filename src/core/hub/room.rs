@@ -26,13 +26,26 @@ pub(super) struct Room {
 #[derive(Debug, Default)]
 struct Users(HashMap<UserId, LocalUser>);
 
-/// A user's local connections on a presence channel.
-#[derive(Debug)]
-pub(super) struct LocalUser {
-    /// Whether the newest channel data of a Pushi connection says `"peer": true`.
-    pub peer: bool,
-    /// The connections.
-    pub mailboxes: Vec<Arc<Mailbox>>,
+/// A user's local connections on a presence channel, the one with the newest channel data last, each with whether
+/// its data says `"peer": true`.
+#[derive(Debug, Default)]
+pub(super) struct LocalUser(Vec<(Arc<Mailbox>, bool)>);
+
+impl LocalUser {
+    /// Its connections that can be on peer channels: the Pushi protocol's alone has them.
+    fn pushi(&self) -> impl DoubleEndedIterator<Item = &(Arc<Mailbox>, bool)> {
+        self.0.iter().filter(|(mailbox, _)| mailbox.dialect() == DialectId::Pushi)
+    }
+
+    /// Whether the newest channel data of those says `"peer": true`.
+    fn is_peer(&self) -> bool {
+        self.pushi().next_back().is_some_and(|(_, peer)| *peer)
+    }
+
+    /// The connections that are on its peer channels.
+    pub fn peers(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
+        self.pushi().map(|(mailbox, _)| mailbox)
+    }
 }
 
 impl Room {
@@ -70,20 +83,16 @@ impl Room {
     /// Notes that a connection is here as a user; again with other data replaces it.
     pub fn identify(&mut self, user: &UserId, peer: bool, mailbox: &Arc<Mailbox>) {
         let users = self.users.get_or_insert_default();
-        let local = users.0.entry(user.clone()).or_insert_with(|| LocalUser { peer: false, mailboxes: Vec::with_capacity(1) });
-        if mailbox.dialect() == DialectId::Pushi {
-            local.peer = peer;
-        }
-        if !local.mailboxes.iter().any(|known| known.id() == mailbox.id()) {
-            local.mailboxes.push(Arc::clone(mailbox));
-        }
+        let local = users.0.entry(user.clone()).or_insert_with(|| LocalUser(Vec::with_capacity(1)));
+        local.0.retain(|(known, _)| known.id() != mailbox.id());
+        local.0.push((Arc::clone(mailbox), peer));
     }
 
     pub fn forget(&mut self, user: &UserId, mailbox: &Mailbox) {
         let Some(users) = &mut self.users else { return };
         if let Some(local) = users.0.get_mut(user) {
-            local.mailboxes.retain(|known| known.id() != mailbox.id());
-            if local.mailboxes.is_empty() {
+            local.0.retain(|(known, _)| known.id() != mailbox.id());
+            if local.0.is_empty() {
                 users.0.remove(user);
             }
         }
@@ -94,6 +103,6 @@ impl Room {
 
     /// A user who is here with `"peer": true`.
     pub fn peer(&self, user: &str) -> Option<&LocalUser> {
-        self.users.as_ref()?.0.get(user).filter(|local| local.peer)
+        self.users.as_ref()?.0.get(user).filter(|local| local.is_peer())
     }
 }

@@ -138,7 +138,10 @@ impl Service {
         });
         let except = (!publish.echo).then(|| connection.id());
         if !publish.persist && !publish.behind {
-            self.keep_last(std::iter::once((&event, None))).await;
+            if event.channel.is_cache() {
+                // Boxed, so that an idle connection's task has no room for it.
+                Box::pin(self.keep_last(std::iter::once((&event, None)))).await;
+            }
             self.release(event, None, except).await;
             return Ok(false);
         }

@@ -106,26 +106,40 @@ fn is_user(connection: &Connection, user: Option<UserId>) -> bool {
     user.is_some_and(|user| connection.signed_in().is_some_and(|signed| signed.user == user))
 }
 
+/// Who joins a presence channel: who the channel data says, or else who is signed in.
+fn member_of(connection: &Connection, subscribe: &Subscribe) -> Option<Member> {
+    match (subscribe.channel.kind(), &subscribe.channel_data) {
+        (ChannelKind::Presence, Some(data)) => data.member(),
+        (ChannelKind::Presence, None) => connection.signed_in().map(|signed| signed.as_member()),
+        _ => None,
+    }
+}
+
 impl Service {
     /// Puts a connection on a channel, or refreshes the place that it has. The place is taken first, so that from then on
-    /// live frames gather in the mailbox; the caller answers before it takes them out.
-    pub async fn subscribe(&self, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
+    /// live frames gather in the mailbox; the caller answers before it takes them out. Channels that the connection is not
+    /// on any more after it are added to `left`.
+    pub async fn subscribe(
+        &self,
+        connection: &Connection,
+        subscribe: &Subscribe,
+        left: &mut Vec<ChannelName>,
+    ) -> Result<Subscribed, SubscribeError> {
         let app = connection.app();
-        let kind = subscribe.channel.kind();
         let peer_member = self.authorise(&app, connection, subscribe)?;
-        self.check_member(&app, kind, subscribe)?;
+        self.check_member(&app, connection, subscribe)?;
         if peer_member {
             return self.replayed(&app, connection, subscribe).await;
         }
         let had = connection.place(&subscribe.channel).is_some_and(|place| place.direct);
         self.check_count(&app, connection, had)?;
-        let result = match kind {
-            ChannelKind::Personal => self.subscribe_personal(&app, connection, subscribe).await,
-            ChannelKind::Presence => self.subscribe_presence(&app, connection, subscribe).await,
-            _ => self.subscribe_plain(&app, connection, subscribe).await,
+        let result = match subscribe.channel.kind() {
+            ChannelKind::Personal => self.subscribe_personal(&app, connection, subscribe, left).await,
+            _ => self.subscribe_one(&app, connection, subscribe).await,
         };
-        if result.is_err() && !had {
-            self.unsubscribe(connection, &subscribe.channel).await;
+        // Who found no place on a presence channel is not on it, whoever it was there before.
+        if result.is_err() && (!had || matches!(result, Err(SubscribeError::Members(_)))) {
+            left.extend(self.unsubscribe(connection, &subscribe.channel).await);
         }
         result
     }
@@ -152,41 +166,44 @@ impl Service {
         Ok(false)
     }
 
-    fn check_member(&self, app: &App, kind: ChannelKind, subscribe: &Subscribe) -> Result<(), SubscribeError> {
+    fn check_member(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<(), SubscribeError> {
+        let kind = subscribe.channel.kind();
         if matches!(subscribe.since, Some(Since::Each(_))) && kind != ChannelKind::Personal {
             return Err(SubscribeError::Since);
         }
-        let Some(data) = &subscribe.channel_data else { return Ok(()) };
+        let member = member_of(connection, subscribe);
+        if kind == ChannelKind::Presence && member.is_none() {
+            return Err(SubscribeError::NoUser);
+        }
+        let data = subscribe.channel_data.as_ref();
+        let bytes = data.map(|data| data.object.len()).or(member.map(|member| member.data.len())).unwrap_or(0);
         let most = app.settings.limits.max_member_bytes.unwrap_or(self.rules.limits.member_bytes);
-        if most != 0 && data.object.len() as u64 > most {
+        if most != 0 && bytes as u64 > most {
             return Err(SubscribeError::MemberBytes(most));
         }
+        let Some(data) = data else { return Ok(()) };
         if data.peer && data.user_id.as_ref().is_some_and(|user| user.as_str().contains('&')) {
             return Err(SubscribeError::PeerId);
         }
         Ok(())
     }
 
+    /// How many channels a socket may subscribe to; 0: any number.
+    pub fn most_channels(&self, app: &App) -> u64 {
+        app.settings.limits.max_channels_per_connection.unwrap_or(self.rules.limits.channels_per_connection)
+    }
+
     fn check_count(&self, app: &App, connection: &Connection, had: bool) -> Result<(), SubscribeError> {
-        let most = app.settings.limits.max_channels_per_connection.unwrap_or(self.rules.limits.channels_per_connection);
+        let most = self.most_channels(app);
         if had || most == 0 {
             return Ok(());
         }
         if connection.direct_places() as u64 >= most { Err(SubscribeError::Channels(most)) } else { Ok(()) }
     }
 
-    async fn subscribe_plain(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
-        self.enter(app, connection, &subscribe.channel, Hold::Direct, None).await?;
-        self.replayed(app, connection, subscribe).await
-    }
-
-    async fn subscribe_presence(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
-        let member = match &subscribe.channel_data {
-            Some(data) => data.member(),
-            None => connection.signed_in().map(|signed| signed.as_member()),
-        };
-        let member = member.ok_or(SubscribeError::NoUser)?;
-        let joined = self.enter(app, connection, &subscribe.channel, Hold::Direct, Some(&member)).await?;
+    async fn subscribe_one(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
+        let member = member_of(connection, subscribe);
+        let joined = self.enter(app, connection, &subscribe.channel, Hold::Direct, member.as_ref()).await?;
         let mut subscribed = self.replayed(app, connection, subscribe).await?;
         if let Some(joined) = joined {
             subscribed.members = joined.members;
@@ -211,7 +228,7 @@ impl Service {
         }
         self.ports.bus.watch(&app.ident, channel).await.map_err(|_| SubscribeError::Presence)?;
         let joined = match member {
-            Some(member) => Some(self.join_presence(app, channel, connection.id(), member).await?),
+            Some(member) => Some(self.join_presence(app, connection, channel, member).await?),
             None => None,
         };
         if entered.new {
@@ -220,10 +237,19 @@ impl Service {
         Ok(joined)
     }
 
-    async fn join_presence(&self, app: &App, channel: &ChannelName, socket: SocketId, member: &Member) -> Result<Joined, SubscribeError> {
+    async fn join_presence(
+        &self,
+        app: &App,
+        connection: &Connection,
+        channel: &ChannelName,
+        member: &Member,
+    ) -> Result<Joined, SubscribeError> {
         let most = app.settings.limits.max_members.unwrap_or(self.rules.limits.members);
-        let joined = self.ports.presence.join(&app.ident, channel, socket, member.clone(), most).await;
-        joined.map_err(|_| SubscribeError::Presence)?.ok_or(SubscribeError::Members(most))
+        let joined = self.ports.presence.join(&app.ident, channel, connection.id(), member.clone(), most).await;
+        joined.map_err(|_| SubscribeError::Presence)?.ok_or_else(|| {
+            connection.anonymise(channel);
+            SubscribeError::Members(most)
+        })
     }
 
     /// What the client wants of the past.
@@ -271,7 +297,10 @@ impl Service {
     }
 
     pub(super) async fn give_up(&self, connection: &Connection, channel: &ChannelName, hold: Hold, left: &mut Vec<ChannelName>) {
-        let Some(gone) = connection.leave(channel, hold) else { return };
+        let Some(gone) = connection.leave(channel, hold) else {
+            self.identify_by_alias(connection, channel).await;
+            return;
+        };
         self.after_leaving(&connection.app(), connection.id(), &gone).await;
         left.push(gone.place.channel);
     }
@@ -282,6 +311,21 @@ impl Service {
             self.leave_presence(app, &left.place.channel, socket, user).await;
         }
         self.recount(app, &left.place.channel, left.last).await;
+    }
+
+    /// On a presence channel that only personal channels hold, a connection is who they say, or nobody.
+    pub(super) async fn identify_by_alias(&self, connection: &Connection, channel: &ChannelName) {
+        let held = connection.place(channel).is_some_and(|place| place.alias && !place.direct);
+        if channel.kind() != ChannelKind::Presence || !held {
+            return;
+        }
+        let app = connection.app();
+        if let Some(member) = connection.alias_member(channel) {
+            // Where the channel is full, or presence is away, the connection still hears it.
+            let _ = self.enter(&app, connection, channel, Hold::Alias, Some(&member)).await;
+        } else if let Some(user) = connection.anonymise(channel) {
+            self.leave_presence(&app, channel, connection.id(), &user).await;
+        }
     }
 
     async fn leave_presence(&self, app: &App, channel: &ChannelName, socket: SocketId, user: &UserId) {

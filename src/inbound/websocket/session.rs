@@ -204,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     async fn message(&mut self, message: Message) -> Option<End> {
         self.gateway.service.hub().metrics().received(message.len());
-        self.connection.mailbox().active();
+        self.connection.mailbox().heard();
         self.adopt_limit();
         // Many messages can stand in one read; others want to run, too.
         tokio::task::coop::consume_budget().await;

@@ -3,6 +3,7 @@
 mod pusher;
 mod pushi;
 
+use std::collections::HashSet;
 use std::pin::pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,7 +15,7 @@ use super::session::{End, Session};
 use crate::core::hub::{CloseReason, Connection, Outcome, Receipt};
 use crate::core::model::{ChannelKind, ChannelName};
 use crate::core::ports::DialectId;
-use crate::core::service::{Subscribe, SubscribeError, Subscribed};
+use crate::core::service::{Since, Subscribe, SubscribeError, Subscribed};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Handles one text frame.
@@ -55,37 +56,62 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
     }
 
-    /// Goes on a channel; an answer that ends the connection comes with it. Until the answer stands and the link is released,
-    /// what is about the channel is held back, and everything else goes on.
+    /// Goes on a channel; where the connection ended meanwhile, that comes with the result. Until the answer stands and the link
+    /// is released, what is about the channel is held back, and everything else goes on.
     async fn ask_for(&mut self, subscribe: &Subscribe) -> (Result<Subscribed, SubscribeError>, Option<End>) {
         let channel = &subscribe.channel;
         let personal = channel.kind() == ChannelKind::Personal;
         self.link.enter(channel);
-        self.link.hold(if personal { Hold::All } else { Hold::Channel(channel.clone()) });
+        self.link.hold(match personal {
+            true => Hold::AllBut(self.unaffected(subscribe)),
+            false => Hold::Channel(channel.clone()),
+        });
+        let mut left = Vec::new();
         let (result, turns, ending) = {
-            let asking = self.gateway.service.subscribe(&self.connection, subscribe);
+            let asking = self.gateway.service.subscribe(&self.connection, subscribe, &mut left);
             meanwhile(&mut self.link, &self.connection, asking).await
         };
+        self.link.leave(&left);
         for turn in turns {
             self.later(turn);
         }
-        if personal && result.is_ok() {
-            self.personal.retain(|(known, _)| known != channel);
-            self.personal.push((channel.clone(), subscribe.channel_data.clone()));
+        let ending = ending.map(|reason| self.ended(reason));
+        if personal {
+            self.personal.retain(|(known, _)| known != channel || (result.is_err() && !left.contains(channel)));
         }
-        (result, ending.map(|reason| self.ended(reason)))
+        match &result {
+            Ok(_) if personal => self.personal.push((channel.clone(), subscribe.channel_data.clone())),
+            Err(_) if !self.connection.is_on(channel) => self.link.leave(std::slice::from_ref(channel)),
+            Ok(_) | Err(_) => {}
+        }
+        (result, ending)
+    }
+
+    /// The channels that the answer to a personal subscription says nothing new of.
+    fn unaffected(&self, subscribe: &Subscribe) -> HashSet<ChannelName> {
+        let named = |channel: &ChannelName| match &subscribe.since {
+            Some(Since::Each(each)) => each.iter().any(|(named, _)| named == channel),
+            _ => false,
+        };
+        let places = self.connection.places().into_iter().map(|place| place.channel);
+        places.filter(|channel| *channel != subscribe.channel && !named(channel)).collect()
     }
 
     /// Notes what the client has been told of a channel.
-    fn answered(&mut self, channel: &ChannelName, state: Subscribed) {
-        if state.covered.is_empty() {
-            self.link.covered.remove(channel);
-        }
+    fn answered(&mut self, state: Subscribed) {
         for alias in &state.alias {
             self.link.enter(alias);
         }
         self.link.covered.extend(state.covered);
         self.link.versions.extend(state.versions);
+    }
+
+    /// The user of a personal channel follows other channels now; a Pusher client is not told which.
+    fn refreshed(&mut self, channel: &ChannelName, state: Subscribed) {
+        if self.dialect() == DialectId::Pushi {
+            self.link.socket.queue(&frames::state("pusher_internal:subscription_succeeded", channel, &state));
+        }
+        self.answered(state);
     }
 
     /// What came up while something else was being done.
@@ -103,27 +129,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             self.stale.retain(|other| *other != channel);
             let Some((_, data)) = self.personal.iter().find(|(known, _)| *known == channel) else { continue };
             let data = data.clone();
-            self.link.hold(Hold::All);
-            let before = self.connection.aliases(&channel);
+            self.link.hold(Hold::AllBut(self.connection.places().into_iter().map(|place| place.channel).collect()));
+            let mut left = Vec::new();
             let (result, turns, ending) = {
-                let asking = self.gateway.service.refresh_personal(&self.connection, &channel, data.as_ref());
+                let asking = self.gateway.service.refresh_personal(&self.connection, &channel, data.as_ref(), &mut left);
                 meanwhile(&mut self.link, &self.connection, asking).await
             };
+            self.link.leave(&left);
             for turn in turns {
                 self.later(turn);
             }
             match result {
-                Ok(Some(state)) => {
-                    for gone in before.iter().filter(|gone| !self.connection.is_on(gone)) {
-                        self.link.leave(gone);
-                    }
-                    let covered = self.link.covered.get(&channel).copied();
-                    if self.dialect() == DialectId::Pushi {
-                        self.link.socket.queue(&frames::state("pusher_internal:subscription_succeeded", &channel, &state));
-                    }
-                    self.answered(&channel, state);
-                    self.link.covered.extend(covered.map(|serial| (channel.clone(), serial)));
-                }
+                Ok(Some(state)) => self.refreshed(&channel, state),
                 Ok(None) => {}
                 Err(error) => {
                     let (code, message) = complaints::subscribe(&error);

@@ -1,18 +1,24 @@
 //! What a Pushi client asks for, and what it is answered.
 
+use std::collections::HashMap;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::complaints::{self, Coded};
 use super::super::dialect::{Asked, Command, pushi};
 use super::super::session::{End, Session};
 use crate::core::limit::TokenBucket;
-use crate::core::model::ChannelName;
-use crate::core::service::{ClientPublish, Subscribe, Subscribed};
+use crate::core::model::{ChannelKind, ChannelName};
+use crate::core::service::{ClientPublish, Subscribe, SubscribeError, Subscribed};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Handles one text frame.
     pub(super) async fn pushi_text(&mut self, text: &str) -> Option<End> {
-        match pushi::decode(text, &self.gateway.service.rules().limits) {
+        let decoded = pushi::decode(text, &self.gateway.service.rules().limits);
+        if !matches!(decoded, Ok((Command::Ping, _))) {
+            self.connection.mailbox().active();
+        }
+        match decoded {
             Ok((Command::Publish(publish), asked)) => {
                 let channel = publish.channel.clone();
                 if let Err(coded) = self.publish(*publish).await {
@@ -85,17 +91,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         Ok(())
     }
 
-    /// Goes on a channel. Until the answer stands, what is about the channel is held back, and everything else goes on.
     async fn subscribe(&mut self, subscribe: &Subscribe) -> (Result<(), Coded>, Option<End>) {
-        let channel = &subscribe.channel;
+        if let Some(refusal) = self.remembers_too_much(subscribe) {
+            return (Err(refusal), None);
+        }
         let (result, ending) = self.ask_for(subscribe).await;
-        let subscribed = match result {
-            Ok(subscribed) => subscribed,
-            Err(error) => return (Err(complaints::subscribe(&error)), ending),
-        };
-        self.link.socket.queue(&pushi::state("pusher_internal:subscription_succeeded", channel, &subscribed));
-        self.answered(channel, subscribed);
-        (Ok(()), ending)
+        let result = result.map_err(|error| complaints::subscribe(&error)).map(|subscribed| {
+            self.link.socket.queue(&pushi::state("pusher_internal:subscription_succeeded", &subscribe.channel, &subscribed));
+            self.answered(subscribed);
+        });
+        (result, ending)
+    }
+
+    /// A peer channel takes no place, but what its answer covered is remembered: for no more of them than there may be channels.
+    fn remembers_too_much(&mut self, subscribe: &Subscribe) -> Option<Coded> {
+        let most = self.gateway.service.most_channels(&self.connection.app());
+        let covered = &mut self.link.covered;
+        let adds = subscribe.since.is_some() && subscribe.channel.kind() == ChannelKind::Peer && !covered.contains_key(&subscribe.channel);
+        let count =
+            |covered: &HashMap<ChannelName, u64>| covered.keys().filter(|channel| channel.kind() == ChannelKind::Peer).count() as u64;
+        if !adds || most == 0 || count(covered) < most {
+            return None;
+        }
+        covered.retain(|channel, _| self.connection.is_on(channel));
+        (count(covered) >= most).then(|| complaints::subscribe(&SubscribeError::Channels(most)))
     }
 
     async fn unsubscribe(&mut self, channel: &ChannelName) -> Result<(), Coded> {
@@ -104,8 +123,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
         let left = self.gateway.service.unsubscribe(&self.connection, channel).await;
         self.personal.retain(|(known, _)| known != channel);
-        for channel in &left {
-            self.link.leave(channel);
+        self.link.leave(&left);
+        if channel.kind() == ChannelKind::Peer {
+            self.link.covered.remove(channel);
         }
         let members = self.gateway.service.members(&self.connection.app(), channel).await;
         let state = Subscribed { members, ..Subscribed::default() };

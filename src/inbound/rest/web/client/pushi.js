@@ -22,7 +22,7 @@ class Pushi extends Observable {
 
   constructor(appKey, options) {
     super();
-    const { global, share, ...shared } = LATEST.get(appKey)?.options ?? {};
+    const { global, ...shared } = (options?.share ?? DEFAULTS.share) ? (LATEST.get(appKey)?.options ?? {}) : {};
     this.#configure(appKey, { ...shared, ...options });
     this.open();
   }
@@ -66,7 +66,7 @@ class Pushi extends Observable {
   }
 
   open(callback) {
-    LATEST.set(this.appKey, this);
+    if (this._settings.share) LATEST.set(this.appKey, this);
     this.#session ??= Session.of(this.url, this._settings);
     if (this.#session.pushis.has(this)) this.#session.line.open();
     else this.#session.join(this);

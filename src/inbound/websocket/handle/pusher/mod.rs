@@ -13,14 +13,19 @@ use super::super::session::{End, Session, close};
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Handles one text frame.
     pub(super) async fn pusher_text(&mut self, text: &str) -> Option<End> {
-        match pusher::decode(text, &self.gateway.service.rules().limits) {
+        let decoded = pusher::decode(text, &self.gateway.service.rules().limits);
+        if !matches!(decoded, Ok(Command::Ping | Command::Pong)) {
+            self.connection.mailbox().active();
+        }
+        match decoded {
             Ok(Command::Ping) => {
                 self.link.socket.queue(&pusher::pong());
                 None
             }
             Ok(Command::Pong) => None,
             Ok(Command::Whisper(whisper)) => {
-                self.whisper(*whisper).await;
+                // Boxed, as below.
+                Box::pin(self.whisper(*whisper)).await;
                 None
             }
             // Boxed, so that an idle connection's task has no room for it.
@@ -36,9 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 // There is no answer to it, whether the client was on the channel or not.
                 let left = self.gateway.service.unsubscribe(&self.connection, &channel).await;
                 self.personal.retain(|(known, _)| *known != channel);
-                for channel in &left {
-                    self.link.leave(channel);
-                }
+                self.link.leave(&left);
                 None
             }
             Command::SignIn(sign_in, too_long) => self.sign_in(*sign_in, too_long).await,

@@ -1,5 +1,7 @@
 //! A Pusher client says which user it is.
 
+use std::collections::HashSet;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::super::dialect::pusher;
@@ -12,7 +14,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     pub(super) async fn sign_in(&mut self, sign_in: SignIn, too_long: bool) -> Option<End> {
         let user_data = sign_in.user_data.clone();
         // Changes of the watched users wait for the answer that says where they are.
-        self.link.hold(Hold::All);
+        self.link.hold(Hold::AllBut(HashSet::new()));
         let (result, turns, ending) = {
             let asking = self.gateway.service.sign_in(&self.connection, sign_in);
             meanwhile(&mut self.link, &self.connection, asking).await

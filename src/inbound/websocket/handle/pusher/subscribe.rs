@@ -34,7 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 self.link.forget_upto(&event.mid);
             }
         }
-        self.answered(channel, state);
+        self.answered(state);
     }
 
     fn not_welcome(&mut self, channel: &ChannelName, error: &SubscribeError) {
