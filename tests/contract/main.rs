@@ -8,7 +8,10 @@ mod fixture;
 mod history;
 mod inbox;
 mod isolation;
+mod outage;
+mod postgres;
 mod prune;
+mod roster;
 mod samples;
 mod sessions;
 mod sqlite;
@@ -112,10 +115,24 @@ macro_rules! contract {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    let fixture = <$adapter as $crate::fixture::Fixture>::start().await;
-                    $crate::$suite::$case(&fixture).await;
+                    if let Some(fixture) = <$adapter as $crate::fixture::Fixture>::start().await {
+                        $crate::$suite::$case(&fixture).await;
+                    }
                 }
             )+
+        }
+    };
+}
+
+/// The same for adapters that reach a server.
+macro_rules! contract_of_remote {
+    ($adapter:ty) => {
+        contract!($adapter);
+        contract! { $adapter; outage:
+            a_server_that_hangs_ends_calls_in_time_and_is_got_over,
+            a_server_that_goes_away_is_unavailable_and_is_got_over,
+            an_append_that_is_cut_off_is_judged_for_good,
+            an_append_that_gets_stuck_is_judged_for_good,
         }
     };
 }
@@ -130,4 +147,41 @@ mod on_sqlite_file {
 
 mod on_sqlite_memory {
     contract!(crate::fixture::SqliteMemory);
+}
+
+mod on_postgres {
+    contract_of_remote!(crate::fixture::Postgres);
+}
+
+/// Makes a test of each case for one adapter of the roster.
+macro_rules! roster_contract {
+    ($adapter:ty: $($case:ident,)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let nodes = <$adapter as $crate::roster::nodes::Nodes>::start().await;
+                $crate::roster::$case(&nodes).await;
+            }
+        )+
+    };
+    ($adapter:ty) => {
+        roster_contract! { $adapter:
+            sockets_are_listed_in_order_and_paged,
+            one_socket_is_found_wherever_it_is,
+            occupied_channels_are_listed_by_prefix_and_paged,
+            occupancy_counts_connections,
+            exactly_one_recount_finds_each_turn,
+            a_recount_announces_only_where_it_is_asked_to,
+            the_last_announcement_carries_the_last_count,
+            a_users_first_and_last_connection_announce_themselves,
+            of_two_concurrent_first_ones_one_announces,
+            who_is_online_is_told_with_its_version,
+            users_of_a_presence_channel_count_once,
+            rosters_of_two_apps_are_apart,
+        }
+    };
+}
+
+mod local_roster {
+    roster_contract!(crate::roster::nodes::Alone);
 }

@@ -46,6 +46,8 @@ pub struct Setup {
     pub rules: Rules,
     pub timing: Timing,
     pub settings: AppSettings,
+    /// Whether silent connections are looked after.
+    pub keeps: bool,
     /// Bytes that the connection to a client holds in each direction.
     pub buffer: usize,
 }
@@ -74,7 +76,7 @@ impl Setup {
             retention_events: None,
         };
         let timing = Timing { activity: Duration::from_secs(120), idle: Duration::ZERO };
-        Self { ports, hub, bus, clock, rules, timing, settings: AppSettings::default(), buffer: 64 * 1024 }
+        Self { ports, hub, bus, clock, rules, timing, settings: AppSettings::default(), keeps: true, buffer: 64 * 1024 }
     }
 }
 
@@ -91,7 +93,7 @@ pub struct House<'a> {
 
 impl<'a> House<'a> {
     pub async fn open(site: &'a Site, setup: Setup) -> Self {
-        let Setup { ports, hub, bus, clock, rules, timing, settings, buffer } = setup;
+        let Setup { ports, hub, bus, clock, rules, timing, settings, keeps, buffer } = setup;
         let service = Arc::new(Service::new(ports, rules, hub).unwrap());
         let sink: Weak<dyn BusSink> = Arc::downgrade(&service) as Weak<dyn BusSink>;
         bus.attach(sink);
@@ -101,7 +103,9 @@ impl<'a> House<'a> {
         let (stop_writer, stop_follower, stop_keeper) = (stop(), stop(), stop());
         site.spawn(async move { writer.write(stop_writer).await });
         site.spawn(async move { follower.follow_apps(stop_follower).await });
-        site.spawn(async move { keeper.keep_alive(stop_keeper).await });
+        if keeps {
+            site.spawn(async move { keeper.keep_alive(stop_keeper).await });
+        }
         let app = service.create_app(NewApp { name: "Test".to_owned(), settings, ..NewApp::default() }).await.unwrap();
         Self { site, service, gateway, clock, app, buffer }
     }
@@ -118,6 +122,13 @@ impl<'a> House<'a> {
             clients.push(self.client().await);
         }
         clients.try_into().unwrap_or_else(|_| unreachable!())
+    }
+
+    /// A client that is on a channel.
+    pub async fn subscribed(&self, channel: &str) -> Client {
+        let mut client = self.client().await;
+        client.subscribe(channel).await;
+        client
     }
 
     /// A client of another app.
@@ -144,7 +155,15 @@ impl<'a> House<'a> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (gateway, destination, origin) = (Arc::clone(&self.gateway), Destination::Pushi(key.to_owned()), origin.map(str::to_owned));
+        self.serve_at(Destination::Pushi(key.to_owned()), origin, secure, stream)
+    }
+
+    /// The same in any dialect.
+    pub fn serve_at<S>(&self, destination: Destination, origin: Option<&str>, secure: bool, stream: S) -> oneshot::Receiver<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (gateway, origin) = (Arc::clone(&self.gateway), origin.map(str::to_owned));
         let (said, ended) = oneshot::channel();
         self.site.spawn(async move {
             gateway.serve(destination, origin, secure, stream).await;
