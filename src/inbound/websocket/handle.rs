@@ -218,6 +218,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 self.later(turn);
             }
             match result {
+                // It was only asked again after the nodes had lost each other for a while.
+                Ok(Some(state)) if state.alias == before => {}
                 Ok(Some(state)) => {
                     for gone in before.iter().filter(|gone| !self.connection.is_on(gone)) {
                         self.link.leave(gone);
