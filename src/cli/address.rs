@@ -29,11 +29,11 @@ fn reachable(host: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{TlsFiles, variables};
+    use crate::config::{Raw, TlsFiles, resolve};
 
     fn listener(host: &str, tls: bool) -> Listener {
         let tls = tls.then(|| TlsFiles { key: "k".into(), cer: "c".into() });
-        Listener { host: host.into(), port: 0, tls, variables: [variables::APP_HOST, variables::APP_PORT] }
+        Listener { host: host.into(), tls, ..resolve(&Raw::default()).unwrap().settings.listen.api }
     }
 
     #[test]

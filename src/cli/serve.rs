@@ -73,9 +73,9 @@ async fn listen(settings: &Settings) -> Result<(Vec<Listening>, Addresses), Fail
 
 async fn take(listener: &Listener, role: ListenerRole) -> Result<Listening, Failure> {
     let tls = tls_source(listener)?;
-    let [host, port] = listener.variables;
+    let (host, port) = (listener.said_by.host.name, listener.said_by.port.name);
     let bound = bind(&listener.host, listener.port).await;
-    let bound = bound.map_err(|error| Failure::Start(format!("{}, {}: {error}", host.name, port.name)))?;
+    let bound = bound.map_err(|error| Failure::Start(format!("{host}, {port}: {error}")))?;
     Ok(Listening { bound, role, tls })
 }
 
@@ -83,7 +83,8 @@ async fn take(listener: &Listener, role: ListenerRole) -> Result<Listening, Fail
 pub fn tls_source(listener: &Listener) -> Result<Option<TlsSource>, Failure> {
     let Some(files) = &listener.tls else { return Ok(None) };
     let files = TlsFiles { key: files.key.clone(), cer: files.cer.clone() };
-    TlsSource::load(files).map(Some).map_err(Failure::start)
+    let (key, cer) = (listener.said_by.key.name, listener.said_by.cer.name);
+    TlsSource::load(files).map(Some).map_err(|error| Failure::Start(format!("{key}, {cer}: {error}")))
 }
 
 /// Where the log's filter comes from.

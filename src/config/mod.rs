@@ -21,7 +21,8 @@ pub use dotenv::DotEnv;
 pub use raw::Raw;
 pub use resolve::{Resolved, resolve};
 pub use settings::{
-    AccessSettings, AppOfStart, ListenSettings, Listener, LogSettings, Settings, StoreSettings, TimeSettings, TlsFiles, WebhookSettings,
+    AccessSettings, AppOfStart, ListenSettings, Listener, ListenerVariables, LogSettings, Settings, StoreSettings, TimeSettings, TlsFiles,
+    WebhookSettings,
 };
 pub use unknown::warnings;
 pub use url::{BusUrl, StoreUrl};

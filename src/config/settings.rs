@@ -50,8 +50,23 @@ pub struct Listener {
     pub port: u16,
     /// `None`: plain.
     pub tls: Option<TlsFiles>,
-    /// The variables that said so, for complaints: host and port.
-    pub variables: [Variable; 2],
+    /// The variables that said so, for complaints.
+    pub said_by: ListenerVariables,
+}
+
+/// The variables of one listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerVariables {
+    /// Names its host.
+    pub host: Variable,
+    /// Names its port.
+    pub port: Variable,
+    /// Switches TLS on.
+    pub ssl: Variable,
+    /// Names the private key.
+    pub key: Variable,
+    /// Names the certificate chain.
+    pub cer: Variable,
 }
 
 /// A certificate and its key, PEM.

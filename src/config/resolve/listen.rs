@@ -6,24 +6,16 @@ use ipnet::IpNet;
 
 use super::super::complaint::Complaint;
 use super::super::raw::Raw;
-use super::super::settings::{ListenSettings, Listener, TlsFiles};
+use super::super::settings::{ListenSettings, Listener, ListenerVariables, TlsFiles};
 use super::super::value::{list, read, switch};
 use super::super::variables::{
     APP_HOST, APP_PORT, APP_SSL, APP_SSL_CER, APP_SSL_KEY, PUSHI_TRUSTED_PROXIES, SERVER_HOST, SERVER_PORT, SERVER_SSL, SERVER_SSL_CER,
     SERVER_SSL_KEY, Variable,
 };
 
-/// The variables of one listener.
-struct Side {
-    host: Variable,
-    port: Variable,
-    ssl: Variable,
-    key: Variable,
-    cer: Variable,
-}
-
-const API: Side = Side { host: APP_HOST, port: APP_PORT, ssl: APP_SSL, key: APP_SSL_KEY, cer: APP_SSL_CER };
-const SERVER: Side = Side { host: SERVER_HOST, port: SERVER_PORT, ssl: SERVER_SSL, key: SERVER_SSL_KEY, cer: SERVER_SSL_CER };
+const API: ListenerVariables = ListenerVariables { host: APP_HOST, port: APP_PORT, ssl: APP_SSL, key: APP_SSL_KEY, cer: APP_SSL_CER };
+const SERVER: ListenerVariables =
+    ListenerVariables { host: SERVER_HOST, port: SERVER_PORT, ssl: SERVER_SSL, key: SERVER_SSL_KEY, cer: SERVER_SSL_CER };
 
 pub fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSettings, Complaint> {
     let (mut api, server) = (listener(raw, &API, notices)?, listener(raw, &SERVER, notices)?);
@@ -35,9 +27,10 @@ pub fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSettings, C
         return Ok(ListenSettings { api, server: Some(server), trusted_proxies });
     }
     // One listener is set up by either group of variables, as long as they do not contradict each other.
-    let silent = |side: &Side| raw.none_of(&[side.ssl, side.key, side.cer]);
+    let silent = |side: &ListenerVariables| raw.none_of(&[side.ssl, side.key, side.cer]);
     if silent(&API) {
         api.tls = server.tls;
+        api.said_by = ListenerVariables { host: API.host, port: API.port, ..SERVER };
     } else if !silent(&SERVER) && api.tls != server.tls {
         return Err(Complaint::new(format!(
             "SERVER_SSL, SERVER_SSL_KEY and SERVER_SSL_CER differ from APP_SSL, APP_SSL_KEY and APP_SSL_CER, but APP_PORT and SERVER_PORT \
@@ -48,16 +41,16 @@ pub fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSettings, C
     Ok(ListenSettings { api, server: None, trusted_proxies })
 }
 
-fn listener(raw: &Raw, side: &Side, notices: &mut Vec<String>) -> Result<Listener, Complaint> {
+fn listener(raw: &Raw, side: &ListenerVariables, notices: &mut Vec<String>) -> Result<Listener, Complaint> {
     Ok(Listener {
         host: read(raw, &side.host, "an IP address or a host name", host)?,
         port: read(raw, &side.port, "a port from 0 to 65535", |text| text.parse().ok())?,
         tls: tls(raw, side, notices)?,
-        variables: [side.host, side.port],
+        said_by: *side,
     })
 }
 
-fn tls(raw: &Raw, side: &Side, notices: &mut Vec<String>) -> Result<Option<TlsFiles>, Complaint> {
+fn tls(raw: &Raw, side: &ListenerVariables, notices: &mut Vec<String>) -> Result<Option<TlsFiles>, Complaint> {
     let files = [side.key, side.cer];
     if !switch(raw, &side.ssl)? {
         let unused = files.iter().filter(|variable| raw.get(variable).is_some());
@@ -130,7 +123,8 @@ mod tests {
         let files = Some(TlsFiles { key: "k".into(), cer: "c".into() });
         let server = [(SERVER_SSL, "1"), (SERVER_SSL_KEY, "k"), (SERVER_SSL_CER, "c")];
         assert_eq!(of(&[SAME, (APP_SSL, "1"), KEY, CER]).unwrap().api.tls, files);
-        assert_eq!(of(&[&[SAME][..], &server].concat()).unwrap().api.tls, files);
+        let one = of(&[&[SAME][..], &server].concat()).unwrap().api;
+        assert_eq!((one.tls, one.said_by.key, one.said_by.port), (files.clone(), SERVER_SSL_KEY, APP_PORT));
         assert_eq!(of(&[&[SAME, (APP_SSL, "1"), KEY, CER][..], &server].concat()).unwrap().api.tls, files);
         let text = of(&[&[SAME, (APP_SSL, "0")][..], &server].concat()).unwrap_err();
         assert!(

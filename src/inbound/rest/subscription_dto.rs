@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::answer::{Answer, Done};
 use super::problem::Problem;
-use super::schema::{PRINTABLE, example, inline, name, plain, shape};
+use super::schema::{PRINTABLE, example, inline, name, plain, shape, whole};
 use crate::core::model::{self, UserId};
 
 /// A user's lasting interest in a channel.
@@ -78,7 +78,7 @@ shape! {
     /// What subscribes a user to a channel, or ends that.
     WishShape as "SubscriptionWish" = |_| {
         let text = MetaSchema { min_length: Some(1), max_length: Some(UserId::MAX_CHARS), pattern: Some(PRINTABLE.into()), ..plain("string", "A user id.") };
-        let number = MetaSchema { format: Some("int64"), ..plain("integer", "A user id that is a number stands for its decimal text.") };
+        let number = whole("A user id that is a number stands for its decimal text.", i64::MIN as f64);
         let user = MetaSchema { one_of: vec![inline(text), inline(number)], ..plain("", "The user, as your back end names them.") };
         let schema = MetaSchema {
             required: vec!["user_id", "event"],

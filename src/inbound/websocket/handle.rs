@@ -5,7 +5,7 @@ use std::pin::pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::complaints::{self, Coded};
-use super::dialect::{Command, pushi};
+use super::dialect::{Asked, Command, pushi};
 use super::link::{Hold, Link, Turn};
 use super::session::{End, Session};
 use crate::core::hub::{CloseReason, Connection, Outcome, Receipt};
@@ -13,30 +13,18 @@ use crate::core::limit::TokenBucket;
 use crate::core::model::{ChannelKind, ChannelName};
 use crate::core::service::{ClientPublish, Subscribe, Subscribed};
 
-/// A frame that is being answered: what an error about it repeats.
-struct Asked {
-    event: String,
-    reference: Option<String>,
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Handles one text frame.
     pub async fn text(&mut self, text: &str) -> Option<End> {
-        let reference = |command: &Command| match command {
-            Command::Publish(publish) => publish.reference.clone(),
-            _ => None,
-        };
         match pushi::decode(text, &self.gateway.service.rules().limits) {
-            Ok((Command::Publish(publish), event)) => {
+            Ok((Command::Publish(publish), asked)) => {
                 let channel = publish.channel.clone();
-                let asked = Asked { event, reference: publish.reference.clone() };
                 if let Err(coded) = self.publish(*publish).await {
                     self.refused(asked, &channel, coded);
                 }
                 None
             }
-            Ok((command, event)) => {
-                let asked = Asked { event, reference: reference(&command) };
+            Ok((command, asked)) => {
                 // Boxed, so that an idle connection's task has no room for it.
                 Box::pin(self.command(command, asked)).await
             }

@@ -126,7 +126,7 @@ def test_a_half_open_connection_is_noticed_by_its_silence(launch: Callable[..., 
 
 
 def test_a_slow_reader_is_let_go_and_the_others_miss_nothing(launch: Callable[..., Server]) -> None:
-    server = launch(PUSHI_MAX_PENDING_BYTES=100_000)
+    server = launch(PUSHI_MAX_PENDING_BYTES=600_000)
     app = server.create_app()
     reader = app.connect_to("global")
     with RawSocket(server.server_port, receive_buffer=4096) as slow:
@@ -193,7 +193,8 @@ def test_deeply_nested_json(bystander: App, text: str) -> None:
     socket.send_text(text)
     assert socket.expect("pusher:error")
     answer = bystander.rest.post("/events", content=text, headers={"Content-Type": "application/json"})
-    assert 400 <= answer.status_code < 500
+    # Depth inside `data` harms nobody who only passes it on.
+    assert answer.status_code == 200 if '"data"' in text else 400 <= answer.status_code < 500
     socket.quiet()
 
 

@@ -17,12 +17,6 @@ def test_a_ping_of_the_protocol_is_answered(app: App) -> None:
     assert socket.expect("pusher:pong")["data"] == "{}"
 
 
-def test_a_pong_of_the_client_is_taken_without_an_answer(app: App) -> None:
-    socket = app.connect()
-    socket.send("pusher:pong", {})
-    socket.quiet()
-
-
 def test_a_websocket_ping_is_answered(app: App) -> None:
     assert app.connect().raw.ping(b"alive?").wait(5)
 

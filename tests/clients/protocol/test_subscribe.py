@@ -17,12 +17,6 @@ def test_a_public_channel_needs_nothing(app: App) -> None:
     assert json.loads(frame["data"]) == {"name": "global", **PLAIN}
 
 
-def test_the_data_of_a_frame_may_be_a_string_of_json(app: App) -> None:
-    socket = app.connect()
-    socket.send("pusher:subscribe", '{"channel":"global"}')
-    socket.expect("pusher_internal:subscription_succeeded", "global")
-
-
 def test_a_private_channel_needs_a_signature(app: App) -> None:
     socket = app.connect()
     assert socket.subscribe("private-orders") == {"name": "private-orders", **PLAIN}

@@ -27,6 +27,15 @@ pub enum Command {
     Publish(Box<ClientPublish>),
 }
 
+/// What an error about a frame repeats of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The frame's event.
+    pub event: String,
+    /// The frame's `ref`.
+    pub reference: Option<String>,
+}
+
 /// What was wrong with a frame, as the client is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {

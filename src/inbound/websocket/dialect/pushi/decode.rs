@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::super::{Command, Complaint};
+use super::super::{Asked, Command, Complaint};
 use super::members::{Members, compact, number, string};
 use crate::core::model::{ChannelName, Limits, Payload, UserId, check_event_name};
 use crate::core::service::{ChannelData, ClientPublish, Since, Subscribe};
@@ -20,9 +20,8 @@ const LATEST: u64 = 10;
 /// What is known of a frame, for the complaint about it.
 #[derive(Default)]
 struct Subject {
-    event: String,
+    asked: Asked,
     channel: String,
-    reference: Option<String>,
 }
 
 impl Subject {
@@ -31,34 +30,36 @@ impl Subject {
             code,
             message: message.into(),
             channel: self.channel.clone(),
-            event: self.event.clone(),
-            reference: self.reference.clone(),
+            event: self.asked.event.clone(),
+            reference: self.asked.reference.clone(),
         })
     }
 }
 
-/// Reads a frame. `limits` bounds the names. Answers the command with the frame's event name.
-pub fn decode(text: &str, limits: &Limits) -> Result<(Command, String), Complaint> {
+/// Reads a frame. `limits` bounds the names. Answers the command with what an error about it repeats.
+pub fn decode(text: &str, limits: &Limits) -> Result<(Command, Asked), Complaint> {
     let mut subject = Subject::default();
     let members = read(text, &subject)?;
+    let event = members.event.and_then(string);
+    // Shown as far as a good name could go, so that a huge one is not sent back.
+    subject.asked.event = event.iter().flat_map(|name| name.chars()).take(bound(limits.event_name).clamp(1, 2000)).collect();
     if let Some(reference) = members.reference {
         match string(reference).filter(|text| text.chars().count() <= MOST_REFERENCE) {
-            Some(reference) => subject.reference = Some(reference),
+            Some(reference) => subject.asked.reference = Some(reference),
             None => return subject.complain(4314, "ref must be a string of at most 64 characters"),
         }
     }
-    let Some(event) = members.event.and_then(string) else {
+    let Some(event) = event else {
         return subject.complain(4312, "the frame has no event: name one, as a string, in its member \"event\"");
     };
-    subject.event.clone_from(&event);
     let command = match event.as_str() {
         "pusher:subscribe" => subscribe(&members, &mut subject, limits)?,
         "pusher:unsubscribe" => Command::Unsubscribe(protocol_channel(&members, &mut subject, limits)?.0),
         "pusher:latest" => latest(&members, &mut subject, limits)?,
         "pusher:ping" => Command::Ping,
-        _ => publish(&members, &mut subject, limits)?,
+        _ => publish(&event, &members, &mut subject, limits)?,
     };
-    Ok((command, event))
+    Ok((command, subject.asked))
 }
 
 fn read<'a>(text: &'a str, subject: &Subject) -> Result<Members<'a>, Complaint> {
@@ -100,7 +101,6 @@ fn channel(value: Option<&RawValue>, subject: &mut Subject, limits: &Limits) -> 
             Ok(channel)
         }
         Err(error) => {
-            // Shown as far as a good name could go, so that a huge one is not sent back.
             subject.channel = name.chars().take(bound(limits.channel_name).clamp(1, 2000)).collect();
             subject.complain(4315, error.to_string())
         }
@@ -176,16 +176,14 @@ fn latest(members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Resu
     Ok(Command::Latest { channel, skip, count })
 }
 
-fn publish(members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Result<Command, Complaint> {
-    let name = subject.event.clone();
+fn publish(name: &str, members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Result<Command, Complaint> {
     if name.starts_with("pusher:") || name.starts_with("pusher_internal:") {
         return subject.complain(
             4313,
             "not an event of the protocol that a client may send: names beginning with pusher: or pusher_internal: are reserved",
         );
     }
-    if let Err(error) = check_event_name(&name, bound(limits.event_name)) {
-        subject.event = name.chars().take(bound(limits.event_name).clamp(1, 2000)).collect();
+    if let Err(error) = check_event_name(name, bound(limits.event_name)) {
         return subject.complain(4315, error.to_string());
     }
     let channel = channel(members.channel, subject, limits)?;
@@ -207,7 +205,7 @@ fn publish(members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Res
     let echo = flag(members.echo, "echo", false)?;
     let persist = flag(members.persist, "persist", true)?;
     let payload = Payload { event: name.into(), data: data.into(), extra: Arc::from("") };
-    let reference = subject.reference.clone();
+    let reference = subject.asked.reference.clone();
     Ok(Command::Publish(Box::new(ClientPublish { channel, payload, persist, echo, reference, behind: false })))
 }
 

@@ -1,0 +1,197 @@
+//! A client as an application would have one.
+
+use std::sync::Arc;
+
+use futures_util::{SinkExt, StreamExt};
+use pushi::core::auth::channel_auth;
+use pushi::core::model::App;
+use serde_json::{Value, json};
+use tokio::io::DuplexStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use crate::frame::Frame;
+use crate::site::PATIENCE;
+
+/// A client as an application would have one.
+pub struct Client {
+    /// Its socket id; empty until it was greeted.
+    pub id: String,
+    pub app: Arc<App>,
+    socket: WebSocketStream<DuplexStream>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Client {
+    pub async fn over(stream: DuplexStream, app: &Arc<App>, ended: oneshot::Receiver<()>) -> Self {
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        Self { id: String::new(), app: Arc::clone(app), socket, ended }
+    }
+
+    /// Reads the greeting.
+    pub async fn greeted(&mut self) {
+        let greeting = self.expect("pusher:connection_established").await;
+        self.id = greeting.inner()["socket_id"].as_str().unwrap().to_owned();
+    }
+
+    pub async fn raw(&mut self, message: impl Into<Message>) {
+        timeout(PATIENCE, self.socket.send(message.into())).await.expect("the server does not read").unwrap();
+    }
+
+    /// Puts a message in the way without caring whether it gets there.
+    pub async fn try_raw(&mut self, message: impl Into<Message>) -> bool {
+        self.socket.send(message.into()).await.is_ok()
+    }
+
+    pub async fn send(&mut self, frame: Value) {
+        self.raw(frame.to_string()).await;
+    }
+
+    /// The next message, whatever it is.
+    pub async fn message(&mut self) -> Option<Message> {
+        timeout(PATIENCE, self.socket.next()).await.expect("nothing comes").map(Result::unwrap)
+    }
+
+    /// The next frame; WebSocket pings aside.
+    pub async fn next(&mut self) -> Frame {
+        loop {
+            match self.message().await {
+                Some(Message::Text(text)) => return Frame::read(&text),
+                Some(Message::Ping(_) | Message::Pong(_)) => {}
+                other => panic!("no frame but {other:?}"),
+            }
+        }
+    }
+
+    /// The next frame, which must be of this event.
+    pub async fn expect(&mut self, event: &str) -> Frame {
+        let frame = self.next().await;
+        assert_eq!(frame.event(), event, "{frame:?}");
+        frame
+    }
+
+    /// The next frame, which must be an error with this code.
+    pub async fn refused(&mut self, code: u16) -> Frame {
+        let frame = self.expect("pusher:error").await;
+        assert_eq!(frame.code(), u64::from(code), "{frame:?}");
+        frame
+    }
+
+    /// The code of the close frame, which must be next.
+    pub async fn closed(&mut self) -> u16 {
+        loop {
+            match self.message().await {
+                Some(Message::Close(Some(frame))) => return frame.code.into(),
+                Some(Message::Ping(_) | Message::Pong(_)) => {}
+                other => panic!("no close frame but {other:?}"),
+            }
+        }
+    }
+
+    /// The error frame and the close frame, which must both be next and have this code.
+    pub async fn turned_away(&mut self, code: u16) -> Frame {
+        let frame = self.refused(code).await;
+        assert_eq!(self.closed().await, code);
+        frame
+    }
+
+    /// Nothing else has been sent to this client: a ping is answered next.
+    pub async fn quiet(&mut self) {
+        self.send(json!({"event": "pusher:ping", "data": {}})).await;
+        self.expect("pusher:pong").await;
+    }
+
+    /// The signature for a channel.
+    pub fn auth(&self, channel: &str) -> String {
+        channel_auth(&self.app.key, &self.app.secret, &self.id, channel, None)
+    }
+
+    /// The signature for a channel with channel data.
+    pub fn auth_over(&self, channel: &str, data: &str) -> String {
+        channel_auth(&self.app.key, &self.app.secret, &self.id, channel, Some(data))
+    }
+
+    /// Sends a subscription with members as they are.
+    pub async fn ask(&mut self, data: Value) {
+        self.send(json!({"event": "pusher:subscribe", "data": data})).await;
+    }
+
+    /// Asks for a channel, signed where it must be, with further members.
+    pub async fn ask_for(&mut self, channel: &str, further: Value) {
+        let mut data = json!({"channel": channel});
+        if ["private-", "presence-", "personal-"].iter().any(|prefix| channel.starts_with(prefix)) {
+            data["auth"] = self.auth(channel).into();
+        }
+        let Value::Object(further) = further else { panic!("not an object: {further}") };
+        data.as_object_mut().unwrap().extend(further);
+        self.ask(data).await;
+    }
+
+    /// Goes on a channel; answers what it is told of it.
+    pub async fn subscribe(&mut self, channel: &str) -> Value {
+        self.subscribe_with(channel, json!({})).await
+    }
+
+    pub async fn subscribe_with(&mut self, channel: &str, further: Value) -> Value {
+        self.ask_for(channel, further).await;
+        self.told("pusher_internal:subscription_succeeded", channel).await
+    }
+
+    /// Goes on a presence channel.
+    pub async fn join(&mut self, channel: &str, channel_data: Value) -> Value {
+        self.subscribe_with(channel, json!({"channel_data": channel_data})).await
+    }
+
+    /// What the next frame says of a channel.
+    pub async fn told(&mut self, event: &str, channel: &str) -> Value {
+        let frame = self.expect(event).await;
+        assert_eq!(frame.channel(), channel, "{frame:?}");
+        let state = frame.inner();
+        assert_eq!(state["name"], channel, "{frame:?}");
+        state
+    }
+
+    pub async fn unsubscribe(&mut self, channel: &str) -> Value {
+        self.send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}})).await;
+        self.told("pusher_internal:unsubscription_succeeded", channel).await
+    }
+
+    pub async fn latest(&mut self, data: Value) -> Value {
+        self.send(json!({"event": "pusher:latest", "data": data})).await;
+        let channel = data["channel"].as_str().unwrap().to_owned();
+        self.told("pusher_internal:latest", &channel).await
+    }
+
+    /// Publishes, with further members of the frame.
+    pub async fn publish(&mut self, channel: &str, event: &str, data: Value, further: Value) {
+        let mut frame = json!({"event": event, "channel": channel, "data": data});
+        let Value::Object(further) = further else { panic!("not an object: {further}") };
+        frame.as_object_mut().unwrap().extend(further);
+        self.send(frame).await;
+    }
+
+    /// Publishes and waits until it is stored; answers the acknowledgement's data.
+    pub async fn store(&mut self, channel: &str, event: &str, data: Value) -> Value {
+        self.publish(channel, event, data, json!({"ref": "stored"})).await;
+        let frame = self.expect("pusher_internal:published").await;
+        assert_eq!(frame.channel(), channel);
+        frame.inner()
+    }
+
+    /// Closes the connection as a client should; returns when the server is done with it.
+    pub async fn leave(mut self) {
+        self.socket.close(None).await.unwrap();
+        while let Some(Ok(_)) = timeout(PATIENCE, self.socket.next()).await.expect("the server does not close") {}
+        self.ended().await;
+    }
+
+    /// Hangs up, and waits until the server is done with it.
+    pub async fn ended(self) {
+        let Self { socket, ended, .. } = self;
+        drop(socket);
+        timeout(PATIENCE, ended).await.expect("the server does not end").unwrap();
+    }
+}

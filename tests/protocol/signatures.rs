@@ -1,0 +1,208 @@
+//! Public channels need nothing, the others a signature.
+
+use pushi::core::auth::channel_auth;
+use pushi::core::model::{App, Secret};
+use pushi::core::service::AppError;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::frame::{Frame, users};
+use crate::site::Site;
+
+/// What a client is told that asks for a channel with an `auth` that does not do. Nothing of what would do is in it.
+async fn refused(client: &mut Client, channel: &str, auth: Option<Value>) -> Frame {
+    let mut data = json!({"channel": channel, "channel_data": {"user_id": "u1"}});
+    if let Some(auth) = auth {
+        data["auth"] = auth;
+    }
+    client.ask(data).await;
+    let frame = client.refused(4009).await;
+    assert_eq!(frame.channel(), channel);
+    assert_eq!(frame.value["data"]["event"], "pusher:subscribe");
+    for secret in client.app.secrets() {
+        let good = channel_auth("", secret, &client.id, channel, None);
+        let covering = channel_auth("", secret, &client.id, channel, Some(r#"{"user_id":"u1"}"#));
+        for hidden in [secret.expose(), &good[1..], &covering[1..]] {
+            assert!(!frame.text.contains(hidden), "shows what it must not: {frame:?}");
+        }
+    }
+    frame
+}
+
+const SIGNED: [&str; 4] = ["private-a", "presence-a", "personal-u1", "peer-a:u1&u2"];
+
+pub async fn a_public_channel_needs_nothing(site: &Site) {
+    let house = site.house().await;
+    let mut client = house.client().await;
+    client.ask(json!({"channel": "news"})).await;
+    let frame = client.expect("pusher_internal:subscription_succeeded").await;
+    let data = r#"{\"name\":\"news\",\"members\":{},\"alias\":[],\"events\":[]}"#;
+    assert_eq!(frame.text, format!(r#"{{"event":"pusher_internal:subscription_succeeded","channel":"news","data":"{data}"}}"#));
+    house.call("news", "hello").await;
+    assert_eq!(client.expect("call").await.data(), "hello");
+}
+
+pub async fn a_public_channel_takes_any_auth(site: &Site) {
+    let house = site.house().await;
+    let mut client = house.client().await;
+    for auth in [json!(""), json!("nonsense"), Value::Null] {
+        client.ask(json!({"channel": "news", "auth": auth})).await;
+        client.told("pusher_internal:subscription_succeeded", "news").await;
+    }
+}
+
+pub async fn a_good_signature_is_taken(site: &Site) {
+    let house = site.house().await;
+    let mut client = house.client().await;
+    for channel in SIGNED {
+        let auth = client.auth(channel);
+        client.ask(json!({"channel": channel, "auth": auth, "channel_data": {"user_id": "u1"}})).await;
+        client.told("pusher_internal:subscription_succeeded", channel).await;
+        house.call(channel, "hello").await;
+        assert_eq!(client.expect("call").await.channel(), channel);
+    }
+}
+
+pub async fn a_missing_signature_is_refused(site: &Site) {
+    let house = site.house().await;
+    let mut client = house.client().await;
+    for channel in SIGNED {
+        for auth in [None, Some(Value::Null), Some(json!(""))] {
+            refused(&mut client, channel, auth).await;
+        }
+    }
+    client.quiet().await;
+}
+
+pub async fn a_wrong_signature_is_refused(site: &Site) {
+    let house = site.house().await;
+    let [mut client, other] = house.clients().await;
+    for channel in SIGNED {
+        let good = client.auth(channel);
+        let (key, hex) = good.split_once(':').unwrap();
+        let stranger = channel_auth(key, &Secret::new("another"), &client.id, channel, None);
+        for auth in [
+            json!(stranger),
+            json!(other.auth(channel)),
+            json!(client.auth("private-b")),
+            json!(format!("another:{hex}")),
+            json!(format!(":{hex}")),
+            json!(hex),
+            json!(format!("{key}:")),
+            json!(format!("{key}:{}", &hex[1..])),
+            json!(format!("{key}:{hex}0")),
+            json!(format!("{key}:{}", hex.to_uppercase())),
+            json!(format!(" {good}")),
+            json!(7),
+            json!([good]),
+            json!({"auth": good}),
+        ] {
+            refused(&mut client, channel, Some(auth)).await;
+        }
+    }
+    client.quiet().await;
+}
+
+pub async fn who_was_refused_is_not_on_the_channel(site: &Site) {
+    let house = site.house().await;
+    let mut client = house.client().await;
+    for channel in SIGNED {
+        refused(&mut client, channel, None).await;
+        house.call(channel, "hello").await;
+        client.send(json!({"event": "pusher:latest", "data": {"channel": channel}})).await;
+        client.refused(4317).await;
+        client.publish(channel, "message", json!("hello"), json!({})).await;
+        client.refused(4317).await;
+    }
+    client.quiet().await;
+}
+
+pub async fn a_refusal_keeps_what_the_socket_had(site: &Site) {
+    let house = site.house().await;
+    let mut client = house.client().await;
+    client.subscribe("private-a").await;
+    refused(&mut client, "private-a", Some(json!("nonsense"))).await;
+    house.call("private-a", "hello").await;
+    client.expect("call").await;
+}
+
+pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(site: &Site) {
+    let house = site.house().await;
+    let mut client = house.client().await;
+    let rotated = house.service.rotate_secret(&house.app.ident).await.unwrap();
+    assert!(!rotated.secret.matches(house.app.secret.expose()));
+    let auth = |client: &Client, secret: &Secret, channel: &str| json!(channel_auth(&house.app.key, secret, &client.id, channel, None));
+    let (old, new) = (&house.app.secret, &rotated.secret);
+    for (channel, secret) in [("private-a", old), ("private-b", new)] {
+        client.ask(json!({"channel": channel, "auth": auth(&client, secret, channel)})).await;
+        client.told("pusher_internal:subscription_succeeded", channel).await;
+    }
+    let drop_previous = |app: &mut App| {
+        app.previous_secret = None;
+        Ok::<(), AppError>(())
+    };
+    house.service.update_app(&house.app.ident, &drop_previous).await.unwrap();
+    client.ask(json!({"channel": "private-c", "auth": auth(&client, old, "private-c")})).await;
+    client.refused(4009).await;
+    client.ask(json!({"channel": "private-c", "auth": auth(&client, new, "private-c")})).await;
+    client.told("pusher_internal:subscription_succeeded", "private-c").await;
+    house.call("private-a", "hello").await;
+    assert_eq!(client.expect("call").await.channel(), "private-a", "what was subscribed to stays");
+}
+
+pub async fn channel_data_may_be_signed(site: &Site) {
+    let house = site.house().await;
+    let mut client = house.client().await;
+    let data = r#"{ "user_id": "u1",  "name":"Ann" }"#;
+    for channel in ["presence-a", "private-a", "personal-u1"] {
+        let auth = client.auth_over(channel, data);
+        client.ask(json!({"channel": channel, "auth": auth, "channel_data": data})).await;
+        client.told("pusher_internal:subscription_succeeded", channel).await;
+    }
+    let auth = client.auth_over("presence-b", data);
+    let other = r#"{ "user_id": "u2",  "name":"Ann" }"#;
+    client.ask(json!({"channel": "presence-b", "auth": auth, "channel_data": other})).await;
+    client.refused(4009).await;
+}
+
+pub async fn an_app_can_require_that_channel_data_is_signed(site: &Site) {
+    let house = site.house_with(|setup| setup.settings.signed_presence = true).await;
+    let mut client = house.client().await;
+    let data = r#"{"user_id":"u1"}"#;
+    for channel in ["presence-a", "personal-u1"] {
+        let auth = json!(client.auth(channel));
+        let frame = refused(&mut client, channel, Some(auth)).await;
+        assert!(frame.message().contains("channel_data"), "says what is wanted: {frame:?}");
+        let auth = client.auth(channel);
+        client.ask(json!({"channel": channel, "auth": auth, "channel_data": data})).await;
+        client.refused(4009).await;
+        let auth = client.auth_over(channel, data);
+        client.ask(json!({"channel": channel, "auth": auth, "channel_data": data})).await;
+        client.told("pusher_internal:subscription_succeeded", channel).await;
+    }
+    // Where there is no channel data there is nothing to cover.
+    client.subscribe("private-a").await;
+    client.subscribe("personal-u2").await;
+}
+
+pub async fn an_object_is_signed_as_it_stands_in_the_frame(site: &Site) {
+    let house = site.house_with(|setup| setup.settings.signed_presence = true).await;
+    let mut client = house.client().await;
+    let data = r#"{"user_id": "u1", "n": 1.0}"#;
+    let auth = client.auth_over("presence-a", data);
+    let frame = format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"presence-a","auth":"{auth}","channel_data":{data}}}}}"#);
+    client.raw(frame).await;
+    let state = client.told("pusher_internal:subscription_succeeded", "presence-a").await;
+    assert_eq!(users(&state), ["u1"]);
+}
+
+pub async fn the_setting_holds_at_once(site: &Site) {
+    let house = site.house().await;
+    let mut client = house.client().await;
+    client.join("presence-a", json!({"user_id": "u1"})).await;
+    house.set(|settings| settings.signed_presence = true).await;
+    let auth = json!(client.auth("presence-b"));
+    refused(&mut client, "presence-b", Some(auth)).await;
+    house.set(|settings| settings.signed_presence = false).await;
+    client.join("presence-b", json!({"user_id": "u1"})).await;
+}

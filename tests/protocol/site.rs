@@ -1,0 +1,80 @@
+//! One test's place: a store, and all that runs over it.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pushi::outbound::storage::{Stores, memory, sql::sqlite};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::house::{House, Setup};
+
+/// Longer than anything takes that a test waits for, also on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One test's place.
+pub struct Site {
+    pub stores: Stores,
+    pub stop: CancellationToken,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    _folder: Option<TempDir>,
+}
+
+impl Site {
+    fn new(stores: Stores, folder: Option<TempDir>) -> Self {
+        Self { stores, stop: CancellationToken::new(), tasks: Mutex::default(), _folder: folder }
+    }
+
+    /// Runs something until the test ends; a panic in it fails the test.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().push(tokio::spawn(task));
+    }
+
+    /// A server with one app, as configured by default.
+    pub async fn house(&self) -> House<'_> {
+        self.house_with(|_| {}).await
+    }
+
+    /// A server with one app.
+    pub async fn house_with(&self, set: impl FnOnce(&mut Setup)) -> House<'_> {
+        let mut setup = Setup::over(&self.stores);
+        set(&mut setup);
+        House::open(self, setup).await
+    }
+
+    /// Ends all that runs, and fails where some of it panicked.
+    pub async fn close(self) {
+        self.stop.cancel();
+        loop {
+            let Some(task) = self.tasks.lock().pop() else { return };
+            timeout(PATIENCE, task).await.expect("a task goes on after the end").expect("a task panicked");
+        }
+    }
+}
+
+/// A kind of store.
+pub trait Kind {
+    /// A new, empty one.
+    async fn site() -> Site;
+}
+
+pub struct Memory;
+
+impl Kind for Memory {
+    async fn site() -> Site {
+        Site::new(memory::open(), None)
+    }
+}
+
+pub struct SqliteFile;
+
+impl Kind for SqliteFile {
+    async fn site() -> Site {
+        let folder = TempDir::new().unwrap();
+        let path = Some(folder.path().join("pushi.db"));
+        let stores = sqlite::open(sqlite::SqliteOptions { path, timeout: PATIENCE, readers: 2 }).await.unwrap();
+        Site::new(stores, Some(folder))
+    }
+}
