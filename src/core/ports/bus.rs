@@ -58,6 +58,25 @@ pub enum BusMessage {
     },
 }
 
+impl BusMessage {
+    /// The channel that it is about; `None`: it is for every node.
+    pub fn channel(&self) -> Option<(&AppIdent, &ChannelName)> {
+        match self {
+            Self::Event { event, .. } => Some((&event.app, &event.channel)),
+            Self::MemberAdded { app, channel, .. } | Self::MemberRemoved { app, channel, .. } => Some((app, channel)),
+            Self::AppChanged(_) | Self::SessionEnded(_) | Self::SubscriptionsChanged { .. } => None,
+        }
+    }
+
+    /// The serial of a persisted event.
+    pub fn serial(&self) -> Option<u64> {
+        match self {
+            Self::Event { position, .. } => position.map(|position| position.serial),
+            _ => None,
+        }
+    }
+}
+
 /// Takes what arrives.
 pub trait BusSink: Send + Sync {
     /// Handles one message; quick, and never waits.

@@ -75,11 +75,7 @@ impl LocalBus {
 }
 
 fn lane_of(message: &BusMessage) -> usize {
-    let channel = match message {
-        BusMessage::Event { event, .. } => &event.channel,
-        BusMessage::MemberAdded { channel, .. } | BusMessage::MemberRemoved { channel, .. } => channel,
-        BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) | BusMessage::SubscriptionsChanged { .. } => return 0,
-    };
+    let Some((_, channel)) = message.channel() else { return 0 };
     let mut hasher = DefaultHasher::new();
     channel.hash(&mut hasher);
     usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0)
