@@ -78,10 +78,12 @@ class Session {
     else if (known) queueMicrotask(() => wire.channels.has(channel) && !channel.subscribed && this.#tell(wire, [channel]));
   }
 
-  #tell(wire, channels) {
+  #tell(wire, channels, data = wire.data) {
     for (const channel of channels) {
-      if (wire.personal) channel.pushi._aliases(channel, wire.data.alias);
-      channel._subscribed(wire.data);
+      // A handler of the one before may have let go of it.
+      if (!channel._direct || !wire.channels.has(channel)) continue;
+      if (wire.personal) channel.pushi._aliases(channel, data.alias);
+      channel._subscribed(data);
     }
   }
 
@@ -203,7 +205,7 @@ class Session {
     if (recovered !== undefined) this.#replay(wire, events, recovered, serial);
     const held = this.#held ?? [];
     this.#held = null;
-    for (const frame of held) this.#deliver(frame);
+    for (const frame of held) this.#live(frame);
     this.#subscribePeers(wire.name);
     this.post.flush();
   }
@@ -246,6 +248,11 @@ class Session {
     this.post.lost((entry) => entry.channel in since);
   }
 
+  #live(frame) {
+    this.#deliver(frame);
+    if (frame.event === "pusher:member_added") this.#subscribePeers(frame.channel);
+  }
+
   #deliver(frame, replayed) {
     const mute = replayed && this.post.claim(replayed);
     for (const pushi of [...this.pushis]) pushi._receive(frame, Boolean(replayed), mute);
@@ -262,6 +269,7 @@ class Session {
   // What the line says
 
   up() {
+    this.#code = 0;
     for (const pushi of [...this.pushis]) pushi._up(this.line.socketId);
     for (const wire of [...this.#wires.values()]) if (wire.status === "off") this.#subscribe(wire);
     this.post.flush();
@@ -315,10 +323,7 @@ class Session {
       case "pusher:pong":
         return;
       default:
-        if (this.#held) return this.#held.push(frame);
-        this.#deliver(frame);
-        if (event === "pusher:member_added") this.#subscribePeers(channel);
-        return;
+        return this.#held ? this.#held.push(frame) : this.#live(frame);
     }
     for (const pushi of [...this.pushis]) pushi._raw(frame);
   }
