@@ -115,6 +115,8 @@ if wants clients; then
 fi
 if wants browser; then
   need chromium
+  setup_python
+  export PUSHI_PYTHON=$VENV/bin/python
   run_node 'browser' "$TESTS"/browser/*.test.mjs
 fi
 

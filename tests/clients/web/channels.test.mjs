@@ -107,11 +107,13 @@ test("who fails to sign is told on the channel and on the client", options, asyn
 test("a back end that is away for a moment is asked again", options, async () => {
   await begin();
   const pushi = web.make({ authEndpoint: backend.url });
+  const errors = all(pushi, "error");
   backend.instead = 503;
   const channel = pushi.subscribe("private-a");
   await assert.rejects(channel.ready, { code: 503 });
   backend.instead = null;
   await next(channel, "subscribe");
+  assert.ok(errors.length >= 1);
 });
 
 test("users come and go", options, async () => {
@@ -145,17 +147,41 @@ test("peers talk without subscribing, and keep a history", options, async () => 
   const { mid, timestamp } = await ann.sendChannel("say", "between us", peer);
   assert.deepEqual(await heard, ["say", "between us", peer, mid, timestamp]);
   assert.equal((await bo.latest(peer)).events[0].mid, mid);
-  // With a subscription, what is missed is made up for.
-  const channel = await bo.subscribe(peer).ready;
-  const again = next(channel, "say");
+  // With a subscription, what is missed is made up for: two of the three stay, so that the channel does.
+  const three = "peer-room:ann&bo&cy";
+  const channel = await bo.subscribe(three).ready;
+  const missed = all(channel, "say");
   bo.socket.terminate();
-  await next(bo, "disconnect");
-  await ann.sendChannel("say", "while you were away", peer).catch(() => {});
+  await next(ann, "member_removed");
+  await ann.sendChannel("say", "while you were away", three);
   await channel.ready;
-  await ann.sendChannel("say", "and now", peer, false, false);
-  assert.match((await again)[1], /while you were away|and now/);
+  await ann.sendChannel("say", "and now", three);
+  await waitUntil(() => missed.length === 2, "both have come");
+  assert.deepEqual(missed.map(([, data]) => data), ["while you were away", "and now"]);
   await settled(cy);
-  assert.deepEqual(overheard, []);
+  assert.deepEqual(overheard.map(([, , channel]) => channel), [three, three]);
+});
+
+test("a peer channel waits for the other user, also after a restart", options, async () => {
+  await begin(members);
+  const peer = "peer-room:ann&bo";
+  const [ann, bo] = ["ann", "bo"].map(user);
+  const errors = [...[ann, bo].map((pushi) => all(pushi, "error"))];
+  await ann.subscribe("presence-room").ready;
+  const early = ann.subscribe(peer);
+  const waiting = early.send("say", "once you are there");
+  await settled(ann);
+  assert.equal(early.subscribed, false);
+  await bo.subscribe("presence-room").ready;
+  const heard = all(bo.subscribe(peer), "say");
+  await waiting;
+  await waitUntil(() => heard.length === 1, "it has come");
+  await server.end();
+  await server.spawn();
+  await Promise.all([early.ready, bo.channels[peer].ready]);
+  await early.send("say", "again");
+  await waitUntil(() => heard.length === 2, "it has come again");
+  assert.deepEqual(errors, [[], []]);
 });
 
 test("aliases appear and disappear with the personal channel", options, async () => {

@@ -57,6 +57,7 @@ class Line {
 
   /** A new socket in place of this one. */
   restart() {
+    if (!this.#open) return this.open();
     this.#attempts = 0;
     if (this.socket) this.#lost(4200);
     else this.#wake();

@@ -3,6 +3,17 @@
 // A publish is `{ pushi, channel, frame, resolve, reject }`, a question for the history `{ channel, skip, count, … }`; a
 // `silent` one is the client's own.
 
+function put(map, key, value) {
+  map.set(key, [...(map.get(key) ?? []), value]);
+}
+
+function take(map, key) {
+  const [first, ...rest] = map.get(key) ?? [];
+  if (rest.length > 0) map.set(key, rest);
+  else map.delete(key);
+  return first;
+}
+
 class Post {
   #waiting = [];
   #sent = new Map();
@@ -41,8 +52,7 @@ class Post {
   #send(entry) {
     const { channel, frame, skip, count } = entry;
     if (!frame) {
-      if (!this.#asked.has(channel)) this.#asked.set(channel, []);
-      this.#asked.get(channel).push(entry);
+      put(this.#asked, channel, entry);
       return this.#line.send({ event: "pusher:latest", data: { channel, skip, count } });
     }
     const acknowledged = frame.persist && channel !== undefined;
@@ -67,7 +77,7 @@ class Post {
 
   /** Answers are in the order of the questions. */
   answered(channel) {
-    return this.#asked.get(channel)?.shift();
+    return take(this.#asked, channel);
   }
 
   /** The entry that an error is about. */

@@ -76,7 +76,6 @@ class Pushi extends Observable {
   close(callback) {
     const error = new PushiError("closed: open() opens it again");
     for (const channel of Object.values(this.channels)) channel._over(error);
-    if (LATEST.get(this.appKey) === this) LATEST.delete(this.appKey);
     this._refused(error);
     return this.#then(this.#leave(), callback);
   }
@@ -88,6 +87,7 @@ class Pushi extends Observable {
   }
 
   #leave() {
+    if (LATEST.get(this.appKey) === this) LATEST.delete(this.appKey);
     const closed = this.#session?.leave(this, new PushiError("closed: open() opens it again"));
     this.#session = null;
     return closed ?? Promise.resolve();

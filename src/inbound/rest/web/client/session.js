@@ -9,6 +9,8 @@ const MOST_RETRY_WAIT = 30_000;
 const PASSING = [4320, 4301];
 // As many events as the server answers for a personal channel without `since`.
 const INBOX = 10;
+// Of a server's limit of 65,536 bytes a message, what the serials of a personal channel's aliases may take.
+const MOST_SINCE = 48_000;
 
 const SESSIONS = new Map();
 
@@ -108,7 +110,7 @@ class Session {
     wire.data = undefined;
     if (wire.channels.size === 0) this.#wires.delete(wire.name);
     if (!told) return queueMicrotask(left);
-    this.#leaving.set(wire.name, [...(this.#leaving.get(wire.name) ?? []), left]);
+    put(this.#leaving, wire.name, left);
     this.line.send({ event: "pusher:unsubscribe", data: { channel: wire.name } });
   }
 
@@ -123,7 +125,7 @@ class Session {
 
   async #subscribe(wire) {
     const { socketId } = this.line;
-    if (!socketId || (this.#wires.get(wire.base)?.status ?? "on") !== "on") return;
+    if (!socketId || !this.#isPossible(wire)) return;
     const wanted = () => this.line.socketId === socketId && this.#wires.get(wire.name) === wire && wire.direct.length > 0;
     if (!wanted()) return;
     const fresh = wire.status !== "on";
@@ -147,11 +149,27 @@ class Session {
     this.line.send({ event: "pusher:subscribe", data: { channel: wire.name, ...grant, since: wire.since } });
   }
 
+  /** A peer channel is there while two of its users are; their presence channel says so. */
+  #isPossible({ base, name }) {
+    const presence = this.#wires.get(base);
+    if (!presence) return true;
+    const users = name.slice(name.lastIndexOf(":") + 1).split("&");
+    return presence.status === "on" && users.filter((user) => Object.hasOwn(presence.data.members, user)).length > 1;
+  }
+
   #since(wire) {
     if (wire.last === undefined || !wire.personal) return wire.last ?? "now";
     const each = { [wire.name]: wire.last };
+    let room = MOST_SINCE;
     for (const { name, channels, last } of this.#wires.values()) {
-      if (last !== undefined && [...channels].some((channel) => channel._via.has(wire.name))) each[name] = last;
+      const aliases = [...channels].filter((channel) => channel._via.has(wire.name));
+      if (last === undefined || aliases.length === 0) continue;
+      room -= 3 * name.length + 24;
+      if (room > 0) each[name] = last;
+      for (const channel of room > 0 ? [] : aliases) {
+        channel._last = undefined;
+        channel._gap({ name, since: last, serial: last, events: [] });
+      }
     }
     return each;
   }
@@ -169,7 +187,6 @@ class Session {
 
   async #accept(wire, data) {
     const { events, recovered, serial } = data;
-    const fresh = wire.status !== "on";
     wire.status = "on";
     wire.retries = 0;
     wire.data = data;
@@ -187,8 +204,12 @@ class Session {
     const held = this.#held ?? [];
     this.#held = null;
     for (const frame of held) this.#deliver(frame);
-    if (fresh) for (const other of this.#wires.values()) if (other.base === wire.name && other.status === "off") this.#subscribe(other);
+    this.#subscribePeers(wire.name);
     this.post.flush();
+  }
+
+  #subscribePeers(presence) {
+    for (const wire of this.#wires.values()) if (wire.base === presence && wire.status === "off") this.#subscribe(wire);
   }
 
   /** The last events of what a user follows, for pages that show them; without those that handlers are about to get. */
@@ -276,7 +297,7 @@ class Session {
         if (wire?.status === "asking" || wire?.status === "on") this.#accept(wire, protocol);
         break;
       case "pusher_internal:unsubscription_succeeded":
-        this.#leaving.get(channel)?.shift()?.(protocol);
+        take(this.#leaving, channel)?.(protocol);
         break;
       case "pusher_internal:latest": {
         const entry = this.post.answered(channel);
@@ -294,7 +315,10 @@ class Session {
       case "pusher:pong":
         return;
       default:
-        return this.#held ? this.#held.push(frame) : this.#deliver(frame);
+        if (this.#held) return this.#held.push(frame);
+        this.#deliver(frame);
+        if (event === "pusher:member_added") this.#subscribePeers(channel);
+        return;
     }
     for (const pushi of [...this.pushis]) pushi._raw(frame);
   }
@@ -304,7 +328,7 @@ class Session {
     const entry = this.post.failed(channel, data);
     entry?.reject(error);
     if (data.event === "pusher:subscribe" && wire) this.#refuse(wire, error);
-    if (data.event === "pusher:unsubscribe") this.#leaving.get(channel)?.shift()?.();
+    if (data.event === "pusher:unsubscribe") take(this.#leaving, channel)?.();
     if (!channel) this.#code = data.code;
     this.#complain(error, entry?.pushi);
   }
