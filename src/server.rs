@@ -24,6 +24,7 @@ use crate::outbound::bus::LocalBus;
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
 use crate::outbound::presence::LocalPresence;
+use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
 use crate::outbound::storage::{OpenError, Stores};
 
@@ -87,9 +88,13 @@ pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError>
     match &settings.url {
         StoreUrl::Sqlite { path } => Ok(sqlite::open(sqlite(Some(path.into()))).await?),
         StoreUrl::SqliteMemory => Ok(sqlite::open(sqlite(None)).await?),
-        StoreUrl::Postgres(_) | StoreUrl::Mongo { .. } => {
+        StoreUrl::Postgres(url) => {
+            Ok(postgres::open(PostgresOptions { url: url.clone(), timeout: settings.timeout, pool: settings.pool }).await?)
+        }
+        StoreUrl::Mongo { .. } => {
             let name = settings.variable.name;
-            Err(StartError::Unsupported(format!("{name} names a store that this version does not have yet: use sqlite://PATH")))
+            let message = format!("{name} names a store that this version does not have yet: use sqlite://PATH or postgres://…");
+            Err(StartError::Unsupported(message))
         }
     }
 }

@@ -235,7 +235,7 @@ pub async fn what_one_socket_sends_keeps_its_order(site: &Site) {
             let skipped = due.filter(|m| (if m % 7 < 3 { "a" } else { "b" }) == name).count();
             assert_eq!(skipped, 1, "{n} on {name}, where {} was due", next[name]);
             next.insert(name, n + 1);
-            if n % 5 % 2 == 0 {
+            if (n % 5).is_multiple_of(2) {
                 assert_eq!(frame.serial(), serials[name] + 1);
                 serials.insert(name, frame.serial());
             }
