@@ -110,10 +110,13 @@ fi
 if wants clients; then
   setup_python
   run_pytest
-  run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs
+  setup_runtimes
+  run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
 fi
 if wants browser; then
   need chromium
+  setup_python
+  export PUSHI_PYTHON=$VENV/bin/python
   run_node 'browser' "$TESTS"/browser/*.test.mjs
 fi
 

@@ -9,7 +9,7 @@ use super::chosen::all_apps;
 use super::failure::Failure;
 use super::serve::tls_source;
 use super::workbench::{begin_log, work};
-use crate::config::{Raw, Resolved, Settings, StoreUrl, resolve, warnings};
+use crate::config::{Raw, Resolved, Settings, StoreUrl, environment_warnings, resolve};
 
 /// Read the configuration, connect to what it names, and say what was found
 ///
@@ -28,7 +28,7 @@ impl Check {
     pub async fn run(self) -> Result<String, Failure> {
         let Resolved { settings, mut notices } = resolve(&self.raw)?;
         begin_log(&self.raw, &settings.log)?;
-        notices.extend(warnings(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())));
+        notices.extend(environment_warnings());
         let server = settings.listen.server.as_ref();
         for listener in std::iter::once(&settings.listen.api).chain(server) {
             tls_source(listener)?;

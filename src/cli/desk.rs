@@ -31,6 +31,7 @@ impl Desk {
             websocket_address: None,
             ready: Arc::new(AtomicBool::new(true)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            demo: None,
         };
         Ok(Self { api: endpoint(service, rules).boxed(), token })
     }

@@ -10,7 +10,7 @@ use super::log::Log;
 use super::signals::Signals;
 use super::welcome::{Addresses, welcome};
 use super::workbench::open;
-use crate::config::{DotEnv, Listener, Raw, Resolved, Settings, resolve, variables, warnings};
+use crate::config::{DotEnv, Listener, Raw, Resolved, Settings, environment_warnings, resolve, variables};
 use crate::inbound::listen::{ListenerRole, TlsFiles, TlsSource, bind};
 use crate::server::Listening;
 
@@ -26,7 +26,7 @@ impl Serve {
     pub async fn run(self, dotenv: DotEnv) -> Result<String, Failure> {
         let Resolved { settings, notices } = resolve(&self.raw)?;
         let log = Log::begin(&settings.log)?;
-        for line in notices.into_iter().chain(warnings(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))) {
+        for line in notices.into_iter().chain(environment_warnings()) {
             tracing::warn!("{line}");
         }
         // Before anything opens a file: what has been bound must be able to accept.
@@ -43,6 +43,10 @@ impl Serve {
         }
         tracing::info!("REST API at {}, documentation at {}/docs", addresses.api, addresses.api);
         tracing::info!("WebSocket at {}/<app key>", addresses.sockets);
+        if settings.access.demo {
+            let page = format_args!("{}/examples/chat.html", addresses.api);
+            tracing::warn!("PUSHI_DEMO=1: whoever asks may subscribe under any name; the page to try is {page}");
+        }
         if let Some(first) = first {
             // Where nobody reads it the server serves all the same.
             let _ = write!(std::io::stdout(), "{}", welcome(&first.app, &addresses, &first.token.text));

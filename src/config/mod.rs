@@ -24,6 +24,6 @@ pub use settings::{
     AccessSettings, AppOfStart, ListenSettings, Listener, ListenerVariables, LogSettings, Settings, StoreSettings, TimeSettings, TlsFiles,
     WebhookSettings,
 };
-pub use unknown::warnings;
+pub use unknown::environment_warnings;
 pub use url::{BusUrl, StoreUrl};
 pub use variables::Variable;

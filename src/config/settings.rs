@@ -108,6 +108,8 @@ pub struct AccessSettings {
     pub allowed_origins: Vec<String>,
     /// How long a session token is good.
     pub session_ttl: Duration,
+    /// The example page finds a back end that signs for anybody.
+    pub demo: bool,
 }
 
 impl AccessSettings {

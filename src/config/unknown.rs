@@ -2,9 +2,14 @@
 
 use super::variables::ALL;
 
-/// A line for each name that begins `PUSHI_` and is no variable of ours, with the nearest that is where one is close.
+/// A line for each variable of this process's environment that begins `PUSHI_` and is none of ours, with the nearest that
+/// is where one is close.
+pub fn environment_warnings() -> Vec<String> {
+    warnings(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+}
+
 /// Names of the tests' own (`PUSHI_TEST_…`) are left alone.
-pub fn warnings(names: impl IntoIterator<Item = String>) -> Vec<String> {
+fn warnings(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let unknown = |name: &String| name.starts_with("PUSHI_") && !name.starts_with("PUSHI_TEST_") && ALL.iter().all(|v| v.name != name);
     let mut lines: Vec<_> = names.into_iter().filter(unknown).map(|name| line(&name)).collect();
     lines.sort();

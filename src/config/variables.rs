@@ -86,6 +86,7 @@ variables! {
         PUSHI_APP_NAME "NAME" = "", "Its name; the id where it is not given";
         PUSHI_ALLOWED_ORIGINS "LIST" = "", "Browsers' origins that may connect, and that CORS answers name; any where it is not given";
         PUSHI_SESSION_TTL "DURATION" = "30d", "How long a session token is good";
+        PUSHI_DEMO "0|1" = "0", "For trying /examples/chat.html: signs subscriptions for anybody, under any name";
     }
     "Limits (0: none)" {
         PUSHI_MAX_CONNECTIONS "NUMBER" = "0", "Connections of the node";

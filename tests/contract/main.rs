@@ -7,6 +7,8 @@ mod fixture;
 mod history;
 mod inbox;
 mod isolation;
+mod outage;
+mod postgres;
 mod prune;
 mod samples;
 mod sessions;
@@ -104,10 +106,24 @@ macro_rules! contract {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    let fixture = <$adapter as $crate::fixture::Fixture>::start().await;
-                    $crate::$suite::$case(&fixture).await;
+                    if let Some(fixture) = <$adapter as $crate::fixture::Fixture>::start().await {
+                        $crate::$suite::$case(&fixture).await;
+                    }
                 }
             )+
+        }
+    };
+}
+
+/// The same for adapters that reach a server.
+macro_rules! contract_of_remote {
+    ($adapter:ty) => {
+        contract!($adapter);
+        contract! { $adapter; outage:
+            a_server_that_hangs_ends_calls_in_time_and_is_got_over,
+            a_server_that_goes_away_is_unavailable_and_is_got_over,
+            an_append_that_is_cut_off_is_judged_for_good,
+            an_append_that_gets_stuck_is_judged_for_good,
         }
     };
 }
@@ -122,4 +138,8 @@ mod on_sqlite_file {
 
 mod on_sqlite_memory {
     contract!(crate::fixture::SqliteMemory);
+}
+
+mod on_postgres {
+    contract_of_remote!(crate::fixture::Postgres);
 }

@@ -30,7 +30,7 @@ async fn refusal(file: &SqliteFile, timeout: Duration) -> String {
 
 #[tokio::test]
 async fn what_is_no_database_is_refused() {
-    let file = SqliteFile::start().await;
+    let file = SqliteFile::new();
     std::fs::write(file.path(), "This is a letter, and quite a long one at that.\n".repeat(100)).unwrap();
     assert_eq!(refusal(&file, TIMEOUT).await, "the database FILE is not an SQLite database: name another file");
     assert!(std::fs::read_to_string(file.path()).unwrap().starts_with("This is a letter"), "left as it was");
@@ -38,7 +38,7 @@ async fn what_is_no_database_is_refused() {
 
 #[tokio::test]
 async fn a_folder_and_a_path_into_nowhere_are_refused() {
-    let file = SqliteFile::start().await;
+    let file = SqliteFile::new();
     std::fs::create_dir(file.path()).unwrap();
     assert_eq!(refusal(&file, TIMEOUT).await, "the database FILE is a folder: name a file in it");
     let nowhere = SqliteFile::at("/nowhere/at/all/pushi.db");
@@ -53,17 +53,17 @@ async fn a_folder_and_a_path_into_nowhere_are_refused() {
 
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused() {
-    let file = SqliteFile::start().await;
+    let file = SqliteFile::new();
     file.open().await.database.close().await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', TRUE, x'00', 1)";
     change(&file, newer).await;
-    let reason = "the database FILE was written by a newer version (it has migration 9999): run that version, or name another file";
+    let reason = "the database FILE was written by a newer version (it has migration 9999): run that version, or name another database";
     assert_eq!(refusal(&file, TIMEOUT).await, reason);
 }
 
 #[tokio::test]
 async fn a_database_of_something_else_is_refused_and_left_as_it_was() {
-    let file = SqliteFile::start().await;
+    let file = SqliteFile::new();
     change(&file, "CREATE TABLE events (x)").await;
     assert_eq!(
         refusal(&file, TIMEOUT).await,
@@ -75,7 +75,7 @@ async fn a_database_of_something_else_is_refused_and_left_as_it_was() {
 
 #[tokio::test]
 async fn a_database_that_another_process_holds_is_refused_in_time() {
-    let file = SqliteFile::start().await;
+    let file = SqliteFile::new();
     file.open().await.database.close().await;
     let mut other = stranger(&file).await;
     other.execute("BEGIN IMMEDIATE").await.unwrap();
@@ -88,7 +88,7 @@ async fn a_database_that_another_process_holds_is_refused_in_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_that_start_at_once_do_not_collide() {
     for _ in 0..10 {
-        let file = std::sync::Arc::new(SqliteFile::start().await);
+        let file = std::sync::Arc::new(SqliteFile::new());
         let open = || {
             let file = file.clone();
             tokio::spawn(async move { file.open().await })
@@ -101,7 +101,7 @@ async fn several_that_start_at_once_do_not_collide() {
 
 #[tokio::test]
 async fn a_new_database_is_ready_at_once() {
-    let file = SqliteFile::start().await;
+    let file = SqliteFile::new();
     let begun = Instant::now();
     file.open().await;
     // Measured: 5 ms. The bound is far above, for machines that do other things too.
@@ -110,12 +110,12 @@ async fn a_new_database_is_ready_at_once() {
 
 #[tokio::test]
 async fn what_was_answered_outlives_a_process_that_ends_without_a_word() {
-    let file = SqliteFile::start().await;
+    let file = SqliteFile::new();
     let stores = file.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["one", "two"]).await;
     // The files as a killed process leaves them: nothing was closed, nothing moved from the log to the database.
-    let found = SqliteFile::start().await;
+    let found = SqliteFile::new();
     for name in ["pushi.db", "pushi.db-wal"] {
         std::fs::copy(file.path().with_file_name(name), found.path().with_file_name(name)).unwrap();
     }
@@ -126,7 +126,7 @@ async fn what_was_answered_outlives_a_process_that_ends_without_a_word() {
 
 #[tokio::test]
 async fn a_lock_that_another_process_holds_ends_calls_in_time_and_is_got_over() {
-    let file = SqliteFile::start().await;
+    let file = SqliteFile::new();
     let stores = file.try_open(Duration::from_millis(200)).await.unwrap();
     let app = app(&stores, "a").await;
     let mut other = stranger(&file).await;
@@ -144,7 +144,7 @@ async fn a_lock_that_another_process_holds_ends_calls_in_time_and_is_got_over() 
 
 #[tokio::test]
 async fn malformed_rows_are_corrupt() {
-    let file = SqliteFile::start().await;
+    let file = SqliteFile::new();
     let stores = file.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["one"]).await;
@@ -157,7 +157,7 @@ async fn malformed_rows_are_corrupt() {
 
 #[tokio::test]
 async fn what_a_deleted_app_left_is_removed_from_the_file() {
-    let file = SqliteFile::start().await;
+    let file = SqliteFile::new();
     let stores = file.open().await;
     let app = app(&stores, "a").await;
     let events: Vec<_> = (0..2500).map(|n| event(&app, &format!("room-{}", n % 1100), "")).collect();

@@ -106,6 +106,7 @@ impl Setup {
             websocket_address: Some("127.0.0.1:9090".into()),
             ready: Arc::clone(&ready),
             version: "1.2.3".into(),
+            demo: None,
         };
         let endpoint = endpoint(Arc::clone(&service), rules).boxed();
         Api { endpoint, service, store, clock, ready, app, token }

@@ -41,11 +41,6 @@ impl Client {
         timeout(PATIENCE, self.socket.send(message.into())).await.expect("the server does not read").unwrap();
     }
 
-    /// Puts a message in the way without caring whether it gets there.
-    pub async fn try_raw(&mut self, message: impl Into<Message>) -> bool {
-        self.socket.send(message.into()).await.is_ok()
-    }
-
     pub async fn send(&mut self, frame: Value) {
         self.raw(frame.to_string()).await;
     }

@@ -116,6 +116,13 @@ impl<'a> House<'a> {
         clients.try_into().unwrap_or_else(|_| unreachable!())
     }
 
+    /// A client that is on a channel.
+    pub async fn subscribed(&self, channel: &str) -> Client {
+        let mut client = self.client().await;
+        client.subscribe(channel).await;
+        client
+    }
+
     /// A client of another app.
     pub async fn client_of(&self, app: &Arc<App>) -> Client {
         let mut client = self.caller(app, None, false).await;

@@ -1,12 +1,23 @@
 //! The Pushi protocol, case by case, through the WebSocket edge. The cases are listed once, here, and run once on every
 //! kind of store; those that the store has no part in, or that bring a store of their own, run once.
 
+mod acks;
 mod client;
 mod connecting;
 mod frame;
+mod history;
+mod holds;
 mod house;
+mod members;
 mod names;
+mod peers;
+mod personal;
+mod presence;
+mod publishing;
+mod racing;
+mod several;
 mod signatures;
+mod since;
 mod site;
 
 /// Makes a test of each case for one kind of store.
@@ -48,6 +59,137 @@ macro_rules! on_every_store {
             names_that_differ_are_other_channels,
             a_ref_is_repeated_in_every_error,
             unknown_members_are_passed_over,
+        }
+        on! { $kind; presence:
+            the_answer_lists_everybody,
+            the_others_hear_who_comes_and_goes,
+            three_tabs_are_one_member,
+            tabs_do_not_hear_of_each_other,
+            subscribing_again_is_no_leaving_and_no_joining,
+            becoming_another_user_is_a_leaving_and_a_joining,
+            becoming_another_user_in_one_of_two_tabs_is_a_joining_alone,
+            members_are_listed_in_the_order_in_which_they_came,
+            a_broken_connection_leaves,
+            a_connection_leaves_all_its_channels,
+            two_apps_have_lists_of_their_own,
+            a_full_channel_takes_no_new_user,
+            who_finds_no_place_as_another_user_is_off_the_channel,
+            nothing_of_a_channel_follows_a_refusal,
+        }
+        on! { $kind; members:
+            the_newest_data_of_several_tabs_counts,
+            a_numeric_user_id_is_its_text,
+            channel_data_may_be_a_string,
+            presence_without_a_user_id_is_4316,
+            odd_user_ids_are_told_apart,
+            channel_data_over_the_limit_is_4318,
+            a_refresh_that_is_refused_changes_nothing,
+            of_two_first_connections_one_joins,
+            a_list_and_its_announcements_agree,
+        }
+        on! { $kind; personal:
+            the_socket_is_on_every_channel_that_the_user_follows,
+            the_answer_holds_what_the_user_missed,
+            the_answer_holds_the_last_ten,
+            a_back_end_writes_to_one_user,
+            what_the_user_follows_anew_is_joined_at_once,
+            every_socket_of_the_user_follows,
+            many_changes_end_in_the_last_state,
+            unsubscribing_leaves_what_the_user_follows,
+            a_channel_held_twice_is_left_when_both_have_ended,
+            two_personal_channels_may_share_an_alias,
+            subscribing_again_takes_new_channel_data,
+            a_presence_channel_is_joined_with_the_channel_data,
+            without_channel_data_a_presence_channel_is_heard_only,
+        }
+        on! { $kind; holds:
+            the_direct_subscription_says_who_one_is,
+            after_the_alias_the_direct_one_stays,
+            who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing,
+            of_two_aliases_the_one_that_is_left_counts,
+            a_full_channel_is_heard_through_an_alias,
+            what_came_by_alias_counts_against_no_limit,
+        }
+        on! { $kind; peers:
+            two_who_are_present_share_a_channel,
+            every_tab_of_both_hears_it,
+            it_lasts_until_one_has_left,
+            both_must_say_that_they_are_peers,
+            of_several_tabs_the_newest_says_it,
+            more_than_two_may_share_one,
+            a_base_may_hold_a_colon,
+            users_are_sorted_by_code_point,
+            a_name_may_have_two_thousand_bytes,
+            a_peers_id_holds_no_separator,
+            a_member_may_ask_for_the_past,
+            a_listener_needs_a_signature,
+            a_member_who_listens_hears_it_once,
+            asking_for_the_past_counts_as_a_channel,
+            two_apps_have_pairs_of_their_own,
+            through_a_personal_channel_one_is_a_peer,
+        }
+        on! { $kind; publishing:
+            subscribers_get_the_event,
+            every_event_has_its_own_mid_and_serial,
+            the_sender_gets_it_with_echo_alone,
+            what_is_not_said_otherwise_is_kept,
+            data_is_text_or_becomes_the_text_of_its_json,
+            nothing_else_travels_from_a_socket,
+            further_members_travel_from_a_back_end,
+            who_is_not_on_the_channel_may_not_publish,
+            an_app_can_keep_its_sockets_from_publishing,
+            too_fast_is_4301,
+            what_one_socket_sends_keeps_its_order,
+            many_publishers_make_one_order,
+        }
+        on! { $kind; acks:
+            a_kept_publish_with_a_ref_is_acknowledged,
+            without_a_ref_or_not_kept_nothing_is_said,
+            an_odd_ref_comes_back_as_it_was,
+            acknowledgements_come_in_the_order_of_the_publishes,
+            what_is_acknowledged_is_in_the_history,
+            the_same_key_stores_and_sends_once,
+            a_key_is_kept_a_day,
+            of_many_at_once_with_one_key_one_is_stored,
+            a_key_is_the_apps_own,
+            a_key_covers_all_channels_of_its_publish,
+        }
+        on! { $kind; history:
+            the_newest_come_first,
+            an_event_has_the_form_of_the_page,
+            skip_and_count_make_pages,
+            a_count_over_the_limit_is_cut,
+            of_a_personal_channel_it_is_the_inbox,
+            of_a_presence_channel_it_lists_the_members,
+            who_is_not_on_the_channel_may_not_ask,
+            pages_go_on_where_events_were_pruned,
+        }
+        on! { $kind; since:
+            everything_after_it_comes_oldest_first,
+            a_channel_without_events_has_serial_zero,
+            above_the_newest_it_is_not_recovered,
+            too_old_by_retention_it_is_not_recovered,
+            too_old_by_the_replay_limit_it_is_not_recovered,
+            any_other_value_is_an_error,
+            every_kind_of_channel_has_it,
+            a_personal_channel_goes_on_with_its_aliases,
+            with_aliases_all_must_be_recovered,
+            a_number_is_the_personal_channels_own,
+            a_refresh_keeps_the_place,
+        }
+        on! { $kind; racing:
+            subscribers_see_every_serial_once,
+            a_personal_channel_sees_every_serial_of_its_aliases_once,
+            going_on_without_leaving_has_no_gap_either,
+            nothing_comes_before_the_answer_or_after_the_leaving,
+        }
+        on! { $kind; several:
+            a_socket_on_several_gets_it_once,
+            each_copy_has_its_own_place_and_the_same_publish,
+            with_since_it_is_always_sent,
+            the_same_channel_by_alias_and_directly_is_one,
+            many_in_a_row_are_each_seen_once,
+            many_at_once_are_each_seen_once,
         }
     };
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pushi::core::ports::Pruning;
 use pushi::outbound::storage::{Stores, memory, sql::sqlite};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::house::{House, Setup};
 
 /// Longer than anything takes that a test waits for, also on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One test's place.
 pub struct Site {
@@ -42,6 +43,11 @@ impl Site {
         let mut setup = Setup::over(&self.stores);
         set(&mut setup);
         House::open(self, setup).await
+    }
+
+    /// Removes all events but the newest so many of each channel.
+    pub async fn prune_all_but(&self, keep: u64) {
+        self.stores.events.prune(Pruning { before: None, keep: Some(keep) }, 10_000).await.unwrap();
     }
 
     /// Ends all that runs, and fails where some of it panicked.

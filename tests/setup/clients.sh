@@ -45,6 +45,20 @@ install_node() {
 # The clients want Node 20; Debian's is 18, which is enough to fetch a newer one.
 NODE_VERSION=22.23.3
 
+# The other programs that run JavaScript. Not in package.json: npm cannot lock what one of them brings for other systems.
+RUNTIMES=(bun@1.4.5 deno@2.9.6 "node22@npm:node@$NODE_VERSION")
+
+install_runtimes() {
+  printf '== installing %s\n' "${RUNTIMES[*]}"
+  (cd "$1" && npm install --silent --no-audit --no-fund --prefix . "${RUNTIMES[@]}")
+}
+
+setup_runtimes() {
+  RUNTIMES_FOLDER=$CACHE/runtimes-$(printf '%s\n' "${RUNTIMES[@]}" | sha256sum | cut -c1-16)
+  fill "$RUNTIMES_FOLDER" install_runtimes
+  export PUSHI_RUNTIMES=$RUNTIMES_FOLDER/node_modules
+}
+
 setup_python() {
   need python3-venv
   PYTHON=/usr/bin/python3

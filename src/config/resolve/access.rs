@@ -5,8 +5,8 @@ use super::super::raw::Raw;
 use super::super::settings::{AccessSettings, AppOfStart};
 use super::super::value::{duration, list, read, switch};
 use super::super::variables::{
-    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_NAME, PUSHI_APP_SECRET, PUSHI_OPEN_REGISTRATION,
-    PUSHI_SESSION_TTL, Variable,
+    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_NAME, PUSHI_APP_SECRET, PUSHI_DEMO,
+    PUSHI_OPEN_REGISTRATION, PUSHI_SESSION_TTL, Variable,
 };
 use crate::core::model::{AppIdent, NewApp, Secret};
 
@@ -19,6 +19,7 @@ pub fn resolve(raw: &Raw) -> Result<AccessSettings, Complaint> {
         app: app(raw)?,
         allowed_origins: origins(raw)?,
         session_ttl: duration(raw, &PUSHI_SESSION_TTL, 1)?,
+        demo: switch(raw, &PUSHI_DEMO)?,
     })
 }
 
@@ -101,8 +102,10 @@ mod tests {
             app: None,
             allowed_origins: Vec::new(),
             session_ttl: Duration::from_secs(30 * 86_400),
+            demo: false,
         };
         assert_eq!(of(&[]), Ok(expected));
+        assert!(of(&[(PUSHI_DEMO, "1")]).unwrap().demo);
     }
 
     #[test]

@@ -114,6 +114,19 @@ impl AppHub {
         before
     }
 
+    /// Makes the connection nobody on a presence channel, where it stays; answers the user that it was.
+    pub(super) fn anonymise(&self, slot: usize, channel: &ChannelName) -> Option<UserId> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let socket = state.sockets.get_mut(slot)?;
+        let index = socket.find(channel.as_str()).ok()?;
+        let user = socket.places.get_mut(index)?.user.take()?;
+        if let Some(room) = state.rooms.get_mut(channel) {
+            room.forget(&user, &socket.mailbox);
+        }
+        Some(user)
+    }
+
     /// Gives up a hold on a channel. The place goes with its last hold, and is answered then; `None`: it stays, or there was none.
     pub(super) fn leave(&self, slot: usize, channel: &ChannelName, hold: Hold) -> Option<Place> {
         let mut guard = self.state.lock();
@@ -272,7 +285,7 @@ impl State {
         if !is_met(peer, present, room) {
             return Vec::new();
         }
-        peer.users().filter_map(|user| room.peer(user)).flat_map(|local| local.mailboxes.iter().cloned()).collect()
+        peer.users().filter_map(|user| room.peer(user)).flat_map(|local| local.mailboxes().cloned()).collect()
     }
 }
 

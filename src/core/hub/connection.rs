@@ -40,13 +40,30 @@ pub struct Connection {
     hub: Arc<AppHub>,
     slot: usize,
     mailbox: Arc<Mailbox>,
-    /// The personal channels that it is on, with what each holds.
-    aliases: Mutex<Vec<(ChannelName, Vec<ChannelName>)>>,
+    /// The personal channels that it is on.
+    following: Mutex<Vec<Following>>,
+}
+
+/// What a personal channel brings with it.
+struct Following {
+    personal: ChannelName,
+    /// Who the connection is on presence channels that it holds.
+    member: Option<Member>,
+    held: Vec<ChannelName>,
+}
+
+/// What a personal channel does not hold any more.
+#[derive(Debug, Default)]
+pub struct Released {
+    /// Channels that no personal channel holds now.
+    pub gone: Vec<ChannelName>,
+    /// Channels that another personal channel holds.
+    pub shared: Vec<ChannelName>,
 }
 
 impl Connection {
     pub(super) fn new(node: NodePlace, hub: Arc<AppHub>, slot: usize, mailbox: Arc<Mailbox>) -> Self {
-        Self { _node: node, hub, slot, mailbox, aliases: Mutex::default() }
+        Self { _node: node, hub, slot, mailbox, following: Mutex::default() }
     }
 
     /// The connection's id.
@@ -89,21 +106,34 @@ impl Connection {
         self.hub.direct_places(self.slot)
     }
 
-    /// The channels that a personal channel holds.
-    pub fn aliases(&self, personal: &ChannelName) -> Vec<ChannelName> {
-        let aliases = self.aliases.lock();
-        aliases.iter().find(|(holder, _)| holder == personal).map_or_else(Vec::new, |(_, held)| held.clone())
+    /// Becomes nobody on a presence channel and stays there; answers the user that it was.
+    pub fn anonymise(&self, channel: &ChannelName) -> Option<UserId> {
+        self.hub.anonymise(self.slot, channel)
     }
 
-    /// Notes what a personal channel holds from now on; answers those that no personal channel holds any more.
-    pub fn set_aliases(&self, personal: &ChannelName, held: &[ChannelName]) -> Vec<ChannelName> {
-        let mut aliases = self.aliases.lock();
-        let before = aliases.iter().position(|(holder, _)| holder == personal).map(|index| aliases.swap_remove(index).1);
+    /// The channels that a personal channel holds.
+    pub fn aliases(&self, personal: &ChannelName) -> Vec<ChannelName> {
+        let following = self.following.lock();
+        following.iter().find(|one| one.personal == *personal).map_or_else(Vec::new, |one| one.held.clone())
+    }
+
+    /// Who the connection is on a presence channel by the personal channels that hold it.
+    pub fn alias_member(&self, channel: &ChannelName) -> Option<Member> {
+        let following = self.following.lock();
+        following.iter().filter(|one| one.held.contains(channel)).find_map(|one| one.member.clone())
+    }
+
+    /// Notes what a personal channel holds from now on, and who the connection is there.
+    pub fn set_aliases(&self, personal: &ChannelName, held: &[ChannelName], member: Option<Member>) -> Released {
+        let mut following = self.following.lock();
+        let before = following.iter().position(|one| one.personal == *personal).map(|index| following.swap_remove(index).held);
+        let elsewhere = |channel: &ChannelName| following.iter().any(|one| one.held.contains(channel));
+        let released = before.unwrap_or_default().into_iter().filter(|channel| !held.contains(channel));
+        let (shared, gone) = released.partition(elsewhere);
         if !held.is_empty() {
-            aliases.push((personal.clone(), held.to_vec()));
+            following.push(Following { personal: personal.clone(), member, held: held.to_vec() });
         }
-        let holds = |channel: &ChannelName| aliases.iter().any(|(_, held)| held.contains(channel));
-        before.unwrap_or_default().into_iter().filter(|channel| !holds(channel)).collect()
+        Released { gone, shared }
     }
 
     /// Every place, in the order of the channels' names.

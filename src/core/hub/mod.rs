@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::RwLock;
 
 pub use app_hub::AppHub;
-pub use connection::{Connection, Hold, Place};
+pub use connection::{Connection, Hold, Place, Released};
 pub use delivery::{Content, Delivery, Dialects};
 pub use mailbox::{CloseReason, Mailbox, Outcome, Parcel, Receipt};
 pub use roster::SocketInfo;

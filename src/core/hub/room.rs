@@ -22,13 +22,21 @@ pub(super) struct Room {
 #[derive(Debug, Default)]
 struct Users(HashMap<UserId, LocalUser>);
 
-/// A user's local connections on a presence channel.
-#[derive(Debug)]
-pub(super) struct LocalUser {
+/// A user's local connections on a presence channel, the one with the newest channel data last, each with whether
+/// its data says `"peer": true`.
+#[derive(Debug, Default)]
+pub(super) struct LocalUser(Vec<(Arc<Mailbox>, bool)>);
+
+impl LocalUser {
     /// Whether the newest channel data says `"peer": true`.
-    pub peer: bool,
+    fn is_peer(&self) -> bool {
+        self.0.last().is_some_and(|(_, peer)| *peer)
+    }
+
     /// The connections.
-    pub mailboxes: Vec<Arc<Mailbox>>,
+    pub fn mailboxes(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
+        self.0.iter().map(|(mailbox, _)| mailbox)
+    }
 }
 
 impl Room {
@@ -60,18 +68,16 @@ impl Room {
     /// Notes that a connection is here as a user; again with other data replaces it.
     pub fn identify(&mut self, user: &UserId, peer: bool, mailbox: &Arc<Mailbox>) {
         let users = self.users.get_or_insert_default();
-        let local = users.0.entry(user.clone()).or_insert_with(|| LocalUser { peer, mailboxes: Vec::with_capacity(1) });
-        local.peer = peer;
-        if !local.mailboxes.iter().any(|known| known.id() == mailbox.id()) {
-            local.mailboxes.push(Arc::clone(mailbox));
-        }
+        let local = users.0.entry(user.clone()).or_insert_with(|| LocalUser(Vec::with_capacity(1)));
+        local.0.retain(|(known, _)| known.id() != mailbox.id());
+        local.0.push((Arc::clone(mailbox), peer));
     }
 
     pub fn forget(&mut self, user: &UserId, mailbox: &Mailbox) {
         let Some(users) = &mut self.users else { return };
         if let Some(local) = users.0.get_mut(user) {
-            local.mailboxes.retain(|known| known.id() != mailbox.id());
-            if local.mailboxes.is_empty() {
+            local.0.retain(|(known, _)| known.id() != mailbox.id());
+            if local.0.is_empty() {
                 users.0.remove(user);
             }
         }
@@ -82,6 +88,6 @@ impl Room {
 
     /// A user who is here with `"peer": true`.
     pub fn peer(&self, user: &str) -> Option<&LocalUser> {
-        self.users.as_ref()?.0.get(user).filter(|local| local.peer)
+        self.users.as_ref()?.0.get(user).filter(|local| local.is_peer())
     }
 }

@@ -79,7 +79,8 @@ pub struct Service {
     admission: connect::Admission,
     /// Random part of this process's event ids.
     process: String,
-    counter: AtomicU64,
+    mids: AtomicU64,
+    publishes: AtomicU64,
 }
 
 impl Service {
@@ -96,7 +97,8 @@ impl Service {
             writer: Writer::default(),
             admission,
             process: auth::random_hex::<8>()?,
-            counter: AtomicU64::new(0),
+            mids: AtomicU64::new(0),
+            publishes: AtomicU64::new(0),
         })
     }
 
@@ -117,16 +119,17 @@ impl Service {
 
     /// A new event id: the process's random number and a count, 32 hex digits.
     fn new_mid(&self) -> Mid {
-        Mid(self.unique().into())
+        Mid(self.numbered(&self.mids).into())
     }
 
-    /// A new id for the copies of one publish.
+    /// A new id for the copies of one publish, of the same form. Its count is its own, without gaps: connections
+    /// remember by it which publishes they have had.
     fn new_publish_id(&self) -> PublishId {
-        PublishId(self.unique().into())
+        PublishId(self.numbered(&self.publishes).into())
     }
 
-    fn unique(&self) -> String {
-        format!("{}{:016x}", self.process, self.counter.fetch_add(1, Ordering::Relaxed))
+    fn numbered(&self, counter: &AtomicU64) -> String {
+        format!("{}{:016x}", self.process, counter.fetch_add(1, Ordering::Relaxed))
     }
 }
 

@@ -3,8 +3,8 @@
 use super::Service;
 use super::history::{Replay, Since};
 use super::subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
-use crate::core::hub::{Connection, Hold};
-use crate::core::model::{App, ChannelKind, ChannelName, Event, UserId};
+use crate::core::hub::{Connection, Hold, Released};
+use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, UserId};
 
 /// How many events of the inbox the answer to a personal subscription holds.
 const INBOX: usize = 10;
@@ -15,10 +15,13 @@ impl Service {
         app: &App,
         connection: &Connection,
         subscribe: &Subscribe,
+        left: &mut Vec<ChannelName>,
     ) -> Result<Subscribed, SubscribeError> {
         let Some(user) = subscribe.channel.personal_user() else { return Ok(Subscribed::default()) };
         self.enter(app, connection, &subscribe.channel, Hold::Direct, None).await?;
-        let mut subscribed = self.follow(app, connection, &subscribe.channel, &user, subscribe.channel_data.as_ref()).await?;
+        let member = subscribe.channel_data.as_ref().and_then(ChannelData::member);
+        let alias = self.take_aliases(app, connection, &subscribe.channel, &user, member.as_ref(), left).await?;
+        let mut subscribed = self.follow(app, connection, alias, member.as_ref(), false).await?;
         match &subscribe.since {
             None => subscribed.events = self.ports.events.inbox(&app.ident, &user, 0, INBOX).await?,
             Some(since) => self.replay_each(app, subscribe, since, &mut subscribed).await?,
@@ -26,27 +29,52 @@ impl Service {
         Ok(subscribed)
     }
 
-    /// Joins what the user follows now and leaves what it does not any more.
-    async fn follow(
+    /// Notes what the user follows now, and leaves what it does not any more.
+    async fn take_aliases(
         &self,
         app: &App,
         connection: &Connection,
         personal: &ChannelName,
         user: &UserId,
-        data: Option<&ChannelData>,
-    ) -> Result<Subscribed, SubscribeError> {
+        member: Option<&Member>,
+        left: &mut Vec<ChannelName>,
+    ) -> Result<Vec<ChannelName>, SubscribeError> {
         let alias = self.ports.subscriptions.channels_of(&app.ident, user).await?;
-        for channel in connection.set_aliases(personal, &alias) {
-            self.give_up(connection, &channel, Hold::Alias, &mut Vec::new()).await;
+        let released = connection.set_aliases(personal, &alias, member.cloned());
+        self.let_go(connection, released, left).await;
+        Ok(alias)
+    }
+
+    async fn let_go(&self, connection: &Connection, released: Released, left: &mut Vec<ChannelName>) {
+        for channel in &released.gone {
+            self.give_up(connection, channel, Hold::Alias, left).await;
         }
+        for channel in &released.shared {
+            self.identify_by_alias(connection, channel).await;
+        }
+    }
+
+    /// Joins what the user follows. With `new_only` channels that were joined before are left as they are.
+    async fn follow(
+        &self,
+        app: &App,
+        connection: &Connection,
+        alias: Vec<ChannelName>,
+        member: Option<&Member>,
+        new_only: bool,
+    ) -> Result<Subscribed, SubscribeError> {
         let mut versions = Vec::new();
         for channel in &alias {
-            let member = match channel.kind() {
-                ChannelKind::Presence => data.and_then(ChannelData::member),
-                _ => None,
-            };
-            match self.enter(app, connection, channel, Hold::Alias, member.as_ref()).await {
+            let place = connection.place(channel);
+            if new_only && place.as_ref().is_some_and(|place| place.alias) {
+                continue;
+            }
+            // Where the client subscribed by itself, who it said there that it is counts.
+            let joins = channel.kind() == ChannelKind::Presence && !place.is_some_and(|place| place.direct);
+            let member = member.filter(|_| joins);
+            match self.enter(app, connection, channel, Hold::Alias, member).await {
                 Ok(Some(joined)) => versions.push((channel.clone(), joined.version)),
+                Ok(None) if member.is_none() => self.identify_by_alias(connection, channel).await,
                 // A full presence channel is heard all the same; it is no reason to lose the others.
                 Ok(None) | Err(SubscribeError::Members(_)) => {}
                 Err(error) => return Err(error),
@@ -56,18 +84,23 @@ impl Service {
     }
 
     /// After the user's persistent subscriptions changed: joins and leaves, and answers what the client is told; `None`
-    /// where the connection is not on the personal channel any more.
+    /// where the connection is not on the personal channel any more. Channels that it is not on any more after it are
+    /// added to `left`.
     pub async fn refresh_personal(
         &self,
         connection: &Connection,
         personal: &ChannelName,
         data: Option<&ChannelData>,
+        left: &mut Vec<ChannelName>,
     ) -> Result<Option<Subscribed>, SubscribeError> {
         let Some(user) = personal.personal_user() else { return Ok(None) };
         if !connection.place(personal).is_some_and(|place| place.direct) {
             return Ok(None);
         }
-        self.follow(&connection.app(), connection, personal, &user, data).await.map(Some)
+        let app = connection.app();
+        let member = data.and_then(ChannelData::member);
+        let alias = self.take_aliases(&app, connection, personal, &user, member.as_ref(), left).await?;
+        self.follow(&app, connection, alias, member.as_ref(), true).await.map(Some)
     }
 
     async fn replay_each(
@@ -108,8 +141,6 @@ impl Service {
 
     /// Leaves what only this personal channel held.
     pub(super) async fn drop_aliases(&self, connection: &Connection, personal: &ChannelName, left: &mut Vec<ChannelName>) {
-        for channel in connection.set_aliases(personal, &[]) {
-            self.give_up(connection, &channel, Hold::Alias, left).await;
-        }
+        self.let_go(connection, connection.set_aliases(personal, &[], None), left).await;
     }
 }

@@ -97,30 +97,29 @@ pub enum SubscribeError {
 
 impl Service {
     /// Puts a connection on a channel, or refreshes the place that it has. The place is taken first, so that from then on
-    /// live frames gather in the mailbox; the caller answers before it takes them out.
-    pub async fn subscribe(&self, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
+    /// live frames gather in the mailbox; the caller answers before it takes them out. Channels that the connection is not
+    /// on any more after it are added to `left`.
+    pub async fn subscribe(
+        &self,
+        connection: &Connection,
+        subscribe: &Subscribe,
+        left: &mut Vec<ChannelName>,
+    ) -> Result<Subscribed, SubscribeError> {
         let app = connection.app();
-        let kind = subscribe.channel.kind();
         let peer_member = self.authorise(&app, connection, subscribe)?;
-        self.check_member(&app, kind, subscribe)?;
+        self.check_member(&app, subscribe)?;
         if peer_member {
             return self.replayed(&app, subscribe).await;
         }
         let had = connection.place(&subscribe.channel).is_some_and(|place| place.direct);
         self.check_count(&app, connection, had)?;
-        let result = match kind {
-            ChannelKind::Personal => self.subscribe_personal(&app, connection, subscribe).await,
-            ChannelKind::Presence => {
-                let member = subscribe.channel_data.as_ref().and_then(ChannelData::member).ok_or(SubscribeError::NoUser)?;
-                self.subscribe_presence(&app, connection, subscribe, &member).await
-            }
-            _ => {
-                self.enter(&app, connection, &subscribe.channel, Hold::Direct, None).await?;
-                self.replayed(&app, subscribe).await
-            }
+        let result = match subscribe.channel.kind() {
+            ChannelKind::Personal => self.subscribe_personal(&app, connection, subscribe, left).await,
+            _ => self.subscribe_one(&app, connection, subscribe).await,
         };
-        if result.is_err() && !had {
-            self.unsubscribe(connection, &subscribe.channel).await;
+        // Who found no place on a presence channel is not on it, whoever it was there before.
+        if result.is_err() && (!had || matches!(result, Err(SubscribeError::Members(_)))) {
+            left.extend(self.unsubscribe(connection, &subscribe.channel).await);
         }
         result
     }
@@ -141,9 +140,13 @@ impl Service {
         Ok(false)
     }
 
-    fn check_member(&self, app: &App, kind: ChannelKind, subscribe: &Subscribe) -> Result<(), SubscribeError> {
+    fn check_member(&self, app: &App, subscribe: &Subscribe) -> Result<(), SubscribeError> {
+        let kind = subscribe.channel.kind();
         if matches!(subscribe.since, Some(Since::Each(_))) && kind != ChannelKind::Personal {
             return Err(SubscribeError::Since);
+        }
+        if kind == ChannelKind::Presence && subscribe.channel_data.as_ref().is_none_or(|data| data.user_id.is_none()) {
+            return Err(SubscribeError::NoUser);
         }
         let Some(data) = &subscribe.channel_data else { return Ok(()) };
         let most = app.settings.limits.max_member_bytes.unwrap_or(self.rules.limits.member_bytes);
@@ -156,22 +159,25 @@ impl Service {
         Ok(())
     }
 
+    /// How many channels a socket may subscribe to; 0: any number.
+    pub fn most_channels(&self, app: &App) -> u64 {
+        app.settings.limits.max_channels_per_connection.unwrap_or(self.rules.limits.channels_per_connection)
+    }
+
     fn check_count(&self, app: &App, connection: &Connection, had: bool) -> Result<(), SubscribeError> {
-        let most = app.settings.limits.max_channels_per_connection.unwrap_or(self.rules.limits.channels_per_connection);
+        let most = self.most_channels(app);
         if had || most == 0 {
             return Ok(());
         }
         if connection.direct_places() as u64 >= most { Err(SubscribeError::Channels(most)) } else { Ok(()) }
     }
 
-    async fn subscribe_presence(
-        &self,
-        app: &App,
-        connection: &Connection,
-        subscribe: &Subscribe,
-        member: &Member,
-    ) -> Result<Subscribed, SubscribeError> {
-        let joined = self.enter(app, connection, &subscribe.channel, Hold::Direct, Some(member)).await?;
+    async fn subscribe_one(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
+        let member = match subscribe.channel.kind() {
+            ChannelKind::Presence => subscribe.channel_data.as_ref().and_then(ChannelData::member),
+            _ => None,
+        };
+        let joined = self.enter(app, connection, &subscribe.channel, Hold::Direct, member.as_ref()).await?;
         let mut subscribed = self.replayed(app, subscribe).await?;
         if let Some(joined) = joined {
             subscribed.members = joined.members;
@@ -200,7 +206,10 @@ impl Service {
         let joined = self.ports.presence.join(&app.ident, channel, connection.id(), member.clone(), most).await;
         match joined.map_err(|_| SubscribeError::Presence)? {
             Some(joined) => Ok(Some(joined)),
-            None => Err(SubscribeError::Members(most)),
+            None => {
+                connection.anonymise(channel);
+                Err(SubscribeError::Members(most))
+            }
         }
     }
 
@@ -233,11 +242,29 @@ impl Service {
     }
 
     pub(super) async fn give_up(&self, connection: &Connection, channel: &ChannelName, hold: Hold, left: &mut Vec<ChannelName>) {
-        let Some(place) = connection.leave(channel, hold) else { return };
+        let Some(place) = connection.leave(channel, hold) else {
+            self.identify_by_alias(connection, channel).await;
+            return;
+        };
         if let Some(user) = &place.user {
             self.leave_presence(&connection.app(), channel, connection.id(), user).await;
         }
         left.push(place.channel);
+    }
+
+    /// On a presence channel that only personal channels hold, a connection is who they say, or nobody.
+    pub(super) async fn identify_by_alias(&self, connection: &Connection, channel: &ChannelName) {
+        let held = connection.place(channel).is_some_and(|place| place.alias && !place.direct);
+        if channel.kind() != ChannelKind::Presence || !held {
+            return;
+        }
+        let app = connection.app();
+        if let Some(member) = connection.alias_member(channel) {
+            // Where the channel is full, or presence is away, the connection still hears it.
+            let _ = self.enter(&app, connection, channel, Hold::Alias, Some(&member)).await;
+        } else if let Some(user) = connection.anonymise(channel) {
+            self.leave_presence(&app, channel, connection.id(), &user).await;
+        }
     }
 
     pub(super) async fn leave_presence(&self, app: &App, channel: &ChannelName, socket: SocketId, user: &UserId) {

@@ -41,7 +41,6 @@ pub async fn serve(stream: ClientStream, peer: SocketAddr, door: Arc<Door>) {
         .max_headers(MAX_HEADERS)
         // A client that has said its last word still gets its answer, and what it asked for is not broken off.
         .half_close(true)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(Patient::new(stream, idle)), service)
         .with_upgrades();
     let to_its_end = async {

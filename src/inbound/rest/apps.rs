@@ -12,6 +12,7 @@ use super::app_dto::{self, AppList, AppShape, ChangeShape, DraftShape};
 use super::body::JsonText;
 use super::params::{Ident, Param, Whole};
 use super::problem::Problem;
+use super::publication::DEFAULT_CHANNEL;
 use super::security::{Administrator, Caller, Registrar, Session};
 use super::settings::{self, Editable};
 use super::tags::Section;
@@ -67,7 +68,7 @@ impl Apps {
     #[oai(path = "/apps/ping", method = "get", operation_id = "pingApp")]
     async fn ping(&self, session: Session) -> Result<Answer<Done>, Problem> {
         let payload = Payload { event: "ping".into(), data: "ping".into(), extra: "".into() };
-        let channels = vec![ChannelName::trusted("global")];
+        let channels = vec![ChannelName::trusted(DEFAULT_CHANNEL)];
         self.0.service.publish(&session.app, Publishing { channels, payload, persist: false, idempotency_key: None }).await?;
         Ok(done())
     }

@@ -13,6 +13,7 @@ use poem_openapi::OpenApi;
 use super::cors::Cors;
 use super::pages::Pages;
 use super::problem::Problem;
+use super::web::Web;
 use super::{Rest, Routes};
 
 /// Around the API's endpoint.
@@ -21,13 +22,14 @@ pub struct Edge<E> {
     api: E,
     cors: Cors,
     pages: Pages,
+    web: Web,
     known: Known,
 }
 
 impl<E: Endpoint<Output = Response>> Edge<E> {
     pub fn new(rest: Arc<Rest>, api: E) -> Self {
         let cors = Cors::new(rest.rules.allowed_origins.clone());
-        Self { rest, api, cors, pages: Pages::new(), known: Known::new() }
+        Self { rest, api, cors, pages: Pages::new(), web: Web::new(), known: Known::new() }
     }
 
     async fn answer(&self, mut request: Request) -> Response {
@@ -41,6 +43,11 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
                 Method::OPTIONS => options(PAGE_METHODS),
                 _ => Problem::from_framework(poem::error::MethodNotAllowedError.into()).allowing(PAGE_METHODS).into_answer(),
             };
+        }
+        if *request.method() == Method::GET
+            && let Some(response) = Web::demo(&self.rest, &request).await
+        {
+            return response;
         }
         if let Some(problem) = self.too_large(request.headers()) {
             return problem.into_answer();
@@ -77,6 +84,9 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
+        if let Some(response) = self.web.file(&request) {
+            return Ok(response);
+        }
         let grant = self.cors.grant(&request);
         // A bug in one request must not take the connection with it. What it left behind is only its own.
         let mut response = match AssertUnwindSafe(self.answer(request)).catch_unwind().await {

@@ -12,11 +12,11 @@ use super::answer::{Answer, Done, done};
 use super::body::JsonText;
 use super::params::{AnyChannel, IdempotencyKey, Param, Whole};
 use super::problem::Problem;
-use super::publication::{Publication, PublicationShape, read_channel};
+use super::publication::{DEFAULT_CHANNEL, Publication, PublicationShape, read_channel};
 use super::schema::{example, inline, list_shape, open, plain, shape, whole};
 use super::security::Session;
 use super::tags::Section;
-use crate::core::model::Event;
+use crate::core::model::{ChannelName, Event};
 use crate::core::service::Publishing;
 use crate::inbound::wire::history_json;
 
@@ -107,7 +107,7 @@ impl Events {
         count: Query<Option<Param<Whole>>>,
         /// Only events of this channel; empty: of all.
         channel: Query<Option<Param<AnyChannel>>>,
-        /// Only events after this serial of `channel` (which must be given), oldest first.
+        /// Only events after this serial of `channel` (`global` where none is named), oldest first.
         since: Query<Option<Param<Whole>>>,
     ) -> Result<Answer<EventList>, Problem> {
         let service = &self.0.service;
@@ -118,8 +118,11 @@ impl Events {
         let events = match (channel, since.0) {
             (None, None) => service.recent(app, count).await?,
             (Some(channel), None) => service.latest(app, &channel, 0, count).await?,
-            (Some(channel), Some(since)) => service.events_after(app, &channel, since.0, count).await?,
-            (None, Some(_)) => return Err(Problem::bad_request("since is a serial of one channel: give channel, too")),
+            (channel, Some(since)) => {
+                // A serial is one channel's; where none is named it is the one that a publish without a channel goes to.
+                let channel = channel.unwrap_or_else(|| ChannelName::trusted(DEFAULT_CHANNEL));
+                service.events_after(app, &channel, since.0, count).await?
+            }
         };
         Ok(Answer::text(list_json(&events)))
     }

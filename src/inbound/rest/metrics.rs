@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
-use poem_openapi::OpenApi;
 use poem_openapi::payload::PlainText;
+use poem_openapi::{ApiResponse, OpenApi};
 
 use super::Rest;
 use super::problem::Problem;
 use super::security::Watcher;
 use super::tags::Section;
+
+/// What is counted.
+#[derive(ApiResponse)]
+enum Counted {
+    /// The metrics, in the Prometheus text form.
+    #[oai(status = 200)]
+    Text(PlainText<String>),
+}
 
 /// The route of the metrics.
 pub struct MetricsRoute(pub Arc<Rest>);
@@ -20,7 +28,7 @@ impl MetricsRoute {
     /// In the Prometheus text form. On the first listener alone. Asks for the administrator's token unless the caller is on the
     /// same machine, without a proxy. No channel is named.
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
-    async fn metrics(&self, _watcher: Watcher) -> Result<PlainText<String>, Problem> {
-        Ok(PlainText(self.0.service.metrics()))
+    async fn metrics(&self, _watcher: Watcher) -> Result<Counted, Problem> {
+        Ok(Counted::Text(PlainText(self.0.service.metrics())))
     }
 }

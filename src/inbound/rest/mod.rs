@@ -28,6 +28,7 @@ mod sockets;
 mod subscription_dto;
 mod subscriptions;
 mod tags;
+mod web;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -36,6 +37,7 @@ use poem::{Endpoint, IntoEndpoint, Request, Response};
 use poem_openapi::OpenApiService;
 
 pub use document::document;
+pub use web::DemoApp;
 
 use crate::core::model::Secret;
 use crate::core::service::Service;
@@ -56,6 +58,8 @@ pub struct RestRules {
     pub ready: Arc<AtomicBool>,
     /// The server's version.
     pub version: String,
+    /// Whose back end the example page finds here; `None`: there is none, and its routes are 404.
+    pub demo: Option<DemoApp>,
 }
 
 /// What all operations share.

@@ -14,6 +14,9 @@ use super::schema::{PRINTABLE, example, inline, name, open, plain, shape};
 use crate::core::model::{ChannelName, Limits, Payload, RESERVED_MEMBERS, check_event_name};
 use crate::inbound::wire::push_json_string;
 
+/// Where an event goes that names no channel, as in the original.
+pub const DEFAULT_CHANNEL: &str = "global";
+
 /// The most channels of one publish.
 const MOST_CHANNELS: usize = 1000;
 
@@ -28,7 +31,7 @@ shape! {
         };
         let channel = MetaSchema {
             one_of: vec![inline(name("A channel.", 1, 200)), inline(names)],
-            default: Some("global".into()),
+            default: Some(DEFAULT_CHANNEL.into()),
             ..plain("", "The channel, or a list of channels.")
         };
         // The protocol's own names are refused.
@@ -89,7 +92,7 @@ impl Publication {
         }
         check_event_name(&event, length(limits.event_name))?;
         let data = data.ok_or_else(|| Problem::bad_request("data is missing: give it any JSON value but null"))?;
-        let channels = channels.unwrap_or_else(|| vec![ChannelName::trusted("global")]);
+        let channels = channels.unwrap_or_else(|| vec![ChannelName::trusted(DEFAULT_CHANNEL)]);
         Ok(Self { channels, payload: Payload { event: event.into(), data: data.into(), extra: extra.into() }, persist })
     }
 }

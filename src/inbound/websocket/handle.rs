@@ -1,5 +1,6 @@
 //! What a client asks for, and what it is answered.
 
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -11,7 +12,7 @@ use super::session::{End, Session};
 use crate::core::hub::{CloseReason, Connection, Outcome, Receipt};
 use crate::core::limit::TokenBucket;
 use crate::core::model::{ChannelKind, ChannelName};
-use crate::core::service::{ClientPublish, Subscribe, Subscribed};
+use crate::core::service::{ClientPublish, Since, Subscribe, SubscribeError, Subscribed};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Handles one text frame.
@@ -117,34 +118,69 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Goes on a channel. Until the answer stands, what is about the channel is held back, and everything else goes on.
     async fn subscribe(&mut self, subscribe: &Subscribe) -> (Result<(), Coded>, Option<End>) {
         let channel = &subscribe.channel;
+        if let Some(refusal) = self.remembers_too_much(subscribe) {
+            return (Err(refusal), None);
+        }
         let personal = channel.kind() == ChannelKind::Personal;
         self.link.enter(channel);
-        self.link.hold(if personal { Hold::All } else { Hold::Channel(channel.clone()) });
-        let result = {
-            let asking = self.gateway.service.subscribe(&self.connection, subscribe);
+        self.link.hold(match personal {
+            true => Hold::AllBut(self.unaffected(subscribe)),
+            false => Hold::Channel(channel.clone()),
+        });
+        let mut left = Vec::new();
+        let (result, turns, ending) = {
+            let asking = self.gateway.service.subscribe(&self.connection, subscribe, &mut left);
             meanwhile(&mut self.link, &self.connection, asking).await
         };
-        let (result, turns, ending) = result;
+        self.link.leave(&left);
         for turn in turns {
             self.later(turn);
         }
         let ending = ending.map(|reason| self.ended(reason));
+        if personal {
+            self.personal.retain(|(known, _)| known != channel || (result.is_err() && !left.contains(channel)));
+        }
         let subscribed = match result {
             Ok(subscribed) => subscribed,
-            Err(error) => return (Err(complaints::subscribe(&error)), ending),
+            Err(error) => {
+                if !self.connection.is_on(channel) {
+                    self.link.leave(std::slice::from_ref(channel));
+                }
+                return (Err(complaints::subscribe(&error)), ending);
+            }
         };
         if personal {
-            self.personal.retain(|(known, _)| known != channel);
             self.personal.push((channel.clone(), subscribe.channel_data.clone()));
         }
         self.answer("pusher_internal:subscription_succeeded", channel, subscribed);
         (Ok(()), ending)
     }
 
-    fn answer(&mut self, event: &str, channel: &ChannelName, state: Subscribed) {
-        if state.covered.is_empty() {
-            self.link.covered.remove(channel);
+    /// A peer channel takes no place, but what its answer covered is remembered: for no more of them than there may be channels.
+    fn remembers_too_much(&mut self, subscribe: &Subscribe) -> Option<Coded> {
+        let most = self.gateway.service.most_channels(&self.connection.app());
+        let covered = &mut self.link.covered;
+        let adds = subscribe.since.is_some() && subscribe.channel.kind() == ChannelKind::Peer && !covered.contains_key(&subscribe.channel);
+        let count =
+            |covered: &HashMap<ChannelName, u64>| covered.keys().filter(|channel| channel.kind() == ChannelKind::Peer).count() as u64;
+        if !adds || most == 0 || count(covered) < most {
+            return None;
         }
+        covered.retain(|channel, _| self.connection.is_on(channel));
+        (count(covered) >= most).then(|| complaints::subscribe(&SubscribeError::Channels(most)))
+    }
+
+    /// The channels that the answer to a personal subscription says nothing new of.
+    fn unaffected(&self, subscribe: &Subscribe) -> HashSet<ChannelName> {
+        let named = |channel: &ChannelName| match &subscribe.since {
+            Some(Since::Each(each)) => each.iter().any(|(named, _)| named == channel),
+            _ => false,
+        };
+        let places = self.connection.places().into_iter().map(|place| place.channel);
+        places.filter(|channel| *channel != subscribe.channel && !named(channel)).collect()
+    }
+
+    fn answer(&mut self, event: &str, channel: &ChannelName, state: Subscribed) {
         self.link.socket.queue(&pushi::state(event, channel, &state));
         for alias in &state.alias {
             self.link.enter(alias);
@@ -168,8 +204,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
         let left = self.gateway.service.unsubscribe(&self.connection, channel).await;
         self.personal.retain(|(known, _)| known != channel);
-        for channel in &left {
-            self.link.leave(channel);
+        self.link.leave(&left);
+        if channel.kind() == ChannelKind::Peer {
+            self.link.covered.remove(channel);
         }
         let members = self.gateway.service.members(&self.connection.app(), channel).await;
         let state = Subscribed { members, ..Subscribed::default() };
@@ -196,26 +233,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             self.stale.retain(|other| *other != channel);
             let Some((_, data)) = self.personal.iter().find(|(known, _)| *known == channel) else { continue };
             let data = data.clone();
-            self.link.hold(Hold::All);
+            self.link.hold(Hold::AllBut(self.connection.places().into_iter().map(|place| place.channel).collect()));
             let before = self.connection.aliases(&channel);
+            let mut left = Vec::new();
             let (result, turns, ending) = {
-                let asking = self.gateway.service.refresh_personal(&self.connection, &channel, data.as_ref());
+                let asking = self.gateway.service.refresh_personal(&self.connection, &channel, data.as_ref(), &mut left);
                 meanwhile(&mut self.link, &self.connection, asking).await
             };
+            self.link.leave(&left);
             for turn in turns {
                 self.later(turn);
             }
             match result {
                 // It was only asked again after the nodes had lost each other for a while.
                 Ok(Some(state)) if state.alias == before => {}
-                Ok(Some(state)) => {
-                    for gone in before.iter().filter(|gone| !self.connection.is_on(gone)) {
-                        self.link.leave(gone);
-                    }
-                    let covered = self.link.covered.get(&channel).copied();
-                    self.answer("pusher_internal:subscription_succeeded", &channel, state);
-                    self.link.covered.extend(covered.map(|serial| (channel.clone(), serial)));
-                }
+                Ok(Some(state)) => self.answer("pusher_internal:subscription_succeeded", &channel, state),
                 Ok(None) => {}
                 Err(error) => {
                     let (code, message) = complaints::subscribe(&error);

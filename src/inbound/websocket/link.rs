@@ -1,25 +1,24 @@
 //! From a connection's mailbox to its socket: what is dropped, what is held back, what is written.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::seen::Seen;
 use super::socket::Socket;
 use crate::core::hub::{CloseReason, Connection, Delivery, Parcel, Receipt};
-use crate::core::model::{ChannelName, PublishId};
+use crate::core::model::{ChannelName, PeerChannel};
 use crate::core::ports::{DialectId, Metrics};
 
 /// Bytes gathered before a write; what waits behind stays shared in the mailbox's parcels until then.
 const CHUNK: usize = 64 * 1024;
 
-/// A further copy of one of so many publishes to several channels is dropped.
-const PUBLISHES: usize = 16;
-
-/// So many channels that were just left are remembered: what was on its way from them is dropped.
+/// So many channels that were just left, or all that were left at once, are remembered: what was on its way from them is
+/// dropped.
 const LEFT: usize = 16;
 
 /// Parcels' memory that an idle connection may keep.
@@ -44,10 +43,10 @@ pub enum Turn {
 pub enum Hold {
     /// Nothing.
     Nothing,
-    /// What is about this channel.
+    /// What is about this channel; of a presence channel, about the peer channels that follow from it, too.
     Channel(ChannelName),
-    /// Everything.
-    All,
+    /// What is about any channel but these, and the peer channels that follow from them.
+    AllBut(HashSet<ChannelName>),
 }
 
 /// From a connection's mailbox to its socket.
@@ -60,7 +59,7 @@ pub struct Link<S> {
     pub versions: HashMap<ChannelName, u64>,
     taken: VecDeque<Parcel>,
     closing: Option<CloseReason>,
-    publishes: VecDeque<PublishId>,
+    seen: Seen,
     left: VecDeque<ChannelName>,
     hold: Hold,
     held: Vec<Parcel>,
@@ -81,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             versions: HashMap::new(),
             taken: VecDeque::new(),
             closing: None,
-            publishes: VecDeque::new(),
+            seen: Seen::default(),
             left: VecDeque::new(),
             hold: Hold::Nothing,
             held: Vec::new(),
@@ -92,14 +91,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Notes that the client has left a channel: nothing of it comes after the answer that says so.
-    pub fn leave(&mut self, channel: &ChannelName) {
-        self.covered.remove(channel);
-        self.versions.remove(channel);
-        if self.left.len() == LEFT {
-            self.left.pop_front();
+    /// Notes that the client has left channels: nothing of them comes after the answer that says so.
+    pub fn leave(&mut self, channels: &[ChannelName]) {
+        for channel in channels {
+            self.covered.remove(channel);
+            self.versions.remove(channel);
         }
-        self.left.push_back(channel.clone());
+        let kept = LEFT.saturating_sub(channels.len());
+        self.left.drain(..self.left.len().saturating_sub(kept));
+        self.left.extend(channels.iter().cloned());
     }
 
     /// Notes that the client is going on a channel.
@@ -136,10 +136,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if !listen || self.socket.queued() > CHUNK {
                 return Poll::Pending;
             }
-            match ready!(self.socket.poll_message(cx)) {
-                // Answered by the state machine; the answer is written in the next round.
-                Ok(Message::Ping(_) | Message::Pong(_)) => connection.mailbox().heard(),
-                message => return Poll::Ready(Turn::Message(message)),
+            match self.socket.poll_message(cx) {
+                Poll::Ready(Ok(Message::Ping(_) | Message::Pong(_))) => connection.mailbox().heard(),
+                Poll::Ready(message) => return Poll::Ready(Turn::Message(message)),
+                // The state machine answers a ping when it is asked for what comes next.
+                Poll::Pending if self.socket.queued() > 0 => {
+                    let broken = matches!(self.socket.poll_flush(cx), Poll::Ready(Err(_)));
+                    return if broken { Poll::Ready(Turn::Broken) } else { Poll::Pending };
+                }
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
@@ -210,10 +215,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn holds(&self, delivery: &Delivery) -> bool {
+        let channel = delivery.channel();
+        let follows_from = || PeerChannel::parse(channel.as_str()).map(|peer| peer.presence());
         match &self.hold {
             Hold::Nothing => false,
-            Hold::Channel(channel) => channel == delivery.channel(),
-            Hold::All => true,
+            Hold::Channel(held) => held == channel || follows_from().is_some_and(|presence| presence == held.as_str()),
+            Hold::AllBut(known) => !known.contains(channel) && !follows_from().is_some_and(|presence| known.contains(presence.as_str())),
         }
     }
 
@@ -229,14 +236,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if let (Some(covered), Some(serial)) = (covered, delivery.serial()) {
             return serial > *covered;
         }
-        let Some(publish) = delivery.publish().filter(|_| covered.is_none()) else { return true };
-        if self.publishes.contains(publish) {
-            return false;
-        }
-        if self.publishes.len() == PUBLISHES {
-            self.publishes.pop_front();
-        }
-        self.publishes.push_back(publish.clone());
-        true
+        delivery.publish().filter(|_| covered.is_none()).is_none_or(|publish| self.seen.is_first(publish))
     }
 }

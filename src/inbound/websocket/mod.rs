@@ -7,6 +7,7 @@ mod frame;
 mod handle;
 mod keepalive;
 mod link;
+mod seen;
 mod session;
 mod socket;
 mod upgrade;

@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from fixtures.app import App
+from fixtures.problem import problem
 from fixtures.server import Server
 from fixtures.waiting import wait_until
 
@@ -73,11 +74,11 @@ def test_both_listeners_speak_tls(launch: Callable[..., Server], certificates: C
     app.close()
 
 
-def test_plain_text_to_a_tls_listener_harms_nobody(launch: Callable[..., Server], certificates: Certificates) -> None:
+def test_plain_text_to_a_tls_listener_is_told_so(launch: Callable[..., Server], certificates: Certificates) -> None:
     server = launch(ready=False, **both(certificates))
     app = trusting(server, certificates)
-    with pytest.raises(httpx.TransportError):
-        httpx.get(f"http://127.0.0.1:{server.app_port}/health", trust_env=False, timeout=20)
+    plain = httpx.get(f"http://127.0.0.1:{server.app_port}/health", trust_env=False, timeout=20)
+    assert "https" in problem(plain, 400)["message"]
     app.open(ssl=certificates.context).greet()
     app.close()
 

@@ -52,26 +52,29 @@ export class Server {
     while (server.wsPort === server.port);
     server.url = `http://127.0.0.1:${server.port}`;
     server.wsUrl = `ws://127.0.0.1:${server.wsPort}`;
-    const log = openSync(join(server.folder, "stderr.log"), "a");
-    server.process = spawn(BINARY, ["serve"], {
-      cwd: server.folder,
-      stdio: ["ignore", log, log],
-      env: {
-        PATH: process.env.PATH,
-        HOME: server.folder,
-        APP_HOST: "127.0.0.1",
-        APP_PORT: String(server.port),
-        SERVER_HOST: "127.0.0.1",
-        SERVER_PORT: String(server.wsPort),
-        DATABASE_URL: `sqlite://${server.folder}/pushi.db`,
-        PUSHI_ADMIN_TOKEN: ADMIN_TOKEN,
-        PUSHI_DRAIN_SECONDS: "0",
-        ...settings,
-      },
-    });
-    server.ended = once(server.process, "exit");
-    await waitUntil(() => server.isReady(), "ready", 20);
-    return server;
+    server.settings = {
+      PATH: process.env.PATH,
+      HOME: server.folder,
+      APP_HOST: "127.0.0.1",
+      APP_PORT: String(server.port),
+      SERVER_HOST: "127.0.0.1",
+      SERVER_PORT: String(server.wsPort),
+      DATABASE_URL: `sqlite://${server.folder}/pushi.db`,
+      PUSHI_ADMIN_TOKEN: ADMIN_TOKEN,
+      PUSHI_DRAIN_SECONDS: "0",
+      ...settings,
+    };
+    return server.spawn();
+  }
+
+  /** Starts the process, also once more on the same ports and data, and waits until it is ready. */
+  async spawn() {
+    const log = openSync(join(this.folder, "stderr.log"), "a");
+    const stdio = ["ignore", log, log];
+    this.process = spawn(BINARY, ["serve"], { cwd: this.folder, stdio, env: this.settings });
+    this.ended = once(this.process, "exit");
+    await waitUntil(() => this.isReady(), "ready", 20);
+    return this;
   }
 
   /** Everything that it has written. */
@@ -114,8 +117,14 @@ export class Server {
     return app;
   }
 
-  /** Ends it as an operator does; throws unless the exit code is 0. */
-  async stop() {
+  /** Ends it at once, as a crash does. */
+  async kill() {
+    this.process.kill("SIGKILL");
+    await this.ended;
+  }
+
+  /** Ends the process as an operator does; throws unless the exit code is 0. Its data stays. */
+  async end() {
     this.process.kill("SIGTERM");
     const timer = pause(20_000, "late", { ref: false });
     const end = await Promise.race([this.ended, timer]);
@@ -124,8 +133,15 @@ export class Server {
       throw new Error(`still running 20 s after SIGTERM:\n${this.log}`);
     }
     const [code] = end;
-    const log = this.log;
-    rmSync(this.folder, { recursive: true });
-    if (code !== 0 || log.includes("panicked")) throw new Error(`exit code ${code}:\n${log}`);
+    if (code !== 0 || this.log.includes("panicked")) throw new Error(`exit code ${code}:\n${this.log}`);
+  }
+
+  /** Ends it, and removes its data. */
+  async stop() {
+    try {
+      await this.end();
+    } finally {
+      rmSync(this.folder, { recursive: true });
+    }
   }
 }

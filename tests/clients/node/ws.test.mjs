@@ -149,7 +149,7 @@ test("a ping of WebSocket and one of the protocol are answered", options, async 
   const app = await server.createApp();
   const [socket] = await sockets(app, 1);
   socket.raw.ping("alive?");
-  const [payload] = await once(socket.raw, "pong");
+  const [payload] = await once(socket.raw, "pong", { signal: AbortSignal.timeout(5_000) });
   assert.equal(payload.toString(), "alive?");
   await socket.quiet();
 });
@@ -167,7 +167,7 @@ test("an unknown key is closed with 4001, a frame too long with 1009", options, 
 
 test("a path without a key is a 404", options, async () => {
   const raw = new WebSocket(`${server.wsUrl}/`);
-  const [, answer] = await once(raw, "unexpected-response");
+  const [request, answer] = await once(raw, "unexpected-response");
   assert.equal(answer.statusCode, 404);
-  raw.terminate();
+  request.destroy();
 });

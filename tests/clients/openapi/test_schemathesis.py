@@ -34,6 +34,8 @@ def test_no_answer_is_outside_the_document(launch: Callable[..., Server], tmp_pa
         seconds=380,
     )
     assert "panicked" not in server.log
-    # It is still well.
-    app.connect_to("global")
+    # It is still well, whatever became of the app.
     app.close()
+    after = server.create_app("after the attack")
+    after.connect_to("global")
+    after.close()

@@ -9,6 +9,17 @@ from fixtures.tool import run
 
 HERE = Path(__file__).parent
 MODULES = ROOT / "tests/node_modules"
+COMPILER = {
+    "strict": True,
+    "exactOptionalPropertyTypes": True,
+    "noUncheckedIndexedAccess": True,
+    "skipLibCheck": False,
+    "target": "es2022",
+    "lib": ["es2023", "dom", "dom.iterable"],
+    "module": "nodenext",
+    "types": [],
+    "outDir": "out",
+}
 
 
 def test_it_compiles_strictly_and_is_used(launch: Callable[..., Server], tmp_path: Path) -> None:
@@ -21,9 +32,8 @@ def test_it_compiles_strictly_and_is_used(launch: Callable[..., Server], tmp_pat
     (tmp_path / "openapi.json").write_text(server.http.get("/openapi.json").text)
     (tmp_path / "program.ts").write_text((HERE / "program.ts").read_text())
     run(MODULES / ".bin/openapi-typescript", "openapi.json", "-o", "schema.d.ts", cwd=tmp_path)
-    options = ("--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--skipLibCheck", "false")
-    target = ("--target", "es2022", "--module", "nodenext", "--lib", "es2023,dom,dom.iterable", "--types", "")
-    run(MODULES / ".bin/tsc", *options, *target, "--outDir", "out", "program.ts", cwd=tmp_path)
+    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": COMPILER, "files": ["program.ts"]}))
+    run(MODULES / ".bin/tsc", "--project", ".", cwd=tmp_path)
     printed = run(
         "node",
         "out/program.js",

@@ -89,6 +89,9 @@ def test_of_one_channel_and_since_a_serial(app: App) -> None:
     assert [event["serial"] for event in app.history("a", since=2, count=2)] == [3, 4]
     assert app.history("a", since=5) == []
     assert app.history("nothing-there") == []
+    app.publish("global", "1")
+    unnamed = app.rest.get("/events", params={"since": 0}).json()["events"]
+    assert [event["channel"] for event in unnamed] == ["global"]
 
 
 def test_a_count_over_the_limit_is_cut(app: App) -> None:

@@ -1,11 +1,13 @@
 //! One adapter for SQL databases. The ports are written once, over shared statements (`$1` works in each database);
-//! a driver room (`sqlite`) says how a connection runs them, how rows are read, and how transactions are kept apart.
+//! a driver room (`postgres`, `sqlite`) says how a connection runs them, how rows are read, and how transactions are kept apart.
 
 mod apps;
 mod driver;
 mod events;
+mod fault;
 mod inbox;
 mod number;
+pub mod postgres;
 mod prune;
 mod removal;
 mod rows;

@@ -9,13 +9,32 @@ use super::driver::{Arg, Connection, Driver, Outcome, Row};
 const REMOVED: &str = "SELECT app FROM removed_apps ORDER BY app LIMIT 1";
 const FORGET: &str = "DELETE FROM removed_apps WHERE app = $1";
 
+macro_rules! first_thousand {
+    ($table:literal, $column:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE app = $1 AND ",
+            $column,
+            " <= (SELECT max(",
+            $column,
+            ") FROM (SELECT ",
+            $column,
+            " FROM ",
+            $table,
+            " WHERE app = $1 ORDER BY ",
+            $column,
+            " LIMIT 1000) first)"
+        )
+    };
+}
+
 /// Each removes some rows of the app `$1`; all are gone once none finds any.
 pub(super) const BITS: [&str; 5] = [
-    "DELETE FROM events WHERE app = $1 AND id IN (SELECT id FROM events WHERE app = $1 ORDER BY id LIMIT 1000)",
-    "DELETE FROM subscriptions WHERE app = $1 AND id IN (SELECT id FROM subscriptions WHERE app = $1 ORDER BY id LIMIT 1000)",
-    "DELETE FROM intervals WHERE app = $1 AND (user_id, channel, from_serial) IN \
-        (SELECT user_id, channel, from_serial FROM intervals WHERE app = $1 ORDER BY user_id, channel, from_serial LIMIT 1000)",
-    "DELETE FROM channels WHERE app = $1 AND name IN (SELECT name FROM channels WHERE app = $1 ORDER BY name LIMIT 1000)",
+    first_thousand!("events", "id"),
+    first_thousand!("subscriptions", "id"),
+    first_thousand!("intervals", "user_id"),
+    first_thousand!("channels", "name"),
     "DELETE FROM sessions WHERE app = $1",
 ];
 

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use sqlx::error::DatabaseError;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments, Row as _};
 
 use super::super::driver::{Arg, Connection, Outcome, Row};
+use super::super::fault;
 use crate::core::error::StorageError;
 
 const TAKE_IDS: &str = "INSERT INTO counters (app, last_id) VALUES ($1, $2) \
@@ -70,18 +72,15 @@ impl Row for SqliteRow {
 pub(super) fn classify(error: sqlx::Error) -> StorageError {
     /// `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
     const DAMAGED: [i32; 2] = [11, 26];
-    match &error {
-        sqlx::Error::Database(cause) if cause.is_unique_violation() => StorageError::Conflict("a value that must be unique"),
-        sqlx::Error::Database(_) if primary_code(&error).is_some_and(|code| DAMAGED.contains(&code)) => StorageError::corrupt(error),
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnIndexOutOfBounds { .. } => {
-            StorageError::corrupt(error)
-        }
-        _ => StorageError::unavailable(error),
-    }
+    fault::classify(error, |cause| code(cause).is_some_and(|code| DAMAGED.contains(&code)))
 }
 
 /// SQLite's own code, without what extends it.
 pub(super) fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    error.as_database_error().and_then(code)
+}
+
+fn code(error: &dyn DatabaseError) -> Option<i32> {
+    let code: i32 = error.code()?.parse().ok()?;
     Some(code & 0xff)
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::connection::primary_code;
 use super::{Lane, SqliteDriver};
 use crate::outbound::storage::sql::SqlStore;
+use crate::outbound::storage::sql::fault::unmigrated;
 use crate::outbound::storage::{OpenError, Stores};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -120,16 +121,7 @@ async fn use_wal(connection: &mut SqliteConnection, timeout: Duration) -> Result
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), String> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| why(&error))?;
     // `run` is the same, but its future cannot be spawned: it is `Send` for one lifetime alone.
-    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => {
-            format!("was written by a newer version (it has migration {version}): run that version, or name another file")
-        }
-        MigrateError::VersionMismatch(version) => {
-            format!("was made by another build (its migration {version} differs): run that build, or name another file")
-        }
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => why(&error),
-        other => format!("cannot be migrated: {other}"),
-    })?;
+    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| unmigrated(error, why))?;
     transaction.commit().await.map_err(|error| why(&error))
 }
 

@@ -1,0 +1,46 @@
+// Who may subscribe: what the page's own back end, or the program itself, signs.
+
+const NEEDS_AUTH = /^(private|presence|personal)-/;
+
+// A back end that says nothing for so long counts as failing, in milliseconds.
+const ENDPOINT_TIMEOUT = 10_000;
+
+/** `{ auth, channel_data }` for a channel, by the first that is set of: authorizer, authEndpoint, appSecret. */
+async function authorize(options, appKey, socketId, channel) {
+  const { authorizer, authEndpoint, appSecret } = options;
+  let grant = {};
+  if (authorizer) grant = await authorizer(socketId, channel);
+  else if (authEndpoint) grant = await askEndpoint(options, socketId, channel);
+  else if (!appSecret) throw new PushiError(`${channel} needs a signature: set authEndpoint or authorizer`, { channel });
+  if (typeof grant === "string") grant = { auth: grant };
+  let { auth, channel_data } = grant ?? {};
+  if (!auth && appSecret) auth = `${appKey}:${await sign(appSecret, `${socketId}:${channel}`)}`;
+  if (!auth) throw new PushiError(`no auth was answered for ${channel}`, { channel });
+  return { auth, channel_data: channel_data ?? undefined };
+}
+
+async function askEndpoint({ authEndpoint, authHeaders, baseWebUrl }, socketId, channel) {
+  const headers = typeof authHeaders === "function" ? await authHeaders() : authHeaders;
+  const query = `socket_id=${encodeURIComponent(socketId)}&channel=${encodeURIComponent(channel)}`;
+  const page = globalThis.document?.baseURI ?? globalThis.location?.href;
+  const url = new URL(authEndpoint, page?.startsWith("http") ? page : baseWebUrl);
+  url.search += (url.search ? "&" : "?") + query;
+  const fail = (why, code, again) => {
+    const error = new PushiError(`the auth endpoint ${why} for ${channel}`, { code, channel });
+    error.again = again;
+    throw error;
+  };
+  const answer = await fetch(url, { headers, signal: AbortSignal.timeout(ENDPOINT_TIMEOUT) }).catch((error) =>
+    fail(`cannot be reached (${error.message})`, 0, true),
+  );
+  if (!answer.ok) fail(`answered ${answer.status}`, answer.status, answer.status >= 500 || answer.status === 429);
+  return answer.json().catch(() => fail("answered no JSON", answer.status));
+}
+
+/** For programs that hold the secret themselves, such as a back end in Node. */
+async function sign(secret, text) {
+  const bytes = (string) => new TextEncoder().encode(string);
+  const key = await crypto.subtle.importKey("raw", bytes(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const signature = new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes(text)));
+  return Array.from(signature, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

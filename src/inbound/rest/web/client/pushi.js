@@ -1,0 +1,268 @@
+// What a page works with: the original's interface, with promises beside its callbacks.
+
+const DEFAULTS = { timeout: 5_000, activityTimeout: 30_000, global: true, share: true };
+
+// Events of the client itself; whoever binds another one wants to hear of channels.
+const OWN = "connect disconnect subscribe unsubscribe latest member_added member_removed error gap".split(" ");
+
+// Copies of one publish to several channels carry its id; so many ids are kept.
+const MOST_SEEN = 1_000;
+
+// The last object that was made for a key: a further one of the same key takes its options for defaults.
+const LATEST = new Map();
+
+class Pushi extends Observable {
+  channels = Object.create(null);
+  state = "disconnected";
+  socketId = null;
+  #session = null;
+  #opened = defer();
+  #asked = false;
+  #seen = new Set();
+
+  constructor(appKey, options) {
+    super();
+    const { global, ...shared } = (options?.share ?? DEFAULTS.share) ? (LATEST.get(appKey)?.options ?? {}) : {};
+    this.#configure(appKey, { ...shared, ...options });
+    this.open();
+  }
+
+  get socket() {
+    return this.#session?.line.socket ?? null;
+  }
+
+  #configure(appKey, given) {
+    if (!appKey) throw new TypeError("new Pushi(KEY): the app's key is missing");
+    // `null` means the default, as in the original.
+    const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null));
+    let baseUrl = "";
+    try {
+      baseUrl = new URL(options.baseUrl ?? ".", SCRIPT || globalThis.location?.href).href.replace(/^http/, "ws").replace(/\/?$/, "/");
+    } catch {
+      // Without a base, and a bad one: the same advice.
+    }
+    if (!baseUrl.startsWith("ws")) throw new TypeError("give a baseUrl: new Pushi(KEY, { baseUrl: \"ws://127.0.0.1:8080/\" })");
+    const settings = { WebSocket: globalThis.WebSocket, baseWebUrl: baseUrl.replace("ws", "http"), ...DEFAULTS, ...options, baseUrl };
+    if (!settings.WebSocket) throw new TypeError("there is no WebSocket here: pass one, new Pushi(KEY, { WebSocket })");
+    this._settings = settings;
+    const { timeout, baseWebUrl, authEndpoint, appId, appSecret } = settings;
+    const url = baseUrl + encodeURIComponent(appKey);
+    Object.assign(this, { appKey, options, url, timeout, baseUrl, baseWebUrl, authEndpoint, appId, appSecret });
+  }
+
+  reconfig(appKey, options, callback) {
+    const { url } = this;
+    this.#leave();
+    this.#configure(appKey, { ...this.options, ...options });
+    // Another app, or another server, counts otherwise.
+    if (this.url !== url) for (const channel of Object.values(this.channels)) channel._last = undefined;
+    return this.open(callback);
+  }
+
+  clone(base) {
+    if (!base) return new Pushi(this.appKey, this.options);
+    this.reconfig(base.appKey, base.options);
+    return this;
+  }
+
+  open(callback) {
+    if (this._settings.share) LATEST.set(this.appKey, this);
+    this.#session ??= Session.of(this.url, this._settings);
+    if (this.#session.pushis.has(this)) this.#session.line.open();
+    else this.#session.join(this);
+    return this.#then(this.#opened.promise, callback);
+  }
+
+  close(callback) {
+    const error = new PushiError("closed: open() opens it again");
+    for (const channel of Object.values(this.channels)) channel._over(error);
+    this._refused(error);
+    return this.#then(this.#leave(), callback);
+  }
+
+  reopen(callback) {
+    if (!this.#session) return this.open(callback);
+    this.#session.line.restart();
+    return this.#then(this.#opened.promise, callback);
+  }
+
+  #leave() {
+    if (LATEST.get(this.appKey) === this) LATEST.delete(this.appKey);
+    const closed = this.#session?.leave(this, new PushiError("closed: open() opens it again"));
+    this.#session = null;
+    return closed ?? Promise.resolve();
+  }
+
+  #then(promise, callback, self = this, event = undefined) {
+    const told = promise.then((value) => {
+      if (callback) call(self, callback, ...(event ? [event, value] : []));
+      return value;
+    });
+    told.catch(() => {});
+    return told;
+  }
+
+  bind(event, handler, oneshot) {
+    super.bind(event, handler, oneshot);
+    this.#global();
+    return this;
+  }
+
+  /** Who binds and never subscribes means `global`. In the next round, so that a page can still subscribe. */
+  #global() {
+    if (this.#asked || this._settings.global === false || this._names().every((name) => OWN.includes(name))) return;
+    setTimeout(() => !this.#asked && this.state === "connected" && this.subscribe("global"));
+  }
+
+  subscribe(name, force, callback) {
+    this.#asked = true;
+    if (connecting) this.channels[name]?._rebind();
+    const channel = (this.channels[name] ??= new Channel(this, name));
+    const there = channel._direct && channel.subscribed && !force;
+    if (there && callback) queueMicrotask(() => call(channel, callback, "subscribe", channel.data));
+    else if (callback) channel.bind("subscribe", callback, true);
+    channel._direct = true;
+    if (!there) this.#session?.hold(channel, force);
+    return channel;
+  }
+
+  unsubscribe(name, callback) {
+    const channel = this.channels[name];
+    if (!channel) return Promise.resolve();
+    const deferred = defer();
+    const left = (data = channel.data) => {
+      if (channel._via.size === 0) channel._unsubscribed(data);
+      deferred.resolve(data);
+    };
+    if (this.#session) this.#session.release(channel, left);
+    else queueMicrotask(left);
+    if (channel._via.size === 0) delete this.channels[name];
+    return this.#then(deferred.promise, callback, channel, "unsubscribe");
+  }
+
+  invalidate(name) {
+    for (const channel of name ? [this.channels[name]] : Object.values(this.channels)) {
+      if (!channel) continue;
+      this.#session?.forget(channel);
+      delete this.channels[channel.name];
+      channel._over(new PushiError(`${channel.name} was invalidated`, { channel: channel.name }));
+    }
+  }
+
+  latest(name, skip, count, callback) {
+    if (name.startsWith("peer-")) this.channels[name] ??= new Channel(this, name);
+    const channel = this.channels[name];
+    const deferred = defer();
+    if (!this.#session || !channel) deferred.reject(new PushiError(`${name} is not subscribed`, { channel: name }));
+    else this.#session.post.publish({ pushi: this, channel: name, skip: skip || 0, count: count || 10, ...deferred });
+    return this.#then(deferred.promise, callback, channel, "latest");
+  }
+
+  sendEvent(event, data, echo = false, persist = true) {
+    return this.#send({ event, data, echo, persist });
+  }
+
+  sendChannel(event, data, channel, echo = false, persist = true) {
+    // The form in which the others get it.
+    if (typeof data !== "string") data = JSON.stringify(data) ?? "null";
+    return this.#send({ event, data, channel, echo, persist });
+  }
+
+  #send(frame) {
+    const deferred = defer();
+    if (this.#session) this.#session.post.publish({ pushi: this, channel: frame.channel, frame, ...deferred });
+    else deferred.reject(new PushiError("closed: open() opens it again"));
+    return deferred.promise;
+  }
+
+  _authorize(socketId, name) {
+    const { authEndpoint, appSecret } = this;
+    return authorize({ ...this._settings, authEndpoint, appSecret }, this.appKey, socketId, name);
+  }
+
+  _up(socketId) {
+    if (this.state === "connected") return;
+    this.state = "connected";
+    this.socketId = socketId;
+    this.#opened.resolve(this);
+    connecting = ++connects;
+    this.trigger("connect");
+    connecting = 0;
+    this.#global();
+  }
+
+  _down() {
+    if (this.state === "disconnected") return;
+    this.state = "disconnected";
+    this.socketId = null;
+    this.#opened = defer();
+    for (const channel of Object.values(this.channels)) channel._waiting();
+    this.trigger("disconnect");
+  }
+
+  _refused(error) {
+    this.#opened.reject(error);
+    this.#opened = defer();
+  }
+
+  _error(error) {
+    const channel = this.channels[error.channel];
+    // Who looks into the console should not find it empty.
+    if (!this._bound("error") && !channel?._bound("error")) console.warn(`Pushi: ${error.message}`);
+    this.trigger("error", error, error.channel);
+    channel?.trigger("error", error);
+  }
+
+  /** The channels that a personal channel stands for appear and disappear with it. */
+  _aliases(personal, names) {
+    for (const name of names) {
+      const channel = (this.channels[name] ??= new Channel(this, name));
+      channel._via.add(personal.name);
+      this.#session.holdAlias(channel);
+      if (!channel.subscribed) channel._subscribed({ name, members: {}, alias: [], events: [] });
+    }
+    for (const channel of Object.values(this.channels)) {
+      if (names.includes(channel.name) || !channel._via.delete(personal.name)) continue;
+      if (channel._direct || channel._via.size > 0) continue;
+      this.#session.forget(channel);
+      delete this.channels[channel.name];
+      channel._unsubscribed(channel.data);
+    }
+  }
+
+  _latest(name, data) {
+    this.trigger("latest", name, data);
+    this.channels[name]?.trigger("latest", data);
+  }
+
+  /** As the original does, frames of the protocol are events under their own names, too. */
+  _raw({ event, channel: name, data }) {
+    if (!this.channels[name]) return;
+    this.trigger(event, data, name);
+    this.channels[name]?.trigger(event, data);
+  }
+
+  _receive(frame, replayed, mute) {
+    const { event, data, channel: name, mid, serial, timestamp, publish } = frame;
+    const channel = this.channels[name];
+    if (!channel && !name?.startsWith("peer-")) return;
+    if (channel && serial !== undefined) {
+      if (replayed && !(serial > channel._last)) return;
+      channel._last = Math.max(channel._last ?? 0, serial);
+    }
+    if (mute) return;
+    if (event === "pusher:member_added" || event === "pusher:member_removed") {
+      channel?._member(event.slice(7), JSON.parse(frame.member));
+      return this._raw(frame);
+    }
+    if (!this.#copy(publish)) this.trigger(event, data, name, mid, timestamp);
+    channel?._message(frame);
+  }
+
+  #copy(publish) {
+    if (publish === undefined || this.#seen.has(publish)) return publish !== undefined;
+    this.#seen.add(publish);
+    if (this.#seen.size > MOST_SEEN) this.#seen.delete(this.#seen.values().next().value);
+    return false;
+  }
+}

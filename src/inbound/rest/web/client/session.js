@@ -1,0 +1,340 @@
+// What the Pushi objects of one URL share: the socket and the subscriptions on it.
+//
+// When a new socket is greeted, each wire is asked for again with the last serial that was handed on, and what the answer
+// holds is handed on as if it had come live.
+
+// A subscription that failed for a passing reason is tried again after a random part of at most so long, in milliseconds.
+const MOST_RETRY_WAIT = 30_000;
+// The storage is away; too fast.
+const PASSING = [4320, 4301];
+// As many events as the server answers for a personal channel without `since`.
+const INBOX = 10;
+// Of a server's limit of 65,536 bytes a message, what the serials of a personal channel's aliases may take.
+const MOST_SINCE = 48_000;
+
+const SESSIONS = new Map();
+
+class Session {
+  pushis = new Set();
+  #wires = new Map();
+  // Who waits for the answer to an unsubscription, by channel, in order.
+  #leaving = new Map();
+  // While an inbox is fetched: what came live meanwhile.
+  #held = null;
+  // The code of the last error that belonged to no channel: it says why the server closes.
+  #code = 0;
+
+  constructor(url, settings) {
+    this.url = url;
+    this.line = new Line(url, settings, this);
+    this.post = new Post(this.line, this.#wires);
+  }
+
+  /** The session of `url`, made where there is none. */
+  static of(url, settings) {
+    if (!settings.share) return new Session(url, settings);
+    if (!SESSIONS.has(url)) SESSIONS.set(url, new Session(url, settings));
+    return SESSIONS.get(url);
+  }
+
+  join(pushi) {
+    this.pushis.add(pushi);
+    for (const channel of Object.values(pushi.channels)) if (channel._direct) this.hold(channel);
+    this.line.open();
+    // Not at once: the page is about to bind.
+    queueMicrotask(() => this.pushis.has(pushi) && this.line.socketId && pushi._up(this.line.socketId));
+  }
+
+  leave(pushi, error) {
+    this.pushis.delete(pushi);
+    this.post.give(error, (entry) => entry.pushi === pushi);
+    for (const channel of Object.values(pushi.channels)) {
+      const direct = channel._direct;
+      this.release(channel, () => {});
+      // Wanted again, should it be opened again.
+      channel._direct = direct;
+    }
+    pushi._down();
+    if (this.pushis.size > 0) return Promise.resolve();
+    if (SESSIONS.get(this.url) === this) SESSIONS.delete(this.url);
+    return this.line.close();
+  }
+
+  #wire(channel) {
+    const { name } = channel;
+    if (!this.#wires.has(name)) this.#wires.set(name, new Wire(name));
+    return this.#wires.get(name);
+  }
+
+  hold(channel, force) {
+    const wire = this.#wire(channel);
+    if (!wire.data || force) wire.inbox = wire.personal;
+    const newest = Math.max(...[...wire.channels].map((other) => other._last ?? -1));
+    wire.channels.add(channel);
+    channel._direct = true;
+    const known = wire.status === "on" && !force;
+    if (known && newest >= 0) channel._last ??= newest;
+    if (force || wire.status === "off" || wire.status === "failed" || channel._last < newest) this.#subscribe(wire);
+    else if (known) queueMicrotask(() => wire.channels.has(channel) && !channel.subscribed && this.#tell(wire, [channel]));
+  }
+
+  #tell(wire, channels, data = wire.data) {
+    for (const channel of channels) {
+      // A handler of the one before may have let go of it.
+      if (!channel._direct || !wire.channels.has(channel)) continue;
+      if (wire.personal) channel.pushi._aliases(channel, data.alias);
+      channel._subscribed(data);
+    }
+  }
+
+  /** An alias is held by the personal channel that brought it, with no word to the server. */
+  holdAlias(channel) {
+    this.#wire(channel).channels.add(channel);
+    if (channel._last !== undefined) return;
+    // Where it stands now, so that a replay after a reconnect has a beginning.
+    const resolve = ({ events }) => (channel._last ??= events[0]?.serial ?? 0);
+    this.post.publish({ channel: channel.name, skip: 0, count: 1, silent: true, resolve, reject() {} });
+  }
+
+  /** Lets go of a channel; `left(data)` follows once the server has, or at once where it is not to. */
+  release(channel, left) {
+    const wire = this.#wires.get(channel.name);
+    channel._direct = false;
+    if (!wire) return queueMicrotask(left);
+    if (wire.personal) channel.pushi._aliases(channel, []);
+    if (channel._via.size === 0) wire.channels.delete(channel);
+    const gone = new PushiError(`${channel.name} was unsubscribed`, { channel: channel.name });
+    this.post.give(gone, (entry) => entry.pushi === channel.pushi && entry.channel === channel.name && !entry.socketId);
+    if (wire.direct.length > 0) return queueMicrotask(left);
+    const told = this.line.socketId && this.pushis.size > 0 && (wire.status === "on" || wire.status === "asking");
+    clearTimeout(wire.timer);
+    wire.status = "off";
+    wire.data = undefined;
+    if (wire.channels.size === 0) this.#wires.delete(wire.name);
+    if (!told) return queueMicrotask(left);
+    put(this.#leaving, wire.name, left);
+    this.line.send({ event: "pusher:unsubscribe", data: { channel: wire.name } });
+  }
+
+  /** Forgets a channel without a word to the server, as the original does. */
+  forget(channel) {
+    const wire = this.#wires.get(channel.name);
+    channel._direct = false;
+    channel._via.clear();
+    wire?.channels.delete(channel);
+    if (wire?.channels.size === 0) this.#wires.delete(channel.name);
+  }
+
+  async #subscribe(wire) {
+    const { socketId } = this.line;
+    if (!socketId || !this.#isPossible(wire)) return;
+    const wanted = () => this.line.socketId === socketId && this.#wires.get(wire.name) === wire && wire.direct.length > 0;
+    if (!wanted()) return;
+    const fresh = wire.status !== "on";
+    if (fresh) for (const channel of wire.direct) channel._waiting();
+    let grant;
+    if (NEEDS_AUTH.test(wire.name)) {
+      if (fresh) wire.status = "signing";
+      try {
+        grant = await wire.direct[0].pushi._authorize(socketId, wire.name);
+      } catch (error) {
+        if (!wanted()) return;
+        const refused = error instanceof PushiError ? error : new PushiError(`${wire.name}: ${error?.message ?? error}`);
+        refused.channel = wire.name;
+        this.#refuse(wire, refused);
+        return this.#complain(refused);
+      }
+      if (!wanted()) return;
+    }
+    if (fresh) wire.status = "asking";
+    wire.since = this.#since(wire);
+    this.line.send({ event: "pusher:subscribe", data: { channel: wire.name, ...grant, since: wire.since } });
+  }
+
+  /** A peer channel is there while two of its users are; their presence channel says so. */
+  #isPossible({ base, name }) {
+    const presence = this.#wires.get(base);
+    if (!presence) return true;
+    const users = name.slice(name.lastIndexOf(":") + 1).split("&");
+    return presence.status === "on" && users.filter((user) => Object.hasOwn(presence.data.members, user)).length > 1;
+  }
+
+  #since(wire) {
+    if (wire.last === undefined || !wire.personal) return wire.last ?? "now";
+    const each = { [wire.name]: wire.last };
+    let room = MOST_SINCE;
+    for (const { name, channels, last } of this.#wires.values()) {
+      const aliases = [...channels].filter((channel) => channel._via.has(wire.name));
+      if (last === undefined || aliases.length === 0) continue;
+      room -= 3 * name.length + 24;
+      if (room > 0) each[name] = last;
+      for (const channel of room > 0 ? [] : aliases) {
+        channel._last = undefined;
+        channel._gap({ name, since: last, serial: last, events: [] });
+      }
+    }
+    return each;
+  }
+
+  #refuse(wire, error) {
+    if (wire.status === "on") return;
+    const again = error.again || PASSING.includes(error.code);
+    wire.status = again ? "off" : "failed";
+    for (const channel of wire.direct) channel._failed(error);
+    this.post.give(error, (entry) => this.post.gate(entry.channel) === wire);
+    if (!again) return;
+    const wait = Math.random() * Math.min(MOST_RETRY_WAIT, 1_000 * 2 ** wire.retries++);
+    wire.timer = setTimeout(() => wire.status === "off" && this.#subscribe(wire), wait);
+  }
+
+  async #accept(wire, data) {
+    const { events, recovered, serial } = data;
+    wire.status = "on";
+    wire.retries = 0;
+    wire.data = data;
+    data.events = [];
+    if (wire.since === "now" && recovered) for (const channel of wire.channels) channel._last ??= serial;
+    // Without `recovered` it is no answer: the server says that the aliases changed.
+    if (wire.inbox && recovered !== undefined) {
+      for (const channel of wire.direct) channel.pushi._aliases(channel, data.alias);
+      data.events = await this.#inbox(wire);
+      if (wire.data !== data || wire.status !== "on") return;
+      wire.inbox = false;
+    }
+    this.#tell(wire, wire.direct);
+    if (recovered !== undefined) this.#replay(wire, events, recovered, serial);
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const frame of held) this.#live(frame);
+    this.#subscribePeers(wire.name);
+    this.post.flush();
+  }
+
+  #subscribePeers(presence) {
+    for (const wire of this.#wires.values()) if (wire.base === presence && wire.status === "off") this.#subscribe(wire);
+  }
+
+  /** The last events of what a user follows, for pages that show them; without those that handlers are about to get. */
+  async #inbox(wire) {
+    this.#held ??= [];
+    const { events } = await new Promise((resolve) => {
+      const reject = () => resolve({ events: [] });
+      this.post.publish({ channel: wire.name, skip: 0, count: INBOX, silent: true, resolve, reject });
+    });
+    return events.filter((event) => !(event.serial > this.#wires.get(event.channel)?.last));
+  }
+
+  /** Hands on what was missed. */
+  #replay(wire, events, recovered, head) {
+    const since = typeof wire.since === "object" ? wire.since : { [wire.name]: wire.since };
+    for (const [name, from] of Object.entries(since)) {
+      const missed = events.filter((event) => event.channel === name);
+      const newest = name === wire.name ? head : (missed.at(-1)?.serial ?? from);
+      // The server has begun anew, as one does that keeps its events in memory.
+      const anew = newest < from;
+      const whole = !anew && missed.filter((event) => event.serial > from).length >= newest - from;
+      const { channels = [], own } = this.#wires.get(name) ?? {};
+      if (anew) own?.clear();
+      for (const channel of channels) {
+        if (anew) channel._last = 0;
+        if (!recovered && (name === wire.name || !whole)) channel._gap({ name, since: from, serial: newest, events: missed });
+      }
+    }
+    for (const event of events) {
+      const { channel, mid, serial, timestamp, publish } = event;
+      this.#deliver({ ...event.data, channel, mid, serial, timestamp, publish }, event);
+    }
+    for (const channel of wire.channels) if (!(channel._last >= head)) channel._last = head;
+    this.post.lost((entry) => entry.channel in since);
+  }
+
+  #live(frame) {
+    this.#deliver(frame);
+    if (frame.event === "pusher:member_added") this.#subscribePeers(frame.channel);
+  }
+
+  #deliver(frame, replayed) {
+    const mute = replayed && this.post.claim(replayed);
+    for (const pushi of [...this.pushis]) pushi._receive(frame, Boolean(replayed), mute);
+    const wire = this.#wires.get(frame.channel);
+    if (wire?.own.size > 0) wire.pass();
+  }
+
+  #complain(error, pushi) {
+    const all = [...this.pushis];
+    const concerned = pushi ? [pushi] : all.filter((one) => one.channels[error.channel]);
+    for (const one of concerned.length > 0 ? concerned : all) one._error(error);
+  }
+
+  // What the line says
+
+  up() {
+    this.#code = 0;
+    for (const pushi of [...this.pushis]) pushi._up(this.line.socketId);
+    for (const wire of [...this.#wires.values()]) if (wire.status === "off") this.#subscribe(wire);
+    this.post.flush();
+  }
+
+  down() {
+    for (const wire of this.#wires.values()) {
+      clearTimeout(wire.timer);
+      wire.status = "off";
+    }
+    this.#held = null;
+    this.post.down();
+    const leaving = [...this.#leaving.values()].flat();
+    this.#leaving.clear();
+    for (const left of leaving) left();
+    for (const pushi of [...this.pushis]) pushi._down();
+  }
+
+  refused(code) {
+    const error = new PushiError(`the server refused the connection with ${code}`, { code });
+    if (this.#code !== code) this.#complain(error);
+    this.post.give(error, () => true);
+    for (const wire of this.#wires.values()) for (const channel of wire.channels) channel._failed(error);
+    for (const pushi of [...this.pushis]) pushi._refused(error);
+  }
+
+  receive(frame) {
+    const { event, channel, data } = frame;
+    const wire = this.#wires.get(channel);
+    const protocol = event.startsWith("pusher_internal:") && JSON.parse(data);
+    switch (event) {
+      case "pusher_internal:subscription_succeeded":
+        if (wire?.status === "asking" || wire?.status === "on") this.#accept(wire, protocol);
+        break;
+      case "pusher_internal:unsubscription_succeeded":
+        take(this.#leaving, channel)?.(protocol);
+        break;
+      case "pusher_internal:latest": {
+        const entry = this.post.answered(channel);
+        entry?.resolve(protocol);
+        if (entry?.silent) return;
+        for (const pushi of [...this.pushis]) pushi._latest(channel, protocol);
+        break;
+      }
+      case "pusher_internal:published":
+        this.post.stored(protocol);
+        break;
+      case "pusher:error":
+        this.#failed(channel, data, wire);
+        break;
+      case "pusher:pong":
+        return;
+      default:
+        return this.#held ? this.#held.push(frame) : this.#live(frame);
+    }
+    for (const pushi of [...this.pushis]) pushi._raw(frame);
+  }
+
+  #failed(channel, data, wire) {
+    const error = new PushiError(data.message, { ...data, channel });
+    const entry = this.post.failed(channel, data);
+    entry?.reject(error);
+    if (data.event === "pusher:subscribe" && wire) this.#refuse(wire, error);
+    if (data.event === "pusher:unsubscribe") take(this.#leaving, channel)?.();
+    if (!channel) this.#code = data.code;
+    this.#complain(error, entry?.pushi);
+  }
+}

@@ -1,0 +1,60 @@
+//! The browser's client, `/pushi.js` and its like, and the example page that uses it, from inside the binary.
+
+mod demo;
+mod file;
+mod script;
+
+use std::sync::Arc;
+
+use poem::http::{HeaderValue, header};
+use poem::{Request, Response};
+
+pub use demo::DemoApp;
+
+use super::Rest;
+use file::File;
+
+/// The methods of the files.
+pub const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+// As Deno knows it; browsers do not care.
+const TYPES: &str = "application/typescript; charset=utf-8";
+const PAGE: &str = "text/html; charset=utf-8";
+
+/// The client and the example page.
+pub struct Web {
+    files: Vec<File>,
+}
+
+impl Web {
+    pub fn new() -> Self {
+        let types = include_str!("pushi.d.ts");
+        let files = vec![
+            File::new("/pushi.js", SCRIPT, script::classic()),
+            File::new("/pushi.mjs", SCRIPT, script::module()),
+            File::new("/pushi.d.ts", TYPES, types.to_owned()),
+            // TypeScript looks for this one beside a `pushi.mjs`.
+            File::new("/pushi.d.mts", TYPES, types.to_owned()),
+            File::new("/examples/chat.html", PAGE, include_str!("examples/chat.html").to_owned()),
+        ];
+        Self { files }
+    }
+
+    /// A file, for everybody: pages of any origin may load it, whoever may call the API. `None`: the path names none.
+    pub fn file(&self, request: &Request) -> Option<Response> {
+        let file = self.files.iter().find(|file| file.path == request.uri().path())?;
+        let mut response = file.answer(request);
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Some(response)
+    }
+
+    /// What the example page asks of a server that was started for it. `None`: the path is another, or it was not.
+    pub async fn demo(rest: &Arc<Rest>, request: &Request) -> Option<Response> {
+        let demo = rest.rules.demo.as_ref()?;
+        demo::answer(rest, demo, request).await
+    }
+}

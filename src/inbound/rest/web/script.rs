@@ -1,0 +1,78 @@
+//! The client as one script: its parts behind one another, between what makes a module or a classic script of them.
+
+/// In this order: each uses only what stands before it while it is loaded.
+const PARTS: &[&str] = &[
+    include_str!("client/observable.js"),
+    include_str!("client/authorize.js"),
+    include_str!("client/line.js"),
+    include_str!("client/wire.js"),
+    include_str!("client/post.js"),
+    include_str!("client/channel.js"),
+    include_str!("client/session.js"),
+    include_str!("client/pushi.js"),
+];
+
+/// Says what this is and where its types are: an editor shows their comments.
+const TITLE: &str = "// Pushi's client; documented in pushi.d.ts.\n";
+
+/// For Deno, which asks a module itself.
+const MODULE_HEAD: &str = "// @ts-self-types=\"./pushi.d.ts\"\nconst SCRIPT = import.meta.url;\n";
+const MODULE_TAIL: &str = "export { Pushi, Channel, PushiError };\nexport default Pushi;\n";
+
+/// In a worker only a stack knows where a script came from that `importScripts` loaded.
+const CLASSIC_HEAD: &str = r#"var Pushi = (() => {
+"use strict";
+const SCRIPT = globalThis.document?.currentScript?.src || String(new Error().stack).match(/https?:[^\s)]+/)?.[0];
+"#;
+const CLASSIC_TAIL: &str = r#"return Object.assign(Pushi, { Pushi, Channel, PushiError });
+})();
+if (typeof module === "object" && module.exports) module.exports = Pushi;
+"#;
+
+/// `/pushi.mjs`.
+pub fn module() -> String {
+    [TITLE, MODULE_HEAD, &parts(), MODULE_TAIL].concat()
+}
+
+/// `/pushi.js`: defines `Pushi`.
+pub fn classic() -> String {
+    [TITLE, CLASSIC_HEAD, &parts(), CLASSIC_TAIL].concat()
+}
+
+/// Without indentation and the lines that are comments: those who read them have the repository, and a phone on a slow
+/// line need not load them.
+fn parts() -> String {
+    let lines = PARTS.iter().flat_map(|part| part.lines()).map(str::trim).filter(|line| !line.is_empty() && !is_comment(line));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+fn is_comment(line: &str) -> bool {
+    line.starts_with("//") || (line.starts_with("/**") && line.ends_with("*/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is taken away by lines must not begin or end within a text or a comment of several lines.
+    #[test]
+    fn texts_and_comments_end_on_their_line() {
+        for line in PARTS.iter().flat_map(|part| part.lines()) {
+            assert_eq!(line.matches('`').count() % 2, 0, "{line}");
+            assert_eq!(line.contains("/*"), line.contains("*/"), "{line}");
+        }
+    }
+
+    #[test]
+    fn it_is_small() {
+        for part in PARTS {
+            assert!(part.lines().count() <= 400);
+        }
+        assert!(!module().contains("\n//") || module().matches("\n//").count() == 1, "comments are left");
+    }
+
+    #[test]
+    fn nothing_is_imported() {
+        assert!(!parts().lines().any(|line| line.starts_with("import ") || line.starts_with("export ")));
+    }
+}

@@ -1,0 +1,102 @@
+//! Checks how PostgreSQL means to answer each question that a client can ask of tables that are not small: through the
+//! index made for it. Needs the server of `PUSHI_TEST_POSTGRES_URL`; see `tests/contract`.
+
+use sqlx::postgres::{PgPool, Postgres};
+use sqlx::{AssertSqlSafe, Executor, Row, Transaction};
+
+use super::super::rows::ManyRows;
+use super::super::{apps, events, inbox, prune, removal, sessions, subscriptions};
+use super::open::migrate;
+
+const EXPECTED: [(&str, &str); 18] = [
+    (apps::BY_IDENT, "apps_ident_key"),
+    (apps::BY_KEY, "apps_public_key_key"),
+    (apps::LIST, "apps_pkey"),
+    (events::HISTORY, "events_channel_serial_key"),
+    (events::HISTORY_BEFORE, "events_channel_serial_key"),
+    (events::REPLAY, "events_channel_serial_key"),
+    (events::RECENT, "events_pkey"),
+    (inbox::RUN, "events_channel_serial_key"),
+    (inbox::INTERVALS, "events_channel_serial_key"),
+    (prune::TOO_OLD, "events_time"),
+    (sessions::GET, "sessions_pkey"),
+    (sessions::PRUNE, "sessions_expires"),
+    (subscriptions::OPEN, "subscriptions_app_user_id_channel_key"),
+    (subscriptions::LIST, "subscriptions_pkey"),
+    (subscriptions::LIST_OF_USER, "subscriptions_user"),
+    (subscriptions::LIST_OF_CHANNEL, "subscriptions_channel"),
+    (subscriptions::CHANNELS_OF, "subscriptions_app_user_id_channel_key"),
+    (subscriptions::REMOVE, "subscriptions_app_user_id_channel_key"),
+];
+
+fn expected_of_many() -> [(&'static ManyRows, &'static str); 3] {
+    [(&events::HEADS, "channels_app_name_key"), (&events::POSITIONS, "events_mid_key"), (&prune::DELETE, "events_pkey")]
+}
+
+/// Two thousand apps, one of which has twenty thousand subscriptions and sixty thousand events in six hundred channels.
+const FILL: &str = "
+    INSERT INTO apps (ident, public_key, name, secret, push, settings, created, modified)
+        SELECT 'app-' || n, 'key-' || n, '', '', '{}', '{}', 0, 0 FROM generate_series(1, 2000) n;
+    INSERT INTO channels (app, name, head) SELECT 1 + n / 600 * n, 'room-' || n, 100 FROM generate_series(1, 2000) n;
+    INSERT INTO events (app, id, channel, serial, mid, time, name, data, extra)
+        SELECT 1, n, 1 + n % 600, 1 + n / 600, md5(n::text), n, 'message', '', '' FROM generate_series(0, 59999) n;
+    INSERT INTO subscriptions (app, id, user_id, channel, from_serial, created)
+        SELECT 1, n, 'user-' || n % 1000, 1 + n / 1000, 1, 0 FROM generate_series(0, 19999) n;
+    INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial)
+        SELECT 1, 'user-' || n % 1000, 1 + n / 1000, 0, 1 FROM generate_series(0, 19999) n;
+    INSERT INTO sessions (hash, app, expires) SELECT sha256(n::text::bytea), 1 + n % 2000, n FROM generate_series(1, 5000) n;
+    ANALYZE";
+
+/// A schema in a transaction that is never committed.
+struct Database(Transaction<'static, Postgres>);
+
+impl Database {
+    /// `None` without a server.
+    async fn new() -> Option<Self> {
+        let Ok(url) = std::env::var("PUSHI_TEST_POSTGRES_URL") else {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "PUSHI_TEST_POSTGRES_URL names no server");
+            return None;
+        };
+        let mut transaction = PgPool::connect(&url).await.unwrap().begin().await.unwrap();
+        transaction.execute("CREATE SCHEMA plans; SET LOCAL search_path = plans").await.unwrap();
+        migrate(&mut transaction, "").await.unwrap();
+        for sql in FILL.split(';') {
+            transaction.execute(sql).await.unwrap();
+        }
+        transaction.execute("SET LOCAL plan_cache_mode = force_generic_plan").await.unwrap();
+        Some(Self(transaction))
+    }
+
+    async fn plan(&mut self, sql: &str) -> String {
+        let count = (1..).take_while(|n| sql.contains(&format!("${n}"))).count();
+        // Where PostgreSQL cannot tell from the statement itself; the adapter says it with the values.
+        let kind = if sql.contains("VALUES") { "bigint" } else { "unknown" };
+        let (kinds, values) = (vec![kind; count].join(", "), vec!["NULL"; count].join(", "));
+        (*self.0).execute(AssertSqlSafe(format!("PREPARE asked ({kinds}) AS {sql}"))).await.unwrap();
+        let rows = (*self.0).fetch_all(AssertSqlSafe(format!("EXPLAIN EXECUTE asked ({values})"))).await.unwrap();
+        (*self.0).execute("DEALLOCATE asked").await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>(0) + "\n").collect()
+    }
+
+    async fn check(&mut self, sql: &str, expected: &str) {
+        let plan = self.plan(sql).await;
+        assert!(plan.contains(&format!(" {expected} ")), "{expected}\n{sql}\n{plan}");
+        assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
+        // These sort what one user has, which was found through indexes.
+        assert!(!plan.contains("Sort") || [inbox::INTERVALS, subscriptions::CHANNELS_OF].contains(&sql), "{sql}\n{plan}");
+    }
+}
+
+#[tokio::test]
+async fn every_read_goes_through_its_index() {
+    let Some(mut database) = Database::new().await else { return };
+    for (sql, expected) in EXPECTED {
+        database.check(sql, expected).await;
+    }
+    for (many, expected) in expected_of_many() {
+        for (sql, _) in many.runs(&[(); 21]) {
+            database.check(sql, expected).await;
+        }
+    }
+    database.check(removal::BITS[0], "events_pkey").await;
+}
