@@ -17,9 +17,10 @@ use pushi::outbound::presence::LocalPresence;
 use pushi::outbound::storage::Stores;
 use tokio::io::{AsyncRead, AsyncWrite, duplex};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::client::Client;
-use crate::site::Site;
+use crate::site::{PATIENCE, Site};
 
 /// A clock that stands still, a microsecond a look aside, until it is moved.
 pub struct TestClock(AtomicI64);
@@ -176,6 +177,16 @@ impl<'a> House<'a> {
     /// Sends something that is not stored.
     pub async fn call(&self, channel: &str, text: &str) {
         self.publish(&[channel], "call", text, false).await;
+    }
+
+    /// Publishes until the store takes it again, as a back end that is told to try later.
+    pub async fn until_stored(&self, channel: &str) {
+        let tries = async {
+            while self.try_publish(publishing(&[channel], "stored", "", true)).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, tries).await.expect("the store does not recover");
     }
 
     /// Changes the app's settings; connections have heard of it when this returns.

@@ -2,6 +2,7 @@
 //! kind of store; those that the store has no part in, or that bring a store of their own, run once.
 
 mod acks;
+mod away;
 mod client;
 mod connecting;
 mod frame;
@@ -9,7 +10,9 @@ mod history;
 mod holds;
 mod house;
 mod members;
+mod moody;
 mod names;
+mod patience;
 mod peers;
 mod personal;
 mod presence;
@@ -196,9 +199,21 @@ macro_rules! on_every_store {
 
 macro_rules! on {
     ($kind:ty; $suite:ident: $($case:ident,)+) => {
+        cases! { #[tokio::test(flavor = "multi_thread", worker_threads = 2)] $kind; $suite: $($case,)+ }
+    };
+}
+
+macro_rules! on_a_paused_clock {
+    ($kind:ty; $suite:ident: $($case:ident,)+) => {
+        cases! { #[tokio::test(start_paused = true)] $kind; $suite: $($case,)+ }
+    };
+}
+
+macro_rules! cases {
+    (#[$test:meta] $kind:ty; $suite:ident: $($case:ident,)+) => {
         mod $suite {
             $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[$test]
                 async fn $case() {
                     let site = <$kind as $crate::site::Kind>::site().await;
                     $crate::$suite::$case(&site).await;
@@ -215,4 +230,23 @@ mod memory {
 
 mod sqlite {
     on_every_store!(crate::site::SqliteFile);
+}
+
+/// What the store has no part in, or brings a store of its own.
+mod once {
+    on! { crate::site::Memory; away:
+        an_app_that_is_known_is_served,
+        what_needs_the_store_is_4320_and_the_rest_goes_on,
+        what_proves_stored_is_delivered_in_its_place,
+        of_many_in_doubt_each_is_settled,
+        a_publish_that_was_not_stored_is_forgotten,
+        no_more_than_64_are_unanswered,
+        who_leaves_has_published,
+        the_same_key_in_one_commit_is_stored_once,
+    }
+    on_a_paused_clock! { crate::site::Memory; patience:
+        who_asks_is_told_when_the_time_is_over,
+        what_is_not_kept_waits_no_longer_than_the_store_may_take,
+        while_it_is_unknown_what_is_stored_nobody_waits,
+    }
 }

@@ -84,10 +84,11 @@ impl Service {
         }
         let key = publishing.idempotency_key.as_deref();
         if let Some(key) = key {
-            // The day before's: a key is kept for a whole day, whenever in a day it was used.
-            let mids: Vec<Mid> = publishing.channels.iter().map(|channel| self.keyed_mid(app, key, channel, timestamp, 1)).collect();
-            let stored = self.ports.events.positions(&app.ident, &mids).await.map_err(PublishError::Storage)?;
-            if stored.iter().all(Option::is_some) {
+            // The day before's, too: a key is kept for a whole day, whenever in a day it was used.
+            let mids = |before| publishing.channels.iter().map(move |channel| self.keyed_mid(app, key, channel, timestamp, before));
+            let both: Vec<Mid> = mids(0).chain(mids(1)).collect();
+            let stored = self.ports.events.positions(&app.ident, &both).await.map_err(PublishError::Storage)?;
+            if stored.chunks(publishing.channels.len().max(1)).any(|window| window.iter().all(Option::is_some)) {
                 return Ok(());
             }
         }
@@ -98,9 +99,7 @@ impl Service {
         let events = publishing.channels.iter().map(|channel| event(channel, mid(channel))).collect();
         let (sender, receiver) = oneshot::channel();
         let entry = Entry { events, except: None, persist: true, repeatable: key.is_some(), answer: Answer::Request(sender) };
-        if self.writer.enter(entry).is_err() {
-            return Err(PublishError::Storage(StorageError::unavailable("too many publishes wait for the store")));
-        }
+        self.writer.enter(entry).map_err(PublishError::Storage)?;
         match receiver.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(PublishError::Storage(error)),
@@ -141,9 +140,7 @@ impl Service {
         }
         let answer = Answer::Socket { mailbox: Arc::clone(connection.mailbox()), reference: publish.reference };
         let entry = Entry { events: vec![event], except, persist: publish.persist, repeatable: false, answer };
-        match self.writer.enter(entry) {
-            Ok(()) => Ok(true),
-            Err(_) => Err(PublishError::Storage(StorageError::unavailable("too many publishes wait for the store"))),
-        }
+        self.writer.enter(entry).map_err(PublishError::Storage)?;
+        Ok(true)
     }
 }

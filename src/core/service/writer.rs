@@ -1,6 +1,6 @@
 //! The append queue: what is to be stored, in order, so that concurrent publishes share a commit.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,20 +60,25 @@ pub(super) struct Writer {
 struct Queue {
     entries: VecDeque<Entry>,
     events: usize,
+    /// Nobody takes anything out any more.
+    closed: bool,
 }
 
-/// An entry whose append ended without an answer that can be relied on.
+/// An event whose append ended without an answer that can be relied on.
 struct InDoubt {
-    events: Vec<Arc<NewEvent>>,
+    event: Arc<NewEvent>,
     except: Option<SocketId>,
 }
 
 impl Writer {
-    /// Enters a publish. `Err` gives it back: too much waits already.
-    pub fn enter(&self, entry: Entry) -> Result<(), Entry> {
+    /// Enters a publish. `Err` says why not: too much waits already, or the server is stopping.
+    pub fn enter(&self, entry: Entry) -> Result<(), StorageError> {
         let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(StorageError::unavailable("the server is stopping"));
+        }
         if queue.events + entry.events.len() > MOST_QUEUED {
-            return Err(entry);
+            return Err(StorageError::unavailable("too many publishes wait for the store"));
         }
         queue.events += entry.events.len();
         queue.entries.push_back(entry);
@@ -82,13 +87,18 @@ impl Writer {
         Ok(())
     }
 
+    /// What goes into the next commit. The same `mid` never comes twice in one.
     fn take(&self) -> Vec<Entry> {
         let mut queue = self.queue.lock();
         let mut count = 0;
         let mut taken = Vec::new();
+        let mut repeatable = HashSet::new();
         while let Some(entry) = queue.entries.front() {
             count += entry.events.len();
             if count > BATCH && !taken.is_empty() {
+                break;
+            }
+            if entry.repeatable && !entry.events.iter().all(|event| repeatable.insert(event.mid.clone())) {
                 break;
             }
             taken.extend(queue.entries.pop_front());
@@ -96,97 +106,139 @@ impl Writer {
         queue.events -= taken.iter().map(|entry| entry.events.len()).sum::<usize>();
         taken
     }
+
+    /// The next entry alone, as soon as there is one.
+    async fn next(&self) -> Entry {
+        loop {
+            if let Some(entry) = self.pop() {
+                return entry;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    fn pop(&self) -> Option<Entry> {
+        let mut queue = self.queue.lock();
+        let entry = queue.entries.pop_front()?;
+        queue.events -= entry.events.len();
+        Some(entry)
+    }
+
+    /// Takes nothing more in, unless something waits.
+    fn close(&self) -> bool {
+        let mut queue = self.queue.lock();
+        queue.closed = queue.entries.is_empty();
+        queue.closed
+    }
 }
 
 impl Service {
     /// Commits what gathers in the append queue and releases it to the bus in order, until `stop` ends and the queue is
-    /// empty: what was accepted is stored.
+    /// empty: what was accepted is stored. What is published after that is refused.
     pub async fn write(&self, stop: impl Future<Output = ()>) {
         let mut doubts: Vec<InDoubt> = Vec::new();
         let mut stopping = false;
         tokio::pin!(stop);
         loop {
-            if !doubts.is_empty() {
-                self.settle(&mut doubts).await;
+            if doubts.is_empty() {
+                let taken = self.writer.take();
+                if !taken.is_empty() {
+                    self.commit(taken, &mut doubts).await;
+                } else if !stopping {
+                    tokio::select! {
+                        () = self.writer.filled.notified() => {}
+                        () = &mut stop => stopping = true,
+                    }
+                } else if self.writer.close() {
+                    return;
+                }
+                continue;
             }
-            let taken = self.writer.take();
-            if !taken.is_empty() {
-                self.commit(taken, &mut doubts).await;
+            self.refusing(self.settle(&mut doubts)).await;
+            if doubts.is_empty() {
                 continue;
             }
             if stopping {
+                // What is in doubt stays so: nobody is there any more who could be told.
+                while !self.writer.close() {
+                    self.refuse_waiting().await;
+                }
                 return;
             }
+            let pause = async {
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY) => false,
+                    () = &mut stop => true,
+                }
+            };
+            stopping = self.refusing(pause).await;
+        }
+    }
+
+    /// Awaits `until`. While it is unknown what is stored, nothing later may be: it would take the place of what may still
+    /// prove stored. So meanwhile all that is to be stored is refused, and the rest passes.
+    async fn refusing<T>(&self, until: impl Future<Output = T>) -> T {
+        tokio::pin!(until);
+        loop {
             tokio::select! {
-                () = self.writer.filled.notified() => {}
-                () = tokio::time::sleep(RETRY), if !doubts.is_empty() => {}
-                () = &mut stop => stopping = true,
+                biased;
+                done = &mut until => return done,
+                entry = self.writer.next() => self.refuse_or_pass(entry).await,
             }
+        }
+    }
+
+    async fn refuse_waiting(&self) {
+        while let Some(entry) = self.writer.pop() {
+            self.refuse_or_pass(entry).await;
         }
     }
 
     /// Finds out what became of appends that ended without an answer. What proves stored is delivered now, before
     /// anything later on its channel.
     async fn settle(&self, doubts: &mut Vec<InDoubt>) {
-        while let Some(doubt) = doubts.first() {
-            let Some(app) = doubt.events.first().map(|event| event.app.clone()) else { return };
-            let mids: Vec<Mid> = doubt.events.iter().map(|event| event.mid.clone()).collect();
+        while let Some(app) = doubts.first().map(|doubt| doubt.event.app.clone()) {
+            let mids: Vec<Mid> =
+                doubts.iter().take(BATCH).take_while(|doubt| doubt.event.app == app).map(|doubt| doubt.event.mid.clone()).collect();
             let Ok(positions) = self.ports.events.positions(&app, &mids).await else { return };
-            let doubt = doubts.remove(0);
-            for (event, position) in doubt.events.into_iter().zip(positions) {
+            for (doubt, position) in doubts.drain(..mids.len()).zip(positions) {
                 if position.is_some() {
-                    self.release(event, position, doubt.except).await;
+                    self.release(doubt.event, position, doubt.except).await;
                 }
             }
         }
     }
 
     async fn commit(&self, entries: Vec<Entry>, doubts: &mut Vec<InDoubt>) {
-        // While it is unknown what is stored, nothing later may be: it would take the place of what may still prove stored.
-        if !doubts.is_empty() {
-            for entry in entries {
-                self.refuse_or_pass(entry).await;
-            }
-            return;
-        }
-        let mut fresh = Vec::with_capacity(entries.len());
+        let mut results = self.append(&entries).await.into_iter();
         for entry in entries {
-            if entry.repeatable && self.is_stored(&entry).await {
-                entry.settle(Ok(Vec::new()));
-            } else {
-                fresh.push(entry);
-            }
-        }
-        let mut results = self.append(&fresh).await.into_iter();
-        for entry in fresh {
             let own = if entry.persist { results.by_ref().take(entry.events.len()).collect() } else { Vec::new() };
             self.finish(entry, own, doubts).await;
         }
     }
 
-    /// One commit for all; where a repeated publish of another node came between, one for each, so that only that one fails.
+    /// One commit for all. Where one of them was stored before, a store may have undone the others, too: then one commit for
+    /// each.
     async fn append(&self, entries: &[Entry]) -> Vec<Result<Position, StorageError>> {
         let events = |entry: &Entry| entry.events.iter().map(|event| NewEvent::clone(event)).collect::<Vec<_>>();
-        let batch: Vec<NewEvent> = entries.iter().filter(|entry| entry.persist).flat_map(events).collect();
+        let persisted = || entries.iter().filter(|entry| entry.persist);
+        let batch: Vec<NewEvent> = persisted().flat_map(events).collect();
         if batch.is_empty() {
             return Vec::new();
         }
+        let is_conflict = |result: &Result<_, _>| matches!(result, Err(StorageError::Conflict(_)));
         let results = self.ports.events.append(&batch).await;
-        let conflict = results.iter().any(|result| matches!(result, Err(StorageError::Conflict(_))));
-        if !conflict || entries.len() == 1 {
+        if persisted().count() == 1 || !results.iter().any(is_conflict) {
             return results;
         }
+        let mut results = results.into_iter();
         let mut each = Vec::with_capacity(batch.len());
-        for entry in entries.iter().filter(|entry| entry.persist) {
-            each.extend(self.ports.events.append(&events(entry)).await);
+        for entry in persisted() {
+            let own: Vec<_> = results.by_ref().take(entry.events.len()).collect();
+            let undone = own.iter().all(is_conflict);
+            each.extend(if undone { self.ports.events.append(&events(entry)).await } else { own });
         }
         each
-    }
-
-    async fn is_stored(&self, entry: &Entry) -> bool {
-        let Some(first) = entry.events.first() else { return false };
-        let mids: Vec<Mid> = entry.events.iter().map(|event| event.mid.clone()).collect();
-        matches!(self.ports.events.positions(&first.app, &mids).await, Ok(positions) if positions.iter().all(Option::is_some))
     }
 
     /// Releases what was stored, in its order, and tells the publisher.
@@ -203,10 +255,10 @@ impl Service {
                     positions.push(position);
                     self.release(Arc::clone(event), Some(position), entry.except).await;
                 }
-                // Another node stored, and delivered, the same publish.
+                // The same publish was stored, and delivered, before.
                 Err(StorageError::Conflict(_)) if entry.repeatable => {}
                 Err(error) => {
-                    doubts.push(InDoubt { events: vec![Arc::clone(event)], except: entry.except });
+                    doubts.push(InDoubt { event: Arc::clone(event), except: entry.except });
                     failure.get_or_insert(error);
                 }
             }
