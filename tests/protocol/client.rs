@@ -50,15 +50,25 @@ impl Client {
         timeout(PATIENCE, self.socket.next()).await.expect("nothing comes").map(Result::unwrap)
     }
 
-    /// The next frame; WebSocket pings aside.
-    pub async fn next(&mut self) -> Frame {
+    /// The next message, however long it takes on a clock that jumps.
+    pub async fn message_at_last(&mut self) -> Message {
+        timeout(PATIENCE * 1000, self.socket.next()).await.expect("nothing comes").expect("the connection ended").unwrap()
+    }
+
+    /// The text of the next frame; WebSocket pings aside.
+    pub async fn text(&mut self) -> String {
         loop {
             match self.message().await {
-                Some(Message::Text(text)) => return Frame::read(&text),
+                Some(Message::Text(text)) => return text.to_string(),
                 Some(Message::Ping(_) | Message::Pong(_)) => {}
                 other => panic!("no frame but {other:?}"),
             }
         }
+    }
+
+    /// The next frame.
+    pub async fn next(&mut self) -> Frame {
+        Frame::read(&self.text().await)
     }
 
     /// The next frame, which must be of this event.

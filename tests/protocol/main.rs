@@ -9,6 +9,8 @@ mod frame;
 mod history;
 mod holds;
 mod house;
+mod keepalive;
+mod limits;
 mod members;
 mod moody;
 mod names;
@@ -22,6 +24,7 @@ mod several;
 mod signatures;
 mod since;
 mod site;
+mod waiting;
 
 /// Makes a test of each case for one kind of store.
 macro_rules! on_every_store {
@@ -243,6 +246,36 @@ mod once {
         no_more_than_64_are_unanswered,
         who_leaves_has_published,
         the_same_key_in_one_commit_is_stored_once,
+    }
+    on! { crate::site::Memory; waiting:
+        a_subscription_that_waits_holds_back_its_channel_alone,
+        a_presence_subscription_that_waits_holds_back_its_peers,
+        a_personal_subscription_that_waits_holds_back_what_is_new,
+        a_subscription_that_fails_leaves_nothing_behind,
+        who_vanishes_while_it_waits_is_gone,
+        what_the_user_follows_is_read_again_until_it_is_known,
+        two_subscriptions_are_answered_in_their_order,
+    }
+    on! { crate::site::Memory; limits:
+        a_binary_frame_is_4321,
+        a_message_over_the_limit_is_4318_and_1009,
+        the_last_words_arrive_through_a_flood,
+        fragments_are_one_message,
+        an_apps_own_limit_holds_from_the_next_message_on,
+        text_that_is_not_unicode_is_1007,
+        a_slow_reader_is_closed_and_nobody_else_waits,
+        a_slow_readers_user_has_left,
+        a_client_that_only_asks_is_not_read_on,
+        a_ping_is_answered_by_a_pong,
+    }
+    on_a_paused_clock! { crate::site::Memory; keepalive:
+        a_silent_client_is_pinged,
+        whoever_says_something_is_not_pinged,
+        what_is_sent_to_it_is_no_sign_of_life,
+        who_does_not_answer_is_closed_with_4201,
+        an_idle_connection_is_closed_with_4202,
+        pings_keep_nobody_from_being_idle,
+        by_default_nobody_is_idle,
     }
     on_a_paused_clock! { crate::site::Memory; patience:
         who_asks_is_told_when_the_time_is_over,

@@ -51,8 +51,9 @@ impl AppHub {
         Arc::clone(&self.app.read())
     }
 
-    pub(super) fn replace(&self, app: Arc<App>) {
-        *self.app.write() = app;
+    /// Notes what the app is now; answers what it was.
+    pub(super) fn replace(&self, app: Arc<App>) -> Arc<App> {
+        std::mem::replace(&mut *self.app.write(), app)
     }
 
     /// A slot for a new connection; `None` where `limit` (0: none) is reached.
@@ -196,6 +197,13 @@ impl AppHub {
         let channel = ChannelName::personal_of(user);
         for mailbox in self.targets(&channel).iter() {
             mailbox.tell(Parcel::AliasesChanged(Box::new(channel.clone())));
+        }
+    }
+
+    /// Tells every socket that the limit for messages changed.
+    pub(super) fn limit_changed(&self) {
+        for mailbox in self.mailboxes() {
+            mailbox.tell(Parcel::LimitChanged);
         }
     }
 

@@ -61,6 +61,8 @@ pub enum Parcel {
     Receipt(Box<Receipt>),
     /// The user's persistent subscriptions changed; the socket is on this personal channel.
     AliasesChanged(Box<ChannelName>),
+    /// The app's limit for messages changed.
+    LimitChanged,
     /// The client has been silent: ask whether it is there.
     Ping,
 }
@@ -168,7 +170,9 @@ impl Mailbox {
 
     /// Puts something in that is not a frame.
     pub fn tell(&self, parcel: Parcel) {
-        self.put(parcel, TOLD);
+        // A ping says nothing, and so must not count as something that is sent.
+        let size = if matches!(parcel, Parcel::Ping) { 0 } else { TOLD };
+        self.put(parcel, size);
     }
 
     fn put(&self, parcel: Parcel, size: usize) {

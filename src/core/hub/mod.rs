@@ -96,7 +96,10 @@ impl Hub {
         let Some(hub) = self.app(ident) else { return };
         match app {
             Some(app) => {
-                hub.replace(Arc::clone(app));
+                let before = hub.replace(Arc::clone(app));
+                if before.settings.limits.max_message_bytes != app.settings.limits.max_message_bytes {
+                    hub.limit_changed();
+                }
                 if !app.settings.enabled {
                     hub.close_all(CloseReason::AppDisabled);
                 }

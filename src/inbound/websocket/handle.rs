@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 use super::complaints::{self, Coded};
 use super::dialect::{Asked, Command, pushi};
@@ -13,6 +15,9 @@ use crate::core::hub::{CloseReason, Connection, Outcome, Receipt};
 use crate::core::limit::TokenBucket;
 use crate::core::model::{ChannelKind, ChannelName};
 use crate::core::service::{ClientPublish, Since, Subscribe, SubscribeError, Subscribed};
+
+/// After how long what a user follows is read again, where the store could not say.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Handles one text frame.
@@ -189,11 +194,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         self.link.versions.extend(state.versions);
     }
 
-    /// What came up while something else was being done.
-    fn later(&mut self, turn: Turn) {
+    /// What came up, perhaps while something else was being done.
+    pub fn later(&mut self, turn: Turn) {
         match turn {
             Turn::Receipt(receipt) => self.receipt(*receipt),
             Turn::AliasesChanged(channel) => self.stale.push(*channel),
+            Turn::LimitChanged => self.adopt_limit(),
             Turn::Message(_) | Turn::Close(_) | Turn::Broken => {}
         }
     }
@@ -231,6 +237,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     pub async fn refresh_stale(&mut self) -> Option<End> {
         while let Some(channel) = self.stale.pop() {
             self.stale.retain(|other| *other != channel);
+            let told = self.unread.contains(&channel);
+            self.unread.retain(|other| *other != channel);
             let Some((_, data)) = self.personal.iter().find(|(known, _)| *known == channel) else { continue };
             let data = data.clone();
             self.link.hold(Hold::AllBut(self.connection.places().into_iter().map(|place| place.channel).collect()));
@@ -247,8 +255,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 Ok(Some(state)) => self.answer("pusher_internal:subscription_succeeded", &channel, state),
                 Ok(None) => {}
                 Err(error) => {
-                    let (code, message) = complaints::subscribe(&error);
-                    self.complain(code, message, channel.to_string(), "pusher:subscribe".to_owned(), None);
+                    if !told {
+                        let (code, message) = complaints::subscribe(&error);
+                        self.complain(code, message, channel.to_string(), "pusher:subscribe".to_owned(), None);
+                    }
+                    self.unread.push(channel);
+                    self.read_again = Some(Instant::now() + READ_AGAIN);
                 }
             }
             self.link.release();

@@ -32,6 +32,8 @@ pub enum Turn {
     Receipt(Box<Receipt>),
     /// The user of this personal channel follows other channels now.
     AliasesChanged(Box<ChannelName>),
+    /// The app's limit for messages changed.
+    LimitChanged,
     /// The server ends the connection.
     Close(CloseReason),
     /// The socket is broken.
@@ -209,6 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Parcel::Ping => self.socket.queue_ping(),
                 Parcel::Receipt(receipt) => return Some(Turn::Receipt(receipt)),
                 Parcel::AliasesChanged(channel) => return Some(Turn::AliasesChanged(channel)),
+                Parcel::LimitChanged => return Some(Turn::LimitChanged),
             }
         }
         None

@@ -1,11 +1,12 @@
 //! The loop that owns one socket.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use std::future::poll_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -46,6 +47,10 @@ pub(super) struct Session<S> {
     pub pace: Option<Box<TokenBucket>>,
     /// Personal channels whose aliases changed while something else was being done.
     pub stale: Vec<ChannelName>,
+    /// Personal channels whose aliases changed, and could not be read.
+    pub unread: Vec<ChannelName>,
+    /// When to read them again.
+    pub read_again: Option<Instant>,
 }
 
 /// How a session ends.
@@ -111,7 +116,13 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<G
         in_flight: Vec::new(),
         pace: None,
         stale: Vec::new(),
+        unread: Vec::new(),
+        read_again: None,
     };
+    // Whoever closes the others on the way out may have been past this one.
+    if gateway.stopping.load(Ordering::Relaxed) {
+        session.connection.mailbox().close(CloseReason::Stopping);
+    }
     let end = session.serve().await;
     gateway.service.hub().metrics().closed(end.reason());
     gateway.service.disconnect(&session.connection).await;
@@ -162,19 +173,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         self.adopt_limit();
         loop {
             let listen = self.in_flight.iter().map(|(_, count)| count).sum::<usize>() < MOST_IN_FLIGHT;
-            let end = match self.link.turn(&self.connection, listen).await {
-                Turn::Message(Ok(message)) => self.message(message).await,
-                Turn::Message(Err(error)) => Some(self.broken(&error)),
-                Turn::Receipt(receipt) => {
-                    self.receipt(*receipt);
+            let end = match self.turn(listen).await {
+                Some(Turn::Message(Ok(message))) => self.message(message).await,
+                Some(Turn::Message(Err(error))) => Some(self.broken(&error)),
+                Some(Turn::Close(reason)) => Some(self.closed(reason)),
+                Some(Turn::Broken) => Some(End::Gone),
+                Some(turn) => {
+                    self.later(turn);
                     None
                 }
-                Turn::AliasesChanged(channel) => {
-                    self.stale.push(*channel);
+                None => {
+                    self.read_again = None;
+                    self.stale.extend(self.unread.iter().cloned());
                     None
                 }
-                Turn::Close(reason) => Some(self.closed(reason)),
-                Turn::Broken => Some(End::Gone),
             };
             if let Some(end) = end {
                 return end;
@@ -187,8 +199,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
     }
 
-    /// The app's message limit may have changed since the last message.
-    fn adopt_limit(&mut self) {
+    /// What comes next; `None`: the time to read again.
+    async fn turn(&mut self, listen: bool) -> Option<Turn> {
+        let turn = self.link.turn(&self.connection, listen);
+        match self.read_again {
+            None => Some(turn.await),
+            // Boxed, since hardly any session ever needs a timer.
+            Some(at) => Box::pin(timeout_at(at, turn)).await.ok(),
+        }
+    }
+
+    /// Takes the app's message limit as it is now.
+    pub fn adopt_limit(&mut self) {
         let server = self.gateway.service.rules().limits.message_bytes;
         let limit = self.connection.app().settings.limits.max_message_bytes.unwrap_or(server);
         self.link.socket.set_limit(message_limit(limit));
@@ -197,7 +219,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     async fn message(&mut self, message: Message) -> Option<End> {
         self.gateway.service.hub().metrics().received(message.len());
         self.connection.mailbox().active();
-        self.adopt_limit();
         // Many messages can stand in one read; others want to run, too.
         tokio::task::coop::consume_budget().await;
         match message {

@@ -1,0 +1,143 @@
+//! Silent and idle connections, on a clock that jumps from one thing to do to the next.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::client::Client;
+use crate::house::House;
+use crate::site::Site;
+
+async fn house(site: &Site, activity: u64, idle: u64) -> House<'_> {
+    site.house_with(|setup| {
+        setup.timing.activity = Duration::from_secs(activity);
+        setup.timing.idle = Duration::from_secs(idle);
+    })
+    .await
+}
+
+/// The next message, and after how many seconds it came.
+async fn after(client: &mut Client, since: Instant) -> (Message, u64) {
+    let message = client.message_at_last().await;
+    (message, since.elapsed().as_secs())
+}
+
+pub async fn a_silent_client_is_pinged(site: &Site) {
+    let house = house(site, 10, 0).await;
+    let mut client = house.client().await;
+    let since = Instant::now();
+    for seconds in [10, 20, 30] {
+        // Reading the ping answers it.
+        let (message, came) = after(&mut client, since).await;
+        assert!(matches!(message, Message::Ping(_)), "{message:?}");
+        assert!((seconds - 1..=seconds + 2).contains(&came), "after {came} s");
+    }
+    client.quiet().await;
+}
+
+pub async fn whoever_says_something_is_not_pinged(site: &Site) {
+    let house = house(site, 10, 0).await;
+    let mut client = house.client().await;
+    let since = Instant::now();
+    for seconds in [7, 14, 21, 28] {
+        sleep_until(since + Duration::from_secs(seconds)).await;
+        match seconds {
+            7 => client.raw(Message::Ping(Default::default())).await,
+            14 => client.raw(Message::Pong(Default::default())).await,
+            _ => client.send(json!({"event": "pusher:ping"})).await,
+        }
+    }
+    let mut answers = 0;
+    loop {
+        let (message, came) = after(&mut client, since).await;
+        match message {
+            Message::Ping(_) => {
+                assert!((37..=40).contains(&came), "after {came} s");
+                break;
+            }
+            _ => answers += 1,
+        }
+    }
+    assert_eq!(answers, 3);
+}
+
+pub async fn what_is_sent_to_it_is_no_sign_of_life(site: &Site) {
+    let house = house(site, 10, 0).await;
+    let mut client = house.subscribed("c").await;
+    let since = Instant::now();
+    for seconds in 1..10 {
+        sleep_until(since + Duration::from_secs(seconds)).await;
+        house.call("c", "hello").await;
+        client.expect("call").await;
+    }
+    let (message, _) = after(&mut client, since).await;
+    assert!(matches!(message, Message::Ping(_)), "{message:?}");
+}
+
+pub async fn who_does_not_answer_is_closed_with_4201(site: &Site) {
+    let house = house(site, 10, 0).await;
+    let [mut dead, mut watcher] = house.clients().await;
+    watcher.join("presence-a", json!({"user_id": "watcher"})).await;
+    dead.join("presence-a", json!({"user_id": "dead"})).await;
+    watcher.expect("pusher:member_added").await;
+    let since = Instant::now();
+    // The watcher lives: whatever it reads, it answers. The other one does not read.
+    let removed = loop {
+        if let (Message::Text(text), seconds) = after(&mut watcher, since).await {
+            assert!(text.contains("pusher:member_removed"), "{text}");
+            break seconds;
+        }
+    };
+    assert!((39..=43).contains(&removed), "after {removed} s");
+    let (message, _) = after(&mut dead, since).await;
+    assert!(matches!(message, Message::Ping(_)), "{message:?}");
+    dead.turned_away(4201).await;
+    watcher.quiet().await;
+}
+
+pub async fn an_idle_connection_is_closed_with_4202(site: &Site) {
+    let house = house(site, 120, 20).await;
+    let mut client = house.subscribed("c").await;
+    let since = Instant::now();
+    sleep_until(since + Duration::from_secs(15)).await;
+    house.call("c", "hello").await;
+    client.expect("call").await;
+    sleep_until(since + Duration::from_secs(30)).await;
+    client.quiet().await;
+    let (message, came) = after(&mut client, since).await;
+    assert!(matches!(&message, Message::Text(text) if text.contains("4202")), "{message:?}");
+    assert!((49..=52).contains(&came), "after {came} s");
+    assert_eq!(client.closed().await, 4202);
+}
+
+pub async fn pings_keep_nobody_from_being_idle(site: &Site) {
+    let house = house(site, 5, 22).await;
+    let mut client = house.client().await;
+    let since = Instant::now();
+    let came = loop {
+        match after(&mut client, since).await {
+            (Message::Ping(_), _) => {}
+            (Message::Text(text), came) => {
+                assert!(text.contains("4202"), "{text}");
+                break came;
+            }
+            (other, _) => panic!("{other:?}"),
+        }
+    };
+    assert!((21..=24).contains(&came), "after {came} s");
+    assert_eq!(client.closed().await, 4202);
+}
+
+pub async fn by_default_nobody_is_idle(site: &Site) {
+    let house = house(site, 120, 0).await;
+    let mut client = house.client().await;
+    let since = Instant::now();
+    for _ in 0..30 {
+        let (message, _) = after(&mut client, since).await;
+        assert!(matches!(message, Message::Ping(_)), "{message:?}");
+    }
+    assert!(since.elapsed() > Duration::from_secs(3500));
+    client.quiet().await;
+}
