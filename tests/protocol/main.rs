@@ -5,6 +5,7 @@ mod acks;
 mod away;
 mod client;
 mod connecting;
+mod ending;
 mod frame;
 mod history;
 mod holds;
@@ -267,6 +268,17 @@ mod once {
         a_slow_readers_user_has_left,
         a_client_that_only_asks_is_not_read_on,
         a_ping_is_answered_by_a_pong,
+    }
+    on! { crate::site::Memory; ending:
+        a_server_that_stops_says_4200,
+        who_comes_while_it_stops_is_sent_away,
+        what_was_accepted_is_stored_before_the_end,
+        after_the_end_publishes_are_refused,
+        a_disabled_app_loses_its_connections,
+        a_deleted_app_loses_its_connections,
+        what_another_process_writes_holds_within_a_second,
+        an_answer_of_the_store_that_came_late_is_looked_at_again,
+        nobody_stays_on_an_app_that_was_disabled,
     }
     on_a_paused_clock! { crate::site::Memory; keepalive:
         a_silent_client_is_pinged,

@@ -64,7 +64,8 @@ impl Service {
             settings: new.settings,
             now: self.ports.clock.now(),
         };
-        let app = self.learn(self.ports.apps.create(create).await?);
+        let round = self.round();
+        let app = self.learn_in(self.ports.apps.create(create).await?, round);
         self.tell_changed(&app.ident).await;
         Ok(app)
     }
@@ -132,9 +133,10 @@ impl Service {
     async fn replace_app(&self, mut app: App, seen: &App) -> Result<Option<Arc<App>>, AppError> {
         let after_seen = Timestamp::from_micros(seen.modified.micros().saturating_add(1));
         app.modified = self.ports.clock.now().max(after_seen);
+        let round = self.round();
         match self.ports.apps.update(&app, seen.modified).await {
             Ok(()) => {
-                let app = self.learn(app);
+                let app = self.learn_in(app, round);
                 self.tell_changed(&app.ident).await;
                 Ok(Some(app))
             }

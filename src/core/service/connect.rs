@@ -93,10 +93,16 @@ impl Service {
         self.check(&app, connecting)?;
         let limits = &self.rules.limits;
         let app_limit = app.settings.limits.max_connections.unwrap_or(0);
-        self.hub.connect(&app, connecting.dialect, (limits.connections, app_limit), limits.pending_bytes).map_err(|full| match full {
+        let connected = self.hub.connect(&app, connecting.dialect, (limits.connections, app_limit), limits.pending_bytes);
+        let connection = connected.map_err(|full| match full {
             Full::Node => ConnectError::NodeFull,
             Full::App => ConnectError::AppFull(app.settings.over_capacity),
-        })
+        })?;
+        // Whoever changes an app notes it first and closes its connections then: one that was too early for the one is
+        // not too early for the other.
+        let now = self.known_by_key(connecting.key).ok_or(ConnectError::NoApp)?;
+        self.check(&now, connecting)?;
+        Ok(connection)
     }
 
     fn check(&self, app: &Arc<App>, connecting: Connecting<'_>) -> Result<(), ConnectError> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -19,6 +20,10 @@ const POLL: Duration = Duration::from_millis(500);
 pub(super) struct Registry {
     known: RwLock<Known>,
     changed: Notify,
+    /// How often the store was asked for all that is known.
+    rounds: AtomicU64,
+    /// Something was learned that may be older than what the last round saw.
+    doubtful: AtomicBool,
 }
 
 #[derive(Default)]
@@ -48,6 +53,20 @@ impl Registry {
         self.changed.notify_one();
     }
 
+    /// The round that is under way, or was last.
+    fn round(&self) -> u64 {
+        self.rounds.load(Ordering::SeqCst)
+    }
+
+    /// Something was learned that was read from the store in this round. Where another one has begun since, that one
+    /// did not look after it, and what it says of the store may be newer.
+    fn learned_in(&self, round: u64) {
+        if self.round() != round {
+            self.doubtful.store(true, Ordering::SeqCst);
+            self.changed();
+        }
+    }
+
     fn by_ident(&self, ident: &AppIdent) -> Option<Arc<App>> {
         self.known.read().by_ident.get(ident).cloned()
     }
@@ -63,7 +82,11 @@ impl Service {
     pub(super) async fn app_by_ident(&self, ident: &AppIdent) -> Result<Option<Arc<App>>, StorageError> {
         match self.registry.by_ident(ident) {
             Some(app) => Ok(Some(app)),
-            None => Ok(self.ports.apps.by_ident(ident).await?.map(|app| self.learn(app))),
+            None => {
+                let round = self.round();
+                let found = self.ports.apps.by_ident(ident).await?;
+                Ok(found.map(|app| self.learn_in(app, round)))
+            }
         }
     }
 
@@ -71,14 +94,24 @@ impl Service {
     pub(super) async fn app_by_key(&self, key: &str) -> Result<Option<Arc<App>>, StorageError> {
         match self.registry.by_key(key) {
             Some(app) => Ok(Some(app)),
-            None => Ok(self.ports.apps.by_key(key).await?.map(|app| self.learn(app))),
+            None => {
+                let round = self.round();
+                let found = self.ports.apps.by_key(key).await?;
+                Ok(found.map(|app| self.learn_in(app, round)))
+            }
         }
+    }
+
+    /// The app with this key, as far as it is known here.
+    pub(super) fn known_by_key(&self, key: &str) -> Option<Arc<App>> {
+        self.registry.by_key(key)
     }
 
     /// The app as the store has it now; the one that is known where the store is away.
     pub(super) async fn fresh_app(&self, ident: &AppIdent) -> Result<Option<Arc<App>>, StorageError> {
+        let round = self.round();
         match self.ports.apps.by_ident(ident).await {
-            Ok(Some(app)) => Ok(Some(self.learn(app))),
+            Ok(Some(app)) => Ok(Some(self.learn_in(app, round))),
             Ok(None) => {
                 self.unlearn(ident);
                 Ok(None)
@@ -87,10 +120,22 @@ impl Service {
         }
     }
 
+    /// Ask this before the store is asked for what [`Service::learn_in`] gets.
+    pub(super) fn round(&self) -> u64 {
+        self.registry.round()
+    }
+
+    /// Notes what an app was when the store was asked for it, in this round.
+    pub(super) fn learn_in(&self, app: App, round: u64) -> Arc<App> {
+        let app = self.learn(app);
+        self.registry.learned_in(round);
+        app
+    }
+
     /// Notes what an app is now; its connections follow.
-    pub(super) fn learn(&self, app: App) -> Arc<App> {
+    fn learn(&self, app: App) -> Arc<App> {
         let mut known = self.registry.known.write();
-        if let Some(newer) = known.by_ident.get(&app.ident).filter(|seen| seen.id == app.id && seen.modified >= app.modified) {
+        if let Some(newer) = known.by_ident.get(&app.ident).filter(|seen| (seen.id, seen.modified) >= (app.id, app.modified)) {
             return Arc::clone(newer);
         }
         let app = Arc::new(app);
@@ -110,14 +155,15 @@ impl Service {
         let follow = async {
             let mut revision = None;
             loop {
+                let doubtful = self.registry.doubtful.swap(false, Ordering::SeqCst);
                 match self.ports.apps.revision().await {
-                    Ok(now) if revision != Some(now) => {
-                        if self.refresh_known().await.is_ok() {
-                            revision = Some(now);
-                        }
+                    Ok(now) if doubtful || revision != Some(now) => {
+                        self.registry.rounds.fetch_add(1, Ordering::SeqCst);
+                        revision = self.refresh_known().await.is_ok().then_some(now);
                     }
-                    // An error is noticed and said where somebody needs the store.
-                    Ok(_) | Err(_) => {}
+                    Ok(_) => {}
+                    // It is noticed and said where somebody needs the store.
+                    Err(_) => revision = None,
                 }
                 let _ = tokio::time::timeout(POLL, self.registry.changed.notified()).await;
             }
