@@ -2,6 +2,7 @@
 //! kind of store; those that the store has no part in, or that bring a store of their own, run once.
 
 mod acks;
+mod any;
 mod away;
 mod client;
 mod connecting;
@@ -197,6 +198,11 @@ macro_rules! on_every_store {
             the_same_channel_by_alias_and_directly_is_one,
             many_in_a_row_are_each_seen_once,
             many_at_once_are_each_seen_once,
+        }
+        on! { $kind; any:
+            json_of_all_kinds,
+            text_of_all_kinds,
+            bytes_of_all_kinds,
         }
     };
 }
