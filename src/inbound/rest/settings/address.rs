@@ -1,10 +1,15 @@
 //! Addresses that settings hold: origins, and where webhooks go.
 
-/// What an origin may be, as the document says it; [`origin`] reads exactly this.
-pub const ORIGIN: &str = "^(\\*|[A-Za-z][A-Za-z0-9+.-]{0,30}://([A-Za-z0-9._-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}\\])(:[0-9]{1,5})?)$";
+use std::net::Ipv6Addr;
 
-/// What a webhook's address may be, as the document says it; [`is_web_address`] reads exactly this.
-pub const WEB_ADDRESS: &str = "^https?://([A-Za-z0-9._-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}\\])(:[0-9]{1,5})?([/?][!-~]{0,1500})?$";
+/// What an origin may be, as the document says it; [`origin`] also takes IPv6 addresses that are shortened in other ways.
+pub const ORIGIN: &str =
+    "^(\\*|[A-Za-z][A-Za-z0-9+.-]{0,30}://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?)$";
+
+/// What a webhook's address may be, as the document says it; [`is_web_address`] also takes IPv6 addresses that are shortened in
+/// other ways.
+pub const WEB_ADDRESS: &str =
+    "^https?://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?([/?][!-~]{0,1500})?$";
 
 /// An origin as browsers say it: lower case, without the scheme's own port; `*` is any. `None`: it is not one.
 pub fn origin(text: &str) -> Option<String> {
@@ -39,7 +44,7 @@ fn authority(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let Some((host, port)) = rest.split_once(']') else { return false };
-            if !(2..=45).contains(&host.len()) || !host.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte)) {
+            if host.parse::<Ipv6Addr>().is_err() {
                 return false;
             }
             (None, port)
@@ -72,9 +77,18 @@ mod tests {
         assert_eq!(read("http://localhost:3000"), "http://localhost:3000");
         assert_eq!(read("http://[::1]:80"), "http://[::1]");
         assert_eq!(read("capacitor://localhost"), "capacitor://localhost");
-        for text in
-            ["", "shop.example", "https://", "https://shop.example/", "https://a b", "1http://a", "https://a:", "https://a:x", "null"]
-        {
+        for text in [
+            "",
+            "shop.example",
+            "https://",
+            "https://shop.example/",
+            "https://a b",
+            "1http://a",
+            "https://a:",
+            "https://a:x",
+            "http://[3091]",
+            "null",
+        ] {
             assert_eq!(origin(text), None, "{text}");
         }
     }
@@ -84,7 +98,18 @@ mod tests {
         for text in ["http://a", "https://shop.example/hook?x=1#y", "https://[2001:db8::1]:8443/", "http://127.0.0.1:9?x"] {
             assert!(is_web_address(text), "{text}");
         }
-        for text in ["", "ftp://a", "https://", "https:///x", "https://u@a/", "https://a/ b", "https://a/é", "https://[::1", "//a"] {
+        for text in [
+            "",
+            "ftp://a",
+            "https://",
+            "https:///x",
+            "https://u@a/",
+            "https://a/ b",
+            "https://a/é",
+            "https://[::1",
+            "https://[fe80]",
+            "//a",
+        ] {
             assert!(!is_web_address(text), "{text}");
         }
     }
