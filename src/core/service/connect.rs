@@ -93,10 +93,17 @@ impl Service {
         self.check(&app, connecting)?;
         let limits = &self.rules.limits;
         let app_limit = app.settings.limits.max_connections.unwrap_or(0);
-        self.hub.connect(&app, connecting.dialect, (limits.connections, app_limit), limits.pending_bytes).map_err(|full| match full {
+        let connected = self.hub.connect(&app, connecting.dialect, (limits.connections, app_limit), limits.pending_bytes);
+        let connection = connected.map_err(|full| match full {
             Full::Node => ConnectError::NodeFull,
             Full::App => ConnectError::AppFull(app.settings.over_capacity),
-        })
+        })?;
+        if connecting.dialect == DialectId::Pusher && app.settings.require_signin {
+            // The shared timer's first second is not a whole one.
+            let seconds = app.settings.signin_timeout.as_secs().saturating_add(1);
+            connection.mailbox().expect_sign_in(u32::try_from(seconds).unwrap_or(u32::MAX));
+        }
+        Ok(connection)
     }
 
     fn check(&self, app: &Arc<App>, connecting: Connecting<'_>) -> Result<(), ConnectError> {
@@ -120,10 +127,13 @@ impl Service {
     /// Gives up everything that a connection holds. It is over for the others when this returns.
     pub async fn disconnect(&self, connection: &Connection) {
         let app = connection.app();
-        for place in connection.disconnect() {
-            if let Some(user) = &place.user {
-                self.leave_presence(&app, &place.channel, connection.id(), user).await;
-            }
+        let gone = connection.disconnect();
+        for left in &gone.left {
+            self.after_leaving(&app, connection.id(), left).await;
+        }
+        if let Some(user) = &gone.user {
+            // A roster that cannot be reached notices a connection's end by its lease.
+            let _ = self.ports.roster.sign_out(&app.ident, user, connection.id()).await;
         }
     }
 }

@@ -133,6 +133,8 @@ impl Service {
             let mids: Vec<Mid> = doubt.events.iter().map(|event| event.mid.clone()).collect();
             let Ok(positions) = self.ports.events.positions(&app, &mids).await else { return };
             let doubt = doubts.remove(0);
+            let found = doubt.events.iter().zip(&positions);
+            self.keep_last(found.filter_map(|(event, position)| Some((event, Some(position.as_ref()?.serial))))).await;
             for (event, position) in doubt.events.into_iter().zip(positions) {
                 if position.is_some() {
                     self.release(event, position, doubt.except).await;
@@ -157,7 +159,9 @@ impl Service {
                 fresh.push(entry);
             }
         }
-        let mut results = self.append(&fresh).await.into_iter();
+        let results = self.append(&fresh).await;
+        self.keep_last(stored(&fresh, &results)).await;
+        let mut results = results.into_iter();
         for entry in fresh {
             let own = if entry.persist { results.by_ref().take(entry.events.len()).collect() } else { Vec::new() };
             self.finish(entry, own, doubts).await;
@@ -224,6 +228,7 @@ impl Service {
         if entry.persist {
             entry.settle(Err(StorageError::unavailable("an earlier append has not been settled")));
         } else {
+            self.keep_last(entry.events.iter().map(|event| (event, None))).await;
             self.pass(entry).await;
         }
     }
@@ -239,6 +244,19 @@ impl Service {
     pub(super) async fn release(&self, event: Arc<NewEvent>, position: Option<Position>, except: Option<SocketId>) {
         let _ = self.ports.bus.publish(BusMessage::Event { event, position, except }).await;
     }
+}
+
+/// The events that are to be released now, with their serials where they are stored.
+fn stored<'a>(
+    entries: &'a [Entry],
+    results: &'a [Result<Position, StorageError>],
+) -> impl Iterator<Item = (&'a Arc<NewEvent>, Option<u64>)> {
+    let mut results = results.iter();
+    let events = entries.iter().flat_map(|entry| entry.events.iter().map(|event| (event, entry.persist)));
+    events.filter_map(move |(event, persist)| match persist {
+        false => Some((event, None)),
+        true => results.next()?.as_ref().ok().map(|position| (event, Some(position.serial))),
+    })
 }
 
 impl Entry {

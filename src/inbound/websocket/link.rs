@@ -8,10 +8,11 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::dialect::pusher;
 use super::seen::Seen;
 use super::socket::Socket;
 use crate::core::hub::{CloseReason, Connection, Delivery, Parcel, Receipt};
-use crate::core::model::{ChannelName, PeerChannel};
+use crate::core::model::{ChannelName, Mid, PeerChannel};
 use crate::core::ports::{DialectId, Metrics};
 
 /// Bytes gathered before a write; what waits behind stays shared in the mailbox's parcels until then.
@@ -57,6 +58,8 @@ pub struct Link<S> {
     pub covered: HashMap<ChannelName, u64>,
     /// Up to which version a presence channel's changes have been answered.
     pub versions: HashMap<ChannelName, u64>,
+    /// Up to which version the changes of watched users have been answered.
+    pub watched: u64,
     taken: VecDeque<Parcel>,
     closing: Option<CloseReason>,
     seen: Seen,
@@ -78,6 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             socket,
             covered: HashMap::new(),
             versions: HashMap::new(),
+            watched: 0,
             taken: VecDeque::new(),
             closing: None,
             seen: Seen::default(),
@@ -120,6 +124,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.taken.push_front(parcel);
         }
         self.held.shrink_to_fit();
+    }
+
+    /// Forgets the events that were held back up to the one with this id, which the client has had.
+    pub fn forget_upto(&mut self, mid: &Mid) {
+        let is_it = |parcel: &Parcel| matches!(parcel, Parcel::Delivery(delivery) if delivery.mid() == Some(mid));
+        if let Some(index) = self.held.iter().position(is_it) {
+            let mut place = 0;
+            self.held.retain(|parcel| {
+                place += 1;
+                place > index + 1 || !matches!(parcel, Parcel::Delivery(delivery) if delivery.mid().is_some())
+            });
+        }
     }
 
     /// Moves frames until there is something that the session has to do. With `listen` the client is heard, too.
@@ -199,14 +215,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                         if self.held_bytes > self.held_limit {
                             return Some(Turn::Close(CloseReason::SlowReader));
                         }
-                    } else if self.is_wanted(&delivery)
+                    } else if self.is_wanted(&delivery, dialect)
                         && let Some(frame) = delivery.frame(dialect)
                     {
                         self.sent = (self.sent.0 + 1, self.sent.1 + frame.len() as u64);
                         self.socket.queue(frame);
                     }
                 }
-                Parcel::Ping => self.socket.queue_ping(),
+                Parcel::Ping => match dialect {
+                    DialectId::Pushi => self.socket.queue_ping(),
+                    DialectId::Pusher => self.socket.queue(&pusher::ping()),
+                },
                 Parcel::Receipt(receipt) => return Some(Turn::Receipt(receipt)),
                 Parcel::AliasesChanged(channel) => return Some(Turn::AliasesChanged(channel)),
             }
@@ -215,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn holds(&self, delivery: &Delivery) -> bool {
-        let channel = delivery.channel();
+        let Some(channel) = delivery.channel() else { return matches!(self.hold, Hold::AllBut(_)) };
         let follows_from = || PeerChannel::parse(channel.as_str()).map(|peer| peer.presence());
         match &self.hold {
             Hold::Nothing => false,
@@ -225,17 +244,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Whether the client has not had it: by an answer that covered it, or as a copy on another channel.
-    fn is_wanted(&mut self, delivery: &Delivery) -> bool {
-        if self.left.contains(delivery.channel()) {
+    fn is_wanted(&mut self, delivery: &Delivery, dialect: DialectId) -> bool {
+        let Some(channel) = delivery.channel() else {
+            return delivery.users_version().is_none_or(|version| version > self.watched);
+        };
+        if self.left.contains(channel) {
             return false;
         }
         if let Some(version) = delivery.presence_version() {
-            return self.versions.get(delivery.channel()).is_none_or(|known| version > *known);
+            return self.versions.get(channel).is_none_or(|known| version > *known);
         }
-        let covered = if self.covered.is_empty() { None } else { self.covered.get(delivery.channel()) };
+        let covered = if self.covered.is_empty() { None } else { self.covered.get(channel) };
         if let (Some(covered), Some(serial)) = (covered, delivery.serial()) {
             return serial > *covered;
         }
-        delivery.publish().filter(|_| covered.is_none()).is_none_or(|publish| self.seen.is_first(publish))
+        // A Pusher client hears each channel of its own.
+        let copy = delivery.publish().filter(|_| covered.is_none() && dialect == DialectId::Pushi);
+        copy.is_none_or(|publish| self.seen.is_first(publish))
     }
 }
