@@ -24,6 +24,7 @@ use crate::outbound::bus::LocalBus;
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
 use crate::outbound::presence::LocalPresence;
+use crate::outbound::roster::LocalRoster;
 use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
 use crate::outbound::storage::{OpenError, Stores};
@@ -110,16 +111,18 @@ impl Server {
         let stores = measured(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bus = Arc::new(LocalBus::default());
+        let hub = Arc::new(Hub::new(random_53_bits()?, websocket::dialects(), metrics));
         let ports = Ports {
             apps: Arc::clone(&stores.apps),
             events: Arc::clone(&stores.events),
             subscriptions: Arc::clone(&stores.subscriptions),
             sessions: Arc::clone(&stores.sessions),
+            cache: Arc::clone(&stores.cache),
             presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
+            roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
             bus: bus.clone(),
             clock: Arc::clone(&clock),
         };
-        let hub = Arc::new(Hub::new(random_53_bits()?, websocket::dialects(), metrics));
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);
         let sink = Arc::downgrade(&service);
         bus.attach(sink);

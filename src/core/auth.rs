@@ -1,8 +1,14 @@
 //! Every signature and token: made, and checked in constant time.
 
+mod request;
+mod user;
+
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+
+pub use request::{RequestError, SignedRequest, webhook_signature};
+pub use user::{check_user_auth, user_auth};
 
 use super::model::{App, ChannelName, Mid, Secret, SocketId, TokenHash};
 
@@ -59,12 +65,25 @@ pub enum SignatureError {
     /// It is not what this socket, channel and secret give.
     #[error("the signature does not fit: sign <socket_id>:<channel> with HMAC-SHA256 and the app's secret")]
     Wrong,
-    /// The app wants the channel data covered.
-    #[error("the signature does not fit: this app wants <socket_id>:<channel>:<channel_data> signed, channel_data as a string")]
+    /// The channel data must be covered.
+    #[error("the signature does not fit: sign <socket_id>:<channel>:<channel_data>, channel_data being the string as it is sent")]
     Uncovered,
+    /// None was given for a sign-in.
+    #[error("signing in needs a signature: ask your back end for auth")]
+    MissingUser,
+    /// It is not what this socket, user data and secret give.
+    #[error("the signature does not fit: sign <socket_id>::user::<user_data> with HMAC-SHA256 and the app's secret")]
+    WrongUser,
 }
 
-/// Checks `auth` for a channel against every valid secret. `channel_data` is the text as it was sent; with
+/// The signature in an `auth`, whose key must be the app's.
+fn given<'a>(app: &App, auth: Option<&'a str>) -> Result<&'a str, SignatureError> {
+    let auth = auth.filter(|text| !text.is_empty()).ok_or(SignatureError::Missing)?;
+    let (key, given) = auth.split_once(':').ok_or(SignatureError::Malformed)?;
+    if key == app.key { Ok(given) } else { Err(SignatureError::Malformed) }
+}
+
+/// Checks `auth` for a channel against every valid secret. `channel_data` is the text as it was sent; where there is some, with
 /// `covered` the signature must include it.
 pub fn check_channel_auth(
     app: &App,
@@ -72,14 +91,11 @@ pub fn check_channel_auth(
     socket: SocketId,
     channel: &ChannelName,
     channel_data: Option<&str>,
+    covered: bool,
 ) -> Result<(), SignatureError> {
-    let auth = auth.filter(|text| !text.is_empty()).ok_or(SignatureError::Missing)?;
-    let (key, given) = auth.split_once(':').ok_or(SignatureError::Malformed)?;
-    if key != app.key {
-        return Err(SignatureError::Malformed);
-    }
+    let given = given(app, auth)?;
     let socket = socket.to_string();
-    let covered = app.settings.signed_presence && channel_data.is_some();
+    let covered = covered && channel_data.is_some();
     for secret in app.secrets() {
         let fits = |parts: &[&str]| Secret::new(sign(secret, parts)).matches(given);
         let plain = !covered && fits(&[&socket, ":", channel.as_str()]);
@@ -108,20 +124,4 @@ pub fn derived_mid(parts: &[&str]) -> Mid {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The vector of the Pusher documentation, which the Pushi form shares.
-    #[test]
-    fn signs_as_documented() {
-        let secret = Secret::new("7ad3773142a6692b25b8");
-        let auth = channel_auth("278d425bdf160c739803", &secret, "1234.1234", "private-foobar", None);
-        assert_eq!(auth, "278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4");
-    }
-
-    #[test]
-    fn derived_mids_keep_their_parts_apart() {
-        assert_eq!(derived_mid(&["a", "b"]), derived_mid(&["a", "b"]));
-        assert_ne!(derived_mid(&["ab", "c"]), derived_mid(&["a", "bc"]));
-    }
-}
+mod tests;

@@ -2,14 +2,17 @@
 //! are listed once, here, and every adapter runs all of them.
 
 mod apps;
+mod cache;
 mod events;
 mod fixture;
 mod history;
+mod hub;
 mod inbox;
 mod isolation;
 mod outage;
 mod postgres;
 mod prune;
+mod roster;
 mod samples;
 mod sessions;
 mod sqlite;
@@ -94,6 +97,13 @@ macro_rules! contract {
             expired_sessions_are_pruned,
             a_session_of_an_app_that_is_not_there_is_not_found,
         }
+        contract! { $adapter; cache:
+            the_last_event_of_a_channel_is_there_for_every_instance,
+            of_several_for_one_channel_the_last_counts,
+            expired_events_are_got_until_they_are_pruned,
+            events_of_an_app_that_is_not_there_are_not_kept,
+            a_deleted_app_takes_its_cached_events_with_it,
+        }
         contract! { $adapter; isolation:
             two_apps_never_see_each_other,
             odd_names_are_told_apart_and_read_back,
@@ -142,4 +152,37 @@ mod on_sqlite_memory {
 
 mod on_postgres {
     contract_of_remote!(crate::fixture::Postgres);
+}
+
+/// Makes a test of each case for one adapter of the roster.
+macro_rules! roster_contract {
+    ($adapter:ty: $($case:ident,)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let nodes = <$adapter as $crate::roster::nodes::Nodes>::start().await;
+                $crate::roster::$case(&nodes).await;
+            }
+        )+
+    };
+    ($adapter:ty) => {
+        roster_contract! { $adapter:
+            sockets_are_listed_in_order_and_paged,
+            one_socket_is_found_wherever_it_is,
+            occupied_channels_are_listed_by_prefix_and_paged,
+            occupancy_counts_connections,
+            exactly_one_recount_finds_each_turn,
+            a_recount_announces_only_where_it_is_asked_to,
+            the_last_announcement_carries_the_last_count,
+            a_users_first_and_last_connection_announce_themselves,
+            of_two_concurrent_first_ones_one_announces,
+            who_is_online_is_told_with_its_version,
+            users_of_a_presence_channel_count_once,
+            rosters_of_two_apps_are_apart,
+        }
+    };
+}
+
+mod local_roster {
+    roster_contract!(crate::roster::nodes::Alone);
 }

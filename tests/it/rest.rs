@@ -18,6 +18,7 @@ use pushi::inbound::websocket::dialects;
 use pushi::outbound::bus::LocalBus;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::LocalPresence;
+use pushi::outbound::roster::LocalRoster;
 use pushi::outbound::storage::memory;
 use serde_json::Value;
 
@@ -74,12 +75,15 @@ impl Setup {
         let store = Arc::new(Fragile::new(stores.apps));
         let bus = Arc::new(LocalBus::default());
         let clock = Arc::new(HeldClock(AtomicI64::new(1_795_337_092_270_000)));
+        let hub = Arc::new(Hub::new(7, dialects(), Arc::new(PrometheusMetrics::new().unwrap())));
         let ports = Ports {
             apps: store.clone(),
             events: stores.events,
             subscriptions: stores.subscriptions,
             sessions: stores.sessions,
+            cache: stores.cache,
             presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
+            roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
             bus: bus.clone(),
             clock: clock.clone(),
         };
@@ -90,8 +94,7 @@ impl Setup {
             retention: None,
             retention_events: None,
         };
-        let service =
-            Arc::new(Service::new(ports, rules, Arc::new(Hub::new(7, dialects(), Arc::new(PrometheusMetrics::new().unwrap())))).unwrap());
+        let service = Arc::new(Service::new(ports, rules, hub).unwrap());
         let sink: Arc<dyn BusSink> = service.clone();
         bus.attach(Arc::downgrade(&sink));
         let writer = Arc::clone(&service);

@@ -14,6 +14,7 @@ use pushi::inbound::websocket::{Destination, Gateway, Timing, dialects};
 use pushi::outbound::bus::LocalBus;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::LocalPresence;
+use pushi::outbound::roster::LocalRoster;
 use pushi::outbound::storage::Stores;
 use tokio::io::{AsyncRead, AsyncWrite, duplex};
 use tokio::sync::oneshot;
@@ -40,11 +41,14 @@ impl Clock for TestClock {
 /// How a server is to be.
 pub struct Setup {
     pub ports: Ports,
+    pub hub: Arc<Hub>,
     pub bus: Arc<LocalBus>,
     pub clock: Arc<TestClock>,
     pub rules: Rules,
     pub timing: Timing,
     pub settings: AppSettings,
+    /// Whether silent connections are looked after.
+    pub keeps: bool,
     /// Bytes that the connection to a client holds in each direction.
     pub buffer: usize,
 }
@@ -53,12 +57,15 @@ impl Setup {
     pub fn over(stores: &Stores) -> Self {
         let bus = Arc::new(LocalBus::default());
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_337_089_420_000)));
+        let hub = Arc::new(Hub::new(random_53_bits().unwrap(), dialects(), Arc::new(PrometheusMetrics::new().unwrap())));
         let ports = Ports {
             apps: stores.apps.clone(),
             events: stores.events.clone(),
             subscriptions: stores.subscriptions.clone(),
             sessions: stores.sessions.clone(),
+            cache: stores.cache.clone(),
             presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
+            roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
             bus: bus.clone(),
             clock: clock.clone(),
         };
@@ -70,7 +77,7 @@ impl Setup {
             retention_events: None,
         };
         let timing = Timing { activity: Duration::from_secs(120), idle: Duration::ZERO };
-        Self { ports, bus, clock, rules, timing, settings: AppSettings::default(), buffer: 64 * 1024 }
+        Self { ports, hub, bus, clock, rules, timing, settings: AppSettings::default(), keeps: true, buffer: 64 * 1024 }
     }
 }
 
@@ -87,8 +94,7 @@ pub struct House<'a> {
 
 impl<'a> House<'a> {
     pub async fn open(site: &'a Site, setup: Setup) -> Self {
-        let Setup { ports, bus, clock, rules, timing, settings, buffer } = setup;
-        let hub = Arc::new(Hub::new(random_53_bits().unwrap(), dialects(), Arc::new(PrometheusMetrics::new().unwrap())));
+        let Setup { ports, hub, bus, clock, rules, timing, settings, keeps, buffer } = setup;
         let service = Arc::new(Service::new(ports, rules, hub).unwrap());
         let sink: Weak<dyn BusSink> = Arc::downgrade(&service) as Weak<dyn BusSink>;
         bus.attach(sink);
@@ -98,7 +104,9 @@ impl<'a> House<'a> {
         let (stop_writer, stop_follower, stop_keeper) = (stop(), stop(), stop());
         site.spawn(async move { writer.write(stop_writer).await });
         site.spawn(async move { follower.follow_apps(stop_follower).await });
-        site.spawn(async move { keeper.keep_alive(stop_keeper).await });
+        if keeps {
+            site.spawn(async move { keeper.keep_alive(stop_keeper).await });
+        }
         let app = service.create_app(NewApp { name: "Test".to_owned(), settings, ..NewApp::default() }).await.unwrap();
         Self { site, service, gateway, clock, app, buffer }
     }
@@ -148,7 +156,15 @@ impl<'a> House<'a> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (gateway, destination, origin) = (Arc::clone(&self.gateway), Destination::Pushi(key.to_owned()), origin.map(str::to_owned));
+        self.serve_at(Destination::Pushi(key.to_owned()), origin, secure, stream)
+    }
+
+    /// The same in any dialect.
+    pub fn serve_at<S>(&self, destination: Destination, origin: Option<&str>, secure: bool, stream: S) -> oneshot::Receiver<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (gateway, origin) = (Arc::clone(&self.gateway), origin.map(str::to_owned));
         let (said, ended) = oneshot::channel();
         self.site.spawn(async move {
             gateway.serve(destination, origin, secure, stream).await;

@@ -105,6 +105,9 @@ pub async fn an_idle_connection_is_closed_with_4202(site: &Site) {
     house.call("c", "hello").await;
     client.expect("call").await;
     sleep_until(since + Duration::from_secs(30)).await;
+    client.subscribe("d").await;
+    sleep_until(since + Duration::from_secs(40)).await;
+    // A ping says nothing.
     client.quiet().await;
     let (message, came) = after(&mut client, since).await;
     assert!(matches!(&message, Message::Text(text) if text.contains("4202")), "{message:?}");

@@ -21,6 +21,7 @@ mod peers;
 mod personal;
 mod presence;
 mod publishing;
+mod pusher;
 mod racing;
 mod several;
 mod signatures;

@@ -9,33 +9,70 @@ use slab::Slab;
 use super::connection::{Hold, Place};
 use super::mailbox::{CloseReason, Mailbox, Parcel};
 use super::room::Room;
-use super::roster::SocketInfo;
-use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
+use super::signed::{SignedIn, SignedUsers};
+use crate::core::model::{App, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId, SocketInfo, UserId};
 use crate::core::ports::Gauges;
 
 /// One app's connections and channels on this node.
 #[derive(Debug)]
 pub struct AppHub {
     app: RwLock<Arc<App>>,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 /// What must agree.
 #[derive(Debug, Default)]
-struct State {
-    sockets: Slab<Socket>,
+pub(super) struct State {
+    pub sockets: Slab<Socket>,
     slots: HashMap<SocketId, usize>,
-    rooms: HashMap<ChannelName, Room>,
+    pub rooms: HashMap<ChannelName, Room>,
+    pub signed: SignedUsers,
+    /// Channels whose subscribers are to be told how many they are.
+    pub due: Vec<ChannelName>,
 }
 
 #[derive(Debug)]
-struct Socket {
-    mailbox: Arc<Mailbox>,
+pub(super) struct Socket {
+    pub mailbox: Arc<Mailbox>,
     /// Sorted by channel, so that a socket on few channels stays small and one on many is quick.
     places: Vec<Place>,
+    pub signed: Option<Arc<SignedIn>>,
+}
+
+/// What a connection's going on a channel changed.
+#[derive(Debug, Default)]
+pub struct Entered {
+    /// It was not on the channel before.
+    pub new: bool,
+    /// Nobody of this node was.
+    pub first: bool,
+    /// The user that it was there as before, where that is another one.
+    pub before: Option<UserId>,
+}
+
+/// A connection has left a channel.
+#[derive(Debug)]
+pub struct Left {
+    /// The place that it had.
+    pub place: Place,
+    /// Nobody of this node is on the channel any more.
+    pub last: bool,
+}
+
+/// What a connection has left behind.
+#[derive(Debug, Default)]
+pub struct Gone {
+    /// Its channels.
+    pub left: Vec<Left>,
+    /// The user that it was signed in as.
+    pub user: Option<UserId>,
 }
 
 impl Socket {
+    fn info(&self) -> SocketInfo {
+        SocketInfo { id: self.mailbox.id(), channels: self.places.iter().map(|place| place.channel.clone()).collect() }
+    }
+
     fn find(&self, channel: &str) -> Result<usize, usize> {
         self.places.binary_search_by(|place| place.channel.as_str().cmp(channel))
     }
@@ -63,28 +100,35 @@ impl AppHub {
             return None;
         }
         let id = mailbox.id();
-        let slot = state.sockets.insert(Socket { mailbox, places: Vec::new() });
+        let slot = state.sockets.insert(Socket { mailbox, places: Vec::new(), signed: None });
         state.slots.insert(id, slot);
         Some(slot)
     }
 
-    /// Removes a connection with all its places; answers those that it held as a member.
-    pub(super) fn exit(&self, slot: usize) -> Vec<Place> {
+    /// Removes a connection with all its places. Once it is gone, its slot can be another's, who is left alone.
+    pub(super) fn exit(&self, slot: usize, id: SocketId) -> Gone {
         let mut state = self.state.lock();
-        let Some(socket) = state.sockets.try_remove(slot) else { return Vec::new() };
-        state.slots.remove(&socket.mailbox.id());
-        for place in &socket.places {
-            state.vacate(place, &socket.mailbox);
+        if state.sockets.get(slot).is_none_or(|socket| socket.mailbox.id() != id) {
+            return Gone::default();
         }
-        socket.places.into_iter().filter(|place| place.user.is_some()).collect()
+        let Some(socket) = state.sockets.try_remove(slot) else { return Gone::default() };
+        state.slots.remove(&id);
+        if let Some(signed) = &socket.signed {
+            state.signed.leave(signed, id);
+        }
+        let left = socket.places.into_iter().map(|place| {
+            let last = state.vacate(&place, &socket.mailbox);
+            Left { place, last }
+        });
+        Gone { left: left.collect(), user: socket.signed.map(|signed| signed.user.clone()) }
     }
 
-    /// Puts a connection on a channel, or adds `hold` to the place that it has. `member` makes it that user's; answers
-    /// the user that it was before, where that is another one.
-    pub(super) fn join(&self, slot: usize, channel: &ChannelName, hold: Hold, member: Option<&Member>) -> Option<UserId> {
+    /// Puts a connection on a channel, or adds `hold` to the place that it has. `member` makes it that user's.
+    pub(super) fn join(&self, slot: usize, channel: &ChannelName, hold: Hold, member: Option<&Member>) -> Entered {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let socket = state.sockets.get_mut(slot)?;
+        let mut entered = Entered::default();
+        let Some(socket) = state.sockets.get_mut(slot) else { return entered };
         let room = match state.rooms.get_mut(channel) {
             Some(room) => room,
             None => state.rooms.entry(channel.clone()).or_default(),
@@ -96,23 +140,25 @@ impl AppHub {
                     // Most sockets have one channel; doubling would begin at four.
                     socket.places.reserve_exact(1);
                 }
+                entered = Entered { new: true, first: room.is_empty(), before: None };
                 let seat = room.enter(Arc::clone(&socket.mailbox));
                 socket.places.insert(index, Place { channel: channel.clone(), seat, direct: false, alias: false, user: None });
                 index
             }
         };
-        let place = socket.places.get_mut(index)?;
+        let Some(place) = socket.places.get_mut(index) else { return entered };
         match hold {
             Hold::Direct => place.direct = true,
             Hold::Alias => place.alias = true,
         }
-        let member = member?;
+        let Some(member) = member else { return entered };
         let before = place.user.replace(member.user_id.clone()).filter(|before| *before != member.user_id);
         if let Some(before) = &before {
             room.forget(before, &socket.mailbox);
         }
         room.identify(&member.user_id, member.peer, &socket.mailbox);
-        before
+        entered.before = before;
+        entered
     }
 
     /// Makes the connection nobody on a presence channel, where it stays; answers the user that it was.
@@ -129,7 +175,7 @@ impl AppHub {
     }
 
     /// Gives up a hold on a channel. The place goes with its last hold, and is answered then; `None`: it stays, or there was none.
-    pub(super) fn leave(&self, slot: usize, channel: &ChannelName, hold: Hold) -> Option<Place> {
+    pub(super) fn leave(&self, slot: usize, channel: &ChannelName, hold: Hold) -> Option<Left> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let socket = state.sockets.get_mut(slot)?;
@@ -144,8 +190,8 @@ impl AppHub {
         }
         let place = socket.places.remove(index);
         let mailbox = Arc::clone(&socket.mailbox);
-        state.vacate(&place, &mailbox);
-        Some(place)
+        let last = state.vacate(&place, &mailbox);
+        Some(Left { place, last })
     }
 
     /// The place that a connection has on a channel.
@@ -222,14 +268,14 @@ impl AppHub {
         let state = self.state.lock();
         let mut ids: Vec<_> = state.slots.iter().filter(|(id, _)| after.is_none_or(|after| **id > after)).collect();
         ids.sort_unstable();
-        ids.into_iter().take(limit).filter_map(|(id, slot)| Some(SocketInfo::new(*id, &state.sockets.get(*slot)?.places))).collect()
+        ids.into_iter().take(limit).filter_map(|(_, slot)| Some(state.sockets.get(*slot)?.info())).collect()
     }
 
     /// One live connection.
     pub fn socket(&self, id: SocketId) -> Option<SocketInfo> {
         let state = self.state.lock();
         let slot = *state.slots.get(&id)?;
-        Some(SocketInfo::new(id, &state.sockets.get(slot)?.places))
+        Some(state.sockets.get(slot)?.info())
     }
 
     /// Adds what stands here.
@@ -244,22 +290,44 @@ impl AppHub {
         }
     }
 
-    /// Subscribers of a channel on this node.
-    pub fn subscribers(&self, channel: &ChannelName) -> usize {
-        self.state.lock().rooms.get(channel).map_or(0, Room::len)
+    /// How many are on a channel on this node.
+    pub fn occupancy(&self, channel: &ChannelName) -> Occupancy {
+        self.state.lock().rooms.get(channel).map_or(Occupancy::default(), Room::occupancy)
+    }
+
+    /// The users who are on a presence channel on this node.
+    pub fn users(&self, channel: &ChannelName) -> Vec<UserId> {
+        self.state.lock().rooms.get(channel).map_or_else(Vec::new, Room::users)
+    }
+
+    /// The channels that somebody is on here and whose names begin with `prefix`, those behind `after`, at most `limit`, in
+    /// the order of their names.
+    pub fn channels(&self, prefix: &str, after: Option<&ChannelName>, limit: usize) -> Vec<OccupiedChannel> {
+        let state = self.state.lock();
+        let fits = |channel: &ChannelName| channel.as_str().starts_with(prefix) && after.is_none_or(|after| channel > after);
+        let mut found: Vec<_> = state.rooms.iter().filter(|(channel, _)| fits(channel)).collect();
+        if found.len() > limit {
+            found.select_nth_unstable_by_key(limit, |(channel, _)| *channel);
+            found.truncate(limit);
+        }
+        found.sort_unstable_by_key(|(channel, _)| *channel);
+        found.iter().map(|(channel, room)| OccupiedChannel { channel: (*channel).clone(), occupancy: room.occupancy() }).collect()
     }
 }
 
 impl State {
-    fn vacate(&mut self, place: &Place, mailbox: &Mailbox) {
-        let Some(room) = self.rooms.get_mut(&place.channel) else { return };
+    /// Answers whether nobody is on the channel any more.
+    fn vacate(&mut self, place: &Place, mailbox: &Mailbox) -> bool {
+        let Some(room) = self.rooms.get_mut(&place.channel) else { return false };
         if let Some(user) = &place.user {
             room.forget(user, mailbox);
         }
         room.leave(place.seat);
-        if room.is_empty() {
+        let is_empty = room.is_empty();
+        if is_empty {
             self.rooms.remove(&place.channel);
         }
+        is_empty
     }
 
     /// The connections that are on a peer channel by being on its presence channel.
@@ -269,6 +337,6 @@ impl State {
         if present.len() < 2 {
             return Vec::new();
         }
-        present.into_iter().flat_map(|local| local.mailboxes().cloned()).collect()
+        present.into_iter().flat_map(|local| local.peers().cloned()).collect()
     }
 }

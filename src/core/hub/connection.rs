@@ -5,10 +5,12 @@ use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
-use super::app_hub::AppHub;
+use super::NodePlace;
+use super::app_hub::{AppHub, Entered, Gone, Left};
 use super::mailbox::{CloseReason, Mailbox, Parcel};
-use super::{NodePlace, SocketInfo};
+use super::signed::SignedIn;
 use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
+use crate::core::ports::DialectId;
 
 /// Why a connection is on a channel. It is left when every hold has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,13 +88,13 @@ impl Connection {
         self.mailbox.poll_take(cx, taken)
     }
 
-    /// Goes on a channel, or adds a hold; see [`Place`]. Answers the user that the place was another's before.
-    pub fn join(&self, channel: &ChannelName, hold: Hold, member: Option<&Member>) -> Option<UserId> {
+    /// Goes on a channel, or adds a hold; see [`Place`].
+    pub fn join(&self, channel: &ChannelName, hold: Hold, member: Option<&Member>) -> Entered {
         self.hub.join(self.slot, channel, hold, member)
     }
 
     /// Gives up a hold; answers the place where it was the last one.
-    pub fn leave(&self, channel: &ChannelName, hold: Hold) -> Option<Place> {
+    pub fn leave(&self, channel: &ChannelName, hold: Hold) -> Option<Left> {
         self.hub.leave(self.slot, channel, hold)
     }
 
@@ -146,19 +148,30 @@ impl Connection {
         self.place(channel).is_some() || PeerChannel::parse(channel.as_str()).is_some_and(|peer| self.hub.is_peer(self.slot, &peer))
     }
 
-    /// Leaves every channel at once; answers the places that were held as a member.
-    pub fn disconnect(&self) -> Vec<Place> {
-        self.hub.exit(self.slot)
+    /// The dialect that it speaks.
+    pub fn dialect(&self) -> DialectId {
+        self.mailbox.dialect()
     }
 
-    /// Itself, as others see it.
-    pub fn info(&self) -> SocketInfo {
-        SocketInfo::new(self.id(), &self.places())
+    /// Who it is signed in as.
+    pub fn signed_in(&self) -> Option<Arc<SignedIn>> {
+        self.hub.signed_in(self.slot)
+    }
+
+    /// Notes who it is signed in as.
+    pub fn sign_in(&self, signed: SignedIn) {
+        self.hub.sign_in(self.slot, signed);
+        self.mailbox.signed_in();
+    }
+
+    /// Leaves everything at once; answers what that was.
+    pub fn disconnect(&self) -> Gone {
+        self.hub.exit(self.slot, self.id())
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.hub.exit(self.slot);
+        self.hub.exit(self.slot, self.id());
     }
 }

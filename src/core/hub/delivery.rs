@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::core::model::{ChannelName, Member, NewEvent, Position, PublishId};
+use crate::core::model::{ChannelName, Member, Mid, NewEvent, Position, PublishId, UserId};
 use crate::core::ports::{Dialect, DialectId, Notice};
 
 /// The dialects that connections can speak, by [`DialectId`].
@@ -19,6 +19,10 @@ pub enum Content {
     MemberAdded(ChannelName, Member, u64),
     /// A user left a presence channel, leading to this version of it.
     MemberRemoved(ChannelName, Member, u64),
+    /// How many are on a channel now.
+    Count(ChannelName, u64),
+    /// A user who is watched came or went, leading to this version of the app's users.
+    UserStatus(UserId, bool, u64),
 }
 
 /// One notice on its way to many connections. Encoded at the first connection of each dialect, shared by all others.
@@ -41,6 +45,8 @@ impl Delivery {
                 Content::Event(event, position) => Notice::Event(event, *position),
                 Content::MemberAdded(channel, member, _) => Notice::MemberAdded(channel, member),
                 Content::MemberRemoved(channel, member, _) => Notice::MemberRemoved(channel, member),
+                Content::Count(channel, count) => Notice::Count(channel, *count),
+                Content::UserStatus(user, online, _) => Notice::UserStatus(user, *online),
             })
         });
     }
@@ -55,11 +61,20 @@ impl Delivery {
         self.frame(id).map(Bytes::len)
     }
 
-    /// The channel that it is about.
-    pub fn channel(&self) -> &ChannelName {
+    /// The channel that it is about; `None` where it is about none.
+    pub fn channel(&self) -> Option<&ChannelName> {
         match &self.content {
-            Content::Event(event, _) => &event.channel,
-            Content::MemberAdded(channel, ..) | Content::MemberRemoved(channel, ..) => channel,
+            Content::Event(event, _) => Some(&event.channel),
+            Content::MemberAdded(channel, ..) | Content::MemberRemoved(channel, ..) | Content::Count(channel, _) => Some(channel),
+            Content::UserStatus(..) => None,
+        }
+    }
+
+    /// The id, of an event.
+    pub fn mid(&self) -> Option<&Mid> {
+        match &self.content {
+            Content::Event(event, _) => Some(&event.mid),
+            _ => None,
         }
     }
 
@@ -74,8 +89,16 @@ impl Delivery {
     /// The version of a presence channel that it leads to.
     pub fn presence_version(&self) -> Option<u64> {
         match &self.content {
-            Content::Event(..) => None,
             Content::MemberAdded(.., version) | Content::MemberRemoved(.., version) => Some(*version),
+            _ => None,
+        }
+    }
+
+    /// The version of the app's users that it leads to.
+    pub fn users_version(&self) -> Option<u64> {
+        match &self.content {
+            Content::UserStatus(.., version) => Some(*version),
+            _ => None,
         }
     }
 

@@ -26,6 +26,10 @@ pub enum CloseReason {
     NoPong,
     /// Nothing was said or heard for too long.
     Idle,
+    /// The client did not sign in in time.
+    NotSignedIn,
+    /// The user's connections were ended.
+    Terminated,
 }
 
 /// A publish has left the append queue; told to the socket that sent it.
@@ -63,6 +67,8 @@ pub enum Parcel {
     AliasesChanged(Box<ChannelName>),
     /// The app's limit for messages changed.
     LimitChanged,
+    /// The last event of this cache channel was read: it covers what stands before this.
+    CacheRead(Box<ChannelName>),
     /// The client has been silent: ask whether it is there.
     Ping,
 }
@@ -92,6 +98,8 @@ struct Beat {
     silent: AtomicU32,
     /// Seconds in which nothing came or was sent, pings aside.
     idle: AtomicU32,
+    /// Seconds that are left for signing in; 0: no need.
+    unsigned: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -147,10 +155,23 @@ impl Mailbox {
         self.beat.sent.store(true, Relaxed);
     }
 
+    /// Gives the client so many seconds (at least 1) to sign in.
+    pub fn expect_sign_in(&self, seconds: u32) {
+        self.beat.unsigned.store(seconds.max(1), Relaxed);
+    }
+
+    /// Notes that the client has signed in.
+    pub fn signed_in(&self) {
+        self.beat.unsigned.store(0, Relaxed);
+    }
+
     /// One second of the node's shared timer. After `activity` silent seconds the client is pinged, after `grace` more
     /// it is given up; after `idle` seconds (0: never) without anything said or sent it is closed.
     pub fn tick(&self, activity: u32, grace: u32, idle: u32) {
         let beat = &self.beat;
+        if beat.unsigned.load(Relaxed) != 0 && beat.unsigned.fetch_sub(1, Relaxed) == 1 {
+            self.close(CloseReason::NotSignedIn);
+        }
         if beat.sent.swap(false, Relaxed) {
             beat.idle.store(0, Relaxed);
         } else if idle != 0 && beat.idle.fetch_add(1, Relaxed) + 1 >= idle {

@@ -8,7 +8,8 @@ mod connection;
 mod delivery;
 mod mailbox;
 mod room;
-mod roster;
+mod signed;
+mod tally;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,13 +17,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-pub use app_hub::AppHub;
+pub use app_hub::{AppHub, Entered, Gone, Left};
 pub use connection::{Connection, Hold, Place, Released};
 pub use delivery::{Content, Delivery, Dialects};
 pub use mailbox::{CloseReason, Mailbox, Outcome, Parcel, Receipt};
-pub use roster::SocketInfo;
+pub use signed::SignedIn;
 
-use crate::core::model::{App, AppIdent, SocketId};
+use crate::core::model::{App, AppIdent, ChannelName, SocketId, Timestamp};
 use crate::core::ports::{BusMessage, BusSink, DialectId, Gauges, Metrics};
 
 /// Everybody who is connected to this node.
@@ -131,6 +132,25 @@ impl Hub {
         apps.iter().flat_map(|app| app.mailboxes()).collect()
     }
 
+    /// Whether a channel's subscribers may be told now how many they are; otherwise [`Hub::take_due`] names them later.
+    pub fn may_count(&self, app: &AppIdent, channel: &ChannelName, now: Timestamp) -> bool {
+        self.app(app).is_none_or(|app| app.may_count(channel, now))
+    }
+
+    /// Tells a channel's subscribers how many they are, unless they were told a moment ago.
+    pub fn count(&self, app: &AppIdent, channel: ChannelName, count: u64, now: Timestamp) {
+        let targets = self.app(app).and_then(|app| app.counted(&channel, count, now));
+        if let Some(targets) = targets {
+            self.fan_out(&targets, Content::Count(channel, count), None);
+        }
+    }
+
+    /// Takes the channels whose subscribers are due to be told how many they are.
+    pub fn take_due(&self, now: Timestamp) -> Vec<(AppIdent, ChannelName)> {
+        let apps: Vec<_> = self.apps.read().iter().map(|(ident, app)| (ident.clone(), Arc::clone(app))).collect();
+        apps.into_iter().flat_map(|(ident, app)| app.take_due(now).into_iter().map(move |channel| (ident.clone(), channel))).collect()
+    }
+
     /// Puts a delivery into the mailboxes.
     fn fan_out(&self, targets: &[Arc<Mailbox>], content: Content, except: Option<SocketId>) {
         if targets.is_empty() {
@@ -170,8 +190,18 @@ impl BusSink for Hub {
                     app.aliases_changed(&user);
                 }
             }
-            // The service keeps these; it hears them before the hub.
-            BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) => {}
+            BusMessage::UserStatus { app, user, online, version } => {
+                let Some(app) = self.app(&app) else { return };
+                let watchers = app.watchers(&user);
+                self.fan_out(&watchers, Content::UserStatus(user, online, version), None);
+            }
+            BusMessage::UserTerminated { app, user } => {
+                if let Some(app) = self.app(&app) {
+                    app.terminate(&user);
+                }
+            }
+            // The service takes these; it hears them before the hub.
+            BusMessage::SubscriptionCount { .. } | BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) => {}
         }
     }
 }

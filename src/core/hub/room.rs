@@ -6,7 +6,9 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::mailbox::Mailbox;
-use crate::core::model::UserId;
+use super::tally::Tally;
+use crate::core::model::{Occupancy, UserId};
+use crate::core::ports::DialectId;
 
 /// One channel's local subscribers.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub(super) struct Room {
     snapshot: Option<Arc<[Arc<Mailbox>]>>,
     /// Of a presence channel: who is here with which connections.
     users: Option<Box<Users>>,
+    /// Where the app wants its subscribers told how many they are.
+    pub tally: Option<Box<Tally>>,
 }
 
 /// Boxed in its room, since most channels have no users.
@@ -28,14 +32,19 @@ struct Users(HashMap<UserId, LocalUser>);
 pub(super) struct LocalUser(Vec<(Arc<Mailbox>, bool)>);
 
 impl LocalUser {
-    /// Whether the newest channel data says `"peer": true`.
-    fn is_peer(&self) -> bool {
-        self.0.last().is_some_and(|(_, peer)| *peer)
+    /// Its connections that can be on peer channels: the Pushi protocol's alone has them.
+    fn pushi(&self) -> impl DoubleEndedIterator<Item = &(Arc<Mailbox>, bool)> {
+        self.0.iter().filter(|(mailbox, _)| mailbox.dialect() == DialectId::Pushi)
     }
 
-    /// The connections.
-    pub fn mailboxes(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
-        self.0.iter().map(|(mailbox, _)| mailbox)
+    /// Whether the newest channel data of those says `"peer": true`.
+    fn is_peer(&self) -> bool {
+        self.pushi().next_back().is_some_and(|(_, peer)| *peer)
+    }
+
+    /// The connections that are on its peer channels.
+    pub fn peers(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
+        self.pushi().map(|(mailbox, _)| mailbox)
     }
 }
 
@@ -44,8 +53,14 @@ impl Room {
         self.members.is_empty()
     }
 
-    pub fn len(&self) -> usize {
-        self.members.len()
+    pub fn occupancy(&self) -> Occupancy {
+        let users = self.users.as_ref().map_or(0, |users| users.0.len());
+        Occupancy { subscriptions: self.members.len() as u64, users: users as u64 }
+    }
+
+    /// Who is here, on a presence channel.
+    pub fn users(&self) -> Vec<UserId> {
+        self.users.as_ref().map_or_else(Vec::new, |users| users.0.keys().cloned().collect())
     }
 
     /// Takes a subscriber in; answers the slot to leave with.

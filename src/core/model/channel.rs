@@ -18,6 +18,8 @@ pub enum ChannelKind {
     Personal,
     /// `peer-<base>:<user>&<user>`: follows from the presence channel of the same base.
     Peer,
+    /// `#server-to-user-<user_id>`: only for sockets that are signed in as the user.
+    User,
 }
 
 /// Why a name was refused; the text is for the caller.
@@ -51,6 +53,12 @@ pub enum NameError {
     /// `personal-` without a usable user id behind it.
     #[error("a personal channel is named personal-<user_id>, with a user id of 1 to 128 characters")]
     Personal,
+    /// `#server-to-user-` without a usable user id behind it.
+    #[error("a user's channel is named #server-to-user-<user_id>, with a user id of 1 to 128 characters")]
+    User,
+    /// The name holds a character that Pusher clients do not use.
+    #[error("a channel name may hold letters, digits and _ - = @ , . ; only")]
+    Pusher,
     /// The event name is one of the protocol's own.
     #[error("event names beginning with pusher: or pusher_internal: are the protocol's own: choose another")]
     Reserved,
@@ -61,6 +69,9 @@ pub enum NameError {
 pub struct ChannelName(Arc<str>);
 
 impl ChannelName {
+    /// How a user's channel begins.
+    const USER: &str = "#server-to-user-";
+
     /// A peer channel's name may have this many bytes, whatever the limit for the others.
     pub const MAX_PEER_BYTES: usize = 2000;
 
@@ -74,11 +85,30 @@ impl ChannelName {
             }
             check_printable(text, WHAT)?;
             PeerChannel::parse(text).ok_or(NameError::Peer)?;
+        } else if let Some(user) = text.strip_prefix(Self::USER) {
+            UserId::parse(user).ok_or(NameError::User)?;
         } else {
             check_text(text, WHAT, max_chars)?;
             if text.strip_prefix("personal-").is_some_and(|user| UserId::parse(user).is_none()) {
                 return Err(NameError::Personal);
             }
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Parses a name as Pusher clients give it: of at most `max_chars` characters (0: no limit), each of
+    /// `A-Z a-z 0-9 _ - = @ , . ;` (the Pusher documentation), a user's channel aside. So it never names a peer channel, and
+    /// `peer-` means nothing.
+    pub fn parse_pusher(text: &str, max_chars: usize) -> Result<Self, NameError> {
+        if text.starts_with(Self::USER) {
+            return Self::parse(text, max_chars);
+        }
+        check_text(text, "channel", max_chars)?;
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-=@,.;".contains(&byte)) {
+            return Err(NameError::Pusher);
+        }
+        if text.strip_prefix("personal-").is_some_and(|user| UserId::parse(user).is_none()) {
+            return Err(NameError::Personal);
         }
         Ok(Self(text.into()))
     }
@@ -102,11 +132,31 @@ impl ChannelName {
             ChannelKind::Presence
         } else if name.starts_with("personal-") {
             ChannelKind::Personal
-        } else if name.starts_with("peer-") {
+        } else if name.starts_with("peer-") && name.contains(':') {
             ChannelKind::Peer
+        } else if name.starts_with(Self::USER) {
+            ChannelKind::User
         } else {
             ChannelKind::Public
         }
+    }
+
+    /// Whether the last event is kept for new subscribers of the Pusher dialect: `cache-`, also behind `private-`,
+    /// `private-encrypted-` or `presence-`.
+    pub fn is_cache(&self) -> bool {
+        let name = &*self.0;
+        let rest = name.strip_prefix("private-encrypted-").or_else(|| name.strip_prefix("private-"));
+        rest.or_else(|| name.strip_prefix("presence-")).unwrap_or(name).starts_with("cache-")
+    }
+
+    /// Whether only its subscribers can read its events: `private-encrypted-`.
+    pub fn is_encrypted(&self) -> bool {
+        self.0.starts_with("private-encrypted-")
+    }
+
+    /// The user whose channel this is: of `#server-to-user-<user_id>`.
+    pub fn server_user(&self) -> Option<UserId> {
+        self.0.strip_prefix(Self::USER).and_then(UserId::parse)
     }
 
     /// The user of a personal channel.
@@ -211,6 +261,48 @@ mod tests {
         assert_eq!(ChannelName::parse("personal-", 200), Err(NameError::Personal));
         for name in ["peer-room", "peer-room:a", "peer-room:b&a", "peer-room:a&a", "peer-room:a&", "peer-:a&b", "peer-room:a&b&"] {
             assert_eq!(ChannelName::parse(name, 200), Err(NameError::Peer), "{name}");
+        }
+    }
+
+    #[test]
+    fn pusher_names_hold_few_characters_and_are_never_peer_channels() {
+        for name in ["news", "A-Za-z0-9_-=@,.;", "private-x", "peer-review", &"x".repeat(200), "#server-to-user-a b:é"] {
+            assert!(ChannelName::parse_pusher(name, 200).is_ok(), "{name}");
+        }
+        assert_eq!(ChannelName::parse_pusher("peer-review", 200).map(|name| name.kind()), Ok(ChannelKind::Public));
+        for name in ["a b", "a:b", "é", "#x", "peer-a:b&c", "a/b", "a\u{0}"] {
+            assert!(ChannelName::parse_pusher(name, 200).is_err(), "{name}");
+        }
+        assert!(matches!(ChannelName::parse_pusher(&"x".repeat(201), 200), Err(NameError::TooLong { .. })));
+        assert_eq!(ChannelName::parse_pusher("", 200), Err(NameError::Empty { what: "channel" }));
+        assert_eq!(ChannelName::parse_pusher("personal-", 200), Err(NameError::Personal));
+        assert_eq!(ChannelName::parse_pusher("#server-to-user-", 200), Err(NameError::User));
+    }
+
+    #[test]
+    fn a_users_channel_names_its_user_in_both_dialects() {
+        for parse in [ChannelName::parse, ChannelName::parse_pusher] {
+            let name = parse("#server-to-user-u1", 200).unwrap();
+            assert_eq!((name.kind(), name.server_user()), (ChannelKind::User, UserId::parse("u1")));
+        }
+        assert_eq!(ChannelName::trusted("server-to-user-u1").server_user(), None);
+    }
+
+    #[test]
+    fn cache_and_encrypted_channels_are_told_by_their_prefixes() {
+        for (name, cache, encrypted) in [
+            ("cache-x", true, false),
+            ("private-cache-x", true, false),
+            ("private-encrypted-cache-x", true, true),
+            ("presence-cache-x", true, false),
+            ("private-encrypted-x", false, true),
+            ("x-cache-y", false, false),
+            ("presence-encrypted-cache-x", false, false),
+            ("private-private-cache-x", false, false),
+            ("encrypted-cache-x", false, false),
+        ] {
+            let name = ChannelName::trusted(name);
+            assert_eq!((name.is_cache(), name.is_encrypted()), (cache, encrypted), "{name}");
         }
     }
 

@@ -1,11 +1,13 @@
 //! The nouns of the domain. None carries a serialization derive: each edge has its own twin and converts.
 
 mod app;
+mod cached_event;
 mod channel;
 mod event;
 mod ids;
 mod limits;
 mod member;
+mod occupancy;
 mod secret;
 mod session;
 mod settings;
@@ -13,11 +15,13 @@ mod subscription;
 mod time;
 
 pub use app::{App, AppIdent, IdentError, NewApp, PushCredentials};
+pub use cached_event::CachedEvent;
 pub use channel::{ChannelKind, ChannelName, NameError, PeerChannel, check_event_name};
 pub use event::{Event, NewEvent, Payload, Position, RESERVED_MEMBERS};
 pub use ids::{Mid, PublishId, SocketId, UserId};
 pub use limits::{AppLimits, Limits};
 pub use member::Member;
+pub use occupancy::{Occupancy, OccupiedChannel, SocketInfo};
 pub use secret::Secret;
 pub use session::{Session, TokenHash};
 pub use settings::{AppSettings, OverCapacity, Webhook, WebhookEvent};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::channel::ChannelName;
 use super::limits::AppLimits;
 
 /// With what a connection over the app's limit is closed.
@@ -118,6 +119,15 @@ pub struct AppSettings {
     pub limits: AppLimits,
 }
 
+impl AppSettings {
+    /// How many events a new subscriber of the Pusher dialect is replayed on a channel: what the longest prefix of its
+    /// name in `replay` says. `None`: no prefix names it.
+    pub fn replay_of(&self, channel: &ChannelName) -> Option<u32> {
+        let named = self.replay.iter().filter(|(prefix, _)| channel.as_str().starts_with(prefix.as_str()));
+        named.max_by_key(|(prefix, _)| prefix.len()).map(|(_, count)| *count)
+    }
+}
+
 impl Default for AppSettings {
     fn default() -> Self {
         Self {
@@ -135,5 +145,18 @@ impl Default for AppSettings {
             webhooks: Vec::new(),
             limits: AppLimits::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_says_how_much_is_replayed() {
+        let replay = [("room-", 50), ("room-quiet-", 0), ("x", 1)].map(|(prefix, count)| (prefix.to_owned(), count));
+        let settings = AppSettings { replay: replay.into(), ..AppSettings::default() };
+        let of = |name| settings.replay_of(&ChannelName::trusted(name));
+        assert_eq!([of("room-1"), of("room-quiet-1"), of("x"), of("private-room-1")], [Some(50), Some(0), Some(1), None]);
     }
 }

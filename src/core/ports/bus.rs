@@ -56,6 +56,33 @@ pub enum BusMessage {
         /// The user.
         user: UserId,
     },
+    /// How many are on a channel, where its app wants that told.
+    SubscriptionCount {
+        /// The app.
+        app: AppIdent,
+        /// The channel.
+        channel: ChannelName,
+        /// Connections on it, over all nodes.
+        count: u64,
+    },
+    /// A user signed in with its first connection, or its last one has gone. A control message.
+    UserStatus {
+        /// The app.
+        app: AppIdent,
+        /// The user.
+        user: UserId,
+        /// Whether a connection is signed in as the user.
+        online: bool,
+        /// The state of the app's users after it.
+        version: u64,
+    },
+    /// A user's signed-in connections are to be closed. A control message.
+    UserTerminated {
+        /// The app.
+        app: AppIdent,
+        /// The user.
+        user: UserId,
+    },
 }
 
 /// Takes what arrives.

@@ -9,20 +9,24 @@
 
 mod app_store;
 mod bus;
+mod cache_store;
 mod clock;
 mod dialect;
 mod event_store;
 mod metrics;
 mod presence_store;
+mod roster;
 mod session_store;
 mod subscription_store;
 
 pub use app_store::{AppStore, CreateApp};
 pub use bus::{Bus, BusMessage, BusSink};
+pub use cache_store::CacheStore;
 pub use clock::Clock;
 pub use dialect::{Dialect, DialectId, Notice};
 pub use event_store::{EventStore, Pruning};
 pub use metrics::{Call, Gauges, Metrics, Source};
 pub use presence_store::{Joined, PresenceStore};
+pub use roster::{Online, Recount, Roster, Turn};
 pub use session_store::SessionStore;
 pub use subscription_store::SubscriptionStore;

@@ -13,6 +13,8 @@ pub struct Joined {
     /// The state of the channel that `members` shows. Announcements carry the version that they lead to; those up to
     /// this one are already in `members`.
     pub version: u64,
+    /// Whether the user is new: this join was the one that announced itself.
+    pub new: bool,
 }
 
 /// Who is on which presence channel, over all nodes. A user joins with its first connection and leaves with its last.
@@ -34,8 +36,9 @@ pub trait PresenceStore: Send + Sync {
         max: u64,
     ) -> Result<Option<Joined>, BusError>;
 
-    /// Removes a connection of a user; the last one announces. Nothing happens where it is not there.
-    async fn leave(&self, app: &AppIdent, channel: &ChannelName, socket: SocketId, user: &UserId) -> Result<(), BusError>;
+    /// Removes a connection of a user; the last one announces, and is answered with `true`. Nothing happens where it is not
+    /// there.
+    async fn leave(&self, app: &AppIdent, channel: &ChannelName, socket: SocketId, user: &UserId) -> Result<bool, BusError>;
 
     /// Everybody on the channel, in the order in which they came.
     async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Vec<Member>, BusError>;

@@ -102,6 +102,11 @@ impl Service {
         // not too early for the other.
         let now = self.known_by_key(connecting.key).ok_or(ConnectError::NoApp)?;
         self.check(&now, connecting)?;
+        if connecting.dialect == DialectId::Pusher && app.settings.require_signin {
+            // The shared timer's first second is not a whole one.
+            let seconds = app.settings.signin_timeout.as_secs().saturating_add(1);
+            connection.mailbox().expect_sign_in(u32::try_from(seconds).unwrap_or(u32::MAX));
+        }
         Ok(connection)
     }
 
@@ -126,10 +131,13 @@ impl Service {
     /// Gives up everything that a connection holds. It is over for the others when this returns.
     pub async fn disconnect(&self, connection: &Connection) {
         let app = connection.app();
-        for place in connection.disconnect() {
-            if let Some(user) = &place.user {
-                self.leave_presence(&app, &place.channel, connection.id(), user).await;
-            }
+        let gone = connection.disconnect();
+        for left in &gone.left {
+            self.after_leaving(&app, connection.id(), left).await;
+        }
+        if let Some(user) = &gone.user {
+            // A roster that cannot be reached notices a connection's end by its lease.
+            let _ = self.ports.roster.sign_out(&app.ident, user, connection.id()).await;
         }
     }
 }

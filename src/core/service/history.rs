@@ -86,6 +86,17 @@ impl Service {
         heads.first().copied().ok_or_else(|| StorageError::corrupt("the store answered no head"))
     }
 
+    /// The newest events of a channel, oldest first, at most `count`.
+    pub(super) async fn newest(&self, app: &AppIdent, channel: &ChannelName, count: usize) -> Result<Replay, StorageError> {
+        let head = self.head(app, channel).await?;
+        let mut events = match head.min(count as u64) {
+            0 => Vec::new(),
+            _ => self.ports.events.history(app, channel, Some(head.saturating_add(1)), count).await?,
+        };
+        events.reverse();
+        Ok(Replay { events, recovered: true, serial: head })
+    }
+
     /// What followed on a channel after `since`.
     pub(super) async fn replay(&self, app: &AppIdent, channel: &ChannelName, since: Option<u64>) -> Result<Replay, StorageError> {
         let head = self.head(app, channel).await?;
@@ -101,8 +112,6 @@ impl Service {
                 return Ok(Replay { events, recovered: true, serial: head });
             }
         }
-        let mut events = self.ports.events.history(app, channel, Some(head.saturating_add(1)), NEWEST).await?;
-        events.reverse();
-        Ok(Replay { events, recovered: false, serial: head })
+        Ok(Replay { recovered: false, ..self.newest(app, channel, NEWEST).await? })
     }
 }

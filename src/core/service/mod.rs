@@ -1,16 +1,20 @@
 //! The use cases, one verb a file. Edges call these; these call the ports and the hub.
 
 mod apps;
+mod cache;
 mod connect;
 mod health;
 mod history;
+mod occupancy;
 mod personal;
 mod publish;
 mod registry;
 mod retention;
 mod sessions;
+mod sign_in;
 mod subscribe;
 mod subscriptions;
+mod trigger;
 mod writer;
 
 use std::sync::Arc;
@@ -18,18 +22,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use apps::AppError;
+pub use cache::Cached;
 pub use connect::{ConnectError, Connecting};
 pub use health::Health;
 pub use history::{HistoryError, Replay, Since};
+pub use occupancy::RosterError;
 pub use publish::{ClientPublish, PublishError, Publishing};
 pub use sessions::{LoginError, Token};
+pub use sign_in::{SignIn, SignInError, Watched};
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 pub use subscriptions::SubscriptionError;
+pub use trigger::{ClientEvent, ClientEventError, Trigger};
 
 use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{Limits, Mid, PublishId};
-use super::ports::{AppStore, Bus, BusMessage, BusSink, Clock, EventStore, PresenceStore, SessionStore, SubscriptionStore};
+use super::ports::{
+    AppStore, Bus, BusMessage, BusSink, CacheStore, Clock, EventStore, PresenceStore, Roster, SessionStore, SubscriptionStore,
+};
 use registry::Registry;
 use sessions::KnownSessions;
 use writer::Writer;
@@ -45,8 +55,12 @@ pub struct Ports {
     pub subscriptions: Arc<dyn SubscriptionStore>,
     /// Where sessions are kept.
     pub sessions: Arc<dyn SessionStore>,
+    /// Where the last events of cache channels are kept.
+    pub cache: Arc<dyn CacheStore>,
     /// Who is on which presence channel.
     pub presence: Arc<dyn PresenceStore>,
+    /// Who is connected, over all nodes.
+    pub roster: Arc<dyn Roster>,
     /// How nodes hear of each other.
     pub bus: Arc<dyn Bus>,
     /// What time it is.
@@ -76,6 +90,7 @@ pub struct Service {
     registry: Registry,
     sessions: KnownSessions,
     writer: Writer,
+    lanes: cache::Lanes,
     admission: connect::Admission,
     /// Random part of this process's event ids.
     process: String,
@@ -94,6 +109,7 @@ impl Service {
             registry: Registry::default(),
             sessions: KnownSessions::default(),
             writer: Writer::default(),
+            lanes: cache::Lanes::default(),
             admission,
             process: auth::random_hex::<8>()?,
             mids: AtomicU64::new(0),
@@ -137,6 +153,7 @@ impl BusSink for Service {
         match message {
             BusMessage::AppChanged(_) => self.registry.changed(),
             BusMessage::SessionEnded(hash) => self.sessions.forget(&hash),
+            BusMessage::SubscriptionCount { app, channel, count } => self.hub.count(&app, channel, count, self.ports.clock.now()),
             other => self.hub.deliver(other),
         }
     }

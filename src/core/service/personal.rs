@@ -5,6 +5,7 @@ use super::history::{Replay, Since};
 use super::subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 use crate::core::hub::{Connection, Hold, Released};
 use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, UserId};
+use crate::core::ports::DialectId;
 
 /// How many events of the inbox the answer to a personal subscription holds.
 const INBOX: usize = 10;
@@ -23,6 +24,10 @@ impl Service {
         let alias = self.take_aliases(app, connection, &subscribe.channel, &user, member.as_ref(), left).await?;
         let mut subscribed = self.follow(app, connection, alias, member.as_ref(), false).await?;
         match &subscribe.since {
+            _ if connection.dialect() == DialectId::Pusher => {
+                let Subscribed { events, recovered, covered, .. } = self.replayed(app, connection, subscribe).await?;
+                subscribed = Subscribed { events, recovered, covered, ..subscribed };
+            }
             None => subscribed.events = self.ports.events.inbox(&app.ident, &user, 0, INBOX).await?,
             Some(since) => self.replay_each(app, subscribe, since, &mut subscribed).await?,
         }
@@ -39,7 +44,9 @@ impl Service {
         member: Option<&Member>,
         left: &mut Vec<ChannelName>,
     ) -> Result<Vec<ChannelName>, SubscribeError> {
-        let alias = self.ports.subscriptions.channels_of(&app.ident, user).await?;
+        let mut alias = self.ports.subscriptions.channels_of(&app.ident, user).await?;
+        // A database of the original may name what only its user may hear.
+        alias.retain(|channel| channel.kind() != ChannelKind::User);
         let released = connection.set_aliases(personal, &alias, member.cloned());
         self.let_go(connection, released, left).await;
         Ok(alias)

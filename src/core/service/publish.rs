@@ -10,7 +10,7 @@ use crate::core::auth;
 use crate::core::error::StorageError;
 use crate::core::hub::Connection;
 use crate::core::model::{App, ChannelName, Mid, NewEvent, Payload, Timestamp};
-use crate::core::ports::{BusMessage, Source};
+use crate::core::ports::Source;
 
 /// How long an idempotency key is kept, in microseconds: 24 hours. It is forgotten after one to two of these.
 const KEY_KEPT: i64 = 24 * 3600 * 1_000_000;
@@ -77,9 +77,8 @@ impl Service {
             })
         };
         if !publishing.persist {
-            for channel in &publishing.channels {
-                self.release(event(channel, self.new_mid()), None, None).await;
-            }
+            let events: Vec<_> = publishing.channels.iter().map(|channel| event(channel, self.new_mid())).collect();
+            self.pass_on(&events, None).await;
             return Ok(());
         }
         let key = publishing.idempotency_key.as_deref();
@@ -135,7 +134,12 @@ impl Service {
         });
         let except = (!publish.echo).then(|| connection.id());
         if !publish.persist && !publish.behind {
-            let _ = self.ports.bus.publish(BusMessage::Event { event, position: None, except }).await;
+            if event.channel.is_cache() {
+                // Boxed, so that an idle connection's task has no room for it.
+                Box::pin(self.pass_on(&[event], except)).await;
+            } else {
+                self.release(event, None, except).await;
+            }
             return Ok(false);
         }
         let answer = Answer::Socket { mailbox: Arc::clone(connection.mailbox()), reference: publish.reference };

@@ -32,6 +32,9 @@ impl Service {
         if let Err(error) = self.ports.sessions.prune(now).await {
             tracing::warn!(error = error.chain(), "expired sessions were not removed");
         }
+        if let Err(error) = self.ports.cache.prune(now).await {
+            tracing::warn!(error = error.chain(), "expired events of cache channels were not removed");
+        }
         let pruning = Pruning { before: self.rules.retention.map(|age| now.minus(age)), keep: self.rules.retention_events };
         if pruning == Pruning::default() {
             return;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::Service;
+use super::cache::Cached;
 use super::history::{Replay, Since};
 use crate::core::auth::{self, SignatureError};
 use crate::core::error::StorageError;
-use crate::core::hub::{Connection, Hold};
+use crate::core::hub::{Connection, Hold, Left};
 use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, PeerChannel, SocketId, UserId};
-use crate::core::ports::Joined;
+use crate::core::ports::{DialectId, Joined};
 
 /// Channel data as the client sent it.
 #[derive(Debug, Clone)]
@@ -58,6 +59,8 @@ pub struct Subscribed {
     pub covered: Vec<(ChannelName, u64)>,
     /// Up to which version of which presence channel `members` has the changes.
     pub versions: Vec<(ChannelName, u64)>,
+    /// Of a cache channel, for a Pusher client that gets no other past events: what it has.
+    pub cached: Option<Cached>,
 }
 
 /// Why a client is not on a channel.
@@ -69,6 +72,9 @@ pub enum SubscribeError {
     /// The socket's user is not one of the peer channel's, or not present.
     #[error("be one of the channel's users, present on {0} with \"peer\": true in channel_data, or give auth")]
     NotPeer(String),
+    /// The channel is for one user.
+    #[error("this channel is for one user: sign in as that user first")]
+    NotUser,
     /// A presence channel needs to know who joins.
     #[error("a presence channel needs channel_data with a user_id (a string of 1 to 128 characters, or a number)")]
     NoUser,
@@ -95,6 +101,20 @@ pub enum SubscribeError {
     Presence,
 }
 
+/// Whether a connection is signed in as this user.
+fn is_user(connection: &Connection, user: Option<UserId>) -> bool {
+    user.is_some_and(|user| connection.signed_in().is_some_and(|signed| signed.user == user))
+}
+
+/// Who joins a presence channel: who the channel data says, or else who is signed in.
+fn member_of(connection: &Connection, subscribe: &Subscribe) -> Option<Member> {
+    match (subscribe.channel.kind(), &subscribe.channel_data) {
+        (ChannelKind::Presence, Some(data)) => data.member(),
+        (ChannelKind::Presence, None) => connection.signed_in().map(|signed| signed.as_member()),
+        _ => None,
+    }
+}
+
 impl Service {
     /// Puts a connection on a channel, or refreshes the place that it has. The place is taken first, so that from then on
     /// live frames gather in the mailbox; the caller answers before it takes them out. Channels that the connection is not
@@ -107,9 +127,9 @@ impl Service {
     ) -> Result<Subscribed, SubscribeError> {
         let app = connection.app();
         let peer_member = self.authorise(&app, connection, subscribe)?;
-        self.check_member(&app, subscribe)?;
+        self.check_member(&app, connection, subscribe)?;
         if peer_member {
-            return self.replayed(&app, subscribe).await;
+            return self.replayed(&app, connection, subscribe).await;
         }
         let had = connection.place(&subscribe.channel).is_some_and(|place| place.direct);
         self.check_count(&app, connection, had)?;
@@ -129,6 +149,10 @@ impl Service {
         let channel = &subscribe.channel;
         match channel.kind() {
             ChannelKind::Public => return Ok(false),
+            ChannelKind::User if is_user(connection, channel.server_user()) => return Ok(false),
+            // No signature opens another user's channel.
+            ChannelKind::User => return Err(SubscribeError::NotUser),
+            ChannelKind::Personal if is_user(connection, channel.personal_user()) => return Ok(false),
             ChannelKind::Peer if subscribe.auth.as_deref().is_none_or(str::is_empty) => {
                 let presence = PeerChannel::parse(channel.as_str()).map(|peer| peer.presence()).unwrap_or_default();
                 return if connection.is_on(channel) { Ok(true) } else { Err(SubscribeError::NotPeer(presence)) };
@@ -136,23 +160,28 @@ impl Service {
             _ => {}
         }
         let signed = subscribe.channel_data.as_ref().map(|data| &*data.signed);
-        auth::check_channel_auth(app, subscribe.auth.as_deref(), connection.id(), channel, signed)?;
+        let covered =
+            app.settings.signed_presence || (connection.dialect() == DialectId::Pusher && channel.kind() == ChannelKind::Presence);
+        auth::check_channel_auth(app, subscribe.auth.as_deref(), connection.id(), channel, signed, covered)?;
         Ok(false)
     }
 
-    fn check_member(&self, app: &App, subscribe: &Subscribe) -> Result<(), SubscribeError> {
+    fn check_member(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<(), SubscribeError> {
         let kind = subscribe.channel.kind();
         if matches!(subscribe.since, Some(Since::Each(_))) && kind != ChannelKind::Personal {
             return Err(SubscribeError::Since);
         }
-        if kind == ChannelKind::Presence && subscribe.channel_data.as_ref().is_none_or(|data| data.user_id.is_none()) {
+        let member = member_of(connection, subscribe);
+        if kind == ChannelKind::Presence && member.is_none() {
             return Err(SubscribeError::NoUser);
         }
-        let Some(data) = &subscribe.channel_data else { return Ok(()) };
+        let data = subscribe.channel_data.as_ref();
+        let bytes = data.map(|data| data.object.len()).or(member.map(|member| member.data.len())).unwrap_or(0);
         let most = app.settings.limits.max_member_bytes.unwrap_or(self.rules.limits.member_bytes);
-        if most != 0 && data.object.len() as u64 > most {
+        if most != 0 && bytes as u64 > most {
             return Err(SubscribeError::MemberBytes(most));
         }
+        let Some(data) = data else { return Ok(()) };
         if data.peer && data.user_id.as_ref().is_some_and(|user| user.as_str().contains('&')) {
             return Err(SubscribeError::PeerId);
         }
@@ -173,12 +202,9 @@ impl Service {
     }
 
     async fn subscribe_one(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
-        let member = match subscribe.channel.kind() {
-            ChannelKind::Presence => subscribe.channel_data.as_ref().and_then(ChannelData::member),
-            _ => None,
-        };
+        let member = member_of(connection, subscribe);
         let joined = self.enter(app, connection, &subscribe.channel, Hold::Direct, member.as_ref()).await?;
-        let mut subscribed = self.replayed(app, subscribe).await?;
+        let mut subscribed = self.replayed(app, connection, subscribe).await?;
         if let Some(joined) = joined {
             subscribed.members = joined.members;
             subscribed.versions.push((subscribe.channel.clone(), joined.version));
@@ -196,26 +222,40 @@ impl Service {
         hold: Hold,
         member: Option<&Member>,
     ) -> Result<Option<Joined>, SubscribeError> {
-        let before = connection.join(channel, hold, member);
-        if let Some(before) = before {
-            self.leave_presence(app, channel, connection.id(), &before).await;
+        let entered = connection.join(channel, hold, member);
+        if let Some(before) = &entered.before {
+            self.leave_presence(app, channel, connection.id(), before).await;
         }
         self.ports.bus.watch(&app.ident, channel).await.map_err(|_| SubscribeError::Presence)?;
-        let Some(member) = member else { return Ok(None) };
+        let joined = match member {
+            Some(member) => Some(self.join_presence(app, connection, channel, member).await?),
+            None => None,
+        };
+        if entered.new {
+            self.recount(app, channel, entered.first).await;
+        }
+        Ok(joined)
+    }
+
+    async fn join_presence(
+        &self,
+        app: &App,
+        connection: &Connection,
+        channel: &ChannelName,
+        member: &Member,
+    ) -> Result<Joined, SubscribeError> {
         let most = app.settings.limits.max_members.unwrap_or(self.rules.limits.members);
         let joined = self.ports.presence.join(&app.ident, channel, connection.id(), member.clone(), most).await;
-        match joined.map_err(|_| SubscribeError::Presence)? {
-            Some(joined) => Ok(Some(joined)),
-            None => {
-                connection.anonymise(channel);
-                Err(SubscribeError::Members(most))
-            }
-        }
+        joined.map_err(|_| SubscribeError::Presence)?.ok_or_else(|| {
+            connection.anonymise(channel);
+            SubscribeError::Members(most)
+        })
     }
 
     /// What the client wants of the past.
-    async fn replayed(&self, app: &App, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
+    pub(super) async fn replayed(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
         let since = match &subscribe.since {
+            None if connection.dialect() == DialectId::Pusher => return self.unasked(app, connection, &subscribe.channel).await,
             None => return Ok(Subscribed::default()),
             Some(Since::Now) => None,
             Some(Since::Serial(serial)) => Some(*serial),
@@ -230,6 +270,21 @@ impl Service {
         })
     }
 
+    /// What a Pusher client is told of the past without asking.
+    async fn unasked(&self, app: &App, connection: &Connection, channel: &ChannelName) -> Result<Subscribed, SubscribeError> {
+        let mut subscribed = Subscribed::default();
+        if let Some(count) = app.settings.replay_of(channel) {
+            let limit = usize::try_from(self.rules.limits.replay).ok().filter(|limit| *limit != 0).unwrap_or(usize::MAX);
+            let Replay { events, serial, .. } = self.newest(&app.ident, channel, limit.min(count as usize)).await?;
+            subscribed.events = events;
+            subscribed.covered.push((channel.clone(), serial));
+        }
+        if subscribed.events.is_empty() && channel.is_cache() {
+            subscribed.cached = Some(self.cached_for(&app.ident, connection, channel).await?);
+        }
+        Ok(subscribed)
+    }
+
     /// Takes a connection off a channel that its client subscribed to; nothing happens where it was not. Answers the channels
     /// that it has left.
     pub async fn unsubscribe(&self, connection: &Connection, channel: &ChannelName) -> Vec<ChannelName> {
@@ -242,14 +297,20 @@ impl Service {
     }
 
     pub(super) async fn give_up(&self, connection: &Connection, channel: &ChannelName, hold: Hold, left: &mut Vec<ChannelName>) {
-        let Some(place) = connection.leave(channel, hold) else {
+        let Some(gone) = connection.leave(channel, hold) else {
             self.identify_by_alias(connection, channel).await;
             return;
         };
-        if let Some(user) = &place.user {
-            self.leave_presence(&connection.app(), channel, connection.id(), user).await;
+        self.after_leaving(&connection.app(), connection.id(), &gone).await;
+        left.push(gone.place.channel);
+    }
+
+    /// Tells the ports that a connection has left a channel.
+    pub(super) async fn after_leaving(&self, app: &App, socket: SocketId, left: &Left) {
+        if let Some(user) = &left.place.user {
+            self.leave_presence(app, &left.place.channel, socket, user).await;
         }
-        left.push(place.channel);
+        self.recount(app, &left.place.channel, left.last).await;
     }
 
     /// On a presence channel that only personal channels hold, a connection is who they say, or nobody.
@@ -267,7 +328,7 @@ impl Service {
         }
     }
 
-    pub(super) async fn leave_presence(&self, app: &App, channel: &ChannelName, socket: SocketId, user: &UserId) {
+    async fn leave_presence(&self, app: &App, channel: &ChannelName, socket: SocketId, user: &UserId) {
         // A presence store that is away notices a connection's end by its lease.
         let _ = self.ports.presence.leave(&app.ident, channel, socket, user).await;
     }

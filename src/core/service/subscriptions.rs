@@ -9,7 +9,9 @@ use crate::core::ports::BusMessage;
 #[derive(Debug, thiserror::Error)]
 pub enum SubscriptionError {
     /// A personal channel gathers others, and a peer channel follows from presence.
-    #[error("a user cannot subscribe persistently to a personal- or peer- channel: name a public, private or presence channel")]
+    #[error(
+        "a user cannot subscribe persistently to a personal-, peer- or #server-to-user- channel: name a public, private or presence channel"
+    )]
     Kind,
     /// The store is away.
     #[error("the store is unavailable: try again later")]
@@ -19,8 +21,8 @@ pub enum SubscriptionError {
 impl Service {
     /// Subscribes a user to a channel; the same again answers the one that is there. The user's connected sockets follow.
     pub async fn add_subscription(&self, app: &AppIdent, user: &UserId, channel: &ChannelName) -> Result<Subscription, SubscriptionError> {
-        use crate::core::model::ChannelKind::{Peer, Personal};
-        if matches!(channel.kind(), Personal | Peer) {
+        use crate::core::model::ChannelKind::{Peer, Personal, User};
+        if matches!(channel.kind(), Personal | Peer | User) {
             return Err(SubscriptionError::Kind);
         }
         let (subscription, new) = self.ports.subscriptions.add(app, user, channel, self.ports.clock.now()).await?;

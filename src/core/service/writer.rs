@@ -201,16 +201,21 @@ impl Service {
             let mids: Vec<Mid> =
                 doubts.iter().take(BATCH).take_while(|doubt| doubt.event.app == app).map(|doubt| doubt.event.mid.clone()).collect();
             let Ok(positions) = self.ports.events.positions(&app, &mids).await else { return };
+            let found = doubts.iter().zip(&positions);
+            let lanes = self.keep_last(found.filter_map(|(doubt, position)| Some((&doubt.event, Some(position.as_ref()?.serial))))).await;
             for (doubt, position) in doubts.drain(..mids.len()).zip(positions) {
                 if position.is_some() {
                     self.release(doubt.event, position, doubt.except).await;
                 }
             }
+            drop(lanes);
         }
     }
 
     async fn commit(&self, entries: Vec<Entry>, doubts: &mut Vec<InDoubt>) {
-        let mut results = self.append(&entries).await.into_iter();
+        let results = self.append(&entries).await;
+        let _lanes = self.keep_last(stored(&entries, &results)).await;
+        let mut results = results.into_iter();
         for entry in entries {
             let own = if entry.persist { results.by_ref().take(entry.events.len()).collect() } else { Vec::new() };
             self.finish(entry, own, doubts).await;
@@ -276,6 +281,7 @@ impl Service {
         if entry.persist {
             entry.settle(Err(StorageError::unavailable("an earlier append has not been settled")));
         } else {
+            let _lanes = self.keep_last(entry.events.iter().map(|event| (event, None))).await;
             self.pass(entry).await;
         }
     }
@@ -291,6 +297,19 @@ impl Service {
     pub(super) async fn release(&self, event: Arc<NewEvent>, position: Option<Position>, except: Option<SocketId>) {
         let _ = self.ports.bus.publish(BusMessage::Event { event, position, except }).await;
     }
+}
+
+/// The events that are to be released now, with their serials where they are stored.
+fn stored<'a>(
+    entries: &'a [Entry],
+    results: &'a [Result<Position, StorageError>],
+) -> impl Iterator<Item = (&'a Arc<NewEvent>, Option<u64>)> {
+    let mut results = results.iter();
+    let events = entries.iter().flat_map(|entry| entry.events.iter().map(|event| (event, entry.persist)));
+    events.filter_map(move |(event, persist)| match persist {
+        false => Some((event, None)),
+        true => results.next()?.as_ref().ok().map(|position| (event, Some(position.serial))),
+    })
 }
 
 impl Entry {

@@ -15,7 +15,7 @@ use super::answer::JSON;
 use crate::core::auth;
 use crate::core::error::StorageError;
 use crate::core::model::{IdentError, NameError};
-use crate::core::service::{AppError, HistoryError, LoginError, PublishError, SubscriptionError};
+use crate::core::service::{AppError, HistoryError, LoginError, PublishError, RosterError, SubscriptionError};
 use crate::inbound::wire::push_json_string;
 
 /// What went wrong, as it is answered.
@@ -290,6 +290,12 @@ impl From<PublishError> for Problem {
 impl From<HistoryError> for Problem {
     fn from(error: HistoryError) -> Self {
         Self::of_storage(error.to_string(), &error.0)
+    }
+}
+
+impl From<RosterError> for Problem {
+    fn from(error: RosterError) -> Self {
+        Self::unavailable(error.to_string()).caused(error.0.to_string())
     }
 }
 

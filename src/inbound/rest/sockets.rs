@@ -11,8 +11,7 @@ use super::params::{self, Param, Whole};
 use super::problem::Problem;
 use super::security::Session;
 use super::tags::Section;
-use crate::core::hub::SocketInfo;
-use crate::core::model::SocketId;
+use crate::core::model::{SocketId, SocketInfo};
 
 /// The most sockets in one answer.
 const MOST: u64 = 10_000;
@@ -42,7 +41,7 @@ impl Socket {
 /// Live connections in an answer.
 #[derive(Debug, Object)]
 pub struct SocketList {
-    /// The app's live connections on this node, in the order in which they came.
+    /// The app's live connections, those of a node in the order in which they came.
     pub sockets: Vec<Socket>,
 }
 
@@ -65,8 +64,8 @@ impl Sockets {
         let read =
             |text: String| SocketId::parse(&text).ok_or_else(|| Problem::bad_request("after must be a socket id: two numbers and a dot"));
         let after = after.0.map(|after| read(after.0)).transpose()?;
-        let hub = self.0.service.hub().app(&session.app.ident);
-        let sockets = hub.map_or_else(Vec::new, |hub| hub.sockets(after, count as usize));
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let sockets = self.0.service.sockets(&session.app.ident, after, count).await?;
         Ok(Answer::of(&SocketList { sockets: sockets.iter().map(Socket::of).collect() }))
     }
 
@@ -78,7 +77,10 @@ impl Sockets {
         /// The connection's id.
         socket_id: Path<Param<params::Socket>>,
     ) -> Result<Answer<Socket>, Problem> {
-        let found = SocketId::parse(&socket_id.0.0).and_then(|id| self.0.service.hub().app(&session.app.ident)?.socket(id));
-        found.map(|info| Answer::of(&Socket::of(&info))).ok_or_else(|| Problem::not_found("no such socket is connected here"))
+        let found = match SocketId::parse(&socket_id.0.0) {
+            Some(id) => self.0.service.socket(&session.app.ident, id).await?,
+            None => None,
+        };
+        found.map(|info| Answer::of(&Socket::of(&info))).ok_or_else(|| Problem::not_found("no such socket is connected"))
     }
 }

@@ -9,7 +9,7 @@ pub type Coded = (u16, String);
 pub fn subscribe(error: &SubscribeError) -> Coded {
     use SubscribeError as E;
     let code = match error {
-        E::Signature(_) | E::NotPeer(_) => 4009,
+        E::Signature(_) | E::NotPeer(_) | E::NotUser => 4009,
         E::NoUser | E::PeerId => 4316,
         E::MemberBytes(_) => 4318,
         E::Channels(_) | E::Members(_) => 4319,

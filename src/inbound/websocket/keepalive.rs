@@ -12,7 +12,7 @@ const GRACE: u32 = 30;
 impl Gateway {
     /// Looks after silent and idle connections every second, until `stop` ends.
     pub async fn keep_alive(&self, stop: impl Future<Output = ()>) {
-        let activity = u32::try_from(self.timing.activity.as_secs()).unwrap_or(u32::MAX).max(1);
+        let activity = self.activity();
         let idle = u32::try_from(self.timing.idle.as_secs()).unwrap_or(u32::MAX);
         let rounds = async {
             let mut seconds = interval(Duration::from_secs(1));
@@ -22,6 +22,7 @@ impl Gateway {
                 for mailbox in self.service.hub().mailboxes() {
                     mailbox.tick(activity, GRACE, idle);
                 }
+                self.service.tell_due_counts().await;
             }
         };
         tokio::select! {

@@ -8,10 +8,11 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::dialect::pusher;
 use super::seen::Seen;
 use super::socket::Socket;
 use crate::core::hub::{CloseReason, Connection, Delivery, Parcel, Receipt};
-use crate::core::model::{ChannelName, PeerChannel};
+use crate::core::model::{ChannelName, Mid, PeerChannel};
 use crate::core::ports::{DialectId, Metrics};
 
 /// Bytes gathered before a write; what waits behind stays shared in the mailbox's parcels until then.
@@ -51,6 +52,42 @@ pub enum Hold {
     AllBut(HashSet<ChannelName>),
 }
 
+/// Cache channels whose last event came with the subscription; apart, since most clients need none.
+#[derive(Default)]
+struct LastHad(HashMap<ChannelName, Had>);
+
+/// The event that came with a subscription.
+struct Had {
+    mid: Mid,
+    /// What it covers is past; only itself can still come, by way of another node.
+    past: bool,
+    /// It has come, and was dropped.
+    seen: bool,
+}
+
+impl LastHad {
+    /// Whether the client has had this event, or a later one.
+    fn covers(&mut self, channel: &ChannelName, mid: &Mid) -> bool {
+        let Some(had) = self.0.get_mut(channel) else { return false };
+        let is_it = had.mid == *mid;
+        had.seen |= is_it;
+        let covers = is_it || !had.past;
+        if had.seen && had.past {
+            self.0.remove(channel);
+        }
+        covers
+    }
+
+    fn pass(&mut self, channel: &ChannelName) {
+        if let Some(had) = self.0.get_mut(channel) {
+            had.past = true;
+            if had.seen {
+                self.0.remove(channel);
+            }
+        }
+    }
+}
+
 /// From a connection's mailbox to its socket.
 pub struct Link<S> {
     /// The socket.
@@ -59,6 +96,10 @@ pub struct Link<S> {
     pub covered: HashMap<ChannelName, u64>,
     /// Up to which version a presence channel's changes have been answered.
     pub versions: HashMap<ChannelName, u64>,
+    /// Up to which version the changes of watched users have been answered.
+    pub watched: u64,
+    /// The last events of cache channels that came with their subscriptions.
+    had: Option<Box<LastHad>>,
     taken: VecDeque<Parcel>,
     closing: Option<CloseReason>,
     seen: Seen,
@@ -80,6 +121,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             socket,
             covered: HashMap::new(),
             versions: HashMap::new(),
+            watched: 0,
+            had: None,
             taken: VecDeque::new(),
             closing: None,
             seen: Seen::default(),
@@ -98,6 +141,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         for channel in channels {
             self.covered.remove(channel);
             self.versions.remove(channel);
+            if let Some(had) = &mut self.had {
+                had.0.remove(channel);
+            }
         }
         let kept = LEFT.saturating_sub(channels.len());
         self.left.drain(..self.left.len().saturating_sub(kept));
@@ -122,6 +168,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.taken.push_front(parcel);
         }
         self.held.shrink_to_fit();
+    }
+
+    /// Notes that the client has had a cache channel's last event: neither it comes again, nor what it covers.
+    pub fn had_last(&mut self, channel: &ChannelName, mid: &Mid) {
+        let had = Had { mid: mid.clone(), past: false, seen: false };
+        self.had.get_or_insert_default().0.insert(channel.clone(), had);
     }
 
     /// Moves frames until there is something that the session has to do. With `listen` the client is heard, too.
@@ -201,14 +253,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                         if self.held_bytes > self.held_limit {
                             return Some(Turn::Close(CloseReason::SlowReader));
                         }
-                    } else if self.is_wanted(&delivery)
+                    } else if self.is_wanted(&delivery, dialect)
                         && let Some(frame) = delivery.frame(dialect)
                     {
                         self.sent = (self.sent.0 + 1, self.sent.1 + frame.len() as u64);
                         self.socket.queue(frame);
                     }
                 }
-                Parcel::Ping => self.socket.queue_ping(),
+                Parcel::Ping => match dialect {
+                    DialectId::Pushi => self.socket.queue_ping(),
+                    DialectId::Pusher => self.socket.queue(&pusher::ping()),
+                },
+                Parcel::CacheRead(channel) => match (&self.hold, &mut self.had) {
+                    (Hold::Nothing, Some(had)) => had.pass(&channel),
+                    (Hold::Nothing, None) => {}
+                    _ => self.held.push(Parcel::CacheRead(channel)),
+                },
                 Parcel::Receipt(receipt) => return Some(Turn::Receipt(receipt)),
                 Parcel::AliasesChanged(channel) => return Some(Turn::AliasesChanged(channel)),
                 Parcel::LimitChanged => return Some(Turn::LimitChanged),
@@ -218,7 +278,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn holds(&self, delivery: &Delivery) -> bool {
-        let channel = delivery.channel();
+        let Some(channel) = delivery.channel() else { return matches!(self.hold, Hold::AllBut(_)) };
         let follows_from = || PeerChannel::parse(channel.as_str()).map(|peer| peer.presence());
         match &self.hold {
             Hold::Nothing => false,
@@ -228,17 +288,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Whether the client has not had it: by an answer that covered it, or as a copy on another channel.
-    fn is_wanted(&mut self, delivery: &Delivery) -> bool {
-        if self.left.contains(delivery.channel()) {
+    fn is_wanted(&mut self, delivery: &Delivery, dialect: DialectId) -> bool {
+        let Some(channel) = delivery.channel() else {
+            return delivery.users_version().is_none_or(|version| version > self.watched);
+        };
+        if self.left.contains(channel) {
             return false;
         }
         if let Some(version) = delivery.presence_version() {
-            return self.versions.get(delivery.channel()).is_none_or(|known| version > *known);
+            return self.versions.get(channel).is_none_or(|known| version > *known);
         }
-        let covered = if self.covered.is_empty() { None } else { self.covered.get(delivery.channel()) };
+        if let (Some(had), Some(mid)) = (&mut self.had, delivery.mid())
+            && had.covers(channel, mid)
+        {
+            return false;
+        }
+        let covered = if self.covered.is_empty() { None } else { self.covered.get(channel) };
         if let (Some(covered), Some(serial)) = (covered, delivery.serial()) {
             return serial > *covered;
         }
-        delivery.publish().filter(|_| covered.is_none()).is_none_or(|publish| self.seen.is_first(publish))
+        // A Pusher client hears each channel of its own.
+        let copy = delivery.publish().filter(|_| covered.is_none() && dialect == DialectId::Pushi);
+        copy.is_none_or(|publish| self.seen.is_first(publish))
     }
 }

@@ -12,12 +12,13 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Gateway;
-use super::dialect::{Complaint, pushi};
+use super::dialect::{self, Complaint};
 use super::link::{Link, Turn};
 use super::socket::Socket;
 use crate::core::hub::{CloseReason, Connection};
 use crate::core::limit::TokenBucket;
 use crate::core::model::ChannelName;
+use crate::core::ports::DialectId;
 use crate::core::service::{ChannelData, ConnectError, Connecting};
 
 /// Publishes of one socket that may be on their way into the store; with more it is not read.
@@ -71,6 +72,7 @@ impl End {
                 Some(1009) => "too_large",
                 Some(4001) => "app_deleted",
                 Some(4003) => "app_disabled",
+                Some(4009) => "not_authorised",
                 Some(4100) => "slow_reader",
                 Some(4200) => "stopping",
                 Some(4201) => "no_pong",
@@ -81,7 +83,7 @@ impl End {
     }
 }
 
-fn close(code: u16, reason: &'static str) -> End {
+pub(super) fn close(code: u16, reason: &'static str) -> End {
     End::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
 }
 
@@ -101,12 +103,14 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<G
         Ok(connection) => connection,
         Err(error) => {
             tracing::debug!(code = error.code(), "a connection was refused");
-            refuse(socket, &error).await;
-            return;
+            if let ConnectError::Storage(cause) = &error {
+                tracing::error!(error = cause.chain(), "an app could not be looked up");
+            }
+            return refuse(socket, connecting.dialect, error.code(), error.to_string()).await;
         }
     };
     tracing::debug!(socket = %connection.id(), "connected");
-    socket.queue(&pushi::greeting(connection.id()));
+    socket.queue(&dialect::greeting(connecting.dialect, connection.id(), gateway.activity()));
     let link = Link::new(socket, limits.pending_bytes, Arc::clone(gateway.service.hub().metrics()));
     let mut session = Session {
         gateway: Arc::clone(&gateway),
@@ -135,16 +139,20 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<G
     }
 }
 
+/// Closes a connection that has not got as far as an app.
+pub(super) async fn turn_away<S>(gateway: Arc<Gateway>, dialect: DialectId, code: u16, message: String, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let limit = message_limit(gateway.service.rules().limits.message_bytes);
+    refuse(Socket::new(stream, limit), dialect, code, message).await;
+}
+
 /// Says why a client may not stay.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, error: &ConnectError) {
-    if let ConnectError::Storage(cause) = error {
-        tracing::error!(error = cause.chain(), "an app could not be looked up");
-    }
-    let message = error.to_string();
-    let complaint = Complaint { code: error.code(), message, channel: String::new(), event: String::new(), reference: None };
-    socket.queue(&pushi::complaint(&complaint));
-    let reason = error.to_string().into();
-    Box::pin(farewell(socket, Some(CloseFrame { code: error.code().into(), reason }))).await;
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, dialect: DialectId, code: u16, message: String) {
+    let complaint = Complaint { code, message: message.clone(), channel: String::new(), event: String::new(), reference: None };
+    socket.queue(&dialect::complaint(dialect, &complaint));
+    Box::pin(farewell(socket, Some(CloseFrame { code: code.into(), reason: message.into() }))).await;
 }
 
 /// Writes the last frames and lets the client read them.
@@ -218,7 +226,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     async fn message(&mut self, message: Message) -> Option<End> {
         self.gateway.service.hub().metrics().received(message.len());
-        self.connection.mailbox().active();
+        self.connection.mailbox().heard();
         // Many messages can stand in one read; others want to run, too.
         tokio::task::coop::consume_budget().await;
         match message {
@@ -238,10 +246,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         None
     }
 
+    /// What the client speaks.
+    pub fn dialect(&self) -> DialectId {
+        self.connection.mailbox().dialect()
+    }
+
     /// Queues an error frame.
     pub fn complain(&mut self, code: u16, message: String, channel: String, event: String, reference: Option<String>) {
         self.gateway.service.hub().metrics().complained(code);
-        self.link.socket.queue(&pushi::complaint(&Complaint { code, message, channel, event, reference }));
+        let complaint = Complaint { code, message, channel, event, reference };
+        self.link.socket.queue(&dialect::complaint(self.dialect(), &complaint));
     }
 
     /// What can no longer be read from.
@@ -274,9 +288,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             CloseReason::AppDeleted => (4001, "the app is gone"),
             CloseReason::NoPong => (4201, "no pong came"),
             CloseReason::Idle => (4202, "nothing was said for too long"),
+            CloseReason::NotSignedIn => (4009, "this app wants its clients signed in, and this one was not in time"),
+            CloseReason::Terminated => (4009, "the user's connections were ended"),
         };
         tracing::debug!(socket = %self.connection.id(), code, "closing");
-        if reason != CloseReason::Stopping {
+        if reason != CloseReason::Stopping || self.dialect() == DialectId::Pusher {
             self.complain(code, text.to_owned(), String::new(), String::new(), None);
         }
         close(code, text)

@@ -23,8 +23,8 @@ impl Sockets for Upgrades {
             let message = "the server is stopping: connect again".to_owned();
             return Err(Refusal { status: 503, name: "ServiceUnavailable", message });
         }
-        let Some(destination) = destination(head.path) else {
-            let message = "no app key in the path: connect to /<app_key>".to_owned();
+        let Some(destination) = destination(head.path, head.query) else {
+            let message = "no app key in the path: connect to /<app_key> or /app/<app_key>".to_owned();
             return Err(Refusal { status: 404, name: "NotFound", message });
         };
         let origin = head.origin.as_deref().map(str::to_owned);

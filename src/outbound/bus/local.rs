@@ -75,13 +75,19 @@ impl LocalBus {
 }
 
 fn lane_of(message: &BusMessage) -> usize {
-    let channel = match message {
-        BusMessage::Event { event, .. } => &event.channel,
-        BusMessage::MemberAdded { channel, .. } | BusMessage::MemberRemoved { channel, .. } => channel,
-        BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) | BusMessage::SubscriptionsChanged { .. } => return 0,
+    let subject = match message {
+        BusMessage::Event { event, .. } => event.channel.as_str(),
+        BusMessage::MemberAdded { channel, .. }
+        | BusMessage::MemberRemoved { channel, .. }
+        | BusMessage::SubscriptionCount { channel, .. } => channel.as_str(),
+        BusMessage::UserStatus { user, .. } => user.as_str(),
+        BusMessage::AppChanged(_)
+        | BusMessage::SessionEnded(_)
+        | BusMessage::SubscriptionsChanged { .. }
+        | BusMessage::UserTerminated { .. } => return 0,
     };
     let mut hasher = DefaultHasher::new();
-    channel.hash(&mut hasher);
+    subject.hash(&mut hasher);
     usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0)
 }
 

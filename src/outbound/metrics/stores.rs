@@ -7,9 +7,10 @@ use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    App, AppIdent, ChannelName, Event, Mid, NewEvent, Position, Session, Subscription, SubscriptionFilter, Timestamp, TokenHash, UserId,
+    App, AppIdent, CachedEvent, ChannelName, Event, Mid, NewEvent, Position, Session, Subscription, SubscriptionFilter, Timestamp,
+    TokenHash, UserId,
 };
-use crate::core::ports::{AppStore, Call, CreateApp, EventStore, Metrics, Pruning, SessionStore, SubscriptionStore};
+use crate::core::ports::{AppStore, CacheStore, Call, CreateApp, EventStore, Metrics, Pruning, SessionStore, SubscriptionStore};
 use crate::outbound::storage::Stores;
 
 type Outcome<T> = Result<T, StorageError>;
@@ -21,6 +22,7 @@ pub fn measured(stores: &Stores, metrics: &Arc<dyn Metrics>) -> Stores {
         events: Arc::new(Measured { inner: Arc::clone(&stores.events), metrics: Arc::clone(metrics) }),
         subscriptions: Arc::new(Measured { inner: Arc::clone(&stores.subscriptions), metrics: Arc::clone(metrics) }),
         sessions: Arc::new(Measured { inner: Arc::clone(&stores.sessions), metrics: Arc::clone(metrics) }),
+        cache: Arc::new(Measured { inner: Arc::clone(&stores.cache), metrics: Arc::clone(metrics) }),
         database: Arc::clone(&stores.database),
     }
 }
@@ -140,6 +142,21 @@ impl SessionStore for Measured<dyn SessionStore> {
 
     async fn end(&self, hash: &TokenHash) -> Outcome<()> {
         self.call(Call::Write, self.inner.end(hash)).await
+    }
+
+    async fn prune(&self, now: Timestamp) -> Outcome<u64> {
+        self.call(Call::Write, self.inner.prune(now)).await
+    }
+}
+
+#[async_trait]
+impl CacheStore for Measured<dyn CacheStore> {
+    async fn keep(&self, events: &[CachedEvent]) -> Outcome<()> {
+        self.call(Call::Write, self.inner.keep(events)).await
+    }
+
+    async fn last(&self, app: &AppIdent, channel: &ChannelName) -> Outcome<Option<CachedEvent>> {
+        self.call(Call::Read, self.inner.last(app, channel)).await
     }
 
     async fn prune(&self, now: Timestamp) -> Outcome<u64> {

@@ -76,7 +76,7 @@ impl PresenceStore for LocalPresence {
             if let Some(user) = list.users.get_mut(&member.user_id) {
                 user.connections.retain(|(known, _)| *known != socket);
                 user.connections.push((socket, member));
-                return Ok(Some(Joined { members: list.members(), version: list.version }));
+                return Ok(Some(Joined { members: list.members(), version: list.version, new: false }));
             }
             if max != 0 && list.users.len() as u64 >= max {
                 return Ok(None);
@@ -87,23 +87,23 @@ impl PresenceStore for LocalPresence {
             list.users.insert(member.user_id.clone(), User { came: list.version, connections: vec![(socket, member.clone())] });
             let (app, channel) = (app.clone(), channel.clone());
             let lane = self.bus.enqueue(BusMessage::MemberAdded { app, channel, member, socket, version: list.version });
-            (Joined { members: list.members(), version: list.version }, lane)
+            (Joined { members: list.members(), version: list.version, new: true }, lane)
         };
         self.bus.drain(lane);
         Ok(Some(joined))
     }
 
-    async fn leave(&self, app: &AppIdent, channel: &ChannelName, socket: SocketId, user: &UserId) -> Result<(), BusError> {
+    async fn leave(&self, app: &AppIdent, channel: &ChannelName, socket: SocketId, user: &UserId) -> Result<bool, BusError> {
         let lane = {
             let mut guard = self.lists.lock();
             let lists = &mut *guard;
-            let Some(channels) = lists.apps.get_mut(app) else { return Ok(()) };
-            let Some(list) = channels.get_mut(channel) else { return Ok(()) };
-            let Some(known) = list.users.get_mut(user) else { return Ok(()) };
-            let Some(index) = known.connections.iter().position(|(held, _)| *held == socket) else { return Ok(()) };
+            let Some(channels) = lists.apps.get_mut(app) else { return Ok(false) };
+            let Some(list) = channels.get_mut(channel) else { return Ok(false) };
+            let Some(known) = list.users.get_mut(user) else { return Ok(false) };
+            let Some(index) = known.connections.iter().position(|(held, _)| *held == socket) else { return Ok(false) };
             let (_, member) = known.connections.remove(index);
             if !known.connections.is_empty() {
-                return Ok(());
+                return Ok(false);
             }
             list.order.remove(&known.came);
             list.users.remove(user);
@@ -119,7 +119,7 @@ impl PresenceStore for LocalPresence {
             self.bus.enqueue(BusMessage::MemberRemoved { app, channel, member, socket, version: lists.version })
         };
         self.bus.drain(lane);
-        Ok(())
+        Ok(true)
     }
 
     async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Vec<Member>, BusError> {

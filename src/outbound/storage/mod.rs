@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
-use crate::core::ports::{AppStore, EventStore, SessionStore, SubscriptionStore};
+use crate::core::ports::{AppStore, CacheStore, EventStore, SessionStore, SubscriptionStore};
 
 /// The storage ports of one database. Cheap to clone; all clones are the same store instance.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Stores {
     pub subscriptions: Arc<dyn SubscriptionStore>,
     /// Sessions.
     pub sessions: Arc<dyn SessionStore>,
+    /// The last events of cache channels.
+    pub cache: Arc<dyn CacheStore>,
     /// The database behind them.
     pub database: Arc<dyn Database>,
 }
@@ -29,9 +31,16 @@ impl Stores {
     /// The ports of one adapter that implements them all.
     fn of<S>(store: Arc<S>) -> Self
     where
-        S: AppStore + EventStore + SubscriptionStore + SessionStore + Database + 'static,
+        S: AppStore + EventStore + SubscriptionStore + SessionStore + CacheStore + Database + 'static,
     {
-        Self { apps: store.clone(), events: store.clone(), subscriptions: store.clone(), sessions: store.clone(), database: store }
+        Self {
+            apps: store.clone(),
+            events: store.clone(),
+            subscriptions: store.clone(),
+            sessions: store.clone(),
+            cache: store.clone(),
+            database: store,
+        }
     }
 }
 

@@ -1,8 +1,15 @@
 //! What clients say and are told, as pure functions: text to command, event to bytes.
 
+mod channel_data;
+mod members;
+pub mod pusher;
 pub mod pushi;
+mod text;
 
-use crate::core::model::ChannelName;
+use bytes::Bytes;
+
+use crate::core::model::{ChannelName, SocketId};
+use crate::core::ports::DialectId;
 use crate::core::service::{ClientPublish, Subscribe};
 
 /// What a client wants.
@@ -49,4 +56,20 @@ pub struct Complaint {
     pub event: String,
     /// The frame's `ref`.
     pub reference: Option<String>,
+}
+
+/// The first frame. `activity` is after how many silent seconds the client is pinged.
+pub fn greeting(dialect: DialectId, id: SocketId, activity: u32) -> Bytes {
+    match dialect {
+        DialectId::Pushi => pushi::greeting(id),
+        DialectId::Pusher => pusher::greeting(id, activity),
+    }
+}
+
+/// An error frame.
+pub fn complaint(dialect: DialectId, complaint: &Complaint) -> Bytes {
+    match dialect {
+        DialectId::Pushi => pushi::complaint(complaint),
+        DialectId::Pusher => pusher::complaint(complaint),
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::core::error::StorageError;
-use crate::core::model::{App, AppIdent, ChannelName, Event, Mid, Session, Subscription, TokenHash, UserId};
+use crate::core::model::{App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Subscription, TokenHash, UserId};
 
 /// Everything.
 #[derive(Default)]
@@ -38,6 +38,8 @@ pub(super) struct Owned {
     pub subscriptions: BTreeMap<u64, Subscription>,
     /// The `id` of the open subscription of a user to a channel.
     pub open: HashMap<(UserId, ChannelName), u64>,
+    /// The last events of cache channels.
+    pub cache: HashMap<ChannelName, CachedEvent>,
     /// Intervals (start, end] of subscriptions that ended.
     pub ended: HashMap<UserId, Vec<(ChannelName, u64, u64)>>,
 }

@@ -30,11 +30,12 @@ macro_rules! first_thousand {
 }
 
 /// Each removes some rows of the app `$1`; all are gone once none finds any.
-pub(super) const BITS: [&str; 5] = [
+pub(super) const BITS: [&str; 6] = [
     first_thousand!("events", "id"),
     first_thousand!("subscriptions", "id"),
     first_thousand!("intervals", "user_id"),
     first_thousand!("channels", "name"),
+    first_thousand!("cache", "channel"),
     "DELETE FROM sessions WHERE app = $1",
 ];
 

@@ -6,9 +6,10 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::super::channel_data::channel_data;
+use super::super::members::{Members, compact, number, string};
 use super::super::{Asked, Command, Complaint};
-use super::members::{Members, compact, number, string};
-use crate::core::model::{ChannelName, Limits, Payload, UserId, check_event_name};
+use crate::core::model::{ChannelName, Limits, Payload, check_event_name};
 use crate::core::service::{ChannelData, ClientPublish, Since, Subscribe};
 
 /// A `ref` may have this many characters.
@@ -118,33 +119,16 @@ fn subscribe(members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> R
         Some(Some(auth)) => Some(auth),
         Some(None) => return subject.complain(4009, "auth must be a string: <app_key>:<hex>"),
     };
-    let channel_data = data.channel_data.map(|value| channel_data(value, subject)).transpose()?;
+    let channel_data = data.channel_data.map(|value| about_client(value, subject)).transpose()?;
     let since = data.since.map(|value| since(value, subject)).transpose()?;
     Ok(Command::Subscribe(Box::new(Subscribe { channel, auth, channel_data, since })))
 }
 
-fn channel_data(value: &RawValue, subject: &Subject) -> Result<ChannelData, Complaint> {
-    let malformed = || subject.complain(4314, "channel_data must be a JSON object, or a string that holds one");
-    let signed = match value.get().starts_with('"') {
-        true => match string(value) {
-            Some(text) => text,
-            None => return malformed(),
-        },
-        false => value.get().to_owned(),
-    };
-    let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(&signed) else { return malformed() };
-    let peer = object.get("peer") == Some(&Value::Bool(true));
-    let (user_id, text) = match object.get("user_id") {
-        Some(Value::String(id)) => (UserId::parse(id), compact(&signed)),
-        Some(Value::Number(id)) => {
-            // A user has one id, whether the back end writes it as a number or as a string.
-            let id = id.to_string();
-            object.insert("user_id".to_owned(), Value::String(id.clone()));
-            (UserId::parse(&id), serde_json::to_string(&object).unwrap_or_default())
-        }
-        _ => (None, compact(&signed)),
-    };
-    Ok(ChannelData { signed: signed.into(), object: Arc::from(text), user_id, peer })
+fn about_client(value: &RawValue, subject: &Subject) -> Result<ChannelData, Complaint> {
+    match channel_data(value) {
+        Some(data) => Ok(data),
+        None => subject.complain(4314, "channel_data must be a JSON object, or a string that holds one"),
+    }
 }
 
 fn since(value: &RawValue, subject: &Subject) -> Result<Since, Complaint> {
@@ -215,6 +199,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::core::model::UserId;
 
     fn read_frame(text: &str) -> Result<Command, Complaint> {
         decode(text, &Limits::default()).map(|(command, _)| command)

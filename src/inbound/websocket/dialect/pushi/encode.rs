@@ -3,30 +3,10 @@
 use bytes::Bytes;
 
 use super::super::Complaint;
+use super::super::text::{begin, finish, member_string, separated};
 use crate::core::model::{ChannelName, Member, NewEvent, Position, SocketId, Timestamp};
 use crate::core::service::Subscribed;
-use crate::inbound::websocket::frame::text_frame;
 use crate::inbound::wire::{history_json, push_json_string, seconds_text};
-
-/// `{"<name>":"<value>"`: how every frame begins.
-fn begin(event: &str, capacity: usize) -> String {
-    let mut json = String::with_capacity(capacity + event.len() + 64);
-    json.push_str("{\"event\":");
-    push_json_string(&mut json, event);
-    json
-}
-
-fn member_string(json: &mut String, name: &str, value: &str) {
-    json.push_str(",\"");
-    json.push_str(name);
-    json.push_str("\":");
-    push_json_string(json, value);
-}
-
-fn finish(mut json: String) -> Bytes {
-    json.push('}');
-    text_frame(&json)
-}
 
 /// The first frame.
 pub fn greeting(id: SocketId) -> Bytes {
@@ -124,13 +104,4 @@ pub fn state(event: &str, channel: &ChannelName, state: &Subscribed) -> Bytes {
     member_string(&mut json, "channel", channel.as_str());
     member_string(&mut json, "data", &data);
     finish(json)
-}
-
-fn separated<T>(json: &mut String, items: &[T], push: impl Fn(&mut String, &T)) {
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            json.push(',');
-        }
-        push(json, item);
-    }
 }

@@ -2,7 +2,6 @@
 
 mod decode;
 mod encode;
-mod members;
 
 use bytes::Bytes;
 
@@ -21,6 +20,7 @@ impl Dialect for Pushi {
             Notice::Event(event, position) => encode::event(event, position),
             Notice::MemberAdded(channel, member) => encode::member("pusher:member_added", channel, member),
             Notice::MemberRemoved(channel, member) => encode::member("pusher:member_removed", channel, member),
+            Notice::Count(..) | Notice::UserStatus(..) => return None,
         })
     }
 }

@@ -5,10 +5,10 @@ use sqlx::postgres::{PgPool, Postgres};
 use sqlx::{AssertSqlSafe, Executor, Row, Transaction};
 
 use super::super::rows::ManyRows;
-use super::super::{apps, events, inbox, prune, removal, sessions, subscriptions};
+use super::super::{apps, cache, events, inbox, prune, removal, sessions, subscriptions};
 use super::open::migrate;
 
-const EXPECTED: [(&str, &str); 18] = [
+const EXPECTED: [(&str, &str); 20] = [
     (apps::BY_IDENT, "apps_ident_key"),
     (apps::BY_KEY, "apps_public_key_key"),
     (apps::LIST, "apps_pkey"),
@@ -19,6 +19,8 @@ const EXPECTED: [(&str, &str); 18] = [
     (inbox::RUN, "events_channel_serial_key"),
     (inbox::INTERVALS, "events_channel_serial_key"),
     (prune::TOO_OLD, "events_time"),
+    (cache::LAST, "cache_pkey"),
+    (cache::PRUNE, "cache_expires"),
     (sessions::GET, "sessions_pkey"),
     (sessions::PRUNE, "sessions_expires"),
     (subscriptions::OPEN, "subscriptions_app_user_id_channel_key"),
@@ -45,6 +47,8 @@ const FILL: &str = "
     INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial)
         SELECT 1, 'user-' || n % 1000, 1 + n / 1000, 0, 1 FROM generate_series(0, 19999) n;
     INSERT INTO sessions (hash, app, expires) SELECT sha256(n::text::bytea), 1 + n % 2000, n FROM generate_series(1, 5000) n;
+    INSERT INTO cache (app, channel, mid, name, data, time, serial, expires)
+        SELECT 1, 'cache-' || n, '', '', '', 0, 0, n FROM generate_series(1, 5000) n;
     ANALYZE";
 
 /// A schema in a transaction that is never committed.

@@ -6,12 +6,12 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 use super::super::rows::ManyRows;
-use super::super::{apps, events, inbox, prune, removal, sessions, subscriptions};
+use super::super::{apps, cache, events, inbox, prune, removal, sessions, subscriptions};
 use super::SqliteOptions;
 use super::open::{connect_options, migrate};
 
 /// Statements, and the step in which each meets the table that may be large.
-const EXPECTED: [(&str, &str); 18] = [
+const EXPECTED: [(&str, &str); 20] = [
     (apps::BY_IDENT, "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)"),
     (apps::BY_KEY, "SEARCH apps USING INDEX sqlite_autoindex_apps_2 (public_key=?)"),
     (apps::LIST, "SEARCH apps USING INTEGER PRIMARY KEY (rowid>?)"),
@@ -21,6 +21,8 @@ const EXPECTED: [(&str, &str); 18] = [
     (events::RECENT, "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=?)"),
     (inbox::RUN, "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)"),
     (prune::TOO_OLD, "SEARCH events USING INDEX events_time (time<?)"),
+    (cache::LAST, "SEARCH c USING PRIMARY KEY (app=? AND channel=?)"),
+    (cache::PRUNE, "SEARCH cache USING INDEX cache_expires (expires<?)"),
     (sessions::GET, "SEARCH s USING PRIMARY KEY (hash=?)"),
     (sessions::PRUNE, "SEARCH sessions USING INDEX sessions_expires (expires<?)"),
     (subscriptions::OPEN, "SEARCH s USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)"),

@@ -20,6 +20,7 @@ pub struct Members<'a> {
     pub echo: Option<&'a RawValue>,
     pub persist: Option<&'a RawValue>,
     pub reference: Option<&'a RawValue>,
+    pub user_data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +37,7 @@ enum Name {
     Echo,
     Persist,
     Ref,
+    UserData,
     #[serde(other)]
     Other,
 }
@@ -66,6 +68,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                         Name::Echo => &mut members.echo,
                         Name::Persist => &mut members.persist,
                         Name::Ref => &mut members.reference,
+                        Name::UserData => &mut members.user_data,
                         Name::Other => {
                             map.next_value::<IgnoredAny>()?;
                             continue;

@@ -1,0 +1,146 @@
+//! Who is connected to a node that is alone: what its hub says.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use crate::core::error::BusError;
+use crate::core::hub::Hub;
+use crate::core::model::{AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId};
+use crate::core::ports::{BusMessage, Online, Recount, Roster, Turn};
+use crate::outbound::bus::LocalBus;
+
+/// The roster of a node that is alone. A change puts its announcement on the bus under the same lock, so the two cannot
+/// disagree about the order.
+pub struct LocalRoster {
+    hub: Arc<Hub>,
+    bus: Arc<LocalBus>,
+    apps: Mutex<Apps>,
+}
+
+#[derive(Default)]
+struct Apps {
+    /// Grows with every user who comes or goes.
+    version: u64,
+    /// Channels that were occupied at their last recount.
+    occupied: HashMap<AppIdent, HashSet<ChannelName>>,
+    /// Signed-in users with their connections.
+    users: HashMap<AppIdent, HashMap<UserId, Vec<SocketId>>>,
+}
+
+impl LocalRoster {
+    /// Over what `hub` knows; announces over `bus`.
+    pub fn new(hub: Arc<Hub>, bus: Arc<LocalBus>) -> Self {
+        Self { hub, bus, apps: Mutex::default() }
+    }
+}
+
+impl Apps {
+    fn turn(&mut self, app: &AppIdent, channel: &ChannelName, is_occupied: bool) -> Option<Turn> {
+        if is_occupied {
+            let occupied = match self.occupied.get_mut(app) {
+                Some(occupied) => occupied,
+                None => self.occupied.entry(app.clone()).or_default(),
+            };
+            return occupied.insert(channel.clone()).then_some(Turn::Occupied);
+        }
+        let occupied = self.occupied.get_mut(app)?;
+        let vacated = occupied.remove(channel).then_some(Turn::Vacated);
+        if occupied.is_empty() {
+            self.occupied.remove(app);
+        }
+        vacated
+    }
+}
+
+#[async_trait]
+impl Roster for LocalRoster {
+    async fn sockets(&self, app: &AppIdent, after: Option<SocketId>, limit: usize) -> Result<Vec<SocketInfo>, BusError> {
+        Ok(self.hub.app(app).map_or_else(Vec::new, |hub| hub.sockets(after, limit)))
+    }
+
+    async fn socket(&self, app: &AppIdent, id: SocketId) -> Result<Option<SocketInfo>, BusError> {
+        Ok(self.hub.app(app).and_then(|hub| hub.socket(id)))
+    }
+
+    async fn channels(
+        &self,
+        app: &AppIdent,
+        prefix: &str,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Result<Vec<OccupiedChannel>, BusError> {
+        Ok(self.hub.app(app).map_or_else(Vec::new, |hub| hub.channels(prefix, after, limit)))
+    }
+
+    async fn occupancy(&self, app: &AppIdent, channel: &ChannelName) -> Result<Occupancy, BusError> {
+        Ok(self.hub.app(app).map_or(Occupancy::default(), |hub| hub.occupancy(channel)))
+    }
+
+    async fn recount(&self, app: &AppIdent, channel: &ChannelName, announce: bool) -> Result<Recount, BusError> {
+        let (recount, lane) = {
+            let mut apps = self.apps.lock();
+            // Read under the lock: of two recounts the later one sees what the earlier one saw, or more.
+            let subscriptions = self.hub.app(app).map_or(0, |hub| hub.occupancy(channel).subscriptions);
+            let turn = apps.turn(app, channel, subscriptions > 0);
+            let message = || BusMessage::SubscriptionCount { app: app.clone(), channel: channel.clone(), count: subscriptions };
+            let lane = (announce && subscriptions > 0).then(|| self.bus.enqueue(message()));
+            (Recount { subscriptions, turn }, lane)
+        };
+        if let Some(lane) = lane {
+            self.bus.drain(lane);
+        }
+        Ok(recount)
+    }
+
+    async fn sign_in(&self, app: &AppIdent, user: &UserId, socket: SocketId) -> Result<(), BusError> {
+        let lane = {
+            let mut guard = self.apps.lock();
+            let apps = &mut *guard;
+            let sockets = apps.users.entry(app.clone()).or_default().entry(user.clone()).or_insert_with(|| Vec::with_capacity(1));
+            if sockets.contains(&socket) {
+                return Ok(());
+            }
+            sockets.push(socket);
+            if sockets.len() > 1 {
+                return Ok(());
+            }
+            apps.version += 1;
+            let (app, user, version) = (app.clone(), user.clone(), apps.version);
+            self.bus.enqueue(BusMessage::UserStatus { app, user, online: true, version })
+        };
+        self.bus.drain(lane);
+        Ok(())
+    }
+
+    async fn sign_out(&self, app: &AppIdent, user: &UserId, socket: SocketId) -> Result<(), BusError> {
+        let lane = {
+            let mut guard = self.apps.lock();
+            let apps = &mut *guard;
+            let Some(users) = apps.users.get_mut(app) else { return Ok(()) };
+            let Some(sockets) = users.get_mut(user) else { return Ok(()) };
+            sockets.retain(|known| *known != socket);
+            if !sockets.is_empty() {
+                return Ok(());
+            }
+            users.remove(user);
+            if users.is_empty() {
+                apps.users.remove(app);
+            }
+            apps.version += 1;
+            let (app, user, version) = (app.clone(), user.clone(), apps.version);
+            self.bus.enqueue(BusMessage::UserStatus { app, user, online: false, version })
+        };
+        self.bus.drain(lane);
+        Ok(())
+    }
+
+    async fn online(&self, app: &AppIdent, users: &[UserId]) -> Result<Online, BusError> {
+        let apps = self.apps.lock();
+        let known = apps.users.get(app);
+        let online = users.iter().map(|user| known.is_some_and(|known| known.contains_key(user))).collect();
+        Ok(Online { online, version: apps.version })
+    }
+}

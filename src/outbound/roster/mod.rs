@@ -1,0 +1,5 @@
+//! Who is connected, over all nodes.
+
+mod local;
+
+pub use local::LocalRoster;

@@ -1,0 +1,140 @@
+//! Past events for clients of the Pusher dialect.
+
+use serde_json::json;
+
+use super::client::replay;
+use crate::house::House;
+use crate::site::Site;
+
+async fn replaying(site: &Site, count: u32) -> House<'_> {
+    site.house_with(|setup| replay(&mut setup.settings, "room-", count)).await
+}
+
+async fn say(house: &House<'_>, channel: &str, numbers: std::ops::RangeInclusive<u32>) {
+    for number in numbers {
+        house.trigger(&[channel], "e", &number.to_string()).await;
+    }
+}
+
+pub async fn the_newest_events_follow_the_subscription(site: &Site) {
+    let house = replaying(site, 3).await;
+    say(&house, "room-1", 1..=5).await;
+    let mut client = house.pusher().await;
+    assert_eq!(client.subscribe("room-1").await, json!({}));
+    for number in ["3", "4", "5"] {
+        assert_eq!(client.hears("room-1", "e").await, number);
+    }
+    client.quiet().await;
+    say(&house, "room-1", 6..=6).await;
+    assert_eq!(client.hears("room-1", "e").await, "6");
+    client.subscribe("room-empty").await;
+    client.quiet().await;
+}
+
+pub async fn without_a_prefix_nothing_is_stored(site: &Site) {
+    let house = replaying(site, 3).await;
+    house.trigger(&["news", "room-1"], "e", "x").await;
+    let mut client = house.pusher_on("news").await;
+    client.quiet().await;
+    let state = client.subscribe_with("news", json!({"since": 0})).await;
+    assert_eq!(state, json!({"recovered": true, "serial": 0}));
+    let state = client.subscribe_with("room-1", json!({"since": 0})).await;
+    assert_eq!(state, json!({"recovered": true, "serial": 1}));
+    client.hears("room-1", "e").await;
+    // Pushi's own default is as it was.
+    house.publish(&["news"], "e", "kept", true).await;
+    client.hears("news", "e").await;
+    let mut late = house.pusher_on("news").await;
+    late.quiet().await;
+    assert_eq!(late.subscribe_with("news", json!({"since": 0})).await["serial"], 1);
+}
+
+pub async fn since_a_serial_all_that_followed_comes(site: &Site) {
+    let house = replaying(site, 3).await;
+    say(&house, "room-1", 1..=20).await;
+    let mut client = house.pusher().await;
+    let state = client.subscribe_with("room-1", json!({"since": 12})).await;
+    assert_eq!(state, json!({"recovered": true, "serial": 20}));
+    for number in 13..=20 {
+        let frame = client.expect("e").await;
+        assert_eq!((frame.data(), frame.serial()), (number.to_string().as_str(), number));
+    }
+    let mut member = house.signed_in("ann").await;
+    let state = member.subscribe_with("presence-room", json!({"since": 0})).await;
+    assert_eq!((&state["recovered"], &state["serial"], &state["presence"]["count"]), (&json!(true), &json!(0), &json!(1)));
+    client.quiet().await;
+}
+
+pub async fn since_what_is_gone_says_not_recovered(site: &Site) {
+    let house = replaying(site, 3).await;
+    say(&house, "room-1", 1..=15).await;
+    let mut client = house.pusher().await;
+    let state = client.subscribe_with("room-1", json!({"since": 16})).await;
+    assert_eq!(state, json!({"recovered": false, "serial": 15}));
+    for number in 6..=15 {
+        assert_eq!(client.hears("room-1", "e").await, number.to_string());
+    }
+    site.prune_all_but(5).await;
+    let state = client.subscribe_with("room-1", json!({"since": 9})).await;
+    assert_eq!(state, json!({"recovered": false, "serial": 15}));
+    for number in 11..=15 {
+        assert_eq!(client.hears("room-1", "e").await, number.to_string());
+    }
+    client.quiet().await;
+}
+
+pub async fn since_now_nothing_comes(site: &Site) {
+    let house = replaying(site, 3).await;
+    say(&house, "room-1", 1..=5).await;
+    let mut client = house.pusher().await;
+    let state = client.subscribe_with("room-1", json!({"since": "now"})).await;
+    assert_eq!(state, json!({"recovered": true, "serial": 5}));
+    client.quiet().await;
+    say(&house, "room-1", 6..=6).await;
+    assert_eq!(client.hears("room-1", "e").await, "6");
+}
+
+pub async fn any_other_since_is_refused(site: &Site) {
+    let house = replaying(site, 3).await;
+    let mut client = house.pusher().await;
+    for since in [json!(-1), json!(1.5), json!("then"), json!(true), json!({"room-1": 1}), json!([])] {
+        client.ask_for("room-1", json!({"since": since})).await;
+        client.not_on("room-1", "InvalidSince", 400).await;
+    }
+    assert_eq!(house.subscriptions("room-1").await, 0);
+}
+
+pub async fn stored_events_carry_their_place(site: &Site) {
+    let house = replaying(site, 3).await;
+    let mut client = house.pusher_on("room-1").await;
+    say(&house, "room-1", 1..=1).await;
+    let live = client.next().await;
+    let (mid, timestamp) = (&live.value["mid"], &live.value["timestamp"]);
+    assert!(mid.is_string() && timestamp.is_f64(), "{live:?}");
+    let text = format!(r#"{{"event":"e","channel":"room-1","data":"1","mid":{mid},"serial":1,"timestamp":{timestamp}}}"#);
+    assert_eq!(live.text, text);
+    let mut late = house.pusher_on("room-1").await;
+    assert_eq!(late.next().await.text, text, "the same in a replay");
+}
+
+pub async fn subscribers_see_every_serial_once(site: &Site) {
+    let house = replaying(site, 1000).await;
+    for round in 0..10 {
+        let channel = format!("room-{round}");
+        let saying = say(&house, &channel, 1..=30);
+        let subscribing = async {
+            let mut clients = Vec::new();
+            for _ in 0..5 {
+                clients.push(house.pusher_on(&channel).await);
+            }
+            clients
+        };
+        let (clients, ()) = tokio::join!(subscribing, saying);
+        for mut client in clients {
+            for serial in 1..=30 {
+                assert_eq!(client.expect("e").await.serial(), serial);
+            }
+            client.quiet().await;
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The Pusher dialect, case by case. The cases are listed once, here, and run once on every kind of store.
+
+mod between;
+mod cache;
+mod channels;
+mod client;
+mod connecting;
+mod counts;
+mod frames;
+mod history;
+mod pings;
+mod presence;
+mod users;
+mod watchlists;
+mod whispers;
+
+/// Makes a test of each case for one kind of store.
+macro_rules! pusher_on_every_store {
+    ($kind:ty) => {
+        pusher_on! { $kind; connecting:
+            the_greeting_names_the_socket_and_the_activity_timeout,
+            the_activity_timeout_is_never_zero,
+            versions_that_are_not_spoken_are_turned_away,
+            who_may_not_stay_is_told_and_closed,
+            a_server_that_stops_says_so,
+        }
+        pusher_on! { $kind; pings:
+            a_ping_is_answered_by_a_pong,
+            a_silent_client_is_pinged,
+            a_pong_or_anything_else_is_a_sign_of_life,
+            who_does_not_answer_is_closed_with_4201,
+            pings_do_not_keep_an_idle_connection_open,
+        }
+        pusher_on! { $kind; frames:
+            frames_that_say_nothing_have_their_codes,
+            data_may_be_an_object_or_a_string_of_json,
+            other_events_are_refused,
+            a_subscription_error_arrives_on_its_channel,
+            names_hold_few_characters_and_at_most_two_hundred,
+        }
+        pusher_on! { $kind; channels:
+            a_public_channel_needs_nothing,
+            a_private_channel_needs_its_signature,
+            an_encrypted_channel_is_a_private_one,
+            subscribers_get_events_in_this_form,
+            subscribing_again_is_answered_again,
+            there_is_no_answer_to_leaving,
+            a_publish_to_several_channels_comes_once_per_channel,
+            the_excepted_socket_gets_nothing,
+            channels_of_a_socket_are_bounded,
+            a_personal_channel_needs_its_user_or_a_signature,
+            a_name_that_begins_with_peer_is_an_ordinary_one,
+        }
+        pusher_on! { $kind; presence:
+            the_answer_counts_and_lists_everybody,
+            the_others_hear_who_comes_and_goes,
+            several_connections_are_one_member,
+            the_signature_must_cover_the_channel_data,
+            user_ids_are_strings_or_numbers,
+            channel_data_must_name_a_user,
+            channel_data_has_a_kilobyte,
+            a_full_channel_takes_no_new_user,
+            signed_in_the_user_is_the_member,
+        }
+        pusher_on! { $kind; whispers:
+            the_others_get_it,
+            on_presence_channels_it_says_who,
+            the_app_must_allow_them,
+            only_private_and_presence_channels_have_them,
+            who_is_not_on_the_channel_may_not,
+            too_fast_is_4301_and_the_connection_stays,
+            odd_names_are_refused,
+            they_are_kept_only_where_replay_names_the_channel,
+        }
+        pusher_on! { $kind; users:
+            signing_in_is_answered,
+            a_refused_sign_in_closes_the_connection,
+            signing_in_again_is_for_the_same_user_only,
+            a_users_channel_is_for_that_user_alone,
+            no_signature_opens_a_users_channel,
+            terminating_closes_the_users_connections,
+            an_app_can_require_it_in_time,
+        }
+        pusher_on! { $kind; watchlists:
+            the_answer_says_who_is_there,
+            changes_are_told,
+            only_the_first_and_the_last_connection_count,
+            of_more_than_a_hundred_the_first_are_watched,
+            who_has_gone_watches_nobody,
+            a_change_is_told_once,
+        }
+        pusher_on! { $kind; counts:
+            every_subscriber_is_told_how_many_they_are,
+            only_where_the_app_wants_it,
+            many_are_told_every_five_seconds,
+        }
+        pusher_on! { $kind; cache:
+            the_last_event_follows_the_subscription,
+            every_kind_of_cache_channel_has_it,
+            where_there_is_none_it_is_a_miss,
+            after_half_an_hour_it_is_a_miss,
+            whispers_are_not_the_channels_state,
+            what_comes_with_the_subscription_comes_once,
+        }
+        pusher_on! { $kind; history:
+            the_newest_events_follow_the_subscription,
+            without_a_prefix_nothing_is_stored,
+            since_a_serial_all_that_followed_comes,
+            since_what_is_gone_says_not_recovered,
+            since_now_nothing_comes,
+            any_other_since_is_refused,
+            stored_events_carry_their_place,
+            subscribers_see_every_serial_once,
+        }
+        pusher_on! { $kind; between:
+            events_reach_the_other_dialect_in_its_own_form,
+            presence_has_one_list,
+            a_user_of_both_dialects_is_one_member,
+            peer_channels_are_for_pushi_sockets_alone,
+            a_personal_channel_brings_what_the_user_follows,
+            whispers_reach_pushi_sockets,
+            pushi_sockets_hear_nothing_of_counts_and_misses,
+            no_pushi_socket_is_on_a_users_channel,
+        }
+    };
+}
+
+macro_rules! pusher_on {
+    ($kind:ty; $suite:ident: $($case:ident,)+) => {
+        mod $suite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let site = <$kind as $crate::site::Kind>::site().await;
+                    $crate::pusher::$suite::$case(&site).await;
+                    site.close().await;
+                }
+            )+
+        }
+    };
+}
+
+mod on_memory {
+    pusher_on_every_store!(crate::site::Memory);
+}
+
+mod on_sqlite {
+    pusher_on_every_store!(crate::site::SqliteFile);
+}
