@@ -96,7 +96,7 @@ impl Accepts for Presence {
     type Value = String;
 
     fn schema() -> MetaSchema {
-        MetaSchema { pattern: Some(format!("^presence-{}", CHANNEL.trim_start_matches('^'))), ..name("", 10, 200) }
+        MetaSchema { pattern: Some("^presence-[A-Za-z0-9_=@,.;-]*$".into()), ..name("", 9, 200) }
     }
 
     fn read(text: &str) -> Result<String, &'static str> {
@@ -111,7 +111,7 @@ impl Accepts for Prefix {
     type Value = String;
 
     fn schema() -> MetaSchema {
-        name("", 0, 200)
+        plain("string", "")
     }
 
     fn read(text: &str) -> Result<String, &'static str> {

@@ -30,10 +30,12 @@ fn common() -> Vec<(&'static str, poem_openapi::registry::MetaSchemaRef)> {
     };
     let socket = MetaSchema {
         pattern: Some("^[0-9]+\\.[0-9]+$".into()),
+        nullable: true,
         ..plain("string", "A socket that must not get it: the one that caused it, as a rule.")
     };
     let info = MetaSchema {
         pattern: Some("^((user_count|subscription_count)(,(user_count|subscription_count))*)?$".into()),
+        nullable: true,
         ..plain("string", "What to answer of each channel: `user_count` (presence channels alone have one), `subscription_count`.")
     };
     vec![
