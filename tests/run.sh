@@ -109,6 +109,7 @@ if wants rust; then
 fi
 if wants clients; then
   setup_python
+  setup_rust_library
   run_pytest
   setup_runtimes
   run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
