@@ -4,4 +4,5 @@ pub mod bus;
 pub mod clock;
 pub mod metrics;
 pub mod presence;
+pub mod redis;
 pub mod storage;

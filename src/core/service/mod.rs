@@ -28,7 +28,7 @@ pub use subscriptions::SubscriptionError;
 
 use super::auth::{self, RandomError};
 use super::hub::Hub;
-use super::model::{Limits, Mid, PublishId};
+use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId};
 use super::ports::{AppStore, Bus, BusMessage, BusSink, Clock, EventStore, PresenceStore, SessionStore, SubscriptionStore};
 use registry::Registry;
 use sessions::KnownSessions;
@@ -86,6 +86,7 @@ pub struct Service {
 impl Service {
     /// Puts the use cases together. Fails where the operating system gives no random numbers.
     pub fn new(ports: Ports, rules: Rules, hub: Arc<Hub>) -> Result<Self, RandomError> {
+        hub.attach(Arc::clone(&ports.presence));
         let admission = connect::Admission::new(rules.limits.connects_per_second, ports.clock.now());
         Ok(Self {
             ports,
@@ -139,5 +140,16 @@ impl BusSink for Service {
             BusMessage::SessionEnded(hash) => self.sessions.forget(&hash),
             other => self.hub.deliver(other),
         }
+    }
+
+    fn wants(&self, app: &AppIdent, channel: &ChannelName) -> bool {
+        self.hub.wants(app, channel)
+    }
+
+    /// What is stored is caught up by whoever keeps the order; the rest is looked at again here. An ended session is
+    /// noticed within a second anyway.
+    fn resumed(&self) {
+        self.registry.changed();
+        self.hub.resumed();
     }
 }

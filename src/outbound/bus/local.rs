@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::core::error::BusError;
 use crate::core::model::{AppIdent, ChannelName};
-use crate::core::ports::{Bus, BusMessage, BusSink};
+use crate::core::ports::{Bus, BusHealth, BusMessage, BusSink};
 
 /// Channels are spread over so many lanes; a power of two.
 const LANES: usize = 64;
@@ -75,11 +75,7 @@ impl LocalBus {
 }
 
 fn lane_of(message: &BusMessage) -> usize {
-    let channel = match message {
-        BusMessage::Event { event, .. } => &event.channel,
-        BusMessage::MemberAdded { channel, .. } | BusMessage::MemberRemoved { channel, .. } => channel,
-        BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) | BusMessage::SubscriptionsChanged { .. } => return 0,
-    };
+    let Some((_, channel)) = message.channel() else { return 0 };
     let mut hasher = DefaultHasher::new();
     channel.hash(&mut hasher);
     usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0)
@@ -96,5 +92,11 @@ impl Bus for LocalBus {
     async fn watch(&self, _app: &AppIdent, _channel: &ChannelName) -> Result<(), BusError> {
         // Everything that there is arrives anyway.
         Ok(())
+    }
+
+    fn unwatch(&self, _app: &AppIdent, _channel: &ChannelName) {}
+
+    fn health(&self) -> BusHealth {
+        BusHealth::Alone
     }
 }
