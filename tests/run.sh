@@ -48,6 +48,7 @@ count() {
 # The suites of tests/contract name the servers that they need.
 start_needed_services() {
   if grep -rqs PUSHI_TEST_POSTGRES_URL "$TESTS/contract"; then start_postgres; fi
+  if grep -rqs PUSHI_TEST_REDIS_URL "$TESTS/contract"; then start_redis; fi
 }
 
 run_rust() {

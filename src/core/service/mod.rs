@@ -36,7 +36,7 @@ pub use trigger::{ClientEvent, ClientEventError, Trigger};
 
 use super::auth::{self, RandomError};
 use super::hub::Hub;
-use super::model::{Limits, Mid, PublishId};
+use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId};
 use super::ports::{
     AppStore, Bus, BusMessage, BusSink, CacheStore, Clock, EventStore, PresenceStore, Roster, SessionStore, SubscriptionStore,
 };
@@ -156,5 +156,16 @@ impl BusSink for Service {
             BusMessage::SubscriptionCount { app, channel, count } => self.hub.count(&app, channel, count, self.ports.clock.now()),
             other => self.hub.deliver(other),
         }
+    }
+
+    fn wants(&self, app: &AppIdent, channel: &ChannelName) -> bool {
+        self.hub.wants(app, channel)
+    }
+
+    /// What is stored is caught up by whoever keeps the order; the rest is looked at again here. An ended session is
+    /// noticed within a second anyway.
+    fn resumed(&self) {
+        self.registry.changed();
+        self.hub.resumed();
     }
 }

@@ -1,0 +1,3 @@
+//! Several nodes act as one.
+
+mod order;
