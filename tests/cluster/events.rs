@@ -86,26 +86,6 @@ async fn what_is_not_stored_reaches_everybody_once_and_the_sender_only_where_it_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pusher_trigger_leaves_its_socket_out_wherever_that_is() {
-    let Some(stage) = Stage::set().await else { return };
-    let mut clients = Vec::new();
-    for node in &stage.nodes {
-        let mut client = Client::pusher(node).await;
-        client.subscribe("private-a", json!({})).await;
-        clients.push(client);
-    }
-    let body = json!({"name": "e", "data": "1", "channel": "private-a", "socket_id": clients[2].id}).to_string();
-    let (status, answer) = http::pusher(stage.nodes[0].api, "POST", "/events", &[], &body).await;
-    assert_eq!((status, answer), (200, json!({})));
-    clients[1].send(json!({"event": "client-x", "channel": "private-a", "data": {"n": 1}})).await;
-    clients[2].until_is(|client| client.events("private-a", "client-x").len(), 1).await;
-    clients[0].until_is(|client| client.events("private-a", "client-x").len(), 1).await;
-    clients[0].until_is(|client| client.events("private-a", "e").len(), 1).await;
-    clients[1].until_is(|client| client.events("private-a", "e").len(), 1).await;
-    assert!(clients[2].events("private-a", "e").is_empty() && clients[1].events("private-a", "client-x").is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_personal_channel_follows_what_another_node_changes() {
     let Some(stage) = Stage::set().await else { return };
     let mut client = Client::pushi(&stage.nodes[0]).await;

@@ -7,40 +7,6 @@ use crate::http;
 use crate::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn channels_users_and_sockets_are_those_of_all_nodes() {
-    let Some(stage) = Stage::set().await else { return };
-    let mut clients = Vec::new();
-    for (node, user) in stage.nodes.iter().zip(["ann", "bo", "ann"]) {
-        let mut client = Client::pusher(node).await;
-        client.join("presence-r", user).await;
-        client.subscribe("news", json!({})).await;
-        clients.push(client);
-    }
-    clients[1].subscribe("other", json!({})).await;
-    for node in &stage.nodes {
-        let (status, answer) =
-            http::pusher(node.api, "GET", "/channels", &[("filter_by_prefix", "presence-"), ("info", "user_count")], "").await;
-        assert_eq!((status, answer), (200, json!({"channels": {"presence-r": {"user_count": 2}}})));
-        let (_, answer) = http::pusher(node.api, "GET", "/channels", &[], "").await;
-        assert_eq!(answer, json!({"channels": {"news": {}, "other": {}, "presence-r": {}}}));
-        let (_, answer) = http::pusher(node.api, "GET", "/channels/news", &[("info", "subscription_count")], "").await;
-        assert_eq!(answer, json!({"occupied": true, "subscription_count": 3}));
-        let (_, answer) = http::pusher(node.api, "GET", "/channels/nobody", &[], "").await;
-        assert_eq!(answer, json!({"occupied": false}));
-        let (_, answer) = http::pusher(node.api, "GET", "/channels/presence-r/users", &[], "").await;
-        assert_eq!(answer, json!({"users": [{"id": "ann"}, {"id": "bo"}]}));
-        let (_, answer) = http::get(node.api, &format!("/sockets?sid={}", stage.token())).await;
-        let mut listed: Vec<_> = answer["sockets"].as_array().unwrap().iter().map(|socket| socket["socket_id"].as_str().unwrap()).collect();
-        let mut ids: Vec<_> = clients.iter().map(|client| client.id.as_str()).collect();
-        listed.sort_unstable();
-        ids.sort_unstable();
-        assert_eq!(listed, ids);
-        let (_, answer) = http::get(node.api, &format!("/sockets/{}?sid={}", clients[1].id, stage.token())).await;
-        assert_eq!(answer["channels"], json!(["news", "other", "presence-r"]));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscribers_are_told_how_many_they_are_over_all_nodes() {
     let Some(stage) = Stage::set().await else { return };
     stage.set_app(json!({"subscription_count": true})).await;
@@ -77,4 +43,34 @@ async fn subscribers_are_told_how_many_they_are_over_all_nodes() {
             (inner(last)["subscription_count"] == 2).then_some(())
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_are_those_of_all_nodes() {
+    let Some(mut stage) = Stage::set().await else { return };
+    let mut clients = Vec::new();
+    for node in &stage.nodes {
+        let mut client = Client::pushi(node).await;
+        client.subscribe("news", json!({})).await;
+        clients.push(client);
+    }
+    let listed = async |stage: &Stage, node: usize| {
+        let (_, answer) = http::get(stage.nodes[node].api, &format!("/sockets?sid={}", stage.token())).await;
+        let sockets = answer["sockets"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        let mut ids: Vec<String> = sockets.iter().map(|socket| socket["socket_id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let mut ids: Vec<String> = clients.iter().map(|client| client.id.clone()).collect();
+    for node in 0..3 {
+        let mut expected = ids.clone();
+        expected.sort();
+        assert_eq!(listed(&stage, node).await, expected);
+        let (_, answer) = http::get(stage.nodes[node].api, &format!("/sockets/{}?sid={}", ids[1], stage.token())).await;
+        assert_eq!(answer, json!({"socket_id": ids[1], "channels": ["news"]}));
+    }
+    stage.nodes[1].kill();
+    ids.remove(1);
+    ids.sort();
+    assert_eq!(listed(&stage, 2).await, ids, "a node that is gone is not waited for");
 }
