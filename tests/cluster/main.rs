@@ -15,4 +15,5 @@ mod proxy;
 mod questions;
 mod redis;
 mod rolling;
+mod sharded;
 mod stage;

@@ -98,7 +98,7 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
             count
         })
     };
-    for n in 0..3 {
+    for other in &others {
         sleep(Duration::from_millis(500)).await;
         // A balancer sends nobody more to a node that is not ready, and publishers go elsewhere first.
         let begun = Instant::now();
@@ -114,7 +114,7 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
         balancer.ports.lock().push(node.sockets);
         publishing.ports.lock().push(node.api);
         stage.nodes.push(node);
-        assert_eq!(others[n].ended().await, 4200);
+        assert_eq!(other.ended().await, 4200);
     }
     ends.store(true, Ordering::Relaxed);
     let count = publisher.await.unwrap();

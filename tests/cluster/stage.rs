@@ -46,16 +46,7 @@ impl Stage {
 
     /// One more node, which reaches Redis at `port`.
     pub fn node(&self, port: u16) -> Node {
-        Node::start(&[
-            ("DATABASE_URL", self.schema.url()),
-            ("BUS_URL", format!("redis://127.0.0.1:{port}")),
-            ("PUSHI_NODE_LEASE", LEASE.as_secs().to_string()),
-            ("PUSHI_APP_ID", APP.into()),
-            ("PUSHI_APP_KEY", KEY.into()),
-            ("PUSHI_APP_SECRET", SECRET.into()),
-            ("PUSHI_ADMIN_TOKEN", ADMIN.into()),
-            ("PUSHI_STORE_POOL", "4".into()),
-        ])
+        start_node(&self.schema, format!("redis://127.0.0.1:{port}"))
     }
 
     /// Changes the app's settings.
@@ -94,4 +85,18 @@ pub async fn until_health(node: &Node, status: &str) {
 /// Waits until a node hears the others.
 pub async fn until_well(node: &Node) {
     until_health(node, "ok").await;
+}
+
+/// A node that meets others at `bus`.
+pub fn start_node(schema: &Schema, bus: String) -> Node {
+    Node::start(&[
+        ("DATABASE_URL", schema.url()),
+        ("BUS_URL", bus),
+        ("PUSHI_NODE_LEASE", LEASE.as_secs().to_string()),
+        ("PUSHI_APP_ID", APP.into()),
+        ("PUSHI_APP_KEY", KEY.into()),
+        ("PUSHI_APP_SECRET", SECRET.into()),
+        ("PUSHI_ADMIN_TOKEN", ADMIN.into()),
+        ("PUSHI_STORE_POOL", "4".into()),
+    ])
 }
