@@ -47,7 +47,8 @@ impl Nodes {
             Some(BusUrl::Cluster(nodes)) => Target::cluster(nodes.expose()),
         };
         let target = target.map_err(|error| StartError::Bus("BUS_URL", error))?;
-        let mesh = Arc::new(Mesh::new(MeshOptions { target, process, lease: settings.times.node_lease }));
+        let mesh =
+            Arc::new(Mesh::new(MeshOptions { target, process, lease: settings.times.node_lease, metrics: Arc::clone(hub.metrics()) }));
         let order = Arc::new(Order::new(Arc::new(RedisBus::new(Arc::clone(&mesh))), Arc::clone(&stores.events)));
         let presence = Arc::new(RedisPresence::new(Arc::clone(&mesh)));
         let roster = RedisRoster::new(Arc::clone(&mesh), Arc::clone(hub));

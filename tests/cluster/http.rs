@@ -19,6 +19,18 @@ pub fn sign(text: &str) -> String {
 
 /// Asks; answers the status and the body.
 pub async fn request(port: u16, method: &str, target: &str, headers: &str, body: &str) -> (u16, Value) {
+    let answer = ask(port, method, target, headers, body).await;
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+/// Asks for something that is no JSON.
+pub async fn text(port: u16, target: &str) -> String {
+    ask(port, "GET", target, "", "").await
+}
+
+async fn ask(port: u16, method: &str, target: &str, headers: &str, body: &str) -> String {
     let asking = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let length = body.len();
@@ -28,10 +40,7 @@ pub async fn request(port: u16, method: &str, target: &str, headers: &str, body:
         stream.read_to_string(&mut answer).await.unwrap();
         answer
     };
-    let answer = timeout(Duration::from_secs(20), asking).await.unwrap_or_else(|_| panic!("no answer to {method} {target}"));
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    timeout(Duration::from_secs(20), asking).await.unwrap_or_else(|_| panic!("no answer to {method} {target}"))
 }
 
 pub async fn get(port: u16, target: &str) -> (u16, Value) {

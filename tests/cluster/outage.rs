@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::client::Client;
-use crate::http;
+use crate::http::{self, text};
 use crate::stage::{LEASE, Stage, until_health, until_well};
 
 const ROOM: &str = "presence-room";
@@ -43,6 +43,8 @@ async fn without_redis(keeps: bool) {
         let (_, detailed) = http::get(node.api, "/health/detailed").await;
         assert_eq!((&detailed["checks"]["bus"]["status"], &detailed["checks"]["database"]["status"]), (&json!("error"), &json!("ok")));
     }
+    let metrics = text(stage.nodes[0].api, "/metrics").await;
+    assert!(metrics.contains("\npushi_bus_up 0\n"), "{metrics}");
     // What is local goes on.
     for (n, node) in stage.nodes.iter().enumerate() {
         stage.publish(node, "news", &format!("alone {n}"), true).await;
@@ -80,6 +82,8 @@ async fn without_redis(keeps: bool) {
     for client in &clients {
         client.until_is(|client| client.serials("news"), (1..=7).collect()).await;
     }
+    let metrics = text(stage.nodes[0].api, "/metrics").await;
+    assert!(metrics.contains("\npushi_bus_up 1\n") && metrics.contains("pushi_call_seconds_count{call=\"bus\"}"), "{metrics}");
     for node in &stage.nodes {
         assert_eq!(node.count_logged("cannot be heard"), 1, "it is said once");
     }

@@ -38,7 +38,8 @@ use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId};
 use super::ports::{
-    AppStore, Bus, BusMessage, BusSink, CacheStore, Clock, EventStore, PresenceStore, Roster, SessionStore, SubscriptionStore,
+    AppStore, Bus, BusHealth, BusMessage, BusSink, CacheStore, Clock, EventStore, Gauges, PresenceStore, Roster, SessionStore,
+    SubscriptionStore,
 };
 use registry::Registry;
 use sessions::KnownSessions;
@@ -124,7 +125,11 @@ impl Service {
 
     /// Everything that is counted, in the Prometheus text form.
     pub fn metrics(&self) -> String {
-        self.hub.metrics().render(self.hub.gauges())
+        let bus_up = match self.ports.bus.health() {
+            BusHealth::Alone => None,
+            health => Some(health == BusHealth::Up),
+        };
+        self.hub.metrics().render(Gauges { bus_up, ..self.hub.gauges() })
     }
 
     /// What the use cases go by.

@@ -97,7 +97,8 @@ impl Mesh {
             return;
         }
         if frame.node == self.options.process {
-            if let Some(message) = self.outgoing.returned(frame.number, line) {
+            if let Some((message, took)) = self.outgoing.returned(frame.number, line) {
+                self.measure(took, false);
                 self.sink().deliver(message);
             }
             return;

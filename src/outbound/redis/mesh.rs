@@ -13,7 +13,7 @@ use super::session::Away;
 use super::target::Target;
 use super::topics::Topics;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName};
-use crate::core::ports::{BusHealth, BusMessage, BusSink};
+use crate::core::ports::{BusHealth, BusMessage, BusSink, Call, Metrics};
 use crate::outbound::presence::redis::{Boards, Life};
 
 /// How a node takes part.
@@ -25,6 +25,8 @@ pub struct MeshOptions {
     pub process: u64,
     /// After how long without a sign a node counts as dead.
     pub lease: Duration,
+    /// Where the time is counted that messages take.
+    pub metrics: Arc<dyn Metrics>,
 }
 
 /// Who is connected here, for the other nodes.
@@ -170,6 +172,11 @@ impl Mesh {
         if channel.kind() == ChannelKind::Presence {
             self.boards.unwatch(app, channel);
         }
+    }
+
+    /// A message came back after this time, or never will.
+    pub(super) fn measure(&self, took: Duration, failed: bool) {
+        self.options.metrics.called(Call::Bus, took, failed);
     }
 
     /// Within what time Redis must have said something.

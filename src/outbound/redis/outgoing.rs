@@ -70,7 +70,7 @@ struct State {
     /// Sent, but it is not known whether Redis took it.
     sent: VecDeque<Outbound>,
     /// What will come back.
-    returning: BTreeMap<u64, (usize, BusMessage)>,
+    returning: BTreeMap<u64, (usize, Instant, BusMessage)>,
     /// All up to here (not included) has been delivered here without Redis.
     delivered: u64,
     /// Of each channel the newest stored event that was too much to keep: who hears it reads the rest from the store.
@@ -87,7 +87,7 @@ impl Outgoing {
         let line = if state.up { route(&topic) } else { 0 };
         let (number, up) = (state.number(), state.up);
         if heard && up {
-            state.returning.insert(number, (line, message.clone()));
+            state.returning.insert(number, (line, Instant::now(), message.clone()));
         } else if heard {
             state.local.push_back(message.clone());
             state.delivered = state.next;
@@ -135,18 +135,18 @@ impl Outgoing {
         self.state.lock().sent.clear();
     }
 
-    /// A message of this node came back from a server. Answers it where it has not been delivered yet.
-    pub fn returned(&self, number: u64, line: usize) -> Option<BusMessage> {
+    /// A message of this node came back from a server. Answers it where it has not been delivered yet, and how long it took.
+    pub fn returned(&self, number: u64, line: usize) -> Option<(BusMessage, Duration)> {
         let mut state = self.state.lock();
         // Servers keep the order: what was sent to this one earlier was not heard here, and will not be.
-        let stale: Vec<u64> = state.returning.range(..number).filter(|(_, (other, _))| *other == line).map(|(n, _)| *n).collect();
+        let stale: Vec<u64> = state.returning.range(..number).filter(|(_, (other, ..))| *other == line).map(|(n, _)| *n).collect();
         for number in stale {
             state.returning.remove(&number);
         }
         if number < state.delivered {
             return None;
         }
-        state.returning.remove(&number).map(|(_, message)| message)
+        state.returning.remove(&number).map(|(_, since, message)| (message, since.elapsed()))
     }
 
     /// Redis is there again; `route` says which server has a topic. What is kept goes out first.
@@ -167,13 +167,14 @@ impl Outgoing {
         self.filled.notify_one();
     }
 
-    /// Redis is away: what has not come back is delivered now.
-    pub fn fall(&self, sink: &dyn BusSink) {
-        {
+    /// Redis is away: what has not come back is delivered now. Answers how long each of those was waited for.
+    pub fn fall(&self, sink: &dyn BusSink) -> Vec<Duration> {
+        let waited = {
             let mut state = self.state.lock();
             state.up = false;
             let returning = std::mem::take(&mut state.returning);
-            state.local.extend(returning.into_values().map(|(_, message)| message));
+            let waited = returning.values().map(|(_, since, _)| since.elapsed()).collect();
+            state.local.extend(returning.into_values().map(|(.., message)| message));
             state.delivered = state.next;
             let sent = std::mem::take(&mut state.sent);
             for mut outbound in sent.into_iter().rev() {
@@ -181,8 +182,10 @@ impl Outgoing {
                 state.queue.push_front(outbound);
             }
             state.bound();
-        }
+            waited
+        };
         self.drain(sink);
+        waited
     }
 
     /// Everything is sent.

@@ -79,7 +79,9 @@ impl Mesh {
         }
         self.topics.fall();
         *self.route.write() = None;
-        self.outgoing.fall(&*self.sink());
+        for waited in self.outgoing.fall(&*self.sink()) {
+            self.measure(waited, true);
+        }
         ended.map_err(|Away| reason)
     }
 

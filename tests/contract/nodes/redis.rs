@@ -5,6 +5,7 @@ use std::time::Duration;
 use pushi::core::auth::random_53_bits;
 use pushi::core::ports::BusHealth;
 use pushi::outbound::bus::RedisBus;
+use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::redis::RedisPresence;
 use pushi::outbound::redis::{Mesh, MeshOptions, Target};
 use tokio::time::{Instant, sleep};
@@ -21,7 +22,8 @@ pub async fn url_of_redis() -> Option<String> {
 /// A node's part in the mesh.
 pub fn mesh(url: &str) -> Arc<Mesh> {
     let (target, lease) = (Target::single(url).unwrap(), Duration::from_secs(20));
-    Arc::new(Mesh::new(MeshOptions { target, process: random_53_bits().unwrap(), lease }))
+    let metrics = Arc::new(PrometheusMetrics::new().unwrap());
+    Arc::new(Mesh::new(MeshOptions { target, process: random_53_bits().unwrap(), lease, metrics }))
 }
 
 /// Begins to take part: what the node hears, and what ends with it.
