@@ -5,6 +5,7 @@ mod client;
 mod death;
 mod events;
 mod http;
+mod model;
 mod node;
 mod order;
 mod outage;
