@@ -12,6 +12,7 @@ use crate::core::order::Order;
 use crate::core::ports::{Bus, BusSink, PresenceStore, Roster};
 use crate::core::service::Service;
 use crate::outbound::bus::{LocalBus, RedisBus};
+use crate::outbound::clock::SystemClock;
 use crate::outbound::presence::LocalPresence;
 use crate::outbound::presence::redis::RedisPresence;
 use crate::outbound::redis::{Mesh, MeshOptions, Target};
@@ -49,7 +50,8 @@ impl Nodes {
         let target = target.map_err(|error| StartError::Bus("BUS_URL", error))?;
         let mesh =
             Arc::new(Mesh::new(MeshOptions { target, process, lease: settings.times.node_lease, metrics: Arc::clone(hub.metrics()) }));
-        let order = Arc::new(Order::new(Arc::new(RedisBus::new(Arc::clone(&mesh))), Arc::clone(&stores.events)));
+        let bus = Arc::new(RedisBus::new(Arc::clone(&mesh)));
+        let order = Arc::new(Order::new(bus, Arc::clone(&stores.events), Arc::new(SystemClock)));
         let presence = Arc::new(RedisPresence::new(Arc::clone(&mesh)));
         let roster = RedisRoster::new(Arc::clone(&mesh), Arc::clone(hub));
         Ok(Self { bus: order.clone(), presence, roster, kind: Kind::Several(mesh, order) })

@@ -13,6 +13,7 @@ use pushi::core::model::{
 use pushi::core::order::Order;
 use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, PresenceStore};
 use pushi::outbound::bus::RedisBus;
+use pushi::outbound::clock::SystemClock;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::redis::RedisPresence;
 use pushi::outbound::redis::{Mesh, MeshOptions, Target};
@@ -139,7 +140,8 @@ impl World {
         let target = Target::single(&format!("redis://127.0.0.1:{}", self.redis.port)).unwrap();
         let metrics = Arc::new(PrometheusMetrics::new().unwrap());
         let mesh = Arc::new(Mesh::new(MeshOptions { target, process: random_53_bits().unwrap(), lease: LEASE, metrics }));
-        let order = Arc::new(Order::new(Arc::new(RedisBus::new(Arc::clone(&mesh))), Arc::clone(&self.stores.events)));
+        let order =
+            Arc::new(Order::new(Arc::new(RedisBus::new(Arc::clone(&mesh))), Arc::clone(&self.stores.events), Arc::new(SystemClock)));
         let ear = Arc::new(Ear::default());
         let sink: Weak<Ear> = Arc::downgrade(&ear);
         order.attach(sink);

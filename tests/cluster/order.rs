@@ -6,14 +6,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pushi::core::error::BusError;
-use pushi::core::model::{AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, Position, PushCredentials, Secret, Timestamp};
+use pushi::core::model::{
+    AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, Position, PushCredentials, Secret, SocketId, Timestamp,
+};
 use pushi::core::order::Order;
-use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp};
+use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, CreateApp};
 use pushi::outbound::storage::sql::sqlite::{self, SqliteOptions};
 use pushi::outbound::storage::{Stores, memory};
 use tokio::time::{Instant, advance, pause, sleep};
 
 const APP: &str = "app";
+
+/// Always the same time, which samples are stored around.
+struct At;
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(1000.0)
+    }
+}
 
 /// Notes what is asked of the bus.
 #[derive(Default)]
@@ -42,12 +53,17 @@ impl Bus for Asked {
 /// Notes what arrives: channel and serial (0: not persisted).
 struct Ear {
     heard: Mutex<Vec<(String, u64)>>,
+    /// Whom each event left out.
+    excepts: Mutex<Vec<Option<SocketId>>>,
     wanted: Mutex<bool>,
 }
 
 impl BusSink for Ear {
     fn deliver(&self, message: BusMessage) {
         let (_, channel) = message.channel().unwrap();
+        if let BusMessage::Event { except, .. } = &message {
+            self.excepts.lock().push(*except);
+        }
         self.heard.lock().push((channel.to_string(), message.serial().unwrap_or(0)));
     }
 
@@ -90,8 +106,8 @@ impl Scene {
         };
         stores.apps.create(app).await.unwrap();
         let asked = Arc::new(Asked::default());
-        let order = Arc::new(Order::new(asked.clone(), stores.events.clone()));
-        let ear = Arc::new(Ear { heard: Mutex::default(), wanted: Mutex::new(true) });
+        let order = Arc::new(Order::new(asked.clone(), stores.events.clone(), Arc::new(At)));
+        let ear = Arc::new(Ear { heard: Mutex::default(), excepts: Mutex::default(), wanted: Mutex::new(true) });
         let sink: Weak<Ear> = Arc::downgrade(&ear);
         order.attach(sink);
         let working = order.clone();
@@ -270,4 +286,32 @@ async fn on_a_peer_channel_only_what_may_still_be_on_its_way_is_waited_for() {
     send(first);
     scene.until(&[2, 1, 2]).await;
     assert!(begun.elapsed() < Duration::from_millis(500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_published_without_echo_does_not_hear_it_from_the_store_either() {
+    let scene = Scene::new().await;
+    scene.watch("c").await;
+    let socket = SocketId { process: 1, counter: 2 };
+    let (event, position) = scene.stored_at("c", Timestamp::from_seconds(1000.0)).await;
+    let message = BusMessage::Event { event, position: Some(position), except: Some(socket) };
+    scene.order.publish(message).await.unwrap();
+    scene.store("c").await;
+    scene.order.resumed();
+    scene.until(&[1, 2]).await;
+    assert_eq!(*scene.ear.excepts.lock(), [Some(socket), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_gap_new_peer_channels_get_what_they_missed_and_no_more() {
+    let scene = Scene::new().await;
+    scene.watch("presence-a").await;
+    let old = Timestamp::from_seconds(900.0);
+    scene.stored_at("peer-a:u1&u2", old).await;
+    scene.stored_at("peer-a:u1&u3", old).await;
+    scene.stored_at("peer-a:u1&u3", Timestamp::from_seconds(1001.0)).await;
+    scene.stored_at("peer-a:u1&u3", Timestamp::from_seconds(1001.0)).await;
+    scene.order.resumed();
+    scene.until(&[2, 3]).await;
+    assert!(scene.ear.heard.lock().iter().all(|(channel, _)| channel == "peer-a:u1&u3"));
 }

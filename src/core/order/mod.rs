@@ -9,6 +9,7 @@ mod reading;
 mod shard;
 mod sweep;
 mod track;
+mod unechoed;
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -18,11 +19,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::error::BusError;
-use super::model::{AppIdent, ChannelName};
-use super::ports::{Bus, BusHealth, BusMessage, BusSink, EventStore};
+use super::model::{AppIdent, ChannelName, Timestamp};
+use super::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, EventStore};
 use reading::{Late, Opening};
 use shard::Shards;
 use track::Due;
+use unechoed::Unechoed;
 
 /// A bus whose persisted events arrive by serial, each once, and whose channels are let go when nobody wants them.
 pub struct Order {
@@ -35,11 +37,16 @@ pub struct Order {
     late: Mutex<Late>,
     lateness: Notify,
     gap: Notify,
+    unechoed: Unechoed,
+    clock: Arc<dyn Clock>,
+    /// Until when nothing was missed.
+    heard_until: Mutex<Timestamp>,
 }
 
 impl Order {
     /// Around a bus; what is missed is read from `events`.
-    pub fn new(bus: Arc<dyn Bus>, events: Arc<dyn EventStore>) -> Self {
+    pub fn new(bus: Arc<dyn Bus>, events: Arc<dyn EventStore>, clock: Arc<dyn Clock>) -> Self {
+        let heard_until = Mutex::new(clock.now());
         Self {
             bus,
             events,
@@ -50,6 +57,9 @@ impl Order {
             late: Mutex::default(),
             lateness: Notify::new(),
             gap: Notify::new(),
+            unechoed: Unechoed::default(),
+            clock,
+            heard_until,
         }
     }
 
@@ -75,6 +85,7 @@ impl Order {
 #[async_trait]
 impl Bus for Order {
     async fn publish(&self, message: BusMessage) -> Result<(), BusError> {
+        self.unechoed.note(&message);
         self.bus.publish(message).await
     }
 

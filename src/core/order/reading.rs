@@ -1,6 +1,6 @@
 //! What is read from the store: heads of channels that begin, what is missing, what was missed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Order;
 use super::track::{Due, Missing};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Event};
+use crate::core::model::{AppIdent, ChannelKind, ChannelName, Event, Timestamp};
 use crate::core::ports::{BusMessage, BusSink};
 
 /// How long an early event waits for the missing ones before they are read from the store.
@@ -164,7 +164,7 @@ impl Order {
         let events = self.events.replay(app, channel, after, upto, EVENTS).await?;
         let found = events.first().is_some_and(|event| event.position.serial == after + 1);
         for event in events {
-            self.deliver(stored(event));
+            self.deliver(self.stored(event));
         }
         Ok(found)
     }
@@ -184,21 +184,30 @@ impl Order {
     pub(super) async fn read_gaps(&self) {
         loop {
             self.gap.notified().await;
-            while let Err(error) = self.catch_up().await {
+            // Read before the next look finds the bus there.
+            let since = self.heard_until.lock().minus(QUIET);
+            while let Err(error) = self.catch_up(since).await {
                 tracing::warn!(error = error.chain(), "what was missed while the bus was away could not be read yet");
                 sleep(PATIENCE).await;
             }
         }
     }
 
-    async fn catch_up(&self) -> Result<(), StorageError> {
+    async fn catch_up(&self, since: Timestamp) -> Result<(), StorageError> {
         let mut apps: HashMap<AppIdent, Vec<(ChannelName, u64)>> = HashMap::new();
+        let mut peers = HashSet::new();
         self.shards.retain(|app, channel, track| {
+            if channel.kind() == ChannelKind::Presence {
+                peers.insert(app.clone());
+            }
             if let Due::At(due) = track.due {
                 apps.entry(app.clone()).or_default().push((channel.clone(), due));
             }
             true
         });
+        for app in peers {
+            self.catch_up_peers(&app, since).await?;
+        }
         for (app, channels) in apps {
             for page in channels.chunks(HEADS) {
                 let names: Vec<ChannelName> = page.iter().map(|(channel, _)| channel.clone()).collect();
@@ -216,8 +225,28 @@ impl Order {
         }
         Ok(())
     }
-}
 
-fn stored(event: Event) -> BusMessage {
-    BusMessage::Event { event: Arc::new(event.new), position: Some(event.position), except: None }
+    /// Nobody watches peer channels by name: those that this node has not heard of yet are found among the newest events.
+    async fn catch_up_peers(&self, app: &AppIdent, since: Timestamp) -> Result<(), StorageError> {
+        let Some(sink) = self.sink() else { return Ok(()) };
+        let mut events = self.events.recent(app, EVENTS).await?;
+        events.retain(|event| {
+            let channel = &event.new.channel;
+            event.new.timestamp > since
+                && channel.kind() == ChannelKind::Peer
+                && self.shards.peek(app, channel, |_| ()).is_none()
+                && sink.wants(app, channel)
+        });
+        // Oldest first.
+        for event in events.into_iter().rev() {
+            self.deliver(self.stored(event));
+        }
+        Ok(())
+    }
+
+    /// What was published, as far as the store and this node know.
+    fn stored(&self, event: Event) -> BusMessage {
+        let except = self.unechoed.except(&event.new.mid);
+        BusMessage::Event { event: Arc::new(event.new), position: Some(event.position), except }
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Order;
+use crate::core::ports::BusHealth;
 
 /// How often channels are looked over. A channel is let go at the second look that finds nobody, so that who reloads a
 /// page finds it still watched.
@@ -21,6 +22,9 @@ impl Order {
 
     /// One look at all channels.
     fn sweep_once(&self) {
+        if self.bus.health() != BusHealth::Away {
+            *self.heard_until.lock() = self.clock.now();
+        }
         let Some(sink) = self.sink() else { return };
         self.shards.retain(|app, channel, track| {
             track.quiet += 1;
