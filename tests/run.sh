@@ -105,6 +105,8 @@ if wants clients || wants browser; then
 fi
 
 if wants rust; then
+  need_command nginx nginx-light
+  need_command haproxy haproxy
   start_needed_services
   run_rust
 fi

@@ -7,12 +7,13 @@ use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::http::sign;
 use crate::node::Node;
@@ -20,6 +21,11 @@ use crate::stage::KEY;
 
 /// Longer than anything takes, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a connection goes over.
+pub trait Way: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Way for T {}
 
 /// What a client has been told.
 #[derive(Default)]
@@ -33,7 +39,7 @@ struct Told {
 pub struct Client {
     pub id: String,
     told: Arc<Told>,
-    socket: SplitSink<WebSocketStream<MaybeTlsStream<TcpStream>>, Message>,
+    socket: SplitSink<WebSocketStream<Box<dyn Way>>, Message>,
     reading: JoinHandle<()>,
     pusher: bool,
 }
@@ -46,16 +52,25 @@ pub fn inner(frame: &Value) -> Value {
 impl Client {
     /// One that speaks Pushi.
     pub async fn pushi(node: &Node) -> Self {
-        Self::connect(format!("ws://127.0.0.1:{}/{KEY}", node.sockets), false).await
+        Self::connect(node.sockets, false).await
     }
 
     /// One that speaks Pusher.
     pub async fn pusher(node: &Node) -> Self {
-        Self::connect(format!("ws://127.0.0.1:{}/app/{KEY}?protocol=7&client=js&version=8.6.0", node.sockets), true).await
+        Self::connect(node.sockets, true).await
     }
 
-    pub async fn connect(url: String, pusher: bool) -> Self {
-        let (socket, _) = timeout(PATIENCE, connect_async(url)).await.expect("nobody answers").unwrap();
+    /// One of either dialect, to whoever listens at a port.
+    pub async fn connect(port: u16, pusher: bool) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        Self::over(Box::new(stream), "ws", pusher).await
+    }
+
+    /// The same over what is connected already.
+    pub async fn over(way: Box<dyn Way>, scheme: &str, pusher: bool) -> Self {
+        let path = if pusher { format!("app/{KEY}?protocol=7&client=js&version=8.6.0") } else { KEY.to_owned() };
+        let url = format!("{scheme}://localhost/{path}");
+        let (socket, _) = timeout(PATIENCE, client_async(url, way)).await.expect("nobody answers").unwrap();
         let (socket, mut stream) = socket.split();
         let told = Arc::new(Told::default());
         let noting = Arc::clone(&told);

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::client::Way;
 use crate::stage::{APP, KEY, SECRET};
 
 pub fn sign(text: &str) -> String {
@@ -31,8 +32,13 @@ pub async fn text(port: u16, target: &str) -> String {
 }
 
 async fn ask(port: u16, method: &str, target: &str, headers: &str, body: &str) -> String {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    ask_over(stream, method, target, headers, body).await
+}
+
+/// Asks over what is connected already; answers the whole text.
+pub async fn ask_over(mut stream: impl Way, method: &str, target: &str, headers: &str, body: &str) -> String {
     let asking = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let length = body.len();
         let head = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n");
         stream.write_all(format!("{head}{headers}Content-Length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();

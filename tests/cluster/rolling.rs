@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, inner};
 use crate::node::Node;
-use crate::stage::{KEY, Stage, until_well};
+use crate::stage::{Stage, until_well};
 
 const ROOM: &str = "presence-room";
 
@@ -22,19 +22,17 @@ struct Balancer {
 }
 
 impl Balancer {
-    fn url(&self, path: &str) -> String {
+    fn port(&self) -> u16 {
         let ports = self.ports.lock();
-        let port = ports[self.next.fetch_add(1, Ordering::Relaxed) % ports.len()];
-        format!("ws://127.0.0.1:{port}{path}")
+        ports[self.next.fetch_add(1, Ordering::Relaxed) % ports.len()]
     }
 }
 
 /// A client that comes back whenever its connection ends, and goes on behind the last serial that it has had.
 async fn faithful(balancer: Arc<Balancer>, pusher: bool, stop: Arc<AtomicBool>, most: Arc<AtomicUsize>) -> (Vec<u64>, Vec<u16>) {
-    let path = if pusher { format!("/app/{KEY}?protocol=7") } else { format!("/{KEY}") };
     let (mut serials, mut codes) = (Vec::new(), Vec::new());
     loop {
-        let mut client = Client::connect(balancer.url(&path), pusher).await;
+        let mut client = Client::connect(balancer.port(), pusher).await;
         let last = serials.last().copied().unwrap_or(0);
         let answer = client.subscribe("news", json!({"since": last})).await;
         assert_eq!(inner(&answer)["recovered"], true, "{answer}");
@@ -85,10 +83,7 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
         tokio::spawn(async move {
             let mut count = 0;
             while !ends.load(Ordering::Relaxed) {
-                let port = {
-                    let ports = publishing.ports.lock();
-                    ports[count % ports.len()]
-                };
+                let port = publishing.port();
                 let body = json!({"channel": "news", "event": "message", "data": count.to_string()}).to_string();
                 let (status, answer) = crate::http::request(port, "POST", &format!("/events?sid={token}"), "", &body).await;
                 assert_eq!(status, 200, "{answer}");

@@ -98,5 +98,6 @@ pub fn start_node(schema: &Schema, bus: String) -> Node {
         ("PUSHI_APP_SECRET", SECRET.into()),
         ("PUSHI_ADMIN_TOKEN", ADMIN.into()),
         ("PUSHI_STORE_POOL", "4".into()),
+        ("PUSHI_TRUSTED_PROXIES", "127.0.0.1".into()),
     ])
 }
