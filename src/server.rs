@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use poem::EndpointExt;
+use poem::endpoint::BoxEndpoint;
+use poem::{Endpoint, EndpointExt};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,13 +17,13 @@ use self::nodes::Nodes;
 use crate::config::{AppOfStart, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
-use crate::core::hub::{CloseReason, Hub};
+use crate::core::hub::{CloseReason, Corked, Flusher, Hub};
 use crate::core::model::{App, NewApp};
 use crate::core::ports::{Clock, Metrics};
 use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token};
 use crate::inbound::listen::{self, Bound, ListenerRole, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
-use crate::inbound::websocket::{self, Gateway, Timing, Upgrades};
+use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
 use crate::outbound::redis::TargetError;
@@ -83,6 +84,7 @@ pub struct Server {
     nodes: Nodes,
     service: Arc<Service>,
     gateway: Arc<Gateway>,
+    flusher: Arc<dyn Flusher>,
     site: Arc<Site>,
     ready: Arc<AtomicBool>,
     drain: Duration,
@@ -114,7 +116,8 @@ impl Server {
         let stores = measured(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Arc::new(Hub::new(process, websocket::dialects(), Arc::clone(&metrics)));
-        let nodes = Nodes::of(settings, process, &stores, &hub)?;
+        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::clone(hub.metrics())));
+        let nodes = Nodes::of(settings, process, &stores, &hub, &flusher)?;
         let ports = Ports {
             apps: Arc::clone(&stores.apps),
             events: Arc::clone(&stores.events),
@@ -135,15 +138,15 @@ impl Server {
         let timing = Timing { activity: settings.times.activity, idle: settings.times.idle.unwrap_or_default() };
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock, timing));
         let site = Arc::new(Site {
-            sockets: Arc::new(Upgrades(Arc::clone(&gateway))),
-            endpoint: rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready)).boxed(),
+            sockets: Arc::new(Upgrades::new(Arc::clone(&gateway), Arc::clone(&flusher))),
+            endpoint: corked(rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready)), &flusher),
             proxies: TrustedProxies::new(settings.listen.trusted_proxies.clone()),
             handshake: settings.times.handshake,
             http_idle: Site::HTTP_IDLE,
             drain: settings.times.drain,
             sessions: TaskTracker::new(),
         });
-        Ok(Self { stores, nodes, service, gateway, site, ready, drain: settings.times.drain })
+        Ok(Self { stores, nodes, service, gateway, site, ready, drain: settings.times.drain, flusher })
     }
 
     /// The use cases.
@@ -168,7 +171,8 @@ impl Server {
         let background = TaskTracker::new();
         let bus = self.nodes.run();
         let spawn = |work: Work| drop(background.spawn(work));
-        spawn(task(&self.service, &last, |service, stop| async move { service.write(stop.cancelled()).await }));
+        let writing = task(&self.service, &last, |service, stop| async move { service.write(stop.cancelled()).await });
+        spawn(Box::pin(Corked::new(writing, Arc::clone(&self.flusher))));
         spawn(task(&self.service, &stop, |service, stop| async move { service.retain(stop.cancelled()).await }));
         spawn(task(&self.service, &stop, |service, stop| async move { service.follow_apps(stop.cancelled()).await }));
         spawn(task(&self.gateway, &last, |gateway, stop| async move { gateway.keep_alive(stop.cancelled()).await }));
@@ -213,6 +217,13 @@ impl Server {
             mailbox.close(CloseReason::Stopping);
         }
     }
+}
+
+/// What a request publishes goes out when its turn ends.
+fn corked<E: Endpoint<Output = poem::Response> + 'static>(endpoint: E, flusher: &Arc<dyn Flusher>) -> BoxEndpoint<'static> {
+    let flusher = Arc::clone(flusher);
+    let call = move |endpoint: Arc<E>, request| Corked::new(async move { endpoint.call(request).await }, Arc::clone(&flusher));
+    endpoint.around(call).boxed()
 }
 
 type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

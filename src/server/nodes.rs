@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use crate::config::{BusUrl, Settings};
-use crate::core::hub::Hub;
+use crate::core::hub::{Corked, Flusher, Hub};
 use crate::core::order::Order;
 use crate::core::ports::{Bus, BusSink, PresenceStore, Roster};
 use crate::core::service::Service;
@@ -41,15 +41,15 @@ pub(super) struct Work {
 }
 
 impl Nodes {
-    pub fn of(settings: &Settings, process: u64, stores: &Stores, hub: &Arc<Hub>) -> Result<Self, StartError> {
+    pub fn of(settings: &Settings, process: u64, stores: &Stores, hub: &Arc<Hub>, flusher: &Arc<dyn Flusher>) -> Result<Self, StartError> {
         let target = match &settings.bus {
             None => return Ok(Self::alone(hub)),
             Some(BusUrl::Redis(url)) => Target::single(url.expose()),
             Some(BusUrl::Cluster(nodes)) => Target::cluster(nodes.expose()),
         };
         let target = target.map_err(|error| StartError::Bus("BUS_URL", error))?;
-        let mesh =
-            Arc::new(Mesh::new(MeshOptions { target, process, lease: settings.times.node_lease, metrics: Arc::clone(hub.metrics()) }));
+        let (lease, metrics, flusher) = (settings.times.node_lease, Arc::clone(hub.metrics()), Arc::clone(flusher));
+        let mesh = Arc::new(Mesh::new(MeshOptions { target, process, lease, metrics, flusher }));
         let bus = Arc::new(RedisBus::new(Arc::clone(&mesh)));
         let order = Arc::new(Order::new(bus, Arc::clone(&stores.events), Arc::new(SystemClock)));
         let presence = Arc::new(RedisPresence::new(Arc::clone(&mesh)));
@@ -85,7 +85,8 @@ impl Nodes {
         if let Kind::Several(mesh, order) = &self.kind {
             work.tasks.spawn(Arc::clone(mesh).run(work.stop.clone()));
             let (order, stop) = (Arc::clone(order), work.stop.clone());
-            work.tasks.spawn(async move { order.run(stop.cancelled()).await });
+            let flusher = Arc::clone(mesh.flusher());
+            work.tasks.spawn(Corked::new(async move { order.run(stop.cancelled()).await }, flusher));
         }
         work
     }

@@ -12,6 +12,7 @@ use super::seen::Seen;
 use super::session::Away;
 use super::target::Target;
 use super::topics::Topics;
+use crate::core::hub::Flusher;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName};
 use crate::core::ports::{BusHealth, BusMessage, BusSink, Call, Metrics};
 use crate::outbound::presence::redis::{Boards, Life};
@@ -27,6 +28,8 @@ pub struct MeshOptions {
     pub lease: Duration,
     /// Where the time is counted that messages take.
     pub metrics: Arc<dyn Metrics>,
+    /// Takes what arriving messages fill.
+    pub flusher: Arc<dyn Flusher>,
 }
 
 /// Who is connected here, for the other nodes.
@@ -101,6 +104,11 @@ impl Mesh {
     /// The number of this process, the one of its socket ids.
     pub fn process(&self) -> u64 {
         self.options.process
+    }
+
+    /// Takes what arriving messages fill.
+    pub fn flusher(&self) -> &Arc<dyn Flusher> {
+        &self.options.flusher
     }
 
     /// Who takes what arrives.

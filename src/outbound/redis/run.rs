@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::mesh::Mesh;
 use super::session::{Away, Session};
 use super::topics::Change;
+use crate::core::hub::Corked;
 use crate::outbound::presence::redis::Life;
 
 /// How long to wait before Redis is tried again, first and at most.
@@ -61,7 +62,8 @@ impl Mesh {
             opened = opened => opened.map_err(|error: RedisError| error.to_string())?,
         };
         let session = Arc::new(session);
-        let hearing = tokio::spawn(Arc::clone(self).hear(Arc::clone(&session), pushed));
+        let hear = Arc::clone(self).hear(Arc::clone(&session), pushed);
+        let hearing = tokio::spawn(Corked::new(hear, Arc::clone(self.flusher())));
         let mut work = JoinSet::new();
         let ended = tokio::select! {
             biased;
