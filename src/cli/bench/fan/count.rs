@@ -153,7 +153,7 @@ mod tests {
         assert!(count.heard(&payload(0), 5_000_000) && count.heard(&payload(7), 5_000_000));
         assert!(!count.heard(b"something else", 0));
         assert_eq!((count.delivered, count.complete, count.missing()), (2, 1, 0));
-        assert_eq!((count.times.count(), count.spread.count(), count.spread.longest()), (2, 1, 4000));
+        assert_eq!((count.times.count(), count.spread.count(), count.spread.at(1.0).abs_diff(4000) < 5), (2, 1, true));
         assert_eq!(count.last, 5_000_000);
     }
 
@@ -164,7 +164,7 @@ mod tests {
         count.heard(&payload(0), 1);
         assert_eq!((count.outstanding, count.missing()), (1, 1));
         count.answered(1, 200, 2_000_000);
-        assert_eq!((count.outstanding, count.complete, count.answers.longest()), (0, 1, 2000));
+        assert_eq!((count.outstanding, count.complete, count.answers.longest().abs_diff(2000) < 3), (0, 1, true));
         count.asked(1, 0, 0, 0);
         count.answered(1, 503, 1);
         assert_eq!((count.failed.get(&503), count.answers.count()), (Some(&1), 1));

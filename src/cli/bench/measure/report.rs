@@ -158,7 +158,7 @@ mod tests {
         report.codes("refused", "refused", &BTreeMap::new());
         report.codes("closed", "closed", &BTreeMap::from([(4100, 3)]));
         report.figure("memory", "memory", Unit::Bytes, 20.0 * 1024.0 * 1024.0);
-        assert_eq!(report.table(), "target       ws://a/k\nconnected  1,234,567\nclosed       4100: 3\nmemory      20.0 MiB");
+        assert_eq!(report.table(), "target      ws://a/k\nconnected  1,234,567\nclosed       4100: 3\nmemory      20.0 MiB");
         let json: Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!((&json["ready"], &json["refused"], &json["closed"]["4100"]), (&json!(1_234_567), &json!({}), &json!(3)));
         assert!(json.get("rate").is_none());

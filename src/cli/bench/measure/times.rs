@@ -21,7 +21,7 @@ impl Times {
 
     /// Forgets what was noted.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.0.reset();
     }
 
     /// How many were noted.
