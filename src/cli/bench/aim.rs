@@ -154,6 +154,9 @@ impl Aim {
     /// The app's credentials, as far as they are needed; the rest is empty. The store is opened only for what was not given.
     async fn credentials(&self, key: Option<&str>, ident: bool, secret: bool, settings: &Settings) -> Result<Credentials, Failure> {
         let given = |variable| self.raw.get(variable).map(|text| text.trim().to_owned());
+        if let (Some(key), false, false) = (key, ident, secret) {
+            return Ok(Credentials { ident: String::new(), key: key.to_owned(), secret: Secret::new("") });
+        }
         let known = (
             given(&variables::PUSHI_APP_ID).or_else(|| (!ident).then(String::new)),
             given(&variables::PUSHI_APP_KEY).or_else(|| key.map(str::to_owned)),

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// TLS of a client that believes whom the machine believes, or, where that is asked for, anybody.
 pub fn client(insecure: bool) -> Result<Arc<ClientConfig>, Error> {
@@ -15,7 +14,10 @@ pub fn client(insecure: bool) -> Result<Arc<ClientConfig>, Error> {
     let builder = if insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
     } else {
-        builder.with_platform_verifier()?
+        let mut roots = RootCertStore::empty();
+        // What cannot be read is believed by nobody.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        builder.with_root_certificates(roots)
     };
     Ok(Arc::new(builder.with_no_client_auth()))
 }
