@@ -16,7 +16,10 @@ struct Scene {
 
 impl Scene {
     fn new(environment: &[(&str, &str)]) -> Self {
-        let shell = Shell::new();
+        Self::of(Shell::new(), environment)
+    }
+
+    fn of(shell: Shell, environment: &[(&str, &str)]) -> Self {
         let server = Running::start(&shell, &[], &[&CREDENTIALS, environment].concat());
         let url = format!("ws://{}", server.api);
         Self { shell, server, url }
@@ -94,8 +97,10 @@ fn back_ends_publish_with_and_without_subscribers() {
 
 #[test]
 fn the_pusher_dialect_is_spoken() {
-    let scene = Scene::new(&[]);
-    scene.shell.printed(&["app", "update", "7", "client_events=true", "max_client_events=0"]);
+    let shell = Shell::new();
+    shell.printed(&["app", "create", "--name", "Bench", "--ident", "7", "--key", "k", "--secret", "hunter2"]);
+    shell.printed(&["app", "update", "7", "client_events=true", "max_client_events=0"]);
+    let scene = Scene::of(shell, &[]);
     let report = scene.bench(&["fanout", "--subscribers", "10", "--messages", "50", "--seconds", "60", "--pusher"]);
     assert_eq!(report["url"], format!("{}/app/k", scene.url));
     arrived(&report, 10.0);
