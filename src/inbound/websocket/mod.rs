@@ -3,6 +3,7 @@
 mod buffers;
 mod complaints;
 pub mod dialect;
+mod flush;
 mod frame;
 mod handle;
 mod keepalive;
@@ -19,9 +20,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use flush::Flush;
 pub use upgrade::Upgrades;
 pub use version::VersionFault;
 
+use crate::core::hub::Outlet;
 use crate::core::ports::{Clock, Dialect, DialectId};
 use crate::core::service::{Connecting, Service};
 
@@ -84,8 +87,35 @@ impl Gateway {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Serves a client whose upgrade has been answered, to its end.
-    pub async fn serve<S>(self: Arc<Self>, destination: Destination, origin: Option<String>, secure: bool, stream: S)
+    /// Serves a client whose upgrade has been answered, to its end. By `outlet` others may write to it.
+    pub fn serve<S>(
+        self: Arc<Self>,
+        destination: Destination,
+        origin: Option<String>,
+        secure: bool,
+        outlet: Option<Arc<dyn Outlet>>,
+        stream: S,
+    ) -> impl Future<Output = ()> + Send
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        // Boxed, since a connection needs nothing of it any more once it has begun.
+        let beginning = Box::pin(self.begin(destination, origin, secure, outlet, stream));
+        async move {
+            if let Some(session) = beginning.await {
+                session.run().await;
+            }
+        }
+    }
+
+    async fn begin<S>(
+        self: Arc<Self>,
+        destination: Destination,
+        origin: Option<String>,
+        secure: bool,
+        outlet: Option<Arc<dyn Outlet>>,
+        stream: S,
+    ) -> Option<Box<session::Session<S>>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
@@ -93,11 +123,12 @@ impl Gateway {
             Destination::Pushi(key) => (key, DialectId::Pushi),
             Destination::Pusher(key, None) => (key, DialectId::Pusher),
             Destination::Pusher(_, Some(fault)) => {
-                return session::turn_away(self, DialectId::Pusher, fault.code(), fault.to_string(), stream).await;
+                session::turn_away(self, DialectId::Pusher, fault.code(), fault.to_string(), stream).await;
+                return None;
             }
         };
         let connecting = Connecting { key, origin: origin.as_deref(), secure, dialect };
-        session::run(self, connecting, stream).await;
+        session::begin(self, connecting, outlet, stream).await
     }
 }
 
