@@ -104,6 +104,8 @@ fn the_pusher_dialect_is_spoken() {
     let report = scene.bench(&["fanout", "--subscribers", "10", "--messages", "50", "--seconds", "60", "--pusher"]);
     assert_eq!(report["url"], format!("{}/app/k", scene.url));
     arrived(&report, 10.0);
+    let signed = ["publish", "--via", "pusher", "--subscribers", "10", "--connections", "3", "--messages", "50", "--seconds", "60"];
+    arrived(&scene.bench(&signed), 10.0);
     let report = scene.bench(&["storm", "--connections", "20", "--pusher"]);
     assert_eq!(report["back"], 20);
 }
