@@ -48,6 +48,7 @@ count() {
 # The suites of tests/contract name the servers that they need.
 start_needed_services() {
   if grep -rqs PUSHI_TEST_POSTGRES_URL "$TESTS/contract"; then start_postgres; fi
+  if grep -rqs PUSHI_TEST_REDIS_URL "$TESTS/contract"; then start_redis; fi
 }
 
 run_rust() {
@@ -104,6 +105,8 @@ if wants clients || wants browser; then
 fi
 
 if wants rust; then
+  need_command nginx nginx-light
+  need_command haproxy haproxy
   start_needed_services
   run_rust
 fi

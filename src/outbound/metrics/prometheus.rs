@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::prometheus::core::Collector;
-use ::prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use ::prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::core::ports::{Call, Gauges, Metrics, Source};
 
@@ -29,6 +29,7 @@ pub struct PrometheusMetrics {
     channels: IntGauge,
     waiting: IntGauge,
     most_waiting: IntGauge,
+    bus_up: IntGaugeVec,
 }
 
 impl PrometheusMetrics {
@@ -56,6 +57,11 @@ impl PrometheusMetrics {
             channels: gauge("pushi_channels", "Channels with somebody on them.")?,
             waiting: gauge("pushi_mailbox_bytes", "Bytes that wait in all mailboxes.")?,
             most_waiting: gauge("pushi_mailbox_bytes_max", "Bytes that wait in the fullest mailbox.")?,
+            // Without labels, but a family: so it is not there for a node that is alone.
+            bus_up: registered(
+                &registry,
+                IntGaugeVec::new(Opts::new("pushi_bus_up", "1 while this node and the others hear each other."), &[])?,
+            )?,
             registry,
         })
     }
@@ -118,6 +124,9 @@ impl Metrics for PrometheusMetrics {
         set(&self.channels, gauges.channels);
         set(&self.waiting, gauges.waiting_bytes);
         set(&self.most_waiting, gauges.most_waiting_bytes);
+        if let Some(up) = gauges.bus_up {
+            self.bus_up.with_label_values::<&str>(&[]).set(i64::from(up));
+        }
         let mut text = Vec::new();
         // Writing into memory does not fail, and the encoder writes UTF-8.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
@@ -137,9 +146,11 @@ mod tests {
         metrics.sent(3, 100);
         metrics.published(Source::Rest, true);
         metrics.called(Call::Append, Duration::from_micros(300), true);
-        let text = metrics.render(Gauges { connections: 7, ..Gauges::default() });
+        assert!(!metrics.render(Gauges::default()).contains("pushi_bus_up"), "a node alone has no bus");
+        let text = metrics.render(Gauges { connections: 7, bus_up: Some(true), ..Gauges::default() });
         for line in [
             "pushi_connections 7",
+            "pushi_bus_up 1",
             "pushi_connections_opened_total 1",
             "pushi_connections_closed_total{reason=\"slow_reader\"} 1",
             "pushi_sent_frames_total 3",
