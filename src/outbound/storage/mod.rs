@@ -1,6 +1,8 @@
 //! Where things are kept: one folder a kind of store, all with the same promises (`tests/contract`).
 
 pub mod memory;
+mod merge;
+mod settings;
 pub mod sql;
 
 use std::sync::Arc;
