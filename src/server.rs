@@ -27,6 +27,7 @@ use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
 use crate::outbound::redis::TargetError;
+use crate::outbound::storage::mongodb::{self, MongoOptions};
 use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
 use crate::outbound::storage::{OpenError, Stores};
@@ -99,10 +100,9 @@ pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError>
         StoreUrl::Postgres(url) => {
             Ok(postgres::open(PostgresOptions { url: url.clone(), timeout: settings.timeout, pool: settings.pool }).await?)
         }
-        StoreUrl::Mongo { .. } => {
-            let name = settings.variable.name;
-            let message = format!("{name} names a store that this version does not have yet: use sqlite://PATH or postgres://…");
-            Err(StartError::Unsupported(message))
+        StoreUrl::Mongo { url, database } => {
+            let (url, database) = (url.clone(), database.clone());
+            Ok(mongodb::open(MongoOptions { url, database, timeout: settings.timeout, pool: settings.pool }).await?)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod memory;
 mod merge;
+pub mod mongodb;
 mod settings;
 pub mod sql;
 
