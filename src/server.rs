@@ -35,9 +35,6 @@ use crate::outbound::storage::{OpenError, Stores};
 /// Why the server does not start; one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// What the configuration names is not in this version.
-    #[error("{0}")]
-    Unsupported(String),
     /// The bus's URL cannot be used.
     #[error("{0} cannot be used: {1}")]
     Bus(&'static str, TargetError),

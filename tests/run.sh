@@ -115,6 +115,7 @@ fi
 if wants clients; then
   setup_python
   setup_rust_library
+  setup_original
   start_mongo
   run_pytest
   setup_runtimes
