@@ -27,6 +27,7 @@ use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
 use crate::outbound::redis::TargetError;
+use crate::outbound::storage::mongodb::{self, MongoOptions};
 use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
 use crate::outbound::storage::{OpenError, Stores};
@@ -34,9 +35,6 @@ use crate::outbound::storage::{OpenError, Stores};
 /// Why the server does not start; one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// What the configuration names is not in this version.
-    #[error("{0}")]
-    Unsupported(String),
     /// The bus's URL cannot be used.
     #[error("{0} cannot be used: {1}")]
     Bus(&'static str, TargetError),
@@ -99,10 +97,9 @@ pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError>
         StoreUrl::Postgres(url) => {
             Ok(postgres::open(PostgresOptions { url: url.clone(), timeout: settings.timeout, pool: settings.pool }).await?)
         }
-        StoreUrl::Mongo { .. } => {
-            let name = settings.variable.name;
-            let message = format!("{name} names a store that this version does not have yet: use sqlite://PATH or postgres://…");
-            Err(StartError::Unsupported(message))
+        StoreUrl::Mongo { url, database } => {
+            let (url, database) = (url.clone(), database.clone());
+            Ok(mongodb::open(MongoOptions { url, database, timeout: settings.timeout, pool: settings.pool }).await?)
         }
     }
 }

@@ -9,12 +9,15 @@ mod history;
 mod hub;
 mod inbox;
 mod isolation;
+mod mongo;
 mod nodes;
 mod outage;
 mod postgres;
 mod prune;
 mod roster;
 mod samples;
+#[path = "../servers/mod.rs"]
+mod servers;
 mod sessions;
 mod sqlite;
 mod subscriptions;
@@ -75,6 +78,7 @@ macro_rules! contract {
             all_but_the_newest_of_each_channel_are_removed,
             pruning_stops_at_its_limit_and_goes_on,
             heads_stay_and_serials_go_on_after_pruning,
+            a_writer_that_missed_a_pruning_goes_on_behind_it,
             nothing_is_pruned_without_a_bound,
             a_pruned_mid_has_no_position,
         }
@@ -153,6 +157,14 @@ mod on_sqlite_memory {
 
 mod on_postgres {
     contract_of_remote!(crate::fixture::Postgres);
+}
+
+mod on_mongodb {
+    contract_of_remote!(crate::fixture::Mongo<false>);
+}
+
+mod on_other_mongodb {
+    contract_of_remote!(crate::fixture::Mongo<true>);
 }
 
 /// Makes a test of each case for one adapter of the roster.

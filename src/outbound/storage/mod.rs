@@ -1,6 +1,9 @@
 //! Where things are kept: one folder a kind of store, all with the same promises (`tests/contract`).
 
 pub mod memory;
+mod merge;
+pub mod mongodb;
+mod settings;
 pub mod sql;
 
 use std::sync::Arc;

@@ -13,7 +13,6 @@ mod prune;
 mod removal;
 mod rows;
 mod sessions;
-mod settings;
 pub mod sqlite;
 mod subscriptions;
 
