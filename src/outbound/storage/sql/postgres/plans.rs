@@ -61,7 +61,7 @@ const FILL: &str = "
         SELECT 1 + n % 2000, 1 + n % 5000, 0, '', 'cache_miss', 0, 0, 0 FROM generate_series(1, 20000) n;
     INSERT INTO outbox_marks (app, channel, user_id) SELECT 1 + n % 20, n::text, '' FROM generate_series(1, 20000) n;
     INSERT INTO outbox_deliveries (app, address, time, notices, attempts, status, given_up)
-        SELECT 1 + n % 20, '', n, 1, 1, 200, n % 2 FROM generate_series(1, 20000) n;
+        SELECT 1 + n % 2000, '', n, 1, 1, 200, n % 2 FROM generate_series(1, 20000) n;
     ANALYZE";
 
 /// A schema in a transaction that is never committed.
