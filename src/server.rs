@@ -16,7 +16,7 @@ use crate::core::error::StorageError;
 use crate::core::hub::{CloseReason, Hub};
 use crate::core::model::{App, NewApp};
 use crate::core::ports::{Clock, Metrics};
-use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token};
+use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token, WebhookRules};
 use crate::inbound::listen::{self, Bound, ListenerRole, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{self, Gateway, Timing, Upgrades};
@@ -28,6 +28,7 @@ use crate::outbound::roster::LocalRoster;
 use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
 use crate::outbound::storage::{OpenError, Stores};
+use crate::outbound::webhook::WebhookSender;
 
 /// Why the server does not start; one line.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +119,9 @@ impl Server {
             subscriptions: Arc::clone(&stores.subscriptions),
             sessions: Arc::clone(&stores.sessions),
             cache: Arc::clone(&stores.cache),
+            outbox: Arc::clone(&stores.outbox),
+            deliveries: Arc::clone(&stores.deliveries),
+            notifier: Arc::new(WebhookSender::new(settings.webhooks.timeout, settings.webhooks.allow_private)),
             presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
             roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
             bus: bus.clone(),
@@ -166,6 +170,9 @@ impl Server {
         let background = TaskTracker::new();
         let spawn = |work: Work| drop(background.spawn(work));
         spawn(task(&self.service, &last, |service, stop| async move { service.write(stop.cancelled()).await }));
+        spawn(task(&self.service, &last, |service, stop| async move { service.record(stop.cancelled()).await }));
+        spawn(task(&self.service, &last, |service, stop| async move { service.deliver(stop.cancelled()).await }));
+        spawn(task(&self.service, &stop, |service, stop| async move { service.review(stop.cancelled()).await }));
         spawn(task(&self.service, &stop, |service, stop| async move { service.retain(stop.cancelled()).await }));
         spawn(task(&self.service, &stop, |service, stop| async move { service.follow_apps(stop.cancelled()).await }));
         spawn(task(&self.gateway, &last, |gateway, stop| async move { gateway.keep_alive(stop.cancelled()).await }));
@@ -227,6 +234,7 @@ fn rules(settings: &Settings) -> Rules {
         allowed_origins: settings.access.allowed_origins.clone(),
         retention: settings.store.retention,
         retention_events: settings.store.retention_events,
+        webhooks: WebhookRules { timeout: settings.webhooks.timeout, retry: settings.webhooks.retry, alone: settings.bus.is_none() },
     }
 }
 

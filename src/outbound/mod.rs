@@ -6,3 +6,4 @@ pub mod metrics;
 pub mod presence;
 pub mod roster;
 pub mod storage;
+pub mod webhook;

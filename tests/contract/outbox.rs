@@ -233,10 +233,15 @@ pub async fn what_failed_stays_and_is_counted(fixture: &impl Fixture) {
     let held = claim(&stores, "n", at(30)).await;
     let notices = stores.outbox.oldest(&held, 10).await.unwrap();
     assert_eq!(notices.len(), 4);
-    let delivered = settlement(Ending::Delivered, notices[0].id, 1, Next::Free(at(30)));
+    let given_up = settlement(Ending::GivenUp, notices[0].id, 1, Next::Free(at(30)));
+    assert!(stores.outbox.settle(&held, &given_up).await.unwrap());
+    let held = claim(&stores, "n", at(30)).await;
+    assert_eq!((held.attempts, stores.outbox.oldest(&held, 10).await.unwrap()), (4, notices[1..].to_vec()));
+    let delivered = settlement(Ending::Delivered, notices[1].id, 1, Next::Free(at(30)));
     assert!(stores.outbox.settle(&held, &delivered).await.unwrap());
     assert_eq!(claim(&stores, "n", at(30)).await.attempts, 0, "counted anew");
-    assert_eq!(stores.deliveries.deliveries(&app.ident, None, 9).await.unwrap()[0].attempts, 4);
+    let log = stores.deliveries.deliveries(&app.ident, None, 9).await.unwrap();
+    assert_eq!(log.iter().map(|entry| entry.attempts).collect::<Vec<_>>(), [5, 4]);
 }
 
 pub async fn claims_are_given_back_together(fixture: &impl Fixture) {

@@ -29,7 +29,7 @@ pub use clock::Clock;
 pub use delivery_log::DeliveryLog;
 pub use dialect::{Dialect, DialectId, Notice};
 pub use event_store::{EventStore, Pruning};
-pub use metrics::{Call, Gauges, Metrics, Source};
+pub use metrics::{Call, Gauges, Metrics, Source, WebhookOutcome};
 pub use notifier::Notifier;
 pub use outbox::{Ending, Next, Outbox, Settlement};
 pub use presence_store::{Joined, PresenceStore};

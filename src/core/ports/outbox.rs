@@ -66,7 +66,7 @@ pub trait Outbox: Send + Sync {
     /// The oldest notices of a claimed address, in order, at most `limit`.
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<Notice>, StorageError>;
 
-    /// Settles an attempt. [`Ending::Failed`] counts it and remembers how it ended; the others begin counting anew. `false`,
+    /// Settles an attempt. After [`Ending::Delivered`] counting begins anew; the others count it and remember how it ended. `false`,
     /// and nothing is changed: the claim is another's by now. An address without notices is forgotten when its claim is given
     /// back.
     async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Result<bool, StorageError>;

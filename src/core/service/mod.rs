@@ -15,6 +15,7 @@ mod sign_in;
 mod subscribe;
 mod subscriptions;
 mod trigger;
+mod webhooks;
 mod writer;
 
 use std::sync::Arc;
@@ -33,12 +34,14 @@ pub use sign_in::{SignIn, SignInError, Watched};
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 pub use subscriptions::SubscriptionError;
 pub use trigger::{ClientEvent, ClientEventError, Trigger};
+pub use webhooks::{WebhookLog, WebhookRules};
 
 use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{Limits, Mid, PublishId};
 use super::ports::{
-    AppStore, Bus, BusMessage, BusSink, CacheStore, Clock, EventStore, PresenceStore, Roster, SessionStore, SubscriptionStore,
+    AppStore, Bus, BusMessage, BusSink, CacheStore, Clock, DeliveryLog, EventStore, Notifier, Outbox, PresenceStore, Roster, SessionStore,
+    SubscriptionStore,
 };
 use registry::Registry;
 use sessions::KnownSessions;
@@ -57,6 +60,12 @@ pub struct Ports {
     pub sessions: Arc<dyn SessionStore>,
     /// Where the last events of cache channels are kept.
     pub cache: Arc<dyn CacheStore>,
+    /// What waits for webhooks.
+    pub outbox: Arc<dyn Outbox>,
+    /// What became of what webhooks were told.
+    pub deliveries: Arc<dyn DeliveryLog>,
+    /// Tells webhooks.
+    pub notifier: Arc<dyn Notifier>,
     /// Who is on which presence channel.
     pub presence: Arc<dyn PresenceStore>,
     /// Who is connected, over all nodes.
@@ -80,6 +89,8 @@ pub struct Rules {
     pub retention: Option<Duration>,
     /// How many events a channel keeps; `None`: all.
     pub retention_events: Option<u64>,
+    /// How webhooks are told.
+    pub webhooks: WebhookRules,
 }
 
 /// The use cases.
@@ -92,6 +103,7 @@ pub struct Service {
     writer: Writer,
     lanes: cache::Lanes,
     admission: connect::Admission,
+    hooks: webhooks::Hooks,
     /// Random part of this process's event ids.
     process: String,
     mids: AtomicU64,
@@ -111,6 +123,7 @@ impl Service {
             writer: Writer::default(),
             lanes: cache::Lanes::default(),
             admission,
+            hooks: webhooks::Hooks::new(auth::random_hex::<8>()?),
             process: auth::random_hex::<8>()?,
             mids: AtomicU64::new(0),
             publishes: AtomicU64::new(0),

@@ -54,10 +54,10 @@ impl AppOutbox {
         let Some(queue) = self.queues.get_mut(&claim.address).filter(|queue| queue.holder == claim.holder) else { return false };
         let Settlement { ending, upto, notices, at, attempt, next } = settlement.clone();
         let attempts = queue.attempts + 1;
-        if ending == Ending::Failed {
-            (queue.attempts, queue.last) = (attempts, attempt.clone());
-        } else {
+        if ending == Ending::Delivered {
             (queue.attempts, queue.last) = (0, Attempt::default());
+        } else {
+            (queue.attempts, queue.last) = (attempts, attempt.clone());
         }
         if ending != Ending::Failed && upto != 0 {
             let rest = queue.notices.split_off(&(upto + 1));

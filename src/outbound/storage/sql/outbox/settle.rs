@@ -23,15 +23,17 @@ pub(super) async fn settle(connection: &mut impl Connection, claim: Claim, settl
     let Some(row) = connection.row(HOLD, &args).await? else { return Ok(false) };
     let (queue, app, attempts) = (row.int(0)?, row.int(1)?, row.int(2)?.saturating_add(1));
     let ended = [Arg::Int(queue), Arg::Int(signed(settlement.upto))];
-    let failed = settlement.ending == Ending::Failed;
-    if !failed && settlement.upto != 0 {
+    if settlement.ending != Ending::Failed && settlement.upto != 0 {
         let delivery = log(connection, app, &claim, &settlement, attempts).await?;
         match settlement.ending {
             Ending::GivenUp => connection.execute(KEEP, &[ended[0], ended[1], Arg::Int(delivery)]).await?,
             _ => connection.execute(DELETE, &ended).await?,
         };
     }
-    let (attempts, last) = if failed { (attempts, settlement.attempt) } else { (0, Attempt::default()) };
+    let (attempts, last) = match settlement.ending {
+        Ending::Delivered => (0, Attempt::default()),
+        Ending::GivenUp | Ending::Failed => (attempts, settlement.attempt),
+    };
     let count = [Arg::Int(queue), Arg::Int(attempts), status(&last), Arg::MaybeText(last.problem.as_deref())];
     connection.execute(COUNT, &count).await?;
     match settlement.next {
