@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use poem::EndpointExt;
+use poem::endpoint::BoxEndpoint;
+use poem::{Endpoint, EndpointExt};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,13 +14,13 @@ use tokio_util::task::TaskTracker;
 use crate::config::{AppOfStart, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
-use crate::core::hub::{CloseReason, Hub};
+use crate::core::hub::{CloseReason, Corked, Flusher, Hub};
 use crate::core::model::{App, NewApp};
 use crate::core::ports::{Clock, Metrics};
 use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token, WebhookRules};
 use crate::inbound::listen::{self, Bound, ListenerRole, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
-use crate::inbound::websocket::{self, Gateway, Timing, Upgrades};
+use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
 use crate::outbound::bus::LocalBus;
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
@@ -79,6 +80,7 @@ pub struct Server {
     stores: Stores,
     service: Arc<Service>,
     gateway: Arc<Gateway>,
+    flusher: Arc<dyn Flusher>,
     site: Arc<Site>,
     ready: Arc<AtomicBool>,
     drain: Duration,
@@ -136,16 +138,17 @@ impl Server {
         let ready = Arc::new(AtomicBool::new(true));
         let timing = Timing { activity: settings.times.activity, idle: settings.times.idle.unwrap_or_default() };
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock, timing));
+        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::clone(service.hub().metrics())));
         let site = Arc::new(Site {
-            sockets: Arc::new(Upgrades(Arc::clone(&gateway))),
-            endpoint: rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready)).boxed(),
+            sockets: Arc::new(Upgrades::new(Arc::clone(&gateway), Arc::clone(&flusher))),
+            endpoint: corked(rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready)), &flusher),
             proxies: TrustedProxies::new(settings.listen.trusted_proxies.clone()),
             handshake: settings.times.handshake,
             http_idle: Site::HTTP_IDLE,
             drain: settings.times.drain,
             sessions: TaskTracker::new(),
         });
-        Ok(Self { stores, service, gateway, site, ready, drain: settings.times.drain })
+        Ok(Self { stores, service, gateway, site, ready, drain: settings.times.drain, flusher })
     }
 
     /// The use cases.
@@ -169,13 +172,14 @@ impl Server {
         let last = CancellationToken::new();
         let background = TaskTracker::new();
         let spawn = |work: Work| drop(background.spawn(work));
-        spawn(task(&self.service, &last, |service, stop| async move { service.write(stop.cancelled()).await }));
-        spawn(task(&self.service, &last, |service, stop| async move { service.record(stop.cancelled()).await }));
-        spawn(task(&self.service, &last, |service, stop| async move { service.deliver(stop.cancelled()).await }));
-        spawn(task(&self.service, &stop, |service, stop| async move { service.review(stop.cancelled()).await }));
+        let writing = task(&self.service, &last, |service, stop| async move { service.write(stop.cancelled()).await });
+        spawn(Box::pin(Corked::new(writing, Arc::clone(&self.flusher))));
         spawn(task(&self.service, &stop, |service, stop| async move { service.retain(stop.cancelled()).await }));
         spawn(task(&self.service, &stop, |service, stop| async move { service.follow_apps(stop.cancelled()).await }));
         spawn(task(&self.gateway, &last, |gateway, stop| async move { gateway.keep_alive(stop.cancelled()).await }));
+        spawn(task(&self.service, &last, |service, stop| async move { service.record(stop.cancelled()).await }));
+        spawn(task(&self.service, &last, |service, stop| async move { service.deliver(stop.cancelled()).await }));
+        spawn(task(&self.service, &stop, |service, stop| async move { service.review(stop.cancelled()).await }));
 
         let acceptors = TaskTracker::new();
         for Listening { bound, role, tls } in listeners {
@@ -215,6 +219,13 @@ impl Server {
             mailbox.close(CloseReason::Stopping);
         }
     }
+}
+
+/// What a request publishes goes out when its turn ends.
+fn corked<E: Endpoint<Output = poem::Response> + 'static>(endpoint: E, flusher: &Arc<dyn Flusher>) -> BoxEndpoint<'static> {
+    let flusher = Arc::clone(flusher);
+    let call = move |endpoint: Arc<E>, request| Corked::new(async move { endpoint.call(request).await }, Arc::clone(&flusher));
+    endpoint.around(call).boxed()
 }
 
 type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -145,7 +145,7 @@ pub async fn nobody_stays_on_an_app_that_was_disabled(site: &Site) {
             let (gateway, key, start) = (Arc::clone(&house.gateway), house.app.key.clone(), Arc::clone(&start));
             let serving = tokio::spawn(async move {
                 start.wait().await;
-                gateway.serve(pushi::inbound::websocket::Destination::Pushi(key), None, false, far).await;
+                gateway.serve(pushi::inbound::websocket::Destination::Pushi(key), None, false, None, far).await;
             });
             callers.push((near, serving));
         }

@@ -208,7 +208,7 @@ impl<'a> House<'a> {
         let (gateway, origin) = (Arc::clone(&self.gateway), origin.map(str::to_owned));
         let (said, ended) = oneshot::channel();
         self.site.spawn(async move {
-            gateway.serve(destination, origin, secure, stream).await;
+            gateway.serve(destination, origin, secure, None, stream).await;
             // Nobody may be listening.
             let _ = said.send(());
         });

@@ -7,7 +7,8 @@ use parking_lot::{Mutex, RwLock};
 use slab::Slab;
 
 use super::connection::{Hold, Place};
-use super::mailbox::{CloseReason, Mailbox, Parcel};
+use super::mailbox::Mailbox;
+use super::parcel::{CloseReason, Parcel};
 use super::room::Room;
 use super::signed::{SignedIn, SignedUsers};
 use crate::core::model::{App, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId, SocketInfo, UserId};

@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 
 use super::NodePlace;
 use super::app_hub::{AppHub, Entered, Gone, Left};
-use super::mailbox::{CloseReason, Mailbox, Parcel};
+use super::mailbox::Mailbox;
+use super::parcel::{CloseReason, Parcel};
 use super::signed::SignedIn;
 use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
 use crate::core::ports::DialectId;

@@ -61,6 +61,11 @@ impl Delivery {
         self.frame(id).map(Bytes::len)
     }
 
+    /// Whether everybody on its channel wants it, whatever they had before.
+    pub fn is_plain(&self) -> bool {
+        matches!(&self.content, Content::Event(event, _) if event.publish.is_none())
+    }
+
     /// The channel that it is about; `None` where it is about none.
     pub fn channel(&self) -> Option<&ChannelName> {
         match &self.content {

@@ -1,77 +1,18 @@
 //! Where frames wait for one connection.
 
+use std::cell::RefCell;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::delivery::Delivery;
-use crate::core::model::{ChannelName, Mid, SocketId, Timestamp};
+use super::outlet::{self, Outlet, Sent};
+use super::parcel::{CloseReason, Parcel};
+use crate::core::model::SocketId;
 use crate::core::ports::DialectId;
-
-/// Why the server ends a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseReason {
-    /// More bytes waited than the limit allows.
-    SlowReader,
-    /// The server is stopping.
-    Stopping,
-    /// The app was disabled.
-    AppDisabled,
-    /// The app was deleted.
-    AppDeleted,
-    /// A ping was not answered.
-    NoPong,
-    /// Nothing was said or heard for too long.
-    Idle,
-    /// The client did not sign in in time.
-    NotSignedIn,
-    /// The user's connections were ended.
-    Terminated,
-}
-
-/// A publish has left the append queue; told to the socket that sent it.
-#[derive(Debug, Clone)]
-pub struct Receipt {
-    /// What the publisher called it.
-    pub reference: Option<String>,
-    /// Its channel.
-    pub channel: ChannelName,
-    /// Its event's name.
-    pub event: Arc<str>,
-    /// What became of it.
-    pub outcome: Outcome,
-}
-
-/// What became of a publish that went through the append queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Stored, with this serial, at this time.
-    Stored(Mid, u64, Timestamp),
-    /// Not stored, or not known to be.
-    Failed,
-    /// It was not to be stored, and has been delivered.
-    Passed,
-}
-
-/// One thing that waits.
-#[derive(Debug)]
-pub enum Parcel {
-    /// A frame for the client.
-    Delivery(Arc<Delivery>),
-    /// A publish of this socket has been settled.
-    Receipt(Box<Receipt>),
-    /// The user's persistent subscriptions changed; the socket is on this personal channel.
-    AliasesChanged(Box<ChannelName>),
-    /// The app's limit for messages changed.
-    LimitChanged,
-    /// The last event of this cache channel was read: it covers what stands before this.
-    CacheRead(Box<ChannelName>),
-    /// The client has been silent: ask whether it is there.
-    Ping,
-}
 
 /// Bytes that a parcel counts which is not a frame: about its memory.
 const TOLD: usize = 128;
@@ -110,6 +51,12 @@ struct Inner {
     /// How many of them the connection took.
     taken: usize,
     waker: Option<Waker>,
+    /// The way out, where others may use it.
+    outlet: Option<Arc<dyn Outlet>>,
+    /// The connection's task rests, and has nothing to write: others may.
+    parked: bool,
+    /// Somebody will call [`Mailbox::flush`].
+    noted: bool,
     /// Whoever waits wants to hear of the end alone: its client does not read.
     blocked: bool,
     closed: Option<CloseReason>,
@@ -133,10 +80,56 @@ impl Mailbox {
     }
 
     /// Puts a frame in, unless the connection's dialect does not say this.
-    pub fn deliver(&self, delivery: &Arc<Delivery>) {
-        if let Some(size) = delivery.size(self.dialect) {
-            self.put(Parcel::Delivery(Arc::clone(delivery)), size);
+    /// While the connection's task rests, it is written right here, or at the end of the [`Corked`](super::Corked) turn.
+    pub fn deliver(self: &Arc<Self>, delivery: &Arc<Delivery>) -> Sent {
+        let Some(size) = delivery.size(self.dialect) else { return Sent::default() };
+        let mut inner = self.inner.lock();
+        if !inner.parked || !delivery.is_plain() || inner.bytes + size > self.limit {
+            self.put(inner, Parcel::Delivery(Arc::clone(delivery)), size);
+            return Sent::default();
         }
+        inner.bytes += size;
+        inner.queue.push(Parcel::Delivery(Arc::clone(delivery)));
+        if inner.bytes < WRITE && (inner.noted || outlet::later(self)) {
+            inner.noted = true;
+            return Sent::default();
+        }
+        self.write(inner)
+    }
+
+    /// Writes what waits, if the connection's task still rests.
+    pub(super) fn flush(&self) -> Sent {
+        let mut inner = self.inner.lock();
+        inner.noted = false;
+        if inner.parked && !inner.queue.is_empty() { self.write(inner) } else { Sent::default() }
+    }
+
+    fn write(&self, mut inner: MutexGuard<'_, Inner>) -> Sent {
+        let sent = inner.write(self.dialect);
+        self.beat.sent.store(true, Relaxed);
+        let waker = if inner.parked { None } else { inner.take_waker() };
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        sent
+    }
+
+    /// Says by which way others may write while the connection's task rests.
+    pub fn set_outlet(&self, outlet: Arc<dyn Outlet>) {
+        self.inner.lock().outlet = Some(outlet);
+    }
+
+    /// The connection's task rests from now on, with nothing left to write: others may write for it. Where something came
+    /// meanwhile, they may not; the task has been woken then.
+    pub fn park(&self) {
+        let mut inner = self.inner.lock();
+        inner.parked = inner.outlet.is_some() && inner.queue.is_empty() && inner.closed.is_none();
+    }
+
+    /// The connection's task writes for itself from now on.
+    pub fn unpark(&self) {
+        self.inner.lock().parked = false;
     }
 
     /// Bytes that wait.
@@ -193,11 +186,11 @@ impl Mailbox {
     pub fn tell(&self, parcel: Parcel) {
         // A ping says nothing, and so must not count as something that is sent.
         let size = if matches!(parcel, Parcel::Ping) { 0 } else { TOLD };
-        self.put(parcel, size);
+        self.put(self.inner.lock(), parcel, size);
     }
 
-    fn put(&self, parcel: Parcel, size: usize) {
-        let mut inner = self.inner.lock();
+    fn put(&self, mut inner: MutexGuard<'_, Inner>, parcel: Parcel, size: usize) {
+        inner.parked = false;
         if inner.closed.is_some() {
             return;
         }
@@ -219,6 +212,7 @@ impl Mailbox {
     /// Ends the connection; the first reason counts. What waits is still taken first, unless the reader was too slow.
     pub fn close(&self, reason: CloseReason) {
         let mut inner = self.inner.lock();
+        inner.parked = false;
         inner.closed.get_or_insert(reason);
         let waker = inner.waker.take();
         drop(inner);
@@ -255,7 +249,67 @@ impl Mailbox {
     }
 }
 
+/// Bytes in one write at most.
+const WRITE: usize = 128 * 1024;
+
+/// Places that a queue keeps when it is empty.
+const KEPT: usize = 32;
+
+thread_local! {
+    /// Several frames for one write.
+    static GATHERED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Inner {
+    /// Writes from the queue until it is empty or the client takes no more. In the second case its task goes on with it.
+    fn write(&mut self, dialect: DialectId) -> Sent {
+        let Self { queue, outlet: Some(outlet), .. } = self else {
+            self.parked = false;
+            return Sent::default();
+        };
+        let mut sent = Sent::default();
+        let mut next = 0;
+        while next < queue.len() {
+            let written = GATHERED.with_borrow_mut(|gathered| {
+                let mut frames = queue[next..].iter().filter_map(|parcel| parcel.frame(dialect)).peekable();
+                let first = frames.next().unwrap_or_default();
+                if frames.peek().is_none() {
+                    return outlet.try_write(first).map(|count| (count, first.len()));
+                }
+                gathered.clear();
+                gathered.extend_from_slice(first);
+                while let Some(frame) = frames.next_if(|frame| gathered.len() + frame.len() <= WRITE) {
+                    gathered.extend_from_slice(frame);
+                }
+                outlet.try_write(gathered).map(|count| (count, gathered.len()))
+            });
+            let (mut count, wanted) = written.unwrap_or_default();
+            let all = count == wanted && count > 0;
+            sent.bytes += count as u64;
+            while let Some(frame) = queue.get(next).and_then(|parcel| parcel.frame(dialect)).filter(|frame| frame.len() <= count) {
+                (count, next) = (count - frame.len(), next + 1);
+                sent.frames += 1;
+            }
+            if all {
+                continue;
+            }
+            self.parked = false;
+            if count > 0
+                && let Some(parcel) = queue.get_mut(next)
+                && let Some(frame) = parcel.frame(dialect)
+            {
+                *parcel = Parcel::Rest(frame[count..].into());
+            }
+            break;
+        }
+        queue.drain(..next);
+        if queue.is_empty() && queue.capacity() > KEPT {
+            *queue = Vec::new();
+        }
+        self.bytes = self.bytes.saturating_sub(usize::try_from(sent.bytes).unwrap_or(usize::MAX));
+        sent
+    }
+
     fn wait(&mut self, cx: &Context<'_>, blocked: bool) {
         self.blocked = blocked;
         match &mut self.waker {

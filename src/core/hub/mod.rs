@@ -7,6 +7,8 @@ mod app_hub;
 mod connection;
 mod delivery;
 mod mailbox;
+mod outlet;
+mod parcel;
 mod room;
 mod signed;
 mod tally;
@@ -20,7 +22,9 @@ use parking_lot::RwLock;
 pub use app_hub::{AppHub, Entered, Gone, Left};
 pub use connection::{Connection, Hold, Place, Released};
 pub use delivery::{Content, Delivery, Dialects};
-pub use mailbox::{CloseReason, Mailbox, Outcome, Parcel, Receipt};
+pub use mailbox::Mailbox;
+pub use outlet::{Batch, Corked, Flusher, Outlet, Sent};
+pub use parcel::{CloseReason, Outcome, Parcel, Receipt};
 pub use signed::SignedIn;
 
 use crate::core::model::{App, AppIdent, ChannelName, SocketId, Timestamp};
@@ -158,11 +162,15 @@ impl Hub {
         }
         self.metrics.delivered(targets.len() as u64);
         let delivery = Arc::new(Delivery::new(content));
+        let mut sent = Sent::default();
         for mailbox in targets {
             if Some(mailbox.id()) != except {
                 delivery.encode(mailbox.dialect(), &self.dialects);
-                mailbox.deliver(&delivery);
+                sent += mailbox.deliver(&delivery);
             }
+        }
+        if sent.frames > 0 {
+            self.metrics.sent(sent.frames, sent.bytes);
         }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::app_hub::{AppHub, State};
-use super::mailbox::{CloseReason, Mailbox};
+use super::mailbox::Mailbox;
+use super::parcel::CloseReason;
 use crate::core::model::{Member, SocketId, UserId};
 
 /// Who a connection is signed in as.

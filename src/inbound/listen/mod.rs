@@ -19,6 +19,7 @@ mod head;
 mod headers;
 mod http;
 mod patience;
+mod plain;
 mod site;
 mod stream;
 mod tls;

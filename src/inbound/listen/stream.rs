@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
+
+use super::plain::Plain;
+use crate::core::hub::Outlet;
 
 /// How long a connection is read on after our last word.
 const LINGER: Duration = Duration::from_secs(1);
@@ -26,7 +30,7 @@ pub struct ClientStream {
 
 #[derive(Debug)]
 enum Io {
-    Plain(TcpStream),
+    Plain(Plain),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -39,7 +43,7 @@ struct Ahead {
 impl ClientStream {
     /// A plain connection.
     pub fn plain(stream: TcpStream) -> Self {
-        Self { io: Io::Plain(stream), ahead: None }
+        Self { io: Io::Plain(Plain::new(stream)), ahead: None }
     }
 
     /// A TLS connection after its handshake.
@@ -50,6 +54,14 @@ impl ClientStream {
     /// Whether it is TLS, from us to whoever is at the other end.
     pub fn is_tls(&self) -> bool {
         matches!(self.io, Io::Tls(_))
+    }
+
+    /// The way out that others may use while nobody polls this; TLS has none.
+    pub fn outlet(&self) -> Option<Arc<dyn Outlet>> {
+        match &self.io {
+            Io::Plain(stream) => Some(stream.outlet()),
+            Io::Tls(_) => None,
+        }
     }
 
     /// Puts bytes back: they are read next.

@@ -101,6 +101,10 @@ pub struct Link<S> {
     /// The last events of cache channels that came with their subscriptions.
     had: Option<Box<LastHad>>,
     taken: VecDeque<Parcel>,
+    /// Whether others may write while nothing is to be done here.
+    shares: bool,
+    /// They may now.
+    parked: bool,
     closing: Option<CloseReason>,
     seen: Seen,
     left: VecDeque<ChannelName>,
@@ -114,8 +118,9 @@ pub struct Link<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Around a socket. What is held back may have `held_limit` bytes (0: no bound).
-    pub fn new(socket: Socket<S>, held_limit: u64, metrics: Arc<dyn Metrics>) -> Self {
+    /// Around a socket. What is held back may have `held_limit` bytes (0: no bound). With `shares` others may write while
+    /// nothing is to be done here: by the outlet that the mailbox has.
+    pub fn new(socket: Socket<S>, held_limit: u64, shares: bool, metrics: Arc<dyn Metrics>) -> Self {
         let held_limit = if held_limit == 0 { usize::MAX } else { usize::try_from(held_limit).unwrap_or(usize::MAX) };
         Self {
             socket,
@@ -124,6 +129,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             watched: 0,
             had: None,
             taken: VecDeque::new(),
+            shares,
+            parked: false,
             closing: None,
             seen: Seen::default(),
             left: VecDeque::new(),
@@ -182,6 +189,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn poll_turn(&mut self, cx: &mut Context<'_>, connection: &Connection, listen: bool) -> Poll<Turn> {
+        if std::mem::take(&mut self.parked) {
+            connection.mailbox().unpark();
+        }
+        let turn = self.poll_moves(cx, connection, listen);
+        if turn.is_pending() && self.shares && self.is_plain() {
+            connection.mailbox().park();
+            self.parked = true;
+        }
+        turn
+    }
+
+    /// Whether what comes next needs no look from here: it can go out as it is.
+    fn is_plain(&self) -> bool {
+        self.socket.queued() == 0
+            && self.taken.is_empty()
+            && self.covered.is_empty()
+            && self.left.is_empty()
+            && self.had.is_none()
+            && self.hold == Hold::Nothing
+    }
+
+    fn poll_moves(&mut self, cx: &mut Context<'_>, connection: &Connection, listen: bool) -> Poll<Turn> {
         loop {
             // Nothing is taken while the client does not read: it waits in the mailbox, where it is counted.
             if let Poll::Ready(turn) = self.poll_outgoing(cx, connection) {
@@ -260,6 +289,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                         self.socket.queue(frame);
                     }
                 }
+                Parcel::Rest(rest) => self.socket.queue(&rest),
                 Parcel::Ping => match dialect {
                     DialectId::Pushi => self.socket.queue_ping(),
                     DialectId::Pusher => self.socket.queue(&pusher::ping()),

@@ -3,6 +3,7 @@
 mod buffers;
 mod complaints;
 pub mod dialect;
+mod flush;
 mod frame;
 mod handle;
 mod keepalive;
@@ -19,9 +20,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use flush::Flush;
 pub use upgrade::Upgrades;
 pub use version::VersionFault;
 
+use crate::core::hub::Outlet;
 use crate::core::ports::{Clock, Dialect, DialectId};
 use crate::core::service::{Connecting, Service};
 
@@ -84,9 +87,15 @@ impl Gateway {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Serves a client whose upgrade has been answered, to its end.
-    pub async fn serve<S>(self: Arc<Self>, destination: Destination, origin: Option<String>, secure: bool, stream: S)
-    where
+    /// Serves a client whose upgrade has been answered, to its end. By `outlet` others may write to it.
+    pub async fn serve<S>(
+        self: Arc<Self>,
+        destination: Destination,
+        origin: Option<String>,
+        secure: bool,
+        outlet: Option<Arc<dyn Outlet>>,
+        stream: S,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let (key, dialect) = match &destination {
@@ -97,7 +106,7 @@ impl Gateway {
             }
         };
         let connecting = Connecting { key, origin: origin.as_deref(), secure, dialect };
-        session::run(self, connecting, stream).await;
+        session::run(self, connecting, outlet, stream).await;
     }
 }
 

@@ -15,7 +15,7 @@ use super::Gateway;
 use super::dialect::{self, Complaint};
 use super::link::{Link, Turn};
 use super::socket::Socket;
-use crate::core::hub::{CloseReason, Connection};
+use crate::core::hub::{CloseReason, Connection, Outlet};
 use crate::core::limit::TokenBucket;
 use crate::core::model::ChannelName;
 use crate::core::ports::DialectId;
@@ -96,7 +96,12 @@ fn message_limit(limit: u64) -> usize {
 }
 
 /// Serves a client from its upgrade to its end.
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<Gateway>, connecting: Connecting<'_>, stream: S) {
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    gateway: Arc<Gateway>,
+    connecting: Connecting<'_>,
+    outlet: Option<Arc<dyn Outlet>>,
+    stream: S,
+) {
     let limits = &gateway.service.rules().limits;
     let mut socket = Socket::new(stream, message_limit(limits.message_bytes));
     let connection = match gateway.service.connect(connecting).await {
@@ -111,7 +116,11 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(gateway: Arc<G
     };
     tracing::debug!(socket = %connection.id(), "connected");
     socket.queue(&dialect::greeting(connecting.dialect, connection.id(), gateway.activity()));
-    let link = Link::new(socket, limits.pending_bytes, Arc::clone(gateway.service.hub().metrics()));
+    let shares = outlet.is_some();
+    if let Some(outlet) = outlet {
+        connection.mailbox().set_outlet(outlet);
+    }
+    let link = Link::new(socket, limits.pending_bytes, shares, Arc::clone(gateway.service.hub().metrics()));
     let mut session = Session {
         gateway: Arc::clone(&gateway),
         connection,

@@ -4,14 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Destination, Gateway, destination};
+use crate::core::hub::{Corked, Flusher};
 use crate::inbound::listen::{Admitted, ClientStream, Refusal, Session, Sockets, UpgradeHead};
 
 /// The gateway as the listener knows it.
-pub struct Upgrades(pub Arc<Gateway>);
+pub struct Upgrades {
+    gateway: Arc<Gateway>,
+    flusher: Arc<dyn Flusher>,
+}
+
+impl Upgrades {
+    /// Leads to `gateway`; `flusher` takes what the sessions say to others.
+    pub fn new(gateway: Arc<Gateway>, flusher: Arc<dyn Flusher>) -> Self {
+        Self { gateway, flusher }
+    }
+}
 
 /// An upgrade that was let in.
 struct Opening {
     gateway: Arc<Gateway>,
+    flusher: Arc<dyn Flusher>,
     destination: Destination,
     origin: Option<String>,
     secure: bool,
@@ -19,7 +31,7 @@ struct Opening {
 
 impl Sockets for Upgrades {
     fn judge(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn Admitted>, Refusal> {
-        if self.0.stopping.load(Ordering::Relaxed) {
+        if self.gateway.stopping.load(Ordering::Relaxed) {
             let message = "the server is stopping: connect again".to_owned();
             return Err(Refusal { status: 503, name: "ServiceUnavailable", message });
         }
@@ -28,12 +40,20 @@ impl Sockets for Upgrades {
             return Err(Refusal { status: 404, name: "NotFound", message });
         };
         let origin = head.origin.as_deref().map(str::to_owned);
-        Ok(Box::new(Opening { gateway: Arc::clone(&self.0), destination, origin, secure: head.secure }))
+        Ok(Box::new(Opening {
+            gateway: Arc::clone(&self.gateway),
+            flusher: Arc::clone(&self.flusher),
+            destination,
+            origin,
+            secure: head.secure,
+        }))
     }
 }
 
 impl Admitted for Opening {
     fn run(self: Box<Self>, stream: ClientStream) -> Session {
-        Box::pin(self.gateway.serve(self.destination, self.origin, self.secure, stream))
+        let outlet = stream.outlet();
+        let flusher = Arc::clone(&self.flusher);
+        Box::pin(Corked::new(self.gateway.serve(self.destination, self.origin, self.secure, outlet, stream), flusher))
     }
 }

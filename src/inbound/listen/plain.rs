@@ -1,0 +1,102 @@
+//! A TCP connection that others than its owner may write to.
+
+use std::io::{self, ErrorKind, IoSlice, Read};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::core::hub::Outlet;
+
+/// A TCP connection that others than its owner may write to, one at a time.
+#[derive(Debug)]
+pub struct Plain(Arc<TcpStream>);
+
+impl Plain {
+    /// Takes over a connection.
+    pub fn new(stream: TcpStream) -> Self {
+        Self(Arc::new(stream))
+    }
+
+    /// The way out for others.
+    pub fn outlet(&self) -> Arc<dyn Outlet> {
+        Arc::clone(&self.0) as Arc<dyn Outlet>
+    }
+
+    /// Reads once. A read that does not fill the buffer has emptied the socket, and the next need not find that out by
+    /// a call of its own; tokio's own reading does the same.
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut read = None;
+        let outcome = self.0.try_io(Interest::READABLE, || {
+            let count = (&*SockRef::from(&*self.0)).read(buffer)?;
+            read = Some(count);
+            if cfg!(unix) && 0 < count && count < buffer.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match read {
+            Some(count) => Ok(count),
+            None => outcome.map(|()| 0),
+        }
+    }
+}
+
+impl Outlet for TcpStream {
+    fn try_write(&self, bytes: &[u8]) -> Option<usize> {
+        match TcpStream::try_write(self, bytes) {
+            Ok(count) => Some(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
+            Err(_) => None,
+        }
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.read(buf.initialize_unfilled()) {
+                Ok(count) => {
+                    buf.advance(count);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+/// Tries until it works or the socket is full.
+fn poll_write(stream: &TcpStream, cx: &mut Context<'_>, mut write: impl FnMut() -> io::Result<usize>) -> Poll<io::Result<usize>> {
+    loop {
+        match write() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(stream.poll_write_ready(cx))?,
+            result => return Poll::Ready(result),
+        }
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        poll_write(&self.0, cx, || TcpStream::try_write(&self.0, bytes))
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        poll_write(&self.0, cx, || self.0.try_write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(SockRef::from(&*self.0).shutdown(Shutdown::Write))
+    }
+}
