@@ -13,6 +13,7 @@ mod serve;
 mod signals;
 mod token;
 mod trigger;
+mod webhook;
 mod welcome;
 mod workbench;
 
@@ -42,6 +43,7 @@ enum Command {
     Trigger(trigger::Trigger),
     Auth(auth::Auth),
     Token(token::Token),
+    Webhook(webhook::Webhooks),
     Openapi(openapi::OpenApi),
 }
 
@@ -86,6 +88,7 @@ impl Cli {
             Command::Trigger(trigger) => trigger.run().await,
             Command::Auth(auth) => auth.run().await,
             Command::Token(token) => token.run().await,
+            Command::Webhook(webhooks) => webhooks.run().await,
             Command::Openapi(openapi) => openapi.run(),
         }
     }
