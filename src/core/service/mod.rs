@@ -113,6 +113,8 @@ pub struct Service {
 impl Service {
     /// Puts the use cases together. Fails where the operating system gives no random numbers.
     pub fn new(ports: Ports, rules: Rules, hub: Arc<Hub>) -> Result<Self, RandomError> {
+        // What a node that is alone claimed before it was killed, it finds under its name.
+        let holder = if rules.webhooks.alone { "alone".to_owned() } else { auth::random_hex::<8>()? };
         let admission = connect::Admission::new(rules.limits.connects_per_second, ports.clock.now());
         Ok(Self {
             ports,
@@ -123,7 +125,7 @@ impl Service {
             writer: Writer::default(),
             lanes: cache::Lanes::default(),
             admission,
-            hooks: webhooks::Hooks::new(auth::random_hex::<8>()?),
+            hooks: webhooks::Hooks::new(holder),
             process: auth::random_hex::<8>()?,
             mids: AtomicU64::new(0),
             publishes: AtomicU64::new(0),

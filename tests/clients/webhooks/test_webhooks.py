@@ -31,7 +31,8 @@ def open_app(launch: Callable[..., Server], receiver: Receiver) -> Callable[...,
     def start(webhook: dict[str, Any] | None = None, **settings: Any) -> App:
         server = launch(**{"PUSHI_WEBHOOK_ALLOW_PRIVATE": 1, **settings})
         webhooks = [{"url": receiver.url, **(webhook or {})}]
-        return server.create_app(settings={"webhooks": webhooks, "client_events": True})
+        # The library takes numbers alone for the ids of apps.
+        return server.create_app(settings={"webhooks": webhooks, "client_events": True}, ident="4711")
 
     return start
 

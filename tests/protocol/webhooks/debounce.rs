@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pushi::core::hub::Hold;
+use pushi::core::model::{Happened, Happening};
 use pushi::core::ports::DialectId;
 use pushi::core::service::Service;
 use serde_json::json;
@@ -13,7 +14,7 @@ use tokio::time::sleep;
 
 use super::shaky::Shaky;
 use super::{hook, outbox, telling_house_with};
-use crate::house::{House, Setup, channel};
+use crate::house::{House, Setup, channel, user};
 use crate::site::Site;
 
 const HOOK: &str = "http://127.0.0.1:9/";
@@ -150,6 +151,35 @@ pub async fn who_comes_back_after_the_restart_was_never_away(site: &Site) {
     pass(10_000).await;
     let told = outbox(&site.stores, &old).await;
     assert_eq!(told, ["channel_occupied news", "channel_occupied lost", "channel_vacated lost"]);
+}
+
+/// A server beside which there are others.
+async fn survivor(site: &Site) -> House<'_> {
+    telling_house_with(site, vec![hook(HOOK)], |setup| (setup.delivers, setup.rules.webhooks.alone) = (false, false)).await
+}
+
+pub async fn what_a_dead_node_left_is_told_by_a_survivor(site: &Site) {
+    let house = survivor(site).await;
+    let mut ann = house.pusher_on("stays").await;
+    // As the other node wrote it before it died.
+    let (app, at) = (house.app.ident.clone(), house.clock_now());
+    let happening = |name: &str, what| Happening { app: app.clone(), channel: channel(name), at, what, addresses: vec![HOOK.into()] };
+    let left = [happening("presence-x", Happened::Occupied), happening("presence-x", Happened::MemberAdded(user("bo")))];
+    site.stores.outbox.put(&left).await.unwrap();
+    site.stores.outbox.put(&[happening("back", Happened::Occupied)]).await.unwrap();
+    pass(20).await;
+    ann.subscribe("back").await;
+    pass(14_000).await;
+    let told = outbox(&site.stores, &house).await.split_off(4);
+    assert_eq!(told, ["member_removed presence-x bo", "channel_vacated presence-x"], "who is there, with whichever node, stays");
+}
+
+pub async fn what_a_dead_node_did_not_tell_is_told_by_a_survivor(site: &Site) {
+    let house = survivor(site).await;
+    let connection = house.service.hub().connect(&house.app, DialectId::Pusher, (0, 0), 1024).unwrap();
+    connection.join(&channel("news"), Hold::Direct, None);
+    pass(10_100).await;
+    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied news"]);
 }
 
 pub async fn a_stop_leaves_it_to_the_next_start(site: &Site) {

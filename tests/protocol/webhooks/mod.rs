@@ -101,6 +101,7 @@ macro_rules! webhooks_on_every_store {
         webhooks_on! { $kind; restarting:
             what_was_recorded_is_told_after_a_restart,
             what_was_under_way_is_told_after_a_restart,
+            another_nodes_claim_is_respected_until_it_ends,
         }
     };
 }
@@ -153,6 +154,8 @@ mod paused {
         a_user_with_another_connection_has_not_left,
         a_killed_nodes_channels_are_vacated_at_its_next_start,
         who_comes_back_after_the_restart_was_never_away,
+        what_a_dead_node_left_is_told_by_a_survivor,
+        what_a_dead_node_did_not_tell_is_told_by_a_survivor,
         a_stop_leaves_it_to_the_next_start,
         webhooks_that_are_set_later_hear_who_leaves,
         a_store_that_is_away_loses_nothing,

@@ -35,11 +35,22 @@ pub async fn what_was_under_way_is_told_after_a_restart(site: &Site) {
     let house = telling_house_with(site, vec![hook(&receiver.url)], |setup| setup.delivers = false).await;
     let _ann = house.pusher_on("news").await;
     house.waiting(1).await;
-    // A sender that is killed when it has the claim, and says nothing any more.
+    // A node that is killed when it has the claim, and says nothing any more.
+    let now = house.clock_now();
+    let claims = site.stores.outbox.claim("alone", now, now.plus(Duration::from_secs(3600)), 10).await.unwrap();
+    assert_eq!(claims.len(), 1);
+    next(site, Duration::from_secs(1));
+    assert_eq!(receiver.told(1).await, [json!({"name": "channel_occupied", "channel": "news"})]);
+}
+
+pub async fn another_nodes_claim_is_respected_until_it_ends(site: &Site) {
+    let mut receiver = Receiver::start().await;
+    let house = telling_house_with(site, vec![hook(&receiver.url)], |setup| setup.delivers = false).await;
+    let _ann = house.pusher_on("news").await;
+    house.waiting(1).await;
     let now = house.clock_now();
     let claims = site.stores.outbox.claim("killed", now, now.plus(Duration::from_secs(20)), 10).await.unwrap();
     assert_eq!(claims.len(), 1);
-    // One that is stopped in order gives its claims back.
     let stopped = Arc::new(Notify::new());
     let (service, stop) = (Arc::clone(&house.service), Arc::clone(&stopped));
     let sender = tokio::spawn(async move { service.deliver(stop.notified()).await });

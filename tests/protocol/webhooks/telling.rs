@@ -147,8 +147,10 @@ pub async fn webhooks_that_are_set_later_are_told_from_then_on(site: &Site) {
 
 pub async fn of_two_nodes_one_tells(site: &Site) {
     let mut receiver = Receiver::start().await;
-    let house = telling_house_with(site, vec![hook(&receiver.url)], |setup| setup.delivers = false).await;
-    let other = Setup::over(&site.stores);
+    let together = |setup: &mut Setup| (setup.delivers, setup.rules.webhooks.alone) = (false, false);
+    let house = telling_house_with(site, vec![hook(&receiver.url)], together).await;
+    let mut other = Setup::over(&site.stores);
+    together(&mut other);
     let other = std::sync::Arc::new(Service::new(other.ports, other.rules, other.hub).unwrap());
     house.deliver();
     let stop = site.stop.clone();

@@ -38,6 +38,8 @@ impl Service {
     /// Sends what is due, each address on its own, until `stop` ends. Messages to one address go one after the other.
     pub async fn deliver(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
+        // A store that is away is asked by the claims again; what was claimed ends by itself then.
+        let _ = self.ports.outbox.release(&self.hooks.holder).await;
         let mut sending = FuturesUnordered::new();
         let mut counted: Option<Instant> = None;
         loop {

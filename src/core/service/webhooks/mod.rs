@@ -60,7 +60,7 @@ pub(super) struct Hooks {
     /// Apps whose webhooks have changed.
     changed: Mutex<HashSet<AppIdent>>,
     review: Notify,
-    /// The name of this process in the outbox.
+    /// The name of this node in the outbox.
     holder: String,
 }
 
