@@ -25,6 +25,7 @@
 //! | a route, an answer, the OpenAPI document | `inbound::rest`, a resource a file |
 //! | how something is stored | `outbound::storage`, a store a folder; `migrations` |
 //! | what webhooks are told, and when | [`core::service`], `webhooks`; how, `outbound::webhook` |
+//! | what nodes tell each other | [`core::ports`], [`core::order`], `outbound::redis` and `redis` in `bus`, `presence`, `roster` |
 //! | a setting | `config` |
 //! | a command of the binary | `cli`, one file a command |
 //!
@@ -55,6 +56,17 @@
 //!    waits: a mailbox that is full is closed with a reason.
 //! 5. Each session takes all that waits in its mailbox and writes it with one system call. Under load this is where the
 //!    speed comes from.
+//!
+//! # A persisted publish over two nodes
+//!
+//! 1. As above, until the writer releases the event. The bus is now [`core::order::Order`] around `outbound::bus::RedisBus`: one
+//!    `PUBLISH` on the channel's own topic, which only nodes with somebody on the channel listen on.
+//! 2. It comes back to the node that said it and to the others, by one connection each that carries everything
+//!    (`outbound::redis`). What two nodes publish at once may arrive in any order, so [`core::order`] lets events go on by serial; a
+//!    missing one is waited for, and then read from the store.
+//! 3. From there on it is the same on each node: hub, mailboxes, sessions.
+//! 4. Where the connection fails, the node delivers itself what has not come back, and begins a new life: topics, its
+//!    place in the register of nodes, presence lists, counts. What others published meanwhile is read from the store.
 //!
 //! # A shutdown
 //!

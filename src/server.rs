@@ -1,5 +1,7 @@
 //! The composition root: from settings to a server that runs, and to one that has stopped.
 
+mod nodes;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::nodes::Nodes;
 use crate::config::{AppOfStart, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
@@ -21,11 +24,9 @@ use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token, W
 use crate::inbound::listen::{self, Bound, ListenerRole, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
-use crate::outbound::bus::LocalBus;
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
-use crate::outbound::presence::LocalPresence;
-use crate::outbound::roster::LocalRoster;
+use crate::outbound::redis::TargetError;
 use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
 use crate::outbound::storage::{OpenError, Stores};
@@ -37,6 +38,9 @@ pub enum StartError {
     /// What the configuration names is not in this version.
     #[error("{0}")]
     Unsupported(String),
+    /// The bus's URL cannot be used.
+    #[error("{0} cannot be used: {1}")]
+    Bus(&'static str, TargetError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -78,6 +82,7 @@ pub struct FirstApp {
 /// Everything that a server is made of, before anybody is let in.
 pub struct Server {
     stores: Stores,
+    nodes: Nodes,
     service: Arc<Service>,
     gateway: Arc<Gateway>,
     flusher: Arc<dyn Flusher>,
@@ -106,15 +111,14 @@ pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError>
 impl Server {
     /// Opens the store and puts the parts together; the configured app is there afterwards.
     pub async fn open(settings: &Settings) -> Result<Self, StartError> {
-        if settings.bus.is_some() {
-            return Err(StartError::Unsupported("BUS_URL: this version runs as a single node; unset BUS_URL and REDIS_URL".to_owned()));
-        }
+        let process = random_53_bits()?;
         let stores = open_stores(&settings.store).await?;
         let metrics: Arc<dyn Metrics> = Arc::new(PrometheusMetrics::new()?);
         let stores = measured(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let bus = Arc::new(LocalBus::default());
-        let hub = Arc::new(Hub::new(random_53_bits()?, websocket::dialects(), metrics));
+        let hub = Arc::new(Hub::new(process, websocket::dialects(), Arc::clone(&metrics)));
+        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::clone(&metrics)));
+        let nodes = Nodes::of(settings, process, &stores, &hub, &flusher)?;
         let ports = Ports {
             apps: Arc::clone(&stores.apps),
             events: Arc::clone(&stores.events),
@@ -124,21 +128,19 @@ impl Server {
             outbox: Arc::clone(&stores.outbox),
             deliveries: Arc::clone(&stores.deliveries),
             notifier: Arc::new(WebhookSender::new(settings.webhooks.timeout, settings.webhooks.allow_private)),
-            presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
-            roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
-            bus: bus.clone(),
+            presence: Arc::clone(&nodes.presence),
+            roster: Arc::clone(&nodes.roster),
+            bus: Arc::clone(&nodes.bus),
             clock: Arc::clone(&clock),
         };
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);
-        let sink = Arc::downgrade(&service);
-        bus.attach(sink);
+        nodes.attach(&service);
         if let Some(app) = &settings.access.app {
             ensure_app(&service, app).await?;
         }
         let ready = Arc::new(AtomicBool::new(true));
         let timing = Timing { activity: settings.times.activity, idle: settings.times.idle.unwrap_or_default() };
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock, timing));
-        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::clone(service.hub().metrics())));
         let site = Arc::new(Site {
             sockets: Arc::new(Upgrades::new(Arc::clone(&gateway), Arc::clone(&flusher))),
             endpoint: corked(rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready)), &flusher),
@@ -148,7 +150,7 @@ impl Server {
             drain: settings.times.drain,
             sessions: TaskTracker::new(),
         });
-        Ok(Self { stores, service, gateway, site, ready, drain: settings.times.drain, flusher })
+        Ok(Self { stores, nodes, service, gateway, site, ready, drain: settings.times.drain, flusher })
     }
 
     /// The use cases.
@@ -171,6 +173,7 @@ impl Server {
         // What must outlive the sessions ends by this one.
         let last = CancellationToken::new();
         let background = TaskTracker::new();
+        let bus = self.nodes.run(&self.flusher);
         let spawn = |work: Work| drop(background.spawn(work));
         let writing = task(&self.service, &last, |service, stop| async move { service.write(stop.cancelled()).await });
         spawn(Box::pin(Corked::new(writing, Arc::clone(&self.flusher))));
@@ -196,6 +199,8 @@ impl Server {
         last.cancel();
         background.close();
         background.wait().await;
+        // The writer's last events go out before the node says farewell to the others.
+        bus.stop().await;
         self.close().await;
     }
 

@@ -48,6 +48,7 @@ count() {
 # The suites of tests/contract name the servers that they need.
 start_needed_services() {
   if grep -rqs PUSHI_TEST_POSTGRES_URL "$TESTS/contract"; then start_postgres; fi
+  if grep -rqs PUSHI_TEST_REDIS_URL "$TESTS/contract"; then start_redis; fi
 }
 
 run_rust() {
@@ -104,14 +105,19 @@ if wants clients || wants browser; then
 fi
 
 if wants rust; then
+  need_command nginx nginx-light
+  need_command haproxy haproxy
   start_needed_services
   run_rust
 fi
 if wants clients; then
   setup_python
+  setup_rust_library
   run_pytest
   setup_runtimes
   run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
+  # A connection that the server ended holds pusher-js's process for another 30 s.
+  run_node "Pusher's clients in Node" --test-force-exit "$TESTS"/clients/libraries/*.test.mjs
 fi
 if wants browser; then
   need chromium

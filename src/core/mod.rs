@@ -8,5 +8,6 @@ pub mod error;
 pub mod hub;
 pub mod limit;
 pub mod model;
+pub mod order;
 pub mod ports;
 pub mod service;

@@ -8,7 +8,8 @@ use poem::endpoint::make;
 use poem::http::StatusCode;
 use poem::{EndpointExt, Request, Response};
 use pushi::inbound::listen::{
-    Admitted, ClientInfo, ClientStream, ListenerRole, Refusal, Session, Site, Sockets, TlsSource, TrustedProxies, UpgradeHead, bind, serve,
+    Admitted, Asking, ClientInfo, ClientStream, ListenerRole, Refusal, Session, Site, Sockets, TlsSource, TrustedProxies, UpgradeHead,
+    bind, serve,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -151,6 +152,17 @@ impl Sockets for Echoes {
 }
 
 impl Admitted for Echo {
+    fn refusal(&mut self) -> Option<Asking<'_>> {
+        let evil = self.0.contains("https://evil");
+        let refusal = Refusal { status: 403, name: "Forbidden", message: "not from there".into() };
+        evil.then(|| -> Asking<'_> {
+            Box::pin(async {
+                tokio::task::yield_now().await;
+                Some(refusal)
+            })
+        })
+    }
+
     fn run(self: Box<Self>, mut stream: ClientStream) -> Session {
         Box::pin(async move {
             stream.write_all(self.0.as_bytes()).await.unwrap();

@@ -80,6 +80,21 @@ async fn a_refused_upgrade_is_a_json_error() {
 }
 
 #[tokio::test]
+async fn what_must_be_asked_is_asked_before_the_upgrade() {
+    let listener = Setup::default().start().await;
+    for before in ["", "GET /first HTTP/1.1\r\nhost: a\r\n\r\n"] {
+        let mut client = listener.connect().await;
+        client.send(before).await;
+        if !before.is_empty() {
+            client.until("/first").await;
+        }
+        client.send(upgrade("/key", "origin: https://evil.example\r\nconnection: close\r\n")).await;
+        let (status, body) = error_of(&client.rest().await);
+        assert_eq!((status, &body["name"], &body["message"]), (403, &"Forbidden".into(), &"not from there".into()));
+    }
+}
+
+#[tokio::test]
 async fn a_handshake_must_be_right() {
     let listener = Setup::default().start().await;
     let without_key = upgrade("/key", "").replace(&format!("sec-websocket-key: {KEY}\r\n"), "");

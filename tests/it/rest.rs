@@ -34,6 +34,11 @@ pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&do
 pub struct HeldClock(AtomicI64);
 
 impl HeldClock {
+    /// Stands at this second since 1970.
+    pub fn set(&self, seconds: i64) {
+        self.0.store(seconds * 1_000_000, Ordering::SeqCst);
+    }
+
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
     }
@@ -215,7 +220,10 @@ impl Ask<'_> {
         request.extensions_mut().insert(self.role);
         let response = self.api.endpoint.get_response(request).await;
         let (parts, body) = response.into_parts();
-        let reply = Reply { status: parts.status.as_u16(), headers: parts.headers, text: body.into_string().await.unwrap() };
+        let signed =
+            operation(&self.method, self.uri.path()).is_some_and(|operation| operation["security"][0].get("pusherSignature").is_some());
+        let challenge = if signed { "Pusher-Signature" } else { "Bearer" };
+        let reply = Reply { status: parts.status.as_u16(), headers: parts.headers, text: body.into_string().await.unwrap(), challenge };
         reply.keeps_to_the_document(&self.method, self.uri.path());
         reply
     }
@@ -227,6 +235,8 @@ pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
+    /// How a 401 of the operation must say that it wants to be asked.
+    challenge: &'static str,
 }
 
 impl Reply {
@@ -247,7 +257,7 @@ impl Reply {
         assert_eq!((&body["result"], &body["code"]), (&"error".into(), &status.into()));
         assert_eq!(body["uid"].as_str().unwrap().len(), 32);
         assert!(!body["name"].as_str().unwrap().is_empty());
-        assert_eq!(self.header("www-authenticate"), if status == 401 { "Bearer" } else { "" });
+        assert_eq!(self.header("www-authenticate"), if status == 401 { self.challenge } else { "" });
         assert_eq!(self.header("retry-after"), if status == 503 { "1" } else { "" });
         body["message"].as_str().unwrap().into()
     }

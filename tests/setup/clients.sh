@@ -59,6 +59,22 @@ setup_runtimes() {
   export PUSHI_RUNTIMES=$RUNTIMES_FOLDER/node_modules
 }
 
+install_rust_library() {
+  printf '== building the Rust client\n'
+  local source=$TESTS/clients/libraries/rust
+  cargo build --locked --quiet --manifest-path "$source/Cargo.toml" --target-dir "$1/target"
+  mv "$1/target/debug/pusher-library" "$1"
+  rm -rf "$1/target"
+}
+
+# setup_rust_library: crates.io `pusher`, behind a command line, is PUSHI_RUST_LIBRARY afterwards.
+setup_rust_library() {
+  local source=$TESTS/clients/libraries/rust folder
+  folder=$CACHE/rust-$(key "$source/Cargo.toml" "$source/Cargo.lock" "$source/src/main.rs")
+  fill "$folder" install_rust_library
+  export PUSHI_RUST_LIBRARY=$folder/pusher-library
+}
+
 setup_python() {
   need python3-venv
   PYTHON=/usr/bin/python3

@@ -73,6 +73,20 @@ start_postgres() {
   export PUSHI_TEST_POSTGRES_URL="postgres://pushi@127.0.0.1:$port/postgres"
 }
 
+# start_redis: PUSHI_TEST_REDIS_URL names a Redis afterwards; one that is named already is used as it is.
+start_redis() {
+  [ -z "${PUSHI_TEST_REDIS_URL:-}" ] || return 0
+  need_command redis-server redis-server
+  local port
+  service_folder redis "$(id -un)"
+  port=$(free_port)
+  redis-server --port "$port" --bind 127.0.0.1 --dir "$SERVICE_FOLDER" --save '' --appendonly no \
+    >"$SERVICE_FOLDER/redis.log" 2>&1 &
+  SERVICE_PIDS+=($!)
+  await 30 Redis redis-cli -p "$port" ping
+  export PUSHI_TEST_REDIS_URL="redis://127.0.0.1:$port"
+}
+
 # exec_as USER COMMAND...: as `as`, but becomes the command, so that the pid is the command's.
 exec_as() {
   local user=$1

@@ -11,13 +11,13 @@ use super::mailbox::Mailbox;
 use super::parcel::{CloseReason, Parcel};
 use super::room::Room;
 use super::signed::{SignedIn, SignedUsers};
-use crate::core::model::{App, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId, SocketInfo, UserId};
-use crate::core::ports::Gauges;
+use crate::core::model::{App, ChannelKind, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId, SocketInfo, UserId};
+use crate::core::ports::{Gauges, PresenceStore};
 
 /// One app's connections and channels on this node.
-#[derive(Debug)]
 pub struct AppHub {
     app: RwLock<Arc<App>>,
+    presence: Option<Arc<dyn PresenceStore>>,
     pub(super) state: Mutex<State>,
 }
 
@@ -80,8 +80,8 @@ impl Socket {
 }
 
 impl AppHub {
-    pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app: RwLock::new(app), state: Mutex::default() }
+    pub(super) fn new(app: Arc<App>, presence: Option<Arc<dyn PresenceStore>>) -> Self {
+        Self { app: RwLock::new(app), presence, state: Mutex::default() }
     }
 
     /// The app as it is now.
@@ -213,21 +213,32 @@ impl AppHub {
 
     /// Whether the connection is on a peer channel as one of its users: named, present with `"peer": true`, and not alone.
     pub(super) fn is_peer(&self, slot: usize, peer: &PeerChannel<'_>) -> bool {
+        let present = self.present(peer);
         let state = self.state.lock();
         let Some(socket) = state.sockets.get(slot) else { return false };
         let presence = peer.presence();
         let user = socket.find(&presence).ok().and_then(|index| socket.places.get(index)).and_then(|place| place.user.as_ref());
         let Some(user) = user.filter(|user| peer.users().any(|named| named == user.as_str())) else { return false };
         let Some(room) = state.rooms.get(presence.as_str()) else { return false };
-        room.peer(user.as_str()).is_some() && peer.users().filter(|named| room.peer(named).is_some()).nth(1).is_some()
+        room.peer(user.as_str()).is_some() && is_met(peer, &present, room)
+    }
+
+    /// Which of a peer channel's users, in order, are present with `"peer": true` on whichever node. Asked before the state is
+    /// locked: the list has a lock of its own.
+    fn present(&self, peer: &PeerChannel<'_>) -> Vec<bool> {
+        let Some(presence) = &self.presence else { return Vec::new() };
+        let app = self.app();
+        let channel = peer.presence();
+        peer.users().map(|user| presence.is_peer(&app.ident, &channel, user)).collect()
     }
 
     /// Everybody whom something on this channel must reach.
     pub(super) fn targets(&self, channel: &ChannelName) -> Arc<[Arc<Mailbox>]> {
+        let peer = PeerChannel::parse(channel.as_str()).map(|peer| (peer, self.present(&peer)));
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let subscribers = state.rooms.get_mut(channel).map(Room::targets);
-        let peers = PeerChannel::parse(channel.as_str()).map(|peer| state.peers(&peer)).unwrap_or_default();
+        let peers = peer.map(|(peer, present)| state.peers(&peer, &present)).unwrap_or_default();
         match (subscribers, peers.is_empty()) {
             (Some(subscribers), true) => subscribers,
             (None, _) => peers.into(),
@@ -252,6 +263,20 @@ impl AppHub {
         for mailbox in self.mailboxes() {
             mailbox.tell(Parcel::LimitChanged);
         }
+    }
+
+    /// The same for every personal channel with somebody on it.
+    pub(super) fn all_aliases_changed(&self) {
+        let personal = |channel: &&ChannelName| channel.kind() == ChannelKind::Personal;
+        let users: Vec<UserId> = self.state.lock().rooms.keys().filter(personal).filter_map(ChannelName::personal_user).collect();
+        for user in &users {
+            self.aliases_changed(user);
+        }
+    }
+
+    /// Whether somebody here is on the channel.
+    pub(super) fn is_occupied(&self, channel: &str) -> bool {
+        self.state.lock().rooms.contains_key(channel)
     }
 
     pub(super) fn close_all(&self, reason: CloseReason) {
@@ -332,12 +357,17 @@ impl State {
     }
 
     /// The connections that are on a peer channel by being on its presence channel.
-    fn peers(&self, peer: &PeerChannel<'_>) -> Vec<Arc<Mailbox>> {
+    fn peers(&self, peer: &PeerChannel<'_>, present: &[bool]) -> Vec<Arc<Mailbox>> {
         let Some(room) = self.rooms.get(peer.presence().as_str()) else { return Vec::new() };
-        let present: Vec<_> = peer.users().filter_map(|user| room.peer(user)).collect();
-        if present.len() < 2 {
+        if !is_met(peer, present, room) {
             return Vec::new();
         }
-        present.into_iter().flat_map(|local| local.peers().cloned()).collect()
+        peer.users().filter_map(|user| room.peer(user)).flat_map(|local| local.peers().cloned()).collect()
     }
+}
+
+/// Whether at least two of a peer channel's users are there, here in its presence channel's room or `present` elsewhere.
+fn is_met(peer: &PeerChannel<'_>, present: &[bool], room: &Room) -> bool {
+    let there = |(index, user): &(usize, &str)| room.peer(user).is_some() || present.get(*index).copied().unwrap_or(false);
+    peer.users().enumerate().filter(there).nth(1).is_some()
 }

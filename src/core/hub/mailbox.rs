@@ -252,9 +252,6 @@ impl Mailbox {
 /// Bytes in one write at most.
 const WRITE: usize = 128 * 1024;
 
-/// Places that a queue keeps when it is empty.
-const KEPT: usize = 32;
-
 thread_local! {
     /// Several frames for one write.
     static GATHERED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -302,9 +299,11 @@ impl Inner {
             }
             break;
         }
-        queue.drain(..next);
-        if queue.is_empty() && queue.capacity() > KEPT {
+        if next == queue.len() {
+            // Given back, so that the next connection finds it warm, and a burst leaves nothing behind.
             *queue = Vec::new();
+        } else {
+            queue.drain(..next);
         }
         self.bytes = self.bytes.saturating_sub(usize::try_from(sent.bytes).unwrap_or(usize::MAX));
         sent

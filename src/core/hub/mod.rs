@@ -14,8 +14,8 @@ mod signed;
 mod tally;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -27,8 +27,8 @@ pub use outlet::{Batch, Corked, Flusher, Outlet, Sent};
 pub use parcel::{CloseReason, Outcome, Parcel, Receipt};
 pub use signed::SignedIn;
 
-use crate::core::model::{App, AppIdent, ChannelName, SocketId, Timestamp};
-use crate::core::ports::{BusMessage, BusSink, DialectId, Gauges, Metrics};
+use crate::core::model::{App, AppIdent, ChannelName, PeerChannel, SocketId, Timestamp};
+use crate::core::ports::{BusMessage, BusSink, DialectId, Gauges, Metrics, PresenceStore};
 
 /// Everybody who is connected to this node.
 pub struct Hub {
@@ -37,6 +37,8 @@ pub struct Hub {
     connections: AtomicU64,
     dialects: Dialects,
     metrics: Arc<dyn Metrics>,
+    /// Who is on the presence channels, for the peer channels that follow from them.
+    presence: OnceLock<Arc<dyn PresenceStore>>,
     apps: RwLock<HashMap<AppIdent, Arc<AppHub>>>,
 }
 
@@ -52,7 +54,13 @@ pub enum Full {
 impl Hub {
     /// An empty hub. `process` is the random part of this process's socket ids.
     pub fn new(process: u64, dialects: Dialects, metrics: Arc<dyn Metrics>) -> Self {
-        Self { process, counter: AtomicU64::new(0), connections: AtomicU64::new(0), dialects, metrics, apps: RwLock::default() }
+        let (counter, connections) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { process, counter, connections, dialects, metrics, presence: OnceLock::new(), apps: RwLock::default() }
+    }
+
+    /// Says who knows which users are present on other nodes; the first to be attached stays.
+    pub fn attach(&self, presence: Arc<dyn PresenceStore>) {
+        let _ = self.presence.set(presence);
     }
 
     /// Connections of this node, over all apps.
@@ -88,12 +96,18 @@ impl Hub {
             return Arc::clone(found);
         }
         let mut apps = self.apps.write();
-        Arc::clone(apps.entry(app.ident.clone()).or_insert_with(|| Arc::new(AppHub::new(Arc::clone(app)))))
+        let presence = self.presence.get();
+        Arc::clone(apps.entry(app.ident.clone()).or_insert_with(|| Arc::new(AppHub::new(Arc::clone(app), presence.cloned()))))
     }
 
     /// One app's part, where anybody of it was connected since the start.
     pub fn app(&self, ident: &AppIdent) -> Option<Arc<AppHub>> {
         self.apps.read().get(ident).cloned()
+    }
+
+    /// The apps of which anybody was connected since the start.
+    pub fn idents(&self) -> Vec<AppIdent> {
+        self.apps.read().keys().cloned().collect()
     }
 
     /// Tells the app's connections what the app is now; `None`: it is gone. A disabled or deleted app's are closed.
@@ -210,6 +224,19 @@ impl BusSink for Hub {
             }
             // The service takes these; it hears them before the hub.
             BusMessage::SubscriptionCount { .. } | BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) => {}
+        }
+    }
+
+    fn wants(&self, app: &AppIdent, channel: &ChannelName) -> bool {
+        let Some(app) = self.app(app) else { return false };
+        let presence = || PeerChannel::parse(channel.as_str()).is_some_and(|peer| app.is_occupied(&peer.presence()));
+        app.is_occupied(channel.as_str()) || presence()
+    }
+
+    fn resumed(&self) {
+        let apps: Vec<_> = self.apps.read().values().cloned().collect();
+        for app in apps {
+            app.all_aliases_changed();
         }
     }
 }

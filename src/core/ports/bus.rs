@@ -85,19 +85,72 @@ pub enum BusMessage {
     },
 }
 
+impl BusMessage {
+    /// The channel that it is about; `None`: it is for every node.
+    pub fn channel(&self) -> Option<(&AppIdent, &ChannelName)> {
+        match self {
+            Self::Event { event, .. } => Some((&event.app, &event.channel)),
+            Self::MemberAdded { app, channel, .. }
+            | Self::MemberRemoved { app, channel, .. }
+            | Self::SubscriptionCount { app, channel, .. } => Some((app, channel)),
+            Self::AppChanged(_)
+            | Self::SessionEnded(_)
+            | Self::SubscriptionsChanged { .. }
+            | Self::UserStatus { .. }
+            | Self::UserTerminated { .. } => None,
+        }
+    }
+
+    /// The serial of a persisted event.
+    pub fn serial(&self) -> Option<u64> {
+        match self {
+            Self::Event { position, .. } => position.map(|position| position.serial),
+            _ => None,
+        }
+    }
+}
+
 /// Takes what arrives.
 pub trait BusSink: Send + Sync {
     /// Handles one message; quick, and never waits.
     fn deliver(&self, message: BusMessage);
+
+    /// Whether somebody here is on the channel, so that its messages must go on arriving. Of a peer channel that includes
+    /// those on its presence channel.
+    fn wants(&self, app: &AppIdent, channel: &ChannelName) -> bool;
+
+    /// The bus was away and is back: what others published meanwhile may have been missed. Quick, and never waits.
+    fn resumed(&self);
+}
+
+/// Whether the nodes hear each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusHealth {
+    /// The node is alone, and meant to be.
+    Alone,
+    /// They do.
+    Up,
+    /// The bus cannot be reached: the node delivers its own messages itself and tries again.
+    Away,
 }
 
 /// How nodes hear of what happens on the others. One delivery path: what a node publishes comes back to it through the
 /// bus, the in-process one too. Order is kept per channel.
+///
+/// While the bus is away a node delivers its own messages itself, each once, also those of which it does not know
+/// whether the others got them; [`BusSink::resumed`] follows when the bus is back.
 #[async_trait]
 pub trait Bus: Send + Sync {
     /// Hands a message to every node that has somebody on its channel (control messages: to every node), this one included.
     async fn publish(&self, message: BusMessage) -> Result<(), BusError>;
 
-    /// From when this returns, messages of the channel arrive.
+    /// From when this returns, messages of the channel arrive; while the bus is away those of this node, and those of the
+    /// others from when it is back.
     async fn watch(&self, app: &AppIdent, channel: &ChannelName) -> Result<(), BusError>;
+
+    /// Messages of the channel need not arrive any more, until it is watched again. Quick, and never waits.
+    fn unwatch(&self, app: &AppIdent, channel: &ChannelName);
+
+    /// How it is now.
+    fn health(&self) -> BusHealth;
 }

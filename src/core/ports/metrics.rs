@@ -24,6 +24,8 @@ pub struct Gauges {
     pub waiting_bytes: u64,
     /// Bytes that wait in the fullest.
     pub most_waiting_bytes: u64,
+    /// Whether this node and the others hear each other; `None`: it is alone, and meant to be.
+    pub bus_up: Option<bool>,
 }
 
 /// Counts what happens. Called on hot paths, with totals for many at once: it never waits and allocates nothing.
@@ -83,7 +85,7 @@ pub enum Call {
     Read,
     /// Something else is written to the store.
     Write,
-    /// The bus takes a message.
+    /// A message that was published comes back from the bus that several nodes share; failed: it never did.
     Bus,
 }
 

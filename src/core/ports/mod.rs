@@ -23,7 +23,7 @@ mod session_store;
 mod subscription_store;
 
 pub use app_store::{AppStore, CreateApp};
-pub use bus::{Bus, BusMessage, BusSink};
+pub use bus::{Bus, BusHealth, BusMessage, BusSink};
 pub use cache_store::CacheStore;
 pub use clock::Clock;
 pub use delivery_log::DeliveryLog;

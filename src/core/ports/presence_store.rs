@@ -42,4 +42,8 @@ pub trait PresenceStore: Send + Sync {
 
     /// Everybody on the channel, in the order in which they came.
     async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Vec<Member>, BusError>;
+
+    /// Whether a user is on a channel that this node watches, on whichever node, with newest data that say `"peer": true`.
+    /// As far as this node has heard; quick, and never waits.
+    fn is_peer(&self, app: &AppIdent, channel: &str, user: &str) -> bool;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::Service;
+use super::{HistoryError, Service};
 use crate::core::error::StorageError;
 use crate::core::hub::{Connection, Parcel};
 use crate::core::model::{App, AppIdent, CachedEvent, ChannelName, Happened, NewEvent, SocketId, WebhookEvent};
@@ -51,6 +51,14 @@ impl Service {
     pub async fn cached(&self, app: &AppIdent, channel: &ChannelName) -> Result<Option<CachedEvent>, StorageError> {
         let now = self.ports.clock.now();
         Ok(self.ports.cache.last(app, channel).await?.filter(|event| event.expires > now))
+    }
+
+    /// The same for somebody who asks, with the whole seconds for which it is still kept.
+    pub async fn last_event(&self, app: &AppIdent, channel: &ChannelName) -> Result<Option<(CachedEvent, u64)>, HistoryError> {
+        let Some(event) = self.cached(app, channel).await.map_err(HistoryError)? else { return Ok(None) };
+        let left = event.expires.micros().saturating_sub(self.ports.clock.now().micros());
+        let seconds = u64::try_from(left).unwrap_or(0).div_ceil(1_000_000);
+        Ok(Some((event, seconds)))
     }
 
     /// The last event of a cache channel for a connection that is on it already. While it is read, no later one is kept and

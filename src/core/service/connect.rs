@@ -117,15 +117,25 @@ impl Service {
         if app.settings.tls_only && !connecting.secure {
             return Err(ConnectError::TlsOnly);
         }
-        // Only browsers say an origin, and only they need to be kept from saying another site's.
-        if let Some(origin) = connecting.origin {
-            let allows =
-                |list: &[String]| list.is_empty() || list.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin));
-            if !allows(&self.rules.allowed_origins) || !allows(&app.settings.allowed_origins) {
-                return Err(ConnectError::Origin);
-            }
+        match connecting.origin {
+            Some(origin) if !self.allows(app, origin) => Err(ConnectError::Origin),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Only browsers say an origin, and only they need to be kept from saying another site's.
+    fn allows(&self, app: &App, origin: &str) -> bool {
+        let named = |list: &[String]| list.is_empty() || list.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin));
+        named(&self.rules.allowed_origins) && named(&app.settings.allowed_origins)
+    }
+
+    /// Whether a page of this origin may connect to the app with this key, for an edge that can refuse it before there is a
+    /// connection. What else may stand against it, [`Service::connect`] says.
+    pub async fn lets_in(&self, key: &str, origin: &str) -> bool {
+        match self.app_by_key(key).await {
+            Ok(Some(app)) => !app.settings.enabled || self.allows(&app, origin),
+            Ok(None) | Err(_) => true,
+        }
     }
 
     /// Gives up everything that a connection holds. It is over for the others when this returns.

@@ -12,6 +12,7 @@ mod registry;
 mod retention;
 mod sessions;
 mod sign_in;
+mod signed;
 mod subscribe;
 mod subscriptions;
 mod trigger;
@@ -31,6 +32,7 @@ pub use occupancy::RosterError;
 pub use publish::{ClientPublish, PublishError, Publishing};
 pub use sessions::{LoginError, Token};
 pub use sign_in::{SignIn, SignInError, Watched};
+pub use signed::SignedError;
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 pub use subscriptions::SubscriptionError;
 pub use trigger::{ClientEvent, ClientEventError, Trigger};
@@ -38,10 +40,10 @@ pub use webhooks::{WebhookLog, WebhookRules};
 
 use super::auth::{self, RandomError};
 use super::hub::Hub;
-use super::model::{Limits, Mid, PublishId};
+use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId};
 use super::ports::{
-    AppStore, Bus, BusMessage, BusSink, CacheStore, Clock, DeliveryLog, EventStore, Notifier, Outbox, PresenceStore, Roster, SessionStore,
-    SubscriptionStore,
+    AppStore, Bus, BusHealth, BusMessage, BusSink, CacheStore, Clock, DeliveryLog, EventStore, Gauges, Notifier, Outbox, PresenceStore,
+    Roster, SessionStore, SubscriptionStore,
 };
 use registry::Registry;
 use sessions::KnownSessions;
@@ -139,7 +141,11 @@ impl Service {
 
     /// Everything that is counted, in the Prometheus text form.
     pub fn metrics(&self) -> String {
-        self.hub.metrics().render(self.hub.gauges())
+        let bus_up = match self.ports.bus.health() {
+            BusHealth::Alone => None,
+            health => Some(health == BusHealth::Up),
+        };
+        self.hub.metrics().render(Gauges { bus_up, ..self.hub.gauges() })
     }
 
     /// What the use cases go by.
@@ -171,5 +177,16 @@ impl BusSink for Service {
             BusMessage::SubscriptionCount { app, channel, count } => self.hub.count(&app, channel, count, self.ports.clock.now()),
             other => self.hub.deliver(other),
         }
+    }
+
+    fn wants(&self, app: &AppIdent, channel: &ChannelName) -> bool {
+        self.hub.wants(app, channel)
+    }
+
+    /// What is stored is caught up by whoever keeps the order; the rest is looked at again here. An ended session is
+    /// noticed within a second anyway.
+    fn resumed(&self) {
+        self.registry.changed();
+        self.hub.resumed();
     }
 }

@@ -15,7 +15,7 @@ use super::http;
 use super::site::{ListenerRole, Site};
 use super::stream::ClientStream;
 use super::tls::TlsSource;
-use super::upgrade::{Admitted, UpgradeRequest};
+use super::upgrade::{Admitted, Declined, UpgradeRequest};
 
 /// What all connections of a listener share.
 pub struct Door {
@@ -72,7 +72,12 @@ async fn greet(stream: TcpStream, peer: SocketAddr, door: &Door) -> io::Result<P
             stream.unread(bytes);
             Ok(Purpose::Http(stream))
         }
-        Ok(Verdict::Upgrade { admitted, accept, length }) => {
+        Ok(Verdict::Upgrade { mut admitted, accept, length }) => {
+            if let Some(asking) = admitted.refusal()
+                && let Some(refusal) = asking.await
+            {
+                return send_off(stream, &declined_bytes(peer, &Declined::Refused(refusal))).await;
+            }
             bytes.drain(..length);
             bytes.shrink_to_fit();
             stream.unread(bytes);
@@ -84,12 +89,21 @@ async fn greet(stream: TcpStream, peer: SocketAddr, door: &Door) -> io::Result<P
             tracing::debug!(%peer, "upgraded");
             Ok(Purpose::Session(admitted, stream))
         }
-        Err(answer) => {
-            stream.write_all(&answer).await?;
-            stream.close_gently().await;
-            Ok(Purpose::Nothing)
-        }
+        Err(answer) => send_off(stream, &answer).await,
     }
+}
+
+/// The last answer on a connection.
+async fn send_off(mut stream: ClientStream, answer: &[u8]) -> io::Result<Purpose> {
+    stream.write_all(answer).await?;
+    stream.close_gently().await;
+    Ok(Purpose::Nothing)
+}
+
+fn declined_bytes(peer: SocketAddr, declined: &Declined) -> Vec<u8> {
+    let problem = Problem::declined(declined);
+    tracing::debug!(%peer, status = problem.status().as_u16(), "upgrade declined");
+    problem.to_bytes()
 }
 
 enum Verdict {
@@ -111,10 +125,6 @@ fn judge(bytes: &[u8], stream: &ClientStream, peer: SocketAddr, door: &Door) -> 
     let client = door.site.proxies.client(peer.ip(), stream.is_tls(), &head.headers);
     match upgrade.judge(&*door.site.sockets, client) {
         Ok((accept, admitted)) => Ok(Verdict::Upgrade { admitted, accept, length: head.length }),
-        Err(declined) => {
-            let problem = Problem::declined(&declined);
-            tracing::debug!(%peer, status = problem.status().as_u16(), "upgrade declined");
-            Err(problem.to_bytes())
-        }
+        Err(declined) => Err(declined_bytes(peer, &declined)),
     }
 }

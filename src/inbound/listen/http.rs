@@ -24,7 +24,7 @@ use super::head::{MAX_HEAD, MAX_HEADERS};
 use super::headers::Headers;
 use super::patience::Patient;
 use super::stream::ClientStream;
-use super::upgrade::{Admitted, UpgradeRequest};
+use super::upgrade::{Admitted, Declined, UpgradeRequest};
 
 /// Serves requests until the client closes, is still for too long, upgrades, or the server stops.
 pub async fn serve(stream: ClientStream, peer: SocketAddr, door: Arc<Door>) {
@@ -67,7 +67,12 @@ async fn answer(mut request: Request<Incoming>, peer: SocketAddr, secure: bool, 
     let client = door.site.proxies.client(peer.ip(), secure, &headers);
     if let Some(upgrade) = UpgradeRequest::of(request.method(), request.uri(), request.version(), &headers) {
         return match upgrade.judge(&*door.site.sockets, client) {
-            Ok((accept, admitted)) => {
+            Ok((accept, mut admitted)) => {
+                if let Some(asking) = admitted.refusal()
+                    && let Some(refusal) = asking.await
+                {
+                    return Problem::declined(&Declined::Refused(refusal)).to_response();
+                }
                 door.site.sessions.spawn(session(hyper::upgrade::on(&mut request), admitted));
                 let answer = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
                 answer.header(CONNECTION, "Upgrade").header(UPGRADE, "websocket").header(SEC_WEBSOCKET_ACCEPT, accept).finish()

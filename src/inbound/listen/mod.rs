@@ -31,4 +31,4 @@ pub use forwarded::{ClientInfo, TrustedProxies};
 pub use site::{ListenerRole, Site};
 pub use stream::ClientStream;
 pub use tls::{TlsError, TlsFiles, TlsSource};
-pub use upgrade::{Admitted, Refusal, Session, Sockets, UpgradeHead};
+pub use upgrade::{Admitted, Asking, Refusal, Session, Sockets, UpgradeHead};

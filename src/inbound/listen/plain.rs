@@ -44,8 +44,9 @@ impl Plain {
 }
 
 impl Outlet for TcpStream {
+    // Past tokio, which would only look up whether the socket was full when its owner last wrote.
     fn try_write(&self, bytes: &[u8]) -> Option<usize> {
-        match TcpStream::try_write(self, bytes) {
+        match SockRef::from(self).send(bytes) {
             Ok(count) => Some(count),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
             Err(_) => None,

@@ -44,13 +44,19 @@ pub type Session = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where upgrades go.
 pub trait Sockets: Send + Sync + 'static {
-    /// Judges an upgrade by its head, which is a correct WebSocket handshake; quick, and never waits. `Ok`: `101` is
-    /// written, then [`Admitted::run`] is called and its session spawned.
+    /// Judges an upgrade by its head, which is a correct WebSocket handshake; quick, and never waits. `Ok`: where nothing
+    /// stands against it ([`Admitted::refusal`]) `101` is written, then [`Admitted::run`] is called and its session spawned.
     fn judge(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn Admitted>, Refusal>;
 }
 
+/// What is still being asked about an upgrade.
+pub type Asking<'a> = Pin<Box<dyn Future<Output = Option<Refusal>> + Send + 'a>>;
+
 /// An upgrade that was let in. It is dropped without a call where the client is gone before `101` is written.
 pub trait Admitted: Send {
+    /// What stands against it that cannot be told at once; asked before `101` is written. `None`: there is nothing to ask.
+    fn refusal(&mut self) -> Option<Asking<'_>>;
+
     /// The session: it owns the stream and ends when the connection does.
     fn run(self: Box<Self>, stream: ClientStream) -> Session;
 }
@@ -81,7 +87,7 @@ impl<'a> UpgradeRequest<'a> {
         asks.then(|| Self { uri, headers: headers.clone() })
     }
 
-    /// Judges it: the value for `Sec-WebSocket-Accept`, and whom it let in.
+    /// Judges it, but for what must be asked: the value for `Sec-WebSocket-Accept`, and whom it let in.
     pub fn judge(&self, sockets: &dyn Sockets, client: ClientInfo) -> Result<(String, Box<dyn Admitted>), Declined> {
         if self.headers.first("sec-websocket-version") != Some(b"13") {
             return Err(Declined::Version);

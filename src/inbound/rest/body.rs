@@ -43,10 +43,7 @@ enum Kind {
 impl<T> JsonText<T> {
     /// The members of the object that the body must be.
     pub fn members(&self) -> Result<Members, Problem> {
-        match parse(&self.text)? {
-            Value::Object(members) => Ok(members),
-            _ => Err(Problem::bad_request("the body must be a JSON object")),
-        }
+        object(&self.text)
     }
 }
 
@@ -65,6 +62,14 @@ impl<T> Fields<T> {
             Some(_) if number => Err(Problem::bad_request(format!("{name} must be a string that is not empty, or a whole number"))),
             Some(_) => Err(Problem::bad_request(format!("{name} must be a string that is not empty"))),
         }
+    }
+}
+
+/// The members of the JSON object that a body must be.
+pub fn object(text: &[u8]) -> Result<Members, Problem> {
+    match parse(text)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(Problem::bad_request("the body must be a JSON object")),
     }
 }
 
@@ -89,8 +94,16 @@ fn kind(request: &Request) -> Option<Kind> {
     })
 }
 
+/// Refuses a body that says it is something other than JSON.
+pub fn check_json(request: &Request) -> Result<(), Problem> {
+    if kind(request).is_some_and(|kind| kind != Kind::Json) {
+        return Err(Problem::unsupported_type("the body must be JSON: send Content-Type: application/json"));
+    }
+    Ok(())
+}
+
 /// The whole body, at most as many bytes as configured (0: any number).
-async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
+pub async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
     let limit = Rest::of(request)?.service.rules().limits.body_bytes;
     let body = body.take().map_err(|error| Problem::internal(error.to_string()))?;
     // The edge has looked at the length where one is given, and the connection holds the sender to it.
@@ -119,9 +132,7 @@ impl<'a, T: Type> ApiExtractor<'a> for JsonText<T> {
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        if kind(request).is_some_and(|kind| kind != Kind::Json) {
-            return Err(Problem::unsupported_type("the body must be JSON: send Content-Type: application/json").into());
-        }
+        check_json(request)?;
         Ok(Self { text: read(request, body).await?, of: PhantomData })
     }
 }

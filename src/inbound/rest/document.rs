@@ -9,6 +9,7 @@ use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use serde_json::{Map, Value, json};
 
 use super::Routes;
+use super::pusher::SCHEME as SIGNED;
 use super::schema::CLOSED;
 
 /// The document's title.
@@ -17,7 +18,7 @@ pub const TITLE: &str = "Pushi";
 const ABOUT: &str = "Channels over WebSocket, publishing over REST.\n\n\
     Log in with an app's `ident`, `key` and `secret` at `/login`; the session token that it answers is given as the query parameter \
     `sid`, as the cookie `sid`, or as `Authorization: Bearer`. Apps are administered with the token that the server was started with \
-    (`PUSHI_ADMIN_TOKEN`).\n\n\
+    (`PUSHI_ADMIN_TOKEN`). The routes of the Pusher HTTP API are signed with an app's secret instead.\n\n\
     Every error has the same form, with a `message` that says what was wrong and what to do about it.";
 
 /// The routes, for the document alone: nothing is served.
@@ -97,6 +98,7 @@ fn tidy(value: &mut Value) {
 fn say_errors(path: &str, operation: &mut Value) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_string();
     let secured = operation.get("security").is_some();
+    let signed = operation["security"][0].get(SIGNED).is_some();
     let body = operation.get("requestBody").is_some();
     let asked = secured || body || operation.get("parameters").is_some();
     let logs_in = id.starts_with("login");
@@ -118,6 +120,7 @@ fn say_errors(path: &str, operation: &mut Value) {
         let mut answer = error.clone();
         answer["description"] = about(status).into();
         let header = match status {
+            401 if signed => Some(("WWW-Authenticate", "How to show who you are: `Pusher-Signature`.")),
             401 => Some(("WWW-Authenticate", "How to show who you are: `Bearer`.")),
             503 => Some(("Retry-After", "After how many seconds to try again.")),
             _ => None,
@@ -134,11 +137,11 @@ fn say_errors(path: &str, operation: &mut Value) {
 fn about(status: u16) -> &'static str {
     match status {
         400 => "The request cannot be meant: the message says what it must be.",
-        401 => "It is not known who asks: the token or the credentials are missing or wrong.",
+        401 => "It is not known who asks: the token, the credentials or the signature are missing or wrong.",
         403 => "Who asks may not, or the app is disabled.",
         404 => "It is not there.",
         409 => "Another one has the same `ident` or `key`.",
-        413 => "The body has more bytes than the server's limit.",
+        413 => "The body, or the data in it, has more bytes than the limit.",
         415 => "The body is of another type.",
         _ => "The server cannot do it now: try again later.",
     }
@@ -176,7 +179,7 @@ mod tests {
                 assert!(content.is_some_and(|content| content.keys().eq([form])), "{name} {status}: {response}");
             }
         }
-        assert_eq!(ids.len(), 27);
+        assert_eq!(ids.len(), 33);
     }
 
     #[test]
@@ -187,7 +190,7 @@ mod tests {
         }
         let schemes = document["components"]["securitySchemes"].as_object();
         let names: Vec<_> = schemes.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["administrator", "sessionBearer", "sessionCookie", "sessionQuery"]);
+        assert_eq!(names, ["administrator", "pusherSignature", "sessionBearer", "sessionCookie", "sessionQuery"]);
     }
 
     #[test]

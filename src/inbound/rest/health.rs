@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::problem::Problem;
 use super::security::Watcher;
 use super::tags::Section;
+use crate::core::ports::BusHealth;
 
 /// That the server runs.
 #[derive(Debug, Object)]
@@ -81,10 +82,19 @@ pub struct WebSocketHealth {
     pub address: Option<String>,
 }
 
+/// How the bus between the nodes is.
+#[derive(Debug, Object)]
+pub struct BusState {
+    pub status: CheckStatus,
+}
+
 /// What was looked at.
 #[derive(Debug, Object)]
 pub struct HealthChecks {
     pub database: DatabaseHealth,
+    /// How the nodes hear each other; not there where a node is meant to be alone.
+    #[oai(skip_serializing_if_is_none)]
+    pub bus: Option<BusState>,
     pub websocket: WebSocketHealth,
 }
 
@@ -147,13 +157,18 @@ impl HealthRoutes {
             connections: health.connections,
             address: rules.websocket_address.clone(),
         };
-        let well = ready && latency_ms.is_some();
+        let bus = match health.bus {
+            BusHealth::Alone => None,
+            BusHealth::Up => Some(BusState { status: CheckStatus::Ok }),
+            BusHealth::Away => Some(BusState { status: CheckStatus::Error }),
+        };
+        let well = ready && latency_ms.is_some() && health.bus != BusHealth::Away;
         Ok(Answer::of(&DetailedHealth {
             status: if well { OverallStatus::Ok } else { OverallStatus::Degraded },
             service: "pushi".into(),
             version: rules.version.clone(),
             timestamp: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
-            checks: HealthChecks { database, websocket },
+            checks: HealthChecks { database, bus, websocket },
         }))
     }
 }

@@ -20,6 +20,7 @@ mod pages;
 mod params;
 mod problem;
 mod publication;
+mod pusher;
 mod schema;
 mod security;
 mod sessions;
@@ -82,6 +83,9 @@ type Routes = (
     events::Events,
     subscriptions::Subscriptions,
     sockets::Sockets,
+    pusher::Events,
+    pusher::Channels,
+    pusher::Users,
     health::HealthRoutes,
     metrics::MetricsRoute,
 );
@@ -93,6 +97,9 @@ fn routes(rest: &Arc<Rest>) -> Routes {
         events::Events(Arc::clone(rest)),
         subscriptions::Subscriptions(Arc::clone(rest)),
         sockets::Sockets(Arc::clone(rest)),
+        pusher::Events(Arc::clone(rest)),
+        pusher::Channels(Arc::clone(rest)),
+        pusher::Users(Arc::clone(rest)),
         health::HealthRoutes(Arc::clone(rest)),
         metrics::MetricsRoute(Arc::clone(rest)),
     )

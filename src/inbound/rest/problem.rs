@@ -15,8 +15,11 @@ use super::answer::JSON;
 use crate::core::auth;
 use crate::core::error::StorageError;
 use crate::core::model::{IdentError, NameError};
-use crate::core::service::{AppError, HistoryError, LoginError, PublishError, RosterError, SubscriptionError};
+use crate::core::service::{AppError, HistoryError, LoginError, PublishError, RosterError, SignedError, SubscriptionError};
 use crate::inbound::wire::push_json_string;
+
+/// How a request to the Pusher HTTP API shows who sends it, in `WWW-Authenticate`.
+pub const SIGNATURE_CHALLENGE: &str = "Pusher-Signature";
 
 /// What went wrong, as it is answered.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Problem {
     cause: Option<String>,
     /// The methods that the route has.
     allow: Option<HeaderValue>,
+    /// With a 401: how to show who one is.
+    challenge: &'static str,
 }
 
 /// What an error answers.
@@ -61,7 +66,7 @@ impl poem_openapi::types::Example for ErrorAnswer {
 
 impl Problem {
     fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), cause: None, allow: None }
+        Self { status, message: message.into(), cause: None, allow: None, challenge: "Bearer" }
     }
 
     /// 400: the request cannot be meant.
@@ -72,6 +77,11 @@ impl Problem {
     /// 401: it is not known who asks.
     pub fn unauthorized(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    /// 401: the request is not signed as it must be.
+    pub fn unsigned(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { challenge: SIGNATURE_CHALLENGE, ..Self::unauthorized(message) }
     }
 
     /// 403: who asks may not.
@@ -87,6 +97,11 @@ impl Problem {
     /// 413: the body has more bytes than the limit.
     pub fn too_large(limit: u64) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {limit} bytes (PUSHI_MAX_BODY_BYTES): send less"))
+    }
+
+    /// 413: what stands in the body is too large.
+    pub fn too_much(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
     /// 415: the body's type is none that the route reads.
@@ -160,7 +175,7 @@ impl Problem {
             headers.insert(header::ALLOW, allow);
         }
         match self.status {
-            StatusCode::UNAUTHORIZED => drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            StatusCode::UNAUTHORIZED => drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge))),
             StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"))),
             _ => {}
         }
@@ -226,7 +241,8 @@ impl ResponseError for Problem {
 
     fn as_response(&self) -> Response {
         // Only reached where no edge is around the endpoint; the edge takes the problem itself.
-        Self { status: self.status, message: self.message.clone(), cause: self.cause.clone(), allow: self.allow.clone() }.into_answer()
+        let (message, cause, allow) = (self.message.clone(), self.cause.clone(), self.allow.clone());
+        Self { status: self.status, message, cause, allow, challenge: self.challenge }.into_answer()
     }
 }
 
@@ -270,6 +286,18 @@ impl From<LoginError> for Problem {
             LoginError::Disabled => Self::forbidden(message),
             LoginError::Storage(error) => Self::of_storage(message, &error),
             LoginError::Random(error) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<SignedError> for Problem {
+    fn from(error: SignedError) -> Self {
+        let message = error.to_string();
+        match error {
+            SignedError::NoApp => Self::not_found(message),
+            SignedError::Signature(_) => Self::unsigned(message),
+            SignedError::Disabled => Self::forbidden(message),
+            SignedError::Storage(error) => Self::of_storage(message, &error),
         }
     }
 }

@@ -15,6 +15,9 @@ pub enum Section {
     Subscriptions,
     /// Who is connected.
     Sockets,
+    /// The HTTP API of Pusher Channels, as its official server libraries use it. Each request is signed with the app's secret.
+    #[oai(rename = "Pusher HTTP API")]
+    Pusher,
     /// Whether the server can do its work.
     Health,
 }

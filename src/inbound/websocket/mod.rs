@@ -88,25 +88,47 @@ impl Gateway {
     }
 
     /// Serves a client whose upgrade has been answered, to its end. By `outlet` others may write to it.
-    pub async fn serve<S>(
+    pub fn serve<S>(
         self: Arc<Self>,
         destination: Destination,
         origin: Option<String>,
         secure: bool,
         outlet: Option<Arc<dyn Outlet>>,
         stream: S,
-    ) where
+    ) -> impl Future<Output = ()> + Send
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        // Boxed, since a connection needs nothing of it any more once it has begun.
+        let beginning = Box::pin(self.begin(destination, origin, secure, outlet, stream));
+        async move {
+            if let Some(session) = beginning.await {
+                session.run().await;
+            }
+        }
+    }
+
+    async fn begin<S>(
+        self: Arc<Self>,
+        destination: Destination,
+        origin: Option<String>,
+        secure: bool,
+        outlet: Option<Arc<dyn Outlet>>,
+        stream: S,
+    ) -> Option<Box<session::Session<S>>>
+    where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let (key, dialect) = match &destination {
             Destination::Pushi(key) => (key, DialectId::Pushi),
             Destination::Pusher(key, None) => (key, DialectId::Pusher),
             Destination::Pusher(_, Some(fault)) => {
-                return session::turn_away(self, DialectId::Pusher, fault.code(), fault.to_string(), stream).await;
+                session::turn_away(self, DialectId::Pusher, fault.code(), fault.to_string(), stream).await;
+                return None;
             }
         };
         let connecting = Connecting { key, origin: origin.as_deref(), secure, dialect };
-        session::run(self, connecting, outlet, stream).await;
+        session::begin(self, connecting, outlet, stream).await
     }
 }
 

@@ -95,13 +95,13 @@ fn message_limit(limit: u64) -> usize {
     }
 }
 
-/// Serves a client from its upgrade to its end.
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
+/// Takes a client in; `None`: it was turned away.
+pub(super) async fn begin<S: AsyncRead + AsyncWrite + Unpin + Send>(
     gateway: Arc<Gateway>,
     connecting: Connecting<'_>,
     outlet: Option<Arc<dyn Outlet>>,
     stream: S,
-) {
+) -> Option<Box<Session<S>>> {
     let limits = &gateway.service.rules().limits;
     let mut socket = Socket::new(stream, message_limit(limits.message_bytes));
     let connection = match gateway.service.connect(connecting).await {
@@ -111,7 +111,8 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
             if let ConnectError::Storage(cause) = &error {
                 tracing::error!(error = cause.chain(), "an app could not be looked up");
             }
-            return refuse(socket, connecting.dialect, error.code(), error.to_string()).await;
+            refuse(socket, connecting.dialect, error.code(), error.to_string()).await;
+            return None;
         }
     };
     tracing::debug!(socket = %connection.id(), "connected");
@@ -121,7 +122,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         connection.mailbox().set_outlet(outlet);
     }
     let link = Link::new(socket, limits.pending_bytes, shares, Arc::clone(gateway.service.hub().metrics()));
-    let mut session = Session {
+    Some(Box::new(Session {
         gateway: Arc::clone(&gateway),
         connection,
         link,
@@ -131,21 +132,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         stale: Vec::new(),
         unread: Vec::new(),
         read_again: None,
-    };
-    // Whoever closes the others on the way out may have been past this one.
-    if gateway.stopping.load(Ordering::Relaxed) {
-        session.connection.mailbox().close(CloseReason::Stopping);
-    }
-    let end = session.serve().await;
-    gateway.service.hub().metrics().closed(end.reason());
-    gateway.service.disconnect(&session.connection).await;
-    tracing::debug!(socket = %session.connection.id(), "disconnected");
-    let Session { connection, link, .. } = session;
-    // Its place is free before the farewell, which a client can draw out.
-    drop(connection);
-    if let End::Close(frame) = end {
-        Box::pin(farewell(link.socket, frame)).await;
-    }
+    }))
 }
 
 /// Closes a connection that has not got as far as an app.
@@ -186,12 +173,35 @@ async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, fram
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
+    /// Serves the client to its end.
+    pub async fn run(mut self: Box<Self>) {
+        // Whoever closes the others on the way out may have been past this one.
+        if self.gateway.stopping.load(Ordering::Relaxed) {
+            self.connection.mailbox().close(CloseReason::Stopping);
+        }
+        let end = self.serve().await;
+        Box::pin(self.leave(end)).await;
+    }
+
+    async fn leave(self: Box<Self>, end: End) {
+        let Self { gateway, connection, link, .. } = *self;
+        gateway.service.hub().metrics().closed(end.reason());
+        gateway.service.disconnect(&connection).await;
+        tracing::debug!(socket = %connection.id(), "disconnected");
+        // Its place is free before the farewell, which a client can draw out.
+        drop(connection);
+        if let End::Close(frame) = end {
+            farewell(link.socket, frame).await;
+        }
+    }
+
     async fn serve(&mut self) -> End {
         self.adopt_limit();
         loop {
             let listen = self.in_flight.iter().map(|(_, count)| count).sum::<usize>() < MOST_IN_FLIGHT;
             let end = match self.turn(listen).await {
-                Some(Turn::Message(Ok(message))) => self.message(message).await,
+                // Boxed, so that an idle connection's task has no room for it.
+                Some(Turn::Message(Ok(message))) => Box::pin(self.message(message)).await,
                 Some(Turn::Message(Err(error))) => Some(self.broken(&error)),
                 Some(Turn::Close(reason)) => Some(self.closed(reason)),
                 Some(Turn::Broken) => Some(End::Gone),

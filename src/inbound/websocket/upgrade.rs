@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::{Destination, Gateway, destination};
 use crate::core::hub::{Corked, Flusher};
-use crate::inbound::listen::{Admitted, ClientStream, Refusal, Session, Sockets, UpgradeHead};
+use crate::core::service::ConnectError;
+use crate::inbound::listen::{Admitted, Asking, ClientStream, Refusal, Session, Sockets, UpgradeHead};
 
 /// The gateway as the listener knows it.
 pub struct Upgrades {
@@ -50,7 +51,28 @@ impl Sockets for Upgrades {
     }
 }
 
+impl Opening {
+    /// Whether the page may not connect; told before the upgrade, so that nothing of the app is said to it.
+    async fn refused_origin(&self, key: &str, origin: &str) -> Option<Refusal> {
+        if self.gateway.service.lets_in(key, origin).await {
+            return None;
+        }
+        tracing::debug!("an origin was refused");
+        Some(Refusal { status: 403, name: "Forbidden", message: ConnectError::Origin.to_string() })
+    }
+}
+
 impl Admitted for Opening {
+    fn refusal(&mut self) -> Option<Asking<'_>> {
+        let key = match &self.destination {
+            Destination::Pushi(key) | Destination::Pusher(key, None) => key,
+            Destination::Pusher(_, Some(_)) => return None,
+        };
+        // Only browsers say one, and only they need to be kept away.
+        let origin = self.origin.as_deref()?;
+        Some(Box::pin(self.refused_origin(key, origin)))
+    }
+
     fn run(self: Box<Self>, stream: ClientStream) -> Session {
         let outlet = stream.outlet();
         let flusher = Arc::clone(&self.flusher);

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::core::error::BusError;
 use crate::core::model::{AppIdent, ChannelName};
-use crate::core::ports::{Bus, BusMessage, BusSink};
+use crate::core::ports::{Bus, BusHealth, BusMessage, BusSink};
 
 /// Channels are spread over so many lanes; a power of two.
 const LANES: usize = 64;
@@ -102,5 +102,11 @@ impl Bus for LocalBus {
     async fn watch(&self, _app: &AppIdent, _channel: &ChannelName) -> Result<(), BusError> {
         // Everything that there is arrives anyway.
         Ok(())
+    }
+
+    fn unwatch(&self, _app: &AppIdent, _channel: &ChannelName) {}
+
+    fn health(&self) -> BusHealth {
+        BusHealth::Alone
     }
 }

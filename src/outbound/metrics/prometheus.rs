@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::prometheus::core::Collector;
-use ::prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use ::prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::core::ports::{Call, Gauges, Metrics, Source, WebhookOutcome};
 
@@ -32,6 +32,7 @@ pub struct PrometheusMetrics {
     webhooks: IntCounterVec,
     told: IntCounterVec,
     outbox: IntGauge,
+    bus_up: IntGaugeVec,
 }
 
 impl PrometheusMetrics {
@@ -62,6 +63,11 @@ impl PrometheusMetrics {
             webhooks: family("pushi_webhook_deliveries_total", "Messages to webhooks, by outcome.", &["outcome"])?,
             told: family("pushi_webhook_notices_total", "What those messages told of.", &["outcome"])?,
             outbox: gauge("pushi_outbox_notices", "What waits to be told to webhooks, over all nodes.")?,
+            // Without labels, but a family: so it is not there for a node that is alone.
+            bus_up: registered(
+                &registry,
+                IntGaugeVec::new(Opts::new("pushi_bus_up", "1 while this node and the others hear each other."), &[])?,
+            )?,
             registry,
         })
     }
@@ -133,6 +139,9 @@ impl Metrics for PrometheusMetrics {
         set(&self.channels, gauges.channels);
         set(&self.waiting, gauges.waiting_bytes);
         set(&self.most_waiting, gauges.most_waiting_bytes);
+        if let Some(up) = gauges.bus_up {
+            self.bus_up.with_label_values::<&str>(&[]).set(i64::from(up));
+        }
         let mut text = Vec::new();
         // Writing into memory does not fail, and the encoder writes UTF-8.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
@@ -154,9 +163,11 @@ mod tests {
         metrics.called(Call::Append, Duration::from_micros(300), true);
         metrics.told(WebhookOutcome::GivenUp, 3);
         metrics.outbox(8);
-        let text = metrics.render(Gauges { connections: 7, ..Gauges::default() });
+        assert!(!metrics.render(Gauges::default()).contains("pushi_bus_up"), "a node alone has no bus");
+        let text = metrics.render(Gauges { connections: 7, bus_up: Some(true), ..Gauges::default() });
         for line in [
             "pushi_connections 7",
+            "pushi_bus_up 1",
             "pushi_connections_opened_total 1",
             "pushi_connections_closed_total{reason=\"slow_reader\"} 1",
             "pushi_sent_frames_total 3",

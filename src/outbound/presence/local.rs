@@ -126,4 +126,10 @@ impl PresenceStore for LocalPresence {
         let lists = self.lists.lock();
         Ok(lists.apps.get(app).and_then(|channels| channels.get(channel)).map_or_else(Vec::new, List::members))
     }
+
+    fn is_peer(&self, app: &AppIdent, channel: &str, user: &str) -> bool {
+        let lists = self.lists.lock();
+        let list = lists.apps.get(app).and_then(|channels| channels.get(channel));
+        list.and_then(|list| list.users.get(user)?.newest()).is_some_and(|member| member.peer)
+    }
 }

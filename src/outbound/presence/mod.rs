@@ -1,5 +1,6 @@
 //! Who is on which presence channel.
 
 mod local;
+pub mod redis;
 
 pub use local::LocalPresence;

@@ -10,13 +10,20 @@ from fixtures.tool import run
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("who", ["session", "administrator"])
+@pytest.mark.parametrize("who", ["session", "administrator", "signed"])
 def test_no_answer_is_outside_the_document(launch: Callable[..., Server], tmp_path: Path, who: str) -> None:
     server = launch()
     app = server.create_app("attacked")
     token = ADMIN_TOKEN if who == "administrator" else app.token
-    # The session would end itself, and all that follows would be 401.
-    spared = ["--exclude-path", "/logout"] if who == "session" else []
+    choice = {
+        # The session would end itself, and all that follows would be 401.
+        "session": ["--exclude-path", "/logout"],
+        "administrator": [],
+        # To the two others these are 401.
+        "signed": ["--include-tag", "Pusher HTTP API"],
+    }
+    signing = {"IDENT": app.ident, "KEY": app.key, "SECRET": app.secret}
+    hooks = {"SCHEMATHESIS_HOOKS": "signing", "PYTHONPATH": str(Path(__file__).parent)} if who == "signed" else {}
     run(
         "schemathesis",
         "run",
@@ -29,9 +36,11 @@ def test_no_answer_is_outside_the_document(launch: Callable[..., Server], tmp_pa
         "--generation-database=none",
         f"--header=Authorization: Bearer {token}",
         "--no-color",
-        *spared,
+        *choice[who],
         cwd=tmp_path,
         seconds=380,
+        **hooks,
+        **{f"PUSHI_SIGNING_{name}": value for name, value in signing.items()},
     )
     assert "panicked" not in server.log
     # It is still well, whatever became of the app.

@@ -123,14 +123,14 @@ def test_new_connections_over_the_rate_are_closed_with_4100(launch: Callable[...
 
 
 def turned_away(app: App, origin: str) -> None:
-    """A browser's page from there may not connect: it is refused before the upgrade, or closed with 4009 after it."""
-    try:
-        socket = app.open(origin=origin)
-    except InvalidStatus as refusal:
-        assert refusal.response.status_code == 403
-        return
-    socket.error(4009)
-    assert socket.closed() == ([], 4009)
+    """A browser's page from there may not connect: it is refused before the upgrade, in both dialects."""
+    for path in (app.key, f"app/{app.key}?protocol=7"):
+        for port in (app.server.server_port, app.server.app_port):
+            with pytest.raises(InvalidStatus) as refusal:
+                app.open_at(f"ws://127.0.0.1:{port}/{path}", origin=origin)
+            response = refusal.value.response
+            assert response.status_code == 403
+            assert "origin" in json.loads(response.body)["message"]
 
 
 def test_an_apps_list_of_origins(app: App) -> None:
@@ -139,6 +139,9 @@ def test_an_apps_list_of_origins(app: App) -> None:
     app.connect(origin="https://shop.example")
     # What is not a browser names no origin.
     app.connect()
+    # What else stands against a connection is told as it is to others.
+    app.configure(enabled=False)
+    refused(app, 4003, origin="https://evil.example")
 
 
 def test_the_servers_own_list_of_origins(launch: Callable[..., Server]) -> None:

@@ -1,56 +1,29 @@
 //! What the suite needs of a roster.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-use parking_lot::Mutex;
+use pushi::core::auth::random_53_bits;
 use pushi::core::hub::{Connection, Hold, Hub};
 use pushi::core::model::{App, ChannelName, Member};
-use pushi::core::ports::{BusMessage, BusSink, DialectId, Roster};
+use pushi::core::ports::{Bus, DialectId, Roster};
 use pushi::inbound::websocket::dialects;
-use pushi::outbound::bus::LocalBus;
+use pushi::outbound::bus::{LocalBus, RedisBus};
 use pushi::outbound::metrics::PrometheusMetrics;
-use pushi::outbound::roster::LocalRoster;
+use pushi::outbound::roster::{LocalRoster, RedisRoster};
 use pushi::outbound::storage::memory;
-use tokio::sync::Notify;
 
+use crate::nodes::Ear;
+use crate::nodes::redis::{live, mesh, url_of_redis};
 use crate::samples;
-
-/// What a node hears over the bus.
-#[derive(Default)]
-pub struct Heard {
-    messages: Mutex<Vec<BusMessage>>,
-    more: Notify,
-}
-
-impl BusSink for Heard {
-    fn deliver(&self, message: BusMessage) {
-        self.messages.lock().push(message);
-        self.more.notify_waiters();
-    }
-}
-
-impl Heard {
-    /// Takes messages, once there are so many.
-    pub async fn take(&self, count: usize) -> Vec<BusMessage> {
-        let enough = async {
-            loop {
-                let more = self.more.notified();
-                if self.messages.lock().len() >= count {
-                    return self.messages.lock().drain(..).collect();
-                }
-                more.await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), enough).await.expect("nothing comes")
-    }
-}
 
 /// One node.
 pub struct Node {
     pub hub: Arc<Hub>,
     pub roster: Arc<dyn Roster>,
-    pub heard: Arc<Heard>,
+    pub bus: Arc<dyn Bus>,
+    pub heard: Arc<Ear>,
+    /// What ends with the node.
+    _life: Arc<dyn std::any::Any + Send + Sync>,
 }
 
 impl Node {
@@ -59,10 +32,12 @@ impl Node {
     }
 
     /// A connection that is on channels.
-    pub fn on(&self, app: &Arc<App>, channels: &[&str]) -> Connection {
+    pub async fn on(&self, app: &Arc<App>, channels: &[&str]) -> Connection {
         let connection = self.connect(app);
         for channel in channels {
-            connection.join(&samples::channel(channel), Hold::Direct, None);
+            let channel = samples::channel(channel);
+            connection.join(&channel, Hold::Direct, None);
+            self.bus.watch(&app.ident, &channel).await.unwrap();
         }
         connection
     }
@@ -73,11 +48,13 @@ pub fn member(user: &str) -> Member {
     Member { user_id: samples::user(user), data: format!("{{\"user_id\":\"{user}\"}}").into(), peer: false }
 }
 
+/// Apps that no other test has, in the order of their names.
 pub async fn apps<const N: usize>(idents: [&str; N]) -> [Arc<App>; N] {
     let stores = memory::open();
     let mut apps = Vec::new();
     for ident in idents {
-        apps.push(Arc::new(samples::app(&stores, ident).await));
+        let own = format!("{ident}-{}", random_53_bits().unwrap());
+        apps.push(Arc::new(samples::app(&stores, &own).await));
     }
     apps.try_into().unwrap_or_else(|_| unreachable!())
 }
@@ -87,27 +64,57 @@ pub fn names(channels: &[ChannelName]) -> Vec<&str> {
 }
 
 /// An adapter with its nodes.
-pub trait Nodes: Sync {
-    async fn start() -> Self;
+pub trait Nodes: Sized + Sync {
+    /// `None` where it needs a server and none was named.
+    async fn start() -> Option<Self>;
 
     /// Two nodes that hear each other; one and the same where a node is alone.
     fn pair(&self) -> [&Node; 2];
+}
+
+fn hub(process: u64) -> Arc<Hub> {
+    Arc::new(Hub::new(process, dialects(), Arc::new(PrometheusMetrics::new().unwrap())))
 }
 
 /// A node that is alone.
 pub struct Alone(Node);
 
 impl Nodes for Alone {
-    async fn start() -> Self {
+    async fn start() -> Option<Self> {
         let bus = Arc::new(LocalBus::default());
-        let hub = Arc::new(Hub::new(7, dialects(), Arc::new(PrometheusMetrics::new().unwrap())));
-        let heard = Arc::new(Heard::default());
-        let sink: Weak<dyn BusSink> = Arc::downgrade(&heard) as Weak<dyn BusSink>;
+        let hub = hub(7);
+        let heard = Arc::new(Ear::default());
+        let sink: Weak<Ear> = Arc::downgrade(&heard);
         bus.attach(sink);
-        Self(Node { roster: Arc::new(LocalRoster::new(Arc::clone(&hub), bus)), hub, heard })
+        let roster = Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus)));
+        Some(Self(Node { hub, roster, bus, heard, _life: Arc::new(()) }))
     }
 
     fn pair(&self) -> [&Node; 2] {
         [&self.0, &self.0]
+    }
+}
+
+/// Two nodes that meet in Redis.
+pub struct Together(Node, Node);
+
+impl Together {
+    async fn node(url: &str) -> Node {
+        let mesh = mesh(url);
+        let hub = hub(mesh.process());
+        let roster = RedisRoster::new(Arc::clone(&mesh), Arc::clone(&hub));
+        let (heard, life) = live(&mesh).await;
+        Node { hub, roster, bus: Arc::new(RedisBus::new(mesh)), heard, _life: life }
+    }
+}
+
+impl Nodes for Together {
+    async fn start() -> Option<Self> {
+        let url = url_of_redis().await?;
+        Some(Self(Self::node(&url).await, Self::node(&url).await))
+    }
+
+    fn pair(&self) -> [&Node; 2] {
+        [&self.0, &self.1]
     }
 }

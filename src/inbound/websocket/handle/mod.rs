@@ -138,6 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             let Some((_, data)) = self.personal.iter().find(|(known, _)| *known == channel) else { continue };
             let data = data.clone();
             self.link.hold(Hold::AllBut(self.connection.places().into_iter().map(|place| place.channel).collect()));
+            let before = self.connection.aliases(&channel);
             let mut left = Vec::new();
             let (result, turns, ending) = {
                 let asking = self.gateway.service.refresh_personal(&self.connection, &channel, data.as_ref(), &mut left);
@@ -148,6 +149,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 self.later(turn);
             }
             match result {
+                // It was only asked again after the nodes had lost each other for a while.
+                Ok(Some(state)) if state.alias == before => {}
                 Ok(Some(state)) => self.refreshed(&channel, state),
                 Ok(None) => {}
                 Err(error) => {

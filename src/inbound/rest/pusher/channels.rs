@@ -1,0 +1,222 @@
+//! Which channels are occupied, and by how many.
+
+use std::sync::Arc;
+
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::registry::MetaSchema;
+use serde_json::{Map, Value, json};
+
+use super::super::Rest;
+use super::super::answer::Answer;
+use super::super::params::{Accepts, Ident, Param};
+use super::super::problem::Problem;
+use super::super::schema::{example, inline, name, plain, shape, whole};
+use super::super::tags::Section;
+use super::info::{Counts, Everything, Info};
+use super::signed::Signed;
+use super::{CHANNEL, not_presence, read_channel};
+use crate::core::model::{AppIdent, ChannelKind, ChannelName};
+
+/// How many channels are asked for at once.
+const PAGE: usize = 1000;
+
+shape! {
+    /// What is known of a channel, in the document.
+    ChannelShape as "PusherChannel" = |_| {
+        let cache = MetaSchema {
+            required: vec!["data", "ttl"],
+            properties: vec![
+                ("data", inline(plain("string", "Its data."))),
+                ("ttl", inline(whole("For how many seconds it is kept.", 0.0))),
+            ],
+            ..plain("object", "The last event of a cache channel; not there where there is none.")
+        };
+        let schema = MetaSchema {
+            required: vec!["occupied"],
+            properties: vec![
+                ("occupied", inline(plain("boolean", "Whether somebody is on it."))),
+                ("user_count", inline(whole("Users on it, each once.", 0.0))),
+                ("subscription_count", inline(whole("Connections on it.", 0.0))),
+                ("cache", inline(cache)),
+            ],
+            ..plain("object", "A channel, with what was asked for.")
+        };
+        example(schema, json!({"occupied": true, "subscription_count": 42}))
+    }
+}
+
+shape! {
+    /// Occupied channels, in the document.
+    ChannelsShape as "PusherChannels" = |registry| {
+        super::events::CountsShape::register(registry);
+        let further = Some(Box::new(super::events::CountsShape::schema_ref()));
+        let channels = MetaSchema { additional_properties: further, ..plain("object", "By the channel's name.") };
+        let schema = MetaSchema {
+            required: vec!["channels"],
+            properties: vec![("channels", inline(channels))],
+            ..plain("object", "The channels that somebody is on.")
+        };
+        example(schema, json!({"channels": {"presence-room": {"user_count": 42}}}))
+    }
+}
+
+shape! {
+    /// The users on a channel, in the document.
+    UsersShape as "PusherUsers" = |_| {
+        let user = MetaSchema {
+            required: vec!["id"],
+            properties: vec![("id", inline(plain("string", "The user's id.")))],
+            ..plain("object", "A user.")
+        };
+        let users = MetaSchema { items: Some(Box::new(inline(user))), ..plain("array", "The users, in the order in which they came.") };
+        MetaSchema { required: vec!["users"], properties: vec![("users", inline(users))], ..plain("object", "Who is on the channel.") }
+    }
+}
+
+/// A channel's name in the path.
+enum Named {}
+
+impl Accepts for Named {
+    type Value = String;
+
+    fn schema() -> MetaSchema {
+        MetaSchema { pattern: Some(CHANNEL.into()), ..name("", 1, 200) }
+    }
+
+    fn read(text: &str) -> Result<String, &'static str> {
+        Ok(text.into())
+    }
+}
+
+/// A presence channel's name in the path.
+enum Presence {}
+
+impl Accepts for Presence {
+    type Value = String;
+
+    fn schema() -> MetaSchema {
+        MetaSchema { pattern: Some("^presence-[A-Za-z0-9_=@,.;-]*$".into()), ..name("", 9, 200) }
+    }
+
+    fn read(text: &str) -> Result<String, &'static str> {
+        Ok(text.into())
+    }
+}
+
+/// The beginning of names.
+enum Prefix {}
+
+impl Accepts for Prefix {
+    type Value = String;
+
+    fn schema() -> MetaSchema {
+        plain("string", "")
+    }
+
+    fn read(text: &str) -> Result<String, &'static str> {
+        Ok(text.into())
+    }
+}
+
+/// The routes of channels.
+pub struct Channels(pub Arc<Rest>);
+
+#[OpenApi(tag = "Section::Pusher")]
+impl Channels {
+    /// List occupied channels
+    ///
+    /// Those that somebody is on.
+    #[oai(path = "/apps/:app_id/channels", method = "get", operation_id = "pusherListChannels")]
+    async fn list(
+        &self,
+        signed: Signed,
+        #[oai(name = "app_id")]
+        /// The app's `ident`.
+        _app_id: Path<Param<Ident>>,
+        /// Only channels whose names begin so.
+        filter_by_prefix: Query<Option<Param<Prefix>>>,
+        /// What to answer of each: `user_count` (only with a `filter_by_prefix` of `presence-…`), `subscription_count`.
+        info: Query<Option<Param<Counts>>>,
+    ) -> Result<Answer<ChannelsShape>, Problem> {
+        let info = info.0.map(|info| info.0).unwrap_or_default();
+        let prefix = filter_by_prefix.0.map(|prefix| prefix.0).unwrap_or_default();
+        if info.users && !prefix.starts_with("presence-") {
+            return Err(not_presence("user_count"));
+        }
+        let shown = self.occupied(&signed.app.ident, &prefix, info).await?;
+        Ok(Answer::text(json!({ "channels": shown }).to_string()))
+    }
+
+    /// Get a channel
+    #[oai(path = "/apps/:app_id/channels/:channel", method = "get", operation_id = "pusherGetChannel")]
+    async fn get(
+        &self,
+        signed: Signed,
+        #[oai(name = "app_id")]
+        /// The app's `ident`.
+        _app_id: Path<Param<Ident>>,
+        /// The channel.
+        channel: Path<Param<Named>>,
+        /// What to answer: `user_count` (of a presence channel), `subscription_count`, `cache` (the last event of a cache channel).
+        info: Query<Option<Param<Everything>>>,
+    ) -> Result<Answer<ChannelShape>, Problem> {
+        let service = &self.0.service;
+        let channel = read_channel(&channel.0.0, &service.rules().limits)?;
+        let info = info.0.map(|info| info.0).unwrap_or_default();
+        if info.users && channel.kind() != ChannelKind::Presence {
+            return Err(not_presence("user_count"));
+        }
+        let app = &signed.app.ident;
+        let occupancy = service.occupancy(app, &channel).await?;
+        let mut shown = Map::new();
+        shown.insert("occupied".into(), (occupancy.subscriptions > 0).into());
+        shown.extend(info.show(&channel, occupancy));
+        if info.cache
+            && channel.is_cache()
+            && let Some((event, ttl)) = service.last_event(app, &channel).await?
+        {
+            shown.insert("cache".into(), json!({ "data": &*event.data, "ttl": ttl }));
+        }
+        Ok(Answer::text(Value::from(shown).to_string()))
+    }
+
+    /// List the users on a presence channel
+    #[oai(path = "/apps/:app_id/channels/:channel/users", method = "get", operation_id = "pusherListUsers")]
+    async fn users(
+        &self,
+        signed: Signed,
+        #[oai(name = "app_id")]
+        /// The app's `ident`.
+        _app_id: Path<Param<Ident>>,
+        /// The presence channel.
+        channel: Path<Param<Presence>>,
+    ) -> Result<Answer<UsersShape>, Problem> {
+        let channel = read_channel(&channel.0.0, &self.0.service.rules().limits)?;
+        if channel.kind() != ChannelKind::Presence {
+            return Err(not_presence("the list of users"));
+        }
+        let members = self.0.service.present(&signed.app.ident, &channel).await?;
+        let users: Vec<Value> = members.iter().map(|member| json!({ "id": member.user_id.as_str() })).collect();
+        Ok(Answer::text(json!({ "users": users }).to_string()))
+    }
+}
+
+impl Channels {
+    async fn occupied(&self, app: &AppIdent, prefix: &str, info: Info) -> Result<Map<String, Value>, Problem> {
+        let mut shown = Map::new();
+        let mut after: Option<ChannelName> = None;
+        loop {
+            let page = self.0.service.channels(app, prefix, after.as_ref(), PAGE).await?;
+            let full = page.len() == PAGE;
+            after = page.last().map(|last| last.channel.clone());
+            // A user's own channel is no channel to those who list them.
+            for found in page.into_iter().filter(|found| found.channel.kind() != ChannelKind::User) {
+                shown.insert(found.channel.as_str().into(), info.show(&found.channel, found.occupancy).into());
+            }
+            if !full {
+                return Ok(shown);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Publishing.
+
+use std::sync::Arc;
+
+use poem_openapi::OpenApi;
+use poem_openapi::param::Path;
+use poem_openapi::registry::MetaSchema;
+use serde_json::{Map, Value, json};
+
+use super::super::Rest;
+use super::super::answer::Answer;
+use super::super::params::{Ident, Param};
+use super::super::problem::Problem;
+use super::super::schema::{example, inline, plain, shape, whole};
+use super::super::tags::Section;
+use super::NOTHING;
+use super::info::Info;
+use super::message::{BatchShape, Message, MessageShape};
+use super::signed::SignedJson;
+use crate::core::model::{App, ChannelName};
+
+shape! {
+    /// The counts of a channel, in the document.
+    CountsShape as "PusherCounts" = |_| {
+        let properties = vec![
+            ("user_count", inline(whole("Users on it, each once; presence channels alone have it.", 0.0))),
+            ("subscription_count", inline(whole("Connections on it.", 0.0))),
+        ];
+        MetaSchema { properties, ..plain("object", "What was asked for of a channel.") }
+    }
+}
+
+shape! {
+    /// What is answered of an event's channels, in the document.
+    PublishedShape as "PusherPublished" = |registry| {
+        CountsShape::register(registry);
+        let further = Some(Box::new(CountsShape::schema_ref()));
+        let channels = MetaSchema { additional_properties: further, ..plain("object", "By the channel's name; not there without `info`.") };
+        let schema = MetaSchema { properties: vec![("channels", inline(channels))], ..plain("object", "It was published.") };
+        example(schema, json!({"channels": {"presence-room": {"user_count": 42}}}))
+    }
+}
+
+shape! {
+    /// What is answered of a batch, in the document.
+    BatchedShape as "PusherBatched" = |registry| {
+        CountsShape::register(registry);
+        let items = Some(Box::new(CountsShape::schema_ref()));
+        let batch = MetaSchema { items, ..plain("array", "For each event, in order; not there where none has `info`.") };
+        MetaSchema { properties: vec![("batch", inline(batch))], ..plain("object", "They were published.") }
+    }
+}
+
+/// The routes that publish.
+pub struct Events(pub Arc<Rest>);
+
+#[OpenApi(tag = "Section::Pusher")]
+impl Events {
+    /// Publish an event to channels
+    ///
+    /// To all that are on them but `socket_id`. It is stored where the app's `replay` names the channel.
+    #[oai(path = "/apps/:app_id/events", method = "post", operation_id = "pusherTrigger")]
+    async fn trigger(
+        &self,
+        signed: SignedJson<MessageShape>,
+        #[oai(name = "app_id")]
+        /// The app's `ident`.
+        _app_id: Path<Param<Ident>>,
+    ) -> Result<Answer<PublishedShape>, Problem> {
+        let Message { trigger, info } = Message::one(&self.0.service, &signed.app, &signed.members)?;
+        let channels = trigger.channels.clone();
+        self.0.service.trigger(&signed.app, vec![trigger]).await?;
+        if !info.any() {
+            return Ok(Answer::text(NOTHING));
+        }
+        let mut shown = Map::new();
+        for channel in &channels {
+            shown.insert(channel.as_str().into(), self.counts(&signed.app, channel, info).await?);
+        }
+        Ok(Answer::text(json!({ "channels": shown }).to_string()))
+    }
+
+    /// Publish several events
+    ///
+    /// At most ten. All of them are published, in their order, or none is.
+    #[oai(path = "/apps/:app_id/batch_events", method = "post", operation_id = "pusherTriggerBatch")]
+    async fn batch(
+        &self,
+        signed: SignedJson<BatchShape>,
+        #[oai(name = "app_id")]
+        /// The app's `ident`.
+        _app_id: Path<Param<Ident>>,
+    ) -> Result<Answer<BatchedShape>, Problem> {
+        let messages = Message::batch(&self.0.service, &signed.app, &signed.members)?;
+        let asked: Vec<(Option<ChannelName>, Info)> =
+            messages.iter().map(|message| (message.trigger.channels.first().cloned(), message.info)).collect();
+        self.0.service.trigger(&signed.app, messages.into_iter().map(|message| message.trigger).collect()).await?;
+        if !asked.iter().any(|(_, info)| info.any()) {
+            return Ok(Answer::text(NOTHING));
+        }
+        let mut shown = Vec::with_capacity(asked.len());
+        for (channel, info) in asked {
+            shown.push(match channel.filter(|_| info.any()) {
+                Some(channel) => self.counts(&signed.app, &channel, info).await?,
+                None => json!({}),
+            });
+        }
+        Ok(Answer::text(json!({ "batch": shown }).to_string()))
+    }
+}
+
+impl Events {
+    async fn counts(&self, app: &App, channel: &ChannelName, info: Info) -> Result<Value, Problem> {
+        Ok(info.show(channel, self.0.service.occupancy(&app.ident, channel).await?).into())
+    }
+}

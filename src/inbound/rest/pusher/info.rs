@@ -1,0 +1,102 @@
+//! What a caller wants to know about channels: `info`.
+
+use poem_openapi::registry::MetaSchema;
+use serde_json::{Map, Value};
+
+use super::super::params::Accepts;
+use super::super::schema::plain;
+use crate::core::model::{ChannelKind, ChannelName, Occupancy};
+
+/// The attributes that are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Info {
+    /// How many users are there; presence channels alone have them.
+    pub users: bool,
+    /// How many connections are there.
+    pub subscriptions: bool,
+    /// The last event of a cache channel.
+    pub cache: bool,
+}
+
+impl Info {
+    /// Whether anything is asked for.
+    pub fn any(self) -> bool {
+        self != Self::default()
+    }
+
+    /// Reads names with commas between them; the error goes on behind `info`: "must be …".
+    pub fn read(text: &str, cache: bool) -> Result<Self, &'static str> {
+        let mut info = Self::default();
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            match name {
+                "user_count" => info.users = true,
+                "subscription_count" => info.subscriptions = true,
+                "cache" if cache => info.cache = true,
+                _ if cache => return Err("must be user_count, subscription_count and cache, or some of them, with commas between"),
+                _ => return Err("must be user_count, subscription_count, or both with a comma between"),
+            }
+        }
+        Ok(info)
+    }
+
+    /// The counts that are asked for of a channel, as they are answered.
+    pub fn show(self, channel: &ChannelName, occupancy: Occupancy) -> Map<String, Value> {
+        let mut shown = Map::new();
+        if self.users && channel.kind() == ChannelKind::Presence {
+            shown.insert("user_count".into(), occupancy.users.into());
+        }
+        if self.subscriptions {
+            shown.insert("subscription_count".into(), occupancy.subscriptions.into());
+        }
+        shown
+    }
+}
+
+/// The parameter `info` of a list of channels.
+pub enum Counts {}
+
+impl Accepts for Counts {
+    type Value = Info;
+
+    fn schema() -> MetaSchema {
+        MetaSchema {
+            pattern: Some("^((user_count|subscription_count)(,(user_count|subscription_count))*)?$".into()),
+            ..plain("string", "")
+        }
+    }
+
+    fn read(text: &str) -> Result<Info, &'static str> {
+        Info::read(text, false)
+    }
+}
+
+/// The parameter `info` of one channel.
+pub enum Everything {}
+
+impl Accepts for Everything {
+    type Value = Info;
+
+    fn schema() -> MetaSchema {
+        let pattern = "^((user_count|subscription_count|cache)(,(user_count|subscription_count|cache))*)?$";
+        MetaSchema { pattern: Some(pattern.into()), ..plain("string", "") }
+    }
+
+    fn read(text: &str) -> Result<Info, &'static str> {
+        Info::read(text, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_any_order_and_others_refused() {
+        assert_eq!(Info::read("", false), Ok(Info::default()));
+        let both = Info { users: true, subscriptions: true, cache: false };
+        assert_eq!(Info::read("subscription_count, user_count,", false), Ok(both));
+        assert_eq!(Info::read("user_count,subscription_count,cache", true), Ok(Info { cache: true, ..both }));
+        assert!(Info::read("cache", false).is_err());
+        assert!(Info::read("user_count,members", true).is_err());
+    }
+}

@@ -1,0 +1,39 @@
+//! The signed HTTP API of Pusher Channels: what its official server libraries call.
+//!
+//! An operation's first argument is the app that signed the request ([`signed`]), so nothing of a request is looked at that is not
+//! signed. Paths, members and answers are those of the public documentation.
+
+mod channels;
+mod events;
+mod info;
+mod message;
+mod signed;
+mod users;
+
+pub use channels::Channels;
+pub use events::Events;
+pub use signed::SCHEME;
+pub use users::Users;
+
+use super::problem::Problem;
+use crate::core::model::{ChannelName, Limits, NameError};
+
+/// A channel's name as the libraries give it.
+const CHANNEL: &str = "^[A-Za-z0-9_=@,.;-]+$";
+
+/// Reads a channel's name, within the configured limit.
+fn read_channel(name: &str, limits: &Limits) -> Result<ChannelName, NameError> {
+    ChannelName::parse_pusher(name, bound(limits.channel_name))
+}
+
+fn bound(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// The answer of what has nothing to show.
+const NOTHING: &str = "{}";
+
+/// A channel that is none of those that an operation is for.
+fn not_presence(what: &str) -> Problem {
+    Problem::bad_request(format!("{what} is for presence channels alone: their names begin with presence-"))
+}

@@ -1,0 +1,46 @@
+//! Users who are signed in.
+
+use std::sync::Arc;
+
+use poem_openapi::OpenApi;
+use poem_openapi::param::Path;
+use poem_openapi::registry::MetaSchema;
+
+use super::super::Rest;
+use super::super::answer::Answer;
+use super::super::params::{Ident, Param, User};
+use super::super::problem::Problem;
+use super::super::schema::{plain, shape};
+use super::super::subscription_dto::read_user;
+use super::super::tags::Section;
+use super::NOTHING;
+use super::signed::Signed;
+
+shape! {
+    /// An answer with nothing to show, in the document.
+    NothingShape as "PusherDone" = |_| MetaSchema { ..plain("object", "It was done.") }
+}
+
+/// The routes of users.
+pub struct Users(pub Arc<Rest>);
+
+#[OpenApi(tag = "Section::Pusher")]
+impl Users {
+    /// End a user's connections
+    ///
+    /// Closes the connections that are signed in as the user with 4009, after which clients do not come back by themselves.
+    #[oai(path = "/apps/:app_id/users/:user_id/terminate_connections", method = "post", operation_id = "pusherTerminateConnections")]
+    async fn terminate(
+        &self,
+        signed: Signed,
+        #[oai(name = "app_id")]
+        /// The app's `ident`.
+        _app_id: Path<Param<Ident>>,
+        /// The user.
+        user_id: Path<Param<User>>,
+    ) -> Result<Answer<NothingShape>, Problem> {
+        let user = read_user(&user_id.0.0)?;
+        self.0.service.terminate_user(&signed.app.ident, &user).await?;
+        Ok(Answer::text(NOTHING))
+    }
+}

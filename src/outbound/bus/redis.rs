@@ -1,0 +1,41 @@
+//! The bus of several nodes, over Redis.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::core::error::BusError;
+use crate::core::model::{AppIdent, ChannelName};
+use crate::core::ports::{Bus, BusHealth, BusMessage};
+use crate::outbound::redis::Mesh;
+
+/// The bus of several nodes, over Redis. It never fails: while Redis is away the node hears itself.
+pub struct RedisBus(Arc<Mesh>);
+
+impl RedisBus {
+    /// Over the connections of a node.
+    pub fn new(mesh: Arc<Mesh>) -> Self {
+        Self(mesh)
+    }
+}
+
+#[async_trait]
+impl Bus for RedisBus {
+    async fn publish(&self, message: BusMessage) -> Result<(), BusError> {
+        self.0.publish(message);
+        Ok(())
+    }
+
+    async fn watch(&self, app: &AppIdent, channel: &ChannelName) -> Result<(), BusError> {
+        self.0.watch(app, channel).await;
+        Ok(())
+    }
+
+    fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
+        self.0.unwatch(app, channel);
+    }
+
+    fn health(&self) -> BusHealth {
+        self.0.health()
+    }
+}

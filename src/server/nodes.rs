@@ -1,0 +1,107 @@
+//! A node alone, or one of several.
+
+use std::sync::{Arc, Weak};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::StartError;
+use crate::config::{BusUrl, Settings};
+use crate::core::hub::{Corked, Flusher, Hub};
+use crate::core::order::Order;
+use crate::core::ports::{Bus, BusSink, PresenceStore, Roster};
+use crate::core::service::Service;
+use crate::outbound::bus::{LocalBus, RedisBus};
+use crate::outbound::clock::SystemClock;
+use crate::outbound::presence::LocalPresence;
+use crate::outbound::presence::redis::RedisPresence;
+use crate::outbound::redis::{Mesh, MeshOptions, Target};
+use crate::outbound::roster::{LocalRoster, RedisRoster};
+use crate::outbound::storage::Stores;
+
+/// How this node hears of others.
+pub(super) struct Nodes {
+    pub bus: Arc<dyn Bus>,
+    pub presence: Arc<dyn PresenceStore>,
+    pub roster: Arc<dyn Roster>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// In this process everything is in order, and nobody else is heard.
+    Alone(Arc<LocalBus>),
+    /// What comes over Redis is put in order first.
+    Several(Arc<Mesh>, Arc<Order>),
+}
+
+/// What the bus does by itself.
+pub(super) struct Work {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Nodes {
+    pub fn of(settings: &Settings, process: u64, stores: &Stores, hub: &Arc<Hub>, flusher: &Arc<dyn Flusher>) -> Result<Self, StartError> {
+        let target = match &settings.bus {
+            None => return Ok(Self::alone(hub)),
+            Some(BusUrl::Redis(url)) => Target::single(url.expose()),
+            Some(BusUrl::Cluster(nodes)) => Target::cluster(nodes.expose()),
+        };
+        let target = target.map_err(|error| StartError::Bus("BUS_URL", error))?;
+        let mesh = Arc::new(Mesh::new(MeshOptions {
+            target,
+            process,
+            lease: settings.times.node_lease,
+            metrics: Arc::clone(hub.metrics()),
+            flusher: Arc::clone(flusher),
+        }));
+        let bus = Arc::new(RedisBus::new(Arc::clone(&mesh)));
+        let order = Arc::new(Order::new(bus, Arc::clone(&stores.events), Arc::new(SystemClock)));
+        let presence = Arc::new(RedisPresence::new(Arc::clone(&mesh)));
+        let roster = RedisRoster::new(Arc::clone(&mesh), Arc::clone(hub));
+        Ok(Self { bus: order.clone(), presence, roster, kind: Kind::Several(mesh, order) })
+    }
+
+    fn alone(hub: &Arc<Hub>) -> Self {
+        let bus = Arc::new(LocalBus::default());
+        let presence = Arc::new(LocalPresence::new(Arc::clone(&bus)));
+        let roster = Arc::new(LocalRoster::new(Arc::clone(hub), Arc::clone(&bus)));
+        Self { bus: bus.clone(), presence, roster, kind: Kind::Alone(bus) }
+    }
+
+    /// Says who takes what arrives.
+    pub fn attach(&self, service: &Arc<Service>) {
+        let sink: Weak<Service> = Arc::downgrade(service);
+        match &self.kind {
+            Kind::Alone(bus) => bus.attach(sink),
+            Kind::Several(mesh, order) => {
+                order.attach(sink);
+                let order: Arc<dyn BusSink> = order.clone();
+                mesh.attach(Arc::downgrade(&order));
+                // Alone, the hub knows everybody who is present.
+                service.hub().attach(Arc::clone(&self.presence));
+            }
+        }
+    }
+
+    /// Begins what the bus does by itself.
+    pub fn run(&self, flusher: &Arc<dyn Flusher>) -> Work {
+        let work = Work { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        if let Kind::Several(mesh, order) = &self.kind {
+            work.tasks.spawn(Arc::clone(mesh).run(work.stop.clone()));
+            let (order, stop) = (Arc::clone(order), work.stop.clone());
+            let catching_up = async move { order.run(stop.cancelled()).await };
+            work.tasks.spawn(Corked::new(catching_up, Arc::clone(flusher)));
+        }
+        work
+    }
+}
+
+impl Work {
+    /// Ends it; what was published is out when this returns.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

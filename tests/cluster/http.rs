@@ -1,0 +1,61 @@
+//! Requests to a node's REST API.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::client::Way;
+use crate::stage::{APP, KEY, SECRET};
+
+pub fn sign(text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(text.as_bytes());
+    data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
+}
+
+/// Asks; answers the status and the body.
+pub async fn request(port: u16, method: &str, target: &str, headers: &str, body: &str) -> (u16, Value) {
+    let answer = ask(port, method, target, headers, body).await;
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+/// Asks for something that is no JSON.
+pub async fn text(port: u16, target: &str) -> String {
+    ask(port, "GET", target, "", "").await
+}
+
+async fn ask(port: u16, method: &str, target: &str, headers: &str, body: &str) -> String {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    ask_over(stream, method, target, headers, body).await
+}
+
+/// Asks over what is connected already; answers the whole text.
+pub async fn ask_over(mut stream: impl Way, method: &str, target: &str, headers: &str, body: &str) -> String {
+    let asking = async {
+        let length = body.len();
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n");
+        stream.write_all(format!("{head}{headers}Content-Length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    timeout(Duration::from_secs(20), asking).await.unwrap_or_else(|_| panic!("no answer to {method} {target}"))
+}
+
+pub async fn get(port: u16, target: &str) -> (u16, Value) {
+    request(port, "GET", target, "", "").await
+}
+
+/// A session token for the app.
+pub async fn login(port: u16) -> String {
+    let (status, answer) = get(port, &format!("/login?app_id={APP}&app_key={KEY}&app_secret={SECRET}")).await;
+    assert_eq!(status, 200, "{answer}");
+    answer["token"].as_str().unwrap().to_owned()
+}

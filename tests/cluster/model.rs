@@ -1,0 +1,266 @@
+//! Random joins, leaves, crashes and publishes over three nodes, against a simple model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use pushi::core::auth::random_53_bits;
+use pushi::core::model::{
+    AppIdent, AppSettings, ChannelName, Member, Mid, NewEvent, Payload, PushCredentials, Secret, SocketId, Timestamp, UserId,
+};
+use pushi::core::order::Order;
+use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, PresenceStore};
+use pushi::inbound::websocket::Flush;
+use pushi::outbound::bus::RedisBus;
+use pushi::outbound::clock::SystemClock;
+use pushi::outbound::metrics::PrometheusMetrics;
+use pushi::outbound::presence::redis::RedisPresence;
+use pushi::outbound::redis::{Mesh, MeshOptions, Target};
+use pushi::outbound::storage::{Stores, memory};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::redis::Redis;
+
+const NODES: usize = 3;
+const USERS: [&str; 4] = ["ann", "bo", "cy", "dee"];
+const LEASE: Duration = Duration::from_millis(600);
+
+/// What happens.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A further connection of a user comes to a node.
+    Join(usize, usize),
+    /// One of the connections leaves.
+    Leave(prop::sample::Index),
+    /// Something is stored and published by a node.
+    Publish(usize),
+    /// A node dies without a word, and another takes its place.
+    Crash(usize),
+    /// Redis dies, and comes back empty.
+    Outage,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0..NODES, 0..USERS.len()).prop_map(|(node, user)| Step::Join(node, user)),
+        6 => any::<prop::sample::Index>().prop_map(Step::Leave),
+        6 => (0..NODES).prop_map(Step::Publish),
+        1 => (0..NODES).prop_map(Step::Crash),
+        1 => Just(Step::Outage),
+    ]
+}
+
+/// What a node was told.
+#[derive(Default)]
+struct Ear {
+    /// Who is there, as its clients have it.
+    members: Mutex<BTreeSet<String>>,
+    serials: Mutex<Vec<u64>>,
+    wrong: Mutex<Vec<String>>,
+}
+
+impl BusSink for Ear {
+    fn deliver(&self, message: BusMessage) {
+        let mut members = self.members.lock();
+        match message {
+            BusMessage::Event { position, .. } => self.serials.lock().extend(position.map(|position| position.serial)),
+            BusMessage::MemberAdded { member, .. } => {
+                if !members.insert(member.user_id.to_string()) {
+                    self.wrong.lock().push(format!("{} came twice", member.user_id));
+                }
+            }
+            BusMessage::MemberRemoved { member, .. } => {
+                if !members.remove(member.user_id.as_str()) {
+                    self.wrong.lock().push(format!("{} left twice", member.user_id));
+                }
+            }
+            other => self.wrong.lock().push(format!("{other:?}")),
+        }
+    }
+
+    fn wants(&self, _app: &AppIdent, _channel: &ChannelName) -> bool {
+        true
+    }
+
+    fn resumed(&self) {}
+}
+
+/// A node in this process.
+struct Node {
+    order: Arc<Order>,
+    presence: RedisPresence,
+    mesh: Arc<Mesh>,
+    ear: Arc<Ear>,
+    /// Dropped, they end without a word.
+    _tasks: JoinSet<()>,
+}
+
+struct World {
+    redis: Redis,
+    stores: Stores,
+    app: AppIdent,
+    room: ChannelName,
+    nodes: Vec<Node>,
+    /// The model: the connections with their nodes and users.
+    connections: Vec<(usize, SocketId, UserId)>,
+    published: u64,
+    /// From which serial on each node must have heard everything.
+    since: Vec<u64>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let stores = memory::open();
+        let app = AppIdent::trusted("app");
+        let create = CreateApp {
+            ident: app.clone(),
+            name: "an app".into(),
+            description: None,
+            key: "key".into(),
+            secret: Secret::new("secret"),
+            push: PushCredentials::default(),
+            settings: AppSettings::default(),
+            now: Timestamp::default(),
+        };
+        stores.apps.create(create).await.unwrap();
+        let room = ChannelName::trusted("presence-room");
+        let redis = Redis::start().await;
+        let mut world = Self { redis, stores, app, room, nodes: Vec::new(), connections: Vec::new(), published: 0, since: vec![0; NODES] };
+        for _ in 0..NODES {
+            let node = world.node().await;
+            world.nodes.push(node);
+        }
+        world
+    }
+
+    async fn node(&self) -> Node {
+        let target = Target::single(&format!("redis://127.0.0.1:{}", self.redis.port)).unwrap();
+        let metrics = Arc::new(PrometheusMetrics::new().unwrap());
+        let mesh = Arc::new(Mesh::new(MeshOptions {
+            target,
+            process: random_53_bits().unwrap(),
+            lease: LEASE,
+            flusher: Arc::new(Flush::new(metrics.clone())),
+            metrics,
+        }));
+        let order =
+            Arc::new(Order::new(Arc::new(RedisBus::new(Arc::clone(&mesh))), Arc::clone(&self.stores.events), Arc::new(SystemClock)));
+        let ear = Arc::new(Ear::default());
+        let sink: Weak<Ear> = Arc::downgrade(&ear);
+        order.attach(sink);
+        let sink: Arc<dyn BusSink> = order.clone();
+        mesh.attach(Arc::downgrade(&sink));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&mesh).run(CancellationToken::new()));
+        let working = Arc::clone(&order);
+        tasks.spawn(async move { working.run(std::future::pending()).await });
+        let node = Node { order, presence: RedisPresence::new(Arc::clone(&mesh)), mesh, ear, _tasks: tasks };
+        until_up(&node).await;
+        node.order.watch(&self.app, &self.room).await.unwrap();
+        node
+    }
+
+    async fn take(&mut self, step: &Step, counter: u64) {
+        match step {
+            Step::Join(node, user) => {
+                let (socket, user) = (SocketId { process: 7, counter }, UserId::parse(USERS[*user]).unwrap());
+                let member = Member { user_id: user.clone(), data: "{}".into(), peer: false };
+                let joined = self.nodes[*node].presence.join(&self.app, &self.room, socket, member, 0).await.unwrap().unwrap();
+                assert!(joined.members.iter().any(|member| member.user_id == user));
+                self.connections.push((*node, socket, user));
+            }
+            Step::Leave(index) if !self.connections.is_empty() => {
+                let (node, socket, user) = self.connections.remove(index.index(self.connections.len()));
+                self.nodes[node].presence.leave(&self.app, &self.room, socket, &user).await.unwrap();
+            }
+            Step::Leave(_) => {}
+            Step::Publish(node) => {
+                self.published += 1;
+                let event = NewEvent {
+                    app: self.app.clone(),
+                    mid: Mid(self.published.to_string().into()),
+                    channel: self.room.clone(),
+                    owner_id: None,
+                    timestamp: Timestamp::default(),
+                    publish: None,
+                    payload: Payload { event: "e".into(), data: "".into(), extra: "".into() },
+                };
+                let position = self.stores.events.append(std::slice::from_ref(&event)).await.remove(0).unwrap();
+                let message = BusMessage::Event { event: Arc::new(event), position: Some(position), except: None };
+                self.nodes[*node].order.publish(message).await.unwrap();
+            }
+            Step::Crash(node) => {
+                self.connections.retain(|(other, ..)| other != node);
+                self.since[*node] = self.published;
+                self.nodes[*node] = self.node().await;
+                // A ghost may be seen until the lease is over, and by nobody after it.
+                self.settle().await;
+            }
+            Step::Outage => {
+                self.redis.kill();
+                self.redis.restart(false).await;
+                for node in &self.nodes {
+                    until_up(node).await;
+                }
+            }
+        }
+    }
+
+    fn members(&self) -> BTreeSet<String> {
+        self.connections.iter().map(|(_, _, user)| user.to_string()).collect()
+    }
+
+    /// Waits until every node shows what the model has, and has told it.
+    async fn settle(&self) {
+        let begun = Instant::now();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let expected = self.members();
+            loop {
+                let shown = node.presence.members(&self.app, &self.room).await.unwrap();
+                let shown: BTreeSet<String> = shown.iter().map(|member| member.user_id.to_string()).collect();
+                let told = node.ear.members.lock().clone();
+                let serials = node.ear.serials.lock().clone();
+                let all: Vec<u64> = (self.since[index] + 1..=self.published).collect();
+                assert!(node.ear.wrong.lock().is_empty(), "{:?}", node.ear.wrong.lock());
+                assert!(all.starts_with(&serials), "node {index}: {serials:?} instead of {all:?}");
+                if shown == expected && told == expected && serials == all {
+                    break;
+                }
+                let what = BTreeMap::from([("expected", &expected), ("shown", &shown), ("told", &told)]);
+                assert!(begun.elapsed() < Duration::from_secs(20), "node {index}: {what:?}, {serials:?} of {all:?}");
+                sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+}
+
+async fn until_up(node: &Node) {
+    let begun = Instant::now();
+    while node.mesh.health() != BusHealth::Up {
+        assert!(begun.elapsed() < Duration::from_secs(20), "Redis is not reached");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nodes_agree_with_a_simple_model(steps in prop::collection::vec(step(), 1..60)) {
+        // Needs a Redis, as the tests with the real binary do.
+        if std::env::var_os("PUSHI_TEST_REDIS_URL").is_some() || std::env::var("CI").as_deref() == Ok("true") {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut world = World::new().await;
+                for (counter, step) in steps.iter().enumerate() {
+                    world.take(step, counter as u64 + 1).await;
+                }
+                world.settle().await;
+            });
+        }
+    }
+}

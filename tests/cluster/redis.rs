@@ -1,0 +1,78 @@
+//! A Redis of its own for one test.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+/// A Redis that a test starts, kills and starts again, always at the same port.
+pub struct Redis {
+    pub port: u16,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Redis {
+    /// One that answers.
+    pub async fn start() -> Self {
+        let mut redis = Self { port: free_port(), folder: tempfile::tempdir().unwrap(), child: None };
+        redis.restart(false).await;
+        redis
+    }
+
+    /// Starts it again; with `keeps` it begins with what it has saved, and is empty otherwise.
+    pub async fn restart(&mut self, keeps: bool) {
+        if !keeps {
+            let _ = std::fs::remove_file(self.folder.path().join("dump.rdb"));
+        }
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.arg("--dir").arg(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().expect("there is no redis-server: tests/run.sh installs it"));
+        let begun = Instant::now();
+        while self.ask("PING").await.is_none_or(|answer| !answer.starts_with("+PONG")) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "Redis does not start");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Asks something that has a short answer.
+    pub async fn ask(&self, command: &str) -> Option<String> {
+        let asking = async {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+            stream.write_all(format!("{command}\r\n").as_bytes()).await.ok()?;
+            let mut answer = vec![0; 65_536];
+            let count = stream.read(&mut answer).await.ok()?;
+            Some(String::from_utf8_lossy(&answer[..count]).into_owned())
+        };
+        timeout(Duration::from_secs(5), asking).await.ok().flatten()
+    }
+
+    /// Saves what it has, so that it can begin with it again.
+    pub async fn save(&self) {
+        let saved = self.ask("SAVE").await;
+        assert!(saved.is_some_and(|answer| answer.starts_with("+OK")));
+    }
+
+    /// Ends it without a word.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,103 @@
+//! Three nodes, one Redis, one PostgreSQL.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::http;
+use crate::node::Node;
+use crate::postgres::Schema;
+use crate::redis::Redis;
+
+pub const APP: &str = "77";
+pub const KEY: &str = "key-77";
+pub const SECRET: &str = "secret-77";
+pub const ADMIN: &str = "administrator";
+
+/// The lease of the nodes.
+pub const LEASE: Duration = Duration::from_secs(2);
+
+/// Three nodes, one Redis, one PostgreSQL; the nodes go first.
+pub struct Stage {
+    pub nodes: Vec<Node>,
+    pub redis: Redis,
+    schema: Schema,
+    token: String,
+}
+
+impl Stage {
+    /// All nodes up, and hearing each other; `None` where no PostgreSQL is named.
+    pub async fn set() -> Option<Self> {
+        let schema = Schema::create().await?;
+        let redis = Redis::start().await;
+        let mut stage = Self { nodes: Vec::new(), redis, schema, token: String::new() };
+        for _ in 0..3 {
+            let node = stage.node(stage.redis.port);
+            stage.nodes.push(node);
+        }
+        for node in &stage.nodes {
+            until_well(node).await;
+        }
+        stage.token = http::login(stage.nodes[0].api).await;
+        stage.set_app(json!({"client_events": true})).await;
+        Some(stage)
+    }
+
+    /// One more node, which reaches Redis at `port`.
+    pub fn node(&self, port: u16) -> Node {
+        start_node(&self.schema, format!("redis://127.0.0.1:{port}"))
+    }
+
+    /// Changes the app's settings.
+    pub async fn set_app(&self, settings: serde_json::Value) {
+        let header = format!("Authorization: Bearer {ADMIN}\r\n");
+        let (status, answer) = http::request(self.nodes[0].api, "PUT", &format!("/apps/{APP}"), &header, &settings.to_string()).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Publishes by REST on a node.
+    pub async fn publish(&self, node: &Node, channel: &str, data: &str, persist: bool) {
+        let body = json!({"channel": channel, "event": "message", "data": data, "persist": persist}).to_string();
+        let (status, answer) = http::request(node.api, "POST", &format!("/events?sid={}", self.token), "", &body).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// The session token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+}
+
+/// Waits until a node's detailed health is so.
+pub async fn until_health(node: &Node, status: &str) {
+    let begun = Instant::now();
+    loop {
+        let (code, answer) = http::get(node.api, "/health/detailed").await;
+        if code == 200 && answer["status"] == status {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{answer}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until a node hears the others.
+pub async fn until_well(node: &Node) {
+    until_health(node, "ok").await;
+}
+
+/// A node that meets others at `bus`.
+pub fn start_node(schema: &Schema, bus: String) -> Node {
+    Node::start(&[
+        ("DATABASE_URL", schema.url()),
+        ("BUS_URL", bus),
+        ("PUSHI_NODE_LEASE", LEASE.as_secs().to_string()),
+        ("PUSHI_APP_ID", APP.into()),
+        ("PUSHI_APP_KEY", KEY.into()),
+        ("PUSHI_APP_SECRET", SECRET.into()),
+        ("PUSHI_ADMIN_TOKEN", ADMIN.into()),
+        ("PUSHI_STORE_POOL", "4".into()),
+        ("PUSHI_TRUSTED_PROXIES", "127.0.0.1".into()),
+    ])
+}

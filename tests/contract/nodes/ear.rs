@@ -1,0 +1,86 @@
+//! What a node hears.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pushi::core::model::{AppIdent, ChannelName};
+use pushi::core::ports::{BusMessage, BusSink};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// Notes what arrives.
+#[derive(Default)]
+pub struct Ear {
+    heard: Mutex<Vec<BusMessage>>,
+    more: Notify,
+}
+
+impl BusSink for Ear {
+    fn deliver(&self, message: BusMessage) {
+        self.heard.lock().push(message);
+        self.more.notify_waiters();
+    }
+
+    fn wants(&self, _app: &AppIdent, _channel: &ChannelName) -> bool {
+        true
+    }
+
+    fn resumed(&self) {}
+}
+
+impl Ear {
+    /// Everything so far.
+    pub fn heard(&self) -> Vec<BusMessage> {
+        self.heard.lock().clone()
+    }
+
+    /// Takes messages, once there are so many.
+    pub async fn take(&self, count: usize) -> Vec<BusMessage> {
+        self.until(|heard| (heard.len() >= count).then_some(())).await;
+        std::mem::take(&mut *self.heard.lock())
+    }
+
+    /// Everything so far about a channel, in short.
+    pub fn told(&self, channel: &ChannelName) -> Vec<String> {
+        self.heard().iter().filter(|message| message.channel().is_some_and(|(_, of)| of == channel)).map(short).collect()
+    }
+
+    /// Waits until something has been heard.
+    pub async fn until<T>(&self, what: impl Fn(&[BusMessage]) -> Option<T>) -> T {
+        let waiting = async {
+            loop {
+                let more = self.more.notified();
+                tokio::pin!(more);
+                more.as_mut().enable();
+                if let Some(found) = what(&self.heard()) {
+                    return found;
+                }
+                more.await;
+            }
+        };
+        match timeout(Duration::from_secs(20), waiting).await {
+            Ok(found) => found,
+            Err(_) => panic!("it did not come; this did: {:?}", self.heard().iter().map(short).collect::<Vec<_>>()),
+        }
+    }
+
+    /// Waits until this is all that was told of a channel.
+    pub async fn until_told(&self, channel: &ChannelName, expected: &[&str]) {
+        self.until(|_| {
+            let told = self.told(channel);
+            assert!(told.len() <= expected.len(), "{told:?} instead of {expected:?}");
+            (told == expected).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A message in short: an event's data, `+user`, `-user`.
+fn short(message: &BusMessage) -> String {
+    match message {
+        BusMessage::Event { event, .. } => event.payload.data.to_string(),
+        BusMessage::MemberAdded { member, .. } => format!("+{}", member.user_id),
+        BusMessage::MemberRemoved { member, .. } => format!("-{}", member.user_id),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,26 @@
+use std::sync::{Arc, Weak};
+
+use pushi::outbound::bus::LocalBus;
+use pushi::outbound::presence::LocalPresence;
+
+use super::{Ear, Meeting, Node};
+
+/// A node that is alone.
+pub struct Local(Node);
+
+impl Meeting for Local {
+    async fn start() -> Option<Self> {
+        let bus = Arc::new(LocalBus::default());
+        let ear = Arc::new(Ear::default());
+        let sink: Weak<Ear> = Arc::downgrade(&ear);
+        bus.attach(sink);
+        let presence = Arc::new(LocalPresence::new(Arc::clone(&bus)));
+        Some(Self(Node { bus, presence, ear, _life: Arc::new(()) }))
+    }
+
+    async fn node(&self) -> Node {
+        self.0.clone()
+    }
+
+    const SEVERAL: bool = false;
+}

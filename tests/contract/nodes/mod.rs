@@ -1,0 +1,85 @@
+//! The contract of the ports between nodes: bus and presence. The cases are listed once, here, and every adapter runs all
+//! of them; those that need two nodes run with both places on one where the adapter knows no others.
+
+mod bus;
+mod ear;
+mod local;
+mod presence;
+pub mod redis;
+
+pub use ear::Ear;
+
+use std::sync::Arc;
+
+use pushi::core::ports::{Bus, PresenceStore};
+
+/// A place where nodes meet.
+pub trait Meeting: Sized + Sync {
+    /// A new one, apart from all others; `None` where it needs a server and none was named.
+    async fn start() -> Option<Self>;
+
+    /// A node; a further one wherever the adapter has such a thing.
+    async fn node(&self) -> Node;
+
+    /// Whether nodes are several.
+    const SEVERAL: bool;
+}
+
+/// One node, and what it hears.
+#[derive(Clone)]
+pub struct Node {
+    pub bus: Arc<dyn Bus>,
+    pub presence: Arc<dyn PresenceStore>,
+    pub ear: Arc<Ear>,
+    /// What ends with the node.
+    _life: Arc<dyn std::any::Any + Send + Sync>,
+}
+
+macro_rules! contract_of_nodes {
+    ($adapter:ty) => {
+        contract_of_nodes! { $adapter; bus:
+            what_is_published_arrives_everywhere_as_it_was_said,
+            the_order_of_a_channel_is_kept,
+            a_channel_is_heard_from_when_its_watch_returns,
+            a_thousand_channels_are_watched_at_once,
+            what_nobody_watches_is_not_heard,
+            a_channel_is_heard_again_after_it_was_let_go,
+            control_messages_reach_every_node,
+            a_user_s_changes_reach_the_nodes_with_the_personal_channel,
+            peer_channels_are_heard_with_their_presence_channel,
+        }
+        contract_of_nodes! { $adapter; presence:
+            of_concurrent_first_connections_exactly_one_announces,
+            further_connections_announce_nothing_and_the_last_one_s_end_does,
+            a_connection_that_is_there_gets_its_data_replaced,
+            the_newest_data_count,
+            leaving_where_one_is_not_does_nothing,
+            a_full_channel_takes_no_new_user,
+            members_come_in_the_order_in_which_they_came,
+            announcements_have_growing_versions_in_one_order,
+            what_a_join_shows_is_not_announced_to_it_again,
+            odd_names_and_data_are_told_apart,
+            peers_are_known_on_every_node_that_watches,
+        }
+    };
+    ($adapter:ty; $suite:ident: $($case:ident,)+) => {
+        mod $suite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    if let Some(meeting) = <$adapter as $crate::nodes::Meeting>::start().await {
+                        $crate::nodes::$suite::$case(&meeting).await;
+                    }
+                }
+            )+
+        }
+    };
+}
+
+mod on_local {
+    contract_of_nodes!(crate::nodes::local::Local);
+}
+
+mod on_redis {
+    contract_of_nodes!(crate::nodes::redis::Redis);
+}
