@@ -87,6 +87,7 @@ macro_rules! webhooks_on_every_store {
             client_events_are_told_in_both_dialects,
             webhooks_that_are_set_later_are_told_from_then_on,
             of_two_nodes_one_tells,
+            a_node_that_has_not_heard_of_a_webhook_tells_it_too,
         }
         webhooks_on! { $kind; failing:
             what_failed_is_told_again_in_order,

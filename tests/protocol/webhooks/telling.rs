@@ -165,3 +165,19 @@ pub async fn of_two_nodes_one_tells(site: &Site) {
     house.waiting(0).await;
     assert!(receiver.is_quiet());
 }
+
+pub async fn a_node_that_has_not_heard_of_a_webhook_tells_it_too(site: &Site) {
+    let mut receiver = Receiver::start().await;
+    let house = telling_house_with(site, Vec::new(), |setup| setup.delivers = false).await;
+    let mut other = Setup::over(&site.stores);
+    other.rules.webhooks.alone = false;
+    let other = std::sync::Arc::new(Service::new(other.ports, other.rules, other.hub).unwrap());
+    // It reads the app now, and follows no change.
+    assert!(other.app(&house.app.ident).await.unwrap().settings.webhooks.is_empty());
+    let webhooks = vec![hook(&receiver.url)];
+    house.set(|settings| settings.webhooks.clone_from(&webhooks)).await;
+    let stop = site.stop.clone();
+    site.spawn(async move { other.deliver(stop.cancelled()).await });
+    let _ann = house.pusher_on("news").await;
+    assert_eq!(receiver.told(1).await, [json!({"name": "channel_occupied", "channel": "news"})]);
+}

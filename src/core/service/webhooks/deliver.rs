@@ -104,7 +104,7 @@ impl Service {
 
     /// One message; `true`: there may be more for this address.
     async fn tell_once(&self, claim: &Claim) -> Result<bool, StorageError> {
-        let Some(app) = self.app_by_ident(&claim.app).await? else { return Ok(false) };
+        let Some(mut app) = self.app_by_ident(&claim.app).await? else { return Ok(false) };
         let mut notices = self.ports.outbox.oldest(claim, BATCH).await?;
         cut(&mut notices);
         let Some(last) = notices.last() else {
@@ -113,7 +113,13 @@ impl Service {
             self.ports.outbox.settle(claim, &nothing).await?;
             return Ok(false);
         };
-        let is_known = app.settings.webhooks.iter().any(|webhook| *webhook.url == *claim.address);
+        let knows = |app: &App| app.settings.webhooks.iter().any(|webhook| *webhook.url == *claim.address);
+        if !knows(&app) {
+            // Another node may have heard of it before this one.
+            let Some(fresh) = self.fresh_app(&claim.app).await? else { return Ok(false) };
+            app = fresh;
+        }
+        let is_known = knows(&app);
         let attempt = if is_known {
             self.ports.notifier.tell(&app, &claim.address, &notices).await
         } else {

@@ -23,12 +23,15 @@ pub use log::WebhookLog;
 
 use self::leaving::{Leaving, Place};
 use super::Service;
-use crate::core::model::{App, AppIdent, ChannelName, ClientSaid, Happened, Happening, NewEvent, UserId, WebhookEvent};
+use crate::core::model::{App, AppIdent, ChannelName, ClientSaid, Happened, Happening, NewEvent, UserId, Webhook, WebhookEvent};
 use crate::core::ports::{Recount, Turn};
 
 /// How long nobody is told that a channel is empty, or that a user has left: who comes back in time was never away (the
 /// Pusher documentation).
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Longer names of channels, in bytes, are not told: not every store can look them up.
+const LONGEST_NAME: usize = 2000;
 
 /// What may wait in memory while the store is away; what comes then is not told.
 const MOST: usize = 100_000;
@@ -106,7 +109,8 @@ impl Hooks {
 
 /// Whether one of the app's webhooks is told of any of these on a channel.
 fn concerns(app: &App, channel: &ChannelName, events: &[WebhookEvent]) -> bool {
-    app.settings.webhooks.iter().any(|webhook| webhook.covers(channel) && events.iter().any(|event| webhook.wants(*event)))
+    let concerns = |webhook: &Webhook| webhook.covers(channel) && events.iter().any(|event| webhook.wants(*event));
+    !app.settings.webhooks.is_empty() && channel.as_str().len() <= LONGEST_NAME && app.settings.webhooks.iter().any(concerns)
 }
 
 /// Whether it is remembered who is on a channel: anybody at all.
