@@ -1,8 +1,10 @@
 //! The command line: one file a command.
 
 mod address;
+mod api;
 mod app;
 mod auth;
+mod bench;
 mod check;
 mod chosen;
 mod desk;
@@ -41,6 +43,7 @@ enum Command {
     Check(check::Check),
     App(app::Apps),
     Trigger(trigger::Trigger),
+    Bench(bench::Bench),
     Auth(auth::Auth),
     Token(token::Token),
     Webhook(webhook::Webhooks),
@@ -86,6 +89,7 @@ impl Cli {
             Command::Check(check) => check.run().await,
             Command::App(apps) => apps.run().await,
             Command::Trigger(trigger) => trigger.run().await,
+            Command::Bench(bench) => bench.run().await,
             Command::Auth(auth) => auth.run().await,
             Command::Token(token) => token.run().await,
             Command::Webhook(webhooks) => webhooks.run().await,
