@@ -113,7 +113,7 @@ impl Server {
         let stores = measured(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Arc::new(Hub::new(process, websocket::dialects(), Arc::clone(&metrics)));
-        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::clone(&metrics)));
+        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::clone(hub.metrics())));
         let nodes = Nodes::of(settings, process, &stores, &hub, &flusher)?;
         let ports = Ports {
             apps: Arc::clone(&stores.apps),
@@ -166,7 +166,7 @@ impl Server {
         // What must outlive the sessions ends by this one.
         let last = CancellationToken::new();
         let background = TaskTracker::new();
-        let bus = self.nodes.run(&self.flusher);
+        let bus = self.nodes.run();
         let spawn = |work: Work| drop(background.spawn(work));
         let writing = task(&self.service, &last, |service, stop| async move { service.write(stop.cancelled()).await });
         spawn(Box::pin(Corked::new(writing, Arc::clone(&self.flusher))));

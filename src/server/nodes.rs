@@ -48,13 +48,8 @@ impl Nodes {
             Some(BusUrl::Cluster(nodes)) => Target::cluster(nodes.expose()),
         };
         let target = target.map_err(|error| StartError::Bus("BUS_URL", error))?;
-        let mesh = Arc::new(Mesh::new(MeshOptions {
-            target,
-            process,
-            lease: settings.times.node_lease,
-            metrics: Arc::clone(hub.metrics()),
-            flusher: Arc::clone(flusher),
-        }));
+        let (lease, metrics, flusher) = (settings.times.node_lease, Arc::clone(hub.metrics()), Arc::clone(flusher));
+        let mesh = Arc::new(Mesh::new(MeshOptions { target, process, lease, metrics, flusher }));
         let bus = Arc::new(RedisBus::new(Arc::clone(&mesh)));
         let order = Arc::new(Order::new(bus, Arc::clone(&stores.events), Arc::new(SystemClock)));
         let presence = Arc::new(RedisPresence::new(Arc::clone(&mesh)));
@@ -85,13 +80,13 @@ impl Nodes {
     }
 
     /// Begins what the bus does by itself.
-    pub fn run(&self, flusher: &Arc<dyn Flusher>) -> Work {
+    pub fn run(&self) -> Work {
         let work = Work { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         if let Kind::Several(mesh, order) = &self.kind {
             work.tasks.spawn(Arc::clone(mesh).run(work.stop.clone()));
             let (order, stop) = (Arc::clone(order), work.stop.clone());
-            let catching_up = async move { order.run(stop.cancelled()).await };
-            work.tasks.spawn(Corked::new(catching_up, Arc::clone(flusher)));
+            let flusher = Arc::clone(mesh.flusher());
+            work.tasks.spawn(Corked::new(async move { order.run(stop.cancelled()).await }, flusher));
         }
         work
     }

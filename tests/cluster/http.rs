@@ -1,8 +1,9 @@
 //! Requests to a node's REST API.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
+use md5::{Digest, Md5};
 use serde_json::Value;
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -58,4 +59,17 @@ pub async fn login(port: u16) -> String {
     let (status, answer) = get(port, &format!("/login?app_id={APP}&app_key={KEY}&app_secret={SECRET}")).await;
     assert_eq!(status, 200, "{answer}");
     answer["token"].as_str().unwrap().to_owned()
+}
+
+/// A signed request of the Pusher HTTP API; `path` is behind the app's, `query` as it is signed.
+pub async fn pusher(port: u16, method: &str, path: &str, query: &[(&str, &str)], body: &str) -> (u16, Value) {
+    let path = format!("/apps/{APP}{path}");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
+    let md5 = data_encoding::HEXLOWER.encode(&Md5::digest(body.as_bytes()));
+    let mut pairs = vec![("auth_key", KEY), ("auth_timestamp", &now), ("auth_version", "1.0"), ("body_md5", &md5)];
+    pairs.extend(query);
+    pairs.sort_unstable();
+    let query = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+    let signature = sign(&format!("{method}\n{path}\n{query}"));
+    request(port, method, &format!("{path}?{query}&auth_signature={signature}"), "", body).await
 }

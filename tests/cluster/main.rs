@@ -1,6 +1,7 @@
 //! Several nodes act as one: the real binary, with a Redis that each test starts for itself and the PostgreSQL that
 //! `PUSHI_TEST_POSTGRES_URL` names.
 
+mod api;
 mod balancers;
 mod client;
 mod death;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use pushi::core::auth::random_53_bits;
+use pushi::core::hub::{Batch, Flusher};
 use pushi::core::model::{
     AppIdent, AppSettings, ChannelName, Member, Mid, NewEvent, Payload, PushCredentials, Secret, SocketId, Timestamp, UserId,
 };
 use pushi::core::order::Order;
 use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, PresenceStore};
-use pushi::inbound::websocket::Flush;
 use pushi::outbound::bus::RedisBus;
 use pushi::outbound::clock::SystemClock;
 use pushi::outbound::metrics::PrometheusMetrics;
@@ -52,6 +52,15 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..NODES).prop_map(Step::Crash),
         1 => Just(Step::Outage),
     ]
+}
+
+/// What arrives is written at once.
+struct AtOnce;
+
+impl Flusher for AtOnce {
+    fn flush(&self, batch: Batch) {
+        batch.flush();
+    }
 }
 
 /// What a node was told.
@@ -140,13 +149,8 @@ impl World {
     async fn node(&self) -> Node {
         let target = Target::single(&format!("redis://127.0.0.1:{}", self.redis.port)).unwrap();
         let metrics = Arc::new(PrometheusMetrics::new().unwrap());
-        let mesh = Arc::new(Mesh::new(MeshOptions {
-            target,
-            process: random_53_bits().unwrap(),
-            lease: LEASE,
-            flusher: Arc::new(Flush::new(metrics.clone())),
-            metrics,
-        }));
+        let process = random_53_bits().unwrap();
+        let mesh = Arc::new(Mesh::new(MeshOptions { target, process, lease: LEASE, metrics, flusher: Arc::new(AtOnce) }));
         let order =
             Arc::new(Order::new(Arc::new(RedisBus::new(Arc::clone(&mesh))), Arc::clone(&self.stores.events), Arc::new(SystemClock)));
         let ear = Arc::new(Ear::default());

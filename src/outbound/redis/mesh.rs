@@ -28,7 +28,7 @@ pub struct MeshOptions {
     pub lease: Duration,
     /// Where the time is counted that messages take.
     pub metrics: Arc<dyn Metrics>,
-    /// Who writes what one read from Redis brought for the clients here.
+    /// Takes what arriving messages fill.
     pub flusher: Arc<dyn Flusher>,
 }
 
@@ -104,6 +104,11 @@ impl Mesh {
     /// The number of this process, the one of its socket ids.
     pub fn process(&self) -> u64 {
         self.options.process
+    }
+
+    /// Takes what arriving messages fill.
+    pub fn flusher(&self) -> &Arc<dyn Flusher> {
+        &self.options.flusher
     }
 
     /// Who takes what arrives.

@@ -62,7 +62,8 @@ impl Mesh {
             opened = opened => opened.map_err(|error: RedisError| error.to_string())?,
         };
         let session = Arc::new(session);
-        let hearing = tokio::spawn(Corked::new(Arc::clone(self).hear(Arc::clone(&session), pushed), Arc::clone(&self.options.flusher)));
+        let hear = Arc::clone(self).hear(Arc::clone(&session), pushed);
+        let hearing = tokio::spawn(Corked::new(hear, Arc::clone(self.flusher())));
         let mut work = JoinSet::new();
         let ended = tokio::select! {
             biased;

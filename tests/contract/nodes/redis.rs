@@ -3,8 +3,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pushi::core::auth::random_53_bits;
+use pushi::core::hub::{Batch, Flusher};
 use pushi::core::ports::BusHealth;
-use pushi::inbound::websocket::Flush;
 use pushi::outbound::bus::RedisBus;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::redis::RedisPresence;
@@ -15,6 +15,15 @@ use tokio_util::sync::CancellationToken;
 use super::{Ear, Meeting, Node};
 use crate::servers::url_of_server;
 
+/// What arrives is written at once.
+struct AtOnce;
+
+impl Flusher for AtOnce {
+    fn flush(&self, batch: Batch) {
+        batch.flush();
+    }
+}
+
 /// Where Redis is.
 pub async fn url_of_redis() -> Option<String> {
     url_of_server("PUSHI_TEST_REDIS_URL")
@@ -24,13 +33,8 @@ pub async fn url_of_redis() -> Option<String> {
 pub fn mesh(url: &str) -> Arc<Mesh> {
     let (target, lease) = (Target::single(url).unwrap(), Duration::from_secs(20));
     let metrics = Arc::new(PrometheusMetrics::new().unwrap());
-    Arc::new(Mesh::new(MeshOptions {
-        target,
-        process: random_53_bits().unwrap(),
-        lease,
-        flusher: Arc::new(Flush::new(metrics.clone())),
-        metrics,
-    }))
+    let options = MeshOptions { target, process: random_53_bits().unwrap(), lease, metrics, flusher: Arc::new(AtOnce) };
+    Arc::new(Mesh::new(options))
 }
 
 /// Begins to take part: what the node hears, and what ends with it.
