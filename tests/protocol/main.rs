@@ -30,6 +30,7 @@ mod signatures;
 mod since;
 mod site;
 mod waiting;
+mod webhooks;
 
 /// Makes a test of each case for one kind of store.
 macro_rules! on_every_store {

@@ -8,6 +8,7 @@ mod events;
 mod fault;
 mod inbox;
 mod number;
+mod outbox;
 pub mod postgres;
 mod prune;
 mod removal;
