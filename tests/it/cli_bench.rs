@@ -144,7 +144,7 @@ fn a_bare_endpoint_is_published_to_as_well() {
     let mut bare = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut address = String::new();
     BufReader::new(bare.stdout.take().unwrap()).read_line(&mut address).unwrap();
-    let url = format!("ws://{}/k", address.trim());
+    let url = format!("ws://{}/k", address.trim().strip_prefix("http://").unwrap());
     let report = shell.run_with(&["bench", "publish", "--messages", "50", "--seconds", "60", "--url", &url, "--json"], &CREDENTIALS);
     bare.kill().unwrap();
     bare.wait().unwrap();

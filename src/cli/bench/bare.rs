@@ -28,9 +28,10 @@ impl Bare {
     pub async fn run(&self) -> Result<String, Failure> {
         let acceptor = TcpListener::bind(self.listen).into_acceptor().await;
         let acceptor = acceptor.map_err(|error| Failure::Start(format!("cannot listen on {}: {error}", self.listen)))?;
-        for address in acceptor.local_addr() {
+        let addresses = acceptor.local_addr();
+        for address in addresses.iter().filter_map(|address| address.as_socket_addr()) {
             // Where nobody reads it the server serves all the same.
-            let _ = writeln!(std::io::stdout(), "{address}");
+            let _ = writeln!(std::io::stdout(), "http://{address}");
         }
         let end = tokio::time::sleep(self.seconds);
         let server = Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(empty(), end, Some(Duration::ZERO));
