@@ -29,6 +29,14 @@ pub(super) struct Collections {
     pub intervals: Collection<Document>,
     /// The last events of cache channels; `_id` as of a head.
     pub cache: Collection<Document>,
+    /// What webhooks are to be told: a queue for each address of an app, `_id` `<number>/<address>`.
+    pub queues: Collection<Document>,
+    /// What waits in them, or was given up with a delivery.
+    pub notices: Collection<Document>,
+    /// Who is where, as far as webhooks were told; the channel itself has an empty user.
+    pub marks: Collection<Document>,
+    /// What became of deliveries.
+    pub deliveries: Collection<Document>,
     /// Sessions; `_id` is the hash in hex.
     pub sessions: Collection<Document>,
     /// Values that only one app may have; `_id` is `<what>/<value>`.
@@ -50,6 +58,10 @@ impl Collections {
             heads: named("pushi_heads"),
             intervals: named("pushi_intervals"),
             cache: named("pushi_cache"),
+            queues: named("pushi_queues"),
+            notices: named("pushi_notices"),
+            marks: named("pushi_marks"),
+            deliveries: named("pushi_deliveries"),
             sessions: named("pushi_sessions"),
             claims: named("pushi_claims"),
             state: named("pushi_state"),

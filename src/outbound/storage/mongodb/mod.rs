@@ -14,6 +14,7 @@ mod events;
 mod fault;
 mod inbox;
 mod open;
+mod outbox;
 mod prune;
 mod removal;
 mod sessions;

@@ -89,7 +89,7 @@ fn complete(client: &mut ClientOptions, options: &MongoOptions) -> Result<(), St
 }
 
 /// The indexes of each collection. None is on the same keys as one that the original makes, so none can collide with it.
-fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel>); 9] {
+fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel>); 13] {
     let index = |keys: Document, unique: bool| {
         let name = format!("pushi_{}", keys.keys().map(String::as_str).collect::<Vec<_>>().join("_"));
         IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name).unique(unique.then_some(true)).build()).build()
@@ -122,6 +122,24 @@ fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel
         (&collections.heads, vec![plain(doc! { "instance": 1, "app": 1 })]),
         (&collections.intervals, vec![plain(doc! { "instance": 1, "user_id": 1, "app": 1 })]),
         (&collections.cache, vec![plain(doc! { "instance": 1, "app": 1 }), plain(doc! { "expires": 1 })]),
+        (
+            &collections.queues,
+            vec![plain(doc! { "instance": 1, "address": 1 }), plain(doc! { "due": 1, "held_until": 1 }), plain(doc! { "holder": 1 })],
+        ),
+        (
+            &collections.notices,
+            vec![
+                plain(doc! { "queue": 1, "id": 1 }),
+                plain(doc! { "queue": 1, "seq": 1 }),
+                plain(doc! { "delivery": 1, "id": 1 }),
+                plain(doc! { "instance": 1, "app": 1 }),
+            ],
+        ),
+        (&collections.marks, vec![plain(doc! { "app": 1, "channel": 1, "user_id": 1 }), plain(doc! { "instance": 1, "app": 1 })]),
+        (
+            &collections.deliveries,
+            vec![plain(doc! { "app": 1, "_id": 1 }), plain(doc! { "given_up": 1, "time": 1 }), plain(doc! { "instance": 1, "app": 1 })],
+        ),
         (&collections.sessions, vec![plain(doc! { "instance": 1, "app": 1 }), plain(doc! { "expires": 1 })]),
         (&collections.claims, vec![plain(doc! { "ident": 1 })]),
     ]

@@ -71,8 +71,9 @@ impl MongoStore {
         let collections = &self.collections;
         let known = [&collections.events, &collections.subscriptions, &collections.associations, &collections.heads];
         let further = [&collections.intervals, &collections.sessions, &collections.cache];
+        let outbox = [&collections.queues, &collections.notices, &collections.marks, &collections.deliveries];
         let targets = collections.targets();
-        let deletions = known.into_iter().chain(further).chain(&targets).map(|collection| (collection, own.clone()));
+        let deletions = known.into_iter().chain(further).chain(outbox).chain(&targets).map(|collection| (collection, own.clone()));
         try_join_all(
             deletions
                 .chain([(&collections.events, claims)])
