@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use pushi::core::ports::{Call, Gauges, Metrics, Source};
+use pushi::core::ports::{Call, Gauges, Metrics, Source, WebhookOutcome};
 use pushi::outbound::metrics::PrometheusMetrics;
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ fn metrics() -> BTreeMap<String, (String, BTreeSet<String>)> {
     metrics.published(Source::Rest, true);
     metrics.complained(4009);
     metrics.called(Call::Append, Duration::from_millis(1), true);
+    metrics.told(WebhookOutcome::Delivered, 1);
     let mut found: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
     for line in metrics.render(Gauges::default()).lines() {
         if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
