@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::workbench::work;
-use crate::config::{Raw, Settings, Variable, variables};
+use crate::config::{Raw, Settings, Variable, app_variables};
 use crate::core::model::{App, AppIdent, Secret};
 use crate::core::service::Service;
 
@@ -29,11 +29,8 @@ pub struct Credentials {
 impl Chosen {
     pub fn of(raw: &Raw) -> Self {
         let get = |variable: &Variable| raw.get(variable).map(|text| text.trim().to_owned());
-        Self {
-            ident: get(&variables::PUSHI_APP_ID),
-            key: get(&variables::PUSHI_APP_KEY),
-            secret: get(&variables::PUSHI_APP_SECRET).map(Secret::new),
-        }
+        let [ident, key, secret] = app_variables(raw);
+        Self { ident: get(&ident), key: get(&key), secret: get(&secret).map(Secret::new) }
     }
 
     /// The credentials; what was not given comes from the store.

@@ -19,6 +19,7 @@ pub mod variables;
 pub use complaint::Complaint;
 pub use dotenv::DotEnv;
 pub use raw::Raw;
+pub use resolve::elsewhere::{app_variables, of_the_app};
 pub use resolve::{Resolved, resolve};
 pub use settings::{
     AccessSettings, AppOfStart, ListenSettings, Listener, ListenerVariables, LogSettings, Settings, StoreSettings, TimeSettings, TlsFiles,

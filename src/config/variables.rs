@@ -88,6 +88,21 @@ variables! {
         PUSHI_SESSION_TTL "DURATION" = "30d", "How long a session token is good";
         PUSHI_DEMO "0|1" = "0", "For trying /examples/chat.html: signs subscriptions for anybody, under any name";
     }
+    "Names of other servers, read where ours are not set" {
+        SOKETI_HOST "HOST" = "", "For SERVER_HOST";
+        SOKETI_PORT "PORT" = "", "For SERVER_PORT";
+        SOKETI_DEFAULT_APP_ID "IDENT" = "", "For PUSHI_APP_ID, where its key and secret are there too";
+        SOKETI_DEFAULT_APP_KEY "KEY" = "", "For PUSHI_APP_KEY";
+        SOKETI_DEFAULT_APP_SECRET "SECRET" = "", "For PUSHI_APP_SECRET";
+        REVERB_SERVER_HOST "HOST" = "", "For SERVER_HOST";
+        REVERB_SERVER_PORT "PORT" = "", "For SERVER_PORT";
+        REVERB_APP_ID "IDENT" = "", "For PUSHI_APP_ID, where its key and secret are there too";
+        REVERB_APP_KEY "KEY" = "", "For PUSHI_APP_KEY";
+        REVERB_APP_SECRET "SECRET" = "", "For PUSHI_APP_SECRET";
+        PUSHER_APP_ID "IDENT" = "", "For PUSHI_APP_ID, where its key and secret are there too";
+        PUSHER_APP_KEY "KEY" = "", "For PUSHI_APP_KEY";
+        PUSHER_APP_SECRET "SECRET" = "", "For PUSHI_APP_SECRET";
+    }
     "Limits (0: none)" {
         PUSHI_MAX_CONNECTIONS "NUMBER" = "0", "Connections of the node";
         PUSHI_MAX_CONNECTS_PER_SECOND "NUMBER" = "0", "New connections a second";
@@ -144,6 +159,7 @@ mod tests {
     #[test]
     fn what_is_secret() {
         let secret: Vec<_> = ALL.iter().filter(|variable| variable.is_secret()).map(|variable| variable.name).collect();
-        assert_eq!(secret, ["PUSHI_ADMIN_TOKEN", "PUSHI_APP_SECRET"]);
+        let theirs = ["SOKETI_DEFAULT_APP_SECRET", "REVERB_APP_SECRET", "PUSHER_APP_SECRET"];
+        assert_eq!(secret, [&["PUSHI_ADMIN_TOKEN", "PUSHI_APP_SECRET"][..], &theirs].concat());
     }
 }

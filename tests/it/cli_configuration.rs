@@ -56,6 +56,24 @@ fn a_check_says_what_it_found_and_makes_nothing() {
     assert_eq!(notices, serde_json::json!(expected));
 }
 
+/// What somebody who comes from soketi, Reverb or Pusher has in the environment already.
+#[test]
+fn the_names_of_other_servers_are_understood() {
+    let shell = Shell::new();
+    for (prefix, host, port) in [("SOKETI_DEFAULT_", "SOKETI_HOST", "SOKETI_PORT"), ("REVERB_", "REVERB_SERVER_HOST", "REVERB_SERVER_PORT")]
+    {
+        let names = ["APP_ID", "APP_KEY", "APP_SECRET"].map(|name| format!("{prefix}{name}"));
+        let [id, key, secret] = &names;
+        let environment = [(id.as_str(), "7"), (key, "their-key"), (secret, "their-secret"), (host, "127.0.0.2"), (port, "6001")];
+        let done = shell.run_with(&["check"], &environment);
+        assert!(done.out.contains("ws://127.0.0.2:6001"), "{}", done.out);
+        assert!(done.out.contains(&format!("{id} is read, because PUSHI_APP_ID is not set")), "{}", done.out);
+        assert!(!done.out.contains("their-secret"));
+        let auth = shell.run_with(&["auth", "1.1", "private-x"], &environment).out;
+        assert!(auth.contains("their-key:"), "{auth}");
+    }
+}
+
 #[test]
 fn a_check_looks_at_certificates_and_databases() {
     let shell = Shell::new();

@@ -5,9 +5,9 @@ use super::super::raw::Raw;
 use super::super::settings::{AccessSettings, AppOfStart};
 use super::super::value::{duration, list, read, switch};
 use super::super::variables::{
-    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_NAME, PUSHI_APP_SECRET, PUSHI_DEMO,
-    PUSHI_OPEN_REGISTRATION, PUSHI_SESSION_TTL, Variable,
+    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_NAME, PUSHI_DEMO, PUSHI_OPEN_REGISTRATION, PUSHI_SESSION_TTL, Variable,
 };
+use super::elsewhere::app_variables;
 use crate::core::model::{AppIdent, NewApp, Secret};
 
 const TOKEN: &str = "1 to 64 of A-Z a-z 0-9 _ -";
@@ -31,7 +31,7 @@ fn admin_token(raw: &Raw) -> Result<Option<Secret>, Complaint> {
 }
 
 fn app(raw: &Raw) -> Result<Option<AppOfStart>, Complaint> {
-    let needed = [PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_SECRET];
+    let needed = app_variables(raw);
     let Some(given) = [&needed[..], &[PUSHI_APP_NAME]].concat().into_iter().find(|variable| raw.get(variable).is_some()) else {
         return Ok(None);
     };
@@ -41,12 +41,13 @@ fn app(raw: &Raw) -> Result<Option<AppOfStart>, Complaint> {
             missing.name, given.name
         )));
     }
+    let [ident, key, secret] = needed;
     let credential =
         |variable: &Variable| read(raw, variable, TOKEN, |text| NewApp::check_credential(text, "").ok().map(|()| text.to_owned()));
     Ok(Some(AppOfStart {
-        ident: read(raw, &PUSHI_APP_ID, TOKEN, |text| AppIdent::parse(text).ok())?,
-        key: credential(&PUSHI_APP_KEY)?,
-        secret: Secret::new(credential(&PUSHI_APP_SECRET)?),
+        ident: read(raw, &ident, TOKEN, |text| AppIdent::parse(text).ok())?,
+        key: credential(&key)?,
+        secret: Secret::new(credential(&secret)?),
         name: raw.get(&PUSHI_APP_NAME).map(|name| name.trim().to_owned()),
     }))
 }
@@ -88,6 +89,7 @@ fn origin(text: &str) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
+    use super::super::super::variables::{PUSHER_APP_ID, PUSHER_APP_KEY, PUSHER_APP_SECRET, PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_SECRET};
     use super::*;
 
     fn of(pairs: &[(Variable, &str)]) -> Result<AccessSettings, String> {
@@ -116,6 +118,16 @@ mod tests {
         assert!(of(&[(PUSHI_APP_NAME, "n")]).unwrap_err().starts_with("PUSHI_APP_ID is not set, but PUSHI_APP_NAME is"));
         let app = of(&[id, key, secret]).unwrap().app.unwrap();
         assert_eq!((app.ident.as_str(), app.key.as_str(), app.secret.expose(), app.name), ("1", "k", "s", None));
+    }
+
+    #[test]
+    fn another_servers_names_do_where_ours_are_not_set() {
+        let theirs = [(PUSHER_APP_ID, "7"), (PUSHER_APP_KEY, "k"), (PUSHER_APP_SECRET, "s")];
+        let app = of(&theirs).unwrap().app.unwrap();
+        assert_eq!((app.ident.as_str(), app.key.as_str(), app.secret.expose()), ("7", "k", "s"));
+        assert_eq!(of(&theirs[1..]).unwrap().app, None);
+        let bad = of(&[theirs[0], theirs[1], (PUSHER_APP_SECRET, "hunter 2")]).unwrap_err();
+        assert!(bad.starts_with("PUSHER_APP_SECRET cannot be used") && !bad.contains("hunter"), "{bad}");
     }
 
     #[test]

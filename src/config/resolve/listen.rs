@@ -12,13 +12,15 @@ use super::super::variables::{
     APP_HOST, APP_PORT, APP_SSL, APP_SSL_CER, APP_SSL_KEY, PUSHI_TRUSTED_PROXIES, SERVER_HOST, SERVER_PORT, SERVER_SSL, SERVER_SSL_CER,
     SERVER_SSL_KEY, Variable,
 };
+use super::elsewhere;
 
 const API: ListenerVariables = ListenerVariables { host: APP_HOST, port: APP_PORT, ssl: APP_SSL, key: APP_SSL_KEY, cer: APP_SSL_CER };
 const SERVER: ListenerVariables =
     ListenerVariables { host: SERVER_HOST, port: SERVER_PORT, ssl: SERVER_SSL, key: SERVER_SSL_KEY, cer: SERVER_SSL_CER };
 
 pub fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSettings, Complaint> {
-    let (mut api, server) = (listener(raw, &API, notices)?, listener(raw, &SERVER, notices)?);
+    let server = ListenerVariables { host: elsewhere::host(raw), port: elsewhere::port(raw), ..SERVER };
+    let (mut api, server) = (listener(raw, &API, notices)?, listener(raw, &server, notices)?);
     let trusted_proxies =
         list(raw, &PUSHI_TRUSTED_PROXIES, "addresses or networks with commas between them, as in 10.0.0.0/8,::1", network)?;
     // Two free ports are two.
@@ -99,6 +101,16 @@ mod tests {
     const SAME: (Variable, &str) = (SERVER_PORT, "8080");
     const KEY: (Variable, &str) = (APP_SSL_KEY, "k");
     const CER: (Variable, &str) = (APP_SSL_CER, "c");
+
+    #[test]
+    fn another_servers_names_do_where_ours_are_not_set() {
+        use super::super::super::variables::{REVERB_SERVER_HOST, SOKETI_PORT};
+        let server = of(&[(SOKETI_PORT, "6001"), (REVERB_SERVER_HOST, "0.0.0.0")]).unwrap().server.unwrap();
+        assert_eq!((server.host.as_str(), server.port), ("0.0.0.0", 6001));
+        let server = of(&[(SOKETI_PORT, "6001"), (SERVER_PORT, "7001")]).unwrap().server.unwrap();
+        assert_eq!((server.host.as_str(), server.port), ("127.0.0.1", 7001));
+        assert!(of(&[(SOKETI_PORT, "x")]).unwrap_err().starts_with("SOKETI_PORT="));
+    }
 
     #[test]
     fn the_defaults_are_two_plain_listeners_on_the_loopback() {

@@ -1,6 +1,7 @@
 //! From what was typed to what it means.
 
 mod access;
+pub mod elsewhere;
 mod listen;
 mod store;
 
@@ -24,7 +25,7 @@ use crate::core::model::Limits;
 pub struct Resolved {
     /// What it means.
     pub settings: Settings,
-    /// Lines for the log: what was given and has no effect.
+    /// Lines for the log: what was given and has no effect, or another than it seems.
     pub notices: Vec<String>,
 }
 
@@ -45,6 +46,7 @@ pub fn resolve(raw: &Raw) -> Result<Resolved, Complaint> {
         webhooks: webhooks(raw)?,
         log: log(raw)?,
     };
+    notices.extend(elsewhere::notices(raw));
     Ok(Resolved { settings, notices })
 }
 

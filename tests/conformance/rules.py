@@ -1,0 +1,68 @@
+"""What a rule is, and how it is held against a server."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app import App
+
+Check = Callable[[App], None]
+
+
+@dataclass
+class Rule:
+    """One row of the table."""
+
+    section: str
+    text: str
+    check: Check
+    #: "": always; "slow": waits for the server's timers; "pushi": not of Pusher Channels, but an addition.
+    kind: str = ""
+
+
+@dataclass
+class Row:
+    """What came of a rule."""
+
+    rule: Rule
+    fault: str
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the server keeps to it."""
+        return not self.fault
+
+    @property
+    def told(self) -> dict[str, object]:
+        """As JSON shows it."""
+        seconds = round(self.seconds, 3)
+        rule = {"section": self.rule.section, "rule": self.rule.text}
+        return {**rule, "passed": self.passed, "fault": self.fault, "seconds": seconds}
+
+
+ALL: list[Rule] = []
+
+
+def rule(section: str, text: str, kind: str = "") -> Callable[[Check], Check]:
+    """Makes a function a rule: it returns where the server keeps to it, and raises where not."""
+
+    def add(check: Check) -> Check:
+        ALL.append(Rule(section, text, check, kind))
+        return check
+
+    return add
+
+
+def hold(one: Rule, app: App) -> Row:
+    """Holds a rule against the server. Whatever is raised is the server's fault, but for an interruption."""
+    began = time.monotonic()
+    fault = ""
+    try:
+        one.check(app)
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        fault = lines[0] if lines else type(error).__name__
+    finally:
+        app.close_sockets()
+    return Row(one, fault, time.monotonic() - began)
