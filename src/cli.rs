@@ -1,8 +1,10 @@
 //! The command line: one file a command.
 
 mod address;
+mod api;
 mod app;
 mod auth;
+mod bench;
 mod check;
 mod chosen;
 mod desk;
@@ -40,6 +42,7 @@ enum Command {
     Check(check::Check),
     App(app::Apps),
     Trigger(trigger::Trigger),
+    Bench(bench::Bench),
     Auth(auth::Auth),
     Token(token::Token),
     Openapi(openapi::OpenApi),
@@ -84,6 +87,7 @@ impl Cli {
             Command::Check(check) => check.run().await,
             Command::App(apps) => apps.run().await,
             Command::Trigger(trigger) => trigger.run().await,
+            Command::Bench(bench) => bench.run().await,
             Command::Auth(auth) => auth.run().await,
             Command::Token(token) => token.run().await,
             Command::Openapi(openapi) => openapi.run(),

@@ -10,13 +10,13 @@ use crate::cli::Shell;
 use crate::listen::BROKEN;
 
 /// A server that runs; it is killed where a test forgets to end it.
-struct Running {
-    child: Child,
+pub struct Running {
+    pub child: Child,
     /// Lines of standard error, then of standard output, each as it comes.
     err: Receiver<String>,
     out: Receiver<String>,
     /// Where REST is.
-    api: String,
+    pub api: String,
 }
 
 fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
@@ -27,7 +27,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 
 impl Running {
     /// Starts the server on free ports, and waits until it says where they are.
-    fn start(shell: &Shell, args: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub fn start(shell: &Shell, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let args = [&["--app-port", "0", "--server-port", "0"], args].concat();
         Self::of(&mut shell.command(&args, environment))
     }

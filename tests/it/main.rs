@@ -1,9 +1,11 @@
 //! The server's rooms, in process, over real sockets on port 0.
 
 mod cli;
+mod cli_bench;
 mod cli_commands;
 mod cli_configuration;
 mod cli_serve;
+mod dashboard;
 mod listen;
 mod listen_http;
 mod listen_stop;

@@ -1,0 +1,27 @@
+//! An event to the text of a frame: once a publish and dialect.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput};
+use pushi::core::model::Position;
+use pushi::core::ports::{DialectId, Notice};
+use pushi::inbound::websocket::dialects;
+
+use crate::samples::event;
+
+pub fn encode(criterion: &mut Criterion) {
+    let dialects = dialects();
+    let mut group = criterion.benchmark_group("encode");
+    for bytes in [64, 1024] {
+        let event = event(bytes);
+        group.throughput(Throughput::Bytes(bytes as u64));
+        for (name, id) in [("pushi", DialectId::Pushi), ("pusher", DialectId::Pusher)] {
+            for (kind, position) in [("live", None), ("persisted", Some(Position { id: 7, serial: 41 }))] {
+                let dialect = &dialects[id as usize];
+                let label = format!("{name}/{kind}/{bytes}");
+                group.bench_function(label, |bench| bench.iter(|| dialect.encode(black_box(Notice::Event(&event, position)))));
+            }
+        }
+    }
+    group.finish();
+}

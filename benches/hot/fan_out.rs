@@ -1,0 +1,54 @@
+//! An event into the mailboxes of all who are on its channel.
+
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use pushi::core::hub::{Connection, Hold, Hub};
+use pushi::core::ports::{BusMessage, BusSink, DialectId};
+use pushi::inbound::websocket::dialects;
+use pushi::outbound::metrics::PrometheusMetrics;
+
+use crate::samples::{app, channel, event};
+
+/// Room for everything that one round puts into a mailbox.
+const MAILBOX: u64 = 1 << 20;
+
+pub fn fan_out(criterion: &mut Criterion) {
+    let hub = Arc::new(Hub::new(7, dialects(), Arc::new(PrometheusMetrics::new().unwrap())));
+    let (app, channel) = (app(), channel("bench"));
+    let subscribe = || {
+        let connection = hub.connect(&app, DialectId::Pushi, (0, 0), MAILBOX).unwrap();
+        connection.join(&channel, Hold::Direct, None);
+        connection
+    };
+    let connections: Vec<Connection> = (0..1000).map(|_| subscribe()).collect();
+    let message = BusMessage::Event { event: Arc::new(event(64)), position: None, except: None };
+    let mut group = criterion.benchmark_group("fan_out");
+    group.throughput(Throughput::Elements(connections.len() as u64));
+    group.bench_function("1000", |bench| {
+        bench.iter_custom(|rounds| {
+            let mut took = Duration::ZERO;
+            for _ in 0..rounds {
+                let begun = Instant::now();
+                hub.deliver(message.clone());
+                took += begun.elapsed();
+                empty(&connections);
+            }
+            took
+        });
+    });
+    group.finish();
+}
+
+/// Takes what came, as sessions do.
+fn empty(connections: &[Connection]) {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut taken = Vec::new();
+    for connection in connections {
+        let _ = connection.poll_take(&mut context, &mut taken);
+        assert_eq!(taken.len(), 1);
+        taken.clear();
+    }
+}

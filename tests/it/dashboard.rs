@@ -1,0 +1,90 @@
+//! The metrics that the dashboard and the README name are those that there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::Duration;
+
+use pushi::core::ports::{Call, Gauges, Metrics, Source};
+use pushi::outbound::metrics::PrometheusMetrics;
+use serde_json::Value;
+
+/// Every metric by its name, with its type and the names of its labels.
+fn metrics() -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let metrics = PrometheusMetrics::new().unwrap();
+    // A family is shown once it has counted something.
+    metrics.closed("slow_reader");
+    metrics.published(Source::Rest, true);
+    metrics.complained(4009);
+    metrics.called(Call::Append, Duration::from_millis(1), true);
+    let mut found: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
+    for line in metrics.render(Gauges::default()).lines() {
+        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            found.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
+        } else if let Some((name, labels)) = line.split_once('{').filter(|_| !line.starts_with('#')) {
+            let labels = labels.split_once('}').unwrap().0.split(',').map(|label| label.split_once('=').unwrap().0.to_owned());
+            found.get_mut(base(name)).unwrap().1.extend(labels);
+        }
+    }
+    found
+}
+
+/// A histogram's parts are its own.
+fn base(name: &str) -> &str {
+    ["_bucket", "_count", "_sum"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
+}
+
+/// Names of metrics in a text.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("pushi_")).collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// Every text under one of these names, however deep.
+fn texts<'a>(value: &'a Value, keys: &[&str], found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            for (key, value) in members {
+                found.extend(value.as_str().filter(|_| keys.contains(&key.as_str())));
+                texts(value, keys, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, keys, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_dashboard_names_only_metrics_and_labels_that_exist() {
+    let board: Value = serde_json::from_str(&read("deploy/grafana/pushi.json")).unwrap();
+    let metrics = metrics();
+    let mut queries = Vec::new();
+    texts(&board, &["expr", "query"], &mut queries);
+    let mut used = BTreeSet::new();
+    for query in queries {
+        for name in names(query) {
+            let (kind, labels) = metrics.get(base(name)).unwrap_or_else(|| panic!("there is no metric {name}: {query}"));
+            assert_eq!(kind == "histogram", base(name) != name, "{query}");
+            if let Some((_, grouping)) = query.split_once(" by (") {
+                let grouping = grouping.split_once(')').unwrap().0;
+                for label in grouping.split(", ") {
+                    assert!(labels.contains(label), "{name} has no label {label}: {query}");
+                }
+            }
+            used.insert(base(name).to_owned());
+        }
+    }
+    let all: BTreeSet<_> = metrics.into_keys().collect();
+    assert_eq!(used, all, "every metric is on the dashboard");
+}
+
+#[test]
+fn every_metric_is_in_the_readme_and_no_other() {
+    let readme = read("README.md");
+    let all: BTreeSet<_> = metrics().into_keys().collect();
+    let named: BTreeSet<_> = names(&readme).into_iter().map(str::to_owned).collect();
+    assert_eq!(named, all);
+}
