@@ -15,6 +15,7 @@ mod serve;
 mod signals;
 mod token;
 mod trigger;
+mod webhook;
 mod welcome;
 mod workbench;
 
@@ -45,6 +46,7 @@ enum Command {
     Bench(bench::Bench),
     Auth(auth::Auth),
     Token(token::Token),
+    Webhook(webhook::Webhooks),
     Openapi(openapi::OpenApi),
 }
 
@@ -90,6 +92,7 @@ impl Cli {
             Command::Bench(bench) => bench.run().await,
             Command::Auth(auth) => auth.run().await,
             Command::Token(token) => token.run().await,
+            Command::Webhook(webhooks) => webhooks.run().await,
             Command::Openapi(openapi) => openapi.run(),
         }
     }

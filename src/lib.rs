@@ -24,6 +24,7 @@
 //! | a frame's text | `inbound::websocket::dialect` |
 //! | a route, an answer, the OpenAPI document | `inbound::rest`, a resource a file |
 //! | how something is stored | `outbound::storage`, a store a folder; `migrations` |
+//! | what webhooks are told, and when | [`core::service`], `webhooks`; how, `outbound::webhook` |
 //! | what nodes tell each other | [`core::ports`], [`core::order`], `outbound::redis` and `redis` in `bus`, `presence`, `roster` |
 //! | a setting | `config` |
 //! | a command of the binary | `cli`, one file a command |

@@ -20,23 +20,22 @@ use crate::core::error::StorageError;
 use crate::core::hub::{CloseReason, Corked, Flusher, Hub};
 use crate::core::model::{App, NewApp};
 use crate::core::ports::{Clock, Metrics};
-use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token};
+use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token, WebhookRules};
 use crate::inbound::listen::{self, Bound, ListenerRole, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
 use crate::outbound::redis::TargetError;
+use crate::outbound::storage::mongodb::{self, MongoOptions};
 use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
 use crate::outbound::storage::{OpenError, Stores};
+use crate::outbound::webhook::WebhookSender;
 
 /// Why the server does not start; one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// What the configuration names is not in this version.
-    #[error("{0}")]
-    Unsupported(String),
     /// The bus's URL cannot be used.
     #[error("{0} cannot be used: {1}")]
     Bus(&'static str, TargetError),
@@ -99,10 +98,9 @@ pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError>
         StoreUrl::Postgres(url) => {
             Ok(postgres::open(PostgresOptions { url: url.clone(), timeout: settings.timeout, pool: settings.pool }).await?)
         }
-        StoreUrl::Mongo { .. } => {
-            let name = settings.variable.name;
-            let message = format!("{name} names a store that this version does not have yet: use sqlite://PATH or postgres://…");
-            Err(StartError::Unsupported(message))
+        StoreUrl::Mongo { url, database } => {
+            let (url, database) = (url.clone(), database.clone());
+            Ok(mongodb::open(MongoOptions { url, database, timeout: settings.timeout, pool: settings.pool }).await?)
         }
     }
 }
@@ -124,6 +122,9 @@ impl Server {
             subscriptions: Arc::clone(&stores.subscriptions),
             sessions: Arc::clone(&stores.sessions),
             cache: Arc::clone(&stores.cache),
+            outbox: Arc::clone(&stores.outbox),
+            deliveries: Arc::clone(&stores.deliveries),
+            notifier: Arc::new(WebhookSender::new(settings.webhooks.timeout, settings.webhooks.allow_private)),
             presence: Arc::clone(&nodes.presence),
             roster: Arc::clone(&nodes.roster),
             bus: Arc::clone(&nodes.bus),
@@ -176,6 +177,9 @@ impl Server {
         spawn(task(&self.service, &stop, |service, stop| async move { service.retain(stop.cancelled()).await }));
         spawn(task(&self.service, &stop, |service, stop| async move { service.follow_apps(stop.cancelled()).await }));
         spawn(task(&self.gateway, &last, |gateway, stop| async move { gateway.keep_alive(stop.cancelled()).await }));
+        spawn(task(&self.service, &last, |service, stop| async move { service.record(stop.cancelled()).await }));
+        spawn(task(&self.service, &last, |service, stop| async move { service.deliver(stop.cancelled()).await }));
+        spawn(task(&self.service, &stop, |service, stop| async move { service.review(stop.cancelled()).await }));
 
         let acceptors = TaskTracker::new();
         for Listening { bound, role, tls } in listeners {
@@ -243,6 +247,7 @@ fn rules(settings: &Settings) -> Rules {
         allowed_origins: settings.access.allowed_origins.clone(),
         retention: settings.store.retention,
         retention_events: settings.store.retention_events,
+        webhooks: WebhookRules { timeout: settings.webhooks.timeout, retry: settings.webhooks.retry, alone: settings.bus.is_none() },
     }
 }
 

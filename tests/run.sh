@@ -45,10 +45,12 @@ count() {
   if [ "$2" -gt 0 ]; then FAILED=1; fi
 }
 
-# The suites of tests/contract name the servers that they need.
+# The suites name the servers that they need.
 start_needed_services() {
-  if grep -rqs PUSHI_TEST_POSTGRES_URL "$TESTS/contract"; then start_postgres; fi
-  if grep -rqs PUSHI_TEST_REDIS_URL "$TESTS/contract"; then start_redis; fi
+  if grep -rqs PUSHI_TEST_POSTGRES_URL "$TESTS/contract" "$TESTS/servers"; then start_postgres; fi
+  if grep -rqs PUSHI_TEST_REDIS_URL "$TESTS/contract" "$TESTS/servers"; then start_redis; fi
+  if grep -rqs PUSHI_TEST_MONGO_URL "$TESTS/contract" "$TESTS/servers"; then start_mongo; fi
+  if grep -rqs PUSHI_TEST_OTHER_MONGO_URL "$TESTS/contract" "$TESTS/servers"; then start_other_mongo; fi
 }
 
 run_rust() {
@@ -113,6 +115,8 @@ fi
 if wants clients; then
   setup_python
   setup_rust_library
+  setup_original
+  start_mongo
   run_pytest
   setup_runtimes
   run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs

@@ -7,3 +7,4 @@ pub mod presence;
 pub mod redis;
 pub mod roster;
 pub mod storage;
+pub mod webhook;

@@ -3,18 +3,23 @@
 
 mod apps;
 mod cache;
+mod deliveries;
 mod events;
 mod fixture;
 mod history;
 mod hub;
 mod inbox;
 mod isolation;
+mod mongo;
 mod nodes;
 mod outage;
+mod outbox;
 mod postgres;
 mod prune;
 mod roster;
 mod samples;
+#[path = "../servers/mod.rs"]
+mod servers;
 mod sessions;
 mod sqlite;
 mod subscriptions;
@@ -75,6 +80,7 @@ macro_rules! contract {
             all_but_the_newest_of_each_channel_are_removed,
             pruning_stops_at_its_limit_and_goes_on,
             heads_stay_and_serials_go_on_after_pruning,
+            a_writer_that_missed_a_pruning_goes_on_behind_it,
             nothing_is_pruned_without_a_bound,
             a_pruned_mid_has_no_position,
         }
@@ -104,6 +110,30 @@ macro_rules! contract {
             expired_events_are_got_until_they_are_pruned,
             events_of_an_app_that_is_not_there_are_not_kept,
             a_deleted_app_takes_its_cached_events_with_it,
+        }
+        contract! { $adapter; outbox:
+            every_kind_of_happening_is_read_back,
+            each_address_has_a_queue_in_the_order_of_the_puts,
+            of_several_that_say_the_same_one_is_written,
+            of_twenty_that_say_the_same_at_once_one_is_written,
+            who_is_there_is_remembered_also_where_nobody_is_told,
+            a_claim_is_one_holders_until_its_time_is_over,
+            of_twenty_that_claim_at_once_each_address_has_one,
+            what_was_delivered_is_gone_and_the_rest_stays,
+            what_failed_stays_and_is_counted,
+            claims_are_given_back_together,
+            those_that_are_due_longest_come_first,
+            happenings_of_an_app_that_is_not_there_are_passed_over,
+            a_deleted_app_takes_its_outbox_with_it,
+            odd_users_and_addresses_are_told_apart,
+        }
+        contract! { $adapter; deliveries:
+            the_log_tells_newest_first_what_became_of_each,
+            what_waits_is_told_with_its_last_failure,
+            what_was_given_up_can_be_replayed_once,
+            only_what_was_given_up_can_be_replayed,
+            a_replayed_address_is_due_at_once,
+            old_deliveries_are_pruned,
         }
         contract! { $adapter; isolation:
             two_apps_never_see_each_other,
@@ -153,6 +183,14 @@ mod on_sqlite_memory {
 
 mod on_postgres {
     contract_of_remote!(crate::fixture::Postgres);
+}
+
+mod on_mongodb {
+    contract_of_remote!(crate::fixture::Mongo<false>);
+}
+
+mod on_other_mongodb {
+    contract_of_remote!(crate::fixture::Mongo<true>);
 }
 
 /// Makes a test of each case for one adapter of the roster.

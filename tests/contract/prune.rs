@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use pushi::core::model::{App, NewEvent};
+use pushi::core::model::{App, NewEvent, Position};
 use pushi::core::ports::Pruning;
 use pushi::outbound::storage::Stores;
 
@@ -79,6 +79,22 @@ pub async fn heads_stay_and_serials_go_on_after_pruning(fixture: &impl Fixture) 
     let next = say(&stores, &app, "room", &["4"]).await[0];
     assert_eq!(next.serial, 4);
     assert_eq!(serials(&stores.events.replay(&app.ident, &room, 0, 9, 9).await.unwrap()), [4]);
+}
+
+pub async fn a_writer_that_missed_a_pruning_goes_on_behind_it(fixture: &impl Fixture) {
+    let (one, two) = (fixture.open().await, fixture.open().await);
+    let app = app(&one, "a").await;
+    say(&one, &app, "room", &["1"]).await;
+    say(&two, &app, "room", &["2", "3"]).await;
+    assert_eq!(two.events.prune(keep(0), 100).await.unwrap(), 3);
+    assert_eq!(serials_of(say(&one, &app, "room", &["4", "5"]).await), [4, 5]);
+    assert_eq!(serials_of(say(&two, &app, "room", &["6"]).await), [6]);
+    let stored = one.events.replay(&app.ident, &channel("room"), 0, 9, 9).await.unwrap();
+    assert_eq!((serials(&stored), said(&stored)), (vec![4, 5, 6], vec!["4", "5", "6"]));
+}
+
+fn serials_of(positions: Vec<Position>) -> Vec<u64> {
+    positions.iter().map(|position| position.serial).collect()
 }
 
 pub async fn nothing_is_pruned_without_a_bound(fixture: &impl Fixture) {

@@ -14,11 +14,15 @@ fn a_value_that_cannot_be_used_ends_the_start_with_one_line() {
 }
 
 #[test]
-fn what_is_not_built_in_yet_is_said() {
+fn a_store_that_cannot_be_opened_is_named() {
     let shell = Shell::new();
-    let line = shell.complaint(&["serve", "--app-port", "0"], &[("DATABASE_URL", "mongodb://u:hunter2@h/x"), ("SERVER_PORT", "0")], 2);
-    assert_eq!(line, "DATABASE_URL names a store that this version does not have yet: use sqlite://PATH or postgres://…");
-    assert!(shell.complaint(&["check"], &[("MONGO_URL", "mongodb://h")], 2).starts_with("MONGO_URL names a store"));
+    // Nobody listens on port 1.
+    let (short, nobody) = (("PUSHI_STORE_TIMEOUT", "1"), "mongodb://u:hunter2@127.0.0.1:1/x");
+    for (args, variable) in [(&["serve", "--app-port", "0", "--server-port", "0"][..], "DATABASE_URL"), (&["check"], "MONGO_URL")] {
+        let line = shell.complaint(args, &[(variable, nobody), short], 2);
+        let expected = "the MongoDB database x on 127.0.0.1:1 cannot be reached: is it the right address, and does the server run?";
+        assert!(line.contains(expected) && !line.contains("hunter2"), "{line}");
+    }
     assert!(shell.complaint(&["app", "list"], &[("DATABASE_URL", "sqlite::memory:")], 2).contains("in memory"));
 }
 

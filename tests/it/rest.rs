@@ -11,7 +11,7 @@ use poem::{Body, Endpoint, EndpointExt, Request};
 use pushi::core::hub::Hub;
 use pushi::core::model::{App, AppIdent, Limits, NewApp, Secret, Timestamp};
 use pushi::core::ports::{BusSink, Clock};
-use pushi::core::service::{Ports, Rules, Service};
+use pushi::core::service::{Ports, Rules, Service, WebhookRules};
 use pushi::inbound::listen::{ClientInfo, ListenerRole};
 use pushi::inbound::rest::{RestRules, document, endpoint};
 use pushi::inbound::websocket::dialects;
@@ -20,6 +20,7 @@ use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::LocalPresence;
 use pushi::outbound::roster::LocalRoster;
 use pushi::outbound::storage::memory;
+use pushi::outbound::webhook::WebhookSender;
 use serde_json::Value;
 
 use crate::rest_store::Fragile;
@@ -87,6 +88,9 @@ impl Setup {
             subscriptions: stores.subscriptions,
             sessions: stores.sessions,
             cache: stores.cache,
+            outbox: stores.outbox,
+            deliveries: stores.deliveries,
+            notifier: Arc::new(WebhookSender::new(Duration::from_secs(5), false)),
             presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
             roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
             bus: bus.clone(),
@@ -98,6 +102,7 @@ impl Setup {
             allowed_origins: Vec::new(),
             retention: None,
             retention_events: None,
+            webhooks: WebhookRules::default(),
         };
         let service = Arc::new(Service::new(ports, rules, hub).unwrap());
         let sink: Arc<dyn BusSink> = service.clone();

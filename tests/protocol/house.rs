@@ -9,13 +9,14 @@ use pushi::core::auth::random_53_bits;
 use pushi::core::hub::Hub;
 use pushi::core::model::{App, AppSettings, ChannelName, Limits, NewApp, Payload, Timestamp, UserId};
 use pushi::core::ports::{BusSink, Clock};
-use pushi::core::service::{AppError, Ports, PublishError, Publishing, Rules, Service};
+use pushi::core::service::{AppError, Ports, PublishError, Publishing, Rules, Service, WebhookRules};
 use pushi::inbound::websocket::{Destination, Gateway, Timing, dialects};
 use pushi::outbound::bus::LocalBus;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::LocalPresence;
 use pushi::outbound::roster::LocalRoster;
 use pushi::outbound::storage::Stores;
+use pushi::outbound::webhook::WebhookSender;
 use tokio::io::{AsyncRead, AsyncWrite, duplex};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -49,6 +50,9 @@ pub struct Setup {
     pub settings: AppSettings,
     /// Whether silent connections are looked after.
     pub keeps: bool,
+    /// Whether what happens is written for webhooks, and whether they are told.
+    pub records: bool,
+    pub delivers: bool,
     /// Bytes that the connection to a client holds in each direction.
     pub buffer: usize,
 }
@@ -64,6 +68,9 @@ impl Setup {
             subscriptions: stores.subscriptions.clone(),
             sessions: stores.sessions.clone(),
             cache: stores.cache.clone(),
+            outbox: stores.outbox.clone(),
+            deliveries: stores.deliveries.clone(),
+            notifier: Arc::new(WebhookSender::new(Duration::from_secs(5), true)),
             presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
             roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
             bus: bus.clone(),
@@ -75,9 +82,22 @@ impl Setup {
             allowed_origins: Vec::new(),
             retention: None,
             retention_events: None,
+            webhooks: WebhookRules::default(),
         };
         let timing = Timing { activity: Duration::from_secs(120), idle: Duration::ZERO };
-        Self { ports, hub, bus, clock, rules, timing, settings: AppSettings::default(), keeps: true, buffer: 64 * 1024 }
+        Self {
+            ports,
+            hub,
+            bus,
+            clock,
+            rules,
+            timing,
+            settings: AppSettings::default(),
+            keeps: true,
+            records: false,
+            delivers: false,
+            buffer: 64 * 1024,
+        }
     }
 }
 
@@ -94,7 +114,7 @@ pub struct House<'a> {
 
 impl<'a> House<'a> {
     pub async fn open(site: &'a Site, setup: Setup) -> Self {
-        let Setup { ports, hub, bus, clock, rules, timing, settings, keeps, buffer } = setup;
+        let Setup { ports, hub, bus, clock, rules, timing, settings, keeps, records, delivers, buffer } = setup;
         let service = Arc::new(Service::new(ports, rules, hub).unwrap());
         let sink: Weak<dyn BusSink> = Arc::downgrade(&service) as Weak<dyn BusSink>;
         bus.attach(sink);
@@ -107,8 +127,29 @@ impl<'a> House<'a> {
         if keeps {
             site.spawn(async move { keeper.keep_alive(stop_keeper).await });
         }
+        if records {
+            let (recorder, reviewer) = (Arc::clone(&service), Arc::clone(&service));
+            let (stop_recorder, stop_reviewer) = (stop(), stop());
+            site.spawn(async move { recorder.record(stop_recorder).await });
+            site.spawn(async move { reviewer.review(stop_reviewer).await });
+        }
         let app = service.create_app(NewApp { name: "Test".to_owned(), settings, ..NewApp::default() }).await.unwrap();
-        Self { site, service, gateway, clock, app, buffer }
+        let house = Self { site, service, gateway, clock, app, buffer };
+        if delivers {
+            house.deliver();
+        }
+        house
+    }
+
+    /// What time it is for the server.
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Tells webhooks from now on.
+    pub fn deliver(&self) {
+        let (teller, stop) = (Arc::clone(&self.service), self.site.stop.clone());
+        self.site.spawn(async move { teller.deliver(stop.cancelled()).await });
     }
 
     /// A client that has been greeted.

@@ -1,9 +1,13 @@
 //! One test's place: a store, and all that runs over it.
 
+use std::any::Any;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pushi::core::model::Secret;
 use pushi::core::ports::Pruning;
+use pushi::outbound::storage::mongodb::{self, MongoOptions};
+use pushi::outbound::storage::sql::postgres::{self, PostgresOptions};
 use pushi::outbound::storage::{Stores, memory, sql::sqlite};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -11,6 +15,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::house::{House, Setup};
+use crate::servers::{MongoDatabase, PostgresSchema};
 
 /// Longer than anything takes that a test waits for, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,12 +25,13 @@ pub struct Site {
     pub stores: Stores,
     pub stop: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    _folder: Option<TempDir>,
+    /// What goes when the test ends.
+    _place: Box<dyn Any + Send + Sync>,
 }
 
 impl Site {
-    fn new(stores: Stores, folder: Option<TempDir>) -> Self {
-        Self { stores, stop: CancellationToken::new(), tasks: Mutex::default(), _folder: folder }
+    fn new(stores: Stores, place: impl Any + Send + Sync) -> Self {
+        Self { stores, stop: CancellationToken::new(), tasks: Mutex::default(), _place: Box::new(place) }
     }
 
     /// Runs something until the test ends; a panic in it fails the test.
@@ -62,25 +68,46 @@ impl Site {
 
 /// A kind of store.
 pub trait Kind {
-    /// A new, empty one.
-    async fn site() -> Site;
+    /// A new, empty one; `None` where it needs a server and none was named.
+    async fn site() -> Option<Site>;
 }
 
 pub struct Memory;
 
 impl Kind for Memory {
-    async fn site() -> Site {
-        Site::new(memory::open(), None)
+    async fn site() -> Option<Site> {
+        Some(Site::new(memory::open(), ()))
     }
 }
 
 pub struct SqliteFile;
 
 impl Kind for SqliteFile {
-    async fn site() -> Site {
+    async fn site() -> Option<Site> {
         let folder = TempDir::new().unwrap();
         let path = Some(folder.path().join("pushi.db"));
         let stores = sqlite::open(sqlite::SqliteOptions { path, timeout: PATIENCE, readers: 2 }).await.unwrap();
-        Site::new(stores, Some(folder))
+        Some(Site::new(stores, folder))
+    }
+}
+
+pub struct Postgres;
+
+impl Kind for Postgres {
+    async fn site() -> Option<Site> {
+        let schema = PostgresSchema::start().await?;
+        let options = PostgresOptions { url: Secret::new(schema.url("")), timeout: PATIENCE, pool: 4 };
+        Some(Site::new(postgres::open(options).await.unwrap(), schema))
+    }
+}
+
+pub struct Mongo;
+
+impl Kind for Mongo {
+    async fn site() -> Option<Site> {
+        let database = MongoDatabase::start("PUSHI_TEST_MONGO_URL").await?;
+        let (url, name) = (Secret::new(&*database.url), database.name.clone());
+        let options = MongoOptions { url, database: name, timeout: PATIENCE, pool: 4 };
+        Some(Site::new(mongodb::open(options).await.unwrap(), database))
     }
 }

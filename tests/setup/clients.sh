@@ -82,6 +82,20 @@ setup_python() {
   fill "$VENV" install_python
 }
 
+install_original() {
+  printf '== installing the original server\n'
+  "$PYTHON" -m venv "$1"
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$TESTS/clients/original/service/requirements.txt"
+}
+
+# setup_original: PUSHI_ORIGINAL names the interpreter of the environment that the original server is installed in.
+setup_original() {
+  local folder
+  folder=$CACHE/original-$(key "$TESTS/clients/original/service/requirements.txt" <("$PYTHON" --version))
+  fill "$folder" install_original
+  export PUSHI_ORIGINAL=$folder/bin/python
+}
+
 setup_node() {
   need_command node nodejs
   need_command npm npm

@@ -3,12 +3,14 @@
 
 SERVICE_PIDS=()
 SERVICE_FOLDERS=()
+# What ends a service at once, where that is not INT, which some ignore when they begin in the background.
+declare -A SERVICE_SIGNALS=()
 
 # stop_services: ends what was started here, and only that.
 stop_services() {
   local pid folder
   for pid in ${SERVICE_PIDS[@]+"${SERVICE_PIDS[@]}"}; do
-    kill -INT "$pid" 2>/dev/null || true
+    kill "-${SERVICE_SIGNALS[$pid]:-INT}" "$pid" 2>/dev/null || true
   done
   for pid in ${SERVICE_PIDS[@]+"${SERVICE_PIDS[@]}"}; do
     wait "$pid" 2>/dev/null || true
@@ -92,4 +94,63 @@ exec_as() {
   local user=$1
   shift
   if [ "$(id -un)" = "$user" ]; then exec "$@"; else exec setpriv --reuid="$user" --regid="$user" --init-groups "$@"; fi
+}
+
+# began PID SIGNAL: to be stopped at the end.
+began() {
+  SERVICE_PIDS+=("$1")
+  SERVICE_SIGNALS[$1]=$2
+}
+
+# listens PORT: whether somebody does, on the loopback.
+listens() {
+  /usr/bin/python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1)' "$1"
+}
+
+install_mongo_jars() {
+  printf '== fetching a stand-in for MongoDB\n'
+  mvn -q -B -f "$TESTS/mongo/pom.xml" dependency:copy-dependencies -DoutputDirectory="$1"
+}
+
+install_other_mongo() {
+  printf '== installing a second stand-in for MongoDB\n'
+  /usr/bin/python3 -m venv "$1"
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$TESTS/mongo/requirements.txt"
+}
+
+# start_mongo: PUSHI_TEST_MONGO_URL names a MongoDB afterwards; one that is named already is used as it is. It is a
+# `mongod` where there is one, and otherwise a server that speaks its protocol.
+start_mongo() {
+  [ -z "${PUSHI_TEST_MONGO_URL:-}" ] || return 0
+  local port jars
+  service_folder mongo "$(id -un)"
+  port=$(free_port)
+  if command -v mongod >/dev/null; then
+    mongod --dbpath "$SERVICE_FOLDER" --port "$port" --bind_ip 127.0.0.1 >"$SERVICE_FOLDER/mongod.log" 2>&1 &
+  else
+    need_command javac openjdk-17-jdk-headless
+    need_command mvn maven
+    jars=$CACHE/mongo-$(key "$TESTS/mongo/pom.xml")
+    fill "$jars" install_mongo_jars
+    java -Xmx512m -cp "$jars/*" "$TESTS/mongo/StandIn.java" "$port" >"$SERVICE_FOLDER/stand-in.log" 2>&1 &
+  fi
+  began $! TERM
+  await 60 MongoDB listens "$port"
+  export PUSHI_TEST_MONGO_URL="mongodb://127.0.0.1:$port"
+}
+
+# start_other_mongo: the same for PUSHI_TEST_OTHER_MONGO_URL and another stand-in, which errs in other places.
+start_other_mongo() {
+  [ -z "${PUSHI_TEST_OTHER_MONGO_URL:-}" ] || return 0
+  need python3-venv
+  local port folder
+  folder=$CACHE/other-mongo-$(key "$TESTS/mongo/requirements.txt" <(/usr/bin/python3 --version))
+  fill "$folder" install_other_mongo
+  service_folder other-mongo "$(id -un)"
+  port=$(free_port)
+  "$folder/bin/nx-27017" --data-dir "$SERVICE_FOLDER" --port "$port" --log-file "$SERVICE_FOLDER/log" \
+    --pid-file "$SERVICE_FOLDER/pid" >"$SERVICE_FOLDER/out" 2>&1 &
+  began $! TERM
+  await 60 'the second stand-in for MongoDB' listens "$port"
+  export PUSHI_TEST_OTHER_MONGO_URL="mongodb://127.0.0.1:$port"
 }

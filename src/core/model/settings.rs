@@ -88,6 +88,18 @@ pub struct Webhook {
     pub channel_prefix: Option<String>,
 }
 
+impl Webhook {
+    /// Whether it is told of channels with this name.
+    pub fn covers(&self, channel: &ChannelName) -> bool {
+        self.channel_prefix.as_ref().is_none_or(|prefix| channel.as_str().starts_with(prefix.as_str()))
+    }
+
+    /// Whether it is told of this.
+    pub fn wants(&self, event: WebhookEvent) -> bool {
+        self.events.as_ref().is_none_or(|events| events.contains(&event))
+    }
+}
+
 /// What an app's owner or the administrator can set; `Default` is what holds where nothing was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppSettings {

@@ -46,8 +46,34 @@ pub trait Metrics: Send + Sync {
     fn complained(&self, code: u16);
     /// A call of the store or of the bus ended.
     fn called(&self, call: Call, took: Duration, failed: bool);
+    /// So many notices were delivered to a webhook together, were given up, or an attempt to deliver them failed.
+    fn told(&self, outcome: WebhookOutcome, notices: u64);
+    /// So many notices wait for webhooks, over all apps and nodes.
+    fn outbox(&self, waiting: u64);
     /// Everything in the Prometheus text form.
     fn render(&self, gauges: Gauges) -> String;
+}
+
+/// What became of a delivery to a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookOutcome {
+    /// It was taken.
+    Delivered,
+    /// It was not, and is tried again.
+    Failed,
+    /// It was not, and is not tried again.
+    GivenUp,
+}
+
+impl WebhookOutcome {
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::GivenUp => "given_up",
+        }
+    }
 }
 
 /// A call whose time is measured.

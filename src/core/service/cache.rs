@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{HistoryError, Service};
 use crate::core::error::StorageError;
 use crate::core::hub::{Connection, Parcel};
-use crate::core::model::{AppIdent, CachedEvent, ChannelName, NewEvent, SocketId};
+use crate::core::model::{App, AppIdent, CachedEvent, ChannelName, Happened, NewEvent, SocketId, WebhookEvent};
 
 /// Publishes to cache channels that go on at once.
 const LANES: usize = 16;
@@ -63,9 +63,12 @@ impl Service {
 
     /// The last event of a cache channel for a connection that is on it already. While it is read, no later one is kept and
     /// not released yet; a [`Parcel::CacheRead`] in the mailbox says what it covers.
-    pub(super) async fn cached_for(&self, app: &AppIdent, connection: &Connection, channel: &ChannelName) -> Result<Cached, StorageError> {
+    pub(super) async fn cached_for(&self, app: &App, connection: &Connection, channel: &ChannelName) -> Result<Cached, StorageError> {
         let _lanes = self.lanes.take(std::iter::once(channel)).await;
-        let Some(event) = self.cached(app, channel).await? else { return Ok(Cached::Miss) };
+        let Some(event) = self.cached(&app.ident, channel).await? else {
+            self.noticed(app, channel, WebhookEvent::CacheMiss, || Happened::CacheMiss);
+            return Ok(Cached::Miss);
+        };
         connection.mailbox().tell(Parcel::CacheRead(Box::new(channel.clone())));
         Ok(Cached::Event(event))
     }

@@ -16,6 +16,7 @@ mod signed;
 mod subscribe;
 mod subscriptions;
 mod trigger;
+mod webhooks;
 mod writer;
 
 use std::sync::Arc;
@@ -35,13 +36,14 @@ pub use signed::SignedError;
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 pub use subscriptions::SubscriptionError;
 pub use trigger::{ClientEvent, ClientEventError, Trigger};
+pub use webhooks::{WebhookLog, WebhookRules};
 
 use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId};
 use super::ports::{
-    AppStore, Bus, BusHealth, BusMessage, BusSink, CacheStore, Clock, EventStore, Gauges, PresenceStore, Roster, SessionStore,
-    SubscriptionStore,
+    AppStore, Bus, BusHealth, BusMessage, BusSink, CacheStore, Clock, DeliveryLog, EventStore, Gauges, Notifier, Outbox, PresenceStore,
+    Roster, SessionStore, SubscriptionStore,
 };
 use registry::Registry;
 use sessions::KnownSessions;
@@ -60,6 +62,12 @@ pub struct Ports {
     pub sessions: Arc<dyn SessionStore>,
     /// Where the last events of cache channels are kept.
     pub cache: Arc<dyn CacheStore>,
+    /// What waits for webhooks.
+    pub outbox: Arc<dyn Outbox>,
+    /// What became of what webhooks were told.
+    pub deliveries: Arc<dyn DeliveryLog>,
+    /// Tells webhooks.
+    pub notifier: Arc<dyn Notifier>,
     /// Who is on which presence channel.
     pub presence: Arc<dyn PresenceStore>,
     /// Who is connected, over all nodes.
@@ -83,6 +91,8 @@ pub struct Rules {
     pub retention: Option<Duration>,
     /// How many events a channel keeps; `None`: all.
     pub retention_events: Option<u64>,
+    /// How webhooks are told.
+    pub webhooks: WebhookRules,
 }
 
 /// The use cases.
@@ -95,6 +105,7 @@ pub struct Service {
     writer: Writer,
     lanes: cache::Lanes,
     admission: connect::Admission,
+    hooks: webhooks::Hooks,
     /// Random part of this process's event ids.
     process: String,
     mids: AtomicU64,
@@ -104,6 +115,8 @@ pub struct Service {
 impl Service {
     /// Puts the use cases together. Fails where the operating system gives no random numbers.
     pub fn new(ports: Ports, rules: Rules, hub: Arc<Hub>) -> Result<Self, RandomError> {
+        // What a node that is alone claimed before it was killed, it finds under its name.
+        let holder = if rules.webhooks.alone { "alone".to_owned() } else { auth::random_hex::<8>()? };
         let admission = connect::Admission::new(rules.limits.connects_per_second, ports.clock.now());
         Ok(Self {
             ports,
@@ -114,6 +127,7 @@ impl Service {
             writer: Writer::default(),
             lanes: cache::Lanes::default(),
             admission,
+            hooks: webhooks::Hooks::new(holder),
             process: auth::random_hex::<8>()?,
             mids: AtomicU64::new(0),
             publishes: AtomicU64::new(0),

@@ -57,7 +57,9 @@ impl Service {
         }
         let announce = told && self.hub.may_count(&app.ident, channel, self.ports.clock.now());
         // A roster that cannot be reached counts anew when it is back.
-        let _ = self.ports.roster.recount(&app.ident, channel, announce).await;
+        if let Ok(recount) = self.ports.roster.recount(&app.ident, channel, announce).await {
+            self.noticed_count(app, channel, recount, announce);
+        }
     }
 
     /// Tells those subscribers how many they are who were not told at once, because they are many. To be called about once a
@@ -65,7 +67,10 @@ impl Service {
     pub async fn tell_due_counts(&self) {
         for (app, channel) in self.hub.take_due(self.ports.clock.now()) {
             // As above.
-            let _ = self.ports.roster.recount(&app, &channel, true).await;
+            let Ok(recount) = self.ports.roster.recount(&app, &channel, true).await else { continue };
+            if let Some(app) = self.known_by_ident(&app) {
+                self.noticed_count(&app, &channel, recount, true);
+            }
         }
     }
 }

@@ -133,6 +133,8 @@ impl Service {
             payload: publish.payload,
         });
         let except = (!publish.echo).then(|| connection.id());
+        let user = || connection.place(&event.channel).and_then(|place| place.user);
+        self.noticed_client_event(&app, &event, user);
         if !publish.persist && !publish.behind {
             if event.channel.is_cache() {
                 // Boxed, so that an idle connection's task has no room for it.

@@ -107,6 +107,11 @@ impl Service {
         self.registry.by_key(key)
     }
 
+    /// The app with this identifier, as far as it is known here.
+    pub(super) fn known_by_ident(&self, ident: &AppIdent) -> Option<Arc<App>> {
+        self.registry.by_ident(ident)
+    }
+
     /// The app as the store has it now; the one that is known where the store is away.
     pub(super) async fn fresh_app(&self, ident: &AppIdent) -> Result<Option<Arc<App>>, StorageError> {
         let round = self.round();
@@ -135,12 +140,16 @@ impl Service {
     /// Notes what an app is now; its connections follow.
     fn learn(&self, app: App) -> Arc<App> {
         let mut known = self.registry.known.write();
-        if let Some(newer) = known.by_ident.get(&app.ident).filter(|seen| (seen.id, seen.modified) >= (app.id, app.modified)) {
+        let before = known.by_ident.get(&app.ident).cloned();
+        if let Some(newer) = before.as_ref().filter(|seen| (seen.id, seen.modified) >= (app.id, app.modified)) {
             return Arc::clone(newer);
         }
         let app = Arc::new(app);
         known.put(&app);
         drop(known);
+        if before.is_some_and(|before| before.settings.webhooks != app.settings.webhooks) {
+            self.hooks.changed(&app.ident);
+        }
         self.hub.app_changed(&app.ident, Some(&app));
         app
     }

@@ -234,6 +234,9 @@ impl Service {
         if entered.new {
             self.recount(app, channel, entered.first).await;
         }
+        if let (Some(member), true) = (member, joined.as_ref().is_some_and(|joined| joined.new)) {
+            self.noticed_member(app, channel, &member.user_id, true);
+        }
         Ok(joined)
     }
 
@@ -280,7 +283,7 @@ impl Service {
             subscribed.covered.push((channel.clone(), serial));
         }
         if subscribed.events.is_empty() && channel.is_cache() {
-            subscribed.cached = Some(self.cached_for(&app.ident, connection, channel).await?);
+            subscribed.cached = Some(self.cached_for(app, connection, channel).await?);
         }
         Ok(subscribed)
     }
@@ -330,7 +333,9 @@ impl Service {
 
     async fn leave_presence(&self, app: &App, channel: &ChannelName, socket: SocketId, user: &UserId) {
         // A presence store that is away notices a connection's end by its lease.
-        let _ = self.ports.presence.leave(&app.ident, channel, socket, user).await;
+        if let Ok(true) = self.ports.presence.leave(&app.ident, channel, socket, user).await {
+            self.noticed_member(app, channel, user, false);
+        }
     }
 
     /// Everybody on a presence channel, for an answer that shows it.

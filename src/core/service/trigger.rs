@@ -101,9 +101,7 @@ impl Service {
         if !matches!(channel.kind(), ChannelKind::Private | ChannelKind::Presence) || channel.is_encrypted() {
             return Err(ClientEventError::Kind);
         }
-        if connection.place(&channel).is_none() {
-            return Err(ClientEventError::NotOnChannel);
-        }
+        let Some(place) = connection.place(&channel) else { return Err(ClientEventError::NotOnChannel) };
         let persist = app.settings.replay_of(&channel).is_some();
         self.hub.metrics().published(Source::Client, persist);
         let event = Arc::new(NewEvent {
@@ -117,12 +115,15 @@ impl Service {
         });
         let except = Some(connection.id());
         if !persist && !behind {
+            self.noticed_client_event(&app, &event, || place.user);
             self.release(event, None, except).await;
             return Ok(false);
         }
         let answer = Answer::Socket { mailbox: Arc::clone(connection.mailbox()), reference: None };
-        let entry = Entry { events: vec![event], except, persist, repeatable: false, answer };
+        let entry = Entry { events: vec![Arc::clone(&event)], except, persist, repeatable: false, answer };
         let full = |_| ClientEventError::Storage(StorageError::unavailable("too many publishes wait for the store"));
-        self.writer.enter(entry).map(|()| true).map_err(full)
+        self.writer.enter(entry).map_err(full)?;
+        self.noticed_client_event(&app, &event, || place.user);
+        Ok(true)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::prometheus::core::Collector;
 use ::prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use crate::core::ports::{Call, Gauges, Metrics, Source};
+use crate::core::ports::{Call, Gauges, Metrics, Source, WebhookOutcome};
 
 /// Seconds: a commit on a fast disk takes a tenth of a millisecond, a store call is given up after some seconds.
 const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
@@ -29,6 +29,9 @@ pub struct PrometheusMetrics {
     channels: IntGauge,
     waiting: IntGauge,
     most_waiting: IntGauge,
+    webhooks: IntCounterVec,
+    told: IntCounterVec,
+    outbox: IntGauge,
     bus_up: IntGaugeVec,
 }
 
@@ -57,6 +60,9 @@ impl PrometheusMetrics {
             channels: gauge("pushi_channels", "Channels with somebody on them.")?,
             waiting: gauge("pushi_mailbox_bytes", "Bytes that wait in all mailboxes.")?,
             most_waiting: gauge("pushi_mailbox_bytes_max", "Bytes that wait in the fullest mailbox.")?,
+            webhooks: family("pushi_webhook_deliveries_total", "Messages to webhooks, by outcome.", &["outcome"])?,
+            told: family("pushi_webhook_notices_total", "What those messages told of.", &["outcome"])?,
+            outbox: gauge("pushi_outbox_notices", "What waits to be told to webhooks, over all nodes.")?,
             // Without labels, but a family: so it is not there for a node that is alone.
             bus_up: registered(
                 &registry,
@@ -118,6 +124,15 @@ impl Metrics for PrometheusMetrics {
         }
     }
 
+    fn told(&self, outcome: WebhookOutcome, notices: u64) {
+        self.webhooks.with_label_values(&[outcome.name()]).inc();
+        self.told.with_label_values(&[outcome.name()]).inc_by(notices);
+    }
+
+    fn outbox(&self, waiting: u64) {
+        set(&self.outbox, waiting);
+    }
+
     fn render(&self, gauges: Gauges) -> String {
         set(&self.connections, gauges.connections);
         set(&self.subscriptions, gauges.subscriptions);
@@ -146,6 +161,8 @@ mod tests {
         metrics.sent(3, 100);
         metrics.published(Source::Rest, true);
         metrics.called(Call::Append, Duration::from_micros(300), true);
+        metrics.told(WebhookOutcome::GivenUp, 3);
+        metrics.outbox(8);
         assert!(!metrics.render(Gauges::default()).contains("pushi_bus_up"), "a node alone has no bus");
         let text = metrics.render(Gauges { connections: 7, bus_up: Some(true), ..Gauges::default() });
         for line in [
@@ -158,6 +175,9 @@ mod tests {
             "pushi_publishes_total{persisted=\"true\",source=\"rest\"} 1",
             "pushi_call_seconds_bucket{call=\"append\",le=\"0.0005\"} 1",
             "pushi_failed_calls_total{call=\"append\"} 1",
+            "pushi_webhook_deliveries_total{outcome=\"given_up\"} 1",
+            "pushi_webhook_notices_total{outcome=\"given_up\"} 3",
+            "pushi_outbox_notices 8",
         ] {
             assert!(text.contains(line), "{line} is not in:\n{text}");
         }

@@ -7,10 +7,12 @@ use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    App, AppIdent, CachedEvent, ChannelName, Event, Mid, NewEvent, Position, Session, Subscription, SubscriptionFilter, Timestamp,
-    TokenHash, UserId,
+    App, AppIdent, CachedEvent, ChannelName, Claim, Delivery, Event, Happening, Mark, Mid, NewEvent, Notice, Position, Session,
+    Subscription, SubscriptionFilter, Timestamp, TokenHash, UserId, Waiting,
 };
-use crate::core::ports::{AppStore, CacheStore, Call, CreateApp, EventStore, Metrics, Pruning, SessionStore, SubscriptionStore};
+use crate::core::ports::{
+    AppStore, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox, Pruning, SessionStore, Settlement, SubscriptionStore,
+};
 use crate::outbound::storage::Stores;
 
 type Outcome<T> = Result<T, StorageError>;
@@ -23,6 +25,8 @@ pub fn measured(stores: &Stores, metrics: &Arc<dyn Metrics>) -> Stores {
         subscriptions: Arc::new(Measured { inner: Arc::clone(&stores.subscriptions), metrics: Arc::clone(metrics) }),
         sessions: Arc::new(Measured { inner: Arc::clone(&stores.sessions), metrics: Arc::clone(metrics) }),
         cache: Arc::new(Measured { inner: Arc::clone(&stores.cache), metrics: Arc::clone(metrics) }),
+        outbox: Arc::new(Measured { inner: Arc::clone(&stores.outbox), metrics: Arc::clone(metrics) }),
+        deliveries: Arc::new(Measured { inner: Arc::clone(&stores.deliveries), metrics: Arc::clone(metrics) }),
         database: Arc::clone(&stores.database),
     }
 }
@@ -161,5 +165,55 @@ impl CacheStore for Measured<dyn CacheStore> {
 
     async fn prune(&self, now: Timestamp) -> Outcome<u64> {
         self.call(Call::Write, self.inner.prune(now)).await
+    }
+}
+
+#[async_trait]
+impl Outbox for Measured<dyn Outbox> {
+    async fn put(&self, happenings: &[Happening]) -> Outcome<()> {
+        self.call(Call::Write, self.inner.put(happenings)).await
+    }
+
+    async fn claim(&self, holder: &str, now: Timestamp, until: Timestamp, limit: usize) -> Outcome<Vec<Claim>> {
+        self.call(Call::Read, self.inner.claim(holder, now, until, limit)).await
+    }
+
+    async fn oldest(&self, claim: &Claim, limit: usize) -> Outcome<Vec<Notice>> {
+        self.call(Call::Read, self.inner.oldest(claim, limit)).await
+    }
+
+    async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Outcome<bool> {
+        self.call(Call::Write, self.inner.settle(claim, settlement)).await
+    }
+
+    async fn release(&self, holder: &str) -> Outcome<()> {
+        self.call(Call::Write, self.inner.release(holder)).await
+    }
+
+    async fn standing(&self, app: &AppIdent, after: Option<&Mark>, limit: usize) -> Outcome<Vec<Mark>> {
+        self.call(Call::Read, self.inner.standing(app, after, limit)).await
+    }
+
+    async fn depth(&self) -> Outcome<u64> {
+        self.call(Call::Read, self.inner.depth()).await
+    }
+}
+
+#[async_trait]
+impl DeliveryLog for Measured<dyn DeliveryLog> {
+    async fn waiting(&self, app: &AppIdent) -> Outcome<Vec<Waiting>> {
+        self.call(Call::Read, self.inner.waiting(app)).await
+    }
+
+    async fn deliveries(&self, app: &AppIdent, before: Option<u64>, limit: usize) -> Outcome<Vec<Delivery>> {
+        self.call(Call::Read, self.inner.deliveries(app, before, limit)).await
+    }
+
+    async fn replay(&self, app: &AppIdent, delivery: u64, now: Timestamp) -> Outcome<u64> {
+        self.call(Call::Write, self.inner.replay(app, delivery, now)).await
+    }
+
+    async fn prune(&self, delivered: Timestamp, given_up: Timestamp, limit: usize) -> Outcome<u64> {
+        self.call(Call::Write, self.inner.prune(delivered, given_up, limit)).await
     }
 }

@@ -1,6 +1,9 @@
 //! Where things are kept: one folder a kind of store, all with the same promises (`tests/contract`).
 
 pub mod memory;
+mod merge;
+pub mod mongodb;
+mod settings;
 pub mod sql;
 
 use std::sync::Arc;
@@ -8,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
-use crate::core::ports::{AppStore, CacheStore, EventStore, SessionStore, SubscriptionStore};
+use crate::core::ports::{AppStore, CacheStore, DeliveryLog, EventStore, Outbox, SessionStore, SubscriptionStore};
 
 /// The storage ports of one database. Cheap to clone; all clones are the same store instance.
 #[derive(Clone)]
@@ -23,6 +26,10 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionStore>,
     /// The last events of cache channels.
     pub cache: Arc<dyn CacheStore>,
+    /// What waits for webhooks.
+    pub outbox: Arc<dyn Outbox>,
+    /// What became of what webhooks were told.
+    pub deliveries: Arc<dyn DeliveryLog>,
     /// The database behind them.
     pub database: Arc<dyn Database>,
 }
@@ -31,7 +38,7 @@ impl Stores {
     /// The ports of one adapter that implements them all.
     fn of<S>(store: Arc<S>) -> Self
     where
-        S: AppStore + EventStore + SubscriptionStore + SessionStore + CacheStore + Database + 'static,
+        S: AppStore + EventStore + SubscriptionStore + SessionStore + CacheStore + Outbox + DeliveryLog + Database + 'static,
     {
         Self {
             apps: store.clone(),
@@ -39,6 +46,8 @@ impl Stores {
             subscriptions: store.clone(),
             sessions: store.clone(),
             cache: store.clone(),
+            outbox: store.clone(),
+            deliveries: store.clone(),
             database: store,
         }
     }

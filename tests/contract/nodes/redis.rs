@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ear, Meeting, Node};
-use crate::fixture::url_of_server;
+use crate::servers::url_of_server;
 
 /// What arrives is written at once.
 struct AtOnce;

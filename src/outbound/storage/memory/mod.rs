@@ -4,6 +4,7 @@ mod apps;
 mod cache;
 mod events;
 mod inbox;
+mod outbox;
 mod sessions;
 mod state;
 mod subscriptions;

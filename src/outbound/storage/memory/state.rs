@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::outbox::AppOutbox;
 use crate::core::error::StorageError;
 use crate::core::model::{App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Subscription, TokenHash, UserId};
 
@@ -40,6 +41,8 @@ pub(super) struct Owned {
     pub open: HashMap<(UserId, ChannelName), u64>,
     /// The last events of cache channels.
     pub cache: HashMap<ChannelName, CachedEvent>,
+    /// What waits for webhooks.
+    pub outbox: AppOutbox,
     /// Intervals (start, end] of subscriptions that ended.
     pub ended: HashMap<UserId, Vec<(ChannelName, u64, u64)>>,
 }

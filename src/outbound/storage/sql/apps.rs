@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use super::SqlStore;
 use super::driver::{Arg, Connection, Driver, Outcome, Row};
 use super::number::{signed, unsigned};
-use super::settings::{push_from_text, push_to_text, settings_from_text, settings_to_text};
 use crate::core::error::StorageError;
 use crate::core::model::{App, AppIdent, Secret, Timestamp};
 use crate::core::ports::{AppStore, CreateApp};
+use crate::outbound::storage::settings::{push_from_text, push_to_text, settings_from_text, settings_to_text};
 
 macro_rules! select {
     ($which:literal) => {

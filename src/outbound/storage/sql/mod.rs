@@ -8,12 +8,12 @@ mod events;
 mod fault;
 mod inbox;
 mod number;
+mod outbox;
 pub mod postgres;
 mod prune;
 mod removal;
 mod rows;
 mod sessions;
-mod settings;
 pub mod sqlite;
 mod subscriptions;
 

@@ -4,11 +4,12 @@
 use sqlx::postgres::{PgPool, Postgres};
 use sqlx::{AssertSqlSafe, Executor, Row, Transaction};
 
+use super::super::outbox::{self, log};
 use super::super::rows::ManyRows;
 use super::super::{apps, cache, events, inbox, prune, removal, sessions, subscriptions};
 use super::open::migrate;
 
-const EXPECTED: [(&str, &str); 20] = [
+const EXPECTED: [(&str, &str); 25] = [
     (apps::BY_IDENT, "apps_ident_key"),
     (apps::BY_KEY, "apps_public_key_key"),
     (apps::LIST, "apps_pkey"),
@@ -21,6 +22,11 @@ const EXPECTED: [(&str, &str); 20] = [
     (prune::TOO_OLD, "events_time"),
     (cache::LAST, "cache_pkey"),
     (cache::PRUNE, "cache_expires"),
+    (outbox::DUE, "outbox_queues_due"),
+    (outbox::OLDEST, "outbox_notices_queue"),
+    (outbox::STANDING, "outbox_marks_pkey"),
+    (log::DELIVERIES, "outbox_deliveries_app"),
+    (log::PRUNE_FOUND, "outbox_deliveries_time"),
     (sessions::GET, "sessions_pkey"),
     (sessions::PRUNE, "sessions_expires"),
     (subscriptions::OPEN, "subscriptions_app_user_id_channel_key"),
@@ -49,6 +55,13 @@ const FILL: &str = "
     INSERT INTO sessions (hash, app, expires) SELECT sha256(n::text::bytea), 1 + n % 2000, n FROM generate_series(1, 5000) n;
     INSERT INTO cache (app, channel, mid, name, data, time, serial, expires)
         SELECT 1, 'cache-' || n, '', '', '', 0, 0, n FROM generate_series(1, 5000) n;
+    INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status)
+        SELECT 1 + n % 2000, n::text, n, '', 0, 0, 0 FROM generate_series(1, 5000) n;
+    INSERT INTO outbox_notices (app, queue, delivery, channel, kind, count, time, since)
+        SELECT 1 + n % 2000, 1 + n % 5000, 0, '', 'cache_miss', 0, 0, 0 FROM generate_series(1, 20000) n;
+    INSERT INTO outbox_marks (app, channel, user_id) SELECT 1 + n % 20, n::text, '' FROM generate_series(1, 20000) n;
+    INSERT INTO outbox_deliveries (app, address, time, notices, attempts, status, given_up)
+        SELECT 1 + n % 2000, '', n, 1, 1, 200, n % 2 FROM generate_series(1, 20000) n;
     ANALYZE";
 
 /// A schema in a transaction that is never committed.

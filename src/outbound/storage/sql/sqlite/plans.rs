@@ -5,13 +5,14 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
+use super::super::outbox::{self, log};
 use super::super::rows::ManyRows;
 use super::super::{apps, cache, events, inbox, prune, removal, sessions, subscriptions};
 use super::SqliteOptions;
 use super::open::{connect_options, migrate};
 
 /// Statements, and the step in which each meets the table that may be large.
-const EXPECTED: [(&str, &str); 20] = [
+const EXPECTED: [(&str, &str); 26] = [
     (apps::BY_IDENT, "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)"),
     (apps::BY_KEY, "SEARCH apps USING INDEX sqlite_autoindex_apps_2 (public_key=?)"),
     (apps::LIST, "SEARCH apps USING INTEGER PRIMARY KEY (rowid>?)"),
@@ -23,6 +24,12 @@ const EXPECTED: [(&str, &str); 20] = [
     (prune::TOO_OLD, "SEARCH events USING INDEX events_time (time<?)"),
     (cache::LAST, "SEARCH c USING PRIMARY KEY (app=? AND channel=?)"),
     (cache::PRUNE, "SEARCH cache USING INDEX cache_expires (expires<?)"),
+    (outbox::DUE, "SEARCH q USING INDEX outbox_queues_due (due<?)"),
+    (outbox::OLDEST, "SEARCH n USING INDEX outbox_notices_queue (queue=?)"),
+    (outbox::STANDING, "SEARCH outbox_marks USING PRIMARY KEY (app=? AND (channel,user_id)>(?,?))"),
+    (outbox::DEPTH, "SEARCH outbox_notices USING COVERING INDEX outbox_notices_delivery (delivery=?)"),
+    (log::DELIVERIES, "SEARCH outbox_deliveries USING INDEX outbox_deliveries_app (app=? AND id<?)"),
+    (log::PRUNE_FOUND, "SEARCH outbox_deliveries USING COVERING INDEX outbox_deliveries_time (given_up=? AND time<?)"),
     (sessions::GET, "SEARCH s USING PRIMARY KEY (hash=?)"),
     (sessions::PRUNE, "SEARCH sessions USING INDEX sessions_expires (expires<?)"),
     (subscriptions::OPEN, "SEARCH s USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)"),

@@ -8,27 +8,26 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::driver::Outcome;
 use crate::core::error::StorageError;
 use crate::core::model::{AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Webhook, WebhookEvent};
 
 /// The text for `settings`.
-pub(super) fn settings_to_text(settings: &AppSettings) -> Outcome<String> {
+pub(super) fn settings_to_text(settings: &AppSettings) -> Result<String, StorageError> {
     serde_json::to_string(&SettingsText::from(settings)).map_err(StorageError::corrupt)
 }
 
 /// The settings of a stored text.
-pub(super) fn settings_from_text(text: &str) -> Outcome<AppSettings> {
+pub(super) fn settings_from_text(text: &str) -> Result<AppSettings, StorageError> {
     serde_json::from_str::<SettingsText>(text).map(AppSettings::from).map_err(corrupt)
 }
 
 /// The text for `push`.
-pub(super) fn push_to_text(push: &PushCredentials) -> Outcome<String> {
+pub(super) fn push_to_text(push: &PushCredentials) -> Result<String, StorageError> {
     serde_json::to_string(&PushText::from(push)).map_err(StorageError::corrupt)
 }
 
 /// The credentials of a stored text.
-pub(super) fn push_from_text(text: &str) -> Outcome<PushCredentials> {
+pub(super) fn push_from_text(text: &str) -> Result<PushCredentials, StorageError> {
     serde_json::from_str::<PushText>(text).map(PushCredentials::from).map_err(corrupt)
 }
 

@@ -1,0 +1,208 @@
+//! Apps in MongoDB.
+
+use async_trait::async_trait;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::ReturnDocument;
+
+use super::claims::{IDENT, KEY};
+use super::events::all;
+use super::fault::{classify, is_duplicate};
+use super::value::{MICROS, seconds};
+use super::{MongoStore, Outcome, value};
+use crate::core::error::StorageError;
+use crate::core::model::{App, AppIdent, AppSettings, PushCredentials, Secret, Timestamp};
+use crate::core::ports::{AppStore, CreateApp};
+use crate::outbound::storage::settings::{settings_from_text, settings_to_text};
+
+#[async_trait]
+impl AppStore for MongoStore {
+    async fn create(&self, app: CreateApp) -> Result<App, StorageError> {
+        let store = self.clone();
+        self.to_the_end(async move { store.create_app(app).await }).await
+    }
+
+    async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
+        let (store, app) = (self.clone(), app.clone());
+        self.to_the_end(async move { store.update_app(&app, seen).await }).await
+    }
+
+    async fn delete(&self, ident: &AppIdent) -> Result<(), StorageError> {
+        let (store, ident) = (self.clone(), ident.clone());
+        self.to_the_end(async move { store.delete_app(&ident).await }).await
+    }
+
+    async fn by_ident(&self, ident: &AppIdent) -> Result<Option<App>, StorageError> {
+        self.find_app(doc! { "ident": ident.as_str() }).await
+    }
+
+    async fn by_key(&self, key: &str) -> Result<Option<App>, StorageError> {
+        self.find_app(doc! { "key": key }).await
+    }
+
+    async fn list(&self, after: u64, limit: usize) -> Result<Vec<App>, StorageError> {
+        // MongoDB reads a limit of 0 as none.
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let after = doc! { "id": { "$gt": value::signed(after) } };
+        let found = self.collections.apps.find(after).sort(doc! { "id": 1 }).limit(value::signed(limit));
+        self.in_time(async { all(found).await?.iter().map(app_of).collect() }).await
+    }
+
+    async fn revision(&self) -> Result<u64, StorageError> {
+        self.in_time(async {
+            let found = self.collections.state.find_one(doc! { "_id": "revision" }).await.map_err(classify)?;
+            found.map_or(Ok(0), |document| value::unsigned(&document, "value"))
+        })
+        .await
+    }
+}
+
+impl MongoStore {
+    /// The number of an app; `None` where it is not there.
+    pub(super) async fn app_number(&self, ident: &AppIdent) -> Outcome<Option<i64>> {
+        let found = self.collections.apps.find_one(doc! { "ident": ident.as_str() }).projection(doc! { "id": 1 });
+        found.await.map_err(classify)?.map(|document| value::int(&document, "id")).transpose()
+    }
+
+    /// Tells the nodes that an app is not what it was.
+    pub(super) async fn bump_revision(&self) -> Outcome<()> {
+        let bump = self.collections.state.update_one(doc! { "_id": "revision" }, doc! { "$inc": { "value": 1_i64 } });
+        bump.upsert(true).await.map(drop).map_err(classify)
+    }
+
+    async fn find_app(&self, filter: Document) -> Outcome<Option<App>> {
+        self.in_time(async {
+            self.collections.apps.find_one(filter).await.map_err(classify)?.map(|document| app_of(&document)).transpose()
+        })
+        .await
+    }
+
+    async fn create_app(&self, app: CreateApp) -> Outcome<App> {
+        self.finish_removals(&app.ident).await?;
+        self.claim(IDENT, app.ident.as_str(), &app.ident, app.now).await?;
+        if let Err(error) = self.claim(KEY, &app.key, &app.ident, app.now).await {
+            self.unclaim(IDENT, app.ident.as_str(), &app.ident).await?;
+            return Err(error);
+        }
+        // What writers that did not know of its deletion left of an app with the same ident.
+        self.clear(&app.ident, None).await?;
+        let app = App {
+            id: self.collections.take_id(&self.collections.apps).await?,
+            ident: app.ident,
+            name: app.name,
+            description: app.description,
+            key: app.key,
+            secret: app.secret,
+            previous_secret: None,
+            push: app.push,
+            settings: app.settings,
+            created: app.now,
+            modified: app.now,
+        };
+        let mut document = changeable(&app)?;
+        document.insert("_id", format!("app/{}", app.ident));
+        document.insert("id", value::signed(app.id));
+        document.insert("ident", app.ident.as_str());
+        document.insert("instance", app.ident.as_str());
+        document.insert("meta", Document::new());
+        document.insert("created", seconds(app.created));
+        document.insert("created_us", app.created.micros());
+        match self.collections.apps.insert_one(document).await {
+            Err(error) if is_duplicate(&error) => return Err(StorageError::Conflict("ident")),
+            inserted => drop(inserted.map_err(classify)?),
+        }
+        self.bump_revision().await?;
+        Ok(app)
+    }
+
+    async fn update_app(&self, app: &App, seen: Timestamp) -> Outcome<()> {
+        let found = self.collections.apps.find_one(doc! { "ident": app.ident.as_str() }).await.map_err(classify)?;
+        let before = app_of(&found.ok_or(StorageError::NotFound)?)?;
+        if before.modified != seen {
+            return Err(StorageError::Conflict("modified"));
+        }
+        if before.key != app.key {
+            self.claim(KEY, &app.key, &app.ident, app.modified).await?;
+        }
+        let mut wanted = unchanged_since(seen);
+        wanted.insert("ident", app.ident.as_str());
+        let changed = self.collections.apps.find_one_and_update(wanted, doc! { "$set": changeable(app)? });
+        let changed = changed.return_document(ReturnDocument::Before).await.map_err(classify)?;
+        if changed.is_none() {
+            if before.key != app.key {
+                self.unclaim(KEY, &app.key, &app.ident).await?;
+            }
+            let there = self.app_number(&app.ident).await?.is_some();
+            return Err(if there { StorageError::Conflict("modified") } else { StorageError::NotFound });
+        }
+        if before.key != app.key {
+            self.unclaim(KEY, &before.key, &app.ident).await?;
+        }
+        self.bump_revision().await
+    }
+}
+
+/// Finds an app's document as long as nobody changed it after `seen`. The original keeps whole seconds in `modified` and
+/// knows nothing of the microseconds in `modified_us`: after a change of its, they are of another second.
+fn unchanged_since(seen: Timestamp) -> Document {
+    let (second, micros) = (seconds(seen), seen.micros());
+    if micros != second * MICROS {
+        return doc! { "modified": second, "modified_us": micros };
+    }
+    let within = [
+        doc! { "modified_us": { "$exists": false } },
+        doc! { "modified_us": { "$lte": micros } },
+        doc! { "modified_us": { "$gte": micros + MICROS } },
+    ];
+    doc! { "modified": second, "$or": within.to_vec() }
+}
+
+/// The members of an app's document that can change.
+fn changeable(app: &App) -> Outcome<Document> {
+    let exposed = |secret: &Option<Secret>| secret.as_ref().map_or(Bson::Null, |secret| Bson::from(secret.expose()));
+    let text = |text: &Option<String>| text.as_ref().map_or(Bson::Null, Bson::from);
+    Ok(doc! {
+        "name": &app.name,
+        "description": text(&app.description),
+        "key": &app.key,
+        "secret": app.secret.expose(),
+        "previous_secret": exposed(&app.previous_secret),
+        "apn_sandbox": app.push.apn_sandbox,
+        "apn_key": exposed(&app.push.apn_key),
+        "apn_cer": exposed(&app.push.apn_cer),
+        "vapid_key": exposed(&app.push.vapid_key),
+        "vapid_email": text(&app.push.vapid_email),
+        "smtp_url": exposed(&app.push.smtp_url),
+        "enabled": app.settings.enabled,
+        "settings": settings_to_text(&app.settings)?,
+        "modified": seconds(app.modified),
+        "modified_us": app.modified.micros(),
+    })
+}
+
+fn app_of(document: &Document) -> Outcome<App> {
+    let secret = |member| Ok(value::maybe_text(document, member)?.map(Secret::new));
+    let settings = value::maybe_text(document, "settings")?.map_or_else(|| Ok(AppSettings::default()), settings_from_text)?;
+    let enabled = value::maybe_bool(document, "enabled")?.unwrap_or(true);
+    Ok(App {
+        id: value::unsigned(document, "id")?,
+        ident: AppIdent::trusted(value::text(document, "ident")?),
+        name: value::maybe_text(document, "name")?.unwrap_or_default().into(),
+        description: value::maybe_text(document, "description")?.map(Into::into),
+        key: value::text(document, "key")?.into(),
+        secret: Secret::new(value::text(document, "secret")?),
+        previous_secret: secret("previous_secret")?,
+        push: PushCredentials {
+            apn_sandbox: value::maybe_bool(document, "apn_sandbox")?.unwrap_or(false),
+            apn_key: secret("apn_key")?,
+            apn_cer: secret("apn_cer")?,
+            vapid_key: secret("vapid_key")?,
+            vapid_email: value::maybe_text(document, "vapid_email")?.map(Into::into),
+            smtp_url: secret("smtp_url")?,
+        },
+        settings: AppSettings { enabled, ..settings },
+        created: value::time(document, "created", "created_us")?,
+        modified: value::time(document, "modified", "modified_us")?,
+    })
+}

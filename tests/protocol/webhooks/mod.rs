@@ -1,0 +1,164 @@
+//! Webhooks, case by case.
+
+mod debounce;
+mod failing;
+mod receiver;
+mod restarting;
+mod shaky;
+mod telling;
+
+use pushi::core::model::{Mark, Webhook, WebhookEvent};
+use pushi::outbound::storage::Stores;
+use tokio::time::timeout;
+
+use crate::house::{House, Setup};
+use crate::site::{PATIENCE, Site};
+
+/// A webhook that is told everything.
+pub fn hook(url: &str) -> Webhook {
+    Webhook { url: url.to_owned(), events: None, channel_prefix: None }
+}
+
+/// The same, for some kinds alone.
+pub fn hook_for(url: &str, events: &[WebhookEvent]) -> Webhook {
+    Webhook { events: Some(events.to_vec()), ..hook(url) }
+}
+
+/// A server that tells these.
+pub async fn telling_house(site: &Site, webhooks: Vec<Webhook>) -> House<'_> {
+    telling_house_with(site, webhooks, |_| {}).await
+}
+
+pub async fn telling_house_with(site: &Site, webhooks: Vec<Webhook>, set: impl FnOnce(&mut Setup)) -> House<'_> {
+    site.house_with(|setup| {
+        (setup.records, setup.delivers) = (true, true);
+        setup.settings.webhooks = webhooks;
+        setup.settings.client_events = true;
+        set(setup);
+    })
+    .await
+}
+
+impl House<'_> {
+    /// Waits until so many notices are in the outbox.
+    pub async fn waiting(&self, count: u64) {
+        until("notices do not wait", async || self.site.stores.outbox.depth().await.unwrap() == count).await;
+    }
+
+    /// Who is remembered to be there.
+    pub async fn marks(&self) -> Vec<Mark> {
+        self.site.stores.outbox.standing(&self.app.ident, None, 1000).await.unwrap()
+    }
+}
+
+/// Waits for something that cannot be waited for but by looking.
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let looks = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, looks).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+/// Everything that waits for an app's addresses: what happened, on which channel, to whom.
+pub async fn outbox(stores: &Stores, house: &House<'_>) -> Vec<String> {
+    let now = house.clock_now();
+    let mut told = Vec::new();
+    for claim in stores.outbox.claim("test", now, now, 100).await.unwrap() {
+        for notice in stores.outbox.oldest(&claim, 1000).await.unwrap() {
+            let user = notice.what.standing().and_then(|(user, _)| user).map(|user| format!(" {user}")).unwrap_or_default();
+            told.push(format!("{} {}{user}", notice.what.kind().name(), notice.channel));
+        }
+    }
+    told
+}
+
+/// Makes a test of each case for one kind of store.
+macro_rules! webhooks_on_every_store {
+    ($kind:ty) => {
+        webhooks_on! { $kind; telling:
+            every_kind_of_happening_has_its_form,
+            a_message_is_signed_and_has_its_headers,
+            what_happens_together_is_told_together,
+            a_webhook_is_told_what_it_wants,
+            messages_keep_the_order_of_what_happened,
+            an_app_without_webhooks_has_nothing_in_the_outbox,
+            client_events_are_told_in_both_dialects,
+            webhooks_that_are_set_later_are_told_from_then_on,
+            of_two_nodes_one_tells,
+            a_node_that_has_not_heard_of_a_webhook_tells_it_too,
+        }
+        webhooks_on! { $kind; failing:
+            what_failed_is_told_again_in_order,
+            a_dead_address_delays_no_other,
+            what_is_given_up_can_be_replayed,
+            without_retries_it_is_tried_once,
+            a_receiver_that_knows_the_old_secret_is_told,
+            a_removed_webhook_is_given_up,
+            private_addresses_are_refused,
+            redirects_are_not_followed,
+        }
+        webhooks_on! { $kind; restarting:
+            what_was_recorded_is_told_after_a_restart,
+            what_was_under_way_is_told_after_a_restart,
+            another_nodes_claim_is_respected_until_it_ends,
+        }
+    };
+}
+
+macro_rules! webhooks_on {
+    ($kind:ty; $suite:ident: $($case:ident,)+) => {
+        mod $suite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let site = <$kind as $crate::site::Kind>::site().await;
+                    $crate::webhooks::$suite::$case(&site).await;
+                    site.close().await;
+                }
+            )+
+        }
+    };
+}
+
+mod on_memory {
+    webhooks_on_every_store!(crate::site::Memory);
+}
+
+mod on_sqlite {
+    webhooks_on_every_store!(crate::site::SqliteFile);
+}
+
+/// On a clock that jumps from one thing to do to the next.
+macro_rules! webhooks_on_a_paused_clock {
+    ($suite:ident: $($case:ident,)+) => {
+        mod $suite {
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $case() {
+                    let site = <$crate::site::Memory as $crate::site::Kind>::site().await;
+                    $crate::webhooks::$suite::$case(&site).await;
+                    site.close().await;
+                }
+            )+
+        }
+    };
+}
+
+mod paused {
+    webhooks_on_a_paused_clock! { debounce:
+        who_is_gone_for_three_seconds_has_left,
+        who_comes_back_in_time_was_never_away,
+        leaving_again_begins_anew,
+        members_leave_before_their_channel_is_vacated,
+        a_user_with_another_connection_has_not_left,
+        a_killed_nodes_channels_are_vacated_at_its_next_start,
+        who_comes_back_after_the_restart_was_never_away,
+        what_a_dead_node_left_is_told_by_a_survivor,
+        what_a_dead_node_did_not_tell_is_told_by_a_survivor,
+        a_stop_leaves_it_to_the_next_start,
+        webhooks_that_are_set_later_hear_who_leaves,
+        a_store_that_is_away_loses_nothing,
+    }
+}
