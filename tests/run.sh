@@ -84,8 +84,9 @@ run_node() {
   printf '== %s\n' "$1"
   shift
   local report=$SCRATCH/node.tap status=0 passed tests
-  node --test --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap \
-    --test-reporter-destination="$report" "$@" || status=$?
+  # By way of stdout: what goes to a file of node's own is cut off by --test-force-exit.
+  node --test --test-reporter=spec --test-reporter-destination=stderr --test-reporter=tap \
+    --test-reporter-destination=stdout "$@" 2>&1 >"$report" || status=$?
   tests=$(sed -n 's/^# tests //p' "$report")
   passed=$(sed -n 's/^# pass //p' "$report")
   [ $status = 0 ] || FAILED=1

@@ -42,21 +42,28 @@ test("nobody misses an event through a rolling restart", { timeout: 120_000 }, a
 
   let count = 0;
   let on = true;
+  let asking = Promise.resolve();
   const publishing = (async () => {
     while (on) {
       const ready = cluster.nodes.filter((node) => !balancer.out.has(node));
       const node = ready[count % ready.length];
-      const answer = await fetch(`${node.url}/events`, {
+      asking = fetch(`${node.url}/events`, {
         method: "POST",
         headers: { Authorization: `Bearer ${app.token}`, "Content-Type": "application/json" },
         body: JSON.stringify({ channel: "room-1", event: "message", data: String(count + 1) }),
       });
+      const answer = await asking;
       assert.equal(answer.status, 200);
       count += 1;
       await new Promise((done) => setTimeout(done, 20));
     }
   })();
-  for (const node of cluster.nodes) await cluster.restart(node);
+  for (const node of cluster.nodes) {
+    // As a balancer does: no new requests first, then the end of those under way.
+    balancer.out.add(node);
+    await asking;
+    await cluster.restart(node);
+  }
   on = false;
   await publishing;
 

@@ -71,7 +71,7 @@ const STRICT = "--strict --noEmit --exactOptionalPropertyTypes --noUncheckedInde
 test("a strict TypeScript program compiles against its types", options, async () => {
   const compile = async (...words) => {
     const tsc = join(MODULES, "typescript/bin/tsc");
-    const told = await run(process.execPath, [tsc, ...STRICT.split(" "), "--types", "", ...words], { cwd: files.folder }).catch((error) => error);
+    const told = await run(process.execPath, [tsc, ...STRICT.split(" "), "--typeRoots", join(files.folder, "none"), ...words], { cwd: files.folder }).catch((error) => error);
     assert.equal(told.stdout, "");
   };
   await compile("--target", "es2022", "--module", "nodenext", "--lib", "es2023,dom", "module.ts");
