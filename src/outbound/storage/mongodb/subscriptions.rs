@@ -92,31 +92,25 @@ impl MongoStore {
                 return Ok((place.subscription(&there)?, false));
             }
             let start = self.head_of(place, number).await?;
-            let id = value::signed(self.collections.take_id(&self.collections.subscriptions).await?);
-            let new = doc! {
-                "_id": format!("{number}/{}\n{}", place.user, place.channel),
-                "instance": place.app.as_str(),
-                "app": number,
-                "id": id,
-                "user_id": place.user.as_str(),
-                "event": place.channel.as_str(),
-                "start": start,
-                "created": seconds(now),
-                "created_us": now.micros(),
-                "modified": seconds(now),
-                "enabled": true,
-                "description": Bson::Null,
-                "meta": {},
+            let new = Subscription {
+                id: self.collections.take_id(&self.collections.subscriptions).await?,
+                app: place.app.clone(),
+                user_id: place.user.clone(),
+                channel: place.channel.clone(),
+                start: u64::try_from(start).map_err(StorageError::corrupt)?,
+                end: None,
+                created: now,
+                modified: now,
             };
-            match self.collections.subscriptions.insert_one(&new).await {
+            match self.collections.subscriptions.insert_one(document_of(number, &new)).await {
                 Err(error) if is_duplicate(&error) => continue,
                 inserted => drop(inserted.map_err(classify)?),
             }
             if self.app_number(&place.app).await? == Some(number) {
-                return Ok((place.subscription(&new)?, true));
+                return Ok((new, true));
             }
             // The app was deleted meanwhile.
-            let stray = doc! { "instance": place.app.as_str(), "id": id };
+            let stray = doc! { "instance": place.app.as_str(), "id": value::signed(new.id) };
             self.collections.subscriptions.delete_many(stray).await.map_err(classify)?;
             return Err(StorageError::NotFound);
         }
@@ -202,6 +196,26 @@ impl Place {
 
     fn subscription(&self, document: &Document) -> Outcome<Subscription> {
         subscription_of(&self.app, document)?.ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))
+    }
+}
+
+/// The document of an open subscription.
+pub(super) fn document_of(number: i64, new: &Subscription) -> Document {
+    let seconds = seconds(new.created);
+    doc! {
+        "_id": format!("{number}/{}\n{}", new.user_id, new.channel),
+        "instance": new.app.as_str(),
+        "app": number,
+        "id": value::signed(new.id),
+        "user_id": new.user_id.as_str(),
+        "event": new.channel.as_str(),
+        "start": value::signed(new.start),
+        "created": seconds,
+        "created_us": new.created.micros(),
+        "modified": seconds,
+        "enabled": true,
+        "description": Bson::Null,
+        "meta": {},
     }
 }
 

@@ -1,0 +1,43 @@
+//! What moving to another store needs, beside the other storage ports.
+
+use async_trait::async_trait;
+
+use crate::core::error::StorageError;
+use crate::core::model::{AppIdent, CachedEvent, ChannelName, Event, Interval, Subscription, Target, TargetKind, UserId};
+
+/// Reads all that an app has, page by page, and writes what another store held as it was there: with its numbers, serials and
+/// times. What it writes is there after a crash, and can be written again: what is there already stays.
+///
+/// It is for moving, while nobody else writes to the app. Apps themselves, open subscriptions and events are read by the other
+/// ports.
+#[async_trait]
+pub trait Archive: Send + Sync {
+    /// Channels that ever held an event, with their heads: those behind `after` in the order of their names by code point, at
+    /// most `limit`.
+    async fn channels(&self, app: &AppIdent, after: Option<&ChannelName>, limit: usize) -> Result<Vec<(ChannelName, u64)>, StorageError>;
+
+    /// Stores events of a channel, which come in the order of their serials, and then raises its head to `head` where that is
+    /// higher. New events get higher serials, and higher numbers than these. `NotFound` where the app is not there;
+    /// `Conflict("serial")` or `Conflict("mid")` where another event has the place or the id: then some may have been stored.
+    async fn put_events(&self, app: &AppIdent, channel: &ChannelName, head: u64, events: &[Event]) -> Result<(), StorageError>;
+
+    /// Users with intervals, those behind `after` in the order of their ids by code point, at most `limit`.
+    async fn former_subscribers(&self, app: &AppIdent, after: Option<&UserId>, limit: usize) -> Result<Vec<UserId>, StorageError>;
+
+    /// What the user's ended subscriptions keep in the inbox: none empty, none overlapping another, in no order.
+    async fn intervals(&self, app: &AppIdent, user: &UserId) -> Result<Vec<Interval>, StorageError>;
+
+    /// Stores open subscriptions with their numbers and beginnings, and intervals of ended ones. New subscriptions get higher
+    /// numbers. `NotFound` where the app is not there.
+    async fn put_subscriptions(&self, app: &AppIdent, open: &[Subscription], ended: &[Interval]) -> Result<(), StorageError>;
+
+    /// The last events of cache channels, those of channels behind `after` in the order of their names by code point, at most
+    /// `limit`; also where they have expired. [`CacheStore::keep`](super::CacheStore::keep) writes them.
+    async fn cached(&self, app: &AppIdent, after: Option<&ChannelName>, limit: usize) -> Result<Vec<CachedEvent>, StorageError>;
+
+    /// Targets of one kind with a number above `after`, in the order of their numbers, at most `limit`.
+    async fn targets(&self, app: &AppIdent, kind: TargetKind, after: u64, limit: usize) -> Result<Vec<Target>, StorageError>;
+
+    /// Stores targets with their numbers. `NotFound` where the app is not there.
+    async fn put_targets(&self, app: &AppIdent, targets: &[Target]) -> Result<(), StorageError>;
+}
