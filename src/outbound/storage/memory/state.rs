@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::outbox::AppOutbox;
 use crate::core::error::StorageError;
-use crate::core::model::{App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Subscription, Target, TargetKind, TokenHash, UserId};
+use crate::core::model::{
+    App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Subscription, Target, TargetKind, TokenHash, UserId,
+};
 
 /// Everything.
 #[derive(Default)]

@@ -53,7 +53,8 @@ impl Archive for MongoStore {
         let wanted = doc! { "instance": app.as_str(), "id": { "$gt": value::signed(after) } };
         let limit = value::signed(limit.clamp(1, MANY));
         self.in_time(async {
-            let found = self.collections.targets_of(kind).find(wanted).sort(doc! { "id": 1 }).limit(limit);
+            let targets = self.collections.targets_of(kind);
+            let found = targets.find(wanted).sort(doc! { "id": 1 }).limit(limit);
             all(found).await?.iter().map(|document| target_of(kind, document)).collect()
         })
         .await

@@ -56,9 +56,15 @@ impl MongoStore {
         }
         covered.entry(ChannelName::personal_of(user)).or_default().push((0, u64::MAX));
         for (channel, serials) in self.associated_serials(app, user).await? {
-            let is_covered = |serial: u64| covered.get(&channel).is_some_and(|all| all.iter().any(|(low, high)| *low < serial && serial <= *high));
+            let is_covered =
+                |serial: u64| covered.get(&channel).is_some_and(|all| all.iter().any(|(low, high)| *low < serial && serial <= *high));
             let alone = serials.into_iter().filter(|serial| *serial > 0 && !is_covered(*serial));
-            intervals.extend(alone.map(|serial| Interval { user_id: user.clone(), channel: channel.clone(), start: serial - 1, end: serial }));
+            intervals.extend(alone.map(|serial| Interval {
+                user_id: user.clone(),
+                channel: channel.clone(),
+                start: serial - 1,
+                end: serial,
+            }));
         }
         Ok(intervals)
     }
