@@ -5,8 +5,6 @@ mod write;
 
 use async_trait::async_trait;
 
-#[cfg(test)]
-pub(super) use self::read::{CACHED, CHANNELS, FORMER, INTERVALS, TARGETS};
 use super::SqlStore;
 use super::driver::{Arg, Connection, Driver};
 use super::number::signed;

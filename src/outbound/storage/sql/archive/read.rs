@@ -6,21 +6,21 @@ use super::super::{SqlStore, app};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, CachedEvent, ChannelName, Interval, Mid, Secret, Target, TargetKind, Timestamp, UserId};
 
-pub(in super::super) const CHANNELS: &str =
+pub(super) const CHANNELS: &str =
     concat!("SELECT name, head FROM channels WHERE app = ", app!(), " AND name > $2 AND head > 0 ORDER BY name LIMIT $3");
-pub(in super::super) const FORMER: &str =
+pub(super) const FORMER: &str =
     concat!("SELECT DISTINCT user_id FROM intervals WHERE app = ", app!(), " AND user_id > $2 ORDER BY user_id LIMIT $3");
-pub(in super::super) const INTERVALS: &str = concat!(
+pub(super) const INTERVALS: &str = concat!(
     "SELECT c.name, v.from_serial, v.upto_serial FROM intervals v JOIN channels c ON c.id = v.channel WHERE v.app = ",
     app!(),
     " AND v.user_id = $2"
 );
-pub(in super::super) const CACHED: &str = concat!(
+pub(super) const CACHED: &str = concat!(
     "SELECT channel, mid, name, data, time, serial, expires FROM cache WHERE app = ",
     app!(),
     " AND channel > $2 ORDER BY channel LIMIT $3"
 );
-pub(in super::super) const TARGETS: &str = concat!(
+pub(super) const TARGETS: &str = concat!(
     "SELECT id, channel, address, p256dh, auth, created FROM targets WHERE app = ",
     app!(),
     " AND id > $2 AND kind = $4 ORDER BY id LIMIT $3"
