@@ -62,7 +62,7 @@ pub async fn subscriptions_are_put_with_their_intervals(fixture: &impl Fixture) 
     }
     let again = fixture.open().await;
     assert_eq!(again.subscriptions.list(&app.ident, &SubscriptionFilter::default(), 0, 9).await.unwrap(), [open]);
-    assert_eq!(again.archive.former_subscribers(&app.ident, None, 9).await.unwrap(), [u.clone()]);
+    assert_eq!(again.archive.former_subscribers(&app.ident, None, 9).await.unwrap(), std::slice::from_ref(&u));
     assert_eq!(again.archive.former_subscribers(&app.ident, Some(&u), 9).await.unwrap(), []);
     assert_eq!(again.archive.intervals(&app.ident, &u).await.unwrap(), [ended]);
     let inbox = again.events.inbox(&app.ident, &u, 0, 9).await.unwrap();
