@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::nodes::Nodes;
+pub use self::nodes::look as look_at_bus;
 use crate::config::{AppOfStart, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;

@@ -122,6 +122,9 @@ if wants clients; then
   run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
   # A connection that the server ended holds pusher-js's process for another 30 s.
   run_node "Pusher's clients in Node" --test-force-exit "$TESTS"/clients/libraries/*.test.mjs
+  start_postgres
+  start_redis
+  run_node 'clients of several nodes' --test-force-exit "$TESTS"/clients/cluster/*.test.mjs
 fi
 if wants browser; then
   need chromium

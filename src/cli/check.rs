@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::serve::tls_source;
 use super::workbench::{begin_log, work};
 use crate::config::{Raw, Resolved, Settings, StoreUrl, environment_warnings, resolve};
+use crate::server::look_at_bus;
 
 /// Read the configuration, connect to what it names, and say what was found
 ///
@@ -34,15 +35,19 @@ impl Check {
             tls_source(listener)?;
         }
         let store = store(&settings).await?;
+        let bus = bus(&settings).await?;
         let api = api_url(&settings.listen.api, settings.listen.api.port);
         let sockets = server.unwrap_or(&settings.listen.api);
         let sockets = socket_url(sockets, sockets.port);
         if self.json {
-            return Ok(json!({"result": "success", "store": store, "api": api, "websocket": sockets, "notices": notices}).to_string());
+            let found = json!({"result": "success", "store": store, "bus": bus, "api": api, "websocket": sockets, "notices": notices});
+            return Ok(found.to_string());
         }
-        let lines = [format!("store      {store}"), format!("REST API   {api}"), format!("WebSocket  {sockets}")];
+        let bus = bus.map(|bus| format!("bus        {bus}"));
+        let lines = [format!("store      {store}")].into_iter().chain(bus);
+        let lines = lines.chain([format!("REST API   {api}"), format!("WebSocket  {sockets}")]);
         let notices = notices.into_iter().map(|notice| format!("notice     {notice}"));
-        Ok(lines.into_iter().chain(notices).collect::<Vec<_>>().join("\n"))
+        Ok(lines.chain(notices).collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -56,4 +61,13 @@ async fn store(settings: &Settings) -> Result<String, Failure> {
     }
     let apps = work(settings, async |service| all_apps(&service).await).await?;
     Ok(format!("{name}, with {} {}", apps.len(), if apps.len() == 1 { "app" } else { "apps" }))
+}
+
+/// Where the nodes meet; `None`: this one is alone. A node starts, and serves, without it.
+async fn bus(settings: &Settings) -> Result<Option<String>, Failure> {
+    let Some((name, found)) = look_at_bus(settings).await.map_err(Failure::start)? else { return Ok(None) };
+    Ok(Some(match found {
+        Ok(()) => format!("Redis at {name}"),
+        Err(error) => format!("Redis at {name}, which cannot be reached: {error}"),
+    }))
 }

@@ -42,12 +42,7 @@ pub(super) struct Work {
 
 impl Nodes {
     pub fn of(settings: &Settings, process: u64, stores: &Stores, hub: &Arc<Hub>, flusher: &Arc<dyn Flusher>) -> Result<Self, StartError> {
-        let target = match &settings.bus {
-            None => return Ok(Self::alone(hub)),
-            Some(BusUrl::Redis(url)) => Target::single(url.expose()),
-            Some(BusUrl::Cluster(nodes)) => Target::cluster(nodes.expose()),
-        };
-        let target = target.map_err(|error| StartError::Bus("BUS_URL", error))?;
+        let Some(target) = target(settings)? else { return Ok(Self::alone(hub)) };
         let (lease, metrics, flusher) = (settings.times.node_lease, Arc::clone(hub.metrics()), Arc::clone(flusher));
         let mesh = Arc::new(Mesh::new(MeshOptions { target, process, lease, metrics, flusher }));
         let bus = Arc::new(RedisBus::new(Arc::clone(&mesh)));
@@ -99,4 +94,21 @@ impl Work {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+/// Which Redis the settings name; `None`: the node is alone.
+fn target(settings: &Settings) -> Result<Option<Target>, StartError> {
+    let target = match &settings.bus {
+        None => return Ok(None),
+        Some(BusUrl::Redis(url)) => Target::single(url.expose()),
+        Some(BusUrl::Cluster(nodes)) => Target::cluster(nodes.expose()),
+    };
+    target.map(Some).map_err(|error| StartError::Bus("BUS_URL", error))
+}
+
+/// Where the nodes meet, and whether that can be reached now; in one line why not. `None`: the node is alone.
+pub async fn look(settings: &Settings) -> Result<Option<(String, Result<(), String>)>, StartError> {
+    let Some(target) = target(settings)? else { return Ok(None) };
+    let found = crate::outbound::redis::look(&target).await;
+    Ok(Some((target.describe(), found)))
 }

@@ -3,6 +3,7 @@
 
 mod api;
 mod balancers;
+mod checking;
 mod client;
 mod death;
 mod events;

@@ -13,6 +13,8 @@ pub struct Node {
     /// Of its sockets.
     pub sockets: u16,
     log: Receiver<String>,
+    /// What it said until it told its addresses.
+    started: Vec<String>,
 }
 
 impl Node {
@@ -33,9 +35,16 @@ impl Node {
                 let _ = sender.send(line);
             }
         });
-        let mut node = Self { child, api: 0, sockets: 0, log };
-        node.api = port_in(&node.logged("REST API at"));
-        node.sockets = port_in(&node.logged("WebSocket at"));
+        let mut node = Self { child, api: 0, sockets: 0, log, started: Vec::new() };
+        while node.sockets == 0 {
+            let line = node.logged("");
+            if line.contains("REST API at") {
+                node.api = port_in(&line);
+            } else if line.contains("WebSocket at") {
+                node.sockets = port_in(&line);
+            }
+            node.started.push(line);
+        }
         node
     }
 
@@ -49,6 +58,11 @@ impl Node {
                 Err(_) => panic!("the log does not say {text:?}: {before:#?}"),
             }
         }
+    }
+
+    /// Whether the log says something, now, soon, or when it was started.
+    pub fn has_logged(&self, text: &str) -> bool {
+        self.started.iter().any(|line| line.contains(text)) || self.logged(text).contains(text)
     }
 
     /// How many lines of the log so far hold a text. They are read only once.

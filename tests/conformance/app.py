@@ -12,6 +12,8 @@ from urllib.parse import quote, urlsplit
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from receiver import Receiver
+
 Frame = dict[str, Any]
 Query = dict[str, str]
 
@@ -47,6 +49,7 @@ class App:
     seconds: float = 5.0
     sockets: list["Socket"] = field(default_factory=list)
     count: int = 0
+    receiver: Receiver | None = None
 
     def name(self, prefix: str = "") -> str:
         """A channel's name that nobody has used."""

@@ -14,10 +14,11 @@ import sys
 from importlib import import_module
 
 from app import App
+from receiver import Receiver
 from rules import ALL, Row, hold
 
 # In the order of the table.
-for module in ("connecting", "subscribing", "whispers", "users", "publishing", "queries", "additions"):
+for module in ("connecting", "subscribing", "whispers", "users", "publishing", "queries", "webhooks", "additions"):
     import_module(module)
 
 
@@ -32,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--timeout", type=float, default=5, help="how long an answer is waited for, in seconds (default 5)"
     )
+    parser.add_argument("--webhooks", help="also webhooks: http://HOST:PORT/… here, to which those of the app lead")
     parser.add_argument("--slow", action="store_true", help="also what waits for the server's own timers")
     parser.add_argument("--pushi", action="store_true", help="also what Pushi adds to the protocol")
     parser.add_argument("--only", default="", help="only rules whose section or text holds this")
@@ -64,7 +66,9 @@ def main() -> int:
         given.secret,
         given.timeout,
     )
-    wanted = {"", *(["slow"] if given.slow else []), *(["pushi"] if given.pushi else [])}
+    wanted = {"", *(kind for kind in ("slow", "pushi", "webhooks") if getattr(given, kind))}
+    if given.webhooks:
+        app.receiver = Receiver(given.webhooks)
     rows = []
     for one in ALL:
         if one.kind not in wanted or given.only not in f"{one.section} {one.text}":

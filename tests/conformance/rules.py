@@ -16,7 +16,7 @@ class Rule:
     section: str
     text: str
     check: Check
-    #: "": always; "slow": waits for the server's timers; "pushi": not of Pusher Channels, but an addition.
+    #: "": always; "slow": waits for the server's timers; "webhooks": needs an address for them; "pushi": an addition.
     kind: str = ""
 
 

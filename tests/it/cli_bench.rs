@@ -1,5 +1,8 @@
 //! `pushi bench` against a server.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::cli::Shell;
@@ -124,6 +127,29 @@ fn everybody_comes_back_after_a_storm() {
     let report = scene.bench(&["storm", "--connections", "100"]);
     assert_eq!((&report["back"], &report["turned_away"], &report["refused"]), (&100.into(), &0.into(), &serde_json::json!({})));
     assert!(number(&report, "back_s") > 0.0 && number(&report, "back_max_us") > 0.0);
+}
+
+#[test]
+fn who_is_paced_comes_again_until_all_are_back() {
+    let scene = Scene::new(&[("PUSHI_MAX_CONNECTS_PER_SECOND", "40")]);
+    let report = scene.bench(&["storm", "--connections", "60", "--retry", "0.2"]);
+    assert_eq!((&report["back"], &report["turned_away"]), (&60.into(), &report["refused"]["4100"]), "{report}");
+    assert!(number(&report, "turned_away") > 0.0, "{report}");
+}
+
+#[test]
+fn a_bare_endpoint_is_published_to_as_well() {
+    let shell = Shell::new();
+    let mut command = shell.command(&["bench", "bare", "--listen", "127.0.0.1:0", "--seconds", "300"], &[]);
+    let mut bare = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(bare.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    let url = format!("ws://{}/k", address.trim().strip_prefix("http://").unwrap());
+    let report = shell.run_with(&["bench", "publish", "--messages", "50", "--seconds", "60", "--url", &url, "--json"], &CREDENTIALS);
+    bare.kill().unwrap();
+    bare.wait().unwrap();
+    let report: Value = serde_json::from_str(&report.out).unwrap_or_else(|_| panic!("{report:?}"));
+    assert_eq!((&report["messages"], &report["failed"]), (&50.into(), &serde_json::json!({})));
 }
 
 #[test]

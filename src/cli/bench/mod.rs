@@ -1,6 +1,7 @@
 //! `pushi bench`: loads a server, this one or another that speaks a dialect of ours, and measures.
 
 mod aim;
+mod bare;
 mod crowd;
 mod fan;
 mod idle;
@@ -32,6 +33,7 @@ enum Kind {
     Publish(Publish),
     Presence(presence::Presence),
     Storm(storm::Storm),
+    Bare(bare::Bare),
 }
 
 /// Publish as fast as it is delivered: how many deliveries a second
@@ -119,6 +121,7 @@ impl Bench {
                 (Fan { aim: &aim, shape: &shape, subscribers, via, publishers: connections, pace }.run("publish").await?, aim.json)
             }
             Kind::Presence(presence) => (presence.run().await?, presence.aim.json),
+            Kind::Bare(bare) => return bare.run().await,
             Kind::Storm(storm) => (storm.run().await?, storm.aim.json),
         };
         Ok(if json { report.json() } else { report.table() })

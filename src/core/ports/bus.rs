@@ -65,7 +65,8 @@ pub enum BusMessage {
         /// Connections on it, over all nodes.
         count: u64,
     },
-    /// A user signed in with its first connection, or its last one has gone. A control message.
+    /// A user signed in with its first connection, or its last one has gone. It reaches the nodes where somebody of the app
+    /// is signed in, or was asked for ([`Roster::online`](super::Roster::online)).
     UserStatus {
         /// The app.
         app: AppIdent,

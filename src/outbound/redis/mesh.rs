@@ -1,10 +1,10 @@
 //! A node's part in the mesh of nodes that Redis makes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, RwLock};
 
 use super::names::{Names, carrier};
 use super::outgoing::Outgoing;
@@ -59,9 +59,10 @@ pub struct Mesh {
     boards: Boards,
     census: OnceLock<Weak<dyn Census>>,
     sink: OnceLock<Weak<dyn BusSink>>,
-    up: AtomicBool,
+    /// `None`: Redis has not been tried yet.
+    up: Mutex<Option<bool>>,
     /// Which server of a cluster has a topic, in the life that is now.
-    pub(super) route: parking_lot::RwLock<Option<Arc<super::session::Session>>>,
+    pub(super) route: RwLock<Option<Arc<super::session::Session>>>,
 }
 
 impl Mesh {
@@ -77,8 +78,8 @@ impl Mesh {
             topics: Topics::default(),
             seen: Seen::default(),
             sink: OnceLock::new(),
-            up: AtomicBool::new(false),
-            route: parking_lot::RwLock::new(None),
+            up: Mutex::default(),
+            route: RwLock::new(None),
         }
     }
 
@@ -123,12 +124,12 @@ impl Mesh {
 
     /// How it is now.
     pub fn health(&self) -> BusHealth {
-        if self.up.load(Ordering::Relaxed) { BusHealth::Up } else { BusHealth::Away }
+        if *self.up.lock() == Some(true) { BusHealth::Up } else { BusHealth::Away }
     }
 
     /// Notes how it is; `true`: that is new.
     pub(super) fn set_up(&self, up: bool) -> bool {
-        self.up.swap(up, Ordering::Relaxed) != up
+        self.up.lock().replace(up) != Some(up)
     }
 
     /// Publishes a message, or delivers it here while Redis is away.

@@ -22,6 +22,6 @@ mod wire;
 pub use mesh::{Census, Mesh, MeshOptions};
 pub use names::Names;
 pub use scripts::Script;
-pub use session::{Away, Session};
+pub use session::{Away, Session, look};
 pub use target::{Target, TargetError};
 pub use wire::{Body, Frame, PresenceBody};

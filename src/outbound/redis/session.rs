@@ -19,6 +19,9 @@ use super::target::{self, Target};
 /// from the store, rather than all its memory.
 const MOST_PUSHED: usize = 200_000;
 
+/// How long a look at Redis may take at each step.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// Redis cannot be reached, or has not answered in time; what was asked may or may not have been done.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("Redis is away")]
@@ -182,6 +185,11 @@ impl Session {
             line.heard.store(millis(self.begun.elapsed()), Relaxed);
         }
     }
+}
+
+/// Whether a Redis can be reached, and takes the login; in one line why not.
+pub async fn look(target: &Target) -> Result<(), String> {
+    Session::open(target, 0, 0, LOOK).await.map(drop).map_err(|error| error.to_string())
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -5,14 +5,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from fixtures.server import ROOT, Server
+from fixtures.server import ROOT, Server, free_port
 
 SCRIPT = ROOT / "tests/conformance/pusher.py"
 
 
 def test_every_rule_is_kept(launch: Callable[..., Server]) -> None:
-    server = launch(PUSHI_ACTIVITY_TIMEOUT=2)
-    app = server.create_app(settings={"client_events": True, "subscription_count": True, "replay": {"replayed-": 50}})
+    server = launch(PUSHI_ACTIVITY_TIMEOUT=2, PUSHI_WEBHOOK_ALLOW_PRIVATE=1)
+    url = f"http://127.0.0.1:{free_port()}/hook"
+    settings = {"client_events": True, "subscription_count": True, "replay": {"replayed-": 50}}
+    app = server.create_app(settings={**settings, "webhooks": [{"url": url}]})
     done = subprocess.run(
         [
             sys.executable,
@@ -23,6 +25,7 @@ def test_every_rule_is_kept(launch: Callable[..., Server]) -> None:
             app.secret,
             "--slow",
             "--pushi",
+            f"--webhooks={url}",
             "--form=json",
             "--timeout=20",
         ],

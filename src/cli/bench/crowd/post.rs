@@ -49,6 +49,11 @@ impl Post {
         self.stage == Stage::Free && self.line.is_some()
     }
 
+    /// Whether it can be used no more, or never could.
+    pub fn is_dead(&self) -> bool {
+        self.line.is_none()
+    }
+
     /// Whether a request waits for its answer.
     pub fn is_busy(&self) -> bool {
         self.stage == Stage::Busy

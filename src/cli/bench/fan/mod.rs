@@ -4,7 +4,7 @@ mod count;
 mod letter;
 mod shape;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::count::Count;
 use self::letter::{Letter, request};
@@ -188,11 +188,12 @@ impl<'a> Run<'a> {
         let all = self.fan.shape.warm_up as usize;
         self.progress.step("warming up", all as u64);
         self.count.last = self.crowd.now();
-        while (self.turns < all || self.count.outstanding > 0) && !self.is_stalled() {
+        let until = Instant::now() + self.fan.aim.patience;
+        while (self.turns < all || self.count.outstanding > 0) && !self.is_stalled() && Instant::now() < until {
             self.publish(pace, (0, 0), all)?;
             self.crowd.turn(&mut self.count, Duration::from_millis(20))?;
         }
-        if self.turns > 0 && (self.count.complete == 0 || !self.count.failed.is_empty()) {
+        if all > 0 && (self.count.complete == 0 || !self.count.failed.is_empty()) {
             self.progress.end();
             let status = self.count.failed.keys().next().map(|status| format!("a publish was answered {status}"));
             let why = self.crowd.tally.first_error.clone().or(status).unwrap_or_else(|| "the server did not say why".to_owned());
@@ -239,12 +240,11 @@ impl<'a> Run<'a> {
         Ok(self.count.missing())
     }
 
-    /// Something is on its way, and nothing has come for too long.
+    /// Something is on its way and nothing has come for too long, or nobody is left to publish.
     fn is_stalled(&self) -> bool {
-        let patience = self.fan.shape.drain;
         let idle = Duration::from_nanos(self.crowd.now().saturating_sub(self.count.last));
-        let nobody = !self.crowd.posts.is_empty() && self.count.outstanding == 0;
-        (self.count.outstanding > 0 || nobody) && idle > patience
+        let posts = &self.crowd.posts;
+        self.count.outstanding > 0 && idle > self.fan.shape.drain || !posts.is_empty() && posts.iter().all(|post| post.is_dead())
     }
 
     /// Publishes what is due, `begun` being when and with which turn the pace began; answers how long nothing is.

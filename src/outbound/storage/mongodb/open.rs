@@ -138,7 +138,12 @@ fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel
         (&collections.marks, vec![plain(doc! { "app": 1, "channel": 1, "user_id": 1 }), plain(doc! { "instance": 1, "app": 1 })]),
         (
             &collections.deliveries,
-            vec![plain(doc! { "app": 1, "_id": 1 }), plain(doc! { "given_up": 1, "time": 1 }), plain(doc! { "instance": 1, "app": 1 })],
+            vec![
+                plain(doc! { "app": 1, "id": 1 }),
+                plain(doc! { "id": 1 }),
+                plain(doc! { "given_up": 1, "time": 1 }),
+                plain(doc! { "instance": 1, "app": 1 }),
+            ],
         ),
         (&collections.sessions, vec![plain(doc! { "instance": 1, "app": 1 }), plain(doc! { "expires": 1 })]),
         (&collections.claims, vec![plain(doc! { "ident": 1 })]),

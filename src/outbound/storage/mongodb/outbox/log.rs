@@ -44,8 +44,8 @@ impl DeliveryLog for MongoStore {
         }
         self.in_time(async {
             let Some(number) = self.app_number(app).await? else { return Ok(Vec::new()) };
-            let wanted = doc! { "app": number, "_id": { "$lt": before.map_or(i64::MAX, value::signed) } };
-            let found = self.collections.deliveries.find(wanted).sort(doc! { "_id": -1 }).limit(value::signed(limit));
+            let wanted = doc! { "app": number, "id": { "$lt": before.map_or(i64::MAX, value::signed) } };
+            let found = self.collections.deliveries.find(wanted).sort(doc! { "id": -1 }).limit(value::signed(limit));
             all(found).await?.iter().map(delivery_of).collect()
         })
         .await
@@ -68,10 +68,10 @@ impl DeliveryLog for MongoStore {
                 let old = doc! { "given_up": kind, "time": { "$lt": before.micros() } };
                 let old = store.collections.deliveries.find(old).sort(doc! { "time": 1 }).limit(value::signed(left));
                 let old: Vec<Bson> =
-                    all(old.projection(doc! { "_id": 1 })).await?.iter().filter_map(|found| found.get("_id").cloned()).collect();
+                    all(old.projection(doc! { "id": 1 })).await?.iter().filter_map(|found| found.get("id").cloned()).collect();
                 if !old.is_empty() {
                     store.collections.notices.delete_many(doc! { "delivery": { "$in": &old } }).await.map_err(classify)?;
-                    let done = store.collections.deliveries.delete_many(doc! { "_id": { "$in": old } }).await.map_err(classify)?;
+                    let done = store.collections.deliveries.delete_many(doc! { "id": { "$in": old } }).await.map_err(classify)?;
                     removed += usize::try_from(done.deleted_count).map_err(StorageError::corrupt)?;
                 }
             }
@@ -84,7 +84,7 @@ impl DeliveryLog for MongoStore {
 impl MongoStore {
     async fn replay_notices(&self, app: &AppIdent, delivery: i64, now: Timestamp) -> Outcome<u64> {
         let number = self.app_number(app).await?.ok_or(StorageError::NotFound)?;
-        let found = self.collections.deliveries.find_one(doc! { "_id": delivery, "app": number, "given_up": 1 });
+        let found = self.collections.deliveries.find_one(doc! { "app": number, "id": delivery, "given_up": 1 });
         let found = found.await.map_err(classify)?.ok_or(StorageError::NotFound)?;
         let address = value::text(&found, "address")?;
         let kept =
@@ -117,7 +117,7 @@ fn attempt_of(document: &Document) -> Outcome<Attempt> {
 
 fn delivery_of(document: &Document) -> Outcome<Delivery> {
     Ok(Delivery {
-        id: value::unsigned(document, "_id")?,
+        id: value::unsigned(document, "id")?,
         address: value::text(document, "address")?.into(),
         at: Timestamp::from_micros(value::int(document, "time")?),
         notices: value::unsigned(document, "notices")?,

@@ -39,7 +39,8 @@ impl MongoStore {
         let given_up = settlement.ending == Ending::GivenUp;
         let id = self.collections.take_ids(&self.collections.deliveries, 1).await?;
         let delivery = doc! {
-            "_id": id,
+            "_id": format!("{}/{id}", claim.app),
+            "id": id,
             "instance": claim.app.as_str(),
             "app": value::int(queue, "app")?,
             "address": &*claim.address,
