@@ -1,6 +1,5 @@
 //! The bus of a node that is alone.
 
-use std::collections::VecDeque;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::{OnceLock, Weak};
@@ -8,6 +7,7 @@ use std::sync::{OnceLock, Weak};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
+use super::line::{Line, drain};
 use crate::core::error::BusError;
 use crate::core::model::{AppIdent, ChannelName};
 use crate::core::ports::{Bus, BusHealth, BusMessage, BusSink};
@@ -21,14 +21,7 @@ const LANES: usize = 64;
 /// change of task, nobody waits for another's fan-out, and still a lane has one order.
 pub struct LocalBus {
     sink: OnceLock<Weak<dyn BusSink>>,
-    lanes: [Mutex<Lane>; LANES],
-}
-
-#[derive(Default)]
-struct Lane {
-    waiting: VecDeque<BusMessage>,
-    /// Somebody is delivering from this lane.
-    busy: bool,
+    lanes: [Mutex<Line>; LANES],
 }
 
 impl Default for LocalBus {
@@ -46,31 +39,14 @@ impl LocalBus {
     /// Puts a message in its place without delivering it, for callers that hold a lock; [`LocalBus::drain`] must follow.
     pub(crate) fn enqueue(&self, message: BusMessage) -> usize {
         let lane = lane_of(&message);
-        self.lanes[lane].lock().waiting.push_back(message);
+        self.lanes[lane].lock().push(message);
         lane
     }
 
     /// Delivers what waits in a lane, unless somebody is at it.
     pub(crate) fn drain(&self, lane: usize) {
         let Some(sink) = self.sink.get().and_then(Weak::upgrade) else { return };
-        let lane = &self.lanes[lane];
-        let mut mine = false;
-        loop {
-            let message = {
-                let mut lane = lane.lock();
-                if lane.busy && !mine {
-                    return;
-                }
-                let next = lane.waiting.pop_front();
-                lane.busy = next.is_some();
-                mine = lane.busy;
-                next
-            };
-            match message {
-                Some(message) => sink.deliver(message),
-                None => return,
-            }
-        }
+        drain(&self.lanes[lane], |line| line, &*sink);
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::{Duration, Instant};
 use super::wire::{Body, Frame};
 use crate::core::model::{AppIdent, ChannelName};
 use crate::core::ports::{BusMessage, BusSink};
+use crate::outbound::bus::{Line, drain};
 
 /// How much is kept for the other nodes while Redis is away.
 const MOST_KEPT: usize = 10_000;
@@ -75,9 +76,7 @@ struct State {
     delivered: u64,
     /// Of each channel the newest stored event that was too much to keep: who hears it reads the rest from the store.
     hints: HashMap<(AppIdent, ChannelName), Outbound>,
-    local: VecDeque<BusMessage>,
-    /// Somebody delivers from `local`.
-    busy: bool,
+    local: Line,
 }
 
 impl Outgoing {
@@ -89,7 +88,7 @@ impl Outgoing {
         if heard && up {
             state.returning.insert(number, (line, Instant::now(), message.clone()));
         } else if heard {
-            state.local.push_back(message.clone());
+            state.local.push(message.clone());
             state.delivered = state.next;
         }
         state.queue.push_back(Outbound { number, again: false, since: Instant::now(), parcel: Parcel::Message(message), topic, line });
@@ -174,7 +173,9 @@ impl Outgoing {
             state.up = false;
             let returning = std::mem::take(&mut state.returning);
             let waited = returning.values().map(|(_, since, _)| since.elapsed()).collect();
-            state.local.extend(returning.into_values().map(|(.., message)| message));
+            for (.., message) in returning.into_values() {
+                state.local.push(message);
+            }
             state.delivered = state.next;
             let sent = std::mem::take(&mut state.sent);
             for mut outbound in sent.into_iter().rev() {
@@ -196,23 +197,7 @@ impl Outgoing {
 
     /// Delivers what is delivered without Redis, in its order, unless somebody is at it.
     fn drain(&self, sink: &dyn BusSink) {
-        let mut mine = false;
-        loop {
-            let message = {
-                let mut state = self.state.lock();
-                if state.busy && !mine {
-                    return;
-                }
-                let next = state.local.pop_front();
-                state.busy = next.is_some();
-                mine = state.busy;
-                next
-            };
-            match message {
-                Some(message) => sink.deliver(message),
-                None => return,
-            }
-        }
+        drain(&self.state, |state| &mut state.local, sink);
     }
 }
 

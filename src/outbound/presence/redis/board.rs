@@ -1,6 +1,6 @@
 //! One presence channel on this node: whose connections are here, and whom its clients see.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
@@ -9,6 +9,7 @@ use tokio::sync::{Mutex as Turn, Notify};
 use super::list::{Change, List};
 use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
 use crate::core::ports::{BusMessage, BusSink};
+use crate::outbound::bus::{Line, drain};
 
 /// No connection: such an id is never given.
 const NOBODY: SocketId = SocketId { process: 0, counter: 0 };
@@ -92,8 +93,7 @@ struct State {
     early: BTreeMap<u64, Announced>,
     /// What this node's clients have been told so far, as a number that grows.
     told: u64,
-    telling: VecDeque<BusMessage>,
-    busy: bool,
+    telling: Line,
 }
 
 impl Board {
@@ -341,7 +341,7 @@ impl Board {
             return;
         }
         let (app, channel) = (self.app.clone(), self.channel.clone());
-        state.telling.push_back(match change {
+        state.telling.push(match change {
             _ if channel.as_str() == SIGNED_IN => {
                 BusMessage::UserStatus { app, user: member.user_id, online: change != Change::Left, version }
             }
@@ -352,22 +352,6 @@ impl Board {
 
     /// Delivers what is to be told, in order, unless somebody is at it.
     fn drain(&self, sink: &dyn BusSink) {
-        let mut mine = false;
-        loop {
-            let message = {
-                let mut state = self.state.lock();
-                if state.busy && !mine {
-                    return;
-                }
-                let next = state.telling.pop_front();
-                state.busy = next.is_some();
-                mine = state.busy;
-                next
-            };
-            match message {
-                Some(message) => sink.deliver(message),
-                None => return,
-            }
-        }
+        drain(&self.state, |state| &mut state.telling, sink);
     }
 }
