@@ -1,6 +1,9 @@
 //! The Pushi protocol, case by case, through the WebSocket edge. The cases are listed once, here, and run once on every
 //! kind of store; those that the store has no part in, or that bring a store of their own, run once.
 
+#[macro_use]
+mod cases;
+
 mod acks;
 mod any;
 mod away;
@@ -207,34 +210,6 @@ macro_rules! on_every_store {
             json_of_all_kinds,
             text_of_all_kinds,
             bytes_of_all_kinds,
-        }
-    };
-}
-
-macro_rules! on {
-    ($kind:ty; $suite:ident: $($case:ident,)+) => {
-        cases! { #[tokio::test(flavor = "multi_thread", worker_threads = 2)] $kind; $suite: $($case,)+ }
-    };
-}
-
-macro_rules! on_a_paused_clock {
-    ($kind:ty; $suite:ident: $($case:ident,)+) => {
-        cases! { #[tokio::test(start_paused = true)] $kind; $suite: $($case,)+ }
-    };
-}
-
-macro_rules! cases {
-    (#[$test:meta] $kind:ty; $suite:ident: $($case:ident,)+) => {
-        mod $suite {
-            $(
-                #[$test]
-                async fn $case() {
-                    if let Some(site) = <$kind as $crate::site::Kind>::site().await {
-                        $crate::$suite::$case(&site).await;
-                        site.close().await;
-                    }
-                }
-            )+
         }
     };
 }

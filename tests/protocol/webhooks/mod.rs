@@ -77,7 +77,7 @@ pub async fn outbox(stores: &Stores, house: &House<'_>) -> Vec<String> {
 /// Makes a test of each case for one kind of store.
 macro_rules! webhooks_on_every_store {
     ($kind:ty) => {
-        webhooks_on! { $kind; telling:
+        on! { $kind; [webhooks] telling:
             every_kind_of_happening_has_its_form,
             a_message_is_signed_and_has_its_headers,
             what_happens_together_is_told_together,
@@ -89,7 +89,7 @@ macro_rules! webhooks_on_every_store {
             of_two_nodes_one_tells,
             a_node_that_has_not_heard_of_a_webhook_tells_it_too,
         }
-        webhooks_on! { $kind; failing:
+        on! { $kind; [webhooks] failing:
             what_failed_is_told_again_in_order,
             a_dead_address_delays_no_other,
             what_is_given_up_can_be_replayed,
@@ -99,26 +99,10 @@ macro_rules! webhooks_on_every_store {
             private_addresses_are_refused,
             redirects_are_not_followed,
         }
-        webhooks_on! { $kind; restarting:
+        on! { $kind; [webhooks] restarting:
             what_was_recorded_is_told_after_a_restart,
             what_was_under_way_is_told_after_a_restart,
             another_nodes_claim_is_respected_until_it_ends,
-        }
-    };
-}
-
-macro_rules! webhooks_on {
-    ($kind:ty; $suite:ident: $($case:ident,)+) => {
-        mod $suite {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $case() {
-                    if let Some(site) = <$kind as $crate::site::Kind>::site().await {
-                        $crate::webhooks::$suite::$case(&site).await;
-                        site.close().await;
-                    }
-                }
-            )+
         }
     };
 }
@@ -139,24 +123,8 @@ mod on_mongodb {
     webhooks_on_every_store!(crate::site::Mongo);
 }
 
-/// On a clock that jumps from one thing to do to the next.
-macro_rules! webhooks_on_a_paused_clock {
-    ($suite:ident: $($case:ident,)+) => {
-        mod $suite {
-            $(
-                #[tokio::test(start_paused = true)]
-                async fn $case() {
-                    let site = <$crate::site::Memory as $crate::site::Kind>::site().await.unwrap();
-                    $crate::webhooks::$suite::$case(&site).await;
-                    site.close().await;
-                }
-            )+
-        }
-    };
-}
-
 mod paused {
-    webhooks_on_a_paused_clock! { debounce:
+    on_a_paused_clock! { crate::site::Memory; [webhooks] debounce:
         who_is_gone_for_three_seconds_has_left,
         who_comes_back_in_time_was_never_away,
         leaving_again_begins_anew,
