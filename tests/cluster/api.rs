@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::http;
+use crate::presence::watched;
 use crate::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -29,15 +30,7 @@ async fn a_pusher_trigger_leaves_its_socket_out_wherever_that_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watchlists_and_terminations_hold_on_all_nodes() {
     let Some(stage) = Stage::set().await else { return };
-    let mut watcher = Client::pusher(&stage.nodes[2]).await;
-    let mut ann = Client::pusher(&stage.nodes[0]).await;
-    ann.sign_in("ann", &[]).await;
-    watcher.sign_in("w", &["ann", "bo"]).await;
-    watcher.until_is(Client::watched, vec!["+ann".to_owned(), "-bo".to_owned()]).await;
-    let mut bo = Client::pusher(&stage.nodes[1]).await;
-    bo.sign_in("bo", &[]).await;
-    let mut again = Client::pusher(&stage.nodes[1]).await;
-    again.sign_in("ann", &[]).await;
+    let [watcher, ann, bo, again] = watched(&stage).await;
     watcher.until_is(Client::watched, ["+ann", "-bo", "+bo"].map(String::from).to_vec()).await;
     let (status, answer) = http::pusher(stage.nodes[2].api, "POST", "/users/ann/terminate_connections", &[], "{}").await;
     assert_eq!((status, answer), (200, json!({})));

@@ -51,9 +51,8 @@ async fn two_first_connections_at_the_same_moment_announce_one_join() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn watchlists_hold_over_all_nodes() {
-    let Some(stage) = Stage::set().await else { return };
+/// A user of the third node who watches ann and bo; ann on the first node; bo, and ann again, on the second.
+pub async fn watched(stage: &Stage) -> [Client; 4] {
     let mut watcher = Client::pusher(&stage.nodes[2]).await;
     let mut ann = Client::pusher(&stage.nodes[0]).await;
     ann.sign_in("ann", &[]).await;
@@ -63,6 +62,13 @@ async fn watchlists_hold_over_all_nodes() {
     bo.sign_in("bo", &[]).await;
     let mut again = Client::pusher(&stage.nodes[1]).await;
     again.sign_in("ann", &[]).await;
+    [watcher, ann, bo, again]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watchlists_hold_over_all_nodes() {
+    let Some(stage) = Stage::set().await else { return };
+    let [watcher, ann, bo, again] = watched(&stage).await;
     drop(ann);
     watcher.until_is(Client::watched, ["+ann", "-bo", "+bo"].map(String::from).to_vec()).await;
     drop(bo);
