@@ -108,10 +108,7 @@ impl Mailbox {
         let sent = inner.write(self.dialect);
         self.beat.sent.store(true, Relaxed);
         let waker = if inner.parked { None } else { inner.take_waker() };
-        drop(inner);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(inner, waker);
         sent
     }
 
@@ -202,11 +199,7 @@ impl Mailbox {
             inner.queue.push(parcel);
         }
         let waker = inner.take_waker();
-        // Woken after the lock is gone, or the woken task would meet it.
-        drop(inner);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(inner, waker);
     }
 
     /// Ends the connection; the first reason counts. What waits is still taken first, unless the reader was too slow.
@@ -215,10 +208,7 @@ impl Mailbox {
         inner.parked = false;
         inner.closed.get_or_insert(reason);
         let waker = inner.waker.take();
-        drop(inner);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(inner, waker);
     }
 
     /// Takes all that has gathered into `taken` (which must be empty), with the reason to close where there is one. What
@@ -249,7 +239,15 @@ impl Mailbox {
     }
 }
 
-/// Bytes in one write at most.
+/// Wakes after the lock is gone, or the woken task would meet it.
+fn wake(inner: MutexGuard<'_, Inner>, waker: Option<Waker>) {
+    drop(inner);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// Bytes that are gathered for one write at most; a larger frame is written from where it stands.
 const WRITE: usize = 128 * 1024;
 
 thread_local! {
@@ -270,7 +268,7 @@ impl Inner {
             let written = GATHERED.with_borrow_mut(|gathered| {
                 let mut frames = queue[next..].iter().filter_map(|parcel| parcel.frame(dialect)).peekable();
                 let first = frames.next().unwrap_or_default();
-                if frames.peek().is_none() {
+                if frames.peek().is_none() || first.len() > WRITE {
                     return outlet.try_write(first).map(|count| (count, first.len()));
                 }
                 gathered.clear();

@@ -100,35 +100,23 @@ impl Gateway {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         // Boxed, since a connection needs nothing of it any more once it has begun.
-        let beginning = Box::pin(self.begin(destination, origin, secure, outlet, stream));
+        let beginning = Box::pin(async move {
+            let (key, dialect) = match &destination {
+                Destination::Pushi(key) => (key, DialectId::Pushi),
+                Destination::Pusher(key, None) => (key, DialectId::Pusher),
+                Destination::Pusher(_, Some(fault)) => {
+                    session::turn_away(self, DialectId::Pusher, fault.code(), fault.to_string(), stream).await;
+                    return None;
+                }
+            };
+            let connecting = Connecting { key, origin: origin.as_deref(), secure, dialect };
+            session::begin(self, connecting, outlet, stream).await
+        });
         async move {
             if let Some(session) = beginning.await {
                 session.run().await;
             }
         }
-    }
-
-    async fn begin<S>(
-        self: Arc<Self>,
-        destination: Destination,
-        origin: Option<String>,
-        secure: bool,
-        outlet: Option<Arc<dyn Outlet>>,
-        stream: S,
-    ) -> Option<Box<session::Session<S>>>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
-    {
-        let (key, dialect) = match &destination {
-            Destination::Pushi(key) => (key, DialectId::Pushi),
-            Destination::Pusher(key, None) => (key, DialectId::Pusher),
-            Destination::Pusher(_, Some(fault)) => {
-                session::turn_away(self, DialectId::Pusher, fault.code(), fault.to_string(), stream).await;
-                return None;
-            }
-        };
-        let connecting = Connecting { key, origin: origin.as_deref(), secure, dialect };
-        session::begin(self, connecting, outlet, stream).await
     }
 }
 
