@@ -2,7 +2,7 @@
 
 use super::Service;
 use crate::core::error::BusError;
-use crate::core::model::{App, AppIdent, ChannelName, Member, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId};
+use crate::core::model::{App, AppIdent, ChannelName, Occupancy, OccupiedChannel, Roll, SocketId, SocketInfo, UserId};
 use crate::core::ports::BusMessage;
 
 /// Why a question about all nodes was not answered, or not passed on.
@@ -39,7 +39,7 @@ impl Service {
     }
 
     /// Everybody on a presence channel, in the order in which they came.
-    pub async fn present(&self, app: &AppIdent, channel: &ChannelName) -> Result<Vec<Member>, RosterError> {
+    pub async fn present(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, RosterError> {
         Ok(self.ports.presence.members(app, channel).await?)
     }
 

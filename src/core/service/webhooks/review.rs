@@ -144,7 +144,7 @@ impl Service {
             for OccupiedChannel { channel, .. } in page {
                 if channel.kind() == ChannelKind::Presence && concerns_members(app, &channel) {
                     let members = self.ports.presence.members(&app.ident, &channel).await?;
-                    there.extend(members.into_iter().map(|member| Mark { channel: channel.clone(), user: Some(member.user_id) }));
+                    there.extend(members.iter().map(|member| Mark { channel: channel.clone(), user: Some(member.user_id.clone()) }));
                 }
                 if concerns_channel(app, &channel) {
                     there.insert(Mark { channel, user: None });
