@@ -255,6 +255,22 @@ impl Board {
         gap
     }
 
+    /// Takes what Redis answered this node, before its announcement comes. Where something is missing before it, that may still
+    /// be on its way, and the announcement is waited for.
+    pub fn answered(&self, announced: Announced, tells: &AtomicU64, sink: &dyn BusSink) {
+        {
+            let mut state = self.state.lock();
+            if state.synced == 0 || announced.version != state.version + 1 {
+                return;
+            }
+            state.version = announced.version;
+            self.apply(&mut state, announced, tells);
+            self.apply_early(&mut state, tells);
+        }
+        self.drain(sink);
+        self.moved.notify_waiters();
+    }
+
     /// Applies what can be applied; `true`: something is missing.
     fn apply_early(&self, state: &mut State, tells: &AtomicU64) -> bool {
         if state.synced == 0 {
