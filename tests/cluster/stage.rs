@@ -99,5 +99,6 @@ pub fn start_node(schema: &Schema, bus: String) -> Node {
         ("PUSHI_ADMIN_TOKEN", ADMIN.into()),
         ("PUSHI_STORE_POOL", "4".into()),
         ("PUSHI_TRUSTED_PROXIES", "127.0.0.1".into()),
+        ("PUSHI_WEBHOOK_ALLOW_PRIVATE", "true".into()),
     ])
 }
