@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::line::{Line, drain};
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName};
+use crate::core::model::{AppIdent, ChannelName, Mid, SocketId};
 use crate::core::ports::{Bus, BusHealth, BusMessage, BusSink};
 
 /// Channels are spread over so many lanes; a power of two.
@@ -81,6 +81,10 @@ impl Bus for LocalBus {
     }
 
     fn unwatch(&self, _app: &AppIdent, _channel: &ChannelName) {}
+
+    fn leave_out(&self, _mid: &Mid, _socket: SocketId) {
+        // Nothing is read from the store.
+    }
 
     fn health(&self) -> BusHealth {
         BusHealth::Alone
