@@ -297,7 +297,7 @@ impl BusSink for Hub {
                 }
             }
             // The service takes these; it hears them before the hub.
-            BusMessage::SubscriptionCount { .. } | BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) => {}
+            BusMessage::SubscriptionCount { .. } | BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) | BusMessage::NodeGone => {}
         }
     }
 

@@ -86,6 +86,9 @@ pub enum BusMessage {
         /// The user.
         user: UserId,
     },
+    /// Another node has died, and what it left on channels has been taken away, not all of it with a word. It does not travel:
+    /// the node hears it that did so.
+    NodeGone,
 }
 
 impl BusMessage {
@@ -100,7 +103,8 @@ impl BusMessage {
             | Self::SessionEnded(_)
             | Self::SubscriptionsChanged { .. }
             | Self::UserStatus { .. }
-            | Self::UserTerminated { .. } => None,
+            | Self::UserTerminated { .. }
+            | Self::NodeGone => None,
         }
     }
 

@@ -60,7 +60,8 @@ fn lane_of(message: &BusMessage) -> usize {
         BusMessage::AppChanged(_)
         | BusMessage::SessionEnded(_)
         | BusMessage::SubscriptionsChanged { .. }
-        | BusMessage::UserTerminated { .. } => return 0,
+        | BusMessage::UserTerminated { .. }
+        | BusMessage::NodeGone => return 0,
     };
     let mut hasher = DefaultHasher::new();
     subject.hash(&mut hasher);
