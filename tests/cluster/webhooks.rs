@@ -127,6 +127,7 @@ async fn what_a_dead_node_had_alone_is_told_once_to_be_gone() {
     told.push("member_added presence-room ann");
     receiver.until_told(&told).await;
 
+    stage.until_told().await;
     let died = Instant::now();
     stage.nodes[1].kill();
     told.extend(["channel_vacated alone", "member_removed presence-room ann"]);
