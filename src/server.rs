@@ -22,7 +22,7 @@ use crate::core::hub::{CloseReason, Corked, Flusher, Hub};
 use crate::core::model::{App, NewApp};
 use crate::core::ports::{Clock, Metrics};
 use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token, WebhookRules};
-use crate::inbound::listen::{self, Bound, ListenerRole, Site, TlsSource, TrustedProxies};
+use crate::inbound::listen::{self, Bound, ListenerRole, Rings, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
 use crate::outbound::clock::SystemClock;
@@ -115,7 +115,7 @@ impl Server {
         let stores = measured(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Arc::new(Hub::new(process, websocket::dialects(), Arc::clone(&metrics)));
-        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::clone(hub.metrics())));
+        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::new(Rings), Arc::clone(hub.metrics())));
         let nodes = Nodes::of(settings, process, &stores, &hub, &flusher)?;
         let ports = Ports {
             apps: Arc::clone(&stores.apps),

@@ -4,6 +4,7 @@
 //! one lock, held neither across an await nor across a fan-out.
 
 mod app_hub;
+mod batch;
 mod connection;
 mod delivery;
 mod mailbox;
@@ -12,6 +13,7 @@ mod parcel;
 mod room;
 mod signed;
 mod tally;
+mod waiting;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,10 +22,11 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::RwLock;
 
 pub use app_hub::{AppHub, Entered, Gone, Left};
+pub use batch::{Batch, Flusher};
 pub use connection::{Connection, Hold, Place, Released};
 pub use delivery::{Content, Delivery, Dialects};
 pub use mailbox::Mailbox;
-pub use outlet::{Batch, Corked, Flusher, Outlet, Sent};
+pub use outlet::{Corked, Outlet, Outlets, Sent, Write};
 pub use parcel::{CloseReason, Outcome, Parcel, Receipt};
 pub use signed::SignedIn;
 
