@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
 
 use super::delivery::Delivery;
 use super::outlet::{self, Outlet, Sent, Write};
@@ -21,12 +22,13 @@ const TOLD: usize = 128;
 /// Where frames wait for one connection, counted in bytes. Whoever puts something in never waits: one that is full is
 /// closed, with its reason.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Mailbox {
     id: SocketId,
-    dialect: DialectId,
-    limit: usize,
     beat: Beat,
+    limit: usize,
     inner: Mutex<Waiting>,
+    dialect: DialectId,
 }
 
 /// When a connection was last active, in ticks of the node's shared timer.
@@ -193,7 +195,7 @@ impl Mailbox {
         inner.bytes += size;
         if inner.bytes > self.limit {
             inner.closed = Some(CloseReason::SlowReader);
-            inner.queue = Vec::new();
+            inner.queue = SmallVec::new();
         } else {
             inner.queue.push(parcel);
         }
@@ -219,7 +221,8 @@ impl Mailbox {
             inner.wait(cx, false);
             return Poll::Pending;
         }
-        mem::swap(&mut inner.queue, taken);
+        taken.extend(inner.queue.drain(..));
+        inner.queue.shrink_to_fit();
         inner.taken = inner.bytes;
         if inner.taken > 0 {
             self.beat.sent.store(true, Relaxed);
