@@ -7,6 +7,7 @@ mod auth;
 mod bench;
 mod check;
 mod chosen;
+mod copy;
 mod desk;
 mod failure;
 mod log;
@@ -42,6 +43,7 @@ enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     App(app::Apps),
+    Copy(copy::Copy),
     Trigger(trigger::Trigger),
     Bench(bench::Bench),
     Auth(auth::Auth),
@@ -88,6 +90,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(dotenv).await,
             Command::Check(check) => check.run().await,
             Command::App(apps) => apps.run().await,
+            Command::Copy(copy) => copy.run().await,
             Command::Trigger(trigger) => trigger.run().await,
             Command::Bench(bench) => bench.run().await,
             Command::Auth(auth) => auth.run().await,

@@ -118,12 +118,13 @@ if wants clients; then
   setup_rust_library
   setup_original
   start_mongo
+  start_postgres
+  need_command psql postgresql-client
   run_pytest
   setup_runtimes
   run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
   # A connection that the server ended holds pusher-js's process for another 30 s.
   run_node "Pusher's clients in Node" --test-force-exit "$TESTS"/clients/libraries/*.test.mjs
-  start_postgres
   start_redis
   run_node 'clients of several nodes' --test-force-exit "$TESTS"/clients/cluster/*.test.mjs
 fi

@@ -2,6 +2,7 @@
 //! are listed once, here, and every adapter runs all of them.
 
 mod apps;
+mod archive;
 mod cache;
 mod deliveries;
 mod events;
@@ -135,6 +136,17 @@ macro_rules! contract {
             only_what_was_given_up_can_be_replayed,
             a_replayed_address_is_due_at_once,
             old_deliveries_are_pruned,
+        }
+        contract! { $adapter; archive:
+            events_are_put_at_their_places_and_new_ones_follow,
+            events_come_by_number_and_are_paged,
+            many_events_are_put_around_those_that_are_there,
+            channels_come_by_name_and_are_paged,
+            subscriptions_are_put_with_their_intervals,
+            intervals_come_by_user_and_are_paged_by_users,
+            many_subscriptions_are_put,
+            cached_events_are_read_by_channel,
+            targets_are_put_and_read_by_kind,
         }
         contract! { $adapter; isolation:
             two_apps_never_see_each_other,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mongodb::IndexModel;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use mongodb::options::IndexOptions;
-use pushi::core::model::{AppIdent, Event, NewEvent, SubscriptionFilter};
+use pushi::core::model::{AppIdent, Event, NewEvent, Secret, SubscriptionFilter, TargetKind};
 use pushi::core::ports::Pruning;
 use pushi::outbound::storage::Stores;
 
@@ -42,6 +42,8 @@ on_each! {
     a_subscription_of_the_original_begins_now_and_counts_once,
     an_inbox_holds_what_the_original_sent_to_the_user,
     what_the_original_stored_is_pruned,
+    what_the_original_stored_can_be_moved,
+    an_end_that_was_not_finished_is_moved_as_one,
     what_is_stored_can_be_read_by_the_original,
 }
 
@@ -305,6 +307,56 @@ async fn what_the_original_stored_is_pruned<const OTHER: bool>(database: Mongo<O
     let left = original.database.collection::<Document>("pushievent").count_documents(doc! {}).await.unwrap();
     assert_eq!(left, 1, "claims go with their events");
     assert_eq!(append(&database.open().await, &[ours("room", "5")]).await[0].serial, 5);
+}
+
+async fn what_the_original_stored_can_be_moved<const OTHER: bool>(database: Mongo<OTHER>) {
+    let original = Original::on(&database).await;
+    original.subscribe("ann", "room").await;
+    for (name, text, users) in
+        [("room", "1", &["ann"][..]), ("else", "2", &["bo"]), ("room", "3", &["ann", "bo"]), ("room", "4", &[]), ("room", "5", &["ann"])]
+    {
+        original.publish(name, text, users).await;
+    }
+    original.publish("personal-ann", "6", &["ann"]).await;
+    let push = doc! { "endpoint": "https://push.example/1", "p256dh": "p", "auth": "a", "event": "room" };
+    for (name, target) in [("web", doc! { "url": "https://shop.example/", "event": "room" }), ("webpush", push)] {
+        original.store(name, target).await;
+    }
+    let (stores, ident) = (database.open().await, ident());
+    let archive = &stores.archive;
+    let channels = archive.channels(&ident, None, 9).await.unwrap();
+    assert_eq!(channels, [(channel("else"), 1), (channel("personal-ann"), 1), (channel("room"), 4)]);
+    assert_eq!(said(&archive.events(&ident, 1, 3).await.unwrap()), ["2", "3", "4"]);
+    // What the subscription and the personal channel hold anyway is left out.
+    original.publish("room", "7", &["ann"]).await;
+    let stores = database.open().await;
+    let intervals = stores.archive.intervals(&ident, None, 9).await.unwrap();
+    let intervals: Vec<_> = intervals.iter().map(|one| (one.user_id.as_str(), one.channel.as_str(), one.start, one.end)).collect();
+    assert_eq!(intervals, [("ann", "room", 0, 2), ("ann", "room", 3, 4), ("bo", "else", 0, 1), ("bo", "room", 1, 2)]);
+    let targets = stores.archive.targets(&ident, TargetKind::WebPush, 0, 9).await.unwrap();
+    let [target] = &targets[..] else { panic!("{targets:?}") };
+    let secret = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+    assert_eq!((target.id, target.address.expose(), target.created.micros()), (1, "https://push.example/1", 1_700_000_000_000_000));
+    assert_eq!((secret(&target.p256dh), secret(&target.auth)), (Some("p".into()), Some("a".into())));
+    let targets = stores.archive.targets(&ident, TargetKind::Web, 0, 9).await.unwrap();
+    assert_eq!(
+        targets.iter().map(|target| (target.channel.as_str(), target.address.expose())).collect::<Vec<_>>(),
+        [("room", "https://shop.example/")]
+    );
+}
+
+async fn an_end_that_was_not_finished_is_moved_as_one<const OTHER: bool>(database: Mongo<OTHER>) {
+    let stores = database.open().await;
+    let app = crate::samples::app(&stores, "a").await;
+    say(&stores, &app, "room", &["1", "2"]).await;
+    stores.subscriptions.add(&app.ident, &user("ann"), &channel("room"), NOW).await.unwrap();
+    say(&stores, &app, "room", &["3"]).await;
+    // As if the node had died after its first step.
+    let ending = doc! { "$set": { "began": 2, "ending": 3, "app": 1 }, "$unset": { "start": "" } };
+    database.database().await.collection::<Document>("subscription").update_one(doc! {}, ending).await.unwrap();
+    let intervals = stores.archive.intervals(&app.ident, None, 9).await.unwrap();
+    assert_eq!(intervals.iter().map(|one| (one.user_id.as_str(), one.start, one.end)).collect::<Vec<_>>(), [("ann", 2, 3)]);
+    assert_eq!(stores.subscriptions.list(&app.ident, &SubscriptionFilter::default(), 0, 9).await.unwrap(), []);
 }
 
 async fn what_is_stored_can_be_read_by_the_original<const OTHER: bool>(database: Mongo<OTHER>) {

@@ -4,6 +4,7 @@ mod cli;
 mod cli_bench;
 mod cli_commands;
 mod cli_configuration;
+mod cli_copy;
 mod cli_serve;
 mod dashboard;
 mod listen;
@@ -26,3 +27,5 @@ mod rest_settings;
 mod rest_sockets;
 mod rest_store;
 mod rest_subscriptions;
+#[path = "../servers/mod.rs"]
+mod servers;

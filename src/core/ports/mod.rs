@@ -8,6 +8,7 @@
 //! then it answers [`StorageError::Unavailable`](super::error::StorageError::Unavailable).
 
 mod app_store;
+mod archive;
 mod bus;
 mod cache_store;
 mod clock;
@@ -23,6 +24,7 @@ mod session_store;
 mod subscription_store;
 
 pub use app_store::{AppStore, CreateApp};
+pub use archive::Archive;
 pub use bus::{Bus, BusHealth, BusMessage, BusSink};
 pub use cache_store::CacheStore;
 pub use clock::Clock;

@@ -27,6 +27,7 @@ pub fn measured(stores: &Stores, metrics: &Arc<dyn Metrics>) -> Stores {
         cache: Arc::new(Measured { inner: Arc::clone(&stores.cache), metrics: Arc::clone(metrics) }),
         outbox: Arc::new(Measured { inner: Arc::clone(&stores.outbox), metrics: Arc::clone(metrics) }),
         deliveries: Arc::new(Measured { inner: Arc::clone(&stores.deliveries), metrics: Arc::clone(metrics) }),
+        archive: Arc::clone(&stores.archive),
         database: Arc::clone(&stores.database),
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
-use crate::core::ports::{AppStore, CacheStore, DeliveryLog, EventStore, Outbox, SessionStore, SubscriptionStore};
+use crate::core::ports::{AppStore, Archive, CacheStore, DeliveryLog, EventStore, Outbox, SessionStore, SubscriptionStore};
 
 /// The storage ports of one database. Cheap to clone; all clones are the same store instance.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct Stores {
     pub outbox: Arc<dyn Outbox>,
     /// What became of what webhooks were told.
     pub deliveries: Arc<dyn DeliveryLog>,
+    /// What moving to another store needs.
+    pub archive: Arc<dyn Archive>,
     /// The database behind them.
     pub database: Arc<dyn Database>,
 }
@@ -38,7 +40,7 @@ impl Stores {
     /// The ports of one adapter that implements them all.
     fn of<S>(store: Arc<S>) -> Self
     where
-        S: AppStore + EventStore + SubscriptionStore + SessionStore + CacheStore + Outbox + DeliveryLog + Database + 'static,
+        S: AppStore + EventStore + SubscriptionStore + SessionStore + CacheStore + Outbox + DeliveryLog + Archive + Database + 'static,
     {
         Self {
             apps: store.clone(),
@@ -48,6 +50,7 @@ impl Stores {
             cache: store.clone(),
             outbox: store.clone(),
             deliveries: store.clone(),
+            archive: store.clone(),
             database: store,
         }
     }

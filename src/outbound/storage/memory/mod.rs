@@ -1,6 +1,7 @@
 //! Everything in this process's memory, gone when it ends: for trying things out and for tests.
 
 mod apps;
+mod archive;
 mod cache;
 mod events;
 mod inbox;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::outbox::AppOutbox;
 use crate::core::error::StorageError;
-use crate::core::model::{App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Subscription, TokenHash, UserId};
+use crate::core::model::{
+    App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Subscription, Target, TargetKind, TokenHash, UserId,
+};
 
 /// Everything.
 #[derive(Default)]
@@ -41,6 +43,8 @@ pub(super) struct Owned {
     pub open: HashMap<(UserId, ChannelName), u64>,
     /// The last events of cache channels.
     pub cache: HashMap<ChannelName, CachedEvent>,
+    /// Targets by kind and number.
+    pub targets: BTreeMap<(TargetKind, u64), Target>,
     /// What waits for webhooks.
     pub outbox: AppOutbox,
     /// Intervals (start, end] of subscriptions that ended.

@@ -55,7 +55,7 @@ fn name(number: i64, channel: &ChannelName) -> String {
     format!("{number}/{channel}")
 }
 
-fn cached_of(app: &AppIdent, channel: &ChannelName, document: &Document) -> Outcome<CachedEvent> {
+pub(super) fn cached_of(app: &AppIdent, channel: &ChannelName, document: &Document) -> Outcome<CachedEvent> {
     let serial = value::maybe_int(document, "serial")?.map(u64::try_from).transpose().map_err(StorageError::corrupt)?;
     Ok(CachedEvent {
         app: app.clone(),

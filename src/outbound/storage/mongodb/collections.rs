@@ -8,6 +8,7 @@ use super::events::MANY;
 use super::fault::{DUPLICATE, classify};
 use super::{Outcome, value};
 use crate::core::error::StorageError;
+use crate::core::model::TargetKind;
 
 /// The collections of the original, and those beside them.
 #[derive(Clone)]
@@ -76,7 +77,18 @@ impl Collections {
 
     /// The original's collections of targets, which go with their app.
     pub fn targets(&self) -> [Collection<Document>; 4] {
-        ["web", "webpush", "apn", "smtp"].map(|name| self.database.collection(name))
+        TargetKind::NAMES.map(|(kind, _)| self.targets_of(kind))
+    }
+
+    /// Those of one kind.
+    pub fn targets_of(&self, kind: TargetKind) -> Collection<Document> {
+        self.database.collection(kind.name())
+    }
+
+    /// Sees to it that the numbers that are taken for `collection` from now on are above `id`.
+    pub async fn reach_id(&self, collection: &Collection<Document>, id: i64) -> Outcome<()> {
+        let counter = doc! { "q": { "_id": format!("{}:id", collection.name()) }, "u": { "$max": { "seq": id } }, "upsert": true };
+        self.update_each(&self.counters, vec![counter]).await
     }
 
     /// Takes `count` numbers for documents of `collection`, shared with the original; answers the last.

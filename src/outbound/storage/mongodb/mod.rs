@@ -5,6 +5,7 @@
 
 mod adoption;
 mod apps;
+mod archive;
 mod association;
 mod cache;
 mod call;
@@ -13,6 +14,7 @@ mod collections;
 mod events;
 mod fault;
 mod inbox;
+mod interests;
 mod open;
 mod outbox;
 mod prune;

@@ -66,6 +66,9 @@ pub async fn open(options: MongoOptions) -> Result<Stores, OpenError> {
     for (collection, indexes) in indexes(&collections) {
         collection.create_indexes(indexes).await.map_err(|error| refused(why(&error)))?;
     }
+    for targets in collections.targets() {
+        targets.create_index(index(doc! { "instance": 1, "id": 1 }, false)).await.map_err(|error| refused(why(&error)))?;
+    }
     let store = MongoStore { collections, appends: Arc::default(), numbered: Arc::default(), timeout: options.timeout };
     store.adopt(Document::new()).await.map_err(|error| refused(format!("cannot be used: {}", error.chain())))?;
     drop(store.sweep());
@@ -88,12 +91,14 @@ fn complete(client: &mut ClientOptions, options: &MongoOptions) -> Result<(), St
     Ok(())
 }
 
-/// The indexes of each collection. None is on the same keys as one that the original makes, so none can collide with it.
+/// An index whose name says that it is ours. None is on the same keys as one that the original makes, so none can collide with it.
+fn index(keys: Document, unique: bool) -> IndexModel {
+    let name = format!("pushi_{}", keys.keys().map(String::as_str).collect::<Vec<_>>().join("_"));
+    IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name).unique(unique.then_some(true)).build()).build()
+}
+
+/// The indexes of each collection; targets have one of their own.
 fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel>); 13] {
-    let index = |keys: Document, unique: bool| {
-        let name = format!("pushi_{}", keys.keys().map(String::as_str).collect::<Vec<_>>().join("_"));
-        IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name).unique(unique.then_some(true)).build()).build()
-    };
     let plain = |keys: Document| index(keys, false);
     [
         (

@@ -92,31 +92,25 @@ impl MongoStore {
                 return Ok((place.subscription(&there)?, false));
             }
             let start = self.head_of(place, number).await?;
-            let id = value::signed(self.collections.take_id(&self.collections.subscriptions).await?);
-            let new = doc! {
-                "_id": format!("{number}/{}\n{}", place.user, place.channel),
-                "instance": place.app.as_str(),
-                "app": number,
-                "id": id,
-                "user_id": place.user.as_str(),
-                "event": place.channel.as_str(),
-                "start": start,
-                "created": seconds(now),
-                "created_us": now.micros(),
-                "modified": seconds(now),
-                "enabled": true,
-                "description": Bson::Null,
-                "meta": {},
+            let new = Subscription {
+                id: self.collections.take_id(&self.collections.subscriptions).await?,
+                app: place.app.clone(),
+                user_id: place.user.clone(),
+                channel: place.channel.clone(),
+                start: u64::try_from(start).map_err(StorageError::corrupt)?,
+                end: None,
+                created: now,
+                modified: now,
             };
-            match self.collections.subscriptions.insert_one(&new).await {
+            match self.collections.subscriptions.insert_one(document_of(number, &new)).await {
                 Err(error) if is_duplicate(&error) => continue,
                 inserted => drop(inserted.map_err(classify)?),
             }
             if self.app_number(&place.app).await? == Some(number) {
-                return Ok((place.subscription(&new)?, true));
+                return Ok((new, true));
             }
             // The app was deleted meanwhile.
-            let stray = doc! { "instance": place.app.as_str(), "id": id };
+            let stray = doc! { "instance": place.app.as_str(), "id": value::signed(new.id) };
             self.collections.subscriptions.delete_many(stray).await.map_err(classify)?;
             return Err(StorageError::NotFound);
         }
@@ -164,6 +158,18 @@ impl MongoStore {
         }
     }
 
+    /// Brings what was begun to be ended in an app to its end.
+    pub(super) async fn finish_endings(&self, app: &AppIdent) -> Outcome<()> {
+        let ending = doc! { "instance": app.as_str(), "start": Bson::Null, "ending": { "$gte": 0 } };
+        for document in all(self.collections.subscriptions.find(ending)).await? {
+            // What the original wrote for somebody who can be nobody here does not end here either.
+            let Some(user) = UserId::parse(value::text(&document, "user_id")?) else { continue };
+            let channel = ChannelName::trusted(value::text(&document, "event")?);
+            self.finish_ending(&Place { app: app.clone(), user, channel }, &document).await?;
+        }
+        Ok(())
+    }
+
     /// Keeps the interval of what ends, and deletes all its documents.
     async fn finish_ending(&self, place: &Place, ending: &Document) -> Outcome<()> {
         let (number, id) = (value::int(ending, "app")?, value::int(ending, "id")?);
@@ -202,6 +208,26 @@ impl Place {
 
     fn subscription(&self, document: &Document) -> Outcome<Subscription> {
         subscription_of(&self.app, document)?.ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))
+    }
+}
+
+/// The document of an open subscription.
+pub(super) fn document_of(number: i64, new: &Subscription) -> Document {
+    let seconds = seconds(new.created);
+    doc! {
+        "_id": format!("{number}/{}\n{}", new.user_id, new.channel),
+        "instance": new.app.as_str(),
+        "app": number,
+        "id": value::signed(new.id),
+        "user_id": new.user_id.as_str(),
+        "event": new.channel.as_str(),
+        "start": value::signed(new.start),
+        "created": seconds,
+        "created_us": new.created.micros(),
+        "modified": seconds,
+        "enabled": true,
+        "description": Bson::Null,
+        "meta": {},
     }
 }
 

@@ -52,6 +52,9 @@ pub(super) trait Connection: Send + 'static {
     /// Takes `count` numbers of the app, ascending, above every one taken before by a transaction that has ended.
     fn take_ids(&mut self, app: i64, count: i64) -> impl Future<Output = Outcome<Vec<i64>>> + Send;
 
+    /// Sees to it that the numbers that are taken of the app from now on are above `id`.
+    fn reach_id(&mut self, app: i64, id: i64) -> impl Future<Output = Outcome<()>> + Send;
+
     /// Runs a statement that answers one row at most.
     fn row(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = Outcome<Option<Self::Row>>> + Send {
         async move { Ok(self.rows(sql, args).await?.pop()) }

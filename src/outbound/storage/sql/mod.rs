@@ -2,6 +2,7 @@
 //! a driver room (`postgres`, `sqlite`) says how a connection runs them, how rows are read, and how transactions are kept apart.
 
 mod apps;
+mod archive;
 mod cache;
 mod driver;
 mod events;

@@ -30,12 +30,13 @@ macro_rules! first_thousand {
 }
 
 /// Each removes some rows of the app `$1`; all are gone once none finds any.
-pub(super) const BITS: [&str; 10] = [
+pub(super) const BITS: [&str; 11] = [
     first_thousand!("events", "id"),
     first_thousand!("subscriptions", "id"),
     first_thousand!("intervals", "user_id"),
     first_thousand!("channels", "name"),
     first_thousand!("cache", "channel"),
+    first_thousand!("targets", "id"),
     first_thousand!("outbox_queues", "address"),
     first_thousand!("outbox_notices", "id"),
     first_thousand!("outbox_marks", "channel"),

@@ -5,6 +5,7 @@ mod attempt;
 mod document;
 mod heads;
 mod number;
+mod put;
 mod read;
 
 use std::sync::Arc;

@@ -12,6 +12,9 @@ use crate::core::error::StorageError;
 
 const TAKE_IDS: &str = "SELECT nextval('ids') FROM generate_series(1, $1)";
 
+/// Only forwards, and not at all where it is far enough: other apps' numbers come from the same sequence.
+const REACH_ID: &str = "SELECT setval('ids', $1) FROM ids WHERE last_value < $1";
+
 impl Connection for PgConnection {
     type Row = PgRow;
 
@@ -32,6 +35,10 @@ impl Connection for PgConnection {
         let mut ids = rows.iter().map(|row| row.int(0)).collect::<Outcome<Vec<_>>>()?;
         ids.sort_unstable();
         Ok(ids)
+    }
+
+    async fn reach_id(&mut self, _app: i64, id: i64) -> Outcome<()> {
+        self.rows(REACH_ID, &[Arg::Int(id)]).await.map(drop)
     }
 }
 

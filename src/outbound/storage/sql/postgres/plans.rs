@@ -4,12 +4,13 @@
 use sqlx::postgres::{PgPool, Postgres};
 use sqlx::{AssertSqlSafe, Executor, Row, Transaction};
 
+use super::super::archive::read as archive;
 use super::super::outbox::{self, log};
 use super::super::rows::ManyRows;
 use super::super::{apps, cache, events, inbox, prune, removal, sessions, subscriptions};
 use super::open::migrate;
 
-const EXPECTED: [(&str, &str); 25] = [
+const EXPECTED: [(&str, &str); 31] = [
     (apps::BY_IDENT, "apps_ident_key"),
     (apps::BY_KEY, "apps_public_key_key"),
     (apps::LIST, "apps_pkey"),
@@ -35,6 +36,12 @@ const EXPECTED: [(&str, &str); 25] = [
     (subscriptions::LIST_OF_CHANNEL, "subscriptions_channel"),
     (subscriptions::CHANNELS_OF, "subscriptions_app_user_id_channel_key"),
     (subscriptions::REMOVE, "subscriptions_app_user_id_channel_key"),
+    (archive::CHANNELS, "channels_app_name_key"),
+    (archive::EVENTS, "events_pkey"),
+    (archive::FORMER, "intervals_pkey"),
+    (archive::INTERVALS, "intervals_pkey"),
+    (archive::CACHED, "cache_pkey"),
+    (archive::TARGETS, "targets_pkey"),
 ];
 
 fn expected_of_many() -> [(&'static ManyRows, &'static str); 3] {
@@ -55,6 +62,8 @@ const FILL: &str = "
     INSERT INTO sessions (hash, app, expires) SELECT sha256(n::text::bytea), 1 + n % 2000, n FROM generate_series(1, 5000) n;
     INSERT INTO cache (app, channel, mid, name, data, time, serial, expires)
         SELECT 1, 'cache-' || n, '', '', '', 0, 0, n FROM generate_series(1, 5000) n;
+    INSERT INTO targets (app, id, kind, channel, address, created)
+        SELECT 1, n, 'web', '', '', 0 FROM generate_series(1, 5000) n;
     INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status)
         SELECT 1 + n % 2000, n::text, n, '', 0, 0, 0 FROM generate_series(1, 5000) n;
     INSERT INTO outbox_notices (app, queue, delivery, channel, kind, count, time, since)

@@ -13,6 +13,9 @@ use crate::core::error::StorageError;
 const TAKE_IDS: &str = "INSERT INTO counters (app, last_id) VALUES ($1, $2) \
     ON CONFLICT (app) DO UPDATE SET last_id = last_id + excluded.last_id RETURNING last_id";
 
+const REACH_ID: &str = "INSERT INTO counters (app, last_id) VALUES ($1, $2) \
+    ON CONFLICT (app) DO UPDATE SET last_id = max(last_id, excluded.last_id)";
+
 impl Connection for SqliteConnection {
     type Row = SqliteRow;
 
@@ -32,6 +35,10 @@ impl Connection for SqliteConnection {
         let row = self.row(TAKE_IDS, &[Arg::Int(app), Arg::Int(count)]).await?;
         let last = row.ok_or_else(|| StorageError::corrupt("no number was given"))?.int(0)?;
         Ok((last - count + 1..=last).collect())
+    }
+
+    async fn reach_id(&mut self, app: i64, id: i64) -> Outcome<()> {
+        self.execute(REACH_ID, &[Arg::Int(app), Arg::Int(id)]).await.map(drop)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
+use super::super::archive::read as archive;
 use super::super::outbox::{self, log};
 use super::super::rows::ManyRows;
 use super::super::{apps, cache, events, inbox, prune, removal, sessions, subscriptions};
@@ -12,7 +13,7 @@ use super::SqliteOptions;
 use super::open::{connect_options, migrate};
 
 /// Statements, and the step in which each meets the table that may be large.
-const EXPECTED: [(&str, &str); 26] = [
+const EXPECTED: [(&str, &str); 32] = [
     (apps::BY_IDENT, "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)"),
     (apps::BY_KEY, "SEARCH apps USING INDEX sqlite_autoindex_apps_2 (public_key=?)"),
     (apps::LIST, "SEARCH apps USING INTEGER PRIMARY KEY (rowid>?)"),
@@ -39,6 +40,12 @@ const EXPECTED: [(&str, &str); 26] = [
     (subscriptions::LIST_OF_BOTH, "SEARCH s USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)"),
     (subscriptions::CHANNELS_OF, "SEARCH s USING INDEX subscriptions_user (app=? AND user_id=?)"),
     (subscriptions::REMOVE, "SEARCH subscriptions USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)"),
+    (archive::CHANNELS, "SEARCH channels USING INDEX sqlite_autoindex_channels_1 (app=? AND name>?)"),
+    (archive::EVENTS, "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=? AND id>?)"),
+    (archive::FORMER, "SEARCH intervals USING PRIMARY KEY (app=? AND user_id>?)"),
+    (archive::INTERVALS, "SEARCH v USING PRIMARY KEY (app=? AND user_id>? AND user_id<?)"),
+    (archive::CACHED, "SEARCH cache USING PRIMARY KEY (app=? AND channel>?)"),
+    (archive::TARGETS, "SEARCH targets USING PRIMARY KEY (app=? AND id>?)"),
 ];
 
 /// The same for statements over many rows.

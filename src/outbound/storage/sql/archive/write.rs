@@ -1,0 +1,168 @@
+//! Writing what another store held, each call in one transaction, in a handful of statements.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use super::super::driver::{Arg, Connection, Outcome, Row};
+use super::super::number::signed;
+use super::super::rows::ManyRows;
+use crate::core::error::StorageError;
+use crate::core::model::{AppIdent, ChannelName, Event, Interval, Secret, Subscription, Target};
+
+static CHANNELS: LazyLock<ManyRows> = LazyLock::new(|| {
+    let after = " ON CONFLICT (app, name) DO UPDATE SET head = CASE WHEN channels.head < excluded.head THEN excluded.head \
+        ELSE channels.head END RETURNING name, id";
+    ManyRows::new("INSERT INTO channels (app, name, head) VALUES ", 1, 3, after)
+});
+static EVENTS: LazyLock<ManyRows> = LazyLock::new(|| {
+    let before = "INSERT INTO events (app, id, channel, serial, mid, time, publish, owner, name, data, extra) VALUES ";
+    ManyRows::new(before, 1, 11, " ON CONFLICT DO NOTHING")
+});
+const AT_SERIAL: &str = "SELECT mid FROM events WHERE channel = $1 AND serial = $2";
+const OF_MID: &str = "SELECT id FROM events WHERE mid = $1";
+static OPEN: LazyLock<ManyRows> = LazyLock::new(|| {
+    let before = "INSERT INTO subscriptions (app, id, user_id, channel, from_serial, created) VALUES ";
+    ManyRows::new(before, 1, 6, " ON CONFLICT (app, user_id, channel) DO NOTHING")
+});
+static ENDED: LazyLock<ManyRows> = LazyLock::new(|| {
+    let before = "INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial) VALUES ";
+    ManyRows::new(before, 1, 5, " ON CONFLICT DO NOTHING")
+});
+static TARGETS: LazyLock<ManyRows> = LazyLock::new(|| {
+    let before = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created) VALUES ";
+    ManyRows::new(before, 1, 8, " ON CONFLICT DO NOTHING")
+});
+
+/// Channels' numbers by their names.
+type Numbers = HashMap<String, i64>;
+
+async fn hold<C: Connection>(connection: &mut C, app: &AppIdent) -> Outcome<i64> {
+    connection.row(C::HOLD_APP, &[Arg::Text(app.as_str())]).await?.ok_or(StorageError::NotFound)?.int(0)
+}
+
+/// Raises the heads of channels, which are made where they are not there; they come in order, and are held in that order.
+async fn raise(connection: &mut impl Connection, app: i64, heads: BTreeMap<&str, u64>) -> Outcome<Numbers> {
+    let heads: Vec<(&str, u64)> = heads.into_iter().collect();
+    let mut numbers = Numbers::with_capacity(heads.len());
+    for (sql, run) in CHANNELS.runs(&heads) {
+        let args: Vec<Arg<'_>> = run.iter().flat_map(|(name, head)| [Arg::Int(app), Arg::Text(name), Arg::Int(signed(*head))]).collect();
+        for row in connection.rows(sql, &args).await? {
+            numbers.insert(row.text(0)?.into_owned(), row.int(1)?);
+        }
+    }
+    Ok(numbers)
+}
+
+fn number_of(numbers: &Numbers, channel: &ChannelName) -> Outcome<i64> {
+    numbers.get(channel.as_str()).copied().ok_or_else(|| StorageError::corrupt("a channel could not be made"))
+}
+
+pub(super) async fn events(
+    connection: &mut impl Connection,
+    app: &AppIdent,
+    heads: &[(ChannelName, u64)],
+    events: &[Event],
+) -> Outcome<()> {
+    let app = hold(connection, app).await?;
+    let mut highest: BTreeMap<&str, u64> = heads.iter().map(|(name, head)| (name.as_str(), *head)).collect();
+    for event in events {
+        let head = highest.entry(event.new.channel.as_str()).or_default();
+        *head = event.position.serial.max(*head);
+    }
+    let numbers = raise(connection, app, highest).await?;
+    let numbered = events.iter().map(|event| Ok((event, number_of(&numbers, &event.new.channel)?)));
+    for (sql, run) in EVENTS.runs(&numbered.collect::<Outcome<Vec<_>>>()?) {
+        let args: Vec<Arg<'_>> = run.iter().flat_map(|(event, channel)| event_args(app, *channel, event)).collect();
+        if connection.execute(sql, &args).await? != run.len() as u64 {
+            for (event, channel) in run {
+                check_there(connection, *channel, event).await?;
+            }
+        }
+    }
+    reach(connection, app, events.iter().map(|event| event.position.id)).await
+}
+
+fn event_args(app: i64, channel: i64, Event { new, position }: &Event) -> [Arg<'_>; 11] {
+    [
+        Arg::Int(app),
+        Arg::Int(signed(position.id)),
+        Arg::Int(channel),
+        Arg::Int(signed(position.serial)),
+        Arg::Text(&new.mid.0),
+        Arg::Int(new.timestamp.micros()),
+        Arg::MaybeText(new.publish.as_ref().map(|publish| &*publish.0)),
+        Arg::MaybeText(new.owner_id.as_deref()),
+        Arg::Text(&new.payload.event),
+        Arg::Text(&new.payload.data),
+        Arg::Text(&new.payload.extra),
+    ]
+}
+
+/// Whether what is at the event's place is the event itself.
+async fn check_there(connection: &mut impl Connection, channel: i64, event: &Event) -> Outcome<()> {
+    let mid = &*event.new.mid.0;
+    match connection.row(AT_SERIAL, &[Arg::Int(channel), Arg::Int(signed(event.position.serial))]).await? {
+        Some(there) if there.text(0)? == mid => Ok(()),
+        Some(_) => Err(StorageError::Conflict("serial")),
+        None => {
+            let taken = connection.row(OF_MID, &[Arg::Text(mid)]).await?.is_some();
+            Err(StorageError::Conflict(if taken { "mid" } else { "id" }))
+        }
+    }
+}
+
+/// Sees to it that new numbers are above those that were put.
+async fn reach(connection: &mut impl Connection, app: i64, ids: impl Iterator<Item = u64>) -> Outcome<()> {
+    match ids.max() {
+        Some(id) => connection.reach_id(app, signed(id)).await,
+        None => Ok(()),
+    }
+}
+
+pub(super) async fn subscriptions(
+    connection: &mut impl Connection,
+    app: &AppIdent,
+    open: &[Subscription],
+    ended: &[Interval],
+) -> Outcome<()> {
+    let app = hold(connection, app).await?;
+    let channels = open.iter().map(|one| &one.channel).chain(ended.iter().map(|one| &one.channel));
+    let numbers = raise(connection, app, channels.map(|channel| (channel.as_str(), 0)).collect()).await?;
+    let numbered = open.iter().map(|one| Ok((one, number_of(&numbers, &one.channel)?)));
+    for (sql, run) in OPEN.runs(&numbered.collect::<Outcome<Vec<_>>>()?) {
+        let args = run.iter().flat_map(|(one, channel)| {
+            let (id, start) = (Arg::Int(signed(one.id)), Arg::Int(signed(one.start)));
+            [Arg::Int(app), id, Arg::Text(one.user_id.as_str()), Arg::Int(*channel), start, Arg::Int(one.created.micros())]
+        });
+        connection.execute(sql, &args.collect::<Vec<_>>()).await?;
+    }
+    let numbered = ended.iter().map(|one| Ok((one, number_of(&numbers, &one.channel)?)));
+    for (sql, run) in ENDED.runs(&numbered.collect::<Outcome<Vec<_>>>()?) {
+        let args = run.iter().flat_map(|(one, channel)| {
+            let [start, end] = [Arg::Int(signed(one.start)), Arg::Int(signed(one.end))];
+            [Arg::Int(app), Arg::Text(one.user_id.as_str()), Arg::Int(*channel), start, end]
+        });
+        connection.execute(sql, &args.collect::<Vec<_>>()).await?;
+    }
+    reach(connection, app, open.iter().map(|one| one.id)).await
+}
+
+pub(super) async fn targets(connection: &mut impl Connection, app: &AppIdent, targets: &[Target]) -> Outcome<()> {
+    let app = hold(connection, app).await?;
+    for (sql, run) in TARGETS.runs(targets) {
+        let args = run.iter().flat_map(|target| {
+            [
+                Arg::Int(app),
+                Arg::Int(signed(target.id)),
+                Arg::Text(target.kind.name()),
+                Arg::Text(target.channel.as_str()),
+                Arg::Text(target.address.expose()),
+                Arg::MaybeText(target.p256dh.as_ref().map(Secret::expose)),
+                Arg::MaybeText(target.auth.as_ref().map(Secret::expose)),
+                Arg::Int(target.created.micros()),
+            ]
+        });
+        connection.execute(sql, &args.collect::<Vec<_>>()).await?;
+    }
+    Ok(())
+}
