@@ -15,6 +15,8 @@ mod fault;
 mod inbox;
 mod open;
 mod outbox;
+#[cfg(test)]
+mod plans;
 mod prune;
 mod removal;
 mod sessions;
