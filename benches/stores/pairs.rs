@@ -7,6 +7,8 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, SamplingMode};
 
+use crate::store::Store;
+
 /// How many pairs count, the newest.
 const PAIRS: usize = 10;
 
@@ -52,4 +54,13 @@ impl Pairs {
 pub fn steady(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.sampling_mode(SamplingMode::Flat).sample_size(PAIRS);
     group.warm_up_time(Duration::from_secs(2)).measurement_time(Duration::from_secs(5));
+}
+
+/// Whether the command line asks for what has this name. A pattern that this does not understand costs a bad first guess of
+/// how long things take.
+pub fn is_asked_for(store: Store, name: &str) -> bool {
+    let name = format!("{}/{name}", store.name());
+    let mut patterns = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    let lists = std::env::args().any(|argument| argument == "--list");
+    !lists && (patterns.peek().is_none() || patterns.any(|pattern| name.contains(&pattern)))
 }

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use crate::bare::{self, Bare};
 use crate::house::{House, rooms};
-use crate::pairs::{Pairs, steady};
+use crate::pairs::{Pairs, is_asked_for, steady};
 use crate::store::{Database, Store};
 
 /// How many publish at once.
@@ -25,16 +25,22 @@ struct Both {
 pub fn publish(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs: &mut Pairs) {
     let mut group = criterion.benchmark_group(store.name());
     steady(&mut group);
-    group.throughput(Throughput::Elements(1));
     let databases = runtime.block_on(async { [store.database().await, store.database().await] });
     // Opened once something is measured.
     let mut opened: Option<Both> = None;
     for publishers in PUBLISHERS {
+        let name = format!("publish-{publishers}");
         let mut batch = None;
-        pairs.measure(&mut group, &format!("publish-{publishers}"), |count| {
+        if is_asked_for(store, &name) {
+            let both = opened.get_or_insert_with(|| runtime.block_on(open(&databases)));
+            batch = Some(runtime.block_on(both.gathered(publishers)));
+        }
+        // In rounds, so that even one fills commits.
+        group.throughput(Throughput::Elements(publishers as u64));
+        pairs.measure(&mut group, &name, |rounds| {
             let both = opened.get_or_insert_with(|| runtime.block_on(open(&databases)));
             let batch = *batch.get_or_insert_with(|| runtime.block_on(both.gathered(publishers)));
-            runtime.block_on(both.publish(count, publishers, batch))
+            runtime.block_on(both.publish(rounds, publishers, batch))
         });
         if let Some(batch) = batch {
             println!("{}, {publishers} publishers: {batch} events in a commit", store.name());
@@ -56,12 +62,14 @@ async fn open([own, other]: &[Database; 2]) -> Both {
 impl Both {
     /// How many events the writer gathers in one commit, which depends on how fast the commits are.
     async fn gathered(&self, publishers: usize) -> usize {
-        let (before, probe) = (self.house.commits(), 100 * publishers as u64);
+        let (before, probe) = (self.house.commits(), 20 * publishers as u64);
         self.house.publish(probe, publishers, &rooms(ROOMS)).await;
         probe.div_ceil(self.house.commits() - before) as usize
     }
 
-    async fn publish(&mut self, count: u64, publishers: usize, batch: usize) -> [Duration; 2] {
+    /// So many rounds, in each of which every publisher publishes once.
+    async fn publish(&mut self, rounds: u64, publishers: usize, batch: usize) -> [Duration; 2] {
+        let count = rounds * publishers as u64;
         let begun = Instant::now();
         self.house.publish(count, publishers, &rooms(ROOMS)).await;
         let own = begun.elapsed();

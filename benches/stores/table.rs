@@ -19,7 +19,7 @@ pub fn table(columns: &[Column]) -> String {
     for publishers in PUBLISHERS {
         row(format!("persisted publishes a second, {publishers} at once"), &|column| {
             let median = column.pairs.median(&format!("publish-{publishers}"))?;
-            Some(format!("{} ({:.2})", thousands((1.0 / median.seconds).round() as u64), median.ratio))
+            Some(format!("{} ({:.2})", thousands((publishers as f64 / median.seconds).round() as u64), median.ratio))
         });
     }
     for (name, title) in [("replay", "replay of 1,000 events"), ("inbox", "inbox of a user with 1,000 subscriptions")] {

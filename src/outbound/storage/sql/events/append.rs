@@ -21,8 +21,10 @@ static INSERT: LazyLock<ManyRows> = LazyLock::new(|| {
 });
 
 /// Writes down the ids of the channels' newest events.
-pub(in super::super) static NEWEST: LazyLock<ManyRows> =
-    LazyLock::new(|| ManyRows::new("UPDATE channels SET newest = n.column2 FROM (VALUES ", 1, 2, ") AS n WHERE channels.id = n.column1"));
+pub(in super::super) static NEWEST: LazyLock<ManyRows> = LazyLock::new(|| {
+    let after = ") AS given WHERE channels.id = given.column1";
+    ManyRows::new("UPDATE channels SET newest = given.column2 FROM (VALUES ", 1, 2, after)
+});
 
 /// How many serials of which channels: by the app's number and the channel's name.
 pub(in super::super) type Places<'a> = BTreeMap<i64, BTreeMap<&'a str, i64>>;

@@ -83,7 +83,7 @@ impl Database {
 
 /// Goes over a whole table, made by the statement or not; the rows that came with the question are none.
 fn is_scan(step: &str) -> bool {
-    let given = step.ends_with(" VALUES CLAUSE") || step == "SCAN CONSTANT ROW";
+    let given = step.ends_with(" VALUES CLAUSE") || ["SCAN CONSTANT ROW", "SCAN given"].contains(&step);
     (step.starts_with("SCAN ") && !given) || step.contains("AUTOMATIC")
 }
 
