@@ -15,14 +15,14 @@ use tokio_util::task::TaskTracker;
 
 use self::nodes::Nodes;
 pub use self::nodes::look as look_at_bus;
-use crate::config::{AppOfStart, Settings, StoreSettings, StoreUrl};
+use crate::config::{AppOfStart, ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
 use crate::core::hub::{CloseReason, Corked, Flusher, Hub};
 use crate::core::model::{App, NewApp};
 use crate::core::ports::{Clock, Metrics};
 use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token, WebhookRules};
-use crate::inbound::listen::{self, Bound, ListenerRole, Site, TlsSource, TrustedProxies};
+use crate::inbound::listen::{self, Bound, ListenerRole, Rings, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
 use crate::outbound::clock::SystemClock;
@@ -115,7 +115,7 @@ impl Server {
         let stores = measured(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Arc::new(Hub::new(process, websocket::dialects(), Arc::clone(&metrics)));
-        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::clone(hub.metrics())));
+        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::new(Rings), Arc::clone(hub.metrics())));
         let nodes = Nodes::of(settings, process, &stores, &hub, &flusher)?;
         let ports = Ports {
             apps: Arc::clone(&stores.apps),
@@ -257,11 +257,18 @@ fn rest_rules(settings: &Settings, ready: &Arc<AtomicBool>) -> RestRules {
         admin_token: settings.access.admin_token.clone(),
         open_registration: settings.access.open_registration,
         allowed_origins: settings.access.allowed_origins.clone(),
-        websocket_address: None,
+        websocket_address: websocket_address(&settings.listen),
         ready: Arc::clone(ready),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         demo: settings.access.demo.then(|| settings.access.app.as_ref().map_or(DemoApp::First, |app| DemoApp::Named(app.ident.clone()))),
     }
+}
+
+/// Where WebSocket clients come in, as configured; `None` where the system chooses the port.
+fn websocket_address(listen: &ListenSettings) -> Option<String> {
+    let Listener { host, port, .. } = listen.server.as_ref().unwrap_or(&listen.api);
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    (*port != 0).then(|| format!("{host}:{port}"))
 }
 
 /// Creates the configured app, or gives the stored one the configured key, secret and name.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
-use pushi::core::hub::{Batch, Connection, Corked, Flusher, Hold, Hub, Outlet, Parcel};
+use pushi::core::hub::{Batch, Connection, Corked, Flusher, Hold, Hub, Outlet, Outlets, Parcel, Write};
 use pushi::core::model::App;
 use pushi::core::ports::{BusMessage, BusSink, DialectId};
 use pushi::inbound::websocket::dialects;
@@ -55,7 +55,15 @@ struct AtOnce;
 
 impl Flusher for AtOnce {
     fn flush(&self, batch: Batch) {
-        batch.flush();
+        batch.flush(self);
+    }
+}
+
+impl Outlets for AtOnce {
+    fn write(&self, writes: &mut [Write<'_>]) {
+        for write in writes {
+            write.written = write.outlet.try_write(write.bytes);
+        }
     }
 }
 

@@ -28,6 +28,11 @@ impl Scene {
         Self { shell, server, url }
     }
 
+    /// The one line with which a bench gives up.
+    fn complaint(&self, args: &[&str]) -> String {
+        self.shell.complaint(&[&["bench"], args, &["--url", &self.url]].concat(), &CREDENTIALS, 1)
+    }
+
     /// What a bench prints as JSON; it gets the credentials from its environment.
     fn bench(&self, args: &[&str]) -> Value {
         let pid = self.server.child.id().to_string();
@@ -190,10 +195,12 @@ fn what_cannot_be_measured_is_said_in_one_line() {
     let line = complaint(&["idle", "--url", "ws://127.0.0.1:1/k"]);
     assert!(line.contains("nobody got in") && line.contains("refused"), "{line}");
     // The app takes no client events.
-    let line = complaint(&["fanout", "--subscribers", "2", "--drain", "0.2", "--pusher", "--url", &scene.url]);
+    let line = scene.complaint(&["fanout", "--subscribers", "2", "--drain", "0.2", "--pusher"]);
     assert!(line.contains("did not arrive") && line.contains("client_events"), "{line}");
-    let line = complaint(&["publish", "--rest", "http://127.0.0.1:1", "--url", &scene.url]);
+    let line = scene.complaint(&["publish", "--rest", "http://127.0.0.1:1"]);
     assert!(line.contains("cannot be reached") && !line.contains("hunter2"), "{line}");
+    let line = Scene::new(&[("PUSHI_MAX_CHANNELS_PER_CONNECTION", "5")]).complaint(&["fanout", "--subscribers", "6", "--channels", "6"]);
+    assert!(line.contains("4319") && line.contains("--publishers"), "{line}");
     assert!(complaint(&["fanout", "--url", "nonsense"]).contains("ws:// or wss://"));
-    assert!(complaint(&["fanout", "--subscribers", "0", "--url", &scene.url]).contains("subscriber"));
+    assert!(scene.complaint(&["fanout", "--subscribers", "0"]).contains("subscriber"));
 }

@@ -1,6 +1,7 @@
 //! One app's connections and channels on this node.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -9,6 +10,7 @@ use slab::Slab;
 use super::connection::{Hold, Place};
 use super::mailbox::Mailbox;
 use super::parcel::{CloseReason, Parcel};
+use super::places::Places;
 use super::room::Room;
 use super::signed::{SignedIn, SignedUsers};
 use crate::core::model::{App, ChannelKind, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId, SocketInfo, UserId};
@@ -35,8 +37,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Socket {
     pub mailbox: Arc<Mailbox>,
-    /// Sorted by channel, so that a socket on few channels stays small and one on many is quick.
-    places: Vec<Place>,
+    places: Places,
     pub signed: Option<Arc<SignedIn>>,
 }
 
@@ -71,11 +72,9 @@ pub struct Gone {
 
 impl Socket {
     fn info(&self) -> SocketInfo {
-        SocketInfo { id: self.mailbox.id(), channels: self.places.iter().map(|place| place.channel.clone()).collect() }
-    }
-
-    fn find(&self, channel: &str) -> Result<usize, usize> {
-        self.places.binary_search_by(|place| place.channel.as_str().cmp(channel))
+        let mut channels: Vec<_> = self.places.iter().map(|place| place.channel.clone()).collect();
+        channels.sort_unstable();
+        SocketInfo { id: self.mailbox.id(), channels }
     }
 }
 
@@ -101,7 +100,7 @@ impl AppHub {
             return None;
         }
         let id = mailbox.id();
-        let slot = state.sockets.insert(Socket { mailbox, places: Vec::new(), signed: None });
+        let slot = state.sockets.insert(Socket { mailbox, places: Places::default(), signed: None });
         state.slots.insert(id, slot);
         Some(slot)
     }
@@ -117,7 +116,7 @@ impl AppHub {
         if let Some(signed) = &socket.signed {
             state.signed.leave(signed, id);
         }
-        let left = socket.places.into_iter().map(|place| {
+        let left = socket.places.into_sorted().into_iter().map(|place| {
             let last = state.vacate(&place, &socket.mailbox);
             Left { place, last }
         });
@@ -129,25 +128,18 @@ impl AppHub {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let mut entered = Entered::default();
+        let hash = state.hash(channel.as_str());
         let Some(socket) = state.sockets.get_mut(slot) else { return entered };
         let room = match state.rooms.get_mut(channel) {
             Some(room) => room,
             None => state.rooms.entry(channel.clone()).or_default(),
         };
-        let index = match socket.find(channel.as_str()) {
-            Ok(index) => index,
-            Err(index) => {
-                if socket.places.is_empty() {
-                    // Most sockets have one channel; doubling would begin at four.
-                    socket.places.reserve_exact(1);
-                }
-                entered = Entered { new: true, first: room.is_empty(), before: None };
-                let seat = room.enter(Arc::clone(&socket.mailbox));
-                socket.places.insert(index, Place { channel: channel.clone(), seat, direct: false, alias: false, user: None });
-                index
-            }
-        };
-        let Some(place) = socket.places.get_mut(index) else { return entered };
+        if socket.places.get(hash, channel.as_str()).is_none() {
+            entered = Entered { new: true, first: room.is_empty(), before: None };
+            let seat = room.enter(Arc::clone(&socket.mailbox));
+            socket.places.insert(Place { channel: channel.clone(), seat, hash, direct: false, alias: false, user: None });
+        }
+        let Some(place) = socket.places.get_mut(hash, channel.as_str()) else { return entered };
         match hold {
             Hold::Direct => place.direct = true,
             Hold::Alias => place.alias = true,
@@ -166,9 +158,9 @@ impl AppHub {
     pub(super) fn anonymise(&self, slot: usize, channel: &ChannelName) -> Option<UserId> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let socket = state.sockets.get_mut(slot)?;
-        let index = socket.find(channel.as_str()).ok()?;
-        let user = socket.places.get_mut(index)?.user.take()?;
+        let hash = state.hash(channel.as_str());
+        let user = state.sockets.get_mut(slot)?.places.get_mut(hash, channel.as_str())?.user.take()?;
+        let socket = state.sockets.get(slot)?;
         if let Some(room) = state.rooms.get_mut(channel) {
             room.forget(&user, &socket.mailbox);
         }
@@ -179,9 +171,9 @@ impl AppHub {
     pub(super) fn leave(&self, slot: usize, channel: &ChannelName, hold: Hold) -> Option<Left> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        let hash = state.hash(channel.as_str());
         let socket = state.sockets.get_mut(slot)?;
-        let index = socket.find(channel.as_str()).ok()?;
-        let place = socket.places.get_mut(index)?;
+        let place = socket.places.get_mut(hash, channel.as_str())?;
         match hold {
             Hold::Direct => place.direct = false,
             Hold::Alias => place.alias = false,
@@ -189,7 +181,7 @@ impl AppHub {
         if place.direct || place.alias {
             return None;
         }
-        let place = socket.places.remove(index);
+        let place = socket.places.remove(hash, channel.as_str())?;
         let mailbox = Arc::clone(&socket.mailbox);
         let last = state.vacate(&place, &mailbox);
         Some(Left { place, last })
@@ -198,8 +190,7 @@ impl AppHub {
     /// The place that a connection has on a channel.
     pub(super) fn place(&self, slot: usize, channel: &str) -> Option<Place> {
         let state = self.state.lock();
-        let socket = state.sockets.get(slot)?;
-        socket.find(channel).ok().and_then(|index| socket.places.get(index).cloned())
+        state.sockets.get(slot)?.places.get(state.hash(channel), channel).cloned()
     }
 
     pub(super) fn direct_places(&self, slot: usize) -> usize {
@@ -208,7 +199,7 @@ impl AppHub {
 
     /// A connection's places.
     pub(super) fn places(&self, slot: usize) -> Vec<Place> {
-        self.state.lock().sockets.get(slot).map_or_else(Vec::new, |socket| socket.places.clone())
+        self.state.lock().sockets.get(slot).map_or_else(Vec::new, |socket| socket.places.iter().cloned().collect())
     }
 
     /// Whether the connection is on a peer channel as one of its users: named, present with `"peer": true`, and not alone.
@@ -217,7 +208,7 @@ impl AppHub {
         let state = self.state.lock();
         let Some(socket) = state.sockets.get(slot) else { return false };
         let presence = peer.presence();
-        let user = socket.find(&presence).ok().and_then(|index| socket.places.get(index)).and_then(|place| place.user.as_ref());
+        let user = socket.places.get(state.hash(&presence), &presence).and_then(|place| place.user.as_ref());
         let Some(user) = user.filter(|user| peer.users().any(|named| named == user.as_str())) else { return false };
         let Some(room) = state.rooms.get(presence.as_str()) else { return false };
         room.peer(user.as_str()).is_some() && is_met(peer, &present, room)
@@ -342,6 +333,11 @@ impl AppHub {
 }
 
 impl State {
+    /// What a connection's places are sorted by: half of the hash by which rooms are found.
+    fn hash(&self, channel: &str) -> u32 {
+        (self.rooms.hasher().hash_one(channel) >> 32) as u32
+    }
+
     /// Answers whether nobody is on the channel any more.
     fn vacate(&mut self, place: &Place, mailbox: &Mailbox) -> bool {
         let Some(room) = self.rooms.get_mut(&place.channel) else { return false };

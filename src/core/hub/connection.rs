@@ -28,6 +28,8 @@ pub struct Place {
     /// The channel.
     pub channel: ChannelName,
     pub(super) seat: usize,
+    /// Of the channel's name.
+    pub(super) hash: u32,
     /// The client subscribed to it.
     pub direct: bool,
     /// It is held by a personal channel.

@@ -1,16 +1,18 @@
 //! Where frames wait for one connection.
 
-use std::cell::RefCell;
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
 
 use super::delivery::Delivery;
-use super::outlet::{self, Outlet, Sent};
+use super::outlet::{self, Outlet, Sent, Write};
 use super::parcel::{CloseReason, Parcel};
+use super::waiting::{WRITE, Waiting};
 use crate::core::model::SocketId;
 use crate::core::ports::DialectId;
 
@@ -20,12 +22,13 @@ const TOLD: usize = 128;
 /// Where frames wait for one connection, counted in bytes. Whoever puts something in never waits: one that is full is
 /// closed, with its reason.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Mailbox {
     id: SocketId,
-    dialect: DialectId,
-    limit: usize,
     beat: Beat,
-    inner: Mutex<Inner>,
+    limit: usize,
+    inner: Mutex<Waiting>,
+    dialect: DialectId,
 }
 
 /// When a connection was last active, in ticks of the node's shared timer.
@@ -41,25 +44,6 @@ struct Beat {
     idle: AtomicU32,
     /// Seconds that are left for signing in; 0: no need.
     unsigned: AtomicU32,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    queue: Vec<Parcel>,
-    /// Bytes that wait, here or in the connection's write buffer.
-    bytes: usize,
-    /// How many of them the connection took.
-    taken: usize,
-    waker: Option<Waker>,
-    /// The way out, where others may use it.
-    outlet: Option<Arc<dyn Outlet>>,
-    /// The connection's task rests, and has nothing to write: others may.
-    parked: bool,
-    /// Somebody will call [`Mailbox::flush`].
-    noted: bool,
-    /// Whoever waits wants to hear of the end alone: its client does not read.
-    blocked: bool,
-    closed: Option<CloseReason>,
 }
 
 impl Mailbox {
@@ -104,12 +88,29 @@ impl Mailbox {
         if inner.parked && !inner.queue.is_empty() { self.write(inner) } else { Sent::default() }
     }
 
-    fn write(&self, mut inner: MutexGuard<'_, Inner>) -> Sent {
+    fn write(&self, mut inner: MutexGuard<'_, Waiting>) -> Sent {
         let sent = inner.write(self.dialect);
-        self.beat.sent.store(true, Relaxed);
-        let waker = if inner.parked { None } else { inner.take_waker() };
+        let waker = self.written(&mut inner);
         wake(inner, waker);
         sent
+    }
+
+    /// Answers whom to wake: the connection's task, where it must go on.
+    fn written(&self, inner: &mut Waiting) -> Option<Waker> {
+        self.beat.sent.store(true, Relaxed);
+        if inner.parked { None } else { inner.take_waker() }
+    }
+
+    /// Prepares to write what waits, together with others: frames that go in one write are put behind `gathered`.
+    pub(super) fn open<'a>(&'a self, gathered: &mut Vec<u8>) -> Opening<'a> {
+        let Some(mut inner) = self.inner.try_lock() else { return Opening::Locked };
+        inner.noted = false;
+        if !inner.parked || inner.queue.is_empty() || inner.outlet.is_none() {
+            return Opening::Nothing;
+        }
+        let begin = gathered.len();
+        inner.gather(self.dialect, TOGETHER, gathered);
+        Opening::Open(Opened { mailbox: self, inner, gathered: begin..gathered.len() })
     }
 
     /// Says by which way others may write while the connection's task rests.
@@ -186,7 +187,7 @@ impl Mailbox {
         self.put(self.inner.lock(), parcel, size);
     }
 
-    fn put(&self, mut inner: MutexGuard<'_, Inner>, parcel: Parcel, size: usize) {
+    fn put(&self, mut inner: MutexGuard<'_, Waiting>, parcel: Parcel, size: usize) {
         inner.parked = false;
         if inner.closed.is_some() {
             return;
@@ -194,7 +195,7 @@ impl Mailbox {
         inner.bytes += size;
         if inner.bytes > self.limit {
             inner.closed = Some(CloseReason::SlowReader);
-            inner.queue = Vec::new();
+            inner.queue = SmallVec::new();
         } else {
             inner.queue.push(parcel);
         }
@@ -220,7 +221,8 @@ impl Mailbox {
             inner.wait(cx, false);
             return Poll::Pending;
         }
-        mem::swap(&mut inner.queue, taken);
+        taken.extend(inner.queue.drain(..));
+        inner.queue.shrink_to_fit();
         inner.taken = inner.bytes;
         if inner.taken > 0 {
             self.beat.sent.store(true, Relaxed);
@@ -240,83 +242,46 @@ impl Mailbox {
 }
 
 /// Wakes after the lock is gone, or the woken task would meet it.
-fn wake(inner: MutexGuard<'_, Inner>, waker: Option<Waker>) {
+fn wake(inner: MutexGuard<'_, Waiting>, waker: Option<Waker>) {
     drop(inner);
     if let Some(waker) = waker {
         waker.wake();
     }
 }
 
-/// Bytes that are gathered for one write at most; a larger frame is written from where it stands.
-const WRITE: usize = 128 * 1024;
+/// Bytes of one connection in a write together with others at most; what waits beyond that goes out after it.
+const TOGETHER: usize = 32 * 1024;
 
-thread_local! {
-    /// Several frames for one write.
-    static GATHERED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+/// Whether a mailbox can be written from now.
+pub(super) enum Opening<'a> {
+    Open(Opened<'a>),
+    /// It has nothing, or its connection's task is at it.
+    Nothing,
+    /// Somebody else has the lock. Whoever has opened others must not wait for it.
+    Locked,
 }
 
-impl Inner {
-    /// Writes from the queue until it is empty or the client takes no more. In the second case its task goes on with it.
-    fn write(&mut self, dialect: DialectId) -> Sent {
-        let Self { queue, outlet: Some(outlet), .. } = self else {
-            self.parked = false;
-            return Sent::default();
-        };
-        let mut sent = Sent::default();
-        let mut next = 0;
-        while next < queue.len() {
-            let written = GATHERED.with_borrow_mut(|gathered| {
-                let mut frames = queue[next..].iter().filter_map(|parcel| parcel.frame(dialect)).peekable();
-                let first = frames.next().unwrap_or_default();
-                if frames.peek().is_none() || first.len() > WRITE {
-                    return outlet.try_write(first).map(|count| (count, first.len()));
-                }
-                gathered.clear();
-                gathered.extend_from_slice(first);
-                while let Some(frame) = frames.next_if(|frame| gathered.len() + frame.len() <= WRITE) {
-                    gathered.extend_from_slice(frame);
-                }
-                outlet.try_write(gathered).map(|count| (count, gathered.len()))
-            });
-            let (mut count, wanted) = written.unwrap_or_default();
-            let all = count == wanted && count > 0;
-            sent.bytes += count as u64;
-            while let Some(frame) = queue.get(next).and_then(|parcel| parcel.frame(dialect)).filter(|frame| frame.len() <= count) {
-                (count, next) = (count - frame.len(), next + 1);
-                sent.frames += 1;
-            }
-            if all {
-                continue;
-            }
-            self.parked = false;
-            if count > 0
-                && let Some(parcel) = queue.get_mut(next)
-                && let Some(frame) = parcel.frame(dialect)
-            {
-                *parcel = Parcel::Rest(frame[count..].into());
-            }
-            break;
-        }
-        if next == queue.len() {
-            // Given back, so that the next connection finds it warm, and a burst leaves nothing behind.
-            *queue = Vec::new();
-        } else {
-            queue.drain(..next);
-        }
-        self.bytes = self.bytes.saturating_sub(usize::try_from(sent.bytes).unwrap_or(usize::MAX));
-        sent
+/// A mailbox, locked for one write.
+pub(super) struct Opened<'a> {
+    mailbox: &'a Mailbox,
+    inner: MutexGuard<'a, Waiting>,
+    gathered: Range<usize>,
+}
+
+impl Opened<'_> {
+    /// What is to be written.
+    pub fn to_write<'a>(&'a self, gathered: &'a [u8]) -> Option<Write<'a>> {
+        let frames = gathered.get(self.gathered.clone()).filter(|frames| !frames.is_empty());
+        let bytes = frames.unwrap_or_else(|| self.inner.first(self.mailbox.dialect));
+        Some(Write { outlet: &**self.inner.outlet.as_ref()?, bytes, written: None })
     }
 
-    fn wait(&mut self, cx: &Context<'_>, blocked: bool) {
-        self.blocked = blocked;
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
+    /// Notes what went out of so many bytes; answers whom to wake.
+    pub fn went(mut self, wanted: usize, written: Option<usize>, sent: &mut Sent) -> Option<Waker> {
+        let dialect = self.mailbox.dialect;
+        if self.inner.went(dialect, wanted, written, sent) {
+            *sent += self.inner.write(dialect);
         }
-    }
-
-    /// Whom to wake after something was put in.
-    fn take_waker(&mut self) -> Option<Waker> {
-        if self.blocked && self.closed.is_none() { None } else { self.waker.take() }
+        self.mailbox.written(&mut self.inner)
     }
 }

@@ -1,9 +1,7 @@
 //! Writing for connections whose own tasks rest.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt::Debug;
-use std::mem;
 use std::ops::AddAssign;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,12 +9,35 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::batch::{Batch, Flusher};
 use super::mailbox::Mailbox;
 
 /// A connection's way out that others may use while its own task rests: waking a task costs more than a small write.
 pub trait Outlet: Send + Sync + Debug {
     /// Writes as much as can be written at once, and answers how many bytes that was. `None`: the connection is broken.
     fn try_write(&self, bytes: &[u8]) -> Option<usize>;
+
+    /// The number by which the operating system knows it, where it has one.
+    fn descriptor(&self) -> Option<i32> {
+        None
+    }
+}
+
+/// One of several writes.
+#[derive(Debug)]
+pub struct Write<'a> {
+    /// By which way.
+    pub outlet: &'a dyn Outlet,
+    /// What.
+    pub bytes: &'a [u8],
+    /// What [`Outlet::try_write`] would have answered.
+    pub written: Option<usize>,
+}
+
+/// Writes to many connections at once: one call to the operating system costs less than one for each.
+pub trait Outlets: Send + Sync {
+    /// Does all of them, as [`Outlet::try_write`] would, and notes what each wrote.
+    fn write(&self, writes: &mut [Write<'_>]);
 }
 
 /// Frames that went out, and their bytes.
@@ -32,57 +53,6 @@ impl AddAssign for Sent {
     fn add_assign(&mut self, other: Self) {
         self.frames += other.frames;
         self.bytes += other.bytes;
-    }
-}
-
-/// Takes the mailboxes that were filled during a turn.
-pub trait Flusher: Send + Sync {
-    /// Writes what they hold, now or soon.
-    fn flush(&self, batch: Batch);
-}
-
-/// Mailboxes that were filled and not emptied yet. They are emptied at the latest when this is dropped.
-#[derive(Debug, Default)]
-pub struct Batch(VecDeque<Arc<Mailbox>>);
-
-impl Batch {
-    /// How many mailboxes there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Takes the first `count`, or all if there are no more.
-    pub fn take(&mut self, count: usize) -> Self {
-        Self(self.0.drain(..count.min(self.0.len())).collect())
-    }
-
-    /// Adds others behind these.
-    pub fn append(&mut self, mut others: Self) {
-        self.0.extend(mem::take(&mut others.0));
-    }
-
-    /// Writes what they hold.
-    pub fn flush(mut self) -> Sent {
-        self.empty()
-    }
-
-    fn empty(&mut self) -> Sent {
-        let mut sent = Sent::default();
-        for mailbox in mem::take(&mut self.0) {
-            sent += mailbox.flush();
-        }
-        sent
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        self.empty();
     }
 }
 
@@ -126,7 +96,7 @@ impl Drop for Turn<'_> {
         CORKED.set(false);
         let filled = FILLED.take();
         if !filled.is_empty() {
-            flusher.flush(Batch(filled.into()));
+            flusher.flush(Batch::new(filled));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One channel's local subscribers.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 
 use slab::Slab;
@@ -13,13 +14,85 @@ use crate::core::ports::DialectId;
 /// One channel's local subscribers.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    members: Slab<Arc<Mailbox>>,
-    /// What a fan-out goes over; rebuilt only where somebody came or went since.
-    snapshot: Option<Arc<[Arc<Mailbox>]>>,
+    subscribers: Subscribers,
     /// Of a presence channel: who is here with which connections.
     users: Option<Box<Users>>,
     /// Where the app wants its subscribers told how many they are.
     pub tally: Option<Box<Tally>>,
+}
+
+/// Who is on a channel. Most channels of an app with many have one subscriber, and must cost little.
+#[derive(Debug, Default)]
+enum Subscribers {
+    #[default]
+    Nobody,
+    /// In seat 0.
+    One(Arc<Mailbox>),
+    Many(Box<Crowd>),
+}
+
+/// More subscribers than one, or what is left of them.
+#[derive(Debug, Default)]
+struct Crowd {
+    seats: Slab<Arc<Mailbox>>,
+    /// What a fan-out goes over; rebuilt only where somebody came or went since.
+    snapshot: Option<Arc<[Arc<Mailbox>]>>,
+}
+
+impl Crowd {
+    fn enter(&mut self, mailbox: Arc<Mailbox>) -> usize {
+        self.snapshot = None;
+        self.seats.insert(mailbox)
+    }
+}
+
+impl Subscribers {
+    fn len(&self) -> usize {
+        match self {
+            Self::Nobody => 0,
+            Self::One(_) => 1,
+            Self::Many(crowd) => crowd.seats.len(),
+        }
+    }
+
+    fn enter(&mut self, mailbox: Arc<Mailbox>) -> usize {
+        match self {
+            Self::Nobody => {
+                *self = Self::One(mailbox);
+                return 0;
+            }
+            Self::One(_) => {}
+            Self::Many(crowd) => return crowd.enter(mailbox),
+        }
+        let mut crowd = Box::<Crowd>::default();
+        if let Self::One(first) = mem::take(self) {
+            crowd.enter(first);
+        }
+        let seat = crowd.enter(mailbox);
+        *self = Self::Many(crowd);
+        seat
+    }
+
+    fn leave(&mut self, seat: usize) {
+        match self {
+            Self::Many(crowd) => {
+                crowd.snapshot = None;
+                crowd.seats.try_remove(seat);
+            }
+            alone => *alone = Self::Nobody,
+        }
+    }
+
+    fn targets(&mut self) -> Arc<[Arc<Mailbox>]> {
+        match self {
+            Self::Nobody => Arc::default(),
+            Self::One(mailbox) => Arc::new([Arc::clone(mailbox)]),
+            Self::Many(crowd) => {
+                let Crowd { seats, snapshot } = &mut **crowd;
+                Arc::clone(snapshot.get_or_insert_with(|| seats.iter().map(|(_, mailbox)| Arc::clone(mailbox)).collect()))
+            }
+        }
+    }
 }
 
 /// Boxed in its room, since most channels have no users.
@@ -50,12 +123,12 @@ impl LocalUser {
 
 impl Room {
     pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.subscribers.len() == 0
     }
 
     pub fn occupancy(&self) -> Occupancy {
         let users = self.users.as_ref().map_or(0, |users| users.0.len());
-        Occupancy { subscriptions: self.members.len() as u64, users: users as u64 }
+        Occupancy { subscriptions: self.subscribers.len() as u64, users: users as u64 }
     }
 
     /// Who is here, on a presence channel.
@@ -63,21 +136,18 @@ impl Room {
         self.users.as_ref().map_or_else(Vec::new, |users| users.0.keys().cloned().collect())
     }
 
-    /// Takes a subscriber in; answers the slot to leave with.
+    /// Takes a subscriber in; answers the seat to leave.
     pub fn enter(&mut self, mailbox: Arc<Mailbox>) -> usize {
-        self.snapshot = None;
-        self.members.insert(mailbox)
+        self.subscribers.enter(mailbox)
     }
 
-    pub fn leave(&mut self, slot: usize) {
-        self.snapshot = None;
-        self.members.try_remove(slot);
+    pub fn leave(&mut self, seat: usize) {
+        self.subscribers.leave(seat);
     }
 
     /// Everybody here, as they are now.
     pub fn targets(&mut self) -> Arc<[Arc<Mailbox>]> {
-        let members = &self.members;
-        Arc::clone(self.snapshot.get_or_insert_with(|| members.iter().map(|(_, mailbox)| Arc::clone(mailbox)).collect()))
+        self.subscribers.targets()
     }
 
     /// Notes that a connection is here as a user; again with other data replaces it.

@@ -23,6 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
+
 pub use apps::AppError;
 pub use cache::Cached;
 pub use connect::{ConnectError, Connecting};
@@ -165,7 +167,10 @@ impl Service {
     }
 
     fn numbered(&self, counter: &AtomicU64) -> String {
-        format!("{}{:016x}", self.process, counter.fetch_add(1, Ordering::Relaxed))
+        let mut text = String::with_capacity(self.process.len() + 16);
+        text.push_str(&self.process);
+        HEXLOWER.encode_append(&counter.fetch_add(1, Ordering::Relaxed).to_be_bytes(), &mut text);
+        text
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::Shutdown;
+#[cfg(unix)]
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -51,6 +53,11 @@ impl Outlet for TcpStream {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
             Err(_) => None,
         }
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<i32> {
+        Some(self.as_raw_fd())
     }
 }
 

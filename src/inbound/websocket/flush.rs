@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use parking_lot::Mutex;
 use tokio::task::yield_now;
 
-use crate::core::hub::{Batch, Flusher, Sent};
+use crate::core::hub::{Batch, Flusher, Outlets, Sent};
 use crate::core::ports::Metrics;
 
 /// Connections that are written to before others get their turn.
@@ -20,6 +20,7 @@ pub struct Flush(Arc<Shared>);
 struct Shared {
     waiting: Mutex<Waiting>,
     most: usize,
+    outlets: Arc<dyn Outlets>,
     metrics: Arc<dyn Metrics>,
 }
 
@@ -31,16 +32,16 @@ struct Waiting {
 }
 
 impl Flush {
-    /// Counts what it writes in `metrics`.
-    pub fn new(metrics: Arc<dyn Metrics>) -> Self {
+    /// Writes by `outlets`, and counts that in `metrics`.
+    pub fn new(outlets: Arc<dyn Outlets>, metrics: Arc<dyn Metrics>) -> Self {
         let most = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self(Arc::new(Shared { waiting: Mutex::default(), most, metrics }))
+        Self(Arc::new(Shared { waiting: Mutex::default(), most, outlets, metrics }))
     }
 }
 
 impl Shared {
     fn write(&self, batch: Batch) {
-        let Sent { frames, bytes } = batch.flush();
+        let Sent { frames, bytes } = batch.flush(&*self.outlets);
         if frames > 0 {
             self.metrics.sent(frames, bytes);
         }

@@ -24,6 +24,11 @@ def test_detailed_health_answers_on_the_first_listener_alone(server: Server) -> 
     assert httpx.get(f"http://127.0.0.1:{server.server_port}/health").status_code == 200
 
 
+def test_detailed_health_names_the_address_for_clients(server: Server) -> None:
+    websocket = server.http.get("/health/detailed").json()["checks"]["websocket"]
+    assert websocket["address"].rpartition(":")[2] == str(server.server_port)
+
+
 def test_detailed_health_asks_for_the_administrator_behind_a_proxy(server: Server) -> None:
     forwarded = {"X-Forwarded-For": "203.0.113.9"}
     problem(server.http.get("/health/detailed", headers=forwarded), 401, 403)

@@ -208,7 +208,7 @@ impl Socket {
             done += frame.length;
             match frame.opcode {
                 frame::TEXT if frame.last && self.stage == Stage::Ready && ears.heard(frame.payload, scene.now) => {}
-                frame::TEXT if frame.last => self.heard(frame.payload, scene),
+                frame::TEXT if frame.last => self.heard(frame.payload, scene)?,
                 frame::PING => self.reply(frame::PONG, frame.payload, scene),
                 frame::PONG => {}
                 frame::CLOSE => {
@@ -228,8 +228,8 @@ impl Socket {
         }
     }
 
-    /// A frame of the protocol's own.
-    fn heard(&mut self, payload: &[u8], scene: &mut Scene<'_>) {
+    /// A frame of the protocol's own. A client that is not let on all of its channels is of no use, and ends.
+    fn heard(&mut self, payload: &[u8], scene: &mut Scene<'_>) -> Result<(), End> {
         match (heard(payload), self.stage) {
             (Said::Greeting(id), Stage::Greeting) => {
                 let member = self.member.map(member);
@@ -244,9 +244,11 @@ impl Socket {
             }
             (Said::Subscribed, Stage::Subscribing(missing)) => self.entered(missing.saturating_sub(1), scene),
             (Said::Ping, _) => self.queue(br#"{"event":"pusher:pong","data":{}}"#, scene.mask),
-            (Said::Refusal(what), _) => scene.tally.note(|| what),
+            (Said::Refusal(code, what), Stage::Greeting | Stage::Subscribing(_)) => return Err(End(code.unwrap_or(BROKEN), Some(what))),
+            (Said::Refusal(_, what), _) => scene.tally.note(|| what),
             _ => {}
         }
+        Ok(())
     }
 
     /// It waits for so many channels more.

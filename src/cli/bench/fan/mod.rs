@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
         if !self.crowd.sockets.is_empty() {
             self.crowd.gather(aim.in_flight, aim.patience, &mut self.progress)?;
         }
-        self.expect();
+        self.expect()?;
         self.warm_up()?;
         let measured = self.measure()?;
         let lost = self.drain()?;
@@ -167,7 +167,13 @@ impl<'a> Run<'a> {
     }
 
     /// Counts who is on which channel and reads.
-    fn expect(&mut self) {
+    fn expect(&mut self) -> Result<(), Failure> {
+        if self.crowd.sockets.iter().take(self.clients).any(|socket| socket.stage != Stage::Ready) {
+            let why = self.crowd.tally.first_error.as_deref().unwrap_or("it did not answer in time");
+            return Err(Failure::Command(format!(
+                "a client that is to publish was not let in: {why}; more --publishers are on fewer channels each"
+            )));
+        }
         let sockets = self.crowd.sockets.iter().enumerate();
         for (index, socket) in sockets.filter(|(_, socket)| socket.stage == Stage::Ready && !socket.deaf) {
             let on = socket.channels.iter().filter_map(|channel| usize::try_from(*channel).ok());
@@ -181,6 +187,7 @@ impl<'a> Run<'a> {
             // The one that publishes does not hear it.
             self.expected.iter_mut().for_each(|expected| *expected = expected.saturating_sub(1));
         }
+        Ok(())
     }
 
     fn warm_up(&mut self) -> Result<(), Failure> {

@@ -67,7 +67,7 @@ pub enum Said {
     /// The client is to show that it is there.
     Ping,
     /// Something was wrong.
-    Refusal(String),
+    Refusal(Option<u16>, String),
     /// Something else.
     Other,
 }
@@ -84,7 +84,7 @@ pub fn heard(payload: &[u8]) -> Said {
     } else if has("pusher:ping") {
         Said::Ping
     } else if has("pusher:error") || has("subscription_error") {
-        Said::Refusal(refusal(payload))
+        refusal(payload)
     } else {
         Said::Other
     }
@@ -108,12 +108,13 @@ fn socket_id(payload: &[u8]) -> Option<String> {
     data(payload)?["socket_id"].as_str().map(str::to_owned)
 }
 
-fn refusal(payload: &[u8]) -> String {
+fn refusal(payload: &[u8]) -> Said {
     let data = data(payload).unwrap_or_default();
     let words = ["message", "error"].iter().find_map(|name| data[name].as_str());
     let code = ["code", "status"].iter().find_map(|name| data[name].as_u64());
     let words = words.unwrap_or("the server refused, and did not say why");
-    code.map_or_else(|| words.to_owned(), |code| format!("{words} ({code})"))
+    let text = code.map_or_else(|| words.to_owned(), |code| format!("{words} ({code})"));
+    Said::Refusal(code.and_then(|code| u16::try_from(code).ok()), text)
 }
 
 #[cfg(test)]
@@ -128,12 +129,12 @@ mod tests {
         assert_eq!(heard(br#"{"event":"pusher_internal:subscription_succeeded","channel":"a","data":"{}"}"#), Said::Subscribed);
         assert_eq!(heard(br#"{"event":"pusher:ping","data":{}}"#), Said::Ping);
         assert_eq!(heard(br#"{"event":"message","data":"x"}"#), Said::Other);
-        let refusal = |text: &str| Said::Refusal(text.to_owned());
-        assert_eq!(heard(br#"{"event":"pusher:error","data":{"code":4001,"message":"no app"}}"#), refusal("no app (4001)"));
+        let refusal = |code, text: &str| Said::Refusal(Some(code), text.to_owned());
+        assert_eq!(heard(br#"{"event":"pusher:error","data":{"code":4001,"message":"no app"}}"#), refusal(4001, "no app (4001)"));
         let words =
             br#"{"event":"pusher:subscription_error","channel":"private-x","data":{"type":"AuthError","error":"bad","status":401}}"#;
-        assert_eq!(heard(words), refusal("bad (401)"));
-        assert!(matches!(heard(br#"{"event":"pusher:error"}"#), Said::Refusal(_)));
+        assert_eq!(heard(words), refusal(401, "bad (401)"));
+        assert!(matches!(heard(br#"{"event":"pusher:error"}"#), Said::Refusal(None, _)));
     }
 
     #[test]
