@@ -175,6 +175,8 @@ impl Server {
         let spawn = |work: Work| drop(background.spawn(work));
         let writing = task(&self.service, &last, |service, stop| async move { service.write(stop.cancelled()).await });
         spawn(Box::pin(Corked::new(writing, Arc::clone(&self.flusher))));
+        let announcing = task(&self.service, &last, |service, stop| async move { service.announce(stop.cancelled()).await });
+        spawn(Box::pin(Corked::new(announcing, Arc::clone(&self.flusher))));
         spawn(task(&self.service, &stop, |service, stop| async move { service.retain(stop.cancelled()).await }));
         spawn(task(&self.service, &stop, |service, stop| async move { service.follow_apps(stop.cancelled()).await }));
         spawn(task(&self.gateway, &last, |gateway, stop| async move { gateway.keep_alive(stop.cancelled()).await }));

@@ -21,3 +21,4 @@ mod redis;
 mod rolling;
 mod sharded;
 mod stage;
+mod webhooks;

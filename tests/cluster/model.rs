@@ -87,6 +87,7 @@ impl BusSink for Ear {
                     self.wrong.lock().push(format!("{} left twice", member.user_id));
                 }
             }
+            BusMessage::NodeGone => {}
             other => self.wrong.lock().push(format!("{other:?}")),
         }
     }

@@ -45,6 +45,8 @@ impl Bus for Asked {
         self.0.lock().push(format!("-{channel}"));
     }
 
+    fn leave_out(&self, _mid: &Mid, _socket: SocketId) {}
+
     fn health(&self) -> BusHealth {
         BusHealth::Up
     }
@@ -293,9 +295,9 @@ async fn who_published_without_echo_does_not_hear_it_from_the_store_either() {
     let scene = Scene::new().await;
     scene.watch("c").await;
     let socket = SocketId { process: 1, counter: 2 };
-    let (event, position) = scene.stored_at("c", Timestamp::from_seconds(1000.0)).await;
-    let message = BusMessage::Event { event, position: Some(position), except: Some(socket) };
-    scene.order.publish(message).await.unwrap();
+    // It is read before the node that stored it has come to publish it.
+    scene.order.leave_out(&Mid("c 0".into()), socket);
+    scene.store("c").await;
     scene.store("c").await;
     scene.order.resumed();
     scene.until(&[1, 2]).await;

@@ -24,6 +24,12 @@ impl Schema {
         Some(Self { url, name })
     }
 
+    /// What a query answers that counts.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+    }
+
     /// For `DATABASE_URL`.
     pub fn url(&self) -> String {
         let mark = if self.url.contains('?') { '&' } else { '?' };

@@ -63,6 +63,15 @@ impl Stage {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// Waits until every webhook's answer is noted: a node that dies before that leaves what it told to be told again.
+    pub async fn until_told(&self) {
+        let begun = Instant::now();
+        while self.schema.count("SELECT count(*) FROM outbox_notices").await > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the outbox is not emptied");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The session token.
     pub fn token(&self) -> &str {
         &self.token
@@ -99,5 +108,6 @@ pub fn start_node(schema: &Schema, bus: String) -> Node {
         ("PUSHI_ADMIN_TOKEN", ADMIN.into()),
         ("PUSHI_STORE_POOL", "4".into()),
         ("PUSHI_TRUSTED_PROXIES", "127.0.0.1".into()),
+        ("PUSHI_WEBHOOK_ALLOW_PRIVATE", "true".into()),
     ])
 }

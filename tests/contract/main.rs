@@ -7,6 +7,7 @@ mod cache;
 mod deliveries;
 mod events;
 mod fixture;
+mod gathering;
 mod history;
 mod hub;
 mod inbox;

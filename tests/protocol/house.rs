@@ -122,6 +122,8 @@ impl<'a> House<'a> {
         let (writer, follower, keeper) = (Arc::clone(&service), Arc::clone(&service), Arc::clone(&gateway));
         let stop = || site.stop.clone().cancelled_owned();
         let (stop_writer, stop_follower, stop_keeper) = (stop(), stop(), stop());
+        let (announcer, stop_announcer) = (Arc::clone(&service), stop());
+        site.spawn(async move { announcer.announce(stop_announcer).await });
         site.spawn(async move { writer.write(stop_writer).await });
         site.spawn(async move { follower.follow_apps(stop_follower).await });
         if keeps {

@@ -90,6 +90,7 @@ macro_rules! on_every_store {
             a_full_channel_takes_no_new_user,
             who_finds_no_place_as_another_user_is_off_the_channel,
             nothing_of_a_channel_follows_a_refusal,
+            a_large_channel_hears_of_everybody_once,
         }
         on! { $kind; members:
             the_newest_data_of_several_tabs_counts,

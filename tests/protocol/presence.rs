@@ -253,3 +253,32 @@ pub async fn nothing_of_a_channel_follows_a_refusal(site: &Site) {
     done.store(true, Ordering::Relaxed);
     calling.await.unwrap();
 }
+
+pub async fn a_large_channel_hears_of_everybody_once(site: &Site) {
+    let house = site.house().await;
+    let mut clients = Vec::new();
+    for number in 0..70 {
+        clients.push(on_room(&house, &format!("u{number}")).await);
+    }
+    // Each hears of those behind it, in their order, and of nobody else; who is told together does not matter.
+    for (number, client) in clients.iter_mut().enumerate() {
+        for later in number + 1..70 {
+            came(client, &format!("u{later}")).await;
+        }
+    }
+    let mut late = house.client().await;
+    let answer = late.join(ROOM, json!({"user_id": "late"})).await;
+    assert_eq!(users(&answer).len(), 71);
+    late.publish(ROOM, "message", json!("at once"), json!({"persist": false})).await;
+    for client in &mut clients {
+        came(client, "late").await;
+        assert_eq!(client.expect("message").await.data(), "at once");
+    }
+    late.unsubscribe(ROOM).await;
+    late.join(ROOM, json!({"user_id": "again"})).await;
+    for client in &mut clients {
+        went(client, "late").await;
+        came(client, "again").await;
+    }
+    late.quiet().await;
+}

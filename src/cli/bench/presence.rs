@@ -1,11 +1,16 @@
 //! `pushi bench presence`: members who come.
 
+use std::time::{Duration, Instant};
+
 use super::aim::Aim;
 use super::crowd::{Crowd, Ears, Socket};
 use super::measure::machine::{own, usage};
 use super::measure::progress::Progress;
 use super::measure::report::{Report, Unit};
 use crate::cli::failure::Failure;
+
+/// Nobody has heard anything for so long: nothing is on its way any more.
+const QUIET: Duration = Duration::from_millis(150);
 
 /// Join members to a presence channel, and then one more: what a member list costs
 ///
@@ -18,6 +23,9 @@ pub struct Presence {
     /// Joins one by one, to a channel with all members on it
     #[arg(long, default_value_t = 20, value_name = "N")]
     late: u32,
+    /// The number of the first member, so that a run at another node has other users
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000_000), value_name = "N")]
+    first: u32,
     #[command(flatten)]
     pub aim: Aim,
 }
@@ -40,9 +48,23 @@ impl Presence {
     pub async fn run(&self) -> Result<Report, Failure> {
         let target = self.aim.target(None, true).await?;
         let mut crowd = Crowd::new(target, vec!["presence-bench".to_owned()])?;
-        let member = |number: u32| Socket::new(vec![0], usize::try_from(number).ok());
+        let member = |number: u32| Socket::new(vec![0], usize::try_from(self.first + number).ok());
         crowd.sockets.extend((0..self.members).map(member));
         tokio::task::block_in_place(|| self.join(crowd, member))
+    }
+
+    /// Waits until everybody has heard of everybody: the next join is measured by itself.
+    fn settle(&self, crowd: &mut Crowd, arrivals: &mut Arrivals) -> Result<(), Failure> {
+        let until = Instant::now() + self.aim.patience;
+        let mut heard = Instant::now();
+        while heard.elapsed() < QUIET && Instant::now() < until {
+            let before = arrivals.0;
+            crowd.turn(arrivals, Duration::from_millis(20))?;
+            if arrivals.0 > before {
+                heard = Instant::now();
+            }
+        }
+        Ok(())
     }
 
     fn join(&self, mut crowd: Crowd, member: impl Fn(u32) -> Socket) -> Result<Report, Failure> {
@@ -64,10 +86,12 @@ impl Presence {
         report.cost(empty, full, took, ("join", joined));
         report.generator(generator, busy, took);
         crowd.tally.times.clear();
+        self.settle(&mut crowd, &mut arrivals)?;
         let (bytes, before) = (crowd.tally.bytes, look());
         for late in 0..self.late {
             crowd.sockets.push(member(self.members + late));
             crowd.gather_with(&mut arrivals, 1, self.aim.patience, &mut progress)?;
+            self.settle(&mut crowd, &mut arrivals)?;
         }
         let after = look();
         progress.end();

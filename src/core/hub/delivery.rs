@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::core::model::{ChannelName, Member, Mid, NewEvent, Position, PublishId, UserId};
+use crate::core::model::{ChannelName, Member, Mid, NewEvent, Position, PublishId, SocketId, UserId};
 use crate::core::ports::{Dialect, DialectId, Notice};
 
 /// The dialects that connections can speak, by [`DialectId`].
@@ -23,13 +23,75 @@ pub enum Content {
     Count(ChannelName, u64),
     /// A user who is watched came or went, leading to this version of the app's users.
     UserStatus(UserId, bool, u64),
+    /// Users came to a presence channel, or left it, in this order.
+    Several(ChannelName, Vec<Part>),
+}
+
+impl Content {
+    /// How many frames it is.
+    pub fn frames(&self) -> u64 {
+        match self {
+            Self::Several(_, parts) => parts.len() as u64,
+            _ => 1,
+        }
+    }
+
+    /// The version of a presence channel that it leads to.
+    pub fn presence_version(&self) -> Option<u64> {
+        match self {
+            Self::MemberAdded(.., version) | Self::MemberRemoved(.., version) => Some(*version),
+            _ => None,
+        }
+    }
+
+    fn encode(&self, dialect: &dyn Dialect) -> Option<Encoded> {
+        let notice = match self {
+            Self::Event(event, position) => Notice::Event(event, *position),
+            Self::MemberAdded(channel, member, _) => Notice::MemberAdded(channel, member),
+            Self::MemberRemoved(channel, member, _) => Notice::MemberRemoved(channel, member),
+            Self::Count(channel, count) => Notice::Count(channel, *count),
+            Self::UserStatus(user, online, _) => Notice::UserStatus(user, *online),
+            Self::Several(_, parts) => {
+                let (mut frames, mut ends) = (Vec::new(), Vec::with_capacity(parts.len()));
+                for part in parts {
+                    frames.extend(part.content.encode(dialect).into_iter().flat_map(|encoded| encoded.frames));
+                    ends.push(frames.len());
+                }
+                return Some(Encoded { frames: frames.into(), ends });
+            }
+        };
+        dialect.encode(notice).map(|frame| Encoded { frames: frame, ends: Vec::new() })
+    }
+}
+
+#[derive(Debug)]
+struct Encoded {
+    frames: Bytes,
+    /// Where each of several ends.
+    ends: Vec<usize>,
+}
+
+/// One of several things that are said together.
+#[derive(Debug)]
+pub struct Part {
+    /// What it says.
+    pub content: Content,
+    /// The connection that did it; it is not told.
+    pub socket: SocketId,
+}
+
+impl Part {
+    /// Whether a connection is told whose client knows the channel up to this version.
+    pub fn is_for(&self, socket: SocketId, known: Option<u64>) -> bool {
+        self.socket != socket && self.content.presence_version() > known
+    }
 }
 
 /// One notice on its way to many connections. Encoded at the first connection of each dialect, shared by all others.
 #[derive(Debug)]
 pub struct Delivery {
     content: Content,
-    encoded: [OnceLock<Option<Bytes>>; DialectId::COUNT],
+    encoded: [OnceLock<Option<Encoded>>; DialectId::COUNT],
 }
 
 impl Delivery {
@@ -40,20 +102,31 @@ impl Delivery {
 
     /// Encodes for one dialect, unless that is done.
     pub fn encode(&self, id: DialectId, dialects: &Dialects) {
-        self.encoded[id as usize].get_or_init(|| {
-            dialects[id as usize].encode(match &self.content {
-                Content::Event(event, position) => Notice::Event(event, *position),
-                Content::MemberAdded(channel, member, _) => Notice::MemberAdded(channel, member),
-                Content::MemberRemoved(channel, member, _) => Notice::MemberRemoved(channel, member),
-                Content::Count(channel, count) => Notice::Count(channel, *count),
-                Content::UserStatus(user, online, _) => Notice::UserStatus(user, *online),
-            })
-        });
+        self.encoded[id as usize].get_or_init(|| self.content.encode(&*dialects[id as usize]));
     }
 
-    /// The encoded frame; `None` where the dialect does not say this.
+    /// What is said together here, each part with its frame; nothing where it is one thing alone.
+    pub fn parts(&self, id: DialectId) -> impl Iterator<Item = (&Part, &[u8])> {
+        let parts: &[Part] = if let Content::Several(_, parts) = &self.content { parts } else { &[] };
+        let encoded = self.encoded[id as usize].get().and_then(Option::as_ref);
+        let mut begin = 0;
+        encoded.into_iter().flat_map(|encoded| parts.iter().zip(&encoded.ends).map(|(part, end)| (part, *end, &encoded.frames))).map(
+            move |(part, end, frames)| {
+                let frame = frames.get(begin..end).unwrap_or_default();
+                begin = end;
+                (part, frame)
+            },
+        )
+    }
+
+    /// Whether it says several things together, of which not everybody wants each.
+    pub fn is_several(&self) -> bool {
+        matches!(self.content, Content::Several(..))
+    }
+
+    /// The encoded frame, or the frames of several things; `None` where the dialect does not say this.
     pub fn frame(&self, id: DialectId) -> Option<&Bytes> {
-        self.encoded[id as usize].get().and_then(Option::as_ref)
+        self.encoded[id as usize].get().and_then(Option::as_ref).map(|encoded| &encoded.frames)
     }
 
     /// Bytes of the encoded frame.
@@ -70,7 +143,10 @@ impl Delivery {
     pub fn channel(&self) -> Option<&ChannelName> {
         match &self.content {
             Content::Event(event, _) => Some(&event.channel),
-            Content::MemberAdded(channel, ..) | Content::MemberRemoved(channel, ..) | Content::Count(channel, _) => Some(channel),
+            Content::MemberAdded(channel, ..)
+            | Content::MemberRemoved(channel, ..)
+            | Content::Count(channel, _)
+            | Content::Several(channel, _) => Some(channel),
             Content::UserStatus(..) => None,
         }
     }
@@ -93,10 +169,7 @@ impl Delivery {
 
     /// The version of a presence channel that it leads to.
     pub fn presence_version(&self) -> Option<u64> {
-        match &self.content {
-            Content::MemberAdded(.., version) | Content::MemberRemoved(.., version) => Some(*version),
-            _ => None,
-        }
+        self.content.presence_version()
     }
 
     /// The version of the app's users that it leads to.

@@ -7,6 +7,7 @@ mod app_hub;
 mod batch;
 mod connection;
 mod delivery;
+mod gathering;
 mod mailbox;
 mod outlet;
 mod parcel;
@@ -19,13 +20,15 @@ mod waiting;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
+use gathering::{Gathering, Portion, Spot};
 use parking_lot::RwLock;
 
 pub use app_hub::{AppHub, Entered, Gone, Left};
 pub use batch::{Batch, Flusher};
 pub use connection::{Connection, Hold, Place, Released};
-pub use delivery::{Content, Delivery, Dialects};
+pub use delivery::{Content, Delivery, Dialects, Part};
 pub use mailbox::Mailbox;
 pub use outlet::{Corked, Outlet, Outlets, Sent, Write};
 pub use parcel::{CloseReason, Outcome, Parcel, Receipt};
@@ -44,7 +47,12 @@ pub struct Hub {
     /// Who is on the presence channels, for the peer channels that follow from them.
     presence: OnceLock<Arc<dyn PresenceStore>>,
     apps: RwLock<HashMap<AppIdent, Arc<AppHub>>>,
+    gathering: Gathering,
 }
+
+/// So many connections on a presence channel are told at once who came or went; more are told together with what else
+/// happens in the same moment.
+const TOLD_AT_ONCE: u64 = 64;
 
 /// Mailboxes that a fan-out looks at before it fills them: their first lines fit a core's own cache.
 const AHEAD: usize = 32;
@@ -62,7 +70,16 @@ impl Hub {
     /// An empty hub. `process` is the random part of this process's socket ids.
     pub fn new(process: u64, dialects: Dialects, metrics: Arc<dyn Metrics>) -> Self {
         let (counter, connections) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { process, counter, connections, dialects, metrics, presence: OnceLock::new(), apps: RwLock::default() }
+        Self {
+            process,
+            counter,
+            connections,
+            dialects,
+            metrics,
+            presence: OnceLock::new(),
+            apps: RwLock::default(),
+            gathering: Gathering::default(),
+        }
     }
 
     /// Says who knows which users are present on other nodes; the first to be attached stays.
@@ -181,7 +198,7 @@ impl Hub {
         if targets.is_empty() {
             return;
         }
-        self.metrics.delivered(targets.len() as u64);
+        self.metrics.delivered(targets.len() as u64 * content.frames());
         let delivery = Arc::new(Delivery::new(content));
         let mut sent = Sent::default();
         for some in targets.chunks(AHEAD) {
@@ -201,24 +218,81 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// Ready once there is something new for [`Hub::tell_gathered`]; one task at a time can wait.
+    pub fn poll_gathered(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.gathering.poll_grown(cx)
+    }
+
+    /// Tells those on large presence channels who came and went; answers into how many mailboxes that was put. Nothing of it is
+    /// told before this is called, unless an event follows that must not overtake it.
+    pub fn tell_gathered(&self) -> u64 {
+        self.gathering.spots().iter().map(|spot| self.tell(spot)).sum()
+    }
+
+    fn tell(&self, spot: &Spot) -> u64 {
+        let (mut mine, mut told) = (false, 0);
+        while let Some(portion) = self.gathering.take(spot, &mut mine) {
+            match portion {
+                Portion::Changes(changes) => told += self.tell_changes(spot, changes),
+                Portion::Other(message) => self.tell_now(message),
+            }
+        }
+        told
+    }
+
+    fn tell_changes(&self, (app, channel): &Spot, changes: Vec<BusMessage>) -> u64 {
+        let Some(app) = self.app(app) else { return 0 };
+        let mut parts: Vec<Part> = changes.into_iter().filter_map(part).collect();
+        let targets = app.targets(channel);
+        if parts.len() > 1 {
+            self.fan_out(&targets, Content::Several(channel.clone(), parts), None);
+        } else if let Some(Part { content, socket }) = parts.pop() {
+            self.fan_out(&targets, content, Some(socket));
+        }
+        targets.len() as u64
+    }
+
+    fn member_changed(&self, message: BusMessage) {
+        let Some((app, channel)) = message.channel() else { return };
+        let Some(hub) = self.app(app) else { return };
+        let spot = (app.clone(), channel.clone());
+        if hub.occupancy(channel).subscriptions > TOLD_AT_ONCE || self.gathering.has(&spot) {
+            self.gathering.put(spot, message);
+        } else {
+            self.tell_changes(&spot, vec![message]);
+        }
+    }
+
+    fn tell_now(&self, message: BusMessage) {
+        let BusMessage::Event { event, position, except } = message else { return };
+        let Some(app) = self.app(&event.app) else { return };
+        let targets = app.targets(&event.channel);
+        self.fan_out(&targets, Content::Event(event, position), except);
+    }
+}
+
+/// What is told of a change.
+fn part(change: BusMessage) -> Option<Part> {
+    Some(match change {
+        BusMessage::MemberAdded { channel, member, socket, version, .. } => {
+            Part { content: Content::MemberAdded(channel, member, version), socket }
+        }
+        BusMessage::MemberRemoved { channel, member, socket, version, .. } => {
+            Part { content: Content::MemberRemoved(channel, member, version), socket }
+        }
+        _ => return None,
+    })
+}
+
 impl BusSink for Hub {
     fn deliver(&self, message: BusMessage) {
         match message {
-            BusMessage::Event { event, position, except } => {
-                let Some(app) = self.app(&event.app) else { return };
-                let targets = app.targets(&event.channel);
-                self.fan_out(&targets, Content::Event(event, position), except);
-            }
-            BusMessage::MemberAdded { app, channel, member, socket, version } => {
-                let Some(app) = self.app(&app) else { return };
-                let targets = app.targets(&channel);
-                self.fan_out(&targets, Content::MemberAdded(channel, member, version), Some(socket));
-            }
-            BusMessage::MemberRemoved { app, channel, member, socket, version } => {
-                let Some(app) = self.app(&app) else { return };
-                let targets = app.targets(&channel);
-                self.fan_out(&targets, Content::MemberRemoved(channel, member, version), Some(socket));
-            }
+            BusMessage::Event { .. } => match self.gathering.behind(message) {
+                Ok(spot) => drop(self.tell(&spot)),
+                Err(message) => self.tell_now(message),
+            },
+            BusMessage::MemberAdded { .. } | BusMessage::MemberRemoved { .. } => self.member_changed(message),
             BusMessage::SubscriptionsChanged { app, user } => {
                 if let Some(app) = self.app(&app) {
                     app.aliases_changed(&user);
@@ -235,7 +309,7 @@ impl BusSink for Hub {
                 }
             }
             // The service takes these; it hears them before the hub.
-            BusMessage::SubscriptionCount { .. } | BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) => {}
+            BusMessage::SubscriptionCount { .. } | BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) | BusMessage::NodeGone => {}
         }
     }
 

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::error::BusError;
-use super::model::{AppIdent, ChannelName, Timestamp};
+use super::model::{AppIdent, ChannelName, Mid, SocketId, Timestamp};
 use super::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, EventStore};
 use reading::{Late, Opening};
 use shard::Shards;
@@ -85,7 +85,6 @@ impl Order {
 #[async_trait]
 impl Bus for Order {
     async fn publish(&self, message: BusMessage) -> Result<(), BusError> {
-        self.unechoed.note(&message);
         self.bus.publish(message).await
     }
 
@@ -106,6 +105,10 @@ impl Bus for Order {
 
     fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
         self.shards.remove(app, channel, || self.bus.unwatch(app, channel));
+    }
+
+    fn leave_out(&self, mid: &Mid, socket: SocketId) {
+        self.unechoed.note(mid, socket);
     }
 
     fn health(&self) -> BusHealth {

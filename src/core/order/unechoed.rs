@@ -5,13 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use parking_lot::Mutex;
 
 use crate::core::model::{Mid, SocketId};
-use crate::core::ports::BusMessage;
 
 /// So many last publishes of this node are remembered.
 const MOST: usize = 10_000;
 
-/// The last publishes of this node that leave a socket out. The store does not know that; and the socket of a publish
-/// is on the node that published it, so no other needs to.
+/// The last publishes of this node that leave a socket out. The store does not know that. The socket of a client's own publish
+/// is on the node that published it; one that a back end names may be on another, which cannot know when it reads the
+/// event from the store.
 #[derive(Default)]
 pub(super) struct Unechoed(Mutex<State>);
 
@@ -22,12 +22,11 @@ struct State {
 }
 
 impl Unechoed {
-    /// Notes what this node publishes.
-    pub fn note(&self, message: &BusMessage) {
-        let BusMessage::Event { event, position: Some(_), except: Some(socket) } = message else { return };
+    /// Notes what this node is about to store and publish.
+    pub fn note(&self, mid: &Mid, socket: SocketId) {
         let mut state = self.0.lock();
-        if state.sockets.insert(event.mid.clone(), *socket).is_none() {
-            state.order.push_back(event.mid.clone());
+        if state.sockets.insert(mid.clone(), socket).is_none() {
+            state.order.push_back(mid.clone());
         }
         if state.order.len() > MOST
             && let Some(oldest) = state.order.pop_front()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, NewEvent, Position, SocketId, TokenHash, UserId};
+use crate::core::model::{AppIdent, ChannelName, Member, Mid, NewEvent, Position, SocketId, TokenHash, UserId};
 
 /// What travels between nodes.
 #[derive(Debug, Clone)]
@@ -16,7 +16,9 @@ pub enum BusMessage {
         event: Arc<NewEvent>,
         /// Where it is stored; `None`: it is not.
         position: Option<Position>,
-        /// A socket that must not get it (the sender, without echo).
+        /// A socket that must not get it (the sender, without echo). Only the message says so, not the store: a node that
+        /// missed the message and reads a persisted event from the store sends it to this socket all the same, unless it is
+        /// the node that published it ([`Bus::leave_out`]).
         except: Option<SocketId>,
     },
     /// A user came to a presence channel.
@@ -84,6 +86,9 @@ pub enum BusMessage {
         /// The user.
         user: UserId,
     },
+    /// Another node has died, and what it left on channels has been taken away, not all of it with a word. It does not travel:
+    /// the node hears it that did so.
+    NodeGone,
 }
 
 impl BusMessage {
@@ -98,7 +103,8 @@ impl BusMessage {
             | Self::SessionEnded(_)
             | Self::SubscriptionsChanged { .. }
             | Self::UserStatus { .. }
-            | Self::UserTerminated { .. } => None,
+            | Self::UserTerminated { .. }
+            | Self::NodeGone => None,
         }
     }
 
@@ -151,6 +157,10 @@ pub trait Bus: Send + Sync {
 
     /// Messages of the channel need not arrive any more, until it is watched again. Quick, and never waits.
     fn unwatch(&self, app: &AppIdent, channel: &ChannelName);
+
+    /// Says before an event is stored which socket of this node it leaves out: what is read from the store before it is
+    /// published here must leave it out, too. Quick, and never waits.
+    fn leave_out(&self, mid: &Mid, socket: SocketId);
 
     /// How it is now.
     fn health(&self) -> BusHealth;

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
+use crate::core::model::{AppIdent, ChannelName, Member, Roll, SocketId, UserId};
 
 /// What a join found.
 #[derive(Debug, Clone)]
 pub struct Joined {
     /// Every user on the channel, the joining one included, in the order in which they came.
-    pub members: Vec<Member>,
+    pub members: Roll,
     /// The state of the channel that `members` shows. Announcements carry the version that they lead to; those up to
     /// this one are already in `members`.
     pub version: u64,
@@ -41,7 +41,7 @@ pub trait PresenceStore: Send + Sync {
     async fn leave(&self, app: &AppIdent, channel: &ChannelName, socket: SocketId, user: &UserId) -> Result<bool, BusError>;
 
     /// Everybody on the channel, in the order in which they came.
-    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Vec<Member>, BusError>;
+    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, BusError>;
 
     /// Whether a user is on a channel that this node watches, on whichever node, with newest data that say `"peer": true`.
     /// As far as this node has heard; quick, and never waits.

@@ -179,6 +179,7 @@ impl BusSink for Service {
         match message {
             BusMessage::AppChanged(_) => self.registry.changed(),
             BusMessage::SessionEnded(hash) => self.sessions.forget(&hash),
+            BusMessage::NodeGone => self.hooks.node_gone(),
             BusMessage::SubscriptionCount { app, channel, count } => self.hub.count(&app, channel, count, self.ports.clock.now()),
             other => self.hub.deliver(other),
         }

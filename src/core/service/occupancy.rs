@@ -1,9 +1,24 @@
 //! Who is connected and on what, over all nodes; and telling subscribers how many they are.
 
+use std::future::poll_fn;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
 use super::Service;
 use crate::core::error::BusError;
-use crate::core::model::{App, AppIdent, ChannelName, Member, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId};
+use crate::core::model::{App, AppIdent, ChannelName, Occupancy, OccupiedChannel, Roll, SocketId, SocketInfo, UserId};
 use crate::core::ports::BusMessage;
+
+/// How long changes of a large presence channel gather before they are told: whoever comes is answered meanwhile.
+const GATHERED: Duration = Duration::from_millis(10);
+
+/// How long the next ones gather for each mailbox that these were put into: about what writing them takes, so that telling
+/// who comes leaves time for letting them in.
+const EACH: Duration = Duration::from_micros(5);
+
+/// No change waits longer.
+const LONGEST: Duration = Duration::from_millis(100);
 
 /// Why a question about all nodes was not answered, or not passed on.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +54,7 @@ impl Service {
     }
 
     /// Everybody on a presence channel, in the order in which they came.
-    pub async fn present(&self, app: &AppIdent, channel: &ChannelName) -> Result<Vec<Member>, RosterError> {
+    pub async fn present(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, RosterError> {
         Ok(self.ports.presence.members(app, channel).await?)
     }
 
@@ -72,5 +87,25 @@ impl Service {
                 self.noticed_count(&app, &channel, recount, true);
             }
         }
+    }
+
+    /// Tells those on large presence channels who came and went, what gathered together, until `stop` ends.
+    pub async fn announce(&self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut rested = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = async {
+                    poll_fn(|cx| self.hub.poll_gathered(cx)).await;
+                    sleep_until(rested.max(Instant::now() + GATHERED)).await;
+                } => {
+                    let told = u32::try_from(self.hub.tell_gathered()).unwrap_or(u32::MAX);
+                    rested = Instant::now() + EACH.saturating_mul(told).min(LONGEST);
+                }
+            }
+        }
+        self.hub.tell_gathered();
     }
 }

@@ -8,7 +8,7 @@ use super::history::{Replay, Since};
 use crate::core::auth::{self, SignatureError};
 use crate::core::error::StorageError;
 use crate::core::hub::{Connection, Hold, Left};
-use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, PeerChannel, SocketId, UserId};
+use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, PeerChannel, Roll, SocketId, UserId};
 use crate::core::ports::{DialectId, Joined};
 
 /// Channel data as the client sent it.
@@ -48,7 +48,7 @@ pub struct Subscribe {
 #[derive(Debug, Clone, Default)]
 pub struct Subscribed {
     /// Of a presence channel: everybody on it.
-    pub members: Vec<Member>,
+    pub members: Roll,
     /// Of a personal channel: the channels that the user follows.
     pub alias: Vec<ChannelName>,
     /// Past events.
@@ -339,10 +339,10 @@ impl Service {
     }
 
     /// Everybody on a presence channel, for an answer that shows it.
-    pub async fn members(&self, app: &App, channel: &ChannelName) -> Vec<Member> {
+    pub async fn members(&self, app: &App, channel: &ChannelName) -> Roll {
         match channel.kind() {
             ChannelKind::Presence => self.ports.presence.members(&app.ident, channel).await.unwrap_or_default(),
-            _ => Vec::new(),
+            _ => Roll::default(),
         }
     }
 }

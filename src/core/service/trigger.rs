@@ -20,7 +20,8 @@ pub struct Trigger {
     pub channels: Vec<ChannelName>,
     /// What it says.
     pub payload: Payload,
-    /// A socket that must not get it.
+    /// A socket that must not get it. Where it is on another node, and that node missed the event (Redis was away) and reads it
+    /// from the store, the socket gets it all the same.
     pub except: Option<SocketId>,
 }
 

@@ -231,6 +231,11 @@ impl Service {
         if batch.is_empty() {
             return Vec::new();
         }
+        for entry in persisted() {
+            if let Some(socket) = entry.except {
+                entry.events.iter().for_each(|event| self.ports.bus.leave_out(&event.mid, socket));
+            }
+        }
         let is_conflict = |result: &Result<_, _>| matches!(result, Err(StorageError::Conflict(_)));
         let results = self.ports.events.append(&batch).await;
         if persisted().count() == 1 || !results.iter().any(is_conflict) {

@@ -12,7 +12,7 @@ use super::dialect::pusher;
 use super::seen::Seen;
 use super::socket::Socket;
 use crate::core::hub::{CloseReason, Connection, Delivery, Parcel, Receipt};
-use crate::core::model::{ChannelName, Mid, PeerChannel};
+use crate::core::model::{ChannelName, Mid, PeerChannel, SocketId};
 use crate::core::ports::{DialectId, Metrics};
 
 /// Bytes gathered before a write; what waits behind stays shared in the mailbox's parcels until then.
@@ -240,7 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 // The client does not read; it may be closed for that.
                 Poll::Pending => return connection.mailbox().poll_closed(cx).map(Turn::Close),
             }
-            if let Some(turn) = self.fill(connection.mailbox().dialect()) {
+            if let Some(turn) = self.fill(connection.mailbox().dialect(), connection.id()) {
                 return Poll::Ready(turn);
             }
             if self.socket.queued() > 0 {
@@ -272,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Puts taken parcels into the socket's output until that is enough for one write.
-    fn fill(&mut self, dialect: DialectId) -> Option<Turn> {
+    fn fill(&mut self, dialect: DialectId, id: SocketId) -> Option<Turn> {
         while self.socket.queued() < CHUNK {
             match self.taken.pop_front()? {
                 Parcel::Delivery(delivery) => {
@@ -282,6 +282,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                         if self.held_bytes > self.held_limit {
                             return Some(Turn::Close(CloseReason::SlowReader));
                         }
+                    } else if delivery.is_several() {
+                        self.fill_several(&delivery, dialect, id);
                     } else if self.is_wanted(&delivery, dialect)
                         && let Some(frame) = delivery.frame(dialect)
                     {
@@ -305,6 +307,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
         }
         None
+    }
+
+    /// The same with several changes of a presence channel that are said together.
+    fn fill_several(&mut self, delivery: &Delivery, dialect: DialectId, id: SocketId) {
+        let Some(channel) = delivery.channel().filter(|channel| !self.left.contains(channel)) else { return };
+        let known = self.versions.get(channel).copied();
+        let wanted = || delivery.parts(dialect).filter(|(part, _)| part.is_for(id, known));
+        let (mut count, mut bytes) = (0, 0);
+        for (_, frame) in wanted() {
+            (count, bytes) = (count + 1, bytes + frame.len());
+        }
+        self.sent = (self.sent.0 + count, self.sent.1 + bytes as u64);
+        match delivery.frame(dialect) {
+            Some(frames) if frames.len() == bytes => self.socket.queue(frames),
+            _ => wanted().for_each(|(_, frame)| self.socket.queue(frame)),
+        }
     }
 
     fn holds(&self, delivery: &Delivery) -> bool {

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
@@ -69,6 +70,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Adds bytes that form whole frames.
     pub fn queue(&mut self, frames: &[u8]) {
         buffers::append(&mut self.output, frames);
+    }
+
+    /// Adds a whole frame that nobody else has: a long one becomes the output as it is.
+    pub fn queue_own(&mut self, frame: Bytes) {
+        if frame.len() > READ && self.queued() == 0 {
+            (self.output, self.written) = (frame.into(), 0);
+        } else {
+            self.queue(&frame);
+        }
     }
 
     /// How many bytes wait to be written.

@@ -4,4 +4,4 @@ mod event;
 mod text;
 
 pub use event::{date_text, history_json};
-pub use text::{push_json_string, seconds_text};
+pub use text::{push_escaped, push_json_string, seconds_text};

@@ -5,6 +5,12 @@ use crate::core::model::Timestamp;
 /// Appends `text` as a JSON string, quotes included.
 pub fn push_json_string(json: &mut String, text: &str) {
     json.push('"');
+    push_escaped(json, text);
+    json.push('"');
+}
+
+/// Appends `text` as it stands within a JSON string.
+pub fn push_escaped(json: &mut String, text: &str) {
     let mut plain = 0;
     for (at, byte) in text.bytes().enumerate() {
         let short = match byte {
@@ -28,7 +34,6 @@ pub fn push_json_string(json: &mut String, text: &str) {
         }
     }
     json.push_str(text.get(plain..).unwrap_or_default());
-    json.push('"');
 }
 
 /// Seconds since the Unix epoch as a JSON number with a fraction, exact to the microsecond: `1795337092.27`.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::line::{Line, drain};
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName};
+use crate::core::model::{AppIdent, ChannelName, Mid, SocketId};
 use crate::core::ports::{Bus, BusHealth, BusMessage, BusSink};
 
 /// Channels are spread over so many lanes; a power of two.
@@ -60,7 +60,8 @@ fn lane_of(message: &BusMessage) -> usize {
         BusMessage::AppChanged(_)
         | BusMessage::SessionEnded(_)
         | BusMessage::SubscriptionsChanged { .. }
-        | BusMessage::UserTerminated { .. } => return 0,
+        | BusMessage::UserTerminated { .. }
+        | BusMessage::NodeGone => return 0,
     };
     let mut hasher = DefaultHasher::new();
     subject.hash(&mut hasher);
@@ -81,6 +82,10 @@ impl Bus for LocalBus {
     }
 
     fn unwatch(&self, _app: &AppIdent, _channel: &ChannelName) {}
+
+    fn leave_out(&self, _mid: &Mid, _socket: SocketId) {
+        // Nothing is read from the store.
+    }
 
     fn health(&self) -> BusHealth {
         BusHealth::Alone

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName};
+use crate::core::model::{AppIdent, ChannelName, Mid, SocketId};
 use crate::core::ports::{Bus, BusHealth, BusMessage};
 use crate::outbound::redis::Mesh;
 
@@ -33,6 +33,10 @@ impl Bus for RedisBus {
 
     fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
         self.0.unwatch(app, channel);
+    }
+
+    fn leave_out(&self, _mid: &Mid, _socket: SocketId) {
+        // Who reads the store stands around this one.
     }
 
     fn health(&self) -> BusHealth {

@@ -1,13 +1,13 @@
 //! The presence lists of a node that is alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
+use crate::core::model::{AppIdent, ChannelName, Member, Roll, SocketId, UserId};
 use crate::core::ports::{BusMessage, Joined, PresenceStore};
 use crate::outbound::bus::LocalBus;
 
@@ -30,20 +30,14 @@ struct Lists {
 struct List {
     version: u64,
     users: HashMap<UserId, User>,
-    /// The users in the order in which they came.
-    order: BTreeMap<u64, UserId>,
+    /// The newest data of each.
+    roll: Roll,
 }
 
 struct User {
     came: u64,
     /// The user's connections with the data of each, the newest last.
     connections: Vec<(SocketId, Member)>,
-}
-
-impl List {
-    fn members(&self) -> Vec<Member> {
-        self.order.values().filter_map(|user| self.users.get(user)?.newest().cloned()).collect()
-    }
 }
 
 impl User {
@@ -75,19 +69,20 @@ impl PresenceStore for LocalPresence {
             let list = lists.apps.entry(app.clone()).or_default().entry(channel.clone()).or_default();
             if let Some(user) = list.users.get_mut(&member.user_id) {
                 user.connections.retain(|(known, _)| *known != socket);
-                user.connections.push((socket, member));
-                return Ok(Some(Joined { members: list.members(), version: list.version, new: false }));
+                user.connections.push((socket, member.clone()));
+                list.roll.put(user.came, member);
+                return Ok(Some(Joined { members: list.roll.clone(), version: list.version, new: false }));
             }
             if max != 0 && list.users.len() as u64 >= max {
                 return Ok(None);
             }
             lists.version += 1;
             list.version = lists.version;
-            list.order.insert(list.version, member.user_id.clone());
+            list.roll.put(list.version, member.clone());
             list.users.insert(member.user_id.clone(), User { came: list.version, connections: vec![(socket, member.clone())] });
             let (app, channel) = (app.clone(), channel.clone());
             let lane = self.bus.enqueue(BusMessage::MemberAdded { app, channel, member, socket, version: list.version });
-            (Joined { members: list.members(), version: list.version, new: true }, lane)
+            (Joined { members: list.roll.clone(), version: list.version, new: true }, lane)
         };
         self.bus.drain(lane);
         Ok(Some(joined))
@@ -102,10 +97,11 @@ impl PresenceStore for LocalPresence {
             let Some(known) = list.users.get_mut(user) else { return Ok(false) };
             let Some(index) = known.connections.iter().position(|(held, _)| *held == socket) else { return Ok(false) };
             let (_, member) = known.connections.remove(index);
-            if !known.connections.is_empty() {
+            if let Some(newest) = known.newest() {
+                list.roll.put(known.came, newest.clone());
                 return Ok(false);
             }
-            list.order.remove(&known.came);
+            list.roll.remove(known.came, user.as_str());
             list.users.remove(user);
             lists.version += 1;
             list.version = lists.version;
@@ -122,9 +118,9 @@ impl PresenceStore for LocalPresence {
         Ok(true)
     }
 
-    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Vec<Member>, BusError> {
+    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, BusError> {
         let lists = self.lists.lock();
-        Ok(lists.apps.get(app).and_then(|channels| channels.get(channel)).map_or_else(Vec::new, List::members))
+        Ok(lists.apps.get(app).and_then(|channels| channels.get(channel)).map_or_else(Roll::default, |list| list.roll.clone()))
     }
 
     fn is_peer(&self, app: &AppIdent, channel: &str, user: &str) -> bool {

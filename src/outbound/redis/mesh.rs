@@ -148,7 +148,8 @@ impl Mesh {
             BusMessage::MemberAdded { .. }
             | BusMessage::MemberRemoved { .. }
             | BusMessage::SubscriptionCount { .. }
-            | BusMessage::UserStatus { .. } => return,
+            | BusMessage::UserStatus { .. }
+            | BusMessage::NodeGone => return,
         };
         let route = |topic: &str| self.route.read().as_ref().map_or(0, |session| session.line_of(topic));
         self.outgoing.publish(message, topic, heard, route, &*self.sink());

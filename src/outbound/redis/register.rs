@@ -5,6 +5,7 @@ use redis::Value;
 use super::mesh::Mesh;
 use super::scripts::Script;
 use super::session::{Away, Session};
+use crate::core::ports::BusMessage;
 use crate::outbound::presence::redis::Life;
 
 /// What the register says to a node that lives.
@@ -85,7 +86,9 @@ impl Mesh {
         let mut pipeline = redis::pipe();
         pipeline.cmd("DEL").arg(self.names.register(&format!("on:{dead}"))).arg(&claim);
         pipeline.cmd("ZREM").arg(self.names.register("gone")).arg(dead);
-        life.session.send(line, &pipeline).await.map(|_| ())
+        life.session.send(line, &pipeline).await?;
+        self.sink().deliver(BusMessage::NodeGone);
+        Ok(())
     }
 }
 

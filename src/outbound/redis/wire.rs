@@ -162,7 +162,8 @@ impl<'a> Body<'a> {
             BusMessage::MemberAdded { .. }
             | BusMessage::MemberRemoved { .. }
             | BusMessage::SubscriptionCount { .. }
-            | BusMessage::UserStatus { .. } => return None,
+            | BusMessage::UserStatus { .. }
+            | BusMessage::NodeGone => return None,
         })
     }
 

@@ -63,6 +63,8 @@ pub(super) struct Hooks {
     /// Apps whose webhooks have changed.
     changed: Mutex<HashSet<AppIdent>>,
     review: Notify,
+    /// Another node has died.
+    gone: Notify,
     /// The name of this node in the outbox.
     holder: String,
 }
@@ -77,13 +79,26 @@ struct Gathered {
 impl Hooks {
     pub fn new(holder: String) -> Self {
         let gathered = Mutex::default();
-        Self { gathered, filled: Notify::new(), put: Notify::new(), changed: Mutex::default(), review: Notify::new(), holder }
+        Self {
+            gathered,
+            filled: Notify::new(),
+            put: Notify::new(),
+            changed: Mutex::default(),
+            review: Notify::new(),
+            gone: Notify::new(),
+            holder,
+        }
     }
 
     /// An app's webhooks have changed: what they are to remember may have, too.
     pub fn changed(&self, app: &AppIdent) {
         self.changed.lock().insert(app.clone());
         self.review.notify_one();
+    }
+
+    /// Another node has died: what it had alone is to be told.
+    pub fn node_gone(&self) {
+        self.gone.notify_one();
     }
 
     fn gather(&self, happening: Happening) {

@@ -133,7 +133,7 @@ impl Service {
             return Some(Present::Anybody(occupancy.subscriptions > 0));
         }
         let members = self.ports.presence.members(&place.app, &place.channel).await.ok()?;
-        Some(Present::Users(members.into_iter().map(|member| member.user_id).collect()))
+        Some(Present::Users(members.iter().map(|member| member.user_id.clone()).collect()))
     }
 
     /// Somebody may have come, on another node, after it was looked and before it was put that nobody is there; the other

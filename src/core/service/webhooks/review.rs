@@ -4,14 +4,14 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{Place, concerns_channel, concerns_members};
 use crate::core::error::{BusError, StorageError};
 use crate::core::model::{App, AppIdent, ChannelKind, ChannelName, Happened, Happening, Mark, OccupiedChannel};
 use crate::core::service::Service;
 
-/// How often a node that is not alone looks for what a dead one has left.
+/// How often a node that is not alone looks for what a dead one has left, where nobody says that one has died.
 const ROUND: Duration = Duration::from_secs(10);
 
 /// How long to wait where the store or the other nodes are away.
@@ -47,7 +47,12 @@ impl Service {
                 sleep(RETRY).await;
             }
             loop {
-                let round = async { if self.rules.webhooks.alone { std::future::pending().await } else { sleep(ROUND).await } };
+                let round = async {
+                    match self.rules.webhooks.alone {
+                        true => std::future::pending().await,
+                        false => drop(timeout(ROUND, self.hooks.gone.notified()).await),
+                    }
+                };
                 tokio::select! {
                     () = self.hooks.review.notified() => self.review_changed().await,
                     // What fails is done in the next round.
@@ -144,7 +149,7 @@ impl Service {
             for OccupiedChannel { channel, .. } in page {
                 if channel.kind() == ChannelKind::Presence && concerns_members(app, &channel) {
                     let members = self.ports.presence.members(&app.ident, &channel).await?;
-                    there.extend(members.into_iter().map(|member| Mark { channel: channel.clone(), user: Some(member.user_id) }));
+                    there.extend(members.iter().map(|member| Mark { channel: channel.clone(), user: Some(member.user_id.clone()) }));
                 }
                 if concerns_channel(app, &channel) {
                     there.insert(Mark { channel, user: None });

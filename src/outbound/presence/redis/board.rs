@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as Turn, Notify};
 
 use super::list::{Change, List};
-use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
+use crate::core::model::{AppIdent, ChannelName, Member, Roll, SocketId, UserId};
 use crate::core::ports::{BusMessage, BusSink};
 use crate::outbound::bus::{Line, drain};
 
@@ -49,7 +49,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Everybody, in the order in which they came.
-    pub fn members(self) -> Vec<Member> {
+    pub fn members(self) -> Roll {
         let mut users: Vec<_> = self.users.into_values().collect();
         users.sort_unstable_by(|(a, came_a), (b, came_b)| came_a.cmp(came_b).then_with(|| a.user_id.cmp(&b.user_id)));
         users.into_iter().map(|(member, _)| member).collect()
@@ -187,7 +187,7 @@ impl Board {
     }
 
     /// Everybody, and up to where the clients have been told.
-    pub fn members(&self) -> (Vec<Member>, u64) {
+    pub fn members(&self) -> (Roll, u64) {
         let state = self.state.lock();
         (state.list.members(), state.told)
     }
@@ -253,6 +253,22 @@ impl Board {
         self.drain(sink);
         self.moved.notify_waiters();
         gap
+    }
+
+    /// Takes what Redis answered this node, before its announcement comes. Where something is missing before it, that may still
+    /// be on its way, and the announcement is waited for.
+    pub fn answered(&self, announced: Announced, tells: &AtomicU64, sink: &dyn BusSink) {
+        {
+            let mut state = self.state.lock();
+            if state.synced == 0 || announced.version != state.version + 1 {
+                return;
+            }
+            state.version = announced.version;
+            self.apply(&mut state, announced, tells);
+            self.apply_early(&mut state, tells);
+        }
+        self.drain(sink);
+        self.moved.notify_waiters();
     }
 
     /// Applies what can be applied; `true`: something is missing.

@@ -104,7 +104,11 @@ impl Boards {
     }
 
     pub(super) fn note_stale(&self, board: &Arc<Board>) {
-        self.stale.lock().push_back(Arc::clone(board));
+        let mut stale = self.stale.lock();
+        if !stale.iter().any(|known| Arc::ptr_eq(known, board)) {
+            stale.push_back(Arc::clone(board));
+        }
+        drop(stale);
         self.grown_stale.notify_one();
     }
 

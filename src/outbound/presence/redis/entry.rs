@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::{Board, Held};
+use super::board::{Announced, Board, Held};
 use super::boards::Boards;
 use super::life::{Life, Use};
+use super::list::Change;
 use super::sync::{JoinAnswer, over};
 use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
 use crate::core::ports::BusSink;
@@ -74,6 +75,13 @@ impl Boards {
                 board.note(held.socket, &held.member.user_id, stamp, elsewhere);
                 if board.is_watched() {
                     self.compare(life, board, sink).await?;
+                    if new {
+                        // What Redis announces is known here already; where nothing is missing before it, nothing is waited for.
+                        let (change, member) = (Change::Came, held.member.clone());
+                        let (came, socket) = (version, held.socket);
+                        let own = Announced { change, version, came, member, socket, fresh: false, own_death: false };
+                        board.answered(own, &self.tells, sink);
+                    }
                     self.reach(life, board, version, sink).await?;
                 }
                 Ok(Some(new))

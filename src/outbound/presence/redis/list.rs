@@ -1,8 +1,8 @@
 //! What this node knows of who is on a channel.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use crate::core::model::{Member, UserId};
+use crate::core::model::{Member, Roll, UserId};
 
 /// When somebody came where only this node knows of it: behind everybody whom Redis knows.
 const HERE_ALONE: u64 = 1 << 62;
@@ -22,7 +22,7 @@ pub(super) enum Change {
 #[derive(Debug, Default)]
 pub(super) struct List {
     users: HashMap<UserId, Entry>,
-    order: BTreeMap<(u64, UserId), ()>,
+    roll: Roll,
     alone: u64,
 }
 
@@ -49,24 +49,25 @@ impl List {
     }
 
     /// Everybody, in the order in which they came.
-    pub fn members(&self) -> Vec<Member> {
-        self.order.keys().filter_map(|(_, user)| self.users.get(user)).map(|entry| entry.member.clone()).collect()
+    pub fn members(&self) -> Roll {
+        self.roll.clone()
     }
 
     /// Notes a user as Redis has it; `true`: it is new here.
     pub fn put(&mut self, member: Member, came: u64) -> bool {
         let user = member.user_id.clone();
-        let before = self.users.insert(user.clone(), Entry { came, member, doubtful: false });
-        if let Some(before) = &before {
-            self.order.remove(&(before.came, user.clone()));
+        let before = self.users.insert(user.clone(), Entry { came, member: member.clone(), doubtful: false });
+        if let Some(before) = before.as_ref().filter(|before| before.came != came) {
+            self.roll.remove(before.came, user.as_str());
         }
-        self.order.insert((came, user), ());
+        self.roll.put(came, member);
         before.is_none()
     }
 
     /// Notes a user of whom only this node knows yet; `true`: it is new here.
     pub fn put_alone(&mut self, member: Member) -> bool {
         if let Some(entry) = self.users.get_mut(&member.user_id) {
+            self.roll.put(entry.came, member.clone());
             entry.member = member;
             return false;
         }
@@ -76,7 +77,7 @@ impl List {
 
     pub fn remove(&mut self, user: &str) -> Option<Member> {
         let entry = self.users.remove(user)?;
-        self.order.remove(&(entry.came, entry.member.user_id.clone()));
+        self.roll.remove(entry.came, user);
         Some(entry.member)
     }
 

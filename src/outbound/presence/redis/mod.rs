@@ -26,7 +26,7 @@ use board::Announced;
 use list::Change;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
+use crate::core::model::{AppIdent, ChannelName, Member, Roll, SocketId, UserId};
 use crate::core::ports::{BusSink, Joined, PresenceStore};
 use crate::outbound::redis::{Away, Mesh, PresenceBody};
 
@@ -70,7 +70,7 @@ impl PresenceStore for RedisPresence {
         Ok(self.boards().go(app, channel, socket, user, &*self.0.sink()).await)
     }
 
-    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Vec<Member>, BusError> {
+    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, BusError> {
         let boards = self.boards();
         let board = boards.find(app, channel.as_str());
         match (boards.life(), board) {

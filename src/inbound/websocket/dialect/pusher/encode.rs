@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::super::Complaint;
-use super::super::text::{begin, finish, member_name, member_string, separated};
+use super::super::text::{Piece, begin, finish, member_name, member_pieces, member_string, separated};
 use super::decode::SubscriptionRefused;
 use super::member::{Entries, user_info};
-use crate::core::model::{CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, SocketId, Timestamp, UserId};
+use crate::core::model::{CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, Shown, SocketId, Timestamp, UserId};
 use crate::core::service::Subscribed;
 use crate::inbound::wire::{push_json_string, seconds_text};
 
@@ -129,16 +129,17 @@ fn internal(event: &str, channel: &ChannelName, data: &str) -> Bytes {
 
 /// A client is on a channel. Of a presence channel it is told who else is; with `since`, what it has got.
 pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Bytes {
+    let mut pieces = Vec::with_capacity(5);
     let mut data = String::from("{");
     if channel.kind() == ChannelKind::Presence {
         data.push_str(&format!("\"presence\":{{\"count\":{},\"ids\":[", state.members.len()));
-        separated(&mut data, &state.members, |data, member| push_json_string(data, member.user_id.as_str()));
-        data.push_str("],\"hash\":{");
-        separated(&mut data, &state.members, |data, member| {
+        let ids = Piece::Kept(&state.members, Shown::PusherIds, |data, member| push_json_string(data, member.user_id.as_str()));
+        let infos = Piece::Kept(&state.members, Shown::PusherInfos, |data, member| {
             push_json_string(data, member.user_id.as_str());
             data.push(':');
             data.push_str(&user_info(&member.data));
         });
+        pieces.extend([Piece::Own(std::mem::take(&mut data)), ids, Piece::Own("],\"hash\":{".to_owned()), infos]);
         data.push_str("}}");
     }
     if let Some((recovered, serial)) = state.recovered {
@@ -148,7 +149,11 @@ pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Bytes {
         data.push_str(&format!("\"recovered\":{recovered},\"serial\":{serial}"));
     }
     data.push('}');
-    internal("pusher_internal:subscription_succeeded", channel, &data)
+    pieces.push(Piece::Own(data));
+    let mut json = begin("pusher_internal:subscription_succeeded", channel.as_str().len() + 128);
+    member_string(&mut json, "channel", channel.as_str());
+    member_pieces(&mut json, "data", &pieces);
+    finish(json)
 }
 
 /// A client is not on the channel that it asked for.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::super::Complaint;
-use super::super::text::{begin, finish, member_string, separated};
-use crate::core::model::{ChannelName, Member, NewEvent, Position, SocketId, Timestamp};
+use super::super::text::{Piece, begin, finish, member_pieces, member_string, separated};
+use crate::core::model::{ChannelName, Member, NewEvent, Position, Shown, SocketId, Timestamp};
 use crate::core::service::Subscribed;
 use crate::inbound::wire::{history_json, push_json_string, seconds_text};
 
@@ -83,25 +83,25 @@ pub fn published(reference: &str, channel: &ChannelName, mid: &str, serial: u64,
 
 /// What a client is told of a channel: the answer to `pusher:subscribe`, `pusher:unsubscribe` and `pusher:latest`.
 pub fn state(event: &str, channel: &ChannelName, state: &Subscribed) -> Bytes {
-    let mut data = String::from("{\"name\":");
-    push_json_string(&mut data, channel.as_str());
-    data.push_str(",\"members\":{");
-    separated(&mut data, &state.members, |data, member| {
+    let mut begins = String::from("{\"name\":");
+    push_json_string(&mut begins, channel.as_str());
+    begins.push_str(",\"members\":{");
+    let mut ends = String::from("},\"alias\":[");
+    separated(&mut ends, &state.alias, |data, alias| push_json_string(data, alias.as_str()));
+    ends.push_str("],\"events\":[");
+    separated(&mut ends, &state.events, |data, event| data.push_str(&history_json(event)));
+    ends.push(']');
+    if let Some((recovered, serial)) = state.recovered {
+        ends.push_str(&format!(",\"recovered\":{recovered},\"serial\":{serial}"));
+    }
+    ends.push('}');
+    let mut json = begin(event, ends.len() + ends.len() / 8 + channel.as_str().len() + 96);
+    member_string(&mut json, "channel", channel.as_str());
+    let members = Piece::Kept(&state.members, Shown::Pushi, |data, member| {
         push_json_string(data, member.user_id.as_str());
         data.push(':');
         data.push_str(&member.data);
     });
-    data.push_str("},\"alias\":[");
-    separated(&mut data, &state.alias, |data, alias| push_json_string(data, alias.as_str()));
-    data.push_str("],\"events\":[");
-    separated(&mut data, &state.events, |data, event| data.push_str(&history_json(event)));
-    data.push(']');
-    if let Some((recovered, serial)) = state.recovered {
-        data.push_str(&format!(",\"recovered\":{recovered},\"serial\":{serial}"));
-    }
-    data.push('}');
-    let mut json = begin(event, data.len() + data.len() / 8 + channel.as_str().len() + 32);
-    member_string(&mut json, "channel", channel.as_str());
-    member_string(&mut json, "data", &data);
+    member_pieces(&mut json, "data", &[Piece::Own(begins), members, Piece::Own(ends)]);
     finish(json)
 }
