@@ -1,4 +1,4 @@
-use pushi::core::model::{App, NewEvent};
+use pushi::core::model::{App, NewEvent, Timestamp};
 use pushi::core::ports::Pruning;
 use pushi::outbound::storage::Stores;
 
@@ -143,6 +143,31 @@ pub async fn an_inbox_goes_on_where_events_were_pruned(fixture: &impl Fixture) {
     assert_eq!(inbox(&stores, &app, "ann").await, ["7", "6"]);
     say(&stores, &app, "open", &["8"]).await;
     assert_eq!(inbox(&stores, &app, "ann").await, ["8", "7", "6"]);
+}
+
+pub async fn an_inbox_goes_past_channels_whose_newest_events_were_pruned(fixture: &impl Fixture) {
+    let stores = fixture.open().await;
+    let app = app(&stores, "a").await;
+    // Those that say "old" go, although they are published last.
+    let published =
+        [("one", "1"), ("one", "2"), ("two", "3"), ("one", "4"), ("two", "old"), ("three", "old"), ("four", "old"), ("four", "old")];
+    for room in ["one", "two", "three", "four"] {
+        subscribe(&stores, &app, "ann", room).await;
+    }
+    for (room, text) in published {
+        let mut event = event(&app, room, text);
+        if text == "old" {
+            event.timestamp = Timestamp::from_micros(NOW.micros() - 1);
+        }
+        append(&stores, &[event]).await;
+    }
+    end(&stores, &app, "ann", "four").await;
+    assert_eq!(stores.events.prune(Pruning { before: Some(NOW), keep: None }, 100).await.unwrap(), 4);
+    let expected = ["4", "3", "2", "1"];
+    for (skip, limit) in [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (2, 1), (3, 1), (0, 4), (0, 9), (4, 1), (2, 0)] {
+        let page = stores.events.inbox(&app.ident, &user("ann"), skip, limit).await.unwrap();
+        assert_eq!(said(&page), expected[skip..expected.len().min(skip + limit)], "skip {skip}, limit {limit}");
+    }
 }
 
 pub async fn an_event_costs_one_row_however_many_are_subscribed(fixture: &impl Fixture) {

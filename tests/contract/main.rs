@@ -75,6 +75,7 @@ macro_rules! contract {
             an_inbox_is_merged_by_id_over_channels,
             an_inbox_is_paged_by_skip_and_limit,
             an_inbox_goes_on_where_events_were_pruned,
+            an_inbox_goes_past_channels_whose_newest_events_were_pruned,
             an_event_costs_one_row_however_many_are_subscribed,
         }
         contract! { $adapter; prune:

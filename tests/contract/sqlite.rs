@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use crate::fixture::{Fixture, SqliteFile, TIMEOUT};
-use crate::samples::{app, event, said, say};
+use crate::samples::{NOW, app, channel, event, said, say, user};
 
 /// Another program's connection to the file.
 async fn stranger(file: &SqliteFile) -> SqliteConnection {
@@ -175,4 +175,25 @@ async fn what_a_deleted_app_left_is_removed_from_the_file() {
         tokio::task::yield_now().await;
     }
     again.database.ping().await.unwrap();
+}
+
+/// As an earlier version left it, or another program wrote it.
+#[tokio::test]
+async fn an_inbox_is_whole_where_the_newest_events_of_channels_are_not_known() {
+    let file = SqliteFile::new();
+    let stores = file.open().await;
+    let app = app(&stores, "a").await;
+    let ann = user("ann");
+    for room in ["ended", "open", "also", "told"] {
+        stores.subscriptions.add(&app.ident, &ann, &channel(room), NOW).await.unwrap();
+        say(&stores, &app, room, &[room]).await;
+    }
+    stores.subscriptions.remove(&app.ident, &ann, &channel("ended"), NOW).await.unwrap().unwrap();
+    change(&file, "UPDATE channels SET newest = 0; UPDATE intervals SET newest = 0").await;
+    say(&stores, &app, "told", &["again"]).await;
+    let expected = ["again", "told", "also", "open", "ended"];
+    for limit in 0..=6 {
+        let page = stores.events.inbox(&app.ident, &ann, 0, limit).await.unwrap();
+        assert_eq!(said(&page), expected[..limit.min(5)], "limit {limit}");
+    }
 }

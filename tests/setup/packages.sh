@@ -3,7 +3,7 @@
 
 # die MESSAGE: says why the run cannot go on, and stops it.
 die() {
-  printf 'tests/run.sh: %s\n' "$1" >&2
+  printf '%s: %s\n' "$0" "$1" >&2
   exit 1
 }
 

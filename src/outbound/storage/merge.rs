@@ -49,6 +49,11 @@ impl<S> Interval<S> {
         Self { source, low, high, newest, ready: VecDeque::new() }
     }
 
+    /// No event of it has an id above this one.
+    pub fn newest(&self) -> u64 {
+        self.newest
+    }
+
     /// With `newest` set anew after `ready` has changed; `None` where nothing is still to come.
     fn looked_ahead(self) -> Option<Self> {
         match self.ready.front() {

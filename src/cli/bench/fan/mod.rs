@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
         if !self.crowd.sockets.is_empty() {
             self.crowd.gather(aim.in_flight, aim.patience, &mut self.progress)?;
         }
-        self.expect()?;
+        self.count_subscribers()?;
         self.warm_up()?;
         let measured = self.measure()?;
         let lost = self.drain()?;
@@ -167,7 +167,7 @@ impl<'a> Run<'a> {
     }
 
     /// Counts who is on which channel and reads.
-    fn expect(&mut self) -> Result<(), Failure> {
+    fn count_subscribers(&mut self) -> Result<(), Failure> {
         if self.crowd.sockets.iter().take(self.clients).any(|socket| socket.stage != Stage::Ready) {
             let why = self.crowd.tally.first_error.as_deref().unwrap_or("it did not answer in time");
             return Err(Failure::Command(format!(

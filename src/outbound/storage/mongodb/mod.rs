@@ -17,6 +17,8 @@ mod inbox;
 mod interests;
 mod open;
 mod outbox;
+#[cfg(test)]
+mod plans;
 mod prune;
 mod removal;
 mod sessions;

@@ -47,6 +47,13 @@ pub async fn open(options: MongoOptions) -> Result<Stores, OpenError> {
     let parsed = parsed.map_err(|_| unread("its host is not found in time".to_owned()))?;
     let mut client = parsed.map_err(|error| unread(shown(&error, url)))?;
     complete(&mut client, &options).map_err(unread)?;
+    let store = connect(client, &options).await?;
+    drop(store.sweep());
+    Ok(Stores::of(Arc::new(store)))
+}
+
+/// Reaches the database by way of `client`, and makes it what it should be.
+pub(super) async fn connect(client: ClientOptions, options: &MongoOptions) -> Result<MongoStore, OpenError> {
     let servers = client.hosts.iter().map(ServerAddress::to_string).collect::<Vec<_>>().join(",");
     let name = &options.database;
     let refused = |why: String| OpenError::new(format_args!("the MongoDB database {name} on {servers} {why}"));
@@ -71,12 +78,11 @@ pub async fn open(options: MongoOptions) -> Result<Stores, OpenError> {
     }
     let store = MongoStore { collections, appends: Arc::default(), numbered: Arc::default(), timeout: options.timeout };
     store.adopt(Document::new()).await.map_err(|error| refused(format!("cannot be used: {}", error.chain())))?;
-    drop(store.sweep());
-    Ok(Stores::of(Arc::new(store)))
+    Ok(store)
 }
 
 /// Fills in what the URL left open.
-fn complete(client: &mut ClientOptions, options: &MongoOptions) -> Result<(), String> {
+pub(super) fn complete(client: &mut ClientOptions, options: &MongoOptions) -> Result<(), String> {
     let mut concern = client.write_concern.take().unwrap_or_default();
     if matches!(concern.w, Some(Acknowledgment::Nodes(0))) {
         return Err("with w=0 nothing is acknowledged: leave w out, or ask for more".to_owned());
@@ -98,7 +104,7 @@ fn index(keys: Document, unique: bool) -> IndexModel {
 }
 
 /// The indexes of each collection; targets have one of their own.
-fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel>); 13] {
+pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel>); 13] {
     let plain = |keys: Document| index(keys, false);
     [
         (

@@ -28,8 +28,8 @@ const CREATE: &str = "INSERT INTO apps (ident, public_key, name, description, se
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT DO NOTHING RETURNING id";
 const UPDATE: &str = "UPDATE apps SET public_key = $2, name = $3, description = $4, secret = $5, previous_secret = $6, push = $7, \
     settings = $8, modified = $9 WHERE ident = $1 AND modified = $10";
-const IDENT_TAKEN: &str = "SELECT id FROM apps WHERE ident = $1";
-const KEY_TAKEN: &str = "SELECT id FROM apps WHERE public_key = $1 AND ident <> $2";
+pub(super) const IDENT_TAKEN: &str = "SELECT id FROM apps WHERE ident = $1";
+pub(super) const KEY_TAKEN: &str = "SELECT id FROM apps WHERE public_key = $1 AND ident <> $2";
 const CHANGED: &str = "UPDATE revision SET value = value + 1";
 const DELETE: &str = "DELETE FROM apps WHERE ident = $1 RETURNING id";
 const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE app = $1";

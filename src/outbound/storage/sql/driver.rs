@@ -40,6 +40,9 @@ pub(super) trait Connection: Send + 'static {
     /// How it answers rows.
     type Row: Row + Send;
 
+    /// How many rows a statement takes at most: what is as fast as any, and no more.
+    const MOST_ROWS: usize;
+
     /// The number of the app with the ident `$1`, which then stays there until the transaction ends.
     const HOLD_APP: &'static str;
 

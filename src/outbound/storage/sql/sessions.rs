@@ -11,7 +11,7 @@ use crate::core::ports::SessionStore;
 const PUT: &str = "INSERT INTO sessions (hash, app, expires) SELECT $1, id, $3 FROM apps WHERE ident = $2 \
     ON CONFLICT (hash) DO UPDATE SET app = excluded.app, expires = excluded.expires";
 pub(super) const GET: &str = "SELECT a.ident, s.expires FROM sessions s JOIN apps a ON a.id = s.app WHERE s.hash = $1";
-const END: &str = "DELETE FROM sessions WHERE hash = $1";
+pub(super) const END: &str = "DELETE FROM sessions WHERE hash = $1";
 pub(super) const PRUNE: &str = "DELETE FROM sessions WHERE expires < $1";
 
 #[async_trait]

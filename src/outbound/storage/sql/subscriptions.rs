@@ -39,11 +39,12 @@ pub(super) const CHANNELS_OF: &str = concat!(
 
 const ADD: &str = "INSERT INTO subscriptions (app, id, user_id, channel, from_serial, created) VALUES ($1, $2, $3, $4, $5, $6) \
     ON CONFLICT (app, user_id, channel) DO NOTHING";
-const HEAD: &str = concat!("SELECT app, id, head FROM channels WHERE id = ", channel!());
+pub(super) const HEAD: &str = concat!("SELECT app, id, head, newest FROM channels WHERE id = ", channel!());
 pub(super) const REMOVE: &str =
     "DELETE FROM subscriptions WHERE app = $1 AND user_id = $2 AND channel = $3 RETURNING id, from_serial, created";
-const EXTEND: &str = "UPDATE intervals SET upto_serial = $5 WHERE app = $1 AND user_id = $2 AND channel = $3 AND upto_serial = $4";
-const KEEP: &str = "INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial) VALUES ($1, $2, $3, $4, $5)";
+pub(super) const EXTEND: &str =
+    "UPDATE intervals SET upto_serial = $5, newest = $6 WHERE app = $1 AND user_id = $2 AND channel = $3 AND upto_serial = $4";
+const KEEP: &str = "INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial, newest) VALUES ($1, $2, $3, $4, $5, $6)";
 
 /// Which subscription is meant.
 #[derive(Clone)]
@@ -141,7 +142,7 @@ impl Place {
         let (user, end) = (Arg::Text(self.user.as_str()), head.int(2)?);
         let Some(row) = connection.row(REMOVE, &[app, user, channel]).await? else { return Ok(None) };
         let start = row.int(1)?;
-        let args = [app, user, channel, Arg::Int(start), Arg::Int(end)];
+        let args = [app, user, channel, Arg::Int(start), Arg::Int(end), Arg::Int(head.int(3)?)];
         if start < end && connection.execute(EXTEND, &args).await? == 0 {
             connection.execute(KEEP, &args).await?;
         }

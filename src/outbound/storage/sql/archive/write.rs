@@ -10,9 +10,11 @@ use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, Interval, Secret, Subscription, Target};
 
 static CHANNELS: LazyLock<ManyRows> = LazyLock::new(|| {
+    // A newest id that is not known stays so: what is put may be older than what is there.
     let after = " ON CONFLICT (app, name) DO UPDATE SET head = CASE WHEN channels.head < excluded.head THEN excluded.head \
-        ELSE channels.head END RETURNING name, id";
-    ManyRows::new("INSERT INTO channels (app, name, head) VALUES ", 1, 3, after)
+        ELSE channels.head END, newest = CASE WHEN channels.newest > 0 AND channels.newest < excluded.newest THEN excluded.newest \
+        ELSE channels.newest END RETURNING name, id";
+    ManyRows::new("INSERT INTO channels (app, name, head, newest) VALUES ", 1, 4, after)
 });
 static EVENTS: LazyLock<ManyRows> = LazyLock::new(|| {
     let before = "INSERT INTO events (app, id, channel, serial, mid, time, publish, owner, name, data, extra) VALUES ";
@@ -40,12 +42,23 @@ async fn hold<C: Connection>(connection: &mut C, app: &AppIdent) -> Outcome<i64>
     connection.row(C::HOLD_APP, &[Arg::Text(app.as_str())]).await?.ok_or(StorageError::NotFound)?.int(0)
 }
 
-/// Raises the heads of channels, which are made where they are not there; they come in order, and are held in that order.
-async fn raise(connection: &mut impl Connection, app: i64, heads: BTreeMap<&str, u64>) -> Outcome<Numbers> {
-    let heads: Vec<(&str, u64)> = heads.into_iter().collect();
-    let mut numbers = Numbers::with_capacity(heads.len());
-    for (sql, run) in CHANNELS.runs(&heads) {
-        let args: Vec<Arg<'_>> = run.iter().flat_map(|(name, head)| [Arg::Int(app), Arg::Text(name), Arg::Int(signed(*head))]).collect();
+/// How far a channel reaches.
+#[derive(Default)]
+struct Reach {
+    head: u64,
+    /// The id of its newest event that is put now; 0: there is none.
+    newest: u64,
+}
+
+/// Raises channels, which are made where they are not there; they come in order, and are held in that order.
+async fn raise(connection: &mut impl Connection, app: i64, channels: BTreeMap<&str, Reach>) -> Outcome<Numbers> {
+    let channels: Vec<(&str, Reach)> = channels.into_iter().collect();
+    let mut numbers = Numbers::with_capacity(channels.len());
+    for (sql, run) in CHANNELS.runs(&channels) {
+        let args = run.iter().flat_map(|(name, Reach { head, newest })| {
+            [Arg::Int(app), Arg::Text(name), Arg::Int(signed(*head)), Arg::Int(signed(*newest))]
+        });
+        let args: Vec<Arg<'_>> = args.collect();
         for row in connection.rows(sql, &args).await? {
             numbers.insert(row.text(0)?.into_owned(), row.int(1)?);
         }
@@ -64,12 +77,12 @@ pub(super) async fn events(
     events: &[Event],
 ) -> Outcome<()> {
     let app = hold(connection, app).await?;
-    let mut highest: BTreeMap<&str, u64> = heads.iter().map(|(name, head)| (name.as_str(), *head)).collect();
-    for event in events {
-        let head = highest.entry(event.new.channel.as_str()).or_default();
-        *head = event.position.serial.max(*head);
+    let mut channels: BTreeMap<&str, Reach> = heads.iter().map(|(name, head)| (name.as_str(), Reach { head: *head, newest: 0 })).collect();
+    for Event { new, position } in events {
+        let reach = channels.entry(new.channel.as_str()).or_default();
+        *reach = Reach { head: position.serial.max(reach.head), newest: position.id.max(reach.newest) };
     }
-    let numbers = raise(connection, app, highest).await?;
+    let numbers = raise(connection, app, channels).await?;
     let numbered = events.iter().map(|event| Ok((event, number_of(&numbers, &event.new.channel)?)));
     for (sql, run) in EVENTS.runs(&numbered.collect::<Outcome<Vec<_>>>()?) {
         let args: Vec<Arg<'_>> = run.iter().flat_map(|(event, channel)| event_args(app, *channel, event)).collect();
@@ -127,7 +140,7 @@ pub(super) async fn subscriptions(
 ) -> Outcome<()> {
     let app = hold(connection, app).await?;
     let channels = open.iter().map(|one| &one.channel).chain(ended.iter().map(|one| &one.channel));
-    let numbers = raise(connection, app, channels.map(|channel| (channel.as_str(), 0)).collect()).await?;
+    let numbers = raise(connection, app, channels.map(|channel| (channel.as_str(), Reach::default())).collect()).await?;
     let numbered = open.iter().map(|one| Ok((one, number_of(&numbers, &one.channel)?)));
     for (sql, run) in OPEN.runs(&numbered.collect::<Outcome<Vec<_>>>()?) {
         let args = run.iter().flat_map(|(one, channel)| {

@@ -20,6 +20,12 @@ static INSERT: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::new(before, 1, 11, " ON CONFLICT (mid) DO NOTHING")
 });
 
+/// Writes down the ids of the channels' newest events.
+pub(in super::super) static NEWEST: LazyLock<ManyRows> = LazyLock::new(|| {
+    let after = ") AS given WHERE channels.id = given.column1";
+    ManyRows::new("UPDATE channels SET newest = given.column2 FROM (VALUES ", 1, 2, after)
+});
+
 /// How many serials of which channels: by the app's number and the channel's name.
 pub(in super::super) type Places<'a> = BTreeMap<i64, BTreeMap<&'a str, i64>>;
 
@@ -49,12 +55,17 @@ pub(super) async fn append<C: Connection>(connection: &mut C, events: &[NewEvent
     let known: Vec<(i64, &NewEvent)> = events.iter().filter_map(|event| Some((*apps.get(&event.app)?, event))).collect();
     let placed = place(connection, &known).await?;
     let mut stored = 0;
-    for (sql, run) in INSERT.runs(&placed) {
+    for (sql, run) in INSERT.runs_of(C::MOST_ROWS, &placed) {
         let args: Vec<Arg<'_>> = run.iter().flat_map(Placed::args).collect();
         stored += connection.execute(sql, &args).await?;
     }
     if stored != placed.len() as u64 {
         return Err(StorageError::Conflict("mid"));
+    }
+    let newest: BTreeMap<i64, i64> = placed.iter().map(|placed| (placed.channel, placed.id)).collect();
+    let newest: Vec<[Arg<'_>; 2]> = newest.into_iter().map(|(channel, id)| [Arg::Int(channel), Arg::Int(id)]).collect();
+    for (sql, run) in NEWEST.runs_of(C::MOST_ROWS, &newest) {
+        connection.execute(sql, run.as_flattened()).await?;
     }
     let mut positions = placed.iter().map(Placed::position);
     let answer = |event: &NewEvent| if apps.contains_key(&event.app) { positions.next().transpose() } else { Ok(None) };
@@ -70,7 +81,7 @@ pub(in super::super) async fn claim<'a, C: Connection>(connection: &mut C, place
     };
     let wanted: Vec<(i64, &'a str, i64)> = places.iter().flat_map(of_app).collect();
     let mut claimed = HashMap::with_capacity(wanted.len());
-    for (sql, run) in CLAIM.runs(&wanted) {
+    for (sql, run) in CLAIM.runs_of(C::MOST_ROWS, &wanted) {
         let args: Vec<Arg<'_>> = run.iter().flat_map(|(app, name, count)| [Arg::Int(*app), Arg::Text(name), Arg::Int(*count)]).collect();
         for row in connection.rows(sql, &args).await? {
             let (app, name) = (row.int(0)?, row.text(1)?);

@@ -5,6 +5,8 @@ mod read;
 
 use async_trait::async_trait;
 
+#[cfg(test)]
+pub(super) use self::append::NEWEST;
 use self::append::append;
 pub(super) use self::append::{Claimed, Places, claim};
 #[cfg(test)]

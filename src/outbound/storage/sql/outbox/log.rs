@@ -14,7 +14,7 @@ pub(in super::super) const WAITING: &str = "SELECT q.address, q.attempts, q.due,
     WHERE q.app = (SELECT id FROM apps WHERE ident = $1) ORDER BY q.address";
 pub(in super::super) const DELIVERIES: &str = "SELECT id, address, time, notices, attempts, status, problem, given_up \
     FROM outbox_deliveries WHERE app = (SELECT id FROM apps WHERE ident = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
-const GIVEN_UP: &str = "SELECT d.app, d.address, (SELECT count(*) FROM outbox_notices n WHERE n.delivery = d.id) FROM outbox_deliveries d \
+pub(in super::super) const GIVEN_UP: &str = "SELECT d.app, d.address, (SELECT count(*) FROM outbox_notices n WHERE n.delivery = d.id) FROM outbox_deliveries d \
     JOIN apps a ON a.id = d.app WHERE a.ident = $1 AND d.id = $2 AND d.given_up = 1";
 const DUE_AGAIN: &str = "INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status) \
     VALUES ($1, $2, $3, '', 0, 0, 0) ON CONFLICT (app, address) DO UPDATE SET due = excluded.due RETURNING id";

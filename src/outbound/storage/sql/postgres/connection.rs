@@ -18,6 +18,9 @@ const REACH_ID: &str = "SELECT setval('ids', $1) FROM ids WHERE last_value < $1"
 impl Connection for PgConnection {
     type Row = PgRow;
 
+    /// Each statement is a way to the server and back.
+    const MOST_ROWS: usize = 256;
+
     /// Shared with other writers; only deleting the app waits.
     const HOLD_APP: &'static str = "SELECT id FROM apps WHERE ident = $1 FOR KEY SHARE";
 

@@ -19,6 +19,9 @@ const REACH_ID: &str = "INSERT INTO counters (app, last_id) VALUES ($1, $2) \
 impl Connection for SqliteConnection {
     type Row = SqliteRow;
 
+    /// Binding to a numbered placeholder takes SQLite as long as there are placeholders: 64 rows were half as fast as 16.
+    const MOST_ROWS: usize = 16;
+
     /// A transaction that writes is alone, so nothing needs to be held.
     const HOLD_APP: &'static str = "SELECT id FROM apps WHERE ident = $1";
 

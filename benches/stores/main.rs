@@ -1,0 +1,41 @@
+//! What the stores take and answer, as the server uses them, beside what their drivers do alone: publishes through the
+//! group-committing writer, replays, inboxes. `benches/stores.sh` starts the servers and prints the table of the README.
+//!
+//! SQLite is always measured, PostgreSQL and MongoDB where `PUSHI_TEST_POSTGRES_URL` and `PUSHI_TEST_MONGO_URL` name a
+//! server. `PUSHI_BENCH_EVENTS` says how many events are stored before anything is read; else a million, and 10,000 on a
+//! server that only stands in for MongoDB.
+
+mod bare;
+mod fill;
+mod house;
+mod pairs;
+mod publish;
+mod read;
+#[path = "../../tests/servers/mod.rs"]
+mod servers;
+mod store;
+mod table;
+
+use criterion::Criterion;
+use tokio::runtime::Builder;
+
+use self::pairs::Pairs;
+use self::store::Store;
+use self::table::Column;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut columns = Vec::new();
+    for store in [Store::Sqlite, Store::Postgres, Store::Mongo] {
+        if !store.is_there() {
+            continue;
+        }
+        let mut pairs = Pairs::default();
+        publish::publish(&mut criterion, &runtime, store, &mut pairs);
+        let stored = read::read(&mut criterion, &runtime, store, &mut pairs);
+        columns.push(Column { store, pairs, stored });
+    }
+    criterion.final_summary();
+    print!("{}", table::table(&columns));
+}

@@ -1,0 +1,84 @@
+//! Persisted publishes a second, and how many rows a second the driver alone commits in batches of the same size.
+
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use tokio::runtime::Runtime;
+
+use crate::bare::{self, Bare};
+use crate::house::{House, rooms};
+use crate::pairs::{Pairs, is_asked_for, steady};
+use crate::store::{Database, Store};
+
+/// How many publish at once.
+pub const PUBLISHERS: [usize; 3] = [1, 16, 256];
+
+/// Over so many channels.
+pub const ROOMS: usize = 16;
+
+/// A server, and a driver alone on another database with the same tables.
+struct Both {
+    house: House,
+    bare: Box<dyn Bare>,
+}
+
+pub fn publish(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs: &mut Pairs) {
+    let mut group = criterion.benchmark_group(store.name());
+    steady(&mut group);
+    let databases = runtime.block_on(async { [store.database().await, store.database().await] });
+    // Opened once something is measured.
+    let mut opened: Option<Both> = None;
+    for publishers in PUBLISHERS {
+        let name = format!("publish-{publishers}");
+        let mut batch = None;
+        if is_asked_for(store, &name) {
+            let both = opened.get_or_insert_with(|| runtime.block_on(open(&databases)));
+            batch = Some(runtime.block_on(both.gathered(publishers)));
+        }
+        // In rounds, so that even one fills commits.
+        group.throughput(Throughput::Elements(publishers as u64));
+        pairs.measure(&mut group, &name, |rounds| {
+            let both = opened.get_or_insert_with(|| runtime.block_on(open(&databases)));
+            let batch = *batch.get_or_insert_with(|| runtime.block_on(both.gathered(publishers)));
+            runtime.block_on(both.publish(rounds, publishers, batch))
+        });
+        if let Some(batch) = batch {
+            println!("{}, {publishers} publishers: {batch} events in a commit", store.name());
+        }
+    }
+    group.finish();
+    if let Some(Both { house, bare }) = opened {
+        drop(bare);
+        runtime.block_on(house.close());
+    }
+}
+
+async fn open([own, other]: &[Database; 2]) -> Both {
+    // It makes the tables, and the app.
+    House::open(other.url()).await.close().await;
+    Both { house: House::open(own.url()).await, bare: bare::open(other.url()).await }
+}
+
+impl Both {
+    /// How many events the writer gathers in one commit, which depends on how fast the commits are.
+    async fn gathered(&self, publishers: usize) -> usize {
+        let (before, probe) = (self.house.commits(), 20 * publishers as u64);
+        self.house.publish(probe, publishers, &rooms(ROOMS)).await;
+        probe.div_ceil(self.house.commits() - before) as usize
+    }
+
+    /// So many rounds, in each of which every publisher publishes once.
+    async fn publish(&mut self, rounds: u64, publishers: usize, batch: usize) -> [Duration; 2] {
+        let count = rounds * publishers as u64;
+        let begun = Instant::now();
+        self.house.publish(count, publishers, &rooms(ROOMS)).await;
+        let own = begun.elapsed();
+        let begun = Instant::now();
+        let mut rest = count as usize;
+        while rest > 0 {
+            self.bare.commit(rest.min(batch)).await;
+            rest -= rest.min(batch);
+        }
+        [own, begun.elapsed()]
+    }
+}

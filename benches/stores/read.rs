@@ -1,0 +1,73 @@
+//! Replays and inboxes of a store with very many events, and the same rows by the driver alone.
+
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use pushi::core::model::{ChannelName, UserId};
+use tokio::runtime::Runtime;
+
+use crate::bare::{self, Bare};
+use crate::fill::{Filled, REPLAYED, ROOM, Stored, USER, fill};
+use crate::pairs::{Pairs, is_asked_for, steady};
+use crate::store::Store;
+
+/// How many events of an inbox are read: what the answer to a subscription holds.
+pub const PAGE: u64 = 10;
+
+/// A filled store, and a driver alone on the same database.
+struct Both {
+    filled: Filled,
+    bare: Box<dyn Bare>,
+}
+
+pub fn read(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs: &mut Pairs) -> Stored {
+    let database = runtime.block_on(store.database());
+    let mut opened: Option<Both> = None;
+    let open = || runtime.block_on(async { Both { filled: fill(store, &database).await, bare: bare::open(database.url()).await } });
+    // Before anything is measured, since it takes minutes.
+    if ["inbox", "replay"].iter().any(|name| is_asked_for(store, name)) {
+        opened.get_or_insert_with(open);
+    }
+    let mut group = criterion.benchmark_group(store.name());
+    steady(&mut group);
+    pairs.measure(&mut group, "inbox", |count| runtime.block_on(opened.get_or_insert_with(open).inbox(count)));
+    group.throughput(Throughput::Elements(REPLAYED));
+    pairs.measure(&mut group, "replay", |count| runtime.block_on(opened.get_or_insert_with(open).replay(count)));
+    group.finish();
+    let Some(Both { filled: Filled { house, stored }, bare }) = opened else { return Stored::default() };
+    drop(bare);
+    runtime.block_on(house.close());
+    stored
+}
+
+impl Both {
+    async fn inbox(&mut self, count: u64) -> [Duration; 2] {
+        let house = &self.filled.house;
+        let personal = ChannelName::personal_of(&UserId::parse(USER).unwrap());
+        let begun = Instant::now();
+        for _ in 0..count {
+            assert_eq!(house.service.latest(&house.app.ident, &personal, 0, PAGE).await.unwrap().len() as u64, PAGE);
+        }
+        let own = begun.elapsed();
+        let begun = Instant::now();
+        for _ in 0..count {
+            assert_eq!(self.bare.inbox().await as u64, PAGE);
+        }
+        [own, begun.elapsed()]
+    }
+
+    async fn replay(&mut self, count: u64) -> [Duration; 2] {
+        let house = &self.filled.house;
+        let room = ChannelName::trusted(ROOM);
+        let begun = Instant::now();
+        for _ in 0..count {
+            assert_eq!(house.service.events_after(&house.app.ident, &room, 0, REPLAYED).await.unwrap().len() as u64, REPLAYED);
+        }
+        let own = begun.elapsed();
+        let begun = Instant::now();
+        for _ in 0..count {
+            assert_eq!(self.bare.replay().await as u64, REPLAYED);
+        }
+        [own, begun.elapsed()]
+    }
+}

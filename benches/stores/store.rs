@@ -1,0 +1,61 @@
+//! The stores that are measured, and databases on them.
+
+use pushi::config::StoreUrl;
+use pushi::core::model::Secret;
+use tempfile::TempDir;
+
+use crate::servers::{MongoDatabase, PostgresSchema, url_of_server};
+
+/// A kind of store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    Sqlite,
+    Postgres,
+    Mongo,
+}
+
+/// A database of its own, gone when it is dropped.
+pub enum Database {
+    Sqlite(TempDir),
+    Postgres(PostgresSchema),
+    Mongo(MongoDatabase),
+}
+
+impl Store {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::Mongo => "MongoDB",
+        }
+    }
+
+    /// Whether there is a server for it, where it needs one.
+    pub fn is_there(self) -> bool {
+        match self {
+            Self::Sqlite => true,
+            Self::Postgres => url_of_server("PUSHI_TEST_POSTGRES_URL").is_some(),
+            Self::Mongo => url_of_server("PUSHI_TEST_MONGO_URL").is_some(),
+        }
+    }
+
+    /// A new, empty database.
+    pub async fn database(self) -> Database {
+        match self {
+            Self::Sqlite => Database::Sqlite(TempDir::new().unwrap()),
+            Self::Postgres => Database::Postgres(PostgresSchema::start().await.unwrap()),
+            Self::Mongo => Database::Mongo(MongoDatabase::start("PUSHI_TEST_MONGO_URL").await.unwrap()),
+        }
+    }
+}
+
+impl Database {
+    /// Where it is, as the configuration has it.
+    pub fn url(&self) -> StoreUrl {
+        match self {
+            Self::Sqlite(folder) => StoreUrl::Sqlite { path: folder.path().join("pushi.db").display().to_string() },
+            Self::Postgres(schema) => StoreUrl::Postgres(Secret::new(schema.url(""))),
+            Self::Mongo(database) => StoreUrl::Mongo { url: Secret::new(&*database.url), database: database.name.clone() },
+        }
+    }
+}
