@@ -42,7 +42,13 @@ pub async fn telling_house_with(site: &Site, webhooks: Vec<Webhook>, set: impl F
 impl House<'_> {
     /// Waits until so many notices are in the outbox.
     pub async fn waiting(&self, count: u64) {
-        until("notices do not wait", async || self.site.stores.outbox.depth().await.unwrap() == count).await;
+        // MongoDB puts a notice down before it lines up its address to be called.
+        let waits = async || {
+            let queues = self.site.stores.deliveries.waiting(&self.app.ident).await.unwrap();
+            let lined_up: u64 = queues.iter().map(|queue| queue.notices).sum();
+            lined_up == count && self.site.stores.outbox.depth().await.unwrap() == count
+        };
+        until("notices do not wait", waits).await;
     }
 
     /// Who is remembered to be there.
