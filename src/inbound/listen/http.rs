@@ -14,10 +14,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Response};
 
+use super::alarm::Alarm;
 use super::answer::Problem;
 use super::connection::Door;
 use super::head::{MAX_HEAD, MAX_HEADERS};
@@ -35,7 +36,7 @@ pub async fn serve(stream: ClientStream, peer: SocketAddr, door: Arc<Door>) {
     });
     let idle = door.site.http_idle;
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(Alarm::default())
         .header_read_timeout(idle)
         .max_header_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)

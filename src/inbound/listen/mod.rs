@@ -10,6 +10,7 @@
 //! The acceptor is our own because poem's has no limit on the time of a request head, no `TCP_NODELAY` and no back-off.
 
 mod accept;
+mod alarm;
 mod answer;
 mod bind;
 mod certificate;
