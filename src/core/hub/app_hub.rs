@@ -134,12 +134,11 @@ impl AppHub {
             Some(room) => room,
             None => state.rooms.entry(channel.clone()).or_default(),
         };
-        if socket.places.get(hash, channel.as_str()).is_none() {
+        let place = socket.places.get_or_insert_with(hash, channel.as_str(), || {
             entered = Entered { new: true, first: room.is_empty(), before: None };
             let seat = room.enter(Arc::clone(&socket.mailbox));
-            socket.places.insert(Place { channel: channel.clone(), seat, hash, direct: false, alias: false, user: None });
-        }
-        let Some(place) = socket.places.get_mut(hash, channel.as_str()) else { return entered };
+            Place { channel: channel.clone(), seat, hash, direct: false, alias: false, user: None }
+        });
         match hold {
             Hold::Direct => place.direct = true,
             Hold::Alias => place.alias = true,

@@ -22,14 +22,17 @@ impl Places {
         self.find(hash, channel).ok().and_then(|index| self.0.get_mut(index))
     }
 
-    /// Adds a place on a channel on which there was none.
-    pub fn insert(&mut self, place: Place) {
-        let (Ok(index) | Err(index)) = self.find(place.hash, place.channel.as_str());
-        if self.0.is_empty() {
-            // Most connections have one channel; doubling would begin at four.
-            self.0.reserve_exact(1);
-        }
-        self.0.insert(index, place);
+    /// The place on a channel, made where there was none.
+    pub fn get_or_insert_with(&mut self, hash: u32, channel: &str, make: impl FnOnce() -> Place) -> &mut Place {
+        let index = self.find(hash, channel).unwrap_or_else(|index| {
+            if self.0.is_empty() {
+                // Most connections have one channel; doubling would begin at four.
+                self.0.reserve_exact(1);
+            }
+            self.0.insert(index, make());
+            index
+        });
+        &mut self.0[index]
     }
 
     pub fn remove(&mut self, hash: u32, channel: &str) -> Option<Place> {
