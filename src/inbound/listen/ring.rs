@@ -9,27 +9,25 @@ pub struct Rings;
 
 impl Outlets for Rings {
     fn write(&self, writes: &mut [Write<'_>]) {
-        let mut left = writes;
-        while left.len() > 1 {
-            let done = kernel::write(left);
-            if done == 0 {
-                break;
-            }
-            left = &mut left[done..];
+        // One alone costs less without.
+        for several in writes.chunks_mut(ENTRIES).filter(|several| several.len() > 1) {
+            kernel::write(several);
         }
-        for write in left.iter_mut().filter(|write| write.written.is_none()) {
+        // What no ring wrote; to a broken connection it fails once more.
+        for write in writes.iter_mut().filter(|write| write.written.is_none()) {
             write.written = write.outlet.try_write(write.bytes);
         }
     }
 }
 
+/// Writes of one call at most.
+const ENTRIES: usize = 64;
+
 #[cfg(not(target_os = "linux"))]
 mod kernel {
     use super::Write;
 
-    pub fn write(_: &mut [Write<'_>]) -> usize {
-        0
-    }
+    pub fn write(_: &mut [Write<'_>]) {}
 }
 
 #[cfg(target_os = "linux")]
@@ -41,10 +39,7 @@ mod kernel {
     use io_uring::types::Fd;
     use io_uring::{IoUring, Probe, opcode};
 
-    use super::Write;
-
-    /// Writes of one call at most.
-    const ENTRIES: u32 = 64;
+    use super::{ENTRIES, Write};
 
     enum Ring {
         /// Nothing was written on this thread yet.
@@ -58,41 +53,34 @@ mod kernel {
         static RING: RefCell<Ring> = const { RefCell::new(Ring::Unasked) };
     }
 
-    /// Does the first writes, and answers how many; 0: there is no ring.
-    pub fn write(writes: &mut [Write<'_>]) -> usize {
+    /// Does what a ring can, at most [`ENTRIES`] writes; the others stay as they are.
+    pub fn write(writes: &mut [Write<'_>]) {
         RING.with_borrow_mut(|ring| {
             if let Ring::Unasked = ring {
                 *ring = open().map_or(Ring::Refused, |ring| Ring::There(Box::new(ring)));
             }
-            let Ring::There(open) = ring else { return 0 };
-            let count = writes.len().min(ENTRIES as usize);
-            let writes = &mut writes[..count];
-            if writes.iter().any(|write| write.outlet.descriptor().is_none()) {
-                return 0;
+            let Ring::There(open) = ring else { return };
+            if submit(open, writes).is_err() {
+                // Never closed, so that nothing of it can be taken up again.
+                mem::forget(mem::replace(ring, Ring::Refused));
             }
-            if submit(open, writes).is_ok() {
-                return count;
-            }
-            // Never closed, so that nothing of it can be taken up again.
-            mem::forget(mem::replace(ring, Ring::Refused));
-            0
-        })
+        });
     }
 
     fn open() -> io::Result<IoUring> {
         // The second for kernels before 6.1.
-        let ring = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(ENTRIES).or_else(|_| IoUring::new(ENTRIES))?;
+        let entries = ENTRIES as u32;
+        let ring = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(entries).or_else(|_| IoUring::new(entries))?;
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe)?;
         if probe.is_supported(opcode::Send::CODE) { Ok(ring) } else { Err(io::ErrorKind::Unsupported.into()) }
     }
 
-    /// Does the writes, at most [`ENTRIES`]. They do not wait: once the call has returned, all are done.
+    /// Does the writes that the kernel knows by number. They do not wait: once the call has returned, all are done.
     fn submit(ring: &mut IoUring, writes: &mut [Write<'_>]) -> io::Result<()> {
+        let mut open = 0;
         for (index, write) in writes.iter().enumerate() {
-            let (Some(descriptor), Ok(length)) = (write.outlet.descriptor(), u32::try_from(write.bytes.len())) else {
-                return Err(io::ErrorKind::InvalidInput.into());
-            };
+            let (Some(descriptor), Ok(length)) = (write.outlet.descriptor(), u32::try_from(write.bytes.len())) else { continue };
             let entry = opcode::Send::new(Fd(descriptor), write.bytes.as_ptr(), length)
                 .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
                 .build()
@@ -101,8 +89,8 @@ mod kernel {
             // which the loop below waits for. Where it gives up, nothing that was not begun can begin any more: the ring
             // is not entered again.
             unsafe { ring.submission().push(&entry) }.map_err(io::Error::other)?;
+            open += 1;
         }
-        let mut open = writes.len();
         while open > 0 {
             match ring.submit_and_wait(open) {
                 Ok(_) => {}
