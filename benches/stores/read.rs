@@ -44,30 +44,23 @@ impl Both {
     async fn inbox(&mut self, count: u64) -> [Duration; 2] {
         let house = &self.filled.house;
         let personal = ChannelName::personal_of(&UserId::parse(USER).unwrap());
-        let begun = Instant::now();
-        for _ in 0..count {
-            assert_eq!(house.service.latest(&house.app.ident, &personal, 0, PAGE).await.unwrap().len() as u64, PAGE);
-        }
-        let own = begun.elapsed();
-        let begun = Instant::now();
-        for _ in 0..count {
-            assert_eq!(self.bare.inbox().await as u64, PAGE);
-        }
-        [own, begun.elapsed()]
+        let own = timed(count, PAGE, async || house.service.latest(&house.app.ident, &personal, 0, PAGE).await.unwrap().len());
+        [own.await, timed(count, PAGE, async || self.bare.inbox().await).await]
     }
 
     async fn replay(&mut self, count: u64) -> [Duration; 2] {
         let house = &self.filled.house;
         let room = ChannelName::trusted(ROOM);
-        let begun = Instant::now();
-        for _ in 0..count {
-            assert_eq!(house.service.events_after(&house.app.ident, &room, 0, REPLAYED).await.unwrap().len() as u64, REPLAYED);
-        }
-        let own = begun.elapsed();
-        let begun = Instant::now();
-        for _ in 0..count {
-            assert_eq!(self.bare.replay().await as u64, REPLAYED);
-        }
-        [own, begun.elapsed()]
+        let own = timed(count, REPLAYED, async || house.service.events_after(&house.app.ident, &room, 0, REPLAYED).await.unwrap().len());
+        [own.await, timed(count, REPLAYED, async || self.bare.replay().await).await]
     }
+}
+
+/// How long so many reads take, each of which finds so many events.
+async fn timed(count: u64, events: u64, mut read: impl AsyncFnMut() -> usize) -> Duration {
+    let begun = Instant::now();
+    for _ in 0..count {
+        assert_eq!(read().await as u64, events);
+    }
+    begun.elapsed()
 }
