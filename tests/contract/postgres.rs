@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use pushi::core::model::Secret;
+use pushi::core::error::StorageError;
+use pushi::core::model::{ChannelName, Secret};
 use pushi::outbound::storage::sql::postgres::{self, PostgresOptions};
 use sqlx::{Connection, Executor, postgres::PgConnection};
 
 use crate::fixture::{Fixture, Postgres, Remote, TIMEOUT};
+use crate::samples::{app, event, say};
 
 /// The one line that says why `url` cannot be opened.
 async fn refusal(url: &str, timeout: Duration) -> String {
@@ -80,4 +82,17 @@ async fn several_that_start_at_once_do_not_collide() {
     for task in (0..8).map(|_| open()).collect::<Vec<_>>() {
         task.await.unwrap().database.ping().await.unwrap();
     }
+}
+
+/// It is no conflict, which would tell of an event that is stored.
+#[tokio::test]
+async fn a_place_that_was_given_twice_tells_of_a_damaged_database() {
+    let Some(database) = Postgres::start().await else { return };
+    let stores = database.open().await;
+    let app = app(&stores, "a").await;
+    say(&stores, &app, "room", &["one"]).await;
+    PgConnection::connect(&database.url("")).await.unwrap().execute("UPDATE channels SET head = 0").await.unwrap();
+    let results = stores.events.append(&[event(&app, "room", "two"), event(&app, "other", "three")]).await;
+    assert!(results.iter().all(|result| matches!(result, Err(StorageError::Corrupt(_)))), "{results:?}");
+    assert_eq!(stores.events.heads(&app.ident, &[ChannelName::trusted("other")]).await.unwrap(), [0]);
 }

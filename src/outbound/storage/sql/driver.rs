@@ -5,6 +5,8 @@ use std::future::Future;
 
 use futures_util::future::BoxFuture;
 
+use super::events::{Claimed, Placed, Wanted};
+use super::rows::Bulk;
 use crate::core::error::StorageError;
 
 /// The result of every step.
@@ -21,6 +23,22 @@ pub(super) enum Arg<'a> {
     MaybeText(Option<&'a str>),
     /// Bytes.
     Bytes(&'a [u8]),
+}
+
+impl<'a> Arg<'a> {
+    /// A whole number, where it is one.
+    pub fn int(self) -> Option<i64> {
+        if let Self::Int(number) = self { Some(number) } else { None }
+    }
+
+    /// A text, where it is one.
+    pub fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::MaybeText(text) => text,
+            Self::Int(_) | Self::Bytes(_) => None,
+        }
+    }
 }
 
 /// A row that a statement answered. A column that is not what it should be is `Corrupt`.
@@ -40,9 +58,6 @@ pub(super) trait Connection: Send + 'static {
     /// How it answers rows.
     type Row: Row + Send;
 
-    /// How many rows a statement takes at most: what is as fast as any, and no more.
-    const MOST_ROWS: usize;
-
     /// The number of the app with the ident `$1`, which then stays there until the transaction ends.
     const HOLD_APP: &'static str;
 
@@ -51,6 +66,23 @@ pub(super) trait Connection: Send + 'static {
 
     /// Runs a statement; answers its rows.
     fn rows(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = Outcome<Vec<Self::Row>>> + Send;
+
+    /// Runs a statement over all `rows`; answers the rows that it returns.
+    fn bulk<const N: usize>(
+        &mut self,
+        statement: &'static Bulk<N>,
+        rows: &[[Arg<'_>; N]],
+    ) -> impl Future<Output = Outcome<Vec<Self::Row>>> + Send;
+
+    /// Claims serials in channels, as many as are wanted of each; `None` where the app is not there. Channels that are not
+    /// there are made. What is wanted comes in order, and is held in that order until the transaction ends: no two
+    /// transactions wait for each other in a ring.
+    fn claim(&mut self, wanted: &[Wanted<'_>]) -> impl Future<Output = Outcome<Vec<Option<Claimed>>>> + Send;
+
+    /// Stores events in order under numbers of their apps, above every one taken before by a transaction that has ended, and
+    /// writes down which is the newest of each channel. Answers the numbers; `Conflict("mid")` where one of the
+    /// events is there already.
+    fn put(&mut self, events: &[&Placed<'_>]) -> impl Future<Output = Outcome<Vec<i64>>> + Send;
 
     /// Takes `count` numbers of the app, ascending, above every one taken before by a transaction that has ended.
     fn take_ids(&mut self, app: i64, count: i64) -> impl Future<Output = Outcome<Vec<i64>>> + Send;
@@ -82,7 +114,8 @@ pub(super) trait Driver: Send + Sync + 'static {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Self::Connection) -> BoxFuture<'c, Outcome<T>> + Send + 'static;
 
-    /// Runs `work` that only reads, after every `write` that this instance began earlier has ended for good.
+    /// Runs `work` that only reads, after every `write` that this instance began earlier, and that claims serials, has ended
+    /// for good.
     fn read_settled<T, F>(&self, work: F) -> impl Future<Output = Outcome<T>> + Send
     where
         T: Send + 'static,

@@ -1,10 +1,9 @@
 //! Statements over many rows at once.
 
-/// How many rows a statement takes: few sizes, so that a connection keeps them all prepared.
-const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
-
-/// What is looked up by value is looked up in so few that no database thinks of reading everything instead.
-const FEW: usize = 16;
+/// How many rows a list has: few sizes, so that a connection keeps all the statements prepared. More are slower: what is
+/// looked up by value is looked up in so few that no database thinks of reading everything instead, and binding to a
+/// numbered placeholder takes SQLite as long as there are placeholders (64 rows were half as fast as 16).
+const SIZES: [usize; 3] = [1, 4, 16];
 
 /// A statement with a list of row values in it, in each size.
 pub(super) struct ManyRows([String; SIZES.len()]);
@@ -22,14 +21,9 @@ impl ManyRows {
     }
 
     /// `items` cut into runs, with the statement for each.
-    pub fn runs<'a, T>(&'static self, items: &'a [T]) -> impl Iterator<Item = (&'static str, &'a [T])> + use<'a, T> {
-        self.runs_of(FEW, items)
-    }
-
-    /// The same, with runs of `most` at most.
-    pub fn runs_of<'a, T>(&'static self, most: usize, mut items: &'a [T]) -> impl Iterator<Item = (&'static str, &'a [T])> + use<'a, T> {
+    pub fn runs<'a, T>(&'static self, mut items: &'a [T]) -> impl Iterator<Item = (&'static str, &'a [T])> + use<'a, T> {
         std::iter::from_fn(move || {
-            let fitting = SIZES.iter().zip(&self.0).rev().find(|(size, _)| **size <= items.len().min(most));
+            let fitting = SIZES.iter().zip(&self.0).rev().find(|(size, _)| **size <= items.len());
             fitting.map(|(size, sql)| {
                 let (run, rest) = items.split_at(*size);
                 items = rest;
@@ -37,6 +31,42 @@ impl ManyRows {
             })
         })
     }
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// Whole numbers.
+    Int,
+    /// Texts, or nothing.
+    Text,
+}
+
+/// A statement that writes any number of rows of `N` columns, in order.
+pub(super) struct Bulk<const N: usize> {
+    /// With the rows as lists of values.
+    pub lists: ManyRows,
+    /// With each column as one array, as PostgreSQL has them.
+    pub arrays: String,
+    /// What the columns hold.
+    pub kinds: [Kind; N],
+}
+
+impl<const N: usize> Bulk<N> {
+    /// `before`, then the rows, then `after`.
+    pub fn new(before: &str, kinds: [Kind; N], after: &str) -> Self {
+        let lists = ManyRows::new(&format!("{before} VALUES "), 1, N, after);
+        Self { lists, arrays: format!("{before} SELECT * FROM {}{after}", unnest(kinds)), kinds }
+    }
+}
+
+/// PostgreSQL's table of the columns that are bound as arrays.
+pub(super) fn unnest<const N: usize>(kinds: [Kind; N]) -> String {
+    let arrays = kinds.iter().enumerate().map(|(column, kind)| match kind {
+        Kind::Int => format!("${}::bigint[]", column + 1),
+        Kind::Text => format!("${}::text[]", column + 1),
+    });
+    format!("unnest({})", arrays.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
@@ -56,13 +86,15 @@ mod tests {
     #[test]
     fn every_item_is_in_one_run_in_order() {
         let items: Vec<usize> = (0..43).collect();
-        for (most, lengths) in
-            [(16, vec![16, 16, 4, 4, 1, 1, 1]), (5, [vec![4; 10], vec![1; 3]].concat()), (43, vec![16, 16, 4, 4, 1, 1, 1])]
-        {
-            let runs: Vec<&[usize]> = STATEMENT.runs_of(most, &items).map(|(_, run)| run).collect();
-            assert_eq!(runs.iter().map(|run| run.len()).collect::<Vec<_>>(), lengths);
-            assert_eq!(runs.concat(), items);
-        }
-        assert_eq!(STATEMENT.runs_of(256, &[(); 300]).map(|(_, run)| run.len()).collect::<Vec<_>>(), [256, 16, 16, 4, 4, 4]);
+        let runs: Vec<&[usize]> = STATEMENT.runs(&items).map(|(_, run)| run).collect();
+        assert_eq!(runs.iter().map(|run| run.len()).collect::<Vec<_>>(), [16, 16, 4, 4, 1, 1, 1]);
+        assert_eq!(runs.concat(), items);
+    }
+
+    #[test]
+    fn rows_are_written_as_lists_or_as_arrays() {
+        static BULK: LazyLock<Bulk<2>> = LazyLock::new(|| Bulk::new("INSERT INTO t (a, b)", [Kind::Int, Kind::Text], " RETURNING a"));
+        assert_eq!(BULK.lists.runs(&[()]).map(|(sql, _)| sql).collect::<Vec<_>>(), ["INSERT INTO t (a, b) VALUES ($1, $2) RETURNING a"]);
+        assert_eq!(BULK.arrays, "INSERT INTO t (a, b) SELECT * FROM unnest($1::bigint[], $2::text[]) RETURNING a");
     }
 }

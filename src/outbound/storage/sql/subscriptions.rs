@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::driver::{Arg, Connection, Driver, Outcome, Row};
-use super::events::{Claimed, Places, claim};
+use super::events::{Claimed, Wanted};
 use super::number::{signed, unsigned};
 use super::{SqlStore, app, channel};
 use crate::core::error::StorageError;
@@ -119,10 +119,9 @@ impl Place {
     }
 
     async fn add<C: Connection>(&self, connection: &mut C, now: Timestamp) -> Outcome<(Subscription, bool)> {
-        let app = connection.row(C::HOLD_APP, &[Arg::Text(self.app.as_str())]).await?.ok_or(StorageError::NotFound)?.int(0)?;
-        let name = self.channel.as_str();
-        let claimed = claim(connection, &Places::from([(app, [(name, 0)].into())])).await?.remove(&(app, name));
-        let Claimed { channel, head } = claimed.ok_or_else(|| StorageError::corrupt("a channel could not be made"))?;
+        let wanted = Wanted { app: self.app.as_str(), channel: self.channel.as_str(), count: 0 };
+        let claimed = connection.claim(&[wanted]).await?.pop().flatten();
+        let Claimed { app, channel, head } = claimed.ok_or(StorageError::NotFound)?;
         if let Some(there) = self.open(connection).await? {
             return Ok((there, false));
         }

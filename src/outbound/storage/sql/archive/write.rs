@@ -5,34 +5,35 @@ use std::sync::LazyLock;
 
 use super::super::driver::{Arg, Connection, Outcome, Row};
 use super::super::number::signed;
-use super::super::rows::ManyRows;
+use super::super::rows::Bulk;
+use super::super::rows::Kind::{Int, Text};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, Interval, Secret, Subscription, Target};
 
-static CHANNELS: LazyLock<ManyRows> = LazyLock::new(|| {
+static CHANNELS: LazyLock<Bulk<4>> = LazyLock::new(|| {
     // A newest id that is not known stays so: what is put may be older than what is there.
     let after = " ON CONFLICT (app, name) DO UPDATE SET head = CASE WHEN channels.head < excluded.head THEN excluded.head \
         ELSE channels.head END, newest = CASE WHEN channels.newest > 0 AND channels.newest < excluded.newest THEN excluded.newest \
         ELSE channels.newest END RETURNING name, id";
-    ManyRows::new("INSERT INTO channels (app, name, head, newest) VALUES ", 1, 4, after)
+    Bulk::new("INSERT INTO channels (app, name, head, newest)", [Int, Text, Int, Int], after)
 });
-static EVENTS: LazyLock<ManyRows> = LazyLock::new(|| {
-    let before = "INSERT INTO events (app, id, channel, serial, mid, time, publish, owner, name, data, extra) VALUES ";
-    ManyRows::new(before, 1, 11, " ON CONFLICT DO NOTHING")
+static EVENTS: LazyLock<Bulk<11>> = LazyLock::new(|| {
+    let before = "INSERT INTO events (app, id, channel, serial, mid, time, publish, owner, name, data, extra)";
+    Bulk::new(before, [Int, Int, Int, Int, Text, Int, Text, Text, Text, Text, Text], " ON CONFLICT DO NOTHING RETURNING id")
 });
 const AT_SERIAL: &str = "SELECT mid FROM events WHERE channel = $1 AND serial = $2";
 const OF_MID: &str = "SELECT id FROM events WHERE mid = $1";
-static OPEN: LazyLock<ManyRows> = LazyLock::new(|| {
-    let before = "INSERT INTO subscriptions (app, id, user_id, channel, from_serial, created) VALUES ";
-    ManyRows::new(before, 1, 6, " ON CONFLICT (app, user_id, channel) DO NOTHING")
+static OPEN: LazyLock<Bulk<6>> = LazyLock::new(|| {
+    let before = "INSERT INTO subscriptions (app, id, user_id, channel, from_serial, created)";
+    Bulk::new(before, [Int, Int, Text, Int, Int, Int], " ON CONFLICT (app, user_id, channel) DO NOTHING")
 });
-static ENDED: LazyLock<ManyRows> = LazyLock::new(|| {
-    let before = "INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial) VALUES ";
-    ManyRows::new(before, 1, 5, " ON CONFLICT DO NOTHING")
+static ENDED: LazyLock<Bulk<5>> = LazyLock::new(|| {
+    let before = "INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial)";
+    Bulk::new(before, [Int, Text, Int, Int, Int], " ON CONFLICT DO NOTHING")
 });
-static TARGETS: LazyLock<ManyRows> = LazyLock::new(|| {
-    let before = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created) VALUES ";
-    ManyRows::new(before, 1, 8, " ON CONFLICT DO NOTHING")
+static TARGETS: LazyLock<Bulk<8>> = LazyLock::new(|| {
+    let before = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created)";
+    Bulk::new(before, [Int, Int, Text, Text, Text, Text, Text, Int], " ON CONFLICT DO NOTHING")
 });
 
 /// Channels' numbers by their names.
@@ -52,16 +53,11 @@ struct Reach {
 
 /// Raises channels, which are made where they are not there; they come in order, and are held in that order.
 async fn raise(connection: &mut impl Connection, app: i64, channels: BTreeMap<&str, Reach>) -> Outcome<Numbers> {
-    let channels: Vec<(&str, Reach)> = channels.into_iter().collect();
-    let mut numbers = Numbers::with_capacity(channels.len());
-    for (sql, run) in CHANNELS.runs(&channels) {
-        let args = run.iter().flat_map(|(name, Reach { head, newest })| {
-            [Arg::Int(app), Arg::Text(name), Arg::Int(signed(*head)), Arg::Int(signed(*newest))]
-        });
-        let args: Vec<Arg<'_>> = args.collect();
-        for row in connection.rows(sql, &args).await? {
-            numbers.insert(row.text(0)?.into_owned(), row.int(1)?);
-        }
+    let row = |(name, Reach { head, newest })| [Arg::Int(app), Arg::Text(name), Arg::Int(signed(head)), Arg::Int(signed(newest))];
+    let rows: Vec<[Arg<'_>; 4]> = channels.into_iter().map(row).collect();
+    let mut numbers = Numbers::with_capacity(rows.len());
+    for row in connection.bulk(&CHANNELS, &rows).await? {
+        numbers.insert(row.text(0)?.into_owned(), row.int(1)?);
     }
     Ok(numbers)
 }
@@ -84,12 +80,11 @@ pub(super) async fn events(
     }
     let numbers = raise(connection, app, channels).await?;
     let numbered = events.iter().map(|event| Ok((event, number_of(&numbers, &event.new.channel)?)));
-    for (sql, run) in EVENTS.runs(&numbered.collect::<Outcome<Vec<_>>>()?) {
-        let args: Vec<Arg<'_>> = run.iter().flat_map(|(event, channel)| event_args(app, *channel, event)).collect();
-        if connection.execute(sql, &args).await? != run.len() as u64 {
-            for (event, channel) in run {
-                check_there(connection, *channel, event).await?;
-            }
+    let numbered = numbered.collect::<Outcome<Vec<_>>>()?;
+    let rows: Vec<[Arg<'_>; 11]> = numbered.iter().map(|(event, channel)| event_args(app, *channel, event)).collect();
+    if connection.bulk(&EVENTS, &rows).await?.len() != rows.len() {
+        for (event, channel) in numbered {
+            check_there(connection, channel, event).await?;
         }
     }
     reach(connection, app, events.iter().map(|event| event.position.id)).await
@@ -141,41 +136,35 @@ pub(super) async fn subscriptions(
     let app = hold(connection, app).await?;
     let channels = open.iter().map(|one| &one.channel).chain(ended.iter().map(|one| &one.channel));
     let numbers = raise(connection, app, channels.map(|channel| (channel.as_str(), Reach::default())).collect()).await?;
-    let numbered = open.iter().map(|one| Ok((one, number_of(&numbers, &one.channel)?)));
-    for (sql, run) in OPEN.runs(&numbered.collect::<Outcome<Vec<_>>>()?) {
-        let args = run.iter().flat_map(|(one, channel)| {
-            let (id, start) = (Arg::Int(signed(one.id)), Arg::Int(signed(one.start)));
-            [Arg::Int(app), id, Arg::Text(one.user_id.as_str()), Arg::Int(*channel), start, Arg::Int(one.created.micros())]
-        });
-        connection.execute(sql, &args.collect::<Vec<_>>()).await?;
-    }
-    let numbered = ended.iter().map(|one| Ok((one, number_of(&numbers, &one.channel)?)));
-    for (sql, run) in ENDED.runs(&numbered.collect::<Outcome<Vec<_>>>()?) {
-        let args = run.iter().flat_map(|(one, channel)| {
-            let [start, end] = [Arg::Int(signed(one.start)), Arg::Int(signed(one.end))];
-            [Arg::Int(app), Arg::Text(one.user_id.as_str()), Arg::Int(*channel), start, end]
-        });
-        connection.execute(sql, &args.collect::<Vec<_>>()).await?;
-    }
+    let open_rows = open.iter().map(|one| {
+        let (id, start) = (Arg::Int(signed(one.id)), Arg::Int(signed(one.start)));
+        let channel = Arg::Int(number_of(&numbers, &one.channel)?);
+        Ok([Arg::Int(app), id, Arg::Text(one.user_id.as_str()), channel, start, Arg::Int(one.created.micros())])
+    });
+    connection.bulk(&OPEN, &open_rows.collect::<Outcome<Vec<_>>>()?).await?;
+    let ended_rows = ended.iter().map(|one| {
+        let [start, end] = [Arg::Int(signed(one.start)), Arg::Int(signed(one.end))];
+        let channel = Arg::Int(number_of(&numbers, &one.channel)?);
+        Ok([Arg::Int(app), Arg::Text(one.user_id.as_str()), channel, start, end])
+    });
+    connection.bulk(&ENDED, &ended_rows.collect::<Outcome<Vec<_>>>()?).await?;
     reach(connection, app, open.iter().map(|one| one.id)).await
 }
 
 pub(super) async fn targets(connection: &mut impl Connection, app: &AppIdent, targets: &[Target]) -> Outcome<()> {
     let app = hold(connection, app).await?;
-    for (sql, run) in TARGETS.runs(targets) {
-        let args = run.iter().flat_map(|target| {
-            [
-                Arg::Int(app),
-                Arg::Int(signed(target.id)),
-                Arg::Text(target.kind.name()),
-                Arg::Text(target.channel.as_str()),
-                Arg::Text(target.address.expose()),
-                Arg::MaybeText(target.p256dh.as_ref().map(Secret::expose)),
-                Arg::MaybeText(target.auth.as_ref().map(Secret::expose)),
-                Arg::Int(target.created.micros()),
-            ]
-        });
-        connection.execute(sql, &args.collect::<Vec<_>>()).await?;
-    }
+    let rows = targets.iter().map(|target| {
+        [
+            Arg::Int(app),
+            Arg::Int(signed(target.id)),
+            Arg::Text(target.kind.name()),
+            Arg::Text(target.channel.as_str()),
+            Arg::Text(target.address.expose()),
+            Arg::MaybeText(target.p256dh.as_ref().map(Secret::expose)),
+            Arg::MaybeText(target.auth.as_ref().map(Secret::expose)),
+            Arg::Int(target.created.micros()),
+        ]
+    });
+    connection.bulk(&TARGETS, &rows.collect::<Vec<_>>()).await?;
     Ok(())
 }

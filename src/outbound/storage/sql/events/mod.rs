@@ -5,10 +5,8 @@ mod read;
 
 use async_trait::async_trait;
 
-#[cfg(test)]
-pub(super) use self::append::NEWEST;
 use self::append::append;
-pub(super) use self::append::{Claimed, Places, claim};
+pub(super) use self::append::{Claimed, Placed, Wanted};
 #[cfg(test)]
 pub(super) use self::read::{HEADS, POSITIONS};
 pub(super) use self::read::{HISTORY, HISTORY_BEFORE, RECENT, REPLAY, event_of, select_events};

@@ -6,7 +6,10 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Arguments, Row as _};
 
 use super::super::driver::{Arg, Connection, Outcome, Row};
+use super::super::events::{Claimed, Placed, Wanted};
 use super::super::fault;
+use super::super::rows::{Bulk, Kind};
+use super::append;
 use super::text::{escaped, unescaped};
 use crate::core::error::StorageError;
 
@@ -15,22 +18,41 @@ const TAKE_IDS: &str = "SELECT nextval('ids') FROM generate_series(1, $1)";
 /// Only forwards, and not at all where it is far enough: other apps' numbers come from the same sequence.
 const REACH_ID: &str = "SELECT setval('ids', $1) FROM ids WHERE last_value < $1";
 
-impl Connection for PgConnection {
-    type Row = PgRow;
+/// A connection, and the instance of the adapter that it belongs to.
+pub(super) struct Link {
+    pub raw: PgConnection,
+    /// What a transaction that appends is known under, so that its end can be waited for.
+    pub instance: i64,
+}
 
-    /// Each statement is a way to the server and back.
-    const MOST_ROWS: usize = 256;
+impl Connection for Link {
+    type Row = PgRow;
 
     /// Shared with other writers; only deleting the app waits.
     const HOLD_APP: &'static str = "SELECT id FROM apps WHERE ident = $1 FOR KEY SHARE";
 
     async fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Outcome<u64> {
-        let done = sqlx::query_with(sql, bind(args)?).execute(self).await;
+        let done = sqlx::query_with(sql, bind(args)?).execute(&mut self.raw).await;
         done.map(|done| done.rows_affected()).map_err(classify)
     }
 
     async fn rows(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Outcome<Vec<PgRow>> {
-        sqlx::query_with(sql, bind(args)?).fetch_all(self).await.map_err(classify)
+        sqlx::query_with(sql, bind(args)?).fetch_all(&mut self.raw).await.map_err(classify)
+    }
+
+    async fn bulk<const N: usize>(&mut self, statement: &'static Bulk<N>, rows: &[[Arg<'_>; N]]) -> Outcome<Vec<PgRow>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        sqlx::query_with(statement.arrays.as_str(), arrays(&statement.kinds, rows)?).fetch_all(&mut self.raw).await.map_err(classify)
+    }
+
+    async fn claim(&mut self, wanted: &[Wanted<'_>]) -> Outcome<Vec<Option<Claimed>>> {
+        append::claim(self, wanted).await
+    }
+
+    async fn put(&mut self, events: &[&Placed<'_>]) -> Outcome<Vec<i64>> {
+        append::put(self, events).await
     }
 
     async fn take_ids(&mut self, _app: i64, count: i64) -> Outcome<Vec<i64>> {
@@ -54,6 +76,21 @@ fn bind(args: &[Arg<'_>]) -> Outcome<PgArguments> {
             Arg::Text(text) => bound.add(escaped(text)),
             Arg::MaybeText(text) => bound.add(text.map(escaped)),
             Arg::Bytes(bytes) => bound.add(bytes),
+        };
+        added.map_err(StorageError::Unavailable)?;
+    }
+    Ok(bound)
+}
+
+/// Each column as one array.
+pub(super) fn arrays<const N: usize>(kinds: &[Kind; N], rows: &[[Arg<'_>; N]]) -> Outcome<PgArguments> {
+    let mut bound = PgArguments::default();
+    bound.reserve(N, 0);
+    for (column, kind) in kinds.iter().enumerate() {
+        let column = rows.iter().map(|row| row[column]);
+        let added = match kind {
+            Kind::Int => bound.add(column.map(Arg::int).collect::<Vec<_>>()),
+            Kind::Text => bound.add(column.map(|arg| arg.text().map(escaped)).collect::<Vec<_>>()),
         };
         added.map_err(StorageError::Unavailable)?;
     }

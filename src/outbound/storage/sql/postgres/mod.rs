@@ -1,5 +1,6 @@
 //! PostgreSQL: a pool of connections, and an order between what may be stored and what is asked about it.
 
+mod append;
 mod connection;
 mod open;
 #[cfg(test)]
@@ -12,12 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 use tokio::sync::{RwLock, oneshot};
 use tokio::time::Instant;
 
-use self::connection::classify;
+use self::connection::{Link, classify};
 pub use self::open::{PostgresOptions, open};
 use self::pool::{Lease, Pool};
 use super::driver::{Driver, Outcome};
@@ -30,41 +30,27 @@ struct PostgresDriver {
     /// Held by writes together, and alone by what is to be judged after them. A write's ends when this process knows
     /// how it ended, or gave it up.
     gate: Arc<RwLock<()>>,
-    begin: Begin,
-}
-
-/// How transactions begin. Both take the instance's lock at the server: a transaction that this process has given up,
-/// and that the server may still commit, holds it until it has ended for good.
-struct Begin {
-    write: String,
+    /// Begins what waits for the transactions that this process has given up, and that the server may still commit: each
+    /// holds the instance's lock until it has ended for good, from its first claim on.
     judge: String,
 }
 
-impl Begin {
-    fn new(instance: i64) -> Self {
-        Self {
-            write: format!("BEGIN; SELECT pg_advisory_xact_lock_shared({instance})"),
-            judge: format!("BEGIN; SELECT pg_advisory_xact_lock({instance})"),
-        }
-    }
-}
-
 impl Driver for PostgresDriver {
-    type Connection = PgConnection;
+    type Connection = Link;
 
     async fn write<T, F>(&self, work: F) -> Outcome<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Link) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
     {
         let deadline = Instant::now() + self.timeout;
         let gate = by(deadline, async { Ok(Arc::clone(&self.gate).read_owned().await) }).await?;
         let (answer, answered) = oneshot::channel();
-        let (pool, begin) = (Arc::clone(&self.pool), self.begin.write.clone());
+        let pool = Arc::clone(&self.pool);
         // A task of its own goes on where the caller gives up.
         tokio::spawn(async move {
             let call = async {
-                let lease = begun(&pool, begin).await?;
+                let lease = begun(&pool, "BEGIN".to_owned()).await?;
                 // Nobody waits for it any more, and it has promised nothing yet.
                 if answer.is_closed() {
                     return ended(&pool, lease, Err(gone())).await;
@@ -81,11 +67,11 @@ impl Driver for PostgresDriver {
     async fn read<T, F>(&self, work: F) -> Outcome<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Link) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
     {
         let call = async {
             let mut lease = self.pool.lease().await?;
-            let outcome = work(&mut lease.connection).await;
+            let outcome = work(&mut lease.link).await;
             match &outcome {
                 Err(StorageError::Unavailable(_)) => self.pool.distrust(),
                 _ => self.pool.give_back(lease),
@@ -98,11 +84,11 @@ impl Driver for PostgresDriver {
     async fn read_settled<T, F>(&self, work: F) -> Outcome<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Link) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
     {
         let call = async {
             let _gate = self.gate.write().await;
-            let lease = begun(&self.pool, self.begin.judge.clone()).await?;
+            let lease = begun(&self.pool, self.judge.clone()).await?;
             done(&self.pool, lease, work).await
         };
         by(Instant::now() + self.timeout, call).await
@@ -125,7 +111,7 @@ impl Driver for PostgresDriver {
 /// A connection in a transaction.
 async fn begun(pool: &Pool, begin: String) -> Outcome<Lease> {
     let mut lease = pool.lease().await?;
-    match lease.connection.execute(AssertSqlSafe(begin)).await {
+    match lease.link.raw.execute(AssertSqlSafe(begin)).await {
         Ok(_) => Ok(lease),
         Err(error) => {
             pool.distrust();
@@ -137,11 +123,11 @@ async fn begun(pool: &Pool, begin: String) -> Outcome<Lease> {
 /// Does `work` in the transaction that was begun, and ends it.
 async fn done<T, F>(pool: &Pool, mut lease: Lease, work: F) -> Outcome<T>
 where
-    F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+    F: for<'c> FnOnce(&'c mut Link) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
 {
-    let mut outcome = work(&mut lease.connection).await;
+    let mut outcome = work(&mut lease.link).await;
     if outcome.is_ok() {
-        match lease.connection.execute("COMMIT").await {
+        match lease.link.raw.execute("COMMIT").await {
             Ok(_) => {
                 pool.give_back(lease);
                 return outcome;
@@ -154,7 +140,7 @@ where
 
 /// Rolls back, and answers `outcome`.
 async fn ended<T>(pool: &Pool, mut lease: Lease, outcome: Outcome<T>) -> Outcome<T> {
-    match lease.connection.execute("ROLLBACK").await {
+    match lease.link.raw.execute("ROLLBACK").await {
         Ok(_) => pool.give_back(lease),
         Err(_) => pool.distrust(),
     }

@@ -9,8 +9,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::sync::RwLock;
 
+use super::PostgresDriver;
 use super::pool::Pool;
-use super::{Begin, PostgresDriver};
 use crate::core::model::Secret;
 use crate::outbound::storage::sql::SqlStore;
 use crate::outbound::storage::sql::fault::unmigrated;
@@ -58,7 +58,10 @@ pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
         None => format!("{}:{}", connect.get_host(), connect.get_port()),
     };
     let refused = |why: String| OpenError::new(format_args!("the PostgreSQL database {name} on {server} {why}"));
-    let pool = Pool::new(connect.disable_statement_logging(), options.pool, options.timeout);
+    let mut instance = [0; 8];
+    getrandom::fill(&mut instance).map_err(|error| refused(format!("cannot be told apart: {error}")))?;
+    let instance = i64::from_ne_bytes(instance);
+    let pool = Pool::new(connect.disable_statement_logging(), options.pool, options.timeout, instance);
     let prepare = async {
         let mut connection = pool.connect().await.map_err(|error| why(&error, &name))?;
         migrate(&mut connection, &name).await?;
@@ -68,11 +71,9 @@ pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
     };
     let late = |_| Err(format!("does not answer within {:?}: is it the right address, and does the server run?", options.timeout));
     tokio::time::timeout(options.timeout, prepare).await.unwrap_or_else(late).map_err(refused)?;
-    let mut instance = [0; 8];
-    getrandom::fill(&mut instance).map_err(|error| refused(format!("cannot be told apart: {error}")))?;
-    let begin = Begin::new(i64::from_ne_bytes(instance));
+    let judge = format!("BEGIN; SELECT pg_advisory_xact_lock({instance})");
     let (pool, gate) = (Arc::new(pool), Arc::new(RwLock::new(())));
-    Ok(SqlStore::stores(PostgresDriver { pool, timeout: options.timeout, gate, begin }))
+    Ok(SqlStore::stores(PostgresDriver { pool, timeout: options.timeout, gate, judge }))
 }
 
 /// One transaction around all migrations, alone: of two nodes that start at once, the second finds them done.

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::connection::classify;
+use super::connection::{Link, classify};
 use crate::core::error::StorageError;
 use crate::outbound::storage::sql::driver::Outcome;
 
@@ -21,23 +21,24 @@ pub(super) struct Pool {
     options: PgConnectOptions,
     /// Statements that each connection begins with.
     setup: String,
+    instance: i64,
     places: Arc<Semaphore>,
-    idle: Mutex<Vec<(PgConnection, Instant)>>,
+    idle: Mutex<Vec<(Link, Instant)>>,
 }
 
 /// A connection in use. Dropped, it closes; [`Pool::give_back`] keeps it.
 pub(super) struct Lease {
-    pub connection: PgConnection,
+    pub link: Link,
     place: OwnedSemaphorePermit,
 }
 
 impl Pool {
-    /// At most `size` connections. The server ends by itself what its client gave up, `timeout` after its last word.
-    pub fn new(options: PgConnectOptions, size: u32, timeout: Duration) -> Self {
+    /// At most `size` connections of the `instance`. The server ends by itself what its client gave up, `timeout` after its last word.
+    pub fn new(options: PgConnectOptions, size: u32, timeout: Duration, instance: i64) -> Self {
         let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).max(1);
         let setup = format!("SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {millis}");
         let places = Arc::new(Semaphore::new(usize::try_from(size.max(1)).unwrap_or(1)));
-        Self { options, setup, places, idle: Mutex::default() }
+        Self { options, setup, instance, places, idle: Mutex::default() }
     }
 
     /// A new connection that the pool does not count.
@@ -50,20 +51,20 @@ impl Pool {
     /// A connection that lives, as far as can be known, once fewer than the most are in use.
     pub async fn lease(&self) -> Outcome<Lease> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(StorageError::unavailable)?;
-        while let Some((mut connection, since)) = self.take_idle() {
-            if since.elapsed() < TRUSTED || connection.ping().await.is_ok() {
-                return Ok(Lease { connection, place });
+        while let Some((mut link, since)) = self.take_idle() {
+            if since.elapsed() < TRUSTED || link.raw.ping().await.is_ok() {
+                return Ok(Lease { link, place });
             }
             self.distrust();
         }
-        let connection = self.connect().await.map_err(classify)?;
-        Ok(Lease { connection, place })
+        let link = Link { raw: self.connect().await.map_err(classify)?, instance: self.instance };
+        Ok(Lease { link, place })
     }
 
     /// Keeps a connection for the next who needs one.
     pub fn give_back(&self, lease: Lease) {
         if !self.places.is_closed() {
-            self.idle.lock().push((lease.connection, Instant::now()));
+            self.idle.lock().push((lease.link, Instant::now()));
         }
         drop(lease.place);
     }
@@ -76,13 +77,13 @@ impl Pool {
     /// Closes what is idle, and everything else once it is given back.
     pub async fn close(&self) {
         self.places.close();
-        while let Some((connection, _)) = self.take_idle() {
+        while let Some((link, _)) = self.take_idle() {
             // The server also takes a connection's end for an end.
-            let _ = connection.close().await;
+            let _ = link.raw.close().await;
         }
     }
 
-    fn take_idle(&self) -> Option<(PgConnection, Instant)> {
+    fn take_idle(&self) -> Option<(Link, Instant)> {
         self.idle.lock().pop()
     }
 }

@@ -1,5 +1,6 @@
 //! SQLite: one connection that writes, a few that read, one file.
 
+mod append;
 mod connection;
 #[cfg(test)]
 mod failures;

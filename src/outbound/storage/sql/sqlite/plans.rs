@@ -10,8 +10,8 @@ use super::super::archive::read as archive;
 use super::super::outbox::{self, log};
 use super::super::rows::ManyRows;
 use super::super::{apps, cache, events, inbox, prune, removal, sessions, subscriptions};
-use super::SqliteOptions;
 use super::open::{connect_options, migrate};
+use super::{SqliteOptions, append};
 
 /// Statements, and the step in which each meets the table that may be large.
 const EXPECTED: [(&str, &str); 39] = [
@@ -61,7 +61,7 @@ fn expected_of_many() -> [(&'static ManyRows, &'static str); 4] {
     [
         (&events::HEADS, "SEARCH channels USING INDEX sqlite_autoindex_channels_1 (app=? AND name=?)"),
         (&events::POSITIONS, "SEARCH events USING INDEX sqlite_autoindex_events_3 (mid=?)"),
-        (&events::NEWEST, "SEARCH channels USING INTEGER PRIMARY KEY (rowid=?)"),
+        (&append::NEWEST, "SEARCH channels USING INTEGER PRIMARY KEY (rowid=?)"),
         (&prune::DELETE, "SEARCH events USING COVERING INDEX sqlite_autoindex_events_1 (app=? AND id=?)"),
     ]
 }
