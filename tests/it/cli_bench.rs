@@ -123,6 +123,7 @@ fn members_join_and_one_more_hears_of_all() {
     let scene = Scene::new(&[]);
     let report = scene.bench(&["presence", "--members", "20", "--late", "2"]);
     assert_eq!((&report["members"], &report["refused"]), (&20.into(), &serde_json::json!({})));
+    assert!(number(&report, "late_join_p50_us") <= number(&report, "late_p50_us"), "{report}");
     assert!(number(&report, "late_p50_us") > 0.0 && number(&report, "bytes_per_late_join") > 20.0 * 50.0, "{report}");
 }
 

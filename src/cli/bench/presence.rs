@@ -86,6 +86,7 @@ impl Presence {
         report.cost(empty, full, took, ("join", joined));
         report.generator(generator, busy, took);
         crowd.tally.times.clear();
+        crowd.tally.joins.clear();
         self.settle(&mut crowd, &mut arrivals)?;
         let (bytes, before) = (crowd.tally.bytes, look());
         for late in 0..self.late {
@@ -96,6 +97,7 @@ impl Presence {
         let after = look();
         progress.end();
         report.times("late", "one more, connect to joined", &crowd.tally.times);
+        report.times("late_join", "one more, greeted to joined", &crowd.tally.joins);
         let late = crowd.tally.times.count();
         if let (Some(before), Some(after)) = (before, after) {
             report.figure(

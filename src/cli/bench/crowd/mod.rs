@@ -82,12 +82,12 @@ impl Crowd {
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
         );
-        let times = Times::new().ok_or_else(|| Failure::command("there is no histogram"))?;
+        let times = || Times::new().ok_or_else(|| Failure::command("there is no histogram"));
         Ok(Self {
             names,
             sockets: Vec::new(),
             posts: Vec::new(),
-            tally: Tally::new(times),
+            tally: Tally::new(times()?, times()?),
             mask,
             poll: Poll::new().map_err(Failure::command)?,
             events: Events::with_capacity(1024),

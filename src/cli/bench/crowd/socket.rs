@@ -33,6 +33,8 @@ pub struct Socket {
     pub stage: Stage,
     /// When it began, in nanoseconds of the crowd's clock.
     pub begun: u64,
+    /// When it was greeted, by the same clock.
+    greeted: u64,
     /// Once it is ready it reads no more.
     pub deaf: bool,
     /// Its channels, as numbers in the crowd's list.
@@ -78,7 +80,7 @@ impl From<io::Error> for End {
 impl Socket {
     /// One that will be on these channels; `member`: as which member of them.
     pub fn new(channels: Vec<u32>, member: Option<usize>) -> Self {
-        Self { stage: Stage::Out, begun: 0, deaf: false, channels, member, line: None, rest: Vec::new() }
+        Self { stage: Stage::Out, begun: 0, greeted: 0, deaf: false, channels, member, line: None, rest: Vec::new() }
     }
 
     /// Begins.
@@ -232,6 +234,7 @@ impl Socket {
     fn heard(&mut self, payload: &[u8], scene: &mut Scene<'_>) -> Result<(), End> {
         match (heard(payload), self.stage) {
             (Said::Greeting(id), Stage::Greeting) => {
+                self.greeted = scene.now;
                 let member = self.member.map(member);
                 for channel in &self.channels {
                     let Some(name) = scene.names.get(*channel as usize) else { continue };
@@ -261,5 +264,6 @@ impl Socket {
         scene.tally.opening -= 1;
         scene.tally.ready += 1;
         scene.tally.times.note(scene.now.saturating_sub(self.begun));
+        scene.tally.joins.note(scene.now.saturating_sub(self.greeted));
     }
 }

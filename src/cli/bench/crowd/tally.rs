@@ -22,6 +22,8 @@ pub struct Tally {
     pub first_error: Option<String>,
     /// From the first packet to the last subscription.
     pub times: Times,
+    /// From the greeting to the last subscription.
+    pub joins: Times,
     /// Bytes that were read.
     pub bytes: u64,
     /// Sockets that ended since somebody last looked, and with which code.
@@ -30,7 +32,7 @@ pub struct Tally {
 
 impl Tally {
     /// Nobody yet.
-    pub fn new(times: Times) -> Self {
+    pub fn new(times: Times, joins: Times) -> Self {
         Self {
             opening: 0,
             ready: 0,
@@ -38,6 +40,7 @@ impl Tally {
             closed: BTreeMap::new(),
             first_error: None,
             times,
+            joins,
             bytes: 0,
             ended: Vec::new(),
         }
