@@ -30,7 +30,7 @@ pub use interval::Interval;
 pub use limits::{AppLimits, Limits};
 pub use member::Member;
 pub use occupancy::{Occupancy, OccupiedChannel, SocketInfo};
-pub use roll::{Roll, Shown};
+pub use roll::{Roll, RollText, Shown};
 pub use secret::Secret;
 pub use session::{Session, TokenHash};
 pub use settings::{AppSettings, OverCapacity, Webhook, WebhookEvent};

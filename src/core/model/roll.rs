@@ -141,21 +141,37 @@ impl Roll {
         }
     }
 
-    /// What `make` appends for each member, commas between them; the pieces belong together with commas between them, too.
-    /// For one `shown` it must always append the same: the pieces are kept.
-    pub fn texts(&self, shown: Shown, make: impl Fn(&mut String, &Member)) -> impl Iterator<Item = &str> {
+    /// What `make` appends for each member, a comma before each: the pieces make one text together. For one `shown` it must
+    /// always append the same: the pieces are kept.
+    pub fn texts(&self, shown: Shown, make: impl Fn(&mut String, &Member)) -> impl Iterator<Item = RollText> {
         self.leaves.iter().map(move |leaf| {
-            &**leaf.texts[shown as usize].get_or_init(|| {
+            leaf.texts[shown as usize].get_or_init(|| {
                 let mut text = String::new();
                 for (_, member) in &leaf.members {
-                    if !text.is_empty() {
-                        text.push(',');
-                    }
+                    text.push(',');
                     make(&mut text, member);
                 }
                 text.into()
-            })
+            });
+            RollText(Arc::clone(leaf), shown)
         })
+    }
+}
+
+/// A piece of a roll's text, shared by all who need it.
+pub struct RollText(Arc<Leaf>, Shown);
+
+impl RollText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        let Self(leaf, shown) = self;
+        leaf.texts[*shown as usize].get().map_or("", |text| text)
+    }
+}
+
+impl AsRef<[u8]> for RollText {
+    fn as_ref(&self) -> &[u8] {
+        self.as_str().as_bytes()
     }
 }
 
@@ -191,7 +207,8 @@ mod tests {
 
     fn text(roll: &Roll) -> String {
         let make = |text: &mut String, member: &Member| text.push_str(&format!("{}={}", member.user_id, member.data));
-        roll.texts(Shown::Pushi, make).collect::<Vec<_>>().join(",")
+        let text: String = roll.texts(Shown::Pushi, make).map(|text| text.as_str().to_owned()).collect();
+        text.strip_prefix(',').unwrap_or_default().to_owned()
     }
 
     proptest! {
@@ -233,7 +250,7 @@ mod tests {
             text.push_str(member.user_id.as_str());
         };
         let mut roll: Roll = (0..10_000).map(|user| member(user, 0)).collect();
-        let count = |roll: &Roll| roll.texts(Shown::PusherIds, make).map(str::len).sum::<usize>();
+        let count = |roll: &Roll| roll.texts(Shown::PusherIds, make).map(|text| text.as_str().len()).sum::<usize>();
         count(&roll);
         assert_eq!(made.take(), 10_000);
         roll.put(u64::MAX, member(10_000, 0));

@@ -8,6 +8,7 @@ mod frame;
 mod handle;
 mod keepalive;
 mod link;
+mod long;
 mod seen;
 mod session;
 mod socket;

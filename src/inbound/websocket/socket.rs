@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketC
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::buffers;
+use super::long::LongFrame;
 
 /// What one read from the stream takes at most; shared by all connections of a thread.
 const READ: usize = 32 * 1024;
@@ -31,6 +32,8 @@ pub struct Socket<S> {
     /// What was read and not yet parsed.
     input: Vec<u8>,
     parsed: usize,
+    /// A long frame that is to be written before the output.
+    long: Option<Box<LongFrame>>,
     /// What is to be written.
     output: Vec<u8>,
     written: usize,
@@ -45,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
         let context = WebSocketContext::new(Role::Server, Some(config));
-        Self { stream, context, input: Vec::new(), parsed: 0, output: Vec::new(), written: 0 }
+        Self { stream, context, input: Vec::new(), parsed: 0, long: None, output: Vec::new(), written: 0 }
     }
 
     /// Changes what a message may have at most.
@@ -72,18 +75,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         buffers::append(&mut self.output, frames);
     }
 
-    /// Adds a whole frame that nobody else has: a long one becomes the output as it is.
-    pub fn queue_own(&mut self, frame: Bytes) {
-        if frame.len() > READ && self.queued() == 0 {
-            (self.output, self.written) = (frame.into(), 0);
+    /// Adds a whole frame in pieces: a long one goes out from where its pieces are.
+    pub fn queue_pieces(&mut self, frame: Vec<Bytes>) {
+        if self.queued() == 0 && frame.iter().map(Bytes::len).sum::<usize>() > READ {
+            self.long = Some(Box::new(LongFrame::new(frame)));
         } else {
-            self.queue(&frame);
+            frame.iter().for_each(|piece| self.queue(piece));
         }
     }
 
     /// How many bytes wait to be written.
     pub fn queued(&self) -> usize {
-        self.output.len() - self.written
+        self.long.as_ref().map_or(0, |long| long.len()) + self.output.len() - self.written
     }
 
     /// Adds a ping.
@@ -100,6 +103,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Writes what has gathered.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(long) = &mut self.long {
+            ready!(long.poll_write(&mut self.stream, cx))?;
+            self.long = None;
+        }
         while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
             let count = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
             if count == 0 {
@@ -201,5 +208,37 @@ impl Write for Sink<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::inbound::websocket::frame::text_frame;
+
+    /// However little the stream takes at once.
+    #[tokio::test]
+    async fn a_long_frame_in_pieces_goes_out_whole_and_in_its_place() {
+        for room in [1, 700, READ, 10 * READ] {
+            let (ours, mut theirs) = tokio::io::duplex(room);
+            let mut socket = Socket::new(ours, 1000);
+            let pieces = |letter: &str| (0..300_usize).map(|n| Bytes::from(letter.repeat(1 + n % 250))).collect::<Vec<_>>();
+            let (first, second) = (pieces("a"), pieces("b"));
+            let expected = [first.concat(), b"between".to_vec(), second.concat(), text_frame("last").to_vec()].concat();
+            socket.queue_pieces(first);
+            socket.queue(b"between");
+            socket.queue_pieces(second);
+            socket.queue(&text_frame("last"));
+            assert_eq!(socket.queued(), expected.len());
+            let mut read = vec![0; expected.len()];
+            let (flushed, reading) = tokio::join!(poll_fn(|cx| socket.poll_flush(cx)), theirs.read_exact(&mut read));
+            flushed.unwrap();
+            reading.unwrap();
+            assert_eq!((socket.queued(), read == expected), (0, true), "room for {room}");
+        }
     }
 }

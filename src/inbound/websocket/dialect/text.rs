@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::core::model::{Member, Roll, Shown};
-use crate::inbound::websocket::frame::text_frame;
+use crate::inbound::websocket::frame::{text_frame, text_frame_of};
 use crate::inbound::wire::{push_escaped, push_json_string};
 
 /// `{"event":<name>`: how every frame begins. `capacity` is about how much follows.
@@ -45,30 +45,42 @@ pub enum Piece<'a> {
     Kept(&'a Roll, Shown, fn(&mut String, &Member)),
 }
 
-/// `,"<name>":` with a string behind it that consists of these pieces. `name` needs no escapes.
-pub fn member_pieces(json: &mut String, name: &str, pieces: &[Piece<'_>]) {
-    member_name(json, name);
+/// A kept text that is as long goes out from where it is kept; a shorter one is copied.
+const SHARED: usize = 4096;
+
+/// The pieces of a frame that ends with `,"<name>":` and a string behind it that consists of these pieces. `name` needs no
+/// escapes.
+pub fn finish_with(mut json: String, name: &str, pieces: &[Piece<'_>]) -> Vec<Bytes> {
+    let mut done = Vec::new();
+    member_name(&mut json, name);
     json.push('"');
     for piece in pieces {
         match piece {
-            Piece::Own(text) => push_escaped(json, text),
+            Piece::Own(text) => push_escaped(&mut json, text),
             Piece::Kept(roll, shown, write) => {
                 let escaped = |text: &mut String, member: &Member| {
                     let mut plain = String::with_capacity(member.data.len() + 64);
                     write(&mut plain, member);
                     push_escaped(text, &plain);
                 };
-                json.reserve(roll.texts(*shown, escaped).map(|text| text.len() + 1).sum());
                 for (index, text) in roll.texts(*shown, escaped).enumerate() {
-                    if index > 0 {
-                        json.push(',');
+                    // A comma stands before each member, the first as well.
+                    let comma = usize::from(index == 0);
+                    if text.as_str().len() < SHARED {
+                        json.push_str(text.as_str().get(comma..).unwrap_or_default());
+                    } else {
+                        done.extend([Bytes::from(std::mem::take(&mut json)), Bytes::from_owner(text).slice(comma..)]);
                     }
-                    json.push_str(text);
                 }
             }
         }
     }
-    json.push('"');
+    json.push_str("\"}");
+    if done.is_empty() {
+        return vec![text_frame(&json)];
+    }
+    done.push(json.into());
+    text_frame_of(done)
 }
 
 /// The frame, ready for the wire.

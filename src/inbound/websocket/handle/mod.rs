@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// The user of a personal channel follows other channels now; a Pusher client is not told which.
     fn refreshed(&mut self, channel: &ChannelName, state: Subscribed) {
         if self.dialect() == DialectId::Pushi {
-            self.link.socket.queue_own(frames::state("pusher_internal:subscription_succeeded", channel, &state));
+            self.link.socket.queue_pieces(frames::state("pusher_internal:subscription_succeeded", channel, &state));
         }
         self.answered(state);
     }

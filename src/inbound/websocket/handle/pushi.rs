@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
         let (result, ending) = self.ask_for(subscribe).await;
         let result = result.map_err(|error| complaints::subscribe(&error)).map(|subscribed| {
-            self.link.socket.queue_own(pushi::state("pusher_internal:subscription_succeeded", &subscribe.channel, &subscribed));
+            self.link.socket.queue_pieces(pushi::state("pusher_internal:subscription_succeeded", &subscribe.channel, &subscribed));
             self.answered(subscribed);
         });
         (result, ending)
@@ -129,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
         let members = self.gateway.service.members(&self.connection.app(), channel).await;
         let state = Subscribed { members, ..Subscribed::default() };
-        self.link.socket.queue_own(pushi::state("pusher_internal:unsubscription_succeeded", channel, &state));
+        self.link.socket.queue_pieces(pushi::state("pusher_internal:unsubscription_succeeded", channel, &state));
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let events = service.latest(&app.ident, channel, skip, count).await.map_err(|error| complaints::history(&error))?;
         let members = service.members(&app, channel).await;
         let state = Subscribed { members, alias: self.connection.aliases(channel), events, ..Subscribed::default() };
-        self.link.socket.queue_own(pushi::state("pusher_internal:latest", channel, &state));
+        self.link.socket.queue_pieces(pushi::state("pusher_internal:latest", channel, &state));
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::super::Complaint;
-use super::super::text::{Piece, begin, finish, member_name, member_pieces, member_string, separated};
+use super::super::text::{Piece, begin, finish, finish_with, member_name, member_string, separated};
 use super::decode::SubscriptionRefused;
 use super::member::{Entries, user_info};
 use crate::core::model::{CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, Shown, SocketId, Timestamp, UserId};
@@ -128,7 +128,7 @@ fn internal(event: &str, channel: &ChannelName, data: &str) -> Bytes {
 }
 
 /// A client is on a channel. Of a presence channel it is told who else is; with `since`, what it has got.
-pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Bytes {
+pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
     let mut pieces = Vec::with_capacity(5);
     let mut data = String::from("{");
     if channel.kind() == ChannelKind::Presence {
@@ -152,8 +152,7 @@ pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Bytes {
     pieces.push(Piece::Own(data));
     let mut json = begin("pusher_internal:subscription_succeeded", channel.as_str().len() + 128);
     member_string(&mut json, "channel", channel.as_str());
-    member_pieces(&mut json, "data", &pieces);
-    finish(json)
+    finish_with(json, "data", &pieces)
 }
 
 /// A client is not on the channel that it asked for.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::super::Complaint;
-use super::super::text::{Piece, begin, finish, member_pieces, member_string, separated};
+use super::super::text::{Piece, begin, finish, finish_with, member_string, separated};
 use crate::core::model::{ChannelName, Member, NewEvent, Position, Shown, SocketId, Timestamp};
 use crate::core::service::Subscribed;
 use crate::inbound::wire::{history_json, push_json_string, seconds_text};
@@ -82,7 +82,7 @@ pub fn published(reference: &str, channel: &ChannelName, mid: &str, serial: u64,
 }
 
 /// What a client is told of a channel: the answer to `pusher:subscribe`, `pusher:unsubscribe` and `pusher:latest`.
-pub fn state(event: &str, channel: &ChannelName, state: &Subscribed) -> Bytes {
+pub fn state(event: &str, channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
     let mut begins = String::from("{\"name\":");
     push_json_string(&mut begins, channel.as_str());
     begins.push_str(",\"members\":{");
@@ -102,6 +102,5 @@ pub fn state(event: &str, channel: &ChannelName, state: &Subscribed) -> Bytes {
         data.push(':');
         data.push_str(&member.data);
     });
-    member_pieces(&mut json, "data", &[Piece::Own(begins), members, Piece::Own(ends)]);
-    finish(json)
+    finish_with(json, "data", &[Piece::Own(begins), members, Piece::Own(ends)])
 }

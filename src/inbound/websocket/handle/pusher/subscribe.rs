@@ -20,7 +20,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 
     fn welcome(&mut self, channel: &ChannelName, state: Subscribed) {
-        self.link.socket.queue_own(pusher::subscribed(channel, &state));
+        self.link.socket.queue_pieces(pusher::subscribed(channel, &state));
         // Past events follow as ordinary ones.
         for event in &state.events {
             self.link.socket.queue(&pusher::event(&event.new, Some(event.position)));
