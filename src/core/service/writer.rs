@@ -180,10 +180,21 @@ impl Service {
     async fn refusing<T>(&self, until: impl Future<Output = T>) -> T {
         tokio::pin!(until);
         loop {
-            tokio::select! {
+            let entry = tokio::select! {
                 biased;
                 done = &mut until => return done,
-                entry = self.writer.next() => self.refuse_or_pass(entry).await,
+                entry = self.writer.next() => entry,
+            };
+            // Both go on: one may hold a connection to the store that the other waits for.
+            let pass = self.refuse_or_pass(entry);
+            tokio::pin!(pass);
+            tokio::select! {
+                biased;
+                done = &mut until => {
+                    pass.await;
+                    return done;
+                }
+                () = &mut pass => {}
             }
         }
     }

@@ -88,6 +88,7 @@ macro_rules! webhooks_on_every_store {
             a_message_is_signed_and_has_its_headers,
             what_happens_together_is_told_together,
             a_webhook_is_told_what_it_wants,
+            many_addresses_are_told_at_once,
             messages_keep_the_order_of_what_happened,
             an_app_without_webhooks_has_nothing_in_the_outbox,
             client_events_are_told_in_both_dialects,

@@ -90,6 +90,22 @@ pub async fn a_webhook_is_told_what_it_wants(site: &Site) {
     assert!(all.is_quiet() && some.is_quiet() && rooms.is_quiet());
 }
 
+/// A store that answers few at a time is asked by all of them, and by whoever looks for more.
+pub async fn many_addresses_are_told_at_once(site: &Site) {
+    let mut receivers = Vec::new();
+    for _ in 0..20 {
+        receivers.push(Receiver::start().await);
+    }
+    let house = telling_house(site, receivers.iter().map(|receiver| hook(&receiver.url)).collect()).await;
+    let mut ann = house.pusher().await;
+    for name in ["a", "b", "c"] {
+        ann.subscribe(name).await;
+        for receiver in &mut receivers {
+            assert_eq!(receiver.told(1).await, [json!({"name": "channel_occupied", "channel": name})]);
+        }
+    }
+}
+
 pub async fn messages_keep_the_order_of_what_happened(site: &Site) {
     let mut receiver = Receiver::start().await;
     let webhooks = vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])];

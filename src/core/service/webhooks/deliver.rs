@@ -43,10 +43,10 @@ impl Service {
         let mut sending = FuturesUnordered::new();
         let mut counted: Option<Instant> = None;
         loop {
-            let claims = self.claim().await;
+            let claims = beside(&mut sending, self.claim()).await;
             if !claims.is_empty() || counted.is_none_or(|counted| counted.elapsed() >= COUNT) {
                 counted = Some(Instant::now());
-                self.count_waiting().await;
+                beside(&mut sending, self.count_waiting()).await;
             }
             let more = claims.len() == CLAIMS;
             sending.extend(claims.into_iter().map(|claim| self.tell(claim)));
@@ -54,7 +54,7 @@ impl Service {
                 continue;
             }
             tokio::select! {
-                () = self.hooks.put.notified() => sleep(LINGER).await,
+                () = self.hooks.put.notified() => beside(&mut sending, sleep(LINGER)).await,
                 Some(()) = sending.next() => {}
                 () = sleep(POLL) => {}
                 () = &mut stop => break,
@@ -63,6 +63,7 @@ impl Service {
         let rest = async { while sending.next().await.is_some() {} };
         // What is not answered by then is told again.
         let _ = timeout(LAST, rest).await;
+        drop(sending);
         let _ = self.ports.outbox.release(&self.hooks.holder).await;
     }
 
@@ -150,6 +151,18 @@ impl Service {
             tracing::warn!(app = app.ident.as_str(), attempts, status, problem, expired, "a webhook was given up");
         } else {
             tracing::debug!(app = app.ident.as_str(), attempts, status, problem, upto = last.id, "a webhook failed");
+        }
+    }
+}
+
+/// Awaits `what` while the sending goes on: a message on its way may hold a connection to the store that `what` waits for.
+async fn beside<T>(sending: &mut FuturesUnordered<impl Future<Output = ()>>, what: impl Future<Output = T>) -> T {
+    tokio::pin!(what);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut what => return done,
+            Some(()) = sending.next() => {}
         }
     }
 }
