@@ -17,6 +17,10 @@ const ROUND: Duration = Duration::from_secs(10);
 /// How long to wait where the store or the other nodes are away.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Who is seen there may have come after the webhooks were set: then that is told by whoever let them in, no later than this,
+/// and must not be taken for remembered by then.
+const NOTICED: Duration = Duration::from_millis(100);
+
 /// Apps, marks or channels that are read at a time.
 const PAGE: usize = 1000;
 
@@ -114,6 +118,9 @@ impl Service {
                 let what = mark.user.clone().map_or(Happened::Vacated, Happened::MemberRemoved);
                 self.hooks.gather(Happening { addresses: Vec::new(), ..self.happening(app, &mark.channel, what) });
             }
+        }
+        if !told {
+            sleep(NOTICED).await;
         }
         for mark in there.difference(&marks) {
             let what = mark.user.clone().map_or(Happened::Occupied, Happened::MemberAdded);
