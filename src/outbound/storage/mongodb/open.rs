@@ -93,7 +93,8 @@ pub(super) fn complete(client: &mut ClientOptions, options: &MongoOptions) -> Re
     client.app_name.get_or_insert_with(|| "pushi".to_owned());
     client.max_pool_size.get_or_insert(options.pool.max(1));
     client.connect_timeout.get_or_insert(options.timeout);
-    client.server_selection_timeout.get_or_insert(options.timeout);
+    // A little earlier than the whole call ends, so that the driver can still say why.
+    client.server_selection_timeout.get_or_insert(options.timeout.mul_f64(0.9));
     Ok(())
 }
 
