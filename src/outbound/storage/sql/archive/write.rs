@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use super::super::driver::{Arg, Connection, Outcome, Row};
+use super::super::events::Placed;
 use super::super::number::signed;
 use super::super::rows::Bulk;
 use super::super::rows::Kind::{Int, Text};
@@ -18,7 +19,7 @@ static CHANNELS: LazyLock<Bulk<4>> = LazyLock::new(|| {
     Bulk::new("INSERT INTO channels (app, name, head, newest)", [Int, Text, Int, Int], after)
 });
 static EVENTS: LazyLock<Bulk<11>> = LazyLock::new(|| {
-    let before = "INSERT INTO events (app, id, channel, serial, mid, time, publish, owner, name, data, extra)";
+    let before = "INSERT INTO events (id, app, channel, serial, mid, time, publish, owner, name, data, extra)";
     Bulk::new(before, [Int, Int, Int, Int, Text, Int, Text, Text, Text, Text, Text], " ON CONFLICT DO NOTHING RETURNING id")
 });
 const AT_SERIAL: &str = "SELECT mid FROM events WHERE channel = $1 AND serial = $2";
@@ -91,19 +92,9 @@ pub(super) async fn events(
 }
 
 fn event_args(app: i64, channel: i64, Event { new, position }: &Event) -> [Arg<'_>; 11] {
-    [
-        Arg::Int(app),
-        Arg::Int(signed(position.id)),
-        Arg::Int(channel),
-        Arg::Int(signed(position.serial)),
-        Arg::Text(&new.mid.0),
-        Arg::Int(new.timestamp.micros()),
-        Arg::MaybeText(new.publish.as_ref().map(|publish| &*publish.0)),
-        Arg::MaybeText(new.owner_id.as_deref()),
-        Arg::Text(&new.payload.event),
-        Arg::Text(&new.payload.data),
-        Arg::Text(&new.payload.extra),
-    ]
+    let [app, channel, rest @ ..] = Placed { app, channel, serial: signed(position.serial), event: new }.row();
+    let [serial, mid, time, publish, owner, name, data, extra] = rest;
+    [Arg::Int(signed(position.id)), app, channel, serial, mid, time, publish, owner, name, data, extra]
 }
 
 /// Whether what is at the event's place is the event itself.

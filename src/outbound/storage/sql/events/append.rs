@@ -72,9 +72,9 @@ async fn place<'a, C: Connection>(connection: &mut C, events: &'a [NewEvent]) ->
     Ok(events.iter().map(next).collect())
 }
 
-impl Placed<'_> {
+impl<'a> Placed<'a> {
     /// Its row: app, channel, serial, mid, time, publish, owner, name, data, extra.
-    pub fn row(&self) -> [Arg<'_>; 10] {
+    pub fn row(&self) -> [Arg<'a>; 10] {
         let event = self.event;
         [
             Arg::Int(self.app),
