@@ -31,7 +31,11 @@ use failure::Failure;
 
 /// Pushi: channels over WebSocket, publishing over REST.
 #[derive(Parser)]
-#[command(name = "pushi", version, about = "A self-hosted realtime server: channels over WebSocket, publishing over REST.")]
+#[command(
+    name = "pushi",
+    version,
+    about = "A self-hosted realtime server: channels over WebSocket, publishing over REST."
+)]
 #[command(after_help = "pushi alone, or with flags first, is pushi serve.")]
 struct Cli {
     #[command(subcommand)]
@@ -58,7 +62,10 @@ pub fn main() -> ExitCode {
     let dotenv = DotEnv::new(".env");
     let outcome = dotenv.load().map_err(Failure::from).and_then(|()| {
         let cli = Cli::parse_or_exit(std::env::args_os().collect());
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::start)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::start)?;
         let outcome = runtime.block_on(cli.run(dotenv));
         // What still blocks a thread must not hold the end up: all that matters has been closed.
         runtime.shutdown_background();
@@ -104,7 +111,9 @@ impl Cli {
 /// `pushi` alone, and with flags first, is `pushi serve`.
 fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
     let first = args.get(1).and_then(|arg| arg.to_str());
-    let flag = first.is_some_and(|arg| arg.starts_with('-') && !matches!(arg, "-h" | "--help" | "-V" | "--version"));
+    let flag = first.is_some_and(|arg| {
+        arg.starts_with('-') && !matches!(arg, "-h" | "--help" | "-V" | "--version")
+    });
     if args.len() < 2 || flag {
         args.insert(1.min(args.len()), "serve".into());
     }
@@ -120,9 +129,22 @@ fn command() -> clap::Command {
 }
 
 fn without_settings(command: clap::Command) -> clap::Command {
-    let is_setting = |arg: &clap::Arg| variables::ALL.iter().any(|variable| arg.get_id() == variable.name);
+    let is_setting = |arg: &clap::Arg| {
+        variables::ALL
+            .iter()
+            .any(|variable| arg.get_id() == variable.name)
+    };
     let about = "It reads the configuration of the server (DATABASE_URL above all), and takes its flags: see pushi serve --help.";
-    command.mut_args(|arg| if is_setting(&arg) { arg.hide(true) } else { arg }).mut_subcommands(without_settings).after_help(about)
+    command
+        .mut_args(|arg| {
+            if is_setting(&arg) {
+                arg.hide(true)
+            } else {
+                arg
+            }
+        })
+        .mut_subcommands(without_settings)
+        .after_help(about)
 }
 
 #[cfg(test)]
@@ -130,7 +152,10 @@ mod tests {
     use super::*;
 
     fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
-        let args = std::iter::once("pushi").chain(args.iter().copied()).map(OsString::from).collect();
+        let args = std::iter::once("pushi")
+            .chain(args.iter().copied())
+            .map(OsString::from)
+            .collect();
         Cli::from_arg_matches(&command().try_get_matches_from(with_command(args))?)
     }
 
@@ -141,33 +166,73 @@ mod tests {
 
     #[test]
     fn pushi_alone_or_with_flags_serves() {
-        for args in [&[][..], &["--app-port", "0"], &["--open-registration"], &["serve", "--app-port", "0"]] {
-            assert!(matches!(parse(args), Ok(Cli { command: Command::Serve(_) })), "{args:?}");
+        for args in [
+            &[][..],
+            &["--app-port", "0"],
+            &["--open-registration"],
+            &["serve", "--app-port", "0"],
+        ] {
+            assert!(
+                matches!(
+                    parse(args),
+                    Ok(Cli {
+                        command: Command::Serve(_)
+                    })
+                ),
+                "{args:?}"
+            );
         }
-        assert!(matches!(parse(&["check", "--json"]), Ok(Cli { command: Command::Check(_) })));
-        assert!(matches!(parse(&["app", "list"]), Ok(Cli { command: Command::App(_) })));
+        assert!(matches!(
+            parse(&["check", "--json"]),
+            Ok(Cli {
+                command: Command::Check(_)
+            })
+        ));
+        assert!(matches!(
+            parse(&["app", "list"]),
+            Ok(Cli {
+                command: Command::App(_)
+            })
+        ));
         assert!(parse(&["nonsense"]).is_err() && parse(&["--nonsense"]).is_err());
         assert!(parse(&["--version"]).is_err_and(|error| error.exit_code() == 0));
     }
 
     #[test]
     fn the_help_of_serve_lists_every_variable_in_its_group() {
-        let mut serve = command().find_subcommand("serve").unwrap().clone().term_width(0);
+        let mut serve = command()
+            .find_subcommand("serve")
+            .unwrap()
+            .clone()
+            .term_width(0);
         let help = serve.render_long_help().to_string();
         for variable in variables::ALL {
             assert!(
-                help.contains(&format!("--{} ", variable.flag())) || help.contains(&format!("--{}\n", variable.flag())),
+                help.contains(&format!("--{} ", variable.flag()))
+                    || help.contains(&format!("--{}\n", variable.flag())),
                 "{}",
                 variable.name
             );
-            assert!(help.contains(&format!("[env: {}]", variable.name)) && help.contains(&format!("{}:\n", variable.heading)));
+            assert!(
+                help.contains(&format!("[env: {}]", variable.name))
+                    && help.contains(&format!("{}:\n", variable.heading))
+            );
         }
     }
 
     #[test]
     fn the_help_of_other_commands_is_about_them() {
-        let mut trigger = command().find_subcommand("trigger").unwrap().clone().term_width(0);
+        let mut trigger = command()
+            .find_subcommand("trigger")
+            .unwrap()
+            .clone()
+            .term_width(0);
         let help = trigger.render_long_help().to_string();
-        assert!(help.contains("--no-persist") && !help.contains("--max-replay") && help.contains("pushi serve --help"), "{help}");
+        assert!(
+            help.contains("--no-persist")
+                && !help.contains("--max-replay")
+                && help.contains("pushi serve --help"),
+            "{help}"
+        );
     }
 }

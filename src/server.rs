@@ -92,16 +92,29 @@ pub struct Server {
 
 /// Opens the store that the settings name.
 pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError> {
-    let sqlite = |path| SqliteOptions { path, timeout: settings.timeout, readers: settings.pool };
+    let sqlite = |path| SqliteOptions {
+        path,
+        timeout: settings.timeout,
+        readers: settings.pool,
+    };
     match &settings.url {
         StoreUrl::Sqlite { path } => Ok(sqlite::open(sqlite(Some(path.into()))).await?),
         StoreUrl::SqliteMemory => Ok(sqlite::open(sqlite(None)).await?),
-        StoreUrl::Postgres(url) => {
-            Ok(postgres::open(PostgresOptions { url: url.clone(), timeout: settings.timeout, pool: settings.pool }).await?)
-        }
+        StoreUrl::Postgres(url) => Ok(postgres::open(PostgresOptions {
+            url: url.clone(),
+            timeout: settings.timeout,
+            pool: settings.pool,
+        })
+        .await?),
         StoreUrl::Mongo { url, database } => {
             let (url, database) = (url.clone(), database.clone());
-            Ok(mongodb::open(MongoOptions { url, database, timeout: settings.timeout, pool: settings.pool }).await?)
+            Ok(mongodb::open(MongoOptions {
+                url,
+                database,
+                timeout: settings.timeout,
+                pool: settings.pool,
+            })
+            .await?)
         }
     }
 }
@@ -114,8 +127,13 @@ impl Server {
         let metrics: Arc<dyn Metrics> = Arc::new(PrometheusMetrics::new()?);
         let stores = measured(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let hub = Arc::new(Hub::new(process, websocket::dialects(), Arc::clone(&metrics)));
-        let flusher: Arc<dyn Flusher> = Arc::new(Flush::new(Arc::new(Rings), Arc::clone(hub.metrics())));
+        let hub = Arc::new(Hub::new(
+            process,
+            websocket::dialects(),
+            Arc::clone(&metrics),
+        ));
+        let flusher: Arc<dyn Flusher> =
+            Arc::new(Flush::new(Arc::new(Rings), Arc::clone(hub.metrics())));
         let nodes = Nodes::of(settings, process, &stores, &hub, &flusher)?;
         let ports = Ports {
             apps: Arc::clone(&stores.apps),
@@ -125,7 +143,10 @@ impl Server {
             cache: Arc::clone(&stores.cache),
             outbox: Arc::clone(&stores.outbox),
             deliveries: Arc::clone(&stores.deliveries),
-            notifier: Arc::new(WebhookSender::new(settings.webhooks.timeout, settings.webhooks.allow_private)),
+            notifier: Arc::new(WebhookSender::new(
+                settings.webhooks.timeout,
+                settings.webhooks.allow_private,
+            )),
             presence: Arc::clone(&nodes.presence),
             roster: Arc::clone(&nodes.roster),
             bus: Arc::clone(&nodes.bus),
@@ -137,18 +158,33 @@ impl Server {
             ensure_app(&service, app).await?;
         }
         let ready = Arc::new(AtomicBool::new(true));
-        let timing = Timing { activity: settings.times.activity, idle: settings.times.idle.unwrap_or_default() };
+        let timing = Timing {
+            activity: settings.times.activity,
+            idle: settings.times.idle.unwrap_or_default(),
+        };
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock, timing));
         let site = Arc::new(Site {
             sockets: Arc::new(Upgrades::new(Arc::clone(&gateway), Arc::clone(&flusher))),
-            endpoint: corked(rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready)), &flusher),
+            endpoint: corked(
+                rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready)),
+                &flusher,
+            ),
             proxies: TrustedProxies::new(settings.listen.trusted_proxies.clone()),
             handshake: settings.times.handshake,
             http_idle: Site::HTTP_IDLE,
             drain: settings.times.drain,
             sessions: TaskTracker::new(),
         });
-        Ok(Self { stores, nodes, service, gateway, site, ready, drain: settings.times.drain, flusher })
+        Ok(Self {
+            stores,
+            nodes,
+            service,
+            gateway,
+            site,
+            ready,
+            drain: settings.times.drain,
+            flusher,
+        })
     }
 
     /// The use cases.
@@ -161,7 +197,13 @@ impl Server {
         if !self.service.apps(0, 1).await?.is_empty() {
             return Ok(None);
         }
-        let app = self.service.create_app(NewApp { name: "default".to_owned(), ..NewApp::default() }).await?;
+        let app = self
+            .service
+            .create_app(NewApp {
+                name: "default".to_owned(),
+                ..NewApp::default()
+            })
+            .await?;
         let token = self.service.make_token(&app.ident).await?;
         Ok(Some(FirstApp { app, token }))
     }
@@ -173,20 +215,42 @@ impl Server {
         let background = TaskTracker::new();
         let bus = self.nodes.run();
         let spawn = |work: Work| drop(background.spawn(work));
-        let writing = task(&self.service, &last, |service, stop| async move { service.write(stop.cancelled()).await });
+        let writing = task(&self.service, &last, |service, stop| async move {
+            service.write(stop.cancelled()).await
+        });
         spawn(Box::pin(Corked::new(writing, Arc::clone(&self.flusher))));
-        let announcing = task(&self.service, &last, |service, stop| async move { service.announce(stop.cancelled()).await });
+        let announcing = task(&self.service, &last, |service, stop| async move {
+            service.announce(stop.cancelled()).await
+        });
         spawn(Box::pin(Corked::new(announcing, Arc::clone(&self.flusher))));
-        spawn(task(&self.service, &stop, |service, stop| async move { service.retain(stop.cancelled()).await }));
-        spawn(task(&self.service, &stop, |service, stop| async move { service.follow_apps(stop.cancelled()).await }));
-        spawn(task(&self.gateway, &last, |gateway, stop| async move { gateway.keep_alive(stop.cancelled()).await }));
-        spawn(task(&self.service, &last, |service, stop| async move { service.record(stop.cancelled()).await }));
-        spawn(task(&self.service, &last, |service, stop| async move { service.deliver(stop.cancelled()).await }));
-        spawn(task(&self.service, &stop, |service, stop| async move { service.review(stop.cancelled()).await }));
+        spawn(task(&self.service, &stop, |service, stop| async move {
+            service.retain(stop.cancelled()).await
+        }));
+        spawn(task(&self.service, &stop, |service, stop| async move {
+            service.follow_apps(stop.cancelled()).await
+        }));
+        spawn(task(&self.gateway, &last, |gateway, stop| async move {
+            gateway.keep_alive(stop.cancelled()).await
+        }));
+        spawn(task(&self.service, &last, |service, stop| async move {
+            service.record(stop.cancelled()).await
+        }));
+        spawn(task(&self.service, &last, |service, stop| async move {
+            service.deliver(stop.cancelled()).await
+        }));
+        spawn(task(&self.service, &stop, |service, stop| async move {
+            service.review(stop.cancelled()).await
+        }));
 
         let acceptors = TaskTracker::new();
         for Listening { bound, role, tls } in listeners {
-            acceptors.spawn(listen::serve(bound, role, tls, Arc::clone(&self.site), stop.clone()));
+            acceptors.spawn(listen::serve(
+                bound,
+                role,
+                tls,
+                Arc::clone(&self.site),
+                stop.clone(),
+            ));
         }
         stop.cancelled().await;
         self.ready.store(false, Ordering::Relaxed);
@@ -227,9 +291,17 @@ impl Server {
 }
 
 /// What a request publishes goes out when its turn ends.
-fn corked<E: Endpoint<Output = poem::Response> + 'static>(endpoint: E, flusher: &Arc<dyn Flusher>) -> BoxEndpoint<'static> {
+fn corked<E: Endpoint<Output = poem::Response> + 'static>(
+    endpoint: E,
+    flusher: &Arc<dyn Flusher>,
+) -> BoxEndpoint<'static> {
     let flusher = Arc::clone(flusher);
-    let call = move |endpoint: Arc<E>, request| Corked::new(async move { endpoint.call(request).await }, Arc::clone(&flusher));
+    let call = move |endpoint: Arc<E>, request| {
+        Corked::new(
+            async move { endpoint.call(request).await },
+            Arc::clone(&flusher),
+        )
+    };
     endpoint.around(call).boxed()
 }
 
@@ -250,7 +322,11 @@ fn rules(settings: &Settings) -> Rules {
         allowed_origins: settings.access.allowed_origins.clone(),
         retention: settings.store.retention,
         retention_events: settings.store.retention_events,
-        webhooks: WebhookRules { timeout: settings.webhooks.timeout, retry: settings.webhooks.retry, alone: settings.bus.is_none() },
+        webhooks: WebhookRules {
+            timeout: settings.webhooks.timeout,
+            retry: settings.webhooks.retry,
+            alone: settings.bus.is_none(),
+        },
     }
 }
 
@@ -262,21 +338,33 @@ fn rest_rules(settings: &Settings, ready: &Arc<AtomicBool>) -> RestRules {
         websocket_address: websocket_address(&settings.listen),
         ready: Arc::clone(ready),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        demo: settings.access.demo.then(|| settings.access.app.as_ref().map_or(DemoApp::First, |app| DemoApp::Named(app.ident.clone()))),
+        demo: settings.access.demo.then(|| {
+            settings
+                .access
+                .app
+                .as_ref()
+                .map_or(DemoApp::First, |app| DemoApp::Named(app.ident.clone()))
+        }),
     }
 }
 
 /// Where WebSocket clients come in, as configured; `None` where the system chooses the port.
 fn websocket_address(listen: &ListenSettings) -> Option<String> {
     let Listener { host, port, .. } = listen.server.as_ref().unwrap_or(&listen.api);
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.clone()
+    };
     (*port != 0).then(|| format!("{host}:{port}"))
 }
 
 /// Creates the configured app, or gives the stored one the configured key, secret and name.
 async fn ensure_app(service: &Service, app: &AppOfStart) -> Result<(), StartError> {
     match service.app(&app.ident).await {
-        Ok(stored) => Ok(service.adopt_credentials(&stored.ident, &app.key, &app.secret, app.name.as_deref()).await?),
+        Ok(stored) => Ok(service
+            .adopt_credentials(&stored.ident, &app.key, &app.secret, app.name.as_deref())
+            .await?),
         Err(AppError::NotFound) => {
             let name = app.name.clone().unwrap_or_else(|| app.ident.to_string());
             let new = NewApp {

@@ -16,10 +16,15 @@ pub fn encode(criterion: &mut Criterion) {
         let event = event(bytes);
         group.throughput(Throughput::Bytes(bytes as u64));
         for (name, id) in [("pushi", DialectId::Pushi), ("pusher", DialectId::Pusher)] {
-            for (kind, position) in [("live", None), ("persisted", Some(Position { id: 7, serial: 41 }))] {
+            for (kind, position) in [
+                ("live", None),
+                ("persisted", Some(Position { id: 7, serial: 41 })),
+            ] {
                 let dialect = &dialects[id as usize];
                 let label = format!("{name}/{kind}/{bytes}");
-                group.bench_function(label, |bench| bench.iter(|| dialect.encode(black_box(Notice::Event(&event, position)))));
+                group.bench_function(label, |bench| {
+                    bench.iter(|| dialect.encode(black_box(Notice::Event(&event, position))))
+                });
             }
         }
     }

@@ -16,15 +16,25 @@ use crate::samples::{app, channel, event};
 const MAILBOX: u64 = 1 << 20;
 
 pub fn fan_out(criterion: &mut Criterion) {
-    let hub = Arc::new(Hub::new(7, dialects(), Arc::new(PrometheusMetrics::new().unwrap())));
+    let hub = Arc::new(Hub::new(
+        7,
+        dialects(),
+        Arc::new(PrometheusMetrics::new().unwrap()),
+    ));
     let (app, channel) = (app(), channel("bench"));
     let subscribe = || {
-        let connection = hub.connect(&app, DialectId::Pushi, (0, 0), MAILBOX).unwrap();
+        let connection = hub
+            .connect(&app, DialectId::Pushi, (0, 0), MAILBOX)
+            .unwrap();
         connection.join(&channel, Hold::Direct, None);
         connection
     };
     let connections: Vec<Connection> = (0..1000).map(|_| subscribe()).collect();
-    let message = BusMessage::Event { event: Arc::new(event(64)), position: None, except: None };
+    let message = BusMessage::Event {
+        event: Arc::new(event(64)),
+        position: None,
+        except: None,
+    };
     let mut group = criterion.benchmark_group("fan_out");
     group.throughput(Throughput::Elements(connections.len() as u64));
     group.bench_function("1000", |bench| {

@@ -8,5 +8,11 @@ mod signature;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(benches, decode::decode, encode::encode, fan_out::fan_out, signature::signature);
+criterion_group!(
+    benches,
+    decode::decode,
+    encode::encode,
+    fan_out::fan_out,
+    signature::signature
+);
 criterion_main!(benches);

@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use pushi::core::model::{App, AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, PushCredentials, Secret, SocketId, Timestamp};
+use pushi::core::model::{
+    App, AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, PushCredentials, Secret,
+    SocketId, Timestamp,
+};
 
 pub const NOW: Timestamp = Timestamp::from_micros(1_795_337_089_420_001);
 
-pub const SOCKET: SocketId = SocketId { process: 4711, counter: 90210 };
+pub const SOCKET: SocketId = SocketId {
+    process: 4711,
+    counter: 90210,
+};
 
 pub fn app() -> Arc<App> {
     Arc::new(App {
@@ -42,6 +48,10 @@ pub fn event(bytes: usize) -> NewEvent {
         owner_id: None,
         timestamp: NOW,
         publish: None,
-        payload: Payload { event: "message".into(), data: data(bytes).into(), extra: "".into() },
+        payload: Payload {
+            event: "message".into(),
+            data: data(bytes).into(),
+            extra: "".into(),
+        },
     }
 }

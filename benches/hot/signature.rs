@@ -11,8 +11,17 @@ use crate::samples::{NOW, SOCKET, app, channel, data};
 
 pub fn signature(criterion: &mut Criterion) {
     let (app, channel) = (app(), channel("private-bench"));
-    let auth = channel_auth(&app.key, &app.secret, &SOCKET.to_string(), channel.as_str(), None);
-    let body = format!(r#"{{"name":"message","channel":"bench","data":"{}"}}"#, data(64));
+    let auth = channel_auth(
+        &app.key,
+        &app.secret,
+        &SOCKET.to_string(),
+        channel.as_str(),
+        None,
+    );
+    let body = format!(
+        r#"{{"name":"message","channel":"bench","data":"{}"}}"#,
+        data(64)
+    );
     let mut query = [
         ("auth_key", app.key.clone()),
         ("auth_timestamp", (NOW.micros() / 1_000_000).to_string()),
@@ -34,5 +43,10 @@ pub fn signature(criterion: &mut Criterion) {
 }
 
 fn request<'a>(query: &'a [(String, String)], body: &'a str) -> SignedRequest<'a> {
-    SignedRequest { method: "POST", path: "/apps/bench/events", query, body: body.as_bytes() }
+    SignedRequest {
+        method: "POST",
+        path: "/apps/bench/events",
+        query,
+        body: body.as_bytes(),
+    }
 }

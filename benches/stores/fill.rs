@@ -43,22 +43,43 @@ pub struct Stored {
 
 pub async fn fill(store: Store, database: &Database) -> Filled {
     let house = House::open(database.url()).await;
-    house.publish(REPLAYED, PUBLISHERS[2], &Arc::from([ChannelName::trusted(ROOM)])).await;
+    house
+        .publish(
+            REPLAYED,
+            PUBLISHERS[2],
+            &Arc::from([ChannelName::trusted(ROOM)]),
+        )
+        .await;
     let rooms = rooms(ROOMS);
     let user = UserId::parse(USER).unwrap();
     for room in &rooms[..SUBSCRIBED] {
-        house.service.add_subscription(&house.app.ident, &user, room).await.unwrap();
+        house
+            .service
+            .add_subscription(&house.app.ident, &user, room)
+            .await
+            .unwrap();
     }
     let stand_in = match database {
         Database::Mongo(database) => !is_mongod(&database.url).await,
         _ => false,
     };
-    let mut stored = Stored { events: events(stand_in), stand_in, memory: Vec::new() };
+    let mut stored = Stored {
+        events: events(stand_in),
+        stand_in,
+        memory: Vec::new(),
+    };
     for _ in 0..10 {
-        house.publish(stored.events / 10, PUBLISHERS[2], &rooms).await;
+        house
+            .publish(stored.events / 10, PUBLISHERS[2], &rooms)
+            .await;
         stored.memory.push(memory());
     }
-    println!("{}: {} events; KiB after each tenth: {:?}", store.name(), stored.events, stored.memory);
+    println!(
+        "{}: {} events; KiB after each tenth: {:?}",
+        store.name(),
+        stored.events,
+        stored.memory
+    );
     Filled { house, stored }
 }
 
@@ -74,7 +95,11 @@ fn events(stand_in: bool) -> u64 {
 /// Whether it is MongoDB itself; others do not say with which allocator they were built.
 async fn is_mongod(url: &str) -> bool {
     let client = mongodb::Client::with_uri_str(url).await.unwrap();
-    let built = client.database("admin").run_command(doc! { "buildInfo": 1 }).await.unwrap();
+    let built = client
+        .database("admin")
+        .run_command(doc! { "buildInfo": 1 })
+        .await
+        .unwrap();
     client.shutdown().immediate(true).await;
     built.contains_key("allocator")
 }
@@ -83,5 +108,7 @@ async fn is_mongod(url: &str) -> bool {
 fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    resident.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
+    resident
+        .and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok())
+        .unwrap_or(0)
 }

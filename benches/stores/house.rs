@@ -27,7 +27,9 @@ pub struct House {
 
 impl House {
     pub async fn open(store: StoreUrl) -> Self {
-        let mut settings = resolve(&Raw::default()).unwrap_or_else(|_| panic!("the defaults are no configuration")).settings;
+        let mut settings = resolve(&Raw::default())
+            .unwrap_or_else(|_| panic!("the defaults are no configuration"))
+            .settings;
         settings.store.url = store;
         // A stand-in on a busy machine may take long.
         settings.store.timeout = Duration::from_secs(60);
@@ -35,11 +37,20 @@ impl House {
         settings.limits.history = 0;
         let server = Server::open(&settings).await.unwrap();
         let service = Arc::clone(server.service());
-        let new = NewApp { name: "Bench".to_owned(), ident: Some(AppIdent::trusted(APP)), ..NewApp::default() };
+        let new = NewApp {
+            name: "Bench".to_owned(),
+            ident: Some(AppIdent::trusted(APP)),
+            ..NewApp::default()
+        };
         let app = service.create_app(new).await.unwrap();
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.serve(Vec::new(), stop.clone()));
-        Self { service, app, stop, serving }
+        Self {
+            service,
+            app,
+            stop,
+            serving,
+        }
     }
 
     /// Publishes so many events, by so many publishers at once, over the channels by turns.
@@ -47,8 +58,12 @@ impl House {
         let next = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
         for _ in 0..publishers {
-            let (service, app, channels, next) =
-                (Arc::clone(&self.service), Arc::clone(&self.app), Arc::clone(channels), Arc::clone(&next));
+            let (service, app, channels, next) = (
+                Arc::clone(&self.service),
+                Arc::clone(&self.app),
+                Arc::clone(channels),
+                Arc::clone(&next),
+            );
             tasks.spawn(async move {
                 loop {
                     let turn = next.fetch_add(1, Ordering::Relaxed);
@@ -56,8 +71,17 @@ impl House {
                         return;
                     }
                     let channel = channels[(turn % channels.len() as u64) as usize].clone();
-                    let payload = Payload { event: "message".into(), data: DATA.into(), extra: "".into() };
-                    let publishing = Publishing { channels: vec![channel], payload, persist: true, idempotency_key: None };
+                    let payload = Payload {
+                        event: "message".into(),
+                        data: DATA.into(),
+                        extra: "".into(),
+                    };
+                    let publishing = Publishing {
+                        channels: vec![channel],
+                        payload,
+                        persist: true,
+                        idempotency_key: None,
+                    };
                     service.publish(&app, publishing).await.unwrap();
                 }
             });
@@ -70,7 +94,9 @@ impl House {
     /// How many commits there were, as the server counts them.
     pub fn commits(&self) -> u64 {
         let metrics = self.service.metrics();
-        let count = metrics.lines().find_map(|line| line.strip_prefix("pushi_call_seconds_count{call=\"append\"} "));
+        let count = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("pushi_call_seconds_count{call=\"append\"} "));
         count.map_or(0, |count| count.parse().unwrap())
     }
 
@@ -82,5 +108,7 @@ impl House {
 
 /// Channels `room-0`, `room-1` and so on.
 pub fn rooms(count: usize) -> Arc<[ChannelName]> {
-    (0..count).map(|n| ChannelName::trusted(&format!("room-{n}"))).collect()
+    (0..count)
+        .map(|n| ChannelName::trusted(&format!("room-{n}")))
+        .collect()
 }

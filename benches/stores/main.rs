@@ -25,7 +25,11 @@ use self::table::Column;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     let mut columns = Vec::new();
     for store in [Store::Sqlite, Store::Postgres, Store::Mongo] {
         if !store.is_there() {
@@ -34,7 +38,11 @@ fn main() {
         let mut pairs = Pairs::default();
         publish::publish(&mut criterion, &runtime, store, &mut pairs);
         let stored = read::read(&mut criterion, &runtime, store, &mut pairs);
-        columns.push(Column { store, pairs, stored });
+        columns.push(Column {
+            store,
+            pairs,
+            stored,
+        });
     }
     criterion.final_summary();
     print!("{}", table::table(&columns));

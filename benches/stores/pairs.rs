@@ -26,7 +26,12 @@ pub struct Median {
 
 impl Pairs {
     /// Lets criterion measure the first of two that do something so many times and answer how long it took.
-    pub fn measure(&mut self, group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut pair: impl FnMut(u64) -> [Duration; 2]) {
+    pub fn measure(
+        &mut self,
+        group: &mut BenchmarkGroup<'_, WallTime>,
+        name: &str,
+        mut pair: impl FnMut(u64) -> [Duration; 2],
+    ) {
         let seen = self.0.entry(name.to_owned()).or_default();
         group.bench_function(name, |bench| {
             bench.iter_custom(|count| {
@@ -46,21 +51,29 @@ impl Pairs {
             values.sort_by(f64::total_cmp);
             values.get(values.len() / 2).copied()
         };
-        Some(Median { seconds: median(|[own, _]| *own)?, ratio: median(|[own, bare]| bare / own)? })
+        Some(Median {
+            seconds: median(|[own, _]| *own)?,
+            ratio: median(|[own, bare]| bare / own)?,
+        })
     }
 }
 
 /// A call takes as long as a disk takes, so many are counted together, as many in each run.
 pub fn steady(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.sampling_mode(SamplingMode::Flat).sample_size(PAIRS);
-    group.warm_up_time(Duration::from_secs(2)).measurement_time(Duration::from_secs(5));
+    group
+        .warm_up_time(Duration::from_secs(2))
+        .measurement_time(Duration::from_secs(5));
 }
 
 /// Whether the command line asks for what has this name. A pattern that this does not understand costs a bad first guess of
 /// how long things take.
 pub fn is_asked_for(store: Store, name: &str) -> bool {
     let name = format!("{}/{name}", store.name());
-    let mut patterns = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    let mut patterns = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .peekable();
     let lists = std::env::args().any(|argument| argument == "--list");
     !lists && (patterns.peek().is_none() || patterns.any(|pattern| name.contains(&pattern)))
 }

@@ -43,7 +43,10 @@ pub fn publish(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs
             runtime.block_on(both.publish(rounds, publishers, batch))
         });
         if let Some(batch) = batch {
-            println!("{}, {publishers} publishers: {batch} events in a commit", store.name());
+            println!(
+                "{}, {publishers} publishers: {batch} events in a commit",
+                store.name()
+            );
         }
     }
     group.finish();
@@ -56,7 +59,10 @@ pub fn publish(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs
 async fn open([own, other]: &[Database; 2]) -> Both {
     // It makes the tables, and the app.
     House::open(other.url()).await.close().await;
-    Both { house: House::open(own.url()).await, bare: bare::open(other.url()).await }
+    Both {
+        house: House::open(own.url()).await,
+        bare: bare::open(other.url()).await,
+    }
 }
 
 impl Both {

@@ -20,21 +20,46 @@ struct Both {
     bare: Box<dyn Bare>,
 }
 
-pub fn read(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs: &mut Pairs) -> Stored {
+pub fn read(
+    criterion: &mut Criterion,
+    runtime: &Runtime,
+    store: Store,
+    pairs: &mut Pairs,
+) -> Stored {
     let database = runtime.block_on(store.database());
     let mut opened: Option<Both> = None;
-    let open = || runtime.block_on(async { Both { filled: fill(store, &database).await, bare: bare::open(database.url()).await } });
+    let open = || {
+        runtime.block_on(async {
+            Both {
+                filled: fill(store, &database).await,
+                bare: bare::open(database.url()).await,
+            }
+        })
+    };
     // Before anything is measured, since it takes minutes.
-    if ["inbox", "replay"].iter().any(|name| is_asked_for(store, name)) {
+    if ["inbox", "replay"]
+        .iter()
+        .any(|name| is_asked_for(store, name))
+    {
         opened.get_or_insert_with(open);
     }
     let mut group = criterion.benchmark_group(store.name());
     steady(&mut group);
-    pairs.measure(&mut group, "inbox", |count| runtime.block_on(opened.get_or_insert_with(open).inbox(count)));
+    pairs.measure(&mut group, "inbox", |count| {
+        runtime.block_on(opened.get_or_insert_with(open).inbox(count))
+    });
     group.throughput(Throughput::Elements(REPLAYED));
-    pairs.measure(&mut group, "replay", |count| runtime.block_on(opened.get_or_insert_with(open).replay(count)));
+    pairs.measure(&mut group, "replay", |count| {
+        runtime.block_on(opened.get_or_insert_with(open).replay(count))
+    });
     group.finish();
-    let Some(Both { filled: Filled { house, stored }, bare }) = opened else { return Stored::default() };
+    let Some(Both {
+        filled: Filled { house, stored },
+        bare,
+    }) = opened
+    else {
+        return Stored::default();
+    };
     drop(bare);
     runtime.block_on(house.close());
     stored
@@ -44,15 +69,35 @@ impl Both {
     async fn inbox(&mut self, count: u64) -> [Duration; 2] {
         let house = &self.filled.house;
         let personal = ChannelName::personal_of(&UserId::parse(USER).unwrap());
-        let own = timed(count, PAGE, async || house.service.latest(&house.app.ident, &personal, 0, PAGE).await.unwrap().len());
-        [own.await, timed(count, PAGE, async || self.bare.inbox().await).await]
+        let own = timed(count, PAGE, async || {
+            house
+                .service
+                .latest(&house.app.ident, &personal, 0, PAGE)
+                .await
+                .unwrap()
+                .len()
+        });
+        [
+            own.await,
+            timed(count, PAGE, async || self.bare.inbox().await).await,
+        ]
     }
 
     async fn replay(&mut self, count: u64) -> [Duration; 2] {
         let house = &self.filled.house;
         let room = ChannelName::trusted(ROOM);
-        let own = timed(count, REPLAYED, async || house.service.events_after(&house.app.ident, &room, 0, REPLAYED).await.unwrap().len());
-        [own.await, timed(count, REPLAYED, async || self.bare.replay().await).await]
+        let own = timed(count, REPLAYED, async || {
+            house
+                .service
+                .events_after(&house.app.ident, &room, 0, REPLAYED)
+                .await
+                .unwrap()
+                .len()
+        });
+        [
+            own.await,
+            timed(count, REPLAYED, async || self.bare.replay().await).await,
+        ]
     }
 }
 

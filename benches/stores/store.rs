@@ -44,7 +44,9 @@ impl Store {
         match self {
             Self::Sqlite => Database::Sqlite(TempDir::new().unwrap()),
             Self::Postgres => Database::Postgres(PostgresSchema::start().await.unwrap()),
-            Self::Mongo => Database::Mongo(MongoDatabase::start("PUSHI_TEST_MONGO_URL").await.unwrap()),
+            Self::Mongo => {
+                Database::Mongo(MongoDatabase::start("PUSHI_TEST_MONGO_URL").await.unwrap())
+            }
         }
     }
 }
@@ -53,9 +55,14 @@ impl Database {
     /// Where it is, as the configuration has it.
     pub fn url(&self) -> StoreUrl {
         match self {
-            Self::Sqlite(folder) => StoreUrl::Sqlite { path: folder.path().join("pushi.db").display().to_string() },
+            Self::Sqlite(folder) => StoreUrl::Sqlite {
+                path: folder.path().join("pushi.db").display().to_string(),
+            },
             Self::Postgres(schema) => StoreUrl::Postgres(Secret::new(schema.url(""))),
-            Self::Mongo(database) => StoreUrl::Mongo { url: Secret::new(&*database.url), database: database.name.clone() },
+            Self::Mongo(database) => StoreUrl::Mongo {
+                url: Secret::new(&*database.url),
+                database: database.name.clone(),
+            },
         }
     }
 }

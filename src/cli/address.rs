@@ -6,7 +6,11 @@ use crate::config::Listener;
 
 /// `http://…` or `https://…` of a listener at `port`, without a path; see [`reachable`] for its host.
 pub fn api_url(listener: &Listener, port: u16) -> String {
-    let scheme = if listener.tls.is_some() { "https" } else { "http" };
+    let scheme = if listener.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     format!("{scheme}://{}:{port}", reachable(&listener.host))
 }
 
@@ -32,16 +36,35 @@ mod tests {
     use crate::config::{Raw, TlsFiles, resolve};
 
     fn listener(host: &str, tls: bool) -> Listener {
-        let tls = tls.then(|| TlsFiles { key: "k".into(), cer: "c".into() });
-        Listener { host: host.into(), tls, ..resolve(&Raw::default()).unwrap().settings.listen.api }
+        let tls = tls.then(|| TlsFiles {
+            key: "k".into(),
+            cer: "c".into(),
+        });
+        Listener {
+            host: host.into(),
+            tls,
+            ..resolve(&Raw::default()).unwrap().settings.listen.api
+        }
     }
 
     #[test]
     fn urls_can_be_followed_on_this_machine() {
-        assert_eq!(api_url(&listener("127.0.0.1", false), 8080), "http://127.0.0.1:8080");
-        assert_eq!(api_url(&listener("0.0.0.0", true), 1), "https://127.0.0.1:1");
+        assert_eq!(
+            api_url(&listener("127.0.0.1", false), 8080),
+            "http://127.0.0.1:8080"
+        );
+        assert_eq!(
+            api_url(&listener("0.0.0.0", true), 1),
+            "https://127.0.0.1:1"
+        );
         assert_eq!(socket_url(&listener("::", false), 1), "ws://[::1]:1");
-        assert_eq!(socket_url(&listener("fd00::1", true), 1), "wss://[fd00::1]:1");
-        assert_eq!(api_url(&listener("chat.example", true), 443), "https://chat.example:443");
+        assert_eq!(
+            socket_url(&listener("fd00::1", true), 1),
+            "wss://[fd00::1]:1"
+        );
+        assert_eq!(
+            api_url(&listener("chat.example", true), 443),
+            "https://chat.example:443"
+        );
     }
 }

@@ -23,43 +23,79 @@ impl Api {
     pub fn new(url: &str, insecure: bool) -> Result<Self, Failure> {
         // The process has one provider; that it was installed before is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(PATIENCE).tls_danger_accept_invalid_certs(insecure).build().map_err(Failure::command)?;
-        Ok(Self { client, url: url.trim_end_matches('/').to_owned() })
+        let client = Client::builder()
+            .timeout(PATIENCE)
+            .tls_danger_accept_invalid_certs(insecure)
+            .build()
+            .map_err(Failure::command)?;
+        Ok(Self {
+            client,
+            url: url.trim_end_matches('/').to_owned(),
+        })
     }
 
     /// A session token for an app.
     pub async fn token(&self, credentials: &Credentials) -> Result<String, Failure> {
         let url = &self.url;
-        let login = self.ask(self.client.post(format!("{url}/login?{}", query(credentials)))).await?;
+        let login = self
+            .ask(
+                self.client
+                    .post(format!("{url}/login?{}", query(credentials))),
+            )
+            .await?;
         let token = login["token"].as_str();
-        token.map(str::to_owned).ok_or_else(|| Failure::Command(format!("{url} gave no session token: is it a Pushi server?")))
+        token.map(str::to_owned).ok_or_else(|| {
+            Failure::Command(format!(
+                "{url} gave no session token: is it a Pushi server?"
+            ))
+        })
     }
 
     /// Publishes with a session token.
     pub async fn publish(&self, token: &str, event: &Value) -> Result<Value, Failure> {
-        self.ask(self.client.post(format!("{}/events", self.url)).bearer_auth(token).json(event)).await
+        self.ask(
+            self.client
+                .post(format!("{}/events", self.url))
+                .bearer_auth(token)
+                .json(event),
+        )
+        .await
     }
 
     /// Sends a request; an error answer is a failure with the server's own words. What is said never holds the request's
     /// URL, which has the secret in it.
     async fn ask(&self, request: RequestBuilder) -> Result<Value, Failure> {
         let api = &self.url;
-        let failed = |error: reqwest::Error| Failure::Command(format!("{api} cannot be reached: {}", chain(&error.without_url())));
+        let failed = |error: reqwest::Error| {
+            Failure::Command(format!(
+                "{api} cannot be reached: {}",
+                chain(&error.without_url())
+            ))
+        };
         let answer = request.send().await.map_err(failed)?;
         let status = answer.status();
-        let body: Value = serde_json::from_slice(&answer.bytes().await.map_err(failed)?).unwrap_or_default();
+        let body: Value =
+            serde_json::from_slice(&answer.bytes().await.map_err(failed)?).unwrap_or_default();
         if status.is_success() {
             return Ok(body);
         }
         let message = body["message"].as_str().unwrap_or("it did not say why");
-        Err(Failure::Command(format!("{api} answered {}: {message}", status.as_u16())))
+        Err(Failure::Command(format!(
+            "{api} answered {}: {message}",
+            status.as_u16()
+        )))
     }
 }
 
 fn query(credentials: &Credentials) -> String {
     let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     let Credentials { ident, key, secret } = credentials;
-    format!("app_id={}&app_key={}&app_secret={}", encoded(ident), encoded(key), encoded(secret.expose()))
+    format!(
+        "app_id={}&app_key={}&app_secret={}",
+        encoded(ident),
+        encoded(key),
+        encoded(secret.expose())
+    )
 }
 
 /// The error with its causes, on one line.

@@ -104,7 +104,10 @@ impl Apps {
     pub async fn run(self) -> Result<String, Failure> {
         match self.command {
             AppCommand::Create(create) => {
-                let app = create.form.ask(Method::POST, "/apps", Some(create.body())).await?;
+                let app = create
+                    .form
+                    .ask(Method::POST, "/apps", Some(create.body()))
+                    .await?;
                 Ok(create.form.print(&app, credentials))
             }
             AppCommand::List(List { form }) => {
@@ -115,8 +118,14 @@ impl Apps {
                 let app = form.ask(Method::GET, &path(&ident)?, None).await?;
                 Ok(form.print(&app, everything))
             }
-            AppCommand::Update(Update { ident, changes, form }) => {
-                let app = form.ask(Method::PUT, &path(&ident)?, Some(members(&changes)?)).await?;
+            AppCommand::Update(Update {
+                ident,
+                changes,
+                form,
+            }) => {
+                let app = form
+                    .ask(Method::PUT, &path(&ident)?, Some(members(&changes)?))
+                    .await?;
                 Ok(form.print(&app, everything))
             }
             AppCommand::Delete(Delete { ident, form }) => {
@@ -129,47 +138,86 @@ impl Apps {
 
 impl Create {
     fn body(&self) -> Value {
-        let given = [("description", &self.description), ("ident", &self.ident), ("key", &self.key), ("secret", &self.secret)];
-        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into())));
+        let given = [
+            ("description", &self.description),
+            ("ident", &self.ident),
+            ("key", &self.key),
+            ("secret", &self.secret),
+        ];
+        let given = given
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into())));
         let name = ("name".to_owned(), self.name.as_str().into());
         Value::Object(std::iter::once(name).chain(given).collect())
     }
 }
 
 impl Form {
-    async fn at_desk<T>(&self, ask: impl AsyncFnOnce(Desk) -> Result<T, Failure>) -> Result<T, Failure> {
-        work(&settings(&self.raw)?, async |service| ask(Desk::new(service)?).await).await
+    async fn at_desk<T>(
+        &self,
+        ask: impl AsyncFnOnce(Desk) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        work(&settings(&self.raw)?, async |service| {
+            ask(Desk::new(service)?).await
+        })
+        .await
     }
 
-    async fn ask(&self, method: Method, target: &str, body: Option<Value>) -> Result<Value, Failure> {
-        self.at_desk(async |desk: Desk| desk.ask(method, target, body).await).await
+    async fn ask(
+        &self,
+        method: Method,
+        target: &str,
+        body: Option<Value>,
+    ) -> Result<Value, Failure> {
+        self.at_desk(async |desk: Desk| desk.ask(method, target, body).await)
+            .await
     }
 
     fn print(&self, answer: &Value, text: impl FnOnce(&Value) -> String) -> String {
-        if self.json { answer.to_string() } else { text(answer) }
+        if self.json {
+            answer.to_string()
+        } else {
+            text(answer)
+        }
     }
 }
 
 /// An app's path; checked, so that nothing in it can mean another route.
 fn path(ident: &str) -> Result<String, Failure> {
-    AppIdent::parse(ident).map(|ident| format!("/apps/{ident}")).map_err(Failure::command)
+    AppIdent::parse(ident)
+        .map(|ident| format!("/apps/{ident}"))
+        .map_err(Failure::command)
 }
 
 /// `name=value …` as the body of a change.
 fn members(changes: &[String]) -> Result<Value, Failure> {
     let member = |change: &String| {
-        let (name, value) = change.split_once('=').ok_or_else(|| Failure::Command(format!("{change:?} is not NAME=VALUE")))?;
-        Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+        let (name, value) = change
+            .split_once('=')
+            .ok_or_else(|| Failure::Command(format!("{change:?} is not NAME=VALUE")))?;
+        Ok((
+            name.to_owned(),
+            serde_json::from_str(value).unwrap_or_else(|_| value.into()),
+        ))
     };
-    changes.iter().map(member).collect::<Result<Map<_, _>, _>>().map(Value::Object)
+    changes
+        .iter()
+        .map(member)
+        .collect::<Result<Map<_, _>, _>>()
+        .map(Value::Object)
 }
 
 async fn all(desk: Desk) -> Result<Vec<Value>, Failure> {
     let mut apps: Vec<Value> = Vec::new();
     loop {
         let after = apps.last().and_then(|app| app["id"].as_u64()).unwrap_or(0);
-        let mut page = desk.ask(Method::GET, &format!("/apps?after={after}"), None).await?;
-        let page = page["apps"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        let mut page = desk
+            .ask(Method::GET, &format!("/apps?after={after}"), None)
+            .await?;
+        let page = page["apps"]
+            .as_array_mut()
+            .map(std::mem::take)
+            .unwrap_or_default();
         let whole = page.len() < PAGE;
         apps.extend(page);
         if whole {
@@ -179,7 +227,9 @@ async fn all(desk: Desk) -> Result<Vec<Value>, Failure> {
 }
 
 fn credentials(app: &Value) -> String {
-    ["ident", "key", "secret"].map(|name| format!("{:<8}{}", shown_name(name), shown(&app[name]))).join("\n")
+    ["ident", "key", "secret"]
+        .map(|name| format!("{:<8}{}", shown_name(name), shown(&app[name])))
+        .join("\n")
 }
 
 fn shown_name(name: &str) -> &str {
@@ -190,22 +240,41 @@ fn shown_name(name: &str) -> &str {
 fn everything(app: &Value) -> String {
     // `id` is the store's own number, and `instance` the ident again.
     let hidden = ["id", "instance"];
-    let members = app.as_object().into_iter().flatten().filter(|(name, _)| !hidden.contains(&name.as_str()));
-    members.map(|(name, value)| format!("{:<28}{}", shown_name(name), shown(value))).collect::<Vec<_>>().join("\n")
+    let members = app
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| !hidden.contains(&name.as_str()));
+    members
+        .map(|(name, value)| format!("{:<28}{}", shown_name(name), shown(value)))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn table(apps: &Value) -> String {
     let row = |app: &Value| ["ident", "key", "name"].map(|name| shown(&app[name]));
     let head = ["id", "key", "name"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head).chain(apps.as_array().into_iter().flatten().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let rows: Vec<_> = std::iter::once(head)
+        .chain(apps.as_array().into_iter().flatten().map(row))
+        .collect();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let (ident, key) = (width(0), width(1));
-    rows.iter().map(|[a, b, c]| format!("{a:<ident$}  {b:<key$}  {c}")).collect::<Vec<_>>().join("\n")
+    rows.iter()
+        .map(|[a, b, c]| format!("{a:<ident$}  {b:<key$}  {c}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// A value on one line; control characters, which could move the terminal's cursor, are left out.
 fn shown(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
@@ -215,8 +284,16 @@ mod tests {
 
     #[test]
     fn a_change_is_json_or_else_a_text() {
-        let body = members(&["name=Shop".into(), "enabled=false".into(), "max_members=5".into(), "description=a=b".into()]);
-        assert_eq!(body, Ok(json!({"name": "Shop", "enabled": false, "max_members": 5, "description": "a=b"})));
+        let body = members(&[
+            "name=Shop".into(),
+            "enabled=false".into(),
+            "max_members=5".into(),
+            "description=a=b".into(),
+        ]);
+        assert_eq!(
+            body,
+            Ok(json!({"name": "Shop", "enabled": false, "max_members": 5, "description": "a=b"}))
+        );
         assert!(members(&["name".into()]).is_err());
     }
 

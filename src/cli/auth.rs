@@ -31,7 +31,9 @@ pub struct Auth {
 impl Auth {
     pub async fn run(self) -> Result<String, Failure> {
         let settings = settings(&self.raw)?;
-        SocketId::parse(&self.socket_id).ok_or_else(|| Failure::command("the socket id must be two numbers with a dot between them"))?;
+        SocketId::parse(&self.socket_id).ok_or_else(|| {
+            Failure::command("the socket id must be two numbers with a dot between them")
+        })?;
         let limit = usize::try_from(settings.limits.channel_name).unwrap_or(usize::MAX);
         ChannelName::parse(&self.channel, limit).map_err(Failure::command)?;
         let credentials = Chosen::of(&self.raw).credentials(&settings).await?;
@@ -40,7 +42,13 @@ impl Auth {
 
     fn answer(&self, credentials: &Credentials) -> String {
         let data = self.channel_data.as_deref();
-        let auth = channel_auth(&credentials.key, &credentials.secret, &self.socket_id, &self.channel, data);
+        let auth = channel_auth(
+            &credentials.key,
+            &credentials.secret,
+            &self.socket_id,
+            &self.channel,
+            data,
+        );
         match (self.json, data) {
             (false, _) => auth,
             (true, None) => json!({"auth": auth}).to_string(),
@@ -62,17 +70,26 @@ mod tests {
             json,
             raw: Raw::default(),
         };
-        auth.answer(&Credentials { ident: "1".into(), key: "278d425bdf160c739803".into(), secret: Secret::new("7ad3773142a6692b25b8") })
+        auth.answer(&Credentials {
+            ident: "1".into(),
+            key: "278d425bdf160c739803".into(),
+            secret: Secret::new("7ad3773142a6692b25b8"),
+        })
     }
 
     /// The vectors of the Pusher documentation, which the Pushi form shares.
     #[test]
     fn it_signs_as_documented() {
-        let private = "278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4";
+        let private =
+            "278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4";
         assert_eq!(answer(false, "private-foobar", None), private);
-        assert_eq!(answer(true, "private-foobar", None), format!(r#"{{"auth":"{private}"}}"#));
+        assert_eq!(
+            answer(true, "private-foobar", None),
+            format!(r#"{{"auth":"{private}"}}"#)
+        );
         let data = r#"{"user_id":10,"user_info":{"name":"Mr. Channels"}}"#;
-        let presence = "278d425bdf160c739803:31935e7d86dba64c2a90aed31fdc61869f9b22ba9d8863bba239c03ca481bc80";
+        let presence =
+            "278d425bdf160c739803:31935e7d86dba64c2a90aed31fdc61869f9b22ba9d8863bba239c03ca481bc80";
         assert_eq!(answer(false, "presence-foobar", Some(data)), presence);
     }
 }

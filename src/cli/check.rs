@@ -27,7 +27,10 @@ pub struct Check {
 
 impl Check {
     pub async fn run(self) -> Result<String, Failure> {
-        let Resolved { settings, mut notices } = resolve(&self.raw)?;
+        let Resolved {
+            settings,
+            mut notices,
+        } = resolve(&self.raw)?;
         begin_log(&self.raw, &settings.log)?;
         notices.extend(environment_warnings());
         let server = settings.listen.server.as_ref();
@@ -46,7 +49,9 @@ impl Check {
         let bus = bus.map(|bus| format!("bus        {bus}"));
         let lines = [format!("store      {store}")].into_iter().chain(bus);
         let lines = lines.chain([format!("REST API   {api}"), format!("WebSocket  {sockets}")]);
-        let notices = notices.into_iter().map(|notice| format!("notice     {notice}"));
+        let notices = notices
+            .into_iter()
+            .map(|notice| format!("notice     {notice}"));
         Ok(lines.chain(notices).collect::<Vec<_>>().join("\n"))
     }
 }
@@ -56,16 +61,24 @@ async fn store(settings: &Settings) -> Result<String, Failure> {
     let name = settings.store.url.describe();
     match &settings.store.url {
         StoreUrl::SqliteMemory => return Ok(name),
-        StoreUrl::Sqlite { path } if !Path::new(path).exists() => return Ok(format!("{name}, which the first start will make")),
+        StoreUrl::Sqlite { path } if !Path::new(path).exists() => {
+            return Ok(format!("{name}, which the first start will make"));
+        }
         _ => {}
     }
     let apps = work(settings, async |service| all_apps(&service).await).await?;
-    Ok(format!("{name}, with {} {}", apps.len(), if apps.len() == 1 { "app" } else { "apps" }))
+    Ok(format!(
+        "{name}, with {} {}",
+        apps.len(),
+        if apps.len() == 1 { "app" } else { "apps" }
+    ))
 }
 
 /// Where the nodes meet; `None`: this one is alone. A node starts, and serves, without it.
 async fn bus(settings: &Settings) -> Result<Option<String>, Failure> {
-    let Some((name, found)) = look_at_bus(settings).await.map_err(Failure::start)? else { return Ok(None) };
+    let Some((name, found)) = look_at_bus(settings).await.map_err(Failure::start)? else {
+        return Ok(None);
+    };
     Ok(Some(match found {
         Ok(()) => format!("Redis at {name}"),
         Err(error) => format!("Redis at {name}, which cannot be reached: {error}"),

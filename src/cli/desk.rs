@@ -33,20 +33,43 @@ impl Desk {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             demo: None,
         };
-        Ok(Self { api: endpoint(service, rules).boxed(), token })
+        Ok(Self {
+            api: endpoint(service, rules).boxed(),
+            token,
+        })
     }
 
     /// The answer to a request; an error answer is a failure with its message.
-    pub async fn ask(&self, method: Method, target: &str, body: Option<Value>) -> Result<Value, Failure> {
-        let request = Request::builder().method(method).uri_str(target).header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+    pub async fn ask(
+        &self,
+        method: Method,
+        target: &str,
+        body: Option<Value>,
+    ) -> Result<Value, Failure> {
+        let request = Request::builder()
+            .method(method)
+            .uri_str(target)
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token));
         let request = match body {
-            Some(body) => request.content_type("application/json").body(body.to_string()),
+            Some(body) => request
+                .content_type("application/json")
+                .body(body.to_string()),
             None => request.finish(),
         };
         let answer = self.api.get_response(request).await;
         let status = answer.status();
-        let text = answer.into_body().into_string().await.map_err(Failure::command)?;
+        let text = answer
+            .into_body()
+            .into_string()
+            .await
+            .map_err(Failure::command)?;
         let body: Value = serde_json::from_str(&text).map_err(Failure::command)?;
-        if status == StatusCode::OK { Ok(body) } else { Err(Failure::command(body["message"].as_str().unwrap_or("it failed"))) }
+        if status == StatusCode::OK {
+            Ok(body)
+        } else {
+            Err(Failure::command(
+                body["message"].as_str().unwrap_or("it failed"),
+            ))
+        }
     }
 }

@@ -17,9 +17,18 @@ impl Log {
     /// Begins it. A process does this once.
     pub fn begin(settings: &LogSettings) -> Result<Self, Failure> {
         let (filter, handle) = reload::Layer::new(filter(&settings.filter)?);
-        let lines = fmt::layer().with_writer(stderr).with_ansi(!settings.json && stderr().is_terminal());
-        let lines = if settings.json { lines.json().boxed() } else { lines.boxed() };
-        let begun = tracing_subscriber::registry().with(filter).with(lines).try_init();
+        let lines = fmt::layer()
+            .with_writer(stderr)
+            .with_ansi(!settings.json && stderr().is_terminal());
+        let lines = if settings.json {
+            lines.json().boxed()
+        } else {
+            lines.boxed()
+        };
+        let begun = tracing_subscriber::registry()
+            .with(filter)
+            .with(lines)
+            .try_init();
         begun.map(|()| Self(handle)).map_err(Failure::start)
     }
 
@@ -30,5 +39,6 @@ impl Log {
 }
 
 fn filter(text: &str) -> Result<EnvFilter, Failure> {
-    EnvFilter::try_new(text).map_err(|error| Failure::Start(format!("RUST_LOG cannot be used: {error}")))
+    EnvFilter::try_new(text)
+        .map_err(|error| Failure::Start(format!("RUST_LOG cannot be used: {error}")))
 }

@@ -10,7 +10,9 @@ use super::log::Log;
 use super::signals::Signals;
 use super::welcome::{Addresses, welcome};
 use super::workbench::open;
-use crate::config::{DotEnv, Listener, Raw, Resolved, Settings, environment_warnings, resolve, variables};
+use crate::config::{
+    DotEnv, Listener, Raw, Resolved, Settings, environment_warnings, resolve, variables,
+};
 use crate::inbound::listen::{ListenerRole, TlsFiles, TlsSource, bind};
 use crate::server::Listening;
 
@@ -35,25 +37,49 @@ impl Serve {
         let (listeners, addresses) = listen(&settings).await?;
         let server = open(&settings).await?;
         let mut signals = Signals::take().map_err(Failure::start)?;
-        let first = if settings.access.nobody_could_make_apps() { server.first_app().await.map_err(Failure::start)? } else { None };
-        tracing::info!("pushi {}, with {}", env!("CARGO_PKG_VERSION"), settings.store.url.describe());
+        let first = if settings.access.nobody_could_make_apps() {
+            server.first_app().await.map_err(Failure::start)?
+        } else {
+            None
+        };
+        tracing::info!(
+            "pushi {}, with {}",
+            env!("CARGO_PKG_VERSION"),
+            settings.store.url.describe()
+        );
         match files {
             Ok(most) => tracing::info!("at most {most} files and connections may be open"),
             Err(error) => tracing::warn!("the limit of open files cannot be raised: {error}"),
         }
-        tracing::info!("REST API at {}, documentation at {}/docs", addresses.api, addresses.api);
+        tracing::info!(
+            "REST API at {}, documentation at {}/docs",
+            addresses.api,
+            addresses.api
+        );
         tracing::info!("WebSocket at {}/<app key>", addresses.sockets);
         if settings.access.demo {
             let page = format_args!("{}/examples/chat.html", addresses.api);
-            tracing::warn!("PUSHI_DEMO=1: whoever asks may subscribe under any name; the page to try is {page}");
+            tracing::warn!(
+                "PUSHI_DEMO=1: whoever asks may subscribe under any name; the page to try is {page}"
+            );
         }
         if let Some(first) = first {
             // Where nobody reads it the server serves all the same.
-            let _ = write!(std::io::stdout(), "{}", welcome(&first.app, &addresses, &first.token.text));
+            let _ = write!(
+                std::io::stdout(),
+                "{}",
+                welcome(&first.app, &addresses, &first.token.text)
+            );
         }
 
-        let tls: Vec<TlsSource> = listeners.iter().filter_map(|listening| listening.tls.clone()).collect();
-        let filter = Filter { dotenv, typed: typed_filter(&self.raw) };
+        let tls: Vec<TlsSource> = listeners
+            .iter()
+            .filter_map(|listening| listening.tls.clone())
+            .collect();
+        let filter = Filter {
+            dotenv,
+            typed: typed_filter(&self.raw),
+        };
         let stop = CancellationToken::new();
         tokio::select! {
             () = server.serve(listeners, stop.clone()) => Ok(String::new()),
@@ -85,10 +111,17 @@ async fn take(listener: &Listener, role: ListenerRole) -> Result<Listening, Fail
 
 /// The certificate that a listener is configured with; `None`: it is plain.
 pub fn tls_source(listener: &Listener) -> Result<Option<TlsSource>, Failure> {
-    let Some(files) = &listener.tls else { return Ok(None) };
-    let files = TlsFiles { key: files.key.clone(), cer: files.cer.clone() };
+    let Some(files) = &listener.tls else {
+        return Ok(None);
+    };
+    let files = TlsFiles {
+        key: files.key.clone(),
+        cer: files.cer.clone(),
+    };
     let (key, cer) = (listener.said_by.key.name, listener.said_by.cer.name);
-    TlsSource::load(files).map(Some).map_err(|error| Failure::Start(format!("{key}, {cer}: {error}")))
+    TlsSource::load(files)
+        .map(Some)
+        .map_err(|error| Failure::Start(format!("{key}, {cer}: {error}")))
 }
 
 /// Where the log's filter comes from.
@@ -101,7 +134,8 @@ struct Filter {
 /// Whether the filter was given as a flag, not by the environment.
 fn typed_filter(raw: &Raw) -> bool {
     let name = variables::RUST_LOG.name;
-    raw.get(&variables::RUST_LOG).is_some_and(|filter| std::env::var(name).ok().as_deref() != Some(filter))
+    raw.get(&variables::RUST_LOG)
+        .is_some_and(|filter| std::env::var(name).ok().as_deref() != Some(filter))
 }
 
 /// Reads again what can change while the server runs: certificates, and `RUST_LOG` in `.env`.
@@ -109,17 +143,25 @@ fn reload(tls: &[TlsSource], log: &Log, filter: &Filter) {
     for source in tls {
         match source.reload() {
             Ok(()) => tracing::info!("a certificate was read again"),
-            Err(error) => tracing::warn!("a certificate cannot be used, the one before stays: {error}"),
+            Err(error) => {
+                tracing::warn!("a certificate cannot be used, the one before stays: {error}")
+            }
         }
     }
     if filter.typed {
         return;
     }
     let name = variables::RUST_LOG.name;
-    let followed = filter.dotenv.again(name).map_err(Failure::from).and_then(|text| {
-        let text = text.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| variables::RUST_LOG.default.to_owned());
-        log.follow(&text).map(|()| text)
-    });
+    let followed = filter
+        .dotenv
+        .again(name)
+        .map_err(Failure::from)
+        .and_then(|text| {
+            let text = text
+                .filter(|text| !text.trim().is_empty())
+                .unwrap_or_else(|| variables::RUST_LOG.default.to_owned());
+            log.follow(&text).map(|()| text)
+        });
     match followed {
         Ok(text) => tracing::info!("the log follows {name}={text}"),
         Err(failure) => tracing::warn!("the log goes on as it was: {failure}"),

@@ -26,9 +26,16 @@ impl Token {
         let chosen = Chosen::of(&self.raw);
         let token = work(&settings, async |service| {
             let app = chosen.app(&service).await?;
-            service.make_token(&app.ident).await.map_err(Failure::command)
+            service
+                .make_token(&app.ident)
+                .await
+                .map_err(Failure::command)
         });
         let token = token.await?;
-        Ok(if self.json { json!({"token": token.text, "seconds": token.ttl.as_secs()}).to_string() } else { token.text })
+        Ok(if self.json {
+            json!({"token": token.text, "seconds": token.ttl.as_secs()}).to_string()
+        } else {
+            token.text
+        })
     }
 }

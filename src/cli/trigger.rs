@@ -38,12 +38,19 @@ pub struct Trigger {
 impl Trigger {
     pub async fn run(self) -> Result<String, Failure> {
         let settings = settings(&self.raw)?;
-        let url = self.url.clone().unwrap_or_else(|| api_url(&settings.listen.api, settings.listen.api.port));
+        let url = self
+            .url
+            .clone()
+            .unwrap_or_else(|| api_url(&settings.listen.api, settings.listen.api.port));
         let credentials = Chosen::of(&self.raw).credentials(&settings).await?;
         let api = Api::new(&url, false)?;
         let token = api.token(&credentials).await?;
         let event = json!({"channel": self.channel, "event": self.event, "data": self.data, "persist": !self.no_persist});
         let answer = api.publish(&token, &event).await?;
-        Ok(if self.json { answer.to_string() } else { format!("published to {}", self.channel) })
+        Ok(if self.json {
+            answer.to_string()
+        } else {
+            format!("published to {}", self.channel)
+        })
     }
 }

@@ -65,28 +65,46 @@ struct Form {
 impl Webhooks {
     pub async fn run(self) -> Result<String, Failure> {
         match self.command {
-            WebhookCommand::List(List { limit, before, form }) => {
+            WebhookCommand::List(List {
+                limit,
+                before,
+                form,
+            }) => {
                 let (settings, chosen) = (settings(&form.raw)?, Chosen::of(&form.raw));
                 let log = work(&settings, async |service| {
                     let app = chosen.app(&service).await?;
-                    service.webhook_log(&app.ident, before, limit).await.map_err(Failure::command)
+                    service
+                        .webhook_log(&app.ident, before, limit)
+                        .await
+                        .map_err(Failure::command)
                 });
                 let log = log.await?;
-                Ok(if form.json { as_json(&log).to_string() } else { as_text(&log) })
+                Ok(if form.json {
+                    as_json(&log).to_string()
+                } else {
+                    as_text(&log)
+                })
             }
             WebhookCommand::Replay(Replay { id, form }) => {
                 let (settings, chosen) = (settings(&form.raw)?, Chosen::of(&form.raw));
                 let replayed = work(&settings, async |service| {
                     let app = chosen.app(&service).await?;
-                    service.replay_webhook(&app.ident, id).await.map_err(|error| match error {
-                        StorageError::NotFound => {
-                            Failure::Command(format!("{id} is no delivery that was given up: see pushi webhook list"))
-                        }
-                        other => Failure::command(other),
-                    })
+                    service
+                        .replay_webhook(&app.ident, id)
+                        .await
+                        .map_err(|error| match error {
+                            StorageError::NotFound => Failure::Command(format!(
+                                "{id} is no delivery that was given up: see pushi webhook list"
+                            )),
+                            other => Failure::command(other),
+                        })
                 });
                 let count = replayed.await?;
-                Ok(if form.json { json!({"result": "success", "notices": count}).to_string() } else { format!("{count} wait again") })
+                Ok(if form.json {
+                    json!({"result": "success", "notices": count}).to_string()
+                } else {
+                    format!("{count} wait again")
+                })
             }
         }
     }
@@ -124,31 +142,66 @@ fn as_json(log: &WebhookLog) -> Value {
 fn as_text(log: &WebhookLog) -> String {
     let waiting = |entry: &Waiting| {
         let (due, attempts) = (date(entry.due), entry.attempts);
-        format!("-         {due}  {:<9}  {:>7}  {attempts:>8}  {}  {}", "waits", entry.notices, entry.address, why(&entry.last))
+        format!(
+            "-         {due}  {:<9}  {:>7}  {attempts:>8}  {}  {}",
+            "waits",
+            entry.notices,
+            entry.address,
+            why(&entry.last)
+        )
     };
     let delivery = |entry: &Delivery| {
         let (at, notices, attempts) = (date(entry.at), entry.notices, entry.attempts);
-        let why = if entry.given_up { why(&entry.last) } else { String::new() };
-        format!("{:<8}  {at}  {:<9}  {notices:>7}  {attempts:>8}  {}  {why}", entry.id, outcome(entry), entry.address)
+        let why = if entry.given_up {
+            why(&entry.last)
+        } else {
+            String::new()
+        };
+        format!(
+            "{:<8}  {at}  {:<9}  {notices:>7}  {attempts:>8}  {}  {why}",
+            entry.id,
+            outcome(entry),
+            entry.address
+        )
     };
-    let head = format!("{:<8}  {:<20}  {:<9}  notices  attempts  address", "id", "when", "");
-    let lines = log.waiting.iter().map(waiting).chain(log.deliveries.iter().map(delivery));
-    let lines = std::iter::once(head).chain(lines).map(|line| line.trim_end().to_owned());
+    let head = format!(
+        "{:<8}  {:<20}  {:<9}  notices  attempts  address",
+        "id", "when", ""
+    );
+    let lines = log
+        .waiting
+        .iter()
+        .map(waiting)
+        .chain(log.deliveries.iter().map(delivery));
+    let lines = std::iter::once(head)
+        .chain(lines)
+        .map(|line| line.trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
 }
 
 fn outcome(delivery: &Delivery) -> &'static str {
-    if delivery.given_up { "given_up" } else { "delivered" }
+    if delivery.given_up {
+        "given_up"
+    } else {
+        "delivered"
+    }
 }
 
 fn why(attempt: &Attempt) -> String {
-    attempt.problem.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).collect()
+    attempt
+        .problem
+        .as_deref()
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect()
 }
 
 fn date(time: Timestamp) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     let date = OffsetDateTime::from_unix_timestamp(time.micros().div_euclid(1_000_000)).ok();
-    date.and_then(|date| date.format(format).ok()).unwrap_or_default()
+    date.and_then(|date| date.format(format).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -156,13 +209,45 @@ mod tests {
     use super::*;
 
     fn log() -> WebhookLog {
-        let (at, address) = (Timestamp::from_micros(1_795_337_092_270_000), "https://shop.example/hook".into());
-        let problem = Attempt { status: Some(503), problem: Some("answered\u{1b} 503".into()) };
-        let failed = Delivery { id: 7, address, at, notices: 2, attempts: 40, last: problem.clone(), given_up: true };
-        let last = Attempt { status: Some(200), problem: None };
-        let done = Delivery { id: 6, attempts: 1, given_up: false, last, ..failed.clone() };
-        let waiting = Waiting { address: "http://b/".into(), notices: 1, attempts: 3, due: at, last: problem };
-        WebhookLog { waiting: vec![waiting], deliveries: vec![failed, done] }
+        let (at, address) = (
+            Timestamp::from_micros(1_795_337_092_270_000),
+            "https://shop.example/hook".into(),
+        );
+        let problem = Attempt {
+            status: Some(503),
+            problem: Some("answered\u{1b} 503".into()),
+        };
+        let failed = Delivery {
+            id: 7,
+            address,
+            at,
+            notices: 2,
+            attempts: 40,
+            last: problem.clone(),
+            given_up: true,
+        };
+        let last = Attempt {
+            status: Some(200),
+            problem: None,
+        };
+        let done = Delivery {
+            id: 6,
+            attempts: 1,
+            given_up: false,
+            last,
+            ..failed.clone()
+        };
+        let waiting = Waiting {
+            address: "http://b/".into(),
+            notices: 1,
+            attempts: 3,
+            due: at,
+            last: problem,
+        };
+        WebhookLog {
+            waiting: vec![waiting],
+            deliveries: vec![failed, done],
+        }
     }
 
     #[test]
@@ -179,7 +264,19 @@ id        when                             notices  attempts  address
     fn the_log_is_json_too() {
         let shown = as_json(&log());
         assert_eq!(shown["deliveries"][0]["outcome"], "given_up");
-        assert_eq!((&shown["deliveries"][1]["status"], &shown["deliveries"][1]["problem"]), (&json!(200), &Value::Null));
-        assert_eq!((&shown["waiting"][0]["address"], &shown["waiting"][0]["attempts"]), (&json!("http://b/"), &json!(3)));
+        assert_eq!(
+            (
+                &shown["deliveries"][1]["status"],
+                &shown["deliveries"][1]["problem"]
+            ),
+            (&json!(200), &Value::Null)
+        );
+        assert_eq!(
+            (
+                &shown["waiting"][0]["address"],
+                &shown["waiting"][0]["attempts"]
+            ),
+            (&json!("http://b/"), &json!(3))
+        );
     }
 }

@@ -61,7 +61,10 @@ mod tests {
 
     #[test]
     fn it_tells_what_a_newcomer_needs() {
-        let addresses = Addresses { api: "http://127.0.0.1:8080".into(), sockets: "ws://127.0.0.1:9090".into() };
+        let addresses = Addresses {
+            api: "http://127.0.0.1:8080".into(),
+            sockets: "ws://127.0.0.1:9090".into(),
+        };
         let text = welcome(&app(), &addresses, "the-token");
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let has = |line: &str| assert!(lines.contains(&line), "{line} is not a line of {text}");
@@ -70,7 +73,10 @@ mod tests {
         has("secret  the-secret");
         has("Documentation  http://127.0.0.1:8080/docs");
         has("WebSocket      ws://127.0.0.1:9090/the-key");
-        let curl: Vec<_> = lines.iter().filter(|line| line.starts_with("curl ")).collect();
+        let curl: Vec<_> = lines
+            .iter()
+            .filter(|line| line.starts_with("curl "))
+            .collect();
         let expected = r#"curl -X POST "http://127.0.0.1:8080/events?sid=the-token" -H 'Content-Type: application/json' -d '{"channel":"global","event":"message","data":"hello world"}'"#;
         assert_eq!(curl, [&expected]);
     }

@@ -20,23 +20,38 @@ pub fn settings(raw: &Raw) -> Result<Settings, Failure> {
 /// Begins a log that is silent where nothing went wrong and nothing else was asked for: what a command finds is on standard
 /// output.
 pub fn begin_log(raw: &Raw, settings: &LogSettings) -> Result<(), Failure> {
-    let filter = if raw.get(&variables::RUST_LOG).is_some() { settings.filter.clone() } else { "error".to_owned() };
-    Log::begin(&LogSettings { filter, json: settings.json }).map(drop)
+    let filter = if raw.get(&variables::RUST_LOG).is_some() {
+        settings.filter.clone()
+    } else {
+        "error".to_owned()
+    };
+    Log::begin(&LogSettings {
+        filter,
+        json: settings.json,
+    })
+    .map(drop)
 }
 
 /// Opens what the settings name.
 pub async fn open(settings: &Settings) -> Result<Server, Failure> {
     Server::open(settings).await.map_err(|error| match error {
-        StartError::Store(error) => Failure::Start(format!("{}: {error}", settings.store.variable.name)),
+        StartError::Store(error) => {
+            Failure::Start(format!("{}: {error}", settings.store.variable.name))
+        }
         other => Failure::start(other),
     })
 }
 
 /// Does something with the use cases, then closes the store.
-pub async fn work<T>(settings: &Settings, work: impl AsyncFnOnce(Arc<Service>) -> Result<T, Failure>) -> Result<T, Failure> {
+pub async fn work<T>(
+    settings: &Settings,
+    work: impl AsyncFnOnce(Arc<Service>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     if settings.store.url == StoreUrl::SqliteMemory {
         let variable = settings.store.variable.name;
-        return Err(Failure::Start(format!("{variable}: a database in memory is seen by nobody but its server: name a file")));
+        return Err(Failure::Start(format!(
+            "{variable}: a database in memory is seen by nobody but its server: name a file"
+        )));
     }
     let server = open(settings).await?;
     let outcome = work(Arc::clone(server.service())).await;

@@ -27,7 +27,9 @@ impl Complaint {
         if shown.len() < value.len() {
             shown.push('…');
         }
-        Self(format!("{name}={shown:?} cannot be used: it accepts {accepts}"))
+        Self(format!(
+            "{name}={shown:?} cannot be used: it accepts {accepts}"
+        ))
     }
 }
 
@@ -39,14 +41,34 @@ mod tests {
     #[test]
     fn it_names_the_variable_the_value_and_what_is_accepted_on_one_line() {
         let text = Complaint::value(&APP_PORT, "80\n80", "a port").to_string();
-        assert_eq!(text, r#"APP_PORT="80\n80" cannot be used: it accepts a port"#);
-        assert!(Complaint::value(&APP_PORT, &"9".repeat(5000), "a port").to_string().len() < 200);
+        assert_eq!(
+            text,
+            r#"APP_PORT="80\n80" cannot be used: it accepts a port"#
+        );
+        assert!(
+            Complaint::value(&APP_PORT, &"9".repeat(5000), "a port")
+                .to_string()
+                .len()
+                < 200
+        );
     }
 
     #[test]
     fn it_shows_no_secret() {
-        assert!(!Complaint::value(&PUSHI_ADMIN_TOKEN, "hunter2", "x").to_string().contains("hunter2"));
-        assert!(!Complaint::value(&DATABASE_URL, "postgre://u:hunter2@h/db", "x").to_string().contains("hunter2"));
-        assert!(!Complaint::value(&DATABASE_URL, "postgre://h/db?password=hunter2", "x").to_string().contains("hunter2"));
+        assert!(
+            !Complaint::value(&PUSHI_ADMIN_TOKEN, "hunter2", "x")
+                .to_string()
+                .contains("hunter2")
+        );
+        assert!(
+            !Complaint::value(&DATABASE_URL, "postgre://u:hunter2@h/db", "x")
+                .to_string()
+                .contains("hunter2")
+        );
+        assert!(
+            !Complaint::value(&DATABASE_URL, "postgre://h/db?password=hunter2", "x")
+                .to_string()
+                .contains("hunter2")
+        );
     }
 }

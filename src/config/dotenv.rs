@@ -17,8 +17,13 @@ pub struct DotEnv {
 impl DotEnv {
     /// Notes what the environment holds now; the file itself is read by [`DotEnv::load`].
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let before = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
-        Self { path: path.into(), before }
+        let before = std::env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .collect();
+        Self {
+            path: path.into(),
+            before,
+        }
     }
 
     /// Puts what the file says into the environment, where it is not set already. A missing file says nothing. Call it
@@ -67,8 +72,13 @@ fn complaint(path: &Path, error: &dotenvy::Error) -> Complaint {
         dotenvy::Error::Io(error) => Complaint::new(format!("{shown} cannot be read: {error}")),
         dotenvy::Error::LineParse(part, _) => {
             let text = std::fs::read_to_string(path).unwrap_or_default();
-            let line = text.lines().position(|line| line.contains(part.trim())).map_or(String::new(), |n| format!(" {}", n + 1));
-            Complaint::new(format!("{shown} cannot be read: line{line} is not NAME=value (quote a value that has spaces)"))
+            let line = text
+                .lines()
+                .position(|line| line.contains(part.trim()))
+                .map_or(String::new(), |n| format!(" {}", n + 1));
+            Complaint::new(format!(
+                "{shown} cannot be read: line{line} is not NAME=value (quote a value that has spaces)"
+            ))
         }
         _ => Complaint::new(format!("{shown} cannot be read")),
     }
@@ -82,13 +92,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".env");
         std::fs::write(&path, text).unwrap();
-        (folder, DotEnv { path, before: vec!["PATH".into()] })
+        (
+            folder,
+            DotEnv {
+                path,
+                before: vec!["PATH".into()],
+            },
+        )
     }
 
     #[test]
     fn a_missing_file_says_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let dotenv = DotEnv { path: folder.path().join(".env"), before: Vec::new() };
+        let dotenv = DotEnv {
+            path: folder.path().join(".env"),
+            before: Vec::new(),
+        };
         assert_eq!(dotenv.load(), Ok(()));
         assert_eq!(dotenv.again("RUST_LOG"), Ok(None));
     }
@@ -97,7 +116,10 @@ mod tests {
     fn a_line_that_cannot_be_read_is_not_shown() {
         let (_folder, dotenv) = file("# one\nPUSHI_ADMIN_TOKEN = hunter2 hunter3\n");
         let text = dotenv.load().unwrap_err().to_string();
-        assert!(text.contains("line 2 is not") && !text.contains("hunter") && !text.contains('\n'), "{text}");
+        assert!(
+            text.contains("line 2 is not") && !text.contains("hunter") && !text.contains('\n'),
+            "{text}"
+        );
     }
 
     #[test]

@@ -22,8 +22,8 @@ pub use raw::Raw;
 pub use resolve::elsewhere::{app_variables, of_the_app};
 pub use resolve::{Resolved, resolve};
 pub use settings::{
-    AccessSettings, AppOfStart, ListenSettings, Listener, ListenerVariables, LogSettings, Settings, StoreSettings, TimeSettings, TlsFiles,
-    WebhookSettings,
+    AccessSettings, AppOfStart, ListenSettings, Listener, ListenerVariables, LogSettings, Settings,
+    StoreSettings, TimeSettings, TlsFiles, WebhookSettings,
 };
 pub use unknown::environment_warnings;
 pub use url::{BusUrl, StoreUrl};

@@ -13,24 +13,35 @@ pub struct Raw(BTreeMap<&'static str, String>);
 impl Raw {
     /// From pairs of variable and value.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (Variable, &'a str)>) -> Self {
-        Self(pairs.into_iter().map(|(variable, value)| (variable.name, value.to_owned())).collect())
+        Self(
+            pairs
+                .into_iter()
+                .map(|(variable, value)| (variable.name, value.to_owned()))
+                .collect(),
+        )
     }
 
     /// The value of a variable; one that is empty counts as not set.
     pub fn get(&self, variable: &Variable) -> Option<&str> {
-        self.0.get(variable.name).map(String::as_str).filter(|value| !value.trim().is_empty())
+        self.0
+            .get(variable.name)
+            .map(String::as_str)
+            .filter(|value| !value.trim().is_empty())
     }
 
     /// The same without some variables.
     pub fn without(&self, variables: &[Variable]) -> Self {
         let mut rest = self.clone();
-        rest.0.retain(|name, _| variables.iter().all(|variable| variable.name != *name));
+        rest.0
+            .retain(|name, _| variables.iter().all(|variable| variable.name != *name));
         rest
     }
 
     /// Whether none of the variables is set.
     pub fn none_of(&self, variables: &[Variable]) -> bool {
-        variables.iter().all(|variable| self.get(variable).is_none())
+        variables
+            .iter()
+            .all(|variable| self.get(variable).is_none())
     }
 }
 
@@ -46,7 +57,11 @@ fn arg(variable: &Variable) -> Arg {
         .value_name(variable.kind)
         .help(help)
         .help_heading(variable.heading);
-    if variable.kind == SWITCH { arg.num_args(0..=1).default_missing_value("1") } else { arg }
+    if variable.kind == SWITCH {
+        arg.num_args(0..=1).default_missing_value("1")
+    } else {
+        arg
+    }
 }
 
 impl clap::Args for Raw {
@@ -61,7 +76,11 @@ impl clap::Args for Raw {
 
 impl clap::FromArgMatches for Raw {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let typed = |variable: &Variable| matches.get_one::<String>(variable.name).map(|value| (variable.name, value.clone()));
+        let typed = |variable: &Variable| {
+            matches
+                .get_one::<String>(variable.name)
+                .map(|value| (variable.name, value.clone()))
+        };
         Ok(Self(ALL.iter().filter_map(typed).collect()))
     }
 
@@ -75,7 +94,9 @@ impl clap::FromArgMatches for Raw {
 mod tests {
     use clap::{Args, FromArgMatches};
 
-    use super::super::variables::{APP_HOST, APP_PORT, APP_SSL, PUSHI_OPEN_REGISTRATION, SERVER_SSL};
+    use super::super::variables::{
+        APP_HOST, APP_PORT, APP_SSL, PUSHI_OPEN_REGISTRATION, SERVER_SSL,
+    };
     use super::*;
 
     fn typed(args: &[&str]) -> Raw {
@@ -85,7 +106,14 @@ mod tests {
 
     #[test]
     fn flags_are_read() {
-        let raw = typed(&["--app-port", "1", "--open-registration", "--app-ssl=0", "--server-ssl", "1"]);
+        let raw = typed(&[
+            "--app-port",
+            "1",
+            "--open-registration",
+            "--app-ssl=0",
+            "--server-ssl",
+            "1",
+        ]);
         assert_eq!(raw.get(&APP_PORT), Some("1"));
         assert_eq!(raw.get(&PUSHI_OPEN_REGISTRATION), Some("1"));
         assert_eq!(raw.get(&APP_SSL), Some("0"));
@@ -96,7 +124,10 @@ mod tests {
     fn every_variable_is_a_flag_and_read_from_the_environment() {
         let command = Raw::augment_args(Command::new("pushi"));
         for variable in ALL {
-            let arg = command.get_arguments().find(|arg| arg.get_long() == Some(&variable.flag())).unwrap();
+            let arg = command
+                .get_arguments()
+                .find(|arg| arg.get_long() == Some(&variable.flag()))
+                .unwrap();
             assert_eq!(arg.get_env(), Some(variable.name.as_ref()));
             assert!(arg.is_hide_env_values_set());
         }
@@ -110,9 +141,15 @@ mod tests {
 
     #[test]
     fn help_shows_every_default() {
-        let help = Raw::augment_args(Command::new("pushi").term_width(0)).render_long_help().to_string();
+        let help = Raw::augment_args(Command::new("pushi").term_width(0))
+            .render_long_help()
+            .to_string();
         for variable in ALL.iter().filter(|variable| !variable.default.is_empty()) {
-            assert!(help.contains(&format!("[default: {}]", variable.default)), "{}", variable.name);
+            assert!(
+                help.contains(&format!("[default: {}]", variable.default)),
+                "{}",
+                variable.name
+            );
         }
     }
 }

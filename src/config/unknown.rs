@@ -10,8 +10,16 @@ pub fn environment_warnings() -> Vec<String> {
 
 /// Names of the tests' own (`PUSHI_TEST_…`) are left alone.
 fn warnings(names: impl IntoIterator<Item = String>) -> Vec<String> {
-    let unknown = |name: &String| name.starts_with("PUSHI_") && !name.starts_with("PUSHI_TEST_") && ALL.iter().all(|v| v.name != name);
-    let mut lines: Vec<_> = names.into_iter().filter(unknown).map(|name| line(&name)).collect();
+    let unknown = |name: &String| {
+        name.starts_with("PUSHI_")
+            && !name.starts_with("PUSHI_TEST_")
+            && ALL.iter().all(|v| v.name != name)
+    };
+    let mut lines: Vec<_> = names
+        .into_iter()
+        .filter(unknown)
+        .map(|name| line(&name))
+        .collect();
     lines.sort();
     lines
 }
@@ -52,15 +60,36 @@ mod tests {
 
     #[test]
     fn known_and_foreign_names_are_left_alone() {
-        assert!(of(&["PUSHI_MAX_REPLAY", "PUSHI_LOG", "PATH", "APP_PORTS", "PUSHI_TEST_POSTGRES_URL"]).is_empty());
+        assert!(
+            of(&[
+                "PUSHI_MAX_REPLAY",
+                "PUSHI_LOG",
+                "PATH",
+                "APP_PORTS",
+                "PUSHI_TEST_POSTGRES_URL"
+            ])
+            .is_empty()
+        );
     }
 
     #[test]
     fn the_nearest_name_is_said_where_one_is_close() {
-        assert_eq!(of(&["PUSHI_MAX_CONECTION"]), ["PUSHI_MAX_CONECTION is not known and ignored: is PUSHI_MAX_CONNECTIONS meant?"]);
-        assert_eq!(of(&["PUSHI_ADMINTOKEN"]), ["PUSHI_ADMINTOKEN is not known and ignored: is PUSHI_ADMIN_TOKEN meant?"]);
-        assert_eq!(of(&["PUSHI_COLOUR"]), ["PUSHI_COLOUR is not known and ignored: pushi serve --help lists what there is"]);
-        assert_eq!(of(&["PUSHI_XYZ"]), ["PUSHI_XYZ is not known and ignored: pushi serve --help lists what there is"]);
+        assert_eq!(
+            of(&["PUSHI_MAX_CONECTION"]),
+            ["PUSHI_MAX_CONECTION is not known and ignored: is PUSHI_MAX_CONNECTIONS meant?"]
+        );
+        assert_eq!(
+            of(&["PUSHI_ADMINTOKEN"]),
+            ["PUSHI_ADMINTOKEN is not known and ignored: is PUSHI_ADMIN_TOKEN meant?"]
+        );
+        assert_eq!(
+            of(&["PUSHI_COLOUR"]),
+            ["PUSHI_COLOUR is not known and ignored: pushi serve --help lists what there is"]
+        );
+        assert_eq!(
+            of(&["PUSHI_XYZ"]),
+            ["PUSHI_XYZ is not known and ignored: pushi serve --help lists what there is"]
+        );
     }
 
     #[test]

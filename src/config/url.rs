@@ -27,7 +27,8 @@ pub enum StoreUrl {
 
 impl StoreUrl {
     /// What a store's URL may be.
-    pub const ACCEPTS: &str = "sqlite://PATH, sqlite::memory:, postgres://…, mongodb://… or mongodb+srv://…";
+    pub const ACCEPTS: &str =
+        "sqlite://PATH, sqlite::memory:, postgres://…, mongodb://… or mongodb+srv://…";
     /// What a MongoDB URL may be.
     pub const ACCEPTS_MONGO: &str = "mongodb://… or mongodb+srv://…";
 
@@ -38,9 +39,13 @@ impl StoreUrl {
             ("sqlite", rest) => {
                 let path = rest.strip_prefix("//").unwrap_or(rest);
                 // Options behind a `?` are another program's; a file of that name would surprise.
-                (!path.is_empty() && !path.contains(['?', '\0'])).then(|| Self::Sqlite { path: path.to_owned() })
+                (!path.is_empty() && !path.contains(['?', '\0'])).then(|| Self::Sqlite {
+                    path: path.to_owned(),
+                })
             }
-            ("postgres" | "postgresql", rest) if has_host(rest) => Some(Self::Postgres(Secret::new(text))),
+            ("postgres" | "postgresql", rest) if has_host(rest) => {
+                Some(Self::Postgres(Secret::new(text)))
+            }
             _ => Self::parse_mongo(text, database),
         }
     }
@@ -51,10 +56,18 @@ impl StoreUrl {
         if !matches!(scheme, "mongodb" | "mongodb+srv") || !has_host(rest) {
             return None;
         }
-        let path = rest.trim_start_matches('/').split_once('/').map_or("", |(_, path)| path);
-        let path = percent_decode_str(path.split('?').next().unwrap_or("")).decode_utf8().ok()?;
+        let path = rest
+            .trim_start_matches('/')
+            .split_once('/')
+            .map_or("", |(_, path)| path);
+        let path = percent_decode_str(path.split('?').next().unwrap_or(""))
+            .decode_utf8()
+            .ok()?;
         let database = if path.is_empty() { database } else { &path };
-        is_database(database).then(|| Self::Mongo { url: Secret::new(text), database: database.to_owned() })
+        is_database(database).then(|| Self::Mongo {
+            url: Secret::new(text),
+            database: database.to_owned(),
+        })
     }
 
     /// What it is, for the log: without user and password.
@@ -63,7 +76,9 @@ impl StoreUrl {
             Self::Sqlite { path } => format!("SQLite at {path}"),
             Self::SqliteMemory => "SQLite in memory".to_owned(),
             Self::Postgres(url) => format!("PostgreSQL at {}", host(url.expose())),
-            Self::Mongo { url, database } => format!("MongoDB at {}, database {database}", host(url.expose())),
+            Self::Mongo { url, database } => {
+                format!("MongoDB at {}, database {database}", host(url.expose()))
+            }
         }
     }
 }
@@ -85,7 +100,9 @@ impl BusUrl {
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once(':')? {
             ("redis" | "rediss", rest) if has_host(rest) => Some(Self::Redis(Secret::new(text))),
-            ("redis-cluster", rest) if has_host(rest) => Some(Self::Cluster(Secret::new(rest.trim_start_matches('/')))),
+            ("redis-cluster", rest) if has_host(rest) => {
+                Some(Self::Cluster(Secret::new(rest.trim_start_matches('/'))))
+            }
             _ => None,
         }
     }
@@ -93,18 +110,25 @@ impl BusUrl {
 
 /// Whether a name can be a MongoDB database (manual, "Naming Restrictions").
 pub fn is_database(name: &str) -> bool {
-    !name.is_empty() && name.len() < 64 && !name.contains(['/', '\\', '.', ' ', '"', '$', '*', '<', '>', ':', '|', '?', '\0'])
+    !name.is_empty()
+        && name.len() < 64
+        && !name.contains([
+            '/', '\\', '.', ' ', '"', '$', '*', '<', '>', ':', '|', '?', '\0',
+        ])
 }
 
 fn has_host(rest: &str) -> bool {
-    rest.strip_prefix("//").is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '@']))
+    rest.strip_prefix("//")
+        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '@']))
 }
 
 /// Host and port of a URL, whatever else it holds.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let authority = rest.split(['/', '?']).next().unwrap_or("");
-    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+    authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host)
 }
 
 #[cfg(test)]
@@ -122,12 +146,29 @@ mod tests {
     fn sqlite_urls() {
         assert_eq!(sqlite("sqlite://pushi.db").as_deref(), Some("pushi.db"));
         assert_eq!(sqlite("sqlite:pushi.db").as_deref(), Some("pushi.db"));
-        assert_eq!(sqlite("sqlite:///var/lib/pushi.db").as_deref(), Some("/var/lib/pushi.db"));
-        assert_eq!(StoreUrl::parse("sqlite::memory:", "pushi"), Some(StoreUrl::SqliteMemory));
-        assert_eq!(StoreUrl::parse("sqlite://:memory:", "pushi"), Some(StoreUrl::SqliteMemory));
-        for bad in
-            ["", "pushi.db", "sqlite://", "sqlite:", "sqlite://x?mode=ro", "mysql://h/x", "postgres://", "postgres:x", "mongodb:///x"]
-        {
+        assert_eq!(
+            sqlite("sqlite:///var/lib/pushi.db").as_deref(),
+            Some("/var/lib/pushi.db")
+        );
+        assert_eq!(
+            StoreUrl::parse("sqlite::memory:", "pushi"),
+            Some(StoreUrl::SqliteMemory)
+        );
+        assert_eq!(
+            StoreUrl::parse("sqlite://:memory:", "pushi"),
+            Some(StoreUrl::SqliteMemory)
+        );
+        for bad in [
+            "",
+            "pushi.db",
+            "sqlite://",
+            "sqlite:",
+            "sqlite://x?mode=ro",
+            "mysql://h/x",
+            "postgres://",
+            "postgres:x",
+            "mongodb:///x",
+        ] {
             assert_eq!(StoreUrl::parse(bad, "pushi"), None, "{bad}");
         }
     }
@@ -138,8 +179,14 @@ mod tests {
             Some(StoreUrl::Mongo { database, .. }) => Some(database),
             _ => None,
         };
-        assert_eq!(database("mongodb://u:p@h:27017/pushi?w=1").as_deref(), Some("pushi"));
-        assert_eq!(database("mongodb+srv://h/my%2Ddb").as_deref(), Some("my-db"));
+        assert_eq!(
+            database("mongodb://u:p@h:27017/pushi?w=1").as_deref(),
+            Some("pushi")
+        );
+        assert_eq!(
+            database("mongodb+srv://h/my%2Ddb").as_deref(),
+            Some("my-db")
+        );
         for bare in ["mongodb://h", "mongodb://a,b:1/", "mongodb://h/?w=1"] {
             assert_eq!(database(bare).as_deref(), Some("other"), "{bare}");
         }
@@ -149,10 +196,16 @@ mod tests {
 
     #[test]
     fn nothing_shows_a_password() {
-        for text in ["postgres://user:hunter2@h:5432/db?password=hunter2", "mongodb://user:hunter2@h:5432/db"] {
+        for text in [
+            "postgres://user:hunter2@h:5432/db?password=hunter2",
+            "mongodb://user:hunter2@h:5432/db",
+        ] {
             let url = StoreUrl::parse(text, "pushi").unwrap();
             let shown = format!("{url:?} {}", url.describe());
-            assert!(!shown.contains("hunter2") && shown.contains("h:5432"), "{shown}");
+            assert!(
+                !shown.contains("hunter2") && shown.contains("h:5432"),
+                "{shown}"
+            );
         }
         let bus = BusUrl::parse("redis://:hunter2@h").unwrap();
         assert!(!format!("{bus:?}").contains("hunter2"));
@@ -160,8 +213,13 @@ mod tests {
 
     #[test]
     fn bus_urls() {
-        assert!(matches!(BusUrl::parse("rediss://h:6379/1"), Some(BusUrl::Redis(_))));
-        assert!(matches!(BusUrl::parse("redis-cluster://a:1,b:2"), Some(BusUrl::Cluster(nodes)) if nodes.expose() == "a:1,b:2"));
+        assert!(matches!(
+            BusUrl::parse("rediss://h:6379/1"),
+            Some(BusUrl::Redis(_))
+        ));
+        assert!(
+            matches!(BusUrl::parse("redis-cluster://a:1,b:2"), Some(BusUrl::Cluster(nodes)) if nodes.expose() == "a:1,b:2")
+        );
         for bad in ["", "redis", "redis:h", "redis://", "amqp://h"] {
             assert_eq!(BusUrl::parse(bad), None, "{bad}");
         }

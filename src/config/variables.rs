@@ -28,7 +28,11 @@ impl Variable {
 
     /// Its command-line flag, without the dashes in front.
     pub fn flag(&self) -> String {
-        self.name.strip_prefix("PUSHI_").unwrap_or(self.name).to_ascii_lowercase().replace('_', "-")
+        self.name
+            .strip_prefix("PUSHI_")
+            .unwrap_or(self.name)
+            .to_ascii_lowercase()
+            .replace('_', "-")
     }
 }
 
@@ -158,8 +162,19 @@ mod tests {
 
     #[test]
     fn what_is_secret() {
-        let secret: Vec<_> = ALL.iter().filter(|variable| variable.is_secret()).map(|variable| variable.name).collect();
-        let theirs = ["SOKETI_DEFAULT_APP_SECRET", "REVERB_APP_SECRET", "PUSHER_APP_SECRET"];
-        assert_eq!(secret, [&["PUSHI_ADMIN_TOKEN", "PUSHI_APP_SECRET"][..], &theirs].concat());
+        let secret: Vec<_> = ALL
+            .iter()
+            .filter(|variable| variable.is_secret())
+            .map(|variable| variable.name)
+            .collect();
+        let theirs = [
+            "SOKETI_DEFAULT_APP_SECRET",
+            "REVERB_APP_SECRET",
+            "PUSHER_APP_SECRET",
+        ];
+        assert_eq!(
+            secret,
+            [&["PUSHI_ADMIN_TOKEN", "PUSHI_APP_SECRET"][..], &theirs].concat()
+        );
     }
 }

@@ -45,7 +45,13 @@ fn sign(secret: &Secret, parts: &[&str]) -> String {
 
 /// What a back end answers as `auth` for a channel: `<key>:<hex>`, the signature over `<socket_id>:<channel>`, with
 /// `:<channel_data>` behind it where that is given.
-pub fn channel_auth(key: &str, secret: &Secret, socket: &str, channel: &str, channel_data: Option<&str>) -> String {
+pub fn channel_auth(
+    key: &str,
+    secret: &Secret,
+    socket: &str,
+    channel: &str,
+    channel_data: Option<&str>,
+) -> String {
     let signature = match channel_data {
         Some(data) => sign(secret, &[socket, ":", channel, ":", data]),
         None => sign(secret, &[socket, ":", channel]),
@@ -63,24 +69,36 @@ pub enum SignatureError {
     #[error("auth must be <app_key>:<hex> with the key that this socket connected with")]
     Malformed,
     /// It is not what this socket, channel and secret give.
-    #[error("the signature does not fit: sign <socket_id>:<channel> with HMAC-SHA256 and the app's secret")]
+    #[error(
+        "the signature does not fit: sign <socket_id>:<channel> with HMAC-SHA256 and the app's secret"
+    )]
     Wrong,
     /// The channel data must be covered.
-    #[error("the signature does not fit: sign <socket_id>:<channel>:<channel_data>, channel_data being the string as it is sent")]
+    #[error(
+        "the signature does not fit: sign <socket_id>:<channel>:<channel_data>, channel_data being the string as it is sent"
+    )]
     Uncovered,
     /// None was given for a sign-in.
     #[error("signing in needs a signature: ask your back end for auth")]
     MissingUser,
     /// It is not what this socket, user data and secret give.
-    #[error("the signature does not fit: sign <socket_id>::user::<user_data> with HMAC-SHA256 and the app's secret")]
+    #[error(
+        "the signature does not fit: sign <socket_id>::user::<user_data> with HMAC-SHA256 and the app's secret"
+    )]
     WrongUser,
 }
 
 /// The signature in an `auth`, whose key must be the app's.
 fn given<'a>(app: &App, auth: Option<&'a str>) -> Result<&'a str, SignatureError> {
-    let auth = auth.filter(|text| !text.is_empty()).ok_or(SignatureError::Missing)?;
+    let auth = auth
+        .filter(|text| !text.is_empty())
+        .ok_or(SignatureError::Missing)?;
     let (key, given) = auth.split_once(':').ok_or(SignatureError::Malformed)?;
-    if key == app.key { Ok(given) } else { Err(SignatureError::Malformed) }
+    if key == app.key {
+        Ok(given)
+    } else {
+        Err(SignatureError::Malformed)
+    }
 }
 
 /// Checks `auth` for a channel against every valid secret. `channel_data` is the text as it was sent; where there is some, with
@@ -99,12 +117,17 @@ pub fn check_channel_auth(
     for secret in app.secrets() {
         let fits = |parts: &[&str]| Secret::new(sign(secret, parts)).matches(given);
         let plain = !covered && fits(&[&socket, ":", channel.as_str()]);
-        let whole = channel_data.is_some_and(|data| fits(&[&socket, ":", channel.as_str(), ":", data]));
+        let whole =
+            channel_data.is_some_and(|data| fits(&[&socket, ":", channel.as_str(), ":", data]));
         if plain || whole {
             return Ok(());
         }
     }
-    Err(if covered { SignatureError::Uncovered } else { SignatureError::Wrong })
+    Err(if covered {
+        SignatureError::Uncovered
+    } else {
+        SignatureError::Wrong
+    })
 }
 
 /// What is stored of a session token.

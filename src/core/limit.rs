@@ -18,7 +18,10 @@ const TOKEN: u64 = 1_000_000;
 impl TokenBucket {
     /// A full bucket for `per_second` events a second.
     pub fn new(per_second: u64, now: Timestamp) -> Self {
-        Self { level: per_second.saturating_mul(TOKEN), filled: now }
+        Self {
+            level: per_second.saturating_mul(TOKEN),
+            filled: now,
+        }
     }
 
     /// Takes a token, if one is there. A rate of 0 means no limit. The rate may change between calls; a clock that
@@ -30,7 +33,10 @@ impl TokenBucket {
         let micros = u64::try_from(now.micros().saturating_sub(self.filled.micros())).unwrap_or(0);
         self.filled = now;
         // A token a second is one millionth of a token a microsecond.
-        self.level = self.level.saturating_add(micros.saturating_mul(per_second)).min(per_second.saturating_mul(TOKEN));
+        self.level = self
+            .level
+            .saturating_add(micros.saturating_mul(per_second))
+            .min(per_second.saturating_mul(TOKEN));
         if self.level < TOKEN {
             return false;
         }
@@ -54,7 +60,10 @@ mod tests {
         let mut bucket = TokenBucket::new(3, at(0));
         let taken = (0..5).filter(|_| bucket.take(3, at(0))).count();
         assert_eq!(taken, 3);
-        assert!(!bucket.take(3, at(300_000)), "a third of a second has not passed");
+        assert!(
+            !bucket.take(3, at(300_000)),
+            "a third of a second has not passed"
+        );
         assert!(bucket.take(3, at(640_000)));
         assert!(!bucket.take(3, at(640_000)));
         let later = (0..9).filter(|_| bucket.take(3, at(60_000_000))).count();

@@ -41,22 +41,54 @@ pub(super) struct Work {
 }
 
 impl Nodes {
-    pub fn of(settings: &Settings, process: u64, stores: &Stores, hub: &Arc<Hub>, flusher: &Arc<dyn Flusher>) -> Result<Self, StartError> {
-        let Some(target) = target(settings)? else { return Ok(Self::alone(hub)) };
-        let (lease, metrics, flusher) = (settings.times.node_lease, Arc::clone(hub.metrics()), Arc::clone(flusher));
-        let mesh = Arc::new(Mesh::new(MeshOptions { target, process, lease, metrics, flusher }));
+    pub fn of(
+        settings: &Settings,
+        process: u64,
+        stores: &Stores,
+        hub: &Arc<Hub>,
+        flusher: &Arc<dyn Flusher>,
+    ) -> Result<Self, StartError> {
+        let Some(target) = target(settings)? else {
+            return Ok(Self::alone(hub));
+        };
+        let (lease, metrics, flusher) = (
+            settings.times.node_lease,
+            Arc::clone(hub.metrics()),
+            Arc::clone(flusher),
+        );
+        let mesh = Arc::new(Mesh::new(MeshOptions {
+            target,
+            process,
+            lease,
+            metrics,
+            flusher,
+        }));
         let bus = Arc::new(RedisBus::new(Arc::clone(&mesh)));
-        let order = Arc::new(Order::new(bus, Arc::clone(&stores.events), Arc::new(SystemClock)));
+        let order = Arc::new(Order::new(
+            bus,
+            Arc::clone(&stores.events),
+            Arc::new(SystemClock),
+        ));
         let presence = Arc::new(RedisPresence::new(Arc::clone(&mesh)));
         let roster = RedisRoster::new(Arc::clone(&mesh), Arc::clone(hub));
-        Ok(Self { bus: order.clone(), presence, roster, kind: Kind::Several(mesh, order) })
+        Ok(Self {
+            bus: order.clone(),
+            presence,
+            roster,
+            kind: Kind::Several(mesh, order),
+        })
     }
 
     fn alone(hub: &Arc<Hub>) -> Self {
         let bus = Arc::new(LocalBus::default());
         let presence = Arc::new(LocalPresence::new(Arc::clone(&bus)));
         let roster = Arc::new(LocalRoster::new(Arc::clone(hub), Arc::clone(&bus)));
-        Self { bus: bus.clone(), presence, roster, kind: Kind::Alone(bus) }
+        Self {
+            bus: bus.clone(),
+            presence,
+            roster,
+            kind: Kind::Alone(bus),
+        }
     }
 
     /// Says who takes what arrives.
@@ -76,12 +108,18 @@ impl Nodes {
 
     /// Begins what the bus does by itself.
     pub fn run(&self) -> Work {
-        let work = Work { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        let work = Work {
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
         if let Kind::Several(mesh, order) = &self.kind {
             work.tasks.spawn(Arc::clone(mesh).run(work.stop.clone()));
             let (order, stop) = (Arc::clone(order), work.stop.clone());
             let flusher = Arc::clone(mesh.flusher());
-            work.tasks.spawn(Corked::new(async move { order.run(stop.cancelled()).await }, flusher));
+            work.tasks.spawn(Corked::new(
+                async move { order.run(stop.cancelled()).await },
+                flusher,
+            ));
         }
         work
     }
@@ -103,12 +141,16 @@ fn target(settings: &Settings) -> Result<Option<Target>, StartError> {
         Some(BusUrl::Redis(url)) => Target::single(url.expose()),
         Some(BusUrl::Cluster(nodes)) => Target::cluster(nodes.expose()),
     };
-    target.map(Some).map_err(|error| StartError::Bus("BUS_URL", error))
+    target
+        .map(Some)
+        .map_err(|error| StartError::Bus("BUS_URL", error))
 }
 
 /// Where the nodes meet, and whether that can be reached now; in one line why not. `None`: the node is alone.
 pub async fn look(settings: &Settings) -> Result<Option<(String, Result<(), String>)>, StartError> {
-    let Some(target) = target(settings)? else { return Ok(None) };
+    let Some(target) = target(settings)? else {
+        return Ok(None);
+    };
     let found = crate::outbound::redis::look(&target).await;
     Ok(Some((target.describe(), found)))
 }

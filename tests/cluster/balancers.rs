@@ -29,9 +29,13 @@ struct Balancer {
 
 /// The text of a sample with what it must have here in place of what stands there.
 fn sample(name: &str, stage: &Stage, changes: &[(&str, String)]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("deploy")
+        .join(name);
     let mut text = std::fs::read_to_string(&path).unwrap();
-    let nodes = ["10.0.0.11:8080", "10.0.0.12:8080", "10.0.0.13:8080"].into_iter().zip(&stage.nodes);
+    let nodes = ["10.0.0.11:8080", "10.0.0.12:8080", "10.0.0.13:8080"]
+        .into_iter()
+        .zip(&stage.nodes);
     let nodes = nodes.map(|(from, node)| (from, format!("127.0.0.1:{}", node.api)));
     for (from, to) in nodes.chain(changes.iter().cloned()) {
         assert!(text.contains(from), "{name} does not say {from}");
@@ -45,7 +49,10 @@ impl Balancer {
         let folder = tempfile::tempdir().unwrap();
         let (plain, tls) = (free_port(), free_port());
         let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let (cer, key) = (certificate.cert.pem(), certificate.signing_key.serialize_pem());
+        let (cer, key) = (
+            certificate.cert.pem(),
+            certificate.signing_key.serialize_pem(),
+        );
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
@@ -67,7 +74,11 @@ impl Balancer {
                      uwsgi_temp_path {base}/uwsgi;\nscgi_temp_path {base}/scgi;\ninclude {site};\n}}\n"
                 );
                 let mut command = Command::new("nginx");
-                command.arg("-c").arg(file("nginx.conf", &main)).arg("-p").arg(folder.path());
+                command
+                    .arg("-c")
+                    .arg(file("nginx.conf", &main))
+                    .arg("-p")
+                    .arg(folder.path());
                 command
             }
             _ => {
@@ -78,17 +89,35 @@ impl Balancer {
                     ("maxconn 100000", "maxconn 1000".to_owned()),
                 ];
                 let mut command = Command::new("haproxy");
-                command.arg("-db").arg("-f").arg(file("haproxy.cfg", &sample("haproxy/haproxy.cfg", stage, &changes)));
+                command.arg("-db").arg("-f").arg(file(
+                    "haproxy.cfg",
+                    &sample("haproxy/haproxy.cfg", stage, &changes),
+                ));
                 command
             }
         };
-        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
-        let child = command.spawn().unwrap_or_else(|error| panic!("there is no {name} ({error}): tests/run.sh installs it"));
+        command
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit());
+        let child = command.spawn().unwrap_or_else(|error| {
+            panic!("there is no {name} ({error}): tests/run.sh installs it")
+        });
         let root = certificate.cert.der().clone();
-        let balancer = Self { plain, tls, root, child, _folder: folder };
+        let balancer = Self {
+            plain,
+            tls,
+            root,
+            child,
+            _folder: folder,
+        };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", tls)).await.is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{name} does not start");
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{name} does not start"
+            );
             sleep(Duration::from_millis(20)).await;
         }
         balancer
@@ -98,11 +127,18 @@ impl Balancer {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap();
         let config = config.with_root_certificates(roots).with_no_client_auth();
         let stream = TcpStream::connect(("127.0.0.1", self.tls)).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        Box::new(TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap())
+        Box::new(
+            TlsConnector::from(Arc::new(config))
+                .connect(name, stream)
+                .await
+                .unwrap(),
+        )
     }
 
     async fn client(&self, pusher: bool) -> Client {
@@ -111,20 +147,29 @@ impl Balancer {
 
     async fn status(&self, method: &str, target: &str, body: &str) -> u16 {
         let answer = ask_over(self.connect().await, method, target, "", body).await;
-        answer.split(' ').nth(1).unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
+        answer
+            .split(' ')
+            .nth(1)
+            .unwrap_or_else(|| panic!("{answer}"))
+            .parse()
+            .unwrap()
     }
 }
 
 impl Drop for Balancer {
     fn drop(&mut self) {
         // By a signal that it hears, so that its own children go with it.
-        let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        let _ = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", self.child.id())])
+            .status();
         let _ = self.child.wait();
     }
 }
 
 async fn behind(name: &str) {
-    let Some(mut stage) = Stage::set().await else { return };
+    let Some(mut stage) = Stage::set().await else {
+        return;
+    };
     let balancer = Balancer::start(&stage, name).await;
     // Believed only because the nodes trust the balancer.
     stage.set_app(json!({"tls_only": true})).await;
@@ -136,15 +181,36 @@ async fn behind(name: &str) {
         clients.push(client);
     }
     let body = json!({"channel": "news", "event": "message", "data": "hello"}).to_string();
-    assert_eq!(balancer.status("POST", &format!("/events?sid={}", stage.token()), &body).await, 200);
+    assert_eq!(
+        balancer
+            .status("POST", &format!("/events?sid={}", stage.token()), &body)
+            .await,
+        200
+    );
     for client in &clients {
-        client.until_is(|client| client.events("news", "message"), vec!["hello".to_owned()]).await;
+        client
+            .until_is(
+                |client| client.events("news", "message"),
+                vec!["hello".to_owned()],
+            )
+            .await;
     }
-    assert_eq!((balancer.status("GET", "/metrics", "").await, balancer.status("GET", "/health/detailed", "").await), (404, 404));
+    assert_eq!(
+        (
+            balancer.status("GET", "/metrics", "").await,
+            balancer.status("GET", "/health/detailed", "").await
+        ),
+        (404, 404)
+    );
     assert_eq!(balancer.status("GET", "/health/ready", "").await, 200);
-    let plain = TcpStream::connect(("127.0.0.1", balancer.plain)).await.unwrap();
+    let plain = TcpStream::connect(("127.0.0.1", balancer.plain))
+        .await
+        .unwrap();
     let answer = ask_over(plain, "GET", "/health", "", "").await;
-    assert!(answer.starts_with("HTTP/1.1 301") && answer.contains("https://"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 301") && answer.contains("https://"),
+        "{answer}"
+    );
     // One node stops: those on it are let go with 4200, and find another.
     let node = stage.nodes.remove(0);
     node.signal("TERM");

@@ -7,29 +7,53 @@ use crate::redis::{Redis, free_port};
 
 fn check(url: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushi"));
-    command.args(["check", "--json"]).env_clear().current_dir(std::env::temp_dir());
-    let output = command.env("DATABASE_URL", "sqlite::memory:").env("BUS_URL", url).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    command
+        .args(["check", "--json"])
+        .env_clear()
+        .current_dir(std::env::temp_dir());
+    let output = command
+        .env("DATABASE_URL", "sqlite::memory:")
+        .env("BUS_URL", url)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     found["bus"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
 async fn check_tells_whether_the_nodes_can_meet_and_shows_no_password() {
-    if std::env::var_os("PUSHI_TEST_REDIS_URL").is_none() && std::env::var("CI").as_deref() != Ok("true") {
+    if std::env::var_os("PUSHI_TEST_REDIS_URL").is_none()
+        && std::env::var("CI").as_deref() != Ok("true")
+    {
         return;
     }
     let redis = Redis::start().await;
-    assert_eq!(check(&format!("redis://127.0.0.1:{}", redis.port)), format!("Redis at 127.0.0.1:{}", redis.port));
+    assert_eq!(
+        check(&format!("redis://127.0.0.1:{}", redis.port)),
+        format!("Redis at 127.0.0.1:{}", redis.port)
+    );
     let nobody = free_port();
     let found = check(&format!("redis://:hunter2@127.0.0.1:{nobody}"));
-    assert!(found.starts_with(&format!("Redis at 127.0.0.1:{nobody}, which cannot be reached: ")), "{found}");
+    assert!(
+        found.starts_with(&format!(
+            "Redis at 127.0.0.1:{nobody}, which cannot be reached: "
+        )),
+        "{found}"
+    );
     assert!(!found.contains("hunter2"), "{found}");
 }
 
 #[test]
 fn a_node_that_starts_without_redis_says_so_and_serves() {
-    let node = Node::start(&[("DATABASE_URL", "sqlite::memory:".into()), ("BUS_URL", format!("redis://127.0.0.1:{}", free_port()))]);
+    let node = Node::start(&[
+        ("DATABASE_URL", "sqlite::memory:".into()),
+        ("BUS_URL", format!("redis://127.0.0.1:{}", free_port())),
+    ]);
     // It has told its addresses before or after.
     assert!(node.api != 0 && node.has_logged("cannot be heard"));
 }

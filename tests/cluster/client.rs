@@ -46,7 +46,10 @@ pub struct Client {
 
 /// `data` of a frame, which is JSON in a string.
 pub fn inner(frame: &Value) -> Value {
-    frame["data"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
+    frame["data"]
+        .as_str()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or(Value::Null)
 }
 
 impl Client {
@@ -68,9 +71,16 @@ impl Client {
 
     /// The same over what is connected already.
     pub async fn over(way: Box<dyn Way>, scheme: &str, pusher: bool) -> Self {
-        let path = if pusher { format!("app/{KEY}?protocol=7&client=js&version=8.6.0") } else { KEY.to_owned() };
+        let path = if pusher {
+            format!("app/{KEY}?protocol=7&client=js&version=8.6.0")
+        } else {
+            KEY.to_owned()
+        };
         let url = format!("{scheme}://localhost/{path}");
-        let (socket, _) = timeout(PATIENCE, client_async(url, way)).await.expect("nobody answers").unwrap();
+        let (socket, _) = timeout(PATIENCE, client_async(url, way))
+            .await
+            .expect("nobody answers")
+            .unwrap();
         let (socket, mut stream) = socket.split();
         let told = Arc::new(Told::default());
         let noting = Arc::clone(&told);
@@ -79,7 +89,10 @@ impl Client {
             while let Some(Ok(message)) = stream.next().await {
                 match message {
                     Message::Text(text) => {
-                        noting.frames.lock().push(serde_json::from_str(&text).unwrap());
+                        noting
+                            .frames
+                            .lock()
+                            .push(serde_json::from_str(&text).unwrap());
                         noting.more.notify_waiters();
                     }
                     Message::Close(close) => code = close.map_or(1005, |close| close.code.into()),
@@ -89,21 +102,33 @@ impl Client {
             *noting.ended.lock() = Some(code);
             noting.more.notify_waiters();
         });
-        let mut client = Self { id: String::new(), told, socket, reading, pusher };
-        let greeting = client.until(|frames| find(frames, "pusher:connection_established", None)).await;
+        let mut client = Self {
+            id: String::new(),
+            told,
+            socket,
+            reading,
+            pusher,
+        };
+        let greeting = client
+            .until(|frames| find(frames, "pusher:connection_established", None))
+            .await;
         client.id = inner(&greeting)["socket_id"].as_str().unwrap().to_owned();
         client
     }
 
     pub async fn send(&mut self, frame: Value) {
-        timeout(PATIENCE, self.socket.send(frame.to_string().into())).await.expect("the server does not read").unwrap();
+        timeout(PATIENCE, self.socket.send(frame.to_string().into()))
+            .await
+            .expect("the server does not read")
+            .unwrap();
     }
 
     /// Goes on a channel, with what else the frame is to say; answers the frame that says so.
     pub async fn subscribe(&mut self, channel: &str, more: Value) -> Value {
         let count = self.answers(channel).len();
         self.ask(channel, more).await;
-        self.until(|_| self.answers(channel).into_iter().nth(count)).await
+        self.until(|_| self.answers(channel).into_iter().nth(count))
+            .await
     }
 
     /// The same without waiting for the answer.
@@ -121,25 +146,31 @@ impl Client {
         if channel.starts_with("pr") || channel.starts_with("personal-") {
             data["auth"] = format!("{KEY}:{}", sign(&signed)).into();
         }
-        self.send(json!({"event": "pusher:subscribe", "data": data})).await;
+        self.send(json!({"event": "pusher:subscribe", "data": data}))
+            .await;
     }
 
     /// Goes on a presence channel as a user; answers the members that it is shown.
     pub async fn join(&mut self, channel: &str, user: &str) -> Vec<String> {
-        let answer = self.subscribe(channel, json!({"channel_data": {"user_id": user}})).await;
+        let answer = self
+            .subscribe(channel, json!({"channel_data": {"user_id": user}}))
+            .await;
         members(&answer)
     }
 
     pub async fn unsubscribe(&mut self, channel: &str) {
-        self.send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}})).await;
+        self.send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}}))
+            .await;
     }
 
     /// Says which user it is.
     pub async fn sign_in(&mut self, user: &str, watchlist: &[&str]) {
         let data = json!({"id": user, "watchlist": watchlist}).to_string();
         let auth = format!("{KEY}:{}", sign(&format!("{}::user::{data}", self.id)));
-        self.send(json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": data}})).await;
-        self.until(|frames| find(frames, "pusher:signin_success", None)).await;
+        self.send(json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": data}}))
+            .await;
+        self.until(|frames| find(frames, "pusher:signin_success", None))
+            .await;
     }
 
     fn answers(&self, channel: &str) -> Vec<Value> {
@@ -149,7 +180,13 @@ impl Client {
             assert!(!refused, "{frame}");
             event == "pusher_internal:subscription_succeeded" && frame["channel"] == channel
         };
-        self.told.frames.lock().iter().filter(answer).cloned().collect()
+        self.told
+            .frames
+            .lock()
+            .iter()
+            .filter(answer)
+            .cloned()
+            .collect()
     }
 
     /// Everything so far.
@@ -161,19 +198,30 @@ impl Client {
     pub fn events(&self, channel: &str, event: &str) -> Vec<String> {
         let wanted = |frame: &&Value| frame["channel"] == channel && frame["event"] == event;
         let frames = self.told.frames.lock();
-        frames.iter().filter(wanted).map(|frame| frame["data"].as_str().unwrap().to_owned()).collect()
+        frames
+            .iter()
+            .filter(wanted)
+            .map(|frame| frame["data"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// The serials of the persisted events on a channel so far.
     pub fn serials(&self, channel: &str) -> Vec<u64> {
         let frames = self.told.frames.lock();
-        frames.iter().filter(|frame| frame["channel"] == channel).filter_map(|frame| frame["serial"].as_u64()).collect()
+        frames
+            .iter()
+            .filter(|frame| frame["channel"] == channel)
+            .filter_map(|frame| frame["serial"].as_u64())
+            .collect()
     }
 
     /// Who came (`+`) and left (`-`) a presence channel so far.
     pub fn changes(&self, channel: &str) -> Vec<String> {
         let (added, removed) = match self.pusher {
-            true => ("pusher_internal:member_added", "pusher_internal:member_removed"),
+            true => (
+                "pusher_internal:member_added",
+                "pusher_internal:member_removed",
+            ),
             false => ("pusher:member_added", "pusher:member_removed"),
         };
         let frames = self.told.frames.lock();
@@ -184,7 +232,11 @@ impl Client {
                 Some(event) if event == removed => '-',
                 _ => return None,
             };
-            let member = frame.get("member").or(frame.get("data")).and_then(Value::as_str).unwrap();
+            let member = frame
+                .get("member")
+                .or(frame.get("data"))
+                .and_then(Value::as_str)
+                .unwrap();
             let member: Value = serde_json::from_str(member).unwrap();
             Some(format!("{sign}{}", member["user_id"].as_str().unwrap()))
         };
@@ -194,10 +246,20 @@ impl Client {
     /// Who of the watched users came (`+`) and went (`-`) so far.
     pub fn watched(&self) -> Vec<String> {
         let mut seen = Vec::new();
-        for frame in self.frames().iter().filter(|frame| frame["event"] == "pusher_internal:watchlist_events") {
+        for frame in self
+            .frames()
+            .iter()
+            .filter(|frame| frame["event"] == "pusher_internal:watchlist_events")
+        {
             for event in inner(frame)["events"].as_array().unwrap() {
                 let sign = if event["name"] == "online" { '+' } else { '-' };
-                seen.extend(event["user_ids"].as_array().unwrap().iter().map(|user| format!("{sign}{}", user.as_str().unwrap())));
+                seen.extend(
+                    event["user_ids"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|user| format!("{sign}{}", user.as_str().unwrap())),
+                );
             }
         }
         seen
@@ -214,7 +276,10 @@ impl Client {
                 if let Some(found) = what(&frames) {
                     return found;
                 }
-                assert!(self.told.ended.lock().is_none(), "the connection has ended: {frames:#?}");
+                assert!(
+                    self.told.ended.lock().is_none(),
+                    "the connection has ended: {frames:#?}"
+                );
                 more.await;
             }
         };
@@ -225,7 +290,11 @@ impl Client {
     }
 
     /// Waits until something that is looked up in the client is as expected.
-    pub async fn until_is<T: PartialEq + std::fmt::Debug>(&self, look: impl Fn(&Self) -> T, expected: T) {
+    pub async fn until_is<T: PartialEq + std::fmt::Debug>(
+        &self,
+        look: impl Fn(&Self) -> T,
+        expected: T,
+    ) {
         self.until(|_| (look(self) == expected).then_some(())).await;
     }
 
@@ -242,7 +311,9 @@ impl Client {
                 more.await;
             }
         };
-        timeout(PATIENCE, waiting).await.expect("the connection does not end")
+        timeout(PATIENCE, waiting)
+            .await
+            .expect("the connection does not end")
     }
 
     pub fn has_ended(&self) -> bool {
@@ -258,15 +329,28 @@ impl Drop for Client {
 
 /// The first frame of an event, on a channel where one is named.
 pub fn find(frames: &[Value], event: &str, channel: Option<&str>) -> Option<Value> {
-    let wanted = |frame: &&Value| frame["event"] == event && channel.is_none_or(|channel| frame["channel"] == channel);
+    let wanted = |frame: &&Value| {
+        frame["event"] == event && channel.is_none_or(|channel| frame["channel"] == channel)
+    };
     frames.iter().find(wanted).cloned()
 }
 
 /// The members that an answer shows, sorted.
 pub fn members(answer: &Value) -> Vec<String> {
     let state = inner(answer);
-    let pusher = state["presence"]["ids"].as_array().map(|ids| ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect());
-    let mut members: Vec<String> = pusher.unwrap_or_else(|| state["members"].as_object().unwrap().keys().cloned().collect::<Vec<String>>());
+    let pusher = state["presence"]["ids"].as_array().map(|ids| {
+        ids.iter()
+            .map(|id| id.as_str().unwrap().to_owned())
+            .collect()
+    });
+    let mut members: Vec<String> = pusher.unwrap_or_else(|| {
+        state["members"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<String>>()
+    });
     members.sort();
     members
 }

@@ -11,7 +11,9 @@ use crate::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_published_anywhere_reaches_everybody_once_and_in_one_order() {
-    let Some(stage) = Stage::set().await else { return };
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
     let mut clients = Vec::new();
     for node in &stage.nodes {
         clients.push(Client::pushi(node).await);
@@ -47,16 +49,25 @@ async fn what_is_published_anywhere_reaches_everybody_once_and_in_one_order() {
     let all = rounds * 6;
     let mut orders = HashSet::new();
     for client in clients.iter().chain(&senders) {
-        client.until(|_| (client.serials("room").len() as u64 >= all).then_some(())).await;
+        client
+            .until(|_| (client.serials("room").len() as u64 >= all).then_some(()))
+            .await;
         assert_eq!(client.serials("room"), (1..=all).collect::<Vec<u64>>());
         orders.insert(client.events("room", "message"));
     }
     assert_eq!(orders.len(), 1, "one order everywhere");
     for n in 0..3 {
-        let said: Vec<String> = orders.iter().flatten().filter(|data| data.starts_with(&format!("socket {n}"))).cloned().collect();
+        let said: Vec<String> = orders
+            .iter()
+            .flatten()
+            .filter(|data| data.starts_with(&format!("socket {n}")))
+            .cloned()
+            .collect();
         assert_eq!(
             said,
-            (0..rounds).map(|round| format!("socket {n} {round}")).collect::<Vec<_>>(),
+            (0..rounds)
+                .map(|round| format!("socket {n} {round}"))
+                .collect::<Vec<_>>(),
             "in the order in which they were sent"
         );
     }
@@ -64,7 +75,9 @@ async fn what_is_published_anywhere_reaches_everybody_once_and_in_one_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_stored_reaches_everybody_once_and_the_sender_only_where_it_asks() {
-    let Some(stage) = Stage::set().await else { return };
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
     let mut clients = Vec::new();
     for node in &stage.nodes {
         let mut client = Client::pushi(node).await;
@@ -72,50 +85,105 @@ async fn what_is_not_stored_reaches_everybody_once_and_the_sender_only_where_it_
         clients.push(client);
     }
     for n in 0..50 {
-        clients[0].send(json!({"event": "m", "channel": "room", "data": n.to_string(), "persist": false})).await;
+        clients[0]
+            .send(json!({"event": "m", "channel": "room", "data": n.to_string(), "persist": false}))
+            .await;
     }
     let all: Vec<String> = (0..50).map(|n| n.to_string()).collect();
     for client in &clients[1..] {
-        client.until_is(|client| client.events("room", "m"), all.clone()).await;
+        client
+            .until_is(|client| client.events("room", "m"), all.clone())
+            .await;
     }
     stage.publish(&stage.nodes[1], "room", "last", false).await;
     for client in &clients {
-        client.until_is(|client| client.events("room", "message"), vec!["last".to_owned()]).await;
+        client
+            .until_is(
+                |client| client.events("room", "message"),
+                vec!["last".to_owned()],
+            )
+            .await;
     }
-    assert!(clients[0].events("room", "m").is_empty(), "without echo nothing comes back from any node");
+    assert!(
+        clients[0].events("room", "m").is_empty(),
+        "without echo nothing comes back from any node"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_personal_channel_follows_what_another_node_changes() {
-    let Some(stage) = Stage::set().await else { return };
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
     let mut client = Client::pushi(&stage.nodes[0]).await;
     client.subscribe("personal-ann", json!({})).await;
     let body = json!({"user_id": "ann", "event": "news"}).to_string();
-    let (status, _) = http::request(stage.nodes[2].api, "POST", &format!("/subscriptions?sid={}", stage.token()), "", &body).await;
+    let (status, _) = http::request(
+        stage.nodes[2].api,
+        "POST",
+        &format!("/subscriptions?sid={}", stage.token()),
+        "",
+        &body,
+    )
+    .await;
     assert_eq!(status, 200);
     client
         .until(|frames| {
-            let shown =
-                |frame: &&serde_json::Value| frame["channel"] == "personal-ann" && crate::client::inner(frame)["alias"] == json!(["news"]);
+            let shown = |frame: &&serde_json::Value| {
+                frame["channel"] == "personal-ann"
+                    && crate::client::inner(frame)["alias"] == json!(["news"])
+            };
             frames.iter().find(shown).map(|_| ())
         })
         .await;
     stage.publish(&stage.nodes[1], "news", "hello", true).await;
-    client.until_is(|client| client.events("news", "message"), vec!["hello".to_owned()]).await;
+    client
+        .until_is(
+            |client| client.events("news", "message"),
+            vec!["hello".to_owned()],
+        )
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peers_meet_across_nodes() {
-    let Some(stage) = Stage::set().await else { return };
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
     let mut ann = Client::pushi(&stage.nodes[0]).await;
     let mut bo = Client::pushi(&stage.nodes[1]).await;
-    ann.subscribe("presence-r", json!({"channel_data": {"user_id": "ann", "peer": true}})).await;
-    bo.subscribe("presence-r", json!({"channel_data": {"user_id": "bo", "peer": true}})).await;
-    ann.until_is(|client| client.changes("presence-r"), vec!["+bo".to_owned()]).await;
-    ann.send(json!({"event": "m", "channel": "peer-r:ann&bo", "data": "hi", "persist": false})).await;
-    bo.until_is(|client| client.events("peer-r:ann&bo", "m"), vec!["hi".to_owned()]).await;
-    bo.send(json!({"event": "m", "channel": "peer-r:ann&bo", "data": "stored", "echo": true})).await;
+    ann.subscribe(
+        "presence-r",
+        json!({"channel_data": {"user_id": "ann", "peer": true}}),
+    )
+    .await;
+    bo.subscribe(
+        "presence-r",
+        json!({"channel_data": {"user_id": "bo", "peer": true}}),
+    )
+    .await;
+    ann.until_is(
+        |client| client.changes("presence-r"),
+        vec!["+bo".to_owned()],
+    )
+    .await;
+    ann.send(json!({"event": "m", "channel": "peer-r:ann&bo", "data": "hi", "persist": false}))
+        .await;
+    bo.until_is(
+        |client| client.events("peer-r:ann&bo", "m"),
+        vec!["hi".to_owned()],
+    )
+    .await;
+    bo.send(json!({"event": "m", "channel": "peer-r:ann&bo", "data": "stored", "echo": true}))
+        .await;
     for client in [&ann, &bo] {
-        client.until(|_| client.events("peer-r:ann&bo", "m").contains(&"stored".to_owned()).then_some(())).await;
+        client
+            .until(|_| {
+                client
+                    .events("peer-r:ann&bo", "m")
+                    .contains(&"stored".to_owned())
+                    .then_some(())
+            })
+            .await;
     }
 }

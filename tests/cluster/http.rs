@@ -20,7 +20,13 @@ pub fn sign(text: &str) -> String {
 }
 
 /// Asks; answers the status and the body.
-pub async fn request(port: u16, method: &str, target: &str, headers: &str, body: &str) -> (u16, Value) {
+pub async fn request(
+    port: u16,
+    method: &str,
+    target: &str,
+    headers: &str,
+    body: &str,
+) -> (u16, Value) {
     let answer = ask(port, method, target, headers, body).await;
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
@@ -38,16 +44,29 @@ async fn ask(port: u16, method: &str, target: &str, headers: &str, body: &str) -
 }
 
 /// Asks over what is connected already; answers the whole text.
-pub async fn ask_over(mut stream: impl Way, method: &str, target: &str, headers: &str, body: &str) -> String {
+pub async fn ask_over(
+    mut stream: impl Way,
+    method: &str,
+    target: &str,
+    headers: &str,
+    body: &str,
+) -> String {
     let asking = async {
         let length = body.len();
-        let head = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n");
-        stream.write_all(format!("{head}{headers}Content-Length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        );
+        stream
+            .write_all(format!("{head}{headers}Content-Length: {length}\r\n\r\n{body}").as_bytes())
+            .await
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
     };
-    timeout(Duration::from_secs(20), asking).await.unwrap_or_else(|_| panic!("no answer to {method} {target}"))
+    timeout(Duration::from_secs(20), asking)
+        .await
+        .unwrap_or_else(|_| panic!("no answer to {method} {target}"))
 }
 
 pub async fn get(port: u16, target: &str) -> (u16, Value) {
@@ -56,20 +75,50 @@ pub async fn get(port: u16, target: &str) -> (u16, Value) {
 
 /// A session token for the app.
 pub async fn login(port: u16) -> String {
-    let (status, answer) = get(port, &format!("/login?app_id={APP}&app_key={KEY}&app_secret={SECRET}")).await;
+    let (status, answer) = get(
+        port,
+        &format!("/login?app_id={APP}&app_key={KEY}&app_secret={SECRET}"),
+    )
+    .await;
     assert_eq!(status, 200, "{answer}");
     answer["token"].as_str().unwrap().to_owned()
 }
 
 /// A signed request of the Pusher HTTP API; `path` is behind the app's, `query` as it is signed.
-pub async fn pusher(port: u16, method: &str, path: &str, query: &[(&str, &str)], body: &str) -> (u16, Value) {
+pub async fn pusher(
+    port: u16,
+    method: &str,
+    path: &str,
+    query: &[(&str, &str)],
+    body: &str,
+) -> (u16, Value) {
     let path = format!("/apps/{APP}{path}");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        .to_string();
     let md5 = data_encoding::HEXLOWER.encode(&Md5::digest(body.as_bytes()));
-    let mut pairs = vec![("auth_key", KEY), ("auth_timestamp", &now), ("auth_version", "1.0"), ("body_md5", &md5)];
+    let mut pairs = vec![
+        ("auth_key", KEY),
+        ("auth_timestamp", &now),
+        ("auth_version", "1.0"),
+        ("body_md5", &md5),
+    ];
     pairs.extend(query);
     pairs.sort_unstable();
-    let query = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+    let query = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("&");
     let signature = sign(&format!("{method}\n{path}\n{query}"));
-    request(port, method, &format!("{path}?{query}&auth_signature={signature}"), "", body).await
+    request(
+        port,
+        method,
+        &format!("{path}?{query}&auth_signature={signature}"),
+        "",
+        body,
+    )
+    .await
 }

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use pushi::core::auth::random_53_bits;
 use pushi::core::hub::{Batch, Flusher};
 use pushi::core::model::{
-    AppIdent, AppSettings, ChannelName, Member, Mid, NewEvent, Payload, PushCredentials, Secret, SocketId, Timestamp, UserId,
+    AppIdent, AppSettings, ChannelName, Member, Mid, NewEvent, Payload, PushCredentials, Secret,
+    SocketId, Timestamp, UserId,
 };
 use pushi::core::order::Order;
 use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, PresenceStore};
@@ -76,15 +77,22 @@ impl BusSink for Ear {
     fn deliver(&self, message: BusMessage) {
         let mut members = self.members.lock();
         match message {
-            BusMessage::Event { position, .. } => self.serials.lock().extend(position.map(|position| position.serial)),
+            BusMessage::Event { position, .. } => self
+                .serials
+                .lock()
+                .extend(position.map(|position| position.serial)),
             BusMessage::MemberAdded { member, .. } => {
                 if !members.insert(member.user_id.to_string()) {
-                    self.wrong.lock().push(format!("{} came twice", member.user_id));
+                    self.wrong
+                        .lock()
+                        .push(format!("{} came twice", member.user_id));
                 }
             }
             BusMessage::MemberRemoved { member, .. } => {
                 if !members.remove(member.user_id.as_str()) {
-                    self.wrong.lock().push(format!("{} left twice", member.user_id));
+                    self.wrong
+                        .lock()
+                        .push(format!("{} left twice", member.user_id));
                 }
             }
             BusMessage::NodeGone => {}
@@ -139,7 +147,16 @@ impl World {
         stores.apps.create(create).await.unwrap();
         let room = ChannelName::trusted("presence-room");
         let redis = Redis::start().await;
-        let mut world = Self { redis, stores, app, room, nodes: Vec::new(), connections: Vec::new(), published: 0, since: vec![0; NODES] };
+        let mut world = Self {
+            redis,
+            stores,
+            app,
+            room,
+            nodes: Vec::new(),
+            connections: Vec::new(),
+            published: 0,
+            since: vec![0; NODES],
+        };
         for _ in 0..NODES {
             let node = world.node().await;
             world.nodes.push(node);
@@ -151,9 +168,18 @@ impl World {
         let target = Target::single(&format!("redis://127.0.0.1:{}", self.redis.port)).unwrap();
         let metrics = Arc::new(PrometheusMetrics::new().unwrap());
         let process = random_53_bits().unwrap();
-        let mesh = Arc::new(Mesh::new(MeshOptions { target, process, lease: LEASE, metrics, flusher: Arc::new(AtOnce) }));
-        let order =
-            Arc::new(Order::new(Arc::new(RedisBus::new(Arc::clone(&mesh))), Arc::clone(&self.stores.events), Arc::new(SystemClock)));
+        let mesh = Arc::new(Mesh::new(MeshOptions {
+            target,
+            process,
+            lease: LEASE,
+            metrics,
+            flusher: Arc::new(AtOnce),
+        }));
+        let order = Arc::new(Order::new(
+            Arc::new(RedisBus::new(Arc::clone(&mesh))),
+            Arc::clone(&self.stores.events),
+            Arc::new(SystemClock),
+        ));
         let ear = Arc::new(Ear::default());
         let sink: Weak<Ear> = Arc::downgrade(&ear);
         order.attach(sink);
@@ -163,7 +189,13 @@ impl World {
         tasks.spawn(Arc::clone(&mesh).run(CancellationToken::new()));
         let working = Arc::clone(&order);
         tasks.spawn(async move { working.run(std::future::pending()).await });
-        let node = Node { order, presence: RedisPresence::new(Arc::clone(&mesh)), mesh, ear, _tasks: tasks };
+        let node = Node {
+            order,
+            presence: RedisPresence::new(Arc::clone(&mesh)),
+            mesh,
+            ear,
+            _tasks: tasks,
+        };
         until_up(&node).await;
         node.order.watch(&self.app, &self.room).await.unwrap();
         node
@@ -172,15 +204,35 @@ impl World {
     async fn take(&mut self, step: &Step, counter: u64) {
         match step {
             Step::Join(node, user) => {
-                let (socket, user) = (SocketId { process: 7, counter }, UserId::parse(USERS[*user]).unwrap());
-                let member = Member { user_id: user.clone(), data: "{}".into(), peer: false };
-                let joined = self.nodes[*node].presence.join(&self.app, &self.room, socket, member, 0).await.unwrap().unwrap();
+                let (socket, user) = (
+                    SocketId {
+                        process: 7,
+                        counter,
+                    },
+                    UserId::parse(USERS[*user]).unwrap(),
+                );
+                let member = Member {
+                    user_id: user.clone(),
+                    data: "{}".into(),
+                    peer: false,
+                };
+                let joined = self.nodes[*node]
+                    .presence
+                    .join(&self.app, &self.room, socket, member, 0)
+                    .await
+                    .unwrap()
+                    .unwrap();
                 assert!(joined.members.iter().any(|member| member.user_id == user));
                 self.connections.push((*node, socket, user));
             }
             Step::Leave(index) if !self.connections.is_empty() => {
-                let (node, socket, user) = self.connections.remove(index.index(self.connections.len()));
-                self.nodes[node].presence.leave(&self.app, &self.room, socket, &user).await.unwrap();
+                let (node, socket, user) =
+                    self.connections.remove(index.index(self.connections.len()));
+                self.nodes[node]
+                    .presence
+                    .leave(&self.app, &self.room, socket, &user)
+                    .await
+                    .unwrap();
             }
             Step::Leave(_) => {}
             Step::Publish(node) => {
@@ -192,10 +244,24 @@ impl World {
                     owner_id: None,
                     timestamp: Timestamp::default(),
                     publish: None,
-                    payload: Payload { event: "e".into(), data: "".into(), extra: "".into() },
+                    payload: Payload {
+                        event: "e".into(),
+                        data: "".into(),
+                        extra: "".into(),
+                    },
                 };
-                let position = self.stores.events.append(std::slice::from_ref(&event)).await.remove(0).unwrap();
-                let message = BusMessage::Event { event: Arc::new(event), position: Some(position), except: None };
+                let position = self
+                    .stores
+                    .events
+                    .append(std::slice::from_ref(&event))
+                    .await
+                    .remove(0)
+                    .unwrap();
+                let message = BusMessage::Event {
+                    event: Arc::new(event),
+                    position: Some(position),
+                    except: None,
+                };
                 self.nodes[*node].order.publish(message).await.unwrap();
             }
             Step::Crash(node) => {
@@ -216,7 +282,10 @@ impl World {
     }
 
     fn members(&self) -> BTreeSet<String> {
-        self.connections.iter().map(|(_, _, user)| user.to_string()).collect()
+        self.connections
+            .iter()
+            .map(|(_, _, user)| user.to_string())
+            .collect()
     }
 
     /// Waits until every node shows what the model has, and has told it.
@@ -226,17 +295,31 @@ impl World {
             let expected = self.members();
             loop {
                 let shown = node.presence.members(&self.app, &self.room).await.unwrap();
-                let shown: BTreeSet<String> = shown.iter().map(|member| member.user_id.to_string()).collect();
+                let shown: BTreeSet<String> = shown
+                    .iter()
+                    .map(|member| member.user_id.to_string())
+                    .collect();
                 let told = node.ear.members.lock().clone();
                 let serials = node.ear.serials.lock().clone();
                 let all: Vec<u64> = (self.since[index] + 1..=self.published).collect();
-                assert!(node.ear.wrong.lock().is_empty(), "{:?}", node.ear.wrong.lock());
-                assert!(all.starts_with(&serials), "node {index}: {serials:?} instead of {all:?}");
+                assert!(
+                    node.ear.wrong.lock().is_empty(),
+                    "{:?}",
+                    node.ear.wrong.lock()
+                );
+                assert!(
+                    all.starts_with(&serials),
+                    "node {index}: {serials:?} instead of {all:?}"
+                );
                 if shown == expected && told == expected && serials == all {
                     break;
                 }
-                let what = BTreeMap::from([("expected", &expected), ("shown", &shown), ("told", &told)]);
-                assert!(begun.elapsed() < Duration::from_secs(20), "node {index}: {what:?}, {serials:?} of {all:?}");
+                let what =
+                    BTreeMap::from([("expected", &expected), ("shown", &shown), ("told", &told)]);
+                assert!(
+                    begun.elapsed() < Duration::from_secs(20),
+                    "node {index}: {what:?}, {serials:?} of {all:?}"
+                );
                 sleep(Duration::from_millis(5)).await;
             }
         }
@@ -246,7 +329,10 @@ impl World {
 async fn until_up(node: &Node) {
     let begun = Instant::now();
     while node.mesh.health() != BusHealth::Up {
-        assert!(begun.elapsed() < Duration::from_secs(20), "Redis is not reached");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "Redis is not reached"
+        );
         sleep(Duration::from_millis(1)).await;
     }
 }

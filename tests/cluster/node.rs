@@ -21,10 +21,21 @@ impl Node {
     /// Starts one on free ports, and waits until it says where it is.
     pub fn start(environment: &[(&str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushi"));
-        command.arg("serve").env_clear().current_dir(std::env::temp_dir());
-        command.env("APP_PORT", "0").env("SERVER_PORT", "0").env("RUST_LOG", "info");
+        command
+            .arg("serve")
+            .env_clear()
+            .current_dir(std::env::temp_dir());
+        command
+            .env("APP_PORT", "0")
+            .env("SERVER_PORT", "0")
+            .env("RUST_LOG", "info");
         command.envs(environment.iter().map(|(name, value)| (*name, value)));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (sender, log) = channel();
         let lines = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -35,7 +46,13 @@ impl Node {
                 let _ = sender.send(line);
             }
         });
-        let mut node = Self { child, api: 0, sockets: 0, log, started: Vec::new() };
+        let mut node = Self {
+            child,
+            api: 0,
+            sockets: 0,
+            log,
+            started: Vec::new(),
+        };
         while node.sockets == 0 {
             let line = node.logged("");
             if line.contains("REST API at") {
@@ -67,12 +84,18 @@ impl Node {
 
     /// How many lines of the log so far hold a text. They are read only once.
     pub fn count_logged(&self, text: &str) -> usize {
-        self.log.try_iter().filter(|line| line.contains(text)).count()
+        self.log
+            .try_iter()
+            .filter(|line| line.contains(text))
+            .count()
     }
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.child.id())])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 
@@ -84,14 +107,21 @@ impl Node {
 
     /// Waits until it has drained after a signal.
     pub async fn ended(mut self) {
-        let ended = tokio::task::spawn_blocking(move || self.child.wait().unwrap()).await.unwrap();
+        let ended = tokio::task::spawn_blocking(move || self.child.wait().unwrap())
+            .await
+            .unwrap();
         assert!(ended.success(), "{ended}");
     }
 }
 
 fn port_in(line: &str) -> u16 {
     let after = line.split("127.0.0.1:").nth(1).unwrap();
-    after.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    after
+        .split(|c: char| !c.is_ascii_digit())
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 impl Drop for Node {

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use pushi::core::error::BusError;
 use pushi::core::model::{
-    AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, Position, PushCredentials, Secret, SocketId, Timestamp,
+    AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, Position, PushCredentials, Secret,
+    SocketId, Timestamp,
 };
 use pushi::core::order::Order;
 use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, CreateApp};
@@ -66,7 +67,9 @@ impl BusSink for Ear {
         if let BusMessage::Event { except, .. } = &message {
             self.excepts.lock().push(*except);
         }
-        self.heard.lock().push((channel.to_string(), message.serial().unwrap_or(0)));
+        self.heard
+            .lock()
+            .push((channel.to_string(), message.serial().unwrap_or(0)));
     }
 
     fn wants(&self, _app: &AppIdent, _channel: &ChannelName) -> bool {
@@ -78,7 +81,11 @@ impl BusSink for Ear {
 
 impl Ear {
     fn serials(&self) -> Vec<u64> {
-        self.heard.lock().iter().map(|(_, serial)| *serial).collect()
+        self.heard
+            .lock()
+            .iter()
+            .map(|(_, serial)| *serial)
+            .collect()
     }
 }
 
@@ -108,27 +115,54 @@ impl Scene {
         };
         stores.apps.create(app).await.unwrap();
         let asked = Arc::new(Asked::default());
-        let order = Arc::new(Order::new(asked.clone(), stores.events.clone(), Arc::new(At)));
-        let ear = Arc::new(Ear { heard: Mutex::default(), excepts: Mutex::default(), wanted: Mutex::new(true) });
+        let order = Arc::new(Order::new(
+            asked.clone(),
+            stores.events.clone(),
+            Arc::new(At),
+        ));
+        let ear = Arc::new(Ear {
+            heard: Mutex::default(),
+            excepts: Mutex::default(),
+            wanted: Mutex::new(true),
+        });
         let sink: Weak<Ear> = Arc::downgrade(&ear);
         order.attach(sink);
         let working = order.clone();
         tokio::spawn(async move { working.run(std::future::pending()).await });
-        Self { order, ear, asked, stores }
+        Self {
+            order,
+            ear,
+            asked,
+            stores,
+        }
     }
 
     async fn watch(&self, channel: &str) {
-        self.order.watch(&AppIdent::trusted(APP), &ChannelName::trusted(channel)).await.unwrap();
+        self.order
+            .watch(&AppIdent::trusted(APP), &ChannelName::trusted(channel))
+            .await
+            .unwrap();
     }
 
     /// Stores an event as some node does; answers what that node would publish.
     async fn store(&self, channel: &str) -> BusMessage {
-        let (event, position) = self.stored_at(channel, Timestamp::from_seconds(1000.0)).await;
-        BusMessage::Event { event, position: Some(position), except: None }
+        let (event, position) = self
+            .stored_at(channel, Timestamp::from_seconds(1000.0))
+            .await;
+        BusMessage::Event {
+            event,
+            position: Some(position),
+            except: None,
+        }
     }
 
     async fn stored_at(&self, channel: &str, timestamp: Timestamp) -> (Arc<NewEvent>, Position) {
-        let heads = self.stores.events.heads(&AppIdent::trusted(APP), &[ChannelName::trusted(channel)]).await.unwrap();
+        let heads = self
+            .stores
+            .events
+            .heads(&AppIdent::trusted(APP), &[ChannelName::trusted(channel)])
+            .await
+            .unwrap();
         let event = NewEvent {
             app: AppIdent::trusted(APP),
             mid: Mid(format!("{channel} {}", heads[0]).into()),
@@ -136,16 +170,30 @@ impl Scene {
             owner_id: None,
             timestamp,
             publish: None,
-            payload: Payload { event: "e".into(), data: "d".into(), extra: "".into() },
+            payload: Payload {
+                event: "e".into(),
+                data: "d".into(),
+                extra: "".into(),
+            },
         };
-        let position = self.stores.events.append(std::slice::from_ref(&event)).await.remove(0).unwrap();
+        let position = self
+            .stores
+            .events
+            .append(std::slice::from_ref(&event))
+            .await
+            .remove(0)
+            .unwrap();
         (Arc::new(event), position)
     }
 
     async fn until(&self, serials: &[u64]) {
         let begun = Instant::now();
         while self.ear.serials() != serials {
-            assert!(begun.elapsed() < Duration::from_secs(30), "{:?} instead of {serials:?}", self.ear.serials());
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "{:?} instead of {serials:?}",
+                self.ear.serials()
+            );
             sleep(Duration::from_millis(1)).await;
         }
     }
@@ -173,9 +221,17 @@ async fn what_does_not_come_within_a_moment_is_read_from_the_store() {
     let begun = Instant::now();
     scene.order.deliver(three);
     scene.until(&[1, 2, 3]).await;
-    assert!((200..300).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    assert!(
+        (200..300).contains(&begun.elapsed().as_millis()),
+        "{:?}",
+        begun.elapsed()
+    );
     scene.order.deliver(one);
-    assert_eq!(scene.ear.serials(), [1, 2, 3], "what comes late after all is dropped");
+    assert_eq!(
+        scene.ear.serials(),
+        [1, 2, 3],
+        "what comes late after all is dropped"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,7 +253,10 @@ async fn what_is_not_kept_any_more_is_given_up() {
         scene.store("c").await;
     }
     let last = scene.store("c").await;
-    let pruning = pushi::core::ports::Pruning { before: None, keep: Some(2) };
+    let pruning = pushi::core::ports::Pruning {
+        before: None,
+        keep: Some(2),
+    };
     scene.stores.events.prune(pruning, 100).await.unwrap();
     scene.order.deliver(last);
     scene.until(&[3, 4]).await;
@@ -223,14 +282,26 @@ async fn after_a_gap_every_watched_channel_gets_what_it_missed() {
         sleep(Duration::from_millis(1)).await;
     }
     let heard = scene.ear.heard.lock().clone();
-    let of_one: Vec<u64> = heard.iter().filter(|(channel, _)| channel == "c7").map(|(_, serial)| *serial).collect();
+    let of_one: Vec<u64> = heard
+        .iter()
+        .filter(|(channel, _)| channel == "c7")
+        .map(|(_, serial)| *serial)
+        .collect();
     assert_eq!(of_one, (1..=2501).collect::<Vec<u64>>());
-    assert!(channels.iter().all(|channel| heard.contains(&(channel.clone(), 1))));
+    assert!(
+        channels
+            .iter()
+            .all(|channel| heard.contains(&(channel.clone(), 1)))
+    );
 }
 
 #[tokio::test]
 async fn a_store_that_is_away_keeps_nobody_from_hearing_a_channel() {
-    let options = SqliteOptions { path: None, timeout: Duration::from_secs(30), readers: 1 };
+    let options = SqliteOptions {
+        path: None,
+        timeout: Duration::from_secs(30),
+        readers: 1,
+    };
     let scene = Scene::over(sqlite::open(options).await.unwrap()).await;
     scene.watch("other").await;
     let message = scene.store("other").await;
@@ -240,14 +311,28 @@ async fn a_store_that_is_away_keeps_nobody_from_hearing_a_channel() {
     scene.watch("c").await;
     scene.order.deliver(one);
     assert_eq!(scene.ear.serials(), [1], "the first ever misses nothing");
-    let BusMessage::Event { event, .. } = message else { panic!() };
-    let unpersisted = BusMessage::Event { event: event.clone(), position: None, except: None };
-    let early = BusMessage::Event { event, position: Some(Position { id: 9, serial: 9 }), except: None };
+    let BusMessage::Event { event, .. } = message else {
+        panic!()
+    };
+    let unpersisted = BusMessage::Event {
+        event: event.clone(),
+        position: None,
+        except: None,
+    };
+    let early = BusMessage::Event {
+        event,
+        position: Some(Position { id: 9, serial: 9 }),
+        except: None,
+    };
     scene.order.deliver(unpersisted);
     scene.order.deliver(early);
     assert_eq!(scene.ear.serials(), [1, 0]);
     sleep(Duration::from_secs(9)).await;
-    assert_eq!(scene.ear.serials(), [1, 0], "it is asked for again and again");
+    assert_eq!(
+        scene.ear.serials(),
+        [1, 0],
+        "it is asked for again and again"
+    );
     scene.until(&[1, 0, 9]).await;
 }
 
@@ -259,7 +344,11 @@ async fn a_channel_that_nobody_wants_is_let_go_a_moment_later() {
     assert_eq!(*scene.asked.0.lock(), ["+c"]);
     *scene.ear.wanted.lock() = false;
     advance(Duration::from_millis(1100)).await;
-    assert_eq!(*scene.asked.0.lock(), ["+c"], "who comes back at once finds it still watched");
+    assert_eq!(
+        *scene.asked.0.lock(),
+        ["+c"],
+        "who comes back at once finds it still watched"
+    );
     let begun = Instant::now();
     while *scene.asked.0.lock() != ["+c", "-c"] {
         assert!(begun.elapsed() < Duration::from_secs(3));
@@ -273,12 +362,21 @@ async fn a_channel_that_nobody_wants_is_let_go_a_moment_later() {
 async fn on_a_peer_channel_only_what_may_still_be_on_its_way_is_waited_for() {
     let scene = Scene::new().await;
     let at = Timestamp::from_seconds;
-    let send = |(event, position)| scene.order.deliver(BusMessage::Event { event, position: Some(position), except: None });
+    let send = |(event, position)| {
+        scene.order.deliver(BusMessage::Event {
+            event,
+            position: Some(position),
+            except: None,
+        })
+    };
     scene.stored_at("peer-a:u1&u2", at(1000.0)).await;
     send(scene.stored_at("peer-a:u1&u2", at(1003.0)).await);
     let begun = Instant::now();
     scene.until(&[2]).await;
-    assert!(begun.elapsed() < Duration::from_millis(50), "the one before is long gone");
+    assert!(
+        begun.elapsed() < Duration::from_millis(50),
+        "the one before is long gone"
+    );
 
     let first = scene.stored_at("peer-b:u1&u2", at(1000.0)).await;
     let second = scene.stored_at("peer-b:u1&u2", at(1001.0)).await;
@@ -294,7 +392,10 @@ async fn on_a_peer_channel_only_what_may_still_be_on_its_way_is_waited_for() {
 async fn who_published_without_echo_does_not_hear_it_from_the_store_either() {
     let scene = Scene::new().await;
     scene.watch("c").await;
-    let socket = SocketId { process: 1, counter: 2 };
+    let socket = SocketId {
+        process: 1,
+        counter: 2,
+    };
     // It is read before the node that stored it has come to publish it.
     scene.order.leave_out(&Mid("c 0".into()), socket);
     scene.store("c").await;
@@ -311,9 +412,20 @@ async fn after_a_gap_new_peer_channels_get_what_they_missed_and_no_more() {
     let old = Timestamp::from_seconds(900.0);
     scene.stored_at("peer-a:u1&u2", old).await;
     scene.stored_at("peer-a:u1&u3", old).await;
-    scene.stored_at("peer-a:u1&u3", Timestamp::from_seconds(1001.0)).await;
-    scene.stored_at("peer-a:u1&u3", Timestamp::from_seconds(1001.0)).await;
+    scene
+        .stored_at("peer-a:u1&u3", Timestamp::from_seconds(1001.0))
+        .await;
+    scene
+        .stored_at("peer-a:u1&u3", Timestamp::from_seconds(1001.0))
+        .await;
     scene.order.resumed();
     scene.until(&[2, 3]).await;
-    assert!(scene.ear.heard.lock().iter().all(|(channel, _)| channel == "peer-a:u1&u3"));
+    assert!(
+        scene
+            .ear
+            .heard
+            .lock()
+            .iter()
+            .all(|(channel, _)| channel == "peer-a:u1&u3")
+    );
 }

@@ -24,13 +24,19 @@ async fn clients(stage: &Stage) -> Vec<Client> {
         client.subscribe("news", json!({})).await;
         clients.push(client);
     }
-    clients[0].until_is(|client| client.changes(ROOM), texts(&["+bo", "+cy"])).await;
-    clients[1].until_is(|client| client.changes(ROOM), texts(&["+cy"])).await;
+    clients[0]
+        .until_is(|client| client.changes(ROOM), texts(&["+bo", "+cy"]))
+        .await;
+    clients[1]
+        .until_is(|client| client.changes(ROOM), texts(&["+cy"]))
+        .await;
     clients
 }
 
 async fn without_redis(keeps: bool) {
-    let Some(mut stage) = Stage::set().await else { return };
+    let Some(mut stage) = Stage::set().await else {
+        return;
+    };
     let mut clients = clients(&stage).await;
     stage.publish(&stage.nodes[0], "news", "before", true).await;
     if keeps {
@@ -39,20 +45,41 @@ async fn without_redis(keeps: bool) {
     stage.redis.kill();
     for node in &stage.nodes {
         until_health(node, "degraded").await;
-        assert_eq!(http::get(node.api, "/health/ready").await.0, 200, "or a balancer would empty all nodes");
+        assert_eq!(
+            http::get(node.api, "/health/ready").await.0,
+            200,
+            "or a balancer would empty all nodes"
+        );
         let (_, detailed) = http::get(node.api, "/health/detailed").await;
-        assert_eq!((&detailed["checks"]["bus"]["status"], &detailed["checks"]["database"]["status"]), (&json!("error"), &json!("ok")));
+        assert_eq!(
+            (
+                &detailed["checks"]["bus"]["status"],
+                &detailed["checks"]["database"]["status"]
+            ),
+            (&json!("error"), &json!("ok"))
+        );
     }
     let metrics = text(stage.nodes[0].api, "/metrics").await;
     assert!(metrics.contains("\npushi_bus_up 0\n"), "{metrics}");
     // What is local goes on.
     for (n, node) in stage.nodes.iter().enumerate() {
-        stage.publish(node, "news", &format!("alone {n}"), true).await;
-        clients[n].until(|_| clients[n].events("news", "message").contains(&format!("alone {n}")).then_some(())).await;
+        stage
+            .publish(node, "news", &format!("alone {n}"), true)
+            .await;
+        clients[n]
+            .until(|_| {
+                clients[n]
+                    .events("news", "message")
+                    .contains(&format!("alone {n}"))
+                    .then_some(())
+            })
+            .await;
     }
     let mut dee = Client::pushi(&stage.nodes[1]).await;
     assert_eq!(dee.join(ROOM, "dee").await, ["ann", "bo", "cy", "dee"]);
-    clients[1].until_is(|client| client.changes(ROOM), texts(&["+cy", "+dee"])).await;
+    clients[1]
+        .until_is(|client| client.changes(ROOM), texts(&["+cy", "+dee"]))
+        .await;
     clients[2].unsubscribe(ROOM).await;
     sleep(Duration::from_secs(1)).await;
     stage.redis.restart(keeps).await;
@@ -61,7 +88,9 @@ async fn without_redis(keeps: bool) {
     }
     // What each missed it has from the store, in the order of the serials.
     for client in &clients {
-        client.until_is(|client| client.serials("news"), vec![1, 2, 3, 4]).await;
+        client
+            .until_is(|client| client.serials("news"), vec![1, 2, 3, 4])
+            .await;
     }
     // Only what differs is announced.
     clients[0]
@@ -71,19 +100,37 @@ async fn without_redis(keeps: bool) {
             (changes == ["+bo", "+cy", "+dee", "-cy"]).then_some(())
         })
         .await;
-    clients[1].until_is(|client| client.changes(ROOM), texts(&["+cy", "+dee", "-cy"])).await;
+    clients[1]
+        .until_is(
+            |client| client.changes(ROOM),
+            texts(&["+cy", "+dee", "-cy"]),
+        )
+        .await;
     sleep(LEASE * 2).await;
     let mut eve = Client::pushi(&stage.nodes[2]).await;
     assert_eq!(eve.join(ROOM, "eve").await, ["ann", "bo", "dee", "eve"]);
-    clients[1].until_is(|client| client.changes(ROOM), texts(&["+cy", "+dee", "-cy", "+eve"])).await;
+    clients[1]
+        .until_is(
+            |client| client.changes(ROOM),
+            texts(&["+cy", "+dee", "-cy", "+eve"]),
+        )
+        .await;
     for (n, node) in stage.nodes.iter().enumerate() {
-        stage.publish(node, "news", &format!("together {n}"), true).await;
+        stage
+            .publish(node, "news", &format!("together {n}"), true)
+            .await;
     }
     for client in &clients {
-        client.until_is(|client| client.serials("news"), (1..=7).collect()).await;
+        client
+            .until_is(|client| client.serials("news"), (1..=7).collect())
+            .await;
     }
     let metrics = text(stage.nodes[0].api, "/metrics").await;
-    assert!(metrics.contains("\npushi_bus_up 1\n") && metrics.contains("pushi_call_seconds_count{call=\"bus\"}"), "{metrics}");
+    assert!(
+        metrics.contains("\npushi_bus_up 1\n")
+            && metrics.contains("pushi_call_seconds_count{call=\"bus\"}"),
+        "{metrics}"
+    );
     for node in &stage.nodes {
         assert_eq!(node.count_logged("cannot be heard"), 1, "it is said once");
     }
@@ -101,7 +148,9 @@ async fn a_redis_that_comes_back_with_an_old_state_is_put_right() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_while_redis_comes_and_goes() {
-    let Some(mut stage) = Stage::set().await else { return };
+    let Some(mut stage) = Stage::set().await else {
+        return;
+    };
     let mut clients = Vec::new();
     for node in &stage.nodes {
         let mut client = Client::pushi(node).await;
@@ -120,7 +169,9 @@ async fn nothing_is_lost_or_doubled_while_redis_comes_and_goes() {
     let sending = tokio::spawn(async move {
         for round in 0..rounds {
             for (n, sender) in senders.iter_mut().enumerate() {
-                sender.send(json!({"event": "m", "channel": "news", "data": format!("{n} {round}")})).await;
+                sender
+                    .send(json!({"event": "m", "channel": "news", "data": format!("{n} {round}")}))
+                    .await;
                 sender.send(json!({"event": "m", "channel": "loose", "data": format!("{n} {round}"), "persist": false})).await;
             }
             sleep(Duration::from_millis(10)).await;
@@ -139,13 +190,23 @@ async fn nothing_is_lost_or_doubled_while_redis_comes_and_goes() {
     }
     let all: Vec<u64> = (1..=rounds * 3).collect();
     for client in &clients {
-        client.until(|_| (client.serials("news").len() >= all.len()).then_some(())).await;
+        client
+            .until(|_| (client.serials("news").len() >= all.len()).then_some(()))
+            .await;
         assert_eq!(client.serials("news"), all);
     }
     for (n, client) in clients.iter().enumerate() {
         let own: Vec<String> = (0..rounds).map(|round| format!("{n} {round}")).collect();
-        let of_own = || client.events("loose", "m").into_iter().filter(|data| data.starts_with(&format!("{n} "))).collect::<Vec<_>>();
-        client.until(|_| (of_own().len() >= own.len()).then_some(())).await;
+        let of_own = || {
+            client
+                .events("loose", "m")
+                .into_iter()
+                .filter(|data| data.starts_with(&format!("{n} ")))
+                .collect::<Vec<_>>()
+        };
+        client
+            .until(|_| (of_own().len() >= own.len()).then_some(()))
+            .await;
         assert_eq!(of_own(), own, "a node hears itself, each once and in order");
         let mut heard = client.events("loose", "m");
         let count = heard.len();

@@ -27,7 +27,9 @@ async fn set() -> Option<(Stage, Proxy)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_longer_than_the_lease_is_got_over() {
-    let Some((stage, proxy)) = set().await else { return };
+    let Some((stage, proxy)) = set().await else {
+        return;
+    };
     let mut bo = Client::pushi(&stage.nodes[0]).await;
     bo.join(ROOM, "bo").await;
     let mut cut_bo = Client::pushi(&stage.nodes[3]).await;
@@ -39,12 +41,23 @@ async fn a_partition_longer_than_the_lease_is_got_over() {
     }
     proxy.swallow();
     until_health(&stage.nodes[3], "degraded").await;
-    bo.until_is(|client| client.changes(ROOM), texts(&["+ann", "-ann"])).await;
+    bo.until_is(|client| client.changes(ROOM), texts(&["+ann", "-ann"]))
+        .await;
     // Both sides go on by themselves.
     stage.publish(&stage.nodes[0], "news", "there", true).await;
     stage.publish(&stage.nodes[3], "news", "here", true).await;
-    bo.until(|_| bo.events("news", "message").contains(&"there".to_owned()).then_some(())).await;
-    ann.until(|_| ann.events("news", "message").contains(&"here".to_owned()).then_some(())).await;
+    bo.until(|_| {
+        bo.events("news", "message")
+            .contains(&"there".to_owned())
+            .then_some(())
+    })
+    .await;
+    ann.until(|_| {
+        ann.events("news", "message")
+            .contains(&"here".to_owned())
+            .then_some(())
+    })
+    .await;
     let mut dee = Client::pushi(&stage.nodes[3]).await;
     assert_eq!(dee.join(ROOM, "dee").await, ["ann", "bo", "dee"]);
     let mut eve = Client::pushi(&stage.nodes[1]).await;
@@ -52,7 +65,9 @@ async fn a_partition_longer_than_the_lease_is_got_over() {
     proxy.flow();
     until_well(&stage.nodes[3]).await;
     for client in [&ann, &bo] {
-        client.until_is(|client| client.serials("news"), vec![1, 2]).await;
+        client
+            .until_is(|client| client.serials("news"), vec![1, 2])
+            .await;
     }
     bo.until(|_| {
         let mut changes = bo.changes(ROOM);
@@ -60,13 +75,28 @@ async fn a_partition_longer_than_the_lease_is_got_over() {
         (changes == ["+ann", "+ann", "+dee", "+eve", "-ann"]).then_some(())
     })
     .await;
-    ann.until_is(|client| client.changes(ROOM), texts(&["+dee", "+eve"])).await;
-    cut_bo.until_is(|client| client.changes(ROOM), texts(&["+ann", "+dee", "+eve"])).await;
+    ann.until_is(|client| client.changes(ROOM), texts(&["+dee", "+eve"]))
+        .await;
+    cut_bo
+        .until_is(
+            |client| client.changes(ROOM),
+            texts(&["+ann", "+dee", "+eve"]),
+        )
+        .await;
     for n in 0..4 {
         let mut late = Client::pushi(&stage.nodes[n]).await;
-        assert_eq!(late.join(ROOM, "late").await, ["ann", "bo", "dee", "eve", "late"]);
+        assert_eq!(
+            late.join(ROOM, "late").await,
+            ["ann", "bo", "dee", "eve", "late"]
+        );
         late.unsubscribe(ROOM).await;
-        let told = |client: &Client| client.changes(ROOM).iter().filter(|change| *change == "-late").count();
+        let told = |client: &Client| {
+            client
+                .changes(ROOM)
+                .iter()
+                .filter(|change| *change == "-late")
+                .count()
+        };
         ann.until_is(told, n + 1).await;
         bo.until_is(told, n + 1).await;
     }
@@ -74,7 +104,9 @@ async fn a_partition_longer_than_the_lease_is_got_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_shorter_than_the_lease_is_not_noticed_in_the_list() {
-    let Some((stage, proxy)) = set().await else { return };
+    let Some((stage, proxy)) = set().await else {
+        return;
+    };
     let mut bo = Client::pushi(&stage.nodes[0]).await;
     bo.join(ROOM, "bo").await;
     let mut ann = Client::pushi(&stage.nodes[3]).await;
@@ -86,11 +118,14 @@ async fn a_partition_shorter_than_the_lease_is_not_noticed_in_the_list() {
         stage.publish(&stage.nodes[0], "news", "there", true).await;
         proxy.flow();
         until_well(&stage.nodes[3]).await;
-        ann.until_is(|client| client.serials("news"), (1..=round + 1).collect()).await;
+        ann.until_is(|client| client.serials("news"), (1..=round + 1).collect())
+            .await;
     }
     sleep(LEASE).await;
     let mut eve = Client::pushi(&stage.nodes[3]).await;
     assert_eq!(eve.join(ROOM, "eve").await, ["ann", "bo", "eve"]);
-    bo.until_is(|client| client.changes(ROOM), texts(&["+ann", "+eve"])).await;
-    ann.until_is(|client| client.changes(ROOM), texts(&["+eve"])).await;
+    bo.until_is(|client| client.changes(ROOM), texts(&["+ann", "+eve"]))
+        .await;
+    ann.until_is(|client| client.changes(ROOM), texts(&["+eve"]))
+        .await;
 }

@@ -23,8 +23,11 @@ impl Proxy {
                 let (client, _) = listener.accept().await.unwrap();
                 let way = way.clone();
                 tokio::spawn(async move {
-                    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-                    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+                    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else {
+                        return;
+                    };
+                    let ((from_client, to_client), (from_server, to_server)) =
+                        (client.into_split(), server.into_split());
                     tokio::select! {
                         () = pass(from_client, to_server, way.clone()) => {}
                         () = pass(from_server, to_client, way) => {}
@@ -32,7 +35,11 @@ impl Proxy {
                 });
             }
         });
-        Self { port: own, open, listener }
+        Self {
+            port: own,
+            open,
+            listener,
+        }
     }
 
     /// Takes everything and passes nothing on from now; nobody is told.
@@ -55,7 +62,8 @@ impl Drop for Proxy {
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::Receiver<bool>) {
     let mut bytes = vec![0; 16_384];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        if way.wait_for(|open| *open).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
+        if way.wait_for(|open| *open).await.is_err() || to.write_all(&bytes[..count]).await.is_err()
+        {
             return;
         }
     }

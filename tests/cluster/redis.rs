@@ -17,13 +17,21 @@ pub struct Redis {
 }
 
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 impl Redis {
     /// One that answers.
     pub async fn start() -> Self {
-        let mut redis = Self { port: free_port(), folder: tempfile::tempdir().unwrap(), child: None };
+        let mut redis = Self {
+            port: free_port(),
+            folder: tempfile::tempdir().unwrap(),
+            child: None,
+        };
         redis.restart(false).await;
         redis
     }
@@ -34,12 +42,36 @@ impl Redis {
             let _ = std::fs::remove_file(self.folder.path().join("dump.rdb"));
         }
         let mut command = Command::new("redis-server");
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        command.arg("--dir").arg(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.child = Some(command.spawn().expect("there is no redis-server: tests/run.sh installs it"));
+        command.args([
+            "--port",
+            &self.port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
+        command
+            .arg("--dir")
+            .arg(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        self.child = Some(
+            command
+                .spawn()
+                .expect("there is no redis-server: tests/run.sh installs it"),
+        );
         let begun = Instant::now();
-        while self.ask("PING").await.is_none_or(|answer| !answer.starts_with("+PONG")) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "Redis does not start");
+        while self
+            .ask("PING")
+            .await
+            .is_none_or(|answer| !answer.starts_with("+PONG"))
+        {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "Redis does not start"
+            );
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -48,7 +80,10 @@ impl Redis {
     pub async fn ask(&self, command: &str) -> Option<String> {
         let asking = async {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
-            stream.write_all(format!("{command}\r\n").as_bytes()).await.ok()?;
+            stream
+                .write_all(format!("{command}\r\n").as_bytes())
+                .await
+                .ok()?;
             let mut answer = vec![0; 65_536];
             let count = stream.read(&mut answer).await.ok()?;
             Some(String::from_utf8_lossy(&answer[..count]).into_owned())

@@ -29,17 +29,26 @@ impl Balancer {
 }
 
 /// A client that comes back whenever its connection ends, and goes on behind the last serial that it has had.
-async fn faithful(balancer: Arc<Balancer>, pusher: bool, stop: Arc<AtomicBool>, most: Arc<AtomicUsize>) -> (Vec<u64>, Vec<u16>) {
+async fn faithful(
+    balancer: Arc<Balancer>,
+    pusher: bool,
+    stop: Arc<AtomicBool>,
+    most: Arc<AtomicUsize>,
+) -> (Vec<u64>, Vec<u16>) {
     let (mut serials, mut codes) = (Vec::new(), Vec::new());
     loop {
         let mut client = Client::connect(balancer.port(), pusher).await;
         let last = serials.last().copied().unwrap_or(0);
         let answer = client.subscribe("news", json!({"since": last})).await;
         assert_eq!(inner(&answer)["recovered"], true, "{answer}");
-        let told = inner(&answer)["events"].as_array().cloned().unwrap_or_default();
+        let told = inner(&answer)["events"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         serials.extend(told.iter().map(|event| event["serial"].as_u64().unwrap()));
         let done = loop {
-            let enough = stop.load(Ordering::Relaxed) && serials.len() + client.serials("news").len() >= most.load(Ordering::Relaxed);
+            let enough = stop.load(Ordering::Relaxed)
+                && serials.len() + client.serials("news").len() >= most.load(Ordering::Relaxed);
             if enough || client.has_ended() {
                 break enough;
             }
@@ -55,15 +64,29 @@ async fn faithful(balancer: Arc<Balancer>, pusher: bool, stop: Arc<AtomicBool>, 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() {
-    let Some(mut stage) = Stage::set().await else { return };
+    let Some(mut stage) = Stage::set().await else {
+        return;
+    };
     let balancer = Arc::new(Balancer::default());
     let publishing = Arc::new(Balancer::default());
-    let all = |stage: &Stage, port: fn(&Node) -> u16| stage.nodes.iter().map(port).collect::<Vec<u16>>();
+    let all =
+        |stage: &Stage, port: fn(&Node) -> u16| stage.nodes.iter().map(port).collect::<Vec<u16>>();
     *balancer.ports.lock() = all(&stage, |node| node.sockets);
     *publishing.ports.lock() = all(&stage, |node| node.api);
-    let (stop, most) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(usize::MAX)));
-    let clients: Vec<_> =
-        (0..24).map(|n| tokio::spawn(faithful(Arc::clone(&balancer), n % 2 == 0, Arc::clone(&stop), Arc::clone(&most)))).collect();
+    let (stop, most) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(usize::MAX)),
+    );
+    let clients: Vec<_> = (0..24)
+        .map(|n| {
+            tokio::spawn(faithful(
+                Arc::clone(&balancer),
+                n % 2 == 0,
+                Arc::clone(&stop),
+                Arc::clone(&most),
+            ))
+        })
+        .collect();
     // The same user on every node, watched by one who stays where nothing is restarted.
     let extra = stage.node(stage.redis.port);
     until_well(&extra).await;
@@ -79,13 +102,21 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
     }
     let ends = Arc::new(AtomicBool::new(false));
     let publisher = {
-        let (publishing, ends, token) = (Arc::clone(&publishing), Arc::clone(&ends), stage.token().to_owned());
+        let (publishing, ends, token) = (
+            Arc::clone(&publishing),
+            Arc::clone(&ends),
+            stage.token().to_owned(),
+        );
         tokio::spawn(async move {
             let mut count = 0;
             while !ends.load(Ordering::Relaxed) {
                 let port = publishing.port();
-                let body = json!({"channel": "news", "event": "message", "data": count.to_string()}).to_string();
-                let (status, answer) = crate::http::request(port, "POST", &format!("/events?sid={token}"), "", &body).await;
+                let body =
+                    json!({"channel": "news", "event": "message", "data": count.to_string()})
+                        .to_string();
+                let (status, answer) =
+                    crate::http::request(port, "POST", &format!("/events?sid={token}"), "", &body)
+                        .await;
                 assert_eq!(status, 200, "{answer}");
                 count += 1;
                 sleep(Duration::from_millis(5)).await;
@@ -103,7 +134,11 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
         sleep(Duration::from_millis(100)).await;
         node.signal("TERM");
         node.ended().await;
-        assert!(begun.elapsed() < Duration::from_secs(15), "the drain is five seconds: {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(15),
+            "the drain is five seconds: {:?}",
+            begun.elapsed()
+        );
         let node = stage.node(stage.redis.port);
         until_well(&node).await;
         balancer.ports.lock().push(node.sockets);
@@ -122,5 +157,10 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
     }
     let mut last = Client::pushi(&stage.nodes[0]).await;
     assert_eq!(last.join(ROOM, "last").await, ["ann", "last", "watcher"]);
-    watcher.until_is(|client| client.changes(ROOM), vec!["+ann".to_owned(), "+last".to_owned()]).await;
+    watcher
+        .until_is(
+            |client| client.changes(ROOM),
+            vec!["+ann".to_owned(), "+last".to_owned()],
+        )
+        .await;
 }

@@ -31,7 +31,12 @@ impl Stage {
     pub async fn set() -> Option<Self> {
         let schema = Schema::create().await?;
         let redis = Redis::start().await;
-        let mut stage = Self { nodes: Vec::new(), redis, schema, token: String::new() };
+        let mut stage = Self {
+            nodes: Vec::new(),
+            redis,
+            schema,
+            token: String::new(),
+        };
         for _ in 0..3 {
             let node = stage.node(stage.redis.port);
             stage.nodes.push(node);
@@ -52,22 +57,46 @@ impl Stage {
     /// Changes the app's settings.
     pub async fn set_app(&self, settings: serde_json::Value) {
         let header = format!("Authorization: Bearer {ADMIN}\r\n");
-        let (status, answer) = http::request(self.nodes[0].api, "PUT", &format!("/apps/{APP}"), &header, &settings.to_string()).await;
+        let (status, answer) = http::request(
+            self.nodes[0].api,
+            "PUT",
+            &format!("/apps/{APP}"),
+            &header,
+            &settings.to_string(),
+        )
+        .await;
         assert_eq!(status, 200, "{answer}");
     }
 
     /// Publishes by REST on a node.
     pub async fn publish(&self, node: &Node, channel: &str, data: &str, persist: bool) {
-        let body = json!({"channel": channel, "event": "message", "data": data, "persist": persist}).to_string();
-        let (status, answer) = http::request(node.api, "POST", &format!("/events?sid={}", self.token), "", &body).await;
+        let body =
+            json!({"channel": channel, "event": "message", "data": data, "persist": persist})
+                .to_string();
+        let (status, answer) = http::request(
+            node.api,
+            "POST",
+            &format!("/events?sid={}", self.token),
+            "",
+            &body,
+        )
+        .await;
         assert_eq!(status, 200, "{answer}");
     }
 
     /// Waits until every webhook's answer is noted: a node that dies before that leaves what it told to be told again.
     pub async fn until_told(&self) {
         let begun = Instant::now();
-        while self.schema.count("SELECT count(*) FROM outbox_notices").await > 0 {
-            assert!(begun.elapsed() < Duration::from_secs(30), "the outbox is not emptied");
+        while self
+            .schema
+            .count("SELECT count(*) FROM outbox_notices")
+            .await
+            > 0
+        {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "the outbox is not emptied"
+            );
             sleep(Duration::from_millis(20)).await;
         }
     }

@@ -47,17 +47,26 @@ impl Receiver {
                 tokio::spawn(hear(stream, Arc::clone(&noting)));
             }
         });
-        Self { url, told, listening }
+        Self {
+            url,
+            told,
+            listening,
+        }
     }
 
     /// Waits until a node has heard of the webhooks: whoever is there before that is remembered without a word.
     async fn until_known_to(&self, node: &Node) {
         let (mut client, begun) = (Client::pusher(node).await, Instant::now());
         for number in 0.. {
-            let (channel, seen) = (format!("probe-{}-{number}", node.sockets), self.told.events.lock().len());
+            let (channel, seen) = (
+                format!("probe-{}-{number}", node.sockets),
+                self.told.events.lock().len(),
+            );
             client.subscribe(&channel, json!({})).await;
             let more = self.told.more.notified();
-            if self.told.events.lock().len() > seen || timeout(Duration::from_secs(1), more).await.is_ok() {
+            if self.told.events.lock().len() > seen
+                || timeout(Duration::from_secs(1), more).await.is_ok()
+            {
                 return;
             }
             assert!(begun.elapsed() < PATIENCE, "the node tells nothing");
@@ -81,7 +90,11 @@ impl Receiver {
             }
         };
         let waited = timeout(PATIENCE, waiting).await;
-        assert!(waited.is_ok(), "{:?} instead of {expected:?}", self.told.events.lock());
+        assert!(
+            waited.is_ok(),
+            "{:?} instead of {expected:?}",
+            self.told.events.lock()
+        );
     }
 }
 
@@ -101,8 +114,13 @@ async fn hear(mut stream: TcpStream, told: Arc<Told>) {
                 Ok(_) => continue,
             }
         };
-        let head = String::from_utf8(read[..end].to_vec()).unwrap().to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).unwrap();
+        let head = String::from_utf8(read[..end].to_vec())
+            .unwrap()
+            .to_ascii_lowercase();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:"))
+            .unwrap();
         let whole = end + 4 + length.trim().parse::<usize>().unwrap();
         while read.len() < whole {
             if stream.read_buf(&mut read).await.unwrap() == 0 {
@@ -112,21 +130,43 @@ async fn hear(mut stream: TcpStream, told: Arc<Told>) {
         let body: Value = serde_json::from_slice(&read[end + 4..whole]).unwrap();
         read.drain(..whole);
         let text = |event: &Value| {
-            let user = event["user_id"].as_str().map_or(String::new(), |user| format!(" {user}"));
-            format!("{} {}{user}", event["name"].as_str().unwrap(), event["channel"].as_str().unwrap())
+            let user = event["user_id"]
+                .as_str()
+                .map_or(String::new(), |user| format!(" {user}"));
+            format!(
+                "{} {}{user}",
+                event["name"].as_str().unwrap(),
+                event["channel"].as_str().unwrap()
+            )
         };
-        told.events.lock().extend(body["events"].as_array().unwrap().iter().map(text));
+        told.events
+            .lock()
+            .extend(body["events"].as_array().unwrap().iter().map(text));
         told.more.notify_waiters();
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            .await
+            .unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_node_had_alone_is_told_once_to_be_gone() {
-    let Some(mut stage) = Stage::set().await else { return };
+    let Some(mut stage) = Stage::set().await else {
+        return;
+    };
     let receiver = Receiver::start().await;
-    let events = ["channel_occupied", "channel_vacated", "member_added", "member_removed"];
-    stage.set_app(json!({"client_events": true, "webhooks": [{"url": receiver.url, "events": events}]})).await;
+    let events = [
+        "channel_occupied",
+        "channel_vacated",
+        "member_added",
+        "member_removed",
+    ];
+    stage
+        .set_app(
+            json!({"client_events": true, "webhooks": [{"url": receiver.url, "events": events}]}),
+        )
+        .await;
     for node in &stage.nodes {
         receiver.until_known_to(node).await;
     }
@@ -142,7 +182,11 @@ async fn what_a_dead_node_had_alone_is_told_once_to_be_gone() {
     second.join(ROOM, "bo").await;
     let mut ann = Client::pushi(&stage.nodes[1]).await;
     ann.join(ROOM, "ann").await;
-    told.extend(["channel_occupied alone", "channel_occupied presence-room", "member_added presence-room bo"]);
+    told.extend([
+        "channel_occupied alone",
+        "channel_occupied presence-room",
+        "member_added presence-room bo",
+    ]);
     told.push("member_added presence-room ann");
     receiver.until_told(&told).await;
 
@@ -152,13 +196,20 @@ async fn what_a_dead_node_had_alone_is_told_once_to_be_gone() {
     told.extend(["channel_vacated alone", "member_removed presence-room ann"]);
     receiver.until_told(&told).await;
     let took = died.elapsed();
-    assert!(took < LEASE + Duration::from_secs(1) + COMES_BACK + SLACK, "{took:?}");
+    assert!(
+        took < LEASE + Duration::from_secs(1) + COMES_BACK + SLACK,
+        "{took:?}"
+    );
     assert!(took >= COMES_BACK, "{took:?}");
 
     // Two nodes live: what the first still had was not told to be gone, and is now, each once.
     first.unsubscribe("both").await;
     first.unsubscribe(ROOM).await;
-    told.extend(["channel_vacated both", "member_removed presence-room bo", "channel_vacated presence-room"]);
+    told.extend([
+        "channel_vacated both",
+        "member_removed presence-room bo",
+        "channel_vacated presence-room",
+    ]);
     receiver.until_told(&told).await;
     let mut last = Client::pusher(&stage.nodes[2]).await;
     last.subscribe("last", json!({})).await;

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    App, AppIdent, AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Session, SubscriptionFilter, TokenHash, Webhook,
-    WebhookEvent,
+    App, AppIdent, AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Session,
+    SubscriptionFilter, TokenHash, Webhook, WebhookEvent,
 };
 use pushi::core::ports::CreateApp;
 
@@ -25,15 +25,32 @@ fn full_settings() -> AppSettings {
         tls_only: true,
         allowed_origins: vec!["https://a.example".into(), "https://*.b.example".into()],
         over_capacity: OverCapacity::Retry,
-        replay: BTreeMap::from([("news-".into(), 5), ("".into(), 1), ("a.b$c".into(), u32::MAX)]),
+        replay: BTreeMap::from([
+            ("news-".into(), 5),
+            ("".into(), 1),
+            ("a.b$c".into(), u32::MAX),
+        ]),
         webhooks: vec![
-            Webhook { url: "https://h.example/?a=b".into(), events: None, channel_prefix: None },
+            Webhook {
+                url: "https://h.example/?a=b".into(),
+                events: None,
+                channel_prefix: None,
+            },
             Webhook {
                 url: "http://h.example".into(),
-                events: Some(WebhookEvent::NAMES.iter().map(|(event, _)| *event).collect()),
+                events: Some(
+                    WebhookEvent::NAMES
+                        .iter()
+                        .map(|(event, _)| *event)
+                        .collect(),
+                ),
                 channel_prefix: Some("presence-".into()),
             },
-            Webhook { url: "http://none.example".into(), events: Some(vec![]), channel_prefix: None },
+            Webhook {
+                url: "http://none.example".into(),
+                events: Some(vec![]),
+                channel_prefix: None,
+            },
         ],
         limits: AppLimits {
             max_connections: Some(1),
@@ -49,7 +66,11 @@ fn full_settings() -> AppSettings {
 }
 
 fn full_push() -> PushCredentials {
-    let pem = |what: &str| Some(Secret::new(format!("-----BEGIN {what}-----\nAbC=\n-----END {what}-----\n")));
+    let pem = |what: &str| {
+        Some(Secret::new(format!(
+            "-----BEGIN {what}-----\nAbC=\n-----END {what}-----\n"
+        )))
+    };
     PushCredentials {
         apn_sandbox: true,
         apn_key: pem("KEY"),
@@ -61,7 +82,12 @@ fn full_push() -> PushCredentials {
 }
 
 fn full_app(ident: &str) -> CreateApp {
-    CreateApp { description: Some("Für Ж & 漢".into()), push: full_push(), settings: full_settings(), ..app_to_create(ident) }
+    CreateApp {
+        description: Some("Für Ж & 漢".into()),
+        push: full_push(),
+        settings: full_settings(),
+        ..app_to_create(ident)
+    }
 }
 
 pub async fn a_created_app_is_read_back_by_ident_by_key_and_in_the_list(fixture: &impl Fixture) {
@@ -82,8 +108,14 @@ pub async fn a_created_app_is_read_back_by_ident_by_key_and_in_the_list(fixture:
         modified: NOW,
     };
     assert_eq!(created, expected);
-    assert_eq!(other.apps.by_ident(&expected.ident).await.unwrap(), Some(expected.clone()));
-    assert_eq!(other.apps.by_key(&expected.key).await.unwrap(), Some(expected.clone()));
+    assert_eq!(
+        other.apps.by_ident(&expected.ident).await.unwrap(),
+        Some(expected.clone())
+    );
+    assert_eq!(
+        other.apps.by_key(&expected.key).await.unwrap(),
+        Some(expected.clone())
+    );
     assert_eq!(other.apps.list(0, 10).await.unwrap(), [expected]);
     assert_eq!(other.apps.by_key("key-b").await.unwrap(), None);
 }
@@ -91,10 +123,22 @@ pub async fn a_created_app_is_read_back_by_ident_by_key_and_in_the_list(fixture:
 pub async fn a_taken_ident_or_key_is_a_conflict_and_stores_nothing(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     app(&stores, "a").await;
-    let same_ident = CreateApp { key: "other".into(), ..app_to_create("a") };
-    let same_key = CreateApp { key: "key-a".into(), ..app_to_create("b") };
-    assert!(matches!(stores.apps.create(same_ident).await, Err(StorageError::Conflict("ident"))));
-    assert!(matches!(stores.apps.create(same_key).await, Err(StorageError::Conflict("key"))));
+    let same_ident = CreateApp {
+        key: "other".into(),
+        ..app_to_create("a")
+    };
+    let same_key = CreateApp {
+        key: "key-a".into(),
+        ..app_to_create("b")
+    };
+    assert!(matches!(
+        stores.apps.create(same_ident).await,
+        Err(StorageError::Conflict("ident"))
+    ));
+    assert!(matches!(
+        stores.apps.create(same_key).await,
+        Err(StorageError::Conflict("key"))
+    ));
     assert_eq!(stores.apps.list(0, 10).await.unwrap().len(), 1);
     assert_eq!(stores.apps.by_key("other").await.unwrap(), None);
 }
@@ -133,9 +177,15 @@ pub async fn an_update_is_read_back_whole(fixture: &impl Fixture) {
         ..plain.clone()
     };
     stores.apps.update(&full, NOW).await.unwrap();
-    assert_eq!(other.apps.by_key("key-new").await.unwrap(), Some(full.clone()));
+    assert_eq!(
+        other.apps.by_key("key-new").await.unwrap(),
+        Some(full.clone())
+    );
     assert_eq!(other.apps.by_key(&plain.key).await.unwrap(), None);
-    let bare = App { modified: NOW.plus(2 * SECOND), ..plain };
+    let bare = App {
+        modified: NOW.plus(2 * SECOND),
+        ..plain
+    };
     other.apps.update(&bare, full.modified).await.unwrap();
     assert_eq!(stores.apps.by_ident(&bare.ident).await.unwrap(), Some(bare));
 }
@@ -143,27 +193,56 @@ pub async fn an_update_is_read_back_whole(fixture: &impl Fixture) {
 pub async fn an_update_changes_neither_id_nor_ident_nor_creation(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let stored = app(&stores, "a").await;
-    let changed = App { id: stored.id + 7, created: NOW.plus(SECOND), modified: NOW.plus(SECOND), ..stored.clone() };
+    let changed = App {
+        id: stored.id + 7,
+        created: NOW.plus(SECOND),
+        modified: NOW.plus(SECOND),
+        ..stored.clone()
+    };
     stores.apps.update(&changed, NOW).await.unwrap();
     let read = stores.apps.by_ident(&stored.ident).await.unwrap();
-    assert_eq!(read, Some(App { modified: changed.modified, ..stored }));
+    assert_eq!(
+        read,
+        Some(App {
+            modified: changed.modified,
+            ..stored
+        })
+    );
 }
 
 pub async fn an_update_over_somebody_elses_is_a_conflict(fixture: &impl Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
     let seen = app(&one, "a").await;
-    let mine = App { name: "mine".into(), modified: NOW.plus(SECOND), ..seen.clone() };
-    let theirs = App { name: "theirs".into(), modified: NOW.plus(2 * SECOND), ..seen };
+    let mine = App {
+        name: "mine".into(),
+        modified: NOW.plus(SECOND),
+        ..seen.clone()
+    };
+    let theirs = App {
+        name: "theirs".into(),
+        modified: NOW.plus(2 * SECOND),
+        ..seen
+    };
     one.apps.update(&mine, NOW).await.unwrap();
-    assert!(matches!(two.apps.update(&theirs, NOW).await, Err(StorageError::Conflict("modified"))));
+    assert!(matches!(
+        two.apps.update(&theirs, NOW).await,
+        Err(StorageError::Conflict("modified"))
+    ));
     assert_eq!(two.apps.by_ident(&mine.ident).await.unwrap(), Some(mine));
 }
 
 pub async fn an_update_to_a_taken_key_is_a_conflict(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
-    let taken = App { key: one.key, modified: NOW.plus(SECOND), ..two.clone() };
-    assert!(matches!(stores.apps.update(&taken, NOW).await, Err(StorageError::Conflict("key"))));
+    let taken = App {
+        key: one.key,
+        modified: NOW.plus(SECOND),
+        ..two.clone()
+    };
+    assert!(matches!(
+        stores.apps.update(&taken, NOW).await,
+        Err(StorageError::Conflict("key"))
+    ));
     assert_eq!(stores.apps.by_ident(&two.ident).await.unwrap(), Some(two));
 }
 
@@ -172,8 +251,14 @@ pub async fn an_app_that_is_not_there_is_not_found(fixture: &impl Fixture) {
     let gone = app(&stores, "a").await;
     stores.apps.delete(&gone.ident).await.unwrap();
     assert_eq!(stores.apps.by_ident(&gone.ident).await.unwrap(), None);
-    assert!(matches!(stores.apps.update(&gone, NOW).await, Err(StorageError::NotFound)));
-    assert!(matches!(stores.apps.delete(&gone.ident).await, Err(StorageError::NotFound)));
+    assert!(matches!(
+        stores.apps.update(&gone, NOW).await,
+        Err(StorageError::NotFound)
+    ));
+    assert!(matches!(
+        stores.apps.delete(&gone.ident).await,
+        Err(StorageError::NotFound)
+    ));
 }
 
 pub async fn the_list_goes_on_after_an_id(fixture: &impl Fixture) {
@@ -196,7 +281,16 @@ pub async fn the_revision_differs_after_each_change_by_any_instance(fixture: &im
     assert_eq!(two.apps.revision().await.unwrap(), seen[0]);
     let made = app(&one, "a").await;
     seen.push(two.apps.revision().await.unwrap());
-    one.apps.update(&App { modified: NOW.plus(SECOND), ..made.clone() }, NOW).await.unwrap();
+    one.apps
+        .update(
+            &App {
+                modified: NOW.plus(SECOND),
+                ..made.clone()
+            },
+            NOW,
+        )
+        .await
+        .unwrap();
     seen.push(two.apps.revision().await.unwrap());
     one.apps.delete(&made.ident).await.unwrap();
     seen.push(two.apps.revision().await.unwrap());
@@ -209,41 +303,139 @@ pub async fn a_deleted_app_takes_everything_with_it(fixture: &impl Fixture) {
     let (room, ann) = (channel("room"), user("ann"));
     let hash = TokenHash([1; 32]);
     for app in [&gone, &stays] {
-        stores.subscriptions.add(&app.ident, &ann, &room, NOW).await.unwrap();
+        stores
+            .subscriptions
+            .add(&app.ident, &ann, &room, NOW)
+            .await
+            .unwrap();
         say(&stores, app, "room", &["one"]).await;
     }
-    stores.sessions.put(&Session { hash, app: gone.ident.clone(), expires: NOW }).await.unwrap();
+    stores
+        .sessions
+        .put(&Session {
+            hash,
+            app: gone.ident.clone(),
+            expires: NOW,
+        })
+        .await
+        .unwrap();
     stores.apps.delete(&gone.ident).await.unwrap();
     let late = event(&gone, "room", "late");
 
     assert_eq!(other.sessions.get(&hash).await.unwrap(), None);
-    assert_eq!(other.events.heads(&gone.ident, std::slice::from_ref(&room)).await.unwrap(), [0]);
-    assert_eq!(other.events.history(&gone.ident, &room, None, 10).await.unwrap(), []);
-    assert_eq!(other.events.replay(&gone.ident, &room, 0, 9, 10).await.unwrap(), []);
+    assert_eq!(
+        other
+            .events
+            .heads(&gone.ident, std::slice::from_ref(&room))
+            .await
+            .unwrap(),
+        [0]
+    );
+    assert_eq!(
+        other
+            .events
+            .history(&gone.ident, &room, None, 10)
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        other
+            .events
+            .replay(&gone.ident, &room, 0, 9, 10)
+            .await
+            .unwrap(),
+        []
+    );
     assert_eq!(other.events.recent(&gone.ident, 10).await.unwrap(), []);
-    assert_eq!(other.events.inbox(&gone.ident, &ann, 0, 10).await.unwrap(), []);
-    assert_eq!(other.events.positions(&gone.ident, std::slice::from_ref(&late.mid)).await.unwrap(), [None]);
-    assert_eq!(other.subscriptions.list(&gone.ident, &SubscriptionFilter::default(), 0, 10).await.unwrap(), []);
-    assert_eq!(other.subscriptions.channels_of(&gone.ident, &ann).await.unwrap(), []);
-    assert_eq!(other.subscriptions.remove(&gone.ident, &ann, &room, NOW).await.unwrap(), None);
-    assert!(matches!(other.events.append(&[late]).await[..], [Err(StorageError::NotFound)]));
+    assert_eq!(
+        other.events.inbox(&gone.ident, &ann, 0, 10).await.unwrap(),
+        []
+    );
+    assert_eq!(
+        other
+            .events
+            .positions(&gone.ident, std::slice::from_ref(&late.mid))
+            .await
+            .unwrap(),
+        [None]
+    );
+    assert_eq!(
+        other
+            .subscriptions
+            .list(&gone.ident, &SubscriptionFilter::default(), 0, 10)
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        other
+            .subscriptions
+            .channels_of(&gone.ident, &ann)
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        other
+            .subscriptions
+            .remove(&gone.ident, &ann, &room, NOW)
+            .await
+            .unwrap(),
+        None
+    );
+    assert!(matches!(
+        other.events.append(&[late]).await[..],
+        [Err(StorageError::NotFound)]
+    ));
 
-    assert_eq!(said(&other.events.inbox(&stays.ident, &ann, 0, 10).await.unwrap()), ["one"]);
-    assert_eq!(other.subscriptions.channels_of(&stays.ident, &ann).await.unwrap(), [room]);
+    assert_eq!(
+        said(&other.events.inbox(&stays.ident, &ann, 0, 10).await.unwrap()),
+        ["one"]
+    );
+    assert_eq!(
+        other
+            .subscriptions
+            .channels_of(&stays.ident, &ann)
+            .await
+            .unwrap(),
+        [room]
+    );
 }
 
 pub async fn an_app_created_again_starts_empty(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let first = app(&stores, "a").await;
     let (room, ann) = (channel("room"), user("ann"));
-    stores.subscriptions.add(&first.ident, &ann, &room, NOW).await.unwrap();
+    stores
+        .subscriptions
+        .add(&first.ident, &ann, &room, NOW)
+        .await
+        .unwrap();
     say(&stores, &first, "room", &["one", "two"]).await;
     other.apps.delete(&AppIdent::trusted("a")).await.unwrap();
     let again = app(&other, "a").await;
     assert!(again.id > first.id);
     assert_eq!(stores.events.recent(&again.ident, 10).await.unwrap(), []);
-    assert_eq!(stores.events.inbox(&again.ident, &ann, 0, 10).await.unwrap(), []);
-    assert_eq!(stores.subscriptions.channels_of(&again.ident, &ann).await.unwrap(), []);
+    assert_eq!(
+        stores
+            .events
+            .inbox(&again.ident, &ann, 0, 10)
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        stores
+            .subscriptions
+            .channels_of(&again.ident, &ann)
+            .await
+            .unwrap(),
+        []
+    );
     assert_eq!(say(&stores, &again, "room", &["new"]).await[0].serial, 1);
-    assert_eq!(said(&other.events.recent(&again.ident, 10).await.unwrap()), ["new"]);
+    assert_eq!(
+        said(&other.events.recent(&again.ident, 10).await.unwrap()),
+        ["new"]
+    );
 }

@@ -1,5 +1,8 @@
 use pushi::core::error::StorageError;
-use pushi::core::model::{AppIdent, CachedEvent, Event, Interval, Position, Secret, Subscription, SubscriptionFilter, Target, TargetKind};
+use pushi::core::model::{
+    AppIdent, CachedEvent, Event, Interval, Position, Secret, Subscription, SubscriptionFilter,
+    Target, TargetKind,
+};
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, channel, event, said, say, serials, user};
@@ -7,26 +10,66 @@ use crate::samples::{NOW, app, channel, event, said, say, serials, user};
 pub async fn events_are_put_at_their_places_and_new_ones_follow(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    let at = |name: &str, serial: u64, id: u64| Event { new: event(&app, name, &serial.to_string()), position: Position { id, serial } };
-    let (x, y, events) = (channel("x"), channel("y"), [at("x", 2, 70), at("y", 1, 80), at("x", 3, 90)]);
+    let at = |name: &str, serial: u64, id: u64| Event {
+        new: event(&app, name, &serial.to_string()),
+        position: Position { id, serial },
+    };
+    let (x, y, events) = (
+        channel("x"),
+        channel("y"),
+        [at("x", 2, 70), at("y", 1, 80), at("x", 3, 90)],
+    );
     for _ in 0..2 {
-        stores.archive.put_events(&app.ident, &[(x.clone(), 2)], &events[..1]).await.unwrap();
-        stores.archive.put_events(&app.ident, &[(x.clone(), 5), (channel("z"), 7)], &events).await.unwrap();
-        stores.archive.put_events(&app.ident, &[(x.clone(), 4)], &[]).await.unwrap();
+        stores
+            .archive
+            .put_events(&app.ident, &[(x.clone(), 2)], &events[..1])
+            .await
+            .unwrap();
+        stores
+            .archive
+            .put_events(&app.ident, &[(x.clone(), 5), (channel("z"), 7)], &events)
+            .await
+            .unwrap();
+        stores
+            .archive
+            .put_events(&app.ident, &[(x.clone(), 4)], &[])
+            .await
+            .unwrap();
     }
     let again = fixture.open().await;
-    assert_eq!(again.events.replay(&app.ident, &x, 0, 9, 9).await.unwrap(), [events[0].clone(), events[2].clone()]);
-    assert_eq!(again.archive.channels(&app.ident, None, 9).await.unwrap(), [(x.clone(), 5), (y, 1), (channel("z"), 7)]);
+    assert_eq!(
+        again.events.replay(&app.ident, &x, 0, 9, 9).await.unwrap(),
+        [events[0].clone(), events[2].clone()]
+    );
+    assert_eq!(
+        again.archive.channels(&app.ident, None, 9).await.unwrap(),
+        [(x.clone(), 5), (y, 1), (channel("z"), 7)]
+    );
     let next = say(&again, &app, "x", &["next"]).await[0];
     assert!(next.serial == 6 && next.id > 90, "{next:?}");
     assert_eq!(say(&again, &app, "z", &["next"]).await[0].serial, 8);
-    let other = Event { new: event(&app, "x", "other"), ..events[0].clone() };
+    let other = Event {
+        new: event(&app, "x", "other"),
+        ..events[0].clone()
+    };
     let refused = again.archive.put_events(&app.ident, &[], &[other]).await;
-    assert!(matches!(refused, Err(StorageError::Conflict("serial"))), "{refused:?}");
-    let moved = Event { position: Position { id: 95, serial: 9 }, ..events[0].clone() };
+    assert!(
+        matches!(refused, Err(StorageError::Conflict("serial"))),
+        "{refused:?}"
+    );
+    let moved = Event {
+        position: Position { id: 95, serial: 9 },
+        ..events[0].clone()
+    };
     let refused = again.archive.put_events(&app.ident, &[], &[moved]).await;
-    assert!(matches!(refused, Err(StorageError::Conflict("mid"))), "{refused:?}");
-    let nobody = again.archive.put_events(&AppIdent::trusted("nobody"), &[(x, 1)], &[]).await;
+    assert!(
+        matches!(refused, Err(StorageError::Conflict("mid"))),
+        "{refused:?}"
+    );
+    let nobody = again
+        .archive
+        .put_events(&AppIdent::trusted("nobody"), &[(x, 1)], &[])
+        .await;
     assert!(matches!(nobody, Err(StorageError::NotFound)), "{nobody:?}");
 }
 
@@ -38,14 +81,35 @@ pub async fn events_come_by_number_and_are_paged(fixture: &impl Fixture) {
         say(&stores, &b, name, &["other"]).await;
     }
     let all = stores.archive.events(&a.ident, 0, 9).await.unwrap();
-    assert_eq!((serials(&all), said(&all)), (vec![1, 2, 1, 2, 3, 4], vec!["1", "2", "1", "2", "1", "2"]));
+    assert_eq!(
+        (serials(&all), said(&all)),
+        (vec![1, 2, 1, 2, 3, 4], vec!["1", "2", "1", "2", "1", "2"])
+    );
     let mut newest_first = stores.events.recent(&a.ident, 9).await.unwrap();
     newest_first.reverse();
     assert_eq!(all, newest_first);
-    let page = stores.archive.events(&a.ident, all[1].position.id, 3).await.unwrap();
+    let page = stores
+        .archive
+        .events(&a.ident, all[1].position.id, 3)
+        .await
+        .unwrap();
     assert_eq!(page, all[2..5]);
-    assert_eq!(stores.archive.events(&a.ident, all[5].position.id, 3).await.unwrap(), []);
-    assert_eq!(stores.archive.events(&AppIdent::trusted("nobody"), 0, 3).await.unwrap(), []);
+    assert_eq!(
+        stores
+            .archive
+            .events(&a.ident, all[5].position.id, 3)
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        stores
+            .archive
+            .events(&AppIdent::trusted("nobody"), 0, 3)
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 /// More than go into one statement or one command, some of which are there.
@@ -54,13 +118,31 @@ pub async fn many_events_are_put_around_those_that_are_there(fixture: &impl Fixt
     let app = app(&stores, "a").await;
     let at = |id: u64| {
         let (name, serial) = (["x", "y", "z"][id as usize % 3], id / 3 + 1);
-        Event { new: event(&app, name, &id.to_string()), position: Position { id: id + 1, serial } }
+        Event {
+            new: event(&app, name, &id.to_string()),
+            position: Position { id: id + 1, serial },
+        }
     };
     let events: Vec<Event> = (0..1300).map(at).collect();
-    stores.archive.put_events(&app.ident, &[], &events[..7]).await.unwrap();
-    stores.archive.put_events(&app.ident, &[], &events[20..41]).await.unwrap();
-    stores.archive.put_events(&app.ident, &[], &events).await.unwrap();
-    assert_eq!(stores.archive.events(&app.ident, 0, 2000).await.unwrap(), events);
+    stores
+        .archive
+        .put_events(&app.ident, &[], &events[..7])
+        .await
+        .unwrap();
+    stores
+        .archive
+        .put_events(&app.ident, &[], &events[20..41])
+        .await
+        .unwrap();
+    stores
+        .archive
+        .put_events(&app.ident, &[], &events)
+        .await
+        .unwrap();
+    assert_eq!(
+        stores.archive.events(&app.ident, 0, 2000).await.unwrap(),
+        events
+    );
 }
 
 pub async fn channels_come_by_name_and_are_paged(fixture: &impl Fixture) {
@@ -70,12 +152,40 @@ pub async fn channels_come_by_name_and_are_paged(fixture: &impl Fixture) {
         say(&stores, &app, name, &["1", "2"]).await;
     }
     say(&stores, &app, "b", &["more"; 250]).await;
-    stores.subscriptions.add(&app.ident, &user("u"), &channel("silent"), NOW).await.unwrap();
+    stores
+        .subscriptions
+        .add(&app.ident, &user("u"), &channel("silent"), NOW)
+        .await
+        .unwrap();
     let first = stores.archive.channels(&app.ident, None, 3).await.unwrap();
-    assert_eq!(first, [("a", 2), ("b", 252), ("c", 2)].map(|(name, head)| (channel(name), head)));
-    assert_eq!(stores.archive.channels(&app.ident, Some(&channel("a")), 1).await.unwrap(), [(channel("b"), 252)]);
-    assert_eq!(stores.archive.channels(&app.ident, Some(&channel("c")), 3).await.unwrap(), [(channel("é"), 2)]);
-    assert_eq!(stores.archive.channels(&app.ident, Some(&channel("é")), 3).await.unwrap(), []);
+    assert_eq!(
+        first,
+        [("a", 2), ("b", 252), ("c", 2)].map(|(name, head)| (channel(name), head))
+    );
+    assert_eq!(
+        stores
+            .archive
+            .channels(&app.ident, Some(&channel("a")), 1)
+            .await
+            .unwrap(),
+        [(channel("b"), 252)]
+    );
+    assert_eq!(
+        stores
+            .archive
+            .channels(&app.ident, Some(&channel("c")), 3)
+            .await
+            .unwrap(),
+        [(channel("é"), 2)]
+    );
+    assert_eq!(
+        stores
+            .archive
+            .channels(&app.ident, Some(&channel("é")), 3)
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 pub async fn subscriptions_are_put_with_their_intervals(fixture: &impl Fixture) {
@@ -93,17 +203,54 @@ pub async fn subscriptions_are_put_with_their_intervals(fixture: &impl Fixture) 
         created: NOW,
         modified: NOW,
     };
-    let ended = Interval { user_id: u.clone(), channel: x.clone(), start: 0, end: 2 };
+    let ended = Interval {
+        user_id: u.clone(),
+        channel: x.clone(),
+        start: 0,
+        end: 2,
+    };
     for _ in 0..2 {
-        stores.archive.put_subscriptions(&app.ident, std::slice::from_ref(&open), std::slice::from_ref(&ended)).await.unwrap();
+        stores
+            .archive
+            .put_subscriptions(
+                &app.ident,
+                std::slice::from_ref(&open),
+                std::slice::from_ref(&ended),
+            )
+            .await
+            .unwrap();
     }
     let again = fixture.open().await;
-    assert_eq!(again.subscriptions.list(&app.ident, &SubscriptionFilter::default(), 0, 9).await.unwrap(), [open]);
-    assert_eq!(again.archive.intervals(&app.ident, None, 9).await.unwrap(), [ended]);
-    assert_eq!(again.archive.intervals(&app.ident, Some(&u), 9).await.unwrap(), []);
+    assert_eq!(
+        again
+            .subscriptions
+            .list(&app.ident, &SubscriptionFilter::default(), 0, 9)
+            .await
+            .unwrap(),
+        [open]
+    );
+    assert_eq!(
+        again.archive.intervals(&app.ident, None, 9).await.unwrap(),
+        [ended]
+    );
+    assert_eq!(
+        again
+            .archive
+            .intervals(&app.ident, Some(&u), 9)
+            .await
+            .unwrap(),
+        []
+    );
     let inbox = again.events.inbox(&app.ident, &u, 0, 9).await.unwrap();
-    assert_eq!((serials(&inbox), said(&inbox)), (vec![4, 2, 1], vec!["4", "2", "1"]));
-    let (next, new) = again.subscriptions.add(&app.ident, &u, &channel("y"), NOW).await.unwrap();
+    assert_eq!(
+        (serials(&inbox), said(&inbox)),
+        (vec![4, 2, 1], vec!["4", "2", "1"])
+    );
+    let (next, new) = again
+        .subscriptions
+        .add(&app.ident, &u, &channel("y"), NOW)
+        .await
+        .unwrap();
     assert!(new && next.id > 77, "{next:?}");
 }
 
@@ -113,28 +260,70 @@ pub async fn intervals_come_by_user_and_are_paged_by_users(fixture: &impl Fixtur
     say(&stores, &app, "x", &["1"]).await;
     for name in ["b", "é", "a", "c"] {
         for round in ["2", "3"] {
-            stores.subscriptions.add(&app.ident, &user(name), &channel("x"), NOW).await.unwrap();
+            stores
+                .subscriptions
+                .add(&app.ident, &user(name), &channel("x"), NOW)
+                .await
+                .unwrap();
             say(&stores, &app, "x", &[round]).await;
-            stores.subscriptions.remove(&app.ident, &user(name), &channel("x"), NOW).await.unwrap();
+            stores
+                .subscriptions
+                .remove(&app.ident, &user(name), &channel("x"), NOW)
+                .await
+                .unwrap();
             say(&stores, &app, "x", &["between"]).await;
         }
     }
     // One who gets nothing out of it.
-    stores.subscriptions.add(&app.ident, &user("b1"), &channel("x"), NOW).await.unwrap();
-    stores.subscriptions.remove(&app.ident, &user("b1"), &channel("x"), NOW).await.unwrap();
+    stores
+        .subscriptions
+        .add(&app.ident, &user("b1"), &channel("x"), NOW)
+        .await
+        .unwrap();
+    stores
+        .subscriptions
+        .remove(&app.ident, &user("b1"), &channel("x"), NOW)
+        .await
+        .unwrap();
     let page = async |after: Option<&str>, limit| {
-        let mut page = stores.archive.intervals(&app.ident, after.map(user).as_ref(), limit).await.unwrap();
-        assert!(page.is_sorted_by(|one, next| one.user_id <= next.user_id), "{page:?}");
+        let mut page = stores
+            .archive
+            .intervals(&app.ident, after.map(user).as_ref(), limit)
+            .await
+            .unwrap();
+        assert!(
+            page.is_sorted_by(|one, next| one.user_id <= next.user_id),
+            "{page:?}"
+        );
         page.sort_by_key(|one| (one.user_id.clone(), one.start));
-        page.into_iter().map(|one| (one.user_id.to_string(), one.start, one.end)).collect::<Vec<_>>()
+        page.into_iter()
+            .map(|one| (one.user_id.to_string(), one.start, one.end))
+            .collect::<Vec<_>>()
     };
-    let of = |name: &str, start| [(name.to_owned(), start, start + 1), (name.to_owned(), start + 2, start + 3)];
-    assert_eq!(page(None, 3).await, [of("a", 9), of("b", 1), of("c", 13)].concat());
+    let of = |name: &str, start| {
+        [
+            (name.to_owned(), start, start + 1),
+            (name.to_owned(), start + 2, start + 3),
+        ]
+    };
+    assert_eq!(
+        page(None, 3).await,
+        [of("a", 9), of("b", 1), of("c", 13)].concat()
+    );
     assert_eq!(page(Some("a"), 1).await, of("b", 1));
     assert_eq!(page(Some("c"), 3).await, of("é", 5));
     assert_eq!(page(Some("é"), 3).await, []);
-    let many = |n: u64| Interval { user_id: user("b"), channel: channel("y"), start: 2 * n, end: 2 * n + 1 };
-    stores.archive.put_subscriptions(&app.ident, &[], &(0..250).map(many).collect::<Vec<_>>()).await.unwrap();
+    let many = |n: u64| Interval {
+        user_id: user("b"),
+        channel: channel("y"),
+        start: 2 * n,
+        end: 2 * n + 1,
+    };
+    stores
+        .archive
+        .put_subscriptions(&app.ident, &[], &(0..250).map(many).collect::<Vec<_>>())
+        .await
+        .unwrap();
     assert_eq!(page(Some("a"), 2).await.len(), 254);
     assert_eq!(page(Some("b"), 1).await, of("c", 13));
 }
@@ -143,23 +332,65 @@ pub async fn intervals_come_by_user_and_are_paged_by_users(fixture: &impl Fixtur
 pub async fn many_subscriptions_are_put(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    let name = |n: u64| (user(&format!("u{:02}", n / 3)), channel(&format!("c{}", n % 3)));
+    let name = |n: u64| {
+        (
+            user(&format!("u{:02}", n / 3)),
+            channel(&format!("c{}", n % 3)),
+        )
+    };
     let open = |n: u64| {
         let (user_id, channel) = name(n);
-        Subscription { id: n + 1, app: app.ident.clone(), user_id, channel, start: n, end: None, created: NOW, modified: NOW }
+        Subscription {
+            id: n + 1,
+            app: app.ident.clone(),
+            user_id,
+            channel,
+            start: n,
+            end: None,
+            created: NOW,
+            modified: NOW,
+        }
     };
     let ended = |n: u64| {
         let (user_id, channel) = name(n);
-        Interval { user_id, channel, start: 0, end: n + 1 }
+        Interval {
+            user_id,
+            channel,
+            start: 0,
+            end: n + 1,
+        }
     };
     let (open, ended): (Vec<_>, Vec<_>) = (0..43).map(|n| (open(n), ended(n))).unzip();
-    stores.archive.put_subscriptions(&app.ident, &open[..5], &ended[..5]).await.unwrap();
-    stores.archive.put_subscriptions(&app.ident, &open, &ended).await.unwrap();
-    assert_eq!(stores.subscriptions.list(&app.ident, &SubscriptionFilter::default(), 0, 99).await.unwrap(), open);
-    let mut there = stores.archive.intervals(&app.ident, None, 99).await.unwrap();
+    stores
+        .archive
+        .put_subscriptions(&app.ident, &open[..5], &ended[..5])
+        .await
+        .unwrap();
+    stores
+        .archive
+        .put_subscriptions(&app.ident, &open, &ended)
+        .await
+        .unwrap();
+    assert_eq!(
+        stores
+            .subscriptions
+            .list(&app.ident, &SubscriptionFilter::default(), 0, 99)
+            .await
+            .unwrap(),
+        open
+    );
+    let mut there = stores
+        .archive
+        .intervals(&app.ident, None, 99)
+        .await
+        .unwrap();
     there.sort_by_key(|one| one.end);
     assert_eq!(there, ended);
-    assert_eq!(stores.archive.channels(&app.ident, None, 9).await.unwrap(), [], "none of them held an event");
+    assert_eq!(
+        stores.archive.channels(&app.ident, None, 9).await.unwrap(),
+        [],
+        "none of them held an event"
+    );
 }
 
 pub async fn cached_events_are_read_by_channel(fixture: &impl Fixture) {
@@ -168,12 +399,31 @@ pub async fn cached_events_are_read_by_channel(fixture: &impl Fixture) {
     let cached = |name: &str| {
         let new = event(&app, name, name);
         let (event, data) = (new.payload.event, new.payload.data);
-        CachedEvent { app: new.app, channel: new.channel, mid: new.mid, event, data, timestamp: NOW, serial: Some(3), expires: NOW }
+        CachedEvent {
+            app: new.app,
+            channel: new.channel,
+            mid: new.mid,
+            event,
+            data,
+            timestamp: NOW,
+            serial: Some(3),
+            expires: NOW,
+        }
     };
     let events = [cached("cache-a"), cached("cache-b")];
     stores.cache.keep(&events).await.unwrap();
-    assert_eq!(stores.archive.cached(&app.ident, None, 9).await.unwrap(), events);
-    assert_eq!(stores.archive.cached(&app.ident, Some(&events[0].channel), 9).await.unwrap(), events[1..]);
+    assert_eq!(
+        stores.archive.cached(&app.ident, None, 9).await.unwrap(),
+        events
+    );
+    assert_eq!(
+        stores
+            .archive
+            .cached(&app.ident, Some(&events[0].channel), 9)
+            .await
+            .unwrap(),
+        events[1..]
+    );
 }
 
 pub async fn targets_are_put_and_read_by_kind(fixture: &impl Fixture) {
@@ -188,17 +438,55 @@ pub async fn targets_are_put_and_read_by_kind(fixture: &impl Fixture) {
         auth: (kind == TargetKind::WebPush).then(|| Secret::new("a")),
         created: NOW,
     };
-    let targets: Vec<Target> = TargetKind::NAMES.iter().flat_map(|(kind, _)| [target(*kind, 1), target(*kind, 5)]).collect();
+    let targets: Vec<Target> = TargetKind::NAMES
+        .iter()
+        .flat_map(|(kind, _)| [target(*kind, 1), target(*kind, 5)])
+        .collect();
     for _ in 0..2 {
-        stores.archive.put_targets(&app.ident, &targets).await.unwrap();
+        stores
+            .archive
+            .put_targets(&app.ident, &targets)
+            .await
+            .unwrap();
     }
     for (kind, _) in TargetKind::NAMES {
-        assert_eq!(stores.archive.targets(&app.ident, kind, 0, 9).await.unwrap(), [target(kind, 1), target(kind, 5)]);
-        assert_eq!(stores.archive.targets(&app.ident, kind, 1, 9).await.unwrap(), [target(kind, 5)]);
+        assert_eq!(
+            stores
+                .archive
+                .targets(&app.ident, kind, 0, 9)
+                .await
+                .unwrap(),
+            [target(kind, 1), target(kind, 5)]
+        );
+        assert_eq!(
+            stores
+                .archive
+                .targets(&app.ident, kind, 1, 9)
+                .await
+                .unwrap(),
+            [target(kind, 5)]
+        );
     }
-    assert_eq!(stores.archive.targets(&app.ident, TargetKind::Web, 0, 1).await.unwrap(), [target(TargetKind::Web, 1)]);
-    let nobody = stores.archive.put_targets(&AppIdent::trusted("nobody"), &targets).await;
+    assert_eq!(
+        stores
+            .archive
+            .targets(&app.ident, TargetKind::Web, 0, 1)
+            .await
+            .unwrap(),
+        [target(TargetKind::Web, 1)]
+    );
+    let nobody = stores
+        .archive
+        .put_targets(&AppIdent::trusted("nobody"), &targets)
+        .await;
     assert!(matches!(nobody, Err(StorageError::NotFound)), "{nobody:?}");
     stores.apps.delete(&app.ident).await.unwrap();
-    assert_eq!(stores.archive.targets(&app.ident, TargetKind::Web, 0, 9).await.unwrap(), []);
+    assert_eq!(
+        stores
+            .archive
+            .targets(&app.ident, TargetKind::Web, 0, 9)
+            .await
+            .unwrap(),
+        []
+    );
 }

@@ -19,9 +19,20 @@ const AT_ONCE: usize = 64;
 
 /// Connections on the channel, the last one of the other dialect.
 async fn room(count: usize) -> (Arc<Hub>, Arc<App>, Vec<Connection>) {
-    let ([app], hub) = (apps(["a"]).await, Arc::new(Hub::new(7, dialects(), Arc::new(PrometheusMetrics::new().unwrap()))));
+    let ([app], hub) = (
+        apps(["a"]).await,
+        Arc::new(Hub::new(
+            7,
+            dialects(),
+            Arc::new(PrometheusMetrics::new().unwrap()),
+        )),
+    );
     let connect = |number: usize| {
-        let dialect = if number + 1 == count { DialectId::Pusher } else { DialectId::Pushi };
+        let dialect = if number + 1 == count {
+            DialectId::Pusher
+        } else {
+            DialectId::Pushi
+        };
         let connection = hub.connect(&app, dialect, (0, 0), 64 * 1024).unwrap();
         connection.join(&channel(ROOM), Hold::Direct, None);
         connection
@@ -31,21 +42,47 @@ async fn room(count: usize) -> (Arc<Hub>, Arc<App>, Vec<Connection>) {
 }
 
 fn member(name: &str) -> Member {
-    Member { user_id: samples::user(name), data: format!("{{\"user_id\":\"{name}\"}}").into(), peer: false }
+    Member {
+        user_id: samples::user(name),
+        data: format!("{{\"user_id\":\"{name}\"}}").into(),
+        peer: false,
+    }
 }
 
 fn came(app: &App, name: &str, version: u64) -> BusMessage {
-    let socket = SocketId { process: 1, counter: version };
-    BusMessage::MemberAdded { app: app.ident.clone(), channel: channel(ROOM), member: member(name), socket, version }
+    let socket = SocketId {
+        process: 1,
+        counter: version,
+    };
+    BusMessage::MemberAdded {
+        app: app.ident.clone(),
+        channel: channel(ROOM),
+        member: member(name),
+        socket,
+        version,
+    }
 }
 
 fn went(app: &App, name: &str, version: u64) -> BusMessage {
-    let socket = SocketId { process: 1, counter: version };
-    BusMessage::MemberRemoved { app: app.ident.clone(), channel: channel(ROOM), member: member(name), socket, version }
+    let socket = SocketId {
+        process: 1,
+        counter: version,
+    };
+    BusMessage::MemberRemoved {
+        app: app.ident.clone(),
+        channel: channel(ROOM),
+        member: member(name),
+        socket,
+        version,
+    }
 }
 
 fn event(app: &App, on: &str, text: &str) -> BusMessage {
-    BusMessage::Event { event: Arc::new(samples::event(app, on, text)), position: None, except: None }
+    BusMessage::Event {
+        event: Arc::new(samples::event(app, on, text)),
+        position: None,
+        except: None,
+    }
 }
 
 /// What waits for a connection: the texts of its parcels.
@@ -53,7 +90,10 @@ fn waiting(connection: &Connection) -> Vec<String> {
     let mut taken = Vec::new();
     let _ = connection.poll_take(&mut Context::from_waker(Waker::noop()), &mut taken);
     let text = |parcel: &Parcel| match parcel {
-        Parcel::Delivery(delivery) => String::from_utf8_lossy(delivery.frame(connection.mailbox().dialect()).unwrap()).into_owned(),
+        Parcel::Delivery(delivery) => {
+            String::from_utf8_lossy(delivery.frame(connection.mailbox().dialect()).unwrap())
+                .into_owned()
+        }
         other => format!("{other:?}"),
     };
     taken.iter().map(text).collect()
@@ -87,13 +127,28 @@ async fn many_are_told_together() {
     }
     hub.deliver(went(&app, "ann", 3));
     assert!(waiting(&connections[0]).is_empty(), "not yet");
-    assert!(hub.poll_gathered(&mut Context::from_waker(Waker::noop())).is_ready());
-    assert!(hub.poll_gathered(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(
+        hub.poll_gathered(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
+    );
+    assert!(
+        hub.poll_gathered(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
     assert_eq!(hub.tell_gathered(), AT_ONCE as u64 + 1);
     for connection in &connections {
         let told = waiting(connection);
         assert_eq!(told.len(), 1, "{told:?}");
-        assert_in_order(&told[0], &["member_added", "ann", "member_added", "bo", "member_removed"]);
+        assert_in_order(
+            &told[0],
+            &[
+                "member_added",
+                "ann",
+                "member_added",
+                "bo",
+                "member_removed",
+            ],
+        );
     }
     hub.deliver(came(&app, "cy", 4));
     assert!(waiting(&connections[0]).is_empty(), "the next gather anew");
@@ -106,7 +161,10 @@ async fn an_event_does_not_overtake_who_came() {
     let (hub, app, connections) = room(AT_ONCE + 1).await;
     hub.deliver(came(&app, "ann", 1));
     hub.deliver(event(&app, ROOM, "ann says"));
-    assert_in_order(&waiting(&connections[0]).concat(), &["member_added", "ann says"]);
+    assert_in_order(
+        &waiting(&connections[0]).concat(),
+        &["member_added", "ann says"],
+    );
     hub.deliver(event(&app, ROOM, "more"));
     assert_in_order(&waiting(&connections[0]).concat(), &["more"]);
     // On a peer channel neither: its users are on this one.
@@ -115,7 +173,10 @@ async fn an_event_does_not_overtake_who_came() {
     assert_in_order(&waiting(&connections[0]).concat(), &["member_added", "bo"]);
     hub.deliver(came(&app, "cy", 3));
     hub.deliver(event(&app, "elsewhere", "x"));
-    assert!(waiting(&connections[0]).is_empty(), "other channels have nothing to do with it");
+    assert!(
+        waiting(&connections[0]).is_empty(),
+        "other channels have nothing to do with it"
+    );
     assert_eq!(hub.tell_gathered(), AT_ONCE as u64 + 1);
 }
 

@@ -9,7 +9,15 @@ pub async fn history_is_newest_first_below_a_serial(fixture: &impl Fixture) {
     say(&stores, &app, "room", &["1", "2", "3", "4", "5"]).await;
     say(&stores, &app, "elsewhere", &["x"]).await;
     let room = channel("room");
-    let history = async |before, limit| serials(&stores.events.history(&app.ident, &room, before, limit).await.unwrap());
+    let history = async |before, limit| {
+        serials(
+            &stores
+                .events
+                .history(&app.ident, &room, before, limit)
+                .await
+                .unwrap(),
+        )
+    };
     assert_eq!(history(None, 10).await, [5, 4, 3, 2, 1]);
     assert_eq!(history(None, 2).await, [5, 4]);
     assert_eq!(history(Some(4), 2).await, [3, 2]);
@@ -20,7 +28,15 @@ pub async fn history_at_its_edges(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let room = channel("room");
-    let history = async |before, limit| serials(&stores.events.history(&app.ident, &room, before, limit).await.unwrap());
+    let history = async |before, limit| {
+        serials(
+            &stores
+                .events
+                .history(&app.ident, &room, before, limit)
+                .await
+                .unwrap(),
+        )
+    };
     assert_eq!(history(None, 10).await, [0; 0]);
     say(&stores, &app, "room", &["1", "2"]).await;
     assert_eq!(history(Some(1), 10).await, [0; 0]);
@@ -35,7 +51,15 @@ pub async fn replay_is_oldest_first_within_its_bounds(fixture: &impl Fixture) {
     say(&stores, &app, "room", &["1", "2", "3", "4", "5"]).await;
     say(&stores, &app, "elsewhere", &["x"]).await;
     let room = channel("room");
-    let replay = async |after, upto, limit| serials(&stores.events.replay(&app.ident, &room, after, upto, limit).await.unwrap());
+    let replay = async |after, upto, limit| {
+        serials(
+            &stores
+                .events
+                .replay(&app.ident, &room, after, upto, limit)
+                .await
+                .unwrap(),
+        )
+    };
     assert_eq!(replay(0, 5, 10).await, [1, 2, 3, 4, 5]);
     assert_eq!(replay(1, 4, 10).await, [2, 3, 4]);
     assert_eq!(replay(1, 4, 2).await, [2, 3]);
@@ -45,12 +69,24 @@ pub async fn replay_at_its_edges(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let room = channel("room");
-    let replay = async |after, upto, limit| serials(&stores.events.replay(&app.ident, &room, after, upto, limit).await.unwrap());
+    let replay = async |after, upto, limit| {
+        serials(
+            &stores
+                .events
+                .replay(&app.ident, &room, after, upto, limit)
+                .await
+                .unwrap(),
+        )
+    };
     assert_eq!(replay(0, 9, 10).await, [0; 0]);
     say(&stores, &app, "room", &["1", "2", "3"]).await;
     assert_eq!(replay(3, 3, 10).await, [0; 0]);
     assert_eq!(replay(2, 3, 10).await, [3]);
-    assert_eq!(replay(3, 1, 10).await, [0; 0], "bounds that cross hold nothing");
+    assert_eq!(
+        replay(3, 1, 10).await,
+        [0; 0],
+        "bounds that cross hold nothing"
+    );
     assert_eq!(replay(0, 0, 10).await, [0; 0]);
     assert_eq!(replay(0, 9, 0).await, [0; 0]);
     assert_eq!(replay(2, 99, 10).await, [3]);
@@ -60,14 +96,22 @@ pub async fn replay_at_its_edges(fixture: &impl Fixture) {
 pub async fn recent_goes_over_all_channels_by_id(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    let batch: Vec<NewEvent> = ["x", "y", "x", "z"].iter().enumerate().map(|(n, name)| event(&app, name, &n.to_string())).collect();
+    let batch: Vec<NewEvent> = ["x", "y", "x", "z"]
+        .iter()
+        .enumerate()
+        .map(|(n, name)| event(&app, name, &n.to_string()))
+        .collect();
     append(&stores, &batch).await;
     say(&stores, &app, "y", &["4"]).await;
     let recent = async |limit| stores.events.recent(&app.ident, limit).await.unwrap();
     assert_eq!(said(&recent(10).await), ["4", "3", "2", "1", "0"]);
     assert_eq!(said(&recent(2).await), ["4", "3"]);
     assert_eq!(said(&recent(0).await), [""; 0]);
-    assert!(recent(10).await.is_sorted_by(|one, next| one.position.id > next.position.id));
+    assert!(
+        recent(10)
+            .await
+            .is_sorted_by(|one, next| one.position.id > next.position.id)
+    );
 }
 
 pub async fn bounds_beyond_what_a_column_holds_mean_no_bound(fixture: &impl Fixture) {
@@ -78,11 +122,54 @@ pub async fn bounds_beyond_what_a_column_holds_mean_no_bound(fixture: &impl Fixt
     say(&stores, &app, "personal-ann", &["2"]).await;
     for most in [u64::MAX, i64::MAX as u64] {
         let all = usize::try_from(most).unwrap();
-        assert_eq!(stores.events.history(&app.ident, &room, Some(most), all).await.unwrap().len(), 1);
-        assert_eq!(stores.events.replay(&app.ident, &room, 0, most, all).await.unwrap().len(), 1);
-        assert_eq!(stores.events.replay(&app.ident, &room, most, most, all).await.unwrap().len(), 0);
-        assert_eq!(stores.events.recent(&app.ident, all).await.unwrap().len(), 2);
-        assert_eq!(stores.events.inbox(&app.ident, &ann, 0, all).await.unwrap().len(), 1);
-        assert_eq!(stores.events.inbox(&app.ident, &ann, all, all).await.unwrap().len(), 0);
+        assert_eq!(
+            stores
+                .events
+                .history(&app.ident, &room, Some(most), all)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
+        assert_eq!(
+            stores
+                .events
+                .replay(&app.ident, &room, 0, most, all)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
+        assert_eq!(
+            stores
+                .events
+                .replay(&app.ident, &room, most, most, all)
+                .await
+                .unwrap()
+                .len(),
+            0
+        );
+        assert_eq!(
+            stores.events.recent(&app.ident, all).await.unwrap().len(),
+            2
+        );
+        assert_eq!(
+            stores
+                .events
+                .inbox(&app.ident, &ann, 0, all)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
+        assert_eq!(
+            stores
+                .events
+                .inbox(&app.ident, &ann, all, all)
+                .await
+                .unwrap()
+                .len(),
+            0
+        );
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
-use pushi::core::hub::{Batch, Connection, Corked, Flusher, Hold, Hub, Outlet, Outlets, Parcel, Write};
+use pushi::core::hub::{
+    Batch, Connection, Corked, Flusher, Hold, Hub, Outlet, Outlets, Parcel, Write,
+};
 use pushi::core::model::App;
 use pushi::core::ports::{BusMessage, BusSink, DialectId};
 use pushi::inbound::websocket::dialects;
@@ -16,11 +18,16 @@ use crate::roster::nodes::apps;
 use crate::samples;
 
 fn hub() -> Arc<Hub> {
-    Arc::new(Hub::new(7, dialects(), Arc::new(PrometheusMetrics::new().unwrap())))
+    Arc::new(Hub::new(
+        7,
+        dialects(),
+        Arc::new(PrometheusMetrics::new().unwrap()),
+    ))
 }
 
 fn connect(hub: &Arc<Hub>, app: &Arc<App>) -> Connection {
-    hub.connect(app, DialectId::Pushi, (0, 0), 64 * 1024).unwrap()
+    hub.connect(app, DialectId::Pushi, (0, 0), 64 * 1024)
+        .unwrap()
 }
 
 /// What was written, a write each, into a socket that takes so many bytes.
@@ -32,7 +39,10 @@ struct Wire {
 
 impl Wire {
     fn with_room(room: usize) -> Arc<Self> {
-        Arc::new(Self { writes: Mutex::default(), room: Mutex::new(Some(room)) })
+        Arc::new(Self {
+            writes: Mutex::default(),
+            room: Mutex::new(Some(room)),
+        })
     }
 
     fn sizes(&self) -> Vec<usize> {
@@ -80,7 +90,11 @@ async fn resting(room: usize) -> (Arc<Hub>, Arc<App>, Connection, Arc<Wire>) {
 
 fn say(hub: &Hub, app: &App, text: &str) {
     let event = Arc::new(samples::event(app, "room", text));
-    hub.deliver(BusMessage::Event { event, position: None, except: None });
+    hub.deliver(BusMessage::Event {
+        event,
+        position: None,
+        except: None,
+    });
 }
 
 /// What the connection's task finds: the lengths of what is left of frames, 0 for a whole one.
@@ -106,8 +120,13 @@ async fn who_has_gone_takes_nobody_along() {
     let second = connect(&hub, &app);
     second.join(&samples::channel("room"), Hold::Direct, None);
     drop(first);
-    let found = hub.app(&app.ident).and_then(|of_app| of_app.socket(second.id()));
-    assert_eq!(found.map(|socket| socket.channels), Some(vec![samples::channel("room")]));
+    let found = hub
+        .app(&app.ident)
+        .and_then(|of_app| of_app.socket(second.id()));
+    assert_eq!(
+        found.map(|socket| socket.channels),
+        Some(vec![samples::channel("room")])
+    );
 }
 
 #[tokio::test]
@@ -131,7 +150,10 @@ async fn what_one_turn_says_is_one_write() {
     poll_fn(|cx| std::pin::Pin::new(&mut talk).poll(cx)).await;
     let text = String::from_utf8_lossy(&wire.writes.lock().concat()).into_owned();
     assert_eq!(wire.sizes().len(), 1);
-    assert!(text.find("one").unwrap() < text.find("two").unwrap(), "{text}");
+    assert!(
+        text.find("one").unwrap() < text.find("two").unwrap(),
+        "{text}"
+    );
 }
 
 #[tokio::test]

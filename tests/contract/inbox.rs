@@ -6,16 +6,29 @@ use crate::fixture::Fixture;
 use crate::samples::{NOW, app, append, channel, event, said, say, user};
 
 async fn subscribe(stores: &Stores, app: &App, name: &str, room: &str) {
-    stores.subscriptions.add(&app.ident, &user(name), &channel(room), NOW).await.unwrap();
+    stores
+        .subscriptions
+        .add(&app.ident, &user(name), &channel(room), NOW)
+        .await
+        .unwrap();
 }
 
 async fn end(stores: &Stores, app: &App, name: &str, room: &str) {
-    stores.subscriptions.remove(&app.ident, &user(name), &channel(room), NOW).await.unwrap().unwrap();
+    stores
+        .subscriptions
+        .remove(&app.ident, &user(name), &channel(room), NOW)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 /// What the user's inbox says, newest first.
 async fn inbox(stores: &Stores, app: &App, name: &str) -> Vec<String> {
-    let events = stores.events.inbox(&app.ident, &user(name), 0, 1000).await.unwrap();
+    let events = stores
+        .events
+        .inbox(&app.ident, &user(name), 0, 1000)
+        .await
+        .unwrap();
     assert!(events.is_sorted_by(|one, next| one.position.id > next.position.id));
     said(&events).into_iter().map(String::from).collect()
 }
@@ -59,10 +72,16 @@ pub async fn what_came_between_two_subscriptions_is_not_in_the_inbox(fixture: &i
         subscribe(&stores, &app, "ann", "room").await;
         end(&stores, &app, "ann", "room").await;
     }
-    assert_eq!(inbox(&stores, &app, "ann").await, ["b", "a", "in 3", "in 2", "in 1"]);
+    assert_eq!(
+        inbox(&stores, &app, "ann").await,
+        ["b", "a", "in 3", "in 2", "in 1"]
+    );
     subscribe(&stores, &app, "ann", "room").await;
     say(&stores, &app, "room", &["open"]).await;
-    assert_eq!(inbox(&stores, &app, "ann").await, ["open", "b", "a", "in 3", "in 2", "in 1"]);
+    assert_eq!(
+        inbox(&stores, &app, "ann").await,
+        ["open", "b", "a", "in 3", "in 2", "in 1"]
+    );
 }
 
 pub async fn the_personal_channel_is_in_the_inbox_without_subscribing(fixture: &impl Fixture) {
@@ -94,14 +113,21 @@ async fn crowded(stores: &Stores, app: &App) -> Vec<String> {
     }
     let mut expected = Vec::new();
     for round in 0..12 {
-        let batch: Vec<NewEvent> =
-            (0..30).filter(|n| (n + round) % 3 != 0).map(|n| event(app, &format!("room-{n}"), &format!("{round} {n}"))).collect();
+        let batch: Vec<NewEvent> = (0..30)
+            .filter(|n| (n + round) % 3 != 0)
+            .map(|n| event(app, &format!("room-{n}"), &format!("{round} {n}")))
+            .collect();
         append(stores, &batch).await;
         let subscribed = |event: &&NewEvent| {
             let n: u64 = event.channel.as_str()["room-".len()..].parse().unwrap();
             !n.is_multiple_of(4) || round < 5
         };
-        expected.extend(batch.iter().filter(subscribed).map(|event| event.payload.data.to_string()));
+        expected.extend(
+            batch
+                .iter()
+                .filter(subscribed)
+                .map(|event| event.payload.data.to_string()),
+        );
         if round == 4 {
             for n in (0..30).step_by(4) {
                 end(stores, app, "ann", &format!("room-{n}")).await;
@@ -123,10 +149,27 @@ pub async fn an_inbox_is_paged_by_skip_and_limit(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let expected = crowded(&stores, &app).await;
-    for (skip, limit) in [(0, 10), (7, 10), (100, 50), (0, 0), (3, 0), (expected.len() - 1, 5), (expected.len(), 5), (9999, 5)] {
-        let page = stores.events.inbox(&app.ident, &user("ann"), skip, limit).await.unwrap();
+    for (skip, limit) in [
+        (0, 10),
+        (7, 10),
+        (100, 50),
+        (0, 0),
+        (3, 0),
+        (expected.len() - 1, 5),
+        (expected.len(), 5),
+        (9999, 5),
+    ] {
+        let page = stores
+            .events
+            .inbox(&app.ident, &user("ann"), skip, limit)
+            .await
+            .unwrap();
         let rest = &expected[skip.min(expected.len())..];
-        assert_eq!(said(&page), rest[..limit.min(rest.len())], "skip {skip}, limit {limit}");
+        assert_eq!(
+            said(&page),
+            rest[..limit.min(rest.len())],
+            "skip {skip}, limit {limit}"
+        );
     }
 }
 
@@ -139,7 +182,17 @@ pub async fn an_inbox_goes_on_where_events_were_pruned(fixture: &impl Fixture) {
     end(&stores, &app, "ann", "ended").await;
     say(&stores, &app, "ended", &["not 3", "not 4"]).await;
     say(&stores, &app, "open", &["5", "6", "7"]).await;
-    stores.events.prune(Pruning { before: None, keep: Some(2) }, 100).await.unwrap();
+    stores
+        .events
+        .prune(
+            Pruning {
+                before: None,
+                keep: Some(2),
+            },
+            100,
+        )
+        .await
+        .unwrap();
     assert_eq!(inbox(&stores, &app, "ann").await, ["7", "6"]);
     say(&stores, &app, "open", &["8"]).await;
     assert_eq!(inbox(&stores, &app, "ann").await, ["8", "7", "6"]);
@@ -149,8 +202,16 @@ pub async fn an_inbox_goes_past_channels_whose_newest_events_were_pruned(fixture
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     // Those that say "old" go, although they are published last.
-    let published =
-        [("one", "1"), ("one", "2"), ("two", "3"), ("one", "4"), ("two", "old"), ("three", "old"), ("four", "old"), ("four", "old")];
+    let published = [
+        ("one", "1"),
+        ("one", "2"),
+        ("two", "3"),
+        ("one", "4"),
+        ("two", "old"),
+        ("three", "old"),
+        ("four", "old"),
+        ("four", "old"),
+    ];
     for room in ["one", "two", "three", "four"] {
         subscribe(&stores, &app, "ann", room).await;
     }
@@ -162,11 +223,44 @@ pub async fn an_inbox_goes_past_channels_whose_newest_events_were_pruned(fixture
         append(&stores, &[event]).await;
     }
     end(&stores, &app, "ann", "four").await;
-    assert_eq!(stores.events.prune(Pruning { before: Some(NOW), keep: None }, 100).await.unwrap(), 4);
+    assert_eq!(
+        stores
+            .events
+            .prune(
+                Pruning {
+                    before: Some(NOW),
+                    keep: None
+                },
+                100
+            )
+            .await
+            .unwrap(),
+        4
+    );
     let expected = ["4", "3", "2", "1"];
-    for (skip, limit) in [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (2, 1), (3, 1), (0, 4), (0, 9), (4, 1), (2, 0)] {
-        let page = stores.events.inbox(&app.ident, &user("ann"), skip, limit).await.unwrap();
-        assert_eq!(said(&page), expected[skip..expected.len().min(skip + limit)], "skip {skip}, limit {limit}");
+    for (skip, limit) in [
+        (0, 1),
+        (0, 2),
+        (0, 3),
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (3, 1),
+        (0, 4),
+        (0, 9),
+        (4, 1),
+        (2, 0),
+    ] {
+        let page = stores
+            .events
+            .inbox(&app.ident, &user("ann"), skip, limit)
+            .await
+            .unwrap();
+        assert_eq!(
+            said(&page),
+            expected[skip..expected.len().min(skip + limit)],
+            "skip {skip}, limit {limit}"
+        );
     }
 }
 
@@ -178,6 +272,19 @@ pub async fn an_event_costs_one_row_however_many_are_subscribed(fixture: &impl F
     }
     say(&stores, &app, "room", &["one"]).await;
     assert_eq!(inbox(&stores, &app, "user-99").await, ["one"]);
-    assert_eq!(stores.events.prune(Pruning { before: None, keep: Some(0) }, 1000).await.unwrap(), 1);
+    assert_eq!(
+        stores
+            .events
+            .prune(
+                Pruning {
+                    before: None,
+                    keep: Some(0)
+                },
+                1000
+            )
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(inbox(&stores, &app, "user-99").await, [""; 0]);
 }

@@ -17,8 +17,17 @@ const SHORT: Duration = Duration::from_millis(500);
 async fn nothing_answers(stores: &Stores, app: &App) {
     let (ident, room, ann, hash) = (&app.ident, channel("room"), user("ann"), TokenHash([1; 32]));
     let begun = Instant::now();
-    let away = |answer: Result<(), StorageError>| assert!(matches!(answer, Err(StorageError::Unavailable(_))), "{answer:?}");
-    let session = pushi::core::model::Session { hash, app: ident.clone(), expires: NOW };
+    let away = |answer: Result<(), StorageError>| {
+        assert!(
+            matches!(answer, Err(StorageError::Unavailable(_))),
+            "{answer:?}"
+        )
+    };
+    let session = pushi::core::model::Session {
+        hash,
+        app: ident.clone(),
+        expires: NOW,
+    };
     let one = [event(app, "room", "")];
     let answers = tokio::join!(
         async { stores.apps.create(app_to_create("new")).await.map(drop) },
@@ -32,21 +41,71 @@ async fn nothing_answers(stores: &Stores, app: &App) {
     );
     <[_; 8]>::from(answers).into_iter().for_each(away);
     let answers = tokio::join!(
-        async { stores.events.append(&one).await.into_iter().collect::<Result<Vec<_>, _>>().map(drop) },
+        async {
+            stores
+                .events
+                .append(&one)
+                .await
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+                .map(drop)
+        },
         async { stores.events.positions(ident, &[mid()]).await.map(drop) },
-        async { stores.events.heads(ident, std::slice::from_ref(&room)).await.map(drop) },
+        async {
+            stores
+                .events
+                .heads(ident, std::slice::from_ref(&room))
+                .await
+                .map(drop)
+        },
         async { stores.events.history(ident, &room, None, 1).await.map(drop) },
         async { stores.events.replay(ident, &room, 0, 1, 1).await.map(drop) },
         async { stores.events.recent(ident, 1).await.map(drop) },
         async { stores.events.inbox(ident, &ann, 0, 1).await.map(drop) },
-        async { stores.events.prune(Pruning { before: Some(NOW), keep: None }, 1).await.map(drop) },
+        async {
+            stores
+                .events
+                .prune(
+                    Pruning {
+                        before: Some(NOW),
+                        keep: None,
+                    },
+                    1,
+                )
+                .await
+                .map(drop)
+        },
     );
     <[_; 8]>::from(answers).into_iter().for_each(away);
     let answers = tokio::join!(
-        async { stores.subscriptions.add(ident, &ann, &room, NOW).await.map(drop) },
-        async { stores.subscriptions.remove(ident, &ann, &room, NOW).await.map(drop) },
-        async { stores.subscriptions.list(ident, &SubscriptionFilter::default(), 0, 1).await.map(drop) },
-        async { stores.subscriptions.channels_of(ident, &ann).await.map(drop) },
+        async {
+            stores
+                .subscriptions
+                .add(ident, &ann, &room, NOW)
+                .await
+                .map(drop)
+        },
+        async {
+            stores
+                .subscriptions
+                .remove(ident, &ann, &room, NOW)
+                .await
+                .map(drop)
+        },
+        async {
+            stores
+                .subscriptions
+                .list(ident, &SubscriptionFilter::default(), 0, 1)
+                .await
+                .map(drop)
+        },
+        async {
+            stores
+                .subscriptions
+                .channels_of(ident, &ann)
+                .await
+                .map(drop)
+        },
         async { stores.sessions.put(&session).await },
         async { stores.sessions.get(&hash).await.map(drop) },
         async { stores.sessions.end(&hash).await },
@@ -54,7 +113,11 @@ async fn nothing_answers(stores: &Stores, app: &App) {
     );
     <[_; 8]>::from(answers).into_iter().for_each(away);
     // Three rounds, each within the time-out.
-    assert!(begun.elapsed() < 3 * SHORT + Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < 3 * SHORT + Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 /// Waits until the store answers again; it must by itself.
@@ -78,7 +141,11 @@ pub async fn a_server_that_hangs_ends_calls_in_time_and_is_got_over(fixture: &im
     let room = channel("room");
     if stores.apps.by_ident(&app.ident).await.unwrap().is_some() {
         let next = say(&stores, &app, "room", &["after"]).await[0].serial;
-        let stored = stores.events.replay(&app.ident, &room, 0, next, 10).await.unwrap();
+        let stored = stores
+            .events
+            .replay(&app.ident, &room, 0, next, 10)
+            .await
+            .unwrap();
         assert!(stored.is_sorted_by(|one, next| one.position.serial < next.position.serial));
     }
 }
@@ -92,9 +159,15 @@ pub async fn a_server_that_goes_away_is_unavailable_and_is_got_over(fixture: &im
     nothing_answers(&stores, &app).await;
     proxy.mend().await;
     recovered(&stores).await;
-    assert_eq!(stores.apps.by_ident(&app.ident).await.unwrap(), Some(app.clone()));
+    assert_eq!(
+        stores.apps.by_ident(&app.ident).await.unwrap(),
+        Some(app.clone())
+    );
     assert_eq!(say(&stores, &app, "room", &["after"]).await[0].serial, 2);
-    assert_eq!(said(&stores.events.recent(&app.ident, 10).await.unwrap()), ["after", "before"]);
+    assert_eq!(
+        said(&stores.events.recent(&app.ident, 10).await.unwrap()),
+        ["after", "before"]
+    );
 }
 
 /// Lets the way break at every moment of an append, each time after one more thing was said to the server, and asks
@@ -107,7 +180,9 @@ async fn judge_each_moment(fixture: &impl Remote, break_after: impl Fn(&Proxy, u
     let (mut judged, mut stored_unanswered) = (Vec::new(), 0);
     for things in 1.. {
         recovered(&stores).await;
-        let batch: Vec<NewEvent> = (0..40).map(|n| event(&app, &format!("room-{}", n % 4), "")).collect();
+        let batch: Vec<NewEvent> = (0..40)
+            .map(|n| event(&app, &format!("room-{}", n % 4), ""))
+            .collect();
         let mids: Vec<Mid> = batch.iter().map(|event| event.mid.clone()).collect();
         break_after(&proxy, things);
         let answers = stores.events.append(&batch).await;
@@ -121,7 +196,12 @@ async fn judge_each_moment(fixture: &impl Remote, break_after: impl Fn(&Proxy, u
             }
         };
         for (answer, position) in answers.iter().zip(&positions) {
-            assert!(answer.as_ref().map_or(true, |answered| Some(*answered) == *position), "{answer:?} but {position:?}");
+            assert!(
+                answer
+                    .as_ref()
+                    .map_or(true, |answered| Some(*answered) == *position),
+                "{answer:?} but {position:?}"
+            );
             stored_unanswered += u32::from(answer.is_err() && position.is_some());
         }
         judged.push((mids, positions));
@@ -129,14 +209,24 @@ async fn judge_each_moment(fixture: &impl Remote, break_after: impl Fn(&Proxy, u
             break;
         }
     }
-    assert!(stored_unanswered > 0, "no moment was between storing and answering");
+    assert!(
+        stored_unanswered > 0,
+        "no moment was between storing and answering"
+    );
     for (mids, positions) in judged {
-        assert_eq!(direct.events.positions(&app.ident, &mids).await.unwrap(), positions);
+        assert_eq!(
+            direct.events.positions(&app.ident, &mids).await.unwrap(),
+            positions
+        );
     }
     for n in 0..4 {
         let room = channel(&format!("room-{n}"));
         let head = say(&direct, &app, room.as_str(), &["last"]).await[0].serial;
-        let stored = direct.events.replay(&app.ident, &room, 0, head, 10_000).await.unwrap();
+        let stored = direct
+            .events
+            .replay(&app.ident, &room, 0, head, 10_000)
+            .await
+            .unwrap();
         assert_eq!(serials(&stored), (1..=head).collect::<Vec<_>>());
     }
 }

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushi::core::model::{App, AppIdent, Attempt, Claim, ClientSaid, Happened, Happening, Mark, Notice, Timestamp, UserId, WebhookEvent};
+use pushi::core::model::{
+    App, AppIdent, Attempt, Claim, ClientSaid, Happened, Happening, Mark, Notice, Timestamp,
+    UserId, WebhookEvent,
+};
 use pushi::core::ports::{Ending, Next, Settlement};
 use pushi::outbound::storage::Stores;
 
@@ -16,8 +19,17 @@ pub fn at(seconds: u64) -> Timestamp {
 }
 
 pub fn happening(app: &App, name: &str, what: Happened, addresses: &[&str]) -> Happening {
-    let addresses = addresses.iter().map(|address| Arc::from(*address)).collect();
-    Happening { app: app.ident.clone(), channel: channel(name), at: NOW, what, addresses }
+    let addresses = addresses
+        .iter()
+        .map(|address| Arc::from(*address))
+        .collect();
+    Happening {
+        app: app.ident.clone(),
+        channel: channel(name),
+        at: NOW,
+        what,
+        addresses,
+    }
 }
 
 /// A cache miss: it says nothing about who is there.
@@ -26,7 +38,11 @@ pub fn miss(app: &App, name: &str) -> Happening {
 }
 
 pub async fn claim_all(stores: &Stores, holder: &str, now: Timestamp) -> Vec<Claim> {
-    stores.outbox.claim(holder, now, now.plus(Duration::from_secs(10)), 100).await.unwrap()
+    stores
+        .outbox
+        .claim(holder, now, now.plus(Duration::from_secs(10)), 100)
+        .await
+        .unwrap()
 }
 
 /// The one address that is due.
@@ -38,20 +54,41 @@ pub async fn claim(stores: &Stores, holder: &str, now: Timestamp) -> Claim {
 
 pub fn settlement(ending: Ending, upto: u64, notices: u64, next: Next) -> Settlement {
     let attempt = match ending {
-        Ending::Delivered => Attempt { status: Some(200), problem: None },
-        _ => Attempt { status: None, problem: Some("nobody \0 there".into()) },
+        Ending::Delivered => Attempt {
+            status: Some(200),
+            problem: None,
+        },
+        _ => Attempt {
+            status: None,
+            problem: Some("nobody \0 there".into()),
+        },
     };
-    Settlement { ending, upto, notices, at: at(1), attempt, next }
+    Settlement {
+        ending,
+        upto,
+        notices,
+        at: at(1),
+        attempt,
+        next,
+    }
 }
 
 fn names(notices: &[Notice]) -> Vec<(&str, WebhookEvent)> {
-    notices.iter().map(|notice| (notice.channel.as_str(), notice.what.kind())).collect()
+    notices
+        .iter()
+        .map(|notice| (notice.channel.as_str(), notice.what.kind()))
+        .collect()
 }
 
 pub async fn every_kind_of_happening_is_read_back<F: Fixture>(fixture: &F) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    let said = ClientSaid { event: "client-é".into(), data: "a\0b\u{1a}".into(), socket: "1.2".into(), user: Some(user("ann")) };
+    let said = ClientSaid {
+        event: "client-é".into(),
+        data: "a\0b\u{1a}".into(),
+        socket: "1.2".into(),
+        user: Some(user("ann")),
+    };
     let kinds = [
         Happened::Occupied,
         Happened::MemberAdded(user("ann")),
@@ -62,15 +99,30 @@ pub async fn every_kind_of_happening_is_read_back<F: Fixture>(fixture: &F) {
         Happened::MemberRemoved(user("ann")),
         Happened::Vacated,
     ];
-    let put: Vec<Happening> = kinds.iter().map(|what| happening(&app, "presence-x", what.clone(), &[HOOK])).collect();
+    let put: Vec<Happening> = kinds
+        .iter()
+        .map(|what| happening(&app, "presence-x", what.clone(), &[HOOK]))
+        .collect();
     stores.outbox.put(&put).await.unwrap();
     if F::LASTING {
         stores.database.close().await;
     }
     let stores = fixture.open().await;
-    let notices = stores.outbox.oldest(&claim(&stores, "n", NOW).await, 100).await.unwrap();
-    assert_eq!(notices.iter().map(|notice| notice.what.clone()).collect::<Vec<_>>(), kinds);
-    assert!(notices.iter().all(|notice| (notice.channel.as_str(), notice.at, notice.since) == ("presence-x", NOW, NOW)));
+    let notices = stores
+        .outbox
+        .oldest(&claim(&stores, "n", NOW).await, 100)
+        .await
+        .unwrap();
+    assert_eq!(
+        notices
+            .iter()
+            .map(|notice| notice.what.clone())
+            .collect::<Vec<_>>(),
+        kinds
+    );
+    assert!(notices.iter().all(
+        |notice| (notice.channel.as_str(), notice.at, notice.since) == ("presence-x", NOW, NOW)
+    ));
     assert!(notices.windows(2).all(|pair| pair[0].id < pair[1].id));
 }
 
@@ -78,14 +130,31 @@ pub async fn each_address_has_a_queue_in_the_order_of_the_puts(fixture: &impl Fi
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for name in ["1", "2"] {
-        stores.outbox.put(&[happening(&app, name, Happened::CacheMiss, &[HOOK, OTHER]), miss(&app, "3")]).await.unwrap();
+        stores
+            .outbox
+            .put(&[
+                happening(&app, name, Happened::CacheMiss, &[HOOK, OTHER]),
+                miss(&app, "3"),
+            ])
+            .await
+            .unwrap();
     }
     let claims = claim_all(&stores, "n", NOW).await;
     assert_eq!(claims.len(), 2);
     for claim in claims {
-        let own: &[&str] = if &*claim.address == HOOK { &["1", "3", "2", "3"] } else { &["1", "2"] };
+        let own: &[&str] = if &*claim.address == HOOK {
+            &["1", "3", "2", "3"]
+        } else {
+            &["1", "2"]
+        };
         let notices = stores.outbox.oldest(&claim, 100).await.unwrap();
-        assert_eq!(names(&notices).into_iter().map(|(name, _)| name).collect::<Vec<_>>(), own);
+        assert_eq!(
+            names(&notices)
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect::<Vec<_>>(),
+            own
+        );
         assert_eq!(stores.outbox.oldest(&claim, 1).await.unwrap(), notices[..1]);
     }
     assert_eq!(stores.outbox.depth().await.unwrap(), 6);
@@ -95,17 +164,50 @@ pub async fn of_several_that_say_the_same_one_is_written(fixture: &impl Fixture)
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     let says = |what| happening(&app, "presence-x", what, &[HOOK]);
-    stores.outbox.put(&[says(Happened::Vacated), says(Happened::MemberRemoved(user("ann")))]).await.unwrap();
+    stores
+        .outbox
+        .put(&[
+            says(Happened::Vacated),
+            says(Happened::MemberRemoved(user("ann"))),
+        ])
+        .await
+        .unwrap();
     assert_eq!(claim_all(&stores, "n", NOW).await, [], "nobody was there");
     for stores in [&stores, &other] {
-        stores.outbox.put(&[says(Happened::Occupied), says(Happened::MemberAdded(user("ann")))]).await.unwrap();
+        stores
+            .outbox
+            .put(&[
+                says(Happened::Occupied),
+                says(Happened::MemberAdded(user("ann"))),
+            ])
+            .await
+            .unwrap();
     }
-    other.outbox.put(&[says(Happened::MemberAdded(user("bo")))]).await.unwrap();
+    other
+        .outbox
+        .put(&[says(Happened::MemberAdded(user("bo")))])
+        .await
+        .unwrap();
     for stores in [&stores, &other] {
-        stores.outbox.put(&[says(Happened::MemberRemoved(user("ann"))), says(Happened::Vacated)]).await.unwrap();
+        stores
+            .outbox
+            .put(&[
+                says(Happened::MemberRemoved(user("ann"))),
+                says(Happened::Vacated),
+            ])
+            .await
+            .unwrap();
     }
-    stores.outbox.put(&[says(Happened::Occupied)]).await.unwrap();
-    let notices = stores.outbox.oldest(&claim(&stores, "n", NOW).await, 100).await.unwrap();
+    stores
+        .outbox
+        .put(&[says(Happened::Occupied)])
+        .await
+        .unwrap();
+    let notices = stores
+        .outbox
+        .oldest(&claim(&stores, "n", NOW).await, 100)
+        .await
+        .unwrap();
     let told: Vec<Happened> = notices.into_iter().map(|notice| notice.what).collect();
     let expected = [
         Happened::Occupied,
@@ -122,15 +224,28 @@ pub async fn of_twenty_that_say_the_same_at_once_one_is_written(fixture: &impl F
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let put = |number: u64| {
-        let (stores, own) = (stores.clone(), happening(&app, "x", Happened::SubscriptionCount(number), &[HOOK]));
+        let (stores, own) = (
+            stores.clone(),
+            happening(&app, "x", Happened::SubscriptionCount(number), &[HOOK]),
+        );
         let same = happening(&app, "x", Happened::Occupied, &[HOOK]);
         tokio::spawn(async move { stores.outbox.put(&[same, own]).await.unwrap() })
     };
     for task in (0..20).map(put).collect::<Vec<_>>() {
         task.await.unwrap();
     }
-    let notices = stores.outbox.oldest(&claim(&stores, "n", NOW).await, 100).await.unwrap();
-    assert_eq!(notices.iter().filter(|notice| notice.what == Happened::Occupied).count(), 1);
+    let notices = stores
+        .outbox
+        .oldest(&claim(&stores, "n", NOW).await, 100)
+        .await
+        .unwrap();
+    assert_eq!(
+        notices
+            .iter()
+            .filter(|notice| notice.what == Happened::Occupied)
+            .count(),
+        1
+    );
     assert_eq!(notices.len(), 21);
 }
 
@@ -139,36 +254,106 @@ pub async fn who_is_there_is_remembered_also_where_nobody_is_told(fixture: &impl
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     let silent = |name: &str, what| happening(&one, name, what, &[]);
     let ann = || Happened::MemberAdded(user("ann"));
-    let put = [silent("b", Happened::Occupied), silent("a", ann()), silent("a", Happened::MemberAdded(user("Ann"))), silent("c", ann())];
+    let put = [
+        silent("b", Happened::Occupied),
+        silent("a", ann()),
+        silent("a", Happened::MemberAdded(user("Ann"))),
+        silent("c", ann()),
+    ];
     stores.outbox.put(&put).await.unwrap();
-    stores.outbox.put(&[silent("a", Happened::Occupied), silent("c", Happened::MemberRemoved(user("ann")))]).await.unwrap();
-    stores.outbox.put(&[happening(&two, "z", Happened::Occupied, &[])]).await.unwrap();
-    assert_eq!((claim_all(&stores, "n", NOW).await, stores.outbox.depth().await.unwrap()), (Vec::new(), 0));
-    let mark = |name: &str, of: Option<&str>| Mark { channel: channel(name), user: of.map(user) };
-    let all = [mark("a", None), mark("a", Some("Ann")), mark("a", Some("ann")), mark("b", None)];
+    stores
+        .outbox
+        .put(&[
+            silent("a", Happened::Occupied),
+            silent("c", Happened::MemberRemoved(user("ann"))),
+        ])
+        .await
+        .unwrap();
+    stores
+        .outbox
+        .put(&[happening(&two, "z", Happened::Occupied, &[])])
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            claim_all(&stores, "n", NOW).await,
+            stores.outbox.depth().await.unwrap()
+        ),
+        (Vec::new(), 0)
+    );
+    let mark = |name: &str, of: Option<&str>| Mark {
+        channel: channel(name),
+        user: of.map(user),
+    };
+    let all = [
+        mark("a", None),
+        mark("a", Some("Ann")),
+        mark("a", Some("ann")),
+        mark("b", None),
+    ];
     let again = fixture.open().await;
-    assert_eq!(again.outbox.standing(&one.ident, None, 100).await.unwrap(), all);
-    assert_eq!(again.outbox.standing(&one.ident, None, 1).await.unwrap(), all[..1]);
-    assert_eq!(again.outbox.standing(&one.ident, Some(&all[0]), 2).await.unwrap(), all[1..3]);
-    assert_eq!(again.outbox.standing(&one.ident, Some(&all[2]), 100).await.unwrap(), all[3..]);
+    assert_eq!(
+        again.outbox.standing(&one.ident, None, 100).await.unwrap(),
+        all
+    );
+    assert_eq!(
+        again.outbox.standing(&one.ident, None, 1).await.unwrap(),
+        all[..1]
+    );
+    assert_eq!(
+        again
+            .outbox
+            .standing(&one.ident, Some(&all[0]), 2)
+            .await
+            .unwrap(),
+        all[1..3]
+    );
+    assert_eq!(
+        again
+            .outbox
+            .standing(&one.ident, Some(&all[2]), 100)
+            .await
+            .unwrap(),
+        all[3..]
+    );
 }
 
 pub async fn a_claim_is_one_holders_until_its_time_is_over(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
-    stores.outbox.put(&[Happening { at: at(5), ..miss(&app, "x") }]).await.unwrap();
+    stores
+        .outbox
+        .put(&[Happening {
+            at: at(5),
+            ..miss(&app, "x")
+        }])
+        .await
+        .unwrap();
     assert_eq!(claim_all(&stores, "one", at(4)).await, [], "not due yet");
     let first = claim(&stores, "one", at(5)).await;
-    assert_eq!((&*first.holder, &first.app, &*first.address, first.attempts), ("one", &app.ident, HOOK, 0));
+    assert_eq!(
+        (&*first.holder, &first.app, &*first.address, first.attempts),
+        ("one", &app.ident, HOOK, 0)
+    );
     assert_eq!(claim_all(&other, "two", at(14)).await, []);
-    assert_eq!(claim_all(&stores, "one", at(14)).await, [], "not even by the same");
+    assert_eq!(
+        claim_all(&stores, "one", at(14)).await,
+        [],
+        "not even by the same"
+    );
     let second = claim(&other, "two", at(15)).await;
     let notices = other.outbox.oldest(&second, 10).await.unwrap();
     let delivered = settlement(Ending::Delivered, notices[0].id, 1, Next::Free(at(15)));
-    assert!(!stores.outbox.settle(&first, &delivered).await.unwrap(), "it is another's by now");
+    assert!(
+        !stores.outbox.settle(&first, &delivered).await.unwrap(),
+        "it is another's by now"
+    );
     assert_eq!(other.outbox.oldest(&second, 10).await.unwrap(), notices);
     assert!(other.outbox.settle(&second, &delivered).await.unwrap());
-    assert!(!other.outbox.settle(&second, &delivered).await.unwrap(), "it was given back");
+    assert!(
+        !other.outbox.settle(&second, &delivered).await.unwrap(),
+        "it was given back"
+    );
 }
 
 pub async fn of_twenty_that_claim_at_once_each_address_has_one(fixture: &impl Fixture) {
@@ -176,10 +361,20 @@ pub async fn of_twenty_that_claim_at_once_each_address_has_one(fixture: &impl Fi
     let app = app(&stores, "a").await;
     let addresses: Vec<String> = (0..10).map(|n| format!("http://host-{n}/")).collect();
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    stores.outbox.put(&[happening(&app, "x", Happened::CacheMiss, &addresses)]).await.unwrap();
+    stores
+        .outbox
+        .put(&[happening(&app, "x", Happened::CacheMiss, &addresses)])
+        .await
+        .unwrap();
     let claim = |n: u32| {
         let stores = stores.clone();
-        tokio::spawn(async move { stores.outbox.claim(&format!("node-{n}"), NOW, at(10), 3).await.unwrap() })
+        tokio::spawn(async move {
+            stores
+                .outbox
+                .claim(&format!("node-{n}"), NOW, at(10), 3)
+                .await
+                .unwrap()
+        })
     };
     let mut claimed = Vec::new();
     for task in (0..20).map(claim).collect::<Vec<_>>() {
@@ -188,32 +383,76 @@ pub async fn of_twenty_that_claim_at_once_each_address_has_one(fixture: &impl Fi
         claimed.extend(claims.into_iter().map(|claim| claim.address));
     }
     // Somebody who lost all its three to others may have left some for later.
-    claimed.extend(claim_all(&stores, "last", NOW).await.into_iter().map(|claim| claim.address));
+    claimed.extend(
+        claim_all(&stores, "last", NOW)
+            .await
+            .into_iter()
+            .map(|claim| claim.address),
+    );
     claimed.sort_unstable();
-    assert_eq!(claimed.iter().map(|address| &**address).collect::<Vec<_>>(), addresses);
+    assert_eq!(
+        claimed.iter().map(|address| &**address).collect::<Vec<_>>(),
+        addresses
+    );
 }
 
 pub async fn what_was_delivered_is_gone_and_the_rest_stays(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    stores.outbox.put(&["1", "2", "3"].map(|name| miss(&app, name))).await.unwrap();
+    stores
+        .outbox
+        .put(&["1", "2", "3"].map(|name| miss(&app, name)))
+        .await
+        .unwrap();
     let held = claim(&stores, "n", NOW).await;
     let notices = stores.outbox.oldest(&held, 2).await.unwrap();
     stores.outbox.put(&[miss(&app, "4")]).await.unwrap();
     let hold = settlement(Ending::Delivered, notices[1].id, 2, Next::Hold(at(60)));
     assert!(stores.outbox.settle(&held, &hold).await.unwrap());
-    assert_eq!(claim_all(&stores, "other", at(59)).await, [], "it is still held");
+    assert_eq!(
+        claim_all(&stores, "other", at(59)).await,
+        [],
+        "it is still held"
+    );
     let rest = stores.outbox.oldest(&held, 10).await.unwrap();
-    assert_eq!(names(&rest).into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["3", "4"]);
+    assert_eq!(
+        names(&rest)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>(),
+        ["3", "4"]
+    );
     // With something left the address is due at its time, without it is forgotten.
-    assert!(stores.outbox.settle(&held, &settlement(Ending::Delivered, rest[0].id, 1, Next::Free(at(20)))).await.unwrap());
+    assert!(
+        stores
+            .outbox
+            .settle(
+                &held,
+                &settlement(Ending::Delivered, rest[0].id, 1, Next::Free(at(20)))
+            )
+            .await
+            .unwrap()
+    );
     assert_eq!(claim_all(&stores, "n", at(19)).await, []);
     let held = claim(&stores, "n", at(20)).await;
-    assert!(stores.outbox.settle(&held, &settlement(Ending::Delivered, rest[1].id, 1, Next::Free(at(20)))).await.unwrap());
+    assert!(
+        stores
+            .outbox
+            .settle(
+                &held,
+                &settlement(Ending::Delivered, rest[1].id, 1, Next::Free(at(20)))
+            )
+            .await
+            .unwrap()
+    );
     assert_eq!(claim_all(&stores, "n", at(99)).await, []);
     assert_eq!(stores.outbox.depth().await.unwrap(), 0);
     stores.outbox.put(&[miss(&app, "5")]).await.unwrap();
-    let again = stores.outbox.oldest(&claim(&stores, "n", NOW).await, 10).await.unwrap();
+    let again = stores
+        .outbox
+        .oldest(&claim(&stores, "n", NOW).await, 10)
+        .await
+        .unwrap();
     assert_eq!(names(&again)[0].0, "5");
 }
 
@@ -228,7 +467,10 @@ pub async fn what_failed_stays_and_is_counted(fixture: &impl Fixture) {
         assert!(stores.outbox.settle(&held, &failed).await.unwrap());
         // What is put meanwhile does not make it due.
         stores.outbox.put(&[miss(&app, "x")]).await.unwrap();
-        assert_eq!(claim_all(&stores, "n", at((attempts + 1) * 10 - 1)).await, []);
+        assert_eq!(
+            claim_all(&stores, "n", at((attempts + 1) * 10 - 1)).await,
+            []
+        );
     }
     let held = claim(&stores, "n", at(30)).await;
     let notices = stores.outbox.oldest(&held, 10).await.unwrap();
@@ -236,19 +478,40 @@ pub async fn what_failed_stays_and_is_counted(fixture: &impl Fixture) {
     let given_up = settlement(Ending::GivenUp, notices[0].id, 1, Next::Free(at(30)));
     assert!(stores.outbox.settle(&held, &given_up).await.unwrap());
     let held = claim(&stores, "n", at(30)).await;
-    assert_eq!((held.attempts, stores.outbox.oldest(&held, 10).await.unwrap()), (4, notices[1..].to_vec()));
+    assert_eq!(
+        (
+            held.attempts,
+            stores.outbox.oldest(&held, 10).await.unwrap()
+        ),
+        (4, notices[1..].to_vec())
+    );
     let delivered = settlement(Ending::Delivered, notices[1].id, 1, Next::Free(at(30)));
     assert!(stores.outbox.settle(&held, &delivered).await.unwrap());
-    assert_eq!(claim(&stores, "n", at(30)).await.attempts, 0, "counted anew");
-    let log = stores.deliveries.deliveries(&app.ident, None, 9).await.unwrap();
-    assert_eq!(log.iter().map(|entry| entry.attempts).collect::<Vec<_>>(), [5, 4]);
+    assert_eq!(
+        claim(&stores, "n", at(30)).await.attempts,
+        0,
+        "counted anew"
+    );
+    let log = stores
+        .deliveries
+        .deliveries(&app.ident, None, 9)
+        .await
+        .unwrap();
+    assert_eq!(
+        log.iter().map(|entry| entry.attempts).collect::<Vec<_>>(),
+        [5, 4]
+    );
 }
 
 pub async fn claims_are_given_back_together(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let addresses = ["http://a/", "http://b/", "http://c/"];
-    stores.outbox.put(&[happening(&app, "x", Happened::CacheMiss, &addresses)]).await.unwrap();
+    stores
+        .outbox
+        .put(&[happening(&app, "x", Happened::CacheMiss, &addresses)])
+        .await
+        .unwrap();
     let stays = stores.outbox.claim("other", NOW, at(10), 1).await.unwrap();
     assert_eq!(claim_all(&stores, "gone", NOW).await.len(), 2);
     stores.outbox.release("gone").await.unwrap();
@@ -260,7 +523,14 @@ pub async fn those_that_are_due_longest_come_first(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for (address, second) in [("http://b/", 2), ("http://c/", 1), ("http://a/", 3)] {
-        stores.outbox.put(&[Happening { at: at(second), ..happening(&app, "x", Happened::CacheMiss, &[address]) }]).await.unwrap();
+        stores
+            .outbox
+            .put(&[Happening {
+                at: at(second),
+                ..happening(&app, "x", Happened::CacheMiss, &[address])
+            }])
+            .await
+            .unwrap();
     }
     let claims = stores.outbox.claim("n", at(3), at(9), 2).await.unwrap();
     let mut first: Vec<&str> = claims.iter().map(|claim| &*claim.address).collect();
@@ -271,11 +541,21 @@ pub async fn those_that_are_due_longest_come_first(fixture: &impl Fixture) {
 pub async fn happenings_of_an_app_that_is_not_there_are_passed_over(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    let stray = Happening { app: AppIdent::trusted("nobody"), ..happening(&app, "x", Happened::Occupied, &[HOOK]) };
-    stores.outbox.put(&[stray.clone(), miss(&app, "own")]).await.unwrap();
+    let stray = Happening {
+        app: AppIdent::trusted("nobody"),
+        ..happening(&app, "x", Happened::Occupied, &[HOOK])
+    };
+    stores
+        .outbox
+        .put(&[stray.clone(), miss(&app, "own")])
+        .await
+        .unwrap();
     assert_eq!(stores.outbox.depth().await.unwrap(), 1);
     stores.apps.create(app_to_create("nobody")).await.unwrap();
-    assert_eq!(stores.outbox.standing(&stray.app, None, 10).await.unwrap(), []);
+    assert_eq!(
+        stores.outbox.standing(&stray.app, None, 10).await.unwrap(),
+        []
+    );
     stores.outbox.put(&[]).await.unwrap();
 }
 
@@ -283,24 +563,62 @@ pub async fn a_deleted_app_takes_its_outbox_with_it(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (gone, stays) = (app(&stores, "a").await, app(&stores, "b").await);
     for app in [&gone, &stays] {
-        stores.outbox.put(&[happening(app, "x", Happened::Occupied, &[HOOK])]).await.unwrap();
+        stores
+            .outbox
+            .put(&[happening(app, "x", Happened::Occupied, &[HOOK])])
+            .await
+            .unwrap();
     }
-    let held: Vec<Claim> = claim_all(&stores, "n", NOW).await.into_iter().filter(|claim| claim.app == gone.ident).collect();
+    let held: Vec<Claim> = claim_all(&stores, "n", NOW)
+        .await
+        .into_iter()
+        .filter(|claim| claim.app == gone.ident)
+        .collect();
     stores.apps.delete(&gone.ident).await.unwrap();
-    assert!(!stores.outbox.settle(&held[0], &settlement(Ending::Failed, 0, 0, Next::Free(NOW))).await.unwrap());
+    assert!(
+        !stores
+            .outbox
+            .settle(&held[0], &settlement(Ending::Failed, 0, 0, Next::Free(NOW)))
+            .await
+            .unwrap()
+    );
     stores.apps.create(app_to_create("a")).await.unwrap();
-    assert_eq!(stores.outbox.standing(&gone.ident, None, 10).await.unwrap(), []);
-    assert_eq!(claim_all(&stores, "m", at(99)).await.into_iter().map(|claim| claim.app).collect::<Vec<_>>(), [stays.ident]);
+    assert_eq!(
+        stores.outbox.standing(&gone.ident, None, 10).await.unwrap(),
+        []
+    );
+    assert_eq!(
+        claim_all(&stores, "m", at(99))
+            .await
+            .into_iter()
+            .map(|claim| claim.app)
+            .collect::<Vec<_>>(),
+        [stays.ident]
+    );
 }
 
 pub async fn odd_users_and_addresses_are_told_apart(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    let users: Vec<UserId> = ["a", "A", "á", "a ", "'", "%", "漢"].iter().map(|id| user(id)).collect();
-    let joins = users.iter().map(|user| happening(&app, "presence-x", Happened::MemberAdded(user.clone()), &[HOOK]));
+    let users: Vec<UserId> = ["a", "A", "á", "a ", "'", "%", "漢"]
+        .iter()
+        .map(|id| user(id))
+        .collect();
+    let joins = users.iter().map(|user| {
+        happening(
+            &app,
+            "presence-x",
+            Happened::MemberAdded(user.clone()),
+            &[HOOK],
+        )
+    });
     stores.outbox.put(&joins.collect::<Vec<_>>()).await.unwrap();
     assert_eq!(stores.outbox.depth().await.unwrap(), users.len() as u64);
     let twins = ["http://h/%41", "http://h/A", "http://h/a"];
-    stores.outbox.put(&[happening(&app, "x", Happened::CacheMiss, &twins)]).await.unwrap();
+    stores
+        .outbox
+        .put(&[happening(&app, "x", Happened::CacheMiss, &twins)])
+        .await
+        .unwrap();
     assert_eq!(claim_all(&stores, "n", NOW).await.len(), 4);
 }

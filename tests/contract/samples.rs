@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pushi::core::model::{
-    App, AppIdent, AppSettings, ChannelName, Event, Mid, NewEvent, Payload, Position, PushCredentials, Secret, Timestamp, UserId,
+    App, AppIdent, AppSettings, ChannelName, Event, Mid, NewEvent, Payload, Position,
+    PushCredentials, Secret, Timestamp, UserId,
 };
 use pushi::core::ports::CreateApp;
 use pushi::outbound::storage::Stores;
@@ -52,14 +53,21 @@ pub fn event(app: &App, name: &str, data: &str) -> NewEvent {
         owner_id: None,
         timestamp: NOW,
         publish: None,
-        payload: Payload { event: "message".into(), data: data.into(), extra: "".into() },
+        payload: Payload {
+            event: "message".into(),
+            data: data.into(),
+            extra: "".into(),
+        },
     }
 }
 
 /// Stores events, each of which must be taken.
 pub async fn append(stores: &Stores, events: &[NewEvent]) -> Vec<Position> {
     let stored = stores.events.append(events).await;
-    stored.into_iter().map(|position| position.unwrap()).collect()
+    stored
+        .into_iter()
+        .map(|position| position.unwrap())
+        .collect()
 }
 
 /// Stores one event a text, in order.
@@ -70,7 +78,10 @@ pub async fn say(stores: &Stores, app: &App, name: &str, texts: &[&str]) -> Vec<
 
 /// What events say.
 pub fn said(events: &[Event]) -> Vec<&str> {
-    events.iter().map(|event| &*event.new.payload.data).collect()
+    events
+        .iter()
+        .map(|event| &*event.new.payload.data)
+        .collect()
 }
 
 pub fn serials(events: &[Event]) -> Vec<u64> {

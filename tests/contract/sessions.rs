@@ -7,7 +7,11 @@ use crate::fixture::Fixture;
 use crate::samples::{NOW, app};
 
 fn session(app: &pushi::core::model::App, byte: u8) -> Session {
-    Session { hash: TokenHash([byte; 32]), app: app.ident.clone(), expires: NOW }
+    Session {
+        hash: TokenHash([byte; 32]),
+        app: app.ident.clone(),
+        expires: NOW,
+    }
 }
 
 pub async fn a_session_is_there_after_reopening<F: Fixture>(fixture: &F) {
@@ -17,24 +21,46 @@ pub async fn a_session_is_there_after_reopening<F: Fixture>(fixture: &F) {
     if F::LASTING {
         stores.database.close().await;
     }
-    assert_eq!(fixture.open().await.sessions.get(&session.hash).await.unwrap(), Some(session));
+    assert_eq!(
+        fixture
+            .open()
+            .await
+            .sessions
+            .get(&session.hash)
+            .await
+            .unwrap(),
+        Some(session)
+    );
 }
 
 pub async fn a_session_is_got_also_where_it_has_expired(fixture: &impl Fixture) {
     let stores = fixture.open().await;
-    let old = Session { expires: pushi::core::model::Timestamp::from_micros(1), ..session(&app(&stores, "a").await, 1) };
+    let old = Session {
+        expires: pushi::core::model::Timestamp::from_micros(1),
+        ..session(&app(&stores, "a").await, 1)
+    };
     stores.sessions.put(&old).await.unwrap();
     assert_eq!(stores.sessions.get(&old.hash).await.unwrap(), Some(old));
-    assert_eq!(stores.sessions.get(&TokenHash([2; 32])).await.unwrap(), None);
+    assert_eq!(
+        stores.sessions.get(&TokenHash([2; 32])).await.unwrap(),
+        None
+    );
 }
 
 pub async fn the_same_hash_replaces_the_session(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let first = session(&app(&stores, "a").await, 1);
-    let second = Session { app: app(&stores, "b").await.ident, expires: NOW.plus(Duration::from_secs(1)), ..first.clone() };
+    let second = Session {
+        app: app(&stores, "b").await.ident,
+        expires: NOW.plus(Duration::from_secs(1)),
+        ..first.clone()
+    };
     stores.sessions.put(&first).await.unwrap();
     stores.sessions.put(&second).await.unwrap();
-    assert_eq!(stores.sessions.get(&first.hash).await.unwrap(), Some(second));
+    assert_eq!(
+        stores.sessions.get(&first.hash).await.unwrap(),
+        Some(second)
+    );
 }
 
 pub async fn an_ended_session_is_gone_everywhere(fixture: &impl Fixture) {
@@ -46,7 +72,14 @@ pub async fn an_ended_session_is_gone_everywhere(fixture: &impl Fixture) {
     stores.sessions.end(&TokenHash([1; 32])).await.unwrap();
     stores.sessions.end(&TokenHash([1; 32])).await.unwrap();
     assert_eq!(other.sessions.get(&TokenHash([1; 32])).await.unwrap(), None);
-    assert!(other.sessions.get(&TokenHash([2; 32])).await.unwrap().is_some());
+    assert!(
+        other
+            .sessions
+            .get(&TokenHash([2; 32]))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 pub async fn expired_sessions_are_pruned(fixture: &impl Fixture) {
@@ -54,17 +87,48 @@ pub async fn expired_sessions_are_pruned(fixture: &impl Fixture) {
     let app = app(&stores, "a").await;
     for byte in 0..4 {
         let expires = NOW.plus(Duration::from_secs(byte.into()));
-        stores.sessions.put(&Session { expires, ..session(&app, byte) }).await.unwrap();
+        stores
+            .sessions
+            .put(&Session {
+                expires,
+                ..session(&app, byte)
+            })
+            .await
+            .unwrap();
     }
-    assert_eq!(stores.sessions.prune(NOW.plus(Duration::from_secs(2))).await.unwrap(), 2);
-    assert_eq!(stores.sessions.get(&TokenHash([1; 32])).await.unwrap(), None);
-    assert!(stores.sessions.get(&TokenHash([2; 32])).await.unwrap().is_some(), "expires now, not before");
+    assert_eq!(
+        stores
+            .sessions
+            .prune(NOW.plus(Duration::from_secs(2)))
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(
+        stores.sessions.get(&TokenHash([1; 32])).await.unwrap(),
+        None
+    );
+    assert!(
+        stores
+            .sessions
+            .get(&TokenHash([2; 32]))
+            .await
+            .unwrap()
+            .is_some(),
+        "expires now, not before"
+    );
     assert_eq!(stores.sessions.prune(NOW).await.unwrap(), 0);
 }
 
 pub async fn a_session_of_an_app_that_is_not_there_is_not_found(fixture: &impl Fixture) {
     let stores = fixture.open().await;
-    let stray = Session { app: AppIdent::trusted("nobody"), ..session(&app(&stores, "a").await, 1) };
-    assert!(matches!(stores.sessions.put(&stray).await, Err(StorageError::NotFound)));
+    let stray = Session {
+        app: AppIdent::trusted("nobody"),
+        ..session(&app(&stores, "a").await, 1)
+    };
+    assert!(matches!(
+        stores.sessions.put(&stray).await,
+        Err(StorageError::NotFound)
+    ));
     assert_eq!(stores.sessions.get(&stray.hash).await.unwrap(), None);
 }

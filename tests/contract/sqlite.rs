@@ -11,7 +11,12 @@ use crate::samples::{NOW, app, channel, event, said, say, user};
 
 /// Another program's connection to the file.
 async fn stranger(file: &SqliteFile) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(file.path()).create_if_missing(true).connect().await.unwrap()
+    SqliteConnectOptions::new()
+        .filename(file.path())
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap()
 }
 
 async fn change(file: &SqliteFile, sql: &str) {
@@ -22,7 +27,9 @@ async fn change(file: &SqliteFile, sql: &str) {
 
 /// The one line that says why the file cannot be opened, without its path.
 async fn refusal(file: &SqliteFile, timeout: Duration) -> String {
-    let Err(error) = file.try_open(timeout).await else { panic!("it was opened") };
+    let Err(error) = file.try_open(timeout).await else {
+        panic!("it was opened")
+    };
     let (line, path) = (error.to_string(), file.path().display().to_string());
     assert!(line.contains(&path) && !line.contains('\n'), "{line}");
     line.replace(&path, "FILE")
@@ -31,24 +38,46 @@ async fn refusal(file: &SqliteFile, timeout: Duration) -> String {
 #[tokio::test]
 async fn what_is_no_database_is_refused() {
     let file = SqliteFile::new();
-    std::fs::write(file.path(), "This is a letter, and quite a long one at that.\n".repeat(100)).unwrap();
-    assert_eq!(refusal(&file, TIMEOUT).await, "the database FILE is not an SQLite database: name another file");
-    assert!(std::fs::read_to_string(file.path()).unwrap().starts_with("This is a letter"), "left as it was");
+    std::fs::write(
+        file.path(),
+        "This is a letter, and quite a long one at that.\n".repeat(100),
+    )
+    .unwrap();
+    assert_eq!(
+        refusal(&file, TIMEOUT).await,
+        "the database FILE is not an SQLite database: name another file"
+    );
+    assert!(
+        std::fs::read_to_string(file.path())
+            .unwrap()
+            .starts_with("This is a letter"),
+        "left as it was"
+    );
 }
 
 #[tokio::test]
 async fn a_folder_and_a_path_into_nowhere_are_refused() {
     let file = SqliteFile::new();
     std::fs::create_dir(file.path()).unwrap();
-    assert_eq!(refusal(&file, TIMEOUT).await, "the database FILE is a folder: name a file in it");
+    assert_eq!(
+        refusal(&file, TIMEOUT).await,
+        "the database FILE is a folder: name a file in it"
+    );
     let nowhere = SqliteFile::at("/nowhere/at/all/pushi.db");
     let reason = "the database FILE is in a folder that does not exist: create the folder first";
     assert_eq!(refusal(&nowhere, TIMEOUT).await, reason);
     // Nobody may make a file there, not even root.
     let closed = SqliteFile::at("/proc/pushi.db");
-    assert!(refusal(&closed, TIMEOUT).await.starts_with("the database FILE "));
+    assert!(
+        refusal(&closed, TIMEOUT)
+            .await
+            .starts_with("the database FILE ")
+    );
     let device = SqliteFile::at("/dev/null");
-    assert_eq!(refusal(&device, TIMEOUT).await, "the database FILE is not a regular file: name another");
+    assert_eq!(
+        refusal(&device, TIMEOUT).await,
+        "the database FILE is not a regular file: name another"
+    );
 }
 
 #[tokio::test]
@@ -79,7 +108,8 @@ async fn a_database_that_another_process_holds_is_refused_in_time() {
     file.open().await.database.close().await;
     let mut other = stranger(&file).await;
     other.execute("BEGIN IMMEDIATE").await.unwrap();
-    let reason = "the database FILE is locked by another process: stop that one, or name another file";
+    let reason =
+        "the database FILE is locked by another process: stop that one, or name another file";
     assert_eq!(refusal(&file, Duration::from_millis(100)).await, reason);
     other.execute("COMMIT").await.unwrap();
     file.open().await.database.ping().await.unwrap();
@@ -105,7 +135,11 @@ async fn a_new_database_is_ready_at_once() {
     let begun = Instant::now();
     file.open().await;
     // Measured: 5 ms. The bound is far above, for machines that do other things too.
-    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -117,10 +151,17 @@ async fn what_was_answered_outlives_a_process_that_ends_without_a_word() {
     // The files as a killed process leaves them: nothing was closed, nothing moved from the log to the database.
     let found = SqliteFile::new();
     for name in ["pushi.db", "pushi.db-wal"] {
-        std::fs::copy(file.path().with_file_name(name), found.path().with_file_name(name)).unwrap();
+        std::fs::copy(
+            file.path().with_file_name(name),
+            found.path().with_file_name(name),
+        )
+        .unwrap();
     }
     let again = found.open().await;
-    assert_eq!(said(&again.events.recent(&app.ident, 10).await.unwrap()), ["two", "one"]);
+    assert_eq!(
+        said(&again.events.recent(&app.ident, 10).await.unwrap()),
+        ["two", "one"]
+    );
     assert_eq!(say(&again, &app, "room", &["three"]).await[0].serial, 3);
 }
 
@@ -133,13 +174,33 @@ async fn a_lock_that_another_process_holds_ends_calls_in_time_and_is_got_over() 
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let late = event(&app, "room", "late");
     let begun = Instant::now();
-    assert!(matches!(stores.events.append(std::slice::from_ref(&late)).await[..], [Err(StorageError::Unavailable(_))]));
+    assert!(matches!(
+        stores.events.append(std::slice::from_ref(&late)).await[..],
+        [Err(StorageError::Unavailable(_))]
+    ));
     assert!(begun.elapsed() < TIMEOUT);
-    assert_eq!(stores.apps.by_ident(&app.ident).await.unwrap().map(|found| found.id), Some(app.id), "reading goes on");
+    assert_eq!(
+        stores
+            .apps
+            .by_ident(&app.ident)
+            .await
+            .unwrap()
+            .map(|found| found.id),
+        Some(app.id),
+        "reading goes on"
+    );
     other.execute("COMMIT").await.unwrap();
     // Whether the late one was still taken is told, and nothing is lost or counted twice by it.
-    let taken = stores.events.positions(&app.ident, &[late.mid]).await.unwrap()[0].is_some();
-    assert_eq!(say(&stores, &app, "room", &["next"]).await[0].serial, if taken { 2 } else { 1 });
+    let taken = stores
+        .events
+        .positions(&app.ident, &[late.mid])
+        .await
+        .unwrap()[0]
+        .is_some();
+    assert_eq!(
+        say(&stores, &app, "room", &["next"]).await[0].serial,
+        if taken { 2 } else { 1 }
+    );
 }
 
 #[tokio::test]
@@ -149,10 +210,19 @@ async fn malformed_rows_are_corrupt() {
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["one"]).await;
     change(&file, "UPDATE apps SET settings = '{'").await;
-    assert!(matches!(stores.apps.by_ident(&app.ident).await, Err(StorageError::Corrupt(_))));
-    assert!(matches!(stores.apps.list(0, 10).await, Err(StorageError::Corrupt(_))));
+    assert!(matches!(
+        stores.apps.by_ident(&app.ident).await,
+        Err(StorageError::Corrupt(_))
+    ));
+    assert!(matches!(
+        stores.apps.list(0, 10).await,
+        Err(StorageError::Corrupt(_))
+    ));
     change(&file, "UPDATE events SET serial = -1").await;
-    assert!(matches!(stores.events.recent(&app.ident, 10).await, Err(StorageError::Corrupt(_))));
+    assert!(matches!(
+        stores.events.recent(&app.ident, 10).await,
+        Err(StorageError::Corrupt(_))
+    ));
 }
 
 #[tokio::test]
@@ -160,7 +230,9 @@ async fn what_a_deleted_app_left_is_removed_from_the_file() {
     let file = SqliteFile::new();
     let stores = file.open().await;
     let app = app(&stores, "a").await;
-    let events: Vec<_> = (0..2500).map(|n| event(&app, &format!("room-{}", n % 1100), "")).collect();
+    let events: Vec<_> = (0..2500)
+        .map(|n| event(&app, &format!("room-{}", n % 1100), ""))
+        .collect();
     crate::samples::append(&stores, &events).await;
     stores.apps.delete(&app.ident).await.unwrap();
     // Another instance goes on where the first was closed.
@@ -170,7 +242,12 @@ async fn what_a_deleted_app_left_is_removed_from_the_file() {
     let left = "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM channels) + (SELECT count(*) FROM counters) \
         + (SELECT count(*) FROM removed_apps)";
     let begun = Instant::now();
-    while sqlx::query_scalar::<_, i64>(left).fetch_one(&mut stranger).await.unwrap() > 0 {
+    while sqlx::query_scalar::<_, i64>(left)
+        .fetch_one(&mut stranger)
+        .await
+        .unwrap()
+        > 0
+    {
         assert!(begun.elapsed() < TIMEOUT, "rows are left");
         tokio::task::yield_now().await;
     }
@@ -185,15 +262,32 @@ async fn an_inbox_is_whole_where_the_newest_events_of_channels_are_not_known() {
     let app = app(&stores, "a").await;
     let ann = user("ann");
     for room in ["ended", "open", "also", "told"] {
-        stores.subscriptions.add(&app.ident, &ann, &channel(room), NOW).await.unwrap();
+        stores
+            .subscriptions
+            .add(&app.ident, &ann, &channel(room), NOW)
+            .await
+            .unwrap();
         say(&stores, &app, room, &[room]).await;
     }
-    stores.subscriptions.remove(&app.ident, &ann, &channel("ended"), NOW).await.unwrap().unwrap();
-    change(&file, "UPDATE channels SET newest = 0; UPDATE intervals SET newest = 0").await;
+    stores
+        .subscriptions
+        .remove(&app.ident, &ann, &channel("ended"), NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    change(
+        &file,
+        "UPDATE channels SET newest = 0; UPDATE intervals SET newest = 0",
+    )
+    .await;
     say(&stores, &app, "told", &["again"]).await;
     let expected = ["again", "told", "also", "open", "ended"];
     for limit in 0..=6 {
-        let page = stores.events.inbox(&app.ident, &ann, 0, limit).await.unwrap();
+        let page = stores
+            .events
+            .inbox(&app.ident, &ann, 0, limit)
+            .await
+            .unwrap();
         assert_eq!(said(&page), expected[..limit.min(5)], "limit {limit}");
     }
 }

@@ -9,22 +9,59 @@ use crate::cli::Shell;
 #[test]
 fn apps_are_created_listed_shown_changed_and_deleted() {
     let shell = Shell::new();
-    let made = shell.json(&["app", "create", "--name", "Shop", "--ident", "shop", "--key", "k", "--secret", "s", "--json"]);
-    assert_eq!((&made["ident"], &made["key"], &made["secret"]), (&"shop".into(), &"k".into(), &"s".into()));
+    let made = shell.json(&[
+        "app", "create", "--name", "Shop", "--ident", "shop", "--key", "k", "--secret", "s",
+        "--json",
+    ]);
+    assert_eq!(
+        (&made["ident"], &made["key"], &made["secret"]),
+        (&"shop".into(), &"k".into(), &"s".into())
+    );
     let text = shell.printed(&["app", "create", "--name", "Other"]);
-    assert_eq!(text.lines().map(|line| line.split_whitespace().next().unwrap()).collect::<Vec<_>>(), ["id", "key", "secret"]);
+    assert_eq!(
+        text.lines()
+            .map(|line| line.split_whitespace().next().unwrap())
+            .collect::<Vec<_>>(),
+        ["id", "key", "secret"]
+    );
 
     let list = shell.json(&["app", "list", "--json"]);
     assert_eq!(list["apps"].as_array().unwrap().len(), 2);
-    assert!(shell.printed(&["app", "list"]).lines().any(|line| line.split_whitespace().eq(["shop", "k", "Shop"])));
+    assert!(
+        shell
+            .printed(&["app", "list"])
+            .lines()
+            .any(|line| line.split_whitespace().eq(["shop", "k", "Shop"]))
+    );
 
-    shell.printed(&["app", "update", "shop", "client_events=true", "name=Shoppe", "max_members=5"]);
+    shell.printed(&[
+        "app",
+        "update",
+        "shop",
+        "client_events=true",
+        "name=Shoppe",
+        "max_members=5",
+    ]);
     let shown = shell.json(&["app", "show", "shop", "--json"]);
-    assert_eq!((&shown["client_events"], &shown["name"], &shown["max_members"]), (&true.into(), &"Shoppe".into(), &5.into()));
-    assert!(shell.printed(&["app", "show", "shop"]).contains("client_events               true\n"));
+    assert_eq!(
+        (
+            &shown["client_events"],
+            &shown["name"],
+            &shown["max_members"]
+        ),
+        (&true.into(), &"Shoppe".into(), &5.into())
+    );
+    assert!(
+        shell
+            .printed(&["app", "show", "shop"])
+            .contains("client_events               true\n")
+    );
 
     assert_eq!(shell.printed(&["app", "delete", "shop"]), "deleted shop\n");
-    assert_eq!(shell.complaint(&["app", "show", "shop"], &[], 1), "there is no such app");
+    assert_eq!(
+        shell.complaint(&["app", "show", "shop"], &[], 1),
+        "there is no such app"
+    );
 }
 
 #[test]
@@ -42,24 +79,84 @@ fn what_cannot_be_done_with_an_app_is_said_in_one_line() {
 #[test]
 fn auth_signs_with_the_only_app_or_the_chosen_one() {
     let shell = Shell::new();
-    let signed = |key, secret| channel_auth(key, &Secret::new(secret), "1.2", "private-x", None) + "\n";
-    let given = ["auth", "1.2", "private-x", "--app-id", "a", "--app-key", "k", "--app-secret", "s"];
+    let signed =
+        |key, secret| channel_auth(key, &Secret::new(secret), "1.2", "private-x", None) + "\n";
+    let given = [
+        "auth",
+        "1.2",
+        "private-x",
+        "--app-id",
+        "a",
+        "--app-key",
+        "k",
+        "--app-secret",
+        "s",
+    ];
     assert_eq!(shell.printed(&given), signed("k", "s"));
-    assert!(!shell.folder.path().join("pushi.db").exists(), "the store is not needed");
+    assert!(
+        !shell.folder.path().join("pushi.db").exists(),
+        "the store is not needed"
+    );
 
-    assert!(shell.complaint(&["auth", "1.2", "private-x"], &[], 1).contains("pushi app create"));
-    shell.printed(&["app", "create", "--name", "A", "--ident", "a", "--key", "ka", "--secret", "sa"]);
-    assert_eq!(shell.printed(&["auth", "1.2", "private-x"]), signed("ka", "sa"));
-    shell.printed(&["app", "create", "--name", "B", "--ident", "b", "--key", "kb", "--secret", "sb"]);
-    assert!(shell.complaint(&["auth", "1.2", "private-x"], &[], 1).contains("--app-id"));
-    assert_eq!(shell.printed(&["auth", "1.2", "private-x", "--app-id", "b"]), signed("kb", "sb"));
-    assert_eq!(shell.printed(&["auth", "1.2", "private-x", "--app-key", "ka"]), signed("ka", "sa"));
-    let json = shell.json(&["auth", "1.2", "presence-x", r#"{"user_id":"u"}"#, "--app-id", "a", "--json"]);
-    let auth = channel_auth("ka", &Secret::new("sa"), "1.2", "presence-x", Some(r#"{"user_id":"u"}"#));
-    assert_eq!(json, json!({"auth": auth, "channel_data": r#"{"user_id":"u"}"#}));
+    assert!(
+        shell
+            .complaint(&["auth", "1.2", "private-x"], &[], 1)
+            .contains("pushi app create")
+    );
+    shell.printed(&[
+        "app", "create", "--name", "A", "--ident", "a", "--key", "ka", "--secret", "sa",
+    ]);
+    assert_eq!(
+        shell.printed(&["auth", "1.2", "private-x"]),
+        signed("ka", "sa")
+    );
+    shell.printed(&[
+        "app", "create", "--name", "B", "--ident", "b", "--key", "kb", "--secret", "sb",
+    ]);
+    assert!(
+        shell
+            .complaint(&["auth", "1.2", "private-x"], &[], 1)
+            .contains("--app-id")
+    );
+    assert_eq!(
+        shell.printed(&["auth", "1.2", "private-x", "--app-id", "b"]),
+        signed("kb", "sb")
+    );
+    assert_eq!(
+        shell.printed(&["auth", "1.2", "private-x", "--app-key", "ka"]),
+        signed("ka", "sa")
+    );
+    let json = shell.json(&[
+        "auth",
+        "1.2",
+        "presence-x",
+        r#"{"user_id":"u"}"#,
+        "--app-id",
+        "a",
+        "--json",
+    ]);
+    let auth = channel_auth(
+        "ka",
+        &Secret::new("sa"),
+        "1.2",
+        "presence-x",
+        Some(r#"{"user_id":"u"}"#),
+    );
+    assert_eq!(
+        json,
+        json!({"auth": auth, "channel_data": r#"{"user_id":"u"}"#})
+    );
 
-    assert!(shell.complaint(&["auth", "x", "private-x", "--app-id", "a"], &[], 1).contains("socket id"));
-    assert!(shell.complaint(&["auth", "1.2", "peer-x", "--app-id", "a"], &[], 1).contains("peer-<base>"));
+    assert!(
+        shell
+            .complaint(&["auth", "x", "private-x", "--app-id", "a"], &[], 1)
+            .contains("socket id")
+    );
+    assert!(
+        shell
+            .complaint(&["auth", "1.2", "peer-x", "--app-id", "a"], &[], 1)
+            .contains("peer-<base>")
+    );
 }
 
 #[test]
@@ -68,8 +165,14 @@ fn a_token_is_stored_for_an_app() {
     shell.printed(&["app", "create", "--name", "A", "--ident", "a"]);
     assert_eq!(shell.printed(&["token"]).trim().len(), 64);
     let token = shell.json(&["token", "--app-id", "a", "--session-ttl", "5m", "--json"]);
-    assert_eq!((token["token"].as_str().unwrap().len(), &token["seconds"]), (64, &300.into()));
-    assert_eq!(shell.complaint(&["token", "--app-id", "b"], &[], 1), "b: there is no such app");
+    assert_eq!(
+        (token["token"].as_str().unwrap().len(), &token["seconds"]),
+        (64, &300.into())
+    );
+    assert_eq!(
+        shell.complaint(&["token", "--app-id", "b"], &[], 1),
+        "b: there is no such app"
+    );
 }
 
 #[test]
@@ -82,7 +185,23 @@ fn the_document_is_printed() {
 #[test]
 fn a_trigger_without_a_server_says_where_it_asked_and_no_secret() {
     let shell = Shell::new();
-    let credentials = ["--app-id", "a", "--app-key", "k", "--app-secret", "hunter2", "--app-port", "1"];
-    let line = shell.complaint(&[&["trigger", "global", "hi"][..], &credentials].concat(), &[], 1);
-    assert!(line.starts_with("http://127.0.0.1:1 cannot be reached: ") && !line.contains("hunter2"), "{line}");
+    let credentials = [
+        "--app-id",
+        "a",
+        "--app-key",
+        "k",
+        "--app-secret",
+        "hunter2",
+        "--app-port",
+        "1",
+    ];
+    let line = shell.complaint(
+        &[&["trigger", "global", "hi"][..], &credentials].concat(),
+        &[],
+        1,
+    );
+    assert!(
+        line.starts_with("http://127.0.0.1:1 cannot be reached: ") && !line.contains("hunter2"),
+        "{line}"
+    );
 }

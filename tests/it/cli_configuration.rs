@@ -7,23 +7,50 @@ fn a_value_that_cannot_be_used_ends_the_start_with_one_line() {
     let shell = Shell::new();
     for args in [&["serve"][..], &[], &["check"]] {
         let line = shell.complaint(args, &[("APP_PORT", "abc")], 2);
-        assert_eq!(line, r#"APP_PORT="abc" cannot be used: it accepts a port from 0 to 65535"#);
+        assert_eq!(
+            line,
+            r#"APP_PORT="abc" cannot be used: it accepts a port from 0 to 65535"#
+        );
     }
-    let line = shell.complaint(&["app", "list"], &[("DATABASE_URL", "oracle://u:hunter2@h")], 2);
-    assert!(line.starts_with("DATABASE_URL cannot be used: it accepts sqlite://PATH") && !line.contains("hunter2"), "{line}");
+    let line = shell.complaint(
+        &["app", "list"],
+        &[("DATABASE_URL", "oracle://u:hunter2@h")],
+        2,
+    );
+    assert!(
+        line.starts_with("DATABASE_URL cannot be used: it accepts sqlite://PATH")
+            && !line.contains("hunter2"),
+        "{line}"
+    );
 }
 
 #[test]
 fn a_store_that_cannot_be_opened_is_named() {
     let shell = Shell::new();
     // Nobody listens on port 1.
-    let (short, nobody) = (("PUSHI_STORE_TIMEOUT", "1"), "mongodb://u:hunter2@127.0.0.1:1/x");
-    for (args, variable) in [(&["serve", "--app-port", "0", "--server-port", "0"][..], "DATABASE_URL"), (&["check"], "MONGO_URL")] {
+    let (short, nobody) = (
+        ("PUSHI_STORE_TIMEOUT", "1"),
+        "mongodb://u:hunter2@127.0.0.1:1/x",
+    );
+    for (args, variable) in [
+        (
+            &["serve", "--app-port", "0", "--server-port", "0"][..],
+            "DATABASE_URL",
+        ),
+        (&["check"], "MONGO_URL"),
+    ] {
         let line = shell.complaint(args, &[(variable, nobody), short], 2);
         let expected = "the MongoDB database x on 127.0.0.1:1 cannot be reached: is it the right address, and does the server run?";
-        assert!(line.contains(expected) && !line.contains("hunter2"), "{line}");
+        assert!(
+            line.contains(expected) && !line.contains("hunter2"),
+            "{line}"
+        );
     }
-    assert!(shell.complaint(&["app", "list"], &[("DATABASE_URL", "sqlite::memory:")], 2).contains("in memory"));
+    assert!(
+        shell
+            .complaint(&["app", "list"], &[("DATABASE_URL", "sqlite::memory:")], 2)
+            .contains("in memory")
+    );
 }
 
 #[test]
@@ -31,26 +58,52 @@ fn a_file_is_read_the_environment_wins_over_it_and_a_flag_over_both() {
     let shell = Shell::new();
     let api = |args: &[&str], environment: &[(&str, &str)]| {
         let done = shell.run_with(&[&["check"], args].concat(), environment);
-        done.out.lines().find_map(|line| line.strip_prefix("REST API   ").map(str::to_owned)).unwrap()
+        done.out
+            .lines()
+            .find_map(|line| line.strip_prefix("REST API   ").map(str::to_owned))
+            .unwrap()
     };
     std::fs::write(shell.folder.path().join(".env"), "APP_PORT=1111\n").unwrap();
     assert_eq!(api(&[], &[]), "http://127.0.0.1:1111");
     assert_eq!(api(&[], &[("APP_PORT", "2222")]), "http://127.0.0.1:2222");
-    assert_eq!(api(&["--app-port", "3333"], &[("APP_PORT", "2222")]), "http://127.0.0.1:3333");
-    std::fs::write(shell.folder.path().join(".env"), "APP_PORT=1111\nPUSHI_ADMIN_TOKEN=hunter2 hunter3\n").unwrap();
+    assert_eq!(
+        api(&["--app-port", "3333"], &[("APP_PORT", "2222")]),
+        "http://127.0.0.1:3333"
+    );
+    std::fs::write(
+        shell.folder.path().join(".env"),
+        "APP_PORT=1111\nPUSHI_ADMIN_TOKEN=hunter2 hunter3\n",
+    )
+    .unwrap();
     let line = shell.complaint(&["check"], &[], 2);
-    assert_eq!(line, ".env cannot be read: line 2 is not NAME=value (quote a value that has spaces)");
+    assert_eq!(
+        line,
+        ".env cannot be read: line 2 is not NAME=value (quote a value that has spaces)"
+    );
 }
 
 #[test]
 fn a_check_says_what_it_found_and_makes_nothing() {
     let shell = Shell::new();
     let text = shell.printed(&["check"]);
-    assert!(text.contains("store      SQLite at pushi.db, which the first start will make\n"), "{text}");
+    assert!(
+        text.contains("store      SQLite at pushi.db, which the first start will make\n"),
+        "{text}"
+    );
     assert!(!shell.folder.path().join("pushi.db").exists());
     shell.printed(&["app", "create", "--name", "A"]);
-    assert_eq!(shell.json(&["check", "--json"])["store"], "SQLite at pushi.db, with 1 app");
-    let done = shell.run_with(&["check", "--json"], &[("PUSHI_RETENTON", "5d"), ("APP_SERVER", "netius"), ("APP_SSL_KEY", "k")]);
+    assert_eq!(
+        shell.json(&["check", "--json"])["store"],
+        "SQLite at pushi.db, with 1 app"
+    );
+    let done = shell.run_with(
+        &["check", "--json"],
+        &[
+            ("PUSHI_RETENTON", "5d"),
+            ("APP_SERVER", "netius"),
+            ("APP_SSL_KEY", "k"),
+        ],
+    );
     let notices = serde_json::from_str::<serde_json::Value>(&done.out).unwrap()["notices"].clone();
     let expected = [
         "APP_SERVER is ignored: there is one HTTP server",
@@ -64,16 +117,31 @@ fn a_check_says_what_it_found_and_makes_nothing() {
 #[test]
 fn the_names_of_other_servers_are_understood() {
     let shell = Shell::new();
-    for (prefix, host, port) in [("SOKETI_DEFAULT_", "SOKETI_HOST", "SOKETI_PORT"), ("REVERB_", "REVERB_SERVER_HOST", "REVERB_SERVER_PORT")]
-    {
+    for (prefix, host, port) in [
+        ("SOKETI_DEFAULT_", "SOKETI_HOST", "SOKETI_PORT"),
+        ("REVERB_", "REVERB_SERVER_HOST", "REVERB_SERVER_PORT"),
+    ] {
         let names = ["APP_ID", "APP_KEY", "APP_SECRET"].map(|name| format!("{prefix}{name}"));
         let [id, key, secret] = &names;
-        let environment = [(id.as_str(), "7"), (key, "their-key"), (secret, "their-secret"), (host, "127.0.0.2"), (port, "6001")];
+        let environment = [
+            (id.as_str(), "7"),
+            (key, "their-key"),
+            (secret, "their-secret"),
+            (host, "127.0.0.2"),
+            (port, "6001"),
+        ];
         let done = shell.run_with(&["check"], &environment);
         assert!(done.out.contains("ws://127.0.0.2:6001"), "{}", done.out);
-        assert!(done.out.contains(&format!("{id} is read, because PUSHI_APP_ID is not set")), "{}", done.out);
+        assert!(
+            done.out
+                .contains(&format!("{id} is read, because PUSHI_APP_ID is not set")),
+            "{}",
+            done.out
+        );
         assert!(!done.out.contains("their-secret"));
-        let auth = shell.run_with(&["auth", "1.1", "private-x"], &environment).out;
+        let auth = shell
+            .run_with(&["auth", "1.1", "private-x"], &environment)
+            .out;
         assert!(auth.contains("their-key:"), "{auth}");
     }
 }
@@ -81,17 +149,42 @@ fn the_names_of_other_servers_are_understood() {
 #[test]
 fn a_check_looks_at_certificates_and_databases() {
     let shell = Shell::new();
-    let line = shell.complaint(&["check", "--app-ssl", "--app-ssl-key", "no.key", "--app-ssl-cer", "no.cer"], &[], 2);
-    assert!(line.starts_with("APP_SSL_KEY, APP_SSL_CER: no.cer: No such file"), "{line}");
-    std::fs::write(shell.folder.path().join("pushi.db"), "this is no database\n".repeat(100)).unwrap();
+    let line = shell.complaint(
+        &[
+            "check",
+            "--app-ssl",
+            "--app-ssl-key",
+            "no.key",
+            "--app-ssl-cer",
+            "no.cer",
+        ],
+        &[],
+        2,
+    );
+    assert!(
+        line.starts_with("APP_SSL_KEY, APP_SSL_CER: no.cer: No such file"),
+        "{line}"
+    );
+    std::fs::write(
+        shell.folder.path().join("pushi.db"),
+        "this is no database\n".repeat(100),
+    )
+    .unwrap();
     let line = shell.complaint(&["check"], &[], 2);
-    assert!(line.starts_with("DATABASE_URL: the database pushi.db "), "{line}");
+    assert!(
+        line.starts_with("DATABASE_URL: the database pushi.db "),
+        "{line}"
+    );
 }
 
 #[test]
 fn help_and_mistakes_in_the_arguments() {
     let shell = Shell::new();
-    assert!(shell.printed(&["serve", "--help"]).contains("--max-pending-bytes"));
+    assert!(
+        shell
+            .printed(&["serve", "--help"])
+            .contains("--max-pending-bytes")
+    );
     assert!(shell.printed(&["--version"]).starts_with("pushi "));
     let done = shell.run_with(&["serve", "--help"], &[("PUSHI_ADMIN_TOKEN", "hunter2")]);
     assert!(!done.out.contains("hunter2"));

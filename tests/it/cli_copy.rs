@@ -3,7 +3,8 @@
 use std::process::Stdio;
 
 use pushi::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Mid, NewEvent, Payload, Position, Secret, Target, TargetKind, Timestamp, UserId,
+    AppIdent, CachedEvent, ChannelName, Event, Mid, NewEvent, Payload, Position, Secret, Target,
+    TargetKind, Timestamp, UserId,
 };
 use pushi::core::ports::Pruning;
 use pushi::outbound::storage::{Stores, mongodb, sql};
@@ -18,12 +19,38 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 async fn open(shell: &Shell, url: &str) -> Stores {
     if let Some(file) = url.strip_prefix("sqlite://") {
         let path = Some(shell.folder.path().join(file));
-        sql::sqlite::open(sql::sqlite::SqliteOptions { path, timeout: PATIENCE, readers: 2 }).await.unwrap()
+        sql::sqlite::open(sql::sqlite::SqliteOptions {
+            path,
+            timeout: PATIENCE,
+            readers: 2,
+        })
+        .await
+        .unwrap()
     } else if url.starts_with("postgres") {
-        sql::postgres::open(sql::postgres::PostgresOptions { url: Secret::new(url), timeout: PATIENCE, pool: 2 }).await.unwrap()
+        sql::postgres::open(sql::postgres::PostgresOptions {
+            url: Secret::new(url),
+            timeout: PATIENCE,
+            pool: 2,
+        })
+        .await
+        .unwrap()
     } else {
-        let database = url.split('?').next().unwrap().rsplit('/').next().unwrap().into();
-        mongodb::open(mongodb::MongoOptions { url: Secret::new(url), database, timeout: PATIENCE, pool: 2 }).await.unwrap()
+        let database = url
+            .split('?')
+            .next()
+            .unwrap()
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .into();
+        mongodb::open(mongodb::MongoOptions {
+            url: Secret::new(url),
+            database,
+            timeout: PATIENCE,
+            pool: 2,
+        })
+        .await
+        .unwrap()
     }
 }
 
@@ -35,13 +62,30 @@ fn event(app: &str, channel: &str, n: usize) -> NewEvent {
         owner_id: Some("1.2".into()),
         timestamp: NOW,
         publish: None,
-        payload: Payload { event: "e".into(), data: "d\0\"é".into(), extra: r#""more":1"#.into() },
+        payload: Payload {
+            event: "e".into(),
+            data: "d\0\"é".into(),
+            extra: r#""more":1"#.into(),
+        },
     }
 }
 
 fn create(shell: &Shell, ident: &str, file: &str) {
     let (key, url) = (format!("k{ident}"), format!("sqlite://{file}"));
-    shell.printed(&["app", "create", "--name", "A", "--ident", ident, "--key", &key, "--secret", "s", "--database-url", &url]);
+    shell.printed(&[
+        "app",
+        "create",
+        "--name",
+        "A",
+        "--ident",
+        ident,
+        "--key",
+        &key,
+        "--secret",
+        "s",
+        "--database-url",
+        &url,
+    ]);
 }
 
 /// A shell with a store in `from.db` that has something of all that is copied.
@@ -51,32 +95,98 @@ async fn filled() -> Shell {
     create(&shell, "b", "from.db");
     let stores = open(&shell, "sqlite://from.db").await;
     let (app, x) = (AppIdent::trusted("a"), ChannelName::trusted("x"));
-    let (user, former) = (UserId::parse("u").unwrap(), UserId::parse("former").unwrap());
+    let (user, former) = (
+        UserId::parse("u").unwrap(),
+        UserId::parse("former").unwrap(),
+    );
     let append = async |channel: &str, numbers: std::ops::Range<usize>| {
         let events: Vec<NewEvent> = numbers.map(|n| event("a", channel, n)).collect();
-        assert!(stores.events.append(&events).await.iter().all(Result::is_ok));
+        assert!(
+            stores
+                .events
+                .append(&events)
+                .await
+                .iter()
+                .all(Result::is_ok)
+        );
     };
     append("pruned", 0..3).await;
-    assert_eq!(stores.events.prune(Pruning { before: Some(NOW.plus(PATIENCE)), keep: None }, 9).await.unwrap(), 3);
+    assert_eq!(
+        stores
+            .events
+            .prune(
+                Pruning {
+                    before: Some(NOW.plus(PATIENCE)),
+                    keep: None
+                },
+                9
+            )
+            .await
+            .unwrap(),
+        3
+    );
     append("y:&", 3..4).await;
-    stores.subscriptions.add(&app, &former, &x, NOW).await.unwrap();
+    stores
+        .subscriptions
+        .add(&app, &former, &x, NOW)
+        .await
+        .unwrap();
     append("x", 10..20).await;
-    stores.subscriptions.remove(&app, &former, &x, NOW).await.unwrap();
+    stores
+        .subscriptions
+        .remove(&app, &former, &x, NOW)
+        .await
+        .unwrap();
     append("x", 100..1200).await;
-    stores.subscriptions.add(&app, &former, &x, NOW).await.unwrap();
+    stores
+        .subscriptions
+        .add(&app, &former, &x, NOW)
+        .await
+        .unwrap();
     append("x", 1200..1210).await;
-    stores.subscriptions.remove(&app, &former, &x, NOW).await.unwrap();
-    stores.subscriptions.add(&app, &user, &x, NOW).await.unwrap();
+    stores
+        .subscriptions
+        .remove(&app, &former, &x, NOW)
+        .await
+        .unwrap();
+    stores
+        .subscriptions
+        .add(&app, &user, &x, NOW)
+        .await
+        .unwrap();
     assert!(stores.events.append(&[event("b", "x", 1)]).await[0].is_ok());
-    let NewEvent { app, mid, payload, .. } = event("a", "cache-x", 3000);
+    let NewEvent {
+        app, mid, payload, ..
+    } = event("a", "cache-x", 3000);
     let (channel, event, data) = (ChannelName::trusted("cache-x"), payload.event, payload.data);
-    let cached = CachedEvent { app: app.clone(), channel, mid, event, data, timestamp: NOW, serial: None, expires: NOW.plus(PATIENCE) };
+    let cached = CachedEvent {
+        app: app.clone(),
+        channel,
+        mid,
+        event,
+        data,
+        timestamp: NOW,
+        serial: None,
+        expires: NOW.plus(PATIENCE),
+    };
     stores.cache.keep(&[cached]).await.unwrap();
     let target = |(kind, _)| {
         let address = Secret::new("https://shop.example/");
-        Target { kind, id: 7, channel: x.clone(), address, p256dh: None, auth: Some(Secret::new("s")), created: NOW }
+        Target {
+            kind,
+            id: 7,
+            channel: x.clone(),
+            address,
+            p256dh: None,
+            auth: Some(Secret::new("s")),
+            created: NOW,
+        }
     };
-    stores.archive.put_targets(&app, &TargetKind::NAMES.map(target)).await.unwrap();
+    stores
+        .archive
+        .put_targets(&app, &TargetKind::NAMES.map(target))
+        .await
+        .unwrap();
     stores.database.close().await;
     shell
 }
@@ -86,35 +196,88 @@ fn counts(done: &Done) -> Vec<(&str, u64)> {
     assert_eq!(done.code, Some(0), "{}", done.err);
     let (counted, last) = done.out.trim_end().rsplit_once('\n').unwrap();
     assert_eq!(last, "each count and checksum is the same in both stores");
-    counted.lines().map(|line| line.rsplit_once(' ').map(|(kind, count)| (kind.trim(), count.parse().unwrap())).unwrap()).collect()
+    counted
+        .lines()
+        .map(|line| {
+            line.rsplit_once(' ')
+                .map(|(kind, count)| (kind.trim(), count.parse().unwrap()))
+                .unwrap()
+        })
+        .collect()
 }
 
-const COUNTS: [(&str, u64); 7] =
-    [("apps", 2), ("channels", 4), ("events", 1122), ("subscriptions", 1), ("intervals", 2), ("cached events", 1), ("targets", 4)];
+const COUNTS: [(&str, u64); 7] = [
+    ("apps", 2),
+    ("channels", 4),
+    ("events", 1122),
+    ("subscriptions", 1),
+    ("intervals", 2),
+    ("cached events", 1),
+    ("targets", 4),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_is_copied_and_what_is_there_is_not_overwritten_unasked() {
     let shell = filled().await;
-    let copy = ["copy", "--from", "sqlite://from.db", "--to", "sqlite://to.db"];
+    let copy = [
+        "copy",
+        "--from",
+        "sqlite://from.db",
+        "--to",
+        "sqlite://to.db",
+    ];
     let done = shell.run(&copy);
     assert_eq!(counts(&done), COUNTS);
-    assert_eq!(done.err, "app a: copying\napp b: copying\napp a: comparing\napp b: comparing\n");
+    assert_eq!(
+        done.err,
+        "app a: copying\napp b: copying\napp a: comparing\napp b: comparing\n"
+    );
     assert!(shell.complaint(&copy, &[], 1).contains("--resume"));
-    assert_eq!(counts(&shell.run(&[&copy[..], &["--resume"]].concat())), COUNTS);
-    assert_eq!(counts(&shell.run(&[&copy[..], &["--into-existing"]].concat())), COUNTS);
+    assert_eq!(
+        counts(&shell.run(&[&copy[..], &["--resume"]].concat())),
+        COUNTS
+    );
+    assert_eq!(
+        counts(&shell.run(&[&copy[..], &["--into-existing"]].concat())),
+        COUNTS
+    );
     let shown = |url| shell.json(&["app", "show", "a", "--json", "--database-url", url]);
     assert_eq!(shown("sqlite://to.db"), shown("sqlite://from.db"));
     // Another app that is there stays, and is not counted.
     create(&shell, "c", "other.db");
-    let into = ["copy", "--from", "sqlite://from.db", "--to", "sqlite://other.db", "--into-existing"];
+    let into = [
+        "copy",
+        "--from",
+        "sqlite://from.db",
+        "--to",
+        "sqlite://other.db",
+        "--into-existing",
+    ];
     assert_eq!(counts(&shell.run(&into)), COUNTS);
-    assert_eq!(shell.json(&["app", "show", "c", "--json", "--database-url", "sqlite://other.db"])["key"], "kc");
+    assert_eq!(
+        shell.json(&[
+            "app",
+            "show",
+            "c",
+            "--json",
+            "--database-url",
+            "sqlite://other.db"
+        ])["key"],
+        "kc"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_difference_is_told_and_is_no_success() {
     let shell = filled().await;
-    let copy = ["copy", "--from", "sqlite://from.db", "--to", "sqlite://to.db", "--resume"];
+    let copy = [
+        "copy",
+        "--from",
+        "sqlite://from.db",
+        "--to",
+        "sqlite://to.db",
+        "--resume",
+    ];
     assert_eq!(counts(&shell.run(&copy)), COUNTS);
     let complaint = || {
         let Done { code, out, err } = shell.run(&copy);
@@ -122,17 +285,35 @@ async fn a_difference_is_told_and_is_no_success() {
         err.lines().last().unwrap().to_owned()
     };
     // An event that says something else under the same id.
-    let connect = sqlx::sqlite::SqliteConnectOptions::new().filename(shell.folder.path().join("to.db"));
+    let connect =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(shell.folder.path().join("to.db"));
     let mut connection = sqlx::ConnectOptions::connect(&connect).await.unwrap();
     let change = async |connection: &mut sqlx::SqliteConnection, sql| {
-        assert_eq!(sqlx::query(sql).execute(connection).await.unwrap().rows_affected(), 1);
+        assert_eq!(
+            sqlx::query(sql)
+                .execute(connection)
+                .await
+                .unwrap()
+                .rows_affected(),
+            1
+        );
     };
-    change(&mut connection, "UPDATE events SET data = 'else' WHERE serial = 700").await;
+    change(
+        &mut connection,
+        "UPDATE events SET data = 'else' WHERE serial = 700",
+    )
+    .await;
     let line = complaint();
-    assert!(line.starts_with("pushi: app a: of 1121 events some differ: "), "{line}");
+    assert!(
+        line.starts_with("pushi: app a: of 1121 events some differ: "),
+        "{line}"
+    );
     change(&mut connection, "DELETE FROM events WHERE serial = 700").await;
     let line = complaint();
-    assert!(line.starts_with("pushi: app a: 1121 events were to be copied, and 1120 are there: "), "{line}");
+    assert!(
+        line.starts_with("pushi: app a: 1121 events were to be copied, and 1120 are there: "),
+        "{line}"
+    );
     assert!(line.ends_with("copy again into an empty store"), "{line}");
 }
 
@@ -140,23 +321,60 @@ async fn a_difference_is_told_and_is_no_success() {
 fn what_cannot_be_copied_is_said_in_one_line() {
     let shell = Shell::new();
     let complaint = |from: &str, to: &str, code| {
-        let line = shell.complaint(&["copy", "--from", from, "--to", to], &[("PUSHI_STORE_TIMEOUT", "1s")], code);
+        let line = shell.complaint(
+            &["copy", "--from", from, "--to", to],
+            &[("PUSHI_STORE_TIMEOUT", "1s")],
+            code,
+        );
         assert!(!line.contains("hunter2"), "{line}");
         line
     };
     assert!(complaint("sqlite://a.db", "sqlite://b.db", 2).contains("no file"));
-    assert!(complaint("mysql://ann:hunter2@db/a", "sqlite://b.db", 2).starts_with("--from must be"));
-    assert!(complaint("sqlite::memory:", "sqlite://b.db", 2).starts_with("--from: a database in memory"));
-    assert!(complaint("postgres://ann:hunter2@127.0.0.1:1/a", "sqlite://b.db", 2).contains("cannot be reached"));
-    assert!(complaint("mongodb://ann:hunter2@127.0.0.1:1/a", "sqlite://b.db", 2).contains("is it the right address"));
+    assert!(
+        complaint("mysql://ann:hunter2@db/a", "sqlite://b.db", 2).starts_with("--from must be")
+    );
+    assert!(
+        complaint("sqlite::memory:", "sqlite://b.db", 2)
+            .starts_with("--from: a database in memory")
+    );
+    assert!(
+        complaint("postgres://ann:hunter2@127.0.0.1:1/a", "sqlite://b.db", 2)
+            .contains("cannot be reached")
+    );
+    assert!(
+        complaint("mongodb://ann:hunter2@127.0.0.1:1/a", "sqlite://b.db", 2)
+            .contains("is it the right address")
+    );
     assert!(!shell.folder.path().join("b.db").exists());
     for (name, key) in [("one.db", "k1"), ("two.db", "k2")] {
-        shell.printed(&["app", "create", "--name", "A", "--ident", "a", "--key", key, "--database-url", &format!("sqlite://{name}")]);
+        shell.printed(&[
+            "app",
+            "create",
+            "--name",
+            "A",
+            "--ident",
+            "a",
+            "--key",
+            key,
+            "--database-url",
+            &format!("sqlite://{name}"),
+        ]);
     }
     assert!(complaint("sqlite://one.db", "sqlite://one.db", 1).contains("same store"));
     assert!(complaint("sqlite://one.db", "sqlite://./one.db", 1).contains("same store"));
     assert!(complaint("sqlite://one.db", "sqlite://no/where.db", 2).starts_with("--to: "));
-    let line = shell.complaint(&["copy", "--from", "sqlite://one.db", "--to", "sqlite://two.db", "--resume"], &[], 1);
+    let line = shell.complaint(
+        &[
+            "copy",
+            "--from",
+            "sqlite://one.db",
+            "--to",
+            "sqlite://two.db",
+            "--resume",
+        ],
+        &[],
+        1,
+    );
     assert!(line.contains("same ident"), "{line}");
     shell.printed(&["app", "delete", "a", "--database-url", "sqlite://one.db"]);
     assert!(complaint("sqlite://one.db", "sqlite://new.db", 1).contains("has no app"));
@@ -164,35 +382,77 @@ fn what_cannot_be_copied_is_said_in_one_line() {
 
 /// The database's URL with its name.
 fn mongo_url(database: &MongoDatabase) -> String {
-    let (servers, options) = database.url.split_once('?').unwrap_or((&database.url, "retryReads=true"));
-    let slash = if servers.matches('/').count() == 2 { "/" } else { "" };
+    let (servers, options) = database
+        .url
+        .split_once('?')
+        .unwrap_or((&database.url, "retryReads=true"));
+    let slash = if servers.matches('/').count() == 2 {
+        "/"
+    } else {
+        ""
+    };
     format!("{servers}{slash}{}?{options}", database.name)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_store_is_copied_into_every_other() {
     let shell = filled().await;
-    let copy = |from: &str, to: &str| assert_eq!(counts(&shell.run(&["copy", "--from", from, "--to", to])), COUNTS, "{from} {to}");
+    let copy = |from: &str, to: &str| {
+        assert_eq!(
+            counts(&shell.run(&["copy", "--from", from, "--to", to])),
+            COUNTS,
+            "{from} {to}"
+        )
+    };
     let postgres = (PostgresSchema::start().await, PostgresSchema::start().await);
     if let (Some(one), Some(two)) = &postgres {
         copy("sqlite://from.db", &one.url(""));
         copy(&one.url(""), &two.url(""));
         copy(&two.url(""), "sqlite://of-postgres.db");
         // The same server by another name.
-        let line = shell.complaint(&["copy", "--from", &one.url(""), "--to", &one.url("&sslmode=disable"), "--resume"], &[], 1);
+        let line = shell.complaint(
+            &[
+                "copy",
+                "--from",
+                &one.url(""),
+                "--to",
+                &one.url("&sslmode=disable"),
+                "--resume",
+            ],
+            &[],
+            1,
+        );
         assert!(line.contains("same store"), "{line}");
     }
     const SERVER: &str = "PUSHI_TEST_MONGO_URL";
-    let (Some(one), Some(two)) = (MongoDatabase::start(SERVER).await, MongoDatabase::start(SERVER).await) else { return };
+    let (Some(one), Some(two)) = (
+        MongoDatabase::start(SERVER).await,
+        MongoDatabase::start(SERVER).await,
+    ) else {
+        return;
+    };
     copy("sqlite://from.db", &mongo_url(&one));
     copy(&mongo_url(&one), &mongo_url(&two));
     copy(&mongo_url(&two), "sqlite://of-mongodb.db");
     let other_name = format!("{}&appName=other", mongo_url(&one));
-    let line = shell.complaint(&["copy", "--from", &mongo_url(&one), "--to", &other_name, "--resume"], &[], 1);
+    let line = shell.complaint(
+        &[
+            "copy",
+            "--from",
+            &mongo_url(&one),
+            "--to",
+            &other_name,
+            "--resume",
+        ],
+        &[],
+        1,
+    );
     assert!(line.contains("same store"), "{line}");
-    if let ((Some(of_postgres), _), Some(there), Some(back)) =
-        (&postgres, PostgresSchema::start().await, MongoDatabase::start(SERVER).await)
-    {
+    if let ((Some(of_postgres), _), Some(there), Some(back)) = (
+        &postgres,
+        PostgresSchema::start().await,
+        MongoDatabase::start(SERVER).await,
+    ) {
         copy(&of_postgres.url(""), &mongo_url(&back));
         copy(&mongo_url(&back), &there.url(""));
     }
@@ -205,11 +465,21 @@ async fn numbered(shell: &Shell, file: &str, events: u64, bytes: usize) {
     let at = |n: u64| {
         let mut new = event("a", &format!("room-{}", n % 7), n as usize + 1);
         new.payload.data = "d".repeat(bytes).into();
-        Event { new, position: Position { id: n + 1, serial: n / 7 + 1 } }
+        Event {
+            new,
+            position: Position {
+                id: n + 1,
+                serial: n / 7 + 1,
+            },
+        }
     };
     let app = AppIdent::trusted("a");
     for page in (0..events).collect::<Vec<_>>().chunks(500) {
-        stores.archive.put_events(&app, &[], &page.iter().map(|n| at(*n)).collect::<Vec<_>>()).await.unwrap();
+        stores
+            .archive
+            .put_events(&app, &[], &page.iter().map(|n| at(*n)).collect::<Vec<_>>())
+            .await
+            .unwrap();
     }
     stores.database.close().await;
 }
@@ -221,9 +491,18 @@ async fn a_killed_copy_is_gone_on_with(shell: &Shell, from: &str, to: &str, even
     // Opened before, so that the copy is the only one to make tables.
     let target = open(shell, to).await;
     let app = AppIdent::trusted("a");
-    let mut child = shell.command(&copy, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = shell
+        .command(&copy, &[])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     while target.archive.events(&app, 0, 1).await.unwrap().is_empty() {
-        assert_eq!(child.try_wait().unwrap(), None, "it ended before anything was there");
+        assert_eq!(
+            child.try_wait().unwrap(),
+            None,
+            "it ended before anything was there"
+        );
     }
     child.kill().unwrap();
     assert!(!child.wait().unwrap().success(), "it had ended by itself");
@@ -231,12 +510,31 @@ async fn a_killed_copy_is_gone_on_with(shell: &Shell, from: &str, to: &str, even
     assert!(newest < events, "all was there already");
     target.database.close().await;
     let line = shell.complaint(&copy, &[], 1);
-    assert!(line.contains("has apps already") && line.contains("--resume to go on with a copy that was stopped"), "{line}");
+    assert!(
+        line.contains("has apps already")
+            && line.contains("--resume to go on with a copy that was stopped"),
+        "{line}"
+    );
     let done = shell.run(&[&copy[..], &["--resume"]].concat());
-    assert_eq!(counts(&done)[..3], [("apps", 1), ("channels", 7), ("events", events)]);
+    assert_eq!(
+        counts(&done)[..3],
+        [("apps", 1), ("channels", 7), ("events", events)]
+    );
     let target = open(shell, to).await;
-    let next = target.events.append(&[event("a", "room-0", 0)]).await.pop().unwrap().unwrap();
-    assert_eq!(next, Position { id: events + 1, serial: events.div_ceil(7) + 1 });
+    let next = target
+        .events
+        .append(&[event("a", "room-0", 0)])
+        .await
+        .pop()
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        next,
+        Position {
+            id: events + 1,
+            serial: events.div_ceil(7) + 1
+        }
+    );
     target.database.close().await;
 }
 
@@ -254,7 +552,9 @@ async fn a_copy_that_was_killed_is_gone_on_with() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_to_mongodb_that_was_killed_is_gone_on_with() {
-    let Some(database) = MongoDatabase::start("PUSHI_TEST_MONGO_URL").await else { return };
+    let Some(database) = MongoDatabase::start("PUSHI_TEST_MONGO_URL").await else {
+        return;
+    };
     let shell = Shell::new();
     numbered(&shell, "from.db", 1500, 24_000).await;
     a_killed_copy_is_gone_on_with(&shell, "from.db", &mongo_url(&database), 1500).await;

@@ -21,7 +21,12 @@ pub struct Running {
 
 fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
-    thread::spawn(move || BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    thread::spawn(move || {
+        BufReader::new(stream)
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| sender.send(line))
+    });
     receiver
 }
 
@@ -33,11 +38,30 @@ impl Running {
     }
 
     fn of(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (err, out) = (lines(child.stderr.take().unwrap()), lines(child.stdout.take().unwrap()));
-        let mut running = Self { child, err, out, api: String::new() };
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (err, out) = (
+            lines(child.stderr.take().unwrap()),
+            lines(child.stdout.take().unwrap()),
+        );
+        let mut running = Self {
+            child,
+            err,
+            out,
+            api: String::new(),
+        };
         let line = running.says("REST API at ");
-        let url = line.split("REST API at ").nth(1).unwrap().split(',').next().unwrap();
+        let url = line
+            .split("REST API at ")
+            .nth(1)
+            .unwrap()
+            .split(',')
+            .next()
+            .unwrap();
         running.api = url.split("://").nth(1).unwrap().to_owned();
         running.says("WebSocket at ");
         running
@@ -46,7 +70,10 @@ impl Running {
     /// The next line of the log that holds this.
     fn says(&self, what: &str) -> String {
         loop {
-            let line = self.err.recv_timeout(BROKEN).unwrap_or_else(|_| panic!("the log never says {what:?}"));
+            let line = self
+                .err
+                .recv_timeout(BROKEN)
+                .unwrap_or_else(|_| panic!("the log never says {what:?}"));
             if line.contains(what) {
                 return line;
             }
@@ -54,7 +81,10 @@ impl Running {
     }
 
     fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.child.id())])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 
@@ -68,7 +98,9 @@ impl Running {
     }
 
     fn get(&self, target: &str) -> String {
-        self.ask(&format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"))
+        self.ask(&format!(
+            "GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+        ))
     }
 
     fn connect(&self) -> TcpStream {
@@ -113,13 +145,27 @@ fn an_empty_database_gets_an_app_and_the_printed_line_publishes() {
             break line;
         }
     };
-    let target = line.split(&server.api).nth(1).unwrap().split('"').next().unwrap();
-    let body = line.split("-d '").nth(1).unwrap().strip_suffix('\'').unwrap();
+    let target = line
+        .split(&server.api)
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let body = line
+        .split("-d '")
+        .nth(1)
+        .unwrap()
+        .strip_suffix('\'')
+        .unwrap();
     let answer = server.ask(&format!(
         "POST {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     ));
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"result\":\"success\""), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"result\":\"success\""),
+        "{answer}"
+    );
     server.signal("TERM");
     assert_eq!(server.ended(), Some(0));
 
@@ -127,7 +173,10 @@ fn an_empty_database_gets_an_app_and_the_printed_line_publishes() {
     let again = Running::start(&shell, &[], &[]);
     again.signal("INT");
     again.says("stopping");
-    assert!(again.out.recv_timeout(BROKEN).is_err(), "nothing is printed, and the output ends with the process");
+    assert!(
+        again.out.recv_timeout(BROKEN).is_err(),
+        "nothing is printed, and the output ends with the process"
+    );
     assert_eq!(again.ended(), Some(0));
 }
 
@@ -144,24 +193,74 @@ fn trigger_publishes_through_the_server_and_token_works_there() {
     let shell = Shell::new();
     let server = Running::start(&shell, &[], &[]);
     let url = format!("http://{}", server.api);
-    assert_eq!(shell.printed(&["trigger", "global", "hello", "--url", &url]), "published to global\n");
-    assert_eq!(shell.json(&["trigger", "global", "{}", "--event", "e", "--no-persist", "--json", "--url", &url])["result"], "success");
+    assert_eq!(
+        shell.printed(&["trigger", "global", "hello", "--url", &url]),
+        "published to global\n"
+    );
+    assert_eq!(
+        shell.json(&[
+            "trigger",
+            "global",
+            "{}",
+            "--event",
+            "e",
+            "--no-persist",
+            "--json",
+            "--url",
+            &url
+        ])["result"],
+        "success"
+    );
     let token = shell.printed(&["token"]);
     let events = server.get(&format!("/events?sid={}", token.trim()));
-    assert!(events.contains("\"data\":\"hello\"") && events.matches("\"mid\"").count() == 1, "{events}");
-    let line = shell.complaint(&["trigger", "pusher-x", "x", "--event", "pusher:x", "--url", &url], &[], 1);
+    assert!(
+        events.contains("\"data\":\"hello\"") && events.matches("\"mid\"").count() == 1,
+        "{events}"
+    );
+    let line = shell.complaint(
+        &[
+            "trigger", "pusher-x", "x", "--event", "pusher:x", "--url", &url,
+        ],
+        &[],
+        1,
+    );
     assert!(line.starts_with(&format!("{url} answered 400: ")), "{line}");
-    let line = shell.complaint(&["trigger", "x", "x", "--app-secret", "hunter2", "--url", &url], &[], 1);
-    assert!(line.starts_with(&format!("{url} answered 401: ")) && !line.contains("hunter2"), "{line}");
+    let line = shell.complaint(
+        &[
+            "trigger",
+            "x",
+            "x",
+            "--app-secret",
+            "hunter2",
+            "--url",
+            &url,
+        ],
+        &[],
+        1,
+    );
+    assert!(
+        line.starts_with(&format!("{url} answered 401: ")) && !line.contains("hunter2"),
+        "{line}"
+    );
 }
 
 #[test]
 fn one_address_is_one_listener_for_both() {
     let shell = Shell::new();
     // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let environment =
-        [("APP_PORT", port.as_str()), ("SERVER_PORT", &port), ("PUSHI_APP_ID", "a"), ("PUSHI_APP_KEY", "k"), ("PUSHI_APP_SECRET", "s")];
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+        .to_string();
+    let environment = [
+        ("APP_PORT", port.as_str()),
+        ("SERVER_PORT", &port),
+        ("PUSHI_APP_ID", "a"),
+        ("PUSHI_APP_KEY", "k"),
+        ("PUSHI_APP_SECRET", "s"),
+    ];
     let server = Running::of(&mut shell.command(&[], &environment));
     assert!(server.api.ends_with(&port));
     assert!(server.get("/health").starts_with("HTTP/1.1 200 "));
@@ -173,15 +272,29 @@ fn an_address_that_is_taken_is_named_and_the_database_left_alone() {
     let shell = Shell::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let line = shell.complaint(&["serve", "--app-port", "0", "--server-port", &port], &[], 2);
-    assert!(line.starts_with(&format!("SERVER_HOST, SERVER_PORT: cannot listen on 127.0.0.1:{port}: ")), "{line}");
+    let line = shell.complaint(
+        &["serve", "--app-port", "0", "--server-port", &port],
+        &[],
+        2,
+    );
+    assert!(
+        line.starts_with(&format!(
+            "SERVER_HOST, SERVER_PORT: cannot listen on 127.0.0.1:{port}: "
+        )),
+        "{line}"
+    );
     assert!(!shell.folder.path().join("pushi.db").exists());
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let shell = Shell::new();
-    let credentials = [("PUSHI_APP_ID", "a"), ("PUSHI_APP_KEY", "k"), ("PUSHI_APP_SECRET", "s"), ("PUSHI_DRAIN_SECONDS", "1h")];
+    let credentials = [
+        ("PUSHI_APP_ID", "a"),
+        ("PUSHI_APP_KEY", "k"),
+        ("PUSHI_APP_SECRET", "s"),
+        ("PUSHI_DRAIN_SECONDS", "1h"),
+    ];
     let server = Running::start(&shell, &[], &credentials);
     // The second of two is closed half an hour later.
     let _sockets = [server.upgrade("/k"), server.upgrade("/k")];
@@ -214,15 +327,22 @@ fn a_hangup_reads_the_log_filter_again() {
 fn the_log_can_be_json_and_warns_of_unknown_variables() {
     let shell = Shell::new();
     let mut server = shell
-        .command(&["--app-port", "0", "--server-port", "0"], &[("PUSHI_LOG", "json"), ("PUSHI_RETENTON", "5d")])
+        .command(
+            &["--app-port", "0", "--server-port", "0"],
+            &[("PUSHI_LOG", "json"), ("PUSHI_RETENTON", "5d")],
+        )
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let log = lines(server.stderr.take().unwrap());
-    let first: serde_json::Value = serde_json::from_str(&log.recv_timeout(BROKEN).unwrap()).unwrap();
+    let first: serde_json::Value =
+        serde_json::from_str(&log.recv_timeout(BROKEN).unwrap()).unwrap();
     assert_eq!(first["level"], "WARN");
-    assert_eq!(first["fields"]["message"], "PUSHI_RETENTON is not known and ignored: is PUSHI_RETENTION meant?");
+    assert_eq!(
+        first["fields"]["message"],
+        "PUSHI_RETENTON is not known and ignored: is PUSHI_RETENTION meant?"
+    );
     server.kill().unwrap();
     server.wait().unwrap();
 }
@@ -232,8 +352,14 @@ fn the_log_can_be_json_and_warns_of_unknown_variables() {
 fn running_out_of_descriptors_passes() {
     let shell = Shell::new();
     let mut limited = Command::new("sh");
-    let program = format!("ulimit -n 48; exec {} --app-port 0 --server-port 0", env!("CARGO_BIN_EXE_pushi"));
-    limited.args(["-c", &program]).current_dir(shell.folder.path()).env_clear();
+    let program = format!(
+        "ulimit -n 48; exec {} --app-port 0 --server-port 0",
+        env!("CARGO_BIN_EXE_pushi")
+    );
+    limited
+        .args(["-c", &program])
+        .current_dir(shell.folder.path())
+        .env_clear();
     let server = Running::of(&mut limited);
     let many: Vec<TcpStream> = (0..64).map(|_| server.connect()).collect();
     server.says("no connection can be accepted for now");

@@ -19,10 +19,19 @@ fn metrics() -> BTreeMap<String, (String, BTreeSet<String>)> {
     metrics.told(WebhookOutcome::Delivered, 1);
     let mut found: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
     for line in metrics.render(Gauges::default()).lines() {
-        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+        if let Some((name, kind)) = line
+            .strip_prefix("# TYPE ")
+            .and_then(|rest| rest.split_once(' '))
+        {
             found.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
-        } else if let Some((name, labels)) = line.split_once('{').filter(|_| !line.starts_with('#')) {
-            let labels = labels.split_once('}').unwrap().0.split(',').map(|label| label.split_once('=').unwrap().0.to_owned());
+        } else if let Some((name, labels)) = line.split_once('{').filter(|_| !line.starts_with('#'))
+        {
+            let labels = labels
+                .split_once('}')
+                .unwrap()
+                .0
+                .split(',')
+                .map(|label| label.split_once('=').unwrap().0.to_owned());
             found.get_mut(base(name)).unwrap().1.extend(labels);
         }
     }
@@ -31,7 +40,10 @@ fn metrics() -> BTreeMap<String, (String, BTreeSet<String>)> {
 
 /// A histogram's parts are its own.
 fn base(name: &str) -> &str {
-    ["_bucket", "_count", "_sum"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
+    ["_bucket", "_count", "_sum"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name)
 }
 
 /// Names of metrics in a text.
@@ -67,12 +79,17 @@ fn the_dashboard_names_only_metrics_and_labels_that_exist() {
     let mut used = BTreeSet::new();
     for query in queries {
         for name in names(query) {
-            let (kind, labels) = metrics.get(base(name)).unwrap_or_else(|| panic!("there is no metric {name}: {query}"));
+            let (kind, labels) = metrics
+                .get(base(name))
+                .unwrap_or_else(|| panic!("there is no metric {name}: {query}"));
             assert_eq!(kind == "histogram", base(name) != name, "{query}");
             if let Some((_, grouping)) = query.split_once(" by (") {
                 let grouping = grouping.split_once(')').unwrap().0;
                 for label in grouping.split(", ") {
-                    assert!(labels.contains(label), "{name} has no label {label}: {query}");
+                    assert!(
+                        labels.contains(label),
+                        "{name} has no label {label}: {query}"
+                    );
                 }
             }
             used.insert(base(name).to_owned());

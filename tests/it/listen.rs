@@ -8,8 +8,8 @@ use poem::endpoint::make;
 use poem::http::StatusCode;
 use poem::{EndpointExt, Request, Response};
 use pushi::inbound::listen::{
-    Admitted, Asking, ClientInfo, ClientStream, ListenerRole, Refusal, Session, Site, Sockets, TlsSource, TrustedProxies, UpgradeHead,
-    bind, serve,
+    Admitted, Asking, ClientInfo, ClientStream, ListenerRole, Refusal, Session, Site, Sockets,
+    TlsSource, TrustedProxies, UpgradeHead, bind, serve,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -34,7 +34,14 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { tls: None, role: ListenerRole::Api, handshake: BROKEN, http_idle: BROKEN, drain: BROKEN, proxies: "" }
+        Self {
+            tls: None,
+            role: ListenerRole::Api,
+            handshake: BROKEN,
+            http_idle: BROKEN,
+            drain: BROKEN,
+            proxies: "",
+        }
     }
 }
 
@@ -57,7 +64,12 @@ impl Setup {
         let site = Site {
             sockets: Arc::new(Echoes),
             endpoint: endpoint(Arc::clone(&waiting), Arc::clone(&go_on)),
-            proxies: TrustedProxies::new(self.proxies.split(',').filter_map(|network| network.parse().ok()).collect()),
+            proxies: TrustedProxies::new(
+                self.proxies
+                    .split(',')
+                    .filter_map(|network| network.parse().ok())
+                    .collect(),
+            ),
             handshake: self.handshake,
             http_idle: self.http_idle,
             drain: self.drain,
@@ -65,8 +77,21 @@ impl Setup {
         };
         let bound = bind("127.0.0.1", 0).await.unwrap();
         let address = bound.local_addr();
-        let serving = tokio::spawn(serve(bound, self.role, self.tls, Arc::new(site), stop.clone()));
-        Listener { address, stop, sessions, waiting, go_on, serving }
+        let serving = tokio::spawn(serve(
+            bound,
+            self.role,
+            self.tls,
+            Arc::new(site),
+            stop.clone(),
+        ));
+        Listener {
+            address,
+            stop,
+            sessions,
+            waiting,
+            go_on,
+            serving,
+        }
     }
 }
 
@@ -94,7 +119,10 @@ impl Client {
     /// All that comes until the server closes.
     pub async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
-        timeout(BROKEN, self.0.read_to_end(&mut bytes)).await.unwrap().unwrap();
+        timeout(BROKEN, self.0.read_to_end(&mut bytes))
+            .await
+            .unwrap()
+            .unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -103,7 +131,11 @@ impl Client {
         let mut bytes = Vec::new();
         while !bytes.ends_with(end.as_bytes()) {
             let byte = timeout(BROKEN, self.0.read_u8()).await.unwrap();
-            bytes.push(byte.unwrap_or_else(|_| panic!("closed behind {:?}", String::from_utf8_lossy(&bytes))));
+            bytes.push(
+                byte.unwrap_or_else(|_| {
+                    panic!("closed behind {:?}", String::from_utf8_lossy(&bytes))
+                }),
+            );
         }
         String::from_utf8(bytes).unwrap()
     }
@@ -117,15 +149,28 @@ fn endpoint(waiting: Arc<Notify>, go_on: Arc<Notify>) -> poem::endpoint::BoxEndp
             let text = match request.uri().path() {
                 "/echo" => request.take_body().into_string().await?,
                 "/client" => {
-                    let (client, role) = (request.data::<ClientInfo>().unwrap(), request.data::<ListenerRole>().unwrap());
-                    format!("{} {} {} {role:?} {}", client.ip, client.secure, client.forwarded, request.scheme())
+                    let (client, role) = (
+                        request.data::<ClientInfo>().unwrap(),
+                        request.data::<ListenerRole>().unwrap(),
+                    );
+                    format!(
+                        "{} {} {} {role:?} {}",
+                        client.ip,
+                        client.secure,
+                        client.forwarded,
+                        request.scheme()
+                    )
                 }
                 "/wait" => {
                     waiting.notify_one();
                     go_on.notified().await;
                     "waited".to_owned()
                 }
-                "/refuse" => return Ok(Response::builder().status(StatusCode::PAYLOAD_TOO_LARGE).body("too large")),
+                "/refuse" => {
+                    return Ok(Response::builder()
+                        .status(StatusCode::PAYLOAD_TOO_LARGE)
+                        .body("too large"));
+                }
                 "/panic" => panic!("asked for"),
                 other => other.to_owned(),
             };
@@ -143,18 +188,29 @@ struct Echo(String);
 impl Sockets for Echoes {
     fn judge(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn Admitted>, Refusal> {
         if head.path == "/" {
-            return Err(Refusal { status: 404, name: "NotFound", message: "the path names no key".into() });
+            return Err(Refusal {
+                status: 404,
+                name: "NotFound",
+                message: "the path names no key".into(),
+            });
         }
         let query = head.query.unwrap_or("-");
         let origin = head.origin.as_deref().unwrap_or("-");
-        Ok(Box::new(Echo(format!("{} {query} {origin} {} {}\n", head.path, head.ip, head.secure))))
+        Ok(Box::new(Echo(format!(
+            "{} {query} {origin} {} {}\n",
+            head.path, head.ip, head.secure
+        ))))
     }
 }
 
 impl Admitted for Echo {
     fn refusal(&mut self) -> Option<Asking<'_>> {
         let evil = self.0.contains("https://evil");
-        let refusal = Refusal { status: 403, name: "Forbidden", message: "not from there".into() };
+        let refusal = Refusal {
+            status: 403,
+            name: "Forbidden",
+            message: "not from there".into(),
+        };
         evil.then(|| -> Asking<'_> {
             Box::pin(async {
                 tokio::task::yield_now().await;

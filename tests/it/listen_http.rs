@@ -15,17 +15,29 @@ pub fn error_of(answer: &str) -> (u16, Value) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
     let head = head.to_ascii_lowercase();
-    for header in ["connection: close", "content-type: application/json; charset=utf-8", "x-content-type-options: nosniff"] {
+    for header in [
+        "connection: close",
+        "content-type: application/json; charset=utf-8",
+        "x-content-type-options: nosniff",
+    ] {
         assert!(head.contains(header), "{header} is not in {head}");
     }
     let body: Value = serde_json::from_str(body).unwrap();
-    assert_eq!((&body["result"], &body["code"]), (&"error".into(), &status.into()));
+    assert_eq!(
+        (&body["result"], &body["code"]),
+        (&"error".into(), &status.into())
+    );
     assert_eq!(body["uid"].as_str().unwrap().len(), 32);
     (status, body)
 }
 
 async fn echo(client: &mut Client, word: &str) {
-    client.send(format!("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{word}", word.len())).await;
+    client
+        .send(format!(
+            "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{word}",
+            word.len()
+        ))
+        .await;
     let answer = client.until(word).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }
@@ -43,7 +55,13 @@ async fn a_connection_is_kept() {
 async fn pipelined_requests_are_answered_in_order() {
     let listener = Setup::default().start().await;
     let mut client = listener.connect().await;
-    client.send(["/a", "/b", "/c"].map(|path| format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).concat()).await;
+    client
+        .send(
+            ["/a", "/b", "/c"]
+                .map(|path| format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+                .concat(),
+        )
+        .await;
     client.until("/a").await;
     client.until("/b").await;
     client.until("/c").await;
@@ -53,7 +71,9 @@ async fn pipelined_requests_are_answered_in_order() {
 async fn a_head_and_a_body_may_come_in_pieces() {
     let listener = Setup::default().start().await;
     let mut client = listener.connect().await;
-    for byte in b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc" {
+    for byte in
+        b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc"
+    {
         client.send([*byte]).await;
     }
     assert!(client.rest().await.ends_with("\r\n\r\nabc"));
@@ -74,15 +94,25 @@ async fn a_client_that_has_said_its_last_word_is_answered() {
 async fn an_expected_continue_is_said() {
     let listener = Setup::default().start().await;
     let mut client = listener.connect().await;
-    client.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\nexpect: 100-continue\r\n\r\n").await;
-    assert_eq!(client.until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+    client
+        .send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\nexpect: 100-continue\r\n\r\n")
+        .await;
+    assert_eq!(
+        client.until("\r\n\r\n").await,
+        "HTTP/1.1 100 Continue\r\n\r\n"
+    );
     client.send("abc").await;
     client.until("abc").await;
 }
 
 #[tokio::test]
 async fn a_head_that_does_not_end_is_closed() {
-    let listener = Setup { handshake: SHORT, ..Setup::default() }.start().await;
+    let listener = Setup {
+        handshake: SHORT,
+        ..Setup::default()
+    }
+    .start()
+    .await;
     assert_eq!(listener.ask("").await, "");
     assert_eq!(listener.ask("GET / HTTP/1.1\r\nhost: a\r\n").await, "");
 }
@@ -90,10 +120,17 @@ async fn a_head_that_does_not_end_is_closed() {
 #[tokio::test]
 async fn a_head_that_is_too_large_is_431() {
     let listener = Setup::default().start().await;
-    let (status, body) = error_of(&listener.ask(format!("GET / HTTP/1.1\r\na: {}", "x".repeat(20_000))).await);
+    let (status, body) = error_of(
+        &listener
+            .ask(format!("GET / HTTP/1.1\r\na: {}", "x".repeat(20_000)))
+            .await,
+    );
     assert_eq!((status, body["name"].as_str()), (431, Some("HeadTooLarge")));
     let many = "a: b\r\n".repeat(101);
-    assert_eq!(error_of(&listener.ask(format!("GET / HTTP/1.1\r\n{many}\r\n")).await).0, 431);
+    assert_eq!(
+        error_of(&listener.ask(format!("GET / HTTP/1.1\r\n{many}\r\n")).await).0,
+        431
+    );
 }
 
 /// The client goes on talking: without care the reset would overtake the answer.
@@ -101,31 +138,55 @@ async fn a_head_that_is_too_large_is_431() {
 async fn a_flood_does_not_swallow_its_answer() {
     let listener = Setup::default().start().await;
     let mut client = listener.connect().await;
-    client.send(format!("GET / HTTP/1.1\r\na: {}", "x".repeat(300_000))).await;
+    client
+        .send(format!("GET / HTTP/1.1\r\na: {}", "x".repeat(300_000)))
+        .await;
     assert_eq!(error_of(&client.rest().await).0, 431);
 
     let mut client = listener.connect().await;
-    client.send("POST /refuse HTTP/1.1\r\nhost: a\r\ncontent-length: 300000\r\n\r\n").await;
+    client
+        .send("POST /refuse HTTP/1.1\r\nhost: a\r\ncontent-length: 300000\r\n\r\n")
+        .await;
     client.send("x".repeat(300_000)).await;
     let answer = client.rest().await;
-    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.ends_with("too large"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 413 ") && answer.ends_with("too large"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
 async fn what_is_no_http_is_400() {
     let listener = Setup::default().start().await;
-    for bad in [&b"\0\0\0\0"[..], b"hello\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n", b"POST / HTTP/1.1\r\ncontent-length: x\r\n\r\n"] {
+    for bad in [
+        &b"\0\0\0\0"[..],
+        b"hello\r\n\r\n",
+        b"GET / HTTP/2.0\r\n\r\n",
+        b"POST / HTTP/1.1\r\ncontent-length: x\r\n\r\n",
+    ] {
         let (status, body) = error_of(&listener.ask(bad).await);
-        assert_eq!((status, body["name"].as_str()), (400, Some("BadRequest")), "{bad:?}");
+        assert_eq!(
+            (status, body["name"].as_str()),
+            (400, Some("BadRequest")),
+            "{bad:?}"
+        );
     }
     let (_, body) = error_of(&listener.ask([0x16, 3, 1, 0, 5]).await);
-    assert!(body["message"].as_str().unwrap().contains("plain HTTP"), "{body}");
+    assert!(
+        body["message"].as_str().unwrap().contains("plain HTTP"),
+        "{body}"
+    );
 }
 
 /// A kept connection on which nothing comes, and one whose next head does not end.
 #[tokio::test]
 async fn a_still_connection_is_closed() {
-    let listener = Setup { http_idle: SHORT, ..Setup::default() }.start().await;
+    let listener = Setup {
+        http_idle: SHORT,
+        ..Setup::default()
+    }
+    .start()
+    .await;
     for more in ["", "GET / HT"] {
         let mut client = listener.connect().await;
         echo(&mut client, "one").await;
@@ -136,9 +197,16 @@ async fn a_still_connection_is_closed() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let listener = Setup { http_idle: SHORT, ..Setup::default() }.start().await;
+    let listener = Setup {
+        http_idle: SHORT,
+        ..Setup::default()
+    }
+    .start()
+    .await;
     let mut client = listener.connect().await;
-    client.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc").await;
+    client
+        .send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc")
+        .await;
     let answer = client.rest().await;
     assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
@@ -154,16 +222,39 @@ async fn a_panic_is_a_500_and_nothing_else_notices() {
 }
 
 async fn client_line(listener: &Listener, headers: &str) -> String {
-    let answer = listener.ask(format!("GET /client HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n")).await;
+    let answer = listener
+        .ask(format!(
+            "GET /client HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n"
+        ))
+        .await;
     answer.split_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
 #[tokio::test]
 async fn a_request_knows_its_client_and_its_listener() {
-    let listener = Setup { role: ListenerRole::Server, ..Setup::default() }.start().await;
-    assert_eq!(client_line(&listener, "").await, "127.0.0.1 false false Server http");
+    let listener = Setup {
+        role: ListenerRole::Server,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    assert_eq!(
+        client_line(&listener, "").await,
+        "127.0.0.1 false false Server http"
+    );
     let forwarded = "x-forwarded-for: 1.1.1.1\r\nx-forwarded-proto: https\r\n";
-    assert_eq!(client_line(&listener, forwarded).await, "127.0.0.1 false true Server http");
-    let listener = Setup { proxies: "127.0.0.0/8", ..Setup::default() }.start().await;
-    assert_eq!(client_line(&listener, forwarded).await, "1.1.1.1 true true Api https");
+    assert_eq!(
+        client_line(&listener, forwarded).await,
+        "127.0.0.1 false true Server http"
+    );
+    let listener = Setup {
+        proxies: "127.0.0.0/8",
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    assert_eq!(
+        client_line(&listener, forwarded).await,
+        "1.1.1.1 true true Api https"
+    );
 }

@@ -20,11 +20,18 @@ use crate::listen_http::error_of;
 /// A certificate for `localhost` and its key, PEM.
 fn pair() -> (String, String, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-    (made.cert.pem(), made.signing_key.serialize_pem(), made.cert.der().clone())
+    (
+        made.cert.pem(),
+        made.signing_key.serialize_pem(),
+        made.cert.der().clone(),
+    )
 }
 
 fn files_in(folder: &TempDir) -> TlsFiles {
-    TlsFiles { key: folder.path().join("key.pem"), cer: folder.path().join("cer.pem") }
+    TlsFiles {
+        key: folder.path().join("key.pem"),
+        cer: folder.path().join("cer.pem"),
+    }
 }
 
 /// Writes a new pair and answers its certificate.
@@ -39,16 +46,23 @@ fn connector(trusted: &CertificateDer<'static>) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Arc::new(config).into()
 }
 
 /// Connects with a client that trusts this certificate alone.
-async fn connect(listener: &Listener, trusted: &CertificateDer<'static>) -> std::io::Result<TlsStream<TcpStream>> {
+async fn connect(
+    listener: &Listener,
+    trusted: &CertificateDer<'static>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(listener.address).await.unwrap();
-    connector(trusted).connect(ServerName::try_from("localhost").unwrap(), stream).await
+    connector(trusted)
+        .connect(ServerName::try_from("localhost").unwrap(), stream)
+        .await
 }
 
 async fn ask(listener: &Listener, trusted: &CertificateDer<'static>, request: &str) -> String {
@@ -56,7 +70,10 @@ async fn ask(listener: &Listener, trusted: &CertificateDer<'static>, request: &s
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    timeout(BROKEN, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    timeout(BROKEN, stream.read_to_string(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
     answer
 }
 
@@ -66,14 +83,27 @@ async fn start(folder: &TempDir) -> (Listener, TlsSource, CertificateDer<'static
     let files = files_in(folder);
     let der = renew(&files);
     let tls = TlsSource::load(files).unwrap();
-    (Setup { tls: Some(tls.clone()), ..Setup::default() }.start().await, tls, der)
+    (
+        Setup {
+            tls: Some(tls.clone()),
+            ..Setup::default()
+        }
+        .start()
+        .await,
+        tls,
+        der,
+    )
 }
 
 #[tokio::test]
 async fn requests_and_upgrades_go_through_tls() {
     let folder = tempfile::tempdir().unwrap();
     let (listener, _, der) = start(&folder).await;
-    assert!(ask(&listener, &der, WHO).await.ends_with("127.0.0.1 true false Api https"));
+    assert!(
+        ask(&listener, &der, WHO)
+            .await
+            .ends_with("127.0.0.1 true false Api https")
+    );
 
     let mut stream = connect(&listener, &der).await.unwrap();
     let upgrade = "GET /key HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -81,7 +111,9 @@ async fn requests_and_upgrades_go_through_tls() {
     stream.write_all(upgrade.as_bytes()).await.unwrap();
     let mut heard = String::new();
     while !heard.ends_with("/key - - 127.0.0.1 true\nhello") {
-        heard.push(char::from(timeout(BROKEN, stream.read_u8()).await.unwrap().unwrap()));
+        heard.push(char::from(
+            timeout(BROKEN, stream.read_u8()).await.unwrap().unwrap(),
+        ));
     }
     assert!(heard.starts_with("HTTP/1.1 101 "), "{heard}");
 }
@@ -94,7 +126,13 @@ async fn a_handshake_that_does_not_end_is_closed() {
         renew(&files);
         TlsSource::load(files).unwrap()
     };
-    let listener = Setup { tls: Some(tls), handshake: Duration::from_millis(100), ..Setup::default() }.start().await;
+    let listener = Setup {
+        tls: Some(tls),
+        handshake: Duration::from_millis(100),
+        ..Setup::default()
+    }
+    .start()
+    .await;
     assert_eq!(listener.ask("").await, "");
     assert_eq!(listener.ask([0x16, 3, 1, 2, 0, 1]).await, "");
 }
@@ -105,7 +143,10 @@ async fn plain_http_is_told_to_use_tls() {
     let (listener, _, _) = start(&folder).await;
     let (status, body) = error_of(&listener.ask(WHO).await);
     assert_eq!(status, 400);
-    assert!(body["message"].as_str().unwrap().contains("https://"), "{body}");
+    assert!(
+        body["message"].as_str().unwrap().contains("https://"),
+        "{body}"
+    );
 }
 
 #[tokio::test]
@@ -134,7 +175,10 @@ async fn a_broken_pair_changes_nothing() {
     let (_, other_key, _) = pair();
     std::fs::write(&files.key, &other_key).unwrap();
     let text = tls.reload().unwrap_err().to_string();
-    assert!(text.contains("key.pem") && text.ends_with("the certificate is for another key"), "{text}");
+    assert!(
+        text.contains("key.pem") && text.ends_with("the certificate is for another key"),
+        "{text}"
+    );
     assert!(connect(&listener, &old).await.is_ok());
     let new = renew(&files);
     tls.reload().unwrap();
@@ -159,5 +203,8 @@ fn files_that_cannot_be_used_are_named() {
     let broken = key.replacen("M", "!hunter2!", 1);
     write(&files.key, &broken);
     let text = complaint(&files);
-    assert!(text.ends_with("key.pem: it is not PEM") && !text.contains("hunter2"), "{text}");
+    assert!(
+        text.ends_with("key.pem: it is not PEM") && !text.contains("hunter2"),
+        "{text}"
+    );
 }

@@ -18,10 +18,20 @@ fn upgrade(target: &str, more: &str) -> String {
 
 async fn expect_session(client: &mut Client, first_line: &str) {
     let head = client.until("\r\n\r\n").await;
-    assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+    assert!(
+        head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+        "{head}"
+    );
     let lower = head.to_ascii_lowercase();
-    assert!(lower.contains("\r\nupgrade: websocket\r\n") && lower.contains("\r\nconnection: upgrade\r\n"), "{head}");
-    assert!(head.contains(&format!("sec-websocket-accept: {ACCEPT}\r\n")), "{head}");
+    assert!(
+        lower.contains("\r\nupgrade: websocket\r\n")
+            && lower.contains("\r\nconnection: upgrade\r\n"),
+        "{head}"
+    );
+    assert!(
+        head.contains(&format!("sec-websocket-accept: {ACCEPT}\r\n")),
+        "{head}"
+    );
     assert_eq!(client.until("\n").await, first_line);
     client.send("x marks").await;
     client.until("x marks").await;
@@ -31,7 +41,9 @@ async fn expect_session(client: &mut Client, first_line: &str) {
 async fn a_first_request_may_be_an_upgrade() {
     let listener = Setup::default().start().await;
     let mut client = listener.connect().await;
-    client.send(upgrade("/key?a=b", "origin: https://x\r\n")).await;
+    client
+        .send(upgrade("/key?a=b", "origin: https://x\r\n"))
+        .await;
     expect_session(&mut client, "/key a=b https://x 127.0.0.1 false\n").await;
 }
 
@@ -51,16 +63,28 @@ async fn bytes_behind_the_head_are_not_lost() {
     let listener = Setup::default().start().await;
     for before in ["", "GET /first HTTP/1.1\r\nhost: a\r\n\r\n"] {
         let mut client = listener.connect().await;
-        client.send(format!("{before}{}hello", upgrade("/key", ""))).await;
+        client
+            .send(format!("{before}{}hello", upgrade("/key", "")))
+            .await;
         client.until("false\nhello").await;
     }
 }
 
 #[tokio::test]
 async fn the_client_behind_a_trusted_proxy_is_told() {
-    let listener = Setup { proxies: "127.0.0.1/32", ..Setup::default() }.start().await;
+    let listener = Setup {
+        proxies: "127.0.0.1/32",
+        ..Setup::default()
+    }
+    .start()
+    .await;
     let mut client = listener.connect().await;
-    client.send(upgrade("/key", "x-forwarded-for: 1.1.1.1\r\nx-forwarded-proto: https\r\n")).await;
+    client
+        .send(upgrade(
+            "/key",
+            "x-forwarded-for: 1.1.1.1\r\nx-forwarded-proto: https\r\n",
+        ))
+        .await;
     expect_session(&mut client, "/key - - 1.1.1.1 true\n").await;
 }
 
@@ -75,7 +99,10 @@ async fn a_refused_upgrade_is_a_json_error() {
         }
         client.send(upgrade("/", "")).await;
         let (status, body) = error_of(&client.rest().await);
-        assert_eq!((status, &body["name"], &body["message"]), (404, &"NotFound".into(), &"the path names no key".into()));
+        assert_eq!(
+            (status, &body["name"], &body["message"]),
+            (404, &"NotFound".into(), &"the path names no key".into())
+        );
     }
 }
 
@@ -88,9 +115,17 @@ async fn what_must_be_asked_is_asked_before_the_upgrade() {
         if !before.is_empty() {
             client.until("/first").await;
         }
-        client.send(upgrade("/key", "origin: https://evil.example\r\nconnection: close\r\n")).await;
+        client
+            .send(upgrade(
+                "/key",
+                "origin: https://evil.example\r\nconnection: close\r\n",
+            ))
+            .await;
         let (status, body) = error_of(&client.rest().await);
-        assert_eq!((status, &body["name"], &body["message"]), (403, &"Forbidden".into(), &"not from there".into()));
+        assert_eq!(
+            (status, &body["name"], &body["message"]),
+            (403, &"Forbidden".into(), &"not from there".into())
+        );
     }
 }
 
@@ -100,9 +135,15 @@ async fn a_handshake_must_be_right() {
     let without_key = upgrade("/key", "").replace(&format!("sec-websocket-key: {KEY}\r\n"), "");
     assert_eq!(error_of(&listener.ask(without_key).await).0, 400);
     for key in ["", "x", "dGhlIHNhbXBsZSBub25jZQ", "AAAA"] {
-        assert_eq!(error_of(&listener.ask(upgrade("/key", "").replace(KEY, key)).await).0, 400, "{key}");
+        assert_eq!(
+            error_of(&listener.ask(upgrade("/key", "").replace(KEY, key)).await).0,
+            400,
+            "{key}"
+        );
     }
-    let answer = listener.ask(upgrade("/key", "").replace("version: 13", "version: 8")).await;
+    let answer = listener
+        .ask(upgrade("/key", "").replace("version: 13", "version: 8"))
+        .await;
     assert_eq!(error_of(&answer).0, 426);
     assert!(answer.contains("sec-websocket-version: 13\r\n"), "{answer}");
 }
@@ -141,6 +182,9 @@ async fn a_session_is_a_task_of_its_own() {
 async fn a_real_client_is_content_with_the_handshake() {
     let listener = Setup::default().start().await;
     assert_eq!(derive_accept_key(KEY.as_bytes()), ACCEPT);
-    let (_socket, answer) = tokio_tungstenite::connect_async(format!("ws://{}/key", listener.address)).await.unwrap();
+    let (_socket, answer) =
+        tokio_tungstenite::connect_async(format!("ws://{}/key", listener.address))
+            .await
+            .unwrap();
     assert_eq!(answer.status(), 101);
 }

@@ -13,8 +13,16 @@ const PATH: &str = "/apps/shop/events";
 const BODY: &str = r#"{"name":"e","channel":"c","data":"x"}"#;
 
 async fn ask(api: &Api, body: &str, query: &str) -> (u16, String) {
-    let reply = api.ask(Method::POST, &format!("{PATH}?{query}")).body("application/json", body).send().await;
-    let message = if reply.status == 200 { reply.text } else { reply.problem(reply.status) };
+    let reply = api
+        .ask(Method::POST, &format!("{PATH}?{query}"))
+        .body("application/json", body)
+        .send()
+        .await;
+    let message = if reply.status == 200 {
+        reply.text
+    } else {
+        reply.problem(reply.status)
+    };
     (reply.status, message)
 }
 
@@ -33,35 +41,110 @@ async fn the_documented_request_is_let_in() {
     let path = "/apps/3/events?body_md5=ec365a775a4cd0599faeb73354201b6f&auth_version=1.0&auth_key=278d425bdf160c739803\
                 &auth_timestamp=1353088179&auth_signature=da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c";
     let body = r#"{"name":"foo","channels":["project-3"],"data":"{\"some\":\"data\"}"}"#;
-    let asked = || api.ask(Method::POST, path).body("application/json", body).send();
+    let asked = || {
+        api.ask(Method::POST, path)
+            .body("application/json", body)
+            .send()
+    };
     assert!(asked().await.problem(401).contains("auth_timestamp"));
     api.clock.set(1_353_088_179);
     let reply = asked().await;
-    assert_eq!((reply.status, reply.text.as_str(), reply.header("content-type")), (200, "{}", "application/json"));
+    assert_eq!(
+        (
+            reply.status,
+            reply.text.as_str(),
+            reply.header("content-type")
+        ),
+        (200, "{}", "application/json")
+    );
 }
 
 #[tokio::test]
 async fn each_part_that_is_wrong_is_told() {
     let api = start().await;
-    assert_eq!(ask(&api, BODY, &signed(&Method::POST, PATH, BODY, &[])).await, (200, "{}".into()));
-    for name in ["auth_key", "auth_timestamp", "auth_version", "body_md5", "auth_signature"] {
+    assert_eq!(
+        ask(&api, BODY, &signed(&Method::POST, PATH, BODY, &[])).await,
+        (200, "{}".into())
+    );
+    for name in [
+        "auth_key",
+        "auth_timestamp",
+        "auth_version",
+        "body_md5",
+        "auth_signature",
+    ] {
         let query = signed(&Method::POST, PATH, BODY, &[]);
-        let without: Vec<_> = query.split('&').filter(|pair| !pair.starts_with(name)).collect();
+        let without: Vec<_> = query
+            .split('&')
+            .filter(|pair| !pair.starts_with(name))
+            .collect();
         let (status, message) = ask(&api, BODY, &without.join("&")).await;
-        assert!(status == 401 && message.contains(name), "{name}: {status} {message}");
+        assert!(
+            status == 401 && message.contains(name),
+            "{name}: {status} {message}"
+        );
     }
-    for (name, value) in [("auth_key", "other-key"), ("auth_version", "2.0"), ("auth_timestamp", "soon"), ("body_md5", "00")] {
-        let (status, message) = ask(&api, BODY, &signed(&Method::POST, PATH, BODY, &[(name, value)])).await;
-        assert!(status == 401 && message.contains(name), "{name}: {status} {message}");
+    for (name, value) in [
+        ("auth_key", "other-key"),
+        ("auth_version", "2.0"),
+        ("auth_timestamp", "soon"),
+        ("body_md5", "00"),
+    ] {
+        let (status, message) = ask(
+            &api,
+            BODY,
+            &signed(&Method::POST, PATH, BODY, &[(name, value)]),
+        )
+        .await;
+        assert!(
+            status == 401 && message.contains(name),
+            "{name}: {status} {message}"
+        );
     }
-    let (status, message) = ask(&api, BODY, &signed_with("another-secret", &Method::POST, PATH, BODY, &[])).await;
-    assert!(status == 401 && message.contains("auth_signature") && !message.contains("secret\""), "{message}");
+    let (status, message) = ask(
+        &api,
+        BODY,
+        &signed_with("another-secret", &Method::POST, PATH, BODY, &[]),
+    )
+    .await;
+    assert!(
+        status == 401 && message.contains("auth_signature") && !message.contains("secret\""),
+        "{message}"
+    );
     // Another body, path, method or parameter than the one that was signed.
     let other = r#"{"name":"e","channel":"c","data":"y"}"#;
-    assert_eq!(ask(&api, other, &signed(&Method::POST, PATH, BODY, &[])).await.0, 401);
-    assert_eq!(ask(&api, BODY, &signed(&Method::POST, "/apps/shop/batch_events", BODY, &[])).await.0, 401);
-    assert_eq!(ask(&api, BODY, &signed(&Method::GET, PATH, BODY, &[])).await.0, 401);
-    assert_eq!(ask(&api, BODY, &format!("{}&more=1", signed(&Method::POST, PATH, BODY, &[]))).await.0, 401);
+    assert_eq!(
+        ask(&api, other, &signed(&Method::POST, PATH, BODY, &[]))
+            .await
+            .0,
+        401
+    );
+    assert_eq!(
+        ask(
+            &api,
+            BODY,
+            &signed(&Method::POST, "/apps/shop/batch_events", BODY, &[])
+        )
+        .await
+        .0,
+        401
+    );
+    assert_eq!(
+        ask(&api, BODY, &signed(&Method::GET, PATH, BODY, &[]))
+            .await
+            .0,
+        401
+    );
+    assert_eq!(
+        ask(
+            &api,
+            BODY,
+            &format!("{}&more=1", signed(&Method::POST, PATH, BODY, &[]))
+        )
+        .await
+        .0,
+        401
+    );
     // Before anything of the body is looked at.
     assert_eq!(ask(&api, "{", "").await.0, 401);
 }
@@ -83,9 +166,24 @@ async fn a_get_may_bring_the_md5_of_nothing_and_parameters_in_any_case() {
     let api = start().await;
     let nothing = "d41d8cd98f00b204e9800998ecf8427e";
     assert_eq!(get(&api, "/apps/shop/channels", &[]).await.status, 200);
-    assert_eq!(get(&api, "/apps/shop/channels", &[("body_md5", nothing)]).await.status, 200);
-    assert!(get(&api, "/apps/shop/channels", &[("body_md5", "x")]).await.problem(401).contains("body_md5"));
-    assert_eq!(get(&api, "/apps/shop/channels", &[("Further", "a b&c=d+e%")]).await.status, 200);
+    assert_eq!(
+        get(&api, "/apps/shop/channels", &[("body_md5", nothing)])
+            .await
+            .status,
+        200
+    );
+    assert!(
+        get(&api, "/apps/shop/channels", &[("body_md5", "x")])
+            .await
+            .problem(401)
+            .contains("body_md5")
+    );
+    assert_eq!(
+        get(&api, "/apps/shop/channels", &[("Further", "a b&c=d+e%")])
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -94,19 +192,58 @@ async fn a_path_may_be_signed_as_it_was_sent_or_as_it_was_meant() {
     let sent = "/apps/shop/users/a%20b%C3%A9/terminate_connections";
     for path in [sent, "/apps/shop/users/a bé/terminate_connections"] {
         let query = signed(&Method::POST, path, "", &[]);
-        assert_eq!(api.ask(Method::POST, &format!("{sent}?{query}")).send().await.status, 200, "{path}");
+        assert_eq!(
+            api.ask(Method::POST, &format!("{sent}?{query}"))
+                .send()
+                .await
+                .status,
+            200,
+            "{path}"
+        );
     }
-    let query = signed(&Method::POST, "/apps/shop/users/a b/terminate_connections", "", &[]);
-    api.ask(Method::POST, &format!("{sent}?{query}")).send().await.problem(401);
+    let query = signed(
+        &Method::POST,
+        "/apps/shop/users/a b/terminate_connections",
+        "",
+        &[],
+    );
+    api.ask(Method::POST, &format!("{sent}?{query}"))
+        .send()
+        .await
+        .problem(401);
 }
 
 #[tokio::test]
 async fn both_secrets_are_good_during_a_rotation() {
     let api = start().await;
-    assert_eq!(api.admin(Method::POST, "/apps/shop/rotate").send().await.status, 200);
-    assert_eq!(post(&api, PATH, &json!({"name": "e", "channel": "c", "data": "x"})).await.status, 200);
-    api.admin(Method::PUT, "/apps/shop").json(&json!({"previous_secret": null})).send().await;
-    post(&api, PATH, &json!({"name": "e", "channel": "c", "data": "x"})).await.problem(401);
+    assert_eq!(
+        api.admin(Method::POST, "/apps/shop/rotate")
+            .send()
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        post(
+            &api,
+            PATH,
+            &json!({"name": "e", "channel": "c", "data": "x"})
+        )
+        .await
+        .status,
+        200
+    );
+    api.admin(Method::PUT, "/apps/shop")
+        .json(&json!({"previous_secret": null}))
+        .send()
+        .await;
+    post(
+        &api,
+        PATH,
+        &json!({"name": "e", "channel": "c", "data": "x"}),
+    )
+    .await
+    .problem(401);
 }
 
 #[tokio::test]
@@ -116,33 +253,69 @@ async fn other_apps_disabled_ones_and_none() {
     for path in ["/apps/none/channels", "/apps/no%20ident/channels"] {
         assert!(get(&api, path, &[]).await.problem(404).contains("app"));
     }
-    assert!(get(&api, "/apps/other/channels", &[]).await.problem(401).contains("auth_key"));
-    api.admin(Method::PUT, "/apps/shop").json(&json!({"enabled": false})).send().await;
-    assert!(get(&api, "/apps/shop/channels", &[]).await.problem(403).contains("disabled"));
+    assert!(
+        get(&api, "/apps/other/channels", &[])
+            .await
+            .problem(401)
+            .contains("auth_key")
+    );
+    api.admin(Method::PUT, "/apps/shop")
+        .json(&json!({"enabled": false}))
+        .send()
+        .await;
+    assert!(
+        get(&api, "/apps/shop/channels", &[])
+            .await
+            .problem(403)
+            .contains("disabled")
+    );
     // Only who can sign is told.
     let unsigned = signed_with("no-secret", &Method::GET, "/apps/shop/channels", "", &[]);
-    api.ask(Method::GET, &format!("/apps/shop/channels?{unsigned}")).send().await.problem(401);
+    api.ask(Method::GET, &format!("/apps/shop/channels?{unsigned}"))
+        .send()
+        .await
+        .problem(401);
 }
 
 #[tokio::test]
 async fn a_session_or_the_administrator_is_not_enough() {
     let api = start().await;
-    api.session(Method::GET, "/apps/shop/channels").send().await.problem(401);
-    api.admin(Method::POST, PATH).body("application/json", BODY).send().await.problem(401);
+    api.session(Method::GET, "/apps/shop/channels")
+        .send()
+        .await
+        .problem(401);
+    api.admin(Method::POST, PATH)
+        .body("application/json", BODY)
+        .send()
+        .await
+        .problem(401);
 }
 
 #[tokio::test]
 async fn other_types_methods_and_forms_of_a_body() {
     let api = start().await;
     let query = signed(&Method::POST, PATH, BODY, &[]);
-    api.ask(Method::POST, &format!("{PATH}?{query}")).body("text/plain", BODY).send().await.problem(415);
-    assert_eq!(api.ask(Method::DELETE, PATH).send().await.header("allow"), "POST, OPTIONS");
+    api.ask(Method::POST, &format!("{PATH}?{query}"))
+        .body("text/plain", BODY)
+        .send()
+        .await
+        .problem(415);
+    assert_eq!(
+        api.ask(Method::DELETE, PATH).send().await.header("allow"),
+        "POST, OPTIONS"
+    );
     for body in ["", "{", "[]", "7", r#"{"name":"\ud800"}"#] {
         posting(&api, PATH, body).send().await.problem(400);
     }
     // Libraries send an empty object where there is nothing to say, or nothing at all.
     for body in ["", "{}"] {
-        assert_eq!(posting(&api, "/apps/shop/users/u/terminate_connections", body).send().await.status, 200);
+        assert_eq!(
+            posting(&api, "/apps/shop/users/u/terminate_connections", body)
+                .send()
+                .await
+                .status,
+            200
+        );
     }
 }
 

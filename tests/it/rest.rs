@@ -40,7 +40,8 @@ impl HeldClock {
     }
 
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+        self.0
+            .fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -60,7 +61,12 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { admin_token: Some(ADMIN), open_registration: false, allowed_origins: Vec::new(), body_bytes: 262_144 }
+        Self {
+            admin_token: Some(ADMIN),
+            open_registration: false,
+            allowed_origins: Vec::new(),
+            body_bytes: 262_144,
+        }
     }
 }
 
@@ -81,7 +87,11 @@ impl Setup {
         let store = Arc::new(Fragile::new(stores.apps));
         let bus = Arc::new(LocalBus::default());
         let clock = Arc::new(HeldClock(AtomicI64::new(1_795_337_092_270_000)));
-        let hub = Arc::new(Hub::new(7, dialects(), Arc::new(PrometheusMetrics::new().unwrap())));
+        let hub = Arc::new(Hub::new(
+            7,
+            dialects(),
+            Arc::new(PrometheusMetrics::new().unwrap()),
+        ));
         let ports = Ports {
             apps: store.clone(),
             events: stores.events,
@@ -97,7 +107,10 @@ impl Setup {
             clock: clock.clone(),
         };
         let rules = Rules {
-            limits: Limits { body_bytes: self.body_bytes, ..Limits::default() },
+            limits: Limits {
+                body_bytes: self.body_bytes,
+                ..Limits::default()
+            },
             session_ttl: Duration::from_secs(3600),
             allowed_origins: Vec::new(),
             retention: None,
@@ -122,7 +135,15 @@ impl Setup {
             demo: None,
         };
         let endpoint = endpoint(Arc::clone(&service), rules).boxed();
-        Api { endpoint, service, store, clock, ready, app, token }
+        Api {
+            endpoint,
+            service,
+            store,
+            clock,
+            ready,
+            app,
+            token,
+        }
     }
 }
 
@@ -146,9 +167,21 @@ pub async fn start() -> Api {
 impl Api {
     /// A request that shows nothing.
     pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
-        let elsewhere = ClientInfo { ip: IpAddr::from([203, 0, 113, 9]), secure: false, forwarded: false };
+        let elsewhere = ClientInfo {
+            ip: IpAddr::from([203, 0, 113, 9]),
+            secure: false,
+            forwarded: false,
+        };
         let uri = path.parse().unwrap();
-        Ask { api: self, method, uri, headers: HeaderMap::new(), body: Body::empty(), client: elsewhere, role: ListenerRole::Api }
+        Ask {
+            api: self,
+            method,
+            uri,
+            headers: HeaderMap::new(),
+            body: Body::empty(),
+            client: elsewhere,
+            role: ListenerRole::Api,
+        }
     }
 
     /// A request of the app's session.
@@ -163,13 +196,24 @@ impl Api {
 
     /// Publishes with the app's session, which must succeed.
     pub async fn publish(&self, body: Value) {
-        let reply = self.session(Method::POST, "/events").json(&body).send().await;
-        assert_eq!((reply.status, reply.text.as_str()), (200, r#"{"result":"success"}"#), "{body}");
+        let reply = self
+            .session(Method::POST, "/events")
+            .json(&body)
+            .send()
+            .await;
+        assert_eq!(
+            (reply.status, reply.text.as_str()),
+            (200, r#"{"result":"success"}"#),
+            "{body}"
+        );
     }
 
     /// The events that a query finds.
     pub async fn events(&self, query: &str) -> Vec<Value> {
-        let reply = self.session(Method::GET, &format!("/events{query}")).send().await;
+        let reply = self
+            .session(Method::GET, &format!("/events{query}"))
+            .send()
+            .await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         reply.json()["events"].as_array().unwrap().clone()
     }
@@ -188,7 +232,10 @@ pub struct Ask<'a> {
 
 impl Ask<'_> {
     pub fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
-        self.headers.append(name, poem::http::HeaderValue::from_bytes(value.as_ref()).unwrap());
+        self.headers.append(
+            name,
+            poem::http::HeaderValue::from_bytes(value.as_ref()).unwrap(),
+        );
         self
     }
 
@@ -199,8 +246,13 @@ impl Ask<'_> {
     /// A body with its length and type.
     pub fn body(self, content_type: &str, text: impl Into<Vec<u8>>) -> Self {
         let text = text.into();
-        let ask = self.header("content-type", content_type).header("content-length", text.len().to_string());
-        Self { body: Body::from(text), ..ask }
+        let ask = self
+            .header("content-type", content_type)
+            .header("content-length", text.len().to_string());
+        Self {
+            body: Body::from(text),
+            ..ask
+        }
     }
 
     pub fn json(self, body: &Value) -> Self {
@@ -210,20 +262,31 @@ impl Ask<'_> {
     /// A JSON body whose length nobody says, in pieces.
     pub fn pieces(self, pieces: Vec<Vec<u8>>) -> Self {
         let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
-        Self { body: Body::from_bytes_stream(pieces), ..self.header("content-type", "application/json") }
+        Self {
+            body: Body::from_bytes_stream(pieces),
+            ..self.header("content-type", "application/json")
+        }
     }
 
     pub async fn send(self) -> Reply {
-        let mut request = Request::builder().method(self.method.clone()).uri(self.uri.clone()).body(self.body);
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(self.uri.clone())
+            .body(self.body);
         *request.headers_mut() = self.headers;
         request.extensions_mut().insert(self.client);
         request.extensions_mut().insert(self.role);
         let response = self.api.endpoint.get_response(request).await;
         let (parts, body) = response.into_parts();
-        let signed =
-            operation(&self.method, self.uri.path()).is_some_and(|operation| operation["security"][0].get("pusherSignature").is_some());
+        let signed = operation(&self.method, self.uri.path())
+            .is_some_and(|operation| operation["security"][0].get("pusherSignature").is_some());
         let challenge = if signed { "Pusher-Signature" } else { "Bearer" };
-        let reply = Reply { status: parts.status.as_u16(), headers: parts.headers, text: body.into_string().await.unwrap(), challenge };
+        let reply = Reply {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            text: body.into_string().await.unwrap(),
+            challenge,
+        };
         reply.keeps_to_the_document(&self.method, self.uri.path());
         reply
     }
@@ -245,7 +308,9 @@ impl Reply {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// Checks that this is an error in its full form; answers its message.
@@ -254,41 +319,71 @@ impl Reply {
         let body = self.json();
         let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
         assert_eq!(members, ["result", "name", "message", "code", "uid"]);
-        assert_eq!((&body["result"], &body["code"]), (&"error".into(), &status.into()));
+        assert_eq!(
+            (&body["result"], &body["code"]),
+            (&"error".into(), &status.into())
+        );
         assert_eq!(body["uid"].as_str().unwrap().len(), 32);
         assert!(!body["name"].as_str().unwrap().is_empty());
-        assert_eq!(self.header("www-authenticate"), if status == 401 { self.challenge } else { "" });
-        assert_eq!(self.header("retry-after"), if status == 503 { "1" } else { "" });
+        assert_eq!(
+            self.header("www-authenticate"),
+            if status == 401 { self.challenge } else { "" }
+        );
+        assert_eq!(
+            self.header("retry-after"),
+            if status == 503 { "1" } else { "" }
+        );
         body["message"].as_str().unwrap().into()
     }
 
     fn keeps_to_the_document(&self, method: &Method, path: &str) {
         assert_eq!(self.header("x-content-type-options"), "nosniff");
-        let Some(operation) = operation(method, path) else { return };
+        let Some(operation) = operation(method, path) else {
+            return;
+        };
         assert_eq!(self.header("cache-control"), "no-store");
         if self.status == 500 {
             return;
         }
         let content = &operation["responses"][self.status.to_string()]["content"];
         let documented = content.get(self.header("content-type")).is_some();
-        assert!(documented, "{method} {path} answered {}, which its document does not know: {self:?}", self.status);
+        assert!(
+            documented,
+            "{method} {path} answered {}, which its document does not know: {self:?}",
+            self.status
+        );
     }
 }
 
 /// What the document says of a method and path.
 fn operation(method: &Method, path: &str) -> Option<&'static Value> {
     let fits = |route: &str| {
-        let (route, path): (Vec<_>, Vec<_>) = (route.split('/').collect(), path.split('/').collect());
-        route.len() == path.len() && route.iter().zip(&path).all(|(part, given)| part.starts_with('{') || part == given)
+        let (route, path): (Vec<_>, Vec<_>) =
+            (route.split('/').collect(), path.split('/').collect());
+        route.len() == path.len()
+            && route
+                .iter()
+                .zip(&path)
+                .all(|(part, given)| part.starts_with('{') || part == given)
     };
-    let mut routes: Vec<_> = DOCUMENT["paths"].as_object().unwrap().iter().filter(|(route, _)| fits(route)).collect();
+    let mut routes: Vec<_> = DOCUMENT["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(route, _)| fits(route))
+        .collect();
     routes.sort_by_key(|(route, _)| route.matches('{').count());
     routes.first()?.1.get(method.as_str().to_lowercase())
 }
 
 /// The value of a cookie that an answer sets, with its attributes in lower case.
 pub fn cookie(reply: &Reply) -> (String, Vec<String>) {
-    let text = reply.headers.get(header::SET_COOKIE).unwrap().to_str().unwrap();
+    let text = reply
+        .headers
+        .get(header::SET_COOKIE)
+        .unwrap()
+        .to_str()
+        .unwrap();
     let mut parts = text.split(';').map(str::trim);
     let (name, value) = parts.next().unwrap().split_once('=').unwrap();
     assert_eq!(name, "sid");

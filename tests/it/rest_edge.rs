@@ -8,7 +8,14 @@ use crate::rest::{Setup, start};
 #[tokio::test]
 async fn an_unknown_route_is_an_error_like_any_other() {
     let api = start().await;
-    for path in ["/", "/no-such-route", "/apps/x/y/z", "/events/7", "/health/nonsense", "/apps/"] {
+    for path in [
+        "/",
+        "/no-such-route",
+        "/apps/x/y/z",
+        "/events/7",
+        "/health/nonsense",
+        "/apps/",
+    ] {
         api.session(Method::GET, path).send().await.problem(404);
     }
 }
@@ -21,7 +28,11 @@ async fn a_method_that_a_route_does_not_have_names_those_that_it_has() {
         (Method::PATCH, "/apps", "POST, GET, HEAD, OPTIONS"),
         // The route of its own counts, not the app of that name.
         (Method::PUT, "/apps/ping", "GET, HEAD, OPTIONS"),
-        (Method::POST, "/apps/shop", "GET, PUT, DELETE, HEAD, OPTIONS"),
+        (
+            Method::POST,
+            "/apps/shop",
+            "GET, PUT, DELETE, HEAD, OPTIONS",
+        ),
         (Method::GET, "/apps/shop/rotate", "POST, OPTIONS"),
         (Method::POST, "/docs", "GET, HEAD, OPTIONS"),
         (Method::PUT, "/openapi.json", "GET, HEAD, OPTIONS"),
@@ -31,14 +42,23 @@ async fn a_method_that_a_route_does_not_have_names_those_that_it_has() {
         assert_eq!(reply.header("allow"), allow, "{method} {path}");
     }
     let reply = api.ask(Method::OPTIONS, "/events").send().await;
-    assert_eq!((reply.status, reply.header("allow")), (204, "POST, GET, HEAD, OPTIONS"));
+    assert_eq!(
+        (reply.status, reply.header("allow")),
+        (204, "POST, GET, HEAD, OPTIONS")
+    );
     assert_eq!(api.ask(Method::OPTIONS, "/docs").send().await.status, 204);
 }
 
 #[tokio::test]
 async fn head_answers_without_a_body() {
     let api = start().await;
-    for (path, status) in [("/health", 200), ("/docs", 200), ("/openapi.json", 200), ("/events", 401), ("/nothing", 404)] {
+    for (path, status) in [
+        ("/health", 200),
+        ("/docs", 200),
+        ("/openapi.json", 200),
+        ("/events", 401),
+        ("/nothing", 404),
+    ] {
         let reply = api.ask(Method::HEAD, path).send().await;
         assert_eq!((reply.status, reply.text.as_str()), (status, ""), "{path}");
     }
@@ -54,35 +74,104 @@ async fn every_error_has_its_own_uid() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_by_its_length_or_while_it_is_read() {
-    let api = Setup { body_bytes: 1000, ..Setup::default() }.start().await;
+    let api = Setup {
+        body_bytes: 1000,
+        ..Setup::default()
+    }
+    .start()
+    .await;
     let body = |size: usize| format!(r#"{{"data":"{}"}}"#, "x".repeat(size - 11)).into_bytes();
-    assert_eq!(api.session(Method::POST, "/events").body("application/json", body(1000)).send().await.status, 200);
-    let message = api.session(Method::POST, "/events").body("application/json", body(1001)).send().await.problem(413);
-    assert!(message.contains("1000") && message.contains("PUSHI_MAX_BODY_BYTES"), "{message}");
+    assert_eq!(
+        api.session(Method::POST, "/events")
+            .body("application/json", body(1000))
+            .send()
+            .await
+            .status,
+        200
+    );
+    let message = api
+        .session(Method::POST, "/events")
+        .body("application/json", body(1001))
+        .send()
+        .await
+        .problem(413);
+    assert!(
+        message.contains("1000") && message.contains("PUSHI_MAX_BODY_BYTES"),
+        "{message}"
+    );
     // Before anything else is looked at.
-    api.ask(Method::POST, "/events").header("content-length", "1001").send().await.problem(413);
+    api.ask(Method::POST, "/events")
+        .header("content-length", "1001")
+        .send()
+        .await
+        .problem(413);
     let pieces = |size: usize| body(size).chunks(100).map(<[u8]>::to_vec).collect();
-    assert_eq!(api.session(Method::POST, "/events").pieces(pieces(1000)).send().await.status, 200);
-    api.session(Method::POST, "/events").pieces(pieces(1001)).send().await.problem(413);
+    assert_eq!(
+        api.session(Method::POST, "/events")
+            .pieces(pieces(1000))
+            .send()
+            .await
+            .status,
+        200
+    );
+    api.session(Method::POST, "/events")
+        .pieces(pieces(1001))
+        .send()
+        .await
+        .problem(413);
 }
 
 #[tokio::test]
 async fn without_a_limit_bodies_may_be_large() {
-    let api = Setup { body_bytes: 0, ..Setup::default() }.start().await;
+    let api = Setup {
+        body_bytes: 0,
+        ..Setup::default()
+    }
+    .start()
+    .await;
     let body = json!({"data": "x".repeat(1_000_000)});
-    assert_eq!(api.session(Method::POST, "/events").json(&body).send().await.status, 200);
+    assert_eq!(
+        api.session(Method::POST, "/events")
+            .json(&body)
+            .send()
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
 async fn a_body_of_another_type_is_refused_where_one_is_needed() {
     let api = start().await;
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "nonsense", ""] {
-        let reply = api.session(Method::POST, "/events").body(kind, r#"{"data":"x"}"#).send().await;
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/xml",
+        "nonsense",
+        "",
+    ] {
+        let reply = api
+            .session(Method::POST, "/events")
+            .body(kind, r#"{"data":"x"}"#)
+            .send()
+            .await;
         assert!(reply.problem(415).contains("application/json"), "{kind}");
     }
-    api.ask(Method::POST, "/login").body("text/plain", "x").send().await.problem(415);
-    for kind in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.x+json"] {
-        let reply = api.session(Method::POST, "/events").body(kind, r#"{"data":"x"}"#).send().await;
+    api.ask(Method::POST, "/login")
+        .body("text/plain", "x")
+        .send()
+        .await
+        .problem(415);
+    for kind in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/vnd.x+json",
+    ] {
+        let reply = api
+            .session(Method::POST, "/events")
+            .body(kind, r#"{"data":"x"}"#)
+            .send()
+            .await;
         assert_eq!(reply.status, 200, "{kind}");
     }
     // What says nothing is taken for JSON.
@@ -93,8 +182,15 @@ async fn a_body_of_another_type_is_refused_where_one_is_needed() {
 #[tokio::test]
 async fn who_asks_is_looked_at_before_what_is_asked() {
     let api = start().await;
-    api.ask(Method::POST, "/events").body("text/plain", "{").send().await.problem(401);
-    api.ask(Method::GET, "/events?count=nonsense").send().await.problem(401);
+    api.ask(Method::POST, "/events")
+        .body("text/plain", "{")
+        .send()
+        .await
+        .problem(401);
+    api.ask(Method::GET, "/events?count=nonsense")
+        .send()
+        .await
+        .problem(401);
 }
 
 #[tokio::test]
@@ -104,9 +200,16 @@ async fn a_store_that_is_away_is_503_and_its_cause_stays_inside() {
     let reply = api.admin(Method::GET, "/apps").send().await;
     assert!(reply.problem(503).contains("try again"));
     assert!(!reply.text.contains("secret-cause"));
-    api.admin(Method::POST, "/apps").json(&json!({"name": "x"})).send().await.problem(503);
+    api.admin(Method::POST, "/apps")
+        .json(&json!({"name": "x"}))
+        .send()
+        .await
+        .problem(503);
     // What the node knows needs no store.
-    assert_eq!(api.session(Method::GET, "/apps/shop").send().await.status, 200);
+    assert_eq!(
+        api.session(Method::GET, "/apps/shop").send().await.status,
+        200
+    );
     api.publish(json!({"data": "x"})).await;
 }
 
@@ -126,12 +229,25 @@ async fn any_page_may_call_and_never_with_credentials() {
         .ask(Method::OPTIONS, "/events")
         .header("origin", "https://shop.example")
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization,content-type,idempotency-key");
+        .header(
+            "access-control-request-headers",
+            "authorization,content-type,idempotency-key",
+        );
     let preflight = preflight.send().await;
     assert_eq!(preflight.status, 204);
-    assert_eq!(preflight.header("access-control-allow-headers"), "Authorization, Content-Type, Idempotency-Key");
-    assert_eq!(preflight.header("access-control-allow-methods"), "GET, HEAD, POST, PUT, DELETE");
-    let error = api.ask(Method::GET, "/nothing").header("origin", "https://shop.example").send().await;
+    assert_eq!(
+        preflight.header("access-control-allow-headers"),
+        "Authorization, Content-Type, Idempotency-Key"
+    );
+    assert_eq!(
+        preflight.header("access-control-allow-methods"),
+        "GET, HEAD, POST, PUT, DELETE"
+    );
+    let error = api
+        .ask(Method::GET, "/nothing")
+        .header("origin", "https://shop.example")
+        .send()
+        .await;
     for reply in [preflight, error] {
         assert_eq!(reply.header("access-control-allow-origin"), "*");
         assert_eq!(reply.header("access-control-allow-credentials"), "");
@@ -140,10 +256,27 @@ async fn any_page_may_call_and_never_with_credentials() {
 
 #[tokio::test]
 async fn configured_origins_are_named_and_others_are_not() {
-    let api = Setup { allowed_origins: vec!["https://shop.example".into()], ..Setup::default() }.start().await;
-    for (origin, named) in [("https://shop.example", "https://shop.example"), ("https://evil.example", "")] {
-        let preflight = api.ask(Method::OPTIONS, "/events").header("origin", origin).header("access-control-request-method", "POST");
-        for reply in [preflight.send().await, api.ask(Method::GET, "/events").header("origin", origin).send().await] {
+    let api = Setup {
+        allowed_origins: vec!["https://shop.example".into()],
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    for (origin, named) in [
+        ("https://shop.example", "https://shop.example"),
+        ("https://evil.example", ""),
+    ] {
+        let preflight = api
+            .ask(Method::OPTIONS, "/events")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST");
+        for reply in [
+            preflight.send().await,
+            api.ask(Method::GET, "/events")
+                .header("origin", origin)
+                .send()
+                .await,
+        ] {
             assert_eq!(reply.header("access-control-allow-origin"), named);
             // A cache must not give one origin's answer to another.
             assert_eq!(reply.header("vary"), "Origin");
@@ -154,7 +287,17 @@ async fn configured_origins_are_named_and_others_are_not() {
 #[tokio::test]
 async fn bytes_that_are_no_text_are_refused() {
     let api = start().await;
-    api.ask(Method::GET, "/events?sid=%FF").send().await.problem(400);
-    api.session(Method::DELETE, "/subscriptions/%FF/news").send().await.problem(400);
-    api.ask(Method::POST, "/login").body("application/x-www-form-urlencoded", "app_id=%FF").send().await.problem(400);
+    api.ask(Method::GET, "/events?sid=%FF")
+        .send()
+        .await
+        .problem(400);
+    api.session(Method::DELETE, "/subscriptions/%FF/news")
+        .send()
+        .await
+        .problem(400);
+    api.ask(Method::POST, "/login")
+        .body("application/x-www-form-urlencoded", "app_id=%FF")
+        .send()
+        .await
+        .problem(400);
 }

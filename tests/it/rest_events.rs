@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use crate::rest::{Api, create, start};
 
 fn texts(events: &[Value]) -> Vec<&str> {
-    events.iter().map(|event| event["data"]["data"].as_str().unwrap()).collect()
+    events
+        .iter()
+        .map(|event| event["data"]["data"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -18,10 +21,35 @@ async fn an_event_is_stored_and_shown_in_the_form_of_the_protocol_page() {
     let events = api.events("").await;
     let event = events[0].as_object().unwrap();
     let members: Vec<_> = event.keys().map(String::as_str).collect();
-    assert_eq!(members, ["id", "instance", "mid", "channel", "owner_id", "timestamp", "date", "serial", "data"]);
-    assert_eq!((&event["instance"], &event["owner_id"], &event["serial"]), (&json!("shop"), &Value::Null, &json!(1)));
-    assert_eq!((&event["timestamp"], &event["date"]), (&json!(1_795_337_092.27), &json!("November 22, 2026 08:44:52 UTC")));
-    assert_eq!(event["data"], json!({"channel": "global", "event": "message", "data": r#"{"x":1}"#}));
+    assert_eq!(
+        members,
+        [
+            "id",
+            "instance",
+            "mid",
+            "channel",
+            "owner_id",
+            "timestamp",
+            "date",
+            "serial",
+            "data"
+        ]
+    );
+    assert_eq!(
+        (&event["instance"], &event["owner_id"], &event["serial"]),
+        (&json!("shop"), &Value::Null, &json!(1))
+    );
+    assert_eq!(
+        (&event["timestamp"], &event["date"]),
+        (
+            &json!(1_795_337_092.27),
+            &json!("November 22, 2026 08:44:52 UTC")
+        )
+    );
+    assert_eq!(
+        event["data"],
+        json!({"channel": "global", "event": "message", "data": r#"{"x":1}"#})
+    );
 }
 
 #[tokio::test]
@@ -29,7 +57,14 @@ async fn what_was_sent_travels_as_it_was() {
     let api = start().await;
     let body = r#"{"event":"e","z":1.50,"a":{"b" : [1, 2]},"big":123456789012345678901234567890,"data":{"z" : 1.0, "a":"x y"},
         "mid":"m","serial":9,"owner_id":"o","id":7,"user_id":"u","persist":true}"#;
-    assert_eq!(api.session(Method::POST, "/events").body("application/json", body).send().await.status, 200);
+    assert_eq!(
+        api.session(Method::POST, "/events")
+            .body("application/json", body)
+            .send()
+            .await
+            .status,
+        200
+    );
     let text = api.session(Method::GET, "/events").send().await.text;
     let expected = concat!(
         r#""data":{"channel":"global","event":"e","data":"{\"z\":1.0,\"a\":\"x y\"}","#,
@@ -41,10 +76,16 @@ async fn what_was_sent_travels_as_it_was() {
 #[tokio::test]
 async fn the_copies_of_one_publish_share_its_id() {
     let api = start().await;
-    api.publish(json!({"channel": ["a", "private-b", "a"], "data": "x"})).await;
+    api.publish(json!({"channel": ["a", "private-b", "a"], "data": "x"}))
+        .await;
     api.publish(json!({"channel": ["c"], "data": "y"})).await;
     let events = api.events("").await;
-    let of = |channel: &str| events.iter().find(|event| event["channel"] == channel).unwrap();
+    let of = |channel: &str| {
+        events
+            .iter()
+            .find(|event| event["channel"] == channel)
+            .unwrap()
+    };
     assert_eq!(events.len(), 3);
     assert!(of("a")["publish"].is_string());
     assert_eq!(of("a")["publish"], of("private-b")["publish"]);
@@ -63,17 +104,28 @@ async fn a_publish_that_cannot_be() {
         (json!({"data": "x", "channel": "a\nb"}), "control"),
         (json!({"data": "x", "channel": "peer-room:b&a"}), "peer"),
         (json!({"data": "x", "channel": []}), "1 to 1000"),
-        (json!({"data": "x", "channel": vec!["a"; 1001]}), "1 to 1000"),
+        (
+            json!({"data": "x", "channel": vec!["a"; 1001]}),
+            "1 to 1000",
+        ),
         (json!({"data": "x", "channel": {"a": 1}}), "channel"),
         (json!({"data": "x", "event": ""}), "event"),
         (json!({"data": "x", "event": "e".repeat(201)}), "200"),
         (json!({"data": "x", "event": "pusher:ping"}), "protocol"),
-        (json!({"data": "x", "event": "pusher_internal:x"}), "protocol"),
+        (
+            json!({"data": "x", "event": "pusher_internal:x"}),
+            "protocol",
+        ),
         (json!({"data": "x", "persist": "yes"}), "persist"),
         (json!([]), "object"),
         (json!(7), "object"),
     ] {
-        let message = api.session(Method::POST, "/events").json(&body).send().await.problem(400);
+        let message = api
+            .session(Method::POST, "/events")
+            .json(&body)
+            .send()
+            .await
+            .problem(400);
         assert!(message.contains(named), "{body}: {message}");
     }
     assert!(api.events("").await.is_empty());
@@ -83,10 +135,15 @@ async fn a_publish_that_cannot_be() {
 async fn the_newest_of_the_app_over_all_channels() {
     let api = start().await;
     for number in 0..12 {
-        api.publish(json!({"channel": format!("c{}", number % 3), "data": number.to_string()})).await;
+        api.publish(json!({"channel": format!("c{}", number % 3), "data": number.to_string()}))
+            .await;
     }
-    api.publish(json!({"data": "not kept", "persist": false})).await;
-    assert_eq!(texts(&api.events("").await), ["11", "10", "9", "8", "7", "6", "5", "4", "3", "2"]);
+    api.publish(json!({"data": "not kept", "persist": false}))
+        .await;
+    assert_eq!(
+        texts(&api.events("").await),
+        ["11", "10", "9", "8", "7", "6", "5", "4", "3", "2"]
+    );
     assert_eq!(texts(&api.events("?count=2").await), ["11", "10"]);
     assert!(api.events("?count=0").await.is_empty());
     assert_eq!(texts(&api.events("?channel=c1&count=2").await), ["10", "7"]);
@@ -101,13 +158,21 @@ async fn the_newest_of_the_app_over_all_channels() {
 async fn what_followed_a_serial_comes_oldest_first() {
     let api = start().await;
     for number in 1..=5 {
-        api.publish(json!({"channel": "a", "data": number.to_string()})).await;
+        api.publish(json!({"channel": "a", "data": number.to_string()}))
+            .await;
     }
-    assert_eq!(texts(&api.events("?channel=a&since=2").await), ["3", "4", "5"]);
-    assert_eq!(texts(&api.events("?channel=a&since=2&count=2").await), ["3", "4"]);
+    assert_eq!(
+        texts(&api.events("?channel=a&since=2").await),
+        ["3", "4", "5"]
+    );
+    assert_eq!(
+        texts(&api.events("?channel=a&since=2&count=2").await),
+        ["3", "4"]
+    );
     assert!(api.events("?channel=a&since=5").await.is_empty());
     assert!(api.events("?channel=none&since=0").await.is_empty());
-    api.publish(json!({"data": "a publish without a channel goes to global, and so does since"})).await;
+    api.publish(json!({"data": "a publish without a channel goes to global, and so does since"}))
+        .await;
     assert_eq!(api.events("?since=0").await.len(), 1);
 }
 
@@ -119,16 +184,39 @@ async fn numbers_are_cut_or_refused() {
         api.publish(json!({"channel": channels, "data": "x"})).await;
     }
     assert_eq!(api.events("?count=9223372036854775807").await.len(), 100);
-    for query in ["count=-1", "count=many", "count=1.5", "count=", "count=9223372036854775808", "channel=a&since=-1", "channel=a&since=now"]
-    {
-        let message = api.session(Method::GET, &format!("/events?{query}")).send().await.problem(400);
-        assert!(message.contains("must be a whole number from 0"), "{message}");
+    for query in [
+        "count=-1",
+        "count=many",
+        "count=1.5",
+        "count=",
+        "count=9223372036854775808",
+        "channel=a&since=-1",
+        "channel=a&since=now",
+    ] {
+        let message = api
+            .session(Method::GET, &format!("/events?{query}"))
+            .send()
+            .await
+            .problem(400);
+        assert!(
+            message.contains("must be a whole number from 0"),
+            "{message}"
+        );
     }
-    api.session(Method::GET, &format!("/events?channel={}", "c".repeat(201))).send().await.problem(400);
+    api.session(Method::GET, &format!("/events?channel={}", "c".repeat(201)))
+        .send()
+        .await
+        .problem(400);
 }
 
 async fn publish_keyed(api: &Api, token: &str, key: &str, body: Value) -> (u16, String) {
-    let reply = api.ask(Method::POST, "/events").bearer(token).header("idempotency-key", key).json(&body).send().await;
+    let reply = api
+        .ask(Method::POST, "/events")
+        .bearer(token)
+        .header("idempotency-key", key)
+        .json(&body)
+        .send()
+        .await;
     (reply.status, reply.text)
 }
 
@@ -142,15 +230,27 @@ async fn the_same_key_stores_once_and_answers_the_same() {
     let again = || publish_keyed(&api, &api.token, "order-17", json!({"data": "x"}));
     let (a, b) = tokio::join!(again(), again());
     answers.extend([a, b]);
-    assert_eq!(answers, HashSet::from([(200, r#"{"result":"success"}"#.to_owned())]));
+    assert_eq!(
+        answers,
+        HashSet::from([(200, r#"{"result":"success"}"#.to_owned())])
+    );
     assert_eq!(api.events("").await.len(), 1);
     publish_keyed(&api, &api.token, "order-18", json!({"data": "y"})).await;
     assert_eq!(texts(&api.events("").await), ["y", "x"]);
     let other = create(&api.service, "other").await;
     let token = api.service.make_token(&other.ident).await.unwrap().text;
     publish_keyed(&api, &token, "order-17", json!({"data": "z"})).await;
-    let reply = api.ask(Method::GET, "/events").bearer(&token).send().await.json();
-    assert_eq!(reply["events"].as_array().unwrap().len(), 1, "a key is one app's");
+    let reply = api
+        .ask(Method::GET, "/events")
+        .bearer(&token)
+        .send()
+        .await
+        .json();
+    assert_eq!(
+        reply["events"].as_array().unwrap().len(),
+        1,
+        "a key is one app's"
+    );
 }
 
 #[tokio::test]
@@ -162,7 +262,22 @@ async fn a_key_that_cannot_be_taken_is_refused() {
     }
     assert!(api.events("").await.is_empty());
     // A publish that was refused has not used its key up.
-    assert_eq!(publish_keyed(&api, &api.token, "again", json!({"data": "x", "event": "pusher:x"})).await.0, 400);
-    assert_eq!(publish_keyed(&api, &api.token, "again", json!({"data": "x"})).await.0, 200);
+    assert_eq!(
+        publish_keyed(
+            &api,
+            &api.token,
+            "again",
+            json!({"data": "x", "event": "pusher:x"})
+        )
+        .await
+        .0,
+        400
+    );
+    assert_eq!(
+        publish_keyed(&api, &api.token, "again", json!({"data": "x"}))
+            .await
+            .0,
+        200
+    );
     assert_eq!(api.events("").await.len(), 1);
 }

@@ -19,7 +19,10 @@ fn metrics(api: &Api) -> Ask<'_> {
 
 /// On the same machine.
 fn local(mut ask: Ask<'_>) -> Ask<'_> {
-    ask.client = ClientInfo { ip: IpAddr::from([127, 0, 0, 1]), ..ask.client };
+    ask.client = ClientInfo {
+        ip: IpAddr::from([127, 0, 0, 1]),
+        ..ask.client
+    };
     ask
 }
 
@@ -28,7 +31,13 @@ async fn the_simple_ones_need_nothing() {
     let api = start().await;
     api.store.go_away();
     let reply = api.ask(Method::GET, "/health").send().await;
-    assert_eq!((reply.status, reply.json()), (200, json!({"status": "ok", "service": "pushi", "version": "1.2.3"})));
+    assert_eq!(
+        (reply.status, reply.json()),
+        (
+            200,
+            json!({"status": "ok", "service": "pushi", "version": "1.2.3"})
+        )
+    );
     let reply = api.ask(Method::GET, "/health/live").send().await;
     assert_eq!((reply.status, reply.json()), (200, json!({"status": "ok"})));
 }
@@ -53,12 +62,21 @@ async fn detailed_shows_each_thing() {
     assert_eq!(health["status"], "ok");
     assert_eq!(health["checks"]["database"]["status"], "ok");
     assert!(health["checks"]["database"]["latency_ms"].is_number());
-    assert_eq!(health["checks"]["websocket"], json!({"status": "ok", "connections": 0, "address": "127.0.0.1:9090"}));
+    assert_eq!(
+        health["checks"]["websocket"],
+        json!({"status": "ok", "connections": 0, "address": "127.0.0.1:9090"})
+    );
     assert!(health["timestamp"].as_f64().unwrap() > 1.7e9);
     api.store.go_away();
     let reply = local(detailed(&api)).send().await;
-    assert_eq!((reply.status, &reply.json()["status"]), (200, &json!("degraded")));
-    assert_eq!(reply.json()["checks"]["database"], json!({"status": "error"}));
+    assert_eq!(
+        (reply.status, &reply.json()["status"]),
+        (200, &json!("degraded"))
+    );
+    assert_eq!(
+        reply.json()["checks"]["database"],
+        json!({"status": "error"})
+    );
 }
 
 #[tokio::test]
@@ -67,7 +85,13 @@ async fn detailed_and_metrics_are_for_this_machine_and_the_administrator() {
     detailed(&api).send().await.problem(401);
     detailed(&api).bearer("wrong").send().await.problem(401);
     detailed(&api).bearer(&api.token).send().await.problem(403);
-    assert_eq!(api.admin(Method::GET, "/health/detailed").send().await.status, 200);
+    assert_eq!(
+        api.admin(Method::GET, "/health/detailed")
+            .send()
+            .await
+            .status,
+        200
+    );
     assert_eq!(local(detailed(&api)).send().await.status, 200);
     // A proxy on this machine speaks for somebody else.
     let mut forwarded = local(detailed(&api));
@@ -75,8 +99,19 @@ async fn detailed_and_metrics_are_for_this_machine_and_the_administrator() {
     forwarded.send().await.problem(401);
     metrics(&api).send().await.problem(401);
     metrics(&api).bearer(&api.token).send().await.problem(403);
-    let closed = Setup { admin_token: None, ..Setup::default() }.start().await;
-    assert!(detailed(&closed).send().await.problem(403).contains("PUSHI_ADMIN_TOKEN"));
+    let closed = Setup {
+        admin_token: None,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    assert!(
+        detailed(&closed)
+            .send()
+            .await
+            .problem(403)
+            .contains("PUSHI_ADMIN_TOKEN")
+    );
 }
 
 #[tokio::test]
@@ -95,7 +130,10 @@ async fn metrics_are_text() {
     let api = start().await;
     for ask in [local(metrics(&api)), api.admin(Method::GET, "/metrics")] {
         let reply = ask.send().await;
-        assert_eq!((reply.status, reply.header("content-type")), (200, "text/plain; charset=utf-8"));
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (200, "text/plain; charset=utf-8")
+        );
         assert!(reply.text.contains("# TYPE "), "{}", reply.text);
     }
 }

@@ -14,12 +14,20 @@ async fn logs_in(reply: Reply) -> String {
     let token = reply.json()["token"].as_str().unwrap().to_owned();
     let (value, attributes) = cookie(&reply);
     assert_eq!(value, token);
-    assert_eq!(attributes, ["path=/", "max-age=3600", "httponly", "samesite=strict"]);
+    assert_eq!(
+        attributes,
+        ["path=/", "max-age=3600", "httponly", "samesite=strict"]
+    );
     token
 }
 
 async fn opens(api: &Api, token: &str) -> bool {
-    api.ask(Method::GET, "/events").bearer(token).send().await.status == 200
+    api.ask(Method::GET, "/events")
+        .bearer(token)
+        .send()
+        .await
+        .status
+        == 200
 }
 
 #[tokio::test]
@@ -28,14 +36,31 @@ async fn credentials_are_taken_from_the_query_and_from_bodies() {
     let post = |path: &str| api.ask(Method::POST, path);
     let body = json!({"app_id": "shop", "app_key": "shop-key", "app_secret": "shop-secret"});
     let mut tokens = vec![
-        logs_in(api.ask(Method::GET, &format!("/login?{QUERY}")).send().await).await,
+        logs_in(
+            api.ask(Method::GET, &format!("/login?{QUERY}"))
+                .send()
+                .await,
+        )
+        .await,
         logs_in(post(&format!("/login?{QUERY}")).send().await).await,
         logs_in(post("/login").json(&body).send().await).await,
-        logs_in(post("/login").body("application/x-www-form-urlencoded", QUERY).send().await).await,
+        logs_in(
+            post("/login")
+                .body("application/x-www-form-urlencoded", QUERY)
+                .send()
+                .await,
+        )
+        .await,
         // A body counts more than the query.
         logs_in(post("/login?app_id=other").json(&body).send().await).await,
         // An empty body is none, whatever type it says it has.
-        logs_in(post(&format!("/login?{QUERY}")).body("text/plain", "").send().await).await,
+        logs_in(
+            post(&format!("/login?{QUERY}"))
+                .body("text/plain", "")
+                .send()
+                .await,
+        )
+        .await,
     ];
     for token in &tokens {
         assert!(opens(&api, token).await);
@@ -62,7 +87,10 @@ async fn wrong_credentials_are_refused_and_not_repeated() {
         "app_id=WRONG&app_key=shop-key&app_secret=shop-secret",
         "app_id=a%20b&app_key=shop-key&app_secret=shop-secret",
     ] {
-        let reply = api.ask(Method::GET, &format!("/login?{query}")).send().await;
+        let reply = api
+            .ask(Method::GET, &format!("/login?{query}"))
+            .send()
+            .await;
         reply.problem(401);
         assert!(!reply.text.contains("WRONG") && !reply.headers.contains_key("set-cookie"));
     }
@@ -72,15 +100,34 @@ async fn wrong_credentials_are_refused_and_not_repeated() {
 async fn missing_credentials_are_named() {
     let api = start().await;
     for missing in ["app_id", "app_key", "app_secret"] {
-        let query: Vec<_> = QUERY.split('&').filter(|pair| !pair.starts_with(missing)).collect();
+        let query: Vec<_> = QUERY
+            .split('&')
+            .filter(|pair| !pair.starts_with(missing))
+            .collect();
         for method in [Method::GET, Method::POST] {
-            let message = api.ask(method, &format!("/login?{}", query.join("&"))).send().await.problem(400);
+            let message = api
+                .ask(method, &format!("/login?{}", query.join("&")))
+                .send()
+                .await
+                .problem(400);
             assert!(message.contains(missing), "{message}");
         }
     }
-    api.ask(Method::POST, "/login").json(&json!({"app_id": 7, "app_key": "k", "app_secret": "s"})).send().await.problem(400);
-    api.ask(Method::POST, "/login").json(&json!([])).send().await.problem(400);
-    api.ask(Method::POST, "/login").body("application/json", "{").send().await.problem(400);
+    api.ask(Method::POST, "/login")
+        .json(&json!({"app_id": 7, "app_key": "k", "app_secret": "s"}))
+        .send()
+        .await
+        .problem(400);
+    api.ask(Method::POST, "/login")
+        .json(&json!([]))
+        .send()
+        .await
+        .problem(400);
+    api.ask(Method::POST, "/login")
+        .body("application/json", "{")
+        .send()
+        .await
+        .problem(400);
 }
 
 #[tokio::test]
@@ -89,8 +136,11 @@ async fn a_token_is_taken_in_three_ways_and_refused_after_logout() {
     let ways = |path: &str, token: &str| {
         [
             api.ask(Method::GET, &format!("{path}?sid={token}")),
-            api.ask(Method::GET, path).header("cookie", "other=1").header("cookie", format!("a=b; sid={token}")),
-            api.ask(Method::GET, path).header("authorization", format!("bearer  {token}")),
+            api.ask(Method::GET, path)
+                .header("cookie", "other=1")
+                .header("cookie", format!("a=b; sid={token}")),
+            api.ask(Method::GET, path)
+                .header("authorization", format!("bearer  {token}")),
         ]
     };
     for way in 0..3 {
@@ -99,7 +149,12 @@ async fn a_token_is_taken_in_three_ways_and_refused_after_logout() {
         for ask in ways("/subscriptions", &token) {
             assert_eq!(ask.send().await.status, 200);
         }
-        let reply = ways("/logout", &token).into_iter().nth(way).unwrap().send().await;
+        let reply = ways("/logout", &token)
+            .into_iter()
+            .nth(way)
+            .unwrap()
+            .send()
+            .await;
         assert_eq!(reply.json(), json!({"result": "success"}));
         assert_eq!(cookie(&reply).0, "");
         assert!(cookie(&reply).1.contains(&"max-age=0".to_owned()));
@@ -117,10 +172,34 @@ async fn a_token_is_taken_in_three_ways_and_refused_after_logout() {
 async fn a_bearer_counts_more_than_a_sid_unless_it_is_the_administrators() {
     let api = start().await;
     let path = format!("/events?sid={}", api.token);
-    api.ask(Method::GET, &path).bearer("made-up").send().await.problem(401);
-    assert_eq!(api.ask(Method::GET, &path).bearer(ADMIN).send().await.status, 200);
-    assert_eq!(api.ask(Method::GET, &path).header("authorization", "Basic eDp5").send().await.status, 200);
-    assert!(api.admin(Method::GET, "/events").send().await.problem(403).contains("session token"));
+    api.ask(Method::GET, &path)
+        .bearer("made-up")
+        .send()
+        .await
+        .problem(401);
+    assert_eq!(
+        api.ask(Method::GET, &path)
+            .bearer(ADMIN)
+            .send()
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        api.ask(Method::GET, &path)
+            .header("authorization", "Basic eDp5")
+            .send()
+            .await
+            .status,
+        200
+    );
+    assert!(
+        api.admin(Method::GET, "/events")
+            .send()
+            .await
+            .problem(403)
+            .contains("session token")
+    );
 }
 
 #[tokio::test]
@@ -135,10 +214,21 @@ async fn a_token_expires() {
 #[tokio::test]
 async fn a_disabled_app_is_refused() {
     let api = start().await;
-    let change = |enabled: bool| api.admin(Method::PUT, "/apps/shop").json(&json!({ "enabled": enabled })).send();
+    let change = |enabled: bool| {
+        api.admin(Method::PUT, "/apps/shop")
+            .json(&json!({ "enabled": enabled }))
+            .send()
+    };
     assert_eq!(change(false).await.status, 200);
-    api.session(Method::POST, "/events").json(&json!({"data": "x"})).send().await.problem(403);
-    api.ask(Method::GET, &format!("/login?{QUERY}")).send().await.problem(403);
+    api.session(Method::POST, "/events")
+        .json(&json!({"data": "x"}))
+        .send()
+        .await
+        .problem(403);
+    api.ask(Method::GET, &format!("/login?{QUERY}"))
+        .send()
+        .await
+        .problem(403);
     assert_eq!(change(true).await.status, 200);
     assert!(opens(&api, &api.token).await);
 }
@@ -170,8 +260,17 @@ async fn nothing_is_open_without_a_token_or_with_a_wrong_one() {
         (Method::GET, "/apps/shop/unsubscribe?user_id=u1&event=news"),
         (Method::POST, "/apps/shop/unsubscribe"),
     ] {
-        api.ask(method.clone(), path).json(&body).send().await.problem(401);
-        let wrong = api.ask(method, path).bearer("made-up").json(&body).send().await;
+        api.ask(method.clone(), path)
+            .json(&body)
+            .send()
+            .await
+            .problem(401);
+        let wrong = api
+            .ask(method, path)
+            .bearer("made-up")
+            .json(&body)
+            .send()
+            .await;
         wrong.problem(401);
         assert!(!wrong.text.contains("made-up"));
     }

@@ -23,7 +23,11 @@ fn changed() -> Value {
 }
 
 async fn put(api: &Api, body: Value) -> Value {
-    let reply = api.admin(Method::PUT, "/apps/shop").json(&body).send().await;
+    let reply = api
+        .admin(Method::PUT, "/apps/shop")
+        .json(&body)
+        .send()
+        .await;
     assert_eq!(reply.status, 200, "{body}: {}", reply.text);
     reply.json()
 }
@@ -34,7 +38,9 @@ async fn get(api: &Api) -> Value {
 
 #[test]
 fn everything_that_the_document_names_is_tried_here() {
-    let documented = DOCUMENT["components"]["schemas"]["AppChange"]["properties"].as_object().unwrap();
+    let documented = DOCUMENT["components"]["schemas"]["AppChange"]["properties"]
+        .as_object()
+        .unwrap();
     let mut tried: Vec<_> = changed().as_object().unwrap().keys().cloned().collect();
     tried.push("previous_secret".into());
     tried.sort();
@@ -56,7 +62,11 @@ async fn each_can_be_changed_and_reset_by_itself() {
         assert_eq!(after, expected, "{name}");
         assert_eq!(get(&api).await, after, "{name}");
         if name != "name" {
-            assert_eq!(put(&api, json!({ name: null })).await[name], default, "{name}");
+            assert_eq!(
+                put(&api, json!({ name: null })).await[name],
+                default,
+                "{name}"
+            );
         }
     }
 }
@@ -77,7 +87,11 @@ async fn some_are_the_administrators() {
     let before = get(&api).await;
     for (name, value) in changed().as_object().unwrap() {
         let administrators = name == "enabled" || name.starts_with("max_");
-        let reply = api.session(Method::PUT, "/apps/shop").json(&json!({ name: value })).send().await;
+        let reply = api
+            .session(Method::PUT, "/apps/shop")
+            .json(&json!({ name: value }))
+            .send()
+            .await;
         if administrators {
             assert!(reply.problem(403).contains(name.as_str()));
         } else {
@@ -85,7 +99,11 @@ async fn some_are_the_administrators() {
         }
         let mixed = json!({"name": "half done", name: value});
         if administrators {
-            api.session(Method::PUT, "/apps/shop").json(&mixed).send().await.problem(403);
+            api.session(Method::PUT, "/apps/shop")
+                .json(&mixed)
+                .send()
+                .await
+                .problem(403);
             assert_ne!(get(&api).await["name"], "half done");
         }
     }
@@ -96,8 +114,24 @@ async fn some_are_the_administrators() {
 async fn an_unknown_or_fixed_member_is_refused_and_nothing_changes() {
     let api = start().await;
     let before = get(&api).await;
-    for name in ["nonsense", "max_nonsense", "id", "ident", "key", "secret", "instance", "created", "modified", ""] {
-        let message = api.admin(Method::PUT, "/apps/shop").json(&json!({"name": "half done", name: "x"})).send().await.problem(400);
+    for name in [
+        "nonsense",
+        "max_nonsense",
+        "id",
+        "ident",
+        "key",
+        "secret",
+        "instance",
+        "created",
+        "modified",
+        "",
+    ] {
+        let message = api
+            .admin(Method::PUT, "/apps/shop")
+            .json(&json!({"name": "half done", name: "x"}))
+            .send()
+            .await
+            .problem(400);
         assert!(message.contains(name), "{name}: {message}");
         assert_eq!(get(&api).await, before);
     }
@@ -118,7 +152,11 @@ async fn a_value_that_cannot_be_is_refused_by_name() {
         ("signin_timeout", json!(86_401), "seconds"),
         ("signin_timeout", json!("30"), "seconds"),
         ("allowed_origins", json!("https://a.example"), "list"),
-        ("allowed_origins", json!(["https://a.example/path"]), "origins"),
+        (
+            "allowed_origins",
+            json!(["https://a.example/path"]),
+            "origins",
+        ),
         ("allowed_origins", json!([7]), "origins"),
         ("allowed_origins", json!(vec!["*"; 101]), "100"),
         ("over_capacity", json!(4005), "4004 or 4100"),
@@ -129,24 +167,59 @@ async fn a_value_that_cannot_be_is_refused_by_name() {
         ("replay", json!([]), "object"),
         ("webhooks", json!({}), "list"),
         ("webhooks", json!([7]), "webhooks[0] must be an object"),
-        ("webhooks", json!([{"events": ["channel_occupied"]}]), "webhooks[0].url"),
-        ("webhooks", json!([{"url": "http://a"}, {"url": "ftp://a"}]), "webhooks[1].url"),
-        ("webhooks", json!([{"url": "https://a", "events": ["nonsense"]}]), "webhooks[0].events"),
-        ("webhooks", json!([{"url": "https://a", "events": []}]), "webhooks[0].events"),
-        ("webhooks", json!([{"url": "https://a", "channel_prefix": "a\n"}]), "webhooks[0].channel_prefix"),
-        ("webhooks", json!([{"url": "https://a", "nonsense": 1}]), "webhooks[0].nonsense"),
+        (
+            "webhooks",
+            json!([{"events": ["channel_occupied"]}]),
+            "webhooks[0].url",
+        ),
+        (
+            "webhooks",
+            json!([{"url": "http://a"}, {"url": "ftp://a"}]),
+            "webhooks[1].url",
+        ),
+        (
+            "webhooks",
+            json!([{"url": "https://a", "events": ["nonsense"]}]),
+            "webhooks[0].events",
+        ),
+        (
+            "webhooks",
+            json!([{"url": "https://a", "events": []}]),
+            "webhooks[0].events",
+        ),
+        (
+            "webhooks",
+            json!([{"url": "https://a", "channel_prefix": "a\n"}]),
+            "webhooks[0].channel_prefix",
+        ),
+        (
+            "webhooks",
+            json!([{"url": "https://a", "nonsense": 1}]),
+            "webhooks[0].nonsense",
+        ),
         ("max_connections", json!(-1), "whole number"),
         ("max_connections", json!(1.5), "whole number"),
         ("max_connections", json!(5.0), "whole number"),
         ("max_connections", json!("many"), "whole number"),
-        ("max_connections", json!(9_223_372_036_854_775_808_u64), "whole number"),
+        (
+            "max_connections",
+            json!(9_223_372_036_854_775_808_u64),
+            "whole number",
+        ),
         ("name", json!(""), "1 to 200"),
         ("name", json!(null), "no default"),
         ("previous_secret", json!(true), "null"),
     ] {
-        let message =
-            api.admin(Method::PUT, "/apps/shop").json(&json!({"description": "half done", name: value})).send().await.problem(400);
-        assert!(message.starts_with(name) && message.contains(accepts), "{name}: {value}: {message}");
+        let message = api
+            .admin(Method::PUT, "/apps/shop")
+            .json(&json!({"description": "half done", name: value}))
+            .send()
+            .await
+            .problem(400);
+        assert!(
+            message.starts_with(name) && message.contains(accepts),
+            "{name}: {value}: {message}"
+        );
         assert_eq!(get(&api).await, before);
     }
 }
@@ -163,7 +236,10 @@ async fn what_is_kept_is_tidy() {
         }),
     )
     .await;
-    assert_eq!(kept["allowed_origins"], json!(["https://shop.example", "*"]));
+    assert_eq!(
+        kept["allowed_origins"],
+        json!(["https://shop.example", "*"])
+    );
     assert_eq!(kept["apn_key"], Value::Null);
     assert_eq!(kept["signin_timeout"], 1.5);
     assert_eq!(kept["replay"], json!({"ok-": 1}));
@@ -178,5 +254,12 @@ async fn changes_at_once_all_hold() {
     let third = put(&api, json!({"max_members": 9}));
     tokio::join!(first, second, third);
     let app = get(&api).await;
-    assert_eq!((&app["description"], &app["client_events"], &app["max_members"]), (&json!("a"), &json!(true), &json!(9)));
+    assert_eq!(
+        (
+            &app["description"],
+            &app["client_events"],
+            &app["max_members"]
+        ),
+        (&json!("a"), &json!(true), &json!(9))
+    );
 }

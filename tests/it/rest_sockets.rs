@@ -10,10 +10,19 @@ use serde_json::json;
 use crate::rest::{Api, create, start};
 
 async fn connect(api: &Api, key: &str, channels: &[&str]) -> Connection {
-    let connecting = Connecting { key, origin: None, secure: false, dialect: DialectId::Pushi };
+    let connecting = Connecting {
+        key,
+        origin: None,
+        secure: false,
+        dialect: DialectId::Pushi,
+    };
     let connection = api.service.connect(connecting).await.unwrap();
     for channel in channels {
-        connection.join(&ChannelName::parse(channel, 200).unwrap(), Hold::Direct, None);
+        connection.join(
+            &ChannelName::parse(channel, 200).unwrap(),
+            Hold::Direct,
+            None,
+        );
     }
     connection
 }
@@ -21,19 +30,40 @@ async fn connect(api: &Api, key: &str, channels: &[&str]) -> Connection {
 #[tokio::test]
 async fn a_live_connection_and_its_channels() {
     let api = start().await;
-    assert_eq!(api.session(Method::GET, "/sockets").send().await.json(), json!({"sockets": []}));
+    assert_eq!(
+        api.session(Method::GET, "/sockets").send().await.json(),
+        json!({"sockets": []})
+    );
     let first = connect(&api, "shop-key", &["b", "a"]).await;
     let second = connect(&api, "shop-key", &[]).await;
     let shown = json!({"socket_id": first.id().to_string(), "channels": ["a", "b"]});
     let other = json!({"socket_id": second.id().to_string(), "channels": []});
-    let list = async |query: &str| api.session(Method::GET, &format!("/sockets{query}")).send().await.json()["sockets"].clone();
+    let list = async |query: &str| {
+        api.session(Method::GET, &format!("/sockets{query}"))
+            .send()
+            .await
+            .json()["sockets"]
+            .clone()
+    };
     assert_eq!(list("").await, json!([shown, other]));
     assert_eq!(list("?count=1").await, json!([shown]));
-    assert_eq!(list(&format!("?after={}", first.id())).await, json!([other]));
-    assert_eq!(api.session(Method::GET, &format!("/sockets/{}", first.id())).send().await.json(), shown);
+    assert_eq!(
+        list(&format!("?after={}", first.id())).await,
+        json!([other])
+    );
+    assert_eq!(
+        api.session(Method::GET, &format!("/sockets/{}", first.id()))
+            .send()
+            .await
+            .json(),
+        shown
+    );
     let id = first.id();
     drop(first);
-    api.session(Method::GET, &format!("/sockets/{id}")).send().await.problem(404);
+    api.session(Method::GET, &format!("/sockets/{id}"))
+        .send()
+        .await
+        .problem(404);
 }
 
 #[tokio::test]
@@ -41,11 +71,25 @@ async fn what_is_not_there_or_another_apps() {
     let api = start().await;
     create(&api.service, "other").await;
     let stranger = connect(&api, "other-key", &["a"]).await;
-    for id in ["1.1".into(), "nonsense".into(), "007.1".into(), stranger.id().to_string()] {
-        api.session(Method::GET, &format!("/sockets/{id}")).send().await.problem(404);
+    for id in [
+        "1.1".into(),
+        "nonsense".into(),
+        "007.1".into(),
+        stranger.id().to_string(),
+    ] {
+        api.session(Method::GET, &format!("/sockets/{id}"))
+            .send()
+            .await
+            .problem(404);
     }
-    assert_eq!(api.session(Method::GET, "/sockets").send().await.json(), json!({"sockets": []}));
+    assert_eq!(
+        api.session(Method::GET, "/sockets").send().await.json(),
+        json!({"sockets": []})
+    );
     for query in ["after=nonsense", "count=-1"] {
-        api.session(Method::GET, &format!("/sockets?{query}")).send().await.problem(400);
+        api.session(Method::GET, &format!("/sockets?{query}"))
+            .send()
+            .await
+            .problem(400);
     }
 }

@@ -20,7 +20,10 @@ pub struct Fragile {
 
 impl Fragile {
     pub fn new(inner: Arc<dyn AppStore>) -> Self {
-        Self { inner, state: AtomicU8::new(WELL) }
+        Self {
+            inner,
+            state: AtomicU8::new(WELL),
+        }
     }
 
     /// From now on nothing answers.

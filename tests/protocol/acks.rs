@@ -13,12 +13,27 @@ pub async fn a_kept_publish_with_a_ref_is_acknowledged(site: &Site) {
     sender.subscribe("c").await;
     other.subscribe("c").await;
     for serial in 1..=3 {
-        sender.publish("c", "message", json!("x"), json!({"ref": format!("r{serial}")})).await;
+        sender
+            .publish(
+                "c",
+                "message",
+                json!("x"),
+                json!({"ref": format!("r{serial}")}),
+            )
+            .await;
         let frame = sender.expect("pusher_internal:published").await;
         let event = other.expect("message").await;
-        let (mid, time) = (event.value["mid"].as_str().unwrap(), &event.value["timestamp"]);
-        let data = format!(r#"{{\"ref\":\"r{serial}\",\"mid\":\"{mid}\",\"serial\":{serial},\"timestamp\":{time}}}"#);
-        assert_eq!(frame.text, format!(r#"{{"event":"pusher_internal:published","channel":"c","data":"{data}"}}"#));
+        let (mid, time) = (
+            event.value["mid"].as_str().unwrap(),
+            &event.value["timestamp"],
+        );
+        let data = format!(
+            r#"{{\"ref\":\"r{serial}\",\"mid\":\"{mid}\",\"serial\":{serial},\"timestamp\":{time}}}"#
+        );
+        assert_eq!(
+            frame.text,
+            format!(r#"{{"event":"pusher_internal:published","channel":"c","data":"{data}"}}"#)
+        );
     }
     other.quiet().await;
 }
@@ -28,8 +43,17 @@ pub async fn without_a_ref_or_not_kept_nothing_is_said(site: &Site) {
     let mut sender = house.client().await;
     sender.subscribe("c").await;
     sender.publish("c", "message", json!("x"), json!({})).await;
-    sender.publish("c", "message", json!("x"), json!({"ref": "7", "persist": false})).await;
-    sender.publish("c", "message", json!("x"), json!({"ref": null})).await;
+    sender
+        .publish(
+            "c",
+            "message",
+            json!("x"),
+            json!({"ref": "7", "persist": false}),
+        )
+        .await;
+    sender
+        .publish("c", "message", json!("x"), json!({"ref": null}))
+        .await;
     // The next acknowledgement is the last one's.
     assert_eq!(sender.store("c", "message", json!("x")).await["serial"], 3);
     sender.quiet().await;
@@ -40,16 +64,26 @@ pub async fn an_odd_ref_comes_back_as_it_was(site: &Site) {
     let mut sender = house.client().await;
     sender.subscribe("c").await;
     for reference in ["", " ", "\"\\\n\u{0}", "é🦀", &"🦀".repeat(64)] {
-        sender.publish("c", "message", json!("x"), json!({"ref": reference})).await;
-        assert_eq!(sender.expect("pusher_internal:published").await.inner()["ref"], reference);
+        sender
+            .publish("c", "message", json!("x"), json!({"ref": reference}))
+            .await;
+        assert_eq!(
+            sender.expect("pusher_internal:published").await.inner()["ref"],
+            reference
+        );
     }
     // The same one twice is answered twice: it is the client's name for a frame, no key.
     for _ in 0..2 {
-        sender.publish("c", "message", json!("x"), json!({"ref": "again"})).await;
+        sender
+            .publish("c", "message", json!("x"), json!({"ref": "again"}))
+            .await;
     }
     let first = sender.expect("pusher_internal:published").await.inner();
     let second = sender.expect("pusher_internal:published").await.inner();
-    assert_eq!(first["serial"].as_u64().unwrap() + 1, second["serial"].as_u64().unwrap());
+    assert_eq!(
+        first["serial"].as_u64().unwrap() + 1,
+        second["serial"].as_u64().unwrap()
+    );
 }
 
 pub async fn acknowledgements_come_in_the_order_of_the_publishes(site: &Site) {
@@ -58,11 +92,16 @@ pub async fn acknowledgements_come_in_the_order_of_the_publishes(site: &Site) {
     sender.subscribe("c").await;
     // Twice what may be unanswered.
     for n in 0..128 {
-        sender.publish("c", "message", json!(n), json!({"ref": n.to_string()})).await;
+        sender
+            .publish("c", "message", json!(n), json!({"ref": n.to_string()}))
+            .await;
     }
     for n in 0..128 {
         let said = sender.expect("pusher_internal:published").await.inner();
-        assert_eq!((&said["ref"], &said["serial"]), (&json!(n.to_string()), &json!(n + 1)));
+        assert_eq!(
+            (&said["ref"], &said["serial"]),
+            (&json!(n.to_string()), &json!(n + 1))
+        );
     }
     sender.quiet().await;
 }
@@ -81,7 +120,10 @@ pub async fn what_is_acknowledged_is_in_the_history(site: &Site) {
 }
 
 fn keyed(key: &str, channels: &[&str], text: &str) -> Publishing {
-    Publishing { idempotency_key: Some(key.to_owned()), ..publishing(channels, "message", text, true) }
+    Publishing {
+        idempotency_key: Some(key.to_owned()),
+        ..publishing(channels, "message", text, true)
+    }
 }
 
 pub async fn the_same_key_stores_and_sends_once(site: &Site) {
@@ -89,13 +131,22 @@ pub async fn the_same_key_stores_and_sends_once(site: &Site) {
     let mut client = house.client().await;
     client.subscribe("c").await;
     for _ in 0..3 {
-        house.try_publish(keyed("k1", &["c"], "once")).await.unwrap();
+        house
+            .try_publish(keyed("k1", &["c"], "once"))
+            .await
+            .unwrap();
     }
-    house.try_publish(keyed("k2", &["c"], "another")).await.unwrap();
+    house
+        .try_publish(keyed("k2", &["c"], "another"))
+        .await
+        .unwrap();
     assert_eq!(client.expect("message").await.data(), "once");
     assert_eq!(client.expect("message").await.data(), "another");
     client.quiet().await;
-    assert_eq!(serials(&client.latest(json!({"channel": "c"})).await), [2, 1]);
+    assert_eq!(
+        serials(&client.latest(json!({"channel": "c"})).await),
+        [2, 1]
+    );
 }
 
 pub async fn a_key_is_kept_a_day(site: &Site) {
@@ -104,10 +155,16 @@ pub async fn a_key_is_kept_a_day(site: &Site) {
     let mut client = house.client().await;
     client.subscribe("c").await;
     for hours in [0, 5, 23] {
-        house.try_publish(keyed("k", &["c"], "first")).await.unwrap();
+        house
+            .try_publish(keyed("k", &["c"], "first"))
+            .await
+            .unwrap();
         house.clock.forward(Duration::from_secs(hours * 3600 / 2));
     }
-    house.try_publish(keyed("k", &["c"], "first")).await.unwrap();
+    house
+        .try_publish(keyed("k", &["c"], "first"))
+        .await
+        .unwrap();
     client.expect("message").await;
     client.quiet().await;
     house.clock.forward(Duration::from_secs(2 * 24 * 3600));
@@ -124,10 +181,17 @@ pub async fn of_many_at_once_with_one_key_one_is_stored(site: &Site) {
         let key = format!("k{round}");
         let mut all = Vec::new();
         for n in 0..8 {
-            let (service, app) = (std::sync::Arc::clone(&house.service), std::sync::Arc::clone(&house.app));
-            let (same, own) = (keyed(&key, &["c"], "same"), publishing(&["d"], "message", &n.to_string(), true));
+            let (service, app) = (
+                std::sync::Arc::clone(&house.service),
+                std::sync::Arc::clone(&house.app),
+            );
+            let (same, own) = (
+                keyed(&key, &["c"], "same"),
+                publishing(&["d"], "message", &n.to_string(), true),
+            );
             all.push(tokio::spawn(async move {
-                let (same, own) = tokio::join!(service.publish(&app, same), service.publish(&app, own));
+                let (same, own) =
+                    tokio::join!(service.publish(&app, same), service.publish(&app, own));
                 same.unwrap();
                 own.unwrap();
             }));
@@ -140,21 +204,38 @@ pub async fn of_many_at_once_with_one_key_one_is_stored(site: &Site) {
             heard.push(client.expect("message").await.data().to_owned());
         }
         heard.sort_unstable();
-        assert_eq!(heard, ["0", "1", "2", "3", "4", "5", "6", "7", "same"], "round {round}");
+        assert_eq!(
+            heard,
+            ["0", "1", "2", "3", "4", "5", "6", "7", "same"],
+            "round {round}"
+        );
         client.quiet().await;
     }
-    assert_eq!(client.latest(json!({"channel": "c"})).await["events"][0]["serial"], 20);
-    assert_eq!(client.latest(json!({"channel": "d"})).await["events"][0]["serial"], 160);
+    assert_eq!(
+        client.latest(json!({"channel": "c"})).await["events"][0]["serial"],
+        20
+    );
+    assert_eq!(
+        client.latest(json!({"channel": "d"})).await["events"][0]["serial"],
+        160
+    );
 }
 
 pub async fn a_key_is_the_apps_own(site: &Site) {
     let house = site.house().await;
-    let other = pushi::core::model::NewApp { name: "Other".to_owned(), ..Default::default() };
+    let other = pushi::core::model::NewApp {
+        name: "Other".to_owned(),
+        ..Default::default()
+    };
     let other = house.service.create_app(other).await.unwrap();
     let mut stranger = house.client_of(&other).await;
     stranger.subscribe("c").await;
     house.try_publish(keyed("k", &["c"], "ours")).await.unwrap();
-    house.service.publish(&other, keyed("k", &["c"], "theirs")).await.unwrap();
+    house
+        .service
+        .publish(&other, keyed("k", &["c"], "theirs"))
+        .await
+        .unwrap();
     assert_eq!(stranger.expect("message").await.data(), "theirs");
 }
 
@@ -163,8 +244,14 @@ pub async fn a_key_covers_all_channels_of_its_publish(site: &Site) {
     let mut client = house.client().await;
     client.subscribe("a").await;
     client.subscribe("b").await;
-    house.try_publish(keyed("k", &["a", "b"], "x")).await.unwrap();
-    house.try_publish(keyed("k", &["a", "b"], "x")).await.unwrap();
+    house
+        .try_publish(keyed("k", &["a", "b"], "x"))
+        .await
+        .unwrap();
+    house
+        .try_publish(keyed("k", &["a", "b"], "x"))
+        .await
+        .unwrap();
     client.expect("message").await;
     client.quiet().await;
     for name in ["a", "b"] {

@@ -74,8 +74,14 @@ fn leaf() -> impl Strategy<Value = Value> {
 }
 
 fn object(value: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Value> {
-    prop::collection::vec((prop::sample::select(&NAMES[..]), value), 0..7)
-        .prop_map(|members| Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+    prop::collection::vec((prop::sample::select(&NAMES[..]), value), 0..7).prop_map(|members| {
+        Value::Object(
+            members
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
+    })
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -90,24 +96,49 @@ fn any_value() -> impl Strategy<Value = Value> {
 /// Values, and what looks more like a frame: events and channels where they belong.
 fn frame() -> impl Strategy<Value = Value> {
     let word = || prop::sample::select(&WORDS[..]).prop_map(Value::from);
-    let nearly = (word(), word(), any_value(), object(any_value()), any::<bool>()).prop_map(|(event, channel, data, further, inside)| {
-        let Value::Object(mut frame) = further else { return Value::Null };
-        let mut data = data;
-        if let (true, Value::Object(data)) = (inside, &mut data) {
-            data.insert("channel".to_owned(), channel.clone());
-        }
-        frame.extend(Map::from_iter([("event".to_owned(), event), ("channel".to_owned(), channel), ("data".to_owned(), data)]));
-        Value::Object(frame)
-    });
+    let nearly = (
+        word(),
+        word(),
+        any_value(),
+        object(any_value()),
+        any::<bool>(),
+    )
+        .prop_map(|(event, channel, data, further, inside)| {
+            let Value::Object(mut frame) = further else {
+                return Value::Null;
+            };
+            let mut data = data;
+            if let (true, Value::Object(data)) = (inside, &mut data) {
+                data.insert("channel".to_owned(), channel.clone());
+            }
+            frame.extend(Map::from_iter([
+                ("event".to_owned(), event),
+                ("channel".to_owned(), channel),
+                ("data".to_owned(), data),
+            ]));
+            Value::Object(frame)
+        });
     prop_oneof![3 => nearly, 1 => any_value()]
 }
 
 /// Signs what would be refused for want of a signature, so that it gets further.
 fn signed(client: &Client, mut frame: Value) -> Value {
-    let channel = frame.pointer("/data/channel").and_then(Value::as_str).map(str::to_owned);
-    if let (Some(channel), Some(data)) = (channel, frame.pointer_mut("/data").and_then(Value::as_object_mut)) {
-        if data.get("channel_data").is_none_or(|data| !data.is_object()) {
-            data.insert("channel_data".to_owned(), json!({"user_id": "u1", "peer": true}));
+    let channel = frame
+        .pointer("/data/channel")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    if let (Some(channel), Some(data)) = (
+        channel,
+        frame.pointer_mut("/data").and_then(Value::as_object_mut),
+    ) {
+        if data
+            .get("channel_data")
+            .is_none_or(|data| !data.is_object())
+        {
+            data.insert(
+                "channel_data".to_owned(),
+                json!({"user_id": "u1", "peer": true}),
+            );
         }
         data.insert("auth".to_owned(), client.auth(&channel).into());
     }
@@ -118,7 +149,9 @@ fn signed(client: &Client, mut frame: Value) -> Value {
 async fn lives(client: &mut Client, after: &str) {
     client.send(json!({"event": "pusher:ping"})).await;
     let reading = async { while client.next().await.event() != "pusher:pong" {} };
-    tokio::time::timeout(crate::site::PATIENCE, reading).await.unwrap_or_else(|_| panic!("no life after {after}"));
+    tokio::time::timeout(crate::site::PATIENCE, reading)
+        .await
+        .unwrap_or_else(|_| panic!("no life after {after}"));
 }
 
 async fn watched<'a>(house: &House<'a>) -> [Client; 2] {
@@ -126,7 +159,9 @@ async fn watched<'a>(house: &House<'a>) -> [Client; 2] {
     house.follow("u1", "d").await;
     for (client, user) in [(&mut watcher, "u2"), (&mut client, "u1")] {
         for channel in ["c", "private-a", "presence-a", "personal-u1"] {
-            client.join(channel, json!({"user_id": user, "peer": true})).await;
+            client
+                .join(channel, json!({"user_id": user, "peer": true}))
+                .await;
         }
     }
     [client, watcher]
@@ -138,7 +173,11 @@ pub async fn json_of_all_kinds(site: &Site) {
     let mut runner = TestRunner::default();
     for round in 0..1500 {
         let frame = frame().new_tree(&mut runner).unwrap().current();
-        let frame = if round % 2 == 0 { frame } else { signed(&client, frame) };
+        let frame = if round % 2 == 0 {
+            frame
+        } else {
+            signed(&client, frame)
+        };
         client.send(frame.clone()).await;
         lives(&mut client, &frame.to_string()).await;
         // Whatever it was made of, everybody else gets frames that can be read.
@@ -191,9 +230,14 @@ pub async fn bytes_of_all_kinds(site: &Site) {
         let (mut near, far) = tokio::io::duplex(100_000);
         let ended = house.serve(&house.app.key, None, false, far);
         let noise = bytes.new_tree(&mut runner).unwrap().current();
-        tokio::io::AsyncWriteExt::write_all(&mut near, &noise).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut near, &noise)
+            .await
+            .unwrap();
         drop(near);
-        tokio::time::timeout(crate::site::PATIENCE, ended).await.unwrap().unwrap();
+        tokio::time::timeout(crate::site::PATIENCE, ended)
+            .await
+            .unwrap()
+            .unwrap();
     }
     house.call("c", "goes on").await;
     witness.expect("call").await;

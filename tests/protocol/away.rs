@@ -15,7 +15,11 @@ pub async fn an_app_that_is_known_is_served(site: &Site) {
     let frame = stranger.turned_away(4100).await;
     assert!(frame.message().contains("later"), "{frame:?}");
     moody.apps.set(Mood::Well);
-    house.caller_with(&house.app, "unknown", None, false).await.turned_away(4001).await;
+    house
+        .caller_with(&house.app, "unknown", None, false)
+        .await
+        .turned_away(4001)
+        .await;
 }
 
 pub async fn what_needs_the_store_is_4320_and_the_rest_goes_on(site: &Site) {
@@ -24,12 +28,27 @@ pub async fn what_needs_the_store_is_4320_and_the_rest_goes_on(site: &Site) {
     client.subscribe("c").await;
     moody.events(Mood::Down);
     moody.subscriptions.set(Mood::Down);
-    client.publish("c", "message", json!("x"), json!({"ref": "7"})).await;
+    client
+        .publish("c", "message", json!("x"), json!({"ref": "7"}))
+        .await;
     let frame = client.refused(4320).await;
-    assert_eq!((frame.channel(), &frame.value["data"]["event"], &frame.value["data"]["ref"]), ("c", &json!("message"), &json!("7")));
+    assert_eq!(
+        (
+            frame.channel(),
+            &frame.value["data"]["event"],
+            &frame.value["data"]["ref"]
+        ),
+        ("c", &json!("message"), &json!("7"))
+    );
     client.publish("c", "message", json!("x"), json!({})).await;
-    assert_eq!(client.refused(4320).await.value["data"].get("ref"), None, "also without a ref");
-    client.send(json!({"event": "pusher:latest", "data": {"channel": "c"}})).await;
+    assert_eq!(
+        client.refused(4320).await.value["data"].get("ref"),
+        None,
+        "also without a ref"
+    );
+    client
+        .send(json!({"event": "pusher:latest", "data": {"channel": "c"}}))
+        .await;
     assert_eq!(client.refused(4320).await.channel(), "c");
     client.ask_for("d", json!({"since": 0})).await;
     client.refused(4320).await;
@@ -37,14 +56,23 @@ pub async fn what_needs_the_store_is_4320_and_the_rest_goes_on(site: &Site) {
     client.refused(4320).await;
     for channel in ["d", "personal-ann"] {
         house.call(channel, "hello").await;
-        client.publish(channel, "message", json!("x"), json!({"persist": false})).await;
+        client
+            .publish(channel, "message", json!("x"), json!({"persist": false}))
+            .await;
         client.refused(4317).await;
     }
-    assert!(house.try_publish(publishing(&["c"], "message", "x", true)).await.is_err());
+    assert!(
+        house
+            .try_publish(publishing(&["c"], "message", "x", true))
+            .await
+            .is_err()
+    );
     // What needs no store.
     other.subscribe("c").await;
     other.join("presence-a", json!({"user_id": "ann"})).await;
-    client.publish("c", "message", json!("live"), json!({"persist": false})).await;
+    client
+        .publish("c", "message", json!("live"), json!({"persist": false}))
+        .await;
     assert_eq!(other.expect("message").await.data(), "live");
     house.call("c", "live, too").await;
     client.expect("call").await;
@@ -69,10 +97,19 @@ pub async fn what_proves_stored_is_delivered_in_its_place(site: &Site) {
     client.refused(4320).await;
     moody.append.set(Mood::Well);
     // Until it is known what became of it, nothing is stored after it; what is not kept goes on.
-    client.publish("c", "message", json!("refused"), json!({})).await;
+    client
+        .publish("c", "message", json!("refused"), json!({}))
+        .await;
     client.refused(4320).await;
-    assert!(house.try_publish(publishing(&["d"], "message", "refused", true)).await.is_err());
-    client.publish("c", "message", json!("live"), json!({"persist": false})).await;
+    assert!(
+        house
+            .try_publish(publishing(&["d"], "message", "refused", true))
+            .await
+            .is_err()
+    );
+    client
+        .publish("c", "message", json!("live"), json!({"persist": false}))
+        .await;
     assert_eq!(other.expect("message").await.data(), "live");
     other.quiet().await;
     moody.positions.set(Mood::Well);
@@ -82,7 +119,10 @@ pub async fn what_proves_stored_is_delivered_in_its_place(site: &Site) {
     assert_eq!(other.expect("message").await.serial(), 3);
     other.quiet().await;
     client.quiet().await;
-    assert_eq!(said(&other.latest(json!({"channel": "c"})).await), ["3", "2", "1"]);
+    assert_eq!(
+        said(&other.latest(json!({"channel": "c"})).await),
+        ["3", "2", "1"]
+    );
 }
 
 pub async fn of_many_in_doubt_each_is_settled(site: &Site) {
@@ -107,14 +147,21 @@ pub async fn of_many_in_doubt_each_is_settled(site: &Site) {
     loop {
         let frame = other.next().await;
         serial += 1;
-        assert_eq!(frame.serial(), serial, "all that is stored is delivered, in order");
+        assert_eq!(
+            frame.serial(),
+            serial,
+            "all that is stored is delivered, in order"
+        );
         if frame.event() == "stored" {
             break;
         }
         assert_eq!(frame.data(), (serial - 1).to_string());
     }
     assert!(serial > 1);
-    assert_eq!(serials(&other.latest(json!({"channel": "c", "count": 1})).await), [serial]);
+    assert_eq!(
+        serials(&other.latest(json!({"channel": "c", "count": 1})).await),
+        [serial]
+    );
 }
 
 pub async fn a_publish_that_was_not_stored_is_forgotten(site: &Site) {
@@ -122,7 +169,9 @@ pub async fn a_publish_that_was_not_stored_is_forgotten(site: &Site) {
     let mut client = house.subscribed("c").await;
     let mut other = house.subscribed("c").await;
     moody.append.set(Mood::Down);
-    client.publish("c", "message", json!("lost"), json!({})).await;
+    client
+        .publish("c", "message", json!("lost"), json!({}))
+        .await;
     client.refused(4320).await;
     moody.append.set(Mood::Well);
     house.until_stored("c").await;
@@ -137,17 +186,24 @@ pub async fn no_more_than_64_are_unanswered(site: &Site) {
     let mut other = house.subscribed("c").await;
     moody.append.set(Mood::Hanging);
     for n in 0..63 {
-        client.publish("c", "message", json!(n), json!({"ref": n.to_string()})).await;
+        client
+            .publish("c", "message", json!(n), json!({"ref": n.to_string()}))
+            .await;
     }
     client.quiet().await;
-    client.publish("c", "message", json!(63), json!({"ref": "63"})).await;
+    client
+        .publish("c", "message", json!(63), json!({"ref": "63"}))
+        .await;
     client.send(json!({"event": "pusher:ping"})).await;
     // It is not read any more, but written to.
     house.call("live", "hello").await;
     client.expect("call").await;
     other.quiet().await;
     moody.append.set(Mood::Well);
-    assert_eq!(client.expect("pusher_internal:published").await.inner()["ref"], "0");
+    assert_eq!(
+        client.expect("pusher_internal:published").await.inner()["ref"],
+        "0"
+    );
     let mut acknowledged = 1;
     loop {
         let frame = client.next().await;
@@ -185,8 +241,10 @@ pub async fn the_same_key_in_one_commit_is_stored_once(site: &Site) {
     let (house, moody) = Moody::house(site).await;
     let mut client = house.subscribed("c").await;
     moody.append.set(Mood::Hanging);
-    let keyed =
-        |key: &str| pushi::core::service::Publishing { idempotency_key: Some(key.to_owned()), ..publishing(&["c"], "message", key, true) };
+    let keyed = |key: &str| pushi::core::service::Publishing {
+        idempotency_key: Some(key.to_owned()),
+        ..publishing(&["c"], "message", key, true)
+    };
     let plain = |text: &str| publishing(&["c"], "message", text, true);
     let opening = async {
         // All have asked whether they are stored, and wait behind the first append.

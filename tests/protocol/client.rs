@@ -28,7 +28,12 @@ pub struct Client {
 impl Client {
     pub async fn over(stream: DuplexStream, app: &Arc<App>, ended: oneshot::Receiver<()>) -> Self {
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
-        Self { id: String::new(), app: Arc::clone(app), socket, ended }
+        Self {
+            id: String::new(),
+            app: Arc::clone(app),
+            socket,
+            ended,
+        }
     }
 
     /// Reads the greeting.
@@ -38,7 +43,10 @@ impl Client {
     }
 
     pub async fn raw(&mut self, message: impl Into<Message>) {
-        timeout(PATIENCE, self.socket.send(message.into())).await.expect("the server does not read").unwrap();
+        timeout(PATIENCE, self.socket.send(message.into()))
+            .await
+            .expect("the server does not read")
+            .unwrap();
     }
 
     pub async fn send(&mut self, frame: Value) {
@@ -47,12 +55,19 @@ impl Client {
 
     /// The next message, whatever it is.
     pub async fn message(&mut self) -> Option<Message> {
-        timeout(PATIENCE, self.socket.next()).await.expect("nothing comes").map(Result::unwrap)
+        timeout(PATIENCE, self.socket.next())
+            .await
+            .expect("nothing comes")
+            .map(Result::unwrap)
     }
 
     /// The next message, however long it takes on a clock that jumps.
     pub async fn message_at_last(&mut self) -> Message {
-        timeout(PATIENCE * 1000, self.socket.next()).await.expect("nothing comes").expect("the connection ended").unwrap()
+        timeout(PATIENCE * 1000, self.socket.next())
+            .await
+            .expect("nothing comes")
+            .expect("the connection ended")
+            .unwrap()
     }
 
     /// The text of the next frame; WebSocket pings aside.
@@ -116,21 +131,33 @@ impl Client {
 
     /// The signature for a channel with channel data.
     pub fn auth_over(&self, channel: &str, data: &str) -> String {
-        channel_auth(&self.app.key, &self.app.secret, &self.id, channel, Some(data))
+        channel_auth(
+            &self.app.key,
+            &self.app.secret,
+            &self.id,
+            channel,
+            Some(data),
+        )
     }
 
     /// Sends a subscription with members as they are.
     pub async fn ask(&mut self, data: Value) {
-        self.send(json!({"event": "pusher:subscribe", "data": data})).await;
+        self.send(json!({"event": "pusher:subscribe", "data": data}))
+            .await;
     }
 
     /// Asks for a channel, signed where it must be, with further members.
     pub async fn ask_for(&mut self, channel: &str, further: Value) {
         let mut data = json!({"channel": channel});
-        if ["private-", "presence-", "personal-"].iter().any(|prefix| channel.starts_with(prefix)) {
+        if ["private-", "presence-", "personal-"]
+            .iter()
+            .any(|prefix| channel.starts_with(prefix))
+        {
             data["auth"] = self.auth(channel).into();
         }
-        let Value::Object(further) = further else { panic!("not an object: {further}") };
+        let Value::Object(further) = further else {
+            panic!("not an object: {further}")
+        };
         data.as_object_mut().unwrap().extend(further);
         self.ask(data).await;
     }
@@ -142,12 +169,14 @@ impl Client {
 
     pub async fn subscribe_with(&mut self, channel: &str, further: Value) -> Value {
         self.ask_for(channel, further).await;
-        self.told("pusher_internal:subscription_succeeded", channel).await
+        self.told("pusher_internal:subscription_succeeded", channel)
+            .await
     }
 
     /// Goes on a presence channel.
     pub async fn join(&mut self, channel: &str, channel_data: Value) -> Value {
-        self.subscribe_with(channel, json!({"channel_data": channel_data})).await
+        self.subscribe_with(channel, json!({"channel_data": channel_data}))
+            .await
     }
 
     /// What the next frame says of a channel.
@@ -160,12 +189,15 @@ impl Client {
     }
 
     pub async fn unsubscribe(&mut self, channel: &str) -> Value {
-        self.send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}})).await;
-        self.told("pusher_internal:unsubscription_succeeded", channel).await
+        self.send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}}))
+            .await;
+        self.told("pusher_internal:unsubscription_succeeded", channel)
+            .await
     }
 
     pub async fn latest(&mut self, data: Value) -> Value {
-        self.send(json!({"event": "pusher:latest", "data": data})).await;
+        self.send(json!({"event": "pusher:latest", "data": data}))
+            .await;
         let channel = data["channel"].as_str().unwrap().to_owned();
         self.told("pusher_internal:latest", &channel).await
     }
@@ -173,14 +205,17 @@ impl Client {
     /// Publishes, with further members of the frame.
     pub async fn publish(&mut self, channel: &str, event: &str, data: Value, further: Value) {
         let mut frame = json!({"event": event, "channel": channel, "data": data});
-        let Value::Object(further) = further else { panic!("not an object: {further}") };
+        let Value::Object(further) = further else {
+            panic!("not an object: {further}")
+        };
         frame.as_object_mut().unwrap().extend(further);
         self.send(frame).await;
     }
 
     /// Publishes and waits until it is stored; answers the acknowledgement's data.
     pub async fn store(&mut self, channel: &str, event: &str, data: Value) -> Value {
-        self.publish(channel, event, data, json!({"ref": "stored"})).await;
+        self.publish(channel, event, data, json!({"ref": "stored"}))
+            .await;
         let frame = self.expect("pusher_internal:published").await;
         assert_eq!(frame.channel(), channel);
         frame.inner()
@@ -189,7 +224,10 @@ impl Client {
     /// Closes the connection as a client should; returns when the server is done with it.
     pub async fn leave(mut self) {
         self.socket.close(None).await.unwrap();
-        while let Some(Ok(_)) = timeout(PATIENCE, self.socket.next()).await.expect("the server does not close") {}
+        while let Some(Ok(_)) = timeout(PATIENCE, self.socket.next())
+            .await
+            .expect("the server does not close")
+        {}
         self.ended().await;
     }
 
@@ -197,6 +235,9 @@ impl Client {
     pub async fn ended(self) {
         let Self { socket, ended, .. } = self;
         drop(socket);
-        timeout(PATIENCE, ended).await.expect("the server does not end").unwrap();
+        timeout(PATIENCE, ended)
+            .await
+            .expect("the server does not end")
+            .unwrap();
     }
 }

@@ -15,11 +15,19 @@ pub async fn the_greeting_names_the_socket(site: &Site) {
         let greeting = client.next().await;
         let inner = greeting.inner();
         let id = inner["socket_id"].as_str().unwrap();
-        let text = format!(r#"{{"event":"pusher:connection_established","data":"{{\"socket_id\":\"{id}\"}}"}}"#);
-        assert_eq!(greeting.text, text, "byte for byte, as clients of the original may read it");
+        let text = format!(
+            r#"{{"event":"pusher:connection_established","data":"{{\"socket_id\":\"{id}\"}}"}}"#
+        );
+        assert_eq!(
+            greeting.text, text,
+            "byte for byte, as clients of the original may read it"
+        );
         let (process, counter) = id.split_once('.').unwrap();
         for number in [process, counter] {
-            assert!(!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()), "{id}");
+            assert!(
+                !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()),
+                "{id}"
+            );
         }
         assert!(process.parse::<u64>().unwrap() < 1 << 53, "{id}");
         assert!(!seen.contains(&id.to_owned()), "{id} came twice");
@@ -36,49 +44,109 @@ pub async fn an_unknown_key_is_told_and_closed_with_4001(site: &Site) {
     assert!(frame.message().contains("key"), "{frame:?}");
     client.ended().await;
     for key in ["", " ", "\u{0}", &"x".repeat(10_000)] {
-        house.caller_with(&house.app, key, None, false).await.turned_away(4001).await;
+        house
+            .caller_with(&house.app, key, None, false)
+            .await
+            .turned_away(4001)
+            .await;
     }
 }
 
 pub async fn a_disabled_app_is_closed_with_4003(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.enabled = false).await;
-    house.caller(&house.app, None, false).await.turned_away(4003).await;
+    let house = site
+        .house_with(|setup| setup.settings.enabled = false)
+        .await;
+    house
+        .caller(&house.app, None, false)
+        .await
+        .turned_away(4003)
+        .await;
     house.set(|settings| settings.enabled = true).await;
     house.client().await.quiet().await;
 }
 
 pub async fn plain_connections_are_closed_with_4000_where_tls_is_asked(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.tls_only = true).await;
-    house.caller(&house.app, None, false).await.turned_away(4000).await;
+    let house = site
+        .house_with(|setup| setup.settings.tls_only = true)
+        .await;
+    house
+        .caller(&house.app, None, false)
+        .await
+        .turned_away(4000)
+        .await;
     let mut client = house.caller(&house.app, None, true).await;
     client.greeted().await;
 }
 
 pub async fn origins_are_held_to_the_apps_list(site: &Site) {
     let list = ["https://one.example", "https://two.example:8443"].map(str::to_owned);
-    let house = site.house_with(|setup| setup.settings.allowed_origins = list.to_vec()).await;
-    for origin in [None, Some("https://one.example"), Some("HTTPS://One.Example"), Some("https://two.example:8443")] {
-        house.caller(&house.app, origin, false).await.greeted().await;
+    let house = site
+        .house_with(|setup| setup.settings.allowed_origins = list.to_vec())
+        .await;
+    for origin in [
+        None,
+        Some("https://one.example"),
+        Some("HTTPS://One.Example"),
+        Some("https://two.example:8443"),
+    ] {
+        house
+            .caller(&house.app, origin, false)
+            .await
+            .greeted()
+            .await;
     }
-    for origin in ["https://three.example", "http://one.example", "https://two.example", "https://one.example.evil", "null", ""] {
-        house.caller(&house.app, Some(origin), false).await.turned_away(4009).await;
+    for origin in [
+        "https://three.example",
+        "http://one.example",
+        "https://two.example",
+        "https://one.example.evil",
+        "null",
+        "",
+    ] {
+        house
+            .caller(&house.app, Some(origin), false)
+            .await
+            .turned_away(4009)
+            .await;
     }
 }
 
 pub async fn origins_are_held_to_the_servers_list(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.allowed_origins = vec!["https://one.example".to_owned()]).await;
-    house.caller(&house.app, Some("https://one.example"), false).await.greeted().await;
-    house.caller(&house.app, Some("https://two.example"), false).await.turned_away(4009).await;
-    house.set(|settings| settings.allowed_origins = vec!["https://two.example".to_owned()]).await;
+    let house = site
+        .house_with(|setup| setup.rules.allowed_origins = vec!["https://one.example".to_owned()])
+        .await;
+    house
+        .caller(&house.app, Some("https://one.example"), false)
+        .await
+        .greeted()
+        .await;
+    house
+        .caller(&house.app, Some("https://two.example"), false)
+        .await
+        .turned_away(4009)
+        .await;
+    house
+        .set(|settings| settings.allowed_origins = vec!["https://two.example".to_owned()])
+        .await;
     for origin in ["https://one.example", "https://two.example"] {
-        house.caller(&house.app, Some(origin), false).await.turned_away(4009).await;
+        house
+            .caller(&house.app, Some(origin), false)
+            .await
+            .turned_away(4009)
+            .await;
     }
 }
 
 pub async fn an_app_over_its_limit_is_closed_with_4004(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.limits.max_connections = Some(2)).await;
+    let house = site
+        .house_with(|setup| setup.settings.limits.max_connections = Some(2))
+        .await;
     let [mut first, _second] = house.clients().await;
-    let frame = house.caller(&house.app, None, false).await.turned_away(4004).await;
+    let frame = house
+        .caller(&house.app, None, false)
+        .await
+        .turned_away(4004)
+        .await;
     assert!(frame.message().contains("max_connections"), "{frame:?}");
     first.quiet().await;
 }
@@ -91,37 +159,72 @@ pub async fn an_app_over_its_limit_can_say_4100(site: &Site) {
         })
         .await;
     let _first = house.client().await;
-    house.caller(&house.app, None, false).await.turned_away(4100).await;
+    house
+        .caller(&house.app, None, false)
+        .await
+        .turned_away(4100)
+        .await;
 }
 
 pub async fn a_limit_counts_who_is_there_now(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.limits.max_connections = Some(1)).await;
+    let house = site
+        .house_with(|setup| setup.settings.limits.max_connections = Some(1))
+        .await;
     house.client().await.leave().await;
     house.client().await.ended().await;
     let mut client = house.client().await;
-    house.set(|settings| settings.limits.max_connections = Some(2)).await;
+    house
+        .set(|settings| settings.limits.max_connections = Some(2))
+        .await;
     let _further = house.client().await;
-    house.set(|settings| settings.limits.max_connections = Some(1)).await;
+    house
+        .set(|settings| settings.limits.max_connections = Some(1))
+        .await;
     client.quiet().await;
-    house.set(|settings| settings.limits.max_connections = Some(0)).await;
+    house
+        .set(|settings| settings.limits.max_connections = Some(0))
+        .await;
     let _unbounded: [_; 3] = house.clients().await;
 }
 
 pub async fn a_node_over_its_limit_is_closed_with_4100(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.limits.connections = 2).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.connections = 2)
+        .await;
     let [first, _second] = house.clients().await;
-    let frame = house.caller(&house.app, None, false).await.turned_away(4100).await;
-    assert!(frame.message().contains("PUSHI_MAX_CONNECTIONS"), "{frame:?}");
+    let frame = house
+        .caller(&house.app, None, false)
+        .await
+        .turned_away(4100)
+        .await;
+    assert!(
+        frame.message().contains("PUSHI_MAX_CONNECTIONS"),
+        "{frame:?}"
+    );
     // Whoever was turned away took no place.
     first.leave().await;
-    house.client().await.send(json!({"event": "pusher:ping"})).await;
+    house
+        .client()
+        .await
+        .send(json!({"event": "pusher:ping"}))
+        .await;
 }
 
 pub async fn too_many_in_a_second_are_closed_with_4100(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.limits.connects_per_second = 3).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.connects_per_second = 3)
+        .await;
     let _three: [_; 3] = house.clients().await;
-    house.caller(&house.app, None, false).await.turned_away(4100).await;
+    house
+        .caller(&house.app, None, false)
+        .await
+        .turned_away(4100)
+        .await;
     house.clock.forward(Duration::from_secs(1));
     let _three: [_; 3] = house.clients().await;
-    house.caller(&house.app, None, false).await.turned_away(4100).await;
+    house
+        .caller(&house.app, None, false)
+        .await
+        .turned_away(4100)
+        .await;
 }

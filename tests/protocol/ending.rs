@@ -24,7 +24,11 @@ pub async fn a_server_that_stops_says_4200(site: &Site) {
         mailbox.close(CloseReason::Stopping);
     }
     for client in &mut clients {
-        assert_eq!(client.expect("call").await.data(), "before", "what was on its way still comes");
+        assert_eq!(
+            client.expect("call").await.data(),
+            "before",
+            "what was on its way still comes"
+        );
         assert_eq!(client.closed().await, 4200);
     }
 }
@@ -49,11 +53,20 @@ pub async fn what_was_accepted_is_stored_before_the_end(site: &Site) {
     moody.append.set(Mood::Well);
     let stored = async {
         let name = crate::house::channel("c");
-        while site.stores.events.heads(&house.app.ident, std::slice::from_ref(&name)).await.unwrap() != [20] {
+        while site
+            .stores
+            .events
+            .heads(&house.app.ident, std::slice::from_ref(&name))
+            .await
+            .unwrap()
+            != [20]
+        {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(crate::site::PATIENCE, stored).await.unwrap();
+    tokio::time::timeout(crate::site::PATIENCE, stored)
+        .await
+        .unwrap();
 }
 
 pub async fn after_the_end_publishes_are_refused(site: &Site) {
@@ -61,10 +74,16 @@ pub async fn after_the_end_publishes_are_refused(site: &Site) {
     let mut client = house.subscribed("c").await;
     site.stop.cancel();
     // The writer ends at some point after that; from then on nobody waits for it in vain.
-    while house.try_publish(publishing(&["c"], "message", "x", true)).await.is_ok() {
+    while house
+        .try_publish(publishing(&["c"], "message", "x", true))
+        .await
+        .is_ok()
+    {
         client.expect("message").await;
     }
-    client.publish("c", "message", json!("x"), json!({"ref": "7"})).await;
+    client
+        .publish("c", "message", json!("x"), json!({"ref": "7"}))
+        .await;
     assert_eq!(client.refused(4320).await.value["data"]["ref"], "7");
 }
 
@@ -81,21 +100,39 @@ pub async fn a_disabled_app_loses_its_connections(site: &Site) {
 
 pub async fn a_deleted_app_loses_its_connections(site: &Site) {
     let house = site.house().await;
-    let other = house.service.create_app(NewApp { name: "Other".to_owned(), ..NewApp::default() }).await.unwrap();
+    let other = house
+        .service
+        .create_app(NewApp {
+            name: "Other".to_owned(),
+            ..NewApp::default()
+        })
+        .await
+        .unwrap();
     let mut stranger = house.client_of(&other).await;
     stranger.subscribe("c").await;
     let mut client = house.subscribed("c").await;
     house.service.delete_app(&house.app.ident).await.unwrap();
     client.turned_away(4001).await;
-    house.caller(&house.app, None, false).await.turned_away(4001).await;
+    house
+        .caller(&house.app, None, false)
+        .await
+        .turned_away(4001)
+        .await;
     stranger.quiet().await;
     // The same identifier and key again: a new app, and nothing of the old one.
-    let again =
-        NewApp { name: "Again".to_owned(), ident: Some(house.app.ident.clone()), key: Some(house.app.key.clone()), ..NewApp::default() };
+    let again = NewApp {
+        name: "Again".to_owned(),
+        ident: Some(house.app.ident.clone()),
+        key: Some(house.app.key.clone()),
+        ..NewApp::default()
+    };
     let again = house.service.create_app(again).await.unwrap();
     let mut client = house.client_of(&again).await;
     client.subscribe("private-c").await;
-    assert_eq!(client.store("private-c", "message", json!("x")).await["serial"], 1);
+    assert_eq!(
+        client.store("private-c", "message", json!("x")).await["serial"],
+        1
+    );
 }
 
 pub async fn what_another_process_writes_holds_within_a_second(site: &Site) {
@@ -107,12 +144,31 @@ pub async fn what_another_process_writes_holds_within_a_second(site: &Site) {
         Ok::<(), AppError>(())
     };
     let since = tokio::time::Instant::now();
-    other.service.update_app(&house.app.ident, &disable).await.unwrap();
+    other
+        .service
+        .update_app(&house.app.ident, &disable)
+        .await
+        .unwrap();
     client.turned_away(4003).await;
-    assert!(since.elapsed() < std::time::Duration::from_secs(1), "{:?}", since.elapsed());
+    assert!(
+        since.elapsed() < std::time::Duration::from_secs(1),
+        "{:?}",
+        since.elapsed()
+    );
     other.service.delete_app(&house.app.ident).await.unwrap();
-    let gone = async { while house.caller(&house.app, None, false).await.next().await.code() != 4001 {} };
-    tokio::time::timeout(std::time::Duration::from_secs(1), gone).await.unwrap();
+    let gone = async {
+        while house
+            .caller(&house.app, None, false)
+            .await
+            .next()
+            .await
+            .code()
+            != 4001
+        {}
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(1), gone)
+        .await
+        .unwrap();
 }
 
 pub async fn an_answer_of_the_store_that_came_late_is_looked_at_again(site: &Site) {
@@ -142,17 +198,30 @@ pub async fn nobody_stays_on_an_app_that_was_disabled(site: &Site) {
         let mut callers = Vec::new();
         for _ in 0..4 {
             let (near, far) = tokio::io::duplex(10_000);
-            let (gateway, key, start) = (Arc::clone(&house.gateway), house.app.key.clone(), Arc::clone(&start));
+            let (gateway, key, start) = (
+                Arc::clone(&house.gateway),
+                house.app.key.clone(),
+                Arc::clone(&start),
+            );
             let serving = tokio::spawn(async move {
                 start.wait().await;
-                gateway.serve(pushi::inbound::websocket::Destination::Pushi(key), None, false, None, far).await;
+                gateway
+                    .serve(
+                        pushi::inbound::websocket::Destination::Pushi(key),
+                        None,
+                        false,
+                        None,
+                        far,
+                    )
+                    .await;
             });
             callers.push((near, serving));
         }
         start.wait().await;
         house.set(|settings| settings.enabled = false).await;
         for (near, serving) in callers {
-            let mut client = Client::over(near, &house.app, tokio::sync::oneshot::channel().1).await;
+            let mut client =
+                Client::over(near, &house.app, tokio::sync::oneshot::channel().1).await;
             let mut frame = client.next().await;
             if frame.event() == "pusher:connection_established" {
                 frame = client.next().await;

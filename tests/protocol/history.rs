@@ -8,14 +8,27 @@ use crate::site::Site;
 pub async fn the_newest_come_first(site: &Site) {
     let house = site.house().await;
     let mut client = house.subscribed("c").await;
-    assert_eq!(client.latest(json!({"channel": "c"})).await["events"], json!([]));
+    assert_eq!(
+        client.latest(json!({"channel": "c"})).await["events"],
+        json!([])
+    );
     for text in ["1", "2", "3"] {
         client.store("c", "message", json!(text)).await;
     }
-    client.publish("c", "message", json!("not kept"), json!({"persist": false})).await;
-    let state = client.latest(json!({"channel": "c", "skip": 0, "count": 10})).await;
-    assert_eq!((said(&state), serials(&state)), (vec!["3", "2", "1"], vec![3, 2, 1]));
-    assert_eq!((&state["members"], &state["alias"]), (&json!({}), &json!([])));
+    client
+        .publish("c", "message", json!("not kept"), json!({"persist": false}))
+        .await;
+    let state = client
+        .latest(json!({"channel": "c", "skip": 0, "count": 10}))
+        .await;
+    assert_eq!(
+        (said(&state), serials(&state)),
+        (vec!["3", "2", "1"], vec![3, 2, 1])
+    );
+    assert_eq!(
+        (&state["members"], &state["alias"]),
+        (&json!({}), &json!([]))
+    );
     assert_eq!(state.get("recovered"), None);
 }
 
@@ -24,12 +37,27 @@ pub async fn an_event_has_the_form_of_the_page(site: &Site) {
     let [mut client, mut other] = house.clients().await;
     client.subscribe("global").await;
     other.subscribe("global").await;
-    client.publish("global", "chat", json!({"x": 1}), json!({})).await;
+    client
+        .publish("global", "chat", json!({"x": 1}), json!({}))
+        .await;
     let live = other.expect("chat").await;
     let state = client.latest(json!({"channel": "global"})).await;
     let event = &state["events"][0];
     let names: Vec<&String> = event.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["id", "instance", "mid", "channel", "owner_id", "timestamp", "date", "serial", "data"]);
+    assert_eq!(
+        names,
+        [
+            "id",
+            "instance",
+            "mid",
+            "channel",
+            "owner_id",
+            "timestamp",
+            "date",
+            "serial",
+            "data"
+        ]
+    );
     assert!(event["id"].as_u64().unwrap() > 0);
     assert_eq!(event["instance"], house.app.ident.as_str());
     assert_eq!(event["owner_id"], client.id.as_str());
@@ -38,17 +66,25 @@ pub async fn an_event_has_the_form_of_the_page(site: &Site) {
         assert_eq!(event[member], live.value[member]);
     }
     assert_eq!(event["date"], "November 22, 2026 08:44:49 UTC");
-    assert_eq!(event["data"], json!({"channel": "global", "event": "chat", "data": "{\"x\":1}"}));
+    assert_eq!(
+        event["data"],
+        json!({"channel": "global", "event": "chat", "data": "{\"x\":1}"})
+    );
     house.say("global", &["x"]).await;
     client.expect("message").await;
-    assert_eq!(client.latest(json!({"channel": "global"})).await["events"][0]["owner_id"], Value::Null);
+    assert_eq!(
+        client.latest(json!({"channel": "global"})).await["events"][0]["owner_id"],
+        Value::Null
+    );
 }
 
 pub async fn skip_and_count_make_pages(site: &Site) {
     let house = site.house().await;
     let mut client = house.client().await;
     let texts: Vec<String> = (1..=15).map(|n| n.to_string()).collect();
-    house.say("c", &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    house
+        .say("c", &texts.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
     house.say("elsewhere", &["x"]).await;
     client.subscribe("c").await;
     for (data, expected) in [
@@ -61,27 +97,59 @@ pub async fn skip_and_count_make_pages(site: &Site) {
         (json!({"skip": 1_000_000_000}), vec![]),
         (json!({"skip": i64::MAX, "count": i64::MAX}), vec![]),
         (json!({"count": 0}), vec![]),
-        (json!({"skip": null, "count": null}), (6..=15).rev().collect()),
+        (
+            json!({"skip": null, "count": null}),
+            (6..=15).rev().collect(),
+        ),
     ] {
         let mut data = data;
         data["channel"] = json!("c");
-        assert_eq!(serials(&client.latest(data.clone()).await), expected, "{data}");
+        assert_eq!(
+            serials(&client.latest(data.clone()).await),
+            expected,
+            "{data}"
+        );
     }
 }
 
 pub async fn a_count_over_the_limit_is_cut(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.limits.history = 4).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.history = 4)
+        .await;
     let mut client = house.client().await;
     house.say("c", &["1", "2", "3", "4", "5", "6"]).await;
     house.follow("ann", "d").await;
     house.say("d", &["1", "2", "3", "4", "5", "6"]).await;
     client.subscribe("c").await;
     client.subscribe("personal-ann").await;
-    assert_eq!(said(&client.latest(json!({"channel": "c", "count": 100})).await), ["6", "5", "4", "3"]);
-    assert_eq!(said(&client.latest(json!({"channel": "c", "count": i64::MAX})).await), ["6", "5", "4", "3"]);
-    assert_eq!(said(&client.latest(json!({"channel": "c"})).await), ["6", "5", "4", "3"]);
-    assert_eq!(said(&client.latest(json!({"channel": "c", "count": 2})).await), ["6", "5"]);
-    assert_eq!(said(&client.latest(json!({"channel": "personal-ann", "count": 100})).await), ["6", "5", "4", "3"]);
+    assert_eq!(
+        said(&client.latest(json!({"channel": "c", "count": 100})).await),
+        ["6", "5", "4", "3"]
+    );
+    assert_eq!(
+        said(
+            &client
+                .latest(json!({"channel": "c", "count": i64::MAX}))
+                .await
+        ),
+        ["6", "5", "4", "3"]
+    );
+    assert_eq!(
+        said(&client.latest(json!({"channel": "c"})).await),
+        ["6", "5", "4", "3"]
+    );
+    assert_eq!(
+        said(&client.latest(json!({"channel": "c", "count": 2})).await),
+        ["6", "5"]
+    );
+    assert_eq!(
+        said(
+            &client
+                .latest(json!({"channel": "personal-ann", "count": 100}))
+                .await
+        ),
+        ["6", "5", "4", "3"]
+    );
 }
 
 pub async fn of_a_personal_channel_it_is_the_inbox(site: &Site) {
@@ -98,13 +166,42 @@ pub async fn of_a_personal_channel_it_is_the_inbox(site: &Site) {
     let mut client = house.client().await;
     client.subscribe("personal-ann").await;
     let state = client.latest(json!({"channel": "personal-ann"})).await;
-    assert_eq!(said(&state), ["4", "3", "2", "1"], "what came before an end stays");
+    assert_eq!(
+        said(&state),
+        ["4", "3", "2", "1"],
+        "what came before an end stays"
+    );
     assert_eq!(state["alias"], json!(["a"]));
-    assert_eq!(said(&client.latest(json!({"channel": "personal-ann", "skip": 1, "count": 2})).await), ["3", "2"]);
-    assert_eq!(said(&client.latest(json!({"channel": "personal-ann", "skip": 4})).await), [""; 0]);
-    assert_eq!(said(&client.latest(json!({"channel": "personal-ann", "skip": i64::MAX})).await), [""; 0]);
+    assert_eq!(
+        said(
+            &client
+                .latest(json!({"channel": "personal-ann", "skip": 1, "count": 2}))
+                .await
+        ),
+        ["3", "2"]
+    );
+    assert_eq!(
+        said(
+            &client
+                .latest(json!({"channel": "personal-ann", "skip": 4}))
+                .await
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        said(
+            &client
+                .latest(json!({"channel": "personal-ann", "skip": i64::MAX}))
+                .await
+        ),
+        [""; 0]
+    );
     let state = client.latest(json!({"channel": "a"})).await;
-    assert_eq!(said(&state), ["4", "1", "before"], "an alias is a channel like any other");
+    assert_eq!(
+        said(&state),
+        ["4", "1", "before"],
+        "an alias is a channel like any other"
+    );
 }
 
 pub async fn of_a_presence_channel_it_lists_the_members(site: &Site) {
@@ -115,7 +212,11 @@ pub async fn of_a_presence_channel_it_lists_the_members(site: &Site) {
     client.expect("message").await;
     let state = client.latest(json!({"channel": "presence-a"})).await;
     assert_eq!((users(&state), said(&state)), (vec!["ann"], vec!["1"]));
-    assert_eq!(users(&client.unsubscribe("presence-a").await), [""; 0], "who has left is not listed");
+    assert_eq!(
+        users(&client.unsubscribe("presence-a").await),
+        [""; 0],
+        "who has left is not listed"
+    );
 }
 
 pub async fn who_is_not_on_the_channel_may_not_ask(site: &Site) {
@@ -124,9 +225,14 @@ pub async fn who_is_not_on_the_channel_may_not_ask(site: &Site) {
     let mut client = house.client().await;
     for event in ["pusher:latest", "pusher:unsubscribe"] {
         for channel in ["c", "private-a", "personal-ann", "peer-a:b&c"] {
-            client.send(json!({"event": event, "data": {"channel": channel}})).await;
+            client
+                .send(json!({"event": event, "data": {"channel": channel}}))
+                .await;
             let frame = client.refused(4317).await;
-            assert_eq!((frame.channel(), &frame.value["data"]["event"]), (channel, &json!(event)));
+            assert_eq!(
+                (frame.channel(), &frame.value["data"]["event"]),
+                (channel, &json!(event))
+            );
         }
     }
 }
@@ -136,8 +242,17 @@ pub async fn pages_go_on_where_events_were_pruned(site: &Site) {
     house.say("c", &["1", "2", "3", "4", "5"]).await;
     site.prune_all_but(3).await;
     let mut client = house.subscribed("c").await;
-    assert_eq!(serials(&client.latest(json!({"channel": "c"})).await), [5, 4, 3]);
-    assert_eq!(serials(&client.latest(json!({"channel": "c", "skip": 2})).await), [3]);
-    assert_eq!(serials(&client.latest(json!({"channel": "c", "skip": 3})).await), [0; 0]);
+    assert_eq!(
+        serials(&client.latest(json!({"channel": "c"})).await),
+        [5, 4, 3]
+    );
+    assert_eq!(
+        serials(&client.latest(json!({"channel": "c", "skip": 2})).await),
+        [3]
+    );
+    assert_eq!(
+        serials(&client.latest(json!({"channel": "c", "skip": 3})).await),
+        [0; 0]
+    );
     assert_eq!(client.store("c", "message", json!("6")).await["serial"], 6);
 }

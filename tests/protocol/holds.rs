@@ -25,13 +25,27 @@ async fn name(watcher: &mut Client) -> serde_json::Value {
 pub async fn the_direct_subscription_says_who_one_is(site: &Site) {
     let house = site.house().await;
     let [mut watcher, mut client] = two(&house).await;
-    client.join(ROOM, json!({"user_id": "ann", "name": "direct"})).await;
+    client
+        .join(ROOM, json!({"user_id": "ann", "name": "direct"}))
+        .await;
     watcher.expect("pusher:member_added").await;
-    client.join(ANN, json!({"user_id": "ann", "name": "alias"})).await;
-    assert_eq!(name(&mut watcher).await, "direct", "a personal subscription does not change it");
+    client
+        .join(ANN, json!({"user_id": "ann", "name": "alias"}))
+        .await;
+    assert_eq!(
+        name(&mut watcher).await,
+        "direct",
+        "a personal subscription does not change it"
+    );
     house.follow("ann", "another").await;
-    client.told("pusher_internal:subscription_succeeded", ANN).await;
-    assert_eq!(name(&mut watcher).await, "direct", "nor does a change of what the user follows");
+    client
+        .told("pusher_internal:subscription_succeeded", ANN)
+        .await;
+    assert_eq!(
+        name(&mut watcher).await,
+        "direct",
+        "nor does a change of what the user follows"
+    );
     watcher.quiet().await;
     client.unsubscribe(ROOM).await;
     assert_eq!(name(&mut watcher).await, "alias");
@@ -44,9 +58,13 @@ pub async fn the_direct_subscription_says_who_one_is(site: &Site) {
 pub async fn after_the_alias_the_direct_one_stays(site: &Site) {
     let house = site.house().await;
     let [mut watcher, mut client] = two(&house).await;
-    client.join(ANN, json!({"user_id": "ann", "name": "alias"})).await;
+    client
+        .join(ANN, json!({"user_id": "ann", "name": "alias"}))
+        .await;
     watcher.expect("pusher:member_added").await;
-    client.join(ROOM, json!({"user_id": "ann", "name": "direct"})).await;
+    client
+        .join(ROOM, json!({"user_id": "ann", "name": "direct"}))
+        .await;
     assert_eq!(name(&mut watcher).await, "direct");
     client.unsubscribe(ANN).await;
     assert_eq!(name(&mut watcher).await, "direct");
@@ -59,13 +77,18 @@ pub async fn who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing(site
     let house = site.house().await;
     let [mut watcher, mut client] = two(&house).await;
     client.subscribe(ANN).await;
-    client.join(ROOM, json!({"user_id": "ann", "name": "direct"})).await;
+    client
+        .join(ROOM, json!({"user_id": "ann", "name": "direct"}))
+        .await;
     watcher.expect("pusher:member_added").await;
     client.unsubscribe(ROOM).await;
     watcher.expect("pusher:member_removed").await;
     house.call(ROOM, "hello").await;
     client.expect("call").await;
-    assert_eq!(users(&client.latest(json!({"channel": ROOM})).await), ["watcher"]);
+    assert_eq!(
+        users(&client.latest(json!({"channel": ROOM})).await),
+        ["watcher"]
+    );
     client.unsubscribe(ANN).await;
     watcher.expect("call").await;
     watcher.quiet().await;
@@ -78,21 +101,40 @@ pub async fn of_two_aliases_the_one_that_is_left_counts(site: &Site) {
     client.join(ANN, json!({"user_id": "ann"})).await;
     watcher.expect("pusher:member_added").await;
     client.join("personal-bo", json!({"user_id": "bo"})).await;
-    assert_eq!(watcher.expect("pusher:member_removed").await.member()["user_id"], "ann");
-    assert_eq!(watcher.expect("pusher:member_added").await.member()["user_id"], "bo");
+    assert_eq!(
+        watcher.expect("pusher:member_removed").await.member()["user_id"],
+        "ann"
+    );
+    assert_eq!(
+        watcher.expect("pusher:member_added").await.member()["user_id"],
+        "bo"
+    );
     client.unsubscribe("personal-bo").await;
-    assert_eq!(watcher.expect("pusher:member_removed").await.member()["user_id"], "bo");
-    assert_eq!(watcher.expect("pusher:member_added").await.member()["user_id"], "ann");
+    assert_eq!(
+        watcher.expect("pusher:member_removed").await.member()["user_id"],
+        "bo"
+    );
+    assert_eq!(
+        watcher.expect("pusher:member_added").await.member()["user_id"],
+        "ann"
+    );
     client.unsubscribe(ANN).await;
-    assert_eq!(watcher.expect("pusher:member_removed").await.member()["user_id"], "ann");
+    assert_eq!(
+        watcher.expect("pusher:member_removed").await.member()["user_id"],
+        "ann"
+    );
     watcher.quiet().await;
 }
 
 pub async fn a_full_channel_is_heard_through_an_alias(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.limits.members = 1).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.members = 1)
+        .await;
     let [mut watcher, mut client] = two(&house).await;
     house.follow("ann", "news").await;
-    client.join(ANN, json!({"user_id": "ann", "peer": true})).await;
+    client
+        .join(ANN, json!({"user_id": "ann", "peer": true}))
+        .await;
     watcher.quiet().await;
     for channel in ["news", ROOM] {
         house.call(channel, "hello").await;
@@ -104,7 +146,9 @@ pub async fn a_full_channel_is_heard_through_an_alias(site: &Site) {
 }
 
 pub async fn what_came_by_alias_counts_against_no_limit(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.limits.channels_per_connection = 2).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.channels_per_connection = 2)
+        .await;
     for channel in ["a", "b", "c", "d"] {
         house.follow("ann", channel).await;
     }
@@ -113,7 +157,10 @@ pub async fn what_came_by_alias_counts_against_no_limit(site: &Site) {
     client.subscribe("e").await;
     client.ask_for("f", json!({})).await;
     let frame = client.refused(4319).await;
-    assert!(frame.message().contains("max_channels_per_connection"), "{frame:?}");
+    assert!(
+        frame.message().contains("max_channels_per_connection"),
+        "{frame:?}"
+    );
     house.call("f", "hello").await;
     client.quiet().await;
     // What one is on already is no further one.
@@ -124,8 +171,12 @@ pub async fn what_came_by_alias_counts_against_no_limit(site: &Site) {
     client.expect("call").await;
     client.unsubscribe("e").await;
     client.subscribe("f").await;
-    house.set(|settings| settings.limits.max_channels_per_connection = Some(3)).await;
+    house
+        .set(|settings| settings.limits.max_channels_per_connection = Some(3))
+        .await;
     client.subscribe("g").await;
-    house.set(|settings| settings.limits.max_channels_per_connection = Some(0)).await;
+    house
+        .set(|settings| settings.limits.max_channels_per_connection = Some(0))
+        .await;
     client.subscribe("h").await;
 }

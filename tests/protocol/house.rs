@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use pushi::core::auth::random_53_bits;
 use pushi::core::hub::Hub;
-use pushi::core::model::{App, AppSettings, ChannelName, Limits, NewApp, Payload, Timestamp, UserId};
+use pushi::core::model::{
+    App, AppSettings, ChannelName, Limits, NewApp, Payload, Timestamp, UserId,
+};
 use pushi::core::ports::{BusSink, Clock};
-use pushi::core::service::{AppError, Ports, PublishError, Publishing, Rules, Service, WebhookRules};
+use pushi::core::service::{
+    AppError, Ports, PublishError, Publishing, Rules, Service, WebhookRules,
+};
 use pushi::inbound::websocket::{Destination, Gateway, Timing, dialects};
 use pushi::outbound::bus::LocalBus;
 use pushi::outbound::metrics::PrometheusMetrics;
@@ -29,7 +33,8 @@ pub struct TestClock(AtomicI64);
 
 impl TestClock {
     pub fn forward(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+        self.0
+            .fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -61,7 +66,11 @@ impl Setup {
     pub fn over(stores: &Stores) -> Self {
         let bus = Arc::new(LocalBus::default());
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_337_089_420_000)));
-        let hub = Arc::new(Hub::new(random_53_bits().unwrap(), dialects(), Arc::new(PrometheusMetrics::new().unwrap())));
+        let hub = Arc::new(Hub::new(
+            random_53_bits().unwrap(),
+            dialects(),
+            Arc::new(PrometheusMetrics::new().unwrap()),
+        ));
         let ports = Ports {
             apps: stores.apps.clone(),
             events: stores.events.clone(),
@@ -84,7 +93,10 @@ impl Setup {
             retention_events: None,
             webhooks: WebhookRules::default(),
         };
-        let timing = Timing { activity: Duration::from_secs(120), idle: Duration::ZERO };
+        let timing = Timing {
+            activity: Duration::from_secs(120),
+            idle: Duration::ZERO,
+        };
         Self {
             ports,
             hub,
@@ -114,12 +126,28 @@ pub struct House<'a> {
 
 impl<'a> House<'a> {
     pub async fn open(site: &'a Site, setup: Setup) -> Self {
-        let Setup { ports, hub, bus, clock, rules, timing, settings, keeps, records, delivers, buffer } = setup;
+        let Setup {
+            ports,
+            hub,
+            bus,
+            clock,
+            rules,
+            timing,
+            settings,
+            keeps,
+            records,
+            delivers,
+            buffer,
+        } = setup;
         let service = Arc::new(Service::new(ports, rules, hub).unwrap());
         let sink: Weak<dyn BusSink> = Arc::downgrade(&service) as Weak<dyn BusSink>;
         bus.attach(sink);
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock.clone(), timing));
-        let (writer, follower, keeper) = (Arc::clone(&service), Arc::clone(&service), Arc::clone(&gateway));
+        let (writer, follower, keeper) = (
+            Arc::clone(&service),
+            Arc::clone(&service),
+            Arc::clone(&gateway),
+        );
         let stop = || site.stop.clone().cancelled_owned();
         let (stop_writer, stop_follower, stop_keeper) = (stop(), stop(), stop());
         let (announcer, stop_announcer) = (Arc::clone(&service), stop());
@@ -135,8 +163,22 @@ impl<'a> House<'a> {
             site.spawn(async move { recorder.record(stop_recorder).await });
             site.spawn(async move { reviewer.review(stop_reviewer).await });
         }
-        let app = service.create_app(NewApp { name: "Test".to_owned(), settings, ..NewApp::default() }).await.unwrap();
-        let house = Self { site, service, gateway, clock, app, buffer };
+        let app = service
+            .create_app(NewApp {
+                name: "Test".to_owned(),
+                settings,
+                ..NewApp::default()
+            })
+            .await
+            .unwrap();
+        let house = Self {
+            site,
+            service,
+            gateway,
+            clock,
+            app,
+            buffer,
+        };
         if delivers {
             house.deliver();
         }
@@ -151,7 +193,8 @@ impl<'a> House<'a> {
     /// Tells webhooks from now on.
     pub fn deliver(&self) {
         let (teller, stop) = (Arc::clone(&self.service), self.site.stop.clone());
-        self.site.spawn(async move { teller.deliver(stop.cancelled()).await });
+        self.site
+            .spawn(async move { teller.deliver(stop.cancelled()).await });
     }
 
     /// A client that has been greeted.
@@ -188,14 +231,26 @@ impl<'a> House<'a> {
     }
 
     /// A client that names any key.
-    pub async fn caller_with(&self, app: &Arc<App>, key: &str, origin: Option<&str>, secure: bool) -> Client {
+    pub async fn caller_with(
+        &self,
+        app: &Arc<App>,
+        key: &str,
+        origin: Option<&str>,
+        secure: bool,
+    ) -> Client {
         let (near, far) = duplex(self.buffer);
         let ended = self.serve(key, origin, secure, far);
         Client::over(near, app, ended).await
     }
 
     /// Serves the server's end of a stream; the receiver hears of its end.
-    pub fn serve<S>(&self, key: &str, origin: Option<&str>, secure: bool, stream: S) -> oneshot::Receiver<()>
+    pub fn serve<S>(
+        &self,
+        key: &str,
+        origin: Option<&str>,
+        secure: bool,
+        stream: S,
+    ) -> oneshot::Receiver<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -203,14 +258,22 @@ impl<'a> House<'a> {
     }
 
     /// The same in any dialect.
-    pub fn serve_at<S>(&self, destination: Destination, origin: Option<&str>, secure: bool, stream: S) -> oneshot::Receiver<()>
+    pub fn serve_at<S>(
+        &self,
+        destination: Destination,
+        origin: Option<&str>,
+        secure: bool,
+        stream: S,
+    ) -> oneshot::Receiver<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (gateway, origin) = (Arc::clone(&self.gateway), origin.map(str::to_owned));
         let (said, ended) = oneshot::channel();
         self.site.spawn(async move {
-            gateway.serve(destination, origin, secure, None, stream).await;
+            gateway
+                .serve(destination, origin, secure, None, stream)
+                .await;
             // Nobody may be listening.
             let _ = said.send(());
         });
@@ -219,7 +282,9 @@ impl<'a> House<'a> {
 
     /// Publishes as a back end.
     pub async fn publish(&self, channels: &[&str], event: &str, data: &str, persist: bool) {
-        self.try_publish(publishing(channels, event, data, persist)).await.unwrap();
+        self.try_publish(publishing(channels, event, data, persist))
+            .await
+            .unwrap();
     }
 
     pub async fn try_publish(&self, publishing: Publishing) -> Result<(), PublishError> {
@@ -241,11 +306,17 @@ impl<'a> House<'a> {
     /// Publishes until the store takes it again, as a back end that is told to try later.
     pub async fn until_stored(&self, channel: &str) {
         let tries = async {
-            while self.try_publish(publishing(&[channel], "stored", "", true)).await.is_err() {
+            while self
+                .try_publish(publishing(&[channel], "stored", "", true))
+                .await
+                .is_err()
+            {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(PATIENCE, tries).await.expect("the store does not recover");
+        timeout(PATIENCE, tries)
+            .await
+            .expect("the store does not recover");
     }
 
     /// Changes the app's settings; connections have heard of it when this returns.
@@ -254,17 +325,26 @@ impl<'a> House<'a> {
             change(&mut app.settings);
             Ok::<(), AppError>(())
         };
-        self.service.update_app(&self.app.ident, &change).await.unwrap();
+        self.service
+            .update_app(&self.app.ident, &change)
+            .await
+            .unwrap();
     }
 
     /// Subscribes a user persistently.
     pub async fn follow(&self, user: &str, channel: &str) {
-        self.service.add_subscription(&self.app.ident, &self::user(user), &self::channel(channel)).await.unwrap();
+        self.service
+            .add_subscription(&self.app.ident, &self::user(user), &self::channel(channel))
+            .await
+            .unwrap();
     }
 
     /// Ends that.
     pub async fn unfollow(&self, user: &str, channel: &str) {
-        self.service.remove_subscription(&self.app.ident, &self::user(user), &self::channel(channel)).await.unwrap();
+        self.service
+            .remove_subscription(&self.app.ident, &self::user(user), &self::channel(channel))
+            .await
+            .unwrap();
     }
 }
 
@@ -277,6 +357,15 @@ pub fn user(id: &str) -> UserId {
 }
 
 pub fn publishing(channels: &[&str], event: &str, data: &str, persist: bool) -> Publishing {
-    let payload = Payload { event: event.into(), data: data.into(), extra: "".into() };
-    Publishing { channels: channels.iter().map(|name| channel(name)).collect(), payload, persist, idempotency_key: None }
+    let payload = Payload {
+        event: event.into(),
+        data: data.into(),
+        extra: "".into(),
+    };
+    Publishing {
+        channels: channels.iter().map(|name| channel(name)).collect(),
+        payload,
+        persist,
+        idempotency_key: None,
+    }
 }

@@ -32,7 +32,10 @@ pub async fn a_silent_client_is_pinged(site: &Site) {
         // Reading the ping answers it.
         let (message, came) = after(&mut client, since).await;
         assert!(matches!(message, Message::Ping(_)), "{message:?}");
-        assert!((seconds - 1..=seconds + 2).contains(&came), "after {came} s");
+        assert!(
+            (seconds - 1..=seconds + 2).contains(&came),
+            "after {came} s"
+        );
     }
     client.quiet().await;
 }
@@ -79,7 +82,9 @@ pub async fn what_is_sent_to_it_is_no_sign_of_life(site: &Site) {
 pub async fn who_does_not_answer_is_closed_with_4201(site: &Site) {
     let house = house(site, 10, 0).await;
     let [mut dead, mut watcher] = house.clients().await;
-    watcher.join("presence-a", json!({"user_id": "watcher"})).await;
+    watcher
+        .join("presence-a", json!({"user_id": "watcher"}))
+        .await;
     dead.join("presence-a", json!({"user_id": "dead"})).await;
     watcher.expect("pusher:member_added").await;
     let since = Instant::now();
@@ -110,7 +115,10 @@ pub async fn an_idle_connection_is_closed_with_4202(site: &Site) {
     // A ping says nothing.
     client.quiet().await;
     let (message, came) = after(&mut client, since).await;
-    assert!(matches!(&message, Message::Text(text) if text.contains("4202")), "{message:?}");
+    assert!(
+        matches!(&message, Message::Text(text) if text.contains("4202")),
+        "{message:?}"
+    );
     assert!((49..=52).contains(&came), "after {came} s");
     assert_eq!(client.closed().await, 4202);
 }

@@ -10,7 +10,11 @@ use crate::site::{PATIENCE, Site};
 pub async fn a_binary_frame_is_4321(site: &Site) {
     let house = site.house().await;
     let mut client = house.subscribed("c").await;
-    for bytes in [Bytes::new(), Bytes::from_static(br#"{"event":"pusher:ping"}"#), Bytes::from_static(&[0xff; 1000])] {
+    for bytes in [
+        Bytes::new(),
+        Bytes::from_static(br#"{"event":"pusher:ping"}"#),
+        Bytes::from_static(&[0xff; 1000]),
+    ] {
         client.raw(Message::Binary(bytes)).await;
         let frame = client.refused(4321).await;
         assert_eq!(frame.channel(), "");
@@ -22,12 +26,19 @@ pub async fn a_binary_frame_is_4321(site: &Site) {
 
 /// A publish that makes a frame of so many bytes.
 fn frame_of(bytes: usize) -> String {
-    let frame = |fill: usize| format!(r#"{{"event":"m","channel":"c","persist":false,"echo":true,"data":"{}"}}"#, "x".repeat(fill));
+    let frame = |fill: usize| {
+        format!(
+            r#"{{"event":"m","channel":"c","persist":false,"echo":true,"data":"{}"}}"#,
+            "x".repeat(fill)
+        )
+    };
     frame(bytes - frame(0).len())
 }
 
 pub async fn a_message_over_the_limit_is_4318_and_1009(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.limits.message_bytes = 1000).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.message_bytes = 1000)
+        .await;
     let mut client = house.subscribed("c").await;
     client.raw(frame_of(1000)).await;
     client.expect("m").await;
@@ -59,14 +70,22 @@ pub async fn the_last_words_arrive_through_a_flood(site: &Site) {
 pub async fn fragments_are_one_message(site: &Site) {
     use tokio_tungstenite::tungstenite::protocol::frame::Frame;
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-    let house = site.house_with(|setup| setup.rules.limits.message_bytes = 1000).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.message_bytes = 1000)
+        .await;
     let mut client = house.subscribed("c").await;
     let part = |text: &str, first: bool, last: bool| {
         let code = if first { Data::Text } else { Data::Continue };
-        Message::Frame(Frame::message(text.as_bytes().to_vec(), OpCode::Data(code), last))
+        Message::Frame(Frame::message(
+            text.as_bytes().to_vec(),
+            OpCode::Data(code),
+            last,
+        ))
     };
     client.raw(part(r#"{"event":"pusher:"#, true, false)).await;
-    client.raw(Message::Ping(Bytes::from_static(b"between"))).await;
+    client
+        .raw(Message::Ping(Bytes::from_static(b"between")))
+        .await;
     client.raw(part(r#"ping"}"#, false, true)).await;
     client.expect("pusher:pong").await;
     for n in 0..3 {
@@ -82,18 +101,24 @@ pub async fn an_apps_own_limit_holds_from_the_next_message_on(site: &Site) {
     for client in [&mut first, &mut second] {
         client.subscribe("c").await;
     }
-    house.set(|settings| settings.limits.max_message_bytes = Some(100_000)).await;
+    house
+        .set(|settings| settings.limits.max_message_bytes = Some(100_000))
+        .await;
     first.raw(frame_of(100_000)).await;
     first.expect("m").await;
     second.expect("m").await;
-    house.set(|settings| settings.limits.max_message_bytes = Some(200)).await;
+    house
+        .set(|settings| settings.limits.max_message_bytes = Some(200))
+        .await;
     first.raw(frame_of(200)).await;
     first.expect("m").await;
     second.expect("m").await;
     second.raw(frame_of(201)).await;
     second.refused(4318).await;
     assert_eq!(second.closed().await, 1009);
-    house.set(|settings| settings.limits.max_message_bytes = Some(0)).await;
+    house
+        .set(|settings| settings.limits.max_message_bytes = Some(0))
+        .await;
     first.raw(frame_of(500_000)).await;
     assert_eq!(first.expect("m").await.data().len() / 1000, 499);
 }
@@ -103,7 +128,13 @@ pub async fn text_that_is_not_unicode_is_1007(site: &Site) {
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
     let house = site.house().await;
     let mut client = house.client().await;
-    client.raw(Message::Frame(Frame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true))).await;
+    client
+        .raw(Message::Frame(Frame::message(
+            vec![0xff, 0xfe],
+            OpCode::Data(Data::Text),
+            true,
+        )))
+        .await;
     assert_eq!(client.closed().await, 1007);
 }
 
@@ -119,7 +150,13 @@ pub async fn a_slow_reader_is_closed_and_nobody_else_waits(site: &Site) {
     let text = "x".repeat(1000);
     for n in 0..100 {
         house.call("c", &format!("{n} {text}")).await;
-        assert!(quick.expect("call").await.data().starts_with(&format!("{n} ")));
+        assert!(
+            quick
+                .expect("call")
+                .await
+                .data()
+                .starts_with(&format!("{n} "))
+        );
     }
     // What had been put on its way still comes, in order; then it is told.
     let mut heard = 0;
@@ -148,7 +185,9 @@ pub async fn a_slow_readers_user_has_left(site: &Site) {
         })
         .await;
     let [mut slow, mut watcher] = house.clients().await;
-    watcher.join("presence-a", json!({"user_id": "watcher"})).await;
+    watcher
+        .join("presence-a", json!({"user_id": "watcher"}))
+        .await;
     slow.join("presence-a", json!({"user_id": "slow"})).await;
     watcher.expect("pusher:member_added").await;
     slow.subscribe("c").await;
@@ -180,7 +219,10 @@ pub async fn a_client_that_only_asks_is_not_read_on(site: &Site) {
         () = asking => {}
         () = elsewhere => {}
     }
-    assert!(asked < 20_000, "{asked} were read of a client that reads nothing");
+    assert!(
+        asked < 20_000,
+        "{asked} were read of a client that reads nothing"
+    );
     let mut answered = 0;
     while answered < asked {
         greedy.expect("pusher:pong").await;
@@ -201,8 +243,13 @@ pub async fn a_ping_is_answered_by_a_pong(site: &Site) {
     pong(&mut client, b"").await;
     pong(&mut client, b"there?").await;
     for data in [json!({}), json!("{}"), json!(null), json!([1])] {
-        client.send(json!({"event": "pusher:ping", "data": data})).await;
-        assert_eq!(client.expect("pusher:pong").await.text, r#"{"event":"pusher:pong","data":"{}"}"#);
+        client
+            .send(json!({"event": "pusher:ping", "data": data}))
+            .await;
+        assert_eq!(
+            client.expect("pusher:pong").await.text,
+            r#"{"event":"pusher:pong","data":"{}"}"#
+        );
     }
     // A pong that nobody asked for is nothing.
     client.raw(Message::Pong(Bytes::from_static(b"x"))).await;

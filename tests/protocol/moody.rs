@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pushi::core::error::StorageError;
-use pushi::core::model::{App, AppIdent, ChannelName, Event, Mid, NewEvent, Position, Subscription, SubscriptionFilter, Timestamp, UserId};
+use pushi::core::model::{
+    App, AppIdent, ChannelName, Event, Mid, NewEvent, Position, Subscription, SubscriptionFilter,
+    Timestamp, UserId,
+};
 use pushi::core::ports::{AppStore, CreateApp, EventStore, Pruning, SubscriptionStore};
 use pushi::outbound::storage::Stores;
 use tokio::sync::watch;
@@ -38,7 +41,10 @@ pub struct Dial {
 
 impl Default for Dial {
     fn default() -> Self {
-        Self { mood: watch::Sender::new(Mood::Well), calls: watch::Sender::new(0) }
+        Self {
+            mood: watch::Sender::new(Mood::Well),
+            calls: watch::Sender::new(0),
+        }
     }
 }
 
@@ -54,13 +60,24 @@ impl Dial {
     /// Waits until so many calls have come, all in all.
     pub async fn called(&self, times: u64) {
         let mut calls = self.calls.subscribe();
-        timeout(PATIENCE, calls.wait_for(|count| *count >= times)).await.expect("the store is not called").unwrap();
+        timeout(PATIENCE, calls.wait_for(|count| *count >= times))
+            .await
+            .expect("the store is not called")
+            .unwrap();
     }
 
-    async fn call<T>(&self, work: impl Future<Output = Result<T, StorageError>>) -> Result<T, StorageError> {
+    async fn call<T>(
+        &self,
+        work: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
         self.calls.send_modify(|count| *count += 1);
         let mut mood = self.mood.subscribe();
-        let settled = async { mood.wait_for(|mood| *mood != Mood::Hanging).await.ok().map(|mood| *mood) };
+        let settled = async {
+            mood.wait_for(|mood| *mood != Mood::Hanging)
+                .await
+                .ok()
+                .map(|mood| *mood)
+        };
         match timeout(STORE_TIMEOUT, settled).await {
             Ok(Some(Mood::Well)) => work.await,
             Ok(Some(Mood::Unsure)) => {
@@ -120,34 +137,76 @@ impl Moody {
 #[async_trait]
 impl EventStore for Moody {
     async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>> {
-        match self.append.call(async { Ok(self.inner.events.append(events).await) }).await {
+        match self
+            .append
+            .call(async { Ok(self.inner.events.append(events).await) })
+            .await
+        {
             Ok(results) => results,
-            Err(_) => events.iter().map(|_| Err(StorageError::unavailable("moody"))).collect(),
+            Err(_) => events
+                .iter()
+                .map(|_| Err(StorageError::unavailable("moody")))
+                .collect(),
         }
     }
 
-    async fn positions(&self, app: &AppIdent, mids: &[Mid]) -> Result<Vec<Option<Position>>, StorageError> {
-        self.positions.call(self.inner.events.positions(app, mids)).await
+    async fn positions(
+        &self,
+        app: &AppIdent,
+        mids: &[Mid],
+    ) -> Result<Vec<Option<Position>>, StorageError> {
+        self.positions
+            .call(self.inner.events.positions(app, mids))
+            .await
     }
 
-    async fn heads(&self, app: &AppIdent, channels: &[ChannelName]) -> Result<Vec<u64>, StorageError> {
+    async fn heads(
+        &self,
+        app: &AppIdent,
+        channels: &[ChannelName],
+    ) -> Result<Vec<u64>, StorageError> {
         self.read.call(self.inner.events.heads(app, channels)).await
     }
 
-    async fn history(&self, app: &AppIdent, channel: &ChannelName, before: Option<u64>, limit: usize) -> Result<Vec<Event>, StorageError> {
-        self.read.call(self.inner.events.history(app, channel, before, limit)).await
+    async fn history(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
+        self.read
+            .call(self.inner.events.history(app, channel, before, limit))
+            .await
     }
 
-    async fn replay(&self, app: &AppIdent, channel: &ChannelName, after: u64, upto: u64, limit: usize) -> Result<Vec<Event>, StorageError> {
-        self.read.call(self.inner.events.replay(app, channel, after, upto, limit)).await
+    async fn replay(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        after: u64,
+        upto: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
+        self.read
+            .call(self.inner.events.replay(app, channel, after, upto, limit))
+            .await
     }
 
     async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError> {
         self.read.call(self.inner.events.recent(app, limit)).await
     }
 
-    async fn inbox(&self, app: &AppIdent, user: &UserId, skip: usize, limit: usize) -> Result<Vec<Event>, StorageError> {
-        self.read.call(self.inner.events.inbox(app, user, skip, limit)).await
+    async fn inbox(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
+        self.read
+            .call(self.inner.events.inbox(app, user, skip, limit))
+            .await
     }
 
     async fn prune(&self, pruning: Pruning, limit: usize) -> Result<u64, StorageError> {
@@ -174,15 +233,33 @@ impl SubscriptionStore for Moody {
         channel: &ChannelName,
         now: Timestamp,
     ) -> Result<Option<Subscription>, StorageError> {
-        self.inner.subscriptions.remove(app, user, channel, now).await
+        self.inner
+            .subscriptions
+            .remove(app, user, channel, now)
+            .await
     }
 
-    async fn list(&self, app: &AppIdent, filter: &SubscriptionFilter, after: u64, limit: usize) -> Result<Vec<Subscription>, StorageError> {
-        self.inner.subscriptions.list(app, filter, after, limit).await
+    async fn list(
+        &self,
+        app: &AppIdent,
+        filter: &SubscriptionFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Subscription>, StorageError> {
+        self.inner
+            .subscriptions
+            .list(app, filter, after, limit)
+            .await
     }
 
-    async fn channels_of(&self, app: &AppIdent, user: &UserId) -> Result<Vec<ChannelName>, StorageError> {
-        self.subscriptions.call(self.inner.subscriptions.channels_of(app, user)).await
+    async fn channels_of(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+    ) -> Result<Vec<ChannelName>, StorageError> {
+        self.subscriptions
+            .call(self.inner.subscriptions.channels_of(app, user))
+            .await
     }
 }
 

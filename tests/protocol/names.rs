@@ -10,7 +10,11 @@ use crate::site::Site;
 async fn complaint(client: &mut Client, frame: Value, code: u16) -> Frame {
     client.send(frame.clone()).await;
     let answer = client.expect("pusher:error").await;
-    assert_eq!(answer.code(), u64::from(code), "{frame} was answered {answer:?}");
+    assert_eq!(
+        answer.code(),
+        u64::from(code),
+        "{frame} was answered {answer:?}"
+    );
     assert!(!answer.message().is_empty());
     client.quiet().await;
     answer
@@ -36,7 +40,11 @@ pub async fn frames_that_say_nothing_have_their_codes(site: &Site) {
     ] {
         client.raw(text).await;
         let frame = client.refused(code).await;
-        assert_eq!((frame.channel(), &frame.value["data"]["event"]), ("", &json!("")), "{text}");
+        assert_eq!(
+            (frame.channel(), &frame.value["data"]["event"]),
+            ("", &json!("")),
+            "{text}"
+        );
         client.quiet().await;
     }
 }
@@ -45,13 +53,22 @@ pub async fn events_of_the_protocol_that_there_are_not_are_4313(site: &Site) {
     let house = site.house().await;
     let mut client = house.client().await;
     client.subscribe("c").await;
-    for event in ["pusher:nonsense", "pusher:", "pusher:error", "pusher:pong", "pusher_internal:published", "pusher_internal:"] {
+    for event in [
+        "pusher:nonsense",
+        "pusher:",
+        "pusher:error",
+        "pusher:pong",
+        "pusher_internal:published",
+        "pusher_internal:",
+    ] {
         let frame = json!({"event": event, "channel": "c", "data": {"channel": "c"}});
         let answer = complaint(&mut client, frame, 4313).await;
         assert_eq!(answer.value["data"]["event"], event);
     }
     for event in ["pusher", "Pusher:subscribe", "client-x", "pusher_internal"] {
-        client.publish("c", event, json!("x"), json!({"echo": true})).await;
+        client
+            .publish("c", event, json!("x"), json!({"echo": true}))
+            .await;
         client.expect(event).await;
     }
 }
@@ -61,7 +78,15 @@ pub async fn what_is_missing_or_of_a_wrong_type_is_4314(site: &Site) {
     let mut client = house.client().await;
     client.subscribe("c").await;
     for event in ["pusher:subscribe", "pusher:unsubscribe", "pusher:latest"] {
-        for data in [json!(null), json!("c"), json!(7), json!(["c"]), json!({}), json!({"channel": null}), json!({"channel": 7})] {
+        for data in [
+            json!(null),
+            json!("c"),
+            json!(7),
+            json!(["c"]),
+            json!({}),
+            json!({"channel": null}),
+            json!({"channel": 7}),
+        ] {
             complaint(&mut client, json!({"event": event, "data": data}), 4314).await;
         }
         complaint(&mut client, json!({"event": event, "channel": "c"}), 4314).await;
@@ -82,14 +107,36 @@ pub async fn what_is_missing_or_of_a_wrong_type_is_4314(site: &Site) {
         frame[name] = value;
         complaint(&mut client, frame, 4314).await;
     }
-    for (name, value) in [("skip", json!(-1)), ("skip", json!(1.5)), ("count", json!("10")), ("count", json!(-1)), ("count", json!([]))] {
+    for (name, value) in [
+        ("skip", json!(-1)),
+        ("skip", json!(1.5)),
+        ("count", json!("10")),
+        ("count", json!(-1)),
+        ("count", json!([])),
+    ] {
         let mut data = json!({"channel": "c"});
         data[name] = value;
-        complaint(&mut client, json!({"event": "pusher:latest", "data": data}), 4314).await;
+        complaint(
+            &mut client,
+            json!({"event": "pusher:latest", "data": data}),
+            4314,
+        )
+        .await;
     }
-    for data in [json!([]), json!(7), json!("nonsense"), json!("[]"), json!("\"u1\"")] {
+    for data in [
+        json!([]),
+        json!(7),
+        json!("nonsense"),
+        json!("[]"),
+        json!("\"u1\""),
+    ] {
         let subscribe = json!({"channel": "presence-c", "auth": client.auth("presence-c"), "channel_data": data});
-        complaint(&mut client, json!({"event": "pusher:subscribe", "data": subscribe}), 4314).await;
+        complaint(
+            &mut client,
+            json!({"event": "pusher:subscribe", "data": subscribe}),
+            4314,
+        )
+        .await;
     }
 }
 
@@ -97,35 +144,106 @@ pub async fn names_that_may_not_be_are_4315(site: &Site) {
     let house = site.house().await;
     let mut client = house.client().await;
     let long = "x".repeat(201);
-    for name in ["", "a\u{0}b", "a\nb", "a\u{7f}", "\u{9f}", long.as_str(), "personal-", "peer-a", "peer-a:b", "peer-:a&b", "peer-a:b&a"] {
+    for name in [
+        "",
+        "a\u{0}b",
+        "a\nb",
+        "a\u{7f}",
+        "\u{9f}",
+        long.as_str(),
+        "personal-",
+        "peer-a",
+        "peer-a:b",
+        "peer-:a&b",
+        "peer-a:b&a",
+    ] {
         for event in ["pusher:subscribe", "pusher:unsubscribe", "pusher:latest"] {
-            complaint(&mut client, json!({"event": event, "data": {"channel": name}}), 4315).await;
+            complaint(
+                &mut client,
+                json!({"event": event, "data": {"channel": name}}),
+                4315,
+            )
+            .await;
         }
-        let answer = complaint(&mut client, json!({"event": "message", "channel": name, "data": "x"}), 4315).await;
-        assert!(answer.channel().chars().count() <= 200, "a long name is not sent back whole");
+        let answer = complaint(
+            &mut client,
+            json!({"event": "message", "channel": name, "data": "x"}),
+            4315,
+        )
+        .await;
+        assert!(
+            answer.channel().chars().count() <= 200,
+            "a long name is not sent back whole"
+        );
     }
     client.subscribe("c").await;
     for name in ["", "a\u{0}b", "a\tb", long.as_str()] {
-        let answer = complaint(&mut client, json!({"event": name, "channel": "c", "data": "x"}), 4315).await;
-        assert!(answer.value["data"]["event"].as_str().unwrap().chars().count() <= 200);
+        let answer = complaint(
+            &mut client,
+            json!({"event": name, "channel": "c", "data": "x"}),
+            4315,
+        )
+        .await;
+        assert!(
+            answer.value["data"]["event"]
+                .as_str()
+                .unwrap()
+                .chars()
+                .count()
+                <= 200
+        );
     }
-    let answer = complaint(&mut client, json!({"event": format!("pusher:{long}")}), 4313).await;
-    assert!(answer.value["data"]["event"].as_str().unwrap().chars().count() <= 200);
+    let answer = complaint(
+        &mut client,
+        json!({"event": format!("pusher:{long}")}),
+        4313,
+    )
+    .await;
+    assert!(
+        answer.value["data"]["event"]
+            .as_str()
+            .unwrap()
+            .chars()
+            .count()
+            <= 200
+    );
 }
 
 pub async fn names_may_hold_what_is_printed(site: &Site) {
     let house = site.house().await;
     let mut client = house.client().await;
     let long = "é".repeat(200);
-    for name in ["a b", " ", "a/b?c=d&e#f", "\"quoted\\", "日本語", "🦀", "$set", "a.b", "_id", "%00", long.as_str()] {
+    for name in [
+        "a b",
+        " ",
+        "a/b?c=d&e#f",
+        "\"quoted\\",
+        "日本語",
+        "🦀",
+        "$set",
+        "a.b",
+        "_id",
+        "%00",
+        long.as_str(),
+    ] {
         client.subscribe(name).await;
         let said = client.store(name, name, json!(name)).await;
         assert_eq!(said["serial"], 1, "{name}");
-        client.publish(name, name, json!(name), json!({"echo": true, "persist": false})).await;
+        client
+            .publish(
+                name,
+                name,
+                json!(name),
+                json!({"echo": true, "persist": false}),
+            )
+            .await;
         let frame = client.expect(name).await;
         assert_eq!((frame.channel(), frame.data()), (name, name));
         let state = client.latest(json!({"channel": name})).await;
-        assert_eq!(state["events"][0]["data"], json!({"channel": name, "event": name, "data": name}));
+        assert_eq!(
+            state["events"][0]["data"],
+            json!({"channel": name, "event": name, "data": name})
+        );
         client.unsubscribe(name).await;
     }
 }
@@ -155,10 +273,22 @@ pub async fn a_ref_is_repeated_in_every_error(site: &Site) {
         (json!({}), 4312),
         (json!({"event": "pusher:nonsense"}), 4313),
         (json!({"event": "pusher:subscribe", "data": {}}), 4314),
-        (json!({"event": "pusher:subscribe", "data": {"channel": "private-a"}}), 4009),
-        (json!({"event": "pusher:subscribe", "data": {"channel": ""}}), 4315),
-        (json!({"event": "pusher:unsubscribe", "data": {"channel": "a"}}), 4317),
-        (json!({"event": "pusher:latest", "data": {"channel": "a"}}), 4317),
+        (
+            json!({"event": "pusher:subscribe", "data": {"channel": "private-a"}}),
+            4009,
+        ),
+        (
+            json!({"event": "pusher:subscribe", "data": {"channel": ""}}),
+            4315,
+        ),
+        (
+            json!({"event": "pusher:unsubscribe", "data": {"channel": "a"}}),
+            4317,
+        ),
+        (
+            json!({"event": "pusher:latest", "data": {"channel": "a"}}),
+            4317,
+        ),
         (json!({"event": "message", "channel": "a"}), 4317),
         (json!({"event": "message", "channel": ""}), 4315),
     ] {
@@ -175,7 +305,9 @@ pub async fn unknown_members_are_passed_over(site: &Site) {
     let house = site.house().await;
     let mut client = house.client().await;
     client.send(json!({"event": "pusher:subscribe", "x": 1, "data": {"channel": "c", "y": [2], "auth": null, "since": null}})).await;
-    client.told("pusher_internal:subscription_succeeded", "c").await;
+    client
+        .told("pusher_internal:subscription_succeeded", "c")
+        .await;
     client.send(json!({"event": "pusher:ping"})).await;
     let frame = client.expect("pusher:pong").await;
     assert_eq!(frame.text, r#"{"event":"pusher:pong","data":"{}"}"#);

@@ -23,7 +23,11 @@ pub async fn who_asks_is_told_when_the_time_is_over(site: &Site) {
         let since = Instant::now();
         client.send(frame.clone()).await;
         client.refused(4320).await;
-        assert!(since.elapsed() < STORE_TIMEOUT + Duration::from_secs(1), "{frame} took {:?}", since.elapsed());
+        assert!(
+            since.elapsed() < STORE_TIMEOUT + Duration::from_secs(1),
+            "{frame} took {:?}",
+            since.elapsed()
+        );
     }
     client.quiet().await;
 }
@@ -36,15 +40,31 @@ pub async fn what_is_not_kept_waits_no_longer_than_the_store_may_take(site: &Sit
     other.subscribe("d").await;
     moody.events(Mood::Hanging);
     let since = Instant::now();
-    client.publish("c", "message", json!("kept"), json!({})).await;
-    client.publish("c", "message", json!("behind"), json!({"persist": false})).await;
-    client.publish("d", "message", json!("another channel"), json!({"persist": false})).await;
+    client
+        .publish("c", "message", json!("kept"), json!({}))
+        .await;
+    client
+        .publish("c", "message", json!("behind"), json!({"persist": false}))
+        .await;
+    client
+        .publish(
+            "d",
+            "message",
+            json!("another channel"),
+            json!({"persist": false}),
+        )
+        .await;
     assert_eq!(other.expect("message").await.data(), "another channel");
     house.call("c", "another sender").await;
     assert_eq!(other.expect("call").await.data(), "another sender");
     assert!(since.elapsed() < Duration::from_secs(1));
     assert_eq!(other.expect("message").await.data(), "behind");
-    assert!(since.elapsed() >= STORE_TIMEOUT && since.elapsed() < STORE_TIMEOUT + Duration::from_secs(1), "{:?}", since.elapsed());
+    assert!(
+        since.elapsed() >= STORE_TIMEOUT
+            && since.elapsed() < STORE_TIMEOUT + Duration::from_secs(1),
+        "{:?}",
+        since.elapsed()
+    );
     client.expect("call").await;
     client.refused(4320).await;
 }
@@ -59,12 +79,31 @@ pub async fn while_it_is_unknown_what_is_stored_nobody_waits(site: &Site) {
     for _ in 0..5 {
         let since = Instant::now();
         client.publish("c", "message", json!("2"), json!({})).await;
-        client.publish("c", "message", json!("3"), json!({"persist": false, "echo": true})).await;
-        let mut events = [client.next().await.event().to_owned(), client.next().await.event().to_owned()];
+        client
+            .publish(
+                "c",
+                "message",
+                json!("3"),
+                json!({"persist": false, "echo": true}),
+            )
+            .await;
+        let mut events = [
+            client.next().await.event().to_owned(),
+            client.next().await.event().to_owned(),
+        ];
         events.sort_unstable();
         assert_eq!(events, ["message", "pusher:error"]);
-        assert!(house.try_publish(publishing(&["c"], "message", "4", true)).await.is_err());
-        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        assert!(
+            house
+                .try_publish(publishing(&["c"], "message", "4", true))
+                .await
+                .is_err()
+        );
+        assert!(
+            since.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            since.elapsed()
+        );
         // Further into the wait for the store.
         tokio::time::sleep_until(since + Duration::from_secs(3)).await;
     }

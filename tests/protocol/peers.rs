@@ -14,7 +14,9 @@ const PAIR: &str = "peer-room:ann&bo";
 async fn in_room<const N: usize>(house: &House<'_>, names: [&str; N]) -> [Client; N] {
     let mut clients: [Client; N] = house.clients().await;
     for (client, name) in clients.iter_mut().zip(names) {
-        client.join(ROOM, json!({"user_id": name, "peer": true})).await;
+        client
+            .join(ROOM, json!({"user_id": name, "peer": true}))
+            .await;
     }
     for client in &mut clients {
         hush(client).await;
@@ -29,7 +31,9 @@ async fn hush(client: &mut Client) {
 }
 
 async fn send(client: &mut Client, channel: &str, text: &str) {
-    client.publish(channel, "note", json!(text), json!({"persist": false})).await;
+    client
+        .publish(channel, "note", json!(text), json!({"persist": false}))
+        .await;
 }
 
 async fn hears(client: &mut Client, channel: &str, text: &str) {
@@ -49,7 +53,8 @@ pub async fn two_who_are_present_share_a_channel(site: &Site) {
     hears(&mut bo, PAIR, "hello").await;
     send(&mut bo, PAIR, "hello yourself").await;
     hears(&mut ann, PAIR, "hello yourself").await;
-    ann.publish(PAIR, "note", json!("me too"), json!({"echo": true})).await;
+    ann.publish(PAIR, "note", json!("me too"), json!({"echo": true}))
+        .await;
     let frame = ann.expect("note").await;
     assert_eq!(frame.serial(), 1, "it is stored like any other");
     hears(&mut bo, PAIR, "me too").await;
@@ -86,7 +91,8 @@ pub async fn it_lasts_until_one_has_left(site: &Site) {
     house.call(PAIR, "nobody hears it").await;
     bo.quiet().await;
     ann.quiet().await;
-    ann.join(ROOM, json!({"user_id": "ann", "peer": true})).await;
+    ann.join(ROOM, json!({"user_id": "ann", "peer": true}))
+        .await;
     bo.expect("pusher:member_added").await;
     send(&mut bo, PAIR, "again").await;
     hears(&mut ann, PAIR, "again").await;
@@ -156,7 +162,9 @@ pub async fn a_base_may_hold_a_colon(site: &Site) {
     let house = site.house().await;
     let [mut ann, mut bo] = house.clients().await;
     for (client, name) in [(&mut ann, "ann"), (&mut bo, "bo")] {
-        client.join("presence-a:b:c", json!({"user_id": name, "peer": true})).await;
+        client
+            .join("presence-a:b:c", json!({"user_id": name, "peer": true}))
+            .await;
     }
     hush(&mut ann).await;
     send(&mut ann, "peer-a:b:c:ann&bo", "hello").await;
@@ -180,16 +188,23 @@ pub async fn users_are_sorted_by_code_point(site: &Site) {
 
 pub async fn a_name_may_have_two_thousand_bytes(site: &Site) {
     let house = site.house().await;
-    let names: Vec<String> = (0..16).map(|n| format!("{n:02}{}", "x".repeat(120))).collect();
+    let names: Vec<String> = (0..16)
+        .map(|n| format!("{n:02}{}", "x".repeat(120)))
+        .collect();
     let mut clients = in_room(&house, [names[0].as_str(), names[1].as_str()]).await;
     let channel = |last: usize| format!("peer-room:{}&z{}", names.join("&"), "z".repeat(last));
     let shell = channel(0).len();
     let (longest, longer) = (channel(2000 - shell), channel(2001 - shell));
     assert_eq!(longest.len(), 2000);
-    clients[0].publish(&longest, "note", json!("hello"), json!({"echo": true})).await;
+    clients[0]
+        .publish(&longest, "note", json!("hello"), json!({"echo": true}))
+        .await;
     assert_eq!(clients[0].expect("note").await.serial(), 1);
     assert_eq!(clients[1].expect("note").await.channel(), longest);
-    assert_eq!(serials(&clients[1].latest(json!({"channel": longest})).await), [1]);
+    assert_eq!(
+        serials(&clients[1].latest(json!({"channel": longest})).await),
+        [1]
+    );
     send(&mut clients[0], &longer, "x").await;
     assert!(clients[0].refused(4315).await.channel().len() <= 2000);
 }
@@ -197,7 +212,12 @@ pub async fn a_name_may_have_two_thousand_bytes(site: &Site) {
 pub async fn a_peers_id_holds_no_separator(site: &Site) {
     let house = site.house().await;
     let mut client = house.client().await;
-    client.ask_for(ROOM, json!({"channel_data": {"user_id": "a&b", "peer": true}})).await;
+    client
+        .ask_for(
+            ROOM,
+            json!({"channel_data": {"user_id": "a&b", "peer": true}}),
+        )
+        .await;
     client.refused(4316).await;
     client.join(ROOM, json!({"user_id": "a&b"})).await;
 }
@@ -210,20 +230,27 @@ pub async fn a_member_may_ask_for_the_past(site: &Site) {
         bo.expect("note").await;
     }
     let state = bo.subscribe_with(PAIR, json!({"since": 1})).await;
-    assert_eq!((said(&state), &state["recovered"], &state["serial"]), (vec!["2", "3"], &json!(true), &json!(3)));
+    assert_eq!(
+        (said(&state), &state["recovered"], &state["serial"]),
+        (vec!["2", "3"], &json!(true), &json!(3))
+    );
     send(&mut ann, PAIR, "once").await;
     hears(&mut bo, PAIR, "once").await;
     bo.quiet().await;
     assert_eq!(bo.subscribe(PAIR).await["events"], json!([]));
-    assert_eq!(said(&bo.latest(json!({"channel": PAIR, "count": 2})).await), ["3", "2"]);
+    assert_eq!(
+        said(&bo.latest(json!({"channel": PAIR, "count": 2})).await),
+        ["3", "2"]
+    );
     // It still follows from the presence channel alone.
     bo.unsubscribe(PAIR).await;
     send(&mut ann, PAIR, "still").await;
     hears(&mut bo, PAIR, "still").await;
     bo.unsubscribe(ROOM).await;
-    for frame in
-        [json!({"event": "pusher:latest", "data": {"channel": PAIR}}), json!({"event": "pusher:unsubscribe", "data": {"channel": PAIR}})]
-    {
+    for frame in [
+        json!({"event": "pusher:latest", "data": {"channel": PAIR}}),
+        json!({"event": "pusher:unsubscribe", "data": {"channel": PAIR}}),
+    ] {
         bo.send(frame).await;
         bo.refused(4317).await;
     }
@@ -253,7 +280,9 @@ pub async fn a_listener_needs_a_signature(site: &Site) {
     listener.refused(4009).await;
     let auth = listener.auth(PAIR);
     listener.ask(json!({"channel": PAIR, "auth": auth})).await;
-    listener.told("pusher_internal:subscription_succeeded", PAIR).await;
+    listener
+        .told("pusher_internal:subscription_succeeded", PAIR)
+        .await;
     // It hears, and may send, whoever is there; but it makes no pair with anybody.
     house.call(PAIR, "hello").await;
     listener.expect("call").await;
@@ -279,7 +308,8 @@ pub async fn a_member_who_listens_hears_it_once(site: &Site) {
     let [mut ann, mut bo] = in_room(&house, ["ann", "bo"]).await;
     let auth = bo.auth(PAIR);
     bo.ask(json!({"channel": PAIR, "auth": auth})).await;
-    bo.told("pusher_internal:subscription_succeeded", PAIR).await;
+    bo.told("pusher_internal:subscription_succeeded", PAIR)
+        .await;
     send(&mut ann, PAIR, "once").await;
     hears(&mut bo, PAIR, "once").await;
     bo.quiet().await;
@@ -291,7 +321,9 @@ pub async fn a_member_who_listens_hears_it_once(site: &Site) {
 }
 
 pub async fn asking_for_the_past_counts_as_a_channel(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.limits.channels_per_connection = 3).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.channels_per_connection = 3)
+        .await;
     let [mut ann, bo] = in_room(&house, ["ann", "bo"]).await;
     let third = |n: usize| format!("peer-room:ann&bo&c{n}");
     for n in 0..3 {
@@ -299,7 +331,10 @@ pub async fn asking_for_the_past_counts_as_a_channel(site: &Site) {
     }
     ann.ask(json!({"channel": third(3), "since": "now"})).await;
     let frame = ann.refused(4319).await;
-    assert!(frame.message().contains("max_channels_per_connection"), "{frame:?}");
+    assert!(
+        frame.message().contains("max_channels_per_connection"),
+        "{frame:?}"
+    );
     ann.subscribe_with(&third(0), json!({"since": "now"})).await;
     ann.unsubscribe(&third(0)).await;
     ann.subscribe_with(&third(3), json!({"since": 0})).await;
@@ -309,13 +344,17 @@ pub async fn asking_for_the_past_counts_as_a_channel(site: &Site) {
     let [_cy] = in_room(&house, ["cy"]).await;
     ann.expect("pusher:member_added").await;
     for n in 0..3 {
-        ann.subscribe_with(&format!("peer-room:ann&cy&d{n}"), json!({"since": "now"})).await;
+        ann.subscribe_with(&format!("peer-room:ann&cy&d{n}"), json!({"since": "now"}))
+            .await;
     }
 }
 
 pub async fn two_apps_have_pairs_of_their_own(site: &Site) {
     let house = site.house().await;
-    let other = pushi::core::model::NewApp { name: "Other".to_owned(), ..Default::default() };
+    let other = pushi::core::model::NewApp {
+        name: "Other".to_owned(),
+        ..Default::default()
+    };
     let other = house.service.create_app(other).await.unwrap();
     let [mut ann] = in_room(&house, ["ann"]).await;
     let mut bo = house.client_of(&other).await;
@@ -331,7 +370,11 @@ pub async fn through_a_personal_channel_one_is_a_peer(site: &Site) {
     let mut ann = house.client().await;
     let personal = "personal-ann";
     let join = async |ann: &mut Client, data: Value| ann.subscribe_with(personal, data).await;
-    join(&mut ann, json!({"channel_data": {"user_id": "ann", "peer": true}})).await;
+    join(
+        &mut ann,
+        json!({"channel_data": {"user_id": "ann", "peer": true}}),
+    )
+    .await;
     hush(&mut bo).await;
     send(&mut bo, PAIR, "hello").await;
     hears(&mut ann, PAIR, "hello").await;

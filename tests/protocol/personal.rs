@@ -21,7 +21,10 @@ async fn following(house: &House<'_>, channels: &[&str]) -> Client {
 
 /// The alias list that is told next.
 async fn told_alias(client: &mut Client) -> serde_json::Value {
-    client.told("pusher_internal:subscription_succeeded", ANN).await["alias"].clone()
+    client
+        .told("pusher_internal:subscription_succeeded", ANN)
+        .await["alias"]
+        .clone()
 }
 
 pub async fn the_socket_is_on_every_channel_that_the_user_follows(site: &Site) {
@@ -33,7 +36,14 @@ pub async fn the_socket_is_on_every_channel_that_the_user_follows(site: &Site) {
         house.call(channel, "hello").await;
         assert_eq!(client.expect("call").await.channel(), channel);
         client.latest(json!({"channel": channel})).await;
-        client.publish(channel, "reply", json!("x"), json!({"echo": true, "persist": false})).await;
+        client
+            .publish(
+                channel,
+                "reply",
+                json!("x"),
+                json!({"echo": true, "persist": false}),
+            )
+            .await;
         assert_eq!(client.expect("reply").await.channel(), channel);
     }
     other.quiet().await;
@@ -69,7 +79,10 @@ pub async fn the_answer_holds_the_last_ten(site: &Site) {
         house.say("b", &[text]).await;
     }
     let mut client = house.client().await;
-    assert_eq!(said(&client.subscribe(ANN).await), ["6", "6", "5", "5", "4", "4", "3", "3", "2", "2"]);
+    assert_eq!(
+        said(&client.subscribe(ANN).await),
+        ["6", "6", "5", "5", "4", "4", "3", "3", "2", "2"]
+    );
 }
 
 pub async fn a_back_end_writes_to_one_user(site: &Site) {
@@ -79,11 +92,18 @@ pub async fn a_back_end_writes_to_one_user(site: &Site) {
     bo.subscribe("personal-bo").await;
     house.say(ANN, &["for ann"]).await;
     let frame = ann.expect("message").await;
-    assert_eq!((frame.channel(), frame.data(), frame.serial()), (ANN, "for ann", 1));
+    assert_eq!(
+        (frame.channel(), frame.data(), frame.serial()),
+        (ANN, "for ann", 1)
+    );
     bo.quiet().await;
-    ann.publish(ANN, "note", json!("mine"), json!({"echo": true})).await;
+    ann.publish(ANN, "note", json!("mine"), json!({"echo": true}))
+        .await;
     assert_eq!(ann.expect("note").await.serial(), 2);
-    assert_eq!(said(&ann.latest(json!({"channel": ANN})).await), ["mine", "for ann"]);
+    assert_eq!(
+        said(&ann.latest(json!({"channel": ANN})).await),
+        ["mine", "for ann"]
+    );
 }
 
 pub async fn what_the_user_follows_anew_is_joined_at_once(site: &Site) {
@@ -141,7 +161,11 @@ pub async fn many_changes_end_in_the_last_state(site: &Site) {
             _ => alias = frame.inner()["alias"].clone(),
         }
     }
-    let expected: Vec<String> = (0..30).step_by(3).map(|round| format!("c{round}")).chain(["last".to_owned()]).collect();
+    let expected: Vec<String> = (0..30)
+        .step_by(3)
+        .map(|round| format!("c{round}"))
+        .chain(["last".to_owned()])
+        .collect();
     assert_eq!(alias, json!(expected));
     for round in 0..30 {
         house.call(&format!("c{round}"), "hello").await;
@@ -158,7 +182,9 @@ pub async fn unsubscribing_leaves_what_the_user_follows(site: &Site) {
     client.unsubscribe(ANN).await;
     for channel in ["a", "b", ANN] {
         house.call(channel, "hello").await;
-        client.send(json!({"event": "pusher:latest", "data": {"channel": channel}})).await;
+        client
+            .send(json!({"event": "pusher:latest", "data": {"channel": channel}}))
+            .await;
         client.refused(4317).await;
     }
     house.follow("ann", "c").await;
@@ -200,7 +226,9 @@ pub async fn two_personal_channels_may_share_an_alias(site: &Site) {
     house.call("a", "still").await;
     client.expect("call").await;
     house.unfollow("bo", "a").await;
-    client.told("pusher_internal:subscription_succeeded", "personal-bo").await;
+    client
+        .told("pusher_internal:subscription_succeeded", "personal-bo")
+        .await;
     house.call("a", "over").await;
     client.quiet().await;
 }
@@ -208,16 +236,32 @@ pub async fn two_personal_channels_may_share_an_alias(site: &Site) {
 pub async fn subscribing_again_takes_new_channel_data(site: &Site) {
     let house = site.house().await;
     let mut watcher = house.client().await;
-    watcher.join("presence-a", json!({"user_id": "watcher"})).await;
+    watcher
+        .join("presence-a", json!({"user_id": "watcher"}))
+        .await;
     let mut client = following(&house, &["presence-a"]).await;
     watcher.quiet().await;
-    client.join(ANN, json!({"user_id": "ann", "name": "Ann"})).await;
-    assert_eq!(watcher.expect("pusher:member_added").await.member()["name"], "Ann");
-    client.join(ANN, json!({"user_id": "ann", "name": "Anna"})).await;
+    client
+        .join(ANN, json!({"user_id": "ann", "name": "Ann"}))
+        .await;
+    assert_eq!(
+        watcher.expect("pusher:member_added").await.member()["name"],
+        "Ann"
+    );
+    client
+        .join(ANN, json!({"user_id": "ann", "name": "Anna"}))
+        .await;
     watcher.quiet().await;
-    assert_eq!(watcher.latest(json!({"channel": "presence-a"})).await["members"]["ann"]["name"], "Anna");
+    assert_eq!(
+        watcher.latest(json!({"channel": "presence-a"})).await["members"]["ann"]["name"],
+        "Anna"
+    );
     client.subscribe(ANN).await;
-    assert_eq!(watcher.expect("pusher:member_removed").await.member()["name"], "Anna", "nobody again");
+    assert_eq!(
+        watcher.expect("pusher:member_removed").await.member()["name"],
+        "Anna",
+        "nobody again"
+    );
     house.call("presence-a", "hello").await;
     client.expect("call").await;
 }
@@ -226,22 +270,43 @@ pub async fn a_presence_channel_is_joined_with_the_channel_data(site: &Site) {
     let house = site.house().await;
     house.follow("ann", "presence-a").await;
     let [mut watcher, mut client] = house.clients().await;
-    watcher.join("presence-a", json!({"user_id": "watcher"})).await;
-    client.join(ANN, json!({"user_id": "ann", "name": "Ann"})).await;
-    assert_eq!(watcher.expect("pusher:member_added").await.member(), json!({"user_id": "ann", "name": "Ann"}));
+    watcher
+        .join("presence-a", json!({"user_id": "watcher"}))
+        .await;
+    client
+        .join(ANN, json!({"user_id": "ann", "name": "Ann"}))
+        .await;
+    assert_eq!(
+        watcher.expect("pusher:member_added").await.member(),
+        json!({"user_id": "ann", "name": "Ann"})
+    );
     client.quiet().await;
-    assert_eq!(users(&client.latest(json!({"channel": "presence-a"})).await), ["watcher", "ann"]);
+    assert_eq!(
+        users(&client.latest(json!({"channel": "presence-a"})).await),
+        ["watcher", "ann"]
+    );
     // One that is followed later, too; and no leaving and joining of those that were there.
-    watcher.join("presence-b", json!({"user_id": "watcher"})).await;
+    watcher
+        .join("presence-b", json!({"user_id": "watcher"}))
+        .await;
     house.follow("ann", "presence-b").await;
     told_alias(&mut client).await;
     let frame = watcher.expect("pusher:member_added").await;
-    assert_eq!((frame.channel(), &frame.member()["name"]), ("presence-b", &json!("Ann")));
+    assert_eq!(
+        (frame.channel(), &frame.member()["name"]),
+        ("presence-b", &json!("Ann"))
+    );
     house.unfollow("ann", "presence-a").await;
     told_alias(&mut client).await;
-    assert_eq!(watcher.expect("pusher:member_removed").await.channel(), "presence-a");
+    assert_eq!(
+        watcher.expect("pusher:member_removed").await.channel(),
+        "presence-a"
+    );
     client.unsubscribe(ANN).await;
-    assert_eq!(watcher.expect("pusher:member_removed").await.channel(), "presence-b");
+    assert_eq!(
+        watcher.expect("pusher:member_removed").await.channel(),
+        "presence-b"
+    );
     watcher.quiet().await;
 }
 
@@ -249,8 +314,18 @@ pub async fn without_channel_data_a_presence_channel_is_heard_only(site: &Site) 
     let house = site.house().await;
     let mut client = following(&house, &["presence-a"]).await;
     let mut watcher = house.client().await;
-    assert_eq!(users(&watcher.join("presence-a", json!({"user_id": "watcher"})).await), ["watcher"]);
-    assert_eq!(client.expect("pusher:member_added").await.member()["user_id"], "watcher");
+    assert_eq!(
+        users(
+            &watcher
+                .join("presence-a", json!({"user_id": "watcher"}))
+                .await
+        ),
+        ["watcher"]
+    );
+    assert_eq!(
+        client.expect("pusher:member_added").await.member()["user_id"],
+        "watcher"
+    );
     house.call("presence-a", "hello").await;
     client.expect("call").await;
     client.ended().await;

@@ -21,24 +21,35 @@ async fn on_room(house: &House<'_>, user: &str) -> Client {
 /// The next frame says that a user came.
 async fn came(client: &mut Client, user: &str) {
     let frame = client.expect("pusher:member_added").await;
-    assert_eq!((frame.channel(), &frame.member()["user_id"]), (ROOM, &json!(user)));
+    assert_eq!(
+        (frame.channel(), &frame.member()["user_id"]),
+        (ROOM, &json!(user))
+    );
 }
 
 /// The next frame says that a user went.
 async fn went(client: &mut Client, user: &str) {
     let frame = client.expect("pusher:member_removed").await;
-    assert_eq!((frame.channel(), &frame.member()["user_id"]), (ROOM, &json!(user)));
+    assert_eq!(
+        (frame.channel(), &frame.member()["user_id"]),
+        (ROOM, &json!(user))
+    );
 }
 
 pub async fn the_answer_lists_everybody(site: &Site) {
     let house = site.house().await;
     let [mut ann, mut bo] = house.clients().await;
-    ann.join(ROOM, json!({"user_id": "ann", "peer": true, "name": "Ann"})).await;
+    ann.join(ROOM, json!({"user_id": "ann", "peer": true, "name": "Ann"}))
+        .await;
     let auth = bo.auth(ROOM);
-    bo.ask(json!({"channel": ROOM, "auth": auth, "channel_data": {"user_id": "bo"}})).await;
+    bo.ask(json!({"channel": ROOM, "auth": auth, "channel_data": {"user_id": "bo"}}))
+        .await;
     let frame = bo.expect("pusher_internal:subscription_succeeded").await;
     let members = r#"{"ann":{"user_id":"ann","peer":true,"name":"Ann"},"bo":{"user_id":"bo"}}"#;
-    assert_eq!(frame.data(), format!(r#"{{"name":"presence-room","members":{members},"alias":[],"events":[]}}"#));
+    assert_eq!(
+        frame.data(),
+        format!(r#"{{"name":"presence-room","members":{members},"alias":[],"events":[]}}"#)
+    );
 }
 
 pub async fn the_others_hear_who_comes_and_goes(site: &Site) {
@@ -49,10 +60,20 @@ pub async fn the_others_hear_who_comes_and_goes(site: &Site) {
     bo.join(ROOM, json!({"user_id": "bo", "name": "Bo"})).await;
     let added = ann.expect("pusher:member_added").await;
     let member = r#"{\"user_id\":\"bo\",\"name\":\"Bo\"}"#;
-    assert_eq!(added.text, format!(r#"{{"event":"pusher:member_added","channel":"presence-room","member":"{member}"}}"#));
+    assert_eq!(
+        added.text,
+        format!(
+            r#"{{"event":"pusher:member_added","channel":"presence-room","member":"{member}"}}"#
+        )
+    );
     bo.unsubscribe(ROOM).await;
     let removed = ann.expect("pusher:member_removed").await;
-    assert_eq!(removed.text, format!(r#"{{"event":"pusher:member_removed","channel":"presence-room","member":"{member}"}}"#));
+    assert_eq!(
+        removed.text,
+        format!(
+            r#"{{"event":"pusher:member_removed","channel":"presence-room","member":"{member}"}}"#
+        )
+    );
     bo.quiet().await;
     ann.quiet().await;
     stranger.quiet().await;
@@ -65,7 +86,10 @@ pub async fn three_tabs_are_one_member(site: &Site) {
     came(&mut watcher, "ann").await;
     let second = on_room(&house, "ann").await;
     let mut third = house.client().await;
-    assert_eq!(users(&third.join(ROOM, json!({"user_id": "ann"})).await), ["watcher", "ann"]);
+    assert_eq!(
+        users(&third.join(ROOM, json!({"user_id": "ann"})).await),
+        ["watcher", "ann"]
+    );
     first.leave().await;
     second.ended().await;
     watcher.quiet().await;
@@ -88,11 +112,20 @@ pub async fn subscribing_again_is_no_leaving_and_no_joining(site: &Site) {
     let mut watcher = on_room(&house, "watcher").await;
     let mut ann = on_room(&house, "ann").await;
     came(&mut watcher, "ann").await;
-    let state = ann.join(ROOM, json!({"user_id": "ann", "name": "Ann"})).await;
-    assert_eq!(state["members"]["ann"], json!({"user_id": "ann", "name": "Ann"}));
+    let state = ann
+        .join(ROOM, json!({"user_id": "ann", "name": "Ann"}))
+        .await;
+    assert_eq!(
+        state["members"]["ann"],
+        json!({"user_id": "ann", "name": "Ann"})
+    );
     watcher.quiet().await;
     ann.quiet().await;
-    assert_eq!(watcher.latest(json!({"channel": ROOM})).await["members"]["ann"]["name"], "Ann", "the new data replaced the old");
+    assert_eq!(
+        watcher.latest(json!({"channel": ROOM})).await["members"]["ann"]["name"],
+        "Ann",
+        "the new data replaced the old"
+    );
     ann.ended().await;
     let frame = watcher.expect("pusher:member_removed").await;
     assert_eq!(frame.member(), json!({"user_id": "ann", "name": "Ann"}));
@@ -119,7 +152,10 @@ pub async fn becoming_another_user_in_one_of_two_tabs_is_a_joining_alone(site: &
     let mut first = on_room(&house, "ann").await;
     let _second = on_room(&house, "ann").await;
     came(&mut watcher, "ann").await;
-    assert_eq!(users(&first.join(ROOM, json!({"user_id": "bo"})).await), ["watcher", "ann", "bo"]);
+    assert_eq!(
+        users(&first.join(ROOM, json!({"user_id": "bo"})).await),
+        ["watcher", "ann", "bo"]
+    );
     came(&mut watcher, "bo").await;
     watcher.quiet().await;
 }
@@ -132,14 +168,21 @@ pub async fn members_are_listed_in_the_order_in_which_they_came(site: &Site) {
         clients.push(on_room(&house, name).await);
     }
     let mut last = house.client().await;
-    assert_eq!(users(&last.join(ROOM, json!({"user_id": "y"})).await), ["z", "m", "a", "10", "9", "y"]);
+    assert_eq!(
+        users(&last.join(ROOM, json!({"user_id": "y"})).await),
+        ["z", "m", "a", "10", "9", "y"]
+    );
     clients.remove(1).ended().await;
     went(&mut last, "m").await;
     let state = last.latest(json!({"channel": ROOM})).await;
     assert_eq!(users(&state), ["z", "a", "10", "9", "y"]);
     clients.push(on_room(&house, "m").await);
     came(&mut last, "m").await;
-    assert_eq!(users(&last.latest(json!({"channel": ROOM})).await), ["z", "a", "10", "9", "y", "m"], "who comes back comes last");
+    assert_eq!(
+        users(&last.latest(json!({"channel": ROOM})).await),
+        ["z", "a", "10", "9", "y", "m"],
+        "who comes back comes last"
+    );
 }
 
 pub async fn a_broken_connection_leaves(site: &Site) {
@@ -166,7 +209,13 @@ pub async fn a_connection_leaves_all_its_channels(site: &Site) {
     ann.ended().await;
     let mut left = Vec::new();
     for _ in 0..3 {
-        left.push(watcher.expect("pusher:member_removed").await.channel().to_owned());
+        left.push(
+            watcher
+                .expect("pusher:member_removed")
+                .await
+                .channel()
+                .to_owned(),
+        );
     }
     left.sort_unstable();
     assert_eq!(left, ["presence-a", "presence-b", "presence-c"]);
@@ -175,11 +224,17 @@ pub async fn a_connection_leaves_all_its_channels(site: &Site) {
 
 pub async fn two_apps_have_lists_of_their_own(site: &Site) {
     let house = site.house().await;
-    let other = pushi::core::model::NewApp { name: "Other".to_owned(), ..Default::default() };
+    let other = pushi::core::model::NewApp {
+        name: "Other".to_owned(),
+        ..Default::default()
+    };
     let other = house.service.create_app(other).await.unwrap();
     let mut ann = on_room(&house, "ann").await;
     let mut stranger = house.client_of(&other).await;
-    assert_eq!(users(&stranger.join(ROOM, json!({"user_id": "bo"})).await), ["bo"]);
+    assert_eq!(
+        users(&stranger.join(ROOM, json!({"user_id": "bo"})).await),
+        ["bo"]
+    );
     ann.quiet().await;
     house.call(ROOM, "hello").await;
     ann.expect("call").await;
@@ -187,27 +242,42 @@ pub async fn two_apps_have_lists_of_their_own(site: &Site) {
 }
 
 pub async fn a_full_channel_takes_no_new_user(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.limits.members = 2).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.members = 2)
+        .await;
     let mut ann = on_room(&house, "ann").await;
     let mut bo = on_room(&house, "bo").await;
     came(&mut ann, "bo").await;
     let [mut cy, mut tab] = house.clients().await;
-    cy.ask_for(ROOM, json!({"channel_data": {"user_id": "cy"}})).await;
+    cy.ask_for(ROOM, json!({"channel_data": {"user_id": "cy"}}))
+        .await;
     let frame = cy.refused(4319).await;
     assert!(frame.message().contains("max_members"), "{frame:?}");
     house.call(ROOM, "hello").await;
     cy.quiet().await;
-    cy.send(json!({"event": "pusher:latest", "data": {"channel": ROOM}})).await;
+    cy.send(json!({"event": "pusher:latest", "data": {"channel": ROOM}}))
+        .await;
     cy.refused(4317).await;
     // A further connection of somebody who is there takes no place.
-    assert_eq!(users(&tab.join(ROOM, json!({"user_id": "ann"})).await), ["ann", "bo"]);
+    assert_eq!(
+        users(&tab.join(ROOM, json!({"user_id": "ann"})).await),
+        ["ann", "bo"]
+    );
     ann.expect("call").await;
     bo.expect("call").await;
     bo.unsubscribe(ROOM).await;
     went(&mut ann, "bo").await;
-    assert_eq!(users(&cy.join(ROOM, json!({"user_id": "cy"})).await), ["ann", "cy"]);
-    house.set(|settings| settings.limits.max_members = Some(3)).await;
-    assert_eq!(users(&bo.join(ROOM, json!({"user_id": "bo"})).await), ["ann", "cy", "bo"]);
+    assert_eq!(
+        users(&cy.join(ROOM, json!({"user_id": "cy"})).await),
+        ["ann", "cy"]
+    );
+    house
+        .set(|settings| settings.limits.max_members = Some(3))
+        .await;
+    assert_eq!(
+        users(&bo.join(ROOM, json!({"user_id": "bo"})).await),
+        ["ann", "cy", "bo"]
+    );
 }
 
 pub async fn who_finds_no_place_as_another_user_is_off_the_channel(site: &Site) {
@@ -218,8 +288,15 @@ pub async fn who_finds_no_place_as_another_user_is_off_the_channel(site: &Site) 
     let _bo = on_room(&house, "bo").await;
     came(&mut watcher, "bo").await;
     client.expect("pusher:member_added").await;
-    house.set(|settings| settings.limits.max_members = Some(2)).await;
-    client.ask_for(ROOM, json!({"channel_data": {"user_id": "cy", "peer": true}})).await;
+    house
+        .set(|settings| settings.limits.max_members = Some(2))
+        .await;
+    client
+        .ask_for(
+            ROOM,
+            json!({"channel_data": {"user_id": "cy", "peer": true}}),
+        )
+        .await;
     went(&mut watcher, "ann").await;
     client.refused(4319).await;
     house.call(ROOM, "hello").await;
@@ -232,7 +309,9 @@ pub async fn who_finds_no_place_as_another_user_is_off_the_channel(site: &Site) 
 }
 
 pub async fn nothing_of_a_channel_follows_a_refusal(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.limits.members = 1).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.members = 1)
+        .await;
     let mut client = house.client().await;
     let mut ann = house.client().await;
     ann.join(ROOM, json!({"user_id": "ann"})).await;
@@ -241,12 +320,17 @@ pub async fn nothing_of_a_channel_follows_a_refusal(site: &Site) {
     let over = Arc::clone(&done);
     let calling = tokio::spawn(async move {
         while !over.load(Ordering::Relaxed) {
-            service.publish(&app, publishing(&[ROOM], "call", "", false)).await.unwrap();
+            service
+                .publish(&app, publishing(&[ROOM], "call", "", false))
+                .await
+                .unwrap();
             tokio::task::yield_now().await;
         }
     });
     for _ in 0..200 {
-        client.ask_for(ROOM, json!({"channel_data": {"user_id": "bo"}})).await;
+        client
+            .ask_for(ROOM, json!({"channel_data": {"user_id": "bo"}}))
+            .await;
         client.refused(4319).await;
         client.quiet().await;
     }
@@ -269,7 +353,8 @@ pub async fn a_large_channel_hears_of_everybody_once(site: &Site) {
     let mut late = house.client().await;
     let answer = late.join(ROOM, json!({"user_id": "late"})).await;
     assert_eq!(users(&answer).len(), 71);
-    late.publish(ROOM, "message", json!("at once"), json!({"persist": false})).await;
+    late.publish(ROOM, "message", json!("at once"), json!({"persist": false}))
+        .await;
     for client in &mut clients {
         came(client, "late").await;
         assert_eq!(client.expect("message").await.data(), "at once");

@@ -18,17 +18,35 @@ pub async fn subscribers_get_the_event(site: &Site) {
     sender.subscribe("global").await;
     other.subscribe("global").await;
     stranger.subscribe("local").await;
-    sender.send(json!({"event": "message", "data": {"x": 1}, "channel": "global"})).await;
+    sender
+        .send(json!({"event": "message", "data": {"x": 1}, "channel": "global"}))
+        .await;
     let frame = other.expect("message").await;
-    let (mid, timestamp) = (frame.value["mid"].as_str().unwrap(), &frame.value["timestamp"]);
+    let (mid, timestamp) = (
+        frame.value["mid"].as_str().unwrap(),
+        &frame.value["timestamp"],
+    );
     let stored = format!(r#""mid":"{mid}","serial":1,"timestamp":{timestamp}"#);
-    assert_eq!(frame.text, format!(r#"{{"event":"message","channel":"global","data":"{{\"x\":1}}",{stored}}}"#));
+    assert_eq!(
+        frame.text,
+        format!(r#"{{"event":"message","channel":"global","data":"{{\"x\":1}}",{stored}}}"#)
+    );
     assert!(timestamp.as_f64().unwrap() > 1.7e9);
     sender.quiet().await;
     stranger.quiet().await;
-    sender.publish("global", "message", json!("text"), json!({"persist": false})).await;
+    sender
+        .publish(
+            "global",
+            "message",
+            json!("text"),
+            json!({"persist": false}),
+        )
+        .await;
     let frame = other.expect("message").await;
-    assert_eq!(frame.text, r#"{"event":"message","channel":"global","data":"text"}"#, "what is not kept has no place");
+    assert_eq!(
+        frame.text, r#"{"event":"message","channel":"global","data":"text"}"#,
+        "what is not kept has no place"
+    );
 }
 
 pub async fn every_event_has_its_own_mid_and_serial(site: &Site) {
@@ -38,7 +56,9 @@ pub async fn every_event_has_its_own_mid_and_serial(site: &Site) {
     for name in ["a", "b"] {
         client.subscribe(name).await;
         for serial in 1..=5 {
-            client.publish(name, "message", json!("x"), json!({"echo": true})).await;
+            client
+                .publish(name, "message", json!("x"), json!({"echo": true}))
+                .await;
             let frame = client.expect("message").await;
             assert_eq!(frame.serial(), serial);
             mids.push(frame.value["mid"].as_str().unwrap().to_owned());
@@ -55,10 +75,24 @@ pub async fn the_sender_gets_it_with_echo_alone(site: &Site) {
     sender.subscribe("c").await;
     tab.subscribe("c").await;
     for persist in [true, false] {
-        sender.publish("c", "message", json!("without"), json!({"persist": persist})).await;
+        sender
+            .publish(
+                "c",
+                "message",
+                json!("without"),
+                json!({"persist": persist}),
+            )
+            .await;
         assert_eq!(tab.expect("message").await.data(), "without");
         sender.quiet().await;
-        sender.publish("c", "message", json!("with"), json!({"persist": persist, "echo": true})).await;
+        sender
+            .publish(
+                "c",
+                "message",
+                json!("with"),
+                json!({"persist": persist, "echo": true}),
+            )
+            .await;
         assert_eq!(tab.expect("message").await.data(), "with");
         assert_eq!(sender.expect("message").await.data(), "with");
     }
@@ -68,11 +102,25 @@ pub async fn what_is_not_said_otherwise_is_kept(site: &Site) {
     let house = site.house().await;
     let mut client = house.client().await;
     client.subscribe("c").await;
-    for (text, persist) in [("default", json!(null)), ("kept", json!(true)), ("not kept", json!(false))] {
-        client.publish("c", "message", json!(text), json!({"persist": persist, "echo": true})).await;
+    for (text, persist) in [
+        ("default", json!(null)),
+        ("kept", json!(true)),
+        ("not kept", json!(false)),
+    ] {
+        client
+            .publish(
+                "c",
+                "message",
+                json!(text),
+                json!({"persist": persist, "echo": true}),
+            )
+            .await;
         client.expect("message").await;
     }
-    assert_eq!(said(&client.latest(json!({"channel": "c"})).await), ["kept", "default"]);
+    assert_eq!(
+        said(&client.latest(json!({"channel": "c"})).await),
+        ["kept", "default"]
+    );
 }
 
 pub async fn data_is_text_or_becomes_the_text_of_its_json(site: &Site) {
@@ -85,7 +133,10 @@ pub async fn data_is_text_or_becomes_the_text_of_its_json(site: &Site) {
         (r#""""#, ""),
         (r#""{\"x\":1}""#, r#"{"x":1}"#),
         (r#""a\u0000b\ud83e\udd80\n""#, "a\u{0}b🦀\n"),
-        (r#"{"b":1,"a":[1.0,1e5,null,true]}"#, r#"{"b":1,"a":[1.0,1e5,null,true]}"#),
+        (
+            r#"{"b":1,"a":[1.0,1e5,null,true]}"#,
+            r#"{"b":1,"a":[1.0,1e5,null,true]}"#,
+        ),
         (r#"{ "b" : 1 }"#, r#"{"b":1}"#),
         ("[]", "[]"),
         ("7", "7"),
@@ -98,7 +149,9 @@ pub async fn data_is_text_or_becomes_the_text_of_its_json(site: &Site) {
         let state = client.latest(json!({"channel": "c", "count": 1})).await;
         assert_eq!(said(&state), [text]);
     }
-    client.send(json!({"event": "m", "channel": "c", "echo": true})).await;
+    client
+        .send(json!({"event": "m", "channel": "c", "echo": true}))
+        .await;
     assert_eq!(client.expect("m").await.data(), "null");
 }
 
@@ -110,10 +163,15 @@ pub async fn nothing_else_travels_from_a_socket(site: &Site) {
         "echo": true, "mid": "forged", "serial": 99, "timestamp": 1.0, "publish": "forged", "user_id": "forged",
         "owner_id": "forged", "instance": "forged", "id": 99, "push": {"x": 1}, "name": "forged"
     });
-    client.publish("c", "message", json!("x"), forged.clone()).await;
+    client
+        .publish("c", "message", json!("x"), forged.clone())
+        .await;
     let frame = client.expect("message").await;
     let names: Vec<&String> = frame.value.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["event", "channel", "data", "mid", "serial", "timestamp"]);
+    assert_eq!(
+        names,
+        ["event", "channel", "data", "mid", "serial", "timestamp"]
+    );
     assert_eq!(frame.serial(), 1);
     assert!(!frame.text.contains("forged"));
     let state = client.latest(json!({"channel": "c"})).await;
@@ -122,20 +180,40 @@ pub async fn nothing_else_travels_from_a_socket(site: &Site) {
     let mut forged = forged;
     forged["persist"] = json!(false);
     client.publish("c", "message", json!("x"), forged).await;
-    assert_eq!(client.expect("message").await.text, r#"{"event":"message","channel":"c","data":"x"}"#);
+    assert_eq!(
+        client.expect("message").await.text,
+        r#"{"event":"message","channel":"c","data":"x"}"#
+    );
 }
 
 pub async fn further_members_travel_from_a_back_end(site: &Site) {
     let house = site.house().await;
     let mut client = house.client().await;
     client.subscribe("c").await;
-    let payload = Payload { event: "m".into(), data: "x".into(), extra: r#""push":{"n":1.50},"a":null"#.into() };
-    let publishing = Publishing { channels: vec![channel("c")], payload, persist: true, idempotency_key: None };
+    let payload = Payload {
+        event: "m".into(),
+        data: "x".into(),
+        extra: r#""push":{"n":1.50},"a":null"#.into(),
+    };
+    let publishing = Publishing {
+        channels: vec![channel("c")],
+        payload,
+        persist: true,
+        idempotency_key: None,
+    };
     house.try_publish(publishing).await.unwrap();
     let frame = client.expect("m").await;
-    assert!(frame.text.contains(r#""data":"x","push":{"n":1.50},"a":null,"mid":"#), "{frame:?}");
+    assert!(
+        frame
+            .text
+            .contains(r#""data":"x","push":{"n":1.50},"a":null,"mid":"#),
+        "{frame:?}"
+    );
     let state = client.latest(json!({"channel": "c"})).await;
-    assert_eq!(state["events"][0]["data"], json!({"channel": "c", "event": "m", "data": "x", "push": {"n": 1.5}, "a": null}));
+    assert_eq!(
+        state["events"][0]["data"],
+        json!({"channel": "c", "event": "m", "data": "x", "push": {"n": 1.5}, "a": null})
+    );
     assert_eq!(state["events"][0]["owner_id"], Value::Null);
 }
 
@@ -144,9 +222,19 @@ pub async fn who_is_not_on_the_channel_may_not_publish(site: &Site) {
     let [mut client, mut other] = house.clients().await;
     other.subscribe("c").await;
     for persist in [true, false] {
-        client.publish("c", "message", json!("x"), json!({"persist": persist, "echo": true})).await;
+        client
+            .publish(
+                "c",
+                "message",
+                json!("x"),
+                json!({"persist": persist, "echo": true}),
+            )
+            .await;
         let frame = client.refused(4317).await;
-        assert_eq!((frame.channel(), &frame.value["data"]["event"]), ("c", &json!("message")));
+        assert_eq!(
+            (frame.channel(), &frame.value["data"]["event"]),
+            ("c", &json!("message"))
+        );
     }
     client.subscribe("c").await;
     client.unsubscribe("c").await;
@@ -163,7 +251,14 @@ pub async fn an_app_can_keep_its_sockets_from_publishing(site: &Site) {
     other.subscribe("c").await;
     house.set(|settings| settings.client_publish = false).await;
     for persist in [true, false] {
-        client.publish("c", "message", json!("x"), json!({"persist": persist, "ref": "7"})).await;
+        client
+            .publish(
+                "c",
+                "message",
+                json!("x"),
+                json!({"persist": persist, "ref": "7"}),
+            )
+            .await;
         let frame = client.expect("pusher:error").await;
         assert!(frame.message().contains("client_publish"), "{frame:?}");
         assert_eq!(frame.value["data"]["ref"], "7");
@@ -178,13 +273,22 @@ pub async fn an_app_can_keep_its_sockets_from_publishing(site: &Site) {
 }
 
 pub async fn too_fast_is_4301(site: &Site) {
-    let house = site.house_with(|setup| setup.rules.limits.publishes = 3).await;
+    let house = site
+        .house_with(|setup| setup.rules.limits.publishes = 3)
+        .await;
     let [mut client, mut other] = house.clients().await;
     client.subscribe("c").await;
     other.subscribe("c").await;
     let burst = async |client: &mut Client, channel: &str, taken: usize, of: usize| {
         for n in 0..of {
-            client.publish(channel, "message", json!("x"), json!({"persist": false, "ref": n.to_string()})).await;
+            client
+                .publish(
+                    channel,
+                    "message",
+                    json!("x"),
+                    json!({"persist": false, "ref": n.to_string()}),
+                )
+                .await;
         }
         for n in taken..of {
             let frame = client.refused(4301).await;
@@ -201,9 +305,13 @@ pub async fn too_fast_is_4301(site: &Site) {
     burst(&mut client, "c", 3, 4).await;
     // Others have a rate of their own, an app can have another one, and a back end has none.
     burst(&mut house.subscribed("d").await, "d", 3, 4).await;
-    house.set(|settings| settings.limits.max_publishes = Some(5)).await;
+    house
+        .set(|settings| settings.limits.max_publishes = Some(5))
+        .await;
     burst(&mut house.subscribed("d").await, "d", 5, 6).await;
-    house.set(|settings| settings.limits.max_publishes = Some(0)).await;
+    house
+        .set(|settings| settings.limits.max_publishes = Some(0))
+        .await;
     burst(&mut client, "c", 20, 20).await;
     for _ in 0..20 {
         house.call("c", "hello").await;
@@ -221,7 +329,14 @@ pub async fn what_one_socket_sends_keeps_its_order(site: &Site) {
         for n in 0..500_u32 {
             // Neither regular nor random: all mixtures of kept and not kept, on both channels.
             let (name, persist) = (if n % 7 < 3 { "a" } else { "b" }, n % 5 % 2 == 0);
-            sender.publish(name, "message", json!(n), json!({"persist": persist, "echo": true})).await;
+            sender
+                .publish(
+                    name,
+                    "message",
+                    json!(n),
+                    json!({"persist": persist, "echo": true}),
+                )
+                .await;
         }
     };
     let reading = async {
@@ -232,7 +347,9 @@ pub async fn what_one_socket_sends_keeps_its_order(site: &Site) {
             let name = if frame.channel() == "a" { "a" } else { "b" };
             let n: u32 = frame.data().parse().unwrap();
             let due = next[name]..=n;
-            let skipped = due.filter(|m| (if m % 7 < 3 { "a" } else { "b" }) == name).count();
+            let skipped = due
+                .filter(|m| (if m % 7 < 3 { "a" } else { "b" }) == name)
+                .count();
             assert_eq!(skipped, 1, "{n} on {name}, where {} was due", next[name]);
             next.insert(name, n + 1);
             if (n % 5).is_multiple_of(2) {
@@ -246,7 +363,11 @@ pub async fn what_one_socket_sends_keeps_its_order(site: &Site) {
     for _ in 0..500 {
         let frame = sender.expect("message").await;
         let n: u32 = frame.data().parse().unwrap();
-        assert!(last.insert(frame.channel().to_owned(), n).is_none_or(|before| before < n), "its own copies, too");
+        assert!(
+            last.insert(frame.channel().to_owned(), n)
+                .is_none_or(|before| before < n),
+            "its own copies, too"
+        );
     }
     sender.quiet().await;
     other.quiet().await;
@@ -262,7 +383,13 @@ pub async fn many_publishers_make_one_order(site: &Site) {
         let (service, app) = (Arc::clone(&house.service), Arc::clone(&house.app));
         tokio::spawn(async move {
             for n in 0..50 {
-                service.publish(&app, publishing(&["c"], "message", &format!("{publisher}.{n}"), true)).await.unwrap();
+                service
+                    .publish(
+                        &app,
+                        publishing(&["c"], "message", &format!("{publisher}.{n}"), true),
+                    )
+                    .await
+                    .unwrap();
             }
         })
     });

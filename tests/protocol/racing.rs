@@ -37,8 +37,16 @@ impl Pace {
 }
 
 /// Publishes until the end. Answers how many there were.
-fn publisher(house: &House<'_>, channels: &'static [&'static str], pace: &Arc<Pace>) -> JoinHandle<u64> {
-    let (service, app, pace) = (Arc::clone(&house.service), Arc::clone(&house.app), Arc::clone(pace));
+fn publisher(
+    house: &House<'_>,
+    channels: &'static [&'static str],
+    pace: &Arc<Pace>,
+) -> JoinHandle<u64> {
+    let (service, app, pace) = (
+        Arc::clone(&house.service),
+        Arc::clone(&house.app),
+        Arc::clone(pace),
+    );
     tokio::spawn(async move {
         let mut count = 0;
         while !pace.over.load(Ordering::Relaxed) {
@@ -46,8 +54,15 @@ fn publisher(house: &House<'_>, channels: &'static [&'static str], pace: &Arc<Pa
                 tokio::task::yield_now().await;
                 continue;
             }
-            pace.published.fetch_add(channels.len() as u64, Ordering::Relaxed);
-            service.publish(&app, publishing(channels, "message", &count.to_string(), true)).await.unwrap();
+            pace.published
+                .fetch_add(channels.len() as u64, Ordering::Relaxed);
+            service
+                .publish(
+                    &app,
+                    publishing(channels, "message", &count.to_string(), true),
+                )
+                .await
+                .unwrap();
             count += 1;
         }
         count
@@ -56,8 +71,17 @@ fn publisher(house: &House<'_>, channels: &'static [&'static str], pace: &Arc<Pa
 
 /// Takes what an answer brings of a channel; it must begin where `last` left off.
 fn take(state: &Value, channel: &str, last: &mut u64) {
-    for event in state["events"].as_array().unwrap().iter().filter(|event| event["channel"] == channel) {
-        assert_eq!(event["serial"], *last + 1, "a gap or a double in the answer");
+    for event in state["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["channel"] == channel)
+    {
+        assert_eq!(
+            event["serial"],
+            *last + 1,
+            "a gap or a double in the answer"
+        );
         *last += 1;
     }
 }
@@ -73,16 +97,26 @@ async fn come_and_go(client: &mut Client, channel: &str, rounds: u32, pace: &Pac
         for _ in 0..round % 4 * 3 {
             pace.read(last);
             let frame = client.expect("message").await;
-            assert_eq!(frame.serial(), last + 1, "a gap or a double in what is live");
+            assert_eq!(
+                frame.serial(),
+                last + 1,
+                "a gap or a double in what is live"
+            );
             last += 1;
         }
-        client.send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}})).await;
+        client
+            .send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}}))
+            .await;
         loop {
             let frame = client.next().await;
             if frame.event() == "pusher_internal:unsubscription_succeeded" {
                 break;
             }
-            assert_eq!(frame.serial(), last + 1, "a gap or a double before the leaving");
+            assert_eq!(
+                frame.serial(),
+                last + 1,
+                "a gap or a double before the leaving"
+            );
             last += 1;
         }
         pace.read(last);
@@ -94,7 +128,12 @@ pub async fn subscribers_see_every_serial_once(site: &Site) {
     let pace = Arc::new(Pace::default());
     let publishers: Vec<_> = (0..2).map(|_| publisher(&house, &["c"], &pace)).collect();
     let mut clients: [Client; 4] = house.clients().await;
-    futures_util::future::join_all(clients.iter_mut().map(|client| come_and_go(client, "c", 40, &pace))).await;
+    futures_util::future::join_all(
+        clients
+            .iter_mut()
+            .map(|client| come_and_go(client, "c", 40, &pace)),
+    )
+    .await;
     pace.end();
     let mut total = 0;
     for publisher in publishers {
@@ -111,28 +150,48 @@ pub async fn a_personal_channel_sees_every_serial_of_its_aliases_once(site: &Sit
     house.follow("ann", "a").await;
     house.follow("ann", "b").await;
     let pace = Arc::new(Pace::default());
-    let publishers = [publisher(&house, &["a"], &pace), publisher(&house, &["b", "personal-ann"], &pace)];
+    let publishers = [
+        publisher(&house, &["a"], &pace),
+        publisher(&house, &["b", "personal-ann"], &pace),
+    ];
     let mut client = house.client().await;
     let names = ["personal-ann", "a", "b"];
     let mut last = [0_u64; 3];
     for _ in 0..40 {
         let since = json!({"personal-ann": last[0], "a": last[1], "b": last[2]});
-        let state = client.subscribe_with("personal-ann", json!({"since": since})).await;
+        let state = client
+            .subscribe_with("personal-ann", json!({"since": since}))
+            .await;
         assert_eq!(state["recovered"], true);
-        let ids: Vec<u64> = state["events"].as_array().unwrap().iter().map(|event| event["id"].as_u64().unwrap()).collect();
+        let ids: Vec<u64> = state["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["id"].as_u64().unwrap())
+            .collect();
         assert!(ids.is_sorted(), "oldest first over all channels");
         for (name, last) in names.iter().zip(&mut last) {
             take(&state, name, last);
         }
         assert_eq!(state["serial"], last[0]);
-        client.send(json!({"event": "pusher:unsubscribe", "data": {"channel": "personal-ann"}})).await;
+        client
+            .send(json!({"event": "pusher:unsubscribe", "data": {"channel": "personal-ann"}}))
+            .await;
         loop {
             let frame = client.next().await;
             if frame.event() == "pusher_internal:unsubscription_succeeded" {
                 break;
             }
-            let index = names.iter().position(|name| *name == frame.channel()).unwrap();
-            assert_eq!(frame.serial(), last[index] + 1, "a gap or a double on {}", names[index]);
+            let index = names
+                .iter()
+                .position(|name| *name == frame.channel())
+                .unwrap();
+            assert_eq!(
+                frame.serial(),
+                last[index] + 1,
+                "a gap or a double on {}",
+                names[index]
+            );
             last[index] += 1;
         }
         pace.read(last.iter().sum());
@@ -182,7 +241,9 @@ pub async fn nothing_comes_before_the_answer_or_after_the_leaving(site: &Site) {
     let mut client = house.client().await;
     for _ in 0..100 {
         client.subscribe("c").await;
-        client.send(json!({"event": "pusher:unsubscribe", "data": {"channel": "c"}})).await;
+        client
+            .send(json!({"event": "pusher:unsubscribe", "data": {"channel": "c"}}))
+            .await;
         while client.next().await.event() != "pusher_internal:unsubscription_succeeded" {}
         client.quiet().await;
         pace.read(pace.published.load(Ordering::Relaxed));

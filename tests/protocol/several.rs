@@ -17,7 +17,9 @@ pub async fn a_socket_on_several_gets_it_once(site: &Site) {
     one.subscribe("b").await;
     none.subscribe("d").await;
     for persist in [true, false] {
-        house.publish(&["a", "b", "c"], "message", "x", persist).await;
+        house
+            .publish(&["a", "b", "c"], "message", "x", persist)
+            .await;
         let frame = all.expect("message").await;
         assert!(["a", "b", "c"].contains(&frame.channel()));
         assert_eq!(one.expect("message").await.channel(), "b");
@@ -44,12 +46,26 @@ pub async fn each_copy_has_its_own_place_and_the_same_publish(site: &Site) {
         assert_eq!(state["events"][0]["publish"], publish);
     }
     house.publish(&["a", "b"], "message", "x", true).await;
-    assert_ne!(a.expect("message").await.value["publish"], publish, "the next publish has another");
+    assert_ne!(
+        a.expect("message").await.value["publish"],
+        publish,
+        "the next publish has another"
+    );
     house.publish(&["a"], "message", "x", true).await;
-    assert_eq!(a.expect("message").await.value.get("publish"), None, "alone it needs none");
-    assert_eq!(a.latest(json!({"channel": "a", "count": 1})).await["events"][0].get("publish"), None);
+    assert_eq!(
+        a.expect("message").await.value.get("publish"),
+        None,
+        "alone it needs none"
+    );
+    assert_eq!(
+        a.latest(json!({"channel": "a", "count": 1})).await["events"][0].get("publish"),
+        None
+    );
     house.publish(&["a", "b"], "message", "x", false).await;
-    assert!(a.expect("message").await.value["publish"].is_string(), "also where it is not kept");
+    assert!(
+        a.expect("message").await.value["publish"].is_string(),
+        "also where it is not kept"
+    );
 }
 
 pub async fn with_since_it_is_always_sent(site: &Site) {
@@ -60,7 +76,9 @@ pub async fn with_since_it_is_always_sent(site: &Site) {
     client.subscribe_with("c", json!({"since": 0})).await;
     client.subscribe("d").await;
     for serial in 1..=3 {
-        house.publish(&["a", "b", "c", "d"], "message", "x", true).await;
+        house
+            .publish(&["a", "b", "c", "d"], "message", "x", true)
+            .await;
         let mut heard = Vec::new();
         for _ in 0..3 {
             let frame = client.expect("message").await;
@@ -69,8 +87,18 @@ pub async fn with_since_it_is_always_sent(site: &Site) {
         }
         client.quiet().await;
         heard.sort_unstable();
-        let without = heard.iter().filter(|channel| ["a", "d"].contains(&channel.as_str())).count();
-        assert_eq!((heard.contains(&"b".to_owned()), heard.contains(&"c".to_owned()), without), (true, true, 1));
+        let without = heard
+            .iter()
+            .filter(|channel| ["a", "d"].contains(&channel.as_str()))
+            .count();
+        assert_eq!(
+            (
+                heard.contains(&"b".to_owned()),
+                heard.contains(&"c".to_owned()),
+                without
+            ),
+            (true, true, 1)
+        );
     }
 }
 
@@ -80,7 +108,9 @@ pub async fn the_same_channel_by_alias_and_directly_is_one(site: &Site) {
     house.follow("ann", "b").await;
     let mut client = house.subscribed("a").await;
     client.subscribe("personal-ann").await;
-    house.publish(&["a", "b", "personal-ann"], "message", "x", true).await;
+    house
+        .publish(&["a", "b", "personal-ann"], "message", "x", true)
+        .await;
     client.expect("message").await;
     client.quiet().await;
 }
@@ -93,7 +123,9 @@ pub async fn many_in_a_row_are_each_seen_once(site: &Site) {
     }
     for persist in [true, false] {
         for n in 0..100 {
-            house.publish(&["a", "b", "c", "d"], "message", &n.to_string(), persist).await;
+            house
+                .publish(&["a", "b", "c", "d"], "message", &n.to_string(), persist)
+                .await;
         }
         for n in 0..100 {
             assert_eq!(client.expect("message").await.data(), n.to_string());
@@ -119,7 +151,18 @@ pub async fn many_at_once_are_each_seen_once(site: &Site) {
                     for n in 0..50 {
                         let mut channels = CHANNELS;
                         channels.rotate_left((publisher + n) % 4);
-                        service.publish(&app, publishing(&channels, "message", &format!("{publisher}.{n}"), persist)).await.unwrap();
+                        service
+                            .publish(
+                                &app,
+                                publishing(
+                                    &channels,
+                                    "message",
+                                    &format!("{publisher}.{n}"),
+                                    persist,
+                                ),
+                            )
+                            .await
+                            .unwrap();
                     }
                 })
             })

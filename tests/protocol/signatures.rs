@@ -23,7 +23,10 @@ async fn refused(client: &mut Client, channel: &str, auth: Option<Value>) -> Fra
         let good = channel_auth("", secret, &client.id, channel, None);
         let covering = channel_auth("", secret, &client.id, channel, Some(r#"{"user_id":"u1"}"#));
         for hidden in [secret.expose(), &good[1..], &covering[1..]] {
-            assert!(!frame.text.contains(hidden), "shows what it must not: {frame:?}");
+            assert!(
+                !frame.text.contains(hidden),
+                "shows what it must not: {frame:?}"
+            );
         }
     }
     frame
@@ -35,9 +38,16 @@ pub async fn a_public_channel_needs_nothing(site: &Site) {
     let house = site.house().await;
     let mut client = house.client().await;
     client.ask(json!({"channel": "news"})).await;
-    let frame = client.expect("pusher_internal:subscription_succeeded").await;
+    let frame = client
+        .expect("pusher_internal:subscription_succeeded")
+        .await;
     let data = r#"{\"name\":\"news\",\"members\":{},\"alias\":[],\"events\":[]}"#;
-    assert_eq!(frame.text, format!(r#"{{"event":"pusher_internal:subscription_succeeded","channel":"news","data":"{data}"}}"#));
+    assert_eq!(
+        frame.text,
+        format!(
+            r#"{{"event":"pusher_internal:subscription_succeeded","channel":"news","data":"{data}"}}"#
+        )
+    );
     house.call("news", "hello").await;
     assert_eq!(client.expect("call").await.data(), "hello");
 }
@@ -47,7 +57,9 @@ pub async fn a_public_channel_takes_any_auth(site: &Site) {
     let mut client = house.client().await;
     for auth in [json!(""), json!("nonsense"), Value::Null] {
         client.ask(json!({"channel": "news", "auth": auth})).await;
-        client.told("pusher_internal:subscription_succeeded", "news").await;
+        client
+            .told("pusher_internal:subscription_succeeded", "news")
+            .await;
     }
 }
 
@@ -56,8 +68,12 @@ pub async fn a_good_signature_is_taken(site: &Site) {
     let mut client = house.client().await;
     for channel in SIGNED {
         let auth = client.auth(channel);
-        client.ask(json!({"channel": channel, "auth": auth, "channel_data": {"user_id": "u1"}})).await;
-        client.told("pusher_internal:subscription_succeeded", channel).await;
+        client
+            .ask(json!({"channel": channel, "auth": auth, "channel_data": {"user_id": "u1"}}))
+            .await;
+        client
+            .told("pusher_internal:subscription_succeeded", channel)
+            .await;
         house.call(channel, "hello").await;
         assert_eq!(client.expect("call").await.channel(), channel);
     }
@@ -109,9 +125,13 @@ pub async fn who_was_refused_is_not_on_the_channel(site: &Site) {
     for channel in SIGNED {
         refused(&mut client, channel, None).await;
         house.call(channel, "hello").await;
-        client.send(json!({"event": "pusher:latest", "data": {"channel": channel}})).await;
+        client
+            .send(json!({"event": "pusher:latest", "data": {"channel": channel}}))
+            .await;
         client.refused(4317).await;
-        client.publish(channel, "message", json!("hello"), json!({})).await;
+        client
+            .publish(channel, "message", json!("hello"), json!({}))
+            .await;
         client.refused(4317).await;
     }
     client.quiet().await;
@@ -131,23 +151,49 @@ pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(site: &Sit
     let mut client = house.client().await;
     let rotated = house.service.rotate_secret(&house.app.ident).await.unwrap();
     assert!(!rotated.secret.matches(house.app.secret.expose()));
-    let auth = |client: &Client, secret: &Secret, channel: &str| json!(channel_auth(&house.app.key, secret, &client.id, channel, None));
+    let auth = |client: &Client, secret: &Secret, channel: &str| {
+        json!(channel_auth(
+            &house.app.key,
+            secret,
+            &client.id,
+            channel,
+            None
+        ))
+    };
     let (old, new) = (&house.app.secret, &rotated.secret);
     for (channel, secret) in [("private-a", old), ("private-b", new)] {
-        client.ask(json!({"channel": channel, "auth": auth(&client, secret, channel)})).await;
-        client.told("pusher_internal:subscription_succeeded", channel).await;
+        client
+            .ask(json!({"channel": channel, "auth": auth(&client, secret, channel)}))
+            .await;
+        client
+            .told("pusher_internal:subscription_succeeded", channel)
+            .await;
     }
     let drop_previous = |app: &mut App| {
         app.previous_secret = None;
         Ok::<(), AppError>(())
     };
-    house.service.update_app(&house.app.ident, &drop_previous).await.unwrap();
-    client.ask(json!({"channel": "private-c", "auth": auth(&client, old, "private-c")})).await;
+    house
+        .service
+        .update_app(&house.app.ident, &drop_previous)
+        .await
+        .unwrap();
+    client
+        .ask(json!({"channel": "private-c", "auth": auth(&client, old, "private-c")}))
+        .await;
     client.refused(4009).await;
-    client.ask(json!({"channel": "private-c", "auth": auth(&client, new, "private-c")})).await;
-    client.told("pusher_internal:subscription_succeeded", "private-c").await;
+    client
+        .ask(json!({"channel": "private-c", "auth": auth(&client, new, "private-c")}))
+        .await;
+    client
+        .told("pusher_internal:subscription_succeeded", "private-c")
+        .await;
     house.call("private-a", "hello").await;
-    assert_eq!(client.expect("call").await.channel(), "private-a", "what was subscribed to stays");
+    assert_eq!(
+        client.expect("call").await.channel(),
+        "private-a",
+        "what was subscribed to stays"
+    );
 }
 
 pub async fn channel_data_may_be_signed(site: &Site) {
@@ -156,29 +202,46 @@ pub async fn channel_data_may_be_signed(site: &Site) {
     let data = r#"{ "user_id": "u1",  "name":"Ann" }"#;
     for channel in ["presence-a", "private-a", "personal-u1"] {
         let auth = client.auth_over(channel, data);
-        client.ask(json!({"channel": channel, "auth": auth, "channel_data": data})).await;
-        client.told("pusher_internal:subscription_succeeded", channel).await;
+        client
+            .ask(json!({"channel": channel, "auth": auth, "channel_data": data}))
+            .await;
+        client
+            .told("pusher_internal:subscription_succeeded", channel)
+            .await;
     }
     let auth = client.auth_over("presence-b", data);
     let other = r#"{ "user_id": "u2",  "name":"Ann" }"#;
-    client.ask(json!({"channel": "presence-b", "auth": auth, "channel_data": other})).await;
+    client
+        .ask(json!({"channel": "presence-b", "auth": auth, "channel_data": other}))
+        .await;
     client.refused(4009).await;
 }
 
 pub async fn an_app_can_require_that_channel_data_is_signed(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.signed_presence = true).await;
+    let house = site
+        .house_with(|setup| setup.settings.signed_presence = true)
+        .await;
     let mut client = house.client().await;
     let data = r#"{"user_id":"u1"}"#;
     for channel in ["presence-a", "personal-u1"] {
         let auth = json!(client.auth(channel));
         let frame = refused(&mut client, channel, Some(auth)).await;
-        assert!(frame.message().contains("channel_data"), "says what is wanted: {frame:?}");
+        assert!(
+            frame.message().contains("channel_data"),
+            "says what is wanted: {frame:?}"
+        );
         let auth = client.auth(channel);
-        client.ask(json!({"channel": channel, "auth": auth, "channel_data": data})).await;
+        client
+            .ask(json!({"channel": channel, "auth": auth, "channel_data": data}))
+            .await;
         client.refused(4009).await;
         let auth = client.auth_over(channel, data);
-        client.ask(json!({"channel": channel, "auth": auth, "channel_data": data})).await;
-        client.told("pusher_internal:subscription_succeeded", channel).await;
+        client
+            .ask(json!({"channel": channel, "auth": auth, "channel_data": data}))
+            .await;
+        client
+            .told("pusher_internal:subscription_succeeded", channel)
+            .await;
     }
     // Where there is no channel data there is nothing to cover.
     client.subscribe("private-a").await;
@@ -186,13 +249,19 @@ pub async fn an_app_can_require_that_channel_data_is_signed(site: &Site) {
 }
 
 pub async fn an_object_is_signed_as_it_stands_in_the_frame(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.signed_presence = true).await;
+    let house = site
+        .house_with(|setup| setup.settings.signed_presence = true)
+        .await;
     let mut client = house.client().await;
     let data = r#"{"user_id": "u1", "n": 1.0}"#;
     let auth = client.auth_over("presence-a", data);
-    let frame = format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"presence-a","auth":"{auth}","channel_data":{data}}}}}"#);
+    let frame = format!(
+        r#"{{"event":"pusher:subscribe","data":{{"channel":"presence-a","auth":"{auth}","channel_data":{data}}}}}"#
+    );
     client.raw(frame).await;
-    let state = client.told("pusher_internal:subscription_succeeded", "presence-a").await;
+    let state = client
+        .told("pusher_internal:subscription_succeeded", "presence-a")
+        .await;
     assert_eq!(users(&state), ["u1"]);
 }
 

@@ -31,7 +31,12 @@ pub struct Site {
 
 impl Site {
     fn new(stores: Stores, place: impl Any + Send + Sync) -> Self {
-        Self { stores, stop: CancellationToken::new(), tasks: Mutex::default(), _place: Box::new(place) }
+        Self {
+            stores,
+            stop: CancellationToken::new(),
+            tasks: Mutex::default(),
+            _place: Box::new(place),
+        }
     }
 
     /// Runs something until the test ends; a panic in it fails the test.
@@ -53,15 +58,30 @@ impl Site {
 
     /// Removes all events but the newest so many of each channel.
     pub async fn prune_all_but(&self, keep: u64) {
-        self.stores.events.prune(Pruning { before: None, keep: Some(keep) }, 10_000).await.unwrap();
+        self.stores
+            .events
+            .prune(
+                Pruning {
+                    before: None,
+                    keep: Some(keep),
+                },
+                10_000,
+            )
+            .await
+            .unwrap();
     }
 
     /// Ends all that runs, and fails where some of it panicked.
     pub async fn close(self) {
         self.stop.cancel();
         loop {
-            let Some(task) = self.tasks.lock().pop() else { return };
-            timeout(PATIENCE, task).await.expect("a task goes on after the end").expect("a task panicked");
+            let Some(task) = self.tasks.lock().pop() else {
+                return;
+            };
+            timeout(PATIENCE, task)
+                .await
+                .expect("a task goes on after the end")
+                .expect("a task panicked");
         }
     }
 }
@@ -86,7 +106,13 @@ impl Kind for SqliteFile {
     async fn site() -> Option<Site> {
         let folder = TempDir::new().unwrap();
         let path = Some(folder.path().join("pushi.db"));
-        let stores = sqlite::open(sqlite::SqliteOptions { path, timeout: PATIENCE, readers: 2 }).await.unwrap();
+        let stores = sqlite::open(sqlite::SqliteOptions {
+            path,
+            timeout: PATIENCE,
+            readers: 2,
+        })
+        .await
+        .unwrap();
         Some(Site::new(stores, folder))
     }
 }
@@ -96,7 +122,11 @@ pub struct Postgres;
 impl Kind for Postgres {
     async fn site() -> Option<Site> {
         let schema = PostgresSchema::start().await?;
-        let options = PostgresOptions { url: Secret::new(schema.url("")), timeout: PATIENCE, pool: 4 };
+        let options = PostgresOptions {
+            url: Secret::new(schema.url("")),
+            timeout: PATIENCE,
+            pool: 4,
+        };
         Some(Site::new(postgres::open(options).await.unwrap(), schema))
     }
 }
@@ -107,7 +137,12 @@ impl Kind for Mongo {
     async fn site() -> Option<Site> {
         let database = MongoDatabase::start("PUSHI_TEST_MONGO_URL").await?;
         let (url, name) = (Secret::new(&*database.url), database.name.clone());
-        let options = MongoOptions { url, database: name, timeout: PATIENCE, pool: 4 };
+        let options = MongoOptions {
+            url,
+            database: name,
+            timeout: PATIENCE,
+            pool: 4,
+        };
         Some(Site::new(mongodb::open(options).await.unwrap(), database))
     }
 }

@@ -19,23 +19,44 @@ pub async fn a_subscription_that_waits_holds_back_its_channel_alone(site: &Site)
     house.call("other", "goes on").await;
     assert_eq!(client.expect("call").await.data(), "goes on");
     moody.read.set(Mood::Well);
-    let state = client.told("pusher_internal:subscription_succeeded", "c").await;
-    assert_eq!((crate::frame::said(&state), &state["serial"]), (vec!["1", "2"], &json!(2)));
-    assert_eq!(client.expect("call").await.data(), "live", "what the answer covers is not sent again");
+    let state = client
+        .told("pusher_internal:subscription_succeeded", "c")
+        .await;
+    assert_eq!(
+        (crate::frame::said(&state), &state["serial"]),
+        (vec!["1", "2"], &json!(2))
+    );
+    assert_eq!(
+        client.expect("call").await.data(),
+        "live",
+        "what the answer covers is not sent again"
+    );
     client.quiet().await;
 }
 
 pub async fn a_presence_subscription_that_waits_holds_back_its_peers(site: &Site) {
     let (house, moody) = Moody::house(site).await;
     let [mut ann, mut bo] = house.clients().await;
-    ann.join("presence-a", json!({"user_id": "ann", "peer": true})).await;
+    ann.join("presence-a", json!({"user_id": "ann", "peer": true}))
+        .await;
     moody.read.set(Mood::Hanging);
-    bo.ask_for("presence-a", json!({"channel_data": {"user_id": "bo", "peer": true}, "since": 0})).await;
+    bo.ask_for(
+        "presence-a",
+        json!({"channel_data": {"user_id": "bo", "peer": true}, "since": 0}),
+    )
+    .await;
     ann.expect("pusher:member_added").await;
-    ann.publish("peer-a:ann&bo", "note", json!("hello"), json!({"persist": false, "echo": true})).await;
+    ann.publish(
+        "peer-a:ann&bo",
+        "note",
+        json!("hello"),
+        json!({"persist": false, "echo": true}),
+    )
+    .await;
     ann.expect("note").await;
     moody.read.set(Mood::Well);
-    bo.told("pusher_internal:subscription_succeeded", "presence-a").await;
+    bo.told("pusher_internal:subscription_succeeded", "presence-a")
+        .await;
     bo.expect("note").await;
 }
 
@@ -44,9 +65,12 @@ pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(site: &Si
     house.follow("ann", "alias").await;
     let mut client = house.client().await;
     client.subscribe("direct").await;
-    client.join("presence-a", json!({"user_id": "ann", "peer": true})).await;
+    client
+        .join("presence-a", json!({"user_id": "ann", "peer": true}))
+        .await;
     let mut bo = house.client().await;
-    bo.join("presence-a", json!({"user_id": "bo", "peer": true})).await;
+    bo.join("presence-a", json!({"user_id": "bo", "peer": true}))
+        .await;
     client.expect("pusher:member_added").await;
     moody.read.set(Mood::Hanging);
     let calls = moody.read.calls();
@@ -54,11 +78,19 @@ pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(site: &Si
     moody.read.called(calls + 1).await;
     house.call("alias", "held back").await;
     house.call("direct", "goes on").await;
-    bo.publish("peer-a:ann&bo", "call", json!("goes on, too"), json!({"persist": false})).await;
+    bo.publish(
+        "peer-a:ann&bo",
+        "call",
+        json!("goes on, too"),
+        json!({"persist": false}),
+    )
+    .await;
     assert_eq!(client.expect("call").await.data(), "goes on");
     assert_eq!(client.expect("call").await.data(), "goes on, too");
     moody.read.set(Mood::Well);
-    client.told("pusher_internal:subscription_succeeded", "personal-ann").await;
+    client
+        .told("pusher_internal:subscription_succeeded", "personal-ann")
+        .await;
     assert_eq!(client.expect("call").await.data(), "held back");
 }
 
@@ -68,11 +100,21 @@ pub async fn a_subscription_that_fails_leaves_nothing_behind(site: &Site) {
         house.follow("ann", channel).await;
     }
     let [mut client, mut watcher] = house.clients().await;
-    watcher.join("presence-a", json!({"user_id": "watcher"})).await;
+    watcher
+        .join("presence-a", json!({"user_id": "watcher"}))
+        .await;
     moody.read.set(Mood::Hanging);
-    for (channel, names) in [("personal-ann", vec!["a", "presence-a", "personal-ann"]), ("presence-a", vec!["presence-a"])] {
+    for (channel, names) in [
+        ("personal-ann", vec!["a", "presence-a", "personal-ann"]),
+        ("presence-a", vec!["presence-a"]),
+    ] {
         let calls = moody.read.calls();
-        client.ask_for(channel, json!({"channel_data": {"user_id": "ann"}, "since": 0})).await;
+        client
+            .ask_for(
+                channel,
+                json!({"channel_data": {"user_id": "ann"}, "since": 0}),
+            )
+            .await;
         moody.read.called(calls + 1).await;
         watcher.expect("pusher:member_added").await;
         for name in &names {
@@ -94,9 +136,16 @@ pub async fn a_subscription_that_fails_leaves_nothing_behind(site: &Site) {
 pub async fn who_vanishes_while_it_waits_is_gone(site: &Site) {
     let (house, moody) = Moody::house(site).await;
     let [mut client, mut watcher] = house.clients().await;
-    watcher.join("presence-a", json!({"user_id": "watcher"})).await;
+    watcher
+        .join("presence-a", json!({"user_id": "watcher"}))
+        .await;
     moody.read.set(Mood::Hanging);
-    client.ask_for("presence-a", json!({"channel_data": {"user_id": "ann"}, "since": 0})).await;
+    client
+        .ask_for(
+            "presence-a",
+            json!({"channel_data": {"user_id": "ann"}, "since": 0}),
+        )
+        .await;
     watcher.expect("pusher:member_added").await;
     let gone = client.ended();
     moody.read.set(Mood::Well);
@@ -118,13 +167,19 @@ pub async fn what_the_user_follows_is_read_again_until_it_is_known(site: &Site) 
     moody.subscriptions.called(calls + 1).await;
     client.quiet().await;
     moody.subscriptions.set(Mood::Well);
-    let state = client.told("pusher_internal:subscription_succeeded", "personal-ann").await;
+    let state = client
+        .told("pusher_internal:subscription_succeeded", "personal-ann")
+        .await;
     assert_eq!(state["alias"], json!(["a"]));
     house.call("a", "hello").await;
     client.expect("call").await;
     let calls = moody.subscriptions.calls();
     client.quiet().await;
-    assert_eq!(moody.subscriptions.calls(), calls, "once known it is not read again");
+    assert_eq!(
+        moody.subscriptions.calls(),
+        calls,
+        "once known it is not read again"
+    );
 }
 
 pub async fn two_subscriptions_are_answered_in_their_order(site: &Site) {
@@ -137,7 +192,9 @@ pub async fn two_subscriptions_are_answered_in_their_order(site: &Site) {
     moody.read.called(1).await;
     moody.read.set(Mood::Well);
     for channel in ["a", "b"] {
-        client.told("pusher_internal:subscription_succeeded", channel).await;
+        client
+            .told("pusher_internal:subscription_succeeded", channel)
+            .await;
     }
     client.expect("pusher:pong").await;
 }

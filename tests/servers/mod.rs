@@ -17,11 +17,16 @@ pub fn url_of_server(variable: &'static str) -> Option<String> {
     if let Ok(url) = std::env::var(variable) {
         return Some(url);
     }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{variable} names no server");
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "{variable} names no server"
+    );
     static TOLD: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
     if TOLD.lock().unwrap().insert(variable) {
         // Past the harness, which would keep it to itself.
-        std::io::stderr().write_all(format!("{variable} is not set: ran without that server\n").as_bytes()).unwrap();
+        std::io::stderr()
+            .write_all(format!("{variable} is not set: ran without that server\n").as_bytes())
+            .unwrap();
     }
     None
 }
@@ -29,12 +34,22 @@ pub fn url_of_server(variable: &'static str) -> Option<String> {
 /// A name that no other test has.
 fn own_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("pushi_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "pushi_test_{}_{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// Does something to the end, also from within a runtime's thread, which cannot be waited for from there.
 fn do_at_once(work: impl Future<Output = ()> + Send) {
     std::thread::scope(|scope| {
-        scope.spawn(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work));
+        scope.spawn(|| {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+                .block_on(work)
+        });
     });
 }

@@ -13,14 +13,21 @@ impl PostgresSchema {
     /// A new, empty one; `None` where no server was named.
     pub async fn start() -> Option<Self> {
         let (url, name) = (url_of_server("PUSHI_TEST_POSTGRES_URL")?, own_name());
-        change(&url, format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}")).await;
+        change(
+            &url,
+            format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}"),
+        )
+        .await;
         Some(Self { url, name })
     }
 
     /// The URL, with further parameters.
     pub fn url(&self, more: &str) -> String {
         let mark = if self.url.contains('?') { '&' } else { '?' };
-        format!("{}{mark}options[search_path]={}&application_name={}{more}", self.url, self.name, self.name)
+        format!(
+            "{}{mark}options[search_path]={}&application_name={}{more}",
+            self.url, self.name, self.name
+        )
     }
 }
 
@@ -28,13 +35,18 @@ impl Drop for PostgresSchema {
     fn drop(&mut self) {
         let Self { url, name } = self;
         // What goes on by itself would get in the way.
-        let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'");
+        let end = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'"
+        );
         do_at_once(change(url, format!("{end}; DROP SCHEMA {name} CASCADE")));
     }
 }
 
 async fn change(url: &str, sql: String) {
     let mut connection = PgConnection::connect(url).await.unwrap();
-    connection.execute("SET client_min_messages = error").await.unwrap();
+    connection
+        .execute("SET client_min_messages = error")
+        .await
+        .unwrap();
     connection.execute(AssertSqlSafe(sql)).await.unwrap();
 }

@@ -28,7 +28,9 @@ pub async fn open(url: StoreUrl) -> Box<dyn Bare> {
         StoreUrl::Sqlite { path } => Box::new(sqlite::Sqlite::open(&path).await),
         StoreUrl::SqliteMemory => panic!("memory is no store to be measured"),
         StoreUrl::Postgres(url) => Box::new(postgres::Postgres::open(url.expose()).await),
-        StoreUrl::Mongo { url, database } => Box::new(mongodb::Mongo::open(url.expose(), &database).await),
+        StoreUrl::Mongo { url, database } => {
+            Box::new(mongodb::Mongo::open(url.expose(), &database).await)
+        }
     }
 }
 
@@ -56,14 +58,31 @@ impl Counters {
             let room = place % ROOMS;
             self.heads[room] += 1;
             self.id += 1;
-            Row { room, id: self.id, serial: self.heads[room], mid: format!("{:032x}", self.id), time: 1_795_337_089_420_001 + self.id }
+            Row {
+                room,
+                id: self.id,
+                serial: self.heads[room],
+                mid: format!("{:032x}", self.id),
+                time: 1_795_337_089_420_001 + self.id,
+            }
         };
         ((0..events).map(row).collect(), events.min(ROOMS))
     }
 }
 
 /// A row as it is read back: id, serial, channel, mid, time, publish, owner, name, data, extra.
-type Read = (i64, i64, String, String, i64, Option<String>, Option<String>, String, String, String);
+type Read = (
+    i64,
+    i64,
+    String,
+    String,
+    i64,
+    Option<String>,
+    Option<String>,
+    String,
+    String,
+    String,
+);
 
 /// Selects rows as they are read back.
 macro_rules! select {
@@ -77,8 +96,9 @@ macro_rules! select {
 }
 
 /// The events of the channel `$2` of the app `$1`, in order.
-const REPLAY: &str =
-    select!("e.channel = (SELECT id FROM channels WHERE app = $1 AND name = $2) AND e.serial > 0 ORDER BY e.serial LIMIT $3");
+const REPLAY: &str = select!(
+    "e.channel = (SELECT id FROM channels WHERE app = $1 AND name = $2) AND e.serial > 0 ORDER BY e.serial LIMIT $3"
+);
 
 /// What the user `$2` subscribes to.
 const SUBSCRIPTIONS: &str = "SELECT s.channel, s.from_serial, c.head FROM subscriptions s JOIN channels c ON c.id = s.channel \

@@ -22,15 +22,36 @@ pub struct Postgres {
 
 impl Postgres {
     pub async fn open(url: &str) -> Self {
-        let mut connection = PgConnectOptions::from_str(url).unwrap().disable_statement_logging().connect().await.unwrap();
-        let app = sqlx::query_scalar("SELECT id FROM apps WHERE ident = $1").bind(APP).fetch_one(&mut connection).await.unwrap();
+        let mut connection = PgConnectOptions::from_str(url)
+            .unwrap()
+            .disable_statement_logging()
+            .connect()
+            .await
+            .unwrap();
+        let app = sqlx::query_scalar("SELECT id FROM apps WHERE ident = $1")
+            .bind(APP)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
         let mut channels = Vec::new();
         for room in 0..ROOMS {
             let made = "INSERT INTO channels (app, name, head) VALUES ($1, $2, 0) \
                 ON CONFLICT (app, name) DO UPDATE SET head = channels.head RETURNING id";
-            channels.push(sqlx::query_scalar(made).bind(app).bind(format!("room-{room}")).fetch_one(&mut connection).await.unwrap());
+            channels.push(
+                sqlx::query_scalar(made)
+                    .bind(app)
+                    .bind(format!("room-{room}"))
+                    .fetch_one(&mut connection)
+                    .await
+                    .unwrap(),
+            );
         }
-        Self { connection, app, channels, counters: Counters::default() }
+        Self {
+            connection,
+            app,
+            channels,
+            counters: Counters::default(),
+        }
     }
 }
 
@@ -41,25 +62,48 @@ impl Bare for Postgres {
         let ints = |value: &dyn Fn(&Row) -> i64| rows.iter().map(value).collect::<Vec<i64>>();
         let same = |value: &'static str| vec![value; rows.len()];
         self.connection.execute("BEGIN").await.unwrap();
-        let heads = sqlx::query(HEADS).bind(&self.channels[..rooms]).bind(&self.counters.heads[..rooms]);
+        let heads = sqlx::query(HEADS)
+            .bind(&self.channels[..rooms])
+            .bind(&self.counters.heads[..rooms]);
         heads.execute(&mut self.connection).await.unwrap();
-        let insert = sqlx::query(INSERT).bind(ints(&|_| self.app)).bind(ints(&|row| row.id)).bind(ints(&|row| self.channels[row.room]));
-        let insert = insert.bind(ints(&|row| row.serial)).bind(rows.iter().map(|row| &*row.mid).collect::<Vec<_>>());
-        let insert = insert.bind(ints(&|row| row.time)).bind(vec![None::<&str>; rows.len()]).bind(vec![None::<&str>; rows.len()]);
+        let insert = sqlx::query(INSERT)
+            .bind(ints(&|_| self.app))
+            .bind(ints(&|row| row.id))
+            .bind(ints(&|row| self.channels[row.room]));
+        let insert = insert
+            .bind(ints(&|row| row.serial))
+            .bind(rows.iter().map(|row| &*row.mid).collect::<Vec<_>>());
+        let insert = insert
+            .bind(ints(&|row| row.time))
+            .bind(vec![None::<&str>; rows.len()])
+            .bind(vec![None::<&str>; rows.len()]);
         let insert = insert.bind(same("message")).bind(same(DATA)).bind(same(""));
         insert.execute(&mut self.connection).await.unwrap();
         self.connection.execute("COMMIT").await.unwrap();
     }
 
     async fn replay(&mut self) -> usize {
-        let read = sqlx::query_as::<_, Read>(REPLAY).bind(self.app).bind(ROOM).bind(REPLAYED as i64);
+        let read = sqlx::query_as::<_, Read>(REPLAY)
+            .bind(self.app)
+            .bind(ROOM)
+            .bind(REPLAYED as i64);
         read.fetch_all(&mut self.connection).await.unwrap().len()
     }
 
     async fn inbox(&mut self) -> usize {
-        let open = sqlx::query_as::<_, (i64, i64, i64)>(SUBSCRIPTIONS).bind(self.app).bind(USER);
-        assert!(!open.fetch_all(&mut self.connection).await.unwrap().is_empty());
-        let newest = sqlx::query_as::<_, Read>(NEWEST).bind(self.app).bind(PAGE as i64);
+        let open = sqlx::query_as::<_, (i64, i64, i64)>(SUBSCRIPTIONS)
+            .bind(self.app)
+            .bind(USER);
+        assert!(
+            !open
+                .fetch_all(&mut self.connection)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let newest = sqlx::query_as::<_, Read>(NEWEST)
+            .bind(self.app)
+            .bind(PAGE as i64);
         newest.fetch_all(&mut self.connection).await.unwrap().len()
     }
 }

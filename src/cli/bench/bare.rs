@@ -27,15 +27,27 @@ pub struct Bare {
 impl Bare {
     pub async fn run(&self) -> Result<String, Failure> {
         let acceptor = TcpListener::bind(self.listen).into_acceptor().await;
-        let acceptor = acceptor.map_err(|error| Failure::Start(format!("cannot listen on {}: {error}", self.listen)))?;
+        let acceptor = acceptor.map_err(|error| {
+            Failure::Start(format!("cannot listen on {}: {error}", self.listen))
+        })?;
         let addresses = acceptor.local_addr();
-        for address in addresses.iter().filter_map(|address| address.as_socket_addr()) {
+        for address in addresses
+            .iter()
+            .filter_map(|address| address.as_socket_addr())
+        {
             // Where nobody reads it the server serves all the same.
             let _ = writeln!(std::io::stdout(), "http://{address}");
         }
         let end = tokio::time::sleep(self.seconds);
-        let server = Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(empty(), end, Some(Duration::ZERO));
-        server.await.map(|()| String::new()).map_err(Failure::command)
+        let server = Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(
+            empty(),
+            end,
+            Some(Duration::ZERO),
+        );
+        server
+            .await
+            .map(|()| String::new())
+            .map_err(Failure::command)
     }
 }
 
@@ -43,7 +55,9 @@ impl Bare {
 fn empty() -> impl Endpoint {
     endpoint::make(|mut request: Request| async move {
         request.take_body().into_bytes().await?;
-        let answer = Response::builder().status(StatusCode::OK).header(header::CONTENT_TYPE, "application/json");
+        let answer = Response::builder()
+            .status(StatusCode::OK)
+            .header(header::CONTENT_TYPE, "application/json");
         Ok::<_, poem::Error>(answer.body(Body::from_string(r#"{"token":"none"}"#.to_owned())))
     })
     .boxed()

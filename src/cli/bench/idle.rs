@@ -31,7 +31,9 @@ pub struct Idle {
 impl Idle {
     pub async fn run(&self) -> Result<Report, Failure> {
         let target = self.aim.target(None, false).await?;
-        let names = (0..self.channels).map(|number| format!("bench-{number}")).collect();
+        let names = (0..self.channels)
+            .map(|number| format!("bench-{number}"))
+            .collect();
         let mut crowd = Crowd::new(target, names)?;
         for connection in 0..self.connections {
             let mut on: Vec<u32> = (0..self.channels).collect();
@@ -51,9 +53,16 @@ impl Idle {
         crowd.gather(self.aim.in_flight, self.aim.patience, &mut progress)?;
         let took = (crowd.now() - begun) as f64 / 1e9;
         let (full, busy) = (look(), own());
-        progress.step("holding", u64::try_from(self.seconds.as_millis()).unwrap_or(u64::MAX));
+        progress.step(
+            "holding",
+            u64::try_from(self.seconds.as_millis()).unwrap_or(u64::MAX),
+        );
         let since = Instant::now();
-        while let Some(left) = self.seconds.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
+        while let Some(left) = self
+            .seconds
+            .checked_sub(since.elapsed())
+            .filter(|left| !left.is_zero())
+        {
             crowd.turn(&mut (), left.min(Duration::from_millis(50)))?;
             progress.at(|| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
         }
@@ -67,15 +76,35 @@ impl Idle {
         report.count("ready", "subscribed", ready);
         report.count("held", "still there at the end", crowd.tally.ready);
         report.figure("connect_s", "until all were", Unit::Seconds, took);
-        report.figure("connects_per_s", "connects a second", Unit::Count, ready as f64 / took);
+        report.figure(
+            "connects_per_s",
+            "connects a second",
+            Unit::Count,
+            ready as f64 / took,
+        );
         report.times("ready", "connect to subscribed", &crowd.tally.times);
         report.cost(empty, full, took, ("connect", ready));
         if let (Some(empty), Some(full), Some(end)) = (empty, full, end) {
             let more = end.resident as f64 - empty.resident as f64;
-            report.figure("server_bytes_per_connection", "server memory per connection", Unit::Bytes, more / ready as f64);
+            report.figure(
+                "server_bytes_per_connection",
+                "server memory per connection",
+                Unit::Bytes,
+                more / ready as f64,
+            );
             let places = ready as f64 * (f64::from(self.channels) + f64::from(self.own_channels));
-            report.figure("server_bytes_per_subscription", "server memory per subscription", Unit::Bytes, more / places);
-            report.figure("server_cpu_idle", "server, cores, while idle", Unit::Ratio, (end.cpu - full.cpu) / self.seconds.as_secs_f64());
+            report.figure(
+                "server_bytes_per_subscription",
+                "server memory per subscription",
+                Unit::Bytes,
+                more / places,
+            );
+            report.figure(
+                "server_cpu_idle",
+                "server, cores, while idle",
+                Unit::Ratio,
+                (end.cpu - full.cpu) / self.seconds.as_secs_f64(),
+            );
         }
         report.generator(generator, busy, took);
         crowd.tally.report(&mut report);

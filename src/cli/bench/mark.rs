@@ -34,7 +34,9 @@ fn digits(bytes: &[u8], at: usize) -> Option<u32> {
     if rest.first() != Some(&END) || bytes.get(at.checked_sub(BEGIN.len())?..at) != Some(BEGIN) {
         return None;
     }
-    digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
+    digits.iter().try_fold(0, |number, digit| {
+        Some(number << 4 | char::from(*digit).to_digit(16)?)
+    })
 }
 
 /// Reads marks: first where the last one was.
@@ -61,7 +63,12 @@ mod tests {
     #[test]
     fn a_number_is_read_wherever_it_is() {
         let mut reader = Reader::default();
-        for (front, number) in [("", 0), ("{\"data\":\"", 1), ("{\"data\":\"", u32::MAX), ("{\"channel\":\"#b\",\"data\":\"", 0xabc)] {
+        for (front, number) in [
+            ("", 0),
+            ("{\"data\":\"", 1),
+            ("{\"data\":\"", u32::MAX),
+            ("{\"channel\":\"#b\",\"data\":\"", 0xabc),
+        ] {
             let mut frame = format!("{front}{}\"}}", data(64)).into_bytes();
             let Some(at) = place(&frame) else {
                 // What looks like a mark and is none hides the one behind it: no channel is called so.
@@ -72,6 +79,9 @@ mod tests {
             assert_eq!(reader.number(&frame), Some(number));
         }
         assert_eq!(reader.number(b"{\"event\":\"pusher:ping\"}"), None);
-        assert_eq!((data(64).len(), data(LENGTH).len(), data(0).len()), (64, LENGTH, LENGTH));
+        assert_eq!(
+            (data(64).len(), data(LENGTH).len(), data(0).len()),
+            (64, LENGTH, LENGTH)
+        );
     }
 }

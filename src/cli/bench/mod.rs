@@ -108,17 +108,73 @@ impl Bench {
     pub async fn run(self) -> Result<String, Failure> {
         let (report, json) = match self.command {
             Kind::Idle(idle) => (idle.run().await?, idle.aim.json),
-            Kind::Fanout(Fanout { subscribers, via, publishers, window, shape, aim }) => {
+            Kind::Fanout(Fanout {
+                subscribers,
+                via,
+                publishers,
+                window,
+                shape,
+                aim,
+            }) => {
                 let pace = Pace::Window(window.max(1));
-                (Fan { aim: &aim, shape: &shape, subscribers, via, publishers, pace }.run("fanout").await?, aim.json)
+                (
+                    Fan {
+                        aim: &aim,
+                        shape: &shape,
+                        subscribers,
+                        via,
+                        publishers,
+                        pace,
+                    }
+                    .run("fanout")
+                    .await?,
+                    aim.json,
+                )
             }
-            Kind::Latency(Latency { subscribers, via, publishers, rate, shape, aim }) => {
+            Kind::Latency(Latency {
+                subscribers,
+                via,
+                publishers,
+                rate,
+                shape,
+                aim,
+            }) => {
                 let pace = Pace::Rate(rate);
-                (Fan { aim: &aim, shape: &shape, subscribers, via, publishers, pace }.run("latency").await?, aim.json)
+                (
+                    Fan {
+                        aim: &aim,
+                        shape: &shape,
+                        subscribers,
+                        via,
+                        publishers,
+                        pace,
+                    }
+                    .run("latency")
+                    .await?,
+                    aim.json,
+                )
             }
-            Kind::Publish(Publish { subscribers, via, connections, shape, aim }) => {
+            Kind::Publish(Publish {
+                subscribers,
+                via,
+                connections,
+                shape,
+                aim,
+            }) => {
                 let pace = Pace::Window(connections);
-                (Fan { aim: &aim, shape: &shape, subscribers, via, publishers: connections, pace }.run("publish").await?, aim.json)
+                (
+                    Fan {
+                        aim: &aim,
+                        shape: &shape,
+                        subscribers,
+                        via,
+                        publishers: connections,
+                        pace,
+                    }
+                    .run("publish")
+                    .await?,
+                    aim.json,
+                )
             }
             Kind::Presence(presence) => (presence.run().await?, presence.aim.json),
             Kind::Bare(bare) => return bare.run().await,

@@ -72,7 +72,12 @@ impl Presence {
         let mut arrivals = Arrivals(0);
         let look = || self.aim.pid.and_then(usage);
         let (empty, generator, begun) = (look(), own(), crowd.now());
-        crowd.gather_with(&mut arrivals, self.aim.in_flight, self.aim.patience, &mut progress)?;
+        crowd.gather_with(
+            &mut arrivals,
+            self.aim.in_flight,
+            self.aim.patience,
+            &mut progress,
+        )?;
         let took = (crowd.now() - begun) as f64 / 1e9;
         let (full, busy) = (look(), own());
         let joined = crowd.tally.times.count();
@@ -81,7 +86,12 @@ impl Presence {
         report.text("url", "server", &crowd.target.url);
         report.count("members", "members", joined);
         report.figure("join_s", "until all were there", Unit::Seconds, took);
-        report.figure("joins_per_s", "joins a second", Unit::Count, joined as f64 / took);
+        report.figure(
+            "joins_per_s",
+            "joins a second",
+            Unit::Count,
+            joined as f64 / took,
+        );
         report.times("join", "connect to joined", &crowd.tally.times);
         report.cost(empty, full, took, ("join", joined));
         report.generator(generator, busy, took);
@@ -97,7 +107,11 @@ impl Presence {
         let after = look();
         progress.end();
         report.times("late", "one more, connect to joined", &crowd.tally.times);
-        report.times("late_join", "one more, greeted to joined", &crowd.tally.joins);
+        report.times(
+            "late_join",
+            "one more, greeted to joined",
+            &crowd.tally.joins,
+        );
         let late = crowd.tally.times.count();
         if let (Some(before), Some(after)) = (before, after) {
             report.figure(
@@ -107,7 +121,12 @@ impl Presence {
                 (after.cpu - before.cpu) * 1e6 / late as f64,
             );
         }
-        report.figure("bytes_per_late_join", "bytes sent for one more", Unit::Bytes, (crowd.tally.bytes - bytes) as f64 / late as f64);
+        report.figure(
+            "bytes_per_late_join",
+            "bytes sent for one more",
+            Unit::Bytes,
+            (crowd.tally.bytes - bytes) as f64 / late as f64,
+        );
         report.count("arrivals", "members announced", arrivals.0);
         crowd.tally.report(&mut report);
         Ok(report)

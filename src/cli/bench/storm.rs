@@ -30,7 +30,9 @@ impl Storm {
     pub async fn run(&self) -> Result<Report, Failure> {
         let target = self.aim.target(None, false).await?;
         let mut crowd = Crowd::new(target, vec!["bench".to_owned()])?;
-        crowd.sockets.extend((0..self.connections).map(|_| Socket::new(vec![0], None)));
+        crowd
+            .sockets
+            .extend((0..self.connections).map(|_| Socket::new(vec![0], None)));
         tokio::task::block_in_place(|| self.blow(crowd))
     }
 
@@ -40,8 +42,15 @@ impl Storm {
         let all = crowd.tally.ready;
         if all == 0 {
             progress.end();
-            let why = crowd.tally.first_error.clone().unwrap_or_else(|| "it did not answer in time".to_owned());
-            return Err(Failure::Command(format!("{}: nobody got in: {why}", crowd.target.url)));
+            let why = crowd
+                .tally
+                .first_error
+                .clone()
+                .unwrap_or_else(|| "it did not answer in time".to_owned());
+            return Err(Failure::Command(format!(
+                "{}: nobody got in: {why}",
+                crowd.target.url
+            )));
         }
         for index in 0..crowd.sockets.len() {
             crowd.cut(index);
@@ -59,27 +68,45 @@ impl Storm {
         report.count("connections", "clients", self.connections);
         report.count("back", "came back", crowd.tally.ready);
         report.figure("back_s", "until all were back", Unit::Seconds, took);
-        report.count("turned_away", "turned away, and came again", crowd.tally.refusals());
+        report.count(
+            "turned_away",
+            "turned away, and came again",
+            crowd.tally.refusals(),
+        );
         report.times("back", "cut off to back", &back);
-        report.cost(before.0, after.0, took, ("connect", crowd.tally.ready as u64));
+        report.cost(
+            before.0,
+            after.0,
+            took,
+            ("connect", crowd.tally.ready as u64),
+        );
         report.generator(before.1, after.1, took);
         crowd.tally.report(&mut report);
         Ok(report)
     }
 
     /// Lets all in, so many at once; who is turned away comes again. Answers when each was in, counted from the beginning.
-    fn arrive(&self, crowd: &mut Crowd, in_flight: usize, progress: &mut Progress) -> Result<Times, Failure> {
+    fn arrive(
+        &self,
+        crowd: &mut Crowd,
+        in_flight: usize,
+        progress: &mut Progress,
+    ) -> Result<Times, Failure> {
         let mut times = Times::new().ok_or_else(|| Failure::command("there is no histogram"))?;
         crowd.allow_files()?;
         progress.step("arriving", crowd.sockets.len() as u64);
         crowd.tally.ended.clear();
         let begun = crowd.now();
         let until = begun.saturating_add(nanoseconds(self.aim.patience));
-        let mut due: std::collections::VecDeque<(u64, usize)> = (0..crowd.sockets.len()).map(|index| (begun, index)).collect();
+        let mut due: std::collections::VecDeque<(u64, usize)> = (0..crowd.sockets.len())
+            .map(|index| (begun, index))
+            .collect();
         let mut seen = 0;
         loop {
             let now = crowd.now();
-            while crowd.tally.opening < in_flight.max(1) && due.front().is_some_and(|(at, _)| *at <= now) {
+            while crowd.tally.opening < in_flight.max(1)
+                && due.front().is_some_and(|(at, _)| *at <= now)
+            {
                 if let Some((_, index)) = due.pop_front() {
                     crowd.open(index);
                     // A crowd that opens must read too: the first are answered while the last still knock.
@@ -88,7 +115,10 @@ impl Storm {
                     }
                 }
             }
-            let wait = due.front().map_or(20, |(at, _)| at.saturating_sub(now) / 1_000_000).min(20);
+            let wait = due
+                .front()
+                .map_or(20, |(at, _)| at.saturating_sub(now) / 1_000_000)
+                .min(20);
             crowd.turn(&mut (), Duration::from_millis(wait))?;
             let now = crowd.now();
             for (index, code) in std::mem::take(&mut crowd.tally.ended) {

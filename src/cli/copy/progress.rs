@@ -23,10 +23,19 @@ impl Progress {
     pub fn new() -> Self {
         let bar = ProgressBar::new(0);
         // Without the template it looks otherwise, and says the same.
-        if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:32}] {percent}% {elapsed}, {eta} left") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} [{bar:32}] {percent}% {elapsed}, {eta} left")
+        {
             bar.set_style(style.progress_chars("=> "));
         }
-        Self { bar, lines: !std::io::stderr().is_terminal(), told: Instant::now(), step: String::new(), from: 0, to: 0 }
+        Self {
+            bar,
+            lines: !std::io::stderr().is_terminal(),
+            told: Instant::now(),
+            step: String::new(),
+            from: 0,
+            to: 0,
+        }
     }
 
     /// A new step, over events with numbers from `from` to `to`.
@@ -42,7 +51,10 @@ impl Progress {
     pub fn at(&mut self, number: u64) {
         self.bar.set_position(number.saturating_sub(self.from));
         if self.told.elapsed() >= PACE {
-            let share = percent(number.saturating_sub(self.from), self.to.saturating_sub(self.from));
+            let share = percent(
+                number.saturating_sub(self.from),
+                self.to.saturating_sub(self.from),
+            );
             self.tell(format_args!("{}: {share}%", self.step));
             self.told = Instant::now();
         }
@@ -72,7 +84,8 @@ mod tests {
     #[test]
     fn a_share_is_never_above_the_whole() {
         assert_eq!(
-            [(0, 0), (1, 3), (3, 3), (5, 3), (u64::MAX, u64::MAX)].map(|(part, whole)| percent(part, whole)),
+            [(0, 0), (1, 3), (3, 3), (5, 3), (u64::MAX, u64::MAX)]
+                .map(|(part, whole)| percent(part, whole)),
             [0, 33, 100, 100, 100]
         );
     }

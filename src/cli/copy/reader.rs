@@ -3,7 +3,8 @@
 use super::side::{Side, Trouble};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, Subscription, SubscriptionFilter, Target, TargetKind, UserId,
+    AppIdent, CachedEvent, ChannelName, Event, Interval, Subscription, SubscriptionFilter, Target,
+    TargetKind, UserId,
 };
 
 /// So many are read at a time.
@@ -49,7 +50,13 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Of an app, from its beginning; of its events those with numbers above `events_after`.
     pub fn new(side: &'a Side, app: &'a AppIdent, events_after: u64) -> Self {
-        Self { side, app, place: Place::Channels(None), events_after, events_at_once: FIRST_EVENTS }
+        Self {
+            side,
+            app,
+            place: Place::Channels(None),
+            events_after,
+            events_at_once: FIRST_EVENTS,
+        }
     }
 
     /// The next page; `None` where all was read.
@@ -80,7 +87,10 @@ impl<'a> Reader<'a> {
                     Place::Subscriptions(0)
                 }
                 Place::Subscriptions(after) => {
-                    let page = stores.subscriptions.list(app, &SubscriptionFilter::default(), *after, PAGE).await?;
+                    let page = stores
+                        .subscriptions
+                        .list(app, &SubscriptionFilter::default(), *after, PAGE)
+                        .await?;
                     if let Some(last) = page.last() {
                         *after = last.id;
                         return Ok(Some(Page::Subscriptions(page)));
@@ -104,7 +114,9 @@ impl<'a> Reader<'a> {
                     Place::Targets(0, 0)
                 }
                 Place::Targets(at, after) => {
-                    let Some((kind, _)) = TargetKind::NAMES.get(*at) else { return Ok(None) };
+                    let Some((kind, _)) = TargetKind::NAMES.get(*at) else {
+                        return Ok(None);
+                    };
                     let page = archive.targets(app, *kind, *after, PAGE).await?;
                     if let Some(last) = page.last() {
                         *after = last.id;
@@ -139,10 +151,18 @@ mod tests {
                 owner_id: None,
                 timestamp: Timestamp::default(),
                 publish: None,
-                payload: Payload { event: "e".into(), data: "d".repeat(bytes).into(), extra: "".into() },
+                payload: Payload {
+                    event: "e".into(),
+                    data: "d".repeat(bytes).into(),
+                    extra: "".into(),
+                },
             },
             position: Position { id: 1, serial: 1 },
         };
-        assert_eq!([0, 10, PAGE_BYTES / 10, PAGE_BYTES, 9 * PAGE_BYTES].map(|bytes| fitting(&[event(bytes)])), [PAGE, PAGE, 10, 1, 1]);
+        assert_eq!(
+            [0, 10, PAGE_BYTES / 10, PAGE_BYTES, 9 * PAGE_BYTES]
+                .map(|bytes| fitting(&[event(bytes)])),
+            [PAGE, PAGE, 10, 1, 1]
+        );
     }
 }

@@ -21,7 +21,10 @@ pub struct Trouble {
 impl Side {
     /// Tells which store a failure is of.
     pub fn trouble(&self, error: StorageError) -> Trouble {
-        Trouble { flag: self.flag, error }
+        Trouble {
+            flag: self.flag,
+            error,
+        }
     }
 }
 
@@ -33,9 +36,16 @@ impl From<Trouble> for Failure {
 
 fn told(error: &StorageError) -> String {
     match error {
-        StorageError::NotFound => "what was to be copied is not there any more: was it deleted meanwhile?".to_owned(),
-        StorageError::Conflict(what) => format!("something else with the same {what} is there already: name an empty store"),
-        StorageError::Unavailable(_) => format!("{}: once that is mended, the same with --resume goes on", error.chain()),
+        StorageError::NotFound => {
+            "what was to be copied is not there any more: was it deleted meanwhile?".to_owned()
+        }
+        StorageError::Conflict(what) => {
+            format!("something else with the same {what} is there already: name an empty store")
+        }
+        StorageError::Unavailable(_) => format!(
+            "{}: once that is mended, the same with --resume goes on",
+            error.chain()
+        ),
         StorageError::Corrupt(_) => error.chain(),
     }
 }

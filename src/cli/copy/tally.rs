@@ -8,7 +8,15 @@ use super::transfer::progress_of;
 use crate::core::model::{App, Event, Secret, Target};
 
 /// What is counted.
-pub const KINDS: [&str; 7] = ["apps", "channels", "events", "subscriptions", "intervals", "cached events", "targets"];
+pub const KINDS: [&str; 7] = [
+    "apps",
+    "channels",
+    "events",
+    "subscriptions",
+    "intervals",
+    "cached events",
+    "targets",
+];
 
 /// For each kind how many there are, and the sum of their digests: the order in which a store answers does not matter.
 #[derive(Default, PartialEq, Eq)]
@@ -26,7 +34,11 @@ impl Sum {
         let mut hash = Sha256::new();
         for member in members {
             // With their lengths, so that no two lists of members look the same.
-            hash.update(member.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
+            hash.update(
+                member
+                    .map_or(u64::MAX, |text| text.len() as u64)
+                    .to_be_bytes(),
+            );
             hash.update(member.unwrap_or_default());
         }
         self.count += 1;
@@ -40,7 +52,12 @@ impl Tally {
     /// Of an app in a store; tells the number of the newest event that was counted.
     pub async fn of(side: &Side, app: &App, mut at: impl FnMut(u64)) -> Result<Self, Trouble> {
         let mut tally = Self::default();
-        let there = side.stores.apps.by_ident(&app.ident).await.map_err(|error| side.trouble(error))?;
+        let there = side
+            .stores
+            .apps
+            .by_ident(&app.ident)
+            .await
+            .map_err(|error| side.trouble(error))?;
         if let Some(app) = there {
             let Self([apps, ..]) = &mut tally;
             add_app(apps, &app);
@@ -54,28 +71,59 @@ impl Tally {
     }
 
     fn add(&mut self, page: &Page) {
-        let Self([_, channels, events, subscriptions, intervals, cached, targets]) = self;
+        let Self(
+            [
+                _,
+                channels,
+                events,
+                subscriptions,
+                intervals,
+                cached,
+                targets,
+            ],
+        ) = self;
         match page {
             Page::Channels(page) => {
-                page.iter().for_each(|(name, head)| channels.add(&[Some(name.as_str()), Some(&head.to_string())]));
+                page.iter().for_each(|(name, head)| {
+                    channels.add(&[Some(name.as_str()), Some(&head.to_string())])
+                });
             }
             Page::Events(page) => page.iter().for_each(|event| add_event(events, event)),
             Page::Subscriptions(page) => {
                 for one in page {
                     let numbers = format!("{} {} {}", one.id, one.start, one.created.micros());
-                    subscriptions.add(&[Some(one.user_id.as_str()), Some(one.channel.as_str()), Some(&numbers)]);
+                    subscriptions.add(&[
+                        Some(one.user_id.as_str()),
+                        Some(one.channel.as_str()),
+                        Some(&numbers),
+                    ]);
                 }
             }
             Page::Intervals(page) => {
                 for one in page {
                     let numbers = format!("{} {}", one.start, one.end);
-                    intervals.add(&[Some(one.user_id.as_str()), Some(one.channel.as_str()), Some(&numbers)]);
+                    intervals.add(&[
+                        Some(one.user_id.as_str()),
+                        Some(one.channel.as_str()),
+                        Some(&numbers),
+                    ]);
                 }
             }
             Page::Cached(page) => {
                 for one in page {
-                    let numbers = format!("{:?} {} {}", one.serial, one.timestamp.micros(), one.expires.micros());
-                    cached.add(&[Some(one.channel.as_str()), Some(&one.mid.0), Some(&one.event), Some(&one.data), Some(&numbers)]);
+                    let numbers = format!(
+                        "{:?} {} {}",
+                        one.serial,
+                        one.timestamp.micros(),
+                        one.expires.micros()
+                    );
+                    cached.add(&[
+                        Some(one.channel.as_str()),
+                        Some(&one.mid.0),
+                        Some(&one.event),
+                        Some(&one.data),
+                        Some(&numbers),
+                    ]);
                 }
             }
             Page::Targets(page) => page.iter().for_each(|target| add_target(targets, target)),
@@ -94,7 +142,10 @@ impl Tally {
         Some(if this.count == that.count {
             format!("of {} {kind} some differ", this.count)
         } else {
-            format!("{} {kind} were to be copied, and {} are there", this.count, that.count)
+            format!(
+                "{} {kind} were to be copied, and {} are there",
+                this.count, that.count
+            )
         })
     }
 }
@@ -105,7 +156,13 @@ fn exposed(secret: &Option<Secret>) -> Option<&str> {
 
 fn add_app(apps: &mut Sum, app: &App) {
     let push = &app.push;
-    let numbers = format!("{} {} {} {:?}", push.apn_sandbox, app.created.micros(), app.modified.micros(), app.settings);
+    let numbers = format!(
+        "{} {} {} {:?}",
+        push.apn_sandbox,
+        app.created.micros(),
+        app.modified.micros(),
+        app.settings
+    );
     apps.add(&[
         Some(app.ident.as_str()),
         Some(&app.name),
@@ -123,7 +180,12 @@ fn add_app(apps: &mut Sum, app: &App) {
 }
 
 fn add_event(events: &mut Sum, Event { new, position }: &Event) {
-    let numbers = format!("{} {} {}", position.serial, position.id, new.timestamp.micros());
+    let numbers = format!(
+        "{} {} {}",
+        position.serial,
+        position.id,
+        new.timestamp.micros()
+    );
     events.add(&[
         Some(new.channel.as_str()),
         Some(&numbers),
@@ -137,7 +199,22 @@ fn add_event(events: &mut Sum, Event { new, position }: &Event) {
 }
 
 fn add_target(targets: &mut Sum, target: &Target) {
-    let numbers = format!("{} {} {}", target.kind.name(), target.id, target.created.micros());
-    let (address, p256dh, auth) = (Some(target.address.expose()), exposed(&target.p256dh), exposed(&target.auth));
-    targets.add(&[Some(target.channel.as_str()), Some(&numbers), address, p256dh, auth]);
+    let numbers = format!(
+        "{} {} {}",
+        target.kind.name(),
+        target.id,
+        target.created.micros()
+    );
+    let (address, p256dh, auth) = (
+        Some(target.address.expose()),
+        exposed(&target.p256dh),
+        exposed(&target.auth),
+    );
+    targets.add(&[
+        Some(target.channel.as_str()),
+        Some(&numbers),
+        address,
+        p256dh,
+        auth,
+    ]);
 }

@@ -5,7 +5,8 @@ use super::super::raw::Raw;
 use super::super::settings::{AccessSettings, AppOfStart};
 use super::super::value::{duration, list, read, switch};
 use super::super::variables::{
-    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_NAME, PUSHI_DEMO, PUSHI_OPEN_REGISTRATION, PUSHI_SESSION_TTL, Variable,
+    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_NAME, PUSHI_DEMO, PUSHI_OPEN_REGISTRATION,
+    PUSHI_SESSION_TTL, Variable,
 };
 use super::elsewhere::app_variables;
 use crate::core::model::{AppIdent, NewApp, Secret};
@@ -25,14 +26,29 @@ pub fn resolve(raw: &Raw) -> Result<AccessSettings, Complaint> {
 
 fn admin_token(raw: &Raw) -> Result<Option<Secret>, Complaint> {
     // Anything else cannot travel in a header.
-    let sendable = |text: &str| text.bytes().all(|b| b.is_ascii_graphic()).then(|| Secret::new(text));
-    let token = |_| read(raw, &PUSHI_ADMIN_TOKEN, "visible ASCII characters without spaces", sendable);
+    let sendable = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_graphic())
+            .then(|| Secret::new(text))
+    };
+    let token = |_| {
+        read(
+            raw,
+            &PUSHI_ADMIN_TOKEN,
+            "visible ASCII characters without spaces",
+            sendable,
+        )
+    };
     raw.get(&PUSHI_ADMIN_TOKEN).map(token).transpose()
 }
 
 fn app(raw: &Raw) -> Result<Option<AppOfStart>, Complaint> {
     let needed = app_variables(raw);
-    let Some(given) = [&needed[..], &[PUSHI_APP_NAME]].concat().into_iter().find(|variable| raw.get(variable).is_some()) else {
+    let Some(given) = [&needed[..], &[PUSHI_APP_NAME]]
+        .concat()
+        .into_iter()
+        .find(|variable| raw.get(variable).is_some())
+    else {
         return Ok(None);
     };
     if let Some(missing) = needed.iter().find(|variable| raw.get(variable).is_none()) {
@@ -42,8 +58,13 @@ fn app(raw: &Raw) -> Result<Option<AppOfStart>, Complaint> {
         )));
     }
     let [ident, key, secret] = needed;
-    let credential =
-        |variable: &Variable| read(raw, variable, TOKEN, |text| NewApp::check_credential(text, "").ok().map(|()| text.to_owned()));
+    let credential = |variable: &Variable| {
+        read(raw, variable, TOKEN, |text| {
+            NewApp::check_credential(text, "")
+                .ok()
+                .map(|()| text.to_owned())
+        })
+    };
     Ok(Some(AppOfStart {
         ident: read(raw, &ident, TOKEN, |text| AppIdent::parse(text).ok())?,
         key: credential(&key)?,
@@ -60,7 +81,11 @@ fn origins(raw: &Raw) -> Result<Vec<String>, Complaint> {
         origin,
     )?;
     // One star lets in everybody, whoever else is named.
-    Ok(if origins.iter().any(|origin| origin == "*") { Vec::new() } else { origins })
+    Ok(if origins.iter().any(|origin| origin == "*") {
+        Vec::new()
+    } else {
+        origins
+    })
 }
 
 /// An origin as a browser sends it (RFC 6454, section 6.2): lower case, without a default port.
@@ -71,7 +96,11 @@ fn origin(text: &str) -> Option<String> {
     }
     let (scheme, host) = text.split_once("://")?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
-    if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
+    if scheme.is_empty()
+        || !scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    {
         return None;
     }
     if host.is_empty() || !host.bytes().all(plain) {
@@ -89,7 +118,10 @@ fn origin(text: &str) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::super::variables::{PUSHER_APP_ID, PUSHER_APP_KEY, PUSHER_APP_SECRET, PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_SECRET};
+    use super::super::super::variables::{
+        PUSHER_APP_ID, PUSHER_APP_KEY, PUSHER_APP_SECRET, PUSHI_APP_ID, PUSHI_APP_KEY,
+        PUSHI_APP_SECRET,
+    };
     use super::*;
 
     fn of(pairs: &[(Variable, &str)]) -> Result<AccessSettings, String> {
@@ -112,36 +144,83 @@ mod tests {
 
     #[test]
     fn id_key_and_secret_of_an_app_go_together() {
-        let (id, key, secret) = ((PUSHI_APP_ID, "1"), (PUSHI_APP_KEY, "k"), (PUSHI_APP_SECRET, "s"));
-        assert!(of(&[key]).unwrap_err().starts_with("PUSHI_APP_ID is not set, but PUSHI_APP_KEY is"));
-        assert!(of(&[id, key]).unwrap_err().starts_with("PUSHI_APP_SECRET is not set, but PUSHI_APP_ID is"));
-        assert!(of(&[(PUSHI_APP_NAME, "n")]).unwrap_err().starts_with("PUSHI_APP_ID is not set, but PUSHI_APP_NAME is"));
+        let (id, key, secret) = (
+            (PUSHI_APP_ID, "1"),
+            (PUSHI_APP_KEY, "k"),
+            (PUSHI_APP_SECRET, "s"),
+        );
+        assert!(
+            of(&[key])
+                .unwrap_err()
+                .starts_with("PUSHI_APP_ID is not set, but PUSHI_APP_KEY is")
+        );
+        assert!(
+            of(&[id, key])
+                .unwrap_err()
+                .starts_with("PUSHI_APP_SECRET is not set, but PUSHI_APP_ID is")
+        );
+        assert!(
+            of(&[(PUSHI_APP_NAME, "n")])
+                .unwrap_err()
+                .starts_with("PUSHI_APP_ID is not set, but PUSHI_APP_NAME is")
+        );
         let app = of(&[id, key, secret]).unwrap().app.unwrap();
-        assert_eq!((app.ident.as_str(), app.key.as_str(), app.secret.expose(), app.name), ("1", "k", "s", None));
+        assert_eq!(
+            (
+                app.ident.as_str(),
+                app.key.as_str(),
+                app.secret.expose(),
+                app.name
+            ),
+            ("1", "k", "s", None)
+        );
     }
 
     #[test]
     fn another_servers_names_do_where_ours_are_not_set() {
-        let theirs = [(PUSHER_APP_ID, "7"), (PUSHER_APP_KEY, "k"), (PUSHER_APP_SECRET, "s")];
+        let theirs = [
+            (PUSHER_APP_ID, "7"),
+            (PUSHER_APP_KEY, "k"),
+            (PUSHER_APP_SECRET, "s"),
+        ];
         let app = of(&theirs).unwrap().app.unwrap();
-        assert_eq!((app.ident.as_str(), app.key.as_str(), app.secret.expose()), ("7", "k", "s"));
+        assert_eq!(
+            (app.ident.as_str(), app.key.as_str(), app.secret.expose()),
+            ("7", "k", "s")
+        );
         assert_eq!(of(&theirs[1..]).unwrap().app, None);
         let bad = of(&[theirs[0], theirs[1], (PUSHER_APP_SECRET, "hunter 2")]).unwrap_err();
-        assert!(bad.starts_with("PUSHER_APP_SECRET cannot be used") && !bad.contains("hunter"), "{bad}");
+        assert!(
+            bad.starts_with("PUSHER_APP_SECRET cannot be used") && !bad.contains("hunter"),
+            "{bad}"
+        );
     }
 
     #[test]
     fn a_bad_secret_is_not_shown() {
-        let text = of(&[(PUSHI_APP_ID, "1"), (PUSHI_APP_KEY, "k"), (PUSHI_APP_SECRET, "hunter 2")]).unwrap_err();
-        assert_eq!(text, "PUSHI_APP_SECRET cannot be used: it accepts 1 to 64 of A-Z a-z 0-9 _ -");
+        let text = of(&[
+            (PUSHI_APP_ID, "1"),
+            (PUSHI_APP_KEY, "k"),
+            (PUSHI_APP_SECRET, "hunter 2"),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            text,
+            "PUSHI_APP_SECRET cannot be used: it accepts 1 to 64 of A-Z a-z 0-9 _ -"
+        );
         let text = of(&[(PUSHI_ADMIN_TOKEN, "hunter 2")]).unwrap_err();
-        assert!(text.starts_with("PUSHI_ADMIN_TOKEN cannot be used") && !text.contains("hunter"), "{text}");
+        assert!(
+            text.starts_with("PUSHI_ADMIN_TOKEN cannot be used") && !text.contains("hunter"),
+            "{text}"
+        );
     }
 
     #[test]
     fn origins_are_what_a_browser_sends() {
         let text = "https://Chat.Example/, http://localhost:3000 ,https://a.example:443,http://b.example:80,null,app://x,http://[::1]:8080";
-        let origins = of(&[(PUSHI_ALLOWED_ORIGINS, text)]).unwrap().allowed_origins;
+        let origins = of(&[(PUSHI_ALLOWED_ORIGINS, text)])
+            .unwrap()
+            .allowed_origins;
         let expected = [
             "https://chat.example",
             "http://localhost:3000",
@@ -152,8 +231,21 @@ mod tests {
             "http://[::1]:8080",
         ];
         assert_eq!(origins, expected);
-        assert!(of(&[(PUSHI_ALLOWED_ORIGINS, "https://a.example,*")]).unwrap().allowed_origins.is_empty());
-        for bad in ["chat.example", "https://", "://x", "https://a.example/path", "https://a b", "https://*.example", "https://user@host"] {
+        assert!(
+            of(&[(PUSHI_ALLOWED_ORIGINS, "https://a.example,*")])
+                .unwrap()
+                .allowed_origins
+                .is_empty()
+        );
+        for bad in [
+            "chat.example",
+            "https://",
+            "://x",
+            "https://a.example/path",
+            "https://a b",
+            "https://*.example",
+            "https://user@host",
+        ] {
             assert!(of(&[(PUSHI_ALLOWED_ORIGINS, bad)]).is_err(), "{bad}");
         }
     }

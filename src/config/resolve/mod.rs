@@ -12,11 +12,13 @@ use super::raw::Raw;
 use super::settings::{LogSettings, Settings, TimeSettings, WebhookSettings};
 use super::value::{duration, number, read, switch};
 use super::variables::{
-    APP_SERVER, PUSHI_ACTIVITY_TIMEOUT, PUSHI_DRAIN_SECONDS, PUSHI_HANDSHAKE_TIMEOUT, PUSHI_IDLE_TIMEOUT, PUSHI_LOG, PUSHI_MAX_BODY_BYTES,
-    PUSHI_MAX_CHANNEL_NAME, PUSHI_MAX_CHANNELS_PER_CONNECTION, PUSHI_MAX_CLIENT_EVENTS, PUSHI_MAX_CONNECTIONS,
-    PUSHI_MAX_CONNECTS_PER_SECOND, PUSHI_MAX_DATA_BYTES, PUSHI_MAX_EVENT_NAME, PUSHI_MAX_HISTORY, PUSHI_MAX_MEMBER_BYTES,
-    PUSHI_MAX_MEMBERS, PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_PENDING_BYTES, PUSHI_MAX_PUBLISHES, PUSHI_MAX_REPLAY, PUSHI_NODE_LEASE,
-    PUSHI_WEBHOOK_ALLOW_PRIVATE, PUSHI_WEBHOOK_RETRY, PUSHI_WEBHOOK_TIMEOUT, RUST_LOG,
+    APP_SERVER, PUSHI_ACTIVITY_TIMEOUT, PUSHI_DRAIN_SECONDS, PUSHI_HANDSHAKE_TIMEOUT,
+    PUSHI_IDLE_TIMEOUT, PUSHI_LOG, PUSHI_MAX_BODY_BYTES, PUSHI_MAX_CHANNEL_NAME,
+    PUSHI_MAX_CHANNELS_PER_CONNECTION, PUSHI_MAX_CLIENT_EVENTS, PUSHI_MAX_CONNECTIONS,
+    PUSHI_MAX_CONNECTS_PER_SECOND, PUSHI_MAX_DATA_BYTES, PUSHI_MAX_EVENT_NAME, PUSHI_MAX_HISTORY,
+    PUSHI_MAX_MEMBER_BYTES, PUSHI_MAX_MEMBERS, PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_PENDING_BYTES,
+    PUSHI_MAX_PUBLISHES, PUSHI_MAX_REPLAY, PUSHI_NODE_LEASE, PUSHI_WEBHOOK_ALLOW_PRIVATE,
+    PUSHI_WEBHOOK_RETRY, PUSHI_WEBHOOK_TIMEOUT, RUST_LOG,
 };
 use crate::core::model::Limits;
 
@@ -91,9 +93,12 @@ fn webhooks(raw: &Raw) -> Result<WebhookSettings, Complaint> {
 
 fn log(raw: &Raw) -> Result<LogSettings, Complaint> {
     Ok(LogSettings {
-        filter: read(raw, &RUST_LOG, "a level or a list of target=level, as in info or warn,pushi=debug", |text| {
-            EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
-        })?,
+        filter: read(
+            raw,
+            &RUST_LOG,
+            "a level or a list of target=level, as in info or warn,pushi=debug",
+            |text| EnvFilter::try_new(text).is_ok().then(|| text.to_owned()),
+        )?,
         json: read(raw, &PUSHI_LOG, "text or json", |text| match text {
             "text" => Some(false),
             "json" => Some(true),
@@ -106,11 +111,15 @@ fn log(raw: &Raw) -> Result<LogSettings, Complaint> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::variables::{PUSHI_ADMIN_TOKEN, PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_SECRET, Variable};
+    use super::super::variables::{
+        PUSHI_ADMIN_TOKEN, PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_SECRET, Variable,
+    };
     use super::*;
 
     fn complaint(pairs: &[(Variable, &str)]) -> String {
-        resolve(&Raw::of(pairs.iter().copied())).unwrap_err().to_string()
+        resolve(&Raw::of(pairs.iter().copied()))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -129,8 +138,21 @@ mod tests {
             }
         );
         let day = Duration::from_secs(86_400);
-        assert_eq!(settings.webhooks, WebhookSettings { timeout: Duration::from_secs(5), retry: day, allow_private: false });
-        assert_eq!(settings.log, LogSettings { filter: "warn,pushi=info".into(), json: false });
+        assert_eq!(
+            settings.webhooks,
+            WebhookSettings {
+                timeout: Duration::from_secs(5),
+                retry: day,
+                allow_private: false
+            }
+        );
+        assert_eq!(
+            settings.log,
+            LogSettings {
+                filter: "warn,pushi=info".into(),
+                json: false
+            }
+        );
         assert_eq!(settings.bus, None);
     }
 
@@ -154,7 +176,12 @@ mod tests {
             PUSHI_MAX_HISTORY,
         ];
         let values: Vec<String> = (1..=all.len()).map(|n| n.to_string()).collect();
-        let limits = resolve(&Raw::of(all.into_iter().zip(values.iter().map(String::as_str)))).unwrap().settings.limits;
+        let limits = resolve(&Raw::of(
+            all.into_iter().zip(values.iter().map(String::as_str)),
+        ))
+        .unwrap()
+        .settings
+        .limits;
         let expected = Limits {
             connections: 1,
             connects_per_second: 2,
@@ -183,13 +210,21 @@ mod tests {
 
     #[test]
     fn a_filter_is_read_before_the_log_begins() {
-        assert!(complaint(&[(RUST_LOG, "pushi=loud")]).starts_with(r#"RUST_LOG="pushi=loud" cannot be used: it accepts a level"#));
+        assert!(
+            complaint(&[(RUST_LOG, "pushi=loud")])
+                .starts_with(r#"RUST_LOG="pushi=loud" cannot be used: it accepts a level"#)
+        );
         assert!(complaint(&[(PUSHI_LOG, "xml")]).ends_with("it accepts text or json"));
     }
 
     #[test]
     fn debug_shows_no_secret() {
-        let secrets = [(PUSHI_ADMIN_TOKEN, "hunter2"), (PUSHI_APP_ID, "a"), (PUSHI_APP_KEY, "k"), (PUSHI_APP_SECRET, "hunter2")];
+        let secrets = [
+            (PUSHI_ADMIN_TOKEN, "hunter2"),
+            (PUSHI_APP_ID, "a"),
+            (PUSHI_APP_KEY, "k"),
+            (PUSHI_APP_SECRET, "hunter2"),
+        ];
         let shown = format!("{:?}", resolve(&Raw::of(secrets)).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
     }

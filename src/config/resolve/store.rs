@@ -6,38 +6,64 @@ use super::super::settings::StoreSettings;
 use super::super::url::{BusUrl, StoreUrl, is_database};
 use super::super::value::{duration, number, read};
 use super::super::variables::{
-    BUS_URL, DATABASE_URL, MONGO_DB, MONGO_URL, MONGOHQ_URL, PUSHI_RETENTION, PUSHI_RETENTION_EVENTS, PUSHI_STORE_POOL,
-    PUSHI_STORE_TIMEOUT, REDIS_URL,
+    BUS_URL, DATABASE_URL, MONGO_DB, MONGO_URL, MONGOHQ_URL, PUSHI_RETENTION,
+    PUSHI_RETENTION_EVENTS, PUSHI_STORE_POOL, PUSHI_STORE_TIMEOUT, REDIS_URL,
 };
 
-const DATABASE: &str = "the name of a MongoDB database: 1 to 63 bytes without / \\ . \" $ * < > : | ? or spaces";
+const DATABASE: &str =
+    "the name of a MongoDB database: 1 to 63 bytes without / \\ . \" $ * < > : | ? or spaces";
 
 /// More connections than this do not help any store.
 const MOST_CONNECTIONS: u32 = 1000;
 
 pub fn resolve(raw: &Raw) -> Result<StoreSettings, Complaint> {
-    let database = read(raw, &MONGO_DB, DATABASE, |text| is_database(text).then(|| text.to_owned()))?;
+    let database = read(raw, &MONGO_DB, DATABASE, |text| {
+        is_database(text).then(|| text.to_owned())
+    })?;
     // As in the original: the first of these that is set.
-    let fallback = [MONGO_URL, MONGOHQ_URL].into_iter().find(|variable| raw.get(variable).is_some());
+    let fallback = [MONGO_URL, MONGOHQ_URL]
+        .into_iter()
+        .find(|variable| raw.get(variable).is_some());
     let (variable, url) = match fallback.filter(|_| raw.none_of(&[DATABASE_URL])) {
-        None => (DATABASE_URL, read(raw, &DATABASE_URL, StoreUrl::ACCEPTS, |text| StoreUrl::parse(text, &database))?),
-        Some(mongo) => (mongo, read(raw, &mongo, StoreUrl::ACCEPTS_MONGO, |text| StoreUrl::parse_mongo(text, &database))?),
+        None => (
+            DATABASE_URL,
+            read(raw, &DATABASE_URL, StoreUrl::ACCEPTS, |text| {
+                StoreUrl::parse(text, &database)
+            })?,
+        ),
+        Some(mongo) => (
+            mongo,
+            read(raw, &mongo, StoreUrl::ACCEPTS_MONGO, |text| {
+                StoreUrl::parse_mongo(text, &database)
+            })?,
+        ),
     };
     Ok(StoreSettings {
         url,
         variable,
         timeout: duration(raw, &PUSHI_STORE_TIMEOUT, 1)?,
-        pool: read(raw, &PUSHI_STORE_POOL, &format!("a whole number from 1 to {MOST_CONNECTIONS}"), |text| {
-            text.parse().ok().filter(|n| (1..=MOST_CONNECTIONS).contains(n))
-        })?,
+        pool: read(
+            raw,
+            &PUSHI_STORE_POOL,
+            &format!("a whole number from 1 to {MOST_CONNECTIONS}"),
+            |text| {
+                text.parse()
+                    .ok()
+                    .filter(|n| (1..=MOST_CONNECTIONS).contains(n))
+            },
+        )?,
         retention: Some(duration(raw, &PUSHI_RETENTION, 0)?).filter(|long| !long.is_zero()),
         retention_events: Some(number(raw, &PUSHI_RETENTION_EVENTS, 0)?).filter(|n| *n != 0),
     })
 }
 
 pub fn resolve_bus(raw: &Raw) -> Result<Option<BusUrl>, Complaint> {
-    let variable = [BUS_URL, REDIS_URL].into_iter().find(|variable| raw.get(variable).is_some());
-    variable.map(|variable| read(raw, &variable, BusUrl::ACCEPTS, BusUrl::parse)).transpose()
+    let variable = [BUS_URL, REDIS_URL]
+        .into_iter()
+        .find(|variable| raw.get(variable).is_some());
+    variable
+        .map(|variable| read(raw, &variable, BusUrl::ACCEPTS, BusUrl::parse))
+        .transpose()
 }
 
 #[cfg(test)]
@@ -53,13 +79,18 @@ mod tests {
     }
 
     fn mongo(url: &str, database: &str) -> StoreUrl {
-        StoreUrl::Mongo { url: Secret::new(url), database: database.into() }
+        StoreUrl::Mongo {
+            url: Secret::new(url),
+            database: database.into(),
+        }
     }
 
     #[test]
     fn the_defaults() {
         let expected = StoreSettings {
-            url: StoreUrl::Sqlite { path: "pushi.db".into() },
+            url: StoreUrl::Sqlite {
+                path: "pushi.db".into(),
+            },
             variable: DATABASE_URL,
             timeout: Duration::from_secs(5),
             pool: 10,
@@ -71,23 +102,57 @@ mod tests {
 
     #[test]
     fn the_originals_variables_are_read_in_order_where_database_url_is_not_set() {
-        let (first, second) = ((MONGO_URL, "mongodb://one"), (MONGOHQ_URL, "mongodb://two/x"));
-        assert_eq!(of(&[first, second]).unwrap().url, mongo("mongodb://one", "pushi"));
+        let (first, second) = (
+            (MONGO_URL, "mongodb://one"),
+            (MONGOHQ_URL, "mongodb://two/x"),
+        );
+        assert_eq!(
+            of(&[first, second]).unwrap().url,
+            mongo("mongodb://one", "pushi")
+        );
         assert_eq!(of(&[second]).unwrap().url, mongo("mongodb://two/x", "x"));
         assert_eq!(of(&[second]).unwrap().variable, MONGOHQ_URL);
-        assert_eq!(of(&[first, (MONGO_DB, "other")]).unwrap().url, mongo("mongodb://one", "other"));
-        assert_eq!(of(&[first, (DATABASE_URL, "sqlite::memory:")]).unwrap().url, StoreUrl::SqliteMemory);
-        assert_eq!(of(&[first, (DATABASE_URL, "")]).unwrap().variable, MONGO_URL);
+        assert_eq!(
+            of(&[first, (MONGO_DB, "other")]).unwrap().url,
+            mongo("mongodb://one", "other")
+        );
+        assert_eq!(
+            of(&[first, (DATABASE_URL, "sqlite::memory:")]).unwrap().url,
+            StoreUrl::SqliteMemory
+        );
+        assert_eq!(
+            of(&[first, (DATABASE_URL, "")]).unwrap().variable,
+            MONGO_URL
+        );
     }
 
     #[test]
     fn what_cannot_be_used_is_named() {
         let text = of(&[(MONGO_URL, "postgres://h")]).unwrap_err();
-        assert_eq!(text, r#"MONGO_URL="postgres://h" cannot be used: it accepts mongodb://… or mongodb+srv://…"#);
-        assert!(of(&[(DATABASE_URL, "pushi.db")]).unwrap_err().contains("sqlite://PATH"));
-        assert!(of(&[(MONGO_DB, "a b")]).unwrap_err().starts_with("MONGO_DB="));
-        assert!(of(&[(PUSHI_STORE_POOL, "0")]).unwrap_err().contains("1 to 1000"));
-        assert!(of(&[(PUSHI_STORE_TIMEOUT, "0")]).unwrap_err().contains("at least 1 s"));
+        assert_eq!(
+            text,
+            r#"MONGO_URL="postgres://h" cannot be used: it accepts mongodb://… or mongodb+srv://…"#
+        );
+        assert!(
+            of(&[(DATABASE_URL, "pushi.db")])
+                .unwrap_err()
+                .contains("sqlite://PATH")
+        );
+        assert!(
+            of(&[(MONGO_DB, "a b")])
+                .unwrap_err()
+                .starts_with("MONGO_DB=")
+        );
+        assert!(
+            of(&[(PUSHI_STORE_POOL, "0")])
+                .unwrap_err()
+                .contains("1 to 1000")
+        );
+        assert!(
+            of(&[(PUSHI_STORE_TIMEOUT, "0")])
+                .unwrap_err()
+                .contains("at least 1 s")
+        );
     }
 
     #[test]
@@ -95,16 +160,28 @@ mod tests {
         let kept = of(&[(PUSHI_RETENTION, "0"), (PUSHI_RETENTION_EVENTS, "0")]).unwrap();
         assert_eq!((kept.retention, kept.retention_events), (None, None));
         let some = of(&[(PUSHI_RETENTION, "30d"), (PUSHI_RETENTION_EVENTS, "7")]).unwrap();
-        assert_eq!((some.retention, some.retention_events), (Some(Duration::from_secs(2_592_000)), Some(7)));
+        assert_eq!(
+            (some.retention, some.retention_events),
+            (Some(Duration::from_secs(2_592_000)), Some(7))
+        );
     }
 
     #[test]
     fn bus_url_comes_before_redis_url() {
-        let bus = |pairs: &[(Variable, &str)]| resolve_bus(&Raw::of(pairs.iter().copied())).map_err(|complaint| complaint.to_string());
+        let bus = |pairs: &[(Variable, &str)]| {
+            resolve_bus(&Raw::of(pairs.iter().copied())).map_err(|complaint| complaint.to_string())
+        };
         let redis = |url: &str| Ok(Some(BusUrl::Redis(Secret::new(url))));
         assert_eq!(bus(&[]), Ok(None));
-        assert_eq!(bus(&[(BUS_URL, "redis://a"), (REDIS_URL, "redis://b")]), redis("redis://a"));
+        assert_eq!(
+            bus(&[(BUS_URL, "redis://a"), (REDIS_URL, "redis://b")]),
+            redis("redis://a")
+        );
         assert_eq!(bus(&[(REDIS_URL, "redis://b")]), redis("redis://b"));
-        assert!(bus(&[(REDIS_URL, "b")]).unwrap_err().starts_with("REDIS_URL="));
+        assert!(
+            bus(&[(REDIS_URL, "b")])
+                .unwrap_err()
+                .starts_with("REDIS_URL=")
+        );
     }
 }

@@ -46,28 +46,46 @@ pub enum RequestError {
     #[error("auth_timestamp is more than 600 s from the server's time: check the clock")]
     Timestamp,
     /// The body is another one.
-    #[error("body_md5 is not the body's: give the lower-case hex of the MD5 of the body as it is sent")]
+    #[error(
+        "body_md5 is not the body's: give the lower-case hex of the MD5 of the body as it is sent"
+    )]
     BodyMd5,
     /// It is not what this request and secret give.
-    #[error("auth_signature does not fit: sign METHOD\\nPATH\\nQUERY with HMAC-SHA256 and the app's secret, QUERY sorted and not escaped")]
+    #[error(
+        "auth_signature does not fit: sign METHOD\\nPATH\\nQUERY with HMAC-SHA256 and the app's secret, QUERY sorted and not escaped"
+    )]
     Signature,
 }
 
 impl SignedRequest<'_> {
     /// A parameter by its name, in whatever case.
     fn parameter(&self, name: &'static str) -> Result<&str, RequestError> {
-        let found = self.query.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str()).ok_or(RequestError::Missing(name))
+        let found = self
+            .query
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found
+            .map(|(_, value)| value.as_str())
+            .ok_or(RequestError::Missing(name))
     }
 
     /// The signature in lower-case hex: over the method, the path, and every parameter but the signature itself, sorted by
     /// their names in lower case, values not escaped.
     pub fn signature(&self, secret: &Secret) -> String {
-        let named = self.query.iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
+        let named = self
+            .query
+            .iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value));
         let mut query: Vec<_> = named.filter(|(name, _)| name != SIGNATURE).collect();
         query.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let query: Vec<String> = query.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        sign(secret, &[self.method, "\n", self.path, "\n", &query.join("&")])
+        let query: Vec<String> = query
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        sign(
+            secret,
+            &[self.method, "\n", self.path, "\n", &query.join("&")],
+        )
     }
 
     /// Checks everything that the signature stands on, with every valid secret of the app.
@@ -78,20 +96,33 @@ impl SignedRequest<'_> {
         if self.parameter("auth_version")? != "1.0" {
             return Err(RequestError::Version);
         }
-        let seconds: i64 = self.parameter("auth_timestamp")?.parse().map_err(|_| RequestError::TimestampForm)?;
-        let apart = seconds.saturating_mul(1_000_000).saturating_sub(now.micros());
+        let seconds: i64 = self
+            .parameter("auth_timestamp")?
+            .parse()
+            .map_err(|_| RequestError::TimestampForm)?;
+        let apart = seconds
+            .saturating_mul(1_000_000)
+            .saturating_sub(now.micros());
         if apart.saturating_abs() > CLOCKS_APART {
             return Err(RequestError::Timestamp);
         }
         match self.parameter("body_md5") {
             // PyPI `pusher` sends the MD5 of nothing with a GET.
-            Ok(given) if given != HEXLOWER.encode(&Md5::digest(self.body)) => return Err(RequestError::BodyMd5),
+            Ok(given) if given != HEXLOWER.encode(&Md5::digest(self.body)) => {
+                return Err(RequestError::BodyMd5);
+            }
             Err(missing) if !self.body.is_empty() => return Err(missing),
             _ => {}
         }
         let given = self.parameter(SIGNATURE)?;
-        let fits = app.secrets().any(|secret| Secret::new(self.signature(secret)).matches(given));
-        if fits { Ok(()) } else { Err(RequestError::Signature) }
+        let fits = app
+            .secrets()
+            .any(|secret| Secret::new(self.signature(secret)).matches(given));
+        if fits {
+            Ok(())
+        } else {
+            Err(RequestError::Signature)
+        }
     }
 }
 

@@ -13,7 +13,10 @@ use super::parcel::{CloseReason, Parcel};
 use super::places::Places;
 use super::room::Room;
 use super::signed::{SignedIn, SignedUsers};
-use crate::core::model::{App, ChannelKind, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId, SocketInfo, UserId};
+use crate::core::model::{
+    App, ChannelKind, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId,
+    SocketInfo, UserId,
+};
 use crate::core::ports::{Gauges, PresenceStore};
 
 /// One app's connections and channels on this node.
@@ -72,15 +75,26 @@ pub struct Gone {
 
 impl Socket {
     fn info(&self) -> SocketInfo {
-        let mut channels: Vec<_> = self.places.iter().map(|place| place.channel.clone()).collect();
+        let mut channels: Vec<_> = self
+            .places
+            .iter()
+            .map(|place| place.channel.clone())
+            .collect();
         channels.sort_unstable();
-        SocketInfo { id: self.mailbox.id(), channels }
+        SocketInfo {
+            id: self.mailbox.id(),
+            channels,
+        }
     }
 }
 
 impl AppHub {
     pub(super) fn new(app: Arc<App>, presence: Option<Arc<dyn PresenceStore>>) -> Self {
-        Self { app: RwLock::new(app), presence, state: Mutex::default() }
+        Self {
+            app: RwLock::new(app),
+            presence,
+            state: Mutex::default(),
+        }
     }
 
     /// The app as it is now.
@@ -100,7 +114,11 @@ impl AppHub {
             return None;
         }
         let id = mailbox.id();
-        let slot = state.sockets.insert(Socket { mailbox, places: Places::default(), signed: None });
+        let slot = state.sockets.insert(Socket {
+            mailbox,
+            places: Places::default(),
+            signed: None,
+        });
         state.slots.insert(id, slot);
         Some(slot)
     }
@@ -108,10 +126,16 @@ impl AppHub {
     /// Removes a connection with all its places. Once it is gone, its slot can be another's, who is left alone.
     pub(super) fn exit(&self, slot: usize, id: SocketId) -> Gone {
         let mut state = self.state.lock();
-        if state.sockets.get(slot).is_none_or(|socket| socket.mailbox.id() != id) {
+        if state
+            .sockets
+            .get(slot)
+            .is_none_or(|socket| socket.mailbox.id() != id)
+        {
             return Gone::default();
         }
-        let Some(socket) = state.sockets.try_remove(slot) else { return Gone::default() };
+        let Some(socket) = state.sockets.try_remove(slot) else {
+            return Gone::default();
+        };
         state.slots.remove(&id);
         if let Some(signed) = &socket.signed {
             state.signed.leave(signed, id);
@@ -120,31 +144,58 @@ impl AppHub {
             let last = state.vacate(&place, &socket.mailbox);
             Left { place, last }
         });
-        Gone { left: left.collect(), user: socket.signed.map(|signed| signed.user.clone()) }
+        Gone {
+            left: left.collect(),
+            user: socket.signed.map(|signed| signed.user.clone()),
+        }
     }
 
     /// Puts a connection on a channel, or adds `hold` to the place that it has. `member` makes it that user's.
-    pub(super) fn join(&self, slot: usize, channel: &ChannelName, hold: Hold, member: Option<&Member>) -> Entered {
+    pub(super) fn join(
+        &self,
+        slot: usize,
+        channel: &ChannelName,
+        hold: Hold,
+        member: Option<&Member>,
+    ) -> Entered {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let mut entered = Entered::default();
         let hash = state.hash(channel.as_str());
-        let Some(socket) = state.sockets.get_mut(slot) else { return entered };
+        let Some(socket) = state.sockets.get_mut(slot) else {
+            return entered;
+        };
         let room = match state.rooms.get_mut(channel) {
             Some(room) => room,
             None => state.rooms.entry(channel.clone()).or_default(),
         };
-        let place = socket.places.get_or_insert_with(hash, channel.as_str(), || {
-            entered = Entered { new: true, first: room.is_empty(), before: None };
-            let seat = room.enter(Arc::clone(&socket.mailbox));
-            Place { channel: channel.clone(), seat, hash, direct: false, alias: false, user: None }
-        });
+        let place = socket
+            .places
+            .get_or_insert_with(hash, channel.as_str(), || {
+                entered = Entered {
+                    new: true,
+                    first: room.is_empty(),
+                    before: None,
+                };
+                let seat = room.enter(Arc::clone(&socket.mailbox));
+                Place {
+                    channel: channel.clone(),
+                    seat,
+                    hash,
+                    direct: false,
+                    alias: false,
+                    user: None,
+                }
+            });
         match hold {
             Hold::Direct => place.direct = true,
             Hold::Alias => place.alias = true,
         }
         let Some(member) = member else { return entered };
-        let before = place.user.replace(member.user_id.clone()).filter(|before| *before != member.user_id);
+        let before = place
+            .user
+            .replace(member.user_id.clone())
+            .filter(|before| *before != member.user_id);
         if let Some(before) = &before {
             room.forget(before, &socket.mailbox);
         }
@@ -158,7 +209,13 @@ impl AppHub {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let hash = state.hash(channel.as_str());
-        let user = state.sockets.get_mut(slot)?.places.get_mut(hash, channel.as_str())?.user.take()?;
+        let user = state
+            .sockets
+            .get_mut(slot)?
+            .places
+            .get_mut(hash, channel.as_str())?
+            .user
+            .take()?;
         let socket = state.sockets.get(slot)?;
         if let Some(room) = state.rooms.get_mut(channel) {
             room.forget(&user, &socket.mailbox);
@@ -189,37 +246,62 @@ impl AppHub {
     /// The place that a connection has on a channel.
     pub(super) fn place(&self, slot: usize, channel: &str) -> Option<Place> {
         let state = self.state.lock();
-        state.sockets.get(slot)?.places.get(state.hash(channel), channel).cloned()
+        state
+            .sockets
+            .get(slot)?
+            .places
+            .get(state.hash(channel), channel)
+            .cloned()
     }
 
     pub(super) fn direct_places(&self, slot: usize) -> usize {
-        self.state.lock().sockets.get(slot).map_or(0, |socket| socket.places.iter().filter(|place| place.direct).count())
+        self.state.lock().sockets.get(slot).map_or(0, |socket| {
+            socket.places.iter().filter(|place| place.direct).count()
+        })
     }
 
     /// A connection's places.
     pub(super) fn places(&self, slot: usize) -> Vec<Place> {
-        self.state.lock().sockets.get(slot).map_or_else(Vec::new, |socket| socket.places.iter().cloned().collect())
+        self.state
+            .lock()
+            .sockets
+            .get(slot)
+            .map_or_else(Vec::new, |socket| socket.places.iter().cloned().collect())
     }
 
     /// Whether the connection is on a peer channel as one of its users: named, present with `"peer": true`, and not alone.
     pub(super) fn is_peer(&self, slot: usize, peer: &PeerChannel<'_>) -> bool {
         let present = self.present(peer);
         let state = self.state.lock();
-        let Some(socket) = state.sockets.get(slot) else { return false };
+        let Some(socket) = state.sockets.get(slot) else {
+            return false;
+        };
         let presence = peer.presence();
-        let user = socket.places.get(state.hash(&presence), &presence).and_then(|place| place.user.as_ref());
-        let Some(user) = user.filter(|user| peer.users().any(|named| named == user.as_str())) else { return false };
-        let Some(room) = state.rooms.get(presence.as_str()) else { return false };
+        let user = socket
+            .places
+            .get(state.hash(&presence), &presence)
+            .and_then(|place| place.user.as_ref());
+        let Some(user) = user.filter(|user| peer.users().any(|named| named == user.as_str()))
+        else {
+            return false;
+        };
+        let Some(room) = state.rooms.get(presence.as_str()) else {
+            return false;
+        };
         room.peer(user.as_str()).is_some() && is_met(peer, &present, room)
     }
 
     /// Which of a peer channel's users, in order, are present with `"peer": true` on whichever node. Asked before the state is
     /// locked: the list has a lock of its own.
     fn present(&self, peer: &PeerChannel<'_>) -> Vec<bool> {
-        let Some(presence) = &self.presence else { return Vec::new() };
+        let Some(presence) = &self.presence else {
+            return Vec::new();
+        };
         let app = self.app();
         let channel = peer.presence();
-        peer.users().map(|user| presence.is_peer(&app.ident, &channel, user)).collect()
+        peer.users()
+            .map(|user| presence.is_peer(&app.ident, &channel, user))
+            .collect()
     }
 
     /// Everybody whom something on this channel must reach.
@@ -228,13 +310,20 @@ impl AppHub {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let subscribers = state.rooms.get_mut(channel).map(Room::targets);
-        let peers = peer.map(|(peer, present)| state.peers(&peer, &present)).unwrap_or_default();
+        let peers = peer
+            .map(|(peer, present)| state.peers(&peer, &present))
+            .unwrap_or_default();
         match (subscribers, peers.is_empty()) {
             (Some(subscribers), true) => subscribers,
             (None, _) => peers.into(),
             (Some(subscribers), false) => {
-                let listens = |mailbox: &Mailbox| peers.iter().any(|peer| peer.id() == mailbox.id());
-                let others: Vec<_> = subscribers.iter().filter(|mailbox| !listens(mailbox)).cloned().collect();
+                let listens =
+                    |mailbox: &Mailbox| peers.iter().any(|peer| peer.id() == mailbox.id());
+                let others: Vec<_> = subscribers
+                    .iter()
+                    .filter(|mailbox| !listens(mailbox))
+                    .cloned()
+                    .collect();
                 peers.into_iter().chain(others).collect()
             }
         }
@@ -258,7 +347,14 @@ impl AppHub {
     /// The same for every personal channel with somebody on it.
     pub(super) fn all_aliases_changed(&self) {
         let personal = |channel: &&ChannelName| channel.kind() == ChannelKind::Personal;
-        let users: Vec<UserId> = self.state.lock().rooms.keys().filter(personal).filter_map(ChannelName::personal_user).collect();
+        let users: Vec<UserId> = self
+            .state
+            .lock()
+            .rooms
+            .keys()
+            .filter(personal)
+            .filter_map(ChannelName::personal_user)
+            .collect();
         for user in &users {
             self.aliases_changed(user);
         }
@@ -276,15 +372,27 @@ impl AppHub {
     }
 
     pub(super) fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
-        self.state.lock().sockets.iter().map(|(_, socket)| Arc::clone(&socket.mailbox)).collect()
+        self.state
+            .lock()
+            .sockets
+            .iter()
+            .map(|(_, socket)| Arc::clone(&socket.mailbox))
+            .collect()
     }
 
     /// The app's live connections on this node, those with a counter above `after`, at most `limit`, in their order.
     pub fn sockets(&self, after: Option<SocketId>, limit: usize) -> Vec<SocketInfo> {
         let state = self.state.lock();
-        let mut ids: Vec<_> = state.slots.iter().filter(|(id, _)| after.is_none_or(|after| **id > after)).collect();
+        let mut ids: Vec<_> = state
+            .slots
+            .iter()
+            .filter(|(id, _)| after.is_none_or(|after| **id > after))
+            .collect();
         ids.sort_unstable();
-        ids.into_iter().take(limit).filter_map(|(_, slot)| Some(state.sockets.get(*slot)?.info())).collect()
+        ids.into_iter()
+            .take(limit)
+            .filter_map(|(_, slot)| Some(state.sockets.get(*slot)?.info()))
+            .collect()
     }
 
     /// One live connection.
@@ -308,26 +416,51 @@ impl AppHub {
 
     /// How many are on a channel on this node.
     pub fn occupancy(&self, channel: &ChannelName) -> Occupancy {
-        self.state.lock().rooms.get(channel).map_or(Occupancy::default(), Room::occupancy)
+        self.state
+            .lock()
+            .rooms
+            .get(channel)
+            .map_or(Occupancy::default(), Room::occupancy)
     }
 
     /// The users who are on a presence channel on this node.
     pub fn users(&self, channel: &ChannelName) -> Vec<UserId> {
-        self.state.lock().rooms.get(channel).map_or_else(Vec::new, Room::users)
+        self.state
+            .lock()
+            .rooms
+            .get(channel)
+            .map_or_else(Vec::new, Room::users)
     }
 
     /// The channels that somebody is on here and whose names begin with `prefix`, those behind `after`, at most `limit`, in
     /// the order of their names.
-    pub fn channels(&self, prefix: &str, after: Option<&ChannelName>, limit: usize) -> Vec<OccupiedChannel> {
+    pub fn channels(
+        &self,
+        prefix: &str,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Vec<OccupiedChannel> {
         let state = self.state.lock();
-        let fits = |channel: &ChannelName| channel.as_str().starts_with(prefix) && after.is_none_or(|after| channel > after);
-        let mut found: Vec<_> = state.rooms.iter().filter(|(channel, _)| fits(channel)).collect();
+        let fits = |channel: &ChannelName| {
+            channel.as_str().starts_with(prefix) && after.is_none_or(|after| channel > after)
+        };
+        let mut found: Vec<_> = state
+            .rooms
+            .iter()
+            .filter(|(channel, _)| fits(channel))
+            .collect();
         if found.len() > limit {
             found.select_nth_unstable_by_key(limit, |(channel, _)| *channel);
             found.truncate(limit);
         }
         found.sort_unstable_by_key(|(channel, _)| *channel);
-        found.iter().map(|(channel, room)| OccupiedChannel { channel: (*channel).clone(), occupancy: room.occupancy() }).collect()
+        found
+            .iter()
+            .map(|(channel, room)| OccupiedChannel {
+                channel: (*channel).clone(),
+                occupancy: room.occupancy(),
+            })
+            .collect()
     }
 }
 
@@ -339,7 +472,9 @@ impl State {
 
     /// Answers whether nobody is on the channel any more.
     fn vacate(&mut self, place: &Place, mailbox: &Mailbox) -> bool {
-        let Some(room) = self.rooms.get_mut(&place.channel) else { return false };
+        let Some(room) = self.rooms.get_mut(&place.channel) else {
+            return false;
+        };
         if let Some(user) = &place.user {
             room.forget(user, mailbox);
         }
@@ -353,16 +488,23 @@ impl State {
 
     /// The connections that are on a peer channel by being on its presence channel.
     fn peers(&self, peer: &PeerChannel<'_>, present: &[bool]) -> Vec<Arc<Mailbox>> {
-        let Some(room) = self.rooms.get(peer.presence().as_str()) else { return Vec::new() };
+        let Some(room) = self.rooms.get(peer.presence().as_str()) else {
+            return Vec::new();
+        };
         if !is_met(peer, present, room) {
             return Vec::new();
         }
-        peer.users().filter_map(|user| room.peer(user)).flat_map(|local| local.peers().cloned()).collect()
+        peer.users()
+            .filter_map(|user| room.peer(user))
+            .flat_map(|local| local.peers().cloned())
+            .collect()
     }
 }
 
 /// Whether at least two of a peer channel's users are there, here in its presence channel's room or `present` elsewhere.
 fn is_met(peer: &PeerChannel<'_>, present: &[bool], room: &Room) -> bool {
-    let there = |(index, user): &(usize, &str)| room.peer(user).is_some() || present.get(*index).copied().unwrap_or(false);
+    let there = |(index, user): &(usize, &str)| {
+        room.peer(user).is_some() || present.get(*index).copied().unwrap_or(false)
+    };
     peer.users().enumerate().filter(there).nth(1).is_some()
 }

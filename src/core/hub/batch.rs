@@ -65,11 +65,19 @@ impl Batch {
                     Opening::Locked => locked.push(mailbox),
                 }
             }
-            let mut writes: Vec<_> = opened.iter().filter_map(|one| one.to_write(gathered)).collect();
+            let mut writes: Vec<_> = opened
+                .iter()
+                .filter_map(|one| one.to_write(gathered))
+                .collect();
             outlets.write(&mut writes);
-            let written: Vec<_> = writes.iter().map(|write| (write.bytes.len(), write.written)).collect();
+            let written: Vec<_> = writes
+                .iter()
+                .map(|write| (write.bytes.len(), write.written))
+                .collect();
             let ended = opened.into_iter().zip(written);
-            let woken = ended.filter_map(|(one, (wanted, written))| one.went(wanted, written, &mut sent)).collect();
+            let woken = ended
+                .filter_map(|(one, (wanted, written))| one.went(wanted, written, &mut sent))
+                .collect();
             gathered.clear();
             gathered.shrink_to(KEPT);
             woken

@@ -67,8 +67,19 @@ pub struct Released {
 }
 
 impl Connection {
-    pub(super) fn new(node: NodePlace, hub: Arc<AppHub>, slot: usize, mailbox: Arc<Mailbox>) -> Self {
-        Self { _node: node, hub, slot, mailbox, following: Mutex::default() }
+    pub(super) fn new(
+        node: NodePlace,
+        hub: Arc<AppHub>,
+        slot: usize,
+        mailbox: Arc<Mailbox>,
+    ) -> Self {
+        Self {
+            _node: node,
+            hub,
+            slot,
+            mailbox,
+            following: Mutex::default(),
+        }
     }
 
     /// The connection's id.
@@ -87,7 +98,11 @@ impl Connection {
     }
 
     /// See [`Mailbox::poll_take`].
-    pub fn poll_take(&self, cx: &mut Context<'_>, taken: &mut Vec<Parcel>) -> Poll<Option<CloseReason>> {
+    pub fn poll_take(
+        &self,
+        cx: &mut Context<'_>,
+        taken: &mut Vec<Parcel>,
+    ) -> Poll<Option<CloseReason>> {
         self.mailbox.poll_take(cx, taken)
     }
 
@@ -119,24 +134,46 @@ impl Connection {
     /// The channels that a personal channel holds.
     pub fn aliases(&self, personal: &ChannelName) -> Vec<ChannelName> {
         let following = self.following.lock();
-        following.iter().find(|one| one.personal == *personal).map_or_else(Vec::new, |one| one.held.clone())
+        following
+            .iter()
+            .find(|one| one.personal == *personal)
+            .map_or_else(Vec::new, |one| one.held.clone())
     }
 
     /// Who the connection is on a presence channel by the personal channels that hold it.
     pub fn alias_member(&self, channel: &ChannelName) -> Option<Member> {
         let following = self.following.lock();
-        following.iter().filter(|one| one.held.contains(channel)).find_map(|one| one.member.clone())
+        following
+            .iter()
+            .filter(|one| one.held.contains(channel))
+            .find_map(|one| one.member.clone())
     }
 
     /// Notes what a personal channel holds from now on, and who the connection is there.
-    pub fn set_aliases(&self, personal: &ChannelName, held: &[ChannelName], member: Option<Member>) -> Released {
+    pub fn set_aliases(
+        &self,
+        personal: &ChannelName,
+        held: &[ChannelName],
+        member: Option<Member>,
+    ) -> Released {
         let mut following = self.following.lock();
-        let before = following.iter().position(|one| one.personal == *personal).map(|index| following.swap_remove(index).held);
-        let elsewhere = |channel: &ChannelName| following.iter().any(|one| one.held.contains(channel));
-        let released = before.unwrap_or_default().into_iter().filter(|channel| !held.contains(channel));
+        let before = following
+            .iter()
+            .position(|one| one.personal == *personal)
+            .map(|index| following.swap_remove(index).held);
+        let elsewhere =
+            |channel: &ChannelName| following.iter().any(|one| one.held.contains(channel));
+        let released = before
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|channel| !held.contains(channel));
         let (shared, gone) = released.partition(elsewhere);
         if !held.is_empty() {
-            following.push(Following { personal: personal.clone(), member, held: held.to_vec() });
+            following.push(Following {
+                personal: personal.clone(),
+                member,
+                held: held.to_vec(),
+            });
         }
         Released { gone, shared }
     }
@@ -148,7 +185,9 @@ impl Connection {
 
     /// Whether what is published on the channel reaches this connection, so that it may publish there and ask of it.
     pub fn is_on(&self, channel: &ChannelName) -> bool {
-        self.place(channel).is_some() || PeerChannel::parse(channel.as_str()).is_some_and(|peer| self.hub.is_peer(self.slot, &peer))
+        self.place(channel).is_some()
+            || PeerChannel::parse(channel.as_str())
+                .is_some_and(|peer| self.hub.is_peer(self.slot, &peer))
     }
 
     /// The dialect that it speaks.

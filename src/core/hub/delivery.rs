@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::core::model::{ChannelName, Member, Mid, NewEvent, Position, PublishId, SocketId, UserId};
+use crate::core::model::{
+    ChannelName, Member, Mid, NewEvent, Position, PublishId, SocketId, UserId,
+};
 use crate::core::ports::{Dialect, DialectId, Notice};
 
 /// The dialects that connections can speak, by [`DialectId`].
@@ -54,13 +56,24 @@ impl Content {
             Self::Several(_, parts) => {
                 let (mut frames, mut ends) = (Vec::new(), Vec::with_capacity(parts.len()));
                 for part in parts {
-                    frames.extend(part.content.encode(dialect).into_iter().flat_map(|encoded| encoded.frames));
+                    frames.extend(
+                        part.content
+                            .encode(dialect)
+                            .into_iter()
+                            .flat_map(|encoded| encoded.frames),
+                    );
                     ends.push(frames.len());
                 }
-                return Some(Encoded { frames: frames.into(), ends });
+                return Some(Encoded {
+                    frames: frames.into(),
+                    ends,
+                });
             }
         };
-        dialect.encode(notice).map(|frame| Encoded { frames: frame, ends: Vec::new() })
+        dialect.encode(notice).map(|frame| Encoded {
+            frames: frame,
+            ends: Vec::new(),
+        })
     }
 }
 
@@ -97,7 +110,10 @@ pub struct Delivery {
 impl Delivery {
     /// Wraps what is to be said and encodes it for `dialects` that are needed.
     pub fn new(content: Content) -> Self {
-        Self { content, encoded: Default::default() }
+        Self {
+            content,
+            encoded: Default::default(),
+        }
     }
 
     /// Encodes for one dialect, unless that is done.
@@ -107,16 +123,26 @@ impl Delivery {
 
     /// What is said together here, each part with its frame; nothing where it is one thing alone.
     pub fn parts(&self, id: DialectId) -> impl Iterator<Item = (&Part, &[u8])> {
-        let parts: &[Part] = if let Content::Several(_, parts) = &self.content { parts } else { &[] };
+        let parts: &[Part] = if let Content::Several(_, parts) = &self.content {
+            parts
+        } else {
+            &[]
+        };
         let encoded = self.encoded[id as usize].get().and_then(Option::as_ref);
         let mut begin = 0;
-        encoded.into_iter().flat_map(|encoded| parts.iter().zip(&encoded.ends).map(|(part, end)| (part, *end, &encoded.frames))).map(
-            move |(part, end, frames)| {
+        encoded
+            .into_iter()
+            .flat_map(|encoded| {
+                parts
+                    .iter()
+                    .zip(&encoded.ends)
+                    .map(|(part, end)| (part, *end, &encoded.frames))
+            })
+            .map(move |(part, end, frames)| {
                 let frame = frames.get(begin..end).unwrap_or_default();
                 begin = end;
                 (part, frame)
-            },
-        )
+            })
     }
 
     /// Whether it says several things together, of which not everybody wants each.
@@ -126,7 +152,10 @@ impl Delivery {
 
     /// The encoded frame, or the frames of several things; `None` where the dialect does not say this.
     pub fn frame(&self, id: DialectId) -> Option<&Bytes> {
-        self.encoded[id as usize].get().and_then(Option::as_ref).map(|encoded| &encoded.frames)
+        self.encoded[id as usize]
+            .get()
+            .and_then(Option::as_ref)
+            .map(|encoded| &encoded.frames)
     }
 
     /// Bytes of the encoded frame.

@@ -67,7 +67,9 @@ impl Gathering {
         if !self.any.load(Ordering::Acquire) {
             return Err(message);
         }
-        let Some(spot) = spot_of(&message) else { return Err(message) };
+        let Some(spot) = spot_of(&message) else {
+            return Err(message);
+        };
         match self.lines.lock().get_mut(&spot) {
             Some(line) => line.waiting.push_back(message),
             None => return Err(message),
@@ -98,7 +100,11 @@ impl Gathering {
             return None;
         }
         (line.busy, *mine) = (true, true);
-        let count = line.waiting.iter().take_while(|message| is_change(message)).count();
+        let count = line
+            .waiting
+            .iter()
+            .take_while(|message| is_change(message))
+            .count();
         if count > 0 {
             return Some(Portion::Changes(line.waiting.drain(..count).collect()));
         }
@@ -115,7 +121,10 @@ impl Gathering {
 }
 
 fn is_change(message: &BusMessage) -> bool {
-    matches!(message, BusMessage::MemberAdded { .. } | BusMessage::MemberRemoved { .. })
+    matches!(
+        message,
+        BusMessage::MemberAdded { .. } | BusMessage::MemberRemoved { .. }
+    )
 }
 
 /// The presence channel whose members hear a message.
@@ -123,7 +132,9 @@ fn spot_of(message: &BusMessage) -> Option<Spot> {
     let (app, channel) = message.channel()?;
     let presence = match channel.kind() {
         ChannelKind::Presence => channel.clone(),
-        ChannelKind::Peer => ChannelName::trusted(&PeerChannel::parse(channel.as_str())?.presence()),
+        ChannelKind::Peer => {
+            ChannelName::trusted(&PeerChannel::parse(channel.as_str())?.presence())
+        }
         _ => return None,
     };
     Some((app.clone(), presence))

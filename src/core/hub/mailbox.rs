@@ -49,8 +49,18 @@ struct Beat {
 impl Mailbox {
     /// An empty mailbox that holds at most `limit` bytes (0: no bound).
     pub fn new(id: SocketId, dialect: DialectId, limit: u64) -> Self {
-        let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-        Self { id, dialect, limit, beat: Beat::default(), inner: Mutex::default() }
+        let limit = if limit == 0 {
+            usize::MAX
+        } else {
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        };
+        Self {
+            id,
+            dialect,
+            limit,
+            beat: Beat::default(),
+            inner: Mutex::default(),
+        }
     }
 
     /// The dialect that the connection speaks.
@@ -66,7 +76,9 @@ impl Mailbox {
     /// Puts a frame in, unless the connection's dialect does not say this.
     /// While the connection's task rests, it is written right here, or at the end of the [`Corked`](super::Corked) turn.
     pub fn deliver(self: &Arc<Self>, delivery: &Arc<Delivery>) -> Sent {
-        let Some(size) = delivery.size(self.dialect) else { return Sent::default() };
+        let Some(size) = delivery.size(self.dialect) else {
+            return Sent::default();
+        };
         let mut inner = self.inner.lock();
         if !inner.parked || !delivery.is_plain() || inner.bytes + size > self.limit {
             self.put(inner, Parcel::Delivery(Arc::clone(delivery)), size);
@@ -85,7 +97,11 @@ impl Mailbox {
     pub(super) fn flush(&self) -> Sent {
         let mut inner = self.inner.lock();
         inner.noted = false;
-        if inner.parked && !inner.queue.is_empty() { self.write(inner) } else { Sent::default() }
+        if inner.parked && !inner.queue.is_empty() {
+            self.write(inner)
+        } else {
+            Sent::default()
+        }
     }
 
     fn write(&self, mut inner: MutexGuard<'_, Waiting>) -> Sent {
@@ -98,19 +114,29 @@ impl Mailbox {
     /// Answers whom to wake: the connection's task, where it must go on.
     fn written(&self, inner: &mut Waiting) -> Option<Waker> {
         self.beat.sent.store(true, Relaxed);
-        if inner.parked { None } else { inner.take_waker() }
+        if inner.parked {
+            None
+        } else {
+            inner.take_waker()
+        }
     }
 
     /// Prepares to write what waits, together with others: frames that go in one write are put behind `gathered`.
     pub(super) fn open<'a>(&'a self, gathered: &mut Vec<u8>) -> Opening<'a> {
-        let Some(mut inner) = self.inner.try_lock() else { return Opening::Locked };
+        let Some(mut inner) = self.inner.try_lock() else {
+            return Opening::Locked;
+        };
         inner.noted = false;
         if !inner.parked || inner.queue.is_empty() || inner.outlet.is_none() {
             return Opening::Nothing;
         }
         let begin = gathered.len();
         inner.gather(self.dialect, TOGETHER, gathered);
-        Opening::Open(Opened { mailbox: self, inner, gathered: begin..gathered.len() })
+        Opening::Open(Opened {
+            mailbox: self,
+            inner,
+            gathered: begin..gathered.len(),
+        })
     }
 
     /// Says by which way others may write while the connection's task rests.
@@ -183,7 +209,11 @@ impl Mailbox {
     /// Puts something in that is not a frame.
     pub fn tell(&self, parcel: Parcel) {
         // A ping says nothing, and so must not count as something that is sent.
-        let size = if matches!(parcel, Parcel::Ping) { 0 } else { TOLD };
+        let size = if matches!(parcel, Parcel::Ping) {
+            0
+        } else {
+            TOLD
+        };
         self.put(self.inner.lock(), parcel, size);
     }
 
@@ -214,7 +244,11 @@ impl Mailbox {
 
     /// Takes all that has gathered into `taken` (which must be empty), with the reason to close where there is one. What
     /// was taken counts as waiting until the next call: it stands in the connection's write buffer until then.
-    pub fn poll_take(&self, cx: &mut Context<'_>, taken: &mut Vec<Parcel>) -> Poll<Option<CloseReason>> {
+    pub fn poll_take(
+        &self,
+        cx: &mut Context<'_>,
+        taken: &mut Vec<Parcel>,
+    ) -> Poll<Option<CloseReason>> {
         let mut inner = self.inner.lock();
         inner.bytes -= mem::take(&mut inner.taken);
         if inner.queue.is_empty() && inner.closed.is_none() {
@@ -271,9 +305,15 @@ pub(super) struct Opened<'a> {
 impl Opened<'_> {
     /// What is to be written.
     pub fn to_write<'a>(&'a self, gathered: &'a [u8]) -> Option<Write<'a>> {
-        let frames = gathered.get(self.gathered.clone()).filter(|frames| !frames.is_empty());
+        let frames = gathered
+            .get(self.gathered.clone())
+            .filter(|frames| !frames.is_empty());
         let bytes = frames.unwrap_or_else(|| self.inner.first(self.mailbox.dialect));
-        Some(Write { outlet: &**self.inner.outlet.as_ref()?, bytes, written: None })
+        Some(Write {
+            outlet: &**self.inner.outlet.as_ref()?,
+            bytes,
+            written: None,
+        })
     }
 
     /// Notes what went out of so many bytes; answers whom to wake.

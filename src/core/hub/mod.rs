@@ -107,10 +107,15 @@ impl Hub {
         if node_limit != 0 && count > node_limit {
             return Err(Full::Node);
         }
-        let id = SocketId { process: self.process, counter: self.counter.fetch_add(1, Ordering::Relaxed) + 1 };
+        let id = SocketId {
+            process: self.process,
+            counter: self.counter.fetch_add(1, Ordering::Relaxed) + 1,
+        };
         let mailbox = Arc::new(Mailbox::new(id, dialect, pending_bytes));
         let app_hub = self.app_hub(app);
-        let slot = app_hub.enter(Arc::clone(&mailbox), app_limit).ok_or(Full::App)?;
+        let slot = app_hub
+            .enter(Arc::clone(&mailbox), app_limit)
+            .ok_or(Full::App)?;
         self.metrics.opened();
         Ok(Connection::new(place, app_hub, slot, mailbox))
     }
@@ -121,7 +126,10 @@ impl Hub {
         }
         let mut apps = self.apps.write();
         let presence = self.presence.get();
-        Arc::clone(apps.entry(app.ident.clone()).or_insert_with(|| Arc::new(AppHub::new(Arc::clone(app), presence.cloned()))))
+        Arc::clone(
+            apps.entry(app.ident.clone())
+                .or_insert_with(|| Arc::new(AppHub::new(Arc::clone(app), presence.cloned()))),
+        )
     }
 
     /// One app's part, where anybody of it was connected since the start.
@@ -140,7 +148,8 @@ impl Hub {
         match app {
             Some(app) => {
                 let before = hub.replace(Arc::clone(app));
-                if before.settings.limits.max_message_bytes != app.settings.limits.max_message_bytes {
+                if before.settings.limits.max_message_bytes != app.settings.limits.max_message_bytes
+                {
                     hub.limit_changed();
                 }
                 if !app.settings.enabled {
@@ -161,7 +170,10 @@ impl Hub {
 
     /// What stands now.
     pub fn gauges(&self) -> Gauges {
-        let mut gauges = Gauges { connections: self.connections(), ..Gauges::default() };
+        let mut gauges = Gauges {
+            connections: self.connections(),
+            ..Gauges::default()
+        };
         for app in self.apps.read().values() {
             app.count(&mut gauges);
         }
@@ -181,7 +193,9 @@ impl Hub {
 
     /// Tells a channel's subscribers how many they are, unless they were told a moment ago.
     pub fn count(&self, app: &AppIdent, channel: ChannelName, count: u64, now: Timestamp) {
-        let targets = self.app(app).and_then(|app| app.counted(&channel, count, now));
+        let targets = self
+            .app(app)
+            .and_then(|app| app.counted(&channel, count, now));
         if let Some(targets) = targets {
             self.fan_out(&targets, Content::Count(channel, count), None);
         }
@@ -189,8 +203,19 @@ impl Hub {
 
     /// Takes the channels whose subscribers are due to be told how many they are.
     pub fn take_due(&self, now: Timestamp) -> Vec<(AppIdent, ChannelName)> {
-        let apps: Vec<_> = self.apps.read().iter().map(|(ident, app)| (ident.clone(), Arc::clone(app))).collect();
-        apps.into_iter().flat_map(|(ident, app)| app.take_due(now).into_iter().map(move |channel| (ident.clone(), channel))).collect()
+        let apps: Vec<_> = self
+            .apps
+            .read()
+            .iter()
+            .map(|(ident, app)| (ident.clone(), Arc::clone(app)))
+            .collect();
+        apps.into_iter()
+            .flat_map(|(ident, app)| {
+                app.take_due(now)
+                    .into_iter()
+                    .map(move |channel| (ident.clone(), channel))
+            })
+            .collect()
     }
 
     /// Puts a delivery into the mailboxes.
@@ -198,7 +223,8 @@ impl Hub {
         if targets.is_empty() {
             return;
         }
-        self.metrics.delivered(targets.len() as u64 * content.frames());
+        self.metrics
+            .delivered(targets.len() as u64 * content.frames());
         let delivery = Arc::new(Delivery::new(content));
         let mut sent = Sent::default();
         for some in targets.chunks(AHEAD) {
@@ -227,7 +253,11 @@ impl Hub {
     /// Tells those on large presence channels who came and went; answers into how many mailboxes that was put. Nothing of it is
     /// told before this is called, unless an event follows that must not overtake it.
     pub fn tell_gathered(&self) -> u64 {
-        self.gathering.spots().iter().map(|spot| self.tell(spot)).sum()
+        self.gathering
+            .spots()
+            .iter()
+            .map(|spot| self.tell(spot))
+            .sum()
     }
 
     fn tell(&self, spot: &Spot) -> u64 {
@@ -254,7 +284,9 @@ impl Hub {
     }
 
     fn member_changed(&self, message: BusMessage) {
-        let Some((app, channel)) = message.channel() else { return };
+        let Some((app, channel)) = message.channel() else {
+            return;
+        };
         let Some(hub) = self.app(app) else { return };
         let spot = (app.clone(), channel.clone());
         if hub.occupancy(channel).subscriptions > TOLD_AT_ONCE || self.gathering.has(&spot) {
@@ -265,8 +297,17 @@ impl Hub {
     }
 
     fn tell_now(&self, message: BusMessage) {
-        let BusMessage::Event { event, position, except } = message else { return };
-        let Some(app) = self.app(&event.app) else { return };
+        let BusMessage::Event {
+            event,
+            position,
+            except,
+        } = message
+        else {
+            return;
+        };
+        let Some(app) = self.app(&event.app) else {
+            return;
+        };
         let targets = app.targets(&event.channel);
         self.fan_out(&targets, Content::Event(event, position), except);
     }
@@ -275,12 +316,26 @@ impl Hub {
 /// What is told of a change.
 fn part(change: BusMessage) -> Option<Part> {
     Some(match change {
-        BusMessage::MemberAdded { channel, member, socket, version, .. } => {
-            Part { content: Content::MemberAdded(channel, member, version), socket }
-        }
-        BusMessage::MemberRemoved { channel, member, socket, version, .. } => {
-            Part { content: Content::MemberRemoved(channel, member, version), socket }
-        }
+        BusMessage::MemberAdded {
+            channel,
+            member,
+            socket,
+            version,
+            ..
+        } => Part {
+            content: Content::MemberAdded(channel, member, version),
+            socket,
+        },
+        BusMessage::MemberRemoved {
+            channel,
+            member,
+            socket,
+            version,
+            ..
+        } => Part {
+            content: Content::MemberRemoved(channel, member, version),
+            socket,
+        },
         _ => return None,
     })
 }
@@ -292,13 +347,20 @@ impl BusSink for Hub {
                 Ok(spot) => drop(self.tell(&spot)),
                 Err(message) => self.tell_now(message),
             },
-            BusMessage::MemberAdded { .. } | BusMessage::MemberRemoved { .. } => self.member_changed(message),
+            BusMessage::MemberAdded { .. } | BusMessage::MemberRemoved { .. } => {
+                self.member_changed(message)
+            }
             BusMessage::SubscriptionsChanged { app, user } => {
                 if let Some(app) = self.app(&app) {
                     app.aliases_changed(&user);
                 }
             }
-            BusMessage::UserStatus { app, user, online, version } => {
+            BusMessage::UserStatus {
+                app,
+                user,
+                online,
+                version,
+            } => {
                 let Some(app) = self.app(&app) else { return };
                 let watchers = app.watchers(&user);
                 self.fan_out(&watchers, Content::UserStatus(user, online, version), None);
@@ -309,13 +371,21 @@ impl BusSink for Hub {
                 }
             }
             // The service takes these; it hears them before the hub.
-            BusMessage::SubscriptionCount { .. } | BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) | BusMessage::NodeGone => {}
+            BusMessage::SubscriptionCount { .. }
+            | BusMessage::AppChanged(_)
+            | BusMessage::SessionEnded(_)
+            | BusMessage::NodeGone => {}
         }
     }
 
     fn wants(&self, app: &AppIdent, channel: &ChannelName) -> bool {
-        let Some(app) = self.app(app) else { return false };
-        let presence = || PeerChannel::parse(channel.as_str()).is_some_and(|peer| app.is_occupied(&peer.presence()));
+        let Some(app) = self.app(app) else {
+            return false;
+        };
+        let presence = || {
+            PeerChannel::parse(channel.as_str())
+                .is_some_and(|peer| app.is_occupied(&peer.presence()))
+        };
         app.is_occupied(channel.as_str()) || presence()
     }
 

@@ -11,19 +11,33 @@ pub(super) struct Places(Vec<Place>);
 
 impl Places {
     fn find(&self, hash: u32, channel: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|place| place.hash.cmp(&hash).then_with(|| place.channel.as_str().cmp(channel)))
+        self.0.binary_search_by(|place| {
+            place
+                .hash
+                .cmp(&hash)
+                .then_with(|| place.channel.as_str().cmp(channel))
+        })
     }
 
     pub fn get(&self, hash: u32, channel: &str) -> Option<&Place> {
-        self.find(hash, channel).ok().and_then(|index| self.0.get(index))
+        self.find(hash, channel)
+            .ok()
+            .and_then(|index| self.0.get(index))
     }
 
     pub fn get_mut(&mut self, hash: u32, channel: &str) -> Option<&mut Place> {
-        self.find(hash, channel).ok().and_then(|index| self.0.get_mut(index))
+        self.find(hash, channel)
+            .ok()
+            .and_then(|index| self.0.get_mut(index))
     }
 
     /// The place on a channel, made where there was none.
-    pub fn get_or_insert_with(&mut self, hash: u32, channel: &str, make: impl FnOnce() -> Place) -> &mut Place {
+    pub fn get_or_insert_with(
+        &mut self,
+        hash: u32,
+        channel: &str,
+        make: impl FnOnce() -> Place,
+    ) -> &mut Place {
         let index = self.find(hash, channel).unwrap_or_else(|index| {
             if self.0.is_empty() {
                 // Most connections have one channel; doubling would begin at four.
@@ -36,7 +50,9 @@ impl Places {
     }
 
     pub fn remove(&mut self, hash: u32, channel: &str) -> Option<Place> {
-        self.find(hash, channel).ok().map(|index| self.0.remove(index))
+        self.find(hash, channel)
+            .ok()
+            .map(|index| self.0.remove(index))
     }
 
     pub fn len(&self) -> usize {

@@ -89,7 +89,12 @@ impl Subscribers {
             Self::One(mailbox) => Arc::new([Arc::clone(mailbox)]),
             Self::Many(crowd) => {
                 let Crowd { seats, snapshot } = &mut **crowd;
-                Arc::clone(snapshot.get_or_insert_with(|| seats.iter().map(|(_, mailbox)| Arc::clone(mailbox)).collect()))
+                Arc::clone(snapshot.get_or_insert_with(|| {
+                    seats
+                        .iter()
+                        .map(|(_, mailbox)| Arc::clone(mailbox))
+                        .collect()
+                }))
             }
         }
     }
@@ -107,7 +112,9 @@ pub(super) struct LocalUser(Vec<(Arc<Mailbox>, bool)>);
 impl LocalUser {
     /// Its connections that can be on peer channels: the Pushi protocol's alone has them.
     fn pushi(&self) -> impl DoubleEndedIterator<Item = &(Arc<Mailbox>, bool)> {
-        self.0.iter().filter(|(mailbox, _)| mailbox.dialect() == DialectId::Pushi)
+        self.0
+            .iter()
+            .filter(|(mailbox, _)| mailbox.dialect() == DialectId::Pushi)
     }
 
     /// Whether the newest channel data of those says `"peer": true`.
@@ -128,12 +135,17 @@ impl Room {
 
     pub fn occupancy(&self) -> Occupancy {
         let users = self.users.as_ref().map_or(0, |users| users.0.len());
-        Occupancy { subscriptions: self.subscribers.len() as u64, users: users as u64 }
+        Occupancy {
+            subscriptions: self.subscribers.len() as u64,
+            users: users as u64,
+        }
     }
 
     /// Who is here, on a presence channel.
     pub fn users(&self) -> Vec<UserId> {
-        self.users.as_ref().map_or_else(Vec::new, |users| users.0.keys().cloned().collect())
+        self.users
+            .as_ref()
+            .map_or_else(Vec::new, |users| users.0.keys().cloned().collect())
     }
 
     /// Takes a subscriber in; answers the seat to leave.
@@ -153,7 +165,10 @@ impl Room {
     /// Notes that a connection is here as a user; again with other data replaces it.
     pub fn identify(&mut self, user: &UserId, peer: bool, mailbox: &Arc<Mailbox>) {
         let users = self.users.get_or_insert_default();
-        let local = users.0.entry(user.clone()).or_insert_with(|| LocalUser(Vec::with_capacity(1)));
+        let local = users
+            .0
+            .entry(user.clone())
+            .or_insert_with(|| LocalUser(Vec::with_capacity(1)));
         local.0.retain(|(known, _)| known.id() != mailbox.id());
         local.0.push((Arc::clone(mailbox), peer));
     }
@@ -173,6 +188,10 @@ impl Room {
 
     /// A user who is here with `"peer": true`.
     pub fn peer(&self, user: &str) -> Option<&LocalUser> {
-        self.users.as_ref()?.0.get(user).filter(|local| local.is_peer())
+        self.users
+            .as_ref()?
+            .0
+            .get(user)
+            .filter(|local| local.is_peer())
     }
 }

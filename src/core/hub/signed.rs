@@ -22,7 +22,11 @@ pub struct SignedIn {
 impl SignedIn {
     /// The user as a member of a presence channel.
     pub fn as_member(&self) -> Member {
-        Member { user_id: self.user.clone(), data: Arc::clone(&self.data), peer: false }
+        Member {
+            user_id: self.user.clone(),
+            data: Arc::clone(&self.data),
+            peer: false,
+        }
     }
 }
 
@@ -36,7 +40,10 @@ pub(super) struct SignedUsers {
 }
 
 fn add(by_user: &mut ByUser, user: &UserId, mailbox: &Arc<Mailbox>) {
-    by_user.entry(user.clone()).or_default().insert(mailbox.id(), Arc::clone(mailbox));
+    by_user
+        .entry(user.clone())
+        .or_default()
+        .insert(mailbox.id(), Arc::clone(mailbox));
 }
 
 fn remove(by_user: &mut ByUser, user: &UserId, id: SocketId) {
@@ -49,7 +56,9 @@ fn remove(by_user: &mut ByUser, user: &UserId, id: SocketId) {
 }
 
 fn of(by_user: &ByUser, user: &UserId) -> Vec<Arc<Mailbox>> {
-    by_user.get(user).map_or_else(Vec::new, |mailboxes| mailboxes.values().cloned().collect())
+    by_user
+        .get(user)
+        .map_or_else(Vec::new, |mailboxes| mailboxes.values().cloned().collect())
 }
 
 impl SignedUsers {
@@ -82,8 +91,14 @@ impl AppHub {
     /// Notes who a connection is signed in as, in the place of what was noted before.
     pub(super) fn sign_in(&self, slot: usize, signed: SignedIn) {
         let mut guard = self.state.lock();
-        let State { sockets, signed: users, .. } = &mut *guard;
-        let Some(socket) = sockets.get_mut(slot) else { return };
+        let State {
+            sockets,
+            signed: users,
+            ..
+        } = &mut *guard;
+        let Some(socket) = sockets.get_mut(slot) else {
+            return;
+        };
         if let Some(before) = &socket.signed {
             users.leave(before, socket.mailbox.id());
         }
@@ -93,7 +108,11 @@ impl AppHub {
 
     /// Who a connection is signed in as.
     pub(super) fn signed_in(&self, slot: usize) -> Option<Arc<SignedIn>> {
-        self.state.lock().sockets.get(slot).and_then(|socket| socket.signed.clone())
+        self.state
+            .lock()
+            .sockets
+            .get(slot)
+            .and_then(|socket| socket.signed.clone())
     }
 
     /// The connections that want to hear of a user.

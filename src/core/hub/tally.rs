@@ -36,7 +36,11 @@ impl Tally {
             self.due |= count != self.told;
             return false;
         }
-        *self = Self { told: count, at: now, due: false };
+        *self = Self {
+            told: count,
+            at: now,
+            due: false,
+        };
         true
     }
 }
@@ -46,7 +50,13 @@ impl AppHub {
     pub(super) fn may_count(&self, channel: &ChannelName, now: Timestamp) -> bool {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let Some(tally) = state.rooms.get_mut(channel).and_then(|room| room.tally.as_mut()) else { return true };
+        let Some(tally) = state
+            .rooms
+            .get_mut(channel)
+            .and_then(|room| room.tally.as_mut())
+        else {
+            return true;
+        };
         if !tally.pauses(now) {
             return true;
         }
@@ -57,7 +67,12 @@ impl AppHub {
     }
 
     /// Those whom a count must reach now; none where they were told a moment ago, and are due then.
-    pub(super) fn counted(&self, channel: &ChannelName, count: u64, now: Timestamp) -> Option<Arc<[Arc<Mailbox>]>> {
+    pub(super) fn counted(
+        &self,
+        channel: &ChannelName,
+        count: u64,
+        now: Timestamp,
+    ) -> Option<Arc<[Arc<Mailbox>]>> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let room = state.rooms.get_mut(channel)?;
@@ -78,7 +93,9 @@ impl AppHub {
         let State { due, rooms, .. } = &mut *guard;
         let mut taken = Vec::new();
         due.retain(|channel| {
-            let Some(tally) = rooms.get_mut(channel).and_then(|room| room.tally.as_mut()) else { return false };
+            let Some(tally) = rooms.get_mut(channel).and_then(|room| room.tally.as_mut()) else {
+                return false;
+            };
             let waits = tally.due && tally.pauses(now);
             if tally.due && !waits {
                 tally.due = false;
@@ -101,8 +118,16 @@ mod tests {
     #[test]
     fn few_are_told_at_once_and_many_every_five_seconds() {
         let mut tally = Tally::default();
-        assert!(tally.tell(1, at(0)) && tally.tell(2, at(0)) && tally.tell(100, at(0)) && tally.tell(101, at(0)));
-        assert!(!tally.tell(102, at(4)) && tally.due, "many were told four seconds ago");
+        assert!(
+            tally.tell(1, at(0))
+                && tally.tell(2, at(0))
+                && tally.tell(100, at(0))
+                && tally.tell(101, at(0))
+        );
+        assert!(
+            !tally.tell(102, at(4)) && tally.due,
+            "many were told four seconds ago"
+        );
         assert!(tally.pauses(at(4)) && !tally.pauses(at(5)));
         assert!(tally.tell(103, at(5)) && !tally.due);
         assert!(tally.tell(100, at(6)), "these are few again");

@@ -67,19 +67,28 @@ impl Waiting {
 
     /// The first frame that waits.
     pub fn first(&self, dialect: DialectId) -> &[u8] {
-        self.queue.first().and_then(|parcel| parcel.frame(dialect)).unwrap_or_default()
+        self.queue
+            .first()
+            .and_then(|parcel| parcel.frame(dialect))
+            .unwrap_or_default()
     }
 
     /// Copies the frames that wait for one write, at most `most` bytes; `false`: the first goes alone, and needs no copy.
     pub fn gather(&self, dialect: DialectId, most: usize, gathered: &mut Vec<u8>) -> bool {
-        let mut frames = self.queue.iter().map_while(|parcel| parcel.frame(dialect)).peekable();
+        let mut frames = self
+            .queue
+            .iter()
+            .map_while(|parcel| parcel.frame(dialect))
+            .peekable();
         let first = frames.next().unwrap_or_default();
         let mut length = first.len();
         let mut fits = |frame: &&[u8]| {
             length += frame.len();
             length <= most
         };
-        let Some(second) = frames.next_if(&mut fits) else { return false };
+        let Some(second) = frames.next_if(&mut fits) else {
+            return false;
+        };
         gathered.extend_from_slice(first);
         gathered.extend_from_slice(second);
         while let Some(frame) = frames.next_if(&mut fits) {
@@ -90,13 +99,24 @@ impl Waiting {
 
     /// Takes off the queue what went out of the `wanted` bytes (`None`: the connection is broken), and adds it to `sent`.
     /// `false`: nobody else may write on; the connection's task must.
-    pub fn went(&mut self, dialect: DialectId, wanted: usize, written: Option<usize>, sent: &mut Sent) -> bool {
+    pub fn went(
+        &mut self,
+        dialect: DialectId,
+        wanted: usize,
+        written: Option<usize>,
+        sent: &mut Sent,
+    ) -> bool {
         let mut count = written.unwrap_or_default();
         let all = count == wanted && count > 0;
         sent.bytes += count as u64;
         self.bytes = self.bytes.saturating_sub(count);
         let mut whole = 0;
-        while let Some(frame) = self.queue.get(whole).and_then(|parcel| parcel.frame(dialect)).filter(|frame| frame.len() <= count) {
+        while let Some(frame) = self
+            .queue
+            .get(whole)
+            .and_then(|parcel| parcel.frame(dialect))
+            .filter(|frame| frame.len() <= count)
+        {
             (count, whole) = (count - frame.len(), whole + 1);
         }
         sent.frames += whole as u64;
@@ -130,6 +150,10 @@ impl Waiting {
 
     /// Whom to wake after something was put in.
     pub fn take_waker(&mut self) -> Option<Waker> {
-        if self.blocked && self.closed.is_none() { None } else { self.waker.take() }
+        if self.blocked && self.closed.is_none() {
+            None
+        } else {
+            self.waker.take()
+        }
     }
 }

@@ -48,19 +48,27 @@ pub enum NameError {
         what: &'static str,
     },
     /// The name begins like a peer channel but is not one.
-    #[error("a peer channel is named peer-<base>:<user>&<user>, its distinct users sorted by code point")]
+    #[error(
+        "a peer channel is named peer-<base>:<user>&<user>, its distinct users sorted by code point"
+    )]
     Peer,
     /// `personal-` without a usable user id behind it.
-    #[error("a personal channel is named personal-<user_id>, with a user id of 1 to 128 characters")]
+    #[error(
+        "a personal channel is named personal-<user_id>, with a user id of 1 to 128 characters"
+    )]
     Personal,
     /// `#server-to-user-` without a usable user id behind it.
-    #[error("a user's channel is named #server-to-user-<user_id>, with a user id of 1 to 128 characters")]
+    #[error(
+        "a user's channel is named #server-to-user-<user_id>, with a user id of 1 to 128 characters"
+    )]
     User,
     /// The name holds a character that Pusher clients do not use.
     #[error("a channel name may hold letters, digits and _ - = @ , . ; only")]
     Pusher,
     /// The event name is one of the protocol's own.
-    #[error("event names beginning with pusher: or pusher_internal: are the protocol's own: choose another")]
+    #[error(
+        "event names beginning with pusher: or pusher_internal: are the protocol's own: choose another"
+    )]
     Reserved,
 }
 
@@ -81,7 +89,11 @@ impl ChannelName {
         const WHAT: &str = "channel";
         if text.starts_with("peer-") {
             if text.len() > Self::MAX_PEER_BYTES {
-                return Err(NameError::TooLong { what: WHAT, max: Self::MAX_PEER_BYTES, unit: "bytes" });
+                return Err(NameError::TooLong {
+                    what: WHAT,
+                    max: Self::MAX_PEER_BYTES,
+                    unit: "bytes",
+                });
             }
             check_printable(text, WHAT)?;
             PeerChannel::parse(text).ok_or(NameError::Peer)?;
@@ -89,7 +101,10 @@ impl ChannelName {
             UserId::parse(user).ok_or(NameError::User)?;
         } else {
             check_text(text, WHAT, max_chars)?;
-            if text.strip_prefix("personal-").is_some_and(|user| UserId::parse(user).is_none()) {
+            if text
+                .strip_prefix("personal-")
+                .is_some_and(|user| UserId::parse(user).is_none())
+            {
                 return Err(NameError::Personal);
             }
         }
@@ -104,10 +119,16 @@ impl ChannelName {
             return Self::parse(text, max_chars);
         }
         check_text(text, "channel", max_chars)?;
-        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-=@,.;".contains(&byte)) {
+        if !text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-=@,.;".contains(&byte))
+        {
             return Err(NameError::Pusher);
         }
-        if text.strip_prefix("personal-").is_some_and(|user| UserId::parse(user).is_none()) {
+        if text
+            .strip_prefix("personal-")
+            .is_some_and(|user| UserId::parse(user).is_none())
+        {
             return Err(NameError::Personal);
         }
         Ok(Self(text.into()))
@@ -145,8 +166,12 @@ impl ChannelName {
     /// `private-encrypted-` or `presence-`.
     pub fn is_cache(&self) -> bool {
         let name = &*self.0;
-        let rest = name.strip_prefix("private-encrypted-").or_else(|| name.strip_prefix("private-"));
-        rest.or_else(|| name.strip_prefix("presence-")).unwrap_or(name).starts_with("cache-")
+        let rest = name
+            .strip_prefix("private-encrypted-")
+            .or_else(|| name.strip_prefix("private-"));
+        rest.or_else(|| name.strip_prefix("presence-"))
+            .unwrap_or(name)
+            .starts_with("cache-")
     }
 
     /// Whether only its subscribers can read its events: `private-encrypted-`.
@@ -196,7 +221,8 @@ impl<'a> PeerChannel<'a> {
         let (base, users) = name.strip_prefix("peer-")?.rsplit_once(':')?;
         let peer = Self { base, users };
         let sorted = peer.users().zip(peer.users().skip(1)).all(|(a, b)| a < b);
-        let named = peer.users().all(|user| UserId::parse(user).is_some()) && peer.users().count() >= 2;
+        let named =
+            peer.users().all(|user| UserId::parse(user).is_some()) && peer.users().count() >= 2;
         (!base.is_empty() && sorted && named).then_some(peer)
     }
 
@@ -223,7 +249,11 @@ pub fn check_event_name(name: &str, max_chars: usize) -> Result<(), NameError> {
 fn check_text(text: &str, what: &'static str, max_chars: usize) -> Result<(), NameError> {
     // A character has at most four bytes, so most names need no counting.
     if max_chars != 0 && text.len() > max_chars && text.chars().count() > max_chars {
-        return Err(NameError::TooLong { what, max: max_chars, unit: "characters" });
+        return Err(NameError::TooLong {
+            what,
+            max: max_chars,
+            unit: "characters",
+        });
     }
     check_printable(text, what)
 }
@@ -254,38 +284,90 @@ mod tests {
 
     #[test]
     fn refused_names() {
-        assert_eq!(ChannelName::parse("", 200), Err(NameError::Empty { what: "channel" }));
-        assert_eq!(ChannelName::parse("a\u{0}b", 200), Err(NameError::Control { what: "channel" }));
-        assert!(matches!(ChannelName::parse(&"é".repeat(201), 200), Err(NameError::TooLong { max: 200, .. })));
+        assert_eq!(
+            ChannelName::parse("", 200),
+            Err(NameError::Empty { what: "channel" })
+        );
+        assert_eq!(
+            ChannelName::parse("a\u{0}b", 200),
+            Err(NameError::Control { what: "channel" })
+        );
+        assert!(matches!(
+            ChannelName::parse(&"é".repeat(201), 200),
+            Err(NameError::TooLong { max: 200, .. })
+        ));
         assert!(ChannelName::parse(&"é".repeat(200), 200).is_ok());
-        assert_eq!(ChannelName::parse("personal-", 200), Err(NameError::Personal));
-        for name in ["peer-room", "peer-room:a", "peer-room:b&a", "peer-room:a&a", "peer-room:a&", "peer-:a&b", "peer-room:a&b&"] {
-            assert_eq!(ChannelName::parse(name, 200), Err(NameError::Peer), "{name}");
+        assert_eq!(
+            ChannelName::parse("personal-", 200),
+            Err(NameError::Personal)
+        );
+        for name in [
+            "peer-room",
+            "peer-room:a",
+            "peer-room:b&a",
+            "peer-room:a&a",
+            "peer-room:a&",
+            "peer-:a&b",
+            "peer-room:a&b&",
+        ] {
+            assert_eq!(
+                ChannelName::parse(name, 200),
+                Err(NameError::Peer),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn pusher_names_hold_few_characters_and_are_never_peer_channels() {
-        for name in ["news", "A-Za-z0-9_-=@,.;", "private-x", "peer-review", &"x".repeat(200), "#server-to-user-a b:é"] {
+        for name in [
+            "news",
+            "A-Za-z0-9_-=@,.;",
+            "private-x",
+            "peer-review",
+            &"x".repeat(200),
+            "#server-to-user-a b:é",
+        ] {
             assert!(ChannelName::parse_pusher(name, 200).is_ok(), "{name}");
         }
-        assert_eq!(ChannelName::parse_pusher("peer-review", 200).map(|name| name.kind()), Ok(ChannelKind::Public));
+        assert_eq!(
+            ChannelName::parse_pusher("peer-review", 200).map(|name| name.kind()),
+            Ok(ChannelKind::Public)
+        );
         for name in ["a b", "a:b", "é", "#x", "peer-a:b&c", "a/b", "a\u{0}"] {
             assert!(ChannelName::parse_pusher(name, 200).is_err(), "{name}");
         }
-        assert!(matches!(ChannelName::parse_pusher(&"x".repeat(201), 200), Err(NameError::TooLong { .. })));
-        assert_eq!(ChannelName::parse_pusher("", 200), Err(NameError::Empty { what: "channel" }));
-        assert_eq!(ChannelName::parse_pusher("personal-", 200), Err(NameError::Personal));
-        assert_eq!(ChannelName::parse_pusher("#server-to-user-", 200), Err(NameError::User));
+        assert!(matches!(
+            ChannelName::parse_pusher(&"x".repeat(201), 200),
+            Err(NameError::TooLong { .. })
+        ));
+        assert_eq!(
+            ChannelName::parse_pusher("", 200),
+            Err(NameError::Empty { what: "channel" })
+        );
+        assert_eq!(
+            ChannelName::parse_pusher("personal-", 200),
+            Err(NameError::Personal)
+        );
+        assert_eq!(
+            ChannelName::parse_pusher("#server-to-user-", 200),
+            Err(NameError::User)
+        );
     }
 
     #[test]
     fn a_users_channel_names_its_user_in_both_dialects() {
         for parse in [ChannelName::parse, ChannelName::parse_pusher] {
             let name = parse("#server-to-user-u1", 200).unwrap();
-            assert_eq!((name.kind(), name.server_user()), (ChannelKind::User, UserId::parse("u1")));
+            assert_eq!(
+                (name.kind(), name.server_user()),
+                (ChannelKind::User, UserId::parse("u1"))
+            );
         }
-        assert_eq!(ChannelName::trusted("server-to-user-u1").server_user(), None);
+        assert_eq!(
+            ChannelName::trusted("server-to-user-u1").server_user(),
+            None
+        );
     }
 
     #[test]
@@ -302,20 +384,31 @@ mod tests {
             ("encrypted-cache-x", false, false),
         ] {
             let name = ChannelName::trusted(name);
-            assert_eq!((name.is_cache(), name.is_encrypted()), (cache, encrypted), "{name}");
+            assert_eq!(
+                (name.is_cache(), name.is_encrypted()),
+                (cache, encrypted),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn a_peer_base_may_hold_a_colon() {
-        let peer = PeerChannel::parse("peer-a:b:u1&u2&u3").map(|p| (p.presence(), p.users().collect::<Vec<_>>()));
-        assert_eq!(peer, Some(("presence-a:b".to_string(), vec!["u1", "u2", "u3"])));
+        let peer = PeerChannel::parse("peer-a:b:u1&u2&u3")
+            .map(|p| (p.presence(), p.users().collect::<Vec<_>>()));
+        assert_eq!(
+            peer,
+            Some(("presence-a:b".to_string(), vec!["u1", "u2", "u3"]))
+        );
     }
 
     #[test]
     fn the_protocols_own_events_are_reserved() {
         assert_eq!(check_event_name("pusher:x", 200), Err(NameError::Reserved));
-        assert_eq!(check_event_name("pusher_internal:x", 200), Err(NameError::Reserved));
+        assert_eq!(
+            check_event_name("pusher_internal:x", 200),
+            Err(NameError::Reserved)
+        );
         assert_eq!(check_event_name("pusher", 200), Ok(()));
     }
 }

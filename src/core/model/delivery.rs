@@ -17,7 +17,10 @@ pub struct Attempt {
 impl Attempt {
     /// Whether the address has taken it: any 2xx.
     pub fn succeeded(&self) -> bool {
-        self.problem.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
+        self.problem.is_none()
+            && self
+                .status
+                .is_some_and(|status| (200..300).contains(&status))
     }
 }
 

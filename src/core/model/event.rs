@@ -8,7 +8,16 @@ use super::ids::{Mid, PublishId};
 use super::time::Timestamp;
 
 /// Members that are never taken from a request body or a frame: only the server says these.
-pub const RESERVED_MEMBERS: [&str; 8] = ["mid", "serial", "timestamp", "publish", "user_id", "owner_id", "instance", "id"];
+pub const RESERVED_MEMBERS: [&str; 8] = [
+    "mid",
+    "serial",
+    "timestamp",
+    "publish",
+    "user_id",
+    "owner_id",
+    "instance",
+    "id",
+];
 
 /// What a publisher sent, as it travels to subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,10 +18,15 @@ impl SocketId {
     pub fn parse(text: &str) -> Option<Self> {
         let (process, counter) = text.split_once('.')?;
         let number = |part: &str| -> Option<u64> {
-            let plain = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
+            let plain = !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_digit())
+                && (part == "0" || !part.starts_with('0'));
             if plain { part.parse().ok() } else { None }
         };
-        Some(Self { process: number(process)?, counter: number(counter)? })
+        Some(Self {
+            process: number(process)?,
+            counter: number(counter)?,
+        })
     }
 }
 
@@ -41,7 +46,9 @@ impl UserId {
 
     /// A user id of 1 to [`UserId::MAX_CHARS`] characters without control characters.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = !text.is_empty() && text.chars().count() <= Self::MAX_CHARS && !text.chars().any(char::is_control);
+        let fits = !text.is_empty()
+            && text.chars().count() <= Self::MAX_CHARS
+            && !text.chars().any(char::is_control);
         fits.then(|| Self(text.into()))
     }
 

@@ -42,13 +42,18 @@ struct Leaf {
 /// What was made of a leaf is not true of what it becomes.
 impl Clone for Leaf {
     fn clone(&self) -> Self {
-        Self { members: self.members.clone(), texts: Default::default() }
+        Self {
+            members: self.members.clone(),
+            texts: Default::default(),
+        }
     }
 }
 
 impl Leaf {
     fn find(&self, came: u64, user: &str) -> Result<usize, usize> {
-        self.members.binary_search_by(|(known, member)| (*known, member.user_id.as_str()).cmp(&(came, user)))
+        self.members.binary_search_by(|(known, member)| {
+            (*known, member.user_id.as_str()).cmp(&(came, user))
+        })
     }
 
     /// The members, to be changed.
@@ -72,21 +77,31 @@ impl Roll {
 
     /// Everybody, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.leaves.iter().flat_map(|leaf| leaf.members.iter().map(|(_, member)| member))
+        self.leaves
+            .iter()
+            .flat_map(|leaf| leaf.members.iter().map(|(_, member)| member))
     }
 
     /// The leaf in which somebody is, or belongs.
     fn leaf(&self, came: u64, user: &str) -> usize {
-        let begins_later =
-            |leaf: &Arc<Leaf>| leaf.members.first().is_some_and(|(first, member)| (*first, member.user_id.as_str()) > (came, user));
-        self.leaves.partition_point(|leaf| !begins_later(leaf)).saturating_sub(1)
+        let begins_later = |leaf: &Arc<Leaf>| {
+            leaf.members
+                .first()
+                .is_some_and(|(first, member)| (*first, member.user_id.as_str()) > (came, user))
+        };
+        self.leaves
+            .partition_point(|leaf| !begins_later(leaf))
+            .saturating_sub(1)
     }
 
     /// Notes that a member came then; where that is known already, its data are these now.
     pub fn put(&mut self, came: u64, member: Member) {
         let index = self.leaf(came, member.user_id.as_str());
         let Some(leaf) = self.leaves.get_mut(index) else {
-            self.leaves.push(Arc::new(Leaf { members: vec![(came, member)], ..Leaf::default() }));
+            self.leaves.push(Arc::new(Leaf {
+                members: vec![(came, member)],
+                ..Leaf::default()
+            }));
             self.count += 1;
             return;
         };
@@ -101,14 +116,26 @@ impl Roll {
         let is_full = leaf.members.len() >= LEAF;
         // Most come last: then the full leaf stays as it is, with all that is kept of it.
         if is_full && place == leaf.members.len() {
-            self.leaves.insert(index + 1, Arc::new(Leaf { members: vec![(came, member)], ..Leaf::default() }));
+            self.leaves.insert(
+                index + 1,
+                Arc::new(Leaf {
+                    members: vec![(came, member)],
+                    ..Leaf::default()
+                }),
+            );
             return;
         }
         let members = Leaf::change(leaf);
         members.insert(place, (came, member));
         if is_full {
             let members = members.split_off(LEAF / 2);
-            self.leaves.insert(index + 1, Arc::new(Leaf { members, ..Leaf::default() }));
+            self.leaves.insert(
+                index + 1,
+                Arc::new(Leaf {
+                    members,
+                    ..Leaf::default()
+                }),
+            );
         }
     }
 
@@ -143,7 +170,11 @@ impl Roll {
 
     /// What `make` appends for each member, a comma before each: the pieces make one text together. For one `shown` it must
     /// always append the same: the pieces are kept.
-    pub fn texts(&self, shown: Shown, make: impl Fn(&mut String, &Member)) -> impl Iterator<Item = RollText> {
+    pub fn texts(
+        &self,
+        shown: Shown,
+        make: impl Fn(&mut String, &Member),
+    ) -> impl Iterator<Item = RollText> {
         self.leaves.iter().map(move |leaf| {
             leaf.texts[shown as usize].get_or_init(|| {
                 let mut text = String::new();
@@ -202,12 +233,21 @@ mod tests {
     use crate::core::model::UserId;
 
     fn member(user: u64, data: u64) -> Member {
-        Member { user_id: UserId::parse(&format!("u{user}")).unwrap(), data: data.to_string().into(), peer: false }
+        Member {
+            user_id: UserId::parse(&format!("u{user}")).unwrap(),
+            data: data.to_string().into(),
+            peer: false,
+        }
     }
 
     fn text(roll: &Roll) -> String {
-        let make = |text: &mut String, member: &Member| text.push_str(&format!("{}={}", member.user_id, member.data));
-        let text: String = roll.texts(Shown::Pushi, make).map(|text| text.as_str().to_owned()).collect();
+        let make = |text: &mut String, member: &Member| {
+            text.push_str(&format!("{}={}", member.user_id, member.data))
+        };
+        let text: String = roll
+            .texts(Shown::Pushi, make)
+            .map(|text| text.as_str().to_owned())
+            .collect();
         text.strip_prefix(',').unwrap_or_default().to_owned()
     }
 
@@ -250,7 +290,11 @@ mod tests {
             text.push_str(member.user_id.as_str());
         };
         let mut roll: Roll = (0..10_000).map(|user| member(user, 0)).collect();
-        let count = |roll: &Roll| roll.texts(Shown::PusherIds, make).map(|text| text.as_str().len()).sum::<usize>();
+        let count = |roll: &Roll| {
+            roll.texts(Shown::PusherIds, make)
+                .map(|text| text.as_str().len())
+                .sum::<usize>()
+        };
         count(&roll);
         assert_eq!(made.take(), 10_000);
         roll.put(u64::MAX, member(10_000, 0));

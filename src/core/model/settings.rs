@@ -68,12 +68,18 @@ impl WebhookEvent {
 
     /// The name on the wire.
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(event, _)| *event == self).map_or("", |(_, name)| name)
+        Self::NAMES
+            .iter()
+            .find(|(event, _)| *event == self)
+            .map_or("", |(_, name)| name)
     }
 
     /// From the name on the wire.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(event, _)| *event)
+        Self::NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(event, _)| *event)
     }
 }
 
@@ -91,12 +97,16 @@ pub struct Webhook {
 impl Webhook {
     /// Whether it is told of channels with this name.
     pub fn covers(&self, channel: &ChannelName) -> bool {
-        self.channel_prefix.as_ref().is_none_or(|prefix| channel.as_str().starts_with(prefix.as_str()))
+        self.channel_prefix
+            .as_ref()
+            .is_none_or(|prefix| channel.as_str().starts_with(prefix.as_str()))
     }
 
     /// Whether it is told of this.
     pub fn wants(&self, event: WebhookEvent) -> bool {
-        self.events.as_ref().is_none_or(|events| events.contains(&event))
+        self.events
+            .as_ref()
+            .is_none_or(|events| events.contains(&event))
     }
 }
 
@@ -135,8 +145,13 @@ impl AppSettings {
     /// How many events a new subscriber of the Pusher dialect is replayed on a channel: what the longest prefix of its
     /// name in `replay` says. `None`: no prefix names it.
     pub fn replay_of(&self, channel: &ChannelName) -> Option<u32> {
-        let named = self.replay.iter().filter(|(prefix, _)| channel.as_str().starts_with(prefix.as_str()));
-        named.max_by_key(|(prefix, _)| prefix.len()).map(|(_, count)| *count)
+        let named = self
+            .replay
+            .iter()
+            .filter(|(prefix, _)| channel.as_str().starts_with(prefix.as_str()));
+        named
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map(|(_, count)| *count)
     }
 }
 
@@ -166,9 +181,21 @@ mod tests {
 
     #[test]
     fn the_longest_prefix_says_how_much_is_replayed() {
-        let replay = [("room-", 50), ("room-quiet-", 0), ("x", 1)].map(|(prefix, count)| (prefix.to_owned(), count));
-        let settings = AppSettings { replay: replay.into(), ..AppSettings::default() };
+        let replay = [("room-", 50), ("room-quiet-", 0), ("x", 1)]
+            .map(|(prefix, count)| (prefix.to_owned(), count));
+        let settings = AppSettings {
+            replay: replay.into(),
+            ..AppSettings::default()
+        };
         let of = |name| settings.replay_of(&ChannelName::trusted(name));
-        assert_eq!([of("room-1"), of("room-quiet-1"), of("x"), of("private-room-1")], [Some(50), Some(0), Some(1), None]);
+        assert_eq!(
+            [
+                of("room-1"),
+                of("room-quiet-1"),
+                of("x"),
+                of("private-room-1")
+            ],
+            [Some(50), Some(0), Some(1), None]
+        );
     }
 }

@@ -19,11 +19,19 @@ pub enum TargetKind {
 
 impl TargetKind {
     /// Every one, with the name by which the original keeps it.
-    pub const NAMES: [(Self, &'static str); 4] = [(Self::Web, "web"), (Self::WebPush, "webpush"), (Self::Apn, "apn"), (Self::Smtp, "smtp")];
+    pub const NAMES: [(Self, &'static str); 4] = [
+        (Self::Web, "web"),
+        (Self::WebPush, "webpush"),
+        (Self::Apn, "apn"),
+        (Self::Smtp, "smtp"),
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+        Self::NAMES
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("", |(_, name)| name)
     }
 }
 

@@ -74,7 +74,12 @@ impl Order {
 
     /// Reads heads and what is missing, and lets go of what nobody wants, until `stop` ends.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
-        let work = join4(self.read_heads(), self.read_late(), self.read_gaps(), self.sweep());
+        let work = join4(
+            self.read_heads(),
+            self.read_late(),
+            self.read_gaps(),
+            self.sweep(),
+        );
         tokio::select! {
             _ = work => {}
             () = stop => {}
@@ -92,10 +97,17 @@ impl Bus for Order {
         self.shards.with(app, channel, |track| track.idle = false);
         self.bus.watch(app, channel).await?;
         // The head is read after the channel is heard: nothing can come between the two.
-        let waits = self.shards.peek(app, channel, |track| track.due == Due::Opening).unwrap_or(false);
+        let waits = self
+            .shards
+            .peek(app, channel, |track| track.due == Due::Opening)
+            .unwrap_or(false);
         if waits {
             let (opened, wait) = oneshot::channel();
-            self.openings.lock().push(Opening { app: app.clone(), channel: channel.clone(), opened });
+            self.openings.lock().push(Opening {
+                app: app.clone(),
+                channel: channel.clone(),
+                opened,
+            });
             self.opening.notify_one();
             // A store that is away does not keep anybody from hearing a channel.
             let _ = tokio::time::timeout(reading::PATIENCE, wait).await;
@@ -104,7 +116,8 @@ impl Bus for Order {
     }
 
     fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
-        self.shards.remove(app, channel, || self.bus.unwatch(app, channel));
+        self.shards
+            .remove(app, channel, || self.bus.unwatch(app, channel));
     }
 
     fn leave_out(&self, mid: &Mid, socket: SocketId) {
@@ -119,7 +132,9 @@ impl Bus for Order {
 impl BusSink for Order {
     fn deliver(&self, message: BusMessage) {
         let Some(sink) = self.sink() else { return };
-        let Some((app, channel)) = message.channel() else { return sink.deliver(message) };
+        let Some((app, channel)) = message.channel() else {
+            return sink.deliver(message);
+        };
         let (app, channel) = (app.clone(), channel.clone());
         let late = self.shards.take(&app, &channel, message);
         self.shards.drain(&channel, &*sink);

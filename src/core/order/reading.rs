@@ -48,7 +48,15 @@ pub(super) type Late = VecDeque<(Instant, AppIdent, ChannelName)>;
 impl Order {
     /// Notes that something is missing on a channel. Where it is not known what, that is looked at once.
     pub(super) fn note_late(&self, app: AppIdent, channel: ChannelName, due: Due) {
-        self.look_after(app, channel, if due == Due::Unknown { Duration::ZERO } else { EARLY });
+        self.look_after(
+            app,
+            channel,
+            if due == Due::Unknown {
+                Duration::ZERO
+            } else {
+                EARLY
+            },
+        );
     }
 
     fn look_after(&self, app: AppIdent, channel: ChannelName, wait: Duration) {
@@ -72,14 +80,18 @@ impl Order {
             for (app, openings) in apps {
                 let mut openings = openings.into_iter().peekable();
                 while openings.peek().is_some() {
-                    self.open(&app, openings.by_ref().take(HEADS).collect()).await;
+                    self.open(&app, openings.by_ref().take(HEADS).collect())
+                        .await;
                 }
             }
         }
     }
 
     async fn open(&self, app: &AppIdent, openings: Vec<Opening>) {
-        let channels: Vec<ChannelName> = openings.iter().map(|opening| opening.channel.clone()).collect();
+        let channels: Vec<ChannelName> = openings
+            .iter()
+            .map(|opening| opening.channel.clone())
+            .collect();
         let heads = match self.events.heads(app, &channels).await {
             Ok(heads) => heads,
             Err(error) => {
@@ -132,18 +144,27 @@ impl Order {
                     due.extend(late.pop_front());
                 }
             }
-            stream::iter(due).for_each_concurrent(AT_ONCE, |(_, app, channel)| self.find_missing(app, channel)).await;
+            stream::iter(due)
+                .for_each_concurrent(AT_ONCE, |(_, app, channel)| self.find_missing(app, channel))
+                .await;
         }
     }
 
     async fn find_missing(&self, app: AppIdent, channel: ChannelName) {
         loop {
-            let looked = self.shards.peek(&app, &channel, |track| (track.missing(), track.late_since));
-            let Some((Some(missing), Some(since))) = looked else { return };
+            let looked = self
+                .shards
+                .peek(&app, &channel, |track| (track.missing(), track.late_since));
+            let Some((Some(missing), Some(since))) = looked else {
+                return;
+            };
             let waited = since.elapsed();
             let found = match missing {
                 Missing::Between { after, upto } => self.fill(&app, &channel, after, upto).await,
-                Missing::Below(serial) => self.is_expected(&app, &channel, serial).await.map(|expected| expected && waited < EARLY),
+                Missing::Below(serial) => self
+                    .is_expected(&app, &channel, serial)
+                    .await
+                    .map(|expected| expected && waited < EARLY),
             };
             match found {
                 // More may be missing behind what came.
@@ -152,7 +173,10 @@ impl Order {
                 Ok(false) => return self.change(&app, &channel, |track, ready| track.skip(ready)),
                 Err(_) if waited < GIVE_UP => return self.look_after(app, channel, EARLY),
                 Err(error) => {
-                    tracing::error!(error = error.chain(), "events that did not arrive could not be read either");
+                    tracing::error!(
+                        error = error.chain(),
+                        "events that did not arrive could not be read either"
+                    );
                     return self.change(&app, &channel, |track, ready| track.skip(ready));
                 }
             }
@@ -160,9 +184,20 @@ impl Order {
     }
 
     /// Delivers what the store has in (`after`, `upto`]; `false`: nothing, it is not kept any more.
-    async fn fill(&self, app: &AppIdent, channel: &ChannelName, after: u64, upto: u64) -> Result<bool, StorageError> {
-        let events = self.events.replay(app, channel, after, upto, EVENTS).await?;
-        let found = events.first().is_some_and(|event| event.position.serial == after + 1);
+    async fn fill(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        after: u64,
+        upto: u64,
+    ) -> Result<bool, StorageError> {
+        let events = self
+            .events
+            .replay(app, channel, after, upto, EVENTS)
+            .await?;
+        let found = events
+            .first()
+            .is_some_and(|event| event.position.serial == after + 1);
         for event in events {
             self.deliver(self.stored(event));
         }
@@ -170,14 +205,25 @@ impl Order {
     }
 
     /// Where it is not known which serial is due: whether the event before the waiting one may still be on its way.
-    async fn is_expected(&self, app: &AppIdent, channel: &ChannelName, serial: u64) -> Result<bool, StorageError> {
+    async fn is_expected(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        serial: u64,
+    ) -> Result<bool, StorageError> {
         let before = self.events.history(app, channel, Some(serial), 1).await?;
-        let Some(before) = before.first() else { return Ok(false) };
-        let waiting = self.shards.peek(app, channel, |track| match track.first_waiting() {
-            Some(BusMessage::Event { event, .. }) => Some(event.timestamp),
-            _ => None,
-        });
-        Ok(waiting.flatten().is_some_and(|timestamp| before.new.timestamp > timestamp.minus(QUIET)))
+        let Some(before) = before.first() else {
+            return Ok(false);
+        };
+        let waiting = self
+            .shards
+            .peek(app, channel, |track| match track.first_waiting() {
+                Some(BusMessage::Event { event, .. }) => Some(event.timestamp),
+                _ => None,
+            });
+        Ok(waiting
+            .flatten()
+            .is_some_and(|timestamp| before.new.timestamp > timestamp.minus(QUIET)))
     }
 
     /// After the bus was away: reads the heads of all watched channels, in pages, and delivers what was missed.
@@ -187,7 +233,10 @@ impl Order {
             // Read before the next look finds the bus there.
             let since = self.heard_until.lock().minus(QUIET);
             while let Err(error) = self.catch_up(since).await {
-                tracing::warn!(error = error.chain(), "what was missed while the bus was away could not be read yet");
+                tracing::warn!(
+                    error = error.chain(),
+                    "what was missed while the bus was away could not be read yet"
+                );
                 sleep(PATIENCE).await;
             }
         }
@@ -201,7 +250,9 @@ impl Order {
                 peers.insert(app.clone());
             }
             if let Due::At(due) = track.due {
-                apps.entry(app.clone()).or_default().push((channel.clone(), due));
+                apps.entry(app.clone())
+                    .or_default()
+                    .push((channel.clone(), due));
             }
             true
         });
@@ -210,7 +261,8 @@ impl Order {
         }
         for (app, channels) in apps {
             for page in channels.chunks(HEADS) {
-                let names: Vec<ChannelName> = page.iter().map(|(channel, _)| channel.clone()).collect();
+                let names: Vec<ChannelName> =
+                    page.iter().map(|(channel, _)| channel.clone()).collect();
                 let heads = self.events.heads(&app, &names).await?;
                 for ((channel, due), head) in page.iter().zip(heads) {
                     let mut after = due - 1;
@@ -228,7 +280,9 @@ impl Order {
 
     /// Nobody watches peer channels by name: those that this node has not heard of yet are found among the newest events.
     async fn catch_up_peers(&self, app: &AppIdent, since: Timestamp) -> Result<(), StorageError> {
-        let Some(sink) = self.sink() else { return Ok(()) };
+        let Some(sink) = self.sink() else {
+            return Ok(());
+        };
         let mut events = self.events.recent(app, EVENTS).await?;
         events.retain(|event| {
             let channel = &event.new.channel;
@@ -247,6 +301,10 @@ impl Order {
     /// What was published, as far as the store and this node know.
     fn stored(&self, event: Event) -> BusMessage {
         let except = self.unechoed.except(&event.new.mid);
-        BusMessage::Event { event: Arc::new(event.new), position: Some(event.position), except }
+        BusMessage::Event {
+            event: Arc::new(event.new),
+            position: Some(event.position),
+            except,
+        }
     }
 }

@@ -48,7 +48,9 @@ impl Shards {
         };
         let track = match channels.get_mut(channel) {
             Some(track) => track,
-            None => channels.entry(channel.clone()).or_insert_with(|| Track::new(true)),
+            None => channels
+                .entry(channel.clone())
+                .or_insert_with(|| Track::new(true)),
         };
         if !track.watched {
             track.watched = true;
@@ -61,8 +63,18 @@ impl Shards {
     }
 
     /// Looks at a channel, where it is known.
-    pub fn peek<T>(&self, app: &AppIdent, channel: &ChannelName, look: impl FnOnce(&Track) -> T) -> Option<T> {
-        self.of(channel).lock().apps.get(app)?.get(channel).map(look)
+    pub fn peek<T>(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        look: impl FnOnce(&Track) -> T,
+    ) -> Option<T> {
+        self.of(channel)
+            .lock()
+            .apps
+            .get(app)?
+            .get(channel)
+            .map(look)
     }
 
     /// Changes a channel, where it is known, and puts what may go on where it waits to be delivered ([`Shards::drain`] must
@@ -75,7 +87,9 @@ impl Shards {
     ) -> bool {
         let mut guard = self.of(channel).lock();
         let Shard { apps, ready, .. } = &mut *guard;
-        let track = apps.get_mut(app).and_then(|channels| channels.get_mut(channel));
+        let track = apps
+            .get_mut(app)
+            .and_then(|channels| channels.get_mut(channel));
         track.is_some_and(|track| change(track, ready))
     }
 
@@ -84,12 +98,17 @@ impl Shards {
     pub fn take(&self, app: &AppIdent, channel: &ChannelName, message: BusMessage) -> Option<Due> {
         let mut guard = self.of(channel).lock();
         let Shard { apps, ready, .. } = &mut *guard;
-        let track = match apps.get_mut(app).and_then(|channels| channels.get_mut(channel)) {
+        let track = match apps
+            .get_mut(app)
+            .and_then(|channels| channels.get_mut(channel))
+        {
             Some(track) => track,
             // Peer channels follow from their presence channel: nobody watches them by name.
-            None if message.serial().is_some() && channel.kind() == ChannelKind::Peer => {
-                apps.entry(app.clone()).or_default().entry(channel.clone()).or_insert_with(|| Track::new(false))
-            }
+            None if message.serial().is_some() && channel.kind() == ChannelKind::Peer => apps
+                .entry(app.clone())
+                .or_default()
+                .entry(channel.clone())
+                .or_insert_with(|| Track::new(false)),
             None => {
                 ready.push_back(message);
                 return None;

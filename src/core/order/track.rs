@@ -49,7 +49,14 @@ pub(super) struct Track {
 impl Track {
     pub fn new(watched: bool) -> Self {
         let due = if watched { Due::Opening } else { Due::Unknown };
-        Self { due, waiting: VecDeque::new(), late_since: None, watched, idle: false, quiet: 0 }
+        Self {
+            due,
+            waiting: VecDeque::new(),
+            late_since: None,
+            watched,
+            idle: false,
+            quiet: 0,
+        }
     }
 
     /// Takes what arrived; what may go on is put into `ready`. `true`: something begins to be missing.
@@ -78,14 +85,25 @@ impl Track {
     /// Lets go of what need not wait any more.
     fn settle(&mut self, ready: &mut VecDeque<BusMessage>) -> bool {
         while let (Due::At(due), false) = (self.due, self.waiting.is_empty()) {
-            let next = self.waiting.iter().position(|message| message.serial() == Some(due));
-            let front_may_go = self.waiting.front().and_then(BusMessage::serial).is_none_or(|serial| serial < due);
+            let next = self
+                .waiting
+                .iter()
+                .position(|message| message.serial() == Some(due));
+            let front_may_go = self
+                .waiting
+                .front()
+                .and_then(BusMessage::serial)
+                .is_none_or(|serial| serial < due);
             match next {
                 Some(index) => {
                     ready.extend(self.waiting.remove(index));
                     self.due = Due::At(due + 1);
                 }
-                None if front_may_go => ready.extend(self.waiting.pop_front().filter(|message| message.serial().is_none())),
+                None if front_may_go => ready.extend(
+                    self.waiting
+                        .pop_front()
+                        .filter(|message| message.serial().is_none()),
+                ),
                 None => break,
             }
         }
@@ -122,14 +140,20 @@ impl Track {
         let lowest = self.lowest()?;
         match self.due {
             Due::Opening => None,
-            Due::At(due) => Some(Missing::Between { after: due - 1, upto: lowest - 1 }),
+            Due::At(due) => Some(Missing::Between {
+                after: due - 1,
+                upto: lowest - 1,
+            }),
             Due::Unknown => Some(Missing::Below(lowest)),
         }
     }
 
     /// The waiting event with the lowest serial.
     pub fn first_waiting(&self) -> Option<&BusMessage> {
-        self.waiting.iter().filter(|message| message.serial().is_some()).min_by_key(|message| message.serial())
+        self.waiting
+            .iter()
+            .filter(|message| message.serial().is_some())
+            .min_by_key(|message| message.serial())
     }
 
     fn lowest(&self) -> Option<u64> {
@@ -161,10 +185,18 @@ mod tests {
             owner_id: None,
             timestamp: Timestamp::default(),
             publish: None,
-            payload: Payload { event: "e".into(), data: "".into(), extra: "".into() },
+            payload: Payload {
+                event: "e".into(),
+                data: "".into(),
+                extra: "".into(),
+            },
         };
         let position = (serial != 0).then_some(Position { id: serial, serial });
-        BusMessage::Event { event: Arc::new(event), position, except: None }
+        BusMessage::Event {
+            event: Arc::new(event),
+            position,
+            except: None,
+        }
     }
 
     /// Feeds serials (0: not persisted) and answers what goes on.
@@ -177,7 +209,10 @@ mod tests {
     }
 
     fn seen(ready: VecDeque<BusMessage>) -> Vec<u64> {
-        ready.iter().map(|message| message.serial().unwrap_or(0)).collect()
+        ready
+            .iter()
+            .map(|message| message.serial().unwrap_or(0))
+            .collect()
     }
 
     fn opened(head: u64) -> Track {
@@ -197,8 +232,15 @@ mod tests {
     fn an_early_event_and_what_follows_it_wait_for_the_missing_one() {
         let mut track = opened(4);
         assert_eq!(feed(&mut track, &[7, 0, 6]), [0; 0]);
-        assert_eq!(track.missing(), Some(Missing::Between { after: 4, upto: 5 }));
-        assert_eq!(feed(&mut track, &[5]), [5, 6, 7, 0], "what was not persisted stays behind what it followed");
+        assert_eq!(
+            track.missing(),
+            Some(Missing::Between { after: 4, upto: 5 })
+        );
+        assert_eq!(
+            feed(&mut track, &[5]),
+            [5, 6, 7, 0],
+            "what was not persisted stays behind what it followed"
+        );
         assert_eq!(track.late_since, None);
     }
 
@@ -214,7 +256,11 @@ mod tests {
     fn what_comes_before_the_head_is_known_waits_and_what_the_head_covers_is_dropped() {
         let mut track = Track::new(true);
         assert_eq!(feed(&mut track, &[0, 3, 5, 4]), [0]);
-        assert_eq!(track.missing(), None, "nothing is asked for while the head is being read");
+        assert_eq!(
+            track.missing(),
+            None,
+            "nothing is asked for while the head is being read"
+        );
         let mut ready = VecDeque::new();
         track.open(3, &mut ready);
         assert_eq!(seen(ready), [4, 5]);

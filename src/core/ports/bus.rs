@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, Mid, NewEvent, Position, SocketId, TokenHash, UserId};
+use crate::core::model::{
+    AppIdent, ChannelName, Member, Mid, NewEvent, Position, SocketId, TokenHash, UserId,
+};
 
 /// What travels between nodes.
 #[derive(Debug, Clone)]

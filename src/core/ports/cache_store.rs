@@ -14,7 +14,11 @@ pub trait CacheStore: Send + Sync {
     async fn keep(&self, events: &[CachedEvent]) -> Result<(), StorageError>;
 
     /// The channel's last event, also where it has expired (the caller judges) and was not pruned; `None` where there is none.
-    async fn last(&self, app: &AppIdent, channel: &ChannelName) -> Result<Option<CachedEvent>, StorageError>;
+    async fn last(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Result<Option<CachedEvent>, StorageError>;
 
     /// Removes what expired at `now` or before, of all apps; answers how many.
     async fn prune(&self, now: Timestamp) -> Result<u64, StorageError>;

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Event, Mid, NewEvent, Position, Timestamp, UserId};
+use crate::core::model::{
+    AppIdent, ChannelName, Event, Mid, NewEvent, Position, Timestamp, UserId,
+};
 
 /// What [`EventStore::prune`] removes; a bound that is `None` removes nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,17 +30,38 @@ pub trait EventStore: Send + Sync {
 
     /// Where the events with these ids stand, one answer for each in order; `None`: not stored. It is judged after
     /// every append that this instance began earlier has ended for good, so a `None` stays one.
-    async fn positions(&self, app: &AppIdent, mids: &[Mid]) -> Result<Vec<Option<Position>>, StorageError>;
+    async fn positions(
+        &self,
+        app: &AppIdent,
+        mids: &[Mid],
+    ) -> Result<Vec<Option<Position>>, StorageError>;
 
     /// The newest serial of each of the channels, in order; 0 where nothing was ever stored. A head outlives its
     /// pruned events.
-    async fn heads(&self, app: &AppIdent, channels: &[ChannelName]) -> Result<Vec<u64>, StorageError>;
+    async fn heads(
+        &self,
+        app: &AppIdent,
+        channels: &[ChannelName],
+    ) -> Result<Vec<u64>, StorageError>;
 
     /// Events of one channel with a serial below `before` (`None`: no bound), newest first, at most `limit`.
-    async fn history(&self, app: &AppIdent, channel: &ChannelName, before: Option<u64>, limit: usize) -> Result<Vec<Event>, StorageError>;
+    async fn history(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError>;
 
     /// Events of one channel with a serial in (`after`, `upto`], oldest first, at most `limit`. Pruned ones are missing.
-    async fn replay(&self, app: &AppIdent, channel: &ChannelName, after: u64, upto: u64, limit: usize) -> Result<Vec<Event>, StorageError>;
+    async fn replay(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        after: u64,
+        upto: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError>;
 
     /// The app's newest events over all channels, newest first by `id`, at most `limit`.
     async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError>;
@@ -47,7 +70,13 @@ pub trait EventStore: Send + Sync {
     /// the user is or was subscribed to (ended subscriptions included), from the serial at which a subscription
     /// began (not included) to the one at which it ended (included), each event once; and everything on
     /// `personal-<user>`.
-    async fn inbox(&self, app: &AppIdent, user: &UserId, skip: usize, limit: usize) -> Result<Vec<Event>, StorageError>;
+    async fn inbox(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError>;
 
     /// Removes what `pruning` says, of all apps, at most `limit` events at a call; answers how many it removed
     /// (fewer than `limit`: nothing is left to remove). Heads stay: no serial ever comes twice.

@@ -61,7 +61,13 @@ pub trait Outbox: Send + Sync {
     /// Claims addresses that are due at `now`, have notices and are claimed by nobody (or only until `now`), those first that
     /// have been due longest, at most `limit`: of several callers exactly one gets an address. It is `holder`'s until `until`,
     /// or until it is settled. A queue is due when its first notice is put; see [`Next`] for later.
-    async fn claim(&self, holder: &str, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Claim>, StorageError>;
+    async fn claim(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claim>, StorageError>;
 
     /// The oldest notices of a claimed address, in order, at most `limit`.
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<Notice>, StorageError>;
@@ -76,7 +82,12 @@ pub trait Outbox: Send + Sync {
 
     /// Who is there by what was put, those behind `after`, in the order of the channels' names by code point (the channel
     /// itself before its users, those in the order of their ids), at most `limit`.
-    async fn standing(&self, app: &AppIdent, after: Option<&Mark>, limit: usize) -> Result<Vec<Mark>, StorageError>;
+    async fn standing(
+        &self,
+        app: &AppIdent,
+        after: Option<&Mark>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StorageError>;
 
     /// How many notices wait, over all apps. Those that were given up do not.
     async fn depth(&self) -> Result<u64, StorageError>;

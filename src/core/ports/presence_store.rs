@@ -38,7 +38,13 @@ pub trait PresenceStore: Send + Sync {
 
     /// Removes a connection of a user; the last one announces, and is answered with `true`. Nothing happens where it is not
     /// there.
-    async fn leave(&self, app: &AppIdent, channel: &ChannelName, socket: SocketId, user: &UserId) -> Result<bool, BusError>;
+    async fn leave(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        socket: SocketId,
+        user: &UserId,
+    ) -> Result<bool, BusError>;
 
     /// Everybody on the channel, in the order in which they came.
     async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, BusError>;

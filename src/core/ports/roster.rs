@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId};
+use crate::core::model::{
+    AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId,
+};
 
 /// What a change of a channel's subscribers meant for all nodes together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +40,12 @@ pub struct Online {
 #[async_trait]
 pub trait Roster: Send + Sync {
     /// The app's live connections with an id above `after`, in the order of their ids, at most `limit`.
-    async fn sockets(&self, app: &AppIdent, after: Option<SocketId>, limit: usize) -> Result<Vec<SocketInfo>, BusError>;
+    async fn sockets(
+        &self,
+        app: &AppIdent,
+        after: Option<SocketId>,
+        limit: usize,
+    ) -> Result<Vec<SocketInfo>, BusError>;
 
     /// One live connection; `None` where it is not there.
     async fn socket(&self, app: &AppIdent, id: SocketId) -> Result<Option<SocketInfo>, BusError>;
@@ -54,21 +61,37 @@ pub trait Roster: Send + Sync {
     ) -> Result<Vec<OccupiedChannel>, BusError>;
 
     /// How many are on a channel; nothing but zeros where nobody is.
-    async fn occupancy(&self, app: &AppIdent, channel: &ChannelName) -> Result<Occupancy, BusError>;
+    async fn occupancy(&self, app: &AppIdent, channel: &ChannelName)
+    -> Result<Occupancy, BusError>;
 
     /// Notes how many of this node's connections are on a channel now, after some came or went, and counts anew. With
     /// `announce`, [`BusMessage::SubscriptionCount`](super::BusMessage::SubscriptionCount) goes to every node with somebody
     /// on the channel; the last of several announcements carries the last count. Every change from nobody to somebody on
     /// a node and back is followed by a call; others are where somebody wants to know.
-    async fn recount(&self, app: &AppIdent, channel: &ChannelName, announce: bool) -> Result<Recount, BusError>;
+    async fn recount(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        announce: bool,
+    ) -> Result<Recount, BusError>;
 
     /// Notes that a connection of this node is signed in as a user; the same again changes nothing. A user's first
     /// announces itself as [`BusMessage::UserStatus`](super::BusMessage::UserStatus): of two concurrent first ones exactly
     /// one, and with a version above every earlier one of the app.
-    async fn sign_in(&self, app: &AppIdent, user: &UserId, socket: SocketId) -> Result<(), BusError>;
+    async fn sign_in(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        socket: SocketId,
+    ) -> Result<(), BusError>;
 
     /// Notes that the connection is gone; a user's last announces itself. Nothing happens where it was not there.
-    async fn sign_out(&self, app: &AppIdent, user: &UserId, socket: SocketId) -> Result<(), BusError>;
+    async fn sign_out(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        socket: SocketId,
+    ) -> Result<(), BusError>;
 
     /// Which of the users are there.
     async fn online(&self, app: &AppIdent, users: &[UserId]) -> Result<Online, BusError>;

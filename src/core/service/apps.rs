@@ -82,12 +82,22 @@ impl Service {
 
     /// Changes an app: `change` is applied to what the store has, again where somebody else was quicker. What identifies the
     /// app (`id`, `ident`, `key`, `secret`, `created`) is not changed by it.
-    pub async fn update_app<E>(&self, ident: &AppIdent, change: &(dyn Fn(&mut App) -> Result<(), E> + Sync)) -> Result<Arc<App>, E>
+    pub async fn update_app<E>(
+        &self,
+        ident: &AppIdent,
+        change: &(dyn Fn(&mut App) -> Result<(), E> + Sync),
+    ) -> Result<Arc<App>, E>
     where
         E: From<AppError> + Send,
     {
         loop {
-            let seen = self.ports.apps.by_ident(ident).await.map_err(AppError::from)?.ok_or(AppError::NotFound)?;
+            let seen = self
+                .ports
+                .apps
+                .by_ident(ident)
+                .await
+                .map_err(AppError::from)?
+                .ok_or(AppError::NotFound)?;
             let mut app = seen.clone();
             change(&mut app)?;
             check_name(&app.name)?;
@@ -105,7 +115,12 @@ impl Service {
     /// Gives an app a new secret; the one before stays valid until it is dropped.
     pub async fn rotate_secret(&self, ident: &AppIdent) -> Result<Arc<App>, AppError> {
         loop {
-            let seen = self.ports.apps.by_ident(ident).await?.ok_or(AppError::NotFound)?;
+            let seen = self
+                .ports
+                .apps
+                .by_ident(ident)
+                .await?
+                .ok_or(AppError::NotFound)?;
             let mut app = seen.clone();
             app.previous_secret = Some(seen.secret.clone());
             app.secret = Secret::new(auth::random_hex::<32>()?);
@@ -116,9 +131,20 @@ impl Service {
     }
 
     /// Gives an app the key, secret and (where given) name that the configuration says; nothing is written where they are the same.
-    pub async fn adopt_credentials(&self, ident: &AppIdent, key: &str, secret: &Secret, name: Option<&str>) -> Result<(), AppError> {
+    pub async fn adopt_credentials(
+        &self,
+        ident: &AppIdent,
+        key: &str,
+        secret: &Secret,
+        name: Option<&str>,
+    ) -> Result<(), AppError> {
         loop {
-            let seen = self.ports.apps.by_ident(ident).await?.ok_or(AppError::NotFound)?;
+            let seen = self
+                .ports
+                .apps
+                .by_ident(ident)
+                .await?
+                .ok_or(AppError::NotFound)?;
             let mut app = seen.clone();
             app.key = key.to_owned();
             app.secret = secret.clone();
@@ -155,6 +181,10 @@ impl Service {
 
     async fn tell_changed(&self, ident: &AppIdent) {
         // A node that does not hear this follows by itself within a second.
-        let _ = self.ports.bus.publish(BusMessage::AppChanged(ident.clone())).await;
+        let _ = self
+            .ports
+            .bus
+            .publish(BusMessage::AppChanged(ident.clone()))
+            .await;
     }
 }

@@ -8,7 +8,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{HistoryError, Service};
 use crate::core::error::StorageError;
 use crate::core::hub::{Connection, Parcel};
-use crate::core::model::{App, AppIdent, CachedEvent, ChannelName, Happened, NewEvent, SocketId, WebhookEvent};
+use crate::core::model::{
+    App, AppIdent, CachedEvent, ChannelName, Happened, NewEvent, SocketId, WebhookEvent,
+};
 
 /// Publishes to cache channels that go on at once.
 const LANES: usize = 16;
@@ -19,7 +21,10 @@ pub(super) struct Lanes([Mutex<()>; LANES]);
 
 impl Lanes {
     /// Waits until the lanes of these channels are free.
-    async fn take<'a>(&self, channels: impl Iterator<Item = &'a ChannelName>) -> Vec<MutexGuard<'_, ()>> {
+    async fn take<'a>(
+        &self,
+        channels: impl Iterator<Item = &'a ChannelName>,
+    ) -> Vec<MutexGuard<'_, ()>> {
         let lane = |channel: &ChannelName| {
             let mut hasher = DefaultHasher::new();
             channel.hash(&mut hasher);
@@ -48,51 +53,89 @@ pub enum Cached {
 
 impl Service {
     /// The last event of a cache channel, unless it is too old.
-    pub async fn cached(&self, app: &AppIdent, channel: &ChannelName) -> Result<Option<CachedEvent>, StorageError> {
+    pub async fn cached(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Result<Option<CachedEvent>, StorageError> {
         let now = self.ports.clock.now();
-        Ok(self.ports.cache.last(app, channel).await?.filter(|event| event.expires > now))
+        Ok(self
+            .ports
+            .cache
+            .last(app, channel)
+            .await?
+            .filter(|event| event.expires > now))
     }
 
     /// The same for somebody who asks, with the whole seconds for which it is still kept.
-    pub async fn last_event(&self, app: &AppIdent, channel: &ChannelName) -> Result<Option<(CachedEvent, u64)>, HistoryError> {
-        let Some(event) = self.cached(app, channel).await.map_err(HistoryError)? else { return Ok(None) };
-        let left = event.expires.micros().saturating_sub(self.ports.clock.now().micros());
+    pub async fn last_event(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Result<Option<(CachedEvent, u64)>, HistoryError> {
+        let Some(event) = self.cached(app, channel).await.map_err(HistoryError)? else {
+            return Ok(None);
+        };
+        let left = event
+            .expires
+            .micros()
+            .saturating_sub(self.ports.clock.now().micros());
         let seconds = u64::try_from(left).unwrap_or(0).div_ceil(1_000_000);
         Ok(Some((event, seconds)))
     }
 
     /// The last event of a cache channel for a connection that is on it already. While it is read, no later one is kept and
     /// not released yet; a [`Parcel::CacheRead`] in the mailbox says what it covers.
-    pub(super) async fn cached_for(&self, app: &App, connection: &Connection, channel: &ChannelName) -> Result<Cached, StorageError> {
+    pub(super) async fn cached_for(
+        &self,
+        app: &App,
+        connection: &Connection,
+        channel: &ChannelName,
+    ) -> Result<Cached, StorageError> {
         let _lanes = self.lanes.take(std::iter::once(channel)).await;
         let Some(event) = self.cached(&app.ident, channel).await? else {
-            self.noticed(app, channel, WebhookEvent::CacheMiss, || Happened::CacheMiss);
+            self.noticed(app, channel, WebhookEvent::CacheMiss, || {
+                Happened::CacheMiss
+            });
             return Ok(Cached::Miss);
         };
-        connection.mailbox().tell(Parcel::CacheRead(Box::new(channel.clone())));
+        connection
+            .mailbox()
+            .tell(Parcel::CacheRead(Box::new(channel.clone())));
         Ok(Cached::Event(event))
     }
 
     /// Keeps those of the events that are the last of a cache channel, each with its serial where it is persisted. To be called
     /// before they are released, so that nobody who comes later misses them; what is answered is held until they are, so that
     /// the one that is kept is the one that came last.
-    pub(super) async fn keep_last<'a>(&self, events: impl Iterator<Item = (&'a Arc<NewEvent>, Option<u64>)>) -> Vec<MutexGuard<'_, ()>> {
+    pub(super) async fn keep_last<'a>(
+        &self,
+        events: impl Iterator<Item = (&'a Arc<NewEvent>, Option<u64>)>,
+    ) -> Vec<MutexGuard<'_, ()>> {
         let kept = events.filter(|(event, _)| event.channel.is_cache() && !is_whisper(event));
         let kept: Vec<CachedEvent> = kept.map(|(event, serial)| cached(event, serial)).collect();
         if kept.is_empty() {
             return Vec::new();
         }
-        let lanes = self.lanes.take(kept.iter().map(|event| &event.channel)).await;
+        let lanes = self
+            .lanes
+            .take(kept.iter().map(|event| &event.channel))
+            .await;
         // What is live goes on; a later event takes the place of the one that is missing.
         if let Err(error) = self.ports.cache.keep(&kept).await {
-            tracing::warn!(error = error.chain(), "the last events of cache channels were not kept");
+            tracing::warn!(
+                error = error.chain(),
+                "the last events of cache channels were not kept"
+            );
         }
         lanes
     }
 
     /// Hands on what is not to be stored.
     pub(super) async fn pass_on(&self, events: &[Arc<NewEvent>], except: Option<SocketId>) {
-        let _lanes = self.keep_last(events.iter().map(|event| (event, None))).await;
+        let _lanes = self
+            .keep_last(events.iter().map(|event| (event, None)))
+            .await;
         for event in events {
             self.release(Arc::clone(event), None, except).await;
         }

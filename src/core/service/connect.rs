@@ -43,7 +43,9 @@ pub enum ConnectError {
     #[error("the app has reached its limit of connections (max_connections)")]
     AppFull(OverCapacity),
     /// The node has as many connections as it may.
-    #[error("the server has reached its limit of connections (PUSHI_MAX_CONNECTIONS): try again later")]
+    #[error(
+        "the server has reached its limit of connections (PUSHI_MAX_CONNECTIONS): try again later"
+    )]
     NodeFull,
     /// The node takes no more new connections in this second.
     #[error("too many connections at once (PUSHI_MAX_CONNECTS_PER_SECOND): try again in a moment")]
@@ -75,7 +77,10 @@ pub(super) struct Admission {
 
 impl Admission {
     pub fn new(per_second: u64, now: Timestamp) -> Self {
-        Self { per_second, bucket: Mutex::new(TokenBucket::new(per_second, now)) }
+        Self {
+            per_second,
+            bucket: Mutex::new(TokenBucket::new(per_second, now)),
+        }
     }
 
     fn admits(&self, now: Timestamp) -> bool {
@@ -89,23 +94,35 @@ impl Service {
         if !self.admission.admits(self.ports.clock.now()) {
             return Err(ConnectError::Admission);
         }
-        let app = self.app_by_key(connecting.key).await?.ok_or(ConnectError::NoApp)?;
+        let app = self
+            .app_by_key(connecting.key)
+            .await?
+            .ok_or(ConnectError::NoApp)?;
         self.check(&app, connecting)?;
         let limits = &self.rules.limits;
         let app_limit = app.settings.limits.max_connections.unwrap_or(0);
-        let connected = self.hub.connect(&app, connecting.dialect, (limits.connections, app_limit), limits.pending_bytes);
+        let connected = self.hub.connect(
+            &app,
+            connecting.dialect,
+            (limits.connections, app_limit),
+            limits.pending_bytes,
+        );
         let connection = connected.map_err(|full| match full {
             Full::Node => ConnectError::NodeFull,
             Full::App => ConnectError::AppFull(app.settings.over_capacity),
         })?;
         // Whoever changes an app notes it first and closes its connections then: one that was too early for the one is
         // not too early for the other.
-        let now = self.known_by_key(connecting.key).ok_or(ConnectError::NoApp)?;
+        let now = self
+            .known_by_key(connecting.key)
+            .ok_or(ConnectError::NoApp)?;
         self.check(&now, connecting)?;
         if connecting.dialect == DialectId::Pusher && app.settings.require_signin {
             // The shared timer's first second is not a whole one.
             let seconds = app.settings.signin_timeout.as_secs().saturating_add(1);
-            connection.mailbox().expect_sign_in(u32::try_from(seconds).unwrap_or(u32::MAX));
+            connection
+                .mailbox()
+                .expect_sign_in(u32::try_from(seconds).unwrap_or(u32::MAX));
         }
         Ok(connection)
     }
@@ -125,7 +142,12 @@ impl Service {
 
     /// Only browsers say an origin, and only they need to be kept from saying another site's.
     fn allows(&self, app: &App, origin: &str) -> bool {
-        let named = |list: &[String]| list.is_empty() || list.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin));
+        let named = |list: &[String]| {
+            list.is_empty()
+                || list
+                    .iter()
+                    .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+        };
         named(&self.rules.allowed_origins) && named(&app.settings.allowed_origins)
     }
 
@@ -147,7 +169,11 @@ impl Service {
         }
         if let Some(user) = &gone.user {
             // A roster that cannot be reached notices a connection's end by its lease.
-            let _ = self.ports.roster.sign_out(&app.ident, user, connection.id()).await;
+            let _ = self
+                .ports
+                .roster
+                .sign_out(&app.ident, user, connection.id())
+                .await;
         }
     }
 }

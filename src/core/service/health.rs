@@ -21,7 +21,16 @@ impl Service {
     /// Asks the store for something small.
     pub async fn health(&self) -> Health {
         let asked = Instant::now();
-        let store = self.ports.apps.revision().await.map(|_| asked.elapsed().as_secs_f64() * 1000.0);
-        Health { store, bus: self.ports.bus.health(), connections: self.hub.connections() }
+        let store = self
+            .ports
+            .apps
+            .revision()
+            .await
+            .map(|_| asked.elapsed().as_secs_f64() * 1000.0);
+        Health {
+            store,
+            bus: self.ports.bus.health(),
+            connections: self.hub.connections(),
+        }
     }
 }

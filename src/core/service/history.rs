@@ -37,14 +37,22 @@ const NEWEST: usize = 10;
 impl Service {
     /// Events of a channel, newest first, after skipping `skip`; of a personal channel, the user's inbox. `count` is cut to
     /// the configured limit.
-    pub async fn latest(&self, app: &AppIdent, channel: &ChannelName, skip: u64, count: u64) -> Result<Vec<Event>, HistoryError> {
+    pub async fn latest(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        skip: u64,
+        count: u64,
+    ) -> Result<Vec<Event>, HistoryError> {
         let count = self.history_count(count);
         if count == 0 {
             return Ok(Vec::new());
         }
         if let Some(user) = channel.personal_user() {
             // No inbox that a client could page through is that long; this keeps the store's work bounded.
-            let Some(skip) = usize::try_from(skip).ok().filter(|skip| *skip <= 1_000_000) else { return Ok(Vec::new()) };
+            let Some(skip) = usize::try_from(skip).ok().filter(|skip| *skip <= 1_000_000) else {
+                return Ok(Vec::new());
+            };
             return Ok(self.ports.events.inbox(app, &user, skip, count).await?);
         }
         if skip == 0 {
@@ -54,7 +62,11 @@ impl Service {
         let head = self.head(app, channel).await?;
         match head.checked_sub(skip) {
             None | Some(0) => Ok(Vec::new()),
-            Some(newest) => Ok(self.ports.events.history(app, channel, Some(newest + 1), count).await?),
+            Some(newest) => Ok(self
+                .ports
+                .events
+                .history(app, channel, Some(newest + 1), count)
+                .await?),
         }
     }
 
@@ -67,10 +79,20 @@ impl Service {
     }
 
     /// Events of a channel after a serial, oldest first, at most `count` (cut to the configured limit).
-    pub async fn events_after(&self, app: &AppIdent, channel: &ChannelName, serial: u64, count: u64) -> Result<Vec<Event>, HistoryError> {
+    pub async fn events_after(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        serial: u64,
+        count: u64,
+    ) -> Result<Vec<Event>, HistoryError> {
         match self.history_count(count) {
             0 => Ok(Vec::new()),
-            count => Ok(self.ports.events.replay(app, channel, serial, i64::MAX as u64, count).await?),
+            count => Ok(self
+                .ports
+                .events
+                .replay(app, channel, serial, i64::MAX as u64, count)
+                .await?),
         }
     }
 
@@ -82,36 +104,83 @@ impl Service {
     }
 
     async fn head(&self, app: &AppIdent, channel: &ChannelName) -> Result<u64, StorageError> {
-        let heads = self.ports.events.heads(app, std::slice::from_ref(channel)).await?;
-        heads.first().copied().ok_or_else(|| StorageError::corrupt("the store answered no head"))
+        let heads = self
+            .ports
+            .events
+            .heads(app, std::slice::from_ref(channel))
+            .await?;
+        heads
+            .first()
+            .copied()
+            .ok_or_else(|| StorageError::corrupt("the store answered no head"))
     }
 
     /// The newest events of a channel, oldest first, at most `count`.
-    pub(super) async fn newest(&self, app: &AppIdent, channel: &ChannelName, count: usize) -> Result<Replay, StorageError> {
+    pub(super) async fn newest(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        count: usize,
+    ) -> Result<Replay, StorageError> {
         let head = self.head(app, channel).await?;
         let mut events = match head.min(count as u64) {
             0 => Vec::new(),
-            _ => self.ports.events.history(app, channel, Some(head.saturating_add(1)), count).await?,
+            _ => {
+                self.ports
+                    .events
+                    .history(app, channel, Some(head.saturating_add(1)), count)
+                    .await?
+            }
         };
         events.reverse();
-        Ok(Replay { events, recovered: true, serial: head })
+        Ok(Replay {
+            events,
+            recovered: true,
+            serial: head,
+        })
     }
 
     /// What followed on a channel after `since`.
-    pub(super) async fn replay(&self, app: &AppIdent, channel: &ChannelName, since: Option<u64>) -> Result<Replay, StorageError> {
+    pub(super) async fn replay(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        since: Option<u64>,
+    ) -> Result<Replay, StorageError> {
         let head = self.head(app, channel).await?;
-        let Some(since) = since else { return Ok(Replay { events: Vec::new(), recovered: true, serial: head }) };
+        let Some(since) = since else {
+            return Ok(Replay {
+                events: Vec::new(),
+                recovered: true,
+                serial: head,
+            });
+        };
         let limit = self.rules.limits.replay;
-        if let Some(missing) = head.checked_sub(since).filter(|missing| limit == 0 || *missing <= limit) {
+        if let Some(missing) = head
+            .checked_sub(since)
+            .filter(|missing| limit == 0 || *missing <= limit)
+        {
             let events = match usize::try_from(missing) {
                 Ok(0) => Vec::new(),
-                Ok(count) => self.ports.events.replay(app, channel, since, head, count).await?,
+                Ok(count) => {
+                    self.ports
+                        .events
+                        .replay(app, channel, since, head, count)
+                        .await?
+                }
                 Err(_) => Vec::new(),
             };
             if events.len() as u64 == missing {
-                return Ok(Replay { events, recovered: true, serial: head });
+                return Ok(Replay {
+                    events,
+                    recovered: true,
+                    serial: head,
+                });
             }
         }
-        Ok(Replay { recovered: false, ..self.newest(app, channel, NEWEST).await? })
+        Ok(Replay {
+            recovered: false,
+            ..self.newest(app, channel, NEWEST).await?
+        })
     }
 }

@@ -44,8 +44,8 @@ use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId};
 use super::ports::{
-    AppStore, Bus, BusHealth, BusMessage, BusSink, CacheStore, Clock, DeliveryLog, EventStore, Gauges, Notifier, Outbox, PresenceStore,
-    Roster, SessionStore, SubscriptionStore,
+    AppStore, Bus, BusHealth, BusMessage, BusSink, CacheStore, Clock, DeliveryLog, EventStore,
+    Gauges, Notifier, Outbox, PresenceStore, Roster, SessionStore, SubscriptionStore,
 };
 use registry::Registry;
 use sessions::KnownSessions;
@@ -118,8 +118,13 @@ impl Service {
     /// Puts the use cases together. Fails where the operating system gives no random numbers.
     pub fn new(ports: Ports, rules: Rules, hub: Arc<Hub>) -> Result<Self, RandomError> {
         // What a node that is alone claimed before it was killed, it finds under its name.
-        let holder = if rules.webhooks.alone { "alone".to_owned() } else { auth::random_hex::<8>()? };
-        let admission = connect::Admission::new(rules.limits.connects_per_second, ports.clock.now());
+        let holder = if rules.webhooks.alone {
+            "alone".to_owned()
+        } else {
+            auth::random_hex::<8>()?
+        };
+        let admission =
+            connect::Admission::new(rules.limits.connects_per_second, ports.clock.now());
         Ok(Self {
             ports,
             rules,
@@ -147,7 +152,10 @@ impl Service {
             BusHealth::Alone => None,
             health => Some(health == BusHealth::Up),
         };
-        self.hub.metrics().render(Gauges { bus_up, ..self.hub.gauges() })
+        self.hub.metrics().render(Gauges {
+            bus_up,
+            ..self.hub.gauges()
+        })
     }
 
     /// What the use cases go by.
@@ -169,7 +177,10 @@ impl Service {
     fn numbered(&self, counter: &AtomicU64) -> String {
         let mut text = String::with_capacity(self.process.len() + 16);
         text.push_str(&self.process);
-        HEXLOWER.encode_append(&counter.fetch_add(1, Ordering::Relaxed).to_be_bytes(), &mut text);
+        HEXLOWER.encode_append(
+            &counter.fetch_add(1, Ordering::Relaxed).to_be_bytes(),
+            &mut text,
+        );
         text
     }
 }
@@ -180,7 +191,11 @@ impl BusSink for Service {
             BusMessage::AppChanged(_) => self.registry.changed(),
             BusMessage::SessionEnded(hash) => self.sessions.forget(&hash),
             BusMessage::NodeGone => self.hooks.node_gone(),
-            BusMessage::SubscriptionCount { app, channel, count } => self.hub.count(&app, channel, count, self.ports.clock.now()),
+            BusMessage::SubscriptionCount {
+                app,
+                channel,
+                count,
+            } => self.hub.count(&app, channel, count, self.ports.clock.now()),
             other => self.hub.deliver(other),
         }
     }

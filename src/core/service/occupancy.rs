@@ -7,7 +7,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Service;
 use crate::core::error::BusError;
-use crate::core::model::{App, AppIdent, ChannelName, Occupancy, OccupiedChannel, Roll, SocketId, SocketInfo, UserId};
+use crate::core::model::{
+    App, AppIdent, ChannelName, Occupancy, OccupiedChannel, Roll, SocketId, SocketInfo, UserId,
+};
 use crate::core::ports::BusMessage;
 
 /// How long changes of a large presence channel gather before they are told: whoever comes is answered meanwhile.
@@ -27,12 +29,21 @@ pub struct RosterError(#[from] pub BusError);
 
 impl Service {
     /// The app's live connections with an id above `after`, in the order of their ids, at most `limit`.
-    pub async fn sockets(&self, app: &AppIdent, after: Option<SocketId>, limit: usize) -> Result<Vec<SocketInfo>, RosterError> {
+    pub async fn sockets(
+        &self,
+        app: &AppIdent,
+        after: Option<SocketId>,
+        limit: usize,
+    ) -> Result<Vec<SocketInfo>, RosterError> {
         Ok(self.ports.roster.sockets(app, after, limit).await?)
     }
 
     /// One live connection.
-    pub async fn socket(&self, app: &AppIdent, id: SocketId) -> Result<Option<SocketInfo>, RosterError> {
+    pub async fn socket(
+        &self,
+        app: &AppIdent,
+        id: SocketId,
+    ) -> Result<Option<SocketInfo>, RosterError> {
         Ok(self.ports.roster.socket(app, id).await?)
     }
 
@@ -45,22 +56,37 @@ impl Service {
         after: Option<&ChannelName>,
         limit: usize,
     ) -> Result<Vec<OccupiedChannel>, RosterError> {
-        Ok(self.ports.roster.channels(app, prefix, after, limit).await?)
+        Ok(self
+            .ports
+            .roster
+            .channels(app, prefix, after, limit)
+            .await?)
     }
 
     /// How many are on a channel.
-    pub async fn occupancy(&self, app: &AppIdent, channel: &ChannelName) -> Result<Occupancy, RosterError> {
+    pub async fn occupancy(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Result<Occupancy, RosterError> {
         Ok(self.ports.roster.occupancy(app, channel).await?)
     }
 
     /// Everybody on a presence channel, in the order in which they came.
-    pub async fn present(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, RosterError> {
+    pub async fn present(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Result<Roll, RosterError> {
         Ok(self.ports.presence.members(app, channel).await?)
     }
 
     /// Closes the connections that are signed in as a user, on all nodes.
     pub async fn terminate_user(&self, app: &AppIdent, user: &UserId) -> Result<(), RosterError> {
-        let message = BusMessage::UserTerminated { app: app.clone(), user: user.clone() };
+        let message = BusMessage::UserTerminated {
+            app: app.clone(),
+            user: user.clone(),
+        };
         Ok(self.ports.bus.publish(message).await?)
     }
 
@@ -70,9 +96,17 @@ impl Service {
         if !edge && !told && app.settings.webhooks.is_empty() {
             return;
         }
-        let announce = told && self.hub.may_count(&app.ident, channel, self.ports.clock.now());
+        let announce = told
+            && self
+                .hub
+                .may_count(&app.ident, channel, self.ports.clock.now());
         // A roster that cannot be reached counts anew when it is back.
-        if let Ok(recount) = self.ports.roster.recount(&app.ident, channel, announce).await {
+        if let Ok(recount) = self
+            .ports
+            .roster
+            .recount(&app.ident, channel, announce)
+            .await
+        {
             self.noticed_count(app, channel, recount, announce);
         }
     }
@@ -82,7 +116,9 @@ impl Service {
     pub async fn tell_due_counts(&self) {
         for (app, channel) in self.hub.take_due(self.ports.clock.now()) {
             // As above.
-            let Ok(recount) = self.ports.roster.recount(&app, &channel, true).await else { continue };
+            let Ok(recount) = self.ports.roster.recount(&app, &channel, true).await else {
+                continue;
+            };
             if let Some(app) = self.known_by_ident(&app) {
                 self.noticed_count(&app, &channel, recount, true);
             }

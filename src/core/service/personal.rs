@@ -18,18 +18,50 @@ impl Service {
         subscribe: &Subscribe,
         left: &mut Vec<ChannelName>,
     ) -> Result<Subscribed, SubscribeError> {
-        let Some(user) = subscribe.channel.personal_user() else { return Ok(Subscribed::default()) };
-        self.enter(app, connection, &subscribe.channel, Hold::Direct, None).await?;
-        let member = subscribe.channel_data.as_ref().and_then(ChannelData::member);
-        let alias = self.take_aliases(app, connection, &subscribe.channel, &user, member.as_ref(), left).await?;
-        let mut subscribed = self.follow(app, connection, alias, member.as_ref(), false).await?;
+        let Some(user) = subscribe.channel.personal_user() else {
+            return Ok(Subscribed::default());
+        };
+        self.enter(app, connection, &subscribe.channel, Hold::Direct, None)
+            .await?;
+        let member = subscribe
+            .channel_data
+            .as_ref()
+            .and_then(ChannelData::member);
+        let alias = self
+            .take_aliases(
+                app,
+                connection,
+                &subscribe.channel,
+                &user,
+                member.as_ref(),
+                left,
+            )
+            .await?;
+        let mut subscribed = self
+            .follow(app, connection, alias, member.as_ref(), false)
+            .await?;
         match &subscribe.since {
             _ if connection.dialect() == DialectId::Pusher => {
-                let Subscribed { events, recovered, covered, .. } = self.replayed(app, connection, subscribe).await?;
-                subscribed = Subscribed { events, recovered, covered, ..subscribed };
+                let Subscribed {
+                    events,
+                    recovered,
+                    covered,
+                    ..
+                } = self.replayed(app, connection, subscribe).await?;
+                subscribed = Subscribed {
+                    events,
+                    recovered,
+                    covered,
+                    ..subscribed
+                };
             }
-            None => subscribed.events = self.ports.events.inbox(&app.ident, &user, 0, INBOX).await?,
-            Some(since) => self.replay_each(app, subscribe, since, &mut subscribed).await?,
+            None => {
+                subscribed.events = self.ports.events.inbox(&app.ident, &user, 0, INBOX).await?
+            }
+            Some(since) => {
+                self.replay_each(app, subscribe, since, &mut subscribed)
+                    .await?
+            }
         }
         Ok(subscribed)
     }
@@ -44,7 +76,11 @@ impl Service {
         member: Option<&Member>,
         left: &mut Vec<ChannelName>,
     ) -> Result<Vec<ChannelName>, SubscribeError> {
-        let mut alias = self.ports.subscriptions.channels_of(&app.ident, user).await?;
+        let mut alias = self
+            .ports
+            .subscriptions
+            .channels_of(&app.ident, user)
+            .await?;
         // A database of the original may name what only its user may hear.
         alias.retain(|channel| channel.kind() != ChannelKind::User);
         let released = connection.set_aliases(personal, &alias, member.cloned());
@@ -52,7 +88,12 @@ impl Service {
         Ok(alias)
     }
 
-    async fn let_go(&self, connection: &Connection, released: Released, left: &mut Vec<ChannelName>) {
+    async fn let_go(
+        &self,
+        connection: &Connection,
+        released: Released,
+        left: &mut Vec<ChannelName>,
+    ) {
         for channel in &released.gone {
             self.give_up(connection, channel, Hold::Alias, left).await;
         }
@@ -77,9 +118,13 @@ impl Service {
                 continue;
             }
             // Where the client subscribed by itself, who it said there that it is counts.
-            let joins = channel.kind() == ChannelKind::Presence && !place.is_some_and(|place| place.direct);
+            let joins =
+                channel.kind() == ChannelKind::Presence && !place.is_some_and(|place| place.direct);
             let member = member.filter(|_| joins);
-            match self.enter(app, connection, channel, Hold::Alias, member).await {
+            match self
+                .enter(app, connection, channel, Hold::Alias, member)
+                .await
+            {
                 Ok(Some(joined)) => versions.push((channel.clone(), joined.version)),
                 Ok(None) if member.is_none() => self.identify_by_alias(connection, channel).await,
                 // A full presence channel is heard all the same; it is no reason to lose the others.
@@ -87,7 +132,11 @@ impl Service {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Subscribed { alias, versions, ..Subscribed::default() })
+        Ok(Subscribed {
+            alias,
+            versions,
+            ..Subscribed::default()
+        })
     }
 
     /// After the user's persistent subscriptions changed: joins and leaves, and answers what the client is told; `None`
@@ -100,14 +149,20 @@ impl Service {
         data: Option<&ChannelData>,
         left: &mut Vec<ChannelName>,
     ) -> Result<Option<Subscribed>, SubscribeError> {
-        let Some(user) = personal.personal_user() else { return Ok(None) };
+        let Some(user) = personal.personal_user() else {
+            return Ok(None);
+        };
         if !connection.place(personal).is_some_and(|place| place.direct) {
             return Ok(None);
         }
         let app = connection.app();
         let member = data.and_then(ChannelData::member);
-        let alias = self.take_aliases(&app, connection, personal, &user, member.as_ref(), left).await?;
-        self.follow(&app, connection, alias, member.as_ref(), true).await.map(Some)
+        let alias = self
+            .take_aliases(&app, connection, personal, &user, member.as_ref(), left)
+            .await?;
+        self.follow(&app, connection, alias, member.as_ref(), true)
+            .await
+            .map(Some)
     }
 
     async fn replay_each(
@@ -122,17 +177,28 @@ impl Service {
             Since::Now => vec![(subscribe.channel.clone(), None)],
             Since::Serial(serial) => vec![(subscribe.channel.clone(), Some(*serial))],
             Since::Each(each) => channels
-                .filter_map(|channel| each.iter().find(|(named, _)| named == channel).map(|(named, serial)| (named.clone(), Some(*serial))))
+                .filter_map(|channel| {
+                    each.iter()
+                        .find(|(named, _)| named == channel)
+                        .map(|(named, serial)| (named.clone(), Some(*serial)))
+                })
                 .collect(),
         };
-        if !wanted.iter().any(|(channel, _)| *channel == subscribe.channel) {
+        if !wanted
+            .iter()
+            .any(|(channel, _)| *channel == subscribe.channel)
+        {
             wanted.push((subscribe.channel.clone(), None));
         }
         let mut all = true;
         let mut events: Vec<Event> = Vec::new();
         let mut own = 0;
         for (channel, after) in wanted {
-            let Replay { events: found, recovered, serial } = self.replay(&app.ident, &channel, after).await?;
+            let Replay {
+                events: found,
+                recovered,
+                serial,
+            } = self.replay(&app.ident, &channel, after).await?;
             all &= recovered;
             events.extend(found);
             if channel == subscribe.channel {
@@ -147,7 +213,17 @@ impl Service {
     }
 
     /// Leaves what only this personal channel held.
-    pub(super) async fn drop_aliases(&self, connection: &Connection, personal: &ChannelName, left: &mut Vec<ChannelName>) {
-        self.let_go(connection, connection.set_aliases(personal, &[], None), left).await;
+    pub(super) async fn drop_aliases(
+        &self,
+        connection: &Connection,
+        personal: &ChannelName,
+        left: &mut Vec<ChannelName>,
+    ) {
+        self.let_go(
+            connection,
+            connection.set_aliases(personal, &[], None),
+            left,
+        )
+        .await;
     }
 }

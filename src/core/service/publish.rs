@@ -52,17 +52,23 @@ pub enum PublishError {
     #[error("the socket is not on the channel: subscribe to it first")]
     NotOnChannel,
     /// The app does not let its sockets publish.
-    #[error("this app does not let sockets publish: publish through the REST API, or set client_publish")]
+    #[error(
+        "this app does not let sockets publish: publish through the REST API, or set client_publish"
+    )]
     ClientPublishOff,
     /// The store is away: perhaps stored.
-    #[error("the event was not stored, or is not known to be: the store is unavailable, try again later")]
+    #[error(
+        "the event was not stored, or is not known to be: the store is unavailable, try again later"
+    )]
     Storage(#[source] StorageError),
 }
 
 impl Service {
     /// Publishes for a back end. Returns once it is stored (where it is to be) and handed to the subscribers.
     pub async fn publish(&self, app: &App, publishing: Publishing) -> Result<(), PublishError> {
-        self.hub.metrics().published(Source::Rest, publishing.persist);
+        self.hub
+            .metrics()
+            .published(Source::Rest, publishing.persist);
         let timestamp = self.ports.clock.now();
         let publish = (publishing.channels.len() > 1).then(|| self.new_publish_id());
         let event = |channel: &ChannelName, mid: Mid| {
@@ -77,17 +83,34 @@ impl Service {
             })
         };
         if !publishing.persist {
-            let events: Vec<_> = publishing.channels.iter().map(|channel| event(channel, self.new_mid())).collect();
+            let events: Vec<_> = publishing
+                .channels
+                .iter()
+                .map(|channel| event(channel, self.new_mid()))
+                .collect();
             self.pass_on(&events, None).await;
             return Ok(());
         }
         let key = publishing.idempotency_key.as_deref();
         if let Some(key) = key {
             // The day before's, too: a key is kept for a whole day, whenever in a day it was used.
-            let mids = |before| publishing.channels.iter().map(move |channel| self.keyed_mid(app, key, channel, timestamp, before));
+            let mids = |before| {
+                publishing
+                    .channels
+                    .iter()
+                    .map(move |channel| self.keyed_mid(app, key, channel, timestamp, before))
+            };
             let both: Vec<Mid> = mids(0).chain(mids(1)).collect();
-            let stored = self.ports.events.positions(&app.ident, &both).await.map_err(PublishError::Storage)?;
-            if stored.chunks(publishing.channels.len().max(1)).any(|window| window.iter().all(Option::is_some)) {
+            let stored = self
+                .ports
+                .events
+                .positions(&app.ident, &both)
+                .await
+                .map_err(PublishError::Storage)?;
+            if stored
+                .chunks(publishing.channels.len().max(1))
+                .any(|window| window.iter().all(Option::is_some))
+            {
                 return Ok(());
             }
         }
@@ -95,26 +118,49 @@ impl Service {
             Some(key) => self.keyed_mid(app, key, channel, timestamp, 0),
             None => self.new_mid(),
         };
-        let events = publishing.channels.iter().map(|channel| event(channel, mid(channel))).collect();
+        let events = publishing
+            .channels
+            .iter()
+            .map(|channel| event(channel, mid(channel)))
+            .collect();
         let (sender, receiver) = oneshot::channel();
-        let entry = Entry { events, except: None, persist: true, repeatable: key.is_some(), answer: Answer::Request(sender) };
+        let entry = Entry {
+            events,
+            except: None,
+            persist: true,
+            repeatable: key.is_some(),
+            answer: Answer::Request(sender),
+        };
         self.writer.enter(entry).map_err(PublishError::Storage)?;
         match receiver.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(PublishError::Storage(error)),
-            Err(_) => Err(PublishError::Storage(StorageError::unavailable("the server is stopping"))),
+            Err(_) => Err(PublishError::Storage(StorageError::unavailable(
+                "the server is stopping",
+            ))),
         }
     }
 
     /// The `mid` of an idempotent publish in the window of `timestamp`, or `before` windows earlier.
-    fn keyed_mid(&self, app: &App, key: &str, channel: &ChannelName, timestamp: Timestamp, before: i64) -> Mid {
+    fn keyed_mid(
+        &self,
+        app: &App,
+        key: &str,
+        channel: &ChannelName,
+        timestamp: Timestamp,
+        before: i64,
+    ) -> Mid {
         let window = (timestamp.micros() / KEY_KEPT - before).to_string();
         auth::derived_mid(&[app.ident.as_str(), key, channel.as_str(), &window])
     }
 
     /// Publishes for a connected client. `Ok(true)`: it went into the append queue, and a
     /// [`Receipt`](crate::core::hub::Receipt) follows in the mailbox; the session does not wait for it.
-    pub async fn publish_from(&self, connection: &Connection, publish: ClientPublish) -> Result<bool, PublishError> {
+    pub async fn publish_from(
+        &self,
+        connection: &Connection,
+        publish: ClientPublish,
+    ) -> Result<bool, PublishError> {
         let app = connection.app();
         if !connection.is_on(&publish.channel) {
             return Err(PublishError::NotOnChannel);
@@ -122,7 +168,9 @@ impl Service {
         if !app.settings.client_publish {
             return Err(PublishError::ClientPublishOff);
         }
-        self.hub.metrics().published(Source::Client, publish.persist);
+        self.hub
+            .metrics()
+            .published(Source::Client, publish.persist);
         let event = Arc::new(NewEvent {
             app: app.ident.clone(),
             mid: self.new_mid(),
@@ -133,7 +181,11 @@ impl Service {
             payload: publish.payload,
         });
         let except = (!publish.echo).then(|| connection.id());
-        let user = || connection.place(&event.channel).and_then(|place| place.user);
+        let user = || {
+            connection
+                .place(&event.channel)
+                .and_then(|place| place.user)
+        };
         self.noticed_client_event(&app, &event, user);
         if !publish.persist && !publish.behind {
             if event.channel.is_cache() {
@@ -144,8 +196,17 @@ impl Service {
             }
             return Ok(false);
         }
-        let answer = Answer::Socket { mailbox: Arc::clone(connection.mailbox()), reference: publish.reference };
-        let entry = Entry { events: vec![event], except, persist: publish.persist, repeatable: false, answer };
+        let answer = Answer::Socket {
+            mailbox: Arc::clone(connection.mailbox()),
+            reference: publish.reference,
+        };
+        let entry = Entry {
+            events: vec![event],
+            except,
+            persist: publish.persist,
+            repeatable: false,
+            answer,
+        };
         self.writer.enter(entry).map_err(PublishError::Storage)?;
         Ok(true)
     }

@@ -73,13 +73,20 @@ impl Registry {
 
     fn by_key(&self, key: &str) -> Option<Arc<App>> {
         let known = self.known.read();
-        known.by_key.get(key).and_then(|ident| known.by_ident.get(ident)).cloned()
+        known
+            .by_key
+            .get(key)
+            .and_then(|ident| known.by_ident.get(ident))
+            .cloned()
     }
 }
 
 impl Service {
     /// The app with this identifier, without the store where it is known.
-    pub(super) async fn app_by_ident(&self, ident: &AppIdent) -> Result<Option<Arc<App>>, StorageError> {
+    pub(super) async fn app_by_ident(
+        &self,
+        ident: &AppIdent,
+    ) -> Result<Option<Arc<App>>, StorageError> {
         match self.registry.by_ident(ident) {
             Some(app) => Ok(Some(app)),
             None => {
@@ -113,7 +120,10 @@ impl Service {
     }
 
     /// The app as the store has it now; the one that is known where the store is away.
-    pub(super) async fn fresh_app(&self, ident: &AppIdent) -> Result<Option<Arc<App>>, StorageError> {
+    pub(super) async fn fresh_app(
+        &self,
+        ident: &AppIdent,
+    ) -> Result<Option<Arc<App>>, StorageError> {
         let round = self.round();
         match self.ports.apps.by_ident(ident).await {
             Ok(Some(app)) => Ok(Some(self.learn_in(app, round))),
@@ -141,7 +151,10 @@ impl Service {
     fn learn(&self, app: App) -> Arc<App> {
         let mut known = self.registry.known.write();
         let before = known.by_ident.get(&app.ident).cloned();
-        if let Some(newer) = before.as_ref().filter(|seen| (seen.id, seen.modified) >= (app.id, app.modified)) {
+        if let Some(newer) = before
+            .as_ref()
+            .filter(|seen| (seen.id, seen.modified) >= (app.id, app.modified))
+        {
             return Arc::clone(newer);
         }
         let app = Arc::new(app);
@@ -184,7 +197,14 @@ impl Service {
     }
 
     async fn refresh_known(&self) -> Result<(), StorageError> {
-        let idents: Vec<AppIdent> = self.registry.known.read().by_ident.keys().cloned().collect();
+        let idents: Vec<AppIdent> = self
+            .registry
+            .known
+            .read()
+            .by_ident
+            .keys()
+            .cloned()
+            .collect();
         for ident in idents {
             match self.ports.apps.by_ident(&ident).await? {
                 Some(app) => drop(self.learn(app)),

@@ -38,10 +38,16 @@ impl Service {
             tracing::warn!(error = error.chain(), "expired sessions were not removed");
         }
         if let Err(error) = self.ports.cache.prune(now).await {
-            tracing::warn!(error = error.chain(), "expired events of cache channels were not removed");
+            tracing::warn!(
+                error = error.chain(),
+                "expired events of cache channels were not removed"
+            );
         }
         self.retain_deliveries(now).await;
-        let pruning = Pruning { before: self.rules.retention.map(|age| now.minus(age)), keep: self.rules.retention_events };
+        let pruning = Pruning {
+            before: self.rules.retention.map(|age| now.minus(age)),
+            keep: self.rules.retention_events,
+        };
         if pruning == Pruning::default() {
             return;
         }
@@ -61,11 +67,19 @@ impl Service {
     async fn retain_deliveries(&self, now: Timestamp) {
         let (delivered, given_up) = (now.minus(DELIVERED_KEPT), now.minus(GIVEN_UP_KEPT));
         loop {
-            match self.ports.deliveries.prune(delivered, given_up, BATCH).await {
+            match self
+                .ports
+                .deliveries
+                .prune(delivered, given_up, BATCH)
+                .await
+            {
                 Ok(removed) if removed < BATCH as u64 => return,
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(error = error.chain(), "old deliveries to webhooks were not removed");
+                    tracing::warn!(
+                        error = error.chain(),
+                        "old deliveries to webhooks were not removed"
+                    );
                     return;
                 }
             }

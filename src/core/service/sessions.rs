@@ -77,11 +77,21 @@ impl KnownSessions {
 
 impl Service {
     /// Checks an app's credentials and makes a token.
-    pub async fn login(&self, app_id: &str, app_key: &str, app_secret: &str) -> Result<Token, LoginError> {
+    pub async fn login(
+        &self,
+        app_id: &str,
+        app_key: &str,
+        app_secret: &str,
+    ) -> Result<Token, LoginError> {
         let ident = AppIdent::parse(app_id).map_err(|_| LoginError::Credentials)?;
-        let app = self.fresh_app(&ident).await?.ok_or(LoginError::Credentials)?;
+        let app = self
+            .fresh_app(&ident)
+            .await?
+            .ok_or(LoginError::Credentials)?;
         // Both are always compared, so that the time says nothing about either.
-        let secret_fits = app.secrets().fold(false, |fits, secret| secret.matches(app_secret) | fits);
+        let secret_fits = app
+            .secrets()
+            .fold(false, |fits, secret| secret.matches(app_secret) | fits);
         if !(secret_fits & (app.key == app_key)) {
             return Err(LoginError::Credentials);
         }
@@ -96,7 +106,11 @@ impl Service {
         let text = auth::random_hex::<32>()?;
         let ttl = self.rules.session_ttl;
         let now = self.ports.clock.now();
-        let session = Session { hash: auth::token_hash(&text), app: app.clone(), expires: now.plus(ttl) };
+        let session = Session {
+            hash: auth::token_hash(&text),
+            app: app.clone(),
+            expires: now.plus(ttl),
+        };
         self.ports.sessions.put(&session).await?;
         self.sessions.put(session, now);
         Ok(Token { text, ttl })
@@ -126,7 +140,10 @@ impl Service {
             self.sessions.forget(&hash);
             return Err(LoginError::Session);
         }
-        let app = self.app_by_ident(&session.app).await?.ok_or(LoginError::Session)?;
+        let app = self
+            .app_by_ident(&session.app)
+            .await?
+            .ok_or(LoginError::Session)?;
         if !app.settings.enabled {
             return Err(LoginError::Disabled);
         }

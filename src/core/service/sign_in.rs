@@ -41,25 +41,53 @@ pub enum SignInError {
 impl Service {
     /// Signs a connection in, or again as the same user with newer data. Answers where the users on its watchlist are; their
     /// later changes come through the mailbox. `None`: it watches nobody, or that cannot be said now.
-    pub async fn sign_in(&self, connection: &Connection, sign_in: SignIn) -> Result<Option<Watched>, SignInError> {
+    pub async fn sign_in(
+        &self,
+        connection: &Connection,
+        sign_in: SignIn,
+    ) -> Result<Option<Watched>, SignInError> {
         let app = connection.app();
-        auth::check_user_auth(&app, sign_in.auth.as_deref(), connection.id(), &sign_in.user_data)?;
-        if connection.signed_in().is_some_and(|before| before.user != sign_in.signed.user) {
+        auth::check_user_auth(
+            &app,
+            sign_in.auth.as_deref(),
+            connection.id(),
+            &sign_in.user_data,
+        )?;
+        if connection
+            .signed_in()
+            .is_some_and(|before| before.user != sign_in.signed.user)
+        {
             return Err(SignInError::OtherUser);
         }
-        let SignedIn { user, watchlist, .. } = sign_in.signed.clone();
+        let SignedIn {
+            user, watchlist, ..
+        } = sign_in.signed.clone();
         // Watching begins before the question, so that no change is missed between the two.
         connection.sign_in(sign_in.signed);
-        if let Err(error) = self.ports.roster.sign_in(&app.ident, &user, connection.id()).await {
+        if let Err(error) = self
+            .ports
+            .roster
+            .sign_in(&app.ident, &user, connection.id())
+            .await
+        {
             tracing::warn!(%error, "a sign-in was not told to the other nodes");
         }
         if watchlist.is_empty() {
             return Ok(None);
         }
-        let Ok(found) = self.ports.roster.online(&app.ident, &watchlist).await else { return Ok(None) };
-        let mut watched = Watched { version: found.version, ..Watched::default() };
+        let Ok(found) = self.ports.roster.online(&app.ident, &watchlist).await else {
+            return Ok(None);
+        };
+        let mut watched = Watched {
+            version: found.version,
+            ..Watched::default()
+        };
         for (user, online) in watchlist.into_iter().zip(found.online) {
-            if online { watched.online.push(user) } else { watched.offline.push(user) }
+            if online {
+                watched.online.push(user)
+            } else {
+                watched.offline.push(user)
+            }
         }
         Ok(Some(watched))
     }

@@ -26,10 +26,18 @@ pub enum SignedError {
 
 impl Service {
     /// The app that signed a request. Only who has signed is told that the app is disabled.
-    pub async fn signed_app(&self, ident: &str, request: &SignedRequest<'_>) -> Result<Arc<App>, SignedError> {
+    pub async fn signed_app(
+        &self,
+        ident: &str,
+        request: &SignedRequest<'_>,
+    ) -> Result<Arc<App>, SignedError> {
         let ident = AppIdent::parse(ident).map_err(|_| SignedError::NoApp)?;
         let app = self.app_by_ident(&ident).await?.ok_or(SignedError::NoApp)?;
         request.check(&app, self.ports.clock.now())?;
-        if app.settings.enabled { Ok(app) } else { Err(SignedError::Disabled) }
+        if app.settings.enabled {
+            Ok(app)
+        } else {
+            Err(SignedError::Disabled)
+        }
     }
 }

@@ -8,7 +8,9 @@ use super::history::{Replay, Since};
 use crate::core::auth::{self, SignatureError};
 use crate::core::error::StorageError;
 use crate::core::hub::{Connection, Hold, Left};
-use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, PeerChannel, Roll, SocketId, UserId};
+use crate::core::model::{
+    App, ChannelKind, ChannelName, Event, Member, PeerChannel, Roll, SocketId, UserId,
+};
 use crate::core::ports::{DialectId, Joined};
 
 /// Channel data as the client sent it.
@@ -27,7 +29,11 @@ pub struct ChannelData {
 impl ChannelData {
     pub(super) fn member(&self) -> Option<Member> {
         let user_id = self.user_id.clone()?;
-        Some(Member { user_id, data: Arc::clone(&self.object), peer: self.peer })
+        Some(Member {
+            user_id,
+            data: Arc::clone(&self.object),
+            peer: self.peer,
+        })
     }
 }
 
@@ -70,13 +76,17 @@ pub enum SubscribeError {
     #[error(transparent)]
     Signature(#[from] SignatureError),
     /// The socket's user is not one of the peer channel's, or not present.
-    #[error("be one of the channel's users, present on {0} with \"peer\": true in channel_data, or give auth")]
+    #[error(
+        "be one of the channel's users, present on {0} with \"peer\": true in channel_data, or give auth"
+    )]
     NotPeer(String),
     /// The channel is for one user.
     #[error("this channel is for one user: sign in as that user first")]
     NotUser,
     /// A presence channel needs to know who joins.
-    #[error("a presence channel needs channel_data with a user_id (a string of 1 to 128 characters, or a number)")]
+    #[error(
+        "a presence channel needs channel_data with a user_id (a string of 1 to 128 characters, or a number)"
+    )]
     NoUser,
     /// A user id of a peer may not hold the separator.
     #[error("a user_id with \"peer\": true must not hold &")]
@@ -85,13 +95,17 @@ pub enum SubscribeError {
     #[error("channel_data has more than {0} bytes (max_member_bytes): shorten it")]
     MemberBytes(u64),
     /// The socket is on as many channels as it may.
-    #[error("the socket is on {0} channels, its limit (max_channels_per_connection): unsubscribe from some")]
+    #[error(
+        "the socket is on {0} channels, its limit (max_channels_per_connection): unsubscribe from some"
+    )]
     Channels(u64),
     /// The presence channel has as many members as it may.
     #[error("the channel has {0} members, its limit (max_members)")]
     Members(u64),
     /// Several serials are only for personal channels.
-    #[error("since must be a whole number from 0 or \"now\"; an object of channel to serial is for personal channels only")]
+    #[error(
+        "since must be a whole number from 0 or \"now\"; an object of channel to serial is for personal channels only"
+    )]
     Since,
     /// The store is away, and the answer needs it.
     #[error("the server cannot read what is stored now: try again later")]
@@ -103,7 +117,11 @@ pub enum SubscribeError {
 
 /// Whether a connection is signed in as this user.
 fn is_user(connection: &Connection, user: Option<UserId>) -> bool {
-    user.is_some_and(|user| connection.signed_in().is_some_and(|signed| signed.user == user))
+    user.is_some_and(|user| {
+        connection
+            .signed_in()
+            .is_some_and(|signed| signed.user == user)
+    })
 }
 
 /// Who joins a presence channel: who the channel data says, or else who is signed in.
@@ -131,10 +149,15 @@ impl Service {
         if peer_member {
             return self.replayed(&app, connection, subscribe).await;
         }
-        let had = connection.place(&subscribe.channel).is_some_and(|place| place.direct);
+        let had = connection
+            .place(&subscribe.channel)
+            .is_some_and(|place| place.direct);
         self.check_count(&app, connection, had)?;
         let result = match subscribe.channel.kind() {
-            ChannelKind::Personal => self.subscribe_personal(&app, connection, subscribe, left).await,
+            ChannelKind::Personal => {
+                self.subscribe_personal(&app, connection, subscribe, left)
+                    .await
+            }
             _ => self.subscribe_one(&app, connection, subscribe).await,
         };
         // Who found no place on a presence channel is not on it, whoever it was there before.
@@ -145,28 +168,54 @@ impl Service {
     }
 
     /// Checks the signature. `true`: the channel is a peer channel on which the socket is by being present.
-    fn authorise(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<bool, SubscribeError> {
+    fn authorise(
+        &self,
+        app: &App,
+        connection: &Connection,
+        subscribe: &Subscribe,
+    ) -> Result<bool, SubscribeError> {
         let channel = &subscribe.channel;
         match channel.kind() {
             ChannelKind::Public => return Ok(false),
             ChannelKind::User if is_user(connection, channel.server_user()) => return Ok(false),
             // No signature opens another user's channel.
             ChannelKind::User => return Err(SubscribeError::NotUser),
-            ChannelKind::Personal if is_user(connection, channel.personal_user()) => return Ok(false),
+            ChannelKind::Personal if is_user(connection, channel.personal_user()) => {
+                return Ok(false);
+            }
             ChannelKind::Peer if subscribe.auth.as_deref().is_none_or(str::is_empty) => {
-                let presence = PeerChannel::parse(channel.as_str()).map(|peer| peer.presence()).unwrap_or_default();
-                return if connection.is_on(channel) { Ok(true) } else { Err(SubscribeError::NotPeer(presence)) };
+                let presence = PeerChannel::parse(channel.as_str())
+                    .map(|peer| peer.presence())
+                    .unwrap_or_default();
+                return if connection.is_on(channel) {
+                    Ok(true)
+                } else {
+                    Err(SubscribeError::NotPeer(presence))
+                };
             }
             _ => {}
         }
         let signed = subscribe.channel_data.as_ref().map(|data| &*data.signed);
-        let covered =
-            app.settings.signed_presence || (connection.dialect() == DialectId::Pusher && channel.kind() == ChannelKind::Presence);
-        auth::check_channel_auth(app, subscribe.auth.as_deref(), connection.id(), channel, signed, covered)?;
+        let covered = app.settings.signed_presence
+            || (connection.dialect() == DialectId::Pusher
+                && channel.kind() == ChannelKind::Presence);
+        auth::check_channel_auth(
+            app,
+            subscribe.auth.as_deref(),
+            connection.id(),
+            channel,
+            signed,
+            covered,
+        )?;
         Ok(false)
     }
 
-    fn check_member(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<(), SubscribeError> {
+    fn check_member(
+        &self,
+        app: &App,
+        connection: &Connection,
+        subscribe: &Subscribe,
+    ) -> Result<(), SubscribeError> {
         let kind = subscribe.channel.kind();
         if matches!(subscribe.since, Some(Since::Each(_))) && kind != ChannelKind::Personal {
             return Err(SubscribeError::Since);
@@ -176,13 +225,25 @@ impl Service {
             return Err(SubscribeError::NoUser);
         }
         let data = subscribe.channel_data.as_ref();
-        let bytes = data.map(|data| data.object.len()).or(member.map(|member| member.data.len())).unwrap_or(0);
-        let most = app.settings.limits.max_member_bytes.unwrap_or(self.rules.limits.member_bytes);
+        let bytes = data
+            .map(|data| data.object.len())
+            .or(member.map(|member| member.data.len()))
+            .unwrap_or(0);
+        let most = app
+            .settings
+            .limits
+            .max_member_bytes
+            .unwrap_or(self.rules.limits.member_bytes);
         if most != 0 && bytes as u64 > most {
             return Err(SubscribeError::MemberBytes(most));
         }
         let Some(data) = data else { return Ok(()) };
-        if data.peer && data.user_id.as_ref().is_some_and(|user| user.as_str().contains('&')) {
+        if data.peer
+            && data
+                .user_id
+                .as_ref()
+                .is_some_and(|user| user.as_str().contains('&'))
+        {
             return Err(SubscribeError::PeerId);
         }
         Ok(())
@@ -190,24 +251,51 @@ impl Service {
 
     /// How many channels a socket may subscribe to; 0: any number.
     pub fn most_channels(&self, app: &App) -> u64 {
-        app.settings.limits.max_channels_per_connection.unwrap_or(self.rules.limits.channels_per_connection)
+        app.settings
+            .limits
+            .max_channels_per_connection
+            .unwrap_or(self.rules.limits.channels_per_connection)
     }
 
-    fn check_count(&self, app: &App, connection: &Connection, had: bool) -> Result<(), SubscribeError> {
+    fn check_count(
+        &self,
+        app: &App,
+        connection: &Connection,
+        had: bool,
+    ) -> Result<(), SubscribeError> {
         let most = self.most_channels(app);
         if had || most == 0 {
             return Ok(());
         }
-        if connection.direct_places() as u64 >= most { Err(SubscribeError::Channels(most)) } else { Ok(()) }
+        if connection.direct_places() as u64 >= most {
+            Err(SubscribeError::Channels(most))
+        } else {
+            Ok(())
+        }
     }
 
-    async fn subscribe_one(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
+    async fn subscribe_one(
+        &self,
+        app: &App,
+        connection: &Connection,
+        subscribe: &Subscribe,
+    ) -> Result<Subscribed, SubscribeError> {
         let member = member_of(connection, subscribe);
-        let joined = self.enter(app, connection, &subscribe.channel, Hold::Direct, member.as_ref()).await?;
+        let joined = self
+            .enter(
+                app,
+                connection,
+                &subscribe.channel,
+                Hold::Direct,
+                member.as_ref(),
+            )
+            .await?;
         let mut subscribed = self.replayed(app, connection, subscribe).await?;
         if let Some(joined) = joined {
             subscribed.members = joined.members;
-            subscribed.versions.push((subscribe.channel.clone(), joined.version));
+            subscribed
+                .versions
+                .push((subscribe.channel.clone(), joined.version));
         }
         Ok(subscribed)
     }
@@ -224,9 +312,14 @@ impl Service {
     ) -> Result<Option<Joined>, SubscribeError> {
         let entered = connection.join(channel, hold, member);
         if let Some(before) = &entered.before {
-            self.leave_presence(app, channel, connection.id(), before).await;
+            self.leave_presence(app, channel, connection.id(), before)
+                .await;
         }
-        self.ports.bus.watch(&app.ident, channel).await.map_err(|_| SubscribeError::Presence)?;
+        self.ports
+            .bus
+            .watch(&app.ident, channel)
+            .await
+            .map_err(|_| SubscribeError::Presence)?;
         let joined = match member {
             Some(member) => Some(self.join_presence(app, connection, channel, member).await?),
             None => None,
@@ -247,24 +340,45 @@ impl Service {
         channel: &ChannelName,
         member: &Member,
     ) -> Result<Joined, SubscribeError> {
-        let most = app.settings.limits.max_members.unwrap_or(self.rules.limits.members);
-        let joined = self.ports.presence.join(&app.ident, channel, connection.id(), member.clone(), most).await;
-        joined.map_err(|_| SubscribeError::Presence)?.ok_or_else(|| {
-            connection.anonymise(channel);
-            SubscribeError::Members(most)
-        })
+        let most = app
+            .settings
+            .limits
+            .max_members
+            .unwrap_or(self.rules.limits.members);
+        let joined = self
+            .ports
+            .presence
+            .join(&app.ident, channel, connection.id(), member.clone(), most)
+            .await;
+        joined
+            .map_err(|_| SubscribeError::Presence)?
+            .ok_or_else(|| {
+                connection.anonymise(channel);
+                SubscribeError::Members(most)
+            })
     }
 
     /// What the client wants of the past.
-    pub(super) async fn replayed(&self, app: &App, connection: &Connection, subscribe: &Subscribe) -> Result<Subscribed, SubscribeError> {
+    pub(super) async fn replayed(
+        &self,
+        app: &App,
+        connection: &Connection,
+        subscribe: &Subscribe,
+    ) -> Result<Subscribed, SubscribeError> {
         let since = match &subscribe.since {
-            None if connection.dialect() == DialectId::Pusher => return self.unasked(app, connection, &subscribe.channel).await,
+            None if connection.dialect() == DialectId::Pusher => {
+                return self.unasked(app, connection, &subscribe.channel).await;
+            }
             None => return Ok(Subscribed::default()),
             Some(Since::Now) => None,
             Some(Since::Serial(serial)) => Some(*serial),
             Some(Since::Each(_)) => return Err(SubscribeError::Since),
         };
-        let Replay { events, recovered, serial } = self.replay(&app.ident, &subscribe.channel, since).await?;
+        let Replay {
+            events,
+            recovered,
+            serial,
+        } = self.replay(&app.ident, &subscribe.channel, since).await?;
         Ok(Subscribed {
             events,
             recovered: Some((recovered, serial)),
@@ -274,11 +388,21 @@ impl Service {
     }
 
     /// What a Pusher client is told of the past without asking.
-    async fn unasked(&self, app: &App, connection: &Connection, channel: &ChannelName) -> Result<Subscribed, SubscribeError> {
+    async fn unasked(
+        &self,
+        app: &App,
+        connection: &Connection,
+        channel: &ChannelName,
+    ) -> Result<Subscribed, SubscribeError> {
         let mut subscribed = Subscribed::default();
         if let Some(count) = app.settings.replay_of(channel) {
-            let limit = usize::try_from(self.rules.limits.replay).ok().filter(|limit| *limit != 0).unwrap_or(usize::MAX);
-            let Replay { events, serial, .. } = self.newest(&app.ident, channel, limit.min(count as usize)).await?;
+            let limit = usize::try_from(self.rules.limits.replay)
+                .ok()
+                .filter(|limit| *limit != 0)
+                .unwrap_or(usize::MAX);
+            let Replay { events, serial, .. } = self
+                .newest(&app.ident, channel, limit.min(count as usize))
+                .await?;
             subscribed.events = events;
             subscribed.covered.push((channel.clone(), serial));
         }
@@ -290,50 +414,79 @@ impl Service {
 
     /// Takes a connection off a channel that its client subscribed to; nothing happens where it was not. Answers the channels
     /// that it has left.
-    pub async fn unsubscribe(&self, connection: &Connection, channel: &ChannelName) -> Vec<ChannelName> {
+    pub async fn unsubscribe(
+        &self,
+        connection: &Connection,
+        channel: &ChannelName,
+    ) -> Vec<ChannelName> {
         let mut left = Vec::new();
         if channel.kind() == ChannelKind::Personal {
             self.drop_aliases(connection, channel, &mut left).await;
         }
-        self.give_up(connection, channel, Hold::Direct, &mut left).await;
+        self.give_up(connection, channel, Hold::Direct, &mut left)
+            .await;
         left
     }
 
-    pub(super) async fn give_up(&self, connection: &Connection, channel: &ChannelName, hold: Hold, left: &mut Vec<ChannelName>) {
+    pub(super) async fn give_up(
+        &self,
+        connection: &Connection,
+        channel: &ChannelName,
+        hold: Hold,
+        left: &mut Vec<ChannelName>,
+    ) {
         let Some(gone) = connection.leave(channel, hold) else {
             self.identify_by_alias(connection, channel).await;
             return;
         };
-        self.after_leaving(&connection.app(), connection.id(), &gone).await;
+        self.after_leaving(&connection.app(), connection.id(), &gone)
+            .await;
         left.push(gone.place.channel);
     }
 
     /// Tells the ports that a connection has left a channel.
     pub(super) async fn after_leaving(&self, app: &App, socket: SocketId, left: &Left) {
         if let Some(user) = &left.place.user {
-            self.leave_presence(app, &left.place.channel, socket, user).await;
+            self.leave_presence(app, &left.place.channel, socket, user)
+                .await;
         }
         self.recount(app, &left.place.channel, left.last).await;
     }
 
     /// On a presence channel that only personal channels hold, a connection is who they say, or nobody.
     pub(super) async fn identify_by_alias(&self, connection: &Connection, channel: &ChannelName) {
-        let held = connection.place(channel).is_some_and(|place| place.alias && !place.direct);
+        let held = connection
+            .place(channel)
+            .is_some_and(|place| place.alias && !place.direct);
         if channel.kind() != ChannelKind::Presence || !held {
             return;
         }
         let app = connection.app();
         if let Some(member) = connection.alias_member(channel) {
             // Where the channel is full, or presence is away, the connection still hears it.
-            let _ = self.enter(&app, connection, channel, Hold::Alias, Some(&member)).await;
+            let _ = self
+                .enter(&app, connection, channel, Hold::Alias, Some(&member))
+                .await;
         } else if let Some(user) = connection.anonymise(channel) {
-            self.leave_presence(&app, channel, connection.id(), &user).await;
+            self.leave_presence(&app, channel, connection.id(), &user)
+                .await;
         }
     }
 
-    async fn leave_presence(&self, app: &App, channel: &ChannelName, socket: SocketId, user: &UserId) {
+    async fn leave_presence(
+        &self,
+        app: &App,
+        channel: &ChannelName,
+        socket: SocketId,
+        user: &UserId,
+    ) {
         // A presence store that is away notices a connection's end by its lease.
-        if let Ok(true) = self.ports.presence.leave(&app.ident, channel, socket, user).await {
+        if let Ok(true) = self
+            .ports
+            .presence
+            .leave(&app.ident, channel, socket, user)
+            .await
+        {
             self.noticed_member(app, channel, user, false);
         }
     }
@@ -341,7 +494,12 @@ impl Service {
     /// Everybody on a presence channel, for an answer that shows it.
     pub async fn members(&self, app: &App, channel: &ChannelName) -> Roll {
         match channel.kind() {
-            ChannelKind::Presence => self.ports.presence.members(&app.ident, channel).await.unwrap_or_default(),
+            ChannelKind::Presence => self
+                .ports
+                .presence
+                .members(&app.ident, channel)
+                .await
+                .unwrap_or_default(),
             _ => Roll::default(),
         }
     }

@@ -20,12 +20,21 @@ pub enum SubscriptionError {
 
 impl Service {
     /// Subscribes a user to a channel; the same again answers the one that is there. The user's connected sockets follow.
-    pub async fn add_subscription(&self, app: &AppIdent, user: &UserId, channel: &ChannelName) -> Result<Subscription, SubscriptionError> {
+    pub async fn add_subscription(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        channel: &ChannelName,
+    ) -> Result<Subscription, SubscriptionError> {
         use crate::core::model::ChannelKind::{Peer, Personal, User};
         if matches!(channel.kind(), Personal | Peer | User) {
             return Err(SubscriptionError::Kind);
         }
-        let (subscription, new) = self.ports.subscriptions.add(app, user, channel, self.ports.clock.now()).await?;
+        let (subscription, new) = self
+            .ports
+            .subscriptions
+            .add(app, user, channel, self.ports.clock.now())
+            .await?;
         if new {
             self.tell_user(app, user).await;
         }
@@ -39,7 +48,11 @@ impl Service {
         user: &UserId,
         channel: &ChannelName,
     ) -> Result<Option<Subscription>, SubscriptionError> {
-        let ended = self.ports.subscriptions.remove(app, user, channel, self.ports.clock.now()).await?;
+        let ended = self
+            .ports
+            .subscriptions
+            .remove(app, user, channel, self.ports.clock.now())
+            .await?;
         if ended.is_some() {
             self.tell_user(app, user).await;
         }
@@ -54,11 +67,18 @@ impl Service {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Subscription>, SubscriptionError> {
-        Ok(self.ports.subscriptions.list(app, filter, after, limit).await?)
+        Ok(self
+            .ports
+            .subscriptions
+            .list(app, filter, after, limit)
+            .await?)
     }
 
     async fn tell_user(&self, app: &AppIdent, user: &UserId) {
-        let message = BusMessage::SubscriptionsChanged { app: app.clone(), user: user.clone() };
+        let message = BusMessage::SubscriptionsChanged {
+            app: app.clone(),
+            user: user.clone(),
+        };
         // A bus that is away says so itself, and resynchronises when it is back.
         let _ = self.ports.bus.publish(message).await;
     }

@@ -59,12 +59,27 @@ impl Service {
         let timestamp = self.ports.clock.now();
         let mut answers = Vec::new();
         let mut passing = Vec::new();
-        for Trigger { channels, payload, except } in triggers {
+        for Trigger {
+            channels,
+            payload,
+            except,
+        } in triggers
+        {
             let event = |channel: ChannelName| {
                 let (app, mid) = (app.ident.clone(), self.new_mid());
-                Arc::new(NewEvent { app, mid, channel, owner_id: None, timestamp, publish: None, payload: payload.clone() })
+                Arc::new(NewEvent {
+                    app,
+                    mid,
+                    channel,
+                    owner_id: None,
+                    timestamp,
+                    publish: None,
+                    payload: payload.clone(),
+                })
             };
-            let (kept, passed): (Vec<_>, Vec<_>) = channels.into_iter().partition(|channel| app.settings.replay_of(channel).is_some());
+            let (kept, passed): (Vec<_>, Vec<_>) = channels
+                .into_iter()
+                .partition(|channel| app.settings.replay_of(channel).is_some());
             self.hub.metrics().published(Source::Rest, !kept.is_empty());
             passing.extend(passed.into_iter().map(|channel| (event(channel), except)));
             if kept.is_empty() {
@@ -72,9 +87,17 @@ impl Service {
             }
             let (sender, receiver) = oneshot::channel();
             let events = kept.into_iter().map(event).collect();
-            let entry = Entry { events, except, persist: true, repeatable: false, answer: Answer::Request(sender) };
+            let entry = Entry {
+                events,
+                except,
+                persist: true,
+                repeatable: false,
+                answer: Answer::Request(sender),
+            };
             if self.writer.enter(entry).is_err() {
-                return Err(PublishError::Storage(StorageError::unavailable("too many publishes wait for the store")));
+                return Err(PublishError::Storage(StorageError::unavailable(
+                    "too many publishes wait for the store",
+                )));
             }
             answers.push(receiver);
         }
@@ -93,16 +116,28 @@ impl Service {
 
     /// Passes a client event on to the others. `Ok(true)`: it is to be stored, and a
     /// [`Receipt`](crate::core::hub::Receipt) follows in the mailbox.
-    pub async fn client_event(&self, connection: &Connection, said: ClientEvent) -> Result<bool, ClientEventError> {
+    pub async fn client_event(
+        &self,
+        connection: &Connection,
+        said: ClientEvent,
+    ) -> Result<bool, ClientEventError> {
         let app = connection.app();
         if !app.settings.client_events {
             return Err(ClientEventError::Off);
         }
-        let ClientEvent { channel, payload, behind } = said;
-        if !matches!(channel.kind(), ChannelKind::Private | ChannelKind::Presence) || channel.is_encrypted() {
+        let ClientEvent {
+            channel,
+            payload,
+            behind,
+        } = said;
+        if !matches!(channel.kind(), ChannelKind::Private | ChannelKind::Presence)
+            || channel.is_encrypted()
+        {
             return Err(ClientEventError::Kind);
         }
-        let Some(place) = connection.place(&channel) else { return Err(ClientEventError::NotOnChannel) };
+        let Some(place) = connection.place(&channel) else {
+            return Err(ClientEventError::NotOnChannel);
+        };
         let persist = app.settings.replay_of(&channel).is_some();
         self.hub.metrics().published(Source::Client, persist);
         let event = Arc::new(NewEvent {
@@ -120,9 +155,22 @@ impl Service {
             self.release(event, None, except).await;
             return Ok(false);
         }
-        let answer = Answer::Socket { mailbox: Arc::clone(connection.mailbox()), reference: None };
-        let entry = Entry { events: vec![Arc::clone(&event)], except, persist, repeatable: false, answer };
-        let full = |_| ClientEventError::Storage(StorageError::unavailable("too many publishes wait for the store"));
+        let answer = Answer::Socket {
+            mailbox: Arc::clone(connection.mailbox()),
+            reference: None,
+        };
+        let entry = Entry {
+            events: vec![Arc::clone(&event)],
+            except,
+            persist,
+            repeatable: false,
+            answer,
+        };
+        let full = |_| {
+            ClientEventError::Storage(StorageError::unavailable(
+                "too many publishes wait for the store",
+            ))
+        };
         self.writer.enter(entry).map_err(full)?;
         self.noticed_client_event(&app, &event, || place.user);
         Ok(true)

@@ -78,7 +78,9 @@ impl Writer {
             return Err(StorageError::unavailable("the server is stopping"));
         }
         if queue.events + entry.events.len() > MOST_QUEUED {
-            return Err(StorageError::unavailable("too many publishes wait for the store"));
+            return Err(StorageError::unavailable(
+                "too many publishes wait for the store",
+            ));
         }
         queue.events += entry.events.len();
         queue.entries.push_back(entry);
@@ -98,7 +100,12 @@ impl Writer {
             if count > BATCH && !taken.is_empty() {
                 break;
             }
-            if entry.repeatable && !entry.events.iter().all(|event| repeatable.insert(event.mid.clone())) {
+            if entry.repeatable
+                && !entry
+                    .events
+                    .iter()
+                    .all(|event| repeatable.insert(event.mid.clone()))
+            {
                 break;
             }
             taken.extend(queue.entries.pop_front());
@@ -209,11 +216,21 @@ impl Service {
     /// anything later on its channel.
     async fn settle(&self, doubts: &mut Vec<InDoubt>) {
         while let Some(app) = doubts.first().map(|doubt| doubt.event.app.clone()) {
-            let mids: Vec<Mid> =
-                doubts.iter().take(BATCH).take_while(|doubt| doubt.event.app == app).map(|doubt| doubt.event.mid.clone()).collect();
-            let Ok(positions) = self.ports.events.positions(&app, &mids).await else { return };
+            let mids: Vec<Mid> = doubts
+                .iter()
+                .take(BATCH)
+                .take_while(|doubt| doubt.event.app == app)
+                .map(|doubt| doubt.event.mid.clone())
+                .collect();
+            let Ok(positions) = self.ports.events.positions(&app, &mids).await else {
+                return;
+            };
             let found = doubts.iter().zip(&positions);
-            let lanes = self.keep_last(found.filter_map(|(doubt, position)| Some((&doubt.event, Some(position.as_ref()?.serial))))).await;
+            let lanes = self
+                .keep_last(found.filter_map(|(doubt, position)| {
+                    Some((&doubt.event, Some(position.as_ref()?.serial)))
+                }))
+                .await;
             for (doubt, position) in doubts.drain(..mids.len()).zip(positions) {
                 if position.is_some() {
                     self.release(doubt.event, position, doubt.except).await;
@@ -228,7 +245,11 @@ impl Service {
         let _lanes = self.keep_last(stored(&entries, &results)).await;
         let mut results = results.into_iter();
         for entry in entries {
-            let own = if entry.persist { results.by_ref().take(entry.events.len()).collect() } else { Vec::new() };
+            let own = if entry.persist {
+                results.by_ref().take(entry.events.len()).collect()
+            } else {
+                Vec::new()
+            };
             self.finish(entry, own, doubts).await;
         }
     }
@@ -236,7 +257,13 @@ impl Service {
     /// One commit for all. Where one of them was stored before, a store may have undone the others, too: then one commit for
     /// each.
     async fn append(&self, entries: &[Entry]) -> Vec<Result<Position, StorageError>> {
-        let events = |entry: &Entry| entry.events.iter().map(|event| NewEvent::clone(event)).collect::<Vec<_>>();
+        let events = |entry: &Entry| {
+            entry
+                .events
+                .iter()
+                .map(|event| NewEvent::clone(event))
+                .collect::<Vec<_>>()
+        };
         let persisted = || entries.iter().filter(|entry| entry.persist);
         let batch: Vec<NewEvent> = persisted().flat_map(events).collect();
         if batch.is_empty() {
@@ -244,7 +271,10 @@ impl Service {
         }
         for entry in persisted() {
             if let Some(socket) = entry.except {
-                entry.events.iter().for_each(|event| self.ports.bus.leave_out(&event.mid, socket));
+                entry
+                    .events
+                    .iter()
+                    .for_each(|event| self.ports.bus.leave_out(&event.mid, socket));
             }
         }
         let is_conflict = |result: &Result<_, _>| matches!(result, Err(StorageError::Conflict(_)));
@@ -257,13 +287,22 @@ impl Service {
         for entry in persisted() {
             let own: Vec<_> = results.by_ref().take(entry.events.len()).collect();
             let undone = own.iter().all(is_conflict);
-            each.extend(if undone { self.ports.events.append(&events(entry)).await } else { own });
+            each.extend(if undone {
+                self.ports.events.append(&events(entry)).await
+            } else {
+                own
+            });
         }
         each
     }
 
     /// Releases what was stored, in its order, and tells the publisher.
-    async fn finish(&self, entry: Entry, results: Vec<Result<Position, StorageError>>, doubts: &mut Vec<InDoubt>) {
+    async fn finish(
+        &self,
+        entry: Entry,
+        results: Vec<Result<Position, StorageError>>,
+        doubts: &mut Vec<InDoubt>,
+    ) {
         if !entry.persist {
             self.pass(entry).await;
             return;
@@ -274,12 +313,16 @@ impl Service {
             match result {
                 Ok(position) => {
                     positions.push(position);
-                    self.release(Arc::clone(event), Some(position), entry.except).await;
+                    self.release(Arc::clone(event), Some(position), entry.except)
+                        .await;
                 }
                 // The same publish was stored, and delivered, before.
                 Err(StorageError::Conflict(_)) if entry.repeatable => {}
                 Err(error) => {
-                    doubts.push(InDoubt { event: Arc::clone(event), except: entry.except });
+                    doubts.push(InDoubt {
+                        event: Arc::clone(event),
+                        except: entry.except,
+                    });
                     failure.get_or_insert(error);
                 }
             }
@@ -287,7 +330,10 @@ impl Service {
         match failure {
             None => entry.settle(Ok(positions)),
             Some(error) => {
-                tracing::error!(error = error.chain(), "an event was not stored, or not known to be");
+                tracing::error!(
+                    error = error.chain(),
+                    "an event was not stored, or not known to be"
+                );
                 entry.settle(Err(error));
             }
         }
@@ -295,9 +341,13 @@ impl Service {
 
     async fn refuse_or_pass(&self, entry: Entry) {
         if entry.persist {
-            entry.settle(Err(StorageError::unavailable("an earlier append has not been settled")));
+            entry.settle(Err(StorageError::unavailable(
+                "an earlier append has not been settled",
+            )));
         } else {
-            let _lanes = self.keep_last(entry.events.iter().map(|event| (event, None))).await;
+            let _lanes = self
+                .keep_last(entry.events.iter().map(|event| (event, None)))
+                .await;
             self.pass(entry).await;
         }
     }
@@ -310,8 +360,21 @@ impl Service {
     }
 
     /// Hands an event to the bus. A bus that is away says so itself, and catches up from the store.
-    pub(super) async fn release(&self, event: Arc<NewEvent>, position: Option<Position>, except: Option<SocketId>) {
-        let _ = self.ports.bus.publish(BusMessage::Event { event, position, except }).await;
+    pub(super) async fn release(
+        &self,
+        event: Arc<NewEvent>,
+        position: Option<Position>,
+        except: Option<SocketId>,
+    ) {
+        let _ = self
+            .ports
+            .bus
+            .publish(BusMessage::Event {
+                event,
+                position,
+                except,
+            })
+            .await;
     }
 }
 
@@ -321,10 +384,16 @@ fn stored<'a>(
     results: &'a [Result<Position, StorageError>],
 ) -> impl Iterator<Item = (&'a Arc<NewEvent>, Option<u64>)> {
     let mut results = results.iter();
-    let events = entries.iter().flat_map(|entry| entry.events.iter().map(|event| (event, entry.persist)));
+    let events = entries
+        .iter()
+        .flat_map(|entry| entry.events.iter().map(|event| (event, entry.persist)));
     events.filter_map(move |(event, persist)| match persist {
         false => Some((event, None)),
-        true => results.next()?.as_ref().ok().map(|position| (event, Some(position.serial))),
+        true => results
+            .next()?
+            .as_ref()
+            .ok()
+            .map(|position| (event, Some(position.serial))),
     })
 }
 
@@ -335,17 +404,26 @@ impl Entry {
             // A request that has gone needs no answer.
             Answer::Request(sender) => drop(sender.send(result)),
             Answer::Socket { mailbox, reference } => {
-                let Some(event) = self.events.first() else { return };
+                let Some(event) = self.events.first() else {
+                    return;
+                };
                 let outcome = match (result, self.persist) {
                     (Err(_), _) => Outcome::Failed,
                     (Ok(_), false) => Outcome::Passed,
                     (Ok(positions), true) => match positions.first() {
-                        Some(position) => Outcome::Stored(event.mid.clone(), position.serial, event.timestamp),
+                        Some(position) => {
+                            Outcome::Stored(event.mid.clone(), position.serial, event.timestamp)
+                        }
                         None => Outcome::Failed,
                     },
                 };
                 let (channel, event) = (event.channel.clone(), Arc::clone(&event.payload.event));
-                mailbox.tell(Parcel::Receipt(Box::new(Receipt { reference, channel, event, outcome })));
+                mailbox.tell(Parcel::Receipt(Box::new(Receipt {
+                    reference,
+                    channel,
+                    event,
+                    outcome,
+                })));
             }
         }
     }

@@ -18,17 +18,33 @@ const LEAST_DRAIN: Duration = Duration::from_secs(1);
 
 /// Accepts connections until `stop`, and returns when all HTTP connections of this listener are closed: requests that
 /// have begun are answered, within [`Site::drain`]. Sessions are not waited for (see [`Site::sessions`]).
-pub async fn serve(bound: Bound, role: ListenerRole, tls: Option<TlsSource>, site: Arc<Site>, stop: CancellationToken) {
+pub async fn serve(
+    bound: Bound,
+    role: ListenerRole,
+    tls: Option<TlsSource>,
+    site: Arc<Site>,
+    stop: CancellationToken,
+) {
     let local = bound.local_addr();
     let tasks = TaskTracker::new();
     let kill = CancellationToken::new();
     if let Some(tls) = &tls {
         tasks.spawn(tls.clone().watch(stop.clone()));
     }
-    let door = Arc::new(Door { site, role, tls, local, stop, kill });
+    let door = Arc::new(Door {
+        site,
+        role,
+        tls,
+        local,
+        stop,
+        kill,
+    });
     accept(bound, &door, &tasks).await;
     tasks.close();
-    if timeout(door.site.drain.max(LEAST_DRAIN), tasks.wait()).await.is_err() {
+    if timeout(door.site.drain.max(LEAST_DRAIN), tasks.wait())
+        .await
+        .is_err()
+    {
         door.kill.cancel();
         tasks.wait().await;
     }
@@ -38,7 +54,9 @@ pub async fn serve(bound: Bound, role: ListenerRole, tls: Option<TlsSource>, sit
 async fn accept(bound: Bound, door: &Arc<Door>, tasks: &TaskTracker) {
     let mut trouble = Trouble::default();
     loop {
-        let Some(accepted) = door.stop.run_until_cancelled(bound.listener.accept()).await else { return };
+        let Some(accepted) = door.stop.run_until_cancelled(bound.listener.accept()).await else {
+            return;
+        };
         match accepted {
             Ok((stream, peer)) => {
                 trouble.over();
@@ -71,10 +89,16 @@ impl Trouble {
     /// or memory the connection stays in the backlog, accept fails again at once, and trying on would only burn CPU.
     fn with(&mut self, error: &io::Error) -> Option<Duration> {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        if matches!(
+            error.kind(),
+            ConnectionAborted | ConnectionReset | Interrupted
+        ) {
             return None;
         }
-        if self.said.is_none_or(|said| said.elapsed() >= Self::SAY_EVERY) {
+        if self
+            .said
+            .is_none_or(|said| said.elapsed() >= Self::SAY_EVERY)
+        {
             self.said = Some(Instant::now());
             tracing::warn!("no connection can be accepted for now: {error}");
         }
@@ -96,7 +120,10 @@ mod tests {
     async fn out_of_descriptors_it_waits_longer_each_time() {
         let mut trouble = Trouble::default();
         let emfile = io::Error::from_raw_os_error(24);
-        let waits: Vec<_> = (0..9).filter_map(|_| trouble.with(&emfile)).map(|wait| wait.as_millis()).collect();
+        let waits: Vec<_> = (0..9)
+            .filter_map(|_| trouble.with(&emfile))
+            .map(|wait| wait.as_millis())
+            .collect();
         assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
         trouble.over();
         assert_eq!(trouble.with(&emfile), Some(Trouble::FIRST));

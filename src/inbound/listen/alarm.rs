@@ -21,11 +21,19 @@ impl rt::Timer for Alarm {
 
     fn sleep_until(&self, deadline: StdInstant) -> Pin<Box<dyn rt::Sleep>> {
         let due = Instant::from_std(deadline);
-        let mut alarm = self.0.lock().take().unwrap_or_else(|| Box::pin(sleep_until(due)));
+        let mut alarm = self
+            .0
+            .lock()
+            .take()
+            .unwrap_or_else(|| Box::pin(sleep_until(due)));
         if alarm.deadline() > due {
             alarm.as_mut().reset(due);
         }
-        Box::pin(Limit { due, alarm: Some(alarm), of: self.clone() })
+        Box::pin(Limit {
+            due,
+            alarm: Some(alarm),
+            of: self.clone(),
+        })
     }
 
     fn now(&self) -> StdInstant {
@@ -47,7 +55,9 @@ impl Future for Limit {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { due, alarm, .. } = self.get_mut();
-        let Some(alarm) = alarm else { return Poll::Ready(()) };
+        let Some(alarm) = alarm else {
+            return Poll::Ready(());
+        };
         loop {
             ready!(alarm.as_mut().poll(cx));
             if *due <= Instant::now() {
@@ -84,7 +94,10 @@ mod tests {
         alarm.sleep(Duration::from_secs(5)).await;
         assert_eq!(took(), 35);
         // Two at a time, as nobody asks for them.
-        let (one, two) = (alarm.sleep(Duration::from_secs(1)), alarm.sleep(Duration::from_secs(2)));
+        let (one, two) = (
+            alarm.sleep(Duration::from_secs(1)),
+            alarm.sleep(Duration::from_secs(2)),
+        );
         two.await;
         one.await;
         assert_eq!(took(), 37);

@@ -33,7 +33,10 @@ impl Bound {
 /// Listens on `host` (an IP address without brackets, or a name, of whose addresses the first that can be had is taken)
 /// and `port` (0: a free one).
 pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
-    let failed = |cause| BindError { address: shown(host, port), cause };
+    let failed = |cause| BindError {
+        address: shown(host, port),
+        cause,
+    };
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in lookup_host((host, port)).await.map_err(failed)? {
         match listen(address) {
@@ -45,7 +48,11 @@ pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
 }
 
 fn listen(address: SocketAddr) -> io::Result<Bound> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
     // A restart must not wait for the connections of the process before to time out.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -55,7 +62,11 @@ fn listen(address: SocketAddr) -> io::Result<Bound> {
 }
 
 fn shown(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +75,10 @@ mod tests {
 
     #[tokio::test]
     async fn port_0_takes_a_free_one() {
-        let (one, two) = (bind("127.0.0.1", 0).await.unwrap(), bind("127.0.0.1", 0).await.unwrap());
+        let (one, two) = (
+            bind("127.0.0.1", 0).await.unwrap(),
+            bind("127.0.0.1", 0).await.unwrap(),
+        );
         assert_ne!(one.local_addr().port(), 0);
         assert_ne!(one.local_addr(), two.local_addr());
     }
@@ -80,6 +94,9 @@ mod tests {
         let first = bind("127.0.0.1", 0).await.unwrap();
         let port = first.local_addr().port();
         let text = bind("127.0.0.1", port).await.unwrap_err().to_string();
-        assert!(text.starts_with(&format!("cannot listen on 127.0.0.1:{port}: ")), "{text}");
+        assert!(
+            text.starts_with(&format!("cannot listen on 127.0.0.1:{port}: ")),
+            "{text}"
+        );
     }
 }

@@ -46,7 +46,14 @@ type Stamp = Option<(u64, u64, i64, i64, i64, i64)>;
 
 fn stamp(path: &Path) -> Stamp {
     let file = path.metadata().ok()?;
-    Some((file.ino(), file.size(), file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()))
+    Some((
+        file.ino(),
+        file.size(),
+        file.mtime(),
+        file.mtime_nsec(),
+        file.ctime(),
+        file.ctime_nsec(),
+    ))
 }
 
 /// The certificate that handshakes are answered with.
@@ -64,7 +71,12 @@ impl Certificate {
     pub fn load(files: TlsFiles, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
         let seen = Mutex::new(files.stamps());
         let current = RwLock::new(Arc::new(files.read(&provider)?));
-        Ok(Self { files, provider, current, seen })
+        Ok(Self {
+            files,
+            provider,
+            current,
+            seen,
+        })
     }
 
     /// Reads the files again; where they cannot be used, what was there before stays in use.
@@ -94,16 +106,32 @@ impl TlsFiles {
     fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
         let chain = CertificateDer::pem_file_iter(&self.cer)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .and_then(|chain| if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) })
+            .and_then(|chain| {
+                if chain.is_empty() {
+                    Err(pem::Error::NoItemsFound)
+                } else {
+                    Ok(chain)
+                }
+            })
             .map_err(|error| unusable(&self.cer, &error, "there is no PEM certificate in it"))?;
-        let key = PrivateKeyDer::from_pem_file(&self.key)
-            .map_err(|error| unusable(&self.key, &error, "there is no PEM private key in it (an encrypted one cannot be read)"))?;
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| {
+            unusable(
+                &self.key,
+                &error,
+                "there is no PEM private key in it (an encrypted one cannot be read)",
+            )
+        })?;
         CertifiedKey::from_der(chain, key, provider).map_err(|error| {
             let reason = match error {
-                rustls::Error::InconsistentKeys(_) => "the certificate is for another key".to_owned(),
+                rustls::Error::InconsistentKeys(_) => {
+                    "the certificate is for another key".to_owned()
+                }
                 other => other.to_string(),
             };
-            TlsError::Pair { files: self.clone(), reason }
+            TlsError::Pair {
+                files: self.clone(),
+                reason,
+            }
         })
     }
 }
@@ -115,7 +143,10 @@ fn unusable(path: &Path, error: &pem::Error, nothing_in_it: &str) -> TlsError {
         // The library's text quotes the line, which may be a part of the key.
         _ => "it is not PEM".to_owned(),
     };
-    TlsError::File { path: path.to_owned(), reason }
+    TlsError::File {
+        path: path.to_owned(),
+        reason,
+    }
 }
 
 impl ResolvesServerCert for Certificate {

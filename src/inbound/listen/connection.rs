@@ -47,7 +47,9 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, door: Arc<Door>) {
     let greeting = Box::pin(timeout(door.site.handshake, greet(stream, peer, &door)));
     match door.stop.run_until_cancelled(greeting).await {
         None => {}
-        Some(Err(_)) => tracing::debug!(%peer, "closed: the TLS handshake and request head took too long"),
+        Some(Err(_)) => {
+            tracing::debug!(%peer, "closed: the TLS handshake and request head took too long")
+        }
         Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "closed before a request"),
         Some(Ok(Ok(Purpose::Nothing))) => {}
         Some(Ok(Ok(Purpose::Session(admitted, stream)))) => {
@@ -72,7 +74,11 @@ async fn greet(stream: TcpStream, peer: SocketAddr, door: &Door) -> io::Result<P
             stream.unread(bytes);
             Ok(Purpose::Http(stream))
         }
-        Ok(Verdict::Upgrade { mut admitted, accept, length }) => {
+        Ok(Verdict::Upgrade {
+            mut admitted,
+            accept,
+            length,
+        }) => {
             if let Some(asking) = admitted.refusal()
                 && let Some(refusal) = asking.await
             {
@@ -108,23 +114,40 @@ fn declined_bytes(peer: SocketAddr, declined: &Declined) -> Vec<u8> {
 
 enum Verdict {
     Http,
-    Upgrade { admitted: Box<dyn Admitted>, accept: String, length: usize },
+    Upgrade {
+        admitted: Box<dyn Admitted>,
+        accept: String,
+        length: usize,
+    },
 }
 
 /// What the head asks for; `Err` is an answer that ends the connection.
-fn judge(bytes: &[u8], stream: &ClientStream, peer: SocketAddr, door: &Door) -> Result<Verdict, Vec<u8>> {
+fn judge(
+    bytes: &[u8],
+    stream: &ClientStream,
+    peer: SocketAddr,
+    door: &Door,
+) -> Result<Verdict, Vec<u8>> {
     let head = match head::parse(bytes) {
         Ok(Some(head)) => head,
         // `head::read` has read a whole head or what cannot be one.
         Ok(None) => return Err(Problem::malformed("the request head is not whole").to_bytes()),
         Err(problem) => return Err(problem.to_bytes()),
     };
-    let Some(upgrade) = UpgradeRequest::of(&head.method, &head.uri, head.version, &head.headers) else {
+    let Some(upgrade) = UpgradeRequest::of(&head.method, &head.uri, head.version, &head.headers)
+    else {
         return Ok(Verdict::Http);
     };
-    let client = door.site.proxies.client(peer.ip(), stream.is_tls(), &head.headers);
+    let client = door
+        .site
+        .proxies
+        .client(peer.ip(), stream.is_tls(), &head.headers);
     match upgrade.judge(&*door.site.sockets, client) {
-        Ok((accept, admitted)) => Ok(Verdict::Upgrade { admitted, accept, length: head.length }),
+        Ok((accept, admitted)) => Ok(Verdict::Upgrade {
+            admitted,
+            accept,
+            length: head.length,
+        }),
         Err(declined) => Err(declined_bytes(peer, &declined)),
     }
 }

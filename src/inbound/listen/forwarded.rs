@@ -7,7 +7,13 @@ use ipnet::IpNet;
 use super::headers::Headers;
 
 /// Headers that say that a request was forwarded, believed or not.
-const FORWARDING: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via"];
+const FORWARDING: [&str; 5] = [
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "forwarded",
+    "via",
+];
 
 /// Who a client is. Every poem request has it as an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +41,19 @@ impl TrustedProxies {
         let peer = peer.to_canonical();
         let forwarded = FORWARDING.iter().any(|name| headers.first(name).is_some());
         if !forwarded || !self.trusts(peer) {
-            return ClientInfo { ip: peer, secure, forwarded };
+            return ClientInfo {
+                ip: peer,
+                secure,
+                forwarded,
+            };
         }
         let proto = headers.list("x-forwarded-proto").next_back();
         let secure = proto.map_or(secure, |proto| proto.eq_ignore_ascii_case(b"https"));
-        ClientInfo { ip: client_of(peer, self, headers), secure, forwarded }
+        ClientInfo {
+            ip: client_of(peer, self, headers),
+            secure,
+            forwarded,
+        }
     }
 
     fn trusts(&self, ip: IpAddr) -> bool {
@@ -63,8 +77,14 @@ fn client_of(peer: IpAddr, proxies: &TrustedProxies, headers: &Headers<'_>) -> I
 /// An address as proxies write it: bare, in brackets, and with a port or without.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?;
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    let ip = bare.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))?;
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    let ip = bare
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))?;
     Some(ip.to_canonical())
 }
 
@@ -73,8 +93,15 @@ mod tests {
     use super::*;
 
     fn of(peer: &str, headers: &[(&'static str, &'static str)]) -> (String, bool, bool) {
-        let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()]);
-        let headers = Headers::of(headers.iter().map(|(name, value)| (*name, value.as_bytes())));
+        let proxies = TrustedProxies::new(vec![
+            "10.0.0.0/8".parse().unwrap(),
+            "127.0.0.1/32".parse().unwrap(),
+        ]);
+        let headers = Headers::of(
+            headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_bytes())),
+        );
         let client = proxies.client(peer.parse().unwrap(), false, &headers);
         (client.ip.to_string(), client.secure, client.forwarded)
     }
@@ -87,7 +114,10 @@ mod tests {
 
     #[test]
     fn a_peer_that_is_not_trusted_is_not_believed() {
-        let headers = [("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-Proto", "https")];
+        let headers = [
+            ("X-Forwarded-For", "1.1.1.1"),
+            ("X-Forwarded-Proto", "https"),
+        ];
         assert_eq!(of("9.9.9.9", &headers), ("9.9.9.9".into(), false, true));
     }
 
@@ -107,7 +137,10 @@ mod tests {
 
     #[test]
     fn several_lines_are_one_list() {
-        let headers = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "10.0.0.2")];
+        let headers = [
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-for", "10.0.0.2"),
+        ];
         assert_eq!(of("::ffff:127.0.0.1", &headers).0, "1.1.1.1");
     }
 

@@ -34,44 +34,88 @@ pub struct Head<'a> {
 /// Parses the head at the beginning of `bytes`; `Ok(None)`: more is needed.
 pub fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Problem<'static>> {
     if bytes.first() == Some(&0x16) {
-        return Err(Problem::malformed("this is TLS, but the listener speaks plain HTTP: use http:// or ws://"));
+        return Err(Problem::malformed(
+            "this is TLS, but the listener speaks plain HTTP: use http:// or ws://",
+        ));
     }
     let mut slots = [EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut slots);
     let length = match request.parse(bytes) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if bytes.len() < MAX_HEAD => return Ok(None),
-        Ok(Status::Partial) => return Err(too_large("the request head has more than 16 KiB: send fewer or shorter headers")),
-        Err(Error::TooManyHeaders) => return Err(too_large("the request has more than 100 headers: send fewer")),
+        Ok(Status::Partial) => {
+            return Err(too_large(
+                "the request head has more than 16 KiB: send fewer or shorter headers",
+            ));
+        }
+        Err(Error::TooManyHeaders) => {
+            return Err(too_large(
+                "the request has more than 100 headers: send fewer",
+            ));
+        }
         Err(_) => return Err(Problem::malformed("the request is not HTTP/1.1")),
     };
-    let method = request.method.and_then(|method| method.parse().ok()).ok_or(Problem::malformed("the method is malformed"))?;
-    let uri = request.path.and_then(|path| path.parse().ok()).ok_or(Problem::malformed("the request target is malformed"))?;
-    let version = if request.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    let headers = Headers::of(request.headers.iter().map(|header| (header.name, header.value)));
+    let method = request
+        .method
+        .and_then(|method| method.parse().ok())
+        .ok_or(Problem::malformed("the method is malformed"))?;
+    let uri = request
+        .path
+        .and_then(|path| path.parse().ok())
+        .ok_or(Problem::malformed("the request target is malformed"))?;
+    let version = if request.version == Some(0) {
+        Version::HTTP_10
+    } else {
+        Version::HTTP_11
+    };
+    let headers = Headers::of(
+        request
+            .headers
+            .iter()
+            .map(|header| (header.name, header.value)),
+    );
     check_framing(version, &headers)?;
-    Ok(Some(Head { method, uri, version, headers, length }))
+    Ok(Some(Head {
+        method,
+        uri,
+        version,
+        headers,
+        length,
+    }))
 }
 
 /// Whether it is clear where the body ends (RFC 9112, section 6.3). hyper checks this too, and answers without a word.
 fn check_framing(version: Version, headers: &Headers<'_>) -> Result<(), Problem<'static>> {
     let mut lengths = headers.all("content-length");
     if let Some(length) = lengths.next() {
-        let number = !length.is_empty() && length.iter().all(u8::is_ascii_digit) && length.len() < 20;
+        let number =
+            !length.is_empty() && length.iter().all(u8::is_ascii_digit) && length.len() < 20;
         if !number || lengths.any(|other| other != length) {
             return Err(Problem::malformed("Content-Length must be one number"));
         }
     }
-    let Some(coding) = headers.all("transfer-encoding").next_back() else { return Ok(()) };
-    let last = coding.rsplit(|b| *b == b',').next().unwrap_or_default().trim_ascii();
+    let Some(coding) = headers.all("transfer-encoding").next_back() else {
+        return Ok(());
+    };
+    let last = coding
+        .rsplit(|b| *b == b',')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii();
     if version < Version::HTTP_11 || !last.eq_ignore_ascii_case(b"chunked") {
-        return Err(Problem::malformed("Transfer-Encoding must end with chunked, and needs HTTP/1.1"));
+        return Err(Problem::malformed(
+            "Transfer-Encoding must end with chunked, and needs HTTP/1.1",
+        ));
     }
     Ok(())
 }
 
 fn too_large(message: &'static str) -> Problem<'static> {
-    Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HeadTooLarge", message)
+    Problem::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "HeadTooLarge",
+        message,
+    )
 }
 
 /// Reads until `bytes` holds a whole head or what cannot be one: [`parse`] says which. `false`: the client has closed.
@@ -81,7 +125,11 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) ->
             bytes.reserve_exact(bytes.len().max(FIRST_BUFFER).min(MAX_HEAD - bytes.len()));
         }
         let before = bytes.len();
-        if stream.read_buf(&mut (&mut *bytes).limit(MAX_HEAD - before)).await? == 0 {
+        if stream
+            .read_buf(&mut (&mut *bytes).limit(MAX_HEAD - before))
+            .await?
+            == 0
+        {
             return Ok(false);
         }
         // A head can only be whole where a line ends; the first bytes show what is no HTTP at all. So one that comes
@@ -108,8 +156,14 @@ mod tests {
             assert!(matches!(parse(&bytes[..end]), Ok(None)), "{end}");
         }
         let head = parse(bytes).ok().flatten().unwrap();
-        assert_eq!((head.uri.path(), head.uri.query(), head.length), ("/key", Some("x=1"), bytes.len() - 4));
-        assert_eq!((head.method, head.version, head.headers.first("host")), (Method::GET, Version::HTTP_11, Some(&b"a"[..])));
+        assert_eq!(
+            (head.uri.path(), head.uri.query(), head.length),
+            ("/key", Some("x=1"), bytes.len() - 4)
+        );
+        assert_eq!(
+            (head.method, head.version, head.headers.first("host")),
+            (Method::GET, Version::HTTP_11, Some(&b"a"[..]))
+        );
     }
 
     #[test]
@@ -122,8 +176,15 @@ mod tests {
 
     #[test]
     fn it_must_be_clear_where_the_body_ends() {
-        let of = |version: &str, headers: &str| status(format!("POST / HTTP/{version}\r\n{headers}\r\n").as_bytes());
-        for good in ["", "content-length: 5\r\n", "content-length: 5\r\ncontent-length: 5\r\n", "transfer-encoding: gzip, Chunked\r\n"] {
+        let of = |version: &str, headers: &str| {
+            status(format!("POST / HTTP/{version}\r\n{headers}\r\n").as_bytes())
+        };
+        for good in [
+            "",
+            "content-length: 5\r\n",
+            "content-length: 5\r\ncontent-length: 5\r\n",
+            "transfer-encoding: gzip, Chunked\r\n",
+        ] {
             assert_eq!(of("1.1", good), None, "{good}");
         }
         for bad in [
@@ -157,10 +218,16 @@ mod tests {
             let whole = super::read(&mut stream, &mut bytes).await.unwrap();
             (whole, bytes.len())
         };
-        assert_eq!(read(&[b"GET / HT", b"TP/1.1\r\n", b"\r\n"]).await, (true, 18));
+        assert_eq!(
+            read(&[b"GET / HT", b"TP/1.1\r\n", b"\r\n"]).await,
+            (true, 18)
+        );
         assert_eq!(read(&[b"GET / HTTP/1.1\r\n"]).await, (false, 16));
         assert_eq!(read(&[b"\0"]).await, (true, 1));
-        assert_eq!(read(&[b"GET / HTTP/1.1\r\na: ", &vec![b'x'; 2 * MAX_HEAD]]).await, (true, MAX_HEAD));
+        assert_eq!(
+            read(&[b"GET / HTTP/1.1\r\na: ", &vec![b'x'; 2 * MAX_HEAD]]).await,
+            (true, MAX_HEAD)
+        );
     }
 
     /// Gives its parts one by one, then the end.

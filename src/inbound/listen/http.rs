@@ -32,7 +32,11 @@ pub async fn serve(stream: ClientStream, peer: SocketAddr, door: Arc<Door>) {
     let secure = stream.is_tls();
     let service = service_fn(|request| {
         let door = Arc::clone(&door);
-        async move { Ok::<_, Infallible>(hyper::Response::from(answer(request, peer, secure, door).await)) }
+        async move {
+            Ok::<_, Infallible>(hyper::Response::from(
+                answer(request, peer, secure, door).await,
+            ))
+        }
     });
     let idle = door.site.http_idle;
     let mut connection = http1::Builder::new()
@@ -65,10 +69,22 @@ pub async fn serve(stream: ClientStream, peer: SocketAddr, door: Arc<Door>) {
     }
 }
 
-async fn answer(mut request: Request<Incoming>, peer: SocketAddr, secure: bool, door: Arc<Door>) -> Response {
-    let headers = Headers::of(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
+async fn answer(
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+    secure: bool,
+    door: Arc<Door>,
+) -> Response {
+    let headers = Headers::of(
+        request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes())),
+    );
     let client = door.site.proxies.client(peer.ip(), secure, &headers);
-    if let Some(upgrade) = UpgradeRequest::of(request.method(), request.uri(), request.version(), &headers) {
+    if let Some(upgrade) =
+        UpgradeRequest::of(request.method(), request.uri(), request.version(), &headers)
+    {
         return match upgrade.judge(&*door.site.sockets, client) {
             Ok((accept, mut admitted)) => {
                 if let Some(asking) = admitted.refusal()
@@ -76,22 +92,41 @@ async fn answer(mut request: Request<Incoming>, peer: SocketAddr, secure: bool, 
                 {
                     return Problem::declined(&Declined::Refused(refusal)).to_response();
                 }
-                door.site.sessions.spawn(session(hyper::upgrade::on(&mut request), admitted));
+                door.site
+                    .sessions
+                    .spawn(session(hyper::upgrade::on(&mut request), admitted));
                 let answer = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
-                answer.header(CONNECTION, "Upgrade").header(UPGRADE, "websocket").header(SEC_WEBSOCKET_ACCEPT, accept).finish()
+                answer
+                    .header(CONNECTION, "Upgrade")
+                    .header(UPGRADE, "websocket")
+                    .header(SEC_WEBSOCKET_ACCEPT, accept)
+                    .finish()
             }
             Err(declined) => Problem::declined(&declined).to_response(),
         };
     }
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(door.role);
-    let scheme = if client.secure { Scheme::HTTPS } else { Scheme::HTTP };
-    let request = poem::Request::from((request, LocalAddr(door.local.into()), RemoteAddr(peer.into()), scheme));
-    match AssertUnwindSafe(door.site.endpoint.get_response(request)).catch_unwind().await {
+    let scheme = if client.secure {
+        Scheme::HTTPS
+    } else {
+        Scheme::HTTP
+    };
+    let request = poem::Request::from((
+        request,
+        LocalAddr(door.local.into()),
+        RemoteAddr(peer.into()),
+        scheme,
+    ));
+    match AssertUnwindSafe(door.site.endpoint.get_response(request))
+        .catch_unwind()
+        .await
+    {
         Ok(answer) => answer,
         // The panic itself was logged by the panic hook.
         Err(_) => {
-            let message = "this should not have happened: please report it with what the server logged";
+            let message =
+                "this should not have happened: please report it with what the server logged";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal", message).to_response()
         }
     }
@@ -99,7 +134,9 @@ async fn answer(mut request: Request<Incoming>, peer: SocketAddr, secure: bool, 
 
 /// Waits until `101` is written, then runs the session.
 async fn session(upgrading: OnUpgrade, admitted: Box<dyn Admitted>) {
-    let Ok(upgraded) = upgrading.await else { return };
+    let Ok(upgraded) = upgrading.await else {
+        return;
+    };
     if let Some(stream) = client_stream(upgraded) {
         admitted.run(stream).await;
     }

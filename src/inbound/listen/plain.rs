@@ -36,7 +36,11 @@ impl Plain {
         let outcome = self.0.try_io(Interest::READABLE, || {
             let count = (&*SockRef::from(&*self.0)).read(buffer)?;
             read = Some(count);
-            if cfg!(unix) && 0 < count && count < buffer.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            if cfg!(unix) && 0 < count && count < buffer.len() {
+                Err(ErrorKind::WouldBlock.into())
+            } else {
+                Ok(())
+            }
         });
         match read {
             Some(count) => Ok(count),
@@ -62,7 +66,11 @@ impl Outlet for TcpStream {
 }
 
 impl AsyncRead for Plain {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.poll_read_ready(cx))?;
             match self.read(buf.initialize_unfilled()) {
@@ -78,21 +86,35 @@ impl AsyncRead for Plain {
 }
 
 /// Tries until it works or the socket is full.
-fn poll_write(stream: &TcpStream, cx: &mut Context<'_>, mut write: impl FnMut() -> io::Result<usize>) -> Poll<io::Result<usize>> {
+fn poll_write(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    mut write: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
     loop {
         match write() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(stream.poll_write_ready(cx))?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                ready!(stream.poll_write_ready(cx))?
+            }
             result => return Poll::Ready(result),
         }
     }
 }
 
 impl AsyncWrite for Plain {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         poll_write(&self.0, cx, || TcpStream::try_write(&self.0, bytes))
     }
 
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         poll_write(&self.0, cx, || self.0.try_write_vectored(slices))
     }
 

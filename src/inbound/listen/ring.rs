@@ -10,7 +10,10 @@ pub struct Rings;
 impl Outlets for Rings {
     fn write(&self, writes: &mut [Write<'_>]) {
         // One alone costs less without.
-        for several in writes.chunks_mut(ENTRIES).filter(|several| several.len() > 1) {
+        for several in writes
+            .chunks_mut(ENTRIES)
+            .filter(|several| several.len() > 1)
+        {
             kernel::write(several);
         }
         // What no ring wrote; to a broken connection it fails once more.
@@ -70,17 +73,29 @@ mod kernel {
     fn open() -> io::Result<IoUring> {
         // The second for kernels before 6.1.
         let entries = ENTRIES as u32;
-        let ring = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(entries).or_else(|_| IoUring::new(entries))?;
+        let ring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .build(entries)
+            .or_else(|_| IoUring::new(entries))?;
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe)?;
-        if probe.is_supported(opcode::Send::CODE) { Ok(ring) } else { Err(io::ErrorKind::Unsupported.into()) }
+        if probe.is_supported(opcode::Send::CODE) {
+            Ok(ring)
+        } else {
+            Err(io::ErrorKind::Unsupported.into())
+        }
     }
 
     /// Does the writes that the kernel knows by number. They do not wait: once the call has returned, all are done.
     fn submit(ring: &mut IoUring, writes: &mut [Write<'_>]) -> io::Result<()> {
         let mut open = 0;
         for (index, write) in writes.iter().enumerate() {
-            let (Some(descriptor), Ok(length)) = (write.outlet.descriptor(), u32::try_from(write.bytes.len())) else { continue };
+            let (Some(descriptor), Ok(length)) =
+                (write.outlet.descriptor(), u32::try_from(write.bytes.len()))
+            else {
+                continue;
+            };
             let entry = opcode::Send::new(Fd(descriptor), write.bytes.as_ptr(), length)
                 .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
                 .build()
@@ -94,12 +109,21 @@ mod kernel {
         while open > 0 {
             match ring.submit_and_wait(open) {
                 Ok(_) => {}
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY)) => {}
+                Err(error)
+                    if matches!(
+                        error.raw_os_error(),
+                        Some(libc::EINTR | libc::EAGAIN | libc::EBUSY)
+                    ) => {}
                 Err(error) => return Err(error),
             }
             for done in ring.completion() {
                 open = open.saturating_sub(1);
-                let Some(write) = usize::try_from(done.user_data()).ok().and_then(|index| writes.get_mut(index)) else { continue };
+                let Some(write) = usize::try_from(done.user_data())
+                    .ok()
+                    .and_then(|index| writes.get_mut(index))
+                else {
+                    continue;
+                };
                 write.written = match done.result() {
                     error if -error == libc::EAGAIN || -error == libc::EINTR => Some(0),
                     count => usize::try_from(count).ok(),
@@ -123,13 +147,24 @@ mod tests {
     /// Ours, and the client's end of it.
     async fn pair() -> (Arc<TcpStream>, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap().into_std().unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap()
+            .into_std()
+            .unwrap();
         client.set_nonblocking(false).unwrap();
         (Arc::new(listener.accept().await.unwrap().0), client)
     }
 
     fn write(to: &[(&dyn Outlet, &[u8])]) -> Vec<Option<usize>> {
-        let mut writes: Vec<_> = to.iter().map(|&(outlet, bytes)| Write { outlet, bytes, written: None }).collect();
+        let mut writes: Vec<_> = to
+            .iter()
+            .map(|&(outlet, bytes)| Write {
+                outlet,
+                bytes,
+                written: None,
+            })
+            .collect();
         Rings.write(&mut writes);
         writes.iter().map(|write| write.written).collect()
     }
@@ -144,9 +179,21 @@ mod tests {
     async fn each_client_gets_its_own_in_its_order() {
         let pairs = futures_util::future::join_all((0..150).map(|_| pair())).await;
         for turn in ["first", "second"] {
-            let texts: Vec<_> = (0..pairs.len()).map(|index| format!("{turn} {index:3}")).collect();
-            let writes: Vec<_> = pairs.iter().zip(&texts).map(|((ours, _), text)| (&**ours as &dyn Outlet, text.as_bytes())).collect();
-            assert_eq!(write(&writes), texts.iter().map(|text| Some(text.len())).collect::<Vec<_>>());
+            let texts: Vec<_> = (0..pairs.len())
+                .map(|index| format!("{turn} {index:3}"))
+                .collect();
+            let writes: Vec<_> = pairs
+                .iter()
+                .zip(&texts)
+                .map(|((ours, _), text)| (&**ours as &dyn Outlet, text.as_bytes()))
+                .collect();
+            assert_eq!(
+                write(&writes),
+                texts
+                    .iter()
+                    .map(|text| Some(text.len()))
+                    .collect::<Vec<_>>()
+            );
         }
         for (index, (_, client)) in pairs.iter().enumerate() {
             let expected = format!("first {index:3}second {index:3}");
@@ -156,7 +203,8 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_one_who_does_not_read_and_a_broken_one_is_told_apart() {
-        let ((full, slow), (good, client), (broken, gone)) = (pair().await, pair().await, pair().await);
+        let ((full, slow), (good, client), (broken, gone)) =
+            (pair().await, pair().await, pair().await);
         let much = vec![b'x'; 64 * 1024];
         while Outlet::try_write(&*full, &much).unwrap() > 0 {}
         drop(gone);
@@ -179,8 +227,14 @@ mod tests {
     #[tokio::test]
     async fn an_outlet_that_the_kernel_does_not_know_is_written_too() {
         let (good, client) = pair().await;
-        assert_eq!(write(&[(&*good, b"one"), (&Nowhere, b"two"), (&*good, b"three")]), [Some(3), Some(2), Some(5)]);
+        assert_eq!(
+            write(&[(&*good, b"one"), (&Nowhere, b"two"), (&*good, b"three")]),
+            [Some(3), Some(2), Some(5)]
+        );
         assert_eq!(read(&client, 8), b"onethree");
-        assert_eq!(write(&[(&*good, b"again"), (&*good, b"and")]), [Some(5), Some(3)]);
+        assert_eq!(
+            write(&[(&*good, b"again"), (&*good, b"and")]),
+            [Some(5), Some(3)]
+        );
     }
 }

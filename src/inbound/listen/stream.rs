@@ -43,12 +43,18 @@ struct Ahead {
 impl ClientStream {
     /// A plain connection.
     pub fn plain(stream: TcpStream) -> Self {
-        Self { io: Io::Plain(Plain::new(stream)), ahead: None }
+        Self {
+            io: Io::Plain(Plain::new(stream)),
+            ahead: None,
+        }
     }
 
     /// A TLS connection after its handshake.
     pub fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self { io: Io::Tls(Box::new(stream)), ahead: None }
+        Self {
+            io: Io::Tls(Box::new(stream)),
+            ahead: None,
+        }
     }
 
     /// Whether it is TLS, from us to whoever is at the other end.
@@ -97,7 +103,11 @@ impl ClientStream {
 }
 
 impl AsyncRead for ClientStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Some(ahead) = &mut this.ahead {
             let rest = &ahead.bytes[ahead.consumed..];
@@ -117,14 +127,22 @@ impl AsyncRead for ClientStream {
 }
 
 impl AsyncWrite for ClientStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().io {
             Io::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Io::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().io {
             Io::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
@@ -161,14 +179,23 @@ mod tests {
 
     async fn pair() -> (ClientStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (ClientStream::plain(listener.accept().await.unwrap().0), client)
+        let client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        (
+            ClientStream::plain(listener.accept().await.unwrap().0),
+            client,
+        )
     }
 
     /// Ten thousands of these are idle at a time.
     #[test]
     fn it_is_small() {
-        assert!(size_of::<ClientStream>() <= 48, "{}", size_of::<ClientStream>());
+        assert!(
+            size_of::<ClientStream>() <= 48,
+            "{}",
+            size_of::<ClientStream>()
+        );
     }
 
     #[tokio::test]

@@ -32,12 +32,22 @@ impl TlsSource {
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let certificate = Arc::new(Certificate::load(files, Arc::clone(&provider))?);
-        let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let reason = |error: rustls::Error| TlsError::Pair { files: certificate.files().clone(), reason: error.to_string() };
+        let versions =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let reason = |error: rustls::Error| TlsError::Pair {
+            files: certificate.files().clone(),
+            reason: error.to_string(),
+        };
         let resolver: Arc<Certificate> = Arc::clone(&certificate);
-        let mut config = versions.map_err(reason)?.with_no_client_auth().with_cert_resolver(resolver);
+        let mut config = versions
+            .map_err(reason)?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { acceptor: Arc::new(config).into(), certificate })
+        Ok(Self {
+            acceptor: Arc::new(config).into(),
+            certificate,
+        })
     }
 
     /// Reads the files again (SIGHUP); where they cannot be used, what was there before stays in use. It blocks for as
@@ -53,8 +63,12 @@ impl TlsSource {
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let certificate = Arc::clone(&self.certificate);
             match tokio::task::spawn_blocking(move || certificate.reload_if_changed()).await {
-                Ok(Some(Ok(()))) => tracing::info!(file = %self.certificate.files().cer.display(), "the certificate was changed"),
-                Ok(Some(Err(error))) => tracing::warn!("the changed certificate cannot be used, the one before stays: {error}"),
+                Ok(Some(Ok(()))) => {
+                    tracing::info!(file = %self.certificate.files().cer.display(), "the certificate was changed")
+                }
+                Ok(Some(Err(error))) => tracing::warn!(
+                    "the changed certificate cannot be used, the one before stays: {error}"
+                ),
                 Ok(None) | Err(_) => {}
             }
         }
@@ -66,10 +80,15 @@ impl TlsSource {
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first[0].is_ascii_alphabetic() {
             let mut stream = ClientStream::plain(stream);
-            let problem = Problem::malformed("this is plain HTTP, but the listener speaks TLS: use https:// or wss://");
+            let problem = Problem::malformed(
+                "this is plain HTTP, but the listener speaks TLS: use https:// or wss://",
+            );
             stream.write_all(&problem.to_bytes()).await?;
             stream.close_gently().await;
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "plain HTTP on a TLS listener"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "plain HTTP on a TLS listener",
+            ));
         }
         self.acceptor.accept(stream).await.map(ClientStream::tls)
     }

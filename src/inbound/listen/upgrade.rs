@@ -79,23 +79,40 @@ pub enum Declined {
 
 impl<'a> UpgradeRequest<'a> {
     /// `None` where the request does not ask for a WebSocket: it is an ordinary one then.
-    pub fn of(method: &Method, uri: &'a Uri, version: Version, headers: &Headers<'a>) -> Option<Self> {
+    pub fn of(
+        method: &Method,
+        uri: &'a Uri,
+        version: Version,
+        headers: &Headers<'a>,
+    ) -> Option<Self> {
         let asks = method == Method::GET
             && version >= Version::HTTP_11
             && headers.has_token("upgrade", "websocket")
             && headers.has_token("connection", "upgrade");
-        asks.then(|| Self { uri, headers: headers.clone() })
+        asks.then(|| Self {
+            uri,
+            headers: headers.clone(),
+        })
     }
 
     /// Judges it, but for what must be asked: the value for `Sec-WebSocket-Accept`, and whom it let in.
-    pub fn judge(&self, sockets: &dyn Sockets, client: ClientInfo) -> Result<(String, Box<dyn Admitted>), Declined> {
+    pub fn judge(
+        &self,
+        sockets: &dyn Sockets,
+        client: ClientInfo,
+    ) -> Result<(String, Box<dyn Admitted>), Declined> {
         if self.headers.first("sec-websocket-version") != Some(b"13") {
             return Err(Declined::Version);
         }
-        let key = self.headers.first("sec-websocket-key").ok_or(Declined::Handshake("Sec-WebSocket-Key is missing"))?;
+        let key = self
+            .headers
+            .first("sec-websocket-key")
+            .ok_or(Declined::Handshake("Sec-WebSocket-Key is missing"))?;
         // RFC 6455, section 4.1: sixteen random bytes in Base64.
         if !BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
-            return Err(Declined::Handshake("Sec-WebSocket-Key is not 16 bytes in Base64"));
+            return Err(Declined::Handshake(
+                "Sec-WebSocket-Key is not 16 bytes in Base64",
+            ));
         }
         let head = UpgradeHead {
             path: self.uri.path(),

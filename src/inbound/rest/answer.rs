@@ -21,7 +21,11 @@ pub struct Answer<T> {
 impl<T> Answer<T> {
     /// An answer of this JSON text.
     pub fn text(json: impl Into<Vec<u8>>) -> Self {
-        Self { json: json.into(), cookie: None, of: PhantomData }
+        Self {
+            json: json.into(),
+            cookie: None,
+            of: PhantomData,
+        }
     }
 
     /// … that also sets a cookie.
@@ -50,9 +54,20 @@ impl<T> IntoResponse for Answer<T> {
 
 impl<T: Type> ApiResponse for Answer<T> {
     fn meta() -> MetaResponses {
-        let content = vec![MetaMediaType { content_type: JSON, schema: T::schema_ref() }];
-        let response = MetaResponse { description: "Done.", status: Some(200), status_range: None, content, headers: Vec::new() };
-        MetaResponses { responses: vec![response] }
+        let content = vec![MetaMediaType {
+            content_type: JSON,
+            schema: T::schema_ref(),
+        }];
+        let response = MetaResponse {
+            description: "Done.",
+            status: Some(200),
+            status_range: None,
+            content,
+            headers: Vec::new(),
+        };
+        MetaResponses {
+            responses: vec![response],
+        }
     }
 
     fn register(registry: &mut Registry) {
@@ -71,7 +86,9 @@ pub struct Done {
 
 impl poem_openapi::types::Example for Done {
     fn example() -> Self {
-        Self { result: "success".into() }
+        Self {
+            result: "success".into(),
+        }
     }
 }
 

@@ -56,31 +56,63 @@ list_shape! {
 }
 
 fn token(about: &'static str) -> MetaSchema {
-    MetaSchema { min_length: Some(1), max_length: Some(64), pattern: Some(TOKEN.into()), ..plain("string", about) }
+    MetaSchema {
+        min_length: Some(1),
+        max_length: Some(64),
+        pattern: Some(TOKEN.into()),
+        ..plain("string", about)
+    }
 }
 
 fn identity() -> Vec<(&'static str, MetaSchemaRef)> {
     let seconds = |about| inline(example(plain("number", about), 1_795_337_092.27));
     let text = |about, shown: &str| inline(example(plain("string", about), shown));
     vec![
-        ("id", inline(example(whole("A number unique on the server.", 1.0), 1))),
+        (
+            "id",
+            inline(example(whole("A number unique on the server.", 1.0), 1)),
+        ),
         ("ident", text("The public identifier.", "8f14e45fceea167a")),
-        ("key", text("The public key that clients connect with.", "c9f0f895fb98ab91")),
-        ("secret", text("Signs subscriptions and logs in: keep it on your back end.", "45c48cce2e2d7fbd")),
+        (
+            "key",
+            text(
+                "The public key that clients connect with.",
+                "c9f0f895fb98ab91",
+            ),
+        ),
+        (
+            "secret",
+            text(
+                "Signs subscriptions and logs in: keep it on your back end.",
+                "45c48cce2e2d7fbd",
+            ),
+        ),
         ("instance", text("The same as `ident`.", "8f14e45fceea167a")),
-        ("created", seconds("When it was created, in seconds since 1970.")),
-        ("modified", seconds("When it last changed, in seconds since 1970.")),
+        (
+            "created",
+            seconds("When it was created, in seconds since 1970."),
+        ),
+        (
+            "modified",
+            seconds("When it last changed, in seconds since 1970."),
+        ),
     ]
 }
 
 fn changes(registry: &mut Registry) -> Vec<(&'static str, MetaSchemaRef)> {
     WebhookShape::register(registry);
-    SETTINGS.iter().map(|setting| (setting.name, inline(setting.change_schema()))).collect()
+    SETTINGS
+        .iter()
+        .map(|setting| (setting.name, inline(setting.change_schema())))
+        .collect()
 }
 
 fn draft_example() -> MetaSchema {
     example(
-        plain("object", "An app to create. Only the administrator may choose `ident`, `key`, `secret`, `enabled` and `max_…`."),
+        plain(
+            "object",
+            "An app to create. Only the administrator may choose `ident`, `key`, `secret`, `enabled` and `max_…`.",
+        ),
         json!({"name": "shop"}),
     )
 }
@@ -108,20 +140,32 @@ pub fn show(app: &App) -> Value {
 pub fn draft(members: &Members, administrator: bool) -> Result<NewApp, Problem> {
     const CREDENTIALS: [&str; 3] = ["ident", "key", "secret"];
     if members.contains_key(PREVIOUS) {
-        return Err(Problem::bad_request(format!("{PREVIOUS} cannot be given to a new app: leave it out")));
+        return Err(Problem::bad_request(format!(
+            "{PREVIOUS} cannot be given to a new app: leave it out"
+        )));
     }
     refuse_unknown(members, &CREDENTIALS)?;
-    if !administrator && let Some(name) = CREDENTIALS.iter().find(|name| members.get(**name).is_some_and(|value| !value.is_null())) {
-        return Err(Problem::forbidden(format!("{name} is the administrator's to choose: leave it out, and it is made up")));
+    if !administrator
+        && let Some(name) = CREDENTIALS
+            .iter()
+            .find(|name| members.get(**name).is_some_and(|value| !value.is_null()))
+    {
+        return Err(Problem::forbidden(format!(
+            "{name} is the administrator's to choose: leave it out, and it is made up"
+        )));
     }
     if !members.contains_key("name") {
-        return Err(Problem::bad_request("name is missing: give the app a name of 1 to 200 characters"));
+        return Err(Problem::bad_request(
+            "name is missing: give the app a name of 1 to 200 characters",
+        ));
     }
     let mut editable = Editable::default();
     settings::apply(members, &mut editable, administrator)?;
     let ident = chosen(members, "ident")?.map(AppIdent::parse).transpose()?;
     if ident.as_ref().is_some_and(|ident| ident.as_str() == PING) {
-        return Err(Problem::bad_request("ident must not be ping: /apps/ping is a route of its own"));
+        return Err(Problem::bad_request(
+            "ident must not be ping: /apps/ping is a route of its own",
+        ));
     }
     Ok(NewApp {
         name: editable.name,
@@ -148,16 +192,25 @@ fn chosen<'a>(members: &'a Members, name: &'static str) -> Result<Option<&'a str
 
 /// Refuses members of a change that are none, so that nothing is half done.
 pub fn check_change(members: &Members) -> Result<(), Problem> {
-    const FIXED: [&str; 7] = ["id", "ident", "key", "secret", "instance", "created", "modified"];
+    const FIXED: [&str; 7] = [
+        "id", "ident", "key", "secret", "instance", "created", "modified",
+    ];
     if let Some(name) = FIXED.iter().find(|name| members.contains_key(**name)) {
-        return Err(Problem::bad_request(format!("{name} cannot be changed: leave it out")));
+        return Err(Problem::bad_request(format!(
+            "{name} cannot be changed: leave it out"
+        )));
     }
     refuse_unknown(members, &[])
 }
 
 fn refuse_unknown(members: &Members, known: &[&str]) -> Result<(), Problem> {
-    match members.keys().find(|name| !known.contains(&name.as_str()) && Setting::find(name).is_none()) {
-        Some(name) => Err(Problem::bad_request(format!("{name} is unknown: see AppChange in /docs for what can be set"))),
+    match members
+        .keys()
+        .find(|name| !known.contains(&name.as_str()) && Setting::find(name).is_none())
+    {
+        Some(name) => Err(Problem::bad_request(format!(
+            "{name} is unknown: see AppChange in /docs for what can be set"
+        ))),
         None => Ok(()),
     }
 }

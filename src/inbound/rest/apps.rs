@@ -32,7 +32,11 @@ impl Apps {
     /// Answers the app with its `ident`, `key` and `secret`. With `PUSHI_OPEN_REGISTRATION=1` anybody may do it without a token,
     /// but not choose what is the administrator's.
     #[oai(path = "/apps", method = "post", operation_id = "createApp")]
-    async fn create(&self, registrar: Registrar, body: JsonText<DraftShape>) -> Result<Answer<AppShape>, Problem> {
+    async fn create(
+        &self,
+        registrar: Registrar,
+        body: JsonText<DraftShape>,
+    ) -> Result<Answer<AppShape>, Problem> {
         let draft = app_dto::draft(&body.members()?, registrar.is_administrator())?;
         let app = self.0.service.create_app(draft).await?;
         Ok(answer(&app))
@@ -53,10 +57,21 @@ impl Apps {
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));
         let after = after.0.map_or(0, |after| after.0);
         let apps: Vec<Value> = match caller {
-            Caller::Administrator => self.0.service.apps(after, count as usize).await?.iter().map(app_dto::show).collect(),
+            Caller::Administrator => self
+                .0
+                .service
+                .apps(after, count as usize)
+                .await?
+                .iter()
+                .map(app_dto::show)
+                .collect(),
             Caller::Session(app) => {
                 let own = self.0.service.app(&app.ident).await?;
-                [own].iter().filter(|own| count > 0 && own.id > after).map(|own| app_dto::show(own)).collect()
+                [own]
+                    .iter()
+                    .filter(|own| count > 0 && own.id > after)
+                    .map(|own| app_dto::show(own))
+                    .collect()
             }
         };
         Ok(Answer::text(json!({ "apps": apps }).to_string()))
@@ -67,9 +82,24 @@ impl Apps {
     /// Sends the event `ping` on the channel `global` of the session's app, without storing it.
     #[oai(path = "/apps/ping", method = "get", operation_id = "pingApp")]
     async fn ping(&self, session: Session) -> Result<Answer<Done>, Problem> {
-        let payload = Payload { event: "ping".into(), data: "ping".into(), extra: "".into() };
+        let payload = Payload {
+            event: "ping".into(),
+            data: "ping".into(),
+            extra: "".into(),
+        };
         let channels = vec![ChannelName::trusted(DEFAULT_CHANNEL)];
-        self.0.service.publish(&session.app, Publishing { channels, payload, persist: false, idempotency_key: None }).await?;
+        self.0
+            .service
+            .publish(
+                &session.app,
+                Publishing {
+                    channels,
+                    payload,
+                    persist: false,
+                    idempotency_key: None,
+                },
+            )
+            .await?;
         Ok(done())
     }
 
@@ -128,7 +158,11 @@ impl Apps {
     /// Give an app a new secret
     ///
     /// The old one stays valid as `previous_secret` until that is set to null.
-    #[oai(path = "/apps/:ident/rotate", method = "post", operation_id = "rotateAppSecret")]
+    #[oai(
+        path = "/apps/:ident/rotate",
+        method = "post",
+        operation_id = "rotateAppSecret"
+    )]
     async fn rotate(
         &self,
         caller: Caller,

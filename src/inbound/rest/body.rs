@@ -50,7 +50,10 @@ impl<T> JsonText<T> {
 impl<T> Fields<T> {
     /// The fields of an object that was read already.
     pub fn of(members: Members) -> Self {
-        Self { members, of: PhantomData }
+        Self {
+            members,
+            of: PhantomData,
+        }
     }
 
     /// The value of a member: a string that is not empty (`number` lets whole numbers stand for their decimal text).
@@ -58,9 +61,15 @@ impl<T> Fields<T> {
         match self.members.get(name) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
             Some(Value::Number(value)) if number && value.is_i64() => Ok(value.to_string()),
-            Some(Value::Null) | None => Err(Problem::bad_request(format!("{name} is missing: give it in the query or the body"))),
-            Some(_) if number => Err(Problem::bad_request(format!("{name} must be a string that is not empty, or a whole number"))),
-            Some(_) => Err(Problem::bad_request(format!("{name} must be a string that is not empty"))),
+            Some(Value::Null) | None => Err(Problem::bad_request(format!(
+                "{name} is missing: give it in the query or the body"
+            ))),
+            Some(_) if number => Err(Problem::bad_request(format!(
+                "{name} must be a string that is not empty, or a whole number"
+            ))),
+            Some(_) => Err(Problem::bad_request(format!(
+                "{name} must be a string that is not empty"
+            ))),
         }
     }
 }
@@ -75,16 +84,29 @@ pub fn object(text: &[u8]) -> Result<Members, Problem> {
 
 fn parse(text: &[u8]) -> Result<Value, Problem> {
     if text.is_empty() {
-        return Err(Problem::bad_request("the body is empty: send a JSON object"));
+        return Err(Problem::bad_request(
+            "the body is empty: send a JSON object",
+        ));
     }
-    serde_json::from_slice(text).map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))
+    serde_json::from_slice(text)
+        .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))
 }
 
 /// What the request's `Content-Type` says; `None`: it says nothing.
 fn kind(request: &Request) -> Option<Kind> {
-    let value = request.headers().get(header::CONTENT_TYPE)?.to_str().unwrap_or("?");
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let json = essence == JSON || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let value = request
+        .headers()
+        .get(header::CONTENT_TYPE)?
+        .to_str()
+        .unwrap_or("?");
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let json =
+        essence == JSON || (essence.starts_with("application/") && essence.ends_with("+json"));
     Some(if json {
         Kind::Json
     } else if essence == FORM {
@@ -97,7 +119,9 @@ fn kind(request: &Request) -> Option<Kind> {
 /// Refuses a body that says it is something other than JSON.
 pub fn check_json(request: &Request) -> Result<(), Problem> {
     if kind(request).is_some_and(|kind| kind != Kind::Json) {
-        return Err(Problem::unsupported_type("the body must be JSON: send Content-Type: application/json"));
+        return Err(Problem::unsupported_type(
+            "the body must be JSON: send Content-Type: application/json",
+        ));
     }
     Ok(())
 }
@@ -105,15 +129,25 @@ pub fn check_json(request: &Request) -> Result<(), Problem> {
 /// The whole body, at most as many bytes as configured (0: any number).
 pub async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
     let limit = Rest::of(request)?.service.rules().limits.body_bytes;
-    let body = body.take().map_err(|error| Problem::internal(error.to_string()))?;
+    let body = body
+        .take()
+        .map_err(|error| Problem::internal(error.to_string()))?;
     // The edge has looked at the length where one is given, and the connection holds the sender to it.
     if limit == 0 || request.headers().contains_key(header::CONTENT_LENGTH) {
-        return body.into_bytes().await.map_err(|error| Problem::bad_request(format!("the body could not be read: {error}")));
+        return body
+            .into_bytes()
+            .await
+            .map_err(|error| Problem::bad_request(format!("the body could not be read: {error}")));
     }
-    match body.into_bytes_limit(usize::try_from(limit).unwrap_or(usize::MAX)).await {
+    match body
+        .into_bytes_limit(usize::try_from(limit).unwrap_or(usize::MAX))
+        .await
+    {
         Ok(bytes) => Ok(bytes),
         Err(poem::error::ReadBodyError::PayloadTooLarge) => Err(Problem::too_large(limit)),
-        Err(error) => Err(Problem::bad_request(format!("the body could not be read: {error}"))),
+        Err(error) => Err(Problem::bad_request(format!(
+            "the body could not be read: {error}"
+        ))),
     }
 }
 
@@ -127,13 +161,27 @@ impl<'a, T: Type> ApiExtractor<'a> for JsonText<T> {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let content = vec![MetaMediaType { content_type: JSON, schema: T::schema_ref() }];
-        Some(MetaRequest { description: None, content, required: true })
+        let content = vec![MetaMediaType {
+            content_type: JSON,
+            schema: T::schema_ref(),
+        }];
+        Some(MetaRequest {
+            description: None,
+            content,
+            required: true,
+        })
     }
 
-    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
         check_json(request)?;
-        Ok(Self { text: read(request, body).await?, of: PhantomData })
+        Ok(Self {
+            text: read(request, body).await?,
+            of: PhantomData,
+        })
     }
 }
 
@@ -147,23 +195,36 @@ impl<'a, T: Type> ApiExtractor<'a> for Fields<T> {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let media = |content_type| MetaMediaType { content_type, schema: T::schema_ref() };
-        Some(MetaRequest { description: None, content: vec![media(JSON), media(FORM)], required: true })
+        let media = |content_type| MetaMediaType {
+            content_type,
+            schema: T::schema_ref(),
+        };
+        Some(MetaRequest {
+            description: None,
+            content: vec![media(JSON), media(FORM)],
+            required: true,
+        })
     }
 
-    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
         let mut members = Members::new();
         add_pairs(&mut members, request.uri().query().unwrap_or_default())?;
         let text = read(request, body).await?;
         match kind(request) {
             _ if text.is_empty() => {}
             Some(Kind::Other) => {
-                return Err(
-                    Problem::unsupported_type(format!("the body must be JSON or a form: send Content-Type: {JSON} or {FORM}")).into()
-                );
+                return Err(Problem::unsupported_type(format!(
+                    "the body must be JSON or a form: send Content-Type: {JSON} or {FORM}"
+                ))
+                .into());
             }
             Some(Kind::Form) => {
-                let text = std::str::from_utf8(&text).map_err(|_| Problem::bad_request("the form is not UTF-8"))?;
+                let text = std::str::from_utf8(&text)
+                    .map_err(|_| Problem::bad_request("the form is not UTF-8"))?;
                 add_pairs(&mut members, text)?;
             }
             Some(Kind::Json) | None => match parse(&text)? {

@@ -5,7 +5,8 @@ use poem::{Request, Response};
 
 /// What preflights are told.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE");
-const HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type, Idempotency-Key");
+const HEADERS: HeaderValue =
+    HeaderValue::from_static("Authorization, Content-Type, Idempotency-Key");
 const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After");
 
 /// How long a browser may remember what a preflight said, in seconds.
@@ -32,16 +33,22 @@ impl Cors {
             return Some(HeaderValue::from_static("*"));
         }
         let origin = request.headers().get(header::ORIGIN)?;
-        let allowed = self.allowed.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()));
+        let allowed = self
+            .allowed
+            .iter()
+            .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()));
         allowed.then(|| origin.clone())
     }
 
     /// The answer to a preflight; `None`: it is not one.
     pub fn preflight(request: &Request) -> Option<Response> {
         let headers = request.headers();
-        let asks = headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let asks = headers.contains_key(header::ORIGIN)
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         (request.method() == Method::OPTIONS && asks).then(|| {
-            let mut response = Response::builder().status(poem::http::StatusCode::NO_CONTENT).finish();
+            let mut response = Response::builder()
+                .status(poem::http::StatusCode::NO_CONTENT)
+                .finish();
             let headers = response.headers_mut();
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);

@@ -40,7 +40,9 @@ impl OpenApi for Described {
 pub fn service() -> OpenApiService<Described, ()> {
     OpenApiService::new(Described, TITLE, env!("CARGO_PKG_VERSION"))
         .description(ABOUT)
-        .license(LicenseObject::new("Apache-2.0").url("https://www.apache.org/licenses/LICENSE-2.0"))
+        .license(
+            LicenseObject::new("Apache-2.0").url("https://www.apache.org/licenses/LICENSE-2.0"),
+        )
         .server(ServerObject::new("/").description("This server"))
 }
 
@@ -57,8 +59,11 @@ fn mend(document: &mut Value) {
     document["openapi"] = "3.0.3".into();
     tidy(document);
     // "Any JSON but null" is beyond the framework.
-    document["components"]["schemas"]["Publication"]["properties"]["data"]["not"] = json!({ "enum": [null] });
-    let Some(paths) = document["paths"].as_object_mut() else { return };
+    document["components"]["schemas"]["Publication"]["properties"]["data"]["not"] =
+        json!({ "enum": [null] });
+    let Some(paths) = document["paths"].as_object_mut() else {
+        return;
+    };
     for (path, operations) in paths {
         let operations = operations.as_object_mut().into_iter().flatten();
         for (_, operation) in operations {
@@ -71,11 +76,18 @@ fn mend(document: &mut Value) {
 fn tidy(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            if members.get("additionalProperties").is_some_and(|further| further["format"] == CLOSED) {
+            if members
+                .get("additionalProperties")
+                .is_some_and(|further| further["format"] == CLOSED)
+            {
                 members.insert("additionalProperties".into(), false.into());
             }
             for bound in ["minimum", "maximum"] {
-                if let Some(number) = members.get(bound).and_then(Value::as_f64).filter(|number| number.fract() == 0.0) {
+                if let Some(number) = members
+                    .get(bound)
+                    .and_then(Value::as_f64)
+                    .filter(|number| number.fract() == 0.0)
+                {
                     // The cast saturates: 2^63 is not within 63 bits, its predecessor is.
                     members.insert(bound.into(), (number as i64).into());
                 }
@@ -96,7 +108,10 @@ fn tidy(value: &mut Value) {
 
 /// Puts the statuses that an operation can answer in the place of the one answer for all errors.
 fn say_errors(path: &str, operation: &mut Value) {
-    let id = operation["operationId"].as_str().unwrap_or_default().to_string();
+    let id = operation["operationId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_string();
     let secured = operation.get("security").is_some();
     let signed = operation["security"][0].get(SIGNED).is_some();
     let body = operation.get("requestBody").is_some();
@@ -114,20 +129,30 @@ fn say_errors(path: &str, operation: &mut Value) {
         (415, body),
         (503, !unfailing),
     ];
-    let Some(responses) = operation["responses"].as_object_mut() else { return };
-    let Some(error) = responses.remove("default") else { return };
+    let Some(responses) = operation["responses"].as_object_mut() else {
+        return;
+    };
+    let Some(error) = responses.remove("default") else {
+        return;
+    };
     for (status, _) in statuses.into_iter().filter(|(_, answered)| *answered) {
         let mut answer = error.clone();
         answer["description"] = about(status).into();
         let header = match status {
-            401 if signed => Some(("WWW-Authenticate", "How to show who you are: `Pusher-Signature`.")),
+            401 if signed => Some((
+                "WWW-Authenticate",
+                "How to show who you are: `Pusher-Signature`.",
+            )),
             401 => Some(("WWW-Authenticate", "How to show who you are: `Bearer`.")),
             503 => Some(("Retry-After", "After how many seconds to try again.")),
             _ => None,
         };
         if let Some((name, about)) = header {
             let mut headers = Map::new();
-            headers.insert(name.into(), json!({ "description": about, "schema": { "type": "string" } }));
+            headers.insert(
+                name.into(),
+                json!({ "description": about, "schema": { "type": "string" } }),
+            );
             answer["headers"] = headers.into();
         }
         responses.insert(status.to_string(), answer);
@@ -137,7 +162,9 @@ fn say_errors(path: &str, operation: &mut Value) {
 fn about(status: u16) -> &'static str {
     match status {
         400 => "The request cannot be meant: the message says what it must be.",
-        401 => "It is not known who asks: the token, the credentials or the signature are missing or wrong.",
+        401 => {
+            "It is not known who asks: the token, the credentials or the signature are missing or wrong."
+        }
         403 => "Who asks may not, or the app is disabled.",
         404 => "It is not there.",
         409 => "Another one has the same `ident` or `key`.",
@@ -158,7 +185,11 @@ mod tests {
     fn operations(document: &Value) -> impl Iterator<Item = (String, &Value)> {
         let paths = document["paths"].as_object().into_iter().flatten();
         paths.flat_map(|(path, methods)| {
-            methods.as_object().into_iter().flatten().map(move |(method, operation)| (format!("{method} {path}"), operation))
+            methods
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(move |(method, operation)| (format!("{method} {path}"), operation))
         })
     }
 
@@ -169,14 +200,29 @@ mod tests {
         for (name, operation) in operations(&document) {
             let id = operation["operationId"].as_str().unwrap_or_default();
             assert!(!id.is_empty() && ids.insert(id), "{name}: {id}");
-            assert!(operation["tags"][0].is_string() && operation["summary"].is_string(), "{name}");
+            assert!(
+                operation["tags"][0].is_string() && operation["summary"].is_string(),
+                "{name}"
+            );
             let responses = operation["responses"].as_object();
-            assert!(responses.is_some_and(|responses| responses.contains_key("200") && !responses.contains_key("default")), "{name}");
+            assert!(
+                responses
+                    .is_some_and(|responses| responses.contains_key("200")
+                        && !responses.contains_key("default")),
+                "{name}"
+            );
             for (status, response) in responses.into_iter().flatten() {
                 let content = response["content"].as_object();
                 // Only the metrics are for a program that reads text.
-                let form = if id == "getMetrics" && status == "200" { "text/plain; charset=utf-8" } else { "application/json" };
-                assert!(content.is_some_and(|content| content.keys().eq([form])), "{name} {status}: {response}");
+                let form = if id == "getMetrics" && status == "200" {
+                    "text/plain; charset=utf-8"
+                } else {
+                    "application/json"
+                };
+                assert!(
+                    content.is_some_and(|content| content.keys().eq([form])),
+                    "{name} {status}: {response}"
+                );
             }
         }
         assert_eq!(ids.len(), 33);
@@ -189,8 +235,21 @@ mod tests {
             assert!(tag["description"].is_string(), "{tag}");
         }
         let schemes = document["components"]["securitySchemes"].as_object();
-        let names: Vec<_> = schemes.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["administrator", "pusherSignature", "sessionBearer", "sessionCookie", "sessionQuery"]);
+        let names: Vec<_> = schemes
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "administrator",
+                "pusherSignature",
+                "sessionBearer",
+                "sessionCookie",
+                "sessionQuery"
+            ]
+        );
     }
 
     #[test]
@@ -205,7 +264,10 @@ mod tests {
         assert_eq!(schemas["AppChange"]["additionalProperties"], false);
         assert_eq!(schemas["AppDraft"]["additionalProperties"], false);
         assert_eq!(schemas["Event"]["properties"]["owner_id"]["nullable"], true);
-        assert_eq!(schemas["App"]["properties"]["max_members"]["maximum"], json!(i64::MAX));
+        assert_eq!(
+            schemas["App"]["properties"]["max_members"]["maximum"],
+            json!(i64::MAX)
+        );
         assert!(!document.to_string().contains(&format!("\"{CLOSED}\"")));
     }
 
@@ -214,7 +276,16 @@ mod tests {
     fn no_schema_is_named_like_the_new_one_of_another() {
         let document = parsed();
         let schemas = document["components"]["schemas"].as_object();
-        let names: Vec<_> = schemas.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        assert!(!names.iter().any(|name| names.contains(&format!("New{name}").as_str())), "{names:?}");
+        let names: Vec<_> = schemas
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert!(
+            !names
+                .iter()
+                .any(|name| names.contains(&format!("New{name}").as_str())),
+            "{names:?}"
+        );
     }
 }

@@ -29,7 +29,14 @@ pub struct Edge<E> {
 impl<E: Endpoint<Output = Response>> Edge<E> {
     pub fn new(rest: Arc<Rest>, api: E) -> Self {
         let cors = Cors::new(rest.rules.allowed_origins.clone());
-        Self { rest, api, cors, pages: Pages::new(), web: Web::new(), known: Known::new() }
+        Self {
+            rest,
+            api,
+            cors,
+            pages: Pages::new(),
+            web: Web::new(),
+            known: Known::new(),
+        }
     }
 
     async fn answer(&self, mut request: Request) -> Response {
@@ -41,7 +48,9 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
                 Method::GET => page,
                 Method::HEAD => without_body(page),
                 Method::OPTIONS => options(PAGE_METHODS),
-                _ => Problem::from_framework(poem::error::MethodNotAllowedError.into()).allowing(PAGE_METHODS).into_answer(),
+                _ => Problem::from_framework(poem::error::MethodNotAllowedError.into())
+                    .allowing(PAGE_METHODS)
+                    .into_answer(),
             };
         }
         if *request.method() == Method::GET
@@ -67,7 +76,11 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
                     problem = problem.allowing(methods);
                 }
                 let response = problem.into_answer();
-                if method == Method::HEAD { without_body(response) } else { response }
+                if method == Method::HEAD {
+                    without_body(response)
+                } else {
+                    response
+                }
             }
         }
     }
@@ -75,7 +88,12 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     /// A body that says of itself that it is too large is not read at all.
     fn too_large(&self, headers: &HeaderMap) -> Option<Problem> {
         let limit = self.rest.service.rules().limits.body_bytes;
-        let length: u64 = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
+        let length: u64 = headers
+            .get(header::CONTENT_LENGTH)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()?;
         (limit != 0 && length > limit).then(|| Problem::too_large(limit))
     }
 }
@@ -95,8 +113,13 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         };
         let headers = response.headers_mut();
         // What the API says is for whom it was said to; only the pages are for everybody.
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
         self.cors.dress(headers, grant);
         Ok(response)
     }
@@ -105,7 +128,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
 const PAGE_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 fn options(methods: HeaderValue) -> Response {
-    Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, methods).finish()
+    Response::builder()
+        .status(StatusCode::NO_CONTENT)
+        .header(header::ALLOW, methods)
+        .finish()
 }
 
 fn without_body(mut response: Response) -> Response {
@@ -121,7 +147,11 @@ impl Known {
         let paths = Routes::meta().into_iter().flat_map(|api| api.paths);
         let mut known: Vec<(String, HeaderValue)> = paths
             .filter_map(|path| {
-                let mut methods: Vec<String> = path.operations.iter().map(|operation| operation.method.to_string()).collect();
+                let mut methods: Vec<String> = path
+                    .operations
+                    .iter()
+                    .map(|operation| operation.method.to_string())
+                    .collect();
                 if methods.iter().any(|method| method == "GET") {
                     methods.push("HEAD".into());
                 }
@@ -137,8 +167,14 @@ impl Known {
     fn methods(&self, path: &str) -> Option<HeaderValue> {
         let fits = |route: &str| {
             route.split('/').count() == path.split('/').count()
-                && route.split('/').zip(path.split('/')).all(|(part, given)| part.starts_with('{') || part == given)
+                && route
+                    .split('/')
+                    .zip(path.split('/'))
+                    .all(|(part, given)| part.starts_with('{') || part == given)
         };
-        self.0.iter().find(|(route, _)| fits(route)).map(|(_, methods)| methods.clone())
+        self.0
+            .iter()
+            .find(|(route, _)| fits(route))
+            .map(|(_, methods)| methods.clone())
     }
 }

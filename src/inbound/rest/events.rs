@@ -90,8 +90,17 @@ impl Events {
         key: IdempotencyKey,
         body: JsonText<PublicationShape>,
     ) -> Result<Answer<Done>, Problem> {
-        let Publication { channels, payload, persist } = Publication::read(&body.text, &self.0.service.rules().limits)?;
-        let publishing = Publishing { channels, payload, persist, idempotency_key: key.0 };
+        let Publication {
+            channels,
+            payload,
+            persist,
+        } = Publication::read(&body.text, &self.0.service.rules().limits)?;
+        let publishing = Publishing {
+            channels,
+            payload,
+            persist,
+            idempotency_key: key.0,
+        };
         self.0.service.publish(&session.app, publishing).await?;
         Ok(done())
     }
@@ -113,8 +122,13 @@ impl Events {
         let service = &self.0.service;
         let app = &session.app.ident;
         let count = count.0.map_or(COUNT, |count| count.0);
-        let channel = channel.0.map(|channel| channel.0).filter(|channel| !channel.is_empty());
-        let channel = channel.map(|channel| read_channel(&channel, &service.rules().limits)).transpose()?;
+        let channel = channel
+            .0
+            .map(|channel| channel.0)
+            .filter(|channel| !channel.is_empty());
+        let channel = channel
+            .map(|channel| read_channel(&channel, &service.rules().limits))
+            .transpose()?;
         let events = match (channel, since.0) {
             (None, None) => service.recent(app, count).await?,
             (Some(channel), None) => service.latest(app, &channel, 0, count).await?,

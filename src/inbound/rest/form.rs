@@ -18,7 +18,10 @@ pub fn pairs(text: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, s
 pub fn value_of(query: &str, name: &str) -> Result<Option<String>, Problem> {
     for pair in query.split('&') {
         // Names are compared first: only the value that is wanted is decoded.
-        if let Some(value) = pair.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+        if let Some(value) = pair
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('='))
+        {
             return Ok(Some(decode(value)?.into_owned()));
         }
     }
@@ -32,7 +35,10 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
     }
     // A plus is a space, unless it was escaped.
     let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().map(|text| Cow::Owned(text.into_owned())).map_err(refused)
+    percent_decode_str(&spaced)
+        .decode_utf8()
+        .map(|text| Cow::Owned(text.into_owned()))
+        .map_err(refused)
 }
 
 #[cfg(test)]
@@ -41,14 +47,23 @@ mod tests {
 
     #[test]
     fn pairs_are_decoded_and_bytes_that_are_no_text_refused() {
-        let read: Vec<_> = pairs("a=b+c&&d=%2B%C3%A9&e").filter_map(Result::ok).map(|(n, v)| format!("{n}={v}")).collect();
+        let read: Vec<_> = pairs("a=b+c&&d=%2B%C3%A9&e")
+            .filter_map(Result::ok)
+            .map(|(n, v)| format!("{n}={v}"))
+            .collect();
         assert_eq!(read, ["a=b c", "d=+é", "e="]);
         assert!(pairs("a=%FF").any(|pair| pair.is_err()));
     }
 
     #[test]
     fn a_value_is_found_by_its_whole_name() {
-        assert_eq!(value_of("xsid=1&sid=2&sid=3", "sid").ok().flatten().as_deref(), Some("2"));
+        assert_eq!(
+            value_of("xsid=1&sid=2&sid=3", "sid")
+                .ok()
+                .flatten()
+                .as_deref(),
+            Some("2")
+        );
         assert_eq!(value_of("sidx=1", "sid").ok().flatten(), None);
         assert!(value_of("sid=%FF", "sid").is_err());
     }

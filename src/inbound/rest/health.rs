@@ -28,7 +28,11 @@ pub struct Health {
 
 impl poem_openapi::types::Example for Health {
     fn example() -> Self {
-        Self { status: "ok".into(), service: "pushi".into(), version: "0.1.0".into() }
+        Self {
+            status: "ok".into(),
+            service: "pushi".into(),
+            version: "0.1.0".into(),
+        }
     }
 }
 
@@ -119,13 +123,19 @@ impl HealthRoutes {
     /// See that the server runs
     #[oai(path = "/health", method = "get", operation_id = "getHealth")]
     async fn health(&self) -> Result<Answer<Health>, Problem> {
-        Ok(Answer::of(&Health { status: "ok".into(), service: "pushi".into(), version: self.0.rules.version.clone() }))
+        Ok(Answer::of(&Health {
+            status: "ok".into(),
+            service: "pushi".into(),
+            version: self.0.rules.version.clone(),
+        }))
     }
 
     /// See that the process lives
     #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
     async fn live(&self) -> Result<Answer<Alive>, Problem> {
-        Ok(Answer::of(&Alive { status: "ok".into() }))
+        Ok(Answer::of(&Alive {
+            status: "ok".into(),
+        }))
     }
 
     /// See whether the server takes traffic
@@ -134,41 +144,80 @@ impl HealthRoutes {
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
     async fn ready(&self) -> Result<Answer<Alive>, Problem> {
         if !self.0.rules.ready.load(Ordering::Acquire) {
-            return Err(Problem::unavailable("the server is stopping or has not started yet"));
+            return Err(Problem::unavailable(
+                "the server is stopping or has not started yet",
+            ));
         }
         match self.0.service.health().await.store {
-            Ok(_) => Ok(Answer::of(&Alive { status: "ok".into() })),
-            Err(_) => Err(Problem::unavailable("the store is unavailable: try again later")),
+            Ok(_) => Ok(Answer::of(&Alive {
+                status: "ok".into(),
+            })),
+            Err(_) => Err(Problem::unavailable(
+                "the store is unavailable: try again later",
+            )),
         }
     }
 
     /// See how the server is, thing by thing
     ///
     /// On the first listener alone. Asks for the administrator's token unless the caller is on the same machine, without a proxy.
-    #[oai(path = "/health/detailed", method = "get", operation_id = "getDetailedHealth")]
+    #[oai(
+        path = "/health/detailed",
+        method = "get",
+        operation_id = "getDetailedHealth"
+    )]
     async fn detailed(&self, _watcher: Watcher) -> Result<Answer<DetailedHealth>, Problem> {
         let rules = &self.0.rules;
         let health = self.0.service.health().await;
-        let latency_ms = health.store.ok().map(|latency| (latency * 1000.0).round() / 1000.0);
+        let latency_ms = health
+            .store
+            .ok()
+            .map(|latency| (latency * 1000.0).round() / 1000.0);
         let ready = rules.ready.load(Ordering::Acquire);
-        let database = DatabaseHealth { status: if latency_ms.is_some() { CheckStatus::Ok } else { CheckStatus::Error }, latency_ms };
+        let database = DatabaseHealth {
+            status: if latency_ms.is_some() {
+                CheckStatus::Ok
+            } else {
+                CheckStatus::Error
+            },
+            latency_ms,
+        };
         let websocket = WebSocketHealth {
-            status: if ready { CheckStatus::Ok } else { CheckStatus::Draining },
+            status: if ready {
+                CheckStatus::Ok
+            } else {
+                CheckStatus::Draining
+            },
             connections: health.connections,
             address: rules.websocket_address.clone(),
         };
         let bus = match health.bus {
             BusHealth::Alone => None,
-            BusHealth::Up => Some(BusState { status: CheckStatus::Ok }),
-            BusHealth::Away => Some(BusState { status: CheckStatus::Error }),
+            BusHealth::Up => Some(BusState {
+                status: CheckStatus::Ok,
+            }),
+            BusHealth::Away => Some(BusState {
+                status: CheckStatus::Error,
+            }),
         };
         let well = ready && latency_ms.is_some() && health.bus != BusHealth::Away;
         Ok(Answer::of(&DetailedHealth {
-            status: if well { OverallStatus::Ok } else { OverallStatus::Degraded },
+            status: if well {
+                OverallStatus::Ok
+            } else {
+                OverallStatus::Degraded
+            },
             service: "pushi".into(),
             version: rules.version.clone(),
-            timestamp: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
-            checks: HealthChecks { database, bus, websocket },
+            timestamp: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs_f64(),
+            checks: HealthChecks {
+                database,
+                bus,
+                websocket,
+            },
         }))
     }
 }

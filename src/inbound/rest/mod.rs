@@ -72,7 +72,10 @@ pub(crate) struct Rest {
 impl Rest {
     /// The one that the edge put beside the request.
     fn of(request: &Request) -> Result<&Arc<Self>, Problem> {
-        request.extensions().get::<Arc<Self>>().ok_or_else(|| Problem::internal("the endpoint is not behind its edge"))
+        request
+            .extensions()
+            .get::<Arc<Self>>()
+            .ok_or_else(|| Problem::internal("the endpoint is not behind its edge"))
     }
 }
 
@@ -113,6 +116,7 @@ fn routes(rest: &Arc<Rest>) -> Routes {
 /// through the first listener.
 pub fn endpoint(service: Arc<Service>, rules: RestRules) -> impl Endpoint<Output = Response> {
     let rest = Arc::new(Rest { service, rules });
-    let api = OpenApiService::new(routes(&rest), document::TITLE, env!("CARGO_PKG_VERSION")).into_endpoint();
+    let api = OpenApiService::new(routes(&rest), document::TITLE, env!("CARGO_PKG_VERSION"))
+        .into_endpoint();
     edge::Edge::new(rest, api)
 }

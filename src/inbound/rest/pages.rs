@@ -22,7 +22,11 @@ impl Pages {
         let document = document::document();
         let page = page(&document);
         let policy = HeaderValue::try_from(policy(&page)).ok();
-        Self { document: document.into(), page: page.into(), policy }
+        Self {
+            document: document.into(),
+            page: page.into(),
+            policy,
+        }
     }
 
     /// The page of a path, where there is one.
@@ -32,13 +36,22 @@ impl Pages {
             "/docs" | "/docs/" => ("text/html; charset=utf-8", &self.page, true),
             _ => return None,
         };
-        let mut response = Response::builder().content_type(content_type).body(body.clone());
+        let mut response = Response::builder()
+            .content_type(content_type)
+            .body(body.clone());
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         if shown {
             headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-            headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-            headers.extend(self.policy.clone().map(|policy| (header::CONTENT_SECURITY_POLICY, policy)));
+            headers.insert(
+                header::REFERRER_POLICY,
+                HeaderValue::from_static("no-referrer"),
+            );
+            headers.extend(
+                self.policy
+                    .clone()
+                    .map(|policy| (header::CONTENT_SECURITY_POLICY, policy)),
+            );
         }
         Some(response)
     }
@@ -49,7 +62,10 @@ fn page(document: &str) -> String {
     let service = document::service();
     // Inside of a script, only this ends it.
     let document = document.trim_end().replace("</", "<\\/");
-    service.swagger_ui_html().replacen(&service.spec(), &document, 1).replace("\r\n", "\n")
+    service
+        .swagger_ui_html()
+        .replacen(&service.spec(), &document, 1)
+        .replace("\r\n", "\n")
 }
 
 /// The page's own scripts are named by their hashes. Its styles cannot be: it sets some on elements as it goes.
@@ -57,8 +73,16 @@ fn policy(page: &str) -> String {
     let mut scripts = String::new();
     let mut rest = page;
     while let Some((_, tail)) = rest.split_once("<script") {
-        let Some((script, tail)) = tail.split_once('>').and_then(|(_, tail)| tail.split_once("</script>")) else { break };
-        scripts.push_str(&format!(" 'sha256-{}'", BASE64.encode(&Sha256::digest(script))));
+        let Some((script, tail)) = tail
+            .split_once('>')
+            .and_then(|(_, tail)| tail.split_once("</script>"))
+        else {
+            break;
+        };
+        scripts.push_str(&format!(
+            " 'sha256-{}'",
+            BASE64.encode(&Sha256::digest(script))
+        ));
         rest = tail;
     }
     format!(
@@ -75,10 +99,16 @@ mod tests {
     fn the_page_shows_our_document_and_names_its_scripts() {
         let document = document::document();
         let page = page(&document);
-        assert!(page.contains(document.trim_end()), "the document of the framework was not replaced");
+        assert!(
+            page.contains(document.trim_end()),
+            "the document of the framework was not replaced"
+        );
         // The library and the few lines that start it.
         assert_eq!(page.matches("</script>").count(), 2);
         assert_eq!(policy(&page).matches("'sha256-").count(), 2);
-        assert!(!page.contains("src=\"http") && !page.contains("href=\"http"), "the page loads something from elsewhere");
+        assert!(
+            !page.contains("src=\"http") && !page.contains("href=\"http"),
+            "the page loads something from elsewhere"
+        );
     }
 }

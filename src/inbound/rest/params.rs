@@ -66,7 +66,13 @@ impl Accepts for Whole {
 
     fn read(text: &str) -> Result<u64, &'static str> {
         let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = if plain { text.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_ok()) } else { None };
+        let number = if plain {
+            text.parse::<u64>()
+                .ok()
+                .filter(|number| i64::try_from(*number).is_ok())
+        } else {
+            None
+        };
         number.ok_or("must be a whole number from 0 to 9223372036854775807")
     }
 }
@@ -79,7 +85,11 @@ impl Accepts for YesNo {
 
     fn schema() -> MetaSchema {
         let words = ["0", "1", "false", "true"].map(Into::into).to_vec();
-        MetaSchema { enum_items: words, default: Some("0".into()), ..plain("string", "") }
+        MetaSchema {
+            enum_items: words,
+            default: Some("0".into()),
+            ..plain("string", "")
+        }
     }
 
     fn read(text: &str) -> Result<bool, &'static str> {
@@ -149,12 +159,19 @@ impl IdempotencyKey {
     const MOST: usize = 255;
 
     fn read(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-        let Some(value) = headers.get(Self::NAME) else { return Ok(None) };
+        let Some(value) = headers.get(Self::NAME) else {
+            return Ok(None);
+        };
         // Taken wrongly, the same publish would be stored twice: better refused.
-        let fits = |text: &&str| (1..=Self::MOST).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let fits = |text: &&str| {
+            (1..=Self::MOST).contains(&text.len())
+                && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        };
         match value.to_str().ok().filter(fits) {
             Some(text) => Ok(Some(text.into())),
-            None => Err(Problem::bad_request("Idempotency-Key must be 1 to 255 printable ASCII characters")),
+            None => Err(Problem::bad_request(
+                "Idempotency-Key must be 1 to 255 printable ASCII characters",
+            )),
         }
     }
 }
@@ -170,10 +187,19 @@ impl<'a> ApiExtractor<'a> for IdempotencyKey {
 
     fn param_schema_ref() -> Option<MetaSchemaRef> {
         let pattern = Some("^[!-~]([ -~]*[!-~])?$".into());
-        Some(inline(MetaSchema { min_length: Some(1), max_length: Some(Self::MOST), pattern, ..plain("string", "") }))
+        Some(inline(MetaSchema {
+            min_length: Some(1),
+            max_length: Some(Self::MOST),
+            pattern,
+            ..plain("string", "")
+        }))
     }
 
-    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+    async fn from_request(
+        request: &'a Request,
+        _: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
         Ok(Self(Self::read(request.headers())?))
     }
 }
@@ -186,7 +212,17 @@ mod tests {
     fn whole_numbers_fit_into_63_bits() {
         assert_eq!(Whole::read("0"), Ok(0));
         assert_eq!(Whole::read("9223372036854775807"), Ok(i64::MAX as u64));
-        for text in ["", "-1", "+1", "1.5", "1e3", " 1", "9223372036854775808", "99999999999999999999999", "٣"] {
+        for text in [
+            "",
+            "-1",
+            "+1",
+            "1.5",
+            "1e3",
+            " 1",
+            "9223372036854775808",
+            "99999999999999999999999",
+            "٣",
+        ] {
             assert!(Whole::read(text).is_err(), "{text}");
         }
     }
@@ -195,7 +231,10 @@ mod tests {
     fn a_key_that_cannot_be_taken_is_refused_rather_than_ignored() {
         let read = |bytes: &[u8]| {
             let mut headers = HeaderMap::new();
-            headers.insert(IdempotencyKey::NAME, poem::http::HeaderValue::from_bytes(bytes)?);
+            headers.insert(
+                IdempotencyKey::NAME,
+                poem::http::HeaderValue::from_bytes(bytes)?,
+            );
             Ok::<_, poem::http::header::InvalidHeaderValue>(IdempotencyKey::read(&headers).ok())
         };
         assert!(matches!(read(b"order-17"), Ok(Some(Some(_)))));

@@ -15,7 +15,9 @@ use super::answer::JSON;
 use crate::core::auth;
 use crate::core::error::StorageError;
 use crate::core::model::{IdentError, NameError};
-use crate::core::service::{AppError, HistoryError, LoginError, PublishError, RosterError, SignedError, SubscriptionError};
+use crate::core::service::{
+    AppError, HistoryError, LoginError, PublishError, RosterError, SignedError, SubscriptionError,
+};
 use crate::inbound::wire::push_json_string;
 
 /// How a request to the Pusher HTTP API shows who sends it, in `WWW-Authenticate`.
@@ -66,7 +68,13 @@ impl poem_openapi::types::Example for ErrorAnswer {
 
 impl Problem {
     fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), cause: None, allow: None, challenge: "Bearer" }
+        Self {
+            status,
+            message: message.into(),
+            cause: None,
+            allow: None,
+            challenge: "Bearer",
+        }
     }
 
     /// 400: the request cannot be meant.
@@ -81,7 +89,10 @@ impl Problem {
 
     /// 401: the request is not signed as it must be.
     pub fn unsigned(message: impl Into<Cow<'static, str>>) -> Self {
-        Self { challenge: SIGNATURE_CHALLENGE, ..Self::unauthorized(message) }
+        Self {
+            challenge: SIGNATURE_CHALLENGE,
+            ..Self::unauthorized(message)
+        }
     }
 
     /// 403: who asks may not.
@@ -96,7 +107,10 @@ impl Problem {
 
     /// 413: the body has more bytes than the limit.
     pub fn too_large(limit: u64) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {limit} bytes (PUSHI_MAX_BODY_BYTES): send less"))
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body has more than {limit} bytes (PUSHI_MAX_BODY_BYTES): send less"),
+        )
     }
 
     /// 413: what stands in the body is too large.
@@ -116,7 +130,13 @@ impl Problem {
 
     /// 500, with what only the log may say.
     pub fn internal(cause: impl Into<String>) -> Self {
-        Self { cause: Some(cause.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed: its log says why") }
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the server failed: its log says why",
+            )
+        }
     }
 
     /// Says which methods the route has (`Allow`).
@@ -169,14 +189,22 @@ impl Problem {
         json.push_str(",\"uid\":");
         push_json_string(&mut json, &uid);
         json.push('}');
-        let mut response = Response::builder().status(self.status).content_type(JSON).body(json);
+        let mut response = Response::builder()
+            .status(self.status)
+            .content_type(JSON)
+            .body(json);
         let headers = response.headers_mut();
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, allow);
         }
         match self.status {
-            StatusCode::UNAUTHORIZED => drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge))),
-            StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"))),
+            StatusCode::UNAUTHORIZED => drop(headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(self.challenge),
+            )),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")))
+            }
             _ => {}
         }
         response
@@ -192,7 +220,10 @@ impl Problem {
             return Self::not_found("there is no such route: see /docs");
         }
         if error.is::<MethodNotAllowedError>() {
-            return Self::new(StatusCode::METHOD_NOT_ALLOWED, "the route has no such method: see /docs");
+            return Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "the route has no such method: see /docs",
+            );
         }
         if let Some(error) = error.downcast_ref::<ParseParamError>() {
             return Self::of_parameter(error.name, &error.reason);
@@ -205,7 +236,11 @@ impl Problem {
             return Self::bad_request(format!("the body could not be read: {error}"));
         }
         let status = error.status();
-        if status.is_server_error() { Self::internal(error.to_string()) } else { Self::new(status, error.to_string()) }
+        if status.is_server_error() {
+            Self::internal(error.to_string())
+        } else {
+            Self::new(status, error.to_string())
+        }
     }
 
     /// The framework wraps what our parameter types say; the caller needs only that.
@@ -214,14 +249,18 @@ impl Problem {
             return Self::bad_request(format!("the parameter {name} is missing, or is not UTF-8"));
         }
         let inner = reason.split_once("\": ").map_or(reason, |(_, inner)| inner);
-        let inner = inner.split_once(" (occurred while parsing").map_or(inner, |(inner, _)| inner);
+        let inner = inner
+            .split_once(" (occurred while parsing")
+            .map_or(inner, |(inner, _)| inner);
         Self::bad_request(format!("the parameter {name} {inner}"))
     }
 
     fn of_storage(message: String, error: &StorageError) -> Self {
         match error {
             StorageError::Unavailable(_) => Self::unavailable(message).caused(error.chain()),
-            StorageError::NotFound | StorageError::Conflict(_) | StorageError::Corrupt(_) => Self::internal(error.chain()),
+            StorageError::NotFound | StorageError::Conflict(_) | StorageError::Corrupt(_) => {
+                Self::internal(error.chain())
+            }
         }
     }
 }
@@ -241,8 +280,16 @@ impl ResponseError for Problem {
 
     fn as_response(&self) -> Response {
         // Only reached where no edge is around the endpoint; the edge takes the problem itself.
-        let (message, cause, allow) = (self.message.clone(), self.cause.clone(), self.allow.clone());
-        Self { status: self.status, message, cause, allow, challenge: self.challenge }.into_answer()
+        let (message, cause, allow) =
+            (self.message.clone(), self.cause.clone(), self.allow.clone());
+        Self {
+            status: self.status,
+            message,
+            cause,
+            allow,
+            challenge: self.challenge,
+        }
+        .into_answer()
     }
 }
 
@@ -255,9 +302,20 @@ impl IntoResponse for Problem {
 impl ApiResponse for Problem {
     /// One answer for all of them; the document names the statuses that an operation can have.
     fn meta() -> MetaResponses {
-        let content = vec![MetaMediaType { content_type: JSON, schema: ErrorAnswer::schema_ref() }];
-        let response = MetaResponse { description: "An error.", status: None, status_range: None, content, headers: Vec::new() };
-        MetaResponses { responses: vec![response] }
+        let content = vec![MetaMediaType {
+            content_type: JSON,
+            schema: ErrorAnswer::schema_ref(),
+        }];
+        let response = MetaResponse {
+            description: "An error.",
+            status: None,
+            status_range: None,
+            content,
+            headers: Vec::new(),
+        };
+        MetaResponses {
+            responses: vec![response],
+        }
     }
 
     fn register(registry: &mut Registry) {

@@ -69,12 +69,17 @@ impl Publication {
     /// Reads a body, with the configured limits for names.
     pub fn read(body: &[u8], limits: &Limits) -> Result<Self, Problem> {
         if body.is_empty() {
-            return Err(Problem::bad_request("the body is empty: send a JSON object with data"));
+            return Err(Problem::bad_request(
+                "the body is empty: send a JSON object with data",
+            ));
         }
-        let members: RawMembers<'_> = serde_json::from_slice(body).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => Problem::bad_request("the body must be a JSON object"),
-            _ => Problem::bad_request(format!("the body is not JSON: {error}")),
-        })?;
+        let members: RawMembers<'_> =
+            serde_json::from_slice(body).map_err(|error| match error.classify() {
+                serde_json::error::Category::Data => {
+                    Problem::bad_request("the body must be a JSON object")
+                }
+                _ => Problem::bad_request(format!("the body is not JSON: {error}")),
+            })?;
         let mut channels = None;
         let mut event = Cow::Borrowed("message");
         let mut data = None;
@@ -83,17 +88,33 @@ impl Publication {
         for (name, value) in &members.0 {
             match name.as_ref() {
                 "channel" => channels = Some(read_channels(value, limits)?),
-                "event" => event = read_string(value).ok_or_else(|| Problem::bad_request("event must be a string"))?,
+                "event" => {
+                    event = read_string(value)
+                        .ok_or_else(|| Problem::bad_request("event must be a string"))?
+                }
                 "data" => data = Some(read_data(value)?),
-                "persist" => persist = serde_json::from_str(value).map_err(|_| Problem::bad_request("persist must be true or false"))?,
+                "persist" => {
+                    persist = serde_json::from_str(value)
+                        .map_err(|_| Problem::bad_request("persist must be true or false"))?
+                }
                 reserved if RESERVED_MEMBERS.contains(&reserved) => {}
                 further => add_member(&mut extra, further, value)?,
             }
         }
         check_event_name(&event, length(limits.event_name))?;
-        let data = data.ok_or_else(|| Problem::bad_request("data is missing: give it any JSON value but null"))?;
+        let data = data.ok_or_else(|| {
+            Problem::bad_request("data is missing: give it any JSON value but null")
+        })?;
         let channels = channels.unwrap_or_else(|| vec![ChannelName::trusted(DEFAULT_CHANNEL)]);
-        Ok(Self { channels, payload: Payload { event: event.into(), data: data.into(), extra: extra.into() }, persist })
+        Ok(Self {
+            channels,
+            payload: Payload {
+                event: event.into(),
+                data: data.into(),
+                extra: extra.into(),
+            },
+            persist,
+        })
     }
 }
 
@@ -110,7 +131,11 @@ fn read_channels(value: &str, limits: &Limits) -> Result<Vec<ChannelName>, Probl
     if let Some(name) = read_string(value) {
         return Ok(vec![read_channel(&name, limits)?]);
     }
-    let must = || Problem::bad_request(format!("channel must be a string, or a list of 1 to {MOST_CHANNELS} strings"));
+    let must = || {
+        Problem::bad_request(format!(
+            "channel must be a string, or a list of 1 to {MOST_CHANNELS} strings"
+        ))
+    };
     let names: Vec<Text<'_>> = serde_json::from_str(value).map_err(|_| must())?;
     if names.is_empty() || names.len() > MOST_CHANNELS {
         return Err(must());
@@ -122,14 +147,21 @@ fn read_channels(value: &str, limits: &Limits) -> Result<Vec<ChannelName>, Probl
 
 /// The string that a JSON text is; `None`: it is something else, or holds half a surrogate pair.
 fn read_string(value: &str) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(value).ok().map(|text| text.0)
+    serde_json::from_str::<Text<'_>>(value)
+        .ok()
+        .map(|text| text.0)
 }
 
 fn read_data(value: &str) -> Result<Cow<'_, str>, Problem> {
     match value.as_bytes().first() {
-        Some(b'"') => read_string(value)
-            .ok_or_else(|| Problem::bad_request("data is not text: it holds half of a surrogate pair (\\ud800 to \\udfff)")),
-        Some(b'n') => Err(Problem::bad_request("data must not be null: give it any other JSON value")),
+        Some(b'"') => read_string(value).ok_or_else(|| {
+            Problem::bad_request(
+                "data is not text: it holds half of a surrogate pair (\\ud800 to \\udfff)",
+            )
+        }),
+        Some(b'n') => Err(Problem::bad_request(
+            "data must not be null: give it any other JSON value",
+        )),
         _ => Ok(compact(value)),
     }
 }
@@ -137,7 +169,9 @@ fn read_data(value: &str) -> Result<Cow<'_, str>, Problem> {
 /// Every store and subscriber must be able to read what travels, so it is read here once.
 fn add_member(extra: &mut String, name: &str, value: &str) -> Result<(), Problem> {
     if let Err(error) = serde_json::from_str::<Value>(value) {
-        return Err(Problem::bad_request(format!("the member {name} cannot travel: {error}")));
+        return Err(Problem::bad_request(format!(
+            "the member {name} cannot travel: {error}"
+        )));
     }
     if !extra.is_empty() {
         extra.push(',');
@@ -192,7 +226,10 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
                 let mut places = std::collections::HashMap::new();
                 let mut members: Vec<(Cow<'de, str>, &'de str)> = Vec::new();
                 while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    match places.get(&name.0).and_then(|place: &usize| members.get_mut(*place)) {
+                    match places
+                        .get(&name.0)
+                        .and_then(|place: &usize| members.get_mut(*place))
+                    {
                         Some(member) => member.1 = value.get(),
                         None => {
                             places.insert(name.0.clone(), members.len());
@@ -212,23 +249,36 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<Publication, String> {
-        Publication::read(body.as_bytes(), &Limits::default()).map_err(|problem| problem.to_string())
+        Publication::read(body.as_bytes(), &Limits::default())
+            .map_err(|problem| problem.to_string())
     }
 
     fn payload(body: &str) -> (String, String, String) {
         let payload = read(body).map(|publication| publication.payload);
-        payload
-            .map_or_else(|error| (error, String::new(), String::new()), |p| (p.event.to_string(), p.data.to_string(), p.extra.to_string()))
+        payload.map_or_else(
+            |error| (error, String::new(), String::new()),
+            |p| (p.event.to_string(), p.data.to_string(), p.extra.to_string()),
+        )
     }
 
     fn channels(body: &str) -> Vec<String> {
-        read(body).map(|publication| publication.channels.iter().map(|name| name.to_string()).collect()).unwrap_or_default()
+        read(body)
+            .map(|publication| {
+                publication
+                    .channels
+                    .iter()
+                    .map(|name| name.to_string())
+                    .collect()
+            })
+            .unwrap_or_default()
     }
 
     #[test]
     fn what_is_left_out_has_its_default() {
         let publication = read(r#"{"data":"x"}"#);
-        assert!(matches!(&publication, Ok(p) if p.persist && p.payload.event.as_ref() == "message" && p.payload.extra.is_empty()));
+        assert!(
+            matches!(&publication, Ok(p) if p.persist && p.payload.event.as_ref() == "message" && p.payload.extra.is_empty())
+        );
         assert_eq!(channels(r#"{"data":"x"}"#), ["global"]);
     }
 
@@ -237,9 +287,15 @@ mod tests {
         let data = |value: &str| payload(&format!(r#"{{"data":{value}}}"#)).1;
         assert_eq!(data(r#""a \"b\"""#), r#"a "b""#);
         assert_eq!(data("1.50"), "1.50");
-        assert_eq!(data("123456789012345678901234567890"), "123456789012345678901234567890");
+        assert_eq!(
+            data("123456789012345678901234567890"),
+            "123456789012345678901234567890"
+        );
         assert_eq!(data("false"), "false");
-        assert_eq!(data(r#"{ "b" : 1, "a" : [ 1.0 , "x  y\" z" ] }"#), r#"{"b":1,"a":[1.0,"x  y\" z"]}"#);
+        assert_eq!(
+            data(r#"{ "b" : 1, "a" : [ 1.0 , "x  y\" z" ] }"#),
+            r#"{"b":1,"a":[1.0,"x  y\" z"]}"#
+        );
         assert_eq!(data(r#""""#), "");
     }
 
@@ -254,13 +310,19 @@ mod tests {
 
     #[test]
     fn of_a_member_given_twice_the_last_counts() {
-        assert_eq!(payload(r#"{"data":"x","a":1,"b":2,"a":3,"data":"y"}"#), ("message".into(), "y".into(), r#""a":3,"b":2"#.into()));
+        assert_eq!(
+            payload(r#"{"data":"x","a":1,"b":2,"a":3,"data":"y"}"#),
+            ("message".into(), "y".into(), r#""a":3,"b":2"#.into())
+        );
     }
 
     #[test]
     fn channels_are_a_name_or_a_list() {
         assert_eq!(channels(r#"{"data":1,"channel":"a"}"#), ["a"]);
-        assert_eq!(channels(r#"{"data":1,"channel":["a","b","a"]}"#), ["a", "b"]);
+        assert_eq!(
+            channels(r#"{"data":1,"channel":["a","b","a"]}"#),
+            ["a", "b"]
+        );
         let many = |count: usize| {
             let names: Vec<String> = (0..count).map(|number| format!("\"c{number}\"")).collect();
             channels(&format!(r#"{{"data":1,"channel":[{}]}}"#, names.join(","))).len()

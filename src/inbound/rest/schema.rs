@@ -19,22 +19,38 @@ pub fn inline(schema: MetaSchema) -> MetaSchemaRef {
 
 /// A schema of a type (`""`: of any) with a description.
 pub fn plain(ty: &'static str, description: &'static str) -> MetaSchema {
-    MetaSchema { description: Some(description), ..MetaSchema::new(ty) }
+    MetaSchema {
+        description: Some(description),
+        ..MetaSchema::new(ty)
+    }
 }
 
 /// A whole number from `least`, within 63 bits.
 pub fn whole(description: &'static str, least: f64) -> MetaSchema {
-    MetaSchema { format: Some("int64"), minimum: Some(least), maximum: Some(i64::MAX as f64), ..plain("integer", description) }
+    MetaSchema {
+        format: Some("int64"),
+        minimum: Some(least),
+        maximum: Some(i64::MAX as f64),
+        ..plain("integer", description)
+    }
 }
 
 /// A text of `least` to `most` characters without control characters.
 pub fn name(description: &'static str, least: usize, most: usize) -> MetaSchema {
-    MetaSchema { min_length: Some(least), max_length: Some(most), pattern: Some(PRINTABLE.into()), ..plain("string", description) }
+    MetaSchema {
+        min_length: Some(least),
+        max_length: Some(most),
+        pattern: Some(PRINTABLE.into()),
+        ..plain("string", description)
+    }
 }
 
 /// What refuses further members.
 pub fn closed() -> Option<Box<MetaSchemaRef>> {
-    Some(Box::new(inline(MetaSchema { format: Some(CLOSED), ..MetaSchema::ANY })))
+    Some(Box::new(inline(MetaSchema {
+        format: Some(CLOSED),
+        ..MetaSchema::ANY
+    })))
 }
 
 /// What allows members of any kind.
@@ -44,7 +60,10 @@ pub fn open() -> Option<Box<MetaSchemaRef>> {
 
 /// The same with an example.
 pub fn example(schema: MetaSchema, example: impl Into<Value>) -> MetaSchema {
-    MetaSchema { example: Some(example.into()), ..schema }
+    MetaSchema {
+        example: Some(example.into()),
+        ..schema
+    }
 }
 
 /// A named schema of the document whose values are read and written as text elsewhere: a type without values.

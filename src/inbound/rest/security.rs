@@ -17,8 +17,7 @@ use crate::inbound::listen::{ClientInfo, ListenerRole};
 /// The name of the session cookie, and of the query parameter that stands for it.
 pub const SID: &str = "sid";
 
-const NO_ADMINISTRATOR: &str =
-    "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and give it as Authorization: Bearer (see the configuration page)";
+const NO_ADMINISTRATOR: &str = "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and give it as Authorization: Bearer (see the configuration page)";
 
 /// A session, for what belongs to its app.
 pub struct Session {
@@ -63,7 +62,10 @@ struct Shown {
 
 impl Shown {
     fn of(request: &Request) -> Result<Self, Problem> {
-        Ok(Self { bearer: bearer(request), sid: sid(request)? })
+        Ok(Self {
+            bearer: bearer(request),
+            sid: sid(request)?,
+        })
     }
 
     fn is_administrator(&self, rest: &Rest) -> bool {
@@ -75,26 +77,45 @@ impl Shown {
 
     /// What may be a session token: a bearer counts more than a `sid`, unless it is the administrator's.
     fn session_token(&self, rest: &Rest) -> Option<&str> {
-        let bearer = self.bearer.as_deref().filter(|_| !self.is_administrator(rest));
+        let bearer = self
+            .bearer
+            .as_deref()
+            .filter(|_| !self.is_administrator(rest));
         bearer.or(self.sid.as_deref())
     }
 }
 
 fn bearer(request: &Request) -> Option<String> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let value = request
+        .headers()
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.into())
 }
 
 fn sid(request: &Request) -> Result<Option<String>, Problem> {
-    if let Some(token) = form::value_of(request.uri().query().unwrap_or_default(), SID)?.filter(|token| !token.is_empty()) {
+    if let Some(token) = form::value_of(request.uri().query().unwrap_or_default(), SID)?
+        .filter(|token| !token.is_empty())
+    {
         return Ok(Some(token));
     }
-    let cookies = request.headers().get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let value = pairs.find(|(name, value)| *name == SID && !value.is_empty()).map(|(_, value)| value.trim_matches('"'));
-    Ok(value.and_then(|value| percent_decode_str(value).decode_utf8().ok()).map(|value| value.into_owned()))
+    let cookies = request
+        .headers()
+        .get_all(header::COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    let value = pairs
+        .find(|(name, value)| *name == SID && !value.is_empty())
+        .map(|(_, value)| value.trim_matches('"'));
+    Ok(value
+        .and_then(|value| percent_decode_str(value).decode_utf8().ok())
+        .map(|value| value.into_owned()))
 }
 
 impl Session {
@@ -102,11 +123,16 @@ impl Session {
         let rest = Rest::of(request)?;
         let shown = Shown::of(request)?;
         match shown.session_token(rest) {
-            Some(token) => Ok(Self { app: rest.service.session(token).await?, token: token.into() }),
-            None if shown.is_administrator(rest) => {
-                Err(Problem::forbidden("this belongs to one app: give a session token from /login, not the administrator's"))
-            }
-            None => Err(Problem::unauthorized("a session token is missing: log in at /login, and give it as sid or Authorization: Bearer")),
+            Some(token) => Ok(Self {
+                app: rest.service.session(token).await?,
+                token: token.into(),
+            }),
+            None if shown.is_administrator(rest) => Err(Problem::forbidden(
+                "this belongs to one app: give a session token from /login, not the administrator's",
+            )),
+            None => Err(Problem::unauthorized(
+                "a session token is missing: log in at /login, and give it as sid or Authorization: Bearer",
+            )),
         }
     }
 }
@@ -122,17 +148,21 @@ impl Caller {
             Some(token) => match rest.service.session(token).await {
                 Ok(app) => Ok(Self::Session(app)),
                 Err(LoginError::Session) if rest.rules.admin_token.is_none() => {
-                    Err(Problem::unauthorized(format!("the session token is unknown or has ended: log in again; {NO_ADMINISTRATOR}")))
+                    Err(Problem::unauthorized(format!(
+                        "the session token is unknown or has ended: log in again; {NO_ADMINISTRATOR}"
+                    )))
                 }
-                Err(LoginError::Session) => {
-                    Err(Problem::unauthorized("the token is neither the administrator's nor that of a session that goes on: log in again"))
-                }
+                Err(LoginError::Session) => Err(Problem::unauthorized(
+                    "the token is neither the administrator's nor that of a session that goes on: log in again",
+                )),
                 Err(error) => Err(error.into()),
             },
-            None if rest.rules.admin_token.is_none() => {
-                Err(Problem::forbidden(format!("log in at /login to reach your own app; for every app {NO_ADMINISTRATOR}")))
-            }
-            None => Err(Problem::unauthorized("a token is missing: the administrator's, or a session's from /login")),
+            None if rest.rules.admin_token.is_none() => Err(Problem::forbidden(format!(
+                "log in at /login to reach your own app; for every app {NO_ADMINISTRATOR}"
+            ))),
+            None => Err(Problem::unauthorized(
+                "a token is missing: the administrator's, or a session's from /login",
+            )),
         }
     }
 }
@@ -151,11 +181,17 @@ impl Administrator {
         match shown.session_token(rest) {
             // Only somebody who is known may be told that this is not for them.
             Some(token) => match rest.service.session(token).await {
-                Ok(_) | Err(LoginError::Disabled) => Err(Problem::forbidden("this is the administrator's: a session may not do it")),
-                Err(LoginError::Session) => Err(Problem::unauthorized("the token is not the administrator's")),
+                Ok(_) | Err(LoginError::Disabled) => Err(Problem::forbidden(
+                    "this is the administrator's: a session may not do it",
+                )),
+                Err(LoginError::Session) => Err(Problem::unauthorized(
+                    "the token is not the administrator's",
+                )),
                 Err(error) => Err(error.into()),
             },
-            None => Err(Problem::unauthorized("the administrator's token is missing: give it as Authorization: Bearer")),
+            None => Err(Problem::unauthorized(
+                "the administrator's token is missing: give it as Authorization: Bearer",
+            )),
         }
     }
 }
@@ -177,17 +213,36 @@ const ADMINISTRATOR_SCHEME: &str = "administrator";
 fn register_session(registry: &mut Registry) {
     let [bearer, query, cookie] = SESSION_SCHEMES;
     registry.create_security_scheme(bearer, http_bearer("A session token from `/login`."));
-    let key = |description, key_in| MetaSecurityScheme { name: Some(SID), key_in: Some(key_in), ..scheme("apiKey", description) };
-    registry.create_security_scheme(query, key("A session token from `/login`, as the query parameter `sid`.", "query"));
-    registry.create_security_scheme(cookie, key("The cookie `sid` that `/login` sets.", "cookie"));
+    let key = |description, key_in| MetaSecurityScheme {
+        name: Some(SID),
+        key_in: Some(key_in),
+        ..scheme("apiKey", description)
+    };
+    registry.create_security_scheme(
+        query,
+        key(
+            "A session token from `/login`, as the query parameter `sid`.",
+            "query",
+        ),
+    );
+    registry.create_security_scheme(
+        cookie,
+        key("The cookie `sid` that `/login` sets.", "cookie"),
+    );
 }
 
 fn register_administrator(registry: &mut Registry) {
-    registry.create_security_scheme(ADMINISTRATOR_SCHEME, http_bearer("The administrator's token, `PUSHI_ADMIN_TOKEN`."));
+    registry.create_security_scheme(
+        ADMINISTRATOR_SCHEME,
+        http_bearer("The administrator's token, `PUSHI_ADMIN_TOKEN`."),
+    );
 }
 
 fn http_bearer(description: &'static str) -> MetaSecurityScheme {
-    MetaSecurityScheme { scheme: Some("bearer"), ..scheme("http", description) }
+    MetaSecurityScheme {
+        scheme: Some("bearer"),
+        ..scheme("http", description)
+    }
 }
 
 fn scheme(ty: &'static str, description: &'static str) -> MetaSecurityScheme {
@@ -231,10 +286,30 @@ macro_rules! asks {
 }
 
 asks!(Session, SESSION_SCHEMES.to_vec(), false, [register_session]);
-asks!(Caller, [&[ADMINISTRATOR_SCHEME], &SESSION_SCHEMES[..]].concat(), false, [register_session, register_administrator]);
-asks!(Administrator, vec![ADMINISTRATOR_SCHEME], false, [register_administrator]);
-asks!(Registrar, vec![ADMINISTRATOR_SCHEME], false, [register_administrator]);
-asks!(Watcher, vec![ADMINISTRATOR_SCHEME], true, [register_administrator]);
+asks!(
+    Caller,
+    [&[ADMINISTRATOR_SCHEME], &SESSION_SCHEMES[..]].concat(),
+    false,
+    [register_session, register_administrator]
+);
+asks!(
+    Administrator,
+    vec![ADMINISTRATOR_SCHEME],
+    false,
+    [register_administrator]
+);
+asks!(
+    Registrar,
+    vec![ADMINISTRATOR_SCHEME],
+    false,
+    [register_administrator]
+);
+asks!(
+    Watcher,
+    vec![ADMINISTRATOR_SCHEME],
+    true,
+    [register_administrator]
+);
 
 /// Who may look at the server's health in detail: the administrator, and whoever is on this machine.
 pub struct Watcher;
@@ -242,10 +317,16 @@ pub struct Watcher;
 impl Watcher {
     async fn of(request: &Request) -> Result<Self, Problem> {
         if request.extensions().get::<ListenerRole>() == Some(&ListenerRole::Server) {
-            return Err(Problem::not_found("this is answered on the first listener alone (APP_HOST, APP_PORT)"));
+            return Err(Problem::not_found(
+                "this is answered on the first listener alone (APP_HOST, APP_PORT)",
+            ));
         }
         // A proxy on this machine speaks for others; it shows in the forwarding header that it adds.
-        if request.extensions().get::<ClientInfo>().is_some_and(|client| client.ip.is_loopback() && !client.forwarded) {
+        if request
+            .extensions()
+            .get::<ClientInfo>()
+            .is_some_and(|client| client.ip.is_loopback() && !client.forwarded)
+        {
             return Ok(Self);
         }
         Administrator::of(request).await.map(|Administrator| Self)

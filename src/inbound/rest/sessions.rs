@@ -29,7 +29,9 @@ pub struct SessionToken {
 
 impl poem_openapi::types::Example for SessionToken {
     fn example() -> Self {
-        Self { token: "d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35".into() }
+        Self {
+            token: "d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35".into(),
+        }
     }
 }
 
@@ -59,9 +61,19 @@ impl Sessions {
     ///
     /// Answers a session token and sets it as the cookie `sid`. The credentials may stand in the query instead of the body.
     #[oai(path = "/login", method = "post", operation_id = "login")]
-    async fn login(&self, request: &Request, body: Fields<Credentials>) -> Result<Answer<SessionToken>, Problem> {
+    async fn login(
+        &self,
+        request: &Request,
+        body: Fields<Credentials>,
+    ) -> Result<Answer<SessionToken>, Problem> {
         let field = |name| body.required(name, false);
-        self.enter(request, &field("app_id")?, &field("app_key")?, &field("app_secret")?).await
+        self.enter(
+            request,
+            &field("app_id")?,
+            &field("app_key")?,
+            &field("app_secret")?,
+        )
+        .await
     }
 
     /// Log in by the query
@@ -78,7 +90,8 @@ impl Sessions {
         /// The app's `secret`, or its `previous_secret`.
         app_secret: Query<Param<Credential>>,
     ) -> Result<Answer<SessionToken>, Problem> {
-        self.enter(request, &app_id.0.0, &app_key.0.0, &app_secret.0.0).await
+        self.enter(request, &app_id.0.0, &app_key.0.0, &app_secret.0.0)
+            .await
     }
 
     /// Log out
@@ -93,13 +106,23 @@ impl Sessions {
     ///
     /// The same as the POST.
     #[oai(path = "/logout", method = "get", operation_id = "logoutByGet")]
-    async fn logout_by_get(&self, request: &Request, session: Session) -> Result<Answer<Done>, Problem> {
+    async fn logout_by_get(
+        &self,
+        request: &Request,
+        session: Session,
+    ) -> Result<Answer<Done>, Problem> {
         self.leave(request, session).await
     }
 }
 
 impl Sessions {
-    async fn enter(&self, request: &Request, id: &str, key: &str, secret: &str) -> Result<Answer<SessionToken>, Problem> {
+    async fn enter(
+        &self,
+        request: &Request,
+        id: &str,
+        key: &str,
+        secret: &str,
+    ) -> Result<Answer<SessionToken>, Problem> {
         let token = self.0.service.login(id, key, secret).await?;
         let cookie = cookie(request, &token.text, token.ttl.as_secs())?;
         Ok(Answer::of(&SessionToken { token: token.text }).with_cookie(cookie))
@@ -113,10 +136,15 @@ impl Sessions {
 
 /// The session cookie: out of reach of scripts and other sites, and only sent back under TLS where it was set under TLS.
 fn cookie(request: &Request, token: &str, seconds: u64) -> Result<HeaderValue, Problem> {
-    let secure = request.extensions().get::<ClientInfo>().is_some_and(|client| client.secure);
+    let secure = request
+        .extensions()
+        .get::<ClientInfo>()
+        .is_some_and(|client| client.secure);
     let secure = if secure { "; Secure" } else { "" };
-    let text = format!("{SID}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    let mut value = HeaderValue::try_from(text).map_err(|error| Problem::internal(error.to_string()))?;
+    let text =
+        format!("{SID}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let mut value =
+        HeaderValue::try_from(text).map_err(|error| Problem::internal(error.to_string()))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -28,13 +28,23 @@ pub struct Socket {
 
 impl poem_openapi::types::Example for Socket {
     fn example() -> Self {
-        Self { socket_id: "4711.90210".into(), channels: vec!["global".into(), "presence-room".into()] }
+        Self {
+            socket_id: "4711.90210".into(),
+            channels: vec!["global".into(), "presence-room".into()],
+        }
     }
 }
 
 impl Socket {
     fn of(info: &SocketInfo) -> Self {
-        Self { socket_id: info.id.to_string(), channels: info.channels.iter().map(|channel| channel.as_str().into()).collect() }
+        Self {
+            socket_id: info.id.to_string(),
+            channels: info
+                .channels
+                .iter()
+                .map(|channel| channel.as_str().into())
+                .collect(),
+        }
     }
 }
 
@@ -61,16 +71,29 @@ impl Sockets {
         after: Query<Option<Param<params::Socket>>>,
     ) -> Result<Answer<SocketList>, Problem> {
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));
-        let read =
-            |text: String| SocketId::parse(&text).ok_or_else(|| Problem::bad_request("after must be a socket id: two numbers and a dot"));
+        let read = |text: String| {
+            SocketId::parse(&text).ok_or_else(|| {
+                Problem::bad_request("after must be a socket id: two numbers and a dot")
+            })
+        };
         let after = after.0.map(|after| read(after.0)).transpose()?;
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let sockets = self.0.service.sockets(&session.app.ident, after, count).await?;
-        Ok(Answer::of(&SocketList { sockets: sockets.iter().map(Socket::of).collect() }))
+        let sockets = self
+            .0
+            .service
+            .sockets(&session.app.ident, after, count)
+            .await?;
+        Ok(Answer::of(&SocketList {
+            sockets: sockets.iter().map(Socket::of).collect(),
+        }))
     }
 
     /// Get a live connection
-    #[oai(path = "/sockets/:socket_id", method = "get", operation_id = "getSocket")]
+    #[oai(
+        path = "/sockets/:socket_id",
+        method = "get",
+        operation_id = "getSocket"
+    )]
     async fn get(
         &self,
         session: Session,
@@ -81,6 +104,8 @@ impl Sockets {
             Some(id) => self.0.service.socket(&session.app.ident, id).await?,
             None => None,
         };
-        found.map(|info| Answer::of(&Socket::of(&info))).ok_or_else(|| Problem::not_found("no such socket is connected"))
+        found
+            .map(|info| Answer::of(&Socket::of(&info)))
+            .ok_or_else(|| Problem::not_found("no such socket is connected"))
     }
 }

@@ -91,7 +91,11 @@ shape! {
 
 /// A user's id.
 pub fn read_user(text: &str) -> Result<UserId, Problem> {
-    let must =
-        || Problem::bad_request(format!("user_id must have 1 to {} characters, no control characters among them", UserId::MAX_CHARS));
+    let must = || {
+        Problem::bad_request(format!(
+            "user_id must have 1 to {} characters, no control characters among them",
+            UserId::MAX_CHARS
+        ))
+    };
     UserId::parse(text).ok_or_else(must)
 }

@@ -34,15 +34,27 @@ impl Subscriptions {
     /// Subscribe a user to a channel
     ///
     /// For good, until it is ended. The same again answers the one that is there. The user's connected sockets follow at once.
-    #[oai(path = "/subscriptions", method = "post", operation_id = "createSubscription")]
-    async fn create(&self, session: Session, body: JsonText<WishShape>) -> Result<Answer<Subscription>, Problem> {
+    #[oai(
+        path = "/subscriptions",
+        method = "post",
+        operation_id = "createSubscription"
+    )]
+    async fn create(
+        &self,
+        session: Session,
+        body: JsonText<WishShape>,
+    ) -> Result<Answer<Subscription>, Problem> {
         let fields = Fields::<WishShape>::of(body.members()?);
         let (user, channel) = self.wish(&fields)?;
         self.add(&session, &user, &channel).await
     }
 
     /// List subscriptions
-    #[oai(path = "/subscriptions", method = "get", operation_id = "listSubscriptions")]
+    #[oai(
+        path = "/subscriptions",
+        method = "get",
+        operation_id = "listSubscriptions"
+    )]
     async fn list(
         &self,
         session: Session,
@@ -56,22 +68,37 @@ impl Subscriptions {
         after: Query<Option<Param<Whole>>>,
     ) -> Result<Answer<SubscriptionList>, Problem> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let user_id = given(user_id.0.map(|user| user.0)).map(|user| read_user(&user)).transpose()?;
-        let channel = given(event.0.map(|event| event.0)).map(|event| self.channel(&event)).transpose()?;
+        let user_id = given(user_id.0.map(|user| user.0))
+            .map(|user| read_user(&user))
+            .transpose()?;
+        let channel = given(event.0.map(|event| event.0))
+            .map(|event| self.channel(&event))
+            .transpose()?;
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));
         let after = after.0.map_or(0, |after| after.0);
         let filter = SubscriptionFilter { user_id, channel };
         let found = match count {
             0 => Vec::new(),
-            count => self.0.service.subscriptions(&session.app.ident, &filter, after, count as usize).await?,
+            count => {
+                self.0
+                    .service
+                    .subscriptions(&session.app.ident, &filter, after, count as usize)
+                    .await?
+            }
         };
-        Ok(Answer::of(&SubscriptionList { subscriptions: found.iter().map(Subscription::of).collect() }))
+        Ok(Answer::of(&SubscriptionList {
+            subscriptions: found.iter().map(Subscription::of).collect(),
+        }))
     }
 
     /// End a subscription
     ///
     /// Answers it, or `{"result":"success"}` where there was none. What came before its end stays in the user's inbox.
-    #[oai(path = "/subscriptions/:user_id/:event", method = "delete", operation_id = "deleteSubscription")]
+    #[oai(
+        path = "/subscriptions/:user_id/:event",
+        method = "delete",
+        operation_id = "deleteSubscription"
+    )]
     async fn delete(
         &self,
         session: Session,
@@ -83,13 +110,23 @@ impl Subscriptions {
         force: Query<Option<Param<YesNo>>>,
     ) -> Result<Answer<Ended>, Problem> {
         let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
-        self.remove(&session, &user, &channel, force.0.is_some_and(|force| force.0)).await
+        self.remove(
+            &session,
+            &user,
+            &channel,
+            force.0.is_some_and(|force| force.0),
+        )
+        .await
     }
 
     /// Subscribe a user to a channel (seed route)
     ///
     /// The same as `POST /subscriptions`. The members may stand in the query instead of the body.
-    #[oai(path = "/apps/:ident/subscribe", method = "post", operation_id = "subscribeUser")]
+    #[oai(
+        path = "/apps/:ident/subscribe",
+        method = "post",
+        operation_id = "subscribeUser"
+    )]
     async fn subscribe(
         &self,
         session: Session,
@@ -105,7 +142,11 @@ impl Subscriptions {
     /// Subscribe a user to a channel by the query (seed route)
     ///
     /// The same as `POST /subscriptions`.
-    #[oai(path = "/apps/:ident/subscribe", method = "get", operation_id = "subscribeUserByQuery")]
+    #[oai(
+        path = "/apps/:ident/subscribe",
+        method = "get",
+        operation_id = "subscribeUserByQuery"
+    )]
     async fn subscribe_by_query(
         &self,
         session: Session,
@@ -117,13 +158,22 @@ impl Subscriptions {
         event: Query<Param<Channel>>,
     ) -> Result<Answer<Subscription>, Problem> {
         own(&session, &ident.0.0)?;
-        self.add(&session, &read_user(&user_id.0.0)?, &self.channel(&event.0.0)?).await
+        self.add(
+            &session,
+            &read_user(&user_id.0.0)?,
+            &self.channel(&event.0.0)?,
+        )
+        .await
     }
 
     /// End a subscription (seed route)
     ///
     /// The same as `DELETE /subscriptions/…`. The members may stand in the query instead of the body.
-    #[oai(path = "/apps/:ident/unsubscribe", method = "post", operation_id = "unsubscribeUser")]
+    #[oai(
+        path = "/apps/:ident/unsubscribe",
+        method = "post",
+        operation_id = "unsubscribeUser"
+    )]
     async fn unsubscribe(
         &self,
         session: Session,
@@ -135,13 +185,23 @@ impl Subscriptions {
     ) -> Result<Answer<Ended>, Problem> {
         own(&session, &ident.0.0)?;
         let (user, channel) = self.wish(&body)?;
-        self.remove(&session, &user, &channel, force.0.is_some_and(|force| force.0)).await
+        self.remove(
+            &session,
+            &user,
+            &channel,
+            force.0.is_some_and(|force| force.0),
+        )
+        .await
     }
 
     /// End a subscription by the query (seed route)
     ///
     /// The same as `DELETE /subscriptions/…`.
-    #[oai(path = "/apps/:ident/unsubscribe", method = "get", operation_id = "unsubscribeUserByQuery")]
+    #[oai(
+        path = "/apps/:ident/unsubscribe",
+        method = "get",
+        operation_id = "unsubscribeUserByQuery"
+    )]
     async fn unsubscribe_by_query(
         &self,
         session: Session,
@@ -156,7 +216,13 @@ impl Subscriptions {
     ) -> Result<Answer<Ended>, Problem> {
         own(&session, &ident.0.0)?;
         let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
-        self.remove(&session, &user, &channel, force.0.is_some_and(|force| force.0)).await
+        self.remove(
+            &session,
+            &user,
+            &channel,
+            force.0.is_some_and(|force| force.0),
+        )
+        .await
     }
 }
 
@@ -166,18 +232,43 @@ impl Subscriptions {
     }
 
     fn wish(&self, fields: &Fields<WishShape>) -> Result<(UserId, ChannelName), Problem> {
-        Ok((read_user(&fields.required("user_id", true)?)?, self.channel(&fields.required("event", false)?)?))
+        Ok((
+            read_user(&fields.required("user_id", true)?)?,
+            self.channel(&fields.required("event", false)?)?,
+        ))
     }
 
-    async fn add(&self, session: &Session, user: &UserId, channel: &ChannelName) -> Result<Answer<Subscription>, Problem> {
-        let subscription = self.0.service.add_subscription(&session.app.ident, user, channel).await?;
+    async fn add(
+        &self,
+        session: &Session,
+        user: &UserId,
+        channel: &ChannelName,
+    ) -> Result<Answer<Subscription>, Problem> {
+        let subscription = self
+            .0
+            .service
+            .add_subscription(&session.app.ident, user, channel)
+            .await?;
         Ok(Answer::of(&Subscription::of(&subscription)))
     }
 
-    async fn remove(&self, session: &Session, user: &UserId, channel: &ChannelName, force: bool) -> Result<Answer<Ended>, Problem> {
-        match self.0.service.remove_subscription(&session.app.ident, user, channel).await? {
+    async fn remove(
+        &self,
+        session: &Session,
+        user: &UserId,
+        channel: &ChannelName,
+        force: bool,
+    ) -> Result<Answer<Ended>, Problem> {
+        match self
+            .0
+            .service
+            .remove_subscription(&session.app.ident, user, channel)
+            .await?
+        {
             Some(ended) => Ok(Ended::answer(&ended)),
-            None if force => Err(Problem::not_found("the user has no subscription to this channel")),
+            None if force => Err(Problem::not_found(
+                "the user has no subscription to this channel",
+            )),
             None => Ok(done()),
         }
     }
@@ -185,5 +276,9 @@ impl Subscriptions {
 
 /// A path names the session's own app, or one that is not there for it.
 fn own(session: &Session, ident: &str) -> Result<(), Problem> {
-    if session.app.ident.as_str() == ident { Ok(()) } else { Err(Problem::not_found("there is no such app")) }
+    if session.app.ident.as_str() == ident {
+        Ok(())
+    } else {
+        Err(Problem::not_found("there is no such app"))
+    }
 }

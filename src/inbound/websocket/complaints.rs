@@ -36,5 +36,8 @@ pub fn history(error: &HistoryError) -> Coded {
 
 /// Something was asked of a channel that the socket is not on.
 pub fn not_on_channel() -> Coded {
-    (4317, "the socket is not on the channel: subscribe to it first".to_owned())
+    (
+        4317,
+        "the socket is not on the channel: subscribe to it first".to_owned(),
+    )
 }

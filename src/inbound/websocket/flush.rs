@@ -35,7 +35,12 @@ impl Flush {
     /// Writes by `outlets`, and counts that in `metrics`.
     pub fn new(outlets: Arc<dyn Outlets>, metrics: Arc<dyn Metrics>) -> Self {
         let most = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self(Arc::new(Shared { waiting: Mutex::default(), most, outlets, metrics }))
+        Self(Arc::new(Shared {
+            waiting: Mutex::default(),
+            most,
+            outlets,
+            metrics,
+        }))
     }
 }
 

@@ -46,7 +46,11 @@ mod tests {
 
     #[test]
     fn lengths_take_the_shortest_form() {
-        let head = |len: usize| text_frame(&"x".repeat(len)).slice(..10.min(len + 2)).to_vec();
+        let head = |len: usize| {
+            text_frame(&"x".repeat(len))
+                .slice(..10.min(len + 2))
+                .to_vec()
+        };
         assert_eq!(head(5)[..2], [0x81, 5]);
         assert_eq!(head(125)[..2], [0x81, 125]);
         assert_eq!(head(126)[..4], [0x81, 126, 0, 126]);
@@ -57,6 +61,9 @@ mod tests {
     #[test]
     fn a_text_in_pieces_makes_the_same_frame() {
         let pieces: Vec<Bytes> = (0..70).map(|n| "é".repeat(n * 10).into()).collect();
-        assert_eq!(text_frame_of(pieces).concat(), text_frame(&"é".repeat(24_150)));
+        assert_eq!(
+            text_frame_of(pieces).concat(),
+            text_frame(&"é".repeat(24_150))
+        );
     }
 }

@@ -68,7 +68,9 @@ struct Had {
 impl LastHad {
     /// Whether the client has had this event, or a later one.
     fn covers(&mut self, channel: &ChannelName, mid: &Mid) -> bool {
-        let Some(had) = self.0.get_mut(channel) else { return false };
+        let Some(had) = self.0.get_mut(channel) else {
+            return false;
+        };
         let is_it = had.mid == *mid;
         had.seen |= is_it;
         let covers = is_it || !had.past;
@@ -120,8 +122,17 @@ pub struct Link<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Around a socket. What is held back may have `held_limit` bytes (0: no bound). With `shares` others may write while
     /// nothing is to be done here: by the outlet that the mailbox has.
-    pub fn new(socket: Socket<S>, held_limit: u64, shares: bool, metrics: Arc<dyn Metrics>) -> Self {
-        let held_limit = if held_limit == 0 { usize::MAX } else { usize::try_from(held_limit).unwrap_or(usize::MAX) };
+    pub fn new(
+        socket: Socket<S>,
+        held_limit: u64,
+        shares: bool,
+        metrics: Arc<dyn Metrics>,
+    ) -> Self {
+        let held_limit = if held_limit == 0 {
+            usize::MAX
+        } else {
+            usize::try_from(held_limit).unwrap_or(usize::MAX)
+        };
         Self {
             socket,
             covered: HashMap::new(),
@@ -179,8 +190,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Notes that the client has had a cache channel's last event: neither it comes again, nor what it covers.
     pub fn had_last(&mut self, channel: &ChannelName, mid: &Mid) {
-        let had = Had { mid: mid.clone(), past: false, seen: false };
-        self.had.get_or_insert_default().0.insert(channel.clone(), had);
+        let had = Had {
+            mid: mid.clone(),
+            past: false,
+            seen: false,
+        };
+        self.had
+            .get_or_insert_default()
+            .0
+            .insert(channel.clone(), had);
     }
 
     /// Moves frames until there is something that the session has to do. With `listen` the client is heard, too.
@@ -188,7 +206,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         poll_fn(|cx| self.poll_turn(cx, connection, listen)).await
     }
 
-    fn poll_turn(&mut self, cx: &mut Context<'_>, connection: &Connection, listen: bool) -> Poll<Turn> {
+    fn poll_turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &Connection,
+        listen: bool,
+    ) -> Poll<Turn> {
         if std::mem::take(&mut self.parked) {
             connection.mailbox().unpark();
         }
@@ -210,7 +233,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             && self.hold == Hold::Nothing
     }
 
-    fn poll_moves(&mut self, cx: &mut Context<'_>, connection: &Connection, listen: bool) -> Poll<Turn> {
+    fn poll_moves(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &Connection,
+        listen: bool,
+    ) -> Poll<Turn> {
         loop {
             // Nothing is taken while the client does not read: it waits in the mailbox, where it is counted.
             if let Poll::Ready(turn) = self.poll_outgoing(cx, connection) {
@@ -220,12 +248,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 return Poll::Pending;
             }
             match self.socket.poll_message(cx) {
-                Poll::Ready(Ok(Message::Ping(_) | Message::Pong(_))) => connection.mailbox().heard(),
+                Poll::Ready(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                    connection.mailbox().heard()
+                }
                 Poll::Ready(message) => return Poll::Ready(Turn::Message(message)),
                 // The state machine answers a ping when it is asked for what comes next.
                 Poll::Pending if self.socket.queued() > 0 => {
                     let broken = matches!(self.socket.poll_flush(cx), Poll::Ready(Err(_)));
-                    return if broken { Poll::Ready(Turn::Broken) } else { Poll::Pending };
+                    return if broken {
+                        Poll::Ready(Turn::Broken)
+                    } else {
+                        Poll::Pending
+                    };
                 }
                 Poll::Pending => return Poll::Pending,
             }
@@ -311,9 +345,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// The same with several changes of a presence channel that are said together.
     fn fill_several(&mut self, delivery: &Delivery, dialect: DialectId, id: SocketId) {
-        let Some(channel) = delivery.channel().filter(|channel| !self.left.contains(channel)) else { return };
+        let Some(channel) = delivery
+            .channel()
+            .filter(|channel| !self.left.contains(channel))
+        else {
+            return;
+        };
         let known = self.versions.get(channel).copied();
-        let wanted = || delivery.parts(dialect).filter(|(part, _)| part.is_for(id, known));
+        let wanted = || {
+            delivery
+                .parts(dialect)
+                .filter(|(part, _)| part.is_for(id, known))
+        };
         let (mut count, mut bytes) = (0, 0);
         for (_, frame) in wanted() {
             (count, bytes) = (count + 1, bytes + frame.len());
@@ -326,37 +369,55 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn holds(&self, delivery: &Delivery) -> bool {
-        let Some(channel) = delivery.channel() else { return matches!(self.hold, Hold::AllBut(_)) };
+        let Some(channel) = delivery.channel() else {
+            return matches!(self.hold, Hold::AllBut(_));
+        };
         let follows_from = || PeerChannel::parse(channel.as_str()).map(|peer| peer.presence());
         match &self.hold {
             Hold::Nothing => false,
-            Hold::Channel(held) => held == channel || follows_from().is_some_and(|presence| presence == held.as_str()),
-            Hold::AllBut(known) => !known.contains(channel) && !follows_from().is_some_and(|presence| known.contains(presence.as_str())),
+            Hold::Channel(held) => {
+                held == channel || follows_from().is_some_and(|presence| presence == held.as_str())
+            }
+            Hold::AllBut(known) => {
+                !known.contains(channel)
+                    && !follows_from().is_some_and(|presence| known.contains(presence.as_str()))
+            }
         }
     }
 
     /// Whether the client has not had it: by an answer that covered it, or as a copy on another channel.
     fn is_wanted(&mut self, delivery: &Delivery, dialect: DialectId) -> bool {
         let Some(channel) = delivery.channel() else {
-            return delivery.users_version().is_none_or(|version| version > self.watched);
+            return delivery
+                .users_version()
+                .is_none_or(|version| version > self.watched);
         };
         if self.left.contains(channel) {
             return false;
         }
         if let Some(version) = delivery.presence_version() {
-            return self.versions.get(channel).is_none_or(|known| version > *known);
+            return self
+                .versions
+                .get(channel)
+                .is_none_or(|known| version > *known);
         }
         if let (Some(had), Some(mid)) = (&mut self.had, delivery.mid())
             && had.covers(channel, mid)
         {
             return false;
         }
-        let covered = if self.covered.is_empty() { None } else { self.covered.get(channel) };
+        let covered = if self.covered.is_empty() {
+            None
+        } else {
+            self.covered.get(channel)
+        };
         if let (Some(covered), Some(serial)) = (covered, delivery.serial()) {
             return serial > *covered;
         }
         // A Pusher client hears each channel of its own.
-        let copy = delivery.publish().filter(|_| covered.is_none() && dialect == DialectId::Pushi);
+        let copy = delivery
+            .publish()
+            .filter(|_| covered.is_none() && dialect == DialectId::Pushi);
         copy.is_none_or(|publish| self.seen.is_first(publish))
     }
 }

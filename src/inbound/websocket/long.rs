@@ -16,7 +16,12 @@ pub(super) struct LongFrame(VecDeque<Bytes>);
 
 impl LongFrame {
     pub fn new(pieces: Vec<Bytes>) -> Self {
-        Self(pieces.into_iter().filter(|piece| !piece.is_empty()).collect())
+        Self(
+            pieces
+                .into_iter()
+                .filter(|piece| !piece.is_empty())
+                .collect(),
+        )
     }
 
     /// How many bytes are not yet written.
@@ -25,10 +30,18 @@ impl LongFrame {
     }
 
     /// Ready once all is written.
-    pub fn poll_write(&mut self, stream: &mut (impl AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_write(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         while !self.0.is_empty() {
             let mut slices = [IoSlice::new(&[]); AT_ONCE];
-            let count = slices.iter_mut().zip(&self.0).map(|(slice, piece)| *slice = IoSlice::new(piece)).count();
+            let count = slices
+                .iter_mut()
+                .zip(&self.0)
+                .map(|(slice, piece)| *slice = IoSlice::new(piece))
+                .count();
             let slices = slices.get(..count).unwrap_or_default();
             let written = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, slices))?;
             if written == 0 {

@@ -48,7 +48,10 @@ pub struct Gateway {
 
 /// The dialects that are spoken, in the order of their ids.
 pub fn dialects() -> [Arc<dyn Dialect>; DialectId::COUNT] {
-    [Arc::new(dialect::pushi::Pushi), Arc::new(dialect::pusher::Pusher)]
+    [
+        Arc::new(dialect::pushi::Pushi),
+        Arc::new(dialect::pusher::Pusher),
+    ]
 }
 
 /// Where an upgrade's path leads.
@@ -65,9 +68,15 @@ pub enum Destination {
 pub fn destination(path: &str, query: Option<&str>) -> Option<Destination> {
     let mut segments = path.rsplit('/');
     let key = segments.next().filter(|key| !key.is_empty())?;
-    let key = percent_encoding::percent_decode_str(key).decode_utf8().ok()?.into_owned();
+    let key = percent_encoding::percent_decode_str(key)
+        .decode_utf8()
+        .ok()?
+        .into_owned();
     if segments.next() == Some("app") {
-        return Some(Destination::Pusher(key, VersionFault::of(query.unwrap_or_default())));
+        return Some(Destination::Pusher(
+            key,
+            VersionFault::of(query.unwrap_or_default()),
+        ));
     }
     Some(Destination::Pushi(key))
 }
@@ -75,12 +84,19 @@ pub fn destination(path: &str, query: Option<&str>) -> Option<Destination> {
 impl Gateway {
     /// Over the use cases.
     pub fn new(service: Arc<Service>, clock: Arc<dyn Clock>, timing: Timing) -> Self {
-        Self { service, clock, timing, stopping: AtomicBool::new(false) }
+        Self {
+            service,
+            clock,
+            timing,
+            stopping: AtomicBool::new(false),
+        }
     }
 
     /// After how many silent seconds a client is pinged; at least 1.
     fn activity(&self) -> u32 {
-        u32::try_from(self.timing.activity.as_secs()).unwrap_or(u32::MAX).max(1)
+        u32::try_from(self.timing.activity.as_secs())
+            .unwrap_or(u32::MAX)
+            .max(1)
     }
 
     /// Takes no further client.
@@ -106,11 +122,23 @@ impl Gateway {
                 Destination::Pushi(key) => (key, DialectId::Pushi),
                 Destination::Pusher(key, None) => (key, DialectId::Pusher),
                 Destination::Pusher(_, Some(fault)) => {
-                    session::turn_away(self, DialectId::Pusher, fault.code(), fault.to_string(), stream).await;
+                    session::turn_away(
+                        self,
+                        DialectId::Pusher,
+                        fault.code(),
+                        fault.to_string(),
+                        stream,
+                    )
+                    .await;
                     return None;
                 }
             };
-            let connecting = Connecting { key, origin: origin.as_deref(), secure, dialect };
+            let connecting = Connecting {
+                key,
+                origin: origin.as_deref(),
+                secure,
+                dialect,
+            };
             session::begin(self, connecting, outlet, stream).await
         });
         async move {
@@ -142,8 +170,14 @@ mod tests {
         let pusher = |key: &str, fault| Some(Destination::Pusher(key.to_owned(), fault));
         let query = Some("protocol=7&client=js&version=8.6.0&flash=false");
         assert_eq!(destination("/app/k1", query), pusher("k1", None));
-        assert_eq!(destination("/some/path/app/k%311", query), pusher("k11", None));
-        assert_eq!(destination("/app/k1", None), pusher("k1", Some(VersionFault::Missing)));
+        assert_eq!(
+            destination("/some/path/app/k%311", query),
+            pusher("k11", None)
+        );
+        assert_eq!(
+            destination("/app/k1", None),
+            pusher("k1", Some(VersionFault::Missing))
+        );
         assert_eq!(destination("/app/", query), None);
     }
 }

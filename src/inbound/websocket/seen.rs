@@ -26,18 +26,26 @@ struct Window {
 impl Seen {
     /// Whether this is the first copy. One that is too old to know counts as the first: twice is better than never.
     pub fn is_first(&mut self, publish: &PublishId) -> bool {
-        let Some((process, number)) = read(publish) else { return true };
+        let Some((process, number)) = read(publish) else {
+            return true;
+        };
         let index = match self.0.iter().position(|window| window.process == process) {
             Some(index) => index,
             None => {
                 if self.0.len() == NODES {
                     self.0.remove(0);
                 }
-                self.0.push(Window { process, newest: number, bits: Box::new([0; WINDOW as usize / 64]) });
+                self.0.push(Window {
+                    process,
+                    newest: number,
+                    bits: Box::new([0; WINDOW as usize / 64]),
+                });
                 self.0.len() - 1
             }
         };
-        self.0.get_mut(index).is_none_or(|window| window.is_first(number))
+        self.0
+            .get_mut(index)
+            .is_none_or(|window| window.is_first(number))
     }
 }
 
@@ -71,7 +79,10 @@ fn read(publish: &PublishId) -> Option<(u64, u64)> {
     if number.len() != 16 {
         return None;
     }
-    Some((u64::from_str_radix(process, 16).ok()?, u64::from_str_radix(number, 16).ok()?))
+    Some((
+        u64::from_str_radix(process, 16).ok()?,
+        u64::from_str_radix(number, 16).ok()?,
+    ))
 }
 
 #[cfg(test)]
@@ -108,7 +119,13 @@ mod tests {
         assert!(seen.is_first(&id(1, 7 + WINDOW)));
         assert!(seen.is_first(&id(1, 7)));
         assert!(seen.is_first(&id(1, u64::MAX)));
-        for text in ["", "x", "0123456789abcdef", "0123456789abcdefé123456789abcde", &"é".repeat(16)] {
+        for text in [
+            "",
+            "x",
+            "0123456789abcdef",
+            "0123456789abcdefé123456789abcde",
+            &"é".repeat(16),
+        ] {
             let odd = PublishId(text.into());
             assert!(seen.is_first(&odd) && seen.is_first(&odd), "{text}");
         }

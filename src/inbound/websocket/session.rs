@@ -84,7 +84,10 @@ impl End {
 }
 
 pub(super) fn close(code: u16, reason: &'static str) -> End {
-    End::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
+    End::Close(Some(CloseFrame {
+        code: code.into(),
+        reason: reason.into(),
+    }))
 }
 
 /// A message limit as the socket takes it; 0 means none.
@@ -116,12 +119,21 @@ pub(super) async fn begin<S: AsyncRead + AsyncWrite + Unpin + Send>(
         }
     };
     tracing::debug!(socket = %connection.id(), "connected");
-    socket.queue(&dialect::greeting(connecting.dialect, connection.id(), gateway.activity()));
+    socket.queue(&dialect::greeting(
+        connecting.dialect,
+        connection.id(),
+        gateway.activity(),
+    ));
     let shares = outlet.is_some();
     if let Some(outlet) = outlet {
         connection.mailbox().set_outlet(outlet);
     }
-    let link = Link::new(socket, limits.pending_bytes, shares, Arc::clone(gateway.service.hub().metrics()));
+    let link = Link::new(
+        socket,
+        limits.pending_bytes,
+        shares,
+        Arc::clone(gateway.service.hub().metrics()),
+    );
     Some(Box::new(Session {
         gateway: Arc::clone(&gateway),
         connection,
@@ -136,8 +148,13 @@ pub(super) async fn begin<S: AsyncRead + AsyncWrite + Unpin + Send>(
 }
 
 /// Closes a connection that has not got as far as an app.
-pub(super) async fn turn_away<S>(gateway: Arc<Gateway>, dialect: DialectId, code: u16, message: String, stream: S)
-where
+pub(super) async fn turn_away<S>(
+    gateway: Arc<Gateway>,
+    dialect: DialectId,
+    code: u16,
+    message: String,
+    stream: S,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let limit = message_limit(gateway.service.rules().limits.message_bytes);
@@ -145,16 +162,40 @@ where
 }
 
 /// Says why a client may not stay.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, dialect: DialectId, code: u16, message: String) {
-    let complaint = Complaint { code, message: message.clone(), channel: String::new(), event: String::new(), reference: None };
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
+    mut socket: Socket<S>,
+    dialect: DialectId,
+    code: u16,
+    message: String,
+) {
+    let complaint = Complaint {
+        code,
+        message: message.clone(),
+        channel: String::new(),
+        event: String::new(),
+        reference: None,
+    };
     socket.queue(&dialect::complaint(dialect, &complaint));
-    Box::pin(farewell(socket, Some(CloseFrame { code: code.into(), reason: message.into() }))).await;
+    Box::pin(farewell(
+        socket,
+        Some(CloseFrame {
+            code: code.into(),
+            reason: message.into(),
+        }),
+    ))
+    .await;
 }
 
 /// Writes the last frames and lets the client read them.
-async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, frame: Option<CloseFrame>) {
+async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(
+    mut socket: Socket<S>,
+    frame: Option<CloseFrame>,
+) {
     socket.queue_close(frame);
-    if !matches!(timeout(FAREWELL, poll_fn(|cx| socket.poll_flush(cx))).await, Ok(Ok(()))) {
+    if !matches!(
+        timeout(FAREWELL, poll_fn(|cx| socket.poll_flush(cx))).await,
+        Ok(Ok(()))
+    ) {
         return;
     }
     let linger = async {
@@ -184,7 +225,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 
     async fn leave(self: Box<Self>, end: End) {
-        let Self { gateway, connection, link, .. } = *self;
+        let Self {
+            gateway,
+            connection,
+            link,
+            ..
+        } = *self;
         gateway.service.hub().metrics().closed(end.reason());
         gateway.service.disconnect(&connection).await;
         tracing::debug!(socket = %connection.id(), "disconnected");
@@ -198,7 +244,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     async fn serve(&mut self) -> End {
         self.adopt_limit();
         loop {
-            let listen = self.in_flight.iter().map(|(_, count)| count).sum::<usize>() < MOST_IN_FLIGHT;
+            let listen =
+                self.in_flight.iter().map(|(_, count)| count).sum::<usize>() < MOST_IN_FLIGHT;
             let end = match self.turn(listen).await {
                 // Boxed, so that an idle connection's task has no room for it.
                 Some(Turn::Message(Ok(message))) => Box::pin(self.message(message)).await,
@@ -239,7 +286,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Takes the app's message limit as it is now.
     pub fn adopt_limit(&mut self) {
         let server = self.gateway.service.rules().limits.message_bytes;
-        let limit = self.connection.app().settings.limits.max_message_bytes.unwrap_or(server);
+        let limit = self
+            .connection
+            .app()
+            .settings
+            .limits
+            .max_message_bytes
+            .unwrap_or(server);
         self.link.socket.set_limit(message_limit(limit));
     }
 
@@ -271,17 +324,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 
     /// Queues an error frame.
-    pub fn complain(&mut self, code: u16, message: String, channel: String, event: String, reference: Option<String>) {
+    pub fn complain(
+        &mut self,
+        code: u16,
+        message: String,
+        channel: String,
+        event: String,
+        reference: Option<String>,
+    ) {
         self.gateway.service.hub().metrics().complained(code);
-        let complaint = Complaint { code, message, channel, event, reference };
-        self.link.socket.queue(&dialect::complaint(self.dialect(), &complaint));
+        let complaint = Complaint {
+            code,
+            message,
+            channel,
+            event,
+            reference,
+        };
+        self.link
+            .socket
+            .queue(&dialect::complaint(self.dialect(), &complaint));
     }
 
     /// What can no longer be read from.
     fn broken(&mut self, error: &Error) -> End {
         match error {
             Error::Capacity(CapacityError::MessageTooLong { max_size, .. }) => {
-                let message = format!("the message has more than {max_size} bytes (max_message_bytes): send less at once");
+                let message = format!(
+                    "the message has more than {max_size} bytes (max_message_bytes): send less at once"
+                );
                 self.complain(4318, message, String::new(), String::new(), None);
                 close(1009, "message too large")
             }
@@ -301,13 +371,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     fn closed(&mut self, reason: CloseReason) -> End {
         let (code, text) = match reason {
-            CloseReason::SlowReader => (4100, "too much waits to be read: read faster, or connect again"),
+            CloseReason::SlowReader => (
+                4100,
+                "too much waits to be read: read faster, or connect again",
+            ),
             CloseReason::Stopping => (4200, "the server is stopping: connect again"),
             CloseReason::AppDisabled => (4003, "the app is disabled"),
             CloseReason::AppDeleted => (4001, "the app is gone"),
             CloseReason::NoPong => (4201, "no pong came"),
             CloseReason::Idle => (4202, "nothing was said for too long"),
-            CloseReason::NotSignedIn => (4009, "this app wants its clients signed in, and this one was not in time"),
+            CloseReason::NotSignedIn => (
+                4009,
+                "this app wants its clients signed in, and this one was not in time",
+            ),
             CloseReason::Terminated => (4009, "the user's connections were ended"),
         };
         tracing::debug!(socket = %self.connection.id(), code, "closing");

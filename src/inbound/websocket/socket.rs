@@ -48,7 +48,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
         let context = WebSocketContext::new(Role::Server, Some(config));
-        Self { stream, context, input: Vec::new(), parsed: 0, long: None, output: Vec::new(), written: 0 }
+        Self {
+            stream,
+            context,
+            input: Vec::new(),
+            parsed: 0,
+            long: None,
+            output: Vec::new(),
+            written: 0,
+        }
     }
 
     /// Changes what a message may have at most.
@@ -63,7 +71,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// The next message. Answers to pings and closes gather in the output.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Error>> {
-        let mut pipe = Pipe { stream: &mut self.stream, input: &mut self.input, parsed: &mut self.parsed, output: &mut self.output, cx };
+        let mut pipe = Pipe {
+            stream: &mut self.stream,
+            input: &mut self.input,
+            parsed: &mut self.parsed,
+            output: &mut self.output,
+            cx,
+        };
         match self.context.read(&mut pipe) {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             result => Poll::Ready(result),
@@ -107,7 +121,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             ready!(long.poll_write(&mut self.stream, cx))?;
             self.long = None;
         }
-        while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = self
+            .output
+            .get(self.written..)
+            .filter(|rest| !rest.is_empty())
+        {
             let count = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -153,7 +171,11 @@ struct Pipe<'a, 'b, S> {
 
 impl<S: AsyncRead + Unpin> Read for Pipe<'_, '_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(rest) = self.input.get(*self.parsed..).filter(|rest| !rest.is_empty()) {
+        if let Some(rest) = self
+            .input
+            .get(*self.parsed..)
+            .filter(|rest| !rest.is_empty())
+        {
             let count = rest.len().min(buffer.len());
             buffer[..count].copy_from_slice(&rest[..count]);
             *self.parsed += count;
@@ -226,19 +248,36 @@ mod tests {
         for room in [1, 700, READ, 10 * READ] {
             let (ours, mut theirs) = tokio::io::duplex(room);
             let mut socket = Socket::new(ours, 1000);
-            let pieces = |letter: &str| (0..300_usize).map(|n| Bytes::from(letter.repeat(1 + n % 250))).collect::<Vec<_>>();
+            let pieces = |letter: &str| {
+                (0..300_usize)
+                    .map(|n| Bytes::from(letter.repeat(1 + n % 250)))
+                    .collect::<Vec<_>>()
+            };
             let (first, second) = (pieces("a"), pieces("b"));
-            let expected = [first.concat(), b"between".to_vec(), second.concat(), text_frame("last").to_vec()].concat();
+            let expected = [
+                first.concat(),
+                b"between".to_vec(),
+                second.concat(),
+                text_frame("last").to_vec(),
+            ]
+            .concat();
             socket.queue_pieces(first);
             socket.queue(b"between");
             socket.queue_pieces(second);
             socket.queue(&text_frame("last"));
             assert_eq!(socket.queued(), expected.len());
             let mut read = vec![0; expected.len()];
-            let (flushed, reading) = tokio::join!(poll_fn(|cx| socket.poll_flush(cx)), theirs.read_exact(&mut read));
+            let (flushed, reading) = tokio::join!(
+                poll_fn(|cx| socket.poll_flush(cx)),
+                theirs.read_exact(&mut read)
+            );
             flushed.unwrap();
             reading.unwrap();
-            assert_eq!((socket.queued(), read == expected), (0, true), "room for {room}");
+            assert_eq!(
+                (socket.queued(), read == expected),
+                (0, true),
+                "room for {room}"
+            );
         }
     }
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use super::{Destination, Gateway, destination};
 use crate::core::hub::{Corked, Flusher};
 use crate::core::service::ConnectError;
-use crate::inbound::listen::{Admitted, Asking, ClientStream, Refusal, Session, Sockets, UpgradeHead};
+use crate::inbound::listen::{
+    Admitted, Asking, ClientStream, Refusal, Session, Sockets, UpgradeHead,
+};
 
 /// The gateway as the listener knows it.
 pub struct Upgrades {
@@ -34,11 +36,20 @@ impl Sockets for Upgrades {
     fn judge(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn Admitted>, Refusal> {
         if self.gateway.stopping.load(Ordering::Relaxed) {
             let message = "the server is stopping: connect again".to_owned();
-            return Err(Refusal { status: 503, name: "ServiceUnavailable", message });
+            return Err(Refusal {
+                status: 503,
+                name: "ServiceUnavailable",
+                message,
+            });
         }
         let Some(destination) = destination(head.path, head.query) else {
-            let message = "no app key in the path: connect to /<app_key> or /app/<app_key>".to_owned();
-            return Err(Refusal { status: 404, name: "NotFound", message });
+            let message =
+                "no app key in the path: connect to /<app_key> or /app/<app_key>".to_owned();
+            return Err(Refusal {
+                status: 404,
+                name: "NotFound",
+                message,
+            });
         };
         let origin = head.origin.as_deref().map(str::to_owned);
         Ok(Box::new(Opening {
@@ -58,7 +69,11 @@ impl Opening {
             return None;
         }
         tracing::debug!("an origin was refused");
-        Some(Refusal { status: 403, name: "Forbidden", message: ConnectError::Origin.to_string() })
+        Some(Refusal {
+            status: 403,
+            name: "Forbidden",
+            message: ConnectError::Origin.to_string(),
+        })
     }
 }
 
@@ -76,6 +91,10 @@ impl Admitted for Opening {
     fn run(self: Box<Self>, stream: ClientStream) -> Session {
         let outlet = stream.outlet();
         let flusher = Arc::clone(&self.flusher);
-        Box::pin(Corked::new(self.gateway.serve(self.destination, self.origin, self.secure, outlet, stream), flusher))
+        Box::pin(Corked::new(
+            self.gateway
+                .serve(self.destination, self.origin, self.secure, outlet, stream),
+            flusher,
+        ))
     }
 }

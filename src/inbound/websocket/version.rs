@@ -32,12 +32,18 @@ impl VersionFault {
     /// What is wrong with a query, if something is.
     pub(super) fn of(query: &str) -> Option<Self> {
         let value = |name: &str| {
-            let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            let mut pairs = query
+                .split('&')
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
             let value = pairs.find(|(known, _)| *known == name)?.1;
             Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
         };
-        let Some(protocol) = value("protocol").filter(|protocol| !protocol.is_empty()) else { return Some(Self::Missing) };
-        let Ok(protocol) = protocol.parse::<u64>() else { return Some(Self::Malformed) };
+        let Some(protocol) = value("protocol").filter(|protocol| !protocol.is_empty()) else {
+            return Some(Self::Missing);
+        };
+        let Ok(protocol) = protocol.parse::<u64>() else {
+            return Some(Self::Malformed);
+        };
         if !value("version").is_none_or(|version| is_version(&version)) {
             return Some(Self::Malformed);
         }
@@ -47,7 +53,10 @@ impl VersionFault {
 
 /// What a library may call its own version: libraries differ, so anything short and plain will do.
 fn is_version(text: &str) -> bool {
-    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+_~".contains(&byte))
+    text.len() <= 64
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-+_~".contains(&byte))
 }
 
 #[cfg(test)]
@@ -72,7 +81,11 @@ mod tests {
             ("protocol=4", Some(4007)),
             ("protocol=8", Some(4007)),
         ] {
-            assert_eq!(VersionFault::of(query).map(VersionFault::code), code, "{query}");
+            assert_eq!(
+                VersionFault::of(query).map(VersionFault::code),
+                code,
+                "{query}"
+            );
         }
     }
 }

@@ -52,9 +52,13 @@ fn push_member(json: &mut String, name: &str, value: &str) {
 /// A time as the original writes it for people: `November 22, 2026 08:44:52 UTC`. Empty for a time outside the years
 /// 0 to 9999.
 pub fn date_text(time: Timestamp) -> String {
-    let format = format_description!("[month repr:long] [day], [year] [hour]:[minute]:[second] UTC");
+    let format =
+        format_description!("[month repr:long] [day], [year] [hour]:[minute]:[second] UTC");
     let seconds = time.micros().div_euclid(1_000_000);
-    OffsetDateTime::from_unix_timestamp(seconds).ok().and_then(|date| date.format(format).ok()).unwrap_or_default()
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|date| date.format(format).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -71,7 +75,11 @@ mod tests {
                 owner_id: None,
                 timestamp: Timestamp::from_micros(1_795_337_092_270_000),
                 publish: None,
-                payload: Payload { event: "chat".into(), data: r#"{"x":1}"#.into(), extra: "".into() },
+                payload: Payload {
+                    event: "chat".into(),
+                    data: r#"{"x":1}"#.into(),
+                    extra: "".into(),
+                },
             },
             position: Position { id: 2, serial: 7 },
         }
@@ -95,12 +103,21 @@ mod tests {
         event.new.payload.extra = r#""push":{"n":1.50},"a":null"#.into();
         let json = history_json(&event);
         assert!(json.contains(r#""owner_id":"1.2","#), "{json}");
-        assert!(json.contains(r#""serial":7,"publish":"p1","data":{"#), "{json}");
-        assert!(json.ends_with(r#""data":"{\"x\":1}","push":{"n":1.50},"a":null}}"#), "{json}");
+        assert!(
+            json.contains(r#""serial":7,"publish":"p1","data":{"#),
+            "{json}"
+        );
+        assert!(
+            json.ends_with(r#""data":"{\"x\":1}","push":{"n":1.50},"a":null}}"#),
+            "{json}"
+        );
     }
 
     #[test]
     fn days_have_two_digits() {
-        assert_eq!(date_text(Timestamp::from_micros(0)), "January 01, 1970 00:00:00 UTC");
+        assert_eq!(
+            date_text(Timestamp::from_micros(0)),
+            "January 01, 1970 00:00:00 UTC"
+        );
     }
 }

@@ -26,7 +26,9 @@ pub fn push_escaped(json: &mut String, text: &str) {
         json.push_str(text.get(plain..at).unwrap_or_default());
         plain = at + 1;
         if short.is_empty() {
-            const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+            const HEX: [char; 16] = [
+                '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+            ];
             json.push_str("\\u00");
             json.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         } else {
@@ -40,7 +42,10 @@ pub fn push_escaped(json: &mut String, text: &str) {
 pub fn seconds_text(time: Timestamp) -> String {
     let micros = time.micros();
     let sign = if micros < 0 { "-" } else { "" };
-    let (seconds, fraction) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+    let (seconds, fraction) = (
+        micros.unsigned_abs() / 1_000_000,
+        micros.unsigned_abs() % 1_000_000,
+    );
     let mut text = format!("{sign}{seconds}.{fraction:06}");
     while text.ends_with('0') && !text.ends_with(".0") {
         text.pop();
@@ -79,7 +84,10 @@ mod tests {
 
     #[test]
     fn seconds_keep_a_fraction() {
-        assert_eq!(seconds_text(Timestamp::from_micros(1_795_337_092_270_000)), "1795337092.27");
+        assert_eq!(
+            seconds_text(Timestamp::from_micros(1_795_337_092_270_000)),
+            "1795337092.27"
+        );
         assert_eq!(seconds_text(Timestamp::from_micros(5_000_000)), "5.0");
         assert_eq!(seconds_text(Timestamp::from_micros(-1)), "-0.000001");
     }

@@ -26,7 +26,10 @@ pub struct LocalBus {
 
 impl Default for LocalBus {
     fn default() -> Self {
-        Self { sink: OnceLock::new(), lanes: std::array::from_fn(|_| Mutex::default()) }
+        Self {
+            sink: OnceLock::new(),
+            lanes: std::array::from_fn(|_| Mutex::default()),
+        }
     }
 }
 
@@ -45,7 +48,9 @@ impl LocalBus {
 
     /// Delivers what waits in a lane, unless somebody is at it.
     pub(crate) fn drain(&self, lane: usize) {
-        let Some(sink) = self.sink.get().and_then(Weak::upgrade) else { return };
+        let Some(sink) = self.sink.get().and_then(Weak::upgrade) else {
+            return;
+        };
         drain(&self.lanes[lane], |line| line, &*sink);
     }
 }

@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use ::prometheus::core::Collector;
-use ::prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use ::prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
 
 use crate::core::ports::{Call, Gauges, Metrics, Source, WebhookOutcome};
 
 /// Seconds: a commit on a fast disk takes a tenth of a millisecond, a store call is given up after some seconds.
-const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
+const BUCKETS: [f64; 12] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0,
+];
 
 /// Every metric, with its name and help: what a dashboard may use.
 pub struct PrometheusMetrics {
@@ -41,39 +46,99 @@ impl PrometheusMetrics {
         let registry = Registry::new();
         let counter = |name: &str, help: &str| registered(&registry, IntCounter::new(name, help)?);
         let gauge = |name: &str, help: &str| registered(&registry, IntGauge::new(name, help)?);
-        let family = |name: &str, help: &str, labels: &[&str]| registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?);
-        let histogram = HistogramOpts::new("pushi_call_seconds", "How long calls of the store and the bus took.").buckets(BUCKETS.to_vec());
+        let family = |name: &str, help: &str, labels: &[&str]| {
+            registered(
+                &registry,
+                IntCounterVec::new(Opts::new(name, help), labels)?,
+            )
+        };
+        let histogram = HistogramOpts::new(
+            "pushi_call_seconds",
+            "How long calls of the store and the bus took.",
+        )
+        .buckets(BUCKETS.to_vec());
         Ok(Self {
-            opened: counter("pushi_connections_opened_total", "Connections that were taken in.")?,
-            closed: family("pushi_connections_closed_total", "Connections that have ended, by reason.", &["reason"])?,
+            opened: counter(
+                "pushi_connections_opened_total",
+                "Connections that were taken in.",
+            )?,
+            closed: family(
+                "pushi_connections_closed_total",
+                "Connections that have ended, by reason.",
+                &["reason"],
+            )?,
             received_frames: counter("pushi_received_frames_total", "Frames from clients.")?,
-            received_bytes: counter("pushi_received_bytes_total", "Bytes of the frames from clients.")?,
+            received_bytes: counter(
+                "pushi_received_bytes_total",
+                "Bytes of the frames from clients.",
+            )?,
             sent_frames: counter("pushi_sent_frames_total", "Frames to clients.")?,
             sent_bytes: counter("pushi_sent_bytes_total", "Bytes of the frames to clients.")?,
-            published: family("pushi_publishes_total", "Publishes that were accepted.", &["source", "persisted"])?,
-            delivered: counter("pushi_deliveries_total", "Frames put into a connection's mailbox.")?,
-            complained: family("pushi_errors_total", "Error frames to clients, by code.", &["code"])?,
+            published: family(
+                "pushi_publishes_total",
+                "Publishes that were accepted.",
+                &["source", "persisted"],
+            )?,
+            delivered: counter(
+                "pushi_deliveries_total",
+                "Frames put into a connection's mailbox.",
+            )?,
+            complained: family(
+                "pushi_errors_total",
+                "Error frames to clients, by code.",
+                &["code"],
+            )?,
             calls: registered(&registry, HistogramVec::new(histogram, &["call"])?)?,
-            failed_calls: family("pushi_failed_calls_total", "Calls of the store and the bus that failed.", &["call"])?,
+            failed_calls: family(
+                "pushi_failed_calls_total",
+                "Calls of the store and the bus that failed.",
+                &["call"],
+            )?,
             connections: gauge("pushi_connections", "Live connections.")?,
-            subscriptions: gauge("pushi_subscriptions", "Places of live connections on channels.")?,
+            subscriptions: gauge(
+                "pushi_subscriptions",
+                "Places of live connections on channels.",
+            )?,
             channels: gauge("pushi_channels", "Channels with somebody on them.")?,
             waiting: gauge("pushi_mailbox_bytes", "Bytes that wait in all mailboxes.")?,
-            most_waiting: gauge("pushi_mailbox_bytes_max", "Bytes that wait in the fullest mailbox.")?,
-            webhooks: family("pushi_webhook_deliveries_total", "Messages to webhooks, by outcome.", &["outcome"])?,
-            told: family("pushi_webhook_notices_total", "What those messages told of.", &["outcome"])?,
-            outbox: gauge("pushi_outbox_notices", "What waits to be told to webhooks, over all nodes.")?,
+            most_waiting: gauge(
+                "pushi_mailbox_bytes_max",
+                "Bytes that wait in the fullest mailbox.",
+            )?,
+            webhooks: family(
+                "pushi_webhook_deliveries_total",
+                "Messages to webhooks, by outcome.",
+                &["outcome"],
+            )?,
+            told: family(
+                "pushi_webhook_notices_total",
+                "What those messages told of.",
+                &["outcome"],
+            )?,
+            outbox: gauge(
+                "pushi_outbox_notices",
+                "What waits to be told to webhooks, over all nodes.",
+            )?,
             // Without labels, but a family: so it is not there for a node that is alone.
             bus_up: registered(
                 &registry,
-                IntGaugeVec::new(Opts::new("pushi_bus_up", "1 while this node and the others hear each other."), &[])?,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "pushi_bus_up",
+                        "1 while this node and the others hear each other.",
+                    ),
+                    &[],
+                )?,
             )?,
             registry,
         })
     }
 }
 
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, ::prometheus::Error> {
+fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, ::prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
 }
@@ -106,7 +171,9 @@ impl Metrics for PrometheusMetrics {
             Source::Rest => "rest",
             Source::Client => "client",
         };
-        self.published.with_label_values(&[source, if persisted { "true" } else { "false" }]).inc();
+        self.published
+            .with_label_values(&[source, if persisted { "true" } else { "false" }])
+            .inc();
     }
 
     fn delivered(&self, mailboxes: u64) {
@@ -114,11 +181,15 @@ impl Metrics for PrometheusMetrics {
     }
 
     fn complained(&self, code: u16) {
-        self.complained.with_label_values(&[&code.to_string()]).inc();
+        self.complained
+            .with_label_values(&[&code.to_string()])
+            .inc();
     }
 
     fn called(&self, call: Call, took: Duration, failed: bool) {
-        self.calls.with_label_values(&[call.name()]).observe(took.as_secs_f64());
+        self.calls
+            .with_label_values(&[call.name()])
+            .observe(took.as_secs_f64());
         if failed {
             self.failed_calls.with_label_values(&[call.name()]).inc();
         }
@@ -126,7 +197,9 @@ impl Metrics for PrometheusMetrics {
 
     fn told(&self, outcome: WebhookOutcome, notices: u64) {
         self.webhooks.with_label_values(&[outcome.name()]).inc();
-        self.told.with_label_values(&[outcome.name()]).inc_by(notices);
+        self.told
+            .with_label_values(&[outcome.name()])
+            .inc_by(notices);
     }
 
     fn outbox(&self, waiting: u64) {
@@ -140,7 +213,9 @@ impl Metrics for PrometheusMetrics {
         set(&self.waiting, gauges.waiting_bytes);
         set(&self.most_waiting, gauges.most_waiting_bytes);
         if let Some(up) = gauges.bus_up {
-            self.bus_up.with_label_values::<&str>(&[]).set(i64::from(up));
+            self.bus_up
+                .with_label_values::<&str>(&[])
+                .set(i64::from(up));
         }
         let mut text = Vec::new();
         // Writing into memory does not fail, and the encoder writes UTF-8.
@@ -163,8 +238,15 @@ mod tests {
         metrics.called(Call::Append, Duration::from_micros(300), true);
         metrics.told(WebhookOutcome::GivenUp, 3);
         metrics.outbox(8);
-        assert!(!metrics.render(Gauges::default()).contains("pushi_bus_up"), "a node alone has no bus");
-        let text = metrics.render(Gauges { connections: 7, bus_up: Some(true), ..Gauges::default() });
+        assert!(
+            !metrics.render(Gauges::default()).contains("pushi_bus_up"),
+            "a node alone has no bus"
+        );
+        let text = metrics.render(Gauges {
+            connections: 7,
+            bus_up: Some(true),
+            ..Gauges::default()
+        });
         for line in [
             "pushi_connections 7",
             "pushi_bus_up 1",

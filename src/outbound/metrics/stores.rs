@@ -7,11 +7,13 @@ use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    App, AppIdent, CachedEvent, ChannelName, Claim, Delivery, Event, Happening, Mark, Mid, NewEvent, Notice, Position, Session,
-    Subscription, SubscriptionFilter, Timestamp, TokenHash, UserId, Waiting,
+    App, AppIdent, CachedEvent, ChannelName, Claim, Delivery, Event, Happening, Mark, Mid,
+    NewEvent, Notice, Position, Session, Subscription, SubscriptionFilter, Timestamp, TokenHash,
+    UserId, Waiting,
 };
 use crate::core::ports::{
-    AppStore, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox, Pruning, SessionStore, Settlement, SubscriptionStore,
+    AppStore, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox, Pruning,
+    SessionStore, Settlement, SubscriptionStore,
 };
 use crate::outbound::storage::Stores;
 
@@ -20,13 +22,34 @@ type Outcome<T> = Result<T, StorageError>;
 /// The same stores, with the time of each call counted.
 pub fn measured(stores: &Stores, metrics: &Arc<dyn Metrics>) -> Stores {
     Stores {
-        apps: Arc::new(Measured { inner: Arc::clone(&stores.apps), metrics: Arc::clone(metrics) }),
-        events: Arc::new(Measured { inner: Arc::clone(&stores.events), metrics: Arc::clone(metrics) }),
-        subscriptions: Arc::new(Measured { inner: Arc::clone(&stores.subscriptions), metrics: Arc::clone(metrics) }),
-        sessions: Arc::new(Measured { inner: Arc::clone(&stores.sessions), metrics: Arc::clone(metrics) }),
-        cache: Arc::new(Measured { inner: Arc::clone(&stores.cache), metrics: Arc::clone(metrics) }),
-        outbox: Arc::new(Measured { inner: Arc::clone(&stores.outbox), metrics: Arc::clone(metrics) }),
-        deliveries: Arc::new(Measured { inner: Arc::clone(&stores.deliveries), metrics: Arc::clone(metrics) }),
+        apps: Arc::new(Measured {
+            inner: Arc::clone(&stores.apps),
+            metrics: Arc::clone(metrics),
+        }),
+        events: Arc::new(Measured {
+            inner: Arc::clone(&stores.events),
+            metrics: Arc::clone(metrics),
+        }),
+        subscriptions: Arc::new(Measured {
+            inner: Arc::clone(&stores.subscriptions),
+            metrics: Arc::clone(metrics),
+        }),
+        sessions: Arc::new(Measured {
+            inner: Arc::clone(&stores.sessions),
+            metrics: Arc::clone(metrics),
+        }),
+        cache: Arc::new(Measured {
+            inner: Arc::clone(&stores.cache),
+            metrics: Arc::clone(metrics),
+        }),
+        outbox: Arc::new(Measured {
+            inner: Arc::clone(&stores.outbox),
+            metrics: Arc::clone(metrics),
+        }),
+        deliveries: Arc::new(Measured {
+            inner: Arc::clone(&stores.deliveries),
+            metrics: Arc::clone(metrics),
+        }),
         archive: Arc::clone(&stores.archive),
         database: Arc::clone(&stores.database),
     }
@@ -41,7 +64,10 @@ impl<P: ?Sized> Measured<P> {
     async fn call<T>(&self, call: Call, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
         let begun = Instant::now();
         let outcome = work.await;
-        let failed = matches!(outcome, Err(StorageError::Unavailable(_) | StorageError::Corrupt(_)));
+        let failed = matches!(
+            outcome,
+            Err(StorageError::Unavailable(_) | StorageError::Corrupt(_))
+        );
         self.metrics.called(call, begun.elapsed(), failed);
         outcome
     }
@@ -83,7 +109,11 @@ impl EventStore for Measured<dyn EventStore> {
     async fn append(&self, events: &[NewEvent]) -> Vec<Outcome<Position>> {
         let begun = Instant::now();
         let results = self.inner.append(events).await;
-        self.metrics.called(Call::Append, begun.elapsed(), results.iter().any(Result::is_err));
+        self.metrics.called(
+            Call::Append,
+            begun.elapsed(),
+            results.iter().any(Result::is_err),
+        );
         results
     }
 
@@ -95,43 +125,91 @@ impl EventStore for Measured<dyn EventStore> {
         self.call(Call::Read, self.inner.heads(app, channels)).await
     }
 
-    async fn history(&self, app: &AppIdent, channel: &ChannelName, before: Option<u64>, limit: usize) -> Outcome<Vec<Event>> {
-        self.call(Call::Read, self.inner.history(app, channel, before, limit)).await
+    async fn history(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Outcome<Vec<Event>> {
+        self.call(Call::Read, self.inner.history(app, channel, before, limit))
+            .await
     }
 
-    async fn replay(&self, app: &AppIdent, channel: &ChannelName, after: u64, upto: u64, limit: usize) -> Outcome<Vec<Event>> {
-        self.call(Call::Read, self.inner.replay(app, channel, after, upto, limit)).await
+    async fn replay(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        after: u64,
+        upto: u64,
+        limit: usize,
+    ) -> Outcome<Vec<Event>> {
+        self.call(
+            Call::Read,
+            self.inner.replay(app, channel, after, upto, limit),
+        )
+        .await
     }
 
     async fn recent(&self, app: &AppIdent, limit: usize) -> Outcome<Vec<Event>> {
         self.call(Call::Read, self.inner.recent(app, limit)).await
     }
 
-    async fn inbox(&self, app: &AppIdent, user: &UserId, skip: usize, limit: usize) -> Outcome<Vec<Event>> {
-        self.call(Call::Read, self.inner.inbox(app, user, skip, limit)).await
+    async fn inbox(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        skip: usize,
+        limit: usize,
+    ) -> Outcome<Vec<Event>> {
+        self.call(Call::Read, self.inner.inbox(app, user, skip, limit))
+            .await
     }
 
     async fn prune(&self, pruning: Pruning, limit: usize) -> Outcome<u64> {
-        self.call(Call::Write, self.inner.prune(pruning, limit)).await
+        self.call(Call::Write, self.inner.prune(pruning, limit))
+            .await
     }
 }
 
 #[async_trait]
 impl SubscriptionStore for Measured<dyn SubscriptionStore> {
-    async fn add(&self, app: &AppIdent, user: &UserId, channel: &ChannelName, now: Timestamp) -> Outcome<(Subscription, bool)> {
-        self.call(Call::Write, self.inner.add(app, user, channel, now)).await
+    async fn add(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        channel: &ChannelName,
+        now: Timestamp,
+    ) -> Outcome<(Subscription, bool)> {
+        self.call(Call::Write, self.inner.add(app, user, channel, now))
+            .await
     }
 
-    async fn remove(&self, app: &AppIdent, user: &UserId, channel: &ChannelName, now: Timestamp) -> Outcome<Option<Subscription>> {
-        self.call(Call::Write, self.inner.remove(app, user, channel, now)).await
+    async fn remove(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        channel: &ChannelName,
+        now: Timestamp,
+    ) -> Outcome<Option<Subscription>> {
+        self.call(Call::Write, self.inner.remove(app, user, channel, now))
+            .await
     }
 
-    async fn list(&self, app: &AppIdent, filter: &SubscriptionFilter, after: u64, limit: usize) -> Outcome<Vec<Subscription>> {
-        self.call(Call::Read, self.inner.list(app, filter, after, limit)).await
+    async fn list(
+        &self,
+        app: &AppIdent,
+        filter: &SubscriptionFilter,
+        after: u64,
+        limit: usize,
+    ) -> Outcome<Vec<Subscription>> {
+        self.call(Call::Read, self.inner.list(app, filter, after, limit))
+            .await
     }
 
     async fn channels_of(&self, app: &AppIdent, user: &UserId) -> Outcome<Vec<ChannelName>> {
-        self.call(Call::Read, self.inner.channels_of(app, user)).await
+        self.call(Call::Read, self.inner.channels_of(app, user))
+            .await
     }
 }
 
@@ -175,8 +253,15 @@ impl Outbox for Measured<dyn Outbox> {
         self.call(Call::Write, self.inner.put(happenings)).await
     }
 
-    async fn claim(&self, holder: &str, now: Timestamp, until: Timestamp, limit: usize) -> Outcome<Vec<Claim>> {
-        self.call(Call::Read, self.inner.claim(holder, now, until, limit)).await
+    async fn claim(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Outcome<Vec<Claim>> {
+        self.call(Call::Read, self.inner.claim(holder, now, until, limit))
+            .await
     }
 
     async fn oldest(&self, claim: &Claim, limit: usize) -> Outcome<Vec<Notice>> {
@@ -184,15 +269,22 @@ impl Outbox for Measured<dyn Outbox> {
     }
 
     async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Outcome<bool> {
-        self.call(Call::Write, self.inner.settle(claim, settlement)).await
+        self.call(Call::Write, self.inner.settle(claim, settlement))
+            .await
     }
 
     async fn release(&self, holder: &str) -> Outcome<()> {
         self.call(Call::Write, self.inner.release(holder)).await
     }
 
-    async fn standing(&self, app: &AppIdent, after: Option<&Mark>, limit: usize) -> Outcome<Vec<Mark>> {
-        self.call(Call::Read, self.inner.standing(app, after, limit)).await
+    async fn standing(
+        &self,
+        app: &AppIdent,
+        after: Option<&Mark>,
+        limit: usize,
+    ) -> Outcome<Vec<Mark>> {
+        self.call(Call::Read, self.inner.standing(app, after, limit))
+            .await
     }
 
     async fn depth(&self) -> Outcome<u64> {
@@ -206,15 +298,23 @@ impl DeliveryLog for Measured<dyn DeliveryLog> {
         self.call(Call::Read, self.inner.waiting(app)).await
     }
 
-    async fn deliveries(&self, app: &AppIdent, before: Option<u64>, limit: usize) -> Outcome<Vec<Delivery>> {
-        self.call(Call::Read, self.inner.deliveries(app, before, limit)).await
+    async fn deliveries(
+        &self,
+        app: &AppIdent,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Outcome<Vec<Delivery>> {
+        self.call(Call::Read, self.inner.deliveries(app, before, limit))
+            .await
     }
 
     async fn replay(&self, app: &AppIdent, delivery: u64, now: Timestamp) -> Outcome<u64> {
-        self.call(Call::Write, self.inner.replay(app, delivery, now)).await
+        self.call(Call::Write, self.inner.replay(app, delivery, now))
+            .await
     }
 
     async fn prune(&self, delivered: Timestamp, given_up: Timestamp, limit: usize) -> Outcome<u64> {
-        self.call(Call::Write, self.inner.prune(delivered, given_up, limit)).await
+        self.call(Call::Write, self.inner.prune(delivered, given_up, limit))
+            .await
     }
 }

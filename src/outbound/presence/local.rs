@@ -49,7 +49,10 @@ impl User {
 impl LocalPresence {
     /// Empty lists that announce over `bus`.
     pub fn new(bus: Arc<LocalBus>) -> Self {
-        Self { bus, lists: Mutex::default() }
+        Self {
+            bus,
+            lists: Mutex::default(),
+        }
     }
 }
 
@@ -66,12 +69,21 @@ impl PresenceStore for LocalPresence {
         let (joined, lane) = {
             let mut guard = self.lists.lock();
             let lists = &mut *guard;
-            let list = lists.apps.entry(app.clone()).or_default().entry(channel.clone()).or_default();
+            let list = lists
+                .apps
+                .entry(app.clone())
+                .or_default()
+                .entry(channel.clone())
+                .or_default();
             if let Some(user) = list.users.get_mut(&member.user_id) {
                 user.connections.retain(|(known, _)| *known != socket);
                 user.connections.push((socket, member.clone()));
                 list.roll.put(user.came, member);
-                return Ok(Some(Joined { members: list.roll.clone(), version: list.version, new: false }));
+                return Ok(Some(Joined {
+                    members: list.roll.clone(),
+                    version: list.version,
+                    new: false,
+                }));
             }
             if max != 0 && list.users.len() as u64 >= max {
                 return Ok(None);
@@ -79,23 +91,60 @@ impl PresenceStore for LocalPresence {
             lists.version += 1;
             list.version = lists.version;
             list.roll.put(list.version, member.clone());
-            list.users.insert(member.user_id.clone(), User { came: list.version, connections: vec![(socket, member.clone())] });
+            list.users.insert(
+                member.user_id.clone(),
+                User {
+                    came: list.version,
+                    connections: vec![(socket, member.clone())],
+                },
+            );
             let (app, channel) = (app.clone(), channel.clone());
-            let lane = self.bus.enqueue(BusMessage::MemberAdded { app, channel, member, socket, version: list.version });
-            (Joined { members: list.roll.clone(), version: list.version, new: true }, lane)
+            let lane = self.bus.enqueue(BusMessage::MemberAdded {
+                app,
+                channel,
+                member,
+                socket,
+                version: list.version,
+            });
+            (
+                Joined {
+                    members: list.roll.clone(),
+                    version: list.version,
+                    new: true,
+                },
+                lane,
+            )
         };
         self.bus.drain(lane);
         Ok(Some(joined))
     }
 
-    async fn leave(&self, app: &AppIdent, channel: &ChannelName, socket: SocketId, user: &UserId) -> Result<bool, BusError> {
+    async fn leave(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        socket: SocketId,
+        user: &UserId,
+    ) -> Result<bool, BusError> {
         let lane = {
             let mut guard = self.lists.lock();
             let lists = &mut *guard;
-            let Some(channels) = lists.apps.get_mut(app) else { return Ok(false) };
-            let Some(list) = channels.get_mut(channel) else { return Ok(false) };
-            let Some(known) = list.users.get_mut(user) else { return Ok(false) };
-            let Some(index) = known.connections.iter().position(|(held, _)| *held == socket) else { return Ok(false) };
+            let Some(channels) = lists.apps.get_mut(app) else {
+                return Ok(false);
+            };
+            let Some(list) = channels.get_mut(channel) else {
+                return Ok(false);
+            };
+            let Some(known) = list.users.get_mut(user) else {
+                return Ok(false);
+            };
+            let Some(index) = known
+                .connections
+                .iter()
+                .position(|(held, _)| *held == socket)
+            else {
+                return Ok(false);
+            };
             let (_, member) = known.connections.remove(index);
             if let Some(newest) = known.newest() {
                 list.roll.put(known.came, newest.clone());
@@ -112,7 +161,13 @@ impl PresenceStore for LocalPresence {
                 lists.apps.remove(app);
             }
             let (app, channel) = (app.clone(), channel.clone());
-            self.bus.enqueue(BusMessage::MemberRemoved { app, channel, member, socket, version: lists.version })
+            self.bus.enqueue(BusMessage::MemberRemoved {
+                app,
+                channel,
+                member,
+                socket,
+                version: lists.version,
+            })
         };
         self.bus.drain(lane);
         Ok(true)
@@ -120,12 +175,20 @@ impl PresenceStore for LocalPresence {
 
     async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, BusError> {
         let lists = self.lists.lock();
-        Ok(lists.apps.get(app).and_then(|channels| channels.get(channel)).map_or_else(Roll::default, |list| list.roll.clone()))
+        Ok(lists
+            .apps
+            .get(app)
+            .and_then(|channels| channels.get(channel))
+            .map_or_else(Roll::default, |list| list.roll.clone()))
     }
 
     fn is_peer(&self, app: &AppIdent, channel: &str, user: &str) -> bool {
         let lists = self.lists.lock();
-        let list = lists.apps.get(app).and_then(|channels| channels.get(channel));
-        list.and_then(|list| list.users.get(user)?.newest()).is_some_and(|member| member.peer)
+        let list = lists
+            .apps
+            .get(app)
+            .and_then(|channels| channels.get(channel));
+        list.and_then(|list| list.users.get(user)?.newest())
+            .is_some_and(|member| member.peer)
     }
 }

@@ -35,7 +35,9 @@ impl Mesh {
         match pushed.info.kind {
             PushKind::Disconnection => session.fail("the connection was closed"),
             PushKind::Message | PushKind::SMessage => {
-                if let (Some(Value::BulkString(topic)), Some(Value::BulkString(text))) = (parts.next(), parts.next()) {
+                if let (Some(Value::BulkString(topic)), Some(Value::BulkString(text))) =
+                    (parts.next(), parts.next())
+                {
                     self.hear_message(session, pushed.line, &topic, &text);
                 }
             }
@@ -55,9 +57,18 @@ impl Mesh {
         if node == self.options.process {
             return;
         }
-        let Some(text) = self.census().and_then(|census| census.answer(question)) else { return };
+        let Some(text) = self.census().and_then(|census| census.answer(question)) else {
+            return;
+        };
         let body = Body::Answer(number, text.into());
-        let Ok(text) = serde_json::to_vec(&Frame { node: self.options.process, number: 0, again: false, body }) else { return };
+        let Ok(text) = serde_json::to_vec(&Frame {
+            node: self.options.process,
+            number: 0,
+            again: false,
+            body,
+        }) else {
+            return;
+        };
         let mut pipeline = redis::pipe();
         pipeline.cmd(session.publish_command()).arg(reply).arg(text);
         let (session, line) = (Arc::clone(session), session.line_of(reply));
@@ -73,7 +84,9 @@ impl Mesh {
     }
 
     fn hear_message(&self, session: &Arc<Session>, line: usize, topic: &[u8], text: &[u8]) {
-        let Ok(topic) = std::str::from_utf8(topic) else { return };
+        let Ok(topic) = std::str::from_utf8(topic) else {
+            return;
+        };
         let frame: Frame<'_> = match serde_json::from_slice(text) {
             Ok(frame) => frame,
             Err(error) => {
@@ -92,7 +105,8 @@ impl Mesh {
         }
         if let Body::Presence(body) = &frame.body {
             if let Some((app, channel)) = self.names.parse_topic(topic) {
-                self.boards().changed(&app, &channel, self.options.process, body, &*self.sink());
+                self.boards()
+                    .changed(&app, &channel, self.options.process, body, &*self.sink());
             }
             return;
         }
@@ -103,12 +117,21 @@ impl Mesh {
             }
             return;
         }
-        let slot = if session.is_sharded() { u16::try_from(slot(topic)).unwrap_or(0) } else { 0 };
-        if self.seen.is_repeated(frame.node, slot, frame.number, frame.again) {
+        let slot = if session.is_sharded() {
+            u16::try_from(slot(topic)).unwrap_or(0)
+        } else {
+            0
+        };
+        if self
+            .seen
+            .is_repeated(frame.node, slot, frame.number, frame.again)
+        {
             return;
         }
         if let Some(message) = frame.body.message() {
-            debug_assert!(message.channel().is_none_or(|(app, channel)| topic == self.names.topic(app, carrier(channel).as_str())));
+            debug_assert!(message.channel().is_none_or(
+                |(app, channel)| topic == self.names.topic(app, carrier(channel).as_str())
+            ));
             self.sink().deliver(message);
         }
     }

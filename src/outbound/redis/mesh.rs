@@ -114,7 +114,10 @@ impl Mesh {
 
     /// Who takes what arrives.
     pub fn sink(&self) -> Arc<dyn BusSink> {
-        self.sink.get().and_then(Weak::upgrade).unwrap_or_else(|| Arc::new(Nobody))
+        self.sink
+            .get()
+            .and_then(Weak::upgrade)
+            .unwrap_or_else(|| Arc::new(Nobody))
     }
 
     /// The presence channels of this node.
@@ -124,7 +127,11 @@ impl Mesh {
 
     /// How it is now.
     pub fn health(&self) -> BusHealth {
-        if *self.up.lock() == Some(true) { BusHealth::Up } else { BusHealth::Away }
+        if *self.up.lock() == Some(true) {
+            BusHealth::Up
+        } else {
+            BusHealth::Away
+        }
     }
 
     /// Notes how it is; `true`: that is new.
@@ -137,13 +144,21 @@ impl Mesh {
         let (topic, heard) = match &message {
             BusMessage::Event { event, .. } => {
                 let name = carrier(&event.channel);
-                (self.names.topic(&event.app, name.as_str()), self.topics.hears(&event.app, &name))
+                (
+                    self.names.topic(&event.app, name.as_str()),
+                    self.topics.hears(&event.app, &name),
+                )
             }
             BusMessage::SubscriptionsChanged { app, user } => {
                 let channel = ChannelName::personal_of(user);
-                (self.names.topic(app, channel.as_str()), self.topics.hears(app, &channel))
+                (
+                    self.names.topic(app, channel.as_str()),
+                    self.topics.hears(app, &channel),
+                )
             }
-            BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) | BusMessage::UserTerminated { .. } => (self.names.everybody(), true),
+            BusMessage::AppChanged(_)
+            | BusMessage::SessionEnded(_)
+            | BusMessage::UserTerminated { .. } => (self.names.everybody(), true),
             // Only the scripts announce these, in one step with the change.
             BusMessage::MemberAdded { .. }
             | BusMessage::MemberRemoved { .. }
@@ -151,8 +166,14 @@ impl Mesh {
             | BusMessage::UserStatus { .. }
             | BusMessage::NodeGone => return,
         };
-        let route = |topic: &str| self.route.read().as_ref().map_or(0, |session| session.line_of(topic));
-        self.outgoing.publish(message, topic, heard, route, &*self.sink());
+        let route = |topic: &str| {
+            self.route
+                .read()
+                .as_ref()
+                .map_or(0, |session| session.line_of(topic))
+        };
+        self.outgoing
+            .publish(message, topic, heard, route, &*self.sink());
     }
 
     /// From when this returns, messages of the channel arrive, or Redis is away.

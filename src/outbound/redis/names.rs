@@ -15,7 +15,9 @@ pub struct Names {
 impl Names {
     /// For the database with this number.
     pub fn new(database: i64) -> Self {
-        Self { prefix: format!("pushi:{database}:") }
+        Self {
+            prefix: format!("pushi:{database}:"),
+        }
     }
 
     /// Where a channel's messages are published.
@@ -25,7 +27,10 @@ impl Names {
 
     /// The app and channel of a topic.
     pub fn parse_topic(&self, topic: &str) -> Option<(AppIdent, ChannelName)> {
-        let tag = topic.strip_prefix(&self.prefix)?.strip_prefix('{')?.strip_suffix('}')?;
+        let tag = topic
+            .strip_prefix(&self.prefix)?
+            .strip_prefix('{')?
+            .strip_suffix('}')?;
         // An app's identifier has no slash.
         let (app, channel) = tag.split_once('/')?;
         Some((AppIdent::trusted(app), ChannelName::trusted(channel)))
@@ -86,7 +91,11 @@ mod tests {
         let app = AppIdent::trusted("a-1");
         for name in ["c", "presence-a/b", "x}y{z", "}", "ü:list"] {
             let topic = names.topic(&app, name);
-            assert_eq!(names.parse_topic(&topic), Some((app.clone(), ChannelName::trusted(name))), "{topic}");
+            assert_eq!(
+                names.parse_topic(&topic),
+                Some((app.clone(), ChannelName::trusted(name))),
+                "{topic}"
+            );
             assert_eq!(Names::new(0).parse_topic(&topic), None);
         }
         assert_eq!(names.parse_topic(&names.everybody()), None);
@@ -95,7 +104,13 @@ mod tests {
 
     #[test]
     fn peer_channels_travel_with_their_presence_channel() {
-        assert_eq!(carrier(&ChannelName::trusted("peer-room:a&b")).as_str(), "presence-room");
-        assert_eq!(carrier(&ChannelName::trusted("presence-room")).as_str(), "presence-room");
+        assert_eq!(
+            carrier(&ChannelName::trusted("peer-room:a&b")).as_str(),
+            "presence-room"
+        );
+        assert_eq!(
+            carrier(&ChannelName::trusted("presence-room")).as_str(),
+            "presence-room"
+        );
     }
 }

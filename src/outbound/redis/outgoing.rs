@@ -50,7 +50,13 @@ impl Outbound {
             Parcel::Message(message) => Body::of(message)?,
             Parcel::Echo => Body::Echo,
         };
-        serde_json::to_vec(&Frame { node, number: self.number, again: self.again, body }).ok()
+        serde_json::to_vec(&Frame {
+            node,
+            number: self.number,
+            again: self.again,
+            body,
+        })
+        .ok()
     }
 }
 
@@ -81,17 +87,33 @@ struct State {
 
 impl Outgoing {
     /// Takes a message. `heard`: this node listens on its topic. While Redis is away it is delivered to `sink` at once.
-    pub fn publish(&self, message: BusMessage, topic: String, heard: bool, route: impl FnOnce(&str) -> usize, sink: &dyn BusSink) {
+    pub fn publish(
+        &self,
+        message: BusMessage,
+        topic: String,
+        heard: bool,
+        route: impl FnOnce(&str) -> usize,
+        sink: &dyn BusSink,
+    ) {
         let mut state = self.state.lock();
         let line = if state.up { route(&topic) } else { 0 };
         let (number, up) = (state.number(), state.up);
         if heard && up {
-            state.returning.insert(number, (line, Instant::now(), message.clone()));
+            state
+                .returning
+                .insert(number, (line, Instant::now(), message.clone()));
         } else if heard {
             state.local.push(message.clone());
             state.delivered = state.next;
         }
-        state.queue.push_back(Outbound { number, again: false, since: Instant::now(), parcel: Parcel::Message(message), topic, line });
+        state.queue.push_back(Outbound {
+            number,
+            again: false,
+            since: Instant::now(),
+            parcel: Parcel::Message(message),
+            topic,
+            line,
+        });
         if up {
             drop(state);
             self.filled.notify_one();
@@ -107,7 +129,14 @@ impl Outgoing {
         let mut state = self.state.lock();
         if state.up {
             let number = state.number();
-            state.queue.push_back(Outbound { number, again: false, since: Instant::now(), parcel: Parcel::Echo, topic, line });
+            state.queue.push_back(Outbound {
+                number,
+                again: false,
+                since: Instant::now(),
+                parcel: Parcel::Echo,
+                topic,
+                line,
+            });
             drop(state);
             self.filled.notify_one();
         }
@@ -138,14 +167,22 @@ impl Outgoing {
     pub fn returned(&self, number: u64, line: usize) -> Option<(BusMessage, Duration)> {
         let mut state = self.state.lock();
         // Servers keep the order: what was sent to this one earlier was not heard here, and will not be.
-        let stale: Vec<u64> = state.returning.range(..number).filter(|(_, (other, ..))| *other == line).map(|(n, _)| *n).collect();
+        let stale: Vec<u64> = state
+            .returning
+            .range(..number)
+            .filter(|(_, (other, ..))| *other == line)
+            .map(|(n, _)| *n)
+            .collect();
         for number in stale {
             state.returning.remove(&number);
         }
         if number < state.delivered {
             return None;
         }
-        state.returning.remove(&number).map(|(_, since, message)| (message, since.elapsed()))
+        state
+            .returning
+            .remove(&number)
+            .map(|(_, since, message)| (message, since.elapsed()))
     }
 
     /// Redis is there again; `route` says which server has a topic. What is kept goes out first.
@@ -154,10 +191,14 @@ impl Outgoing {
         let hints = std::mem::take(&mut state.hints);
         let kept = std::mem::take(&mut state.queue);
         let useful = |outbound: &Outbound| match &outbound.parcel {
-            Parcel::Message(message) => message.serial().is_some() || outbound.since.elapsed() < FRESH,
+            Parcel::Message(message) => {
+                message.serial().is_some() || outbound.since.elapsed() < FRESH
+            }
             Parcel::Echo => false,
         };
-        state.queue.extend(hints.into_values().chain(kept.into_iter().filter(useful)));
+        state
+            .queue
+            .extend(hints.into_values().chain(kept.into_iter().filter(useful)));
         for outbound in &mut state.queue {
             outbound.line = route(&outbound.topic);
         }
@@ -172,7 +213,10 @@ impl Outgoing {
             let mut state = self.state.lock();
             state.up = false;
             let returning = std::mem::take(&mut state.returning);
-            let waited = returning.values().map(|(_, since, _)| since.elapsed()).collect();
+            let waited = returning
+                .values()
+                .map(|(_, since, _)| since.elapsed())
+                .collect();
             for (.., message) in returning.into_values() {
                 state.local.push(message);
             }
@@ -211,9 +255,15 @@ impl State {
     /// Keeps no more than is allowed while Redis is away.
     fn bound(&mut self) {
         while self.queue.len() > MOST_KEPT {
-            let Some(outbound) = self.queue.pop_front() else { return };
-            let Parcel::Message(message) = &outbound.parcel else { continue };
-            let (Some((app, channel)), Some(_)) = (message.channel(), message.serial()) else { continue };
+            let Some(outbound) = self.queue.pop_front() else {
+                return;
+            };
+            let Parcel::Message(message) = &outbound.parcel else {
+                continue;
+            };
+            let (Some((app, channel)), Some(_)) = (message.channel(), message.serial()) else {
+                continue;
+            };
             let place = (app.clone(), channel.clone());
             if self.hints.len() < MOST_KEPT || self.hints.contains_key(&place) {
                 self.hints.insert(place, outbound);

@@ -29,19 +29,34 @@ impl Mesh {
 
     /// Begins a life in the register.
     pub(super) async fn enter(&self, session: &Session) -> Result<(), Away> {
-        session.run(Script::Enter, &self.register_keys()[..3], &[&session.life, &self.lease()]).await.map(|_| ())
+        session
+            .run(
+                Script::Enter,
+                &self.register_keys()[..3],
+                &[&session.life, &self.lease()],
+            )
+            .await
+            .map(|_| ())
     }
 
     /// Says again and again that the node lives, and hears who does not; ends with the session.
     pub(super) async fn keep_alive(&self, life: &Life) -> Result<(), Away> {
         loop {
-            let answer = life.session.run(Script::Beat, &self.register_keys(), &[&life.session.life, &self.lease()]).await?;
+            let answer = life
+                .session
+                .run(
+                    Script::Beat,
+                    &self.register_keys(),
+                    &[&life.session.life, &self.lease()],
+                )
+                .await?;
             let Some(told) = Told::read(answer) else {
                 life.session.fail("the register answers strangely");
                 return Err(Away);
             };
             if !told.counts {
-                life.session.fail("the node was silent for longer than its lease");
+                life.session
+                    .fail("the node was silent for longer than its lease");
                 return Err(Away);
             }
             life.set_calm(told.calm >= self.options.lease.as_millis());
@@ -70,7 +85,10 @@ impl Mesh {
             pipeline.cmd("ZREM").arg(&nodes).arg(life);
             pipeline.cmd("ZADD").arg(&gone).arg(0).arg(life);
         }
-        session.send(session.line_of(&nodes), &pipeline).await.map(|_| ())
+        session
+            .send(session.line_of(&nodes), &pipeline)
+            .await
+            .map(|_| ())
     }
 
     /// Clears away what a life that is over has left, unless another node is at it.
@@ -78,14 +96,29 @@ impl Mesh {
         let claim = self.names.register(&format!("claim:{dead}"));
         let line = life.session.line_of(&claim);
         let mut pipeline = redis::pipe();
-        pipeline.cmd("SET").arg(&claim).arg(&life.session.life).arg("NX").arg("PX").arg(self.lease());
-        if !matches!(life.session.send(line, &pipeline).await?.first(), Some(Value::Okay)) {
+        pipeline
+            .cmd("SET")
+            .arg(&claim)
+            .arg(&life.session.life)
+            .arg("NX")
+            .arg("PX")
+            .arg(self.lease());
+        if !matches!(
+            life.session.send(line, &pipeline).await?.first(),
+            Some(Value::Okay)
+        ) {
             return Ok(());
         }
         self.boards().clear(life, dead).await?;
         let mut pipeline = redis::pipe();
-        pipeline.cmd("DEL").arg(self.names.register(&format!("on:{dead}"))).arg(&claim);
-        pipeline.cmd("ZREM").arg(self.names.register("gone")).arg(dead);
+        pipeline
+            .cmd("DEL")
+            .arg(self.names.register(&format!("on:{dead}")))
+            .arg(&claim);
+        pipeline
+            .cmd("ZREM")
+            .arg(self.names.register("gone"))
+            .arg(dead);
         life.session.send(line, &pipeline).await?;
         self.sink().deliver(BusMessage::NodeGone);
         Ok(())
@@ -94,12 +127,20 @@ impl Mesh {
 
 impl Told {
     fn read(answer: Value) -> Option<Self> {
-        let Value::Array(parts) = answer else { return None };
-        let [Value::Int(counts), Value::Int(calm), Value::Array(gone)] = parts.as_slice() else { return None };
+        let Value::Array(parts) = answer else {
+            return None;
+        };
+        let [Value::Int(counts), Value::Int(calm), Value::Array(gone)] = parts.as_slice() else {
+            return None;
+        };
         let text = |life: &Value| match life {
             Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
             _ => None,
         };
-        Some(Self { counts: *counts == 1, calm: u128::try_from(*calm).unwrap_or(0), gone: gone.iter().filter_map(text).collect() })
+        Some(Self {
+            counts: *counts == 1,
+            calm: u128::try_from(*calm).unwrap_or(0),
+            gone: gone.iter().filter_map(text).collect(),
+        })
     }
 }

@@ -55,8 +55,18 @@ impl Mesh {
     }
 
     /// One life. `Ok`: it ended because the node stops.
-    async fn live(self: &Arc<Self>, number: u64, former: &mut Vec<String>, stop: &CancellationToken) -> Result<(), String> {
-        let opened = Session::open(&self.options.target, self.options.process, number, self.patience());
+    async fn live(
+        self: &Arc<Self>,
+        number: u64,
+        former: &mut Vec<String>,
+        stop: &CancellationToken,
+    ) -> Result<(), String> {
+        let opened = Session::open(
+            &self.options.target,
+            self.options.process,
+            number,
+            self.patience(),
+        );
         let (session, pushed) = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             opened = opened => opened.map_err(|error: RedisError| error.to_string())?,
@@ -126,7 +136,10 @@ impl Mesh {
         self.retire(session, &life.former).await?;
         former.retain(|known| !life.former.contains(known));
         if self.set_up(true) {
-            tracing::info!(redis = self.options.target.describe(), "this node and the others hear each other");
+            tracing::info!(
+                redis = self.options.target.describe(),
+                "this node and the others hear each other"
+            );
         }
         stop.cancelled().await;
         self.leave(session).await;
@@ -139,14 +152,23 @@ impl Mesh {
             while !self.outgoing.is_empty() {
                 sleep(Duration::from_millis(5)).await;
             }
-            let _ = self.retire(session, std::slice::from_ref(&session.life)).await;
+            let _ = self
+                .retire(session, std::slice::from_ref(&session.life))
+                .await;
         };
         let _ = timeout(FAREWELL, farewell).await;
     }
 
     /// Listens on everything that this node needs.
     async fn listen(&self, session: &Session) -> Result<(), Away> {
-        self.subscribe(session, [self.names.everybody()].into_iter().chain(self.echoes(session)).map(|topic| (topic, true))).await?;
+        self.subscribe(
+            session,
+            [self.names.everybody()]
+                .into_iter()
+                .chain(self.echoes(session))
+                .map(|topic| (topic, true)),
+        )
+        .await?;
         self.topics.rise();
         while let Some(changes) = self.topics.try_next() {
             self.change(session, changes).await?;
@@ -162,7 +184,12 @@ impl Mesh {
     }
 
     async fn change(&self, session: &Session, changes: Vec<Change>) -> Result<(), Away> {
-        let topics = changes.iter().map(|change| (self.names.topic(&change.app, change.channel.as_str()), change.listen));
+        let topics = changes.iter().map(|change| {
+            (
+                self.names.topic(&change.app, change.channel.as_str()),
+                change.listen,
+            )
+        });
         self.subscribe(session, topics).await?;
         for change in &changes {
             self.topics.confirmed(change);
@@ -171,8 +198,16 @@ impl Mesh {
     }
 
     /// Changes subscriptions, in order, and waits until Redis has confirmed them all.
-    async fn subscribe(&self, session: &Session, topics: impl Iterator<Item = (String, bool)>) -> Result<(), Away> {
-        let (on, off) = if session.is_sharded() { ("SSUBSCRIBE", "SUNSUBSCRIBE") } else { ("SUBSCRIBE", "UNSUBSCRIBE") };
+    async fn subscribe(
+        &self,
+        session: &Session,
+        topics: impl Iterator<Item = (String, bool)>,
+    ) -> Result<(), Away> {
+        let (on, off) = if session.is_sharded() {
+            ("SSUBSCRIBE", "SUNSUBSCRIBE")
+        } else {
+            ("SUBSCRIBE", "UNSUBSCRIBE")
+        };
         let mut pipelines = vec![redis::pipe(); session.lines()];
         for (topic, listen) in topics {
             if let Some(pipeline) = pipelines.get_mut(session.line_of(&topic)) {
@@ -196,11 +231,20 @@ impl Mesh {
             let batch = self.outgoing.next().await;
             let mut pipelines = vec![redis::pipe(); session.lines()];
             for outbound in &batch {
-                if let (Some(pipeline), Some(text)) = (pipelines.get_mut(outbound.line), outbound.text(self.options.process)) {
-                    pipeline.cmd(session.publish_command()).arg(&outbound.topic).arg(text);
+                if let (Some(pipeline), Some(text)) = (
+                    pipelines.get_mut(outbound.line),
+                    outbound.text(self.options.process),
+                ) {
+                    pipeline
+                        .cmd(session.publish_command())
+                        .arg(&outbound.topic)
+                        .arg(text);
                 }
             }
-            let sending = pipelines.iter().enumerate().map(|(line, pipeline)| session.send(line, pipeline));
+            let sending = pipelines
+                .iter()
+                .enumerate()
+                .map(|(line, pipeline)| session.send(line, pipeline));
             futures_util::future::try_join_all(sending).await?;
             self.outgoing.taken();
         }
@@ -229,7 +273,9 @@ impl Mesh {
     fn echoes(&self, session: &Session) -> impl Iterator<Item = String> {
         (0..session.lines()).map(|line| {
             let mut salts = (0..).map(|salt| self.names.echo(self.options.process, salt));
-            salts.find(|topic| session.line_of(topic) == line).unwrap_or_default()
+            salts
+                .find(|topic| session.line_of(topic) == line)
+                .unwrap_or_default()
         })
     }
 }

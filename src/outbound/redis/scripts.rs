@@ -26,7 +26,15 @@ const LIST: &str = include_str!("scripts/list.lua");
 
 impl Script {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 7] = [Self::Enter, Self::Beat, Self::Note, Self::Join, Self::Leave, Self::Evict, Self::Count];
+    pub const ALL: [Self; 7] = [
+        Self::Enter,
+        Self::Beat,
+        Self::Note,
+        Self::Join,
+        Self::Leave,
+        Self::Evict,
+        Self::Count,
+    ];
 
     /// Its text.
     pub fn text(self) -> String {

@@ -40,9 +40,15 @@ mod tests {
     #[test]
     fn only_what_is_sent_again_and_came_before_is_a_repetition() {
         let seen = Seen::default();
-        assert!(!seen.is_repeated(1, 0, 4, true), "the first that is heard of a node");
+        assert!(
+            !seen.is_repeated(1, 0, 4, true),
+            "the first that is heard of a node"
+        );
         assert!(!seen.is_repeated(1, 0, 5, false) && !seen.is_repeated(1, 0, 7, true));
         assert!(seen.is_repeated(1, 0, 5, true) && seen.is_repeated(1, 0, 7, true));
-        assert!(!seen.is_repeated(2, 0, 5, true) && !seen.is_repeated(1, 9, 5, true), "other nodes, other servers");
+        assert!(
+            !seen.is_repeated(2, 0, 5, true) && !seen.is_repeated(1, 9, 5, true),
+            "other nodes, other servers"
+        );
     }
 }

@@ -75,13 +75,27 @@ impl Session {
             let (pushes, noted, ended) = (pushes.clone(), Arc::clone(&heard), broken.clone());
             let push = move |info: PushInfo| {
                 noted.store(millis(begun.elapsed()), Relaxed);
-                pushes.try_send(Pushed { line: index, info }).inspect_err(|_| ended.cancel())
+                pushes
+                    .try_send(Pushed { line: index, info })
+                    .inspect_err(|_| ended.cancel())
             };
             let config = AsyncConnectionConfig::new().set_push_sender(push);
-            lines.push(Line { connection: connect(server, config, patience).await?, heard });
+            lines.push(Line {
+                connection: connect(server, config, patience).await?,
+                heard,
+            });
         }
         let life = format!("{process}.{number}");
-        let mut session = Self { life, number, lines, slots, shas: Vec::new(), begun, broken, reason: OnceLock::new() };
+        let mut session = Self {
+            life,
+            number,
+            lines,
+            slots,
+            shas: Vec::new(),
+            begun,
+            broken,
+            reason: OnceLock::new(),
+        };
         session.load_scripts(patience).await?;
         Ok((session, pushed))
     }
@@ -93,7 +107,9 @@ impl Session {
                 pipeline.cmd("SCRIPT").arg("LOAD").arg(script.text());
             }
             let mut connection = line.connection.clone();
-            self.shas = timeout(patience, pipeline.query_async(&mut connection)).await.map_err(late)??;
+            self.shas = timeout(patience, pipeline.query_async(&mut connection))
+                .await
+                .map_err(late)??;
         }
         Ok(())
     }
@@ -110,7 +126,11 @@ impl Session {
 
     /// The command that publishes.
     pub fn publish_command(&self) -> &'static str {
-        if self.is_sharded() { "SPUBLISH" } else { "PUBLISH" }
+        if self.is_sharded() {
+            "SPUBLISH"
+        } else {
+            "PUBLISH"
+        }
     }
 
     /// The server that has a key or topic.
@@ -121,7 +141,9 @@ impl Session {
     /// Sends commands, in the order of the calls, and waits for the answers. An error among them ends the session.
     pub async fn send(&self, line: usize, pipeline: &Pipeline) -> Result<Vec<Value>, Away> {
         let count = pipeline.cmd_iter().count();
-        let Some(line) = self.lines.get(line) else { return Err(Away) };
+        let Some(line) = self.lines.get(line) else {
+            return Err(Away);
+        };
         if count == 0 {
             return Ok(Vec::new());
         }
@@ -144,13 +166,29 @@ impl Session {
     }
 
     /// Adds the call of a script to a pipeline.
-    pub fn call<'a>(&self, pipeline: &'a mut Pipeline, script: Script, keys: &[String], arguments: &[&str]) -> &'a mut Pipeline {
+    pub fn call<'a>(
+        &self,
+        pipeline: &'a mut Pipeline,
+        script: Script,
+        keys: &[String],
+        arguments: &[&str],
+    ) -> &'a mut Pipeline {
         let sha = self.shas.get(script as usize).map_or("", String::as_str);
-        pipeline.cmd("EVALSHA").arg(sha).arg(keys.len()).arg(keys).arg(arguments)
+        pipeline
+            .cmd("EVALSHA")
+            .arg(sha)
+            .arg(keys.len())
+            .arg(keys)
+            .arg(arguments)
     }
 
     /// Runs one script on the server of its first key.
-    pub async fn run(&self, script: Script, keys: &[String], arguments: &[&str]) -> Result<Value, Away> {
+    pub async fn run(
+        &self,
+        script: Script,
+        keys: &[String],
+        arguments: &[&str],
+    ) -> Result<Value, Away> {
         let mut pipeline = redis::pipe();
         self.call(&mut pipeline, script, keys, arguments);
         let line = keys.first().map_or(0, |key| self.line_of(key));
@@ -170,13 +208,22 @@ impl Session {
 
     /// Why it ended.
     pub fn reason(&self) -> &str {
-        self.reason.get().map_or("too much came at once", String::as_str)
+        self.reason
+            .get()
+            .map_or("too much came at once", String::as_str)
     }
 
     /// How long the server that has been silent longest has been silent.
     pub fn silence(&self) -> Duration {
-        let heard = self.lines.iter().map(|line| line.heard.load(Relaxed)).min().unwrap_or(0);
-        self.begun.elapsed().saturating_sub(Duration::from_millis(heard))
+        let heard = self
+            .lines
+            .iter()
+            .map(|line| line.heard.load(Relaxed))
+            .min()
+            .unwrap_or(0);
+        self.begun
+            .elapsed()
+            .saturating_sub(Duration::from_millis(heard))
     }
 
     /// Forgives the silence so far: the node itself was asleep.
@@ -189,7 +236,10 @@ impl Session {
 
 /// Whether a Redis can be reached, and takes the login; in one line why not.
 pub async fn look(target: &Target) -> Result<(), String> {
-    Session::open(target, 0, 0, LOOK).await.map(drop).map_err(|error| error.to_string())
+    Session::open(target, 0, 0, LOOK)
+        .await
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -207,15 +257,30 @@ fn late<E>(_: E) -> RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
-async fn connect(info: ConnectionInfo, config: AsyncConnectionConfig, patience: Duration) -> Result<MultiplexedConnection, RedisError> {
+async fn connect(
+    info: ConnectionInfo,
+    config: AsyncConnectionConfig,
+    patience: Duration,
+) -> Result<MultiplexedConnection, RedisError> {
     // Whether answers come in time is judged by silence, over everything that a connection says.
-    let config = config.set_response_timeout(None).set_connection_timeout(Some(patience)).set_pipeline_buffer_size(1024);
+    let config = config
+        .set_response_timeout(None)
+        .set_connection_timeout(Some(patience))
+        .set_pipeline_buffer_size(1024);
     let client = Client::open(info)?;
-    timeout(patience, client.get_multiplexed_async_connection_with_config(&config)).await.map_err(late)?
+    timeout(
+        patience,
+        client.get_multiplexed_async_connection_with_config(&config),
+    )
+    .await
+    .map_err(late)?
 }
 
 /// The servers to connect to, and which has what.
-async fn servers(target: &Target, patience: Duration) -> Result<(Vec<ConnectionInfo>, Option<SlotMap>), RedisError> {
+async fn servers(
+    target: &Target,
+    patience: Duration,
+) -> Result<(Vec<ConnectionInfo>, Option<SlotMap>), RedisError> {
     if !target.cluster {
         return Ok((target.seeds.clone(), None));
     }
@@ -223,7 +288,11 @@ async fn servers(target: &Target, patience: Duration) -> Result<(Vec<ConnectionI
     for seed in &target.seeds {
         match ask_slots(seed, patience).await {
             Ok(slots) => {
-                let servers = slots.servers.iter().map(|(host, port)| target::at(seed, host, *port)).collect();
+                let servers = slots
+                    .servers
+                    .iter()
+                    .map(|(host, port)| target::at(seed, host, *port))
+                    .collect();
                 return Ok((servers, Some(slots)));
             }
             Err(error) => failed = Some(error),
@@ -235,7 +304,13 @@ async fn servers(target: &Target, patience: Duration) -> Result<(Vec<ConnectionI
 async fn ask_slots(seed: &ConnectionInfo, patience: Duration) -> Result<SlotMap, RedisError> {
     let mut connection = connect(seed.clone(), AsyncConnectionConfig::new(), patience).await?;
     let ask = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
-    let answer: Value = timeout(patience, ask.query_async(&mut connection)).await.map_err(late)??;
-    SlotMap::read(&answer, target::host(seed))
-        .ok_or_else(|| RedisError::from((redis::ErrorKind::Client, "the cluster does not say who has every slot")))
+    let answer: Value = timeout(patience, ask.query_async(&mut connection))
+        .await
+        .map_err(late)??;
+    SlotMap::read(&answer, target::host(seed)).ok_or_else(|| {
+        RedisError::from((
+            redis::ErrorKind::Client,
+            "the cluster does not say who has every slot",
+        ))
+    })
 }

@@ -10,7 +10,10 @@ pub fn slot(name: &str) -> usize {
     let name = name.as_bytes();
     let tag = name.iter().position(|byte| *byte == b'{').and_then(|open| {
         let rest = &name[open + 1..];
-        rest.iter().position(|byte| *byte == b'}').filter(|length| *length > 0).map(|length| &rest[..length])
+        rest.iter()
+            .position(|byte| *byte == b'}')
+            .filter(|length| *length > 0)
+            .map(|length| &rest[..length])
     });
     usize::from(crc16(tag.unwrap_or(name))) % SLOTS
 }
@@ -18,7 +21,13 @@ pub fn slot(name: &str) -> usize {
 /// CRC-16/XMODEM, as the specification's appendix has it.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc: u16, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 })
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc: u16, _| {
+            if crc & 0x8000 == 0 {
+                crc << 1
+            } else {
+                (crc << 1) ^ 0x1021
+            }
+        })
     })
 }
 
@@ -34,31 +43,59 @@ impl SlotMap {
     /// Reads the answer to `CLUSTER SLOTS`; `asked` is the host that gave it, which it need not name. `None`: slots
     /// are missing, or it is no such answer.
     pub fn read(answer: &Value, asked: &str) -> Option<Self> {
-        let Value::Array(ranges) = answer else { return None };
-        let mut map = Self { servers: Vec::new(), owners: vec![u16::MAX; SLOTS] };
+        let Value::Array(ranges) = answer else {
+            return None;
+        };
+        let mut map = Self {
+            servers: Vec::new(),
+            owners: vec![u16::MAX; SLOTS],
+        };
         for range in ranges {
-            let Value::Array(range) = range else { return None };
-            let [Value::Int(first), Value::Int(last), Value::Array(server), ..] = range.as_slice() else { return None };
-            let [host, Value::Int(port), ..] = server.as_slice() else { return None };
+            let Value::Array(range) = range else {
+                return None;
+            };
+            let [
+                Value::Int(first),
+                Value::Int(last),
+                Value::Array(server),
+                ..,
+            ] = range.as_slice()
+            else {
+                return None;
+            };
+            let [host, Value::Int(port), ..] = server.as_slice() else {
+                return None;
+            };
             let host = match host {
-                Value::BulkString(host) if !host.is_empty() => String::from_utf8(host.clone()).ok()?,
+                Value::BulkString(host) if !host.is_empty() => {
+                    String::from_utf8(host.clone()).ok()?
+                }
                 Value::SimpleString(host) if !host.is_empty() => host.clone(),
                 _ => asked.to_owned(),
             };
             let server = (host, u16::try_from(*port).ok()?);
-            let index = map.servers.iter().position(|known| *known == server).unwrap_or_else(|| {
-                map.servers.push(server);
-                map.servers.len() - 1
-            });
+            let index = map
+                .servers
+                .iter()
+                .position(|known| *known == server)
+                .unwrap_or_else(|| {
+                    map.servers.push(server);
+                    map.servers.len() - 1
+                });
             let slots = usize::try_from(*first).ok()?..=usize::try_from(*last).ok()?;
             map.owners.get_mut(slots)?.fill(u16::try_from(index).ok()?);
         }
-        map.owners.iter().all(|owner| *owner != u16::MAX).then_some(map)
+        map.owners
+            .iter()
+            .all(|owner| *owner != u16::MAX)
+            .then_some(map)
     }
 
     /// The server that has a key or topic, an index into `servers`.
     pub fn server(&self, name: &str) -> usize {
-        self.owners.get(slot(name)).map_or(0, |owner| usize::from(*owner))
+        self.owners
+            .get(slot(name))
+            .map_or(0, |owner| usize::from(*owner))
     }
 }
 
@@ -71,7 +108,10 @@ mod tests {
         assert_eq!(crc16(b"123456789"), 0x31C3);
         assert_eq!(slot("foo"), 12_182);
         assert_eq!(slot("{user1000}.following"), slot("{user1000}.followers"));
-        assert_eq!(slot("foo{}{bar}"), usize::from(crc16(b"foo{}{bar}")) % SLOTS);
+        assert_eq!(
+            slot("foo{}{bar}"),
+            usize::from(crc16(b"foo{}{bar}")) % SLOTS
+        );
         assert_eq!(slot("foo{{bar}}zap"), usize::from(crc16(b"{bar")) % SLOTS);
     }
 
@@ -83,13 +123,22 @@ mod tests {
         Value::Array(vec![
             Value::Int(first),
             Value::Int(last),
-            Value::Array(vec![text(host), Value::Int(port), text("id"), Value::Array(vec![])]),
+            Value::Array(vec![
+                text(host),
+                Value::Int(port),
+                text("id"),
+                Value::Array(vec![]),
+            ]),
         ])
     }
 
     #[test]
     fn a_map_tells_the_server_of_a_name() {
-        let answer = Value::Array(vec![range(0, 8000, "", 1), range(8001, 16_000, "b", 2), range(16_001, 16_383, "", 1)]);
+        let answer = Value::Array(vec![
+            range(0, 8000, "", 1),
+            range(8001, 16_000, "b", 2),
+            range(16_001, 16_383, "", 1),
+        ]);
         let map = SlotMap::read(&answer, "a").unwrap();
         assert_eq!(map.servers, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
         assert_eq!(map.server("foo"), 1);
@@ -97,8 +146,14 @@ mod tests {
 
     #[test]
     fn a_map_with_holes_is_none() {
-        assert_eq!(SlotMap::read(&Value::Array(vec![range(0, 8000, "a", 1)]), "a"), None);
-        assert_eq!(SlotMap::read(&Value::Array(vec![range(0, 20_000, "a", 1)]), "a"), None);
+        assert_eq!(
+            SlotMap::read(&Value::Array(vec![range(0, 8000, "a", 1)]), "a"),
+            None
+        );
+        assert_eq!(
+            SlotMap::read(&Value::Array(vec![range(0, 20_000, "a", 1)]), "a"),
+            None
+        );
         assert_eq!(SlotMap::read(&Value::Nil, "a"), None);
     }
 }

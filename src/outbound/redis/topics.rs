@@ -76,7 +76,12 @@ impl Topics {
         if !known {
             state.turn += 1;
             topic.turn = state.turn;
-            state.todo.push_back(Change { app: app.clone(), channel: name, listen: true, turn: state.turn });
+            state.todo.push_back(Change {
+                app: app.clone(),
+                channel: name,
+                listen: true,
+                turn: state.turn,
+            });
             drop(guard);
             self.filled.notify_one();
         }
@@ -88,8 +93,12 @@ impl Topics {
         let name = carrier(channel);
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let Some(topics) = state.apps.get_mut(app) else { return };
-        let Some(topic) = topics.get_mut(&name) else { return };
+        let Some(topics) = state.apps.get_mut(app) else {
+            return;
+        };
+        let Some(topic) = topics.get_mut(&name) else {
+            return;
+        };
         if name == *channel {
             topic.own = false;
         } else {
@@ -103,7 +112,12 @@ impl Topics {
             state.apps.remove(app);
         }
         if state.up {
-            state.todo.push_back(Change { app: app.clone(), channel: name, listen: false, turn: 0 });
+            state.todo.push_back(Change {
+                app: app.clone(),
+                channel: name,
+                listen: false,
+                turn: 0,
+            });
             drop(guard);
             self.filled.notify_one();
         }
@@ -112,7 +126,11 @@ impl Topics {
     /// Whether messages of a channel are heard, or about to be.
     pub fn hears(&self, app: &AppIdent, channel: &ChannelName) -> bool {
         let name = carrier(channel);
-        self.state.lock().apps.get(app).is_some_and(|topics| topics.contains_key(&name))
+        self.state
+            .lock()
+            .apps
+            .get(app)
+            .is_some_and(|topics| topics.contains_key(&name))
     }
 
     /// Waits until subscriptions are to be changed, and answers which, in order.
@@ -134,13 +152,21 @@ impl Topics {
 
     /// Whether Redis has confirmed the topic of this name, and it is not to be let go.
     pub fn is_confirmed(&self, app: &AppIdent, channel: &ChannelName) -> bool {
-        self.state.lock().apps.get(app).and_then(|topics| topics.get(channel)).is_some_and(|topic| topic.confirmed)
+        self.state
+            .lock()
+            .apps
+            .get(app)
+            .and_then(|topics| topics.get(channel))
+            .is_some_and(|topic| topic.confirmed)
     }
 
     /// Redis has confirmed a change.
     pub fn confirmed(&self, change: &Change) {
         let mut state = self.state.lock();
-        let topic = state.apps.get_mut(&change.app).and_then(|topics| topics.get_mut(&change.channel));
+        let topic = state
+            .apps
+            .get_mut(&change.app)
+            .and_then(|topics| topics.get_mut(&change.channel));
         if let Some(topic) = topic.filter(|topic| change.listen && topic.turn == change.turn) {
             topic.confirmed = true;
             for waiting in topic.waiting.drain(..) {
@@ -159,7 +185,12 @@ impl Topics {
             for (channel, topic) in topics {
                 state.turn += 1;
                 topic.turn = state.turn;
-                state.todo.push_back(Change { app: app.clone(), channel: channel.clone(), listen: true, turn: state.turn });
+                state.todo.push_back(Change {
+                    app: app.clone(),
+                    channel: channel.clone(),
+                    listen: true,
+                    turn: state.turn,
+                });
             }
         }
     }
@@ -189,14 +220,23 @@ mod tests {
     }
 
     fn todo(topics: &Topics) -> Vec<(String, bool)> {
-        topics.state.lock().todo.iter().map(|change| (change.channel.to_string(), change.listen)).collect()
+        topics
+            .state
+            .lock()
+            .todo
+            .iter()
+            .map(|change| (change.channel.to_string(), change.listen))
+            .collect()
     }
 
     #[tokio::test]
     async fn a_topic_is_asked_for_once_and_confirmed_to_all_who_wait() {
         let topics = Topics::default();
         topics.rise();
-        let (one, two) = (topics.watch(&app(), &name("c")).unwrap(), topics.watch(&app(), &name("c")).unwrap());
+        let (one, two) = (
+            topics.watch(&app(), &name("c")).unwrap(),
+            topics.watch(&app(), &name("c")).unwrap(),
+        );
         let changes = topics.next().await;
         assert_eq!(changes.len(), 1);
         topics.confirmed(&changes[0]);
@@ -212,7 +252,10 @@ mod tests {
         let first = topics.next().await;
         topics.unwatch(&app(), &name("c"));
         let waiting = topics.watch(&app(), &name("c")).unwrap();
-        assert_eq!(todo(&topics), [("c".to_owned(), false), ("c".to_owned(), true)]);
+        assert_eq!(
+            todo(&topics),
+            [("c".to_owned(), false), ("c".to_owned(), true)]
+        );
         topics.confirmed(&first[0]);
         let then = topics.next().await;
         for change in &then {
@@ -233,7 +276,10 @@ mod tests {
         assert!(topics.hears(&app(), &name("peer-r:c&d")));
         topics.unwatch(&app(), &name("peer-r:a&b"));
         assert!(!topics.hears(&app(), &name("presence-r")));
-        assert_eq!(todo(&topics).last(), Some(&("presence-r".to_owned(), false)));
+        assert_eq!(
+            todo(&topics).last(),
+            Some(&("presence-r".to_owned(), false))
+        );
     }
 
     #[tokio::test]

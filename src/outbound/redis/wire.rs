@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::core::model::{
-    AppIdent, ChannelName, Member, Mid, NewEvent, Payload, Position, PublishId, SocketId, Timestamp, TokenHash, UserId,
+    AppIdent, ChannelName, Member, Mid, NewEvent, Payload, Position, PublishId, SocketId,
+    Timestamp, TokenHash, UserId,
 };
 use crate::core::ports::BusMessage;
 
@@ -54,10 +55,18 @@ pub enum Body<'a> {
     Terminated(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>),
     /// How many are on a channel: app, channel, count; written by a script.
     #[serde(rename = "k")]
-    Count(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>, u64),
+    Count(
+        #[serde(borrow)] Cow<'a, str>,
+        #[serde(borrow)] Cow<'a, str>,
+        u64,
+    ),
     /// A question to every node: its number, where the answer goes, and the question.
     #[serde(rename = "q")]
-    Ask(u64, #[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>),
+    Ask(
+        u64,
+        #[serde(borrow)] Cow<'a, str>,
+        #[serde(borrow)] Cow<'a, str>,
+    ),
     /// An answer to the question with this number.
     #[serde(rename = "w")]
     Answer(u64, #[serde(borrow)] Cow<'a, str>),
@@ -125,7 +134,11 @@ pub struct PresenceBody<'a> {
 impl PresenceBody<'_> {
     /// Who.
     pub fn member(&self) -> Option<Member> {
-        Some(Member { user_id: UserId::parse(&self.user)?, data: arc(&self.data), peer: self.peer == "1" })
+        Some(Member {
+            user_id: UserId::parse(&self.user)?,
+            data: arc(&self.data),
+            peer: self.peer == "1",
+        })
     }
 
     /// The connection that did it.
@@ -142,13 +155,20 @@ impl<'a> Body<'a> {
     /// The twin of a message. `None`: its kind does not travel, a script says it.
     pub fn of(message: &'a BusMessage) -> Option<Self> {
         Some(match message {
-            BusMessage::Event { event, position, except } => Self::Event(Box::new(EventBody {
+            BusMessage::Event {
+                event,
+                position,
+                except,
+            } => Self::Event(Box::new(EventBody {
                 app: event.app.as_str().into(),
                 channel: event.channel.as_str().into(),
                 mid: Cow::Borrowed(&*event.mid.0),
                 owner: event.owner_id.as_deref().map(Cow::Borrowed),
                 timestamp: event.timestamp.micros(),
-                publish: event.publish.as_ref().map(|publish| Cow::Borrowed(&*publish.0)),
+                publish: event
+                    .publish
+                    .as_ref()
+                    .map(|publish| Cow::Borrowed(&*publish.0)),
                 event: Cow::Borrowed(&*event.payload.event),
                 data: Cow::Borrowed(&*event.payload.data),
                 extra: Cow::Borrowed(&*event.payload.extra),
@@ -156,9 +176,15 @@ impl<'a> Body<'a> {
                 except: except.map(|socket| socket.to_string().into()),
             })),
             BusMessage::AppChanged(app) => Self::App(app.as_str().into()),
-            BusMessage::SessionEnded(hash) => Self::Session(data_encoding::HEXLOWER.encode(&hash.0).into()),
-            BusMessage::SubscriptionsChanged { app, user } => Self::Subscriptions(app.as_str().into(), user.as_str().into()),
-            BusMessage::UserTerminated { app, user } => Self::Terminated(app.as_str().into(), user.as_str().into()),
+            BusMessage::SessionEnded(hash) => {
+                Self::Session(data_encoding::HEXLOWER.encode(&hash.0).into())
+            }
+            BusMessage::SubscriptionsChanged { app, user } => {
+                Self::Subscriptions(app.as_str().into(), user.as_str().into())
+            }
+            BusMessage::UserTerminated { app, user } => {
+                Self::Terminated(app.as_str().into(), user.as_str().into())
+            }
             BusMessage::MemberAdded { .. }
             | BusMessage::MemberRemoved { .. }
             | BusMessage::SubscriptionCount { .. }
@@ -177,8 +203,15 @@ impl<'a> Body<'a> {
                     channel: ChannelName::trusted(&body.channel),
                     owner_id: body.owner.as_deref().map(arc),
                     timestamp: Timestamp::from_micros(body.timestamp),
-                    publish: body.publish.as_deref().map(|publish| PublishId(arc(publish))),
-                    payload: Payload { event: arc(&body.event), data: arc(&body.data), extra: arc(&body.extra) },
+                    publish: body
+                        .publish
+                        .as_deref()
+                        .map(|publish| PublishId(arc(publish))),
+                    payload: Payload {
+                        event: arc(&body.event),
+                        data: arc(&body.data),
+                        extra: arc(&body.extra),
+                    },
                 }),
                 position: body.position.map(|(id, serial)| Position { id, serial }),
                 except: body.except.as_deref().and_then(SocketId::parse),
@@ -188,11 +221,19 @@ impl<'a> Body<'a> {
                 let bytes = data_encoding::HEXLOWER.decode(hash.as_bytes()).ok()?;
                 BusMessage::SessionEnded(TokenHash(bytes.try_into().ok()?))
             }
-            Self::Subscriptions(app, user) => BusMessage::SubscriptionsChanged { app: AppIdent::trusted(app), user: UserId::parse(user)? },
-            Self::Terminated(app, user) => BusMessage::UserTerminated { app: AppIdent::trusted(app), user: UserId::parse(user)? },
-            Self::Count(app, channel, count) => {
-                BusMessage::SubscriptionCount { app: AppIdent::trusted(app), channel: ChannelName::trusted(channel), count: *count }
-            }
+            Self::Subscriptions(app, user) => BusMessage::SubscriptionsChanged {
+                app: AppIdent::trusted(app),
+                user: UserId::parse(user)?,
+            },
+            Self::Terminated(app, user) => BusMessage::UserTerminated {
+                app: AppIdent::trusted(app),
+                user: UserId::parse(user)?,
+            },
+            Self::Count(app, channel, count) => BusMessage::SubscriptionCount {
+                app: AppIdent::trusted(app),
+                channel: ChannelName::trusted(channel),
+                count: *count,
+            },
             Self::Presence(_) | Self::Ask(..) | Self::Answer(..) | Self::Echo => return None,
         })
     }
@@ -203,7 +244,12 @@ mod tests {
     use super::*;
 
     fn there_and_back(message: &BusMessage) -> BusMessage {
-        let frame = Frame { node: 1, number: u64::MAX, again: true, body: Body::of(message).unwrap() };
+        let frame = Frame {
+            node: 1,
+            number: u64::MAX,
+            again: true,
+            body: Body::of(message).unwrap(),
+        };
         let text = serde_json::to_string(&frame).unwrap();
         let read: Frame<'_> = serde_json::from_str(&text).unwrap();
         assert_eq!((read.node, read.number, read.again), (1, u64::MAX, true));
@@ -219,19 +265,44 @@ mod tests {
             owner_id: Some("1.2".into()),
             timestamp: Timestamp::from_micros(-5),
             publish: Some(PublishId("p".into())),
-            payload: Payload { event: "e".into(), data: "{\"a\":\"\\u0000\n\"}".into(), extra: "\"x\":1".into() },
+            payload: Payload {
+                event: "e".into(),
+                data: "{\"a\":\"\\u0000\n\"}".into(),
+                extra: "\"x\":1".into(),
+            },
         });
-        let position = Some(Position { id: u64::MAX, serial: 7 });
+        let position = Some(Position {
+            id: u64::MAX,
+            serial: 7,
+        });
         let except = SocketId::parse("9007199254740991.3");
-        let BusMessage::Event { event: read, position: at, except: but } =
-            there_and_back(&BusMessage::Event { event: Arc::clone(&event), position, except })
+        let BusMessage::Event {
+            event: read,
+            position: at,
+            except: but,
+        } = there_and_back(&BusMessage::Event {
+            event: Arc::clone(&event),
+            position,
+            except,
+        })
         else {
             panic!()
         };
         assert_eq!((&read, at, but), (&event, position, except));
-        let bare = NewEvent { owner_id: None, publish: None, ..NewEvent::clone(&read) };
-        let BusMessage::Event { event: read, position: at, except: but } =
-            there_and_back(&BusMessage::Event { event: Arc::new(bare.clone()), position: None, except: None })
+        let bare = NewEvent {
+            owner_id: None,
+            publish: None,
+            ..NewEvent::clone(&read)
+        };
+        let BusMessage::Event {
+            event: read,
+            position: at,
+            except: but,
+        } = there_and_back(&BusMessage::Event {
+            event: Arc::new(bare.clone()),
+            position: None,
+            except: None,
+        })
         else {
             panic!()
         };
@@ -241,23 +312,61 @@ mod tests {
     #[test]
     fn what_every_node_must_hear_travels() {
         let app = AppIdent::trusted("a");
-        assert!(matches!(there_and_back(&BusMessage::AppChanged(app.clone())), BusMessage::AppChanged(read) if read == app));
+        assert!(
+            matches!(there_and_back(&BusMessage::AppChanged(app.clone())), BusMessage::AppChanged(read) if read == app)
+        );
         let hash = TokenHash([7; 32]);
-        assert!(matches!(there_and_back(&BusMessage::SessionEnded(hash)), BusMessage::SessionEnded(read) if read == hash));
+        assert!(
+            matches!(there_and_back(&BusMessage::SessionEnded(hash)), BusMessage::SessionEnded(read) if read == hash)
+        );
         let user = UserId::parse("ü").unwrap();
-        let message = BusMessage::SubscriptionsChanged { app: app.clone(), user: user.clone() };
+        let message = BusMessage::SubscriptionsChanged {
+            app: app.clone(),
+            user: user.clone(),
+        };
         let changed = there_and_back(&message);
-        assert!(matches!(&changed, BusMessage::SubscriptionsChanged { app: a, user: u } if (a, u) == (&app, &user)), "{changed:?}");
-        let ended = there_and_back(&BusMessage::UserTerminated { app: app.clone(), user: user.clone() });
-        assert!(matches!(&ended, BusMessage::UserTerminated { app: a, user: u } if (a, u) == (&app, &user)), "{ended:?}");
+        assert!(
+            matches!(&changed, BusMessage::SubscriptionsChanged { app: a, user: u } if (a, u) == (&app, &user)),
+            "{changed:?}"
+        );
+        let ended = there_and_back(&BusMessage::UserTerminated {
+            app: app.clone(),
+            user: user.clone(),
+        });
+        assert!(
+            matches!(&ended, BusMessage::UserTerminated { app: a, user: u } if (a, u) == (&app, &user)),
+            "{ended:?}"
+        );
     }
 
     #[test]
     fn a_script_writes_changes_of_lists() {
         let text = r#"{"b":{"m":{"o":"+","v":"12","f":true,"c":"11","u":"u1","d":"{}","p":"1","s":"1.2"}}}"#;
-        let Frame { body: Body::Presence(body), .. } = serde_json::from_str(text).unwrap() else { panic!() };
+        let Frame {
+            body: Body::Presence(body),
+            ..
+        } = serde_json::from_str(text).unwrap()
+        else {
+            panic!()
+        };
         let member = body.member().unwrap();
-        assert_eq!((member.user_id.as_str(), &*member.data, member.peer, body.socket()), ("u1", "{}", true, SocketId::parse("1.2")));
-        assert_eq!((&*body.version, &*body.came, body.fresh, body.evicted.is_none()), ("12", "11", true, true));
+        assert_eq!(
+            (
+                member.user_id.as_str(),
+                &*member.data,
+                member.peer,
+                body.socket()
+            ),
+            ("u1", "{}", true, SocketId::parse("1.2"))
+        );
+        assert_eq!(
+            (
+                &*body.version,
+                &*body.came,
+                body.fresh,
+                body.evicted.is_none()
+            ),
+            ("12", "11", true, true)
+        );
     }
 }

@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 
 use crate::core::error::BusError;
 use crate::core::hub::Hub;
-use crate::core::model::{AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId};
+use crate::core::model::{
+    AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId,
+};
 use crate::core::ports::{BusMessage, Online, Recount, Roster, Turn};
 use crate::outbound::bus::LocalBus;
 
@@ -33,7 +35,11 @@ struct Apps {
 impl LocalRoster {
     /// Over what `hub` knows; announces over `bus`.
     pub fn new(hub: Arc<Hub>, bus: Arc<LocalBus>) -> Self {
-        Self { hub, bus, apps: Mutex::default() }
+        Self {
+            hub,
+            bus,
+            apps: Mutex::default(),
+        }
     }
 }
 
@@ -57,8 +63,16 @@ impl Apps {
 
 #[async_trait]
 impl Roster for LocalRoster {
-    async fn sockets(&self, app: &AppIdent, after: Option<SocketId>, limit: usize) -> Result<Vec<SocketInfo>, BusError> {
-        Ok(self.hub.app(app).map_or_else(Vec::new, |hub| hub.sockets(after, limit)))
+    async fn sockets(
+        &self,
+        app: &AppIdent,
+        after: Option<SocketId>,
+        limit: usize,
+    ) -> Result<Vec<SocketInfo>, BusError> {
+        Ok(self
+            .hub
+            .app(app)
+            .map_or_else(Vec::new, |hub| hub.sockets(after, limit)))
     }
 
     async fn socket(&self, app: &AppIdent, id: SocketId) -> Result<Option<SocketInfo>, BusError> {
@@ -72,22 +86,50 @@ impl Roster for LocalRoster {
         after: Option<&ChannelName>,
         limit: usize,
     ) -> Result<Vec<OccupiedChannel>, BusError> {
-        Ok(self.hub.app(app).map_or_else(Vec::new, |hub| hub.channels(prefix, after, limit)))
+        Ok(self
+            .hub
+            .app(app)
+            .map_or_else(Vec::new, |hub| hub.channels(prefix, after, limit)))
     }
 
-    async fn occupancy(&self, app: &AppIdent, channel: &ChannelName) -> Result<Occupancy, BusError> {
-        Ok(self.hub.app(app).map_or(Occupancy::default(), |hub| hub.occupancy(channel)))
+    async fn occupancy(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Result<Occupancy, BusError> {
+        Ok(self
+            .hub
+            .app(app)
+            .map_or(Occupancy::default(), |hub| hub.occupancy(channel)))
     }
 
-    async fn recount(&self, app: &AppIdent, channel: &ChannelName, announce: bool) -> Result<Recount, BusError> {
+    async fn recount(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        announce: bool,
+    ) -> Result<Recount, BusError> {
         let (recount, lane) = {
             let mut apps = self.apps.lock();
             // Read under the lock: of two recounts the later one sees what the earlier one saw, or more.
-            let subscriptions = self.hub.app(app).map_or(0, |hub| hub.occupancy(channel).subscriptions);
+            let subscriptions = self
+                .hub
+                .app(app)
+                .map_or(0, |hub| hub.occupancy(channel).subscriptions);
             let turn = apps.turn(app, channel, subscriptions > 0);
-            let message = || BusMessage::SubscriptionCount { app: app.clone(), channel: channel.clone(), count: subscriptions };
+            let message = || BusMessage::SubscriptionCount {
+                app: app.clone(),
+                channel: channel.clone(),
+                count: subscriptions,
+            };
             let lane = (announce && subscriptions > 0).then(|| self.bus.enqueue(message()));
-            (Recount { subscriptions, turn }, lane)
+            (
+                Recount {
+                    subscriptions,
+                    turn,
+                },
+                lane,
+            )
         };
         if let Some(lane) = lane {
             self.bus.drain(lane);
@@ -95,11 +137,21 @@ impl Roster for LocalRoster {
         Ok(recount)
     }
 
-    async fn sign_in(&self, app: &AppIdent, user: &UserId, socket: SocketId) -> Result<(), BusError> {
+    async fn sign_in(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        socket: SocketId,
+    ) -> Result<(), BusError> {
         let lane = {
             let mut guard = self.apps.lock();
             let apps = &mut *guard;
-            let sockets = apps.users.entry(app.clone()).or_default().entry(user.clone()).or_insert_with(|| Vec::with_capacity(1));
+            let sockets = apps
+                .users
+                .entry(app.clone())
+                .or_default()
+                .entry(user.clone())
+                .or_insert_with(|| Vec::with_capacity(1));
             if sockets.contains(&socket) {
                 return Ok(());
             }
@@ -109,18 +161,32 @@ impl Roster for LocalRoster {
             }
             apps.version += 1;
             let (app, user, version) = (app.clone(), user.clone(), apps.version);
-            self.bus.enqueue(BusMessage::UserStatus { app, user, online: true, version })
+            self.bus.enqueue(BusMessage::UserStatus {
+                app,
+                user,
+                online: true,
+                version,
+            })
         };
         self.bus.drain(lane);
         Ok(())
     }
 
-    async fn sign_out(&self, app: &AppIdent, user: &UserId, socket: SocketId) -> Result<(), BusError> {
+    async fn sign_out(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        socket: SocketId,
+    ) -> Result<(), BusError> {
         let lane = {
             let mut guard = self.apps.lock();
             let apps = &mut *guard;
-            let Some(users) = apps.users.get_mut(app) else { return Ok(()) };
-            let Some(sockets) = users.get_mut(user) else { return Ok(()) };
+            let Some(users) = apps.users.get_mut(app) else {
+                return Ok(());
+            };
+            let Some(sockets) = users.get_mut(user) else {
+                return Ok(());
+            };
             sockets.retain(|known| *known != socket);
             if !sockets.is_empty() {
                 return Ok(());
@@ -131,7 +197,12 @@ impl Roster for LocalRoster {
             }
             apps.version += 1;
             let (app, user, version) = (app.clone(), user.clone(), apps.version);
-            self.bus.enqueue(BusMessage::UserStatus { app, user, online: false, version })
+            self.bus.enqueue(BusMessage::UserStatus {
+                app,
+                user,
+                online: false,
+                version,
+            })
         };
         self.bus.drain(lane);
         Ok(())
@@ -140,7 +211,13 @@ impl Roster for LocalRoster {
     async fn online(&self, app: &AppIdent, users: &[UserId]) -> Result<Online, BusError> {
         let apps = self.apps.lock();
         let known = apps.users.get(app);
-        let online = users.iter().map(|user| known.is_some_and(|known| known.contains_key(user))).collect();
-        Ok(Online { online, version: apps.version })
+        let online = users
+            .iter()
+            .map(|user| known.is_some_and(|known| known.contains_key(user)))
+            .collect();
+        Ok(Online {
+            online,
+            version: apps.version,
+        })
     }
 }

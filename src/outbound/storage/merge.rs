@@ -46,7 +46,13 @@ pub(super) struct Merge<S> {
 impl<S> Interval<S> {
     /// Events (`low`, `high`] of a source, none with an id above `newest`. Ids grow from `low` to `high`.
     pub fn new(source: S, low: i64, high: i64, newest: u64) -> Self {
-        Self { source, low, high, newest, ready: VecDeque::new() }
+        Self {
+            source,
+            low,
+            high,
+            newest,
+            ready: VecDeque::new(),
+        }
     }
 
     /// No event of it has an id above this one.
@@ -57,7 +63,10 @@ impl<S> Interval<S> {
     /// With `newest` set anew after `ready` has changed; `None` where nothing is still to come.
     fn looked_ahead(self) -> Option<Self> {
         match self.ready.front() {
-            Some(event) => Some(Self { newest: event.position.id, ..self }),
+            Some(event) => Some(Self {
+                newest: event.position.id,
+                ..self
+            }),
             // What is older in a source has a smaller id, so `newest` still is no less than any.
             None if self.low < self.high => Some(self),
             None => None,
@@ -67,9 +76,22 @@ impl<S> Interval<S> {
 
 impl<S> Merge<S> {
     /// A page of an inbox: `limit` events after `skip`. An event that several intervals hold comes once.
-    pub fn new(intervals: impl IntoIterator<Item = Interval<S>>, skip: usize, limit: usize) -> Self {
-        let heap = intervals.into_iter().filter_map(Interval::looked_ahead).collect();
-        Self { heap, skip, limit, newest_seen: None, inbox: Vec::new() }
+    pub fn new(
+        intervals: impl IntoIterator<Item = Interval<S>>,
+        skip: usize,
+        limit: usize,
+    ) -> Self {
+        let heap = intervals
+            .into_iter()
+            .filter_map(Interval::looked_ahead)
+            .collect();
+        Self {
+            heap,
+            skip,
+            limit,
+            newest_seen: None,
+            inbox: Vec::new(),
+        }
     }
 
     /// What must be read before it can go on; `None`: the page is full, or there is no more.
@@ -77,8 +99,17 @@ impl<S> Merge<S> {
         while self.inbox.len() < self.limit {
             let mut next = self.heap.pop()?;
             let Some(event) = next.ready.pop_front() else {
-                let count = self.skip.saturating_add(self.limit - self.inbox.len()).min(RUN_EVENTS);
-                return Some(Run { source: next.source, low: next.low, high: next.high, count, newest: next.newest });
+                let count = self
+                    .skip
+                    .saturating_add(self.limit - self.inbox.len())
+                    .min(RUN_EVENTS);
+                return Some(Run {
+                    source: next.source,
+                    low: next.low,
+                    high: next.high,
+                    count,
+                    newest: next.newest,
+                });
             };
             self.heap.extend(next.looked_ahead());
             if self.newest_seen == Some(event.position.id) {
@@ -95,7 +126,13 @@ impl<S> Merge<S> {
 
     /// Goes on with what was read of a run. `rest`: up to where the source was not read yet; its `low` where all was.
     pub fn take(&mut self, run: Run<S>, events: Vec<Event>, rest: i64) {
-        let interval = Interval { source: run.source, low: run.low, high: rest, newest: run.newest, ready: events.into() };
+        let interval = Interval {
+            source: run.source,
+            low: run.low,
+            high: rest,
+            newest: run.newest,
+            ready: events.into(),
+        };
         self.heap.extend(interval.looked_ahead());
     }
 

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
-use crate::core::ports::{AppStore, Archive, CacheStore, DeliveryLog, EventStore, Outbox, SessionStore, SubscriptionStore};
+use crate::core::ports::{
+    AppStore, Archive, CacheStore, DeliveryLog, EventStore, Outbox, SessionStore, SubscriptionStore,
+};
 
 /// The storage ports of one database. Cheap to clone; all clones are the same store instance.
 #[derive(Clone)]
@@ -40,7 +42,16 @@ impl Stores {
     /// The ports of one adapter that implements them all.
     fn of<S>(store: Arc<S>) -> Self
     where
-        S: AppStore + EventStore + SubscriptionStore + SessionStore + CacheStore + Outbox + DeliveryLog + Archive + Database + 'static,
+        S: AppStore
+            + EventStore
+            + SubscriptionStore
+            + SessionStore
+            + CacheStore
+            + Outbox
+            + DeliveryLog
+            + Archive
+            + Database
+            + 'static,
     {
         Self {
             apps: store.clone(),
@@ -73,6 +84,11 @@ pub struct OpenError(String);
 
 impl OpenError {
     fn new(text: impl std::fmt::Display) -> Self {
-        Self(text.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+        Self(
+            text.to_string()
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
     }
 }

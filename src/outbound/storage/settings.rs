@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::StorageError;
-use crate::core::model::{AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Webhook, WebhookEvent};
+use crate::core::model::{
+    AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Webhook, WebhookEvent,
+};
 
 /// The text for `settings`.
 pub(super) fn settings_to_text(settings: &AppSettings) -> Result<String, StorageError> {
@@ -18,7 +20,9 @@ pub(super) fn settings_to_text(settings: &AppSettings) -> Result<String, Storage
 
 /// The settings of a stored text.
 pub(super) fn settings_from_text(text: &str) -> Result<AppSettings, StorageError> {
-    serde_json::from_str::<SettingsText>(text).map(AppSettings::from).map_err(corrupt)
+    serde_json::from_str::<SettingsText>(text)
+        .map(AppSettings::from)
+        .map_err(corrupt)
 }
 
 /// The text for `push`.
@@ -28,12 +32,17 @@ pub(super) fn push_to_text(push: &PushCredentials) -> Result<String, StorageErro
 
 /// The credentials of a stored text.
 pub(super) fn push_from_text(text: &str) -> Result<PushCredentials, StorageError> {
-    serde_json::from_str::<PushText>(text).map(PushCredentials::from).map_err(corrupt)
+    serde_json::from_str::<PushText>(text)
+        .map(PushCredentials::from)
+        .map_err(corrupt)
 }
 
 /// Only where the text is wrong is told: serde's message may quote what it found, and that may be a secret.
 fn corrupt(error: serde_json::Error) -> StorageError {
-    StorageError::corrupt(format!("an app's JSON is malformed at column {}", error.column()))
+    StorageError::corrupt(format!(
+        "an app's JSON is malformed at column {}",
+        error.column()
+    ))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -102,7 +111,11 @@ impl From<&AppSettings> for SettingsText {
             signed_presence: settings.signed_presence,
             subscription_count: settings.subscription_count,
             require_signin: settings.require_signin,
-            signin_timeout_ms: settings.signin_timeout.as_millis().try_into().unwrap_or(u64::MAX),
+            signin_timeout_ms: settings
+                .signin_timeout
+                .as_millis()
+                .try_into()
+                .unwrap_or(u64::MAX),
             tls_only: settings.tls_only,
             allowed_origins: settings.allowed_origins.clone(),
             over_capacity: settings.over_capacity.code(),
@@ -135,16 +148,34 @@ impl From<SettingsText> for AppSettings {
 
 impl From<&Webhook> for WebhookText {
     fn from(webhook: &Webhook) -> Self {
-        let names = |events: &Vec<WebhookEvent>| events.iter().map(|event| event.name().to_string()).collect();
-        Self { url: webhook.url.clone(), events: webhook.events.as_ref().map(names), channel_prefix: webhook.channel_prefix.clone() }
+        let names = |events: &Vec<WebhookEvent>| {
+            events
+                .iter()
+                .map(|event| event.name().to_string())
+                .collect()
+        };
+        Self {
+            url: webhook.url.clone(),
+            events: webhook.events.as_ref().map(names),
+            channel_prefix: webhook.channel_prefix.clone(),
+        }
     }
 }
 
 impl From<WebhookText> for Webhook {
     fn from(text: WebhookText) -> Self {
         // An event that only a newer version knows is not told by this one anyway.
-        let known = |names: Vec<String>| names.iter().filter_map(|name| WebhookEvent::parse(name)).collect();
-        Self { url: text.url, events: text.events.map(known), channel_prefix: text.channel_prefix }
+        let known = |names: Vec<String>| {
+            names
+                .iter()
+                .filter_map(|name| WebhookEvent::parse(name))
+                .collect()
+        };
+        Self {
+            url: text.url,
+            events: text.events.map(known),
+            channel_prefix: text.channel_prefix,
+        }
     }
 }
 
@@ -180,7 +211,8 @@ impl From<LimitsText> for AppLimits {
 
 impl From<&PushCredentials> for PushText {
     fn from(push: &PushCredentials) -> Self {
-        let exposed = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_string());
+        let exposed =
+            |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_string());
         Self {
             apn_sandbox: push.apn_sandbox,
             apn_key: exposed(&push.apn_key),
@@ -217,15 +249,31 @@ mod tests {
 
     #[test]
     fn members_of_a_newer_version_are_passed_over() {
-        let settings =
-            settings_from_text(r#"{"colour":"red","tls_only":true,"webhooks":[{"url":"http://x","events":["sung","cache_miss"]}]}"#);
-        let webhook = Webhook { url: "http://x".into(), events: Some(vec![WebhookEvent::CacheMiss]), channel_prefix: None };
-        assert_eq!(settings.ok(), Some(AppSettings { tls_only: true, webhooks: vec![webhook], ..AppSettings::default() }));
+        let settings = settings_from_text(
+            r#"{"colour":"red","tls_only":true,"webhooks":[{"url":"http://x","events":["sung","cache_miss"]}]}"#,
+        );
+        let webhook = Webhook {
+            url: "http://x".into(),
+            events: Some(vec![WebhookEvent::CacheMiss]),
+            channel_prefix: None,
+        };
+        assert_eq!(
+            settings.ok(),
+            Some(AppSettings {
+                tls_only: true,
+                webhooks: vec![webhook],
+                ..AppSettings::default()
+            })
+        );
     }
 
     #[test]
     fn a_malformed_text_is_corrupt_and_not_quoted() {
-        let error = push_from_text(r#"{"apn_sandbox":"top-secret"}"#).map_or_else(|error| error.chain(), |_| String::new());
-        assert_eq!(error, "stored data is corrupt: an app's JSON is malformed at column 27");
+        let error = push_from_text(r#"{"apn_sandbox":"top-secret"}"#)
+            .map_or_else(|error| error.chain(), |_| String::new());
+        assert_eq!(
+            error,
+            "stored data is corrupt: an app's JSON is malformed at column 27"
+        );
     }
 }

@@ -29,12 +29,23 @@ struct Event<'a> {
 impl<'a> From<&'a Notice> for Event<'a> {
     fn from(notice: &'a Notice) -> Self {
         let (name, channel) = (notice.what.kind().name(), notice.channel.as_str());
-        let mut told = Self { name, channel, event: None, data: None, socket_id: None, user_id: None, subscription_count: None };
+        let mut told = Self {
+            name,
+            channel,
+            event: None,
+            data: None,
+            socket_id: None,
+            user_id: None,
+            subscription_count: None,
+        };
         match &notice.what {
             Happened::Occupied | Happened::Vacated | Happened::CacheMiss => {}
-            Happened::MemberAdded(user) | Happened::MemberRemoved(user) => told.user_id = Some(user.as_str()),
+            Happened::MemberAdded(user) | Happened::MemberRemoved(user) => {
+                told.user_id = Some(user.as_str())
+            }
             Happened::ClientEvent(said) => {
-                (told.event, told.data, told.socket_id) = (Some(&*said.event), Some(&*said.data), Some(&*said.socket));
+                (told.event, told.data, told.socket_id) =
+                    (Some(&*said.event), Some(&*said.data), Some(&*said.socket));
                 told.user_id = said.user.as_ref().map(|user| user.as_str());
             }
             Happened::SubscriptionCount(count) => told.subscription_count = Some(*count),
@@ -46,7 +57,10 @@ impl<'a> From<&'a Notice> for Event<'a> {
 /// The body that tells the notices, in order. Its time is when the last of them happened, whichever attempt it is.
 pub(super) fn body(notices: &[Notice]) -> Result<String, serde_json::Error> {
     let time_ms = notices.last().map_or(0, |notice| notice.at.micros() / 1000);
-    serde_json::to_string(&Body { time_ms, events: notices.iter().map(Event::from).collect() })
+    serde_json::to_string(&Body {
+        time_ms,
+        events: notices.iter().map(Event::from).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -57,13 +71,33 @@ mod tests {
     #[test]
     fn every_kind_has_its_members() {
         let user = UserId::parse("ann").unwrap();
-        let said = ClientSaid { event: "client-x".into(), data: "\"d\"".into(), socket: "1.2".into(), user: Some(user.clone()) };
+        let said = ClientSaid {
+            event: "client-x".into(),
+            data: "\"d\"".into(),
+            socket: "1.2".into(),
+            user: Some(user.clone()),
+        };
         let kinds = [
-            (Happened::Occupied, r#"{"name":"channel_occupied","channel":"c"}"#),
-            (Happened::Vacated, r#"{"name":"channel_vacated","channel":"c"}"#),
-            (Happened::CacheMiss, r#"{"name":"cache_miss","channel":"c"}"#),
-            (Happened::MemberAdded(user.clone()), r#"{"name":"member_added","channel":"c","user_id":"ann"}"#),
-            (Happened::MemberRemoved(user), r#"{"name":"member_removed","channel":"c","user_id":"ann"}"#),
+            (
+                Happened::Occupied,
+                r#"{"name":"channel_occupied","channel":"c"}"#,
+            ),
+            (
+                Happened::Vacated,
+                r#"{"name":"channel_vacated","channel":"c"}"#,
+            ),
+            (
+                Happened::CacheMiss,
+                r#"{"name":"cache_miss","channel":"c"}"#,
+            ),
+            (
+                Happened::MemberAdded(user.clone()),
+                r#"{"name":"member_added","channel":"c","user_id":"ann"}"#,
+            ),
+            (
+                Happened::MemberRemoved(user),
+                r#"{"name":"member_removed","channel":"c","user_id":"ann"}"#,
+            ),
             (
                 Happened::ClientEvent(said.clone()),
                 r#"{"name":"client_event","channel":"c","event":"client-x","data":"\"d\"","socket_id":"1.2","user_id":"ann"}"#,
@@ -72,12 +106,24 @@ mod tests {
                 Happened::ClientEvent(ClientSaid { user: None, ..said }),
                 r#"{"name":"client_event","channel":"c","event":"client-x","data":"\"d\"","socket_id":"1.2"}"#,
             ),
-            (Happened::SubscriptionCount(3), r#"{"name":"subscription_count","channel":"c","subscription_count":3}"#),
+            (
+                Happened::SubscriptionCount(3),
+                r#"{"name":"subscription_count","channel":"c","subscription_count":3}"#,
+            ),
         ];
         for (what, expected) in kinds {
             let at = Timestamp::from_micros(1_327_078_148_132_999);
-            let notice = Notice { id: 1, channel: ChannelName::trusted("c"), what, at, since: at };
-            assert_eq!(body(&[notice]).unwrap(), format!(r#"{{"time_ms":1327078148132,"events":[{expected}]}}"#));
+            let notice = Notice {
+                id: 1,
+                channel: ChannelName::trusted("c"),
+                what,
+                at,
+                since: at,
+            };
+            assert_eq!(
+                body(&[notice]).unwrap(),
+                format!(r#"{{"time_ms":1327078148132,"events":[{expected}]}}"#)
+            );
         }
     }
 }

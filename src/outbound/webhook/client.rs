@@ -16,7 +16,9 @@ const KEPT_FOR: Duration = Duration::from_secs(30);
 
 /// The name is one of an address that a webhook must not lead to.
 #[derive(Debug, thiserror::Error)]
-#[error("the address leads into a private network, which PUSHI_WEBHOOK_ALLOW_PRIVATE=1 would allow")]
+#[error(
+    "the address leads into a private network, which PUSHI_WEBHOOK_ALLOW_PRIVATE=1 would allow"
+)]
 pub(super) struct Unreachable;
 
 /// Looks a name up, and answers what of it is public: what is connected to is what was checked.
@@ -25,8 +27,12 @@ struct PublicOnly;
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<SocketAddr> = found.into_iter().filter(|address| is_public(address.ip())).collect();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let public: Vec<SocketAddr> = found
+                .into_iter()
+                .filter(|address| is_public(address.ip()))
+                .collect();
             if public.is_empty() {
                 return Err(Box::new(Unreachable).into());
             }
@@ -37,7 +43,11 @@ impl Resolve for PublicOnly {
 
 /// Whether an address may be asked for, as far as it says by itself where it leads: a host that is a number is not looked up.
 pub(super) fn check_host(url: &Url) -> Result<(), Unreachable> {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let host = url
+        .host_str()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
     match host.parse::<IpAddr>() {
         Ok(address) if !is_public(address) => Err(Unreachable),
         _ => Ok(()),
@@ -63,7 +73,11 @@ fn builder(timeout: Duration, allow_private: bool) -> ClientBuilder {
         .user_agent(concat!("pushi/", env!("CARGO_PKG_VERSION")))
         .pool_max_idle_per_host(KEPT)
         .pool_idle_timeout(KEPT_FOR);
-    if allow_private { builder } else { builder.dns_resolver(Arc::new(PublicOnly)) }
+    if allow_private {
+        builder
+    } else {
+        builder.dns_resolver(Arc::new(PublicOnly))
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +102,10 @@ mod tests {
         ] {
             assert!(!check(text), "{text}");
         }
-        assert!(check("http://1.1.1.1/") && check("https://[2606:4700::1111]/") && check("https://shop.example/"));
+        assert!(
+            check("http://1.1.1.1/")
+                && check("https://[2606:4700::1111]/")
+                && check("https://shop.example/")
+        );
     }
 }

@@ -34,7 +34,12 @@ const SPECIAL_V4: [Ipv4Net; 15] = [
 
 /// What is given out on the public internet, and what of it is special all the same.
 const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 0, 0, 3);
-const SPECIAL_V6: [Ipv6Net; 4] = [v6(0x2001, 0, 0, 0, 23), v6(0x2001, 0xdb8, 0, 0, 32), v6(0x2002, 0, 0, 0, 16), v6(0x3fff, 0, 0, 0, 20)];
+const SPECIAL_V6: [Ipv6Net; 4] = [
+    v6(0x2001, 0, 0, 0, 23),
+    v6(0x2001, 0xdb8, 0, 0, 32),
+    v6(0x2002, 0, 0, 0, 16),
+    v6(0x3fff, 0, 0, 0, 20),
+];
 
 /// IPv4 addresses as networks with IPv6 alone write them (RFC 6052).
 const TRANSLATED: Ipv6Net = v6(0x64, 0xff9b, 0, 0, 96);
@@ -46,7 +51,9 @@ pub(super) fn is_public(address: IpAddr) -> bool {
         IpAddr::V6(address) => match address.to_ipv4_mapped() {
             Some(mapped) => is_public_v4(mapped),
             None if TRANSLATED.contains(&address) => is_public_v4(embedded(address)),
-            None => GLOBAL_V6.contains(&address) && !SPECIAL_V6.iter().any(|net| net.contains(&address)),
+            None => {
+                GLOBAL_V6.contains(&address) && !SPECIAL_V6.iter().any(|net| net.contains(&address))
+            }
         },
     }
 }
@@ -70,10 +77,23 @@ mod tests {
 
     #[test]
     fn addresses_of_the_internet_are_public() {
-        for text in ["1.1.1.1", "93.184.216.34", "172.15.0.1", "172.32.0.1", "192.0.1.1", "100.128.0.1", "223.255.255.255"] {
+        for text in [
+            "1.1.1.1",
+            "93.184.216.34",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.0.1.1",
+            "100.128.0.1",
+            "223.255.255.255",
+        ] {
             assert!(public(text), "{text}");
         }
-        for text in ["2606:4700::1111", "2a00:1450::1", "64:ff9b::8.8.8.8", "::ffff:8.8.8.8"] {
+        for text in [
+            "2606:4700::1111",
+            "2a00:1450::1",
+            "64:ff9b::8.8.8.8",
+            "::ffff:8.8.8.8",
+        ] {
             assert!(public(text), "{text}");
         }
     }
@@ -104,10 +124,30 @@ mod tests {
         ];
         for text in v4 {
             assert!(!public(text), "{text}");
-            assert!(!public(&format!("::ffff:{text}")) && !public(&format!("64:ff9b::{text}")), "{text}");
+            assert!(
+                !public(&format!("::ffff:{text}")) && !public(&format!("64:ff9b::{text}")),
+                "{text}"
+            );
         }
-        let v6 = ["::", "::1", "::7f00:1", "fe80::1", "fec0::1", "fc00::1", "fd12::1", "ff02::1", "100::1", "64:ff9b:1::1"];
-        let special = ["2001::1", "2001:db8::1", "2002:7f00:1::", "3fff::1", "5f00::1"];
+        let v6 = [
+            "::",
+            "::1",
+            "::7f00:1",
+            "fe80::1",
+            "fec0::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "100::1",
+            "64:ff9b:1::1",
+        ];
+        let special = [
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "3fff::1",
+            "5f00::1",
+        ];
         for text in v6.iter().chain(&special) {
             assert!(!public(text), "{text}");
         }

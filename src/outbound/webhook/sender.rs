@@ -31,7 +31,11 @@ pub struct WebhookSender {
 impl WebhookSender {
     /// `timeout` bounds one request, its answer included; with `allow_private` webhooks may lead to any address.
     pub fn new(timeout: Duration, allow_private: bool) -> Self {
-        Self { timeout, allow_private, client: OnceLock::new() }
+        Self {
+            timeout,
+            allow_private,
+            client: OnceLock::new(),
+        }
     }
 
     fn client(&self) -> reqwest::Result<&Client> {
@@ -42,7 +46,13 @@ impl WebhookSender {
         Ok(self.client.get_or_init(|| made))
     }
 
-    async fn send(&self, app: &App, secret: &Secret, url: Url, body: &str) -> Result<StatusCode, String> {
+    async fn send(
+        &self,
+        app: &App,
+        secret: &Secret,
+        url: Url,
+        body: &str,
+    ) -> Result<StatusCode, String> {
         let client = self.client().map_err(|error| problem(&error))?;
         let request = client
             .post(url)
@@ -51,7 +61,10 @@ impl WebhookSender {
             .header("X-Pusher-Key", &app.key)
             .header("X-Pusher-Signature", webhook_signature(secret, body))
             .body(body.to_owned());
-        let answer = request.send().await.map_err(|error| problem(&error.without_url()))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| problem(&error.without_url()))?;
         let status = answer.status();
         drain(answer).await;
         Ok(status)
@@ -63,9 +76,16 @@ impl Notifier for WebhookSender {
     /// Signed with the app's secret. A receiver that refuses that (400, 401 or 403) may know only the secret before the last
     /// rotation, while that is valid: then the same is sent at once, signed with that one.
     async fn tell(&self, app: &App, address: &str, notices: &[Notice]) -> Attempt {
-        let failed = |problem: String| Attempt { status: None, problem: Some(problem) };
-        let Ok(body) = body(notices) else { return failed("the message cannot be written".to_owned()) };
-        let Ok(url) = Url::parse(address) else { return failed("this is not an address".to_owned()) };
+        let failed = |problem: String| Attempt {
+            status: None,
+            problem: Some(problem),
+        };
+        let Ok(body) = body(notices) else {
+            return failed("the message cannot be written".to_owned());
+        };
+        let Ok(url) = Url::parse(address) else {
+            return failed("this is not an address".to_owned());
+        };
         if !self.allow_private
             && let Err(error) = check_host(&url)
         {
@@ -74,7 +94,12 @@ impl Notifier for WebhookSender {
         let mut attempt = Attempt::default();
         for secret in app.secrets() {
             match self.send(app, secret, url.clone(), &body).await {
-                Ok(status) => attempt = Attempt { status: Some(status.as_u16()), problem: refusal(status) },
+                Ok(status) => {
+                    attempt = Attempt {
+                        status: Some(status.as_u16()),
+                        problem: refusal(status),
+                    }
+                }
                 Err(problem) => return failed(problem),
             }
             if !matches!(attempt.status, Some(400 | 401 | 403)) {
@@ -89,7 +114,11 @@ fn refusal(status: StatusCode) -> Option<String> {
     if status.is_success() {
         return None;
     }
-    Some(if status.is_redirection() { "redirects are not followed".to_owned() } else { format!("answered {status}") })
+    Some(if status.is_redirection() {
+        "redirects are not followed".to_owned()
+    } else {
+        format!("answered {status}")
+    })
 }
 
 /// Reads what is left of a short answer; a long one costs its connection.
@@ -105,7 +134,11 @@ async fn drain(mut answer: Response) {
 
 /// An error with its causes on one line, without the address: it may hold what is secret.
 fn problem(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "no answer in time".to_owned() } else { "it cannot be reached".to_owned() };
+    let mut text = if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        "it cannot be reached".to_owned()
+    };
     let mut next = error.source();
     while let Some(cause) = next {
         text.push_str(&format!(": {cause}"));

@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use pushi::core::model::{AppIdent, ChannelName, Mid, NewEvent, Payload, Position, PublishId, SocketId, Timestamp, TokenHash, UserId};
+use pushi::core::model::{
+    AppIdent, ChannelName, Mid, NewEvent, Payload, Position, PublishId, SocketId, Timestamp,
+    TokenHash, UserId,
+};
 use pushi::core::ports::BusMessage;
 
 use super::{Meeting, Node};
 use crate::samples::mid;
 
 pub fn app() -> AppIdent {
-    AppIdent::trusted(&format!("app-{}", &mid().0[16..]).replace("0000", &std::process::id().to_string()))
+    AppIdent::trusted(
+        &format!("app-{}", &mid().0[16..]).replace("0000", &std::process::id().to_string()),
+    )
 }
 
 pub fn channel(name: &str) -> ChannelName {
@@ -25,9 +30,17 @@ fn event(app: &AppIdent, channel: &ChannelName, data: &str) -> BusMessage {
         owner_id: None,
         timestamp: Timestamp::from_micros(1),
         publish: None,
-        payload: Payload { event: "e".into(), data: data.into(), extra: "".into() },
+        payload: Payload {
+            event: "e".into(),
+            data: data.into(),
+            extra: "".into(),
+        },
     };
-    BusMessage::Event { event: Arc::new(event), position: None, except: None }
+    BusMessage::Event {
+        event: Arc::new(event),
+        position: None,
+        except: None,
+    }
 }
 
 async fn two(meeting: &impl Meeting) -> [Node; 2] {
@@ -46,16 +59,31 @@ pub async fn what_is_published_arrives_everywhere_as_it_was_said(meeting: &impl 
         owner_id: Some("1.2".into()),
         timestamp: Timestamp::from_micros(1_795_337_089_420_001),
         publish: Some(PublishId("p".into())),
-        payload: Payload { event: "e".into(), data: "{\"x\":\"\\u0000\n😀\"}".into(), extra: "\"y\":1".into() },
+        payload: Payload {
+            event: "e".into(),
+            data: "{\"x\":\"\\u0000\n😀\"}".into(),
+            extra: "\"y\":1".into(),
+        },
     });
-    let (at, but) = (Some(Position { id: 9, serial: 7 }), SocketId::parse("9007199254740991.3"));
-    let message = BusMessage::Event { event: Arc::clone(&said), position: at, except: but };
+    let (at, but) = (
+        Some(Position { id: 9, serial: 7 }),
+        SocketId::parse("9007199254740991.3"),
+    );
+    let message = BusMessage::Event {
+        event: Arc::clone(&said),
+        position: at,
+        except: but,
+    };
     nodes[0].bus.publish(message).await.unwrap();
     for node in &nodes {
         node.ear
             .until(|heard| {
                 heard.iter().find_map(|message| match message {
-                    BusMessage::Event { event, position, except } => {
+                    BusMessage::Event {
+                        event,
+                        position,
+                        except,
+                    } => {
                         assert_eq!((event, *position, *except), (&said, at, but));
                         Some(())
                     }
@@ -72,10 +100,16 @@ pub async fn the_order_of_a_channel_is_kept(meeting: &impl Meeting) {
     nodes[0].bus.watch(&app, &channel).await.unwrap();
     let expected: Vec<String> = (0..2000).map(|n| n.to_string()).collect();
     for data in &expected {
-        nodes[0].bus.publish(event(&app, &channel, data)).await.unwrap();
+        nodes[0]
+            .bus
+            .publish(event(&app, &channel, data))
+            .await
+            .unwrap();
     }
     for node in &nodes {
-        node.ear.until(|heard| (heard.len() >= expected.len()).then_some(())).await;
+        node.ear
+            .until(|heard| (heard.len() >= expected.len()).then_some(()))
+            .await;
         assert_eq!(node.ear.told(&channel), expected);
     }
 }
@@ -85,7 +119,11 @@ pub async fn a_channel_is_heard_from_when_its_watch_returns(meeting: &impl Meeti
     for n in 0..100 {
         let channel = channel(&format!("c{n}"));
         nodes[1].bus.watch(&app, &channel).await.unwrap();
-        nodes[0].bus.publish(event(&app, &channel, "hello")).await.unwrap();
+        nodes[0]
+            .bus
+            .publish(event(&app, &channel, "hello"))
+            .await
+            .unwrap();
         nodes[1].ear.until_told(&channel, &["hello"]).await;
     }
 }
@@ -93,13 +131,22 @@ pub async fn a_channel_is_heard_from_when_its_watch_returns(meeting: &impl Meeti
 pub async fn a_thousand_channels_are_watched_at_once(meeting: &impl Meeting) {
     let (nodes, app) = (two(meeting).await, app());
     let channels: Vec<ChannelName> = (0..1000).map(|n| channel(&format!("c{n}"))).collect();
-    for watched in
-        join_all(channels.iter().flat_map(|channel| [nodes[1].bus.watch(&app, channel), nodes[1].bus.watch(&app, channel)])).await
+    for watched in join_all(channels.iter().flat_map(|channel| {
+        [
+            nodes[1].bus.watch(&app, channel),
+            nodes[1].bus.watch(&app, channel),
+        ]
+    }))
+    .await
     {
         watched.unwrap();
     }
     for channel in &channels {
-        nodes[0].bus.publish(event(&app, channel, "hello")).await.unwrap();
+        nodes[0]
+            .bus
+            .publish(event(&app, channel, "hello"))
+            .await
+            .unwrap();
     }
     for channel in &channels {
         nodes[1].ear.until_told(channel, &["hello"]).await;
@@ -109,18 +156,37 @@ pub async fn a_thousand_channels_are_watched_at_once(meeting: &impl Meeting) {
 pub async fn what_nobody_watches_is_not_heard<M: Meeting>(meeting: &M) {
     let (nodes, app, watched, other) = (two(meeting).await, app(), channel("c"), channel("other"));
     nodes[1].bus.watch(&app, &watched).await.unwrap();
-    nodes[0].bus.publish(event(&app, &other, "unheard")).await.unwrap();
-    nodes[0].bus.publish(event(&app, &watched, "heard")).await.unwrap();
+    nodes[0]
+        .bus
+        .publish(event(&app, &other, "unheard"))
+        .await
+        .unwrap();
+    nodes[0]
+        .bus
+        .publish(event(&app, &watched, "heard"))
+        .await
+        .unwrap();
     nodes[1].ear.until_told(&watched, &["heard"]).await;
-    assert_eq!(nodes[1].ear.told(&other).is_empty(), M::SEVERAL, "in process everything arrives");
+    assert_eq!(
+        nodes[1].ear.told(&other).is_empty(),
+        M::SEVERAL,
+        "in process everything arrives"
+    );
 }
 
 pub async fn a_channel_is_heard_again_after_it_was_let_go(meeting: &impl Meeting) {
     let (nodes, app, channel) = (two(meeting).await, app(), channel("c"));
     for n in 0..50 {
         nodes[1].bus.watch(&app, &channel).await.unwrap();
-        nodes[0].bus.publish(event(&app, &channel, &n.to_string())).await.unwrap();
-        nodes[1].ear.until(|heard| (heard.len() == n + 1).then_some(())).await;
+        nodes[0]
+            .bus
+            .publish(event(&app, &channel, &n.to_string()))
+            .await
+            .unwrap();
+        nodes[1]
+            .ear
+            .until(|heard| (heard.len() == n + 1).then_some(()))
+            .await;
         nodes[1].bus.unwatch(&app, &channel);
     }
 }
@@ -128,13 +194,25 @@ pub async fn a_channel_is_heard_again_after_it_was_let_go(meeting: &impl Meeting
 pub async fn control_messages_reach_every_node(meeting: &impl Meeting) {
     let (nodes, app) = (two(meeting).await, app());
     let hash = TokenHash(std::array::from_fn(|n| u8::try_from(n).unwrap()));
-    nodes[0].bus.publish(BusMessage::AppChanged(app.clone())).await.unwrap();
-    nodes[0].bus.publish(BusMessage::SessionEnded(hash)).await.unwrap();
+    nodes[0]
+        .bus
+        .publish(BusMessage::AppChanged(app.clone()))
+        .await
+        .unwrap();
+    nodes[0]
+        .bus
+        .publish(BusMessage::SessionEnded(hash))
+        .await
+        .unwrap();
     for node in &nodes {
         node.ear
             .until(|heard| {
-                let changed = heard.iter().any(|message| matches!(message, BusMessage::AppChanged(of) if *of == app));
-                let ended = heard.iter().any(|message| matches!(message, BusMessage::SessionEnded(of) if *of == hash));
+                let changed = heard
+                    .iter()
+                    .any(|message| matches!(message, BusMessage::AppChanged(of) if *of == app));
+                let ended = heard
+                    .iter()
+                    .any(|message| matches!(message, BusMessage::SessionEnded(of) if *of == hash));
                 (changed && ended).then_some(())
             })
             .await;
@@ -143,8 +221,19 @@ pub async fn control_messages_reach_every_node(meeting: &impl Meeting) {
 
 pub async fn a_user_s_changes_reach_the_nodes_with_the_personal_channel(meeting: &impl Meeting) {
     let (nodes, app, user) = (two(meeting).await, app(), UserId::parse("u1").unwrap());
-    nodes[1].bus.watch(&app, &ChannelName::personal_of(&user)).await.unwrap();
-    nodes[0].bus.publish(BusMessage::SubscriptionsChanged { app: app.clone(), user: user.clone() }).await.unwrap();
+    nodes[1]
+        .bus
+        .watch(&app, &ChannelName::personal_of(&user))
+        .await
+        .unwrap();
+    nodes[0]
+        .bus
+        .publish(BusMessage::SubscriptionsChanged {
+            app: app.clone(),
+            user: user.clone(),
+        })
+        .await
+        .unwrap();
     nodes[1]
         .ear
         .until(|heard| {
@@ -157,11 +246,26 @@ pub async fn a_user_s_changes_reach_the_nodes_with_the_personal_channel(meeting:
 
 pub async fn peer_channels_are_heard_with_their_presence_channel(meeting: &impl Meeting) {
     let (nodes, app, peer) = (two(meeting).await, app(), channel("peer-room:a&b"));
-    nodes[1].bus.watch(&app, &channel("presence-room")).await.unwrap();
-    nodes[0].bus.publish(event(&app, &peer, "one")).await.unwrap();
+    nodes[1]
+        .bus
+        .watch(&app, &channel("presence-room"))
+        .await
+        .unwrap();
+    nodes[0]
+        .bus
+        .publish(event(&app, &peer, "one"))
+        .await
+        .unwrap();
     nodes[1].ear.until_told(&peer, &["one"]).await;
     nodes[0].bus.watch(&app, &peer).await.unwrap();
-    nodes[1].bus.publish(event(&app, &peer, "two")).await.unwrap();
-    nodes[0].ear.until(|heard| (!heard.is_empty()).then_some(())).await;
+    nodes[1]
+        .bus
+        .publish(event(&app, &peer, "two"))
+        .await
+        .unwrap();
+    nodes[0]
+        .ear
+        .until(|heard| (!heard.is_empty()).then_some(()))
+        .await;
     nodes[1].ear.until_told(&peer, &["one", "two"]).await;
 }

@@ -40,13 +40,18 @@ impl Ear {
 
     /// Takes messages, once there are so many.
     pub async fn take(&self, count: usize) -> Vec<BusMessage> {
-        self.until(|heard| (heard.len() >= count).then_some(())).await;
+        self.until(|heard| (heard.len() >= count).then_some(()))
+            .await;
         std::mem::take(&mut *self.heard.lock())
     }
 
     /// Everything so far about a channel, in short.
     pub fn told(&self, channel: &ChannelName) -> Vec<String> {
-        self.heard().iter().filter(|message| message.channel().is_some_and(|(_, of)| of == channel)).map(short).collect()
+        self.heard()
+            .iter()
+            .filter(|message| message.channel().is_some_and(|(_, of)| of == channel))
+            .map(short)
+            .collect()
     }
 
     /// Waits until something has been heard.
@@ -64,7 +69,10 @@ impl Ear {
         };
         match timeout(Duration::from_secs(20), waiting).await {
             Ok(found) => found,
-            Err(_) => panic!("it did not come; this did: {:?}", self.heard().iter().map(short).collect::<Vec<_>>()),
+            Err(_) => panic!(
+                "it did not come; this did: {:?}",
+                self.heard().iter().map(short).collect::<Vec<_>>()
+            ),
         }
     }
 
@@ -72,7 +80,10 @@ impl Ear {
     pub async fn until_told(&self, channel: &ChannelName, expected: &[&str]) {
         self.until(|_| {
             let told = self.told(channel);
-            assert!(told.len() <= expected.len(), "{told:?} instead of {expected:?}");
+            assert!(
+                told.len() <= expected.len(),
+                "{told:?} instead of {expected:?}"
+            );
             (told == expected).then_some(())
         })
         .await;

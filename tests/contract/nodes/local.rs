@@ -15,7 +15,12 @@ impl Meeting for Local {
         let sink: Weak<Ear> = Arc::downgrade(&ear);
         bus.attach(sink);
         let presence = Arc::new(LocalPresence::new(Arc::clone(&bus)));
-        Some(Self(Node { bus, presence, ear, _life: Arc::new(()) }))
+        Some(Self(Node {
+            bus,
+            presence,
+            ear,
+            _life: Arc::new(()),
+        }))
     }
 
     async fn node(&self) -> Node {

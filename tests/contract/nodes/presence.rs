@@ -8,7 +8,10 @@ use super::bus::{app, channel};
 use super::{Meeting, Node};
 
 fn socket(counter: u64) -> SocketId {
-    SocketId { process: 7, counter }
+    SocketId {
+        process: 7,
+        counter,
+    }
 }
 
 fn user(name: &str) -> UserId {
@@ -16,7 +19,11 @@ fn user(name: &str) -> UserId {
 }
 
 fn member(name: &str, data: &str) -> Member {
-    Member { user_id: user(name), data: data.into(), peer: data.contains("peer") }
+    Member {
+        user_id: user(name),
+        data: data.into(),
+        peer: data.contains("peer"),
+    }
 }
 
 /// A presence channel that two nodes watch.
@@ -28,7 +35,11 @@ struct Room {
 
 impl Room {
     async fn new(meeting: &impl Meeting) -> Self {
-        let room = Self { app: app(), channel: channel("presence-a"), nodes: [meeting.node().await, meeting.node().await] };
+        let room = Self {
+            app: app(),
+            channel: channel("presence-a"),
+            nodes: [meeting.node().await, meeting.node().await],
+        };
         for node in &room.nodes {
             node.bus.watch(&room.app, &room.channel).await.unwrap();
         }
@@ -39,17 +50,43 @@ impl Room {
         self.join_at_most(node, counter, name, data, 0).await
     }
 
-    async fn join_at_most(&self, node: usize, counter: u64, name: &str, data: &str, max: u64) -> Option<Joined> {
+    async fn join_at_most(
+        &self,
+        node: usize,
+        counter: u64,
+        name: &str,
+        data: &str,
+        max: u64,
+    ) -> Option<Joined> {
         let presence = &self.nodes[node].presence;
-        presence.join(&self.app, &self.channel, socket(counter), member(name, data), max).await.unwrap()
+        presence
+            .join(
+                &self.app,
+                &self.channel,
+                socket(counter),
+                member(name, data),
+                max,
+            )
+            .await
+            .unwrap()
     }
 
     async fn leave(&self, node: usize, counter: u64, name: &str) {
-        self.nodes[node].presence.leave(&self.app, &self.channel, socket(counter), &user(name)).await.unwrap();
+        self.nodes[node]
+            .presence
+            .leave(&self.app, &self.channel, socket(counter), &user(name))
+            .await
+            .unwrap();
     }
 
     async fn members(&self, node: usize) -> Vec<String> {
-        shown(&self.nodes[node].presence.members(&self.app, &self.channel).await.unwrap())
+        shown(
+            &self.nodes[node]
+                .presence
+                .members(&self.app, &self.channel)
+                .await
+                .unwrap(),
+        )
     }
 
     /// Waits until every node has told this, and nothing else.
@@ -61,7 +98,10 @@ impl Room {
 }
 
 fn shown(members: &Roll) -> Vec<String> {
-    members.iter().map(|member| format!("{}:{}", member.user_id, member.data)).collect()
+    members
+        .iter()
+        .map(|member| format!("{}:{}", member.user_id, member.data))
+        .collect()
 }
 
 pub async fn of_concurrent_first_connections_exactly_one_announces(meeting: &impl Meeting) {
@@ -69,7 +109,8 @@ pub async fn of_concurrent_first_connections_exactly_one_announces(meeting: &imp
     let mut expected = Vec::new();
     for round in 0..20 {
         let name = format!("u{round}");
-        let joins = (0..10).map(|n| room.join(usize::from(n % 2 == 0), round * 100 + n, &name, "{}"));
+        let joins =
+            (0..10).map(|n| room.join(usize::from(n % 2 == 0), round * 100 + n, &name, "{}"));
         for joined in join_all(joins).await {
             assert!(shown(&joined.unwrap().members).contains(&format!("{name}:{{}}")));
         }
@@ -77,10 +118,13 @@ pub async fn of_concurrent_first_connections_exactly_one_announces(meeting: &imp
         join_all(leaves).await;
         expected.extend([format!("+{name}"), format!("-{name}")]);
     }
-    room.told(&expected.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    room.told(&expected.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
 }
 
-pub async fn further_connections_announce_nothing_and_the_last_one_s_end_does(meeting: &impl Meeting) {
+pub async fn further_connections_announce_nothing_and_the_last_one_s_end_does(
+    meeting: &impl Meeting,
+) {
     let room = Room::new(meeting).await;
     room.join(0, 1, "a", "1").await;
     room.join(1, 2, "a", "2").await;
@@ -89,7 +133,10 @@ pub async fn further_connections_announce_nothing_and_the_last_one_s_end_does(me
     room.join(0, 3, "b", "1").await;
     room.leave(1, 2, "a").await;
     room.told(&["+a", "+b", "-a"]).await;
-    assert_eq!((room.members(0).await, room.members(1).await), (vec!["b:1".to_owned()], vec!["b:1".to_owned()]));
+    assert_eq!(
+        (room.members(0).await, room.members(1).await),
+        (vec!["b:1".to_owned()], vec!["b:1".to_owned()])
+    );
 }
 
 pub async fn a_connection_that_is_there_gets_its_data_replaced(meeting: &impl Meeting) {
@@ -110,7 +157,11 @@ pub async fn the_newest_data_count(meeting: &impl Meeting) {
     assert_eq!(shown(&third.members), ["a:2", "b:x"]);
     room.leave(1, 2, "a").await;
     let fourth = room.join(1, 4, "c", "x").await.unwrap();
-    assert_eq!(shown(&fourth.members), ["a:1", "b:x", "c:x"], "the newest that is left");
+    assert_eq!(
+        shown(&fourth.members),
+        ["a:1", "b:x", "c:x"],
+        "the newest that is left"
+    );
 }
 
 pub async fn leaving_where_one_is_not_does_nothing(meeting: &impl Meeting) {
@@ -129,7 +180,10 @@ pub async fn a_full_channel_takes_no_new_user(meeting: &impl Meeting) {
     assert!(room.join_at_most(1, 2, "b", "1", 2).await.is_some());
     for node in 0..2 {
         assert!(room.join_at_most(node, 3, "c", "1", 2).await.is_none());
-        assert!(room.join_at_most(node, 4, "a", "1", 2).await.is_some(), "another connection of who is there");
+        assert!(
+            room.join_at_most(node, 4, "a", "1", 2).await.is_some(),
+            "another connection of who is there"
+        );
     }
     room.leave(1, 2, "b").await;
     assert!(room.join_at_most(0, 3, "c", "1", 2).await.is_some());
@@ -143,7 +197,10 @@ pub async fn members_come_in_the_order_in_which_they_came(meeting: &impl Meeting
         room.join(index % 2, index as u64, name, "1").await;
     }
     room.join(1, 100, "u0", "2").await;
-    let expected: Vec<String> = names.iter().map(|name| format!("{name}:{}", if name == "u0" { 2 } else { 1 })).collect();
+    let expected: Vec<String> = names
+        .iter()
+        .map(|name| format!("{name}:{}", if name == "u0" { 2 } else { 1 }))
+        .collect();
     let last = room.join(0, 101, "u1", "1").await.unwrap();
     assert_eq!(shown(&last.members), expected);
     let other = room.join(1, 102, "u2", "1").await.unwrap();
@@ -163,17 +220,23 @@ pub async fn announcements_have_growing_versions_in_one_order(meeting: &impl Mee
     .await;
     let mut orders = Vec::new();
     for node in &room.nodes {
-        node.ear.until(|heard| (heard.len() >= 200).then_some(())).await;
+        node.ear
+            .until(|heard| (heard.len() >= 200).then_some(()))
+            .await;
         let versions: Vec<u64> = node
             .ear
             .heard()
             .iter()
             .map(|message| match message {
-                BusMessage::MemberAdded { version, .. } | BusMessage::MemberRemoved { version, .. } => *version,
+                BusMessage::MemberAdded { version, .. }
+                | BusMessage::MemberRemoved { version, .. } => *version,
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert!(versions.windows(2).all(|pair| pair[0] < pair[1]), "{versions:?}");
+        assert!(
+            versions.windows(2).all(|pair| pair[0] < pair[1]),
+            "{versions:?}"
+        );
         orders.push(node.ear.told(&room.channel));
     }
     assert_eq!(orders[0], orders[1]);
@@ -185,24 +248,42 @@ pub async fn what_a_join_shows_is_not_announced_to_it_again(meeting: &impl Meeti
         let room = &room;
         async move {
             let node = usize::from(n % 2 == 0);
-            (node, room.join(node, n, &format!("u{n}"), "1").await.unwrap())
+            (
+                node,
+                room.join(node, n, &format!("u{n}"), "1").await.unwrap(),
+            )
         }
     }))
     .await;
     for node in &room.nodes {
-        node.ear.until(|heard| (heard.len() >= 40).then_some(())).await;
+        node.ear
+            .until(|heard| (heard.len() >= 40).then_some(()))
+            .await;
     }
     for (node, joined) in joins {
-        let mut shown: Vec<String> = joined.members.iter().map(|member| format!("+{}", member.user_id)).collect();
-        let later = room.nodes[node].ear.heard().into_iter().filter_map(|message| match message {
-            BusMessage::MemberAdded { member, version, .. } if version > joined.version => Some(format!("+{}", member.user_id)),
-            _ => None,
-        });
+        let mut shown: Vec<String> = joined
+            .members
+            .iter()
+            .map(|member| format!("+{}", member.user_id))
+            .collect();
+        let later = room.nodes[node]
+            .ear
+            .heard()
+            .into_iter()
+            .filter_map(|message| match message {
+                BusMessage::MemberAdded {
+                    member, version, ..
+                } if version > joined.version => Some(format!("+{}", member.user_id)),
+                _ => None,
+            });
         shown.extend(later);
         shown.sort();
         let mut all: Vec<String> = (0..40).map(|n| format!("+u{n}")).collect();
         all.sort();
-        assert_eq!(shown, all, "with what is announced after it, everybody once");
+        assert_eq!(
+            shown, all,
+            "with what is announced after it, everybody once"
+        );
     }
 }
 
@@ -214,10 +295,31 @@ pub async fn odd_names_and_data_are_told_apart(meeting: &impl Meeting) {
         room.join(index % 2, index as u64, name, data).await;
     }
     let expected: Vec<String> = names.iter().map(|name| format!("{name}:{data}")).collect();
-    assert_eq!(room.join(0, 50, "u", data).await.map(|joined| shown(&joined.members)), Some(expected.clone()));
+    assert_eq!(
+        room.join(0, 50, "u", data)
+            .await
+            .map(|joined| shown(&joined.members)),
+        Some(expected.clone())
+    );
     let other = AppIdent::trusted(&format!("{}x", room.app.as_str()));
-    assert_eq!(room.nodes[1].presence.members(&other, &room.channel).await.unwrap().len(), 0);
-    assert_eq!(room.nodes[1].presence.members(&room.app, &channel("presence-{a}")).await.unwrap().len(), 0);
+    assert_eq!(
+        room.nodes[1]
+            .presence
+            .members(&other, &room.channel)
+            .await
+            .unwrap()
+            .len(),
+        0
+    );
+    assert_eq!(
+        room.nodes[1]
+            .presence
+            .members(&room.app, &channel("presence-{a}"))
+            .await
+            .unwrap()
+            .len(),
+        0
+    );
 }
 
 pub async fn peers_are_known_on_every_node_that_watches(meeting: &impl Meeting) {
@@ -226,11 +328,19 @@ pub async fn peers_are_known_on_every_node_that_watches(meeting: &impl Meeting) 
     room.join(1, 2, "b", "no").await;
     room.told(&["+a", "+b"]).await;
     for node in &room.nodes {
-        let is_peer = |name: &str| node.presence.is_peer(&room.app, room.channel.as_str(), name);
+        let is_peer = |name: &str| {
+            node.presence
+                .is_peer(&room.app, room.channel.as_str(), name)
+        };
         assert!(is_peer("a") && !is_peer("b") && !is_peer("c"));
     }
     room.join(1, 3, "a", "no").await;
     room.join(0, 4, "c", "no").await;
     room.told(&["+a", "+b", "+c"]).await;
-    assert!(room.nodes.iter().all(|node| !node.presence.is_peer(&room.app, room.channel.as_str(), "a")), "the newest data count");
+    assert!(
+        room.nodes
+            .iter()
+            .all(|node| !node.presence.is_peer(&room.app, room.channel.as_str(), "a")),
+        "the newest data count"
+    );
 }

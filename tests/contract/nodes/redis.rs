@@ -33,7 +33,13 @@ pub async fn url_of_redis() -> Option<String> {
 pub fn mesh(url: &str) -> Arc<Mesh> {
     let (target, lease) = (Target::single(url).unwrap(), Duration::from_secs(20));
     let metrics = Arc::new(PrometheusMetrics::new().unwrap());
-    let options = MeshOptions { target, process: random_53_bits().unwrap(), lease, metrics, flusher: Arc::new(AtOnce) };
+    let options = MeshOptions {
+        target,
+        process: random_53_bits().unwrap(),
+        lease,
+        metrics,
+        flusher: Arc::new(AtOnce),
+    };
     Arc::new(Mesh::new(options))
 }
 
@@ -46,7 +52,10 @@ pub async fn live(mesh: &Arc<Mesh>) -> (Arc<Ear>, Arc<dyn Any + Send + Sync>) {
     tokio::spawn(Arc::clone(mesh).run(stop.clone()));
     let begun = Instant::now();
     while mesh.health() != BusHealth::Up {
-        assert!(begun.elapsed() < Duration::from_secs(20), "Redis is not reached");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "Redis is not reached"
+        );
         sleep(Duration::from_millis(1)).await;
     }
     (ear, Arc::new(stop.drop_guard()))
@@ -65,7 +74,12 @@ impl Meeting for Redis {
         let mesh = mesh(&self.0);
         let (ear, life) = live(&mesh).await;
         let presence = Arc::new(RedisPresence::new(Arc::clone(&mesh)));
-        Node { bus: Arc::new(RedisBus::new(mesh)), presence, ear, _life: life }
+        Node {
+            bus: Arc::new(RedisBus::new(mesh)),
+            presence,
+            ear,
+            _life: life,
+        }
     }
 
     const SEVERAL: bool = true;

@@ -28,7 +28,9 @@ pub struct Node {
 
 impl Node {
     pub fn connect(&self, app: &Arc<App>) -> Connection {
-        self.hub.connect(app, DialectId::Pusher, (0, 0), 0).unwrap_or_else(|full| panic!("{full:?}"))
+        self.hub
+            .connect(app, DialectId::Pusher, (0, 0), 0)
+            .unwrap_or_else(|full| panic!("{full:?}"))
     }
 
     /// A connection that is on channels.
@@ -45,7 +47,11 @@ impl Node {
 
 /// A member like any other.
 pub fn member(user: &str) -> Member {
-    Member { user_id: samples::user(user), data: format!("{{\"user_id\":\"{user}\"}}").into(), peer: false }
+    Member {
+        user_id: samples::user(user),
+        data: format!("{{\"user_id\":\"{user}\"}}").into(),
+        peer: false,
+    }
 }
 
 /// Apps that no other test has, in the order of their names.
@@ -73,7 +79,11 @@ pub trait Nodes: Sized + Sync {
 }
 
 fn hub(process: u64) -> Arc<Hub> {
-    Arc::new(Hub::new(process, dialects(), Arc::new(PrometheusMetrics::new().unwrap())))
+    Arc::new(Hub::new(
+        process,
+        dialects(),
+        Arc::new(PrometheusMetrics::new().unwrap()),
+    ))
 }
 
 /// A node that is alone.
@@ -87,7 +97,13 @@ impl Nodes for Alone {
         let sink: Weak<Ear> = Arc::downgrade(&heard);
         bus.attach(sink);
         let roster = Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus)));
-        Some(Self(Node { hub, roster, bus, heard, _life: Arc::new(()) }))
+        Some(Self(Node {
+            hub,
+            roster,
+            bus,
+            heard,
+            _life: Arc::new(()),
+        }))
     }
 
     fn pair(&self) -> [&Node; 2] {
@@ -104,7 +120,13 @@ impl Together {
         let hub = hub(mesh.process());
         let roster = RedisRoster::new(Arc::clone(&mesh), Arc::clone(&hub));
         let (heard, life) = live(&mesh).await;
-        Node { hub, roster, bus: Arc::new(RedisBus::new(mesh)), heard, _life: life }
+        Node {
+            hub,
+            roster,
+            bus: Arc::new(RedisBus::new(mesh)),
+            heard,
+            _life: life,
+        }
     }
 }
 

@@ -11,7 +11,10 @@ pub async fn the_last_event_follows_the_subscription(site: &Site) {
     house.trigger(&["cache-x"], "state", "1").await;
     house.trigger(&["cache-x", "cache-y"], "state", "2").await;
     let mut client = house.pusher_on("cache-x").await;
-    assert_eq!(client.next().await.text, r#"{"event":"state","channel":"cache-x","data":"2"}"#);
+    assert_eq!(
+        client.next().await.text,
+        r#"{"event":"state","channel":"cache-x","data":"2"}"#
+    );
     client.quiet().await;
     // Whatever way it was published, stored or not.
     house.publish(&["cache-x"], "other", "3", false).await;
@@ -25,7 +28,12 @@ pub async fn the_last_event_follows_the_subscription(site: &Site) {
 
 pub async fn every_kind_of_cache_channel_has_it(site: &Site) {
     let house = site.house().await;
-    let channels = ["cache-x", "private-cache-x", "private-encrypted-cache-x", "presence-cache-x"];
+    let channels = [
+        "cache-x",
+        "private-cache-x",
+        "private-encrypted-cache-x",
+        "presence-cache-x",
+    ];
     house.trigger(&channels, "state", "1").await;
     let mut client = house.signed_in("ann").await;
     for channel in channels {
@@ -41,7 +49,10 @@ pub async fn every_kind_of_cache_channel_has_it(site: &Site) {
 pub async fn where_there_is_none_it_is_a_miss(site: &Site) {
     let house = site.house().await;
     let mut client = house.pusher_on("cache-x").await;
-    assert_eq!(client.next().await.text, r#"{"event":"pusher:cache_miss","channel":"cache-x","data":"{}"}"#);
+    assert_eq!(
+        client.next().await.text,
+        r#"{"event":"pusher:cache_miss","channel":"cache-x","data":"{}"}"#
+    );
     client.quiet().await;
 }
 
@@ -49,18 +60,32 @@ pub async fn after_half_an_hour_it_is_a_miss(site: &Site) {
     let house = site.house().await;
     house.trigger(&["cache-x"], "state", "1").await;
     house.clock.forward(Duration::from_secs(30 * 60 - 1));
-    house.pusher_on("cache-x").await.hears("cache-x", "state").await;
+    house
+        .pusher_on("cache-x")
+        .await
+        .hears("cache-x", "state")
+        .await;
     house.clock.forward(Duration::from_secs(1));
-    house.pusher_on("cache-x").await.internal("pusher:cache_miss", "cache-x").await;
+    house
+        .pusher_on("cache-x")
+        .await
+        .internal("pusher:cache_miss", "cache-x")
+        .await;
 }
 
 pub async fn whispers_are_not_the_channels_state(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.client_events = true).await;
+    let house = site
+        .house_with(|setup| setup.settings.client_events = true)
+        .await;
     house.trigger(&["private-cache-x"], "state", "1").await;
-    let [mut ann, mut bo] = [house.pusher_on("private-cache-x").await, house.pusher_on("private-cache-x").await];
+    let [mut ann, mut bo] = [
+        house.pusher_on("private-cache-x").await,
+        house.pusher_on("private-cache-x").await,
+    ];
     bo.hears("private-cache-x", "state").await;
     ann.hears("private-cache-x", "state").await;
-    ann.whisper("private-cache-x", "client-typing", json!("x")).await;
+    ann.whisper("private-cache-x", "client-typing", json!("x"))
+        .await;
     bo.hears("private-cache-x", "client-typing").await;
     let mut late = house.pusher_on("private-cache-x").await;
     assert_eq!(late.hears("private-cache-x", "state").await, "1");
@@ -80,7 +105,11 @@ pub async fn what_comes_with_the_subscription_comes_once(site: &Site) {
         let (mut client, ()) = tokio::join!(house.pusher_on(&channel), publishing);
         let first: u32 = client.hears(&channel, "e").await.parse().unwrap();
         for number in first + 1..10 {
-            assert_eq!(client.hears(&channel, "e").await, number.to_string(), "after {first}");
+            assert_eq!(
+                client.hears(&channel, "e").await,
+                number.to_string(),
+                "after {first}"
+            );
         }
         client.quiet().await;
     }

@@ -11,7 +11,10 @@ pub async fn a_public_channel_needs_nothing(site: &Site) {
     let mut client = house.pusher().await;
     client.ask_for("news", json!({})).await;
     let frame = client.next().await;
-    assert_eq!(frame.text, r#"{"event":"pusher_internal:subscription_succeeded","channel":"news","data":"{}"}"#);
+    assert_eq!(
+        frame.text,
+        r#"{"event":"pusher_internal:subscription_succeeded","channel":"news","data":"{}"}"#
+    );
     house.trigger(&["news"], "headline", "x").await;
     assert_eq!(client.hears("news", "headline").await, "x");
 }
@@ -20,37 +23,63 @@ pub async fn a_private_channel_needs_its_signature(site: &Site) {
     let house = site.house().await;
     let [mut client, other] = house.pushers().await;
     let good = client.auth("private-x");
-    for auth in [json!(""), json!(null), json!("x"), json!(client.auth("private-y")), json!(other.auth("private-x")), json!(7)] {
-        client.ask(json!({"channel": "private-x", "auth": auth})).await;
+    for auth in [
+        json!(""),
+        json!(null),
+        json!("x"),
+        json!(client.auth("private-y")),
+        json!(other.auth("private-x")),
+        json!(7),
+    ] {
+        client
+            .ask(json!({"channel": "private-x", "auth": auth}))
+            .await;
         client.not_on("private-x", "AuthError", 401).await;
     }
     house.trigger(&["private-x"], "secret", "x").await;
     client.quiet().await;
-    client.ask(json!({"channel": "private-x", "auth": good})).await;
+    client
+        .ask(json!({"channel": "private-x", "auth": good}))
+        .await;
     assert_eq!(client.succeeded("private-x").await, json!({}));
     // A back end may sign data for any channel.
     let auth = client.auth_over("private-z", "anything");
-    client.ask(json!({"channel": "private-z", "auth": auth, "channel_data": "anything"})).await;
+    client
+        .ask(json!({"channel": "private-z", "auth": auth, "channel_data": "anything"}))
+        .await;
     client.succeeded("private-z").await;
 }
 
 pub async fn an_encrypted_channel_is_a_private_one(site: &Site) {
     let house = site.house().await;
     let mut client = house.pusher().await;
-    client.ask(json!({"channel": "private-encrypted-x", "auth": ""})).await;
+    client
+        .ask(json!({"channel": "private-encrypted-x", "auth": ""}))
+        .await;
     client.not_on("private-encrypted-x", "AuthError", 401).await;
     client.subscribe("private-encrypted-x").await;
     let sealed = r#"{"nonce":"4sVYwy4j/8dCcjyxtPCWyk19GaaViaW9","ciphertext":"/GMESnFGlbNn01BuBjp31XYa3i9vZsGKR8fgR9EDhXKx3lzGiUD501A="}"#;
-    house.trigger(&["private-encrypted-x"], "sealed", sealed).await;
-    assert_eq!(client.hears("private-encrypted-x", "sealed").await, sealed, "passed through untouched");
+    house
+        .trigger(&["private-encrypted-x"], "sealed", sealed)
+        .await;
+    assert_eq!(
+        client.hears("private-encrypted-x", "sealed").await,
+        sealed,
+        "passed through untouched"
+    );
 }
 
 pub async fn subscribers_get_events_in_this_form(site: &Site) {
     let house = site.house().await;
     let mut client = house.pusher_on("news").await;
-    house.trigger(&["news"], "head\"line", "{\"a\":\"é\"}").await;
+    house
+        .trigger(&["news"], "head\"line", "{\"a\":\"é\"}")
+        .await;
     let frame = client.next().await;
-    assert_eq!(frame.text, r#"{"event":"head\"line","channel":"news","data":"{\"a\":\"é\"}"}"#);
+    assert_eq!(
+        frame.text,
+        r#"{"event":"head\"line","channel":"news","data":"{\"a\":\"é\"}"}"#
+    );
 }
 
 pub async fn subscribing_again_is_answered_again(site: &Site) {
@@ -84,30 +113,43 @@ pub async fn a_publish_to_several_channels_comes_once_per_channel(site: &Site) {
     let mut client = house.pusher_on("a").await;
     client.subscribe("b").await;
     house.trigger(&["a", "b", "c"], "e", "x").await;
-    assert_eq!((client.hears("a", "e").await, client.hears("b", "e").await), ("x".into(), "x".into()));
+    assert_eq!(
+        (client.hears("a", "e").await, client.hears("b", "e").await),
+        ("x".into(), "x".into())
+    );
     house.publish(&["a", "b"], "e", "y", false).await;
-    assert_eq!((client.hears("a", "e").await, client.hears("b", "e").await), ("y".into(), "y".into()));
+    assert_eq!(
+        (client.hears("a", "e").await, client.hears("b", "e").await),
+        ("y".into(), "y".into())
+    );
     client.quiet().await;
 }
 
 pub async fn the_excepted_socket_gets_nothing(site: &Site) {
-    let house = site.house_with(|setup| replay(&mut setup.settings, "kept-", 0)).await;
+    let house = site
+        .house_with(|setup| replay(&mut setup.settings, "kept-", 0))
+        .await;
     let [mut one, mut two] = house.pushers().await;
     for client in [&mut one, &mut two] {
         client.subscribe("news").await;
         client.subscribe("kept-news").await;
     }
     let except = SocketId::parse(&one.id);
-    house.trigger_except(&["news", "kept-news"], "e", "x", except).await;
+    house
+        .trigger_except(&["news", "kept-news"], "e", "x", except)
+        .await;
     // What is stored first has an order of its own.
-    let mut heard = [two.expect("e").await, two.expect("e").await].map(|frame| frame.channel().to_owned());
+    let mut heard =
+        [two.expect("e").await, two.expect("e").await].map(|frame| frame.channel().to_owned());
     heard.sort();
     assert_eq!(heard, ["kept-news", "news"]);
     one.quiet().await;
 }
 
 pub async fn channels_of_a_socket_are_bounded(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.limits.max_channels_per_connection = Some(2)).await;
+    let house = site
+        .house_with(|setup| setup.settings.limits.max_channels_per_connection = Some(2))
+        .await;
     let mut client = house.pusher_on("a").await;
     client.subscribe("b").await;
     client.ask_for("c", json!({})).await;
@@ -119,16 +161,25 @@ pub async fn channels_of_a_socket_are_bounded(site: &Site) {
 pub async fn a_personal_channel_needs_its_user_or_a_signature(site: &Site) {
     let house = site.house().await;
     let [mut stranger, mut signed] = house.pushers().await;
-    stranger.ask(json!({"channel": "personal-ann", "auth": ""})).await;
+    stranger
+        .ask(json!({"channel": "personal-ann", "auth": ""}))
+        .await;
     stranger.not_on("personal-ann", "AuthError", 401).await;
     signed.subscribe("personal-ann").await;
     let mut ann = house.signed_in("ann").await;
-    ann.ask(json!({"channel": "personal-ann", "auth": ""})).await;
+    ann.ask(json!({"channel": "personal-ann", "auth": ""}))
+        .await;
     ann.succeeded("personal-ann").await;
     ann.ask(json!({"channel": "personal-bo", "auth": ""})).await;
     ann.not_on("personal-bo", "AuthError", 401).await;
     house.trigger(&["personal-ann"], "e", "x").await;
-    assert_eq!((ann.hears("personal-ann", "e").await, signed.hears("personal-ann", "e").await), ("x".into(), "x".into()));
+    assert_eq!(
+        (
+            ann.hears("personal-ann", "e").await,
+            signed.hears("personal-ann", "e").await
+        ),
+        ("x".into(), "x".into())
+    );
     stranger.quiet().await;
 }
 

@@ -33,7 +33,9 @@ impl DerefMut for Pusher {
 impl House<'_> {
     /// A client that has been greeted.
     pub async fn pusher(&self) -> Pusher {
-        let mut client = self.pusher_caller("protocol=7&client=test&version=1.0", None, false).await;
+        let mut client = self
+            .pusher_caller("protocol=7&client=test&version=1.0", None, false)
+            .await;
         client.greeted().await;
         Pusher(client)
     }
@@ -67,7 +69,12 @@ impl House<'_> {
         self.pusher_at(destination, origin, secure).await
     }
 
-    pub async fn pusher_at(&self, destination: Destination, origin: Option<&str>, secure: bool) -> Client {
+    pub async fn pusher_at(
+        &self,
+        destination: Destination,
+        origin: Option<&str>,
+        secure: bool,
+    ) -> Client {
         let (near, far) = duplex(64 * 1024);
         let ended = self.serve_at(destination, origin, secure, far);
         Client::over(near, &self.app, ended).await
@@ -78,21 +85,42 @@ impl House<'_> {
         self.trigger_except(channels, event, data, None).await;
     }
 
-    pub async fn trigger_except(&self, channels: &[&str], event: &str, data: &str, except: Option<SocketId>) {
-        let payload = Payload { event: event.into(), data: data.into(), extra: "".into() };
-        let trigger = Trigger { channels: channels.iter().map(|name| pusher_channel(name)).collect(), payload, except };
+    pub async fn trigger_except(
+        &self,
+        channels: &[&str],
+        event: &str,
+        data: &str,
+        except: Option<SocketId>,
+    ) {
+        let payload = Payload {
+            event: event.into(),
+            data: data.into(),
+            extra: "".into(),
+        };
+        let trigger = Trigger {
+            channels: channels.iter().map(|name| pusher_channel(name)).collect(),
+            payload,
+            except,
+        };
         let app = self.service.app(&self.app.ident).await.unwrap();
         self.service.trigger(&app, vec![trigger]).await.unwrap();
     }
 
     /// How many are on a channel.
     pub async fn subscriptions(&self, name: &str) -> u64 {
-        self.service.occupancy(&self.app.ident, &channel(name)).await.unwrap().subscriptions
+        self.service
+            .occupancy(&self.app.ident, &channel(name))
+            .await
+            .unwrap()
+            .subscriptions
     }
 
     /// Ends a user's connections.
     pub async fn terminate(&self, id: &str) {
-        self.service.terminate_user(&self.app.ident, &user(id)).await.unwrap();
+        self.service
+            .terminate_user(&self.app.ident, &user(id))
+            .await
+            .unwrap();
     }
 
     /// Lets a second pass for the connections that are there.
@@ -110,10 +138,18 @@ fn pusher_channel(name: &str) -> ChannelName {
 impl Pusher {
     /// Subscribes as pusher-js does: with an empty signature where none is needed.
     pub async fn ask_for(&mut self, channel: &str, further: Value) {
-        let needs = ["private-", "presence-", "personal-"].iter().any(|prefix| channel.starts_with(prefix));
-        let auth = if needs { self.auth(channel) } else { String::new() };
+        let needs = ["private-", "presence-", "personal-"]
+            .iter()
+            .any(|prefix| channel.starts_with(prefix));
+        let auth = if needs {
+            self.auth(channel)
+        } else {
+            String::new()
+        };
         let mut data = json!({"channel": channel, "auth": auth});
-        let Value::Object(further) = further else { panic!("not an object: {further}") };
+        let Value::Object(further) = further else {
+            panic!("not an object: {further}")
+        };
         data.as_object_mut().unwrap().extend(further);
         self.ask(data).await;
     }
@@ -129,7 +165,8 @@ impl Pusher {
     }
 
     pub async fn succeeded(&mut self, channel: &str) -> Value {
-        self.internal("pusher_internal:subscription_succeeded", channel).await
+        self.internal("pusher_internal:subscription_succeeded", channel)
+            .await
     }
 
     /// The data of the next frame, which must be this one.
@@ -143,7 +180,8 @@ impl Pusher {
     pub async fn ask_to_join(&mut self, channel: &str, channel_data: &Value) {
         let text = channel_data.to_string();
         let auth = self.auth_over(channel, &text);
-        self.ask(json!({"channel": channel, "auth": auth, "channel_data": text})).await;
+        self.ask(json!({"channel": channel, "auth": auth, "channel_data": text}))
+            .await;
     }
 
     /// Goes on a presence channel.
@@ -157,18 +195,31 @@ impl Pusher {
         let frame = self.expect("pusher:subscription_error").await;
         assert_eq!(frame.channel(), channel, "{frame:?}");
         let data = &frame.value["data"];
-        assert_eq!((&data["type"], &data["status"]), (&json!(kind), &json!(status)), "{frame:?}");
-        assert!(data["error"].as_str().is_some_and(|error| !error.is_empty()), "{frame:?}");
+        assert_eq!(
+            (&data["type"], &data["status"]),
+            (&json!(kind), &json!(status)),
+            "{frame:?}"
+        );
+        assert!(
+            data["error"]
+                .as_str()
+                .is_some_and(|error| !error.is_empty()),
+            "{frame:?}"
+        );
         frame
     }
 
     pub async fn unsubscribe(&mut self, channel: &str) {
-        self.send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}})).await;
+        self.send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}}))
+            .await;
     }
 
     pub async fn ask_to_sign_in(&mut self, user_data: &str) {
         let auth = user_auth(&self.app.key, &self.app.secret, &self.id, user_data);
-        self.send(json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": user_data}})).await;
+        self.send(
+            json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": user_data}}),
+        )
+        .await;
     }
 
     /// Signs in.
@@ -180,7 +231,8 @@ impl Pusher {
     }
 
     pub async fn whisper(&mut self, channel: &str, event: &str, data: Value) {
-        self.send(json!({"event": event, "channel": channel, "data": data})).await;
+        self.send(json!({"event": event, "channel": channel, "data": data}))
+            .await;
     }
 
     /// The data of the next frame, which must be this event on this channel.

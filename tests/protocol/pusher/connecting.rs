@@ -17,47 +17,89 @@ pub async fn the_greeting_names_the_socket_and_the_activity_timeout(site: &Site)
     let inner = greeting.inner();
     let id = inner["socket_id"].as_str().unwrap();
     let data = format!(r#"{{\"socket_id\":\"{id}\",\"activity_timeout\":120}}"#);
-    assert_eq!(greeting.text, format!(r#"{{"event":"pusher:connection_established","data":"{data}"}}"#));
+    assert_eq!(
+        greeting.text,
+        format!(r#"{{"event":"pusher:connection_established","data":"{data}"}}"#)
+    );
     let (process, counter) = id.split_once('.').unwrap();
     for number in [process, counter] {
-        assert!(!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()), "{id}");
+        assert!(
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()),
+            "{id}"
+        );
     }
     for version in ["5", "6", "7"] {
-        house.pusher_caller(&format!("protocol={version}"), None, false).await.greeted().await;
+        house
+            .pusher_caller(&format!("protocol={version}"), None, false)
+            .await
+            .greeted()
+            .await;
     }
 }
 
 pub async fn the_activity_timeout_is_never_zero(site: &Site) {
-    let house = site.house_with(|setup| setup.timing.activity = Duration::ZERO).await;
+    let house = site
+        .house_with(|setup| setup.timing.activity = Duration::ZERO)
+        .await;
     let greeting = house.pusher_caller(QUERY, None, false).await.next().await;
     assert_eq!(greeting.inner()["activity_timeout"], 1);
 }
 
 pub async fn versions_that_are_not_spoken_are_turned_away(site: &Site) {
     let house = site.house().await;
-    for (query, code) in [("protocol=x", 4006), ("protocol=99", 4007), ("protocol=4", 4007), ("client=js", 4008), ("", 4008)] {
-        house.pusher_caller(query, None, false).await.turned_away(code).await;
+    for (query, code) in [
+        ("protocol=x", 4006),
+        ("protocol=99", 4007),
+        ("protocol=4", 4007),
+        ("client=js", 4008),
+        ("", 4008),
+    ] {
+        house
+            .pusher_caller(query, None, false)
+            .await
+            .turned_away(code)
+            .await;
     }
 }
 
 pub async fn who_may_not_stay_is_told_and_closed(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.limits.max_connections = Some(1)).await;
+    let house = site
+        .house_with(|setup| setup.settings.limits.max_connections = Some(1))
+        .await;
     let nobody = destination("/app/nobody", Some(QUERY)).unwrap();
-    let frame = house.pusher_at(nobody, None, false).await.turned_away(4001).await;
+    let frame = house
+        .pusher_at(nobody, None, false)
+        .await
+        .turned_away(4001)
+        .await;
     assert!(frame.message().contains("key"), "{frame:?}");
     let first = house.pusher().await;
     let call = || house.pusher_caller(QUERY, None, false);
     call().await.turned_away(4004).await;
-    house.set(|settings| settings.over_capacity = OverCapacity::Retry).await;
+    house
+        .set(|settings| settings.over_capacity = OverCapacity::Retry)
+        .await;
     call().await.turned_away(4100).await;
-    house.set(|settings| settings.limits.max_connections = None).await;
+    house
+        .set(|settings| settings.limits.max_connections = None)
+        .await;
     house.set(|settings| settings.tls_only = true).await;
     call().await.turned_away(4000).await;
     house.pusher_caller(QUERY, None, true).await.greeted().await;
     house.set(|settings| settings.tls_only = false).await;
-    house.set(|settings| settings.allowed_origins = vec!["https://one.example".to_owned()]).await;
-    house.pusher_caller(QUERY, Some("https://two.example"), false).await.turned_away(4009).await;
-    house.pusher_caller(QUERY, Some("https://one.example"), false).await.greeted().await;
+    house
+        .set(|settings| settings.allowed_origins = vec!["https://one.example".to_owned()])
+        .await;
+    house
+        .pusher_caller(QUERY, Some("https://two.example"), false)
+        .await
+        .turned_away(4009)
+        .await;
+    house
+        .pusher_caller(QUERY, Some("https://one.example"), false)
+        .await
+        .greeted()
+        .await;
     house.set(|settings| settings.enabled = false).await;
     call().await.turned_away(4003).await;
     let mut first = first;

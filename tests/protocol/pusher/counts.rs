@@ -8,12 +8,16 @@ use super::client::Pusher;
 use crate::site::Site;
 
 async fn told(client: &mut Pusher, channel: &str, count: u64) {
-    let data = client.internal("pusher_internal:subscription_count", channel).await;
+    let data = client
+        .internal("pusher_internal:subscription_count", channel)
+        .await;
     assert_eq!(data, json!({"subscription_count": count}));
 }
 
 pub async fn every_subscriber_is_told_how_many_they_are(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.subscription_count = true).await;
+    let house = site
+        .house_with(|setup| setup.settings.subscription_count = true)
+        .await;
     let mut ann = house.pusher_on("news").await;
     let text = r#"{"event":"pusher_internal:subscription_count","channel":"news","data":"{\"subscription_count\":1}"}"#;
     assert_eq!(ann.next().await.text, text);

@@ -21,13 +21,20 @@ pub async fn frames_that_say_nothing_have_their_codes(site: &Site) {
         (r#"{"event":"pusher:subscribe","data":{}}"#, 4314),
         (r#"{"event":"pusher:subscribe","data":{"channel":7}}"#, 4314),
         (r#"{"event":"pusher:unsubscribe","data":{}}"#, 4314),
-        (r#"{"event":"pusher:unsubscribe","data":{"channel":"a b"}}"#, 4315),
+        (
+            r#"{"event":"pusher:unsubscribe","data":{"channel":"a b"}}"#,
+            4315,
+        ),
         (r#"{"event":"client-x","data":1}"#, 4314),
         (r#"{"event":"client-x","channel":"a b"}"#, 4315),
     ] {
         client.raw(text).await;
         let frame = client.refused(code).await;
-        assert_eq!(frame.value.as_object().unwrap().len(), 2, "event and data alone: {frame:?}");
+        assert_eq!(
+            frame.value.as_object().unwrap().len(),
+            2,
+            "event and data alone: {frame:?}"
+        );
     }
     client.raw(Message::Binary("x".into())).await;
     client.refused(4321).await;
@@ -37,19 +44,38 @@ pub async fn frames_that_say_nothing_have_their_codes(site: &Site) {
 pub async fn data_may_be_an_object_or_a_string_of_json(site: &Site) {
     let house = site.house().await;
     let mut client = house.pusher().await;
-    client.send(json!({"event": "pusher:subscribe", "data": {"channel": "one"}})).await;
+    client
+        .send(json!({"event": "pusher:subscribe", "data": {"channel": "one"}}))
+        .await;
     client.succeeded("one").await;
-    client.send(json!({"event": "pusher:subscribe", "data": "{\"channel\":\"two\",\"auth\":\"\"}"})).await;
+    client
+        .send(json!({"event": "pusher:subscribe", "data": "{\"channel\":\"two\",\"auth\":\"\"}"}))
+        .await;
     client.succeeded("two").await;
-    client.send(json!({"event": "pusher:unsubscribe", "data": "{\"channel\":\"one\"}"})).await;
+    client
+        .send(json!({"event": "pusher:unsubscribe", "data": "{\"channel\":\"one\"}"}))
+        .await;
     client.quiet().await;
-    assert_eq!((house.subscriptions("one").await, house.subscriptions("two").await), (0, 1));
+    assert_eq!(
+        (
+            house.subscriptions("one").await,
+            house.subscriptions("two").await
+        ),
+        (0, 1)
+    );
 }
 
 pub async fn other_events_are_refused(site: &Site) {
     let house = site.house().await;
     let mut client = house.pusher_on("news").await;
-    for event in ["message", "pusher:nonsense", "pusher_internal:member_added", "Client-x", "", "client"] {
+    for event in [
+        "message",
+        "pusher:nonsense",
+        "pusher_internal:member_added",
+        "Client-x",
+        "",
+        "client",
+    ] {
         client.whisper("news", event, json!("x")).await;
         client.refused(4313).await;
     }
@@ -59,7 +85,9 @@ pub async fn other_events_are_refused(site: &Site) {
 pub async fn a_subscription_error_arrives_on_its_channel(site: &Site) {
     let house = site.house().await;
     let mut client = house.pusher().await;
-    client.ask(json!({"channel": "private-x", "auth": "nonsense"})).await;
+    client
+        .ask(json!({"channel": "private-x", "auth": "nonsense"}))
+        .await;
     let frame = client.next().await;
     let data = &frame.value["data"];
     let error = data["error"].as_str().unwrap();
@@ -77,7 +105,19 @@ pub async fn names_hold_few_characters_and_at_most_two_hundred(site: &Site) {
     for name in ["A-Z_a-z0-9=@,.;", "-", &"x".repeat(200)] {
         client.subscribe(name).await;
     }
-    for name in ["", "a b", "a:b", "a/b", "é", "#x", "a\u{0}", "a&b", "peer-room:a&b", &"x".repeat(201), "#server-to-user-"] {
+    for name in [
+        "",
+        "a b",
+        "a:b",
+        "a/b",
+        "é",
+        "#x",
+        "a\u{0}",
+        "a&b",
+        "peer-room:a&b",
+        &"x".repeat(201),
+        "#server-to-user-",
+    ] {
         client.ask_for(name, json!({})).await;
         client.not_on(name, "InvalidChannel", 400).await;
     }

@@ -7,7 +7,8 @@ use crate::house::House;
 use crate::site::Site;
 
 async fn replaying(site: &Site, count: u32) -> House<'_> {
-    site.house_with(|setup| replay(&mut setup.settings, "room-", count)).await
+    site.house_with(|setup| replay(&mut setup.settings, "room-", count))
+        .await
 }
 
 async fn say(house: &House<'_>, channel: &str, numbers: std::ops::RangeInclusive<u32>) {
@@ -46,7 +47,10 @@ pub async fn without_a_prefix_nothing_is_stored(site: &Site) {
     client.hears("news", "e").await;
     let mut late = house.pusher_on("news").await;
     late.quiet().await;
-    assert_eq!(late.subscribe_with("news", json!({"since": 0})).await["serial"], 1);
+    assert_eq!(
+        late.subscribe_with("news", json!({"since": 0})).await["serial"],
+        1
+    );
 }
 
 pub async fn since_a_serial_all_that_followed_comes(site: &Site) {
@@ -57,11 +61,23 @@ pub async fn since_a_serial_all_that_followed_comes(site: &Site) {
     assert_eq!(state, json!({"recovered": true, "serial": 20}));
     for number in 13..=20 {
         let frame = client.expect("e").await;
-        assert_eq!((frame.data(), frame.serial()), (number.to_string().as_str(), number));
+        assert_eq!(
+            (frame.data(), frame.serial()),
+            (number.to_string().as_str(), number)
+        );
     }
     let mut member = house.signed_in("ann").await;
-    let state = member.subscribe_with("presence-room", json!({"since": 0})).await;
-    assert_eq!((&state["recovered"], &state["serial"], &state["presence"]["count"]), (&json!(true), &json!(0), &json!(1)));
+    let state = member
+        .subscribe_with("presence-room", json!({"since": 0}))
+        .await;
+    assert_eq!(
+        (
+            &state["recovered"],
+            &state["serial"],
+            &state["presence"]["count"]
+        ),
+        (&json!(true), &json!(0), &json!(1))
+    );
     client.quiet().await;
 }
 
@@ -87,7 +103,9 @@ pub async fn since_now_nothing_comes(site: &Site) {
     let house = replaying(site, 3).await;
     say(&house, "room-1", 1..=5).await;
     let mut client = house.pusher().await;
-    let state = client.subscribe_with("room-1", json!({"since": "now"})).await;
+    let state = client
+        .subscribe_with("room-1", json!({"since": "now"}))
+        .await;
     assert_eq!(state, json!({"recovered": true, "serial": 5}));
     client.quiet().await;
     say(&house, "room-1", 6..=6).await;
@@ -97,7 +115,14 @@ pub async fn since_now_nothing_comes(site: &Site) {
 pub async fn any_other_since_is_refused(site: &Site) {
     let house = replaying(site, 3).await;
     let mut client = house.pusher().await;
-    for since in [json!(-1), json!(1.5), json!("then"), json!(true), json!({"room-1": 1}), json!([])] {
+    for since in [
+        json!(-1),
+        json!(1.5),
+        json!("then"),
+        json!(true),
+        json!({"room-1": 1}),
+        json!([]),
+    ] {
         client.ask_for("room-1", json!({"since": since})).await;
         client.not_on("room-1", "InvalidSince", 400).await;
     }
@@ -111,7 +136,9 @@ pub async fn stored_events_carry_their_place(site: &Site) {
     let live = client.next().await;
     let (mid, timestamp) = (&live.value["mid"], &live.value["timestamp"]);
     assert!(mid.is_string() && timestamp.is_f64(), "{live:?}");
-    let text = format!(r#"{{"event":"e","channel":"room-1","data":"1","mid":{mid},"serial":1,"timestamp":{timestamp}}}"#);
+    let text = format!(
+        r#"{{"event":"e","channel":"room-1","data":"1","mid":{mid},"serial":1,"timestamp":{timestamp}}}"#
+    );
     assert_eq!(live.text, text);
     let mut late = house.pusher_on("room-1").await;
     assert_eq!(late.next().await.text, text, "the same in a replay");

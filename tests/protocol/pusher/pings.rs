@@ -13,7 +13,9 @@ async fn held(site: &Site) -> House<'_> {
 }
 
 async fn pong(client: &mut Pusher) {
-    client.send(json!({"event": "pusher:pong", "data": "{}"})).await;
+    client
+        .send(json!({"event": "pusher:pong", "data": "{}"}))
+        .await;
     // This is answered below what the client says, so it shows that the pong has been read.
     client.raw(Message::Ping("".into())).await;
     assert_eq!(client.message().await, Some(Message::Pong("".into())));
@@ -22,11 +24,16 @@ async fn pong(client: &mut Pusher) {
 pub async fn a_ping_is_answered_by_a_pong(site: &Site) {
     let house = site.house().await;
     let mut client = house.pusher().await;
-    for ping in
-        [json!({"event": "pusher:ping"}), json!({"event": "pusher:ping", "data": {}}), json!({"event": "pusher:ping", "data": "{}"})]
-    {
+    for ping in [
+        json!({"event": "pusher:ping"}),
+        json!({"event": "pusher:ping", "data": {}}),
+        json!({"event": "pusher:ping", "data": "{}"}),
+    ] {
         client.send(ping).await;
-        assert_eq!(client.next().await.text, r#"{"event":"pusher:pong","data":"{}"}"#);
+        assert_eq!(
+            client.next().await.text,
+            r#"{"event":"pusher:pong","data":"{}"}"#
+        );
     }
     client.raw(Message::Ping("x".into())).await;
     assert_eq!(client.message().await, Some(Message::Pong("x".into())));
@@ -44,7 +51,10 @@ pub async fn a_silent_client_is_pinged(site: &Site) {
     for _ in 0..4 {
         house.tick(3, 0);
     }
-    assert_eq!(client.next().await.text, r#"{"event":"pusher:ping","data":"{}"}"#);
+    assert_eq!(
+        client.next().await.text,
+        r#"{"event":"pusher:ping","data":"{}"}"#
+    );
 }
 
 pub async fn a_pong_or_anything_else_is_a_sign_of_life(site: &Site) {

@@ -17,19 +17,26 @@ async fn on_room(house: &House<'_>, user: &str) -> Pusher {
 pub async fn the_answer_counts_and_lists_everybody(site: &Site) {
     let house = site.house().await;
     let [mut ann, mut bo] = house.pushers().await;
-    ann.join(ROOM, json!({"user_id": "1", "user_info": {"name": "Ann"}})).await;
+    ann.join(ROOM, json!({"user_id": "1", "user_info": {"name": "Ann"}}))
+        .await;
     bo.ask_to_join(ROOM, &json!({"user_id": "2"})).await;
     let frame = bo.next().await;
-    assert_eq!(frame.data(), r#"{"presence":{"count":2,"ids":["1","2"],"hash":{"1":{"name":"Ann"},"2":{}}}}"#);
+    assert_eq!(
+        frame.data(),
+        r#"{"presence":{"count":2,"ids":["1","2"],"hash":{"1":{"name":"Ann"},"2":{}}}}"#
+    );
 }
 
 pub async fn the_others_hear_who_comes_and_goes(site: &Site) {
     let house = site.house().await;
     let mut ann = on_room(&house, "ann").await;
     let mut bo = house.pusher().await;
-    bo.join(ROOM, json!({"user_id": "2", "user_info": {"name": "Bo"}})).await;
+    bo.join(ROOM, json!({"user_id": "2", "user_info": {"name": "Bo"}}))
+        .await;
     let added = r#"{\"user_id\":\"2\",\"user_info\":{\"name\":\"Bo\"}}"#;
-    let text = format!(r#"{{"event":"pusher_internal:member_added","channel":"presence-room","data":"{added}"}}"#);
+    let text = format!(
+        r#"{{"event":"pusher_internal:member_added","channel":"presence-room","data":"{added}"}}"#
+    );
     assert_eq!(ann.next().await.text, text);
     bo.quiet().await;
     bo.unsubscribe(ROOM).await;
@@ -39,7 +46,10 @@ pub async fn the_others_hear_who_comes_and_goes(site: &Site) {
     let third = on_room(&house, "3").await;
     ann.internal("pusher_internal:member_added", ROOM).await;
     third.0.ended().await;
-    assert_eq!(ann.internal("pusher_internal:member_removed", ROOM).await, json!({"user_id": "3"}));
+    assert_eq!(
+        ann.internal("pusher_internal:member_removed", ROOM).await,
+        json!({"user_id": "3"})
+    );
 }
 
 pub async fn several_connections_are_one_member(site: &Site) {
@@ -48,41 +58,71 @@ pub async fn several_connections_are_one_member(site: &Site) {
     let mut first = on_room(&house, "bo").await;
     ann.internal("pusher_internal:member_added", ROOM).await;
     let mut second = house.pusher().await;
-    let answer = second.join(ROOM, json!({"user_id": "bo", "user_info": "newest"})).await;
-    assert_eq!(answer["presence"], json!({"count": 2, "ids": ["ann", "bo"], "hash": {"ann": {}, "bo": "newest"}}));
+    let answer = second
+        .join(ROOM, json!({"user_id": "bo", "user_info": "newest"}))
+        .await;
+    assert_eq!(
+        answer["presence"],
+        json!({"count": 2, "ids": ["ann", "bo"], "hash": {"ann": {}, "bo": "newest"}})
+    );
     ann.quiet().await;
     first.quiet().await;
     first.unsubscribe(ROOM).await;
     first.quiet().await;
     ann.quiet().await;
     second.0.ended().await;
-    assert_eq!(ann.internal("pusher_internal:member_removed", ROOM).await, json!({"user_id": "bo"}));
+    assert_eq!(
+        ann.internal("pusher_internal:member_removed", ROOM).await,
+        json!({"user_id": "bo"})
+    );
 }
 
 pub async fn the_signature_must_cover_the_channel_data(site: &Site) {
     let house = site.house().await;
     let mut client = house.pusher().await;
     let data = r#"{"user_id":"1"}"#;
-    let (plain, other) = (client.auth(ROOM), client.auth_over(ROOM, r#"{"user_id":"2"}"#));
+    let (plain, other) = (
+        client.auth(ROOM),
+        client.auth_over(ROOM, r#"{"user_id":"2"}"#),
+    );
     for auth in [plain.as_str(), other.as_str(), ""] {
-        client.ask(json!({"channel": ROOM, "auth": auth, "channel_data": data})).await;
+        client
+            .ask(json!({"channel": ROOM, "auth": auth, "channel_data": data}))
+            .await;
         client.not_on(ROOM, "AuthError", 401).await;
     }
     let odd = " { \"user_id\" : \"1\" , \"user_info\" : { \"n\" : 1.50 } } ";
     let auth = client.auth_over(ROOM, odd);
-    client.ask(json!({"channel": ROOM, "auth": auth, "channel_data": odd})).await;
-    assert_eq!(client.succeeded(ROOM).await["presence"]["hash"], json!({"1": {"n": 1.5}}));
+    client
+        .ask(json!({"channel": ROOM, "auth": auth, "channel_data": odd}))
+        .await;
+    assert_eq!(
+        client.succeeded(ROOM).await["presence"]["hash"],
+        json!({"1": {"n": 1.5}})
+    );
 }
 
 pub async fn user_ids_are_strings_or_numbers(site: &Site) {
     let house = site.house().await;
     let mut ann = on_room(&house, "ann").await;
     let mut ten = house.pusher().await;
-    let answer = ten.join(ROOM, json!({"user_id": 10, "user_info": {"name": "Mr. Channels"}})).await;
+    let answer = ten
+        .join(
+            ROOM,
+            json!({"user_id": 10, "user_info": {"name": "Mr. Channels"}}),
+        )
+        .await;
     assert_eq!(answer["presence"]["ids"], json!(["ann", "10"]));
     let added = ann.internal("pusher_internal:member_added", ROOM).await;
-    assert_eq!(added, json!({"user_id": "10", "user_info": {"name": "Mr. Channels"}}));
-    house.pusher().await.join(ROOM, json!({"user_id": "10"})).await;
+    assert_eq!(
+        added,
+        json!({"user_id": "10", "user_info": {"name": "Mr. Channels"}})
+    );
+    house
+        .pusher()
+        .await
+        .join(ROOM, json!({"user_id": "10"}))
+        .await;
     ann.quiet().await;
 }
 
@@ -92,13 +132,21 @@ pub async fn channel_data_must_name_a_user(site: &Site) {
     client.ask_for(ROOM, json!({})).await;
     client.not_on(ROOM, "InvalidChannelData", 400).await;
     let long = "x".repeat(129);
-    for data in [json!({}), json!({"user_id": ""}), json!({"user_id": null}), json!({"user_id": ["1"]}), json!({"user_id": long})] {
+    for data in [
+        json!({}),
+        json!({"user_id": ""}),
+        json!({"user_id": null}),
+        json!({"user_id": ["1"]}),
+        json!({"user_id": long}),
+    ] {
         client.ask_to_join(ROOM, &data).await;
         client.not_on(ROOM, "InvalidChannelData", 400).await;
     }
     for text in ["", "nonsense", "[]", "7"] {
         let auth = client.auth_over(ROOM, text);
-        client.ask(json!({"channel": ROOM, "auth": auth, "channel_data": text})).await;
+        client
+            .ask(json!({"channel": ROOM, "auth": auth, "channel_data": text}))
+            .await;
         client.not_on(ROOM, "InvalidChannelData", 400).await;
     }
     assert_eq!(house.subscriptions(ROOM).await, 0);
@@ -117,13 +165,16 @@ pub async fn channel_data_has_a_kilobyte(site: &Site) {
     client.not_on(ROOM, "InvalidChannelData", 413).await;
     client.join(ROOM, sized(1024)).await;
     let mut ann = house.pusher().await;
-    ann.sign_in(json!({"id": "ann", "user_info": "x".repeat(1024)})).await;
+    ann.sign_in(json!({"id": "ann", "user_info": "x".repeat(1024)}))
+        .await;
     ann.ask_for(ROOM, json!({})).await;
     ann.not_on(ROOM, "InvalidChannelData", 413).await;
 }
 
 pub async fn a_full_channel_takes_no_new_user(site: &Site) {
-    let house = site.house_with(|setup| setup.settings.limits.max_members = Some(1)).await;
+    let house = site
+        .house_with(|setup| setup.settings.limits.max_members = Some(1))
+        .await;
     let _ann = on_room(&house, "ann").await;
     let mut bo = house.pusher().await;
     bo.ask_to_join(ROOM, &json!({"user_id": "bo"})).await;
@@ -137,13 +188,23 @@ pub async fn signed_in_the_user_is_the_member(site: &Site) {
     let house = site.house().await;
     let mut bo = on_room(&house, "bo").await;
     let mut ann = house.pusher().await;
-    ann.sign_in(json!({"id": "ann", "user_info": {"name": "Ann"}})).await;
+    ann.sign_in(json!({"id": "ann", "user_info": {"name": "Ann"}}))
+        .await;
     ann.ask(json!({"channel": ROOM, "auth": ""})).await;
     ann.not_on(ROOM, "AuthError", 401).await;
     let answer = ann.subscribe(ROOM).await;
-    assert_eq!(answer["presence"], json!({"count": 2, "ids": ["bo", "ann"], "hash": {"bo": {}, "ann": {"name": "Ann"}}}));
+    assert_eq!(
+        answer["presence"],
+        json!({"count": 2, "ids": ["bo", "ann"], "hash": {"bo": {}, "ann": {"name": "Ann"}}})
+    );
     let added = bo.internal("pusher_internal:member_added", ROOM).await;
-    assert_eq!(added, json!({"user_id": "ann", "user_info": {"name": "Ann"}}));
+    assert_eq!(
+        added,
+        json!({"user_id": "ann", "user_info": {"name": "Ann"}})
+    );
     let mut plain = house.signed_in("cy").await;
-    assert_eq!(plain.subscribe(ROOM).await["presence"]["hash"]["cy"], json!({}));
+    assert_eq!(
+        plain.subscribe(ROOM).await["presence"]["hash"]["cy"],
+        json!({})
+    );
 }

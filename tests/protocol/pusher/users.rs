@@ -22,16 +22,34 @@ pub async fn a_refused_sign_in_closes_the_connection(site: &Site) {
     let house = site.house().await;
     let other = house.pusher().await;
     let long = json!({"id": "x".repeat(129)}).to_string();
-    for user_data in ["", "nonsense", "[]", "{}", r#"{"id":""}"#, r#"{"id":7}"#, r#"{"id":null}"#, &long, r#"{"id":"a","watchlist":[7]}"#] {
+    for user_data in [
+        "",
+        "nonsense",
+        "[]",
+        "{}",
+        r#"{"id":""}"#,
+        r#"{"id":7}"#,
+        r#"{"id":null}"#,
+        &long,
+        r#"{"id":"a","watchlist":[7]}"#,
+    ] {
         let mut client = house.pusher().await;
         client.ask_to_sign_in(user_data).await;
         client.turned_away(4009).await;
     }
     let user_data = r#"{"id":"ann"}"#;
     let auth = |id: &str| user_auth(&house.app.key, &house.app.secret, id, user_data);
-    for auth in [json!(auth(&other.id)), json!(""), json!(null), json!("x"), json!(7)] {
+    for auth in [
+        json!(auth(&other.id)),
+        json!(""),
+        json!(null),
+        json!("x"),
+        json!(7),
+    ] {
         let mut client = house.pusher().await;
-        client.send(json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": user_data}})).await;
+        client
+            .send(json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": user_data}}))
+            .await;
         client.turned_away(4009).await;
     }
 }
@@ -39,7 +57,9 @@ pub async fn a_refused_sign_in_closes_the_connection(site: &Site) {
 pub async fn signing_in_again_is_for_the_same_user_only(site: &Site) {
     let house = site.house().await;
     let mut client = house.signed_in("ann").await;
-    client.sign_in(json!({"id": "ann", "user_info": {"name": "Ann"}})).await;
+    client
+        .sign_in(json!({"id": "ann", "user_info": {"name": "Ann"}}))
+        .await;
     let answer = client.subscribe("presence-r").await;
     assert_eq!(answer["presence"]["hash"], json!({"ann": {"name": "Ann"}}));
     client.ask_to_sign_in(r#"{"id":"bo"}"#).await;
@@ -48,10 +68,16 @@ pub async fn signing_in_again_is_for_the_same_user_only(site: &Site) {
 
 pub async fn a_users_channel_is_for_that_user_alone(site: &Site) {
     let house = site.house().await;
-    let (mut ann, mut bo, mut nobody) = (house.signed_in("ann").await, house.signed_in("bo").await, house.pusher().await);
+    let (mut ann, mut bo, mut nobody) = (
+        house.signed_in("ann").await,
+        house.signed_in("bo").await,
+        house.pusher().await,
+    );
     ann.subscribe("#server-to-user-ann").await;
     for other in [&mut bo, &mut nobody] {
-        other.ask(json!({"channel": "#server-to-user-ann", "auth": ""})).await;
+        other
+            .ask(json!({"channel": "#server-to-user-ann", "auth": ""}))
+            .await;
         other.not_on("#server-to-user-ann", "AuthError", 401).await;
     }
     house.trigger(&["#server-to-user-ann"], "e", "x").await;
@@ -64,14 +90,20 @@ pub async fn no_signature_opens_a_users_channel(site: &Site) {
     let house = site.house().await;
     let mut client = house.pusher().await;
     let auth = client.auth("#server-to-user-ann");
-    client.ask(json!({"channel": "#server-to-user-ann", "auth": auth})).await;
+    client
+        .ask(json!({"channel": "#server-to-user-ann", "auth": auth}))
+        .await;
     client.not_on("#server-to-user-ann", "AuthError", 401).await;
 }
 
 pub async fn terminating_closes_the_users_connections(site: &Site) {
     let house = site.house().await;
-    let (mut one, mut two, mut bo, mut nobody) =
-        (house.signed_in("ann").await, house.signed_in("ann").await, house.signed_in("bo").await, house.pusher().await);
+    let (mut one, mut two, mut bo, mut nobody) = (
+        house.signed_in("ann").await,
+        house.signed_in("ann").await,
+        house.signed_in("bo").await,
+        house.pusher().await,
+    );
     nobody.join("presence-r", json!({"user_id": "ann"})).await;
     house.terminate("ann").await;
     one.turned_away(4009).await;

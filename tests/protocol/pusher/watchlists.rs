@@ -8,13 +8,19 @@ use crate::site::Site;
 
 async fn watching(house: &House<'_>, user: &str, watchlist: Value) -> Pusher {
     let mut client = house.pusher().await;
-    client.sign_in(json!({"id": user, "watchlist": watchlist})).await;
+    client
+        .sign_in(json!({"id": user, "watchlist": watchlist}))
+        .await;
     client
 }
 
 /// The next frame's events.
 async fn told(client: &mut Pusher) -> Value {
-    client.expect("pusher_internal:watchlist_events").await.inner()["events"].clone()
+    client
+        .expect("pusher_internal:watchlist_events")
+        .await
+        .inner()["events"]
+        .clone()
 }
 
 pub async fn the_answer_says_who_is_there(site: &Site) {
@@ -23,9 +29,15 @@ pub async fn the_answer_says_who_is_there(site: &Site) {
     let mut u1 = watching(&house, "u1", json!(["u2", "u3", "u2", "u1"])).await;
     let frame = u1.next().await;
     let data = r#"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"u2\",\"u1\"]},{\"name\":\"offline\",\"user_ids\":[\"u3\"]}]}"#;
-    assert_eq!(frame.text, format!(r#"{{"event":"pusher_internal:watchlist_events","data":"{data}"}}"#));
+    assert_eq!(
+        frame.text,
+        format!(r#"{{"event":"pusher_internal:watchlist_events","data":"{data}"}}"#)
+    );
     let mut all = watching(&house, "u4", json!(["u2"])).await;
-    assert_eq!(told(&mut all).await, json!([{"name": "online", "user_ids": ["u2"]}]));
+    assert_eq!(
+        told(&mut all).await,
+        json!([{"name": "online", "user_ids": ["u2"]}])
+    );
     let mut none = watching(&house, "u5", json!([])).await;
     none.quiet().await;
 }
@@ -33,13 +45,22 @@ pub async fn the_answer_says_who_is_there(site: &Site) {
 pub async fn changes_are_told(site: &Site) {
     let house = site.house().await;
     let mut watcher = watching(&house, "u1", json!(["u2"])).await;
-    assert_eq!(told(&mut watcher).await, json!([{"name": "offline", "user_ids": ["u2"]}]));
+    assert_eq!(
+        told(&mut watcher).await,
+        json!([{"name": "offline", "user_ids": ["u2"]}])
+    );
     let u2 = house.signed_in("u2").await;
-    assert_eq!(told(&mut watcher).await, json!([{"name": "online", "user_ids": ["u2"]}]));
+    assert_eq!(
+        told(&mut watcher).await,
+        json!([{"name": "online", "user_ids": ["u2"]}])
+    );
     let _stranger = house.signed_in("u3").await;
     watcher.quiet().await;
     u2.0.ended().await;
-    assert_eq!(told(&mut watcher).await, json!([{"name": "offline", "user_ids": ["u2"]}]));
+    assert_eq!(
+        told(&mut watcher).await,
+        json!([{"name": "offline", "user_ids": ["u2"]}])
+    );
 }
 
 pub async fn only_the_first_and_the_last_connection_count(site: &Site) {
@@ -53,7 +74,10 @@ pub async fn only_the_first_and_the_last_connection_count(site: &Site) {
     first.0.ended().await;
     watcher.quiet().await;
     second.0.ended().await;
-    assert_eq!(told(&mut watcher).await, json!([{"name": "offline", "user_ids": ["u2"]}]));
+    assert_eq!(
+        told(&mut watcher).await,
+        json!([{"name": "offline", "user_ids": ["u2"]}])
+    );
 }
 
 pub async fn of_more_than_a_hundred_the_first_are_watched(site: &Site) {
@@ -61,10 +85,16 @@ pub async fn of_more_than_a_hundred_the_first_are_watched(site: &Site) {
     let users: Vec<String> = (0..101).map(|number| format!("u{number}")).collect();
     let mut watcher = watching(&house, "w", json!(users)).await;
     watcher.refused(4302).await;
-    assert_eq!(told(&mut watcher).await, json!([{"name": "offline", "user_ids": users[..100]}]));
+    assert_eq!(
+        told(&mut watcher).await,
+        json!([{"name": "offline", "user_ids": users[..100]}])
+    );
     let _not_watched = house.signed_in("u100").await;
     let _watched = house.signed_in("u99").await;
-    assert_eq!(told(&mut watcher).await, json!([{"name": "online", "user_ids": ["u99"]}]));
+    assert_eq!(
+        told(&mut watcher).await,
+        json!([{"name": "online", "user_ids": ["u99"]}])
+    );
     let mut fits = watching(&house, "x", json!(users[..100])).await;
     told(&mut fits).await;
     fits.quiet().await;
@@ -75,7 +105,9 @@ pub async fn who_has_gone_watches_nobody(site: &Site) {
     let mut watcher = watching(&house, "u1", json!(["u2"])).await;
     told(&mut watcher).await;
     // A newer sign-in takes the place of the one before.
-    watcher.sign_in(json!({"id": "u1", "watchlist": ["u3"]})).await;
+    watcher
+        .sign_in(json!({"id": "u1", "watchlist": ["u3"]}))
+        .await;
     told(&mut watcher).await;
     let _u2 = house.signed_in("u2").await;
     watcher.quiet().await;
@@ -96,7 +128,10 @@ pub async fn a_change_is_told_once(site: &Site) {
         };
         let ((mut watcher, first), _friend) = tokio::join!(watcher, house.signed_in(&friend));
         if first == "offline" {
-            assert_eq!(told(&mut watcher).await, json!([{"name": "online", "user_ids": [friend]}]));
+            assert_eq!(
+                told(&mut watcher).await,
+                json!([{"name": "online", "user_ids": [friend]}])
+            );
         }
         watcher.quiet().await;
     }

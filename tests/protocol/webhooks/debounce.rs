@@ -33,16 +33,33 @@ pub async fn who_is_gone_for_three_seconds_has_left(site: &Site) {
     let house = house(site).await;
     let mut ann = house.pusher_on("news").await;
     pass(10).await;
-    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied news"], "at once");
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        ["channel_occupied news"],
+        "at once"
+    );
     ann.unsubscribe("news").await;
     ann.quiet().await;
     pass(2900).await;
-    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied news"]);
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        ["channel_occupied news"]
+    );
     pass(200).await;
-    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied news", "channel_vacated news"]);
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        ["channel_occupied news", "channel_vacated news"]
+    );
     ann.subscribe("news").await;
     pass(10).await;
-    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied news", "channel_vacated news", "channel_occupied news"]);
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        [
+            "channel_occupied news",
+            "channel_vacated news",
+            "channel_occupied news"
+        ]
+    );
 }
 
 pub async fn who_comes_back_in_time_was_never_away(site: &Site) {
@@ -54,7 +71,10 @@ pub async fn who_comes_back_in_time_was_never_away(site: &Site) {
     let mut ann = house.pusher().await;
     ann.join("presence-x", json!({"user_id": "ann"})).await;
     pass(60_000).await;
-    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied presence-x", "member_added presence-x ann"]);
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        ["channel_occupied presence-x", "member_added presence-x ann"]
+    );
 }
 
 pub async fn leaving_again_begins_anew(site: &Site) {
@@ -67,9 +87,15 @@ pub async fn leaving_again_begins_anew(site: &Site) {
         ann.quiet().await;
         pass(2900).await;
     }
-    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied news"]);
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        ["channel_occupied news"]
+    );
     pass(200).await;
-    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied news", "channel_vacated news"]);
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        ["channel_occupied news", "channel_vacated news"]
+    );
 }
 
 pub async fn members_leave_before_their_channel_is_vacated(site: &Site) {
@@ -100,7 +126,10 @@ pub async fn a_user_with_another_connection_has_not_left(site: &Site) {
     two.join("presence-x", json!({"user_id": "ann"})).await;
     one.0.leave().await;
     pass(10_000).await;
-    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied presence-x", "member_added presence-x ann"]);
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        ["channel_occupied presence-x", "member_added presence-x ann"]
+    );
 }
 
 /// Another server over the same store, after the one before was killed.
@@ -134,7 +163,14 @@ pub async fn a_killed_nodes_channels_are_vacated_at_its_next_start(site: &Site) 
     assert_eq!(outbox(&site.stores, &house).await, told);
     pass(200).await;
     let rest = outbox(&site.stores, &house).await.split_off(3);
-    assert_eq!(rest, ["member_removed presence-x ann", "channel_vacated presence-x", "channel_vacated news"]);
+    assert_eq!(
+        rest,
+        [
+            "member_removed presence-x ann",
+            "channel_vacated presence-x",
+            "channel_vacated news"
+        ]
+    );
     assert_eq!(house.marks().await, []);
 }
 
@@ -146,16 +182,28 @@ pub async fn who_comes_back_after_the_restart_was_never_away(site: &Site) {
     let setup = next(site);
     let hub = Arc::clone(&setup.hub);
     run(site, setup);
-    let connection = hub.connect(&old.app, DialectId::Pusher, (0, 0), 1024).unwrap();
+    let connection = hub
+        .connect(&old.app, DialectId::Pusher, (0, 0), 1024)
+        .unwrap();
     connection.join(&channel("news"), Hold::Direct, None);
     pass(10_000).await;
     let told = outbox(&site.stores, &old).await;
-    assert_eq!(told, ["channel_occupied news", "channel_occupied lost", "channel_vacated lost"]);
+    assert_eq!(
+        told,
+        [
+            "channel_occupied news",
+            "channel_occupied lost",
+            "channel_vacated lost"
+        ]
+    );
 }
 
 /// A server beside which there are others.
 async fn survivor(site: &Site) -> House<'_> {
-    telling_house_with(site, vec![hook(HOOK)], |setup| (setup.delivers, setup.rules.webhooks.alone) = (false, false)).await
+    telling_house_with(site, vec![hook(HOOK)], |setup| {
+        (setup.delivers, setup.rules.webhooks.alone) = (false, false)
+    })
+    .await
 }
 
 pub async fn what_a_dead_node_left_is_told_by_a_survivor(site: &Site) {
@@ -163,48 +211,94 @@ pub async fn what_a_dead_node_left_is_told_by_a_survivor(site: &Site) {
     let mut ann = house.pusher_on("stays").await;
     // As the other node wrote it before it died.
     let (app, at) = (house.app.ident.clone(), house.clock_now());
-    let happening = |name: &str, what| Happening { app: app.clone(), channel: channel(name), at, what, addresses: vec![HOOK.into()] };
-    let left = [happening("presence-x", Happened::Occupied), happening("presence-x", Happened::MemberAdded(user("bo")))];
+    let happening = |name: &str, what| Happening {
+        app: app.clone(),
+        channel: channel(name),
+        at,
+        what,
+        addresses: vec![HOOK.into()],
+    };
+    let left = [
+        happening("presence-x", Happened::Occupied),
+        happening("presence-x", Happened::MemberAdded(user("bo"))),
+    ];
     site.stores.outbox.put(&left).await.unwrap();
-    site.stores.outbox.put(&[happening("back", Happened::Occupied)]).await.unwrap();
+    site.stores
+        .outbox
+        .put(&[happening("back", Happened::Occupied)])
+        .await
+        .unwrap();
     pass(20).await;
     ann.subscribe("back").await;
     pass(14_000).await;
     let told = outbox(&site.stores, &house).await.split_off(4);
-    assert_eq!(told, ["member_removed presence-x bo", "channel_vacated presence-x"], "who is there, with whichever node, stays");
+    assert_eq!(
+        told,
+        ["member_removed presence-x bo", "channel_vacated presence-x"],
+        "who is there, with whichever node, stays"
+    );
 }
 
 pub async fn what_a_dead_node_did_not_tell_is_told_by_a_survivor(site: &Site) {
     let house = survivor(site).await;
-    let connection = house.service.hub().connect(&house.app, DialectId::Pusher, (0, 0), 1024).unwrap();
+    let connection = house
+        .service
+        .hub()
+        .connect(&house.app, DialectId::Pusher, (0, 0), 1024)
+        .unwrap();
     connection.join(&channel("news"), Hold::Direct, None);
     pass(10_100).await;
-    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied news"]);
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        ["channel_occupied news"]
+    );
 }
 
 pub async fn a_stop_leaves_it_to_the_next_start(site: &Site) {
     let stopped = Arc::new(Notify::new());
-    let house = telling_house_with(site, vec![hook(HOOK)], |setup| (setup.records, setup.delivers) = (false, false)).await;
+    let house = telling_house_with(site, vec![hook(HOOK)], |setup| {
+        (setup.records, setup.delivers) = (false, false)
+    })
+    .await;
     let (recorder, stop) = (Arc::clone(&house.service), Arc::clone(&stopped));
     let recording = tokio::spawn(async move { recorder.record(stop.notified()).await });
     let ann = house.pusher_on("news").await;
     ann.0.leave().await;
     stopped.notify_one();
     recording.await.unwrap();
-    assert_eq!(outbox(&site.stores, &house).await, ["channel_occupied news"]);
-    assert_eq!(house.marks().await.len(), 1, "who left a moment ago is still remembered");
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        ["channel_occupied news"]
+    );
+    assert_eq!(
+        house.marks().await.len(),
+        1,
+        "who left a moment ago is still remembered"
+    );
 }
 
 pub async fn webhooks_that_are_set_later_hear_who_leaves(site: &Site) {
     let house = telling_house_with(site, Vec::new(), |setup| setup.delivers = false).await;
     let mut ann = house.pusher().await;
     ann.join("presence-x", json!({"user_id": "ann"})).await;
-    house.set(|settings| settings.webhooks = vec![hook(HOOK)]).await;
+    house
+        .set(|settings| settings.webhooks = vec![hook(HOOK)])
+        .await;
     pass(1000).await;
-    assert_eq!(outbox(&site.stores, &house).await, Vec::<String>::new(), "who is there already is no news");
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        Vec::<String>::new(),
+        "who is there already is no news"
+    );
     ann.0.leave().await;
     pass(3100).await;
-    assert_eq!(outbox(&site.stores, &house).await, ["member_removed presence-x ann", "channel_vacated presence-x"]);
+    assert_eq!(
+        outbox(&site.stores, &house).await,
+        [
+            "member_removed presence-x ann",
+            "channel_vacated presence-x"
+        ]
+    );
     // Without webhooks nothing is remembered.
     let _bo = house.pusher_on("news").await;
     pass(1000).await;
@@ -215,9 +309,16 @@ pub async fn webhooks_that_are_set_later_hear_who_leaves(site: &Site) {
 
 pub async fn a_store_that_is_away_loses_nothing(site: &Site) {
     let outbox_of_store = Arc::clone(&site.stores.outbox);
-    let shaky = Arc::new(Shaky { inner: outbox_of_store, away: AtomicBool::new(true), unsure: AtomicBool::new(false) });
+    let shaky = Arc::new(Shaky {
+        inner: outbox_of_store,
+        away: AtomicBool::new(true),
+        unsure: AtomicBool::new(false),
+    });
     let port = Arc::clone(&shaky);
-    let house = telling_house_with(site, vec![hook(HOOK)], |setup| (setup.delivers, setup.ports.outbox) = (false, port)).await;
+    let house = telling_house_with(site, vec![hook(HOOK)], |setup| {
+        (setup.delivers, setup.ports.outbox) = (false, port)
+    })
+    .await;
     let mut ann = house.pusher().await;
     ann.join("presence-x", json!({"user_id": "ann"})).await;
     pass(5000).await;
@@ -227,7 +328,11 @@ pub async fn a_store_that_is_away_loses_nothing(site: &Site) {
     pass(5000).await;
     shaky.away.store(false, Ordering::SeqCst);
     pass(5000).await;
-    let expected =
-        ["channel_occupied presence-x", "member_added presence-x ann", "member_removed presence-x ann", "channel_vacated presence-x"];
+    let expected = [
+        "channel_occupied presence-x",
+        "member_added presence-x ann",
+        "member_removed presence-x ann",
+        "channel_vacated presence-x",
+    ];
     assert_eq!(outbox(&site.stores, &house).await, expected);
 }

@@ -16,12 +16,19 @@ use crate::site::{PATIENCE, Site};
 
 /// A webhook that is told everything.
 pub fn hook(url: &str) -> Webhook {
-    Webhook { url: url.to_owned(), events: None, channel_prefix: None }
+    Webhook {
+        url: url.to_owned(),
+        events: None,
+        channel_prefix: None,
+    }
 }
 
 /// The same, for some kinds alone.
 pub fn hook_for(url: &str, events: &[WebhookEvent]) -> Webhook {
-    Webhook { events: Some(events.to_vec()), ..hook(url) }
+    Webhook {
+        events: Some(events.to_vec()),
+        ..hook(url)
+    }
 }
 
 /// A server that tells these.
@@ -29,7 +36,11 @@ pub async fn telling_house(site: &Site, webhooks: Vec<Webhook>) -> House<'_> {
     telling_house_with(site, webhooks, |_| {}).await
 }
 
-pub async fn telling_house_with(site: &Site, webhooks: Vec<Webhook>, set: impl FnOnce(&mut Setup)) -> House<'_> {
+pub async fn telling_house_with(
+    site: &Site,
+    webhooks: Vec<Webhook>,
+    set: impl FnOnce(&mut Setup),
+) -> House<'_> {
     site.house_with(|setup| {
         (setup.records, setup.delivers) = (true, true);
         setup.settings.webhooks = webhooks;
@@ -44,7 +55,13 @@ impl House<'_> {
     pub async fn waiting(&self, count: u64) {
         // MongoDB puts a notice down before it lines up its address to be called.
         let waits = async || {
-            let queues = self.site.stores.deliveries.waiting(&self.app.ident).await.unwrap();
+            let queues = self
+                .site
+                .stores
+                .deliveries
+                .waiting(&self.app.ident)
+                .await
+                .unwrap();
             let lined_up: u64 = queues.iter().map(|queue| queue.notices).sum();
             lined_up == count && self.site.stores.outbox.depth().await.unwrap() == count
         };
@@ -53,7 +70,12 @@ impl House<'_> {
 
     /// Who is remembered to be there.
     pub async fn marks(&self) -> Vec<Mark> {
-        self.site.stores.outbox.standing(&self.app.ident, None, 1000).await.unwrap()
+        self.site
+            .stores
+            .outbox
+            .standing(&self.app.ident, None, 1000)
+            .await
+            .unwrap()
     }
 }
 
@@ -64,7 +86,9 @@ pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, looks).await.unwrap_or_else(|_| panic!("{what}"));
+    timeout(PATIENCE, looks)
+        .await
+        .unwrap_or_else(|_| panic!("{what}"));
 }
 
 /// Everything that waits for an app's addresses: what happened, on which channel, to whom.
@@ -73,8 +97,17 @@ pub async fn outbox(stores: &Stores, house: &House<'_>) -> Vec<String> {
     let mut told = Vec::new();
     for claim in stores.outbox.claim("test", now, now, 100).await.unwrap() {
         for notice in stores.outbox.oldest(&claim, 1000).await.unwrap() {
-            let user = notice.what.standing().and_then(|(user, _)| user).map(|user| format!(" {user}")).unwrap_or_default();
-            told.push(format!("{} {}{user}", notice.what.kind().name(), notice.channel));
+            let user = notice
+                .what
+                .standing()
+                .and_then(|(user, _)| user)
+                .map(|user| format!(" {user}"))
+                .unwrap_or_default();
+            told.push(format!(
+                "{} {}{user}",
+                notice.what.kind().name(),
+                notice.channel
+            ));
         }
     }
     told

@@ -20,8 +20,15 @@ pub struct Call {
 
 impl Call {
     pub fn header(&self, name: &str) -> &str {
-        let named = |line: &&str| line.split_once(':').is_some_and(|(key, _)| key.eq_ignore_ascii_case(name));
-        self.head.lines().find(named).and_then(|line| line.split_once(':')).map_or("", |(_, value)| value.trim())
+        let named = |line: &&str| {
+            line.split_once(':')
+                .is_some_and(|(key, _)| key.eq_ignore_ascii_case(name))
+        };
+        self.head
+            .lines()
+            .find(named)
+            .and_then(|line| line.split_once(':'))
+            .map_or("", |(_, value)| value.trim())
     }
 
     /// `POST /hook HTTP/1.1`
@@ -67,12 +74,19 @@ impl Receiver {
                 open.spawn(serve(stream, said.clone(), Arc::clone(&answers)));
             }
         });
-        Self { url, calls, _listening: listening }
+        Self {
+            url,
+            calls,
+            _listening: listening,
+        }
     }
 
     /// The next request.
     pub async fn call(&mut self) -> Call {
-        timeout(PATIENCE, self.calls.recv()).await.expect("the webhook is not told").unwrap()
+        timeout(PATIENCE, self.calls.recv())
+            .await
+            .expect("the webhook is not told")
+            .unwrap()
     }
 
     /// So many things that it is told of, in order, over as many requests as it takes.
@@ -98,8 +112,13 @@ async fn serve(mut stream: TcpStream, said: UnboundedSender<Call>, answers: Answ
             return;
         }
         let so_far = String::from_utf8_lossy(&text);
-        let Some((head, body)) = so_far.split_once("\r\n\r\n") else { continue };
-        let call = Call { head: head.to_owned(), body: body.to_owned() };
+        let Some((head, body)) = so_far.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let call = Call {
+            head: head.to_owned(),
+            body: body.to_owned(),
+        };
         if body.len() >= call.header("content-length").parse().unwrap() {
             break (call.head, call.body);
         }
@@ -108,5 +127,10 @@ async fn serve(mut stream: TcpStream, said: UnboundedSender<Call>, answers: Answ
     let answer = answers(&call);
     // A test that is over does not look any more.
     let _ = said.send(call);
-    let _ = stream.write_all(format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes()).await;
+    let _ = stream
+        .write_all(
+            format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                .as_bytes(),
+        )
+        .await;
 }

@@ -27,7 +27,13 @@ impl Outbox for Shaky {
         Err(StorageError::unavailable("away"))
     }
 
-    async fn claim(&self, holder: &str, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Claim>, StorageError> {
+    async fn claim(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claim>, StorageError> {
         self.inner.claim(holder, now, until, limit).await
     }
 
@@ -43,7 +49,12 @@ impl Outbox for Shaky {
         self.inner.release(holder).await
     }
 
-    async fn standing(&self, app: &AppIdent, after: Option<&Mark>, limit: usize) -> Result<Vec<Mark>, StorageError> {
+    async fn standing(
+        &self,
+        app: &AppIdent,
+        after: Option<&Mark>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StorageError> {
         self.inner.standing(app, after, limit).await
     }
 

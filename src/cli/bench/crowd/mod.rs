@@ -107,7 +107,12 @@ impl Crowd {
 
     /// Lets every client in that has not begun, so many at once, until all are ready or have failed, or patience ends. Fails where
     /// nobody got in.
-    pub fn gather(&mut self, in_flight: usize, patience: Duration, progress: &mut Progress) -> Result<(), Failure> {
+    pub fn gather(
+        &mut self,
+        in_flight: usize,
+        patience: Duration,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
         self.gather_with(&mut (), in_flight, patience, progress)
     }
 
@@ -136,7 +141,11 @@ impl Crowd {
         }
         if self.tally.ready == 0 {
             let url = &self.target.url;
-            let why = self.tally.first_error.clone().or_else(|| Some(format!("closed with {}", self.tally.refused.keys().next()?)));
+            let why = self
+                .tally
+                .first_error
+                .clone()
+                .or_else(|| Some(format!("closed with {}", self.tally.refused.keys().next()?)));
             let why = why.unwrap_or_else(|| "it did not answer in time".to_owned());
             return Err(Failure::Command(format!("{url}: nobody got in: {why}")));
         }
@@ -186,7 +195,9 @@ impl Crowd {
 
     fn new_post(&mut self, index: usize) -> Post {
         let from = next_source(&self.target, &mut self.sources);
-        let Some(rest) = &self.target.rest else { return Post::broken() };
+        let Some(rest) = &self.target.rest else {
+            return Post::broken();
+        };
         match line(&self.poll, &rest.place, from, None, Token(POSTS + index)) {
             Ok(line) => Post::new(line),
             Err(error) => {
@@ -199,14 +210,18 @@ impl Crowd {
     /// Waits for something to happen, no longer than `patience` (which is counted in whole milliseconds), and does what follows.
     pub fn turn(&mut self, ears: &mut impl Ears, patience: Duration) -> Result<(), Failure> {
         match self.poll.poll(&mut self.events, Some(patience)) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(Failure::command(error)),
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                return Err(Failure::command(error));
+            }
             _ => {}
         }
         let mut lost = Vec::new();
         for event in &self.events {
             let (Token(index), now) = (event.token(), now(self.base));
             if let Some(post) = index.checked_sub(POSTS) {
-                let Some(one) = self.posts.get_mut(post) else { continue };
+                let Some(one) = self.posts.get_mut(post) else {
+                    continue;
+                };
                 let was_busy = one.is_busy();
                 match one.event(event, &mut self.scratch) {
                     Happened::Nothing => {}
@@ -246,7 +261,9 @@ impl Crowd {
     /// Lets the deaf clients read to their ends, for so long at most. Answers how many the server had closed.
     pub fn hear_out(&mut self, ears: &mut impl Ears, patience: Duration) -> Result<usize, Failure> {
         let until = Instant::now() + patience;
-        let deaf: Vec<_> = (0..self.sockets.len()).filter(|index| self.sockets[*index].deaf).collect();
+        let deaf: Vec<_> = (0..self.sockets.len())
+            .filter(|index| self.sockets[*index].deaf)
+            .collect();
         loop {
             for index in &deaf {
                 let now = now(self.base);
@@ -263,7 +280,10 @@ impl Crowd {
                 };
                 self.sockets[*index].listen(&mut scene, ears);
             }
-            let ended = deaf.iter().filter(|index| self.sockets[**index].stage == Stage::Out).count();
+            let ended = deaf
+                .iter()
+                .filter(|index| self.sockets[**index].stage == Stage::Out)
+                .count();
             if ended == deaf.len() || Instant::now() >= until {
                 return Ok(ended);
             }
@@ -282,10 +302,25 @@ fn next_source(target: &Target, sources: &mut usize) -> Option<SocketAddr> {
     Some(SocketAddr::new(*from, 0))
 }
 
-fn line(poll: &Poll, place: &Place, from: Option<SocketAddr>, receive: Option<usize>, token: Token) -> io::Result<Line> {
+fn line(
+    poll: &Poll,
+    place: &Place,
+    from: Option<SocketAddr>,
+    receive: Option<usize>,
+    token: Token,
+) -> io::Result<Line> {
     let from = from.filter(|_| place.to.ip().is_loopback() && place.to.is_ipv4());
-    let mut line = Line::open(&Opening { to: place.to, from, tls: place.tls.as_ref(), receive })?;
-    poll.registry().register(line.source(), token, Interest::READABLE | Interest::WRITABLE)?;
+    let mut line = Line::open(&Opening {
+        to: place.to,
+        from,
+        tls: place.tls.as_ref(),
+        receive,
+    })?;
+    poll.registry().register(
+        line.source(),
+        token,
+        Interest::READABLE | Interest::WRITABLE,
+    )?;
     Ok(line)
 }
 
@@ -293,9 +328,9 @@ fn line(poll: &Poll, place: &Place, from: Option<SocketAddr>, receive: Option<us
 fn raise_file_limit(connections: usize) -> Result<(), Failure> {
     let needed = connections as u64 + SPARE_FILES;
     match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(most) if most < needed => {
-            Err(Failure::Command(format!("{connections} connections need {needed} open files, and only {most} are allowed: see ulimit -n")))
-        }
+        Ok(most) if most < needed => Err(Failure::Command(format!(
+            "{connections} connections need {needed} open files, and only {most} are allowed: see ulimit -n"
+        ))),
         // Where the limit cannot be known, it is met or not.
         _ => Ok(()),
     }

@@ -36,12 +36,20 @@ pub enum Happened {
 impl Post {
     /// One that connects.
     pub fn new(line: Line) -> Self {
-        Self { stage: Stage::Connecting, line: Some(line), rest: Vec::new() }
+        Self {
+            stage: Stage::Connecting,
+            line: Some(line),
+            rest: Vec::new(),
+        }
     }
 
     /// One that could not even begin.
     pub fn broken() -> Self {
-        Self { stage: Stage::Connecting, line: None, rest: Vec::new() }
+        Self {
+            stage: Stage::Connecting,
+            line: None,
+            rest: Vec::new(),
+        }
     }
 
     /// Whether it takes a request.
@@ -80,7 +88,9 @@ impl Post {
     }
 
     fn proceed(&mut self, event: &Event, scratch: &mut [u8]) -> io::Result<Happened> {
-        let Some(line) = &mut self.line else { return Ok(Happened::Nothing) };
+        let Some(line) = &mut self.line else {
+            return Ok(Happened::Nothing);
+        };
         if event.is_writable() {
             if self.stage == Stage::Connecting {
                 line.check()?;
@@ -105,7 +115,11 @@ impl Post {
             break;
         }
         let Some(answer) = answer::first(&self.rest).map_err(io::Error::other)? else {
-            return if ended { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(Happened::Nothing) };
+            return if ended {
+                Err(ErrorKind::UnexpectedEof.into())
+            } else {
+                Ok(Happened::Nothing)
+            };
         };
         self.rest.drain(..answer.length);
         self.stage = Stage::Free;

@@ -80,7 +80,16 @@ impl From<io::Error> for End {
 impl Socket {
     /// One that will be on these channels; `member`: as which member of them.
     pub fn new(channels: Vec<u32>, member: Option<usize>) -> Self {
-        Self { stage: Stage::Out, begun: 0, greeted: 0, deaf: false, channels, member, line: None, rest: Vec::new() }
+        Self {
+            stage: Stage::Out,
+            begun: 0,
+            greeted: 0,
+            deaf: false,
+            channels,
+            member,
+            line: None,
+            rest: Vec::new(),
+        }
     }
 
     /// Begins.
@@ -123,7 +132,9 @@ impl Socket {
     }
 
     fn settle(&mut self, outcome: Result<(), End>, scene: &mut Scene<'_>) {
-        let Err(End(code, what)) = outcome else { return };
+        let Err(End(code, what)) = outcome else {
+            return;
+        };
         let counted = if self.stage == Stage::Ready {
             scene.tally.ready -= 1;
             &mut scene.tally.closed
@@ -139,8 +150,15 @@ impl Socket {
         self.cut();
     }
 
-    fn proceed(&mut self, event: &Event, scene: &mut Scene<'_>, ears: &mut impl Ears) -> Result<(), End> {
-        let Some(line) = &mut self.line else { return Ok(()) };
+    fn proceed(
+        &mut self,
+        event: &Event,
+        scene: &mut Scene<'_>,
+        ears: &mut impl Ears,
+    ) -> Result<(), End> {
+        let Some(line) = &mut self.line else {
+            return Ok(());
+        };
         if event.is_writable() {
             if self.stage == Stage::Connecting {
                 line.check()?;
@@ -149,16 +167,25 @@ impl Socket {
             }
             line.flush()?;
         }
-        if (event.is_readable() || event.is_read_closed()) && !(self.deaf && self.stage == Stage::Ready) {
+        if (event.is_readable() || event.is_read_closed())
+            && !(self.deaf && self.stage == Stage::Ready)
+        {
             self.read(event.is_read_closed(), scene, ears)?;
         }
         Ok(())
     }
 
     /// Reads until nothing is there; `ending`: the stream's end may be.
-    fn read(&mut self, ending: bool, scene: &mut Scene<'_>, ears: &mut impl Ears) -> Result<(), End> {
+    fn read(
+        &mut self,
+        ending: bool,
+        scene: &mut Scene<'_>,
+        ears: &mut impl Ears,
+    ) -> Result<(), End> {
         loop {
-            let Some(line) = &mut self.line else { return Ok(()) };
+            let Some(line) = &mut self.line else {
+                return Ok(());
+            };
             let read = match line.read(scene.scratch) {
                 Ok(0) => return Err(End(BROKEN, None)),
                 Ok(read) => read,
@@ -175,11 +202,17 @@ impl Socket {
     }
 
     /// Understands what was read, together with what waits for its end.
-    fn take(&mut self, read: usize, scene: &mut Scene<'_>, ears: &mut impl Ears) -> Result<(), End> {
+    fn take(
+        &mut self,
+        read: usize,
+        scene: &mut Scene<'_>,
+        ears: &mut impl Ears,
+    ) -> Result<(), End> {
         // Lent out: a client at work looks at these bytes and at the rest of the scene.
         let scratch = std::mem::take(&mut scene.scratch);
         let outcome = if self.rest.is_empty() {
-            self.understand(&scratch[..read], scene, ears).map(|done| self.rest.extend_from_slice(&scratch[done..read]))
+            self.understand(&scratch[..read], scene, ears)
+                .map(|done| self.rest.extend_from_slice(&scratch[done..read]))
         } else {
             let mut bytes = std::mem::take(&mut self.rest);
             bytes.extend_from_slice(&scratch[..read]);
@@ -193,15 +226,25 @@ impl Socket {
     }
 
     /// Answers how many of the bytes were used.
-    fn understand(&mut self, bytes: &[u8], scene: &mut Scene<'_>, ears: &mut impl Ears) -> Result<usize, End> {
+    fn understand(
+        &mut self,
+        bytes: &[u8],
+        scene: &mut Scene<'_>,
+        ears: &mut impl Ears,
+    ) -> Result<usize, End> {
         let mut done = 0;
         if matches!(self.stage, Stage::Connecting | Stage::Upgrading) {
-            let Some(upgraded) = answer::upgraded(bytes, scene.accept).map_err(|error| End(BROKEN, Some(error.to_string())))? else {
+            let Some(upgraded) = answer::upgraded(bytes, scene.accept)
+                .map_err(|error| End(BROKEN, Some(error.to_string())))?
+            else {
                 return Ok(0);
             };
             if !upgraded.agreed {
                 let status = upgraded.status;
-                return Err(End(status, Some(format!("the upgrade was answered {status}"))));
+                return Err(End(
+                    status,
+                    Some(format!("the upgrade was answered {status}")),
+                ));
             }
             done = upgraded.length;
             self.stage = Stage::Greeting;
@@ -209,7 +252,10 @@ impl Socket {
         while let Some(frame) = frame::first(&bytes[done..]) {
             done += frame.length;
             match frame.opcode {
-                frame::TEXT if frame.last && self.stage == Stage::Ready && ears.heard(frame.payload, scene.now) => {}
+                frame::TEXT
+                    if frame.last
+                        && self.stage == Stage::Ready
+                        && ears.heard(frame.payload, scene.now) => {}
                 frame::TEXT if frame.last => self.heard(frame.payload, scene)?,
                 frame::PING => self.reply(frame::PONG, frame.payload, scene),
                 frame::PONG => {}
@@ -218,7 +264,12 @@ impl Socket {
                     self.flush();
                     return Err(End(frame::close_code(frame.payload), None));
                 }
-                _ => return Err(End(BROKEN, Some("the server sends messages in parts, or binary ones".to_owned()))),
+                _ => {
+                    return Err(End(
+                        BROKEN,
+                        Some("the server sends messages in parts, or binary ones".to_owned()),
+                    ));
+                }
             }
         }
         Ok(done)
@@ -237,17 +288,25 @@ impl Socket {
                 self.greeted = scene.now;
                 let member = self.member.map(member);
                 for channel in &self.channels {
-                    let Some(name) = scene.names.get(*channel as usize) else { continue };
+                    let Some(name) = scene.names.get(*channel as usize) else {
+                        continue;
+                    };
                     let text = scene.words.subscribe(&id, name, member.as_deref());
                     if let Some(line) = &mut self.line {
-                        line.queue(|out| frame::push(out, frame::TEXT, text.as_bytes(), scene.mask));
+                        line.queue(|out| {
+                            frame::push(out, frame::TEXT, text.as_bytes(), scene.mask)
+                        });
                     }
                 }
                 self.entered(self.channels.len(), scene);
             }
-            (Said::Subscribed, Stage::Subscribing(missing)) => self.entered(missing.saturating_sub(1), scene),
+            (Said::Subscribed, Stage::Subscribing(missing)) => {
+                self.entered(missing.saturating_sub(1), scene)
+            }
             (Said::Ping, _) => self.queue(br#"{"event":"pusher:pong","data":{}}"#, scene.mask),
-            (Said::Refusal(code, what), Stage::Greeting | Stage::Subscribing(_)) => return Err(End(code.unwrap_or(BROKEN), Some(what))),
+            (Said::Refusal(code, what), Stage::Greeting | Stage::Subscribing(_)) => {
+                return Err(End(code.unwrap_or(BROKEN), Some(what)));
+            }
             (Said::Refusal(_, what), _) => scene.tally.note(|| what),
             _ => {}
         }
@@ -264,6 +323,9 @@ impl Socket {
         scene.tally.opening -= 1;
         scene.tally.ready += 1;
         scene.tally.times.note(scene.now.saturating_sub(self.begun));
-        scene.tally.joins.note(scene.now.saturating_sub(self.greeted));
+        scene
+            .tally
+            .joins
+            .note(scene.now.saturating_sub(self.greeted));
     }
 }

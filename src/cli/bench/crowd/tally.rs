@@ -48,7 +48,8 @@ impl Tally {
 
     /// Remembers what was wrong, unless something was before.
     pub fn note(&mut self, what: impl FnOnce() -> String) {
-        self.first_error.get_or_insert_with(|| what().chars().take(200).collect());
+        self.first_error
+            .get_or_insert_with(|| what().chars().take(200).collect());
     }
 
     /// Those who are not in.

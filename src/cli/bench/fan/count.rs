@@ -81,7 +81,9 @@ impl Count {
 
     /// Begins to count; what was sent before is forgotten, and not known again.
     pub fn begin(&mut self) {
-        self.messages.iter_mut().for_each(|message| message.left = 0);
+        self.messages
+            .iter_mut()
+            .for_each(|message| message.left = 0);
         self.outstanding = 0;
         (self.delivered, self.complete) = (0, 0);
         self.failed.clear();
@@ -92,7 +94,10 @@ impl Count {
 
     /// What is still on its way.
     pub fn missing(&self) -> u64 {
-        self.messages.iter().map(|message| u64::from(message.left)).sum()
+        self.messages
+            .iter()
+            .map(|message| u64::from(message.left))
+            .sum()
     }
 
     /// One less is missing of a publish.
@@ -112,7 +117,9 @@ impl Count {
 
 impl Ears for Count {
     fn heard(&mut self, payload: &[u8], now: u64) -> bool {
-        let Some(number) = self.reader.number(payload) else { return false };
+        let Some(number) = self.reader.number(payload) else {
+            return false;
+        };
         if let Some(took) = self.came(number, now) {
             self.delivered += 1;
             self.times.note(took);
@@ -121,7 +128,9 @@ impl Ears for Count {
     }
 
     fn answered(&mut self, post: usize, status: u16, now: u64) {
-        let Some((number, at)) = self.asked.get(post).copied() else { return };
+        let Some((number, at)) = self.asked.get(post).copied() else {
+            return;
+        };
         self.came(number, now);
         if (200..300).contains(&status) {
             self.answers.note(now.saturating_sub(at));
@@ -152,8 +161,18 @@ mod tests {
         // Once too often, and one that was never sent.
         assert!(count.heard(&payload(0), 5_000_000) && count.heard(&payload(7), 5_000_000));
         assert!(!count.heard(b"something else", 0));
-        assert_eq!((count.delivered, count.complete, count.missing()), (2, 1, 0));
-        assert_eq!((count.times.count(), count.spread.count(), count.spread.at(1.0).abs_diff(4000) < 5), (2, 1, true));
+        assert_eq!(
+            (count.delivered, count.complete, count.missing()),
+            (2, 1, 0)
+        );
+        assert_eq!(
+            (
+                count.times.count(),
+                count.spread.count(),
+                count.spread.at(1.0).abs_diff(4000) < 5
+            ),
+            (2, 1, true)
+        );
         assert_eq!(count.last, 5_000_000);
     }
 
@@ -164,10 +183,20 @@ mod tests {
         count.heard(&payload(0), 1);
         assert_eq!((count.outstanding, count.missing()), (1, 1));
         count.answered(1, 200, 2_000_000);
-        assert_eq!((count.outstanding, count.complete, count.answers.longest().abs_diff(2000) < 3), (0, 1, true));
+        assert_eq!(
+            (
+                count.outstanding,
+                count.complete,
+                count.answers.longest().abs_diff(2000) < 3
+            ),
+            (0, 1, true)
+        );
         count.asked(1, 0, 0, 0);
         count.answered(1, 503, 1);
-        assert_eq!((count.failed.get(&503), count.answers.count()), (Some(&1), 1));
+        assert_eq!(
+            (count.failed.get(&503), count.answers.count()),
+            (Some(&1), 1)
+        );
     }
 
     #[test]
@@ -176,6 +205,9 @@ mod tests {
         count.sent(0, 2);
         count.begin();
         assert!(count.heard(&payload(0), 1));
-        assert_eq!((count.delivered, count.outstanding, count.next()), (0, 0, 1));
+        assert_eq!(
+            (count.delivered, count.outstanding, count.next()),
+            (0, 0, 1)
+        );
     }
 }

@@ -41,14 +41,21 @@ pub struct Shape {
 }
 
 fn bytes(text: &str) -> Result<usize, String> {
-    let bytes = text.parse().ok().filter(|bytes| (mark::LENGTH..=1 << 24).contains(bytes));
+    let bytes = text
+        .parse()
+        .ok()
+        .filter(|bytes| (mark::LENGTH..=1 << 24).contains(bytes));
     bytes.ok_or_else(|| format!("it must be a number from {} to {}", mark::LENGTH, 1 << 24))
 }
 
 impl Shape {
     /// The names of the channels that are published to.
     pub fn names(&self, by_pusher_clients: bool) -> Vec<String> {
-        let usual = if by_pusher_clients { "private-bench" } else { "bench" };
+        let usual = if by_pusher_clients {
+            "private-bench"
+        } else {
+            "bench"
+        };
         let name = self.channel.as_deref().unwrap_or(usual);
         match self.channels {
             1 => vec![name.to_owned()],

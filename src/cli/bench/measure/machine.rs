@@ -34,10 +34,16 @@ fn parse(stat: &str, status: &str) -> Option<Usage> {
     let user: f64 = fields.nth(11)?.parse().ok()?;
     let system: f64 = fields.next()?.parse().ok()?;
     let kilobytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
     };
-    Some(Usage { cpu: (user + system) / TICKS, resident: kilobytes("VmRSS")? * 1024, peak: kilobytes("VmHWM")? * 1024 })
+    Some(Usage {
+        cpu: (user + system) / TICKS,
+        resident: kilobytes("VmRSS")? * 1024,
+        peak: kilobytes("VmHWM")? * 1024,
+    })
 }
 
 #[cfg(test)]
@@ -48,7 +54,14 @@ mod tests {
     fn the_fields_are_those_of_the_manual() {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 4 0 100 1000 50";
         let status = "Name:\ta\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
-        assert_eq!(parse(stat, status), Some(Usage { cpu: 3.0, resident: 1 << 20, peak: 2 << 20 }));
+        assert_eq!(
+            parse(stat, status),
+            Some(Usage {
+                cpu: 3.0,
+                resident: 1 << 20,
+                peak: 2 << 20
+            })
+        );
         assert_eq!(parse("", status), None);
     }
 }

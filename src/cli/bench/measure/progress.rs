@@ -18,10 +18,15 @@ impl Progress {
     pub fn new() -> Self {
         let bar = ProgressBar::new(0);
         // Without the template it looks otherwise, and says the same.
-        if let Ok(style) = ProgressStyle::with_template("{msg:12} [{bar:32}] {human_pos}/{human_len} {elapsed}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:12} [{bar:32}] {human_pos}/{human_len} {elapsed}")
+        {
             bar.set_style(style.progress_chars("=> "));
         }
-        Self { bar, drawn: Instant::now() }
+        Self {
+            bar,
+            drawn: Instant::now(),
+        }
     }
 
     /// A new step of so many parts.

@@ -60,37 +60,88 @@ impl Report {
             return;
         }
         for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)] {
-            self.row(&format!("{key}_{name}_us"), &format!("{label}, {name}"), times.at(share).into(), Unit::Micros);
+            self.row(
+                &format!("{key}_{name}_us"),
+                &format!("{label}, {name}"),
+                times.at(share).into(),
+                Unit::Micros,
+            );
         }
-        self.row(&format!("{key}_max_us"), &format!("{label}, longest"), times.longest().into(), Unit::Micros);
+        self.row(
+            &format!("{key}_max_us"),
+            &format!("{label}, longest"),
+            times.longest().into(),
+            Unit::Micros,
+        );
     }
 
     /// Adds numbers by code; in the table only where there are some.
     pub fn codes(&mut self, key: &str, label: &str, codes: &BTreeMap<u16, u64>) {
-        let object: Map<_, _> = codes.iter().map(|(code, count)| (code.to_string(), (*count).into())).collect();
+        let object: Map<_, _> = codes
+            .iter()
+            .map(|(code, count)| (code.to_string(), (*count).into()))
+            .collect();
         self.row(key, label, Value::Object(object), Unit::Count);
     }
 
     /// Adds what the server has cost between two moments, for each of so many of something (`per`: one word in the key).
-    pub fn cost(&mut self, before: Option<Usage>, after: Option<Usage>, seconds: f64, (per, times): (&str, u64)) {
-        let (Some(before), Some(after)) = (before, after) else { return };
+    pub fn cost(
+        &mut self,
+        before: Option<Usage>,
+        after: Option<Usage>,
+        seconds: f64,
+        (per, times): (&str, u64),
+    ) {
+        let (Some(before), Some(after)) = (before, after) else {
+            return;
+        };
         let cpu = after.cpu - before.cpu;
         self.figure("server_cpu", "server, cores", Unit::Ratio, cpu / seconds);
         if times > 0 {
-            self.figure(&format!("server_us_per_{per}"), &format!("server, µs per {per}"), Unit::Ratio, cpu * 1e6 / times as f64);
+            self.figure(
+                &format!("server_us_per_{per}"),
+                &format!("server, µs per {per}"),
+                Unit::Ratio,
+                cpu * 1e6 / times as f64,
+            );
         }
-        self.figure("server_rss_before_bytes", "server memory before", Unit::Bytes, before.resident as f64);
-        self.figure("server_rss_after_bytes", "server memory after", Unit::Bytes, after.resident as f64);
-        self.figure("server_rss_peak_bytes", "server memory, peak", Unit::Bytes, after.peak as f64);
+        self.figure(
+            "server_rss_before_bytes",
+            "server memory before",
+            Unit::Bytes,
+            before.resident as f64,
+        );
+        self.figure(
+            "server_rss_after_bytes",
+            "server memory after",
+            Unit::Bytes,
+            after.resident as f64,
+        );
+        self.figure(
+            "server_rss_peak_bytes",
+            "server memory, peak",
+            Unit::Bytes,
+            after.peak as f64,
+        );
     }
 
     /// Adds what the generator took: where that is near 1.00, it was the limit.
     pub fn generator(&mut self, before: Usage, after: Usage, seconds: f64) {
-        self.figure("generator_cpu", "generator, cores", Unit::Ratio, (after.cpu - before.cpu) / seconds);
+        self.figure(
+            "generator_cpu",
+            "generator, cores",
+            Unit::Ratio,
+            (after.cpu - before.cpu) / seconds,
+        );
     }
 
     fn row(&mut self, key: &str, label: &str, value: Value, unit: Unit) {
-        self.0.push(Row { key: key.to_owned(), label: label.to_owned(), value, unit });
+        self.0.push(Row {
+            key: key.to_owned(),
+            label: label.to_owned(),
+            value,
+            unit,
+        });
     }
 
     /// As one JSON object.
@@ -100,10 +151,27 @@ impl Report {
 
     /// As a table.
     pub fn table(&self) -> String {
-        let shown: Vec<_> = self.0.iter().filter(|row| row.is_shown()).map(|row| (row.label.as_str(), row.shown())).collect();
-        let label = shown.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
-        let value = shown.iter().map(|(_, value)| value.chars().count()).max().unwrap_or(0);
-        shown.iter().map(|(name, text)| format!("{name:<label$}  {text:>value$}")).collect::<Vec<_>>().join("\n")
+        let shown: Vec<_> = self
+            .0
+            .iter()
+            .filter(|row| row.is_shown())
+            .map(|row| (row.label.as_str(), row.shown()))
+            .collect();
+        let label = shown
+            .iter()
+            .map(|(label, _)| label.chars().count())
+            .max()
+            .unwrap_or(0);
+        let value = shown
+            .iter()
+            .map(|(_, value)| value.chars().count())
+            .max()
+            .unwrap_or(0);
+        shown
+            .iter()
+            .map(|(name, text)| format!("{name:<label$}  {text:>value$}"))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -115,7 +183,11 @@ impl Row {
     fn shown(&self) -> String {
         match (&self.value, self.unit) {
             (Value::String(text), _) => text.chars().filter(|c| !c.is_control()).collect(),
-            (Value::Object(codes), _) => codes.iter().map(|(code, count)| format!("{code}: {count}")).collect::<Vec<_>>().join(", "),
+            (Value::Object(codes), _) => codes
+                .iter()
+                .map(|(code, count)| format!("{code}: {count}"))
+                .collect::<Vec<_>>()
+                .join(", "),
             (value, unit) => number(value.as_f64().unwrap_or_default(), unit),
         }
     }
@@ -127,7 +199,9 @@ fn number(value: f64, unit: Unit) -> String {
         Unit::Ratio => format!("{value:.2}"),
         Unit::Seconds => format!("{value:.2} s"),
         Unit::Micros => format!("{:.2} ms", value / 1000.0),
-        Unit::Bytes if value.abs() >= 10.0 * 1024.0 * 1024.0 => format!("{:.1} MiB", value / 1024.0 / 1024.0),
+        Unit::Bytes if value.abs() >= 10.0 * 1024.0 * 1024.0 => {
+            format!("{:.1} MiB", value / 1024.0 / 1024.0)
+        }
         Unit::Bytes => format!("{} B", grouped(value)),
     }
 }
@@ -158,9 +232,15 @@ mod tests {
         report.codes("refused", "refused", &BTreeMap::new());
         report.codes("closed", "closed", &BTreeMap::from([(4100, 3)]));
         report.figure("memory", "memory", Unit::Bytes, 20.0 * 1024.0 * 1024.0);
-        assert_eq!(report.table(), "target      ws://a/k\nconnected  1,234,567\nclosed       4100: 3\nmemory      20.0 MiB");
+        assert_eq!(
+            report.table(),
+            "target      ws://a/k\nconnected  1,234,567\nclosed       4100: 3\nmemory      20.0 MiB"
+        );
         let json: Value = serde_json::from_str(&report.json()).unwrap();
-        assert_eq!((&json["ready"], &json["refused"], &json["closed"]["4100"]), (&json!(1_234_567), &json!({}), &json!(3)));
+        assert_eq!(
+            (&json["ready"], &json["refused"], &json["closed"]["4100"]),
+            (&json!(1_234_567), &json!({}), &json!(3))
+        );
         assert!(json.get("rate").is_none());
     }
 

@@ -48,8 +48,13 @@ mod tests {
     fn shares_are_of_what_was_noted() {
         let mut times = Times::new().unwrap();
         (1..=1000).for_each(|n| times.note(n * 1_000_000));
-        let near = |share, microseconds: u64| times.at(share).abs_diff(microseconds) <= microseconds / 500;
-        assert!(near(0.5, 500_000) && near(0.99, 990_000) && times.longest().abs_diff(1_000_000) <= 1000);
+        let near =
+            |share, microseconds: u64| times.at(share).abs_diff(microseconds) <= microseconds / 500;
+        assert!(
+            near(0.5, 500_000)
+                && near(0.99, 990_000)
+                && times.longest().abs_diff(1_000_000) <= 1000
+        );
         times.note(u64::MAX);
         assert_eq!(times.count(), 1001);
         times.clear();

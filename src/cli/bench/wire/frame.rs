@@ -28,12 +28,20 @@ pub fn first(bytes: &[u8]) -> Option<Frame<'_>> {
     let (&[head, short], rest) = bytes.split_first_chunk::<2>()?;
     let (size, head_size) = match short & 0x7f {
         126 => (usize::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
-        127 => (usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).ok()?, 10),
+        127 => (
+            usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).ok()?,
+            10,
+        ),
         size => (usize::from(size), 2),
     };
     let length = size.checked_add(head_size)?;
     let payload = bytes.get(head_size..length)?;
-    Some(Frame { opcode: head & 0x0f, last: head & 0x80 != 0, payload, length })
+    Some(Frame {
+        opcode: head & 0x0f,
+        last: head & 0x80 != 0,
+        payload,
+        length,
+    })
 }
 
 /// Appends a whole frame of a client, which must be masked.
@@ -52,12 +60,19 @@ pub fn push(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: [u8; 4]) {
         }
     }
     out.extend_from_slice(&mask);
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    out.extend(
+        payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
 }
 
 /// The code in a close frame's payload; 1005 where there is none (RFC 6455, section 7.1.5).
 pub fn close_code(payload: &[u8]) -> u16 {
-    payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code))
+    payload
+        .first_chunk()
+        .map_or(1005, |code| u16::from_be_bytes(*code))
 }
 
 #[cfg(test)]
@@ -79,7 +94,15 @@ mod tests {
         for size in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {
             let payload = vec![b'x'; size];
             let mut bytes = of_server(&payload);
-            assert_eq!(first(&bytes), Some(Frame { opcode: TEXT, last: true, payload: &payload, length: bytes.len() }));
+            assert_eq!(
+                first(&bytes),
+                Some(Frame {
+                    opcode: TEXT,
+                    last: true,
+                    payload: &payload,
+                    length: bytes.len()
+                })
+            );
             for part in 0..bytes.len().min(20) {
                 assert_eq!(first(&bytes[..part]), None, "{part} of {size}");
             }
@@ -91,18 +114,43 @@ mod tests {
 
     #[test]
     fn a_length_beyond_all_memory_is_never_there() {
-        assert_eq!(first(&[0x81, 127, 255, 255, 255, 255, 255, 255, 255, 255, 0]), None);
+        assert_eq!(
+            first(&[0x81, 127, 255, 255, 255, 255, 255, 255, 255, 255, 0]),
+            None
+        );
     }
 
     #[test]
     fn what_a_client_sends_is_masked() {
         let mut out = Vec::new();
         push(&mut out, TEXT, b"abcde", [1, 2, 3, 4]);
-        assert_eq!(out, [0x81, 0x85, 1, 2, 3, 4, b'a' ^ 1, b'b' ^ 2, b'c' ^ 3, b'd' ^ 4, b'e' ^ 1]);
+        assert_eq!(
+            out,
+            [
+                0x81,
+                0x85,
+                1,
+                2,
+                3,
+                4,
+                b'a' ^ 1,
+                b'b' ^ 2,
+                b'c' ^ 3,
+                b'd' ^ 4,
+                b'e' ^ 1
+            ]
+        );
     }
 
     #[test]
     fn a_close_frame_has_a_code_or_1005() {
-        assert_eq!((close_code(&[16, 4, b'x']), close_code(&[]), close_code(&[1])), (4100, 1005, 1005));
+        assert_eq!(
+            (
+                close_code(&[16, 4, b'x']),
+                close_code(&[]),
+                close_code(&[1])
+            ),
+            (4100, 1005, 1005)
+        );
     }
 }

@@ -40,7 +40,11 @@ pub struct Line {
 impl Line {
     /// Begins to connect; it is connected, or has failed, when the stream becomes writable.
     pub fn open(opening: &Opening<'_>) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(opening.to), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(opening.to),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         if let Some(bytes) = opening.receive {
@@ -50,17 +54,27 @@ impl Line {
             socket.bind(&from.into())?;
         }
         match socket.connect(&opening.to.into()) {
-            Err(error) if error.kind() != ErrorKind::WouldBlock && error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+            Err(error)
+                if error.kind() != ErrorKind::WouldBlock
+                    && error.raw_os_error() != Some(libc::EINPROGRESS) =>
+            {
+                return Err(error);
+            }
             _ => {}
         }
         let tls = match opening.tls {
             Some(Tls { config, name }) => {
-                let connection = ClientConnection::new(Arc::clone(config), name.clone()).map_err(io::Error::other)?;
+                let connection = ClientConnection::new(Arc::clone(config), name.clone())
+                    .map_err(io::Error::other)?;
                 Some(Box::new(connection))
             }
             None => None,
         };
-        Ok(Self { stream: TcpStream::from_std(socket.into()), tls, out: Vec::new() })
+        Ok(Self {
+            stream: TcpStream::from_std(socket.into()),
+            tls,
+            out: Vec::new(),
+        })
     }
 
     /// What a poll watches.
@@ -87,7 +101,9 @@ impl Line {
     pub fn flush(&mut self) -> io::Result<()> {
         let mut done = 0;
         let outcome = loop {
-            let Some(rest) = self.out.get(done..).filter(|rest| !rest.is_empty()) else { break self.flush_tls() };
+            let Some(rest) = self.out.get(done..).filter(|rest| !rest.is_empty()) else {
+                break self.flush_tls();
+            };
             match self.write(rest.len(), done) {
                 Ok(0) => break Ok(()),
                 Ok(written) => done += written,
@@ -130,7 +146,9 @@ impl Line {
 
     /// Reads what is there; 0 at the end. [`ErrorKind::WouldBlock`]: nothing is there now.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return self.stream.read(buffer) };
+        let Some(tls) = &mut self.tls else {
+            return self.stream.read(buffer);
+        };
         loop {
             match tls.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -143,7 +161,11 @@ impl Line {
             }
             let outcome = tls.process_new_packets();
             // The alert that says what was wrong, or the handshake's next step.
-            let written = if tls.wants_write() { tls.write_tls(&mut self.stream) } else { Ok(0) };
+            let written = if tls.wants_write() {
+                tls.write_tls(&mut self.stream)
+            } else {
+                Ok(0)
+            };
             outcome.map_err(io::Error::other)?;
             match written {
                 Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),

@@ -49,7 +49,9 @@ impl Words {
 
 /// Whether a channel is for those alone who have a signature, in either dialect.
 pub fn needs_signature(channel: &str) -> bool {
-    ["private-", "presence-", "personal-"].iter().any(|prefix| channel.starts_with(prefix))
+    ["private-", "presence-", "personal-"]
+        .iter()
+        .any(|prefix| channel.starts_with(prefix))
 }
 
 /// Who a member of a presence channel is: enough for either dialect, and for peer channels.
@@ -92,7 +94,9 @@ pub fn heard(payload: &[u8]) -> Said {
 
 /// Where `needle` begins.
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }
 
 /// The `data` of a frame, which is an object, or JSON in a string.
@@ -110,8 +114,12 @@ fn socket_id(payload: &[u8]) -> Option<String> {
 
 fn refusal(payload: &[u8]) -> Said {
     let data = data(payload).unwrap_or_default();
-    let words = ["message", "error"].iter().find_map(|name| data[name].as_str());
-    let code = ["code", "status"].iter().find_map(|name| data[name].as_u64());
+    let words = ["message", "error"]
+        .iter()
+        .find_map(|name| data[name].as_str());
+    let code = ["code", "status"]
+        .iter()
+        .find_map(|name| data[name].as_u64());
     let words = words.unwrap_or("the server refused, and did not say why");
     let text = code.map_or_else(|| words.to_owned(), |code| format!("{words} ({code})"));
     Said::Refusal(code.and_then(|code| u16::try_from(code).ok()), text)
@@ -124,25 +132,56 @@ mod tests {
     #[test]
     fn frames_are_understood_in_either_dialect() {
         let greeting = |id: &str| Said::Greeting(id.to_owned());
-        assert_eq!(heard(br#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\"}"}"#), greeting("1.2"));
-        assert_eq!(heard(br#"{"data":{"socket_id":"3.4"},"event":"pusher:connection_established"}"#), greeting("3.4"));
-        assert_eq!(heard(br#"{"event":"pusher_internal:subscription_succeeded","channel":"a","data":"{}"}"#), Said::Subscribed);
+        assert_eq!(
+            heard(br#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\"}"}"#),
+            greeting("1.2")
+        );
+        assert_eq!(
+            heard(br#"{"data":{"socket_id":"3.4"},"event":"pusher:connection_established"}"#),
+            greeting("3.4")
+        );
+        assert_eq!(
+            heard(
+                br#"{"event":"pusher_internal:subscription_succeeded","channel":"a","data":"{}"}"#
+            ),
+            Said::Subscribed
+        );
         assert_eq!(heard(br#"{"event":"pusher:ping","data":{}}"#), Said::Ping);
         assert_eq!(heard(br#"{"event":"message","data":"x"}"#), Said::Other);
         let refusal = |code, text: &str| Said::Refusal(Some(code), text.to_owned());
-        assert_eq!(heard(br#"{"event":"pusher:error","data":{"code":4001,"message":"no app"}}"#), refusal(4001, "no app (4001)"));
+        assert_eq!(
+            heard(br#"{"event":"pusher:error","data":{"code":4001,"message":"no app"}}"#),
+            refusal(4001, "no app (4001)")
+        );
         let words =
             br#"{"event":"pusher:subscription_error","channel":"private-x","data":{"type":"AuthError","error":"bad","status":401}}"#;
         assert_eq!(heard(words), refusal(401, "bad (401)"));
-        assert!(matches!(heard(br#"{"event":"pusher:error"}"#), Said::Refusal(None, _)));
+        assert!(matches!(
+            heard(br#"{"event":"pusher:error"}"#),
+            Said::Refusal(None, _)
+        ));
     }
 
     #[test]
     fn what_needs_a_signature_is_signed_and_a_member_covered() {
-        let words = Words { dialect: DialectId::Pusher, key: "k".into(), secret: Some(Secret::new("s")) };
+        let words = Words {
+            dialect: DialectId::Pusher,
+            key: "k".into(),
+            secret: Some(Secret::new("s")),
+        };
         assert!(!words.subscribe("1.2", "bench", None).contains("auth"));
-        let frame: Value = serde_json::from_str(&words.subscribe("1.2", "presence-b", Some(&member(7)))).unwrap();
-        let auth = channel_auth("k", &Secret::new("s"), "1.2", "presence-b", Some(&member(7)));
-        assert_eq!((&frame["data"]["auth"], &frame["data"]["channel_data"]), (&auth.into(), &member(7).into()));
+        let frame: Value =
+            serde_json::from_str(&words.subscribe("1.2", "presence-b", Some(&member(7)))).unwrap();
+        let auth = channel_auth(
+            "k",
+            &Secret::new("s"),
+            "1.2",
+            "presence-b",
+            Some(&member(7)),
+        );
+        assert_eq!(
+            (&frame["data"]["auth"], &frame["data"]["channel_data"]),
+            (&auth.into(), &member(7).into())
+        );
     }
 }

@@ -11,7 +11,9 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// The pause after so many failed attempts (from 1): it doubles from [`FIRST`] to [`LONGEST`]. `dice`, any number, takes up to half
 /// of it away, so that addresses that failed together are not tried together.
 pub(super) fn pause(failed: u64, dice: u64) -> Duration {
-    let doublings = u32::try_from(failed.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+    let doublings = u32::try_from(failed.saturating_sub(1))
+        .unwrap_or(u32::MAX)
+        .min(16);
     let whole = FIRST.saturating_mul(1 << doublings).min(LONGEST);
     let share = (dice % 1024) as f64 / 1024.0;
     whole.mul_f64(1.0 - share / 2.0)
@@ -32,7 +34,10 @@ mod tests {
     fn half_a_pause_is_left_to_chance() {
         for dice in [0, 1, 511, 1023, 1024, u64::MAX] {
             let pause = pause(3, dice);
-            assert!(Duration::from_secs(2) <= pause && pause <= Duration::from_secs(4), "{pause:?}");
+            assert!(
+                Duration::from_secs(2) <= pause && pause <= Duration::from_secs(4),
+                "{pause:?}"
+            );
         }
         assert_ne!(pause(3, 0), pause(3, 512));
     }

@@ -69,10 +69,18 @@ impl Service {
 
     async fn claim(&self) -> Vec<Claim> {
         let now = self.ports.clock.now();
-        match self.ports.outbox.claim(&self.hooks.holder, now, self.held_until(now), CLAIMS).await {
+        match self
+            .ports
+            .outbox
+            .claim(&self.hooks.holder, now, self.held_until(now), CLAIMS)
+            .await
+        {
             Ok(claims) => claims,
             Err(error) => {
-                tracing::debug!(error = error.chain(), "what webhooks are to be told cannot be read now");
+                tracing::debug!(
+                    error = error.chain(),
+                    "what webhooks are to be told cannot be read now"
+                );
                 Vec::new()
             }
         }
@@ -85,7 +93,8 @@ impl Service {
     }
 
     fn held_until(&self, now: Timestamp) -> Timestamp {
-        now.plus(self.rules.webhooks.timeout.saturating_mul(2)).plus(SPARE)
+        now.plus(self.rules.webhooks.timeout.saturating_mul(2))
+            .plus(SPARE)
     }
 
     /// Tells one address what waits for it, until nothing does or it fails.
@@ -96,7 +105,10 @@ impl Service {
                 Ok(false) => return,
                 Err(error) => {
                     // The claim ends by itself.
-                    tracing::warn!(error = error.chain(), "what a webhook was told could not be noted: it is told again");
+                    tracing::warn!(
+                        error = error.chain(),
+                        "what a webhook was told could not be noted: it is told again"
+                    );
                     return;
                 }
             }
@@ -105,58 +117,132 @@ impl Service {
 
     /// One message; `true`: there may be more for this address.
     async fn tell_once(&self, claim: &Claim) -> Result<bool, StorageError> {
-        let Some(mut app) = self.app_by_ident(&claim.app).await? else { return Ok(false) };
+        let Some(mut app) = self.app_by_ident(&claim.app).await? else {
+            return Ok(false);
+        };
         let mut notices = self.ports.outbox.oldest(claim, BATCH).await?;
         cut(&mut notices);
         let Some(last) = notices.last() else {
             let now = self.ports.clock.now();
-            let nothing = settlement(Ending::Delivered, &[], now, Attempt::default(), Next::Free(now));
+            let nothing = settlement(
+                Ending::Delivered,
+                &[],
+                now,
+                Attempt::default(),
+                Next::Free(now),
+            );
             self.ports.outbox.settle(claim, &nothing).await?;
             return Ok(false);
         };
-        let knows = |app: &App| app.settings.webhooks.iter().any(|webhook| *webhook.url == *claim.address);
+        let knows = |app: &App| {
+            app.settings
+                .webhooks
+                .iter()
+                .any(|webhook| *webhook.url == *claim.address)
+        };
         if !knows(&app) {
             // Another node may have heard of it before this one.
-            let Some(fresh) = self.fresh_app(&claim.app).await? else { return Ok(false) };
+            let Some(fresh) = self.fresh_app(&claim.app).await? else {
+                return Ok(false);
+            };
             app = fresh;
         }
         let is_known = knows(&app);
         let attempt = if is_known {
-            self.ports.notifier.tell(&app, &claim.address, &notices).await
+            self.ports
+                .notifier
+                .tell(&app, &claim.address, &notices)
+                .await
         } else {
-            Attempt { status: None, problem: Some("the app has no webhook with this address any more".to_owned()) }
+            Attempt {
+                status: None,
+                problem: Some("the app has no webhook with this address any more".to_owned()),
+            }
         };
         let now = self.ports.clock.now();
         if attempt.succeeded() {
-            self.hub.metrics().told(WebhookOutcome::Delivered, notices.len() as u64);
-            let done = settlement(Ending::Delivered, &notices, now, attempt, Next::Hold(self.held_until(now)));
+            self.hub
+                .metrics()
+                .told(WebhookOutcome::Delivered, notices.len() as u64);
+            let done = settlement(
+                Ending::Delivered,
+                &notices,
+                now,
+                attempt,
+                Next::Hold(self.held_until(now)),
+            );
             return self.ports.outbox.settle(claim, &done).await;
         }
         let failed = claim.attempts + 1;
-        let expired = notices.iter().take_while(|notice| !is_known || notice.since.plus(self.rules.webhooks.retry) <= now).count();
-        let (ending, ended) = if expired == 0 { (Ending::Failed, &notices[..0]) } else { (Ending::GivenUp, &notices[..expired]) };
+        let expired = notices
+            .iter()
+            .take_while(|notice| !is_known || notice.since.plus(self.rules.webhooks.retry) <= now)
+            .count();
+        let (ending, ended) = if expired == 0 {
+            (Ending::Failed, &notices[..0])
+        } else {
+            (Ending::GivenUp, &notices[..expired])
+        };
         self.say_failed(&app, claim, &attempt, expired, last);
         // Without random numbers all pauses are whole ones.
-        let next = Next::Free(now.plus(if is_known { pause(failed, random_53_bits().unwrap_or(0)) } else { Duration::ZERO }));
-        self.ports.outbox.settle(claim, &settlement(ending, ended, now, attempt, next)).await?;
+        let next = Next::Free(now.plus(if is_known {
+            pause(failed, random_53_bits().unwrap_or(0))
+        } else {
+            Duration::ZERO
+        }));
+        self.ports
+            .outbox
+            .settle(claim, &settlement(ending, ended, now, attempt, next))
+            .await?;
         Ok(false)
     }
 
-    fn say_failed(&self, app: &App, claim: &Claim, attempt: &Attempt, expired: usize, last: &Notice) {
-        let outcome = if expired == 0 { WebhookOutcome::Failed } else { WebhookOutcome::GivenUp };
+    fn say_failed(
+        &self,
+        app: &App,
+        claim: &Claim,
+        attempt: &Attempt,
+        expired: usize,
+        last: &Notice,
+    ) {
+        let outcome = if expired == 0 {
+            WebhookOutcome::Failed
+        } else {
+            WebhookOutcome::GivenUp
+        };
         self.hub.metrics().told(outcome, expired.max(1) as u64);
-        let (problem, status) = (attempt.problem.as_deref().unwrap_or("it was refused"), attempt.status.unwrap_or(0));
+        let (problem, status) = (
+            attempt.problem.as_deref().unwrap_or("it was refused"),
+            attempt.status.unwrap_or(0),
+        );
         let attempts = claim.attempts + 1;
         if expired > 0 {
-            tracing::warn!(app = app.ident.as_str(), attempts, status, problem, expired, "a webhook was given up");
+            tracing::warn!(
+                app = app.ident.as_str(),
+                attempts,
+                status,
+                problem,
+                expired,
+                "a webhook was given up"
+            );
         } else {
-            tracing::debug!(app = app.ident.as_str(), attempts, status, problem, upto = last.id, "a webhook failed");
+            tracing::debug!(
+                app = app.ident.as_str(),
+                attempts,
+                status,
+                problem,
+                upto = last.id,
+                "a webhook failed"
+            );
         }
     }
 }
 
 /// Awaits `what` while the sending goes on: a message on its way may hold a connection to the store that `what` waits for.
-async fn beside<T>(sending: &mut FuturesUnordered<impl Future<Output = ()>>, what: impl Future<Output = T>) -> T {
+async fn beside<T>(
+    sending: &mut FuturesUnordered<impl Future<Output = ()>>,
+    what: impl Future<Output = T>,
+) -> T {
     tokio::pin!(what);
     loop {
         tokio::select! {
@@ -180,9 +266,22 @@ fn cut(notices: &mut Vec<Notice>) {
     notices.truncate(count);
 }
 
-fn settlement(ending: Ending, ended: &[Notice], at: Timestamp, attempt: Attempt, next: Next) -> Settlement {
+fn settlement(
+    ending: Ending,
+    ended: &[Notice],
+    at: Timestamp,
+    attempt: Attempt,
+    next: Next,
+) -> Settlement {
     let upto = ended.last().map_or(0, |notice| notice.id);
-    Settlement { ending, upto, notices: ended.len() as u64, at, attempt, next }
+    Settlement {
+        ending,
+        upto,
+        notices: ended.len() as u64,
+        at,
+        attempt,
+        next,
+    }
 }
 
 #[cfg(test)]
@@ -191,9 +290,20 @@ mod tests {
     use crate::core::model::{ChannelName, ClientSaid};
 
     fn notice(bytes: usize) -> Notice {
-        let said = ClientSaid { event: "".into(), data: "x".repeat(bytes).into(), socket: "".into(), user: None };
+        let said = ClientSaid {
+            event: "".into(),
+            data: "x".repeat(bytes).into(),
+            socket: "".into(),
+            user: None,
+        };
         let (at, channel) = (Timestamp::default(), ChannelName::trusted("x"));
-        Notice { id: 0, channel, what: Happened::ClientEvent(said), at, since: at }
+        Notice {
+            id: 0,
+            channel,
+            what: Happened::ClientEvent(said),
+            at,
+            since: at,
+        }
     }
 
     #[test]
@@ -203,7 +313,15 @@ mod tests {
             cut(&mut notices);
             notices.len()
         };
-        assert_eq!([cut(&[BATCH_BYTES + 1, 1]), cut(&[BATCH_BYTES, 1]), cut(&[BATCH_BYTES - 1, 1, 1]), cut(&[1, 1])], [1, 1, 2, 2]);
+        assert_eq!(
+            [
+                cut(&[BATCH_BYTES + 1, 1]),
+                cut(&[BATCH_BYTES, 1]),
+                cut(&[BATCH_BYTES - 1, 1, 1]),
+                cut(&[1, 1])
+            ],
+            [1, 1, 2, 2]
+        );
         let mut none = Vec::new();
         super::cut(&mut none);
         assert!(none.is_empty());

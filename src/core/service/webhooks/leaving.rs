@@ -42,7 +42,13 @@ impl Leaving {
     pub fn take(&mut self, now: Instant, limit: usize) -> Vec<Place> {
         let mut taken = Vec::new();
         while taken.len() < limit {
-            let Some(entry) = self.places.first_entry().filter(|entry| entry.key().0 <= now) else { break };
+            let Some(entry) = self
+                .places
+                .first_entry()
+                .filter(|entry| entry.key().0 <= now)
+            else {
+                break;
+            };
             let place = entry.remove();
             self.when.remove(&place);
             taken.push(place);
@@ -63,7 +69,11 @@ mod tests {
     use super::*;
 
     fn place(name: &str) -> Place {
-        Place { app: AppIdent::trusted("a"), channel: ChannelName::trusted(name), user: None }
+        Place {
+            app: AppIdent::trusted("a"),
+            channel: ChannelName::trusted(name),
+            user: None,
+        }
     }
 
     #[test]
@@ -74,10 +84,16 @@ mod tests {
         for (name, second) in [("a", 3), ("b", 3), ("c", 4), ("a", 5)] {
             leaving.add(place(name), at(second));
         }
-        assert_eq!((leaving.next(), leaving.take(at(2), 9)), (Some(at(3)), Vec::new()));
+        assert_eq!(
+            (leaving.next(), leaving.take(at(2), 9)),
+            (Some(at(3)), Vec::new())
+        );
         assert_eq!(leaving.take(at(4), 9), [place("b"), place("c")]);
         assert!(leaving.has(&place("a")) && !leaving.has(&place("b")));
-        assert_eq!((leaving.take(at(5), 9), leaving.next()), (vec![place("a")], None));
+        assert_eq!(
+            (leaving.take(at(5), 9), leaving.next()),
+            (vec![place("a")], None)
+        );
     }
 
     #[test]

@@ -16,15 +16,27 @@ pub struct WebhookLog {
 impl Service {
     /// What waits for an app's webhooks, and its newest deliveries, those with an id below `before` (`None`: no bound), at most
     /// `limit`.
-    pub async fn webhook_log(&self, app: &AppIdent, before: Option<u64>, limit: usize) -> Result<WebhookLog, StorageError> {
+    pub async fn webhook_log(
+        &self,
+        app: &AppIdent,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<WebhookLog, StorageError> {
         let waiting = self.ports.deliveries.waiting(app).await?;
-        Ok(WebhookLog { waiting, deliveries: self.ports.deliveries.deliveries(app, before, limit).await? })
+        Ok(WebhookLog {
+            waiting,
+            deliveries: self.ports.deliveries.deliveries(app, before, limit).await?,
+        })
     }
 
     /// Tells what was given up once more; answers how many notices wait again. `NotFound`: there is no such delivery, or it was
     /// not given up.
     pub async fn replay_webhook(&self, app: &AppIdent, delivery: u64) -> Result<u64, StorageError> {
-        let count = self.ports.deliveries.replay(app, delivery, self.ports.clock.now()).await?;
+        let count = self
+            .ports
+            .deliveries
+            .replay(app, delivery, self.ports.clock.now())
+            .await?;
         self.hooks.put.notify_one();
         Ok(count)
     }

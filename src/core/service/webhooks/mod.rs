@@ -23,7 +23,10 @@ pub use log::WebhookLog;
 
 use self::leaving::{Leaving, Place};
 use super::Service;
-use crate::core::model::{App, AppIdent, ChannelName, ClientSaid, Happened, Happening, NewEvent, UserId, Webhook, WebhookEvent};
+use crate::core::model::{
+    App, AppIdent, ChannelName, ClientSaid, Happened, Happening, NewEvent, UserId, Webhook,
+    WebhookEvent,
+};
 use crate::core::ports::{Recount, Turn};
 
 /// How long nobody is told that a channel is empty, or that a user has left: who comes back in time was never away (the
@@ -49,7 +52,11 @@ pub struct WebhookRules {
 
 impl Default for WebhookRules {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(5), retry: Duration::from_secs(24 * 3600), alone: true }
+        Self {
+            timeout: Duration::from_secs(5),
+            retry: Duration::from_secs(24 * 3600),
+            alone: true,
+        }
     }
 }
 
@@ -117,31 +124,51 @@ impl Hooks {
     }
 
     fn leaves(&self, place: Place) {
-        self.gathered.lock().leaving.add(place, Instant::now() + PATIENCE);
+        self.gathered
+            .lock()
+            .leaving
+            .add(place, Instant::now() + PATIENCE);
         self.filled.notify_one();
     }
 }
 
 /// Whether one of the app's webhooks is told of any of these on a channel.
 fn concerns(app: &App, channel: &ChannelName, events: &[WebhookEvent]) -> bool {
-    let concerns = |webhook: &Webhook| webhook.covers(channel) && events.iter().any(|event| webhook.wants(*event));
-    !app.settings.webhooks.is_empty() && channel.as_str().len() <= LONGEST_NAME && app.settings.webhooks.iter().any(concerns)
+    let concerns = |webhook: &Webhook| {
+        webhook.covers(channel) && events.iter().any(|event| webhook.wants(*event))
+    };
+    !app.settings.webhooks.is_empty()
+        && channel.as_str().len() <= LONGEST_NAME
+        && app.settings.webhooks.iter().any(concerns)
 }
 
 /// Whether it is remembered who is on a channel: anybody at all.
 fn concerns_channel(app: &App, channel: &ChannelName) -> bool {
-    concerns(app, channel, &[WebhookEvent::ChannelOccupied, WebhookEvent::ChannelVacated])
+    concerns(
+        app,
+        channel,
+        &[WebhookEvent::ChannelOccupied, WebhookEvent::ChannelVacated],
+    )
 }
 
 /// The same for its members.
 fn concerns_members(app: &App, channel: &ChannelName) -> bool {
-    concerns(app, channel, &[WebhookEvent::MemberAdded, WebhookEvent::MemberRemoved])
+    concerns(
+        app,
+        channel,
+        &[WebhookEvent::MemberAdded, WebhookEvent::MemberRemoved],
+    )
 }
 
 /// The webhooks that are told of this on a channel.
 fn addresses(app: &App, channel: &ChannelName, event: WebhookEvent) -> Vec<Arc<str>> {
     let mut addresses: Vec<Arc<str>> = Vec::new();
-    for webhook in app.settings.webhooks.iter().filter(|webhook| webhook.covers(channel) && webhook.wants(event)) {
+    for webhook in app
+        .settings
+        .webhooks
+        .iter()
+        .filter(|webhook| webhook.covers(channel) && webhook.wants(event))
+    {
         if !addresses.iter().any(|known| **known == *webhook.url) {
             addresses.push(webhook.url.as_str().into());
         }
@@ -152,29 +179,55 @@ fn addresses(app: &App, channel: &ChannelName, event: WebhookEvent) -> Vec<Arc<s
 impl Service {
     fn happening(&self, app: &App, channel: &ChannelName, what: Happened) -> Happening {
         let addresses = addresses(app, channel, what.kind());
-        Happening { app: app.ident.clone(), channel: channel.clone(), at: self.ports.clock.now(), what, addresses }
+        Happening {
+            app: app.ident.clone(),
+            channel: channel.clone(),
+            at: self.ports.clock.now(),
+            what,
+            addresses,
+        }
     }
 
     /// Something happened that says nothing about who is there.
-    pub(super) fn noticed(&self, app: &App, channel: &ChannelName, event: WebhookEvent, what: impl FnOnce() -> Happened) {
+    pub(super) fn noticed(
+        &self,
+        app: &App,
+        channel: &ChannelName,
+        event: WebhookEvent,
+        what: impl FnOnce() -> Happened,
+    ) {
         if concerns(app, channel, &[event]) {
             self.hooks.gather(self.happening(app, channel, what()));
         }
     }
 
     /// A channel was counted anew; `told`: its subscribers are told how many they are.
-    pub(super) fn noticed_count(&self, app: &App, channel: &ChannelName, recount: Recount, told: bool) {
+    pub(super) fn noticed_count(
+        &self,
+        app: &App,
+        channel: &ChannelName,
+        recount: Recount,
+        told: bool,
+    ) {
         if recount.turn.is_some() && concerns_channel(app, channel) {
             let vacated = recount.turn == Some(Turn::Vacated);
             self.noticed_standing(app, channel, None, !vacated);
         }
         if told {
-            self.noticed(app, channel, WebhookEvent::SubscriptionCount, || Happened::SubscriptionCount(recount.subscriptions));
+            self.noticed(app, channel, WebhookEvent::SubscriptionCount, || {
+                Happened::SubscriptionCount(recount.subscriptions)
+            });
         }
     }
 
     /// A user came to a presence channel, or left it.
-    pub(super) fn noticed_member(&self, app: &App, channel: &ChannelName, user: &UserId, is_there: bool) {
+    pub(super) fn noticed_member(
+        &self,
+        app: &App,
+        channel: &ChannelName,
+        user: &UserId,
+        is_there: bool,
+    ) {
         if concerns_members(app, channel) {
             self.noticed_standing(app, channel, Some(user), is_there);
         }
@@ -182,22 +235,53 @@ impl Service {
 
     /// Who comes is told at once, also where it was away for a moment only: the outbox knows what is news. Whether who left
     /// has come back is looked at later, so it does not matter in which order two notices of one place come.
-    fn noticed_standing(&self, app: &App, channel: &ChannelName, user: Option<&UserId>, is_there: bool) {
+    fn noticed_standing(
+        &self,
+        app: &App,
+        channel: &ChannelName,
+        user: Option<&UserId>,
+        is_there: bool,
+    ) {
         if is_there {
-            let what = user.map_or(Happened::Occupied, |user| Happened::MemberAdded(user.clone()));
+            let what = user.map_or(Happened::Occupied, |user| {
+                Happened::MemberAdded(user.clone())
+            });
             self.hooks.gather(self.happening(app, channel, what));
         } else {
-            self.hooks.leaves(Place { app: app.ident.clone(), channel: channel.clone(), user: user.cloned() });
+            self.hooks.leaves(Place {
+                app: app.ident.clone(),
+                channel: channel.clone(),
+                user: user.cloned(),
+            });
         }
     }
 
     /// A client said something to the others; `user`: who it is there.
-    pub(super) fn noticed_client_event(&self, app: &App, event: &NewEvent, user: impl FnOnce() -> Option<UserId>) {
+    pub(super) fn noticed_client_event(
+        &self,
+        app: &App,
+        event: &NewEvent,
+        user: impl FnOnce() -> Option<UserId>,
+    ) {
         // Other events of Pushi sockets are publishes like a back end's.
-        let Some(socket) = event.owner_id.as_ref().filter(|_| event.payload.event.starts_with("client-")) else { return };
+        let Some(socket) = event
+            .owner_id
+            .as_ref()
+            .filter(|_| event.payload.event.starts_with("client-"))
+        else {
+            return;
+        };
         self.noticed(app, &event.channel, WebhookEvent::ClientEvent, || {
-            let (event, data) = (Arc::clone(&event.payload.event), Arc::clone(&event.payload.data));
-            Happened::ClientEvent(ClientSaid { event, data, socket: Arc::clone(socket), user: user() })
+            let (event, data) = (
+                Arc::clone(&event.payload.event),
+                Arc::clone(&event.payload.data),
+            );
+            Happened::ClientEvent(ClientSaid {
+                event,
+                data,
+                socket: Arc::clone(socket),
+                user: user(),
+            })
         });
     }
 }

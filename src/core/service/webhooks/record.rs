@@ -43,7 +43,10 @@ impl Service {
             if !batch.is_empty() {
                 let put = async {
                     while let Err(error) = self.ports.outbox.put(&batch).await {
-                        tracing::warn!(error = error.chain(), "what webhooks are to be told waits for the store");
+                        tracing::warn!(
+                            error = error.chain(),
+                            "what webhooks are to be told waits for the store"
+                        );
                         sleep(RETRY).await;
                     }
                 };
@@ -90,7 +93,10 @@ impl Service {
         let batch = gathered.happenings.drain(..count).collect();
         drop(gathered);
         if lost > 0 {
-            tracing::error!(lost, "the store was away for too long: webhooks are not told of all that happened");
+            tracing::error!(
+                lost,
+                "the store was away for too long: webhooks are not told of all that happened"
+            );
         }
         batch
     }
@@ -104,11 +110,20 @@ impl Service {
 
     /// Looks whether those who left have come back in time; what is to be told of the others gathers.
     async fn judge_leavers(&self) {
-        let places = self.hooks.gathered.lock().leaving.take(Instant::now(), BATCH);
+        let places = self
+            .hooks
+            .gathered
+            .lock()
+            .leaving
+            .take(Instant::now(), BATCH);
         // Asked once a channel: many may have left the same.
         let mut present: HashMap<(AppIdent, ChannelName, bool), Option<Present>> = HashMap::new();
         for place in places {
-            let key = (place.app.clone(), place.channel.clone(), place.user.is_some());
+            let key = (
+                place.app.clone(),
+                place.channel.clone(),
+                place.user.is_some(),
+            );
             let known = match present.remove(&key) {
                 Some(known) => known,
                 None => self.present_at(&place).await,
@@ -116,11 +131,20 @@ impl Service {
             match (&known, self.app_by_ident(&place.app).await) {
                 (_, Ok(None)) => {}
                 (Some(known), Ok(Some(app))) if !known.holds(&place) => {
-                    let what = place.user.clone().map_or(Happened::Vacated, Happened::MemberRemoved);
-                    self.hooks.gather(self.happening(&app, &place.channel, what));
+                    let what = place
+                        .user
+                        .clone()
+                        .map_or(Happened::Vacated, Happened::MemberRemoved);
+                    self.hooks
+                        .gather(self.happening(&app, &place.channel, what));
                 }
                 (Some(_), Ok(Some(_))) => {}
-                (None, _) | (_, Err(_)) => self.hooks.gathered.lock().leaving.add(place, Instant::now() + PATIENCE),
+                (None, _) | (_, Err(_)) => self
+                    .hooks
+                    .gathered
+                    .lock()
+                    .leaving
+                    .add(place, Instant::now() + PATIENCE),
             }
             present.insert(key, known);
         }
@@ -129,11 +153,26 @@ impl Service {
     /// `None`: it cannot be said now.
     async fn present_at(&self, place: &Place) -> Option<Present> {
         if place.user.is_none() {
-            let occupancy = self.ports.roster.occupancy(&place.app, &place.channel).await.ok()?;
+            let occupancy = self
+                .ports
+                .roster
+                .occupancy(&place.app, &place.channel)
+                .await
+                .ok()?;
             return Some(Present::Anybody(occupancy.subscriptions > 0));
         }
-        let members = self.ports.presence.members(&place.app, &place.channel).await.ok()?;
-        Some(Present::Users(members.iter().map(|member| member.user_id.clone()).collect()))
+        let members = self
+            .ports
+            .presence
+            .members(&place.app, &place.channel)
+            .await
+            .ok()?;
+        Some(Present::Users(
+            members
+                .iter()
+                .map(|member| member.user_id.clone())
+                .collect(),
+        ))
     }
 
     /// Somebody may have come, on another node, after it was looked and before it was put that nobody is there; the other
@@ -143,12 +182,24 @@ impl Service {
             return;
         }
         for happening in batch {
-            let Some((user, false)) = happening.what.standing() else { continue };
-            let place = Place { app: happening.app.clone(), channel: happening.channel.clone(), user: user.cloned() };
-            let (Some(known), Ok(Some(app))) = (self.present_at(&place).await, self.app_by_ident(&place.app).await) else { continue };
+            let Some((user, false)) = happening.what.standing() else {
+                continue;
+            };
+            let place = Place {
+                app: happening.app.clone(),
+                channel: happening.channel.clone(),
+                user: user.cloned(),
+            };
+            let (Some(known), Ok(Some(app))) = (
+                self.present_at(&place).await,
+                self.app_by_ident(&place.app).await,
+            ) else {
+                continue;
+            };
             if known.holds(&place) {
                 let what = place.user.map_or(Happened::Occupied, Happened::MemberAdded);
-                self.hooks.gather(self.happening(&app, &place.channel, what));
+                self.hooks
+                    .gather(self.happening(&app, &place.channel, what));
             }
         }
     }

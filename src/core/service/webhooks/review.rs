@@ -8,7 +8,9 @@ use tokio::time::{sleep, timeout};
 
 use super::{Place, concerns_channel, concerns_members};
 use crate::core::error::{BusError, StorageError};
-use crate::core::model::{App, AppIdent, ChannelKind, ChannelName, Happened, Happening, Mark, OccupiedChannel};
+use crate::core::model::{
+    App, AppIdent, ChannelKind, ChannelName, Happened, Happening, Mark, OccupiedChannel,
+};
 use crate::core::service::Service;
 
 /// How often a node that is not alone looks for what a dead one has left, where nobody says that one has died.
@@ -79,7 +81,10 @@ impl Service {
                 let page = self.ports.apps.list(after, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = last.id;
-                concerned.apps.extend(page.into_iter().filter(|app| !app.settings.webhooks.is_empty()));
+                concerned.apps.extend(
+                    page.into_iter()
+                        .filter(|app| !app.settings.webhooks.is_empty()),
+                );
             }
             concerned.revision = Some(revision);
         }
@@ -93,7 +98,9 @@ impl Service {
     async fn review_changed(&self) {
         let changed: HashSet<AppIdent> = std::mem::take(&mut *self.hooks.changed.lock());
         for ident in changed {
-            let Ok(Some(app)) = self.app_by_ident(&ident).await else { continue };
+            let Ok(Some(app)) = self.app_by_ident(&ident).await else {
+                continue;
+            };
             if let Err(error) = self.compare(&app, false).await {
                 tracing::debug!(%error, "what webhooks were told cannot be compared now");
                 sleep(RETRY).await;
@@ -108,22 +115,35 @@ impl Service {
         let there = self.there(app).await?;
         // Members before their channel, as they leave.
         for mark in marks.iter().rev().filter(|mark| !there.contains(*mark)) {
-            let place = Place { app: app.ident.clone(), channel: mark.channel.clone(), user: mark.user.clone() };
+            let place = Place {
+                app: app.ident.clone(),
+                channel: mark.channel.clone(),
+                user: mark.user.clone(),
+            };
             if self.hooks.is_leaving(&place) {
                 continue;
             }
             if told {
                 self.hooks.leaves(place);
             } else {
-                let what = mark.user.clone().map_or(Happened::Vacated, Happened::MemberRemoved);
-                self.hooks.gather(Happening { addresses: Vec::new(), ..self.happening(app, &mark.channel, what) });
+                let what = mark
+                    .user
+                    .clone()
+                    .map_or(Happened::Vacated, Happened::MemberRemoved);
+                self.hooks.gather(Happening {
+                    addresses: Vec::new(),
+                    ..self.happening(app, &mark.channel, what)
+                });
             }
         }
         if !told {
             sleep(NOTICED).await;
         }
         for mark in there.difference(&marks) {
-            let what = mark.user.clone().map_or(Happened::Occupied, Happened::MemberAdded);
+            let what = mark
+                .user
+                .clone()
+                .map_or(Happened::Occupied, Happened::MemberAdded);
             let mut happening = self.happening(app, &mark.channel, what);
             if !told {
                 happening.addresses.clear();
@@ -137,7 +157,11 @@ impl Service {
     async fn marks(&self, app: &App) -> Result<BTreeSet<Mark>, ReviewError> {
         let mut marks = BTreeSet::new();
         loop {
-            let page = self.ports.outbox.standing(&app.ident, marks.last(), PAGE).await?;
+            let page = self
+                .ports
+                .outbox
+                .standing(&app.ident, marks.last(), PAGE)
+                .await?;
             if page.is_empty() {
                 return Ok(marks);
             }
@@ -150,16 +174,28 @@ impl Service {
         let mut there = BTreeSet::new();
         let mut after: Option<ChannelName> = None;
         loop {
-            let page = self.ports.roster.channels(&app.ident, "", after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { return Ok(there) };
+            let page = self
+                .ports
+                .roster
+                .channels(&app.ident, "", after.as_ref(), PAGE)
+                .await?;
+            let Some(last) = page.last() else {
+                return Ok(there);
+            };
             after = Some(last.channel.clone());
             for OccupiedChannel { channel, .. } in page {
                 if channel.kind() == ChannelKind::Presence && concerns_members(app, &channel) {
                     let members = self.ports.presence.members(&app.ident, &channel).await?;
-                    there.extend(members.iter().map(|member| Mark { channel: channel.clone(), user: Some(member.user_id.clone()) }));
+                    there.extend(members.iter().map(|member| Mark {
+                        channel: channel.clone(),
+                        user: Some(member.user_id.clone()),
+                    }));
                 }
                 if concerns_channel(app, &channel) {
-                    there.insert(Mark { channel, user: None });
+                    there.insert(Mark {
+                        channel,
+                        user: None,
+                    });
                 }
             }
         }

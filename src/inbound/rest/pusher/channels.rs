@@ -81,7 +81,10 @@ impl Accepts for Named {
     type Value = String;
 
     fn schema() -> MetaSchema {
-        MetaSchema { pattern: Some(CHANNEL.into()), ..name("", 1, 200) }
+        MetaSchema {
+            pattern: Some(CHANNEL.into()),
+            ..name("", 1, 200)
+        }
     }
 
     fn read(text: &str) -> Result<String, &'static str> {
@@ -96,7 +99,10 @@ impl Accepts for Presence {
     type Value = String;
 
     fn schema() -> MetaSchema {
-        MetaSchema { pattern: Some("^presence-[A-Za-z0-9_=@,.;-]*$".into()), ..name("", 9, 200) }
+        MetaSchema {
+            pattern: Some("^presence-[A-Za-z0-9_=@,.;-]*$".into()),
+            ..name("", 9, 200)
+        }
     }
 
     fn read(text: &str) -> Result<String, &'static str> {
@@ -127,7 +133,11 @@ impl Channels {
     /// List occupied channels
     ///
     /// Those that somebody is on.
-    #[oai(path = "/apps/:app_id/channels", method = "get", operation_id = "pusherListChannels")]
+    #[oai(
+        path = "/apps/:app_id/channels",
+        method = "get",
+        operation_id = "pusherListChannels"
+    )]
     async fn list(
         &self,
         signed: Signed,
@@ -140,7 +150,10 @@ impl Channels {
         info: Query<Option<Param<Counts>>>,
     ) -> Result<Answer<ChannelsShape>, Problem> {
         let info = info.0.map(|info| info.0).unwrap_or_default();
-        let prefix = filter_by_prefix.0.map(|prefix| prefix.0).unwrap_or_default();
+        let prefix = filter_by_prefix
+            .0
+            .map(|prefix| prefix.0)
+            .unwrap_or_default();
         if info.users && !prefix.starts_with("presence-") {
             return Err(not_presence("user_count"));
         }
@@ -149,7 +162,11 @@ impl Channels {
     }
 
     /// Get a channel
-    #[oai(path = "/apps/:app_id/channels/:channel", method = "get", operation_id = "pusherGetChannel")]
+    #[oai(
+        path = "/apps/:app_id/channels/:channel",
+        method = "get",
+        operation_id = "pusherGetChannel"
+    )]
     async fn get(
         &self,
         signed: Signed,
@@ -182,7 +199,11 @@ impl Channels {
     }
 
     /// List the users on a presence channel
-    #[oai(path = "/apps/:app_id/channels/:channel/users", method = "get", operation_id = "pusherListUsers")]
+    #[oai(
+        path = "/apps/:app_id/channels/:channel/users",
+        method = "get",
+        operation_id = "pusherListUsers"
+    )]
     async fn users(
         &self,
         signed: Signed,
@@ -197,22 +218,40 @@ impl Channels {
             return Err(not_presence("the list of users"));
         }
         let members = self.0.service.present(&signed.app.ident, &channel).await?;
-        let users: Vec<Value> = members.iter().map(|member| json!({ "id": member.user_id.as_str() })).collect();
+        let users: Vec<Value> = members
+            .iter()
+            .map(|member| json!({ "id": member.user_id.as_str() }))
+            .collect();
         Ok(Answer::text(json!({ "users": users }).to_string()))
     }
 }
 
 impl Channels {
-    async fn occupied(&self, app: &AppIdent, prefix: &str, info: Info) -> Result<Map<String, Value>, Problem> {
+    async fn occupied(
+        &self,
+        app: &AppIdent,
+        prefix: &str,
+        info: Info,
+    ) -> Result<Map<String, Value>, Problem> {
         let mut shown = Map::new();
         let mut after: Option<ChannelName> = None;
         loop {
-            let page = self.0.service.channels(app, prefix, after.as_ref(), PAGE).await?;
+            let page = self
+                .0
+                .service
+                .channels(app, prefix, after.as_ref(), PAGE)
+                .await?;
             let full = page.len() == PAGE;
             after = page.last().map(|last| last.channel.clone());
             // A user's own channel is no channel to those who list them.
-            for found in page.into_iter().filter(|found| found.channel.kind() != ChannelKind::User) {
-                shown.insert(found.channel.as_str().into(), info.show(&found.channel, found.occupancy).into());
+            for found in page
+                .into_iter()
+                .filter(|found| found.channel.kind() != ChannelKind::User)
+            {
+                shown.insert(
+                    found.channel.as_str().into(),
+                    info.show(&found.channel, found.occupancy).into(),
+                );
             }
             if !full {
                 return Ok(shown);

@@ -59,7 +59,11 @@ impl Events {
     /// Publish an event to channels
     ///
     /// To all that are on them but `socket_id`. It is stored where the app's `replay` names the channel.
-    #[oai(path = "/apps/:app_id/events", method = "post", operation_id = "pusherTrigger")]
+    #[oai(
+        path = "/apps/:app_id/events",
+        method = "post",
+        operation_id = "pusherTrigger"
+    )]
     async fn trigger(
         &self,
         signed: SignedJson<MessageShape>,
@@ -67,7 +71,8 @@ impl Events {
         /// The app's `ident`.
         _app_id: Path<Param<Ident>>,
     ) -> Result<Answer<PublishedShape>, Problem> {
-        let Message { trigger, info } = Message::one(&self.0.service, &signed.app, &signed.members)?;
+        let Message { trigger, info } =
+            Message::one(&self.0.service, &signed.app, &signed.members)?;
         let channels = trigger.channels.clone();
         self.0.service.trigger(&signed.app, vec![trigger]).await?;
         if !info.any() {
@@ -75,7 +80,10 @@ impl Events {
         }
         let mut shown = Map::new();
         for channel in &channels {
-            shown.insert(channel.as_str().into(), self.counts(&signed.app, channel, info).await?);
+            shown.insert(
+                channel.as_str().into(),
+                self.counts(&signed.app, channel, info).await?,
+            );
         }
         Ok(Answer::text(json!({ "channels": shown }).to_string()))
     }
@@ -83,7 +91,11 @@ impl Events {
     /// Publish several events
     ///
     /// At most ten. All of them are published, in their order, or none is.
-    #[oai(path = "/apps/:app_id/batch_events", method = "post", operation_id = "pusherTriggerBatch")]
+    #[oai(
+        path = "/apps/:app_id/batch_events",
+        method = "post",
+        operation_id = "pusherTriggerBatch"
+    )]
     async fn batch(
         &self,
         signed: SignedJson<BatchShape>,
@@ -92,9 +104,20 @@ impl Events {
         _app_id: Path<Param<Ident>>,
     ) -> Result<Answer<BatchedShape>, Problem> {
         let messages = Message::batch(&self.0.service, &signed.app, &signed.members)?;
-        let asked: Vec<(Option<ChannelName>, Info)> =
-            messages.iter().map(|message| (message.trigger.channels.first().cloned(), message.info)).collect();
-        self.0.service.trigger(&signed.app, messages.into_iter().map(|message| message.trigger).collect()).await?;
+        let asked: Vec<(Option<ChannelName>, Info)> = messages
+            .iter()
+            .map(|message| (message.trigger.channels.first().cloned(), message.info))
+            .collect();
+        self.0
+            .service
+            .trigger(
+                &signed.app,
+                messages
+                    .into_iter()
+                    .map(|message| message.trigger)
+                    .collect(),
+            )
+            .await?;
         if !asked.iter().any(|(_, info)| info.any()) {
             return Ok(Answer::text(NOTHING));
         }
@@ -111,6 +134,11 @@ impl Events {
 
 impl Events {
     async fn counts(&self, app: &App, channel: &ChannelName, info: Info) -> Result<Value, Problem> {
-        Ok(info.show(channel, self.0.service.occupancy(&app.ident, channel).await?).into())
+        Ok(info
+            .show(
+                channel,
+                self.0.service.occupancy(&app.ident, channel).await?,
+            )
+            .into())
     }
 }

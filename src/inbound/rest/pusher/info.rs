@@ -27,13 +27,25 @@ impl Info {
     /// Reads names with commas between them; the error goes on behind `info`: "must be …".
     pub fn read(text: &str, cache: bool) -> Result<Self, &'static str> {
         let mut info = Self::default();
-        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for name in text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        {
             match name {
                 "user_count" => info.users = true,
                 "subscription_count" => info.subscriptions = true,
                 "cache" if cache => info.cache = true,
-                _ if cache => return Err("must be user_count, subscription_count and cache, or some of them, with commas between"),
-                _ => return Err("must be user_count, subscription_count, or both with a comma between"),
+                _ if cache => {
+                    return Err(
+                        "must be user_count, subscription_count and cache, or some of them, with commas between",
+                    );
+                }
+                _ => {
+                    return Err(
+                        "must be user_count, subscription_count, or both with a comma between",
+                    );
+                }
             }
         }
         Ok(info)
@@ -60,7 +72,9 @@ impl Accepts for Counts {
 
     fn schema() -> MetaSchema {
         MetaSchema {
-            pattern: Some("^((user_count|subscription_count)(,(user_count|subscription_count))*)?$".into()),
+            pattern: Some(
+                "^((user_count|subscription_count)(,(user_count|subscription_count))*)?$".into(),
+            ),
             ..plain("string", "")
         }
     }
@@ -77,8 +91,12 @@ impl Accepts for Everything {
     type Value = Info;
 
     fn schema() -> MetaSchema {
-        let pattern = "^((user_count|subscription_count|cache)(,(user_count|subscription_count|cache))*)?$";
-        MetaSchema { pattern: Some(pattern.into()), ..plain("string", "") }
+        let pattern =
+            "^((user_count|subscription_count|cache)(,(user_count|subscription_count|cache))*)?$";
+        MetaSchema {
+            pattern: Some(pattern.into()),
+            ..plain("string", "")
+        }
     }
 
     fn read(text: &str) -> Result<Info, &'static str> {
@@ -93,9 +111,22 @@ mod tests {
     #[test]
     fn names_are_read_in_any_order_and_others_refused() {
         assert_eq!(Info::read("", false), Ok(Info::default()));
-        let both = Info { users: true, subscriptions: true, cache: false };
-        assert_eq!(Info::read("subscription_count, user_count,", false), Ok(both));
-        assert_eq!(Info::read("user_count,subscription_count,cache", true), Ok(Info { cache: true, ..both }));
+        let both = Info {
+            users: true,
+            subscriptions: true,
+            cache: false,
+        };
+        assert_eq!(
+            Info::read("subscription_count, user_count,", false),
+            Ok(both)
+        );
+        assert_eq!(
+            Info::read("user_count,subscription_count,cache", true),
+            Ok(Info {
+                cache: true,
+                ..both
+            })
+        );
         assert!(Info::read("cache", false).is_err());
         assert!(Info::read("user_count,members", true).is_err());
     }

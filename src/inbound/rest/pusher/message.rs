@@ -19,28 +19,52 @@ const MOST_EVENTS: usize = 10;
 
 fn channel_schema(about: &'static str) -> MetaSchema {
     let pattern = "^([A-Za-z0-9_=@,.;-]+|#server-to-user-[ -~]{1,128})$";
-    MetaSchema { pattern: Some(pattern.into()), ..name(about, 1, 200) }
+    MetaSchema {
+        pattern: Some(pattern.into()),
+        ..name(about, 1, 200)
+    }
 }
 
 /// The members that an event has alone and in a batch.
 fn common() -> Vec<(&'static str, poem_openapi::registry::MetaSchemaRef)> {
     let event = MetaSchema {
-        pattern: Some(format!("^(?!pusher:|pusher_internal:){}", PRINTABLE.trim_start_matches('^'))),
-        ..name("The event's name; not `pusher:…` or `pusher_internal:…`.", 1, 200)
+        pattern: Some(format!(
+            "^(?!pusher:|pusher_internal:){}",
+            PRINTABLE.trim_start_matches('^')
+        )),
+        ..name(
+            "The event's name; not `pusher:…` or `pusher_internal:…`.",
+            1,
+            200,
+        )
     };
     let socket = MetaSchema {
         pattern: Some("^[0-9]+\\.[0-9]+$".into()),
         nullable: true,
-        ..plain("string", "A socket that must not get it: the one that caused it, as a rule.")
+        ..plain(
+            "string",
+            "A socket that must not get it: the one that caused it, as a rule.",
+        )
     };
     let info = MetaSchema {
-        pattern: Some("^((user_count|subscription_count)(,(user_count|subscription_count))*)?$".into()),
+        pattern: Some(
+            "^((user_count|subscription_count)(,(user_count|subscription_count))*)?$".into(),
+        ),
         nullable: true,
-        ..plain("string", "What to answer of each channel: `user_count` (presence channels alone have one), `subscription_count`.")
+        ..plain(
+            "string",
+            "What to answer of each channel: `user_count` (presence channels alone have one), `subscription_count`.",
+        )
     };
     vec![
         ("name", inline(event)),
-        ("data", inline(plain("string", "What it says, as a rule JSON; at most 10 kB (`max_data_bytes`)."))),
+        (
+            "data",
+            inline(plain(
+                "string",
+                "What it says, as a rule JSON; at most 10 kB (`max_data_bytes`).",
+            )),
+        ),
         ("socket_id", inline(socket)),
         ("info", inline(info)),
     ]
@@ -101,7 +125,14 @@ struct Bounds<'a> {
 impl<'a> Bounds<'a> {
     fn of(service: &'a Service, app: &App) -> Self {
         let limits = &service.rules().limits;
-        Self { limits, data: app.settings.limits.max_data_bytes.unwrap_or(limits.data_bytes) }
+        Self {
+            limits,
+            data: app
+                .settings
+                .limits
+                .max_data_bytes
+                .unwrap_or(limits.data_bytes),
+        }
     }
 }
 
@@ -115,35 +146,66 @@ impl Message {
     pub fn batch(service: &Service, app: &App, members: &Members) -> Result<Vec<Self>, Problem> {
         let bounds = Bounds::of(service, app);
         let Some(Value::Array(entries)) = members.get("batch") else {
-            return Err(Problem::bad_request("batch is missing: give a list of events"));
+            return Err(Problem::bad_request(
+                "batch is missing: give a list of events",
+            ));
         };
         if entries.len() > MOST_EVENTS {
-            return Err(Problem::bad_request(format!("a batch has at most {MOST_EVENTS} events: send several")));
+            return Err(Problem::bad_request(format!(
+                "a batch has at most {MOST_EVENTS} events: send several"
+            )));
         }
         let entry = |entry: &Value| match entry {
             Value::Object(members) => read(members, &bounds, false),
-            _ => Err(Problem::bad_request("each event of a batch must be an object")),
+            _ => Err(Problem::bad_request(
+                "each event of a batch must be an object",
+            )),
         };
         entries.iter().map(entry).collect()
     }
 }
 
-fn read(members: &Map<String, Value>, bounds: &Bounds<'_>, several: bool) -> Result<Message, Problem> {
-    let event = text(members, "name")?.ok_or_else(|| Problem::bad_request("name is missing: give the event's name"))?;
+fn read(
+    members: &Map<String, Value>,
+    bounds: &Bounds<'_>,
+    several: bool,
+) -> Result<Message, Problem> {
+    let event = text(members, "name")?
+        .ok_or_else(|| Problem::bad_request("name is missing: give the event's name"))?;
     check_event_name(event, bound(bounds.limits.event_name))?;
-    let data = text(members, "data")?.ok_or_else(|| Problem::bad_request("data is missing: give a string"))?;
+    let data = text(members, "data")?
+        .ok_or_else(|| Problem::bad_request("data is missing: give a string"))?;
     if bounds.data != 0 && data.len() as u64 > bounds.data {
-        return Err(Problem::too_much(format!("data has more than {} bytes (max_data_bytes): send less at once", bounds.data)));
+        return Err(Problem::too_much(format!(
+            "data has more than {} bytes (max_data_bytes): send less at once",
+            bounds.data
+        )));
     }
     let channels = channels(members, bounds.limits, several)?;
     if channels.len() > 1 && channels.iter().any(ChannelName::is_encrypted) {
-        return Err(Problem::bad_request("an event for an encrypted channel is for that one alone: publish to each by itself"));
+        return Err(Problem::bad_request(
+            "an event for an encrypted channel is for that one alone: publish to each by itself",
+        ));
     }
     let info = Info::read(text(members, "info")?.unwrap_or_default(), false);
     let info = info.map_err(|must| Problem::bad_request(format!("info {must}")))?;
-    let except = text(members, "socket_id")?.map(read_socket).transpose()?.flatten();
-    let payload = Payload { event: event.into(), data: data.into(), extra: "".into() };
-    Ok(Message { trigger: Trigger { channels, payload, except }, info })
+    let except = text(members, "socket_id")?
+        .map(read_socket)
+        .transpose()?
+        .flatten();
+    let payload = Payload {
+        event: event.into(),
+        data: data.into(),
+        extra: "".into(),
+    };
+    Ok(Message {
+        trigger: Trigger {
+            channels,
+            payload,
+            except,
+        },
+        info,
+    })
 }
 
 /// A member that is a string; null counts as not given.
@@ -156,8 +218,16 @@ fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a st
 }
 
 /// The named channels, each once.
-fn channels(members: &Map<String, Value>, limits: &Limits, several: bool) -> Result<Vec<ChannelName>, Problem> {
-    let must = || Problem::bad_request(format!("channels must be a list of 1 to {MOST_CHANNELS} names"));
+fn channels(
+    members: &Map<String, Value>,
+    limits: &Limits,
+    several: bool,
+) -> Result<Vec<ChannelName>, Problem> {
+    let must = || {
+        Problem::bad_request(format!(
+            "channels must be a list of 1 to {MOST_CHANNELS} names"
+        ))
+    };
     let mut names = Vec::new();
     match members.get("channels").filter(|_| several) {
         None | Some(Value::Null) => {}
@@ -190,6 +260,8 @@ fn read_socket(text: &str) -> Result<Option<SocketId>, Problem> {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     match text.split_once('.') {
         Some((process, counter)) if digits(process) && digits(counter) => Ok(SocketId::parse(text)),
-        _ => Err(Problem::bad_request("socket_id must be two numbers with a dot between, as the connection's first frame told it")),
+        _ => Err(Problem::bad_request(
+            "socket_id must be two numbers with a dot between, as the connection's first frame told it",
+        )),
     }
 }

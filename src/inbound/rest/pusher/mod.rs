@@ -35,5 +35,7 @@ const NOTHING: &str = "{}";
 
 /// A channel that is none of those that an operation is for.
 fn not_presence(what: &str) -> Problem {
-    Problem::bad_request(format!("{what} is for presence channels alone: their names begin with presence-"))
+    Problem::bad_request(format!(
+        "{what} is for presence channels alone: their names begin with presence-"
+    ))
 }

@@ -48,12 +48,21 @@ impl Signed {
         let rest = Rest::of(request)?;
         let body = read(request, body).await?;
         let pairs = form::pairs(request.uri().query().unwrap_or_default());
-        let query = pairs.map(|pair| pair.map(|(name, value)| (name.into_owned(), value.into_owned()))).collect::<Result<Vec<_>, _>>()?;
+        let query = pairs
+            .map(|pair| pair.map(|(name, value)| (name.into_owned(), value.into_owned())))
+            .collect::<Result<Vec<_>, _>>()?;
         let path = request.uri().path();
-        let decoded = percent_decode_str(path).decode_utf8().map_err(|_| Problem::bad_request("the path is not UTF-8"))?;
+        let decoded = percent_decode_str(path)
+            .decode_utf8()
+            .map_err(|_| Problem::bad_request("the path is not UTF-8"))?;
         // Routed here: /apps/<app_id>/…
         let ident = decoded.split('/').nth(2).unwrap_or_default();
-        let signed = |path| SignedRequest { method: request.method().as_str(), path, query: &query, body: &body };
+        let signed = |path| SignedRequest {
+            method: request.method().as_str(),
+            path,
+            query: &query,
+            body: &body,
+        };
         let app = match rest.service.signed_app(ident, &signed(path)).await {
             // Libraries sign a user id or a channel as they were given it, and what sends their requests escapes it.
             Err(SignedError::Signature(RequestError::Signature)) if decoded != path => {
@@ -92,13 +101,20 @@ impl<'a> ApiExtractor<'a> for Signed {
         vec![SCHEME]
     }
 
-    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
         Ok(Self::of(request, body).await?)
     }
 }
 
 impl<'a, T: Type> ApiExtractor<'a> for SignedJson<T> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme, ApiExtractorType::RequestObject];
+    const TYPES: &'static [ApiExtractorType] = &[
+        ApiExtractorType::SecurityScheme,
+        ApiExtractorType::RequestObject,
+    ];
     type ParamType = ();
     type ParamRawType = ();
 
@@ -112,13 +128,28 @@ impl<'a, T: Type> ApiExtractor<'a> for SignedJson<T> {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let content = vec![MetaMediaType { content_type: JSON, schema: T::schema_ref() }];
-        Some(MetaRequest { description: None, content, required: true })
+        let content = vec![MetaMediaType {
+            content_type: JSON,
+            schema: T::schema_ref(),
+        }];
+        Some(MetaRequest {
+            description: None,
+            content,
+            required: true,
+        })
     }
 
-    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
         let Signed { app, body } = Signed::of(request, body).await?;
         check_json(request)?;
-        Ok(Self { app, members: object(&body)?, of: PhantomData })
+        Ok(Self {
+            app,
+            members: object(&body)?,
+            of: PhantomData,
+        })
     }
 }

@@ -29,7 +29,11 @@ impl Users {
     /// End a user's connections
     ///
     /// Closes the connections that are signed in as the user with 4009, after which clients do not come back by themselves.
-    #[oai(path = "/apps/:app_id/users/:user_id/terminate_connections", method = "post", operation_id = "pusherTerminateConnections")]
+    #[oai(
+        path = "/apps/:app_id/users/:user_id/terminate_connections",
+        method = "post",
+        operation_id = "pusherTerminateConnections"
+    )]
     async fn terminate(
         &self,
         signed: Signed,
@@ -40,7 +44,10 @@ impl Users {
         user_id: Path<Param<User>>,
     ) -> Result<Answer<NothingShape>, Problem> {
         let user = read_user(&user_id.0.0)?;
-        self.0.service.terminate_user(&signed.app.ident, &user).await?;
+        self.0
+            .service
+            .terminate_user(&signed.app.ident, &user)
+            .await?;
         Ok(Answer::text(NOTHING))
     }
 }

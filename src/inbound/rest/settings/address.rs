@@ -3,13 +3,11 @@
 use std::net::Ipv6Addr;
 
 /// What an origin may be, as the document says it; [`origin`] also takes IPv6 addresses that are shortened in other ways.
-pub const ORIGIN: &str =
-    "^(\\*|[A-Za-z][A-Za-z0-9+.-]{0,30}://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?)$";
+pub const ORIGIN: &str = "^(\\*|[A-Za-z][A-Za-z0-9+.-]{0,30}://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?)$";
 
 /// What a webhook's address may be, as the document says it; [`is_web_address`] also takes IPv6 addresses that are shortened in
 /// other ways.
-pub const WEB_ADDRESS: &str =
-    "^https?://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?([/?][!-~]{0,1500})?$";
+pub const WEB_ADDRESS: &str = "^https?://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?([/?][!-~]{0,1500})?$";
 
 /// An origin as browsers say it: lower case, without the scheme's own port; `*` is any. `None`: it is not one.
 pub fn origin(text: &str) -> Option<String> {
@@ -17,8 +15,13 @@ pub fn origin(text: &str) -> Option<String> {
         return Some(text.into());
     }
     let (scheme, rest) = text.split_once("://")?;
-    let first = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
-    let plain = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
+    let first = scheme
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphabetic());
+    let plain = scheme
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
     if !first || !plain || scheme.len() > 31 || !authority(rest) {
         return None;
     }
@@ -33,7 +36,12 @@ pub fn origin(text: &str) -> Option<String> {
 
 /// Whether this is an `http` or `https` address.
 pub fn is_web_address(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) else { return false };
+    let Some(rest) = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"))
+    else {
+        return false;
+    };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (host, path) = rest.split_at(end);
     authority(host) && path.len() <= 1501 && path.bytes().all(|byte| byte.is_ascii_graphic())
@@ -43,7 +51,9 @@ pub fn is_web_address(text: &str) -> bool {
 fn authority(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let Some((host, port)) = rest.split_once(']') else { return false };
+            let Some((host, port)) = rest.split_once(']') else {
+                return false;
+            };
             if host.parse::<Ipv6Addr>().is_err() {
                 return false;
             }
@@ -56,10 +66,15 @@ fn authority(text: &str) -> bool {
         }
     };
     let host_fits = host.is_none_or(|host| {
-        (1..=253).contains(&host.len()) && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        (1..=253).contains(&host.len())
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     });
     let port_fits = match port.strip_prefix(':') {
-        Some(digits) => (1..=5).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()),
+        Some(digits) => {
+            (1..=5).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+        }
         None => port.is_empty(),
     };
     host_fits && port_fits
@@ -95,7 +110,12 @@ mod tests {
 
     #[test]
     fn webhooks_go_to_web_addresses() {
-        for text in ["http://a", "https://shop.example/hook?x=1#y", "https://[2001:db8::1]:8443/", "http://127.0.0.1:9?x"] {
+        for text in [
+            "http://a",
+            "https://shop.example/hook?x=1#y",
+            "https://[2001:db8::1]:8443/",
+            "http://127.0.0.1:9?x",
+        ] {
             assert!(is_web_address(text), "{text}");
         }
         for text in [

@@ -64,7 +64,9 @@ impl Kind {
         match self {
             Self::Flag(field) => *field(to) = value.as_bool().ok_or(" must be true or false")?,
             Self::Limit(field) => {
-                let fits = value.as_u64().filter(|number| i64::try_from(*number).is_ok());
+                let fits = value
+                    .as_u64()
+                    .filter(|number| i64::try_from(*number).is_ok());
                 *field(to) = Some(fits.ok_or(" must be a whole number from 0 (no limit) to 9223372036854775807, or null (the server's)")?);
             }
             Self::Text(field) => *field(to) = text(value)?.map(String::from),
@@ -80,7 +82,9 @@ impl Kind {
             Self::Limit(field) => *field(to) = None,
             Self::Text(field) => *field(to) = None,
             Self::Hidden(field) => *field(to) = None,
-            Self::Special(special) => special.reset(to, Editable::default()).ok_or(" has no default: give it a value")?,
+            Self::Special(special) => special
+                .reset(to, Editable::default())
+                .ok_or(" has no default: give it a value")?,
         }
         Ok(())
     }
@@ -95,10 +99,18 @@ impl Kind {
     pub fn schema(&self) -> MetaSchema {
         match self {
             Self::Flag(_) => plain("boolean", ""),
-            Self::Limit(_) => MetaSchema { nullable: true, ..whole("", 0.0) },
+            Self::Limit(_) => MetaSchema {
+                nullable: true,
+                ..whole("", 0.0)
+            },
             Self::Text(_) | Self::Hidden(_) => {
                 let pattern = Some("^[^\\u0000]*$".into());
-                MetaSchema { nullable: true, max_length: Some(LONGEST), pattern, ..plain("string", "") }
+                MetaSchema {
+                    nullable: true,
+                    max_length: Some(LONGEST),
+                    pattern,
+                    ..plain("string", "")
+                }
             }
             Self::Special(special) => special.schema(),
         }
@@ -114,7 +126,11 @@ impl Kind {
 
 /// An empty text is none.
 fn text(value: &Value) -> Result<Option<&str>, String> {
-    let text = value.as_str().filter(|text| !text.contains('\0') && text.chars().count() <= LONGEST);
+    let text = value
+        .as_str()
+        .filter(|text| !text.contains('\0') && text.chars().count() <= LONGEST);
     text.map(|text| Some(text).filter(|text| !text.is_empty()))
-        .ok_or_else(|| format!(" must be a text of at most {LONGEST} characters without NUL, or null"))
+        .ok_or_else(|| {
+            format!(" must be a text of at most {LONGEST} characters without NUL, or null")
+        })
 }

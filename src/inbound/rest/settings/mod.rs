@@ -79,21 +79,35 @@ impl Setting {
 
     /// Sets it; null is the default.
     pub fn set(&self, to: &mut Editable, value: &Value) -> Result<(), Problem> {
-        let set = if value.is_null() { self.kind.reset(to) } else { self.kind.set(to, value) };
+        let set = if value.is_null() {
+            self.kind.reset(to)
+        } else {
+            self.kind.set(to, value)
+        };
         set.map_err(|must| Problem::bad_request(format!("{}{must}", self.name)))
     }
 
     /// Its schema, as answers show it.
     pub fn schema(&self) -> MetaSchema {
-        MetaSchema { description: Some(self.about), ..self.kind.schema() }
+        MetaSchema {
+            description: Some(self.about),
+            ..self.kind.schema()
+        }
     }
 
     /// Its schema, as bodies give it: null is the default. The schema does not say which that is, or generated clients would send
     /// it with every change.
     pub fn change_schema(&self) -> MetaSchema {
-        let mut schema = MetaSchema { description: Some(self.about), nullable: self.kind.resets(), ..self.kind.change_schema() };
+        let mut schema = MetaSchema {
+            description: Some(self.about),
+            nullable: self.kind.resets(),
+            ..self.kind.change_schema()
+        };
         // A list of values must name null, too (OpenAPI 3.0.3, proposal 2019-10-31 on nullable).
-        if schema.nullable && !schema.enum_items.is_empty() && !schema.enum_items.contains(&Value::Null) {
+        if schema.nullable
+            && !schema.enum_items.is_empty()
+            && !schema.enum_items.contains(&Value::Null)
+        {
             schema.enum_items.push(Value::Null);
         }
         schema
@@ -103,9 +117,13 @@ impl Setting {
 /// Applies every member of a body that is a setting, in order. `administrator` tells who asks.
 pub fn apply(members: &Members, to: &mut Editable, administrator: bool) -> Result<(), Problem> {
     for (name, value) in members {
-        let Some(setting) = Setting::find(name) else { continue };
+        let Some(setting) = Setting::find(name) else {
+            continue;
+        };
         if setting.administrator && !administrator {
-            return Err(Problem::forbidden(format!("{name} is the administrator's: a session may not set it")));
+            return Err(Problem::forbidden(format!(
+                "{name} is the administrator's: a session may not set it"
+            )));
         }
         setting.set(to, value)?;
     }

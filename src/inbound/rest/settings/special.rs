@@ -26,7 +26,12 @@ impl Special for Name {
     fn schema(&self) -> MetaSchema {
         // One character at least that is neither a space nor a control character.
         let pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$";
-        MetaSchema { min_length: Some(1), max_length: Some(200), pattern: Some(pattern.into()), ..plain("string", "") }
+        MetaSchema {
+            min_length: Some(1),
+            max_length: Some(200),
+            pattern: Some(pattern.into()),
+            ..plain("string", "")
+        }
     }
 
     fn get(&self, from: &Editable) -> Value {
@@ -34,8 +39,16 @@ impl Special for Name {
     }
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
-        let fits = |name: &&str| !name.trim().is_empty() && name.chars().count() <= 200 && !name.chars().any(char::is_control);
-        to.name = value.as_str().filter(fits).ok_or(" must be a text of 1 to 200 printable characters, not all spaces")?.into();
+        let fits = |name: &&str| {
+            !name.trim().is_empty()
+                && name.chars().count() <= 200
+                && !name.chars().any(char::is_control)
+        };
+        to.name = value
+            .as_str()
+            .filter(fits)
+            .ok_or(" must be a text of 1 to 200 printable characters, not all spaces")?
+            .into();
         Ok(())
     }
 
@@ -52,16 +65,25 @@ pub struct PreviousSecret;
 
 impl Special for PreviousSecret {
     fn schema(&self) -> MetaSchema {
-        MetaSchema { nullable: true, ..plain("string", "") }
+        MetaSchema {
+            nullable: true,
+            ..plain("string", "")
+        }
     }
 
     fn change_schema(&self) -> MetaSchema {
         // An empty text, or null. A list of values with null alone would make generated clients send it with every change.
-        MetaSchema { max_length: Some(0), ..self.schema() }
+        MetaSchema {
+            max_length: Some(0),
+            ..self.schema()
+        }
     }
 
     fn get(&self, from: &Editable) -> Value {
-        from.previous_secret.as_ref().map(|secret| secret.expose()).into()
+        from.previous_secret
+            .as_ref()
+            .map(|secret| secret.expose())
+            .into()
     }
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
@@ -82,7 +104,11 @@ pub struct SigninTimeout;
 
 impl Special for SigninTimeout {
     fn schema(&self) -> MetaSchema {
-        MetaSchema { minimum: Some(1.0), maximum: Some(LONGEST_SIGNIN), ..plain("number", "") }
+        MetaSchema {
+            minimum: Some(1.0),
+            maximum: Some(LONGEST_SIGNIN),
+            ..plain("number", "")
+        }
     }
 
     fn get(&self, from: &Editable) -> Value {
@@ -94,8 +120,11 @@ impl Special for SigninTimeout {
     }
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
-        let seconds = value.as_f64().filter(|seconds| (1.0..=LONGEST_SIGNIN).contains(seconds));
-        let seconds = seconds.ok_or_else(|| format!(" must be a number of seconds from 1 to {LONGEST_SIGNIN}"))?;
+        let seconds = value
+            .as_f64()
+            .filter(|seconds| (1.0..=LONGEST_SIGNIN).contains(seconds));
+        let seconds = seconds
+            .ok_or_else(|| format!(" must be a number of seconds from 1 to {LONGEST_SIGNIN}"))?;
         // Stores keep whole milliseconds.
         to.settings.signin_timeout = Duration::from_millis((seconds * 1000.0).round() as u64);
         Ok(())
@@ -116,7 +145,11 @@ impl Special for AllowedOrigins {
             example: Some("https://shop.example".into()),
             ..plain("string", "An origin, or `*`.")
         };
-        MetaSchema { items: Some(Box::new(inline(item))), max_items: Some(MOST), ..plain("array", "") }
+        MetaSchema {
+            items: Some(Box::new(inline(item))),
+            max_items: Some(MOST),
+            ..plain("array", "")
+        }
     }
 
     fn get(&self, from: &Editable) -> Value {
@@ -124,8 +157,12 @@ impl Special for AllowedOrigins {
     }
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
-        let must = " must be a list of at most 100 origins like https://shop.example (no path), or *";
-        let list = value.as_array().filter(|list| list.len() <= MOST).ok_or(must)?;
+        let must =
+            " must be a list of at most 100 origins like https://shop.example (no path), or *";
+        let list = value
+            .as_array()
+            .filter(|list| list.len() <= MOST)
+            .ok_or(must)?;
         let mut origins: Vec<String> = Vec::with_capacity(list.len());
         for item in list {
             let origin = item.as_str().and_then(origin).ok_or(must)?;
@@ -147,7 +184,10 @@ pub struct OverCapacityCode;
 
 impl Special for OverCapacityCode {
     fn schema(&self) -> MetaSchema {
-        MetaSchema { enum_items: vec![4004.into(), 4100.into()], ..plain("integer", "") }
+        MetaSchema {
+            enum_items: vec![4004.into(), 4100.into()],
+            ..plain("integer", "")
+        }
     }
 
     fn get(&self, from: &Editable) -> Value {
@@ -155,7 +195,10 @@ impl Special for OverCapacityCode {
     }
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
-        to.settings.over_capacity = value.as_u64().and_then(OverCapacity::from_code).ok_or(" must be 4004 or 4100")?;
+        to.settings.over_capacity = value
+            .as_u64()
+            .and_then(OverCapacity::from_code)
+            .ok_or(" must be 4004 or 4100")?;
         Ok(())
     }
 
@@ -169,7 +212,11 @@ pub struct Replay;
 
 impl Special for Replay {
     fn schema(&self) -> MetaSchema {
-        let count = MetaSchema { minimum: Some(1.0), maximum: Some(f64::from(u32::MAX)), ..plain("integer", "A number of events.") };
+        let count = MetaSchema {
+            minimum: Some(1.0),
+            maximum: Some(f64::from(u32::MAX)),
+            ..plain("integer", "A number of events.")
+        };
         MetaSchema {
             additional_properties: Some(Box::new(inline(count))),
             max_properties: Some(MOST),
@@ -179,16 +226,31 @@ impl Special for Replay {
     }
 
     fn get(&self, from: &Editable) -> Value {
-        let entries = from.settings.replay.iter().map(|(prefix, count)| (prefix.clone(), Value::from(*count)));
+        let entries = from
+            .settings
+            .replay
+            .iter()
+            .map(|(prefix, count)| (prefix.clone(), Value::from(*count)));
         entries.collect::<Map<_, _>>().into()
     }
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
-        let must = || format!(" must be an object of at most {MOST} channel prefixes, each with a number of events from 1");
-        let members = value.as_object().filter(|members| members.len() <= MOST).ok_or_else(must)?;
+        let must = || {
+            format!(
+                " must be an object of at most {MOST} channel prefixes, each with a number of events from 1"
+            )
+        };
+        let members = value
+            .as_object()
+            .filter(|members| members.len() <= MOST)
+            .ok_or_else(must)?;
         let mut replay = BTreeMap::new();
         for (prefix, count) in members {
-            let count = count.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0).ok_or_else(must)?;
+            let count = count
+                .as_u64()
+                .and_then(|count| u32::try_from(count).ok())
+                .filter(|count| *count > 0)
+                .ok_or_else(must)?;
             // The document cannot say what a member may be named. A prefix that no channel has would have no effect anyway.
             if is_prefix(prefix) {
                 replay.insert(prefix.clone(), count);
@@ -208,17 +270,33 @@ pub struct Webhooks;
 
 impl Special for Webhooks {
     fn schema(&self) -> MetaSchema {
-        MetaSchema { items: Some(Box::new(WebhookShape::schema_ref())), max_items: Some(MOST), ..plain("array", "") }
+        MetaSchema {
+            items: Some(Box::new(WebhookShape::schema_ref())),
+            max_items: Some(MOST),
+            ..plain("array", "")
+        }
     }
 
     fn get(&self, from: &Editable) -> Value {
-        from.settings.webhooks.iter().map(webhook::show).collect::<Vec<_>>().into()
+        from.settings
+            .webhooks
+            .iter()
+            .map(webhook::show)
+            .collect::<Vec<_>>()
+            .into()
     }
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
-        let list = value.as_array().filter(|list| list.len() <= MOST).ok_or(" must be a list of at most 100 webhooks")?;
+        let list = value
+            .as_array()
+            .filter(|list| list.len() <= MOST)
+            .ok_or(" must be a list of at most 100 webhooks")?;
         let read = |(place, item)| webhook::read(item).map_err(|must| format!("[{place}]{must}"));
-        to.settings.webhooks = list.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        to.settings.webhooks = list
+            .iter()
+            .enumerate()
+            .map(read)
+            .collect::<Result<_, _>>()?;
         Ok(())
     }
 

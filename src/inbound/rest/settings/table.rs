@@ -2,31 +2,71 @@
 
 use super::Setting;
 use super::kinds::Kind;
-use super::special::{AllowedOrigins, Name, OverCapacityCode, PreviousSecret, Replay, SigninTimeout, Webhooks};
+use super::special::{
+    AllowedOrigins, Name, OverCapacityCode, PreviousSecret, Replay, SigninTimeout, Webhooks,
+};
 
 const fn own(name: &'static str, kind: Kind, about: &'static str) -> Setting {
-    Setting { name, about, kind, administrator: false }
+    Setting {
+        name,
+        about,
+        kind,
+        administrator: false,
+    }
 }
 
 const fn administrators(name: &'static str, kind: Kind, about: &'static str) -> Setting {
-    Setting { name, about, kind, administrator: true }
+    Setting {
+        name,
+        about,
+        kind,
+        administrator: true,
+    }
 }
 
 /// What of an app can be set, in the order in which answers show it.
 pub static SETTINGS: [Setting; 29] = [
     own("name", Kind::Special(&Name), "For people."),
-    own("description", Kind::Text(|app| &mut app.description), "For people, longer."),
+    own(
+        "description",
+        Kind::Text(|app| &mut app.description),
+        "For people, longer.",
+    ),
     own(
         "previous_secret",
         Kind::Special(&PreviousSecret),
         "The secret before the last rotation, still valid; null where there is none. Setting it to null ends it.",
     ),
-    own("apn_sandbox", Kind::Flag(|app| &mut app.push.apn_sandbox), "Apple's sandbox instead of its production service. Default: false."),
-    own("apn_key", Kind::Hidden(|app| &mut app.push.apn_key), "Apple private key, PEM."),
-    own("apn_cer", Kind::Hidden(|app| &mut app.push.apn_cer), "Apple certificate, PEM."),
-    own("vapid_key", Kind::Hidden(|app| &mut app.push.vapid_key), "Web Push private key (RFC 8292), PEM or base64url."),
-    own("vapid_email", Kind::Text(|app| &mut app.push.vapid_email), "Web Push contact address."),
-    own("smtp_url", Kind::Hidden(|app| &mut app.push.smtp_url), "Where e-mail leaves, `smtp://…` or `smtps://…`."),
+    own(
+        "apn_sandbox",
+        Kind::Flag(|app| &mut app.push.apn_sandbox),
+        "Apple's sandbox instead of its production service. Default: false.",
+    ),
+    own(
+        "apn_key",
+        Kind::Hidden(|app| &mut app.push.apn_key),
+        "Apple private key, PEM.",
+    ),
+    own(
+        "apn_cer",
+        Kind::Hidden(|app| &mut app.push.apn_cer),
+        "Apple certificate, PEM.",
+    ),
+    own(
+        "vapid_key",
+        Kind::Hidden(|app| &mut app.push.vapid_key),
+        "Web Push private key (RFC 8292), PEM or base64url.",
+    ),
+    own(
+        "vapid_email",
+        Kind::Text(|app| &mut app.push.vapid_email),
+        "Web Push contact address.",
+    ),
+    own(
+        "smtp_url",
+        Kind::Hidden(|app| &mut app.push.smtp_url),
+        "Where e-mail leaves, `smtp://…` or `smtps://…`.",
+    ),
     administrators(
         "enabled",
         Kind::Flag(|app| &mut app.settings.enabled),
@@ -37,7 +77,11 @@ pub static SETTINGS: [Setting; 29] = [
         Kind::Flag(|app| &mut app.settings.client_publish),
         "Pushi sockets may publish. Turn it off where the public key is known to people who should not. Default: true.",
     ),
-    own("client_events", Kind::Flag(|app| &mut app.settings.client_events), "Pusher sockets may send `client-` events. Default: false."),
+    own(
+        "client_events",
+        Kind::Flag(|app| &mut app.settings.client_events),
+        "Pusher sockets may send `client-` events. Default: false.",
+    ),
     own(
         "signed_presence",
         Kind::Flag(|app| &mut app.settings.signed_presence),
@@ -48,10 +92,26 @@ pub static SETTINGS: [Setting; 29] = [
         Kind::Flag(|app| &mut app.settings.subscription_count),
         "Pusher subscribers are told the count. Default: false.",
     ),
-    own("require_signin", Kind::Flag(|app| &mut app.settings.require_signin), "Pusher sockets must sign in. Default: false."),
-    own("signin_timeout", Kind::Special(&SigninTimeout), "… within so many seconds. Default: 30."),
-    own("tls_only", Kind::Flag(|app| &mut app.settings.tls_only), "Connections without TLS are closed with 4000. Default: false."),
-    own("allowed_origins", Kind::Special(&AllowedOrigins), "Origins of pages that may connect; empty (the default): any."),
+    own(
+        "require_signin",
+        Kind::Flag(|app| &mut app.settings.require_signin),
+        "Pusher sockets must sign in. Default: false.",
+    ),
+    own(
+        "signin_timeout",
+        Kind::Special(&SigninTimeout),
+        "… within so many seconds. Default: 30.",
+    ),
+    own(
+        "tls_only",
+        Kind::Flag(|app| &mut app.settings.tls_only),
+        "Connections without TLS are closed with 4000. Default: false.",
+    ),
+    own(
+        "allowed_origins",
+        Kind::Special(&AllowedOrigins),
+        "Origins of pages that may connect; empty (the default): any.",
+    ),
     own(
         "over_capacity",
         Kind::Special(&OverCapacityCode),
@@ -62,7 +122,11 @@ pub static SETTINGS: [Setting; 29] = [
         Kind::Special(&Replay),
         "Channel prefix to the number of events that a Pusher subscriber is replayed; prefixes that no channel can have are dropped.",
     ),
-    own("webhooks", Kind::Special(&Webhooks), "Who is told what happens on the app's channels."),
+    own(
+        "webhooks",
+        Kind::Special(&Webhooks),
+        "Who is told what happens on the app's channels.",
+    ),
     administrators(
         "max_connections",
         Kind::Limit(|app| &mut app.settings.limits.max_connections),
@@ -83,12 +147,24 @@ pub static SETTINGS: [Setting; 29] = [
         Kind::Limit(|app| &mut app.settings.limits.max_channels_per_connection),
         "Subscriptions of a socket, aliases not counted.",
     ),
-    administrators("max_members", Kind::Limit(|app| &mut app.settings.limits.max_members), "Members of a presence channel."),
-    administrators("max_member_bytes", Kind::Limit(|app| &mut app.settings.limits.max_member_bytes), "Bytes of one member's channel data."),
+    administrators(
+        "max_members",
+        Kind::Limit(|app| &mut app.settings.limits.max_members),
+        "Members of a presence channel.",
+    ),
+    administrators(
+        "max_member_bytes",
+        Kind::Limit(|app| &mut app.settings.limits.max_member_bytes),
+        "Bytes of one member's channel data.",
+    ),
     administrators(
         "max_client_events",
         Kind::Limit(|app| &mut app.settings.limits.max_client_events),
         "Pusher `client-` events a second and socket.",
     ),
-    administrators("max_publishes", Kind::Limit(|app| &mut app.settings.limits.max_publishes), "Publishes a second of a Pushi socket."),
+    administrators(
+        "max_publishes",
+        Kind::Limit(|app| &mut app.settings.limits.max_publishes),
+        "Publishes a second of a Pushi socket.",
+    ),
 ];

@@ -36,31 +36,52 @@ shape! {
 }
 
 fn event_names() -> Vec<Value> {
-    WebhookEvent::NAMES.iter().map(|(_, name)| Value::from(*name)).collect()
+    WebhookEvent::NAMES
+        .iter()
+        .map(|(_, name)| Value::from(*name))
+        .collect()
 }
 
 /// Reads one; the error goes on behind its place in the list.
 pub fn read(value: &Value) -> Result<Webhook, String> {
     let members = value.as_object().ok_or(" must be an object with a url")?;
-    if let Some(name) = members.keys().find(|name| !["url", "events", "channel_prefix"].contains(&name.as_str())) {
-        return Err(format!(".{name} is unknown: a webhook has url, events and channel_prefix"));
+    if let Some(name) = members
+        .keys()
+        .find(|name| !["url", "events", "channel_prefix"].contains(&name.as_str()))
+    {
+        return Err(format!(
+            ".{name} is unknown: a webhook has url, events and channel_prefix"
+        ));
     }
-    let url = members.get("url").and_then(Value::as_str).filter(|url| is_web_address(url));
+    let url = members
+        .get("url")
+        .and_then(Value::as_str)
+        .filter(|url| is_web_address(url));
     let url = url.ok_or(".url must be an http:// or https:// address without user and spaces")?;
-    Ok(Webhook { url: url.into(), events: events(members.get("events"))?, channel_prefix: prefix(members.get("channel_prefix"))? })
+    Ok(Webhook {
+        url: url.into(),
+        events: events(members.get("events"))?,
+        channel_prefix: prefix(members.get("channel_prefix"))?,
+    })
 }
 
 fn events(value: Option<&Value>) -> Result<Option<Vec<WebhookEvent>>, String> {
     let must = || {
         let names: Vec<_> = WebhookEvent::NAMES.iter().map(|(_, name)| *name).collect();
-        format!(".events must be a list of 1 to 50 of {}, or null (everything)", names.join(", "))
+        format!(
+            ".events must be a list of 1 to 50 of {}, or null (everything)",
+            names.join(", ")
+        )
     };
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(list)) if (1..=50).contains(&list.len()) => {
             let mut events = Vec::with_capacity(list.len());
             for item in list {
-                let event = item.as_str().and_then(WebhookEvent::parse).ok_or_else(must)?;
+                let event = item
+                    .as_str()
+                    .and_then(WebhookEvent::parse)
+                    .ok_or_else(must)?;
                 if !events.contains(&event) {
                     events.push(event);
                 }
@@ -74,8 +95,12 @@ fn events(value: Option<&Value>) -> Result<Option<Vec<WebhookEvent>>, String> {
 fn prefix(value: Option<&Value>) -> Result<Option<String>, String> {
     match value {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if is_prefix(text) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
-        Some(_) => Err(format!(".channel_prefix must be a text of at most {LONGEST_PREFIX} printable characters, or null")),
+        Some(Value::String(text)) if is_prefix(text) => {
+            Ok(Some(text.clone()).filter(|text| !text.is_empty()))
+        }
+        Some(_) => Err(format!(
+            ".channel_prefix must be a text of at most {LONGEST_PREFIX} printable characters, or null"
+        )),
     }
 }
 
@@ -86,12 +111,20 @@ pub fn is_prefix(text: &str) -> bool {
 
 /// Shows one.
 pub fn show(webhook: &Webhook) -> Value {
-    let events = webhook.events.as_ref().map(|events| events.iter().map(|event| event.name()).collect::<Vec<_>>());
+    let events = webhook
+        .events
+        .as_ref()
+        .map(|events| events.iter().map(|event| event.name()).collect::<Vec<_>>());
     let mut shown = json!({"url": webhook.url});
     if let Some(members) = shown.as_object_mut() {
         // What was left out is left out, so that what is read back is what was given.
         members.extend(events.map(|events| ("events".to_string(), events.into())));
-        members.extend(webhook.channel_prefix.as_ref().map(|prefix| ("channel_prefix".to_string(), prefix.as_str().into())));
+        members.extend(
+            webhook
+                .channel_prefix
+                .as_ref()
+                .map(|prefix| ("channel_prefix".to_string(), prefix.as_str().into())),
+        );
     }
     shown
 }

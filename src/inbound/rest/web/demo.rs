@@ -29,7 +29,9 @@ pub async fn answer(rest: &Arc<Rest>, demo: &DemoApp, request: &Request) -> Opti
         _ => return None,
     };
     Some(match answer {
-        Ok(json) => Response::builder().content_type(JSON).body(json.to_string()),
+        Ok(json) => Response::builder()
+            .content_type(JSON)
+            .body(json.to_string()),
         Err(problem) => problem.into_answer(),
     })
 }
@@ -39,32 +41,58 @@ async fn app(rest: &Rest, demo: &DemoApp) -> Result<Arc<App>, Problem> {
         DemoApp::Named(ident) => Ok(rest.service.app(ident).await?),
         DemoApp::First => match rest.service.apps(0, 1).await?.pop() {
             Some(app) => Ok(Arc::new(app)),
-            None => Err(Problem::not_found("there is no app yet: create one with `pushi app create`")),
+            None => Err(Problem::not_found(
+                "there is no app yet: create one with `pushi app create`",
+            )),
         },
     }
 }
 
 /// As the protocol page asks it of an app's own back end, with the chosen name in `name` beside.
-async fn sign(rest: &Rest, demo: &DemoApp, request: &Request) -> Result<serde_json::Value, Problem> {
+async fn sign(
+    rest: &Rest,
+    demo: &DemoApp,
+    request: &Request,
+) -> Result<serde_json::Value, Problem> {
     let app = app(rest, demo).await?;
     let query = request.uri().query().unwrap_or_default();
     let parameter = |name| value_of(query, name).map(Option::unwrap_or_default);
     let socket = parameter("socket_id")?;
     let decimal = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if socket.len() > 64 || !socket.split_once('.').is_some_and(|(a, b)| decimal(a) && decimal(b)) {
-        return Err(Problem::bad_request("socket_id must be the one that the connection's first frame told"));
+    if socket.len() > 64
+        || !socket
+            .split_once('.')
+            .is_some_and(|(a, b)| decimal(a) && decimal(b))
+    {
+        return Err(Problem::bad_request(
+            "socket_id must be the one that the connection's first frame told",
+        ));
     }
     let name = parameter("name")?;
     let user = UserId::parse(&name).filter(|user| !user.as_str().contains('&'));
-    let user = user.ok_or_else(|| Problem::bad_request("name must have 1 to 128 characters, none of them &"))?;
+    let user = user.ok_or_else(|| {
+        Problem::bad_request("name must have 1 to 128 characters, none of them &")
+    })?;
     let limit = usize::try_from(rest.service.rules().limits.channel_name).unwrap_or(usize::MAX);
     let channel = ChannelName::parse(&parameter("channel")?, limit)?;
     let data = match channel.kind() {
-        ChannelKind::Presence => Some(json!({ "user_id": user.as_str(), "peer": true, "name": user.as_str() }).to_string()),
+        ChannelKind::Presence => Some(
+            json!({ "user_id": user.as_str(), "peer": true, "name": user.as_str() }).to_string(),
+        ),
         ChannelKind::Private => None,
         ChannelKind::Personal if channel.personal_user().is_some_and(|owner| owner == user) => None,
-        _ => return Err(Problem::bad_request("channel must be a presence or private channel, or the personal one of this name")),
+        _ => {
+            return Err(Problem::bad_request(
+                "channel must be a presence or private channel, or the personal one of this name",
+            ));
+        }
     };
-    let auth = auth::channel_auth(&app.key, &app.secret, &socket, channel.as_str(), data.as_deref());
+    let auth = auth::channel_auth(
+        &app.key,
+        &app.secret,
+        &socket,
+        channel.as_str(),
+        data.as_deref(),
+    );
     Ok(json!({ "auth": auth, "channel_data": data }))
 }

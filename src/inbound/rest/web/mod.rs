@@ -36,19 +36,35 @@ impl Web {
             File::new("/pushi.d.ts", TYPES, types.to_owned()),
             // TypeScript looks for this one beside a `pushi.mjs`.
             File::new("/pushi.d.mts", TYPES, types.to_owned()),
-            File::new("/examples/chat.html", PAGE, include_str!("examples/chat.html").to_owned()),
+            File::new(
+                "/examples/chat.html",
+                PAGE,
+                include_str!("examples/chat.html").to_owned(),
+            ),
         ];
         Self { files }
     }
 
     /// A file, for everybody: pages of any origin may load it, whoever may call the API. `None`: the path names none.
     pub fn file(&self, request: &Request) -> Option<Response> {
-        let file = self.files.iter().find(|file| file.path == request.uri().path())?;
+        let file = self
+            .files
+            .iter()
+            .find(|file| file.path == request.uri().path())?;
         let mut response = file.answer(request);
         let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+            HeaderValue::from_static("*"),
+        );
+        headers.insert(
+            "cross-origin-resource-policy",
+            HeaderValue::from_static("cross-origin"),
+        );
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
         Some(response)
     }
 

@@ -42,7 +42,11 @@ pub fn classic() -> String {
 /// Without indentation and the lines that are comments: those who read them have the repository, and a phone on a slow
 /// line need not load them.
 fn parts() -> String {
-    let lines = PARTS.iter().flat_map(|part| part.lines()).map(str::trim).filter(|line| !line.is_empty() && !is_comment(line));
+    let lines = PARTS
+        .iter()
+        .flat_map(|part| part.lines())
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !is_comment(line));
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
@@ -68,11 +72,18 @@ mod tests {
         for part in PARTS {
             assert!(part.lines().count() <= 400);
         }
-        assert!(!module().contains("\n//") || module().matches("\n//").count() == 1, "comments are left");
+        assert!(
+            !module().contains("\n//") || module().matches("\n//").count() == 1,
+            "comments are left"
+        );
     }
 
     #[test]
     fn nothing_is_imported() {
-        assert!(!parts().lines().any(|line| line.starts_with("import ") || line.starts_with("export ")));
+        assert!(
+            !parts()
+                .lines()
+                .any(|line| line.starts_with("import ") || line.starts_with("export "))
+        );
     }
 }

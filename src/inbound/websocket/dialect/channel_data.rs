@@ -11,7 +11,11 @@ use crate::core::service::ChannelData;
 
 /// Reads channel data: a JSON object, or a string that holds one. `None`: it is neither.
 pub fn channel_data(value: &RawValue) -> Option<ChannelData> {
-    let signed = if value.get().starts_with('"') { string(value)? } else { value.get().to_owned() };
+    let signed = if value.get().starts_with('"') {
+        string(value)?
+    } else {
+        value.get().to_owned()
+    };
     let mut object = serde_json::from_str::<Map<String, Value>>(&signed).ok()?;
     let peer = object.get("peer") == Some(&Value::Bool(true));
     let (user_id, text) = match object.get("user_id") {
@@ -20,9 +24,17 @@ pub fn channel_data(value: &RawValue) -> Option<ChannelData> {
             // A user has one id, whether the back end writes it as a number or as a string.
             let id = id.to_string();
             object.insert("user_id".to_owned(), Value::String(id.clone()));
-            (UserId::parse(&id), serde_json::to_string(&object).unwrap_or_default())
+            (
+                UserId::parse(&id),
+                serde_json::to_string(&object).unwrap_or_default(),
+            )
         }
         _ => (None, compact(&signed)),
     };
-    Some(ChannelData { signed: signed.into(), object: Arc::from(text), user_id, peer })
+    Some(ChannelData {
+        signed: signed.into(),
+        object: Arc::from(text),
+        user_id,
+        peer,
+    })
 }

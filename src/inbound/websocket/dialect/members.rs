@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn the_last_of_two_counts_and_null_is_nothing() {
-        let members: Members<'_> = serde_json::from_str(r#"{"event":"a","event":"b","data":null,"else":[{}]}"#).unwrap();
+        let members: Members<'_> =
+            serde_json::from_str(r#"{"event":"a","event":"b","data":null,"else":[{}]}"#).unwrap();
         assert_eq!(members.event.and_then(string).as_deref(), Some("b"));
         assert!(members.data.is_none());
     }

@@ -28,7 +28,11 @@ pub fn member_name(json: &mut String, name: &str) {
 }
 
 /// Each item by `push`, commas between them.
-pub fn separated<'a, T: 'a>(json: &mut String, items: impl IntoIterator<Item = &'a T>, push: impl Fn(&mut String, &T)) {
+pub fn separated<'a, T: 'a>(
+    json: &mut String,
+    items: impl IntoIterator<Item = &'a T>,
+    push: impl Fn(&mut String, &T),
+) {
     for (index, item) in items.into_iter().enumerate() {
         if index > 0 {
             json.push(',');
@@ -69,7 +73,10 @@ pub fn finish_with(mut json: String, name: &str, pieces: &[Piece<'_>]) -> Vec<By
                     if text.as_str().len() < SHARED {
                         json.push_str(text.as_str().get(comma..).unwrap_or_default());
                     } else {
-                        done.extend([Bytes::from(std::mem::take(&mut json)), Bytes::from_owner(text).slice(comma..)]);
+                        done.extend([
+                            Bytes::from(std::mem::take(&mut json)),
+                            Bytes::from_owner(text).slice(comma..),
+                        ]);
                     }
                 }
             }

@@ -41,7 +41,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     /// A publish of this socket has left the append queue.
     pub fn receipt(&mut self, receipt: Receipt) {
-        if let Some(index) = self.in_flight.iter().position(|(busy, _)| *busy == receipt.channel)
+        if let Some(index) = self
+            .in_flight
+            .iter()
+            .position(|(busy, _)| *busy == receipt.channel)
             && let Some((_, count)) = self.in_flight.get_mut(index)
         {
             *count -= 1;
@@ -51,11 +54,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
         match (receipt.outcome, receipt.reference) {
             (Outcome::Stored(mid, serial, timestamp), Some(reference)) => {
-                self.link.socket.queue(&frames::published(&reference, &receipt.channel, &mid.0, serial, timestamp));
+                self.link.socket.queue(&frames::published(
+                    &reference,
+                    &receipt.channel,
+                    &mid.0,
+                    serial,
+                    timestamp,
+                ));
             }
             (Outcome::Failed, reference) => {
                 let message = "the event was not stored, or is not known to be: the store is unavailable, try again later".to_owned();
-                self.complain(4320, message, receipt.channel.to_string(), receipt.event.to_string(), reference);
+                self.complain(
+                    4320,
+                    message,
+                    receipt.channel.to_string(),
+                    receipt.event.to_string(),
+                    reference,
+                );
             }
             (Outcome::Stored(..), None) | (Outcome::Passed, _) => {}
         }
@@ -63,7 +78,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     /// Goes on a channel; where the connection ended meanwhile, that comes with the result. Until the answer stands and the link
     /// is released, what is about the channel is held back, and everything else goes on.
-    async fn ask_for(&mut self, subscribe: &Subscribe) -> (Result<Subscribed, SubscribeError>, Option<End>) {
+    async fn ask_for(
+        &mut self,
+        subscribe: &Subscribe,
+    ) -> (Result<Subscribed, SubscribeError>, Option<End>) {
         let channel = &subscribe.channel;
         let personal = channel.kind() == ChannelKind::Personal;
         self.link.enter(channel);
@@ -73,7 +91,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         });
         let mut left = Vec::new();
         let (result, turns, ending) = {
-            let asking = self.gateway.service.subscribe(&self.connection, subscribe, &mut left);
+            let asking = self
+                .gateway
+                .service
+                .subscribe(&self.connection, subscribe, &mut left);
             meanwhile(&mut self.link, &self.connection, asking).await
         };
         self.link.leave(&left);
@@ -82,11 +103,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
         let ending = ending.map(|reason| self.ended(reason));
         if personal {
-            self.personal.retain(|(known, _)| known != channel || (result.is_err() && !left.contains(channel)));
+            self.personal.retain(|(known, _)| {
+                known != channel || (result.is_err() && !left.contains(channel))
+            });
         }
         match &result {
-            Ok(_) if personal => self.personal.push((channel.clone(), subscribe.channel_data.clone())),
-            Err(_) if !self.connection.is_on(channel) => self.link.leave(std::slice::from_ref(channel)),
+            Ok(_) if personal => self
+                .personal
+                .push((channel.clone(), subscribe.channel_data.clone())),
+            Err(_) if !self.connection.is_on(channel) => {
+                self.link.leave(std::slice::from_ref(channel))
+            }
             Ok(_) | Err(_) => {}
         }
         (result, ending)
@@ -98,8 +125,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             Some(Since::Each(each)) => each.iter().any(|(named, _)| named == channel),
             _ => false,
         };
-        let places = self.connection.places().into_iter().map(|place| place.channel);
-        places.filter(|channel| *channel != subscribe.channel && !named(channel)).collect()
+        let places = self
+            .connection
+            .places()
+            .into_iter()
+            .map(|place| place.channel);
+        places
+            .filter(|channel| *channel != subscribe.channel && !named(channel))
+            .collect()
     }
 
     /// Notes what the client has been told of a channel.
@@ -114,7 +147,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// The user of a personal channel follows other channels now; a Pusher client is not told which.
     fn refreshed(&mut self, channel: &ChannelName, state: Subscribed) {
         if self.dialect() == DialectId::Pushi {
-            self.link.socket.queue_pieces(frames::state("pusher_internal:subscription_succeeded", channel, &state));
+            self.link.socket.queue_pieces(frames::state(
+                "pusher_internal:subscription_succeeded",
+                channel,
+                &state,
+            ));
         }
         self.answered(state);
     }
@@ -135,13 +172,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             self.stale.retain(|other| *other != channel);
             let told = self.unread.contains(&channel);
             self.unread.retain(|other| *other != channel);
-            let Some((_, data)) = self.personal.iter().find(|(known, _)| *known == channel) else { continue };
+            let Some((_, data)) = self.personal.iter().find(|(known, _)| *known == channel) else {
+                continue;
+            };
             let data = data.clone();
-            self.link.hold(Hold::AllBut(self.connection.places().into_iter().map(|place| place.channel).collect()));
+            self.link.hold(Hold::AllBut(
+                self.connection
+                    .places()
+                    .into_iter()
+                    .map(|place| place.channel)
+                    .collect(),
+            ));
             let before = self.connection.aliases(&channel);
             let mut left = Vec::new();
             let (result, turns, ending) = {
-                let asking = self.gateway.service.refresh_personal(&self.connection, &channel, data.as_ref(), &mut left);
+                let asking = self.gateway.service.refresh_personal(
+                    &self.connection,
+                    &channel,
+                    data.as_ref(),
+                    &mut left,
+                );
                 meanwhile(&mut self.link, &self.connection, asking).await
             };
             self.link.leave(&left);
@@ -156,7 +206,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 Err(error) => {
                     if !told {
                         let (code, message) = complaints::subscribe(&error);
-                        self.complain(code, message, channel.to_string(), "pusher:subscribe".to_owned(), None);
+                        self.complain(
+                            code,
+                            message,
+                            channel.to_string(),
+                            "pusher:subscribe".to_owned(),
+                            None,
+                        );
                     }
                     self.unread.push(channel);
                     self.read_again = Some(Instant::now() + READ_AGAIN);

@@ -31,7 +31,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 Box::pin(self.command(command, asked)).await
             }
             Err(complaint) => {
-                self.gateway.service.hub().metrics().complained(complaint.code);
+                self.gateway
+                    .service
+                    .hub()
+                    .metrics()
+                    .complained(complaint.code);
                 self.link.socket.queue(&pushi::complaint(&complaint));
                 None
             }
@@ -39,7 +43,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 
     fn refused(&mut self, asked: Asked, channel: &ChannelName, (code, message): Coded) {
-        self.complain(code, message, channel.to_string(), asked.event, asked.reference);
+        self.complain(
+            code,
+            message,
+            channel.to_string(),
+            asked.event,
+            asked.reference,
+        );
     }
 
     async fn command(&mut self, command: Command, asked: Asked) -> Option<End> {
@@ -58,7 +68,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 }
                 None
             }
-            Command::Latest { channel, skip, count } => {
+            Command::Latest {
+                channel,
+                skip,
+                count,
+            } => {
                 if let Err(coded) = self.latest(&channel, skip, count).await {
                     self.refused(asked, &channel, coded);
                 }
@@ -75,16 +89,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     async fn publish(&mut self, mut publish: ClientPublish) -> Result<(), Coded> {
         let app = self.connection.app();
         let service = &self.gateway.service;
-        let rate = app.settings.limits.max_publishes.unwrap_or(service.rules().limits.publishes);
+        let rate = app
+            .settings
+            .limits
+            .max_publishes
+            .unwrap_or(service.rules().limits.publishes);
         if rate != 0 {
             let now = self.gateway.clock.now();
-            if !self.pace.get_or_insert_with(|| Box::new(TokenBucket::new(rate, now))).take(rate, now) {
-                return Err((4301, format!("too fast: at most {rate} publishes a second (max_publishes)")));
+            if !self
+                .pace
+                .get_or_insert_with(|| Box::new(TokenBucket::new(rate, now)))
+                .take(rate, now)
+            {
+                return Err((
+                    4301,
+                    format!("too fast: at most {rate} publishes a second (max_publishes)"),
+                ));
             }
         }
         let channel = publish.channel.clone();
         publish.behind = self.in_flight.iter().any(|(busy, _)| *busy == channel);
-        let entered = service.publish_from(&self.connection, publish).await.map_err(|error| complaints::publish(&error))?;
+        let entered = service
+            .publish_from(&self.connection, publish)
+            .await
+            .map_err(|error| complaints::publish(&error))?;
         if entered {
             self.entered(channel);
         }
@@ -96,10 +124,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             return (Err(refusal), None);
         }
         let (result, ending) = self.ask_for(subscribe).await;
-        let result = result.map_err(|error| complaints::subscribe(&error)).map(|subscribed| {
-            self.link.socket.queue_pieces(pushi::state("pusher_internal:subscription_succeeded", &subscribe.channel, &subscribed));
-            self.answered(subscribed);
-        });
+        let result = result
+            .map_err(|error| complaints::subscribe(&error))
+            .map(|subscribed| {
+                self.link.socket.queue_pieces(pushi::state(
+                    "pusher_internal:subscription_succeeded",
+                    &subscribe.channel,
+                    &subscribed,
+                ));
+                self.answered(subscribed);
+            });
         (result, ending)
     }
 
@@ -107,9 +141,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     fn remembers_too_much(&mut self, subscribe: &Subscribe) -> Option<Coded> {
         let most = self.gateway.service.most_channels(&self.connection.app());
         let covered = &mut self.link.covered;
-        let adds = subscribe.since.is_some() && subscribe.channel.kind() == ChannelKind::Peer && !covered.contains_key(&subscribe.channel);
-        let count =
-            |covered: &HashMap<ChannelName, u64>| covered.keys().filter(|channel| channel.kind() == ChannelKind::Peer).count() as u64;
+        let adds = subscribe.since.is_some()
+            && subscribe.channel.kind() == ChannelKind::Peer
+            && !covered.contains_key(&subscribe.channel);
+        let count = |covered: &HashMap<ChannelName, u64>| {
+            covered
+                .keys()
+                .filter(|channel| channel.kind() == ChannelKind::Peer)
+                .count() as u64
+        };
         if !adds || most == 0 || count(covered) < most {
             return None;
         }
@@ -121,15 +161,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         if !self.connection.is_on(channel) {
             return Err(complaints::not_on_channel());
         }
-        let left = self.gateway.service.unsubscribe(&self.connection, channel).await;
+        let left = self
+            .gateway
+            .service
+            .unsubscribe(&self.connection, channel)
+            .await;
         self.personal.retain(|(known, _)| known != channel);
         self.link.leave(&left);
         if channel.kind() == ChannelKind::Peer {
             self.link.covered.remove(channel);
         }
-        let members = self.gateway.service.members(&self.connection.app(), channel).await;
-        let state = Subscribed { members, ..Subscribed::default() };
-        self.link.socket.queue_pieces(pushi::state("pusher_internal:unsubscription_succeeded", channel, &state));
+        let members = self
+            .gateway
+            .service
+            .members(&self.connection.app(), channel)
+            .await;
+        let state = Subscribed {
+            members,
+            ..Subscribed::default()
+        };
+        self.link.socket.queue_pieces(pushi::state(
+            "pusher_internal:unsubscription_succeeded",
+            channel,
+            &state,
+        ));
         Ok(())
     }
 
@@ -139,10 +194,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
         let app = self.connection.app();
         let service = &self.gateway.service;
-        let events = service.latest(&app.ident, channel, skip, count).await.map_err(|error| complaints::history(&error))?;
+        let events = service
+            .latest(&app.ident, channel, skip, count)
+            .await
+            .map_err(|error| complaints::history(&error))?;
         let members = service.members(&app, channel).await;
-        let state = Subscribed { members, alias: self.connection.aliases(channel), events, ..Subscribed::default() };
-        self.link.socket.queue_pieces(pushi::state("pusher_internal:latest", channel, &state));
+        let state = Subscribed {
+            members,
+            alias: self.connection.aliases(channel),
+            events,
+            ..Subscribed::default()
+        };
+        self.link
+            .socket
+            .queue_pieces(pushi::state("pusher_internal:latest", channel, &state));
         Ok(())
     }
 }

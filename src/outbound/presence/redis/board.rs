@@ -12,7 +12,10 @@ use crate::core::ports::{BusMessage, BusSink};
 use crate::outbound::bus::{Line, drain};
 
 /// No connection: such an id is never given.
-const NOBODY: SocketId = SocketId { process: 0, counter: 0 };
+const NOBODY: SocketId = SocketId {
+    process: 0,
+    counter: 0,
+};
 
 /// The list of an app's signed-in users. No channel can have this name.
 pub const SIGNED_IN: &str = "\u{1}users";
@@ -51,7 +54,9 @@ impl Snapshot {
     /// Everybody, in the order in which they came.
     pub fn members(self) -> Roll {
         let mut users: Vec<_> = self.users.into_values().collect();
-        users.sort_unstable_by(|(a, came_a), (b, came_b)| came_a.cmp(came_b).then_with(|| a.user_id.cmp(&b.user_id)));
+        users.sort_unstable_by(|(a, came_a), (b, came_b)| {
+            came_a.cmp(came_b).then_with(|| a.user_id.cmp(&b.user_id))
+        });
         users.into_iter().map(|(member, _)| member).collect()
     }
 }
@@ -98,7 +103,13 @@ struct State {
 
 impl Board {
     pub fn new(app: &AppIdent, channel: &ChannelName) -> Self {
-        Self { app: app.clone(), channel: channel.clone(), turn: Turn::default(), moved: Notify::new(), state: Mutex::default() }
+        Self {
+            app: app.clone(),
+            channel: channel.clone(),
+            turn: Turn::default(),
+            moved: Notify::new(),
+            state: Mutex::default(),
+        }
     }
 
     /// Says whether announcements arrive. `true`: nothing needs the board any more.
@@ -145,13 +156,21 @@ impl Board {
         let mut state = self.state.lock();
         let held = state.held.entry(member.user_id.clone()).or_default();
         held.retain(|held| held.socket != socket);
-        held.push(Held { socket, member: member.clone(), stamp: None });
+        held.push(Held {
+            socket,
+            member: member.clone(),
+            stamp: None,
+        });
     }
 
     /// Notes what Redis said of a connection.
     pub fn note(&self, socket: SocketId, user: &UserId, stamp: u64, elsewhere: bool) {
         let mut state = self.state.lock();
-        if let Some(held) = state.held.get_mut(user).and_then(|held| held.iter_mut().find(|held| held.socket == socket)) {
+        if let Some(held) = state
+            .held
+            .get_mut(user)
+            .and_then(|held| held.iter_mut().find(|held| held.socket == socket))
+        {
             held.stamp = Some(stamp);
         }
         if elsewhere {
@@ -183,7 +202,11 @@ impl Board {
 
     /// Whether a connection of this node is there.
     pub fn holds(&self, socket: SocketId, user: &UserId) -> bool {
-        self.state.lock().held.get(user).is_some_and(|held| held.iter().any(|held| held.socket == socket))
+        self.state
+            .lock()
+            .held
+            .get(user)
+            .is_some_and(|held| held.iter().any(|held| held.socket == socket))
     }
 
     /// Everybody, and up to where the clients have been told.
@@ -195,11 +218,21 @@ impl Board {
     /// Which of the users are there, and up to where the clients have been told.
     pub fn has(&self, users: &[UserId]) -> (Vec<bool>, u64) {
         let state = self.state.lock();
-        (users.iter().map(|user| state.list.get(user.as_str()).is_some()).collect(), state.told)
+        (
+            users
+                .iter()
+                .map(|user| state.list.get(user.as_str()).is_some())
+                .collect(),
+            state.told,
+        )
     }
 
     pub fn is_peer(&self, user: &str) -> bool {
-        self.state.lock().list.get(user).is_some_and(|member| member.peer)
+        self.state
+            .lock()
+            .list
+            .get(user)
+            .is_some_and(|member| member.peer)
     }
 
     /// Whether the list shows this version, or nobody waits for it any more.
@@ -209,10 +242,20 @@ impl Board {
     }
 
     /// Without Redis: a connection comes. Answers whether its user is new; `None`: the channel is full.
-    pub fn join_alone(&self, socket: SocketId, member: &Member, most: u64, tells: &AtomicU64, sink: &dyn BusSink) -> Option<bool> {
+    pub fn join_alone(
+        &self,
+        socket: SocketId,
+        member: &Member,
+        most: u64,
+        tells: &AtomicU64,
+        sink: &dyn BusSink,
+    ) -> Option<bool> {
         let new = {
             let mut state = self.state.lock();
-            if most != 0 && state.list.len() as u64 >= most && state.list.get(member.user_id.as_str()).is_none() {
+            if most != 0
+                && state.list.len() as u64 >= most
+                && state.list.get(member.user_id.as_str()).is_none()
+            {
                 return None;
             }
             let new = state.list.put_alone(member.clone());
@@ -227,13 +270,21 @@ impl Board {
 
     /// Without Redis: a connection left. Its user goes with the last one here, unless it is known to be elsewhere; then the
     /// answer is `true`.
-    pub fn leave_alone(&self, socket: SocketId, user: &UserId, tells: &AtomicU64, sink: &dyn BusSink) -> bool {
+    pub fn leave_alone(
+        &self,
+        socket: SocketId,
+        user: &UserId,
+        tells: &AtomicU64,
+        sink: &dyn BusSink,
+    ) -> bool {
         {
             let mut state = self.state.lock();
             if state.held.contains_key(user) || state.elsewhere.contains(user) {
                 return false;
             }
-            let Some(member) = state.list.remove(user.as_str()) else { return false };
+            let Some(member) = state.list.remove(user.as_str()) else {
+                return false;
+            };
             self.tell(&mut state, Change::Left, member, socket, tells);
         }
         self.drain(sink);
@@ -291,7 +342,14 @@ impl Board {
     }
 
     fn apply(&self, state: &mut State, announced: Announced, tells: &AtomicU64) {
-        let Announced { change, came, member, socket, own_death, .. } = announced;
+        let Announced {
+            change,
+            came,
+            member,
+            socket,
+            own_death,
+            ..
+        } = announced;
         match change {
             Change::Came => {
                 if state.list.put(member.clone(), came) {
@@ -314,7 +372,14 @@ impl Board {
 
     /// Makes the list what Redis has, and tells the differences. Users who are not in it stay where they are here, and,
     /// unless it is `calm`, where another node may be about to say them again.
-    pub fn reconcile(&self, life: u64, snapshot: Snapshot, calm: bool, tells: &AtomicU64, sink: &dyn BusSink) -> Compared {
+    pub fn reconcile(
+        &self,
+        life: u64,
+        snapshot: Snapshot,
+        calm: bool,
+        tells: &AtomicU64,
+        sink: &dyn BusSink,
+    ) -> Compared {
         let compared = {
             let mut guard = self.state.lock();
             let state = &mut *guard;
@@ -349,7 +414,14 @@ impl Board {
         compared
     }
 
-    fn tell(&self, state: &mut State, change: Change, member: Member, socket: SocketId, tells: &AtomicU64) {
+    fn tell(
+        &self,
+        state: &mut State,
+        change: Change,
+        member: Member,
+        socket: SocketId,
+        tells: &AtomicU64,
+    ) {
         // Under the lock, so that later ones have higher numbers.
         let version = tells.fetch_add(1, Relaxed) + 1;
         state.told = version;
@@ -358,11 +430,26 @@ impl Board {
         }
         let (app, channel) = (self.app.clone(), self.channel.clone());
         state.telling.push(match change {
-            _ if channel.as_str() == SIGNED_IN => {
-                BusMessage::UserStatus { app, user: member.user_id, online: change != Change::Left, version }
-            }
-            Change::Left => BusMessage::MemberRemoved { app, channel, member, socket, version },
-            Change::Came | Change::Data => BusMessage::MemberAdded { app, channel, member, socket, version },
+            _ if channel.as_str() == SIGNED_IN => BusMessage::UserStatus {
+                app,
+                user: member.user_id,
+                online: change != Change::Left,
+                version,
+            },
+            Change::Left => BusMessage::MemberRemoved {
+                app,
+                channel,
+                member,
+                socket,
+                version,
+            },
+            Change::Came | Change::Data => BusMessage::MemberAdded {
+                app,
+                channel,
+                member,
+                socket,
+                version,
+            },
         });
     }
 

@@ -47,7 +47,10 @@ impl Boards {
     /// Whether a life has begun after `seen`.
     pub(super) fn is_later(&self, seen: Option<&Life>) -> bool {
         let seen = seen.map_or(0, |life| life.session.number);
-        self.life.read().as_ref().is_some_and(|life| life.session.number > seen)
+        self.life
+            .read()
+            .as_ref()
+            .is_some_and(|life| life.session.number > seen)
     }
 
     pub(super) fn set_life(&self, life: Option<Arc<Life>>) {
@@ -59,7 +62,12 @@ impl Boards {
     }
 
     /// Does something with a channel's board, which is there afterwards. Under the lock, so that nobody drops it between.
-    pub(super) fn with<T>(&self, app: &AppIdent, channel: &ChannelName, work: impl FnOnce(&Board) -> T) -> (Arc<Board>, T) {
+    pub(super) fn with<T>(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        work: impl FnOnce(&Board) -> T,
+    ) -> (Arc<Board>, T) {
         let mut boards = self.boards.lock();
         let channels = match boards.get_mut(app) {
             Some(channels) => channels,
@@ -80,8 +88,13 @@ impl Boards {
     /// Drops a board that nothing needs. `true`: it is gone.
     pub(super) fn tidy(&self, board: &Board) -> bool {
         let mut boards = self.boards.lock();
-        let Some(channels) = boards.get_mut(&board.app) else { return false };
-        if !channels.get(&board.channel).is_some_and(|known| known.is_unused()) {
+        let Some(channels) = boards.get_mut(&board.app) else {
+            return false;
+        };
+        if !channels
+            .get(&board.channel)
+            .is_some_and(|known| known.is_unused())
+        {
             return false;
         }
         channels.remove(&board.channel);
@@ -95,12 +108,23 @@ impl Boards {
     }
 
     /// Which of the users are on a list that is watched, as far as this node has heard, and up to where its clients were told.
-    pub(in crate::outbound) fn has(&self, app: &AppIdent, channel: &ChannelName, users: &[UserId]) -> (Vec<bool>, u64) {
-        self.find(app, channel.as_str()).map_or_else(|| (vec![false; users.len()], 0), |board| board.has(users))
+    pub(in crate::outbound) fn has(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        users: &[UserId],
+    ) -> (Vec<bool>, u64) {
+        self.find(app, channel.as_str())
+            .map_or_else(|| (vec![false; users.len()], 0), |board| board.has(users))
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Board>> {
-        self.boards.lock().values().flat_map(HashMap::values).cloned().collect()
+        self.boards
+            .lock()
+            .values()
+            .flat_map(HashMap::values)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn note_stale(&self, board: &Arc<Board>) {

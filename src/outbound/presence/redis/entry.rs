@@ -34,7 +34,11 @@ impl Boards {
         max: u64,
         sink: &dyn BusSink,
     ) -> Option<Came> {
-        let held = Held { socket, member, stamp: None };
+        let held = Held {
+            socket,
+            member,
+            stamp: None,
+        };
         loop {
             let life = self.life();
             if let Some(life) = &life {
@@ -47,7 +51,9 @@ impl Boards {
                 Some(life) => self.come_with(life, &board, &held, max, sink).await,
                 None => Err(Away),
             };
-            let new = answer.unwrap_or_else(|Away| board.join_alone(socket, &held.member, max, &self.tells, sink));
+            let new = answer.unwrap_or_else(|Away| {
+                board.join_alone(socket, &held.member, max, &self.tells, sink)
+            });
             if new.is_none() {
                 board.release(socket, &held.member.user_id);
             }
@@ -57,21 +63,36 @@ impl Boards {
                 return new.map(|new| Came { board, new });
             }
             if new.is_none() {
-                self.go_everywhere(&board, socket, &held.member.user_id, life, sink).await;
+                self.go_everywhere(&board, socket, &held.member.user_id, life, sink)
+                    .await;
                 return None;
             }
         }
     }
 
-    async fn come_with(&self, life: &Life, board: &Arc<Board>, held: &Held, most: u64, sink: &dyn BusSink) -> Result<Option<bool>, Away> {
+    async fn come_with(
+        &self,
+        life: &Life,
+        board: &Arc<Board>,
+        held: &Held,
+        most: u64,
+        sink: &dyn BusSink,
+    ) -> Result<Option<bool>, Away> {
         life.note(&board.app, &board.channel, Use::List).await?;
         let mut pipeline = redis::pipe();
         self.put_join(&mut pipeline, life, board, held, &most.to_string(), "");
-        let line = life.session.line_of(&self.names.list(&board.app, &board.channel));
+        let line = life
+            .session
+            .line_of(&self.names.list(&board.app, &board.channel));
         let answer = life.session.send(line, &pipeline).await?;
         match answer.first().and_then(JoinAnswer::read) {
             Some(JoinAnswer::Full) => Ok(None),
-            Some(JoinAnswer::There { version, stamp, elsewhere, new }) => {
+            Some(JoinAnswer::There {
+                version,
+                stamp,
+                elsewhere,
+                new,
+            }) => {
                 board.note(held.socket, &held.member.user_id, stamp, elsewhere);
                 if board.is_watched() {
                     self.compare(life, board, sink).await?;
@@ -79,7 +100,15 @@ impl Boards {
                         // What Redis announces is known here already; where nothing is missing before it, nothing is waited for.
                         let (change, member) = (Change::Came, held.member.clone());
                         let (came, socket) = (version, held.socket);
-                        let own = Announced { change, version, came, member, socket, fresh: false, own_death: false };
+                        let own = Announced {
+                            change,
+                            version,
+                            came,
+                            member,
+                            socket,
+                            fresh: false,
+                            own_death: false,
+                        };
                         board.answered(own, &self.tells, sink);
                     }
                     self.reach(life, board, version, sink).await?;
@@ -99,7 +128,9 @@ impl Boards {
         user: &UserId,
         sink: &dyn BusSink,
     ) -> bool {
-        let Some(board) = self.find(app, channel.as_str()) else { return false };
+        let Some(board) = self.find(app, channel.as_str()) else {
+            return false;
+        };
         match board.release(socket, user) {
             Some(()) => self.go_everywhere(&board, socket, user, None, sink).await,
             None => false,
@@ -133,14 +164,29 @@ impl Boards {
         last
     }
 
-    async fn go_with(&self, life: &Life, board: &Arc<Board>, socket: SocketId, user: &UserId, sink: &dyn BusSink) -> Result<bool, Away> {
-        let (version, last) = self.run_leave(life, &board.app, &board.channel, &socket.to_string(), user).await?;
+    async fn go_with(
+        &self,
+        life: &Life,
+        board: &Arc<Board>,
+        socket: SocketId,
+        user: &UserId,
+        sink: &dyn BusSink,
+    ) -> Result<bool, Away> {
+        let (version, last) = self
+            .run_leave(life, &board.app, &board.channel, &socket.to_string(), user)
+            .await?;
         self.reach(life, board, version, sink).await?;
         Ok(last)
     }
 
     /// Waits until a board shows a version that Redis has announced.
-    async fn reach(&self, life: &Life, board: &Arc<Board>, version: u64, sink: &dyn BusSink) -> Result<(), Away> {
+    async fn reach(
+        &self,
+        life: &Life,
+        board: &Arc<Board>,
+        version: u64,
+        sink: &dyn BusSink,
+    ) -> Result<(), Away> {
         loop {
             let moved = board.moved.notified();
             tokio::pin!(moved);

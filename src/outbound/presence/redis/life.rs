@@ -71,7 +71,15 @@ impl Life {
     /// A life that has just been entered in the register.
     pub fn new(session: Arc<Session>, former: Vec<String>) -> Self {
         let (wished, told_gone) = (Notify::new(), Notify::new());
-        Self { session, calm: AtomicBool::new(false), former, wishes: Mutex::default(), wished, gone: Mutex::default(), told_gone }
+        Self {
+            session,
+            calm: AtomicBool::new(false),
+            former,
+            wishes: Mutex::default(),
+            wished,
+            gone: Mutex::default(),
+            told_gone,
+        }
     }
 
     /// Notes whether nodes come and go one by one.
@@ -98,17 +106,31 @@ impl Life {
     }
 
     /// Sees to it that the register knows that this life is on a channel, before it leaves anything there.
-    pub(in crate::outbound) async fn note(&self, app: &AppIdent, channel: &ChannelName, what: Use) -> Result<(), Away> {
+    pub(in crate::outbound) async fn note(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        what: Use,
+    ) -> Result<(), Away> {
         let wait = {
             let mut wishes = self.wishes.lock();
             // Set before it is confirmed, so that nobody forgets what another is about to need.
-            let uses = wishes.noted.entry(app.clone()).or_default().entry(channel.clone()).or_default();
+            let uses = wishes
+                .noted
+                .entry(app.clone())
+                .or_default()
+                .entry(channel.clone())
+                .or_default();
             uses.set(what, true);
             if uses.confirmed {
                 return Ok(());
             }
             let (done, wait) = oneshot::channel();
-            wishes.queue.push(Wish { tag: tag(app, channel), add: true, done: Some(done) });
+            wishes.queue.push(Wish {
+                tag: tag(app, channel),
+                add: true,
+                done: Some(done),
+            });
             wait
         };
         self.wished.notify_one();
@@ -117,7 +139,11 @@ impl Life {
             done = wait => done.map_err(|_| Away)?,
         }
         let mut wishes = self.wishes.lock();
-        if let Some(uses) = wishes.noted.get_mut(app).and_then(|channels| channels.get_mut(channel)) {
+        if let Some(uses) = wishes
+            .noted
+            .get_mut(app)
+            .and_then(|channels| channels.get_mut(channel))
+        {
             uses.confirmed = true;
         }
         Ok(())
@@ -127,12 +153,20 @@ impl Life {
     pub(in crate::outbound) fn forget(&self, app: &AppIdent, channel: &ChannelName, what: Use) {
         let mut guard = self.wishes.lock();
         let wishes = &mut *guard;
-        let Some(channels) = wishes.noted.get_mut(app) else { return };
-        let Some(uses) = channels.get_mut(channel) else { return };
+        let Some(channels) = wishes.noted.get_mut(app) else {
+            return;
+        };
+        let Some(uses) = channels.get_mut(channel) else {
+            return;
+        };
         uses.set(what, false);
         if !uses.list && !uses.count {
             channels.remove(channel);
-            wishes.queue.push(Wish { tag: tag(app, channel), add: false, done: None });
+            wishes.queue.push(Wish {
+                tag: tag(app, channel),
+                add: false,
+                done: None,
+            });
             drop(guard);
             self.wished.notify_one();
         }
@@ -140,10 +174,15 @@ impl Life {
 
     /// Tells the register what gathers, in order; ends with the session.
     pub(in crate::outbound) async fn keep_noting(&self, names: &Names) -> Result<(), Away> {
-        let keys = [names.register("nodes"), names.register(&format!("on:{}", self.session.life))];
+        let keys = [
+            names.register("nodes"),
+            names.register(&format!("on:{}", self.session.life)),
+        ];
         loop {
             self.wished.notified().await;
-            let mut wishes = std::mem::take(&mut self.wishes.lock().queue).into_iter().peekable();
+            let mut wishes = std::mem::take(&mut self.wishes.lock().queue)
+                .into_iter()
+                .peekable();
             while let Some(first) = wishes.next() {
                 let (add, mut run) = (first.add, vec![first]);
                 while run.len() < BATCH && wishes.peek().is_some_and(|next| next.add == add) {

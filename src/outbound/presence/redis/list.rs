@@ -45,7 +45,10 @@ impl List {
 
     /// When a user came, as Redis has it.
     pub fn came(&self, user: &UserId) -> Option<u64> {
-        self.users.get(user).map(|entry| entry.came).filter(|came| *came < HERE_ALONE)
+        self.users
+            .get(user)
+            .map(|entry| entry.came)
+            .filter(|came| *came < HERE_ALONE)
     }
 
     /// Everybody, in the order in which they came.
@@ -56,7 +59,14 @@ impl List {
     /// Notes a user as Redis has it; `true`: it is new here.
     pub fn put(&mut self, member: Member, came: u64) -> bool {
         let user = member.user_id.clone();
-        let before = self.users.insert(user.clone(), Entry { came, member: member.clone(), doubtful: false });
+        let before = self.users.insert(
+            user.clone(),
+            Entry {
+                came,
+                member: member.clone(),
+                doubtful: false,
+            },
+        );
         if let Some(before) = before.as_ref().filter(|before| before.came != came) {
             self.roll.remove(before.came, user.as_str());
         }
@@ -82,7 +92,11 @@ impl List {
     }
 
     /// The users that `present` does not have; where `sure` is false they are only marked as doubtful.
-    pub fn missing_from(&mut self, present: &HashMap<UserId, (Member, u64)>, sure: bool) -> Vec<UserId> {
+    pub fn missing_from(
+        &mut self,
+        present: &HashMap<UserId, (Member, u64)>,
+        sure: bool,
+    ) -> Vec<UserId> {
         let mut missing = Vec::new();
         for (user, entry) in &mut self.users {
             if !present.contains_key(user) {
@@ -100,7 +114,9 @@ impl List {
 
     /// Whether there is anybody of whom Redis is known to know.
     pub fn is_known_empty(&self) -> bool {
-        self.users.values().all(|entry| entry.doubtful || entry.came >= HERE_ALONE)
+        self.users
+            .values()
+            .all(|entry| entry.doubtful || entry.came >= HERE_ALONE)
     }
 }
 
@@ -109,22 +125,36 @@ mod tests {
     use super::*;
 
     fn member(user: &str, data: &str) -> Member {
-        Member { user_id: UserId::parse(user).unwrap(), data: data.into(), peer: false }
+        Member {
+            user_id: UserId::parse(user).unwrap(),
+            data: data.into(),
+            peer: false,
+        }
     }
 
     fn shown(list: &List) -> Vec<String> {
-        list.members().iter().map(|member| format!("{}:{}", member.user_id, member.data)).collect()
+        list.members()
+            .iter()
+            .map(|member| format!("{}:{}", member.user_id, member.data))
+            .collect()
     }
 
     #[test]
     fn members_come_in_the_order_in_which_they_came() {
         let mut list = List::default();
-        assert!(list.put(member("b", "1"), 7) && list.put_alone(member("x", "1")) && list.put(member("a", "1"), 5));
+        assert!(
+            list.put(member("b", "1"), 7)
+                && list.put_alone(member("x", "1"))
+                && list.put(member("a", "1"), 5)
+        );
         assert!(!list.put(member("b", "2"), 7) && !list.put_alone(member("a", "3")));
         assert_eq!(shown(&list), ["a:3", "b:2", "x:1"]);
         assert!(!list.put(member("x", "4"), 6), "Redis knows it now");
         assert_eq!(shown(&list), ["a:3", "x:4", "b:2"]);
-        assert_eq!(list.remove("x").map(|member| member.data.to_string()), Some("4".to_owned()));
+        assert_eq!(
+            list.remove("x").map(|member| member.data.to_string()),
+            Some("4".to_owned())
+        );
         assert_eq!((shown(&list).len(), list.len()), (2, 2));
     }
 }

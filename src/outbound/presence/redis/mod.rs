@@ -55,19 +55,41 @@ impl PresenceStore for RedisPresence {
         max: u64,
     ) -> Result<Option<Joined>, BusError> {
         let boards = self.boards();
-        let Some(Came { board, new }) = boards.come(app, channel, socket, member, max, &*self.0.sink()).await else { return Ok(None) };
+        let Some(Came { board, new }) = boards
+            .come(app, channel, socket, member, max, &*self.0.sink())
+            .await
+        else {
+            return Ok(None);
+        };
         if let (Some(life), false) = (boards.life(), board.is_watched()) {
             // No announcements follow where nobody watches.
             if let Ok(snapshot) = boards.read(&life, app, channel).await {
-                return Ok(Some(Joined { members: snapshot.members(), version: 0, new }));
+                return Ok(Some(Joined {
+                    members: snapshot.members(),
+                    version: 0,
+                    new,
+                }));
             }
         }
         let (members, version) = board.members();
-        Ok(Some(Joined { members, version, new }))
+        Ok(Some(Joined {
+            members,
+            version,
+            new,
+        }))
     }
 
-    async fn leave(&self, app: &AppIdent, channel: &ChannelName, socket: SocketId, user: &UserId) -> Result<bool, BusError> {
-        Ok(self.boards().go(app, channel, socket, user, &*self.0.sink()).await)
+    async fn leave(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        socket: SocketId,
+        user: &UserId,
+    ) -> Result<bool, BusError> {
+        Ok(self
+            .boards()
+            .go(app, channel, socket, user, &*self.0.sink())
+            .await)
     }
 
     async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, BusError> {
@@ -79,7 +101,10 @@ impl PresenceStore for RedisPresence {
                 Ok(board.members().0)
             }
             (Some(life), _) => {
-                let snapshot = boards.read(&life, app, channel).await.map_err(|away| BusError(away.into()))?;
+                let snapshot = boards
+                    .read(&life, app, channel)
+                    .await
+                    .map_err(|away| BusError(away.into()))?;
                 Ok(snapshot.members())
             }
             (None, Some(board)) => Ok(board.members().0),
@@ -88,13 +113,20 @@ impl PresenceStore for RedisPresence {
     }
 
     fn is_peer(&self, app: &AppIdent, channel: &str, user: &str) -> bool {
-        self.boards().find(app, channel).is_some_and(|board| board.is_peer(user))
+        self.boards()
+            .find(app, channel)
+            .is_some_and(|board| board.is_peer(user))
     }
 }
 
 impl Boards {
     /// A channel's announcements arrive from now on, and its list is kept.
-    pub(in crate::outbound) async fn watch(&self, app: &AppIdent, channel: &ChannelName, sink: &dyn BusSink) {
+    pub(in crate::outbound) async fn watch(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        sink: &dyn BusSink,
+    ) {
         let (board, _) = self.with(app, channel, |board| board.set_watched(true));
         if let Some(life) = self.life() {
             // Where Redis goes away meanwhile, the list is read when it is back.
@@ -119,20 +151,33 @@ impl Boards {
         body: &PresenceBody<'_>,
         sink: &dyn BusSink,
     ) {
-        let Some(board) = self.find(app, channel.as_str()) else { return };
+        let Some(board) = self.find(app, channel.as_str()) else {
+            return;
+        };
         let change = match &*body.kind {
             "+" => Change::Came,
             "-" => Change::Left,
             _ => Change::Data,
         };
-        let (Some(member), Ok(version), Ok(came)) = (body.member(), body.version.parse(), body.came.parse()) else { return };
-        let of_node = |life: &str| life.split('.').next().is_some_and(|process| process.parse() == Ok(node));
+        let (Some(member), Ok(version), Ok(came)) =
+            (body.member(), body.version.parse(), body.came.parse())
+        else {
+            return;
+        };
+        let of_node = |life: &str| {
+            life.split('.')
+                .next()
+                .is_some_and(|process| process.parse() == Ok(node))
+        };
         let announced = Announced {
             change,
             version,
             came,
             member,
-            socket: body.socket().unwrap_or(SocketId { process: 0, counter: 0 }),
+            socket: body.socket().unwrap_or(SocketId {
+                process: 0,
+                counter: 0,
+            }),
             fresh: body.fresh,
             own_death: body.evicted.as_deref().is_some_and(of_node),
         };

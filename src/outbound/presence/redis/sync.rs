@@ -43,12 +43,21 @@ struct Record<'a> {
 
 impl Boards {
     pub(super) fn keys(&self, app: &AppIdent, channel: &ChannelName, life: &str) -> [String; 3] {
-        [self.names.list(app, channel), self.names.seats(app, channel, life), self.names.fence(app, channel, life)]
+        [
+            self.names.list(app, channel),
+            self.names.seats(app, channel, life),
+            self.names.fence(app, channel, life),
+        ]
     }
 
     /// Compares a board with Redis, unless that was done in this life: says what this node has, takes away what its former
     /// lives left, and reads the list.
-    pub(super) async fn compare(&self, life: &Life, board: &Arc<Board>, sink: &dyn BusSink) -> Result<(), Away> {
+    pub(super) async fn compare(
+        &self,
+        life: &Life,
+        board: &Arc<Board>,
+        sink: &dyn BusSink,
+    ) -> Result<(), Away> {
         if board.synced() == life.session.number {
             return Ok(());
         }
@@ -73,14 +82,34 @@ impl Boards {
     }
 
     /// Reads the list again, after an announcement was missed.
-    pub(super) async fn reread(&self, life: &Life, board: &Arc<Board>, sink: &dyn BusSink) -> Result<(), Away> {
+    pub(super) async fn reread(
+        &self,
+        life: &Life,
+        board: &Arc<Board>,
+        sink: &dyn BusSink,
+    ) -> Result<(), Away> {
         let _turn = board.turn.lock().await;
-        if board.is_watched() { self.read_into(life, board, sink).await } else { Ok(()) }
+        if board.is_watched() {
+            self.read_into(life, board, sink).await
+        } else {
+            Ok(())
+        }
     }
 
-    async fn read_into(&self, life: &Life, board: &Arc<Board>, sink: &dyn BusSink) -> Result<(), Away> {
+    async fn read_into(
+        &self,
+        life: &Life,
+        board: &Arc<Board>,
+        sink: &dyn BusSink,
+    ) -> Result<(), Away> {
         let snapshot = self.read(life, &board.app, &board.channel).await?;
-        match board.reconcile(life.session.number, snapshot, life.is_calm(), &self.tells, sink) {
+        match board.reconcile(
+            life.session.number,
+            snapshot,
+            life.is_calm(),
+            &self.tells,
+            sink,
+        ) {
             Compared::Same => {}
             Compared::Again => self.note_stale(board),
             Compared::Doubtful => self.note_doubtful(board),
@@ -90,24 +119,38 @@ impl Boards {
 
     async fn say_again(&self, life: &Life, board: &Board, mut held: Vec<Held>) -> Result<(), Away> {
         held.sort_by_key(|held| held.stamp.unwrap_or(u64::MAX));
-        let line = life.session.line_of(&self.names.list(&board.app, &board.channel));
+        let line = life
+            .session
+            .line_of(&self.names.list(&board.app, &board.channel));
         for page in held.chunks(PAGE) {
             let mut pipeline = redis::pipe();
             for held in page {
-                let came = board.came(&held.member.user_id).map(|came| came.to_string()).unwrap_or_default();
+                let came = board
+                    .came(&held.member.user_id)
+                    .map(|came| came.to_string())
+                    .unwrap_or_default();
                 self.put_join(&mut pipeline, life, board, held, "0", &came);
             }
             let answers = life.session.send(line, &pipeline).await?;
             for (held, answer) in page.iter().zip(&answers) {
                 match JoinAnswer::read(answer) {
-                    Some(JoinAnswer::There { stamp, elsewhere, .. }) => {
+                    Some(JoinAnswer::There {
+                        stamp, elsewhere, ..
+                    }) => {
                         board.note(held.socket, &held.member.user_id, stamp, elsewhere);
                     }
                     _ => return Err(over(life)),
                 }
                 // It left while it was being said.
                 if !board.holds(held.socket, &held.member.user_id) {
-                    self.run_leave(life, &board.app, &board.channel, &held.socket.to_string(), &held.member.user_id).await?;
+                    self.run_leave(
+                        life,
+                        &board.app,
+                        &board.channel,
+                        &held.socket.to_string(),
+                        &held.member.user_id,
+                    )
+                    .await?;
                 }
             }
         }
@@ -115,9 +158,20 @@ impl Boards {
     }
 
     /// Adds the call that joins a connection to a pipeline.
-    pub(super) fn put_join(&self, pipeline: &mut redis::Pipeline, life: &Life, board: &Board, held: &Held, most: &str, came: &str) {
+    pub(super) fn put_join(
+        &self,
+        pipeline: &mut redis::Pipeline,
+        life: &Life,
+        board: &Board,
+        held: &Held,
+        most: &str,
+        came: &str,
+    ) {
         let (app, channel, member) = (&board.app, &board.channel, &held.member);
-        let stamp = held.stamp.map(|stamp| stamp.to_string()).unwrap_or_default();
+        let stamp = held
+            .stamp
+            .map(|stamp| stamp.to_string())
+            .unwrap_or_default();
         life.session.call(
             pipeline,
             Script::Join,
@@ -147,10 +201,26 @@ impl Boards {
         user: &UserId,
     ) -> Result<(u64, bool), Away> {
         let topic = self.names.topic(app, channel.as_str());
-        let arguments = [life.session.publish_command(), &topic, &life.session.life, socket, user.as_str()];
-        match life.session.run(Script::Leave, &self.keys(app, channel, &life.session.life), &arguments).await? {
+        let arguments = [
+            life.session.publish_command(),
+            &topic,
+            &life.session.life,
+            socket,
+            user.as_str(),
+        ];
+        match life
+            .session
+            .run(
+                Script::Leave,
+                &self.keys(app, channel, &life.session.life),
+                &arguments,
+            )
+            .await?
+        {
             Value::Array(answer) => match answer.as_slice() {
-                [version, Value::Int(last)] => number(version).map(|version| (version, *last == 1)).ok_or_else(|| over(life)),
+                [version, Value::Int(last)] => number(version)
+                    .map(|version| (version, *last == 1))
+                    .ok_or_else(|| over(life)),
                 _ => Err(over(life)),
             },
             _ => Err(over(life)),
@@ -158,12 +228,25 @@ impl Boards {
     }
 
     /// Takes away what a life that is over left on a channel.
-    async fn evict(&self, life: &Life, app: &AppIdent, channel: &ChannelName, dead: &str) -> Result<(), Away> {
+    async fn evict(
+        &self,
+        life: &Life,
+        app: &AppIdent,
+        channel: &ChannelName,
+        dead: &str,
+    ) -> Result<(), Away> {
         let [list, seats, fence] = self.keys(app, channel, dead);
         let keys = [list, seats, fence, self.names.counts(app, channel)];
         let topic = self.names.topic(app, channel.as_str());
         let process = dead.split('.').next().unwrap_or_default();
-        let arguments = [life.session.publish_command(), &topic, dead, FENCED, EVICTED_AT_ONCE, process];
+        let arguments = [
+            life.session.publish_command(),
+            &topic,
+            dead,
+            FENCED,
+            EVICTED_AT_ONCE,
+            process,
+        ];
         loop {
             match life.session.run(Script::Evict, &keys, &arguments).await? {
                 Value::Int(0) => return Ok(()),
@@ -174,18 +257,31 @@ impl Boards {
     }
 
     /// The list as Redis has it.
-    pub(super) async fn read(&self, life: &Life, app: &AppIdent, channel: &ChannelName) -> Result<Snapshot, Away> {
+    pub(super) async fn read(
+        &self,
+        life: &Life,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Result<Snapshot, Away> {
         let list = self.names.list(app, channel);
         let mut pipeline = redis::pipe();
         pipeline.cmd("TIME").cmd("HGETALL").arg(&list);
-        let answers = life.session.send(life.session.line_of(&list), &pipeline).await?;
+        let answers = life
+            .session
+            .send(life.session.line_of(&list), &pipeline)
+            .await?;
         read_snapshot(&answers).ok_or_else(|| over(life))
     }
 
     /// After Redis was away: compares every board.
-    pub(in crate::outbound) async fn recover(&self, life: &Life, sink: &dyn BusSink) -> Result<(), Away> {
-        let mut comparing =
-            stream::iter(self.all()).map(|board| async move { self.compare(life, &board, sink).await }).buffer_unordered(AT_ONCE);
+    pub(in crate::outbound) async fn recover(
+        &self,
+        life: &Life,
+        sink: &dyn BusSink,
+    ) -> Result<(), Away> {
+        let mut comparing = stream::iter(self.all())
+            .map(|board| async move { self.compare(life, &board, sink).await })
+            .buffer_unordered(AT_ONCE);
         while let Some(compared) = comparing.next().await {
             compared?;
         }
@@ -193,12 +289,20 @@ impl Boards {
     }
 
     /// Reads lists again that have gaps, and those that other nodes may have completed meanwhile; ends with the session.
-    pub(in crate::outbound) async fn keep_fresh(&self, life: &Life, sink: &dyn BusSink) -> Result<(), Away> {
+    pub(in crate::outbound) async fn keep_fresh(
+        &self,
+        life: &Life,
+        sink: &dyn BusSink,
+    ) -> Result<(), Away> {
         loop {
             while let Some(board) = self.take_stale() {
                 self.reread(life, &board, sink).await?;
             }
-            if tokio::time::timeout(AGAIN, self.grown_stale.notified()).await.is_err() && life.is_calm() {
+            if tokio::time::timeout(AGAIN, self.grown_stale.notified())
+                .await
+                .is_err()
+                && life.is_calm()
+            {
                 for board in self.take_doubtful() {
                     self.reread(life, &board, sink).await?;
                 }
@@ -213,7 +317,12 @@ impl Boards {
         let mut cursor = b"0".to_vec();
         loop {
             let mut pipeline = redis::pipe();
-            pipeline.cmd("SSCAN").arg(&index).arg(&cursor).arg("COUNT").arg(100);
+            pipeline
+                .cmd("SSCAN")
+                .arg(&index)
+                .arg(&cursor)
+                .arg("COUNT")
+                .arg(100);
             let answer = life.session.send(line, &pipeline).await?.pop();
             let (next, tags) = read_scan(answer).ok_or_else(|| over(life))?;
             for (app, channel) in tags.iter().filter_map(|tag| untag(tag)) {
@@ -232,18 +341,33 @@ pub(super) enum JoinAnswer {
     /// The channel is full.
     Full,
     /// The connection is there.
-    There { version: u64, stamp: u64, elsewhere: bool, new: bool },
+    There {
+        version: u64,
+        stamp: u64,
+        elsewhere: bool,
+        new: bool,
+    },
 }
 
 impl JoinAnswer {
     /// `None`: the life is over, or Redis answered something else.
     pub fn read(answer: &Value) -> Option<Self> {
-        let Value::Array(answer) = answer else { return None };
+        let Value::Array(answer) = answer else {
+            return None;
+        };
         match answer.as_slice() {
             [Value::Int(0)] => Some(Self::Full),
-            [Value::Int(what @ (1 | 2)), version, stamp, Value::Int(elsewhere)] => {
-                Some(Self::There { version: number(version)?, stamp: number(stamp)?, elsewhere: *elsewhere == 1, new: *what == 2 })
-            }
+            [
+                Value::Int(what @ (1 | 2)),
+                version,
+                stamp,
+                Value::Int(elsewhere),
+            ] => Some(Self::There {
+                version: number(version)?,
+                stamp: number(stamp)?,
+                elsewhere: *elsewhere == 1,
+                new: *what == 2,
+            }),
             _ => None,
         }
     }
@@ -268,17 +392,33 @@ fn number(value: &Value) -> Option<u64> {
 }
 
 fn read_scan(answer: Option<Value>) -> Option<(Vec<u8>, Vec<String>)> {
-    let Some(Value::Array(parts)) = answer else { return None };
-    let [Value::BulkString(cursor), tags] = parts.as_slice() else { return None };
-    let (Value::Array(tags) | Value::Set(tags)) = tags else { return None };
-    Some((cursor.clone(), tags.iter().filter_map(text).map(str::to_owned).collect()))
+    let Some(Value::Array(parts)) = answer else {
+        return None;
+    };
+    let [Value::BulkString(cursor), tags] = parts.as_slice() else {
+        return None;
+    };
+    let (Value::Array(tags) | Value::Set(tags)) = tags else {
+        return None;
+    };
+    Some((
+        cursor.clone(),
+        tags.iter().filter_map(text).map(str::to_owned).collect(),
+    ))
 }
 
 fn read_snapshot(answers: &[Value]) -> Option<Snapshot> {
-    let [Value::Array(time), Value::Map(pairs)] = answers else { return None };
-    let [seconds, micros] = time.as_slice() else { return None };
+    let [Value::Array(time), Value::Map(pairs)] = answers else {
+        return None;
+    };
+    let [seconds, micros] = time.as_slice() else {
+        return None;
+    };
     // A list that is not there has no version; one that begins later has a higher one than this.
-    let mut snapshot = Snapshot { version: number(seconds)? * 1_000_000 + number(micros)? - 1, ..Snapshot::default() };
+    let mut snapshot = Snapshot {
+        version: number(seconds)? * 1_000_000 + number(micros)? - 1,
+        ..Snapshot::default()
+    };
     for (user, record) in pairs {
         let (user, record) = (text(user)?, text(record)?);
         if user == "\u{1}v" {
@@ -288,8 +428,14 @@ fn read_snapshot(answers: &[Value]) -> Option<Snapshot> {
         let record: Record<'_> = serde_json::from_str(record).ok()?;
         let [_, _, _, data, peer] = record.connections.last()?;
         let user_id = UserId::parse(user)?;
-        let member = Member { user_id: user_id.clone(), data: (&**data).into(), peer: peer == "1" };
-        snapshot.users.insert(user_id, (member, record.came.parse().ok()?));
+        let member = Member {
+            user_id: user_id.clone(),
+            data: (&**data).into(),
+            peer: peer == "1",
+        };
+        snapshot
+            .users
+            .insert(user_id, (member, record.came.parse().ok()?));
     }
     Some(snapshot)
 }

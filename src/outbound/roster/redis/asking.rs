@@ -38,23 +38,39 @@ impl Asking {
 
     /// Asks all others, and waits until all that live have answered: a node that was killed is no subscriber any more, and
     /// one that cannot be heard is not in the register after its lease.
-    pub async fn ask(&self, mesh: &Mesh, life: &Life, question: &Question) -> Result<Vec<Answer>, Away> {
+    pub async fn ask(
+        &self,
+        mesh: &Mesh,
+        life: &Life,
+        question: &Question,
+    ) -> Result<Vec<Answer>, Away> {
         let session = &life.session;
         let number = self.next.fetch_add(1, Relaxed);
         let (sender, mut receiver) = mpsc::unbounded_channel();
         self.waiting.lock().insert(number, sender);
         let _waiting = Waiting(self, number);
 
-        let (topic, reply) = (mesh.names().everybody(), mesh.names().echo(mesh.process(), 0));
+        let (topic, reply) = (
+            mesh.names().everybody(),
+            mesh.names().echo(mesh.process(), 0),
+        );
         let question = serde_json::to_string(question).map_err(|_| Away)?;
         let body = Body::Ask(number, reply.into(), question.into());
-        let text = serde_json::to_vec(&Frame { node: mesh.process(), number: 0, again: false, body }).map_err(|_| Away)?;
+        let text = serde_json::to_vec(&Frame {
+            node: mesh.process(),
+            number: 0,
+            again: false,
+            body,
+        })
+        .map_err(|_| Away)?;
         let nodes = mesh.names().register("nodes");
         let (mut publish, mut count) = (redis::pipe(), redis::pipe());
         publish.cmd(session.publish_command()).arg(&topic).arg(text);
         count.cmd("ZCARD").arg(&nodes);
-        let (heard, alive) =
-            tokio::try_join!(session.send(session.line_of(&topic), &publish), session.send(session.line_of(&nodes), &count))?;
+        let (heard, alive) = tokio::try_join!(
+            session.send(session.line_of(&topic), &publish),
+            session.send(session.line_of(&nodes), &count)
+        )?;
         let others = |answer: &[Value]| match answer.first() {
             Some(Value::Int(count)) => usize::try_from(count - 1).unwrap_or(0),
             _ => 0,

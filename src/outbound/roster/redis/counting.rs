@@ -26,9 +26,21 @@ pub struct Request {
 }
 
 impl Request {
-    pub fn new(app: &AppIdent, channel: &ChannelName, announce: bool) -> (Self, oneshot::Receiver<Recount>) {
+    pub fn new(
+        app: &AppIdent,
+        channel: &ChannelName,
+        announce: bool,
+    ) -> (Self, oneshot::Receiver<Recount>) {
         let (sender, receiver) = oneshot::channel();
-        (Self { app: app.clone(), channel: channel.clone(), announce, counted: Some(sender) }, receiver)
+        (
+            Self {
+                app: app.clone(),
+                channel: channel.clone(),
+                announce,
+                counted: Some(sender),
+            },
+            receiver,
+        )
     }
 }
 
@@ -60,9 +72,16 @@ impl Counting {
     pub fn rise(&self, hub: &Hub) {
         self.state.lock().up = true;
         for app in hub.idents() {
-            let occupied = hub.app(&app).map_or_else(Vec::new, |hub| hub.channels("", None, usize::MAX));
+            let occupied = hub
+                .app(&app)
+                .map_or_else(Vec::new, |hub| hub.channels("", None, usize::MAX));
             for channel in occupied {
-                self.enter(Request { app: app.clone(), channel: channel.channel, announce: false, counted: None });
+                self.enter(Request {
+                    app: app.clone(),
+                    channel: channel.channel,
+                    announce: false,
+                    counted: None,
+                });
             }
         }
     }
@@ -75,7 +94,13 @@ impl Counting {
     }
 
     /// Counts what gathers, in order; ends with the session.
-    pub async fn keep_counting(&self, life: &Life, names: &Names, process: u64, hub: &Hub) -> Result<(), Away> {
+    pub async fn keep_counting(
+        &self,
+        life: &Life,
+        names: &Names,
+        process: u64,
+        hub: &Hub,
+    ) -> Result<(), Away> {
         loop {
             let batch: Vec<Request> = {
                 let mut state = self.state.lock();
@@ -91,23 +116,48 @@ impl Counting {
     }
 }
 
-async fn count(batch: Vec<Request>, life: &Life, names: &Names, process: u64, hub: &Hub) -> Result<(), Away> {
-    try_join_all(batch.iter().map(|request| life.note(&request.app, &request.channel, Use::Count))).await?;
+async fn count(
+    batch: Vec<Request>,
+    life: &Life,
+    names: &Names,
+    process: u64,
+    hub: &Hub,
+) -> Result<(), Away> {
+    try_join_all(
+        batch
+            .iter()
+            .map(|request| life.note(&request.app, &request.channel, Use::Count)),
+    )
+    .await?;
     let session = &life.session;
     let process = process.to_string();
     let mut pipelines = vec![redis::pipe(); session.lines()];
-    let mut places: Vec<Vec<(Request, u64)>> = std::iter::repeat_with(Vec::new).take(session.lines()).collect();
+    let mut places: Vec<Vec<(Request, u64)>> = std::iter::repeat_with(Vec::new)
+        .take(session.lines())
+        .collect();
     let mut seen: HashMap<(AppIdent, ChannelName), u64> = HashMap::new();
     for request in batch {
         let (app, channel) = (&request.app, &request.channel);
-        let (topic, counts) = (names.topic(app, channel.as_str()), names.counts(app, channel));
+        let (topic, counts) = (
+            names.topic(app, channel.as_str()),
+            names.counts(app, channel),
+        );
         let keys = [counts, names.fence(app, channel, &session.life)];
         // Read once, so that a channel is not counted as left and as entered in one batch.
         let here = *seen
             .entry((app.clone(), channel.clone()))
-            .or_insert_with(|| hub.app(app).map_or(0, |hub| hub.occupancy(channel).subscriptions));
+            .or_insert_with(|| {
+                hub.app(app)
+                    .map_or(0, |hub| hub.occupancy(channel).subscriptions)
+            });
         let (line, count) = (session.line_of(&topic), here.to_string());
-        let mut arguments = vec![session.publish_command(), topic.as_str(), &process, &session.life, &count];
+        let mut arguments = vec![
+            session.publish_command(),
+            topic.as_str(),
+            &process,
+            &session.life,
+            &count,
+        ];
         if request.announce {
             arguments.extend([app.as_str(), channel.as_str()]);
         }
@@ -116,8 +166,18 @@ async fn count(batch: Vec<Request>, life: &Life, names: &Names, process: u64, hu
             place.push((request, here));
         }
     }
-    let answers = try_join_all(pipelines.iter().enumerate().map(|(line, pipeline)| session.send(line, pipeline))).await?;
-    for ((request, here), answer) in places.into_iter().flatten().zip(answers.into_iter().flatten()) {
+    let answers = try_join_all(
+        pipelines
+            .iter()
+            .enumerate()
+            .map(|(line, pipeline)| session.send(line, pipeline)),
+    )
+    .await?;
+    for ((request, here), answer) in places
+        .into_iter()
+        .flatten()
+        .zip(answers.into_iter().flatten())
+    {
         let Some(recount) = read(&answer) else {
             session.fail("the lease is over");
             return Err(Away);
@@ -134,18 +194,30 @@ async fn count(batch: Vec<Request>, life: &Life, names: &Names, process: u64, hu
 }
 
 fn read(answer: &Value) -> Option<Recount> {
-    let Value::Array(parts) = answer else { return None };
-    let [Value::Int(total), Value::Int(turn)] = parts.as_slice() else { return None };
+    let Value::Array(parts) = answer else {
+        return None;
+    };
+    let [Value::Int(total), Value::Int(turn)] = parts.as_slice() else {
+        return None;
+    };
     let turn = match turn {
         1 => Some(Turn::Occupied),
         -1 => Some(Turn::Vacated),
         _ => None,
     };
-    Some(Recount { subscriptions: u64::try_from(*total).ok()?, turn })
+    Some(Recount {
+        subscriptions: u64::try_from(*total).ok()?,
+        turn,
+    })
 }
 
 /// How many users are on presence channels, for each channel in order; 0 for other kinds.
-pub async fn users(life: &Life, names: &Names, app: &AppIdent, channels: impl Iterator<Item = &ChannelName>) -> Result<Vec<u64>, Away> {
+pub async fn users(
+    life: &Life,
+    names: &Names,
+    app: &AppIdent,
+    channels: impl Iterator<Item = &ChannelName>,
+) -> Result<Vec<u64>, Away> {
     let session = &life.session;
     let mut pipelines = vec![redis::pipe(); session.lines()];
     let mut counts = Vec::new();
@@ -154,13 +226,27 @@ pub async fn users(life: &Life, names: &Names, app: &AppIdent, channels: impl It
         counts.push(0);
         let list = names.list(app, channel);
         let line = session.line_of(&list);
-        if let (ChannelKind::Presence, Some(pipeline), Some(place)) = (channel.kind(), pipelines.get_mut(line), places.get_mut(line)) {
+        if let (ChannelKind::Presence, Some(pipeline), Some(place)) = (
+            channel.kind(),
+            pipelines.get_mut(line),
+            places.get_mut(line),
+        ) {
             pipeline.cmd("HLEN").arg(list);
             place.push(index);
         }
     }
-    let answers = try_join_all(pipelines.iter().enumerate().map(|(line, pipeline)| session.send(line, pipeline))).await?;
-    for (index, answer) in places.into_iter().flatten().zip(answers.into_iter().flatten()) {
+    let answers = try_join_all(
+        pipelines
+            .iter()
+            .enumerate()
+            .map(|(line, pipeline)| session.send(line, pipeline)),
+    )
+    .await?;
+    for (index, answer) in places
+        .into_iter()
+        .flatten()
+        .zip(answers.into_iter().flatten())
+    {
         if let (Some(count), Value::Int(length)) = (counts.get_mut(index), answer) {
             // One of a list's fields is its version.
             *count = u64::try_from(length - 1).unwrap_or(0);

@@ -19,7 +19,10 @@ use self::counting::{Counting, Request};
 use self::question::{Answer, Question};
 use crate::core::error::BusError;
 use crate::core::hub::Hub;
-use crate::core::model::{AppIdent, ChannelKind, ChannelName, Member, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId};
+use crate::core::model::{
+    AppIdent, ChannelKind, ChannelName, Member, Occupancy, OccupiedChannel, SocketId, SocketInfo,
+    UserId,
+};
 use crate::core::ports::{Online, Recount, Roster};
 use crate::outbound::presence::redis::{Life, SIGNED_IN};
 use crate::outbound::redis::{Away, Census, Mesh};
@@ -47,7 +50,12 @@ fn signed_in() -> ChannelName {
 impl RedisRoster {
     /// Over the connections of a node, and what its `hub` knows.
     pub fn new(mesh: Arc<Mesh>, hub: Arc<Hub>) -> Arc<Self> {
-        let roster = Arc::new(Self { mesh, hub, asking: Asking::default(), counting: Counting::default() });
+        let roster = Arc::new(Self {
+            mesh,
+            hub,
+            asking: Asking::default(),
+            counting: Counting::default(),
+        });
         let census: std::sync::Weak<Self> = Arc::downgrade(&roster);
         roster.mesh.attach_census(census);
         roster
@@ -58,15 +66,24 @@ impl RedisRoster {
         let life = self.mesh.boards().life().ok_or_else(|| away(Away))?;
         let own = question.answer(&self.hub);
         let asked = self.asking.ask(&self.mesh, &life, question);
-        let mut answers = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| away(Away))?.map_err(away)?;
+        let mut answers = tokio::time::timeout(PATIENCE, asked)
+            .await
+            .map_err(|_| away(Away))?
+            .map_err(away)?;
         answers.push(own);
         Ok(answers)
     }
 
     /// How many users are on presence channels, for each channel in order; 0 for other kinds.
-    async fn users(&self, app: &AppIdent, channels: impl Iterator<Item = &ChannelName>) -> Result<Vec<u64>, BusError> {
+    async fn users(
+        &self,
+        app: &AppIdent,
+        channels: impl Iterator<Item = &ChannelName>,
+    ) -> Result<Vec<u64>, BusError> {
         let life = self.mesh.boards().life().ok_or_else(|| away(Away))?;
-        counting::users(&life, self.mesh.names(), app, channels).await.map_err(away)
+        counting::users(&life, self.mesh.names(), app, channels)
+            .await
+            .map_err(away)
     }
 
     /// Sees to it that this node hears who signs in.
@@ -90,7 +107,9 @@ impl Census for RedisRoster {
 
     async fn take_part(&self, life: &Arc<Life>) -> Result<(), Away> {
         self.counting.rise(&self.hub);
-        self.counting.keep_counting(life, self.mesh.names(), self.mesh.process(), &self.hub).await
+        self.counting
+            .keep_counting(life, self.mesh.names(), self.mesh.process(), &self.hub)
+            .await
     }
 
     fn fall(&self) {
@@ -100,7 +119,12 @@ impl Census for RedisRoster {
 
 #[async_trait]
 impl Roster for RedisRoster {
-    async fn sockets(&self, app: &AppIdent, after: Option<SocketId>, limit: usize) -> Result<Vec<SocketInfo>, BusError> {
+    async fn sockets(
+        &self,
+        app: &AppIdent,
+        after: Option<SocketId>,
+        limit: usize,
+    ) -> Result<Vec<SocketInfo>, BusError> {
         let answers = self.ask(&Question::sockets(app, after, limit)).await?;
         let mut found: Vec<SocketInfo> = answers.iter().flat_map(Answer::sockets).collect();
         found.sort_unstable_by_key(|socket| socket.id);
@@ -123,7 +147,9 @@ impl Roster for RedisRoster {
         after: Option<&ChannelName>,
         limit: usize,
     ) -> Result<Vec<OccupiedChannel>, BusError> {
-        let answers = self.ask(&Question::channels(app, prefix, after, limit)).await?;
+        let answers = self
+            .ask(&Question::channels(app, prefix, after, limit))
+            .await?;
         let mut counts: HashMap<ChannelName, u64> = HashMap::new();
         for (channel, count) in answers.iter().flat_map(Answer::channels) {
             *counts.entry(channel).or_default() += count;
@@ -131,37 +157,84 @@ impl Roster for RedisRoster {
         let mut found: Vec<_> = counts.into_iter().collect();
         found.sort_unstable();
         found.truncate(limit);
-        let users = self.users(app, found.iter().map(|(channel, _)| channel)).await?;
-        let occupied = |((channel, subscriptions), users)| OccupiedChannel { channel, occupancy: Occupancy { subscriptions, users } };
+        let users = self
+            .users(app, found.iter().map(|(channel, _)| channel))
+            .await?;
+        let occupied = |((channel, subscriptions), users)| OccupiedChannel {
+            channel,
+            occupancy: Occupancy {
+                subscriptions,
+                users,
+            },
+        };
         Ok(found.into_iter().zip(users).map(occupied).collect())
     }
 
-    async fn occupancy(&self, app: &AppIdent, channel: &ChannelName) -> Result<Occupancy, BusError> {
+    async fn occupancy(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Result<Occupancy, BusError> {
         let answers = self.ask(&Question::occupancy(app, channel)).await?;
-        let subscriptions: u64 = answers.iter().flat_map(Answer::channels).map(|(_, count)| count).sum();
+        let subscriptions: u64 = answers
+            .iter()
+            .flat_map(Answer::channels)
+            .map(|(_, count)| count)
+            .sum();
         if subscriptions == 0 || channel.kind() != ChannelKind::Presence {
-            return Ok(Occupancy { subscriptions, users: 0 });
+            return Ok(Occupancy {
+                subscriptions,
+                users: 0,
+            });
         }
         let users = self.users(app, std::iter::once(channel)).await?;
-        Ok(Occupancy { subscriptions, users: users.first().copied().unwrap_or(0) })
+        Ok(Occupancy {
+            subscriptions,
+            users: users.first().copied().unwrap_or(0),
+        })
     }
 
-    async fn recount(&self, app: &AppIdent, channel: &ChannelName, announce: bool) -> Result<Recount, BusError> {
+    async fn recount(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        announce: bool,
+    ) -> Result<Recount, BusError> {
         let (request, counted) = Request::new(app, channel, announce);
         self.counting.enter(request);
         counted.await.map_err(|_| away(Away))
     }
 
-    async fn sign_in(&self, app: &AppIdent, user: &UserId, socket: SocketId) -> Result<(), BusError> {
+    async fn sign_in(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        socket: SocketId,
+    ) -> Result<(), BusError> {
         self.watch_users(app).await;
         // Nobody is shown more of a signed-in user than its id.
-        let member = Member { user_id: user.clone(), data: "".into(), peer: false };
-        self.mesh.boards().come(app, &signed_in(), socket, member, 0, &*self.mesh.sink()).await;
+        let member = Member {
+            user_id: user.clone(),
+            data: "".into(),
+            peer: false,
+        };
+        self.mesh
+            .boards()
+            .come(app, &signed_in(), socket, member, 0, &*self.mesh.sink())
+            .await;
         Ok(())
     }
 
-    async fn sign_out(&self, app: &AppIdent, user: &UserId, socket: SocketId) -> Result<(), BusError> {
-        self.mesh.boards().go(app, &signed_in(), socket, user, &*self.mesh.sink()).await;
+    async fn sign_out(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        socket: SocketId,
+    ) -> Result<(), BusError> {
+        self.mesh
+            .boards()
+            .go(app, &signed_in(), socket, user, &*self.mesh.sink())
+            .await;
         Ok(())
     }
 

@@ -43,7 +43,10 @@ pub enum Answer {
 
 impl Question {
     fn of(app: &AppIdent, what: What) -> Self {
-        Self { app: app.as_str().to_owned(), what }
+        Self {
+            app: app.as_str().to_owned(),
+            what,
+        }
     }
 
     pub fn sockets(app: &AppIdent, after: Option<SocketId>, limit: usize) -> Self {
@@ -54,8 +57,16 @@ impl Question {
         Self::of(app, What::Socket(id.to_string()))
     }
 
-    pub fn channels(app: &AppIdent, prefix: &str, after: Option<&ChannelName>, limit: usize) -> Self {
-        Self::of(app, What::Channels(prefix.to_owned(), after.map(ToString::to_string), limit))
+    pub fn channels(
+        app: &AppIdent,
+        prefix: &str,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Self {
+        Self::of(
+            app,
+            What::Channels(prefix.to_owned(), after.map(ToString::to_string), limit),
+        )
     }
 
     pub fn occupancy(app: &AppIdent, channel: &ChannelName) -> Self {
@@ -66,7 +77,12 @@ impl Question {
     pub fn answer(&self, hub: &Hub) -> Answer {
         let hub = hub.app(&AppIdent::trusted(&self.app));
         let found = |sockets: Vec<SocketInfo>| {
-            let named = |socket: SocketInfo| (socket.id.to_string(), socket.channels.iter().map(ToString::to_string).collect());
+            let named = |socket: SocketInfo| {
+                (
+                    socket.id.to_string(),
+                    socket.channels.iter().map(ToString::to_string).collect(),
+                )
+            };
             Answer::Sockets(sockets.into_iter().map(named).collect())
         };
         match &self.what {
@@ -74,14 +90,27 @@ impl Question {
                 let after = after.as_deref().and_then(SocketId::parse);
                 found(hub.map_or_else(Vec::new, |hub| hub.sockets(after, *limit)))
             }
-            What::Socket(id) => found(hub.zip(SocketId::parse(id)).and_then(|(hub, id)| hub.socket(id)).into_iter().collect()),
+            What::Socket(id) => found(
+                hub.zip(SocketId::parse(id))
+                    .and_then(|(hub, id)| hub.socket(id))
+                    .into_iter()
+                    .collect(),
+            ),
             What::Channels(prefix, after, limit) => {
                 let after = after.as_deref().map(ChannelName::trusted);
-                let channels = hub.map_or_else(Vec::new, |hub| hub.channels(prefix, after.as_ref(), *limit));
-                Answer::Channels(channels.iter().map(|found| (found.channel.to_string(), found.occupancy.subscriptions)).collect())
+                let channels =
+                    hub.map_or_else(Vec::new, |hub| hub.channels(prefix, after.as_ref(), *limit));
+                Answer::Channels(
+                    channels
+                        .iter()
+                        .map(|found| (found.channel.to_string(), found.occupancy.subscriptions))
+                        .collect(),
+                )
             }
             What::Occupancy(channel) => {
-                let count = hub.map_or(0, |hub| hub.occupancy(&ChannelName::trusted(channel)).subscriptions);
+                let count = hub.map_or(0, |hub| {
+                    hub.occupancy(&ChannelName::trusted(channel)).subscriptions
+                });
                 Answer::Channels(vec![(channel.clone(), count)])
             }
         }
@@ -95,7 +124,13 @@ impl Answer {
             Self::Channels(_) => &[],
         };
         sockets.iter().filter_map(|(id, channels)| {
-            Some(SocketInfo { id: SocketId::parse(id)?, channels: channels.iter().map(|name| ChannelName::trusted(name)).collect() })
+            Some(SocketInfo {
+                id: SocketId::parse(id)?,
+                channels: channels
+                    .iter()
+                    .map(|name| ChannelName::trusted(name))
+                    .collect(),
+            })
         })
     }
 
@@ -104,6 +139,8 @@ impl Answer {
             Self::Channels(channels) => channels.as_slice(),
             Self::Sockets(_) => &[],
         };
-        channels.iter().map(|(name, count)| (ChannelName::trusted(name), *count))
+        channels
+            .iter()
+            .map(|(name, count)| (ChannelName::trusted(name), *count))
     }
 }

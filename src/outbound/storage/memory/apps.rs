@@ -46,14 +46,23 @@ impl AppStore for MemoryStore {
 
     async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
         let mut state = self.state.lock();
-        let stored = state.app(|stored| stored.ident == app.ident).ok_or(StorageError::NotFound)?;
+        let stored = state
+            .app(|stored| stored.ident == app.ident)
+            .ok_or(StorageError::NotFound)?;
         if stored.modified != seen {
             return Err(StorageError::Conflict("modified"));
         }
-        if state.app(|other| other.key == app.key && other.ident != app.ident).is_some() {
+        if state
+            .app(|other| other.key == app.key && other.ident != app.ident)
+            .is_some()
+        {
             return Err(StorageError::Conflict("key"));
         }
-        let changed = App { id: stored.id, created: stored.created, ..app.clone() };
+        let changed = App {
+            id: stored.id,
+            created: stored.created,
+            ..app.clone()
+        };
         state.apps.insert(changed.id, changed);
         state.revision += 1;
         Ok(())
@@ -81,7 +90,13 @@ impl AppStore for MemoryStore {
 
     async fn list(&self, after: u64, limit: usize) -> Result<Vec<App>, StorageError> {
         let state = self.state.lock();
-        Ok(state.apps.values().filter(|app| app.id > after).take(limit).cloned().collect())
+        Ok(state
+            .apps
+            .values()
+            .filter(|app| app.id > after)
+            .take(limit)
+            .cloned()
+            .collect())
     }
 
     async fn revision(&self) -> Result<u64, StorageError> {

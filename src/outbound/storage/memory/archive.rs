@@ -8,12 +8,17 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use super::state::{Owned, State};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, CachedEvent, ChannelName, Event, Interval, Subscription, Target, TargetKind, UserId};
+use crate::core::model::{
+    AppIdent, CachedEvent, ChannelName, Event, Interval, Subscription, Target, TargetKind, UserId,
+};
 use crate::core::ports::Archive;
 
 impl State {
     fn put_event(&mut self, event: &Event) -> Result<(), StorageError> {
-        let owned = self.owned.get_mut(&event.new.app).ok_or(StorageError::NotFound)?;
+        let owned = self
+            .owned
+            .get_mut(&event.new.app)
+            .ok_or(StorageError::NotFound)?;
         let channel = owned.channels.entry(event.new.channel.clone()).or_default();
         match channel.events.get(&event.position.serial) {
             Some(there) if there.new.mid == event.new.mid => return Ok(()),
@@ -24,7 +29,9 @@ impl State {
             return Err(StorageError::Conflict("mid"));
         }
         let stored = Arc::new(event.clone());
-        channel.events.insert(event.position.serial, Arc::clone(&stored));
+        channel
+            .events
+            .insert(event.position.serial, Arc::clone(&stored));
         channel.head = channel.head.max(event.position.serial);
         owned.events.insert(event.position.id, stored);
         owned.mids.insert(event.new.mid.clone(), event.position.id);
@@ -41,8 +48,15 @@ impl MemoryStore {
 }
 
 /// The first of `all` behind `after`.
-fn page<K: Ord, T>(all: impl Iterator<Item = T>, key: impl Fn(&T) -> K, after: Option<K>, limit: usize) -> Vec<T> {
-    let mut page: Vec<T> = all.filter(|item| after.as_ref().is_none_or(|after| key(item) > *after)).collect();
+fn page<K: Ord, T>(
+    all: impl Iterator<Item = T>,
+    key: impl Fn(&T) -> K,
+    after: Option<K>,
+    limit: usize,
+) -> Vec<T> {
+    let mut page: Vec<T> = all
+        .filter(|item| after.as_ref().is_none_or(|after| key(item) > *after))
+        .collect();
     page.sort_by_key(key);
     page.truncate(limit);
     page
@@ -50,18 +64,44 @@ fn page<K: Ord, T>(all: impl Iterator<Item = T>, key: impl Fn(&T) -> K, after: O
 
 #[async_trait]
 impl Archive for MemoryStore {
-    async fn channels(&self, app: &AppIdent, after: Option<&ChannelName>, limit: usize) -> Result<Vec<(ChannelName, u64)>, StorageError> {
+    async fn channels(
+        &self,
+        app: &AppIdent,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Result<Vec<(ChannelName, u64)>, StorageError> {
         Ok(self.of(app, |owned| {
-            let heads = owned.channels.iter().map(|(name, channel)| (name.clone(), channel.head)).filter(|(_, head)| *head > 0);
+            let heads = owned
+                .channels
+                .iter()
+                .map(|(name, channel)| (name.clone(), channel.head))
+                .filter(|(_, head)| *head > 0);
             page(heads, |(name, _)| name.clone(), after.cloned(), limit)
         }))
     }
 
-    async fn events(&self, app: &AppIdent, after: u64, limit: usize) -> Result<Vec<Event>, StorageError> {
-        Ok(self.of(app, |owned| owned.events.range(after.saturating_add(1)..).take(limit).map(|(_, event)| Event::clone(event)).collect()))
+    async fn events(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
+        Ok(self.of(app, |owned| {
+            owned
+                .events
+                .range(after.saturating_add(1)..)
+                .take(limit)
+                .map(|(_, event)| Event::clone(event))
+                .collect()
+        }))
     }
 
-    async fn put_events(&self, app: &AppIdent, heads: &[(ChannelName, u64)], events: &[Event]) -> Result<(), StorageError> {
+    async fn put_events(
+        &self,
+        app: &AppIdent,
+        heads: &[(ChannelName, u64)],
+        events: &[Event],
+    ) -> Result<(), StorageError> {
         let mut state = self.state.lock();
         let owned = state.owned_mut(app)?;
         for (channel, head) in heads {
@@ -71,7 +111,12 @@ impl Archive for MemoryStore {
         events.iter().try_for_each(|event| state.put_event(event))
     }
 
-    async fn intervals(&self, app: &AppIdent, after: Option<&UserId>, limit: usize) -> Result<Vec<Interval>, StorageError> {
+    async fn intervals(
+        &self,
+        app: &AppIdent,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<Interval>, StorageError> {
         let of_user = |(user, intervals): (&UserId, &Vec<(ChannelName, u64, u64)>)| {
             let of = |(channel, start, end): &(ChannelName, u64, u64)| Interval {
                 user_id: user.clone(),
@@ -82,38 +127,75 @@ impl Archive for MemoryStore {
             intervals.iter().map(of).collect::<Vec<_>>()
         };
         Ok(self.of(app, |owned| {
-            let with_any = owned.ended.iter().filter(|(_, intervals)| !intervals.is_empty());
-            page(with_any, |(user, _)| (*user).clone(), after.cloned(), limit).into_iter().flat_map(of_user).collect()
+            let with_any = owned
+                .ended
+                .iter()
+                .filter(|(_, intervals)| !intervals.is_empty());
+            page(with_any, |(user, _)| (*user).clone(), after.cloned(), limit)
+                .into_iter()
+                .flat_map(of_user)
+                .collect()
         }))
     }
 
-    async fn put_subscriptions(&self, app: &AppIdent, open: &[Subscription], ended: &[Interval]) -> Result<(), StorageError> {
+    async fn put_subscriptions(
+        &self,
+        app: &AppIdent,
+        open: &[Subscription],
+        ended: &[Interval],
+    ) -> Result<(), StorageError> {
         let mut state = self.state.lock();
         let owned = state.owned_mut(app)?;
         for subscription in open {
             let place = (subscription.user_id.clone(), subscription.channel.clone());
             if let Entry::Vacant(vacant) = owned.open.entry(place) {
                 vacant.insert(subscription.id);
-                owned.subscriptions.insert(subscription.id, subscription.clone());
+                owned
+                    .subscriptions
+                    .insert(subscription.id, subscription.clone());
                 owned.last_id = owned.last_id.max(subscription.id);
             }
         }
         for interval in ended {
             let intervals = owned.ended.entry(interval.user_id.clone()).or_default();
-            if !intervals.iter().any(|(channel, start, _)| *channel == interval.channel && *start == interval.start) {
+            if !intervals
+                .iter()
+                .any(|(channel, start, _)| *channel == interval.channel && *start == interval.start)
+            {
                 intervals.push((interval.channel.clone(), interval.start, interval.end));
             }
         }
         Ok(())
     }
 
-    async fn cached(&self, app: &AppIdent, after: Option<&ChannelName>, limit: usize) -> Result<Vec<CachedEvent>, StorageError> {
-        Ok(self.of(app, |owned| page(owned.cache.values().cloned(), |event| event.channel.clone(), after.cloned(), limit)))
+    async fn cached(
+        &self,
+        app: &AppIdent,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Result<Vec<CachedEvent>, StorageError> {
+        Ok(self.of(app, |owned| {
+            page(
+                owned.cache.values().cloned(),
+                |event| event.channel.clone(),
+                after.cloned(),
+                limit,
+            )
+        }))
     }
 
-    async fn targets(&self, app: &AppIdent, kind: TargetKind, after: u64, limit: usize) -> Result<Vec<Target>, StorageError> {
+    async fn targets(
+        &self,
+        app: &AppIdent,
+        kind: TargetKind,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Target>, StorageError> {
         Ok(self.of(app, |owned| {
-            let of_kind = owned.targets.values().filter(|target| target.kind == kind && target.id > after);
+            let of_kind = owned
+                .targets
+                .values()
+                .filter(|target| target.kind == kind && target.id > after);
             of_kind.take(limit).cloned().collect()
         }))
     }
@@ -122,7 +204,10 @@ impl Archive for MemoryStore {
         let mut state = self.state.lock();
         let owned = state.owned_mut(app)?;
         for target in targets {
-            owned.targets.entry((target.kind, target.id)).or_insert_with(|| target.clone());
+            owned
+                .targets
+                .entry((target.kind, target.id))
+                .or_insert_with(|| target.clone());
         }
         Ok(())
     }

@@ -19,8 +19,18 @@ impl CacheStore for MemoryStore {
         Ok(())
     }
 
-    async fn last(&self, app: &AppIdent, channel: &ChannelName) -> Result<Option<CachedEvent>, StorageError> {
-        Ok(self.state.lock().owned.get(app).and_then(|owned| owned.cache.get(channel)).cloned())
+    async fn last(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Result<Option<CachedEvent>, StorageError> {
+        Ok(self
+            .state
+            .lock()
+            .owned
+            .get(app)
+            .and_then(|owned| owned.cache.get(channel))
+            .cloned())
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StorageError> {

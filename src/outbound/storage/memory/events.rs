@@ -20,8 +20,14 @@ impl State {
         let id = owned.next_id();
         let channel = owned.channels.entry(new.channel.clone()).or_default();
         channel.head += 1;
-        let position = Position { id, serial: channel.head };
-        let event = Arc::new(Event { new: new.clone(), position });
+        let position = Position {
+            id,
+            serial: channel.head,
+        };
+        let event = Arc::new(Event {
+            new: new.clone(),
+            position,
+        });
         channel.events.insert(position.serial, Arc::clone(&event));
         owned.events.insert(id, event);
         owned.mids.insert(new.mid.clone(), id);
@@ -41,16 +47,33 @@ impl State {
 
     fn outdated(&self, pruning: Pruning, limit: usize) -> Vec<Arc<Event>> {
         let old = |event: &&Arc<Event>| {
-            let head = || self.owned.get(&event.new.app).map_or(0, |owned| owned.head(&event.new.channel));
-            pruning.before.is_some_and(|before| event.new.timestamp < before)
-                || pruning.keep.is_some_and(|keep| event.position.serial <= head().saturating_sub(keep))
+            let head = || {
+                self.owned
+                    .get(&event.new.app)
+                    .map_or(0, |owned| owned.head(&event.new.channel))
+            };
+            pruning
+                .before
+                .is_some_and(|before| event.new.timestamp < before)
+                || pruning
+                    .keep
+                    .is_some_and(|keep| event.position.serial <= head().saturating_sub(keep))
         };
-        self.owned.values().flat_map(|owned| owned.events.values()).filter(old).take(limit).cloned().collect()
+        self.owned
+            .values()
+            .flat_map(|owned| owned.events.values())
+            .filter(old)
+            .take(limit)
+            .cloned()
+            .collect()
     }
 }
 
 fn copies<'a>(events: impl Iterator<Item = &'a Arc<Event>>, limit: usize) -> Vec<Event> {
-    events.take(limit).map(|event| Event::clone(event)).collect()
+    events
+        .take(limit)
+        .map(|event| Event::clone(event))
+        .collect()
 }
 
 #[async_trait]
@@ -60,44 +83,99 @@ impl EventStore for MemoryStore {
         events.iter().map(|event| state.append(event)).collect()
     }
 
-    async fn positions(&self, app: &AppIdent, mids: &[Mid]) -> Result<Vec<Option<Position>>, StorageError> {
+    async fn positions(
+        &self,
+        app: &AppIdent,
+        mids: &[Mid],
+    ) -> Result<Vec<Option<Position>>, StorageError> {
         let state = self.state.lock();
         let owned = state.owned.get(app);
-        let find = |mid| owned.and_then(|owned| owned.events.get(owned.mids.get(mid)?)).map(|event| event.position);
+        let find = |mid| {
+            owned
+                .and_then(|owned| owned.events.get(owned.mids.get(mid)?))
+                .map(|event| event.position)
+        };
         Ok(mids.iter().map(find).collect())
     }
 
-    async fn heads(&self, app: &AppIdent, channels: &[ChannelName]) -> Result<Vec<u64>, StorageError> {
+    async fn heads(
+        &self,
+        app: &AppIdent,
+        channels: &[ChannelName],
+    ) -> Result<Vec<u64>, StorageError> {
         let state = self.state.lock();
         let owned = state.owned.get(app);
-        Ok(channels.iter().map(|channel| owned.map_or(0, |owned| owned.head(channel))).collect())
+        Ok(channels
+            .iter()
+            .map(|channel| owned.map_or(0, |owned| owned.head(channel)))
+            .collect())
     }
 
-    async fn history(&self, app: &AppIdent, channel: &ChannelName, before: Option<u64>, limit: usize) -> Result<Vec<Event>, StorageError> {
+    async fn history(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
-        let events = state.owned.get(app).and_then(|owned| owned.channels.get(channel)).map(|channel| &channel.events);
+        let events = state
+            .owned
+            .get(app)
+            .and_then(|owned| owned.channels.get(channel))
+            .map(|channel| &channel.events);
         Ok(events.map_or_else(Vec::new, |events| match before {
             Some(before) => copies(events.range(..before).rev().map(|(_, event)| event), limit),
             None => copies(events.values().rev(), limit),
         }))
     }
 
-    async fn replay(&self, app: &AppIdent, channel: &ChannelName, after: u64, upto: u64, limit: usize) -> Result<Vec<Event>, StorageError> {
+    async fn replay(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        after: u64,
+        upto: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
-        let events = state.owned.get(app).and_then(|owned| owned.channels.get(channel)).map(|channel| &channel.events);
+        let events = state
+            .owned
+            .get(app)
+            .and_then(|owned| owned.channels.get(channel))
+            .map(|channel| &channel.events);
         // A range whose ends cross panics.
         let events = events.filter(|_| after < upto);
-        Ok(events.map_or_else(Vec::new, |events| copies(events.range((Excluded(after), Included(upto))).map(|(_, event)| event), limit)))
+        Ok(events.map_or_else(Vec::new, |events| {
+            copies(
+                events
+                    .range((Excluded(after), Included(upto)))
+                    .map(|(_, event)| event),
+                limit,
+            )
+        }))
     }
 
     async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
-        Ok(state.owned.get(app).map_or_else(Vec::new, |owned| copies(owned.events.values().rev(), limit)))
+        Ok(state
+            .owned
+            .get(app)
+            .map_or_else(Vec::new, |owned| copies(owned.events.values().rev(), limit)))
     }
 
-    async fn inbox(&self, app: &AppIdent, user: &UserId, skip: usize, limit: usize) -> Result<Vec<Event>, StorageError> {
+    async fn inbox(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
-        Ok(state.owned.get(app).map_or_else(Vec::new, |owned| owned.inbox(user, skip, limit)))
+        Ok(state
+            .owned
+            .get(app)
+            .map_or_else(Vec::new, |owned| owned.inbox(user, skip, limit)))
     }
 
     async fn prune(&self, pruning: Pruning, limit: usize) -> Result<u64, StorageError> {

@@ -12,18 +12,39 @@ impl Owned {
         let wanted = skip.saturating_add(limit);
         // No more than the newest `wanted` of each interval can be among the newest `wanted` of all.
         let newest = |(channel, start, end): (ChannelName, u64, u64)| {
-            let events = self.channels.get(&channel).filter(|_| start < end).map(|channel| &channel.events);
-            let ids = events.into_iter().flat_map(move |events| events.range((Excluded(start), Included(end))).rev().take(wanted));
+            let events = self
+                .channels
+                .get(&channel)
+                .filter(|_| start < end)
+                .map(|channel| &channel.events);
+            let ids = events.into_iter().flat_map(move |events| {
+                events
+                    .range((Excluded(start), Included(end)))
+                    .rev()
+                    .take(wanted)
+            });
             ids.map(|(_, event)| event.position.id).collect::<Vec<_>>()
         };
         let ids: BTreeSet<u64> = self.intervals(user).flat_map(newest).collect();
-        ids.iter().rev().skip(skip).take(limit).filter_map(|id| self.events.get(id)).map(|event| Event::clone(event)).collect()
+        ids.iter()
+            .rev()
+            .skip(skip)
+            .take(limit)
+            .filter_map(|id| self.events.get(id))
+            .map(|event| Event::clone(event))
+            .collect()
     }
 
     fn intervals(&self, user: &UserId) -> impl Iterator<Item = (ChannelName, u64, u64)> {
         let ended = self.ended.get(user).into_iter().flatten().cloned();
-        let open = self.subscriptions.values().filter(move |subscription| subscription.user_id == *user);
-        let open = open.map(|subscription| (subscription.channel.clone(), subscription.start, u64::MAX));
-        ended.chain(open).chain([(ChannelName::personal_of(user), 0, u64::MAX)])
+        let open = self
+            .subscriptions
+            .values()
+            .filter(move |subscription| subscription.user_id == *user);
+        let open =
+            open.map(|subscription| (subscription.channel.clone(), subscription.start, u64::MAX));
+        ended
+            .chain(open)
+            .chain([(ChannelName::personal_of(user), 0, u64::MAX)])
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::outbox::AppOutbox;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Subscription, Target, TargetKind, TokenHash, UserId,
+    App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Subscription, Target, TargetKind,
+    TokenHash, UserId,
 };
 
 /// Everything.

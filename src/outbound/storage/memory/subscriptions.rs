@@ -4,7 +4,9 @@ use async_trait::async_trait;
 
 use super::MemoryStore;
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Subscription, SubscriptionFilter, Timestamp, UserId};
+use crate::core::model::{
+    AppIdent, ChannelName, Subscription, SubscriptionFilter, Timestamp, UserId,
+};
 use crate::core::ports::SubscriptionStore;
 
 #[async_trait]
@@ -19,7 +21,11 @@ impl SubscriptionStore for MemoryStore {
         let mut state = self.state.lock();
         let owned = state.owned_mut(app)?;
         let place = (user.clone(), channel.clone());
-        if let Some(open) = owned.open.get(&place).and_then(|id| owned.subscriptions.get(id)) {
+        if let Some(open) = owned
+            .open
+            .get(&place)
+            .and_then(|id| owned.subscriptions.get(id))
+        {
             return Ok((open.clone(), false));
         }
         let subscription = Subscription {
@@ -33,7 +39,9 @@ impl SubscriptionStore for MemoryStore {
             modified: now,
         };
         owned.open.insert(place, subscription.id);
-        owned.subscriptions.insert(subscription.id, subscription.clone());
+        owned
+            .subscriptions
+            .insert(subscription.id, subscription.clone());
         Ok((subscription, true))
     }
 
@@ -45,30 +53,69 @@ impl SubscriptionStore for MemoryStore {
         now: Timestamp,
     ) -> Result<Option<Subscription>, StorageError> {
         let mut state = self.state.lock();
-        let Some(owned) = state.owned.get_mut(app) else { return Ok(None) };
+        let Some(owned) = state.owned.get_mut(app) else {
+            return Ok(None);
+        };
         let open = owned.open.remove(&(user.clone(), channel.clone()));
-        let Some(subscription) = open.and_then(|id| owned.subscriptions.remove(&id)) else { return Ok(None) };
+        let Some(subscription) = open.and_then(|id| owned.subscriptions.remove(&id)) else {
+            return Ok(None);
+        };
         let end = owned.head(channel);
         if subscription.start < end {
-            owned.ended.entry(user.clone()).or_default().push((channel.clone(), subscription.start, end));
+            owned.ended.entry(user.clone()).or_default().push((
+                channel.clone(),
+                subscription.start,
+                end,
+            ));
         }
-        Ok(Some(Subscription { end: Some(end), modified: now, ..subscription }))
+        Ok(Some(Subscription {
+            end: Some(end),
+            modified: now,
+            ..subscription
+        }))
     }
 
-    async fn list(&self, app: &AppIdent, filter: &SubscriptionFilter, after: u64, limit: usize) -> Result<Vec<Subscription>, StorageError> {
+    async fn list(
+        &self,
+        app: &AppIdent,
+        filter: &SubscriptionFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Subscription>, StorageError> {
         let fits = |subscription: &&Subscription| {
             subscription.id > after
-                && filter.user_id.as_ref().is_none_or(|user| subscription.user_id == *user)
-                && filter.channel.as_ref().is_none_or(|channel| subscription.channel == *channel)
+                && filter
+                    .user_id
+                    .as_ref()
+                    .is_none_or(|user| subscription.user_id == *user)
+                && filter
+                    .channel
+                    .as_ref()
+                    .is_none_or(|channel| subscription.channel == *channel)
         };
         let state = self.state.lock();
-        let all = state.owned.get(app).into_iter().flat_map(|owned| owned.subscriptions.values());
+        let all = state
+            .owned
+            .get(app)
+            .into_iter()
+            .flat_map(|owned| owned.subscriptions.values());
         Ok(all.filter(fits).take(limit).cloned().collect())
     }
 
-    async fn channels_of(&self, app: &AppIdent, user: &UserId) -> Result<Vec<ChannelName>, StorageError> {
+    async fn channels_of(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+    ) -> Result<Vec<ChannelName>, StorageError> {
         let state = self.state.lock();
-        let all = state.owned.get(app).into_iter().flat_map(|owned| owned.subscriptions.values());
-        Ok(all.filter(|subscription| subscription.user_id == *user).map(|subscription| subscription.channel.clone()).collect())
+        let all = state
+            .owned
+            .get(app)
+            .into_iter()
+            .flat_map(|owned| owned.subscriptions.values());
+        Ok(all
+            .filter(|subscription| subscription.user_id == *user)
+            .map(|subscription| subscription.channel.clone())
+            .collect())
     }
 }

@@ -16,9 +16,16 @@ impl MongoStore {
         loop {
             let mut new = which.clone();
             new.extend(doc! { "start": Bson::Null, "ending": Bson::Null, "double": Bson::Null, "id": { "$gt": after } });
-            let found = self.collections.subscriptions.find(new).sort(doc! { "id": 1 }).limit(value::signed(MANY));
+            let found = self
+                .collections
+                .subscriptions
+                .find(new)
+                .sort(doc! { "id": 1 })
+                .limit(value::signed(MANY));
             let found = all(found).await?;
-            let Some(last) = found.last() else { return Ok(()) };
+            let Some(last) = found.last() else {
+                return Ok(());
+            };
             after = value::int(last, "id")?;
             self.adopt_each(&found).await?;
         }
@@ -42,22 +49,41 @@ impl MongoStore {
     }
 
     async fn adopt_of(&self, app: &AppIdent, number: i64, found: &[&Document]) -> Outcome<()> {
-        let channels: HashSet<&str> = found.iter().map(|subscription| value::text(subscription, "event")).collect::<Outcome<_>>()?;
-        let users: HashSet<&str> = found.iter().map(|subscription| value::text(subscription, "user_id")).collect::<Outcome<_>>()?;
-        let (users, names): (Vec<&str>, Vec<&str>) = (users.into_iter().collect(), channels.into_iter().collect());
+        let channels: HashSet<&str> = found
+            .iter()
+            .map(|subscription| value::text(subscription, "event"))
+            .collect::<Outcome<_>>()?;
+        let users: HashSet<&str> = found
+            .iter()
+            .map(|subscription| value::text(subscription, "user_id"))
+            .collect::<Outcome<_>>()?;
+        let (users, names): (Vec<&str>, Vec<&str>) =
+            (users.into_iter().collect(), channels.into_iter().collect());
         let open = doc! { "instance": app.as_str(), "user_id": { "$in": users }, "event": { "$in": &names }, "start": { "$gte": 0 } };
         let open = all(self.collections.subscriptions.find(open)).await?;
         let place = |subscription: &Document| {
-            Ok((value::text(subscription, "user_id")?.to_owned(), value::text(subscription, "event")?.to_owned()))
+            Ok((
+                value::text(subscription, "user_id")?.to_owned(),
+                value::text(subscription, "event")?.to_owned(),
+            ))
         };
-        let mut there: HashSet<(String, String)> = open.iter().map(place).collect::<Outcome<_>>()?;
+        let mut there: HashSet<(String, String)> =
+            open.iter().map(place).collect::<Outcome<_>>()?;
         let channels: Vec<ChannelName> = names.into_iter().map(ChannelName::trusted).collect();
         let heads = self.read_heads(app, number, &channels).await?;
-        let starts: HashMap<&str, i64> = heads.iter().map(|(channel, head)| (channel.as_str(), head.serial)).collect();
+        let starts: HashMap<&str, i64> = heads
+            .iter()
+            .map(|(channel, head)| (channel.as_str(), head.serial))
+            .collect();
         let mut changes = Vec::with_capacity(found.len());
         for subscription in found {
-            let Some(id) = subscription.get("_id") else { continue };
-            let start = starts.get(value::text(subscription, "event")?).copied().unwrap_or(0);
+            let Some(id) = subscription.get("_id") else {
+                continue;
+            };
+            let start = starts
+                .get(value::text(subscription, "event")?)
+                .copied()
+                .unwrap_or(0);
             let change = if there.insert(place(subscription)?) {
                 doc! { "start": start, "app": number }
             } else {
@@ -65,6 +91,8 @@ impl MongoStore {
             };
             changes.push(doc! { "q": { "_id": id.clone(), "start": Bson::Null, "ending": Bson::Null }, "u": { "$set": change } });
         }
-        self.collections.update_each(&self.collections.subscriptions, changes).await
+        self.collections
+            .update_each(&self.collections.subscriptions, changes)
+            .await
     }
 }

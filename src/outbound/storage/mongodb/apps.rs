@@ -18,17 +18,20 @@ use crate::outbound::storage::settings::{settings_from_text, settings_to_text};
 impl AppStore for MongoStore {
     async fn create(&self, app: CreateApp) -> Result<App, StorageError> {
         let store = self.clone();
-        self.to_the_end(async move { store.create_app(app).await }).await
+        self.to_the_end(async move { store.create_app(app).await })
+            .await
     }
 
     async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
         let (store, app) = (self.clone(), app.clone());
-        self.to_the_end(async move { store.update_app(&app, seen).await }).await
+        self.to_the_end(async move { store.update_app(&app, seen).await })
+            .await
     }
 
     async fn delete(&self, ident: &AppIdent) -> Result<(), StorageError> {
         let (store, ident) = (self.clone(), ident.clone());
-        self.to_the_end(async move { store.delete_app(&ident).await }).await
+        self.to_the_end(async move { store.delete_app(&ident).await })
+            .await
     }
 
     async fn by_ident(&self, ident: &AppIdent) -> Result<Option<App>, StorageError> {
@@ -45,13 +48,24 @@ impl AppStore for MongoStore {
             return Ok(Vec::new());
         }
         let after = doc! { "id": { "$gt": value::signed(after) } };
-        let found = self.collections.apps.find(after).sort(doc! { "id": 1 }).limit(value::signed(limit));
-        self.in_time(async { all(found).await?.iter().map(app_of).collect() }).await
+        let found = self
+            .collections
+            .apps
+            .find(after)
+            .sort(doc! { "id": 1 })
+            .limit(value::signed(limit));
+        self.in_time(async { all(found).await?.iter().map(app_of).collect() })
+            .await
     }
 
     async fn revision(&self) -> Result<u64, StorageError> {
         self.in_time(async {
-            let found = self.collections.state.find_one(doc! { "_id": "revision" }).await.map_err(classify)?;
+            let found = self
+                .collections
+                .state
+                .find_one(doc! { "_id": "revision" })
+                .await
+                .map_err(classify)?;
             found.map_or(Ok(0), |document| value::unsigned(&document, "value"))
         })
         .await
@@ -61,26 +75,44 @@ impl AppStore for MongoStore {
 impl MongoStore {
     /// The number of an app; `None` where it is not there.
     pub(super) async fn app_number(&self, ident: &AppIdent) -> Outcome<Option<i64>> {
-        let found = self.collections.apps.find_one(doc! { "ident": ident.as_str() }).projection(doc! { "id": 1 });
-        found.await.map_err(classify)?.map(|document| value::int(&document, "id")).transpose()
+        let found = self
+            .collections
+            .apps
+            .find_one(doc! { "ident": ident.as_str() })
+            .projection(doc! { "id": 1 });
+        found
+            .await
+            .map_err(classify)?
+            .map(|document| value::int(&document, "id"))
+            .transpose()
     }
 
     /// Tells the nodes that an app is not what it was.
     pub(super) async fn bump_revision(&self) -> Outcome<()> {
-        let bump = self.collections.state.update_one(doc! { "_id": "revision" }, doc! { "$inc": { "value": 1_i64 } });
+        let bump = self.collections.state.update_one(
+            doc! { "_id": "revision" },
+            doc! { "$inc": { "value": 1_i64 } },
+        );
         bump.upsert(true).await.map(drop).map_err(classify)
     }
 
     async fn find_app(&self, filter: Document) -> Outcome<Option<App>> {
         self.in_time(async {
-            self.collections.apps.find_one(filter).await.map_err(classify)?.map(|document| app_of(&document)).transpose()
+            self.collections
+                .apps
+                .find_one(filter)
+                .await
+                .map_err(classify)?
+                .map(|document| app_of(&document))
+                .transpose()
         })
         .await
     }
 
     async fn create_app(&self, app: CreateApp) -> Outcome<App> {
         self.finish_removals(&app.ident).await?;
-        self.claim(IDENT, app.ident.as_str(), &app.ident, app.now).await?;
+        self.claim(IDENT, app.ident.as_str(), &app.ident, app.now)
+            .await?;
         if let Err(error) = self.claim(KEY, &app.key, &app.ident, app.now).await {
             self.unclaim(IDENT, app.ident.as_str(), &app.ident).await?;
             return Err(error);
@@ -117,7 +149,12 @@ impl MongoStore {
     }
 
     async fn update_app(&self, app: &App, seen: Timestamp) -> Outcome<()> {
-        let found = self.collections.apps.find_one(doc! { "ident": app.ident.as_str() }).await.map_err(classify)?;
+        let found = self
+            .collections
+            .apps
+            .find_one(doc! { "ident": app.ident.as_str() })
+            .await
+            .map_err(classify)?;
         let before = app_of(&found.ok_or(StorageError::NotFound)?)?;
         if before.modified != seen {
             return Err(StorageError::Conflict("modified"));
@@ -127,14 +164,24 @@ impl MongoStore {
         }
         let mut wanted = unchanged_since(seen);
         wanted.insert("ident", app.ident.as_str());
-        let changed = self.collections.apps.find_one_and_update(wanted, doc! { "$set": changeable(app)? });
-        let changed = changed.return_document(ReturnDocument::Before).await.map_err(classify)?;
+        let changed = self
+            .collections
+            .apps
+            .find_one_and_update(wanted, doc! { "$set": changeable(app)? });
+        let changed = changed
+            .return_document(ReturnDocument::Before)
+            .await
+            .map_err(classify)?;
         if changed.is_none() {
             if before.key != app.key {
                 self.unclaim(KEY, &app.key, &app.ident).await?;
             }
             let there = self.app_number(&app.ident).await?.is_some();
-            return Err(if there { StorageError::Conflict("modified") } else { StorageError::NotFound });
+            return Err(if there {
+                StorageError::Conflict("modified")
+            } else {
+                StorageError::NotFound
+            });
         }
         if before.key != app.key {
             self.unclaim(KEY, &before.key, &app.ident).await?;
@@ -160,7 +207,11 @@ fn unchanged_since(seen: Timestamp) -> Document {
 
 /// The members of an app's document that can change.
 fn changeable(app: &App) -> Outcome<Document> {
-    let exposed = |secret: &Option<Secret>| secret.as_ref().map_or(Bson::Null, |secret| Bson::from(secret.expose()));
+    let exposed = |secret: &Option<Secret>| {
+        secret
+            .as_ref()
+            .map_or(Bson::Null, |secret| Bson::from(secret.expose()))
+    };
     let text = |text: &Option<String>| text.as_ref().map_or(Bson::Null, Bson::from);
     Ok(doc! {
         "name": &app.name,
@@ -183,12 +234,15 @@ fn changeable(app: &App) -> Outcome<Document> {
 
 fn app_of(document: &Document) -> Outcome<App> {
     let secret = |member| Ok(value::maybe_text(document, member)?.map(Secret::new));
-    let settings = value::maybe_text(document, "settings")?.map_or_else(|| Ok(AppSettings::default()), settings_from_text)?;
+    let settings = value::maybe_text(document, "settings")?
+        .map_or_else(|| Ok(AppSettings::default()), settings_from_text)?;
     let enabled = value::maybe_bool(document, "enabled")?.unwrap_or(true);
     Ok(App {
         id: value::unsigned(document, "id")?,
         ident: AppIdent::trusted(value::text(document, "ident")?),
-        name: value::maybe_text(document, "name")?.unwrap_or_default().into(),
+        name: value::maybe_text(document, "name")?
+            .unwrap_or_default()
+            .into(),
         description: value::maybe_text(document, "description")?.map(Into::into),
         key: value::text(document, "key")?.into(),
         secret: Secret::new(value::text(document, "secret")?),
@@ -201,7 +255,10 @@ fn app_of(document: &Document) -> Outcome<App> {
             vapid_email: value::maybe_text(document, "vapid_email")?.map(Into::into),
             smtp_url: secret("smtp_url")?,
         },
-        settings: AppSettings { enabled, ..settings },
+        settings: AppSettings {
+            enabled,
+            ..settings
+        },
         created: value::time(document, "created", "created_us")?,
         modified: value::time(document, "modified", "modified_us")?,
     })

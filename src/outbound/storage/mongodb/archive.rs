@@ -8,7 +8,10 @@ use mongodb::bson::{Bson, Document, doc};
 use super::events::{MANY, all};
 use super::{MongoStore, Outcome, cache, value};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, CachedEvent, ChannelName, Event, Interval, Secret, Subscription, Target, TargetKind, UserId};
+use crate::core::model::{
+    AppIdent, CachedEvent, ChannelName, Event, Interval, Secret, Subscription, Target, TargetKind,
+    UserId,
+};
 use crate::core::ports::Archive;
 
 /// How many documents are read at a time to find the next names among them: names with many are passed over quickly, and
@@ -17,37 +20,80 @@ pub(super) const AT_ONCE: i64 = 100;
 
 #[async_trait]
 impl Archive for MongoStore {
-    async fn channels(&self, app: &AppIdent, after: Option<&ChannelName>, limit: usize) -> Result<Vec<(ChannelName, u64)>, StorageError> {
+    async fn channels(
+        &self,
+        app: &AppIdent,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Result<Vec<(ChannelName, u64)>, StorageError> {
         self.in_time(self.channels_behind(app, after, limit)).await
     }
 
-    async fn events(&self, app: &AppIdent, after: u64, limit: usize) -> Result<Vec<Event>, StorageError> {
+    async fn events(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
         let behind = doc! { "instance": app.as_str(), "id": { "$gt": value::signed(after) } };
-        self.in_time(self.read_events(app, behind, doc! { "id": 1 }, limit)).await
+        self.in_time(self.read_events(app, behind, doc! { "id": 1 }, limit))
+            .await
     }
 
-    async fn put_events(&self, app: &AppIdent, heads: &[(ChannelName, u64)], events: &[Event]) -> Result<(), StorageError> {
-        let (store, app, heads, events) = (self.clone(), app.clone(), heads.to_vec(), events.to_vec());
-        self.to_the_end(async move { store.put_in_place(&app, &heads, &events).await }).await
+    async fn put_events(
+        &self,
+        app: &AppIdent,
+        heads: &[(ChannelName, u64)],
+        events: &[Event],
+    ) -> Result<(), StorageError> {
+        let (store, app, heads, events) =
+            (self.clone(), app.clone(), heads.to_vec(), events.to_vec());
+        self.to_the_end(async move { store.put_in_place(&app, &heads, &events).await })
+            .await
     }
 
-    async fn intervals(&self, app: &AppIdent, after: Option<&UserId>, limit: usize) -> Result<Vec<Interval>, StorageError> {
+    async fn intervals(
+        &self,
+        app: &AppIdent,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<Interval>, StorageError> {
         self.in_time(self.former_intervals(app, after, limit)).await
     }
 
-    async fn put_subscriptions(&self, app: &AppIdent, open: &[Subscription], ended: &[Interval]) -> Result<(), StorageError> {
+    async fn put_subscriptions(
+        &self,
+        app: &AppIdent,
+        open: &[Subscription],
+        ended: &[Interval],
+    ) -> Result<(), StorageError> {
         let (store, app, open, ended) = (self.clone(), app.clone(), open.to_vec(), ended.to_vec());
-        self.to_the_end(async move { store.put_interests(&app, &open, &ended).await }).await
+        self.to_the_end(async move { store.put_interests(&app, &open, &ended).await })
+            .await
     }
 
-    async fn cached(&self, app: &AppIdent, after: Option<&ChannelName>, limit: usize) -> Result<Vec<CachedEvent>, StorageError> {
+    async fn cached(
+        &self,
+        app: &AppIdent,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Result<Vec<CachedEvent>, StorageError> {
         self.in_time(async {
-            let Some(number) = self.app_number(app).await? else { return Ok(Vec::new()) };
+            let Some(number) = self.app_number(app).await? else {
+                return Ok(Vec::new());
+            };
             // MongoDB reads a limit of 0 as none.
             let limit = value::signed(limit.clamp(1, MANY));
-            let found = self.collections.cache.find(behind(number, after)).sort(doc! { "_id": 1 }).limit(limit);
+            let found = self
+                .collections
+                .cache
+                .find(behind(number, after))
+                .sort(doc! { "_id": 1 })
+                .limit(limit);
             let cached = |document: &Document| {
-                let (_, name) = value::text(document, "_id")?.split_once('/').unwrap_or_default();
+                let (_, name) = value::text(document, "_id")?
+                    .split_once('/')
+                    .unwrap_or_default();
                 cache::cached_of(app, &ChannelName::trusted(name), document)
             };
             all(found).await?.iter().map(cached).collect()
@@ -55,13 +101,23 @@ impl Archive for MongoStore {
         .await
     }
 
-    async fn targets(&self, app: &AppIdent, kind: TargetKind, after: u64, limit: usize) -> Result<Vec<Target>, StorageError> {
+    async fn targets(
+        &self,
+        app: &AppIdent,
+        kind: TargetKind,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Target>, StorageError> {
         let wanted = doc! { "instance": app.as_str(), "id": { "$gt": value::signed(after) } };
         let limit = value::signed(limit.clamp(1, MANY));
         self.in_time(async {
             let targets = self.collections.targets_of(kind);
             let found = targets.find(wanted).sort(doc! { "id": 1 }).limit(limit);
-            all(found).await?.iter().map(|document| target_of(kind, document)).collect()
+            all(found)
+                .await?
+                .iter()
+                .map(|document| target_of(kind, document))
+                .collect()
         })
         .await
     }
@@ -69,14 +125,30 @@ impl Archive for MongoStore {
     async fn put_targets(&self, app: &AppIdent, targets: &[Target]) -> Result<(), StorageError> {
         let (store, app, targets) = (self.clone(), app.clone(), targets.to_vec());
         self.to_the_end(async move {
-            let number = store.app_number(&app).await?.ok_or(StorageError::NotFound)?;
+            let number = store
+                .app_number(&app)
+                .await?
+                .ok_or(StorageError::NotFound)?;
             for (kind, _) in TargetKind::NAMES {
-                let of_kind: Vec<&Target> = targets.iter().filter(|target| target.kind == kind).collect();
-                let Some(newest) = of_kind.iter().map(|target| target.id).max() else { continue };
+                let of_kind: Vec<&Target> = targets
+                    .iter()
+                    .filter(|target| target.kind == kind)
+                    .collect();
+                let Some(newest) = of_kind.iter().map(|target| target.id).max() else {
+                    continue;
+                };
                 let collection = store.collections.targets_of(kind);
-                let put = of_kind.iter().map(|target| insertion(document_of(&app, number, target)));
-                store.collections.update_each(&collection, put.collect()).await?;
-                store.collections.reach_id(&collection, value::signed(newest)).await?;
+                let put = of_kind
+                    .iter()
+                    .map(|target| insertion(document_of(&app, number, target)));
+                store
+                    .collections
+                    .update_each(&collection, put.collect())
+                    .await?;
+                store
+                    .collections
+                    .reach_id(&collection, value::signed(newest))
+                    .await?;
             }
             Ok(())
         })
@@ -86,10 +158,22 @@ impl Archive for MongoStore {
 
 impl MongoStore {
     /// Heads that were written down, and channels with events whose heads were not: the original's.
-    async fn channels_behind(&self, app: &AppIdent, after: Option<&ChannelName>, limit: usize) -> Outcome<Vec<(ChannelName, u64)>> {
-        let Some(number) = self.app_number(app).await? else { return Ok(Vec::new()) };
+    async fn channels_behind(
+        &self,
+        app: &AppIdent,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Outcome<Vec<(ChannelName, u64)>> {
+        let Some(number) = self.app_number(app).await? else {
+            return Ok(Vec::new());
+        };
         let limit = limit.clamp(1, MANY);
-        let heads = self.collections.heads.find(behind(number, after)).sort(doc! { "_id": 1 }).limit(value::signed(limit));
+        let heads = self
+            .collections
+            .heads
+            .find(behind(number, after))
+            .sort(doc! { "_id": 1 })
+            .limit(value::signed(limit));
         let mut names: Vec<ChannelName> = all(heads.projection(doc! { "channel": 1 }))
             .await?
             .iter()
@@ -99,7 +183,12 @@ impl MongoStore {
         let mut of_events = BTreeSet::new();
         while of_events.len() < limit {
             let behind = doc! { "instance": app.as_str(), "channel": { "$gt": &last } };
-            let found = self.collections.events.find(behind).sort(doc! { "channel": 1, "serial": 1 }).limit(AT_ONCE);
+            let found = self
+                .collections
+                .events
+                .find(behind)
+                .sort(doc! { "channel": 1, "serial": 1 })
+                .limit(AT_ONCE);
             let found = all(found.projection(doc! { "_id": 0, "channel": 1 })).await?;
             let Some(newest) = found.last() else { break };
             last = value::text(newest, "channel")?.to_owned();
@@ -112,8 +201,14 @@ impl MongoStore {
         names.dedup();
         names.truncate(limit);
         let heads = self.read_heads(app, number, &names).await?;
-        let serial = |name: &ChannelName| u64::try_from(heads.get(name).map_or(0, |head| head.serial)).map_err(StorageError::corrupt);
-        names.into_iter().map(|name| serial(&name).map(|serial| (name, serial))).collect()
+        let serial = |name: &ChannelName| {
+            u64::try_from(heads.get(name).map_or(0, |head| head.serial))
+                .map_err(StorageError::corrupt)
+        };
+        names
+            .into_iter()
+            .map(|name| serial(&name).map(|serial| (name, serial)))
+            .collect()
     }
 }
 

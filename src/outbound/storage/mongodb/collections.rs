@@ -94,8 +94,14 @@ impl Collections {
     /// Takes `count` numbers for documents of `collection`, shared with the original; answers the last.
     pub async fn take_ids(&self, collection: &Collection<Document>, count: i64) -> Outcome<i64> {
         let counter = doc! { "_id": format!("{}:id", collection.name()) };
-        let taken = self.counters.find_one_and_update(counter, doc! { "$inc": { "seq": count } });
-        let taken = taken.upsert(true).return_document(ReturnDocument::After).await.map_err(classify)?;
+        let taken = self
+            .counters
+            .find_one_and_update(counter, doc! { "$inc": { "seq": count } });
+        let taken = taken
+            .upsert(true)
+            .return_document(ReturnDocument::After)
+            .await
+            .map_err(classify)?;
         value::int(&taken.unwrap_or_default(), "seq")
     }
 
@@ -107,18 +113,29 @@ impl Collections {
 
     /// Makes many changes of one collection, in order, in one command; each is done or, at an error, perhaps. Each must be
     /// one that can be made twice.
-    pub async fn update_each(&self, collection: &Collection<Document>, updates: Vec<Document>) -> Outcome<()> {
+    pub async fn update_each(
+        &self,
+        collection: &Collection<Document>,
+        updates: Vec<Document>,
+    ) -> Outcome<()> {
         for updates in updates.chunks(MANY) {
-            let mut command = doc! { "update": collection.name(), "updates": updates, "ordered": true };
+            let mut command =
+                doc! { "update": collection.name(), "updates": updates, "ordered": true };
             if let Some(concern) = self.database.write_concern().map(written) {
                 command.insert("writeConcern", concern);
             }
             loop {
-                let done = self.database.run_command(command.clone()).await.map_err(classify)?;
+                let done = self
+                    .database
+                    .run_command(command.clone())
+                    .await
+                    .map_err(classify)?;
                 // Somebody else inserted the same at the same time.
                 if first_write_error(&done) != Some(DUPLICATE) {
                     if done.contains_key("writeErrors") || done.contains_key("writeConcernError") {
-                        return Err(StorageError::unavailable("the server did not make all of several changes"));
+                        return Err(StorageError::unavailable(
+                            "the server did not make all of several changes",
+                        ));
                     }
                     break;
                 }
@@ -129,7 +146,11 @@ impl Collections {
 }
 
 fn first_write_error(answer: &Document) -> Option<i32> {
-    let first = answer.get_array("writeErrors").ok()?.first()?.as_document()?;
+    let first = answer
+        .get_array("writeErrors")
+        .ok()?
+        .first()?
+        .as_document()?;
     value::int(first, "code").ok()?.try_into().ok()
 }
 

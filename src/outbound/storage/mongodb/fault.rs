@@ -10,7 +10,9 @@ pub(super) const DUPLICATE: i32 = 11000;
 /// What an error means to the core.
 pub(super) fn classify(error: Error) -> StorageError {
     match *error.kind {
-        ErrorKind::Bson(_) | ErrorKind::BsonDeserialization(_) | ErrorKind::InvalidResponse { .. } => StorageError::corrupt(error),
+        ErrorKind::Bson(_)
+        | ErrorKind::BsonDeserialization(_)
+        | ErrorKind::InvalidResponse { .. } => StorageError::corrupt(error),
         _ => StorageError::unavailable(error),
     }
 }
@@ -36,7 +38,9 @@ pub(super) enum Stopped {
 
 /// Where an ordered insert stopped.
 pub(super) fn stopped(error: &Error) -> Stopped {
-    let ErrorKind::InsertMany(cause) = &*error.kind else { return Stopped::Somewhere };
+    let ErrorKind::InsertMany(cause) = &*error.kind else {
+        return Stopped::Somewhere;
+    };
     match cause.write_errors.as_deref() {
         // Without the write concern, what was stored may still be undone.
         _ if cause.write_concern_error.is_some() => Stopped::Somewhere,

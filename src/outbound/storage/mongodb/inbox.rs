@@ -19,19 +19,36 @@ enum Source {
 }
 
 impl MongoStore {
-    pub(super) async fn read_inbox(&self, app: &AppIdent, user: &UserId, skip: usize, limit: usize) -> Outcome<Vec<Event>> {
-        let Some(number) = self.app_number(app).await? else { return Ok(Vec::new()) };
-        self.adopt(doc! { "instance": app.as_str(), "user_id": user.as_str() }).await?;
+    pub(super) async fn read_inbox(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        skip: usize,
+        limit: usize,
+    ) -> Outcome<Vec<Event>> {
+        let Some(number) = self.app_number(app).await? else {
+            return Ok(Vec::new());
+        };
+        self.adopt(doc! { "instance": app.as_str(), "user_id": user.as_str() })
+            .await?;
         let mut merge = Merge::new(self.intervals(app, number, user).await?, skip, limit);
         while let Some(run) = merge.next_run() {
             let (events, rest) = match &run.source {
                 Source::Channel(channel) => {
                     let serials = doc! { "$gt": run.low, "$lte": run.high };
-                    let events = self.read_channel(app, channel, serials, -1, run.count).await?;
-                    let oldest = events.last().filter(|_| events.len() == run.count).map(|event| value::signed(event.position.serial));
+                    let events = self
+                        .read_channel(app, channel, serials, -1, run.count)
+                        .await?;
+                    let oldest = events
+                        .last()
+                        .filter(|_| events.len() == run.count)
+                        .map(|event| value::signed(event.position.serial));
                     (events, oldest)
                 }
-                Source::Associations => self.associated(app, user, run.low, run.high, run.count).await?,
+                Source::Associations => {
+                    self.associated(app, user, run.low, run.high, run.count)
+                        .await?
+                }
             };
             let rest = rest.map_or(run.low, |oldest| oldest - 1);
             merge.take(run, events, rest);
@@ -41,7 +58,12 @@ impl MongoStore {
 
     /// The intervals of a user, none overlapping another of its channel: the personal channel is there as a whole, so
     /// what the user subscribed to of it adds nothing.
-    async fn intervals(&self, app: &AppIdent, number: i64, user: &UserId) -> Outcome<Vec<Interval<Source>>> {
+    async fn intervals(
+        &self,
+        app: &AppIdent,
+        number: i64,
+        user: &UserId,
+    ) -> Outcome<Vec<Interval<Source>>> {
         let personal = ChannelName::personal_of(user);
         let of_user = doc! { "instance": app.as_str(), "user_id": user.as_str() };
         let (mut open, mut ended) = (of_user.clone(), of_user);
@@ -53,23 +75,39 @@ impl MongoStore {
             self.has_associations(app, user),
         )?;
         let mut wanted = vec![(personal.clone(), 0, i64::MAX)];
-        let channel = |document: &Document| Ok::<_, StorageError>(ChannelName::trusted(value::text(document, "event")?));
+        let channel = |document: &Document| {
+            Ok::<_, StorageError>(ChannelName::trusted(value::text(document, "event")?))
+        };
         for document in &open {
             wanted.push((channel(document)?, value::int(document, "start")?, i64::MAX));
         }
         for document in &ended {
-            wanted.push((channel(document)?, value::int(document, "start")?, value::int(document, "end")?));
+            wanted.push((
+                channel(document)?,
+                value::int(document, "start")?,
+                value::int(document, "end")?,
+            ));
         }
-        wanted.retain(|(channel, start, end)| start < end && (*channel != personal || *end == i64::MAX && *start == 0));
+        wanted.retain(|(channel, start, end)| {
+            start < end && (*channel != personal || *end == i64::MAX && *start == 0)
+        });
         let mut seen = HashSet::new();
         wanted.retain(|place| seen.insert(place.clone()));
-        let channels: HashSet<ChannelName> = wanted.iter().map(|(channel, ..)| channel.clone()).collect();
-        let heads = self.read_heads(app, number, &channels.into_iter().collect::<Vec<_>>()).await?;
+        let channels: HashSet<ChannelName> =
+            wanted.iter().map(|(channel, ..)| channel.clone()).collect();
+        let heads = self
+            .read_heads(app, number, &channels.into_iter().collect::<Vec<_>>())
+            .await?;
         let mut intervals = Vec::with_capacity(wanted.len() + 1);
         for (channel, start, end) in wanted {
             let head = heads.get(&channel).copied().unwrap_or_default();
             let newest = u64::try_from(head.id).map_err(StorageError::corrupt)?;
-            intervals.push(Interval::new(Source::Channel(channel), start, end.min(head.serial), newest));
+            intervals.push(Interval::new(
+                Source::Channel(channel),
+                start,
+                end.min(head.serial),
+                newest,
+            ));
         }
         if associated {
             intervals.push(Interval::new(Source::Associations, 0, i64::MAX, u64::MAX));

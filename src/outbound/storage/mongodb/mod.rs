@@ -62,11 +62,19 @@ impl Database for MongoStore {
         let close = async {
             // What is under way comes first.
             let _appends = self.appends.lock().await;
-            self.collections.client().clone().shutdown().immediate(true).await;
+            self.collections
+                .client()
+                .clone()
+                .shutdown()
+                .immediate(true)
+                .await;
             Ok(())
         };
         if let Err(error) = self.in_time(close).await {
-            tracing::warn!(error = error.chain(), "the connections to the database were not closed cleanly");
+            tracing::warn!(
+                error = error.chain(),
+                "the connections to the database were not closed cleanly"
+            );
         }
     }
 }

@@ -28,7 +28,12 @@ impl MongoStore {
         }
         if let Some(keep) = pruning.keep {
             let keep = value::signed(keep);
-            let mut heads = self.collections.heads.find(doc! { "serial": { "$gt": keep } }).await.map_err(classify)?;
+            let mut heads = self
+                .collections
+                .heads
+                .find(doc! { "serial": { "$gt": keep } })
+                .await
+                .map_err(classify)?;
             while let Some(head) = heads.try_next().await.map_err(classify)? {
                 let left = limit.saturating_sub(removed);
                 let upto = value::int(&head, "serial")? - keep;
@@ -51,18 +56,29 @@ impl MongoStore {
         let removed = self.remove_all(events, doc! { "serial": 1 }, limit).await?;
         if removed < limit {
             // Nothing more is looked for there.
-            let kept = self.collections.heads.update_one(doc! { "_id": value::text(head, "_id")? }, doc! { "$max": { "kept": upto } });
+            let kept = self.collections.heads.update_one(
+                doc! { "_id": value::text(head, "_id")? },
+                doc! { "$max": { "kept": upto } },
+            );
             kept.await.map_err(classify)?;
         }
         Ok(removed)
     }
 
     async fn remove_all(&self, filter: Document, sort: Document, limit: usize) -> Outcome<usize> {
-        let needed: Document = NEEDED.iter().map(|member| ((*member).to_owned(), Bson::Int32(1))).collect();
+        let needed: Document = NEEDED
+            .iter()
+            .map(|member| ((*member).to_owned(), Bson::Int32(1)))
+            .collect();
         let mut removed = 0;
         while removed < limit {
             let count = (limit - removed).min(AT_ONCE);
-            let found = self.collections.events.find(filter.clone()).sort(sort.clone()).limit(value::signed(count));
+            let found = self
+                .collections
+                .events
+                .find(filter.clone())
+                .sort(sort.clone())
+                .limit(value::signed(count));
             let found = all(found.projection(needed.clone())).await?;
             if found.is_empty() {
                 break;
@@ -81,9 +97,14 @@ impl MongoStore {
         let mut floors: BTreeMap<String, Document> = BTreeMap::new();
         let mut claims = Vec::new();
         for event in events {
-            let (app, channel) = (value::text(event, "instance")?, value::text(event, "channel")?);
+            let (app, channel) = (
+                value::text(event, "instance")?,
+                value::text(event, "channel")?,
+            );
             // The original's that was never given a serial has no place to be remembered.
-            let Some(serial) = value::maybe_int(event, "serial")? else { continue };
+            let Some(serial) = value::maybe_int(event, "serial")? else {
+                continue;
+            };
             let number = match value::maybe_int(event, "app")? {
                 Some(number) => Some(number),
                 None => self.app_number(&AppIdent::trusted(app)).await?,
@@ -91,7 +112,8 @@ impl MongoStore {
             claims.push(format!("{app}/{channel}/{serial}"));
             let Some(number) = number else { continue };
             let head = format!("{number}/{channel}");
-            let highest = |floor: &Document| value::int(floor, "floor").is_ok_and(|floor| floor >= serial);
+            let highest =
+                |floor: &Document| value::int(floor, "floor").is_ok_and(|floor| floor >= serial);
             if !floors.get(&head).is_some_and(highest) {
                 let new = doc! { "instance": app, "app": number, "channel": channel, "floor": serial, "id": value::int(event, "id")? };
                 floors.insert(head, new);
@@ -99,18 +121,46 @@ impl MongoStore {
         }
         let raise = |(head, new): (String, Document)| {
             let (floor, id) = (new.get("floor").cloned(), new.get("id").cloned());
-            let place: Document = new.into_iter().filter(|(member, _)| !["floor", "id"].contains(&member.as_str())).collect();
+            let place: Document = new
+                .into_iter()
+                .filter(|(member, _)| !["floor", "id"].contains(&member.as_str()))
+                .collect();
             let change = doc! { "$max": { "floor": floor.clone(), "serial": floor, "id": id }, "$setOnInsert": place };
             doc! { "q": { "_id": head }, "u": change, "upsert": true }
         };
-        self.collections.update_each(&self.collections.heads, floors.into_iter().map(raise).collect()).await?;
-        let ids: Vec<Bson> = events.iter().filter_map(|event| event.get("_id").cloned()).collect();
-        let mids: Vec<Bson> = events.iter().filter_map(|event| event.get("mid").cloned()).collect();
+        self.collections
+            .update_each(
+                &self.collections.heads,
+                floors.into_iter().map(raise).collect(),
+            )
+            .await?;
+        let ids: Vec<Bson> = events
+            .iter()
+            .filter_map(|event| event.get("_id").cloned())
+            .collect();
+        let mids: Vec<Bson> = events
+            .iter()
+            .filter_map(|event| event.get("mid").cloned())
+            .collect();
         let same = doc! { "_id": { "$in": ids }, "mid": { "$in": &mids } };
-        let removed = self.collections.events.delete_many(same).await.map_err(classify)?.deleted_count;
+        let removed = self
+            .collections
+            .events
+            .delete_many(same)
+            .await
+            .map_err(classify)?
+            .deleted_count;
         // The claims of what the original wrote, and what it wrote for each recipient.
-        self.collections.events.delete_many(doc! { "_id": { "$in": claims }, "mid": { "$in": &mids } }).await.map_err(classify)?;
-        self.collections.associations.delete_many(doc! { "mid": { "$in": mids } }).await.map_err(classify)?;
+        self.collections
+            .events
+            .delete_many(doc! { "_id": { "$in": claims }, "mid": { "$in": &mids } })
+            .await
+            .map_err(classify)?;
+        self.collections
+            .associations
+            .delete_many(doc! { "mid": { "$in": mids } })
+            .await
+            .map_err(classify)?;
         usize::try_from(removed).map_err(StorageError::corrupt)
     }
 }

@@ -13,13 +13,28 @@ use crate::core::model::AppIdent;
 
 impl MongoStore {
     pub(super) async fn delete_app(&self, ident: &AppIdent) -> Outcome<()> {
-        let found = self.collections.apps.find_one(doc! { "ident": ident.as_str() }).await.map_err(classify)?;
+        let found = self
+            .collections
+            .apps
+            .find_one(doc! { "ident": ident.as_str() })
+            .await
+            .map_err(classify)?;
         let app = found.ok_or(StorageError::NotFound)?;
         let number = value::int(&app, "id")?;
         let removal = doc! { "_id": removal_id(number) };
         let remember = doc! { "$set": { "ident": ident.as_str(), "app": number } };
-        self.collections.state.update_one(removal, remember).upsert(true).await.map_err(classify)?;
-        let deleted = self.collections.apps.delete_one(doc! { "ident": ident.as_str(), "id": number }).await.map_err(classify)?;
+        self.collections
+            .state
+            .update_one(removal, remember)
+            .upsert(true)
+            .await
+            .map_err(classify)?;
+        let deleted = self
+            .collections
+            .apps
+            .delete_one(doc! { "ident": ident.as_str(), "id": number })
+            .await
+            .map_err(classify)?;
         if deleted.deleted_count == 0 {
             return Err(StorageError::NotFound);
         }
@@ -38,7 +53,10 @@ impl MongoStore {
         let store = self.clone();
         tokio::spawn(async move {
             if let Err(error) = store.remove_all_left(doc! { "app": { "$gt": 0 } }).await {
-                tracing::warn!(error = error.chain(), "what a deleted app left is not all removed yet");
+                tracing::warn!(
+                    error = error.chain(),
+                    "what a deleted app left is not all removed yet"
+                );
             }
         })
     }
@@ -53,10 +71,25 @@ impl MongoStore {
             let number = value::int(&removal, "app")?;
             // Where the deletion stopped early, the app is still there.
             let app = doc! { "ident": value::text(&removal, "ident")?, "id": number };
-            if self.collections.apps.find_one(app).await.map_err(classify)?.is_none() {
-                self.clear(&AppIdent::trusted(value::text(&removal, "ident")?), Some(number)).await?;
+            if self
+                .collections
+                .apps
+                .find_one(app)
+                .await
+                .map_err(classify)?
+                .is_none()
+            {
+                self.clear(
+                    &AppIdent::trusted(value::text(&removal, "ident")?),
+                    Some(number),
+                )
+                .await?;
             }
-            self.collections.state.delete_one(doc! { "_id": removal_id(number) }).await.map_err(classify)?;
+            self.collections
+                .state
+                .delete_one(doc! { "_id": removal_id(number) })
+                .await
+                .map_err(classify)?;
         }
         Ok(())
     }
@@ -64,21 +97,49 @@ impl MongoStore {
     /// Removes everything of the apps with an ident: of the one with this number, or of all.
     pub(super) async fn clear(&self, ident: &AppIdent, number: Option<i64>) -> Outcome<()> {
         let of = |instance: String| match number {
-            Some(number) => doc! { "instance": instance, "app": { "$in": [Bson::Int64(number), Bson::Null] } },
+            Some(number) => {
+                doc! { "instance": instance, "app": { "$in": [Bson::Int64(number), Bson::Null] } }
+            }
             None => doc! { "instance": instance },
         };
-        let (own, claims) = (of(ident.to_string()), doc! { "instance": numbers_of(ident.as_str()) });
+        let (own, claims) = (
+            of(ident.to_string()),
+            doc! { "instance": numbers_of(ident.as_str()) },
+        );
         let collections = &self.collections;
-        let known = [&collections.events, &collections.subscriptions, &collections.associations, &collections.heads];
-        let further = [&collections.intervals, &collections.sessions, &collections.cache];
-        let outbox = [&collections.queues, &collections.notices, &collections.marks, &collections.deliveries];
+        let known = [
+            &collections.events,
+            &collections.subscriptions,
+            &collections.associations,
+            &collections.heads,
+        ];
+        let further = [
+            &collections.intervals,
+            &collections.sessions,
+            &collections.cache,
+        ];
+        let outbox = [
+            &collections.queues,
+            &collections.notices,
+            &collections.marks,
+            &collections.deliveries,
+        ];
         let targets = collections.targets();
-        let deletions = known.into_iter().chain(further).chain(outbox).chain(&targets).map(|collection| (collection, own.clone()));
-        try_join_all(
-            deletions
-                .chain([(&collections.events, claims)])
-                .map(|(collection, what)| async move { collection.delete_many(what).await.map(drop).map_err(classify) }),
-        )
+        let deletions = known
+            .into_iter()
+            .chain(further)
+            .chain(outbox)
+            .chain(&targets)
+            .map(|collection| (collection, own.clone()));
+        try_join_all(deletions.chain([(&collections.events, claims)]).map(
+            |(collection, what)| async move {
+                collection
+                    .delete_many(what)
+                    .await
+                    .map(drop)
+                    .map_err(classify)
+            },
+        ))
         .await
         .map(drop)
     }

@@ -26,8 +26,15 @@ impl SessionStore for MongoStore {
 
     async fn get(&self, hash: &TokenHash) -> Result<Option<Session>, StorageError> {
         self.in_time(async {
-            let found = self.collections.sessions.find_one(doc! { "_id": name(hash) }).await.map_err(classify)?;
-            let Some(document) = found else { return Ok(None) };
+            let found = self
+                .collections
+                .sessions
+                .find_one(doc! { "_id": name(hash) })
+                .await
+                .map_err(classify)?;
+            let Some(document) = found else {
+                return Ok(None);
+            };
             let session = session_of(*hash, &document)?;
             // A session of an app that was deleted is none of the next one with its ident.
             let app = self.app_number(&session.app).await?;
@@ -37,14 +44,31 @@ impl SessionStore for MongoStore {
     }
 
     async fn end(&self, hash: &TokenHash) -> Result<(), StorageError> {
-        let (sessions, session) = (self.collections.sessions.clone(), doc! { "_id": name(hash) });
-        self.to_the_end(async move { sessions.delete_one(session).await.map(drop).map_err(classify) }).await
+        let (sessions, session) = (
+            self.collections.sessions.clone(),
+            doc! { "_id": name(hash) },
+        );
+        self.to_the_end(async move {
+            sessions
+                .delete_one(session)
+                .await
+                .map(drop)
+                .map_err(classify)
+        })
+        .await
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StorageError> {
         let sessions = self.collections.sessions.clone();
         let expired = doc! { "expires": { "$lt": now.micros() } };
-        self.to_the_end(async move { sessions.delete_many(expired).await.map(|done| done.deleted_count).map_err(classify) }).await
+        self.to_the_end(async move {
+            sessions
+                .delete_many(expired)
+                .await
+                .map(|done| done.deleted_count)
+                .map_err(classify)
+        })
+        .await
     }
 }
 
@@ -54,5 +78,9 @@ fn name(hash: &TokenHash) -> String {
 
 fn session_of(hash: TokenHash, document: &Document) -> Outcome<Session> {
     let app = AppIdent::trusted(value::text(document, "instance")?);
-    Ok(Session { hash, app, expires: Timestamp::from_micros(value::int(document, "expires")?) })
+    Ok(Session {
+        hash,
+        app,
+        expires: Timestamp::from_micros(value::int(document, "expires")?),
+    })
 }

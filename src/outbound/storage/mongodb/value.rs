@@ -20,7 +20,9 @@ pub(super) fn maybe_int(document: &Document, member: &str) -> Outcome<Option<i64
         None | Some(Bson::Null) => Ok(None),
         Some(Bson::Int32(number)) => Ok(Some(i64::from(*number))),
         Some(Bson::Int64(number)) => Ok(Some(*number)),
-        Some(Bson::Double(number)) if number.fract() == 0.0 && number.abs() < 9e15 => Ok(Some(*number as i64)),
+        Some(Bson::Double(number)) if number.fract() == 0.0 && number.abs() < 9e15 => {
+            Ok(Some(*number as i64))
+        }
         Some(_) => Err(malformed(member)),
     }
 }
@@ -51,7 +53,9 @@ pub(super) fn seconds(time: Timestamp) -> i64 {
 /// The time in `micros`, as long as it is within the second that the original reads and writes, in `second`.
 pub(super) fn time(document: &Document, second: &str, micros: &str) -> Outcome<Timestamp> {
     let read = Timestamp::from_seconds(float(document, second)?);
-    let exact = maybe_int(document, micros)?.map(Timestamp::from_micros).filter(|exact| seconds(*exact) == seconds(read));
+    let exact = maybe_int(document, micros)?
+        .map(Timestamp::from_micros)
+        .filter(|exact| seconds(*exact) == seconds(read));
     Ok(exact.unwrap_or(read))
 }
 
@@ -101,7 +105,12 @@ pub(super) fn json_of(value: &Bson) -> Value {
         Bson::Double(number) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
         Bson::String(text) => Value::String(text.clone()),
         Bson::Array(values) => Value::Array(values.iter().map(json_of).collect()),
-        Bson::Document(members) => Value::Object(members.iter().map(|(name, value)| (name.clone(), json_of(value))).collect()),
+        Bson::Document(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, value)| (name.clone(), json_of(value)))
+                .collect(),
+        ),
         other => Value::String(other.to_string()),
     }
 }
@@ -110,14 +119,20 @@ pub(super) fn json_of(value: &Bson) -> Value {
 /// cannot hold.
 pub(super) fn members_of(json: &Map<String, Value>) -> Document {
     let plain = |name: &str| !name.starts_with('$') && !name.contains(['.', '\0']);
-    json.iter().filter(|(name, _)| plain(name)).map(|(name, value)| (name.clone(), bson_of(value))).collect()
+    json.iter()
+        .filter(|(name, _)| plain(name))
+        .map(|(name, value)| (name.clone(), bson_of(value)))
+        .collect()
 }
 
 fn bson_of(value: &Value) -> Bson {
     match value {
         Value::Null => Bson::Null,
         Value::Bool(truth) => Bson::Boolean(*truth),
-        Value::Number(number) => number.as_i64().map_or_else(|| number.as_f64().map_or(Bson::Null, Bson::Double), Bson::Int64),
+        Value::Number(number) => number.as_i64().map_or_else(
+            || number.as_f64().map_or(Bson::Null, Bson::Double),
+            Bson::Int64,
+        ),
         Value::String(text) => Bson::String(text.clone()),
         Value::Array(values) => Bson::Array(values.iter().map(bson_of).collect()),
         Value::Object(members) => Bson::Document(members_of(members)),
@@ -137,15 +152,25 @@ mod tests {
     #[test]
     fn numbers_of_any_size_are_read() {
         let document = doc! { "a": 1_i32, "b": 2_i64, "c": 3.0, "d": 3.5, "e": "4" };
-        assert_eq!(["a", "b", "c"].map(|member| int(&document, member).ok()), [Some(1), Some(2), Some(3)]);
-        assert!(int(&document, "d").is_err() && int(&document, "e").is_err() && int(&document, "f").is_err());
+        assert_eq!(
+            ["a", "b", "c"].map(|member| int(&document, member).ok()),
+            [Some(1), Some(2), Some(3)]
+        );
+        assert!(
+            int(&document, "d").is_err()
+                && int(&document, "e").is_err()
+                && int(&document, "f").is_err()
+        );
         assert_eq!(float(&document, "d").ok(), Some(3.5));
     }
 
     #[test]
     fn truths_may_be_numbers() {
         let document = doc! { "a": true, "b": 0_i64, "c": Bson::Null, "d": "yes" };
-        assert_eq!(["a", "b", "c"].map(|member| maybe_bool(&document, member).ok()), [Some(Some(true)), Some(Some(false)), Some(None)]);
+        assert_eq!(
+            ["a", "b", "c"].map(|member| maybe_bool(&document, member).ok()),
+            [Some(Some(true)), Some(Some(false)), Some(None)]
+        );
         assert!(maybe_bool(&document, "d").is_err());
     }
 
@@ -153,6 +178,9 @@ mod tests {
     fn members_that_mongodb_reads_otherwise_are_left_out() {
         let json = serde_json::json!({ "a": 1, "$set": 2, "a.b": 3, "n\0": 4, "o": { "$x": 5, "y": [null, 1.5, { "$z": 6 }] } });
         let members = json.as_object().map(members_of);
-        assert_eq!(members, Some(doc! { "a": 1_i64, "o": { "y": [null, 1.5, {}] } }));
+        assert_eq!(
+            members,
+            Some(doc! { "a": 1_i64, "o": { "y": [null, 1.5, {}] } })
+        );
     }
 }

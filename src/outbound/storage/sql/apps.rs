@@ -8,7 +8,9 @@ use super::number::{signed, unsigned};
 use crate::core::error::StorageError;
 use crate::core::model::{App, AppIdent, Secret, Timestamp};
 use crate::core::ports::{AppStore, CreateApp};
-use crate::outbound::storage::settings::{push_from_text, push_to_text, settings_from_text, settings_to_text};
+use crate::outbound::storage::settings::{
+    push_from_text, push_to_text, settings_from_text, settings_to_text,
+};
 
 macro_rules! select {
     ($which:literal) => {
@@ -38,17 +40,23 @@ const REMEMBER: &str = "INSERT INTO removed_apps (app) VALUES ($1)";
 #[async_trait]
 impl<D: Driver> AppStore for SqlStore<D> {
     async fn create(&self, app: CreateApp) -> Result<App, StorageError> {
-        self.driver.write(move |connection| Box::pin(create(connection, app))).await
+        self.driver
+            .write(move |connection| Box::pin(create(connection, app)))
+            .await
     }
 
     async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
         let app = app.clone();
-        self.driver.write(move |connection| Box::pin(update(connection, app, seen))).await
+        self.driver
+            .write(move |connection| Box::pin(update(connection, app, seen)))
+            .await
     }
 
     async fn delete(&self, ident: &AppIdent) -> Result<(), StorageError> {
         let ident = ident.clone();
-        self.driver.write(move |connection| Box::pin(delete(connection, ident))).await?;
+        self.driver
+            .write(move |connection| Box::pin(delete(connection, ident)))
+            .await?;
         self.sweep();
         Ok(())
     }
@@ -63,20 +71,34 @@ impl<D: Driver> AppStore for SqlStore<D> {
 
     async fn list(&self, after: u64, limit: usize) -> Result<Vec<App>, StorageError> {
         let args = [Arg::Int(signed(after)), Arg::Int(signed(limit))];
-        let rows = self.driver.read(move |connection| Box::pin(async move { connection.rows(LIST, &args).await })).await?;
+        let rows = self
+            .driver
+            .read(move |connection| Box::pin(async move { connection.rows(LIST, &args).await }))
+            .await?;
         rows.iter().map(app_of).collect()
     }
 
     async fn revision(&self) -> Result<u64, StorageError> {
-        let row = self.driver.read(|connection| Box::pin(connection.row(REVISION, &[]))).await?;
-        unsigned(row.ok_or_else(|| StorageError::corrupt("the table revision has no row"))?.int(0)?)
+        let row = self
+            .driver
+            .read(|connection| Box::pin(connection.row(REVISION, &[])))
+            .await?;
+        unsigned(
+            row.ok_or_else(|| StorageError::corrupt("the table revision has no row"))?
+                .int(0)?,
+        )
     }
 }
 
 impl<D: Driver> SqlStore<D> {
     async fn find(&self, sql: &'static str, value: &str) -> Outcome<Option<App>> {
         let value = value.to_string();
-        let row = self.driver.read(move |connection| Box::pin(async move { connection.row(sql, &[Arg::Text(&value)]).await })).await?;
+        let row = self
+            .driver
+            .read(move |connection| {
+                Box::pin(async move { connection.row(sql, &[Arg::Text(&value)]).await })
+            })
+            .await?;
         row.map(|row| app_of(&row)).transpose()
     }
 }
@@ -94,8 +116,15 @@ async fn create(connection: &mut impl Connection, app: CreateApp) -> Outcome<App
         Arg::Int(app.now.micros()),
     ];
     let Some(row) = connection.row(CREATE, &args).await? else {
-        let ident_taken = connection.row(IDENT_TAKEN, &[Arg::Text(app.ident.as_str())]).await?.is_some();
-        return Err(StorageError::Conflict(if ident_taken { "ident" } else { "key" }));
+        let ident_taken = connection
+            .row(IDENT_TAKEN, &[Arg::Text(app.ident.as_str())])
+            .await?
+            .is_some();
+        return Err(StorageError::Conflict(if ident_taken {
+            "ident"
+        } else {
+            "key"
+        }));
     };
     connection.execute(CHANGED, &[]).await?;
     Ok(App {
@@ -133,13 +162,20 @@ async fn update(connection: &mut impl Connection, app: App, seen: Timestamp) -> 
     }
     if connection.execute(UPDATE, &args).await? == 0 {
         let there = connection.row(IDENT_TAKEN, &[ident]).await?.is_some();
-        return Err(if there { StorageError::Conflict("modified") } else { StorageError::NotFound });
+        return Err(if there {
+            StorageError::Conflict("modified")
+        } else {
+            StorageError::NotFound
+        });
     }
     connection.execute(CHANGED, &[]).await.map(drop)
 }
 
 async fn delete(connection: &mut impl Connection, ident: AppIdent) -> Outcome<()> {
-    let row = connection.row(DELETE, &[Arg::Text(ident.as_str())]).await?.ok_or(StorageError::NotFound)?;
+    let row = connection
+        .row(DELETE, &[Arg::Text(ident.as_str())])
+        .await?
+        .ok_or(StorageError::NotFound)?;
     let app = [Arg::Int(row.int(0)?)];
     connection.execute(DELETE_SESSIONS, &app).await?;
     connection.execute(REMEMBER, &app).await?;
@@ -154,7 +190,9 @@ fn app_of(row: &impl Row) -> Outcome<App> {
         name: row.text(3)?.into_owned(),
         description: row.maybe_text(4)?.map(Into::into),
         secret: Secret::new(row.text(5)?.into_owned()),
-        previous_secret: row.maybe_text(6)?.map(|secret| Secret::new(secret.into_owned())),
+        previous_secret: row
+            .maybe_text(6)?
+            .map(|secret| Secret::new(secret.into_owned())),
         push: push_from_text(&row.text(7)?)?,
         settings: settings_from_text(&row.text(8)?)?,
         created: Timestamp::from_micros(row.int(9)?),

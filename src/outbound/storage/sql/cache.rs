@@ -48,13 +48,23 @@ impl<D: Driver> CacheStore for SqlStore<D> {
         kept.await
     }
 
-    async fn last(&self, app: &AppIdent, channel: &ChannelName) -> Result<Option<CachedEvent>, StorageError> {
+    async fn last(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Result<Option<CachedEvent>, StorageError> {
         let (app, channel) = (app.clone(), channel.clone());
         let (ident, name) = (app.clone(), channel.clone());
         let read = self.driver.read(move |connection| {
-            Box::pin(async move { connection.row(LAST, &[Arg::Text(ident.as_str()), Arg::Text(name.as_str())]).await })
+            Box::pin(async move {
+                connection
+                    .row(LAST, &[Arg::Text(ident.as_str()), Arg::Text(name.as_str())])
+                    .await
+            })
         });
-        let Some(row) = read.await? else { return Ok(None) };
+        let Some(row) = read.await? else {
+            return Ok(None);
+        };
         Ok(Some(CachedEvent {
             app,
             channel,
@@ -69,6 +79,10 @@ impl<D: Driver> CacheStore for SqlStore<D> {
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StorageError> {
         let now = now.micros();
-        self.driver.write(move |connection| Box::pin(async move { connection.execute(PRUNE, &[Arg::Int(now)]).await })).await
+        self.driver
+            .write(move |connection| {
+                Box::pin(async move { connection.execute(PRUNE, &[Arg::Int(now)]).await })
+            })
+            .await
     }
 }

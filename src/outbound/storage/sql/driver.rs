@@ -28,7 +28,11 @@ pub(super) enum Arg<'a> {
 impl<'a> Arg<'a> {
     /// A whole number, where it is one.
     pub fn int(self) -> Option<i64> {
-        if let Self::Int(number) = self { Some(number) } else { None }
+        if let Self::Int(number) = self {
+            Some(number)
+        } else {
+            None
+        }
     }
 
     /// A text, where it is one.
@@ -62,10 +66,18 @@ pub(super) trait Connection: Send + 'static {
     const HOLD_APP: &'static str;
 
     /// Runs a statement; answers how many rows it changed.
-    fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = Outcome<u64>> + Send;
+    fn execute(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> impl Future<Output = Outcome<u64>> + Send;
 
     /// Runs a statement; answers its rows.
-    fn rows(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = Outcome<Vec<Self::Row>>> + Send;
+    fn rows(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> impl Future<Output = Outcome<Vec<Self::Row>>> + Send;
 
     /// Runs a statement over all `rows`; answers the rows that it returns.
     fn bulk<const N: usize>(
@@ -77,7 +89,10 @@ pub(super) trait Connection: Send + 'static {
     /// Claims serials in channels, as many as are wanted of each; `None` where the app is not there. Channels that are not
     /// there are made. What is wanted comes in order, and is held in that order until the transaction ends: no two
     /// transactions wait for each other in a ring.
-    fn claim(&mut self, wanted: &[Wanted<'_>]) -> impl Future<Output = Outcome<Vec<Option<Claimed>>>> + Send;
+    fn claim(
+        &mut self,
+        wanted: &[Wanted<'_>],
+    ) -> impl Future<Output = Outcome<Vec<Option<Claimed>>>> + Send;
 
     /// Stores events in order under numbers of their apps, above every one taken before by a transaction that has ended, and
     /// writes down which is the newest of each channel. Answers the numbers; `Conflict("mid")` where one of the
@@ -91,7 +106,11 @@ pub(super) trait Connection: Send + 'static {
     fn reach_id(&mut self, app: i64, id: i64) -> impl Future<Output = Outcome<()>> + Send;
 
     /// Runs a statement that answers one row at most.
-    fn row(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = Outcome<Option<Self::Row>>> + Send {
+    fn row(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> impl Future<Output = Outcome<Option<Self::Row>>> + Send {
         async move { Ok(self.rows(sql, args).await?.pop()) }
     }
 }

@@ -6,13 +6,18 @@ use sqlx::migrate::MigrateError;
 use crate::core::error::StorageError;
 
 /// What an error means to the core. `damaged` knows the codes of a database whose contents cannot be trusted.
-pub(super) fn classify(error: sqlx::Error, damaged: impl Fn(&dyn DatabaseError) -> bool) -> StorageError {
+pub(super) fn classify(
+    error: sqlx::Error,
+    damaged: impl Fn(&dyn DatabaseError) -> bool,
+) -> StorageError {
     match &error {
-        sqlx::Error::Database(cause) if cause.is_unique_violation() => StorageError::Conflict("a value that must be unique"),
-        sqlx::Error::Database(cause) if damaged(&**cause) => StorageError::corrupt(error),
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnIndexOutOfBounds { .. } => {
-            StorageError::corrupt(error)
+        sqlx::Error::Database(cause) if cause.is_unique_violation() => {
+            StorageError::Conflict("a value that must be unique")
         }
+        sqlx::Error::Database(cause) if damaged(&**cause) => StorageError::corrupt(error),
+        sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnIndexOutOfBounds { .. } => StorageError::corrupt(error),
         _ => StorageError::unavailable(error),
     }
 }
@@ -21,10 +26,14 @@ pub(super) fn classify(error: sqlx::Error, damaged: impl Fn(&dyn DatabaseError) 
 pub(super) fn unmigrated(error: MigrateError, why: impl Fn(&sqlx::Error) -> String) -> String {
     match error {
         MigrateError::VersionMissing(version) => {
-            format!("was written by a newer version (it has migration {version}): run that version, or name another database")
+            format!(
+                "was written by a newer version (it has migration {version}): run that version, or name another database"
+            )
         }
         MigrateError::VersionMismatch(version) => {
-            format!("was made by another build (its migration {version} differs): run that build, or name another database")
+            format!(
+                "was made by another build (its migration {version} differs): run that build, or name another database"
+            )
         }
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => why(&error),
         other => format!("cannot be migrated: {other}"),

@@ -41,17 +41,35 @@ pub(super) const LOOKED_UP: &str = concat!(
     intervals!(),
     " ORDER BY bound DESC NULLS LAST LIMIT $4"
 );
-pub(super) const RUN: &str = select_events!("e.channel = $1 AND e.serial > $2 AND e.serial <= $3 ORDER BY e.serial DESC LIMIT $4");
+pub(super) const RUN: &str = select_events!(
+    "e.channel = $1 AND e.serial > $2 AND e.serial <= $3 ORDER BY e.serial DESC LIMIT $4"
+);
 
 impl<D: Driver> SqlStore<D> {
-    pub(super) async fn read_inbox(&self, app: &AppIdent, user: &UserId, skip: usize, limit: usize) -> Outcome<Vec<Event>> {
+    pub(super) async fn read_inbox(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        skip: usize,
+        limit: usize,
+    ) -> Outcome<Vec<Event>> {
         let (app, user) = (app.clone(), user.clone());
-        self.driver.read(move |connection| Box::pin(async move { read(connection, &app, &user, skip, limit).await })).await
+        self.driver
+            .read(move |connection| {
+                Box::pin(async move { read(connection, &app, &user, skip, limit).await })
+            })
+            .await
     }
 }
 
 /// A page of so many events lies in as many intervals at most: those whose newest events are the newest.
-async fn read(connection: &mut impl Connection, app: &AppIdent, user: &UserId, skip: usize, limit: usize) -> Outcome<Vec<Event>> {
+async fn read(
+    connection: &mut impl Connection,
+    app: &AppIdent,
+    user: &UserId,
+    skip: usize,
+    limit: usize,
+) -> Outcome<Vec<Event>> {
     let most = skip.saturating_add(limit);
     let found = intervals(connection, INTERVALS, app, user, most).await?;
     let (all, bound) = (found.len() < most, found.last().map_or(0, Interval::newest));
@@ -74,9 +92,17 @@ async fn merged(
 ) -> Outcome<Vec<Event>> {
     let mut merge = Merge::new(intervals, skip, limit);
     while let Some(run) = merge.next_run() {
-        let args = [Arg::Int(run.source), Arg::Int(run.low), Arg::Int(run.high), Arg::Int(signed(run.count))];
+        let args = [
+            Arg::Int(run.source),
+            Arg::Int(run.low),
+            Arg::Int(run.high),
+            Arg::Int(signed(run.count)),
+        ];
         let rows = connection.rows(RUN, &args).await?;
-        let events = rows.iter().map(|row| event_of(app, row)).collect::<Outcome<Vec<_>>>()?;
+        let events = rows
+            .iter()
+            .map(|row| event_of(app, row))
+            .collect::<Outcome<Vec<_>>>()?;
         let rest = match events.last() {
             Some(oldest) if events.len() == run.count => signed(oldest.position.serial) - 1,
             _ => run.low,
@@ -94,12 +120,22 @@ async fn intervals(
     most: usize,
 ) -> Outcome<Vec<Interval<i64>>> {
     let personal = ChannelName::personal_of(user);
-    let args = [Arg::Text(app.as_str()), Arg::Text(user.as_str()), Arg::Text(personal.as_str()), Arg::Int(signed(most))];
+    let args = [
+        Arg::Text(app.as_str()),
+        Arg::Text(user.as_str()),
+        Arg::Text(personal.as_str()),
+        Arg::Int(signed(most)),
+    ];
     let mut intervals = Vec::new();
     for row in connection.rows(sql, &args).await? {
         // Nothing is left of an interval without a newest event.
         if let Some(newest) = row.maybe_int(3)? {
-            intervals.push(Interval::new(row.int(0)?, row.int(1)?, row.int(2)?, unsigned(newest)?));
+            intervals.push(Interval::new(
+                row.int(0)?,
+                row.int(1)?,
+                row.int(2)?,
+                unsigned(newest)?,
+            ));
         }
     }
     Ok(intervals)

@@ -35,7 +35,9 @@ struct SqlStore<D> {
 impl<D: Driver> SqlStore<D> {
     /// The ports of an open, migrated database.
     fn stores(driver: D) -> Stores {
-        let store = Self { driver: Arc::new(driver) };
+        let store = Self {
+            driver: Arc::new(driver),
+        };
         store.sweep();
         Stores::of(Arc::new(store))
     }

@@ -9,12 +9,13 @@ use super::number::signed;
 use super::rows::ManyRows;
 use crate::core::ports::Pruning;
 
-pub(super) const TOO_OLD: &str = "SELECT app, id FROM events WHERE time < $1 ORDER BY time LIMIT $2";
+pub(super) const TOO_OLD: &str =
+    "SELECT app, id FROM events WHERE time < $1 ORDER BY time LIMIT $2";
 /// `CROSS JOIN` makes SQLite go from the channels to the events, not the other way.
-pub(super) const TOO_MANY: &str =
-    "SELECT e.app, e.id FROM channels c CROSS JOIN events e WHERE e.channel = c.id AND e.serial <= c.head - $1 LIMIT $2";
+pub(super) const TOO_MANY: &str = "SELECT e.app, e.id FROM channels c CROSS JOIN events e WHERE e.channel = c.id AND e.serial <= c.head - $1 LIMIT $2";
 
-pub(super) static DELETE: LazyLock<ManyRows> = LazyLock::new(|| ManyRows::new("DELETE FROM events WHERE (app, id) IN (VALUES ", 1, 2, ")"));
+pub(super) static DELETE: LazyLock<ManyRows> =
+    LazyLock::new(|| ManyRows::new("DELETE FROM events WHERE (app, id) IN (VALUES ", 1, 2, ")"));
 
 impl<D: Driver> SqlStore<D> {
     pub(super) async fn prune_events(&self, pruning: Pruning, limit: usize) -> Outcome<u64> {
@@ -23,7 +24,14 @@ impl<D: Driver> SqlStore<D> {
             removed += self.prune_found(TOO_OLD, before.micros(), limit).await?;
         }
         match pruning.keep {
-            Some(keep) => Ok(removed + self.prune_found(TOO_MANY, signed(keep), limit.saturating_sub(removed as usize)).await?),
+            Some(keep) => Ok(removed
+                + self
+                    .prune_found(
+                        TOO_MANY,
+                        signed(keep),
+                        limit.saturating_sub(removed as usize),
+                    )
+                    .await?),
             None => Ok(removed),
         }
     }
@@ -33,14 +41,18 @@ impl<D: Driver> SqlStore<D> {
         let found = self.driver.read(move |connection| {
             Box::pin(async move {
                 let rows = connection.rows(sql, &args).await?;
-                rows.iter().map(|row| Ok([Arg::Int(row.int(0)?), Arg::Int(row.int(1)?)])).collect::<Outcome<Vec<_>>>()
+                rows.iter()
+                    .map(|row| Ok([Arg::Int(row.int(0)?), Arg::Int(row.int(1)?)]))
+                    .collect::<Outcome<Vec<_>>>()
             })
         });
         let found = found.await?;
         if found.is_empty() {
             return Ok(0);
         }
-        self.driver.write(move |connection| Box::pin(async move { delete(connection, &found).await })).await
+        self.driver
+            .write(move |connection| Box::pin(async move { delete(connection, &found).await }))
+            .await
     }
 }
 

@@ -54,7 +54,12 @@ impl<D: Driver> SqlStore<D> {
                 match remove_bit(&*driver).await {
                     Ok(true) => {}
                     Ok(false) => return,
-                    Err(error) => return tracing::warn!(error = error.chain(), "what a deleted app left is not all removed yet"),
+                    Err(error) => {
+                        return tracing::warn!(
+                            error = error.chain(),
+                            "what a deleted app left is not all removed yet"
+                        );
+                    }
                 }
             }
         });
@@ -63,7 +68,12 @@ impl<D: Driver> SqlStore<D> {
 
 /// Removes some of what is left; `false` where nothing was.
 async fn remove_bit(driver: &impl Driver) -> Outcome<bool> {
-    let Some(row) = driver.read(|connection| Box::pin(connection.row(REMOVED, &[]))).await? else { return Ok(false) };
+    let Some(row) = driver
+        .read(|connection| Box::pin(connection.row(REMOVED, &[])))
+        .await?
+    else {
+        return Ok(false);
+    };
     let app = [Arg::Int(row.int(0)?)];
     let bit = driver.write(move |connection| {
         Box::pin(async move {
@@ -71,7 +81,11 @@ async fn remove_bit(driver: &impl Driver) -> Outcome<bool> {
             for sql in BITS {
                 removed += connection.execute(sql, &app).await?;
             }
-            if removed == 0 { connection.execute(FORGET, &app).await } else { Ok(removed) }
+            if removed == 0 {
+                connection.execute(FORGET, &app).await
+            } else {
+                Ok(removed)
+            }
         })
     });
     bit.await.map(|_| true)

@@ -13,17 +13,28 @@ impl ManyRows {
     pub fn new(before: &str, first: usize, columns: usize, after: &str) -> Self {
         Self(SIZES.map(|rows| {
             let row = |row: usize| {
-                let placeholders = (0..columns).map(|column| format!("${}", first + row * columns + column));
+                let placeholders =
+                    (0..columns).map(|column| format!("${}", first + row * columns + column));
                 format!("({})", placeholders.collect::<Vec<_>>().join(", "))
             };
-            format!("{before}{}{after}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
+            format!(
+                "{before}{}{after}",
+                (0..rows).map(row).collect::<Vec<_>>().join(", ")
+            )
         }))
     }
 
     /// `items` cut into runs, with the statement for each.
-    pub fn runs<'a, T>(&'static self, mut items: &'a [T]) -> impl Iterator<Item = (&'static str, &'a [T])> + use<'a, T> {
+    pub fn runs<'a, T>(
+        &'static self,
+        mut items: &'a [T],
+    ) -> impl Iterator<Item = (&'static str, &'a [T])> + use<'a, T> {
         std::iter::from_fn(move || {
-            let fitting = SIZES.iter().zip(&self.0).rev().find(|(size, _)| **size <= items.len());
+            let fitting = SIZES
+                .iter()
+                .zip(&self.0)
+                .rev()
+                .find(|(size, _)| **size <= items.len());
             fitting.map(|(size, sql)| {
                 let (run, rest) = items.split_at(*size);
                 items = rest;
@@ -56,7 +67,11 @@ impl<const N: usize> Bulk<N> {
     /// `before`, then the rows, then `after`.
     pub fn new(before: &str, kinds: [Kind; N], after: &str) -> Self {
         let lists = ManyRows::new(&format!("{before} VALUES "), 1, N, after);
-        Self { lists, arrays: format!("{before} SELECT * FROM {}{after}", unnest(kinds)), kinds }
+        Self {
+            lists,
+            arrays: format!("{before} SELECT * FROM {}{after}", unnest(kinds)),
+            kinds,
+        }
     }
 }
 
@@ -79,22 +94,52 @@ mod tests {
 
     #[test]
     fn placeholders_are_numbered_through() {
-        assert_eq!(STATEMENT.runs(&[()]).map(|(sql, _)| sql).collect::<Vec<_>>(), ["VALUES ($2, $3);"]);
-        assert_eq!(STATEMENT.runs(&[(); 4]).map(|(sql, _)| sql).collect::<Vec<_>>(), ["VALUES ($2, $3), ($4, $5), ($6, $7), ($8, $9);"]);
+        assert_eq!(
+            STATEMENT
+                .runs(&[()])
+                .map(|(sql, _)| sql)
+                .collect::<Vec<_>>(),
+            ["VALUES ($2, $3);"]
+        );
+        assert_eq!(
+            STATEMENT
+                .runs(&[(); 4])
+                .map(|(sql, _)| sql)
+                .collect::<Vec<_>>(),
+            ["VALUES ($2, $3), ($4, $5), ($6, $7), ($8, $9);"]
+        );
     }
 
     #[test]
     fn every_item_is_in_one_run_in_order() {
         let items: Vec<usize> = (0..43).collect();
         let runs: Vec<&[usize]> = STATEMENT.runs(&items).map(|(_, run)| run).collect();
-        assert_eq!(runs.iter().map(|run| run.len()).collect::<Vec<_>>(), [16, 16, 4, 4, 1, 1, 1]);
+        assert_eq!(
+            runs.iter().map(|run| run.len()).collect::<Vec<_>>(),
+            [16, 16, 4, 4, 1, 1, 1]
+        );
         assert_eq!(runs.concat(), items);
     }
 
     #[test]
     fn rows_are_written_as_lists_or_as_arrays() {
-        static BULK: LazyLock<Bulk<2>> = LazyLock::new(|| Bulk::new("INSERT INTO t (a, b)", [Kind::Int, Kind::Text], " RETURNING a"));
-        assert_eq!(BULK.lists.runs(&[()]).map(|(sql, _)| sql).collect::<Vec<_>>(), ["INSERT INTO t (a, b) VALUES ($1, $2) RETURNING a"]);
-        assert_eq!(BULK.arrays, "INSERT INTO t (a, b) SELECT * FROM unnest($1::bigint[], $2::text[]) RETURNING a");
+        static BULK: LazyLock<Bulk<2>> = LazyLock::new(|| {
+            Bulk::new(
+                "INSERT INTO t (a, b)",
+                [Kind::Int, Kind::Text],
+                " RETURNING a",
+            )
+        });
+        assert_eq!(
+            BULK.lists
+                .runs(&[()])
+                .map(|(sql, _)| sql)
+                .collect::<Vec<_>>(),
+            ["INSERT INTO t (a, b) VALUES ($1, $2) RETURNING a"]
+        );
+        assert_eq!(
+            BULK.arrays,
+            "INSERT INTO t (a, b) SELECT * FROM unnest($1::bigint[], $2::text[]) RETURNING a"
+        );
     }
 }

@@ -10,7 +10,8 @@ use crate::core::ports::SessionStore;
 
 const PUT: &str = "INSERT INTO sessions (hash, app, expires) SELECT $1, id, $3 FROM apps WHERE ident = $2 \
     ON CONFLICT (hash) DO UPDATE SET app = excluded.app, expires = excluded.expires";
-pub(super) const GET: &str = "SELECT a.ident, s.expires FROM sessions s JOIN apps a ON a.id = s.app WHERE s.hash = $1";
+pub(super) const GET: &str =
+    "SELECT a.ident, s.expires FROM sessions s JOIN apps a ON a.id = s.app WHERE s.hash = $1";
 pub(super) const END: &str = "DELETE FROM sessions WHERE hash = $1";
 pub(super) const PRUNE: &str = "DELETE FROM sessions WHERE expires < $1";
 
@@ -20,30 +21,50 @@ impl<D: Driver> SessionStore for SqlStore<D> {
         let session = session.clone();
         let stored = self.driver.write(move |connection| {
             Box::pin(async move {
-                let args = [Arg::Bytes(&session.hash.0), Arg::Text(session.app.as_str()), Arg::Int(session.expires.micros())];
+                let args = [
+                    Arg::Bytes(&session.hash.0),
+                    Arg::Text(session.app.as_str()),
+                    Arg::Int(session.expires.micros()),
+                ];
                 connection.execute(PUT, &args).await
             })
         });
-        if stored.await? == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+        if stored.await? == 0 {
+            Err(StorageError::NotFound)
+        } else {
+            Ok(())
+        }
     }
 
     async fn get(&self, hash: &TokenHash) -> Result<Option<Session>, StorageError> {
         let hash = *hash;
-        let row = self.driver.read(move |connection| Box::pin(async move { connection.row(GET, &[Arg::Bytes(&hash.0)]).await }));
+        let row = self.driver.read(move |connection| {
+            Box::pin(async move { connection.row(GET, &[Arg::Bytes(&hash.0)]).await })
+        });
         let session = |row: <D::Connection as Connection>::Row| {
-            Ok(Session { hash, app: AppIdent::trusted(&row.text(0)?), expires: Timestamp::from_micros(row.int(1)?) })
+            Ok(Session {
+                hash,
+                app: AppIdent::trusted(&row.text(0)?),
+                expires: Timestamp::from_micros(row.int(1)?),
+            })
         };
         row.await?.map(session).transpose()
     }
 
     async fn end(&self, hash: &TokenHash) -> Result<(), StorageError> {
         let hash = *hash;
-        let ended = self.driver.write(move |connection| Box::pin(async move { connection.execute(END, &[Arg::Bytes(&hash.0)]).await }));
+        let ended = self.driver.write(move |connection| {
+            Box::pin(async move { connection.execute(END, &[Arg::Bytes(&hash.0)]).await })
+        });
         ended.await.map(drop)
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StorageError> {
         let now = now.micros();
-        self.driver.write(move |connection| Box::pin(async move { connection.execute(PRUNE, &[Arg::Int(now)]).await })).await
+        self.driver
+            .write(move |connection| {
+                Box::pin(async move { connection.execute(PRUNE, &[Arg::Int(now)]).await })
+            })
+            .await
     }
 }

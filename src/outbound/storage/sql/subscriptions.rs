@@ -7,7 +7,9 @@ use super::events::{Claimed, Wanted};
 use super::number::{signed, unsigned};
 use super::{SqlStore, app, channel};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Subscription, SubscriptionFilter, Timestamp, UserId};
+use crate::core::model::{
+    AppIdent, ChannelName, Subscription, SubscriptionFilter, Timestamp, UserId,
+};
 use crate::core::ports::SubscriptionStore;
 
 macro_rules! select {
@@ -19,11 +21,24 @@ macro_rules! select {
     };
 }
 
-pub(super) const OPEN: &str = select!("s.channel = ", channel!(), " AND s.app = ", app!(), " AND s.user_id = $3");
+pub(super) const OPEN: &str = select!(
+    "s.channel = ",
+    channel!(),
+    " AND s.app = ",
+    app!(),
+    " AND s.user_id = $3"
+);
 pub(super) const LIST: &str = select!("s.app = ", app!(), " AND s.id > $2 ORDER BY s.id LIMIT $3");
-pub(super) const LIST_OF_USER: &str = select!("s.app = ", app!(), " AND s.user_id = $4 AND s.id > $2 ORDER BY s.id LIMIT $3");
-pub(super) const LIST_OF_CHANNEL: &str =
-    select!("s.channel = (SELECT id FROM channels WHERE app = ", app!(), " AND name = $4) AND s.id > $2 ORDER BY s.id LIMIT $3");
+pub(super) const LIST_OF_USER: &str = select!(
+    "s.app = ",
+    app!(),
+    " AND s.user_id = $4 AND s.id > $2 ORDER BY s.id LIMIT $3"
+);
+pub(super) const LIST_OF_CHANNEL: &str = select!(
+    "s.channel = (SELECT id FROM channels WHERE app = ",
+    app!(),
+    " AND name = $4) AND s.id > $2 ORDER BY s.id LIMIT $3"
+);
 pub(super) const LIST_OF_BOTH: &str = select!(
     "s.app = ",
     app!(),
@@ -39,11 +54,12 @@ pub(super) const CHANNELS_OF: &str = concat!(
 
 const ADD: &str = "INSERT INTO subscriptions (app, id, user_id, channel, from_serial, created) VALUES ($1, $2, $3, $4, $5, $6) \
     ON CONFLICT (app, user_id, channel) DO NOTHING";
-pub(super) const HEAD: &str = concat!("SELECT app, id, head, newest FROM channels WHERE id = ", channel!());
-pub(super) const REMOVE: &str =
-    "DELETE FROM subscriptions WHERE app = $1 AND user_id = $2 AND channel = $3 RETURNING id, from_serial, created";
-pub(super) const EXTEND: &str =
-    "UPDATE intervals SET upto_serial = $5, newest = $6 WHERE app = $1 AND user_id = $2 AND channel = $3 AND upto_serial = $4";
+pub(super) const HEAD: &str = concat!(
+    "SELECT app, id, head, newest FROM channels WHERE id = ",
+    channel!()
+);
+pub(super) const REMOVE: &str = "DELETE FROM subscriptions WHERE app = $1 AND user_id = $2 AND channel = $3 RETURNING id, from_serial, created";
+pub(super) const EXTEND: &str = "UPDATE intervals SET upto_serial = $5, newest = $6 WHERE app = $1 AND user_id = $2 AND channel = $3 AND upto_serial = $4";
 const KEEP: &str = "INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial, newest) VALUES ($1, $2, $3, $4, $5, $6)";
 
 /// Which subscription is meant.
@@ -63,13 +79,23 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
         channel: &ChannelName,
         now: Timestamp,
     ) -> Result<(Subscription, bool), StorageError> {
-        let place = Place { app: app.clone(), user: user.clone(), channel: channel.clone() };
+        let place = Place {
+            app: app.clone(),
+            user: user.clone(),
+            channel: channel.clone(),
+        };
         let seen = place.clone();
         // The one that is there needs no transaction: adding again is what clients do at every start.
-        if let Some(there) = self.driver.read(move |connection| Box::pin(async move { seen.open(connection).await })).await? {
+        if let Some(there) = self
+            .driver
+            .read(move |connection| Box::pin(async move { seen.open(connection).await }))
+            .await?
+        {
             return Ok((there, false));
         }
-        self.driver.write(move |connection| Box::pin(async move { place.add(connection, now).await })).await
+        self.driver
+            .write(move |connection| Box::pin(async move { place.add(connection, now).await }))
+            .await
     }
 
     async fn remove(
@@ -79,17 +105,36 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
         channel: &ChannelName,
         now: Timestamp,
     ) -> Result<Option<Subscription>, StorageError> {
-        let place = Place { app: app.clone(), user: user.clone(), channel: channel.clone() };
-        self.driver.write(move |connection| Box::pin(async move { place.remove(connection, now).await })).await
+        let place = Place {
+            app: app.clone(),
+            user: user.clone(),
+            channel: channel.clone(),
+        };
+        self.driver
+            .write(move |connection| Box::pin(async move { place.remove(connection, now).await }))
+            .await
     }
 
-    async fn list(&self, app: &AppIdent, filter: &SubscriptionFilter, after: u64, limit: usize) -> Result<Vec<Subscription>, StorageError> {
+    async fn list(
+        &self,
+        app: &AppIdent,
+        filter: &SubscriptionFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Subscription>, StorageError> {
         let (wanted, filter) = (app.clone(), filter.clone());
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
-                let page = [Arg::Text(wanted.as_str()), Arg::Int(signed(after)), Arg::Int(signed(limit))];
+                let page = [
+                    Arg::Text(wanted.as_str()),
+                    Arg::Int(signed(after)),
+                    Arg::Int(signed(limit)),
+                ];
                 let user = filter.user_id.as_ref().map(|user| Arg::Text(user.as_str()));
-                let channel = filter.channel.as_ref().map(|channel| Arg::Text(channel.as_str()));
+                let channel = filter
+                    .channel
+                    .as_ref()
+                    .map(|channel| Arg::Text(channel.as_str()));
                 let sql = match (user, channel) {
                     (None, None) => LIST,
                     (Some(_), None) => LIST_OF_USER,
@@ -100,48 +145,116 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
                 connection.rows(sql, &args).await
             })
         });
-        rows.await?.iter().map(|row| subscription_of(app, row)).collect()
+        rows.await?
+            .iter()
+            .map(|row| subscription_of(app, row))
+            .collect()
     }
 
-    async fn channels_of(&self, app: &AppIdent, user: &UserId) -> Result<Vec<ChannelName>, StorageError> {
+    async fn channels_of(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+    ) -> Result<Vec<ChannelName>, StorageError> {
         let (app, user) = (app.clone(), user.clone());
         let rows = self.driver.read(move |connection| {
-            Box::pin(async move { connection.rows(CHANNELS_OF, &[Arg::Text(app.as_str()), Arg::Text(user.as_str())]).await })
+            Box::pin(async move {
+                connection
+                    .rows(
+                        CHANNELS_OF,
+                        &[Arg::Text(app.as_str()), Arg::Text(user.as_str())],
+                    )
+                    .await
+            })
         });
-        rows.await?.iter().map(|row| Ok(ChannelName::trusted(&row.text(0)?))).collect()
+        rows.await?
+            .iter()
+            .map(|row| Ok(ChannelName::trusted(&row.text(0)?)))
+            .collect()
     }
 }
 
 impl Place {
     async fn open(&self, connection: &mut impl Connection) -> Outcome<Option<Subscription>> {
-        let args = [Arg::Text(self.app.as_str()), Arg::Text(self.channel.as_str()), Arg::Text(self.user.as_str())];
-        connection.row(OPEN, &args).await?.map(|row| subscription_of(&self.app, &row)).transpose()
+        let args = [
+            Arg::Text(self.app.as_str()),
+            Arg::Text(self.channel.as_str()),
+            Arg::Text(self.user.as_str()),
+        ];
+        connection
+            .row(OPEN, &args)
+            .await?
+            .map(|row| subscription_of(&self.app, &row))
+            .transpose()
     }
 
-    async fn add<C: Connection>(&self, connection: &mut C, now: Timestamp) -> Outcome<(Subscription, bool)> {
-        let wanted = Wanted { app: self.app.as_str(), channel: self.channel.as_str(), count: 0 };
+    async fn add<C: Connection>(
+        &self,
+        connection: &mut C,
+        now: Timestamp,
+    ) -> Outcome<(Subscription, bool)> {
+        let wanted = Wanted {
+            app: self.app.as_str(),
+            channel: self.channel.as_str(),
+            count: 0,
+        };
         let claimed = connection.claim(&[wanted]).await?.pop().flatten();
         let Claimed { app, channel, head } = claimed.ok_or(StorageError::NotFound)?;
         if let Some(there) = self.open(connection).await? {
             return Ok((there, false));
         }
-        let id = connection.take_ids(app, 1).await?.pop().ok_or_else(|| StorageError::corrupt("no number was given"))?;
+        let id = connection
+            .take_ids(app, 1)
+            .await?
+            .pop()
+            .ok_or_else(|| StorageError::corrupt("no number was given"))?;
         let user = Arg::Text(self.user.as_str());
-        let args = [Arg::Int(app), Arg::Int(id), user, Arg::Int(channel), Arg::Int(head), Arg::Int(now.micros())];
+        let args = [
+            Arg::Int(app),
+            Arg::Int(id),
+            user,
+            Arg::Int(channel),
+            Arg::Int(head),
+            Arg::Int(now.micros()),
+        ];
         let new = connection.execute(ADD, &args).await? == 1;
         // The channel's row is held since it was claimed, so nobody else came in between.
-        let there = self.open(connection).await?.ok_or_else(|| StorageError::corrupt("a subscription vanished"))?;
+        let there = self
+            .open(connection)
+            .await?
+            .ok_or_else(|| StorageError::corrupt("a subscription vanished"))?;
         Ok((there, new))
     }
 
-    async fn remove<C: Connection>(&self, connection: &mut C, now: Timestamp) -> Outcome<Option<Subscription>> {
-        let head = connection.row(HEAD, &[Arg::Text(self.app.as_str()), Arg::Text(self.channel.as_str())]).await?;
+    async fn remove<C: Connection>(
+        &self,
+        connection: &mut C,
+        now: Timestamp,
+    ) -> Outcome<Option<Subscription>> {
+        let head = connection
+            .row(
+                HEAD,
+                &[
+                    Arg::Text(self.app.as_str()),
+                    Arg::Text(self.channel.as_str()),
+                ],
+            )
+            .await?;
         let Some(head) = head else { return Ok(None) };
         let [app, channel] = [Arg::Int(head.int(0)?), Arg::Int(head.int(1)?)];
         let (user, end) = (Arg::Text(self.user.as_str()), head.int(2)?);
-        let Some(row) = connection.row(REMOVE, &[app, user, channel]).await? else { return Ok(None) };
+        let Some(row) = connection.row(REMOVE, &[app, user, channel]).await? else {
+            return Ok(None);
+        };
         let start = row.int(1)?;
-        let args = [app, user, channel, Arg::Int(start), Arg::Int(end), Arg::Int(head.int(3)?)];
+        let args = [
+            app,
+            user,
+            channel,
+            Arg::Int(start),
+            Arg::Int(end),
+            Arg::Int(head.int(3)?),
+        ];
         if start < end && connection.execute(EXTEND, &args).await? == 0 {
             connection.execute(KEEP, &args).await?;
         }
@@ -164,7 +277,8 @@ fn subscription_of(app: &AppIdent, row: &impl Row) -> Outcome<Subscription> {
     Ok(Subscription {
         id: unsigned(row.int(0)?)?,
         app: app.clone(),
-        user_id: UserId::parse(&user).ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))?,
+        user_id: UserId::parse(&user)
+            .ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))?,
         channel: ChannelName::trusted(&row.text(2)?),
         start: unsigned(row.int(3)?)?,
         end: None,

@@ -78,7 +78,10 @@ fn frame<T>(code: u16, message: impl Into<String>) -> Result<T, Refused> {
 pub fn decode(text: &str, limits: &Limits) -> Result<Command, Refused> {
     let members = read(text)?;
     let Some(event) = members.event.and_then(string) else {
-        return frame(4312, "the frame has no event: name one, as a string, in its member \"event\"");
+        return frame(
+            4312,
+            "the frame has no event: name one, as a string, in its member \"event\"",
+        );
     };
     match event.as_str() {
         "pusher:ping" => Ok(Command::Ping),
@@ -87,7 +90,10 @@ pub fn decode(text: &str, limits: &Limits) -> Result<Command, Refused> {
         "pusher:unsubscribe" => with_data(&members, |data| unsubscribe(data, limits)),
         "pusher:signin" => with_data(&members, sign_in),
         _ if event.starts_with("client-") => whisper(event, &members, limits),
-        _ => frame(4313, "not an event that a client may send: those of its own begin with client-"),
+        _ => frame(
+            4313,
+            "not an event that a client may send: those of its own begin with client-",
+        ),
     }
 }
 
@@ -95,20 +101,34 @@ fn read(text: &str) -> Result<Members<'_>, Refused> {
     match serde_json::from_str(text) {
         Ok(members) => Ok(members),
         // What is not an object is refused at its first character, so it may still be no JSON further on.
-        Err(error) if error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
-            frame(4311, "the frame is JSON but not an object: send one JSON object a frame")
-        }
+        Err(error) if error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => frame(
+            4311,
+            "the frame is JSON but not an object: send one JSON object a frame",
+        ),
         Err(error) => {
             let place = format!("line {} column {}", error.line(), error.column());
-            frame(4310, format!("the frame is not JSON (at {place}): send one JSON object a frame"))
+            frame(
+                4310,
+                format!("the frame is not JSON (at {place}): send one JSON object a frame"),
+            )
         }
     }
 }
 
 /// Reads `data`: an object, or a string that holds one.
-fn with_data(members: &Members<'_>, command: impl Fn(&Members<'_>) -> Result<Command, Refused>) -> Result<Command, Refused> {
-    let malformed = || frame(4314, "data must be an object, or a string that holds one as JSON");
-    let Some(data) = members.data else { return malformed() };
+fn with_data(
+    members: &Members<'_>,
+    command: impl Fn(&Members<'_>) -> Result<Command, Refused>,
+) -> Result<Command, Refused> {
+    let malformed = || {
+        frame(
+            4314,
+            "data must be an object, or a string that holds one as JSON",
+        )
+    };
+    let Some(data) = members.data else {
+        return malformed();
+    };
     let text = match data.get().starts_with('"') {
         false => Cow::Borrowed(data.get()),
         true => match string(data) {
@@ -129,7 +149,10 @@ fn bound(limit: u64) -> usize {
 fn name(data: &Members<'_>) -> Result<String, Refused> {
     match data.channel.map(string) {
         Some(Some(name)) => Ok(name),
-        _ => frame(4314, "no channel: name one, as a string, in the member \"channel\""),
+        _ => frame(
+            4314,
+            "no channel: name one, as a string, in the member \"channel\"",
+        ),
     }
 }
 
@@ -137,7 +160,12 @@ fn subscribe(data: &Members<'_>, limits: &Limits) -> Result<Command, Refused> {
     let name = name(data)?;
     let refused = |kind, status, message: &str| {
         let channel = name.clone();
-        Err(Refused::Subscription(SubscriptionRefused { channel, kind, message: message.to_owned(), status }))
+        Err(Refused::Subscription(SubscriptionRefused {
+            channel,
+            kind,
+            message: message.to_owned(),
+            status,
+        }))
     };
     let channel = match ChannelName::parse_pusher(&name, bound(limits.channel_name)) {
         Ok(channel) => channel,
@@ -151,15 +179,32 @@ fn subscribe(data: &Members<'_>, limits: &Limits) -> Result<Command, Refused> {
     let data_of_client = match data.channel_data.map(|value| about_client(value, &channel)) {
         None => None,
         Some(Some(read)) => Some(read),
-        Some(None) => return refused("InvalidChannelData", 400, "channel_data must be a string that holds a JSON object"),
+        Some(None) => {
+            return refused(
+                "InvalidChannelData",
+                400,
+                "channel_data must be a string that holds a JSON object",
+            );
+        }
     };
     let since = match data.since.map(|value| (number(value), string(value))) {
         None => None,
         Some((Some(serial), _)) => Some(Since::Serial(serial)),
         Some((None, Some(text))) if text == "now" => Some(Since::Now),
-        Some(_) => return refused("InvalidSince", 400, "since must be a whole number from 0 or \"now\""),
+        Some(_) => {
+            return refused(
+                "InvalidSince",
+                400,
+                "since must be a whole number from 0 or \"now\"",
+            );
+        }
     };
-    Ok(Command::Subscribe(Box::new(Subscribe { channel, auth, channel_data: data_of_client, since })))
+    Ok(Command::Subscribe(Box::new(Subscribe {
+        channel,
+        auth,
+        channel_data: data_of_client,
+        since,
+    })))
 }
 
 /// Channel data; where no member comes of it, any text will do.
@@ -167,12 +212,20 @@ fn about_client(value: &RawValue, channel: &ChannelName) -> Option<ChannelData> 
     let read = match channel_data(value) {
         None if channel.kind() != ChannelKind::Presence => {
             let signed = string(value)?.into();
-            ChannelData { signed, object: Arc::from("{}"), user_id: None, peer: false }
+            ChannelData {
+                signed,
+                object: Arc::from("{}"),
+                user_id: None,
+                peer: false,
+            }
         }
         read => read?,
     };
     // Peer channels are not for this dialect.
-    Some(ChannelData { peer: false, ..read })
+    Some(ChannelData {
+        peer: false,
+        ..read
+    })
 }
 
 fn unsubscribe(data: &Members<'_>, limits: &Limits) -> Result<Command, Refused> {
@@ -197,15 +250,36 @@ fn sign_in(data: &Members<'_>) -> Result<Command, Refused> {
     };
     let entries = Entries(entries);
     let text = |json: &str| serde_json::from_str::<String>(json).ok();
-    let Some(user) = entries.get("id").and_then(text).as_deref().and_then(UserId::parse) else {
+    let Some(user) = entries
+        .get("id")
+        .and_then(text)
+        .as_deref()
+        .and_then(UserId::parse)
+    else {
         return refused("user_data must have an id, a string of 1 to 128 characters");
     };
-    let Some((watchlist, too_long)) = entries.get("watchlist").map_or(Some((Vec::new(), false)), watchlist) else {
-        return refused("watchlist must be a list of user ids, each a string of 1 to 128 characters");
+    let Some((watchlist, too_long)) = entries
+        .get("watchlist")
+        .map_or(Some((Vec::new(), false)), watchlist)
+    else {
+        return refused(
+            "watchlist must be a list of user ids, each a string of 1 to 128 characters",
+        );
     };
     let shown = member_text(&user, entries.get("user_info"));
-    let signed = SignedIn { user, data: shown.into(), watchlist };
-    Ok(Command::SignIn(Box::new(SignIn { auth, user_data, signed }), too_long))
+    let signed = SignedIn {
+        user,
+        data: shown.into(),
+        watchlist,
+    };
+    Ok(Command::SignIn(
+        Box::new(SignIn {
+            auth,
+            user_data,
+            signed,
+        }),
+        too_long,
+    ))
 }
 
 /// The users named, each once, and whether there were too many; `None`: it is not a list of users.
@@ -255,7 +329,11 @@ fn whisper(event: String, members: &Members<'_>, limits: &Limits) -> Result<Comm
         },
         Some(value) => compact(value.get()),
     };
-    Ok(Command::Whisper(Box::new(Whisper { channel, event, data })))
+    Ok(Command::Whisper(Box::new(Whisper {
+        channel,
+        event,
+        data,
+    })))
 }
 
 #[cfg(test)]

@@ -3,17 +3,29 @@
 use bytes::Bytes;
 
 use super::super::Complaint;
-use super::super::text::{Piece, begin, finish, finish_with, member_name, member_string, separated};
+use super::super::text::{
+    Piece, begin, finish, finish_with, member_name, member_string, separated,
+};
 use super::decode::SubscriptionRefused;
 use super::member::{Entries, user_info};
-use crate::core::model::{CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, Shown, SocketId, Timestamp, UserId};
+use crate::core::model::{
+    CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, Shown, SocketId,
+    Timestamp, UserId,
+};
 use crate::core::service::Subscribed;
 use crate::inbound::wire::{push_json_string, seconds_text};
 
 /// The first frame. `activity` is after how many silent seconds the client is pinged; not 0, or pusher-js throws.
 pub fn greeting(id: SocketId, activity: u32) -> Bytes {
     let mut json = begin("pusher:connection_established", 96);
-    member_string(&mut json, "data", &format!("{{\"socket_id\":\"{id}\",\"activity_timeout\":{}}}", activity.max(1)));
+    member_string(
+        &mut json,
+        "data",
+        &format!(
+            "{{\"socket_id\":\"{id}\",\"activity_timeout\":{}}}",
+            activity.max(1)
+        ),
+    );
     finish(json)
 }
 
@@ -46,7 +58,10 @@ pub fn complaint(complaint: &Complaint) -> Bytes {
 /// An event on its way to subscribers.
 pub fn event(event: &NewEvent, position: Option<Position>) -> Bytes {
     let payload = &event.payload;
-    let mut json = begin(&payload.event, payload.data.len() + event.channel.as_str().len() + 160);
+    let mut json = begin(
+        &payload.event,
+        payload.data.len() + event.channel.as_str().len() + 160,
+    );
     member_string(&mut json, "channel", event.channel.as_str());
     member_string(&mut json, "data", &payload.data);
     if let Some(user) = sender(event) {
@@ -70,7 +85,10 @@ fn stored(json: &mut String, mid: &Mid, serial: u64, timestamp: Timestamp) {
 
 /// The last event of a cache channel, for a new subscriber.
 pub fn cached(event: &CachedEvent) -> Bytes {
-    let mut json = begin(&event.event, event.data.len() + event.channel.as_str().len() + 160);
+    let mut json = begin(
+        &event.event,
+        event.data.len() + event.channel.as_str().len() + 160,
+    );
     member_string(&mut json, "channel", event.channel.as_str());
     member_string(&mut json, "data", &event.data);
     if let Some(serial) = event.serial {
@@ -94,11 +112,15 @@ pub fn sender_text(user: &UserId) -> String {
 /// The user who sent a client event on a presence channel, as JSON. No publisher can say one: the server adds it.
 fn sender(event: &NewEvent) -> Option<String> {
     let payload = &event.payload;
-    let told = !payload.extra.is_empty() && payload.event.starts_with("client-") && event.channel.kind() == ChannelKind::Presence;
+    let told = !payload.extra.is_empty()
+        && payload.event.starts_with("client-")
+        && event.channel.kind() == ChannelKind::Presence;
     if !told {
         return None;
     }
-    Entries::of(&format!("{{{}}}", payload.extra)).get("user_id").map(str::to_owned)
+    Entries::of(&format!("{{{}}}", payload.extra))
+        .get("user_id")
+        .map(str::to_owned)
 }
 
 /// A user came to a presence channel.
@@ -121,7 +143,10 @@ pub fn member_removed(channel: &ChannelName, member: &Member) -> Bytes {
 }
 
 fn internal(event: &str, channel: &ChannelName, data: &str) -> Bytes {
-    let mut json = begin(event, data.len() + data.len() / 8 + channel.as_str().len() + 32);
+    let mut json = begin(
+        event,
+        data.len() + data.len() / 8 + channel.as_str().len() + 32,
+    );
     member_string(&mut json, "channel", channel.as_str());
     member_string(&mut json, "data", data);
     finish(json)
@@ -132,14 +157,24 @@ pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
     let mut pieces = Vec::with_capacity(5);
     let mut data = String::from("{");
     if channel.kind() == ChannelKind::Presence {
-        data.push_str(&format!("\"presence\":{{\"count\":{},\"ids\":[", state.members.len()));
-        let ids = Piece::Kept(&state.members, Shown::PusherIds, |data, member| push_json_string(data, member.user_id.as_str()));
+        data.push_str(&format!(
+            "\"presence\":{{\"count\":{},\"ids\":[",
+            state.members.len()
+        ));
+        let ids = Piece::Kept(&state.members, Shown::PusherIds, |data, member| {
+            push_json_string(data, member.user_id.as_str())
+        });
         let infos = Piece::Kept(&state.members, Shown::PusherInfos, |data, member| {
             push_json_string(data, member.user_id.as_str());
             data.push(':');
             data.push_str(&user_info(&member.data));
         });
-        pieces.extend([Piece::Own(std::mem::take(&mut data)), ids, Piece::Own("],\"hash\":{".to_owned()), infos]);
+        pieces.extend([
+            Piece::Own(std::mem::take(&mut data)),
+            ids,
+            Piece::Own("],\"hash\":{".to_owned()),
+            infos,
+        ]);
         data.push_str("}}");
     }
     if let Some((recovered, serial)) = state.recovered {
@@ -150,14 +185,20 @@ pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
     }
     data.push('}');
     pieces.push(Piece::Own(data));
-    let mut json = begin("pusher_internal:subscription_succeeded", channel.as_str().len() + 128);
+    let mut json = begin(
+        "pusher_internal:subscription_succeeded",
+        channel.as_str().len() + 128,
+    );
     member_string(&mut json, "channel", channel.as_str());
     finish_with(json, "data", &pieces)
 }
 
 /// A client is not on the channel that it asked for.
 pub fn subscription_refused(refused: &SubscriptionRefused) -> Bytes {
-    let mut json = begin("pusher:subscription_error", refused.channel.len() + refused.message.len() + 96);
+    let mut json = begin(
+        "pusher:subscription_error",
+        refused.channel.len() + refused.message.len() + 96,
+    );
     member_string(&mut json, "channel", &refused.channel);
     json.push_str(",\"data\":{\"type\":");
     push_json_string(&mut json, refused.kind);
@@ -170,7 +211,11 @@ pub fn subscription_refused(refused: &SubscriptionRefused) -> Bytes {
 
 /// How many are on a channel now.
 pub fn count(channel: &ChannelName, count: u64) -> Bytes {
-    internal("pusher_internal:subscription_count", channel, &format!("{{\"subscription_count\":{count}}}"))
+    internal(
+        "pusher_internal:subscription_count",
+        channel,
+        &format!("{{\"subscription_count\":{count}}}"),
+    )
 }
 
 /// A client is signed in with this user data.
@@ -194,11 +239,16 @@ pub fn watched(online: &[UserId], offline: &[UserId]) -> Bytes {
             data.push(',');
         }
         data.push_str(&format!("{{\"name\":\"{name}\",\"user_ids\":["));
-        separated(&mut data, users, |data, user| push_json_string(data, user.as_str()));
+        separated(&mut data, users, |data, user| {
+            push_json_string(data, user.as_str())
+        });
         data.push_str("]}");
     }
     data.push_str("]}");
-    let mut json = begin("pusher_internal:watchlist_events", data.len() + data.len() / 8);
+    let mut json = begin(
+        "pusher_internal:watchlist_events",
+        data.len() + data.len() / 8,
+    );
     member_string(&mut json, "data", &data);
     finish(json)
 }

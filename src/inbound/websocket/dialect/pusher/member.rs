@@ -48,7 +48,11 @@ impl<'a> Entries<'a> {
 
     /// The value of a member; of two of the same name the last counts.
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.get())
+        self.0
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.get())
     }
 }
 
@@ -79,10 +83,19 @@ mod tests {
     #[test]
     fn a_members_info_is_its_user_info_or_all_but_its_id() {
         for (data, info) in [
-            (r#"{"user_id":"1","user_info":{"name":"Ann"}}"#, r#"{"name":"Ann"}"#),
-            (r#"{"user_id":"1","user_info":"text","else":1}"#, r#""text""#),
+            (
+                r#"{"user_id":"1","user_info":{"name":"Ann"}}"#,
+                r#"{"name":"Ann"}"#,
+            ),
+            (
+                r#"{"user_id":"1","user_info":"text","else":1}"#,
+                r#""text""#,
+            ),
             (r#"{"user_id":"1","user_info":null}"#, "null"),
-            (r#"{"user_id":"1","peer":true,"name":"An\"n","n":1.50}"#, r#"{"peer":true,"name":"An\"n","n":1.50}"#),
+            (
+                r#"{"user_id":"1","peer":true,"name":"An\"n","n":1.50}"#,
+                r#"{"peer":true,"name":"An\"n","n":1.50}"#,
+            ),
             (r#"{"us\u0065r_id":"1","a b":[]}"#, r#"{"a b":[]}"#),
             (r#"{"user_id":"1"}"#, "{}"),
         ] {

@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 pub use decode::{Command, Refused, SubscriptionRefused, Whisper, decode};
 pub use encode::{
-    cache_miss, cached, complaint, event, greeting, ping, pong, sender_text, signed_in, subscribed, subscription_refused, watched,
+    cache_miss, cached, complaint, event, greeting, ping, pong, sender_text, signed_in, subscribed,
+    subscription_refused, watched,
 };
 
 use crate::core::ports::{Dialect, Notice};

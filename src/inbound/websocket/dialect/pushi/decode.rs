@@ -43,7 +43,11 @@ pub fn decode(text: &str, limits: &Limits) -> Result<(Command, Asked), Complaint
     let members = read(text, &subject)?;
     let event = members.event.and_then(string);
     // Shown as far as a good name could go, so that a huge one is not sent back.
-    subject.asked.event = event.iter().flat_map(|name| name.chars()).take(bound(limits.event_name).clamp(1, 2000)).collect();
+    subject.asked.event = event
+        .iter()
+        .flat_map(|name| name.chars())
+        .take(bound(limits.event_name).clamp(1, 2000))
+        .collect();
     if let Some(reference) = members.reference {
         match string(reference).filter(|text| text.chars().count() <= MOST_REFERENCE) {
             Some(reference) => subject.asked.reference = Some(reference),
@@ -51,11 +55,16 @@ pub fn decode(text: &str, limits: &Limits) -> Result<(Command, Asked), Complaint
         }
     }
     let Some(event) = event else {
-        return subject.complain(4312, "the frame has no event: name one, as a string, in its member \"event\"");
+        return subject.complain(
+            4312,
+            "the frame has no event: name one, as a string, in its member \"event\"",
+        );
     };
     let command = match event.as_str() {
         "pusher:subscribe" => subscribe(&members, &mut subject, limits)?,
-        "pusher:unsubscribe" => Command::Unsubscribe(protocol_channel(&members, &mut subject, limits)?.0),
+        "pusher:unsubscribe" => {
+            Command::Unsubscribe(protocol_channel(&members, &mut subject, limits)?.0)
+        }
         "pusher:latest" => latest(&members, &mut subject, limits)?,
         "pusher:ping" => Command::Ping,
         _ => publish(&event, &members, &mut subject, limits)?,
@@ -68,19 +77,32 @@ fn read<'a>(text: &'a str, subject: &Subject) -> Result<Members<'a>, Complaint> 
         Ok(members) => Ok(members),
         // What is not an object is refused at its first character, so it may still be no JSON further on.
         Err(error) if error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
-            subject.complain(4311, "the frame is JSON but not an object: send one JSON object a frame")
+            subject.complain(
+                4311,
+                "the frame is JSON but not an object: send one JSON object a frame",
+            )
         }
         Err(error) => {
             let place = format!("line {} column {}", error.line(), error.column());
-            subject.complain(4310, format!("the frame is not JSON (at {place}): send one JSON object a frame"))
+            subject.complain(
+                4310,
+                format!("the frame is not JSON (at {place}): send one JSON object a frame"),
+            )
         }
     }
 }
 
 /// The channel of a frame of the protocol's own, and the members of its `data`.
-fn protocol_channel<'a>(members: &Members<'a>, subject: &mut Subject, limits: &Limits) -> Result<(ChannelName, Members<'a>), Complaint> {
+fn protocol_channel<'a>(
+    members: &Members<'a>,
+    subject: &mut Subject,
+    limits: &Limits,
+) -> Result<(ChannelName, Members<'a>), Complaint> {
     let Some(data) = members.data else {
-        return subject.complain(4314, "the frame has no data: give an object with the member \"channel\"");
+        return subject.complain(
+            4314,
+            "the frame has no data: give an object with the member \"channel\"",
+        );
     };
     let Ok(inner) = serde_json::from_str::<Members<'a>>(data.get()) else {
         return subject.complain(4314, "data must be an object with the member \"channel\"");
@@ -89,7 +111,11 @@ fn protocol_channel<'a>(members: &Members<'a>, subject: &mut Subject, limits: &L
     Ok((channel, inner))
 }
 
-fn channel(value: Option<&RawValue>, subject: &mut Subject, limits: &Limits) -> Result<ChannelName, Complaint> {
+fn channel(
+    value: Option<&RawValue>,
+    subject: &mut Subject,
+    limits: &Limits,
+) -> Result<ChannelName, Complaint> {
     let Some(value) = value else {
         return subject.complain(4314, "no channel: name one in the member \"channel\"");
     };
@@ -102,7 +128,10 @@ fn channel(value: Option<&RawValue>, subject: &mut Subject, limits: &Limits) -> 
             Ok(channel)
         }
         Err(error) => {
-            subject.channel = name.chars().take(bound(limits.channel_name).clamp(1, 2000)).collect();
+            subject.channel = name
+                .chars()
+                .take(bound(limits.channel_name).clamp(1, 2000))
+                .collect();
             subject.complain(4315, error.to_string())
         }
     }
@@ -112,22 +141,37 @@ fn bound(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-fn subscribe(members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Result<Command, Complaint> {
+fn subscribe(
+    members: &Members<'_>,
+    subject: &mut Subject,
+    limits: &Limits,
+) -> Result<Command, Complaint> {
     let (channel, data) = protocol_channel(members, subject, limits)?;
     let auth = match data.auth.map(string) {
         None => None,
         Some(Some(auth)) => Some(auth),
         Some(None) => return subject.complain(4009, "auth must be a string: <app_key>:<hex>"),
     };
-    let channel_data = data.channel_data.map(|value| about_client(value, subject)).transpose()?;
+    let channel_data = data
+        .channel_data
+        .map(|value| about_client(value, subject))
+        .transpose()?;
     let since = data.since.map(|value| since(value, subject)).transpose()?;
-    Ok(Command::Subscribe(Box::new(Subscribe { channel, auth, channel_data, since })))
+    Ok(Command::Subscribe(Box::new(Subscribe {
+        channel,
+        auth,
+        channel_data,
+        since,
+    })))
 }
 
 fn about_client(value: &RawValue, subject: &Subject) -> Result<ChannelData, Complaint> {
     match channel_data(value) {
         Some(data) => Ok(data),
-        None => subject.complain(4314, "channel_data must be a JSON object, or a string that holds one"),
+        None => subject.complain(
+            4314,
+            "channel_data must be a JSON object, or a string that holds one",
+        ),
     }
 }
 
@@ -139,8 +183,15 @@ fn since(value: &RawValue, subject: &Subject) -> Result<Since, Complaint> {
         return Ok(Since::Now);
     }
     if let Ok(each) = serde_json::from_str::<Map<String, Value>>(value.get()) {
-        let serial = |value: &Value| value.as_u64().filter(|serial| i64::try_from(*serial).is_ok());
-        let each: Option<Vec<_>> = each.iter().map(|(name, value)| Some((ChannelName::trusted(name), serial(value)?))).collect();
+        let serial = |value: &Value| {
+            value
+                .as_u64()
+                .filter(|serial| i64::try_from(*serial).is_ok())
+        };
+        let each: Option<Vec<_>> = each
+            .iter()
+            .map(|(name, value)| Some((ChannelName::trusted(name), serial(value)?)))
+            .collect();
         if let Some(each) = each {
             return Ok(Since::Each(each));
         }
@@ -148,7 +199,11 @@ fn since(value: &RawValue, subject: &Subject) -> Result<Since, Complaint> {
     subject.complain(4314, "since must be a whole number from 0 or \"now\" (for a personal channel also an object of channel to number)")
 }
 
-fn latest(members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Result<Command, Complaint> {
+fn latest(
+    members: &Members<'_>,
+    subject: &mut Subject,
+    limits: &Limits,
+) -> Result<Command, Complaint> {
     let (channel, data) = protocol_channel(members, subject, limits)?;
     let whole = |value: Option<&RawValue>, name: &str, default: u64| match value.map(number) {
         None => Ok(default),
@@ -157,10 +212,19 @@ fn latest(members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Resu
     };
     let skip = whole(data.skip, "skip", 0)?;
     let count = whole(data.count, "count", LATEST)?;
-    Ok(Command::Latest { channel, skip, count })
+    Ok(Command::Latest {
+        channel,
+        skip,
+        count,
+    })
 }
 
-fn publish(name: &str, members: &Members<'_>, subject: &mut Subject, limits: &Limits) -> Result<Command, Complaint> {
+fn publish(
+    name: &str,
+    members: &Members<'_>,
+    subject: &mut Subject,
+    limits: &Limits,
+) -> Result<Command, Complaint> {
     if name.starts_with("pusher:") || name.starts_with("pusher_internal:") {
         return subject.complain(
             4313,
@@ -180,7 +244,8 @@ fn publish(name: &str, members: &Members<'_>, subject: &mut Subject, limits: &Li
         },
         Some(value) => compact(value.get()),
     };
-    let flag = |value: Option<&RawValue>, name: &str, default: bool| match value.map(RawValue::get) {
+    let flag = |value: Option<&RawValue>, name: &str, default: bool| match value.map(RawValue::get)
+    {
         None => Ok(default),
         Some("true") => Ok(true),
         Some("false") => Ok(false),
@@ -188,9 +253,20 @@ fn publish(name: &str, members: &Members<'_>, subject: &mut Subject, limits: &Li
     };
     let echo = flag(members.echo, "echo", false)?;
     let persist = flag(members.persist, "persist", true)?;
-    let payload = Payload { event: name.into(), data: data.into(), extra: Arc::from("") };
+    let payload = Payload {
+        event: name.into(),
+        data: data.into(),
+        extra: Arc::from(""),
+    };
     let reference = subject.asked.reference.clone();
-    Ok(Command::Publish(Box::new(ClientPublish { channel, payload, persist, echo, reference, behind: false })))
+    Ok(Command::Publish(Box::new(ClientPublish {
+        channel,
+        payload,
+        persist,
+        echo,
+        reference,
+        behind: false,
+    })))
 }
 
 #[cfg(test)]
@@ -239,12 +315,30 @@ mod tests {
             (r#"{"event":"pusher:subscribe"}"#, 4314),
             (r#"{"event":"pusher:subscribe","data":"c"}"#, 4314),
             (r#"{"event":"pusher:subscribe","data":{}}"#, 4314),
-            (r#"{"event":"pusher:subscribe","data":{"channel":"c","since":-1}}"#, 4314),
-            (r#"{"event":"pusher:subscribe","data":{"channel":"c","since":1.5}}"#, 4314),
-            (r#"{"event":"pusher:subscribe","data":{"channel":"c","since":"then"}}"#, 4314),
-            (r#"{"event":"pusher:subscribe","data":{"channel":"c","since":99999999999999999999}}"#, 4314),
-            (r#"{"event":"pusher:subscribe","data":{"channel":"presence-c","channel_data":[]}}"#, 4314),
-            (r#"{"event":"pusher:latest","data":{"channel":"c","skip":-1}}"#, 4314),
+            (
+                r#"{"event":"pusher:subscribe","data":{"channel":"c","since":-1}}"#,
+                4314,
+            ),
+            (
+                r#"{"event":"pusher:subscribe","data":{"channel":"c","since":1.5}}"#,
+                4314,
+            ),
+            (
+                r#"{"event":"pusher:subscribe","data":{"channel":"c","since":"then"}}"#,
+                4314,
+            ),
+            (
+                r#"{"event":"pusher:subscribe","data":{"channel":"c","since":99999999999999999999}}"#,
+                4314,
+            ),
+            (
+                r#"{"event":"pusher:subscribe","data":{"channel":"presence-c","channel_data":[]}}"#,
+                4314,
+            ),
+            (
+                r#"{"event":"pusher:latest","data":{"channel":"c","skip":-1}}"#,
+                4314,
+            ),
             (r#"{"event":"","channel":"c"}"#, 4315),
             (r#"{"event":"message","channel":""}"#, 4315),
             (r#"{"event":"mes\u0000sage","channel":"c"}"#, 4315),
@@ -260,43 +354,73 @@ mod tests {
     fn a_publish_has_the_protocols_defaults() {
         let publish = published(json!({"event": "message", "channel": "c", "data": "x"}));
         assert!(publish.persist && !publish.echo && publish.reference.is_none());
-        let publish = published(json!({"event": "message", "channel": "c", "data": "x", "persist": false, "echo": true, "ref": "7"}));
+        let publish = published(
+            json!({"event": "message", "channel": "c", "data": "x", "persist": false, "echo": true, "ref": "7"}),
+        );
         assert!(!publish.persist && publish.echo);
         assert_eq!(publish.reference.as_deref(), Some("7"));
     }
 
     #[test]
     fn data_is_text_or_becomes_the_text_of_its_json() {
-        let data = |value: serde_json::Value| published(json!({"event": "m", "channel": "c", "data": value})).payload.data.to_string();
+        let data = |value: serde_json::Value| {
+            published(json!({"event": "m", "channel": "c", "data": value}))
+                .payload
+                .data
+                .to_string()
+        };
         assert_eq!(data(json!("x\n")), "x\n");
-        assert_eq!(data(json!({"b": [1, null], "a": "é"})), r#"{"b":[1,null],"a":"é"}"#);
-        assert_eq!(published(json!({"event": "m", "channel": "c"})).payload.data.as_ref(), "null");
-        let Ok(Command::Publish(publish)) = read_frame(r#"{"event":"m","channel":"c","data": { "n" : 1.0 } }"#) else { panic!() };
+        assert_eq!(
+            data(json!({"b": [1, null], "a": "é"})),
+            r#"{"b":[1,null],"a":"é"}"#
+        );
+        assert_eq!(
+            published(json!({"event": "m", "channel": "c"}))
+                .payload
+                .data
+                .as_ref(),
+            "null"
+        );
+        let Ok(Command::Publish(publish)) =
+            read_frame(r#"{"event":"m","channel":"c","data": { "n" : 1.0 } }"#)
+        else {
+            panic!()
+        };
         assert_eq!(publish.payload.data.as_ref(), r#"{"n":1.0}"#);
     }
 
     #[test]
     fn only_event_channel_and_data_travel_from_a_socket() {
-        let publish = published(json!({"event": "m", "channel": "c", "data": "", "user_id": "u", "mid": "x", "else": 1}));
+        let publish = published(
+            json!({"event": "m", "channel": "c", "data": "", "user_id": "u", "mid": "x", "else": 1}),
+        );
         assert!(publish.payload.extra.is_empty());
     }
 
     #[test]
     fn channel_data_is_an_object_or_a_string_that_holds_one() {
-        let data = |value: serde_json::Value| match read_frame(
+        let data = |value: serde_json::Value| {
+            match read_frame(
             &json!({"event": "pusher:subscribe", "data": {"channel": "presence-c", "channel_data": value}}).to_string(),
         ) {
             Ok(Command::Subscribe(subscribe)) => subscribe.channel_data.unwrap(),
             other => panic!("not a subscription: {other:?}"),
+        }
         };
         let object = data(json!({"user_id": "u1", "peer": true}));
         assert_eq!(object.user_id.as_ref().map(UserId::as_str), Some("u1"));
         assert!(object.peer);
         let string = data(json!("{\"user_id\": \"u1\", \"name\":\"Ann\"}"));
-        assert_eq!(&*string.signed, "{\"user_id\": \"u1\", \"name\":\"Ann\"}", "a signature covers it as sent");
+        assert_eq!(
+            &*string.signed, "{\"user_id\": \"u1\", \"name\":\"Ann\"}",
+            "a signature covers it as sent"
+        );
         assert_eq!(&*string.object, r#"{"user_id":"u1","name":"Ann"}"#);
         let number = data(json!({"user_id": 10, "name": "Ann"}));
-        assert_eq!(&*number.object, r#"{"user_id":"10","name":"Ann"}"#, "a user id is a string for everybody");
+        assert_eq!(
+            &*number.object, r#"{"user_id":"10","name":"Ann"}"#,
+            "a user id is a string for everybody"
+        );
         assert_eq!(data(json!({"name": "Ann"})).user_id, None);
         assert_eq!(data(json!({"user_id": ""})).user_id, None);
         assert!(!data(json!({"user_id": "u", "peer": 1})).peer);
@@ -342,7 +466,12 @@ mod tests {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
                 prop::collection::vec((name.clone(), inner), 0..6).prop_map(|members| {
-                    serde_json::Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+                    serde_json::Value::Object(
+                        members
+                            .into_iter()
+                            .map(|(name, value)| (name.to_owned(), value))
+                            .collect(),
+                    )
                 }),
             ]
         })

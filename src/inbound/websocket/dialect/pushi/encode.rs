@@ -40,7 +40,10 @@ pub fn complaint(complaint: &Complaint) -> Bytes {
 /// An event on its way to subscribers.
 pub fn event(event: &NewEvent, position: Option<Position>) -> Bytes {
     let payload = &event.payload;
-    let mut json = begin(&payload.event, payload.data.len() + payload.extra.len() + event.channel.as_str().len() + 160);
+    let mut json = begin(
+        &payload.event,
+        payload.data.len() + payload.extra.len() + event.channel.as_str().len() + 160,
+    );
     member_string(&mut json, "channel", event.channel.as_str());
     member_string(&mut json, "data", &payload.data);
     if !payload.extra.is_empty() {
@@ -69,12 +72,21 @@ pub fn member(event: &str, channel: &ChannelName, member: &Member) -> Bytes {
 }
 
 /// A persisted publish has been stored.
-pub fn published(reference: &str, channel: &ChannelName, mid: &str, serial: u64, timestamp: Timestamp) -> Bytes {
+pub fn published(
+    reference: &str,
+    channel: &ChannelName,
+    mid: &str,
+    serial: u64,
+    timestamp: Timestamp,
+) -> Bytes {
     let mut data = String::with_capacity(128);
     data.push_str("{\"ref\":");
     push_json_string(&mut data, reference);
     member_string(&mut data, "mid", mid);
-    data.push_str(&format!(",\"serial\":{serial},\"timestamp\":{}}}", seconds_text(timestamp)));
+    data.push_str(&format!(
+        ",\"serial\":{serial},\"timestamp\":{}}}",
+        seconds_text(timestamp)
+    ));
     let mut json = begin("pusher_internal:published", 256);
     member_string(&mut json, "channel", channel.as_str());
     member_string(&mut json, "data", &data);
@@ -87,20 +99,31 @@ pub fn state(event: &str, channel: &ChannelName, state: &Subscribed) -> Vec<Byte
     push_json_string(&mut begins, channel.as_str());
     begins.push_str(",\"members\":{");
     let mut ends = String::from("},\"alias\":[");
-    separated(&mut ends, &state.alias, |data, alias| push_json_string(data, alias.as_str()));
+    separated(&mut ends, &state.alias, |data, alias| {
+        push_json_string(data, alias.as_str())
+    });
     ends.push_str("],\"events\":[");
-    separated(&mut ends, &state.events, |data, event| data.push_str(&history_json(event)));
+    separated(&mut ends, &state.events, |data, event| {
+        data.push_str(&history_json(event))
+    });
     ends.push(']');
     if let Some((recovered, serial)) = state.recovered {
         ends.push_str(&format!(",\"recovered\":{recovered},\"serial\":{serial}"));
     }
     ends.push('}');
-    let mut json = begin(event, ends.len() + ends.len() / 8 + channel.as_str().len() + 96);
+    let mut json = begin(
+        event,
+        ends.len() + ends.len() / 8 + channel.as_str().len() + 96,
+    );
     member_string(&mut json, "channel", channel.as_str());
     let members = Piece::Kept(&state.members, Shown::Pushi, |data, member| {
         push_json_string(data, member.user_id.as_str());
         data.push(':');
         data.push_str(&member.data);
     });
-    finish_with(json, "data", &[Piece::Own(begins), members, Piece::Own(ends)])
+    finish_with(
+        json,
+        "data",
+        &[Piece::Own(begins), members, Piece::Own(ends)],
+    )
 }

@@ -18,8 +18,12 @@ impl Dialect for Pushi {
     fn encode(&self, notice: Notice<'_>) -> Option<Bytes> {
         Some(match notice {
             Notice::Event(event, position) => encode::event(event, position),
-            Notice::MemberAdded(channel, member) => encode::member("pusher:member_added", channel, member),
-            Notice::MemberRemoved(channel, member) => encode::member("pusher:member_removed", channel, member),
+            Notice::MemberAdded(channel, member) => {
+                encode::member("pusher:member_added", channel, member)
+            }
+            Notice::MemberRemoved(channel, member) => {
+                encode::member("pusher:member_removed", channel, member)
+            }
             Notice::Count(..) | Notice::UserStatus(..) => return None,
         })
     }

@@ -15,7 +15,12 @@ pub fn subscription(channel: &ChannelName, error: &SubscribeError) -> Subscripti
         E::Since => ("InvalidSince", 400),
         E::Storage(_) | E::Presence => ("Unavailable", 503),
     };
-    SubscriptionRefused { channel: channel.to_string(), kind, message: error.to_string(), status }
+    SubscriptionRefused {
+        channel: channel.to_string(),
+        kind,
+        message: error.to_string(),
+        status,
+    }
 }
 
 /// A client event that was not passed on: the code of its error frame.

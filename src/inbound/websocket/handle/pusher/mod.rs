@@ -39,7 +39,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             Command::Subscribe(subscribe) => self.pusher_subscribe(&subscribe).await,
             Command::Unsubscribe(channel) => {
                 // There is no answer to it, whether the client was on the channel or not.
-                let left = self.gateway.service.unsubscribe(&self.connection, &channel).await;
+                let left = self
+                    .gateway
+                    .service
+                    .unsubscribe(&self.connection, &channel)
+                    .await;
                 self.personal.retain(|(known, _)| *known != channel);
                 self.link.leave(&left);
                 None
@@ -53,8 +57,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         match refused {
             Refused::Frame(code, message) => self.tell_error(code, message),
             Refused::Subscription(refused) => {
-                self.gateway.service.hub().metrics().complained(refused.status);
-                self.link.socket.queue(&pusher::subscription_refused(&refused));
+                self.gateway
+                    .service
+                    .hub()
+                    .metrics()
+                    .complained(refused.status);
+                self.link
+                    .socket
+                    .queue(&pusher::subscription_refused(&refused));
             }
             Refused::SignIn(message) => return Some(self.sign_in_refused(message.to_owned())),
         }

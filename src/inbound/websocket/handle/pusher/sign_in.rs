@@ -25,15 +25,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let ending = ending.map(|reason| self.ended(reason));
         let watched = match result {
             Ok(watched) => watched,
-            Err(error) => return Some(ending.unwrap_or_else(|| self.sign_in_refused(error.to_string()))),
+            Err(error) => {
+                return Some(ending.unwrap_or_else(|| self.sign_in_refused(error.to_string())));
+            }
         };
         self.link.socket.queue(&pusher::signed_in(&user_data));
         if too_long {
-            self.tell_error(4302, "the watchlist has more than 100 users: the first 100 are watched".to_owned());
+            self.tell_error(
+                4302,
+                "the watchlist has more than 100 users: the first 100 are watched".to_owned(),
+            );
         }
         if let Some(watched) = watched {
             self.link.watched = watched.version;
-            self.link.socket.queue(&pusher::watched(&watched.online, &watched.offline));
+            self.link
+                .socket
+                .queue(&pusher::watched(&watched.online, &watched.offline));
         }
         self.link.release();
         ending

@@ -20,10 +20,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 
     fn welcome(&mut self, channel: &ChannelName, state: Subscribed) {
-        self.link.socket.queue_pieces(pusher::subscribed(channel, &state));
+        self.link
+            .socket
+            .queue_pieces(pusher::subscribed(channel, &state));
         // Past events follow as ordinary ones.
         for event in &state.events {
-            self.link.socket.queue(&pusher::event(&event.new, Some(event.position)));
+            self.link
+                .socket
+                .queue(&pusher::event(&event.new, Some(event.position)));
         }
         match &state.cached {
             None => {}
@@ -39,10 +43,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     fn not_welcome(&mut self, channel: &ChannelName, error: &SubscribeError) {
         if let SubscribeError::Storage(cause) = error {
-            tracing::error!(error = cause.chain(), "what a subscription needs could not be read");
+            tracing::error!(
+                error = cause.chain(),
+                "what a subscription needs could not be read"
+            );
         }
         let refused = complaints::subscription(channel, error);
-        self.gateway.service.hub().metrics().complained(refused.status);
-        self.link.socket.queue(&pusher::subscription_refused(&refused));
+        self.gateway
+            .service
+            .hub()
+            .metrics()
+            .complained(refused.status);
+        self.link
+            .socket
+            .queue(&pusher::subscription_refused(&refused));
     }
 }

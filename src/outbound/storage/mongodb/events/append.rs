@@ -30,7 +30,11 @@ struct Batch<'a> {
 
 impl MongoStore {
     /// Stores events in order. An error means each of them, perhaps.
-    pub(super) async fn append_batch(&self, appends: &mut Appends, events: &[NewEvent]) -> Outcome<Vec<Result<Position, StorageError>>> {
+    pub(super) async fn append_batch(
+        &self,
+        appends: &mut Appends,
+        events: &[NewEvent],
+    ) -> Outcome<Vec<Result<Position, StorageError>>> {
         self.settle(appends).await?;
         let mut batch = self.admit(events).await?;
         while !batch.waiting.is_empty() {
@@ -44,19 +48,37 @@ impl MongoStore {
             }
             self.admit_again(&mut batch).await?;
         }
-        let lost = || Err(StorageError::unavailable("it is not known what became of an event"));
-        Ok(batch.answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect())
+        let lost = || {
+            Err(StorageError::unavailable(
+                "it is not known what became of an event",
+            ))
+        };
+        Ok(batch
+            .answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(lost))
+            .collect())
     }
 
     /// Answers what cannot be stored anyway; the rest waits.
     async fn admit<'a>(&self, events: &'a [NewEvent]) -> Outcome<Batch<'a>> {
-        let (numbers, there) = tokio::try_join!(self.numbers(events.iter().map(|event| &event.app)), self.mids_there(events))?;
+        let (numbers, there) = tokio::try_join!(
+            self.numbers(events.iter().map(|event| &event.app)),
+            self.mids_there(events)
+        )?;
         let answers = events.iter().map(|_| None).collect();
-        let mut batch = Batch { events, answers, waiting: VecDeque::new(), placed: HashMap::new() };
+        let mut batch = Batch {
+            events,
+            answers,
+            waiting: VecDeque::new(),
+            placed: HashMap::new(),
+        };
         for (index, event) in events.iter().enumerate() {
             match numbers.get(&event.app) {
                 None => batch.answer(index, Err(StorageError::NotFound)),
-                Some(_) if there.contains(&*event.mid.0) => batch.answer(index, Err(StorageError::Conflict("mid"))),
+                Some(_) if there.contains(&*event.mid.0) => {
+                    batch.answer(index, Err(StorageError::Conflict("mid")))
+                }
                 Some(number) => batch.waiting.push_back((index, *number)),
             }
         }
@@ -68,11 +90,19 @@ impl MongoStore {
         if batch.placed.is_empty() {
             return Ok(());
         }
-        let mut again: Vec<(usize, i64)> = std::mem::take(&mut batch.placed).into_values().collect();
+        let mut again: Vec<(usize, i64)> =
+            std::mem::take(&mut batch.placed).into_values().collect();
         again.sort_unstable();
-        let numbers = self.numbers(batch.events.iter().map(|event| &event.app)).await?;
+        let numbers = self
+            .numbers(batch.events.iter().map(|event| &event.app))
+            .await?;
         for (index, number) in again {
-            if batch.events.get(index).and_then(|event| numbers.get(&event.app)) == Some(&number) {
+            if batch
+                .events
+                .get(index)
+                .and_then(|event| numbers.get(&event.app))
+                == Some(&number)
+            {
                 batch.waiting.push_back((index, number));
             } else {
                 batch.answer(index, Err(StorageError::NotFound));
@@ -102,15 +132,26 @@ impl MongoStore {
                 let own = self.is_stored(appends.sent.get(at)).await?;
                 appends.stop_at(at + usize::from(own));
                 let stored = appends.sent.len() - before;
-                let next = chunk.get(stored).and_then(|(index, _)| batch.events.get(*index));
-                let taken = !own && !self.mids_there(next.map(std::slice::from_ref).unwrap_or_default()).await?.is_empty();
+                let next = chunk
+                    .get(stored)
+                    .and_then(|(index, _)| batch.events.get(*index));
+                let taken = !own
+                    && !self
+                        .mids_there(next.map(std::slice::from_ref).unwrap_or_default())
+                        .await?
+                        .is_empty();
                 if let Some((index, _)) = taken.then(|| batch.waiting.remove(stored)).flatten() {
                     batch.answer(index, Err(StorageError::Conflict("mid")));
                 }
                 stored
             }
         };
-        for (sent, entry) in appends.sent.iter().skip(before).zip(batch.waiting.drain(..stored)) {
+        for (sent, entry) in appends
+            .sent
+            .iter()
+            .skip(before)
+            .zip(batch.waiting.drain(..stored))
+        {
             batch.placed.insert(sent.mid.clone(), entry);
             appends.heads.insert(sent.place.head_id(), sent.serial);
         }
@@ -118,15 +159,34 @@ impl MongoStore {
     }
 
     /// Gives events their serials and then their ids, so that ids grow with the serials of a channel over all writers.
-    async fn place(&self, appends: &mut Appends, events: &[NewEvent], chunk: &[(usize, i64)]) -> Outcome<Vec<Sent>> {
+    async fn place(
+        &self,
+        appends: &mut Appends,
+        events: &[NewEvent],
+        chunk: &[(usize, i64)],
+    ) -> Outcome<Vec<Sent>> {
         let chunk: Vec<(&NewEvent, Place)> = chunk
             .iter()
             .filter_map(|(index, number)| events.get(*index).map(|event| (event, *number)))
-            .map(|(event, number)| (event, Place { app: event.app.clone(), number, channel: event.channel.clone() }))
+            .map(|(event, number)| {
+                (
+                    event,
+                    Place {
+                        app: event.app.clone(),
+                        number,
+                        channel: event.channel.clone(),
+                    },
+                )
+            })
             .collect();
         self.learn_heads(appends, &chunk).await?;
         let count = value::signed(chunk.len());
-        let first = self.collections.take_ids(&self.collections.events, count).await? - count + 1;
+        let first = self
+            .collections
+            .take_ids(&self.collections.events, count)
+            .await?
+            - count
+            + 1;
         let mut heads: HashMap<String, i64> = HashMap::new();
         let mut sent = Vec::with_capacity(chunk.len());
         for ((event, place), id) in chunk.into_iter().zip(first..) {
@@ -135,26 +195,42 @@ impl MongoStore {
             let serial = heads.entry(head_id).or_insert(known);
             *serial += 1;
             let document = document_of(event, &place, *serial, id);
-            sent.push(Sent { place, serial: *serial, id, mid: event.mid.to_string(), document });
+            sent.push(Sent {
+                place,
+                serial: *serial,
+                id,
+                mid: event.mid.to_string(),
+                document,
+            });
         }
         Ok(sent)
     }
 
     /// Reads the heads that are not known.
-    async fn learn_heads(&self, appends: &mut Appends, chunk: &[(&NewEvent, Place)]) -> Outcome<()> {
+    async fn learn_heads(
+        &self,
+        appends: &mut Appends,
+        chunk: &[(&NewEvent, Place)],
+    ) -> Outcome<()> {
         if appends.heads.len() > MOST_HEADS {
             appends.heads.clear();
         }
         let mut apps: HashMap<(&AppIdent, i64), HashSet<&ChannelName>> = HashMap::new();
         for (_, place) in chunk {
             if !appends.heads.contains_key(&place.head_id()) || !self.numbered.believed(place) {
-                apps.entry((&place.app, place.number)).or_default().insert(&place.channel);
+                apps.entry((&place.app, place.number))
+                    .or_default()
+                    .insert(&place.channel);
             }
         }
         for ((app, number), channels) in apps {
             let channels: Vec<ChannelName> = channels.into_iter().cloned().collect();
             for (channel, head) in self.read_heads(app, number, &channels).await? {
-                let place = Place { app: app.clone(), number, channel };
+                let place = Place {
+                    app: app.clone(),
+                    number,
+                    channel,
+                };
                 appends.heads.insert(place.head_id(), head.serial);
             }
         }
@@ -166,7 +242,11 @@ impl MongoStore {
         let mut there = HashSet::new();
         for events in events.chunks(MANY) {
             let mids: Vec<&str> = events.iter().map(|event| &*event.mid.0).collect();
-            let found = self.collections.events.find(doc! { "mid": { "$in": mids } }).projection(doc! { "mid": 1 });
+            let found = self
+                .collections
+                .events
+                .find(doc! { "mid": { "$in": mids } })
+                .projection(doc! { "mid": 1 });
             for document in all(found).await? {
                 there.insert(value::text(&document, "mid")?.to_owned());
             }
@@ -188,10 +268,18 @@ impl Batch<'_> {
         let fits = |(at, (index, _)): &(usize, &(usize, i64))| {
             let payload = self.events.get(*index).map(|event| &event.payload);
             // What is in `extra` is there twice.
-            bytes += payload.map_or(0, |payload| payload.data.len() + 2 * payload.extra.len() + 1000);
+            bytes += payload.map_or(0, |payload| {
+                payload.data.len() + 2 * payload.extra.len() + 1000
+            });
             *at == 0 || bytes < MOST_BYTES
         };
-        self.waiting.iter().take(MANY).enumerate().take_while(fits).map(|(_, entry)| *entry).collect()
+        self.waiting
+            .iter()
+            .take(MANY)
+            .enumerate()
+            .take_while(fits)
+            .map(|(_, entry)| *entry)
+            .collect()
     }
 }
 

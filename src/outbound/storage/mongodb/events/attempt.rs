@@ -38,7 +38,10 @@ pub(super) struct Sent {
 impl Sent {
     pub fn position(&self) -> Outcome<Position> {
         let number = |number: i64| u64::try_from(number).map_err(StorageError::corrupt);
-        Ok(Position { id: number(self.id)?, serial: number(self.serial)? })
+        Ok(Position {
+            id: number(self.id)?,
+            serial: number(self.serial)?,
+        })
     }
 }
 
@@ -60,13 +63,20 @@ impl MongoStore {
         if unanswered.is_empty() {
             return Ok(Sending::Stored);
         }
-        let Err(error) = self.collections.events.insert_many(unanswered.iter().map(|sent| &sent.document)).await else {
+        let Err(error) = self
+            .collections
+            .events
+            .insert_many(unanswered.iter().map(|sent| &sent.document))
+            .await
+        else {
             appends.unanswered = 0;
             return Ok(Sending::Stored);
         };
         match stopped(&error) {
             Stopped::Duplicate(at) if at < unanswered.len() => Ok(Sending::StoppedAt(from + at)),
-            Stopped::Refused(at) if at < unanswered.len() => Ok(Sending::RefusedAt(from + at, classify(error))),
+            Stopped::Refused(at) if at < unanswered.len() => {
+                Ok(Sending::RefusedAt(from + at, classify(error)))
+            }
             _ => Err(classify(error)),
         }
     }
@@ -87,7 +97,10 @@ impl MongoStore {
             }
         }
         // That a value is taken does not say that a majority has it; once this is acknowledged, it has.
-        let barrier = self.collections.state.update_one(doc! { "_id": "barrier" }, doc! { "$inc": { "value": 1_i64 } });
+        let barrier = self.collections.state.update_one(
+            doc! { "_id": "barrier" },
+            doc! { "$inc": { "value": 1_i64 } },
+        );
         barrier.upsert(true).await.map_err(classify)?;
         self.confirm(appends).await.map(drop)
     }
@@ -95,8 +108,15 @@ impl MongoStore {
     pub(super) async fn is_stored(&self, sent: Option<&Sent>) -> Outcome<bool> {
         let Some(sent) = sent else { return Ok(false) };
         let id = doc! { "_id": sent.place.event_id(sent.serial) };
-        let there = self.collections.events.find_one(id).projection(doc! { "mid": 1 }).await.map_err(classify)?;
-        Ok(there.is_some_and(|document| value::text(&document, "mid").is_ok_and(|mid| mid == sent.mid)))
+        let there = self
+            .collections
+            .events
+            .find_one(id)
+            .projection(doc! { "mid": 1 })
+            .await
+            .map_err(classify)?;
+        Ok(there
+            .is_some_and(|document| value::text(&document, "mid").is_ok_and(|mid| mid == sent.mid)))
     }
 
     /// Tells the heads, and withdraws what was stored too late: where its app was deleted meanwhile, or where its serial
@@ -106,18 +126,41 @@ impl MongoStore {
         for sent in &appends.sent {
             newest.insert(sent.place.head_id(), sent);
         }
-        let (floors, numbers) = tokio::try_join!(self.raise_heads(&newest), self.numbers(appends.sent.iter().map(|sent| &sent.place.app)))?;
+        let (floors, numbers) = tokio::try_join!(
+            self.raise_heads(&newest),
+            self.numbers(appends.sent.iter().map(|sent| &sent.place.app))
+        )?;
         let is_there = |place: &Place| numbers.get(&place.app) == Some(&place.number);
-        let stays = |sent: &Sent| is_there(&sent.place) && floors.get(&sent.place.head_id()).is_none_or(|floor| *floor < sent.serial);
+        let stays = |sent: &Sent| {
+            is_there(&sent.place)
+                && floors
+                    .get(&sent.place.head_id())
+                    .is_none_or(|floor| *floor < sent.serial)
+        };
         let late: Vec<&Sent> = appends.sent.iter().filter(|sent| !stays(sent)).collect();
         if !late.is_empty() {
-            let ids: Vec<String> = late.iter().map(|sent| sent.place.event_id(sent.serial)).collect();
+            let ids: Vec<String> = late
+                .iter()
+                .map(|sent| sent.place.event_id(sent.serial))
+                .collect();
             let mids: Vec<&str> = late.iter().map(|sent| sent.mid.as_str()).collect();
             let events = doc! { "_id": { "$in": ids }, "mid": { "$in": mids } };
-            self.collections.events.delete_many(events).await.map_err(classify)?;
-            let heads: HashSet<String> = late.iter().filter(|sent| !is_there(&sent.place)).map(|sent| sent.place.head_id()).collect();
+            self.collections
+                .events
+                .delete_many(events)
+                .await
+                .map_err(classify)?;
+            let heads: HashSet<String> = late
+                .iter()
+                .filter(|sent| !is_there(&sent.place))
+                .map(|sent| sent.place.head_id())
+                .collect();
             let heads = doc! { "_id": { "$in": heads.into_iter().collect::<Vec<_>>() } };
-            self.collections.heads.delete_many(heads).await.map_err(classify)?;
+            self.collections
+                .heads
+                .delete_many(heads)
+                .await
+                .map_err(classify)?;
         }
         let late: HashSet<String> = late.iter().map(|sent| sent.mid.clone()).collect();
         for sent in &appends.sent {
@@ -125,7 +168,10 @@ impl MongoStore {
                 appends.heads.remove(&sent.place.head_id());
             }
         }
-        Ok(std::mem::take(&mut appends.sent).into_iter().filter(|sent| !late.contains(&sent.mid)).collect())
+        Ok(std::mem::take(&mut appends.sent)
+            .into_iter()
+            .filter(|sent| !late.contains(&sent.mid))
+            .collect())
     }
 
     /// Writes down how far the channels are; answers up to which serial events of each may have been removed.
@@ -133,21 +179,53 @@ impl MongoStore {
         let raise = |(id, sent): (&String, &&Sent)| {
             let place = &sent.place;
             let new = doc! { "instance": place.app.as_str(), "app": place.number, "channel": place.channel.as_str() };
-            let change = doc! { "$max": { "serial": sent.serial, "id": sent.id }, "$setOnInsert": new };
+            let change =
+                doc! { "$max": { "serial": sent.serial, "id": sent.id }, "$setOnInsert": new };
             doc! { "q": { "_id": id }, "u": change, "upsert": true }
         };
-        self.collections.update_each(&self.collections.heads, newest.iter().map(raise).collect()).await?;
+        self.collections
+            .update_each(&self.collections.heads, newest.iter().map(raise).collect())
+            .await?;
         let ids: Vec<&String> = newest.keys().collect();
         let floors = doc! { "_id": { "$in": ids }, "floor": { "$gt": 0 } };
-        let floors = all(self.collections.heads.find(floors).projection(doc! { "floor": 1 })).await?;
-        floors.iter().map(|head| Ok((value::text(head, "_id")?.to_owned(), value::int(head, "floor")?))).collect()
+        let floors = all(self
+            .collections
+            .heads
+            .find(floors)
+            .projection(doc! { "floor": 1 }))
+        .await?;
+        floors
+            .iter()
+            .map(|head| {
+                Ok((
+                    value::text(head, "_id")?.to_owned(),
+                    value::int(head, "floor")?,
+                ))
+            })
+            .collect()
     }
 
     /// The numbers of those of the apps that are there.
-    pub(in super::super) async fn numbers(&self, apps: impl Iterator<Item = &AppIdent>) -> Outcome<HashMap<AppIdent, i64>> {
+    pub(in super::super) async fn numbers(
+        &self,
+        apps: impl Iterator<Item = &AppIdent>,
+    ) -> Outcome<HashMap<AppIdent, i64>> {
         let idents: HashSet<&str> = apps.map(AppIdent::as_str).collect();
         let filter = doc! { "ident": { "$in": idents.into_iter().collect::<Vec<_>>() } };
-        let found = all(self.collections.apps.find(filter).projection(doc! { "ident": 1, "id": 1 })).await?;
-        found.iter().map(|app| Ok((AppIdent::trusted(value::text(app, "ident")?), value::int(app, "id")?))).collect()
+        let found = all(self
+            .collections
+            .apps
+            .find(filter)
+            .projection(doc! { "ident": 1, "id": 1 }))
+        .await?;
+        found
+            .iter()
+            .map(|app| {
+                Ok((
+                    AppIdent::trusted(value::text(app, "ident")?),
+                    value::int(app, "id")?,
+                ))
+            })
+            .collect()
     }
 }

@@ -5,7 +5,10 @@ use serde_json::{Map, Value};
 
 use super::super::{Outcome, value};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Event, Mid, NewEvent, Payload, Position, PublishId, RESERVED_MEMBERS, Timestamp};
+use crate::core::model::{
+    AppIdent, ChannelName, Event, Mid, NewEvent, Payload, Position, PublishId, RESERVED_MEMBERS,
+    Timestamp,
+};
 
 /// A channel of an app that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,7 +44,8 @@ const TOLD: [&str; 4] = ["event", "channel", "data", "persist"];
 /// The document of an event.
 pub(super) fn document_of(event: &NewEvent, place: &Place, serial: i64, id: i64) -> Document {
     let payload = &event.payload;
-    let extra = serde_json::from_str::<Map<String, Value>>(&format!("{{{}}}", payload.extra)).unwrap_or_default();
+    let extra = serde_json::from_str::<Map<String, Value>>(&format!("{{{}}}", payload.extra))
+        .unwrap_or_default();
     let mut data = value::members_of(&extra);
     data.insert("channel", event.channel.as_str());
     data.insert("event", &*payload.event);
@@ -82,8 +86,18 @@ pub(in super::super) fn event_of(app: &AppIdent, document: &Document) -> Outcome
         _ => &nothing,
     };
     let ours = document.contains_key("app");
-    let text = |member: &str| data.get(member).filter(|value| **value != Bson::Null).map(value::text_of);
-    let extra = if ours { value::maybe_text(document, "extra")?.unwrap_or_default().to_owned() } else { extra_of(data)? };
+    let text = |member: &str| {
+        data.get(member)
+            .filter(|value| **value != Bson::Null)
+            .map(value::text_of)
+    };
+    let extra = if ours {
+        value::maybe_text(document, "extra")?
+            .unwrap_or_default()
+            .to_owned()
+    } else {
+        extra_of(data)?
+    };
     Ok(Event {
         new: NewEvent {
             app: app.clone(),
@@ -91,7 +105,8 @@ pub(in super::super) fn event_of(app: &AppIdent, document: &Document) -> Outcome
             channel: ChannelName::trusted(value::text(document, "channel")?),
             owner_id: value::maybe_text(document, "owner_id")?.map(Into::into),
             timestamp: Timestamp::from_seconds(value::float(document, "timestamp")?),
-            publish: value::maybe_text(document, "publish")?.map(|publish| PublishId(publish.into())),
+            publish: value::maybe_text(document, "publish")?
+                .map(|publish| PublishId(publish.into())),
             payload: Payload {
                 event: text("event").as_deref().unwrap_or("message").into(),
                 data: text("data").as_deref().unwrap_or_default().into(),
@@ -104,14 +119,23 @@ pub(in super::super) fn event_of(app: &AppIdent, document: &Document) -> Outcome
 
 /// Where the event of a document stands.
 pub(super) fn position_of(document: &Document) -> Outcome<Position> {
-    Ok(Position { id: value::unsigned(document, "id")?, serial: value::unsigned(document, "serial")? })
+    Ok(Position {
+        id: value::unsigned(document, "id")?,
+        serial: value::unsigned(document, "serial")?,
+    })
 }
 
 /// The further members of what the original stored.
 fn extra_of(data: &Document) -> Outcome<String> {
     let further = |name: &str| !TOLD.contains(&name) && !RESERVED_MEMBERS.contains(&name);
-    let members: Map<String, Value> =
-        data.iter().filter(|(name, _)| further(name)).map(|(name, value)| (name.clone(), value::json_of(value))).collect();
+    let members: Map<String, Value> = data
+        .iter()
+        .filter(|(name, _)| further(name))
+        .map(|(name, value)| (name.clone(), value::json_of(value)))
+        .collect();
     let text = serde_json::to_string(&members).map_err(StorageError::corrupt)?;
-    Ok(text.trim_start_matches('{').trim_end_matches('}').to_owned())
+    Ok(text
+        .trim_start_matches('{')
+        .trim_end_matches('}')
+        .to_owned())
 }

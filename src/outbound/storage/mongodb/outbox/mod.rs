@@ -20,19 +20,29 @@ use super::events::{MANY, all};
 use super::fault::classify;
 use super::{MongoStore, Outcome, value};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Claim, Happening, Mark, Notice, Timestamp, UserId};
+use crate::core::model::{
+    AppIdent, ChannelName, Claim, Happening, Mark, Notice, Timestamp, UserId,
+};
 use crate::core::ports::{Outbox, Settlement};
 
 #[async_trait]
 impl Outbox for MongoStore {
     async fn put(&self, happenings: &[Happening]) -> Result<(), StorageError> {
         let (store, happenings) = (self.clone(), happenings.to_vec());
-        self.to_the_end(async move { store.put_happenings(&happenings).await }).await
+        self.to_the_end(async move { store.put_happenings(&happenings).await })
+            .await
     }
 
-    async fn claim(&self, holder: &str, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Claim>, StorageError> {
+    async fn claim(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claim>, StorageError> {
         let (store, holder) = (self.clone(), Arc::<str>::from(holder));
-        self.to_the_end(async move { store.claim_queues(&holder, now, until, limit).await }).await
+        self.to_the_end(async move { store.claim_queues(&holder, now, until, limit).await })
+            .await
     }
 
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<Notice>, StorageError> {
@@ -42,10 +52,15 @@ impl Outbox for MongoStore {
         }
         let (store, claim) = (self.clone(), claim.clone());
         self.to_the_end(async move {
-            let Some(number) = store.app_number(&claim.app).await? else { return Ok(Vec::new()) };
+            let Some(number) = store.app_number(&claim.app).await? else {
+                return Ok(Vec::new());
+            };
             let queue = queue_id(number, &claim.address);
             store.number_notices(&queue, &claim.holder).await?;
-            let found = store.collections.notices.find(doc! { "queue": queue, "id": { "$gt": 0 } });
+            let found = store
+                .collections
+                .notices
+                .find(doc! { "queue": queue, "id": { "$gt": 0 } });
             let found = all(found.sort(doc! { "id": 1 }).limit(value::signed(limit))).await?;
             found.iter().map(notice_of).collect()
         })
@@ -54,57 +69,120 @@ impl Outbox for MongoStore {
 
     async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Result<bool, StorageError> {
         let (store, claim, settlement) = (self.clone(), claim.clone(), settlement.clone());
-        self.to_the_end(async move { store.settle_attempt(&claim, &settlement).await }).await
+        self.to_the_end(async move { store.settle_attempt(&claim, &settlement).await })
+            .await
     }
 
     async fn release(&self, holder: &str) -> Result<(), StorageError> {
         let (queues, held) = (self.collections.queues.clone(), doc! { "holder": holder });
         let free = doc! { "$set": { "holder": "", "held_until": 0_i64 } };
-        self.to_the_end(async move { queues.update_many(held, free).await.map(drop).map_err(classify) }).await
+        self.to_the_end(async move {
+            queues
+                .update_many(held, free)
+                .await
+                .map(drop)
+                .map_err(classify)
+        })
+        .await
     }
 
-    async fn standing(&self, app: &AppIdent, after: Option<&Mark>, limit: usize) -> Result<Vec<Mark>, StorageError> {
+    async fn standing(
+        &self,
+        app: &AppIdent,
+        after: Option<&Mark>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StorageError> {
         if limit == 0 {
             return Ok(Vec::new());
         }
         let channel = after.map_or("", |mark| mark.channel.as_str());
-        let user = after.and_then(|mark| mark.user.as_ref()).map_or("", UserId::as_str);
+        let user = after
+            .and_then(|mark| mark.user.as_ref())
+            .map_or("", UserId::as_str);
         self.in_time(async {
-            let Some(number) = self.app_number(app).await? else { return Ok(Vec::new()) };
+            let Some(number) = self.app_number(app).await? else {
+                return Ok(Vec::new());
+            };
             let mut behind = vec![doc! { "channel": { "$gt": channel } }];
             behind.extend(after.map(|_| doc! { "channel": channel, "user_id": { "$gt": user } }));
             let marks = doc! { "app": number, "there": 1, "$or": behind };
-            let found = self.collections.marks.find(marks).sort(doc! { "channel": 1, "user_id": 1 }).limit(value::signed(limit));
+            let found = self
+                .collections
+                .marks
+                .find(marks)
+                .sort(doc! { "channel": 1, "user_id": 1 })
+                .limit(value::signed(limit));
             all(found).await?.iter().map(mark_of).collect()
         })
         .await
     }
 
     async fn depth(&self) -> Result<u64, StorageError> {
-        self.in_time(async { self.collections.notices.count_documents(doc! { "queue": { "$gt": "" } }).await.map_err(classify) }).await
+        self.in_time(async {
+            self.collections
+                .notices
+                .count_documents(doc! { "queue": { "$gt": "" } })
+                .await
+                .map_err(classify)
+        })
+        .await
     }
 }
 
 impl MongoStore {
-    async fn claim_queues(&self, holder: &Arc<str>, now: Timestamp, until: Timestamp, limit: usize) -> Outcome<Vec<Claim>> {
-        let is_due = doc! { "due": { "$lte": now.micros() }, "held_until": { "$lte": now.micros() } };
-        let mut due = self.collections.queues.find(is_due.clone()).sort(doc! { "due": 1 }).await.map_err(classify)?;
+    async fn claim_queues(
+        &self,
+        holder: &Arc<str>,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Outcome<Vec<Claim>> {
+        let is_due =
+            doc! { "due": { "$lte": now.micros() }, "held_until": { "$lte": now.micros() } };
+        let mut due = self
+            .collections
+            .queues
+            .find(is_due.clone())
+            .sort(doc! { "due": 1 })
+            .await
+            .map_err(classify)?;
         let mut claims = Vec::new();
         while claims.len() < limit {
-            let Some(queue) = due.try_next().await.map_err(classify)? else { break };
+            let Some(queue) = due.try_next().await.map_err(classify)? else {
+                break;
+            };
             let id = value::text(&queue, "_id")?;
             let app = AppIdent::trusted(value::text(&queue, "instance")?);
-            let waits = self.collections.notices.find_one(doc! { "queue": id }).projection(doc! { "_id": 1 });
-            if waits.await.map_err(classify)?.is_none() || self.app_number(&app).await? != Some(value::int(&queue, "app")?) {
+            let waits = self
+                .collections
+                .notices
+                .find_one(doc! { "queue": id })
+                .projection(doc! { "_id": 1 });
+            if waits.await.map_err(classify)?.is_none()
+                || self.app_number(&app).await? != Some(value::int(&queue, "app")?)
+            {
                 continue;
             }
             let mut free = is_due.clone();
             free.insert("_id", id);
             let take = doc! { "$set": { "holder": &**holder, "held_until": until.micros() } };
             // Of several, one finds it free.
-            if self.collections.queues.update_one(free, take).await.map_err(classify)?.matched_count == 1 {
+            if self
+                .collections
+                .queues
+                .update_one(free, take)
+                .await
+                .map_err(classify)?
+                .matched_count
+                == 1
+            {
                 let attempts = value::unsigned(&queue, "attempts")?;
-                claims.push(Claim { holder: Arc::clone(holder), app, address: value::text(&queue, "address")?.into(), attempts });
+                claims.push(Claim {
+                    holder: Arc::clone(holder),
+                    app,
+                    address: value::text(&queue, "address")?.into(),
+                    attempts,
+                });
             }
         }
         Ok(claims)
@@ -114,27 +192,50 @@ impl MongoStore {
     /// before: what that one still does to them has no effect.
     async fn number_notices(&self, queue: &str, holder: &str) -> Outcome<()> {
         let others = doc! { "queue": queue, "id": { "$gt": 0 }, "by": { "$ne": holder } };
-        self.collections.notices.update_many(others, doc! { "$set": { "by": holder } }).await.map_err(classify)?;
+        self.collections
+            .notices
+            .update_many(others, doc! { "$set": { "by": holder } })
+            .await
+            .map_err(classify)?;
         loop {
-            let new = self.collections.notices.find(doc! { "queue": queue, "id": Bson::Null }).sort(doc! { "seq": 1 });
+            let new = self
+                .collections
+                .notices
+                .find(doc! { "queue": queue, "id": Bson::Null })
+                .sort(doc! { "seq": 1 });
             let new = all(new.limit(value::signed(MANY)).projection(doc! { "_id": 1 })).await?;
             if new.is_empty() {
                 return Ok(());
             }
             let count = value::signed(new.len());
-            let first = self.collections.take_ids(&self.collections.notices, count).await? - count + 1;
+            let first = self
+                .collections
+                .take_ids(&self.collections.notices, count)
+                .await?
+                - count
+                + 1;
             let numbered = |(notice, id): (&Document, i64)| {
-                let one = doc! { "_id": notice.get("_id")?.clone(), "queue": queue, "id": Bson::Null };
+                let one =
+                    doc! { "_id": notice.get("_id")?.clone(), "queue": queue, "id": Bson::Null };
                 Some(doc! { "q": one, "u": { "$set": { "id": id, "by": holder } } })
             };
             let numbered = new.iter().zip(first..).filter_map(numbered).collect();
-            self.collections.update_each(&self.collections.notices, numbered).await?;
+            self.collections
+                .update_each(&self.collections.notices, numbered)
+                .await?;
         }
     }
 }
 
 fn mark_of(document: &Document) -> Outcome<Mark> {
     let user = value::text(document, "user_id")?;
-    let user = if user.is_empty() { None } else { Some(notice::user_of(user)?) };
-    Ok(Mark { channel: ChannelName::trusted(value::text(document, "channel")?), user })
+    let user = if user.is_empty() {
+        None
+    } else {
+        Some(notice::user_of(user)?)
+    };
+    Ok(Mark {
+        channel: ChannelName::trusted(value::text(document, "channel")?),
+        user,
+    })
 }

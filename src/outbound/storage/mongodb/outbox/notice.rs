@@ -6,7 +6,9 @@ use mongodb::bson::{Bson, Document, doc};
 
 use super::super::{Outcome, value};
 use crate::core::error::StorageError;
-use crate::core::model::{ChannelName, ClientSaid, Happened, Happening, Notice, Timestamp, UserId, WebhookEvent};
+use crate::core::model::{
+    ChannelName, ClientSaid, Happened, Happening, Notice, Timestamp, UserId, WebhookEvent,
+};
 
 /// The `_id` of an address's queue.
 pub(super) fn queue_id(number: i64, address: &str) -> String {
@@ -18,7 +20,9 @@ pub(super) fn said(happening: &Happening) -> Document {
     let (mut user, mut event, mut data, mut socket, mut count) = (None, None, None, None, 0);
     match &happening.what {
         Happened::Occupied | Happened::Vacated | Happened::CacheMiss => {}
-        Happened::MemberAdded(member) | Happened::MemberRemoved(member) => user = Some(member.as_str()),
+        Happened::MemberAdded(member) | Happened::MemberRemoved(member) => {
+            user = Some(member.as_str())
+        }
         Happened::ClientEvent(said) => {
             user = said.user.as_ref().map(UserId::as_str);
             (event, data, socket) = (Some(&*said.event), Some(&*said.data), Some(&*said.socket));
@@ -41,19 +45,27 @@ pub(super) fn said(happening: &Happening) -> Document {
 /// The notice of a document that has its number.
 pub(super) fn notice_of(document: &Document) -> Outcome<Notice> {
     let missing = || StorageError::corrupt("a notice lacks a part");
-    let user = value::maybe_text(document, "user_id")?.map(user_of).transpose()?;
+    let user = value::maybe_text(document, "user_id")?
+        .map(user_of)
+        .transpose()?;
     let text = |member: &str| value::text(document, member).map(Arc::<str>::from);
-    let kind = WebhookEvent::parse(value::text(document, "kind")?).ok_or_else(|| StorageError::corrupt("a notice of no known kind"))?;
+    let kind = WebhookEvent::parse(value::text(document, "kind")?)
+        .ok_or_else(|| StorageError::corrupt("a notice of no known kind"))?;
     let what = match kind {
         WebhookEvent::ChannelOccupied => Happened::Occupied,
         WebhookEvent::ChannelVacated => Happened::Vacated,
         WebhookEvent::CacheMiss => Happened::CacheMiss,
         WebhookEvent::MemberAdded => Happened::MemberAdded(user.ok_or_else(missing)?),
         WebhookEvent::MemberRemoved => Happened::MemberRemoved(user.ok_or_else(missing)?),
-        WebhookEvent::ClientEvent => {
-            Happened::ClientEvent(ClientSaid { event: text("event")?, data: text("data")?, socket: text("socket")?, user })
+        WebhookEvent::ClientEvent => Happened::ClientEvent(ClientSaid {
+            event: text("event")?,
+            data: text("data")?,
+            socket: text("socket")?,
+            user,
+        }),
+        WebhookEvent::SubscriptionCount => {
+            Happened::SubscriptionCount(value::unsigned(document, "count")?)
         }
-        WebhookEvent::SubscriptionCount => Happened::SubscriptionCount(value::unsigned(document, "count")?),
     };
     Ok(Notice {
         id: value::unsigned(document, "id")?,

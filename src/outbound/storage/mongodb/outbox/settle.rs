@@ -8,26 +8,49 @@ use crate::core::model::{Attempt, Claim};
 use crate::core::ports::{Ending, Next, Settlement};
 
 impl MongoStore {
-    pub(super) async fn settle_attempt(&self, claim: &Claim, settlement: &Settlement) -> Outcome<bool> {
+    pub(super) async fn settle_attempt(
+        &self,
+        claim: &Claim,
+        settlement: &Settlement,
+    ) -> Outcome<bool> {
         let held = doc! { "instance": claim.app.as_str(), "address": &*claim.address, "holder": &*claim.holder };
-        let Some(queue) = self.collections.queues.find_one(held).await.map_err(classify)? else { return Ok(false) };
+        let Some(queue) = self
+            .collections
+            .queues
+            .find_one(held)
+            .await
+            .map_err(classify)?
+        else {
+            return Ok(false);
+        };
         let attempts = value::int(&queue, "attempts")?.saturating_add(1);
         if settlement.ending != Ending::Failed && settlement.upto != 0 {
-            self.end_notices(&queue, claim, settlement, attempts).await?;
+            self.end_notices(&queue, claim, settlement, attempts)
+                .await?;
         }
         let nothing = Attempt::default();
         let (attempts, last) = match settlement.ending {
             Ending::Delivered => (0, &nothing),
             Ending::GivenUp | Ending::Failed => (attempts, &settlement.attempt),
         };
-        let mut change = doc! { "attempts": attempts, "status": status(last), "problem": problem(last) };
+        let mut change =
+            doc! { "attempts": attempts, "status": status(last), "problem": problem(last) };
         match settlement.next {
             Next::Hold(until) => change.extend(doc! { "held_until": until.micros() }),
-            Next::Free(due) => change.extend(doc! { "due": due.micros(), "held_until": 0_i64, "holder": "" }),
+            Next::Free(due) => {
+                change.extend(doc! { "due": due.micros(), "held_until": 0_i64, "holder": "" })
+            }
         }
         let id = value::text(&queue, "_id")?;
         let own = doc! { "_id": id, "holder": &*claim.holder };
-        let settled = self.collections.queues.update_one(own, doc! { "$set": change }).await.map_err(classify)?.matched_count == 1;
+        let settled = self
+            .collections
+            .queues
+            .update_one(own, doc! { "$set": change })
+            .await
+            .map_err(classify)?
+            .matched_count
+            == 1;
         if let (true, Next::Free(due)) = (settled, settlement.next) {
             self.forget_empty(&queue, id, due.micros()).await?;
         }
@@ -35,9 +58,18 @@ impl MongoStore {
     }
 
     /// Logs the delivery, then takes its notices out of the queue: those that this holder has read.
-    async fn end_notices(&self, queue: &Document, claim: &Claim, settlement: &Settlement, attempts: i64) -> Outcome<()> {
+    async fn end_notices(
+        &self,
+        queue: &Document,
+        claim: &Claim,
+        settlement: &Settlement,
+        attempts: i64,
+    ) -> Outcome<()> {
         let given_up = settlement.ending == Ending::GivenUp;
-        let id = self.collections.take_ids(&self.collections.deliveries, 1).await?;
+        let id = self
+            .collections
+            .take_ids(&self.collections.deliveries, 1)
+            .await?;
         let delivery = doc! {
             "_id": format!("{}/{id}", claim.app),
             "id": id,
@@ -51,27 +83,57 @@ impl MongoStore {
             "problem": problem(&settlement.attempt),
             "given_up": i32::from(given_up),
         };
-        self.collections.deliveries.insert_one(delivery).await.map_err(classify)?;
+        self.collections
+            .deliveries
+            .insert_one(delivery)
+            .await
+            .map_err(classify)?;
         let upto = doc! { "$gt": 0, "$lte": value::signed(settlement.upto) };
         let ended = doc! { "queue": value::text(queue, "_id")?, "by": &*claim.holder, "id": upto };
         if given_up {
             let kept = doc! { "$set": { "delivery": id }, "$unset": { "queue": "" } };
-            self.collections.notices.update_many(ended, kept).await.map(drop).map_err(classify)
+            self.collections
+                .notices
+                .update_many(ended, kept)
+                .await
+                .map(drop)
+                .map_err(classify)
         } else {
-            self.collections.notices.delete_many(ended).await.map(drop).map_err(classify)
+            self.collections
+                .notices
+                .delete_many(ended)
+                .await
+                .map(drop)
+                .map_err(classify)
         }
     }
 
     /// Forgets a queue that nobody has claimed and that holds nothing; what comes into it meanwhile brings it back.
     async fn forget_empty(&self, queue: &Document, id: &str, due: i64) -> Outcome<()> {
-        let holds = async || Ok(self.collections.notices.find_one(doc! { "queue": id }).await.map_err(classify)?.is_some());
+        let holds = async || {
+            Ok(self
+                .collections
+                .notices
+                .find_one(doc! { "queue": id })
+                .await
+                .map_err(classify)?
+                .is_some())
+        };
         if holds().await? {
             return Ok(());
         }
-        self.collections.queues.delete_one(doc! { "_id": id, "holder": "" }).await.map_err(classify)?;
+        self.collections
+            .queues
+            .delete_one(doc! { "_id": id, "holder": "" })
+            .await
+            .map_err(classify)?;
         if holds().await? {
-            let (app, address) = (value::text(queue, "instance")?, value::text(queue, "address")?);
-            self.make_queue(value::int(queue, "app")?, app, address, due, false).await?;
+            let (app, address) = (
+                value::text(queue, "instance")?,
+                value::text(queue, "address")?,
+            );
+            self.make_queue(value::int(queue, "app")?, app, address, due, false)
+                .await?;
         }
         Ok(())
     }

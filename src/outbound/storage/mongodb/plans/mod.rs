@@ -38,7 +38,10 @@ impl Recorded {
     /// On a new database; `None` without a server.
     async fn new(variable: &str) -> Option<Self> {
         let Ok(url) = std::env::var(variable) else {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{variable} names no server");
+            assert!(
+                std::env::var("CI").as_deref() != Ok("true"),
+                "{variable} names no server"
+            );
             return None;
         };
         let name = format!("pushi_plans_{}", std::process::id());
@@ -46,7 +49,12 @@ impl Recorded {
         database.drop().await.unwrap();
         let commands = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&commands);
-        let options = MongoOptions { url: Secret::new(&*url), database: name, timeout: Duration::from_secs(60), pool: 4 };
+        let options = MongoOptions {
+            url: Secret::new(&*url),
+            database: name,
+            timeout: Duration::from_secs(60),
+            pool: 4,
+        };
         let mut client = ClientOptions::parse(&url).await.unwrap();
         complete(&mut client, &options).unwrap();
         client.command_event_handler = Some(EventHandler::callback(move |event| {
@@ -55,12 +63,19 @@ impl Recorded {
             }
         }));
         let store = connect(client, &options).await.unwrap();
-        Some(Self { store, commands, database })
+        Some(Self {
+            store,
+            commands,
+            database,
+        })
     }
 
     /// How the server means to find what a command asks for; `None`: it is not MongoDB, and cannot tell.
     async fn plan(&self, command: &Document) -> Option<Document> {
-        let answer = self.database.run_command(doc! { "explain": command, "verbosity": "queryPlanner" }).await;
+        let answer = self
+            .database
+            .run_command(doc! { "explain": command, "verbosity": "queryPlanner" })
+            .await;
         let plan = match answer {
             Err(error) => {
                 let refused = matches!(&*error.kind, ErrorKind::Command(refusal) if refusal.code == NO_SUCH_COMMAND);
@@ -77,16 +92,30 @@ impl Recorded {
 
     /// Others do not say with which allocator they were built.
     async fn is_mongod(&self) -> bool {
-        self.database.run_command(doc! { "buildInfo": 1 }).await.unwrap().contains_key("allocator")
+        self.database
+            .run_command(doc! { "buildInfo": 1 })
+            .await
+            .unwrap()
+            .contains_key("allocator")
     }
 }
 
 /// In the form that MongoDB gives it: a tree of stages. A server that has nothing of that form is no MongoDB.
 fn winning_plan(answer: &Document) -> Option<Document> {
     // An aggregation says it of its first step.
-    let first = answer.get_array("stages").ok().and_then(|stages| stages.first()?.as_document()?.get_document("$cursor").ok());
-    let plan = first.unwrap_or(answer).get_document("queryPlanner").ok()?.get_document("winningPlan").ok()?;
-    let by_stages = stages(&Bson::Document(plan.clone())).into_iter().any(|stage| stage != "EOF");
+    let first = answer
+        .get_array("stages")
+        .ok()
+        .and_then(|stages| stages.first()?.as_document()?.get_document("$cursor").ok());
+    let plan = first
+        .unwrap_or(answer)
+        .get_document("queryPlanner")
+        .ok()?
+        .get_document("winningPlan")
+        .ok()?;
+    let by_stages = stages(&Bson::Document(plan.clone()))
+        .into_iter()
+        .any(|stage| stage != "EOF");
     by_stages.then(|| plan.clone())
 }
 
@@ -95,7 +124,9 @@ fn stages(plan: &Bson) -> Vec<String> {
     match plan {
         Bson::Document(members) => {
             let own = members.get_str("stage").ok().map(str::to_owned);
-            own.into_iter().chain(members.values().flat_map(stages)).collect()
+            own.into_iter()
+                .chain(members.values().flat_map(stages))
+                .collect()
         }
         Bson::Array(values) => values.iter().flat_map(stages).collect(),
         _ => Vec::new(),
@@ -103,7 +134,9 @@ fn stages(plan: &Bson) -> Vec<String> {
 }
 
 async fn every_question_is_answered_by_an_index(variable: &str) {
-    let Some(recorded) = Recorded::new(variable).await else { return };
+    let Some(recorded) = Recorded::new(variable).await else {
+        return;
+    };
     let app = asked::fill(&recorded.store).await;
     recorded.commands.lock().clear();
     asked::ask(&recorded.store, &app).await;
@@ -111,19 +144,31 @@ async fn every_question_is_answered_by_an_index(variable: &str) {
     let (mut questions, mut explained) = (0, 0);
     for command in commands.iter().flat_map(finds) {
         questions += 1;
-        let found = indexes(&recorded.store.collections).into_iter().find(|(collection, _)| collection.name() == command.collection);
-        let keys: Vec<Document> = found.map(|(_, models)| models.into_iter().map(|model| model.keys).collect()).unwrap_or_default();
+        let found = indexes(&recorded.store.collections)
+            .into_iter()
+            .find(|(collection, _)| collection.name() == command.collection);
+        let keys: Vec<Document> = found
+            .map(|(_, models)| models.into_iter().map(|model| model.keys).collect())
+            .unwrap_or_default();
         assert!(is_served(&command, &keys), "{command:#?}\n{keys:#?}");
         if let Some(plan) = recorded.plan(&command.statement).await {
             explained += 1;
-            assert!(!stages(&Bson::Document(plan.clone())).contains(&"COLLSCAN".to_owned()), "{command:#?}\n{plan:#?}");
+            assert!(
+                !stages(&Bson::Document(plan.clone())).contains(&"COLLSCAN".to_owned()),
+                "{command:#?}\n{plan:#?}"
+            );
         }
     }
     recorded.database.drop().await.unwrap();
     assert!(questions >= 40, "{questions}: not all was recorded");
-    assert!(explained == 0 || explained == questions, "{explained} of {questions} were explained");
+    assert!(
+        explained == 0 || explained == questions,
+        "{explained} of {questions} were explained"
+    );
     if explained == 0 {
-        eprintln!("the server of {variable} does not explain as MongoDB does: its plans were not looked at");
+        eprintln!(
+            "the server of {variable} does not explain as MongoDB does: its plans were not looked at"
+        );
     }
 }
 
@@ -140,14 +185,26 @@ async fn every_question_has_its_index_on_the_other_server() {
 /// As MongoDB 4.4 to 8.0 write plans.
 #[test]
 fn a_collection_scan_is_told() {
-    let scan = doc! { "stage": "SORT", "inputStage": { "stage": "COLLSCAN", "direction": "forward" } };
+    let scan =
+        doc! { "stage": "SORT", "inputStage": { "stage": "COLLSCAN", "direction": "forward" } };
     let fetch = doc! { "stage": "FETCH", "inputStage": { "stage": "IXSCAN", "indexName": "pushi_instance_id" } };
     let answer = |plan: &Document| doc! { "queryPlanner": { "winningPlan": plan } };
-    let told = |answer: &Document| stages(&Bson::Document(winning_plan(answer).unwrap())).contains(&"COLLSCAN".to_owned());
+    let told = |answer: &Document| {
+        stages(&Bson::Document(winning_plan(answer).unwrap())).contains(&"COLLSCAN".to_owned())
+    };
     assert!(told(&answer(&scan)) && !told(&answer(&fetch)));
-    assert!(told(&answer(&doc! { "isCached": false, "queryPlan": &scan, "slotBasedPlan": {} })));
-    assert!(told(&answer(&doc! { "stage": "OR", "inputStages": [&fetch, &scan] })));
-    assert!(told(&doc! { "stages": [{ "$cursor": answer(&scan) }, { "$group": {} }] }));
-    assert_eq!(winning_plan(&doc! { "queryPlanner": { "winningPlan": [{ "detail": "SCAN x" }] } }), None);
+    assert!(told(&answer(
+        &doc! { "isCached": false, "queryPlan": &scan, "slotBasedPlan": {} }
+    )));
+    assert!(told(&answer(
+        &doc! { "stage": "OR", "inputStages": [&fetch, &scan] }
+    )));
+    assert!(told(
+        &doc! { "stages": [{ "$cursor": answer(&scan) }, { "$group": {} }] }
+    ));
+    assert_eq!(
+        winning_plan(&doc! { "queryPlanner": { "winningPlan": [{ "detail": "SCAN x" }] } }),
+        None
+    );
     assert_eq!(winning_plan(&answer(&doc! { "stage": "EOF" })), None);
 }

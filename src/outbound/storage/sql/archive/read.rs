@@ -5,13 +5,23 @@ use super::super::events::select_events;
 use super::super::number::{signed, unsigned};
 use super::super::{SqlStore, app};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, CachedEvent, ChannelName, Interval, Mid, Secret, Target, TargetKind, Timestamp, UserId};
+use crate::core::model::{
+    AppIdent, CachedEvent, ChannelName, Interval, Mid, Secret, Target, TargetKind, Timestamp,
+    UserId,
+};
 
-pub(in super::super) const CHANNELS: &str =
-    concat!("SELECT name, head FROM channels WHERE app = ", app!(), " AND name > $2 AND head > 0 ORDER BY name LIMIT $3");
-pub(in super::super) const EVENTS: &str = select_events!("e.app = ", app!(), " AND e.id > $2 ORDER BY e.id LIMIT $3");
-pub(in super::super) const FORMER: &str =
-    concat!("SELECT DISTINCT user_id FROM intervals WHERE app = ", app!(), " AND user_id > $2 ORDER BY user_id LIMIT $3");
+pub(in super::super) const CHANNELS: &str = concat!(
+    "SELECT name, head FROM channels WHERE app = ",
+    app!(),
+    " AND name > $2 AND head > 0 ORDER BY name LIMIT $3"
+);
+pub(in super::super) const EVENTS: &str =
+    select_events!("e.app = ", app!(), " AND e.id > $2 ORDER BY e.id LIMIT $3");
+pub(in super::super) const FORMER: &str = concat!(
+    "SELECT DISTINCT user_id FROM intervals WHERE app = ",
+    app!(),
+    " AND user_id > $2 ORDER BY user_id LIMIT $3"
+);
 pub(in super::super) const INTERVALS: &str = concat!(
     "SELECT v.user_id, (SELECT c.name FROM channels c WHERE c.id = v.channel), v.from_serial, v.upto_serial FROM intervals v ",
     "WHERE v.app = ",
@@ -41,7 +51,11 @@ impl<D: Driver> SqlStore<D> {
         let (app, after) = (app.clone(), after.to_owned());
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
-                let args = [Arg::Text(app.as_str()), Arg::Text(&after), Arg::Int(signed(limit))];
+                let args = [
+                    Arg::Text(app.as_str()),
+                    Arg::Text(&after),
+                    Arg::Int(signed(limit)),
+                ];
                 connection.rows(sql, &args).await
             })
         });
@@ -53,16 +67,31 @@ pub(super) fn head_of(row: &impl Row) -> Outcome<(ChannelName, u64)> {
     Ok((ChannelName::trusted(&row.text(0)?), unsigned(row.int(1)?)?))
 }
 
-pub(super) async fn intervals(connection: &mut impl Connection, app: &AppIdent, after: &str, limit: usize) -> Outcome<Vec<Interval>> {
+pub(super) async fn intervals(
+    connection: &mut impl Connection,
+    app: &AppIdent,
+    after: &str,
+    limit: usize,
+) -> Outcome<Vec<Interval>> {
     let (app, after) = (Arg::Text(app.as_str()), Arg::Text(after));
-    let users = connection.rows(FORMER, &[app, after, Arg::Int(signed(limit))]).await?;
-    let Some(last) = users.last() else { return Ok(Vec::new()) };
-    connection.rows(INTERVALS, &[app, after, Arg::Text(&last.text(0)?)]).await?.iter().map(interval_of).collect()
+    let users = connection
+        .rows(FORMER, &[app, after, Arg::Int(signed(limit))])
+        .await?;
+    let Some(last) = users.last() else {
+        return Ok(Vec::new());
+    };
+    connection
+        .rows(INTERVALS, &[app, after, Arg::Text(&last.text(0)?)])
+        .await?
+        .iter()
+        .map(interval_of)
+        .collect()
 }
 
 fn interval_of(row: &impl Row) -> Outcome<Interval> {
     Ok(Interval {
-        user_id: UserId::parse(&row.text(0)?).ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))?,
+        user_id: UserId::parse(&row.text(0)?)
+            .ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))?,
         channel: ChannelName::trusted(&row.text(1)?),
         start: unsigned(row.int(2)?)?,
         end: unsigned(row.int(3)?)?,
@@ -83,7 +112,11 @@ pub(super) fn cached_of(app: &AppIdent, row: &impl Row) -> Outcome<CachedEvent> 
 }
 
 pub(super) fn target_of(kind: TargetKind, row: &impl Row) -> Outcome<Target> {
-    let secret = |column| Ok(row.maybe_text(column)?.map(|text| Secret::new(text.into_owned())));
+    let secret = |column| {
+        Ok(row
+            .maybe_text(column)?
+            .map(|text| Secret::new(text.into_owned())))
+    };
     Ok(Target {
         kind,
         id: unsigned(row.int(0)?)?,

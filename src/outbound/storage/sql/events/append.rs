@@ -40,34 +40,78 @@ pub(in super::super) struct Placed<'a> {
 }
 
 /// Stores `events` in order; `None` for those whose app is not there.
-pub(super) async fn append<C: Connection>(connection: &mut C, events: &[NewEvent]) -> Outcome<Vec<Option<Position>>> {
+pub(super) async fn append<C: Connection>(
+    connection: &mut C,
+    events: &[NewEvent],
+) -> Outcome<Vec<Option<Position>>> {
     let placed = place(connection, events).await?;
     let known: Vec<&Placed<'_>> = placed.iter().flatten().collect();
     // After the serials, so that numbers grow with the serials of a channel over all writers.
     let mut ids = connection.put(&known).await?.into_iter();
     let mut position = |placed: &Placed<'_>| {
-        let id = ids.next().ok_or_else(|| StorageError::corrupt("the store gave fewer numbers than were asked for"))?;
-        Ok(Position { id: unsigned(id)?, serial: unsigned(placed.serial)? })
+        let id = ids.next().ok_or_else(|| {
+            StorageError::corrupt("the store gave fewer numbers than were asked for")
+        })?;
+        Ok(Position {
+            id: unsigned(id)?,
+            serial: unsigned(placed.serial)?,
+        })
     };
-    placed.iter().map(|placed| placed.as_ref().map(&mut position).transpose()).collect()
+    placed
+        .iter()
+        .map(|placed| placed.as_ref().map(&mut position).transpose())
+        .collect()
 }
 
 /// Claims a place in its channel for each event, in order.
-async fn place<'a, C: Connection>(connection: &mut C, events: &'a [NewEvent]) -> Outcome<Vec<Option<Placed<'a>>>> {
+async fn place<'a, C: Connection>(
+    connection: &mut C,
+    events: &'a [NewEvent],
+) -> Outcome<Vec<Option<Placed<'a>>>> {
     let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for event in events {
-        *counts.entry((event.app.as_str(), event.channel.as_str())).or_insert(0) += 1;
+        *counts
+            .entry((event.app.as_str(), event.channel.as_str()))
+            .or_insert(0) += 1;
     }
-    let wanted: Vec<Wanted<'_>> = counts.iter().map(|((app, channel), count)| Wanted { app, channel, count: *count }).collect();
+    let wanted: Vec<Wanted<'_>> = counts
+        .iter()
+        .map(|((app, channel), count)| Wanted {
+            app,
+            channel,
+            count: *count,
+        })
+        .collect();
     let claimed = connection.claim(&wanted).await?;
     let mut places: BTreeMap<(&str, &str), Option<Claimed>> = BTreeMap::new();
-    for (Wanted { app, channel, count }, claimed) in wanted.into_iter().zip(claimed) {
-        places.insert((app, channel), claimed.map(|claimed| Claimed { head: claimed.head - count, ..claimed }));
+    for (
+        Wanted {
+            app,
+            channel,
+            count,
+        },
+        claimed,
+    ) in wanted.into_iter().zip(claimed)
+    {
+        places.insert(
+            (app, channel),
+            claimed.map(|claimed| Claimed {
+                head: claimed.head - count,
+                ..claimed
+            }),
+        );
     }
     let next = |event: &'a NewEvent| {
-        let Claimed { app, channel, head } = places.get_mut(&(event.app.as_str(), event.channel.as_str()))?.as_mut()?;
+        let Claimed { app, channel, head } = places
+            .get_mut(&(event.app.as_str(), event.channel.as_str()))?
+            .as_mut()?;
         *head += 1;
-        Some(Placed { app: *app, channel: *channel, serial: *head, event })
+        Some(Placed {
+            app: *app,
+            channel: *channel,
+            serial: *head,
+            event,
+        })
     };
     Ok(events.iter().map(next).collect())
 }

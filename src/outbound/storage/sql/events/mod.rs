@@ -23,29 +23,69 @@ impl<D: Driver> EventStore for SqlStore<D> {
     async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>> {
         let count = events.len();
         let events = events.to_vec();
-        match self.driver.write(move |connection| Box::pin(async move { append(connection, &events).await })).await {
-            Ok(positions) => positions.into_iter().map(|position| position.ok_or(StorageError::NotFound)).collect(),
+        match self
+            .driver
+            .write(move |connection| Box::pin(async move { append(connection, &events).await }))
+            .await
+        {
+            Ok(positions) => positions
+                .into_iter()
+                .map(|position| position.ok_or(StorageError::NotFound))
+                .collect(),
             Err(error) => shared(error, count),
         }
     }
 
-    async fn positions(&self, app: &AppIdent, mids: &[Mid]) -> Result<Vec<Option<Position>>, StorageError> {
+    async fn positions(
+        &self,
+        app: &AppIdent,
+        mids: &[Mid],
+    ) -> Result<Vec<Option<Position>>, StorageError> {
         let (app, mids) = (app.clone(), mids.to_vec());
-        self.driver.read_settled(move |connection| Box::pin(async move { positions(connection, &app, &mids).await })).await
+        self.driver
+            .read_settled(move |connection| {
+                Box::pin(async move { positions(connection, &app, &mids).await })
+            })
+            .await
     }
 
-    async fn heads(&self, app: &AppIdent, channels: &[ChannelName]) -> Result<Vec<u64>, StorageError> {
+    async fn heads(
+        &self,
+        app: &AppIdent,
+        channels: &[ChannelName],
+    ) -> Result<Vec<u64>, StorageError> {
         let (app, channels) = (app.clone(), channels.to_vec());
-        self.driver.read(move |connection| Box::pin(async move { heads(connection, &app, &channels).await })).await
+        self.driver
+            .read(move |connection| {
+                Box::pin(async move { heads(connection, &app, &channels).await })
+            })
+            .await
     }
 
-    async fn history(&self, app: &AppIdent, channel: &ChannelName, before: Option<u64>, limit: usize) -> Result<Vec<Event>, StorageError> {
+    async fn history(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
         let (wanted, channel) = (app.clone(), channel.clone());
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
-                let [app, channel, limit] = [Arg::Text(wanted.as_str()), Arg::Text(channel.as_str()), Arg::Int(signed(limit))];
+                let [app, channel, limit] = [
+                    Arg::Text(wanted.as_str()),
+                    Arg::Text(channel.as_str()),
+                    Arg::Int(signed(limit)),
+                ];
                 match before {
-                    Some(before) => connection.rows(HISTORY_BEFORE, &[app, channel, limit, Arg::Int(signed(before))]).await,
+                    Some(before) => {
+                        connection
+                            .rows(
+                                HISTORY_BEFORE,
+                                &[app, channel, limit, Arg::Int(signed(before))],
+                            )
+                            .await
+                    }
                     None => connection.rows(HISTORY, &[app, channel, limit]).await,
                 }
             })
@@ -53,13 +93,30 @@ impl<D: Driver> EventStore for SqlStore<D> {
         rows.await?.iter().map(|row| event_of(app, row)).collect()
     }
 
-    async fn replay(&self, app: &AppIdent, channel: &ChannelName, after: u64, upto: u64, limit: usize) -> Result<Vec<Event>, StorageError> {
+    async fn replay(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        after: u64,
+        upto: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
         let (wanted, channel) = (app.clone(), channel.clone());
-        let bounds = [Arg::Int(signed(limit)), Arg::Int(signed(after)), Arg::Int(signed(upto))];
+        let bounds = [
+            Arg::Int(signed(limit)),
+            Arg::Int(signed(after)),
+            Arg::Int(signed(upto)),
+        ];
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
                 let [limit, after, upto] = bounds;
-                let args = [Arg::Text(wanted.as_str()), Arg::Text(channel.as_str()), limit, after, upto];
+                let args = [
+                    Arg::Text(wanted.as_str()),
+                    Arg::Text(channel.as_str()),
+                    limit,
+                    after,
+                    upto,
+                ];
                 connection.rows(REPLAY, &args).await
             })
         });
@@ -69,12 +126,25 @@ impl<D: Driver> EventStore for SqlStore<D> {
     async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError> {
         let wanted = app.clone();
         let rows = self.driver.read(move |connection| {
-            Box::pin(async move { connection.rows(RECENT, &[Arg::Text(wanted.as_str()), Arg::Int(signed(limit))]).await })
+            Box::pin(async move {
+                connection
+                    .rows(
+                        RECENT,
+                        &[Arg::Text(wanted.as_str()), Arg::Int(signed(limit))],
+                    )
+                    .await
+            })
         });
         rows.await?.iter().map(|row| event_of(app, row)).collect()
     }
 
-    async fn inbox(&self, app: &AppIdent, user: &UserId, skip: usize, limit: usize) -> Result<Vec<Event>, StorageError> {
+    async fn inbox(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Event>, StorageError> {
         self.read_inbox(app, user, skip, limit).await
     }
 

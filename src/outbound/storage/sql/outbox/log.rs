@@ -21,7 +21,8 @@ const DUE_AGAIN: &str = "INSERT INTO outbox_queues (app, address, due, holder, h
 /// With new numbers: what is under way meanwhile is settled by the numbers that it had.
 const WAIT_AGAIN: &str = "INSERT INTO outbox_notices (app, queue, delivery, channel, kind, user_id, event, data, socket, count, time, since) \
     SELECT app, $2, 0, channel, kind, user_id, event, data, socket, count, time, $3 FROM outbox_notices WHERE delivery = $1 ORDER BY id";
-pub(in super::super) const PRUNE_FOUND: &str = "SELECT id FROM outbox_deliveries WHERE given_up = $1 AND time < $2 ORDER BY time LIMIT $3";
+pub(in super::super) const PRUNE_FOUND: &str =
+    "SELECT id FROM outbox_deliveries WHERE given_up = $1 AND time < $2 ORDER BY time LIMIT $3";
 const PRUNE_NOTICES: &str = "DELETE FROM outbox_notices WHERE delivery = $1";
 const PRUNE: &str = "DELETE FROM outbox_deliveries WHERE id = $1";
 
@@ -29,34 +30,64 @@ const PRUNE: &str = "DELETE FROM outbox_deliveries WHERE id = $1";
 impl<D: Driver> DeliveryLog for SqlStore<D> {
     async fn waiting(&self, app: &AppIdent) -> Result<Vec<Waiting>, StorageError> {
         let app = app.clone();
-        let rows = self.driver.read(move |connection| Box::pin(async move { connection.rows(WAITING, &[Arg::Text(app.as_str())]).await }));
+        let rows = self.driver.read(move |connection| {
+            Box::pin(async move { connection.rows(WAITING, &[Arg::Text(app.as_str())]).await })
+        });
         let waiting: Vec<Waiting> = rows.await?.iter().map(waiting_of).collect::<Outcome<_>>()?;
-        Ok(waiting.into_iter().filter(|waiting| waiting.notices > 0).collect())
+        Ok(waiting
+            .into_iter()
+            .filter(|waiting| waiting.notices > 0)
+            .collect())
     }
 
-    async fn deliveries(&self, app: &AppIdent, before: Option<u64>, limit: usize) -> Result<Vec<Delivery>, StorageError> {
+    async fn deliveries(
+        &self,
+        app: &AppIdent,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StorageError> {
         let app = app.clone();
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
-                let args = [Arg::Text(app.as_str()), Arg::Int(before.map_or(i64::MAX, signed)), Arg::Int(signed(limit))];
+                let args = [
+                    Arg::Text(app.as_str()),
+                    Arg::Int(before.map_or(i64::MAX, signed)),
+                    Arg::Int(signed(limit)),
+                ];
                 connection.rows(DELIVERIES, &args).await
             })
         });
         rows.await?.iter().map(delivery_of).collect()
     }
 
-    async fn replay(&self, app: &AppIdent, delivery: u64, now: Timestamp) -> Result<u64, StorageError> {
+    async fn replay(
+        &self,
+        app: &AppIdent,
+        delivery: u64,
+        now: Timestamp,
+    ) -> Result<u64, StorageError> {
         let app = app.clone();
-        self.driver.write(move |connection| Box::pin(replay(connection, app, signed(delivery), now))).await
+        self.driver
+            .write(move |connection| Box::pin(replay(connection, app, signed(delivery), now)))
+            .await
     }
 
-    async fn prune(&self, delivered: Timestamp, given_up: Timestamp, limit: usize) -> Result<u64, StorageError> {
+    async fn prune(
+        &self,
+        delivered: Timestamp,
+        given_up: Timestamp,
+        limit: usize,
+    ) -> Result<u64, StorageError> {
         let found = self.driver.read(move |connection| {
             Box::pin(async move {
                 let mut found = Vec::new();
                 for (kind, before) in [(0, delivered), (1, given_up)] {
                     let left = limit.saturating_sub(found.len());
-                    let args = [Arg::Int(kind), Arg::Int(before.micros()), Arg::Int(signed(left))];
+                    let args = [
+                        Arg::Int(kind),
+                        Arg::Int(before.micros()),
+                        Arg::Int(signed(left)),
+                    ];
                     for row in connection.rows(PRUNE_FOUND, &args).await? {
                         found.push(row.int(0)?);
                     }
@@ -82,23 +113,51 @@ impl<D: Driver> DeliveryLog for SqlStore<D> {
     }
 }
 
-async fn replay(connection: &mut impl Connection, app: AppIdent, delivery: i64, now: Timestamp) -> Outcome<u64> {
-    let found = connection.row(GIVEN_UP, &[Arg::Text(app.as_str()), Arg::Int(delivery)]).await?;
+async fn replay(
+    connection: &mut impl Connection,
+    app: AppIdent,
+    delivery: i64,
+    now: Timestamp,
+) -> Outcome<u64> {
+    let found = connection
+        .row(GIVEN_UP, &[Arg::Text(app.as_str()), Arg::Int(delivery)])
+        .await?;
     let found = found.ok_or(StorageError::NotFound)?;
     if found.int(2)? == 0 {
         return Ok(0);
     }
     let address = found.text(1)?;
-    let queue = connection.row(DUE_AGAIN, &[Arg::Int(found.int(0)?), Arg::Text(&address), Arg::Int(now.micros())]).await?;
-    let queue = queue.ok_or_else(|| StorageError::corrupt("no number was given"))?.int(0)?;
-    let count = connection.execute(WAIT_AGAIN, &[Arg::Int(delivery), Arg::Int(queue), Arg::Int(now.micros())]).await?;
-    connection.execute(PRUNE_NOTICES, &[Arg::Int(delivery)]).await?;
+    let queue = connection
+        .row(
+            DUE_AGAIN,
+            &[
+                Arg::Int(found.int(0)?),
+                Arg::Text(&address),
+                Arg::Int(now.micros()),
+            ],
+        )
+        .await?;
+    let queue = queue
+        .ok_or_else(|| StorageError::corrupt("no number was given"))?
+        .int(0)?;
+    let count = connection
+        .execute(
+            WAIT_AGAIN,
+            &[Arg::Int(delivery), Arg::Int(queue), Arg::Int(now.micros())],
+        )
+        .await?;
+    connection
+        .execute(PRUNE_NOTICES, &[Arg::Int(delivery)])
+        .await?;
     Ok(count)
 }
 
 fn attempt_of(row: &impl Row, status: usize, problem: usize) -> Outcome<Attempt> {
     let status = u16::try_from(row.int(status)?).map_err(StorageError::corrupt)?;
-    Ok(Attempt { status: Some(status).filter(|status| *status != 0), problem: row.maybe_text(problem)?.map(Into::into) })
+    Ok(Attempt {
+        status: Some(status).filter(|status| *status != 0),
+        problem: row.maybe_text(problem)?.map(Into::into),
+    })
 }
 
 fn waiting_of(row: &impl Row) -> Outcome<Waiting> {

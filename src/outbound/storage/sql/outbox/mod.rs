@@ -12,7 +12,10 @@ use super::SqlStore;
 use super::driver::{Arg, Connection, Driver, Outcome, Row};
 use super::number::{signed, unsigned};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Claim, ClientSaid, Happened, Happening, Mark, Notice, Timestamp, UserId, WebhookEvent};
+use crate::core::model::{
+    AppIdent, ChannelName, Claim, ClientSaid, Happened, Happening, Mark, Notice, Timestamp, UserId,
+    WebhookEvent,
+};
 use crate::core::ports::{Outbox, Settlement};
 
 pub(super) const DUE: &str = "SELECT q.id, a.ident, q.address, q.attempts FROM outbox_queues q JOIN apps a ON a.id = q.app \
@@ -30,23 +33,42 @@ pub(super) const DEPTH: &str = "SELECT count(*) FROM outbox_notices WHERE delive
 impl<D: Driver> Outbox for SqlStore<D> {
     async fn put(&self, happenings: &[Happening]) -> Result<(), StorageError> {
         let happenings = happenings.to_vec();
-        self.driver.write(move |connection| Box::pin(put::put(connection, happenings))).await
+        self.driver
+            .write(move |connection| Box::pin(put::put(connection, happenings)))
+            .await
     }
 
-    async fn claim(&self, holder: &str, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Claim>, StorageError> {
+    async fn claim(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claim>, StorageError> {
         let args = [Arg::Int(now.micros()), Arg::Int(signed(limit))];
         // Most of the time nothing is due; finding that out takes no writer.
-        let due = self.driver.read(move |connection| Box::pin(async move { connection.rows(DUE, &args).await })).await?;
+        let due = self
+            .driver
+            .read(move |connection| Box::pin(async move { connection.rows(DUE, &args).await }))
+            .await?;
         if due.is_empty() {
             return Ok(Vec::new());
         }
         let holder: Arc<str> = holder.into();
-        let due: Vec<(i64, Claim)> = due.iter().map(|row| claim_of(row, &holder)).collect::<Outcome<_>>()?;
+        let due: Vec<(i64, Claim)> = due
+            .iter()
+            .map(|row| claim_of(row, &holder))
+            .collect::<Outcome<_>>()?;
         let taken = self.driver.write(move |connection| {
             Box::pin(async move {
                 let mut taken = Vec::with_capacity(due.len());
                 for (queue, claim) in due {
-                    let args = [Arg::Int(queue), Arg::Text(&claim.holder), Arg::Int(until.micros()), Arg::Int(now.micros())];
+                    let args = [
+                        Arg::Int(queue),
+                        Arg::Text(&claim.holder),
+                        Arg::Int(until.micros()),
+                        Arg::Int(now.micros()),
+                    ];
                     if connection.execute(TAKE, &args).await? > 0 {
                         taken.push(claim);
                     }
@@ -61,7 +83,11 @@ impl<D: Driver> Outbox for SqlStore<D> {
         let claim = claim.clone();
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
-                let args = [Arg::Text(claim.app.as_str()), Arg::Text(&claim.address), Arg::Int(signed(limit))];
+                let args = [
+                    Arg::Text(claim.app.as_str()),
+                    Arg::Text(&claim.address),
+                    Arg::Int(signed(limit)),
+                ];
                 connection.rows(OLDEST, &args).await
             })
         });
@@ -70,43 +96,84 @@ impl<D: Driver> Outbox for SqlStore<D> {
 
     async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Result<bool, StorageError> {
         let (claim, settlement) = (claim.clone(), settlement.clone());
-        self.driver.write(move |connection| Box::pin(settle::settle(connection, claim, settlement))).await
+        self.driver
+            .write(move |connection| Box::pin(settle::settle(connection, claim, settlement)))
+            .await
     }
 
     async fn release(&self, holder: &str) -> Result<(), StorageError> {
         let holder = holder.to_owned();
-        let released =
-            self.driver.write(move |connection| Box::pin(async move { connection.execute(RELEASE, &[Arg::Text(&holder)]).await }));
+        let released = self.driver.write(move |connection| {
+            Box::pin(async move { connection.execute(RELEASE, &[Arg::Text(&holder)]).await })
+        });
         released.await.map(drop)
     }
 
-    async fn standing(&self, app: &AppIdent, after: Option<&Mark>, limit: usize) -> Result<Vec<Mark>, StorageError> {
+    async fn standing(
+        &self,
+        app: &AppIdent,
+        after: Option<&Mark>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StorageError> {
         let (app, after) = (app.clone(), after.cloned());
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
                 let channel = after.as_ref().map_or("", |mark| mark.channel.as_str());
-                let user = after.as_ref().and_then(|mark| mark.user.as_ref()).map_or("", UserId::as_str);
-                let args = [Arg::Text(app.as_str()), Arg::Text(channel), Arg::Text(user), Arg::Int(signed(limit))];
+                let user = after
+                    .as_ref()
+                    .and_then(|mark| mark.user.as_ref())
+                    .map_or("", UserId::as_str);
+                let args = [
+                    Arg::Text(app.as_str()),
+                    Arg::Text(channel),
+                    Arg::Text(user),
+                    Arg::Int(signed(limit)),
+                ];
                 connection.rows(STANDING, &args).await
             })
         });
         let mark = |row: &<D::Connection as Connection>::Row| {
             let user = row.text(1)?;
-            let user = if user.is_empty() { None } else { Some(user_of(&user)?) };
-            Ok(Mark { channel: ChannelName::trusted(&row.text(0)?), user })
+            let user = if user.is_empty() {
+                None
+            } else {
+                Some(user_of(&user)?)
+            };
+            Ok(Mark {
+                channel: ChannelName::trusted(&row.text(0)?),
+                user,
+            })
         };
         rows.await?.iter().map(mark).collect()
     }
 
     async fn depth(&self) -> Result<u64, StorageError> {
-        let row = self.driver.read(|connection| Box::pin(connection.row(DEPTH, &[]))).await?;
-        unsigned(row.ok_or_else(|| StorageError::corrupt("a count has no row"))?.int(0)?)
+        let row = self
+            .driver
+            .read(|connection| Box::pin(connection.row(DEPTH, &[])))
+            .await?;
+        unsigned(
+            row.ok_or_else(|| StorageError::corrupt("a count has no row"))?
+                .int(0)?,
+        )
     }
 }
 
 fn claim_of(row: &impl Row, holder: &Arc<str>) -> Outcome<(i64, Claim)> {
-    let (app, address, attempts) = (AppIdent::trusted(&row.text(1)?), row.text(2)?.into(), unsigned(row.int(3)?)?);
-    Ok((row.int(0)?, Claim { holder: Arc::clone(holder), app, address, attempts }))
+    let (app, address, attempts) = (
+        AppIdent::trusted(&row.text(1)?),
+        row.text(2)?.into(),
+        unsigned(row.int(3)?)?,
+    );
+    Ok((
+        row.int(0)?,
+        Claim {
+            holder: Arc::clone(holder),
+            app,
+            address,
+            attempts,
+        },
+    ))
 }
 
 fn user_of(text: &str) -> Outcome<UserId> {
@@ -116,14 +183,22 @@ fn user_of(text: &str) -> Outcome<UserId> {
 fn notice_of(row: &impl Row) -> Outcome<Notice> {
     let missing = || StorageError::corrupt("a notice lacks a part");
     let user = row.maybe_text(3)?.map(|user| user_of(&user)).transpose()?;
-    let text = |column| Ok::<Arc<str>, StorageError>(row.maybe_text(column)?.ok_or_else(missing)?.into());
-    let what = match WebhookEvent::parse(&row.text(2)?).ok_or_else(|| StorageError::corrupt("a notice of no known kind"))? {
+    let text =
+        |column| Ok::<Arc<str>, StorageError>(row.maybe_text(column)?.ok_or_else(missing)?.into());
+    let what = match WebhookEvent::parse(&row.text(2)?)
+        .ok_or_else(|| StorageError::corrupt("a notice of no known kind"))?
+    {
         WebhookEvent::ChannelOccupied => Happened::Occupied,
         WebhookEvent::ChannelVacated => Happened::Vacated,
         WebhookEvent::CacheMiss => Happened::CacheMiss,
         WebhookEvent::MemberAdded => Happened::MemberAdded(user.ok_or_else(missing)?),
         WebhookEvent::MemberRemoved => Happened::MemberRemoved(user.ok_or_else(missing)?),
-        WebhookEvent::ClientEvent => Happened::ClientEvent(ClientSaid { event: text(4)?, data: text(5)?, socket: text(6)?, user }),
+        WebhookEvent::ClientEvent => Happened::ClientEvent(ClientSaid {
+            event: text(4)?,
+            data: text(5)?,
+            socket: text(6)?,
+            user,
+        }),
         WebhookEvent::SubscriptionCount => Happened::SubscriptionCount(unsigned(row.int(7)?)?),
     };
     Ok(Notice {

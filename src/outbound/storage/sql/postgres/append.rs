@@ -49,13 +49,30 @@ pub(super) static PUT: LazyLock<String> = LazyLock::new(|| {
 const MID: &str = "events_mid_key";
 
 pub(super) async fn claim(link: &mut Link, wanted: &[Wanted<'_>]) -> Outcome<Vec<Option<Claimed>>> {
-    let rows: Vec<[Arg<'_>; 3]> = wanted.iter().map(|one| [Arg::Text(one.app), Arg::Text(one.channel), Arg::Int(one.count)]).collect();
+    let rows: Vec<[Arg<'_>; 3]> = wanted
+        .iter()
+        .map(|one| {
+            [
+                Arg::Text(one.app),
+                Arg::Text(one.channel),
+                Arg::Int(one.count),
+            ]
+        })
+        .collect();
     let query = sqlx::query_with(CLAIM.as_str(), arrays(&CHANNELS, &rows)?).bind(link.instance);
     let mut claimed = vec![None; wanted.len()];
     for row in query.fetch_all(&mut link.raw).await.map_err(classify)? {
-        let place = usize::try_from(row.int(0)? - 1).ok().and_then(|place| claimed.get_mut(place));
-        let place = place.ok_or_else(|| StorageError::corrupt("the store answered a channel that was not asked for"))?;
-        *place = Some(Claimed { app: row.int(1)?, channel: row.int(2)?, head: row.int(3)? });
+        let place = usize::try_from(row.int(0)? - 1)
+            .ok()
+            .and_then(|place| claimed.get_mut(place));
+        let place = place.ok_or_else(|| {
+            StorageError::corrupt("the store answered a channel that was not asked for")
+        })?;
+        *place = Some(Claimed {
+            app: row.int(1)?,
+            channel: row.int(2)?,
+            head: row.int(3)?,
+        });
     }
     Ok(claimed)
 }
@@ -64,7 +81,10 @@ pub(super) async fn put(link: &mut Link, events: &[&Placed<'_>]) -> Outcome<Vec<
     let rows: Vec<[Arg<'_>; 10]> = events.iter().map(|event| event.row()).collect();
     let query = sqlx::query_with(PUT.as_str(), arrays(&EVENTS, &rows)?);
     let stored = query.fetch_one(&mut link.raw).await.map_err(not_put)?;
-    let mut ids = stored.try_get::<Option<Vec<i64>>, _>(0).map_err(classify)?.unwrap_or_default();
+    let mut ids = stored
+        .try_get::<Option<Vec<i64>>, _>(0)
+        .map_err(classify)?
+        .unwrap_or_default();
     ids.sort_unstable();
     Ok(ids)
 }
@@ -72,7 +92,9 @@ pub(super) async fn put(link: &mut Link, events: &[&Placed<'_>]) -> Outcome<Vec<
 /// Only a `mid` may be there before: a place is claimed for one event alone, so a taken one tells of a damaged database.
 fn not_put(error: sqlx::Error) -> StorageError {
     match error.as_database_error() {
-        Some(cause) if cause.is_unique_violation() && cause.constraint() == Some(MID) => StorageError::Conflict("mid"),
+        Some(cause) if cause.is_unique_violation() && cause.constraint() == Some(MID) => {
+            StorageError::Conflict("mid")
+        }
         Some(cause) if cause.is_unique_violation() => StorageError::corrupt(error),
         _ => classify(error),
     }

@@ -32,19 +32,31 @@ impl Connection for Link {
     const HOLD_APP: &'static str = "SELECT id FROM apps WHERE ident = $1 FOR KEY SHARE";
 
     async fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Outcome<u64> {
-        let done = sqlx::query_with(sql, bind(args)?).execute(&mut self.raw).await;
+        let done = sqlx::query_with(sql, bind(args)?)
+            .execute(&mut self.raw)
+            .await;
         done.map(|done| done.rows_affected()).map_err(classify)
     }
 
     async fn rows(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Outcome<Vec<PgRow>> {
-        sqlx::query_with(sql, bind(args)?).fetch_all(&mut self.raw).await.map_err(classify)
+        sqlx::query_with(sql, bind(args)?)
+            .fetch_all(&mut self.raw)
+            .await
+            .map_err(classify)
     }
 
-    async fn bulk<const N: usize>(&mut self, statement: &'static Bulk<N>, rows: &[[Arg<'_>; N]]) -> Outcome<Vec<PgRow>> {
+    async fn bulk<const N: usize>(
+        &mut self,
+        statement: &'static Bulk<N>,
+        rows: &[[Arg<'_>; N]],
+    ) -> Outcome<Vec<PgRow>> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        sqlx::query_with(statement.arrays.as_str(), arrays(&statement.kinds, rows)?).fetch_all(&mut self.raw).await.map_err(classify)
+        sqlx::query_with(statement.arrays.as_str(), arrays(&statement.kinds, rows)?)
+            .fetch_all(&mut self.raw)
+            .await
+            .map_err(classify)
     }
 
     async fn claim(&mut self, wanted: &[Wanted<'_>]) -> Outcome<Vec<Option<Claimed>>> {
@@ -57,7 +69,10 @@ impl Connection for Link {
 
     async fn take_ids(&mut self, _app: i64, count: i64) -> Outcome<Vec<i64>> {
         let rows = self.rows(TAKE_IDS, &[Arg::Int(count)]).await?;
-        let mut ids = rows.iter().map(|row| row.int(0)).collect::<Outcome<Vec<_>>>()?;
+        let mut ids = rows
+            .iter()
+            .map(|row| row.int(0))
+            .collect::<Outcome<Vec<_>>>()?;
         ids.sort_unstable();
         Ok(ids)
     }
@@ -83,14 +98,21 @@ fn bind(args: &[Arg<'_>]) -> Outcome<PgArguments> {
 }
 
 /// Each column as one array.
-pub(super) fn arrays<const N: usize>(kinds: &[Kind; N], rows: &[[Arg<'_>; N]]) -> Outcome<PgArguments> {
+pub(super) fn arrays<const N: usize>(
+    kinds: &[Kind; N],
+    rows: &[[Arg<'_>; N]],
+) -> Outcome<PgArguments> {
     let mut bound = PgArguments::default();
     bound.reserve(N, 0);
     for (column, kind) in kinds.iter().enumerate() {
         let column = rows.iter().map(|row| row[column]);
         let added = match kind {
             Kind::Int => bound.add(column.map(Arg::int).collect::<Vec<_>>()),
-            Kind::Text => bound.add(column.map(|arg| arg.text().map(escaped)).collect::<Vec<_>>()),
+            Kind::Text => bound.add(
+                column
+                    .map(|arg| arg.text().map(escaped))
+                    .collect::<Vec<_>>(),
+            ),
         };
         added.map_err(StorageError::Unavailable)?;
     }
@@ -111,7 +133,10 @@ impl Row for PgRow {
     }
 
     fn maybe_text(&self, column: usize) -> Outcome<Option<Cow<'_, str>>> {
-        Ok(self.try_get::<Option<&str>, _>(column).map_err(classify)?.map(unescaped))
+        Ok(self
+            .try_get::<Option<&str>, _>(column)
+            .map_err(classify)?
+            .map(unescaped))
     }
 }
 
@@ -119,5 +144,7 @@ impl Row for PgRow {
 pub(super) fn classify(error: sqlx::Error) -> StorageError {
     /// `data_corrupted` and `index_corrupted`.
     const DAMAGED: [&str; 2] = ["XX001", "XX002"];
-    fault::classify(error, |cause| cause.code().is_some_and(|code| DAMAGED.contains(&&*code)))
+    fault::classify(error, |cause| {
+        cause.code().is_some_and(|code| DAMAGED.contains(&&*code))
+    })
 }

@@ -44,7 +44,10 @@ impl Driver for PostgresDriver {
         F: for<'c> FnOnce(&'c mut Link) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
     {
         let deadline = Instant::now() + self.timeout;
-        let gate = by(deadline, async { Ok(Arc::clone(&self.gate).read_owned().await) }).await?;
+        let gate = by(deadline, async {
+            Ok(Arc::clone(&self.gate).read_owned().await)
+        })
+        .await?;
         let (answer, answered) = oneshot::channel();
         let pool = Arc::clone(&self.pool);
         // A task of its own goes on where the caller gives up.
@@ -103,7 +106,10 @@ impl Driver for PostgresDriver {
         };
         if let Err(error) = by(Instant::now() + self.timeout, close).await {
             self.pool.distrust();
-            tracing::warn!(error = error.chain(), "the connections to the database were not closed cleanly");
+            tracing::warn!(
+                error = error.chain(),
+                "the connections to the database were not closed cleanly"
+            );
         }
     }
 }
@@ -148,7 +154,9 @@ async fn ended<T>(pool: &Pool, mut lease: Lease, outcome: Outcome<T>) -> Outcome
 }
 
 async fn by<T>(deadline: Instant, call: impl Future<Output = Outcome<T>> + Send) -> Outcome<T> {
-    tokio::time::timeout_at(deadline, call).await.unwrap_or_else(|late| Err(StorageError::unavailable(late)))
+    tokio::time::timeout_at(deadline, call)
+        .await
+        .unwrap_or_else(|late| Err(StorageError::unavailable(late)))
 }
 
 fn gone() -> StorageError {

@@ -41,11 +41,20 @@ const EXPECTED: [(&str, &str); 40] = [
     (subscriptions::LIST, "subscriptions_pkey"),
     (subscriptions::LIST_OF_USER, "subscriptions_user"),
     (subscriptions::LIST_OF_CHANNEL, "subscriptions_channel"),
-    (subscriptions::LIST_OF_BOTH, "subscriptions_app_user_id_channel_key"),
-    (subscriptions::CHANNELS_OF, "subscriptions_app_user_id_channel_key"),
+    (
+        subscriptions::LIST_OF_BOTH,
+        "subscriptions_app_user_id_channel_key",
+    ),
+    (
+        subscriptions::CHANNELS_OF,
+        "subscriptions_app_user_id_channel_key",
+    ),
     (subscriptions::HEAD, "channels_pkey"),
     (subscriptions::EXTEND, "intervals_pkey"),
-    (subscriptions::REMOVE, "subscriptions_app_user_id_channel_key"),
+    (
+        subscriptions::REMOVE,
+        "subscriptions_app_user_id_channel_key",
+    ),
     (archive::CHANNELS, "channels_app_name_key"),
     (archive::EVENTS, "events_pkey"),
     (archive::FORMER, "intervals_pkey"),
@@ -55,7 +64,11 @@ const EXPECTED: [(&str, &str); 40] = [
 ];
 
 fn expected_of_many() -> [(&'static ManyRows, &'static str); 3] {
-    [(&events::HEADS, "channels_app_name_key"), (&events::POSITIONS, "events_mid_key"), (&prune::DELETE, "events_pkey")]
+    [
+        (&events::HEADS, "channels_app_name_key"),
+        (&events::POSITIONS, "events_mid_key"),
+        (&prune::DELETE, "events_pkey"),
+    ]
 }
 
 /// Two thousand apps, one of which has twenty thousand subscriptions and sixty thousand events in six hundred of as many
@@ -91,43 +104,78 @@ impl Database {
     /// `None` without a server.
     async fn new() -> Option<Self> {
         let Ok(url) = std::env::var("PUSHI_TEST_POSTGRES_URL") else {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "PUSHI_TEST_POSTGRES_URL names no server");
+            assert!(
+                std::env::var("CI").as_deref() != Ok("true"),
+                "PUSHI_TEST_POSTGRES_URL names no server"
+            );
             return None;
         };
         let mut transaction = PgPool::connect(&url).await.unwrap().begin().await.unwrap();
-        transaction.execute("CREATE SCHEMA plans; SET LOCAL search_path = plans").await.unwrap();
+        transaction
+            .execute("CREATE SCHEMA plans; SET LOCAL search_path = plans")
+            .await
+            .unwrap();
         migrate(&mut transaction, "").await.unwrap();
         for sql in FILL.split(';') {
             transaction.execute(sql).await.unwrap();
         }
-        transaction.execute("SET LOCAL plan_cache_mode = force_generic_plan").await.unwrap();
+        transaction
+            .execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            .await
+            .unwrap();
         Some(Self(transaction))
     }
 
     async fn plan(&mut self, sql: &str) -> String {
         let count = (1..).take_while(|n| sql.contains(&format!("${n}"))).count();
         // Where PostgreSQL cannot tell from the statement itself; the adapter says it with the values.
-        let kind = if sql.contains("VALUES") { "bigint" } else { "unknown" };
+        let kind = if sql.contains("VALUES") {
+            "bigint"
+        } else {
+            "unknown"
+        };
         let (kinds, values) = (vec![kind; count].join(", "), vec!["NULL"; count].join(", "));
-        (*self.0).execute(AssertSqlSafe(format!("PREPARE asked ({kinds}) AS {sql}"))).await.unwrap();
-        let rows = (*self.0).fetch_all(AssertSqlSafe(format!("EXPLAIN EXECUTE asked ({values})"))).await.unwrap();
+        (*self.0)
+            .execute(AssertSqlSafe(format!("PREPARE asked ({kinds}) AS {sql}")))
+            .await
+            .unwrap();
+        let rows = (*self.0)
+            .fetch_all(AssertSqlSafe(format!("EXPLAIN EXECUTE asked ({values})")))
+            .await
+            .unwrap();
         (*self.0).execute("DEALLOCATE asked").await.unwrap();
-        rows.iter().map(|row| row.get::<String, _>(0) + "\n").collect()
+        rows.iter()
+            .map(|row| row.get::<String, _>(0) + "\n")
+            .collect()
     }
 
     async fn check(&mut self, sql: &str, expected: &str) {
         let plan = self.plan(sql).await;
-        assert!(plan.contains(&format!(" {expected} ")), "{expected}\n{sql}\n{plan}");
+        assert!(
+            plan.contains(&format!(" {expected} ")),
+            "{expected}\n{sql}\n{plan}"
+        );
         assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
         // These sort what one user has, or one app, which was found through indexes; or no more than one row.
-        let sorts = [inbox::INTERVALS, inbox::LOOKED_UP, subscriptions::CHANNELS_OF, subscriptions::LIST_OF_BOTH, log::WAITING];
-        assert!(!plan.contains("Sort") || sorts.contains(&sql), "{sql}\n{plan}");
+        let sorts = [
+            inbox::INTERVALS,
+            inbox::LOOKED_UP,
+            subscriptions::CHANNELS_OF,
+            subscriptions::LIST_OF_BOTH,
+            log::WAITING,
+        ];
+        assert!(
+            !plan.contains("Sort") || sorts.contains(&sql),
+            "{sql}\n{plan}"
+        );
     }
 }
 
 #[tokio::test]
 async fn every_read_goes_through_its_index() {
-    let Some(mut database) = Database::new().await else { return };
+    let Some(mut database) = Database::new().await else {
+        return;
+    };
     for (sql, expected) in EXPECTED {
         database.check(sql, expected).await;
     }
@@ -139,6 +187,9 @@ async fn every_read_goes_through_its_index() {
     database.check(&PUT, "channels_pkey").await;
     // It puts what it was given in order.
     let plan = database.plan(&CLAIM).await;
-    assert!(plan.contains(" apps_ident_key ") && !plan.contains("Seq Scan"), "{plan}");
+    assert!(
+        plan.contains(" apps_ident_key ") && !plan.contains("Seq Scan"),
+        "{plan}"
+    );
     database.check(removal::BITS[0], "events_pkey").await;
 }

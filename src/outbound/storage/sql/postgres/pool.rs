@@ -35,29 +35,47 @@ pub(super) struct Lease {
 impl Pool {
     /// At most `size` connections of the `instance`. The server ends by itself what its client gave up, `timeout` after its last word.
     pub fn new(options: PgConnectOptions, size: u32, timeout: Duration, instance: i64) -> Self {
-        let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).max(1);
-        let setup = format!("SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {millis}");
+        let millis = i32::try_from(timeout.as_millis())
+            .unwrap_or(i32::MAX)
+            .max(1);
+        let setup = format!(
+            "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {millis}"
+        );
         let places = Arc::new(Semaphore::new(usize::try_from(size.max(1)).unwrap_or(1)));
-        Self { options, setup, instance, places, idle: Mutex::default() }
+        Self {
+            options,
+            setup,
+            instance,
+            places,
+            idle: Mutex::default(),
+        }
     }
 
     /// A new connection that the pool does not count.
     pub async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = self.options.connect().await?;
-        connection.execute(AssertSqlSafe(self.setup.as_str())).await?;
+        connection
+            .execute(AssertSqlSafe(self.setup.as_str()))
+            .await?;
         Ok(connection)
     }
 
     /// A connection that lives, as far as can be known, once fewer than the most are in use.
     pub async fn lease(&self) -> Outcome<Lease> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(StorageError::unavailable)?;
+        let place = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(StorageError::unavailable)?;
         while let Some((mut link, since)) = self.take_idle() {
             if since.elapsed() < TRUSTED || link.raw.ping().await.is_ok() {
                 return Ok(Lease { link, place });
             }
             self.distrust();
         }
-        let link = Link { raw: self.connect().await.map_err(classify)?, instance: self.instance };
+        let link = Link {
+            raw: self.connect().await.map_err(classify)?,
+            instance: self.instance,
+        };
         Ok(Lease { link, place })
     }
 

@@ -31,10 +31,17 @@ impl Connection for SqliteConnection {
     }
 
     async fn rows(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Outcome<Vec<SqliteRow>> {
-        sqlx::query_with(sql, bind(args)?).fetch_all(self).await.map_err(classify)
+        sqlx::query_with(sql, bind(args)?)
+            .fetch_all(self)
+            .await
+            .map_err(classify)
     }
 
-    async fn bulk<const N: usize>(&mut self, statement: &'static Bulk<N>, rows: &[[Arg<'_>; N]]) -> Outcome<Vec<SqliteRow>> {
+    async fn bulk<const N: usize>(
+        &mut self,
+        statement: &'static Bulk<N>,
+        rows: &[[Arg<'_>; N]],
+    ) -> Outcome<Vec<SqliteRow>> {
         let mut answered = Vec::new();
         for (sql, run) in statement.lists.runs(rows) {
             answered.append(&mut self.rows(sql, run.as_flattened()).await?);
@@ -51,13 +58,19 @@ impl Connection for SqliteConnection {
     }
 
     async fn take_ids(&mut self, app: i64, count: i64) -> Outcome<Vec<i64>> {
-        let row = self.row(TAKE_IDS, &[Arg::Int(app), Arg::Int(count)]).await?;
-        let last = row.ok_or_else(|| StorageError::corrupt("no number was given"))?.int(0)?;
+        let row = self
+            .row(TAKE_IDS, &[Arg::Int(app), Arg::Int(count)])
+            .await?;
+        let last = row
+            .ok_or_else(|| StorageError::corrupt("no number was given"))?
+            .int(0)?;
         Ok((last - count + 1..=last).collect())
     }
 
     async fn reach_id(&mut self, app: i64, id: i64) -> Outcome<()> {
-        self.execute(REACH_ID, &[Arg::Int(app), Arg::Int(id)]).await.map(drop)
+        self.execute(REACH_ID, &[Arg::Int(app), Arg::Int(id)])
+            .await
+            .map(drop)
     }
 }
 
@@ -86,11 +99,16 @@ impl Row for SqliteRow {
     }
 
     fn text(&self, column: usize) -> Outcome<Cow<'_, str>> {
-        self.try_get::<&str, _>(column).map(Cow::Borrowed).map_err(classify)
+        self.try_get::<&str, _>(column)
+            .map(Cow::Borrowed)
+            .map_err(classify)
     }
 
     fn maybe_text(&self, column: usize) -> Outcome<Option<Cow<'_, str>>> {
-        Ok(self.try_get::<Option<&str>, _>(column).map_err(classify)?.map(Cow::Borrowed))
+        Ok(self
+            .try_get::<Option<&str>, _>(column)
+            .map_err(classify)?
+            .map(Cow::Borrowed))
     }
 }
 
@@ -98,7 +116,9 @@ impl Row for SqliteRow {
 pub(super) fn classify(error: sqlx::Error) -> StorageError {
     /// `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
     const DAMAGED: [i32; 2] = [11, 26];
-    fault::classify(error, |cause| code(cause).is_some_and(|code| DAMAGED.contains(&code)))
+    fault::classify(error, |cause| {
+        code(cause).is_some_and(|code| DAMAGED.contains(&code))
+    })
 }
 
 /// SQLite's own code, without what extends it.

@@ -11,13 +11,21 @@ use tokio::sync::oneshot;
 use super::open::connect;
 use super::{SqliteDriver, SqliteOptions};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, PushCredentials, Secret, Timestamp};
+use crate::core::model::{
+    AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, PushCredentials, Secret, Timestamp,
+};
 use crate::core::ports::{AppStore, CreateApp, EventStore};
 use crate::outbound::storage::sql::SqlStore;
 use crate::outbound::storage::sql::driver::{Connection, Driver, Outcome};
 
 async fn driver(folder: &TempDir, timeout: Duration) -> SqliteDriver {
-    connect(SqliteOptions { path: Some(folder.path().join("pushi.db")), timeout, readers: 1 }).await.unwrap()
+    connect(SqliteOptions {
+        path: Some(folder.path().join("pushi.db")),
+        timeout,
+        readers: 1,
+    })
+    .await
+    .unwrap()
 }
 
 /// A write that counts, answering how many came before it.
@@ -30,7 +38,12 @@ fn count(connection: &mut SqliteConnection) -> BoxFuture<'_, Outcome<u64>> {
 }
 
 fn counted(connection: &mut SqliteConnection) -> BoxFuture<'_, Outcome<u64>> {
-    Box::pin(async move { Ok(connection.rows("SELECT app FROM removed_apps", &[]).await?.len() as u64) })
+    Box::pin(async move {
+        Ok(connection
+            .rows("SELECT app FROM removed_apps", &[])
+            .await?
+            .len() as u64)
+    })
 }
 
 /// Keeps the line busy until the sender is used or dropped.
@@ -57,8 +70,14 @@ async fn a_call_ends_in_time_and_what_had_not_begun_never_does() {
     let folder = TempDir::new().unwrap();
     let driver = Arc::new(driver(&folder, Duration::from_millis(50)).await);
     let release = hold(&driver).await;
-    assert!(matches!(driver.write(count).await, Err(StorageError::Unavailable(_))));
-    assert!(matches!(driver.read_settled(counted).await, Err(StorageError::Unavailable(_))));
+    assert!(matches!(
+        driver.write(count).await,
+        Err(StorageError::Unavailable(_))
+    ));
+    assert!(matches!(
+        driver.read_settled(counted).await,
+        Err(StorageError::Unavailable(_))
+    ));
     drop(release);
     assert_eq!(driver.read_settled(counted).await.unwrap(), 0);
 }
@@ -95,7 +114,9 @@ async fn a_transaction_that_ended_under_the_work_costs_one_call_alone() {
     let folder = TempDir::new().unwrap();
     let driver = driver(&folder, Duration::from_secs(30)).await;
     assert_eq!(driver.write(count).await.unwrap(), 0);
-    let ended = driver.write(|connection| Box::pin(connection.execute("ROLLBACK", &[]))).await;
+    let ended = driver
+        .write(|connection| Box::pin(connection.execute("ROLLBACK", &[])))
+        .await;
     assert!(matches!(ended, Err(StorageError::Unavailable(_))));
     assert_eq!(driver.write(count).await.unwrap(), 1);
 }
@@ -122,29 +143,66 @@ fn event(number: u64, bytes: usize) -> NewEvent {
         owner_id: None,
         timestamp: Timestamp::default(),
         publish: None,
-        payload: Payload { event: "message".into(), data: "x".repeat(bytes).into(), extra: "".into() },
+        payload: Payload {
+            event: "message".into(),
+            data: "x".repeat(bytes).into(),
+            extra: "".into(),
+        },
     }
 }
 
 #[tokio::test]
 async fn a_full_disk_is_unavailable_until_there_is_room() {
     let folder = TempDir::new().unwrap();
-    let store = SqlStore { driver: Arc::new(driver(&folder, Duration::from_secs(30)).await) };
+    let store = SqlStore {
+        driver: Arc::new(driver(&folder, Duration::from_secs(30)).await),
+    };
     let (push, settings) = (PushCredentials::default(), AppSettings::default());
-    let (ident, secret, now) = (AppIdent::trusted("a"), Secret::new("s"), Timestamp::default());
-    let app = CreateApp { ident: ident.clone(), name: "a".into(), description: None, key: "k".into(), secret, push, settings, now };
+    let (ident, secret, now) = (
+        AppIdent::trusted("a"),
+        Secret::new("s"),
+        Timestamp::default(),
+    );
+    let app = CreateApp {
+        ident: ident.clone(),
+        name: "a".into(),
+        description: None,
+        key: "k".into(),
+        secret,
+        push,
+        settings,
+        now,
+    };
     store.create(app).await.unwrap();
-    assert_eq!(store.append(&[event(1, 10)]).await[0].as_ref().unwrap().serial, 1);
+    assert_eq!(
+        store.append(&[event(1, 10)]).await[0]
+            .as_ref()
+            .unwrap()
+            .serial,
+        1
+    );
 
-    let limit =
-        |sql: &'static str| store.driver.lane.plain(move |connection| Box::pin(async move { connection.rows(sql, &[]).await.map(drop) }));
+    let limit = |sql: &'static str| {
+        store.driver.lane.plain(move |connection| {
+            Box::pin(async move { connection.rows(sql, &[]).await.map(drop) })
+        })
+    };
     limit("PRAGMA max_page_count = 1").await.unwrap();
-    assert!(matches!(store.append(&[event(2, 100_000), event(3, 10)]).await[..], [Err(StorageError::Unavailable(_)), Err(_)]));
+    assert!(matches!(
+        store.append(&[event(2, 100_000), event(3, 10)]).await[..],
+        [Err(StorageError::Unavailable(_)), Err(_)]
+    ));
     let mids = [Mid("1".into()), Mid("2".into()), Mid("3".into())];
     let positions = store.positions(&ident, &mids).await.unwrap();
     assert!(positions[0].is_some() && positions[1..] == [None, None]);
     assert_eq!(store.recent(&ident, 10).await.unwrap().len(), 1);
 
     limit("PRAGMA max_page_count = 1000000").await.unwrap();
-    assert_eq!(store.append(&[event(2, 100_000)]).await[0].as_ref().unwrap().serial, 2);
+    assert_eq!(
+        store.append(&[event(2, 100_000)]).await[0]
+            .as_ref()
+            .unwrap()
+            .serial,
+        2
+    );
 }

@@ -29,9 +29,17 @@ struct Seat {
 
 impl Lane {
     /// A line to `connection`; a broken one is replaced from `options`, unless it is `irreplaceable`.
-    pub fn new(connection: SqliteConnection, options: SqliteConnectOptions, irreplaceable: bool) -> Self {
+    pub fn new(
+        connection: SqliteConnection,
+        options: SqliteConnectOptions,
+        irreplaceable: bool,
+    ) -> Self {
         let (jobs, mut line) = mpsc::channel::<Job>(LINE);
-        let mut seat = Seat { options, connection: Some(connection), irreplaceable };
+        let mut seat = Seat {
+            options,
+            connection: Some(connection),
+            irreplaceable,
+        };
         tokio::spawn(async move {
             while let Some(job) = line.recv().await {
                 job(&mut seat).await;
@@ -46,7 +54,8 @@ impl Lane {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
     {
-        self.line_up(move |seat| Box::pin(async move { seat.transaction(work).await })).await
+        self.line_up(move |seat| Box::pin(async move { seat.transaction(work).await }))
+            .await
     }
 
     /// Runs `work` without a transaction.
@@ -55,12 +64,14 @@ impl Lane {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
     {
-        self.line_up(move |seat| Box::pin(async move { work(seat.connection().await?).await })).await
+        self.line_up(move |seat| Box::pin(async move { work(seat.connection().await?).await }))
+            .await
     }
 
     /// Closes the connection after what waits in line.
     pub async fn close(&self) -> Outcome<()> {
-        self.line_up(|seat| Box::pin(async move { seat.close().await })).await
+        self.line_up(|seat| Box::pin(async move { seat.close().await }))
+            .await
     }
 
     async fn line_up<T, F>(&self, work: F) -> Outcome<T>
@@ -96,7 +107,9 @@ impl Seat {
     async fn close(&mut self) -> Outcome<()> {
         self.irreplaceable = true;
         match self.connection.take() {
-            Some(connection) => sqlx::Connection::close(connection).await.map_err(super::classify),
+            Some(connection) => sqlx::Connection::close(connection)
+                .await
+                .map_err(super::classify),
             None => Ok(()),
         }
     }

@@ -45,8 +45,11 @@ impl Driver for SqliteDriver {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
     {
-        let Some(readers) = &self.readers else { return self.read_settled(work).await };
-        self.in_time(async { work(&mut *readers.acquire().await.map_err(classify)?).await }).await
+        let Some(readers) = &self.readers else {
+            return self.read_settled(work).await;
+        };
+        self.in_time(async { work(&mut *readers.acquire().await.map_err(classify)?).await })
+            .await
     }
 
     async fn read_settled<T, F>(&self, work: F) -> Outcome<T>
@@ -64,9 +67,15 @@ impl Driver for SqliteDriver {
             }
             Ok(())
         };
-        for closed in [self.in_time(readers).await, self.in_time(self.lane.close()).await] {
+        for closed in [
+            self.in_time(readers).await,
+            self.in_time(self.lane.close()).await,
+        ] {
             if let Err(error) = closed {
-                tracing::warn!(error = error.chain(), "the database was not closed cleanly; it recovers by itself");
+                tracing::warn!(
+                    error = error.chain(),
+                    "the database was not closed cleanly; it recovers by itself"
+                );
             }
         }
     }
@@ -74,6 +83,8 @@ impl Driver for SqliteDriver {
 
 impl SqliteDriver {
     async fn in_time<T>(&self, call: impl Future<Output = Outcome<T>> + Send) -> Outcome<T> {
-        tokio::time::timeout(self.timeout, call).await.unwrap_or_else(|late| Err(StorageError::unavailable(late)))
+        tokio::time::timeout(self.timeout, call)
+            .await
+            .unwrap_or_else(|late| Err(StorageError::unavailable(late)))
     }
 }

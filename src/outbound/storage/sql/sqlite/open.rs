@@ -52,22 +52,42 @@ pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, Open
         check_file(path).map_err(refused)?;
     }
     let connect = connect_options(&options);
-    let mut connection = connect.connect().await.map_err(|error| refused(why(&error)))?;
+    let mut connection = connect
+        .connect()
+        .await
+        .map_err(|error| refused(why(&error)))?;
     if options.path.is_some() {
-        use_wal(&mut connection, options.timeout).await.map_err(|error| refused(why(&error)))?;
+        use_wal(&mut connection, options.timeout)
+            .await
+            .map_err(|error| refused(why(&error)))?;
     }
     migrate(&mut connection).await.map_err(refused)?;
     // Readers are connected when they are first needed: they cost the start nothing.
-    let pool = || SqlitePoolOptions::new().max_connections(options.readers.max(1)).idle_timeout(None).max_lifetime(None);
-    let readers = options.path.as_ref().map(|_| pool().test_before_acquire(false).connect_lazy_with(connect.clone()));
+    let pool = || {
+        SqlitePoolOptions::new()
+            .max_connections(options.readers.max(1))
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    let readers = options.path.as_ref().map(|_| {
+        pool()
+            .test_before_acquire(false)
+            .connect_lazy_with(connect.clone())
+    });
     let lane = Lane::new(connection, connect, options.path.is_none());
-    Ok(SqliteDriver { lane, readers, timeout: options.timeout })
+    Ok(SqliteDriver {
+        lane,
+        readers,
+        timeout: options.timeout,
+    })
 }
 
 pub(super) fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
     let connect = match &options.path {
         // With a folder before it no name is taken for a URI or for SQLite's own `:memory:`.
-        Some(path) if path.is_relative() => SqliteConnectOptions::new().filename(Path::new(".").join(path)),
+        Some(path) if path.is_relative() => {
+            SqliteConnectOptions::new().filename(Path::new(".").join(path))
+        }
         Some(path) => SqliteConnectOptions::new().filename(path),
         None => SqliteConnectOptions::new().in_memory(true),
     };
@@ -96,10 +116,18 @@ fn check_file(path: &Path) -> Result<(), String> {
     if there.is_ok_and(|there| !there.is_file()) {
         return Err("is not a regular file: name another".into());
     }
-    let opened = fs::OpenOptions::new().read(true).append(true).create(true).open(path);
+    let opened = fs::OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path);
     opened.map(drop).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "is in a folder that does not exist: create the folder first".into(),
-        std::io::ErrorKind::PermissionDenied => "may not be written: let this user write the file and its folder".into(),
+        std::io::ErrorKind::NotFound => {
+            "is in a folder that does not exist: create the folder first".into()
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "may not be written: let this user write the file and its folder".into()
+        }
         _ => format!("cannot be opened: {error}"),
     })
 }
@@ -108,7 +136,10 @@ fn check_file(path: &Path) -> Result<(), String> {
 async fn use_wal(connection: &mut SqliteConnection, timeout: Duration) -> Result<(), sqlx::Error> {
     let deadline = Instant::now() + timeout;
     loop {
-        match sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await {
+        match sqlx::query("PRAGMA journal_mode = WAL")
+            .execute(&mut *connection)
+            .await
+        {
             Err(error) if primary_code(&error) == Some(BUSY) && Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -119,9 +150,15 @@ async fn use_wal(connection: &mut SqliteConnection, timeout: Duration) -> Result
 
 /// One transaction around all migrations: of two processes that start at once, the second finds them done.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), String> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| why(&error))?;
+    let mut transaction = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(|error| why(&error))?;
     // `run` is the same, but its future cannot be spawned: it is `Send` for one lifetime alone.
-    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| unmigrated(error, why))?;
+    MIGRATIONS
+        .run_direct(None, &mut *transaction, false)
+        .await
+        .map_err(|error| unmigrated(error, why))?;
     transaction.commit().await.map_err(|error| why(&error))
 }
 
@@ -129,7 +166,9 @@ fn why(error: &sqlx::Error) -> String {
     match primary_code(error) {
         Some(BUSY) => "is locked by another process: stop that one, or name another file".into(),
         Some(NOTADB) => "is not an SQLite database: name another file".into(),
-        Some(READONLY | CANTOPEN) => "cannot be written: let this user write the file and its folder".into(),
+        Some(READONLY | CANTOPEN) => {
+            "cannot be written: let this user write the file and its folder".into()
+        }
         _ => format!("cannot be used: {error}"),
     }
 }

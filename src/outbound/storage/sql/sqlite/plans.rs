@@ -15,54 +15,177 @@ use super::{SqliteOptions, append};
 
 /// Statements, and the step in which each meets the table that may be large.
 const EXPECTED: [(&str, &str); 39] = [
-    (apps::BY_IDENT, "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)"),
-    (apps::BY_KEY, "SEARCH apps USING INDEX sqlite_autoindex_apps_2 (public_key=?)"),
-    (apps::IDENT_TAKEN, "SEARCH apps USING COVERING INDEX sqlite_autoindex_apps_1 (ident=?)"),
-    (apps::KEY_TAKEN, "SEARCH apps USING INDEX sqlite_autoindex_apps_2 (public_key=?)"),
-    (apps::LIST, "SEARCH apps USING INTEGER PRIMARY KEY (rowid>?)"),
-    (events::HISTORY, "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=?)"),
-    (events::HISTORY_BEFORE, "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial<?)"),
-    (events::REPLAY, "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)"),
-    (events::RECENT, "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=?)"),
-    (inbox::RUN, "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)"),
-    (prune::TOO_OLD, "SEARCH events USING INDEX events_time (time<?)"),
-    (cache::LAST, "SEARCH c USING PRIMARY KEY (app=? AND channel=?)"),
-    (cache::PRUNE, "SEARCH cache USING INDEX cache_expires (expires<?)"),
-    (outbox::DUE, "SEARCH q USING INDEX outbox_queues_due (due<?)"),
-    (outbox::OLDEST, "SEARCH n USING INDEX outbox_notices_queue (queue=?)"),
-    (outbox::STANDING, "SEARCH outbox_marks USING PRIMARY KEY (app=? AND (channel,user_id)>(?,?))"),
-    (outbox::DEPTH, "SEARCH outbox_notices USING COVERING INDEX outbox_notices_delivery (delivery=?)"),
-    (log::WAITING, "SEARCH q USING INDEX sqlite_autoindex_outbox_queues_1 (app=?)"),
-    (log::GIVEN_UP, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
-    (log::DELIVERIES, "SEARCH outbox_deliveries USING INDEX outbox_deliveries_app (app=? AND id<?)"),
-    (log::PRUNE_FOUND, "SEARCH outbox_deliveries USING COVERING INDEX outbox_deliveries_time (given_up=? AND time<?)"),
+    (
+        apps::BY_IDENT,
+        "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)",
+    ),
+    (
+        apps::BY_KEY,
+        "SEARCH apps USING INDEX sqlite_autoindex_apps_2 (public_key=?)",
+    ),
+    (
+        apps::IDENT_TAKEN,
+        "SEARCH apps USING COVERING INDEX sqlite_autoindex_apps_1 (ident=?)",
+    ),
+    (
+        apps::KEY_TAKEN,
+        "SEARCH apps USING INDEX sqlite_autoindex_apps_2 (public_key=?)",
+    ),
+    (
+        apps::LIST,
+        "SEARCH apps USING INTEGER PRIMARY KEY (rowid>?)",
+    ),
+    (
+        events::HISTORY,
+        "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=?)",
+    ),
+    (
+        events::HISTORY_BEFORE,
+        "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial<?)",
+    ),
+    (
+        events::REPLAY,
+        "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)",
+    ),
+    (
+        events::RECENT,
+        "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=?)",
+    ),
+    (
+        inbox::RUN,
+        "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)",
+    ),
+    (
+        prune::TOO_OLD,
+        "SEARCH events USING INDEX events_time (time<?)",
+    ),
+    (
+        cache::LAST,
+        "SEARCH c USING PRIMARY KEY (app=? AND channel=?)",
+    ),
+    (
+        cache::PRUNE,
+        "SEARCH cache USING INDEX cache_expires (expires<?)",
+    ),
+    (
+        outbox::DUE,
+        "SEARCH q USING INDEX outbox_queues_due (due<?)",
+    ),
+    (
+        outbox::OLDEST,
+        "SEARCH n USING INDEX outbox_notices_queue (queue=?)",
+    ),
+    (
+        outbox::STANDING,
+        "SEARCH outbox_marks USING PRIMARY KEY (app=? AND (channel,user_id)>(?,?))",
+    ),
+    (
+        outbox::DEPTH,
+        "SEARCH outbox_notices USING COVERING INDEX outbox_notices_delivery (delivery=?)",
+    ),
+    (
+        log::WAITING,
+        "SEARCH q USING INDEX sqlite_autoindex_outbox_queues_1 (app=?)",
+    ),
+    (
+        log::GIVEN_UP,
+        "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)",
+    ),
+    (
+        log::DELIVERIES,
+        "SEARCH outbox_deliveries USING INDEX outbox_deliveries_app (app=? AND id<?)",
+    ),
+    (
+        log::PRUNE_FOUND,
+        "SEARCH outbox_deliveries USING COVERING INDEX outbox_deliveries_time (given_up=? AND time<?)",
+    ),
     (sessions::GET, "SEARCH s USING PRIMARY KEY (hash=?)"),
     (sessions::END, "SEARCH sessions USING PRIMARY KEY (hash=?)"),
-    (sessions::PRUNE, "SEARCH sessions USING INDEX sessions_expires (expires<?)"),
-    (subscriptions::OPEN, "SEARCH s USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)"),
-    (subscriptions::LIST, "SEARCH s USING INDEX sqlite_autoindex_subscriptions_1 (app=? AND id>?)"),
-    (subscriptions::LIST_OF_USER, "SEARCH s USING INDEX subscriptions_user (app=? AND user_id=? AND id>?)"),
-    (subscriptions::LIST_OF_CHANNEL, "SEARCH s USING INDEX subscriptions_channel (channel=? AND id>?)"),
-    (subscriptions::LIST_OF_BOTH, "SEARCH s USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)"),
-    (subscriptions::CHANNELS_OF, "SEARCH s USING INDEX subscriptions_user (app=? AND user_id=?)"),
-    (subscriptions::HEAD, "SEARCH channels USING INTEGER PRIMARY KEY (rowid=?)"),
-    (subscriptions::EXTEND, "SEARCH intervals USING PRIMARY KEY (app=? AND user_id=? AND channel=?)"),
-    (subscriptions::REMOVE, "SEARCH subscriptions USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)"),
-    (archive::CHANNELS, "SEARCH channels USING INDEX sqlite_autoindex_channels_1 (app=? AND name>?)"),
-    (archive::EVENTS, "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=? AND id>?)"),
-    (archive::FORMER, "SEARCH intervals USING PRIMARY KEY (app=? AND user_id>?)"),
-    (archive::INTERVALS, "SEARCH v USING PRIMARY KEY (app=? AND user_id>? AND user_id<?)"),
-    (archive::CACHED, "SEARCH cache USING PRIMARY KEY (app=? AND channel>?)"),
-    (archive::TARGETS, "SEARCH targets USING PRIMARY KEY (app=? AND id>?)"),
+    (
+        sessions::PRUNE,
+        "SEARCH sessions USING INDEX sessions_expires (expires<?)",
+    ),
+    (
+        subscriptions::OPEN,
+        "SEARCH s USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)",
+    ),
+    (
+        subscriptions::LIST,
+        "SEARCH s USING INDEX sqlite_autoindex_subscriptions_1 (app=? AND id>?)",
+    ),
+    (
+        subscriptions::LIST_OF_USER,
+        "SEARCH s USING INDEX subscriptions_user (app=? AND user_id=? AND id>?)",
+    ),
+    (
+        subscriptions::LIST_OF_CHANNEL,
+        "SEARCH s USING INDEX subscriptions_channel (channel=? AND id>?)",
+    ),
+    (
+        subscriptions::LIST_OF_BOTH,
+        "SEARCH s USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)",
+    ),
+    (
+        subscriptions::CHANNELS_OF,
+        "SEARCH s USING INDEX subscriptions_user (app=? AND user_id=?)",
+    ),
+    (
+        subscriptions::HEAD,
+        "SEARCH channels USING INTEGER PRIMARY KEY (rowid=?)",
+    ),
+    (
+        subscriptions::EXTEND,
+        "SEARCH intervals USING PRIMARY KEY (app=? AND user_id=? AND channel=?)",
+    ),
+    (
+        subscriptions::REMOVE,
+        "SEARCH subscriptions USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)",
+    ),
+    (
+        archive::CHANNELS,
+        "SEARCH channels USING INDEX sqlite_autoindex_channels_1 (app=? AND name>?)",
+    ),
+    (
+        archive::EVENTS,
+        "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=? AND id>?)",
+    ),
+    (
+        archive::FORMER,
+        "SEARCH intervals USING PRIMARY KEY (app=? AND user_id>?)",
+    ),
+    (
+        archive::INTERVALS,
+        "SEARCH v USING PRIMARY KEY (app=? AND user_id>? AND user_id<?)",
+    ),
+    (
+        archive::CACHED,
+        "SEARCH cache USING PRIMARY KEY (app=? AND channel>?)",
+    ),
+    (
+        archive::TARGETS,
+        "SEARCH targets USING PRIMARY KEY (app=? AND id>?)",
+    ),
 ];
 
 /// The same for statements over many rows.
 fn expected_of_many() -> [(&'static ManyRows, &'static str); 4] {
     [
-        (&events::HEADS, "SEARCH channels USING INDEX sqlite_autoindex_channels_1 (app=? AND name=?)"),
-        (&events::POSITIONS, "SEARCH events USING INDEX sqlite_autoindex_events_3 (mid=?)"),
-        (&append::NEWEST, "SEARCH channels USING INTEGER PRIMARY KEY (rowid=?)"),
-        (&prune::DELETE, "SEARCH events USING COVERING INDEX sqlite_autoindex_events_1 (app=? AND id=?)"),
+        (
+            &events::HEADS,
+            "SEARCH channels USING INDEX sqlite_autoindex_channels_1 (app=? AND name=?)",
+        ),
+        (
+            &events::POSITIONS,
+            "SEARCH events USING INDEX sqlite_autoindex_events_3 (mid=?)",
+        ),
+        (
+            &append::NEWEST,
+            "SEARCH channels USING INTEGER PRIMARY KEY (rowid=?)",
+        ),
+        (
+            &prune::DELETE,
+            "SEARCH events USING COVERING INDEX sqlite_autoindex_events_1 (app=? AND id=?)",
+        ),
     ]
 }
 
@@ -70,27 +193,40 @@ struct Database(SqliteConnection);
 
 impl Database {
     async fn new() -> Self {
-        let options = SqliteOptions { path: None, timeout: Duration::from_secs(5), readers: 1 };
+        let options = SqliteOptions {
+            path: None,
+            timeout: Duration::from_secs(5),
+            readers: 1,
+        };
         let mut connection = connect_options(&options).connect().await.unwrap();
         migrate(&mut connection).await.unwrap();
         Self(connection)
     }
 
     async fn plan(&mut self, sql: &str) -> Vec<String> {
-        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&mut self.0).await.unwrap();
+        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+            .fetch_all(&mut self.0)
+            .await
+            .unwrap();
         rows.iter().map(|row| row.get("detail")).collect()
     }
 
     async fn check(&mut self, sql: &str, expected: &str) {
         let plan = self.plan(sql).await;
         assert!(plan.iter().any(|step| step == expected), "{sql}\n{plan:#?}");
-        assert!(!plan.iter().any(|step| is_scan(step) || step.contains("TEMP B-TREE")), "{sql}\n{plan:#?}");
+        assert!(
+            !plan
+                .iter()
+                .any(|step| is_scan(step) || step.contains("TEMP B-TREE")),
+            "{sql}\n{plan:#?}"
+        );
     }
 }
 
 /// Goes over a whole table, made by the statement or not; the rows that came with the question are none.
 fn is_scan(step: &str) -> bool {
-    let given = step.ends_with(" VALUES CLAUSE") || ["SCAN CONSTANT ROW", "SCAN given"].contains(&step);
+    let given =
+        step.ends_with(" VALUES CLAUSE") || ["SCAN CONSTANT ROW", "SCAN given"].contains(&step);
     (step.starts_with("SCAN ") && !given) || step.contains("AUTOMATIC")
 }
 
@@ -115,14 +251,24 @@ async fn an_inbox_sorts_no_more_than_a_users_intervals() {
         "SEARCH v USING PRIMARY KEY (app=? AND user_id=?)",
         "SEARCH channels USING INDEX sqlite_autoindex_channels_1 (app=? AND name=?)",
     ];
-    let looked_up = "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)";
-    for (sql, also) in [(inbox::INTERVALS, None), (inbox::LOOKED_UP, Some(looked_up))] {
+    let looked_up =
+        "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)";
+    for (sql, also) in [
+        (inbox::INTERVALS, None),
+        (inbox::LOOKED_UP, Some(looked_up)),
+    ] {
         let plan = database.plan(sql).await;
         for expected in found.into_iter().chain(also) {
-            assert!(plan.iter().any(|step| step == expected), "{expected}\n{plan:#?}");
+            assert!(
+                plan.iter().any(|step| step == expected),
+                "{expected}\n{plan:#?}"
+            );
         }
         // `i` is the list of the intervals that were found.
-        assert!(!plan.iter().any(|step| is_scan(step) && step != "SCAN i"), "{plan:#?}");
+        assert!(
+            !plan.iter().any(|step| is_scan(step) && step != "SCAN i"),
+            "{plan:#?}"
+        );
     }
 }
 
@@ -130,7 +276,10 @@ async fn an_inbox_sorts_no_more_than_a_users_intervals() {
 #[tokio::test]
 async fn a_scan_is_told() {
     let plan = Database::new().await.plan(prune::TOO_MANY).await;
-    assert!(is_scan(&plan[0]) && plan[1].starts_with("SEARCH e "), "{plan:#?}");
+    assert!(
+        is_scan(&plan[0]) && plan[1].starts_with("SEARCH e "),
+        "{plan:#?}"
+    );
 }
 
 #[tokio::test]
@@ -138,6 +287,9 @@ async fn removing_a_deleted_apps_rows_goes_through_indexes() {
     let mut database = Database::new().await;
     for sql in removal::BITS {
         let plan = database.plan(sql).await;
-        assert!(plan[0].starts_with("SEARCH ") && !plan.iter().any(|step| is_scan(step)), "{sql}\n{plan:#?}");
+        assert!(
+            plan[0].starts_with("SEARCH ") && !plan.iter().any(|step| is_scan(step)),
+            "{sql}\n{plan:#?}"
+        );
     }
 }
