@@ -59,7 +59,7 @@
 //!
 //! # A persisted publish over two nodes
 //!
-//! 1. As above, until the writer releases the event. The bus is now [`core::order::Order`] around `outbound::bus::RedisBus`: one
+//! 1. As above, until the writer releases the event. The bus is now [`core::order::Resequencer`] around `outbound::bus::RedisBus`: one
 //!    `PUBLISH` on the channel's own topic, which only nodes with somebody on the channel listen on.
 //! 2. It comes back to the node that said it and to the others, by one connection each that carries everything
 //!    (`outbound::redis`). What two nodes publish at once may arrive in any order, so [`core::order`] lets events go on by serial; a

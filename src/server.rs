@@ -18,7 +18,7 @@ pub use self::nodes::look as look_at_bus;
 use crate::config::{AppOfStart, ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
-use crate::core::hub::{CloseReason, Corked, Flusher, Hub};
+use crate::core::hub::{CloseReason, Corked, FlushScheduler, Hub};
 use crate::core::model::{App, NewApp};
 use crate::core::ports::{Clock, Metrics};
 use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token, WebhookRules};
@@ -84,7 +84,7 @@ pub struct Server {
     nodes: Nodes,
     service: Arc<Service>,
     gateway: Arc<Gateway>,
-    flusher: Arc<dyn Flusher>,
+    flusher: Arc<dyn FlushScheduler>,
     site: Arc<Site>,
     ready: Arc<AtomicBool>,
     drain: Duration,
@@ -132,7 +132,7 @@ impl Server {
             websocket::dialects(),
             Arc::clone(&metrics),
         ));
-        let flusher: Arc<dyn Flusher> =
+        let flusher: Arc<dyn FlushScheduler> =
             Arc::new(Flush::new(Arc::new(Rings), Arc::clone(hub.metrics())));
         let nodes = Nodes::of(settings, process, &stores, &hub, &flusher)?;
         let ports = Ports {
@@ -153,7 +153,7 @@ impl Server {
             clock: Arc::clone(&clock),
         };
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);
-        nodes.attach(&service);
+        nodes.set_sink(&service);
         if let Some(app) = &settings.access.app {
             ensure_app(&service, app).await?;
         }
@@ -293,7 +293,7 @@ impl Server {
 /// What a request publishes goes out when its turn ends.
 fn corked<E: Endpoint<Output = poem::Response> + 'static>(
     endpoint: E,
-    flusher: &Arc<dyn Flusher>,
+    flusher: &Arc<dyn FlushScheduler>,
 ) -> BoxEndpoint<'static> {
     let flusher = Arc::clone(flusher);
     let call = move |endpoint: Arc<E>, request| {

@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use pushi::core::hub::{Connection, Hold, Hub};
+use pushi::core::hub::{Connection, Hub, SubscribedVia};
 use pushi::core::ports::{BusMessage, BusSink, DialectId};
 use pushi::inbound::websocket::dialects;
 use pushi::outbound::metrics::PrometheusMetrics;
@@ -26,7 +26,7 @@ pub fn fan_out(criterion: &mut Criterion) {
         let connection = hub
             .connect(&app, DialectId::Pushi, (0, 0), MAILBOX)
             .unwrap();
-        connection.join(&channel, Hold::Direct, None);
+        connection.join(&channel, SubscribedVia::Direct, None);
         connection
     };
     let connections: Vec<Connection> = (0..1000).map(|_| subscribe()).collect();

@@ -7,15 +7,15 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use crate::config::{BusUrl, Settings};
-use crate::core::hub::{Corked, Flusher, Hub};
-use crate::core::order::Order;
+use crate::core::hub::{Corked, FlushScheduler, Hub};
+use crate::core::order::Resequencer;
 use crate::core::ports::{Bus, BusSink, PresenceStore, Roster};
 use crate::core::service::Service;
 use crate::outbound::bus::{LocalBus, RedisBus};
 use crate::outbound::clock::SystemClock;
 use crate::outbound::presence::LocalPresence;
 use crate::outbound::presence::redis::RedisPresence;
-use crate::outbound::redis::{Mesh, MeshOptions, Target};
+use crate::outbound::redis::{RedisNode, RedisNodeOptions, Target};
 use crate::outbound::roster::{LocalRoster, RedisRoster};
 use crate::outbound::storage::Stores;
 
@@ -31,7 +31,7 @@ enum Kind {
     /// In this process everything is in order, and nobody else is heard.
     Alone(Arc<LocalBus>),
     /// What comes over Redis is put in order first.
-    Several(Arc<Mesh>, Arc<Order>),
+    Several(Arc<RedisNode>, Arc<Resequencer>),
 }
 
 /// What the bus does by itself.
@@ -46,7 +46,7 @@ impl Nodes {
         process: u64,
         stores: &Stores,
         hub: &Arc<Hub>,
-        flusher: &Arc<dyn Flusher>,
+        flusher: &Arc<dyn FlushScheduler>,
     ) -> Result<Self, StartError> {
         let Some(target) = target(settings)? else {
             return Ok(Self::alone(hub));
@@ -56,7 +56,7 @@ impl Nodes {
             Arc::clone(hub.metrics()),
             Arc::clone(flusher),
         );
-        let mesh = Arc::new(Mesh::new(MeshOptions {
+        let mesh = Arc::new(RedisNode::new(RedisNodeOptions {
             target,
             process,
             lease,
@@ -64,7 +64,7 @@ impl Nodes {
             flusher,
         }));
         let bus = Arc::new(RedisBus::new(Arc::clone(&mesh)));
-        let order = Arc::new(Order::new(
+        let order = Arc::new(Resequencer::new(
             bus,
             Arc::clone(&stores.events),
             Arc::new(SystemClock),
@@ -92,16 +92,16 @@ impl Nodes {
     }
 
     /// Says who takes what arrives.
-    pub fn attach(&self, service: &Arc<Service>) {
+    pub fn set_sink(&self, service: &Arc<Service>) {
         let sink: Weak<Service> = Arc::downgrade(service);
         match &self.kind {
-            Kind::Alone(bus) => bus.attach(sink),
+            Kind::Alone(bus) => bus.set_sink(sink),
             Kind::Several(mesh, order) => {
-                order.attach(sink);
+                order.set_sink(sink);
                 let order: Arc<dyn BusSink> = order.clone();
-                mesh.attach(Arc::downgrade(&order));
+                mesh.set_sink(Arc::downgrade(&order));
                 // Alone, the hub knows everybody who is present.
-                service.hub().attach(Arc::clone(&self.presence));
+                service.hub().set_sink(Arc::clone(&self.presence));
             }
         }
     }

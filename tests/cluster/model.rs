@@ -7,18 +7,18 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use pushi::core::auth::random_53_bits;
-use pushi::core::hub::{Batch, Flusher};
+use pushi::core::hub::{FlushBatch, FlushScheduler};
 use pushi::core::model::{
     AppIdent, AppSettings, ChannelName, Member, Mid, NewEvent, Payload, PushCredentials, Secret,
     SocketId, Timestamp, UserId,
 };
-use pushi::core::order::Order;
+use pushi::core::order::Resequencer;
 use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, PresenceStore};
 use pushi::outbound::bus::RedisBus;
 use pushi::outbound::clock::SystemClock;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::redis::RedisPresence;
-use pushi::outbound::redis::{Mesh, MeshOptions, Target};
+use pushi::outbound::redis::{RedisNode, RedisNodeOptions, Target};
 use pushi::outbound::storage::{Stores, memory};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -58,8 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
 /// What arrives is written at once.
 struct AtOnce;
 
-impl Flusher for AtOnce {
-    fn flush(&self, batch: Batch) {
+impl FlushScheduler for AtOnce {
+    fn flush(&self, batch: FlushBatch) {
         drop(batch);
     }
 }
@@ -109,9 +109,9 @@ impl BusSink for Ear {
 
 /// A node in this process.
 struct Node {
-    order: Arc<Order>,
+    order: Arc<Resequencer>,
     presence: RedisPresence,
-    mesh: Arc<Mesh>,
+    mesh: Arc<RedisNode>,
     ear: Arc<Ear>,
     /// Dropped, they end without a word.
     _tasks: JoinSet<()>,
@@ -168,23 +168,23 @@ impl World {
         let target = Target::single(&format!("redis://127.0.0.1:{}", self.redis.port)).unwrap();
         let metrics = Arc::new(PrometheusMetrics::new().unwrap());
         let process = random_53_bits().unwrap();
-        let mesh = Arc::new(Mesh::new(MeshOptions {
+        let mesh = Arc::new(RedisNode::new(RedisNodeOptions {
             target,
             process,
             lease: LEASE,
             metrics,
             flusher: Arc::new(AtOnce),
         }));
-        let order = Arc::new(Order::new(
+        let order = Arc::new(Resequencer::new(
             Arc::new(RedisBus::new(Arc::clone(&mesh))),
             Arc::clone(&self.stores.events),
             Arc::new(SystemClock),
         ));
         let ear = Arc::new(Ear::default());
         let sink: Weak<Ear> = Arc::downgrade(&ear);
-        order.attach(sink);
+        order.set_sink(sink);
         let sink: Arc<dyn BusSink> = order.clone();
-        mesh.attach(Arc::downgrade(&sink));
+        mesh.set_sink(Arc::downgrade(&sink));
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&mesh).run(CancellationToken::new()));
         let working = Arc::clone(&order);

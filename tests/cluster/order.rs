@@ -10,7 +10,7 @@ use pushi::core::model::{
     AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, Position, PushCredentials, Secret,
     SocketId, Timestamp,
 };
-use pushi::core::order::Order;
+use pushi::core::order::Resequencer;
 use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, CreateApp};
 use pushi::outbound::storage::sql::sqlite::{self, SqliteOptions};
 use pushi::outbound::storage::{Stores, memory};
@@ -46,7 +46,7 @@ impl Bus for Asked {
         self.0.lock().push(format!("-{channel}"));
     }
 
-    fn leave_out(&self, _mid: &Mid, _socket: SocketId) {}
+    fn exclude(&self, _mid: &Mid, _socket: SocketId) {}
 
     fn health(&self) -> BusHealth {
         BusHealth::Up
@@ -90,7 +90,7 @@ impl Ear {
 }
 
 struct Scene {
-    order: Arc<Order>,
+    order: Arc<Resequencer>,
     ear: Arc<Ear>,
     asked: Arc<Asked>,
     stores: Stores,
@@ -115,7 +115,7 @@ impl Scene {
         };
         stores.apps.create(app).await.unwrap();
         let asked = Arc::new(Asked::default());
-        let order = Arc::new(Order::new(
+        let order = Arc::new(Resequencer::new(
             asked.clone(),
             stores.events.clone(),
             Arc::new(At),
@@ -126,7 +126,7 @@ impl Scene {
             wanted: Mutex::new(true),
         });
         let sink: Weak<Ear> = Arc::downgrade(&ear);
-        order.attach(sink);
+        order.set_sink(sink);
         let working = order.clone();
         tokio::spawn(async move { working.run(std::future::pending()).await });
         Self {
@@ -397,7 +397,7 @@ async fn who_published_without_echo_does_not_hear_it_from_the_store_either() {
         counter: 2,
     };
     // It is read before the node that stored it has come to publish it.
-    scene.order.leave_out(&Mid("c 0".into()), socket);
+    scene.order.exclude(&Mid("c 0".into()), socket);
     scene.store("c").await;
     scene.store("c").await;
     scene.order.resumed();

@@ -1,7 +1,7 @@
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    AppIdent, CachedEvent, Event, Interval, Position, Secret, Subscription, SubscriptionFilter,
-    Target, TargetKind,
+    AppIdent, CachedEvent, Event, Interval, Position, Secret, SubscriptionFilter, Target,
+    TargetKind, UserSubscription,
 };
 
 use crate::fixture::Fixture;
@@ -193,7 +193,7 @@ pub async fn subscriptions_are_put_with_their_intervals(fixture: &impl Fixture) 
     let app = app(&stores, "a").await;
     say(&stores, &app, "x", &["1", "2", "3", "4"]).await;
     let (u, x) = (user("u"), channel("x"));
-    let open = Subscription {
+    let open = UserSubscription {
         id: 77,
         app: app.ident.clone(),
         user_id: u.clone(),
@@ -340,7 +340,7 @@ pub async fn many_subscriptions_are_put(fixture: &impl Fixture) {
     };
     let open = |n: u64| {
         let (user_id, channel) = name(n);
-        Subscription {
+        UserSubscription {
             id: n + 1,
             app: app.ident.clone(),
             user_id,

@@ -1,6 +1,6 @@
 use pushi::core::error::StorageError;
 use pushi::core::model::{App, Attempt, Delivery};
-use pushi::core::ports::{Ending, Next};
+use pushi::core::ports::{ClaimUpdate, Disposition};
 use pushi::outbound::storage::Stores;
 
 use crate::fixture::Fixture;
@@ -8,7 +8,7 @@ use crate::outbox::{HOOK, at, claim, claim_all, miss, settlement};
 use crate::samples::{NOW, app};
 
 /// Puts a notice for each name, and ends all of them in one delivery.
-async fn end(stores: &Stores, app: &App, names: &[&str], ending: Ending) {
+async fn end(stores: &Stores, app: &App, names: &[&str], ending: Disposition) {
     stores
         .outbox
         .put(&names.iter().map(|name| miss(app, name)).collect::<Vec<_>>())
@@ -17,7 +17,12 @@ async fn end(stores: &Stores, app: &App, names: &[&str], ending: Ending) {
     let held = claim(stores, "n", at(50)).await;
     let notices = stores.outbox.oldest(&held, 100).await.unwrap();
     let upto = notices.last().unwrap().id;
-    let settlement = settlement(ending, upto, notices.len() as u64, Next::Free(at(50)));
+    let settlement = settlement(
+        ending,
+        upto,
+        notices.len() as u64,
+        ClaimUpdate::Free(at(50)),
+    );
     assert!(stores.outbox.settle(&held, &settlement).await.unwrap());
 }
 
@@ -32,9 +37,9 @@ async fn log(stores: &Stores, app: &App) -> Vec<Delivery> {
 pub async fn the_log_tells_newest_first_what_became_of_each<F: Fixture>(fixture: &F) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
-    end(&stores, &one, &["1", "2"], Ending::Delivered).await;
-    end(&stores, &two, &["9"], Ending::Delivered).await;
-    end(&stores, &one, &["3"], Ending::GivenUp).await;
+    end(&stores, &one, &["1", "2"], Disposition::Delivered).await;
+    end(&stores, &two, &["9"], Disposition::Delivered).await;
+    end(&stores, &one, &["3"], Disposition::GivenUp).await;
     if F::LASTING {
         stores.database.close().await;
     }
@@ -103,7 +108,7 @@ pub async fn what_waits_is_told_with_its_last_failure(fixture: &impl Fixture) {
     );
     assert_eq!(waiting[0].last, Attempt::default());
     let held = claim(&stores, "n", NOW).await;
-    let mut failed = settlement(Ending::Failed, 0, 0, Next::Free(at(9)));
+    let mut failed = settlement(Disposition::Failed, 0, 0, ClaimUpdate::Free(at(9)));
     failed.attempt = Attempt {
         status: Some(503),
         problem: Some("busy".into()),
@@ -120,7 +125,7 @@ pub async fn what_waits_is_told_with_its_last_failure(fixture: &impl Fixture) {
 pub async fn what_was_given_up_can_be_replayed_once(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
-    end(&stores, &one, &["1", "2"], Ending::GivenUp).await;
+    end(&stores, &one, &["1", "2"], Disposition::GivenUp).await;
     assert_eq!(
         stores.outbox.depth().await.unwrap(),
         0,
@@ -152,7 +157,12 @@ pub async fn what_was_given_up_can_be_replayed_once(fixture: &impl Fixture) {
         0
     );
     // What was under way meanwhile takes nothing of it along.
-    let done = settlement(Ending::Delivered, under_way[0].id, 1, Next::Free(at(60)));
+    let done = settlement(
+        Disposition::Delivered,
+        under_way[0].id,
+        1,
+        ClaimUpdate::Free(at(60)),
+    );
     assert!(stores.outbox.settle(&held, &done).await.unwrap());
     let held = claim(&stores, "n", at(60)).await;
     let notices = stores.outbox.oldest(&held, 100).await.unwrap();
@@ -171,7 +181,7 @@ pub async fn what_was_given_up_can_be_replayed_once(fixture: &impl Fixture) {
 pub async fn only_what_was_given_up_can_be_replayed(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    end(&stores, &app, &["1"], Ending::Delivered).await;
+    end(&stores, &app, &["1"], Disposition::Delivered).await;
     let entry = log(&stores, &app).await.remove(0);
     for id in [entry.id, entry.id + 1, 0, u64::MAX] {
         assert!(
@@ -187,7 +197,7 @@ pub async fn only_what_was_given_up_can_be_replayed(fixture: &impl Fixture) {
 pub async fn a_replayed_address_is_due_at_once(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    end(&stores, &app, &["1"], Ending::GivenUp).await;
+    end(&stores, &app, &["1"], Disposition::GivenUp).await;
     stores.outbox.put(&[miss(&app, "2")]).await.unwrap();
     let held = claim(&stores, "n", NOW).await;
     assert!(
@@ -195,7 +205,7 @@ pub async fn a_replayed_address_is_due_at_once(fixture: &impl Fixture) {
             .outbox
             .settle(
                 &held,
-                &settlement(Ending::Failed, 0, 0, Next::Free(at(500)))
+                &settlement(Disposition::Failed, 0, 0, ClaimUpdate::Free(at(500)))
             )
             .await
             .unwrap()
@@ -224,10 +234,10 @@ pub async fn old_deliveries_are_pruned(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for ending in [
-        Ending::Delivered,
-        Ending::GivenUp,
-        Ending::Delivered,
-        Ending::GivenUp,
+        Disposition::Delivered,
+        Disposition::GivenUp,
+        Disposition::Delivered,
+        Disposition::GivenUp,
     ] {
         end(&stores, &app, &["1"], ending).await;
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use pushi::core::hub::{Connection, Hold, Hub, Parcel};
+use pushi::core::hub::{Connection, Hub, MailboxItem, SubscribedVia};
 use pushi::core::model::{App, Member, SocketId};
 use pushi::core::ports::{BusMessage, BusSink, DialectId};
 use pushi::inbound::websocket::dialects;
@@ -34,7 +34,7 @@ async fn room(count: usize) -> (Arc<Hub>, Arc<App>, Vec<Connection>) {
             DialectId::Pushi
         };
         let connection = hub.connect(&app, dialect, (0, 0), 64 * 1024).unwrap();
-        connection.join(&channel(ROOM), Hold::Direct, None);
+        connection.join(&channel(ROOM), SubscribedVia::Direct, None);
         connection
     };
     let connections = (0..count).map(connect).collect();
@@ -89,8 +89,8 @@ fn event(app: &App, on: &str, text: &str) -> BusMessage {
 fn waiting(connection: &Connection) -> Vec<String> {
     let mut taken = Vec::new();
     let _ = connection.poll_take(&mut Context::from_waker(Waker::noop()), &mut taken);
-    let text = |parcel: &Parcel| match parcel {
-        Parcel::Delivery(delivery) => {
+    let text = |parcel: &MailboxItem| match parcel {
+        MailboxItem::Broadcast(delivery) => {
             String::from_utf8_lossy(delivery.frame(connection.mailbox().dialect()).unwrap())
                 .into_owned()
         }

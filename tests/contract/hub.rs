@@ -7,7 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use pushi::core::hub::{
-    Batch, Connection, Corked, Flusher, Hold, Hub, Outlet, Outlets, Parcel, Write,
+    BatchWriter, Connection, Corked, DirectWriter, FlushBatch, FlushScheduler, Hub, MailboxItem,
+    SubscribedVia, Write,
 };
 use pushi::core::model::App;
 use pushi::core::ports::{BusMessage, BusSink, DialectId};
@@ -50,7 +51,7 @@ impl Wire {
     }
 }
 
-impl Outlet for Wire {
+impl DirectWriter for Wire {
     fn try_write(&self, bytes: &[u8]) -> Option<usize> {
         let mut room = self.room.lock();
         let left = room.as_mut()?;
@@ -63,13 +64,13 @@ impl Outlet for Wire {
 
 struct AtOnce;
 
-impl Flusher for AtOnce {
-    fn flush(&self, batch: Batch) {
+impl FlushScheduler for AtOnce {
+    fn flush(&self, batch: FlushBatch) {
         batch.flush(self);
     }
 }
 
-impl Outlets for AtOnce {
+impl BatchWriter for AtOnce {
     fn write(&self, writes: &mut [Write<'_>]) {
         for write in writes {
             write.written = write.outlet.try_write(write.bytes);
@@ -81,7 +82,7 @@ impl Outlets for AtOnce {
 async fn resting(room: usize) -> (Arc<Hub>, Arc<App>, Connection, Arc<Wire>) {
     let ([app], hub) = (apps(["a"]).await, hub());
     let connection = connect(&hub, &app);
-    connection.join(&samples::channel("room"), Hold::Direct, None);
+    connection.join(&samples::channel("room"), SubscribedVia::Direct, None);
     let wire = Wire::with_room(room);
     connection.mailbox().set_outlet(wire.clone());
     connection.mailbox().park();
@@ -105,7 +106,7 @@ fn found(connection: &Connection) -> Vec<usize> {
         Poll::Ready(_) => taken
             .iter()
             .map(|parcel| match parcel {
-                Parcel::Rest(rest) => rest.len(),
+                MailboxItem::Rest(rest) => rest.len(),
                 _ => 0,
             })
             .collect(),
@@ -118,7 +119,7 @@ async fn who_has_gone_takes_nobody_along() {
     let first = connect(&hub, &app);
     first.disconnect();
     let second = connect(&hub, &app);
-    second.join(&samples::channel("room"), Hold::Direct, None);
+    second.join(&samples::channel("room"), SubscribedVia::Direct, None);
     drop(first);
     let found = hub
         .app(&app.ident)
@@ -188,7 +189,7 @@ async fn a_broken_socket_is_left_to_the_task() {
 #[tokio::test]
 async fn nobody_writes_past_what_waits_or_for_a_task_that_is_awake() {
     let (hub, app, connection, wire) = resting(10_000).await;
-    connection.mailbox().tell(Parcel::LimitChanged);
+    connection.mailbox().tell(MailboxItem::LimitChanged);
     say(&hub, &app, "one");
     assert_eq!(found(&connection), [0, 0]);
     connection.mailbox().park();

@@ -2,10 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushi::core::model::{
-    App, AppIdent, Attempt, Claim, ClientSaid, Happened, Happening, Mark, Notice, Timestamp,
-    UserId, WebhookEvent,
+    App, AppIdent, Attempt, Claim, ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent,
+    ReportedPresence, Timestamp, UserId, WebhookEvent,
 };
-use pushi::core::ports::{Ending, Next, Settlement};
+use pushi::core::ports::{AttemptResult, ClaimUpdate, Disposition};
 use pushi::outbound::storage::Stores;
 
 use crate::fixture::Fixture;
@@ -18,12 +18,12 @@ pub fn at(seconds: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(seconds))
 }
 
-pub fn happening(app: &App, name: &str, what: Happened, addresses: &[&str]) -> Happening {
+pub fn happening(app: &App, name: &str, what: OutboxEventKind, addresses: &[&str]) -> OutboxEvent {
     let addresses = addresses
         .iter()
         .map(|address| Arc::from(*address))
         .collect();
-    Happening {
+    OutboxEvent {
         app: app.ident.clone(),
         channel: channel(name),
         at: NOW,
@@ -33,8 +33,8 @@ pub fn happening(app: &App, name: &str, what: Happened, addresses: &[&str]) -> H
 }
 
 /// A cache miss: it says nothing about who is there.
-pub fn miss(app: &App, name: &str) -> Happening {
-    happening(app, name, Happened::CacheMiss, &[HOOK])
+pub fn miss(app: &App, name: &str) -> OutboxEvent {
+    happening(app, name, OutboxEventKind::CacheMiss, &[HOOK])
 }
 
 pub async fn claim_all(stores: &Stores, holder: &str, now: Timestamp) -> Vec<Claim> {
@@ -52,9 +52,14 @@ pub async fn claim(stores: &Stores, holder: &str, now: Timestamp) -> Claim {
     claims.remove(0)
 }
 
-pub fn settlement(ending: Ending, upto: u64, notices: u64, next: Next) -> Settlement {
+pub fn settlement(
+    ending: Disposition,
+    upto: u64,
+    notices: u64,
+    next: ClaimUpdate,
+) -> AttemptResult {
     let attempt = match ending {
-        Ending::Delivered => Attempt {
+        Disposition::Delivered => Attempt {
             status: Some(200),
             problem: None,
         },
@@ -63,7 +68,7 @@ pub fn settlement(ending: Ending, upto: u64, notices: u64, next: Next) -> Settle
             problem: Some("nobody \0 there".into()),
         },
     };
-    Settlement {
+    AttemptResult {
         ending,
         upto,
         notices,
@@ -73,7 +78,7 @@ pub fn settlement(ending: Ending, upto: u64, notices: u64, next: Next) -> Settle
     }
 }
 
-fn names(notices: &[Notice]) -> Vec<(&str, WebhookEvent)> {
+fn names(notices: &[QueuedEvent]) -> Vec<(&str, WebhookEvent)> {
     notices
         .iter()
         .map(|notice| (notice.channel.as_str(), notice.what.kind()))
@@ -83,23 +88,23 @@ fn names(notices: &[Notice]) -> Vec<(&str, WebhookEvent)> {
 pub async fn every_kind_of_happening_is_read_back<F: Fixture>(fixture: &F) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    let said = ClientSaid {
+    let said = ClientEventDetails {
         event: "client-é".into(),
         data: "a\0b\u{1a}".into(),
         socket: "1.2".into(),
         user: Some(user("ann")),
     };
     let kinds = [
-        Happened::Occupied,
-        Happened::MemberAdded(user("ann")),
-        Happened::CacheMiss,
-        Happened::ClientEvent(said.clone()),
-        Happened::ClientEvent(ClientSaid { user: None, ..said }),
-        Happened::SubscriptionCount(7),
-        Happened::MemberRemoved(user("ann")),
-        Happened::Vacated,
+        OutboxEventKind::Occupied,
+        OutboxEventKind::MemberAdded(user("ann")),
+        OutboxEventKind::CacheMiss,
+        OutboxEventKind::ClientEvent(said.clone()),
+        OutboxEventKind::ClientEvent(ClientEventDetails { user: None, ..said }),
+        OutboxEventKind::SubscriptionCount(7),
+        OutboxEventKind::MemberRemoved(user("ann")),
+        OutboxEventKind::Vacated,
     ];
-    let put: Vec<Happening> = kinds
+    let put: Vec<OutboxEvent> = kinds
         .iter()
         .map(|what| happening(&app, "presence-x", what.clone(), &[HOOK]))
         .collect();
@@ -133,7 +138,7 @@ pub async fn each_address_has_a_queue_in_the_order_of_the_puts(fixture: &impl Fi
         stores
             .outbox
             .put(&[
-                happening(&app, name, Happened::CacheMiss, &[HOOK, OTHER]),
+                happening(&app, name, OutboxEventKind::CacheMiss, &[HOOK, OTHER]),
                 miss(&app, "3"),
             ])
             .await
@@ -167,8 +172,8 @@ pub async fn of_several_that_say_the_same_one_is_written(fixture: &impl Fixture)
     stores
         .outbox
         .put(&[
-            says(Happened::Vacated),
-            says(Happened::MemberRemoved(user("ann"))),
+            says(OutboxEventKind::Vacated),
+            says(OutboxEventKind::MemberRemoved(user("ann"))),
         ])
         .await
         .unwrap();
@@ -177,30 +182,30 @@ pub async fn of_several_that_say_the_same_one_is_written(fixture: &impl Fixture)
         stores
             .outbox
             .put(&[
-                says(Happened::Occupied),
-                says(Happened::MemberAdded(user("ann"))),
+                says(OutboxEventKind::Occupied),
+                says(OutboxEventKind::MemberAdded(user("ann"))),
             ])
             .await
             .unwrap();
     }
     other
         .outbox
-        .put(&[says(Happened::MemberAdded(user("bo")))])
+        .put(&[says(OutboxEventKind::MemberAdded(user("bo")))])
         .await
         .unwrap();
     for stores in [&stores, &other] {
         stores
             .outbox
             .put(&[
-                says(Happened::MemberRemoved(user("ann"))),
-                says(Happened::Vacated),
+                says(OutboxEventKind::MemberRemoved(user("ann"))),
+                says(OutboxEventKind::Vacated),
             ])
             .await
             .unwrap();
     }
     stores
         .outbox
-        .put(&[says(Happened::Occupied)])
+        .put(&[says(OutboxEventKind::Occupied)])
         .await
         .unwrap();
     let notices = stores
@@ -208,14 +213,14 @@ pub async fn of_several_that_say_the_same_one_is_written(fixture: &impl Fixture)
         .oldest(&claim(&stores, "n", NOW).await, 100)
         .await
         .unwrap();
-    let told: Vec<Happened> = notices.into_iter().map(|notice| notice.what).collect();
+    let told: Vec<OutboxEventKind> = notices.into_iter().map(|notice| notice.what).collect();
     let expected = [
-        Happened::Occupied,
-        Happened::MemberAdded(user("ann")),
-        Happened::MemberAdded(user("bo")),
-        Happened::MemberRemoved(user("ann")),
-        Happened::Vacated,
-        Happened::Occupied,
+        OutboxEventKind::Occupied,
+        OutboxEventKind::MemberAdded(user("ann")),
+        OutboxEventKind::MemberAdded(user("bo")),
+        OutboxEventKind::MemberRemoved(user("ann")),
+        OutboxEventKind::Vacated,
+        OutboxEventKind::Occupied,
     ];
     assert_eq!(told, expected);
 }
@@ -226,9 +231,14 @@ pub async fn of_twenty_that_say_the_same_at_once_one_is_written(fixture: &impl F
     let put = |number: u64| {
         let (stores, own) = (
             stores.clone(),
-            happening(&app, "x", Happened::SubscriptionCount(number), &[HOOK]),
+            happening(
+                &app,
+                "x",
+                OutboxEventKind::SubscriptionCount(number),
+                &[HOOK],
+            ),
         );
-        let same = happening(&app, "x", Happened::Occupied, &[HOOK]);
+        let same = happening(&app, "x", OutboxEventKind::Occupied, &[HOOK]);
         tokio::spawn(async move { stores.outbox.put(&[same, own]).await.unwrap() })
     };
     for task in (0..20).map(put).collect::<Vec<_>>() {
@@ -242,7 +252,7 @@ pub async fn of_twenty_that_say_the_same_at_once_one_is_written(fixture: &impl F
     assert_eq!(
         notices
             .iter()
-            .filter(|notice| notice.what == Happened::Occupied)
+            .filter(|notice| notice.what == OutboxEventKind::Occupied)
             .count(),
         1
     );
@@ -253,25 +263,25 @@ pub async fn who_is_there_is_remembered_also_where_nobody_is_told(fixture: &impl
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     let silent = |name: &str, what| happening(&one, name, what, &[]);
-    let ann = || Happened::MemberAdded(user("ann"));
+    let ann = || OutboxEventKind::MemberAdded(user("ann"));
     let put = [
-        silent("b", Happened::Occupied),
+        silent("b", OutboxEventKind::Occupied),
         silent("a", ann()),
-        silent("a", Happened::MemberAdded(user("Ann"))),
+        silent("a", OutboxEventKind::MemberAdded(user("Ann"))),
         silent("c", ann()),
     ];
     stores.outbox.put(&put).await.unwrap();
     stores
         .outbox
         .put(&[
-            silent("a", Happened::Occupied),
-            silent("c", Happened::MemberRemoved(user("ann"))),
+            silent("a", OutboxEventKind::Occupied),
+            silent("c", OutboxEventKind::MemberRemoved(user("ann"))),
         ])
         .await
         .unwrap();
     stores
         .outbox
-        .put(&[happening(&two, "z", Happened::Occupied, &[])])
+        .put(&[happening(&two, "z", OutboxEventKind::Occupied, &[])])
         .await
         .unwrap();
     assert_eq!(
@@ -281,7 +291,7 @@ pub async fn who_is_there_is_remembered_also_where_nobody_is_told(fixture: &impl
         ),
         (Vec::new(), 0)
     );
-    let mark = |name: &str, of: Option<&str>| Mark {
+    let mark = |name: &str, of: Option<&str>| ReportedPresence {
         channel: channel(name),
         user: of.map(user),
     };
@@ -323,7 +333,7 @@ pub async fn a_claim_is_one_holders_until_its_time_is_over(fixture: &impl Fixtur
     let app = app(&stores, "a").await;
     stores
         .outbox
-        .put(&[Happening {
+        .put(&[OutboxEvent {
             at: at(5),
             ..miss(&app, "x")
         }])
@@ -343,7 +353,12 @@ pub async fn a_claim_is_one_holders_until_its_time_is_over(fixture: &impl Fixtur
     );
     let second = claim(&other, "two", at(15)).await;
     let notices = other.outbox.oldest(&second, 10).await.unwrap();
-    let delivered = settlement(Ending::Delivered, notices[0].id, 1, Next::Free(at(15)));
+    let delivered = settlement(
+        Disposition::Delivered,
+        notices[0].id,
+        1,
+        ClaimUpdate::Free(at(15)),
+    );
     assert!(
         !stores.outbox.settle(&first, &delivered).await.unwrap(),
         "it is another's by now"
@@ -363,7 +378,7 @@ pub async fn of_twenty_that_claim_at_once_each_address_has_one(fixture: &impl Fi
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     stores
         .outbox
-        .put(&[happening(&app, "x", Happened::CacheMiss, &addresses)])
+        .put(&[happening(&app, "x", OutboxEventKind::CacheMiss, &addresses)])
         .await
         .unwrap();
     let claim = |n: u32| {
@@ -407,7 +422,12 @@ pub async fn what_was_delivered_is_gone_and_the_rest_stays(fixture: &impl Fixtur
     let held = claim(&stores, "n", NOW).await;
     let notices = stores.outbox.oldest(&held, 2).await.unwrap();
     stores.outbox.put(&[miss(&app, "4")]).await.unwrap();
-    let hold = settlement(Ending::Delivered, notices[1].id, 2, Next::Hold(at(60)));
+    let hold = settlement(
+        Disposition::Delivered,
+        notices[1].id,
+        2,
+        ClaimUpdate::Hold(at(60)),
+    );
     assert!(stores.outbox.settle(&held, &hold).await.unwrap());
     assert_eq!(
         claim_all(&stores, "other", at(59)).await,
@@ -428,7 +448,12 @@ pub async fn what_was_delivered_is_gone_and_the_rest_stays(fixture: &impl Fixtur
             .outbox
             .settle(
                 &held,
-                &settlement(Ending::Delivered, rest[0].id, 1, Next::Free(at(20)))
+                &settlement(
+                    Disposition::Delivered,
+                    rest[0].id,
+                    1,
+                    ClaimUpdate::Free(at(20))
+                )
             )
             .await
             .unwrap()
@@ -440,7 +465,12 @@ pub async fn what_was_delivered_is_gone_and_the_rest_stays(fixture: &impl Fixtur
             .outbox
             .settle(
                 &held,
-                &settlement(Ending::Delivered, rest[1].id, 1, Next::Free(at(20)))
+                &settlement(
+                    Disposition::Delivered,
+                    rest[1].id,
+                    1,
+                    ClaimUpdate::Free(at(20))
+                )
             )
             .await
             .unwrap()
@@ -463,7 +493,12 @@ pub async fn what_failed_stays_and_is_counted(fixture: &impl Fixture) {
     for attempts in 0..3 {
         let held = claim(&stores, "n", at(attempts * 10)).await;
         assert_eq!(held.attempts, attempts);
-        let failed = settlement(Ending::Failed, 0, 0, Next::Free(at((attempts + 1) * 10)));
+        let failed = settlement(
+            Disposition::Failed,
+            0,
+            0,
+            ClaimUpdate::Free(at((attempts + 1) * 10)),
+        );
         assert!(stores.outbox.settle(&held, &failed).await.unwrap());
         // What is put meanwhile does not make it due.
         stores.outbox.put(&[miss(&app, "x")]).await.unwrap();
@@ -475,7 +510,12 @@ pub async fn what_failed_stays_and_is_counted(fixture: &impl Fixture) {
     let held = claim(&stores, "n", at(30)).await;
     let notices = stores.outbox.oldest(&held, 10).await.unwrap();
     assert_eq!(notices.len(), 4);
-    let given_up = settlement(Ending::GivenUp, notices[0].id, 1, Next::Free(at(30)));
+    let given_up = settlement(
+        Disposition::GivenUp,
+        notices[0].id,
+        1,
+        ClaimUpdate::Free(at(30)),
+    );
     assert!(stores.outbox.settle(&held, &given_up).await.unwrap());
     let held = claim(&stores, "n", at(30)).await;
     assert_eq!(
@@ -485,7 +525,12 @@ pub async fn what_failed_stays_and_is_counted(fixture: &impl Fixture) {
         ),
         (4, notices[1..].to_vec())
     );
-    let delivered = settlement(Ending::Delivered, notices[1].id, 1, Next::Free(at(30)));
+    let delivered = settlement(
+        Disposition::Delivered,
+        notices[1].id,
+        1,
+        ClaimUpdate::Free(at(30)),
+    );
     assert!(stores.outbox.settle(&held, &delivered).await.unwrap());
     assert_eq!(
         claim(&stores, "n", at(30)).await.attempts,
@@ -509,7 +554,7 @@ pub async fn claims_are_given_back_together(fixture: &impl Fixture) {
     let addresses = ["http://a/", "http://b/", "http://c/"];
     stores
         .outbox
-        .put(&[happening(&app, "x", Happened::CacheMiss, &addresses)])
+        .put(&[happening(&app, "x", OutboxEventKind::CacheMiss, &addresses)])
         .await
         .unwrap();
     let stays = stores.outbox.claim("other", NOW, at(10), 1).await.unwrap();
@@ -525,9 +570,9 @@ pub async fn those_that_are_due_longest_come_first(fixture: &impl Fixture) {
     for (address, second) in [("http://b/", 2), ("http://c/", 1), ("http://a/", 3)] {
         stores
             .outbox
-            .put(&[Happening {
+            .put(&[OutboxEvent {
                 at: at(second),
-                ..happening(&app, "x", Happened::CacheMiss, &[address])
+                ..happening(&app, "x", OutboxEventKind::CacheMiss, &[address])
             }])
             .await
             .unwrap();
@@ -541,9 +586,9 @@ pub async fn those_that_are_due_longest_come_first(fixture: &impl Fixture) {
 pub async fn happenings_of_an_app_that_is_not_there_are_passed_over(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    let stray = Happening {
+    let stray = OutboxEvent {
         app: AppIdent::trusted("nobody"),
-        ..happening(&app, "x", Happened::Occupied, &[HOOK])
+        ..happening(&app, "x", OutboxEventKind::Occupied, &[HOOK])
     };
     stores
         .outbox
@@ -565,7 +610,7 @@ pub async fn a_deleted_app_takes_its_outbox_with_it(fixture: &impl Fixture) {
     for app in [&gone, &stays] {
         stores
             .outbox
-            .put(&[happening(app, "x", Happened::Occupied, &[HOOK])])
+            .put(&[happening(app, "x", OutboxEventKind::Occupied, &[HOOK])])
             .await
             .unwrap();
     }
@@ -578,7 +623,10 @@ pub async fn a_deleted_app_takes_its_outbox_with_it(fixture: &impl Fixture) {
     assert!(
         !stores
             .outbox
-            .settle(&held[0], &settlement(Ending::Failed, 0, 0, Next::Free(NOW)))
+            .settle(
+                &held[0],
+                &settlement(Disposition::Failed, 0, 0, ClaimUpdate::Free(NOW))
+            )
             .await
             .unwrap()
     );
@@ -608,7 +656,7 @@ pub async fn odd_users_and_addresses_are_told_apart(fixture: &impl Fixture) {
         happening(
             &app,
             "presence-x",
-            Happened::MemberAdded(user.clone()),
+            OutboxEventKind::MemberAdded(user.clone()),
             &[HOOK],
         )
     });
@@ -617,7 +665,7 @@ pub async fn odd_users_and_addresses_are_told_apart(fixture: &impl Fixture) {
     let twins = ["http://h/%41", "http://h/A", "http://h/a"];
     stores
         .outbox
-        .put(&[happening(&app, "x", Happened::CacheMiss, &twins)])
+        .put(&[happening(&app, "x", OutboxEventKind::CacheMiss, &twins)])
         .await
         .unwrap();
     assert_eq!(claim_all(&stores, "n", NOW).await.len(), 4);

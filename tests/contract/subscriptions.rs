@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use pushi::core::error::StorageError;
-use pushi::core::model::{AppIdent, Subscription, SubscriptionFilter, Timestamp};
+use pushi::core::model::{AppIdent, SubscriptionFilter, Timestamp, UserSubscription};
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, channel, say, user};
@@ -19,7 +19,7 @@ pub async fn a_subscription_begins_at_the_head(fixture: &impl Fixture) {
         .add(&app.ident, &user("ann"), &channel("room"), NOW)
         .await
         .unwrap();
-    let expected = Subscription {
+    let expected = UserSubscription {
         id: subscription.id,
         app: app.ident.clone(),
         user_id: user("ann"),
@@ -112,7 +112,7 @@ pub async fn an_end_is_answered_once(fixture: &impl Fixture) {
         .unwrap();
     assert_eq!(
         ended,
-        Some(Subscription {
+        Some(UserSubscription {
             end: Some(3),
             modified: later(),
             ..open

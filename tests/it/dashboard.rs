@@ -14,9 +14,9 @@ fn metrics() -> BTreeMap<String, (String, BTreeSet<String>)> {
     // A family is shown once it has counted something.
     metrics.closed("slow_reader");
     metrics.published(Source::Rest, true);
-    metrics.complained(4009);
-    metrics.called(Call::Append, Duration::from_millis(1), true);
-    metrics.told(WebhookOutcome::Delivered, 1);
+    metrics.error_sent(4009);
+    metrics.call_finished(Call::Append, Duration::from_millis(1), true);
+    metrics.webhook_attempted(WebhookOutcome::Delivered, 1);
     let mut found: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
     for line in metrics.render(Gauges::default()).lines() {
         if let Some((name, kind)) = line

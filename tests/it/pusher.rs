@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 use poem::http::Method;
 use pushi::core::auth::{SignedRequest, channel_auth};
-use pushi::core::hub::{Connection, Parcel};
+use pushi::core::hub::{Connection, MailboxItem};
 use pushi::core::model::{ChannelName, Secret, UserId};
 use pushi::core::ports::DialectId;
 use pushi::core::service::{ChannelData, Connecting, Subscribe};
@@ -155,7 +155,7 @@ impl Listener {
             return Vec::new();
         };
         let frames = parcels.iter().filter_map(|parcel| match parcel {
-            Parcel::Delivery(delivery) => delivery.frame(DialectId::Pusher),
+            MailboxItem::Broadcast(delivery) => delivery.frame(DialectId::Pusher),
             _ => None,
         });
         frames

@@ -119,7 +119,7 @@ impl Setup {
         };
         let service = Arc::new(Service::new(ports, rules, hub).unwrap());
         let sink: Arc<dyn BusSink> = service.clone();
-        bus.attach(Arc::downgrade(&sink));
+        bus.set_sink(Arc::downgrade(&sink));
         let writer = Arc::clone(&service);
         tokio::spawn(async move { writer.write(std::future::pending()).await });
         let app = create(&service, "shop").await;

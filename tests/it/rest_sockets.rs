@@ -1,7 +1,7 @@
 //! GET /sockets and GET /sockets/<socket_id>.
 
 use poem::http::Method;
-use pushi::core::hub::{Connection, Hold};
+use pushi::core::hub::{Connection, SubscribedVia};
 use pushi::core::model::ChannelName;
 use pushi::core::ports::DialectId;
 use pushi::core::service::Connecting;
@@ -20,7 +20,7 @@ async fn connect(api: &Api, key: &str, channels: &[&str]) -> Connection {
     for channel in channels {
         connection.join(
             &ChannelName::parse(channel, 200).unwrap(),
-            Hold::Direct,
+            SubscribedVia::Direct,
             None,
         );
     }

@@ -141,7 +141,7 @@ impl<'a> House<'a> {
         } = setup;
         let service = Arc::new(Service::new(ports, rules, hub).unwrap());
         let sink: Weak<dyn BusSink> = Arc::downgrade(&service) as Weak<dyn BusSink>;
-        bus.attach(sink);
+        bus.set_sink(sink);
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock.clone(), timing));
         let (writer, follower, keeper) = (
             Arc::clone(&service),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    App, AppIdent, ChannelName, Event, Mid, NewEvent, Position, Subscription, SubscriptionFilter,
-    Timestamp, UserId,
+    App, AppIdent, ChannelName, Event, Mid, NewEvent, Position, SubscriptionFilter, Timestamp,
+    UserId, UserSubscription,
 };
 use pushi::core::ports::{AppStore, CreateApp, EventStore, Pruning, SubscriptionStore};
 use pushi::outbound::storage::Stores;
@@ -222,7 +222,7 @@ impl SubscriptionStore for Moody {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Result<(Subscription, bool), StorageError> {
+    ) -> Result<(UserSubscription, bool), StorageError> {
         self.inner.subscriptions.add(app, user, channel, now).await
     }
 
@@ -232,7 +232,7 @@ impl SubscriptionStore for Moody {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Result<Option<Subscription>, StorageError> {
+    ) -> Result<Option<UserSubscription>, StorageError> {
         self.inner
             .subscriptions
             .remove(app, user, channel, now)
@@ -245,7 +245,7 @@ impl SubscriptionStore for Moody {
         filter: &SubscriptionFilter,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Subscription>, StorageError> {
+    ) -> Result<Vec<UserSubscription>, StorageError> {
         self.inner
             .subscriptions
             .list(app, filter, after, limit)

@@ -3,8 +3,8 @@
 use super::side::{Side, Trouble};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, Subscription, SubscriptionFilter, Target,
-    TargetKind, UserId,
+    AppIdent, CachedEvent, ChannelName, Event, Interval, SubscriptionFilter, Target, TargetKind,
+    UserId, UserSubscription,
 };
 
 /// So many are read at a time.
@@ -20,7 +20,7 @@ const FIRST_EVENTS: usize = 16;
 pub enum Page {
     Channels(Vec<(ChannelName, u64)>),
     Events(Vec<Event>),
-    Subscriptions(Vec<Subscription>),
+    Subscriptions(Vec<UserSubscription>),
     Intervals(Vec<Interval>),
     Cached(Vec<CachedEvent>),
     Targets(Vec<Target>),

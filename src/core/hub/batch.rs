@@ -5,18 +5,18 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-use super::mailbox::{Mailbox, Opening};
-use super::outlet::{Outlets, Sent};
+use super::mailbox::{Locked, Mailbox};
+use super::outlet::{BatchWriter, WriteStats};
 
 /// Takes the mailboxes that were filled during a turn.
-pub trait Flusher: Send + Sync {
+pub trait FlushScheduler: Send + Sync {
     /// Writes what they hold, now or soon.
-    fn flush(&self, batch: Batch);
+    fn flush(&self, batch: FlushBatch);
 }
 
 /// Mailboxes that were filled and not emptied yet. They are emptied at the latest when this is dropped.
 #[derive(Debug, Default)]
-pub struct Batch(VecDeque<Arc<Mailbox>>);
+pub struct FlushBatch(VecDeque<Arc<Mailbox>>);
 
 /// Bytes gathered for writes that are kept for the next ones.
 const KEPT: usize = 128 * 1024;
@@ -26,7 +26,7 @@ thread_local! {
     static GATHERED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Batch {
+impl FlushBatch {
     pub(super) fn new(filled: Vec<Arc<Mailbox>>) -> Self {
         Self(filled.into())
     }
@@ -52,17 +52,17 @@ impl Batch {
     }
 
     /// Writes what they hold, all at once.
-    pub fn flush(mut self, outlets: &dyn Outlets) -> Sent {
+    pub fn flush(mut self, outlets: &dyn BatchWriter) -> WriteStats {
         let mailboxes = mem::take(&mut self.0);
-        let mut sent = Sent::default();
+        let mut sent = WriteStats::default();
         let mut locked = Vec::new();
         let woken: Vec<_> = GATHERED.with_borrow_mut(|gathered| {
             let mut opened = Vec::with_capacity(mailboxes.len());
             for mailbox in &mailboxes {
                 match mailbox.open(gathered) {
-                    Opening::Open(one) => opened.push(one),
-                    Opening::Nothing => {}
-                    Opening::Locked => locked.push(mailbox),
+                    Locked::Open(one) => opened.push(one),
+                    Locked::Nothing => {}
+                    Locked::Locked => locked.push(mailbox),
                 }
             }
             let mut writes: Vec<_> = opened
@@ -93,7 +93,7 @@ impl Batch {
     }
 }
 
-impl Drop for Batch {
+impl Drop for FlushBatch {
     fn drop(&mut self) {
         for mailbox in mem::take(&mut self.0) {
             mailbox.flush();

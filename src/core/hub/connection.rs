@@ -5,17 +5,17 @@ use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
-use super::NodePlace;
-use super::app_hub::{AppHub, Entered, Gone, Left};
+use super::NodeSlot;
+use super::app::{AppHub, DisconnectOutcome, SubscribeOutcome, UnsubscribeOutcome};
 use super::mailbox::Mailbox;
-use super::parcel::{CloseReason, Parcel};
+use super::parcel::{CloseReason, MailboxItem};
 use super::signed::SignedIn;
 use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
 use crate::core::ports::DialectId;
 
 /// Why a connection is on a channel. It is left when every hold has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
+pub enum SubscribedVia {
     /// The client subscribed to it.
     Direct,
     /// The user of a personal channel that the connection is on follows it.
@@ -24,7 +24,7 @@ pub enum Hold {
 
 /// A connection's place on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Subscription {
     /// The channel.
     pub channel: ChannelName,
     pub(super) seat: usize,
@@ -41,7 +41,7 @@ pub struct Place {
 /// One connection's hold on the hub, owned by the connection's task. Dropping it leaves everything locally; what it held
 /// as a member must be given up first ([`Connection::disconnect`]).
 pub struct Connection {
-    _node: NodePlace,
+    _node: NodeSlot,
     hub: Arc<AppHub>,
     slot: usize,
     mailbox: Arc<Mailbox>,
@@ -68,7 +68,7 @@ pub struct Released {
 
 impl Connection {
     pub(super) fn new(
-        node: NodePlace,
+        node: NodeSlot,
         hub: Arc<AppHub>,
         slot: usize,
         mailbox: Arc<Mailbox>,
@@ -101,23 +101,28 @@ impl Connection {
     pub fn poll_take(
         &self,
         cx: &mut Context<'_>,
-        taken: &mut Vec<Parcel>,
+        taken: &mut Vec<MailboxItem>,
     ) -> Poll<Option<CloseReason>> {
         self.mailbox.poll_take(cx, taken)
     }
 
-    /// Goes on a channel, or adds a hold; see [`Place`].
-    pub fn join(&self, channel: &ChannelName, hold: Hold, member: Option<&Member>) -> Entered {
+    /// Goes on a channel, or adds a hold; see [`Subscription`].
+    pub fn join(
+        &self,
+        channel: &ChannelName,
+        hold: SubscribedVia,
+        member: Option<&Member>,
+    ) -> SubscribeOutcome {
         self.hub.join(self.slot, channel, hold, member)
     }
 
     /// Gives up a hold; answers the place where it was the last one.
-    pub fn leave(&self, channel: &ChannelName, hold: Hold) -> Option<Left> {
+    pub fn leave(&self, channel: &ChannelName, hold: SubscribedVia) -> Option<UnsubscribeOutcome> {
         self.hub.leave(self.slot, channel, hold)
     }
 
     /// The place on a channel, where there is one.
-    pub fn place(&self, channel: &ChannelName) -> Option<Place> {
+    pub fn place(&self, channel: &ChannelName) -> Option<Subscription> {
         self.hub.place(self.slot, channel.as_str())
     }
 
@@ -179,7 +184,7 @@ impl Connection {
     }
 
     /// Every place, in the order of the channels' names.
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<Subscription> {
         self.hub.places(self.slot)
     }
 
@@ -207,7 +212,7 @@ impl Connection {
     }
 
     /// Leaves everything at once; answers what that was.
-    pub fn disconnect(&self) -> Gone {
+    pub fn disconnect(&self) -> DisconnectOutcome {
         self.hub.exit(self.slot, self.id())
     }
 }

@@ -9,10 +9,10 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use super::delivery::Delivery;
-use super::outlet::{self, Outlet, Sent, Write};
-use super::parcel::{CloseReason, Parcel};
-use super::waiting::{WRITE, Waiting};
+use super::broadcast::Broadcast;
+use super::outlet::{self, DirectWriter, Write, WriteStats};
+use super::parcel::{CloseReason, MailboxItem};
+use super::waiting::{MailboxQueue, WRITE};
 use crate::core::model::SocketId;
 use crate::core::ports::DialectId;
 
@@ -25,15 +25,15 @@ const TOLD: usize = 128;
 #[repr(C)]
 pub struct Mailbox {
     id: SocketId,
-    beat: Beat,
+    beat: Activity,
     limit: usize,
-    inner: Mutex<Waiting>,
+    inner: Mutex<MailboxQueue>,
     dialect: DialectId,
 }
 
 /// When a connection was last active, in ticks of the node's shared timer.
 #[derive(Debug, Default)]
-struct Beat {
+struct Activity {
     /// Something came since the timer last looked.
     heard: AtomicBool,
     /// Something was sent since the timer last looked.
@@ -58,7 +58,7 @@ impl Mailbox {
             id,
             dialect,
             limit,
-            beat: Beat::default(),
+            beat: Activity::default(),
             inner: Mutex::default(),
         }
     }
@@ -75,36 +75,38 @@ impl Mailbox {
 
     /// Puts a frame in, unless the connection's dialect does not say this.
     /// While the connection's task rests, it is written right here, or at the end of the [`Corked`](super::Corked) turn.
-    pub fn deliver(self: &Arc<Self>, delivery: &Arc<Delivery>) -> Sent {
+    pub fn deliver(self: &Arc<Self>, delivery: &Arc<Broadcast>) -> WriteStats {
         let Some(size) = delivery.size(self.dialect) else {
-            return Sent::default();
+            return WriteStats::default();
         };
         let mut inner = self.inner.lock();
         if !inner.parked || !delivery.is_plain() || inner.bytes + size > self.limit {
-            self.put(inner, Parcel::Delivery(Arc::clone(delivery)), size);
-            return Sent::default();
+            self.put(inner, MailboxItem::Broadcast(Arc::clone(delivery)), size);
+            return WriteStats::default();
         }
         inner.bytes += size;
-        inner.queue.push(Parcel::Delivery(Arc::clone(delivery)));
+        inner
+            .queue
+            .push(MailboxItem::Broadcast(Arc::clone(delivery)));
         if inner.bytes < WRITE && (inner.noted || outlet::later(self)) {
             inner.noted = true;
-            return Sent::default();
+            return WriteStats::default();
         }
         self.write(inner)
     }
 
     /// Writes what waits, if the connection's task still rests.
-    pub(super) fn flush(&self) -> Sent {
+    pub(super) fn flush(&self) -> WriteStats {
         let mut inner = self.inner.lock();
         inner.noted = false;
         if inner.parked && !inner.queue.is_empty() {
             self.write(inner)
         } else {
-            Sent::default()
+            WriteStats::default()
         }
     }
 
-    fn write(&self, mut inner: MutexGuard<'_, Waiting>) -> Sent {
+    fn write(&self, mut inner: MutexGuard<'_, MailboxQueue>) -> WriteStats {
         let sent = inner.write(self.dialect);
         let waker = self.written(&mut inner);
         wake(inner, waker);
@@ -112,7 +114,7 @@ impl Mailbox {
     }
 
     /// Answers whom to wake: the connection's task, where it must go on.
-    fn written(&self, inner: &mut Waiting) -> Option<Waker> {
+    fn written(&self, inner: &mut MailboxQueue) -> Option<Waker> {
         self.beat.sent.store(true, Relaxed);
         if inner.parked {
             None
@@ -122,17 +124,17 @@ impl Mailbox {
     }
 
     /// Prepares to write what waits, together with others: frames that go in one write are put behind `gathered`.
-    pub(super) fn open<'a>(&'a self, gathered: &mut Vec<u8>) -> Opening<'a> {
+    pub(super) fn open<'a>(&'a self, gathered: &mut Vec<u8>) -> Locked<'a> {
         let Some(mut inner) = self.inner.try_lock() else {
-            return Opening::Locked;
+            return Locked::Locked;
         };
         inner.noted = false;
         if !inner.parked || inner.queue.is_empty() || inner.outlet.is_none() {
-            return Opening::Nothing;
+            return Locked::Nothing;
         }
         let begin = gathered.len();
         inner.gather(self.dialect, TOGETHER, gathered);
-        Opening::Open(Opened {
+        Locked::Open(Opened {
             mailbox: self,
             inner,
             gathered: begin..gathered.len(),
@@ -140,7 +142,7 @@ impl Mailbox {
     }
 
     /// Says by which way others may write while the connection's task rests.
-    pub fn set_outlet(&self, outlet: Arc<dyn Outlet>) {
+    pub fn set_outlet(&self, outlet: Arc<dyn DirectWriter>) {
         self.inner.lock().outlet = Some(outlet);
     }
 
@@ -200,16 +202,16 @@ impl Mailbox {
         }
         let silent = beat.silent.fetch_add(1, Relaxed) + 1;
         if silent == activity {
-            self.tell(Parcel::Ping);
+            self.tell(MailboxItem::Ping);
         } else if silent >= activity.saturating_add(grace) {
             self.close(CloseReason::NoPong);
         }
     }
 
     /// Puts something in that is not a frame.
-    pub fn tell(&self, parcel: Parcel) {
+    pub fn tell(&self, parcel: MailboxItem) {
         // A ping says nothing, and so must not count as something that is sent.
-        let size = if matches!(parcel, Parcel::Ping) {
+        let size = if matches!(parcel, MailboxItem::Ping) {
             0
         } else {
             TOLD
@@ -217,7 +219,7 @@ impl Mailbox {
         self.put(self.inner.lock(), parcel, size);
     }
 
-    fn put(&self, mut inner: MutexGuard<'_, Waiting>, parcel: Parcel, size: usize) {
+    fn put(&self, mut inner: MutexGuard<'_, MailboxQueue>, parcel: MailboxItem, size: usize) {
         inner.parked = false;
         if inner.closed.is_some() {
             return;
@@ -247,7 +249,7 @@ impl Mailbox {
     pub fn poll_take(
         &self,
         cx: &mut Context<'_>,
-        taken: &mut Vec<Parcel>,
+        taken: &mut Vec<MailboxItem>,
     ) -> Poll<Option<CloseReason>> {
         let mut inner = self.inner.lock();
         inner.bytes -= mem::take(&mut inner.taken);
@@ -276,7 +278,7 @@ impl Mailbox {
 }
 
 /// Wakes after the lock is gone, or the woken task would meet it.
-fn wake(inner: MutexGuard<'_, Waiting>, waker: Option<Waker>) {
+fn wake(inner: MutexGuard<'_, MailboxQueue>, waker: Option<Waker>) {
     drop(inner);
     if let Some(waker) = waker {
         waker.wake();
@@ -287,7 +289,7 @@ fn wake(inner: MutexGuard<'_, Waiting>, waker: Option<Waker>) {
 const TOGETHER: usize = 32 * 1024;
 
 /// Whether a mailbox can be written from now.
-pub(super) enum Opening<'a> {
+pub(super) enum Locked<'a> {
     Open(Opened<'a>),
     /// It has nothing, or its connection's task is at it.
     Nothing,
@@ -298,7 +300,7 @@ pub(super) enum Opening<'a> {
 /// A mailbox, locked for one write.
 pub(super) struct Opened<'a> {
     mailbox: &'a Mailbox,
-    inner: MutexGuard<'a, Waiting>,
+    inner: MutexGuard<'a, MailboxQueue>,
     gathered: Range<usize>,
 }
 
@@ -317,7 +319,12 @@ impl Opened<'_> {
     }
 
     /// Notes what went out of so many bytes; answers whom to wake.
-    pub fn went(mut self, wanted: usize, written: Option<usize>, sent: &mut Sent) -> Option<Waker> {
+    pub fn went(
+        mut self,
+        wanted: usize,
+        written: Option<usize>,
+        sent: &mut WriteStats,
+    ) -> Option<Waker> {
         let dialect = self.mailbox.dialect;
         if self.inner.went(dialect, wanted, written, sent) {
             *sent += self.inner.write(dialect);

@@ -3,17 +3,17 @@
 //! Synchronous and without I/O. What must agree (connections, channels and local presence of one app) sits under
 //! one lock, held neither across an await nor across a fan-out.
 
-mod app_hub;
+mod app;
 mod batch;
+mod broadcast;
+mod channel;
 mod connection;
-mod delivery;
-mod gathering;
 mod mailbox;
+mod member_changes;
 mod outlet;
 mod parcel;
-mod places;
-mod room;
 mod signed;
+mod subscriptions;
 mod tally;
 mod waiting;
 
@@ -22,16 +22,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use gathering::{Gathering, Portion, Spot};
+use member_changes::{ChangeChunk, ChannelKey, MemberChangeBatcher};
 use parking_lot::RwLock;
 
-pub use app_hub::{AppHub, Entered, Gone, Left};
-pub use batch::{Batch, Flusher};
-pub use connection::{Connection, Hold, Place, Released};
-pub use delivery::{Content, Delivery, Dialects, Part};
+pub use app::{AppHub, DisconnectOutcome, SubscribeOutcome, UnsubscribeOutcome};
+pub use batch::{FlushBatch, FlushScheduler};
+pub use broadcast::{Broadcast, Dialects, MemberChange, ServerEvent};
+pub use connection::{Connection, Released, SubscribedVia, Subscription};
 pub use mailbox::Mailbox;
-pub use outlet::{Corked, Outlet, Outlets, Sent, Write};
-pub use parcel::{CloseReason, Outcome, Parcel, Receipt};
+pub use outlet::{BatchWriter, Corked, DirectWriter, Write, WriteStats};
+pub use parcel::{CloseReason, MailboxItem, Outcome, Receipt};
 pub use signed::SignedIn;
 
 use crate::core::model::{App, AppIdent, ChannelName, PeerChannel, SocketId, Timestamp};
@@ -47,7 +47,7 @@ pub struct Hub {
     /// Who is on the presence channels, for the peer channels that follow from them.
     presence: OnceLock<Arc<dyn PresenceStore>>,
     apps: RwLock<HashMap<AppIdent, Arc<AppHub>>>,
-    gathering: Gathering,
+    gathering: MemberChangeBatcher,
 }
 
 /// So many connections on a presence channel are told at once who came or went; more are told together with what else
@@ -78,12 +78,12 @@ impl Hub {
             metrics,
             presence: OnceLock::new(),
             apps: RwLock::default(),
-            gathering: Gathering::default(),
+            gathering: MemberChangeBatcher::default(),
         }
     }
 
     /// Says who knows which users are present on other nodes; the first to be attached stays.
-    pub fn attach(&self, presence: Arc<dyn PresenceStore>) {
+    pub fn set_sink(&self, presence: Arc<dyn PresenceStore>) {
         let _ = self.presence.set(presence);
     }
 
@@ -103,7 +103,7 @@ impl Hub {
     ) -> Result<Connection, Full> {
         let count = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         // Given back by the guard's drop on every way out that does not hand it on.
-        let place = NodePlace(Arc::clone(self));
+        let place = NodeSlot(Arc::clone(self));
         if node_limit != 0 && count > node_limit {
             return Err(Full::Node);
         }
@@ -197,7 +197,7 @@ impl Hub {
             .app(app)
             .and_then(|app| app.counted(&channel, count, now));
         if let Some(targets) = targets {
-            self.fan_out(&targets, Content::Count(channel, count), None);
+            self.fan_out(&targets, ServerEvent::Count(channel, count), None);
         }
     }
 
@@ -219,14 +219,14 @@ impl Hub {
     }
 
     /// Puts a delivery into the mailboxes.
-    fn fan_out(&self, targets: &[Arc<Mailbox>], content: Content, except: Option<SocketId>) {
+    fn fan_out(&self, targets: &[Arc<Mailbox>], content: ServerEvent, except: Option<SocketId>) {
         if targets.is_empty() {
             return;
         }
         self.metrics
             .delivered(targets.len() as u64 * content.frames());
-        let delivery = Arc::new(Delivery::new(content));
-        let mut sent = Sent::default();
+        let delivery = Arc::new(Broadcast::new(content));
+        let mut sent = WriteStats::default();
         for some in targets.chunks(AHEAD) {
             // Looked at before the first lock is taken, so that what one waits for from memory comes with the others'.
             for mailbox in some {
@@ -260,24 +260,24 @@ impl Hub {
             .sum()
     }
 
-    fn tell(&self, spot: &Spot) -> u64 {
+    fn tell(&self, spot: &ChannelKey) -> u64 {
         let (mut mine, mut told) = (false, 0);
         while let Some(portion) = self.gathering.take(spot, &mut mine) {
             match portion {
-                Portion::Changes(changes) => told += self.tell_changes(spot, changes),
-                Portion::Other(message) => self.tell_now(message),
+                ChangeChunk::Changes(changes) => told += self.tell_changes(spot, changes),
+                ChangeChunk::Other(message) => self.tell_now(message),
             }
         }
         told
     }
 
-    fn tell_changes(&self, (app, channel): &Spot, changes: Vec<BusMessage>) -> u64 {
+    fn tell_changes(&self, (app, channel): &ChannelKey, changes: Vec<BusMessage>) -> u64 {
         let Some(app) = self.app(app) else { return 0 };
-        let mut parts: Vec<Part> = changes.into_iter().filter_map(part).collect();
+        let mut parts: Vec<MemberChange> = changes.into_iter().filter_map(part).collect();
         let targets = app.targets(channel);
         if parts.len() > 1 {
-            self.fan_out(&targets, Content::Several(channel.clone(), parts), None);
-        } else if let Some(Part { content, socket }) = parts.pop() {
+            self.fan_out(&targets, ServerEvent::Several(channel.clone(), parts), None);
+        } else if let Some(MemberChange { content, socket }) = parts.pop() {
             self.fan_out(&targets, content, Some(socket));
         }
         targets.len() as u64
@@ -309,12 +309,12 @@ impl Hub {
             return;
         };
         let targets = app.targets(&event.channel);
-        self.fan_out(&targets, Content::Event(event, position), except);
+        self.fan_out(&targets, ServerEvent::Event(event, position), except);
     }
 }
 
 /// What is told of a change.
-fn part(change: BusMessage) -> Option<Part> {
+fn part(change: BusMessage) -> Option<MemberChange> {
     Some(match change {
         BusMessage::MemberAdded {
             channel,
@@ -322,8 +322,8 @@ fn part(change: BusMessage) -> Option<Part> {
             socket,
             version,
             ..
-        } => Part {
-            content: Content::MemberAdded(channel, member, version),
+        } => MemberChange {
+            content: ServerEvent::MemberAdded(channel, member, version),
             socket,
         },
         BusMessage::MemberRemoved {
@@ -332,8 +332,8 @@ fn part(change: BusMessage) -> Option<Part> {
             socket,
             version,
             ..
-        } => Part {
-            content: Content::MemberRemoved(channel, member, version),
+        } => MemberChange {
+            content: ServerEvent::MemberRemoved(channel, member, version),
             socket,
         },
         _ => return None,
@@ -363,7 +363,11 @@ impl BusSink for Hub {
             } => {
                 let Some(app) = self.app(&app) else { return };
                 let watchers = app.watchers(&user);
-                self.fan_out(&watchers, Content::UserStatus(user, online, version), None);
+                self.fan_out(
+                    &watchers,
+                    ServerEvent::UserStatus(user, online, version),
+                    None,
+                );
             }
             BusMessage::UserTerminated { app, user } => {
                 if let Some(app) = self.app(&app) {
@@ -398,9 +402,9 @@ impl BusSink for Hub {
 }
 
 /// A connection's share of the node's limit; given back when dropped.
-pub(super) struct NodePlace(Arc<Hub>);
+pub(super) struct NodeSlot(Arc<Hub>);
 
-impl Drop for NodePlace {
+impl Drop for NodeSlot {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }

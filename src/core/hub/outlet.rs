@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::batch::{Batch, Flusher};
+use super::batch::{FlushBatch, FlushScheduler};
 use super::mailbox::Mailbox;
 
 /// A connection's way out that others may use while its own task rests: waking a task costs more than a small write.
-pub trait Outlet: Send + Sync + Debug {
+pub trait DirectWriter: Send + Sync + Debug {
     /// Writes as much as can be written at once, and answers how many bytes that was. `None`: the connection is broken.
     fn try_write(&self, bytes: &[u8]) -> Option<usize>;
 
@@ -27,29 +27,29 @@ pub trait Outlet: Send + Sync + Debug {
 #[derive(Debug)]
 pub struct Write<'a> {
     /// By which way.
-    pub outlet: &'a dyn Outlet,
+    pub outlet: &'a dyn DirectWriter,
     /// What.
     pub bytes: &'a [u8],
-    /// What [`Outlet::try_write`] would have answered.
+    /// What [`DirectWriter::try_write`] would have answered.
     pub written: Option<usize>,
 }
 
 /// Writes to many connections at once: one call to the operating system costs less than one for each.
-pub trait Outlets: Send + Sync {
-    /// Does all of them, as [`Outlet::try_write`] would, and notes what each wrote.
+pub trait BatchWriter: Send + Sync {
+    /// Does all of them, as [`DirectWriter::try_write`] would, and notes what each wrote.
     fn write(&self, writes: &mut [Write<'_>]);
 }
 
 /// Frames that went out, and their bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Sent {
+pub struct WriteStats {
     /// How many frames.
     pub frames: u64,
     /// How many bytes.
     pub bytes: u64,
 }
 
-impl AddAssign for Sent {
+impl AddAssign for WriteStats {
     fn add_assign(&mut self, other: Self) {
         self.frames += other.frames;
         self.bytes += other.bytes;
@@ -76,27 +76,27 @@ pin_project! {
     pub struct Corked<F> {
         #[pin]
         inner: F,
-        flusher: Arc<dyn Flusher>,
+        flusher: Arc<dyn FlushScheduler>,
     }
 }
 
 impl<F> Corked<F> {
     /// Wraps `inner`; `flusher` takes what it filled.
-    pub fn new(inner: F, flusher: Arc<dyn Flusher>) -> Self {
+    pub fn new(inner: F, flusher: Arc<dyn FlushScheduler>) -> Self {
         Self { inner, flusher }
     }
 }
 
 /// Ends a turn, even one that panicked.
-struct Turn<'a>(Option<&'a dyn Flusher>);
+struct CorkGuard<'a>(Option<&'a dyn FlushScheduler>);
 
-impl Drop for Turn<'_> {
+impl Drop for CorkGuard<'_> {
     fn drop(&mut self) {
         let Some(flusher) = self.0 else { return };
         CORKED.set(false);
         let filled = FILLED.take();
         if !filled.is_empty() {
-            flusher.flush(Batch::new(filled));
+            flusher.flush(FlushBatch::new(filled));
         }
     }
 }
@@ -108,7 +108,7 @@ impl<F: Future> Future for Corked<F> {
         let this = self.project();
         // Within another's turn, that one's end is soon enough.
         let is_outer = !CORKED.replace(true);
-        let _turn = Turn(is_outer.then_some(&**this.flusher));
+        let _turn = CorkGuard(is_outer.then_some(&**this.flusher));
         this.inner.poll(cx)
     }
 }

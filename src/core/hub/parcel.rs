@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::delivery::Delivery;
+use super::broadcast::Broadcast;
 use crate::core::model::{ChannelName, Mid, Timestamp};
 use crate::core::ports::DialectId;
 
@@ -53,9 +53,9 @@ pub enum Outcome {
 
 /// One thing that waits.
 #[derive(Debug)]
-pub enum Parcel {
+pub enum MailboxItem {
     /// A frame for the client.
-    Delivery(Arc<Delivery>),
+    Broadcast(Arc<Broadcast>),
     /// The end of a frame that has been written in part.
     Rest(Box<[u8]>),
     /// A publish of this socket has been settled.
@@ -70,11 +70,11 @@ pub enum Parcel {
     Ping,
 }
 
-impl Parcel {
+impl MailboxItem {
     /// A whole frame, as its client's dialect has it.
     pub(super) fn frame(&self, dialect: DialectId) -> Option<&[u8]> {
         match self {
-            Self::Delivery(delivery) => delivery.frame(dialect).map(|frame| &frame[..]),
+            Self::Broadcast(delivery) => delivery.frame(dialect).map(|frame| &frame[..]),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::app_hub::{AppHub, State};
+use super::app::{AppHub, State};
 use super::mailbox::Mailbox;
 use super::parcel::CloseReason;
 use crate::core::model::{Member, SocketId, UserId};

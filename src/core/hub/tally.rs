@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::app_hub::{AppHub, State};
+use super::app::{AppHub, State};
 use super::mailbox::Mailbox;
 use crate::core::model::{ChannelName, Timestamp};
 
@@ -14,14 +14,14 @@ const PAUSE: i64 = 5_000_000;
 
 /// What a channel's subscribers were last told of their number.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tally {
+pub(super) struct CountThrottle {
     told: u64,
     at: Timestamp,
     /// They are to be told again once the pause is over.
     pub due: bool,
 }
 
-impl Tally {
+impl CountThrottle {
     /// Whether the pause after telling many is not over.
     pub fn pauses(&self, now: Timestamp) -> bool {
         let passed = now.micros().saturating_sub(self.at.micros());
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn few_are_told_at_once_and_many_every_five_seconds() {
-        let mut tally = Tally::default();
+        let mut tally = CountThrottle::default();
         assert!(
             tally.tell(1, at(0))
                 && tally.tell(2, at(0))
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn nobody_is_told_again_what_is_known() {
-        let mut tally = Tally::default();
+        let mut tally = CountThrottle::default();
         assert!(tally.tell(500, at(0)));
         assert!(!tally.tell(500, at(1)) && !tally.due);
         assert!(tally.tell(501, at(-1)), "a clock that stepped back");

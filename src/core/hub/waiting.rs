@@ -6,8 +6,8 @@ use std::task::{Context, Waker};
 
 use smallvec::SmallVec;
 
-use super::outlet::{Outlet, Sent};
-use super::parcel::{CloseReason, Parcel};
+use super::outlet::{DirectWriter, WriteStats};
+use super::parcel::{CloseReason, MailboxItem};
 use crate::core::ports::DialectId;
 
 /// Bytes that are gathered for one write at most; a larger frame is written from where it stands.
@@ -22,16 +22,16 @@ thread_local! {
 /// the lock: a fan-out waits more for memory than for anything else.
 #[derive(Debug, Default)]
 #[repr(C)]
-pub(super) struct Waiting {
+pub(super) struct MailboxQueue {
     pub waker: Option<Waker>,
     /// How many of the bytes the connection took.
     pub taken: usize,
     /// Bytes that wait, here or in the connection's write buffer.
     pub bytes: usize,
     /// The way out, where others may use it.
-    pub outlet: Option<Arc<dyn Outlet>>,
+    pub outlet: Option<Arc<dyn DirectWriter>>,
     /// Mostly there is one at most, written at once: it needs no memory of its own.
-    pub queue: SmallVec<[Parcel; 1]>,
+    pub queue: SmallVec<[MailboxItem; 1]>,
     /// The connection's task rests, and has nothing to write: others may.
     pub parked: bool,
     /// Somebody will flush the mailbox.
@@ -41,10 +41,10 @@ pub(super) struct Waiting {
     pub closed: Option<CloseReason>,
 }
 
-impl Waiting {
+impl MailboxQueue {
     /// Writes from the queue until it is empty or the client takes no more. In the second case its task goes on with it.
-    pub fn write(&mut self, dialect: DialectId) -> Sent {
-        let mut sent = Sent::default();
+    pub fn write(&mut self, dialect: DialectId) -> WriteStats {
+        let mut sent = WriteStats::default();
         while !self.queue.is_empty() {
             let Some(outlet) = &self.outlet else {
                 self.parked = false;
@@ -104,7 +104,7 @@ impl Waiting {
         dialect: DialectId,
         wanted: usize,
         written: Option<usize>,
-        sent: &mut Sent,
+        sent: &mut WriteStats,
     ) -> bool {
         let mut count = written.unwrap_or_default();
         let all = count == wanted && count > 0;
@@ -134,7 +134,7 @@ impl Waiting {
             && let Some(parcel) = self.queue.first_mut()
             && let Some(frame) = parcel.frame(dialect)
         {
-            *parcel = Parcel::Rest(frame[count..].into());
+            *parcel = MailboxItem::Rest(frame[count..].into());
         }
         false
     }

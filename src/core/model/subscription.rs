@@ -8,7 +8,7 @@ use super::time::Timestamp;
 /// A persistent subscription of a user to a channel. Its interval is (`start`, `end`], in serials of the channel: the
 /// user's inbox holds what was published after it began, up to and including what was there when it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subscription {
+pub struct UserSubscription {
     /// A number unique in the app.
     pub id: u64,
     /// The app.

@@ -21,29 +21,29 @@ use tokio::sync::{Notify, oneshot};
 use super::error::BusError;
 use super::model::{AppIdent, ChannelName, Mid, SocketId, Timestamp};
 use super::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, EventStore};
-use reading::{Late, Opening};
+use reading::{Gaps, Opening};
 use shard::Shards;
-use track::Due;
-use unechoed::Unechoed;
+use track::Expected;
+use unechoed::Exclusions;
 
 /// A bus whose persisted events arrive by serial, each once, and whose channels are let go when nobody wants them.
-pub struct Order {
+pub struct Resequencer {
     bus: Arc<dyn Bus>,
     events: Arc<dyn EventStore>,
     sink: OnceLock<Weak<dyn BusSink>>,
     shards: Shards,
     openings: Mutex<Vec<Opening>>,
     opening: Notify,
-    late: Mutex<Late>,
+    late: Mutex<Gaps>,
     lateness: Notify,
     gap: Notify,
-    unechoed: Unechoed,
+    unechoed: Exclusions,
     clock: Arc<dyn Clock>,
     /// Until when nothing was missed.
     heard_until: Mutex<Timestamp>,
 }
 
-impl Order {
+impl Resequencer {
     /// Around a bus; what is missed is read from `events`.
     pub fn new(bus: Arc<dyn Bus>, events: Arc<dyn EventStore>, clock: Arc<dyn Clock>) -> Self {
         let heard_until = Mutex::new(clock.now());
@@ -57,14 +57,14 @@ impl Order {
             late: Mutex::default(),
             lateness: Notify::new(),
             gap: Notify::new(),
-            unechoed: Unechoed::default(),
+            unechoed: Exclusions::default(),
             clock,
             heard_until,
         }
     }
 
     /// Says who takes what arrives. The first to be attached stays.
-    pub fn attach(&self, sink: Weak<dyn BusSink>) {
+    pub fn set_sink(&self, sink: Weak<dyn BusSink>) {
         let _ = self.sink.set(sink);
     }
 
@@ -88,7 +88,7 @@ impl Order {
 }
 
 #[async_trait]
-impl Bus for Order {
+impl Bus for Resequencer {
     async fn publish(&self, message: BusMessage) -> Result<(), BusError> {
         self.bus.publish(message).await
     }
@@ -99,7 +99,7 @@ impl Bus for Order {
         // The head is read after the channel is heard: nothing can come between the two.
         let waits = self
             .shards
-            .peek(app, channel, |track| track.due == Due::Opening)
+            .peek(app, channel, |track| track.due == Expected::Opening)
             .unwrap_or(false);
         if waits {
             let (opened, wait) = oneshot::channel();
@@ -120,7 +120,7 @@ impl Bus for Order {
             .remove(app, channel, || self.bus.unwatch(app, channel));
     }
 
-    fn leave_out(&self, mid: &Mid, socket: SocketId) {
+    fn exclude(&self, mid: &Mid, socket: SocketId) {
         self.unechoed.note(mid, socket);
     }
 
@@ -129,7 +129,7 @@ impl Bus for Order {
     }
 }
 
-impl BusSink for Order {
+impl BusSink for Resequencer {
     fn deliver(&self, message: BusMessage) {
         let Some(sink) = self.sink() else { return };
         let Some((app, channel)) = message.channel() else {

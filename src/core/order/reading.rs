@@ -8,8 +8,8 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Order;
-use super::track::{Due, Missing};
+use super::Resequencer;
+use super::track::{Expected, Missing};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName, Event, Timestamp};
 use crate::core::ports::{BusMessage, BusSink};
@@ -43,15 +43,15 @@ pub(super) struct Opening {
 }
 
 /// Channels on which something is missing, in the order in which they are looked at.
-pub(super) type Late = VecDeque<(Instant, AppIdent, ChannelName)>;
+pub(super) type Gaps = VecDeque<(Instant, AppIdent, ChannelName)>;
 
-impl Order {
+impl Resequencer {
     /// Notes that something is missing on a channel. Where it is not known what, that is looked at once.
-    pub(super) fn note_late(&self, app: AppIdent, channel: ChannelName, due: Due) {
+    pub(super) fn note_late(&self, app: AppIdent, channel: ChannelName, due: Expected) {
         self.look_after(
             app,
             channel,
-            if due == Due::Unknown {
+            if due == Expected::Unknown {
                 Duration::ZERO
             } else {
                 EARLY
@@ -114,7 +114,7 @@ impl Order {
         &self,
         app: &AppIdent,
         channel: &ChannelName,
-        change: impl FnOnce(&mut super::track::Track, &mut VecDeque<BusMessage>) -> bool,
+        change: impl FnOnce(&mut super::track::ChannelSequence, &mut VecDeque<BusMessage>) -> bool,
     ) {
         let late = self.shards.change(app, channel, change);
         if let Some(sink) = self.sink() {
@@ -249,7 +249,7 @@ impl Order {
             if channel.kind() == ChannelKind::Presence {
                 peers.insert(app.clone());
             }
-            if let Due::At(due) = track.due {
+            if let Expected::At(due) = track.due {
                 apps.entry(app.clone())
                     .or_default()
                     .push((channel.clone(), due));
@@ -268,7 +268,7 @@ impl Order {
                     let mut after = due - 1;
                     while after < head && self.fill(&app, channel, after, head).await? {
                         after = match self.shards.peek(&app, channel, |track| track.due) {
-                            Some(Due::At(now)) if now > after + 1 => now - 1,
+                            Some(Expected::At(now)) if now > after + 1 => now - 1,
                             _ => break,
                         };
                     }

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 
 use parking_lot::Mutex;
 
-use super::track::{Due, Track};
+use super::track::{ChannelSequence, Expected};
 use crate::core::model::{AppIdent, ChannelKind, ChannelName};
 use crate::core::ports::{BusMessage, BusSink};
 
@@ -19,7 +19,7 @@ pub(super) struct Shards([Mutex<Shard>; SHARDS]);
 
 #[derive(Default)]
 struct Shard {
-    apps: HashMap<AppIdent, HashMap<ChannelName, Track>>,
+    apps: HashMap<AppIdent, HashMap<ChannelName, ChannelSequence>>,
     ready: VecDeque<BusMessage>,
     /// Somebody is delivering.
     busy: bool,
@@ -40,7 +40,12 @@ impl Shards {
     }
 
     /// Does something with a channel that is watched from now on.
-    pub fn with(&self, app: &AppIdent, channel: &ChannelName, work: impl FnOnce(&mut Track)) {
+    pub fn with(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        work: impl FnOnce(&mut ChannelSequence),
+    ) {
         let mut shard = self.of(channel).lock();
         let channels = match shard.apps.get_mut(app) {
             Some(channels) => channels,
@@ -50,13 +55,13 @@ impl Shards {
             Some(track) => track,
             None => channels
                 .entry(channel.clone())
-                .or_insert_with(|| Track::new(true)),
+                .or_insert_with(|| ChannelSequence::new(true)),
         };
         if !track.watched {
             track.watched = true;
             // Until now it followed from another channel, and perhaps began in the middle.
-            if track.due == Due::Unknown {
-                track.due = Due::Opening;
+            if track.due == Expected::Unknown {
+                track.due = Expected::Opening;
             }
         }
         work(track);
@@ -67,7 +72,7 @@ impl Shards {
         &self,
         app: &AppIdent,
         channel: &ChannelName,
-        look: impl FnOnce(&Track) -> T,
+        look: impl FnOnce(&ChannelSequence) -> T,
     ) -> Option<T> {
         self.of(channel)
             .lock()
@@ -83,7 +88,7 @@ impl Shards {
         &self,
         app: &AppIdent,
         channel: &ChannelName,
-        change: impl FnOnce(&mut Track, &mut VecDeque<BusMessage>) -> bool,
+        change: impl FnOnce(&mut ChannelSequence, &mut VecDeque<BusMessage>) -> bool,
     ) -> bool {
         let mut guard = self.of(channel).lock();
         let Shard { apps, ready, .. } = &mut *guard;
@@ -95,7 +100,12 @@ impl Shards {
 
     /// Takes what arrived ([`Shards::drain`] must follow). An answer says that something begins to be missing, and what
     /// was due.
-    pub fn take(&self, app: &AppIdent, channel: &ChannelName, message: BusMessage) -> Option<Due> {
+    pub fn take(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        message: BusMessage,
+    ) -> Option<Expected> {
         let mut guard = self.of(channel).lock();
         let Shard { apps, ready, .. } = &mut *guard;
         let track = match apps
@@ -108,7 +118,7 @@ impl Shards {
                 .entry(app.clone())
                 .or_default()
                 .entry(channel.clone())
-                .or_insert_with(|| Track::new(false)),
+                .or_insert_with(|| ChannelSequence::new(false)),
             None => {
                 ready.push_back(message);
                 return None;
@@ -153,7 +163,10 @@ impl Shards {
 
     /// Goes over all channels, a shard at a time; those for which `keep` says no are forgotten. It is called under the
     /// shard's lock, so that nobody begins to watch a channel between its look and its deed.
-    pub fn retain(&self, mut keep: impl FnMut(&AppIdent, &ChannelName, &mut Track) -> bool) {
+    pub fn retain(
+        &self,
+        mut keep: impl FnMut(&AppIdent, &ChannelName, &mut ChannelSequence) -> bool,
+    ) {
         for shard in &self.0 {
             shard.lock().apps.retain(|app, channels| {
                 channels.retain(|channel, track| keep(app, channel, track));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Order;
+use super::Resequencer;
 use crate::core::ports::BusHealth;
 
 /// How often channels are looked over. A channel is let go at the second look that finds nobody, so that who reloads a
@@ -12,7 +12,7 @@ const ROUND: Duration = Duration::from_secs(1);
 /// A channel that nobody watches by its own name is forgotten after so many looks without an event.
 const FORGOTTEN: u32 = 60;
 
-impl Order {
+impl Resequencer {
     pub(super) async fn sweep(&self) {
         loop {
             tokio::time::sleep(ROUND).await;
@@ -22,7 +22,7 @@ impl Order {
 
     /// One look at all channels.
     fn sweep_once(&self) {
-        if self.bus.health() != BusHealth::Away {
+        if self.bus.health() != BusHealth::Down {
             *self.heard_until.lock() = self.clock.now();
         }
         let Some(sink) = self.sink() else { return };

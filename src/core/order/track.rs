@@ -11,7 +11,7 @@ const MOST_WAITING: usize = 10_000;
 
 /// Which serial comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum Expected {
     /// The channel's head is being read.
     Opening,
     /// This one.
@@ -32,8 +32,8 @@ pub(super) enum Missing {
 /// What is known of one channel's order. Persisted events go on by serial; one that is early, and what came after it,
 /// waits for those that are missing.
 #[derive(Debug)]
-pub(super) struct Track {
-    pub due: Due,
+pub(super) struct ChannelSequence {
+    pub due: Expected,
     /// In the order of arrival.
     waiting: VecDeque<BusMessage>,
     /// Since when something is missing.
@@ -46,9 +46,13 @@ pub(super) struct Track {
     pub quiet: u32,
 }
 
-impl Track {
+impl ChannelSequence {
     pub fn new(watched: bool) -> Self {
-        let due = if watched { Due::Opening } else { Due::Unknown };
+        let due = if watched {
+            Expected::Opening
+        } else {
+            Expected::Unknown
+        };
         Self {
             due,
             waiting: VecDeque::new(),
@@ -65,13 +69,13 @@ impl Track {
         match (self.due, message.serial()) {
             (_, None) if self.waiting.is_empty() => ready.push_back(message),
             // The first ever: nothing can be missing before it.
-            (Due::Unknown, Some(1)) => {
-                self.due = Due::At(2);
+            (Expected::Unknown, Some(1)) => {
+                self.due = Expected::At(2);
                 ready.push_back(message);
             }
-            (Due::At(due), Some(serial)) if serial < due => {}
-            (Due::At(due), Some(serial)) if serial == due => {
-                self.due = Due::At(due + 1);
+            (Expected::At(due), Some(serial)) if serial < due => {}
+            (Expected::At(due), Some(serial)) if serial == due => {
+                self.due = Expected::At(due + 1);
                 ready.push_back(message);
             }
             _ => self.waiting.push_back(message),
@@ -84,7 +88,7 @@ impl Track {
 
     /// Lets go of what need not wait any more.
     fn settle(&mut self, ready: &mut VecDeque<BusMessage>) -> bool {
-        while let (Due::At(due), false) = (self.due, self.waiting.is_empty()) {
+        while let (Expected::At(due), false) = (self.due, self.waiting.is_empty()) {
             let next = self
                 .waiting
                 .iter()
@@ -97,7 +101,7 @@ impl Track {
             match next {
                 Some(index) => {
                     ready.extend(self.waiting.remove(index));
-                    self.due = Due::At(due + 1);
+                    self.due = Expected::At(due + 1);
                 }
                 None if front_may_go => ready.extend(
                     self.waiting
@@ -112,7 +116,7 @@ impl Track {
             self.late_since = None;
             return false;
         }
-        let begins = self.late_since.is_none() && self.due != Due::Opening;
+        let begins = self.late_since.is_none() && self.due != Expected::Opening;
         if begins {
             self.late_since = Some(Instant::now());
         }
@@ -121,16 +125,16 @@ impl Track {
 
     /// The channel's head is known: what is stored up to it is nobody's news here.
     pub fn open(&mut self, head: u64, ready: &mut VecDeque<BusMessage>) -> bool {
-        if self.due == Due::Opening {
-            self.due = Due::At(head.saturating_add(1));
+        if self.due == Expected::Opening {
+            self.due = Expected::At(head.saturating_add(1));
         }
         self.settle(ready)
     }
 
     /// The head could not be read.
     pub fn open_unknown(&mut self, ready: &mut VecDeque<BusMessage>) -> bool {
-        if self.due == Due::Opening {
-            self.due = Due::Unknown;
+        if self.due == Expected::Opening {
+            self.due = Expected::Unknown;
         }
         self.settle(ready)
     }
@@ -139,12 +143,12 @@ impl Track {
     pub fn missing(&self) -> Option<Missing> {
         let lowest = self.lowest()?;
         match self.due {
-            Due::Opening => None,
-            Due::At(due) => Some(Missing::Between {
+            Expected::Opening => None,
+            Expected::At(due) => Some(Missing::Between {
                 after: due - 1,
                 upto: lowest - 1,
             }),
-            Due::Unknown => Some(Missing::Below(lowest)),
+            Expected::Unknown => Some(Missing::Below(lowest)),
         }
     }
 
@@ -163,7 +167,7 @@ impl Track {
     /// Gives up what is missing before the lowest that waits.
     pub fn skip(&mut self, ready: &mut VecDeque<BusMessage>) -> bool {
         if let Some(lowest) = self.lowest() {
-            self.due = Due::At(lowest);
+            self.due = Expected::At(lowest);
             self.late_since = None;
         }
         self.settle(ready)
@@ -200,7 +204,7 @@ mod tests {
     }
 
     /// Feeds serials (0: not persisted) and answers what goes on.
-    fn feed(track: &mut Track, serials: &[u64]) -> Vec<u64> {
+    fn feed(track: &mut ChannelSequence, serials: &[u64]) -> Vec<u64> {
         let mut ready = VecDeque::new();
         for serial in serials {
             track.take(event(*serial), &mut ready);
@@ -215,8 +219,8 @@ mod tests {
             .collect()
     }
 
-    fn opened(head: u64) -> Track {
-        let mut track = Track::new(true);
+    fn opened(head: u64) -> ChannelSequence {
+        let mut track = ChannelSequence::new(true);
         track.open(head, &mut VecDeque::new());
         track
     }
@@ -254,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_comes_before_the_head_is_known_waits_and_what_the_head_covers_is_dropped() {
-        let mut track = Track::new(true);
+        let mut track = ChannelSequence::new(true);
         assert_eq!(feed(&mut track, &[0, 3, 5, 4]), [0]);
         assert_eq!(
             track.missing(),
@@ -278,9 +282,9 @@ mod tests {
 
     #[test]
     fn with_an_unknown_head_the_first_ever_goes_on_and_others_wait() {
-        let mut track = Track::new(false);
+        let mut track = ChannelSequence::new(false);
         assert_eq!(feed(&mut track, &[1, 2]), [1, 2]);
-        let mut track = Track::new(false);
+        let mut track = ChannelSequence::new(false);
         assert_eq!(feed(&mut track, &[6, 5]), [0; 0]);
         assert_eq!(track.missing(), Some(Missing::Below(5)));
         let mut ready = VecDeque::new();

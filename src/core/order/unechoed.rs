@@ -13,7 +13,7 @@ const MOST: usize = 10_000;
 /// is on the node that published it; one that a back end names may be on another, which cannot know when it reads the
 /// event from the store.
 #[derive(Default)]
-pub(super) struct Unechoed(Mutex<State>);
+pub(super) struct Exclusions(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -21,7 +21,7 @@ struct State {
     order: VecDeque<Mid>,
 }
 
-impl Unechoed {
+impl Exclusions {
     /// Notes what this node is about to store and publish.
     pub fn note(&self, mid: &Mid, socket: SocketId) {
         let mut state = self.0.lock();

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, Subscription, Target, TargetKind, UserId,
+    AppIdent, CachedEvent, ChannelName, Event, Interval, Target, TargetKind, UserId,
+    UserSubscription,
 };
 
 /// Reads all that an app has, page by page, and writes what another store held as it was there: with its numbers, serials and
@@ -55,7 +56,7 @@ pub trait Archive: Send + Sync {
     async fn put_subscriptions(
         &self,
         app: &AppIdent,
-        open: &[Subscription],
+        open: &[UserSubscription],
         ended: &[Interval],
     ) -> Result<(), StorageError>;
 

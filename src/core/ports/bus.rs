@@ -20,7 +20,7 @@ pub enum BusMessage {
         position: Option<Position>,
         /// A socket that must not get it (the sender, without echo). Only the message says so, not the store: a node that
         /// missed the message and reads a persisted event from the store sends it to this socket all the same, unless it is
-        /// the node that published it ([`Bus::leave_out`]).
+        /// the node that published it ([`Bus::exclude`]).
         except: Option<SocketId>,
     },
     /// A user came to a presence channel.
@@ -136,11 +136,11 @@ pub trait BusSink: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BusHealth {
     /// The node is alone, and meant to be.
-    Alone,
+    SingleNode,
     /// They do.
     Up,
     /// The bus cannot be reached: the node delivers its own messages itself and tries again.
-    Away,
+    Down,
 }
 
 /// How nodes hear of what happens on the others. One delivery path: what a node publishes comes back to it through the
@@ -162,7 +162,7 @@ pub trait Bus: Send + Sync {
 
     /// Says before an event is stored which socket of this node it leaves out: what is read from the store before it is
     /// published here must leave it out, too. Quick, and never waits.
-    fn leave_out(&self, mid: &Mid, socket: SocketId);
+    fn exclude(&self, mid: &Mid, socket: SocketId);
 
     /// How it is now.
     fn health(&self) -> BusHealth;

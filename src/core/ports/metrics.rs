@@ -43,11 +43,11 @@ pub trait Metrics: Send + Sync {
     /// A frame was put into so many mailboxes.
     fn delivered(&self, mailboxes: u64);
     /// A client got an error frame with this code.
-    fn complained(&self, code: u16);
+    fn error_sent(&self, code: u16);
     /// A call of the store or of the bus ended.
-    fn called(&self, call: Call, took: Duration, failed: bool);
+    fn call_finished(&self, call: Call, took: Duration, failed: bool);
     /// So many notices were delivered to a webhook together, were given up, or an attempt to deliver them failed.
-    fn told(&self, outcome: WebhookOutcome, notices: u64);
+    fn webhook_attempted(&self, outcome: WebhookOutcome, notices: u64);
     /// So many notices wait for webhooks, over all apps and nodes.
     fn outbox(&self, waiting: u64);
     /// Everything in the Prometheus text form.

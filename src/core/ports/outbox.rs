@@ -3,11 +3,13 @@
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Attempt, Claim, Happening, Mark, Notice, Timestamp};
+use crate::core::model::{
+    AppIdent, Attempt, Claim, OutboxEvent, QueuedEvent, ReportedPresence, Timestamp,
+};
 
 /// What became of an attempt to deliver the oldest notices of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum Disposition {
     /// They were taken. They are removed and counted in the delivery log.
     Delivered,
     /// They were not, and no further attempt is made. They leave the queue, and are kept with an entry of the delivery log
@@ -19,7 +21,7 @@ pub enum Ending {
 
 /// How a claim goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum ClaimUpdate {
     /// It is kept, until this time.
     Hold(Timestamp),
     /// It is given back; the address is due at this time.
@@ -28,9 +30,9 @@ pub enum Next {
 
 /// How an attempt ended, and what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
+pub struct AttemptResult {
     /// What became of the notices.
-    pub ending: Ending,
+    pub ending: Disposition,
     /// The newest notice that it is about; older ones are meant too. 0: none is.
     pub upto: u64,
     /// How many those are, for the delivery log.
@@ -40,7 +42,7 @@ pub struct Settlement {
     /// How.
     pub attempt: Attempt,
     /// What follows.
-    pub next: Next,
+    pub next: ClaimUpdate,
 }
 
 /// Where what webhooks are to be told waits: a queue for each address of an app. It also remembers who is where, as far as
@@ -52,15 +54,15 @@ pub struct Settlement {
 pub trait Outbox: Send + Sync {
     /// Writes what happened into the queues of its addresses, in the order given; it is there after a crash when this
     /// returns. What says who is there ([`Happened::standing`](crate::core::model::Happened::standing)) is written only where
-    /// it says something new: each [`Mark`] remembers the last that was put, so of several that say the same, from
+    /// it says something new: each [`ReportedPresence`] remembers the last that was put, so of several that say the same, from
     /// whichever nodes, one is written, and `Vacated` without an `Occupied` before it never is. Without addresses only the
     /// mark changes. What belongs to an app that is not there is passed over. After an error it may have been done in part, from the
     /// first on, and can be put again whole.
-    async fn put(&self, happenings: &[Happening]) -> Result<(), StorageError>;
+    async fn put(&self, happenings: &[OutboxEvent]) -> Result<(), StorageError>;
 
     /// Claims addresses that are due at `now`, have notices and are claimed by nobody (or only until `now`), those first that
     /// have been due longest, at most `limit`: of several callers exactly one gets an address. It is `holder`'s until `until`,
-    /// or until it is settled. A queue is due when its first notice is put; see [`Next`] for later.
+    /// or until it is settled. A queue is due when its first notice is put; see [`ClaimUpdate`] for later.
     async fn claim(
         &self,
         holder: &str,
@@ -70,12 +72,13 @@ pub trait Outbox: Send + Sync {
     ) -> Result<Vec<Claim>, StorageError>;
 
     /// The oldest notices of a claimed address, in order, at most `limit`.
-    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<Notice>, StorageError>;
+    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError>;
 
-    /// Settles an attempt. After [`Ending::Delivered`] counting begins anew; the others count it and remember how it ended. `false`,
+    /// Settles an attempt. After [`Disposition::Delivered`] counting begins anew; the others count it and remember how it ended. `false`,
     /// and nothing is changed: the claim is another's by now. An address without notices is forgotten when its claim is given
     /// back.
-    async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Result<bool, StorageError>;
+    async fn settle(&self, claim: &Claim, settlement: &AttemptResult)
+    -> Result<bool, StorageError>;
 
     /// Gives back all that a holder has claimed; the times at which it is due stay.
     async fn release(&self, holder: &str) -> Result<(), StorageError>;
@@ -85,9 +88,9 @@ pub trait Outbox: Send + Sync {
     async fn standing(
         &self,
         app: &AppIdent,
-        after: Option<&Mark>,
+        after: Option<&ReportedPresence>,
         limit: usize,
-    ) -> Result<Vec<Mark>, StorageError>;
+    ) -> Result<Vec<ReportedPresence>, StorageError>;
 
     /// How many notices wait, over all apps. Those that were given up do not.
     async fn depth(&self) -> Result<u64, StorageError>;

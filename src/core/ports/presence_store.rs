@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, Roll, SocketId, UserId};
+use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
 
 /// What a join found.
 #[derive(Debug, Clone)]
 pub struct Joined {
     /// Every user on the channel, the joining one included, in the order in which they came.
-    pub members: Roll,
+    pub members: MemberList,
     /// The state of the channel that `members` shows. Announcements carry the version that they lead to; those up to
     /// this one are already in `members`.
     pub version: u64,
@@ -47,7 +47,7 @@ pub trait PresenceStore: Send + Sync {
     ) -> Result<bool, BusError>;
 
     /// Everybody on the channel, in the order in which they came.
-    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, BusError>;
+    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<MemberList, BusError>;
 
     /// Whether a user is on a channel that this node watches, on whichever node, with newest data that say `"peer": true`.
     /// As far as this node has heard; quick, and never waits.

@@ -9,7 +9,7 @@ use crate::core::model::{
 
 /// What a change of a channel's subscribers meant for all nodes together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum OccupancyChange {
     /// Nobody was on the channel, and now somebody is.
     Occupied,
     /// Somebody was on the channel, and now nobody is.
@@ -18,12 +18,12 @@ pub enum Turn {
 
 /// What a recount found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recount {
+pub struct OccupancyUpdate {
     /// Connections on the channel, over all nodes.
     pub subscriptions: u64,
     /// Whether this recount was the one that made the channel occupied or vacated. Of several at once, on whichever nodes,
     /// exactly one finds each turn.
-    pub turn: Option<Turn>,
+    pub turn: Option<OccupancyChange>,
 }
 
 /// Which users are there.
@@ -73,7 +73,7 @@ pub trait Roster: Send + Sync {
         app: &AppIdent,
         channel: &ChannelName,
         announce: bool,
-    ) -> Result<Recount, BusError>;
+    ) -> Result<OccupancyUpdate, BusError>;
 
     /// Notes that a connection of this node is signed in as a user; the same again changes nothing. A user's first
     /// announces itself as [`BusMessage::UserStatus`](super::BusMessage::UserStatus): of two concurrent first ones exactly

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, Subscription, SubscriptionFilter, Timestamp, UserId,
+    AppIdent, ChannelName, SubscriptionFilter, Timestamp, UserId, UserSubscription,
 };
 
 /// Where users' persistent subscriptions are kept.
@@ -19,7 +19,7 @@ pub trait SubscriptionStore: Send + Sync {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Result<(Subscription, bool), StorageError>;
+    ) -> Result<(UserSubscription, bool), StorageError>;
 
     /// Ends the open subscription at the channel's head and answers it (`end` and `modified` set); `None` where there
     /// is none. What was published before stays in the user's inbox.
@@ -29,7 +29,7 @@ pub trait SubscriptionStore: Send + Sync {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Result<Option<Subscription>, StorageError>;
+    ) -> Result<Option<UserSubscription>, StorageError>;
 
     /// Open subscriptions that fit the filter, in the order of their `id`, those with an `id` above `after`, at most `limit`.
     async fn list(
@@ -38,7 +38,7 @@ pub trait SubscriptionStore: Send + Sync {
         filter: &SubscriptionFilter,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Subscription>, StorageError>;
+    ) -> Result<Vec<UserSubscription>, StorageError>;
 
     /// All channels that the user has an open subscription to, in the order in which they began.
     async fn channels_of(

@@ -7,9 +7,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{HistoryError, Service};
 use crate::core::error::StorageError;
-use crate::core::hub::{Connection, Parcel};
+use crate::core::hub::{Connection, MailboxItem};
 use crate::core::model::{
-    App, AppIdent, CachedEvent, ChannelName, Happened, NewEvent, SocketId, WebhookEvent,
+    App, AppIdent, CachedEvent, ChannelName, NewEvent, OutboxEventKind, SocketId, WebhookEvent,
 };
 
 /// Publishes to cache channels that go on at once.
@@ -17,9 +17,9 @@ const LANES: usize = 16;
 
 /// Keeps the order of what is kept and the order of what is released the same: each cache channel goes in one lane.
 #[derive(Default)]
-pub(super) struct Lanes([Mutex<()>; LANES]);
+pub(super) struct StripedLock([Mutex<()>; LANES]);
 
-impl Lanes {
+impl StripedLock {
     /// Waits until the lanes of these channels are free.
     async fn take<'a>(
         &self,
@@ -85,7 +85,7 @@ impl Service {
     }
 
     /// The last event of a cache channel for a connection that is on it already. While it is read, no later one is kept and
-    /// not released yet; a [`Parcel::CacheRead`] in the mailbox says what it covers.
+    /// not released yet; a [`MailboxItem::CacheRead`] in the mailbox says what it covers.
     pub(super) async fn cached_for(
         &self,
         app: &App,
@@ -95,13 +95,13 @@ impl Service {
         let _lanes = self.lanes.take(std::iter::once(channel)).await;
         let Some(event) = self.cached(&app.ident, channel).await? else {
             self.noticed(app, channel, WebhookEvent::CacheMiss, || {
-                Happened::CacheMiss
+                OutboxEventKind::CacheMiss
             });
             return Ok(Cached::Miss);
         };
         connection
             .mailbox()
-            .tell(Parcel::CacheRead(Box::new(channel.clone())));
+            .tell(MailboxItem::CacheRead(Box::new(channel.clone())));
         Ok(Cached::Event(event))
     }
 

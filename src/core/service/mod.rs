@@ -1,5 +1,7 @@
 //! The use cases, one verb a file. Edges call these; these call the ports and the hub.
 
+mod app_cache;
+mod append_queue;
 mod apps;
 mod cache;
 mod connect;
@@ -8,7 +10,6 @@ mod history;
 mod occupancy;
 mod personal;
 mod publish;
-mod registry;
 mod retention;
 mod sessions;
 mod sign_in;
@@ -17,7 +18,6 @@ mod subscribe;
 mod subscriptions;
 mod trigger;
 mod webhooks;
-mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,9 +47,9 @@ use super::ports::{
     AppStore, Bus, BusHealth, BusMessage, BusSink, CacheStore, Clock, DeliveryLog, EventStore,
     Gauges, Notifier, Outbox, PresenceStore, Roster, SessionStore, SubscriptionStore,
 };
-use registry::Registry;
-use sessions::KnownSessions;
-use writer::Writer;
+use app_cache::AppCache;
+use append_queue::AppendQueue;
+use sessions::SessionCache;
 
 /// The ports that the use cases stand on.
 #[derive(Clone)]
@@ -102,10 +102,10 @@ pub struct Service {
     ports: Ports,
     rules: Rules,
     hub: Arc<Hub>,
-    registry: Registry,
-    sessions: KnownSessions,
-    writer: Writer,
-    lanes: cache::Lanes,
+    registry: AppCache,
+    sessions: SessionCache,
+    writer: AppendQueue,
+    lanes: cache::StripedLock,
     admission: connect::Admission,
     hooks: webhooks::Hooks,
     /// Random part of this process's event ids.
@@ -129,10 +129,10 @@ impl Service {
             ports,
             rules,
             hub,
-            registry: Registry::default(),
-            sessions: KnownSessions::default(),
-            writer: Writer::default(),
-            lanes: cache::Lanes::default(),
+            registry: AppCache::default(),
+            sessions: SessionCache::default(),
+            writer: AppendQueue::default(),
+            lanes: cache::StripedLock::default(),
             admission,
             hooks: webhooks::Hooks::new(holder),
             process: auth::random_hex::<8>()?,
@@ -149,7 +149,7 @@ impl Service {
     /// Everything that is counted, in the Prometheus text form.
     pub fn metrics(&self) -> String {
         let bus_up = match self.ports.bus.health() {
-            BusHealth::Alone => None,
+            BusHealth::SingleNode => None,
             health => Some(health == BusHealth::Up),
         };
         self.hub.metrics().render(Gauges {

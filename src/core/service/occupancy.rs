@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep_until};
 use super::Service;
 use crate::core::error::BusError;
 use crate::core::model::{
-    App, AppIdent, ChannelName, Occupancy, OccupiedChannel, Roll, SocketId, SocketInfo, UserId,
+    App, AppIdent, ChannelName, MemberList, Occupancy, OccupiedChannel, SocketId, SocketInfo,
+    UserId,
 };
 use crate::core::ports::BusMessage;
 
@@ -77,7 +78,7 @@ impl Service {
         &self,
         app: &AppIdent,
         channel: &ChannelName,
-    ) -> Result<Roll, RosterError> {
+    ) -> Result<MemberList, RosterError> {
         Ok(self.ports.presence.members(app, channel).await?)
     }
 

@@ -3,7 +3,7 @@
 use super::Service;
 use super::history::{Replay, Since};
 use super::subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
-use crate::core::hub::{Connection, Hold, Released};
+use crate::core::hub::{Connection, Released, SubscribedVia};
 use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, UserId};
 use crate::core::ports::DialectId;
 
@@ -21,8 +21,14 @@ impl Service {
         let Some(user) = subscribe.channel.personal_user() else {
             return Ok(Subscribed::default());
         };
-        self.enter(app, connection, &subscribe.channel, Hold::Direct, None)
-            .await?;
+        self.enter(
+            app,
+            connection,
+            &subscribe.channel,
+            SubscribedVia::Direct,
+            None,
+        )
+        .await?;
         let member = subscribe
             .channel_data
             .as_ref()
@@ -95,7 +101,8 @@ impl Service {
         left: &mut Vec<ChannelName>,
     ) {
         for channel in &released.gone {
-            self.give_up(connection, channel, Hold::Alias, left).await;
+            self.give_up(connection, channel, SubscribedVia::Alias, left)
+                .await;
         }
         for channel in &released.shared {
             self.identify_by_alias(connection, channel).await;
@@ -122,7 +129,7 @@ impl Service {
                 channel.kind() == ChannelKind::Presence && !place.is_some_and(|place| place.direct);
             let member = member.filter(|_| joins);
             match self
-                .enter(app, connection, channel, Hold::Alias, member)
+                .enter(app, connection, channel, SubscribedVia::Alias, member)
                 .await
             {
                 Ok(Some(joined)) => versions.push((channel.clone(), joined.version)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Service;
-use super::writer::{Answer, Entry};
+use super::append_queue::{PendingAppend, ReplyTo};
 use crate::core::auth;
 use crate::core::error::StorageError;
 use crate::core::hub::Connection;
@@ -124,12 +124,12 @@ impl Service {
             .map(|channel| event(channel, mid(channel)))
             .collect();
         let (sender, receiver) = oneshot::channel();
-        let entry = Entry {
+        let entry = PendingAppend {
             events,
             except: None,
             persist: true,
             repeatable: key.is_some(),
-            answer: Answer::Request(sender),
+            answer: ReplyTo::Request(sender),
         };
         self.writer.enter(entry).map_err(PublishError::Storage)?;
         match receiver.await {
@@ -196,11 +196,11 @@ impl Service {
             }
             return Ok(false);
         }
-        let answer = Answer::Socket {
+        let answer = ReplyTo::Socket {
             mailbox: Arc::clone(connection.mailbox()),
             reference: publish.reference,
         };
-        let entry = Entry {
+        let entry = PendingAppend {
             events: vec![event],
             except,
             persist: publish.persist,

@@ -49,7 +49,7 @@ pub enum LoginError {
 
 /// Sessions that the store has confirmed.
 #[derive(Default)]
-pub(super) struct KnownSessions(Mutex<HashMap<TokenHash, Known>>);
+pub(super) struct SessionCache(Mutex<HashMap<TokenHash, Known>>);
 
 #[derive(Clone)]
 struct Known {
@@ -57,7 +57,7 @@ struct Known {
     confirmed: Timestamp,
 }
 
-impl KnownSessions {
+impl SessionCache {
     pub fn forget(&self, hash: &TokenHash) {
         self.0.lock().remove(hash);
     }

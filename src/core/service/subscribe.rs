@@ -7,9 +7,9 @@ use super::cache::Cached;
 use super::history::{Replay, Since};
 use crate::core::auth::{self, SignatureError};
 use crate::core::error::StorageError;
-use crate::core::hub::{Connection, Hold, Left};
+use crate::core::hub::{Connection, SubscribedVia, UnsubscribeOutcome};
 use crate::core::model::{
-    App, ChannelKind, ChannelName, Event, Member, PeerChannel, Roll, SocketId, UserId,
+    App, ChannelKind, ChannelName, Event, Member, MemberList, PeerChannel, SocketId, UserId,
 };
 use crate::core::ports::{DialectId, Joined};
 
@@ -54,7 +54,7 @@ pub struct Subscribe {
 #[derive(Debug, Clone, Default)]
 pub struct Subscribed {
     /// Of a presence channel: everybody on it.
-    pub members: Roll,
+    pub members: MemberList,
     /// Of a personal channel: the channels that the user follows.
     pub alias: Vec<ChannelName>,
     /// Past events.
@@ -286,7 +286,7 @@ impl Service {
                 app,
                 connection,
                 &subscribe.channel,
-                Hold::Direct,
+                SubscribedVia::Direct,
                 member.as_ref(),
             )
             .await?;
@@ -307,7 +307,7 @@ impl Service {
         app: &App,
         connection: &Connection,
         channel: &ChannelName,
-        hold: Hold,
+        hold: SubscribedVia,
         member: Option<&Member>,
     ) -> Result<Option<Joined>, SubscribeError> {
         let entered = connection.join(channel, hold, member);
@@ -423,7 +423,7 @@ impl Service {
         if channel.kind() == ChannelKind::Personal {
             self.drop_aliases(connection, channel, &mut left).await;
         }
-        self.give_up(connection, channel, Hold::Direct, &mut left)
+        self.give_up(connection, channel, SubscribedVia::Direct, &mut left)
             .await;
         left
     }
@@ -432,7 +432,7 @@ impl Service {
         &self,
         connection: &Connection,
         channel: &ChannelName,
-        hold: Hold,
+        hold: SubscribedVia,
         left: &mut Vec<ChannelName>,
     ) {
         let Some(gone) = connection.leave(channel, hold) else {
@@ -445,7 +445,12 @@ impl Service {
     }
 
     /// Tells the ports that a connection has left a channel.
-    pub(super) async fn after_leaving(&self, app: &App, socket: SocketId, left: &Left) {
+    pub(super) async fn after_leaving(
+        &self,
+        app: &App,
+        socket: SocketId,
+        left: &UnsubscribeOutcome,
+    ) {
         if let Some(user) = &left.place.user {
             self.leave_presence(app, &left.place.channel, socket, user)
                 .await;
@@ -465,7 +470,13 @@ impl Service {
         if let Some(member) = connection.alias_member(channel) {
             // Where the channel is full, or presence is away, the connection still hears it.
             let _ = self
-                .enter(&app, connection, channel, Hold::Alias, Some(&member))
+                .enter(
+                    &app,
+                    connection,
+                    channel,
+                    SubscribedVia::Alias,
+                    Some(&member),
+                )
                 .await;
         } else if let Some(user) = connection.anonymise(channel) {
             self.leave_presence(&app, channel, connection.id(), &user)
@@ -492,7 +503,7 @@ impl Service {
     }
 
     /// Everybody on a presence channel, for an answer that shows it.
-    pub async fn members(&self, app: &App, channel: &ChannelName) -> Roll {
+    pub async fn members(&self, app: &App, channel: &ChannelName) -> MemberList {
         match channel.kind() {
             ChannelKind::Presence => self
                 .ports
@@ -500,7 +511,7 @@ impl Service {
                 .members(&app.ident, channel)
                 .await
                 .unwrap_or_default(),
-            _ => Roll::default(),
+            _ => MemberList::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Service;
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Subscription, SubscriptionFilter, UserId};
+use crate::core::model::{AppIdent, ChannelName, SubscriptionFilter, UserId, UserSubscription};
 use crate::core::ports::BusMessage;
 
 /// Why a persistent subscription was not made, ended or listed.
@@ -25,7 +25,7 @@ impl Service {
         app: &AppIdent,
         user: &UserId,
         channel: &ChannelName,
-    ) -> Result<Subscription, SubscriptionError> {
+    ) -> Result<UserSubscription, SubscriptionError> {
         use crate::core::model::ChannelKind::{Peer, Personal, User};
         if matches!(channel.kind(), Personal | Peer | User) {
             return Err(SubscriptionError::Kind);
@@ -47,7 +47,7 @@ impl Service {
         app: &AppIdent,
         user: &UserId,
         channel: &ChannelName,
-    ) -> Result<Option<Subscription>, SubscriptionError> {
+    ) -> Result<Option<UserSubscription>, SubscriptionError> {
         let ended = self
             .ports
             .subscriptions
@@ -66,7 +66,7 @@ impl Service {
         filter: &SubscriptionFilter,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Subscription>, SubscriptionError> {
+    ) -> Result<Vec<UserSubscription>, SubscriptionError> {
         Ok(self
             .ports
             .subscriptions

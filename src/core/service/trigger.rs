@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Service;
+use super::append_queue::{PendingAppend, ReplyTo};
 use super::publish::PublishError;
-use super::writer::{Answer, Entry};
 use crate::core::error::StorageError;
 use crate::core::hub::Connection;
 use crate::core::model::{App, ChannelKind, ChannelName, NewEvent, Payload, SocketId};
@@ -87,12 +87,12 @@ impl Service {
             }
             let (sender, receiver) = oneshot::channel();
             let events = kept.into_iter().map(event).collect();
-            let entry = Entry {
+            let entry = PendingAppend {
                 events,
                 except,
                 persist: true,
                 repeatable: false,
-                answer: Answer::Request(sender),
+                answer: ReplyTo::Request(sender),
             };
             if self.writer.enter(entry).is_err() {
                 return Err(PublishError::Storage(StorageError::unavailable(
@@ -155,11 +155,11 @@ impl Service {
             self.release(event, None, except).await;
             return Ok(false);
         }
-        let answer = Answer::Socket {
+        let answer = ReplyTo::Socket {
             mailbox: Arc::clone(connection.mailbox()),
             reference: None,
         };
-        let entry = Entry {
+        let entry = PendingAppend {
             events: vec![Arc::clone(&event)],
             except,
             persist,

@@ -12,7 +12,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::core::hub::Outlet;
+use crate::core::hub::DirectWriter;
 
 /// A TCP connection that others than its owner may write to, one at a time.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ impl Plain {
     }
 
     /// The way out for others.
-    pub fn outlet(&self) -> Arc<dyn Outlet> {
-        Arc::clone(&self.0) as Arc<dyn Outlet>
+    pub fn outlet(&self) -> Arc<dyn DirectWriter> {
+        Arc::clone(&self.0) as Arc<dyn DirectWriter>
     }
 
     /// Reads once. A read that does not fill the buffer has emptied the socket, and the next need not find that out by
@@ -49,7 +49,7 @@ impl Plain {
     }
 }
 
-impl Outlet for TcpStream {
+impl DirectWriter for TcpStream {
     // Past tokio, which would only look up whether the socket was full when its owner last wrote.
     fn try_write(&self, bytes: &[u8]) -> Option<usize> {
         match SockRef::from(self).send(bytes) {

@@ -1,13 +1,13 @@
 //! Many writes by one system call, where the kernel offers that.
 
-use crate::core::hub::{Outlets, Write};
+use crate::core::hub::{BatchWriter, Write};
 
 /// Writes by a ring of the thread's own (Linux's io_uring), several connections at once. Where there is none (another
 /// system, a kernel before 5.6, a container whose profile forbids it, as Docker's does), one after the other.
 #[derive(Debug)]
 pub struct Rings;
 
-impl Outlets for Rings {
+impl BatchWriter for Rings {
     fn write(&self, writes: &mut [Write<'_>]) {
         // One alone costs less without.
         for several in writes
@@ -142,7 +142,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::core::hub::Outlet;
+    use crate::core::hub::DirectWriter;
 
     /// Ours, and the client's end of it.
     async fn pair() -> (Arc<TcpStream>, std::net::TcpStream) {
@@ -156,7 +156,7 @@ mod tests {
         (Arc::new(listener.accept().await.unwrap().0), client)
     }
 
-    fn write(to: &[(&dyn Outlet, &[u8])]) -> Vec<Option<usize>> {
+    fn write(to: &[(&dyn DirectWriter, &[u8])]) -> Vec<Option<usize>> {
         let mut writes: Vec<_> = to
             .iter()
             .map(|&(outlet, bytes)| Write {
@@ -185,7 +185,7 @@ mod tests {
             let writes: Vec<_> = pairs
                 .iter()
                 .zip(&texts)
-                .map(|((ours, _), text)| (&**ours as &dyn Outlet, text.as_bytes()))
+                .map(|((ours, _), text)| (&**ours as &dyn DirectWriter, text.as_bytes()))
                 .collect();
             assert_eq!(
                 write(&writes),
@@ -206,9 +206,9 @@ mod tests {
         let ((full, slow), (good, client), (broken, gone)) =
             (pair().await, pair().await, pair().await);
         let much = vec![b'x'; 64 * 1024];
-        while Outlet::try_write(&*full, &much).unwrap() > 0 {}
+        while DirectWriter::try_write(&*full, &much).unwrap() > 0 {}
         drop(gone);
-        while Outlet::try_write(&*broken, b"x").is_some() {}
+        while DirectWriter::try_write(&*broken, b"x").is_some() {}
         let written = write(&[(&*full, b"late"), (&*broken, b"late"), (&*good, b"here")]);
         assert_eq!(written, [Some(0), None, Some(4)]);
         assert_eq!(read(&client, 4), b"here");
@@ -218,7 +218,7 @@ mod tests {
     #[derive(Debug)]
     struct Nowhere;
 
-    impl Outlet for Nowhere {
+    impl DirectWriter for Nowhere {
         fn try_write(&self, bytes: &[u8]) -> Option<usize> {
             Some(bytes.len() - 1)
         }

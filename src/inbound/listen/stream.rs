@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::plain::Plain;
-use crate::core::hub::Outlet;
+use crate::core::hub::DirectWriter;
 
 /// How long a connection is read on after our last word.
 const LINGER: Duration = Duration::from_secs(1);
@@ -63,7 +63,7 @@ impl ClientStream {
     }
 
     /// The way out that others may use while nobody polls this; TLS has none.
-    pub fn outlet(&self) -> Option<Arc<dyn Outlet>> {
+    pub fn outlet(&self) -> Option<Arc<dyn DirectWriter>> {
         match &self.io {
             Io::Plain(stream) => Some(stream.outlet()),
             Io::Tls(_) => None,

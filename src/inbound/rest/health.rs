@@ -192,15 +192,15 @@ impl HealthRoutes {
             address: rules.websocket_address.clone(),
         };
         let bus = match health.bus {
-            BusHealth::Alone => None,
+            BusHealth::SingleNode => None,
             BusHealth::Up => Some(BusState {
                 status: CheckStatus::Ok,
             }),
-            BusHealth::Away => Some(BusState {
+            BusHealth::Down => Some(BusState {
                 status: CheckStatus::Error,
             }),
         };
-        let well = ready && latency_ms.is_some() && health.bus != BusHealth::Away;
+        let well = ready && latency_ms.is_some() && health.bus != BusHealth::Down;
         Ok(Answer::of(&DetailedHealth {
             status: if well {
                 OverallStatus::Ok

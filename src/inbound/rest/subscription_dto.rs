@@ -43,7 +43,7 @@ impl Example for Subscription {
 
 impl Subscription {
     /// A subscription as answers show it.
-    pub fn of(subscription: &model::Subscription) -> Self {
+    pub fn of(subscription: &model::UserSubscription) -> Self {
         Self {
             id: subscription.id,
             user_id: subscription.user_id.as_str().into(),
@@ -69,7 +69,7 @@ shape! {
 
 impl Ended {
     /// The answer that shows what has ended.
-    pub fn answer(ended: &model::Subscription) -> Answer<Self> {
+    pub fn answer(ended: &model::UserSubscription) -> Answer<Self> {
         Answer::text(Subscription::of(ended).to_json_string())
     }
 }

@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use parking_lot::Mutex;
 use tokio::task::yield_now;
 
-use crate::core::hub::{Batch, Flusher, Outlets, Sent};
+use crate::core::hub::{BatchWriter, FlushBatch, FlushScheduler, WriteStats};
 use crate::core::ports::Metrics;
 
 /// Connections that are written to before others get their turn.
@@ -20,20 +20,20 @@ pub struct Flush(Arc<Shared>);
 struct Shared {
     waiting: Mutex<Waiting>,
     most: usize,
-    outlets: Arc<dyn Outlets>,
+    outlets: Arc<dyn BatchWriter>,
     metrics: Arc<dyn Metrics>,
 }
 
 #[derive(Default)]
 struct Waiting {
-    batch: Batch,
+    batch: FlushBatch,
     /// Tasks that are at it.
     tasks: usize,
 }
 
 impl Flush {
     /// Writes by `outlets`, and counts that in `metrics`.
-    pub fn new(outlets: Arc<dyn Outlets>, metrics: Arc<dyn Metrics>) -> Self {
+    pub fn new(outlets: Arc<dyn BatchWriter>, metrics: Arc<dyn Metrics>) -> Self {
         let most = available_parallelism().map_or(1, NonZeroUsize::get);
         Self(Arc::new(Shared {
             waiting: Mutex::default(),
@@ -45,15 +45,15 @@ impl Flush {
 }
 
 impl Shared {
-    fn write(&self, batch: Batch) {
-        let Sent { frames, bytes } = batch.flush(&*self.outlets);
+    fn write(&self, batch: FlushBatch) {
+        let WriteStats { frames, bytes } = batch.flush(&*self.outlets);
         if frames > 0 {
             self.metrics.sent(frames, bytes);
         }
     }
 
     /// What one turn writes; `None`: nothing is left, and this task is not counted any more.
-    fn take(&self) -> Option<Batch> {
+    fn take(&self) -> Option<FlushBatch> {
         let mut waiting = self.waiting.lock();
         if waiting.batch.is_empty() {
             waiting.tasks -= 1;
@@ -63,8 +63,8 @@ impl Shared {
     }
 }
 
-impl Flusher for Flush {
-    fn flush(&self, batch: Batch) {
+impl FlushScheduler for Flush {
+    fn flush(&self, batch: FlushBatch) {
         let shared = &self.0;
         if batch.len() <= AT_ONCE {
             return shared.write(batch);

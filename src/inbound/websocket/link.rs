@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::dialect::pusher;
 use super::seen::Seen;
 use super::socket::Socket;
-use crate::core::hub::{CloseReason, Connection, Delivery, Parcel, Receipt};
+use crate::core::hub::{Broadcast, CloseReason, Connection, MailboxItem, Receipt};
 use crate::core::model::{ChannelName, Mid, PeerChannel, SocketId};
 use crate::core::ports::{DialectId, Metrics};
 
@@ -102,7 +102,7 @@ pub struct Link<S> {
     pub watched: u64,
     /// The last events of cache channels that came with their subscriptions.
     had: Option<Box<LastHad>>,
-    taken: VecDeque<Parcel>,
+    taken: VecDeque<MailboxItem>,
     /// Whether others may write while nothing is to be done here.
     shares: bool,
     /// They may now.
@@ -111,7 +111,7 @@ pub struct Link<S> {
     seen: Seen,
     left: VecDeque<ChannelName>,
     hold: Hold,
-    held: Vec<Parcel>,
+    held: Vec<MailboxItem>,
     held_bytes: usize,
     held_limit: usize,
     metrics: Arc<dyn Metrics>,
@@ -309,10 +309,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn fill(&mut self, dialect: DialectId, id: SocketId) -> Option<Turn> {
         while self.socket.queued() < CHUNK {
             match self.taken.pop_front()? {
-                Parcel::Delivery(delivery) => {
+                MailboxItem::Broadcast(delivery) => {
                     if self.holds(&delivery) {
                         self.held_bytes += delivery.size(dialect).unwrap_or(0);
-                        self.held.push(Parcel::Delivery(delivery));
+                        self.held.push(MailboxItem::Broadcast(delivery));
                         if self.held_bytes > self.held_limit {
                             return Some(Turn::Close(CloseReason::SlowReader));
                         }
@@ -325,26 +325,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                         self.socket.queue(frame);
                     }
                 }
-                Parcel::Rest(rest) => self.socket.queue(&rest),
-                Parcel::Ping => match dialect {
+                MailboxItem::Rest(rest) => self.socket.queue(&rest),
+                MailboxItem::Ping => match dialect {
                     DialectId::Pushi => self.socket.queue_ping(),
                     DialectId::Pusher => self.socket.queue(&pusher::ping()),
                 },
-                Parcel::CacheRead(channel) => match (&self.hold, &mut self.had) {
+                MailboxItem::CacheRead(channel) => match (&self.hold, &mut self.had) {
                     (Hold::Nothing, Some(had)) => had.pass(&channel),
                     (Hold::Nothing, None) => {}
-                    _ => self.held.push(Parcel::CacheRead(channel)),
+                    _ => self.held.push(MailboxItem::CacheRead(channel)),
                 },
-                Parcel::Receipt(receipt) => return Some(Turn::Receipt(receipt)),
-                Parcel::AliasesChanged(channel) => return Some(Turn::AliasesChanged(channel)),
-                Parcel::LimitChanged => return Some(Turn::LimitChanged),
+                MailboxItem::Receipt(receipt) => return Some(Turn::Receipt(receipt)),
+                MailboxItem::AliasesChanged(channel) => return Some(Turn::AliasesChanged(channel)),
+                MailboxItem::LimitChanged => return Some(Turn::LimitChanged),
             }
         }
         None
     }
 
     /// The same with several changes of a presence channel that are said together.
-    fn fill_several(&mut self, delivery: &Delivery, dialect: DialectId, id: SocketId) {
+    fn fill_several(&mut self, delivery: &Broadcast, dialect: DialectId, id: SocketId) {
         let Some(channel) = delivery
             .channel()
             .filter(|channel| !self.left.contains(channel))
@@ -368,7 +368,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    fn holds(&self, delivery: &Delivery) -> bool {
+    fn holds(&self, delivery: &Broadcast) -> bool {
         let Some(channel) = delivery.channel() else {
             return matches!(self.hold, Hold::AllBut(_));
         };
@@ -386,7 +386,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Whether the client has not had it: by an answer that covered it, or as a copy on another channel.
-    fn is_wanted(&mut self, delivery: &Delivery, dialect: DialectId) -> bool {
+    fn is_wanted(&mut self, delivery: &Broadcast, dialect: DialectId) -> bool {
         let Some(channel) = delivery.channel() else {
             return delivery
                 .users_version()

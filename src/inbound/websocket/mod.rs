@@ -25,7 +25,7 @@ pub use flush::Flush;
 pub use upgrade::Upgrades;
 pub use version::VersionFault;
 
-use crate::core::hub::Outlet;
+use crate::core::hub::DirectWriter;
 use crate::core::ports::{Clock, Dialect, DialectId};
 use crate::core::service::{Connecting, Service};
 
@@ -110,7 +110,7 @@ impl Gateway {
         destination: Destination,
         origin: Option<String>,
         secure: bool,
-        outlet: Option<Arc<dyn Outlet>>,
+        outlet: Option<Arc<dyn DirectWriter>>,
         stream: S,
     ) -> impl Future<Output = ()> + Send
     where

@@ -15,7 +15,7 @@ use super::Gateway;
 use super::dialect::{self, Complaint};
 use super::link::{Link, Turn};
 use super::socket::Socket;
-use crate::core::hub::{CloseReason, Connection, Outlet};
+use crate::core::hub::{CloseReason, Connection, DirectWriter};
 use crate::core::limit::TokenBucket;
 use crate::core::model::ChannelName;
 use crate::core::ports::DialectId;
@@ -102,7 +102,7 @@ fn message_limit(limit: u64) -> usize {
 pub(super) async fn begin<S: AsyncRead + AsyncWrite + Unpin + Send>(
     gateway: Arc<Gateway>,
     connecting: Connecting<'_>,
-    outlet: Option<Arc<dyn Outlet>>,
+    outlet: Option<Arc<dyn DirectWriter>>,
     stream: S,
 ) -> Option<Box<Session<S>>> {
     let limits = &gateway.service.rules().limits;
@@ -332,7 +332,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         event: String,
         reference: Option<String>,
     ) {
-        self.gateway.service.hub().metrics().complained(code);
+        self.gateway.service.hub().metrics().error_sent(code);
         let complaint = Complaint {
             code,
             message,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Destination, Gateway, destination};
-use crate::core::hub::{Corked, Flusher};
+use crate::core::hub::{Corked, FlushScheduler};
 use crate::core::service::ConnectError;
 use crate::inbound::listen::{
     Admitted, Asking, ClientStream, Refusal, Session, Sockets, UpgradeHead,
@@ -13,12 +13,12 @@ use crate::inbound::listen::{
 /// The gateway as the listener knows it.
 pub struct Upgrades {
     gateway: Arc<Gateway>,
-    flusher: Arc<dyn Flusher>,
+    flusher: Arc<dyn FlushScheduler>,
 }
 
 impl Upgrades {
     /// Leads to `gateway`; `flusher` takes what the sessions say to others.
-    pub fn new(gateway: Arc<Gateway>, flusher: Arc<dyn Flusher>) -> Self {
+    pub fn new(gateway: Arc<Gateway>, flusher: Arc<dyn FlushScheduler>) -> Self {
         Self { gateway, flusher }
     }
 }
@@ -26,7 +26,7 @@ impl Upgrades {
 /// An upgrade that was let in.
 struct Opening {
     gateway: Arc<Gateway>,
-    flusher: Arc<dyn Flusher>,
+    flusher: Arc<dyn FlushScheduler>,
     destination: Destination,
     origin: Option<String>,
     secure: bool,

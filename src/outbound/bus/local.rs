@@ -35,7 +35,7 @@ impl Default for LocalBus {
 
 impl LocalBus {
     /// Says who takes what arrives; until then it waits. The first to be attached stays.
-    pub fn attach(&self, sink: Weak<dyn BusSink>) {
+    pub fn set_sink(&self, sink: Weak<dyn BusSink>) {
         let _ = self.sink.set(sink);
     }
 
@@ -88,11 +88,11 @@ impl Bus for LocalBus {
 
     fn unwatch(&self, _app: &AppIdent, _channel: &ChannelName) {}
 
-    fn leave_out(&self, _mid: &Mid, _socket: SocketId) {
+    fn exclude(&self, _mid: &Mid, _socket: SocketId) {
         // Nothing is read from the store.
     }
 
     fn health(&self) -> BusHealth {
-        BusHealth::Alone
+        BusHealth::SingleNode
     }
 }

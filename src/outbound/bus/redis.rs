@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use crate::core::error::BusError;
 use crate::core::model::{AppIdent, ChannelName, Mid, SocketId};
 use crate::core::ports::{Bus, BusHealth, BusMessage};
-use crate::outbound::redis::Mesh;
+use crate::outbound::redis::RedisNode;
 
 /// The bus of several nodes, over Redis. It never fails: while Redis is away the node hears itself.
-pub struct RedisBus(Arc<Mesh>);
+pub struct RedisBus(Arc<RedisNode>);
 
 impl RedisBus {
     /// Over the connections of a node.
-    pub fn new(mesh: Arc<Mesh>) -> Self {
+    pub fn new(mesh: Arc<RedisNode>) -> Self {
         Self(mesh)
     }
 }
@@ -35,7 +35,7 @@ impl Bus for RedisBus {
         self.0.unwatch(app, channel);
     }
 
-    fn leave_out(&self, _mid: &Mid, _socket: SocketId) {
+    fn exclude(&self, _mid: &Mid, _socket: SocketId) {
         // Who reads the store stands around this one.
     }
 

@@ -180,13 +180,13 @@ impl Metrics for PrometheusMetrics {
         self.delivered.inc_by(mailboxes);
     }
 
-    fn complained(&self, code: u16) {
+    fn error_sent(&self, code: u16) {
         self.complained
             .with_label_values(&[&code.to_string()])
             .inc();
     }
 
-    fn called(&self, call: Call, took: Duration, failed: bool) {
+    fn call_finished(&self, call: Call, took: Duration, failed: bool) {
         self.calls
             .with_label_values(&[call.name()])
             .observe(took.as_secs_f64());
@@ -195,7 +195,7 @@ impl Metrics for PrometheusMetrics {
         }
     }
 
-    fn told(&self, outcome: WebhookOutcome, notices: u64) {
+    fn webhook_attempted(&self, outcome: WebhookOutcome, notices: u64) {
         self.webhooks.with_label_values(&[outcome.name()]).inc();
         self.told
             .with_label_values(&[outcome.name()])
@@ -235,8 +235,8 @@ mod tests {
         metrics.closed("slow_reader");
         metrics.sent(3, 100);
         metrics.published(Source::Rest, true);
-        metrics.called(Call::Append, Duration::from_micros(300), true);
-        metrics.told(WebhookOutcome::GivenUp, 3);
+        metrics.call_finished(Call::Append, Duration::from_micros(300), true);
+        metrics.webhook_attempted(WebhookOutcome::GivenUp, 3);
         metrics.outbox(8);
         assert!(
             !metrics.render(Gauges::default()).contains("pushi_bus_up"),

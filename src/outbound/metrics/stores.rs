@@ -7,13 +7,13 @@ use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    App, AppIdent, CachedEvent, ChannelName, Claim, Delivery, Event, Happening, Mark, Mid,
-    NewEvent, Notice, Position, Session, Subscription, SubscriptionFilter, Timestamp, TokenHash,
-    UserId, Waiting,
+    App, AppIdent, CachedEvent, ChannelName, Claim, Delivery, Event, Mid, NewEvent, OutboxEvent,
+    Position, QueuedEvent, ReportedPresence, Session, SubscriptionFilter, Timestamp, TokenHash,
+    UserId, UserSubscription, Waiting,
 };
 use crate::core::ports::{
-    AppStore, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox, Pruning,
-    SessionStore, Settlement, SubscriptionStore,
+    AppStore, AttemptResult, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox,
+    Pruning, SessionStore, SubscriptionStore,
 };
 use crate::outbound::storage::Stores;
 
@@ -68,7 +68,7 @@ impl<P: ?Sized> Measured<P> {
             outcome,
             Err(StorageError::Unavailable(_) | StorageError::Corrupt(_))
         );
-        self.metrics.called(call, begun.elapsed(), failed);
+        self.metrics.call_finished(call, begun.elapsed(), failed);
         outcome
     }
 }
@@ -109,7 +109,7 @@ impl EventStore for Measured<dyn EventStore> {
     async fn append(&self, events: &[NewEvent]) -> Vec<Outcome<Position>> {
         let begun = Instant::now();
         let results = self.inner.append(events).await;
-        self.metrics.called(
+        self.metrics.call_finished(
             Call::Append,
             begun.elapsed(),
             results.iter().any(Result::is_err),
@@ -180,7 +180,7 @@ impl SubscriptionStore for Measured<dyn SubscriptionStore> {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Outcome<(Subscription, bool)> {
+    ) -> Outcome<(UserSubscription, bool)> {
         self.call(Call::Write, self.inner.add(app, user, channel, now))
             .await
     }
@@ -191,7 +191,7 @@ impl SubscriptionStore for Measured<dyn SubscriptionStore> {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Outcome<Option<Subscription>> {
+    ) -> Outcome<Option<UserSubscription>> {
         self.call(Call::Write, self.inner.remove(app, user, channel, now))
             .await
     }
@@ -202,7 +202,7 @@ impl SubscriptionStore for Measured<dyn SubscriptionStore> {
         filter: &SubscriptionFilter,
         after: u64,
         limit: usize,
-    ) -> Outcome<Vec<Subscription>> {
+    ) -> Outcome<Vec<UserSubscription>> {
         self.call(Call::Read, self.inner.list(app, filter, after, limit))
             .await
     }
@@ -249,7 +249,7 @@ impl CacheStore for Measured<dyn CacheStore> {
 
 #[async_trait]
 impl Outbox for Measured<dyn Outbox> {
-    async fn put(&self, happenings: &[Happening]) -> Outcome<()> {
+    async fn put(&self, happenings: &[OutboxEvent]) -> Outcome<()> {
         self.call(Call::Write, self.inner.put(happenings)).await
     }
 
@@ -264,11 +264,11 @@ impl Outbox for Measured<dyn Outbox> {
             .await
     }
 
-    async fn oldest(&self, claim: &Claim, limit: usize) -> Outcome<Vec<Notice>> {
+    async fn oldest(&self, claim: &Claim, limit: usize) -> Outcome<Vec<QueuedEvent>> {
         self.call(Call::Read, self.inner.oldest(claim, limit)).await
     }
 
-    async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Outcome<bool> {
+    async fn settle(&self, claim: &Claim, settlement: &AttemptResult) -> Outcome<bool> {
         self.call(Call::Write, self.inner.settle(claim, settlement))
             .await
     }
@@ -280,9 +280,9 @@ impl Outbox for Measured<dyn Outbox> {
     async fn standing(
         &self,
         app: &AppIdent,
-        after: Option<&Mark>,
+        after: Option<&ReportedPresence>,
         limit: usize,
-    ) -> Outcome<Vec<Mark>> {
+    ) -> Outcome<Vec<ReportedPresence>> {
         self.call(Call::Read, self.inner.standing(app, after, limit))
             .await
     }

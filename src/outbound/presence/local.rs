@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, Roll, SocketId, UserId};
+use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
 use crate::core::ports::{BusMessage, Joined, PresenceStore};
 use crate::outbound::bus::LocalBus;
 
@@ -31,7 +31,7 @@ struct List {
     version: u64,
     users: HashMap<UserId, User>,
     /// The newest data of each.
-    roll: Roll,
+    roll: MemberList,
 }
 
 struct User {
@@ -173,13 +173,13 @@ impl PresenceStore for LocalPresence {
         Ok(true)
     }
 
-    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, BusError> {
+    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<MemberList, BusError> {
         let lists = self.lists.lock();
         Ok(lists
             .apps
             .get(app)
             .and_then(|channels| channels.get(channel))
-            .map_or_else(Roll::default, |list| list.roll.clone()))
+            .map_or_else(MemberList::default, |list| list.roll.clone()))
     }
 
     fn is_peer(&self, app: &AppIdent, channel: &str, user: &str) -> bool {

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use redis::{PushKind, Value};
 use tokio::sync::mpsc::Receiver;
 
-use super::mesh::Mesh;
+use super::mesh::RedisNode;
 use super::names::carrier;
-use super::session::{Pushed, Session};
+use super::session::{Connections, Pushed};
 use super::slots::slot;
 use super::wire::{Body, Frame};
 
-impl Mesh {
+impl RedisNode {
     /// Takes in what Redis pushes, until the session has ended and everything that came before is taken in.
-    pub(super) async fn hear(self: Arc<Self>, session: Arc<Session>, mut pushed: Receiver<Pushed>) {
+    pub(super) async fn hear(
+        self: Arc<Self>,
+        session: Arc<Connections>,
+        mut pushed: Receiver<Pushed>,
+    ) {
         loop {
             let next = tokio::select! {
                 biased;
@@ -30,7 +34,7 @@ impl Mesh {
         }
     }
 
-    fn take_in(&self, session: &Arc<Session>, pushed: Pushed) {
+    fn take_in(&self, session: &Arc<Connections>, pushed: Pushed) {
         let mut parts = pushed.info.data.into_iter();
         match pushed.info.kind {
             PushKind::Disconnection => session.fail("the connection was closed"),
@@ -53,7 +57,14 @@ impl Mesh {
         }
     }
 
-    fn answer(&self, session: &Arc<Session>, node: u64, number: u64, reply: &str, question: &str) {
+    fn answer(
+        &self,
+        session: &Arc<Connections>,
+        node: u64,
+        number: u64,
+        reply: &str,
+        question: &str,
+    ) {
         if node == self.options.process {
             return;
         }
@@ -83,7 +94,7 @@ impl Mesh {
         }
     }
 
-    fn hear_message(&self, session: &Arc<Session>, line: usize, topic: &[u8], text: &[u8]) {
+    fn hear_message(&self, session: &Arc<Connections>, line: usize, topic: &[u8], text: &[u8]) {
         let Ok(topic) = std::str::from_utf8(topic) else {
             return;
         };

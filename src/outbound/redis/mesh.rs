@@ -9,17 +9,17 @@ use parking_lot::{Mutex, RwLock};
 use super::names::{Names, carrier};
 use super::outgoing::Outgoing;
 use super::seen::Seen;
-use super::session::Away;
+use super::session::Disconnected;
 use super::target::Target;
 use super::topics::Topics;
-use crate::core::hub::Flusher;
+use crate::core::hub::FlushScheduler;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName};
 use crate::core::ports::{BusHealth, BusMessage, BusSink, Call, Metrics};
-use crate::outbound::presence::redis::{Boards, Life};
+use crate::outbound::presence::redis::{ChannelReplicas, Incarnation};
 
 /// How a node takes part.
 #[derive(Clone)]
-pub struct MeshOptions {
+pub struct RedisNodeOptions {
     /// Which Redis.
     pub target: Target,
     /// The random number of the process, the one of its socket ids.
@@ -29,12 +29,12 @@ pub struct MeshOptions {
     /// Where the time is counted that messages take.
     pub metrics: Arc<dyn Metrics>,
     /// Takes what arriving messages fill.
-    pub flusher: Arc<dyn Flusher>,
+    pub flusher: Arc<dyn FlushScheduler>,
 }
 
 /// Who is connected here, for the other nodes.
 #[async_trait]
-pub trait Census: Send + Sync {
+pub trait LocalDirectory: Send + Sync {
     /// Answers another node's question; the text of the answer. `None`: it is none that is understood. Quick, and never waits.
     fn answer(&self, question: &str) -> Option<String>;
 
@@ -42,36 +42,36 @@ pub trait Census: Send + Sync {
     fn answered(&self, number: u64, answer: &str);
 
     /// A life has begun: says what Redis must know, and goes on doing so; ends with the session.
-    async fn take_part(&self, life: &Arc<Life>) -> Result<(), Away>;
+    async fn take_part(&self, life: &Arc<Incarnation>) -> Result<(), Disconnected>;
 
     /// Redis is away.
     fn fall(&self);
 }
 
 /// A node's part in the mesh of nodes that Redis makes: what it says, what it hears, and what it knows of the others.
-/// [`Mesh::run`] does the work.
-pub struct Mesh {
-    pub(super) options: MeshOptions,
+/// [`RedisNode::run`] does the work.
+pub struct RedisNode {
+    pub(super) options: RedisNodeOptions,
     pub(super) names: Names,
     pub(super) outgoing: Outgoing,
     pub(super) topics: Topics,
     pub(super) seen: Seen,
-    boards: Boards,
-    census: OnceLock<Weak<dyn Census>>,
+    boards: ChannelReplicas,
+    census: OnceLock<Weak<dyn LocalDirectory>>,
     sink: OnceLock<Weak<dyn BusSink>>,
     /// `None`: Redis has not been tried yet.
     up: Mutex<Option<bool>>,
     /// Which server of a cluster has a topic, in the life that is now.
-    pub(super) route: RwLock<Option<Arc<super::session::Session>>>,
+    pub(super) route: RwLock<Option<Arc<super::session::Connections>>>,
 }
 
-impl Mesh {
+impl RedisNode {
     /// Not yet connected.
-    pub fn new(options: MeshOptions) -> Self {
+    pub fn new(options: RedisNodeOptions) -> Self {
         let names = Names::new(options.target.database());
         Self {
             options,
-            boards: Boards::new(names.clone()),
+            boards: ChannelReplicas::new(names.clone()),
             census: OnceLock::new(),
             names,
             outgoing: Outgoing::default(),
@@ -84,16 +84,16 @@ impl Mesh {
     }
 
     /// Says who takes what arrives. The first to be attached stays.
-    pub fn attach(&self, sink: Weak<dyn BusSink>) {
+    pub fn set_sink(&self, sink: Weak<dyn BusSink>) {
         let _ = self.sink.set(sink);
     }
 
     /// Says who knows who is connected here. The first to be attached stays.
-    pub fn attach_census(&self, census: Weak<dyn Census>) {
+    pub fn attach_census(&self, census: Weak<dyn LocalDirectory>) {
         let _ = self.census.set(census);
     }
 
-    pub(super) fn census(&self) -> Option<Arc<dyn Census>> {
+    pub(super) fn census(&self) -> Option<Arc<dyn LocalDirectory>> {
         self.census.get().and_then(Weak::upgrade)
     }
 
@@ -108,7 +108,7 @@ impl Mesh {
     }
 
     /// Takes what arriving messages fill.
-    pub fn flusher(&self) -> &Arc<dyn Flusher> {
+    pub fn flusher(&self) -> &Arc<dyn FlushScheduler> {
         &self.options.flusher
     }
 
@@ -121,7 +121,7 @@ impl Mesh {
     }
 
     /// The presence channels of this node.
-    pub fn boards(&self) -> &Boards {
+    pub fn boards(&self) -> &ChannelReplicas {
         &self.boards
     }
 
@@ -130,7 +130,7 @@ impl Mesh {
         if *self.up.lock() == Some(true) {
             BusHealth::Up
         } else {
-            BusHealth::Away
+            BusHealth::Down
         }
     }
 
@@ -207,7 +207,7 @@ impl Mesh {
 
     /// A message came back after this time, or never will.
     pub(super) fn measure(&self, took: Duration, failed: bool) {
-        self.options.metrics.called(Call::Bus, took, failed);
+        self.options.metrics.call_finished(Call::Bus, took, failed);
     }
 
     /// Within what time Redis must have said something.

@@ -19,9 +19,9 @@ mod target;
 mod topics;
 mod wire;
 
-pub use mesh::{Census, Mesh, MeshOptions};
+pub use mesh::{LocalDirectory, RedisNode, RedisNodeOptions};
 pub use names::Names;
 pub use scripts::Script;
-pub use session::{Away, Session, look};
+pub use session::{Connections, Disconnected, look};
 pub use target::{Target, TargetError};
 pub use wire::{Body, Frame, PresenceBody};

@@ -22,7 +22,7 @@ const BATCH: usize = 256;
 
 /// What goes out.
 #[derive(Debug, Clone)]
-pub enum Parcel {
+pub enum OutgoingItem {
     /// A message.
     Message(BusMessage),
     /// Heard by this node alone: what was sent to the server before it has come back, or never will.
@@ -36,7 +36,7 @@ pub struct Outbound {
     again: bool,
     since: Instant,
     /// What.
-    pub parcel: Parcel,
+    pub parcel: OutgoingItem,
     /// Where it is published, and on which server.
     pub topic: String,
     /// The server.
@@ -47,8 +47,8 @@ impl Outbound {
     /// Its text; `None`: it cannot be said.
     pub fn text(&self, node: u64) -> Option<Vec<u8>> {
         let body = match &self.parcel {
-            Parcel::Message(message) => Body::of(message)?,
-            Parcel::Echo => Body::Echo,
+            OutgoingItem::Message(message) => Body::of(message)?,
+            OutgoingItem::Echo => Body::Echo,
         };
         serde_json::to_vec(&Frame {
             node,
@@ -110,7 +110,7 @@ impl Outgoing {
             number,
             again: false,
             since: Instant::now(),
-            parcel: Parcel::Message(message),
+            parcel: OutgoingItem::Message(message),
             topic,
             line,
         });
@@ -133,7 +133,7 @@ impl Outgoing {
                 number,
                 again: false,
                 since: Instant::now(),
-                parcel: Parcel::Echo,
+                parcel: OutgoingItem::Echo,
                 topic,
                 line,
             });
@@ -191,10 +191,10 @@ impl Outgoing {
         let hints = std::mem::take(&mut state.hints);
         let kept = std::mem::take(&mut state.queue);
         let useful = |outbound: &Outbound| match &outbound.parcel {
-            Parcel::Message(message) => {
+            OutgoingItem::Message(message) => {
                 message.serial().is_some() || outbound.since.elapsed() < FRESH
             }
-            Parcel::Echo => false,
+            OutgoingItem::Echo => false,
         };
         state
             .queue
@@ -258,7 +258,7 @@ impl State {
             let Some(outbound) = self.queue.pop_front() else {
                 return;
             };
-            let Parcel::Message(message) = &outbound.parcel else {
+            let OutgoingItem::Message(message) = &outbound.parcel else {
                 continue;
             };
             let (Some((app, channel)), Some(_)) = (message.channel(), message.serial()) else {

@@ -2,11 +2,11 @@
 
 use redis::Value;
 
-use super::mesh::Mesh;
+use super::mesh::RedisNode;
 use super::scripts::Script;
-use super::session::{Away, Session};
+use super::session::{Connections, Disconnected};
 use crate::core::ports::BusMessage;
-use crate::outbound::presence::redis::Life;
+use crate::outbound::presence::redis::Incarnation;
 
 /// What the register says to a node that lives.
 struct Told {
@@ -18,7 +18,7 @@ struct Told {
     gone: Vec<String>,
 }
 
-impl Mesh {
+impl RedisNode {
     fn register_keys(&self) -> [String; 4] {
         ["nodes", "beat", "calm", "gone"].map(|what| self.names.register(what))
     }
@@ -28,7 +28,7 @@ impl Mesh {
     }
 
     /// Begins a life in the register.
-    pub(super) async fn enter(&self, session: &Session) -> Result<(), Away> {
+    pub(super) async fn enter(&self, session: &Connections) -> Result<(), Disconnected> {
         session
             .run(
                 Script::Enter,
@@ -40,7 +40,7 @@ impl Mesh {
     }
 
     /// Says again and again that the node lives, and hears who does not; ends with the session.
-    pub(super) async fn keep_alive(&self, life: &Life) -> Result<(), Away> {
+    pub(super) async fn keep_alive(&self, life: &Incarnation) -> Result<(), Disconnected> {
         loop {
             let answer = life
                 .session
@@ -52,12 +52,12 @@ impl Mesh {
                 .await?;
             let Some(told) = Told::read(answer) else {
                 life.session.fail("the register answers strangely");
-                return Err(Away);
+                return Err(Disconnected);
             };
             if !told.counts {
                 life.session
                     .fail("the node was silent for longer than its lease");
-                return Err(Away);
+                return Err(Disconnected);
             }
             life.set_calm(told.calm >= self.options.lease.as_millis());
             life.note_gone(told.gone);
@@ -66,7 +66,7 @@ impl Mesh {
     }
 
     /// Clears away what dead nodes have left; ends with the session. It can take long, and the node must go on living.
-    pub(super) async fn keep_clearing(&self, life: &Life) -> Result<(), Away> {
+    pub(super) async fn keep_clearing(&self, life: &Incarnation) -> Result<(), Disconnected> {
         loop {
             for dead in life.gone().await {
                 self.clear(life, &dead).await?;
@@ -75,7 +75,11 @@ impl Mesh {
     }
 
     /// Ends lives of this node at once, without waiting for their leases.
-    pub(super) async fn retire(&self, session: &Session, lives: &[String]) -> Result<(), Away> {
+    pub(super) async fn retire(
+        &self,
+        session: &Connections,
+        lives: &[String],
+    ) -> Result<(), Disconnected> {
         if lives.is_empty() {
             return Ok(());
         }
@@ -92,7 +96,7 @@ impl Mesh {
     }
 
     /// Clears away what a life that is over has left, unless another node is at it.
-    async fn clear(&self, life: &Life, dead: &str) -> Result<(), Away> {
+    async fn clear(&self, life: &Incarnation, dead: &str) -> Result<(), Disconnected> {
         let claim = self.names.register(&format!("claim:{dead}"));
         let line = life.session.line_of(&claim);
         let mut pipeline = redis::pipe();

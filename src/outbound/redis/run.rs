@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::mesh::Mesh;
-use super::session::{Away, Session};
+use super::mesh::RedisNode;
+use super::session::{Connections, Disconnected};
 use super::topics::Change;
 use crate::core::hub::Corked;
-use crate::outbound::presence::redis::Life;
+use crate::outbound::presence::redis::Incarnation;
 
 /// How long to wait before Redis is tried again, first and at most.
 const RETRY: Duration = Duration::from_millis(100);
@@ -21,7 +21,7 @@ const MOST_RETRY: Duration = Duration::from_secs(1);
 /// How long a node that stops may take to say its last.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-impl Mesh {
+impl RedisNode {
     /// Connects, takes part, and begins again whenever that fails, until `stop`; then says its last.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut former = Vec::new();
@@ -61,7 +61,7 @@ impl Mesh {
         former: &mut Vec<String>,
         stop: &CancellationToken,
     ) -> Result<(), String> {
-        let opened = Session::open(
+        let opened = Connections::open(
             &self.options.target,
             self.options.process,
             number,
@@ -77,7 +77,7 @@ impl Mesh {
         let mut work = JoinSet::new();
         let ended = tokio::select! {
             biased;
-            () = session.broken() => Err(Away),
+            () = session.broken() => Err(Disconnected),
             ended = self.take_part(&session, former, &mut work, stop) => ended,
         };
         let reason = session.reason().to_owned();
@@ -94,16 +94,16 @@ impl Mesh {
         for waited in self.outgoing.fall(&*self.sink()) {
             self.measure(waited, true);
         }
-        ended.map_err(|Away| reason)
+        ended.map_err(|Disconnected| reason)
     }
 
     async fn take_part(
         self: &Arc<Self>,
-        session: &Arc<Session>,
+        session: &Arc<Connections>,
         former: &mut Vec<String>,
-        work: &mut JoinSet<Result<(), Away>>,
+        work: &mut JoinSet<Result<(), Disconnected>>,
         stop: &CancellationToken,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         let (mesh, watched) = (Arc::clone(self), Arc::clone(session));
         work.spawn(async move { mesh.watch_silence(&watched).await });
         self.listen(session).await?;
@@ -116,7 +116,7 @@ impl Mesh {
         self.sink().resumed();
 
         self.enter(session).await?;
-        let life = Arc::new(Life::new(Arc::clone(session), former.clone()));
+        let life = Arc::new(Incarnation::new(Arc::clone(session), former.clone()));
         // Whatever goes wrong from here on, this life may have left something.
         former.push(session.life.clone());
         let (mesh, noting) = (Arc::clone(self), Arc::clone(&life));
@@ -147,7 +147,7 @@ impl Mesh {
     }
 
     /// Says the last of this node, and ends its life in the register.
-    async fn leave(&self, session: &Session) {
+    async fn leave(&self, session: &Connections) {
         let farewell = async {
             while !self.outgoing.is_empty() {
                 sleep(Duration::from_millis(5)).await;
@@ -160,7 +160,7 @@ impl Mesh {
     }
 
     /// Listens on everything that this node needs.
-    async fn listen(&self, session: &Session) -> Result<(), Away> {
+    async fn listen(&self, session: &Connections) -> Result<(), Disconnected> {
         self.subscribe(
             session,
             [self.names.everybody()]
@@ -176,14 +176,18 @@ impl Mesh {
         Ok(())
     }
 
-    async fn keep_listening(&self, session: &Session) -> Result<(), Away> {
+    async fn keep_listening(&self, session: &Connections) -> Result<(), Disconnected> {
         loop {
             let changes = self.topics.next().await;
             self.change(session, changes).await?;
         }
     }
 
-    async fn change(&self, session: &Session, changes: Vec<Change>) -> Result<(), Away> {
+    async fn change(
+        &self,
+        session: &Connections,
+        changes: Vec<Change>,
+    ) -> Result<(), Disconnected> {
         let topics = changes.iter().map(|change| {
             (
                 self.names.topic(&change.app, change.channel.as_str()),
@@ -200,9 +204,9 @@ impl Mesh {
     /// Changes subscriptions, in order, and waits until Redis has confirmed them all.
     async fn subscribe(
         &self,
-        session: &Session,
+        session: &Connections,
         topics: impl Iterator<Item = (String, bool)>,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         let (on, off) = if session.is_sharded() {
             ("SSUBSCRIBE", "SUNSUBSCRIBE")
         } else {
@@ -218,7 +222,7 @@ impl Mesh {
             for answer in session.send(line, pipeline).await? {
                 if !matches!(answer, Value::Push { .. }) {
                     session.fail("a subscription was answered strangely");
-                    return Err(Away);
+                    return Err(Disconnected);
                 }
             }
         }
@@ -226,7 +230,7 @@ impl Mesh {
     }
 
     /// Sends what this node publishes, what has gathered at a time.
-    async fn keep_sending(&self, session: &Session) -> Result<(), Away> {
+    async fn keep_sending(&self, session: &Connections) -> Result<(), Disconnected> {
         loop {
             let batch = self.outgoing.next().await;
             let mut pipelines = vec![redis::pipe(); session.lines()];
@@ -251,7 +255,7 @@ impl Mesh {
     }
 
     /// Ends the session when a server says nothing for too long. Something always must come: the node hears itself.
-    async fn watch_silence(&self, session: &Session) -> Result<(), Away> {
+    async fn watch_silence(&self, session: &Connections) -> Result<(), Disconnected> {
         let beat = self.beat();
         loop {
             let before = Instant::now();
@@ -261,7 +265,7 @@ impl Mesh {
                 session.forgive();
             } else if session.silence() > self.patience() {
                 session.fail("Redis does not answer");
-                return Err(Away);
+                return Err(Disconnected);
             }
             for (line, topic) in self.echoes(session).enumerate() {
                 self.outgoing.echo(topic, line);
@@ -270,7 +274,7 @@ impl Mesh {
     }
 
     /// For each server a topic that it has and only this node listens on.
-    fn echoes(&self, session: &Session) -> impl Iterator<Item = String> {
+    fn echoes(&self, session: &Connections) -> impl Iterator<Item = String> {
         (0..session.lines()).map(|line| {
             let mut salts = (0..).map(|salt| self.names.echo(self.options.process, salt));
             salts

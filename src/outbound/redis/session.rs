@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Redis cannot be reached, or has not answered in time; what was asked may or may not have been done.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("Redis is away")]
-pub struct Away;
+pub struct Disconnected;
 
 /// Something that Redis pushed.
 pub struct Pushed {
@@ -44,7 +44,7 @@ struct Line {
 
 /// One life of the connections. Whatever goes wrong on any of them ends it; then all begin again. So there is one way
 /// to recover, from everything.
-pub struct Session {
+pub struct Connections {
     /// The node's name in this life: the process's number, a dot, and the number of the life.
     pub life: String,
     /// The number of the life.
@@ -57,7 +57,7 @@ pub struct Session {
     reason: OnceLock<String>,
 }
 
-impl Session {
+impl Connections {
     /// Connects, each step within `patience`. What Redis pushes comes out of the receiver.
     pub async fn open(
         target: &Target,
@@ -139,10 +139,10 @@ impl Session {
     }
 
     /// Sends commands, in the order of the calls, and waits for the answers. An error among them ends the session.
-    pub async fn send(&self, line: usize, pipeline: &Pipeline) -> Result<Vec<Value>, Away> {
+    pub async fn send(&self, line: usize, pipeline: &Pipeline) -> Result<Vec<Value>, Disconnected> {
         let count = pipeline.cmd_iter().count();
         let Some(line) = self.lines.get(line) else {
-            return Err(Away);
+            return Err(Disconnected);
         };
         if count == 0 {
             return Ok(Vec::new());
@@ -150,7 +150,7 @@ impl Session {
         let mut connection = line.connection.clone();
         let answers = tokio::select! {
             biased;
-            () = self.broken.cancelled() => return Err(Away),
+            () = self.broken.cancelled() => return Err(Disconnected),
             answers = connection.send_packed_commands(pipeline, 0, count) => answers,
         };
         line.heard.store(millis(self.begun.elapsed()), Relaxed);
@@ -162,7 +162,7 @@ impl Session {
             Err(error) => error.to_string(),
         };
         self.fail(failed);
-        Err(Away)
+        Err(Disconnected)
     }
 
     /// Adds the call of a script to a pipeline.
@@ -188,11 +188,11 @@ impl Session {
         script: Script,
         keys: &[String],
         arguments: &[&str],
-    ) -> Result<Value, Away> {
+    ) -> Result<Value, Disconnected> {
         let mut pipeline = redis::pipe();
         self.call(&mut pipeline, script, keys, arguments);
         let line = keys.first().map_or(0, |key| self.line_of(key));
-        self.send(line, &pipeline).await?.pop().ok_or(Away)
+        self.send(line, &pipeline).await?.pop().ok_or(Disconnected)
     }
 
     /// Ends this life.
@@ -236,7 +236,7 @@ impl Session {
 
 /// Whether a Redis can be reached, and takes the login; in one line why not.
 pub async fn look(target: &Target) -> Result<(), String> {
-    Session::open(target, 0, 0, LOOK)
+    Connections::open(target, 0, 0, LOOK)
         .await
         .map(drop)
         .map_err(|error| error.to_string())

@@ -46,7 +46,7 @@ pub enum Body<'a> {
     App(Cow<'a, str>),
     /// A session ended: the token's hash in hex.
     #[serde(rename = "s", borrow)]
-    Session(Cow<'a, str>),
+    SessionEnded(Cow<'a, str>),
     /// A user's persistent subscriptions changed: app and user.
     #[serde(rename = "u")]
     Subscriptions(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>),
@@ -177,7 +177,7 @@ impl<'a> Body<'a> {
             })),
             BusMessage::AppChanged(app) => Self::App(app.as_str().into()),
             BusMessage::SessionEnded(hash) => {
-                Self::Session(data_encoding::HEXLOWER.encode(&hash.0).into())
+                Self::SessionEnded(data_encoding::HEXLOWER.encode(&hash.0).into())
             }
             BusMessage::SubscriptionsChanged { app, user } => {
                 Self::Subscriptions(app.as_str().into(), user.as_str().into())
@@ -217,7 +217,7 @@ impl<'a> Body<'a> {
                 except: body.except.as_deref().and_then(SocketId::parse),
             },
             Self::App(app) => BusMessage::AppChanged(AppIdent::trusted(app)),
-            Self::Session(hash) => {
+            Self::SessionEnded(hash) => {
                 let bytes = data_encoding::HEXLOWER.decode(hash.as_bytes()).ok()?;
                 BusMessage::SessionEnded(TokenHash(bytes.try_into().ok()?))
             }

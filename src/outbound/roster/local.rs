@@ -11,7 +11,7 @@ use crate::core::hub::Hub;
 use crate::core::model::{
     AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId,
 };
-use crate::core::ports::{BusMessage, Online, Recount, Roster, Turn};
+use crate::core::ports::{BusMessage, OccupancyChange, OccupancyUpdate, Online, Roster};
 use crate::outbound::bus::LocalBus;
 
 /// The roster of a node that is alone. A change puts its announcement on the bus under the same lock, so the two cannot
@@ -44,16 +44,23 @@ impl LocalRoster {
 }
 
 impl Apps {
-    fn turn(&mut self, app: &AppIdent, channel: &ChannelName, is_occupied: bool) -> Option<Turn> {
+    fn turn(
+        &mut self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        is_occupied: bool,
+    ) -> Option<OccupancyChange> {
         if is_occupied {
             let occupied = match self.occupied.get_mut(app) {
                 Some(occupied) => occupied,
                 None => self.occupied.entry(app.clone()).or_default(),
             };
-            return occupied.insert(channel.clone()).then_some(Turn::Occupied);
+            return occupied
+                .insert(channel.clone())
+                .then_some(OccupancyChange::Occupied);
         }
         let occupied = self.occupied.get_mut(app)?;
-        let vacated = occupied.remove(channel).then_some(Turn::Vacated);
+        let vacated = occupied.remove(channel).then_some(OccupancyChange::Vacated);
         if occupied.is_empty() {
             self.occupied.remove(app);
         }
@@ -108,7 +115,7 @@ impl Roster for LocalRoster {
         app: &AppIdent,
         channel: &ChannelName,
         announce: bool,
-    ) -> Result<Recount, BusError> {
+    ) -> Result<OccupancyUpdate, BusError> {
         let (recount, lane) = {
             let mut apps = self.apps.lock();
             // Read under the lock: of two recounts the later one sees what the earlier one saw, or more.
@@ -124,7 +131,7 @@ impl Roster for LocalRoster {
             };
             let lane = (announce && subscriptions > 0).then(|| self.bus.enqueue(message()));
             (
-                Recount {
+                OccupancyUpdate {
                     subscriptions,
                     turn,
                 },

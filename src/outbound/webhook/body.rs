@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::model::{Happened, Notice};
+use crate::core::model::{OutboxEventKind, QueuedEvent};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -26,8 +26,8 @@ struct Event<'a> {
     subscription_count: Option<u64>,
 }
 
-impl<'a> From<&'a Notice> for Event<'a> {
-    fn from(notice: &'a Notice) -> Self {
+impl<'a> From<&'a QueuedEvent> for Event<'a> {
+    fn from(notice: &'a QueuedEvent) -> Self {
         let (name, channel) = (notice.what.kind().name(), notice.channel.as_str());
         let mut told = Self {
             name,
@@ -39,23 +39,23 @@ impl<'a> From<&'a Notice> for Event<'a> {
             subscription_count: None,
         };
         match &notice.what {
-            Happened::Occupied | Happened::Vacated | Happened::CacheMiss => {}
-            Happened::MemberAdded(user) | Happened::MemberRemoved(user) => {
+            OutboxEventKind::Occupied | OutboxEventKind::Vacated | OutboxEventKind::CacheMiss => {}
+            OutboxEventKind::MemberAdded(user) | OutboxEventKind::MemberRemoved(user) => {
                 told.user_id = Some(user.as_str())
             }
-            Happened::ClientEvent(said) => {
+            OutboxEventKind::ClientEvent(said) => {
                 (told.event, told.data, told.socket_id) =
                     (Some(&*said.event), Some(&*said.data), Some(&*said.socket));
                 told.user_id = said.user.as_ref().map(|user| user.as_str());
             }
-            Happened::SubscriptionCount(count) => told.subscription_count = Some(*count),
+            OutboxEventKind::SubscriptionCount(count) => told.subscription_count = Some(*count),
         }
         told
     }
 }
 
 /// The body that tells the notices, in order. Its time is when the last of them happened, whichever attempt it is.
-pub(super) fn body(notices: &[Notice]) -> Result<String, serde_json::Error> {
+pub(super) fn body(notices: &[QueuedEvent]) -> Result<String, serde_json::Error> {
     let time_ms = notices.last().map_or(0, |notice| notice.at.micros() / 1000);
     serde_json::to_string(&Body {
         time_ms,
@@ -66,12 +66,12 @@ pub(super) fn body(notices: &[Notice]) -> Result<String, serde_json::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{ChannelName, ClientSaid, Timestamp, UserId};
+    use crate::core::model::{ChannelName, ClientEventDetails, Timestamp, UserId};
 
     #[test]
     fn every_kind_has_its_members() {
         let user = UserId::parse("ann").unwrap();
-        let said = ClientSaid {
+        let said = ClientEventDetails {
             event: "client-x".into(),
             data: "\"d\"".into(),
             socket: "1.2".into(),
@@ -79,41 +79,41 @@ mod tests {
         };
         let kinds = [
             (
-                Happened::Occupied,
+                OutboxEventKind::Occupied,
                 r#"{"name":"channel_occupied","channel":"c"}"#,
             ),
             (
-                Happened::Vacated,
+                OutboxEventKind::Vacated,
                 r#"{"name":"channel_vacated","channel":"c"}"#,
             ),
             (
-                Happened::CacheMiss,
+                OutboxEventKind::CacheMiss,
                 r#"{"name":"cache_miss","channel":"c"}"#,
             ),
             (
-                Happened::MemberAdded(user.clone()),
+                OutboxEventKind::MemberAdded(user.clone()),
                 r#"{"name":"member_added","channel":"c","user_id":"ann"}"#,
             ),
             (
-                Happened::MemberRemoved(user),
+                OutboxEventKind::MemberRemoved(user),
                 r#"{"name":"member_removed","channel":"c","user_id":"ann"}"#,
             ),
             (
-                Happened::ClientEvent(said.clone()),
+                OutboxEventKind::ClientEvent(said.clone()),
                 r#"{"name":"client_event","channel":"c","event":"client-x","data":"\"d\"","socket_id":"1.2","user_id":"ann"}"#,
             ),
             (
-                Happened::ClientEvent(ClientSaid { user: None, ..said }),
+                OutboxEventKind::ClientEvent(ClientEventDetails { user: None, ..said }),
                 r#"{"name":"client_event","channel":"c","event":"client-x","data":"\"d\"","socket_id":"1.2"}"#,
             ),
             (
-                Happened::SubscriptionCount(3),
+                OutboxEventKind::SubscriptionCount(3),
                 r#"{"name":"subscription_count","channel":"c","subscription_count":3}"#,
             ),
         ];
         for (what, expected) in kinds {
             let at = Timestamp::from_micros(1_327_078_148_132_999);
-            let notice = Notice {
+            let notice = QueuedEvent {
                 id: 1,
                 channel: ChannelName::trusted("c"),
                 what,

@@ -11,7 +11,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use super::body::body;
 use super::client::{check_host, client};
 use crate::core::auth::webhook_signature;
-use crate::core::model::{App, Attempt, Notice, Secret};
+use crate::core::model::{App, Attempt, QueuedEvent, Secret};
 use crate::core::ports::Notifier;
 
 /// So many bytes of an answer are read, so that its connection can be used again.
@@ -75,7 +75,7 @@ impl WebhookSender {
 impl Notifier for WebhookSender {
     /// Signed with the app's secret. A receiver that refuses that (400, 401 or 403) may know only the secret before the last
     /// rotation, while that is valid: then the same is sent at once, signed with that one.
-    async fn tell(&self, app: &App, address: &str, notices: &[Notice]) -> Attempt {
+    async fn tell(&self, app: &App, address: &str, notices: &[QueuedEvent]) -> Attempt {
         let failed = |problem: String| Attempt {
             status: None,
             problem: Some(problem),

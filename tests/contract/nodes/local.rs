@@ -13,7 +13,7 @@ impl Meeting for Local {
         let bus = Arc::new(LocalBus::default());
         let ear = Arc::new(Ear::default());
         let sink: Weak<Ear> = Arc::downgrade(&ear);
-        bus.attach(sink);
+        bus.set_sink(sink);
         let presence = Arc::new(LocalPresence::new(Arc::clone(&bus)));
         Some(Self(Node {
             bus,

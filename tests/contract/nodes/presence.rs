@@ -1,7 +1,7 @@
 //! PresenceStore: each case is a sentence of `core::ports::PresenceStore`.
 
 use futures_util::future::join_all;
-use pushi::core::model::{AppIdent, ChannelName, Member, Roll, SocketId, UserId};
+use pushi::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
 use pushi::core::ports::{BusMessage, Joined};
 
 use super::bus::{app, channel};
@@ -97,7 +97,7 @@ impl Room {
     }
 }
 
-fn shown(members: &Roll) -> Vec<String> {
+fn shown(members: &MemberList) -> Vec<String> {
     members
         .iter()
         .map(|member| format!("{}:{}", member.user_id, member.data))

@@ -3,12 +3,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pushi::core::auth::random_53_bits;
-use pushi::core::hub::{Batch, Flusher};
+use pushi::core::hub::{FlushBatch, FlushScheduler};
 use pushi::core::ports::BusHealth;
 use pushi::outbound::bus::RedisBus;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::redis::RedisPresence;
-use pushi::outbound::redis::{Mesh, MeshOptions, Target};
+use pushi::outbound::redis::{RedisNode, RedisNodeOptions, Target};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +18,8 @@ use crate::servers::url_of_server;
 /// What arrives is written at once.
 struct AtOnce;
 
-impl Flusher for AtOnce {
-    fn flush(&self, batch: Batch) {
+impl FlushScheduler for AtOnce {
+    fn flush(&self, batch: FlushBatch) {
         drop(batch);
     }
 }
@@ -30,24 +30,24 @@ pub async fn url_of_redis() -> Option<String> {
 }
 
 /// A node's part in the mesh.
-pub fn mesh(url: &str) -> Arc<Mesh> {
+pub fn mesh(url: &str) -> Arc<RedisNode> {
     let (target, lease) = (Target::single(url).unwrap(), Duration::from_secs(20));
     let metrics = Arc::new(PrometheusMetrics::new().unwrap());
-    let options = MeshOptions {
+    let options = RedisNodeOptions {
         target,
         process: random_53_bits().unwrap(),
         lease,
         metrics,
         flusher: Arc::new(AtOnce),
     };
-    Arc::new(Mesh::new(options))
+    Arc::new(RedisNode::new(options))
 }
 
 /// Begins to take part: what the node hears, and what ends with it.
-pub async fn live(mesh: &Arc<Mesh>) -> (Arc<Ear>, Arc<dyn Any + Send + Sync>) {
+pub async fn live(mesh: &Arc<RedisNode>) -> (Arc<Ear>, Arc<dyn Any + Send + Sync>) {
     let ear = Arc::new(Ear::default());
     let sink: Weak<Ear> = Arc::downgrade(&ear);
-    mesh.attach(sink);
+    mesh.set_sink(sink);
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(mesh).run(stop.clone()));
     let begun = Instant::now();

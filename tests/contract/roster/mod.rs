@@ -2,9 +2,9 @@
 
 pub mod nodes;
 
-use pushi::core::hub::Hold;
+use pushi::core::hub::SubscribedVia;
 use pushi::core::model::{Occupancy, SocketId};
-use pushi::core::ports::{BusMessage, Turn};
+use pushi::core::ports::{BusMessage, OccupancyChange};
 
 use crate::samples::{channel, user};
 use nodes::{Nodes, apps, member, names};
@@ -166,7 +166,7 @@ pub async fn exactly_one_recount_finds_each_turn(nodes: &impl Nodes) {
         );
         let turns = [turns.0.unwrap().turn, turns.1.unwrap().turn];
         assert!(
-            turns.contains(&Some(Turn::Occupied)) && turns.contains(&None),
+            turns.contains(&Some(OccupancyChange::Occupied)) && turns.contains(&None),
             "{turns:?}"
         );
         drop(connections);
@@ -176,7 +176,7 @@ pub async fn exactly_one_recount_finds_each_turn(nodes: &impl Nodes) {
         );
         let turns = [turns.0.unwrap().turn, turns.1.unwrap().turn];
         assert!(
-            turns.contains(&Some(Turn::Vacated)) && turns.contains(&None),
+            turns.contains(&Some(OccupancyChange::Vacated)) && turns.contains(&None),
             "{turns:?}"
         );
     }
@@ -338,7 +338,7 @@ pub async fn users_of_a_presence_channel_count_once(nodes: &impl Nodes) {
     let room = channel("presence-room");
     let connections = [a.connect(&app), a.connect(&app), a.connect(&app)];
     for (connection, user) in connections.iter().zip(["ann", "ann", "bo"]) {
-        connection.join(&room, Hold::Direct, Some(&member(user)));
+        connection.join(&room, SubscribedVia::Direct, Some(&member(user)));
         a.roster.recount(&app.ident, &room, false).await.unwrap();
     }
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use pushi::core::auth::random_53_bits;
-use pushi::core::hub::{Connection, Hold, Hub};
+use pushi::core::hub::{Connection, Hub, SubscribedVia};
 use pushi::core::model::{App, ChannelName, Member};
 use pushi::core::ports::{Bus, DialectId, Roster};
 use pushi::inbound::websocket::dialects;
@@ -38,7 +38,7 @@ impl Node {
         let connection = self.connect(app);
         for channel in channels {
             let channel = samples::channel(channel);
-            connection.join(&channel, Hold::Direct, None);
+            connection.join(&channel, SubscribedVia::Direct, None);
             self.bus.watch(&app.ident, &channel).await.unwrap();
         }
         connection
@@ -95,7 +95,7 @@ impl Nodes for Alone {
         let hub = hub(7);
         let heard = Arc::new(Ear::default());
         let sink: Weak<Ear> = Arc::downgrade(&heard);
-        bus.attach(sink);
+        bus.set_sink(sink);
         let roster = Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus)));
         Some(Self(Node {
             hub,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pushi::core::hub::Hold;
-use pushi::core::model::{Happened, Happening};
+use pushi::core::hub::SubscribedVia;
+use pushi::core::model::{OutboxEvent, OutboxEventKind};
 use pushi::core::ports::DialectId;
 use pushi::core::service::Service;
 use serde_json::json;
@@ -185,7 +185,7 @@ pub async fn who_comes_back_after_the_restart_was_never_away(site: &Site) {
     let connection = hub
         .connect(&old.app, DialectId::Pusher, (0, 0), 1024)
         .unwrap();
-    connection.join(&channel("news"), Hold::Direct, None);
+    connection.join(&channel("news"), SubscribedVia::Direct, None);
     pass(10_000).await;
     let told = outbox(&site.stores, &old).await;
     assert_eq!(
@@ -211,7 +211,7 @@ pub async fn what_a_dead_node_left_is_told_by_a_survivor(site: &Site) {
     let mut ann = house.pusher_on("stays").await;
     // As the other node wrote it before it died.
     let (app, at) = (house.app.ident.clone(), house.clock_now());
-    let happening = |name: &str, what| Happening {
+    let happening = |name: &str, what| OutboxEvent {
         app: app.clone(),
         channel: channel(name),
         at,
@@ -219,13 +219,13 @@ pub async fn what_a_dead_node_left_is_told_by_a_survivor(site: &Site) {
         addresses: vec![HOOK.into()],
     };
     let left = [
-        happening("presence-x", Happened::Occupied),
-        happening("presence-x", Happened::MemberAdded(user("bo"))),
+        happening("presence-x", OutboxEventKind::Occupied),
+        happening("presence-x", OutboxEventKind::MemberAdded(user("bo"))),
     ];
     site.stores.outbox.put(&left).await.unwrap();
     site.stores
         .outbox
-        .put(&[happening("back", Happened::Occupied)])
+        .put(&[happening("back", OutboxEventKind::Occupied)])
         .await
         .unwrap();
     pass(20).await;
@@ -246,7 +246,7 @@ pub async fn what_a_dead_node_did_not_tell_is_told_by_a_survivor(site: &Site) {
         .hub()
         .connect(&house.app, DialectId::Pusher, (0, 0), 1024)
         .unwrap();
-    connection.join(&channel("news"), Hold::Direct, None);
+    connection.join(&channel("news"), SubscribedVia::Direct, None);
     pass(10_100).await;
     assert_eq!(
         outbox(&site.stores, &house).await,

@@ -7,7 +7,7 @@ mod restarting;
 mod shaky;
 mod telling;
 
-use pushi::core::model::{Mark, Webhook, WebhookEvent};
+use pushi::core::model::{ReportedPresence, Webhook, WebhookEvent};
 use pushi::outbound::storage::Stores;
 use tokio::time::timeout;
 
@@ -69,7 +69,7 @@ impl House<'_> {
     }
 
     /// Who is remembered to be there.
-    pub async fn marks(&self) -> Vec<Mark> {
+    pub async fn marks(&self) -> Vec<ReportedPresence> {
         self.site
             .stores
             .outbox

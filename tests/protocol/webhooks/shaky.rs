@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use pushi::core::error::StorageError;
-use pushi::core::model::{AppIdent, Claim, Happening, Mark, Notice, Timestamp};
-use pushi::core::ports::{Outbox, Settlement};
+use pushi::core::model::{AppIdent, Claim, OutboxEvent, QueuedEvent, ReportedPresence, Timestamp};
+use pushi::core::ports::{AttemptResult, Outbox};
 
 /// Nothing can be put into it while it is away; where it says so, that was done all the same.
 pub struct Shaky {
@@ -17,7 +17,7 @@ pub struct Shaky {
 
 #[async_trait]
 impl Outbox for Shaky {
-    async fn put(&self, happenings: &[Happening]) -> Result<(), StorageError> {
+    async fn put(&self, happenings: &[OutboxEvent]) -> Result<(), StorageError> {
         if !self.away.load(Ordering::SeqCst) {
             return self.inner.put(happenings).await;
         }
@@ -37,11 +37,15 @@ impl Outbox for Shaky {
         self.inner.claim(holder, now, until, limit).await
     }
 
-    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<Notice>, StorageError> {
+    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
         self.inner.oldest(claim, limit).await
     }
 
-    async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Result<bool, StorageError> {
+    async fn settle(
+        &self,
+        claim: &Claim,
+        settlement: &AttemptResult,
+    ) -> Result<bool, StorageError> {
         self.inner.settle(claim, settlement).await
     }
 
@@ -52,9 +56,9 @@ impl Outbox for Shaky {
     async fn standing(
         &self,
         app: &AppIdent,
-        after: Option<&Mark>,
+        after: Option<&ReportedPresence>,
         limit: usize,
-    ) -> Result<Vec<Mark>, StorageError> {
+    ) -> Result<Vec<ReportedPresence>, StorageError> {
         self.inner.standing(app, after, limit).await
     }
 

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::backoff::pause;
 use crate::core::auth::random_53_bits;
 use crate::core::error::StorageError;
-use crate::core::model::{App, Attempt, Claim, Happened, Notice, Timestamp};
-use crate::core::ports::{Ending, Next, Settlement, WebhookOutcome};
+use crate::core::model::{App, Attempt, Claim, OutboxEventKind, QueuedEvent, Timestamp};
+use crate::core::ports::{AttemptResult, ClaimUpdate, Disposition, WebhookOutcome};
 use crate::core::service::Service;
 
 /// Addresses that are claimed at a time.
@@ -125,11 +125,11 @@ impl Service {
         let Some(last) = notices.last() else {
             let now = self.ports.clock.now();
             let nothing = settlement(
-                Ending::Delivered,
+                Disposition::Delivered,
                 &[],
                 now,
                 Attempt::default(),
-                Next::Free(now),
+                ClaimUpdate::Free(now),
             );
             self.ports.outbox.settle(claim, &nothing).await?;
             return Ok(false);
@@ -163,13 +163,13 @@ impl Service {
         if attempt.succeeded() {
             self.hub
                 .metrics()
-                .told(WebhookOutcome::Delivered, notices.len() as u64);
+                .webhook_attempted(WebhookOutcome::Delivered, notices.len() as u64);
             let done = settlement(
-                Ending::Delivered,
+                Disposition::Delivered,
                 &notices,
                 now,
                 attempt,
-                Next::Hold(self.held_until(now)),
+                ClaimUpdate::Hold(self.held_until(now)),
             );
             return self.ports.outbox.settle(claim, &done).await;
         }
@@ -179,13 +179,13 @@ impl Service {
             .take_while(|notice| !is_known || notice.since.plus(self.rules.webhooks.retry) <= now)
             .count();
         let (ending, ended) = if expired == 0 {
-            (Ending::Failed, &notices[..0])
+            (Disposition::Failed, &notices[..0])
         } else {
-            (Ending::GivenUp, &notices[..expired])
+            (Disposition::GivenUp, &notices[..expired])
         };
         self.say_failed(&app, claim, &attempt, expired, last);
         // Without random numbers all pauses are whole ones.
-        let next = Next::Free(now.plus(if is_known {
+        let next = ClaimUpdate::Free(now.plus(if is_known {
             pause(failed, random_53_bits().unwrap_or(0))
         } else {
             Duration::ZERO
@@ -203,14 +203,16 @@ impl Service {
         claim: &Claim,
         attempt: &Attempt,
         expired: usize,
-        last: &Notice,
+        last: &QueuedEvent,
     ) {
         let outcome = if expired == 0 {
             WebhookOutcome::Failed
         } else {
             WebhookOutcome::GivenUp
         };
-        self.hub.metrics().told(outcome, expired.max(1) as u64);
+        self.hub
+            .metrics()
+            .webhook_attempted(outcome, expired.max(1) as u64);
         let (problem, status) = (
             attempt.problem.as_deref().unwrap_or("it was refused"),
             attempt.status.unwrap_or(0),
@@ -254,10 +256,10 @@ async fn beside<T>(
 }
 
 /// Leaves what goes into one message.
-fn cut(notices: &mut Vec<Notice>) {
+fn cut(notices: &mut Vec<QueuedEvent>) {
     let mut bytes = 0;
     let fits = notices.iter().take_while(|notice| {
-        if let Happened::ClientEvent(said) = &notice.what {
+        if let OutboxEventKind::ClientEvent(said) = &notice.what {
             bytes += said.event.len() + said.data.len();
         }
         bytes <= BATCH_BYTES
@@ -267,14 +269,14 @@ fn cut(notices: &mut Vec<Notice>) {
 }
 
 fn settlement(
-    ending: Ending,
-    ended: &[Notice],
+    ending: Disposition,
+    ended: &[QueuedEvent],
     at: Timestamp,
     attempt: Attempt,
-    next: Next,
-) -> Settlement {
+    next: ClaimUpdate,
+) -> AttemptResult {
     let upto = ended.last().map_or(0, |notice| notice.id);
-    Settlement {
+    AttemptResult {
         ending,
         upto,
         notices: ended.len() as u64,
@@ -287,20 +289,20 @@ fn settlement(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{ChannelName, ClientSaid};
+    use crate::core::model::{ChannelName, ClientEventDetails};
 
-    fn notice(bytes: usize) -> Notice {
-        let said = ClientSaid {
+    fn notice(bytes: usize) -> QueuedEvent {
+        let said = ClientEventDetails {
             event: "".into(),
             data: "x".repeat(bytes).into(),
             socket: "".into(),
             user: None,
         };
         let (at, channel) = (Timestamp::default(), ChannelName::trusted("x"));
-        Notice {
+        QueuedEvent {
             id: 0,
             channel,
-            what: Happened::ClientEvent(said),
+            what: OutboxEventKind::ClientEvent(said),
             at,
             since: at,
         }
@@ -309,7 +311,7 @@ mod tests {
     #[test]
     fn a_message_is_bounded_in_bytes_and_never_empty() {
         let cut = |sizes: &[usize]| {
-            let mut notices: Vec<Notice> = sizes.iter().map(|bytes| notice(*bytes)).collect();
+            let mut notices: Vec<QueuedEvent> = sizes.iter().map(|bytes| notice(*bytes)).collect();
             cut(&mut notices);
             notices.len()
         };

@@ -24,10 +24,10 @@ pub use log::WebhookLog;
 use self::leaving::{Leaving, Place};
 use super::Service;
 use crate::core::model::{
-    App, AppIdent, ChannelName, ClientSaid, Happened, Happening, NewEvent, UserId, Webhook,
-    WebhookEvent,
+    App, AppIdent, ChannelName, ClientEventDetails, NewEvent, OutboxEvent, OutboxEventKind, UserId,
+    Webhook, WebhookEvent,
 };
-use crate::core::ports::{Recount, Turn};
+use crate::core::ports::{OccupancyChange, OccupancyUpdate};
 
 /// How long nobody is told that a channel is empty, or that a user has left: who comes back in time was never away (the
 /// Pusher documentation).
@@ -78,7 +78,7 @@ pub(super) struct Hooks {
 
 #[derive(Default)]
 struct Gathered {
-    happenings: VecDeque<Happening>,
+    happenings: VecDeque<OutboxEvent>,
     leaving: Leaving,
     lost: u64,
 }
@@ -108,7 +108,7 @@ impl Hooks {
         self.gone.notify_one();
     }
 
-    fn gather(&self, happening: Happening) {
+    fn gather(&self, happening: OutboxEvent) {
         let mut gathered = self.gathered.lock();
         if gathered.happenings.len() >= MOST {
             gathered.lost += 1;
@@ -177,9 +177,9 @@ fn addresses(app: &App, channel: &ChannelName, event: WebhookEvent) -> Vec<Arc<s
 }
 
 impl Service {
-    fn happening(&self, app: &App, channel: &ChannelName, what: Happened) -> Happening {
+    fn happening(&self, app: &App, channel: &ChannelName, what: OutboxEventKind) -> OutboxEvent {
         let addresses = addresses(app, channel, what.kind());
-        Happening {
+        OutboxEvent {
             app: app.ident.clone(),
             channel: channel.clone(),
             at: self.ports.clock.now(),
@@ -194,7 +194,7 @@ impl Service {
         app: &App,
         channel: &ChannelName,
         event: WebhookEvent,
-        what: impl FnOnce() -> Happened,
+        what: impl FnOnce() -> OutboxEventKind,
     ) {
         if concerns(app, channel, &[event]) {
             self.hooks.gather(self.happening(app, channel, what()));
@@ -206,16 +206,16 @@ impl Service {
         &self,
         app: &App,
         channel: &ChannelName,
-        recount: Recount,
+        recount: OccupancyUpdate,
         told: bool,
     ) {
         if recount.turn.is_some() && concerns_channel(app, channel) {
-            let vacated = recount.turn == Some(Turn::Vacated);
+            let vacated = recount.turn == Some(OccupancyChange::Vacated);
             self.noticed_standing(app, channel, None, !vacated);
         }
         if told {
             self.noticed(app, channel, WebhookEvent::SubscriptionCount, || {
-                Happened::SubscriptionCount(recount.subscriptions)
+                OutboxEventKind::SubscriptionCount(recount.subscriptions)
             });
         }
     }
@@ -243,8 +243,8 @@ impl Service {
         is_there: bool,
     ) {
         if is_there {
-            let what = user.map_or(Happened::Occupied, |user| {
-                Happened::MemberAdded(user.clone())
+            let what = user.map_or(OutboxEventKind::Occupied, |user| {
+                OutboxEventKind::MemberAdded(user.clone())
             });
             self.hooks.gather(self.happening(app, channel, what));
         } else {
@@ -276,7 +276,7 @@ impl Service {
                 Arc::clone(&event.payload.event),
                 Arc::clone(&event.payload.data),
             );
-            Happened::ClientEvent(ClientSaid {
+            OutboxEventKind::ClientEvent(ClientEventDetails {
                 event,
                 data,
                 socket: Arc::clone(socket),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{PATIENCE, Place};
-use crate::core::model::{AppIdent, ChannelName, Happened, Happening, UserId};
+use crate::core::model::{AppIdent, ChannelName, OutboxEvent, OutboxEventKind, UserId};
 use crate::core::service::Service;
 
 /// Happenings in one commit, and places that are looked at together.
@@ -86,7 +86,7 @@ impl Service {
         }
     }
 
-    fn take_gathered(&self) -> Vec<Happening> {
+    fn take_gathered(&self) -> Vec<OutboxEvent> {
         let mut gathered = self.hooks.gathered.lock();
         let lost = std::mem::take(&mut gathered.lost);
         let count = gathered.happenings.len().min(BATCH);
@@ -101,7 +101,7 @@ impl Service {
         batch
     }
 
-    fn give_back(&self, batch: Vec<Happening>) {
+    fn give_back(&self, batch: Vec<OutboxEvent>) {
         let mut gathered = self.hooks.gathered.lock();
         for happening in batch.into_iter().rev() {
             gathered.happenings.push_front(happening);
@@ -134,7 +134,7 @@ impl Service {
                     let what = place
                         .user
                         .clone()
-                        .map_or(Happened::Vacated, Happened::MemberRemoved);
+                        .map_or(OutboxEventKind::Vacated, OutboxEventKind::MemberRemoved);
                     self.hooks
                         .gather(self.happening(&app, &place.channel, what));
                 }
@@ -177,7 +177,7 @@ impl Service {
 
     /// Somebody may have come, on another node, after it was looked and before it was put that nobody is there; the other
     /// node's word was no news then.
-    async fn look_again(&self, batch: &[Happening]) {
+    async fn look_again(&self, batch: &[OutboxEvent]) {
         if self.rules.webhooks.alone {
             return;
         }
@@ -197,7 +197,9 @@ impl Service {
                 continue;
             };
             if known.holds(&place) {
-                let what = place.user.map_or(Happened::Occupied, Happened::MemberAdded);
+                let what = place
+                    .user
+                    .map_or(OutboxEventKind::Occupied, OutboxEventKind::MemberAdded);
                 self.hooks
                     .gather(self.happening(&app, &place.channel, what));
             }

@@ -9,7 +9,8 @@ use tokio::time::{sleep, timeout};
 use super::{Place, concerns_channel, concerns_members};
 use crate::core::error::{BusError, StorageError};
 use crate::core::model::{
-    App, AppIdent, ChannelKind, ChannelName, Happened, Happening, Mark, OccupiedChannel,
+    App, AppIdent, ChannelKind, ChannelName, OccupiedChannel, OutboxEvent, OutboxEventKind,
+    ReportedPresence,
 };
 use crate::core::service::Service;
 
@@ -129,8 +130,8 @@ impl Service {
                 let what = mark
                     .user
                     .clone()
-                    .map_or(Happened::Vacated, Happened::MemberRemoved);
-                self.hooks.gather(Happening {
+                    .map_or(OutboxEventKind::Vacated, OutboxEventKind::MemberRemoved);
+                self.hooks.gather(OutboxEvent {
                     addresses: Vec::new(),
                     ..self.happening(app, &mark.channel, what)
                 });
@@ -143,7 +144,7 @@ impl Service {
             let what = mark
                 .user
                 .clone()
-                .map_or(Happened::Occupied, Happened::MemberAdded);
+                .map_or(OutboxEventKind::Occupied, OutboxEventKind::MemberAdded);
             let mut happening = self.happening(app, &mark.channel, what);
             if !told {
                 happening.addresses.clear();
@@ -154,7 +155,7 @@ impl Service {
     }
 
     /// Who is there by what the webhooks were told.
-    async fn marks(&self, app: &App) -> Result<BTreeSet<Mark>, ReviewError> {
+    async fn marks(&self, app: &App) -> Result<BTreeSet<ReportedPresence>, ReviewError> {
         let mut marks = BTreeSet::new();
         loop {
             let page = self
@@ -170,7 +171,7 @@ impl Service {
     }
 
     /// Who is there, as far as the webhooks are concerned.
-    async fn there(&self, app: &App) -> Result<BTreeSet<Mark>, ReviewError> {
+    async fn there(&self, app: &App) -> Result<BTreeSet<ReportedPresence>, ReviewError> {
         let mut there = BTreeSet::new();
         let mut after: Option<ChannelName> = None;
         loop {
@@ -186,13 +187,13 @@ impl Service {
             for OccupiedChannel { channel, .. } in page {
                 if channel.kind() == ChannelKind::Presence && concerns_members(app, &channel) {
                     let members = self.ports.presence.members(&app.ident, &channel).await?;
-                    there.extend(members.iter().map(|member| Mark {
+                    there.extend(members.iter().map(|member| ReportedPresence {
                         channel: channel.clone(),
                         user: Some(member.user_id.clone()),
                     }));
                 }
                 if concerns_channel(app, &channel) {
-                    there.insert(Mark {
+                    there.insert(ReportedPresence {
                         channel,
                         user: None,
                     });

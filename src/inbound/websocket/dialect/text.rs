@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::core::model::{Member, Roll, Shown};
+use crate::core::model::{Member, MemberList, Rendered};
 use crate::inbound::websocket::frame::{text_frame, text_frame_of};
 use crate::inbound::wire::{push_escaped, push_json_string};
 
@@ -46,7 +46,7 @@ pub enum Piece<'a> {
     /// What is written for this frame alone.
     Own(String),
     /// What is kept of a roll, written for every member by the function.
-    Kept(&'a Roll, Shown, fn(&mut String, &Member)),
+    Kept(&'a MemberList, Rendered, fn(&mut String, &Member)),
 }
 
 /// A kept text that is as long goes out from where it is kept; a shorter one is copied.

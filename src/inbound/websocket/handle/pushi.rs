@@ -35,7 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                     .service
                     .hub()
                     .metrics()
-                    .complained(complaint.code);
+                    .error_sent(complaint.code);
                 self.link.socket.queue(&pushi::complaint(&complaint));
                 None
             }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as Turn, Notify};
 
 use super::list::{Change, List};
-use crate::core::model::{AppIdent, ChannelName, Member, Roll, SocketId, UserId};
+use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
 use crate::core::ports::{BusMessage, BusSink};
 use crate::outbound::bus::{Line, drain};
 
@@ -52,7 +52,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Everybody, in the order in which they came.
-    pub fn members(self) -> Roll {
+    pub fn members(self) -> MemberList {
         let mut users: Vec<_> = self.users.into_values().collect();
         users.sort_unstable_by(|(a, came_a), (b, came_b)| {
             came_a.cmp(came_b).then_with(|| a.user_id.cmp(&b.user_id))
@@ -73,7 +73,7 @@ pub(super) enum Compared {
 }
 
 /// One presence channel on this node.
-pub(super) struct Board {
+pub(super) struct ChannelReplica {
     pub app: AppIdent,
     pub channel: ChannelName,
     /// One at a time compares the list with Redis.
@@ -101,7 +101,7 @@ struct State {
     telling: Line,
 }
 
-impl Board {
+impl ChannelReplica {
     pub fn new(app: &AppIdent, channel: &ChannelName) -> Self {
         Self {
             app: app.clone(),
@@ -210,7 +210,7 @@ impl Board {
     }
 
     /// Everybody, and up to where the clients have been told.
-    pub fn members(&self) -> (Roll, u64) {
+    pub fn members(&self) -> (MemberList, u64) {
         let state = self.state.lock();
         (state.list.members(), state.told)
     }

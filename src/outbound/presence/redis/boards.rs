@@ -7,25 +7,25 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-use super::board::Board;
-use super::life::{Life, Use};
+use super::board::ChannelReplica;
+use super::life::{Incarnation, Use};
 use crate::core::model::{AppIdent, ChannelName, UserId};
 use crate::outbound::redis::Names;
 
 /// All presence channels of this node that it watches or has connections on.
-pub struct Boards {
+pub struct ChannelReplicas {
     pub(super) names: Names,
-    boards: Mutex<HashMap<AppIdent, HashMap<ChannelName, Arc<Board>>>>,
-    life: RwLock<Option<Arc<Life>>>,
+    boards: Mutex<HashMap<AppIdent, HashMap<ChannelName, Arc<ChannelReplica>>>>,
+    life: RwLock<Option<Arc<Incarnation>>>,
     pub(super) tells: AtomicU64,
     /// Boards whose list must be read again.
-    stale: Mutex<VecDeque<Arc<Board>>>,
+    stale: Mutex<VecDeque<Arc<ChannelReplica>>>,
     pub(super) grown_stale: Notify,
     /// Boards that must be looked at again when nodes have had time to say what they have.
-    doubtful: Mutex<Vec<Arc<Board>>>,
+    doubtful: Mutex<Vec<Arc<ChannelReplica>>>,
 }
 
-impl Boards {
+impl ChannelReplicas {
     /// None yet.
     pub fn new(names: Names) -> Self {
         Self {
@@ -40,12 +40,12 @@ impl Boards {
     }
 
     /// The life in which Redis can be asked; `None`: it is away.
-    pub(in crate::outbound) fn life(&self) -> Option<Arc<Life>> {
+    pub(in crate::outbound) fn life(&self) -> Option<Arc<Incarnation>> {
         self.life.read().clone()
     }
 
     /// Whether a life has begun after `seen`.
-    pub(super) fn is_later(&self, seen: Option<&Life>) -> bool {
+    pub(super) fn is_later(&self, seen: Option<&Incarnation>) -> bool {
         let seen = seen.map_or(0, |life| life.session.number);
         self.life
             .read()
@@ -53,11 +53,11 @@ impl Boards {
             .is_some_and(|life| life.session.number > seen)
     }
 
-    pub(super) fn set_life(&self, life: Option<Arc<Life>>) {
+    pub(super) fn set_life(&self, life: Option<Arc<Incarnation>>) {
         *self.life.write() = life;
     }
 
-    pub(super) fn find(&self, app: &AppIdent, channel: &str) -> Option<Arc<Board>> {
+    pub(super) fn find(&self, app: &AppIdent, channel: &str) -> Option<Arc<ChannelReplica>> {
         self.boards.lock().get(app)?.get(channel).cloned()
     }
 
@@ -66,8 +66,8 @@ impl Boards {
         &self,
         app: &AppIdent,
         channel: &ChannelName,
-        work: impl FnOnce(&Board) -> T,
-    ) -> (Arc<Board>, T) {
+        work: impl FnOnce(&ChannelReplica) -> T,
+    ) -> (Arc<ChannelReplica>, T) {
         let mut boards = self.boards.lock();
         let channels = match boards.get_mut(app) {
             Some(channels) => channels,
@@ -76,7 +76,7 @@ impl Boards {
         let board = match channels.get(channel) {
             Some(board) => Arc::clone(board),
             None => {
-                let board = Arc::new(Board::new(app, channel));
+                let board = Arc::new(ChannelReplica::new(app, channel));
                 channels.insert(channel.clone(), Arc::clone(&board));
                 board
             }
@@ -86,7 +86,7 @@ impl Boards {
     }
 
     /// Drops a board that nothing needs. `true`: it is gone.
-    pub(super) fn tidy(&self, board: &Board) -> bool {
+    pub(super) fn tidy(&self, board: &ChannelReplica) -> bool {
         let mut boards = self.boards.lock();
         let Some(channels) = boards.get_mut(&board.app) else {
             return false;
@@ -118,7 +118,7 @@ impl Boards {
             .map_or_else(|| (vec![false; users.len()], 0), |board| board.has(users))
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<Board>> {
+    pub(super) fn all(&self) -> Vec<Arc<ChannelReplica>> {
         self.boards
             .lock()
             .values()
@@ -127,7 +127,7 @@ impl Boards {
             .collect()
     }
 
-    pub(super) fn note_stale(&self, board: &Arc<Board>) {
+    pub(super) fn note_stale(&self, board: &Arc<ChannelReplica>) {
         let mut stale = self.stale.lock();
         if !stale.iter().any(|known| Arc::ptr_eq(known, board)) {
             stale.push_back(Arc::clone(board));
@@ -136,15 +136,15 @@ impl Boards {
         self.grown_stale.notify_one();
     }
 
-    pub(super) fn take_stale(&self) -> Option<Arc<Board>> {
+    pub(super) fn take_stale(&self) -> Option<Arc<ChannelReplica>> {
         self.stale.lock().pop_front()
     }
 
-    pub(super) fn note_doubtful(&self, board: &Arc<Board>) {
+    pub(super) fn note_doubtful(&self, board: &Arc<ChannelReplica>) {
         self.doubtful.lock().push(Arc::clone(board));
     }
 
-    pub(super) fn take_doubtful(&self) -> Vec<Arc<Board>> {
+    pub(super) fn take_doubtful(&self) -> Vec<Arc<ChannelReplica>> {
         std::mem::take(&mut *self.doubtful.lock())
     }
 }

@@ -3,26 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::{Announced, Board, Held};
-use super::boards::Boards;
-use super::life::{Life, Use};
+use super::board::{Announced, ChannelReplica, Held};
+use super::boards::ChannelReplicas;
+use super::life::{Incarnation, Use};
 use super::list::Change;
 use super::sync::{JoinAnswer, over};
 use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
 use crate::core::ports::BusSink;
-use crate::outbound::redis::Away;
+use crate::outbound::redis::Disconnected;
 
 /// How long an announcement that Redis has made may be on its way; then the list is read again.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// A connection has come.
 pub struct Came {
-    pub(super) board: Arc<Board>,
+    pub(super) board: Arc<ChannelReplica>,
     /// It was the first of its user.
     pub new: bool,
 }
 
-impl Boards {
+impl ChannelReplicas {
     /// Adds a connection of a user to a list, in Redis or, while that is away, here alone. `None`: the user is new and there
     /// are `max` users (0: no bound).
     pub(in crate::outbound) async fn come(
@@ -49,9 +49,9 @@ impl Boards {
             let (board, ()) = self.with(app, channel, |board| board.hold(socket, &held.member));
             let answer = match &life {
                 Some(life) => self.come_with(life, &board, &held, max, sink).await,
-                None => Err(Away),
+                None => Err(Disconnected),
             };
-            let new = answer.unwrap_or_else(|Away| {
+            let new = answer.unwrap_or_else(|Disconnected| {
                 board.join_alone(socket, &held.member, max, &self.tells, sink)
             });
             if new.is_none() {
@@ -72,12 +72,12 @@ impl Boards {
 
     async fn come_with(
         &self,
-        life: &Life,
-        board: &Arc<Board>,
+        life: &Incarnation,
+        board: &Arc<ChannelReplica>,
         held: &Held,
         most: u64,
         sink: &dyn BusSink,
-    ) -> Result<Option<bool>, Away> {
+    ) -> Result<Option<bool>, Disconnected> {
         life.note(&board.app, &board.channel, Use::List).await?;
         let mut pipeline = redis::pipe();
         self.put_join(&mut pipeline, life, board, held, &most.to_string(), "");
@@ -141,10 +141,10 @@ impl Boards {
     /// than the one that was asked has begun, it is asked, too: it may have been told of the connection before.
     async fn go_everywhere(
         &self,
-        board: &Arc<Board>,
+        board: &Arc<ChannelReplica>,
         socket: SocketId,
         user: &UserId,
-        mut asked: Option<Arc<Life>>,
+        mut asked: Option<Arc<Incarnation>>,
         sink: &dyn BusSink,
     ) -> bool {
         let mut last = false;
@@ -152,9 +152,10 @@ impl Boards {
             let life = self.life().filter(|_| self.is_later(asked.as_deref()));
             let gone = match &life {
                 Some(life) => self.go_with(life, board, socket, user, sink).await,
-                None => Err(Away),
+                None => Err(Disconnected),
             };
-            last |= gone.unwrap_or_else(|Away| board.leave_alone(socket, user, &self.tells, sink));
+            last |= gone
+                .unwrap_or_else(|Disconnected| board.leave_alone(socket, user, &self.tells, sink));
             if !self.is_later(life.as_deref().or(asked.as_deref())) {
                 break;
             }
@@ -166,12 +167,12 @@ impl Boards {
 
     async fn go_with(
         &self,
-        life: &Life,
-        board: &Arc<Board>,
+        life: &Incarnation,
+        board: &Arc<ChannelReplica>,
         socket: SocketId,
         user: &UserId,
         sink: &dyn BusSink,
-    ) -> Result<bool, Away> {
+    ) -> Result<bool, Disconnected> {
         let (version, last) = self
             .run_leave(life, &board.app, &board.channel, &socket.to_string(), user)
             .await?;
@@ -182,11 +183,11 @@ impl Boards {
     /// Waits until a board shows a version that Redis has announced.
     async fn reach(
         &self,
-        life: &Life,
-        board: &Arc<Board>,
+        life: &Incarnation,
+        board: &Arc<ChannelReplica>,
         version: u64,
         sink: &dyn BusSink,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         loop {
             let moved = board.moved.notified();
             tokio::pin!(moved);

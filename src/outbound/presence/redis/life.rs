@@ -9,15 +9,15 @@ use redis::Value;
 use tokio::sync::{Notify, oneshot};
 
 use crate::core::model::{AppIdent, ChannelName};
-use crate::outbound::redis::{Away, Names, Script, Session};
+use crate::outbound::redis::{Connections, Disconnected, Names, Script};
 
 /// Channels noted at once.
 const BATCH: usize = 500;
 
 /// One life of the node in Redis, as presence sees it.
-pub struct Life {
+pub struct Incarnation {
     /// The connections.
-    pub session: Arc<Session>,
+    pub session: Arc<Connections>,
     /// Nodes have had time to say what they have since Redis was empty or away.
     calm: AtomicBool,
     /// Former lives of this node that may have left something.
@@ -32,7 +32,7 @@ pub struct Life {
 #[derive(Default)]
 struct Wishes {
     noted: HashMap<AppIdent, HashMap<ChannelName, Uses>>,
-    queue: Vec<Wish>,
+    queue: Vec<PendingRegistration>,
 }
 
 /// Why a life may leave something on a channel.
@@ -61,15 +61,15 @@ impl Uses {
     }
 }
 
-struct Wish {
+struct PendingRegistration {
     tag: String,
     add: bool,
     done: Option<oneshot::Sender<()>>,
 }
 
-impl Life {
+impl Incarnation {
     /// A life that has just been entered in the register.
-    pub fn new(session: Arc<Session>, former: Vec<String>) -> Self {
+    pub fn new(session: Arc<Connections>, former: Vec<String>) -> Self {
         let (wished, told_gone) = (Notify::new(), Notify::new());
         Self {
             session,
@@ -111,7 +111,7 @@ impl Life {
         app: &AppIdent,
         channel: &ChannelName,
         what: Use,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         let wait = {
             let mut wishes = self.wishes.lock();
             // Set before it is confirmed, so that nobody forgets what another is about to need.
@@ -126,7 +126,7 @@ impl Life {
                 return Ok(());
             }
             let (done, wait) = oneshot::channel();
-            wishes.queue.push(Wish {
+            wishes.queue.push(PendingRegistration {
                 tag: tag(app, channel),
                 add: true,
                 done: Some(done),
@@ -135,8 +135,8 @@ impl Life {
         };
         self.wished.notify_one();
         tokio::select! {
-            () = self.session.broken() => return Err(Away),
-            done = wait => done.map_err(|_| Away)?,
+            () = self.session.broken() => return Err(Disconnected),
+            done = wait => done.map_err(|_| Disconnected)?,
         }
         let mut wishes = self.wishes.lock();
         if let Some(uses) = wishes
@@ -162,7 +162,7 @@ impl Life {
         uses.set(what, false);
         if !uses.list && !uses.count {
             channels.remove(channel);
-            wishes.queue.push(Wish {
+            wishes.queue.push(PendingRegistration {
                 tag: tag(app, channel),
                 add: false,
                 done: None,
@@ -173,7 +173,7 @@ impl Life {
     }
 
     /// Tells the register what gathers, in order; ends with the session.
-    pub(in crate::outbound) async fn keep_noting(&self, names: &Names) -> Result<(), Away> {
+    pub(in crate::outbound) async fn keep_noting(&self, names: &Names) -> Result<(), Disconnected> {
         let keys = [
             names.register("nodes"),
             names.register(&format!("on:{}", self.session.life)),
@@ -194,7 +194,7 @@ impl Life {
                     Value::Int(1) => {}
                     _ => {
                         self.session.fail("the lease is over");
-                        return Err(Away);
+                        return Err(Disconnected);
                     }
                 }
                 for done in run.into_iter().filter_map(|wish| wish.done) {

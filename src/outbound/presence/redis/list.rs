@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::core::model::{Member, Roll, UserId};
+use crate::core::model::{Member, MemberList, UserId};
 
 /// When somebody came where only this node knows of it: behind everybody whom Redis knows.
 const HERE_ALONE: u64 = 1 << 62;
@@ -22,7 +22,7 @@ pub(super) enum Change {
 #[derive(Debug, Default)]
 pub(super) struct List {
     users: HashMap<UserId, Entry>,
-    roll: Roll,
+    roll: MemberList,
     alone: u64,
 }
 
@@ -52,7 +52,7 @@ impl List {
     }
 
     /// Everybody, in the order in which they came.
-    pub fn members(&self) -> Roll {
+    pub fn members(&self) -> MemberList {
         self.roll.clone()
     }
 

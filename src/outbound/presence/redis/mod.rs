@@ -18,28 +18,28 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use board::SIGNED_IN;
-pub use boards::Boards;
+pub use boards::ChannelReplicas;
 pub use entry::Came;
-pub use life::{Life, Use};
+pub use life::{Incarnation, Use};
 
 use board::Announced;
 use list::Change;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, Roll, SocketId, UserId};
+use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
 use crate::core::ports::{BusSink, Joined, PresenceStore};
-use crate::outbound::redis::{Away, Mesh, PresenceBody};
+use crate::outbound::redis::{Disconnected, PresenceBody, RedisNode};
 
 /// The presence lists of several nodes.
-pub struct RedisPresence(Arc<Mesh>);
+pub struct RedisPresence(Arc<RedisNode>);
 
 impl RedisPresence {
     /// Over the connections of a node.
-    pub fn new(mesh: Arc<Mesh>) -> Self {
+    pub fn new(mesh: Arc<RedisNode>) -> Self {
         Self(mesh)
     }
 
-    fn boards(&self) -> &Boards {
+    fn boards(&self) -> &ChannelReplicas {
         self.0.boards()
     }
 }
@@ -92,7 +92,7 @@ impl PresenceStore for RedisPresence {
             .await)
     }
 
-    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<Roll, BusError> {
+    async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<MemberList, BusError> {
         let boards = self.boards();
         let board = boards.find(app, channel.as_str());
         match (boards.life(), board) {
@@ -108,7 +108,7 @@ impl PresenceStore for RedisPresence {
                 Ok(snapshot.members())
             }
             (None, Some(board)) => Ok(board.members().0),
-            (None, None) => Err(BusError(Away.into())),
+            (None, None) => Err(BusError(Disconnected.into())),
         }
     }
 
@@ -119,7 +119,7 @@ impl PresenceStore for RedisPresence {
     }
 }
 
-impl Boards {
+impl ChannelReplicas {
     /// A channel's announcements arrive from now on, and its list is kept.
     pub(in crate::outbound) async fn watch(
         &self,
@@ -187,7 +187,7 @@ impl Boards {
     }
 
     /// A life was entered in the register: Redis is asked from now on.
-    pub(in crate::outbound) fn rise(&self, life: &Arc<Life>) {
+    pub(in crate::outbound) fn rise(&self, life: &Arc<Incarnation>) {
         self.set_life(Some(Arc::clone(life)));
     }
 

@@ -8,12 +8,12 @@ use futures_util::{StreamExt, stream};
 use redis::Value;
 use serde::Deserialize;
 
-use super::board::{Board, Compared, Held, Snapshot};
-use super::boards::Boards;
-use super::life::{Life, Use, untag};
+use super::board::{ChannelReplica, Compared, Held, Snapshot};
+use super::boards::ChannelReplicas;
+use super::life::{Incarnation, Use, untag};
 use crate::core::model::{AppIdent, ChannelName, Member, UserId};
 use crate::core::ports::BusSink;
-use crate::outbound::redis::{Away, Script};
+use crate::outbound::redis::{Disconnected, Script};
 
 /// Connections said to Redis at once.
 const PAGE: usize = 200;
@@ -41,7 +41,7 @@ struct Record<'a> {
     connections: Vec<[Cow<'a, str>; 5]>,
 }
 
-impl Boards {
+impl ChannelReplicas {
     pub(super) fn keys(&self, app: &AppIdent, channel: &ChannelName, life: &str) -> [String; 3] {
         [
             self.names.list(app, channel),
@@ -54,10 +54,10 @@ impl Boards {
     /// lives left, and reads the list.
     pub(super) async fn compare(
         &self,
-        life: &Life,
-        board: &Arc<Board>,
+        life: &Incarnation,
+        board: &Arc<ChannelReplica>,
         sink: &dyn BusSink,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         if board.synced() == life.session.number {
             return Ok(());
         }
@@ -84,10 +84,10 @@ impl Boards {
     /// Reads the list again, after an announcement was missed.
     pub(super) async fn reread(
         &self,
-        life: &Life,
-        board: &Arc<Board>,
+        life: &Incarnation,
+        board: &Arc<ChannelReplica>,
         sink: &dyn BusSink,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         let _turn = board.turn.lock().await;
         if board.is_watched() {
             self.read_into(life, board, sink).await
@@ -98,10 +98,10 @@ impl Boards {
 
     async fn read_into(
         &self,
-        life: &Life,
-        board: &Arc<Board>,
+        life: &Incarnation,
+        board: &Arc<ChannelReplica>,
         sink: &dyn BusSink,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         let snapshot = self.read(life, &board.app, &board.channel).await?;
         match board.reconcile(
             life.session.number,
@@ -117,7 +117,12 @@ impl Boards {
         Ok(())
     }
 
-    async fn say_again(&self, life: &Life, board: &Board, mut held: Vec<Held>) -> Result<(), Away> {
+    async fn say_again(
+        &self,
+        life: &Incarnation,
+        board: &ChannelReplica,
+        mut held: Vec<Held>,
+    ) -> Result<(), Disconnected> {
         held.sort_by_key(|held| held.stamp.unwrap_or(u64::MAX));
         let line = life
             .session
@@ -161,8 +166,8 @@ impl Boards {
     pub(super) fn put_join(
         &self,
         pipeline: &mut redis::Pipeline,
-        life: &Life,
-        board: &Board,
+        life: &Incarnation,
+        board: &ChannelReplica,
         held: &Held,
         most: &str,
         came: &str,
@@ -194,12 +199,12 @@ impl Boards {
     /// Answers the list's version after it, and whether it was the user's last connection.
     pub(super) async fn run_leave(
         &self,
-        life: &Life,
+        life: &Incarnation,
         app: &AppIdent,
         channel: &ChannelName,
         socket: &str,
         user: &UserId,
-    ) -> Result<(u64, bool), Away> {
+    ) -> Result<(u64, bool), Disconnected> {
         let topic = self.names.topic(app, channel.as_str());
         let arguments = [
             life.session.publish_command(),
@@ -230,11 +235,11 @@ impl Boards {
     /// Takes away what a life that is over left on a channel.
     async fn evict(
         &self,
-        life: &Life,
+        life: &Incarnation,
         app: &AppIdent,
         channel: &ChannelName,
         dead: &str,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         let [list, seats, fence] = self.keys(app, channel, dead);
         let keys = [list, seats, fence, self.names.counts(app, channel)];
         let topic = self.names.topic(app, channel.as_str());
@@ -259,10 +264,10 @@ impl Boards {
     /// The list as Redis has it.
     pub(super) async fn read(
         &self,
-        life: &Life,
+        life: &Incarnation,
         app: &AppIdent,
         channel: &ChannelName,
-    ) -> Result<Snapshot, Away> {
+    ) -> Result<Snapshot, Disconnected> {
         let list = self.names.list(app, channel);
         let mut pipeline = redis::pipe();
         pipeline.cmd("TIME").cmd("HGETALL").arg(&list);
@@ -276,9 +281,9 @@ impl Boards {
     /// After Redis was away: compares every board.
     pub(in crate::outbound) async fn recover(
         &self,
-        life: &Life,
+        life: &Incarnation,
         sink: &dyn BusSink,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         let mut comparing = stream::iter(self.all())
             .map(|board| async move { self.compare(life, &board, sink).await })
             .buffer_unordered(AT_ONCE);
@@ -291,9 +296,9 @@ impl Boards {
     /// Reads lists again that have gaps, and those that other nodes may have completed meanwhile; ends with the session.
     pub(in crate::outbound) async fn keep_fresh(
         &self,
-        life: &Life,
+        life: &Incarnation,
         sink: &dyn BusSink,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         loop {
             while let Some(board) = self.take_stale() {
                 self.reread(life, &board, sink).await?;
@@ -311,7 +316,11 @@ impl Boards {
     }
 
     /// Takes away everything that a life that is over left, on the channels that the register has of it.
-    pub(in crate::outbound) async fn clear(&self, life: &Life, dead: &str) -> Result<(), Away> {
+    pub(in crate::outbound) async fn clear(
+        &self,
+        life: &Incarnation,
+        dead: &str,
+    ) -> Result<(), Disconnected> {
         let index = self.names.register(&format!("on:{dead}"));
         let line = life.session.line_of(&index);
         let mut cursor = b"0".to_vec();
@@ -374,9 +383,9 @@ impl JoinAnswer {
 }
 
 /// Ends a life that Redis does not know any more, or that it answers strangely.
-pub(super) fn over(life: &Life) -> Away {
+pub(super) fn over(life: &Incarnation) -> Disconnected {
     life.session.fail("the lease is over");
-    Away
+    Disconnected
 }
 
 fn text(value: &Value) -> Option<&str> {

@@ -8,8 +8,8 @@ use redis::Value;
 use tokio::sync::mpsc;
 
 use super::question::{Answer, Question};
-use crate::outbound::presence::redis::Life;
-use crate::outbound::redis::{Away, Body, Frame, Mesh};
+use crate::outbound::presence::redis::Incarnation;
+use crate::outbound::redis::{Body, Disconnected, Frame, RedisNode};
 
 /// Questions that wait for answers.
 #[derive(Default)]
@@ -40,10 +40,10 @@ impl Asking {
     /// one that cannot be heard is not in the register after its lease.
     pub async fn ask(
         &self,
-        mesh: &Mesh,
-        life: &Life,
+        mesh: &RedisNode,
+        life: &Incarnation,
         question: &Question,
-    ) -> Result<Vec<Answer>, Away> {
+    ) -> Result<Vec<Answer>, Disconnected> {
         let session = &life.session;
         let number = self.next.fetch_add(1, Relaxed);
         let (sender, mut receiver) = mpsc::unbounded_channel();
@@ -54,7 +54,7 @@ impl Asking {
             mesh.names().everybody(),
             mesh.names().echo(mesh.process(), 0),
         );
-        let question = serde_json::to_string(question).map_err(|_| Away)?;
+        let question = serde_json::to_string(question).map_err(|_| Disconnected)?;
         let body = Body::Ask(number, reply.into(), question.into());
         let text = serde_json::to_vec(&Frame {
             node: mesh.process(),
@@ -62,7 +62,7 @@ impl Asking {
             again: false,
             body,
         })
-        .map_err(|_| Away)?;
+        .map_err(|_| Disconnected)?;
         let nodes = mesh.names().register("nodes");
         let (mut publish, mut count) = (redis::pipe(), redis::pipe());
         publish.cmd(session.publish_command()).arg(&topic).arg(text);
@@ -78,7 +78,7 @@ impl Asking {
         let expected = others(&heard).min(others(&alive));
         let mut answers = Vec::with_capacity(expected);
         while answers.len() < expected {
-            answers.push(receiver.recv().await.ok_or(Away)?);
+            answers.push(receiver.recv().await.ok_or(Disconnected)?);
         }
         Ok(answers)
     }

@@ -9,9 +9,9 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::core::hub::Hub;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName};
-use crate::core::ports::{Recount, Turn};
-use crate::outbound::presence::redis::{Life, Use};
-use crate::outbound::redis::{Away, Names, Script};
+use crate::core::ports::{OccupancyChange, OccupancyUpdate};
+use crate::outbound::presence::redis::{Incarnation, Use};
+use crate::outbound::redis::{Disconnected, Names, Script};
 
 /// Counts said to Redis at once.
 const BATCH: usize = 256;
@@ -22,7 +22,7 @@ pub struct Request {
     channel: ChannelName,
     announce: bool,
     /// `None`: nobody waits.
-    counted: Option<oneshot::Sender<Recount>>,
+    counted: Option<oneshot::Sender<OccupancyUpdate>>,
 }
 
 impl Request {
@@ -30,7 +30,7 @@ impl Request {
         app: &AppIdent,
         channel: &ChannelName,
         announce: bool,
-    ) -> (Self, oneshot::Receiver<Recount>) {
+    ) -> (Self, oneshot::Receiver<OccupancyUpdate>) {
         let (sender, receiver) = oneshot::channel();
         (
             Self {
@@ -96,11 +96,11 @@ impl Counting {
     /// Counts what gathers, in order; ends with the session.
     pub async fn keep_counting(
         &self,
-        life: &Life,
+        life: &Incarnation,
         names: &Names,
         process: u64,
         hub: &Hub,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Disconnected> {
         loop {
             let batch: Vec<Request> = {
                 let mut state = self.state.lock();
@@ -118,11 +118,11 @@ impl Counting {
 
 async fn count(
     batch: Vec<Request>,
-    life: &Life,
+    life: &Incarnation,
     names: &Names,
     process: u64,
     hub: &Hub,
-) -> Result<(), Away> {
+) -> Result<(), Disconnected> {
     try_join_all(
         batch
             .iter()
@@ -180,7 +180,7 @@ async fn count(
     {
         let Some(recount) = read(&answer) else {
             session.fail("the lease is over");
-            return Err(Away);
+            return Err(Disconnected);
         };
         if here == 0 {
             life.forget(&request.app, &request.channel, Use::Count);
@@ -193,7 +193,7 @@ async fn count(
     Ok(())
 }
 
-fn read(answer: &Value) -> Option<Recount> {
+fn read(answer: &Value) -> Option<OccupancyUpdate> {
     let Value::Array(parts) = answer else {
         return None;
     };
@@ -201,11 +201,11 @@ fn read(answer: &Value) -> Option<Recount> {
         return None;
     };
     let turn = match turn {
-        1 => Some(Turn::Occupied),
-        -1 => Some(Turn::Vacated),
+        1 => Some(OccupancyChange::Occupied),
+        -1 => Some(OccupancyChange::Vacated),
         _ => None,
     };
-    Some(Recount {
+    Some(OccupancyUpdate {
         subscriptions: u64::try_from(*total).ok()?,
         turn,
     })
@@ -213,11 +213,11 @@ fn read(answer: &Value) -> Option<Recount> {
 
 /// How many users are on presence channels, for each channel in order; 0 for other kinds.
 pub async fn users(
-    life: &Life,
+    life: &Incarnation,
     names: &Names,
     app: &AppIdent,
     channels: impl Iterator<Item = &ChannelName>,
-) -> Result<Vec<u64>, Away> {
+) -> Result<Vec<u64>, Disconnected> {
     let session = &life.session;
     let mut pipelines = vec![redis::pipe(); session.lines()];
     let mut counts = Vec::new();

@@ -23,22 +23,22 @@ use crate::core::model::{
     AppIdent, ChannelKind, ChannelName, Member, Occupancy, OccupiedChannel, SocketId, SocketInfo,
     UserId,
 };
-use crate::core::ports::{Online, Recount, Roster};
-use crate::outbound::presence::redis::{Life, SIGNED_IN};
-use crate::outbound::redis::{Away, Census, Mesh};
+use crate::core::ports::{OccupancyUpdate, Online, Roster};
+use crate::outbound::presence::redis::{Incarnation, SIGNED_IN};
+use crate::outbound::redis::{Disconnected, LocalDirectory, RedisNode};
 
 /// How long the other nodes may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who is connected, over all nodes.
 pub struct RedisRoster {
-    mesh: Arc<Mesh>,
+    mesh: Arc<RedisNode>,
     hub: Arc<Hub>,
     asking: Asking,
     counting: Counting,
 }
 
-fn away(away: Away) -> BusError {
+fn away(away: Disconnected) -> BusError {
     BusError(away.into())
 }
 
@@ -49,7 +49,7 @@ fn signed_in() -> ChannelName {
 
 impl RedisRoster {
     /// Over the connections of a node, and what its `hub` knows.
-    pub fn new(mesh: Arc<Mesh>, hub: Arc<Hub>) -> Arc<Self> {
+    pub fn new(mesh: Arc<RedisNode>, hub: Arc<Hub>) -> Arc<Self> {
         let roster = Arc::new(Self {
             mesh,
             hub,
@@ -63,12 +63,16 @@ impl RedisRoster {
 
     /// What this node and every other one answer.
     async fn ask(&self, question: &Question) -> Result<Vec<Answer>, BusError> {
-        let life = self.mesh.boards().life().ok_or_else(|| away(Away))?;
+        let life = self
+            .mesh
+            .boards()
+            .life()
+            .ok_or_else(|| away(Disconnected))?;
         let own = question.answer(&self.hub);
         let asked = self.asking.ask(&self.mesh, &life, question);
         let mut answers = tokio::time::timeout(PATIENCE, asked)
             .await
-            .map_err(|_| away(Away))?
+            .map_err(|_| away(Disconnected))?
             .map_err(away)?;
         answers.push(own);
         Ok(answers)
@@ -80,7 +84,11 @@ impl RedisRoster {
         app: &AppIdent,
         channels: impl Iterator<Item = &ChannelName>,
     ) -> Result<Vec<u64>, BusError> {
-        let life = self.mesh.boards().life().ok_or_else(|| away(Away))?;
+        let life = self
+            .mesh
+            .boards()
+            .life()
+            .ok_or_else(|| away(Disconnected))?;
         counting::users(&life, self.mesh.names(), app, channels)
             .await
             .map_err(away)
@@ -93,7 +101,7 @@ impl RedisRoster {
 }
 
 #[async_trait]
-impl Census for RedisRoster {
+impl LocalDirectory for RedisRoster {
     fn answer(&self, question: &str) -> Option<String> {
         let question: Question = serde_json::from_str(question).ok()?;
         serde_json::to_string(&question.answer(&self.hub)).ok()
@@ -105,7 +113,7 @@ impl Census for RedisRoster {
         }
     }
 
-    async fn take_part(&self, life: &Arc<Life>) -> Result<(), Away> {
+    async fn take_part(&self, life: &Arc<Incarnation>) -> Result<(), Disconnected> {
         self.counting.rise(&self.hub);
         self.counting
             .keep_counting(life, self.mesh.names(), self.mesh.process(), &self.hub)
@@ -199,10 +207,10 @@ impl Roster for RedisRoster {
         app: &AppIdent,
         channel: &ChannelName,
         announce: bool,
-    ) -> Result<Recount, BusError> {
+    ) -> Result<OccupancyUpdate, BusError> {
         let (request, counted) = Request::new(app, channel, announce);
         self.counting.enter(request);
-        counted.await.map_err(|_| away(Away))
+        counted.await.map_err(|_| away(Disconnected))
     }
 
     async fn sign_in(

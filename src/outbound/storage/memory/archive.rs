@@ -9,7 +9,8 @@ use super::MemoryStore;
 use super::state::{Owned, State};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, Subscription, Target, TargetKind, UserId,
+    AppIdent, CachedEvent, ChannelName, Event, Interval, Target, TargetKind, UserId,
+    UserSubscription,
 };
 use crate::core::ports::Archive;
 
@@ -141,7 +142,7 @@ impl Archive for MemoryStore {
     async fn put_subscriptions(
         &self,
         app: &AppIdent,
-        open: &[Subscription],
+        open: &[UserSubscription],
         ended: &[Interval],
     ) -> Result<(), StorageError> {
         let mut state = self.state.lock();

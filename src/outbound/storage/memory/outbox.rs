@@ -8,17 +8,18 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, Attempt, Claim, Delivery, Happening, Mark, Notice, Timestamp, Waiting,
+    AppIdent, Attempt, Claim, Delivery, OutboxEvent, QueuedEvent, ReportedPresence, Timestamp,
+    Waiting,
 };
-use crate::core::ports::{DeliveryLog, Ending, Next, Outbox, Settlement};
+use crate::core::ports::{AttemptResult, ClaimUpdate, DeliveryLog, Disposition, Outbox};
 
 /// What one app has.
 #[derive(Default)]
 pub(super) struct AppOutbox {
     queues: BTreeMap<Arc<str>, Queue>,
-    marks: BTreeSet<Mark>,
+    marks: BTreeSet<ReportedPresence>,
     /// Deliveries, with the notices of those that were given up.
-    log: BTreeMap<u64, (Delivery, Vec<Notice>)>,
+    log: BTreeMap<u64, (Delivery, Vec<QueuedEvent>)>,
     last_notice: u64,
     last_delivery: u64,
 }
@@ -26,7 +27,7 @@ pub(super) struct AppOutbox {
 /// What waits for one address.
 #[derive(Default)]
 struct Queue {
-    notices: BTreeMap<u64, Notice>,
+    notices: BTreeMap<u64, QueuedEvent>,
     due: Timestamp,
     holder: Arc<str>,
     held_until: Timestamp,
@@ -35,9 +36,9 @@ struct Queue {
 }
 
 impl AppOutbox {
-    fn put(&mut self, happening: &Happening) {
+    fn put(&mut self, happening: &OutboxEvent) {
         if let Some((user, is_there)) = happening.what.standing() {
-            let mark = Mark {
+            let mark = ReportedPresence {
                 channel: happening.channel.clone(),
                 user: user.cloned(),
             };
@@ -52,10 +53,10 @@ impl AppOutbox {
         }
         for address in &happening.addresses {
             self.last_notice += 1;
-            let Happening {
+            let OutboxEvent {
                 channel, at, what, ..
             } = happening.clone();
-            let notice = Notice {
+            let notice = QueuedEvent {
                 id: self.last_notice,
                 channel,
                 what,
@@ -73,7 +74,7 @@ impl AppOutbox {
         }
     }
 
-    fn settle(&mut self, claim: &Claim, settlement: &Settlement) -> bool {
+    fn settle(&mut self, claim: &Claim, settlement: &AttemptResult) -> bool {
         let Some(queue) = self
             .queues
             .get_mut(&claim.address)
@@ -81,7 +82,7 @@ impl AppOutbox {
         else {
             return false;
         };
-        let Settlement {
+        let AttemptResult {
             ending,
             upto,
             notices,
@@ -90,19 +91,19 @@ impl AppOutbox {
             next,
         } = settlement.clone();
         let attempts = queue.attempts + 1;
-        if ending == Ending::Delivered {
+        if ending == Disposition::Delivered {
             (queue.attempts, queue.last) = (0, Attempt::default());
         } else {
             (queue.attempts, queue.last) = (attempts, attempt.clone());
         }
-        if ending != Ending::Failed && upto != 0 {
+        if ending != Disposition::Failed && upto != 0 {
             let rest = queue.notices.split_off(&(upto + 1));
             let ended = std::mem::replace(&mut queue.notices, rest);
             self.last_delivery += 1;
             let (id, address, given_up) = (
                 self.last_delivery,
                 Arc::clone(&claim.address),
-                ending == Ending::GivenUp,
+                ending == Disposition::GivenUp,
             );
             let kept = if given_up {
                 ended.into_values().collect()
@@ -126,9 +127,11 @@ impl AppOutbox {
             );
         }
         match next {
-            Next::Hold(until) => queue.held_until = until,
-            Next::Free(_) if queue.notices.is_empty() => drop(self.queues.remove(&claim.address)),
-            Next::Free(due) => {
+            ClaimUpdate::Hold(until) => queue.held_until = until,
+            ClaimUpdate::Free(_) if queue.notices.is_empty() => {
+                drop(self.queues.remove(&claim.address))
+            }
+            ClaimUpdate::Free(due) => {
                 (queue.due, queue.held_until, queue.holder) = (due, Timestamp::default(), "".into())
             }
         }
@@ -138,7 +141,7 @@ impl AppOutbox {
 
 #[async_trait]
 impl Outbox for MemoryStore {
-    async fn put(&self, happenings: &[Happening]) -> Result<(), StorageError> {
+    async fn put(&self, happenings: &[OutboxEvent]) -> Result<(), StorageError> {
         let mut state = self.state.lock();
         for happening in happenings {
             if let Ok(owned) = state.owned_mut(&happening.app) {
@@ -181,7 +184,7 @@ impl Outbox for MemoryStore {
         Ok(claims.collect())
     }
 
-    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<Notice>, StorageError> {
+    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
         let state = self.state.lock();
         let queue = state
             .owned
@@ -192,7 +195,11 @@ impl Outbox for MemoryStore {
         }))
     }
 
-    async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Result<bool, StorageError> {
+    async fn settle(
+        &self,
+        claim: &Claim,
+        settlement: &AttemptResult,
+    ) -> Result<bool, StorageError> {
         let mut state = self.state.lock();
         Ok(state
             .owned_mut(&claim.app)
@@ -214,9 +221,9 @@ impl Outbox for MemoryStore {
     async fn standing(
         &self,
         app: &AppIdent,
-        after: Option<&Mark>,
+        after: Option<&ReportedPresence>,
         limit: usize,
-    ) -> Result<Vec<Mark>, StorageError> {
+    ) -> Result<Vec<ReportedPresence>, StorageError> {
         let state = self.state.lock();
         let Some(owned) = state.owned.get(app) else {
             return Ok(Vec::new());
@@ -300,7 +307,7 @@ impl DeliveryLog for MemoryStore {
                 outbox.last_notice += 1;
                 queue.notices.insert(
                     outbox.last_notice,
-                    Notice {
+                    QueuedEvent {
                         id: outbox.last_notice,
                         since: now,
                         ..notice

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::outbox::AppOutbox;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Subscription, Target, TargetKind,
-    TokenHash, UserId,
+    App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Target, TargetKind, TokenHash,
+    UserId, UserSubscription,
 };
 
 /// Everything.
@@ -39,7 +39,7 @@ pub(super) struct Owned {
     /// Where each event's `mid` stands.
     pub mids: HashMap<Mid, u64>,
     /// Open subscriptions by `id`.
-    pub subscriptions: BTreeMap<u64, Subscription>,
+    pub subscriptions: BTreeMap<u64, UserSubscription>,
     /// The `id` of the open subscription of a user to a channel.
     pub open: HashMap<(UserId, ChannelName), u64>,
     /// The last events of cache channels.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, Subscription, SubscriptionFilter, Timestamp, UserId,
+    AppIdent, ChannelName, SubscriptionFilter, Timestamp, UserId, UserSubscription,
 };
 use crate::core::ports::SubscriptionStore;
 
@@ -17,7 +17,7 @@ impl SubscriptionStore for MemoryStore {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Result<(Subscription, bool), StorageError> {
+    ) -> Result<(UserSubscription, bool), StorageError> {
         let mut state = self.state.lock();
         let owned = state.owned_mut(app)?;
         let place = (user.clone(), channel.clone());
@@ -28,7 +28,7 @@ impl SubscriptionStore for MemoryStore {
         {
             return Ok((open.clone(), false));
         }
-        let subscription = Subscription {
+        let subscription = UserSubscription {
             id: owned.next_id(),
             app: app.clone(),
             user_id: user.clone(),
@@ -51,7 +51,7 @@ impl SubscriptionStore for MemoryStore {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Result<Option<Subscription>, StorageError> {
+    ) -> Result<Option<UserSubscription>, StorageError> {
         let mut state = self.state.lock();
         let Some(owned) = state.owned.get_mut(app) else {
             return Ok(None);
@@ -68,7 +68,7 @@ impl SubscriptionStore for MemoryStore {
                 end,
             ));
         }
-        Ok(Some(Subscription {
+        Ok(Some(UserSubscription {
             end: Some(end),
             modified: now,
             ..subscription
@@ -81,8 +81,8 @@ impl SubscriptionStore for MemoryStore {
         filter: &SubscriptionFilter,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Subscription>, StorageError> {
-        let fits = |subscription: &&Subscription| {
+    ) -> Result<Vec<UserSubscription>, StorageError> {
+        let fits = |subscription: &&UserSubscription| {
             subscription.id > after
                 && filter
                     .user_id

@@ -9,8 +9,8 @@ use super::events::{MANY, all};
 use super::{MongoStore, Outcome, cache, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, Secret, Subscription, Target, TargetKind,
-    UserId,
+    AppIdent, CachedEvent, ChannelName, Event, Interval, Secret, Target, TargetKind, UserId,
+    UserSubscription,
 };
 use crate::core::ports::Archive;
 
@@ -64,7 +64,7 @@ impl Archive for MongoStore {
     async fn put_subscriptions(
         &self,
         app: &AppIdent,
-        open: &[Subscription],
+        open: &[UserSubscription],
         ended: &[Interval],
     ) -> Result<(), StorageError> {
         let (store, app, open, ended) = (self.clone(), app.clone(), open.to_vec(), ended.to_vec());

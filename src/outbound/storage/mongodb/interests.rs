@@ -9,7 +9,7 @@ use super::archive::{AT_ONCE, insertion};
 use super::events::{MANY, all};
 use super::{MongoStore, Outcome, subscriptions, value};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Interval, Subscription, UserId};
+use crate::core::model::{AppIdent, ChannelName, Interval, UserId, UserSubscription};
 
 impl MongoStore {
     /// The intervals of some users, the first who have any.
@@ -158,7 +158,7 @@ impl MongoStore {
     pub(super) async fn put_interests(
         &self,
         app: &AppIdent,
-        open: &[Subscription],
+        open: &[UserSubscription],
         ended: &[Interval],
     ) -> Outcome<()> {
         let number = self.app_number(app).await?.ok_or(StorageError::NotFound)?;

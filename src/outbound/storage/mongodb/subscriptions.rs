@@ -11,7 +11,7 @@ use super::value::{self, seconds};
 use super::{MongoStore, Outcome};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, Subscription, SubscriptionFilter, Timestamp, UserId,
+    AppIdent, ChannelName, SubscriptionFilter, Timestamp, UserId, UserSubscription,
 };
 use crate::core::ports::SubscriptionStore;
 
@@ -37,7 +37,7 @@ impl SubscriptionStore for MongoStore {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Result<(Subscription, bool), StorageError> {
+    ) -> Result<(UserSubscription, bool), StorageError> {
         let place = Place {
             app: app.clone(),
             user: user.clone(),
@@ -54,7 +54,7 @@ impl SubscriptionStore for MongoStore {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Result<Option<Subscription>, StorageError> {
+    ) -> Result<Option<UserSubscription>, StorageError> {
         let place = Place {
             app: app.clone(),
             user: user.clone(),
@@ -71,7 +71,7 @@ impl SubscriptionStore for MongoStore {
         filter: &SubscriptionFilter,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Subscription>, StorageError> {
+    ) -> Result<Vec<UserSubscription>, StorageError> {
         // MongoDB reads a limit of 0 as none.
         if limit == 0 {
             return Ok(Vec::new());
@@ -133,7 +133,7 @@ impl SubscriptionStore for MongoStore {
 }
 
 impl MongoStore {
-    async fn subscribe(&self, place: &Place, now: Timestamp) -> Outcome<(Subscription, bool)> {
+    async fn subscribe(&self, place: &Place, now: Timestamp) -> Outcome<(UserSubscription, bool)> {
         let number = self
             .app_number(&place.app)
             .await?
@@ -143,7 +143,7 @@ impl MongoStore {
                 return Ok((place.subscription(&there)?, false));
             }
             let start = self.head_of(place, number).await?;
-            let new = Subscription {
+            let new = UserSubscription {
                 id: self
                     .collections
                     .take_id(&self.collections.subscriptions)
@@ -179,7 +179,11 @@ impl MongoStore {
         }
     }
 
-    async fn unsubscribe(&self, place: &Place, now: Timestamp) -> Outcome<Option<Subscription>> {
+    async fn unsubscribe(
+        &self,
+        place: &Place,
+        now: Timestamp,
+    ) -> Outcome<Option<UserSubscription>> {
         let Some(number) = self.app_number(&place.app).await? else {
             return Ok(None);
         };
@@ -202,7 +206,7 @@ impl MongoStore {
             ending.extend(doc! { "began": start, "ending": end, "app": number });
             self.finish_ending(place, &ending).await?;
             let end = Some(u64::try_from(end).map_err(StorageError::corrupt)?);
-            return Ok(Some(Subscription {
+            return Ok(Some(UserSubscription {
                 end,
                 modified: now,
                 ..place.subscription(&there)?
@@ -314,14 +318,14 @@ impl Place {
         doc! { "instance": self.app.as_str(), "user_id": self.user.as_str(), "event": self.channel.as_str() }
     }
 
-    fn subscription(&self, document: &Document) -> Outcome<Subscription> {
+    fn subscription(&self, document: &Document) -> Outcome<UserSubscription> {
         subscription_of(&self.app, document)?
             .ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))
     }
 }
 
 /// The document of an open subscription.
-pub(super) fn document_of(number: i64, new: &Subscription) -> Document {
+pub(super) fn document_of(number: i64, new: &UserSubscription) -> Document {
     let seconds = seconds(new.created);
     doc! {
         "_id": format!("{number}/{}\n{}", new.user_id, new.channel),
@@ -341,12 +345,12 @@ pub(super) fn document_of(number: i64, new: &Subscription) -> Document {
 }
 
 /// The open subscription of a document; `None` where its user id, written by the original, can be none here.
-fn subscription_of(app: &AppIdent, document: &Document) -> Outcome<Option<Subscription>> {
+fn subscription_of(app: &AppIdent, document: &Document) -> Outcome<Option<UserSubscription>> {
     let Some(user_id) = UserId::parse(value::text(document, "user_id")?) else {
         return Ok(None);
     };
     let created = value::time(document, "created", "created_us")?;
-    Ok(Some(Subscription {
+    Ok(Some(UserSubscription {
         id: value::unsigned(document, "id")?,
         app: app.clone(),
         user_id,

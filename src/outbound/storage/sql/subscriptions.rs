@@ -8,7 +8,7 @@ use super::number::{signed, unsigned};
 use super::{SqlStore, app, channel};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, Subscription, SubscriptionFilter, Timestamp, UserId,
+    AppIdent, ChannelName, SubscriptionFilter, Timestamp, UserId, UserSubscription,
 };
 use crate::core::ports::SubscriptionStore;
 
@@ -78,7 +78,7 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Result<(Subscription, bool), StorageError> {
+    ) -> Result<(UserSubscription, bool), StorageError> {
         let place = Place {
             app: app.clone(),
             user: user.clone(),
@@ -104,7 +104,7 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Result<Option<Subscription>, StorageError> {
+    ) -> Result<Option<UserSubscription>, StorageError> {
         let place = Place {
             app: app.clone(),
             user: user.clone(),
@@ -121,7 +121,7 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
         filter: &SubscriptionFilter,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Subscription>, StorageError> {
+    ) -> Result<Vec<UserSubscription>, StorageError> {
         let (wanted, filter) = (app.clone(), filter.clone());
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
@@ -175,7 +175,7 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
 }
 
 impl Place {
-    async fn open(&self, connection: &mut impl Connection) -> Outcome<Option<Subscription>> {
+    async fn open(&self, connection: &mut impl Connection) -> Outcome<Option<UserSubscription>> {
         let args = [
             Arg::Text(self.app.as_str()),
             Arg::Text(self.channel.as_str()),
@@ -192,7 +192,7 @@ impl Place {
         &self,
         connection: &mut C,
         now: Timestamp,
-    ) -> Outcome<(Subscription, bool)> {
+    ) -> Outcome<(UserSubscription, bool)> {
         let wanted = Wanted {
             app: self.app.as_str(),
             channel: self.channel.as_str(),
@@ -230,7 +230,7 @@ impl Place {
         &self,
         connection: &mut C,
         now: Timestamp,
-    ) -> Outcome<Option<Subscription>> {
+    ) -> Outcome<Option<UserSubscription>> {
         let head = connection
             .row(
                 HEAD,
@@ -258,7 +258,7 @@ impl Place {
         if start < end && connection.execute(EXTEND, &args).await? == 0 {
             connection.execute(KEEP, &args).await?;
         }
-        Ok(Some(Subscription {
+        Ok(Some(UserSubscription {
             id: unsigned(row.int(0)?)?,
             app: self.app.clone(),
             user_id: self.user.clone(),
@@ -271,10 +271,10 @@ impl Place {
     }
 }
 
-fn subscription_of(app: &AppIdent, row: &impl Row) -> Outcome<Subscription> {
+fn subscription_of(app: &AppIdent, row: &impl Row) -> Outcome<UserSubscription> {
     let user = row.text(1)?;
     let created = Timestamp::from_micros(row.int(4)?);
-    Ok(Subscription {
+    Ok(UserSubscription {
         id: unsigned(row.int(0)?)?,
         app: app.clone(),
         user_id: UserId::parse(&user)

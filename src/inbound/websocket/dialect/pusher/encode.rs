@@ -9,7 +9,7 @@ use super::super::text::{
 use super::decode::SubscriptionRefused;
 use super::member::{Entries, user_info};
 use crate::core::model::{
-    CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, Shown, SocketId,
+    CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, Rendered, SocketId,
     Timestamp, UserId,
 };
 use crate::core::service::Subscribed;
@@ -161,10 +161,10 @@ pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
             "\"presence\":{{\"count\":{},\"ids\":[",
             state.members.len()
         ));
-        let ids = Piece::Kept(&state.members, Shown::PusherIds, |data, member| {
+        let ids = Piece::Kept(&state.members, Rendered::PusherIds, |data, member| {
             push_json_string(data, member.user_id.as_str())
         });
-        let infos = Piece::Kept(&state.members, Shown::PusherInfos, |data, member| {
+        let infos = Piece::Kept(&state.members, Rendered::PusherInfos, |data, member| {
             push_json_string(data, member.user_id.as_str());
             data.push(':');
             data.push_str(&user_info(&member.data));

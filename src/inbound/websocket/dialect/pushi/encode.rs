@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::super::Complaint;
 use super::super::text::{Piece, begin, finish, finish_with, member_string, separated};
-use crate::core::model::{ChannelName, Member, NewEvent, Position, Shown, SocketId, Timestamp};
+use crate::core::model::{ChannelName, Member, NewEvent, Position, Rendered, SocketId, Timestamp};
 use crate::core::service::Subscribed;
 use crate::inbound::wire::{history_json, push_json_string, seconds_text};
 
@@ -116,7 +116,7 @@ pub fn state(event: &str, channel: &ChannelName, state: &Subscribed) -> Vec<Byte
         ends.len() + ends.len() / 8 + channel.as_str().len() + 96,
     );
     member_string(&mut json, "channel", channel.as_str());
-    let members = Piece::Kept(&state.members, Shown::Pushi, |data, member| {
+    let members = Piece::Kept(&state.members, Rendered::Pushi, |data, member| {
         push_json_string(data, member.user_id.as_str());
         data.push(':');
         data.push_str(&member.data);

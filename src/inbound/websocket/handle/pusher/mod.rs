@@ -61,7 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                     .service
                     .hub()
                     .metrics()
-                    .complained(refused.status);
+                    .error_sent(refused.status);
                 self.link
                     .socket
                     .queue(&pusher::subscription_refused(&refused));

@@ -21,13 +21,13 @@ use super::fault::classify;
 use super::{MongoStore, Outcome, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, Claim, Happening, Mark, Notice, Timestamp, UserId,
+    AppIdent, ChannelName, Claim, OutboxEvent, QueuedEvent, ReportedPresence, Timestamp, UserId,
 };
-use crate::core::ports::{Outbox, Settlement};
+use crate::core::ports::{AttemptResult, Outbox};
 
 #[async_trait]
 impl Outbox for MongoStore {
-    async fn put(&self, happenings: &[Happening]) -> Result<(), StorageError> {
+    async fn put(&self, happenings: &[OutboxEvent]) -> Result<(), StorageError> {
         let (store, happenings) = (self.clone(), happenings.to_vec());
         self.to_the_end(async move { store.put_happenings(&happenings).await })
             .await
@@ -45,7 +45,7 @@ impl Outbox for MongoStore {
             .await
     }
 
-    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<Notice>, StorageError> {
+    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
         // MongoDB reads a limit of 0 as none.
         if limit == 0 {
             return Ok(Vec::new());
@@ -67,7 +67,11 @@ impl Outbox for MongoStore {
         .await
     }
 
-    async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Result<bool, StorageError> {
+    async fn settle(
+        &self,
+        claim: &Claim,
+        settlement: &AttemptResult,
+    ) -> Result<bool, StorageError> {
         let (store, claim, settlement) = (self.clone(), claim.clone(), settlement.clone());
         self.to_the_end(async move { store.settle_attempt(&claim, &settlement).await })
             .await
@@ -89,9 +93,9 @@ impl Outbox for MongoStore {
     async fn standing(
         &self,
         app: &AppIdent,
-        after: Option<&Mark>,
+        after: Option<&ReportedPresence>,
         limit: usize,
-    ) -> Result<Vec<Mark>, StorageError> {
+    ) -> Result<Vec<ReportedPresence>, StorageError> {
         if limit == 0 {
             return Ok(Vec::new());
         }
@@ -227,14 +231,14 @@ impl MongoStore {
     }
 }
 
-fn mark_of(document: &Document) -> Outcome<Mark> {
+fn mark_of(document: &Document) -> Outcome<ReportedPresence> {
     let user = value::text(document, "user_id")?;
     let user = if user.is_empty() {
         None
     } else {
         Some(notice::user_of(user)?)
     };
-    Ok(Mark {
+    Ok(ReportedPresence {
         channel: ChannelName::trusted(value::text(document, "channel")?),
         user,
     })

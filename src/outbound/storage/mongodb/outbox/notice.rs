@@ -7,7 +7,8 @@ use mongodb::bson::{Bson, Document, doc};
 use super::super::{Outcome, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    ChannelName, ClientSaid, Happened, Happening, Notice, Timestamp, UserId, WebhookEvent,
+    ChannelName, ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent, Timestamp, UserId,
+    WebhookEvent,
 };
 
 /// The `_id` of an address's queue.
@@ -16,18 +17,18 @@ pub(super) fn queue_id(number: i64, address: &str) -> String {
 }
 
 /// What a notice says, without where and when it waits.
-pub(super) fn said(happening: &Happening) -> Document {
+pub(super) fn said(happening: &OutboxEvent) -> Document {
     let (mut user, mut event, mut data, mut socket, mut count) = (None, None, None, None, 0);
     match &happening.what {
-        Happened::Occupied | Happened::Vacated | Happened::CacheMiss => {}
-        Happened::MemberAdded(member) | Happened::MemberRemoved(member) => {
+        OutboxEventKind::Occupied | OutboxEventKind::Vacated | OutboxEventKind::CacheMiss => {}
+        OutboxEventKind::MemberAdded(member) | OutboxEventKind::MemberRemoved(member) => {
             user = Some(member.as_str())
         }
-        Happened::ClientEvent(said) => {
+        OutboxEventKind::ClientEvent(said) => {
             user = said.user.as_ref().map(UserId::as_str);
             (event, data, socket) = (Some(&*said.event), Some(&*said.data), Some(&*said.socket));
         }
-        Happened::SubscriptionCount(number) => count = value::signed(*number),
+        OutboxEventKind::SubscriptionCount(number) => count = value::signed(*number),
     }
     let text = |text: Option<&str>| text.map_or(Bson::Null, Bson::from);
     doc! {
@@ -43,7 +44,7 @@ pub(super) fn said(happening: &Happening) -> Document {
 }
 
 /// The notice of a document that has its number.
-pub(super) fn notice_of(document: &Document) -> Outcome<Notice> {
+pub(super) fn notice_of(document: &Document) -> Outcome<QueuedEvent> {
     let missing = || StorageError::corrupt("a notice lacks a part");
     let user = value::maybe_text(document, "user_id")?
         .map(user_of)
@@ -52,22 +53,22 @@ pub(super) fn notice_of(document: &Document) -> Outcome<Notice> {
     let kind = WebhookEvent::parse(value::text(document, "kind")?)
         .ok_or_else(|| StorageError::corrupt("a notice of no known kind"))?;
     let what = match kind {
-        WebhookEvent::ChannelOccupied => Happened::Occupied,
-        WebhookEvent::ChannelVacated => Happened::Vacated,
-        WebhookEvent::CacheMiss => Happened::CacheMiss,
-        WebhookEvent::MemberAdded => Happened::MemberAdded(user.ok_or_else(missing)?),
-        WebhookEvent::MemberRemoved => Happened::MemberRemoved(user.ok_or_else(missing)?),
-        WebhookEvent::ClientEvent => Happened::ClientEvent(ClientSaid {
+        WebhookEvent::ChannelOccupied => OutboxEventKind::Occupied,
+        WebhookEvent::ChannelVacated => OutboxEventKind::Vacated,
+        WebhookEvent::CacheMiss => OutboxEventKind::CacheMiss,
+        WebhookEvent::MemberAdded => OutboxEventKind::MemberAdded(user.ok_or_else(missing)?),
+        WebhookEvent::MemberRemoved => OutboxEventKind::MemberRemoved(user.ok_or_else(missing)?),
+        WebhookEvent::ClientEvent => OutboxEventKind::ClientEvent(ClientEventDetails {
             event: text("event")?,
             data: text("data")?,
             socket: text("socket")?,
             user,
         }),
         WebhookEvent::SubscriptionCount => {
-            Happened::SubscriptionCount(value::unsigned(document, "count")?)
+            OutboxEventKind::SubscriptionCount(value::unsigned(document, "count")?)
         }
     };
-    Ok(Notice {
+    Ok(QueuedEvent {
         id: value::unsigned(document, "id")?,
         channel: ChannelName::trusted(value::text(document, "channel")?),
         what,

@@ -7,10 +7,10 @@ use super::super::fault::{classify, is_duplicate};
 use super::super::{MongoStore, Outcome, value};
 use super::notice::{queue_id, said};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Happening, UserId};
+use crate::core::model::{AppIdent, OutboxEvent, UserId};
 
 impl MongoStore {
-    pub(super) async fn put_happenings(&self, happenings: &[Happening]) -> Outcome<()> {
+    pub(super) async fn put_happenings(&self, happenings: &[OutboxEvent]) -> Outcome<()> {
         let numbers = self
             .numbers(happenings.iter().map(|happening| &happening.app))
             .await?;
@@ -34,7 +34,7 @@ impl MongoStore {
     async fn put_mark(
         &self,
         number: i64,
-        happening: &Happening,
+        happening: &OutboxEvent,
         user: Option<&UserId>,
         is_there: bool,
     ) -> Outcome<()> {
@@ -103,7 +103,7 @@ impl MongoStore {
     }
 
     /// What is to be announced, and to whom; with a name of its own, so that it is announced once.
-    async fn news(&self, happening: &Happening) -> Outcome<Document> {
+    async fn news(&self, happening: &OutboxEvent) -> Outcome<Document> {
         let mut token = [0; 16];
         getrandom::fill(&mut token)
             .map_err(|error| StorageError::unavailable(error.to_string()))?;

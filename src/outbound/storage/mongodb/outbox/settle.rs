@@ -5,13 +5,13 @@ use mongodb::bson::{Bson, Document, doc};
 use super::super::fault::classify;
 use super::super::{MongoStore, Outcome, value};
 use crate::core::model::{Attempt, Claim};
-use crate::core::ports::{Ending, Next, Settlement};
+use crate::core::ports::{AttemptResult, ClaimUpdate, Disposition};
 
 impl MongoStore {
     pub(super) async fn settle_attempt(
         &self,
         claim: &Claim,
-        settlement: &Settlement,
+        settlement: &AttemptResult,
     ) -> Outcome<bool> {
         let held = doc! { "instance": claim.app.as_str(), "address": &*claim.address, "holder": &*claim.holder };
         let Some(queue) = self
@@ -24,20 +24,20 @@ impl MongoStore {
             return Ok(false);
         };
         let attempts = value::int(&queue, "attempts")?.saturating_add(1);
-        if settlement.ending != Ending::Failed && settlement.upto != 0 {
+        if settlement.ending != Disposition::Failed && settlement.upto != 0 {
             self.end_notices(&queue, claim, settlement, attempts)
                 .await?;
         }
         let nothing = Attempt::default();
         let (attempts, last) = match settlement.ending {
-            Ending::Delivered => (0, &nothing),
-            Ending::GivenUp | Ending::Failed => (attempts, &settlement.attempt),
+            Disposition::Delivered => (0, &nothing),
+            Disposition::GivenUp | Disposition::Failed => (attempts, &settlement.attempt),
         };
         let mut change =
             doc! { "attempts": attempts, "status": status(last), "problem": problem(last) };
         match settlement.next {
-            Next::Hold(until) => change.extend(doc! { "held_until": until.micros() }),
-            Next::Free(due) => {
+            ClaimUpdate::Hold(until) => change.extend(doc! { "held_until": until.micros() }),
+            ClaimUpdate::Free(due) => {
                 change.extend(doc! { "due": due.micros(), "held_until": 0_i64, "holder": "" })
             }
         }
@@ -51,7 +51,7 @@ impl MongoStore {
             .map_err(classify)?
             .matched_count
             == 1;
-        if let (true, Next::Free(due)) = (settled, settlement.next) {
+        if let (true, ClaimUpdate::Free(due)) = (settled, settlement.next) {
             self.forget_empty(&queue, id, due.micros()).await?;
         }
         Ok(settled)
@@ -62,10 +62,10 @@ impl MongoStore {
         &self,
         queue: &Document,
         claim: &Claim,
-        settlement: &Settlement,
+        settlement: &AttemptResult,
         attempts: i64,
     ) -> Outcome<()> {
-        let given_up = settlement.ending == Ending::GivenUp;
+        let given_up = settlement.ending == Disposition::GivenUp;
         let id = self
             .collections
             .take_ids(&self.collections.deliveries, 1)

@@ -3,8 +3,9 @@
 use mongodb::bson::{Bson, doc};
 
 use crate::core::model::{
-    App, AppIdent, AppSettings, CachedEvent, ChannelName, Happened, Happening, Mid, NewEvent,
-    Payload, PushCredentials, Secret, Session, SubscriptionFilter, Timestamp, TokenHash, UserId,
+    App, AppIdent, AppSettings, CachedEvent, ChannelName, Mid, NewEvent, OutboxEvent,
+    OutboxEventKind, Payload, PushCredentials, Secret, Session, SubscriptionFilter, Timestamp,
+    TokenHash, UserId,
 };
 use crate::core::ports::{
     AppStore, CacheStore, CreateApp, DeliveryLog, EventStore, Outbox, SessionStore,
@@ -98,11 +99,11 @@ pub(super) async fn fill(store: &MongoStore) -> App {
     .unwrap();
     store.keep(&[cached(&app)]).await.unwrap();
     let addresses = vec!["http://hook".into()];
-    let happening = Happening {
+    let happening = OutboxEvent {
         app: app.ident.clone(),
         channel: channel("open"),
         at: NOW,
-        what: Happened::CacheMiss,
+        what: OutboxEventKind::CacheMiss,
         addresses,
     };
     Outbox::put(store, &[happening]).await.unwrap();

@@ -11,7 +11,8 @@ use super::events::event_of;
 use super::number::signed;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, Subscription, Target, TargetKind, UserId,
+    AppIdent, CachedEvent, ChannelName, Event, Interval, Target, TargetKind, UserId,
+    UserSubscription,
 };
 use crate::core::ports::Archive;
 
@@ -88,7 +89,7 @@ impl<D: Driver> Archive for SqlStore<D> {
     async fn put_subscriptions(
         &self,
         app: &AppIdent,
-        open: &[Subscription],
+        open: &[UserSubscription],
         ended: &[Interval],
     ) -> Result<(), StorageError> {
         let (app, open, ended) = (app.clone(), open.to_vec(), ended.to_vec());

@@ -9,7 +9,9 @@ use super::super::number::signed;
 use super::super::rows::Bulk;
 use super::super::rows::Kind::{Int, Text};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Event, Interval, Secret, Subscription, Target};
+use crate::core::model::{
+    AppIdent, ChannelName, Event, Interval, Secret, Target, UserSubscription,
+};
 
 static CHANNELS: LazyLock<Bulk<4>> = LazyLock::new(|| {
     // A newest id that is not known stays so: what is put may be older than what is there.
@@ -211,7 +213,7 @@ async fn reach(
 pub(super) async fn subscriptions(
     connection: &mut impl Connection,
     app: &AppIdent,
-    open: &[Subscription],
+    open: &[UserSubscription],
     ended: &[Interval],
 ) -> Outcome<()> {
     let app = hold(connection, app).await?;

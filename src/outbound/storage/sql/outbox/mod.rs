@@ -13,10 +13,10 @@ use super::driver::{Arg, Connection, Driver, Outcome, Row};
 use super::number::{signed, unsigned};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, Claim, ClientSaid, Happened, Happening, Mark, Notice, Timestamp, UserId,
-    WebhookEvent,
+    AppIdent, ChannelName, Claim, ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent,
+    ReportedPresence, Timestamp, UserId, WebhookEvent,
 };
-use crate::core::ports::{Outbox, Settlement};
+use crate::core::ports::{AttemptResult, Outbox};
 
 pub(super) const DUE: &str = "SELECT q.id, a.ident, q.address, q.attempts FROM outbox_queues q JOIN apps a ON a.id = q.app \
     WHERE q.due <= $1 AND q.held_until <= $1 AND EXISTS (SELECT 1 FROM outbox_notices n WHERE n.queue = q.id) ORDER BY q.due LIMIT $2";
@@ -31,7 +31,7 @@ pub(super) const DEPTH: &str = "SELECT count(*) FROM outbox_notices WHERE delive
 
 #[async_trait]
 impl<D: Driver> Outbox for SqlStore<D> {
-    async fn put(&self, happenings: &[Happening]) -> Result<(), StorageError> {
+    async fn put(&self, happenings: &[OutboxEvent]) -> Result<(), StorageError> {
         let happenings = happenings.to_vec();
         self.driver
             .write(move |connection| Box::pin(put::put(connection, happenings)))
@@ -79,7 +79,7 @@ impl<D: Driver> Outbox for SqlStore<D> {
         taken.await
     }
 
-    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<Notice>, StorageError> {
+    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
         let claim = claim.clone();
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
@@ -94,7 +94,11 @@ impl<D: Driver> Outbox for SqlStore<D> {
         rows.await?.iter().map(notice_of).collect()
     }
 
-    async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Result<bool, StorageError> {
+    async fn settle(
+        &self,
+        claim: &Claim,
+        settlement: &AttemptResult,
+    ) -> Result<bool, StorageError> {
         let (claim, settlement) = (claim.clone(), settlement.clone());
         self.driver
             .write(move |connection| Box::pin(settle::settle(connection, claim, settlement)))
@@ -112,9 +116,9 @@ impl<D: Driver> Outbox for SqlStore<D> {
     async fn standing(
         &self,
         app: &AppIdent,
-        after: Option<&Mark>,
+        after: Option<&ReportedPresence>,
         limit: usize,
-    ) -> Result<Vec<Mark>, StorageError> {
+    ) -> Result<Vec<ReportedPresence>, StorageError> {
         let (app, after) = (app.clone(), after.cloned());
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
@@ -139,7 +143,7 @@ impl<D: Driver> Outbox for SqlStore<D> {
             } else {
                 Some(user_of(&user)?)
             };
-            Ok(Mark {
+            Ok(ReportedPresence {
                 channel: ChannelName::trusted(&row.text(0)?),
                 user,
             })
@@ -180,7 +184,7 @@ fn user_of(text: &str) -> Outcome<UserId> {
     UserId::parse(text).ok_or_else(|| StorageError::corrupt("a user id is none"))
 }
 
-fn notice_of(row: &impl Row) -> Outcome<Notice> {
+fn notice_of(row: &impl Row) -> Outcome<QueuedEvent> {
     let missing = || StorageError::corrupt("a notice lacks a part");
     let user = row.maybe_text(3)?.map(|user| user_of(&user)).transpose()?;
     let text =
@@ -188,20 +192,22 @@ fn notice_of(row: &impl Row) -> Outcome<Notice> {
     let what = match WebhookEvent::parse(&row.text(2)?)
         .ok_or_else(|| StorageError::corrupt("a notice of no known kind"))?
     {
-        WebhookEvent::ChannelOccupied => Happened::Occupied,
-        WebhookEvent::ChannelVacated => Happened::Vacated,
-        WebhookEvent::CacheMiss => Happened::CacheMiss,
-        WebhookEvent::MemberAdded => Happened::MemberAdded(user.ok_or_else(missing)?),
-        WebhookEvent::MemberRemoved => Happened::MemberRemoved(user.ok_or_else(missing)?),
-        WebhookEvent::ClientEvent => Happened::ClientEvent(ClientSaid {
+        WebhookEvent::ChannelOccupied => OutboxEventKind::Occupied,
+        WebhookEvent::ChannelVacated => OutboxEventKind::Vacated,
+        WebhookEvent::CacheMiss => OutboxEventKind::CacheMiss,
+        WebhookEvent::MemberAdded => OutboxEventKind::MemberAdded(user.ok_or_else(missing)?),
+        WebhookEvent::MemberRemoved => OutboxEventKind::MemberRemoved(user.ok_or_else(missing)?),
+        WebhookEvent::ClientEvent => OutboxEventKind::ClientEvent(ClientEventDetails {
             event: text(4)?,
             data: text(5)?,
             socket: text(6)?,
             user,
         }),
-        WebhookEvent::SubscriptionCount => Happened::SubscriptionCount(unsigned(row.int(7)?)?),
+        WebhookEvent::SubscriptionCount => {
+            OutboxEventKind::SubscriptionCount(unsigned(row.int(7)?)?)
+        }
     };
-    Ok(Notice {
+    Ok(QueuedEvent {
         id: unsigned(row.int(0)?)?,
         channel: ChannelName::trusted(&row.text(1)?),
         what,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::driver::{Arg, Connection, Outcome, Row};
 use super::super::number::signed;
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Happened, Happening, Timestamp};
+use crate::core::model::{AppIdent, OutboxEvent, OutboxEventKind, Timestamp};
 
 /// Makes the queue or finds it. Either way its row is this transaction's until it ends, so that whoever empties it sees what is
 /// put into it, and ids grow in the order of the commits.
@@ -21,7 +21,7 @@ pub(in super::super) const DROP_EMPTY: &str = "DELETE FROM outbox_queues WHERE i
 
 pub(super) async fn put<C: Connection>(
     connection: &mut C,
-    happenings: Vec<Happening>,
+    happenings: Vec<OutboxEvent>,
 ) -> Outcome<()> {
     // Apps and queues in one order everywhere, so that two such transactions do not wait for each other.
     let idents: BTreeSet<&AppIdent> = happenings.iter().map(|happening| &happening.app).collect();
@@ -81,7 +81,7 @@ pub(super) async fn put<C: Connection>(
 async fn is_news(
     connection: &mut impl Connection,
     app: i64,
-    happening: &Happening,
+    happening: &OutboxEvent,
 ) -> Outcome<bool> {
     let Some((user, is_there)) = happening.what.standing() else {
         return Ok(true);
@@ -98,18 +98,18 @@ async fn is_news(
         > 0)
 }
 
-fn notice(app: i64, queue: i64, happening: &Happening) -> [Arg<'_>; 10] {
+fn notice(app: i64, queue: i64, happening: &OutboxEvent) -> [Arg<'_>; 10] {
     let (mut user, mut event, mut data, mut socket, mut count) = (None, None, None, None, 0);
     match &happening.what {
-        Happened::Occupied | Happened::Vacated | Happened::CacheMiss => {}
-        Happened::MemberAdded(member) | Happened::MemberRemoved(member) => {
+        OutboxEventKind::Occupied | OutboxEventKind::Vacated | OutboxEventKind::CacheMiss => {}
+        OutboxEventKind::MemberAdded(member) | OutboxEventKind::MemberRemoved(member) => {
             user = Some(member.as_str())
         }
-        Happened::ClientEvent(said) => {
+        OutboxEventKind::ClientEvent(said) => {
             user = said.user.as_ref().map(|user| user.as_str());
             (event, data, socket) = (Some(&*said.event), Some(&*said.data), Some(&*said.socket));
         }
-        Happened::SubscriptionCount(number) => count = signed(*number),
+        OutboxEventKind::SubscriptionCount(number) => count = signed(*number),
     }
     [
         Arg::Int(app),

@@ -5,7 +5,7 @@ use super::super::number::signed;
 use super::put::DROP_EMPTY;
 use crate::core::error::StorageError;
 use crate::core::model::{Attempt, Claim};
-use crate::core::ports::{Ending, Next, Settlement};
+use crate::core::ports::{AttemptResult, ClaimUpdate, Disposition};
 
 /// Answers the queue only where it is still the holder's, and locks it.
 const HOLD: &str = "UPDATE outbox_queues SET holder = $3 WHERE app = (SELECT id FROM apps WHERE ident = $1) AND address = $2 \
@@ -23,7 +23,7 @@ const FREE: &str = "UPDATE outbox_queues SET due = $2, held_until = 0, holder = 
 pub(super) async fn settle(
     connection: &mut impl Connection,
     claim: Claim,
-    settlement: Settlement,
+    settlement: AttemptResult,
 ) -> Outcome<bool> {
     let args = [
         Arg::Text(claim.app.as_str()),
@@ -35,10 +35,10 @@ pub(super) async fn settle(
     };
     let (queue, app, attempts) = (row.int(0)?, row.int(1)?, row.int(2)?.saturating_add(1));
     let ended = [Arg::Int(queue), Arg::Int(signed(settlement.upto))];
-    if settlement.ending != Ending::Failed && settlement.upto != 0 {
+    if settlement.ending != Disposition::Failed && settlement.upto != 0 {
         let delivery = log(connection, app, &claim, &settlement, attempts).await?;
         match settlement.ending {
-            Ending::GivenUp => {
+            Disposition::GivenUp => {
                 connection
                     .execute(KEEP, &[ended[0], ended[1], Arg::Int(delivery)])
                     .await?
@@ -47,8 +47,8 @@ pub(super) async fn settle(
         };
     }
     let (attempts, last) = match settlement.ending {
-        Ending::Delivered => (0, Attempt::default()),
-        Ending::GivenUp | Ending::Failed => (attempts, settlement.attempt),
+        Disposition::Delivered => (0, Attempt::default()),
+        Disposition::GivenUp | Disposition::Failed => (attempts, settlement.attempt),
     };
     let count = [
         Arg::Int(queue),
@@ -58,12 +58,12 @@ pub(super) async fn settle(
     ];
     connection.execute(COUNT, &count).await?;
     match settlement.next {
-        Next::Hold(until) => {
+        ClaimUpdate::Hold(until) => {
             connection
                 .execute(GO_ON, &[Arg::Int(queue), Arg::Int(until.micros())])
                 .await?
         }
-        Next::Free(due) => {
+        ClaimUpdate::Free(due) => {
             connection
                 .execute(FREE, &[Arg::Int(queue), Arg::Int(due.micros())])
                 .await?;
@@ -77,7 +77,7 @@ async fn log(
     connection: &mut impl Connection,
     app: i64,
     claim: &Claim,
-    settlement: &Settlement,
+    settlement: &AttemptResult,
     attempts: i64,
 ) -> Outcome<i64> {
     let args = [
@@ -88,7 +88,7 @@ async fn log(
         Arg::Int(attempts),
         status(&settlement.attempt),
         Arg::MaybeText(settlement.attempt.problem.as_deref()),
-        Arg::Int((settlement.ending == Ending::GivenUp).into()),
+        Arg::Int((settlement.ending == Disposition::GivenUp).into()),
     ];
     let row = connection.row(LOG, &args).await?;
     row.ok_or_else(|| StorageError::corrupt("no number was given"))?

@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_millis(500);
 
 /// The apps that this node knows.
 #[derive(Default)]
-pub(super) struct Registry {
+pub(super) struct AppCache {
     known: RwLock<Known>,
     changed: Notify,
     /// How often the store was asked for all that is known.
@@ -47,7 +47,7 @@ impl Known {
     }
 }
 
-impl Registry {
+impl AppCache {
     /// Somebody changed an app: look now, not at the next round.
     pub fn changed(&self) {
         self.changed.notify_one();

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::Service;
 use crate::core::error::StorageError;
-use crate::core::hub::{Mailbox, Outcome, Parcel, Receipt};
+use crate::core::hub::{Mailbox, MailboxItem, Outcome, Receipt};
 use crate::core::model::{Mid, NewEvent, Position, SocketId};
 use crate::core::ports::BusMessage;
 
@@ -23,7 +23,7 @@ const MOST_QUEUED: usize = 100_000;
 const RETRY: Duration = Duration::from_millis(100);
 
 /// Who wants to know what became of a publish.
-pub(super) enum Answer {
+pub(super) enum ReplyTo {
     /// A request that waits.
     Request(oneshot::Sender<Result<Vec<Position>, StorageError>>),
     /// A socket that goes on.
@@ -36,7 +36,7 @@ pub(super) enum Answer {
 }
 
 /// One publish on its way into the store.
-pub(super) struct Entry {
+pub(super) struct PendingAppend {
     /// One copy a channel; one commit.
     pub events: Vec<Arc<NewEvent>>,
     /// A socket that must not get it.
@@ -46,19 +46,19 @@ pub(super) struct Entry {
     /// Whether the `mid`s may be there already: then that counts as stored, and nobody is told twice.
     pub repeatable: bool,
     /// Who wants to know.
-    pub answer: Answer,
+    pub answer: ReplyTo,
 }
 
 /// The append queue.
 #[derive(Default)]
-pub(super) struct Writer {
+pub(super) struct AppendQueue {
     queue: Mutex<Queue>,
     filled: Notify,
 }
 
 #[derive(Default)]
 struct Queue {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<PendingAppend>,
     events: usize,
     /// Nobody takes anything out any more.
     closed: bool,
@@ -70,9 +70,9 @@ struct InDoubt {
     except: Option<SocketId>,
 }
 
-impl Writer {
+impl AppendQueue {
     /// Enters a publish. `Err` says why not: too much waits already, or the server is stopping.
-    pub fn enter(&self, entry: Entry) -> Result<(), StorageError> {
+    pub fn enter(&self, entry: PendingAppend) -> Result<(), StorageError> {
         let mut queue = self.queue.lock();
         if queue.closed {
             return Err(StorageError::unavailable("the server is stopping"));
@@ -90,7 +90,7 @@ impl Writer {
     }
 
     /// What goes into the next commit. The same `mid` never comes twice in one.
-    fn take(&self) -> Vec<Entry> {
+    fn take(&self) -> Vec<PendingAppend> {
         let mut queue = self.queue.lock();
         let mut count = 0;
         let mut taken = Vec::new();
@@ -115,7 +115,7 @@ impl Writer {
     }
 
     /// The next entry alone, as soon as there is one.
-    async fn next(&self) -> Entry {
+    async fn next(&self) -> PendingAppend {
         loop {
             if let Some(entry) = self.pop() {
                 return entry;
@@ -124,7 +124,7 @@ impl Writer {
         }
     }
 
-    fn pop(&self) -> Option<Entry> {
+    fn pop(&self) -> Option<PendingAppend> {
         let mut queue = self.queue.lock();
         let entry = queue.entries.pop_front()?;
         queue.events -= entry.events.len();
@@ -240,7 +240,7 @@ impl Service {
         }
     }
 
-    async fn commit(&self, entries: Vec<Entry>, doubts: &mut Vec<InDoubt>) {
+    async fn commit(&self, entries: Vec<PendingAppend>, doubts: &mut Vec<InDoubt>) {
         let results = self.append(&entries).await;
         let _lanes = self.keep_last(stored(&entries, &results)).await;
         let mut results = results.into_iter();
@@ -256,8 +256,8 @@ impl Service {
 
     /// One commit for all. Where one of them was stored before, a store may have undone the others, too: then one commit for
     /// each.
-    async fn append(&self, entries: &[Entry]) -> Vec<Result<Position, StorageError>> {
-        let events = |entry: &Entry| {
+    async fn append(&self, entries: &[PendingAppend]) -> Vec<Result<Position, StorageError>> {
+        let events = |entry: &PendingAppend| {
             entry
                 .events
                 .iter()
@@ -274,7 +274,7 @@ impl Service {
                 entry
                     .events
                     .iter()
-                    .for_each(|event| self.ports.bus.leave_out(&event.mid, socket));
+                    .for_each(|event| self.ports.bus.exclude(&event.mid, socket));
             }
         }
         let is_conflict = |result: &Result<_, _>| matches!(result, Err(StorageError::Conflict(_)));
@@ -299,7 +299,7 @@ impl Service {
     /// Releases what was stored, in its order, and tells the publisher.
     async fn finish(
         &self,
-        entry: Entry,
+        entry: PendingAppend,
         results: Vec<Result<Position, StorageError>>,
         doubts: &mut Vec<InDoubt>,
     ) {
@@ -339,7 +339,7 @@ impl Service {
         }
     }
 
-    async fn refuse_or_pass(&self, entry: Entry) {
+    async fn refuse_or_pass(&self, entry: PendingAppend) {
         if entry.persist {
             entry.settle(Err(StorageError::unavailable(
                 "an earlier append has not been settled",
@@ -352,7 +352,7 @@ impl Service {
         }
     }
 
-    async fn pass(&self, entry: Entry) {
+    async fn pass(&self, entry: PendingAppend) {
         for event in &entry.events {
             self.release(Arc::clone(event), None, entry.except).await;
         }
@@ -380,7 +380,7 @@ impl Service {
 
 /// The events that are to be released now, with their serials where they are stored.
 fn stored<'a>(
-    entries: &'a [Entry],
+    entries: &'a [PendingAppend],
     results: &'a [Result<Position, StorageError>],
 ) -> impl Iterator<Item = (&'a Arc<NewEvent>, Option<u64>)> {
     let mut results = results.iter();
@@ -397,13 +397,13 @@ fn stored<'a>(
     })
 }
 
-impl Entry {
+impl PendingAppend {
     /// Tells the publisher what became of it.
     pub fn settle(self, result: Result<Vec<Position>, StorageError>) {
         match self.answer {
             // A request that has gone needs no answer.
-            Answer::Request(sender) => drop(sender.send(result)),
-            Answer::Socket { mailbox, reference } => {
+            ReplyTo::Request(sender) => drop(sender.send(result)),
+            ReplyTo::Socket { mailbox, reference } => {
                 let Some(event) = self.events.first() else {
                     return;
                 };
@@ -418,7 +418,7 @@ impl Entry {
                     },
                 };
                 let (channel, event) = (event.channel.clone(), Arc::clone(&event.payload.event));
-                mailbox.tell(Parcel::Receipt(Box::new(Receipt {
+                mailbox.tell(MailboxItem::Receipt(Box::new(Receipt {
                     reference,
                     channel,
                     event,

@@ -2,14 +2,14 @@
 
 use std::slice::Iter;
 
-use super::connection::Place;
+use super::connection::Subscription;
 
 /// The channels that one connection is on. Sorted by the hashes of their names, so that a connection on few channels stays
 /// small, and one on many is found in them without a look at the names.
 #[derive(Debug, Default)]
-pub(super) struct Places(Vec<Place>);
+pub(super) struct Subscriptions(Vec<Subscription>);
 
-impl Places {
+impl Subscriptions {
     fn find(&self, hash: u32, channel: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|place| {
             place
@@ -19,13 +19,13 @@ impl Places {
         })
     }
 
-    pub fn get(&self, hash: u32, channel: &str) -> Option<&Place> {
+    pub fn get(&self, hash: u32, channel: &str) -> Option<&Subscription> {
         self.find(hash, channel)
             .ok()
             .and_then(|index| self.0.get(index))
     }
 
-    pub fn get_mut(&mut self, hash: u32, channel: &str) -> Option<&mut Place> {
+    pub fn get_mut(&mut self, hash: u32, channel: &str) -> Option<&mut Subscription> {
         self.find(hash, channel)
             .ok()
             .and_then(|index| self.0.get_mut(index))
@@ -36,8 +36,8 @@ impl Places {
         &mut self,
         hash: u32,
         channel: &str,
-        make: impl FnOnce() -> Place,
-    ) -> &mut Place {
+        make: impl FnOnce() -> Subscription,
+    ) -> &mut Subscription {
         let index = self.find(hash, channel).unwrap_or_else(|index| {
             if self.0.is_empty() {
                 // Most connections have one channel; doubling would begin at four.
@@ -49,7 +49,7 @@ impl Places {
         &mut self.0[index]
     }
 
-    pub fn remove(&mut self, hash: u32, channel: &str) -> Option<Place> {
+    pub fn remove(&mut self, hash: u32, channel: &str) -> Option<Subscription> {
         self.find(hash, channel)
             .ok()
             .map(|index| self.0.remove(index))
@@ -59,12 +59,12 @@ impl Places {
         self.0.len()
     }
 
-    pub fn iter(&self) -> Iter<'_, Place> {
+    pub fn iter(&self) -> Iter<'_, Subscription> {
         self.0.iter()
     }
 
     /// All of them, in the order of the channels' names.
-    pub fn into_sorted(mut self) -> Vec<Place> {
+    pub fn into_sorted(mut self) -> Vec<Subscription> {
         self.0.sort_unstable_by(|a, b| a.channel.cmp(&b.channel));
         self.0
     }

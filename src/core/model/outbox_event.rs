@@ -10,7 +10,7 @@ use super::time::Timestamp;
 
 /// What happened on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happened {
+pub enum OutboxEventKind {
     /// The first subscriber came.
     Occupied,
     /// The last subscriber has gone.
@@ -22,14 +22,14 @@ pub enum Happened {
     /// A user has left a presence channel.
     MemberRemoved(UserId),
     /// A client said something to the others.
-    ClientEvent(ClientSaid),
+    ClientEvent(ClientEventDetails),
     /// So many are on the channel now.
     SubscriptionCount(u64),
 }
 
 /// A client event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientSaid {
+pub struct ClientEventDetails {
     /// Its name.
     pub event: Arc<str>,
     /// Its data.
@@ -40,7 +40,7 @@ pub struct ClientSaid {
     pub user: Option<UserId>,
 }
 
-impl Happened {
+impl OutboxEventKind {
     /// What a webhook calls it.
     pub fn kind(&self) -> WebhookEvent {
         match self {
@@ -68,7 +68,7 @@ impl Happened {
 
 /// Something that happened, and who is to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Happening {
+pub struct OutboxEvent {
     /// The app.
     pub app: AppIdent,
     /// The channel.
@@ -76,14 +76,14 @@ pub struct Happening {
     /// When.
     pub at: Timestamp,
     /// What.
-    pub what: Happened,
+    pub what: OutboxEventKind,
     /// The webhooks that are told, none twice; where there is none, it is only remembered who is there.
     pub addresses: Vec<Arc<str>>,
 }
 
 /// Who is there, as far as webhooks were told.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mark {
+pub struct ReportedPresence {
     /// The channel.
     pub channel: ChannelName,
     /// The user; `None`: anybody at all.
@@ -92,13 +92,13 @@ pub struct Mark {
 
 /// Something that waits to be told to one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub struct QueuedEvent {
     /// Grows in the order in which an address is to be told.
     pub id: u64,
     /// The channel.
     pub channel: ChannelName,
     /// What happened there.
-    pub what: Happened,
+    pub what: OutboxEventKind,
     /// When it happened.
     pub at: Timestamp,
     /// Since when it waits: when it happened, or when it was last replayed.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use slab::Slab;
 
-use super::connection::{Hold, Place};
+use super::channel::Channel;
+use super::connection::{SubscribedVia, Subscription};
 use super::mailbox::Mailbox;
-use super::parcel::{CloseReason, Parcel};
-use super::places::Places;
-use super::room::Room;
+use super::parcel::{CloseReason, MailboxItem};
 use super::signed::{SignedIn, SignedUsers};
+use super::subscriptions::Subscriptions;
 use crate::core::model::{
     App, ChannelKind, ChannelName, Member, Occupancy, OccupiedChannel, PeerChannel, SocketId,
     SocketInfo, UserId,
@@ -29,24 +29,24 @@ pub struct AppHub {
 /// What must agree.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub sockets: Slab<Socket>,
+    pub sockets: Slab<Client>,
     slots: HashMap<SocketId, usize>,
-    pub rooms: HashMap<ChannelName, Room>,
+    pub rooms: HashMap<ChannelName, Channel>,
     pub signed: SignedUsers,
     /// Channels whose subscribers are to be told how many they are.
     pub due: Vec<ChannelName>,
 }
 
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(super) struct Client {
     pub mailbox: Arc<Mailbox>,
-    places: Places,
+    places: Subscriptions,
     pub signed: Option<Arc<SignedIn>>,
 }
 
 /// What a connection's going on a channel changed.
 #[derive(Debug, Default)]
-pub struct Entered {
+pub struct SubscribeOutcome {
     /// It was not on the channel before.
     pub new: bool,
     /// Nobody of this node was.
@@ -57,23 +57,23 @@ pub struct Entered {
 
 /// A connection has left a channel.
 #[derive(Debug)]
-pub struct Left {
+pub struct UnsubscribeOutcome {
     /// The place that it had.
-    pub place: Place,
+    pub place: Subscription,
     /// Nobody of this node is on the channel any more.
     pub last: bool,
 }
 
 /// What a connection has left behind.
 #[derive(Debug, Default)]
-pub struct Gone {
+pub struct DisconnectOutcome {
     /// Its channels.
-    pub left: Vec<Left>,
+    pub left: Vec<UnsubscribeOutcome>,
     /// The user that it was signed in as.
     pub user: Option<UserId>,
 }
 
-impl Socket {
+impl Client {
     fn info(&self) -> SocketInfo {
         let mut channels: Vec<_> = self
             .places
@@ -114,9 +114,9 @@ impl AppHub {
             return None;
         }
         let id = mailbox.id();
-        let slot = state.sockets.insert(Socket {
+        let slot = state.sockets.insert(Client {
             mailbox,
-            places: Places::default(),
+            places: Subscriptions::default(),
             signed: None,
         });
         state.slots.insert(id, slot);
@@ -124,17 +124,17 @@ impl AppHub {
     }
 
     /// Removes a connection with all its places. Once it is gone, its slot can be another's, who is left alone.
-    pub(super) fn exit(&self, slot: usize, id: SocketId) -> Gone {
+    pub(super) fn exit(&self, slot: usize, id: SocketId) -> DisconnectOutcome {
         let mut state = self.state.lock();
         if state
             .sockets
             .get(slot)
             .is_none_or(|socket| socket.mailbox.id() != id)
         {
-            return Gone::default();
+            return DisconnectOutcome::default();
         }
         let Some(socket) = state.sockets.try_remove(slot) else {
-            return Gone::default();
+            return DisconnectOutcome::default();
         };
         state.slots.remove(&id);
         if let Some(signed) = &socket.signed {
@@ -142,9 +142,9 @@ impl AppHub {
         }
         let left = socket.places.into_sorted().into_iter().map(|place| {
             let last = state.vacate(&place, &socket.mailbox);
-            Left { place, last }
+            UnsubscribeOutcome { place, last }
         });
-        Gone {
+        DisconnectOutcome {
             left: left.collect(),
             user: socket.signed.map(|signed| signed.user.clone()),
         }
@@ -155,12 +155,12 @@ impl AppHub {
         &self,
         slot: usize,
         channel: &ChannelName,
-        hold: Hold,
+        hold: SubscribedVia,
         member: Option<&Member>,
-    ) -> Entered {
+    ) -> SubscribeOutcome {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let mut entered = Entered::default();
+        let mut entered = SubscribeOutcome::default();
         let hash = state.hash(channel.as_str());
         let Some(socket) = state.sockets.get_mut(slot) else {
             return entered;
@@ -172,13 +172,13 @@ impl AppHub {
         let place = socket
             .places
             .get_or_insert_with(hash, channel.as_str(), || {
-                entered = Entered {
+                entered = SubscribeOutcome {
                     new: true,
                     first: room.is_empty(),
                     before: None,
                 };
                 let seat = room.enter(Arc::clone(&socket.mailbox));
-                Place {
+                Subscription {
                     channel: channel.clone(),
                     seat,
                     hash,
@@ -188,8 +188,8 @@ impl AppHub {
                 }
             });
         match hold {
-            Hold::Direct => place.direct = true,
-            Hold::Alias => place.alias = true,
+            SubscribedVia::Direct => place.direct = true,
+            SubscribedVia::Alias => place.alias = true,
         }
         let Some(member) = member else { return entered };
         let before = place
@@ -224,15 +224,20 @@ impl AppHub {
     }
 
     /// Gives up a hold on a channel. The place goes with its last hold, and is answered then; `None`: it stays, or there was none.
-    pub(super) fn leave(&self, slot: usize, channel: &ChannelName, hold: Hold) -> Option<Left> {
+    pub(super) fn leave(
+        &self,
+        slot: usize,
+        channel: &ChannelName,
+        hold: SubscribedVia,
+    ) -> Option<UnsubscribeOutcome> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let hash = state.hash(channel.as_str());
         let socket = state.sockets.get_mut(slot)?;
         let place = socket.places.get_mut(hash, channel.as_str())?;
         match hold {
-            Hold::Direct => place.direct = false,
-            Hold::Alias => place.alias = false,
+            SubscribedVia::Direct => place.direct = false,
+            SubscribedVia::Alias => place.alias = false,
         }
         if place.direct || place.alias {
             return None;
@@ -240,11 +245,11 @@ impl AppHub {
         let place = socket.places.remove(hash, channel.as_str())?;
         let mailbox = Arc::clone(&socket.mailbox);
         let last = state.vacate(&place, &mailbox);
-        Some(Left { place, last })
+        Some(UnsubscribeOutcome { place, last })
     }
 
     /// The place that a connection has on a channel.
-    pub(super) fn place(&self, slot: usize, channel: &str) -> Option<Place> {
+    pub(super) fn place(&self, slot: usize, channel: &str) -> Option<Subscription> {
         let state = self.state.lock();
         state
             .sockets
@@ -261,7 +266,7 @@ impl AppHub {
     }
 
     /// A connection's places.
-    pub(super) fn places(&self, slot: usize) -> Vec<Place> {
+    pub(super) fn places(&self, slot: usize) -> Vec<Subscription> {
         self.state
             .lock()
             .sockets
@@ -309,7 +314,7 @@ impl AppHub {
         let peer = PeerChannel::parse(channel.as_str()).map(|peer| (peer, self.present(&peer)));
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let subscribers = state.rooms.get_mut(channel).map(Room::targets);
+        let subscribers = state.rooms.get_mut(channel).map(Channel::targets);
         let peers = peer
             .map(|(peer, present)| state.peers(&peer, &present))
             .unwrap_or_default();
@@ -333,14 +338,14 @@ impl AppHub {
     pub(super) fn aliases_changed(&self, user: &UserId) {
         let channel = ChannelName::personal_of(user);
         for mailbox in self.targets(&channel).iter() {
-            mailbox.tell(Parcel::AliasesChanged(Box::new(channel.clone())));
+            mailbox.tell(MailboxItem::AliasesChanged(Box::new(channel.clone())));
         }
     }
 
     /// Tells every socket that the limit for messages changed.
     pub(super) fn limit_changed(&self) {
         for mailbox in self.mailboxes() {
-            mailbox.tell(Parcel::LimitChanged);
+            mailbox.tell(MailboxItem::LimitChanged);
         }
     }
 
@@ -420,7 +425,7 @@ impl AppHub {
             .lock()
             .rooms
             .get(channel)
-            .map_or(Occupancy::default(), Room::occupancy)
+            .map_or(Occupancy::default(), Channel::occupancy)
     }
 
     /// The users who are on a presence channel on this node.
@@ -429,7 +434,7 @@ impl AppHub {
             .lock()
             .rooms
             .get(channel)
-            .map_or_else(Vec::new, Room::users)
+            .map_or_else(Vec::new, Channel::users)
     }
 
     /// The channels that somebody is on here and whose names begin with `prefix`, those behind `after`, at most `limit`, in
@@ -471,7 +476,7 @@ impl State {
     }
 
     /// Answers whether nobody is on the channel any more.
-    fn vacate(&mut self, place: &Place, mailbox: &Mailbox) -> bool {
+    fn vacate(&mut self, place: &Subscription, mailbox: &Mailbox) -> bool {
         let Some(room) = self.rooms.get_mut(&place.channel) else {
             return false;
         };
@@ -502,7 +507,7 @@ impl State {
 }
 
 /// Whether at least two of a peer channel's users are there, here in its presence channel's room or `present` elsewhere.
-fn is_met(peer: &PeerChannel<'_>, present: &[bool], room: &Room) -> bool {
+fn is_met(peer: &PeerChannel<'_>, present: &[bool], room: &Channel) -> bool {
     let there = |(index, user): &(usize, &str)| {
         room.peer(user).is_some() || present.get(*index).copied().unwrap_or(false)
     };

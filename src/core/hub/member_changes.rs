@@ -10,14 +10,14 @@ use crate::core::model::{AppIdent, ChannelKind, ChannelName, PeerChannel};
 use crate::core::ports::BusMessage;
 
 /// A presence channel.
-pub(super) type Spot = (AppIdent, ChannelName);
+pub(super) type ChannelKey = (AppIdent, ChannelName);
 
 /// What is to be told of large presence channels, for each in its order. Told at once, every arrival on a channel of ten
 /// thousand would wake ten thousand tasks before the one who came is answered; told together, those who come in the same
 /// moment wake them once.
 #[derive(Default)]
-pub(super) struct Gathering {
-    lines: Mutex<HashMap<Spot, Line>>,
+pub(super) struct MemberChangeBatcher {
+    lines: Mutex<HashMap<ChannelKey, Line>>,
     /// Whether there is any line: most messages need no look at them.
     any: AtomicBool,
     /// Something was put in since it was last asked, and who asked.
@@ -32,16 +32,16 @@ struct Line {
 }
 
 /// What is told in one go.
-pub(super) enum Portion {
+pub(super) enum ChangeChunk {
     /// Who came and went.
     Changes(Vec<BusMessage>),
     /// Something else that came behind that.
     Other(BusMessage),
 }
 
-impl Gathering {
+impl MemberChangeBatcher {
     /// Puts a change in its place.
-    pub fn put(&self, spot: Spot, change: BusMessage) {
+    pub fn put(&self, spot: ChannelKey, change: BusMessage) {
         let mut lines = self.lines.lock();
         lines.entry(spot).or_default().waiting.push_back(change);
         self.any.store(true, Ordering::Release);
@@ -57,13 +57,13 @@ impl Gathering {
     }
 
     /// Whether something gathers for a channel.
-    pub fn has(&self, spot: &Spot) -> bool {
+    pub fn has(&self, spot: &ChannelKey) -> bool {
         self.any.load(Ordering::Acquire) && self.lines.lock().contains_key(spot)
     }
 
     /// An event must not overtake what gathers for its channel: where something does it is put behind, and the answer says
     /// what to tell now. `Err`: nothing does, and the message is given back.
-    pub fn behind(&self, message: BusMessage) -> Result<Spot, BusMessage> {
+    pub fn behind(&self, message: BusMessage) -> Result<ChannelKey, BusMessage> {
         if !self.any.load(Ordering::Acquire) {
             return Err(message);
         }
@@ -88,12 +88,12 @@ impl Gathering {
     }
 
     /// The channels for which something gathers.
-    pub fn spots(&self) -> Vec<Spot> {
+    pub fn spots(&self) -> Vec<ChannelKey> {
         self.lines.lock().keys().cloned().collect()
     }
 
     /// What is to be told next; `None`: nothing, or somebody else is at it. `mine`: whether the caller has begun.
-    pub fn take(&self, spot: &Spot, mine: &mut bool) -> Option<Portion> {
+    pub fn take(&self, spot: &ChannelKey, mine: &mut bool) -> Option<ChangeChunk> {
         let mut lines = self.lines.lock();
         let line = lines.get_mut(spot)?;
         if line.busy && !*mine {
@@ -106,10 +106,10 @@ impl Gathering {
             .take_while(|message| is_change(message))
             .count();
         if count > 0 {
-            return Some(Portion::Changes(line.waiting.drain(..count).collect()));
+            return Some(ChangeChunk::Changes(line.waiting.drain(..count).collect()));
         }
         if let Some(other) = line.waiting.pop_front() {
-            return Some(Portion::Other(other));
+            return Some(ChangeChunk::Other(other));
         }
         lines.remove(spot);
         if lines.is_empty() {
@@ -128,7 +128,7 @@ fn is_change(message: &BusMessage) -> bool {
 }
 
 /// The presence channel whose members hear a message.
-fn spot_of(message: &BusMessage) -> Option<Spot> {
+fn spot_of(message: &BusMessage) -> Option<ChannelKey> {
     let (app, channel) = message.channel()?;
     let presence = match channel.kind() {
         ChannelKind::Presence => channel.clone(),

@@ -14,7 +14,7 @@ pub type Dialects = [Arc<dyn Dialect>; DialectId::COUNT];
 
 /// What a delivery says.
 #[derive(Debug)]
-pub enum Content {
+pub enum ServerEvent {
     /// An event was published.
     Event(Arc<NewEvent>, Option<Position>),
     /// A user came to a presence channel, leading to this version of it.
@@ -26,10 +26,10 @@ pub enum Content {
     /// A user who is watched came or went, leading to this version of the app's users.
     UserStatus(UserId, bool, u64),
     /// Users came to a presence channel, or left it, in this order.
-    Several(ChannelName, Vec<Part>),
+    Several(ChannelName, Vec<MemberChange>),
 }
 
-impl Content {
+impl ServerEvent {
     /// How many frames it is.
     pub fn frames(&self) -> u64 {
         match self {
@@ -86,14 +86,14 @@ struct Encoded {
 
 /// One of several things that are said together.
 #[derive(Debug)]
-pub struct Part {
+pub struct MemberChange {
     /// What it says.
-    pub content: Content,
+    pub content: ServerEvent,
     /// The connection that did it; it is not told.
     pub socket: SocketId,
 }
 
-impl Part {
+impl MemberChange {
     /// Whether a connection is told whose client knows the channel up to this version.
     pub fn is_for(&self, socket: SocketId, known: Option<u64>) -> bool {
         self.socket != socket && self.content.presence_version() > known
@@ -102,14 +102,14 @@ impl Part {
 
 /// One notice on its way to many connections. Encoded at the first connection of each dialect, shared by all others.
 #[derive(Debug)]
-pub struct Delivery {
-    content: Content,
+pub struct Broadcast {
+    content: ServerEvent,
     encoded: [OnceLock<Option<Encoded>>; DialectId::COUNT],
 }
 
-impl Delivery {
+impl Broadcast {
     /// Wraps what is to be said and encodes it for `dialects` that are needed.
-    pub fn new(content: Content) -> Self {
+    pub fn new(content: ServerEvent) -> Self {
         Self {
             content,
             encoded: Default::default(),
@@ -122,8 +122,8 @@ impl Delivery {
     }
 
     /// What is said together here, each part with its frame; nothing where it is one thing alone.
-    pub fn parts(&self, id: DialectId) -> impl Iterator<Item = (&Part, &[u8])> {
-        let parts: &[Part] = if let Content::Several(_, parts) = &self.content {
+    pub fn parts(&self, id: DialectId) -> impl Iterator<Item = (&MemberChange, &[u8])> {
+        let parts: &[MemberChange] = if let ServerEvent::Several(_, parts) = &self.content {
             parts
         } else {
             &[]
@@ -147,7 +147,7 @@ impl Delivery {
 
     /// Whether it says several things together, of which not everybody wants each.
     pub fn is_several(&self) -> bool {
-        matches!(self.content, Content::Several(..))
+        matches!(self.content, ServerEvent::Several(..))
     }
 
     /// The encoded frame, or the frames of several things; `None` where the dialect does not say this.
@@ -165,25 +165,25 @@ impl Delivery {
 
     /// Whether everybody on its channel wants it, whatever they had before.
     pub fn is_plain(&self) -> bool {
-        matches!(&self.content, Content::Event(event, _) if event.publish.is_none())
+        matches!(&self.content, ServerEvent::Event(event, _) if event.publish.is_none())
     }
 
     /// The channel that it is about; `None` where it is about none.
     pub fn channel(&self) -> Option<&ChannelName> {
         match &self.content {
-            Content::Event(event, _) => Some(&event.channel),
-            Content::MemberAdded(channel, ..)
-            | Content::MemberRemoved(channel, ..)
-            | Content::Count(channel, _)
-            | Content::Several(channel, _) => Some(channel),
-            Content::UserStatus(..) => None,
+            ServerEvent::Event(event, _) => Some(&event.channel),
+            ServerEvent::MemberAdded(channel, ..)
+            | ServerEvent::MemberRemoved(channel, ..)
+            | ServerEvent::Count(channel, _)
+            | ServerEvent::Several(channel, _) => Some(channel),
+            ServerEvent::UserStatus(..) => None,
         }
     }
 
     /// The id, of an event.
     pub fn mid(&self) -> Option<&Mid> {
         match &self.content {
-            Content::Event(event, _) => Some(&event.mid),
+            ServerEvent::Event(event, _) => Some(&event.mid),
             _ => None,
         }
     }
@@ -191,7 +191,7 @@ impl Delivery {
     /// The serial, of a persisted event.
     pub fn serial(&self) -> Option<u64> {
         match &self.content {
-            Content::Event(_, position) => position.map(|p| p.serial),
+            ServerEvent::Event(_, position) => position.map(|p| p.serial),
             _ => None,
         }
     }
@@ -204,7 +204,7 @@ impl Delivery {
     /// The version of the app's users that it leads to.
     pub fn users_version(&self) -> Option<u64> {
         match &self.content {
-            Content::UserStatus(.., version) => Some(*version),
+            ServerEvent::UserStatus(.., version) => Some(*version),
             _ => None,
         }
     }
@@ -212,7 +212,7 @@ impl Delivery {
     /// Shared by the copies of one publish to several channels.
     pub fn publish(&self) -> Option<&PublishId> {
         match &self.content {
-            Content::Event(event, _) => event.publish.as_ref(),
+            ServerEvent::Event(event, _) => event.publish.as_ref(),
             _ => None,
         }
     }

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::mailbox::Mailbox;
-use super::tally::Tally;
+use super::tally::CountThrottle;
 use crate::core::model::{Occupancy, UserId};
 use crate::core::ports::DialectId;
 
 /// One channel's local subscribers.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct Channel {
     subscribers: Subscribers,
     /// Of a presence channel: who is here with which connections.
     users: Option<Box<Users>>,
     /// Where the app wants its subscribers told how many they are.
-    pub tally: Option<Box<Tally>>,
+    pub tally: Option<Box<CountThrottle>>,
 }
 
 /// Who is on a channel. Most channels of an app with many have one subscriber, and must cost little.
@@ -28,18 +28,18 @@ enum Subscribers {
     Nobody,
     /// In seat 0.
     One(Arc<Mailbox>),
-    Many(Box<Crowd>),
+    Many(Box<Many>),
 }
 
 /// More subscribers than one, or what is left of them.
 #[derive(Debug, Default)]
-struct Crowd {
+struct Many {
     seats: Slab<Arc<Mailbox>>,
     /// What a fan-out goes over; rebuilt only where somebody came or went since.
     snapshot: Option<Arc<[Arc<Mailbox>]>>,
 }
 
-impl Crowd {
+impl Many {
     fn enter(&mut self, mailbox: Arc<Mailbox>) -> usize {
         self.snapshot = None;
         self.seats.insert(mailbox)
@@ -64,7 +64,7 @@ impl Subscribers {
             Self::One(_) => {}
             Self::Many(crowd) => return crowd.enter(mailbox),
         }
-        let mut crowd = Box::<Crowd>::default();
+        let mut crowd = Box::<Many>::default();
         if let Self::One(first) = mem::take(self) {
             crowd.enter(first);
         }
@@ -88,7 +88,7 @@ impl Subscribers {
             Self::Nobody => Arc::default(),
             Self::One(mailbox) => Arc::new([Arc::clone(mailbox)]),
             Self::Many(crowd) => {
-                let Crowd { seats, snapshot } = &mut **crowd;
+                let Many { seats, snapshot } = &mut **crowd;
                 Arc::clone(snapshot.get_or_insert_with(|| {
                     seats
                         .iter()
@@ -128,7 +128,7 @@ impl LocalUser {
     }
 }
 
-impl Room {
+impl Channel {
     pub fn is_empty(&self) -> bool {
         self.subscribers.len() == 0
     }

@@ -11,7 +11,7 @@ const LEAF: usize = 128;
 
 /// What an edge makes of members and wants kept for the next who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum Rendered {
     /// The members of the Pushi protocol's answers.
     Pushi,
     /// The ids of the Pusher protocol's answers.
@@ -20,27 +20,27 @@ pub enum Shown {
     PusherInfos,
 }
 
-impl Shown {
+impl Rendered {
     const COUNT: usize = 3;
 }
 
 /// Everybody on a presence channel, in the order in which they came. A copy costs little, whatever the number of members; so
 /// does the next copy after a change: copies share what they have in common, and the texts that were made of it.
 #[derive(Clone, Default)]
-pub struct Roll {
-    leaves: Vec<Arc<Leaf>>,
+pub struct MemberList {
+    leaves: Vec<Arc<MemberChunk>>,
     count: usize,
 }
 
 #[derive(Default)]
-struct Leaf {
+struct MemberChunk {
     /// Each with when it came; sorted by that, and then by id. Never empty within a roll.
     members: Vec<(u64, Member)>,
-    texts: [OnceLock<Box<str>>; Shown::COUNT],
+    texts: [OnceLock<Box<str>>; Rendered::COUNT],
 }
 
 /// What was made of a leaf is not true of what it becomes.
-impl Clone for Leaf {
+impl Clone for MemberChunk {
     fn clone(&self) -> Self {
         Self {
             members: self.members.clone(),
@@ -49,7 +49,7 @@ impl Clone for Leaf {
     }
 }
 
-impl Leaf {
+impl MemberChunk {
     fn find(&self, came: u64, user: &str) -> Result<usize, usize> {
         self.members.binary_search_by(|(known, member)| {
             (*known, member.user_id.as_str()).cmp(&(came, user))
@@ -64,7 +64,7 @@ impl Leaf {
     }
 }
 
-impl Roll {
+impl MemberList {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.count
@@ -84,7 +84,7 @@ impl Roll {
 
     /// The leaf in which somebody is, or belongs.
     fn leaf(&self, came: u64, user: &str) -> usize {
-        let begins_later = |leaf: &Arc<Leaf>| {
+        let begins_later = |leaf: &Arc<MemberChunk>| {
             leaf.members
                 .first()
                 .is_some_and(|(first, member)| (*first, member.user_id.as_str()) > (came, user))
@@ -98,16 +98,16 @@ impl Roll {
     pub fn put(&mut self, came: u64, member: Member) {
         let index = self.leaf(came, member.user_id.as_str());
         let Some(leaf) = self.leaves.get_mut(index) else {
-            self.leaves.push(Arc::new(Leaf {
+            self.leaves.push(Arc::new(MemberChunk {
                 members: vec![(came, member)],
-                ..Leaf::default()
+                ..MemberChunk::default()
             }));
             self.count += 1;
             return;
         };
         let place = match leaf.find(came, member.user_id.as_str()) {
             Ok(place) => {
-                Leaf::change(leaf)[place].1 = member;
+                MemberChunk::change(leaf)[place].1 = member;
                 return;
             }
             Err(place) => place,
@@ -118,22 +118,22 @@ impl Roll {
         if is_full && place == leaf.members.len() {
             self.leaves.insert(
                 index + 1,
-                Arc::new(Leaf {
+                Arc::new(MemberChunk {
                     members: vec![(came, member)],
-                    ..Leaf::default()
+                    ..MemberChunk::default()
                 }),
             );
             return;
         }
-        let members = Leaf::change(leaf);
+        let members = MemberChunk::change(leaf);
         members.insert(place, (came, member));
         if is_full {
             let members = members.split_off(LEAF / 2);
             self.leaves.insert(
                 index + 1,
-                Arc::new(Leaf {
+                Arc::new(MemberChunk {
                     members,
-                    ..Leaf::default()
+                    ..MemberChunk::default()
                 }),
             );
         }
@@ -144,7 +144,7 @@ impl Roll {
         let index = self.leaf(came, user);
         let leaf = self.leaves.get_mut(index)?;
         let place = leaf.find(came, user).ok()?;
-        let (_, member) = Leaf::change(leaf).remove(place);
+        let (_, member) = MemberChunk::change(leaf).remove(place);
         self.count -= 1;
         if leaf.members.is_empty() {
             self.leaves.remove(index);
@@ -164,7 +164,7 @@ impl Roll {
             && one + next <= LEAF / 2
         {
             let next = self.leaves.remove(index + 1);
-            Leaf::change(&mut self.leaves[index]).extend(next.members.iter().cloned());
+            MemberChunk::change(&mut self.leaves[index]).extend(next.members.iter().cloned());
         }
     }
 
@@ -172,9 +172,9 @@ impl Roll {
     /// always append the same: the pieces are kept.
     pub fn texts(
         &self,
-        shown: Shown,
+        shown: Rendered,
         make: impl Fn(&mut String, &Member),
-    ) -> impl Iterator<Item = RollText> {
+    ) -> impl Iterator<Item = MemberListText> {
         self.leaves.iter().map(move |leaf| {
             leaf.texts[shown as usize].get_or_init(|| {
                 let mut text = String::new();
@@ -184,15 +184,15 @@ impl Roll {
                 }
                 text.into()
             });
-            RollText(Arc::clone(leaf), shown)
+            MemberListText(Arc::clone(leaf), shown)
         })
     }
 }
 
 /// A piece of a roll's text, shared by all who need it.
-pub struct RollText(Arc<Leaf>, Shown);
+pub struct MemberListText(Arc<MemberChunk>, Rendered);
 
-impl RollText {
+impl MemberListText {
     /// The text.
     pub fn as_str(&self) -> &str {
         let Self(leaf, shown) = self;
@@ -200,14 +200,14 @@ impl RollText {
     }
 }
 
-impl AsRef<[u8]> for RollText {
+impl AsRef<[u8]> for MemberListText {
     fn as_ref(&self) -> &[u8] {
         self.as_str().as_bytes()
     }
 }
 
 /// Those of whom it is only known in which order they came.
-impl FromIterator<Member> for Roll {
+impl FromIterator<Member> for MemberList {
     fn from_iter<T: IntoIterator<Item = Member>>(members: T) -> Self {
         let mut roll = Self::default();
         for (came, member) in (0..).zip(members) {
@@ -217,7 +217,7 @@ impl FromIterator<Member> for Roll {
     }
 }
 
-impl fmt::Debug for Roll {
+impl fmt::Debug for MemberList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
@@ -240,12 +240,12 @@ mod tests {
         }
     }
 
-    fn text(roll: &Roll) -> String {
+    fn text(roll: &MemberList) -> String {
         let make = |text: &mut String, member: &Member| {
             text.push_str(&format!("{}={}", member.user_id, member.data))
         };
         let text: String = roll
-            .texts(Shown::Pushi, make)
+            .texts(Rendered::Pushi, make)
             .map(|text| text.as_str().to_owned())
             .collect();
         text.strip_prefix(',').unwrap_or_default().to_owned()
@@ -256,7 +256,7 @@ mod tests {
         fn it_is_a_sorted_map_whose_copies_stay_as_they_were(
             steps in prop::collection::vec((0..3_u8, 0..400_u64, 0..3_u64), 1..1500)
         ) {
-            let (mut roll, mut model) = (Roll::default(), BTreeMap::new());
+            let (mut roll, mut model) = (MemberList::default(), BTreeMap::new());
             let mut copies = Vec::new();
             for (index, (what, came, data)) in steps.into_iter().enumerate() {
                 if what == 0 {
@@ -289,9 +289,9 @@ mod tests {
             made.set(made.get() + 1);
             text.push_str(member.user_id.as_str());
         };
-        let mut roll: Roll = (0..10_000).map(|user| member(user, 0)).collect();
-        let count = |roll: &Roll| {
-            roll.texts(Shown::PusherIds, make)
+        let mut roll: MemberList = (0..10_000).map(|user| member(user, 0)).collect();
+        let count = |roll: &MemberList| {
+            roll.texts(Rendered::PusherIds, make)
                 .map(|text| text.as_str().len())
                 .sum::<usize>()
         };
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn who_left_leaves_no_room_behind() {
-        let mut roll: Roll = (0..10_000).map(|user| member(user, 0)).collect();
+        let mut roll: MemberList = (0..10_000).map(|user| member(user, 0)).collect();
         for user in (0..10_000).filter(|user| user % 1000 != 0) {
             assert!(roll.remove(user, &format!("u{user}")).is_some());
         }
