@@ -13,14 +13,14 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::nodes::Nodes;
+use self::nodes::NodeWiring;
 pub use self::nodes::look as look_at_bus;
 use crate::config::{AppOfStart, ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
 use crate::core::hub::{CloseReason, Corked, FlushScheduler, Hub};
 use crate::core::model::{App, NewApp};
-use crate::core::ports::{Clock, Metrics};
+use crate::core::ports::{Clock, Metrics, Stores};
 use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token, WebhookRules};
 use crate::inbound::listen::{self, Bound, ListenerRole, Rings, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
@@ -28,10 +28,10 @@ use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
 use crate::outbound::redis::TargetError;
+use crate::outbound::storage::OpenError;
 use crate::outbound::storage::mongodb::{self, MongoOptions};
 use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
-use crate::outbound::storage::{OpenError, Stores};
 use crate::outbound::webhook::WebhookSender;
 
 /// Why the server does not start; one line.
@@ -81,7 +81,7 @@ pub struct FirstApp {
 /// Everything that a server is made of, before anybody is let in.
 pub struct Server {
     stores: Stores,
-    nodes: Nodes,
+    wiring: NodeWiring,
     service: Arc<Service>,
     gateway: Arc<Gateway>,
     flusher: Arc<dyn FlushScheduler>,
@@ -134,26 +134,18 @@ impl Server {
         ));
         let flusher: Arc<dyn FlushScheduler> =
             Arc::new(Flush::new(Arc::new(Rings), Arc::clone(hub.metrics())));
-        let nodes = Nodes::of(settings, process, &stores, &hub, &flusher)?;
+        let wiring = NodeWiring::open(settings, process, &stores, &hub, &flusher)?;
         let ports = Ports {
-            apps: Arc::clone(&stores.apps),
-            events: Arc::clone(&stores.events),
-            subscriptions: Arc::clone(&stores.subscriptions),
-            sessions: Arc::clone(&stores.sessions),
-            cache: Arc::clone(&stores.cache),
-            outbox: Arc::clone(&stores.outbox),
-            deliveries: Arc::clone(&stores.deliveries),
+            stores: stores.clone(),
+            nodes: wiring.nodes().clone(),
             notifier: Arc::new(WebhookSender::new(
                 settings.webhooks.timeout,
                 settings.webhooks.allow_private,
             )),
-            presence: Arc::clone(&nodes.presence),
-            roster: Arc::clone(&nodes.roster),
-            bus: Arc::clone(&nodes.bus),
             clock: Arc::clone(&clock),
         };
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);
-        nodes.set_sink(&service);
+        wiring.set_sink(&service);
         if let Some(app) = &settings.access.app {
             ensure_app(&service, app).await?;
         }
@@ -177,7 +169,7 @@ impl Server {
         });
         Ok(Self {
             stores,
-            nodes,
+            wiring,
             service,
             gateway,
             site,
@@ -213,7 +205,7 @@ impl Server {
         // What must outlive the sessions ends by this one.
         let last = CancellationToken::new();
         let background = TaskTracker::new();
-        let bus = self.nodes.run();
+        let bus = self.wiring.run();
         let spawn = |work: Work| drop(background.spawn(work));
         let writing = task(&self.service, &last, |service, stop| async move {
             service.write(stop.cancelled()).await

@@ -9,7 +9,7 @@ use super::StartError;
 use crate::config::{BusUrl, Settings};
 use crate::core::hub::{Corked, FlushScheduler, Hub};
 use crate::core::order::Resequencer;
-use crate::core::ports::{Bus, BusSink, PresenceStore, Roster};
+use crate::core::ports::{BusSink, Nodes, Stores};
 use crate::core::service::Service;
 use crate::outbound::bus::{LocalBus, RedisBus};
 use crate::outbound::clock::SystemClock;
@@ -17,13 +17,10 @@ use crate::outbound::presence::LocalPresence;
 use crate::outbound::presence::redis::RedisPresence;
 use crate::outbound::redis::{RedisNode, RedisNodeOptions, Target};
 use crate::outbound::roster::{LocalRoster, RedisRoster};
-use crate::outbound::storage::Stores;
 
-/// How this node hears of others.
-pub(super) struct Nodes {
-    pub bus: Arc<dyn Bus>,
-    pub presence: Arc<dyn PresenceStore>,
-    pub roster: Arc<dyn Roster>,
+/// The adapters that connect this node to the others, and what they need to be started.
+pub(super) struct NodeWiring {
+    nodes: Nodes,
     kind: Kind,
 }
 
@@ -40,8 +37,8 @@ pub(super) struct Work {
     stop: CancellationToken,
 }
 
-impl Nodes {
-    pub fn of(
+impl NodeWiring {
+    pub fn open(
         settings: &Settings,
         process: u64,
         stores: &Stores,
@@ -72,9 +69,11 @@ impl Nodes {
         let presence = Arc::new(RedisPresence::new(Arc::clone(&mesh)));
         let roster = RedisRoster::new(Arc::clone(&mesh), Arc::clone(hub));
         Ok(Self {
-            bus: order.clone(),
-            presence,
-            roster,
+            nodes: Nodes {
+                bus: order.clone(),
+                presence,
+                roster,
+            },
             kind: Kind::Several(mesh, order),
         })
     }
@@ -84,14 +83,21 @@ impl Nodes {
         let presence = Arc::new(LocalPresence::new(Arc::clone(&bus)));
         let roster = Arc::new(LocalRoster::new(Arc::clone(hub), Arc::clone(&bus)));
         Self {
-            bus: bus.clone(),
-            presence,
-            roster,
+            nodes: Nodes {
+                bus: bus.clone(),
+                presence,
+                roster,
+            },
             kind: Kind::Alone(bus),
         }
     }
 
-    /// Says who takes what arrives.
+    /// The ports.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// Sets the receiver of bus messages.
     pub fn set_sink(&self, service: &Arc<Service>) {
         let sink: Weak<Service> = Arc::downgrade(service);
         match &self.kind {
@@ -101,7 +107,7 @@ impl Nodes {
                 let order: Arc<dyn BusSink> = order.clone();
                 mesh.set_sink(Arc::downgrade(&order));
                 // Alone, the hub knows everybody who is present.
-                service.hub().set_sink(Arc::clone(&self.presence));
+                service.hub().set_sink(Arc::clone(&self.nodes.presence));
             }
         }
     }

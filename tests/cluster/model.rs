@@ -13,13 +13,13 @@ use pushi::core::model::{
     SocketId, Timestamp, UserId,
 };
 use pushi::core::order::Resequencer;
-use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, PresenceStore};
+use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, PresenceStore, Stores};
 use pushi::outbound::bus::RedisBus;
 use pushi::outbound::clock::SystemClock;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::redis::RedisPresence;
 use pushi::outbound::redis::{RedisNode, RedisNodeOptions, Target};
-use pushi::outbound::storage::{Stores, memory};
+use pushi::outbound::storage::memory;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;

@@ -11,9 +11,9 @@ use pushi::core::model::{
     SocketId, Timestamp,
 };
 use pushi::core::order::Resequencer;
-use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, CreateApp};
+use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, CreateApp, Stores};
+use pushi::outbound::storage::memory;
 use pushi::outbound::storage::sql::sqlite::{self, SqliteOptions};
-use pushi::outbound::storage::{Stores, memory};
 use tokio::time::{Instant, advance, pause, sleep};
 
 const APP: &str = "app";

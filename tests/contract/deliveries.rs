@@ -1,7 +1,6 @@
 use pushi::core::error::StorageError;
 use pushi::core::model::{App, Attempt, Delivery};
-use pushi::core::ports::{ClaimUpdate, Disposition};
-use pushi::outbound::storage::Stores;
+use pushi::core::ports::{ClaimUpdate, Disposition, Stores};
 
 use crate::fixture::Fixture;
 use crate::outbox::{HOOK, at, claim, claim_all, miss, settlement};

@@ -1,6 +1,5 @@
 use pushi::core::model::{App, NewEvent, Timestamp};
-use pushi::core::ports::Pruning;
-use pushi::outbound::storage::Stores;
+use pushi::core::ports::{Pruning, Stores};
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, append, channel, event, said, say, user};

@@ -7,8 +7,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use mongodb::options::IndexOptions;
 use pushi::core::model::{AppIdent, Event, NewEvent, Secret, SubscriptionFilter, TargetKind};
-use pushi::core::ports::Pruning;
-use pushi::outbound::storage::Stores;
+use pushi::core::ports::{Pruning, Stores};
 
 use crate::fixture::{Fixture, Mongo, TIMEOUT};
 use crate::samples::{NOW, append, channel, event, said, say, serials, user};

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use pushi::core::error::StorageError;
 use pushi::core::model::{App, Mid, NewEvent, SubscriptionFilter, TokenHash};
-use pushi::core::ports::Pruning;
-use pushi::outbound::storage::Stores;
+use pushi::core::ports::{Pruning, Stores};
 
 use crate::fixture::{Proxy, Remote, TIMEOUT};
 use crate::samples::{NOW, app, app_to_create, channel, event, mid, said, say, serials, user};

@@ -5,8 +5,7 @@ use pushi::core::model::{
     App, AppIdent, Attempt, Claim, ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent,
     ReportedPresence, Timestamp, UserId, WebhookEvent,
 };
-use pushi::core::ports::{AttemptResult, ClaimUpdate, Disposition};
-use pushi::outbound::storage::Stores;
+use pushi::core::ports::{AttemptResult, ClaimUpdate, Disposition, Stores};
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, app_to_create, channel, user};

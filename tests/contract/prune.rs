@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use pushi::core::model::{App, NewEvent, Position};
-use pushi::core::ports::Pruning;
-use pushi::outbound::storage::Stores;
+use pushi::core::ports::{Pruning, Stores};
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, append, channel, event, said, say, serials};

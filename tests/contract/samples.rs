@@ -6,8 +6,7 @@ use pushi::core::model::{
     App, AppIdent, AppSettings, ChannelName, Event, Mid, NewEvent, Payload, Position,
     PushCredentials, Secret, Timestamp, UserId,
 };
-use pushi::core::ports::CreateApp;
-use pushi::outbound::storage::Stores;
+use pushi::core::ports::{CreateApp, Stores};
 
 /// A time like any other.
 pub const NOW: Timestamp = Timestamp::from_micros(1_795_337_089_420_001);

@@ -6,8 +6,8 @@ use pushi::core::model::{
     AppIdent, CachedEvent, ChannelName, Event, Mid, NewEvent, Payload, Position, Secret, Target,
     TargetKind, Timestamp, UserId,
 };
-use pushi::core::ports::Pruning;
-use pushi::outbound::storage::{Stores, mongodb, sql};
+use pushi::core::ports::{Pruning, Stores};
+use pushi::outbound::storage::{mongodb, sql};
 
 use crate::cli::{Done, Shell};
 use crate::servers::{MongoDatabase, PostgresSchema};

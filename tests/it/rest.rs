@@ -10,7 +10,7 @@ use poem::http::{HeaderMap, Method, header};
 use poem::{Body, Endpoint, EndpointExt, Request};
 use pushi::core::hub::Hub;
 use pushi::core::model::{App, AppIdent, Limits, NewApp, Secret, Timestamp};
-use pushi::core::ports::{BusSink, Clock};
+use pushi::core::ports::{BusSink, Clock, Nodes, Stores};
 use pushi::core::service::{Ports, Rules, Service, WebhookRules};
 use pushi::inbound::listen::{ClientInfo, ListenerRole};
 use pushi::inbound::rest::{RestRules, document, endpoint};
@@ -84,7 +84,7 @@ pub struct Api {
 impl Setup {
     pub async fn start(self) -> Api {
         let stores = memory::open();
-        let store = Arc::new(Fragile::new(stores.apps));
+        let store = Arc::new(Fragile::new(Arc::clone(&stores.apps)));
         let bus = Arc::new(LocalBus::default());
         let clock = Arc::new(HeldClock(AtomicI64::new(1_795_337_092_270_000)));
         let hub = Arc::new(Hub::new(
@@ -93,17 +93,16 @@ impl Setup {
             Arc::new(PrometheusMetrics::new().unwrap()),
         ));
         let ports = Ports {
-            apps: store.clone(),
-            events: stores.events,
-            subscriptions: stores.subscriptions,
-            sessions: stores.sessions,
-            cache: stores.cache,
-            outbox: stores.outbox,
-            deliveries: stores.deliveries,
+            stores: Stores {
+                apps: store.clone(),
+                ..stores
+            },
+            nodes: Nodes {
+                presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
+                roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
+                bus: bus.clone(),
+            },
             notifier: Arc::new(WebhookSender::new(Duration::from_secs(5), false)),
-            presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
-            roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
-            bus: bus.clone(),
             clock: clock.clone(),
         };
         let rules = Rules {

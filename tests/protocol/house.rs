@@ -10,7 +10,7 @@ use pushi::core::hub::Hub;
 use pushi::core::model::{
     App, AppSettings, ChannelName, Limits, NewApp, Payload, Timestamp, UserId,
 };
-use pushi::core::ports::{BusSink, Clock};
+use pushi::core::ports::{BusSink, Clock, Nodes, Stores};
 use pushi::core::service::{
     AppError, Ports, PublishError, Publishing, Rules, Service, WebhookRules,
 };
@@ -19,7 +19,6 @@ use pushi::outbound::bus::LocalBus;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::presence::LocalPresence;
 use pushi::outbound::roster::LocalRoster;
-use pushi::outbound::storage::Stores;
 use pushi::outbound::webhook::WebhookSender;
 use tokio::io::{AsyncRead, AsyncWrite, duplex};
 use tokio::sync::oneshot;
@@ -72,17 +71,13 @@ impl Setup {
             Arc::new(PrometheusMetrics::new().unwrap()),
         ));
         let ports = Ports {
-            apps: stores.apps.clone(),
-            events: stores.events.clone(),
-            subscriptions: stores.subscriptions.clone(),
-            sessions: stores.sessions.clone(),
-            cache: stores.cache.clone(),
-            outbox: stores.outbox.clone(),
-            deliveries: stores.deliveries.clone(),
+            stores: stores.clone(),
+            nodes: Nodes {
+                presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
+                roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
+                bus: bus.clone(),
+            },
             notifier: Arc::new(WebhookSender::new(Duration::from_secs(5), true)),
-            presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
-            roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
-            bus: bus.clone(),
             clock: clock.clone(),
         };
         let rules = Rules {

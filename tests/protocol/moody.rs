@@ -9,8 +9,7 @@ use pushi::core::model::{
     App, AppIdent, ChannelName, Event, Mid, NewEvent, Position, SubscriptionFilter, Timestamp,
     UserId, UserSubscription,
 };
-use pushi::core::ports::{AppStore, CreateApp, EventStore, Pruning, SubscriptionStore};
-use pushi::outbound::storage::Stores;
+use pushi::core::ports::{AppStore, CreateApp, EventStore, Pruning, Stores, SubscriptionStore};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -119,9 +118,9 @@ impl Moody {
             revision: Dial::default(),
         });
         let house = site.house_with(|setup| {
-            setup.ports.events = moody.clone();
-            setup.ports.subscriptions = moody.clone();
-            setup.ports.apps = moody.clone();
+            setup.ports.stores.events = moody.clone();
+            setup.ports.stores.subscriptions = moody.clone();
+            setup.ports.stores.apps = moody.clone();
         });
         (house.await, moody)
     }

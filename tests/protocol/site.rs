@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use pushi::core::model::Secret;
-use pushi::core::ports::Pruning;
+use pushi::core::ports::{Pruning, Stores};
 use pushi::outbound::storage::mongodb::{self, MongoOptions};
 use pushi::outbound::storage::sql::postgres::{self, PostgresOptions};
-use pushi::outbound::storage::{Stores, memory, sql::sqlite};
+use pushi::outbound::storage::{memory, sql::sqlite};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;

@@ -2,7 +2,7 @@
 
 use crate::cli::failure::Failure;
 use crate::core::error::StorageError;
-use crate::outbound::storage::Stores;
+use crate::core::ports::Stores;
 
 /// A store, and how the command's line names it.
 pub struct Side {

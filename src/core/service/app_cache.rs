@@ -91,7 +91,7 @@ impl Service {
             Some(app) => Ok(Some(app)),
             None => {
                 let round = self.round();
-                let found = self.ports.apps.by_ident(ident).await?;
+                let found = self.ports.stores.apps.by_ident(ident).await?;
                 Ok(found.map(|app| self.learn_in(app, round)))
             }
         }
@@ -103,7 +103,7 @@ impl Service {
             Some(app) => Ok(Some(app)),
             None => {
                 let round = self.round();
-                let found = self.ports.apps.by_key(key).await?;
+                let found = self.ports.stores.apps.by_key(key).await?;
                 Ok(found.map(|app| self.learn_in(app, round)))
             }
         }
@@ -125,7 +125,7 @@ impl Service {
         ident: &AppIdent,
     ) -> Result<Option<Arc<App>>, StorageError> {
         let round = self.round();
-        match self.ports.apps.by_ident(ident).await {
+        match self.ports.stores.apps.by_ident(ident).await {
             Ok(Some(app)) => Ok(Some(self.learn_in(app, round))),
             Ok(None) => {
                 self.unlearn(ident);
@@ -178,7 +178,7 @@ impl Service {
             let mut revision = None;
             loop {
                 let doubtful = self.registry.doubtful.swap(false, Ordering::SeqCst);
-                match self.ports.apps.revision().await {
+                match self.ports.stores.apps.revision().await {
                     Ok(now) if doubtful || revision != Some(now) => {
                         self.registry.rounds.fetch_add(1, Ordering::SeqCst);
                         revision = self.refresh_known().await.is_ok().then_some(now);
@@ -206,7 +206,7 @@ impl Service {
             .cloned()
             .collect();
         for ident in idents {
-            match self.ports.apps.by_ident(&ident).await? {
+            match self.ports.stores.apps.by_ident(&ident).await? {
                 Some(app) => drop(self.learn(app)),
                 None => self.unlearn(&ident),
             }

@@ -222,7 +222,7 @@ impl Service {
                 .take_while(|doubt| doubt.event.app == app)
                 .map(|doubt| doubt.event.mid.clone())
                 .collect();
-            let Ok(positions) = self.ports.events.positions(&app, &mids).await else {
+            let Ok(positions) = self.ports.stores.events.positions(&app, &mids).await else {
                 return;
             };
             let found = doubts.iter().zip(&positions);
@@ -274,11 +274,11 @@ impl Service {
                 entry
                     .events
                     .iter()
-                    .for_each(|event| self.ports.bus.exclude(&event.mid, socket));
+                    .for_each(|event| self.ports.nodes.bus.exclude(&event.mid, socket));
             }
         }
         let is_conflict = |result: &Result<_, _>| matches!(result, Err(StorageError::Conflict(_)));
-        let results = self.ports.events.append(&batch).await;
+        let results = self.ports.stores.events.append(&batch).await;
         if persisted().count() == 1 || !results.iter().any(is_conflict) {
             return results;
         }
@@ -288,7 +288,7 @@ impl Service {
             let own: Vec<_> = results.by_ref().take(entry.events.len()).collect();
             let undone = own.iter().all(is_conflict);
             each.extend(if undone {
-                self.ports.events.append(&events(entry)).await
+                self.ports.stores.events.append(&events(entry)).await
             } else {
                 own
             });
@@ -368,6 +368,7 @@ impl Service {
     ) {
         let _ = self
             .ports
+            .nodes
             .bus
             .publish(BusMessage::Event {
                 event,

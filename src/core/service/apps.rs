@@ -65,7 +65,7 @@ impl Service {
             now: self.ports.clock.now(),
         };
         let round = self.round();
-        let app = self.learn_in(self.ports.apps.create(create).await?, round);
+        let app = self.learn_in(self.ports.stores.apps.create(create).await?, round);
         self.tell_changed(&app.ident).await;
         Ok(app)
     }
@@ -77,7 +77,7 @@ impl Service {
 
     /// Apps in the order of their `id`, those above `after`, at most `limit`.
     pub async fn apps(&self, after: u64, limit: usize) -> Result<Vec<App>, AppError> {
-        Ok(self.ports.apps.list(after, limit).await?)
+        Ok(self.ports.stores.apps.list(after, limit).await?)
     }
 
     /// Changes an app: `change` is applied to what the store has, again where somebody else was quicker. What identifies the
@@ -93,6 +93,7 @@ impl Service {
         loop {
             let seen = self
                 .ports
+                .stores
                 .apps
                 .by_ident(ident)
                 .await
@@ -117,6 +118,7 @@ impl Service {
         loop {
             let seen = self
                 .ports
+                .stores
                 .apps
                 .by_ident(ident)
                 .await?
@@ -141,6 +143,7 @@ impl Service {
         loop {
             let seen = self
                 .ports
+                .stores
                 .apps
                 .by_ident(ident)
                 .await?
@@ -160,7 +163,7 @@ impl Service {
         let after_seen = Timestamp::from_micros(seen.modified.micros().saturating_add(1));
         app.modified = self.ports.clock.now().max(after_seen);
         let round = self.round();
-        match self.ports.apps.update(&app, seen.modified).await {
+        match self.ports.stores.apps.update(&app, seen.modified).await {
             Ok(()) => {
                 let app = self.learn_in(app, round);
                 self.tell_changed(&app.ident).await;
@@ -173,7 +176,7 @@ impl Service {
 
     /// Deletes an app with everything that belongs to it; its connections are closed.
     pub async fn delete_app(&self, ident: &AppIdent) -> Result<(), AppError> {
-        self.ports.apps.delete(ident).await?;
+        self.ports.stores.apps.delete(ident).await?;
         self.unlearn(ident);
         self.tell_changed(ident).await;
         Ok(())
@@ -183,6 +186,7 @@ impl Service {
         // A node that does not hear this follows by itself within a second.
         let _ = self
             .ports
+            .nodes
             .bus
             .publish(BusMessage::AppChanged(ident.clone()))
             .await;

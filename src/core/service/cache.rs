@@ -61,6 +61,7 @@ impl Service {
         let now = self.ports.clock.now();
         Ok(self
             .ports
+            .stores
             .cache
             .last(app, channel)
             .await?
@@ -122,7 +123,7 @@ impl Service {
             .take(kept.iter().map(|event| &event.channel))
             .await;
         // What is live goes on; a later event takes the place of the one that is missing.
-        if let Err(error) = self.ports.cache.keep(&kept).await {
+        if let Err(error) = self.ports.stores.cache.keep(&kept).await {
             tracing::warn!(
                 error = error.chain(),
                 "the last events of cache channels were not kept"

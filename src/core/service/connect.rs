@@ -171,6 +171,7 @@ impl Service {
             // A roster that cannot be reached notices a connection's end by its lease.
             let _ = self
                 .ports
+                .nodes
                 .roster
                 .sign_out(&app.ident, user, connection.id())
                 .await;

@@ -23,13 +23,14 @@ impl Service {
         let asked = Instant::now();
         let store = self
             .ports
+            .stores
             .apps
             .revision()
             .await
             .map(|_| asked.elapsed().as_secs_f64() * 1000.0);
         Health {
             store,
-            bus: self.ports.bus.health(),
+            bus: self.ports.nodes.bus.health(),
             connections: self.hub.connections(),
         }
     }

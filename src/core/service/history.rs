@@ -53,10 +53,20 @@ impl Service {
             let Some(skip) = usize::try_from(skip).ok().filter(|skip| *skip <= 1_000_000) else {
                 return Ok(Vec::new());
             };
-            return Ok(self.ports.events.inbox(app, &user, skip, count).await?);
+            return Ok(self
+                .ports
+                .stores
+                .events
+                .inbox(app, &user, skip, count)
+                .await?);
         }
         if skip == 0 {
-            return Ok(self.ports.events.history(app, channel, None, count).await?);
+            return Ok(self
+                .ports
+                .stores
+                .events
+                .history(app, channel, None, count)
+                .await?);
         }
         // Serials are contiguous, so skipping is counting down from the head.
         let head = self.head(app, channel).await?;
@@ -64,6 +74,7 @@ impl Service {
             None | Some(0) => Ok(Vec::new()),
             Some(newest) => Ok(self
                 .ports
+                .stores
                 .events
                 .history(app, channel, Some(newest + 1), count)
                 .await?),
@@ -74,7 +85,7 @@ impl Service {
     pub async fn recent(&self, app: &AppIdent, count: u64) -> Result<Vec<Event>, HistoryError> {
         match self.history_count(count) {
             0 => Ok(Vec::new()),
-            count => Ok(self.ports.events.recent(app, count).await?),
+            count => Ok(self.ports.stores.events.recent(app, count).await?),
         }
     }
 
@@ -90,6 +101,7 @@ impl Service {
             0 => Ok(Vec::new()),
             count => Ok(self
                 .ports
+                .stores
                 .events
                 .replay(app, channel, serial, i64::MAX as u64, count)
                 .await?),
@@ -106,6 +118,7 @@ impl Service {
     async fn head(&self, app: &AppIdent, channel: &ChannelName) -> Result<u64, StorageError> {
         let heads = self
             .ports
+            .stores
             .events
             .heads(app, std::slice::from_ref(channel))
             .await?;
@@ -127,6 +140,7 @@ impl Service {
             0 => Vec::new(),
             _ => {
                 self.ports
+                    .stores
                     .events
                     .history(app, channel, Some(head.saturating_add(1)), count)
                     .await?
@@ -164,6 +178,7 @@ impl Service {
                 Ok(0) => Vec::new(),
                 Ok(count) => {
                     self.ports
+                        .stores
                         .events
                         .replay(app, channel, since, head, count)
                         .await?

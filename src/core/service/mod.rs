@@ -43,40 +43,21 @@ pub use webhooks::{WebhookLog, WebhookRules};
 use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId};
-use super::ports::{
-    AppStore, Bus, BusHealth, BusMessage, BusSink, CacheStore, Clock, DeliveryLog, EventStore,
-    Gauges, Notifier, Outbox, PresenceStore, Roster, SessionStore, SubscriptionStore,
-};
+use super::ports::{BusHealth, BusMessage, BusSink, Clock, Gauges, Nodes, Notifier, Stores};
 use app_cache::AppCache;
 use append_queue::AppendQueue;
 use sessions::SessionCache;
 
-/// The ports that the use cases stand on.
+/// The ports that the use cases depend on.
 #[derive(Clone)]
 pub struct Ports {
-    /// Where apps are kept.
-    pub apps: Arc<dyn AppStore>,
-    /// Where events are kept.
-    pub events: Arc<dyn EventStore>,
-    /// Where persistent subscriptions are kept.
-    pub subscriptions: Arc<dyn SubscriptionStore>,
-    /// Where sessions are kept.
-    pub sessions: Arc<dyn SessionStore>,
-    /// Where the last events of cache channels are kept.
-    pub cache: Arc<dyn CacheStore>,
-    /// What waits for webhooks.
-    pub outbox: Arc<dyn Outbox>,
-    /// What became of what webhooks were told.
-    pub deliveries: Arc<dyn DeliveryLog>,
-    /// Tells webhooks.
+    /// What is stored.
+    pub stores: Stores,
+    /// The connection to the other nodes.
+    pub nodes: Nodes,
+    /// Sends webhook requests.
     pub notifier: Arc<dyn Notifier>,
-    /// Who is on which presence channel.
-    pub presence: Arc<dyn PresenceStore>,
-    /// Who is connected, over all nodes.
-    pub roster: Arc<dyn Roster>,
-    /// How nodes hear of each other.
-    pub bus: Arc<dyn Bus>,
-    /// What time it is.
+    /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -148,7 +129,7 @@ impl Service {
 
     /// Everything that is counted, in the Prometheus text form.
     pub fn metrics(&self) -> String {
-        let bus_up = match self.ports.bus.health() {
+        let bus_up = match self.ports.nodes.bus.health() {
             BusHealth::SingleNode => None,
             health => Some(health == BusHealth::Up),
         };

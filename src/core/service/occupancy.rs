@@ -36,7 +36,7 @@ impl Service {
         after: Option<SocketId>,
         limit: usize,
     ) -> Result<Vec<SocketInfo>, RosterError> {
-        Ok(self.ports.roster.sockets(app, after, limit).await?)
+        Ok(self.ports.nodes.roster.sockets(app, after, limit).await?)
     }
 
     /// One live connection.
@@ -45,7 +45,7 @@ impl Service {
         app: &AppIdent,
         id: SocketId,
     ) -> Result<Option<SocketInfo>, RosterError> {
-        Ok(self.ports.roster.socket(app, id).await?)
+        Ok(self.ports.nodes.roster.socket(app, id).await?)
     }
 
     /// The channels that somebody is on and whose names begin with `prefix`, those behind `after`, in the order of their names,
@@ -59,6 +59,7 @@ impl Service {
     ) -> Result<Vec<OccupiedChannel>, RosterError> {
         Ok(self
             .ports
+            .nodes
             .roster
             .channels(app, prefix, after, limit)
             .await?)
@@ -70,7 +71,7 @@ impl Service {
         app: &AppIdent,
         channel: &ChannelName,
     ) -> Result<Occupancy, RosterError> {
-        Ok(self.ports.roster.occupancy(app, channel).await?)
+        Ok(self.ports.nodes.roster.occupancy(app, channel).await?)
     }
 
     /// Everybody on a presence channel, in the order in which they came.
@@ -79,7 +80,7 @@ impl Service {
         app: &AppIdent,
         channel: &ChannelName,
     ) -> Result<MemberList, RosterError> {
-        Ok(self.ports.presence.members(app, channel).await?)
+        Ok(self.ports.nodes.presence.members(app, channel).await?)
     }
 
     /// Closes the connections that are signed in as a user, on all nodes.
@@ -88,7 +89,7 @@ impl Service {
             app: app.clone(),
             user: user.clone(),
         };
-        Ok(self.ports.bus.publish(message).await?)
+        Ok(self.ports.nodes.bus.publish(message).await?)
     }
 
     /// After a connection came on a channel or left it. `edge`: it was this node's first or last there.
@@ -104,6 +105,7 @@ impl Service {
         // A roster that cannot be reached counts anew when it is back.
         if let Ok(recount) = self
             .ports
+            .nodes
             .roster
             .recount(&app.ident, channel, announce)
             .await
@@ -117,7 +119,7 @@ impl Service {
     pub async fn tell_due_counts(&self) {
         for (app, channel) in self.hub.take_due(self.ports.clock.now()) {
             // As above.
-            let Ok(recount) = self.ports.roster.recount(&app, &channel, true).await else {
+            let Ok(recount) = self.ports.nodes.roster.recount(&app, &channel, true).await else {
                 continue;
             };
             if let Some(app) = self.known_by_ident(&app) {

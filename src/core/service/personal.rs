@@ -62,7 +62,12 @@ impl Service {
                 };
             }
             None => {
-                subscribed.events = self.ports.events.inbox(&app.ident, &user, 0, INBOX).await?
+                subscribed.events = self
+                    .ports
+                    .stores
+                    .events
+                    .inbox(&app.ident, &user, 0, INBOX)
+                    .await?
             }
             Some(since) => {
                 self.replay_each(app, subscribe, since, &mut subscribed)
@@ -84,6 +89,7 @@ impl Service {
     ) -> Result<Vec<ChannelName>, SubscribeError> {
         let mut alias = self
             .ports
+            .stores
             .subscriptions
             .channels_of(&app.ident, user)
             .await?;

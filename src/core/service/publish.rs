@@ -103,6 +103,7 @@ impl Service {
             let both: Vec<Mid> = mids(0).chain(mids(1)).collect();
             let stored = self
                 .ports
+                .stores
                 .events
                 .positions(&app.ident, &both)
                 .await

@@ -34,10 +34,10 @@ impl Service {
     /// One round of it. What the store cannot do now is done at the next round.
     async fn retain_once(&self) {
         let now = self.ports.clock.now();
-        if let Err(error) = self.ports.sessions.prune(now).await {
+        if let Err(error) = self.ports.stores.sessions.prune(now).await {
             tracing::warn!(error = error.chain(), "expired sessions were not removed");
         }
-        if let Err(error) = self.ports.cache.prune(now).await {
+        if let Err(error) = self.ports.stores.cache.prune(now).await {
             tracing::warn!(
                 error = error.chain(),
                 "expired events of cache channels were not removed"
@@ -52,7 +52,7 @@ impl Service {
             return;
         }
         loop {
-            match self.ports.events.prune(pruning, BATCH).await {
+            match self.ports.stores.events.prune(pruning, BATCH).await {
                 Ok(removed) if removed < BATCH as u64 => return,
                 Ok(_) => {}
                 Err(error) => {
@@ -69,6 +69,7 @@ impl Service {
         loop {
             match self
                 .ports
+                .stores
                 .deliveries
                 .prune(delivered, given_up, BATCH)
                 .await

@@ -111,7 +111,7 @@ impl Service {
             app: app.clone(),
             expires: now.plus(ttl),
         };
-        self.ports.sessions.put(&session).await?;
+        self.ports.stores.sessions.put(&session).await?;
         self.sessions.put(session, now);
         Ok(Token { text, ttl })
     }
@@ -124,7 +124,7 @@ impl Service {
         let fresh = |known: &Known| known.confirmed.plus(BELIEVED) > now && known.confirmed <= now;
         let session = match known {
             Some(known) if fresh(&known) => known.session,
-            known => match self.ports.sessions.get(&hash).await {
+            known => match self.ports.stores.sessions.get(&hash).await {
                 Ok(Some(session)) => {
                     self.sessions.put(session.clone(), now);
                     session
@@ -153,10 +153,15 @@ impl Service {
     /// Ends a session; nothing happens where there is none.
     pub async fn logout(&self, token: &str) -> Result<(), LoginError> {
         let hash = auth::token_hash(token);
-        self.ports.sessions.end(&hash).await?;
+        self.ports.stores.sessions.end(&hash).await?;
         self.sessions.forget(&hash);
         // A node that does not hear this asks the store within a second.
-        let _ = self.ports.bus.publish(BusMessage::SessionEnded(hash)).await;
+        let _ = self
+            .ports
+            .nodes
+            .bus
+            .publish(BusMessage::SessionEnded(hash))
+            .await;
         Ok(())
     }
 }

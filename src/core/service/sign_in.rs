@@ -66,6 +66,7 @@ impl Service {
         connection.sign_in(sign_in.signed);
         if let Err(error) = self
             .ports
+            .nodes
             .roster
             .sign_in(&app.ident, &user, connection.id())
             .await
@@ -75,7 +76,7 @@ impl Service {
         if watchlist.is_empty() {
             return Ok(None);
         }
-        let Ok(found) = self.ports.roster.online(&app.ident, &watchlist).await else {
+        let Ok(found) = self.ports.nodes.roster.online(&app.ident, &watchlist).await else {
             return Ok(None);
         };
         let mut watched = Watched {

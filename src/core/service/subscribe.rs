@@ -316,6 +316,7 @@ impl Service {
                 .await;
         }
         self.ports
+            .nodes
             .bus
             .watch(&app.ident, channel)
             .await
@@ -347,6 +348,7 @@ impl Service {
             .unwrap_or(self.rules.limits.members);
         let joined = self
             .ports
+            .nodes
             .presence
             .join(&app.ident, channel, connection.id(), member.clone(), most)
             .await;
@@ -494,6 +496,7 @@ impl Service {
         // A presence store that is away notices a connection's end by its lease.
         if let Ok(true) = self
             .ports
+            .nodes
             .presence
             .leave(&app.ident, channel, socket, user)
             .await
@@ -507,6 +510,7 @@ impl Service {
         match channel.kind() {
             ChannelKind::Presence => self
                 .ports
+                .nodes
                 .presence
                 .members(&app.ident, channel)
                 .await

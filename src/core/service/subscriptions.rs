@@ -32,6 +32,7 @@ impl Service {
         }
         let (subscription, new) = self
             .ports
+            .stores
             .subscriptions
             .add(app, user, channel, self.ports.clock.now())
             .await?;
@@ -50,6 +51,7 @@ impl Service {
     ) -> Result<Option<UserSubscription>, SubscriptionError> {
         let ended = self
             .ports
+            .stores
             .subscriptions
             .remove(app, user, channel, self.ports.clock.now())
             .await?;
@@ -69,6 +71,7 @@ impl Service {
     ) -> Result<Vec<UserSubscription>, SubscriptionError> {
         Ok(self
             .ports
+            .stores
             .subscriptions
             .list(app, filter, after, limit)
             .await?)
@@ -80,6 +83,6 @@ impl Service {
             user: user.clone(),
         };
         // A bus that is away says so itself, and resynchronises when it is back.
-        let _ = self.ports.bus.publish(message).await;
+        let _ = self.ports.nodes.bus.publish(message).await;
     }
 }

@@ -13,9 +13,8 @@ use crate::core::model::{
 };
 use crate::core::ports::{
     AppStore, AttemptResult, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox,
-    Pruning, SessionStore, SubscriptionStore,
+    Pruning, SessionStore, Stores, SubscriptionStore,
 };
-use crate::outbound::storage::Stores;
 
 type Outcome<T> = Result<T, StorageError>;
 

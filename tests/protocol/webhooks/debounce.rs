@@ -316,7 +316,7 @@ pub async fn a_store_that_is_away_loses_nothing(site: &Site) {
     });
     let port = Arc::clone(&shaky);
     let house = telling_house_with(site, vec![hook(HOOK)], |setup| {
-        (setup.delivers, setup.ports.outbox) = (false, port)
+        (setup.delivers, setup.ports.stores.outbox) = (false, port)
     })
     .await;
     let mut ann = house.pusher().await;

@@ -8,7 +8,7 @@ mod shaky;
 mod telling;
 
 use pushi::core::model::{ReportedPresence, Webhook, WebhookEvent};
-use pushi::outbound::storage::Stores;
+use pushi::core::ports::Stores;
 use tokio::time::timeout;
 
 use crate::house::{House, Setup};

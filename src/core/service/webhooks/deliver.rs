@@ -39,7 +39,7 @@ impl Service {
     pub async fn deliver(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         // A store that is away is asked by the claims again; what was claimed ends by itself then.
-        let _ = self.ports.outbox.release(&self.hooks.holder).await;
+        let _ = self.ports.stores.outbox.release(&self.hooks.holder).await;
         let mut sending = FuturesUnordered::new();
         let mut counted: Option<Instant> = None;
         loop {
@@ -64,13 +64,14 @@ impl Service {
         // What is not answered by then is told again.
         let _ = timeout(LAST, rest).await;
         drop(sending);
-        let _ = self.ports.outbox.release(&self.hooks.holder).await;
+        let _ = self.ports.stores.outbox.release(&self.hooks.holder).await;
     }
 
     async fn claim(&self) -> Vec<Claim> {
         let now = self.ports.clock.now();
         match self
             .ports
+            .stores
             .outbox
             .claim(&self.hooks.holder, now, self.held_until(now), CLAIMS)
             .await
@@ -87,7 +88,7 @@ impl Service {
     }
 
     async fn count_waiting(&self) {
-        if let Ok(depth) = self.ports.outbox.depth().await {
+        if let Ok(depth) = self.ports.stores.outbox.depth().await {
             self.hub.metrics().outbox(depth);
         }
     }
@@ -120,7 +121,7 @@ impl Service {
         let Some(mut app) = self.app_by_ident(&claim.app).await? else {
             return Ok(false);
         };
-        let mut notices = self.ports.outbox.oldest(claim, BATCH).await?;
+        let mut notices = self.ports.stores.outbox.oldest(claim, BATCH).await?;
         cut(&mut notices);
         let Some(last) = notices.last() else {
             let now = self.ports.clock.now();
@@ -131,7 +132,7 @@ impl Service {
                 Attempt::default(),
                 ClaimUpdate::Free(now),
             );
-            self.ports.outbox.settle(claim, &nothing).await?;
+            self.ports.stores.outbox.settle(claim, &nothing).await?;
             return Ok(false);
         };
         let knows = |app: &App| {
@@ -171,7 +172,7 @@ impl Service {
                 attempt,
                 ClaimUpdate::Hold(self.held_until(now)),
             );
-            return self.ports.outbox.settle(claim, &done).await;
+            return self.ports.stores.outbox.settle(claim, &done).await;
         }
         let failed = claim.attempts + 1;
         let expired = notices
@@ -191,6 +192,7 @@ impl Service {
             Duration::ZERO
         }));
         self.ports
+            .stores
             .outbox
             .settle(claim, &settlement(ending, ended, now, attempt, next))
             .await?;

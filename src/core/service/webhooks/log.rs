@@ -22,10 +22,15 @@ impl Service {
         before: Option<u64>,
         limit: usize,
     ) -> Result<WebhookLog, StorageError> {
-        let waiting = self.ports.deliveries.waiting(app).await?;
+        let waiting = self.ports.stores.deliveries.waiting(app).await?;
         Ok(WebhookLog {
             waiting,
-            deliveries: self.ports.deliveries.deliveries(app, before, limit).await?,
+            deliveries: self
+                .ports
+                .stores
+                .deliveries
+                .deliveries(app, before, limit)
+                .await?,
         })
     }
 
@@ -34,6 +39,7 @@ impl Service {
     pub async fn replay_webhook(&self, app: &AppIdent, delivery: u64) -> Result<u64, StorageError> {
         let count = self
             .ports
+            .stores
             .deliveries
             .replay(app, delivery, self.ports.clock.now())
             .await?;

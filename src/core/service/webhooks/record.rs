@@ -42,7 +42,7 @@ impl Service {
             let batch = self.take_gathered();
             if !batch.is_empty() {
                 let put = async {
-                    while let Err(error) = self.ports.outbox.put(&batch).await {
+                    while let Err(error) = self.ports.stores.outbox.put(&batch).await {
                         tracing::warn!(
                             error = error.chain(),
                             "what webhooks are to be told waits for the store"
@@ -155,6 +155,7 @@ impl Service {
         if place.user.is_none() {
             let occupancy = self
                 .ports
+                .nodes
                 .roster
                 .occupancy(&place.app, &place.channel)
                 .await
@@ -163,6 +164,7 @@ impl Service {
         }
         let members = self
             .ports
+            .nodes
             .presence
             .members(&place.app, &place.channel)
             .await

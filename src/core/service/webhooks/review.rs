@@ -74,12 +74,12 @@ impl Service {
     }
 
     async fn review_all(&self, concerned: &mut Concerned) -> Result<(), ReviewError> {
-        let revision = self.ports.apps.revision().await?;
+        let revision = self.ports.stores.apps.revision().await?;
         if concerned.revision != Some(revision) {
             concerned.apps.clear();
             let mut after = 0;
             loop {
-                let page = self.ports.apps.list(after, PAGE).await?;
+                let page = self.ports.stores.apps.list(after, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = last.id;
                 concerned.apps.extend(
@@ -160,6 +160,7 @@ impl Service {
         loop {
             let page = self
                 .ports
+                .stores
                 .outbox
                 .standing(&app.ident, marks.last(), PAGE)
                 .await?;
@@ -177,6 +178,7 @@ impl Service {
         loop {
             let page = self
                 .ports
+                .nodes
                 .roster
                 .channels(&app.ident, "", after.as_ref(), PAGE)
                 .await?;
@@ -186,7 +188,12 @@ impl Service {
             after = Some(last.channel.clone());
             for OccupiedChannel { channel, .. } in page {
                 if channel.kind() == ChannelKind::Presence && concerns_members(app, &channel) {
-                    let members = self.ports.presence.members(&app.ident, &channel).await?;
+                    let members = self
+                        .ports
+                        .nodes
+                        .presence
+                        .members(&app.ident, &channel)
+                        .await?;
                     there.extend(members.iter().map(|member| ReportedPresence {
                         channel: channel.clone(),
                         user: Some(member.user_id.clone()),

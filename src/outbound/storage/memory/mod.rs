@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use self::state::State;
-use super::{Database, Stores};
 use crate::core::error::StorageError;
+use crate::core::ports::{Database, Stores};
 
 /// The memory store. Its calls never wait and never fail for want of a server.
 #[derive(Default)]
@@ -27,7 +27,7 @@ struct MemoryStore {
 
 /// An empty store in memory.
 pub fn open() -> Stores {
-    Stores::of(Arc::new(MemoryStore::default()))
+    Stores::from_adapter(Arc::new(MemoryStore::default()))
 }
 
 #[async_trait]

@@ -34,9 +34,8 @@ use tokio::sync::Mutex;
 use self::collections::Collections;
 use self::events::{Appends, Numbered};
 pub use self::open::{MongoOptions, open};
-use super::Database;
 use crate::core::error::StorageError;
-use crate::core::ports::AppStore;
+use crate::core::ports::{AppStore, Database};
 
 /// The result of every step.
 type Outcome<T> = Result<T, StorageError>;

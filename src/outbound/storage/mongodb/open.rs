@@ -15,7 +15,8 @@ use super::MongoStore;
 use super::collections::Collections;
 use super::fault::DUPLICATE;
 use crate::core::model::Secret;
-use crate::outbound::storage::{OpenError, Stores};
+use crate::core::ports::Stores;
+use crate::outbound::storage::OpenError;
 
 // Codes: <https://www.mongodb.com/docs/manual/reference/error-codes/>.
 const NOT_PERMITTED: i32 = 13;
@@ -53,7 +54,7 @@ pub async fn open(options: MongoOptions) -> Result<Stores, OpenError> {
     complete(&mut client, &options).map_err(unread)?;
     let store = connect(client, &options).await?;
     drop(store.sweep());
-    Ok(Stores::of(Arc::new(store)))
+    Ok(Stores::from_adapter(Arc::new(store)))
 }
 
 /// Reaches the database by way of `client`, and makes it what it should be.

@@ -23,9 +23,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::driver::Driver;
-use super::{Database, Stores};
 use crate::core::error::StorageError;
-use crate::core::ports::AppStore;
+use crate::core::ports::{AppStore, Database, Stores};
 
 /// The storage ports over a driver.
 struct SqlStore<D> {
@@ -39,7 +38,7 @@ impl<D: Driver> SqlStore<D> {
             driver: Arc::new(driver),
         };
         store.sweep();
-        Stores::of(Arc::new(store))
+        Stores::from_adapter(Arc::new(store))
     }
 }
 

@@ -12,9 +12,10 @@ use tokio::sync::RwLock;
 use super::PostgresDriver;
 use super::pool::Pool;
 use crate::core::model::Secret;
+use crate::core::ports::Stores;
+use crate::outbound::storage::OpenError;
 use crate::outbound::storage::sql::SqlStore;
 use crate::outbound::storage::sql::fault::unmigrated;
-use crate::outbound::storage::{OpenError, Stores};
 
 /// The migrator's own lock outlives a failed migration, so it is not used: see [`migrate`].
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

@@ -11,9 +11,10 @@ use tokio::time::Instant;
 
 use super::connection::primary_code;
 use super::{Lane, SqliteDriver};
+use crate::core::ports::Stores;
+use crate::outbound::storage::OpenError;
 use crate::outbound::storage::sql::SqlStore;
 use crate::outbound::storage::sql::fault::unmigrated;
-use crate::outbound::storage::{OpenError, Stores};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
