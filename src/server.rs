@@ -83,6 +83,7 @@ pub struct Server {
     stores: Stores,
     wiring: NodeWiring,
     service: Arc<Service>,
+    metrics: Arc<PrometheusMetrics>,
     gateway: Arc<Gateway>,
     flusher: Arc<dyn FlushScheduler>,
     site: Arc<Site>,
@@ -124,7 +125,8 @@ impl Server {
     pub async fn open(settings: &Settings) -> Result<Self, StartError> {
         let process = random_53_bits()?;
         let stores = open_stores(&settings.store).await?;
-        let metrics: Arc<dyn Metrics> = Arc::new(PrometheusMetrics::new()?);
+        let prometheus = Arc::new(PrometheusMetrics::new()?);
+        let metrics: Arc<dyn Metrics> = prometheus.clone();
         let stores = measured(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Arc::new(Hub::new(
@@ -158,7 +160,10 @@ impl Server {
         let site = Arc::new(Site {
             sockets: Arc::new(Upgrades::new(Arc::clone(&gateway), Arc::clone(&flusher))),
             endpoint: corked(
-                rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready)),
+                rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready), {
+                    let metrics = Arc::clone(&prometheus);
+                    Box::new(move |gauges| metrics.render(gauges))
+                }),
                 &flusher,
             ),
             proxies: TrustedProxies::new(settings.listen.trusted_proxies.clone()),
@@ -171,6 +176,7 @@ impl Server {
             stores,
             wiring,
             service,
+            metrics: prometheus,
             gateway,
             site,
             ready,
@@ -182,6 +188,11 @@ impl Server {
     /// The use cases.
     pub fn service(&self) -> &Arc<Service> {
         &self.service
+    }
+
+    /// The metrics of this server, without the gauges of [`Service::gauges`].
+    pub fn metrics(&self) -> &Arc<PrometheusMetrics> {
+        &self.metrics
     }
 
     /// On a database without apps: creates the app `default`, and a token for it. `None`: there are apps.

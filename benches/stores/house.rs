@@ -7,6 +7,7 @@ use std::time::Duration;
 use pushi::config::{Raw, StoreUrl, resolve};
 use pushi::core::model::{App, AppIdent, ChannelName, NewApp, Payload};
 use pushi::core::service::{Publishing, Service};
+use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::server::Server;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ pub const DATA: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01234567
 /// A server that runs.
 pub struct House {
     pub service: Arc<Service>,
+    metrics: Arc<PrometheusMetrics>,
     pub app: Arc<App>,
     stop: CancellationToken,
     serving: JoinHandle<()>,
@@ -37,6 +39,7 @@ impl House {
         settings.limits.history = 0;
         let server = Server::open(&settings).await.unwrap();
         let service = Arc::clone(server.service());
+        let metrics = Arc::clone(server.metrics());
         let new = NewApp {
             name: "Bench".to_owned(),
             ident: Some(AppIdent::trusted(APP)),
@@ -47,6 +50,7 @@ impl House {
         let serving = tokio::spawn(server.serve(Vec::new(), stop.clone()));
         Self {
             service,
+            metrics,
             app,
             stop,
             serving,
@@ -93,7 +97,7 @@ impl House {
 
     /// How many commits there were, as the server counts them.
     pub fn commits(&self) -> u64 {
-        let metrics = self.service.metrics();
+        let metrics = self.metrics.render(self.service.gauges());
         let count = metrics
             .lines()
             .find_map(|line| line.strip_prefix("pushi_call_seconds_count{call=\"append\"} "));

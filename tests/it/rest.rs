@@ -87,11 +87,8 @@ impl Setup {
         let store = Arc::new(Fragile::new(Arc::clone(&stores.apps)));
         let bus = Arc::new(LocalBus::default());
         let clock = Arc::new(HeldClock(AtomicI64::new(1_795_337_092_270_000)));
-        let hub = Arc::new(Hub::new(
-            7,
-            dialects(),
-            Arc::new(PrometheusMetrics::new().unwrap()),
-        ));
+        let metrics = Arc::new(PrometheusMetrics::new().unwrap());
+        let hub = Arc::new(Hub::new(7, dialects(), metrics.clone()));
         let ports = Ports {
             stores: Stores {
                 apps: store.clone(),
@@ -133,7 +130,12 @@ impl Setup {
             version: "1.2.3".into(),
             demo: None,
         };
-        let endpoint = endpoint(Arc::clone(&service), rules).boxed();
+        let endpoint = endpoint(
+            Arc::clone(&service),
+            rules,
+            Box::new(move |gauges| metrics.render(gauges)),
+        )
+        .boxed();
         Api {
             endpoint,
             service,

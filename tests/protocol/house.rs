@@ -47,6 +47,7 @@ impl Clock for TestClock {
 pub struct Setup {
     pub ports: Ports,
     pub hub: Arc<Hub>,
+    pub metrics: Arc<PrometheusMetrics>,
     pub bus: Arc<LocalBus>,
     pub clock: Arc<TestClock>,
     pub rules: Rules,
@@ -65,10 +66,11 @@ impl Setup {
     pub fn over(stores: &Stores) -> Self {
         let bus = Arc::new(LocalBus::default());
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_337_089_420_000)));
+        let metrics = Arc::new(PrometheusMetrics::new().unwrap());
         let hub = Arc::new(Hub::new(
             random_53_bits().unwrap(),
             dialects(),
-            Arc::new(PrometheusMetrics::new().unwrap()),
+            metrics.clone(),
         ));
         let ports = Ports {
             stores: stores.clone(),
@@ -95,6 +97,7 @@ impl Setup {
         Self {
             ports,
             hub,
+            metrics,
             bus,
             clock,
             rules,
@@ -112,6 +115,7 @@ impl Setup {
 pub struct House<'a> {
     pub site: &'a Site,
     pub service: Arc<Service>,
+    metrics: Arc<PrometheusMetrics>,
     pub gateway: Arc<Gateway>,
     pub clock: Arc<TestClock>,
     /// The app as it was made.
@@ -124,6 +128,7 @@ impl<'a> House<'a> {
         let Setup {
             ports,
             hub,
+            metrics,
             bus,
             clock,
             rules,
@@ -169,6 +174,7 @@ impl<'a> House<'a> {
         let house = Self {
             site,
             service,
+            metrics,
             gateway,
             clock,
             app,
@@ -178,6 +184,11 @@ impl<'a> House<'a> {
             house.deliver();
         }
         house
+    }
+
+    /// The metrics in the Prometheus text format.
+    pub fn metrics(&self) -> String {
+        self.metrics.render(self.service.gauges())
     }
 
     /// What time it is for the server.

@@ -50,8 +50,6 @@ pub trait Metrics: Send + Sync {
     fn webhook_attempted(&self, outcome: WebhookOutcome, notices: u64);
     /// So many notices wait for webhooks, over all apps and nodes.
     fn outbox(&self, waiting: u64);
-    /// Everything in the Prometheus text form.
-    fn render(&self, gauges: Gauges) -> String;
 }
 
 /// What became of a delivery to a webhook.

@@ -127,16 +127,16 @@ impl Service {
         &self.hub
     }
 
-    /// Everything that is counted, in the Prometheus text form.
-    pub fn metrics(&self) -> String {
+    /// The gauges of this node, as of now.
+    pub fn gauges(&self) -> Gauges {
         let bus_up = match self.ports.nodes.bus.health() {
             BusHealth::SingleNode => None,
             health => Some(health == BusHealth::Up),
         };
-        self.hub.metrics().render(Gauges {
+        Gauges {
             bus_up,
             ..self.hub.gauges()
-        })
+        }
     }
 
     /// What the use cases go by.

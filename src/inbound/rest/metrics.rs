@@ -29,6 +29,8 @@ impl MetricsRoute {
     /// same machine, without a proxy. No channel is named.
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
     async fn metrics(&self, _watcher: Watcher) -> Result<Counted, Problem> {
-        Ok(Counted::Text(PlainText(self.0.service.metrics())))
+        Ok(Counted::Text(PlainText((self.0.render_metrics)(
+            self.0.service.gauges(),
+        ))))
     }
 }

@@ -41,6 +41,7 @@ pub use document::document;
 pub use web::DemoApp;
 
 use crate::core::model::Secret;
+use crate::core::ports::Gauges;
 use crate::core::service::Service;
 use problem::Problem;
 
@@ -67,7 +68,11 @@ pub struct RestRules {
 pub(crate) struct Rest {
     service: Arc<Service>,
     rules: RestRules,
+    render_metrics: RenderMetrics,
 }
+
+/// Renders all metrics of the process, with these gauges, in the Prometheus text format.
+pub type RenderMetrics = Box<dyn Fn(Gauges) -> String + Send + Sync>;
 
 impl Rest {
     /// The one that the edge put beside the request.
@@ -114,8 +119,16 @@ fn routes(rest: &Arc<Rest>) -> Routes {
 /// The listener gives each request a [`ClientInfo`](crate::inbound::listen::ClientInfo) and a
 /// [`ListenerRole`](crate::inbound::listen::ListenerRole) as extensions; without them a request counts as plain, from elsewhere, and
 /// through the first listener.
-pub fn endpoint(service: Arc<Service>, rules: RestRules) -> impl Endpoint<Output = Response> {
-    let rest = Arc::new(Rest { service, rules });
+pub fn endpoint(
+    service: Arc<Service>,
+    rules: RestRules,
+    render_metrics: RenderMetrics,
+) -> impl Endpoint<Output = Response> {
+    let rest = Arc::new(Rest {
+        service,
+        rules,
+        render_metrics,
+    });
     let api = OpenApiService::new(routes(&rest), document::TITLE, env!("CARGO_PKG_VERSION"))
         .into_endpoint();
     edge::Edge::new(rest, api)

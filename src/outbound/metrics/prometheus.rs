@@ -133,6 +133,24 @@ impl PrometheusMetrics {
             registry,
         })
     }
+
+    /// All metrics in the Prometheus text format, with the gauges as of now.
+    pub fn render(&self, gauges: Gauges) -> String {
+        set(&self.connections, gauges.connections);
+        set(&self.subscriptions, gauges.subscriptions);
+        set(&self.channels, gauges.channels);
+        set(&self.waiting, gauges.waiting_bytes);
+        set(&self.most_waiting, gauges.most_waiting_bytes);
+        if let Some(up) = gauges.bus_up {
+            self.bus_up
+                .with_label_values::<&str>(&[])
+                .set(i64::from(up));
+        }
+        let mut text = Vec::new();
+        // Writing into memory does not fail, and the encoder writes UTF-8.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
 }
 
 fn registered<C: Collector + Clone + 'static>(
@@ -204,23 +222,6 @@ impl Metrics for PrometheusMetrics {
 
     fn outbox(&self, waiting: u64) {
         set(&self.outbox, waiting);
-    }
-
-    fn render(&self, gauges: Gauges) -> String {
-        set(&self.connections, gauges.connections);
-        set(&self.subscriptions, gauges.subscriptions);
-        set(&self.channels, gauges.channels);
-        set(&self.waiting, gauges.waiting_bytes);
-        set(&self.most_waiting, gauges.most_waiting_bytes);
-        if let Some(up) = gauges.bus_up {
-            self.bus_up
-                .with_label_values::<&str>(&[])
-                .set(i64::from(up));
-        }
-        let mut text = Vec::new();
-        // Writing into memory does not fail, and the encoder writes UTF-8.
-        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
-        String::from_utf8(text).unwrap_or_default()
     }
 }
 

@@ -84,7 +84,7 @@ pub async fn what_failed_is_told_again_in_order(site: &Site) {
     );
     house.waiting(0).await;
     assert!(receiver.is_quiet(), "what was taken is not told again");
-    let metrics = house.service.metrics();
+    let metrics = house.metrics();
     for line in [
         "pushi_webhook_deliveries_total{outcome=\"failed\"} 2",
         "pushi_webhook_deliveries_total{outcome=\"delivered\"} 1",
