@@ -25,7 +25,7 @@
 //! | a route, an answer, the OpenAPI document | `inbound::rest`, a resource a file |
 //! | how something is stored | `outbound::storage`, a store a folder; `migrations` |
 //! | what webhooks are told, and when | [`core::service`], `webhooks`; how, `outbound::webhook` |
-//! | what nodes tell each other | [`core::ports`], [`core::order`], `outbound::redis` and `redis` in `bus`, `presence`, `roster` |
+//! | what nodes tell each other | [`core::ports`], [`core::order`], `outbound::redis` |
 //! | a setting | `config` |
 //! | a command of the binary | `cli`, one file a command |
 //!
@@ -59,7 +59,7 @@
 //!
 //! # A persisted publish over two nodes
 //!
-//! 1. As above, until the writer releases the event. The bus is now [`core::order::Resequencer`] around `outbound::bus::RedisBus`: one
+//! 1. As above, until the writer releases the event. The bus is now [`core::order::Resequencer`] around `outbound::redis::RedisBus`: one
 //!    `PUBLISH` on the channel's own topic, which only nodes with somebody on the channel listen on.
 //! 2. It comes back to the node that said it and to the others, by one connection each that carries everything
 //!    (`outbound::redis`). What two nodes publish at once may arrive in any order, so [`core::order`] lets events go on by serial; a

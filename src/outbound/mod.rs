@@ -1,10 +1,9 @@
 //! The outer ring on the far side: what implements the ports.
 
-pub mod bus;
 pub mod clock;
+pub mod local;
 pub mod metrics;
-pub mod presence;
+mod ordered_drain;
 pub mod redis;
-pub mod roster;
 pub mod storage;
 pub mod webhook;

@@ -11,12 +11,11 @@ use crate::core::hub::{Corked, FlushScheduler, Hub};
 use crate::core::order::Resequencer;
 use crate::core::ports::{BusSink, Nodes, Stores};
 use crate::core::service::Service;
-use crate::outbound::bus::{LocalBus, RedisBus};
 use crate::outbound::clock::SystemClock;
-use crate::outbound::presence::LocalPresence;
-use crate::outbound::presence::redis::RedisPresence;
-use crate::outbound::redis::{RedisNode, RedisNodeOptions, Target};
-use crate::outbound::roster::{LocalRoster, RedisRoster};
+use crate::outbound::local::{LocalBus, LocalPresence, LocalRoster};
+use crate::outbound::redis::{
+    RedisBus, RedisNode, RedisNodeOptions, RedisPresence, RedisRoster, Target,
+};
 
 /// The adapters that connect this node to the others, and what they need to be started.
 pub(super) struct NodeWiring {

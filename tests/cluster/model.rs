@@ -14,11 +14,9 @@ use pushi::core::model::{
 };
 use pushi::core::order::Resequencer;
 use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, PresenceStore, Stores};
-use pushi::outbound::bus::RedisBus;
 use pushi::outbound::clock::SystemClock;
 use pushi::outbound::metrics::PrometheusMetrics;
-use pushi::outbound::presence::redis::RedisPresence;
-use pushi::outbound::redis::{RedisNode, RedisNodeOptions, Target};
+use pushi::outbound::redis::{RedisBus, RedisNode, RedisNodeOptions, RedisPresence, Target};
 use pushi::outbound::storage::memory;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};

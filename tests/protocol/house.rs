@@ -15,10 +15,8 @@ use pushi::core::service::{
     AppError, Ports, PublishError, Publishing, Rules, Service, WebhookRules,
 };
 use pushi::inbound::websocket::{Destination, Gateway, Timing, dialects};
-use pushi::outbound::bus::LocalBus;
+use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
 use pushi::outbound::metrics::PrometheusMetrics;
-use pushi::outbound::presence::LocalPresence;
-use pushi::outbound::roster::LocalRoster;
 use pushi::outbound::webhook::WebhookSender;
 use tokio::io::{AsyncRead, AsyncWrite, duplex};
 use tokio::sync::oneshot;

@@ -1,7 +1,6 @@
 use std::sync::{Arc, Weak};
 
-use pushi::outbound::bus::LocalBus;
-use pushi::outbound::presence::LocalPresence;
+use pushi::outbound::local::{LocalBus, LocalPresence};
 
 use super::{Ear, Meeting, Node};
 

@@ -5,10 +5,8 @@ use std::time::Duration;
 use pushi::core::auth::random_53_bits;
 use pushi::core::hub::{FlushBatch, FlushScheduler};
 use pushi::core::ports::BusHealth;
-use pushi::outbound::bus::RedisBus;
 use pushi::outbound::metrics::PrometheusMetrics;
-use pushi::outbound::presence::redis::RedisPresence;
-use pushi::outbound::redis::{RedisNode, RedisNodeOptions, Target};
+use pushi::outbound::redis::{RedisBus, RedisNode, RedisNodeOptions, RedisPresence, Target};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 

@@ -7,9 +7,9 @@ use pushi::core::hub::{Connection, Hub, SubscribedVia};
 use pushi::core::model::{App, ChannelName, Member};
 use pushi::core::ports::{Bus, DialectId, Roster};
 use pushi::inbound::websocket::dialects;
-use pushi::outbound::bus::{LocalBus, RedisBus};
+use pushi::outbound::local::{LocalBus, LocalRoster};
 use pushi::outbound::metrics::PrometheusMetrics;
-use pushi::outbound::roster::{LocalRoster, RedisRoster};
+use pushi::outbound::redis::{RedisBus, RedisRoster};
 use pushi::outbound::storage::memory;
 
 use crate::nodes::Ear;

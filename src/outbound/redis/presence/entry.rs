@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::{Announced, ChannelReplica, Held};
-use super::boards::ChannelReplicas;
-use super::life::{Incarnation, Use};
 use super::list::Change;
+use super::replica::{Announced, ChannelReplica, Held};
+use super::replicas::ChannelReplicas;
 use super::sync::{JoinAnswer, over};
 use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
 use crate::core::ports::BusSink;
-use crate::outbound::redis::Disconnected;
+use crate::outbound::redis::connection::Disconnected;
+use crate::outbound::redis::node::{Incarnation, Use};
 
 /// How long an announcement that Redis has made may be on its way; then the list is read again.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ pub struct Came {
 impl ChannelReplicas {
     /// Adds a connection of a user to a list, in Redis or, while that is away, here alone. `None`: the user is new and there
     /// are `max` users (0: no bound).
-    pub(in crate::outbound) async fn come(
+    pub(in crate::outbound::redis) async fn come(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -120,7 +120,7 @@ impl ChannelReplicas {
     }
 
     /// Removes a connection of a user from a list. `true`: it was the user's last.
-    pub(in crate::outbound) async fn go(
+    pub(in crate::outbound::redis) async fn go(
         &self,
         app: &AppIdent,
         channel: &ChannelName,

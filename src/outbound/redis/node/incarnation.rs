@@ -9,7 +9,7 @@ use redis::Value;
 use tokio::sync::{Notify, oneshot};
 
 use crate::core::model::{AppIdent, ChannelName};
-use crate::outbound::redis::{Connections, Disconnected, Names, Script};
+use crate::outbound::redis::connection::{Connections, Disconnected, Names, Script};
 
 /// Channels noted at once.
 const BATCH: usize = 500;
@@ -87,7 +87,7 @@ impl Incarnation {
         self.calm.store(calm, Relaxed);
     }
 
-    pub(super) fn is_calm(&self) -> bool {
+    pub fn is_calm(&self) -> bool {
         self.calm.load(Relaxed)
     }
 
@@ -106,7 +106,7 @@ impl Incarnation {
     }
 
     /// Sees to it that the register knows that this life is on a channel, before it leaves anything there.
-    pub(in crate::outbound) async fn note(
+    pub(in crate::outbound::redis) async fn note(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -150,7 +150,12 @@ impl Incarnation {
     }
 
     /// Nothing of this life is on a channel any more; whoever comes back is noted again. Called while nobody can come.
-    pub(in crate::outbound) fn forget(&self, app: &AppIdent, channel: &ChannelName, what: Use) {
+    pub(in crate::outbound::redis) fn forget(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        what: Use,
+    ) {
         let mut guard = self.wishes.lock();
         let wishes = &mut *guard;
         let Some(channels) = wishes.noted.get_mut(app) else {
@@ -173,7 +178,10 @@ impl Incarnation {
     }
 
     /// Tells the register what gathers, in order; ends with the session.
-    pub(in crate::outbound) async fn keep_noting(&self, names: &Names) -> Result<(), Disconnected> {
+    pub(in crate::outbound::redis) async fn keep_noting(
+        &self,
+        names: &Names,
+    ) -> Result<(), Disconnected> {
         let keys = [
             names.register("nodes"),
             names.register(&format!("on:{}", self.session.life)),

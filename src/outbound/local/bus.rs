@@ -7,10 +7,10 @@ use std::sync::{OnceLock, Weak};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::line::{Line, drain};
 use crate::core::error::BusError;
 use crate::core::model::{AppIdent, ChannelName, Mid, SocketId};
 use crate::core::ports::{Bus, BusHealth, BusMessage, BusSink};
+use crate::outbound::ordered_drain::{Line, drain};
 
 /// Channels are spread over so many lanes; a power of two.
 const LANES: usize = 64;

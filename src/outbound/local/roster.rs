@@ -12,7 +12,7 @@ use crate::core::model::{
     AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId,
 };
 use crate::core::ports::{BusMessage, OccupancyChange, OccupancyUpdate, Online, Roster};
-use crate::outbound::bus::LocalBus;
+use crate::outbound::local::LocalBus;
 
 /// The roster of a node that is alone. A change puts its announcement on the bus under the same lock, so the two cannot
 /// disagree about the order.

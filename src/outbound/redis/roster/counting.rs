@@ -10,8 +10,8 @@ use tokio::sync::{Notify, oneshot};
 use crate::core::hub::Hub;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName};
 use crate::core::ports::{OccupancyChange, OccupancyUpdate};
-use crate::outbound::presence::redis::{Incarnation, Use};
-use crate::outbound::redis::{Disconnected, Names, Script};
+use crate::outbound::redis::connection::{Disconnected, Names, Script};
+use crate::outbound::redis::node::{Incarnation, Use};
 
 /// Counts said to Redis at once.
 const BATCH: usize = 256;

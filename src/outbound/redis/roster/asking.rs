@@ -8,8 +8,8 @@ use redis::Value;
 use tokio::sync::mpsc;
 
 use super::question::{Answer, Question};
-use crate::outbound::presence::redis::Incarnation;
-use crate::outbound::redis::{Body, Disconnected, Frame, RedisNode};
+use crate::outbound::redis::connection::{Body, Disconnected, Frame};
+use crate::outbound::redis::node::{Incarnation, RedisNode};
 
 /// Questions that wait for answers.
 #[derive(Default)]

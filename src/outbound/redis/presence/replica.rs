@@ -9,7 +9,7 @@ use tokio::sync::{Mutex as Turn, Notify};
 use super::list::{Change, List};
 use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
 use crate::core::ports::{BusMessage, BusSink};
-use crate::outbound::bus::{Line, drain};
+use crate::outbound::ordered_drain::{Line, drain};
 
 /// No connection: such an id is never given.
 const NOBODY: SocketId = SocketId {

@@ -24,8 +24,9 @@ use crate::core::model::{
     UserId,
 };
 use crate::core::ports::{OccupancyUpdate, Online, Roster};
-use crate::outbound::presence::redis::{Incarnation, SIGNED_IN};
-use crate::outbound::redis::{Disconnected, LocalDirectory, RedisNode};
+use crate::outbound::redis::connection::Disconnected;
+use crate::outbound::redis::node::{Incarnation, LocalDirectory, RedisNode};
+use crate::outbound::redis::presence::SIGNED_IN;
 
 /// How long the other nodes may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

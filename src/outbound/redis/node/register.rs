@@ -2,11 +2,10 @@
 
 use redis::Value;
 
-use super::mesh::RedisNode;
-use super::scripts::Script;
-use super::session::{Connections, Disconnected};
+use super::incarnation::Incarnation;
+use super::node::RedisNode;
 use crate::core::ports::BusMessage;
-use crate::outbound::presence::redis::Incarnation;
+use crate::outbound::redis::connection::{Connections, Disconnected, Script};
 
 /// What the register says to a node that lives.
 struct Told {

@@ -6,10 +6,10 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
-use super::wire::{Body, Frame};
 use crate::core::model::{AppIdent, ChannelName};
 use crate::core::ports::{BusMessage, BusSink};
-use crate::outbound::bus::{Line, drain};
+use crate::outbound::ordered_drain::{Line, drain};
+use crate::outbound::redis::connection::{Body, Frame};
 
 /// How much is kept for the other nodes while Redis is away.
 const MOST_KEPT: usize = 10_000;

@@ -5,11 +5,8 @@ use std::sync::Arc;
 use redis::{PushKind, Value};
 use tokio::sync::mpsc::Receiver;
 
-use super::mesh::RedisNode;
-use super::names::carrier;
-use super::session::{Connections, Pushed};
-use super::slots::slot;
-use super::wire::{Body, Frame};
+use super::node::RedisNode;
+use crate::outbound::redis::connection::{Body, Connections, Frame, Pushed, carrier, slot};
 
 impl RedisNode {
     /// Takes in what Redis pushes, until the session has ended and everything that came before is taken in.

@@ -6,29 +6,28 @@
 //! a node and Redis, clients hear what really changed, and each change once. While Redis is away a node goes on from what
 //! it knows; when it is back, the node says again whom it has.
 
-mod board;
-mod boards;
 mod entry;
-mod life;
 mod list;
+mod replica;
+mod replicas;
 mod sync;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use board::SIGNED_IN;
-pub use boards::ChannelReplicas;
 pub use entry::Came;
-pub use life::{Incarnation, Use};
+pub use replica::SIGNED_IN;
+pub use replicas::ChannelReplicas;
 
-use board::Announced;
 use list::Change;
+use replica::Announced;
 
 use crate::core::error::BusError;
 use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
 use crate::core::ports::{BusSink, Joined, PresenceStore};
-use crate::outbound::redis::{Disconnected, PresenceBody, RedisNode};
+use crate::outbound::redis::connection::{Disconnected, PresenceBody};
+use crate::outbound::redis::node::{Incarnation, RedisNode};
 
 /// The presence lists of several nodes.
 pub struct RedisPresence(Arc<RedisNode>);
@@ -121,7 +120,7 @@ impl PresenceStore for RedisPresence {
 
 impl ChannelReplicas {
     /// A channel's announcements arrive from now on, and its list is kept.
-    pub(in crate::outbound) async fn watch(
+    pub(in crate::outbound::redis) async fn watch(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -135,7 +134,7 @@ impl ChannelReplicas {
     }
 
     /// A channel's announcements arrive no more.
-    pub(in crate::outbound) fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
+    pub(in crate::outbound::redis) fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
         if let Some(board) = self.find(app, channel.as_str()) {
             board.set_watched(false);
             self.tidy(&board);
@@ -143,7 +142,7 @@ impl ChannelReplicas {
     }
 
     /// Takes an announcement.
-    pub(in crate::outbound) fn changed(
+    pub(in crate::outbound::redis) fn changed(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -187,12 +186,12 @@ impl ChannelReplicas {
     }
 
     /// A life was entered in the register: Redis is asked from now on.
-    pub(in crate::outbound) fn rise(&self, life: &Arc<Incarnation>) {
+    pub(in crate::outbound::redis) fn rise(&self, life: &Arc<Incarnation>) {
         self.set_life(Some(Arc::clone(life)));
     }
 
     /// Redis is away.
-    pub(in crate::outbound) fn fall(&self) {
+    pub(in crate::outbound::redis) fn fall(&self) {
         self.set_life(None);
         for board in self.all() {
             board.fall();

@@ -7,10 +7,10 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-use super::board::ChannelReplica;
-use super::life::{Incarnation, Use};
+use super::replica::ChannelReplica;
 use crate::core::model::{AppIdent, ChannelName, UserId};
-use crate::outbound::redis::Names;
+use crate::outbound::redis::connection::Names;
+use crate::outbound::redis::node::{Incarnation, Use};
 
 /// All presence channels of this node that it watches or has connections on.
 pub struct ChannelReplicas {
@@ -40,7 +40,7 @@ impl ChannelReplicas {
     }
 
     /// The life in which Redis can be asked; `None`: it is away.
-    pub(in crate::outbound) fn life(&self) -> Option<Arc<Incarnation>> {
+    pub(in crate::outbound::redis) fn life(&self) -> Option<Arc<Incarnation>> {
         self.life.read().clone()
     }
 
@@ -108,7 +108,7 @@ impl ChannelReplicas {
     }
 
     /// Which of the users are on a list that is watched, as far as this node has heard, and up to where its clients were told.
-    pub(in crate::outbound) fn has(
+    pub(in crate::outbound::redis) fn has(
         &self,
         app: &AppIdent,
         channel: &ChannelName,

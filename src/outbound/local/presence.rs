@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::core::error::BusError;
 use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
 use crate::core::ports::{BusMessage, Joined, PresenceStore};
-use crate::outbound::bus::LocalBus;
+use crate::outbound::local::LocalBus;
 
 /// The presence lists of a node that is alone. A change puts its announcement on the bus under the same lock, so the
 /// two cannot disagree about the order.

@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::mesh::RedisNode;
-use super::session::{Connections, Disconnected};
-use super::topics::Change;
+use super::incarnation::Incarnation;
+use super::node::RedisNode;
 use crate::core::hub::Corked;
-use crate::outbound::presence::redis::Incarnation;
+use crate::outbound::redis::bus::Change;
+use crate::outbound::redis::connection::{Connections, Disconnected};
 
 /// How long to wait before Redis is tried again, first and at most.
 const RETRY: Duration = Duration::from_millis(100);

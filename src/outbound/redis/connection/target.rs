@@ -40,7 +40,7 @@ impl Target {
     }
 
     /// The number of the database, which keeps several deployments on one server apart.
-    pub(super) fn database(&self) -> i64 {
+    pub fn database(&self) -> i64 {
         self.seeds
             .first()
             .map_or(0, |seed| seed.redis_settings().db())

@@ -8,12 +8,12 @@ use futures_util::{StreamExt, stream};
 use redis::Value;
 use serde::Deserialize;
 
-use super::board::{ChannelReplica, Compared, Held, Snapshot};
-use super::boards::ChannelReplicas;
-use super::life::{Incarnation, Use, untag};
+use super::replica::{ChannelReplica, Compared, Held, Snapshot};
+use super::replicas::ChannelReplicas;
 use crate::core::model::{AppIdent, ChannelName, Member, UserId};
 use crate::core::ports::BusSink;
-use crate::outbound::redis::{Disconnected, Script};
+use crate::outbound::redis::connection::{Disconnected, Script};
+use crate::outbound::redis::node::{Incarnation, Use, untag};
 
 /// Connections said to Redis at once.
 const PAGE: usize = 200;
@@ -279,7 +279,7 @@ impl ChannelReplicas {
     }
 
     /// After Redis was away: compares every board.
-    pub(in crate::outbound) async fn recover(
+    pub(in crate::outbound::redis) async fn recover(
         &self,
         life: &Incarnation,
         sink: &dyn BusSink,
@@ -294,7 +294,7 @@ impl ChannelReplicas {
     }
 
     /// Reads lists again that have gaps, and those that other nodes may have completed meanwhile; ends with the session.
-    pub(in crate::outbound) async fn keep_fresh(
+    pub(in crate::outbound::redis) async fn keep_fresh(
         &self,
         life: &Incarnation,
         sink: &dyn BusSink,
@@ -316,7 +316,7 @@ impl ChannelReplicas {
     }
 
     /// Takes away everything that a life that is over left, on the channels that the register has of it.
-    pub(in crate::outbound) async fn clear(
+    pub(in crate::outbound::redis) async fn clear(
         &self,
         life: &Incarnation,
         dead: &str,

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use super::names::carrier;
 use crate::core::model::{AppIdent, ChannelName};
+use crate::outbound::redis::connection::carrier;
 
 /// Subscriptions that are changed at once.
 const BATCH: usize = 500;

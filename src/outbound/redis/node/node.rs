@@ -6,16 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 
-use super::names::{Names, carrier};
-use super::outgoing::Outgoing;
-use super::seen::Seen;
-use super::session::Disconnected;
-use super::target::Target;
-use super::topics::Topics;
+use super::incarnation::Incarnation;
 use crate::core::hub::FlushScheduler;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName};
 use crate::core::ports::{BusHealth, BusMessage, BusSink, Call, Metrics};
-use crate::outbound::presence::redis::{ChannelReplicas, Incarnation};
+use crate::outbound::redis::bus::{Outgoing, Seen, Topics};
+use crate::outbound::redis::connection::{Connections, Disconnected, Names, Target, carrier};
+use crate::outbound::redis::presence::ChannelReplicas;
 
 /// How a node takes part.
 #[derive(Clone)]
@@ -62,7 +59,7 @@ pub struct RedisNode {
     /// `None`: Redis has not been tried yet.
     up: Mutex<Option<bool>>,
     /// Which server of a cluster has a topic, in the life that is now.
-    pub(super) route: RwLock<Option<Arc<super::session::Connections>>>,
+    pub(super) route: RwLock<Option<Arc<Connections>>>,
 }
 
 impl RedisNode {

@@ -1,7 +1,0 @@
-//! Who is connected, over all nodes.
-
-mod local;
-mod redis;
-
-pub use local::LocalRoster;
-pub use redis::RedisRoster;
