@@ -3,8 +3,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use pushi::core::model::Position;
-use pushi::core::ports::{DialectId, Notice};
+use std::sync::Arc;
+
+use pushi::core::model::{Position, ServerEvent};
+use pushi::core::ports::DialectId;
 use pushi::inbound::websocket::dialects;
 
 use crate::samples::event;
@@ -13,7 +15,7 @@ pub fn encode(criterion: &mut Criterion) {
     let dialects = dialects();
     let mut group = criterion.benchmark_group("encode");
     for bytes in [64, 1024] {
-        let event = event(bytes);
+        let event = Arc::new(event(bytes));
         group.throughput(Throughput::Bytes(bytes as u64));
         for (name, id) in [("pushi", DialectId::Pushi), ("pusher", DialectId::Pusher)] {
             for (kind, position) in [
@@ -23,7 +25,11 @@ pub fn encode(criterion: &mut Criterion) {
                 let dialect = &dialects[id as usize];
                 let label = format!("{name}/{kind}/{bytes}");
                 group.bench_function(label, |bench| {
-                    bench.iter(|| dialect.encode(black_box(Notice::Event(&event, position))))
+                    let event = ServerEvent::Published {
+                        event: Arc::clone(&event),
+                        position,
+                    };
+                    bench.iter(|| dialect.encode(black_box(&event)))
                 });
             }
         }

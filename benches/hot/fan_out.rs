@@ -30,11 +30,7 @@ pub fn fan_out(criterion: &mut Criterion) {
         connection
     };
     let connections: Vec<Connection> = (0..1000).map(|_| subscribe()).collect();
-    let message = BusMessage::Event {
-        event: Arc::new(event(64)),
-        position: None,
-        except: None,
-    };
+    let message = BusMessage::published(Arc::new(event(64)), None, None);
     let mut group = criterion.benchmark_group("fan_out");
     group.throughput(Throughput::Elements(connections.len() as u64));
     group.bench_function("1000", |bench| {

@@ -10,7 +10,7 @@ use pushi::core::auth::random_53_bits;
 use pushi::core::hub::{FlushBatch, FlushScheduler};
 use pushi::core::model::{
     AppIdent, AppSettings, ChannelName, Member, Mid, NewEvent, Payload, PushCredentials, Secret,
-    SocketId, Timestamp, UserId,
+    ServerEvent, SocketId, Timestamp, UserId,
 };
 use pushi::core::order::Resequencer;
 use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, PresenceStore, Stores};
@@ -75,18 +75,27 @@ impl BusSink for Ear {
     fn deliver(&self, message: BusMessage) {
         let mut members = self.members.lock();
         match message {
-            BusMessage::Event { position, .. } => self
+            BusMessage::Broadcast {
+                event: ServerEvent::Published { position, .. },
+                ..
+            } => self
                 .serials
                 .lock()
                 .extend(position.map(|position| position.serial)),
-            BusMessage::MemberAdded { member, .. } => {
+            BusMessage::Broadcast {
+                event: ServerEvent::MemberAdded { member, .. },
+                ..
+            } => {
                 if !members.insert(member.user_id.to_string()) {
                     self.wrong
                         .lock()
                         .push(format!("{} came twice", member.user_id));
                 }
             }
-            BusMessage::MemberRemoved { member, .. } => {
+            BusMessage::Broadcast {
+                event: ServerEvent::MemberRemoved { member, .. },
+                ..
+            } => {
                 if !members.remove(member.user_id.as_str()) {
                     self.wrong
                         .lock()
@@ -255,11 +264,7 @@ impl World {
                     .await
                     .remove(0)
                     .unwrap();
-                let message = BusMessage::Event {
-                    event: Arc::new(event),
-                    position: Some(position),
-                    except: None,
-                };
+                let message = BusMessage::published(Arc::new(event), Some(position), None);
                 self.nodes[*node].order.publish(message).await.unwrap();
             }
             Step::Crash(node) => {

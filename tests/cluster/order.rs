@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use pushi::core::error::BusError;
 use pushi::core::model::{
     AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, Position, PushCredentials, Secret,
-    SocketId, Timestamp,
+    ServerEvent, SocketId, Timestamp,
 };
 use pushi::core::order::Resequencer;
 use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, CreateApp, Stores};
@@ -64,8 +64,13 @@ struct Ear {
 impl BusSink for Ear {
     fn deliver(&self, message: BusMessage) {
         let (_, channel) = message.channel().unwrap();
-        if let BusMessage::Event { except, .. } = &message {
-            self.excepts.lock().push(*except);
+        if let BusMessage::Broadcast {
+            event: ServerEvent::Published { .. },
+            exclude,
+            ..
+        } = &message
+        {
+            self.excepts.lock().push(*exclude);
         }
         self.heard
             .lock()
@@ -149,11 +154,7 @@ impl Scene {
         let (event, position) = self
             .stored_at(channel, Timestamp::from_seconds(1000.0))
             .await;
-        BusMessage::Event {
-            event,
-            position: Some(position),
-            except: None,
-        }
+        BusMessage::published(event, Some(position), None)
     }
 
     async fn stored_at(&self, channel: &str, timestamp: Timestamp) -> (Arc<NewEvent>, Position) {
@@ -311,19 +312,15 @@ async fn a_store_that_is_away_keeps_nobody_from_hearing_a_channel() {
     scene.watch("c").await;
     scene.order.deliver(one);
     assert_eq!(scene.ear.serials(), [1], "the first ever misses nothing");
-    let BusMessage::Event { event, .. } = message else {
+    let BusMessage::Broadcast {
+        event: ServerEvent::Published { event, .. },
+        ..
+    } = message
+    else {
         panic!()
     };
-    let unpersisted = BusMessage::Event {
-        event: event.clone(),
-        position: None,
-        except: None,
-    };
-    let early = BusMessage::Event {
-        event,
-        position: Some(Position { id: 9, serial: 9 }),
-        except: None,
-    };
+    let unpersisted = BusMessage::published(event.clone(), None, None);
+    let early = BusMessage::published(event, Some(Position { id: 9, serial: 9 }), None);
     scene.order.deliver(unpersisted);
     scene.order.deliver(early);
     assert_eq!(scene.ear.serials(), [1, 0]);
@@ -363,11 +360,9 @@ async fn on_a_peer_channel_only_what_may_still_be_on_its_way_is_waited_for() {
     let scene = Scene::new().await;
     let at = Timestamp::from_seconds;
     let send = |(event, position)| {
-        scene.order.deliver(BusMessage::Event {
-            event,
-            position: Some(position),
-            except: None,
-        })
+        scene
+            .order
+            .deliver(BusMessage::published(event, Some(position), None))
     };
     scene.stored_at("peer-a:u1&u2", at(1000.0)).await;
     send(scene.stored_at("peer-a:u1&u2", at(1003.0)).await);

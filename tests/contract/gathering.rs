@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use pushi::core::hub::{Connection, Hub, MailboxItem, SubscribedVia};
-use pushi::core::model::{App, Member, SocketId};
+use pushi::core::model::{App, Member, ServerEvent, SocketId};
 use pushi::core::ports::{BusMessage, BusSink, DialectId};
 use pushi::inbound::websocket::dialects;
 use pushi::outbound::metrics::PrometheusMetrics;
@@ -54,12 +54,14 @@ fn came(app: &App, name: &str, version: u64) -> BusMessage {
         process: 1,
         counter: version,
     };
-    BusMessage::MemberAdded {
+    BusMessage::Broadcast {
         app: app.ident.clone(),
-        channel: channel(ROOM),
-        member: member(name),
-        socket,
-        version,
+        event: ServerEvent::MemberAdded {
+            channel: channel(ROOM),
+            member: member(name),
+        },
+        exclude: Some(socket),
+        version: Some(version),
     }
 }
 
@@ -68,21 +70,19 @@ fn went(app: &App, name: &str, version: u64) -> BusMessage {
         process: 1,
         counter: version,
     };
-    BusMessage::MemberRemoved {
+    BusMessage::Broadcast {
         app: app.ident.clone(),
-        channel: channel(ROOM),
-        member: member(name),
-        socket,
-        version,
+        event: ServerEvent::MemberRemoved {
+            channel: channel(ROOM),
+            member: member(name),
+        },
+        exclude: Some(socket),
+        version: Some(version),
     }
 }
 
 fn event(app: &App, on: &str, text: &str) -> BusMessage {
-    BusMessage::Event {
-        event: Arc::new(samples::event(app, on, text)),
-        position: None,
-        except: None,
-    }
+    BusMessage::published(Arc::new(samples::event(app, on, text)), None, None)
 }
 
 /// What waits for a connection: the texts of its parcels.

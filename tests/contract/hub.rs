@@ -91,11 +91,7 @@ async fn resting(room: usize) -> (Arc<Hub>, Arc<App>, Connection, Arc<Wire>) {
 
 fn say(hub: &Hub, app: &App, text: &str) {
     let event = Arc::new(samples::event(app, "room", text));
-    hub.deliver(BusMessage::Event {
-        event,
-        position: None,
-        except: None,
-    });
+    hub.deliver(BusMessage::published(event, None, None));
 }
 
 /// What the connection's task finds: the lengths of what is left of frames, 0 for a whole one.

@@ -1,156 +1,150 @@
-//! One notice on its way to many connections, encoded once per dialect.
+//! A server event for many connections, encoded once per dialect.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::core::model::{
-    ChannelName, Member, Mid, NewEvent, Position, PublishId, SocketId, UserId,
-};
-use crate::core::ports::{Dialect, DialectId, Notice};
+use crate::core::model::{ChannelName, Mid, PublishId, ServerEvent, SocketId};
+use crate::core::ports::{Dialect, DialectId};
 
-/// The dialects that connections can speak, by [`DialectId`].
+/// The dialects that connections can use, by [`DialectId`].
 pub type Dialects = [Arc<dyn Dialect>; DialectId::COUNT];
 
-/// What a delivery says.
+/// One of several member changes that go out in one broadcast.
 #[derive(Debug)]
-pub enum ServerEvent {
-    /// An event was published.
-    Event(Arc<NewEvent>, Option<Position>),
-    /// A user came to a presence channel, leading to this version of it.
-    MemberAdded(ChannelName, Member, u64),
-    /// A user left a presence channel, leading to this version of it.
-    MemberRemoved(ChannelName, Member, u64),
-    /// How many are on a channel now.
-    Count(ChannelName, u64),
-    /// A user who is watched came or went, leading to this version of the app's users.
-    UserStatus(UserId, bool, u64),
-    /// Users came to a presence channel, or left it, in this order.
-    Several(ChannelName, Vec<MemberChange>),
+pub struct MemberChange {
+    /// A [`ServerEvent::MemberAdded`] or [`ServerEvent::MemberRemoved`].
+    pub event: ServerEvent,
+    /// The connection that joined or left; it does not receive the change.
+    pub exclude: Option<SocketId>,
+    /// The version of the presence channel that the change leads to.
+    pub version: Option<u64>,
 }
 
-impl ServerEvent {
-    /// How many frames it is.
-    pub fn frames(&self) -> u64 {
-        match self {
-            Self::Several(_, parts) => parts.len() as u64,
-            _ => 1,
-        }
+impl MemberChange {
+    /// Whether a connection receives it whose client has received the channel's members at version `known`.
+    pub fn is_for(&self, socket: SocketId, known: Option<u64>) -> bool {
+        self.exclude != Some(socket) && self.version > known
     }
+}
 
-    /// The version of a presence channel that it leads to.
-    pub fn presence_version(&self) -> Option<u64> {
-        match self {
-            Self::MemberAdded(.., version) | Self::MemberRemoved(.., version) => Some(*version),
-            _ => None,
-        }
-    }
+#[derive(Debug)]
+enum Content {
+    Single {
+        event: ServerEvent,
+        /// Of the presence channel or of the app's users.
+        version: Option<u64>,
+    },
+    MemberChanges {
+        channel: ChannelName,
+        changes: Vec<MemberChange>,
+    },
+}
 
+impl Content {
     fn encode(&self, dialect: &dyn Dialect) -> Option<Encoded> {
-        let notice = match self {
-            Self::Event(event, position) => Notice::Event(event, *position),
-            Self::MemberAdded(channel, member, _) => Notice::MemberAdded(channel, member),
-            Self::MemberRemoved(channel, member, _) => Notice::MemberRemoved(channel, member),
-            Self::Count(channel, count) => Notice::Count(channel, *count),
-            Self::UserStatus(user, online, _) => Notice::UserStatus(user, *online),
-            Self::Several(_, parts) => {
-                let (mut frames, mut ends) = (Vec::new(), Vec::with_capacity(parts.len()));
-                for part in parts {
-                    frames.extend(
-                        part.content
-                            .encode(dialect)
-                            .into_iter()
-                            .flat_map(|encoded| encoded.frames),
-                    );
+        match self {
+            Self::Single { event, .. } => dialect.encode(event).map(|frames| Encoded {
+                frames,
+                ends: Vec::new(),
+            }),
+            Self::MemberChanges { changes, .. } => {
+                let (mut frames, mut ends) = (Vec::new(), Vec::with_capacity(changes.len()));
+                for change in changes {
+                    frames.extend(dialect.encode(&change.event).into_iter().flatten());
                     ends.push(frames.len());
                 }
-                return Some(Encoded {
+                Some(Encoded {
                     frames: frames.into(),
                     ends,
-                });
+                })
             }
-        };
-        dialect.encode(notice).map(|frame| Encoded {
-            frames: frame,
-            ends: Vec::new(),
-        })
+        }
     }
 }
 
 #[derive(Debug)]
 struct Encoded {
     frames: Bytes,
-    /// Where each of several ends.
+    /// The end of each member change's frame; empty for a single event.
     ends: Vec<usize>,
 }
 
-/// One of several things that are said together.
-#[derive(Debug)]
-pub struct MemberChange {
-    /// What it says.
-    pub content: ServerEvent,
-    /// The connection that did it; it is not told.
-    pub socket: SocketId,
-}
-
-impl MemberChange {
-    /// Whether a connection is told whose client knows the channel up to this version.
-    pub fn is_for(&self, socket: SocketId, known: Option<u64>) -> bool {
-        self.socket != socket && self.content.presence_version() > known
-    }
-}
-
-/// One notice on its way to many connections. Encoded at the first connection of each dialect, shared by all others.
+/// A server event, or several member changes of one channel, for many connections. Encoded for the first connection of each
+/// dialect, shared by all others.
 #[derive(Debug)]
 pub struct Broadcast {
-    content: ServerEvent,
+    content: Content,
     encoded: [OnceLock<Option<Encoded>>; DialectId::COUNT],
 }
 
 impl Broadcast {
-    /// Wraps what is to be said and encodes it for `dialects` that are needed.
-    pub fn new(content: ServerEvent) -> Self {
+    /// A single event. `version` is the one that a member change or a user's status leads to.
+    pub fn new(event: ServerEvent, version: Option<u64>) -> Self {
+        Self::of(Content::Single { event, version })
+    }
+
+    /// Several member changes of one presence channel, in their order.
+    pub fn member_changes(channel: ChannelName, changes: Vec<MemberChange>) -> Self {
+        Self::of(Content::MemberChanges { channel, changes })
+    }
+
+    fn of(content: Content) -> Self {
         Self {
             content,
             encoded: Default::default(),
         }
     }
 
-    /// Encodes for one dialect, unless that is done.
+    fn event(&self) -> Option<&ServerEvent> {
+        match &self.content {
+            Content::Single { event, .. } => Some(event),
+            Content::MemberChanges { .. } => None,
+        }
+    }
+
+    /// The number of frames that it is encoded as.
+    pub fn frame_count(&self) -> u64 {
+        match &self.content {
+            Content::Single { .. } => 1,
+            Content::MemberChanges { changes, .. } => changes.len() as u64,
+        }
+    }
+
+    /// Encodes it for one dialect, unless that is done.
     pub fn encode(&self, id: DialectId, dialects: &Dialects) {
         self.encoded[id as usize].get_or_init(|| self.content.encode(&*dialects[id as usize]));
     }
 
-    /// What is said together here, each part with its frame; nothing where it is one thing alone.
-    pub fn parts(&self, id: DialectId) -> impl Iterator<Item = (&MemberChange, &[u8])> {
-        let parts: &[MemberChange] = if let ServerEvent::Several(_, parts) = &self.content {
-            parts
-        } else {
-            &[]
+    /// The member changes, each with its frame; empty for a single event.
+    pub fn changes(&self, id: DialectId) -> impl Iterator<Item = (&MemberChange, &[u8])> {
+        let changes: &[MemberChange] = match &self.content {
+            Content::MemberChanges { changes, .. } => changes,
+            Content::Single { .. } => &[],
         };
         let encoded = self.encoded[id as usize].get().and_then(Option::as_ref);
         let mut begin = 0;
         encoded
             .into_iter()
             .flat_map(|encoded| {
-                parts
+                changes
                     .iter()
                     .zip(&encoded.ends)
-                    .map(|(part, end)| (part, *end, &encoded.frames))
+                    .map(|(change, end)| (change, *end, &encoded.frames))
             })
-            .map(move |(part, end, frames)| {
+            .map(move |(change, end, frames)| {
                 let frame = frames.get(begin..end).unwrap_or_default();
                 begin = end;
-                (part, frame)
+                (change, frame)
             })
     }
 
-    /// Whether it says several things together, of which not everybody wants each.
-    pub fn is_several(&self) -> bool {
-        matches!(self.content, ServerEvent::Several(..))
+    /// Whether it carries several member changes, from which each connection receives those that are new to it.
+    pub fn is_batch(&self) -> bool {
+        matches!(self.content, Content::MemberChanges { .. })
     }
 
-    /// The encoded frame, or the frames of several things; `None` where the dialect does not say this.
+    /// The encoded frame, or all frames of a batch; `None` where the dialect has no frame for it.
     pub fn frame(&self, id: DialectId) -> Option<&Bytes> {
         self.encoded[id as usize]
             .get()
@@ -158,61 +152,63 @@ impl Broadcast {
             .map(|encoded| &encoded.frames)
     }
 
-    /// Bytes of the encoded frame.
+    /// Bytes of [`Broadcast::frame`].
     pub fn size(&self, id: DialectId) -> Option<usize> {
         self.frame(id).map(Bytes::len)
     }
 
-    /// Whether everybody on its channel wants it, whatever they had before.
-    pub fn is_plain(&self) -> bool {
-        matches!(&self.content, ServerEvent::Event(event, _) if event.publish.is_none())
+    /// Whether every subscriber of its channel receives it, whatever it has received before.
+    pub fn is_unfiltered(&self) -> bool {
+        matches!(self.event(), Some(ServerEvent::Published { event, .. }) if event.publish.is_none())
     }
 
-    /// The channel that it is about; `None` where it is about none.
+    /// The channel that it belongs to; `None` for a user's status.
     pub fn channel(&self) -> Option<&ChannelName> {
         match &self.content {
-            ServerEvent::Event(event, _) => Some(&event.channel),
-            ServerEvent::MemberAdded(channel, ..)
-            | ServerEvent::MemberRemoved(channel, ..)
-            | ServerEvent::Count(channel, _)
-            | ServerEvent::Several(channel, _) => Some(channel),
-            ServerEvent::UserStatus(..) => None,
+            Content::Single { event, .. } => event.channel(),
+            Content::MemberChanges { channel, .. } => Some(channel),
         }
     }
 
-    /// The id, of an event.
+    /// The id of a published event.
     pub fn mid(&self) -> Option<&Mid> {
-        match &self.content {
-            ServerEvent::Event(event, _) => Some(&event.mid),
+        match self.event()? {
+            ServerEvent::Published { event, .. } => Some(&event.mid),
             _ => None,
         }
     }
 
-    /// The serial, of a persisted event.
+    /// The serial of a persisted event.
     pub fn serial(&self) -> Option<u64> {
-        match &self.content {
-            ServerEvent::Event(_, position) => position.map(|p| p.serial),
+        match self.event()? {
+            ServerEvent::Published { position, .. } => position.map(|position| position.serial),
             _ => None,
         }
     }
 
-    /// The version of a presence channel that it leads to.
+    /// The version of the presence channel that a single member change leads to.
     pub fn presence_version(&self) -> Option<u64> {
-        self.content.presence_version()
+        match &self.content {
+            Content::Single { event, version } if event.is_member_change() => *version,
+            _ => None,
+        }
     }
 
-    /// The version of the app's users that it leads to.
+    /// The version of the app's signed-in users that a user's status leads to.
     pub fn users_version(&self) -> Option<u64> {
         match &self.content {
-            ServerEvent::UserStatus(.., version) => Some(*version),
+            Content::Single {
+                event: ServerEvent::UserStatus { .. },
+                version,
+            } => *version,
             _ => None,
         }
     }
 
-    /// Shared by the copies of one publish to several channels.
+    /// The id that the copies of one publish to several channels share.
     pub fn publish(&self) -> Option<&PublishId> {
-        match &self.content {
-            ServerEvent::Event(event, _) => event.publish.as_ref(),
+        match self.event()? {
+            ServerEvent::Published { event, .. } => event.publish.as_ref(),
             _ => None,
         }
     }

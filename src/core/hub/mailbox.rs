@@ -80,7 +80,7 @@ impl Mailbox {
             return WriteStats::default();
         };
         let mut inner = self.inner.lock();
-        if !inner.parked || !delivery.is_plain() || inner.bytes + size > self.limit {
+        if !inner.parked || !delivery.is_unfiltered() || inner.bytes + size > self.limit {
             self.put(inner, MailboxItem::Broadcast(Arc::clone(delivery)), size);
             return WriteStats::default();
         }

@@ -121,10 +121,7 @@ impl MemberChangeBatcher {
 }
 
 fn is_change(message: &BusMessage) -> bool {
-    matches!(
-        message,
-        BusMessage::MemberAdded { .. } | BusMessage::MemberRemoved { .. }
-    )
+    matches!(message, BusMessage::Broadcast { event, .. } if event.is_member_change())
 }
 
 /// The presence channel whose members hear a message.

@@ -27,14 +27,16 @@ use parking_lot::RwLock;
 
 pub use app::{AppHub, DisconnectOutcome, SubscribeOutcome, UnsubscribeOutcome};
 pub use batch::{FlushBatch, FlushScheduler};
-pub use broadcast::{Broadcast, Dialects, MemberChange, ServerEvent};
+pub use broadcast::{Broadcast, Dialects, MemberChange};
 pub use connection::{Connection, Released, SubscribedVia, Subscription};
 pub use mailbox::Mailbox;
 pub use outlet::{BatchWriter, Corked, DirectWriter, Write, WriteStats};
 pub use parcel::{CloseReason, MailboxItem, Outcome, Receipt};
 pub use signed::SignedIn;
 
-use crate::core::model::{App, AppIdent, ChannelName, PeerChannel, SocketId, Timestamp};
+use crate::core::model::{
+    App, AppIdent, ChannelName, PeerChannel, ServerEvent, SocketId, Timestamp,
+};
 use crate::core::ports::{BusMessage, BusSink, DialectId, Gauges, Metrics, PresenceStore};
 
 /// Everybody who is connected to this node.
@@ -197,7 +199,8 @@ impl Hub {
             .app(app)
             .and_then(|app| app.counted(&channel, count, now));
         if let Some(targets) = targets {
-            self.fan_out(&targets, ServerEvent::Count(channel, count), None);
+            let event = ServerEvent::SubscriptionCount { channel, count };
+            self.fan_out(&targets, Broadcast::new(event, None), None);
         }
     }
 
@@ -218,23 +221,23 @@ impl Hub {
             .collect()
     }
 
-    /// Puts a delivery into the mailboxes.
-    fn fan_out(&self, targets: &[Arc<Mailbox>], content: ServerEvent, except: Option<SocketId>) {
+    /// Puts a broadcast into the mailboxes, except that of `exclude`.
+    fn fan_out(&self, targets: &[Arc<Mailbox>], broadcast: Broadcast, exclude: Option<SocketId>) {
         if targets.is_empty() {
             return;
         }
         self.metrics
-            .delivered(targets.len() as u64 * content.frames());
-        let delivery = Arc::new(Broadcast::new(content));
+            .delivered(targets.len() as u64 * broadcast.frame_count());
+        let broadcast = Arc::new(broadcast);
         let mut sent = WriteStats::default();
         for some in targets.chunks(AHEAD) {
             // Looked at before the first lock is taken, so that what one waits for from memory comes with the others'.
             for mailbox in some {
-                delivery.encode(mailbox.dialect(), &self.dialects);
+                broadcast.encode(mailbox.dialect(), &self.dialects);
             }
             for mailbox in some {
-                if Some(mailbox.id()) != except {
-                    sent += mailbox.deliver(&delivery);
+                if Some(mailbox.id()) != exclude {
+                    sent += mailbox.deliver(&broadcast);
                 }
             }
         }
@@ -273,12 +276,15 @@ impl Hub {
 
     fn tell_changes(&self, (app, channel): &ChannelKey, changes: Vec<BusMessage>) -> u64 {
         let Some(app) = self.app(app) else { return 0 };
-        let mut parts: Vec<MemberChange> = changes.into_iter().filter_map(part).collect();
         let targets = app.targets(channel);
-        if parts.len() > 1 {
-            self.fan_out(&targets, ServerEvent::Several(channel.clone(), parts), None);
-        } else if let Some(MemberChange { content, socket }) = parts.pop() {
-            self.fan_out(&targets, content, Some(socket));
+        let mut changes: Vec<MemberChange> =
+            changes.into_iter().filter_map(member_change).collect();
+        if changes.len() > 1 {
+            let batch = Broadcast::member_changes(channel.clone(), changes);
+            self.fan_out(&targets, batch, None);
+        } else if let Some(change) = changes.pop() {
+            let broadcast = Broadcast::new(change.event, change.version);
+            self.fan_out(&targets, broadcast, change.exclude);
         }
         targets.len() as u64
     }
@@ -296,89 +302,72 @@ impl Hub {
         }
     }
 
+    /// Sends an event to the subscribers of its channel, or to the watchers of its user.
     fn tell_now(&self, message: BusMessage) {
-        let BusMessage::Event {
+        let BusMessage::Broadcast {
+            app,
             event,
-            position,
-            except,
+            exclude,
+            version,
         } = message
         else {
             return;
         };
-        let Some(app) = self.app(&event.app) else {
-            return;
-        };
-        let targets = app.targets(&event.channel);
-        self.fan_out(&targets, ServerEvent::Event(event, position), except);
+        let Some(app) = self.app(&app) else { return };
+        if let ServerEvent::UserStatus { user, .. } = &event {
+            let watchers = app.watchers(user);
+            self.fan_out(&watchers, Broadcast::new(event, version), exclude);
+        } else if let Some(channel) = event.channel() {
+            let targets = app.targets(channel);
+            self.fan_out(&targets, Broadcast::new(event, version), exclude);
+        }
     }
 }
 
-/// What is told of a change.
-fn part(change: BusMessage) -> Option<MemberChange> {
-    Some(match change {
-        BusMessage::MemberAdded {
-            channel,
-            member,
-            socket,
+/// The member change that a message carries.
+fn member_change(message: BusMessage) -> Option<MemberChange> {
+    match message {
+        BusMessage::Broadcast {
+            event,
+            exclude,
             version,
             ..
-        } => MemberChange {
-            content: ServerEvent::MemberAdded(channel, member, version),
-            socket,
-        },
-        BusMessage::MemberRemoved {
-            channel,
-            member,
-            socket,
+        } if event.is_member_change() => Some(MemberChange {
+            event,
+            exclude,
             version,
-            ..
-        } => MemberChange {
-            content: ServerEvent::MemberRemoved(channel, member, version),
-            socket,
-        },
-        _ => return None,
-    })
+        }),
+        _ => None,
+    }
 }
 
 impl BusSink for Hub {
     fn deliver(&self, message: BusMessage) {
         match message {
-            BusMessage::Event { .. } => match self.gathering.behind(message) {
-                Ok(spot) => drop(self.tell(&spot)),
-                Err(message) => self.tell_now(message),
+            BusMessage::Broadcast { ref event, .. } => match event {
+                ServerEvent::Published { .. } => match self.gathering.behind(message) {
+                    Ok(spot) => drop(self.tell(&spot)),
+                    Err(message) => self.tell_now(message),
+                },
+                ServerEvent::MemberAdded { .. } | ServerEvent::MemberRemoved { .. } => {
+                    self.member_changed(message)
+                }
+                ServerEvent::UserStatus { .. } => self.tell_now(message),
+                // The service passes it on through `Hub::count`, which limits the rate.
+                ServerEvent::SubscriptionCount { .. } => {}
             },
-            BusMessage::MemberAdded { .. } | BusMessage::MemberRemoved { .. } => {
-                self.member_changed(message)
-            }
             BusMessage::SubscriptionsChanged { app, user } => {
                 if let Some(app) = self.app(&app) {
                     app.aliases_changed(&user);
                 }
-            }
-            BusMessage::UserStatus {
-                app,
-                user,
-                online,
-                version,
-            } => {
-                let Some(app) = self.app(&app) else { return };
-                let watchers = app.watchers(&user);
-                self.fan_out(
-                    &watchers,
-                    ServerEvent::UserStatus(user, online, version),
-                    None,
-                );
             }
             BusMessage::UserTerminated { app, user } => {
                 if let Some(app) = self.app(&app) {
                     app.terminate(&user);
                 }
             }
-            // The service takes these; it hears them before the hub.
-            BusMessage::SubscriptionCount { .. }
-            | BusMessage::AppChanged(_)
-            | BusMessage::SessionEnded(_)
-            | BusMessage::NodeGone => {}
+            // The service handles these before the hub receives them.
+            BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) | BusMessage::NodeGone => {}
         }
     }
 

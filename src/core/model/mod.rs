@@ -13,6 +13,7 @@ mod member_list;
 mod occupancy;
 mod outbox_event;
 mod secret;
+mod server_event;
 mod session;
 mod settings;
 mod subscription;
@@ -34,6 +35,7 @@ pub use outbox_event::{
     ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent, ReportedPresence,
 };
 pub use secret::Secret;
+pub use server_event::ServerEvent;
 pub use session::{Session, TokenHash};
 pub use settings::{AppSettings, OverCapacity, Webhook, WebhookEvent};
 pub use subscription::{SubscriptionFilter, UserSubscription};

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Resequencer;
 use super::track::{Expected, Missing};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelKind, ChannelName, Event, Timestamp};
+use crate::core::model::{AppIdent, ChannelKind, ChannelName, Event, ServerEvent, Timestamp};
 use crate::core::ports::{BusMessage, BusSink};
 
 /// How long an early event waits for the missing ones before they are read from the store.
@@ -218,7 +218,10 @@ impl Resequencer {
         let waiting = self
             .shards
             .peek(app, channel, |track| match track.first_waiting() {
-                Some(BusMessage::Event { event, .. }) => Some(event.timestamp),
+                Some(BusMessage::Broadcast {
+                    event: ServerEvent::Published { event, .. },
+                    ..
+                }) => Some(event.timestamp),
                 _ => None,
             });
         Ok(waiting
@@ -301,10 +304,6 @@ impl Resequencer {
     /// What was published, as far as the store and this node know.
     fn stored(&self, event: Event) -> BusMessage {
         let except = self.unechoed.except(&event.new.mid);
-        BusMessage::Event {
-            event: Arc::new(event.new),
-            position: Some(event.position),
-            except,
-        }
+        BusMessage::published(Arc::new(event.new), Some(event.position), except)
     }
 }

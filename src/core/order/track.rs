@@ -196,11 +196,7 @@ mod tests {
             },
         };
         let position = (serial != 0).then_some(Position { id: serial, serial });
-        BusMessage::Event {
-            event: Arc::new(event),
-            position,
-            except: None,
-        }
+        BusMessage::published(Arc::new(event), position, None)
     }
 
     /// Feeds serials (0: not persisted) and answers what goes on.

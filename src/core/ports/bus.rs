@@ -6,48 +6,27 @@ use async_trait::async_trait;
 
 use crate::core::error::BusError;
 use crate::core::model::{
-    AppIdent, ChannelName, Member, Mid, NewEvent, Position, SocketId, TokenHash, UserId,
+    AppIdent, ChannelName, Mid, NewEvent, Position, ServerEvent, SocketId, TokenHash, UserId,
 };
 
-/// What travels between nodes.
+/// A message that the bus carries to the nodes.
 #[derive(Debug, Clone)]
 pub enum BusMessage {
-    /// An event for the subscribers of its channel.
-    Event {
-        /// What was published.
-        event: Arc<NewEvent>,
-        /// Where it is stored; `None`: it is not.
-        position: Option<Position>,
-        /// A socket that must not get it (the sender, without echo). Only the message says so, not the store: a node that
-        /// missed the message and reads a persisted event from the store sends it to this socket all the same, unless it is
-        /// the node that published it ([`Bus::exclude`]).
-        except: Option<SocketId>,
-    },
-    /// A user came to a presence channel.
-    MemberAdded {
+    /// An event for clients: the subscribers of its channel, or the watchers of its user. A
+    /// [`ServerEvent::UserStatus`] reaches the nodes on which a user of the app is signed in or was asked for
+    /// ([`Roster::online`](super::Roster::online)).
+    Broadcast {
         /// The app.
         app: AppIdent,
-        /// The presence channel.
-        channel: ChannelName,
-        /// Who.
-        member: Member,
-        /// The connection that joined; it is not told.
-        socket: SocketId,
-        /// The channel's state after it.
-        version: u64,
-    },
-    /// A user left a presence channel.
-    MemberRemoved {
-        /// The app.
-        app: AppIdent,
-        /// The presence channel.
-        channel: ChannelName,
-        /// Who.
-        member: Member,
-        /// The connection that left; it is not told.
-        socket: SocketId,
-        /// The channel's state after it.
-        version: u64,
+        /// The event that the dialects encode.
+        event: ServerEvent,
+        /// A socket that must not receive it: the sender of a client event without echo, the connection that joined or left.
+        /// For a persisted event the message alone carries it, not the store: a node that missed the message and reads the
+        /// event from the store sends it to this socket too, unless it is the node that published it ([`Bus::exclude`]).
+        exclude: Option<SocketId>,
+        /// The version that the change leads to: of the presence channel for a member change, of the app's signed-in users
+        /// for a user's status; `None` for other events.
+        version: Option<u64>,
     },
     /// An app was created, changed or deleted.
     AppChanged(AppIdent),
@@ -59,27 +38,6 @@ pub enum BusMessage {
         app: AppIdent,
         /// The user.
         user: UserId,
-    },
-    /// How many are on a channel, where its app wants that told.
-    SubscriptionCount {
-        /// The app.
-        app: AppIdent,
-        /// The channel.
-        channel: ChannelName,
-        /// Connections on it, over all nodes.
-        count: u64,
-    },
-    /// A user signed in with its first connection, or its last one has gone. It reaches the nodes where somebody of the app
-    /// is signed in, or was asked for ([`Roster::online`](super::Roster::online)).
-    UserStatus {
-        /// The app.
-        app: AppIdent,
-        /// The user.
-        user: UserId,
-        /// Whether a connection is signed in as the user.
-        online: bool,
-        /// The state of the app's users after it.
-        version: u64,
     },
     /// A user's signed-in connections are to be closed. A control message.
     UserTerminated {
@@ -94,26 +52,35 @@ pub enum BusMessage {
 }
 
 impl BusMessage {
-    /// The channel that it is about; `None`: it is for every node.
+    /// A published event for the subscribers of its channel, except for the socket `exclude`.
+    pub fn published(
+        event: Arc<NewEvent>,
+        position: Option<Position>,
+        exclude: Option<SocketId>,
+    ) -> Self {
+        Self::Broadcast {
+            app: event.app.clone(),
+            event: ServerEvent::Published { event, position },
+            exclude,
+            version: None,
+        }
+    }
+
+    /// The channel whose order it belongs to; `None`: it belongs to no channel.
     pub fn channel(&self) -> Option<(&AppIdent, &ChannelName)> {
         match self {
-            Self::Event { event, .. } => Some((&event.app, &event.channel)),
-            Self::MemberAdded { app, channel, .. }
-            | Self::MemberRemoved { app, channel, .. }
-            | Self::SubscriptionCount { app, channel, .. } => Some((app, channel)),
-            Self::AppChanged(_)
-            | Self::SessionEnded(_)
-            | Self::SubscriptionsChanged { .. }
-            | Self::UserStatus { .. }
-            | Self::UserTerminated { .. }
-            | Self::NodeGone => None,
+            Self::Broadcast { app, event, .. } => event.channel().map(|channel| (app, channel)),
+            _ => None,
         }
     }
 
     /// The serial of a persisted event.
     pub fn serial(&self) -> Option<u64> {
         match self {
-            Self::Event { position, .. } => position.map(|position| position.serial),
+            Self::Broadcast {
+                event: ServerEvent::Published { position, .. },
+                ..
+            } => position.map(|position| position.serial),
             _ => None,
         }
     }

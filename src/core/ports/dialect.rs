@@ -1,10 +1,10 @@
-//! How what happens is said to a client.
+//! Encoding of server events for clients.
 
 use bytes::Bytes;
 
-use crate::core::model::{ChannelName, Member, NewEvent, Position, UserId};
+use crate::core::model::ServerEvent;
 
-/// Which dialect a connection speaks; also an index into what is encoded once per dialect.
+/// The dialect of a connection; also the index into values that are encoded once per dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DialectId {
     /// The Pushi protocol.
@@ -14,27 +14,12 @@ pub enum DialectId {
 }
 
 impl DialectId {
-    /// How many there are.
+    /// The number of dialects.
     pub const COUNT: usize = 2;
 }
 
-/// What is told to everybody on a channel, in each dialect's own words.
-#[derive(Debug, Clone, Copy)]
-pub enum Notice<'a> {
-    /// An event was published.
-    Event(&'a NewEvent, Option<Position>),
-    /// A user came to a presence channel.
-    MemberAdded(&'a ChannelName, &'a Member),
-    /// A user left a presence channel.
-    MemberRemoved(&'a ChannelName, &'a Member),
-    /// How many are on a channel now, over all nodes.
-    Count(&'a ChannelName, u64),
-    /// A user whom the client watches came (`true`) or went.
-    UserStatus(&'a UserId, bool),
-}
-
-/// Turns a notice into the text of a frame. Pure, and called once per notice and dialect, whatever the number of recipients.
+/// Encodes server events as the text of frames. Pure; called once per event and dialect, whatever the number of recipients.
 pub trait Dialect: Send + Sync {
-    /// The text frame's payload, UTF-8; `None` where the dialect does not say this.
-    fn encode(&self, notice: Notice<'_>) -> Option<Bytes>;
+    /// The text frame's payload, UTF-8; `None` where the dialect has no frame for the event.
+    fn encode(&self, event: &ServerEvent) -> Option<Bytes>;
 }

@@ -31,7 +31,7 @@ pub use bus::{Bus, BusHealth, BusMessage, BusSink};
 pub use cache_store::CacheStore;
 pub use clock::Clock;
 pub use delivery_log::DeliveryLog;
-pub use dialect::{Dialect, DialectId, Notice};
+pub use dialect::{Dialect, DialectId};
 pub use event_store::{EventStore, Pruning};
 pub use metrics::{Call, Gauges, Metrics, Source, WebhookOutcome};
 pub use nodes::Nodes;

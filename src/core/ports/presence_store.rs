@@ -19,8 +19,8 @@ pub struct Joined {
 
 /// Who is on which presence channel, over all nodes. A user joins with its first connection and leaves with its last.
 ///
-/// A change announces itself over the bus ([`BusMessage::MemberAdded`](super::BusMessage::MemberAdded),
-/// [`BusMessage::MemberRemoved`](super::BusMessage::MemberRemoved)), in the order in which the changes happened and with
+/// A change announces itself over the bus ([`ServerEvent::MemberAdded`](crate::core::model::ServerEvent::MemberAdded),
+/// [`ServerEvent::MemberRemoved`](crate::core::model::ServerEvent::MemberRemoved)), in the order in which the changes happened and with
 /// growing versions: state and announcement cannot disagree.
 #[async_trait]
 pub trait PresenceStore: Send + Sync {

@@ -65,7 +65,7 @@ pub trait Roster: Send + Sync {
     -> Result<Occupancy, BusError>;
 
     /// Notes how many of this node's connections are on a channel now, after some came or went, and counts anew. With
-    /// `announce`, [`BusMessage::SubscriptionCount`](super::BusMessage::SubscriptionCount) goes to every node with somebody
+    /// `announce`, [`ServerEvent::SubscriptionCount`](crate::core::model::ServerEvent::SubscriptionCount) goes to every node with somebody
     /// on the channel; the last of several announcements carries the last count. Every change from nobody to somebody on
     /// a node and back is followed by a call; others are where somebody wants to know.
     async fn recount(
@@ -76,7 +76,7 @@ pub trait Roster: Send + Sync {
     ) -> Result<OccupancyUpdate, BusError>;
 
     /// Notes that a connection of this node is signed in as a user; the same again changes nothing. A user's first
-    /// announces itself as [`BusMessage::UserStatus`](super::BusMessage::UserStatus): of two concurrent first ones exactly
+    /// announces itself as [`ServerEvent::UserStatus`](crate::core::model::ServerEvent::UserStatus): of two concurrent first ones exactly
     /// one, and with a version above every earlier one of the app.
     async fn sign_in(
         &self,

@@ -370,11 +370,7 @@ impl Service {
             .ports
             .nodes
             .bus
-            .publish(BusMessage::Event {
-                event,
-                position,
-                except,
-            })
+            .publish(BusMessage::published(event, position, except))
             .await;
     }
 }

@@ -19,6 +19,7 @@ mod subscriptions;
 mod trigger;
 mod webhooks;
 
+use crate::core::model::ServerEvent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -172,10 +173,10 @@ impl BusSink for Service {
             BusMessage::AppChanged(_) => self.registry.changed(),
             BusMessage::SessionEnded(hash) => self.sessions.forget(&hash),
             BusMessage::NodeGone => self.hooks.node_gone(),
-            BusMessage::SubscriptionCount {
+            BusMessage::Broadcast {
                 app,
-                channel,
-                count,
+                event: ServerEvent::SubscriptionCount { channel, count },
+                ..
             } => self.hub.count(&app, channel, count, self.ports.clock.now()),
             other => self.hub.deliver(other),
         }

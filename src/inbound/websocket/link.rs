@@ -316,7 +316,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                         if self.held_bytes > self.held_limit {
                             return Some(Turn::Close(CloseReason::SlowReader));
                         }
-                    } else if delivery.is_several() {
+                    } else if delivery.is_batch() {
                         self.fill_several(&delivery, dialect, id);
                     } else if self.is_wanted(&delivery, dialect)
                         && let Some(frame) = delivery.frame(dialect)
@@ -354,8 +354,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let known = self.versions.get(channel).copied();
         let wanted = || {
             delivery
-                .parts(dialect)
-                .filter(|(part, _)| part.is_for(id, known))
+                .changes(dialect)
+                .filter(|(change, _)| change.is_for(id, known))
         };
         let (mut count, mut bytes) = (0, 0);
         for (_, frame) in wanted() {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Mid, SocketId};
+use crate::core::model::{AppIdent, ChannelName, Mid, ServerEvent, SocketId};
 use crate::core::ports::{Bus, BusHealth, BusMessage, BusSink};
 use crate::outbound::ordered_drain::{Line, drain};
 
@@ -57,11 +57,11 @@ impl LocalBus {
 
 fn lane_of(message: &BusMessage) -> usize {
     let subject = match message {
-        BusMessage::Event { event, .. } => event.channel.as_str(),
-        BusMessage::MemberAdded { channel, .. }
-        | BusMessage::MemberRemoved { channel, .. }
-        | BusMessage::SubscriptionCount { channel, .. } => channel.as_str(),
-        BusMessage::UserStatus { user, .. } => user.as_str(),
+        BusMessage::Broadcast {
+            event: ServerEvent::UserStatus { user, .. },
+            ..
+        } => user.as_str(),
+        BusMessage::Broadcast { event, .. } => event.channel().map_or("", ChannelName::as_str),
         BusMessage::AppChanged(_)
         | BusMessage::SessionEnded(_)
         | BusMessage::SubscriptionsChanged { .. }

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
+use crate::core::model::{
+    AppIdent, ChannelName, Member, MemberList, ServerEvent, SocketId, UserId,
+};
 use crate::core::ports::{BusMessage, Joined, PresenceStore};
 use crate::outbound::local::LocalBus;
 
@@ -99,12 +101,11 @@ impl PresenceStore for LocalPresence {
                 },
             );
             let (app, channel) = (app.clone(), channel.clone());
-            let lane = self.bus.enqueue(BusMessage::MemberAdded {
+            let lane = self.bus.enqueue(BusMessage::Broadcast {
                 app,
-                channel,
-                member,
-                socket,
-                version: list.version,
+                event: ServerEvent::MemberAdded { channel, member },
+                exclude: Some(socket),
+                version: Some(list.version),
             });
             (
                 Joined {
@@ -161,12 +162,11 @@ impl PresenceStore for LocalPresence {
                 lists.apps.remove(app);
             }
             let (app, channel) = (app.clone(), channel.clone());
-            self.bus.enqueue(BusMessage::MemberRemoved {
+            self.bus.enqueue(BusMessage::Broadcast {
                 app,
-                channel,
-                member,
-                socket,
-                version: lists.version,
+                event: ServerEvent::MemberRemoved { channel, member },
+                exclude: Some(socket),
+                version: Some(lists.version),
             })
         };
         self.bus.drain(lane);

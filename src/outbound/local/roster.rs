@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::core::error::BusError;
 use crate::core::hub::Hub;
 use crate::core::model::{
-    AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId,
+    AppIdent, ChannelName, Occupancy, OccupiedChannel, ServerEvent, SocketId, SocketInfo, UserId,
 };
 use crate::core::ports::{BusMessage, OccupancyChange, OccupancyUpdate, Online, Roster};
 use crate::outbound::local::LocalBus;
@@ -124,10 +124,14 @@ impl Roster for LocalRoster {
                 .app(app)
                 .map_or(0, |hub| hub.occupancy(channel).subscriptions);
             let turn = apps.turn(app, channel, subscriptions > 0);
-            let message = || BusMessage::SubscriptionCount {
+            let message = || BusMessage::Broadcast {
                 app: app.clone(),
-                channel: channel.clone(),
-                count: subscriptions,
+                event: ServerEvent::SubscriptionCount {
+                    channel: channel.clone(),
+                    count: subscriptions,
+                },
+                exclude: None,
+                version: None,
             };
             let lane = (announce && subscriptions > 0).then(|| self.bus.enqueue(message()));
             (
@@ -168,11 +172,11 @@ impl Roster for LocalRoster {
             }
             apps.version += 1;
             let (app, user, version) = (app.clone(), user.clone(), apps.version);
-            self.bus.enqueue(BusMessage::UserStatus {
+            self.bus.enqueue(BusMessage::Broadcast {
                 app,
-                user,
-                online: true,
-                version,
+                event: ServerEvent::UserStatus { user, online: true },
+                exclude: None,
+                version: Some(version),
             })
         };
         self.bus.drain(lane);
@@ -204,11 +208,14 @@ impl Roster for LocalRoster {
             }
             apps.version += 1;
             let (app, user, version) = (app.clone(), user.clone(), apps.version);
-            self.bus.enqueue(BusMessage::UserStatus {
+            self.bus.enqueue(BusMessage::Broadcast {
                 app,
-                user,
-                online: false,
-                version,
+                event: ServerEvent::UserStatus {
+                    user,
+                    online: false,
+                },
+                exclude: None,
+                version: Some(version),
             })
         };
         self.bus.drain(lane);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use pushi::core::model::{
-    AppIdent, ChannelName, Mid, NewEvent, Payload, Position, PublishId, SocketId, Timestamp,
-    TokenHash, UserId,
+    AppIdent, ChannelName, Mid, NewEvent, Payload, Position, PublishId, ServerEvent, SocketId,
+    Timestamp, TokenHash, UserId,
 };
 use pushi::core::ports::BusMessage;
 
@@ -36,11 +36,7 @@ fn event(app: &AppIdent, channel: &ChannelName, data: &str) -> BusMessage {
             extra: "".into(),
         },
     };
-    BusMessage::Event {
-        event: Arc::new(event),
-        position: None,
-        except: None,
-    }
+    BusMessage::published(Arc::new(event), None, None)
 }
 
 async fn two(meeting: &impl Meeting) -> [Node; 2] {
@@ -69,22 +65,18 @@ pub async fn what_is_published_arrives_everywhere_as_it_was_said(meeting: &impl 
         Some(Position { id: 9, serial: 7 }),
         SocketId::parse("9007199254740991.3"),
     );
-    let message = BusMessage::Event {
-        event: Arc::clone(&said),
-        position: at,
-        except: but,
-    };
+    let message = BusMessage::published(Arc::clone(&said), at, but);
     nodes[0].bus.publish(message).await.unwrap();
     for node in &nodes {
         node.ear
             .until(|heard| {
                 heard.iter().find_map(|message| match message {
-                    BusMessage::Event {
-                        event,
-                        position,
-                        except,
+                    BusMessage::Broadcast {
+                        event: ServerEvent::Published { event, position },
+                        exclude,
+                        ..
                     } => {
-                        assert_eq!((event, *position, *except), (&said, at, but));
+                        assert_eq!((event, *position, *exclude), (&said, at, but));
                         Some(())
                     }
                     _ => None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pushi::core::model::{AppIdent, ChannelName};
+use pushi::core::model::{AppIdent, ChannelName, ServerEvent};
 use pushi::core::ports::{BusMessage, BusSink};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -92,10 +92,13 @@ impl Ear {
 
 /// A message in short: an event's data, `+user`, `-user`.
 fn short(message: &BusMessage) -> String {
-    match message {
-        BusMessage::Event { event, .. } => event.payload.data.to_string(),
-        BusMessage::MemberAdded { member, .. } => format!("+{}", member.user_id),
-        BusMessage::MemberRemoved { member, .. } => format!("-{}", member.user_id),
-        other => format!("{other:?}"),
+    let BusMessage::Broadcast { event, .. } = message else {
+        return format!("{message:?}");
+    };
+    match event {
+        ServerEvent::Published { event, .. } => event.payload.data.to_string(),
+        ServerEvent::MemberAdded { member, .. } => format!("+{}", member.user_id),
+        ServerEvent::MemberRemoved { member, .. } => format!("-{}", member.user_id),
+        _ => format!("{message:?}"),
     }
 }

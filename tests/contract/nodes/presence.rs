@@ -1,7 +1,9 @@
 //! PresenceStore: each case is a sentence of `core::ports::PresenceStore`.
 
 use futures_util::future::join_all;
-use pushi::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
+use pushi::core::model::{
+    AppIdent, ChannelName, Member, MemberList, ServerEvent, SocketId, UserId,
+};
 use pushi::core::ports::{BusMessage, Joined};
 
 use super::bus::{app, channel};
@@ -228,8 +230,11 @@ pub async fn announcements_have_growing_versions_in_one_order(meeting: &impl Mee
             .heard()
             .iter()
             .map(|message| match message {
-                BusMessage::MemberAdded { version, .. }
-                | BusMessage::MemberRemoved { version, .. } => *version,
+                BusMessage::Broadcast {
+                    event: ServerEvent::MemberAdded { .. } | ServerEvent::MemberRemoved { .. },
+                    version: Some(version),
+                    ..
+                } => *version,
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -271,8 +276,10 @@ pub async fn what_a_join_shows_is_not_announced_to_it_again(meeting: &impl Meeti
             .heard()
             .into_iter()
             .filter_map(|message| match message {
-                BusMessage::MemberAdded {
-                    member, version, ..
+                BusMessage::Broadcast {
+                    event: ServerEvent::MemberAdded { member, .. },
+                    version: Some(version),
+                    ..
                 } if version > joined.version => Some(format!("+{}", member.user_id)),
                 _ => None,
             });

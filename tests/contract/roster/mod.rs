@@ -3,7 +3,7 @@
 pub mod nodes;
 
 use pushi::core::hub::SubscribedVia;
-use pushi::core::model::{Occupancy, SocketId};
+use pushi::core::model::{Occupancy, ServerEvent, SocketId};
 use pushi::core::ports::{BusMessage, OccupancyChange};
 
 use crate::samples::{channel, user};
@@ -197,9 +197,10 @@ pub async fn a_recount_announces_only_where_it_is_asked_to(nodes: &impl Nodes) {
 
 fn count(message: &BusMessage) -> u64 {
     match message {
-        BusMessage::SubscriptionCount { channel, count, .. } if channel.as_str() == "news" => {
-            *count
-        }
+        BusMessage::Broadcast {
+            event: ServerEvent::SubscriptionCount { channel, count },
+            ..
+        } if channel.as_str() == "news" => *count,
         other => panic!("not a count: {other:?}"),
     }
 }
@@ -221,10 +222,9 @@ pub async fn the_last_announcement_carries_the_last_count(nodes: &impl Nodes) {
 /// Who came (`true`) or went, with growing versions.
 fn statuses(messages: &[BusMessage]) -> Vec<(&str, bool)> {
     let read = |message| match message {
-        &BusMessage::UserStatus {
-            ref user,
-            online,
-            version,
+        &BusMessage::Broadcast {
+            event: ServerEvent::UserStatus { ref user, online },
+            version: Some(version),
             ..
         } => (user.as_str(), online, version),
         other => panic!("not a status: {other:?}"),
@@ -303,7 +303,7 @@ pub async fn who_is_online_is_told_with_its_version(nodes: &impl Nodes) {
     assert_eq!(found.online, [true, false, true]);
     let versions = |messages: Vec<BusMessage>| -> Vec<u64> {
         let version = |message: &BusMessage| match message {
-            BusMessage::UserStatus { version, .. } => Some(*version),
+            BusMessage::Broadcast { version, .. } => *version,
             _ => None,
         };
         messages.iter().filter_map(version).collect()

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::core::model::{
-    AppIdent, ChannelName, Member, Mid, NewEvent, Payload, Position, PublishId, SocketId,
-    Timestamp, TokenHash, UserId,
+    AppIdent, ChannelName, Member, Mid, NewEvent, Payload, Position, PublishId, ServerEvent,
+    SocketId, Timestamp, TokenHash, UserId,
 };
 use crate::core::ports::BusMessage;
 
@@ -155,10 +155,10 @@ impl<'a> Body<'a> {
     /// The twin of a message. `None`: its kind does not travel, a script says it.
     pub fn of(message: &'a BusMessage) -> Option<Self> {
         Some(match message {
-            BusMessage::Event {
-                event,
-                position,
-                except,
+            BusMessage::Broadcast {
+                event: ServerEvent::Published { event, position },
+                exclude,
+                ..
             } => Self::Event(Box::new(EventBody {
                 app: event.app.as_str().into(),
                 channel: event.channel.as_str().into(),
@@ -173,7 +173,7 @@ impl<'a> Body<'a> {
                 data: Cow::Borrowed(&*event.payload.data),
                 extra: Cow::Borrowed(&*event.payload.extra),
                 position: position.map(|position| (position.id, position.serial)),
-                except: except.map(|socket| socket.to_string().into()),
+                except: exclude.map(|socket| socket.to_string().into()),
             })),
             BusMessage::AppChanged(app) => Self::App(app.as_str().into()),
             BusMessage::SessionEnded(hash) => {
@@ -185,19 +185,15 @@ impl<'a> Body<'a> {
             BusMessage::UserTerminated { app, user } => {
                 Self::Terminated(app.as_str().into(), user.as_str().into())
             }
-            BusMessage::MemberAdded { .. }
-            | BusMessage::MemberRemoved { .. }
-            | BusMessage::SubscriptionCount { .. }
-            | BusMessage::UserStatus { .. }
-            | BusMessage::NodeGone => return None,
+            BusMessage::Broadcast { .. } | BusMessage::NodeGone => return None,
         })
     }
 
     /// The message; `None`: it is none, or cannot be one.
     pub fn message(&self) -> Option<BusMessage> {
         Some(match self {
-            Self::Event(body) => BusMessage::Event {
-                event: Arc::new(NewEvent {
+            Self::Event(body) => BusMessage::published(
+                Arc::new(NewEvent {
                     app: AppIdent::trusted(&body.app),
                     mid: Mid(arc(&body.mid)),
                     channel: ChannelName::trusted(&body.channel),
@@ -213,9 +209,9 @@ impl<'a> Body<'a> {
                         extra: arc(&body.extra),
                     },
                 }),
-                position: body.position.map(|(id, serial)| Position { id, serial }),
-                except: body.except.as_deref().and_then(SocketId::parse),
-            },
+                body.position.map(|(id, serial)| Position { id, serial }),
+                body.except.as_deref().and_then(SocketId::parse),
+            ),
             Self::App(app) => BusMessage::AppChanged(AppIdent::trusted(app)),
             Self::SessionEnded(hash) => {
                 let bytes = data_encoding::HEXLOWER.decode(hash.as_bytes()).ok()?;
@@ -229,10 +225,14 @@ impl<'a> Body<'a> {
                 app: AppIdent::trusted(app),
                 user: UserId::parse(user)?,
             },
-            Self::Count(app, channel, count) => BusMessage::SubscriptionCount {
+            Self::Count(app, channel, count) => BusMessage::Broadcast {
                 app: AppIdent::trusted(app),
-                channel: ChannelName::trusted(channel),
-                count: *count,
+                event: ServerEvent::SubscriptionCount {
+                    channel: ChannelName::trusted(channel),
+                    count: *count,
+                },
+                exclude: None,
+                version: None,
             },
             Self::Presence(_) | Self::Ask(..) | Self::Answer(..) | Self::Echo => return None,
         })
@@ -276,15 +276,15 @@ mod tests {
             serial: 7,
         });
         let except = SocketId::parse("9007199254740991.3");
-        let BusMessage::Event {
-            event: read,
-            position: at,
-            except: but,
-        } = there_and_back(&BusMessage::Event {
-            event: Arc::clone(&event),
-            position,
-            except,
-        })
+        let BusMessage::Broadcast {
+            event:
+                ServerEvent::Published {
+                    event: read,
+                    position: at,
+                },
+            exclude: but,
+            ..
+        } = there_and_back(&BusMessage::published(Arc::clone(&event), position, except))
         else {
             panic!()
         };
@@ -294,15 +294,15 @@ mod tests {
             publish: None,
             ..NewEvent::clone(&read)
         };
-        let BusMessage::Event {
-            event: read,
-            position: at,
-            except: but,
-        } = there_and_back(&BusMessage::Event {
-            event: Arc::new(bare.clone()),
-            position: None,
-            except: None,
-        })
+        let BusMessage::Broadcast {
+            event:
+                ServerEvent::Published {
+                    event: read,
+                    position: at,
+                },
+            exclude: but,
+            ..
+        } = there_and_back(&BusMessage::published(Arc::new(bare.clone()), None, None))
         else {
             panic!()
         };

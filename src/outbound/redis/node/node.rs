@@ -8,7 +8,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::incarnation::Incarnation;
 use crate::core::hub::FlushScheduler;
-use crate::core::model::{AppIdent, ChannelKind, ChannelName};
+use crate::core::model::{AppIdent, ChannelKind, ChannelName, ServerEvent};
 use crate::core::ports::{BusHealth, BusMessage, BusSink, Call, Metrics};
 use crate::outbound::redis::bus::{Outgoing, Seen, Topics};
 use crate::outbound::redis::connection::{Connections, Disconnected, Names, Target, carrier};
@@ -139,7 +139,10 @@ impl RedisNode {
     /// Publishes a message, or delivers it here while Redis is away.
     pub fn publish(&self, message: BusMessage) {
         let (topic, heard) = match &message {
-            BusMessage::Event { event, .. } => {
+            BusMessage::Broadcast {
+                event: ServerEvent::Published { event, .. },
+                ..
+            } => {
                 let name = carrier(&event.channel);
                 (
                     self.names.topic(&event.app, name.as_str()),
@@ -157,11 +160,7 @@ impl RedisNode {
             | BusMessage::SessionEnded(_)
             | BusMessage::UserTerminated { .. } => (self.names.everybody(), true),
             // Only the scripts announce these, in one step with the change.
-            BusMessage::MemberAdded { .. }
-            | BusMessage::MemberRemoved { .. }
-            | BusMessage::SubscriptionCount { .. }
-            | BusMessage::UserStatus { .. }
-            | BusMessage::NodeGone => return,
+            BusMessage::Broadcast { .. } | BusMessage::NodeGone => return,
         };
         let route = |topic: &str| {
             self.route

@@ -7,7 +7,9 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as Turn, Notify};
 
 use super::list::{Change, List};
-use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
+use crate::core::model::{
+    AppIdent, ChannelName, Member, MemberList, ServerEvent, SocketId, UserId,
+};
 use crate::core::ports::{BusMessage, BusSink};
 use crate::outbound::ordered_drain::{Line, drain};
 
@@ -429,27 +431,21 @@ impl ChannelReplica {
             return;
         }
         let (app, channel) = (self.app.clone(), self.channel.clone());
-        state.telling.push(match change {
-            _ if channel.as_str() == SIGNED_IN => BusMessage::UserStatus {
-                app,
-                user: member.user_id,
-                online: change != Change::Left,
-                version,
-            },
-            Change::Left => BusMessage::MemberRemoved {
-                app,
-                channel,
-                member,
-                socket,
-                version,
-            },
-            Change::Came | Change::Data => BusMessage::MemberAdded {
-                app,
-                channel,
-                member,
-                socket,
-                version,
-            },
+        let (event, exclude) = match change {
+            _ if channel.as_str() == SIGNED_IN => {
+                let (user, online) = (member.user_id, change != Change::Left);
+                (ServerEvent::UserStatus { user, online }, None)
+            }
+            Change::Left => (ServerEvent::MemberRemoved { channel, member }, Some(socket)),
+            Change::Came | Change::Data => {
+                (ServerEvent::MemberAdded { channel, member }, Some(socket))
+            }
+        };
+        state.telling.push(BusMessage::Broadcast {
+            app,
+            event,
+            exclude,
+            version: Some(version),
         });
     }
 

@@ -13,21 +13,29 @@ pub use encode::{
     subscription_refused, watched,
 };
 
-use crate::core::ports::{Dialect, Notice};
+use crate::core::model::ServerEvent;
+use crate::core::ports::Dialect;
 
 /// Protocol 7 of Pusher Channels.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pusher;
 
 impl Dialect for Pusher {
-    fn encode(&self, notice: Notice<'_>) -> Option<Bytes> {
-        Some(match notice {
-            Notice::Event(event, position) => encode::event(event, position),
-            Notice::MemberAdded(channel, member) => encode::member_added(channel, member),
-            Notice::MemberRemoved(channel, member) => encode::member_removed(channel, member),
-            Notice::Count(channel, count) => encode::count(channel, count),
-            Notice::UserStatus(user, true) => encode::watched(std::slice::from_ref(user), &[]),
-            Notice::UserStatus(user, false) => encode::watched(&[], std::slice::from_ref(user)),
+    fn encode(&self, event: &ServerEvent) -> Option<Bytes> {
+        Some(match event {
+            ServerEvent::Published { event, position } => encode::event(event, *position),
+            ServerEvent::MemberAdded { channel, member } => encode::member_added(channel, member),
+            ServerEvent::MemberRemoved { channel, member } => {
+                encode::member_removed(channel, member)
+            }
+            ServerEvent::SubscriptionCount { channel, count } => encode::count(channel, *count),
+            ServerEvent::UserStatus { user, online: true } => {
+                encode::watched(std::slice::from_ref(user), &[])
+            }
+            ServerEvent::UserStatus {
+                user,
+                online: false,
+            } => encode::watched(&[], std::slice::from_ref(user)),
         })
     }
 }

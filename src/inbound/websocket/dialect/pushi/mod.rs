@@ -8,23 +8,24 @@ use bytes::Bytes;
 pub use decode::decode;
 pub use encode::{complaint, greeting, pong, published, state};
 
-use crate::core::ports::{Dialect, Notice};
+use crate::core::model::ServerEvent;
+use crate::core::ports::Dialect;
 
 /// The Pushi protocol.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pushi;
 
 impl Dialect for Pushi {
-    fn encode(&self, notice: Notice<'_>) -> Option<Bytes> {
-        Some(match notice {
-            Notice::Event(event, position) => encode::event(event, position),
-            Notice::MemberAdded(channel, member) => {
+    fn encode(&self, event: &ServerEvent) -> Option<Bytes> {
+        Some(match event {
+            ServerEvent::Published { event, position } => encode::event(event, *position),
+            ServerEvent::MemberAdded { channel, member } => {
                 encode::member("pusher:member_added", channel, member)
             }
-            Notice::MemberRemoved(channel, member) => {
+            ServerEvent::MemberRemoved { channel, member } => {
                 encode::member("pusher:member_removed", channel, member)
             }
-            Notice::Count(..) | Notice::UserStatus(..) => return None,
+            ServerEvent::SubscriptionCount { .. } | ServerEvent::UserStatus { .. } => return None,
         })
     }
 }
