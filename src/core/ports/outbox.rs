@@ -53,7 +53,7 @@ pub struct AttemptResult {
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Writes what happened into the queues of its addresses, in the order given; it is there after a crash when this
-    /// returns. What says who is there ([`Happened::standing`](crate::core::model::Happened::standing)) is written only where
+    /// returns. What says who is there ([`OutboxEventKind::standing`](crate::core::model::OutboxEventKind::standing)) is written only where
     /// it says something new: each [`ReportedPresence`] remembers the last that was put, so of several that say the same, from
     /// whichever nodes, one is written, and `Vacated` without an `Occupied` before it never is. Without addresses only the
     /// mark changes. What belongs to an app that is not there is passed over. After an error it may have been done in part, from the
