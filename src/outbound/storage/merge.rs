@@ -1,50 +1,46 @@
-//! What a user's inbox is made of: intervals of events, merged newest first and read no further than the page asks for.
+//! The merge behind a user's inbox: intervals of events, newest first, read only as far as the page requires.
 //!
-//! An interval says no more than how new its newest event can be. A page of so many events lies in as many intervals at
-//! most, those with the newest ids; only they are read, a run of events at a time.
+//! Of an interval only an upper bound of its ids is known at first. A page of n events lies in at most n intervals, those
+//! with the newest ids; only they are read, in batches.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 
 use crate::core::model::Event;
 
-/// At most this many events are read of one interval at a time.
-const RUN_EVENTS: usize = 100;
+/// Maximum number of events per read of one interval.
+const MAX_READ: usize = 100;
 
-/// What of a source is still to be merged: events (`low`, `high`] that were not read, behind those in `ready`.
-pub(super) struct Interval<S> {
+/// The remaining part of a source: the events in `ready`, followed by the unread events (`low`, `high`].
+pub(super) struct InboxInterval<S> {
     source: S,
     low: i64,
     high: i64,
-    /// The id of the newest event that is still to come; where `ready` is empty, no less than it.
+    /// The id of the newest remaining event; an upper bound of it while `ready` is empty.
     newest: u64,
     ready: VecDeque<Event>,
 }
 
-/// Events to be read next: the newest `count` of (`low`, `high`], newest first.
-pub(super) struct Run<S> {
-    /// Of what.
+/// A request to read the newest events of (`low`, `high`], at most `count`, newest first.
+pub(super) struct InboxRead<S> {
     pub source: S,
-    /// Not included.
     pub low: i64,
-    /// Included.
     pub high: i64,
-    /// At most so many.
     pub count: usize,
     newest: u64,
 }
 
-/// An inbox that is being put together.
-pub(super) struct Merge<S> {
-    heap: BinaryHeap<Interval<S>>,
+/// The state of a merge.
+pub(super) struct InboxMerge<S> {
+    heap: BinaryHeap<InboxInterval<S>>,
     skip: usize,
     limit: usize,
     newest_seen: Option<u64>,
     inbox: Vec<Event>,
 }
 
-impl<S> Interval<S> {
-    /// Events (`low`, `high`] of a source, none with an id above `newest`. Ids grow from `low` to `high`.
+impl<S> InboxInterval<S> {
+    /// The events (`low`, `high`] of a source. Their ids grow from `low` to `high`, and none is above `newest`.
     pub fn new(source: S, low: i64, high: i64, newest: u64) -> Self {
         Self {
             source,
@@ -55,35 +51,35 @@ impl<S> Interval<S> {
         }
     }
 
-    /// No event of it has an id above this one.
+    /// An upper bound of the ids.
     pub fn newest(&self) -> u64 {
         self.newest
     }
 
-    /// With `newest` set anew after `ready` has changed; `None` where nothing is still to come.
-    fn looked_ahead(self) -> Option<Self> {
+    /// Updates `newest` after a change of `ready`; `None` if the interval is exhausted.
+    fn advanced(self) -> Option<Self> {
         match self.ready.front() {
             Some(event) => Some(Self {
                 newest: event.position.id,
                 ..self
             }),
-            // What is older in a source has a smaller id, so `newest` still is no less than any.
+            // Older events have smaller ids, so `newest` is still an upper bound.
             None if self.low < self.high => Some(self),
             None => None,
         }
     }
 }
 
-impl<S> Merge<S> {
-    /// A page of an inbox: `limit` events after `skip`. An event that several intervals hold comes once.
+impl<S> InboxMerge<S> {
+    /// Starts the merge of a page: `limit` events after `skip`. An event that several intervals contain is returned once.
     pub fn new(
-        intervals: impl IntoIterator<Item = Interval<S>>,
+        intervals: impl IntoIterator<Item = InboxInterval<S>>,
         skip: usize,
         limit: usize,
     ) -> Self {
         let heap = intervals
             .into_iter()
-            .filter_map(Interval::looked_ahead)
+            .filter_map(InboxInterval::advanced)
             .collect();
         Self {
             heap,
@@ -94,16 +90,16 @@ impl<S> Merge<S> {
         }
     }
 
-    /// What must be read before it can go on; `None`: the page is full, or there is no more.
-    pub fn next_run(&mut self) -> Option<Run<S>> {
+    /// Merges until it needs a read; `None` when the page is full or no events remain.
+    pub fn next_read(&mut self) -> Option<InboxRead<S>> {
         while self.inbox.len() < self.limit {
             let mut next = self.heap.pop()?;
             let Some(event) = next.ready.pop_front() else {
                 let count = self
                     .skip
                     .saturating_add(self.limit - self.inbox.len())
-                    .min(RUN_EVENTS);
-                return Some(Run {
+                    .min(MAX_READ);
+                return Some(InboxRead {
                     source: next.source,
                     low: next.low,
                     high: next.high,
@@ -111,7 +107,7 @@ impl<S> Merge<S> {
                     newest: next.newest,
                 });
             };
-            self.heap.extend(next.looked_ahead());
+            self.heap.extend(next.advanced());
             if self.newest_seen == Some(event.position.id) {
                 continue;
             }
@@ -124,41 +120,41 @@ impl<S> Merge<S> {
         None
     }
 
-    /// Goes on with what was read of a run. `rest`: up to where the source was not read yet; its `low` where all was.
-    pub fn take(&mut self, run: Run<S>, events: Vec<Event>, rest: i64) {
-        let interval = Interval {
-            source: run.source,
-            low: run.low,
+    /// Adds the events of a read. `rest` is the new upper end of the unread part; `low` if nothing is left.
+    pub fn add(&mut self, read: InboxRead<S>, events: Vec<Event>, rest: i64) {
+        let interval = InboxInterval {
+            source: read.source,
+            low: read.low,
             high: rest,
-            newest: run.newest,
+            newest: read.newest,
             ready: events.into(),
         };
-        self.heap.extend(interval.looked_ahead());
+        self.heap.extend(interval.advanced());
     }
 
-    /// The page.
+    /// Returns the page.
     pub fn finish(self) -> Vec<Event> {
         self.inbox
     }
 }
 
-impl<S> Ord for Interval<S> {
+impl<S> Ord for InboxInterval<S> {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Exact numbers come before bounds, so that reading a run is put off for as long as it can be.
+        // Exact ids precede bounds, so that reads are deferred as long as possible.
         (self.newest, !self.ready.is_empty()).cmp(&(other.newest, !other.ready.is_empty()))
     }
 }
 
-impl<S> PartialOrd for Interval<S> {
+impl<S> PartialOrd for InboxInterval<S> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<S> PartialEq for Interval<S> {
+impl<S> PartialEq for InboxInterval<S> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl<S> Eq for Interval<S> {}
+impl<S> Eq for InboxInterval<S> {}

@@ -6,6 +6,11 @@ pub mod mongodb;
 mod settings;
 pub mod sql;
 
+use crate::core::error::StorageError;
+
+/// The result of every call of a store.
+pub(super) type StorageResult<T> = Result<T, StorageError>;
+
 /// Why a store could not be opened: one line that says what, where, and what to do about it. It never shows a password.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

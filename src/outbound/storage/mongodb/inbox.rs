@@ -8,7 +8,7 @@ use super::events::all;
 use super::{MongoStore, Outcome, value};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, UserId};
-use crate::outbound::storage::merge::{Interval, Merge};
+use crate::outbound::storage::merge::{InboxInterval, InboxMerge};
 
 /// Where events of an inbox come from.
 enum Source {
@@ -31,27 +31,27 @@ impl MongoStore {
         };
         self.adopt(doc! { "instance": app.as_str(), "user_id": user.as_str() })
             .await?;
-        let mut merge = Merge::new(self.intervals(app, number, user).await?, skip, limit);
-        while let Some(run) = merge.next_run() {
-            let (events, rest) = match &run.source {
+        let mut merge = InboxMerge::new(self.intervals(app, number, user).await?, skip, limit);
+        while let Some(read) = merge.next_read() {
+            let (events, rest) = match &read.source {
                 Source::Channel(channel) => {
-                    let serials = doc! { "$gt": run.low, "$lte": run.high };
+                    let serials = doc! { "$gt": read.low, "$lte": read.high };
                     let events = self
-                        .read_channel(app, channel, serials, -1, run.count)
+                        .read_channel(app, channel, serials, -1, read.count)
                         .await?;
                     let oldest = events
                         .last()
-                        .filter(|_| events.len() == run.count)
+                        .filter(|_| events.len() == read.count)
                         .map(|event| value::signed(event.position.serial));
                     (events, oldest)
                 }
                 Source::Associations => {
-                    self.associated(app, user, run.low, run.high, run.count)
+                    self.associated(app, user, read.low, read.high, read.count)
                         .await?
                 }
             };
-            let rest = rest.map_or(run.low, |oldest| oldest - 1);
-            merge.take(run, events, rest);
+            let rest = rest.map_or(read.low, |oldest| oldest - 1);
+            merge.add(read, events, rest);
         }
         Ok(merge.finish())
     }
@@ -63,7 +63,7 @@ impl MongoStore {
         app: &AppIdent,
         number: i64,
         user: &UserId,
-    ) -> Outcome<Vec<Interval<Source>>> {
+    ) -> Outcome<Vec<InboxInterval<Source>>> {
         let personal = ChannelName::personal_of(user);
         let of_user = doc! { "instance": app.as_str(), "user_id": user.as_str() };
         let (mut open, mut ended) = (of_user.clone(), of_user);
@@ -102,7 +102,7 @@ impl MongoStore {
         for (channel, start, end) in wanted {
             let head = heads.get(&channel).copied().unwrap_or_default();
             let newest = u64::try_from(head.id).map_err(StorageError::corrupt)?;
-            intervals.push(Interval::new(
+            intervals.push(InboxInterval::new(
                 Source::Channel(channel),
                 start,
                 end.min(head.serial),
@@ -110,7 +110,12 @@ impl MongoStore {
             ));
         }
         if associated {
-            intervals.push(Interval::new(Source::Associations, 0, i64::MAX, u64::MAX));
+            intervals.push(InboxInterval::new(
+                Source::Associations,
+                0,
+                i64::MAX,
+                u64::MAX,
+            ));
         }
         Ok(intervals)
     }

@@ -1,22 +1,23 @@
-//! Apps in SQL.
+//! Apps.
 
 use async_trait::async_trait;
 
 use super::SqlStore;
-use super::driver::{Arg, Connection, Driver, Outcome, Row};
-use super::number::{signed, unsigned};
+use super::driver::{Driver, SqlConnection};
+use super::value::{Arg, SqlRow, signed, unsigned};
 use crate::core::error::StorageError;
 use crate::core::model::{App, AppIdent, Secret, Timestamp};
 use crate::core::ports::{AppStore, CreateApp};
+use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::settings::{
     push_from_text, push_to_text, settings_from_text, settings_to_text,
 };
 
 macro_rules! select {
-    ($which:literal) => {
+    ($condition:literal) => {
         concat!(
             "SELECT id, ident, public_key, name, description, secret, previous_secret, push, settings, created, modified FROM apps ",
-            $which
+            $condition
         )
     };
 }
@@ -32,10 +33,10 @@ const UPDATE: &str = "UPDATE apps SET public_key = $2, name = $3, description = 
     settings = $8, modified = $9 WHERE ident = $1 AND modified = $10";
 pub(super) const IDENT_TAKEN: &str = "SELECT id FROM apps WHERE ident = $1";
 pub(super) const KEY_TAKEN: &str = "SELECT id FROM apps WHERE public_key = $1 AND ident <> $2";
-const CHANGED: &str = "UPDATE revision SET value = value + 1";
+const BUMP_REVISION: &str = "UPDATE revision SET value = value + 1";
 const DELETE: &str = "DELETE FROM apps WHERE ident = $1 RETURNING id";
 const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE app = $1";
-const REMEMBER: &str = "INSERT INTO removed_apps (app) VALUES ($1)";
+const START_CLEANUP: &str = "INSERT INTO removed_apps (app) VALUES ($1)";
 
 #[async_trait]
 impl<D: Driver> AppStore for SqlStore<D> {
@@ -57,7 +58,7 @@ impl<D: Driver> AppStore for SqlStore<D> {
         self.driver
             .write(move |connection| Box::pin(delete(connection, ident)))
             .await?;
-        self.sweep();
+        self.start_cleanup();
         Ok(())
     }
 
@@ -75,7 +76,7 @@ impl<D: Driver> AppStore for SqlStore<D> {
             .driver
             .read(move |connection| Box::pin(async move { connection.rows(LIST, &args).await }))
             .await?;
-        rows.iter().map(app_of).collect()
+        rows.iter().map(app_from).collect()
     }
 
     async fn revision(&self) -> Result<u64, StorageError> {
@@ -91,7 +92,7 @@ impl<D: Driver> AppStore for SqlStore<D> {
 }
 
 impl<D: Driver> SqlStore<D> {
-    async fn find(&self, sql: &'static str, value: &str) -> Outcome<Option<App>> {
+    async fn find(&self, sql: &'static str, value: &str) -> StorageResult<Option<App>> {
         let value = value.to_string();
         let row = self
             .driver
@@ -99,11 +100,11 @@ impl<D: Driver> SqlStore<D> {
                 Box::pin(async move { connection.row(sql, &[Arg::Text(&value)]).await })
             })
             .await?;
-        row.map(|row| app_of(&row)).transpose()
+        row.map(|row| app_from(&row)).transpose()
     }
 }
 
-async fn create(connection: &mut impl Connection, app: CreateApp) -> Outcome<App> {
+async fn create(connection: &mut impl SqlConnection, app: CreateApp) -> StorageResult<App> {
     let (push, settings) = (push_to_text(&app.push)?, settings_to_text(&app.settings)?);
     let args = [
         Arg::Text(app.ident.as_str()),
@@ -126,7 +127,7 @@ async fn create(connection: &mut impl Connection, app: CreateApp) -> Outcome<App
             "key"
         }));
     };
-    connection.execute(CHANGED, &[]).await?;
+    connection.execute(BUMP_REVISION, &[]).await?;
     Ok(App {
         id: unsigned(row.int(0)?)?,
         ident: app.ident,
@@ -142,7 +143,11 @@ async fn create(connection: &mut impl Connection, app: CreateApp) -> Outcome<App
     })
 }
 
-async fn update(connection: &mut impl Connection, app: App, seen: Timestamp) -> Outcome<()> {
+async fn update(
+    connection: &mut impl SqlConnection,
+    app: App,
+    seen: Timestamp,
+) -> StorageResult<()> {
     let (ident, key) = (Arg::Text(app.ident.as_str()), Arg::Text(&app.key));
     let (push, settings) = (push_to_text(&app.push)?, settings_to_text(&app.settings)?);
     let args = [
@@ -161,28 +166,28 @@ async fn update(connection: &mut impl Connection, app: App, seen: Timestamp) -> 
         return Err(StorageError::Conflict("key"));
     }
     if connection.execute(UPDATE, &args).await? == 0 {
-        let there = connection.row(IDENT_TAKEN, &[ident]).await?.is_some();
-        return Err(if there {
+        let exists = connection.row(IDENT_TAKEN, &[ident]).await?.is_some();
+        return Err(if exists {
             StorageError::Conflict("modified")
         } else {
             StorageError::NotFound
         });
     }
-    connection.execute(CHANGED, &[]).await.map(drop)
+    connection.execute(BUMP_REVISION, &[]).await.map(drop)
 }
 
-async fn delete(connection: &mut impl Connection, ident: AppIdent) -> Outcome<()> {
+async fn delete(connection: &mut impl SqlConnection, ident: AppIdent) -> StorageResult<()> {
     let row = connection
         .row(DELETE, &[Arg::Text(ident.as_str())])
         .await?
         .ok_or(StorageError::NotFound)?;
     let app = [Arg::Int(row.int(0)?)];
     connection.execute(DELETE_SESSIONS, &app).await?;
-    connection.execute(REMEMBER, &app).await?;
-    connection.execute(CHANGED, &[]).await.map(drop)
+    connection.execute(START_CLEANUP, &app).await?;
+    connection.execute(BUMP_REVISION, &[]).await.map(drop)
 }
 
-fn app_of(row: &impl Row) -> Outcome<App> {
+fn app_from(row: &impl SqlRow) -> StorageResult<App> {
     Ok(App {
         id: unsigned(row.int(0)?)?,
         ident: AppIdent::trusted(&row.text(1)?),

@@ -1,15 +1,15 @@
-//! The last events of cache channels in SQL.
+//! The last events of cache channels.
 
 use async_trait::async_trait;
 
 use super::SqlStore;
-use super::driver::{Arg, Connection, Driver, Row};
-use super::number::{signed, unsigned};
+use super::driver::{Driver, SqlConnection};
+use super::value::{Arg, SqlRow, signed, unsigned};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, CachedEvent, ChannelName, Mid, Timestamp};
 use crate::core::ports::CacheStore;
 
-const KEEP: &str = "INSERT INTO cache (app, channel, mid, name, data, time, serial, expires) \
+const UPSERT: &str = "INSERT INTO cache (app, channel, mid, name, data, time, serial, expires) \
     SELECT id, $2, $3, $4, $5, $6, $7, $8 FROM apps WHERE ident = $1 \
     ON CONFLICT (app, channel) DO UPDATE SET mid = excluded.mid, name = excluded.name, data = excluded.data, \
     time = excluded.time, serial = excluded.serial, expires = excluded.expires";
@@ -25,7 +25,7 @@ fn args(event: &CachedEvent) -> [Arg<'_>; 8] {
         Arg::Text(&event.event),
         Arg::Text(&event.data),
         Arg::Int(event.timestamp.micros()),
-        // No event has the serial 0.
+        // Serials start at 1; 0 means that the event is not persisted.
         Arg::Int(event.serial.map_or(0, signed)),
         Arg::Int(event.expires.micros()),
     ]
@@ -34,13 +34,13 @@ fn args(event: &CachedEvent) -> [Arg<'_>; 8] {
 #[async_trait]
 impl<D: Driver> CacheStore for SqlStore<D> {
     async fn keep(&self, events: &[CachedEvent]) -> Result<(), StorageError> {
-        // In one order everywhere, so that two such transactions never wait for each other.
+        // Sorted, so that two transactions cannot deadlock.
         let mut events = events.to_vec();
         events.sort_by(|a, b| (&a.app, &a.channel).cmp(&(&b.app, &b.channel)));
         let kept = self.driver.write(move |connection| {
             Box::pin(async move {
                 for event in &events {
-                    connection.execute(KEEP, &args(event)).await?;
+                    connection.execute(UPSERT, &args(event)).await?;
                 }
                 Ok(())
             })

@@ -1,145 +1,109 @@
-//! What a database's driver must do for the adapter.
+//! The interface between the adapter and a database driver.
 
-use std::borrow::Cow;
 use std::future::Future;
 
 use futures_util::future::BoxFuture;
 
-use super::events::{Claimed, Placed, Wanted};
-use super::rows::Bulk;
-use crate::core::error::StorageError;
+use super::event_row::{EventRow, SerialClaim, SerialRequest};
+use super::statement::BulkInsert;
+use super::value::{Arg, SqlRow};
+use crate::outbound::storage::StorageResult;
 
-/// The result of every step.
-pub(super) type Outcome<T> = Result<T, StorageError>;
+/// A connection that runs one statement at a time. A violated unique constraint is `Conflict`.
+pub(super) trait SqlConnection: Send + 'static {
+    /// The driver's row type.
+    type Row: SqlRow + Send;
 
-/// A value for a placeholder.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Arg<'a> {
-    /// A whole number.
-    Int(i64),
-    /// A text.
-    Text(&'a str),
-    /// A text or nothing.
-    MaybeText(Option<&'a str>),
-    /// Bytes.
-    Bytes(&'a [u8]),
-}
+    /// Selects the primary key of the app with the ident `$1`, and keeps the app from being deleted until the
+    /// transaction ends.
+    const LOCK_APP: &'static str;
 
-impl<'a> Arg<'a> {
-    /// A whole number, where it is one.
-    pub fn int(self) -> Option<i64> {
-        if let Self::Int(number) = self {
-            Some(number)
-        } else {
-            None
-        }
-    }
-
-    /// A text, where it is one.
-    pub fn text(self) -> Option<&'a str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::MaybeText(text) => text,
-            Self::Int(_) | Self::Bytes(_) => None,
-        }
-    }
-}
-
-/// A row that a statement answered. A column that is not what it should be is `Corrupt`.
-pub(super) trait Row {
-    /// A whole number.
-    fn int(&self, column: usize) -> Outcome<i64>;
-    /// A whole number or nothing.
-    fn maybe_int(&self, column: usize) -> Outcome<Option<i64>>;
-    /// A text.
-    fn text(&self, column: usize) -> Outcome<Cow<'_, str>>;
-    /// A text or nothing.
-    fn maybe_text(&self, column: usize) -> Outcome<Option<Cow<'_, str>>>;
-}
-
-/// A connection that runs one statement after the other. A value that must be unique and is not is `Conflict`.
-pub(super) trait Connection: Send + 'static {
-    /// How it answers rows.
-    type Row: Row + Send;
-
-    /// The number of the app with the ident `$1`, which then stays there until the transaction ends.
-    const HOLD_APP: &'static str;
-
-    /// Runs a statement; answers how many rows it changed.
+    /// Runs a statement and returns the number of rows that it changed.
     fn execute(
         &mut self,
         sql: &'static str,
         args: &[Arg<'_>],
-    ) -> impl Future<Output = Outcome<u64>> + Send;
+    ) -> impl Future<Output = StorageResult<u64>> + Send;
 
-    /// Runs a statement; answers its rows.
+    /// Runs a statement and returns its rows.
     fn rows(
         &mut self,
         sql: &'static str,
         args: &[Arg<'_>],
-    ) -> impl Future<Output = Outcome<Vec<Self::Row>>> + Send;
+    ) -> impl Future<Output = StorageResult<Vec<Self::Row>>> + Send;
 
-    /// Runs a statement over all `rows`; answers the rows that it returns.
-    fn bulk<const N: usize>(
+    /// Inserts all `rows` and returns the rows of the statement's `RETURNING` clause.
+    fn bulk_insert<const N: usize>(
         &mut self,
-        statement: &'static Bulk<N>,
+        statement: &'static BulkInsert<N>,
         rows: &[[Arg<'_>; N]],
-    ) -> impl Future<Output = Outcome<Vec<Self::Row>>> + Send;
+    ) -> impl Future<Output = StorageResult<Vec<Self::Row>>> + Send;
 
-    /// Claims serials in channels, as many as are wanted of each; `None` where the app is not there. Channels that are not
-    /// there are made. What is wanted comes in order, and is held in that order until the transaction ends: no two
-    /// transactions wait for each other in a ring.
-    fn claim(
+    /// Claims serials in channels and creates channels that do not exist; `None` where the app does not exist. Requests
+    /// are sorted, and their rows are locked in that order until the transaction ends, so that two transactions cannot
+    /// deadlock.
+    fn claim_serials(
         &mut self,
-        wanted: &[Wanted<'_>],
-    ) -> impl Future<Output = Outcome<Vec<Option<Claimed>>>> + Send;
+        requests: &[SerialRequest<'_>],
+    ) -> impl Future<Output = StorageResult<Vec<Option<SerialClaim>>>> + Send;
 
-    /// Stores events in order under numbers of their apps, above every one taken before by a transaction that has ended, and
-    /// writes down which is the newest of each channel. Answers the numbers; `Conflict("mid")` where one of the
-    /// events is there already.
-    fn put(&mut self, events: &[&Placed<'_>]) -> impl Future<Output = Outcome<Vec<i64>>> + Send;
+    /// Inserts events in order and records the newest event of each channel. Returns their ids, each above every id of
+    /// the app that an ended transaction has allocated; `Conflict("mid")` if one of the events is stored already.
+    fn insert_events(
+        &mut self,
+        events: &[&EventRow<'_>],
+    ) -> impl Future<Output = StorageResult<Vec<i64>>> + Send;
 
-    /// Takes `count` numbers of the app, ascending, above every one taken before by a transaction that has ended.
-    fn take_ids(&mut self, app: i64, count: i64) -> impl Future<Output = Outcome<Vec<i64>>> + Send;
+    /// Allocates `count` ids of the app, ascending, each above every id that an ended transaction has allocated.
+    fn allocate_ids(
+        &mut self,
+        app: i64,
+        count: i64,
+    ) -> impl Future<Output = StorageResult<Vec<i64>>> + Send;
 
-    /// Sees to it that the numbers that are taken of the app from now on are above `id`.
-    fn reach_id(&mut self, app: i64, id: i64) -> impl Future<Output = Outcome<()>> + Send;
+    /// Makes every id of the app that is allocated from now on greater than `id`.
+    fn advance_ids(&mut self, app: i64, id: i64) -> impl Future<Output = StorageResult<()>> + Send;
 
-    /// Runs a statement that answers one row at most.
+    /// Runs a statement that returns at most one row.
     fn row(
         &mut self,
         sql: &'static str,
         args: &[Arg<'_>],
-    ) -> impl Future<Output = Outcome<Option<Self::Row>>> + Send {
+    ) -> impl Future<Output = StorageResult<Option<Self::Row>>> + Send {
         async move { Ok(self.rows(sql, args).await?.pop()) }
     }
 }
 
-/// A database: hands out connections, ends every call within its time-out.
+/// An open database: provides connections and ends every call within its time-out.
 pub(super) trait Driver: Send + Sync + 'static {
-    /// Its connections.
-    type Connection: Connection;
+    type Connection: SqlConnection;
 
-    /// Runs `work` in one transaction, committed where it answers `Ok`, else rolled back. It goes on to its end also
-    /// where the caller has given up; work that has not begun by then never does.
-    fn write<T, F>(&self, work: F) -> impl Future<Output = Outcome<T>> + Send
+    /// Runs `work` in one transaction, which commits on `Ok` and rolls back otherwise. Once begun it runs to its end
+    /// even if the caller drops the future; if it has not begun by then, it never does.
+    fn write<T, F>(&self, work: F) -> impl Future<Output = StorageResult<T>> + Send
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Self::Connection) -> BoxFuture<'c, Outcome<T>> + Send + 'static;
+        F: for<'c> FnOnce(&'c mut Self::Connection) -> BoxFuture<'c, StorageResult<T>>
+            + Send
+            + 'static;
 
     /// Runs `work` that only reads.
-    fn read<T, F>(&self, work: F) -> impl Future<Output = Outcome<T>> + Send
+    fn read<T, F>(&self, work: F) -> impl Future<Output = StorageResult<T>> + Send
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Self::Connection) -> BoxFuture<'c, Outcome<T>> + Send + 'static;
+        F: for<'c> FnOnce(&'c mut Self::Connection) -> BoxFuture<'c, StorageResult<T>>
+            + Send
+            + 'static;
 
-    /// Runs `work` that only reads, after every `write` that this instance began earlier, and that claims serials, has ended
-    /// for good.
-    fn read_settled<T, F>(&self, work: F) -> impl Future<Output = Outcome<T>> + Send
+    /// Runs `work` that only reads, after every earlier `write` of this instance that claims serials has either
+    /// committed or can no longer commit.
+    fn read_settled<T, F>(&self, work: F) -> impl Future<Output = StorageResult<T>> + Send
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Self::Connection) -> BoxFuture<'c, Outcome<T>> + Send + 'static;
+        F: for<'c> FnOnce(&'c mut Self::Connection) -> BoxFuture<'c, StorageResult<T>>
+            + Send
+            + 'static;
 
-    /// Ends what is under way and closes the connections.
+    /// Waits for running calls and closes the connections.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

@@ -1,15 +1,16 @@
-//! A user's inbox: a merge of intervals of channels. The first statement finds the intervals that the page can lie in, by
-//! what is written down of their newest events.
+//! A user's inbox: a merge of intervals of channels. The first statement selects the intervals that can contain the page,
+//! by the recorded ids of their newest events.
 
-use super::driver::{Arg, Connection, Driver, Outcome, Row};
-use super::events::{event_of, select_events};
-use super::number::{signed, unsigned};
+use super::driver::{Driver, SqlConnection};
+use super::events::{event_from, select_events};
+use super::value::{Arg, SqlRow, signed, unsigned};
 use super::{SqlStore, app};
 use crate::core::model::{AppIdent, ChannelName, Event, UserId};
-use crate::outbound::storage::merge::{Interval, Merge};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::merge::{InboxInterval, InboxMerge};
 
-/// The intervals of a user, none overlapping another: the personal channel is there as a whole, so what the user subscribed
-/// to of it adds nothing.
+/// Subquery: the disjoint intervals of a user. The personal channel is included as a whole, so subscriptions to it are left
+/// out.
 macro_rules! intervals {
     () => {
         concat!(
@@ -27,21 +28,21 @@ macro_rules! intervals {
     };
 }
 
-/// Those that may have the newest events, each with an id that none of its events is above. It is exact, except where
-/// events were removed or nothing was written down.
+/// The intervals that may contain the newest events, each with an upper bound of its ids. The bound is exact unless events
+/// were removed or the newest id was not recorded.
 pub(super) const INTERVALS: &str = concat!(
     "SELECT i.channel, i.low, i.high, CASE WHEN i.newest = 0 THEN 9223372036854775807 ELSE i.newest END AS bound FROM ",
     intervals!(),
     " ORDER BY bound DESC LIMIT $4"
 );
-/// Those that have the newest events, each with the id of its newest: a step in an index for every interval.
-pub(super) const LOOKED_UP: &str = concat!(
+/// The intervals that contain the newest events, each with the id of its newest event. Costs one index lookup per interval.
+pub(super) const INTERVALS_EXACT: &str = concat!(
     "SELECT i.channel, i.low, i.high, (SELECT e.id FROM events e WHERE e.channel = i.channel AND e.serial > i.low ",
     "AND e.serial <= i.high ORDER BY e.serial DESC LIMIT 1) AS bound FROM ",
     intervals!(),
     " ORDER BY bound DESC NULLS LAST LIMIT $4"
 );
-pub(super) const RUN: &str = select_events!(
+pub(super) const EVENTS: &str = select_events!(
     "e.channel = $1 AND e.serial > $2 AND e.serial <= $3 ORDER BY e.serial DESC LIMIT $4"
 );
 
@@ -52,7 +53,7 @@ impl<D: Driver> SqlStore<D> {
         user: &UserId,
         skip: usize,
         limit: usize,
-    ) -> Outcome<Vec<Event>> {
+    ) -> StorageResult<Vec<Event>> {
         let (app, user) = (app.clone(), user.clone());
         self.driver
             .read(move |connection| {
@@ -62,75 +63,78 @@ impl<D: Driver> SqlStore<D> {
     }
 }
 
-/// A page of so many events lies in as many intervals at most: those whose newest events are the newest.
+/// A page of n events lies in at most n intervals: those whose newest events are the newest.
 async fn read(
-    connection: &mut impl Connection,
+    connection: &mut impl SqlConnection,
     app: &AppIdent,
     user: &UserId,
     skip: usize,
     limit: usize,
-) -> Outcome<Vec<Event>> {
-    let most = skip.saturating_add(limit);
-    let found = intervals(connection, INTERVALS, app, user, most).await?;
-    let (all, bound) = (found.len() < most, found.last().map_or(0, Interval::newest));
-    let page = merged(connection, app, found, skip, limit).await?;
-    // No event of the others is newer than `bound`.
+) -> StorageResult<Vec<Event>> {
+    let max_intervals = skip.saturating_add(limit);
+    let found = intervals(connection, INTERVALS, app, user, max_intervals).await?;
+    let (complete, bound) = (
+        found.len() < max_intervals,
+        found.last().map_or(0, InboxInterval::newest),
+    );
+    let page = merge(connection, app, found, skip, limit).await?;
+    // No event of the other intervals is newer than `bound`.
     let full = page.len() == limit && page.last().is_none_or(|oldest| oldest.position.id >= bound);
-    if all || full {
+    if complete || full {
         return Ok(page);
     }
-    let found = intervals(connection, LOOKED_UP, app, user, most).await?;
-    merged(connection, app, found, skip, limit).await
+    let found = intervals(connection, INTERVALS_EXACT, app, user, max_intervals).await?;
+    merge(connection, app, found, skip, limit).await
 }
 
-async fn merged(
-    connection: &mut impl Connection,
+async fn merge(
+    connection: &mut impl SqlConnection,
     app: &AppIdent,
-    intervals: Vec<Interval<i64>>,
+    intervals: Vec<InboxInterval<i64>>,
     skip: usize,
     limit: usize,
-) -> Outcome<Vec<Event>> {
-    let mut merge = Merge::new(intervals, skip, limit);
-    while let Some(run) = merge.next_run() {
+) -> StorageResult<Vec<Event>> {
+    let mut merge = InboxMerge::new(intervals, skip, limit);
+    while let Some(read) = merge.next_read() {
         let args = [
-            Arg::Int(run.source),
-            Arg::Int(run.low),
-            Arg::Int(run.high),
-            Arg::Int(signed(run.count)),
+            Arg::Int(read.source),
+            Arg::Int(read.low),
+            Arg::Int(read.high),
+            Arg::Int(signed(read.count)),
         ];
-        let rows = connection.rows(RUN, &args).await?;
+        let rows = connection.rows(EVENTS, &args).await?;
         let events = rows
             .iter()
-            .map(|row| event_of(app, row))
-            .collect::<Outcome<Vec<_>>>()?;
+            .map(|row| event_from(app, row))
+            .collect::<StorageResult<Vec<_>>>()?;
         let rest = match events.last() {
-            Some(oldest) if events.len() == run.count => signed(oldest.position.serial) - 1,
-            _ => run.low,
+            Some(oldest) if events.len() == read.count => signed(oldest.position.serial) - 1,
+            _ => read.low,
         };
-        merge.take(run, events, rest);
+        merge.add(read, events, rest);
     }
     Ok(merge.finish())
 }
 
 async fn intervals(
-    connection: &mut impl Connection,
+    connection: &mut impl SqlConnection,
     sql: &'static str,
     app: &AppIdent,
     user: &UserId,
-    most: usize,
-) -> Outcome<Vec<Interval<i64>>> {
+    max_intervals: usize,
+) -> StorageResult<Vec<InboxInterval<i64>>> {
     let personal = ChannelName::personal_of(user);
     let args = [
         Arg::Text(app.as_str()),
         Arg::Text(user.as_str()),
         Arg::Text(personal.as_str()),
-        Arg::Int(signed(most)),
+        Arg::Int(signed(max_intervals)),
     ];
     let mut intervals = Vec::new();
     for row in connection.rows(sql, &args).await? {
-        // Nothing is left of an interval without a newest event.
+        // All events of an interval without a newest id were removed.
         if let Some(newest) = row.maybe_int(3)? {
-            intervals.push(Interval::new(
+            intervals.push(InboxInterval::new(
                 row.int(0)?,
                 row.int(1)?,
                 row.int(2)?,

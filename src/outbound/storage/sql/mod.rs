@@ -1,22 +1,23 @@
-//! One adapter for SQL databases. The ports are written once, over shared statements (`$1` works in each database);
-//! a driver room (`postgres`, `sqlite`) says how a connection runs them, how rows are read, and how transactions are kept apart.
+//! One adapter for all SQL databases. The ports are implemented once, over shared statements (each database understands
+//! `$1`). A driver module (`postgres`, `sqlite`) runs statements, reads rows and isolates transactions.
 
+mod app_cleanup;
 mod apps;
 mod archive;
 mod cache;
 mod driver;
+mod error;
+mod event_row;
 mod events;
-mod fault;
 mod inbox;
-mod number;
 mod outbox;
 pub mod postgres;
 mod prune;
-mod removal;
-mod rows;
 mod sessions;
 pub mod sqlite;
+mod statement;
 mod subscriptions;
+mod value;
 
 use std::sync::Arc;
 
@@ -32,12 +33,12 @@ struct SqlStore<D> {
 }
 
 impl<D: Driver> SqlStore<D> {
-    /// The ports of an open, migrated database.
+    /// Wraps an open, migrated database, and resumes the cleanup of deleted apps.
     fn stores(driver: D) -> Stores {
         let store = Self {
             driver: Arc::new(driver),
         };
-        store.sweep();
+        store.start_cleanup();
         Stores::from_adapter(Arc::new(store))
     }
 }
@@ -53,14 +54,14 @@ impl<D: Driver> Database for SqlStore<D> {
     }
 }
 
-/// The number of the app whose ident is `$1`, as part of a larger statement.
+/// Subquery: the primary key of the app whose ident is `$1`.
 macro_rules! app {
     () => {
         "(SELECT id FROM apps WHERE ident = $1)"
     };
 }
 
-/// The number of the channel `$2` of the app `$1`, as part of a larger statement.
+/// Subquery: the primary key of the channel `$2` of the app `$1`.
 macro_rules! channel {
     () => {
         "(SELECT id FROM channels WHERE app = (SELECT id FROM apps WHERE ident = $1) AND name = $2)"

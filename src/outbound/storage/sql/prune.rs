@@ -1,32 +1,34 @@
-//! Retention: what is too old, or too much, is looked for among the readers and then deleted by its number, so that
-//! appends do not wait for the search.
+//! Retention. Events that exceed the age or the count are searched on a reading connection and then deleted by primary key,
+//! so that appends do not wait for the search.
 
 use std::sync::LazyLock;
 
 use super::SqlStore;
-use super::driver::{Arg, Connection, Driver, Outcome, Row};
-use super::number::signed;
-use super::rows::ManyRows;
+use super::driver::{Driver, SqlConnection};
+use super::statement::MultiRowStatement;
+use super::value::{Arg, SqlRow, signed};
 use crate::core::ports::Pruning;
+use crate::outbound::storage::StorageResult;
 
 pub(super) const TOO_OLD: &str =
     "SELECT app, id FROM events WHERE time < $1 ORDER BY time LIMIT $2";
-/// `CROSS JOIN` makes SQLite go from the channels to the events, not the other way.
+/// `CROSS JOIN` makes SQLite use the channels as the outer loop.
 pub(super) const TOO_MANY: &str = "SELECT e.app, e.id FROM channels c CROSS JOIN events e WHERE e.channel = c.id AND e.serial <= c.head - $1 LIMIT $2";
 
-pub(super) static DELETE: LazyLock<ManyRows> =
-    LazyLock::new(|| ManyRows::new("DELETE FROM events WHERE (app, id) IN (VALUES ", 1, 2, ")"));
+pub(super) static DELETE: LazyLock<MultiRowStatement> = LazyLock::new(|| {
+    MultiRowStatement::new("DELETE FROM events WHERE (app, id) IN (VALUES ", 1, 2, ")")
+});
 
 impl<D: Driver> SqlStore<D> {
-    pub(super) async fn prune_events(&self, pruning: Pruning, limit: usize) -> Outcome<u64> {
+    pub(super) async fn prune_events(&self, pruning: Pruning, limit: usize) -> StorageResult<u64> {
         let mut removed = 0;
         if let Some(before) = pruning.before {
-            removed += self.prune_found(TOO_OLD, before.micros(), limit).await?;
+            removed += self.delete_found(TOO_OLD, before.micros(), limit).await?;
         }
         match pruning.keep {
             Some(keep) => Ok(removed
                 + self
-                    .prune_found(
+                    .delete_found(
                         TOO_MANY,
                         signed(keep),
                         limit.saturating_sub(removed as usize),
@@ -36,14 +38,19 @@ impl<D: Driver> SqlStore<D> {
         }
     }
 
-    async fn prune_found(&self, sql: &'static str, bound: i64, limit: usize) -> Outcome<u64> {
+    async fn delete_found(
+        &self,
+        sql: &'static str,
+        bound: i64,
+        limit: usize,
+    ) -> StorageResult<u64> {
         let args = [Arg::Int(bound), Arg::Int(signed(limit))];
         let found = self.driver.read(move |connection| {
             Box::pin(async move {
                 let rows = connection.rows(sql, &args).await?;
                 rows.iter()
                     .map(|row| Ok([Arg::Int(row.int(0)?), Arg::Int(row.int(1)?)]))
-                    .collect::<Outcome<Vec<_>>>()
+                    .collect::<StorageResult<Vec<_>>>()
             })
         });
         let found = found.await?;
@@ -56,10 +63,13 @@ impl<D: Driver> SqlStore<D> {
     }
 }
 
-async fn delete(connection: &mut impl Connection, events: &[[Arg<'static>; 2]]) -> Outcome<u64> {
+async fn delete(
+    connection: &mut impl SqlConnection,
+    events: &[[Arg<'static>; 2]],
+) -> StorageResult<u64> {
     let mut removed = 0;
-    for (sql, run) in DELETE.runs(events) {
-        removed += connection.execute(sql, run.as_flattened()).await?;
+    for (sql, chunk) in DELETE.chunks(events) {
+        removed += connection.execute(sql, chunk.as_flattened()).await?;
     }
     Ok(removed)
 }

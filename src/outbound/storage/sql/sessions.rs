@@ -1,9 +1,10 @@
-//! Sessions in SQL.
+//! Sessions.
 
 use async_trait::async_trait;
 
 use super::SqlStore;
-use super::driver::{Arg, Connection, Driver, Row};
+use super::driver::{Driver, SqlConnection};
+use super::value::{Arg, SqlRow};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, Session, Timestamp, TokenHash};
 use crate::core::ports::SessionStore;
@@ -41,7 +42,7 @@ impl<D: Driver> SessionStore for SqlStore<D> {
         let row = self.driver.read(move |connection| {
             Box::pin(async move { connection.row(GET, &[Arg::Bytes(&hash.0)]).await })
         });
-        let session = |row: <D::Connection as Connection>::Row| {
+        let session = |row: <D::Connection as SqlConnection>::Row| {
             Ok(Session {
                 hash,
                 app: AppIdent::trusted(&row.text(0)?),

@@ -1,22 +1,23 @@
-//! Persistent subscriptions in SQL: a row while they are open, an interval of serials once they have ended.
+//! Persistent subscriptions: a row in `subscriptions` while open, an interval of serials in `intervals` after the end.
 
 use async_trait::async_trait;
 
-use super::driver::{Arg, Connection, Driver, Outcome, Row};
-use super::events::{Claimed, Wanted};
-use super::number::{signed, unsigned};
+use super::driver::{Driver, SqlConnection};
+use super::event_row::{SerialClaim, SerialRequest};
+use super::value::{Arg, SqlRow, signed, unsigned};
 use super::{SqlStore, app, channel};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, ChannelName, SubscriptionFilter, Timestamp, UserId, UserSubscription,
 };
 use crate::core::ports::SubscriptionStore;
+use crate::outbound::storage::StorageResult;
 
 macro_rules! select {
-    ($($which:expr),+) => {
+    ($($condition:expr),+) => {
         concat!(
             "SELECT s.id, s.user_id, c.name, s.from_serial, s.created FROM subscriptions s JOIN channels c ON c.id = s.channel WHERE ",
-            $($which),+
+            $($condition),+
         )
     };
 }
@@ -52,19 +53,19 @@ pub(super) const CHANNELS_OF: &str = concat!(
     " AND s.user_id = $2 ORDER BY s.id"
 );
 
-const ADD: &str = "INSERT INTO subscriptions (app, id, user_id, channel, from_serial, created) VALUES ($1, $2, $3, $4, $5, $6) \
+const INSERT: &str = "INSERT INTO subscriptions (app, id, user_id, channel, from_serial, created) VALUES ($1, $2, $3, $4, $5, $6) \
     ON CONFLICT (app, user_id, channel) DO NOTHING";
-pub(super) const HEAD: &str = concat!(
+pub(super) const CHANNEL: &str = concat!(
     "SELECT app, id, head, newest FROM channels WHERE id = ",
     channel!()
 );
-pub(super) const REMOVE: &str = "DELETE FROM subscriptions WHERE app = $1 AND user_id = $2 AND channel = $3 RETURNING id, from_serial, created";
-pub(super) const EXTEND: &str = "UPDATE intervals SET upto_serial = $5, newest = $6 WHERE app = $1 AND user_id = $2 AND channel = $3 AND upto_serial = $4";
-const KEEP: &str = "INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial, newest) VALUES ($1, $2, $3, $4, $5, $6)";
+pub(super) const DELETE: &str = "DELETE FROM subscriptions WHERE app = $1 AND user_id = $2 AND channel = $3 RETURNING id, from_serial, created";
+pub(super) const EXTEND_INTERVAL: &str = "UPDATE intervals SET upto_serial = $5, newest = $6 WHERE app = $1 AND user_id = $2 AND channel = $3 AND upto_serial = $4";
+const INSERT_INTERVAL: &str = "INSERT INTO intervals (app, user_id, channel, from_serial, upto_serial, newest) VALUES ($1, $2, $3, $4, $5, $6)";
 
-/// Which subscription is meant.
+/// The unique key of an open subscription.
 #[derive(Clone)]
-struct Place {
+struct SubscriptionKey {
     app: AppIdent,
     user: UserId,
     channel: ChannelName,
@@ -79,22 +80,22 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
         channel: &ChannelName,
         now: Timestamp,
     ) -> Result<(UserSubscription, bool), StorageError> {
-        let place = Place {
+        let key = SubscriptionKey {
             app: app.clone(),
             user: user.clone(),
             channel: channel.clone(),
         };
-        let seen = place.clone();
-        // The one that is there needs no transaction: adding again is what clients do at every start.
-        if let Some(there) = self
+        let existing_key = key.clone();
+        // No transaction if it exists: clients add their subscriptions again at every start.
+        if let Some(existing) = self
             .driver
-            .read(move |connection| Box::pin(async move { seen.open(connection).await }))
+            .read(move |connection| Box::pin(async move { existing_key.find(connection).await }))
             .await?
         {
-            return Ok((there, false));
+            return Ok((existing, false));
         }
         self.driver
-            .write(move |connection| Box::pin(async move { place.add(connection, now).await }))
+            .write(move |connection| Box::pin(async move { key.add(connection, now).await }))
             .await
     }
 
@@ -105,13 +106,13 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
         channel: &ChannelName,
         now: Timestamp,
     ) -> Result<Option<UserSubscription>, StorageError> {
-        let place = Place {
+        let key = SubscriptionKey {
             app: app.clone(),
             user: user.clone(),
             channel: channel.clone(),
         };
         self.driver
-            .write(move |connection| Box::pin(async move { place.remove(connection, now).await }))
+            .write(move |connection| Box::pin(async move { key.remove(connection, now).await }))
             .await
     }
 
@@ -122,11 +123,11 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
         after: u64,
         limit: usize,
     ) -> Result<Vec<UserSubscription>, StorageError> {
-        let (wanted, filter) = (app.clone(), filter.clone());
+        let (ident, filter) = (app.clone(), filter.clone());
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
                 let page = [
-                    Arg::Text(wanted.as_str()),
+                    Arg::Text(ident.as_str()),
                     Arg::Int(signed(after)),
                     Arg::Int(signed(limit)),
                 ];
@@ -147,7 +148,7 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
         });
         rows.await?
             .iter()
-            .map(|row| subscription_of(app, row))
+            .map(|row| subscription_from(app, row))
             .collect()
     }
 
@@ -174,8 +175,11 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
     }
 }
 
-impl Place {
-    async fn open(&self, connection: &mut impl Connection) -> Outcome<Option<UserSubscription>> {
+impl SubscriptionKey {
+    async fn find(
+        &self,
+        connection: &mut impl SqlConnection,
+    ) -> StorageResult<Option<UserSubscription>> {
         let args = [
             Arg::Text(self.app.as_str()),
             Arg::Text(self.channel.as_str()),
@@ -184,30 +188,30 @@ impl Place {
         connection
             .row(OPEN, &args)
             .await?
-            .map(|row| subscription_of(&self.app, &row))
+            .map(|row| subscription_from(&self.app, &row))
             .transpose()
     }
 
-    async fn add<C: Connection>(
+    async fn add<C: SqlConnection>(
         &self,
         connection: &mut C,
         now: Timestamp,
-    ) -> Outcome<(UserSubscription, bool)> {
-        let wanted = Wanted {
+    ) -> StorageResult<(UserSubscription, bool)> {
+        let request = SerialRequest {
             app: self.app.as_str(),
             channel: self.channel.as_str(),
             count: 0,
         };
-        let claimed = connection.claim(&[wanted]).await?.pop().flatten();
-        let Claimed { app, channel, head } = claimed.ok_or(StorageError::NotFound)?;
-        if let Some(there) = self.open(connection).await? {
-            return Ok((there, false));
+        let claim = connection.claim_serials(&[request]).await?.pop().flatten();
+        let SerialClaim { app, channel, head } = claim.ok_or(StorageError::NotFound)?;
+        if let Some(existing) = self.find(connection).await? {
+            return Ok((existing, false));
         }
         let id = connection
-            .take_ids(app, 1)
+            .allocate_ids(app, 1)
             .await?
             .pop()
-            .ok_or_else(|| StorageError::corrupt("no number was given"))?;
+            .ok_or_else(|| StorageError::corrupt("the database allocated no id"))?;
         let user = Arg::Text(self.user.as_str());
         let args = [
             Arg::Int(app),
@@ -217,33 +221,35 @@ impl Place {
             Arg::Int(head),
             Arg::Int(now.micros()),
         ];
-        let new = connection.execute(ADD, &args).await? == 1;
-        // The channel's row is held since it was claimed, so nobody else came in between.
-        let there = self
-            .open(connection)
+        let new = connection.execute(INSERT, &args).await? == 1;
+        // The channel's row has been locked since the claim, so no other call can have changed this.
+        let stored = self
+            .find(connection)
             .await?
-            .ok_or_else(|| StorageError::corrupt("a subscription vanished"))?;
-        Ok((there, new))
+            .ok_or_else(|| StorageError::corrupt("an inserted subscription is missing"))?;
+        Ok((stored, new))
     }
 
-    async fn remove<C: Connection>(
+    async fn remove<C: SqlConnection>(
         &self,
         connection: &mut C,
         now: Timestamp,
-    ) -> Outcome<Option<UserSubscription>> {
-        let head = connection
+    ) -> StorageResult<Option<UserSubscription>> {
+        let channel_row = connection
             .row(
-                HEAD,
+                CHANNEL,
                 &[
                     Arg::Text(self.app.as_str()),
                     Arg::Text(self.channel.as_str()),
                 ],
             )
             .await?;
-        let Some(head) = head else { return Ok(None) };
-        let [app, channel] = [Arg::Int(head.int(0)?), Arg::Int(head.int(1)?)];
-        let (user, end) = (Arg::Text(self.user.as_str()), head.int(2)?);
-        let Some(row) = connection.row(REMOVE, &[app, user, channel]).await? else {
+        let Some(channel_row) = channel_row else {
+            return Ok(None);
+        };
+        let [app, channel] = [Arg::Int(channel_row.int(0)?), Arg::Int(channel_row.int(1)?)];
+        let (user, end) = (Arg::Text(self.user.as_str()), channel_row.int(2)?);
+        let Some(row) = connection.row(DELETE, &[app, user, channel]).await? else {
             return Ok(None);
         };
         let start = row.int(1)?;
@@ -253,10 +259,10 @@ impl Place {
             channel,
             Arg::Int(start),
             Arg::Int(end),
-            Arg::Int(head.int(3)?),
+            Arg::Int(channel_row.int(3)?),
         ];
-        if start < end && connection.execute(EXTEND, &args).await? == 0 {
-            connection.execute(KEEP, &args).await?;
+        if start < end && connection.execute(EXTEND_INTERVAL, &args).await? == 0 {
+            connection.execute(INSERT_INTERVAL, &args).await?;
         }
         Ok(Some(UserSubscription {
             id: unsigned(row.int(0)?)?,
@@ -271,7 +277,7 @@ impl Place {
     }
 }
 
-fn subscription_of(app: &AppIdent, row: &impl Row) -> Outcome<UserSubscription> {
+fn subscription_from(app: &AppIdent, row: &impl SqlRow) -> StorageResult<UserSubscription> {
     let user = row.text(1)?;
     let created = Timestamp::from_micros(row.int(4)?);
     Ok(UserSubscription {

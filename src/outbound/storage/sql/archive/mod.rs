@@ -1,14 +1,14 @@
-//! Moving, in SQL.
+//! Export and import of all data of an app.
 
-pub(super) mod read;
-mod write;
+pub(super) mod export;
+mod import;
 
 use async_trait::async_trait;
 
 use super::SqlStore;
-use super::driver::{Arg, Connection, Driver};
-use super::events::event_of;
-use super::number::signed;
+use super::driver::{Driver, SqlConnection};
+use super::events::event_from;
+use super::value::{Arg, signed};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, CachedEvent, ChannelName, Event, Interval, Target, TargetKind, UserId,
@@ -26,13 +26,13 @@ impl<D: Driver> Archive for SqlStore<D> {
     ) -> Result<Vec<(ChannelName, u64)>, StorageError> {
         let rows = self
             .page(
-                read::CHANNELS,
+                export::CHANNELS,
                 app,
                 after.map_or("", ChannelName::as_str),
                 limit,
             )
             .await?;
-        rows.iter().map(read::head_of).collect()
+        rows.iter().map(export::head_from).collect()
     }
 
     async fn events(
@@ -41,18 +41,18 @@ impl<D: Driver> Archive for SqlStore<D> {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Event>, StorageError> {
-        let wanted = app.clone();
+        let ident = app.clone();
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
                 let args = [
-                    Arg::Text(wanted.as_str()),
+                    Arg::Text(ident.as_str()),
                     Arg::Int(signed(after)),
                     Arg::Int(signed(limit)),
                 ];
-                connection.rows(read::EVENTS, &args).await
+                connection.rows(export::EVENTS, &args).await
             })
         });
-        rows.await?.iter().map(|row| event_of(app, row)).collect()
+        rows.await?.iter().map(|row| event_from(app, row)).collect()
     }
 
     async fn put_events(
@@ -64,7 +64,7 @@ impl<D: Driver> Archive for SqlStore<D> {
         let (app, heads, events) = (app.clone(), heads.to_vec(), events.to_vec());
         self.driver
             .write(move |connection| {
-                Box::pin(async move { write::events(connection, &app, &heads, &events).await })
+                Box::pin(async move { import::events(connection, &app, &heads, &events).await })
             })
             .await
     }
@@ -81,7 +81,7 @@ impl<D: Driver> Archive for SqlStore<D> {
         );
         self.driver
             .read(move |connection| {
-                Box::pin(async move { read::intervals(connection, &app, &after, limit).await })
+                Box::pin(async move { export::intervals(connection, &app, &after, limit).await })
             })
             .await
     }
@@ -95,7 +95,9 @@ impl<D: Driver> Archive for SqlStore<D> {
         let (app, open, ended) = (app.clone(), open.to_vec(), ended.to_vec());
         self.driver
             .write(move |connection| {
-                Box::pin(async move { write::subscriptions(connection, &app, &open, &ended).await })
+                Box::pin(
+                    async move { import::subscriptions(connection, &app, &open, &ended).await },
+                )
             })
             .await
     }
@@ -108,13 +110,15 @@ impl<D: Driver> Archive for SqlStore<D> {
     ) -> Result<Vec<CachedEvent>, StorageError> {
         let rows = self
             .page(
-                read::CACHED,
+                export::CACHED,
                 app,
                 after.map_or("", ChannelName::as_str),
                 limit,
             )
             .await?;
-        rows.iter().map(|row| read::cached_of(app, row)).collect()
+        rows.iter()
+            .map(|row| export::cached_from(app, row))
+            .collect()
     }
 
     async fn targets(
@@ -133,12 +137,12 @@ impl<D: Driver> Archive for SqlStore<D> {
                     Arg::Int(signed(limit)),
                     Arg::Text(kind.name()),
                 ];
-                connection.rows(read::TARGETS, &args).await
+                connection.rows(export::TARGETS, &args).await
             })
         });
         rows.await?
             .iter()
-            .map(|row| read::target_of(kind, row))
+            .map(|row| export::target_from(kind, row))
             .collect()
     }
 
@@ -146,7 +150,7 @@ impl<D: Driver> Archive for SqlStore<D> {
         let (app, targets) = (app.clone(), targets.to_vec());
         self.driver
             .write(move |connection| {
-                Box::pin(async move { write::targets(connection, &app, &targets).await })
+                Box::pin(async move { import::targets(connection, &app, &targets).await })
             })
             .await
     }

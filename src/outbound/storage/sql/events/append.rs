@@ -1,112 +1,74 @@
-//! Appending: a whole batch in one transaction, in a handful of statements.
+//! Appends a whole batch of events in one transaction with few statements.
 
 use std::collections::BTreeMap;
 
-use super::super::driver::{Arg, Connection, Outcome};
-use super::super::number::unsigned;
 use crate::core::error::StorageError;
 use crate::core::model::{NewEvent, Position};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::sql::driver::SqlConnection;
+use crate::outbound::storage::sql::event_row::{EventRow, SerialClaim, SerialRequest};
+use crate::outbound::storage::sql::value::unsigned;
 
-/// A channel in which serials are wanted.
-pub(in super::super) struct Wanted<'a> {
-    /// The app's ident.
-    pub app: &'a str,
-    /// The channel's name.
-    pub channel: &'a str,
-    /// How many serials; 0: only the head is wanted.
-    pub count: i64,
-}
-
-/// A channel that serials were claimed in; its row is held until the transaction ends.
-#[derive(Clone, Copy)]
-pub(in super::super) struct Claimed {
-    /// The app's number.
-    pub app: i64,
-    /// The channel's number.
-    pub channel: i64,
-    /// Its newest serial, those claimed included.
-    pub head: i64,
-}
-
-/// An event with all that its row needs but its number.
-pub(in super::super) struct Placed<'a> {
-    /// The app's number.
-    pub app: i64,
-    /// The channel's number.
-    pub channel: i64,
-    /// Its place in the channel.
-    pub serial: i64,
-    pub event: &'a NewEvent,
-}
-
-/// Stores `events` in order; `None` for those whose app is not there.
-pub(super) async fn append<C: Connection>(
+/// Stores `events` in order; `None` for those whose app does not exist.
+pub(super) async fn append<C: SqlConnection>(
     connection: &mut C,
     events: &[NewEvent],
-) -> Outcome<Vec<Option<Position>>> {
-    let placed = place(connection, events).await?;
-    let known: Vec<&Placed<'_>> = placed.iter().flatten().collect();
-    // After the serials, so that numbers grow with the serials of a channel over all writers.
-    let mut ids = connection.put(&known).await?.into_iter();
-    let mut position = |placed: &Placed<'_>| {
+) -> StorageResult<Vec<Option<Position>>> {
+    let rows = assign_serials(connection, events).await?;
+    let known: Vec<&EventRow<'_>> = rows.iter().flatten().collect();
+    // Ids are allocated after the serials, so that both grow together within a channel across all writers.
+    let mut ids = connection.insert_events(&known).await?.into_iter();
+    let mut position = |row: &EventRow<'_>| {
         let id = ids.next().ok_or_else(|| {
-            StorageError::corrupt("the store gave fewer numbers than were asked for")
+            StorageError::corrupt("the database allocated fewer ids than requested")
         })?;
         Ok(Position {
             id: unsigned(id)?,
-            serial: unsigned(placed.serial)?,
+            serial: unsigned(row.serial)?,
         })
     };
-    placed
-        .iter()
-        .map(|placed| placed.as_ref().map(&mut position).transpose())
+    rows.iter()
+        .map(|row| row.as_ref().map(&mut position).transpose())
         .collect()
 }
 
-/// Claims a place in its channel for each event, in order.
-async fn place<'a, C: Connection>(
+/// Claims a serial in its channel for each event, in order.
+async fn assign_serials<'a, C: SqlConnection>(
     connection: &mut C,
     events: &'a [NewEvent],
-) -> Outcome<Vec<Option<Placed<'a>>>> {
+) -> StorageResult<Vec<Option<EventRow<'a>>>> {
     let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for event in events {
         *counts
             .entry((event.app.as_str(), event.channel.as_str()))
             .or_insert(0) += 1;
     }
-    let wanted: Vec<Wanted<'_>> = counts
+    let requests: Vec<SerialRequest<'_>> = counts
         .iter()
-        .map(|((app, channel), count)| Wanted {
+        .map(|((app, channel), count)| SerialRequest {
             app,
             channel,
             count: *count,
         })
         .collect();
-    let claimed = connection.claim(&wanted).await?;
-    let mut places: BTreeMap<(&str, &str), Option<Claimed>> = BTreeMap::new();
-    for (
-        Wanted {
-            app,
-            channel,
-            count,
-        },
-        claimed,
-    ) in wanted.into_iter().zip(claimed)
-    {
-        places.insert(
-            (app, channel),
-            claimed.map(|claimed| Claimed {
-                head: claimed.head - count,
-                ..claimed
+    let claims = connection.claim_serials(&requests).await?;
+    let mut channels: BTreeMap<(&str, &str), Option<SerialClaim>> = BTreeMap::new();
+    for (request, claim) in requests.into_iter().zip(claims) {
+        // From here on `head` is the last serial that was assigned.
+        channels.insert(
+            (request.app, request.channel),
+            claim.map(|claim| SerialClaim {
+                head: claim.head - request.count,
+                ..claim
             }),
         );
     }
     let next = |event: &'a NewEvent| {
-        let Claimed { app, channel, head } = places
+        let SerialClaim { app, channel, head } = channels
             .get_mut(&(event.app.as_str(), event.channel.as_str()))?
             .as_mut()?;
         *head += 1;
-        Some(Placed {
+        Some(EventRow {
             app: *app,
             channel: *channel,
             serial: *head,
@@ -114,23 +76,4 @@ async fn place<'a, C: Connection>(
         })
     };
     Ok(events.iter().map(next).collect())
-}
-
-impl<'a> Placed<'a> {
-    /// Its row: app, channel, serial, mid, time, publish, owner, name, data, extra.
-    pub fn row(&self) -> [Arg<'a>; 10] {
-        let event = self.event;
-        [
-            Arg::Int(self.app),
-            Arg::Int(self.channel),
-            Arg::Int(self.serial),
-            Arg::Text(&event.mid.0),
-            Arg::Int(event.timestamp.micros()),
-            Arg::MaybeText(event.publish.as_ref().map(|publish| &*publish.0)),
-            Arg::MaybeText(event.owner_id.as_deref()),
-            Arg::Text(&event.payload.event),
-            Arg::Text(&event.payload.data),
-            Arg::Text(&event.payload.extra),
-        ]
-    }
 }

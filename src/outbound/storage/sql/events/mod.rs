@@ -1,4 +1,4 @@
-//! Events in SQL.
+//! Events.
 
 mod append;
 mod read;
@@ -6,14 +6,13 @@ mod read;
 use async_trait::async_trait;
 
 use self::append::append;
-pub(super) use self::append::{Claimed, Placed, Wanted};
 #[cfg(test)]
 pub(super) use self::read::{HEADS, POSITIONS};
-pub(super) use self::read::{HISTORY, HISTORY_BEFORE, RECENT, REPLAY, event_of, select_events};
+pub(super) use self::read::{HISTORY, HISTORY_BEFORE, RECENT, REPLAY, event_from, select_events};
 use self::read::{heads, positions};
 use super::SqlStore;
-use super::driver::{Arg, Connection, Driver};
-use super::number::signed;
+use super::driver::{Driver, SqlConnection};
+use super::value::{Arg, signed};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, Mid, NewEvent, Position, UserId};
 use crate::core::ports::{EventStore, Pruning};
@@ -32,7 +31,7 @@ impl<D: Driver> EventStore for SqlStore<D> {
                 .into_iter()
                 .map(|position| position.ok_or(StorageError::NotFound))
                 .collect(),
-            Err(error) => shared(error, count),
+            Err(error) => repeat(error, count),
         }
     }
 
@@ -69,11 +68,11 @@ impl<D: Driver> EventStore for SqlStore<D> {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Event>, StorageError> {
-        let (wanted, channel) = (app.clone(), channel.clone());
+        let (ident, channel) = (app.clone(), channel.clone());
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
                 let [app, channel, limit] = [
-                    Arg::Text(wanted.as_str()),
+                    Arg::Text(ident.as_str()),
                     Arg::Text(channel.as_str()),
                     Arg::Int(signed(limit)),
                 ];
@@ -90,7 +89,7 @@ impl<D: Driver> EventStore for SqlStore<D> {
                 }
             })
         });
-        rows.await?.iter().map(|row| event_of(app, row)).collect()
+        rows.await?.iter().map(|row| event_from(app, row)).collect()
     }
 
     async fn replay(
@@ -101,7 +100,7 @@ impl<D: Driver> EventStore for SqlStore<D> {
         upto: u64,
         limit: usize,
     ) -> Result<Vec<Event>, StorageError> {
-        let (wanted, channel) = (app.clone(), channel.clone());
+        let (ident, channel) = (app.clone(), channel.clone());
         let bounds = [
             Arg::Int(signed(limit)),
             Arg::Int(signed(after)),
@@ -111,7 +110,7 @@ impl<D: Driver> EventStore for SqlStore<D> {
             Box::pin(async move {
                 let [limit, after, upto] = bounds;
                 let args = [
-                    Arg::Text(wanted.as_str()),
+                    Arg::Text(ident.as_str()),
                     Arg::Text(channel.as_str()),
                     limit,
                     after,
@@ -120,22 +119,22 @@ impl<D: Driver> EventStore for SqlStore<D> {
                 connection.rows(REPLAY, &args).await
             })
         });
-        rows.await?.iter().map(|row| event_of(app, row)).collect()
+        rows.await?.iter().map(|row| event_from(app, row)).collect()
     }
 
     async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError> {
-        let wanted = app.clone();
+        let ident = app.clone();
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
                 connection
                     .rows(
                         RECENT,
-                        &[Arg::Text(wanted.as_str()), Arg::Int(signed(limit))],
+                        &[Arg::Text(ident.as_str()), Arg::Int(signed(limit))],
                     )
                     .await
             })
         });
-        rows.await?.iter().map(|row| event_of(app, row)).collect()
+        rows.await?.iter().map(|row| event_from(app, row)).collect()
     }
 
     async fn inbox(
@@ -153,14 +152,14 @@ impl<D: Driver> EventStore for SqlStore<D> {
     }
 }
 
-/// One error for each of `count` events that shared a transaction.
-fn shared(error: StorageError, count: usize) -> Vec<Result<Position, StorageError>> {
+/// Repeats an error for each of `count` events that shared a transaction.
+fn repeat(error: StorageError, count: usize) -> Vec<Result<Position, StorageError>> {
     let cause = error.chain();
-    let again = || match &error {
+    let copy = || match &error {
         StorageError::NotFound => StorageError::NotFound,
         StorageError::Conflict(what) => StorageError::Conflict(what),
         StorageError::Unavailable(_) => StorageError::unavailable(cause.clone()),
         StorageError::Corrupt(_) => StorageError::corrupt(cause.clone()),
     };
-    (0..count).map(|_| Err(again())).collect()
+    (0..count).map(|_| Err(copy())).collect()
 }

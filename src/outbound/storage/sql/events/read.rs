@@ -1,23 +1,24 @@
-//! Reading events, and where they stand.
+//! Reading events, heads and positions.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::super::driver::{Arg, Connection, Outcome, Row};
-use super::super::number::unsigned;
-use super::super::rows::ManyRows;
-use super::super::{app, channel};
 use crate::core::model::{
     AppIdent, ChannelName, Event, Mid, NewEvent, Payload, Position, PublishId, Timestamp,
 };
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::sql::driver::SqlConnection;
+use crate::outbound::storage::sql::statement::MultiRowStatement;
+use crate::outbound::storage::sql::value::{Arg, SqlRow, unsigned};
+use crate::outbound::storage::sql::{app, channel};
 
-/// Selects events as [`event_of`] reads them.
+/// Selects the columns that [`event_from`] reads.
 macro_rules! select_events {
-    ($($which:expr),+) => {
+    ($($condition:expr),+) => {
         concat!(
             "SELECT e.id, e.serial, (SELECT c.name FROM channels c WHERE c.id = e.channel), ",
             "e.mid, e.time, e.publish, e.owner, e.name, e.data, e.extra FROM events e WHERE ",
-            $($which),+
+            $($condition),+
         )
     };
 }
@@ -41,8 +42,8 @@ pub(in super::super) const REPLAY: &str = select_events!(
 pub(in super::super) const RECENT: &str =
     select_events!("e.app = ", app!(), " ORDER BY e.id DESC LIMIT $2");
 
-pub(in super::super) static HEADS: LazyLock<ManyRows> = LazyLock::new(|| {
-    ManyRows::new(
+pub(in super::super) static HEADS: LazyLock<MultiRowStatement> = LazyLock::new(|| {
+    MultiRowStatement::new(
         concat!(
             "SELECT name, head FROM channels WHERE app = ",
             app!(),
@@ -53,8 +54,8 @@ pub(in super::super) static HEADS: LazyLock<ManyRows> = LazyLock::new(|| {
         ")",
     )
 });
-pub(in super::super) static POSITIONS: LazyLock<ManyRows> = LazyLock::new(|| {
-    ManyRows::new(
+pub(in super::super) static POSITIONS: LazyLock<MultiRowStatement> = LazyLock::new(|| {
+    MultiRowStatement::new(
         concat!(
             "SELECT mid, id, serial FROM events WHERE +app = ",
             app!(),
@@ -66,15 +67,15 @@ pub(in super::super) static POSITIONS: LazyLock<ManyRows> = LazyLock::new(|| {
     )
 });
 
-/// The newest serial of each channel, in order.
-pub(super) async fn heads<C: Connection>(
+/// Reads the newest serial of each channel, in order; 0 for a channel that does not exist.
+pub(super) async fn heads<C: SqlConnection>(
     connection: &mut C,
     app: &AppIdent,
     channels: &[ChannelName],
-) -> Outcome<Vec<u64>> {
+) -> StorageResult<Vec<u64>> {
     let mut found = HashMap::with_capacity(channels.len());
-    for (sql, run) in HEADS.runs(channels) {
-        let names = run.iter().map(|channel| Arg::Text(channel.as_str()));
+    for (sql, chunk) in HEADS.chunks(channels) {
+        let names = chunk.iter().map(|channel| Arg::Text(channel.as_str()));
         let args: Vec<Arg<'_>> = std::iter::once(Arg::Text(app.as_str()))
             .chain(names)
             .collect();
@@ -88,15 +89,15 @@ pub(super) async fn heads<C: Connection>(
         .collect())
 }
 
-/// Where each event stands, in order; `None` for those that are not stored.
-pub(super) async fn positions<C: Connection>(
+/// Reads the position of each event, in order; `None` for an event that is not stored.
+pub(super) async fn positions<C: SqlConnection>(
     connection: &mut C,
     app: &AppIdent,
     mids: &[Mid],
-) -> Outcome<Vec<Option<Position>>> {
+) -> StorageResult<Vec<Option<Position>>> {
     let mut found = HashMap::with_capacity(mids.len());
-    for (sql, run) in POSITIONS.runs(mids) {
-        let mids = run.iter().map(|mid| Arg::Text(&mid.0));
+    for (sql, chunk) in POSITIONS.chunks(mids) {
+        let mids = chunk.iter().map(|mid| Arg::Text(&mid.0));
         let args: Vec<Arg<'_>> = std::iter::once(Arg::Text(app.as_str()))
             .chain(mids)
             .collect();
@@ -111,8 +112,8 @@ pub(super) async fn positions<C: Connection>(
     Ok(mids.iter().map(|mid| found.get(mid).copied()).collect())
 }
 
-/// The event of a row.
-pub(in super::super) fn event_of(app: &AppIdent, row: &impl Row) -> Outcome<Event> {
+/// Reads the event of a row.
+pub(in super::super) fn event_from(app: &AppIdent, row: &impl SqlRow) -> StorageResult<Event> {
     Ok(Event {
         new: NewEvent {
             app: app.clone(),

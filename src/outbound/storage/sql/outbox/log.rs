@@ -1,13 +1,14 @@
-//! The delivery log in SQL.
+//! The delivery log.
 
 use async_trait::async_trait;
 
-use super::super::SqlStore;
-use super::super::driver::{Arg, Connection, Driver, Outcome, Row};
-use super::super::number::{signed, unsigned};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, Attempt, Delivery, Timestamp, Waiting};
 use crate::core::ports::DeliveryLog;
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::sql::SqlStore;
+use crate::outbound::storage::sql::driver::{Driver, SqlConnection};
+use crate::outbound::storage::sql::value::{Arg, SqlRow, signed, unsigned};
 
 pub(in super::super) const WAITING: &str = "SELECT q.address, q.attempts, q.due, q.status, q.problem, \
     (SELECT count(*) FROM outbox_notices n WHERE n.queue = q.id) FROM outbox_queues q \
@@ -16,15 +17,15 @@ pub(in super::super) const DELIVERIES: &str = "SELECT id, address, time, notices
     FROM outbox_deliveries WHERE app = (SELECT id FROM apps WHERE ident = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
 pub(in super::super) const GIVEN_UP: &str = "SELECT d.app, d.address, (SELECT count(*) FROM outbox_notices n WHERE n.delivery = d.id) FROM outbox_deliveries d \
     JOIN apps a ON a.id = d.app WHERE a.ident = $1 AND d.id = $2 AND d.given_up = 1";
-const DUE_AGAIN: &str = "INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status) \
+const MAKE_QUEUE_DUE: &str = "INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status) \
     VALUES ($1, $2, $3, '', 0, 0, 0) ON CONFLICT (app, address) DO UPDATE SET due = excluded.due RETURNING id";
-/// With new numbers: what is under way meanwhile is settled by the numbers that it had.
-const WAIT_AGAIN: &str = "INSERT INTO outbox_notices (app, queue, delivery, channel, kind, user_id, event, data, socket, count, time, since) \
+/// Inserts the events again with new ids: a claim that is in progress settles by the ids that it has read.
+const REQUEUE: &str = "INSERT INTO outbox_notices (app, queue, delivery, channel, kind, user_id, event, data, socket, count, time, since) \
     SELECT app, $2, 0, channel, kind, user_id, event, data, socket, count, time, $3 FROM outbox_notices WHERE delivery = $1 ORDER BY id";
-pub(in super::super) const PRUNE_FOUND: &str =
+pub(in super::super) const EXPIRED: &str =
     "SELECT id FROM outbox_deliveries WHERE given_up = $1 AND time < $2 ORDER BY time LIMIT $3";
-const PRUNE_NOTICES: &str = "DELETE FROM outbox_notices WHERE delivery = $1";
-const PRUNE: &str = "DELETE FROM outbox_deliveries WHERE id = $1";
+const DELETE_EVENTS: &str = "DELETE FROM outbox_notices WHERE delivery = $1";
+const DELETE: &str = "DELETE FROM outbox_deliveries WHERE id = $1";
 
 #[async_trait]
 impl<D: Driver> DeliveryLog for SqlStore<D> {
@@ -33,7 +34,11 @@ impl<D: Driver> DeliveryLog for SqlStore<D> {
         let rows = self.driver.read(move |connection| {
             Box::pin(async move { connection.rows(WAITING, &[Arg::Text(app.as_str())]).await })
         });
-        let waiting: Vec<Waiting> = rows.await?.iter().map(waiting_of).collect::<Outcome<_>>()?;
+        let waiting: Vec<Waiting> = rows
+            .await?
+            .iter()
+            .map(waiting_from)
+            .collect::<StorageResult<_>>()?;
         Ok(waiting
             .into_iter()
             .filter(|waiting| waiting.notices > 0)
@@ -57,7 +62,7 @@ impl<D: Driver> DeliveryLog for SqlStore<D> {
                 connection.rows(DELIVERIES, &args).await
             })
         });
-        rows.await?.iter().map(delivery_of).collect()
+        rows.await?.iter().map(delivery_from).collect()
     }
 
     async fn replay(
@@ -78,33 +83,33 @@ impl<D: Driver> DeliveryLog for SqlStore<D> {
         given_up: Timestamp,
         limit: usize,
     ) -> Result<u64, StorageError> {
-        let found = self.driver.read(move |connection| {
+        let expired = self.driver.read(move |connection| {
             Box::pin(async move {
-                let mut found = Vec::new();
+                let mut expired = Vec::new();
                 for (kind, before) in [(0, delivered), (1, given_up)] {
-                    let left = limit.saturating_sub(found.len());
+                    let left = limit.saturating_sub(expired.len());
                     let args = [
                         Arg::Int(kind),
                         Arg::Int(before.micros()),
                         Arg::Int(signed(left)),
                     ];
-                    for row in connection.rows(PRUNE_FOUND, &args).await? {
-                        found.push(row.int(0)?);
+                    for row in connection.rows(EXPIRED, &args).await? {
+                        expired.push(row.int(0)?);
                     }
                 }
-                Ok(found)
+                Ok(expired)
             })
         });
-        let found = found.await?;
-        if found.is_empty() {
+        let expired = expired.await?;
+        if expired.is_empty() {
             return Ok(0);
         }
         let removed = self.driver.write(move |connection| {
             Box::pin(async move {
                 let mut removed = 0;
-                for id in found {
-                    connection.execute(PRUNE_NOTICES, &[Arg::Int(id)]).await?;
-                    removed += connection.execute(PRUNE, &[Arg::Int(id)]).await?;
+                for id in expired {
+                    connection.execute(DELETE_EVENTS, &[Arg::Int(id)]).await?;
+                    removed += connection.execute(DELETE, &[Arg::Int(id)]).await?;
                 }
                 Ok(removed)
             })
@@ -114,11 +119,11 @@ impl<D: Driver> DeliveryLog for SqlStore<D> {
 }
 
 async fn replay(
-    connection: &mut impl Connection,
+    connection: &mut impl SqlConnection,
     app: AppIdent,
     delivery: i64,
     now: Timestamp,
-) -> Outcome<u64> {
+) -> StorageResult<u64> {
     let found = connection
         .row(GIVEN_UP, &[Arg::Text(app.as_str()), Arg::Int(delivery)])
         .await?;
@@ -129,7 +134,7 @@ async fn replay(
     let address = found.text(1)?;
     let queue = connection
         .row(
-            DUE_AGAIN,
+            MAKE_QUEUE_DUE,
             &[
                 Arg::Int(found.int(0)?),
                 Arg::Text(&address),
@@ -138,21 +143,21 @@ async fn replay(
         )
         .await?;
     let queue = queue
-        .ok_or_else(|| StorageError::corrupt("no number was given"))?
+        .ok_or_else(|| StorageError::corrupt("the database returned no row for a queue"))?
         .int(0)?;
     let count = connection
         .execute(
-            WAIT_AGAIN,
+            REQUEUE,
             &[Arg::Int(delivery), Arg::Int(queue), Arg::Int(now.micros())],
         )
         .await?;
     connection
-        .execute(PRUNE_NOTICES, &[Arg::Int(delivery)])
+        .execute(DELETE_EVENTS, &[Arg::Int(delivery)])
         .await?;
     Ok(count)
 }
 
-fn attempt_of(row: &impl Row, status: usize, problem: usize) -> Outcome<Attempt> {
+fn attempt_from(row: &impl SqlRow, status: usize, problem: usize) -> StorageResult<Attempt> {
     let status = u16::try_from(row.int(status)?).map_err(StorageError::corrupt)?;
     Ok(Attempt {
         status: Some(status).filter(|status| *status != 0),
@@ -160,24 +165,24 @@ fn attempt_of(row: &impl Row, status: usize, problem: usize) -> Outcome<Attempt>
     })
 }
 
-fn waiting_of(row: &impl Row) -> Outcome<Waiting> {
+fn waiting_from(row: &impl SqlRow) -> StorageResult<Waiting> {
     Ok(Waiting {
         address: row.text(0)?.into(),
         attempts: unsigned(row.int(1)?)?,
         due: Timestamp::from_micros(row.int(2)?),
-        last: attempt_of(row, 3, 4)?,
+        last: attempt_from(row, 3, 4)?,
         notices: unsigned(row.int(5)?)?,
     })
 }
 
-fn delivery_of(row: &impl Row) -> Outcome<Delivery> {
+fn delivery_from(row: &impl SqlRow) -> StorageResult<Delivery> {
     Ok(Delivery {
         id: unsigned(row.int(0)?)?,
         address: row.text(1)?.into(),
         at: Timestamp::from_micros(row.int(2)?),
         notices: unsigned(row.int(3)?)?,
         attempts: unsigned(row.int(4)?)?,
-        last: attempt_of(row, 5, 6)?,
+        last: attempt_from(row, 5, 6)?,
         given_up: row.int(7)? != 0,
     })
 }

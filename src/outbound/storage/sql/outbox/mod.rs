@@ -1,4 +1,4 @@
-//! What waits for webhooks, in SQL.
+//! The queues of webhook events.
 
 pub(super) mod log;
 mod put;
@@ -9,18 +9,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::SqlStore;
-use super::driver::{Arg, Connection, Driver, Outcome, Row};
-use super::number::{signed, unsigned};
+use super::driver::{Driver, SqlConnection};
+use super::value::{Arg, SqlRow, signed, unsigned};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, ChannelName, Claim, ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent,
     ReportedPresence, Timestamp, UserId, WebhookEvent,
 };
 use crate::core::ports::{AttemptResult, Outbox};
+use crate::outbound::storage::StorageResult;
 
 pub(super) const DUE: &str = "SELECT q.id, a.ident, q.address, q.attempts FROM outbox_queues q JOIN apps a ON a.id = q.app \
     WHERE q.due <= $1 AND q.held_until <= $1 AND EXISTS (SELECT 1 FROM outbox_notices n WHERE n.queue = q.id) ORDER BY q.due LIMIT $2";
-const TAKE: &str = "UPDATE outbox_queues SET holder = $2, held_until = $3 WHERE id = $1 AND due <= $4 AND held_until <= $4";
+const CLAIM: &str = "UPDATE outbox_queues SET holder = $2, held_until = $3 WHERE id = $1 AND due <= $4 AND held_until <= $4";
 pub(super) const OLDEST: &str = "SELECT n.id, n.channel, n.kind, n.user_id, n.event, n.data, n.socket, n.count, n.time, n.since \
     FROM outbox_notices n WHERE n.queue = (SELECT q.id FROM outbox_queues q JOIN apps a ON a.id = q.app WHERE a.ident = $1 AND q.address = $2) \
     ORDER BY n.id LIMIT $3";
@@ -31,10 +32,10 @@ pub(super) const DEPTH: &str = "SELECT count(*) FROM outbox_notices WHERE delive
 
 #[async_trait]
 impl<D: Driver> Outbox for SqlStore<D> {
-    async fn put(&self, happenings: &[OutboxEvent]) -> Result<(), StorageError> {
-        let happenings = happenings.to_vec();
+    async fn put(&self, events: &[OutboxEvent]) -> Result<(), StorageError> {
+        let events = events.to_vec();
         self.driver
-            .write(move |connection| Box::pin(put::put(connection, happenings)))
+            .write(move |connection| Box::pin(put::put(connection, events)))
             .await
     }
 
@@ -46,7 +47,7 @@ impl<D: Driver> Outbox for SqlStore<D> {
         limit: usize,
     ) -> Result<Vec<Claim>, StorageError> {
         let args = [Arg::Int(now.micros()), Arg::Int(signed(limit))];
-        // Most of the time nothing is due; finding that out takes no writer.
+        // Usually nothing is due, and a read is enough to see it.
         let due = self
             .driver
             .read(move |connection| Box::pin(async move { connection.rows(DUE, &args).await }))
@@ -57,11 +58,11 @@ impl<D: Driver> Outbox for SqlStore<D> {
         let holder: Arc<str> = holder.into();
         let due: Vec<(i64, Claim)> = due
             .iter()
-            .map(|row| claim_of(row, &holder))
-            .collect::<Outcome<_>>()?;
-        let taken = self.driver.write(move |connection| {
+            .map(|row| claim_from(row, &holder))
+            .collect::<StorageResult<_>>()?;
+        let claims = self.driver.write(move |connection| {
             Box::pin(async move {
-                let mut taken = Vec::with_capacity(due.len());
+                let mut claimed = Vec::with_capacity(due.len());
                 for (queue, claim) in due {
                     let args = [
                         Arg::Int(queue),
@@ -69,14 +70,14 @@ impl<D: Driver> Outbox for SqlStore<D> {
                         Arg::Int(until.micros()),
                         Arg::Int(now.micros()),
                     ];
-                    if connection.execute(TAKE, &args).await? > 0 {
-                        taken.push(claim);
+                    if connection.execute(CLAIM, &args).await? > 0 {
+                        claimed.push(claim);
                     }
                 }
-                Ok(taken)
+                Ok(claimed)
             })
         });
-        taken.await
+        claims.await
     }
 
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
@@ -91,7 +92,7 @@ impl<D: Driver> Outbox for SqlStore<D> {
                 connection.rows(OLDEST, &args).await
             })
         });
-        rows.await?.iter().map(notice_of).collect()
+        rows.await?.iter().map(queued_event_from).collect()
     }
 
     async fn settle(
@@ -122,10 +123,10 @@ impl<D: Driver> Outbox for SqlStore<D> {
         let (app, after) = (app.clone(), after.cloned());
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
-                let channel = after.as_ref().map_or("", |mark| mark.channel.as_str());
+                let channel = after.as_ref().map_or("", |after| after.channel.as_str());
                 let user = after
                     .as_ref()
-                    .and_then(|mark| mark.user.as_ref())
+                    .and_then(|after| after.user.as_ref())
                     .map_or("", UserId::as_str);
                 let args = [
                     Arg::Text(app.as_str()),
@@ -136,19 +137,19 @@ impl<D: Driver> Outbox for SqlStore<D> {
                 connection.rows(STANDING, &args).await
             })
         });
-        let mark = |row: &<D::Connection as Connection>::Row| {
+        let presence = |row: &<D::Connection as SqlConnection>::Row| {
             let user = row.text(1)?;
             let user = if user.is_empty() {
                 None
             } else {
-                Some(user_of(&user)?)
+                Some(user_from(&user)?)
             };
             Ok(ReportedPresence {
                 channel: ChannelName::trusted(&row.text(0)?),
                 user,
             })
         };
-        rows.await?.iter().map(mark).collect()
+        rows.await?.iter().map(presence).collect()
     }
 
     async fn depth(&self) -> Result<u64, StorageError> {
@@ -157,13 +158,13 @@ impl<D: Driver> Outbox for SqlStore<D> {
             .read(|connection| Box::pin(connection.row(DEPTH, &[])))
             .await?;
         unsigned(
-            row.ok_or_else(|| StorageError::corrupt("a count has no row"))?
+            row.ok_or_else(|| StorageError::corrupt("a count returned no row"))?
                 .int(0)?,
         )
     }
 }
 
-fn claim_of(row: &impl Row, holder: &Arc<str>) -> Outcome<(i64, Claim)> {
+fn claim_from(row: &impl SqlRow, holder: &Arc<str>) -> StorageResult<(i64, Claim)> {
     let (app, address, attempts) = (
         AppIdent::trusted(&row.text(1)?),
         row.text(2)?.into(),
@@ -180,17 +181,20 @@ fn claim_of(row: &impl Row, holder: &Arc<str>) -> Outcome<(i64, Claim)> {
     ))
 }
 
-fn user_of(text: &str) -> Outcome<UserId> {
-    UserId::parse(text).ok_or_else(|| StorageError::corrupt("a user id is none"))
+fn user_from(text: &str) -> StorageResult<UserId> {
+    UserId::parse(text).ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))
 }
 
-fn notice_of(row: &impl Row) -> Outcome<QueuedEvent> {
-    let missing = || StorageError::corrupt("a notice lacks a part");
-    let user = row.maybe_text(3)?.map(|user| user_of(&user)).transpose()?;
+fn queued_event_from(row: &impl SqlRow) -> StorageResult<QueuedEvent> {
+    let missing = || StorageError::corrupt("a queued event lacks a value");
+    let user = row
+        .maybe_text(3)?
+        .map(|user| user_from(&user))
+        .transpose()?;
     let text =
         |column| Ok::<Arc<str>, StorageError>(row.maybe_text(column)?.ok_or_else(missing)?.into());
-    let what = match WebhookEvent::parse(&row.text(2)?)
-        .ok_or_else(|| StorageError::corrupt("a notice of no known kind"))?
+    let kind = match WebhookEvent::parse(&row.text(2)?)
+        .ok_or_else(|| StorageError::corrupt("a queued event has an unknown kind"))?
     {
         WebhookEvent::ChannelOccupied => OutboxEventKind::Occupied,
         WebhookEvent::ChannelVacated => OutboxEventKind::Vacated,
@@ -210,7 +214,7 @@ fn notice_of(row: &impl Row) -> Outcome<QueuedEvent> {
     Ok(QueuedEvent {
         id: unsigned(row.int(0)?)?,
         channel: ChannelName::trusted(&row.text(1)?),
-        what,
+        what: kind,
         at: Timestamp::from_micros(row.int(8)?),
         since: Timestamp::from_micros(row.int(9)?),
     })

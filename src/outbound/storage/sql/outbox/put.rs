@@ -1,126 +1,141 @@
-//! Writing what happened into the queues.
+//! Writing events into the queues.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::driver::{Arg, Connection, Outcome, Row};
-use super::super::number::signed;
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, OutboxEvent, OutboxEventKind, Timestamp};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::sql::driver::SqlConnection;
+use crate::outbound::storage::sql::value::{Arg, SqlRow, signed};
 
-/// Makes the queue or finds it. Either way its row is this transaction's until it ends, so that whoever empties it sees what is
-/// put into it, and ids grow in the order of the commits.
-const QUEUE: &str = "INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status) \
+/// Creates or finds the queue. Either way its row is locked until the transaction ends, so that a concurrent deletion of the
+/// empty queue sees the new events, and ids grow in commit order.
+const UPSERT_QUEUE: &str = "INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status) \
     VALUES ($1, $2, $3, '', 0, 0, 0) ON CONFLICT (app, address) DO UPDATE SET address = excluded.address RETURNING id";
-const MARK: &str =
+const REPORT_PRESENT: &str =
     "INSERT INTO outbox_marks (app, channel, user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-const UNMARK: &str = "DELETE FROM outbox_marks WHERE app = $1 AND channel = $2 AND user_id = $3";
-const NOTICE: &str = "INSERT INTO outbox_notices (app, queue, delivery, channel, kind, user_id, event, data, socket, count, time, since) \
+const REPORT_ABSENT: &str =
+    "DELETE FROM outbox_marks WHERE app = $1 AND channel = $2 AND user_id = $3";
+const INSERT: &str = "INSERT INTO outbox_notices (app, queue, delivery, channel, kind, user_id, event, data, socket, count, time, since) \
     VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $10)";
-pub(in super::super) const DROP_EMPTY: &str = "DELETE FROM outbox_queues WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM outbox_notices n WHERE n.queue = $1)";
+pub(in super::super) const DELETE_IF_EMPTY: &str = "DELETE FROM outbox_queues WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM outbox_notices n WHERE n.queue = $1)";
 
-pub(super) async fn put<C: Connection>(
+pub(super) async fn put<C: SqlConnection>(
     connection: &mut C,
-    happenings: Vec<OutboxEvent>,
-) -> Outcome<()> {
-    // Apps and queues in one order everywhere, so that two such transactions do not wait for each other.
-    let idents: BTreeSet<&AppIdent> = happenings.iter().map(|happening| &happening.app).collect();
+    events: Vec<OutboxEvent>,
+) -> StorageResult<()> {
+    // Apps and queues are locked in sorted order, so that two transactions cannot deadlock.
+    let idents: BTreeSet<&AppIdent> = events.iter().map(|event| &event.app).collect();
     let mut apps = BTreeMap::new();
     for ident in idents {
         if let Some(row) = connection
-            .row(C::HOLD_APP, &[Arg::Text(ident.as_str())])
+            .row(C::LOCK_APP, &[Arg::Text(ident.as_str())])
             .await?
         {
             apps.insert(ident, row.int(0)?);
         }
     }
     let mut queues: BTreeMap<(i64, &Arc<str>), (Timestamp, i64)> = BTreeMap::new();
-    for happening in &happenings {
-        let Some(app) = apps.get(&happening.app) else {
+    for event in &events {
+        let Some(app) = apps.get(&event.app) else {
             continue;
         };
-        for address in &happening.addresses {
-            queues.entry((*app, address)).or_insert((happening.at, 0));
+        for address in &event.addresses {
+            queues.entry((*app, address)).or_insert((event.at, 0));
         }
     }
     for ((app, address), (due, id)) in &mut queues {
         let row = connection
             .row(
-                QUEUE,
+                UPSERT_QUEUE,
                 &[Arg::Int(*app), Arg::Text(address), Arg::Int(due.micros())],
             )
             .await?;
         *id = row
-            .ok_or_else(|| StorageError::corrupt("no number was given"))?
+            .ok_or_else(|| StorageError::corrupt("the database returned no row for a queue"))?
             .int(0)?;
     }
     let mut filled = BTreeSet::new();
-    for happening in &happenings {
-        let Some(app) = apps.get(&happening.app) else {
+    for event in &events {
+        let Some(app) = apps.get(&event.app) else {
             continue;
         };
-        if !is_news(connection, *app, happening).await? {
+        if !reports_change(connection, *app, event).await? {
             continue;
         }
-        for address in &happening.addresses {
+        for address in &event.addresses {
             let Some((_, queue)) = queues.get(&(*app, address)) else {
                 continue;
             };
             connection
-                .execute(NOTICE, &notice(*app, *queue, happening))
+                .execute(INSERT, &columns(*app, *queue, event))
                 .await?;
             filled.insert(*queue);
         }
     }
     for (_, queue) in queues.values().filter(|(_, queue)| !filled.contains(queue)) {
-        connection.execute(DROP_EMPTY, &[Arg::Int(*queue)]).await?;
+        connection
+            .execute(DELETE_IF_EMPTY, &[Arg::Int(*queue)])
+            .await?;
     }
     Ok(())
 }
 
-async fn is_news(
-    connection: &mut impl Connection,
+async fn reports_change(
+    connection: &mut impl SqlConnection,
     app: i64,
-    happening: &OutboxEvent,
-) -> Outcome<bool> {
-    let Some((user, is_there)) = happening.what.standing() else {
+    event: &OutboxEvent,
+) -> StorageResult<bool> {
+    let Some((user, present)) = event.what.standing() else {
         return Ok(true);
     };
     let user = user.map_or("", |user| user.as_str());
     let args = [
         Arg::Int(app),
-        Arg::Text(happening.channel.as_str()),
+        Arg::Text(event.channel.as_str()),
         Arg::Text(user),
     ];
     Ok(connection
-        .execute(if is_there { MARK } else { UNMARK }, &args)
+        .execute(
+            if present {
+                REPORT_PRESENT
+            } else {
+                REPORT_ABSENT
+            },
+            &args,
+        )
         .await?
         > 0)
 }
 
-fn notice(app: i64, queue: i64, happening: &OutboxEvent) -> [Arg<'_>; 10] {
+fn columns(app: i64, queue: i64, outbox_event: &OutboxEvent) -> [Arg<'_>; 10] {
     let (mut user, mut event, mut data, mut socket, mut count) = (None, None, None, None, 0);
-    match &happening.what {
+    match &outbox_event.what {
         OutboxEventKind::Occupied | OutboxEventKind::Vacated | OutboxEventKind::CacheMiss => {}
         OutboxEventKind::MemberAdded(member) | OutboxEventKind::MemberRemoved(member) => {
             user = Some(member.as_str())
         }
-        OutboxEventKind::ClientEvent(said) => {
-            user = said.user.as_ref().map(|user| user.as_str());
-            (event, data, socket) = (Some(&*said.event), Some(&*said.data), Some(&*said.socket));
+        OutboxEventKind::ClientEvent(details) => {
+            user = details.user.as_ref().map(|user| user.as_str());
+            (event, data, socket) = (
+                Some(&*details.event),
+                Some(&*details.data),
+                Some(&*details.socket),
+            );
         }
         OutboxEventKind::SubscriptionCount(number) => count = signed(*number),
     }
     [
         Arg::Int(app),
         Arg::Int(queue),
-        Arg::Text(happening.channel.as_str()),
-        Arg::Text(happening.what.kind().name()),
+        Arg::Text(outbox_event.channel.as_str()),
+        Arg::Text(outbox_event.what.kind().name()),
         Arg::MaybeText(user),
         Arg::MaybeText(event),
         Arg::MaybeText(data),
         Arg::MaybeText(socket),
         Arg::Int(count),
-        Arg::Int(happening.at.micros()),
+        Arg::Int(outbox_event.at.micros()),
     ]
 }

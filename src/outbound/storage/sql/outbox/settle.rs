@@ -1,97 +1,104 @@
-//! Settling an attempt.
+//! Recording the result of a delivery attempt.
 
-use super::super::driver::{Arg, Connection, Outcome, Row};
-use super::super::number::signed;
-use super::put::DROP_EMPTY;
+use super::put::DELETE_IF_EMPTY;
 use crate::core::error::StorageError;
 use crate::core::model::{Attempt, Claim};
 use crate::core::ports::{AttemptResult, ClaimUpdate, Disposition};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::sql::driver::SqlConnection;
+use crate::outbound::storage::sql::value::{Arg, SqlRow, signed};
 
-/// Answers the queue only where it is still the holder's, and locks it.
-const HOLD: &str = "UPDATE outbox_queues SET holder = $3 WHERE app = (SELECT id FROM apps WHERE ident = $1) AND address = $2 \
+/// Locks and returns the queue if the claim is still valid.
+const LOCK_CLAIMED: &str = "UPDATE outbox_queues SET holder = $3 WHERE app = (SELECT id FROM apps WHERE ident = $1) AND address = $2 \
     AND holder = $3 RETURNING id, app, attempts";
 const DELETE: &str = "DELETE FROM outbox_notices WHERE queue = $1 AND id <= $2";
-const KEEP: &str =
+const MOVE_TO_DELIVERY: &str =
     "UPDATE outbox_notices SET queue = 0, delivery = $3 WHERE queue = $1 AND id <= $2";
-const LOG: &str = "INSERT INTO outbox_deliveries (app, address, time, notices, attempts, status, problem, given_up) \
+const INSERT_DELIVERY: &str = "INSERT INTO outbox_deliveries (app, address, time, notices, attempts, status, problem, given_up) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
-const COUNT: &str =
+const RECORD_ATTEMPT: &str =
     "UPDATE outbox_queues SET attempts = $2, status = $3, problem = $4 WHERE id = $1";
-const GO_ON: &str = "UPDATE outbox_queues SET held_until = $2 WHERE id = $1";
-const FREE: &str = "UPDATE outbox_queues SET due = $2, held_until = 0, holder = '' WHERE id = $1";
+const EXTEND_CLAIM: &str = "UPDATE outbox_queues SET held_until = $2 WHERE id = $1";
+const RELEASE_CLAIM: &str =
+    "UPDATE outbox_queues SET due = $2, held_until = 0, holder = '' WHERE id = $1";
 
 pub(super) async fn settle(
-    connection: &mut impl Connection,
+    connection: &mut impl SqlConnection,
     claim: Claim,
-    settlement: AttemptResult,
-) -> Outcome<bool> {
+    result: AttemptResult,
+) -> StorageResult<bool> {
     let args = [
         Arg::Text(claim.app.as_str()),
         Arg::Text(&claim.address),
         Arg::Text(&claim.holder),
     ];
-    let Some(row) = connection.row(HOLD, &args).await? else {
+    let Some(row) = connection.row(LOCK_CLAIMED, &args).await? else {
         return Ok(false);
     };
     let (queue, app, attempts) = (row.int(0)?, row.int(1)?, row.int(2)?.saturating_add(1));
-    let ended = [Arg::Int(queue), Arg::Int(signed(settlement.upto))];
-    if settlement.ending != Disposition::Failed && settlement.upto != 0 {
-        let delivery = log(connection, app, &claim, &settlement, attempts).await?;
-        match settlement.ending {
+    let settled = [Arg::Int(queue), Arg::Int(signed(result.upto))];
+    if result.ending != Disposition::Failed && result.upto != 0 {
+        let delivery = log_delivery(connection, app, &claim, &result, attempts).await?;
+        match result.ending {
             Disposition::GivenUp => {
                 connection
-                    .execute(KEEP, &[ended[0], ended[1], Arg::Int(delivery)])
+                    .execute(
+                        MOVE_TO_DELIVERY,
+                        &[settled[0], settled[1], Arg::Int(delivery)],
+                    )
                     .await?
             }
-            _ => connection.execute(DELETE, &ended).await?,
+            _ => connection.execute(DELETE, &settled).await?,
         };
     }
-    let (attempts, last) = match settlement.ending {
+    let (attempts, last) = match result.ending {
         Disposition::Delivered => (0, Attempt::default()),
-        Disposition::GivenUp | Disposition::Failed => (attempts, settlement.attempt),
+        Disposition::GivenUp | Disposition::Failed => (attempts, result.attempt),
     };
-    let count = [
+    let attempt = [
         Arg::Int(queue),
         Arg::Int(attempts),
         status(&last),
         Arg::MaybeText(last.problem.as_deref()),
     ];
-    connection.execute(COUNT, &count).await?;
-    match settlement.next {
+    connection.execute(RECORD_ATTEMPT, &attempt).await?;
+    match result.next {
         ClaimUpdate::Hold(until) => {
             connection
-                .execute(GO_ON, &[Arg::Int(queue), Arg::Int(until.micros())])
+                .execute(EXTEND_CLAIM, &[Arg::Int(queue), Arg::Int(until.micros())])
                 .await?
         }
         ClaimUpdate::Free(due) => {
             connection
-                .execute(FREE, &[Arg::Int(queue), Arg::Int(due.micros())])
+                .execute(RELEASE_CLAIM, &[Arg::Int(queue), Arg::Int(due.micros())])
                 .await?;
-            connection.execute(DROP_EMPTY, &[Arg::Int(queue)]).await?
+            connection
+                .execute(DELETE_IF_EMPTY, &[Arg::Int(queue)])
+                .await?
         }
     };
     Ok(true)
 }
 
-async fn log(
-    connection: &mut impl Connection,
+async fn log_delivery(
+    connection: &mut impl SqlConnection,
     app: i64,
     claim: &Claim,
-    settlement: &AttemptResult,
+    result: &AttemptResult,
     attempts: i64,
-) -> Outcome<i64> {
+) -> StorageResult<i64> {
     let args = [
         Arg::Int(app),
         Arg::Text(&claim.address),
-        Arg::Int(settlement.at.micros()),
-        Arg::Int(signed(settlement.notices)),
+        Arg::Int(result.at.micros()),
+        Arg::Int(signed(result.notices)),
         Arg::Int(attempts),
-        status(&settlement.attempt),
-        Arg::MaybeText(settlement.attempt.problem.as_deref()),
-        Arg::Int((settlement.ending == Disposition::GivenUp).into()),
+        status(&result.attempt),
+        Arg::MaybeText(result.attempt.problem.as_deref()),
+        Arg::Int((result.ending == Disposition::GivenUp).into()),
     ];
-    let row = connection.row(LOG, &args).await?;
-    row.ok_or_else(|| StorageError::corrupt("no number was given"))?
+    let row = connection.row(INSERT_DELIVERY, &args).await?;
+    row.ok_or_else(|| StorageError::corrupt("the database allocated no id"))?
         .int(0)
 }
 

@@ -1,40 +1,42 @@
-//! How events are stored: whatever there are of them, each step is one way to the server and back.
+//! Appending events: each step takes one round trip, whatever the number of events.
 
 use std::sync::LazyLock;
 
-use sqlx::Row as _;
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
 
-use super::super::driver::{Arg, Outcome, Row};
-use super::super::events::{Claimed, Placed, Wanted};
-use super::super::rows::{Kind, unnest};
-use super::connection::{Link, arrays, classify};
+use super::value::{bind_arrays, classify};
 use crate::core::error::StorageError;
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::sql::event_row::{EventRow, SerialClaim, SerialRequest};
+use crate::outbound::storage::sql::statement::{ColumnType, unnest};
+use crate::outbound::storage::sql::value::{Arg, SqlRow};
 
-const CHANNELS: [Kind; 3] = [Kind::Text, Kind::Text, Kind::Int];
+const CHANNELS: [ColumnType; 3] = [ColumnType::Text, ColumnType::Text, ColumnType::Int];
 
-/// Holds the apps (shared with other writers: only deleting one waits), makes the transaction known under the instance
-/// `$4`, and claims serials.
+/// Locks the apps (shared with other writers: only deleting one waits), takes the advisory lock of the instance `$4`
+/// (shared as well), and claims serials.
 pub(super) static CLAIM: LazyLock<String> = LazyLock::new(|| {
-    let wanted = unnest(CHANNELS);
+    let requests = unnest(CHANNELS);
     format!(
         "WITH held AS MATERIALIZED (SELECT id, ident, pg_advisory_xact_lock_shared($4) FROM apps WHERE ident = ANY($1) \
             ORDER BY id FOR KEY SHARE), \
         wanted AS MATERIALIZED (SELECT held.id AS app, given.name, given.count, given.place \
-            FROM {wanted} WITH ORDINALITY AS given(ident, name, count, place) JOIN held ON held.ident = given.ident), \
+            FROM {requests} WITH ORDINALITY AS given(ident, name, count, place) JOIN held ON held.ident = given.ident), \
         claimed AS (INSERT INTO channels (app, name, head) SELECT app, name, count FROM wanted ORDER BY place \
             ON CONFLICT (app, name) DO UPDATE SET head = channels.head + excluded.head RETURNING app, name, id, head) \
         SELECT wanted.place, claimed.app, claimed.id, claimed.head FROM claimed JOIN wanted USING (app, name)"
     )
 });
 
-const EVENTS: [Kind; 10] = {
-    let [int, text] = [Kind::Int, Kind::Text];
+const EVENTS: [ColumnType; 10] = {
+    let [int, text] = [ColumnType::Int, ColumnType::Text];
     [int, int, int, text, int, text, text, text, text, text]
 };
 
-/// Stores events and writes down the newest of each channel. `ON CONFLICT` would look every `mid` up first, which was a
-/// third of the work.
-pub(super) static PUT: LazyLock<String> = LazyLock::new(|| {
+/// Inserts events and records the newest of each channel. There is no `ON CONFLICT`: it looks up every `mid` first, which
+/// took a third of the time.
+pub(super) static INSERT: LazyLock<String> = LazyLock::new(|| {
     let events = unnest(EVENTS);
     format!(
         "WITH stored AS (INSERT INTO events (app, channel, serial, mid, time, publish, owner, name, data, extra, id) \
@@ -45,43 +47,50 @@ pub(super) static PUT: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What keeps each `mid` unique; PostgreSQL named it when the table was made.
+/// The unique constraint of `mid`; PostgreSQL chose its name when the table was created.
 const MID: &str = "events_mid_key";
 
-pub(super) async fn claim(link: &mut Link, wanted: &[Wanted<'_>]) -> Outcome<Vec<Option<Claimed>>> {
-    let rows: Vec<[Arg<'_>; 3]> = wanted
+pub(super) async fn claim_serials(
+    connection: &mut PgConnection,
+    instance: i64,
+    requests: &[SerialRequest<'_>],
+) -> StorageResult<Vec<Option<SerialClaim>>> {
+    let rows: Vec<[Arg<'_>; 3]> = requests
         .iter()
-        .map(|one| {
+        .map(|request| {
             [
-                Arg::Text(one.app),
-                Arg::Text(one.channel),
-                Arg::Int(one.count),
+                Arg::Text(request.app),
+                Arg::Text(request.channel),
+                Arg::Int(request.count),
             ]
         })
         .collect();
-    let query = sqlx::query_with(CLAIM.as_str(), arrays(&CHANNELS, &rows)?).bind(link.instance);
-    let mut claimed = vec![None; wanted.len()];
-    for row in query.fetch_all(&mut link.raw).await.map_err(classify)? {
-        let place = usize::try_from(row.int(0)? - 1)
+    let query = sqlx::query_with(CLAIM.as_str(), bind_arrays(&CHANNELS, &rows)?).bind(instance);
+    let mut claims = vec![None; requests.len()];
+    for row in query.fetch_all(connection).await.map_err(classify)? {
+        let claim = usize::try_from(row.int(0)? - 1)
             .ok()
-            .and_then(|place| claimed.get_mut(place));
-        let place = place.ok_or_else(|| {
-            StorageError::corrupt("the store answered a channel that was not asked for")
+            .and_then(|place| claims.get_mut(place));
+        let claim = claim.ok_or_else(|| {
+            StorageError::corrupt("the database returned a channel that was not requested")
         })?;
-        *place = Some(Claimed {
+        *claim = Some(SerialClaim {
             app: row.int(1)?,
             channel: row.int(2)?,
             head: row.int(3)?,
         });
     }
-    Ok(claimed)
+    Ok(claims)
 }
 
-pub(super) async fn put(link: &mut Link, events: &[&Placed<'_>]) -> Outcome<Vec<i64>> {
-    let rows: Vec<[Arg<'_>; 10]> = events.iter().map(|event| event.row()).collect();
-    let query = sqlx::query_with(PUT.as_str(), arrays(&EVENTS, &rows)?);
-    let stored = query.fetch_one(&mut link.raw).await.map_err(not_put)?;
-    let mut ids = stored
+pub(super) async fn insert_events(
+    connection: &mut PgConnection,
+    events: &[&EventRow<'_>],
+) -> StorageResult<Vec<i64>> {
+    let rows: Vec<[Arg<'_>; 10]> = events.iter().map(|event| event.columns()).collect();
+    let query = sqlx::query_with(INSERT.as_str(), bind_arrays(&EVENTS, &rows)?);
+    let inserted = query.fetch_one(connection).await.map_err(classify_insert)?;
+    let mut ids = inserted
         .try_get::<Option<Vec<i64>>, _>(0)
         .map_err(classify)?
         .unwrap_or_default();
@@ -89,8 +98,9 @@ pub(super) async fn put(link: &mut Link, events: &[&Placed<'_>]) -> Outcome<Vec<
     Ok(ids)
 }
 
-/// Only a `mid` may be there before: a place is claimed for one event alone, so a taken one tells of a damaged database.
-fn not_put(error: sqlx::Error) -> StorageError {
+/// Only a `mid` may exist already. Serials are claimed for one event alone, so a duplicate serial means that the database
+/// is damaged.
+fn classify_insert(error: sqlx::Error) -> StorageError {
     match error.as_database_error() {
         Some(cause) if cause.is_unique_violation() && cause.constraint() == Some(MID) => {
             StorageError::Conflict("mid")

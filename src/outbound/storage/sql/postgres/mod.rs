@@ -1,12 +1,13 @@
-//! PostgreSQL: a pool of connections, and an order between what may be stored and what is asked about it.
+//! PostgreSQL: a connection pool, and a barrier that orders reads after the writes whose outcome they determine.
 
 mod append;
 mod connection;
+mod escape;
 mod open;
 #[cfg(test)]
 mod plans;
 mod pool;
-mod text;
+mod value;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,148 +18,169 @@ use sqlx::{AssertSqlSafe, Executor};
 use tokio::sync::{RwLock, oneshot};
 use tokio::time::Instant;
 
-use self::connection::{Link, classify};
+use self::connection::PostgresConnection;
 pub use self::open::{PostgresOptions, open};
-use self::pool::{Lease, Pool};
-use super::driver::{Driver, Outcome};
+use self::pool::{ConnectionPool, PooledConnection};
+use self::value::classify;
+use super::driver::Driver;
 use crate::core::error::StorageError;
+use crate::outbound::storage::StorageResult;
 
-/// A server that was reached.
+/// An open database.
 struct PostgresDriver {
-    pool: Arc<Pool>,
+    pool: Arc<ConnectionPool>,
     timeout: Duration,
-    /// Held by writes together, and alone by what is to be judged after them. A write's ends when this process knows
-    /// how it ended, or gave it up.
-    gate: Arc<RwLock<()>>,
-    /// Begins what waits for the transactions that this process has given up, and that the server may still commit: each
-    /// holds the instance's lock until it has ended for good, from its first claim on.
-    judge: String,
+    /// Writes hold it shared, `read_settled` exclusively. A write releases it when its outcome is known, or when it has
+    /// timed out.
+    barrier: Arc<RwLock<()>>,
+    /// Begins a transaction that waits for those that have timed out here and that the server may still commit: each holds
+    /// the instance's advisory lock from its first claim to its end.
+    begin_settled: String,
 }
 
 impl Driver for PostgresDriver {
-    type Connection = Link;
+    type Connection = PostgresConnection;
 
-    async fn write<T, F>(&self, work: F) -> Outcome<T>
+    async fn write<T, F>(&self, work: F) -> StorageResult<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Link) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut PostgresConnection) -> BoxFuture<'c, StorageResult<T>>
+            + Send
+            + 'static,
     {
         let deadline = Instant::now() + self.timeout;
-        let gate = by(deadline, async {
-            Ok(Arc::clone(&self.gate).read_owned().await)
+        let guard = with_deadline(deadline, async {
+            Ok(Arc::clone(&self.barrier).read_owned().await)
         })
         .await?;
-        let (answer, answered) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         let pool = Arc::clone(&self.pool);
-        // A task of its own goes on where the caller gives up.
+        // A task of its own runs on when the caller drops this future.
         tokio::spawn(async move {
             let call = async {
-                let lease = begun(&pool, "BEGIN".to_owned()).await?;
-                // Nobody waits for it any more, and it has promised nothing yet.
-                if answer.is_closed() {
-                    return ended(&pool, lease, Err(gone())).await;
+                let pooled = begin(&pool, "BEGIN".to_owned()).await?;
+                // The caller has dropped its future and the work has not begun.
+                if reply.is_closed() {
+                    return roll_back(&pool, pooled, Err(closed())).await;
                 }
-                done(&pool, lease, work).await
+                commit(&pool, pooled, work).await
             };
-            let outcome = by(deadline, call).await;
-            drop(gate);
-            let _ = answer.send(outcome);
+            let outcome = with_deadline(deadline, call).await;
+            drop(guard);
+            let _ = reply.send(outcome);
         });
-        answered.await.map_err(|_| gone())?
+        result.await.map_err(|_| closed())?
     }
 
-    async fn read<T, F>(&self, work: F) -> Outcome<T>
+    async fn read<T, F>(&self, work: F) -> StorageResult<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Link) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut PostgresConnection) -> BoxFuture<'c, StorageResult<T>>
+            + Send
+            + 'static,
     {
         let call = async {
-            let mut lease = self.pool.lease().await?;
-            let outcome = work(&mut lease.link).await;
+            let mut pooled = self.pool.acquire().await?;
+            let outcome = work(&mut pooled.connection).await;
             match &outcome {
-                Err(StorageError::Unavailable(_)) => self.pool.distrust(),
-                _ => self.pool.give_back(lease),
+                Err(StorageError::Unavailable(_)) => self.pool.discard_idle(),
+                _ => self.pool.release(pooled),
             }
             outcome
         };
-        by(Instant::now() + self.timeout, call).await
+        with_deadline(Instant::now() + self.timeout, call).await
     }
 
-    async fn read_settled<T, F>(&self, work: F) -> Outcome<T>
+    async fn read_settled<T, F>(&self, work: F) -> StorageResult<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Link) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut PostgresConnection) -> BoxFuture<'c, StorageResult<T>>
+            + Send
+            + 'static,
     {
         let call = async {
-            let _gate = self.gate.write().await;
-            let lease = begun(&self.pool, self.judge.clone()).await?;
-            done(&self.pool, lease, work).await
+            let _guard = self.barrier.write().await;
+            let pooled = begin(&self.pool, self.begin_settled.clone()).await?;
+            commit(&self.pool, pooled, work).await
         };
-        by(Instant::now() + self.timeout, call).await
+        with_deadline(Instant::now() + self.timeout, call).await
     }
 
     async fn close(&self) {
         let close = async {
-            // What is under way comes first.
-            let _gate = self.gate.write().await;
+            // Waits for running writes.
+            let _guard = self.barrier.write().await;
             self.pool.close().await;
             Ok(())
         };
-        if let Err(error) = by(Instant::now() + self.timeout, close).await {
-            self.pool.distrust();
+        if let Err(error) = with_deadline(Instant::now() + self.timeout, close).await {
+            self.pool.discard_idle();
             tracing::warn!(
                 error = error.chain(),
-                "the connections to the database were not closed cleanly"
+                "postgres connections not closed cleanly"
             );
         }
     }
 }
 
-/// A connection in a transaction.
-async fn begun(pool: &Pool, begin: String) -> Outcome<Lease> {
-    let mut lease = pool.lease().await?;
-    match lease.link.raw.execute(AssertSqlSafe(begin)).await {
-        Ok(_) => Ok(lease),
+/// Acquires a connection and begins a transaction with the statements `begin`.
+async fn begin(pool: &ConnectionPool, begin: String) -> StorageResult<PooledConnection> {
+    let mut pooled = pool.acquire().await?;
+    match pooled.connection.raw.execute(AssertSqlSafe(begin)).await {
+        Ok(_) => Ok(pooled),
         Err(error) => {
-            pool.distrust();
+            pool.discard_idle();
             Err(classify(error))
         }
     }
 }
 
-/// Does `work` in the transaction that was begun, and ends it.
-async fn done<T, F>(pool: &Pool, mut lease: Lease, work: F) -> Outcome<T>
+/// Runs `work` in the transaction, and commits or rolls back.
+async fn commit<T, F>(
+    pool: &ConnectionPool,
+    mut pooled: PooledConnection,
+    work: F,
+) -> StorageResult<T>
 where
-    F: for<'c> FnOnce(&'c mut Link) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+    F: for<'c> FnOnce(&'c mut PostgresConnection) -> BoxFuture<'c, StorageResult<T>>
+        + Send
+        + 'static,
 {
-    let mut outcome = work(&mut lease.link).await;
+    let mut outcome = work(&mut pooled.connection).await;
     if outcome.is_ok() {
-        match lease.link.raw.execute("COMMIT").await {
+        match pooled.connection.raw.execute("COMMIT").await {
             Ok(_) => {
-                pool.give_back(lease);
+                pool.release(pooled);
                 return outcome;
             }
             Err(error) => outcome = Err(classify(error)),
         }
     }
-    ended(pool, lease, outcome).await
+    roll_back(pool, pooled, outcome).await
 }
 
-/// Rolls back, and answers `outcome`.
-async fn ended<T>(pool: &Pool, mut lease: Lease, outcome: Outcome<T>) -> Outcome<T> {
-    match lease.link.raw.execute("ROLLBACK").await {
-        Ok(_) => pool.give_back(lease),
-        Err(_) => pool.distrust(),
+/// Rolls back and returns `outcome`.
+async fn roll_back<T>(
+    pool: &ConnectionPool,
+    mut pooled: PooledConnection,
+    outcome: StorageResult<T>,
+) -> StorageResult<T> {
+    match pooled.connection.raw.execute("ROLLBACK").await {
+        Ok(_) => pool.release(pooled),
+        Err(_) => pool.discard_idle(),
     }
     outcome
 }
 
-async fn by<T>(deadline: Instant, call: impl Future<Output = Outcome<T>> + Send) -> Outcome<T> {
+async fn with_deadline<T>(
+    deadline: Instant,
+    call: impl Future<Output = StorageResult<T>> + Send,
+) -> StorageResult<T> {
     tokio::time::timeout_at(deadline, call)
         .await
-        .unwrap_or_else(|late| Err(StorageError::unavailable(late)))
+        .unwrap_or_else(|elapsed| Err(StorageError::unavailable(elapsed)))
 }
 
-fn gone() -> StorageError {
+fn closed() -> StorageError {
     StorageError::unavailable("the database was closed")
 }

@@ -1,4 +1,4 @@
-//! Opening a PostgreSQL database: reaching it, making it what it should be.
+//! Opening a PostgreSQL database: connects and migrates.
 
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
@@ -10,22 +10,22 @@ use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::sync::RwLock;
 
 use super::PostgresDriver;
-use super::pool::Pool;
+use super::pool::ConnectionPool;
 use crate::core::model::Secret;
 use crate::core::ports::Stores;
 use crate::outbound::storage::OpenError;
 use crate::outbound::storage::sql::SqlStore;
-use crate::outbound::storage::sql::fault::unmigrated;
+use crate::outbound::storage::sql::error::explain_migration;
 
-/// The migrator's own lock outlives a failed migration, so it is not used: see [`migrate`].
+/// Without the migrator's own lock, which outlives a failed migration; see [`migrate`].
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!("migrations/postgres");
     migrations.set_locking(false);
     migrations
 });
 
-/// Held by whoever migrates the same schema.
-const LOCK: &str =
+/// Serializes migrations of one schema.
+const MIGRATION_LOCK: &str =
     "SELECT pg_advisory_xact_lock(hashtextextended('pushi migrates ' || current_schema(), 0))";
 
 // Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
@@ -34,23 +34,23 @@ const NOT_PERMITTED: &str = "42501";
 const CANCELED: &str = "57014";
 const WRONG_CREDENTIALS: [&str; 2] = ["28P01", "28000"];
 
-/// Which PostgreSQL database, and how to use it.
+/// Configuration of a PostgreSQL store.
 #[derive(Debug, Clone)]
 pub struct PostgresOptions {
-    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with `?sslmode=…` and so on, as libpq reads it.
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's parameters such as `?sslmode=…`.
     pub url: Secret,
-    /// How long a call may take, waiting for a connection included.
+    /// Limit of each call, including the wait for a connection.
     pub timeout: Duration,
-    /// Connections at most; at least one.
+    /// Maximum number of connections; 0 counts as 1.
     pub pool: u32,
 }
 
-/// Reaches a database and migrates it where that is needed. Several nodes may do it at once.
+/// Connects to a database and migrates it if necessary. Several nodes may do so at once.
 ///
 /// # Errors
 ///
-/// The URL cannot be read; the server cannot be reached in time or refuses the user; the database is not there, was
-/// written by a newer version, or its user may not make tables.
+/// The URL is malformed; the server cannot be reached in time or rejects the user; the database does not exist, was
+/// written by a newer version, or the user may not create tables.
 pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
     let connect = PgConnectOptions::from_str(options.url.expose());
     let connect = connect.map_err(|error| {
@@ -64,29 +64,33 @@ pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", connect.get_host(), connect.get_port()),
     };
-    let refused = |why: String| {
+    let open_error = |reason: String| {
         OpenError::new(format_args!(
-            "the PostgreSQL database {name} on {server} {why}"
+            "the PostgreSQL database {name} on {server} {reason}"
         ))
     };
     let mut instance = [0; 8];
-    getrandom::fill(&mut instance)
-        .map_err(|error| refused(format!("cannot be told apart: {error}")))?;
+    getrandom::fill(&mut instance).map_err(|error| {
+        open_error(format!("cannot be opened: no random instance id ({error})"))
+    })?;
     let instance = i64::from_ne_bytes(instance);
-    let pool = Pool::new(
+    let pool = ConnectionPool::new(
         connect.disable_statement_logging(),
         options.pool,
         options.timeout,
         instance,
     );
     let prepare = async {
-        let mut connection = pool.connect().await.map_err(|error| why(&error, &name))?;
+        let mut connection = pool
+            .connect()
+            .await
+            .map_err(|error| explain(&error, &name))?;
         migrate(&mut connection, &name).await?;
-        // It ends also where it is not told.
+        // If the message is lost, the server notices the closed socket.
         let _ = connection.close().await;
         Ok(())
     };
-    let late = |_| {
+    let timed_out = |_| {
         Err(format!(
             "does not answer within {:?}: is it the right address, and does the server run?",
             options.timeout
@@ -94,49 +98,49 @@ pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
     };
     tokio::time::timeout(options.timeout, prepare)
         .await
-        .unwrap_or_else(late)
-        .map_err(refused)?;
-    let judge = format!("BEGIN; SELECT pg_advisory_xact_lock({instance})");
-    let (pool, gate) = (Arc::new(pool), Arc::new(RwLock::new(())));
+        .unwrap_or_else(timed_out)
+        .map_err(open_error)?;
+    let begin_settled = format!("BEGIN; SELECT pg_advisory_xact_lock({instance})");
+    let (pool, barrier) = (Arc::new(pool), Arc::new(RwLock::new(())));
     Ok(SqlStore::stores(PostgresDriver {
         pool,
         timeout: options.timeout,
-        gate,
-        judge,
+        barrier,
+        begin_settled,
     }))
 }
 
-/// One transaction around all migrations, alone: of two nodes that start at once, the second finds them done.
+/// Runs all migrations in one transaction under a lock. Of two nodes that start at once, the second finds them done.
 pub(super) async fn migrate(connection: &mut PgConnection, name: &str) -> Result<(), String> {
     let mut transaction = connection
         .begin()
         .await
-        .map_err(|error| why(&error, name))?;
+        .map_err(|error| explain(&error, name))?;
     transaction
-        .execute(LOCK)
+        .execute(MIGRATION_LOCK)
         .await
-        .map_err(|error| why(&error, name))?;
-    // `run` is the same, but its future cannot be spawned: it is `Send` for one lifetime alone.
+        .map_err(|error| explain(&error, name))?;
+    // The future of `run` cannot be spawned, because it is `Send` for one lifetime only.
     let migrated = MIGRATIONS.run_direct(None, &mut *transaction, false).await;
-    migrated.map_err(|error| unmigrated(error, |error| why(error, name)))?;
+    migrated.map_err(|error| explain_migration(error, |error| explain(error, name)))?;
     transaction
         .commit()
         .await
-        .map_err(|error| why(&error, name))
+        .map_err(|error| explain(&error, name))
 }
 
-fn why(error: &sqlx::Error, name: &str) -> String {
+fn explain(error: &sqlx::Error, name: &str) -> String {
     let code = error.as_database_error().and_then(|error| error.code());
     match (code.as_deref(), error) {
         (Some(NO_SUCH_DATABASE), _) => format!("does not exist: create it (createdb {name})"),
         (Some(NOT_PERMITTED), _) => {
-            "does not let this user make tables: grant it CREATE on its schema".into()
+            "does not let this user create tables: grant it CREATE on its schema".into()
         }
         (Some(CANCELED), _) => {
-            "is being migrated by another node for too long: try again once that one is done".into()
+            "is still being migrated by another node: try again when that node has started".into()
         }
         (Some(code), _) if WRONG_CREDENTIALS.contains(&code) => {
-            "does not let this user in: correct the user and the password".into()
+            "rejects the user: correct the user and the password".into()
         }
         (_, sqlx::Error::Io(error)) => format!(
             "cannot be reached ({error}): is it the right address, and does the server run?"

@@ -1,15 +1,17 @@
-//! Checks how PostgreSQL means to answer each question that a client can ask of tables that are not small: through the
-//! index made for it. Needs the server of `PUSHI_TEST_POSTGRES_URL`; see `tests/contract`.
+//! Tests of query plans: on large tables, every query that a client can cause must use its index. Needs the server of
+//! `PUSHI_TEST_POSTGRES_URL`; see `tests/contract`.
 
 use sqlx::postgres::{PgPool, Postgres};
 use sqlx::{AssertSqlSafe, Executor, Row, Transaction};
 
-use super::super::archive::read as archive;
-use super::super::outbox::{self, log};
-use super::super::rows::ManyRows;
-use super::super::{apps, cache, events, inbox, prune, removal, sessions, subscriptions};
-use super::append::{CLAIM, PUT};
+use super::append::{CLAIM, INSERT};
 use super::open::migrate;
+use crate::outbound::storage::sql::archive::export as archive;
+use crate::outbound::storage::sql::outbox::{self, log};
+use crate::outbound::storage::sql::statement::MultiRowStatement;
+use crate::outbound::storage::sql::{
+    app_cleanup, apps, cache, events, inbox, prune, sessions, subscriptions,
+};
 
 const EXPECTED: [(&str, &str); 40] = [
     (apps::BY_IDENT, "apps_ident_key"),
@@ -21,9 +23,9 @@ const EXPECTED: [(&str, &str); 40] = [
     (events::HISTORY_BEFORE, "events_channel_serial_key"),
     (events::REPLAY, "events_channel_serial_key"),
     (events::RECENT, "events_pkey"),
-    (inbox::RUN, "events_channel_serial_key"),
+    (inbox::EVENTS, "events_channel_serial_key"),
     (inbox::INTERVALS, "subscriptions_app_user_id_channel_key"),
-    (inbox::LOOKED_UP, "events_channel_serial_key"),
+    (inbox::INTERVALS_EXACT, "events_channel_serial_key"),
     (prune::TOO_OLD, "events_time"),
     (cache::LAST, "cache_pkey"),
     (cache::PRUNE, "cache_expires"),
@@ -33,7 +35,7 @@ const EXPECTED: [(&str, &str); 40] = [
     (log::WAITING, "outbox_queues_app_address_key"),
     (log::GIVEN_UP, "outbox_deliveries_pkey"),
     (log::DELIVERIES, "outbox_deliveries_app"),
-    (log::PRUNE_FOUND, "outbox_deliveries_time"),
+    (log::EXPIRED, "outbox_deliveries_time"),
     (sessions::GET, "sessions_pkey"),
     (sessions::END, "sessions_pkey"),
     (sessions::PRUNE, "sessions_expires"),
@@ -49,21 +51,21 @@ const EXPECTED: [(&str, &str); 40] = [
         subscriptions::CHANNELS_OF,
         "subscriptions_app_user_id_channel_key",
     ),
-    (subscriptions::HEAD, "channels_pkey"),
-    (subscriptions::EXTEND, "intervals_pkey"),
+    (subscriptions::CHANNEL, "channels_pkey"),
+    (subscriptions::EXTEND_INTERVAL, "intervals_pkey"),
     (
-        subscriptions::REMOVE,
+        subscriptions::DELETE,
         "subscriptions_app_user_id_channel_key",
     ),
     (archive::CHANNELS, "channels_app_name_key"),
     (archive::EVENTS, "events_pkey"),
-    (archive::FORMER, "intervals_pkey"),
+    (archive::USERS_WITH_INTERVALS, "intervals_pkey"),
     (archive::INTERVALS, "intervals_pkey"),
     (archive::CACHED, "cache_pkey"),
     (archive::TARGETS, "targets_pkey"),
 ];
 
-fn expected_of_many() -> [(&'static ManyRows, &'static str); 3] {
+fn expected_of_many() -> [(&'static MultiRowStatement, &'static str); 3] {
     [
         (&events::HEADS, "channels_app_name_key"),
         (&events::POSITIONS, "events_mid_key"),
@@ -71,8 +73,7 @@ fn expected_of_many() -> [(&'static ManyRows, &'static str); 3] {
     ]
 }
 
-/// Two thousand apps, one of which has twenty thousand subscriptions and sixty thousand events in six hundred of as many
-/// as twenty thousand channels.
+/// 2,000 apps. One of them has 20,000 subscriptions and 20,000 channels, of which 600 contain 60,000 events.
 const FILL: &str = "
     INSERT INTO apps (ident, public_key, name, secret, push, settings, created, modified)
         SELECT 'app-' || n, 'key-' || n, '', '', '{}', '{}', 0, 0 FROM generate_series(1, 2000) n;
@@ -128,7 +129,7 @@ impl Database {
 
     async fn plan(&mut self, sql: &str) -> String {
         let count = (1..).take_while(|n| sql.contains(&format!("${n}"))).count();
-        // Where PostgreSQL cannot tell from the statement itself; the adapter says it with the values.
+        // Types that PostgreSQL cannot infer from the statement; the adapter sends them with the values.
         let kind = if sql.contains("VALUES") {
             "bigint"
         } else {
@@ -136,14 +137,14 @@ impl Database {
         };
         let (kinds, values) = (vec![kind; count].join(", "), vec!["NULL"; count].join(", "));
         (*self.0)
-            .execute(AssertSqlSafe(format!("PREPARE asked ({kinds}) AS {sql}")))
+            .execute(AssertSqlSafe(format!("PREPARE query ({kinds}) AS {sql}")))
             .await
             .unwrap();
         let rows = (*self.0)
-            .fetch_all(AssertSqlSafe(format!("EXPLAIN EXECUTE asked ({values})")))
+            .fetch_all(AssertSqlSafe(format!("EXPLAIN EXECUTE query ({values})")))
             .await
             .unwrap();
-        (*self.0).execute("DEALLOCATE asked").await.unwrap();
+        (*self.0).execute("DEALLOCATE query").await.unwrap();
         rows.iter()
             .map(|row| row.get::<String, _>(0) + "\n")
             .collect()
@@ -156,10 +157,10 @@ impl Database {
             "{expected}\n{sql}\n{plan}"
         );
         assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
-        // These sort what one user has, or one app, which was found through indexes; or no more than one row.
+        // These sort the rows of one user or one app, which were found through indexes, or a single row.
         let sorts = [
             inbox::INTERVALS,
-            inbox::LOOKED_UP,
+            inbox::INTERVALS_EXACT,
             subscriptions::CHANNELS_OF,
             subscriptions::LIST_OF_BOTH,
             log::WAITING,
@@ -172,7 +173,7 @@ impl Database {
 }
 
 #[tokio::test]
-async fn every_read_goes_through_its_index() {
+async fn every_read_uses_its_index() {
     let Some(mut database) = Database::new().await else {
         return;
     };
@@ -180,16 +181,18 @@ async fn every_read_goes_through_its_index() {
         database.check(sql, expected).await;
     }
     for (many, expected) in expected_of_many() {
-        for (sql, _) in many.runs(&[(); 21]) {
+        for (sql, _) in many.chunks(&[(); 21]) {
             database.check(sql, expected).await;
         }
     }
-    database.check(&PUT, "channels_pkey").await;
-    // It puts what it was given in order.
+    database.check(&INSERT, "channels_pkey").await;
+    // It sorts its input.
     let plan = database.plan(&CLAIM).await;
     assert!(
         plan.contains(" apps_ident_key ") && !plan.contains("Seq Scan"),
         "{plan}"
     );
-    database.check(removal::BITS[0], "events_pkey").await;
+    database
+        .check(app_cleanup::DELETE_BATCH[0], "events_pkey")
+        .await;
 }

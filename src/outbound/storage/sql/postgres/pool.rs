@@ -1,4 +1,7 @@
-//! The connections to the server. One that failed, or that was given up in the middle of something, is never used again.
+//! The connection pool. A connection that failed, or whose call was cancelled, is never used again.
+//!
+//! `sqlx::PgPool` is no replacement: on release it sends a ping, in a spawned task, before the connection is available
+//! again, which adds a round trip to each call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,31 +12,34 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::connection::{Link, classify};
+use super::connection::PostgresConnection;
+use super::value::classify;
 use crate::core::error::StorageError;
-use crate::outbound::storage::sql::driver::Outcome;
+use crate::outbound::storage::StorageResult;
 
-/// A connection that was idle for longer is asked whether it still lives.
-const TRUSTED: Duration = Duration::from_secs(1);
+/// A connection that was idle for longer is pinged before use.
+const PING_AFTER: Duration = Duration::from_secs(1);
 
-/// Connections, made when they are needed.
-pub(super) struct Pool {
+/// Connections, opened on demand.
+pub(super) struct ConnectionPool {
     options: PgConnectOptions,
-    /// Statements that each connection begins with.
+    /// Statements that each new connection runs.
     setup: String,
     instance: i64,
-    places: Arc<Semaphore>,
-    idle: Mutex<Vec<(Link, Instant)>>,
+    permits: Arc<Semaphore>,
+    /// Each with the time of its release.
+    idle: Mutex<Vec<(PostgresConnection, Instant)>>,
 }
 
-/// A connection in use. Dropped, it closes; [`Pool::give_back`] keeps it.
-pub(super) struct Lease {
-    pub link: Link,
-    place: OwnedSemaphorePermit,
+/// A connection in use. Dropping it closes it; [`ConnectionPool::release`] keeps it.
+pub(super) struct PooledConnection {
+    pub connection: PostgresConnection,
+    permit: OwnedSemaphorePermit,
 }
 
-impl Pool {
-    /// At most `size` connections of the `instance`. The server ends by itself what its client gave up, `timeout` after its last word.
+impl ConnectionPool {
+    /// Creates a pool of at most `size` connections of the `instance`. The server cancels statements that run longer than
+    /// `timeout`, and ends transactions that are idle for as long.
     pub fn new(options: PgConnectOptions, size: u32, timeout: Duration, instance: i64) -> Self {
         let millis = i32::try_from(timeout.as_millis())
             .unwrap_or(i32::MAX)
@@ -41,17 +47,17 @@ impl Pool {
         let setup = format!(
             "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {millis}"
         );
-        let places = Arc::new(Semaphore::new(usize::try_from(size.max(1)).unwrap_or(1)));
+        let permits = Arc::new(Semaphore::new(usize::try_from(size.max(1)).unwrap_or(1)));
         Self {
             options,
             setup,
             instance,
-            places,
+            permits,
             idle: Mutex::default(),
         }
     }
 
-    /// A new connection that the pool does not count.
+    /// Opens a connection that does not count against the size.
     pub async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = self.options.connect().await?;
         connection
@@ -60,48 +66,48 @@ impl Pool {
         Ok(connection)
     }
 
-    /// A connection that lives, as far as can be known, once fewer than the most are in use.
-    pub async fn lease(&self) -> Outcome<Lease> {
-        let place = Arc::clone(&self.places)
+    /// Waits for a permit, and returns an idle connection or a new one.
+    pub async fn acquire(&self) -> StorageResult<PooledConnection> {
+        let permit = Arc::clone(&self.permits)
             .acquire_owned()
             .await
             .map_err(StorageError::unavailable)?;
-        while let Some((mut link, since)) = self.take_idle() {
-            if since.elapsed() < TRUSTED || link.raw.ping().await.is_ok() {
-                return Ok(Lease { link, place });
+        while let Some((mut connection, since)) = self.take_idle() {
+            if since.elapsed() < PING_AFTER || connection.raw.ping().await.is_ok() {
+                return Ok(PooledConnection { connection, permit });
             }
-            self.distrust();
+            self.discard_idle();
         }
-        let link = Link {
+        let connection = PostgresConnection {
             raw: self.connect().await.map_err(classify)?,
             instance: self.instance,
         };
-        Ok(Lease { link, place })
+        Ok(PooledConnection { connection, permit })
     }
 
-    /// Keeps a connection for the next who needs one.
-    pub fn give_back(&self, lease: Lease) {
-        if !self.places.is_closed() {
-            self.idle.lock().push((lease.link, Instant::now()));
+    /// Returns a connection to the pool.
+    pub fn release(&self, pooled: PooledConnection) {
+        if !self.permits.is_closed() {
+            self.idle.lock().push((pooled.connection, Instant::now()));
         }
-        drop(lease.place);
+        drop(pooled.permit);
     }
 
-    /// Drops what is idle: a connection failed, so the server may have gone from under them all.
-    pub fn distrust(&self) {
+    /// Drops the idle connections. Called when a connection has failed, because the server may have ended all of them.
+    pub fn discard_idle(&self) {
         self.idle.lock().clear();
     }
 
-    /// Closes what is idle, and everything else once it is given back.
+    /// Closes the idle connections, and the others as soon as they are released.
     pub async fn close(&self) {
-        self.places.close();
-        while let Some((link, _)) = self.take_idle() {
-            // The server also takes a connection's end for an end.
-            let _ = link.raw.close().await;
+        self.permits.close();
+        while let Some((connection, _)) = self.take_idle() {
+            // If the message is lost, the server notices the closed socket.
+            let _ = connection.raw.close().await;
         }
     }
 
-    fn take_idle(&self) -> Option<(Link, Instant)> {
+    fn take_idle(&self) -> Option<(PostgresConnection, Instant)> {
         self.idle.lock().pop()
     }
 }

@@ -1,132 +1,76 @@
-//! How an SQLite connection runs statements, and how its rows and errors are read.
+//! Running statements on an SQLite connection.
 
-use std::borrow::Cow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use sqlx::error::DatabaseError;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Arguments, Row as _};
-
-use super::super::driver::{Arg, Connection, Outcome, Row};
-use super::super::events::{Claimed, Placed, Wanted};
-use super::super::fault;
-use super::super::rows::Bulk;
 use super::append;
+use super::value::{bind, classify};
 use crate::core::error::StorageError;
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::sql::driver::SqlConnection;
+use crate::outbound::storage::sql::event_row::{EventRow, SerialClaim, SerialRequest};
+use crate::outbound::storage::sql::statement::BulkInsert;
+use crate::outbound::storage::sql::value::{Arg, SqlRow};
 
-const TAKE_IDS: &str = "INSERT INTO counters (app, last_id) VALUES ($1, $2) \
+const ALLOCATE_IDS: &str = "INSERT INTO counters (app, last_id) VALUES ($1, $2) \
     ON CONFLICT (app) DO UPDATE SET last_id = last_id + excluded.last_id RETURNING last_id";
 
-const REACH_ID: &str = "INSERT INTO counters (app, last_id) VALUES ($1, $2) \
+const ADVANCE_IDS: &str = "INSERT INTO counters (app, last_id) VALUES ($1, $2) \
     ON CONFLICT (app) DO UPDATE SET last_id = max(last_id, excluded.last_id)";
 
-impl Connection for SqliteConnection {
+impl SqlConnection for SqliteConnection {
     type Row = SqliteRow;
 
-    /// A transaction that writes is alone, so nothing needs to be held.
-    const HOLD_APP: &'static str = "SELECT id FROM apps WHERE ident = $1";
+    /// Needs no lock: there is only one writing transaction.
+    const LOCK_APP: &'static str = "SELECT id FROM apps WHERE ident = $1";
 
-    async fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Outcome<u64> {
+    async fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> StorageResult<u64> {
         let done = sqlx::query_with(sql, bind(args)?).execute(self).await;
         done.map(|done| done.rows_affected()).map_err(classify)
     }
 
-    async fn rows(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Outcome<Vec<SqliteRow>> {
+    async fn rows(&mut self, sql: &'static str, args: &[Arg<'_>]) -> StorageResult<Vec<SqliteRow>> {
         sqlx::query_with(sql, bind(args)?)
             .fetch_all(self)
             .await
             .map_err(classify)
     }
 
-    async fn bulk<const N: usize>(
+    async fn bulk_insert<const N: usize>(
         &mut self,
-        statement: &'static Bulk<N>,
+        statement: &'static BulkInsert<N>,
         rows: &[[Arg<'_>; N]],
-    ) -> Outcome<Vec<SqliteRow>> {
-        let mut answered = Vec::new();
-        for (sql, run) in statement.lists.runs(rows) {
-            answered.append(&mut self.rows(sql, run.as_flattened()).await?);
+    ) -> StorageResult<Vec<SqliteRow>> {
+        let mut returned = Vec::new();
+        for (sql, chunk) in statement.row_lists.chunks(rows) {
+            returned.append(&mut self.rows(sql, chunk.as_flattened()).await?);
         }
-        Ok(answered)
+        Ok(returned)
     }
 
-    async fn claim(&mut self, wanted: &[Wanted<'_>]) -> Outcome<Vec<Option<Claimed>>> {
-        append::claim(self, wanted).await
+    async fn claim_serials(
+        &mut self,
+        requests: &[SerialRequest<'_>],
+    ) -> StorageResult<Vec<Option<SerialClaim>>> {
+        append::claim_serials(self, requests).await
     }
 
-    async fn put(&mut self, events: &[&Placed<'_>]) -> Outcome<Vec<i64>> {
-        append::put(self, events).await
+    async fn insert_events(&mut self, events: &[&EventRow<'_>]) -> StorageResult<Vec<i64>> {
+        append::insert_events(self, events).await
     }
 
-    async fn take_ids(&mut self, app: i64, count: i64) -> Outcome<Vec<i64>> {
+    async fn allocate_ids(&mut self, app: i64, count: i64) -> StorageResult<Vec<i64>> {
         let row = self
-            .row(TAKE_IDS, &[Arg::Int(app), Arg::Int(count)])
+            .row(ALLOCATE_IDS, &[Arg::Int(app), Arg::Int(count)])
             .await?;
         let last = row
-            .ok_or_else(|| StorageError::corrupt("no number was given"))?
+            .ok_or_else(|| StorageError::corrupt("the database allocated no id"))?
             .int(0)?;
         Ok((last - count + 1..=last).collect())
     }
 
-    async fn reach_id(&mut self, app: i64, id: i64) -> Outcome<()> {
-        self.execute(REACH_ID, &[Arg::Int(app), Arg::Int(id)])
+    async fn advance_ids(&mut self, app: i64, id: i64) -> StorageResult<()> {
+        self.execute(ADVANCE_IDS, &[Arg::Int(app), Arg::Int(id)])
             .await
             .map(drop)
     }
-}
-
-fn bind(args: &[Arg<'_>]) -> Outcome<SqliteArguments> {
-    let mut bound = SqliteArguments::default();
-    bound.reserve(args.len(), 0);
-    for arg in args {
-        let added = match *arg {
-            Arg::Int(number) => bound.add(number),
-            Arg::Text(text) => bound.add(text),
-            Arg::MaybeText(text) => bound.add(text),
-            Arg::Bytes(bytes) => bound.add(bytes),
-        };
-        added.map_err(StorageError::Unavailable)?;
-    }
-    Ok(bound)
-}
-
-impl Row for SqliteRow {
-    fn int(&self, column: usize) -> Outcome<i64> {
-        self.try_get(column).map_err(classify)
-    }
-
-    fn maybe_int(&self, column: usize) -> Outcome<Option<i64>> {
-        self.try_get(column).map_err(classify)
-    }
-
-    fn text(&self, column: usize) -> Outcome<Cow<'_, str>> {
-        self.try_get::<&str, _>(column)
-            .map(Cow::Borrowed)
-            .map_err(classify)
-    }
-
-    fn maybe_text(&self, column: usize) -> Outcome<Option<Cow<'_, str>>> {
-        Ok(self
-            .try_get::<Option<&str>, _>(column)
-            .map_err(classify)?
-            .map(Cow::Borrowed))
-    }
-}
-
-/// What a driver's error means to the core. Codes: <https://www.sqlite.org/rescode.html>.
-pub(super) fn classify(error: sqlx::Error) -> StorageError {
-    /// `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
-    const DAMAGED: [i32; 2] = [11, 26];
-    fault::classify(error, |cause| {
-        code(cause).is_some_and(|code| DAMAGED.contains(&code))
-    })
-}
-
-/// SQLite's own code, without what extends it.
-pub(super) fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    error.as_database_error().and_then(code)
-}
-
-fn code(error: &dyn DatabaseError) -> Option<i32> {
-    let code: i32 = error.code()?.parse().ok()?;
-    Some(code & 0xff)
 }

@@ -1,4 +1,4 @@
-//! What the one writing connection does when things go wrong.
+//! Tests of the writer under failures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,10 @@ use crate::core::model::{
     AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, PushCredentials, Secret, Timestamp,
 };
 use crate::core::ports::{AppStore, CreateApp, EventStore};
+use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::SqlStore;
-use crate::outbound::storage::sql::driver::{Connection, Driver, Outcome};
+use crate::outbound::storage::sql::driver::{Driver, SqlConnection};
+use crate::outbound::storage::sql::value::Arg;
 
 async fn driver(folder: &TempDir, timeout: Duration) -> SqliteDriver {
     connect(SqliteOptions {
@@ -28,16 +30,16 @@ async fn driver(folder: &TempDir, timeout: Duration) -> SqliteDriver {
     .unwrap()
 }
 
-/// A write that counts, answering how many came before it.
-fn count(connection: &mut SqliteConnection) -> BoxFuture<'_, Outcome<u64>> {
+/// Counts the call, and returns the number of earlier ones.
+fn count(connection: &mut SqliteConnection) -> BoxFuture<'_, StorageResult<u64>> {
     Box::pin(async move {
-        let args = [super::super::driver::Arg::Int(1)];
+        let args = [Arg::Int(1)];
         connection.execute("INSERT INTO removed_apps (app) SELECT coalesce(max(app), 0) + $1 FROM removed_apps", &args).await?;
         counted(connection).await.map(|count| count - 1)
     })
 }
 
-fn counted(connection: &mut SqliteConnection) -> BoxFuture<'_, Outcome<u64>> {
+fn counted(connection: &mut SqliteConnection) -> BoxFuture<'_, StorageResult<u64>> {
     Box::pin(async move {
         Ok(connection
             .rows("SELECT app FROM removed_apps", &[])
@@ -46,30 +48,30 @@ fn counted(connection: &mut SqliteConnection) -> BoxFuture<'_, Outcome<u64>> {
     })
 }
 
-/// Keeps the line busy until the sender is used or dropped.
-async fn hold(driver: &Arc<SqliteDriver>) -> oneshot::Sender<()> {
+/// Blocks the writer until the sender is used or dropped.
+async fn block_writer(driver: &Arc<SqliteDriver>) -> oneshot::Sender<()> {
     let (release, released) = oneshot::channel::<()>();
-    let (begun, began) = oneshot::channel::<()>();
+    let (started, start) = oneshot::channel::<()>();
     let driver = Arc::clone(driver);
     tokio::spawn(async move {
-        let work = driver.lane.plain(|_| {
+        let work = driver.writer.run(|_| {
             Box::pin(async move {
-                let _ = begun.send(());
+                let _ = started.send(());
                 let _ = released.await;
                 Ok(())
             })
         });
         work.await
     });
-    began.await.unwrap();
+    start.await.unwrap();
     release
 }
 
 #[tokio::test]
-async fn a_call_ends_in_time_and_what_had_not_begun_never_does() {
+async fn a_call_times_out_and_queued_work_is_never_begun() {
     let folder = TempDir::new().unwrap();
     let driver = Arc::new(driver(&folder, Duration::from_millis(50)).await);
-    let release = hold(&driver).await;
+    let release = block_writer(&driver).await;
     assert!(matches!(
         driver.write(count).await,
         Err(StorageError::Unavailable(_))
@@ -83,34 +85,34 @@ async fn a_call_ends_in_time_and_what_had_not_begun_never_does() {
 }
 
 #[tokio::test]
-async fn what_has_begun_goes_on_when_nobody_waits_and_is_judged_after_its_end() {
+async fn begun_work_completes_without_its_caller_before_a_settled_read() {
     let folder = TempDir::new().unwrap();
     let driver = Arc::new(driver(&folder, Duration::from_secs(30)).await);
-    let (begun, began) = oneshot::channel::<()>();
+    let (started, start) = oneshot::channel::<()>();
     let (release, released) = oneshot::channel::<()>();
-    let beginning = Arc::clone(&driver);
+    let writing_driver = Arc::clone(&driver);
     let writing = tokio::spawn(async move {
-        let work = beginning.write(|connection| {
+        let work = writing_driver.write(|connection| {
             Box::pin(async move {
-                let _ = begun.send(());
+                let _ = started.send(());
                 let _ = released.await;
                 count(connection).await
             })
         });
         work.await
     });
-    began.await.unwrap();
+    start.await.unwrap();
     writing.abort();
     assert!(writing.await.is_err());
-    let judging = driver.read_settled(counted);
-    tokio::pin!(judging);
-    assert!(futures_util::poll!(&mut judging).is_pending());
+    let settled = driver.read_settled(counted);
+    tokio::pin!(settled);
+    assert!(futures_util::poll!(&mut settled).is_pending());
     release.send(()).unwrap();
-    assert_eq!(judging.await.unwrap(), 1);
+    assert_eq!(settled.await.unwrap(), 1);
 }
 
 #[tokio::test]
-async fn a_transaction_that_ended_under_the_work_costs_one_call_alone() {
+async fn a_transaction_that_ended_early_fails_one_call_only() {
     let folder = TempDir::new().unwrap();
     let driver = driver(&folder, Duration::from_secs(30)).await;
     assert_eq!(driver.write(count).await.unwrap(), 0);
@@ -122,7 +124,7 @@ async fn a_transaction_that_ended_under_the_work_costs_one_call_alone() {
 }
 
 #[tokio::test]
-async fn work_that_fails_leaves_nothing_behind() {
+async fn failed_work_is_rolled_back() {
     let folder = TempDir::new().unwrap();
     let driver = driver(&folder, Duration::from_secs(30)).await;
     let failed = driver.write(|connection| {
@@ -139,7 +141,7 @@ fn event(number: u64, bytes: usize) -> NewEvent {
     NewEvent {
         app: AppIdent::trusted("a"),
         mid: Mid(number.to_string().into()),
-        channel: ChannelName::trusted("room"),
+        channel: ChannelName::trusted("channel"),
         owner_id: None,
         timestamp: Timestamp::default(),
         publish: None,
@@ -152,7 +154,7 @@ fn event(number: u64, bytes: usize) -> NewEvent {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_unavailable_until_there_is_room() {
+async fn a_full_disk_is_unavailable_until_space_is_freed() {
     let folder = TempDir::new().unwrap();
     let store = SqlStore {
         driver: Arc::new(driver(&folder, Duration::from_secs(30)).await),
@@ -183,7 +185,7 @@ async fn a_full_disk_is_unavailable_until_there_is_room() {
     );
 
     let limit = |sql: &'static str| {
-        store.driver.lane.plain(move |connection| {
+        store.driver.writer.run(move |connection| {
             Box::pin(async move { connection.rows(sql, &[]).await.map(drop) })
         })
     };

@@ -1,13 +1,14 @@
-//! SQLite: one connection that writes, a few that read, one file.
+//! SQLite: one file, one connection that writes and several that read.
 
 mod append;
 mod connection;
 #[cfg(test)]
 mod failures;
-mod lane;
 mod open;
 #[cfg(test)]
 mod plans;
+mod value;
+mod writer;
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,16 +16,17 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
-use self::connection::classify;
-use self::lane::Lane;
 pub use self::open::{SqliteOptions, open};
-use super::driver::{Driver, Outcome};
+use self::value::classify;
+use self::writer::Writer;
+use super::driver::Driver;
 use crate::core::error::StorageError;
+use crate::outbound::storage::StorageResult;
 
-/// A file, or memory, that is open.
+/// An open database.
 struct SqliteDriver {
-    lane: Lane,
-    /// `None` for a database in memory: it belongs to the one connection.
+    writer: Writer,
+    /// `None` for a database in memory, which only the writer can reach.
     readers: Option<SqlitePool>,
     timeout: Duration,
 }
@@ -32,32 +34,38 @@ struct SqliteDriver {
 impl Driver for SqliteDriver {
     type Connection = SqliteConnection;
 
-    async fn write<T, F>(&self, work: F) -> Outcome<T>
+    async fn write<T, F>(&self, work: F) -> StorageResult<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, StorageResult<T>>
+            + Send
+            + 'static,
     {
-        self.in_time(self.lane.transaction(work)).await
+        self.with_timeout(self.writer.transaction(work)).await
     }
 
-    async fn read<T, F>(&self, work: F) -> Outcome<T>
+    async fn read<T, F>(&self, work: F) -> StorageResult<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, StorageResult<T>>
+            + Send
+            + 'static,
     {
         let Some(readers) = &self.readers else {
             return self.read_settled(work).await;
         };
-        self.in_time(async { work(&mut *readers.acquire().await.map_err(classify)?).await })
+        self.with_timeout(async { work(&mut *readers.acquire().await.map_err(classify)?).await })
             .await
     }
 
-    async fn read_settled<T, F>(&self, work: F) -> Outcome<T>
+    async fn read_settled<T, F>(&self, work: F) -> StorageResult<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Outcome<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, StorageResult<T>>
+            + Send
+            + 'static,
     {
-        self.in_time(self.lane.plain(work)).await
+        self.with_timeout(self.writer.run(work)).await
     }
 
     async fn close(&self) {
@@ -68,13 +76,13 @@ impl Driver for SqliteDriver {
             Ok(())
         };
         for closed in [
-            self.in_time(readers).await,
-            self.in_time(self.lane.close()).await,
+            self.with_timeout(readers).await,
+            self.with_timeout(self.writer.close()).await,
         ] {
             if let Err(error) = closed {
                 tracing::warn!(
                     error = error.chain(),
-                    "the database was not closed cleanly; it recovers by itself"
+                    "sqlite not closed cleanly, it recovers at the next open"
                 );
             }
         }
@@ -82,9 +90,12 @@ impl Driver for SqliteDriver {
 }
 
 impl SqliteDriver {
-    async fn in_time<T>(&self, call: impl Future<Output = Outcome<T>> + Send) -> Outcome<T> {
+    async fn with_timeout<T>(
+        &self,
+        call: impl Future<Output = StorageResult<T>> + Send,
+    ) -> StorageResult<T> {
         tokio::time::timeout(self.timeout, call)
             .await
-            .unwrap_or_else(|late| Err(StorageError::unavailable(late)))
+            .unwrap_or_else(|elapsed| Err(StorageError::unavailable(elapsed)))
     }
 }

@@ -1,4 +1,4 @@
-//! Opening an SQLite database: checking what is there, making it what it should be.
+//! Opening an SQLite database: checks the file, connects and migrates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, Sq
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::Instant;
 
-use super::connection::primary_code;
-use super::{Lane, SqliteDriver};
+use super::value::primary_code;
+use super::{SqliteDriver, Writer};
 use crate::core::ports::Stores;
 use crate::outbound::storage::OpenError;
 use crate::outbound::storage::sql::SqlStore;
-use crate::outbound::storage::sql::fault::unmigrated;
+use crate::outbound::storage::sql::error::explain_migration;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -24,46 +24,46 @@ const READONLY: i32 = 8;
 const CANTOPEN: i32 = 14;
 const NOTADB: i32 = 26;
 
-/// Which SQLite database, and how to use it.
+/// Configuration of an SQLite store.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
-    /// The file, made where there is none; `None`: a database in memory, gone with the process.
+    /// The file, created if missing; `None` for a database in memory.
     pub path: Option<PathBuf>,
-    /// How long a call may take, waiting for another process's lock included.
+    /// Limit of each call, including the wait for another process's lock.
     pub timeout: Duration,
-    /// Connections that read; at least one.
+    /// Maximum number of connections that read; 0 counts as 1.
     pub readers: u32,
 }
 
-/// Opens a database, making or migrating it where that is needed. Several processes may do it at once.
+/// Opens a database, and creates or migrates it if necessary. Several processes may do so at once.
 ///
 /// # Errors
 ///
-/// What the path names is no database, was written by a newer version, is locked, or cannot be read and written.
+/// The file is not a database, was written by a newer version, is locked, or cannot be read and written.
 pub async fn open(options: SqliteOptions) -> Result<Stores, OpenError> {
     connect(options).await.map(SqlStore::stores)
 }
 
 pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, OpenError> {
-    let refused = |why: String| match &options.path {
-        Some(path) => OpenError::new(format_args!("the database {} {why}", path.display())),
-        None => OpenError::new(format_args!("the database in memory {why}")),
+    let open_error = |reason: String| match &options.path {
+        Some(path) => OpenError::new(format_args!("the database {} {reason}", path.display())),
+        None => OpenError::new(format_args!("the database in memory {reason}")),
     };
     if let Some(path) = &options.path {
-        check_file(path).map_err(refused)?;
+        check_file(path).map_err(open_error)?;
     }
     let connect = connect_options(&options);
     let mut connection = connect
         .connect()
         .await
-        .map_err(|error| refused(why(&error)))?;
+        .map_err(|error| open_error(explain(&error)))?;
     if options.path.is_some() {
-        use_wal(&mut connection, options.timeout)
+        enable_wal(&mut connection, options.timeout)
             .await
-            .map_err(|error| refused(why(&error)))?;
+            .map_err(|error| open_error(explain(&error)))?;
     }
-    migrate(&mut connection).await.map_err(refused)?;
-    // Readers are connected when they are first needed: they cost the start nothing.
+    migrate(&mut connection).await.map_err(open_error)?;
+    // Readers connect on first use.
     let pool = || {
         SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
@@ -75,9 +75,9 @@ pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, Open
             .test_before_acquire(false)
             .connect_lazy_with(connect.clone())
     });
-    let lane = Lane::new(connection, connect, options.path.is_none());
+    let writer = Writer::new(connection, connect, options.path.is_none());
     Ok(SqliteDriver {
-        lane,
+        writer,
         readers,
         timeout: options.timeout,
     })
@@ -85,7 +85,7 @@ pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, Open
 
 pub(super) fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
     let connect = match &options.path {
-        // With a folder before it no name is taken for a URI or for SQLite's own `:memory:`.
+        // The `./` prevents names from being read as a URI or as `:memory:`.
         Some(path) if path.is_relative() => {
             SqliteConnectOptions::new().filename(Path::new(".").join(path))
         }
@@ -94,27 +94,27 @@ pub(super) fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
     };
     connect
         .create_if_missing(true)
-        // A commit is on the disk when it returns: WAL alone would sync only now and then.
+        // Syncs at each commit; the default of WAL mode syncs only at checkpoints.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(false)
         // The driver panics over more milliseconds than an i32 holds.
         .busy_timeout(options.timeout.min(Duration::from_secs(86_400)))
-        // In pages of 4 KiB: fewer, larger checkpoints while much is written, and a file that shrinks again after it.
+        // Pages of 4 KiB: fewer but larger checkpoints under load. The log file is truncated to the limit afterwards.
         .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "33554432")
-        // In KiB, where negative.
+        // Negative values are KiB.
         .pragma("cache_size", "-16384")
         .disable_statement_logging()
 }
 
-/// Whether the path can be a database file; makes an empty one, which SQLite takes for a new database. The system's
-/// error says more than SQLite's "unable to open".
+/// Checks that the path can be a database file, and creates an empty one, which SQLite takes as a new database. The
+/// operating system's error is more precise than SQLite's "unable to open".
 fn check_file(path: &Path) -> Result<(), String> {
-    let there = fs::metadata(path);
-    if there.as_ref().is_ok_and(fs::Metadata::is_dir) {
+    let metadata = fs::metadata(path);
+    if metadata.as_ref().is_ok_and(fs::Metadata::is_dir) {
         return Err("is a folder: name a file in it".into());
     }
-    if there.is_ok_and(|there| !there.is_file()) {
+    if metadata.is_ok_and(|metadata| !metadata.is_file()) {
         return Err("is not a regular file: name another".into());
     }
     let opened = fs::OpenOptions::new()
@@ -127,14 +127,17 @@ fn check_file(path: &Path) -> Result<(), String> {
             "is in a folder that does not exist: create the folder first".into()
         }
         std::io::ErrorKind::PermissionDenied => {
-            "may not be written: let this user write the file and its folder".into()
+            "cannot be written: give this user write access to the file and its folder".into()
         }
         _ => format!("cannot be opened: {error}"),
     })
 }
 
-/// Changing to WAL needs the file alone for a moment and, unlike everything else, does not wait for that itself.
-async fn use_wal(connection: &mut SqliteConnection, timeout: Duration) -> Result<(), sqlx::Error> {
+/// Switches to WAL mode. This needs an exclusive lock and ignores the busy time-out, hence the loop.
+async fn enable_wal(
+    connection: &mut SqliteConnection,
+    timeout: Duration,
+) -> Result<(), sqlx::Error> {
     let deadline = Instant::now() + timeout;
     loop {
         match sqlx::query("PRAGMA journal_mode = WAL")
@@ -149,26 +152,26 @@ async fn use_wal(connection: &mut SqliteConnection, timeout: Duration) -> Result
     }
 }
 
-/// One transaction around all migrations: of two processes that start at once, the second finds them done.
+/// Runs all migrations in one transaction. Of two processes that start at once, the second finds them done.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), String> {
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await
-        .map_err(|error| why(&error))?;
-    // `run` is the same, but its future cannot be spawned: it is `Send` for one lifetime alone.
+        .map_err(|error| explain(&error))?;
+    // The future of `run` cannot be spawned, because it is `Send` for one lifetime only.
     MIGRATIONS
         .run_direct(None, &mut *transaction, false)
         .await
-        .map_err(|error| unmigrated(error, why))?;
-    transaction.commit().await.map_err(|error| why(&error))
+        .map_err(|error| explain_migration(error, explain))?;
+    transaction.commit().await.map_err(|error| explain(&error))
 }
 
-fn why(error: &sqlx::Error) -> String {
+fn explain(error: &sqlx::Error) -> String {
     match primary_code(error) {
         Some(BUSY) => "is locked by another process: stop that one, or name another file".into(),
         Some(NOTADB) => "is not an SQLite database: name another file".into(),
         Some(READONLY | CANTOPEN) => {
-            "cannot be written: let this user write the file and its folder".into()
+            "cannot be written: give this user write access to the file and its folder".into()
         }
         _ => format!("cannot be used: {error}"),
     }

@@ -1,19 +1,21 @@
-//! Checks how SQLite means to answer each question that a client can ask: through the index made for it. How many rows
-//! there are makes no difference to it, since nothing here runs ANALYZE.
+//! Tests of query plans: every query that a client can cause must use its index. The number of rows is irrelevant, because
+//! without ANALYZE SQLite does not consider it.
 
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use super::super::archive::read as archive;
-use super::super::outbox::{self, log};
-use super::super::rows::ManyRows;
-use super::super::{apps, cache, events, inbox, prune, removal, sessions, subscriptions};
 use super::open::{connect_options, migrate};
 use super::{SqliteOptions, append};
+use crate::outbound::storage::sql::archive::export as archive;
+use crate::outbound::storage::sql::outbox::{self, log};
+use crate::outbound::storage::sql::statement::MultiRowStatement;
+use crate::outbound::storage::sql::{
+    app_cleanup, apps, cache, events, inbox, prune, sessions, subscriptions,
+};
 
-/// Statements, and the step in which each meets the table that may be large.
+/// Statements, each with the expected step for the table that may be large.
 const EXPECTED: [(&str, &str); 39] = [
     (
         apps::BY_IDENT,
@@ -52,7 +54,7 @@ const EXPECTED: [(&str, &str); 39] = [
         "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=?)",
     ),
     (
-        inbox::RUN,
+        inbox::EVENTS,
         "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)",
     ),
     (
@@ -96,7 +98,7 @@ const EXPECTED: [(&str, &str); 39] = [
         "SEARCH outbox_deliveries USING INDEX outbox_deliveries_app (app=? AND id<?)",
     ),
     (
-        log::PRUNE_FOUND,
+        log::EXPIRED,
         "SEARCH outbox_deliveries USING COVERING INDEX outbox_deliveries_time (given_up=? AND time<?)",
     ),
     (sessions::GET, "SEARCH s USING PRIMARY KEY (hash=?)"),
@@ -130,15 +132,15 @@ const EXPECTED: [(&str, &str); 39] = [
         "SEARCH s USING INDEX subscriptions_user (app=? AND user_id=?)",
     ),
     (
-        subscriptions::HEAD,
+        subscriptions::CHANNEL,
         "SEARCH channels USING INTEGER PRIMARY KEY (rowid=?)",
     ),
     (
-        subscriptions::EXTEND,
+        subscriptions::EXTEND_INTERVAL,
         "SEARCH intervals USING PRIMARY KEY (app=? AND user_id=? AND channel=?)",
     ),
     (
-        subscriptions::REMOVE,
+        subscriptions::DELETE,
         "SEARCH subscriptions USING INDEX sqlite_autoindex_subscriptions_2 (app=? AND user_id=? AND channel=?)",
     ),
     (
@@ -150,7 +152,7 @@ const EXPECTED: [(&str, &str); 39] = [
         "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=? AND id>?)",
     ),
     (
-        archive::FORMER,
+        archive::USERS_WITH_INTERVALS,
         "SEARCH intervals USING PRIMARY KEY (app=? AND user_id>?)",
     ),
     (
@@ -167,8 +169,8 @@ const EXPECTED: [(&str, &str); 39] = [
     ),
 ];
 
-/// The same for statements over many rows.
-fn expected_of_many() -> [(&'static ManyRows, &'static str); 4] {
+/// The same for multi-row statements.
+fn expected_of_many() -> [(&'static MultiRowStatement, &'static str); 4] {
     [
         (
             &events::HEADS,
@@ -189,6 +191,7 @@ fn expected_of_many() -> [(&'static ManyRows, &'static str); 4] {
     ]
 }
 
+/// A migrated database in memory.
 struct Database(SqliteConnection);
 
 impl Database {
@@ -223,39 +226,39 @@ impl Database {
     }
 }
 
-/// Goes over a whole table, made by the statement or not; the rows that came with the question are none.
+/// Whether a step reads a whole table or subquery; the rows that the statement itself contains do not count.
 fn is_scan(step: &str) -> bool {
-    let given =
+    let values =
         step.ends_with(" VALUES CLAUSE") || ["SCAN CONSTANT ROW", "SCAN given"].contains(&step);
-    (step.starts_with("SCAN ") && !given) || step.contains("AUTOMATIC")
+    (step.starts_with("SCAN ") && !values) || step.contains("AUTOMATIC")
 }
 
 #[tokio::test]
-async fn every_read_goes_through_its_index() {
+async fn every_read_uses_its_index() {
     let mut database = Database::new().await;
     for (sql, expected) in EXPECTED {
         database.check(sql, expected).await;
     }
     for (many, expected) in expected_of_many() {
-        for (sql, _) in many.runs(&[(); 21]) {
+        for (sql, _) in many.chunks(&[(); 21]) {
             database.check(sql, expected).await;
         }
     }
 }
 
 #[tokio::test]
-async fn an_inbox_sorts_no_more_than_a_users_intervals() {
+async fn an_inbox_sorts_only_a_users_intervals() {
     let mut database = Database::new().await;
     let found = [
         "SEARCH s USING INDEX subscriptions_user (app=? AND user_id=?)",
         "SEARCH v USING PRIMARY KEY (app=? AND user_id=?)",
         "SEARCH channels USING INDEX sqlite_autoindex_channels_1 (app=? AND name=?)",
     ];
-    let looked_up =
+    let lookup =
         "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial>? AND serial<?)";
     for (sql, also) in [
         (inbox::INTERVALS, None),
-        (inbox::LOOKED_UP, Some(looked_up)),
+        (inbox::INTERVALS_EXACT, Some(lookup)),
     ] {
         let plan = database.plan(sql).await;
         for expected in found.into_iter().chain(also) {
@@ -264,7 +267,7 @@ async fn an_inbox_sorts_no_more_than_a_users_intervals() {
                 "{expected}\n{plan:#?}"
             );
         }
-        // `i` is the list of the intervals that were found.
+        // `i` is the subquery of the intervals.
         assert!(
             !plan.iter().any(|step| is_scan(step) && step != "SCAN i"),
             "{plan:#?}"
@@ -272,9 +275,9 @@ async fn an_inbox_sorts_no_more_than_a_users_intervals() {
     }
 }
 
-/// Retention alone, which no client asks for, looks at every channel.
+/// Retention, which no client can cause, reads every channel.
 #[tokio::test]
-async fn a_scan_is_told() {
+async fn a_scan_is_detected() {
     let plan = Database::new().await.plan(prune::TOO_MANY).await;
     assert!(
         is_scan(&plan[0]) && plan[1].starts_with("SEARCH e "),
@@ -283,9 +286,9 @@ async fn a_scan_is_told() {
 }
 
 #[tokio::test]
-async fn removing_a_deleted_apps_rows_goes_through_indexes() {
+async fn the_cleanup_of_deleted_apps_uses_indexes() {
     let mut database = Database::new().await;
-    for sql in removal::BITS {
+    for sql in app_cleanup::DELETE_BATCH {
         let plan = database.plan(sql).await;
         assert!(
             plan[0].starts_with("SEARCH ") && !plan.iter().any(|step| is_scan(step)),

@@ -1,12 +1,12 @@
-//! PostgreSQL's texts hold every character but NUL. So NUL is written as two characters, and what begins those two as
-//! two others: different texts stay different, and all but the oddest stay as they are.
+//! Escaping of NUL, the one character that PostgreSQL's `text` cannot hold. NUL and the escape character are each written
+//! as two characters; any other text is stored unchanged, and no two texts have the same form.
 
 use std::borrow::Cow;
 
-/// Begins what stands for a character: SUBSTITUTE, which no text is known to use.
+/// SUBSTITUTE, a control character that is practically unused.
 const ESCAPE: char = '\u{1a}';
 
-/// A text as it is stored.
+/// Returns the stored form of a text.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte == 0 || byte == ESCAPE as u8) {
         return Cow::Borrowed(text);
@@ -22,7 +22,7 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(stored)
 }
 
-/// The text that was stored.
+/// Returns the text of a stored form.
 pub(super) fn unescaped(stored: &str) -> Cow<'_, str> {
     if !stored.contains(ESCAPE) {
         return Cow::Borrowed(stored);
@@ -45,14 +45,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_holds_neither_is_stored_as_it_is() {
+    fn text_without_control_characters_is_stored_unchanged() {
         assert!(matches!(escaped("Ж \u{1b}\n"), Cow::Borrowed("Ж \u{1b}\n")));
         assert_eq!(escaped("a\0\u{1a}"), "a\u{1a}0\u{1a}1");
     }
 
     proptest! {
         #[test]
-        fn every_text_comes_back_and_holds_no_nul_meanwhile(text in "[a01\u{0}\u{1a}\u{1b}é]{0,20}|.{0,20}") {
+        fn every_text_round_trips_without_nul(text in "[a01\u{0}\u{1a}\u{1b}é]{0,20}|.{0,20}") {
             let stored = escaped(&text);
             prop_assert!(!stored.contains('\0'));
             prop_assert_eq!(unescaped(&stored), text.as_str());

@@ -1,14 +1,15 @@
-//! Reading, page by page. Names and ids are never empty, so everything is behind the empty one.
+//! Export, page by page. Names and ids are never empty, so the empty text sorts before all of them.
 
-use super::super::driver::{Arg, Connection, Driver, Outcome, Row};
-use super::super::events::select_events;
-use super::super::number::{signed, unsigned};
-use super::super::{SqlStore, app};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, CachedEvent, ChannelName, Interval, Mid, Secret, Target, TargetKind, Timestamp,
     UserId,
 };
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::sql::driver::{Driver, SqlConnection};
+use crate::outbound::storage::sql::events::select_events;
+use crate::outbound::storage::sql::value::{Arg, SqlRow, signed, unsigned};
+use crate::outbound::storage::sql::{SqlStore, app};
 
 pub(in super::super) const CHANNELS: &str = concat!(
     "SELECT name, head FROM channels WHERE app = ",
@@ -17,7 +18,7 @@ pub(in super::super) const CHANNELS: &str = concat!(
 );
 pub(in super::super) const EVENTS: &str =
     select_events!("e.app = ", app!(), " AND e.id > $2 ORDER BY e.id LIMIT $3");
-pub(in super::super) const FORMER: &str = concat!(
+pub(in super::super) const USERS_WITH_INTERVALS: &str = concat!(
     "SELECT DISTINCT user_id FROM intervals WHERE app = ",
     app!(),
     " AND user_id > $2 ORDER BY user_id LIMIT $3"
@@ -40,14 +41,14 @@ pub(in super::super) const TARGETS: &str = concat!(
 );
 
 impl<D: Driver> SqlStore<D> {
-    /// What `sql` finds of an app `$1` behind the text `$2`, at most `$3`.
+    /// Runs a statement with the app `$1`, the last key `$2` and the limit `$3`.
     pub(super) async fn page(
         &self,
         sql: &'static str,
         app: &AppIdent,
         after: &str,
         limit: usize,
-    ) -> Outcome<Vec<<D::Connection as Connection>::Row>> {
+    ) -> StorageResult<Vec<<D::Connection as SqlConnection>::Row>> {
         let (app, after) = (app.clone(), after.to_owned());
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
@@ -63,19 +64,19 @@ impl<D: Driver> SqlStore<D> {
     }
 }
 
-pub(super) fn head_of(row: &impl Row) -> Outcome<(ChannelName, u64)> {
+pub(super) fn head_from(row: &impl SqlRow) -> StorageResult<(ChannelName, u64)> {
     Ok((ChannelName::trusted(&row.text(0)?), unsigned(row.int(1)?)?))
 }
 
 pub(super) async fn intervals(
-    connection: &mut impl Connection,
+    connection: &mut impl SqlConnection,
     app: &AppIdent,
     after: &str,
     limit: usize,
-) -> Outcome<Vec<Interval>> {
+) -> StorageResult<Vec<Interval>> {
     let (app, after) = (Arg::Text(app.as_str()), Arg::Text(after));
     let users = connection
-        .rows(FORMER, &[app, after, Arg::Int(signed(limit))])
+        .rows(USERS_WITH_INTERVALS, &[app, after, Arg::Int(signed(limit))])
         .await?;
     let Some(last) = users.last() else {
         return Ok(Vec::new());
@@ -84,11 +85,11 @@ pub(super) async fn intervals(
         .rows(INTERVALS, &[app, after, Arg::Text(&last.text(0)?)])
         .await?
         .iter()
-        .map(interval_of)
+        .map(interval_from)
         .collect()
 }
 
-fn interval_of(row: &impl Row) -> Outcome<Interval> {
+fn interval_from(row: &impl SqlRow) -> StorageResult<Interval> {
     Ok(Interval {
         user_id: UserId::parse(&row.text(0)?)
             .ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))?,
@@ -98,7 +99,7 @@ fn interval_of(row: &impl Row) -> Outcome<Interval> {
     })
 }
 
-pub(super) fn cached_of(app: &AppIdent, row: &impl Row) -> Outcome<CachedEvent> {
+pub(super) fn cached_from(app: &AppIdent, row: &impl SqlRow) -> StorageResult<CachedEvent> {
     Ok(CachedEvent {
         app: app.clone(),
         channel: ChannelName::trusted(&row.text(0)?),
@@ -111,7 +112,7 @@ pub(super) fn cached_of(app: &AppIdent, row: &impl Row) -> Outcome<CachedEvent> 
     })
 }
 
-pub(super) fn target_of(kind: TargetKind, row: &impl Row) -> Outcome<Target> {
+pub(super) fn target_from(kind: TargetKind, row: &impl SqlRow) -> StorageResult<Target> {
     let secret = |column| {
         Ok(row
             .maybe_text(column)?

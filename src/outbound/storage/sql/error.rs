@@ -1,20 +1,20 @@
-//! What the drivers' errors mean: to the core, and to whoever starts the server.
+//! Translation of sqlx's errors: to the core's [`StorageError`], and to messages about a database that cannot be opened.
 
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 
 use crate::core::error::StorageError;
 
-/// What an error means to the core. `damaged` knows the codes of a database whose contents cannot be trusted.
+/// Translates an error of a call. `is_corruption` recognizes the database's codes for damaged data.
 pub(super) fn classify(
     error: sqlx::Error,
-    damaged: impl Fn(&dyn DatabaseError) -> bool,
+    is_corruption: impl Fn(&dyn DatabaseError) -> bool,
 ) -> StorageError {
     match &error {
         sqlx::Error::Database(cause) if cause.is_unique_violation() => {
             StorageError::Conflict("a value that must be unique")
         }
-        sqlx::Error::Database(cause) if damaged(&**cause) => StorageError::corrupt(error),
+        sqlx::Error::Database(cause) if is_corruption(&**cause) => StorageError::corrupt(error),
         sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::Decode(_)
         | sqlx::Error::ColumnIndexOutOfBounds { .. } => StorageError::corrupt(error),
@@ -22,8 +22,12 @@ pub(super) fn classify(
     }
 }
 
-/// Why a database cannot be migrated, to go after its name. `why` says it of the driver's own errors.
-pub(super) fn unmigrated(error: MigrateError, why: impl Fn(&sqlx::Error) -> String) -> String {
+/// Explains why a database cannot be migrated; the text follows the database's name. `explain` does the same for an
+/// error of the driver.
+pub(super) fn explain_migration(
+    error: MigrateError,
+    explain: impl Fn(&sqlx::Error) -> String,
+) -> String {
     match error {
         MigrateError::VersionMissing(version) => {
             format!(
@@ -35,7 +39,7 @@ pub(super) fn unmigrated(error: MigrateError, why: impl Fn(&sqlx::Error) -> Stri
                 "was made by another build (its migration {version} differs): run that build, or name another database"
             )
         }
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => why(&error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(&error),
         other => format!("cannot be migrated: {other}"),
     }
 }
