@@ -26,7 +26,7 @@ use crate::inbound::listen::{self, Bound, ListenerRole, Rings, Site, TlsSource, 
 use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
 use crate::outbound::clock::SystemClock;
-use crate::outbound::metrics::{MetricsError, PrometheusMetrics, measured};
+use crate::outbound::metrics::{MetricsError, PrometheusMetrics, instrument};
 use crate::outbound::redis::TargetError;
 use crate::outbound::storage::OpenError;
 use crate::outbound::storage::mongodb::{self, MongoOptions};
@@ -127,7 +127,7 @@ impl Server {
         let stores = open_stores(&settings.store).await?;
         let prometheus = Arc::new(PrometheusMetrics::new()?);
         let metrics: Arc<dyn Metrics> = prometheus.clone();
-        let stores = measured(&stores, &metrics);
+        let stores = instrument(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Arc::new(Hub::new(
             process,

@@ -1,11 +1,11 @@
-//! The operating system's clock.
+//! The system clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::core::model::Timestamp;
 use crate::core::ports::Clock;
 
-/// The operating system's clock.
+/// The wall clock of the operating system; times before 1970 read as 0.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

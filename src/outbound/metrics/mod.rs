@@ -1,8 +1,8 @@
-//! Counting for Prometheus.
+//! Prometheus metrics.
 
+mod instrumented;
 mod prometheus;
-mod stores;
 
 pub use ::prometheus::Error as MetricsError;
+pub use instrumented::instrument;
 pub use prometheus::PrometheusMetrics;
-pub use stores::measured;

@@ -1,4 +1,4 @@
-//! The counters that `GET /metrics` shows.
+//! The metrics of `GET /metrics`.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use ::prometheus::{
 
 use crate::core::ports::{Call, Gauges, Metrics, Source, WebhookOutcome};
 
-/// Seconds: a commit on a fast disk takes a tenth of a millisecond, a store call is given up after some seconds.
+/// Bounds in seconds: from a commit on a fast disk (0.1 ms) to the time-out of a store call.
 const BUCKETS: [f64; 12] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0,
 ];
 
-/// Every metric, with its name and help: what a dashboard may use.
+/// All metrics, with the names and help texts that dashboards use.
 pub struct PrometheusMetrics {
     registry: Registry,
     opened: IntCounter,
@@ -26,22 +26,26 @@ pub struct PrometheusMetrics {
     sent_bytes: IntCounter,
     published: IntCounterVec,
     delivered: IntCounter,
-    complained: IntCounterVec,
+    errors: IntCounterVec,
     calls: HistogramVec,
     failed_calls: IntCounterVec,
     connections: IntGauge,
     subscriptions: IntGauge,
     channels: IntGauge,
-    waiting: IntGauge,
-    most_waiting: IntGauge,
-    webhooks: IntCounterVec,
-    told: IntCounterVec,
+    mailbox_bytes: IntGauge,
+    mailbox_bytes_max: IntGauge,
+    webhook_requests: IntCounterVec,
+    webhook_events: IntCounterVec,
     outbox: IntGauge,
     bus_up: IntGaugeVec,
 }
 
 impl PrometheusMetrics {
-    /// All at zero. Fails where two metrics have one name.
+    /// Creates all metrics.
+    ///
+    /// # Errors
+    ///
+    /// Two metrics have the same name.
     pub fn new() -> Result<Self, ::prometheus::Error> {
         let registry = Registry::new();
         let counter = |name: &str, help: &str| registered(&registry, IntCounter::new(name, help)?);
@@ -54,78 +58,72 @@ impl PrometheusMetrics {
         };
         let histogram = HistogramOpts::new(
             "pushi_call_seconds",
-            "How long calls of the store and the bus took.",
+            "Duration of store and bus calls in seconds.",
         )
         .buckets(BUCKETS.to_vec());
         Ok(Self {
-            opened: counter(
-                "pushi_connections_opened_total",
-                "Connections that were taken in.",
-            )?,
+            opened: counter("pushi_connections_opened_total", "Connections accepted.")?,
             closed: family(
                 "pushi_connections_closed_total",
-                "Connections that have ended, by reason.",
+                "Connections closed, by reason.",
                 &["reason"],
             )?,
-            received_frames: counter("pushi_received_frames_total", "Frames from clients.")?,
-            received_bytes: counter(
-                "pushi_received_bytes_total",
-                "Bytes of the frames from clients.",
+            received_frames: counter(
+                "pushi_received_frames_total",
+                "Frames received from clients.",
             )?,
-            sent_frames: counter("pushi_sent_frames_total", "Frames to clients.")?,
-            sent_bytes: counter("pushi_sent_bytes_total", "Bytes of the frames to clients.")?,
+            received_bytes: counter("pushi_received_bytes_total", "Bytes received from clients.")?,
+            sent_frames: counter("pushi_sent_frames_total", "Frames sent to clients.")?,
+            sent_bytes: counter("pushi_sent_bytes_total", "Bytes sent to clients.")?,
             published: family(
                 "pushi_publishes_total",
-                "Publishes that were accepted.",
+                "Publishes accepted, by source and persistence.",
                 &["source", "persisted"],
             )?,
             delivered: counter(
                 "pushi_deliveries_total",
-                "Frames put into a connection's mailbox.",
+                "Frames queued for delivery to a connection.",
             )?,
-            complained: family(
+            errors: family(
                 "pushi_errors_total",
-                "Error frames to clients, by code.",
+                "Error frames sent to clients, by code.",
                 &["code"],
             )?,
             calls: registered(&registry, HistogramVec::new(histogram, &["call"])?)?,
             failed_calls: family(
                 "pushi_failed_calls_total",
-                "Calls of the store and the bus that failed.",
+                "Failed store and bus calls.",
                 &["call"],
             )?,
-            connections: gauge("pushi_connections", "Live connections.")?,
-            subscriptions: gauge(
-                "pushi_subscriptions",
-                "Places of live connections on channels.",
-            )?,
-            channels: gauge("pushi_channels", "Channels with somebody on them.")?,
-            waiting: gauge("pushi_mailbox_bytes", "Bytes that wait in all mailboxes.")?,
-            most_waiting: gauge(
+            connections: gauge("pushi_connections", "Current connections.")?,
+            subscriptions: gauge("pushi_subscriptions", "Current channel subscriptions.")?,
+            channels: gauge("pushi_channels", "Channels with at least one subscriber.")?,
+            mailbox_bytes: gauge("pushi_mailbox_bytes", "Bytes queued in all mailboxes.")?,
+            mailbox_bytes_max: gauge(
                 "pushi_mailbox_bytes_max",
-                "Bytes that wait in the fullest mailbox.",
+                "Bytes queued in the largest mailbox.",
             )?,
-            webhooks: family(
+            webhook_requests: family(
                 "pushi_webhook_deliveries_total",
-                "Messages to webhooks, by outcome.",
+                "Webhook requests sent, by outcome.",
                 &["outcome"],
             )?,
-            told: family(
+            webhook_events: family(
                 "pushi_webhook_notices_total",
-                "What those messages told of.",
+                "Webhook events sent, by outcome.",
                 &["outcome"],
             )?,
             outbox: gauge(
                 "pushi_outbox_notices",
-                "What waits to be told to webhooks, over all nodes.",
+                "Webhook events queued, over all nodes.",
             )?,
-            // Without labels, but a family: so it is not there for a node that is alone.
+            // A family without labels, so that a single node does not export it.
             bus_up: registered(
                 &registry,
                 IntGaugeVec::new(
                     Opts::new(
                         "pushi_bus_up",
-                        "1 while this node and the others hear each other.",
+                        "1 while this node is connected to the bus, 0 otherwise.",
                     ),
                     &[],
                 )?,
@@ -139,15 +137,15 @@ impl PrometheusMetrics {
         set(&self.connections, gauges.connections);
         set(&self.subscriptions, gauges.subscriptions);
         set(&self.channels, gauges.channels);
-        set(&self.waiting, gauges.waiting_bytes);
-        set(&self.most_waiting, gauges.most_waiting_bytes);
+        set(&self.mailbox_bytes, gauges.waiting_bytes);
+        set(&self.mailbox_bytes_max, gauges.most_waiting_bytes);
         if let Some(up) = gauges.bus_up {
             self.bus_up
                 .with_label_values::<&str>(&[])
                 .set(i64::from(up));
         }
         let mut text = Vec::new();
-        // Writing into memory does not fail, and the encoder writes UTF-8.
+        // Writing to memory cannot fail, and the encoder writes UTF-8.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
@@ -199,9 +197,7 @@ impl Metrics for PrometheusMetrics {
     }
 
     fn error_sent(&self, code: u16) {
-        self.complained
-            .with_label_values(&[&code.to_string()])
-            .inc();
+        self.errors.with_label_values(&[&code.to_string()]).inc();
     }
 
     fn call_finished(&self, call: Call, took: Duration, failed: bool) {
@@ -214,8 +210,10 @@ impl Metrics for PrometheusMetrics {
     }
 
     fn webhook_attempted(&self, outcome: WebhookOutcome, notices: u64) {
-        self.webhooks.with_label_values(&[outcome.name()]).inc();
-        self.told
+        self.webhook_requests
+            .with_label_values(&[outcome.name()])
+            .inc();
+        self.webhook_events
             .with_label_values(&[outcome.name()])
             .inc_by(notices);
     }
@@ -230,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_counted_is_shown() {
+    fn recorded_metrics_are_rendered() {
         let metrics = PrometheusMetrics::new().unwrap();
         metrics.opened();
         metrics.closed("slow_reader");
@@ -241,7 +239,7 @@ mod tests {
         metrics.outbox(8);
         assert!(
             !metrics.render(Gauges::default()).contains("pushi_bus_up"),
-            "a node alone has no bus"
+            "a single node has no bus"
         );
         let text = metrics.render(Gauges {
             connections: 7,

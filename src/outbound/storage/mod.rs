@@ -1,4 +1,4 @@
-//! Where things are kept: one folder a kind of store, all with the same promises (`tests/contract`).
+//! The storage adapters: one module per database, all tested by the same contract (`tests/contract`).
 
 pub mod memory;
 mod merge;
@@ -11,7 +11,7 @@ use crate::core::error::StorageError;
 /// The result of every call of a store.
 pub(super) type StorageResult<T> = Result<T, StorageError>;
 
-/// Why a store could not be opened: one line that says what, where, and what to do about it. It never shows a password.
+/// The reason why a store could not be opened: one line with the database, the cause and the remedy, without passwords.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct OpenError(String);

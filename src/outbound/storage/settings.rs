@@ -1,7 +1,7 @@
-//! How an app's settings and push credentials are written into a text column: JSON through twins of the domain types.
+//! The stored form of an app's settings and push credentials: JSON, through types that mirror the domain's.
 //!
-//! A member that is missing has its default, and one that is not known is passed over, so that versions before and
-//! after this one can read each other's apps.
+//! Missing fields have their default and unknown fields are ignored, so that older and newer versions can read each
+//! other's apps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,31 +13,31 @@ use crate::core::model::{
     AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Webhook, WebhookEvent,
 };
 
-/// The text for `settings`.
+/// Encodes the column `settings`.
 pub(super) fn settings_to_text(settings: &AppSettings) -> Result<String, StorageError> {
-    serde_json::to_string(&SettingsText::from(settings)).map_err(StorageError::corrupt)
+    serde_json::to_string(&StoredSettings::from(settings)).map_err(StorageError::corrupt)
 }
 
-/// The settings of a stored text.
+/// Decodes the column `settings`.
 pub(super) fn settings_from_text(text: &str) -> Result<AppSettings, StorageError> {
-    serde_json::from_str::<SettingsText>(text)
+    serde_json::from_str::<StoredSettings>(text)
         .map(AppSettings::from)
         .map_err(corrupt)
 }
 
-/// The text for `push`.
+/// Encodes the column `push`.
 pub(super) fn push_to_text(push: &PushCredentials) -> Result<String, StorageError> {
-    serde_json::to_string(&PushText::from(push)).map_err(StorageError::corrupt)
+    serde_json::to_string(&StoredPush::from(push)).map_err(StorageError::corrupt)
 }
 
-/// The credentials of a stored text.
+/// Decodes the column `push`.
 pub(super) fn push_from_text(text: &str) -> Result<PushCredentials, StorageError> {
-    serde_json::from_str::<PushText>(text)
+    serde_json::from_str::<StoredPush>(text)
         .map(PushCredentials::from)
         .map_err(corrupt)
 }
 
-/// Only where the text is wrong is told: serde's message may quote what it found, and that may be a secret.
+/// Reports the position only: serde's message may quote a value, which may be a secret.
 fn corrupt(error: serde_json::Error) -> StorageError {
     StorageError::corrupt(format!(
         "an app's JSON is malformed at column {}",
@@ -47,7 +47,7 @@ fn corrupt(error: serde_json::Error) -> StorageError {
 
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
-struct SettingsText {
+struct StoredSettings {
     enabled: bool,
     client_publish: bool,
     client_events: bool,
@@ -59,12 +59,12 @@ struct SettingsText {
     allowed_origins: Vec<String>,
     over_capacity: u16,
     replay: BTreeMap<String, u32>,
-    webhooks: Vec<WebhookText>,
-    limits: LimitsText,
+    webhooks: Vec<StoredWebhook>,
+    limits: StoredLimits,
 }
 
 #[derive(Serialize, Deserialize)]
-struct WebhookText {
+struct StoredWebhook {
     url: String,
     #[serde(default)]
     events: Option<Vec<String>>,
@@ -74,7 +74,7 @@ struct WebhookText {
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-struct LimitsText {
+struct StoredLimits {
     max_connections: Option<u64>,
     max_message_bytes: Option<u64>,
     max_data_bytes: Option<u64>,
@@ -87,7 +87,7 @@ struct LimitsText {
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-struct PushText {
+struct StoredPush {
     apn_sandbox: bool,
     apn_key: Option<String>,
     apn_cer: Option<String>,
@@ -96,13 +96,13 @@ struct PushText {
     smtp_url: Option<String>,
 }
 
-impl Default for SettingsText {
+impl Default for StoredSettings {
     fn default() -> Self {
         Self::from(&AppSettings::default())
     }
 }
 
-impl From<&AppSettings> for SettingsText {
+impl From<&AppSettings> for StoredSettings {
     fn from(settings: &AppSettings) -> Self {
         Self {
             enabled: settings.enabled,
@@ -120,14 +120,14 @@ impl From<&AppSettings> for SettingsText {
             allowed_origins: settings.allowed_origins.clone(),
             over_capacity: settings.over_capacity.code(),
             replay: settings.replay.clone(),
-            webhooks: settings.webhooks.iter().map(WebhookText::from).collect(),
-            limits: LimitsText::from(&settings.limits),
+            webhooks: settings.webhooks.iter().map(StoredWebhook::from).collect(),
+            limits: StoredLimits::from(&settings.limits),
         }
     }
 }
 
-impl From<SettingsText> for AppSettings {
-    fn from(text: SettingsText) -> Self {
+impl From<StoredSettings> for AppSettings {
+    fn from(text: StoredSettings) -> Self {
         Self {
             enabled: text.enabled,
             client_publish: text.client_publish,
@@ -146,7 +146,7 @@ impl From<SettingsText> for AppSettings {
     }
 }
 
-impl From<&Webhook> for WebhookText {
+impl From<&Webhook> for StoredWebhook {
     fn from(webhook: &Webhook) -> Self {
         let names = |events: &Vec<WebhookEvent>| {
             events
@@ -162,9 +162,9 @@ impl From<&Webhook> for WebhookText {
     }
 }
 
-impl From<WebhookText> for Webhook {
-    fn from(text: WebhookText) -> Self {
-        // An event that only a newer version knows is not told by this one anyway.
+impl From<StoredWebhook> for Webhook {
+    fn from(text: StoredWebhook) -> Self {
+        // Events of newer versions are ignored.
         let known = |names: Vec<String>| {
             names
                 .iter()
@@ -179,7 +179,7 @@ impl From<WebhookText> for Webhook {
     }
 }
 
-impl From<&AppLimits> for LimitsText {
+impl From<&AppLimits> for StoredLimits {
     fn from(limits: &AppLimits) -> Self {
         Self {
             max_connections: limits.max_connections,
@@ -194,8 +194,8 @@ impl From<&AppLimits> for LimitsText {
     }
 }
 
-impl From<LimitsText> for AppLimits {
-    fn from(text: LimitsText) -> Self {
+impl From<StoredLimits> for AppLimits {
+    fn from(text: StoredLimits) -> Self {
         Self {
             max_connections: text.max_connections,
             max_message_bytes: text.max_message_bytes,
@@ -209,7 +209,7 @@ impl From<LimitsText> for AppLimits {
     }
 }
 
-impl From<&PushCredentials> for PushText {
+impl From<&PushCredentials> for StoredPush {
     fn from(push: &PushCredentials) -> Self {
         let exposed =
             |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_string());
@@ -224,8 +224,8 @@ impl From<&PushCredentials> for PushText {
     }
 }
 
-impl From<PushText> for PushCredentials {
-    fn from(text: PushText) -> Self {
+impl From<StoredPush> for PushCredentials {
+    fn from(text: StoredPush) -> Self {
         Self {
             apn_sandbox: text.apn_sandbox,
             apn_key: text.apn_key.map(Secret::new),

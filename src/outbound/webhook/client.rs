@@ -1,4 +1,4 @@
-//! The HTTP client: it follows no redirect, knows no proxy, and connects to public addresses alone unless all are allowed.
+//! The HTTP client: without redirects and proxies, and limited to public addresses unless all are allowed.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -8,23 +8,22 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Url};
 
-use super::reach::is_public;
+use super::address_filter::is_public;
 
-/// Connections that are kept open to a host, and for how long.
-const KEPT: usize = 2;
-const KEPT_FOR: Duration = Duration::from_secs(30);
+/// Maximum number of idle connections per host, and their maximum idle time.
+const IDLE_PER_HOST: usize = 2;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The name is one of an address that a webhook must not lead to.
+/// The host is, or resolves to, addresses that are not public.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the address leads into a private network, which PUSHI_WEBHOOK_ALLOW_PRIVATE=1 would allow"
-)]
-pub(super) struct Unreachable;
+#[error("the address is in a private network; PUSHI_WEBHOOK_ALLOW_PRIVATE=1 allows it")]
+pub(super) struct PrivateAddress;
 
-/// Looks a name up, and answers what of it is public: what is connected to is what was checked.
-struct PublicOnly;
+/// Resolves a name to its public addresses. The client connects to these same addresses, so a second lookup cannot return
+/// another one (DNS rebinding).
+struct PublicResolver;
 
-impl Resolve for PublicOnly {
+impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found: Vec<SocketAddr> =
@@ -34,32 +33,32 @@ impl Resolve for PublicOnly {
                 .filter(|address| is_public(address.ip()))
                 .collect();
             if public.is_empty() {
-                return Err(Box::new(Unreachable).into());
+                return Err(Box::new(PrivateAddress).into());
             }
             Ok(Box::new(public.into_iter()) as Addrs)
         })
     }
 }
 
-/// Whether an address may be asked for, as far as it says by itself where it leads: a host that is a number is not looked up.
-pub(super) fn check_host(url: &Url) -> Result<(), Unreachable> {
+/// Checks a host that is an IP address, which is never resolved. Names are checked by [`PublicResolver`].
+pub(super) fn check_host(url: &Url) -> Result<(), PrivateAddress> {
     let host = url
         .host_str()
         .unwrap_or_default()
         .trim_start_matches('[')
         .trim_end_matches(']');
     match host.parse::<IpAddr>() {
-        Ok(address) if !is_public(address) => Err(Unreachable),
+        Ok(address) if !is_public(address) => Err(PrivateAddress),
         _ => Ok(()),
     }
 }
 
-/// Makes the client. On a machine without root certificates it reaches `http` addresses alone.
-pub(super) fn client(timeout: Duration, allow_private: bool) -> reqwest::Result<Client> {
-    // The process has one provider; that it was installed before is fine.
+/// Builds the client. On a machine without root certificates only `http` addresses work.
+pub(super) fn http_client(timeout: Duration, allow_private: bool) -> reqwest::Result<Client> {
+    // The provider is global; an error means that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     builder(timeout, allow_private).build().or_else(|error| {
-        tracing::warn!(%error, "there are no root certificates: webhooks with https addresses cannot be told");
+        tracing::warn!(%error, "no root certificates, https webhooks fail");
         builder(timeout, allow_private).tls_certs_only([]).build()
     })
 }
@@ -71,12 +70,12 @@ fn builder(timeout: Duration, allow_private: bool) -> ClientBuilder {
         .no_proxy()
         .retry(reqwest::retry::never())
         .user_agent(concat!("pushi/", env!("CARGO_PKG_VERSION")))
-        .pool_max_idle_per_host(KEPT)
-        .pool_idle_timeout(KEPT_FOR);
+        .pool_max_idle_per_host(IDLE_PER_HOST)
+        .pool_idle_timeout(IDLE_TIMEOUT);
     if allow_private {
         builder
     } else {
-        builder.dns_resolver(Arc::new(PublicOnly))
+        builder.dns_resolver(Arc::new(PublicResolver))
     }
 }
 
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_that_are_numbers_are_judged_however_they_are_written() {
+    fn ip_addresses_are_checked_in_every_notation() {
         for text in [
             "http://127.0.0.1/",
             "http://127.1/",

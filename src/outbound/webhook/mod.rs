@@ -1,8 +1,8 @@
-//! Telling webhooks over HTTP, in the form of Pusher Channels.
+//! Delivers webhooks over HTTP in the format of Pusher Channels.
 
-mod body;
+mod address_filter;
 mod client;
-mod reach;
+mod payload;
 mod sender;
 
 pub use sender::WebhookSender;

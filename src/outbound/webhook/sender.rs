@@ -1,4 +1,4 @@
-//! One attempt at one address.
+//! One delivery attempt to one address.
 
 use std::error::Error as StdError;
 use std::sync::OnceLock;
@@ -8,28 +8,28 @@ use async_trait::async_trait;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response, StatusCode, Url};
 
-use super::body::body;
-use super::client::{check_host, client};
+use super::client::{check_host, http_client};
+use super::payload::encode;
 use crate::core::auth::webhook_signature;
 use crate::core::model::{App, Attempt, QueuedEvent, Secret};
 use crate::core::ports::Notifier;
 
-/// So many bytes of an answer are read, so that its connection can be used again.
-const READ: usize = 16 * 1024;
+/// Response bytes that are read so that the connection can be reused; a longer response closes it.
+const MAX_RESPONSE_BYTES: usize = 16 * 1024;
 
-/// What is said of a problem, in characters.
-const LONGEST_PROBLEM: usize = 300;
+/// Maximum length of an error text.
+const MAX_ERROR_CHARS: usize = 300;
 
-/// Tells webhooks over HTTP.
+/// The webhook client.
 pub struct WebhookSender {
     timeout: Duration,
     allow_private: bool,
-    /// Made when it is first needed: root certificates are read for it.
+    /// Built on first use, because this reads the root certificates.
     client: OnceLock<Client>,
 }
 
 impl WebhookSender {
-    /// `timeout` bounds one request, its answer included; with `allow_private` webhooks may lead to any address.
+    /// `timeout` limits one request including its response. `allow_private` disables the address filter.
     pub fn new(timeout: Duration, allow_private: bool) -> Self {
         Self {
             timeout,
@@ -42,8 +42,8 @@ impl WebhookSender {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let made = client(self.timeout, self.allow_private)?;
-        Ok(self.client.get_or_init(|| made))
+        let client = http_client(self.timeout, self.allow_private)?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     async fn send(
@@ -53,38 +53,38 @@ impl WebhookSender {
         url: Url,
         body: &str,
     ) -> Result<StatusCode, String> {
-        let client = self.client().map_err(|error| problem(&error))?;
+        let client = self.client().map_err(|error| error_text(&error))?;
         let request = client
             .post(url)
-            // Exactly this: npm `pusher` compares it.
+            // npm `pusher` compares the exact value.
             .header(CONTENT_TYPE, "application/json")
             .header("X-Pusher-Key", &app.key)
             .header("X-Pusher-Signature", webhook_signature(secret, body))
             .body(body.to_owned());
-        let answer = request
+        let response = request
             .send()
             .await
-            .map_err(|error| problem(&error.without_url()))?;
-        let status = answer.status();
-        drain(answer).await;
+            .map_err(|error| error_text(&error.without_url()))?;
+        let status = response.status();
+        drain(response).await;
         Ok(status)
     }
 }
 
 #[async_trait]
 impl Notifier for WebhookSender {
-    /// Signed with the app's secret. A receiver that refuses that (400, 401 or 403) may know only the secret before the last
-    /// rotation, while that is valid: then the same is sent at once, signed with that one.
+    /// Signs with the app's secret. If the receiver rejects that (400, 401 or 403), it may have only the previous secret:
+    /// while that is valid, the request is repeated at once with its signature.
     async fn tell(&self, app: &App, address: &str, notices: &[QueuedEvent]) -> Attempt {
         let failed = |problem: String| Attempt {
             status: None,
             problem: Some(problem),
         };
-        let Ok(body) = body(notices) else {
-            return failed("the message cannot be written".to_owned());
+        let Ok(body) = encode(notices) else {
+            return failed("the payload cannot be encoded".to_owned());
         };
         let Ok(url) = Url::parse(address) else {
-            return failed("this is not an address".to_owned());
+            return failed("the address is not a valid URL".to_owned());
         };
         if !self.allow_private
             && let Err(error) = check_host(&url)
@@ -97,7 +97,7 @@ impl Notifier for WebhookSender {
                 Ok(status) => {
                     attempt = Attempt {
                         status: Some(status.as_u16()),
-                        problem: refusal(status),
+                        problem: status_error(status),
                     }
                 }
                 Err(problem) => return failed(problem),
@@ -110,7 +110,7 @@ impl Notifier for WebhookSender {
     }
 }
 
-fn refusal(status: StatusCode) -> Option<String> {
+fn status_error(status: StatusCode) -> Option<String> {
     if status.is_success() {
         return None;
     }
@@ -121,23 +121,23 @@ fn refusal(status: StatusCode) -> Option<String> {
     })
 }
 
-/// Reads what is left of a short answer; a long one costs its connection.
-async fn drain(mut answer: Response) {
+/// Reads the rest of a response, up to the limit.
+async fn drain(mut response: Response) {
     let mut read = 0;
-    while read < READ {
-        match answer.chunk().await {
+    while read < MAX_RESPONSE_BYTES {
+        match response.chunk().await {
             Ok(Some(chunk)) => read += chunk.len(),
             _ => return,
         }
     }
 }
 
-/// An error with its causes on one line, without the address: it may hold what is secret.
-fn problem(error: &reqwest::Error) -> String {
+/// Formats an error with its causes on one line. Without the address, which may contain secrets.
+fn error_text(error: &reqwest::Error) -> String {
     let mut text = if error.is_timeout() {
-        "no answer in time".to_owned()
+        "the request timed out".to_owned()
     } else {
-        "it cannot be reached".to_owned()
+        "the request failed".to_owned()
     };
     let mut next = error.source();
     while let Some(cause) = next {
@@ -145,5 +145,5 @@ fn problem(error: &reqwest::Error) -> String {
         next = cause.source();
     }
     let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    line.take(LONGEST_PROBLEM).collect()
+    line.take(MAX_ERROR_CHARS).collect()
 }

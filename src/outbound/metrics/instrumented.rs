@@ -1,4 +1,4 @@
-//! The stores with their calls measured.
+//! Wrappers of the storage ports that record the duration and the failures of each call.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,112 +15,105 @@ use crate::core::ports::{
     AppStore, AttemptResult, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox,
     Pruning, SessionStore, Stores, SubscriptionStore,
 };
+use crate::outbound::storage::StorageResult;
 
-type Outcome<T> = Result<T, StorageError>;
-
-/// The same stores, with the time of each call counted.
-pub fn measured(stores: &Stores, metrics: &Arc<dyn Metrics>) -> Stores {
+/// Wraps all ports except `archive` and `database`.
+pub fn instrument(stores: &Stores, metrics: &Arc<dyn Metrics>) -> Stores {
     Stores {
-        apps: Arc::new(Measured {
-            inner: Arc::clone(&stores.apps),
-            metrics: Arc::clone(metrics),
-        }),
-        events: Arc::new(Measured {
-            inner: Arc::clone(&stores.events),
-            metrics: Arc::clone(metrics),
-        }),
-        subscriptions: Arc::new(Measured {
-            inner: Arc::clone(&stores.subscriptions),
-            metrics: Arc::clone(metrics),
-        }),
-        sessions: Arc::new(Measured {
-            inner: Arc::clone(&stores.sessions),
-            metrics: Arc::clone(metrics),
-        }),
-        cache: Arc::new(Measured {
-            inner: Arc::clone(&stores.cache),
-            metrics: Arc::clone(metrics),
-        }),
-        outbox: Arc::new(Measured {
-            inner: Arc::clone(&stores.outbox),
-            metrics: Arc::clone(metrics),
-        }),
-        deliveries: Arc::new(Measured {
-            inner: Arc::clone(&stores.deliveries),
-            metrics: Arc::clone(metrics),
-        }),
+        apps: wrap(&stores.apps, metrics),
+        events: wrap(&stores.events, metrics),
+        subscriptions: wrap(&stores.subscriptions, metrics),
+        sessions: wrap(&stores.sessions, metrics),
+        cache: wrap(&stores.cache, metrics),
+        outbox: wrap(&stores.outbox, metrics),
+        deliveries: wrap(&stores.deliveries, metrics),
         archive: Arc::clone(&stores.archive),
         database: Arc::clone(&stores.database),
     }
 }
 
-struct Measured<P: ?Sized> {
+fn wrap<P: ?Sized>(inner: &Arc<P>, metrics: &Arc<dyn Metrics>) -> Arc<Instrumented<P>> {
+    Arc::new(Instrumented {
+        inner: Arc::clone(inner),
+        metrics: Arc::clone(metrics),
+    })
+}
+
+struct Instrumented<P: ?Sized> {
     inner: Arc<P>,
     metrics: Arc<dyn Metrics>,
 }
 
-impl<P: ?Sized> Measured<P> {
-    async fn call<T>(&self, call: Call, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-        let begun = Instant::now();
+impl<P: ?Sized> Instrumented<P> {
+    async fn call<T>(
+        &self,
+        call: Call,
+        work: impl Future<Output = StorageResult<T>>,
+    ) -> StorageResult<T> {
+        let started = Instant::now();
         let outcome = work.await;
         let failed = matches!(
             outcome,
             Err(StorageError::Unavailable(_) | StorageError::Corrupt(_))
         );
-        self.metrics.call_finished(call, begun.elapsed(), failed);
+        self.metrics.call_finished(call, started.elapsed(), failed);
         outcome
     }
 }
 
 #[async_trait]
-impl AppStore for Measured<dyn AppStore> {
-    async fn create(&self, app: CreateApp) -> Outcome<App> {
+impl AppStore for Instrumented<dyn AppStore> {
+    async fn create(&self, app: CreateApp) -> StorageResult<App> {
         self.call(Call::Write, self.inner.create(app)).await
     }
 
-    async fn update(&self, app: &App, seen: Timestamp) -> Outcome<()> {
+    async fn update(&self, app: &App, seen: Timestamp) -> StorageResult<()> {
         self.call(Call::Write, self.inner.update(app, seen)).await
     }
 
-    async fn delete(&self, ident: &AppIdent) -> Outcome<()> {
+    async fn delete(&self, ident: &AppIdent) -> StorageResult<()> {
         self.call(Call::Write, self.inner.delete(ident)).await
     }
 
-    async fn by_ident(&self, ident: &AppIdent) -> Outcome<Option<App>> {
+    async fn by_ident(&self, ident: &AppIdent) -> StorageResult<Option<App>> {
         self.call(Call::Read, self.inner.by_ident(ident)).await
     }
 
-    async fn by_key(&self, key: &str) -> Outcome<Option<App>> {
+    async fn by_key(&self, key: &str) -> StorageResult<Option<App>> {
         self.call(Call::Read, self.inner.by_key(key)).await
     }
 
-    async fn list(&self, after: u64, limit: usize) -> Outcome<Vec<App>> {
+    async fn list(&self, after: u64, limit: usize) -> StorageResult<Vec<App>> {
         self.call(Call::Read, self.inner.list(after, limit)).await
     }
 
-    async fn revision(&self) -> Outcome<u64> {
+    async fn revision(&self) -> StorageResult<u64> {
         self.call(Call::Read, self.inner.revision()).await
     }
 }
 
 #[async_trait]
-impl EventStore for Measured<dyn EventStore> {
-    async fn append(&self, events: &[NewEvent]) -> Vec<Outcome<Position>> {
-        let begun = Instant::now();
+impl EventStore for Instrumented<dyn EventStore> {
+    async fn append(&self, events: &[NewEvent]) -> Vec<StorageResult<Position>> {
+        let started = Instant::now();
         let results = self.inner.append(events).await;
         self.metrics.call_finished(
             Call::Append,
-            begun.elapsed(),
+            started.elapsed(),
             results.iter().any(Result::is_err),
         );
         results
     }
 
-    async fn positions(&self, app: &AppIdent, mids: &[Mid]) -> Outcome<Vec<Option<Position>>> {
+    async fn positions(
+        &self,
+        app: &AppIdent,
+        mids: &[Mid],
+    ) -> StorageResult<Vec<Option<Position>>> {
         self.call(Call::Read, self.inner.positions(app, mids)).await
     }
 
-    async fn heads(&self, app: &AppIdent, channels: &[ChannelName]) -> Outcome<Vec<u64>> {
+    async fn heads(&self, app: &AppIdent, channels: &[ChannelName]) -> StorageResult<Vec<u64>> {
         self.call(Call::Read, self.inner.heads(app, channels)).await
     }
 
@@ -130,7 +123,7 @@ impl EventStore for Measured<dyn EventStore> {
         channel: &ChannelName,
         before: Option<u64>,
         limit: usize,
-    ) -> Outcome<Vec<Event>> {
+    ) -> StorageResult<Vec<Event>> {
         self.call(Call::Read, self.inner.history(app, channel, before, limit))
             .await
     }
@@ -142,7 +135,7 @@ impl EventStore for Measured<dyn EventStore> {
         after: u64,
         upto: u64,
         limit: usize,
-    ) -> Outcome<Vec<Event>> {
+    ) -> StorageResult<Vec<Event>> {
         self.call(
             Call::Read,
             self.inner.replay(app, channel, after, upto, limit),
@@ -150,7 +143,7 @@ impl EventStore for Measured<dyn EventStore> {
         .await
     }
 
-    async fn recent(&self, app: &AppIdent, limit: usize) -> Outcome<Vec<Event>> {
+    async fn recent(&self, app: &AppIdent, limit: usize) -> StorageResult<Vec<Event>> {
         self.call(Call::Read, self.inner.recent(app, limit)).await
     }
 
@@ -160,26 +153,26 @@ impl EventStore for Measured<dyn EventStore> {
         user: &UserId,
         skip: usize,
         limit: usize,
-    ) -> Outcome<Vec<Event>> {
+    ) -> StorageResult<Vec<Event>> {
         self.call(Call::Read, self.inner.inbox(app, user, skip, limit))
             .await
     }
 
-    async fn prune(&self, pruning: Pruning, limit: usize) -> Outcome<u64> {
+    async fn prune(&self, pruning: Pruning, limit: usize) -> StorageResult<u64> {
         self.call(Call::Write, self.inner.prune(pruning, limit))
             .await
     }
 }
 
 #[async_trait]
-impl SubscriptionStore for Measured<dyn SubscriptionStore> {
+impl SubscriptionStore for Instrumented<dyn SubscriptionStore> {
     async fn add(
         &self,
         app: &AppIdent,
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Outcome<(UserSubscription, bool)> {
+    ) -> StorageResult<(UserSubscription, bool)> {
         self.call(Call::Write, self.inner.add(app, user, channel, now))
             .await
     }
@@ -190,7 +183,7 @@ impl SubscriptionStore for Measured<dyn SubscriptionStore> {
         user: &UserId,
         channel: &ChannelName,
         now: Timestamp,
-    ) -> Outcome<Option<UserSubscription>> {
+    ) -> StorageResult<Option<UserSubscription>> {
         self.call(Call::Write, self.inner.remove(app, user, channel, now))
             .await
     }
@@ -201,55 +194,59 @@ impl SubscriptionStore for Measured<dyn SubscriptionStore> {
         filter: &SubscriptionFilter,
         after: u64,
         limit: usize,
-    ) -> Outcome<Vec<UserSubscription>> {
+    ) -> StorageResult<Vec<UserSubscription>> {
         self.call(Call::Read, self.inner.list(app, filter, after, limit))
             .await
     }
 
-    async fn channels_of(&self, app: &AppIdent, user: &UserId) -> Outcome<Vec<ChannelName>> {
+    async fn channels_of(&self, app: &AppIdent, user: &UserId) -> StorageResult<Vec<ChannelName>> {
         self.call(Call::Read, self.inner.channels_of(app, user))
             .await
     }
 }
 
 #[async_trait]
-impl SessionStore for Measured<dyn SessionStore> {
-    async fn put(&self, session: &Session) -> Outcome<()> {
+impl SessionStore for Instrumented<dyn SessionStore> {
+    async fn put(&self, session: &Session) -> StorageResult<()> {
         self.call(Call::Write, self.inner.put(session)).await
     }
 
-    async fn get(&self, hash: &TokenHash) -> Outcome<Option<Session>> {
+    async fn get(&self, hash: &TokenHash) -> StorageResult<Option<Session>> {
         self.call(Call::Read, self.inner.get(hash)).await
     }
 
-    async fn end(&self, hash: &TokenHash) -> Outcome<()> {
+    async fn end(&self, hash: &TokenHash) -> StorageResult<()> {
         self.call(Call::Write, self.inner.end(hash)).await
     }
 
-    async fn prune(&self, now: Timestamp) -> Outcome<u64> {
+    async fn prune(&self, now: Timestamp) -> StorageResult<u64> {
         self.call(Call::Write, self.inner.prune(now)).await
     }
 }
 
 #[async_trait]
-impl CacheStore for Measured<dyn CacheStore> {
-    async fn keep(&self, events: &[CachedEvent]) -> Outcome<()> {
+impl CacheStore for Instrumented<dyn CacheStore> {
+    async fn keep(&self, events: &[CachedEvent]) -> StorageResult<()> {
         self.call(Call::Write, self.inner.keep(events)).await
     }
 
-    async fn last(&self, app: &AppIdent, channel: &ChannelName) -> Outcome<Option<CachedEvent>> {
+    async fn last(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> StorageResult<Option<CachedEvent>> {
         self.call(Call::Read, self.inner.last(app, channel)).await
     }
 
-    async fn prune(&self, now: Timestamp) -> Outcome<u64> {
+    async fn prune(&self, now: Timestamp) -> StorageResult<u64> {
         self.call(Call::Write, self.inner.prune(now)).await
     }
 }
 
 #[async_trait]
-impl Outbox for Measured<dyn Outbox> {
-    async fn put(&self, happenings: &[OutboxEvent]) -> Outcome<()> {
-        self.call(Call::Write, self.inner.put(happenings)).await
+impl Outbox for Instrumented<dyn Outbox> {
+    async fn put(&self, events: &[OutboxEvent]) -> StorageResult<()> {
+        self.call(Call::Write, self.inner.put(events)).await
     }
 
     async fn claim(
@@ -258,21 +255,21 @@ impl Outbox for Measured<dyn Outbox> {
         now: Timestamp,
         until: Timestamp,
         limit: usize,
-    ) -> Outcome<Vec<Claim>> {
+    ) -> StorageResult<Vec<Claim>> {
         self.call(Call::Read, self.inner.claim(holder, now, until, limit))
             .await
     }
 
-    async fn oldest(&self, claim: &Claim, limit: usize) -> Outcome<Vec<QueuedEvent>> {
+    async fn oldest(&self, claim: &Claim, limit: usize) -> StorageResult<Vec<QueuedEvent>> {
         self.call(Call::Read, self.inner.oldest(claim, limit)).await
     }
 
-    async fn settle(&self, claim: &Claim, settlement: &AttemptResult) -> Outcome<bool> {
+    async fn settle(&self, claim: &Claim, settlement: &AttemptResult) -> StorageResult<bool> {
         self.call(Call::Write, self.inner.settle(claim, settlement))
             .await
     }
 
-    async fn release(&self, holder: &str) -> Outcome<()> {
+    async fn release(&self, holder: &str) -> StorageResult<()> {
         self.call(Call::Write, self.inner.release(holder)).await
     }
 
@@ -281,19 +278,19 @@ impl Outbox for Measured<dyn Outbox> {
         app: &AppIdent,
         after: Option<&ReportedPresence>,
         limit: usize,
-    ) -> Outcome<Vec<ReportedPresence>> {
+    ) -> StorageResult<Vec<ReportedPresence>> {
         self.call(Call::Read, self.inner.standing(app, after, limit))
             .await
     }
 
-    async fn depth(&self) -> Outcome<u64> {
+    async fn depth(&self) -> StorageResult<u64> {
         self.call(Call::Read, self.inner.depth()).await
     }
 }
 
 #[async_trait]
-impl DeliveryLog for Measured<dyn DeliveryLog> {
-    async fn waiting(&self, app: &AppIdent) -> Outcome<Vec<Waiting>> {
+impl DeliveryLog for Instrumented<dyn DeliveryLog> {
+    async fn waiting(&self, app: &AppIdent) -> StorageResult<Vec<Waiting>> {
         self.call(Call::Read, self.inner.waiting(app)).await
     }
 
@@ -302,17 +299,22 @@ impl DeliveryLog for Measured<dyn DeliveryLog> {
         app: &AppIdent,
         before: Option<u64>,
         limit: usize,
-    ) -> Outcome<Vec<Delivery>> {
+    ) -> StorageResult<Vec<Delivery>> {
         self.call(Call::Read, self.inner.deliveries(app, before, limit))
             .await
     }
 
-    async fn replay(&self, app: &AppIdent, delivery: u64, now: Timestamp) -> Outcome<u64> {
+    async fn replay(&self, app: &AppIdent, delivery: u64, now: Timestamp) -> StorageResult<u64> {
         self.call(Call::Write, self.inner.replay(app, delivery, now))
             .await
     }
 
-    async fn prune(&self, delivered: Timestamp, given_up: Timestamp, limit: usize) -> Outcome<u64> {
+    async fn prune(
+        &self,
+        delivered: Timestamp,
+        given_up: Timestamp,
+        limit: usize,
+    ) -> StorageResult<u64> {
         self.call(Call::Write, self.inner.prune(delivered, given_up, limit))
             .await
     }

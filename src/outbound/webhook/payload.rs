@@ -1,17 +1,17 @@
-//! What a webhook is sent.
+//! The JSON body of a webhook request.
 
 use serde::Serialize;
 
 use crate::core::model::{OutboxEventKind, QueuedEvent};
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct WebhookPayload<'a> {
     time_ms: i64,
-    events: Vec<Event<'a>>,
+    events: Vec<PayloadEvent<'a>>,
 }
 
 #[derive(Serialize)]
-struct Event<'a> {
+struct PayloadEvent<'a> {
     name: &'static str,
     channel: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,10 +26,10 @@ struct Event<'a> {
     subscription_count: Option<u64>,
 }
 
-impl<'a> From<&'a QueuedEvent> for Event<'a> {
-    fn from(notice: &'a QueuedEvent) -> Self {
-        let (name, channel) = (notice.what.kind().name(), notice.channel.as_str());
-        let mut told = Self {
+impl<'a> From<&'a QueuedEvent> for PayloadEvent<'a> {
+    fn from(queued: &'a QueuedEvent) -> Self {
+        let (name, channel) = (queued.what.kind().name(), queued.channel.as_str());
+        let mut event = Self {
             name,
             channel,
             event: None,
@@ -38,28 +38,31 @@ impl<'a> From<&'a QueuedEvent> for Event<'a> {
             user_id: None,
             subscription_count: None,
         };
-        match &notice.what {
+        match &queued.what {
             OutboxEventKind::Occupied | OutboxEventKind::Vacated | OutboxEventKind::CacheMiss => {}
             OutboxEventKind::MemberAdded(user) | OutboxEventKind::MemberRemoved(user) => {
-                told.user_id = Some(user.as_str())
+                event.user_id = Some(user.as_str())
             }
-            OutboxEventKind::ClientEvent(said) => {
-                (told.event, told.data, told.socket_id) =
-                    (Some(&*said.event), Some(&*said.data), Some(&*said.socket));
-                told.user_id = said.user.as_ref().map(|user| user.as_str());
+            OutboxEventKind::ClientEvent(details) => {
+                (event.event, event.data, event.socket_id) = (
+                    Some(&*details.event),
+                    Some(&*details.data),
+                    Some(&*details.socket),
+                );
+                event.user_id = details.user.as_ref().map(|user| user.as_str());
             }
-            OutboxEventKind::SubscriptionCount(count) => told.subscription_count = Some(*count),
+            OutboxEventKind::SubscriptionCount(count) => event.subscription_count = Some(*count),
         }
-        told
+        event
     }
 }
 
-/// The body that tells the notices, in order. Its time is when the last of them happened, whichever attempt it is.
-pub(super) fn body(notices: &[QueuedEvent]) -> Result<String, serde_json::Error> {
-    let time_ms = notices.last().map_or(0, |notice| notice.at.micros() / 1000);
-    serde_json::to_string(&Body {
+/// Encodes the events in order. The time is that of the last event, so that every attempt sends the same body.
+pub(super) fn encode(events: &[QueuedEvent]) -> Result<String, serde_json::Error> {
+    let time_ms = events.last().map_or(0, |event| event.at.micros() / 1000);
+    serde_json::to_string(&WebhookPayload {
         time_ms,
-        events: notices.iter().map(Event::from).collect(),
+        events: events.iter().map(PayloadEvent::from).collect(),
     })
 }
 
@@ -69,9 +72,9 @@ mod tests {
     use crate::core::model::{ChannelName, ClientEventDetails, Timestamp, UserId};
 
     #[test]
-    fn every_kind_has_its_members() {
+    fn every_kind_has_its_fields() {
         let user = UserId::parse("ann").unwrap();
-        let said = ClientEventDetails {
+        let details = ClientEventDetails {
             event: "client-x".into(),
             data: "\"d\"".into(),
             socket: "1.2".into(),
@@ -99,11 +102,14 @@ mod tests {
                 r#"{"name":"member_removed","channel":"c","user_id":"ann"}"#,
             ),
             (
-                OutboxEventKind::ClientEvent(said.clone()),
+                OutboxEventKind::ClientEvent(details.clone()),
                 r#"{"name":"client_event","channel":"c","event":"client-x","data":"\"d\"","socket_id":"1.2","user_id":"ann"}"#,
             ),
             (
-                OutboxEventKind::ClientEvent(ClientEventDetails { user: None, ..said }),
+                OutboxEventKind::ClientEvent(ClientEventDetails {
+                    user: None,
+                    ..details
+                }),
                 r#"{"name":"client_event","channel":"c","event":"client-x","data":"\"d\"","socket_id":"1.2"}"#,
             ),
             (
@@ -113,7 +119,7 @@ mod tests {
         ];
         for (what, expected) in kinds {
             let at = Timestamp::from_micros(1_327_078_148_132_999);
-            let notice = QueuedEvent {
+            let event = QueuedEvent {
                 id: 1,
                 channel: ChannelName::trusted("c"),
                 what,
@@ -121,7 +127,7 @@ mod tests {
                 since: at,
             };
             assert_eq!(
-                body(&[notice]).unwrap(),
+                encode(&[event]).unwrap(),
                 format!(r#"{{"time_ms":1327078148132,"events":[{expected}]}}"#)
             );
         }

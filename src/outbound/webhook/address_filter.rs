@@ -1,5 +1,7 @@
-//! Which addresses a webhook may lead to: those of the public internet, unless the configuration allows all. A webhook is set by
-//! an app's owner, who must not reach through this server what only this server can.
+//! The filter of webhook addresses: only the public internet, unless the configuration allows all addresses. Webhooks are
+//! configured by the owners of apps, who must not reach private services through this server (SSRF).
+//!
+//! The list of special networks is our own because std's `IpAddr::is_global` is unstable.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,7 +15,7 @@ const fn v6(a: u16, b: u16, c: u16, d: u16, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0), prefix)
 }
 
-/// The IANA registry of special-purpose IPv4 addresses (RFC 6890 and later), and multicast.
+/// The IANA special-purpose IPv4 networks (RFC 6890 and later) and multicast.
 const SPECIAL_V4: [Ipv4Net; 15] = [
     v4(0, 0, 0, 0, 8),
     v4(10, 0, 0, 0, 8),
@@ -32,7 +34,7 @@ const SPECIAL_V4: [Ipv4Net; 15] = [
     v4(240, 0, 0, 0, 4),
 ];
 
-/// What is given out on the public internet, and what of it is special all the same.
+/// Global unicast IPv6 addresses, and the special-purpose networks within them.
 const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 0, 0, 3);
 const SPECIAL_V6: [Ipv6Net; 4] = [
     v6(0x2001, 0, 0, 0, 23),
@@ -41,16 +43,16 @@ const SPECIAL_V6: [Ipv6Net; 4] = [
     v6(0x3fff, 0, 0, 0, 20),
 ];
 
-/// IPv4 addresses as networks with IPv6 alone write them (RFC 6052).
-const TRANSLATED: Ipv6Net = v6(0x64, 0xff9b, 0, 0, 96);
+/// The prefix of IPv4 addresses in IPv6-only networks (NAT64, RFC 6052).
+const NAT64: Ipv6Net = v6(0x64, 0xff9b, 0, 0, 96);
 
-/// Whether an address is one of the public internet.
+/// Whether an address belongs to the public internet.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => match address.to_ipv4_mapped() {
             Some(mapped) => is_public_v4(mapped),
-            None if TRANSLATED.contains(&address) => is_public_v4(embedded(address)),
+            None if NAT64.contains(&address) => is_public_v4(embedded_v4(address)),
             None => {
                 GLOBAL_V6.contains(&address) && !SPECIAL_V6.iter().any(|net| net.contains(&address))
             }
@@ -62,7 +64,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !SPECIAL_V4.iter().any(|net| net.contains(&address))
 }
 
-fn embedded(address: Ipv6Addr) -> Ipv4Addr {
+fn embedded_v4(address: Ipv6Addr) -> Ipv4Addr {
     let [.., a, b, c, d] = address.octets();
     Ipv4Addr::new(a, b, c, d)
 }
@@ -76,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_the_internet_are_public() {
+    fn global_addresses_are_public() {
         for text in [
             "1.1.1.1",
             "93.184.216.34",
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn all_others_are_not() {
+    fn special_purpose_addresses_are_not_public() {
         let v4 = [
             "0.0.0.0",
             "0.1.2.3",
