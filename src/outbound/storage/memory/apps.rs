@@ -1,16 +1,16 @@
-//! Apps in memory.
+//! Apps.
 
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use super::state::{Owned, State};
+use super::state::{AppData, MemoryState};
 use crate::core::error::StorageError;
 use crate::core::model::{App, AppIdent, Timestamp};
 use crate::core::ports::{AppStore, CreateApp};
 
-impl State {
-    fn app(&self, fits: impl Fn(&App) -> bool) -> Option<&App> {
-        self.apps.values().find(|app| fits(app))
+impl MemoryState {
+    fn find_app(&self, matches: impl Fn(&App) -> bool) -> Option<&App> {
+        self.apps.values().find(|app| matches(app))
     }
 }
 
@@ -18,16 +18,16 @@ impl State {
 impl AppStore for MemoryStore {
     async fn create(&self, app: CreateApp) -> Result<App, StorageError> {
         let mut state = self.state.lock();
-        if state.owned.contains_key(&app.ident) {
+        if state.app_data.contains_key(&app.ident) {
             return Err(StorageError::Conflict("ident"));
         }
-        if state.app(|other| other.key == app.key).is_some() {
+        if state.find_app(|other| other.key == app.key).is_some() {
             return Err(StorageError::Conflict("key"));
         }
-        state.last_app += 1;
+        state.last_app_id += 1;
         state.revision += 1;
         let app = App {
-            id: state.last_app,
+            id: state.last_app_id,
             ident: app.ident,
             name: app.name,
             description: app.description,
@@ -39,7 +39,7 @@ impl AppStore for MemoryStore {
             created: app.now,
             modified: app.now,
         };
-        state.owned.insert(app.ident.clone(), Owned::default());
+        state.app_data.insert(app.ident.clone(), AppData::default());
         state.apps.insert(app.id, app.clone());
         Ok(app)
     }
@@ -47,13 +47,13 @@ impl AppStore for MemoryStore {
     async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
         let mut state = self.state.lock();
         let stored = state
-            .app(|stored| stored.ident == app.ident)
+            .find_app(|stored| stored.ident == app.ident)
             .ok_or(StorageError::NotFound)?;
         if stored.modified != seen {
             return Err(StorageError::Conflict("modified"));
         }
         if state
-            .app(|other| other.key == app.key && other.ident != app.ident)
+            .find_app(|other| other.key == app.key && other.ident != app.ident)
             .is_some()
         {
             return Err(StorageError::Conflict("key"));
@@ -70,8 +70,8 @@ impl AppStore for MemoryStore {
 
     async fn delete(&self, ident: &AppIdent) -> Result<(), StorageError> {
         let mut state = self.state.lock();
-        let owned = state.owned.remove(ident).ok_or(StorageError::NotFound)?;
-        for mid in owned.mids.keys() {
+        let data = state.app_data.remove(ident).ok_or(StorageError::NotFound)?;
+        for mid in data.mids.keys() {
             state.mids.remove(mid);
         }
         state.apps.retain(|_, app| app.ident != *ident);
@@ -81,11 +81,15 @@ impl AppStore for MemoryStore {
     }
 
     async fn by_ident(&self, ident: &AppIdent) -> Result<Option<App>, StorageError> {
-        Ok(self.state.lock().app(|app| app.ident == *ident).cloned())
+        Ok(self
+            .state
+            .lock()
+            .find_app(|app| app.ident == *ident)
+            .cloned())
     }
 
     async fn by_key(&self, key: &str) -> Result<Option<App>, StorageError> {
-        Ok(self.state.lock().app(|app| app.key == key).cloned())
+        Ok(self.state.lock().find_app(|app| app.key == key).cloned())
     }
 
     async fn list(&self, after: u64, limit: usize) -> Result<Vec<App>, StorageError> {

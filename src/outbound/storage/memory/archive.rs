@@ -1,4 +1,4 @@
-//! Moving, in memory.
+//! Export and import of all data of an app.
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use super::state::{Owned, State};
+use super::state::{AppData, MemoryState};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, CachedEvent, ChannelName, Event, Interval, Target, TargetKind, UserId,
@@ -14,15 +14,15 @@ use crate::core::model::{
 };
 use crate::core::ports::Archive;
 
-impl State {
-    fn put_event(&mut self, event: &Event) -> Result<(), StorageError> {
-        let owned = self
-            .owned
+impl MemoryState {
+    fn import_event(&mut self, event: &Event) -> Result<(), StorageError> {
+        let data = self
+            .app_data
             .get_mut(&event.new.app)
             .ok_or(StorageError::NotFound)?;
-        let channel = owned.channels.entry(event.new.channel.clone()).or_default();
+        let channel = data.channels.entry(event.new.channel.clone()).or_default();
         match channel.events.get(&event.position.serial) {
-            Some(there) if there.new.mid == event.new.mid => return Ok(()),
+            Some(stored) if stored.new.mid == event.new.mid => return Ok(()),
             Some(_) => return Err(StorageError::Conflict("serial")),
             None => {}
         }
@@ -34,21 +34,25 @@ impl State {
             .events
             .insert(event.position.serial, Arc::clone(&stored));
         channel.head = channel.head.max(event.position.serial);
-        owned.events.insert(event.position.id, stored);
-        owned.mids.insert(event.new.mid.clone(), event.position.id);
-        owned.last_id = owned.last_id.max(event.position.id);
+        data.events.insert(event.position.id, stored);
+        data.mids.insert(event.new.mid.clone(), event.position.id);
+        data.last_id = data.last_id.max(event.position.id);
         Ok(())
     }
 }
 
 impl MemoryStore {
-    /// What `read` finds of an app; nothing where it is not there.
-    fn of<T>(&self, app: &AppIdent, read: impl FnOnce(&Owned) -> Vec<T>) -> Vec<T> {
-        self.state.lock().owned.get(app).map_or_else(Vec::new, read)
+    /// Reads a list from the data of an app; empty if the app does not exist.
+    fn read_app<T>(&self, app: &AppIdent, read: impl FnOnce(&AppData) -> Vec<T>) -> Vec<T> {
+        self.state
+            .lock()
+            .app_data
+            .get(app)
+            .map_or_else(Vec::new, read)
     }
 }
 
-/// The first of `all` behind `after`.
+/// Sorts the items, and returns at most `limit` of those after `after`.
 fn page<K: Ord, T>(
     all: impl Iterator<Item = T>,
     key: impl Fn(&T) -> K,
@@ -71,8 +75,8 @@ impl Archive for MemoryStore {
         after: Option<&ChannelName>,
         limit: usize,
     ) -> Result<Vec<(ChannelName, u64)>, StorageError> {
-        Ok(self.of(app, |owned| {
-            let heads = owned
+        Ok(self.read_app(app, |data| {
+            let heads = data
                 .channels
                 .iter()
                 .map(|(name, channel)| (name.clone(), channel.head))
@@ -87,9 +91,8 @@ impl Archive for MemoryStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Event>, StorageError> {
-        Ok(self.of(app, |owned| {
-            owned
-                .events
+        Ok(self.read_app(app, |data| {
+            data.events
                 .range(after.saturating_add(1)..)
                 .take(limit)
                 .map(|(_, event)| Event::clone(event))
@@ -104,12 +107,14 @@ impl Archive for MemoryStore {
         events: &[Event],
     ) -> Result<(), StorageError> {
         let mut state = self.state.lock();
-        let owned = state.owned_mut(app)?;
+        let data = state.app_data_mut(app)?;
         for (channel, head) in heads {
-            let channel = owned.channels.entry(channel.clone()).or_default();
+            let channel = data.channels.entry(channel.clone()).or_default();
             channel.head = channel.head.max(*head);
         }
-        events.iter().try_for_each(|event| state.put_event(event))
+        events
+            .iter()
+            .try_for_each(|event| state.import_event(event))
     }
 
     async fn intervals(
@@ -118,23 +123,23 @@ impl Archive for MemoryStore {
         after: Option<&UserId>,
         limit: usize,
     ) -> Result<Vec<Interval>, StorageError> {
-        let of_user = |(user, intervals): (&UserId, &Vec<(ChannelName, u64, u64)>)| {
-            let of = |(channel, start, end): &(ChannelName, u64, u64)| Interval {
+        let intervals_of_user = |(user, intervals): (&UserId, &Vec<(ChannelName, u64, u64)>)| {
+            let interval = |(channel, start, end): &(ChannelName, u64, u64)| Interval {
                 user_id: user.clone(),
                 channel: channel.clone(),
                 start: *start,
                 end: *end,
             };
-            intervals.iter().map(of).collect::<Vec<_>>()
+            intervals.iter().map(interval).collect::<Vec<_>>()
         };
-        Ok(self.of(app, |owned| {
-            let with_any = owned
-                .ended
+        Ok(self.read_app(app, |data| {
+            let users = data
+                .ended_subscriptions
                 .iter()
                 .filter(|(_, intervals)| !intervals.is_empty());
-            page(with_any, |(user, _)| (*user).clone(), after.cloned(), limit)
+            page(users, |(user, _)| (*user).clone(), after.cloned(), limit)
                 .into_iter()
-                .flat_map(of_user)
+                .flat_map(intervals_of_user)
                 .collect()
         }))
     }
@@ -146,19 +151,21 @@ impl Archive for MemoryStore {
         ended: &[Interval],
     ) -> Result<(), StorageError> {
         let mut state = self.state.lock();
-        let owned = state.owned_mut(app)?;
+        let data = state.app_data_mut(app)?;
         for subscription in open {
-            let place = (subscription.user_id.clone(), subscription.channel.clone());
-            if let Entry::Vacant(vacant) = owned.open.entry(place) {
+            let key = (subscription.user_id.clone(), subscription.channel.clone());
+            if let Entry::Vacant(vacant) = data.open_subscriptions.entry(key) {
                 vacant.insert(subscription.id);
-                owned
-                    .subscriptions
+                data.subscriptions
                     .insert(subscription.id, subscription.clone());
-                owned.last_id = owned.last_id.max(subscription.id);
+                data.last_id = data.last_id.max(subscription.id);
             }
         }
         for interval in ended {
-            let intervals = owned.ended.entry(interval.user_id.clone()).or_default();
+            let intervals = data
+                .ended_subscriptions
+                .entry(interval.user_id.clone())
+                .or_default();
             if !intervals
                 .iter()
                 .any(|(channel, start, _)| *channel == interval.channel && *start == interval.start)
@@ -175,9 +182,9 @@ impl Archive for MemoryStore {
         after: Option<&ChannelName>,
         limit: usize,
     ) -> Result<Vec<CachedEvent>, StorageError> {
-        Ok(self.of(app, |owned| {
+        Ok(self.read_app(app, |data| {
             page(
-                owned.cache.values().cloned(),
+                data.cache.values().cloned(),
                 |event| event.channel.clone(),
                 after.cloned(),
                 limit,
@@ -192,8 +199,8 @@ impl Archive for MemoryStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Target>, StorageError> {
-        Ok(self.of(app, |owned| {
-            let of_kind = owned
+        Ok(self.read_app(app, |data| {
+            let of_kind = data
                 .targets
                 .values()
                 .filter(|target| target.kind == kind && target.id > after);
@@ -203,10 +210,9 @@ impl Archive for MemoryStore {
 
     async fn put_targets(&self, app: &AppIdent, targets: &[Target]) -> Result<(), StorageError> {
         let mut state = self.state.lock();
-        let owned = state.owned_mut(app)?;
+        let data = state.app_data_mut(app)?;
         for target in targets {
-            owned
-                .targets
+            data.targets
                 .entry((target.kind, target.id))
                 .or_insert_with(|| target.clone());
         }

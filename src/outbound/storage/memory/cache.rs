@@ -1,4 +1,4 @@
-//! The last events of cache channels in memory.
+//! The last events of cache channels.
 
 use async_trait::async_trait;
 
@@ -12,8 +12,8 @@ impl CacheStore for MemoryStore {
     async fn keep(&self, events: &[CachedEvent]) -> Result<(), StorageError> {
         let mut state = self.state.lock();
         for event in events {
-            if let Ok(owned) = state.owned_mut(&event.app) {
-                owned.cache.insert(event.channel.clone(), event.clone());
+            if let Ok(data) = state.app_data_mut(&event.app) {
+                data.cache.insert(event.channel.clone(), event.clone());
             }
         }
         Ok(())
@@ -27,18 +27,18 @@ impl CacheStore for MemoryStore {
         Ok(self
             .state
             .lock()
-            .owned
+            .app_data
             .get(app)
-            .and_then(|owned| owned.cache.get(channel))
+            .and_then(|data| data.cache.get(channel))
             .cloned())
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StorageError> {
         let mut removed = 0;
-        for owned in self.state.lock().owned.values_mut() {
-            let before = owned.cache.len();
-            owned.cache.retain(|_, event| event.expires > now);
-            removed += (before - owned.cache.len()) as u64;
+        for data in self.state.lock().app_data.values_mut() {
+            let before = data.cache.len();
+            data.cache.retain(|_, event| event.expires > now);
+            removed += (before - data.cache.len()) as u64;
         }
         Ok(removed)
     }

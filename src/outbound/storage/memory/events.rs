@@ -1,4 +1,4 @@
-//! Events in memory.
+//! Events.
 
 use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
@@ -6,19 +6,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use super::state::State;
+use super::state::MemoryState;
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, Mid, NewEvent, Position, UserId};
 use crate::core::ports::{EventStore, Pruning};
 
-impl State {
+impl MemoryState {
     fn append(&mut self, new: &NewEvent) -> Result<Position, StorageError> {
-        let owned = self.owned.get_mut(&new.app).ok_or(StorageError::NotFound)?;
+        let data = self
+            .app_data
+            .get_mut(&new.app)
+            .ok_or(StorageError::NotFound)?;
         if !self.mids.insert(new.mid.clone()) {
             return Err(StorageError::Conflict("mid"));
         }
-        let id = owned.next_id();
-        let channel = owned.channels.entry(new.channel.clone()).or_default();
+        let id = data.next_id();
+        let channel = data.channels.entry(new.channel.clone()).or_default();
         channel.head += 1;
         let position = Position {
             id,
@@ -29,28 +32,28 @@ impl State {
             position,
         });
         channel.events.insert(position.serial, Arc::clone(&event));
-        owned.events.insert(id, event);
-        owned.mids.insert(new.mid.clone(), id);
+        data.events.insert(id, event);
+        data.mids.insert(new.mid.clone(), id);
         Ok(position)
     }
 
     fn remove(&mut self, event: &Event) {
-        if let Some(owned) = self.owned.get_mut(&event.new.app) {
-            owned.events.remove(&event.position.id);
-            owned.mids.remove(&event.new.mid);
-            if let Some(channel) = owned.channels.get_mut(&event.new.channel) {
+        if let Some(data) = self.app_data.get_mut(&event.new.app) {
+            data.events.remove(&event.position.id);
+            data.mids.remove(&event.new.mid);
+            if let Some(channel) = data.channels.get_mut(&event.new.channel) {
                 channel.events.remove(&event.position.serial);
             }
         }
         self.mids.remove(&event.new.mid);
     }
 
-    fn outdated(&self, pruning: Pruning, limit: usize) -> Vec<Arc<Event>> {
-        let old = |event: &&Arc<Event>| {
+    fn expired(&self, pruning: Pruning, limit: usize) -> Vec<Arc<Event>> {
+        let is_expired = |event: &&Arc<Event>| {
             let head = || {
-                self.owned
+                self.app_data
                     .get(&event.new.app)
-                    .map_or(0, |owned| owned.head(&event.new.channel))
+                    .map_or(0, |data| data.head(&event.new.channel))
             };
             pruning
                 .before
@@ -59,17 +62,17 @@ impl State {
                     .keep
                     .is_some_and(|keep| event.position.serial <= head().saturating_sub(keep))
         };
-        self.owned
+        self.app_data
             .values()
-            .flat_map(|owned| owned.events.values())
-            .filter(old)
+            .flat_map(|data| data.events.values())
+            .filter(is_expired)
             .take(limit)
             .cloned()
             .collect()
     }
 }
 
-fn copies<'a>(events: impl Iterator<Item = &'a Arc<Event>>, limit: usize) -> Vec<Event> {
+fn clone_events<'a>(events: impl Iterator<Item = &'a Arc<Event>>, limit: usize) -> Vec<Event> {
     events
         .take(limit)
         .map(|event| Event::clone(event))
@@ -89,10 +92,9 @@ impl EventStore for MemoryStore {
         mids: &[Mid],
     ) -> Result<Vec<Option<Position>>, StorageError> {
         let state = self.state.lock();
-        let owned = state.owned.get(app);
+        let data = state.app_data.get(app);
         let find = |mid| {
-            owned
-                .and_then(|owned| owned.events.get(owned.mids.get(mid)?))
+            data.and_then(|data| data.events.get(data.mids.get(mid)?))
                 .map(|event| event.position)
         };
         Ok(mids.iter().map(find).collect())
@@ -104,10 +106,10 @@ impl EventStore for MemoryStore {
         channels: &[ChannelName],
     ) -> Result<Vec<u64>, StorageError> {
         let state = self.state.lock();
-        let owned = state.owned.get(app);
+        let data = state.app_data.get(app);
         Ok(channels
             .iter()
-            .map(|channel| owned.map_or(0, |owned| owned.head(channel)))
+            .map(|channel| data.map_or(0, |data| data.head(channel)))
             .collect())
     }
 
@@ -120,13 +122,15 @@ impl EventStore for MemoryStore {
     ) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
         let events = state
-            .owned
+            .app_data
             .get(app)
-            .and_then(|owned| owned.channels.get(channel))
+            .and_then(|data| data.channels.get(channel))
             .map(|channel| &channel.events);
         Ok(events.map_or_else(Vec::new, |events| match before {
-            Some(before) => copies(events.range(..before).rev().map(|(_, event)| event), limit),
-            None => copies(events.values().rev(), limit),
+            Some(before) => {
+                clone_events(events.range(..before).rev().map(|(_, event)| event), limit)
+            }
+            None => clone_events(events.values().rev(), limit),
         }))
     }
 
@@ -140,14 +144,14 @@ impl EventStore for MemoryStore {
     ) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
         let events = state
-            .owned
+            .app_data
             .get(app)
-            .and_then(|owned| owned.channels.get(channel))
+            .and_then(|data| data.channels.get(channel))
             .map(|channel| &channel.events);
-        // A range whose ends cross panics.
+        // `range` panics if the start is after the end.
         let events = events.filter(|_| after < upto);
         Ok(events.map_or_else(Vec::new, |events| {
-            copies(
+            clone_events(
                 events
                     .range((Excluded(after), Included(upto)))
                     .map(|(_, event)| event),
@@ -158,10 +162,9 @@ impl EventStore for MemoryStore {
 
     async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
-        Ok(state
-            .owned
-            .get(app)
-            .map_or_else(Vec::new, |owned| copies(owned.events.values().rev(), limit)))
+        Ok(state.app_data.get(app).map_or_else(Vec::new, |data| {
+            clone_events(data.events.values().rev(), limit)
+        }))
     }
 
     async fn inbox(
@@ -173,17 +176,17 @@ impl EventStore for MemoryStore {
     ) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
         Ok(state
-            .owned
+            .app_data
             .get(app)
-            .map_or_else(Vec::new, |owned| owned.inbox(user, skip, limit)))
+            .map_or_else(Vec::new, |data| data.inbox(user, skip, limit)))
     }
 
     async fn prune(&self, pruning: Pruning, limit: usize) -> Result<u64, StorageError> {
         let mut state = self.state.lock();
-        let outdated = state.outdated(pruning, limit);
-        for event in &outdated {
+        let expired = state.expired(pruning, limit);
+        for event in &expired {
             state.remove(event);
         }
-        Ok(outdated.len() as u64)
+        Ok(expired.len() as u64)
     }
 }

@@ -1,16 +1,16 @@
-//! A user's inbox, computed from what the user is and was subscribed to.
+//! A user's inbox, computed from the intervals of the user's open and ended subscriptions.
 
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included};
 
-use super::state::Owned;
+use super::state::AppData;
 use crate::core::model::{ChannelName, Event, UserId};
 
-impl Owned {
+impl AppData {
     /// See [`EventStore::inbox`](crate::core::ports::EventStore::inbox).
     pub(super) fn inbox(&self, user: &UserId, skip: usize, limit: usize) -> Vec<Event> {
-        let wanted = skip.saturating_add(limit);
-        // No more than the newest `wanted` of each interval can be among the newest `wanted` of all.
+        let count = skip.saturating_add(limit);
+        // Only the newest `count` events of each interval can be among the newest `count` of all.
         let newest = |(channel, start, end): (ChannelName, u64, u64)| {
             let events = self
                 .channels
@@ -21,7 +21,7 @@ impl Owned {
                 events
                     .range((Excluded(start), Included(end)))
                     .rev()
-                    .take(wanted)
+                    .take(count)
             });
             ids.map(|(_, event)| event.position.id).collect::<Vec<_>>()
         };
@@ -36,7 +36,12 @@ impl Owned {
     }
 
     fn intervals(&self, user: &UserId) -> impl Iterator<Item = (ChannelName, u64, u64)> {
-        let ended = self.ended.get(user).into_iter().flatten().cloned();
+        let ended = self
+            .ended_subscriptions
+            .get(user)
+            .into_iter()
+            .flatten()
+            .cloned();
         let open = self
             .subscriptions
             .values()

@@ -1,4 +1,4 @@
-//! Everything in this process's memory, gone when it ends: for trying things out and for tests.
+//! The memory store, without durability: for evaluation and tests.
 
 mod apps;
 mod archive;
@@ -15,17 +15,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use self::state::State;
+use self::state::MemoryState;
 use crate::core::error::StorageError;
 use crate::core::ports::{Database, Stores};
 
-/// The memory store. Its calls never wait and never fail for want of a server.
+/// The memory store. Its calls never wait and are never `Unavailable`.
 #[derive(Default)]
 struct MemoryStore {
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
 }
 
-/// An empty store in memory.
+/// Creates an empty store.
 pub fn open() -> Stores {
     Stores::from_adapter(Arc::new(MemoryStore::default()))
 }

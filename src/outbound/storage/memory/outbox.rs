@@ -1,4 +1,4 @@
-//! What waits for webhooks, in memory.
+//! The queues of webhook events, and the delivery log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,21 +13,22 @@ use crate::core::model::{
 };
 use crate::core::ports::{AttemptResult, ClaimUpdate, DeliveryLog, Disposition, Outbox};
 
-/// What one app has.
+/// The queues and the delivery log of one app.
 #[derive(Default)]
 pub(super) struct AppOutbox {
-    queues: BTreeMap<Arc<str>, Queue>,
-    marks: BTreeSet<ReportedPresence>,
-    /// Deliveries, with the notices of those that were given up.
+    queues: BTreeMap<Arc<str>, WebhookQueue>,
+    /// The presence last reported to webhooks.
+    reported: BTreeSet<ReportedPresence>,
+    /// Deliveries by id, with the events of those that were given up.
     log: BTreeMap<u64, (Delivery, Vec<QueuedEvent>)>,
-    last_notice: u64,
-    last_delivery: u64,
+    last_event_id: u64,
+    last_delivery_id: u64,
 }
 
-/// What waits for one address.
+/// The queue of one address.
 #[derive(Default)]
-struct Queue {
-    notices: BTreeMap<u64, QueuedEvent>,
+struct WebhookQueue {
+    events: BTreeMap<u64, QueuedEvent>,
     due: Timestamp,
     holder: Arc<str>,
     held_until: Timestamp,
@@ -36,28 +37,28 @@ struct Queue {
 }
 
 impl AppOutbox {
-    fn put(&mut self, happening: &OutboxEvent) {
-        if let Some((user, is_there)) = happening.what.standing() {
-            let mark = ReportedPresence {
-                channel: happening.channel.clone(),
+    fn put(&mut self, event: &OutboxEvent) {
+        if let Some((user, present)) = event.what.standing() {
+            let presence = ReportedPresence {
+                channel: event.channel.clone(),
                 user: user.cloned(),
             };
-            let is_news = if is_there {
-                self.marks.insert(mark)
+            let is_change = if present {
+                self.reported.insert(presence)
             } else {
-                self.marks.remove(&mark)
+                self.reported.remove(&presence)
             };
-            if !is_news {
+            if !is_change {
                 return;
             }
         }
-        for address in &happening.addresses {
-            self.last_notice += 1;
+        for address in &event.addresses {
+            self.last_event_id += 1;
             let OutboxEvent {
                 channel, at, what, ..
-            } = happening.clone();
-            let notice = QueuedEvent {
-                id: self.last_notice,
+            } = event.clone();
+            let queued = QueuedEvent {
+                id: self.last_event_id,
                 channel,
                 what,
                 at,
@@ -66,15 +67,15 @@ impl AppOutbox {
             let queue = self
                 .queues
                 .entry(Arc::clone(address))
-                .or_insert_with(|| Queue {
+                .or_insert_with(|| WebhookQueue {
                     due: at,
-                    ..Queue::default()
+                    ..WebhookQueue::default()
                 });
-            queue.notices.insert(notice.id, notice);
+            queue.events.insert(queued.id, queued);
         }
     }
 
-    fn settle(&mut self, claim: &Claim, settlement: &AttemptResult) -> bool {
+    fn settle(&mut self, claim: &Claim, result: &AttemptResult) -> bool {
         let Some(queue) = self
             .queues
             .get_mut(&claim.address)
@@ -89,7 +90,7 @@ impl AppOutbox {
             at,
             attempt,
             next,
-        } = settlement.clone();
+        } = result.clone();
         let attempts = queue.attempts + 1;
         if ending == Disposition::Delivered {
             (queue.attempts, queue.last) = (0, Attempt::default());
@@ -97,11 +98,11 @@ impl AppOutbox {
             (queue.attempts, queue.last) = (attempts, attempt.clone());
         }
         if ending != Disposition::Failed && upto != 0 {
-            let rest = queue.notices.split_off(&(upto + 1));
-            let ended = std::mem::replace(&mut queue.notices, rest);
-            self.last_delivery += 1;
+            let rest = queue.events.split_off(&(upto + 1));
+            let ended = std::mem::replace(&mut queue.events, rest);
+            self.last_delivery_id += 1;
             let (id, address, given_up) = (
-                self.last_delivery,
+                self.last_delivery_id,
                 Arc::clone(&claim.address),
                 ending == Disposition::GivenUp,
             );
@@ -128,7 +129,7 @@ impl AppOutbox {
         }
         match next {
             ClaimUpdate::Hold(until) => queue.held_until = until,
-            ClaimUpdate::Free(_) if queue.notices.is_empty() => {
+            ClaimUpdate::Free(_) if queue.events.is_empty() => {
                 drop(self.queues.remove(&claim.address))
             }
             ClaimUpdate::Free(due) => {
@@ -141,11 +142,11 @@ impl AppOutbox {
 
 #[async_trait]
 impl Outbox for MemoryStore {
-    async fn put(&self, happenings: &[OutboxEvent]) -> Result<(), StorageError> {
+    async fn put(&self, events: &[OutboxEvent]) -> Result<(), StorageError> {
         let mut state = self.state.lock();
-        for happening in happenings {
-            if let Ok(owned) = state.owned_mut(&happening.app) {
-                owned.outbox.put(happening);
+        for event in events {
+            if let Ok(data) = state.app_data_mut(&event.app) {
+                data.outbox.put(event);
             }
         }
         Ok(())
@@ -159,15 +160,12 @@ impl Outbox for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Claim>, StorageError> {
         let mut state = self.state.lock();
-        let queues = state.owned.iter_mut().flat_map(|(app, owned)| {
-            owned
-                .outbox
-                .queues
-                .iter_mut()
-                .map(move |queue| (app, queue))
-        });
-        let due = |queue: &Queue| {
-            queue.due <= now && queue.held_until <= now && !queue.notices.is_empty()
+        let queues = state
+            .app_data
+            .iter_mut()
+            .flat_map(|(app, data)| data.outbox.queues.iter_mut().map(move |queue| (app, queue)));
+        let due = |queue: &WebhookQueue| {
+            queue.due <= now && queue.held_until <= now && !queue.events.is_empty()
         };
         let mut due: Vec<_> = queues.filter(|(_, (_, queue))| due(queue)).collect();
         due.sort_by_key(|(_, (_, queue))| queue.due);
@@ -187,31 +185,27 @@ impl Outbox for MemoryStore {
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
         let state = self.state.lock();
         let queue = state
-            .owned
+            .app_data
             .get(&claim.app)
-            .and_then(|owned| owned.outbox.queues.get(&claim.address));
+            .and_then(|data| data.outbox.queues.get(&claim.address));
         Ok(queue.map_or_else(Vec::new, |queue| {
-            queue.notices.values().take(limit).cloned().collect()
+            queue.events.values().take(limit).cloned().collect()
         }))
     }
 
-    async fn settle(
-        &self,
-        claim: &Claim,
-        settlement: &AttemptResult,
-    ) -> Result<bool, StorageError> {
+    async fn settle(&self, claim: &Claim, result: &AttemptResult) -> Result<bool, StorageError> {
         let mut state = self.state.lock();
         Ok(state
-            .owned_mut(&claim.app)
-            .is_ok_and(|owned| owned.outbox.settle(claim, settlement)))
+            .app_data_mut(&claim.app)
+            .is_ok_and(|data| data.outbox.settle(claim, result)))
     }
 
     async fn release(&self, holder: &str) -> Result<(), StorageError> {
         let mut state = self.state.lock();
         let queues = state
-            .owned
+            .app_data
             .values_mut()
-            .flat_map(|owned| owned.outbox.queues.values_mut());
+            .flat_map(|data| data.outbox.queues.values_mut());
         for queue in queues.filter(|queue| &*queue.holder == holder) {
             (queue.holder, queue.held_until) = ("".into(), Timestamp::default());
         }
@@ -225,24 +219,24 @@ impl Outbox for MemoryStore {
         limit: usize,
     ) -> Result<Vec<ReportedPresence>, StorageError> {
         let state = self.state.lock();
-        let Some(owned) = state.owned.get(app) else {
+        let Some(data) = state.app_data.get(app) else {
             return Ok(Vec::new());
         };
-        let behind = owned
+        let reported = data
             .outbox
-            .marks
+            .reported
             .iter()
-            .filter(|mark| after.is_none_or(|after| *mark > after));
-        Ok(behind.take(limit).cloned().collect())
+            .filter(|presence| after.is_none_or(|after| *presence > after));
+        Ok(reported.take(limit).cloned().collect())
     }
 
     async fn depth(&self) -> Result<u64, StorageError> {
         let state = self.state.lock();
         let queues = state
-            .owned
+            .app_data
             .values()
-            .flat_map(|owned| owned.outbox.queues.values());
-        Ok(queues.map(|queue| queue.notices.len() as u64).sum())
+            .flat_map(|data| data.outbox.queues.values());
+        Ok(queues.map(|queue| queue.events.len() as u64).sum())
     }
 }
 
@@ -250,17 +244,17 @@ impl Outbox for MemoryStore {
 impl DeliveryLog for MemoryStore {
     async fn waiting(&self, app: &AppIdent) -> Result<Vec<Waiting>, StorageError> {
         let state = self.state.lock();
-        let Some(owned) = state.owned.get(app) else {
+        let Some(data) = state.app_data.get(app) else {
             return Ok(Vec::new());
         };
-        let waiting = owned
+        let waiting = data
             .outbox
             .queues
             .iter()
-            .filter(|(_, queue)| !queue.notices.is_empty())
+            .filter(|(_, queue)| !queue.events.is_empty())
             .map(|(address, queue)| Waiting {
                 address: Arc::clone(address),
-                notices: queue.notices.len() as u64,
+                notices: queue.events.len() as u64,
                 attempts: queue.attempts,
                 due: queue.due,
                 last: queue.last.clone(),
@@ -275,10 +269,10 @@ impl DeliveryLog for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Delivery>, StorageError> {
         let state = self.state.lock();
-        let Some(owned) = state.owned.get(app) else {
+        let Some(data) = state.app_data.get(app) else {
             return Ok(Vec::new());
         };
-        let entries = owned.outbox.log.range(..before.unwrap_or(u64::MAX)).rev();
+        let entries = data.outbox.log.range(..before.unwrap_or(u64::MAX)).rev();
         Ok(entries
             .take(limit)
             .map(|(_, (delivery, _))| delivery.clone())
@@ -292,7 +286,7 @@ impl DeliveryLog for MemoryStore {
         now: Timestamp,
     ) -> Result<u64, StorageError> {
         let mut state = self.state.lock();
-        let outbox = &mut state.owned_mut(app)?.outbox;
+        let outbox = &mut state.app_data_mut(app)?.outbox;
         let (entry, kept) = outbox
             .log
             .get_mut(&delivery)
@@ -302,15 +296,15 @@ impl DeliveryLog for MemoryStore {
         if count > 0 {
             let queue = outbox.queues.entry(Arc::clone(&entry.address)).or_default();
             queue.due = now;
-            // With new numbers: what is under way meanwhile is settled by the numbers that it had.
-            for notice in kept.drain(..) {
-                outbox.last_notice += 1;
-                queue.notices.insert(
-                    outbox.last_notice,
+            // New ids: a claim that is in progress settles by the ids that it has read.
+            for event in kept.drain(..) {
+                outbox.last_event_id += 1;
+                queue.events.insert(
+                    outbox.last_event_id,
                     QueuedEvent {
-                        id: outbox.last_notice,
+                        id: outbox.last_event_id,
                         since: now,
-                        ..notice
+                        ..event
                     },
                 );
             }
@@ -325,19 +319,19 @@ impl DeliveryLog for MemoryStore {
         limit: usize,
     ) -> Result<u64, StorageError> {
         let mut removed = 0;
-        for owned in self.state.lock().owned.values_mut() {
-            let old =
+        for data in self.state.lock().app_data.values_mut() {
+            let is_expired =
                 |entry: &Delivery| entry.at < if entry.given_up { given_up } else { delivered };
-            let ids = owned
+            let ids = data
                 .outbox
                 .log
                 .iter()
-                .filter(|(_, (entry, _))| old(entry))
+                .filter(|(_, (entry, _))| is_expired(entry))
                 .map(|(id, _)| *id);
             let ids: Vec<u64> = ids.take(limit - removed).collect();
             removed += ids.len();
             for id in ids {
-                owned.outbox.log.remove(&id);
+                data.outbox.log.remove(&id);
             }
         }
         Ok(removed as u64)

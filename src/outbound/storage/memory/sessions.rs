@@ -1,4 +1,4 @@
-//! Sessions in memory.
+//! Sessions.
 
 use async_trait::async_trait;
 
@@ -11,7 +11,7 @@ use crate::core::ports::SessionStore;
 impl SessionStore for MemoryStore {
     async fn put(&self, session: &Session) -> Result<(), StorageError> {
         let mut state = self.state.lock();
-        state.owned_mut(&session.app)?;
+        state.app_data_mut(&session.app)?;
         state.sessions.insert(session.hash, session.clone());
         Ok(())
     }

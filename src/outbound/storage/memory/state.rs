@@ -1,4 +1,4 @@
-//! What the memory store holds, under its one lock.
+//! The data of the memory store, under a single lock.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,72 +10,70 @@ use crate::core::model::{
     UserId, UserSubscription,
 };
 
-/// Everything.
+/// The data of all apps.
 #[derive(Default)]
-pub(super) struct State {
-    /// Apps by their number.
+pub(super) struct MemoryState {
+    /// By id.
     pub apps: BTreeMap<u64, App>,
-    /// The newest number given to an app; never given again.
-    pub last_app: u64,
-    /// Changes with every change of an app.
+    /// The last id assigned to an app; ids are not reused.
+    pub last_app_id: u64,
+    /// Incremented with every change of an app.
     pub revision: u64,
-    /// What belongs to each app; there for each app, and for no other.
-    pub owned: HashMap<AppIdent, Owned>,
-    /// Every stored event's id: no two are the same, over all apps.
+    /// One entry for each app in `apps`.
+    pub app_data: HashMap<AppIdent, AppData>,
+    /// The ids of all stored events, unique across apps.
     pub mids: HashSet<Mid>,
-    /// Sessions.
     pub sessions: HashMap<TokenHash, Session>,
 }
 
-/// What belongs to one app.
+/// The data of one app.
 #[derive(Default)]
-pub(super) struct Owned {
-    /// The newest number given to an event or a subscription.
+pub(super) struct AppData {
+    /// The last id assigned to an event or a subscription.
     pub last_id: u64,
-    /// Channels that ever held an event or a subscription.
-    pub channels: HashMap<ChannelName, Channel>,
-    /// Events by `id`.
+    /// Channels that have ever had an event or a subscription.
+    pub channels: HashMap<ChannelName, ChannelEvents>,
+    /// By id.
     pub events: BTreeMap<u64, Arc<Event>>,
-    /// Where each event's `mid` stands.
+    /// Event ids by `mid`.
     pub mids: HashMap<Mid, u64>,
-    /// Open subscriptions by `id`.
+    /// Open subscriptions by id.
     pub subscriptions: BTreeMap<u64, UserSubscription>,
-    /// The `id` of the open subscription of a user to a channel.
-    pub open: HashMap<(UserId, ChannelName), u64>,
-    /// The last events of cache channels.
+    /// Ids of open subscriptions by user and channel.
+    pub open_subscriptions: HashMap<(UserId, ChannelName), u64>,
+    /// The last event of each cache channel.
     pub cache: HashMap<ChannelName, CachedEvent>,
-    /// Targets by kind and number.
+    /// By kind and id.
     pub targets: BTreeMap<(TargetKind, u64), Target>,
-    /// What waits for webhooks.
     pub outbox: AppOutbox,
-    /// Intervals (start, end] of subscriptions that ended.
-    pub ended: HashMap<UserId, Vec<(ChannelName, u64, u64)>>,
+    /// Intervals (start, end] of ended subscriptions.
+    pub ended_subscriptions: HashMap<UserId, Vec<(ChannelName, u64, u64)>>,
 }
 
-/// One channel's events.
+/// The events of one channel.
 #[derive(Default)]
-pub(super) struct Channel {
-    /// The newest serial ever given.
+pub(super) struct ChannelEvents {
+    /// The last serial assigned.
     pub head: u64,
-    /// Events by serial.
+    /// By serial.
     pub events: BTreeMap<u64, Arc<Event>>,
 }
 
-impl State {
-    /// What belongs to an app, to be changed; `NotFound` where the app is not there.
-    pub fn owned_mut(&mut self, app: &AppIdent) -> Result<&mut Owned, StorageError> {
-        self.owned.get_mut(app).ok_or(StorageError::NotFound)
+impl MemoryState {
+    /// Returns the data of an app; `NotFound` if the app does not exist.
+    pub fn app_data_mut(&mut self, app: &AppIdent) -> Result<&mut AppData, StorageError> {
+        self.app_data.get_mut(app).ok_or(StorageError::NotFound)
     }
 }
 
-impl Owned {
-    /// The next number of the app.
+impl AppData {
+    /// Assigns the next id.
     pub fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
     }
 
-    /// The newest serial ever given in a channel; 0 where nothing was ever stored.
+    /// Returns the last serial assigned in a channel; 0 if there is none.
     pub fn head(&self, channel: &ChannelName) -> u64 {
         self.channels.get(channel).map_or(0, |channel| channel.head)
     }

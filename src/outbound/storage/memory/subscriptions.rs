@@ -1,4 +1,4 @@
-//! Persistent subscriptions in memory.
+//! Persistent subscriptions.
 
 use async_trait::async_trait;
 
@@ -19,28 +19,27 @@ impl SubscriptionStore for MemoryStore {
         now: Timestamp,
     ) -> Result<(UserSubscription, bool), StorageError> {
         let mut state = self.state.lock();
-        let owned = state.owned_mut(app)?;
-        let place = (user.clone(), channel.clone());
-        if let Some(open) = owned
-            .open
-            .get(&place)
-            .and_then(|id| owned.subscriptions.get(id))
+        let data = state.app_data_mut(app)?;
+        let key = (user.clone(), channel.clone());
+        if let Some(open) = data
+            .open_subscriptions
+            .get(&key)
+            .and_then(|id| data.subscriptions.get(id))
         {
             return Ok((open.clone(), false));
         }
         let subscription = UserSubscription {
-            id: owned.next_id(),
+            id: data.next_id(),
             app: app.clone(),
             user_id: user.clone(),
             channel: channel.clone(),
-            start: owned.head(channel),
+            start: data.head(channel),
             end: None,
             created: now,
             modified: now,
         };
-        owned.open.insert(place, subscription.id);
-        owned
-            .subscriptions
+        data.open_subscriptions.insert(key, subscription.id);
+        data.subscriptions
             .insert(subscription.id, subscription.clone());
         Ok((subscription, true))
     }
@@ -53,20 +52,21 @@ impl SubscriptionStore for MemoryStore {
         now: Timestamp,
     ) -> Result<Option<UserSubscription>, StorageError> {
         let mut state = self.state.lock();
-        let Some(owned) = state.owned.get_mut(app) else {
+        let Some(data) = state.app_data.get_mut(app) else {
             return Ok(None);
         };
-        let open = owned.open.remove(&(user.clone(), channel.clone()));
-        let Some(subscription) = open.and_then(|id| owned.subscriptions.remove(&id)) else {
+        let open = data
+            .open_subscriptions
+            .remove(&(user.clone(), channel.clone()));
+        let Some(subscription) = open.and_then(|id| data.subscriptions.remove(&id)) else {
             return Ok(None);
         };
-        let end = owned.head(channel);
+        let end = data.head(channel);
         if subscription.start < end {
-            owned.ended.entry(user.clone()).or_default().push((
-                channel.clone(),
-                subscription.start,
-                end,
-            ));
+            data.ended_subscriptions
+                .entry(user.clone())
+                .or_default()
+                .push((channel.clone(), subscription.start, end));
         }
         Ok(Some(UserSubscription {
             end: Some(end),
@@ -82,7 +82,7 @@ impl SubscriptionStore for MemoryStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<UserSubscription>, StorageError> {
-        let fits = |subscription: &&UserSubscription| {
+        let matches = |subscription: &&UserSubscription| {
             subscription.id > after
                 && filter
                     .user_id
@@ -95,11 +95,11 @@ impl SubscriptionStore for MemoryStore {
         };
         let state = self.state.lock();
         let all = state
-            .owned
+            .app_data
             .get(app)
             .into_iter()
-            .flat_map(|owned| owned.subscriptions.values());
-        Ok(all.filter(fits).take(limit).cloned().collect())
+            .flat_map(|data| data.subscriptions.values());
+        Ok(all.filter(matches).take(limit).cloned().collect())
     }
 
     async fn channels_of(
@@ -109,10 +109,10 @@ impl SubscriptionStore for MemoryStore {
     ) -> Result<Vec<ChannelName>, StorageError> {
         let state = self.state.lock();
         let all = state
-            .owned
+            .app_data
             .get(app)
             .into_iter()
-            .flat_map(|owned| owned.subscriptions.values());
+            .flat_map(|data| data.subscriptions.values());
         Ok(all
             .filter(|subscription| subscription.user_id == *user)
             .map(|subscription| subscription.channel.clone())
