@@ -1,8 +1,8 @@
-//! The composition root: from settings to a server that runs, and to one that has stopped.
+//! The composition root: builds the server from the settings, runs it, and stops it.
 
 mod nodes;
+mod tasks;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,13 +15,14 @@ use tokio_util::task::TaskTracker;
 
 use self::nodes::NodeWiring;
 pub use self::nodes::look as look_at_bus;
-use crate::config::{AppOfStart, ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
+use self::tasks::Tasks;
+use crate::config::{ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
 use crate::core::hub::{CloseReason, Corked, FlushScheduler, Hub};
-use crate::core::model::{App, NewApp};
 use crate::core::ports::{Clock, Metrics, Stores};
-use crate::core::service::{AppError, LoginError, Ports, Rules, Service, Token, WebhookRules};
+use crate::core::service::bootstrap::{self, BootstrapError, FirstApp};
+use crate::core::service::{AppError, Ports, Rules, Service, WebhookRules};
 use crate::inbound::listen::{self, Bound, ListenerRole, Rings, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
@@ -49,9 +50,9 @@ pub enum StartError {
     /// The configured app cannot be created or updated.
     #[error("the app of PUSHI_APP_ID cannot be set up: {0}")]
     App(#[from] AppError),
-    /// A token cannot be made.
-    #[error(transparent)]
-    Login(#[from] LoginError),
+    /// The first app cannot be created.
+    #[error("the first app cannot be set up: {0}")]
+    FirstApp(#[from] BootstrapError),
     /// Two metrics have one name.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] MetricsError),
@@ -70,15 +71,7 @@ pub struct Listening {
     pub tls: Option<TlsSource>,
 }
 
-/// The app that an empty database got, with a token that publishes to it.
-pub struct FirstApp {
-    /// The app.
-    pub app: Arc<App>,
-    /// A session token for it.
-    pub token: Token,
-}
-
-/// Everything that a server is made of, before anybody is let in.
+/// A server before it listens.
 pub struct Server {
     stores: Stores,
     wiring: NodeWiring,
@@ -149,7 +142,8 @@ impl Server {
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);
         wiring.set_sink(&service);
         if let Some(app) = &settings.access.app {
-            ensure_app(&service, app).await?;
+            let name = app.name.as_deref();
+            bootstrap::ensure_app(&service, &app.ident, &app.key, &app.secret, name).await?;
         }
         let ready = Arc::new(AtomicBool::new(true));
         let timing = Timing {
@@ -195,65 +189,51 @@ impl Server {
         &self.metrics
     }
 
-    /// On a database without apps: creates the app `default`, and a token for it. `None`: there are apps.
+    /// Creates the app `default` in a database without apps, with a session token; `None`: there are apps.
+    ///
+    /// # Errors
+    /// Fails where the store does, or the operating system gives no random numbers.
     pub async fn first_app(&self) -> Result<Option<FirstApp>, StartError> {
-        if !self.service.apps(0, 1).await?.is_empty() {
-            return Ok(None);
-        }
-        let app = self
-            .service
-            .create_app(NewApp {
-                name: "default".to_owned(),
-                ..NewApp::default()
-            })
-            .await?;
-        let token = self.service.make_token(&app.ident).await?;
-        Ok(Some(FirstApp { app, token }))
+        Ok(bootstrap::first_app(&self.service).await?)
     }
 
-    /// Serves until `stop`, then drains; returns when everything is closed and what was accepted is stored.
+    /// Serves until `stop`, then drains. When it returns, all connections are closed and all accepted events are stored.
     pub async fn serve(self, listeners: Vec<Listening>, stop: CancellationToken) {
-        // What must outlive the sessions ends by this one.
+        // Ends after the last session, whose events the parts still have to process.
         let last = CancellationToken::new();
-        let background = TaskTracker::new();
         let bus = self.wiring.run();
-        let spawn = |work: Work| drop(background.spawn(work));
-        let writing = task(&self.service, &last, |service, stop| async move {
-            service.write(stop.cancelled()).await
+        let tasks = Tasks::new(Arc::clone(&self.flusher));
+        let gateway = Arc::clone(&self.gateway);
+        let parts = self.service.parts().clone();
+        tasks.until(&last, "append queue", |stop| async move {
+            parts.appends.run(stop).await
         });
-        spawn(Box::pin(Corked::new(writing, Arc::clone(&self.flusher))));
-        let announcing = task(&self.service, &last, |service, stop| async move {
-            service.announce(stop.cancelled()).await
+        tasks.until(&last, "member changes", |stop| async move {
+            parts.member_changes.run(stop).await
         });
-        spawn(Box::pin(Corked::new(announcing, Arc::clone(&self.flusher))));
-        spawn(task(&self.service, &stop, |service, stop| async move {
-            service.retain(stop.cancelled()).await
-        }));
-        spawn(task(&self.service, &stop, |service, stop| async move {
-            service.follow_apps(stop.cancelled()).await
-        }));
-        spawn(task(&self.gateway, &last, |gateway, stop| async move {
-            gateway.keep_alive(stop.cancelled()).await
-        }));
-        spawn(task(&self.service, &last, |service, stop| async move {
-            service.record(stop.cancelled()).await
-        }));
-        spawn(task(&self.service, &last, |service, stop| async move {
-            service.deliver(stop.cancelled()).await
-        }));
-        spawn(task(&self.service, &stop, |service, stop| async move {
-            service.review(stop.cancelled()).await
-        }));
+        tasks.until(&last, "keepalive", |stop| async move {
+            gateway.keep_alive(stop).await
+        });
+        tasks.until(&last, "webhook queue", |stop| async move {
+            parts.webhooks.run(stop).await
+        });
+        tasks.until(&last, "webhook sender", |stop| async move {
+            parts.sender.run(stop).await
+        });
+        tasks.until(&stop, "webhook reconciler", |stop| async move {
+            parts.reconciler.run(stop).await
+        });
+        tasks.until(&stop, "app cache", |stop| async move {
+            parts.apps.run(stop).await
+        });
+        tasks.until(&stop, "retention", |stop| async move {
+            parts.retention.run(stop).await
+        });
 
         let acceptors = TaskTracker::new();
         for Listening { bound, role, tls } in listeners {
-            acceptors.spawn(listen::serve(
-                bound,
-                role,
-                tls,
-                Arc::clone(&self.site),
-                stop.clone(),
-            ));
+            let site = Arc::clone(&self.site);
+            acceptors.spawn(listen::serve(bound, role, tls, site, stop.clone()));
         }
         stop.cancelled().await;
         self.ready.store(false, Ordering::Relaxed);
@@ -264,9 +244,8 @@ impl Server {
         self.site.sessions.close();
         self.site.sessions.wait().await;
         last.cancel();
-        background.close();
-        background.wait().await;
-        // The writer's last events go out before the node says farewell to the others.
+        tasks.ended().await;
+        // After the append queue, whose last events leave by the bus.
         bus.stop().await;
         self.close().await;
     }
@@ -276,7 +255,7 @@ impl Server {
         self.stores.database.close().await;
     }
 
-    /// Closes the connections spread over the drain time, so that their clients do not all come back at once.
+    /// Closes the connections spread over the drain time, so that their clients do not all reconnect at once.
     async fn close_sessions(&self) {
         let mailboxes = self.service.hub().mailboxes();
         let begun = Instant::now();
@@ -286,7 +265,7 @@ impl Server {
             sleep_until(begun + share).await;
             mailbox.close(CloseReason::Stopping);
         }
-        // Whoever connected while the others were being closed.
+        // Connections that were opened meanwhile.
         for mailbox in self.service.hub().mailboxes() {
             mailbox.close(CloseReason::Stopping);
         }
@@ -308,16 +287,6 @@ fn corked<E: Endpoint<Output = poem::Response> + 'static>(
     endpoint.around(call).boxed()
 }
 
-type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
-
-fn task<T, F, Fut>(part: &Arc<T>, stop: &CancellationToken, work: F) -> Work
-where
-    F: FnOnce(Arc<T>, CancellationToken) -> Fut,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    Box::pin(work(Arc::clone(part), stop.clone()))
-}
-
 fn rules(settings: &Settings) -> Rules {
     Rules {
         limits: settings.limits.clone(),
@@ -328,7 +297,7 @@ fn rules(settings: &Settings) -> Rules {
         webhooks: WebhookRules {
             timeout: settings.webhooks.timeout,
             retry: settings.webhooks.retry,
-            alone: settings.bus.is_none(),
+            single_node: settings.bus.is_none(),
         },
     }
 }
@@ -360,29 +329,4 @@ fn websocket_address(listen: &ListenSettings) -> Option<String> {
         host.clone()
     };
     (*port != 0).then(|| format!("{host}:{port}"))
-}
-
-/// Creates the configured app, or gives the stored one the configured key, secret and name.
-async fn ensure_app(service: &Service, app: &AppOfStart) -> Result<(), StartError> {
-    match service.app(&app.ident).await {
-        Ok(stored) => Ok(service
-            .adopt_credentials(&stored.ident, &app.key, &app.secret, app.name.as_deref())
-            .await?),
-        Err(AppError::NotFound) => {
-            let name = app.name.clone().unwrap_or_else(|| app.ident.to_string());
-            let new = NewApp {
-                name,
-                ident: Some(app.ident.clone()),
-                key: Some(app.key.clone()),
-                secret: Some(app.secret.clone()),
-                ..NewApp::default()
-            };
-            match service.create_app(new).await {
-                // Another node of the same configuration was quicker.
-                Err(AppError::Taken("ident")) | Ok(_) => Ok(()),
-                Err(error) => Err(error.into()),
-            }
-        }
-        Err(error) => Err(error.into()),
-    }
 }

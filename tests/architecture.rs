@@ -140,7 +140,6 @@ const TO_SPLIT: &[&str] = &[
     "src/core/hub/mod.rs",
     "src/core/model/channel.rs",
     "src/core/service/subscribe.rs",
-    "src/core/service/append_queue.rs",
     "src/inbound/rest/problem.rs",
     "src/inbound/websocket/dialect/pushi/decode.rs",
     "src/inbound/websocket/link.rs",

@@ -27,7 +27,7 @@ impl Token {
         let token = work(&settings, async |service| {
             let app = chosen.app(&service).await?;
             service
-                .make_token(&app.ident)
+                .create_session(&app.ident)
                 .await
                 .map_err(Failure::command)
         });

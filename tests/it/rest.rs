@@ -114,10 +114,10 @@ impl Setup {
         let service = Arc::new(Service::new(ports, rules, hub).unwrap());
         let sink: Arc<dyn BusSink> = service.clone();
         bus.set_sink(Arc::downgrade(&sink));
-        let writer = Arc::clone(&service);
-        tokio::spawn(async move { writer.write(std::future::pending()).await });
+        let appends = Arc::clone(&service.parts().appends);
+        tokio::spawn(async move { appends.run(std::future::pending()).await });
         let app = create(&service, "shop").await;
-        let token = service.make_token(&app.ident).await.unwrap().text;
+        let token = service.create_session(&app.ident).await.unwrap().text;
         let ready = Arc::new(AtomicBool::new(true));
         let rules = RestRules {
             admin_token: self.admin_token.map(Secret::new),

@@ -149,7 +149,7 @@ async fn the_newest_of_the_app_over_all_channels() {
     assert_eq!(texts(&api.events("?channel=c1&count=2").await), ["10", "7"]);
     assert_eq!(api.events("?channel=&count=12").await.len(), 12);
     let other = create(&api.service, "other").await;
-    let token = api.service.make_token(&other.ident).await.unwrap().text;
+    let token = api.service.create_session(&other.ident).await.unwrap().text;
     let reply = api.ask(Method::GET, "/events").bearer(&token).send().await;
     assert_eq!(reply.json(), json!({"events": []}));
 }
@@ -238,7 +238,7 @@ async fn the_same_key_stores_once_and_answers_the_same() {
     publish_keyed(&api, &api.token, "order-18", json!({"data": "y"})).await;
     assert_eq!(texts(&api.events("").await), ["y", "x"]);
     let other = create(&api.service, "other").await;
-    let token = api.service.make_token(&other.ident).await.unwrap().text;
+    let token = api.service.create_session(&other.ident).await.unwrap().text;
     publish_keyed(&api, &token, "order-17", json!({"data": "z"})).await;
     let reply = api
         .ask(Method::GET, "/events")

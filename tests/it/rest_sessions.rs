@@ -144,7 +144,7 @@ async fn a_token_is_taken_in_three_ways_and_refused_after_logout() {
         ]
     };
     for way in 0..3 {
-        let [token, other] = [(); 2].map(|()| api.service.make_token(&api.app.ident));
+        let [token, other] = [(); 2].map(|()| api.service.create_session(&api.app.ident));
         let (token, other) = (token.await.unwrap().text, other.await.unwrap().text);
         for ask in ways("/subscriptions", &token) {
             assert_eq!(ask.send().await.status, 200);

@@ -141,25 +141,20 @@ impl<'a> House<'a> {
         let sink: Weak<dyn BusSink> = Arc::downgrade(&service) as Weak<dyn BusSink>;
         bus.set_sink(sink);
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock.clone(), timing));
-        let (writer, follower, keeper) = (
-            Arc::clone(&service),
-            Arc::clone(&service),
-            Arc::clone(&gateway),
-        );
+        let parts = service.parts().clone();
         let stop = || site.stop.clone().cancelled_owned();
-        let (stop_writer, stop_follower, stop_keeper) = (stop(), stop(), stop());
-        let (announcer, stop_announcer) = (Arc::clone(&service), stop());
-        site.spawn(async move { announcer.announce(stop_announcer).await });
-        site.spawn(async move { writer.write(stop_writer).await });
-        site.spawn(async move { follower.follow_apps(stop_follower).await });
+        let (first, second, third) = (stop(), stop(), stop());
+        site.spawn(async move { parts.member_changes.run(first).await });
+        site.spawn(async move { parts.appends.run(second).await });
+        site.spawn(async move { parts.apps.run(third).await });
         if keeps {
-            site.spawn(async move { keeper.keep_alive(stop_keeper).await });
+            let (keeper, stop) = (Arc::clone(&gateway), stop());
+            site.spawn(async move { keeper.keep_alive(stop).await });
         }
         if records {
-            let (recorder, reviewer) = (Arc::clone(&service), Arc::clone(&service));
-            let (stop_recorder, stop_reviewer) = (stop(), stop());
-            site.spawn(async move { recorder.record(stop_recorder).await });
-            site.spawn(async move { reviewer.review(stop_reviewer).await });
+            let (first, second) = (stop(), stop());
+            site.spawn(async move { parts.webhooks.run(first).await });
+            site.spawn(async move { parts.reconciler.run(second).await });
         }
         let app = service
             .create_app(NewApp {
@@ -198,7 +193,7 @@ impl<'a> House<'a> {
     pub fn deliver(&self) {
         let (teller, stop) = (Arc::clone(&self.service), self.site.stop.clone());
         self.site
-            .spawn(async move { teller.deliver(stop.cancelled()).await });
+            .spawn(async move { teller.parts().sender.run(stop.cancelled()).await });
     }
 
     /// A client that has been greeted.

@@ -41,6 +41,16 @@ pub struct ClientEventDetails {
 }
 
 impl OutboxEventKind {
+    /// A user joined a presence channel; without a user: a channel was occupied.
+    pub fn arrived(user: Option<UserId>) -> Self {
+        user.map_or(Self::Occupied, Self::MemberAdded)
+    }
+
+    /// A user left a presence channel; without a user: a channel was vacated.
+    pub fn departed(user: Option<UserId>) -> Self {
+        user.map_or(Self::Vacated, Self::MemberRemoved)
+    }
+
     /// What a webhook calls it.
     pub fn kind(&self) -> WebhookEvent {
         match self {

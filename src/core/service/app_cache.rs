@@ -1,4 +1,4 @@
-//! The apps that this node knows, so that nobody waits for the store on the way in.
+//! The app cache: apps in memory, so that a request does not wait for the store, and the task that keeps them current.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,39 +8,43 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-use super::Service;
+use super::webhook_changes::WebhookChanges;
 use crate::core::error::StorageError;
+use crate::core::hub::Hub;
 use crate::core::model::{App, AppIdent};
+use crate::core::ports::AppStore;
 
-/// How often the store is asked whether an app changed: half of the second within which every node must follow.
+/// How often the store is polled for changed apps: half of the second within which every node must apply a change.
 const POLL: Duration = Duration::from_millis(500);
 
-/// The apps that this node knows.
-#[derive(Default)]
-pub(super) struct AppCache {
-    known: RwLock<Known>,
-    changed: Notify,
-    /// How often the store was asked for all that is known.
-    rounds: AtomicU64,
-    /// Something was learned that may be older than what the last round saw.
-    doubtful: AtomicBool,
+/// The apps that this node has read from the store, with the connections of the hub kept in step.
+pub struct AppCache {
+    store: Arc<dyn AppStore>,
+    hub: Arc<Hub>,
+    apps: RwLock<CachedApps>,
+    invalidated: Notify,
+    /// Counts the refreshes of the whole cache.
+    generation: AtomicU64,
+    /// An entry was inserted that may be older than what the last refresh read.
+    stale: AtomicBool,
+    webhook_changes: Arc<WebhookChanges>,
 }
 
 #[derive(Default)]
-struct Known {
+struct CachedApps {
     by_ident: HashMap<AppIdent, Arc<App>>,
     by_key: HashMap<String, AppIdent>,
 }
 
-impl Known {
-    fn put(&mut self, app: &Arc<App>) {
+impl CachedApps {
+    fn insert(&mut self, app: &Arc<App>) {
         if let Some(before) = self.by_ident.insert(app.ident.clone(), Arc::clone(app)) {
             self.by_key.remove(&before.key);
         }
         self.by_key.insert(app.key.clone(), app.ident.clone());
     }
 
-    fn forget(&mut self, ident: &AppIdent) {
+    fn remove(&mut self, ident: &AppIdent) {
         if let Some(before) = self.by_ident.remove(ident) {
             self.by_key.remove(&before.key);
         }
@@ -48,146 +52,133 @@ impl Known {
 }
 
 impl AppCache {
-    /// Somebody changed an app: look now, not at the next round.
-    pub fn changed(&self) {
-        self.changed.notify_one();
-    }
-
-    /// The round that is under way, or was last.
-    fn round(&self) -> u64 {
-        self.rounds.load(Ordering::SeqCst)
-    }
-
-    /// Something was learned that was read from the store in this round. Where another one has begun since, that one
-    /// did not look after it, and what it says of the store may be newer.
-    fn learned_in(&self, round: u64) {
-        if self.round() != round {
-            self.doubtful.store(true, Ordering::SeqCst);
-            self.changed();
+    pub(super) fn new(
+        store: Arc<dyn AppStore>,
+        hub: Arc<Hub>,
+        webhook_changes: Arc<WebhookChanges>,
+    ) -> Self {
+        Self {
+            store,
+            hub,
+            apps: RwLock::default(),
+            invalidated: Notify::new(),
+            generation: AtomicU64::new(0),
+            stale: AtomicBool::new(false),
+            webhook_changes,
         }
     }
 
-    fn by_ident(&self, ident: &AppIdent) -> Option<Arc<App>> {
-        self.known.read().by_ident.get(ident).cloned()
+    /// Has the store polled now: another node changed an app.
+    pub(super) fn invalidate(&self) {
+        self.invalidated.notify_one();
     }
 
-    fn by_key(&self, key: &str) -> Option<Arc<App>> {
-        let known = self.known.read();
-        known
-            .by_key
-            .get(key)
-            .and_then(|ident| known.by_ident.get(ident))
-            .cloned()
+    /// The app with this identifier; reads the store only where it is not cached.
+    pub(super) async fn get(&self, ident: &AppIdent) -> Result<Option<Arc<App>>, StorageError> {
+        if let Some(app) = self.cached(ident) {
+            return Ok(Some(app));
+        }
+        let generation = self.generation();
+        let found = self.store.by_ident(ident).await?;
+        Ok(found.map(|app| self.insert(app, generation)))
     }
-}
 
-impl Service {
-    /// The app with this identifier, without the store where it is known.
-    pub(super) async fn app_by_ident(
+    /// The app with this key; reads the store only where it is not cached.
+    pub(super) async fn get_by_key(&self, key: &str) -> Result<Option<Arc<App>>, StorageError> {
+        if let Some(app) = self.cached_by_key(key) {
+            return Ok(Some(app));
+        }
+        let generation = self.generation();
+        let found = self.store.by_key(key).await?;
+        Ok(found.map(|app| self.insert(app, generation)))
+    }
+
+    /// The cached app with this identifier.
+    pub(super) fn cached(&self, ident: &AppIdent) -> Option<Arc<App>> {
+        self.apps.read().by_ident.get(ident).cloned()
+    }
+
+    /// The cached app with this key.
+    pub(super) fn cached_by_key(&self, key: &str) -> Option<Arc<App>> {
+        let apps = self.apps.read();
+        let ident = apps.by_key.get(key)?;
+        apps.by_ident.get(ident).cloned()
+    }
+
+    /// The app as the store has it now; the cached one where the store is unavailable.
+    pub(super) async fn read_through(
         &self,
         ident: &AppIdent,
     ) -> Result<Option<Arc<App>>, StorageError> {
-        match self.registry.by_ident(ident) {
-            Some(app) => Ok(Some(app)),
-            None => {
-                let round = self.round();
-                let found = self.ports.stores.apps.by_ident(ident).await?;
-                Ok(found.map(|app| self.learn_in(app, round)))
-            }
-        }
-    }
-
-    /// The app with this key, without the store where it is known.
-    pub(super) async fn app_by_key(&self, key: &str) -> Result<Option<Arc<App>>, StorageError> {
-        match self.registry.by_key(key) {
-            Some(app) => Ok(Some(app)),
-            None => {
-                let round = self.round();
-                let found = self.ports.stores.apps.by_key(key).await?;
-                Ok(found.map(|app| self.learn_in(app, round)))
-            }
-        }
-    }
-
-    /// The app with this key, as far as it is known here.
-    pub(super) fn known_by_key(&self, key: &str) -> Option<Arc<App>> {
-        self.registry.by_key(key)
-    }
-
-    /// The app with this identifier, as far as it is known here.
-    pub(super) fn known_by_ident(&self, ident: &AppIdent) -> Option<Arc<App>> {
-        self.registry.by_ident(ident)
-    }
-
-    /// The app as the store has it now; the one that is known where the store is away.
-    pub(super) async fn fresh_app(
-        &self,
-        ident: &AppIdent,
-    ) -> Result<Option<Arc<App>>, StorageError> {
-        let round = self.round();
-        match self.ports.stores.apps.by_ident(ident).await {
-            Ok(Some(app)) => Ok(Some(self.learn_in(app, round))),
+        let generation = self.generation();
+        match self.store.by_ident(ident).await {
+            Ok(Some(app)) => Ok(Some(self.insert(app, generation))),
             Ok(None) => {
-                self.unlearn(ident);
+                self.evict(ident);
                 Ok(None)
             }
-            Err(error) => self.registry.by_ident(ident).map(Some).ok_or(error),
+            Err(error) => self.cached(ident).map(Some).ok_or(error),
         }
     }
 
-    /// Ask this before the store is asked for what [`Service::learn_in`] gets.
-    pub(super) fn round(&self) -> u64 {
-        self.registry.round()
+    /// The number of refreshes so far. Read it before the store is read or written, and give it to [`AppCache::insert`].
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 
-    /// Notes what an app was when the store was asked for it, in this round.
-    pub(super) fn learn_in(&self, app: App, round: u64) -> Arc<App> {
-        let app = self.learn(app);
-        self.registry.learned_in(round);
+    /// Caches an app as the store had it in this generation. Where a refresh has begun since, that refresh did not cover
+    /// the app and may have seen a newer revision of the store: another refresh follows.
+    pub(super) fn insert(&self, app: App, generation: u64) -> Arc<App> {
+        let app = self.insert_newest(app);
+        if self.generation() != generation {
+            self.stale.store(true, Ordering::SeqCst);
+            self.invalidate();
+        }
         app
     }
 
-    /// Notes what an app is now; its connections follow.
-    fn learn(&self, app: App) -> Arc<App> {
-        let mut known = self.registry.known.write();
-        let before = known.by_ident.get(&app.ident).cloned();
+    /// Caches an app unless the cached one is newer, and applies it to the app's connections.
+    fn insert_newest(&self, app: App) -> Arc<App> {
+        let mut apps = self.apps.write();
+        let before = apps.by_ident.get(&app.ident).cloned();
         if let Some(newer) = before
             .as_ref()
-            .filter(|seen| (seen.id, seen.modified) >= (app.id, app.modified))
+            .filter(|cached| (cached.id, cached.modified) >= (app.id, app.modified))
         {
             return Arc::clone(newer);
         }
         let app = Arc::new(app);
-        known.put(&app);
-        drop(known);
+        apps.insert(&app);
+        drop(apps);
         if before.is_some_and(|before| before.settings.webhooks != app.settings.webhooks) {
-            self.hooks.changed(&app.ident);
+            self.webhook_changes.add(&app.ident);
         }
         self.hub.app_changed(&app.ident, Some(&app));
         app
     }
 
-    pub(super) fn unlearn(&self, ident: &AppIdent) {
-        self.registry.known.write().forget(ident);
+    /// Removes a deleted app and closes its connections.
+    pub(super) fn evict(&self, ident: &AppIdent) {
+        self.apps.write().remove(ident);
         self.hub.app_changed(ident, None);
     }
 
-    /// Follows what others write to the store (another node, the command line) within a second, until `stop` ends.
-    pub async fn follow_apps(&self, stop: impl Future<Output = ()>) {
+    /// Applies what others (another node, the command line) write to the store, within a second, until `stop` ends.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
         let follow = async {
             let mut revision = None;
             loop {
-                let doubtful = self.registry.doubtful.swap(false, Ordering::SeqCst);
-                match self.ports.stores.apps.revision().await {
-                    Ok(now) if doubtful || revision != Some(now) => {
-                        self.registry.rounds.fetch_add(1, Ordering::SeqCst);
-                        revision = self.refresh_known().await.is_ok().then_some(now);
+                let stale = self.stale.swap(false, Ordering::SeqCst);
+                match self.store.revision().await {
+                    Ok(now) if stale || revision != Some(now) => {
+                        self.generation.fetch_add(1, Ordering::SeqCst);
+                        revision = self.refresh_all().await.is_ok().then_some(now);
                     }
                     Ok(_) => {}
-                    // It is noticed and said where somebody needs the store.
+                    // Callers that need the store report that it is unavailable.
                     Err(_) => revision = None,
                 }
-                let _ = tokio::time::timeout(POLL, self.registry.changed.notified()).await;
+                let _ = tokio::time::timeout(POLL, self.invalidated.notified()).await;
             }
         };
         tokio::select! {
@@ -196,19 +187,12 @@ impl Service {
         }
     }
 
-    async fn refresh_known(&self) -> Result<(), StorageError> {
-        let idents: Vec<AppIdent> = self
-            .registry
-            .known
-            .read()
-            .by_ident
-            .keys()
-            .cloned()
-            .collect();
+    async fn refresh_all(&self) -> Result<(), StorageError> {
+        let idents: Vec<AppIdent> = self.apps.read().by_ident.keys().cloned().collect();
         for ident in idents {
-            match self.ports.stores.apps.by_ident(&ident).await? {
-                Some(app) => drop(self.learn(app)),
-                None => self.unlearn(&ident),
+            match self.store.by_ident(&ident).await? {
+                Some(app) => drop(self.insert_newest(app)),
+                None => self.evict(&ident),
             }
         }
         Ok(())

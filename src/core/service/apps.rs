@@ -64,15 +64,22 @@ impl Service {
             settings: new.settings,
             now: self.ports.clock.now(),
         };
-        let round = self.round();
-        let app = self.learn_in(self.ports.stores.apps.create(create).await?, round);
-        self.tell_changed(&app.ident).await;
+        let generation = self.parts.apps.generation();
+        let app = self
+            .parts
+            .apps
+            .insert(self.ports.stores.apps.create(create).await?, generation);
+        self.announce_change(&app.ident).await;
         Ok(app)
     }
 
     /// The app as the store has it now.
     pub async fn app(&self, ident: &AppIdent) -> Result<Arc<App>, AppError> {
-        self.fresh_app(ident).await?.ok_or(AppError::NotFound)
+        self.parts
+            .apps
+            .read_through(ident)
+            .await?
+            .ok_or(AppError::NotFound)
     }
 
     /// Apps in the order of their `id`, those above `after`, at most `limit`.
@@ -162,11 +169,11 @@ impl Service {
     async fn replace_app(&self, mut app: App, seen: &App) -> Result<Option<Arc<App>>, AppError> {
         let after_seen = Timestamp::from_micros(seen.modified.micros().saturating_add(1));
         app.modified = self.ports.clock.now().max(after_seen);
-        let round = self.round();
+        let generation = self.parts.apps.generation();
         match self.ports.stores.apps.update(&app, seen.modified).await {
             Ok(()) => {
-                let app = self.learn_in(app, round);
-                self.tell_changed(&app.ident).await;
+                let app = self.parts.apps.insert(app, generation);
+                self.announce_change(&app.ident).await;
                 Ok(Some(app))
             }
             Err(StorageError::Conflict("modified")) => Ok(None),
@@ -177,12 +184,12 @@ impl Service {
     /// Deletes an app with everything that belongs to it; its connections are closed.
     pub async fn delete_app(&self, ident: &AppIdent) -> Result<(), AppError> {
         self.ports.stores.apps.delete(ident).await?;
-        self.unlearn(ident);
-        self.tell_changed(ident).await;
+        self.parts.apps.evict(ident);
+        self.announce_change(ident).await;
         Ok(())
     }
 
-    async fn tell_changed(&self, ident: &AppIdent) {
+    async fn announce_change(&self, ident: &AppIdent) {
         // A node that does not hear this follows by itself within a second.
         let _ = self
             .ports

@@ -95,7 +95,9 @@ impl Service {
             return Err(ConnectError::Admission);
         }
         let app = self
-            .app_by_key(connecting.key)
+            .parts
+            .apps
+            .get_by_key(connecting.key)
             .await?
             .ok_or(ConnectError::NoApp)?;
         self.check(&app, connecting)?;
@@ -114,7 +116,9 @@ impl Service {
         // Whoever changes an app notes it first and closes its connections then: one that was too early for the one is
         // not too early for the other.
         let now = self
-            .known_by_key(connecting.key)
+            .parts
+            .apps
+            .cached_by_key(connecting.key)
             .ok_or(ConnectError::NoApp)?;
         self.check(&now, connecting)?;
         if connecting.dialect == DialectId::Pusher && app.settings.require_signin {
@@ -153,8 +157,8 @@ impl Service {
 
     /// Whether a page of this origin may connect to the app with this key, for an edge that can refuse it before there is a
     /// connection. What else may stand against it, [`Service::connect`] says.
-    pub async fn lets_in(&self, key: &str, origin: &str) -> bool {
-        match self.app_by_key(key).await {
+    pub async fn origin_allowed(&self, key: &str, origin: &str) -> bool {
+        match self.parts.apps.get_by_key(key).await {
             Ok(Some(app)) => !app.settings.enabled || self.allows(&app, origin),
             Ok(None) | Err(_) => true,
         }

@@ -1,53 +1,73 @@
-//! The use cases, one verb a file. Edges call these; these call the ports and the hub.
+//! The use cases: what the edges (REST, WebSocket) can ask of the server.
+//!
+//! [`Service`] has one public method for each, one verb a file. It authorises the call and hands the work to the
+//! [`hub`](super::hub), a [port](super::ports), or one of its [`Parts`]: components with their own state, some with a task
+//! of their own, `run(stop)`, that the composition root spawns.
+//!
+//! - [`AppendQueue`]: events on their way into the store and onto the bus.
+//! - [`AppCache`], `SessionCache`: what requests read again and again.
+//! - `CacheChannels`: the last event of each cache channel.
+//! - [`WebhookQueue`], [`OutboxSender`], [`Reconciler`]: webhook events, see [`webhooks`].
+//! - [`Retention`]: removes what has expired. [`MemberChangeAnnouncer`]: batched joins and leaves.
+//!
+//! A message from another node arrives at [`BusSink::deliver`], which hands it to the part or to the hub.
 
 mod app_cache;
 mod append_queue;
 mod apps;
-mod cache;
+pub mod bootstrap;
+mod cache_channels;
+mod cached;
 mod connect;
 mod health;
 mod history;
+mod member_changes;
 mod occupancy;
+mod parts;
 mod personal;
 mod publish;
+mod release;
 mod retention;
+mod session_cache;
 mod sessions;
 mod sign_in;
 mod signed;
 mod subscribe;
 mod subscriptions;
 mod trigger;
+mod webhook_changes;
 mod webhooks;
 
-use crate::core::model::ServerEvent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 
+pub use app_cache::AppCache;
+pub use append_queue::AppendQueue;
 pub use apps::AppError;
-pub use cache::Cached;
+pub use cached::Cached;
 pub use connect::{ConnectError, Connecting};
 pub use health::Health;
 pub use history::{HistoryError, Replay, Since};
+pub use member_changes::MemberChangeAnnouncer;
 pub use occupancy::RosterError;
+pub use parts::Parts;
 pub use publish::{ClientPublish, PublishError, Publishing};
-pub use sessions::{LoginError, Token};
+pub use retention::Retention;
+pub use sessions::{LoginError, SessionToken};
 pub use sign_in::{SignIn, SignInError, Watched};
 pub use signed::SignedError;
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 pub use subscriptions::SubscriptionError;
 pub use trigger::{ClientEvent, ClientEventError, Trigger};
-pub use webhooks::{WebhookLog, WebhookRules};
+pub use webhooks::{OutboxSender, Reconciler, WebhookLog, WebhookQueue, WebhookRules};
 
 use super::auth::{self, RandomError};
 use super::hub::Hub;
-use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId};
+use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId, ServerEvent};
 use super::ports::{BusHealth, BusMessage, BusSink, Clock, Gauges, Nodes, Notifier, Stores};
-use app_cache::AppCache;
-use append_queue::AppendQueue;
-use sessions::SessionCache;
 
 /// The ports that the use cases depend on.
 #[derive(Clone)]
@@ -62,20 +82,20 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
 }
 
-/// What the use cases go by, as configured.
+/// The configuration of the use cases.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// What bounds a client.
+    /// The server's limits.
     pub limits: Limits,
-    /// How long a session token is good.
+    /// The lifetime of a session token.
     pub session_ttl: Duration,
-    /// Browsers' origins that may connect to any app; empty means any.
+    /// The browser origins that may connect to any app; empty: all.
     pub allowed_origins: Vec<String>,
-    /// How long events are kept; `None`: for ever.
+    /// The age up to which events are kept; `None`: without limit.
     pub retention: Option<Duration>,
-    /// How many events a channel keeps; `None`: all.
+    /// The events that each channel keeps; `None`: all.
     pub retention_events: Option<u64>,
-    /// How webhooks are told.
+    /// Timeouts and retries of webhooks.
     pub webhooks: WebhookRules,
 }
 
@@ -84,46 +104,41 @@ pub struct Service {
     ports: Ports,
     rules: Rules,
     hub: Arc<Hub>,
-    registry: AppCache,
-    sessions: SessionCache,
-    writer: AppendQueue,
-    lanes: cache::StripedLock,
+    parts: Parts,
     admission: connect::Admission,
-    hooks: webhooks::Hooks,
-    /// Random part of this process's event ids.
+    /// The random part of this process's event ids.
     process: String,
     mids: AtomicU64,
     publishes: AtomicU64,
 }
 
 impl Service {
-    /// Puts the use cases together. Fails where the operating system gives no random numbers.
+    /// Builds the use cases and their parts.
+    ///
+    /// # Errors
+    /// Fails where the operating system gives no random numbers.
     pub fn new(ports: Ports, rules: Rules, hub: Arc<Hub>) -> Result<Self, RandomError> {
-        // What a node that is alone claimed before it was killed, it finds under its name.
-        let holder = if rules.webhooks.alone {
-            "alone".to_owned()
-        } else {
-            auth::random_hex::<8>()?
-        };
+        let parts = Parts::new(&ports, &rules, &hub)?;
         let admission =
             connect::Admission::new(rules.limits.connects_per_second, ports.clock.now());
         Ok(Self {
             ports,
             rules,
             hub,
-            registry: AppCache::default(),
-            sessions: SessionCache::default(),
-            writer: AppendQueue::default(),
-            lanes: cache::StripedLock::default(),
+            parts,
             admission,
-            hooks: webhooks::Hooks::new(holder),
             process: auth::random_hex::<8>()?,
             mids: AtomicU64::new(0),
             publishes: AtomicU64::new(0),
         })
     }
 
-    /// Who is connected.
+    /// The parts, whose tasks the composition root spawns.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The connections of this node.
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
@@ -140,18 +155,18 @@ impl Service {
         }
     }
 
-    /// What the use cases go by.
+    /// The configuration.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    /// A new event id: the process's random number and a count, 32 hex digits.
+    /// A new event id: the process's random number and a counter, 32 hex digits.
     fn new_mid(&self) -> Mid {
         Mid(self.numbered(&self.mids).into())
     }
 
-    /// A new id for the copies of one publish, of the same form. Its count is its own, without gaps: connections
-    /// remember by it which publishes they have had.
+    /// A new id for the copies of one publish, of the same form. It has a counter of its own, without gaps: connections
+    /// detect duplicates by it.
     fn new_publish_id(&self) -> PublishId {
         PublishId(self.numbered(&self.publishes).into())
     }
@@ -170,9 +185,9 @@ impl Service {
 impl BusSink for Service {
     fn deliver(&self, message: BusMessage) {
         match message {
-            BusMessage::AppChanged(_) => self.registry.changed(),
-            BusMessage::SessionEnded(hash) => self.sessions.forget(&hash),
-            BusMessage::NodeGone => self.hooks.node_gone(),
+            BusMessage::AppChanged(_) => self.parts.apps.invalidate(),
+            BusMessage::SessionEnded(hash) => self.parts.sessions.invalidate(&hash),
+            BusMessage::NodeGone => self.parts.reconciler.node_failed(),
             BusMessage::Broadcast {
                 app,
                 event: ServerEvent::SubscriptionCount { channel, count },
@@ -186,10 +201,10 @@ impl BusSink for Service {
         self.hub.wants(app, channel)
     }
 
-    /// What is stored is caught up by whoever keeps the order; the rest is looked at again here. An ended session is
-    /// noticed within a second anyway.
+    /// The resequencer reads missed events from the store; apps and the hub's state are refreshed here. An ended session is
+    /// noticed within a second anyway, when its cache entry is read again.
     fn resumed(&self) {
-        self.registry.changed();
+        self.parts.apps.invalidate();
         self.hub.resumed();
     }
 }

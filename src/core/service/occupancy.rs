@@ -1,10 +1,5 @@
 //! Who is connected and on what, over all nodes; and telling subscribers how many they are.
 
-use std::future::poll_fn;
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep_until};
-
 use super::Service;
 use crate::core::error::BusError;
 use crate::core::model::{
@@ -12,16 +7,6 @@ use crate::core::model::{
     UserId,
 };
 use crate::core::ports::BusMessage;
-
-/// How long changes of a large presence channel gather before they are told: whoever comes is answered meanwhile.
-const GATHERED: Duration = Duration::from_millis(10);
-
-/// How long the next ones gather for each mailbox that these were put into: about what writing them takes, so that telling
-/// who comes leaves time for letting them in.
-const EACH: Duration = Duration::from_micros(5);
-
-/// No change waits longer.
-const LONGEST: Duration = Duration::from_millis(100);
 
 /// Why a question about all nodes was not answered, or not passed on.
 #[derive(Debug, thiserror::Error)]
@@ -110,41 +95,25 @@ impl Service {
             .recount(&app.ident, channel, announce)
             .await
         {
-            self.noticed_count(app, channel, recount, announce);
+            self.parts
+                .webhooks
+                .record_count(app, channel, recount, announce);
         }
     }
 
     /// Tells those subscribers how many they are who were not told at once, because they are many. To be called about once a
     /// second.
-    pub async fn tell_due_counts(&self) {
+    pub async fn send_due_counts(&self) {
         for (app, channel) in self.hub.take_due(self.ports.clock.now()) {
             // As above.
             let Ok(recount) = self.ports.nodes.roster.recount(&app, &channel, true).await else {
                 continue;
             };
-            if let Some(app) = self.known_by_ident(&app) {
-                self.noticed_count(&app, &channel, recount, true);
+            if let Some(app) = self.parts.apps.cached(&app) {
+                self.parts
+                    .webhooks
+                    .record_count(&app, &channel, recount, true);
             }
         }
-    }
-
-    /// Tells those on large presence channels who came and went, what gathered together, until `stop` ends.
-    pub async fn announce(&self, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
-        let mut rested = Instant::now();
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut stop => break,
-                () = async {
-                    poll_fn(|cx| self.hub.poll_gathered(cx)).await;
-                    sleep_until(rested.max(Instant::now() + GATHERED)).await;
-                } => {
-                    let told = u32::try_from(self.hub.tell_gathered()).unwrap_or(u32::MAX);
-                    rested = Instant::now() + EACH.saturating_mul(told).min(LONGEST);
-                }
-            }
-        }
-        self.hub.tell_gathered();
     }
 }

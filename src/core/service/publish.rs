@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::Service;
 use super::append_queue::{PendingAppend, ReplyTo};
+use super::release::release;
 use crate::core::auth;
 use crate::core::error::StorageError;
 use crate::core::hub::Connection;
@@ -88,7 +89,7 @@ impl Service {
                 .iter()
                 .map(|channel| event(channel, self.new_mid()))
                 .collect();
-            self.pass_on(&events, None).await;
+            self.publish_transient(&events, None).await;
             return Ok(());
         }
         let key = publishing.idempotency_key.as_deref();
@@ -130,9 +131,12 @@ impl Service {
             except: None,
             persist: true,
             repeatable: key.is_some(),
-            answer: ReplyTo::Request(sender),
+            reply_to: ReplyTo::Request(sender),
         };
-        self.writer.enter(entry).map_err(PublishError::Storage)?;
+        self.parts
+            .appends
+            .enqueue(entry)
+            .map_err(PublishError::Storage)?;
         match receiver.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(PublishError::Storage(error)),
@@ -187,17 +191,17 @@ impl Service {
                 .place(&event.channel)
                 .and_then(|place| place.user)
         };
-        self.noticed_client_event(&app, &event, user);
+        self.parts.webhooks.record_client_event(&app, &event, user);
         if !publish.persist && !publish.behind {
             if event.channel.is_cache() {
                 // Boxed, so that an idle connection's task has no room for it.
-                Box::pin(self.pass_on(&[event], except)).await;
+                Box::pin(self.publish_transient(&[event], except)).await;
             } else {
-                self.release(event, None, except).await;
+                release(&*self.ports.nodes.bus, event, None, except).await;
             }
             return Ok(false);
         }
-        let answer = ReplyTo::Socket {
+        let reply_to = ReplyTo::Socket {
             mailbox: Arc::clone(connection.mailbox()),
             reference: publish.reference,
         };
@@ -206,9 +210,12 @@ impl Service {
             except,
             persist: publish.persist,
             repeatable: false,
-            answer,
+            reply_to,
         };
-        self.writer.enter(entry).map_err(PublishError::Storage)?;
+        self.parts
+            .appends
+            .enqueue(entry)
+            .map_err(PublishError::Storage)?;
         Ok(true)
     }
 }

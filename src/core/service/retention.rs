@@ -1,28 +1,53 @@
-//! How long events and sessions are kept.
+//! Removing what has expired.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Service;
+use crate::core::error::StorageError;
 use crate::core::model::Timestamp;
-use crate::core::ports::Pruning;
+use crate::core::ports::{Clock, Pruning, Stores};
 
-/// How often what is too old is looked for.
-const ROUND: Duration = Duration::from_secs(60);
+/// The pause between two rounds.
+const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Events removed at a call, so that publishers wait no longer than for a large batch.
+/// The rows removed by one call, so that publishers wait no longer than for a large append.
 const BATCH: usize = 1000;
 
-/// How long the delivery log tells of what was delivered, and keeps what was given up.
+/// How long the delivery log keeps deliveries, and those that were given up.
 const DELIVERED_KEPT: Duration = Duration::from_secs(24 * 3600);
 const GIVEN_UP_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
-impl Service {
-    /// Removes what need not be kept any more, about once a minute, until `stop` ends.
-    pub async fn retain(&self, stop: impl Future<Output = ()>) {
+/// Removes expired sessions, cached events and deliveries, and events above the configured age or number.
+pub struct Retention {
+    stores: Stores,
+    clock: Arc<dyn Clock>,
+    /// The age up to which events are kept; `None`: without limit.
+    max_age: Option<Duration>,
+    /// The events that each channel keeps; `None`: all.
+    max_events: Option<u64>,
+}
+
+impl Retention {
+    pub(super) fn new(
+        stores: Stores,
+        clock: Arc<dyn Clock>,
+        max_age: Option<Duration>,
+        max_events: Option<u64>,
+    ) -> Self {
+        Self {
+            stores,
+            clock,
+            max_age,
+            max_events,
+        }
+    }
+
+    /// Does a round about once a minute, until `stop` ends.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
         let rounds = async {
             loop {
-                self.retain_once().await;
-                tokio::time::sleep(ROUND).await;
+                self.prune().await;
+                tokio::time::sleep(INTERVAL).await;
             }
         };
         tokio::select! {
@@ -31,59 +56,39 @@ impl Service {
         }
     }
 
-    /// One round of it. What the store cannot do now is done at the next round.
-    async fn retain_once(&self) {
-        let now = self.ports.clock.now();
-        if let Err(error) = self.ports.stores.sessions.prune(now).await {
-            tracing::warn!(error = error.chain(), "expired sessions were not removed");
+    /// One round. What fails is repeated in the next one.
+    async fn prune(&self) {
+        let now = self.clock.now();
+        if let Err(error) = self.stores.sessions.prune(now).await {
+            tracing::warn!(error = error.chain(), "expired sessions not removed");
         }
-        if let Err(error) = self.ports.stores.cache.prune(now).await {
-            tracing::warn!(
-                error = error.chain(),
-                "expired events of cache channels were not removed"
-            );
+        if let Err(error) = self.stores.cache.prune(now).await {
+            tracing::warn!(error = error.chain(), "expired cached events not removed");
         }
-        self.retain_deliveries(now).await;
-        let pruning = Pruning {
-            before: self.rules.retention.map(|age| now.minus(age)),
-            keep: self.rules.retention_events,
-        };
-        if pruning == Pruning::default() {
-            return;
+        if let Err(error) = self.prune_deliveries(now).await {
+            tracing::warn!(error = error.chain(), "old webhook deliveries not removed");
         }
-        loop {
-            match self.ports.stores.events.prune(pruning, BATCH).await {
-                Ok(removed) if removed < BATCH as u64 => return,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(error = error.chain(), "old events were not removed");
-                    return;
-                }
-            }
+        if let Err(error) = self.prune_events(now).await {
+            tracing::warn!(error = error.chain(), "old events not removed");
         }
     }
 
-    /// The same for the delivery log.
-    async fn retain_deliveries(&self, now: Timestamp) {
+    async fn prune_deliveries(&self, now: Timestamp) -> Result<(), StorageError> {
         let (delivered, given_up) = (now.minus(DELIVERED_KEPT), now.minus(GIVEN_UP_KEPT));
-        loop {
-            match self
-                .ports
-                .stores
-                .deliveries
-                .prune(delivered, given_up, BATCH)
-                .await
-            {
-                Ok(removed) if removed < BATCH as u64 => return,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(
-                        error = error.chain(),
-                        "old deliveries to webhooks were not removed"
-                    );
-                    return;
-                }
-            }
+        let log = &self.stores.deliveries;
+        while log.prune(delivered, given_up, BATCH).await? >= BATCH as u64 {}
+        Ok(())
+    }
+
+    async fn prune_events(&self, now: Timestamp) -> Result<(), StorageError> {
+        let pruning = Pruning {
+            before: self.max_age.map(|age| now.minus(age)),
+            keep: self.max_events,
+        };
+        if pruning == Pruning::default() {
+            return Ok(());
         }
+        while self.stores.events.prune(pruning, BATCH).await? >= BATCH as u64 {}
+        Ok(())
     }
 }

@@ -32,7 +32,12 @@ impl Service {
         request: &SignedRequest<'_>,
     ) -> Result<Arc<App>, SignedError> {
         let ident = AppIdent::parse(ident).map_err(|_| SignedError::NoApp)?;
-        let app = self.app_by_ident(&ident).await?.ok_or(SignedError::NoApp)?;
+        let app = self
+            .parts
+            .apps
+            .get(&ident)
+            .await?
+            .ok_or(SignedError::NoApp)?;
         request.check(&app, self.ports.clock.now())?;
         if app.settings.enabled {
             Ok(app)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Service;
-use super::cache::Cached;
+use super::cached::Cached;
 use super::history::{Replay, Since};
 use crate::core::auth::{self, SignatureError};
 use crate::core::error::StorageError;
@@ -329,7 +329,9 @@ impl Service {
             self.recount(app, channel, entered.first).await;
         }
         if let (Some(member), true) = (member, joined.as_ref().is_some_and(|joined| joined.new)) {
-            self.noticed_member(app, channel, &member.user_id, true);
+            self.parts
+                .webhooks
+                .record_member(app, channel, &member.user_id, true);
         }
         Ok(joined)
     }
@@ -369,7 +371,9 @@ impl Service {
     ) -> Result<Subscribed, SubscribeError> {
         let since = match &subscribe.since {
             None if connection.dialect() == DialectId::Pusher => {
-                return self.unasked(app, connection, &subscribe.channel).await;
+                return self
+                    .default_replay(app, connection, &subscribe.channel)
+                    .await;
             }
             None => return Ok(Subscribed::default()),
             Some(Since::Now) => None,
@@ -390,7 +394,7 @@ impl Service {
     }
 
     /// What a Pusher client is told of the past without asking.
-    async fn unasked(
+    async fn default_replay(
         &self,
         app: &App,
         connection: &Connection,
@@ -501,7 +505,7 @@ impl Service {
             .leave(&app.ident, channel, socket, user)
             .await
         {
-            self.noticed_member(app, channel, user, false);
+            self.parts.webhooks.record_member(app, channel, user, false);
         }
     }
 

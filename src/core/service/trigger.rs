@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use super::Service;
 use super::append_queue::{PendingAppend, ReplyTo};
 use super::publish::PublishError;
+use super::release::release;
 use crate::core::error::StorageError;
 use crate::core::hub::Connection;
 use crate::core::model::{App, ChannelKind, ChannelName, NewEvent, Payload, SocketId};
@@ -92,9 +93,9 @@ impl Service {
                 except,
                 persist: true,
                 repeatable: false,
-                answer: ReplyTo::Request(sender),
+                reply_to: ReplyTo::Request(sender),
             };
-            if self.writer.enter(entry).is_err() {
+            if self.parts.appends.enqueue(entry).is_err() {
                 return Err(PublishError::Storage(StorageError::unavailable(
                     "too many publishes wait for the store",
                 )));
@@ -102,7 +103,7 @@ impl Service {
             answers.push(receiver);
         }
         for (event, except) in passing {
-            self.pass_on(&[event], except).await;
+            self.publish_transient(&[event], except).await;
         }
         let mut outcome = Ok(());
         for answer in answers {
@@ -151,11 +152,13 @@ impl Service {
         });
         let except = Some(connection.id());
         if !persist && !behind {
-            self.noticed_client_event(&app, &event, || place.user);
-            self.release(event, None, except).await;
+            self.parts
+                .webhooks
+                .record_client_event(&app, &event, || place.user);
+            release(&*self.ports.nodes.bus, event, None, except).await;
             return Ok(false);
         }
-        let answer = ReplyTo::Socket {
+        let reply_to = ReplyTo::Socket {
             mailbox: Arc::clone(connection.mailbox()),
             reference: None,
         };
@@ -164,15 +167,17 @@ impl Service {
             except,
             persist,
             repeatable: false,
-            answer,
+            reply_to,
         };
         let full = |_| {
             ClientEventError::Storage(StorageError::unavailable(
                 "too many publishes wait for the store",
             ))
         };
-        self.writer.enter(entry).map_err(full)?;
-        self.noticed_client_event(&app, &event, || place.user);
+        self.parts.appends.enqueue(entry).map_err(full)?;
+        self.parts
+            .webhooks
+            .record_client_event(&app, &event, || place.user);
         Ok(true)
     }
 }

@@ -22,7 +22,7 @@ impl Gateway {
                 for mailbox in self.service.hub().mailboxes() {
                     mailbox.tick(activity, GRACE, idle);
                 }
-                self.service.tell_due_counts().await;
+                self.service.send_due_counts().await;
             }
         };
         tokio::select! {

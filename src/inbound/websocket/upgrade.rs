@@ -65,7 +65,7 @@ impl Sockets for Upgrades {
 impl Opening {
     /// Whether the page may not connect; told before the upgrade, so that nothing of the app is said to it.
     async fn refused_origin(&self, key: &str, origin: &str) -> Option<Refusal> {
-        if self.gateway.service.lets_in(key, origin).await {
+        if self.gateway.service.origin_allowed(key, origin).await {
             return None;
         }
         tracing::debug!("an origin was refused");

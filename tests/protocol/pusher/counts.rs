@@ -63,13 +63,13 @@ pub async fn many_are_told_every_five_seconds(site: &Site) {
     }
     first.quiet().await;
     house.clock.forward(Duration::from_secs(4));
-    house.service.tell_due_counts().await;
+    house.service.send_due_counts().await;
     first.quiet().await;
     house.clock.forward(Duration::from_secs(1));
-    house.service.tell_due_counts().await;
+    house.service.send_due_counts().await;
     told(&mut first, "news", 104).await;
     house.clock.forward(Duration::from_secs(10));
-    house.service.tell_due_counts().await;
+    house.service.send_due_counts().await;
     first.quiet().await;
     others.push(house.pusher_on("news").await);
     told(&mut first, "news", 105).await;

@@ -144,8 +144,20 @@ fn run(site: &Site, setup: Setup) -> Arc<Service> {
     let service = Arc::new(Service::new(setup.ports, setup.rules, setup.hub).unwrap());
     let (recorder, reviewer) = (Arc::clone(&service), Arc::clone(&service));
     let (stop_recorder, stop_reviewer) = (site.stop.clone(), site.stop.clone());
-    site.spawn(async move { recorder.record(stop_recorder.cancelled()).await });
-    site.spawn(async move { reviewer.review(stop_reviewer.cancelled()).await });
+    site.spawn(async move {
+        recorder
+            .parts()
+            .webhooks
+            .run(stop_recorder.cancelled())
+            .await
+    });
+    site.spawn(async move {
+        reviewer
+            .parts()
+            .reconciler
+            .run(stop_reviewer.cancelled())
+            .await
+    });
     service
 }
 
@@ -201,7 +213,7 @@ pub async fn who_comes_back_after_the_restart_was_never_away(site: &Site) {
 /// A server beside which there are others.
 async fn survivor(site: &Site) -> House<'_> {
     telling_house_with(site, vec![hook(HOOK)], |setup| {
-        (setup.delivers, setup.rules.webhooks.alone) = (false, false)
+        (setup.delivers, setup.rules.webhooks.single_node) = (false, false)
     })
     .await
 }
@@ -261,7 +273,8 @@ pub async fn a_stop_leaves_it_to_the_next_start(site: &Site) {
     })
     .await;
     let (recorder, stop) = (Arc::clone(&house.service), Arc::clone(&stopped));
-    let recording = tokio::spawn(async move { recorder.record(stop.notified()).await });
+    let recording =
+        tokio::spawn(async move { recorder.parts().webhooks.run(stop.notified()).await });
     let ann = house.pusher_on("news").await;
     ann.0.leave().await;
     stopped.notify_one();

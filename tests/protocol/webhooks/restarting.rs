@@ -20,7 +20,7 @@ fn next(site: &Site, later: Duration) {
         Arc::new(Service::new(setup.ports, setup.rules, setup.hub).unwrap()),
         site.stop.clone(),
     );
-    site.spawn(async move { service.deliver(stop.cancelled()).await });
+    site.spawn(async move { service.parts().sender.run(stop.cancelled()).await });
 }
 
 pub async fn what_was_recorded_is_told_after_a_restart(site: &Site) {
@@ -81,7 +81,7 @@ pub async fn another_nodes_claim_is_respected_until_it_ends(site: &Site) {
     assert_eq!(claims.len(), 1);
     let stopped = Arc::new(Notify::new());
     let (service, stop) = (Arc::clone(&house.service), Arc::clone(&stopped));
-    let sender = tokio::spawn(async move { service.deliver(stop.notified()).await });
+    let sender = tokio::spawn(async move { service.parts().sender.run(stop.notified()).await });
     stopped.notify_one();
     sender.await.unwrap();
     assert!(receiver.is_quiet(), "the claim is another's");

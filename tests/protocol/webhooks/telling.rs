@@ -272,14 +272,14 @@ pub async fn webhooks_that_are_set_later_are_told_from_then_on(site: &Site) {
 pub async fn of_two_nodes_one_tells(site: &Site) {
     let mut receiver = Receiver::start().await;
     let together =
-        |setup: &mut Setup| (setup.delivers, setup.rules.webhooks.alone) = (false, false);
+        |setup: &mut Setup| (setup.delivers, setup.rules.webhooks.single_node) = (false, false);
     let house = telling_house_with(site, vec![hook(&receiver.url)], together).await;
     let mut other = Setup::over(&site.stores);
     together(&mut other);
     let other = std::sync::Arc::new(Service::new(other.ports, other.rules, other.hub).unwrap());
     house.deliver();
     let stop = site.stop.clone();
-    site.spawn(async move { other.deliver(stop.cancelled()).await });
+    site.spawn(async move { other.parts().sender.run(stop.cancelled()).await });
     let mut ann = house.pusher().await;
     let names: Vec<String> = (0..60).map(|n| format!("room-{n}")).collect();
     for name in &names {
@@ -300,7 +300,7 @@ pub async fn a_node_that_has_not_heard_of_a_webhook_tells_it_too(site: &Site) {
     let mut receiver = Receiver::start().await;
     let house = telling_house_with(site, Vec::new(), |setup| setup.delivers = false).await;
     let mut other = Setup::over(&site.stores);
-    other.rules.webhooks.alone = false;
+    other.rules.webhooks.single_node = false;
     let other = std::sync::Arc::new(Service::new(other.ports, other.rules, other.hub).unwrap());
     // It reads the app now, and follows no change.
     assert!(
@@ -317,7 +317,7 @@ pub async fn a_node_that_has_not_heard_of_a_webhook_tells_it_too(site: &Site) {
         .set(|settings| settings.webhooks.clone_from(&webhooks))
         .await;
     let stop = site.stop.clone();
-    site.spawn(async move { other.deliver(stop.cancelled()).await });
+    site.spawn(async move { other.parts().sender.run(stop.cancelled()).await });
     let _ann = house.pusher_on("news").await;
     assert_eq!(
         receiver.told(1).await,

@@ -1,41 +1,41 @@
-//! What became of what webhooks were to be told, for those who ask.
+//! Reading the delivery log.
 
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, Delivery, Waiting};
 use crate::core::service::Service;
 
-/// What an app's webhooks wait for, and what they were told.
+/// The webhook deliveries of an app, pending and done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookLog {
-    /// Addresses with notices that wait.
+    /// The addresses with events in their queues.
     pub waiting: Vec<Waiting>,
     /// Deliveries, newest first.
     pub deliveries: Vec<Delivery>,
 }
 
 impl Service {
-    /// What waits for an app's webhooks, and its newest deliveries, those with an id below `before` (`None`: no bound), at most
-    /// `limit`.
+    /// Reads what is queued for an app's webhooks, and its newest deliveries: those with an id below `before` (`None`: no
+    /// bound), at most `limit`.
+    ///
+    /// # Errors
+    /// Fails where the store does.
     pub async fn webhook_log(
         &self,
         app: &AppIdent,
         before: Option<u64>,
         limit: usize,
     ) -> Result<WebhookLog, StorageError> {
-        let waiting = self.ports.stores.deliveries.waiting(app).await?;
+        let log = &self.ports.stores.deliveries;
         Ok(WebhookLog {
-            waiting,
-            deliveries: self
-                .ports
-                .stores
-                .deliveries
-                .deliveries(app, before, limit)
-                .await?,
+            waiting: log.waiting(app).await?,
+            deliveries: log.deliveries(app, before, limit).await?,
         })
     }
 
-    /// Tells what was given up once more; answers how many notices wait again. `NotFound`: there is no such delivery, or it was
-    /// not given up.
+    /// Queues the events of a delivery that was given up again; returns how many.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such delivery, or it was not given up. Fails where the store does.
     pub async fn replay_webhook(&self, app: &AppIdent, delivery: u64) -> Result<u64, StorageError> {
         let count = self
             .ports
@@ -43,7 +43,7 @@ impl Service {
             .deliveries
             .replay(app, delivery, self.ports.clock.now())
             .await?;
-        self.hooks.put.notify_one();
+        self.parts.webhooks.notify_sender();
         Ok(count)
     }
 }

@@ -1,0 +1,77 @@
+//! The apps that a server creates when it starts.
+
+use std::sync::Arc;
+
+use super::{AppError, LoginError, Service, SessionToken};
+use crate::core::model::{App, AppIdent, NewApp, Secret};
+
+/// The app that was created in an empty database.
+pub struct FirstApp {
+    /// The app `default`.
+    pub app: Arc<App>,
+    /// A session token of the app.
+    pub token: SessionToken,
+}
+
+/// Why an app could not be created at the start.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The apps could not be read or written.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The session could not be created.
+    #[error(transparent)]
+    Session(#[from] LoginError),
+}
+
+/// Creates an app with these credentials, or gives the stored app the key, the secret and (where given) the name.
+///
+/// # Errors
+/// Fails where another app has the key, or the store fails.
+pub async fn ensure_app(
+    service: &Service,
+    ident: &AppIdent,
+    key: &str,
+    secret: &Secret,
+    name: Option<&str>,
+) -> Result<(), AppError> {
+    match service.app(ident).await {
+        Ok(stored) => {
+            service
+                .adopt_credentials(&stored.ident, key, secret, name)
+                .await
+        }
+        Err(AppError::NotFound) => {
+            let new = NewApp {
+                name: name.map_or_else(|| ident.to_string(), str::to_owned),
+                ident: Some(ident.clone()),
+                key: Some(key.to_owned()),
+                secret: Some(secret.clone()),
+                ..NewApp::default()
+            };
+            match service.create_app(new).await {
+                // Another node with the same configuration was faster.
+                Err(AppError::Taken("ident")) | Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Creates the app `default` and a session token for it; `None`: the database has apps.
+///
+/// # Errors
+/// Fails where the store does, or the operating system gives no random numbers.
+pub async fn first_app(service: &Service) -> Result<Option<FirstApp>, BootstrapError> {
+    if !service.apps(0, 1).await?.is_empty() {
+        return Ok(None);
+    }
+    let new = NewApp {
+        name: "default".to_owned(),
+        ..NewApp::default()
+    };
+    let app = service.create_app(new).await?;
+    let token = service.create_session(&app.ident).await?;
+    Ok(Some(FirstApp { app, token }))
+}

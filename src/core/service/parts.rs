@@ -1,0 +1,103 @@
+//! The parts of the service, and how they are connected.
+
+use std::sync::Arc;
+
+use super::app_cache::AppCache;
+use super::append_queue::AppendQueue;
+use super::cache_channels::CacheChannels;
+use super::member_changes::MemberChangeAnnouncer;
+use super::retention::Retention;
+use super::session_cache::SessionCache;
+use super::webhook_changes::WebhookChanges;
+use super::webhooks::{OutboxSender, Reconciler, WebhookQueue};
+use super::{Ports, Rules};
+use crate::core::auth::{self, RandomError};
+use crate::core::hub::Hub;
+
+/// Components with their own state and ports. Those that are public have a task: `run(stop)`. Cheap to clone; all clones
+/// are the same instances.
+#[derive(Clone)]
+pub struct Parts {
+    /// Stores events and releases them to the bus.
+    pub appends: Arc<AppendQueue>,
+    /// Announces batched joins and leaves of presence channels.
+    pub member_changes: Arc<MemberChangeAnnouncer>,
+    /// Caches apps.
+    pub apps: Arc<AppCache>,
+    /// Writes webhook events into the outbox.
+    pub webhooks: Arc<WebhookQueue>,
+    /// Sends webhook events.
+    pub sender: Arc<OutboxSender>,
+    /// Records webhook events that were missed.
+    pub reconciler: Arc<Reconciler>,
+    /// Removes what has expired.
+    pub retention: Arc<Retention>,
+    pub(super) sessions: Arc<SessionCache>,
+    pub(super) cache_channels: Arc<CacheChannels>,
+}
+
+impl Parts {
+    pub(super) fn new(ports: &Ports, rules: &Rules, hub: &Arc<Hub>) -> Result<Self, RandomError> {
+        let Ports {
+            stores,
+            nodes,
+            notifier,
+            clock,
+        } = ports.clone();
+        // A single node has a constant name, so that it finds its claims again after it was killed.
+        let holder = match rules.webhooks.single_node {
+            true => "alone".to_owned(),
+            false => auth::random_hex::<8>()?,
+        };
+        let webhook_changes = Arc::new(WebhookChanges::default());
+        let cache_channels = Arc::new(CacheChannels::new(
+            Arc::clone(&stores.cache),
+            Arc::clone(&clock),
+        ));
+        let apps = Arc::new(AppCache::new(
+            Arc::clone(&stores.apps),
+            Arc::clone(hub),
+            Arc::clone(&webhook_changes),
+        ));
+        let webhooks = Arc::new(WebhookQueue::new(
+            Arc::clone(&stores.outbox),
+            nodes.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&apps),
+            rules.webhooks.single_node,
+        ));
+        Ok(Self {
+            appends: Arc::new(AppendQueue::new(
+                Arc::clone(&stores.events),
+                nodes.bus,
+                Arc::clone(&cache_channels),
+            )),
+            member_changes: Arc::new(MemberChangeAnnouncer::new(Arc::clone(hub))),
+            sender: Arc::new(OutboxSender::new(
+                notifier,
+                Arc::clone(hub.metrics()),
+                Arc::clone(&webhooks),
+                rules.webhooks,
+                holder,
+            )),
+            reconciler: Arc::new(Reconciler::new(
+                Arc::clone(&stores.apps),
+                Arc::clone(&webhooks),
+                webhook_changes,
+            )),
+            sessions: Arc::new(SessionCache::new(
+                Arc::clone(&stores.sessions),
+                Arc::clone(&clock),
+            )),
+            retention: Arc::new(Retention::new(
+                stores,
+                clock,
+                rules.retention,
+                rules.retention_events,
+            )),
+            apps,
+            webhooks,
+            cache_channels,
+        })
+    }
+}

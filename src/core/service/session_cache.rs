@@ -1,0 +1,98 @@
+//! The session cache: sessions that the store has confirmed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::core::error::StorageError;
+use crate::core::model::{Session, Timestamp, TokenHash};
+use crate::core::ports::{Clock, SessionStore};
+
+/// For how long a confirmed session is used without another read: a logout takes effect on every node within a second.
+const FRESH: Duration = Duration::from_millis(900);
+
+/// The cache is emptied when it has so many sessions.
+const CAPACITY: usize = 100_000;
+
+/// Sessions by the hash of their token.
+pub(super) struct SessionCache {
+    store: Arc<dyn SessionStore>,
+    clock: Arc<dyn Clock>,
+    sessions: Mutex<HashMap<TokenHash, CachedSession>>,
+}
+
+#[derive(Clone)]
+struct CachedSession {
+    session: Session,
+    confirmed: Timestamp,
+}
+
+impl CachedSession {
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.confirmed.plus(FRESH) > now && self.confirmed <= now
+    }
+}
+
+impl SessionCache {
+    pub fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            sessions: Mutex::default(),
+        }
+    }
+
+    /// The session of a token; `None` where there is none or it has expired. While the store is unavailable, a cached
+    /// session stays valid until it expires.
+    pub async fn get(&self, hash: &TokenHash) -> Result<Option<Session>, StorageError> {
+        let now = self.clock.now();
+        let cached = self.sessions.lock().get(hash).cloned();
+        let session = match cached {
+            Some(cached) if cached.is_fresh(now) => Some(cached.session),
+            cached => match self.store.get(hash).await {
+                Ok(found) => {
+                    if let Some(session) = &found {
+                        self.insert(session.clone(), now);
+                    }
+                    found
+                }
+                Err(error) => Some(cached.ok_or(error)?.session),
+            },
+        };
+        let session = session.filter(|session| session.expires > now);
+        if session.is_none() {
+            self.invalidate(hash);
+        }
+        Ok(session)
+    }
+
+    /// Stores a new session.
+    pub async fn create(&self, session: Session) -> Result<(), StorageError> {
+        let now = self.clock.now();
+        self.store.put(&session).await?;
+        self.insert(session, now);
+        Ok(())
+    }
+
+    /// Ends a session on all nodes that share the store.
+    pub async fn end(&self, hash: &TokenHash) -> Result<(), StorageError> {
+        self.store.end(hash).await?;
+        self.invalidate(hash);
+        Ok(())
+    }
+
+    /// Removes a session from the cache: it was ended.
+    pub fn invalidate(&self, hash: &TokenHash) {
+        self.sessions.lock().remove(hash);
+    }
+
+    fn insert(&self, session: Session, confirmed: Timestamp) {
+        let mut sessions = self.sessions.lock();
+        if sessions.len() >= CAPACITY {
+            sessions.clear();
+        }
+        sessions.insert(session.hash, CachedSession { session, confirmed });
+    }
+}

@@ -1,0 +1,32 @@
+//! The apps whose webhooks were changed.
+
+use std::collections::HashSet;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::core::model::AppIdent;
+
+/// The apps whose webhook settings changed and that the reconciler has not looked at since.
+#[derive(Default)]
+pub(super) struct WebhookChanges {
+    apps: Mutex<HashSet<AppIdent>>,
+    added: Notify,
+}
+
+impl WebhookChanges {
+    /// Adds an app and wakes the reconciler.
+    pub fn add(&self, app: &AppIdent) {
+        self.apps.lock().insert(app.clone());
+        self.added.notify_one();
+    }
+
+    pub fn take(&self) -> HashSet<AppIdent> {
+        std::mem::take(&mut *self.apps.lock())
+    }
+
+    /// Waits until an app is added.
+    pub async fn added(&self) {
+        self.added.notified().await;
+    }
+}

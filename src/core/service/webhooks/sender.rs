@@ -1,0 +1,357 @@
+//! Sending webhook events from the outbox.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::backoff::pause;
+use super::{WebhookQueue, WebhookRules};
+use crate::core::auth::random_53_bits;
+use crate::core::error::StorageError;
+use crate::core::model::{App, Attempt, Claim, OutboxEventKind, QueuedEvent, Timestamp};
+use crate::core::ports::{
+    AttemptResult, ClaimUpdate, Clock, Disposition, Metrics, Notifier, Outbox, WebhookOutcome,
+};
+use crate::core::service::app_cache::AppCache;
+
+/// The addresses that are claimed at a time.
+const CLAIMS: usize = 256;
+
+/// The events in one request, and the bytes of client events in it. A request has at least one event, whatever its size.
+const BATCH: usize = 100;
+const BATCH_BYTES: usize = 512 * 1024;
+
+/// The batching window: how long the sender waits for more events before it claims.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// How often the outbox is polled, for what other processes wrote into it and for retries.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How often the depth of the outbox is measured while nothing is sent.
+const DEPTH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How much longer than two attempts a claim lasts, for the calls of the store.
+const CLAIM_MARGIN: Duration = Duration::from_secs(10);
+
+/// How long a shutdown waits for the requests in progress.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+
+/// Sends what the outbox holds: claims the addresses that are due, sends each its events in order, and retries.
+pub struct OutboxSender {
+    outbox: Arc<dyn Outbox>,
+    notifier: Arc<dyn Notifier>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<dyn Metrics>,
+    apps: Arc<AppCache>,
+    queue: Arc<WebhookQueue>,
+    rules: WebhookRules,
+    /// The name of this node in the claims.
+    holder: String,
+}
+
+impl OutboxSender {
+    pub(in crate::core::service) fn new(
+        notifier: Arc<dyn Notifier>,
+        metrics: Arc<dyn Metrics>,
+        queue: Arc<WebhookQueue>,
+        rules: WebhookRules,
+        holder: String,
+    ) -> Self {
+        Self {
+            outbox: Arc::clone(&queue.outbox),
+            notifier,
+            clock: Arc::clone(&queue.clock),
+            metrics,
+            apps: Arc::clone(&queue.apps),
+            queue,
+            rules,
+            holder,
+        }
+    }
+
+    /// Sends events as they are due, each address independently of the others, until `stop` ends. Requests to one address
+    /// follow one another.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        // Where the store is unavailable, the claims of the previous run expire by themselves.
+        let _ = self.outbox.release(&self.holder).await;
+        let mut sending = FuturesUnordered::new();
+        let mut measured: Option<Instant> = None;
+        loop {
+            let claims = while_sending(&mut sending, self.claim()).await;
+            if !claims.is_empty() || measured.is_none_or(|last| last.elapsed() >= DEPTH_INTERVAL) {
+                measured = Some(Instant::now());
+                while_sending(&mut sending, self.measure_depth()).await;
+            }
+            let more = claims.len() == CLAIMS;
+            sending.extend(claims.into_iter().map(|claim| self.send(claim)));
+            if more {
+                continue;
+            }
+            tokio::select! {
+                () = self.queue.stored.notified() => while_sending(&mut sending, sleep(LINGER)).await,
+                Some(()) = sending.next() => {}
+                () = sleep(POLL) => {}
+                () = &mut stop => break,
+            }
+        }
+        let rest = async { while sending.next().await.is_some() {} };
+        // A request without a response by then is sent again later.
+        let _ = timeout(SHUTDOWN_GRACE, rest).await;
+        drop(sending);
+        let _ = self.outbox.release(&self.holder).await;
+    }
+
+    async fn claim(&self) -> Vec<Claim> {
+        let now = self.clock.now();
+        match self
+            .outbox
+            .claim(&self.holder, now, self.claimed_until(now), CLAIMS)
+            .await
+        {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::debug!(error = error.chain(), "webhook events not claimed");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn measure_depth(&self) {
+        if let Ok(depth) = self.outbox.depth().await {
+            self.metrics.outbox(depth);
+        }
+    }
+
+    fn claimed_until(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.rules.timeout.saturating_mul(2))
+            .plus(CLAIM_MARGIN)
+    }
+
+    /// Sends one address its events, until none is left or a request fails.
+    async fn send(&self, claim: Claim) {
+        loop {
+            match self.send_batch(&claim).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    // The claim expires by itself.
+                    tracing::warn!(
+                        error = error.chain(),
+                        "webhook result not stored, events will be sent again"
+                    );
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sends one request; `true`: the address may have more events.
+    async fn send_batch(&self, claim: &Claim) -> Result<bool, StorageError> {
+        let Some(mut app) = self.apps.get(&claim.app).await? else {
+            return Ok(false);
+        };
+        let mut events = self.outbox.oldest(claim, BATCH).await?;
+        truncate_to_request(&mut events);
+        let Some(last) = events.last() else {
+            let now = self.clock.now();
+            let nothing = attempt_result(
+                Disposition::Delivered,
+                &[],
+                now,
+                Attempt::default(),
+                ClaimUpdate::Free(now),
+            );
+            self.outbox.settle(claim, &nothing).await?;
+            return Ok(false);
+        };
+        let has_webhook = |app: &App| {
+            app.settings
+                .webhooks
+                .iter()
+                .any(|webhook| *webhook.url == *claim.address)
+        };
+        if !has_webhook(&app) {
+            // The webhook may be newer than the cached app.
+            let Some(fresh) = self.apps.read_through(&claim.app).await? else {
+                return Ok(false);
+            };
+            app = fresh;
+        }
+        let is_configured = has_webhook(&app);
+        let attempt = if is_configured {
+            self.notifier.tell(&app, &claim.address, &events).await
+        } else {
+            Attempt {
+                status: None,
+                problem: Some("the app has no webhook with this address any more".to_owned()),
+            }
+        };
+        let now = self.clock.now();
+        if attempt.succeeded() {
+            self.metrics
+                .webhook_attempted(WebhookOutcome::Delivered, events.len() as u64);
+            let next = ClaimUpdate::Hold(self.claimed_until(now));
+            let delivered = attempt_result(Disposition::Delivered, &events, now, attempt, next);
+            return self.outbox.settle(claim, &delivered).await;
+        }
+        let failed = claim.attempts + 1;
+        let expired = events
+            .iter()
+            .take_while(|event| !is_configured || event.since.plus(self.rules.retry) <= now)
+            .count();
+        let (disposition, settled) = if expired == 0 {
+            (Disposition::Failed, &events[..0])
+        } else {
+            (Disposition::GivenUp, &events[..expired])
+        };
+        self.report_failure(&app, claim, &attempt, expired, last);
+        // Without random numbers the pause has no jitter.
+        let next = ClaimUpdate::Free(now.plus(if is_configured {
+            pause(failed, random_53_bits().unwrap_or(0))
+        } else {
+            Duration::ZERO
+        }));
+        self.outbox
+            .settle(
+                claim,
+                &attempt_result(disposition, settled, now, attempt, next),
+            )
+            .await?;
+        Ok(false)
+    }
+
+    fn report_failure(
+        &self,
+        app: &App,
+        claim: &Claim,
+        attempt: &Attempt,
+        expired: usize,
+        last: &QueuedEvent,
+    ) {
+        let outcome = if expired == 0 {
+            WebhookOutcome::Failed
+        } else {
+            WebhookOutcome::GivenUp
+        };
+        self.metrics
+            .webhook_attempted(outcome, expired.max(1) as u64);
+        let (problem, status) = (
+            attempt.problem.as_deref().unwrap_or("it was refused"),
+            attempt.status.unwrap_or(0),
+        );
+        let attempts = claim.attempts + 1;
+        if expired > 0 {
+            tracing::warn!(
+                app = app.ident.as_str(),
+                attempts,
+                status,
+                problem,
+                expired,
+                "webhook events given up"
+            );
+        } else {
+            tracing::debug!(
+                app = app.ident.as_str(),
+                attempts,
+                status,
+                problem,
+                upto = last.id,
+                "webhook request failed"
+            );
+        }
+    }
+}
+
+/// Awaits `what` while the requests in progress continue: one of them may hold a connection to the store that `what` waits
+/// for.
+async fn while_sending<T>(
+    sending: &mut FuturesUnordered<impl Future<Output = ()>>,
+    what: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(what);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut what => return done,
+            Some(()) = sending.next() => {}
+        }
+    }
+}
+
+/// Truncates the events to what fits into one request.
+fn truncate_to_request(events: &mut Vec<QueuedEvent>) {
+    let mut bytes = 0;
+    let fits = events.iter().take_while(|event| {
+        if let OutboxEventKind::ClientEvent(client_event) = &event.what {
+            bytes += client_event.event.len() + client_event.data.len();
+        }
+        bytes <= BATCH_BYTES
+    });
+    let count = fits.count().max(1);
+    events.truncate(count);
+}
+
+fn attempt_result(
+    ending: Disposition,
+    settled: &[QueuedEvent],
+    at: Timestamp,
+    attempt: Attempt,
+    next: ClaimUpdate,
+) -> AttemptResult {
+    let upto = settled.last().map_or(0, |event| event.id);
+    AttemptResult {
+        ending,
+        upto,
+        notices: settled.len() as u64,
+        at,
+        attempt,
+        next,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::{ChannelName, ClientEventDetails};
+
+    fn event(bytes: usize) -> QueuedEvent {
+        let client_event = ClientEventDetails {
+            event: "".into(),
+            data: "x".repeat(bytes).into(),
+            socket: "".into(),
+            user: None,
+        };
+        let (at, channel) = (Timestamp::default(), ChannelName::trusted("x"));
+        QueuedEvent {
+            id: 0,
+            channel,
+            what: OutboxEventKind::ClientEvent(client_event),
+            at,
+            since: at,
+        }
+    }
+
+    #[test]
+    fn a_message_is_bounded_in_bytes_and_never_empty() {
+        let cut = |sizes: &[usize]| {
+            let mut events: Vec<QueuedEvent> = sizes.iter().map(|bytes| event(*bytes)).collect();
+            truncate_to_request(&mut events);
+            events.len()
+        };
+        assert_eq!(
+            [
+                cut(&[BATCH_BYTES + 1, 1]),
+                cut(&[BATCH_BYTES, 1]),
+                cut(&[BATCH_BYTES - 1, 1, 1]),
+                cut(&[1, 1])
+            ],
+            [1, 1, 2, 2]
+        );
+        let mut none = Vec::new();
+        truncate_to_request(&mut none);
+        assert!(none.is_empty());
+    }
+}

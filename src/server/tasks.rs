@@ -1,0 +1,46 @@
+//! Background tasks with names and a stop signal.
+
+use std::sync::Arc;
+
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::core::hub::{Corked, FlushScheduler};
+
+/// Spawns tasks and waits for their end.
+pub(super) struct Tasks {
+    tracker: TaskTracker,
+    flusher: Arc<dyn FlushScheduler>,
+}
+
+impl Tasks {
+    pub fn new(flusher: Arc<dyn FlushScheduler>) -> Self {
+        Self {
+            tracker: TaskTracker::new(),
+            flusher,
+        }
+    }
+
+    /// Spawns a task that ends after `stop` is cancelled. What it sends to connections leaves when its turn ends (see
+    /// [`Corked`]); its log lines carry the name.
+    pub fn until<Work>(
+        &self,
+        stop: &CancellationToken,
+        name: &'static str,
+        work: impl FnOnce(WaitForCancellationFutureOwned) -> Work,
+    ) where
+        Work: Future<Output = ()> + Send + 'static,
+    {
+        let work = work(stop.clone().cancelled_owned());
+        let work = work.instrument(tracing::error_span!("task", name));
+        self.tracker
+            .spawn(Corked::new(work, Arc::clone(&self.flusher)));
+    }
+
+    /// Waits until all tasks have ended.
+    pub async fn ended(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
