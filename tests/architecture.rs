@@ -138,8 +138,6 @@ const TO_SPLIT: &[&str] = &[
     "src/cli/bench/fan/mod.rs",
     "src/core/hub/app.rs",
     "src/core/hub/mod.rs",
-    "src/core/model/channel.rs",
-    "src/core/service/subscribe.rs",
     "src/inbound/rest/problem.rs",
     "src/inbound/websocket/dialect/pushi/decode.rs",
     "src/inbound/websocket/link.rs",

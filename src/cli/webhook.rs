@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::workbench::{settings, work};
 use crate::config::Raw;
 use crate::core::error::StorageError;
-use crate::core::model::{Attempt, Delivery, Timestamp, Waiting};
+use crate::core::model::{Attempt, Delivery, QueuedAddress, Timestamp};
 use crate::core::service::WebhookLog;
 
 /// See what webhooks were told, and tell again what was given up
@@ -111,7 +111,7 @@ impl Webhooks {
 }
 
 fn as_json(log: &WebhookLog) -> Value {
-    let waiting = |waiting: &Waiting| {
+    let waiting = |waiting: &QueuedAddress| {
         json!({
             "address": *waiting.address,
             "notices": waiting.notices,
@@ -140,7 +140,7 @@ fn as_json(log: &WebhookLog) -> Value {
 }
 
 fn as_text(log: &WebhookLog) -> String {
-    let waiting = |entry: &Waiting| {
+    let waiting = |entry: &QueuedAddress| {
         let (due, attempts) = (date(entry.due), entry.attempts);
         format!(
             "-         {due}  {:<9}  {:>7}  {attempts:>8}  {}  {}",
@@ -237,7 +237,7 @@ mod tests {
             last,
             ..failed.clone()
         };
-        let waiting = Waiting {
+        let waiting = QueuedAddress {
             address: "http://b/".into(),
             notices: 1,
             attempts: 3,

@@ -1,7 +1,7 @@
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    AppIdent, CachedEvent, Event, Interval, Position, Secret, SubscriptionFilter, Target,
-    TargetKind, UserSubscription,
+    AppIdent, CachedEvent, Event, NotificationTarget, Position, Secret, SubscriptionFilter,
+    SubscriptionInterval, TargetKind, UserSubscription,
 };
 
 use crate::fixture::Fixture;
@@ -203,7 +203,7 @@ pub async fn subscriptions_are_put_with_their_intervals(fixture: &impl Fixture) 
         created: NOW,
         modified: NOW,
     };
-    let ended = Interval {
+    let ended = SubscriptionInterval {
         user_id: u.clone(),
         channel: x.clone(),
         start: 0,
@@ -313,7 +313,7 @@ pub async fn intervals_come_by_user_and_are_paged_by_users(fixture: &impl Fixtur
     assert_eq!(page(Some("a"), 1).await, of("b", 1));
     assert_eq!(page(Some("c"), 3).await, of("é", 5));
     assert_eq!(page(Some("é"), 3).await, []);
-    let many = |n: u64| Interval {
+    let many = |n: u64| SubscriptionInterval {
         user_id: user("b"),
         channel: channel("y"),
         start: 2 * n,
@@ -353,7 +353,7 @@ pub async fn many_subscriptions_are_put(fixture: &impl Fixture) {
     };
     let ended = |n: u64| {
         let (user_id, channel) = name(n);
-        Interval {
+        SubscriptionInterval {
             user_id,
             channel,
             start: 0,
@@ -429,7 +429,7 @@ pub async fn cached_events_are_read_by_channel(fixture: &impl Fixture) {
 pub async fn targets_are_put_and_read_by_kind(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    let target = |kind, id| Target {
+    let target = |kind, id| NotificationTarget {
         kind,
         id,
         channel: channel("x"),
@@ -438,7 +438,7 @@ pub async fn targets_are_put_and_read_by_kind(fixture: &impl Fixture) {
         auth: (kind == TargetKind::WebPush).then(|| Secret::new("a")),
         created: NOW,
     };
-    let targets: Vec<Target> = TargetKind::NAMES
+    let targets: Vec<NotificationTarget> = TargetKind::NAMES
         .iter()
         .flat_map(|(kind, _)| [target(*kind, 1), target(*kind, 5)])
         .collect();

@@ -7,7 +7,7 @@ use crate::outbox::{HOOK, at, claim, claim_all, miss, settlement};
 use crate::samples::{NOW, app};
 
 /// Puts a notice for each name, and ends all of them in one delivery.
-async fn end(stores: &Stores, app: &App, names: &[&str], ending: Disposition) {
+async fn end(stores: &Stores, app: &App, names: &[&str], disposition: Disposition) {
     stores
         .outbox
         .put(&names.iter().map(|name| miss(app, name)).collect::<Vec<_>>())
@@ -17,7 +17,7 @@ async fn end(stores: &Stores, app: &App, names: &[&str], ending: Disposition) {
     let notices = stores.outbox.oldest(&held, 100).await.unwrap();
     let upto = notices.last().unwrap().id;
     let settlement = settlement(
-        ending,
+        disposition,
         upto,
         notices.len() as u64,
         ClaimUpdate::Free(at(50)),
@@ -232,13 +232,13 @@ pub async fn a_replayed_address_is_due_at_once(fixture: &impl Fixture) {
 pub async fn old_deliveries_are_pruned(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    for ending in [
+    for disposition in [
         Disposition::Delivered,
         Disposition::GivenUp,
         Disposition::Delivered,
         Disposition::GivenUp,
     ] {
-        end(&stores, &app, &["1"], ending).await;
+        end(&stores, &app, &["1"], disposition).await;
     }
     // All of them ended at this time.
     assert_eq!(stores.deliveries.prune(at(1), at(1), 100).await.unwrap(), 0);

@@ -52,12 +52,12 @@ pub async fn claim(stores: &Stores, holder: &str, now: Timestamp) -> Claim {
 }
 
 pub fn settlement(
-    ending: Disposition,
+    disposition: Disposition,
     upto: u64,
     notices: u64,
     next: ClaimUpdate,
 ) -> AttemptResult {
-    let attempt = match ending {
+    let attempt = match disposition {
         Disposition::Delivered => Attempt {
             status: Some(200),
             problem: None,
@@ -68,7 +68,7 @@ pub fn settlement(
         },
     };
     AttemptResult {
-        ending,
+        disposition,
         upto,
         notices,
         at: at(1),
@@ -302,17 +302,25 @@ pub async fn who_is_there_is_remembered_also_where_nobody_is_told(fixture: &impl
     ];
     let again = fixture.open().await;
     assert_eq!(
-        again.outbox.standing(&one.ident, None, 100).await.unwrap(),
+        again
+            .outbox
+            .reported_presence(&one.ident, None, 100)
+            .await
+            .unwrap(),
         all
     );
     assert_eq!(
-        again.outbox.standing(&one.ident, None, 1).await.unwrap(),
+        again
+            .outbox
+            .reported_presence(&one.ident, None, 1)
+            .await
+            .unwrap(),
         all[..1]
     );
     assert_eq!(
         again
             .outbox
-            .standing(&one.ident, Some(&all[0]), 2)
+            .reported_presence(&one.ident, Some(&all[0]), 2)
             .await
             .unwrap(),
         all[1..3]
@@ -320,7 +328,7 @@ pub async fn who_is_there_is_remembered_also_where_nobody_is_told(fixture: &impl
     assert_eq!(
         again
             .outbox
-            .standing(&one.ident, Some(&all[2]), 100)
+            .reported_presence(&one.ident, Some(&all[2]), 100)
             .await
             .unwrap(),
         all[3..]
@@ -597,7 +605,11 @@ pub async fn happenings_of_an_app_that_is_not_there_are_passed_over(fixture: &im
     assert_eq!(stores.outbox.depth().await.unwrap(), 1);
     stores.apps.create(app_to_create("nobody")).await.unwrap();
     assert_eq!(
-        stores.outbox.standing(&stray.app, None, 10).await.unwrap(),
+        stores
+            .outbox
+            .reported_presence(&stray.app, None, 10)
+            .await
+            .unwrap(),
         []
     );
     stores.outbox.put(&[]).await.unwrap();
@@ -631,7 +643,11 @@ pub async fn a_deleted_app_takes_its_outbox_with_it(fixture: &impl Fixture) {
     );
     stores.apps.create(app_to_create("a")).await.unwrap();
     assert_eq!(
-        stores.outbox.standing(&gone.ident, None, 10).await.unwrap(),
+        stores
+            .outbox
+            .reported_presence(&gone.ident, None, 10)
+            .await
+            .unwrap(),
         []
     );
     assert_eq!(

@@ -3,8 +3,8 @@
 use std::process::Stdio;
 
 use pushi::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Mid, NewEvent, Payload, Position, Secret, Target,
-    TargetKind, Timestamp, UserId,
+    AppIdent, CachedEvent, ChannelName, Event, Mid, NewEvent, NotificationTarget, Payload,
+    Position, Secret, TargetKind, Timestamp, UserId,
 };
 use pushi::core::ports::{Pruning, Stores};
 use pushi::outbound::storage::{mongodb, sql};
@@ -172,7 +172,7 @@ async fn filled() -> Shell {
     stores.cache.keep(&[cached]).await.unwrap();
     let target = |(kind, _)| {
         let address = Secret::new("https://shop.example/");
-        Target {
+        NotificationTarget {
             kind,
             id: 7,
             channel: x.clone(),

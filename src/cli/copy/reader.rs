@@ -3,8 +3,8 @@
 use super::side::{Side, Trouble};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, SubscriptionFilter, Target, TargetKind,
-    UserId, UserSubscription,
+    AppIdent, CachedEvent, ChannelName, Event, NotificationTarget, SubscriptionFilter,
+    SubscriptionInterval, TargetKind, UserId, UserSubscription,
 };
 
 /// So many are read at a time.
@@ -21,9 +21,9 @@ pub enum Page {
     Channels(Vec<(ChannelName, u64)>),
     Events(Vec<Event>),
     Subscriptions(Vec<UserSubscription>),
-    Intervals(Vec<Interval>),
+    Intervals(Vec<SubscriptionInterval>),
     Cached(Vec<CachedEvent>),
-    Targets(Vec<Target>),
+    Targets(Vec<NotificationTarget>),
 }
 
 /// What is read next: behind what.

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::reader::{Page, Reader};
 use super::side::{Side, Trouble};
 use super::transfer::progress_of;
-use crate::core::model::{App, Event, Secret, Target};
+use crate::core::model::{App, Event, NotificationTarget, Secret};
 
 /// What is counted.
 pub const KINDS: [&str; 7] = [
@@ -198,7 +198,7 @@ fn add_event(events: &mut Sum, Event { new, position }: &Event) {
     ]);
 }
 
-fn add_target(targets: &mut Sum, target: &Target) {
+fn add_target(targets: &mut Sum, target: &NotificationTarget) {
     let numbers = format!(
         "{} {} {}",
         target.kind.name(),

@@ -11,23 +11,26 @@ use super::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppIdent(Arc<str>);
 
-/// An identifier, key or secret that cannot be one.
+/// An identifier, key or secret with invalid characters or length.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} must be 1 to 64 of A-Z a-z 0-9 _ -")]
 pub struct IdentError(pub &'static str);
 
 impl AppIdent {
     /// Parses an identifier.
+    ///
+    /// # Errors
+    /// Fails where the text is not an identifier.
     pub fn parse(text: &str) -> Result<Self, IdentError> {
         check_token(text, "ident").map(|()| Self(text.into()))
     }
 
-    /// An identifier that was checked before (a store, another node).
+    /// An identifier that was checked before (by a store, another node).
     pub fn trusted(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The identifier's text.
+    /// The identifier as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -53,7 +56,7 @@ fn check_token(text: &str, what: &'static str) -> Result<(), IdentError> {
     Ok(())
 }
 
-/// Credentials for the push services that the original knows; stored and answered, delivering is later work.
+/// Credentials of the push services that the original supports. They are stored and returned; push is not implemented.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PushCredentials {
     /// Apple's sandbox instead of its production service.
@@ -66,65 +69,68 @@ pub struct PushCredentials {
     pub vapid_key: Option<Secret>,
     /// Web Push contact address.
     pub vapid_email: Option<String>,
-    /// Where e-mail leaves; may hold a password.
+    /// The mail server; may contain a password.
     pub smtp_url: Option<Secret>,
 }
 
 /// A tenant of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
-    /// A number unique in the store.
+    /// A number that is unique in the store.
     pub id: u64,
-    /// Public identifier; also the `instance` of everything that belongs to the app.
+    /// The public identifier; also the `instance` of all data of the app.
     pub ident: AppIdent,
-    /// For people.
+    /// A display name.
     pub name: String,
-    /// For people, longer.
+    /// A longer description.
     pub description: Option<String>,
     /// The public key that clients connect with; unique.
     pub key: String,
-    /// Signs subscriptions and logs in.
+    /// Signs subscriptions and requests, and logs in.
     pub secret: Secret,
-    /// The secret before the last rotation, still valid until it is dropped.
+    /// The secret before the last rotation, valid until it is removed.
     pub previous_secret: Option<Secret>,
-    /// For the push services.
+    /// Credentials of push services.
     pub push: PushCredentials,
-    /// What can be set.
+    /// The app's settings.
     pub settings: AppSettings,
-    /// When it was created.
+    /// The time of creation.
     pub created: Timestamp,
-    /// When it last changed.
+    /// The time of the last change.
     pub modified: Timestamp,
 }
 
 impl App {
-    /// The secrets that are valid now, the current one first.
+    /// The valid secrets, the current one first.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         std::iter::once(&self.secret).chain(&self.previous_secret)
     }
 }
 
-/// An app that is to be created; what is `None` is made up.
+/// A request to create an app; an identifier, key or secret that is `None` is generated.
 #[derive(Debug, Clone, Default)]
 pub struct NewApp {
-    /// For people; must not be empty.
+    /// A display name; must not be empty.
     pub name: String,
-    /// For people, longer.
+    /// A longer description.
     pub description: Option<String>,
-    /// The public identifier.
+    /// The public identifier; `None`: generated.
     pub ident: Option<AppIdent>,
-    /// The public key.
+    /// The public key; `None`: generated.
     pub key: Option<String>,
-    /// The secret.
+    /// The secret; `None`: generated.
     pub secret: Option<Secret>,
-    /// For the push services.
+    /// Credentials of push services.
     pub push: PushCredentials,
-    /// What can be set.
+    /// The app's settings.
     pub settings: AppSettings,
 }
 
 impl NewApp {
-    /// Checks a key or secret that somebody chose: `what` names it in the error.
+    /// Checks a given key or secret; `what` names it in the error.
+    ///
+    /// # Errors
+    /// Fails where the text has invalid characters or length.
     pub fn check_credential(text: &str, what: &'static str) -> Result<(), IdentError> {
         check_token(text, what)
     }

@@ -8,24 +8,24 @@ use super::channel::ChannelName;
 use super::ids::Mid;
 use super::time::Timestamp;
 
-/// The last event of a cache channel, as a new subscriber gets it.
+/// The last event of a cache channel, as a new subscriber receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedEvent {
     /// The app it belongs to.
     pub app: AppIdent,
     /// The channel it was published to.
     pub channel: ChannelName,
-    /// Its id.
+    /// The event's id.
     pub mid: Mid,
-    /// Its name.
+    /// The event's name.
     pub event: Arc<str>,
-    /// Its data.
+    /// The event's data.
     pub data: Arc<str>,
-    /// When it was accepted.
+    /// The time at which it was accepted.
     pub timestamp: Timestamp,
-    /// Its serial, where it is persisted.
+    /// The serial; `None`: the event is not persisted.
     pub serial: Option<u64>,
-    /// Until when (not included) it is given to new subscribers.
+    /// The time at which it expires.
     pub expires: Timestamp,
 }
 

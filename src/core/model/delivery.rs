@@ -1,21 +1,21 @@
-//! What became of deliveries to webhooks.
+//! Webhook deliveries.
 
 use std::sync::Arc;
 
 use super::app::AppIdent;
 use super::time::Timestamp;
 
-/// How an attempt to tell a webhook ended.
+/// The result of a webhook request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempt {
-    /// The HTTP status that was answered; `None`: there was no answer.
+    /// The HTTP status; `None`: there was no response.
     pub status: Option<u16>,
-    /// What went wrong, for people, on one line.
+    /// A one-line description of the error.
     pub problem: Option<String>,
 }
 
 impl Attempt {
-    /// Whether the address has taken it: any 2xx.
+    /// Whether the response was a 2xx.
     pub fn succeeded(&self) -> bool {
         self.problem.is_none()
             && self
@@ -24,49 +24,49 @@ impl Attempt {
     }
 }
 
-/// An entry of the delivery log: notices that were delivered together, or given up.
+/// An entry of the delivery log: events that were delivered together, or given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// A number unique in the app, growing.
+    /// A number that is unique in the app, and grows.
     pub id: u64,
-    /// The address.
+    /// The webhook's URL.
     pub address: Arc<str>,
-    /// When it ended.
+    /// The time of the last attempt.
     pub at: Timestamp,
-    /// How many notices.
+    /// The number of events.
     pub notices: u64,
-    /// How many attempts it took.
+    /// The number of attempts.
     pub attempts: u64,
-    /// How the last one ended.
+    /// The result of the last attempt.
     pub last: Attempt,
-    /// Whether it was given up; its notices are kept, and can be replayed.
+    /// Whether it was given up; its events are kept, and can be replayed.
     pub given_up: bool,
 }
 
-/// An address of an app with notices that wait.
+/// An address of an app with queued events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// The address.
+pub struct QueuedAddress {
+    /// The webhook's URL.
     pub address: Arc<str>,
-    /// How many notices wait.
+    /// The number of queued events.
     pub notices: u64,
-    /// Attempts that failed since the last that did not.
+    /// The failed attempts since the last successful one.
     pub attempts: u64,
-    /// When the next one is due.
+    /// The time of the next attempt.
     pub due: Timestamp,
-    /// How the last one failed; empty where none did.
+    /// The result of the last failed attempt; empty where none failed.
     pub last: Attempt,
 }
 
-/// A node's right to tell one address, for a time.
+/// A node's exclusive right to send to one address, for a limited time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Who has it: a name that no other node has.
+    /// The name of the node, unique in the cluster.
     pub holder: Arc<str>,
-    /// The app.
+    /// The app of the address.
     pub app: AppIdent,
-    /// The address.
+    /// The webhook's URL.
     pub address: Arc<str>,
-    /// Attempts that failed since the last that did not.
+    /// The failed attempts since the last successful one.
     pub attempts: u64,
 }

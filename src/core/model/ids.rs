@@ -1,4 +1,4 @@
-//! Identifiers as types, so that one cannot stand for another.
+//! Identifiers, each with its own type.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use std::sync::Arc;
 /// node, and valid as a Pusher `socket_id` (`^\d+\.\d+$`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId {
-    /// Random number of the process.
+    /// A random number of the process.
     pub process: u64,
-    /// Counts the process's connections, from 1.
+    /// The number of the connection in the process, from 1.
     pub counter: u64,
 }
 
 impl SocketId {
-    /// Parses `<digits>.<digits>`; `None` for anything else, leading zeros included (no two texts name one socket).
+    /// Parses `<digits>.<digits>`; `None` for anything else, also with leading zeros, so that a socket has exactly one text form.
     pub fn parse(text: &str) -> Option<Self> {
         let (process, counter) = text.split_once('.')?;
         let number = |part: &str| -> Option<u64> {
@@ -36,7 +36,7 @@ impl fmt::Display for SocketId {
     }
 }
 
-/// A user as the app's back end names it. Numbers become their decimal text at the edge.
+/// A user id, assigned by the app's back end. The edge converts numbers to decimal text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(Arc<str>);
 
@@ -52,7 +52,7 @@ impl UserId {
         fits.then(|| Self(text.into()))
     }
 
-    /// The id's text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -70,7 +70,7 @@ impl fmt::Display for UserId {
     }
 }
 
-/// Unique id of a persisted event: 32 lower-case hex digits where this server made it, any text in a database of the original.
+/// The unique id of an event: 32 lower-case hex digits where this server assigned it, any text in a database of the original.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mid(pub Arc<str>);
 

@@ -1,14 +1,14 @@
-//! What an ended subscription keeps.
+//! Intervals of ended subscriptions.
 
 use super::channel::ChannelName;
 use super::ids::UserId;
 
-/// What an ended subscription keeps in a user's inbox: the channel's events with serials in (`start`, `end`].
+/// The events that an ended subscription keeps in a user's inbox: those of the channel with serials in (`start`, `end`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interval {
-    /// The user.
+pub struct SubscriptionInterval {
+    /// The subscribed user.
     pub user_id: UserId,
-    /// The channel.
+    /// The subscribed channel.
     pub channel: ChannelName,
     /// The channel's head when the subscription began.
     pub start: u64,

@@ -1,6 +1,6 @@
-//! What bounds a client.
+//! Limits of the server and of an app.
 
-/// The server's limits, as configured; 0 means none.
+/// The configured limits of the server; 0: no limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Connections of the node.
@@ -27,11 +27,11 @@ pub struct Limits {
     pub client_events: u64,
     /// Publishes a second of a Pushi socket.
     pub publishes: u64,
-    /// Bytes that may wait for a slow reader.
+    /// Bytes in the mailbox of a slow client.
     pub pending_bytes: u64,
     /// Events replayed by `since`.
     pub replay: u64,
-    /// Events answered at once by `latest` or `GET /events`.
+    /// Events in one response of `latest` or `GET /events`.
     pub history: u64,
 }
 
@@ -57,7 +57,7 @@ impl Default for Limits {
     }
 }
 
-/// An app's own limits; `None` means the server's, 0 means none.
+/// An app's own limits; `None`: the server's limit applies; 0: no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppLimits {
     /// Connections of the app.

@@ -1,4 +1,4 @@
-//! Who is on a presence channel.
+//! Members of presence channels.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use super::ids::UserId;
 /// A user on a presence channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// The user.
+    /// The member's user id.
     pub user_id: UserId,
-    /// The channel data it joined with: the text of a JSON object that holds `user_id`.
+    /// The channel data of the join: the text of a JSON object with `user_id`.
     pub data: Arc<str>,
-    /// Whether the channel data says `"peer": true`.
+    /// Whether the channel data has `"peer": true`.
     pub peer: bool,
 }

@@ -1,4 +1,4 @@
-//! The nouns of the domain. None carries a serialization derive: each edge has its own twin and converts.
+//! The types of the domain. None derives serialization: each edge has its own data transfer types and converts.
 
 mod app;
 mod cached_event;
@@ -23,10 +23,10 @@ mod time;
 pub use app::{App, AppIdent, IdentError, NewApp, PushCredentials};
 pub use cached_event::CachedEvent;
 pub use channel::{ChannelKind, ChannelName, NameError, PeerChannel, check_event_name};
-pub use delivery::{Attempt, Claim, Delivery, Waiting};
+pub use delivery::{Attempt, Claim, Delivery, QueuedAddress};
 pub use event::{Event, NewEvent, Payload, Position, RESERVED_MEMBERS};
 pub use ids::{Mid, PublishId, SocketId, UserId};
-pub use interval::Interval;
+pub use interval::SubscriptionInterval;
 pub use limits::{AppLimits, Limits};
 pub use member::Member;
 pub use member_list::{MemberList, MemberListText, Rendered};
@@ -39,5 +39,5 @@ pub use server_event::ServerEvent;
 pub use session::{Session, TokenHash};
 pub use settings::{AppSettings, OverCapacity, Webhook, WebhookEvent};
 pub use subscription::{SubscriptionFilter, UserSubscription};
-pub use target::{Target, TargetKind};
+pub use target::{NotificationTarget, TargetKind};
 pub use time::Timestamp;

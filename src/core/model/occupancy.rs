@@ -1,4 +1,4 @@
-//! Who is connected and on what, for those who ask.
+//! Connections and occupied channels, for queries.
 
 use super::channel::ChannelName;
 use super::ids::SocketId;
@@ -6,26 +6,26 @@ use super::ids::SocketId;
 /// A live connection and its channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketInfo {
-    /// The connection.
+    /// The connection's id.
     pub id: SocketId,
-    /// Its channels, in the order of their names; peer channels that follow from presence are not listed.
+    /// Its channels, ordered by name, without peer channels that it is on by presence.
     pub channels: Vec<ChannelName>,
 }
 
-/// How many are on a channel.
+/// The counts of a channel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Occupancy {
-    /// Connections that are on it.
+    /// The connections that are subscribed to it.
     pub subscriptions: u64,
-    /// Of a presence channel: users on it, each counted once. 0 for other kinds.
+    /// Of a presence channel: its members. 0 for other kinds.
     pub users: u64,
 }
 
-/// A channel that somebody is on.
+/// A channel with at least one subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OccupiedChannel {
-    /// The channel.
+    /// The channel's name.
     pub channel: ChannelName,
-    /// How many are on it.
+    /// Its counts.
     pub occupancy: Occupancy,
 }

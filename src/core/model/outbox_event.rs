@@ -1,4 +1,4 @@
-//! What happens on channels, as webhooks are told it.
+//! Webhook events.
 
 use std::sync::Arc;
 
@@ -8,31 +8,31 @@ use super::ids::UserId;
 use super::settings::WebhookEvent;
 use super::time::Timestamp;
 
-/// What happened on a channel.
+/// The kind of a webhook event, with its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboxEventKind {
-    /// The first subscriber came.
+    /// The channel has its first subscription.
     Occupied,
-    /// The last subscriber has gone.
+    /// The last subscription of the channel has ended.
     Vacated,
-    /// A cache channel had nothing to give.
+    /// A cache channel had no event for a new subscriber.
     CacheMiss,
-    /// A user came to a presence channel.
+    /// A user joined a presence channel.
     MemberAdded(UserId),
-    /// A user has left a presence channel.
+    /// A user left a presence channel.
     MemberRemoved(UserId),
-    /// A client said something to the others.
+    /// A client sent a client event.
     ClientEvent(ClientEventDetails),
-    /// So many are on the channel now.
+    /// The number of subscriptions has changed to this.
     SubscriptionCount(u64),
 }
 
-/// A client event.
+/// The data of a client event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientEventDetails {
-    /// Its name.
+    /// The event's name.
     pub event: Arc<str>,
-    /// Its data.
+    /// The event's data.
     pub data: Arc<str>,
     /// The connection that sent it.
     pub socket: Arc<str>,
@@ -51,7 +51,7 @@ impl OutboxEventKind {
         user.map_or(Self::Vacated, Self::MemberRemoved)
     }
 
-    /// What a webhook calls it.
+    /// The event of the Pusher webhook protocol.
     pub fn kind(&self) -> WebhookEvent {
         match self {
             Self::Occupied => WebhookEvent::ChannelOccupied,
@@ -64,8 +64,8 @@ impl OutboxEventKind {
         }
     }
 
-    /// What it says of who is there, where it does: the user (`None`: anybody at all), and whether they are there now.
-    pub fn standing(&self) -> Option<(Option<&UserId>, bool)> {
+    /// For an arrival or departure: the user (`None`: the channel as a whole), and whether it is present now.
+    pub fn presence(&self) -> Option<(Option<&UserId>, bool)> {
         match self {
             Self::Occupied => Some((None, true)),
             Self::Vacated => Some((None, false)),
@@ -76,41 +76,41 @@ impl OutboxEventKind {
     }
 }
 
-/// Something that happened, and who is to be told.
+/// An event, and the webhooks that receive it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEvent {
-    /// The app.
+    /// The app of the channel.
     pub app: AppIdent,
-    /// The channel.
+    /// The channel's name.
     pub channel: ChannelName,
-    /// When.
+    /// The time of the event.
     pub at: Timestamp,
-    /// What.
+    /// The kind, with its data.
     pub what: OutboxEventKind,
-    /// The webhooks that are told, none twice; where there is none, it is only remembered who is there.
+    /// The URLs of the webhooks, without duplicates; empty: only the reported presence changes.
     pub addresses: Vec<Arc<str>>,
 }
 
-/// Who is there, as far as webhooks were told.
+/// A user, or a channel as a whole, that was reported as present.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReportedPresence {
-    /// The channel.
+    /// The channel's name.
     pub channel: ChannelName,
-    /// The user; `None`: anybody at all.
+    /// The user; `None`: the channel is occupied.
     pub user: Option<UserId>,
 }
 
-/// Something that waits to be told to one address.
+/// An event in the queue of one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedEvent {
-    /// Grows in the order in which an address is to be told.
+    /// A number that grows in the order of sending.
     pub id: u64,
-    /// The channel.
+    /// The channel's name.
     pub channel: ChannelName,
-    /// What happened there.
+    /// The kind, with its data.
     pub what: OutboxEventKind,
-    /// When it happened.
+    /// The time of the event.
     pub at: Timestamp,
-    /// Since when it waits: when it happened, or when it was last replayed.
+    /// The time from which retries are counted: that of the event, or of the last replay.
     pub since: Timestamp,
 }

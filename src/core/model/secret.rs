@@ -1,10 +1,10 @@
-//! A text that must not leak.
+//! Secret texts.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-/// A secret text: `Debug` hides it, and comparing takes the same time wherever two texts differ.
+/// A secret text: `Debug` hides it, and comparisons take constant time.
 #[derive(Clone)]
 pub struct Secret(Box<str>);
 
@@ -14,7 +14,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for signing and for the answers that must show it.
+    /// The text, for signing and for the responses that contain it.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,9 +1,9 @@
-//! What a login leaves behind.
+//! Log-in sessions.
 
 use super::app::AppIdent;
 use super::time::Timestamp;
 
-/// SHA-256 of a session token: what is stored in its place.
+/// The SHA-256 of a session token, which is stored instead of the token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
@@ -13,13 +13,13 @@ impl std::fmt::Debug for TokenHash {
     }
 }
 
-/// A login that has not ended.
+/// A log-in session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// The token's hash.
+    /// The hash of the session token.
     pub hash: TokenHash,
-    /// The app that it is good for.
+    /// The app that the session gives access to.
     pub app: AppIdent,
-    /// When it stops being good.
+    /// The time at which it expires.
     pub expires: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! An app's settings, with the defaults of the protocol page.
+//! An app's settings and their defaults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::channel::ChannelName;
 use super::limits::AppLimits;
 
-/// With what a connection over the app's limit is closed.
+/// The close code of a connection above the app's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OverCapacity {
-    /// 4004: clients do not come back by themselves.
+    /// 4004: clients do not reconnect.
     #[default]
     Stay,
-    /// 4100: clients come back after a moment.
+    /// 4100: clients reconnect after a pause.
     Retry,
 }
 
@@ -35,27 +35,27 @@ impl OverCapacity {
     }
 }
 
-/// What a webhook can tell.
+/// The events of the Pusher webhook protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WebhookEvent {
-    /// The first subscriber came.
+    /// A channel has its first subscription.
     ChannelOccupied,
-    /// The last subscriber left.
+    /// The last subscription of a channel has ended.
     ChannelVacated,
-    /// A cache channel had nothing to give.
+    /// A cache channel had no event for a new subscriber.
     CacheMiss,
-    /// A user came to a presence channel.
+    /// A user joined a presence channel.
     MemberAdded,
     /// A user left a presence channel.
     MemberRemoved,
-    /// A client published.
+    /// A client sent a client event.
     ClientEvent,
-    /// The number of subscribers changed.
+    /// The number of subscriptions has changed.
     SubscriptionCount,
 }
 
 impl WebhookEvent {
-    /// Every one, with the name that it has on the wire.
+    /// All events with their names on the wire.
     pub const NAMES: [(Self, &'static str); 7] = [
         (Self::ChannelOccupied, "channel_occupied"),
         (Self::ChannelVacated, "channel_vacated"),
@@ -83,26 +83,26 @@ impl WebhookEvent {
     }
 }
 
-/// An address that is told what happens on the app's channels.
+/// A URL that receives the events of the app's channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     /// An `http` or `https` address.
     pub url: String,
-    /// What it is told; `None` means everything.
+    /// The events that it receives; `None`: all.
     pub events: Option<Vec<WebhookEvent>>,
-    /// Only channels whose name begins so.
+    /// Restricts it to channels with this name prefix.
     pub channel_prefix: Option<String>,
 }
 
 impl Webhook {
-    /// Whether it is told of channels with this name.
+    /// Whether it receives events of this channel.
     pub fn covers(&self, channel: &ChannelName) -> bool {
         self.channel_prefix
             .as_ref()
             .is_none_or(|prefix| channel.as_str().starts_with(prefix.as_str()))
     }
 
-    /// Whether it is told of this.
+    /// Whether it receives this event.
     pub fn wants(&self, event: WebhookEvent) -> bool {
         self.events
             .as_ref()
@@ -110,40 +110,40 @@ impl Webhook {
     }
 }
 
-/// What an app's owner or the administrator can set; `Default` is what holds where nothing was set.
+/// The settings of an app; `Default` has the defaults of the protocol page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppSettings {
-    /// Otherwise connections get 4003 and REST answers 403.
+    /// Where false, connections are closed with 4003 and REST returns 403.
     pub enabled: bool,
     /// Pushi sockets may publish.
     pub client_publish: bool,
     /// Pusher sockets may send `client-` events.
     pub client_events: bool,
-    /// Channel data must be covered by the signature.
+    /// The signature must cover the channel data.
     pub signed_presence: bool,
-    /// Pusher subscribers are told the count.
+    /// Pusher subscribers receive the subscription count.
     pub subscription_count: bool,
     /// Pusher sockets must sign in.
     pub require_signin: bool,
-    /// … within this time.
+    /// The time within which they must sign in.
     pub signin_timeout: Duration,
-    /// Plain connections get 4000.
+    /// Connections without TLS are closed with 4000.
     pub tls_only: bool,
-    /// Browsers' origins that may connect; empty means any.
+    /// The browser origins that may connect; empty: all.
     pub allowed_origins: Vec<String>,
-    /// With what a connection over the limit is closed.
+    /// The close code of a connection above the limit.
     pub over_capacity: OverCapacity,
-    /// Channel prefix to the number of events that a Pusher subscriber is replayed.
+    /// The number of events that a new Pusher subscriber receives, by channel prefix.
     pub replay: BTreeMap<String, u32>,
-    /// Who is told what happens on the app's channels.
+    /// The receivers of the events of the app's channels.
     pub webhooks: Vec<Webhook>,
     /// The app's own limits.
     pub limits: AppLimits,
 }
 
 impl AppSettings {
-    /// How many events a new subscriber of the Pusher dialect is replayed on a channel: what the longest prefix of its
-    /// name in `replay` says. `None`: no prefix names it.
+    /// The number of events that a new Pusher subscriber of a channel receives: that of the longest prefix of the channel's
+    /// name in `replay`. `None`: no prefix matches.
     pub fn replay_of(&self, channel: &ChannelName) -> Option<u32> {
         let named = self
             .replay

@@ -1,4 +1,4 @@
-//! A user's lasting interest in a channel.
+//! Persistent subscriptions of users.
 
 use super::app::AppIdent;
 use super::channel::ChannelName;
@@ -6,32 +6,32 @@ use super::ids::UserId;
 use super::time::Timestamp;
 
 /// A persistent subscription of a user to a channel. Its interval is (`start`, `end`], in serials of the channel: the
-/// user's inbox holds what was published after it began, up to and including what was there when it ended.
+/// user's inbox has the events that were published after its start, up to and including the last one before its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSubscription {
-    /// A number unique in the app.
+    /// A number that is unique in the app.
     pub id: u64,
-    /// The app.
+    /// The app of the user.
     pub app: AppIdent,
-    /// The user.
+    /// The subscribed user.
     pub user_id: UserId,
-    /// The channel.
+    /// The subscribed channel.
     pub channel: ChannelName,
-    /// The channel's head when it began.
+    /// The channel's head at the start.
     pub start: u64,
-    /// The channel's head when it ended; `None` while it is open.
+    /// The channel's head at the end; `None` while it is open.
     pub end: Option<u64>,
-    /// When it began.
+    /// The time of the start.
     pub created: Timestamp,
-    /// When it last changed.
+    /// The time of the last change.
     pub modified: Timestamp,
 }
 
-/// Which open subscriptions to list; an empty filter means all of the app.
+/// A filter of open subscriptions; the empty filter matches all of the app.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SubscriptionFilter {
-    /// Only this user's.
+    /// Restricts the list to this user.
     pub user_id: Option<UserId>,
-    /// Only those of this channel.
+    /// Restricts the list to this channel.
     pub channel: Option<ChannelName>,
 }

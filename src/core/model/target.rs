@@ -1,10 +1,10 @@
-//! Who else is notified of a channel.
+//! Notification targets of channels.
 
 use super::channel::ChannelName;
 use super::secret::Secret;
 use super::time::Timestamp;
 
-/// How a target is reached.
+/// The kind of a notification target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TargetKind {
     /// A webhook.
@@ -18,7 +18,7 @@ pub enum TargetKind {
 }
 
 impl TargetKind {
-    /// Every one, with the name by which the original keeps it.
+    /// All kinds with their names in a database of the original.
     pub const NAMES: [(Self, &'static str); 4] = [
         (Self::Web, "web"),
         (Self::WebPush, "webpush"),
@@ -26,7 +26,7 @@ impl TargetKind {
         (Self::Smtp, "smtp"),
     ];
 
-    /// Its name.
+    /// The name of the kind.
     pub fn name(self) -> &'static str {
         Self::NAMES
             .iter()
@@ -35,21 +35,21 @@ impl TargetKind {
     }
 }
 
-/// Who else is notified of a channel. Targets are kept; notifying them is later work.
+/// A target that receives the events of a channel. Targets are stored; notifications are not implemented.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// How it is reached.
+pub struct NotificationTarget {
+    /// The kind of the target.
     pub kind: TargetKind,
-    /// A number unique in the app among those of its kind.
+    /// A number that is unique among the app's targets of this kind.
     pub id: u64,
-    /// The channel.
+    /// The channel's name.
     pub channel: ChannelName,
-    /// A URL, endpoint, device token or e-mail address. Whoever knows some of them can use them.
+    /// A URL, endpoint, device token or e-mail address. Secret: some of them give access to the target.
     pub address: Secret,
     /// Of a push endpoint: the browser's public key (RFC 8291).
     pub p256dh: Option<Secret>,
     /// Of a push endpoint: the browser's authentication secret (RFC 8291).
     pub auth: Option<Secret>,
-    /// When it was made.
+    /// The time of creation.
     pub created: Timestamp,
 }

@@ -1,9 +1,9 @@
-//! Points in time, in the precision that every store keeps.
+//! Points in time.
 
 use std::time::Duration;
 
-/// Microseconds since the Unix epoch. Every store keeps exactly this precision, so that the same event answers the
-/// same time everywhere.
+/// Microseconds since the Unix epoch. Every store has exactly this precision, so that an event has the same time
+/// everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
@@ -18,7 +18,7 @@ impl Timestamp {
         self.0
     }
 
-    /// Seconds since the Unix epoch, with a fraction: the form that the wire uses.
+    /// Seconds since the Unix epoch, with a fraction: the wire format.
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1e6
     }
@@ -28,7 +28,7 @@ impl Timestamp {
         Self((seconds * 1e6).round() as i64)
     }
 
-    /// This long later; saturates.
+    /// Adds a duration; saturates.
     pub fn plus(self, duration: Duration) -> Self {
         Self(
             self.0
@@ -36,7 +36,7 @@ impl Timestamp {
         )
     }
 
-    /// This long earlier; saturates.
+    /// Subtracts a duration; saturates.
     pub fn minus(self, duration: Duration) -> Self {
         Self(
             self.0

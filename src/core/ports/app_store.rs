@@ -1,47 +1,73 @@
-//! Where apps are kept.
+//! Storage of apps.
 
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{App, AppIdent, AppSettings, PushCredentials, Secret, Timestamp};
 
-/// An app as it is to be stored; the store gives it its `id`.
+/// A new app; the store assigns its `id`.
 #[derive(Debug, Clone)]
 pub struct CreateApp {
-    /// Public identifier; unique.
+    /// The public identifier, unique in the store.
     pub ident: AppIdent,
-    /// For people.
+    /// A display name.
     pub name: String,
-    /// For people, longer.
+    /// A longer description.
     pub description: Option<String>,
-    /// Public key; unique.
+    /// The public key, unique in the store.
     pub key: String,
-    /// Signs.
+    /// Signs requests and subscriptions.
     pub secret: Secret,
-    /// For the push services.
+    /// Credentials of push services.
     pub push: PushCredentials,
-    /// What can be set.
+    /// The app's settings.
     pub settings: AppSettings,
-    /// When; becomes `created` and `modified`.
+    /// The time of creation; becomes `created` and `modified`.
     pub now: Timestamp,
 }
 
-/// Where apps are kept.
+impl CreateApp {
+    /// The app with the `id` that the store assigned.
+    pub fn into_app(self, id: u64) -> App {
+        App {
+            id,
+            ident: self.ident,
+            name: self.name,
+            description: self.description,
+            key: self.key,
+            secret: self.secret,
+            previous_secret: None,
+            push: self.push,
+            settings: self.settings,
+            created: self.now,
+            modified: self.now,
+        }
+    }
+}
+
+/// Stores apps.
 #[async_trait]
 pub trait AppStore: Send + Sync {
-    /// Stores a new app and gives it an `id` unique in the store, growing with each app. `Conflict("ident")` or
-    /// `Conflict("key")` where another app has the same; then nothing is stored. Of several at once with the same
-    /// ident or key exactly one succeeds.
+    /// Stores a new app and assigns an `id` that is unique in the store and grows with each app. Of several concurrent calls
+    /// with the same ident or key exactly one succeeds.
+    ///
+    /// # Errors
+    /// `Conflict("ident")` or `Conflict("key")` where another app has the same; then nothing is stored.
     async fn create(&self, app: CreateApp) -> Result<App, StorageError>;
 
-    /// Replaces the app of `app.ident` if its stored `modified` still is `seen`; what is written is what is read
-    /// back afterwards, whole. `Conflict("modified")` where somebody else changed it meanwhile, `Conflict("key")` where
-    /// another app has its new key, `NotFound` where it is gone.
-    /// `id`, `ident` and `created` do not change. The caller gives a `modified` later than `seen`.
+    /// Replaces the app of `app.ident` if its stored `modified` is still `seen`. All fields are read back as they were
+    /// written; `id`, `ident` and `created` do not change. The caller sets a `modified` later than `seen`.
+    ///
+    /// # Errors
+    /// `Conflict("modified")` where the app was changed meanwhile, `Conflict("key")` where another app has the new key,
+    /// `NotFound` where the app was deleted.
     async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError>;
 
-    /// Deletes the app with everything that belongs to it (events, subscriptions, sessions). `NotFound` where it is
-    /// not there. An app created later with the same ident starts empty, its serials from 1.
+    /// Deletes the app with all its data (events, subscriptions, sessions). An app created later with the same ident starts
+    /// empty, with serials from 1.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such app.
     async fn delete(&self, ident: &AppIdent) -> Result<(), StorageError>;
 
     /// The app with this identifier; `None` where there is none.
@@ -50,10 +76,10 @@ pub trait AppStore: Send + Sync {
     /// The app with this public key; `None` where there is none.
     async fn by_key(&self, key: &str) -> Result<Option<App>, StorageError>;
 
-    /// Apps in the order of their `id`, those with an `id` above `after`, at most `limit`.
+    /// Apps with an `id` above `after`, ordered by `id`, at most `limit`.
     async fn list(&self, after: u64, limit: usize) -> Result<Vec<App>, StorageError>;
 
-    /// A number that differs from what it was before any create, update or delete, by whichever process. Cheap:
-    /// every node asks it twice a second.
+    /// A number that changes with every create, update and delete, by any process. Cheap: every node reads it twice a
+    /// second.
     async fn revision(&self) -> Result<u64, StorageError>;
 }

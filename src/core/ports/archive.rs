@@ -1,21 +1,20 @@
-//! What moving to another store needs, beside the other storage ports.
+//! Bulk export and import of an app's data, for moving to another store.
 
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, Target, TargetKind, UserId,
-    UserSubscription,
+    AppIdent, CachedEvent, ChannelName, Event, NotificationTarget, SubscriptionInterval,
+    TargetKind, UserId, UserSubscription,
 };
 
-/// Reads all that an app has, page by page, and writes what another store held as it was there: with its numbers, serials and
-/// times. What it writes is there after a crash, and can be written again: what is there already stays.
+/// Reads all data of an app in pages, and writes the data of another store unchanged: with its numbers, serials and times.
+/// Writes are durable and can be repeated: what is stored already stays.
 ///
-/// It is for moving, while nobody else writes to the app. Apps themselves and open subscriptions are read by the other ports.
+/// No one else may write to the app meanwhile. Apps and open subscriptions are read by the other ports.
 #[async_trait]
 pub trait Archive: Send + Sync {
-    /// Channels that ever held an event, with their heads: those behind `after` in the order of their names by code point, at
-    /// most `limit`.
+    /// Channels that ever had an event, with their heads: those after `after`, ordered by name (code points), at most `limit`.
     async fn channels(
         &self,
         app: &AppIdent,
@@ -23,7 +22,7 @@ pub trait Archive: Send + Sync {
         limit: usize,
     ) -> Result<Vec<(ChannelName, u64)>, StorageError>;
 
-    /// Events with a number above `after`, in the order of their numbers, at most `limit`.
+    /// Events with a number above `after`, ordered by number, at most `limit`.
     async fn events(
         &self,
         app: &AppIdent,
@@ -31,10 +30,13 @@ pub trait Archive: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Event>, StorageError>;
 
-    /// Raises heads to those given and to the serials of the events, where these are higher, and stores the events, which come
-    /// in the order of their numbers: where the store dies meanwhile, the first of them are there. New events get higher serials,
-    /// and higher numbers. `NotFound` where the app is not there; `Conflict("serial")` or `Conflict("mid")` where another event
-    /// has the place or the id: then some may have been stored.
+    /// Raises heads to those given and to the serials of the events, where these are higher, and stores the events, which are
+    /// ordered by number: where the store fails meanwhile, the first of them are stored. New events get higher serials and
+    /// higher numbers.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such app; `Conflict("serial")` or `Conflict("mid")` where another event has the serial or
+    /// the id: then some may have been stored.
     async fn put_events(
         &self,
         app: &AppIdent,
@@ -42,26 +44,29 @@ pub trait Archive: Send + Sync {
         events: &[Event],
     ) -> Result<(), StorageError>;
 
-    /// What ended subscriptions keep in inboxes, of the first `limit` users who have any and come behind `after` in the order of
-    /// their ids by code point: user by user, none empty, none overlapping another. Nothing where no such user is left.
+    /// The intervals of ended subscriptions, of the first `limit` users after `after` that have any, ordered by user id (code
+    /// points). No interval is empty and none overlaps another. Empty where no such user is left.
     async fn intervals(
         &self,
         app: &AppIdent,
         after: Option<&UserId>,
         limit: usize,
-    ) -> Result<Vec<Interval>, StorageError>;
+    ) -> Result<Vec<SubscriptionInterval>, StorageError>;
 
-    /// Stores open subscriptions with their numbers and beginnings, and intervals of ended ones. New subscriptions get higher
-    /// numbers. `NotFound` where the app is not there.
+    /// Stores open subscriptions with their numbers and starts, and the intervals of ended ones. New subscriptions get higher
+    /// numbers.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such app.
     async fn put_subscriptions(
         &self,
         app: &AppIdent,
         open: &[UserSubscription],
-        ended: &[Interval],
+        ended: &[SubscriptionInterval],
     ) -> Result<(), StorageError>;
 
-    /// The last events of cache channels, those of channels behind `after` in the order of their names by code point, at most
-    /// `limit`; also where they have expired. [`CacheStore::keep`](super::CacheStore::keep) writes them.
+    /// The last events of the cache channels after `after`, ordered by name (code points), at most `limit`; expired ones, too.
+    /// [`CacheStore::keep`](super::CacheStore::keep) writes them.
     async fn cached(
         &self,
         app: &AppIdent,
@@ -69,15 +74,22 @@ pub trait Archive: Send + Sync {
         limit: usize,
     ) -> Result<Vec<CachedEvent>, StorageError>;
 
-    /// Targets of one kind with a number above `after`, in the order of their numbers, at most `limit`.
+    /// Targets of one kind with a number above `after`, ordered by number, at most `limit`.
     async fn targets(
         &self,
         app: &AppIdent,
         kind: TargetKind,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Target>, StorageError>;
+    ) -> Result<Vec<NotificationTarget>, StorageError>;
 
-    /// Stores targets with their numbers. `NotFound` where the app is not there.
-    async fn put_targets(&self, app: &AppIdent, targets: &[Target]) -> Result<(), StorageError>;
+    /// Stores targets with their numbers.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such app.
+    async fn put_targets(
+        &self,
+        app: &AppIdent,
+        targets: &[NotificationTarget],
+    ) -> Result<(), StorageError>;
 }

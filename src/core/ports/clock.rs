@@ -1,9 +1,9 @@
-//! What time it is.
+//! The current time.
 
 use crate::core::model::Timestamp;
 
-/// The wall clock, so that tests can hold it.
+/// The wall clock; tests replace it by one that they control.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }

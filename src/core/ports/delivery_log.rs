@@ -1,15 +1,15 @@
-//! What became of what webhooks were to be told.
+//! The log of webhook deliveries.
 
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Delivery, Timestamp, Waiting};
+use crate::core::model::{AppIdent, Delivery, QueuedAddress, Timestamp};
 
-/// What became of what webhooks were to be told; [`Outbox::settle`](super::Outbox::settle) writes it.
+/// The log of webhook deliveries, which [`Outbox::settle`](super::Outbox::settle) writes.
 #[async_trait]
 pub trait DeliveryLog: Send + Sync {
-    /// The app's addresses with notices that wait, in their order (by code point).
-    async fn waiting(&self, app: &AppIdent) -> Result<Vec<Waiting>, StorageError>;
+    /// The app's addresses with queued events, ordered by address (code points).
+    async fn waiting(&self, app: &AppIdent) -> Result<Vec<QueuedAddress>, StorageError>;
 
     /// The app's deliveries with an id below `before` (`None`: no bound), newest first, at most `limit`.
     async fn deliveries(
@@ -19,8 +19,10 @@ pub trait DeliveryLog: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Delivery>, StorageError>;
 
-    /// Puts the notices of a delivery that was given up into their address's queue again, in their order and behind what waits
-    /// there, as waiting since `now`; the address is due at once. Answers how many; 0 where they were replayed before.
+    /// Appends the events of a delivery that was given up to the queue of their address, in their order, as queued at `now`;
+    /// the address is due at once. Returns how many; 0 where they were replayed before.
+    ///
+    /// # Errors
     /// `NotFound` where there is no such delivery, or it was not given up.
     async fn replay(
         &self,
@@ -29,8 +31,8 @@ pub trait DeliveryLog: Send + Sync {
         now: Timestamp,
     ) -> Result<u64, StorageError>;
 
-    /// Removes deliveries that ended before `delivered`, those given up before `given_up`, with the notices that they keep, of
-    /// all apps, at most `limit` deliveries at a call; answers how many.
+    /// Removes deliveries of all apps that ended before `delivered`, and those that were given up before `given_up` with their
+    /// events, at most `limit` deliveries at a call; returns how many.
     async fn prune(
         &self,
         delivered: Timestamp,

@@ -1,65 +1,65 @@
-//! What is counted.
+//! Metrics.
 
 use std::time::Duration;
 
-/// Who published.
+/// The origin of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// A back end.
+    /// The REST API.
     Rest,
-    /// A connected client.
+    /// A WebSocket client.
     Client,
 }
 
-/// What stands now; counted when somebody asks.
+/// Current values, computed on request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gauges {
-    /// Live connections of this node.
+    /// The live connections of this node.
     pub connections: u64,
-    /// Their places on channels.
+    /// The channel subscriptions of these connections.
     pub subscriptions: u64,
-    /// Channels with somebody on them.
+    /// Channels with at least one subscription.
     pub channels: u64,
-    /// Bytes that wait in all mailboxes.
+    /// The bytes in all mailboxes.
     pub waiting_bytes: u64,
-    /// Bytes that wait in the fullest.
+    /// The bytes in the fullest mailbox.
     pub most_waiting_bytes: u64,
-    /// Whether this node and the others hear each other; `None`: it is alone, and meant to be.
+    /// Whether the other nodes can be reached; `None`: a single node.
     pub bus_up: Option<bool>,
 }
 
-/// Counts what happens. Called on hot paths, with totals for many at once: it never waits and allocates nothing.
+/// Counts events. Called on hot paths, with totals of many events at once: never waits and never allocates.
 pub trait Metrics: Send + Sync {
-    /// A connection was taken in.
+    /// A connection was admitted.
     fn opened(&self);
-    /// A connection has ended, for this reason.
+    /// A connection ended, for this reason.
     fn closed(&self, reason: &'static str);
-    /// A frame of so many bytes came.
+    /// A frame of so many bytes was received.
     fn received(&self, bytes: usize);
-    /// Frames went out.
+    /// Frames were sent.
     fn sent(&self, frames: u64, bytes: u64);
-    /// Somebody published.
+    /// An event was published.
     fn published(&self, source: Source, persisted: bool);
-    /// A frame was put into so many mailboxes.
+    /// A frame was added to so many mailboxes.
     fn delivered(&self, mailboxes: u64);
-    /// A client got an error frame with this code.
+    /// An error frame with this code was sent.
     fn error_sent(&self, code: u16);
     /// A call of the store or of the bus ended.
     fn call_finished(&self, call: Call, took: Duration, failed: bool);
-    /// So many notices were delivered to a webhook together, were given up, or an attempt to deliver them failed.
-    fn webhook_attempted(&self, outcome: WebhookOutcome, notices: u64);
-    /// So many notices wait for webhooks, over all apps and nodes.
+    /// One webhook request with so many events was delivered, given up, or failed.
+    fn webhook_attempted(&self, outcome: WebhookOutcome, events: u64);
+    /// The events queued for webhooks, of all apps and nodes.
     fn outbox(&self, waiting: u64);
 }
 
-/// What became of a delivery to a webhook.
+/// The outcome of a webhook request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookOutcome {
-    /// It was taken.
+    /// The address accepted it.
     Delivered,
-    /// It was not, and is tried again.
+    /// It failed and is retried.
     Failed,
-    /// It was not, and is not tried again.
+    /// It failed and is not retried.
     GivenUp,
 }
 
@@ -74,16 +74,16 @@ impl WebhookOutcome {
     }
 }
 
-/// A call whose time is measured.
+/// A call whose duration is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// The store commits events.
+    /// A commit of events.
     Append,
-    /// The store is read.
+    /// A read of the store.
     Read,
-    /// Something else is written to the store.
+    /// Any other write to the store.
     Write,
-    /// A message that was published comes back from the bus that several nodes share; failed: it never did.
+    /// A published message until it returns from the bus between nodes; failed: it did not return.
     Bus,
 }
 

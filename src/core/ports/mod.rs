@@ -1,11 +1,11 @@
-//! What the core asks of the world, one trait a file.
+//! The interfaces of the core to the outside, one trait a file.
 //!
-//! A port's documentation states its promises and what it demands of the caller; every sentence is a case of the
-//! contract suite in `tests/contract`, which every adapter passes. Ports that are reached over I/O are
-//! `#[async_trait]` so that they can be `dyn`; none of their calls is made per recipient.
+//! The documentation of a port states its guarantees and the obligations of the caller; every sentence is a case of the
+//! contract suite in `tests/contract`, which every adapter passes. Ports with I/O are `#[async_trait]` so that they can be
+//! `dyn`; none of their calls is made per recipient.
 //!
-//! Every storage call ends within the store time-out that its adapter was built with, also where the server hangs:
-//! then it answers [`StorageError::Unavailable`](super::error::StorageError::Unavailable).
+//! Every storage call ends within the store timeout that its adapter was built with, also where the database does not
+//! respond: then it fails with [`StorageError::Unavailable`](super::error::StorageError::Unavailable).
 
 mod app_store;
 mod archive;

@@ -1,13 +1,14 @@
-//! Telling a webhook.
+//! Sending webhook requests.
 
 use async_trait::async_trait;
 
 use crate::core::model::{App, Attempt, QueuedEvent};
 
-/// Tells webhooks what happened; retrying is the caller's work.
+/// Sends webhook requests; retries are up to the caller.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// One attempt to tell an address of an app some notices (at least one), in their order, as one message. It ends within
-    /// twice the time-out that the adapter was built with. An address that the adapter must not reach is a problem, too.
-    async fn tell(&self, app: &App, address: &str, notices: &[QueuedEvent]) -> Attempt;
+    /// Makes one attempt to send events (at least one) to an address of an app, in their order, as one request. Ends within
+    /// twice the timeout that the adapter was built with. An address that the adapter must not connect to is reported as the
+    /// attempt's problem.
+    async fn send(&self, app: &App, address: &str, events: &[QueuedEvent]) -> Attempt;
 }

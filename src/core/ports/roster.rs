@@ -1,4 +1,4 @@
-//! Who is connected, over all nodes.
+//! Connections, occupied channels and signed-in users of all nodes.
 
 use async_trait::async_trait;
 
@@ -7,39 +7,39 @@ use crate::core::model::{
     AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId,
 };
 
-/// What a change of a channel's subscribers meant for all nodes together.
+/// A channel became occupied or vacated, over all nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OccupancyChange {
-    /// Nobody was on the channel, and now somebody is.
+    /// The channel has its first subscription.
     Occupied,
-    /// Somebody was on the channel, and now nobody is.
+    /// The last subscription of the channel has ended.
     Vacated,
 }
 
-/// What a recount found.
+/// The result of a recount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OccupancyUpdate {
-    /// Connections on the channel, over all nodes.
+    /// The connections on the channel, of all nodes.
     pub subscriptions: u64,
-    /// Whether this recount was the one that made the channel occupied or vacated. Of several at once, on whichever nodes,
-    /// exactly one finds each turn.
-    pub turn: Option<OccupancyChange>,
+    /// Whether this recount made the channel occupied or vacated. Of several concurrent recounts, on any nodes, exactly one
+    /// returns each change.
+    pub change: Option<OccupancyChange>,
 }
 
-/// Which users are there.
+/// The status of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Online {
-    /// For each user asked about, in order, whether a connection is signed in as it.
+    /// For each requested user, in order, whether a connection is signed in as it.
     pub online: Vec<bool>,
-    /// The state of the app's users that `online` shows: changes up to this version are in it.
+    /// The version of `online`: changes of the app's users up to it are included.
     pub version: u64,
 }
 
-/// Who is connected, over all nodes. An adapter reads this node's part from the hub that it was built with; the
-/// service tells it where to look.
+/// Connections, occupied channels and signed-in users of all nodes. An adapter reads this node's part from the hub that it was
+/// built with; the service reports which channels and users have changed.
 #[async_trait]
 pub trait Roster: Send + Sync {
-    /// The app's live connections with an id above `after`, in the order of their ids, at most `limit`.
+    /// The app's live connections with an id above `after`, ordered by id, at most `limit`.
     async fn sockets(
         &self,
         app: &AppIdent,
@@ -47,11 +47,11 @@ pub trait Roster: Send + Sync {
         limit: usize,
     ) -> Result<Vec<SocketInfo>, BusError>;
 
-    /// One live connection; `None` where it is not there.
+    /// One live connection; `None` where there is none with this id.
     async fn socket(&self, app: &AppIdent, id: SocketId) -> Result<Option<SocketInfo>, BusError>;
 
-    /// The channels that somebody is on and whose names begin with `prefix`, those behind `after`, in the order of their
-    /// names (by code point), at most `limit`.
+    /// The occupied channels whose names begin with `prefix`, those after `after`, ordered by name (code points), at most
+    /// `limit`.
     async fn channels(
         &self,
         app: &AppIdent,
@@ -60,14 +60,14 @@ pub trait Roster: Send + Sync {
         limit: usize,
     ) -> Result<Vec<OccupiedChannel>, BusError>;
 
-    /// How many are on a channel; nothing but zeros where nobody is.
+    /// The subscriptions and users of a channel; zeros where it is not occupied.
     async fn occupancy(&self, app: &AppIdent, channel: &ChannelName)
     -> Result<Occupancy, BusError>;
 
-    /// Notes how many of this node's connections are on a channel now, after some came or went, and counts anew. With
-    /// `announce`, [`ServerEvent::SubscriptionCount`](crate::core::model::ServerEvent::SubscriptionCount) goes to every node with somebody
-    /// on the channel; the last of several announcements carries the last count. Every change from nobody to somebody on
-    /// a node and back is followed by a call; others are where somebody wants to know.
+    /// Records how many of this node's connections are on a channel now, after a change, and recounts over all nodes. With
+    /// `announce`, a subscription count goes to every node with a subscription of the channel; the last of several
+    /// announcements has the last count. The caller reports every change between no subscription and one on a node; other
+    /// changes only where the count is wanted.
     async fn recount(
         &self,
         app: &AppIdent,
@@ -75,9 +75,9 @@ pub trait Roster: Send + Sync {
         announce: bool,
     ) -> Result<OccupancyUpdate, BusError>;
 
-    /// Notes that a connection of this node is signed in as a user; the same again changes nothing. A user's first
-    /// announces itself as [`ServerEvent::UserStatus`](crate::core::model::ServerEvent::UserStatus): of two concurrent first ones exactly
-    /// one, and with a version above every earlier one of the app.
+    /// Records that a connection of this node is signed in as a user; a repetition changes nothing. A user's first connection
+    /// is announced with a user status: of two concurrent first ones exactly one, with a version above every earlier one of
+    /// the app.
     async fn sign_in(
         &self,
         app: &AppIdent,
@@ -85,7 +85,7 @@ pub trait Roster: Send + Sync {
         socket: SocketId,
     ) -> Result<(), BusError>;
 
-    /// Notes that the connection is gone; a user's last announces itself. Nothing happens where it was not there.
+    /// Records that the connection has ended; a user's last one is announced. Does nothing where the connection is unknown.
     async fn sign_out(
         &self,
         app: &AppIdent,
@@ -93,6 +93,6 @@ pub trait Roster: Send + Sync {
         socket: SocketId,
     ) -> Result<(), BusError>;
 
-    /// Which of the users are there.
+    /// The status of these users.
     async fn online(&self, app: &AppIdent, users: &[UserId]) -> Result<Online, BusError>;
 }

@@ -1,23 +1,25 @@
-//! Where sessions (logins) are kept.
+//! Storage of log-in sessions.
 
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{Session, Timestamp, TokenHash};
 
-/// Where sessions (logins) are kept; of a token only its hash is.
+/// Stores log-in sessions, by the hash of their token.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Stores a session; it is there after a crash. The same hash again replaces it. `NotFound` where its
-    /// app is not there.
+    /// Stores a session durably; the same hash again replaces it.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such app.
     async fn put(&self, session: &Session) -> Result<(), StorageError>;
 
-    /// The session of a token, also where it has expired (the caller judges); `None` where there is none.
+    /// The session of a token, also where it has expired (the caller checks); `None` where there is none.
     async fn get(&self, hash: &TokenHash) -> Result<Option<Session>, StorageError>;
 
-    /// Ends a session; nothing happens where there is none.
+    /// Ends a session; does nothing where there is none.
     async fn end(&self, hash: &TokenHash) -> Result<(), StorageError>;
 
-    /// Removes the sessions that expired before `now`; answers how many.
+    /// Removes the sessions that expired before `now`; returns how many.
     async fn prune(&self, now: Timestamp) -> Result<u64, StorageError>;
 }

@@ -1,4 +1,4 @@
-//! Where users' persistent subscriptions are kept.
+//! Storage of users' persistent subscriptions.
 
 use async_trait::async_trait;
 
@@ -7,12 +7,15 @@ use crate::core::model::{
     AppIdent, ChannelName, SubscriptionFilter, Timestamp, UserId, UserSubscription,
 };
 
-/// Where users' persistent subscriptions are kept.
+/// Stores users' persistent subscriptions.
 #[async_trait]
 pub trait SubscriptionStore: Send + Sync {
-    /// Subscribes a user to a channel from the channel's head on, and answers the subscription and whether it is new.
-    /// The same again, also by twenty callers at once, answers the one that is there. After an end it begins anew,
-    /// with another `id`, at the head of that moment. `NotFound` where the app is not there.
+    /// Subscribes a user to a channel from the channel's head on, and returns the subscription and whether it is new. A
+    /// repetition, also by twenty concurrent callers, returns the open subscription. After its end a new one begins, with
+    /// another `id`, at the head of that time.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such app.
     async fn add(
         &self,
         app: &AppIdent,
@@ -21,8 +24,8 @@ pub trait SubscriptionStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(UserSubscription, bool), StorageError>;
 
-    /// Ends the open subscription at the channel's head and answers it (`end` and `modified` set); `None` where there
-    /// is none. What was published before stays in the user's inbox.
+    /// Ends the open subscription at the channel's head and returns it (`end` and `modified` set); `None` where there is none.
+    /// Events published before stay in the user's inbox.
     async fn remove(
         &self,
         app: &AppIdent,
@@ -31,7 +34,7 @@ pub trait SubscriptionStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<UserSubscription>, StorageError>;
 
-    /// Open subscriptions that fit the filter, in the order of their `id`, those with an `id` above `after`, at most `limit`.
+    /// Open subscriptions that match the filter, with an `id` above `after`, ordered by `id`, at most `limit`.
     async fn list(
         &self,
         app: &AppIdent,
@@ -40,7 +43,7 @@ pub trait SubscriptionStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<UserSubscription>, StorageError>;
 
-    /// All channels that the user has an open subscription to, in the order in which they began.
+    /// The channels of the user's open subscriptions, in the order in which these began.
     async fn channels_of(
         &self,
         app: &AppIdent,

@@ -20,7 +20,7 @@ pub enum AppError {
     /// The name is empty or longer than 200 characters.
     #[error("name must have 1 to 200 characters")]
     Name,
-    /// The store is away.
+    /// The store is unavailable.
     #[error("the store is unavailable: try again later")]
     Storage(#[source] StorageError),
     /// No random numbers for a key or secret.
@@ -44,10 +44,13 @@ fn check_name(name: &str) -> Result<(), AppError> {
 }
 
 impl Service {
-    /// Creates an app; key, secret and ident are made up where they are not given (32 random bytes, in hex).
+    /// Creates an app; a key, secret or ident that is not given is generated (32 random bytes in hex).
+    ///
+    /// # Errors
+    /// See [`AppError`].
     pub async fn create_app(&self, new: NewApp) -> Result<Arc<App>, AppError> {
         check_name(&new.name)?;
-        let made = |given: Option<String>| given.map_or_else(auth::random_hex::<32>, Ok);
+        let or_generated = |given: Option<String>| given.map_or_else(auth::random_hex::<32>, Ok);
         let create = CreateApp {
             ident: match new.ident {
                 Some(ident) => ident,
@@ -55,7 +58,7 @@ impl Service {
             },
             name: new.name,
             description: new.description,
-            key: made(new.key)?,
+            key: or_generated(new.key)?,
             secret: match new.secret {
                 Some(secret) => secret,
                 None => Secret::new(auth::random_hex::<32>()?),
@@ -73,7 +76,10 @@ impl Service {
         Ok(app)
     }
 
-    /// The app as the store has it now.
+    /// The app as the store has it now; the cached one where the store is unavailable.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
     pub async fn app(&self, ident: &AppIdent) -> Result<Arc<App>, AppError> {
         self.parts
             .apps
@@ -82,13 +88,19 @@ impl Service {
             .ok_or(AppError::NotFound)
     }
 
-    /// Apps in the order of their `id`, those above `after`, at most `limit`.
+    /// Apps with an `id` above `after`, ordered by `id`, at most `limit`.
+    ///
+    /// # Errors
+    /// Fails where the store does.
     pub async fn apps(&self, after: u64, limit: usize) -> Result<Vec<App>, AppError> {
         Ok(self.ports.stores.apps.list(after, limit).await?)
     }
 
-    /// Changes an app: `change` is applied to what the store has, again where somebody else was quicker. What identifies the
-    /// app (`id`, `ident`, `key`, `secret`, `created`) is not changed by it.
+    /// Updates an app: `change` is applied to the stored app, and again where the app was changed meanwhile. `id`, `ident`,
+    /// `key`, `secret` and `created` keep their values.
+    ///
+    /// # Errors
+    /// Those of `change`, and [`AppError`].
     pub async fn update_app<E>(
         &self,
         ident: &AppIdent,
@@ -139,7 +151,10 @@ impl Service {
         }
     }
 
-    /// Gives an app the key, secret and (where given) name that the configuration says; nothing is written where they are the same.
+    /// Gives an app the configured key, secret and (where given) name; writes nothing where they are the same.
+    ///
+    /// # Errors
+    /// See [`AppError`].
     pub async fn adopt_credentials(
         &self,
         ident: &AppIdent,
@@ -165,7 +180,7 @@ impl Service {
         }
     }
 
-    /// `None`: somebody else was quicker.
+    /// Writes an app; `None`: it was changed meanwhile.
     async fn replace_app(&self, mut app: App, seen: &App) -> Result<Option<Arc<App>>, AppError> {
         let after_seen = Timestamp::from_micros(seen.modified.micros().saturating_add(1));
         app.modified = self.ports.clock.now().max(after_seen);
@@ -181,7 +196,10 @@ impl Service {
         }
     }
 
-    /// Deletes an app with everything that belongs to it; its connections are closed.
+    /// Deletes an app with all its data, and closes its connections.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
     pub async fn delete_app(&self, ident: &AppIdent) -> Result<(), AppError> {
         self.ports.stores.apps.delete(ident).await?;
         self.parts.apps.evict(ident);
@@ -190,7 +208,7 @@ impl Service {
     }
 
     async fn announce_change(&self, ident: &AppIdent) {
-        // A node that does not hear this follows by itself within a second.
+        // A node that misses the message polls the store within a second.
         let _ = self
             .ports
             .nodes

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AppError, LoginError, Service, SessionToken};
+use super::{AppError, LoginError, NewSessionToken, Service};
 use crate::core::model::{App, AppIdent, NewApp, Secret};
 
 /// The app that was created in an empty database.
@@ -10,7 +10,7 @@ pub struct FirstApp {
     /// The app `default`.
     pub app: Arc<App>,
     /// A session token of the app.
-    pub token: SessionToken,
+    pub token: NewSessionToken,
 }
 
 /// Why an app could not be created at the start.

@@ -1,4 +1,4 @@
-//! Who may connect.
+//! Admitting connections.
 
 use std::sync::Arc;
 
@@ -11,52 +11,52 @@ use crate::core::limit::TokenBucket;
 use crate::core::model::{App, OverCapacity, Timestamp};
 use crate::core::ports::DialectId;
 
-/// What is known of somebody who connects.
+/// A connection request.
 #[derive(Debug, Clone, Copy)]
 pub struct Connecting<'a> {
     /// The app's public key, as given.
     pub key: &'a str,
-    /// The page's origin, where a browser says it.
+    /// The `Origin` header, which browsers send.
     pub origin: Option<&'a str>,
     /// Whether the connection is encrypted, up to here or to a trusted proxy.
     pub secure: bool,
-    /// What the client speaks.
+    /// The client's protocol.
     pub dialect: DialectId,
 }
 
-/// Why somebody may not connect. The connection is closed with [`ConnectError::code`].
+/// Why a connection is rejected. It is closed with [`ConnectError::code`].
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The app takes encrypted connections only.
+    /// The app requires TLS.
     #[error("this app takes TLS connections only: use wss://")]
     TlsOnly,
     /// No app has this key.
     #[error("no app has this key: check the app key in the address")]
     NoApp,
-    /// The app was disabled.
+    /// The app is disabled.
     #[error("the app is disabled: ask the administrator")]
     Disabled,
-    /// The origin is not among those allowed.
+    /// The origin is not allowed.
     #[error("connections from this origin are not allowed: ask the administrator to add it")]
     Origin,
-    /// The app has as many connections as it may.
+    /// The app has reached its limit of connections.
     #[error("the app has reached its limit of connections (max_connections)")]
     AppFull(OverCapacity),
-    /// The node has as many connections as it may.
+    /// The node has reached its limit of connections.
     #[error(
         "the server has reached its limit of connections (PUSHI_MAX_CONNECTIONS): try again later"
     )]
     NodeFull,
-    /// The node takes no more new connections in this second.
+    /// The node has reached its limit of new connections in this second.
     #[error("too many connections at once (PUSHI_MAX_CONNECTS_PER_SECOND): try again in a moment")]
     Admission,
-    /// The store is away, and the app is not known here.
+    /// The store is unavailable, and the app is not cached.
     #[error("the server cannot look the app up now: try again later")]
     Storage(#[from] StorageError),
 }
 
 impl ConnectError {
-    /// The code that the connection is closed with.
+    /// The WebSocket close code.
     pub fn code(&self) -> u16 {
         match self {
             Self::TlsOnly => 4000,
@@ -69,7 +69,7 @@ impl ConnectError {
     }
 }
 
-/// How many new connections a second the node takes.
+/// The limit of new connections per second.
 pub(super) struct Admission {
     per_second: u64,
     bucket: Mutex<TokenBucket>,
@@ -89,7 +89,10 @@ impl Admission {
 }
 
 impl Service {
-    /// Takes a connection in.
+    /// Admits a connection.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
     pub async fn connect(&self, connecting: Connecting<'_>) -> Result<Connection, ConnectError> {
         if !self.admission.admits(self.ports.clock.now()) {
             return Err(ConnectError::Admission);
@@ -113,8 +116,8 @@ impl Service {
             Full::Node => ConnectError::NodeFull,
             Full::App => ConnectError::AppFull(app.settings.over_capacity),
         })?;
-        // Whoever changes an app notes it first and closes its connections then: one that was too early for the one is
-        // not too early for the other.
+        // A change of an app is cached first and applied to its connections then. A connection that was admitted between
+        // the two sees it here.
         let now = self
             .parts
             .apps
@@ -122,7 +125,7 @@ impl Service {
             .ok_or(ConnectError::NoApp)?;
         self.check(&now, connecting)?;
         if connecting.dialect == DialectId::Pusher && app.settings.require_signin {
-            // The shared timer's first second is not a whole one.
+            // The first second of the shared timer is shorter.
             let seconds = app.settings.signin_timeout.as_secs().saturating_add(1);
             connection
                 .mailbox()
@@ -139,40 +142,40 @@ impl Service {
             return Err(ConnectError::TlsOnly);
         }
         match connecting.origin {
-            Some(origin) if !self.allows(app, origin) => Err(ConnectError::Origin),
+            Some(origin) if !self.allows_origin(app, origin) => Err(ConnectError::Origin),
             _ => Ok(()),
         }
     }
 
-    /// Only browsers say an origin, and only they need to be kept from saying another site's.
-    fn allows(&self, app: &App, origin: &str) -> bool {
-        let named = |list: &[String]| {
+    /// Only browsers send an origin, and only pages in browsers have to be restricted.
+    fn allows_origin(&self, app: &App, origin: &str) -> bool {
+        let is_listed = |list: &[String]| {
             list.is_empty()
                 || list
                     .iter()
                     .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
         };
-        named(&self.rules.allowed_origins) && named(&app.settings.allowed_origins)
+        is_listed(&self.rules.allowed_origins) && is_listed(&app.settings.allowed_origins)
     }
 
-    /// Whether a page of this origin may connect to the app with this key, for an edge that can refuse it before there is a
-    /// connection. What else may stand against it, [`Service::connect`] says.
+    /// Whether a page of this origin may connect to the app with this key. For an edge that can reject the request before it
+    /// becomes a connection; every other condition is checked by [`Service::connect`].
     pub async fn origin_allowed(&self, key: &str, origin: &str) -> bool {
         match self.parts.apps.get_by_key(key).await {
-            Ok(Some(app)) => !app.settings.enabled || self.allows(&app, origin),
+            Ok(Some(app)) => !app.settings.enabled || self.allows_origin(&app, origin),
             Ok(None) | Err(_) => true,
         }
     }
 
-    /// Gives up everything that a connection holds. It is over for the others when this returns.
+    /// Removes a connection from its channels and from its user. The other clients are notified when this returns.
     pub async fn disconnect(&self, connection: &Connection) {
         let app = connection.app();
         let gone = connection.disconnect();
         for left in &gone.left {
-            self.after_leaving(&app, connection.id(), left).await;
+            self.finish_unsubscribe(&app, connection.id(), left).await;
         }
         if let Some(user) = &gone.user {
-            // A roster that cannot be reached notices a connection's end by its lease.
+            // Where the call fails, the connection's lease expires.
             let _ = self
                 .ports
                 .nodes

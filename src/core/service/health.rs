@@ -1,4 +1,4 @@
-//! Whether the server can do its work.
+//! The health check.
 
 use std::time::Instant;
 
@@ -6,29 +6,29 @@ use super::Service;
 use crate::core::error::StorageError;
 use crate::core::ports::BusHealth;
 
-/// How the node is.
+/// The state of this node.
 #[derive(Debug)]
-pub struct Health {
-    /// What the store answered, and after how many milliseconds.
+pub struct NodeHealth {
+    /// The response time of the store in milliseconds, or its error.
     pub store: Result<f64, StorageError>,
-    /// Whether the nodes hear each other.
+    /// Whether the other nodes can be reached.
     pub bus: BusHealth,
-    /// Live connections of this node.
+    /// The live connections of this node.
     pub connections: u64,
 }
 
 impl Service {
-    /// Asks the store for something small.
-    pub async fn health(&self) -> Health {
-        let asked = Instant::now();
+    /// Checks the store with a cheap call.
+    pub async fn health(&self) -> NodeHealth {
+        let begun = Instant::now();
         let store = self
             .ports
             .stores
             .apps
             .revision()
             .await
-            .map(|_| asked.elapsed().as_secs_f64() * 1000.0);
-        Health {
+            .map(|_| begun.elapsed().as_secs_f64() * 1000.0);
+        NodeHealth {
             store,
             bus: self.ports.nodes.bus.health(),
             connections: self.hub.connections(),

@@ -1,42 +1,45 @@
-//! What was published: history, replay, inboxes.
+//! Reading stored events: history, replay, inboxes.
 
 use super::Service;
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event};
 
-/// From where a subscriber wants events.
+/// The start of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {
     /// Everything after this serial.
     Serial(u64),
-    /// Nothing that was before; only where live events go on from.
+    /// No past events; only the serial from which live events continue.
     Now,
-    /// Of a personal channel: for it and its aliases, each its own serial.
+    /// Of a personal channel: a serial for it and each of its aliases.
     Each(Vec<(ChannelName, u64)>),
 }
 
-/// What a replay found.
+/// The result of a replay.
 #[derive(Debug, Clone)]
-pub struct Replay {
-    /// Oldest first.
+pub struct ReplayedEvents {
+    /// The events, oldest first.
     pub events: Vec<Event>,
-    /// Whether these are all that followed; otherwise the newest ten, so that the client knows to reload.
+    /// Whether `events` is complete. Otherwise it has the newest ten events, and the client has to reload its state.
     pub recovered: bool,
-    /// The newest serial that this covers; 0: none.
+    /// The newest serial that `events` covers; 0: the channel is empty.
     pub serial: u64,
 }
 
-/// Why history could not be read.
+/// History could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the store is unavailable: try again later")]
 pub struct HistoryError(#[from] pub StorageError);
 
-/// How many events an answer holds where the asked-for ones are not all there.
-const NEWEST: usize = 10;
+/// The events in an incomplete replay.
+const INCOMPLETE_REPLAY: usize = 10;
 
 impl Service {
-    /// Events of a channel, newest first, after skipping `skip`; of a personal channel, the user's inbox. `count` is cut to
-    /// the configured limit.
+    /// Events of a channel, newest first, after skipping `skip`; of a personal channel, the user's inbox. `count` is reduced
+    /// to the configured limit.
+    ///
+    /// # Errors
+    /// Fails where the store does.
     pub async fn latest(
         &self,
         app: &AppIdent,
@@ -49,7 +52,7 @@ impl Service {
             return Ok(Vec::new());
         }
         if let Some(user) = channel.personal_user() {
-            // No inbox that a client could page through is that long; this keeps the store's work bounded.
+            // A bound for the work of the store; no client pages through so much.
             let Some(skip) = usize::try_from(skip).ok().filter(|skip| *skip <= 1_000_000) else {
                 return Ok(Vec::new());
             };
@@ -81,7 +84,10 @@ impl Service {
         }
     }
 
-    /// The app's newest events over all channels, newest first. `count` is cut to the configured limit.
+    /// The app's newest events of all channels, newest first. `count` is reduced to the configured limit.
+    ///
+    /// # Errors
+    /// Fails where the store does.
     pub async fn recent(&self, app: &AppIdent, count: u64) -> Result<Vec<Event>, HistoryError> {
         match self.history_count(count) {
             0 => Ok(Vec::new()),
@@ -89,7 +95,10 @@ impl Service {
         }
     }
 
-    /// Events of a channel after a serial, oldest first, at most `count` (cut to the configured limit).
+    /// Events of a channel after a serial, oldest first, at most `count` (reduced to the configured limit).
+    ///
+    /// # Errors
+    /// Fails where the store does.
     pub async fn events_after(
         &self,
         app: &AppIdent,
@@ -111,7 +120,7 @@ impl Service {
     fn history_count(&self, count: u64) -> usize {
         let limit = self.rules.limits.history;
         let count = if limit == 0 { count } else { count.min(limit) };
-        // What one answer may hold where no limit is configured.
+        // The limit of one response where none is configured.
         usize::try_from(count).unwrap_or(usize::MAX).min(10_000)
     }
 
@@ -125,7 +134,7 @@ impl Service {
         heads
             .first()
             .copied()
-            .ok_or_else(|| StorageError::corrupt("the store answered no head"))
+            .ok_or_else(|| StorageError::corrupt("the store returned no head"))
     }
 
     /// The newest events of a channel, oldest first, at most `count`.
@@ -134,7 +143,7 @@ impl Service {
         app: &AppIdent,
         channel: &ChannelName,
         count: usize,
-    ) -> Result<Replay, StorageError> {
+    ) -> Result<ReplayedEvents, StorageError> {
         let head = self.head(app, channel).await?;
         let mut events = match head.min(count as u64) {
             0 => Vec::new(),
@@ -147,23 +156,23 @@ impl Service {
             }
         };
         events.reverse();
-        Ok(Replay {
+        Ok(ReplayedEvents {
             events,
             recovered: true,
             serial: head,
         })
     }
 
-    /// What followed on a channel after `since`.
+    /// The events of a channel after `since`.
     pub(super) async fn replay(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
         since: Option<u64>,
-    ) -> Result<Replay, StorageError> {
+    ) -> Result<ReplayedEvents, StorageError> {
         let head = self.head(app, channel).await?;
         let Some(since) = since else {
-            return Ok(Replay {
+            return Ok(ReplayedEvents {
                 events: Vec::new(),
                 recovered: true,
                 serial: head,
@@ -186,16 +195,16 @@ impl Service {
                 Err(_) => Vec::new(),
             };
             if events.len() as u64 == missing {
-                return Ok(Replay {
+                return Ok(ReplayedEvents {
                     events,
                     recovered: true,
                     serial: head,
                 });
             }
         }
-        Ok(Replay {
+        Ok(ReplayedEvents {
             recovered: false,
-            ..self.newest(app, channel, NEWEST).await?
+            ..self.newest(app, channel, INCOMPLETE_REPLAY).await?
         })
     }
 }

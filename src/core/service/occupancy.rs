@@ -1,4 +1,4 @@
-//! Who is connected and on what, over all nodes; and telling subscribers how many they are.
+//! Connections and occupied channels of all nodes, and subscription counts.
 
 use super::Service;
 use crate::core::error::BusError;
@@ -8,13 +8,16 @@ use crate::core::model::{
 };
 use crate::core::ports::BusMessage;
 
-/// Why a question about all nodes was not answered, or not passed on.
+/// A request to the other nodes failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the server's nodes cannot be reached now: try again later")]
 pub struct RosterError(#[from] pub BusError);
 
 impl Service {
-    /// The app's live connections with an id above `after`, in the order of their ids, at most `limit`.
+    /// The app's live connections with an id above `after`, ordered by id, at most `limit`.
+    ///
+    /// # Errors
+    /// Fails where the other nodes cannot be reached.
     pub async fn sockets(
         &self,
         app: &AppIdent,
@@ -24,7 +27,10 @@ impl Service {
         Ok(self.ports.nodes.roster.sockets(app, after, limit).await?)
     }
 
-    /// One live connection.
+    /// One live connection; `None` where there is none with this id.
+    ///
+    /// # Errors
+    /// Fails where the other nodes cannot be reached.
     pub async fn socket(
         &self,
         app: &AppIdent,
@@ -33,8 +39,10 @@ impl Service {
         Ok(self.ports.nodes.roster.socket(app, id).await?)
     }
 
-    /// The channels that somebody is on and whose names begin with `prefix`, those behind `after`, in the order of their names,
-    /// at most `limit`.
+    /// The occupied channels whose names begin with `prefix`, those after `after`, ordered by name, at most `limit`.
+    ///
+    /// # Errors
+    /// Fails where the other nodes cannot be reached.
     pub async fn channels(
         &self,
         app: &AppIdent,
@@ -50,7 +58,10 @@ impl Service {
             .await?)
     }
 
-    /// How many are on a channel.
+    /// The subscriptions and users of a channel; zeros where it is not occupied.
+    ///
+    /// # Errors
+    /// Fails where the other nodes cannot be reached.
     pub async fn occupancy(
         &self,
         app: &AppIdent,
@@ -59,7 +70,10 @@ impl Service {
         Ok(self.ports.nodes.roster.occupancy(app, channel).await?)
     }
 
-    /// Everybody on a presence channel, in the order in which they came.
+    /// The members of a presence channel, in the order in which they joined.
+    ///
+    /// # Errors
+    /// Fails where the other nodes cannot be reached.
     pub async fn present(
         &self,
         app: &AppIdent,
@@ -69,6 +83,9 @@ impl Service {
     }
 
     /// Closes the connections that are signed in as a user, on all nodes.
+    ///
+    /// # Errors
+    /// Fails where the other nodes cannot be reached.
     pub async fn terminate_user(&self, app: &AppIdent, user: &UserId) -> Result<(), RosterError> {
         let message = BusMessage::UserTerminated {
             app: app.clone(),
@@ -77,17 +94,18 @@ impl Service {
         Ok(self.ports.nodes.bus.publish(message).await?)
     }
 
-    /// After a connection came on a channel or left it. `edge`: it was this node's first or last there.
+    /// Updates the count of a channel after a connection subscribed or unsubscribed. `edge`: it was this node's first or last
+    /// on the channel.
     pub(super) async fn recount(&self, app: &App, channel: &ChannelName, edge: bool) {
-        let told = app.settings.subscription_count;
-        if !edge && !told && app.settings.webhooks.is_empty() {
+        let is_announced = app.settings.subscription_count;
+        if !edge && !is_announced && app.settings.webhooks.is_empty() {
             return;
         }
-        let announce = told
+        let announce = is_announced
             && self
                 .hub
                 .may_count(&app.ident, channel, self.ports.clock.now());
-        // A roster that cannot be reached counts anew when it is back.
+        // A roster that is unavailable recounts when it is available again.
         if let Ok(recount) = self
             .ports
             .nodes
@@ -101,8 +119,7 @@ impl Service {
         }
     }
 
-    /// Tells those subscribers how many they are who were not told at once, because they are many. To be called about once a
-    /// second.
+    /// Announces the counts of large channels, which are throttled. Call it about once a second.
     pub async fn send_due_counts(&self) {
         for (app, channel) in self.hub.take_due(self.ports.clock.now()) {
             // As above.

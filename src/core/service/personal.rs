@@ -1,13 +1,13 @@
-//! Personal channels: what one user follows, as one subscription.
+//! Personal channels: all persistent subscriptions of a user (its aliases), as one subscription.
 
 use super::Service;
-use super::history::{Replay, Since};
+use super::history::{ReplayedEvents, Since};
 use super::subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 use crate::core::hub::{Connection, Released, SubscribedVia};
 use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, UserId};
 use crate::core::ports::DialectId;
 
-/// How many events of the inbox the answer to a personal subscription holds.
+/// The events of the inbox in the answer to a personal subscription.
 const INBOX: usize = 10;
 
 impl Service {
@@ -21,7 +21,7 @@ impl Service {
         let Some(user) = subscribe.channel.personal_user() else {
             return Ok(Subscribed::default());
         };
-        self.enter(
+        self.join_channel(
             app,
             connection,
             &subscribe.channel,
@@ -34,7 +34,7 @@ impl Service {
             .as_ref()
             .and_then(ChannelData::member);
         let alias = self
-            .take_aliases(
+            .update_aliases(
                 app,
                 connection,
                 &subscribe.channel,
@@ -44,7 +44,7 @@ impl Service {
             )
             .await?;
         let mut subscribed = self
-            .follow(app, connection, alias, member.as_ref(), false)
+            .join_aliases(app, connection, alias, member.as_ref(), false)
             .await?;
         match &subscribe.since {
             _ if connection.dialect() == DialectId::Pusher => {
@@ -53,7 +53,7 @@ impl Service {
                     recovered,
                     covered,
                     ..
-                } = self.replayed(app, connection, subscribe).await?;
+                } = self.replay_for(app, connection, subscribe).await?;
                 subscribed = Subscribed {
                     events,
                     recovered,
@@ -77,8 +77,8 @@ impl Service {
         Ok(subscribed)
     }
 
-    /// Notes what the user follows now, and leaves what it does not any more.
-    async fn take_aliases(
+    /// Reads the user's persistent subscriptions and leaves the channels of those that have ended.
+    async fn update_aliases(
         &self,
         app: &App,
         connection: &Connection,
@@ -93,30 +93,30 @@ impl Service {
             .subscriptions
             .channels_of(&app.ident, user)
             .await?;
-        // A database of the original may name what only its user may hear.
+        // A database of the original may name users' channels, which are for their users only.
         alias.retain(|channel| channel.kind() != ChannelKind::User);
         let released = connection.set_aliases(personal, &alias, member.cloned());
-        self.let_go(connection, released, left).await;
+        self.release_aliases(connection, released, left).await;
         Ok(alias)
     }
 
-    async fn let_go(
+    async fn release_aliases(
         &self,
         connection: &Connection,
         released: Released,
         left: &mut Vec<ChannelName>,
     ) {
         for channel in &released.gone {
-            self.give_up(connection, channel, SubscribedVia::Alias, left)
+            self.unsubscribe_via(connection, channel, SubscribedVia::Alias, left)
                 .await;
         }
         for channel in &released.shared {
-            self.identify_by_alias(connection, channel).await;
+            self.update_alias_member(connection, channel).await;
         }
     }
 
-    /// Joins what the user follows. With `new_only` channels that were joined before are left as they are.
-    async fn follow(
+    /// Subscribes to the aliases. With `new_only`, those that are subscribed to already stay as they are.
+    async fn join_aliases(
         &self,
         app: &App,
         connection: &Connection,
@@ -130,17 +130,17 @@ impl Service {
             if new_only && place.as_ref().is_some_and(|place| place.alias) {
                 continue;
             }
-            // Where the client subscribed by itself, who it said there that it is counts.
+            // A subscription of the client itself defines the member.
             let joins =
                 channel.kind() == ChannelKind::Presence && !place.is_some_and(|place| place.direct);
             let member = member.filter(|_| joins);
             match self
-                .enter(app, connection, channel, SubscribedVia::Alias, member)
+                .join_channel(app, connection, channel, SubscribedVia::Alias, member)
                 .await
             {
                 Ok(Some(joined)) => versions.push((channel.clone(), joined.version)),
-                Ok(None) if member.is_none() => self.identify_by_alias(connection, channel).await,
-                // A full presence channel is heard all the same; it is no reason to lose the others.
+                Ok(None) if member.is_none() => self.update_alias_member(connection, channel).await,
+                // On a full presence channel the connection still receives events; the other aliases must not fail because of it.
                 Ok(None) | Err(SubscribeError::Members(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -152,9 +152,11 @@ impl Service {
         })
     }
 
-    /// After the user's persistent subscriptions changed: joins and leaves, and answers what the client is told; `None`
-    /// where the connection is not on the personal channel any more. Channels that it is not on any more after it are
-    /// added to `left`.
+    /// Applies a change of the user's persistent subscriptions to a connection and returns the new answer; `None`: the
+    /// connection is not subscribed to the personal channel any more. Channels that it left are added to `left`.
+    ///
+    /// # Errors
+    /// See [`SubscribeError`].
     pub async fn refresh_personal(
         &self,
         connection: &Connection,
@@ -171,9 +173,9 @@ impl Service {
         let app = connection.app();
         let member = data.and_then(ChannelData::member);
         let alias = self
-            .take_aliases(&app, connection, personal, &user, member.as_ref(), left)
+            .update_aliases(&app, connection, personal, &user, member.as_ref(), left)
             .await?;
-        self.follow(&app, connection, alias, member.as_ref(), true)
+        self.join_aliases(&app, connection, alias, member.as_ref(), true)
             .await
             .map(Some)
     }
@@ -207,7 +209,7 @@ impl Service {
         let mut events: Vec<Event> = Vec::new();
         let mut own = 0;
         for (channel, after) in wanted {
-            let Replay {
+            let ReplayedEvents {
                 events: found,
                 recovered,
                 serial,
@@ -225,14 +227,14 @@ impl Service {
         Ok(())
     }
 
-    /// Leaves what only this personal channel held.
-    pub(super) async fn drop_aliases(
+    /// Leaves the channels that only this personal channel subscribed to.
+    pub(super) async fn remove_aliases(
         &self,
         connection: &Connection,
         personal: &ChannelName,
         left: &mut Vec<ChannelName>,
     ) {
-        self.let_go(
+        self.release_aliases(
             connection,
             connection.set_aliases(personal, &[], None),
             left,

@@ -1,4 +1,4 @@
-//! Publishing, by a back end or by a connected client.
+//! Publishing over REST, or by a connected client.
 
 use std::sync::Arc;
 
@@ -13,51 +13,51 @@ use crate::core::hub::Connection;
 use crate::core::model::{App, ChannelName, Mid, NewEvent, Payload, Timestamp};
 use crate::core::ports::Source;
 
-/// How long an idempotency key is kept, in microseconds: 24 hours. It is forgotten after one to two of these.
-const KEY_KEPT: i64 = 24 * 3600 * 1_000_000;
+/// The window of an idempotency key in microseconds: 24 hours. A key is valid for one to two windows.
+const KEY_WINDOW: i64 = 24 * 3600 * 1_000_000;
 
-/// What a back end publishes; the edge has checked its names.
+/// A publish over REST; the edge has checked the names.
 #[derive(Debug, Clone)]
 pub struct Publishing {
-    /// The channels, at least one, none twice.
+    /// The channels: at least one, without duplicates.
     pub channels: Vec<ChannelName>,
-    /// What it says.
+    /// The event's name and data.
     pub payload: Payload,
-    /// Whether it is stored.
+    /// Whether the event is stored.
     pub persist: bool,
-    /// The caller's name for this publish: the same again stores nothing twice.
+    /// Identifies repetitions of a publish, which store nothing.
     pub idempotency_key: Option<String>,
 }
 
-/// What a connected client publishes; the edge has checked its names.
+/// A publish by a connected client; the edge has checked the names.
 #[derive(Debug, Clone)]
 pub struct ClientPublish {
-    /// The channel.
+    /// The name of the channel.
     pub channel: ChannelName,
-    /// What it says.
+    /// The event's name and data.
     pub payload: Payload,
-    /// Whether it is stored.
+    /// Whether the event is stored.
     pub persist: bool,
-    /// Whether the sender gets it too.
+    /// Whether the sender receives the event, too.
     pub echo: bool,
-    /// What the client calls it.
+    /// The client's id of the publish.
     pub reference: Option<String>,
-    /// Whether an earlier publish of the socket on this channel has not left the append queue.
+    /// Whether an earlier publish of the socket on this channel is still in the append queue.
     pub behind: bool,
 }
 
-/// Why something was not published.
+/// Why an event was not published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The socket is not on the channel.
+    /// The socket is not subscribed to the channel.
     #[error("the socket is not on the channel: subscribe to it first")]
     NotOnChannel,
-    /// The app does not let its sockets publish.
+    /// The app does not allow its sockets to publish.
     #[error(
         "this app does not let sockets publish: publish through the REST API, or set client_publish"
     )]
     ClientPublishOff,
-    /// The store is away: perhaps stored.
+    /// The store is unavailable; the event may be stored.
     #[error(
         "the event was not stored, or is not known to be: the store is unavailable, try again later"
     )]
@@ -65,7 +65,10 @@ pub enum PublishError {
 }
 
 impl Service {
-    /// Publishes for a back end. Returns once it is stored (where it is to be) and handed to the subscribers.
+    /// Publishes over REST. Returns when the event is stored (where `persist` is set) and sent to the subscribers.
+    ///
+    /// # Errors
+    /// Fails where the store does.
     pub async fn publish(&self, app: &App, publishing: Publishing) -> Result<(), PublishError> {
         self.hub
             .metrics()
@@ -94,7 +97,7 @@ impl Service {
         }
         let key = publishing.idempotency_key.as_deref();
         if let Some(key) = key {
-            // The day before's, too: a key is kept for a whole day, whenever in a day it was used.
+            // The previous window, too: a key is valid for at least a whole day.
             let mids = |before| {
                 publishing
                     .channels
@@ -155,12 +158,15 @@ impl Service {
         timestamp: Timestamp,
         before: i64,
     ) -> Mid {
-        let window = (timestamp.micros() / KEY_KEPT - before).to_string();
+        let window = (timestamp.micros() / KEY_WINDOW - before).to_string();
         auth::derived_mid(&[app.ident.as_str(), key, channel.as_str(), &window])
     }
 
-    /// Publishes for a connected client. `Ok(true)`: it went into the append queue, and a
+    /// Publishes for a connected client. `Ok(true)`: the publish is in the append queue, and a
     /// [`Receipt`](crate::core::hub::Receipt) follows in the mailbox; the session does not wait for it.
+    ///
+    /// # Errors
+    /// See [`PublishError`].
     pub async fn publish_from(
         &self,
         connection: &Connection,
@@ -194,7 +200,7 @@ impl Service {
         self.parts.webhooks.record_client_event(&app, &event, user);
         if !publish.persist && !publish.behind {
             if event.channel.is_cache() {
-                // Boxed, so that an idle connection's task has no room for it.
+                // Boxed: its size must not be part of every idle connection's task.
                 Box::pin(self.publish_transient(&[event], except)).await;
             } else {
                 release(&*self.ports.nodes.bus, event, None, except).await;

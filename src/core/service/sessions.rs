@@ -11,7 +11,7 @@ use crate::core::ports::BusMessage;
 
 /// A new session token.
 #[derive(Clone)]
-pub struct SessionToken {
+pub struct NewSessionToken {
     /// The token that the client sends with each request.
     pub text: String,
     /// Its lifetime.
@@ -48,7 +48,7 @@ impl Service {
         app_id: &str,
         app_key: &str,
         app_secret: &str,
-    ) -> Result<SessionToken, LoginError> {
+    ) -> Result<NewSessionToken, LoginError> {
         let ident = AppIdent::parse(app_id).map_err(|_| LoginError::Credentials)?;
         let app = self
             .parts
@@ -73,7 +73,7 @@ impl Service {
     ///
     /// # Errors
     /// Fails where the store does, or the operating system gives no random numbers.
-    pub async fn create_session(&self, app: &AppIdent) -> Result<SessionToken, LoginError> {
+    pub async fn create_session(&self, app: &AppIdent) -> Result<NewSessionToken, LoginError> {
         let text = auth::random_hex::<32>()?;
         let ttl = self.rules.session_ttl;
         let session = Session {
@@ -82,7 +82,7 @@ impl Service {
             expires: self.ports.clock.now().plus(ttl),
         };
         self.parts.sessions.create(session).await?;
-        Ok(SessionToken { text, ttl })
+        Ok(NewSessionToken { text, ttl })
     }
 
     /// The app of a session token. While the store is unavailable, a session that is cached on this node stays valid.

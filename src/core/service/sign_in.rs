@@ -1,46 +1,49 @@
-//! Signing in: a connection says which user it is.
+//! Signing a connection in as a user.
 
 use super::Service;
 use crate::core::auth::{self, SignatureError};
 use crate::core::hub::{Connection, SignedIn};
 use crate::core::model::UserId;
 
-/// A client's wish to be signed in; the edge has read its user data.
+/// A sign-in request; the edge has parsed its user data.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    /// The signature.
+    /// The signature, where one was given.
     pub auth: Option<String>,
-    /// The user data as it was sent.
+    /// The user data as sent, which the signature covers.
     pub user_data: String,
-    /// What it says.
+    /// The parsed user data.
     pub signed: SignedIn,
 }
 
-/// Where the watched users are.
+/// The status of the users on a watchlist.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watched {
-    /// Those who are there.
+    /// Users with a signed-in connection.
     pub online: Vec<UserId>,
-    /// Those who are not.
+    /// Users without one.
     pub offline: Vec<UserId>,
-    /// The state of the app's users that this shows: changes up to this version are in it.
+    /// The version of the app's user states; changes up to it are included.
     pub version: u64,
 }
 
-/// Why a client is not signed in.
+/// Why a sign-in is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// Missing or wrong signature.
+    /// The signature is missing or wrong.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// It is signed in as somebody else.
+    /// The connection is signed in as another user.
     #[error("this connection is signed in as another user: open a new one")]
     OtherUser,
 }
 
 impl Service {
-    /// Signs a connection in, or again as the same user with newer data. Answers where the users on its watchlist are; their
-    /// later changes come through the mailbox. `None`: it watches nobody, or that cannot be said now.
+    /// Signs a connection in, or updates the data of the same user. Returns the status of the users on its watchlist; later
+    /// changes arrive in the mailbox. `None`: the watchlist is empty, or the other nodes cannot be reached.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
     pub async fn sign_in(
         &self,
         connection: &Connection,
@@ -62,7 +65,7 @@ impl Service {
         let SignedIn {
             user, watchlist, ..
         } = sign_in.signed.clone();
-        // Watching begins before the question, so that no change is missed between the two.
+        // The connection watches before the status is read, so that no change is missed between the two.
         connection.sign_in(sign_in.signed);
         if let Err(error) = self
             .ports
@@ -71,7 +74,7 @@ impl Service {
             .sign_in(&app.ident, &user, connection.id())
             .await
         {
-            tracing::warn!(%error, "a sign-in was not told to the other nodes");
+            tracing::warn!(%error, "sign-in not sent to the other nodes");
         }
         if watchlist.is_empty() {
             return Ok(None);

@@ -5,21 +5,24 @@ use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, SubscriptionFilter, UserId, UserSubscription};
 use crate::core::ports::BusMessage;
 
-/// Why a persistent subscription was not made, ended or listed.
+/// Why a persistent subscription was not created, ended or listed.
 #[derive(Debug, thiserror::Error)]
 pub enum SubscriptionError {
-    /// A personal channel gathers others, and a peer channel follows from presence.
+    /// A personal channel combines others, and a peer channel depends on presence.
     #[error(
         "a user cannot subscribe persistently to a personal-, peer- or #server-to-user- channel: name a public, private or presence channel"
     )]
     Kind,
-    /// The store is away.
+    /// The store is unavailable.
     #[error("the store is unavailable: try again later")]
     Storage(#[from] StorageError),
 }
 
 impl Service {
-    /// Subscribes a user to a channel; the same again answers the one that is there. The user's connected sockets follow.
+    /// Subscribes a user to a channel, or returns the open subscription. The user's connected sockets are updated.
+    ///
+    /// # Errors
+    /// See [`SubscriptionError`].
     pub async fn add_subscription(
         &self,
         app: &AppIdent,
@@ -37,12 +40,15 @@ impl Service {
             .add(app, user, channel, self.ports.clock.now())
             .await?;
         if new {
-            self.tell_user(app, user).await;
+            self.notify_user(app, user).await;
         }
         Ok(subscription)
     }
 
-    /// Ends a subscription and answers it; `None` where there was none. The user's connected sockets follow.
+    /// Ends a subscription and returns it; `None` where there was none. The user's connected sockets are updated.
+    ///
+    /// # Errors
+    /// Fails where the store does.
     pub async fn remove_subscription(
         &self,
         app: &AppIdent,
@@ -56,12 +62,15 @@ impl Service {
             .remove(app, user, channel, self.ports.clock.now())
             .await?;
         if ended.is_some() {
-            self.tell_user(app, user).await;
+            self.notify_user(app, user).await;
         }
         Ok(ended)
     }
 
-    /// Open subscriptions in the order of their `id`, those above `after`, at most `limit`.
+    /// Open subscriptions with an `id` above `after`, ordered by `id`, at most `limit`.
+    ///
+    /// # Errors
+    /// Fails where the store does.
     pub async fn subscriptions(
         &self,
         app: &AppIdent,
@@ -77,12 +86,12 @@ impl Service {
             .await?)
     }
 
-    async fn tell_user(&self, app: &AppIdent, user: &UserId) {
+    async fn notify_user(&self, app: &AppIdent, user: &UserId) {
         let message = BusMessage::SubscriptionsChanged {
             app: app.clone(),
             user: user.clone(),
         };
-        // A bus that is away says so itself, and resynchronises when it is back.
+        // A bus that is unavailable reports that itself, and resynchronises afterwards.
         let _ = self.ports.nodes.bus.publish(message).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Publishing through the Pusher dialect: by a back end, and by clients among themselves.
+//! Publishing by the Pusher protocol: over REST, and client events.
 
 use std::sync::Arc;
 
@@ -13,54 +13,62 @@ use crate::core::hub::Connection;
 use crate::core::model::{App, ChannelKind, ChannelName, NewEvent, Payload, SocketId};
 use crate::core::ports::Source;
 
-/// What a back end publishes through the Pusher HTTP API; the edge has checked its names. It is stored where the app's
-/// `replay` names the channel, and reaches a socket once per channel.
+/// A publish over the Pusher HTTP API; the edge has checked the names. It is stored on the channels that the app's `replay`
+/// setting names, and a socket receives it once per channel.
 #[derive(Debug, Clone)]
-pub struct Trigger {
-    /// The channels, at least one, none twice.
+pub struct TriggerRequest {
+    /// The channels: at least one, without duplicates.
     pub channels: Vec<ChannelName>,
-    /// What it says.
+    /// The event's name and data.
     pub payload: Payload,
-    /// A socket that must not get it. Where it is on another node, and that node missed the event (Redis was away) and reads it
-    /// from the store, the socket gets it all the same.
+    /// A socket that does not receive the event. Exception: a socket of another node that missed the event (Redis was
+    /// unavailable) and reads it from the store.
     pub except: Option<SocketId>,
 }
 
-/// What a connected client says to the others on a channel; the edge has checked its names.
+/// An event from a client to the others on a channel; the edge has checked the names.
 #[derive(Debug, Clone)]
 pub struct ClientEvent {
-    /// The channel.
+    /// The name of the channel.
     pub channel: ChannelName,
-    /// What it says; the name begins with `client-`.
+    /// The event's name, with the prefix `client-`, and data.
     pub payload: Payload,
-    /// Whether an earlier publish of the socket on this channel has not left the append queue.
+    /// Whether an earlier publish of the socket on this channel is still in the append queue.
     pub behind: bool,
 }
 
-/// Why a client event was not passed on.
+/// Why a client event is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientEventError {
-    /// The app does not let its clients.
+    /// The app does not allow client events.
     #[error("this app does not take client events: ask the administrator to set client_events")]
     Off,
-    /// There are none on channels of this kind.
+    /// The channel's kind does not allow client events.
     #[error("client events are for private and presence channels that are not encrypted")]
     Kind,
-    /// The socket is not on the channel.
+    /// The socket is not subscribed to the channel.
     #[error("the socket is not on the channel: subscribe to it first")]
     NotOnChannel,
-    /// Too much waits for the store.
+    /// The append queue is full.
     #[error("the event was not stored: the store is unavailable, try again later")]
     Storage(#[source] StorageError),
 }
 
 impl Service {
-    /// Publishes for a back end, each in its order. Returns once what is to be stored is, and all is handed to the subscribers.
-    pub async fn trigger(&self, app: &App, triggers: Vec<Trigger>) -> Result<(), PublishError> {
+    /// Publishes over REST, in the order given. Returns when the persisted events are stored and all are sent to the
+    /// subscribers.
+    ///
+    /// # Errors
+    /// Fails where the store does.
+    pub async fn trigger(
+        &self,
+        app: &App,
+        triggers: Vec<TriggerRequest>,
+    ) -> Result<(), PublishError> {
         let timestamp = self.ports.clock.now();
-        let mut answers = Vec::new();
-        let mut passing = Vec::new();
-        for Trigger {
+        let mut results = Vec::new();
+        let mut transient = Vec::new();
+        for TriggerRequest {
             channels,
             payload,
             except,
@@ -78,11 +86,11 @@ impl Service {
                     payload: payload.clone(),
                 })
             };
-            let (kept, passed): (Vec<_>, Vec<_>) = channels
+            let (kept, not_kept): (Vec<_>, Vec<_>) = channels
                 .into_iter()
                 .partition(|channel| app.settings.replay_of(channel).is_some());
             self.hub.metrics().published(Source::Rest, !kept.is_empty());
-            passing.extend(passed.into_iter().map(|channel| (event(channel), except)));
+            transient.extend(not_kept.into_iter().map(|channel| (event(channel), except)));
             if kept.is_empty() {
                 continue;
             }
@@ -100,27 +108,30 @@ impl Service {
                     "too many publishes wait for the store",
                 )));
             }
-            answers.push(receiver);
+            results.push(receiver);
         }
-        for (event, except) in passing {
+        for (event, except) in transient {
             self.publish_transient(&[event], except).await;
         }
         let mut outcome = Ok(());
-        for answer in answers {
+        for result in results {
             let stopping = || Err(StorageError::unavailable("the server is stopping"));
-            if let Err(error) = answer.await.unwrap_or_else(|_| stopping()) {
+            if let Err(error) = result.await.unwrap_or_else(|_| stopping()) {
                 outcome = Err(PublishError::Storage(error));
             }
         }
         outcome
     }
 
-    /// Passes a client event on to the others. `Ok(true)`: it is to be stored, and a
+    /// Sends a client event to the other subscribers. `Ok(true)`: it is persisted, and a
     /// [`Receipt`](crate::core::hub::Receipt) follows in the mailbox.
+    ///
+    /// # Errors
+    /// See [`ClientEventError`].
     pub async fn client_event(
         &self,
         connection: &Connection,
-        said: ClientEvent,
+        client_event: ClientEvent,
     ) -> Result<bool, ClientEventError> {
         let app = connection.app();
         if !app.settings.client_events {
@@ -130,7 +141,7 @@ impl Service {
             channel,
             payload,
             behind,
-        } = said;
+        } = client_event;
         if !matches!(channel.kind(), ChannelKind::Private | ChannelKind::Presence)
             || channel.is_encrypted()
         {

@@ -44,7 +44,7 @@ impl LocalRoster {
 }
 
 impl Apps {
-    fn turn(
+    fn change(
         &mut self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -123,7 +123,7 @@ impl Roster for LocalRoster {
                 .hub
                 .app(app)
                 .map_or(0, |hub| hub.occupancy(channel).subscriptions);
-            let turn = apps.turn(app, channel, subscriptions > 0);
+            let change = apps.change(app, channel, subscriptions > 0);
             let message = || BusMessage::Broadcast {
                 app: app.clone(),
                 event: ServerEvent::SubscriptionCount {
@@ -137,7 +137,7 @@ impl Roster for LocalRoster {
             (
                 OccupancyUpdate {
                     subscriptions,
-                    turn,
+                    change,
                 },
                 lane,
             )

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use crate::core::error::StorageError;
 use crate::core::model::{
     App, AppIdent, CachedEvent, ChannelName, Claim, Delivery, Event, Mid, NewEvent, OutboxEvent,
-    Position, QueuedEvent, ReportedPresence, Session, SubscriptionFilter, Timestamp, TokenHash,
-    UserId, UserSubscription, Waiting,
+    Position, QueuedAddress, QueuedEvent, ReportedPresence, Session, SubscriptionFilter, Timestamp,
+    TokenHash, UserId, UserSubscription,
 };
 use crate::core::ports::{
     AppStore, AttemptResult, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox,
@@ -273,13 +273,13 @@ impl Outbox for Instrumented<dyn Outbox> {
         self.call(Call::Write, self.inner.release(holder)).await
     }
 
-    async fn standing(
+    async fn reported_presence(
         &self,
         app: &AppIdent,
         after: Option<&ReportedPresence>,
         limit: usize,
     ) -> StorageResult<Vec<ReportedPresence>> {
-        self.call(Call::Read, self.inner.standing(app, after, limit))
+        self.call(Call::Read, self.inner.reported_presence(app, after, limit))
             .await
     }
 
@@ -290,7 +290,7 @@ impl Outbox for Instrumented<dyn Outbox> {
 
 #[async_trait]
 impl DeliveryLog for Instrumented<dyn DeliveryLog> {
-    async fn waiting(&self, app: &AppIdent) -> StorageResult<Vec<Waiting>> {
+    async fn waiting(&self, app: &AppIdent) -> StorageResult<Vec<QueuedAddress>> {
         self.call(Call::Read, self.inner.waiting(app)).await
     }
 

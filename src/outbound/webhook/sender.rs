@@ -46,7 +46,7 @@ impl WebhookSender {
         Ok(self.client.get_or_init(|| client))
     }
 
-    async fn send(
+    async fn post(
         &self,
         app: &App,
         secret: &Secret,
@@ -75,7 +75,7 @@ impl WebhookSender {
 impl Notifier for WebhookSender {
     /// Signs with the app's secret. If the receiver rejects that (400, 401 or 403), it may have only the previous secret:
     /// while that is valid, the request is repeated at once with its signature.
-    async fn tell(&self, app: &App, address: &str, notices: &[QueuedEvent]) -> Attempt {
+    async fn send(&self, app: &App, address: &str, notices: &[QueuedEvent]) -> Attempt {
         let failed = |problem: String| Attempt {
             status: None,
             problem: Some(problem),
@@ -93,7 +93,7 @@ impl Notifier for WebhookSender {
         }
         let mut attempt = Attempt::default();
         for secret in app.secrets() {
-            match self.send(app, secret, url.clone(), &body).await {
+            match self.post(app, secret, url.clone(), &body).await {
                 Ok(status) => {
                     attempt = Attempt {
                         status: Some(status.as_u16()),

@@ -164,7 +164,7 @@ pub async fn exactly_one_recount_finds_each_turn(nodes: &impl Nodes) {
             a.roster.recount(&app.ident, &news, false),
             b.roster.recount(&app.ident, &news, false)
         );
-        let turns = [turns.0.unwrap().turn, turns.1.unwrap().turn];
+        let turns = [turns.0.unwrap().change, turns.1.unwrap().change];
         assert!(
             turns.contains(&Some(OccupancyChange::Occupied)) && turns.contains(&None),
             "{turns:?}"
@@ -174,7 +174,7 @@ pub async fn exactly_one_recount_finds_each_turn(nodes: &impl Nodes) {
             a.roster.recount(&app.ident, &news, false),
             b.roster.recount(&app.ident, &news, false)
         );
-        let turns = [turns.0.unwrap().turn, turns.1.unwrap().turn];
+        let turns = [turns.0.unwrap().change, turns.1.unwrap().change];
         assert!(
             turns.contains(&Some(OccupancyChange::Vacated)) && turns.contains(&None),
             "{turns:?}"

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use pushi::core::auth::user_auth;
 use pushi::core::model::{AppSettings, ChannelName, Payload, SocketId};
-use pushi::core::service::Trigger;
+use pushi::core::service::TriggerRequest;
 use pushi::inbound::websocket::{Destination, destination};
 use serde_json::{Value, json};
 use tokio::io::duplex;
@@ -97,7 +97,7 @@ impl House<'_> {
             data: data.into(),
             extra: "".into(),
         };
-        let trigger = Trigger {
+        let trigger = TriggerRequest {
             channels: channels.iter().map(|name| pusher_channel(name)).collect(),
             payload,
             except,

@@ -73,7 +73,7 @@ impl House<'_> {
         self.site
             .stores
             .outbox
-            .standing(&self.app.ident, None, 1000)
+            .reported_presence(&self.app.ident, None, 1000)
             .await
             .unwrap()
     }
@@ -99,7 +99,7 @@ pub async fn outbox(stores: &Stores, house: &House<'_>) -> Vec<String> {
         for notice in stores.outbox.oldest(&claim, 1000).await.unwrap() {
             let user = notice
                 .what
-                .standing()
+                .presence()
                 .and_then(|(user, _)| user)
                 .map(|user| format!(" {user}"))
                 .unwrap_or_default();

@@ -53,13 +53,13 @@ impl Outbox for Shaky {
         self.inner.release(holder).await
     }
 
-    async fn standing(
+    async fn reported_presence(
         &self,
         app: &AppIdent,
         after: Option<&ReportedPresence>,
         limit: usize,
     ) -> Result<Vec<ReportedPresence>, StorageError> {
-        self.inner.standing(app, after, limit).await
+        self.inner.reported_presence(app, after, limit).await
     }
 
     async fn depth(&self) -> Result<u64, StorageError> {

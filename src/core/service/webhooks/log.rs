@@ -1,14 +1,14 @@
 //! Reading the delivery log.
 
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Delivery, Waiting};
+use crate::core::model::{AppIdent, Delivery, QueuedAddress};
 use crate::core::service::Service;
 
 /// The webhook deliveries of an app, pending and done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookLog {
     /// The addresses with events in their queues.
-    pub waiting: Vec<Waiting>,
+    pub waiting: Vec<QueuedAddress>,
     /// Deliveries, newest first.
     pub deliveries: Vec<Delivery>,
 }

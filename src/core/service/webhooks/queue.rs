@@ -88,7 +88,7 @@ impl WebhookQueue {
         update: OccupancyUpdate,
         announced: bool,
     ) {
-        if let Some(change) = update.turn
+        if let Some(change) = update.change
             && tracks_occupancy(app, channel)
         {
             let is_occupied = change == OccupancyChange::Occupied;

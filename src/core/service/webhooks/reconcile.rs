@@ -196,7 +196,7 @@ impl Reconciler {
             let page = self
                 .queue
                 .outbox
-                .standing(&app.ident, reported.last(), PAGE)
+                .reported_presence(&app.ident, reported.last(), PAGE)
                 .await?;
             if page.is_empty() {
                 return Ok(reported);

@@ -182,7 +182,7 @@ impl OutboxSender {
         }
         let is_configured = has_webhook(&app);
         let attempt = if is_configured {
-            self.notifier.tell(&app, &claim.address, &events).await
+            self.notifier.send(&app, &claim.address, &events).await
         } else {
             Attempt {
                 status: None,
@@ -295,7 +295,7 @@ fn truncate_to_request(events: &mut Vec<QueuedEvent>) {
 }
 
 fn attempt_result(
-    ending: Disposition,
+    disposition: Disposition,
     settled: &[QueuedEvent],
     at: Timestamp,
     attempt: Attempt,
@@ -303,7 +303,7 @@ fn attempt_result(
 ) -> AttemptResult {
     let upto = settled.last().map_or(0, |event| event.id);
     AttemptResult {
-        ending,
+        disposition,
         upto,
         notices: settled.len() as u64,
         at,

@@ -9,7 +9,7 @@ use super::super::schema::{PRINTABLE, example, inline, name, plain, shape};
 use super::info::Info;
 use super::{bound, read_channel};
 use crate::core::model::{App, ChannelName, Limits, Payload, SocketId, check_event_name};
-use crate::core::service::{Service, Trigger};
+use crate::core::service::{Service, TriggerRequest};
 
 /// The most channels of one event.
 const MOST_CHANNELS: usize = 100;
@@ -111,7 +111,7 @@ shape! {
 
 /// An event, and what is to be answered of its channels.
 pub struct Message {
-    pub trigger: Trigger,
+    pub trigger: TriggerRequest,
     pub info: Info,
 }
 
@@ -199,7 +199,7 @@ fn read(
         extra: "".into(),
     };
     Ok(Message {
-        trigger: Trigger {
+        trigger: TriggerRequest {
             channels,
             payload,
             except,

@@ -139,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     /// A peer channel takes no place, but what its answer covered is remembered: for no more of them than there may be channels.
     fn remembers_too_much(&mut self, subscribe: &Subscribe) -> Option<Coded> {
-        let most = self.gateway.service.most_channels(&self.connection.app());
+        let most = self.gateway.service.channel_limit(&self.connection.app());
         let covered = &mut self.link.covered;
         let adds = subscribe.since.is_some()
             && subscribe.channel.kind() == ChannelKind::Peer

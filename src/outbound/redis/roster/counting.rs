@@ -197,17 +197,17 @@ fn read(answer: &Value) -> Option<OccupancyUpdate> {
     let Value::Array(parts) = answer else {
         return None;
     };
-    let [Value::Int(total), Value::Int(turn)] = parts.as_slice() else {
+    let [Value::Int(total), Value::Int(change)] = parts.as_slice() else {
         return None;
     };
-    let turn = match turn {
+    let change = match change {
         1 => Some(OccupancyChange::Occupied),
         -1 => Some(OccupancyChange::Vacated),
         _ => None,
     };
     Some(OccupancyUpdate {
         subscriptions: u64::try_from(*total).ok()?,
-        turn,
+        change,
     })
 }
 

@@ -26,19 +26,7 @@ impl AppStore for MemoryStore {
         }
         state.last_app_id += 1;
         state.revision += 1;
-        let app = App {
-            id: state.last_app_id,
-            ident: app.ident,
-            name: app.name,
-            description: app.description,
-            key: app.key,
-            secret: app.secret,
-            previous_secret: None,
-            push: app.push,
-            settings: app.settings,
-            created: app.now,
-            modified: app.now,
-        };
+        let app = app.into_app(state.last_app_id);
         state.app_data.insert(app.ident.clone(), AppData::default());
         state.apps.insert(app.id, app.clone());
         Ok(app)

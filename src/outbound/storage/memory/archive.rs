@@ -9,8 +9,8 @@ use super::MemoryStore;
 use super::state::{AppData, MemoryState};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, Target, TargetKind, UserId,
-    UserSubscription,
+    AppIdent, CachedEvent, ChannelName, Event, NotificationTarget, SubscriptionInterval,
+    TargetKind, UserId, UserSubscription,
 };
 use crate::core::ports::Archive;
 
@@ -122,9 +122,9 @@ impl Archive for MemoryStore {
         app: &AppIdent,
         after: Option<&UserId>,
         limit: usize,
-    ) -> Result<Vec<Interval>, StorageError> {
+    ) -> Result<Vec<SubscriptionInterval>, StorageError> {
         let intervals_of_user = |(user, intervals): (&UserId, &Vec<(ChannelName, u64, u64)>)| {
-            let interval = |(channel, start, end): &(ChannelName, u64, u64)| Interval {
+            let interval = |(channel, start, end): &(ChannelName, u64, u64)| SubscriptionInterval {
                 user_id: user.clone(),
                 channel: channel.clone(),
                 start: *start,
@@ -148,7 +148,7 @@ impl Archive for MemoryStore {
         &self,
         app: &AppIdent,
         open: &[UserSubscription],
-        ended: &[Interval],
+        ended: &[SubscriptionInterval],
     ) -> Result<(), StorageError> {
         let mut state = self.state.lock();
         let data = state.app_data_mut(app)?;
@@ -198,7 +198,7 @@ impl Archive for MemoryStore {
         kind: TargetKind,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Target>, StorageError> {
+    ) -> Result<Vec<NotificationTarget>, StorageError> {
         Ok(self.read_app(app, |data| {
             let of_kind = data
                 .targets
@@ -208,7 +208,11 @@ impl Archive for MemoryStore {
         }))
     }
 
-    async fn put_targets(&self, app: &AppIdent, targets: &[Target]) -> Result<(), StorageError> {
+    async fn put_targets(
+        &self,
+        app: &AppIdent,
+        targets: &[NotificationTarget],
+    ) -> Result<(), StorageError> {
         let mut state = self.state.lock();
         let data = state.app_data_mut(app)?;
         for target in targets {

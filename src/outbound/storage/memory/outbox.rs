@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, Attempt, Claim, Delivery, OutboxEvent, QueuedEvent, ReportedPresence, Timestamp,
-    Waiting,
+    AppIdent, Attempt, Claim, Delivery, OutboxEvent, QueuedAddress, QueuedEvent, ReportedPresence,
+    Timestamp,
 };
 use crate::core::ports::{AttemptResult, ClaimUpdate, DeliveryLog, Disposition, Outbox};
 
@@ -38,7 +38,7 @@ struct WebhookQueue {
 
 impl AppOutbox {
     fn put(&mut self, event: &OutboxEvent) {
-        if let Some((user, present)) = event.what.standing() {
+        if let Some((user, present)) = event.what.presence() {
             let presence = ReportedPresence {
                 channel: event.channel.clone(),
                 user: user.cloned(),
@@ -84,7 +84,7 @@ impl AppOutbox {
             return false;
         };
         let AttemptResult {
-            ending,
+            disposition,
             upto,
             notices,
             at,
@@ -92,19 +92,19 @@ impl AppOutbox {
             next,
         } = result.clone();
         let attempts = queue.attempts + 1;
-        if ending == Disposition::Delivered {
+        if disposition == Disposition::Delivered {
             (queue.attempts, queue.last) = (0, Attempt::default());
         } else {
             (queue.attempts, queue.last) = (attempts, attempt.clone());
         }
-        if ending != Disposition::Failed && upto != 0 {
+        if disposition != Disposition::Failed && upto != 0 {
             let rest = queue.events.split_off(&(upto + 1));
             let ended = std::mem::replace(&mut queue.events, rest);
             self.last_delivery_id += 1;
             let (id, address, given_up) = (
                 self.last_delivery_id,
                 Arc::clone(&claim.address),
-                ending == Disposition::GivenUp,
+                disposition == Disposition::GivenUp,
             );
             let kept = if given_up {
                 ended.into_values().collect()
@@ -212,7 +212,7 @@ impl Outbox for MemoryStore {
         Ok(())
     }
 
-    async fn standing(
+    async fn reported_presence(
         &self,
         app: &AppIdent,
         after: Option<&ReportedPresence>,
@@ -242,7 +242,7 @@ impl Outbox for MemoryStore {
 
 #[async_trait]
 impl DeliveryLog for MemoryStore {
-    async fn waiting(&self, app: &AppIdent) -> Result<Vec<Waiting>, StorageError> {
+    async fn waiting(&self, app: &AppIdent) -> Result<Vec<QueuedAddress>, StorageError> {
         let state = self.state.lock();
         let Some(data) = state.app_data.get(app) else {
             return Ok(Vec::new());
@@ -252,7 +252,7 @@ impl DeliveryLog for MemoryStore {
             .queues
             .iter()
             .filter(|(_, queue)| !queue.events.is_empty())
-            .map(|(address, queue)| Waiting {
+            .map(|(address, queue)| QueuedAddress {
                 address: Arc::clone(address),
                 notices: queue.events.len() as u64,
                 attempts: queue.attempts,

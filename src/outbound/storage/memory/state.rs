@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::outbox::AppOutbox;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    App, AppIdent, CachedEvent, ChannelName, Event, Mid, Session, Target, TargetKind, TokenHash,
-    UserId, UserSubscription,
+    App, AppIdent, CachedEvent, ChannelName, Event, Mid, NotificationTarget, Session, TargetKind,
+    TokenHash, UserId, UserSubscription,
 };
 
 /// The data of all apps.
@@ -44,7 +44,7 @@ pub(super) struct AppData {
     /// The last event of each cache channel.
     pub cache: HashMap<ChannelName, CachedEvent>,
     /// By kind and id.
-    pub targets: BTreeMap<(TargetKind, u64), Target>,
+    pub targets: BTreeMap<(TargetKind, u64), NotificationTarget>,
     pub outbox: AppOutbox,
     /// Intervals (start, end] of ended subscriptions.
     pub ended_subscriptions: HashMap<UserId, Vec<(ChannelName, u64, u64)>>,

@@ -119,19 +119,8 @@ impl MongoStore {
         }
         // What writers that did not know of its deletion left of an app with the same ident.
         self.clear(&app.ident, None).await?;
-        let app = App {
-            id: self.collections.take_id(&self.collections.apps).await?,
-            ident: app.ident,
-            name: app.name,
-            description: app.description,
-            key: app.key,
-            secret: app.secret,
-            previous_secret: None,
-            push: app.push,
-            settings: app.settings,
-            created: app.now,
-            modified: app.now,
-        };
+        let id = self.collections.take_id(&self.collections.apps).await?;
+        let app = app.into_app(id);
         let mut document = changeable(&app)?;
         document.insert("_id", format!("app/{}", app.ident));
         document.insert("id", value::signed(app.id));

@@ -9,8 +9,8 @@ use super::events::{MANY, all};
 use super::{MongoStore, Outcome, cache, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, Secret, Target, TargetKind, UserId,
-    UserSubscription,
+    AppIdent, CachedEvent, ChannelName, Event, NotificationTarget, Secret, SubscriptionInterval,
+    TargetKind, UserId, UserSubscription,
 };
 use crate::core::ports::Archive;
 
@@ -57,7 +57,7 @@ impl Archive for MongoStore {
         app: &AppIdent,
         after: Option<&UserId>,
         limit: usize,
-    ) -> Result<Vec<Interval>, StorageError> {
+    ) -> Result<Vec<SubscriptionInterval>, StorageError> {
         self.in_time(self.former_intervals(app, after, limit)).await
     }
 
@@ -65,7 +65,7 @@ impl Archive for MongoStore {
         &self,
         app: &AppIdent,
         open: &[UserSubscription],
-        ended: &[Interval],
+        ended: &[SubscriptionInterval],
     ) -> Result<(), StorageError> {
         let (store, app, open, ended) = (self.clone(), app.clone(), open.to_vec(), ended.to_vec());
         self.to_the_end(async move { store.put_interests(&app, &open, &ended).await })
@@ -107,7 +107,7 @@ impl Archive for MongoStore {
         kind: TargetKind,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Target>, StorageError> {
+    ) -> Result<Vec<NotificationTarget>, StorageError> {
         let wanted = doc! { "instance": app.as_str(), "id": { "$gt": value::signed(after) } };
         let limit = value::signed(limit.clamp(1, MANY));
         self.in_time(async {
@@ -122,7 +122,11 @@ impl Archive for MongoStore {
         .await
     }
 
-    async fn put_targets(&self, app: &AppIdent, targets: &[Target]) -> Result<(), StorageError> {
+    async fn put_targets(
+        &self,
+        app: &AppIdent,
+        targets: &[NotificationTarget],
+    ) -> Result<(), StorageError> {
         let (store, app, targets) = (self.clone(), app.clone(), targets.to_vec());
         self.to_the_end(async move {
             let number = store
@@ -130,7 +134,7 @@ impl Archive for MongoStore {
                 .await?
                 .ok_or(StorageError::NotFound)?;
             for (kind, _) in TargetKind::NAMES {
-                let of_kind: Vec<&Target> = targets
+                let of_kind: Vec<&NotificationTarget> = targets
                     .iter()
                     .filter(|target| target.kind == kind)
                     .collect();
@@ -235,9 +239,9 @@ fn address_of(kind: TargetKind) -> &'static str {
     }
 }
 
-fn target_of(kind: TargetKind, document: &Document) -> Outcome<Target> {
+fn target_of(kind: TargetKind, document: &Document) -> Outcome<NotificationTarget> {
     let secret = |member| Ok(value::maybe_text(document, member)?.map(Secret::new));
-    Ok(Target {
+    Ok(NotificationTarget {
         kind,
         id: value::unsigned(document, "id")?,
         channel: ChannelName::trusted(value::text(document, "event")?),
@@ -248,7 +252,7 @@ fn target_of(kind: TargetKind, document: &Document) -> Outcome<Target> {
     })
 }
 
-fn document_of(app: &AppIdent, number: i64, target: &Target) -> Document {
+fn document_of(app: &AppIdent, number: i64, target: &NotificationTarget) -> Document {
     let seconds = value::seconds(target.created);
     let mut document = doc! {
         "_id": format!("{number}/{}", target.id),

@@ -9,7 +9,7 @@ use super::archive::{AT_ONCE, insertion};
 use super::events::{MANY, all};
 use super::{MongoStore, Outcome, subscriptions, value};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelName, Interval, UserId, UserSubscription};
+use crate::core::model::{AppIdent, ChannelName, SubscriptionInterval, UserId, UserSubscription};
 
 impl MongoStore {
     /// The intervals of some users, the first who have any.
@@ -18,7 +18,7 @@ impl MongoStore {
         app: &AppIdent,
         after: Option<&UserId>,
         limit: usize,
-    ) -> Outcome<Vec<Interval>> {
+    ) -> Outcome<Vec<SubscriptionInterval>> {
         let Some(number) = self.app_number(app).await? else {
             return Ok(Vec::new());
         };
@@ -51,18 +51,18 @@ impl MongoStore {
         number: i64,
         users: &[&UserId],
         associated: &BTreeSet<UserId>,
-    ) -> Outcome<Vec<Interval>> {
+    ) -> Outcome<Vec<SubscriptionInterval>> {
         let ids: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
         let of_users = doc! { "instance": app.as_str(), "user_id": { "$in": ids } };
         self.adopt(of_users.clone()).await?;
         let (mut ended, mut open) = (of_users.clone(), of_users);
         ended.insert("app", number);
         open.insert("start", doc! { "$gte": 0 });
-        let mut intervals: BTreeMap<&str, Vec<Interval>> = BTreeMap::new();
+        let mut intervals: BTreeMap<&str, Vec<SubscriptionInterval>> = BTreeMap::new();
         let ended = all(self.collections.intervals.find(ended)).await?;
         for document in &ended {
             let user = value::text(document, "user_id")?;
-            let interval = Interval {
+            let interval = SubscriptionInterval {
                 user_id: UserId::parse(user)
                     .ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))?,
                 channel: ChannelName::trusted(value::text(document, "event")?),
@@ -103,9 +103,9 @@ impl MongoStore {
         &self,
         app: &AppIdent,
         user: &UserId,
-        ended: &[Interval],
+        ended: &[SubscriptionInterval],
         begun: &[(ChannelName, u64)],
-    ) -> Outcome<Vec<Interval>> {
+    ) -> Outcome<Vec<SubscriptionInterval>> {
         let personal = ChannelName::personal_of(user);
         let mut intervals = Vec::new();
         for (channel, mut serials) in self.associated_serials(app, user).await? {
@@ -118,7 +118,7 @@ impl MongoStore {
                     .any(|(name, start)| *name == channel && start < serial);
                 channel != personal && *serial > 0 && !in_ended && !in_open
             });
-            let interval = |(start, end)| Interval {
+            let interval = |(start, end)| SubscriptionInterval {
                 user_id: user.clone(),
                 channel: channel.clone(),
                 start,
@@ -159,7 +159,7 @@ impl MongoStore {
         &self,
         app: &AppIdent,
         open: &[UserSubscription],
-        ended: &[Interval],
+        ended: &[SubscriptionInterval],
     ) -> Outcome<()> {
         let number = self.app_number(app).await?.ok_or(StorageError::NotFound)?;
         let subscriptions = open
@@ -226,7 +226,7 @@ fn runs(serials: BTreeSet<u64>) -> Vec<(u64, u64)> {
     runs
 }
 
-fn interval_document(app: &AppIdent, number: i64, interval: &Interval) -> Document {
+fn interval_document(app: &AppIdent, number: i64, interval: &SubscriptionInterval) -> Document {
     doc! {
         // Those that end here have a number in place of the place.
         "_id": format!("{number}/{}\n{}\n{}", interval.user_id, interval.channel, interval.start),

@@ -128,19 +128,7 @@ async fn create(connection: &mut impl SqlConnection, app: CreateApp) -> StorageR
         }));
     };
     connection.execute(BUMP_REVISION, &[]).await?;
-    Ok(App {
-        id: unsigned(row.int(0)?)?,
-        ident: app.ident,
-        name: app.name,
-        description: app.description,
-        key: app.key,
-        secret: app.secret,
-        previous_secret: None,
-        push: app.push,
-        settings: app.settings,
-        created: app.now,
-        modified: app.now,
-    })
+    Ok(app.into_app(unsigned(row.int(0)?)?))
 }
 
 async fn update(

@@ -8,12 +8,12 @@ use super::super::fault::classify;
 use super::super::{MongoStore, Outcome, value};
 use super::notice::queue_id;
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Attempt, Delivery, Timestamp, Waiting};
+use crate::core::model::{AppIdent, Attempt, Delivery, QueuedAddress, Timestamp};
 use crate::core::ports::DeliveryLog;
 
 #[async_trait]
 impl DeliveryLog for MongoStore {
-    async fn waiting(&self, app: &AppIdent) -> Result<Vec<Waiting>, StorageError> {
+    async fn waiting(&self, app: &AppIdent) -> Result<Vec<QueuedAddress>, StorageError> {
         self.in_time(async {
             let Some(number) = self.app_number(app).await? else {
                 return Ok(Vec::new());
@@ -32,7 +32,7 @@ impl DeliveryLog for MongoStore {
                     .count_documents(doc! { "queue": value::text(&queue, "_id")? });
                 let notices = notices.await.map_err(classify)?;
                 if notices > 0 {
-                    waiting.push(Waiting {
+                    waiting.push(QueuedAddress {
                         address: value::text(&queue, "address")?.into(),
                         notices,
                         attempts: value::unsigned(&queue, "attempts")?,

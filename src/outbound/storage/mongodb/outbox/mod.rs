@@ -90,7 +90,7 @@ impl Outbox for MongoStore {
         .await
     }
 
-    async fn standing(
+    async fn reported_presence(
         &self,
         app: &AppIdent,
         after: Option<&ReportedPresence>,

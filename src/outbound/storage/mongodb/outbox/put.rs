@@ -16,7 +16,7 @@ impl MongoStore {
             .await?;
         for happening in happenings {
             if let Some(number) = numbers.get(&happening.app).copied() {
-                match happening.what.standing() {
+                match happening.what.presence() {
                     Some((user, is_there)) => {
                         self.put_mark(number, happening, user, is_there).await?
                     }

@@ -24,12 +24,12 @@ impl MongoStore {
             return Ok(false);
         };
         let attempts = value::int(&queue, "attempts")?.saturating_add(1);
-        if settlement.ending != Disposition::Failed && settlement.upto != 0 {
+        if settlement.disposition != Disposition::Failed && settlement.upto != 0 {
             self.end_notices(&queue, claim, settlement, attempts)
                 .await?;
         }
         let nothing = Attempt::default();
-        let (attempts, last) = match settlement.ending {
+        let (attempts, last) = match settlement.disposition {
             Disposition::Delivered => (0, &nothing),
             Disposition::GivenUp | Disposition::Failed => (attempts, &settlement.attempt),
         };
@@ -65,7 +65,7 @@ impl MongoStore {
         settlement: &AttemptResult,
         attempts: i64,
     ) -> Outcome<()> {
-        let given_up = settlement.ending == Disposition::GivenUp;
+        let given_up = settlement.disposition == Disposition::GivenUp;
         let id = self
             .collections
             .take_ids(&self.collections.deliveries, 1)

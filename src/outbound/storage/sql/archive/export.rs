@@ -2,8 +2,8 @@
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Interval, Mid, Secret, Target, TargetKind, Timestamp,
-    UserId,
+    AppIdent, CachedEvent, ChannelName, Mid, NotificationTarget, Secret, SubscriptionInterval,
+    TargetKind, Timestamp, UserId,
 };
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::driver::{Driver, SqlConnection};
@@ -73,7 +73,7 @@ pub(super) async fn intervals(
     app: &AppIdent,
     after: &str,
     limit: usize,
-) -> StorageResult<Vec<Interval>> {
+) -> StorageResult<Vec<SubscriptionInterval>> {
     let (app, after) = (Arg::Text(app.as_str()), Arg::Text(after));
     let users = connection
         .rows(USERS_WITH_INTERVALS, &[app, after, Arg::Int(signed(limit))])
@@ -89,8 +89,8 @@ pub(super) async fn intervals(
         .collect()
 }
 
-fn interval_from(row: &impl SqlRow) -> StorageResult<Interval> {
-    Ok(Interval {
+fn interval_from(row: &impl SqlRow) -> StorageResult<SubscriptionInterval> {
+    Ok(SubscriptionInterval {
         user_id: UserId::parse(&row.text(0)?)
             .ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))?,
         channel: ChannelName::trusted(&row.text(1)?),
@@ -112,13 +112,16 @@ pub(super) fn cached_from(app: &AppIdent, row: &impl SqlRow) -> StorageResult<Ca
     })
 }
 
-pub(super) fn target_from(kind: TargetKind, row: &impl SqlRow) -> StorageResult<Target> {
+pub(super) fn target_from(
+    kind: TargetKind,
+    row: &impl SqlRow,
+) -> StorageResult<NotificationTarget> {
     let secret = |column| {
         Ok(row
             .maybe_text(column)?
             .map(|text| Secret::new(text.into_owned())))
     };
-    Ok(Target {
+    Ok(NotificationTarget {
         kind,
         id: unsigned(row.int(0)?)?,
         channel: ChannelName::trusted(&row.text(1)?),

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, Event, Interval, Secret, Target, UserSubscription,
+    AppIdent, ChannelName, Event, NotificationTarget, Secret, SubscriptionInterval,
+    UserSubscription,
 };
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::driver::SqlConnection;
@@ -222,7 +223,7 @@ pub(super) async fn subscriptions(
     connection: &mut impl SqlConnection,
     app: &AppIdent,
     open: &[UserSubscription],
-    ended: &[Interval],
+    ended: &[SubscriptionInterval],
 ) -> StorageResult<()> {
     let app = lock_app(connection, app).await?;
     let channels = open
@@ -276,7 +277,7 @@ pub(super) async fn subscriptions(
 pub(super) async fn targets(
     connection: &mut impl SqlConnection,
     app: &AppIdent,
-    targets: &[Target],
+    targets: &[NotificationTarget],
 ) -> StorageResult<()> {
     let app = lock_app(connection, app).await?;
     let rows = targets.iter().map(|target| {

@@ -11,8 +11,8 @@ use super::events::event_from;
 use super::value::{Arg, signed};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Interval, Target, TargetKind, UserId,
-    UserSubscription,
+    AppIdent, CachedEvent, ChannelName, Event, NotificationTarget, SubscriptionInterval,
+    TargetKind, UserId, UserSubscription,
 };
 use crate::core::ports::Archive;
 
@@ -74,7 +74,7 @@ impl<D: Driver> Archive for SqlStore<D> {
         app: &AppIdent,
         after: Option<&UserId>,
         limit: usize,
-    ) -> Result<Vec<Interval>, StorageError> {
+    ) -> Result<Vec<SubscriptionInterval>, StorageError> {
         let (app, after) = (
             app.clone(),
             after.map_or(String::new(), |after| after.as_str().to_owned()),
@@ -90,7 +90,7 @@ impl<D: Driver> Archive for SqlStore<D> {
         &self,
         app: &AppIdent,
         open: &[UserSubscription],
-        ended: &[Interval],
+        ended: &[SubscriptionInterval],
     ) -> Result<(), StorageError> {
         let (app, open, ended) = (app.clone(), open.to_vec(), ended.to_vec());
         self.driver
@@ -127,7 +127,7 @@ impl<D: Driver> Archive for SqlStore<D> {
         kind: TargetKind,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Target>, StorageError> {
+    ) -> Result<Vec<NotificationTarget>, StorageError> {
         let app = app.clone();
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
@@ -146,7 +146,11 @@ impl<D: Driver> Archive for SqlStore<D> {
             .collect()
     }
 
-    async fn put_targets(&self, app: &AppIdent, targets: &[Target]) -> Result<(), StorageError> {
+    async fn put_targets(
+        &self,
+        app: &AppIdent,
+        targets: &[NotificationTarget],
+    ) -> Result<(), StorageError> {
         let (app, targets) = (app.clone(), targets.to_vec());
         self.driver
             .write(move |connection| {

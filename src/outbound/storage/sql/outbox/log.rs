@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Attempt, Delivery, Timestamp, Waiting};
+use crate::core::model::{AppIdent, Attempt, Delivery, QueuedAddress, Timestamp};
 use crate::core::ports::DeliveryLog;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::SqlStore;
@@ -29,12 +29,12 @@ const DELETE: &str = "DELETE FROM outbox_deliveries WHERE id = $1";
 
 #[async_trait]
 impl<D: Driver> DeliveryLog for SqlStore<D> {
-    async fn waiting(&self, app: &AppIdent) -> Result<Vec<Waiting>, StorageError> {
+    async fn waiting(&self, app: &AppIdent) -> Result<Vec<QueuedAddress>, StorageError> {
         let app = app.clone();
         let rows = self.driver.read(move |connection| {
             Box::pin(async move { connection.rows(WAITING, &[Arg::Text(app.as_str())]).await })
         });
-        let waiting: Vec<Waiting> = rows
+        let waiting: Vec<QueuedAddress> = rows
             .await?
             .iter()
             .map(waiting_from)
@@ -165,8 +165,8 @@ fn attempt_from(row: &impl SqlRow, status: usize, problem: usize) -> StorageResu
     })
 }
 
-fn waiting_from(row: &impl SqlRow) -> StorageResult<Waiting> {
-    Ok(Waiting {
+fn waiting_from(row: &impl SqlRow) -> StorageResult<QueuedAddress> {
+    Ok(QueuedAddress {
         address: row.text(0)?.into(),
         attempts: unsigned(row.int(1)?)?,
         due: Timestamp::from_micros(row.int(2)?),

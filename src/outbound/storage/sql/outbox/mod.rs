@@ -114,7 +114,7 @@ impl<D: Driver> Outbox for SqlStore<D> {
         released.await.map(drop)
     }
 
-    async fn standing(
+    async fn reported_presence(
         &self,
         app: &AppIdent,
         after: Option<&ReportedPresence>,

@@ -87,7 +87,7 @@ async fn reports_change(
     app: i64,
     event: &OutboxEvent,
 ) -> StorageResult<bool> {
-    let Some((user, present)) = event.what.standing() else {
+    let Some((user, present)) = event.what.presence() else {
         return Ok(true);
     };
     let user = user.map_or("", |user| user.as_str());

@@ -37,9 +37,9 @@ pub(super) async fn settle(
     };
     let (queue, app, attempts) = (row.int(0)?, row.int(1)?, row.int(2)?.saturating_add(1));
     let settled = [Arg::Int(queue), Arg::Int(signed(result.upto))];
-    if result.ending != Disposition::Failed && result.upto != 0 {
+    if result.disposition != Disposition::Failed && result.upto != 0 {
         let delivery = log_delivery(connection, app, &claim, &result, attempts).await?;
-        match result.ending {
+        match result.disposition {
             Disposition::GivenUp => {
                 connection
                     .execute(
@@ -51,7 +51,7 @@ pub(super) async fn settle(
             _ => connection.execute(DELETE, &settled).await?,
         };
     }
-    let (attempts, last) = match result.ending {
+    let (attempts, last) = match result.disposition {
         Disposition::Delivered => (0, Attempt::default()),
         Disposition::GivenUp | Disposition::Failed => (attempts, result.attempt),
     };
@@ -95,7 +95,7 @@ async fn log_delivery(
         Arg::Int(attempts),
         status(&result.attempt),
         Arg::MaybeText(result.attempt.problem.as_deref()),
-        Arg::Int((result.ending == Disposition::GivenUp).into()),
+        Arg::Int((result.disposition == Disposition::GivenUp).into()),
     ];
     let row = connection.row(INSERT_DELIVERY, &args).await?;
     row.ok_or_else(|| StorageError::corrupt("the database allocated no id"))?

@@ -1,90 +1,49 @@
-//! Channel and event names: what they may hold, and what a prefix means.
+//! Channel names, and the kinds of channels.
+
+mod check;
+mod peer;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::check::{NameError, check_event_name};
+use self::check::{check_printable, check_text};
+pub use self::peer::PeerChannel;
 use super::ids::UserId;
 
-/// What a channel asks of those who subscribe; told by the name's prefix.
+/// The kind of a channel, which its name's prefix defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelKind {
-    /// Anybody may subscribe.
+    /// No prefix: anyone may subscribe.
     Public,
-    /// `private-`: needs a signature.
+    /// `private-`: requires a signature.
     Private,
-    /// `presence-`: needs a signature, and lists its members.
+    /// `presence-`: requires a signature, and has members.
     Presence,
-    /// `personal-<user_id>`: needs a signature, and gathers what one user follows.
+    /// `personal-<user_id>`: requires a signature, and combines the channels that one user is subscribed to.
     Personal,
-    /// `peer-<base>:<user>&<user>`: follows from the presence channel of the same base.
+    /// `peer-<base>:<user>&<user>`: for users who are present on the presence channel of the same base.
     Peer,
     /// `#server-to-user-<user_id>`: only for sockets that are signed in as the user.
     User,
 }
 
-/// Why a name was refused; the text is for the caller.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
-    /// The name is empty.
-    #[error("the {what} name is empty: give it at least one character")]
-    Empty {
-        /// "channel" or "event".
-        what: &'static str,
-    },
-    /// The name is longer than allowed.
-    #[error("the {what} name has more than {max} {unit}: shorten it")]
-    TooLong {
-        /// "channel" or "event".
-        what: &'static str,
-        /// The limit.
-        max: usize,
-        /// "characters" or "bytes".
-        unit: &'static str,
-    },
-    /// The name holds a control character.
-    #[error("the {what} name holds a control character: use printable characters only")]
-    Control {
-        /// "channel" or "event".
-        what: &'static str,
-    },
-    /// The name begins like a peer channel but is not one.
-    #[error(
-        "a peer channel is named peer-<base>:<user>&<user>, its distinct users sorted by code point"
-    )]
-    Peer,
-    /// `personal-` without a usable user id behind it.
-    #[error(
-        "a personal channel is named personal-<user_id>, with a user id of 1 to 128 characters"
-    )]
-    Personal,
-    /// `#server-to-user-` without a usable user id behind it.
-    #[error(
-        "a user's channel is named #server-to-user-<user_id>, with a user id of 1 to 128 characters"
-    )]
-    User,
-    /// The name holds a character that Pusher clients do not use.
-    #[error("a channel name may hold letters, digits and _ - = @ , . ; only")]
-    Pusher,
-    /// The event name is one of the protocol's own.
-    #[error(
-        "event names beginning with pusher: or pusher_internal: are the protocol's own: choose another"
-    )]
-    Reserved,
-}
-
-/// The name of a channel, known to be well formed. Cheap to clone.
+/// The valid name of a channel. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChannelName(Arc<str>);
 
 impl ChannelName {
-    /// How a user's channel begins.
+    /// The prefix of a user's channel.
     const USER: &str = "#server-to-user-";
 
-    /// A peer channel's name may have this many bytes, whatever the limit for the others.
+    /// The length of a peer channel's name in bytes, independent of the limit for the others.
     pub const MAX_PEER_BYTES: usize = 2000;
 
-    /// Parses a name of at most `max_chars` characters (0: no limit). Control characters are refused, and names that
-    /// begin `peer-` or `personal-` must have the form of their kind.
+    /// Parses a name of at most `max_chars` characters (0: no limit). Control characters are rejected, and names with the
+    /// prefix `peer-` or `personal-` must have the form of their kind.
+    ///
+    /// # Errors
+    /// See [`NameError`].
     pub fn parse(text: &str, max_chars: usize) -> Result<Self, NameError> {
         const WHAT: &str = "channel";
         if text.starts_with("peer-") {
@@ -111,9 +70,12 @@ impl ChannelName {
         Ok(Self(text.into()))
     }
 
-    /// Parses a name as Pusher clients give it: of at most `max_chars` characters (0: no limit), each of
-    /// `A-Z a-z 0-9 _ - = @ , . ;` (the Pusher documentation), a user's channel aside. So it never names a peer channel, and
-    /// `peer-` means nothing.
+    /// Parses a name by Pusher's rules: at most `max_chars` characters (0: no limit), each of `A-Z a-z 0-9 _ - = @ , . ;`
+    /// (the Pusher documentation), except a user's channel. The rules exclude `:`, so there are no peer channels, and the
+    /// prefix `peer-` has no meaning.
+    ///
+    /// # Errors
+    /// See [`NameError`].
     pub fn parse_pusher(text: &str, max_chars: usize) -> Result<Self, NameError> {
         if text.starts_with(Self::USER) {
             return Self::parse(text, max_chars);
@@ -134,17 +96,17 @@ impl ChannelName {
         Ok(Self(text.into()))
     }
 
-    /// A name that comes from where it was checked before (a store, another node).
+    /// A name that was checked before (by a store, another node).
     pub fn trusted(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The name's text.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What the prefix says.
+    /// The kind, from the prefix.
     pub fn kind(&self) -> ChannelKind {
         let name = &*self.0;
         if name.starts_with("private-") {
@@ -162,7 +124,7 @@ impl ChannelName {
         }
     }
 
-    /// Whether the last event is kept for new subscribers of the Pusher dialect: `cache-`, also behind `private-`,
+    /// Whether the last event is kept for new subscribers of the Pusher dialect: `cache-`, also after `private-`,
     /// `private-encrypted-` or `presence-`.
     pub fn is_cache(&self) -> bool {
         let name = &*self.0;
@@ -179,7 +141,7 @@ impl ChannelName {
         self.0.starts_with("private-encrypted-")
     }
 
-    /// The user whose channel this is: of `#server-to-user-<user_id>`.
+    /// The user of `#server-to-user-<user_id>`.
     pub fn server_user(&self) -> Option<UserId> {
         self.0.strip_prefix(Self::USER).and_then(UserId::parse)
     }
@@ -207,73 +169,12 @@ impl std::borrow::Borrow<str> for ChannelName {
     }
 }
 
-/// The parts of a peer channel's name. A base may hold colons: the users begin behind the last one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PeerChannel<'a> {
-    /// The presence channel's name without its `presence-`.
-    pub base: &'a str,
-    users: &'a str,
-}
-
-impl<'a> PeerChannel<'a> {
-    /// Splits `peer-<base>:<a>&<b>[&<c>…]`; `None` unless at least two distinct users are named, sorted by code point.
-    pub fn parse(name: &'a str) -> Option<Self> {
-        let (base, users) = name.strip_prefix("peer-")?.rsplit_once(':')?;
-        let peer = Self { base, users };
-        let sorted = peer.users().zip(peer.users().skip(1)).all(|(a, b)| a < b);
-        let named =
-            peer.users().all(|user| UserId::parse(user).is_some()) && peer.users().count() >= 2;
-        (!base.is_empty() && sorted && named).then_some(peer)
-    }
-
-    /// The named users, in order.
-    pub fn users(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.users.split('&')
-    }
-
-    /// The presence channel that this one follows from.
-    pub fn presence(&self) -> String {
-        format!("presence-{}", self.base)
-    }
-}
-
-/// Checks an event name: 1 to `max_chars` characters (0: no limit), no control character, not the protocol's own.
-pub fn check_event_name(name: &str, max_chars: usize) -> Result<(), NameError> {
-    check_text(name, "event", max_chars)?;
-    if name.starts_with("pusher:") || name.starts_with("pusher_internal:") {
-        return Err(NameError::Reserved);
-    }
-    Ok(())
-}
-
-fn check_text(text: &str, what: &'static str, max_chars: usize) -> Result<(), NameError> {
-    // A character has at most four bytes, so most names need no counting.
-    if max_chars != 0 && text.len() > max_chars && text.chars().count() > max_chars {
-        return Err(NameError::TooLong {
-            what,
-            max: max_chars,
-            unit: "characters",
-        });
-    }
-    check_printable(text, what)
-}
-
-fn check_printable(text: &str, what: &'static str) -> Result<(), NameError> {
-    if text.is_empty() {
-        return Err(NameError::Empty { what });
-    }
-    if text.chars().any(char::is_control) {
-        return Err(NameError::Control { what });
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_tell_the_kind() {
+    fn the_prefix_defines_the_kind() {
         let kind = |name: &str| ChannelName::parse(name, 200).map(|n| n.kind());
         assert_eq!(kind("news"), Ok(ChannelKind::Public));
         assert_eq!(kind("private-x"), Ok(ChannelKind::Private));
@@ -319,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn pusher_names_hold_few_characters_and_are_never_peer_channels() {
+    fn pusher_names_are_restricted_and_never_peer_channels() {
         for name in [
             "news",
             "A-Za-z0-9_-=@,.;",
@@ -371,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn cache_and_encrypted_channels_are_told_by_their_prefixes() {
+    fn prefixes_define_cache_and_encrypted_channels() {
         for (name, cache, encrypted) in [
             ("cache-x", true, false),
             ("private-cache-x", true, false),
@@ -390,25 +291,5 @@ mod tests {
                 "{name}"
             );
         }
-    }
-
-    #[test]
-    fn a_peer_base_may_hold_a_colon() {
-        let peer = PeerChannel::parse("peer-a:b:u1&u2&u3")
-            .map(|p| (p.presence(), p.users().collect::<Vec<_>>()));
-        assert_eq!(
-            peer,
-            Some(("presence-a:b".to_string(), vec!["u1", "u2", "u3"]))
-        );
-    }
-
-    #[test]
-    fn the_protocols_own_events_are_reserved() {
-        assert_eq!(check_event_name("pusher:x", 200), Err(NameError::Reserved));
-        assert_eq!(
-            check_event_name("pusher_internal:x", 200),
-            Err(NameError::Reserved)
-        );
-        assert_eq!(check_event_name("pusher", 200), Ok(()));
     }
 }

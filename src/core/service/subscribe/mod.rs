@@ -1,0 +1,259 @@
+//! Subscribing to a channel.
+
+mod authorise;
+mod replay;
+
+use std::sync::Arc;
+
+use self::authorise::member_of;
+use super::Service;
+use super::cached::Cached;
+use super::history::Since;
+use crate::core::auth::SignatureError;
+use crate::core::error::StorageError;
+use crate::core::hub::{Connection, SubscribedVia};
+use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, MemberList, UserId};
+use crate::core::ports::Joined;
+
+/// The `channel_data` of a subscribe request.
+#[derive(Debug, Clone)]
+pub struct ChannelData {
+    /// The text that the signature covers: the string as sent, or the object's text in the frame.
+    pub signed: Arc<str>,
+    /// The object's JSON text, with `user_id` as a string.
+    pub object: Arc<str>,
+    /// The object's `user_id`.
+    pub user_id: Option<UserId>,
+    /// Whether the object has `"peer": true`.
+    pub peer: bool,
+}
+
+impl ChannelData {
+    pub(in crate::core::service) fn member(&self) -> Option<Member> {
+        let user_id = self.user_id.clone()?;
+        Some(Member {
+            user_id,
+            data: Arc::clone(&self.object),
+            peer: self.peer,
+        })
+    }
+}
+
+/// A subscribe request; the edge has checked the channel's name.
+#[derive(Debug, Clone)]
+pub struct Subscribe {
+    /// The name of the channel.
+    pub channel: ChannelName,
+    /// The signature, required by most kinds of channels.
+    pub auth: Option<String>,
+    /// The member that joins a presence channel.
+    pub channel_data: Option<ChannelData>,
+    /// The first event to replay; `None`: no `since` was given.
+    pub since: Option<Since>,
+}
+
+/// The answer to a subscribe request.
+#[derive(Debug, Clone, Default)]
+pub struct Subscribed {
+    /// Of a presence channel: its members.
+    pub members: MemberList,
+    /// Of a personal channel: the channels of the user's persistent subscriptions.
+    pub alias: Vec<ChannelName>,
+    /// Replayed events, oldest first; of an inbox, newest first.
+    pub events: Vec<Event>,
+    /// With `since`: whether `events` is complete, and the newest serial that it covers.
+    pub recovered: Option<(bool, u64)>,
+    /// The newest serial that `events` covers, by channel: live events up to it are not sent.
+    pub covered: Vec<(ChannelName, u64)>,
+    /// The version of `members`, by presence channel: later changes are announced.
+    pub versions: Vec<(ChannelName, u64)>,
+    /// Of a cache channel, for a Pusher client without replayed events: the last event.
+    pub cached: Option<Cached>,
+}
+
+/// Why a subscribe request is rejected.
+#[derive(Debug, thiserror::Error)]
+pub enum SubscribeError {
+    /// The signature is missing or wrong.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The socket's user is not one of the peer channel's, or not present.
+    #[error(
+        "be one of the channel's users, present on {0} with \"peer\": true in channel_data, or give auth"
+    )]
+    NotPeer(String),
+    /// The channel belongs to one user, and the socket is not signed in as that user.
+    #[error("this channel is for one user: sign in as that user first")]
+    NotUser,
+    /// A presence channel requires a user id.
+    #[error(
+        "a presence channel needs channel_data with a user_id (a string of 1 to 128 characters, or a number)"
+    )]
+    NoUser,
+    /// The user id of a peer contains the separator `&`.
+    #[error("a user_id with \"peer\": true must not hold &")]
+    PeerId,
+    /// The channel data is larger than allowed.
+    #[error("channel_data has more than {0} bytes (max_member_bytes): shorten it")]
+    MemberBytes(u64),
+    /// The socket has reached its limit of channels.
+    #[error(
+        "the socket is on {0} channels, its limit (max_channels_per_connection): unsubscribe from some"
+    )]
+    Channels(u64),
+    /// The presence channel has reached its limit of members.
+    #[error("the channel has {0} members, its limit (max_members)")]
+    Members(u64),
+    /// Several serials are only for personal channels.
+    #[error(
+        "since must be a whole number from 0 or \"now\"; an object of channel to serial is for personal channels only"
+    )]
+    Since,
+    /// The store is unavailable, and the answer requires it.
+    #[error("the server cannot read what is stored now: try again later")]
+    Storage(#[from] StorageError),
+    /// The other nodes cannot be reached.
+    #[error("the presence list cannot be reached now: try again later")]
+    Presence,
+}
+
+impl Service {
+    /// Subscribes a connection to a channel, or refreshes its subscription. The hub subscribes first, so that from then on
+    /// live frames wait in the mailbox; the caller sends the answer before it sends those. Channels that the connection
+    /// left are added to `left`.
+    ///
+    /// # Errors
+    /// See [`SubscribeError`].
+    pub async fn subscribe(
+        &self,
+        connection: &Connection,
+        subscribe: &Subscribe,
+        left: &mut Vec<ChannelName>,
+    ) -> Result<Subscribed, SubscribeError> {
+        let app = connection.app();
+        let peer_member = self.authorise(&app, connection, subscribe)?;
+        self.check_member(&app, connection, subscribe)?;
+        if peer_member {
+            return self.replay_for(&app, connection, subscribe).await;
+        }
+        let was_subscribed = connection
+            .place(&subscribe.channel)
+            .is_some_and(|place| place.direct);
+        self.check_channel_limit(&app, connection, was_subscribed)?;
+        let result = match subscribe.channel.kind() {
+            ChannelKind::Personal => {
+                self.subscribe_personal(&app, connection, subscribe, left)
+                    .await
+            }
+            _ => self.subscribe_one(&app, connection, subscribe).await,
+        };
+        // A full presence channel ends the subscription also where the connection was on it as another user.
+        if result.is_err() && (!was_subscribed || matches!(result, Err(SubscribeError::Members(_))))
+        {
+            left.extend(self.unsubscribe(connection, &subscribe.channel).await);
+        }
+        result
+    }
+
+    async fn subscribe_one(
+        &self,
+        app: &App,
+        connection: &Connection,
+        subscribe: &Subscribe,
+    ) -> Result<Subscribed, SubscribeError> {
+        let member = member_of(connection, subscribe);
+        let joined = self
+            .join_channel(
+                app,
+                connection,
+                &subscribe.channel,
+                SubscribedVia::Direct,
+                member.as_ref(),
+            )
+            .await?;
+        let mut subscribed = self.replay_for(app, connection, subscribe).await?;
+        if let Some(joined) = joined {
+            subscribed.members = joined.members;
+            subscribed
+                .versions
+                .push((subscribe.channel.clone(), joined.version));
+        }
+        Ok(subscribed)
+    }
+
+    /// Subscribes in the hub and on the bus, and joins as `member` where one is given. The subscription precedes the join,
+    /// so that no announcement is missed between the two.
+    pub(in crate::core::service) async fn join_channel(
+        &self,
+        app: &App,
+        connection: &Connection,
+        channel: &ChannelName,
+        via: SubscribedVia,
+        member: Option<&Member>,
+    ) -> Result<Option<Joined>, SubscribeError> {
+        let outcome = connection.join(channel, via, member);
+        if let Some(before) = &outcome.before {
+            self.leave_presence(app, channel, connection.id(), before)
+                .await;
+        }
+        self.ports
+            .nodes
+            .bus
+            .watch(&app.ident, channel)
+            .await
+            .map_err(|_| SubscribeError::Presence)?;
+        let joined = match member {
+            Some(member) => Some(self.join_presence(app, connection, channel, member).await?),
+            None => None,
+        };
+        if outcome.new {
+            self.recount(app, channel, outcome.first).await;
+        }
+        if let (Some(member), true) = (member, joined.as_ref().is_some_and(|joined| joined.new)) {
+            self.parts
+                .webhooks
+                .record_member(app, channel, &member.user_id, true);
+        }
+        Ok(joined)
+    }
+
+    async fn join_presence(
+        &self,
+        app: &App,
+        connection: &Connection,
+        channel: &ChannelName,
+        member: &Member,
+    ) -> Result<Joined, SubscribeError> {
+        let limit = app
+            .settings
+            .limits
+            .max_members
+            .unwrap_or(self.rules.limits.members);
+        let joined = self
+            .ports
+            .nodes
+            .presence
+            .join(&app.ident, channel, connection.id(), member.clone(), limit)
+            .await;
+        joined
+            .map_err(|_| SubscribeError::Presence)?
+            .ok_or_else(|| {
+                connection.anonymise(channel);
+                SubscribeError::Members(limit)
+            })
+    }
+
+    /// The members of a presence channel; of another channel, or while the other nodes cannot be reached, none.
+    pub async fn members(&self, app: &App, channel: &ChannelName) -> MemberList {
+        match channel.kind() {
+            ChannelKind::Presence => self
+                .ports
+                .nodes
+                .presence
+                .members(&app.ident, channel)
+                .await
+                .unwrap_or_default(),
+            _ => MemberList::default(),
+        }
+    }
+}
