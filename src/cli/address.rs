@@ -33,10 +33,10 @@ fn reachable(host: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Raw, TlsFiles, resolve};
+    use crate::config::{Raw, TlsSettings, resolve};
 
     fn listener(host: &str, tls: bool) -> Listener {
-        let tls = tls.then(|| TlsFiles {
+        let tls = tls.then(|| TlsSettings {
             key: "k".into(),
             cer: "c".into(),
         });

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use crate::config::Complaint;
+use crate::config::ConfigError;
 
 /// Why a command did not succeed: one line on standard error, and the exit code.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The configuration cannot be used: 2.
     #[error(transparent)]
-    Configuration(#[from] Complaint),
+    Configuration(#[from] ConfigError),
     /// What the configuration names cannot be had (a store, an address, a certificate): 2.
     #[error("{0}")]
     Start(String),

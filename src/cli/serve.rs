@@ -37,7 +37,7 @@ impl Serve {
         let (listeners, addresses) = listen(&settings).await?;
         let server = open(&settings).await?;
         let mut signals = Signals::take().map_err(Failure::start)?;
-        let first = if settings.access.nobody_could_make_apps() {
+        let first = if settings.access.needs_first_app() {
             server.first_app().await.map_err(Failure::start)?
         } else {
             None
@@ -103,7 +103,7 @@ async fn listen(settings: &Settings) -> Result<(Vec<Listening>, Addresses), Fail
 
 async fn take(listener: &Listener, role: ListenerRole) -> Result<Listening, Failure> {
     let tls = tls_source(listener)?;
-    let (host, port) = (listener.said_by.host.name, listener.said_by.port.name);
+    let (host, port) = (listener.source.host.name, listener.source.port.name);
     let bound = bind(&listener.host, listener.port).await;
     let bound = bound.map_err(|error| Failure::Start(format!("{host}, {port}: {error}")))?;
     Ok(Listening { bound, role, tls })
@@ -118,7 +118,7 @@ pub fn tls_source(listener: &Listener) -> Result<Option<TlsSource>, Failure> {
         key: files.key.clone(),
         cer: files.cer.clone(),
     };
-    let (key, cer) = (listener.said_by.key.name, listener.said_by.cer.name);
+    let (key, cer) = (listener.source.key.name, listener.source.cer.name);
     TlsSource::load(files)
         .map(Some)
         .map_err(|error| Failure::Start(format!("{key}, {cer}: {error}")))
@@ -154,7 +154,7 @@ fn reload(tls: &[TlsSource], log: &Log, filter: &Filter) {
     let name = variables::RUST_LOG.name;
     let followed = filter
         .dotenv
-        .again(name)
+        .current_value(name)
         .map_err(Failure::from)
         .and_then(|text| {
             let text = text

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::log::Log;
-use crate::config::{LogSettings, Raw, Settings, StoreUrl, of_the_app, resolve, variables};
+use crate::config::{LogSettings, Raw, Settings, StoreUrl, bootstrap_variables, resolve, variables};
 use crate::core::service::Service;
 use crate::server::{Server, StartError};
 
 /// Reads the configuration for a command that is not the server, and begins the log. What says which app has to be there
 /// after a start is the server's alone.
 pub fn settings(raw: &Raw) -> Result<Settings, Failure> {
-    let of_start: Vec<_> = of_the_app().collect();
+    let of_start: Vec<_> = bootstrap_variables().collect();
     let settings = resolve(&raw.without(&of_start))?.settings;
     begin_log(raw, &settings.log)?;
     Ok(settings)

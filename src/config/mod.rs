@@ -1,13 +1,19 @@
-//! Configuration: what was typed ([`Raw`]), and what it means ([`Settings`]).
+//! Configuration: the values as given ([`Raw`]) and as typed settings ([`Settings`]).
 //!
-//! Every variable is one row of [`variables`]: its name, default and help. [`Raw`] collects what the environment, the
-//! `.env` file and the flags say, all optional; [`resolve`] turns it into [`Settings`], whose types cannot be wrong. A
-//! value that cannot be used is a [`Complaint`]: one line that names the variable, the value and what it accepts.
+//! Every variable is one row of [`variables`]: its name, default and help text. [`Raw`] collects
+//! the optional values of the flags, the environment and the `.env` file, in this order of
+//! precedence. [`resolve`] validates them and converts them to [`Settings`]. An invalid value is a
+//! [`ConfigError`]: one line that names the variable, its value and the expected format.
 //!
-//! To add a variable: add its row in `variables.rs`, a field in `settings.rs`, and the line in `resolve/` that reads it.
+//! To add a variable: add its row in `variables.rs`, a field in `settings.rs`, and the line in
+//! `resolve/` that reads it.
+//!
+//! The table is hand-written, because `figment` and `config` report neither the variable and the
+//! expected format of an invalid value, nor aliases of a variable. `clap` reads the flags and the
+//! environment.
 
-mod complaint;
 mod dotenv;
+mod error;
 mod raw;
 mod resolve;
 mod settings;
@@ -16,14 +22,14 @@ mod url;
 mod value;
 pub mod variables;
 
-pub use complaint::Complaint;
 pub use dotenv::DotEnv;
+pub use error::ConfigError;
 pub use raw::Raw;
-pub use resolve::elsewhere::{app_variables, of_the_app};
+pub use resolve::compat::{app_variables, bootstrap_variables};
 pub use resolve::{Resolved, resolve};
 pub use settings::{
-    AccessSettings, AppOfStart, ListenSettings, Listener, ListenerVariables, LogSettings, Settings,
-    StoreSettings, TimeSettings, TlsFiles, WebhookSettings,
+    AccessSettings, BootstrapApp, ListenSettings, Listener, ListenerVariables, LogSettings,
+    Settings, StoreSettings, TimeSettings, TlsSettings, WebhookSettings,
 };
 pub use unknown::environment_warnings;
 pub use url::{BusUrl, StoreUrl};

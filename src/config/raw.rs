@@ -1,4 +1,4 @@
-//! What was typed: flags, environment and `.env`, all optional.
+//! The configuration as given by flags, the environment and `.env`; every value is optional.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,14 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::variables::{ALL, SWITCH, Variable};
 
-/// What was typed, by variable. It holds secrets, so it has no `Debug`.
+/// The given values by variable, not yet validated. Has no `Debug`, because the values include
+/// secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Raw(BTreeMap<&'static str, String>);
 
 impl Raw {
-    /// From pairs of variable and value.
-    pub fn of<'a>(pairs: impl IntoIterator<Item = (Variable, &'a str)>) -> Self {
+    /// Values from pairs of variable and value, instead of flags and the environment.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (Variable, &'a str)>) -> Self {
         Self(
             pairs
                 .into_iter()
@@ -21,7 +22,7 @@ impl Raw {
         )
     }
 
-    /// The value of a variable; one that is empty counts as not set.
+    /// The value of a variable; `None` if it is not set or blank.
     pub fn get(&self, variable: &Variable) -> Option<&str> {
         self.0
             .get(variable.name)
@@ -29,15 +30,15 @@ impl Raw {
             .filter(|value| !value.trim().is_empty())
     }
 
-    /// The same without some variables.
+    /// A copy without the given variables.
     pub fn without(&self, variables: &[Variable]) -> Self {
-        let mut rest = self.clone();
-        rest.0
+        let mut copy = self.clone();
+        copy.0
             .retain(|name, _| variables.iter().all(|variable| variable.name != *name));
-        rest
+        copy
     }
 
-    /// Whether none of the variables is set.
+    /// Whether all of the given variables are unset or blank.
     pub fn none_of(&self, variables: &[Variable]) -> bool {
         variables
             .iter()
@@ -76,12 +77,12 @@ impl clap::Args for Raw {
 
 impl clap::FromArgMatches for Raw {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let typed = |variable: &Variable| {
+        let given = |variable: &Variable| {
             matches
                 .get_one::<String>(variable.name)
                 .map(|value| (variable.name, value.clone()))
         };
-        Ok(Self(ALL.iter().filter_map(typed).collect()))
+        Ok(Self(ALL.iter().filter_map(given).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -94,19 +95,19 @@ impl clap::FromArgMatches for Raw {
 mod tests {
     use clap::{Args, FromArgMatches};
 
-    use super::super::variables::{
+    use super::*;
+    use crate::config::variables::{
         APP_HOST, APP_PORT, APP_SSL, PUSHI_OPEN_REGISTRATION, SERVER_SSL,
     };
-    use super::*;
 
-    fn typed(args: &[&str]) -> Raw {
+    fn parse(args: &[&str]) -> Raw {
         let command = Raw::augment_args(Command::new("pushi").no_binary_name(true));
         Raw::from_arg_matches(&command.try_get_matches_from(args).unwrap()).unwrap()
     }
 
     #[test]
     fn flags_are_read() {
-        let raw = typed(&[
+        let raw = parse(&[
             "--app-port",
             "1",
             "--open-registration",
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_is_a_flag_and_read_from_the_environment() {
+    fn every_variable_has_a_flag_and_is_read_from_the_environment() {
         let command = Raw::augment_args(Command::new("pushi"));
         for variable in ALL {
             let arg = command
@@ -134,8 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_counts_as_not_set() {
-        let raw = Raw::of([(APP_HOST, ""), (APP_PORT, " ")]);
+    fn a_blank_value_is_unset() {
+        let raw = Raw::from_pairs([(APP_HOST, ""), (APP_PORT, " ")]);
         assert!(raw.none_of(&[APP_HOST, APP_PORT]));
     }
 

@@ -1,4 +1,4 @@
-//! What the configuration means, in types that cannot be wrong. Secrets are hidden in `Debug`.
+//! The validated configuration. Secrets are hidden in `Debug`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,160 +9,161 @@ use super::url::{BusUrl, StoreUrl};
 use super::variables::Variable;
 use crate::core::model::{AppIdent, Limits, Secret};
 
-/// Everything that can be set.
+/// All settings of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Where the server listens.
+    /// Listeners and trusted proxies.
     pub listen: ListenSettings,
-    /// Where things are kept.
+    /// The database.
     pub store: StoreSettings,
-    /// Where the nodes meet; `None`: the node is alone.
+    /// The bus that connects the nodes; `None`: single node.
     pub bus: Option<BusUrl>,
-    /// Who may do what.
+    /// Authentication and authorization.
     pub access: AccessSettings,
-    /// What bounds clients; 0 is none.
+    /// Limits for clients; 0 is unlimited.
     pub limits: Limits,
-    /// How long things may take.
+    /// Timeouts and intervals.
     pub times: TimeSettings,
-    /// How webhooks are delivered.
+    /// Webhook delivery.
     pub webhooks: WebhookSettings,
-    /// What is logged.
+    /// Log output.
     pub log: LogSettings,
 }
 
-/// Where the server listens.
+/// Listeners and trusted proxies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenSettings {
-    /// For the REST API (`APP_…`).
+    /// The listener of the REST API (`APP_…`).
     pub api: Listener,
-    /// For WebSocket (`SERVER_…`); `None`: the first is for both.
+    /// The listener of WebSocket connections (`SERVER_…`); `None`: `api` accepts both.
     pub server: Option<Listener>,
-    /// Proxies whose forwarding headers are believed.
+    /// Networks of proxies whose `X-Forwarded-…` headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// One address to listen on.
+/// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// An IP address (without brackets) or a host name.
     pub host: String,
-    /// 0 takes a free one.
+    /// 0: the operating system chooses a free port.
     pub port: u16,
-    /// `None`: plain.
-    pub tls: Option<TlsFiles>,
-    /// The variables that said so, for complaints.
-    pub said_by: ListenerVariables,
+    /// `None`: no TLS.
+    pub tls: Option<TlsSettings>,
+    /// The variables that these values come from, for error texts.
+    pub source: ListenerVariables,
 }
 
-/// The variables of one listener.
+/// The variables that configure a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenerVariables {
-    /// Names its host.
+    /// The host, such as `APP_HOST` or an alias.
     pub host: Variable,
-    /// Names its port.
+    /// The port, such as `APP_PORT` or an alias.
     pub port: Variable,
-    /// Switches TLS on.
+    /// Enables TLS.
     pub ssl: Variable,
-    /// Names the private key.
+    /// The path of the private key.
     pub key: Variable,
-    /// Names the certificate chain.
+    /// The path of the certificate chain.
     pub cer: Variable,
 }
 
-/// A certificate and its key, PEM.
+/// The paths of a PEM certificate chain and its private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The private key.
+pub struct TlsSettings {
+    /// The private key, not encrypted.
     pub key: PathBuf,
-    /// The certificate chain, the server's own first.
+    /// The certificate chain, the server's own certificate first.
     pub cer: PathBuf,
 }
 
-/// Where things are kept.
+/// The database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
-    /// The store.
+    /// The address of the database.
     pub url: StoreUrl,
-    /// The variable that named it, for complaints.
+    /// The variable that the URL comes from, for error texts.
     pub variable: Variable,
-    /// How long a call may take.
+    /// The timeout of a call.
     pub timeout: Duration,
-    /// Connections to it, at least one.
+    /// The size of the connection pool, at least 1.
     pub pool: u32,
-    /// How long persisted events are kept; `None`: for ever.
+    /// The maximum age of persisted events; `None`: unlimited.
     pub retention: Option<Duration>,
-    /// How many persisted events of a channel are kept; `None`: all.
+    /// The maximum number of persisted events per channel; `None`: unlimited.
     pub retention_events: Option<u64>,
 }
 
-/// Who may do what.
+/// Authentication and authorization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessSettings {
-    /// Administers apps; `None`: nobody does.
+    /// The bearer token of the administrator; `None`: routes that need it answer 403.
     pub admin_token: Option<Secret>,
-    /// Anybody may create apps.
+    /// Whether `POST /apps` needs no authentication.
     pub open_registration: bool,
-    /// An app that is there after the start.
-    pub app: Option<AppOfStart>,
-    /// Browsers' origins that may connect, in lower case without a default port; empty: any.
+    /// The app to create or update at startup.
+    pub app: Option<BootstrapApp>,
+    /// Allowed `Origin` headers, in lower case without a default port; empty: any.
     pub allowed_origins: Vec<String>,
-    /// How long a session token is good.
+    /// The lifetime of a session token.
     pub session_ttl: Duration,
-    /// The example page finds a back end that signs for anybody.
+    /// Whether the server signs subscriptions for the example page without authentication.
     pub demo: bool,
 }
 
 impl AccessSettings {
-    /// Whether nobody could make an app over the API, and none is configured: then an empty database gets one.
-    pub fn nobody_could_make_apps(&self) -> bool {
+    /// Whether an empty database gets an app at startup: none is configured, and none could be
+    /// created through the API.
+    pub fn needs_first_app(&self) -> bool {
         self.admin_token.is_none() && !self.open_registration && self.app.is_none()
     }
 }
 
-/// An app that is there after the start, created or updated.
+/// An app that the server creates or updates at startup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AppOfStart {
-    /// Its public identifier.
+pub struct BootstrapApp {
+    /// The public identifier, by which a stored app is found.
     pub ident: AppIdent,
-    /// Its public key.
+    /// The public key, which replaces that of a stored app.
     pub key: String,
-    /// Its secret.
+    /// The secret, which replaces that of a stored app.
     pub secret: Secret,
-    /// Its name; `None`: the ident, or what a stored one has.
+    /// `None`: a new app is named after its ident, and a stored app keeps its name.
     pub name: Option<String>,
 }
 
-/// How long things may take.
+/// Timeouts and intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeSettings {
-    /// For TLS and the HTTP request head together.
+    /// The timeout of the TLS handshake and the HTTP request head together.
     pub handshake: Duration,
-    /// After so long a silent connection is pinged.
+    /// Without a frame from the client for this long, the server sends a ping.
     pub activity: Duration,
-    /// After so long a connection without a message is closed; `None`: never.
+    /// Without a message for this long, a connection is closed; `None`: never.
     pub idle: Option<Duration>,
-    /// Over how long connections are closed at a shutdown.
+    /// The period over which a shutdown closes the connections.
     pub drain: Duration,
-    /// After how long a silent node counts as dead.
+    /// Without a heartbeat for this long, a node is considered dead.
     pub node_lease: Duration,
 }
 
-/// How webhooks are delivered.
+/// Webhook delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebhookSettings {
-    /// How long one delivery may take.
+    /// The timeout of one HTTP request.
     pub timeout: Duration,
-    /// How long a delivery is tried again; zero: it is tried once.
+    /// The period in which a failed delivery is retried; zero: no retries.
     pub retry: Duration,
-    /// They may lead to private addresses.
+    /// Whether URLs may resolve to private addresses.
     pub allow_private: bool,
 }
 
-/// What is logged.
+/// Log output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
-    /// A filter that `tracing_subscriber::EnvFilter` reads.
+    /// A valid filter of `tracing_subscriber::EnvFilter`.
     pub filter: String,
-    /// One JSON object a line instead of text.
+    /// Whether each line is a JSON object instead of text.
     pub json: bool,
 }

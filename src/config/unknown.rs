@@ -1,53 +1,44 @@
-//! Variables that look like ours and are not.
+//! Warnings about unknown variables with the prefix `PUSHI_`.
+
+use strsim::levenshtein;
 
 use super::variables::ALL;
 
-/// A line for each variable of this process's environment that begins `PUSHI_` and is none of ours, with the nearest that
-/// is where one is close.
+/// One warning per unknown `PUSHI_…` variable in the environment, with a suggestion if a known name
+/// is similar.
 pub fn environment_warnings() -> Vec<String> {
     warnings(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
 }
 
-/// Names of the tests' own (`PUSHI_TEST_…`) are left alone.
+/// The warnings for the given names, sorted. `PUSHI_TEST_…` is ignored, because the test suites
+/// read such variables.
 fn warnings(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let unknown = |name: &String| {
         name.starts_with("PUSHI_")
             && !name.starts_with("PUSHI_TEST_")
             && ALL.iter().all(|v| v.name != name)
     };
-    let mut lines: Vec<_> = names
+    let mut warnings: Vec<_> = names
         .into_iter()
         .filter(unknown)
-        .map(|name| line(&name))
+        .map(|name| warning(&name))
         .collect();
-    lines.sort();
-    lines
+    warnings.sort();
+    warnings
 }
 
-fn line(name: &str) -> String {
-    let nearest = ALL.iter().map(|v| (distance(name, v.name), v.name)).min();
+fn warning(name: &str) -> String {
+    let nearest = ALL
+        .iter()
+        .map(|v| (levenshtein(name, v.name), v.name))
+        .min();
     match nearest {
-        // Three slips of the finger at most, and never more than a third of what tells the names apart.
-        Some((far, known)) if far <= 3 && far * 3 <= name.len() - "PUSHI_".len() => {
-            format!("{name} is not known and ignored: is {known} meant?")
+        // A suggestion has at most 3 edits, and at most one edit per 3 characters after the prefix.
+        Some((edits, known)) if edits <= 3 && edits * 3 <= name.len() - "PUSHI_".len() => {
+            format!("unknown variable {name} is ignored, did you mean {known}?")
         }
-        _ => format!("{name} is not known and ignored: pushi serve --help lists what there is"),
+        _ => format!("unknown variable {name} is ignored, see pushi serve --help"),
     }
-}
-
-/// How many letters must be put in, left out or changed to make one name of the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]
@@ -59,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn known_and_foreign_names_are_left_alone() {
+    fn known_names_and_other_prefixes_give_no_warning() {
         assert!(
             of(&[
                 "PUSHI_MAX_REPLAY",
@@ -73,29 +64,31 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_name_is_said_where_one_is_close() {
+    fn a_similar_name_is_suggested() {
         assert_eq!(
             of(&["PUSHI_MAX_CONECTION"]),
-            ["PUSHI_MAX_CONECTION is not known and ignored: is PUSHI_MAX_CONNECTIONS meant?"]
+            [
+                "unknown variable PUSHI_MAX_CONECTION is ignored, did you mean PUSHI_MAX_CONNECTIONS?"
+            ]
         );
         assert_eq!(
             of(&["PUSHI_ADMINTOKEN"]),
-            ["PUSHI_ADMINTOKEN is not known and ignored: is PUSHI_ADMIN_TOKEN meant?"]
+            ["unknown variable PUSHI_ADMINTOKEN is ignored, did you mean PUSHI_ADMIN_TOKEN?"]
         );
         assert_eq!(
             of(&["PUSHI_COLOUR"]),
-            ["PUSHI_COLOUR is not known and ignored: pushi serve --help lists what there is"]
+            ["unknown variable PUSHI_COLOUR is ignored, see pushi serve --help"]
         );
         assert_eq!(
             of(&["PUSHI_XYZ"]),
-            ["PUSHI_XYZ is not known and ignored: pushi serve --help lists what there is"]
+            ["unknown variable PUSHI_XYZ is ignored, see pushi serve --help"]
         );
     }
 
     #[test]
     fn distances() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("same", "same"), 0);
+        assert_eq!(levenshtein("", "abc"), 3);
+        assert_eq!(levenshtein("kitten", "sitting"), 3);
+        assert_eq!(levenshtein("same", "same"), 0);
     }
 }

@@ -1,18 +1,22 @@
-//! Addresses of stores and of the bus.
+//! URLs of the database and of the bus.
+//!
+//! The crate `url` is not used here: it rejects `sqlite:` URLs with a relative path, the
+//! comma-separated hosts of MongoDB and the node list of a Redis cluster. The drivers parse the
+//! rest of each URL.
 
 use percent_encoding::percent_decode_str;
 
 use crate::core::model::Secret;
 
-/// Where everything is kept. URLs of servers may hold a password, so they are secrets.
+/// The address of the database. URLs of servers are secrets, because they may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// A SQLite file.
     Sqlite {
-        /// The file, as it was written.
+        /// The path as given, relative to the working directory if not absolute.
         path: String,
     },
-    /// A SQLite database in memory, gone when the process ends.
+    /// A SQLite database in memory, lost when the process ends.
     SqliteMemory,
     /// A PostgreSQL server: the whole URL.
     Postgres(Secret),
@@ -26,19 +30,21 @@ pub enum StoreUrl {
 }
 
 impl StoreUrl {
-    /// What a store's URL may be.
-    pub const ACCEPTS: &str =
+    /// The accepted formats, for error texts.
+    pub const EXPECTED: &str =
         "sqlite://PATH, sqlite::memory:, postgres://…, mongodb://… or mongodb+srv://…";
-    /// What a MongoDB URL may be.
-    pub const ACCEPTS_MONGO: &str = "mongodb://… or mongodb+srv://…";
+    /// The accepted formats of [`StoreUrl::parse_mongo`], for error texts.
+    pub const EXPECTED_MONGO: &str = "mongodb://… or mongodb+srv://…";
 
-    /// Parses a URL; `database` is what a MongoDB URL without a path means.
+    /// Parses a URL; `None` if its format is not accepted. `database` is the database of a MongoDB
+    /// URL without a path.
     pub fn parse(text: &str, database: &str) -> Option<Self> {
         match text.split_once(':')? {
             ("sqlite", ":memory:" | "//:memory:") => Some(Self::SqliteMemory),
             ("sqlite", rest) => {
                 let path = rest.strip_prefix("//").unwrap_or(rest);
-                // Options behind a `?` are another program's; a file of that name would surprise.
+                // Query options are not supported, and taking them as part of the file name would
+                // be a surprise.
                 (!path.is_empty() && !path.contains(['?', '\0'])).then(|| Self::Sqlite {
                     path: path.to_owned(),
                 })
@@ -50,7 +56,7 @@ impl StoreUrl {
         }
     }
 
-    /// Parses a MongoDB URL alone.
+    /// Parses a URL that must be one of MongoDB.
     pub fn parse_mongo(text: &str, database: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once(':')?;
         if !matches!(scheme, "mongodb" | "mongodb+srv") || !has_host(rest) {
@@ -64,13 +70,13 @@ impl StoreUrl {
             .decode_utf8()
             .ok()?;
         let database = if path.is_empty() { database } else { &path };
-        is_database(database).then(|| Self::Mongo {
+        is_database_name(database).then(|| Self::Mongo {
             url: Secret::new(text),
             database: database.to_owned(),
         })
     }
 
-    /// What it is, for the log: without user and password.
+    /// A description for the log, without user name and password.
     pub fn describe(&self) -> String {
         match self {
             Self::Sqlite { path } => format!("SQLite at {path}"),
@@ -83,20 +89,21 @@ impl StoreUrl {
     }
 }
 
-/// Where the nodes meet.
+/// The address of the bus that connects the nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BusUrl {
     /// One Redis, `redis://…` or `rediss://…`: the whole URL.
     Redis(Secret),
-    /// A Redis cluster: the text behind `redis-cluster://`, nodes with commas between them.
+    /// A Redis cluster: the text after `redis-cluster://`, which is a comma-separated list of
+    /// nodes.
     Cluster(Secret),
 }
 
 impl BusUrl {
-    /// What a bus's URL may be.
-    pub const ACCEPTS: &str = "redis://…, rediss://… or redis-cluster://A,B";
+    /// The accepted formats, for error texts.
+    pub const EXPECTED: &str = "redis://…, rediss://… or redis-cluster://A,B";
 
-    /// Parses a URL.
+    /// Parses a URL; `None` if its format is not accepted.
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once(':')? {
             ("redis" | "rediss", rest) if has_host(rest) => Some(Self::Redis(Secret::new(text))),
@@ -108,8 +115,8 @@ impl BusUrl {
     }
 }
 
-/// Whether a name can be a MongoDB database (manual, "Naming Restrictions").
-pub fn is_database(name: &str) -> bool {
+/// Whether a name is valid for a MongoDB database (manual, "Naming Restrictions").
+pub fn is_database_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() < 64
         && !name.contains([
@@ -122,7 +129,7 @@ fn has_host(rest: &str) -> bool {
         .is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '@']))
 }
 
-/// Host and port of a URL, whatever else it holds.
+/// The part of a URL with host and port.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let authority = rest.split(['/', '?']).next().unwrap_or("");
@@ -174,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mongodb_url_without_a_path_means_the_configured_database() {
+    fn a_mongodb_url_without_a_path_uses_the_configured_database() {
         let database = |text: &str| match StoreUrl::parse(text, "other") {
             Some(StoreUrl::Mongo { database, .. }) => Some(database),
             _ => None,
@@ -195,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_shows_a_password() {
+    fn debug_and_description_hide_the_password() {
         for text in [
             "postgres://user:hunter2@h:5432/db?password=hunter2",
             "mongodb://user:hunter2@h:5432/db",

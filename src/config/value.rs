@@ -1,29 +1,30 @@
-//! Reading one value.
+//! Parsers for the values of variables.
 
 use std::time::Duration;
 
-use super::complaint::Complaint;
+use super::error::ConfigError;
 use super::raw::Raw;
 use super::variables::Variable;
 
-/// No duration is longer than a hundred years, so that adding one to a time cannot overflow.
-const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
+/// 100 years. The bound ensures that adding a duration to a timestamp cannot overflow.
+const MAX_DURATION: Duration = Duration::from_secs(36_500 * 86_400);
 
-const DURATION: &str = "seconds or a number with a unit, as in 90, 30s, 5m, 24h or 30d";
+const DURATION_FORMAT: &str = "seconds or a number with a unit, such as 90, 30s, 5m, 24h or 30d";
 
-/// The value, or else the default, as `parse` reads it. `accepts` is what the complaint says.
+/// Parses the value of a variable, or its default if it is not set. `expected` describes the format
+/// in the error text.
 pub fn read<T>(
     raw: &Raw,
     variable: &Variable,
-    accepts: &str,
+    expected: &str,
     parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, Complaint> {
+) -> Result<T, ConfigError> {
     let text = raw.get(variable).unwrap_or(variable.default).trim();
-    parse(text).ok_or_else(|| Complaint::value(variable, text, accepts))
+    parse(text).ok_or_else(|| ConfigError::invalid_value(variable, text, expected))
 }
 
-/// `1` or `0`, and the words that people write for them.
-pub fn switch(raw: &Raw, variable: &Variable) -> Result<bool, Complaint> {
+/// Parses a boolean: `1`, `0` and their usual synonyms.
+pub fn switch(raw: &Raw, variable: &Variable) -> Result<bool, ConfigError> {
     read(raw, variable, "1 or 0", |text| {
         match text.to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Some(true),
@@ -33,38 +34,39 @@ pub fn switch(raw: &Raw, variable: &Variable) -> Result<bool, Complaint> {
     })
 }
 
-/// A whole number from `min` up.
-pub fn number(raw: &Raw, variable: &Variable, min: u64) -> Result<u64, Complaint> {
-    // Stores keep whole numbers of 63 bits.
+/// Parses an integer of at least `min`.
+pub fn number(raw: &Raw, variable: &Variable, min: u64) -> Result<u64, ConfigError> {
+    // The databases store signed 64-bit integers.
     let fits = |n: &u64| *n >= min && i64::try_from(*n).is_ok();
     read(
         raw,
         variable,
-        &format!("a whole number from {min} up"),
-        |text| digits(text).filter(fits),
+        &format!("an integer of at least {min}, such as 1000"),
+        |text| parse_digits(text).filter(fits),
     )
 }
 
-/// A duration of at least `min` seconds.
-pub fn duration(raw: &Raw, variable: &Variable, min: u64) -> Result<Duration, Complaint> {
-    let accepts = if min == 0 {
-        DURATION.to_owned()
+/// Parses a duration of at least `min` seconds.
+pub fn duration(raw: &Raw, variable: &Variable, min: u64) -> Result<Duration, ConfigError> {
+    let expected = if min == 0 {
+        DURATION_FORMAT.to_owned()
     } else {
-        format!("{DURATION}, at least {min} s")
+        format!("{DURATION_FORMAT}, at least {min} s")
     };
     let min = Duration::from_secs(min);
-    read(raw, variable, &accepts, |text| {
-        parse_duration(text).filter(|long| *long >= min && *long <= LONGEST)
+    read(raw, variable, &expected, |text| {
+        parse_duration(text).filter(|duration| *duration >= min && *duration <= MAX_DURATION)
     })
 }
 
-/// A list with commas between its entries, each as `parse` reads it; empty where nothing is set.
+/// Parses a comma-separated list; empty if the variable is not set. An error shows only the invalid
+/// entry.
 pub fn list<T>(
     raw: &Raw,
     variable: &Variable,
-    accepts: &str,
+    expected: &str,
     parse: impl Fn(&str) -> Option<T>,
-) -> Result<Vec<T>, Complaint> {
+) -> Result<Vec<T>, ConfigError> {
     let entries = raw
         .get(variable)
         .unwrap_or(variable.default)
@@ -72,12 +74,14 @@ pub fn list<T>(
         .map(str::trim)
         .filter(|entry| !entry.is_empty());
     entries
-        .map(|entry| parse(entry).ok_or_else(|| Complaint::value(variable, entry, accepts)))
+        .map(|entry| {
+            parse(entry).ok_or_else(|| ConfigError::invalid_value(variable, entry, expected))
+        })
         .collect()
 }
 
-fn digits(text: &str) -> Option<u64> {
-    // `parse` alone would take a plus sign.
+fn parse_digits(text: &str) -> Option<u64> {
+    // `parse` alone would accept a plus sign.
     if text.bytes().all(|b| b.is_ascii_digit()) {
         text.parse().ok()
     } else {
@@ -97,24 +101,28 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "d" => 86_400,
         _ => return None,
     };
-    digits(number)?
+    parse_digits(number)?
         .checked_mul(seconds)
         .map(Duration::from_secs)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::variables::{
+    use super::*;
+    use crate::config::variables::{
         APP_SSL, PUSHI_MAX_REPLAY, PUSHI_RETENTION, PUSHI_STORE_TIMEOUT,
     };
-    use super::*;
 
     #[test]
     fn durations_have_units() {
         let of = |text: &str| {
-            duration(&Raw::of([(PUSHI_RETENTION, text)]), &PUSHI_RETENTION, 0)
-                .ok()
-                .map(|d| d.as_secs())
+            duration(
+                &Raw::from_pairs([(PUSHI_RETENTION, text)]),
+                &PUSHI_RETENTION,
+                0,
+            )
+            .ok()
+            .map(|d| d.as_secs())
         };
         assert_eq!(of("90"), Some(90));
         assert_eq!(of(" 30s "), Some(30));
@@ -140,16 +148,16 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_has_a_least_value() {
+    fn a_duration_has_a_minimum() {
         let zero = duration(
-            &Raw::of([(PUSHI_STORE_TIMEOUT, "0")]),
+            &Raw::from_pairs([(PUSHI_STORE_TIMEOUT, "0")]),
             &PUSHI_STORE_TIMEOUT,
             1,
         )
         .unwrap_err()
         .to_string();
         assert!(
-            zero.starts_with(r#"PUSHI_STORE_TIMEOUT="0" cannot be used"#)
+            zero.starts_with(r#"PUSHI_STORE_TIMEOUT="0" is invalid"#)
                 && zero.ends_with("at least 1 s"),
             "{zero}"
         );
@@ -157,8 +165,14 @@ mod tests {
 
     #[test]
     fn numbers_are_whole_and_not_negative() {
-        let of =
-            |text: &str| number(&Raw::of([(PUSHI_MAX_REPLAY, text)]), &PUSHI_MAX_REPLAY, 0).ok();
+        let of = |text: &str| {
+            number(
+                &Raw::from_pairs([(PUSHI_MAX_REPLAY, text)]),
+                &PUSHI_MAX_REPLAY,
+                0,
+            )
+            .ok()
+        };
         assert_eq!(of("0"), Some(0));
         assert_eq!(of(""), Some(1000));
         assert_eq!(of("9223372036854775807"), Some(i64::MAX as u64));
@@ -169,7 +183,7 @@ mod tests {
 
     #[test]
     fn switches() {
-        let of = |text: &str| switch(&Raw::of([(APP_SSL, text)]), &APP_SSL).ok();
+        let of = |text: &str| switch(&Raw::from_pairs([(APP_SSL, text)]), &APP_SSL).ok();
         assert_eq!(
             (of("1"), of("True"), of("0"), of(""), of("2")),
             (Some(true), Some(true), Some(false), Some(false), None)

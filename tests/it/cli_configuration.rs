@@ -9,7 +9,7 @@ fn a_value_that_cannot_be_used_ends_the_start_with_one_line() {
         let line = shell.complaint(args, &[("APP_PORT", "abc")], 2);
         assert_eq!(
             line,
-            r#"APP_PORT="abc" cannot be used: it accepts a port from 0 to 65535"#
+            r#"APP_PORT="abc" is invalid: expected a port from 0 to 65535"#
         );
     }
     let line = shell.complaint(
@@ -18,7 +18,7 @@ fn a_value_that_cannot_be_used_ends_the_start_with_one_line() {
         2,
     );
     assert!(
-        line.starts_with("DATABASE_URL cannot be used: it accepts sqlite://PATH")
+        line.starts_with("DATABASE_URL is invalid: expected sqlite://PATH")
             && !line.contains("hunter2"),
         "{line}"
     );
@@ -78,7 +78,7 @@ fn a_file_is_read_the_environment_wins_over_it_and_a_flag_over_both() {
     let line = shell.complaint(&["check"], &[], 2);
     assert_eq!(
         line,
-        ".env cannot be read: line 2 is not NAME=value (quote a value that has spaces)"
+        ".env cannot be read: line 2 is not NAME=value (quote a value with spaces)"
     );
 }
 
@@ -108,7 +108,7 @@ fn a_check_says_what_it_found_and_makes_nothing() {
     let expected = [
         "APP_SERVER is ignored: there is one HTTP server",
         "APP_SSL_KEY is ignored, because APP_SSL is not 1",
-        "PUSHI_RETENTON is not known and ignored: is PUSHI_RETENTION meant?",
+        "unknown variable PUSHI_RETENTON is ignored, did you mean PUSHI_RETENTION?",
     ];
     assert_eq!(notices, serde_json::json!(expected));
 }
@@ -134,7 +134,7 @@ fn the_names_of_other_servers_are_understood() {
         assert!(done.out.contains("ws://127.0.0.2:6001"), "{}", done.out);
         assert!(
             done.out
-                .contains(&format!("{id} is read, because PUSHI_APP_ID is not set")),
+                .contains(&format!("{id} is used, because PUSHI_APP_ID is not set")),
             "{}",
             done.out
         );

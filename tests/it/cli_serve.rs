@@ -341,7 +341,7 @@ fn the_log_can_be_json_and_warns_of_unknown_variables() {
     assert_eq!(first["level"], "WARN");
     assert_eq!(
         first["fields"]["message"],
-        "PUSHI_RETENTON is not known and ignored: is PUSHI_RETENTION meant?"
+        "unknown variable PUSHI_RETENTON is ignored, did you mean PUSHI_RETENTION?"
     );
     server.kill().unwrap();
     server.wait().unwrap();

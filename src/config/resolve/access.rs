@@ -1,19 +1,19 @@
-//! Who may do what.
+//! Validation of the access settings.
 
-use super::super::complaint::Complaint;
-use super::super::raw::Raw;
-use super::super::settings::{AccessSettings, AppOfStart};
-use super::super::value::{duration, list, read, switch};
-use super::super::variables::{
+use super::compat::app_variables;
+use crate::config::error::ConfigError;
+use crate::config::raw::Raw;
+use crate::config::settings::{AccessSettings, BootstrapApp};
+use crate::config::value::{duration, list, read, switch};
+use crate::config::variables::{
     PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_NAME, PUSHI_DEMO, PUSHI_OPEN_REGISTRATION,
     PUSHI_SESSION_TTL, Variable,
 };
-use super::elsewhere::app_variables;
 use crate::core::model::{AppIdent, NewApp, Secret};
 
-const TOKEN: &str = "1 to 64 of A-Z a-z 0-9 _ -";
+const CREDENTIAL_FORMAT: &str = "1 to 64 of A-Z a-z 0-9 _ -";
 
-pub fn resolve(raw: &Raw) -> Result<AccessSettings, Complaint> {
+pub fn resolve(raw: &Raw) -> Result<AccessSettings, ConfigError> {
     Ok(AccessSettings {
         admin_token: admin_token(raw)?,
         open_registration: switch(raw, &PUSHI_OPEN_REGISTRATION)?,
@@ -24,9 +24,9 @@ pub fn resolve(raw: &Raw) -> Result<AccessSettings, Complaint> {
     })
 }
 
-fn admin_token(raw: &Raw) -> Result<Option<Secret>, Complaint> {
-    // Anything else cannot travel in a header.
-    let sendable = |text: &str| {
+fn admin_token(raw: &Raw) -> Result<Option<Secret>, ConfigError> {
+    // The token must be a valid header value.
+    let valid = |text: &str| {
         text.bytes()
             .all(|b| b.is_ascii_graphic())
             .then(|| Secret::new(text))
@@ -36,51 +36,53 @@ fn admin_token(raw: &Raw) -> Result<Option<Secret>, Complaint> {
             raw,
             &PUSHI_ADMIN_TOKEN,
             "visible ASCII characters without spaces",
-            sendable,
+            valid,
         )
     };
     raw.get(&PUSHI_ADMIN_TOKEN).map(token).transpose()
 }
 
-fn app(raw: &Raw) -> Result<Option<AppOfStart>, Complaint> {
-    let needed = app_variables(raw);
-    let Some(given) = [&needed[..], &[PUSHI_APP_NAME]]
+fn app(raw: &Raw) -> Result<Option<BootstrapApp>, ConfigError> {
+    let required = app_variables(raw);
+    let Some(given) = [&required[..], &[PUSHI_APP_NAME]]
         .concat()
         .into_iter()
         .find(|variable| raw.get(variable).is_some())
     else {
         return Ok(None);
     };
-    if let Some(missing) = needed.iter().find(|variable| raw.get(variable).is_none()) {
-        return Err(Complaint::new(format!(
-            "{} is not set, but {} is: PUSHI_APP_ID, PUSHI_APP_KEY and PUSHI_APP_SECRET go together",
+    if let Some(missing) = required.iter().find(|variable| raw.get(variable).is_none()) {
+        return Err(ConfigError::new(format!(
+            "{} is not set, but {} is: set PUSHI_APP_ID, PUSHI_APP_KEY and PUSHI_APP_SECRET together",
             missing.name, given.name
         )));
     }
-    let [ident, key, secret] = needed;
+    let [ident, key, secret] = required;
     let credential = |variable: &Variable| {
-        read(raw, variable, TOKEN, |text| {
+        read(raw, variable, CREDENTIAL_FORMAT, |text| {
             NewApp::check_credential(text, "")
                 .ok()
                 .map(|()| text.to_owned())
         })
     };
-    Ok(Some(AppOfStart {
-        ident: read(raw, &ident, TOKEN, |text| AppIdent::parse(text).ok())?,
+    Ok(Some(BootstrapApp {
+        ident: read(raw, &ident, CREDENTIAL_FORMAT, |text| {
+            AppIdent::parse(text).ok()
+        })?,
         key: credential(&key)?,
         secret: Secret::new(credential(&secret)?),
         name: raw.get(&PUSHI_APP_NAME).map(|name| name.trim().to_owned()),
     }))
 }
 
-fn origins(raw: &Raw) -> Result<Vec<String>, Complaint> {
+fn origins(raw: &Raw) -> Result<Vec<String>, ConfigError> {
     let origins = list(
         raw,
         &PUSHI_ALLOWED_ORIGINS,
-        "origins with commas between them, as in https://chat.example,http://localhost:3000, or *",
+        "comma-separated origins, such as https://chat.example,http://localhost:3000, or *",
         origin,
     )?;
-    // One star lets in everybody, whoever else is named.
+    // A single * allows every origin.
     Ok(if origins.iter().any(|origin| origin == "*") {
         Vec::new()
     } else {
@@ -118,14 +120,14 @@ fn origin(text: &str) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::super::variables::{
+    use super::*;
+    use crate::config::variables::{
         PUSHER_APP_ID, PUSHER_APP_KEY, PUSHER_APP_SECRET, PUSHI_APP_ID, PUSHI_APP_KEY,
         PUSHI_APP_SECRET,
     };
-    use super::*;
 
     fn of(pairs: &[(Variable, &str)]) -> Result<AccessSettings, String> {
-        resolve(&Raw::of(pairs.iter().copied())).map_err(|complaint| complaint.to_string())
+        resolve(&Raw::from_pairs(pairs.iter().copied())).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn id_key_and_secret_of_an_app_go_together() {
+    fn id_key_and_secret_of_an_app_are_set_together() {
         let (id, key, secret) = (
             (PUSHI_APP_ID, "1"),
             (PUSHI_APP_KEY, "k"),
@@ -177,21 +179,21 @@ mod tests {
     }
 
     #[test]
-    fn another_servers_names_do_where_ours_are_not_set() {
-        let theirs = [
+    fn aliases_of_other_servers_are_read_if_those_of_pushi_are_not_set() {
+        let aliases = [
             (PUSHER_APP_ID, "7"),
             (PUSHER_APP_KEY, "k"),
             (PUSHER_APP_SECRET, "s"),
         ];
-        let app = of(&theirs).unwrap().app.unwrap();
+        let app = of(&aliases).unwrap().app.unwrap();
         assert_eq!(
             (app.ident.as_str(), app.key.as_str(), app.secret.expose()),
             ("7", "k", "s")
         );
-        assert_eq!(of(&theirs[1..]).unwrap().app, None);
-        let bad = of(&[theirs[0], theirs[1], (PUSHER_APP_SECRET, "hunter 2")]).unwrap_err();
+        assert_eq!(of(&aliases[1..]).unwrap().app, None);
+        let bad = of(&[aliases[0], aliases[1], (PUSHER_APP_SECRET, "hunter 2")]).unwrap_err();
         assert!(
-            bad.starts_with("PUSHER_APP_SECRET cannot be used") && !bad.contains("hunter"),
+            bad.starts_with("PUSHER_APP_SECRET is invalid") && !bad.contains("hunter"),
             "{bad}"
         );
     }
@@ -206,17 +208,17 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             text,
-            "PUSHI_APP_SECRET cannot be used: it accepts 1 to 64 of A-Z a-z 0-9 _ -"
+            "PUSHI_APP_SECRET is invalid: expected 1 to 64 of A-Z a-z 0-9 _ -"
         );
         let text = of(&[(PUSHI_ADMIN_TOKEN, "hunter 2")]).unwrap_err();
         assert!(
-            text.starts_with("PUSHI_ADMIN_TOKEN cannot be used") && !text.contains("hunter"),
+            text.starts_with("PUSHI_ADMIN_TOKEN is invalid") && !text.contains("hunter"),
             "{text}"
         );
     }
 
     #[test]
-    fn origins_are_what_a_browser_sends() {
+    fn origins_have_the_form_that_browsers_send() {
         let text = "https://Chat.Example/, http://localhost:3000 ,https://a.example:443,http://b.example:80,null,app://x,http://[::1]:8080";
         let origins = of(&[(PUSHI_ALLOWED_ORIGINS, text)])
             .unwrap()

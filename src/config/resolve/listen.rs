@@ -1,18 +1,18 @@
-//! Where the server listens.
+//! Validation of the listeners and trusted proxies.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::super::complaint::Complaint;
-use super::super::raw::Raw;
-use super::super::settings::{ListenSettings, Listener, ListenerVariables, TlsFiles};
-use super::super::value::{list, read, switch};
-use super::super::variables::{
+use super::compat;
+use crate::config::error::ConfigError;
+use crate::config::raw::Raw;
+use crate::config::settings::{ListenSettings, Listener, ListenerVariables, TlsSettings};
+use crate::config::value::{list, read, switch};
+use crate::config::variables::{
     APP_HOST, APP_PORT, APP_SSL, APP_SSL_CER, APP_SSL_KEY, PUSHI_TRUSTED_PROXIES, SERVER_HOST,
     SERVER_PORT, SERVER_SSL, SERVER_SSL_CER, SERVER_SSL_KEY, Variable,
 };
-use super::elsewhere;
 
 const API: ListenerVariables = ListenerVariables {
     host: APP_HOST,
@@ -29,10 +29,10 @@ const SERVER: ListenerVariables = ListenerVariables {
     cer: SERVER_SSL_CER,
 };
 
-pub fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSettings, Complaint> {
+pub fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSettings, ConfigError> {
     let server = ListenerVariables {
-        host: elsewhere::host(raw),
-        port: elsewhere::port(raw),
+        host: compat::host_variable(raw),
+        port: compat::port_variable(raw),
         ..SERVER
     };
     let (mut api, server) = (
@@ -42,31 +42,33 @@ pub fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSettings, C
     let trusted_proxies = list(
         raw,
         &PUSHI_TRUSTED_PROXIES,
-        "addresses or networks with commas between them, as in 10.0.0.0/8,::1",
+        "comma-separated addresses or networks, such as 10.0.0.0/8,::1",
         network,
     )?;
-    // Two free ports are two.
-    let one = api.port != 0 && api.port == server.port && api.host == server.host;
-    if !one {
+    // Port 0 twice means two different free ports.
+    let shared = api.port != 0 && api.port == server.port && api.host == server.host;
+    if !shared {
         return Ok(ListenSettings {
             api,
             server: Some(server),
             trusted_proxies,
         });
     }
-    // One listener is set up by either group of variables, as long as they do not contradict each other.
-    let silent = |side: &ListenerVariables| raw.none_of(&[side.ssl, side.key, side.cer]);
-    if silent(&API) {
+    // Either group of variables may configure TLS of the shared listener, as long as they do not
+    // contradict each other.
+    let unset =
+        |variables: &ListenerVariables| raw.none_of(&[variables.ssl, variables.key, variables.cer]);
+    if unset(&API) {
         api.tls = server.tls;
-        api.said_by = ListenerVariables {
+        api.source = ListenerVariables {
             host: API.host,
             port: API.port,
             ..SERVER
         };
-    } else if !silent(&SERVER) && api.tls != server.tls {
-        return Err(Complaint::new(format!(
+    } else if !unset(&SERVER) && api.tls != server.tls {
+        return Err(ConfigError::new(format!(
             "SERVER_SSL, SERVER_SSL_KEY and SERVER_SSL_CER differ from APP_SSL, APP_SSL_KEY and APP_SSL_CER, but APP_PORT and SERVER_PORT \
-             are both {}, which is one listener: set them alike, leave one group out, or choose another port",
+             are both {}, which is one listener: use the same values, remove one group, or choose another port",
             api.port
         )));
     }
@@ -79,31 +81,36 @@ pub fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSettings, C
 
 fn listener(
     raw: &Raw,
-    side: &ListenerVariables,
+    variables: &ListenerVariables,
     notices: &mut Vec<String>,
-) -> Result<Listener, Complaint> {
+) -> Result<Listener, ConfigError> {
     Ok(Listener {
-        host: read(raw, &side.host, "an IP address or a host name", host)?,
-        port: read(raw, &side.port, "a port from 0 to 65535", |text| {
+        host: read(
+            raw,
+            &variables.host,
+            "an IP address or a host name, such as 0.0.0.0",
+            host,
+        )?,
+        port: read(raw, &variables.port, "a port from 0 to 65535", |text| {
             text.parse().ok()
         })?,
-        tls: tls(raw, side, notices)?,
-        said_by: *side,
+        tls: tls(raw, variables, notices)?,
+        source: *variables,
     })
 }
 
 fn tls(
     raw: &Raw,
-    side: &ListenerVariables,
+    variables: &ListenerVariables,
     notices: &mut Vec<String>,
-) -> Result<Option<TlsFiles>, Complaint> {
-    let files = [side.key, side.cer];
-    if !switch(raw, &side.ssl)? {
+) -> Result<Option<TlsSettings>, ConfigError> {
+    let files = [variables.key, variables.cer];
+    if !switch(raw, &variables.ssl)? {
         let unused = files.iter().filter(|variable| raw.get(variable).is_some());
         notices.extend(unused.map(|variable| {
             format!(
                 "{} is ignored, because {} is not 1",
-                variable.name, side.ssl.name
+                variable.name, variables.ssl.name
             )
         }));
         return Ok(None);
@@ -111,19 +118,19 @@ fn tls(
     let file = |variable: &Variable| {
         let path = raw.get(variable).map(|path| path.trim().into());
         path.ok_or_else(|| {
-            Complaint::new(format!(
-                "{} is not set, but {} is 1: it needs a PEM file",
-                variable.name, side.ssl.name
+            ConfigError::new(format!(
+                "{} is not set, but {} is 1: set it to the path of a PEM file",
+                variable.name, variables.ssl.name
             ))
         })
     };
-    Ok(Some(TlsFiles {
-        key: file(&side.key)?,
-        cer: file(&side.cer)?,
+    Ok(Some(TlsSettings {
+        key: file(&variables.key)?,
+        cer: file(&variables.cer)?,
     }))
 }
 
-/// An address without brackets, or a host name, in lower case.
+/// Parses an IP address or host name; returns it in lower case and without brackets.
 fn host(text: &str) -> Option<String> {
     if let Some(inner) = text
         .strip_prefix('[')
@@ -138,7 +145,7 @@ fn host(text: &str) -> Option<String> {
         return Some(address.to_string());
     }
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'.';
-    // What looks like an address and is none (`1.2.3`, `127.0.0.256`) would be looked up as a name.
+    // Invalid addresses such as `1.2.3` and `127.0.0.256` would be resolved as host names.
     let numeric = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     (text.len() <= 253 && text.bytes().all(plain) && !numeric).then(|| text.to_ascii_lowercase())
 }
@@ -153,15 +160,17 @@ fn network(text: &str) -> Option<IpNet> {
 mod tests {
     use super::*;
 
-    fn noticed(pairs: &[(Variable, &str)]) -> (Result<ListenSettings, String>, Vec<String>) {
+    fn resolve_with_notices(
+        pairs: &[(Variable, &str)],
+    ) -> (Result<ListenSettings, String>, Vec<String>) {
         let mut notices = Vec::new();
-        let listen = resolve(&Raw::of(pairs.iter().copied()), &mut notices)
-            .map_err(|complaint| complaint.to_string());
+        let listen = resolve(&Raw::from_pairs(pairs.iter().copied()), &mut notices)
+            .map_err(|error| error.to_string());
         (listen, notices)
     }
 
     fn of(pairs: &[(Variable, &str)]) -> Result<ListenSettings, String> {
-        noticed(pairs).0
+        resolve_with_notices(pairs).0
     }
 
     const SAME: (Variable, &str) = (SERVER_PORT, "8080");
@@ -169,8 +178,8 @@ mod tests {
     const CER: (Variable, &str) = (APP_SSL_CER, "c");
 
     #[test]
-    fn another_servers_names_do_where_ours_are_not_set() {
-        use super::super::super::variables::{REVERB_SERVER_HOST, SOKETI_PORT};
+    fn aliases_of_other_servers_are_read_if_those_of_pushi_are_not_set() {
+        use crate::config::variables::{REVERB_SERVER_HOST, SOKETI_PORT};
         let server = of(&[(SOKETI_PORT, "6001"), (REVERB_SERVER_HOST, "0.0.0.0")])
             .unwrap()
             .server
@@ -189,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_two_plain_listeners_on_the_loopback() {
+    fn the_defaults_are_two_loopback_listeners_without_tls() {
         let listen = of(&[]).unwrap();
         let server = listen.server.unwrap();
         assert_eq!(
@@ -233,8 +242,8 @@ mod tests {
     }
 
     #[test]
-    fn one_listener_takes_its_tls_from_either_side_but_not_from_both() {
-        let files = Some(TlsFiles {
+    fn a_shared_listener_takes_tls_from_either_group_but_not_from_both() {
+        let files = Some(TlsSettings {
             key: "k".into(),
             cer: "c".into(),
         });
@@ -247,9 +256,9 @@ mod tests {
             of(&[SAME, (APP_SSL, "1"), KEY, CER]).unwrap().api.tls,
             files
         );
-        let one = of(&[&[SAME][..], &server].concat()).unwrap().api;
+        let shared = of(&[&[SAME][..], &server].concat()).unwrap().api;
         assert_eq!(
-            (one.tls, one.said_by.key, one.said_by.port),
+            (shared.tls, shared.source.key, shared.source.port),
             (files.clone(), SERVER_SSL_KEY, APP_PORT)
         );
         assert_eq!(
@@ -272,14 +281,14 @@ mod tests {
         let text = of(&[(APP_SSL, "1"), CER]).unwrap_err();
         assert_eq!(
             text,
-            "APP_SSL_KEY is not set, but APP_SSL is 1: it needs a PEM file"
+            "APP_SSL_KEY is not set, but APP_SSL is 1: set it to the path of a PEM file"
         );
         assert!(
             of(&[(APP_SSL, "1"), KEY])
                 .unwrap_err()
                 .starts_with("APP_SSL_CER is not set")
         );
-        let (listen, notices) = noticed(&[KEY]);
+        let (listen, notices) = resolve_with_notices(&[KEY]);
         assert_eq!(
             (listen.unwrap().api.tls, notices),
             (
@@ -310,7 +319,7 @@ mod tests {
             let text = of(&[(SERVER_PORT, bad)]).unwrap_err();
             assert_eq!(
                 text,
-                format!("SERVER_PORT={bad:?} cannot be used: it accepts a port from 0 to 65535")
+                format!("SERVER_PORT={bad:?} is invalid: expected a port from 0 to 65535")
             );
         }
     }
@@ -326,7 +335,7 @@ mod tests {
         assert_eq!(shown, ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]);
         let text = of(&[(PUSHI_TRUSTED_PROXIES, "10.0.0.0/8,proxy")]).unwrap_err();
         assert!(
-            text.starts_with(r#"PUSHI_TRUSTED_PROXIES="proxy" cannot be used"#),
+            text.starts_with(r#"PUSHI_TRUSTED_PROXIES="proxy" is invalid"#),
             "{text}"
         );
     }

@@ -1,13 +1,13 @@
-//! From what was typed to what it means.
+//! Validation of the raw values and their conversion to settings.
 
 mod access;
-pub mod elsewhere;
+pub mod compat;
 mod listen;
 mod store;
 
 use tracing_subscriber::EnvFilter;
 
-use super::complaint::Complaint;
+use super::error::ConfigError;
 use super::raw::Raw;
 use super::settings::{LogSettings, Settings, TimeSettings, WebhookSettings};
 use super::value::{duration, number, read, switch};
@@ -22,18 +22,21 @@ use super::variables::{
 };
 use crate::core::model::Limits;
 
-/// What the configuration means, and what is to be said about it.
+/// The validated configuration with notices for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// What it means.
+    /// The validated configuration.
     pub settings: Settings,
-    /// Lines for the log: what was given and has no effect, or another than it seems.
+    /// Log lines about variables that have no effect, and about aliases in use.
     pub notices: Vec<String>,
 }
 
-/// Turns what was typed into what it means. Pure: it looks at no file, no environment and no network. The first value
-/// that cannot be used is the complaint.
-pub fn resolve(raw: &Raw) -> Result<Resolved, Complaint> {
+/// Validates the given values and converts them to settings. A pure function: it reads no file,
+/// environment or network.
+///
+/// # Errors
+/// The first invalid value.
+pub fn resolve(raw: &Raw) -> Result<Resolved, ConfigError> {
     let mut notices = Vec::new();
     if raw.get(&APP_SERVER).is_some() {
         notices.push("APP_SERVER is ignored: there is one HTTP server".to_owned());
@@ -48,11 +51,11 @@ pub fn resolve(raw: &Raw) -> Result<Resolved, Complaint> {
         webhooks: webhooks(raw)?,
         log: log(raw)?,
     };
-    notices.extend(elsewhere::notices(raw));
+    notices.extend(compat::notices(raw));
     Ok(Resolved { settings, notices })
 }
 
-fn limits(raw: &Raw) -> Result<Limits, Complaint> {
+fn limits(raw: &Raw) -> Result<Limits, ConfigError> {
     let of = |variable| number(raw, &variable, 0);
     Ok(Limits {
         connections: of(PUSHI_MAX_CONNECTIONS)?,
@@ -73,17 +76,17 @@ fn limits(raw: &Raw) -> Result<Limits, Complaint> {
     })
 }
 
-fn times(raw: &Raw) -> Result<TimeSettings, Complaint> {
+fn times(raw: &Raw) -> Result<TimeSettings, ConfigError> {
     Ok(TimeSettings {
         handshake: duration(raw, &PUSHI_HANDSHAKE_TIMEOUT, 1)?,
         activity: duration(raw, &PUSHI_ACTIVITY_TIMEOUT, 1)?,
-        idle: Some(duration(raw, &PUSHI_IDLE_TIMEOUT, 0)?).filter(|long| !long.is_zero()),
+        idle: Some(duration(raw, &PUSHI_IDLE_TIMEOUT, 0)?).filter(|duration| !duration.is_zero()),
         drain: duration(raw, &PUSHI_DRAIN_SECONDS, 0)?,
         node_lease: duration(raw, &PUSHI_NODE_LEASE, 1)?,
     })
 }
 
-fn webhooks(raw: &Raw) -> Result<WebhookSettings, Complaint> {
+fn webhooks(raw: &Raw) -> Result<WebhookSettings, ConfigError> {
     Ok(WebhookSettings {
         timeout: duration(raw, &PUSHI_WEBHOOK_TIMEOUT, 1)?,
         retry: duration(raw, &PUSHI_WEBHOOK_RETRY, 0)?,
@@ -91,12 +94,12 @@ fn webhooks(raw: &Raw) -> Result<WebhookSettings, Complaint> {
     })
 }
 
-fn log(raw: &Raw) -> Result<LogSettings, Complaint> {
+fn log(raw: &Raw) -> Result<LogSettings, ConfigError> {
     Ok(LogSettings {
         filter: read(
             raw,
             &RUST_LOG,
-            "a level or a list of target=level, as in info or warn,pushi=debug",
+            "a level or a list of target=level, such as info or warn,pushi=debug",
             |text| EnvFilter::try_new(text).is_ok().then(|| text.to_owned()),
         )?,
         json: read(raw, &PUSHI_LOG, "text or json", |text| match text {
@@ -111,19 +114,19 @@ fn log(raw: &Raw) -> Result<LogSettings, Complaint> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::variables::{
+    use super::*;
+    use crate::config::variables::{
         PUSHI_ADMIN_TOKEN, PUSHI_APP_ID, PUSHI_APP_KEY, PUSHI_APP_SECRET, Variable,
     };
-    use super::*;
 
-    fn complaint(pairs: &[(Variable, &str)]) -> String {
-        resolve(&Raw::of(pairs.iter().copied()))
+    fn resolve_error(pairs: &[(Variable, &str)]) -> String {
+        resolve(&Raw::from_pairs(pairs.iter().copied()))
             .unwrap_err()
             .to_string()
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_domain() {
+    fn the_defaults_are_those_of_the_model() {
         let Resolved { settings, notices } = resolve(&Raw::default()).unwrap();
         assert_eq!(settings.limits, Limits::default());
         assert_eq!(notices, Vec::<String>::new());
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn every_limit_goes_to_its_own_field() {
+    fn every_limit_sets_its_own_field() {
         let all = [
             PUSHI_MAX_CONNECTIONS,
             PUSHI_MAX_CONNECTS_PER_SECOND,
@@ -176,7 +179,7 @@ mod tests {
             PUSHI_MAX_HISTORY,
         ];
         let values: Vec<String> = (1..=all.len()).map(|n| n.to_string()).collect();
-        let limits = resolve(&Raw::of(
+        let limits = resolve(&Raw::from_pairs(
             all.into_iter().zip(values.iter().map(String::as_str)),
         ))
         .unwrap()
@@ -203,18 +206,20 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_is_noticed() {
-        let notices = resolve(&Raw::of([(APP_SERVER, "netius")])).unwrap().notices;
+    fn a_variable_without_effect_gives_a_notice() {
+        let notices = resolve(&Raw::from_pairs([(APP_SERVER, "netius")]))
+            .unwrap()
+            .notices;
         assert_eq!(notices, ["APP_SERVER is ignored: there is one HTTP server"]);
     }
 
     #[test]
-    fn a_filter_is_read_before_the_log_begins() {
+    fn log_filter_and_format_are_validated() {
         assert!(
-            complaint(&[(RUST_LOG, "pushi=loud")])
-                .starts_with(r#"RUST_LOG="pushi=loud" cannot be used: it accepts a level"#)
+            resolve_error(&[(RUST_LOG, "pushi=loud")])
+                .starts_with(r#"RUST_LOG="pushi=loud" is invalid: expected a level"#)
         );
-        assert!(complaint(&[(PUSHI_LOG, "xml")]).ends_with("it accepts text or json"));
+        assert!(resolve_error(&[(PUSHI_LOG, "xml")]).ends_with("expected text or json"));
     }
 
     #[test]
@@ -225,7 +230,7 @@ mod tests {
             (PUSHI_APP_KEY, "k"),
             (PUSHI_APP_SECRET, "hunter2"),
         ];
-        let shown = format!("{:?}", resolve(&Raw::of(secrets)).unwrap());
+        let shown = format!("{:?}", resolve(&Raw::from_pairs(secrets)).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }

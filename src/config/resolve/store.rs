@@ -1,39 +1,39 @@
-//! Where things are kept, and where the nodes meet.
+//! Validation of the database and bus settings.
 
-use super::super::complaint::Complaint;
-use super::super::raw::Raw;
-use super::super::settings::StoreSettings;
-use super::super::url::{BusUrl, StoreUrl, is_database};
-use super::super::value::{duration, number, read};
-use super::super::variables::{
+use crate::config::error::ConfigError;
+use crate::config::raw::Raw;
+use crate::config::settings::StoreSettings;
+use crate::config::url::{BusUrl, StoreUrl, is_database_name};
+use crate::config::value::{duration, number, read};
+use crate::config::variables::{
     BUS_URL, DATABASE_URL, MONGO_DB, MONGO_URL, MONGOHQ_URL, PUSHI_RETENTION,
     PUSHI_RETENTION_EVENTS, PUSHI_STORE_POOL, PUSHI_STORE_TIMEOUT, REDIS_URL,
 };
 
-const DATABASE: &str =
+const DATABASE_NAME: &str =
     "the name of a MongoDB database: 1 to 63 bytes without / \\ . \" $ * < > : | ? or spaces";
 
-/// More connections than this do not help any store.
-const MOST_CONNECTIONS: u32 = 1000;
+/// The largest connection pool; more connections do not make any database faster.
+const MAX_POOL: u32 = 1000;
 
-pub fn resolve(raw: &Raw) -> Result<StoreSettings, Complaint> {
-    let database = read(raw, &MONGO_DB, DATABASE, |text| {
-        is_database(text).then(|| text.to_owned())
+pub fn resolve(raw: &Raw) -> Result<StoreSettings, ConfigError> {
+    let database = read(raw, &MONGO_DB, DATABASE_NAME, |text| {
+        is_database_name(text).then(|| text.to_owned())
     })?;
-    // As in the original: the first of these that is set.
+    // Order of precedence as in the original.
     let fallback = [MONGO_URL, MONGOHQ_URL]
         .into_iter()
         .find(|variable| raw.get(variable).is_some());
     let (variable, url) = match fallback.filter(|_| raw.none_of(&[DATABASE_URL])) {
         None => (
             DATABASE_URL,
-            read(raw, &DATABASE_URL, StoreUrl::ACCEPTS, |text| {
+            read(raw, &DATABASE_URL, StoreUrl::EXPECTED, |text| {
                 StoreUrl::parse(text, &database)
             })?,
         ),
         Some(mongo) => (
             mongo,
-            read(raw, &mongo, StoreUrl::ACCEPTS_MONGO, |text| {
+            read(raw, &mongo, StoreUrl::EXPECTED_MONGO, |text| {
                 StoreUrl::parse_mongo(text, &database)
             })?,
         ),
@@ -45,24 +45,20 @@ pub fn resolve(raw: &Raw) -> Result<StoreSettings, Complaint> {
         pool: read(
             raw,
             &PUSHI_STORE_POOL,
-            &format!("a whole number from 1 to {MOST_CONNECTIONS}"),
-            |text| {
-                text.parse()
-                    .ok()
-                    .filter(|n| (1..=MOST_CONNECTIONS).contains(n))
-            },
+            &format!("a whole number from 1 to {MAX_POOL}"),
+            |text| text.parse().ok().filter(|n| (1..=MAX_POOL).contains(n)),
         )?,
-        retention: Some(duration(raw, &PUSHI_RETENTION, 0)?).filter(|long| !long.is_zero()),
+        retention: Some(duration(raw, &PUSHI_RETENTION, 0)?).filter(|duration| !duration.is_zero()),
         retention_events: Some(number(raw, &PUSHI_RETENTION_EVENTS, 0)?).filter(|n| *n != 0),
     })
 }
 
-pub fn resolve_bus(raw: &Raw) -> Result<Option<BusUrl>, Complaint> {
+pub fn resolve_bus(raw: &Raw) -> Result<Option<BusUrl>, ConfigError> {
     let variable = [BUS_URL, REDIS_URL]
         .into_iter()
         .find(|variable| raw.get(variable).is_some());
     variable
-        .map(|variable| read(raw, &variable, BusUrl::ACCEPTS, BusUrl::parse))
+        .map(|variable| read(raw, &variable, BusUrl::EXPECTED, BusUrl::parse))
         .transpose()
 }
 
@@ -70,12 +66,12 @@ pub fn resolve_bus(raw: &Raw) -> Result<Option<BusUrl>, Complaint> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::super::variables::Variable;
     use super::*;
+    use crate::config::variables::Variable;
     use crate::core::model::Secret;
 
     fn of(pairs: &[(Variable, &str)]) -> Result<StoreSettings, String> {
-        resolve(&Raw::of(pairs.iter().copied())).map_err(|complaint| complaint.to_string())
+        resolve(&Raw::from_pairs(pairs.iter().copied())).map_err(|error| error.to_string())
     }
 
     fn mongo(url: &str, database: &str) -> StoreUrl {
@@ -101,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_originals_variables_are_read_in_order_where_database_url_is_not_set() {
+    fn variables_of_the_original_are_read_in_order_if_database_url_is_not_set() {
         let (first, second) = (
             (MONGO_URL, "mongodb://one"),
             (MONGOHQ_URL, "mongodb://two/x"),
@@ -127,11 +123,11 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn an_error_names_the_variable_and_the_expected_format() {
         let text = of(&[(MONGO_URL, "postgres://h")]).unwrap_err();
         assert_eq!(
             text,
-            r#"MONGO_URL="postgres://h" cannot be used: it accepts mongodb://… or mongodb+srv://…"#
+            r#"MONGO_URL="postgres://h" is invalid: expected mongodb://… or mongodb+srv://…"#
         );
         assert!(
             of(&[(DATABASE_URL, "pushi.db")])
@@ -156,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_ever_removed_where_retention_is_0() {
+    fn retention_0_is_unlimited() {
         let kept = of(&[(PUSHI_RETENTION, "0"), (PUSHI_RETENTION_EVENTS, "0")]).unwrap();
         assert_eq!((kept.retention, kept.retention_events), (None, None));
         let some = of(&[(PUSHI_RETENTION, "30d"), (PUSHI_RETENTION_EVENTS, "7")]).unwrap();
@@ -167,9 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn bus_url_comes_before_redis_url() {
+    fn bus_url_takes_precedence_over_redis_url() {
         let bus = |pairs: &[(Variable, &str)]| {
-            resolve_bus(&Raw::of(pairs.iter().copied())).map_err(|complaint| complaint.to_string())
+            resolve_bus(&Raw::from_pairs(pairs.iter().copied())).map_err(|error| error.to_string())
         };
         let redis = |url: &str| Ok(Some(BusUrl::Redis(Secret::new(url))));
         assert_eq!(bus(&[]), Ok(None));
