@@ -1,24 +1,39 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 
 mod address;
-mod api;
+mod admin_api;
+mod api_client;
 mod app;
+mod app_selector;
 mod auth;
 mod bench;
 mod check;
-mod chosen;
+mod context;
 mod copy;
-mod desk;
-mod failure;
+mod error;
 mod log;
 mod openapi;
+mod output;
 mod serve;
 mod signals;
 mod token;
 mod trigger;
 mod webhook;
 mod welcome;
-mod workbench;
+
+// The names by which the load generator imports these modules.
+mod api {
+    pub use super::api_client::ApiClient as Api;
+}
+mod chosen {
+    pub use super::app_selector::{AppCredentials as Credentials, AppSelector as Chosen};
+}
+mod failure {
+    pub use super::error::CliError as Failure;
+}
+mod workbench {
+    pub use super::context::load_settings as settings;
+}
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -26,17 +41,16 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::error::CliError;
 use crate::config::{DotEnv, variables};
-use failure::Failure;
 
-/// Pushi: channels over WebSocket, publishing over REST.
 #[derive(Parser)]
 #[command(
     name = "pushi",
     version,
     about = "A self-hosted realtime server: channels over WebSocket, publishing over REST."
 )]
-#[command(after_help = "pushi alone, or with flags first, is pushi serve.")]
+#[command(after_help = "Without a command, pushi runs pushi serve.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -44,72 +58,73 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Serve(serve::Serve),
-    Check(check::Check),
-    App(app::Apps),
-    Copy(copy::Copy),
-    Trigger(trigger::Trigger),
+    Serve(serve::ServeArgs),
+    Check(check::CheckArgs),
+    App(app::AppArgs),
+    Copy(copy::CopyArgs),
+    Trigger(trigger::TriggerArgs),
     Bench(bench::Bench),
-    Auth(auth::Auth),
-    Token(token::Token),
-    Webhook(webhook::Webhooks),
-    Openapi(openapi::OpenApi),
+    Auth(auth::AuthArgs),
+    Token(token::TokenArgs),
+    Webhook(webhook::WebhookArgs),
+    Openapi(openapi::OpenApiArgs),
 }
 
-/// Runs the program: reads `.env`, the environment and the arguments, does what they say, and answers the exit code: 0, 1
-/// for a command that failed, 2 for a configuration or a start that cannot go well. Both say why in one line.
+/// Reads `.env`, the environment and the arguments, runs the command and returns the exit code of
+/// [`CliError`]. An error is printed as one line on standard error.
 pub fn main() -> ExitCode {
     let dotenv = DotEnv::new(".env");
-    let outcome = dotenv.load().map_err(Failure::from).and_then(|()| {
+    let outcome = dotenv.load().map_err(CliError::from).and_then(|()| {
         let cli = Cli::parse_or_exit(std::env::args_os().collect());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .map_err(Failure::start)?;
+            .map_err(CliError::start)?;
         let outcome = runtime.block_on(cli.run(dotenv));
-        // What still blocks a thread must not hold the end up: all that matters has been closed.
+        // Do not wait for threads that still block: the store and all connections have been closed.
         runtime.shutdown_background();
         outcome
     });
-    // Neither can be helped where the reader has gone.
+    // A failed write means that the reader has closed the pipe, which is not an error.
     match outcome {
         Ok(text) if text.is_empty() => ExitCode::SUCCESS,
         Ok(text) => {
             let _ = writeln!(std::io::stdout(), "{text}");
             ExitCode::SUCCESS
         }
-        Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "pushi: {failure}");
-            failure.code()
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "pushi: {error}");
+            error.exit_code()
         }
     }
 }
 
 impl Cli {
-    /// Help, the version and mistakes in the arguments end the process here, as clap does it.
+    /// Parses the arguments. Ends the process after `--help`, `--version` and invalid arguments, as
+    /// is usual with clap.
     fn parse_or_exit(args: Vec<OsString>) -> Self {
-        let matches = command().get_matches_from(with_command(args));
+        let matches = command().get_matches_from(with_default_command(args));
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    async fn run(self, dotenv: DotEnv) -> Result<String, Failure> {
+    async fn run(self, dotenv: DotEnv) -> Result<String, CliError> {
         match self.command {
             Command::Serve(serve) => serve.run(dotenv).await,
             Command::Check(check) => check.run().await,
-            Command::App(apps) => apps.run().await,
+            Command::App(app) => app.run().await,
             Command::Copy(copy) => copy.run().await,
             Command::Trigger(trigger) => trigger.run().await,
             Command::Bench(bench) => bench.run().await,
             Command::Auth(auth) => auth.run().await,
             Command::Token(token) => token.run().await,
-            Command::Webhook(webhooks) => webhooks.run().await,
+            Command::Webhook(webhook) => webhook.run().await,
             Command::Openapi(openapi) => openapi.run(),
         }
     }
 }
 
-/// `pushi` alone, and with flags first, is `pushi serve`.
-fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
+/// Inserts `serve` if there are no arguments, or if the first one is a flag.
+fn with_default_command(mut args: Vec<OsString>) -> Vec<OsString> {
     let first = args.get(1).and_then(|arg| arg.to_str());
     let flag = first.is_some_and(|arg| {
         arg.starts_with('-') && !matches!(arg, "-h" | "--help" | "-V" | "--version")
@@ -120,21 +135,22 @@ fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
     args
 }
 
-/// The commands. All read the same configuration; only the help of `serve` and `check` lists all its flags.
+/// The commands. All of them accept the flags of the configuration, but only the help of `serve`
+/// and `check` lists them.
 fn command() -> clap::Command {
     Cli::command().mut_subcommands(|command| match command.get_name() {
         "serve" | "check" | "openapi" => command,
-        _ => without_settings(command),
+        _ => hide_settings(command),
     })
 }
 
-fn without_settings(command: clap::Command) -> clap::Command {
+fn hide_settings(command: clap::Command) -> clap::Command {
     let is_setting = |arg: &clap::Arg| {
         variables::ALL
             .iter()
             .any(|variable| arg.get_id() == variable.name)
     };
-    let about = "It reads the configuration of the server (DATABASE_URL above all), and takes its flags: see pushi serve --help.";
+    let note = "Reads the configuration of the server, such as DATABASE_URL, and accepts its flags: see pushi serve --help.";
     command
         .mut_args(|arg| {
             if is_setting(&arg) {
@@ -143,8 +159,8 @@ fn without_settings(command: clap::Command) -> clap::Command {
                 arg
             }
         })
-        .mut_subcommands(without_settings)
-        .after_help(about)
+        .mut_subcommands(hide_settings)
+        .after_help(note)
 }
 
 #[cfg(test)]
@@ -156,7 +172,7 @@ mod tests {
             .chain(args.iter().copied())
             .map(OsString::from)
             .collect();
-        Cli::from_arg_matches(&command().try_get_matches_from(with_command(args))?)
+        Cli::from_arg_matches(&command().try_get_matches_from(with_default_command(args))?)
     }
 
     #[test]
@@ -165,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn pushi_alone_or_with_flags_serves() {
+    fn serve_is_the_default_command() {
         for args in [
             &[][..],
             &["--app-port", "0"],
@@ -221,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_of_other_commands_is_about_them() {
+    fn the_help_of_other_commands_hides_the_settings() {
         let mut trigger = command()
             .find_subcommand("trigger")
             .unwrap()

@@ -1,27 +1,30 @@
-//! Addresses as people type them.
+//! URLs of the listeners.
 
 use std::net::IpAddr;
 
 use crate::config::Listener;
 
-/// `http://…` or `https://…` of a listener at `port`, without a path; see [`reachable`] for its host.
+/// The `http://…` or `https://…` URL of a listener at `port`, without a path; see [`local_host`]
+/// for its host.
 pub fn api_url(listener: &Listener, port: u16) -> String {
     let scheme = if listener.tls.is_some() {
         "https"
     } else {
         "http"
     };
-    format!("{scheme}://{}:{port}", reachable(&listener.host))
+    format!("{scheme}://{}:{port}", local_host(&listener.host))
 }
 
-/// `ws://…` or `wss://…` of it.
+/// The `ws://…` or `wss://…` URL of a listener at `port`, without a path; see [`local_host`] for
+/// its host.
 pub fn socket_url(listener: &Listener, port: u16) -> String {
     let scheme = if listener.tls.is_some() { "wss" } else { "ws" };
-    format!("{scheme}://{}:{port}", reachable(&listener.host))
+    format!("{scheme}://{}:{port}", local_host(&listener.host))
 }
 
-/// The host as a part of a URL. Where all addresses are listened on it is the loopback, which works on this machine.
-fn reachable(host: &str) -> String {
+/// The host of a URL that works on this machine: the loopback address if the listener accepts on
+/// all addresses.
+fn local_host(host: &str) -> String {
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
         Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
@@ -48,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_can_be_followed_on_this_machine() {
+    fn urls_work_on_this_machine() {
         assert_eq!(
             api_url(&listener("127.0.0.1", false), 8080),
             "http://127.0.0.1:8080"

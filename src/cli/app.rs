@@ -1,200 +1,183 @@
-//! `pushi app`: administers apps in the store itself. Running servers follow within a second.
+//! `pushi app`: administers apps directly in the store. Running servers apply the changes within a
+//! second.
 
 use poem::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::desk::Desk;
-use super::failure::Failure;
-use super::workbench::{settings, work};
-use crate::config::Raw;
+use super::admin_api::AdminApi;
+use super::context::{load_settings, with_service};
+use super::error::CliError;
+use super::output::OutputArgs;
 use crate::core::model::AppIdent;
 
-/// `GET /apps` answers at most so many.
+/// Apps per response of `GET /apps`.
 const PAGE: usize = 10_000;
 
 /// Administer apps
 ///
-/// It works on the store itself, whether a server runs or not; running servers follow within a second.
+/// Works directly on the store, whether or not a server is running; running servers apply the
+/// changes within a second.
 #[derive(clap::Args)]
-pub struct Apps {
+pub struct AppArgs {
     #[command(subcommand)]
     command: AppCommand,
 }
 
 #[derive(clap::Subcommand)]
 enum AppCommand {
-    Create(Create),
-    List(List),
-    Show(Show),
-    Update(Update),
-    Delete(Delete),
+    Create(CreateArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Update(UpdateArgs),
+    Delete(DeleteArgs),
 }
 
-/// Create an app, and print its id, key and secret
+/// Create an app and print its id, key and secret
 #[derive(clap::Args)]
-struct Create {
-    /// For people
+struct CreateArgs {
+    /// Display name
     #[arg(long)]
     name: String,
-    /// For people, longer
+    /// Description
     #[arg(long)]
     description: Option<String>,
-    /// The id: 1 to 64 of A-Z a-z 0-9 _ -; made up where it is not given, as are key and secret
+    /// Id: 1 to 64 of A-Z a-z 0-9 _ - [default: random, as for key and secret]
     #[arg(long)]
     ident: Option<String>,
-    /// The public key
+    /// Public key
     #[arg(long)]
     key: Option<String>,
-    /// The secret
+    /// Secret
     #[arg(long)]
     secret: Option<String>,
     #[command(flatten)]
-    form: Form,
+    output: OutputArgs,
 }
 
-/// List the apps
+/// List all apps
 #[derive(clap::Args)]
-struct List {
+struct ListArgs {
     #[command(flatten)]
-    form: Form,
+    output: OutputArgs,
 }
 
-/// Show an app with its credentials and settings
+/// Show the credentials and settings of an app
 #[derive(clap::Args)]
-struct Show {
-    /// The app's id
+struct ShowArgs {
+    /// Id of the app
     ident: String,
     #[command(flatten)]
-    form: Form,
+    output: OutputArgs,
 }
 
-/// Change an app's name, description or settings
+/// Change the name, description or settings of an app
 #[derive(clap::Args)]
-struct Update {
-    /// The app's id
+struct UpdateArgs {
+    /// Id of the app
     ident: String,
-    /// What to change, as PUT /apps/<ident> takes it: name=Shop client_events=true max_members=50 webhooks=null. A value is
-    /// JSON, or else a text
+    /// Changes as accepted by PUT /apps/<ident>, such as name=Shop client_events=true
+    /// max_members=50 webhooks=null. A value that is not valid JSON is a string
     #[arg(required = true, value_name = "NAME=VALUE")]
     changes: Vec<String>,
     #[command(flatten)]
-    form: Form,
+    output: OutputArgs,
 }
 
-/// Delete an app with everything that belongs to it
+/// Delete an app with all its data
 #[derive(clap::Args)]
-struct Delete {
-    /// The app's id
+struct DeleteArgs {
+    /// Id of the app
     ident: String,
     #[command(flatten)]
-    form: Form,
+    output: OutputArgs,
 }
 
-/// What all of them take.
-#[derive(clap::Args)]
-struct Form {
-    /// Print JSON, as the REST API answers it
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    raw: Raw,
-}
-
-impl Apps {
-    pub async fn run(self) -> Result<String, Failure> {
+impl AppArgs {
+    pub async fn run(self) -> Result<String, CliError> {
         match self.command {
             AppCommand::Create(create) => {
-                let app = create
-                    .form
-                    .ask(Method::POST, "/apps", Some(create.body()))
-                    .await?;
-                Ok(create.form.print(&app, credentials))
+                let body = create.body();
+                let app = call(&create.output, Method::POST, "/apps", Some(body)).await?;
+                Ok(create.output.format(&app, format_credentials))
             }
-            AppCommand::List(List { form }) => {
-                let apps = form.at_desk(all).await?;
-                Ok(form.print(&json!({ "apps": apps }), |list| table(&list["apps"])))
+            AppCommand::List(ListArgs { output }) => {
+                let apps = with_admin_api(&output, list_apps).await?;
+                Ok(output.format(&json!({ "apps": apps }), |list| format_table(&list["apps"])))
             }
-            AppCommand::Show(Show { ident, form }) => {
-                let app = form.ask(Method::GET, &path(&ident)?, None).await?;
-                Ok(form.print(&app, everything))
+            AppCommand::Show(ShowArgs { ident, output }) => {
+                let app = call(&output, Method::GET, &app_path(&ident)?, None).await?;
+                Ok(output.format(&app, format_app))
             }
-            AppCommand::Update(Update {
+            AppCommand::Update(UpdateArgs {
                 ident,
                 changes,
-                form,
+                output,
             }) => {
-                let app = form
-                    .ask(Method::PUT, &path(&ident)?, Some(members(&changes)?))
-                    .await?;
-                Ok(form.print(&app, everything))
+                let body = parse_changes(&changes)?;
+                let app = call(&output, Method::PUT, &app_path(&ident)?, Some(body)).await?;
+                Ok(output.format(&app, format_app))
             }
-            AppCommand::Delete(Delete { ident, form }) => {
-                let done = form.ask(Method::DELETE, &path(&ident)?, None).await?;
-                Ok(form.print(&done, |_| format!("deleted {ident}")))
+            AppCommand::Delete(DeleteArgs { ident, output }) => {
+                let response = call(&output, Method::DELETE, &app_path(&ident)?, None).await?;
+                Ok(output.format(&response, |_| format!("deleted {ident}")))
             }
         }
     }
 }
 
-impl Create {
+impl CreateArgs {
     fn body(&self) -> Value {
-        let given = [
+        let optional = [
             ("description", &self.description),
             ("ident", &self.ident),
             ("key", &self.key),
             ("secret", &self.secret),
         ];
-        let given = given
+        let optional = optional
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into())));
         let name = ("name".to_owned(), self.name.as_str().into());
-        Value::Object(std::iter::once(name).chain(given).collect())
+        Value::Object(std::iter::once(name).chain(optional).collect())
     }
 }
 
-impl Form {
-    async fn at_desk<T>(
-        &self,
-        ask: impl AsyncFnOnce(Desk) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        work(&settings(&self.raw)?, async |service| {
-            ask(Desk::new(service)?).await
-        })
-        .await
-    }
-
-    async fn ask(
-        &self,
-        method: Method,
-        target: &str,
-        body: Option<Value>,
-    ) -> Result<Value, Failure> {
-        self.at_desk(async |desk: Desk| desk.ask(method, target, body).await)
-            .await
-    }
-
-    fn print(&self, answer: &Value, text: impl FnOnce(&Value) -> String) -> String {
-        if self.json {
-            answer.to_string()
-        } else {
-            text(answer)
-        }
-    }
+/// Runs `operation` with the REST API over the configured store.
+async fn with_admin_api<T>(
+    output: &OutputArgs,
+    operation: impl AsyncFnOnce(AdminApi) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    with_service(&load_settings(&output.raw)?, async |service| {
+        operation(AdminApi::new(service)?).await
+    })
+    .await
 }
 
-/// An app's path; checked, so that nothing in it can mean another route.
-fn path(ident: &str) -> Result<String, Failure> {
+/// Sends one request to the REST API over the configured store.
+async fn call(
+    output: &OutputArgs,
+    method: Method,
+    target: &str,
+    body: Option<Value>,
+) -> Result<Value, CliError> {
+    with_admin_api(output, async |api: AdminApi| {
+        api.send(method, target, body).await
+    })
+    .await
+}
+
+/// The path of an app. The ident is validated first, so that it cannot select another route.
+fn app_path(ident: &str) -> Result<String, CliError> {
     AppIdent::parse(ident)
         .map(|ident| format!("/apps/{ident}"))
-        .map_err(Failure::command)
+        .map_err(CliError::command)
 }
 
-/// `name=value …` as the body of a change.
-fn members(changes: &[String]) -> Result<Value, Failure> {
+/// Converts `name=value` arguments to the body of a `PUT`.
+fn parse_changes(changes: &[String]) -> Result<Value, CliError> {
     let member = |change: &String| {
         let (name, value) = change
             .split_once('=')
-            .ok_or_else(|| Failure::Command(format!("{change:?} is not NAME=VALUE")))?;
+            .ok_or_else(|| CliError::Command(format!("{change:?} is not NAME=VALUE")))?;
         Ok((
             name.to_owned(),
             serde_json::from_str(value).unwrap_or_else(|_| value.into()),
@@ -207,52 +190,51 @@ fn members(changes: &[String]) -> Result<Value, Failure> {
         .map(Value::Object)
 }
 
-async fn all(desk: Desk) -> Result<Vec<Value>, Failure> {
+async fn list_apps(api: AdminApi) -> Result<Vec<Value>, CliError> {
     let mut apps: Vec<Value> = Vec::new();
     loop {
         let after = apps.last().and_then(|app| app["id"].as_u64()).unwrap_or(0);
-        let mut page = desk
-            .ask(Method::GET, &format!("/apps?after={after}"), None)
-            .await?;
-        let page = page["apps"]
+        let target = format!("/apps?after={after}");
+        let mut response = api.send(Method::GET, &target, None).await?;
+        let page = response["apps"]
             .as_array_mut()
             .map(std::mem::take)
             .unwrap_or_default();
-        let whole = page.len() < PAGE;
+        let is_last = page.len() < PAGE;
         apps.extend(page);
-        if whole {
+        if is_last {
             return Ok(apps);
         }
     }
 }
 
-fn credentials(app: &Value) -> String {
+fn format_credentials(app: &Value) -> String {
     ["ident", "key", "secret"]
-        .map(|name| format!("{:<8}{}", shown_name(name), shown(&app[name])))
+        .map(|name| format!("{:<8}{}", label(name), printable(&app[name])))
         .join("\n")
 }
 
-fn shown_name(name: &str) -> &str {
-    // As `--app-id` calls it.
-    if name == "ident" { "id" } else { name }
+/// The label of a field: `ident` is shown as `id`, as in `--app-id`.
+fn label(field: &str) -> &str {
+    if field == "ident" { "id" } else { field }
 }
 
-fn everything(app: &Value) -> String {
-    // `id` is the store's own number, and `instance` the ident again.
+fn format_app(app: &Value) -> String {
+    // `id` is the internal number of the store, and `instance` repeats the ident.
     let hidden = ["id", "instance"];
-    let members = app
+    let fields = app
         .as_object()
         .into_iter()
         .flatten()
         .filter(|(name, _)| !hidden.contains(&name.as_str()));
-    members
-        .map(|(name, value)| format!("{:<28}{}", shown_name(name), shown(value)))
+    fields
+        .map(|(name, value)| format!("{:<28}{}", label(name), printable(value)))
         .collect::<Vec<_>>()
         .join("\n")
 }
 
-fn table(apps: &Value) -> String {
-    let row = |app: &Value| ["ident", "key", "name"].map(|name| shown(&app[name]));
+fn format_table(apps: &Value) -> String {
+    let row = |app: &Value| ["ident", "key", "name"].map(|name| printable(&app[name]));
     let head = ["id", "key", "name"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head)
         .chain(apps.as_array().into_iter().flatten().map(row))
@@ -270,8 +252,9 @@ fn table(apps: &Value) -> String {
         .join("\n")
 }
 
-/// A value on one line; control characters, which could move the terminal's cursor, are left out.
-fn shown(value: &Value) -> String {
+/// Formats a value on one line, without control characters, which could move the cursor of a
+/// terminal.
+fn printable(value: &Value) -> String {
     let text = value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned);
@@ -283,8 +266,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_json_or_else_a_text() {
-        let body = members(&[
+    fn a_value_is_json_or_else_text() {
+        let body = parse_changes(&[
             "name=Shop".into(),
             "enabled=false".into(),
             "max_members=5".into(),
@@ -294,18 +277,22 @@ mod tests {
             body,
             Ok(json!({"name": "Shop", "enabled": false, "max_members": 5, "description": "a=b"}))
         );
-        assert!(members(&["name".into()]).is_err());
+        assert!(parse_changes(&["name".into()]).is_err());
     }
 
     #[test]
-    fn a_path_has_nothing_but_the_ident() {
-        assert_eq!(path("shop"), Ok("/apps/shop".into()));
-        assert!(path("../login").is_err() && path("shop/rotate").is_err() && path("").is_err());
+    fn a_path_contains_only_the_ident() {
+        assert_eq!(app_path("shop"), Ok("/apps/shop".into()));
+        assert!(
+            app_path("../login").is_err()
+                && app_path("shop/rotate").is_err()
+                && app_path("").is_err()
+        );
     }
 
     #[test]
-    fn what_is_printed_moves_no_cursor() {
-        assert_eq!(shown(&"a\u{1b}[2Jb\n".into()), "a[2Jb");
-        assert_eq!(shown(&json!([1])), "[1]");
+    fn control_characters_are_not_printed() {
+        assert_eq!(printable(&"a\u{1b}[2Jb\n".into()), "a[2Jb");
+        assert_eq!(printable(&json!([1])), "[1]");
     }
 }

@@ -1,72 +1,78 @@
-//! `pushi check`: looks at the configuration and at what it names, without serving.
+//! `pushi check`: validates the configuration and tests what it names, without serving.
 
 use std::path::Path;
 
 use serde_json::json;
 
 use super::address::{api_url, socket_url};
-use super::chosen::all_apps;
-use super::failure::Failure;
+use super::app_selector::list_apps;
+use super::context::{init_log, with_service};
+use super::error::CliError;
+use super::output::OutputArgs;
 use super::serve::tls_source;
-use super::workbench::{begin_log, work};
-use crate::config::{Raw, Resolved, Settings, StoreUrl, environment_warnings, resolve};
+use crate::config::{Resolved, Settings, StoreUrl, environment_warnings, resolve};
 use crate::server::look_at_bus;
 
-/// Read the configuration, connect to what it names, and say what was found
+/// Check the configuration and the connections to the database and the bus
 ///
-/// It ends with 0 where a start would succeed as far as can be seen without serving, else with the line that the start
-/// would end with.
+/// Exits with 0 if a start would succeed, as far as this can be tested without serving. Otherwise
+/// prints the error that the start would end with.
 #[derive(clap::Args)]
-pub struct Check {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+pub struct CheckArgs {
     #[command(flatten)]
-    raw: Raw,
+    output: OutputArgs,
 }
 
-impl Check {
-    pub async fn run(self) -> Result<String, Failure> {
+impl CheckArgs {
+    pub async fn run(self) -> Result<String, CliError> {
+        let raw = &self.output.raw;
         let Resolved {
             settings,
             mut notices,
-        } = resolve(&self.raw)?;
-        begin_log(&self.raw, &settings.log)?;
+        } = resolve(raw)?;
+        init_log(raw, &settings.log)?;
         notices.extend(environment_warnings());
         let server = settings.listen.server.as_ref();
         for listener in std::iter::once(&settings.listen.api).chain(server) {
             tls_source(listener)?;
         }
-        let store = store(&settings).await?;
-        let bus = bus(&settings).await?;
+        let store = check_store(&settings).await?;
+        let bus = check_bus(&settings).await?;
         let api = api_url(&settings.listen.api, settings.listen.api.port);
-        let sockets = server.unwrap_or(&settings.listen.api);
-        let sockets = socket_url(sockets, sockets.port);
-        if self.json {
-            let found = json!({"result": "success", "store": store, "bus": bus, "api": api, "websocket": sockets, "notices": notices});
-            return Ok(found.to_string());
-        }
-        let bus = bus.map(|bus| format!("bus        {bus}"));
-        let lines = [format!("store      {store}")].into_iter().chain(bus);
-        let lines = lines.chain([format!("REST API   {api}"), format!("WebSocket  {sockets}")]);
-        let notices = notices
-            .into_iter()
-            .map(|notice| format!("notice     {notice}"));
-        Ok(lines.chain(notices).collect::<Vec<_>>().join("\n"))
+        let listener = server.unwrap_or(&settings.listen.api);
+        let websocket = socket_url(listener, listener.port);
+        let result = json!({
+            "result": "success",
+            "store": store,
+            "bus": bus,
+            "api": api,
+            "websocket": websocket,
+            "notices": notices,
+        });
+        Ok(self.output.format(&result, |_| {
+            let bus = bus.map(|bus| format!("bus        {bus}"));
+            let lines = [format!("store      {store}")].into_iter().chain(bus);
+            let lines = lines.chain([
+                format!("REST API   {api}"),
+                format!("WebSocket  {websocket}"),
+            ]);
+            let notices = notices.iter().map(|notice| format!("notice     {notice}"));
+            lines.chain(notices).collect::<Vec<_>>().join("\n")
+        }))
     }
 }
 
-/// What the store is like. A file that is not there is not made.
-async fn store(settings: &Settings) -> Result<String, Failure> {
+/// Opens the store and describes it. A missing SQLite file is not created.
+async fn check_store(settings: &Settings) -> Result<String, CliError> {
     let name = settings.store.url.describe();
     match &settings.store.url {
         StoreUrl::SqliteMemory => return Ok(name),
         StoreUrl::Sqlite { path } if !Path::new(path).exists() => {
-            return Ok(format!("{name}, which the first start will make"));
+            return Ok(format!("{name}, created by the first start"));
         }
         _ => {}
     }
-    let apps = work(settings, async |service| all_apps(&service).await).await?;
+    let apps = with_service(settings, async |service| list_apps(&service).await).await?;
     Ok(format!(
         "{name}, with {} {}",
         apps.len(),
@@ -74,12 +80,13 @@ async fn store(settings: &Settings) -> Result<String, Failure> {
     ))
 }
 
-/// Where the nodes meet; `None`: this one is alone. A node starts, and serves, without it.
-async fn bus(settings: &Settings) -> Result<Option<String>, Failure> {
-    let Some((name, found)) = look_at_bus(settings).await.map_err(Failure::start)? else {
+/// Connects to the bus and describes it; `None`: single node. An unavailable bus is no error, since
+/// a node starts without it.
+async fn check_bus(settings: &Settings) -> Result<Option<String>, CliError> {
+    let Some((name, connected)) = look_at_bus(settings).await.map_err(CliError::start)? else {
         return Ok(None);
     };
-    Ok(Some(match found {
+    Ok(Some(match connected {
         Ok(()) => format!("Redis at {name}"),
         Err(error) => format!("Redis at {name}, which cannot be reached: {error}"),
     }))

@@ -1,118 +1,127 @@
-//! `pushi copy`: everything of one store into another.
+//! `pushi copy`: copies all apps from one store into another.
 
+mod digest;
 mod progress;
 mod reader;
-mod side;
-mod tally;
+mod store;
 mod transfer;
 
 use std::path::Path;
 use std::time::Duration;
 
-use self::progress::Progress;
-use self::side::{Side, Trouble};
-use self::tally::{KINDS, Tally};
-use self::transfer::{all_apps, copy_app, newest_event};
-use super::failure::Failure;
-use super::workbench::settings;
+use self::digest::{AppDigest, KINDS};
+use self::progress::CopyProgress;
+use self::store::{CopyError, CopyStore};
+use self::transfer::{copy_app, list_apps, newest_event};
+use super::context::load_settings;
+use super::error::CliError;
 use crate::config::{Raw, StoreSettings, StoreUrl};
 use crate::core::model::{App, Session, Timestamp, TokenHash};
 use crate::server::open_stores;
 
-/// How long a call may take at least: a large channel of the original gets all its serials when it is first read.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// The minimum timeout of a store call: the first read of a large channel of the original assigns
+/// all its serials.
+const MIN_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Copy everything from one store into another, and check that it is there
+/// Copy everything from one store into another and verify the copy
 ///
-/// Apps with their secrets and settings, events with their serials, ids and times, subscriptions with what ended ones keep in
-/// inboxes, the last events of cache channels, targets. Sessions and what waits for webhooks stay behind: users of the REST API log
-/// in anew. Stop the servers of both stores first: what is written meanwhile may be missing in the copy, and is then told.
+/// Copies apps with secrets and settings, events with serials, ids and times, current and ended
+/// subscriptions, the last events of cache channels, and targets. Does not copy sessions and queued
+/// webhooks: users of the REST API have to log in again. Stop the servers of both stores first:
+/// data written during the copy may be missing from it, which the verification reports.
 ///
-/// A copy that was stopped can be gone on with: say the same with --resume. At the end both stores are read again, and their counts
-/// and checksums are compared. The exit code is 0 only where all of them are the same.
+/// To continue an interrupted copy, repeat the command with --resume. At the end, both stores are
+/// read again and their counts and checksums are compared. The exit code is 0 only if all of them
+/// are equal.
 #[derive(clap::Args)]
-pub struct Copy {
-    /// The store to read: sqlite://PATH, postgres://… or mongodb://…
+pub struct CopyArgs {
+    /// Store to read: sqlite://PATH, postgres://… or mongodb://…
     #[arg(long, value_name = "URL")]
     from: String,
-    /// The store to write, empty unless --resume is given: sqlite://PATH, postgres://… or mongodb://…
+    /// Store to write, which must be empty without --resume: sqlite://PATH, postgres://… or
+    /// mongodb://…
     #[arg(long, value_name = "URL")]
     to: String,
-    /// Write also where apps are: goes on with a copy that was stopped, and adds to what is there
+    /// Write to a store that has apps: continues an interrupted copy, and adds to existing data
     #[arg(long, visible_alias = "into-existing")]
     resume: bool,
     #[command(flatten)]
     raw: Raw,
 }
 
-impl Copy {
-    pub async fn run(self) -> Result<String, Failure> {
-        let store = settings(&self.raw)?.store;
+impl CopyArgs {
+    pub async fn run(self) -> Result<String, CliError> {
+        let settings = load_settings(&self.raw)?.store;
         let (from, to) = (
-            named(&store, "--from", &self.from)?,
-            named(&store, "--to", &self.to)?,
+            store_settings(&settings, "--from", &self.from)?,
+            store_settings(&settings, "--to", &self.to)?,
         );
         if let StoreUrl::Sqlite { path } = &from.url
             && !Path::new(path).exists()
         {
-            return Err(Failure::Start(format!("--from: there is no file {path}")));
+            return Err(CliError::Start(format!("--from: there is no file {path}")));
         }
-        if is_same_place(&from.url, &to.url) {
+        if is_same_url(&from.url, &to.url) {
             return Err(same_store());
         }
         let source = open("--from", &from).await?;
-        let outcome = match open("--to", &to).await {
+        let result = match open("--to", &to).await {
             Ok(target) => {
-                let mut progress = Progress::new();
-                let outcome = copied(&source, &target, self.resume, &mut progress).await;
-                progress.end();
+                let mut progress = CopyProgress::new();
+                let result = copy_all(&source, &target, self.resume, &mut progress).await;
+                progress.finish();
                 target.stores.database.close().await;
-                outcome
+                result
             }
-            Err(failure) => Err(failure),
+            Err(error) => Err(error),
         };
         source.stores.database.close().await;
-        outcome
+        result
     }
 }
 
-/// The settings of the store with a URL of its own.
-fn named(settings: &StoreSettings, flag: &str, url: &str) -> Result<StoreSettings, Failure> {
+/// The configured store settings with the URL of a flag.
+fn store_settings(
+    settings: &StoreSettings,
+    flag: &str,
+    url: &str,
+) -> Result<StoreSettings, CliError> {
     match StoreUrl::parse(url, "pushi") {
-        Some(StoreUrl::SqliteMemory) => Err(Failure::Start(format!(
-            "{flag}: a database in memory is gone when the command ends"
+        Some(StoreUrl::SqliteMemory) => Err(CliError::Start(format!(
+            "{flag}: a database in memory is lost when the command ends"
         ))),
         Some(url) => Ok(StoreSettings {
             url,
             ..settings.clone()
         }),
-        None => Err(Failure::Start(format!(
+        None => Err(CliError::Start(format!(
             "{flag} must be sqlite://PATH, postgres://…, mongodb://… or mongodb+srv://…"
         ))),
     }
 }
 
-/// Opens a store twice: the first time tells soon what is wrong with its URL, the second time is for the work.
-async fn open(flag: &'static str, settings: &StoreSettings) -> Result<Side, Failure> {
-    let refused = |error| Failure::Start(format!("{flag}: {error}"));
+/// Opens a store twice: first with the configured timeout, to detect a wrong URL soon, then with
+/// the timeout of the copy.
+async fn open(flag: &'static str, settings: &StoreSettings) -> Result<CopyStore, CliError> {
+    let open_error = |error| CliError::Start(format!("{flag}: {error}"));
     open_stores(settings)
         .await
-        .map_err(refused)?
+        .map_err(open_error)?
         .database
         .close()
         .await;
-    let patient = StoreSettings {
-        timeout: settings.timeout.max(PATIENCE),
+    let settings = StoreSettings {
+        timeout: settings.timeout.max(MIN_TIMEOUT),
         ..settings.clone()
     };
-    Ok(Side {
+    Ok(CopyStore {
         flag,
-        stores: open_stores(&patient).await.map_err(refused)?,
+        stores: open_stores(&settings).await.map_err(open_error)?,
     })
 }
 
-/// Whether two URLs say the same, or name one file.
-fn is_same_place(from: &StoreUrl, to: &StoreUrl) -> bool {
+/// Whether two URLs are equal or name the same file.
+fn is_same_url(from: &StoreUrl, to: &StoreUrl) -> bool {
     match (from, to) {
         (StoreUrl::Sqlite { path: from }, StoreUrl::Sqlite { path: to }) => {
             from == to
@@ -124,91 +133,55 @@ fn is_same_place(from: &StoreUrl, to: &StoreUrl) -> bool {
     }
 }
 
-/// Whether what is written by way of one URL is seen by way of the other: a server has many names. What is written is a session
-/// of an app that is there, which nobody can use, and which is removed at once.
-async fn is_same_store(source: &Side, target: &Side, app: &App) -> Result<bool, Failure> {
+/// Whether both URLs lead to the same database, which URLs alone cannot show, since a server has
+/// many names. Writes an expired session for an existing app to the target, looks for it in the
+/// source, and removes it.
+async fn is_same_store(
+    source: &CopyStore,
+    target: &CopyStore,
+    app: &App,
+) -> Result<bool, CliError> {
     let mut hash = [0; 32];
-    getrandom::fill(&mut hash).map_err(Failure::start)?;
-    let mark = Session {
+    getrandom::fill(&mut hash).map_err(CliError::start)?;
+    let marker = Session {
         hash: TokenHash(hash),
         app: app.ident.clone(),
         expires: Timestamp::default(),
     };
-    let of_target = |error| target.trouble(error);
-    target.stores.sessions.put(&mark).await.map_err(of_target)?;
-    let seen = source.stores.sessions.get(&mark.hash).await;
-    target
-        .stores
-        .sessions
-        .end(&mark.hash)
-        .await
-        .map_err(of_target)?;
-    Ok(seen.map_err(|error| source.trouble(error))?.is_some())
+    let target_error = |error| target.error(error);
+    let sessions = &target.stores.sessions;
+    sessions.put(&marker).await.map_err(target_error)?;
+    let found = source.stores.sessions.get(&marker.hash).await;
+    sessions.end(&marker.hash).await.map_err(target_error)?;
+    Ok(found.map_err(|error| source.error(error))?.is_some())
 }
 
-fn same_store() -> Failure {
-    Failure::command("--from and --to are the same store")
+fn same_store() -> CliError {
+    CliError::command("--from and --to are the same store")
 }
 
-async fn copied(
-    source: &Side,
-    target: &Side,
+async fn copy_all(
+    source: &CopyStore,
+    target: &CopyStore,
     resume: bool,
-    progress: &mut Progress,
-) -> Result<String, Failure> {
-    if let Some(there) = target
-        .stores
-        .apps
-        .list(0, 1)
-        .await
-        .map_err(|error| target.trouble(error))?
-        .first()
-    {
-        if !resume {
-            let hint = "name an empty one, or say --resume to go on with a copy that was stopped or to add to what is there";
-            return Err(Failure::command(format!(
-                "the store of --to has apps already: {hint}"
-            )));
-        }
-        if is_same_store(source, target, there).await? {
-            return Err(same_store());
-        }
-    }
-    let apps = all_apps(source).await?;
+    progress: &mut CopyProgress,
+) -> Result<String, CliError> {
+    check_target(source, target, resume).await?;
+    let apps = list_apps(source).await?;
     if apps.is_empty() {
-        return Err(Failure::command(
-            "the store of --from has no app: does its URL name the right one?",
+        return Err(CliError::command(
+            "the store of --from has no app: check its URL",
         ));
     }
-    let of_app =
-        |app: &App, trouble: Trouble| Failure::command(format!("app {}: {trouble}", app.ident));
     for app in &apps {
         copy_app(source, target, app, progress)
             .await
-            .map_err(|trouble| of_app(app, trouble))?;
+            .map_err(|error| app_error(app, error))?;
     }
     let mut counts = [0; KINDS.len()];
     for app in &apps {
-        progress.step(
-            format!("app {}: comparing", app.ident),
-            0,
-            newest_event(source, app).await?,
-        );
-        let tallies = async {
-            tokio::try_join!(
-                Tally::of(source, app, |number| progress.at(number)),
-                Tally::of(target, app, drop)
-            )
-        };
-        let (there, here) = tallies.await.map_err(|trouble| of_app(app, trouble))?;
-        if let Some(difference) = there.difference(&here) {
-            let hint = "if a server wrote to one of the stores meanwhile, stop it, and copy again into an empty store";
-            return Err(Failure::command(format!(
-                "app {}: {difference}: {hint}",
-                app.ident
-            )));
-        }
-        for (sum, count) in counts.iter_mut().zip(here.counts()) {
+        let digest = verify_app(source, target, app, progress).await?;
+        for (sum, count) in counts.iter_mut().zip(digest.counts()) {
             *sum += count;
         }
     }
@@ -216,6 +189,62 @@ async fn copied(
         .iter()
         .zip(counts)
         .map(|(kind, count)| format!("{kind:<20} {count:>12}"));
-    let last = "each count and checksum is the same in both stores".to_owned();
+    let last = "all counts and checksums are the same in both stores".to_owned();
     Ok(lines.chain([last]).collect::<Vec<_>>().join("\n"))
+}
+
+/// Rejects a target that is the source, and one that has apps unless `resume` is set.
+async fn check_target(
+    source: &CopyStore,
+    target: &CopyStore,
+    resume: bool,
+) -> Result<(), CliError> {
+    let apps = &target.stores.apps;
+    let first_page = apps.list(0, 1).await.map_err(|error| target.error(error))?;
+    let Some(app) = first_page.first() else {
+        return Ok(());
+    };
+    if !resume {
+        let hint = "use an empty store, or --resume to continue an interrupted copy or to add to existing data";
+        return Err(CliError::command(format!(
+            "the store of --to has apps already: {hint}"
+        )));
+    }
+    if is_same_store(source, target, app).await? {
+        return Err(same_store());
+    }
+    Ok(())
+}
+
+/// Reads an app from both stores and compares the digests; returns that of the target.
+async fn verify_app(
+    source: &CopyStore,
+    target: &CopyStore,
+    app: &App,
+    progress: &mut CopyProgress,
+) -> Result<AppDigest, CliError> {
+    progress.begin_step(
+        format!("app {}: comparing", app.ident),
+        0,
+        newest_event(source, app).await?,
+    );
+    let digests = async {
+        tokio::try_join!(
+            AppDigest::read(source, app, |event_id| progress.set_position(event_id)),
+            AppDigest::read(target, app, drop)
+        )
+    };
+    let (expected, copied) = digests.await.map_err(|error| app_error(app, error))?;
+    if let Some(difference) = expected.difference(&copied) {
+        let hint = "if a server wrote to one of the stores during the copy, stop it and copy again into an empty store";
+        return Err(CliError::command(format!(
+            "app {}: {difference}: {hint}",
+            app.ident
+        )));
+    }
+    Ok(copied)
+}
+
+fn app_error(app: &App, error: CopyError) -> CliError {
+    CliError::command(format!("app {}: {error}", app.ident))
 }

@@ -1,4 +1,4 @@
-//! The log, on standard error.
+//! The log on standard error.
 
 use std::io::{IsTerminal, stderr};
 
@@ -6,17 +6,17 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-use super::failure::Failure;
+use super::error::CliError;
 use crate::config::LogSettings;
 
-/// The log that was begun; it can take another filter.
+/// A handle to the log of the process, which can change the filter.
 #[derive(Clone)]
-pub struct Log(reload::Handle<EnvFilter, Registry>);
+pub struct LogHandle(reload::Handle<EnvFilter, Registry>);
 
-impl Log {
-    /// Begins it. A process does this once.
-    pub fn begin(settings: &LogSettings) -> Result<Self, Failure> {
-        let (filter, handle) = reload::Layer::new(filter(&settings.filter)?);
+impl LogHandle {
+    /// Initializes the log. Fails when called twice in a process.
+    pub fn init(settings: &LogSettings) -> Result<Self, CliError> {
+        let (filter, handle) = reload::Layer::new(parse_filter(&settings.filter)?);
         let lines = fmt::layer()
             .with_writer(stderr)
             .with_ansi(!settings.json && stderr().is_terminal());
@@ -25,20 +25,21 @@ impl Log {
         } else {
             lines.boxed()
         };
-        let begun = tracing_subscriber::registry()
+        tracing_subscriber::registry()
             .with(filter)
             .with(lines)
-            .try_init();
-        begun.map(|()| Self(handle)).map_err(Failure::start)
+            .try_init()
+            .map(|()| Self(handle))
+            .map_err(CliError::start)
     }
 
-    /// Goes on with another filter.
-    pub fn follow(&self, text: &str) -> Result<(), Failure> {
-        self.0.reload(filter(text)?).map_err(Failure::start)
+    /// Replaces the filter. An invalid filter leaves the current one in place.
+    pub fn set_filter(&self, text: &str) -> Result<(), CliError> {
+        self.0.reload(parse_filter(text)?).map_err(CliError::start)
     }
 }
 
-fn filter(text: &str) -> Result<EnvFilter, Failure> {
+fn parse_filter(text: &str) -> Result<EnvFilter, CliError> {
     EnvFilter::try_new(text)
-        .map_err(|error| Failure::Start(format!("RUST_LOG cannot be used: {error}")))
+        .map_err(|error| CliError::Start(format!("RUST_LOG is invalid: {error}")))
 }

@@ -1,18 +1,18 @@
-//! `pushi openapi`: the document.
+//! `pushi openapi`: prints the OpenAPI document.
 
-use super::failure::Failure;
+use super::error::CliError;
 use crate::inbound::rest::document;
 
 /// Print the OpenAPI document of the REST API
 #[derive(clap::Args)]
-pub struct OpenApi {
-    /// Accepted for symmetry: the document is JSON anyway
+pub struct OpenApiArgs {
+    /// Has no effect: the document is always JSON
     #[arg(long)]
     json: bool,
 }
 
-impl OpenApi {
-    pub fn run(self) -> Result<String, Failure> {
+impl OpenApiArgs {
+    pub fn run(self) -> Result<String, CliError> {
         let Self { json: _ } = self;
         Ok(document().trim_end().to_owned())
     }

@@ -1,25 +1,25 @@
-//! What the operating system says to a server.
+//! The signals of a server.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The signals that a server listens for.
+/// Handlers of SIGTERM, SIGINT and SIGHUP.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
-enum Said {
-    End,
+enum SignalAction {
+    Stop,
     Reload,
 }
 
 impl Signals {
-    /// From now on they do not end the process by themselves.
-    pub fn take() -> io::Result<Self> {
+    /// Installs the handlers; the signals no longer end the process by themselves.
+    pub fn install() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -27,25 +27,26 @@ impl Signals {
         })
     }
 
-    /// SIGTERM and SIGINT cancel `stop`; the second of them returns. Each SIGHUP calls `reload`.
-    pub async fn obey(&mut self, stop: &CancellationToken, reload: impl Fn()) {
+    /// Handles signals until the second SIGTERM or SIGINT. The first one cancels `stop`; each
+    /// SIGHUP calls `reload`.
+    pub async fn handle(&mut self, stop: &CancellationToken, reload: impl Fn()) {
         loop {
             match self.next().await {
-                Said::Reload => reload(),
-                Said::End if stop.is_cancelled() => return,
-                Said::End => {
-                    tracing::info!("stopping; a second signal ends the process at once");
+                SignalAction::Reload => reload(),
+                SignalAction::Stop if stop.is_cancelled() => return,
+                SignalAction::Stop => {
+                    tracing::info!("stopping; a second signal ends the process immediately");
                     stop.cancel();
                 }
             }
         }
     }
 
-    async fn next(&mut self) -> Said {
+    async fn next(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.terminate.recv() => Said::End,
-            _ = self.interrupt.recv() => Said::End,
-            _ = self.hangup.recv() => Said::Reload,
+            _ = self.terminate.recv() => SignalAction::Stop,
+            _ = self.interrupt.recv() => SignalAction::Stop,
+            _ = self.hangup.recv() => SignalAction::Reload,
         }
     }
 }

@@ -1,41 +1,35 @@
-//! `pushi token`: a session token without a login.
+//! `pushi token`: creates a session token without a login.
 
 use serde_json::json;
 
-use super::chosen::Chosen;
-use super::failure::Failure;
-use super::workbench::{settings, work};
-use crate::config::Raw;
+use super::app_selector::AppSelector;
+use super::context::{load_settings, with_service};
+use super::error::CliError;
+use super::output::OutputArgs;
 
-/// Make a session token for the REST API
+/// Create a session token for the REST API
 ///
-/// It is stored, and good for as long as PUSHI_SESSION_TTL says. The app is the only one in the store, or the one that
-/// --app-id or --app-key says.
+/// The token is stored and expires after PUSHI_SESSION_TTL. Works on the only app in the store, or
+/// on the one selected with --app-id or --app-key.
 #[derive(clap::Args)]
-pub struct Token {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+pub struct TokenArgs {
     #[command(flatten)]
-    raw: Raw,
+    output: OutputArgs,
 }
 
-impl Token {
-    pub async fn run(self) -> Result<String, Failure> {
-        let settings = settings(&self.raw)?;
-        let chosen = Chosen::of(&self.raw);
-        let token = work(&settings, async |service| {
-            let app = chosen.app(&service).await?;
+impl TokenArgs {
+    pub async fn run(self) -> Result<String, CliError> {
+        let settings = load_settings(&self.output.raw)?;
+        let selector = AppSelector::of(&self.output.raw);
+        let token = with_service(&settings, async |service| {
+            let app = selector.find(&service).await?;
             service
                 .create_session(&app.ident)
                 .await
-                .map_err(Failure::command)
+                .map_err(CliError::command)
         });
         let token = token.await?;
-        Ok(if self.json {
-            json!({"token": token.text, "seconds": token.ttl.as_secs()}).to_string()
-        } else {
-            token.text
-        })
+        let result = json!({"token": token.text, "seconds": token.ttl.as_secs()});
+        Ok(self.output.format(&result, |_| token.text))
     }
 }

@@ -1,56 +1,53 @@
-//! `pushi trigger`: publishes from the shell.
+//! `pushi trigger`: publishes an event through a running server.
 
 use serde_json::json;
 
 use super::address::api_url;
-use super::api::Api;
-use super::chosen::Chosen;
-use super::failure::Failure;
-use super::workbench::settings;
-use crate::config::Raw;
+use super::api_client::ApiClient;
+use super::app_selector::AppSelector;
+use super::context::load_settings;
+use super::error::CliError;
+use super::output::OutputArgs;
 
 /// Publish an event
 ///
-/// It goes to the server over HTTP, since only the server reaches its sockets. The app is the only one in the store, or
-/// the one that --app-id, --app-key and --app-secret say (with all three the store is not opened).
+/// Sends the event to a running server over HTTP, because only the server can deliver it to its
+/// connections. Works on the only app in the store, or on the one selected with --app-id, --app-key
+/// and --app-secret; if all three are given, the store is not opened.
 #[derive(clap::Args)]
-pub struct Trigger {
-    /// The channel
+pub struct TriggerArgs {
+    /// Name of the channel
     channel: String,
-    /// The event's data, as it is: a text, or JSON
+    /// Data of the event, sent unchanged: text or JSON
     data: String,
-    /// The event's name
+    /// Name of the event
     #[arg(long, default_value = "message")]
     event: String,
-    /// Do not store it
+    /// Do not store the event
     #[arg(long)]
     no_persist: bool,
-    /// The server's REST API; where APP_HOST and APP_PORT say, if it is not given
+    /// URL of the REST API [default: from APP_HOST and APP_PORT]
     #[arg(long)]
     url: Option<String>,
-    /// Print the server's answer as it is
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    raw: Raw,
+    output: OutputArgs,
 }
 
-impl Trigger {
-    pub async fn run(self) -> Result<String, Failure> {
-        let settings = settings(&self.raw)?;
+impl TriggerArgs {
+    pub async fn run(self) -> Result<String, CliError> {
+        let settings = load_settings(&self.output.raw)?;
         let url = self
             .url
             .clone()
             .unwrap_or_else(|| api_url(&settings.listen.api, settings.listen.api.port));
-        let credentials = Chosen::of(&self.raw).credentials(&settings).await?;
-        let api = Api::new(&url, false)?;
+        let selector = AppSelector::of(&self.output.raw);
+        let credentials = selector.credentials(&settings).await?;
+        let api = ApiClient::new(&url, false)?;
         let token = api.token(&credentials).await?;
         let event = json!({"channel": self.channel, "event": self.event, "data": self.data, "persist": !self.no_persist});
-        let answer = api.publish(&token, &event).await?;
-        Ok(if self.json {
-            answer.to_string()
-        } else {
-            format!("published to {}", self.channel)
-        })
+        let response = api.publish(&token, &event).await?;
+        Ok(self
+            .output
+            .format(&response, |_| format!("published to {}", self.channel)))
     }
 }

@@ -1,112 +1,103 @@
-//! `pushi webhook`: what became of what webhooks were to be told.
+//! `pushi webhook`: lists the webhook queue and delivery log, and replays failed deliveries.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::chosen::Chosen;
-use super::failure::Failure;
-use super::workbench::{settings, work};
-use crate::config::Raw;
+use super::app_selector::AppSelector;
+use super::context::{load_settings, with_service};
+use super::error::CliError;
+use super::output::OutputArgs;
 use crate::core::error::StorageError;
 use crate::core::model::{Attempt, Delivery, QueuedAddress, Timestamp};
 use crate::core::service::WebhookLog;
 
-/// See what webhooks were told, and tell again what was given up
+/// List webhook deliveries and replay failed ones
 ///
-/// It works on the store itself, whether a server runs or not; a running server tells what is replayed within a second. The app is
-/// the only one in the store, or the one that --app-id or --app-key says.
+/// Works directly on the store, whether or not a server is running; a running server sends replayed
+/// events within a second. Works on the only app in the store, or on the one selected with --app-id
+/// or --app-key.
 #[derive(clap::Args)]
-pub struct Webhooks {
+pub struct WebhookArgs {
     #[command(subcommand)]
     command: WebhookCommand,
 }
 
 #[derive(clap::Subcommand)]
 enum WebhookCommand {
-    List(List),
-    Replay(Replay),
+    List(ListArgs),
+    Replay(ReplayArgs),
 }
 
-/// List what waits, and what was delivered or given up, newest first
+/// List queued, delivered and failed webhooks, newest first
 ///
-/// What was delivered is listed for a day, what was given up for a week.
+/// Successful deliveries are kept for a day, failed ones for a week.
 #[derive(clap::Args)]
-struct List {
-    /// How many deliveries
+struct ListArgs {
+    /// Maximum number of deliveries
     #[arg(long, default_value_t = 50)]
     limit: usize,
-    /// Only deliveries older than this one
+    /// List only deliveries older than this one
     #[arg(long, value_name = "ID")]
     before: Option<u64>,
     #[command(flatten)]
-    form: Form,
+    output: OutputArgs,
 }
 
-/// Tell again what was given up
+/// Queue the events of a failed delivery again
 #[derive(clap::Args)]
-struct Replay {
-    /// The delivery's id, as list shows it
+struct ReplayArgs {
+    /// Id of the delivery, as shown by pushi webhook list
     id: u64,
     #[command(flatten)]
-    form: Form,
+    output: OutputArgs,
 }
 
-/// What both take.
-#[derive(clap::Args)]
-struct Form {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    raw: Raw,
-}
-
-impl Webhooks {
-    pub async fn run(self) -> Result<String, Failure> {
+impl WebhookArgs {
+    pub async fn run(self) -> Result<String, CliError> {
         match self.command {
-            WebhookCommand::List(List {
-                limit,
-                before,
-                form,
-            }) => {
-                let (settings, chosen) = (settings(&form.raw)?, Chosen::of(&form.raw));
-                let log = work(&settings, async |service| {
-                    let app = chosen.app(&service).await?;
-                    service
-                        .webhook_log(&app.ident, before, limit)
-                        .await
-                        .map_err(Failure::command)
-                });
-                let log = log.await?;
-                Ok(if form.json {
-                    as_json(&log).to_string()
-                } else {
-                    as_text(&log)
-                })
-            }
-            WebhookCommand::Replay(Replay { id, form }) => {
-                let (settings, chosen) = (settings(&form.raw)?, Chosen::of(&form.raw));
-                let replayed = work(&settings, async |service| {
-                    let app = chosen.app(&service).await?;
-                    service
-                        .replay_webhook(&app.ident, id)
-                        .await
-                        .map_err(|error| match error {
-                            StorageError::NotFound => Failure::Command(format!(
-                                "{id} is no delivery that was given up: see pushi webhook list"
-                            )),
-                            other => Failure::command(other),
-                        })
-                });
-                let count = replayed.await?;
-                Ok(if form.json {
-                    json!({"result": "success", "notices": count}).to_string()
-                } else {
-                    format!("{count} wait again")
-                })
-            }
+            WebhookCommand::List(list) => list.run().await,
+            WebhookCommand::Replay(replay) => replay.run().await,
         }
+    }
+}
+
+impl ListArgs {
+    async fn run(self) -> Result<String, CliError> {
+        let settings = load_settings(&self.output.raw)?;
+        let selector = AppSelector::of(&self.output.raw);
+        let log = with_service(&settings, async |service| {
+            let app = selector.find(&service).await?;
+            service
+                .webhook_log(&app.ident, self.before, self.limit)
+                .await
+                .map_err(CliError::command)
+        });
+        let log = log.await?;
+        Ok(self.output.format(&as_json(&log), |_| as_text(&log)))
+    }
+}
+
+impl ReplayArgs {
+    async fn run(self) -> Result<String, CliError> {
+        let Self { id, output } = self;
+        let settings = load_settings(&output.raw)?;
+        let selector = AppSelector::of(&output.raw);
+        let replay = with_service(&settings, async |service| {
+            let app = selector.find(&service).await?;
+            service
+                .replay_webhook(&app.ident, id)
+                .await
+                .map_err(|error| match error {
+                    StorageError::NotFound => CliError::Command(format!(
+                        "there is no failed delivery {id}: see pushi webhook list"
+                    )),
+                    other => CliError::command(other),
+                })
+        });
+        let count = replay.await?;
+        let result = json!({"result": "success", "notices": count});
+        Ok(output.format(&result, |_| format!("{count} events queued")))
     }
 }
 
@@ -141,39 +132,39 @@ fn as_json(log: &WebhookLog) -> Value {
 
 fn as_text(log: &WebhookLog) -> String {
     let waiting = |entry: &QueuedAddress| {
-        let (due, attempts) = (date(entry.due), entry.attempts);
+        let (due, attempts) = (format_time(entry.due), entry.attempts);
         format!(
             "-         {due}  {:<9}  {:>7}  {attempts:>8}  {}  {}",
-            "waits",
+            "queued",
             entry.notices,
             entry.address,
-            why(&entry.last)
+            problem(&entry.last)
         )
     };
     let delivery = |entry: &Delivery| {
-        let (at, notices, attempts) = (date(entry.at), entry.notices, entry.attempts);
-        let why = if entry.given_up {
-            why(&entry.last)
+        let (at, notices, attempts) = (format_time(entry.at), entry.notices, entry.attempts);
+        let problem = if entry.given_up {
+            problem(&entry.last)
         } else {
             String::new()
         };
         format!(
-            "{:<8}  {at}  {:<9}  {notices:>7}  {attempts:>8}  {}  {why}",
+            "{:<8}  {at}  {:<9}  {notices:>7}  {attempts:>8}  {}  {problem}",
             entry.id,
             outcome(entry),
             entry.address
         )
     };
-    let head = format!(
-        "{:<8}  {:<20}  {:<9}  notices  attempts  address",
-        "id", "when", ""
+    let header = format!(
+        "{:<8}  {:<20}  {:<9}  {:>7}  {:>8}  {}",
+        "id", "time", "status", "events", "attempts", "address"
     );
     let lines = log
         .waiting
         .iter()
         .map(waiting)
         .chain(log.deliveries.iter().map(delivery));
-    let lines = std::iter::once(head)
+    let lines = std::iter::once(header)
         .chain(lines)
         .map(|line| line.trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
@@ -187,7 +178,8 @@ fn outcome(delivery: &Delivery) -> &'static str {
     }
 }
 
-fn why(attempt: &Attempt) -> String {
+/// The reason of a failed attempt, without control characters.
+fn problem(attempt: &Attempt) -> String {
     attempt
         .problem
         .as_deref()
@@ -197,7 +189,7 @@ fn why(attempt: &Attempt) -> String {
         .collect()
 }
 
-fn date(time: Timestamp) -> String {
+fn format_time(time: Timestamp) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     let date = OffsetDateTime::from_unix_timestamp(time.micros().div_euclid(1_000_000)).ok();
     date.and_then(|date| date.format(format).ok())
@@ -251,17 +243,17 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_a_table() {
+    fn the_log_is_printed_as_a_table() {
         let expected = "\
-id        when                             notices  attempts  address
--         2026-11-22T08:44:52Z  waits            1         3  http://b/  answered 503
+id        time                  status      events  attempts  address
+-         2026-11-22T08:44:52Z  queued           1         3  http://b/  answered 503
 7         2026-11-22T08:44:52Z  given_up         2        40  https://shop.example/hook  answered 503
 6         2026-11-22T08:44:52Z  delivered        2         1  https://shop.example/hook";
         assert_eq!(as_text(&log()), expected);
     }
 
     #[test]
-    fn the_log_is_json_too() {
+    fn the_log_is_printed_as_json() {
         let shown = as_json(&log());
         assert_eq!(shown["deliveries"][0]["outcome"], "given_up");
         assert_eq!(

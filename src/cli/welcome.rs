@@ -1,26 +1,26 @@
-//! What the first start on an empty database prints.
+//! The text that the first start on an empty database prints.
 
 use crate::core::model::App;
 
-/// Where a server is reached, as URLs without a path.
+/// The URLs of a running server, without a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addresses {
+pub struct ServerUrls {
     /// `http://…` or `https://…`.
     pub api: String,
     /// `ws://…` or `wss://…`.
-    pub sockets: String,
+    pub websocket: String,
 }
 
-/// Tells a newcomer what there is: the app that was made, where the server is, and a line for the shell that publishes.
-/// `token` is a session of the app.
-pub fn welcome(app: &App, addresses: &Addresses, token: &str) -> String {
-    let Addresses { api, sockets } = addresses;
+/// Formats the credentials of the new app, the URLs of the server, and a shell command that
+/// publishes with the session token `token`.
+pub fn welcome(app: &App, urls: &ServerUrls, token: &str) -> String {
+    let ServerUrls { api, websocket } = urls;
     let (ident, key, secret) = (&app.ident, &app.key, app.secret.expose());
     let name = &app.name;
-    // Keys and tokens have no character that the shell or a URL would take for something else.
+    // Keys and tokens contain no character that has a meaning in a shell or URL.
     format!(
         r#"
-Welcome to Pushi. The database was empty: here is an app to begin with, "{name}". Its secret is not shown again.
+Welcome to Pushi. The database was empty, so the app "{name}" was created. Its secret is not shown again.
 
     id      {ident}
     key     {key}
@@ -28,9 +28,9 @@ Welcome to Pushi. The database was empty: here is an app to begin with, "{name}"
 
     REST API       {api}
     Documentation  {api}/docs
-    WebSocket      {sockets}/{key}
+    WebSocket      {websocket}/{key}
 
-Subscribe there to the channel global, then publish from a shell:
+Subscribe to the channel global over WebSocket, then publish from a shell:
 
     curl -X POST "{api}/events?sid={token}" -H 'Content-Type: application/json' -d '{{"channel":"global","event":"message","data":"hello world"}}'
 
@@ -60,12 +60,12 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_what_a_newcomer_needs() {
-        let addresses = Addresses {
+    fn it_contains_credentials_urls_and_a_publish_command() {
+        let urls = ServerUrls {
             api: "http://127.0.0.1:8080".into(),
-            sockets: "ws://127.0.0.1:9090".into(),
+            websocket: "ws://127.0.0.1:9090".into(),
         };
-        let text = welcome(&app(), &addresses, "the-token");
+        let text = welcome(&app(), &urls, "the-token");
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let has = |line: &str| assert!(lines.contains(&line), "{line} is not a line of {text}");
         has("id      the-ident");

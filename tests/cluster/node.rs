@@ -55,9 +55,9 @@ impl Node {
         };
         while node.sockets == 0 {
             let line = node.logged("");
-            if line.contains("REST API at") {
+            if line.contains("rest api listening") {
                 node.api = port_in(&line);
-            } else if line.contains("WebSocket at") {
+            } else if line.contains("websocket listening") {
                 node.sockets = port_in(&line);
             }
             node.started.push(line);

@@ -87,7 +87,7 @@ fn a_check_says_what_it_found_and_makes_nothing() {
     let shell = Shell::new();
     let text = shell.printed(&["check"]);
     assert!(
-        text.contains("store      SQLite at pushi.db, which the first start will make\n"),
+        text.contains("store      SQLite at pushi.db, created by the first start\n"),
         "{text}"
     );
     assert!(!shell.folder.path().join("pushi.db").exists());

@@ -195,7 +195,7 @@ async fn filled() -> Shell {
 fn counts(done: &Done) -> Vec<(&str, u64)> {
     assert_eq!(done.code, Some(0), "{}", done.err);
     let (counted, last) = done.out.trim_end().rsplit_once('\n').unwrap();
-    assert_eq!(last, "each count and checksum is the same in both stores");
+    assert_eq!(last, "all counts and checksums are the same in both stores");
     counted
         .lines()
         .map(|line| {
@@ -305,13 +305,13 @@ async fn a_difference_is_told_and_is_no_success() {
     .await;
     let line = complaint();
     assert!(
-        line.starts_with("pushi: app a: of 1121 events some differ: "),
+        line.starts_with("pushi: app a: some of 1121 events differ: "),
         "{line}"
     );
     change(&mut connection, "DELETE FROM events WHERE serial = 700").await;
     let line = complaint();
     assert!(
-        line.starts_with("pushi: app a: 1121 events were to be copied, and 1120 are there: "),
+        line.starts_with("pushi: app a: 1121 events were expected, but 1120 were found: "),
         "{line}"
     );
     assert!(line.ends_with("copy again into an empty store"), "{line}");
@@ -512,7 +512,7 @@ async fn a_killed_copy_is_gone_on_with(shell: &Shell, from: &str, to: &str, even
     let line = shell.complaint(&copy, &[], 1);
     assert!(
         line.contains("has apps already")
-            && line.contains("--resume to go on with a copy that was stopped"),
+            && line.contains("--resume to continue an interrupted copy"),
         "{line}"
     );
     let done = shell.run(&[&copy[..], &["--resume"]].concat());

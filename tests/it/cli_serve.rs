@@ -54,16 +54,16 @@ impl Running {
             out,
             api: String::new(),
         };
-        let line = running.says("REST API at ");
+        let line = running.says("rest api listening");
         let url = line
-            .split("REST API at ")
+            .split("url=")
             .nth(1)
             .unwrap()
-            .split(',')
+            .split(' ')
             .next()
             .unwrap();
         running.api = url.split("://").nth(1).unwrap().to_owned();
-        running.says("WebSocket at ");
+        running.says("websocket listening");
         running
     }
 
@@ -301,7 +301,7 @@ fn a_second_signal_ends_it_at_once() {
     server.signal("TERM");
     server.says("stopping");
     server.signal("TERM");
-    server.says("a second signal");
+    server.says("because of a second signal");
     assert_eq!(server.ended(), Some(1));
 }
 
@@ -312,13 +312,13 @@ fn a_hangup_reads_the_log_filter_again() {
     let server = Running::start(&shell, &[], &[]);
     std::fs::write(&dotenv, "RUST_LOG=pushi=debug\n").unwrap();
     server.signal("HUP");
-    server.says("the log follows RUST_LOG=pushi=debug");
+    server.says("log filter reloaded filter=pushi=debug");
     server.ask("nonsense\r\n\r\n");
     server.upgrade("/k");
     server.says("DEBUG");
     std::fs::write(&dotenv, "RUST_LOG=pushi=loud\n").unwrap();
     server.signal("HUP");
-    server.says("the log goes on as it was");
+    server.says("log filter not reloaded");
     server.signal("TERM");
     assert_eq!(server.ended(), Some(0));
 }

@@ -1,28 +1,28 @@
-//! How far a copy is, on standard error: a bar where that is a terminal, else a line now and then.
+//! The progress of a copy on standard error: a bar on a terminal, else one line every few seconds.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Between two lines.
-const PACE: Duration = Duration::from_secs(2);
+/// The minimum time between two lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How far a copy is.
-pub struct Progress {
-    /// Draws nothing where standard error is no terminal.
+/// The progress of a copy.
+pub struct CopyProgress {
+    /// Draws nothing if standard error is not a terminal.
     bar: ProgressBar,
-    lines: bool,
-    told: Instant,
+    print_lines: bool,
+    last_line: Instant,
     step: String,
     from: u64,
     to: u64,
 }
 
-impl Progress {
+impl CopyProgress {
     pub fn new() -> Self {
         let bar = ProgressBar::new(0);
-        // Without the template it looks otherwise, and says the same.
+        // With an invalid template, the bar keeps the default style.
         if let Ok(style) =
             ProgressStyle::with_template("{msg} [{bar:32}] {percent}% {elapsed}, {eta} left")
         {
@@ -30,44 +30,42 @@ impl Progress {
         }
         Self {
             bar,
-            lines: !std::io::stderr().is_terminal(),
-            told: Instant::now(),
+            print_lines: !std::io::stderr().is_terminal(),
+            last_line: Instant::now(),
             step: String::new(),
             from: 0,
             to: 0,
         }
     }
 
-    /// A new step, over events with numbers from `from` to `to`.
-    pub fn step(&mut self, step: String, from: u64, to: u64) {
+    /// Begins a step over the events with ids from `from` to `to`.
+    pub fn begin_step(&mut self, step: String, from: u64, to: u64) {
         self.bar.reset();
         self.bar.set_length(to.saturating_sub(from));
         self.bar.set_message(step.clone());
         (self.step, self.from, self.to) = (step, from, to);
-        self.tell(format_args!("{}", self.step));
+        self.print(format_args!("{}", self.step));
     }
 
-    /// The step is at the event with this number.
-    pub fn at(&mut self, number: u64) {
-        self.bar.set_position(number.saturating_sub(self.from));
-        if self.told.elapsed() >= PACE {
-            let share = percent(
-                number.saturating_sub(self.from),
-                self.to.saturating_sub(self.from),
-            );
-            self.tell(format_args!("{}: {share}%", self.step));
-            self.told = Instant::now();
+    /// Records that the step has reached the event with this id.
+    pub fn set_position(&mut self, event_id: u64) {
+        let done = event_id.saturating_sub(self.from);
+        self.bar.set_position(done);
+        if self.last_line.elapsed() >= LINE_INTERVAL {
+            let share = percent(done, self.to.saturating_sub(self.from));
+            self.print(format_args!("{}: {share}%", self.step));
+            self.last_line = Instant::now();
         }
     }
 
-    /// Takes the bar away.
-    pub fn end(&self) {
+    /// Removes the bar from the terminal.
+    pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
-    fn tell(&self, line: std::fmt::Arguments<'_>) {
-        if self.lines {
-            // Nothing can be done about a reader that has gone.
+    fn print(&self, line: std::fmt::Arguments<'_>) {
+        if self.print_lines {
+            // A closed standard error must not stop the copy.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
@@ -82,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_never_above_the_whole() {
+    fn a_share_is_at_most_100_percent() {
         assert_eq!(
             [(0, 0), (1, 3), (3, 3), (5, 3), (u64::MAX, u64::MAX)]
                 .map(|(part, whole)| percent(part, whole)),

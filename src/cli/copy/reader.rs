@@ -1,23 +1,23 @@
-//! Reads all that an app has, page by page, in an order in which it can be written.
+//! Reads all data of an app in pages, in an order in which they can be written.
 
-use super::side::{Side, Trouble};
+use super::store::{CopyError, CopyStore};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, CachedEvent, ChannelName, Event, NotificationTarget, SubscriptionFilter,
     SubscriptionInterval, TargetKind, UserId, UserSubscription,
 };
 
-/// So many are read at a time.
+/// The maximum number of records per page.
 pub const PAGE: usize = 500;
 
-/// So many bytes of events, roughly, are read at a time: where events are large, fewer of them.
+/// The approximate maximum size of a page of events.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// How many events are read before it is known how large they are.
+/// Events in the first page, read before their size is known.
 const FIRST_EVENTS: usize = 16;
 
-/// Some of what an app has; never empty.
-pub enum Page {
+/// Some records of an app; never empty.
+pub enum CopyPage {
     Channels(Vec<(ChannelName, u64)>),
     Events(Vec<Event>),
     Subscriptions(Vec<UserSubscription>),
@@ -26,8 +26,8 @@ pub enum Page {
     Targets(Vec<NotificationTarget>),
 }
 
-/// What is read next: behind what.
-enum Place {
+/// The position of the next page: after the last record of the page before, by kind.
+enum Cursor {
     Channels(Option<ChannelName>),
     Events(u64),
     Subscriptions(u64),
@@ -36,101 +36,101 @@ enum Place {
     Targets(usize, u64),
 }
 
-/// Reads an app.
-pub struct Reader<'a> {
-    side: &'a Side,
+/// Reads the records of an app from a store.
+pub struct AppReader<'a> {
+    store: &'a CopyStore,
     app: &'a AppIdent,
-    place: Place,
-    /// The number behind which events are read.
+    cursor: Cursor,
+    /// Events with ids up to this one are skipped.
     events_after: u64,
-    /// How many events are read at a time.
-    events_at_once: usize,
+    /// The size of the next page of events.
+    event_page_size: usize,
 }
 
-impl<'a> Reader<'a> {
-    /// Of an app, from its beginning; of its events those with numbers above `events_after`.
-    pub fn new(side: &'a Side, app: &'a AppIdent, events_after: u64) -> Self {
+impl<'a> AppReader<'a> {
+    /// Reads all records of an app, except events with ids up to `events_after`.
+    pub fn new(store: &'a CopyStore, app: &'a AppIdent, events_after: u64) -> Self {
         Self {
-            side,
+            store,
             app,
-            place: Place::Channels(None),
+            cursor: Cursor::Channels(None),
             events_after,
-            events_at_once: FIRST_EVENTS,
+            event_page_size: FIRST_EVENTS,
         }
     }
 
-    /// The next page; `None` where all was read.
-    pub async fn next(&mut self) -> Result<Option<Page>, Trouble> {
-        self.read().await.map_err(|error| self.side.trouble(error))
+    /// Reads the next page; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<CopyPage>, CopyError> {
+        self.read().await.map_err(|error| self.store.error(error))
     }
 
-    async fn read(&mut self) -> Result<Option<Page>, StorageError> {
-        let (stores, app) = (&self.side.stores, self.app);
+    async fn read(&mut self) -> Result<Option<CopyPage>, StorageError> {
+        let (stores, app) = (&self.store.stores, self.app);
         let archive = &stores.archive;
         loop {
-            self.place = match &mut self.place {
-                Place::Channels(after) => {
+            self.cursor = match &mut self.cursor {
+                Cursor::Channels(after) => {
                     let page = archive.channels(app, after.as_ref(), PAGE).await?;
                     if let Some((last, _)) = page.last() {
                         *after = Some(last.clone());
-                        return Ok(Some(Page::Channels(page)));
+                        return Ok(Some(CopyPage::Channels(page)));
                     }
-                    Place::Events(self.events_after)
+                    Cursor::Events(self.events_after)
                 }
-                Place::Events(after) => {
-                    let page = archive.events(app, *after, self.events_at_once).await?;
+                Cursor::Events(after) => {
+                    let page = archive.events(app, *after, self.event_page_size).await?;
                     if let Some(last) = page.last() {
                         *after = last.position.id;
-                        self.events_at_once = fitting(&page);
-                        return Ok(Some(Page::Events(page)));
+                        self.event_page_size = next_page_size(&page);
+                        return Ok(Some(CopyPage::Events(page)));
                     }
-                    Place::Subscriptions(0)
+                    Cursor::Subscriptions(0)
                 }
-                Place::Subscriptions(after) => {
+                Cursor::Subscriptions(after) => {
                     let page = stores
                         .subscriptions
                         .list(app, &SubscriptionFilter::default(), *after, PAGE)
                         .await?;
                     if let Some(last) = page.last() {
                         *after = last.id;
-                        return Ok(Some(Page::Subscriptions(page)));
+                        return Ok(Some(CopyPage::Subscriptions(page)));
                     }
-                    Place::Intervals(None)
+                    Cursor::Intervals(None)
                 }
-                Place::Intervals(after) => {
+                Cursor::Intervals(after) => {
                     let page = archive.intervals(app, after.as_ref(), PAGE).await?;
                     if let Some(last) = page.last() {
                         *after = Some(last.user_id.clone());
-                        return Ok(Some(Page::Intervals(page)));
+                        return Ok(Some(CopyPage::Intervals(page)));
                     }
-                    Place::Cached(None)
+                    Cursor::Cached(None)
                 }
-                Place::Cached(after) => {
+                Cursor::Cached(after) => {
                     let page = archive.cached(app, after.as_ref(), PAGE).await?;
                     if let Some(last) = page.last() {
                         *after = Some(last.channel.clone());
-                        return Ok(Some(Page::Cached(page)));
+                        return Ok(Some(CopyPage::Cached(page)));
                     }
-                    Place::Targets(0, 0)
+                    Cursor::Targets(0, 0)
                 }
-                Place::Targets(at, after) => {
+                Cursor::Targets(at, after) => {
                     let Some((kind, _)) = TargetKind::NAMES.get(*at) else {
                         return Ok(None);
                     };
                     let page = archive.targets(app, *kind, *after, PAGE).await?;
                     if let Some(last) = page.last() {
                         *after = last.id;
-                        return Ok(Some(Page::Targets(page)));
+                        return Ok(Some(CopyPage::Targets(page)));
                     }
-                    Place::Targets(*at + 1, 0)
+                    Cursor::Targets(*at + 1, 0)
                 }
             };
         }
     }
 }
 
-/// How many events like these are read at a time.
-fn fitting(page: &[Event]) -> usize {
+/// The number of events of this average size that fit a page.
+fn next_page_size(page: &[Event]) -> usize {
     let bytes = |event: &Event| event.new.payload.data.len() + event.new.payload.extra.len();
     let bytes: usize = page.iter().map(bytes).sum();
     (page.len() * PAGE_BYTES / bytes.max(1)).clamp(1, PAGE)
@@ -142,7 +142,7 @@ mod tests {
     use crate::core::model::{Mid, NewEvent, Payload, Position, Timestamp};
 
     #[test]
-    fn large_events_come_in_smaller_pages() {
+    fn pages_of_large_events_are_smaller() {
         let event = |bytes| Event {
             new: NewEvent {
                 app: AppIdent::trusted("a"),
@@ -161,7 +161,7 @@ mod tests {
         };
         assert_eq!(
             [0, 10, PAGE_BYTES / 10, PAGE_BYTES, 9 * PAGE_BYTES]
-                .map(|bytes| fitting(&[event(bytes)])),
+                .map(|bytes| next_page_size(&[event(bytes)])),
             [PAGE, PAGE, 10, 1, 1]
         );
     }

@@ -1,24 +1,24 @@
-//! Copies an app: what is there already stays, and what is not there yet follows.
+//! Copies the records of an app. Existing records of the target are kept.
 
-use super::progress::Progress;
-use super::reader::{PAGE, Page, Reader};
-use super::side::{Side, Trouble};
+use super::progress::CopyProgress;
+use super::reader::{AppReader, CopyPage, PAGE};
+use super::store::{CopyError, CopyStore};
 use crate::core::error::StorageError;
 use crate::core::model::App;
 use crate::core::ports::CreateApp;
 
-type Outcome<T> = Result<T, Trouble>;
+type CopyResult<T> = Result<T, CopyError>;
 
-/// All apps of a store.
-pub async fn all_apps(side: &Side) -> Outcome<Vec<App>> {
+/// Lists all apps of a store.
+pub async fn list_apps(store: &CopyStore) -> CopyResult<Vec<App>> {
     let mut apps: Vec<App> = Vec::new();
     loop {
-        let page = side
+        let page = store
             .stores
             .apps
             .list(apps.last().map_or(0, |app| app.id), PAGE)
             .await
-            .map_err(|error| side.trouble(error))?;
+            .map_err(|error| store.error(error))?;
         if page.is_empty() {
             return Ok(apps);
         }
@@ -26,78 +26,79 @@ pub async fn all_apps(side: &Side) -> Outcome<Vec<App>> {
     }
 }
 
-/// The number of the app's newest event; 0 where there is none.
-pub async fn newest_event(side: &Side, app: &App) -> Outcome<u64> {
-    let newest = side
+/// The id of the newest event of an app; 0 if there is none.
+pub async fn newest_event(store: &CopyStore, app: &App) -> CopyResult<u64> {
+    let newest = store
         .stores
         .events
         .recent(&app.ident, 1)
         .await
-        .map_err(|error| side.trouble(error))?;
+        .map_err(|error| store.error(error))?;
     Ok(newest.first().map_or(0, |event| event.position.id))
 }
 
-/// Copies an app with everything that belongs to it.
+/// Copies an app with all its records.
 pub async fn copy_app(
-    source: &Side,
-    target: &Side,
+    source: &CopyStore,
+    target: &CopyStore,
     app: &App,
-    progress: &mut Progress,
-) -> Outcome<()> {
-    put_app(target, app)
+    progress: &mut CopyProgress,
+) -> CopyResult<()> {
+    write_app(target, app)
         .await
-        .map_err(|error| target.trouble(error))?;
-    // Events are written in the order of their numbers: up to the newest that is there, all are.
-    let there = newest_event(target, app).await?;
-    progress.step(
+        .map_err(|error| target.error(error))?;
+    // Events are written in the order of their ids, so the target has all events up to its newest
+    // one.
+    let copied = newest_event(target, app).await?;
+    progress.begin_step(
         format!("app {}: copying", app.ident),
-        there,
+        copied,
         newest_event(source, app).await?,
     );
-    let mut reader = Reader::new(source, &app.ident, there);
+    let mut reader = AppReader::new(source, &app.ident, copied);
     let mut next = reader.next().await?;
     while let Some(page) = next {
-        let at = progress_of(&page);
-        // The next page is read while this one is written.
+        let event_id = last_event_id(&page);
+        // Read the next page while this one is written.
         let (read, ()) = tokio::try_join!(reader.next(), async {
-            put(target, app, page)
+            write_page(target, app, page)
                 .await
-                .map_err(|error| target.trouble(error))
+                .map_err(|error| target.error(error))
         })?;
-        at.inspect(|at| progress.at(*at));
+        event_id.inspect(|id| progress.set_position(*id));
         next = read;
     }
     Ok(())
 }
 
-/// The number of the newest event in a page.
-pub fn progress_of(page: &Page) -> Option<u64> {
+/// The id of the last event in a page; `None` if it has other records.
+pub fn last_event_id(page: &CopyPage) -> Option<u64> {
     match page {
-        Page::Events(events) => events.last().map(|event| event.position.id),
+        CopyPage::Events(events) => events.last().map(|event| event.position.id),
         _ => None,
     }
 }
 
-async fn put(target: &Side, app: &App, page: Page) -> Result<(), StorageError> {
+async fn write_page(target: &CopyStore, app: &App, page: CopyPage) -> Result<(), StorageError> {
     let (archive, app) = (&target.stores.archive, &app.ident);
     match page {
-        Page::Channels(heads) => archive.put_events(app, &heads, &[]).await,
-        Page::Events(events) => archive.put_events(app, &[], &events).await,
-        Page::Subscriptions(open) => archive.put_subscriptions(app, &open, &[]).await,
-        Page::Intervals(ended) => archive.put_subscriptions(app, &[], &ended).await,
-        Page::Cached(events) => target.stores.cache.keep(&events).await,
-        Page::Targets(targets) => archive.put_targets(app, &targets).await,
+        CopyPage::Channels(heads) => archive.put_events(app, &heads, &[]).await,
+        CopyPage::Events(events) => archive.put_events(app, &[], &events).await,
+        CopyPage::Subscriptions(open) => archive.put_subscriptions(app, &open, &[]).await,
+        CopyPage::Intervals(ended) => archive.put_subscriptions(app, &[], &ended).await,
+        CopyPage::Cached(events) => target.stores.cache.keep(&events).await,
+        CopyPage::Targets(targets) => archive.put_targets(app, &targets).await,
     }
 }
 
-async fn put_app(target: &Side, app: &App) -> Result<(), StorageError> {
+async fn write_app(target: &CopyStore, app: &App) -> Result<(), StorageError> {
     let apps = &target.stores.apps;
-    let there = match apps.by_ident(&app.ident).await? {
-        // Another app of the same name: nothing of this one may be mixed with it.
-        Some(there) if there.key != app.key || there.created != app.created => {
+    let stored = match apps.by_ident(&app.ident).await? {
+        // Another app with the same ident: their records must not be mixed.
+        Some(existing) if existing.key != app.key || existing.created != app.created => {
             return Err(StorageError::Conflict("ident"));
         }
-        Some(there) => there,
+        Some(existing) => existing,
         None => {
             let create = CreateApp {
                 ident: app.ident.clone(),
@@ -113,12 +114,12 @@ async fn put_app(target: &Side, app: &App) -> Result<(), StorageError> {
         }
     };
     let wanted = App {
-        id: there.id,
+        id: stored.id,
         ..app.clone()
     };
-    if wanted == there {
+    if wanted == stored {
         Ok(())
     } else {
-        apps.update(&wanted, there.modified).await
+        apps.update(&wanted, stored.modified).await
     }
 }

@@ -1,13 +1,13 @@
-//! What an app has, counted and summed up, so that two stores can be compared.
+//! Counts and checksums of the records of an app, to compare two stores.
 
 use sha2::{Digest, Sha256};
 
-use super::reader::{Page, Reader};
-use super::side::{Side, Trouble};
-use super::transfer::progress_of;
-use crate::core::model::{App, Event, NotificationTarget, Secret};
+use super::reader::{AppReader, CopyPage};
+use super::store::{CopyError, CopyStore};
+use super::transfer::last_event_id;
+use crate::core::model::{App, Event, Secret, NotificationTarget};
 
-/// What is counted.
+/// The kinds of records, in the order of the output.
 pub const KINDS: [&str; 7] = [
     "apps",
     "channels",
@@ -18,22 +18,23 @@ pub const KINDS: [&str; 7] = [
     "targets",
 ];
 
-/// For each kind how many there are, and the sum of their digests: the order in which a store answers does not matter.
+/// For each kind, the number of records and the sum of their hashes, which does not depend on their
+/// order.
 #[derive(Default, PartialEq, Eq)]
-pub struct Tally([Sum; KINDS.len()]);
+pub struct AppDigest([KindDigest; KINDS.len()]);
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-struct Sum {
+struct KindDigest {
     count: u64,
-    /// Each byte's sum over all digests.
+    /// The sum over all SHA-256 hashes, byte by byte.
     digest: [u64; 32],
 }
 
-impl Sum {
+impl KindDigest {
     fn add(&mut self, members: &[Option<&str>]) {
         let mut hash = Sha256::new();
         for member in members {
-            // With their lengths, so that no two lists of members look the same.
+            // Including the lengths, so that different lists of members have different hashes.
             hash.update(
                 member
                     .map_or(u64::MAX, |text| text.len() as u64)
@@ -48,29 +49,33 @@ impl Sum {
     }
 }
 
-impl Tally {
-    /// Of an app in a store; tells the number of the newest event that was counted.
-    pub async fn of(side: &Side, app: &App, mut at: impl FnMut(u64)) -> Result<Self, Trouble> {
-        let mut tally = Self::default();
-        let there = side
+impl AppDigest {
+    /// Reads an app from a store; calls `on_event` with the id of the last event of each page.
+    pub async fn read(
+        store: &CopyStore,
+        app: &App,
+        mut on_event: impl FnMut(u64),
+    ) -> Result<Self, CopyError> {
+        let mut digest = Self::default();
+        let stored = store
             .stores
             .apps
             .by_ident(&app.ident)
             .await
-            .map_err(|error| side.trouble(error))?;
-        if let Some(app) = there {
-            let Self([apps, ..]) = &mut tally;
+            .map_err(|error| store.error(error))?;
+        if let Some(app) = stored {
+            let Self([apps, ..]) = &mut digest;
             add_app(apps, &app);
         }
-        let mut reader = Reader::new(side, &app.ident, 0);
+        let mut reader = AppReader::new(store, &app.ident, 0);
         while let Some(page) = reader.next().await? {
-            tally.add(&page);
-            progress_of(&page).inspect(|number| at(*number));
+            digest.add(&page);
+            last_event_id(&page).inspect(|id| on_event(*id));
         }
-        Ok(tally)
+        Ok(digest)
     }
 
-    fn add(&mut self, page: &Page) {
+    fn add(&mut self, page: &CopyPage) {
         let Self(
             [
                 _,
@@ -83,67 +88,67 @@ impl Tally {
             ],
         ) = self;
         match page {
-            Page::Channels(page) => {
+            CopyPage::Channels(page) => {
                 page.iter().for_each(|(name, head)| {
                     channels.add(&[Some(name.as_str()), Some(&head.to_string())])
                 });
             }
-            Page::Events(page) => page.iter().for_each(|event| add_event(events, event)),
-            Page::Subscriptions(page) => {
-                for one in page {
-                    let numbers = format!("{} {} {}", one.id, one.start, one.created.micros());
+            CopyPage::Events(page) => page.iter().for_each(|event| add_event(events, event)),
+            CopyPage::Subscriptions(page) => {
+                for row in page {
+                    let numbers = format!("{} {} {}", row.id, row.start, row.created.micros());
                     subscriptions.add(&[
-                        Some(one.user_id.as_str()),
-                        Some(one.channel.as_str()),
+                        Some(row.user_id.as_str()),
+                        Some(row.channel.as_str()),
                         Some(&numbers),
                     ]);
                 }
             }
-            Page::Intervals(page) => {
-                for one in page {
-                    let numbers = format!("{} {}", one.start, one.end);
+            CopyPage::Intervals(page) => {
+                for row in page {
+                    let numbers = format!("{} {}", row.start, row.end);
                     intervals.add(&[
-                        Some(one.user_id.as_str()),
-                        Some(one.channel.as_str()),
+                        Some(row.user_id.as_str()),
+                        Some(row.channel.as_str()),
                         Some(&numbers),
                     ]);
                 }
             }
-            Page::Cached(page) => {
-                for one in page {
+            CopyPage::Cached(page) => {
+                for row in page {
                     let numbers = format!(
                         "{:?} {} {}",
-                        one.serial,
-                        one.timestamp.micros(),
-                        one.expires.micros()
+                        row.serial,
+                        row.timestamp.micros(),
+                        row.expires.micros()
                     );
                     cached.add(&[
-                        Some(one.channel.as_str()),
-                        Some(&one.mid.0),
-                        Some(&one.event),
-                        Some(&one.data),
+                        Some(row.channel.as_str()),
+                        Some(&row.mid.0),
+                        Some(&row.event),
+                        Some(&row.data),
                         Some(&numbers),
                     ]);
                 }
             }
-            Page::Targets(page) => page.iter().for_each(|target| add_target(targets, target)),
+            CopyPage::Targets(page) => page.iter().for_each(|target| add_target(targets, target)),
         }
     }
 
-    /// How many of each kind.
+    /// The number of records of each kind.
     pub fn counts(&self) -> impl Iterator<Item = u64> {
         self.0.iter().map(|sum| sum.count)
     }
 
-    /// The first kind that the other has otherwise.
+    /// Describes the first kind in which the other digest differs.
     pub fn difference(&self, other: &Self) -> Option<String> {
-        let differs = |((_, this), that): &((&&str, &Sum), &Sum)| this != that;
+        let differs = |((_, this), that): &((&&str, &KindDigest), &KindDigest)| this != that;
         let ((kind, this), that) = KINDS.iter().zip(&self.0).zip(&other.0).find(differs)?;
         Some(if this.count == that.count {
-            format!("of {} {kind} some differ", this.count)
+            format!("some of {} {kind} differ", this.count)
         } else {
             format!(
-                "{} {kind} were to be copied, and {} are there",
+                "{} {kind} were expected, but {} were found",
                 this.count, that.count
             )
         })
@@ -154,7 +159,7 @@ fn exposed(secret: &Option<Secret>) -> Option<&str> {
     secret.as_ref().map(Secret::expose)
 }
 
-fn add_app(apps: &mut Sum, app: &App) {
+fn add_app(apps: &mut KindDigest, app: &App) {
     let push = &app.push;
     let numbers = format!(
         "{} {} {} {:?}",
@@ -179,7 +184,7 @@ fn add_app(apps: &mut Sum, app: &App) {
     ]);
 }
 
-fn add_event(events: &mut Sum, Event { new, position }: &Event) {
+fn add_event(events: &mut KindDigest, Event { new, position }: &Event) {
     let numbers = format!(
         "{} {} {}",
         position.serial,
@@ -198,7 +203,7 @@ fn add_event(events: &mut Sum, Event { new, position }: &Event) {
     ]);
 }
 
-fn add_target(targets: &mut Sum, target: &NotificationTarget) {
+fn add_target(targets: &mut KindDigest, target: &NotificationTarget) {
     let numbers = format!(
         "{} {} {}",
         target.kind.name(),

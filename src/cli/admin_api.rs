@@ -1,4 +1,4 @@
-//! The administrator's desk: the REST API over the store, without a server.
+//! The REST API over the store, called in process with the rights of the administrator.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,22 +8,22 @@ use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, Request};
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::error::CliError;
 use crate::core::auth::random_hex;
 use crate::core::model::Secret;
 use crate::core::service::Service;
 use crate::inbound::rest::{RestRules, endpoint};
 
-/// Asks the REST API as its administrator, in process: what the commands accept and answer is what the API does.
-pub struct Desk {
-    api: BoxEndpoint<'static>,
+/// Calls the REST API without a server, so that commands accept the same input and return the same
+/// output as the API.
+pub struct AdminApi {
+    endpoint: BoxEndpoint<'static>,
     token: String,
 }
 
-impl Desk {
-    /// Over the use cases.
-    pub fn new(service: Arc<Service>) -> Result<Self, Failure> {
-        let token = random_hex::<32>().map_err(Failure::command)?;
+impl AdminApi {
+    pub fn new(service: Arc<Service>) -> Result<Self, CliError> {
+        let token = random_hex::<32>().map_err(CliError::command)?;
         let rules = RestRules {
             admin_token: Some(Secret::new(token.as_str())),
             open_registration: false,
@@ -35,18 +35,19 @@ impl Desk {
         };
         Ok(Self {
             // No command reads the metrics.
-            api: endpoint(service, rules, Box::new(|_| String::new())).boxed(),
+            endpoint: endpoint(service, rules, Box::new(|_| String::new())).boxed(),
             token,
         })
     }
 
-    /// The answer to a request; an error answer is a failure with its message.
-    pub async fn ask(
+    /// Sends a request and returns the body of the response; an error response becomes an error
+    /// with its message.
+    pub async fn send(
         &self,
         method: Method,
         target: &str,
         body: Option<Value>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, CliError> {
         let request = Request::builder()
             .method(method)
             .uri_str(target)
@@ -57,20 +58,19 @@ impl Desk {
                 .body(body.to_string()),
             None => request.finish(),
         };
-        let answer = self.api.get_response(request).await;
-        let status = answer.status();
-        let text = answer
+        let response = self.endpoint.get_response(request).await;
+        let status = response.status();
+        let text = response
             .into_body()
             .into_string()
             .await
-            .map_err(Failure::command)?;
-        let body: Value = serde_json::from_str(&text).map_err(Failure::command)?;
+            .map_err(CliError::command)?;
+        let body: Value = serde_json::from_str(&text).map_err(CliError::command)?;
         if status == StatusCode::OK {
             Ok(body)
         } else {
-            Err(Failure::command(
-                body["message"].as_str().unwrap_or("it failed"),
-            ))
+            let message = body["message"].as_str();
+            Err(CliError::command(message.unwrap_or("the request failed")))
         }
     }
 }

@@ -1,0 +1,104 @@
+//! Selects the app that a command works on.
+
+use std::sync::Arc;
+
+use super::context::with_service;
+use super::error::CliError;
+use crate::config::{Raw, Settings, Variable, app_variables};
+use crate::core::model::{App, AppIdent, Secret};
+use crate::core::service::Service;
+
+/// Apps per page of a list.
+const PAGE: usize = 500;
+
+/// The values of `--app-id`, `--app-key` and `--app-secret` or their variables. Without any of
+/// them, the command works on the only app in the store.
+pub struct AppSelector {
+    ident: Option<String>,
+    key: Option<String>,
+    secret: Option<Secret>,
+}
+
+/// The credentials of an app, for logging in and signing.
+#[derive(Debug)]
+pub struct AppCredentials {
+    pub ident: String,
+    pub key: String,
+    pub secret: Secret,
+}
+
+impl AppSelector {
+    pub fn of(raw: &Raw) -> Self {
+        let get = |variable: &Variable| raw.get(variable).map(|text| text.trim().to_owned());
+        let [ident, key, secret] = app_variables(raw);
+        Self {
+            ident: get(&ident),
+            key: get(&key),
+            secret: get(&secret).map(Secret::new),
+        }
+    }
+
+    /// Returns the credentials. Opens the store only if some of them are not given.
+    pub async fn credentials(self, settings: &Settings) -> Result<AppCredentials, CliError> {
+        if let Self {
+            ident: Some(ident),
+            key: Some(key),
+            secret: Some(secret),
+        } = self
+        {
+            return Ok(AppCredentials { ident, key, secret });
+        }
+        let app = with_service(settings, async |service| self.find(&service).await).await?;
+        let secret = self.secret.unwrap_or_else(|| app.secret.clone());
+        Ok(AppCredentials {
+            ident: app.ident.to_string(),
+            key: app.key.clone(),
+            secret,
+        })
+    }
+
+    /// Finds the app in the store.
+    pub async fn find(&self, service: &Service) -> Result<Arc<App>, CliError> {
+        if let Some(ident) = &self.ident {
+            return find_app(service, ident).await;
+        }
+        let mut matching = list_apps(service).await?;
+        matching.retain(|app| self.key.as_ref().is_none_or(|key| *key == app.key));
+        match (matching.pop(), matching.len()) {
+            (Some(only), 0) => Ok(Arc::new(only)),
+            (None, _) if self.key.is_some() => Err(CliError::command(
+                "no app has the key of --app-key: see pushi app list",
+            )),
+            (None, _) => Err(CliError::command(
+                "the store has no app: create one with pushi app create --name NAME",
+            )),
+            (Some(_), _) => Err(CliError::command(
+                "the store has several apps: select one with --app-id (see pushi app list)",
+            )),
+        }
+    }
+}
+
+async fn find_app(service: &Service, ident: &str) -> Result<Arc<App>, CliError> {
+    let ident = AppIdent::parse(ident).map_err(CliError::command)?;
+    service
+        .app(&ident)
+        .await
+        .map_err(|error| CliError::Command(format!("{ident}: {error}")))
+}
+
+/// Lists all apps in the order of their creation.
+pub async fn list_apps(service: &Service) -> Result<Vec<App>, CliError> {
+    let mut apps: Vec<App> = Vec::new();
+    loop {
+        let page = service
+            .apps(apps.last().map_or(0, |app| app.id), PAGE)
+            .await
+            .map_err(CliError::command)?;
+        let is_last = page.len() < PAGE;
+        apps.extend(page);
+        if is_last {
+            return Ok(apps);
+        }
+    }
+}
