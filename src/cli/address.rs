@@ -1,6 +1,8 @@
 //! URLs of the listeners.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::Host;
 
 use crate::config::Listener;
 
@@ -24,12 +26,13 @@ pub fn socket_url(listener: &Listener, port: u16) -> String {
 
 /// The host of a URL that works on this machine: the loopback address if the listener accepts on
 /// all addresses.
-fn local_host(host: &str) -> String {
+fn local_host(host: &str) -> Host<&str> {
     match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
-        Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
-        Ok(IpAddr::V6(address)) => format!("[{address}]"),
-        _ => host.to_owned(),
+        Ok(IpAddr::V4(address)) if address.is_unspecified() => Host::Ipv4(Ipv4Addr::LOCALHOST),
+        Ok(IpAddr::V6(address)) if address.is_unspecified() => Host::Ipv6(Ipv6Addr::LOCALHOST),
+        Ok(IpAddr::V4(address)) => Host::Ipv4(address),
+        Ok(IpAddr::V6(address)) => Host::Ipv6(address),
+        Err(_) => Host::Domain(host),
     }
 }
 
