@@ -2,7 +2,7 @@
 
 use crate::cli::error::CliError;
 use crate::core::error::StorageError;
-use crate::outbound::storage::Stores;
+use crate::core::ports::Stores;
 
 /// An open store, with the flag that names it.
 pub struct CopyStore {
