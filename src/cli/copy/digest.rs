@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::reader::{AppReader, CopyPage};
 use super::store::{CopyError, CopyStore};
 use super::transfer::last_event_id;
-use crate::core::model::{App, Event, Secret, NotificationTarget};
+use crate::core::model::{App, Event, NotificationTarget, Secret};
 
 /// The kinds of records, in the order of the output.
 pub const KINDS: [&str; 7] = [
