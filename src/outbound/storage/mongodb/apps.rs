@@ -1,36 +1,37 @@
-//! Apps in MongoDB.
+//! Apps.
 
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReturnDocument;
 
-use super::claims::{IDENT, KEY};
+use super::error::{classify, is_duplicate};
 use super::events::all;
-use super::fault::{classify, is_duplicate};
+use super::unique::{IDENT, KEY};
 use super::value::{MICROS, seconds};
-use super::{MongoStore, Outcome, value};
+use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::{App, AppIdent, AppSettings, PushCredentials, Secret, Timestamp};
 use crate::core::ports::{AppStore, CreateApp};
+use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::settings::{settings_from_text, settings_to_text};
 
 #[async_trait]
 impl AppStore for MongoStore {
     async fn create(&self, app: CreateApp) -> Result<App, StorageError> {
         let store = self.clone();
-        self.to_the_end(async move { store.create_app(app).await })
+        self.run_to_completion(async move { store.create_app(app).await })
             .await
     }
 
     async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
         let (store, app) = (self.clone(), app.clone());
-        self.to_the_end(async move { store.update_app(&app, seen).await })
+        self.run_to_completion(async move { store.update_app(&app, seen).await })
             .await
     }
 
     async fn delete(&self, ident: &AppIdent) -> Result<(), StorageError> {
         let (store, ident) = (self.clone(), ident.clone());
-        self.to_the_end(async move { store.delete_app(&ident).await })
+        self.run_to_completion(async move { store.delete_app(&ident).await })
             .await
     }
 
@@ -43,7 +44,7 @@ impl AppStore for MongoStore {
     }
 
     async fn list(&self, after: u64, limit: usize) -> Result<Vec<App>, StorageError> {
-        // MongoDB reads a limit of 0 as none.
+        // MongoDB takes a limit of 0 as no limit.
         if limit == 0 {
             return Ok(Vec::new());
         }
@@ -54,12 +55,12 @@ impl AppStore for MongoStore {
             .find(after)
             .sort(doc! { "id": 1 })
             .limit(value::signed(limit));
-        self.in_time(async { all(found).await?.iter().map(app_of).collect() })
+        self.with_timeout(async { all(found).await?.iter().map(app_from).collect() })
             .await
     }
 
     async fn revision(&self) -> Result<u64, StorageError> {
-        self.in_time(async {
+        self.with_timeout(async {
             let found = self
                 .collections
                 .state
@@ -73,8 +74,8 @@ impl AppStore for MongoStore {
 }
 
 impl MongoStore {
-    /// The number of an app; `None` where it is not there.
-    pub(super) async fn app_number(&self, ident: &AppIdent) -> Outcome<Option<i64>> {
+    /// Reads the id of an app; `None` if it does not exist.
+    pub(super) async fn app_id(&self, ident: &AppIdent) -> StorageResult<Option<i64>> {
         let found = self
             .collections
             .apps
@@ -87,8 +88,8 @@ impl MongoStore {
             .transpose()
     }
 
-    /// Tells the nodes that an app is not what it was.
-    pub(super) async fn bump_revision(&self) -> Outcome<()> {
+    /// Increments the revision, by which all nodes notice that an app has changed.
+    pub(super) async fn bump_revision(&self) -> StorageResult<()> {
         let bump = self.collections.state.update_one(
             doc! { "_id": "revision" },
             doc! { "$inc": { "value": 1_i64 } },
@@ -96,32 +97,36 @@ impl MongoStore {
         bump.upsert(true).await.map(drop).map_err(classify)
     }
 
-    async fn find_app(&self, filter: Document) -> Outcome<Option<App>> {
-        self.in_time(async {
+    async fn find_app(&self, filter: Document) -> StorageResult<Option<App>> {
+        self.with_timeout(async {
             self.collections
                 .apps
                 .find_one(filter)
                 .await
                 .map_err(classify)?
-                .map(|document| app_of(&document))
+                .map(|document| app_from(&document))
                 .transpose()
         })
         .await
     }
 
-    async fn create_app(&self, app: CreateApp) -> Outcome<App> {
+    async fn create_app(&self, app: CreateApp) -> StorageResult<App> {
         self.finish_removals(&app.ident).await?;
-        self.claim(IDENT, app.ident.as_str(), &app.ident, app.now)
+        self.reserve_unique(IDENT, app.ident.as_str(), &app.ident, app.now)
             .await?;
-        if let Err(error) = self.claim(KEY, &app.key, &app.ident, app.now).await {
-            self.unclaim(IDENT, app.ident.as_str(), &app.ident).await?;
+        if let Err(error) = self
+            .reserve_unique(KEY, &app.key, &app.ident, app.now)
+            .await
+        {
+            self.release_unique(IDENT, app.ident.as_str(), &app.ident)
+                .await?;
             return Err(error);
         }
-        // What writers that did not know of its deletion left of an app with the same ident.
-        self.clear(&app.ident, None).await?;
-        let id = self.collections.take_id(&self.collections.apps).await?;
+        // Removes what late writers have left of a deleted app with the same ident.
+        self.remove_app_data(&app.ident, None).await?;
+        let id = self.collections.allocate_id(&self.collections.apps).await?;
         let app = app.into_app(id);
-        let mut document = changeable(&app)?;
+        let mut document = mutable_fields(&app)?;
         document.insert("_id", format!("app/{}", app.ident));
         document.insert("id", value::signed(app.id));
         document.insert("ident", app.ident.as_str());
@@ -137,50 +142,51 @@ impl MongoStore {
         Ok(app)
     }
 
-    async fn update_app(&self, app: &App, seen: Timestamp) -> Outcome<()> {
+    async fn update_app(&self, app: &App, seen: Timestamp) -> StorageResult<()> {
         let found = self
             .collections
             .apps
             .find_one(doc! { "ident": app.ident.as_str() })
             .await
             .map_err(classify)?;
-        let before = app_of(&found.ok_or(StorageError::NotFound)?)?;
+        let before = app_from(&found.ok_or(StorageError::NotFound)?)?;
         if before.modified != seen {
             return Err(StorageError::Conflict("modified"));
         }
         if before.key != app.key {
-            self.claim(KEY, &app.key, &app.ident, app.modified).await?;
+            self.reserve_unique(KEY, &app.key, &app.ident, app.modified)
+                .await?;
         }
-        let mut wanted = unchanged_since(seen);
-        wanted.insert("ident", app.ident.as_str());
+        let mut filter = unchanged_since(seen);
+        filter.insert("ident", app.ident.as_str());
         let changed = self
             .collections
             .apps
-            .find_one_and_update(wanted, doc! { "$set": changeable(app)? });
+            .find_one_and_update(filter, doc! { "$set": mutable_fields(app)? });
         let changed = changed
             .return_document(ReturnDocument::Before)
             .await
             .map_err(classify)?;
         if changed.is_none() {
             if before.key != app.key {
-                self.unclaim(KEY, &app.key, &app.ident).await?;
+                self.release_unique(KEY, &app.key, &app.ident).await?;
             }
-            let there = self.app_number(&app.ident).await?.is_some();
-            return Err(if there {
+            let exists = self.app_id(&app.ident).await?.is_some();
+            return Err(if exists {
                 StorageError::Conflict("modified")
             } else {
                 StorageError::NotFound
             });
         }
         if before.key != app.key {
-            self.unclaim(KEY, &before.key, &app.ident).await?;
+            self.release_unique(KEY, &before.key, &app.ident).await?;
         }
         self.bump_revision().await
     }
 }
 
-/// Finds an app's document as long as nobody changed it after `seen`. The original keeps whole seconds in `modified` and
-/// knows nothing of the microseconds in `modified_us`: after a change of its, they are of another second.
+/// The filter of a document that was not changed after `seen`. The original writes `modified` in whole seconds and leaves
+/// `modified_us` alone: after its changes the microseconds belong to another second.
 fn unchanged_since(seen: Timestamp) -> Document {
     let (second, micros) = (seconds(seen), seen.micros());
     if micros != second * MICROS {
@@ -194,8 +200,8 @@ fn unchanged_since(seen: Timestamp) -> Document {
     doc! { "modified": second, "$or": within.to_vec() }
 }
 
-/// The members of an app's document that can change.
-fn changeable(app: &App) -> Outcome<Document> {
+/// The mutable fields of an app.
+fn mutable_fields(app: &App) -> StorageResult<Document> {
     let exposed = |secret: &Option<Secret>| {
         secret
             .as_ref()
@@ -221,7 +227,7 @@ fn changeable(app: &App) -> Outcome<Document> {
     })
 }
 
-fn app_of(document: &Document) -> Outcome<App> {
+fn app_from(document: &Document) -> StorageResult<App> {
     let secret = |member| Ok(value::maybe_text(document, member)?.map(Secret::new));
     let settings = value::maybe_text(document, "settings")?
         .map_or_else(|| Ok(AppSettings::default()), settings_from_text)?;

@@ -1,28 +1,29 @@
-//! The last events of cache channels in MongoDB.
+//! The last events of cache channels.
 
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 
-use super::fault::classify;
-use super::{MongoStore, Outcome, value};
+use super::error::classify;
+use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, CachedEvent, ChannelName, Mid, Timestamp};
 use crate::core::ports::CacheStore;
+use crate::outbound::storage::StorageResult;
 
 #[async_trait]
 impl CacheStore for MongoStore {
     async fn keep(&self, events: &[CachedEvent]) -> Result<(), StorageError> {
         let (store, events) = (self.clone(), events.to_vec());
-        self.to_the_end(async move {
-            let numbers = store.numbers(events.iter().map(|event| &event.app)).await?;
-            let keep = |event: &CachedEvent| {
-                let id = doc! { "_id": name(*numbers.get(&event.app)?, &event.channel) };
+        self.run_to_completion(async move {
+            let app_ids = store.app_ids(events.iter().map(|event| &event.app)).await?;
+            let upsert = |event: &CachedEvent| {
+                let id = doc! { "_id": document_id(*app_ids.get(&event.app)?, &event.channel) };
                 let serial = event
                     .serial
                     .map_or(Bson::Null, |serial| Bson::Int64(value::signed(serial)));
-                let kept = doc! {
+                let fields = doc! {
                     "instance": event.app.as_str(),
-                    "app": *numbers.get(&event.app)?,
+                    "app": *app_ids.get(&event.app)?,
                     "mid": &*event.mid.0,
                     "event": &*event.event,
                     "data": &*event.data,
@@ -30,13 +31,13 @@ impl CacheStore for MongoStore {
                     "serial": serial,
                     "expires": event.expires.micros(),
                 };
-                Some(doc! { "q": id, "u": { "$set": kept }, "upsert": true })
+                Some(doc! { "q": id, "u": { "$set": fields }, "upsert": true })
             };
             store
                 .collections
-                .update_each(
+                .bulk_update(
                     &store.collections.cache,
-                    events.iter().filter_map(keep).collect(),
+                    events.iter().filter_map(upsert).collect(),
                 )
                 .await
         })
@@ -48,18 +49,18 @@ impl CacheStore for MongoStore {
         app: &AppIdent,
         channel: &ChannelName,
     ) -> Result<Option<CachedEvent>, StorageError> {
-        self.in_time(async {
-            let Some(number) = self.app_number(app).await? else {
+        self.with_timeout(async {
+            let Some(app_id) = self.app_id(app).await? else {
                 return Ok(None);
             };
             let found = self
                 .collections
                 .cache
-                .find_one(doc! { "_id": name(number, channel) })
+                .find_one(doc! { "_id": document_id(app_id, channel) })
                 .await
                 .map_err(classify)?;
             found
-                .map(|document| cached_of(app, channel, &document))
+                .map(|document| cached_from(app, channel, &document))
                 .transpose()
         })
         .await
@@ -68,7 +69,7 @@ impl CacheStore for MongoStore {
     async fn prune(&self, now: Timestamp) -> Result<u64, StorageError> {
         let cache = self.collections.cache.clone();
         let expired = doc! { "expires": { "$lte": now.micros() } };
-        self.to_the_end(async move {
+        self.run_to_completion(async move {
             cache
                 .delete_many(expired)
                 .await
@@ -79,15 +80,15 @@ impl CacheStore for MongoStore {
     }
 }
 
-fn name(number: i64, channel: &ChannelName) -> String {
-    format!("{number}/{channel}")
+fn document_id(app_id: i64, channel: &ChannelName) -> String {
+    format!("{app_id}/{channel}")
 }
 
-pub(super) fn cached_of(
+pub(super) fn cached_from(
     app: &AppIdent,
     channel: &ChannelName,
     document: &Document,
-) -> Outcome<CachedEvent> {
+) -> StorageResult<CachedEvent> {
     let serial = value::maybe_int(document, "serial")?
         .map(u64::try_from)
         .transpose()

@@ -1,28 +1,29 @@
-//! How calls are made: each ends in time, and what changes something goes on to its end.
+//! Time-outs and cancellation: every call has a time-out, and writes are not cancelled with their caller.
 
 use std::future::Future;
 
-use super::{MongoStore, Outcome};
+use super::MongoStore;
 use crate::core::error::StorageError;
+use crate::outbound::storage::StorageResult;
 
 impl MongoStore {
-    /// Ends `call` when the store time-out has passed.
-    pub(super) async fn in_time<T>(
+    /// Runs `call` with the store time-out.
+    pub(super) async fn with_timeout<T>(
         &self,
-        call: impl Future<Output = Outcome<T>> + Send,
-    ) -> Outcome<T> {
+        call: impl Future<Output = StorageResult<T>> + Send,
+    ) -> StorageResult<T> {
         tokio::time::timeout(self.timeout, call)
             .await
-            .unwrap_or_else(|late| Err(StorageError::unavailable(late)))
+            .unwrap_or_else(|elapsed| Err(StorageError::unavailable(elapsed)))
     }
 
-    /// The same; where the caller gives up earlier, `call` goes on.
-    pub(super) async fn to_the_end<T: Send + 'static>(
+    /// Runs `call` with the store time-out in a task of its own, which continues if the caller drops the future.
+    pub(super) async fn run_to_completion<T: Send + 'static>(
         &self,
-        call: impl Future<Output = Outcome<T>> + Send + 'static,
-    ) -> Outcome<T> {
+        call: impl Future<Output = StorageResult<T>> + Send + 'static,
+    ) -> StorageResult<T> {
         let store = self.clone();
-        let task = tokio::spawn(async move { store.in_time(call).await });
+        let task = tokio::spawn(async move { store.with_timeout(call).await });
         task.await.map_err(StorageError::unavailable)?
     }
 }

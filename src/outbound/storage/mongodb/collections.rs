@@ -1,16 +1,17 @@
-//! The collections, and what is asked of them again and again.
+//! The collections, and operations that several modules share.
 
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{ReturnDocument, WriteConcern};
 use mongodb::{Client, Collection, Database};
 
+use super::error::{DUPLICATE, classify};
 use super::events::MANY;
-use super::fault::{DUPLICATE, classify};
-use super::{Outcome, value};
+use super::value;
 use crate::core::error::StorageError;
 use crate::core::model::TargetKind;
+use crate::outbound::storage::StorageResult;
 
-/// The collections of the original, and those beside them.
+/// The original's collections and our own (`pushi_…`).
 #[derive(Clone)]
 pub(super) struct Collections {
     database: Database,
@@ -18,37 +19,36 @@ pub(super) struct Collections {
     pub apps: Collection<Document>,
     /// The original's: persisted events. Ours have `_id` `<ident>/<channel>/<serial>` and a `serial`.
     pub events: Collection<Document>,
-    /// The original's: open subscriptions. Those that were seen here have a `start`.
+    /// The original's: open subscriptions. Those that were adopted have a `start`.
     pub subscriptions: Collection<Document>,
-    /// The original's: who was to get which event. Those that were read here have an `event_id`.
+    /// The original's: the recipients of events. Those that were read here have an `event_id`.
     pub associations: Collection<Document>,
-    /// The original's: the newest number of each collection, in `seq`.
+    /// The original's: the last id of each collection, in `seq`.
     counters: Collection<Document>,
-    /// Channels' heads, which outlive their events: `_id` `<ident>/<channel>`. They may be behind where a writer died.
+    /// Channels' heads, which outlive their events; `_id` `<app>/<channel>`. A head is too low if its writer has crashed.
     pub heads: Collection<Document>,
-    /// What ended subscriptions keep in an inbox: (`start`, `end`].
+    /// Intervals (`start`, `end`] of ended subscriptions.
     pub intervals: Collection<Document>,
     /// The last events of cache channels; `_id` as of a head.
     pub cache: Collection<Document>,
-    /// What webhooks are to be told: a queue for each address of an app, `_id` `<number>/<address>`.
+    /// Webhook queues, one for each address of an app; `_id` `<app>/<address>`.
     pub queues: Collection<Document>,
-    /// What waits in them, or was given up with a delivery.
+    /// Queued webhook events, and those of deliveries that were given up.
     pub notices: Collection<Document>,
-    /// Who is where, as far as webhooks were told; the channel itself has an empty user.
+    /// The presence last reported to webhooks; the channel itself has an empty user.
     pub marks: Collection<Document>,
-    /// What became of deliveries.
+    /// The delivery log.
     pub deliveries: Collection<Document>,
     /// Sessions; `_id` is the hash in hex.
     pub sessions: Collection<Document>,
-    /// Values that only one app may have; `_id` is `<what>/<value>`.
+    /// Reservations of unique values; `_id` is `<field>/<value>`.
     pub claims: Collection<Document>,
-    /// The revision, locks, and what is still to be removed.
+    /// The revision, the write barrier, and pending removals.
     pub state: Collection<Document>,
 }
 
 impl Collections {
-    /// Of a database.
-    pub fn of(database: Database) -> Self {
+    pub fn new(database: Database) -> Self {
         let named = |name: &str| database.collection(name);
         Self {
             apps: named("app"),
@@ -70,29 +70,35 @@ impl Collections {
         }
     }
 
-    /// The connections.
     pub fn client(&self) -> &Client {
         self.database.client()
     }
 
-    /// The original's collections of targets, which go with their app.
+    /// The original's collections of targets.
     pub fn targets(&self) -> [Collection<Document>; 4] {
         TargetKind::NAMES.map(|(kind, _)| self.targets_of(kind))
     }
 
-    /// Those of one kind.
     pub fn targets_of(&self, kind: TargetKind) -> Collection<Document> {
         self.database.collection(kind.name())
     }
 
-    /// Sees to it that the numbers that are taken for `collection` from now on are above `id`.
-    pub async fn reach_id(&self, collection: &Collection<Document>, id: i64) -> Outcome<()> {
+    /// Makes every id of `collection` that is allocated from now on greater than `id`.
+    pub async fn advance_ids(
+        &self,
+        collection: &Collection<Document>,
+        id: i64,
+    ) -> StorageResult<()> {
         let counter = doc! { "q": { "_id": format!("{}:id", collection.name()) }, "u": { "$max": { "seq": id } }, "upsert": true };
-        self.update_each(&self.counters, vec![counter]).await
+        self.bulk_update(&self.counters, vec![counter]).await
     }
 
-    /// Takes `count` numbers for documents of `collection`, shared with the original; answers the last.
-    pub async fn take_ids(&self, collection: &Collection<Document>, count: i64) -> Outcome<i64> {
+    /// Allocates `count` ids of `collection` from the counter that the original uses; returns the last.
+    pub async fn allocate_ids(
+        &self,
+        collection: &Collection<Document>,
+        count: i64,
+    ) -> StorageResult<i64> {
         let counter = doc! { "_id": format!("{}:id", collection.name()) };
         let taken = self
             .counters
@@ -105,23 +111,23 @@ impl Collections {
         value::int(&taken.unwrap_or_default(), "seq")
     }
 
-    /// Takes one number.
-    pub async fn take_id(&self, collection: &Collection<Document>) -> Outcome<u64> {
-        let id = self.take_ids(collection, 1).await?;
+    /// Allocates one id.
+    pub async fn allocate_id(&self, collection: &Collection<Document>) -> StorageResult<u64> {
+        let id = self.allocate_ids(collection, 1).await?;
         u64::try_from(id).map_err(StorageError::corrupt)
     }
 
-    /// Makes many changes of one collection, in order, in one command; each is done or, at an error, perhaps. Each must be
-    /// one that can be made twice.
-    pub async fn update_each(
+    /// Sends updates in order, with few commands. After an error any of them may have been applied, so each must be
+    /// idempotent.
+    pub async fn bulk_update(
         &self,
         collection: &Collection<Document>,
         updates: Vec<Document>,
-    ) -> Outcome<()> {
+    ) -> StorageResult<()> {
         for updates in updates.chunks(MANY) {
             let mut command =
                 doc! { "update": collection.name(), "updates": updates, "ordered": true };
-            if let Some(concern) = self.database.write_concern().map(written) {
+            if let Some(concern) = self.database.write_concern().map(write_concern_document) {
                 command.insert("writeConcern", concern);
             }
             loop {
@@ -130,11 +136,11 @@ impl Collections {
                     .run_command(command.clone())
                     .await
                     .map_err(classify)?;
-                // Somebody else inserted the same at the same time.
+                // A concurrent call inserted the same document: retry.
                 if first_write_error(&done) != Some(DUPLICATE) {
                     if done.contains_key("writeErrors") || done.contains_key("writeConcernError") {
                         return Err(StorageError::unavailable(
-                            "the server did not make all of several changes",
+                            "the server did not apply all updates",
                         ));
                     }
                     break;
@@ -154,22 +160,22 @@ fn first_write_error(answer: &Document) -> Option<i32> {
     value::int(first, "code").ok()?.try_into().ok()
 }
 
-/// A write concern as a command carries it.
-fn written(concern: &WriteConcern) -> Document {
+/// Encodes a write concern for a command.
+fn write_concern_document(concern: &WriteConcern) -> Document {
     use mongodb::options::Acknowledgment;
 
-    let mut written = Document::new();
+    let mut document = Document::new();
     match &concern.w {
-        Some(Acknowledgment::Nodes(nodes)) => drop(written.insert("w", i64::from(*nodes))),
-        Some(Acknowledgment::Majority) => drop(written.insert("w", "majority")),
-        Some(Acknowledgment::Custom(tag)) => drop(written.insert("w", tag)),
+        Some(Acknowledgment::Nodes(nodes)) => drop(document.insert("w", i64::from(*nodes))),
+        Some(Acknowledgment::Majority) => drop(document.insert("w", "majority")),
+        Some(Acknowledgment::Custom(tag)) => drop(document.insert("w", tag)),
         _ => {}
     }
     if let Some(journal) = concern.journal {
-        written.insert("j", journal);
+        document.insert("j", journal);
     }
     if let Some(limit) = concern.w_timeout {
-        written.insert("wtimeout", Bson::Int64(value::signed(limit.as_millis())));
+        document.insert("wtimeout", Bson::Int64(value::signed(limit.as_millis())));
     }
-    written
+    document
 }

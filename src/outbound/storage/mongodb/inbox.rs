@@ -1,20 +1,21 @@
-//! A user's inbox: a merge of intervals of channels, and of what the original wrote for the user.
+//! A user's inbox: a merge of intervals of channels and of the original's associations.
 
 use std::collections::HashSet;
 
 use mongodb::bson::{Document, doc};
 
 use super::events::all;
-use super::{MongoStore, Outcome, value};
+use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, UserId};
+use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::merge::{InboxInterval, InboxMerge};
 
-/// Where events of an inbox come from.
-enum Source {
-    /// A channel; bounds are serials.
+/// A source of events.
+enum InboxSource {
+    /// A channel; the bounds are serials.
     Channel(ChannelName),
-    /// What the original wrote; bounds are the events' numbers.
+    /// The original's associations; the bounds are event ids.
     Associations,
 }
 
@@ -25,16 +26,16 @@ impl MongoStore {
         user: &UserId,
         skip: usize,
         limit: usize,
-    ) -> Outcome<Vec<Event>> {
-        let Some(number) = self.app_number(app).await? else {
+    ) -> StorageResult<Vec<Event>> {
+        let Some(app_id) = self.app_id(app).await? else {
             return Ok(Vec::new());
         };
         self.adopt(doc! { "instance": app.as_str(), "user_id": user.as_str() })
             .await?;
-        let mut merge = InboxMerge::new(self.intervals(app, number, user).await?, skip, limit);
+        let mut merge = InboxMerge::new(self.intervals(app, app_id, user).await?, skip, limit);
         while let Some(read) = merge.next_read() {
             let (events, rest) = match &read.source {
-                Source::Channel(channel) => {
+                InboxSource::Channel(channel) => {
                     let serials = doc! { "$gt": read.low, "$lte": read.high };
                     let events = self
                         .read_channel(app, channel, serials, -1, read.count)
@@ -45,8 +46,8 @@ impl MongoStore {
                         .map(|event| value::signed(event.position.serial));
                     (events, oldest)
                 }
-                Source::Associations => {
-                    self.associated(app, user, read.low, read.high, read.count)
+                InboxSource::Associations => {
+                    self.associated_events(app, user, read.low, read.high, read.count)
                         .await?
                 }
             };
@@ -56,54 +57,54 @@ impl MongoStore {
         Ok(merge.finish())
     }
 
-    /// The intervals of a user, none overlapping another of its channel: the personal channel is there as a whole, so
-    /// what the user subscribed to of it adds nothing.
+    /// Reads the intervals of a user, which are disjoint within a channel. The personal channel is included as a whole, so
+    /// subscriptions to it are left out.
     async fn intervals(
         &self,
         app: &AppIdent,
-        number: i64,
+        app_id: i64,
         user: &UserId,
-    ) -> Outcome<Vec<InboxInterval<Source>>> {
+    ) -> StorageResult<Vec<InboxInterval<InboxSource>>> {
         let personal = ChannelName::personal_of(user);
         let of_user = doc! { "instance": app.as_str(), "user_id": user.as_str() };
         let (mut open, mut ended) = (of_user.clone(), of_user);
         open.insert("start", doc! { "$gte": 0 });
-        ended.insert("app", number);
+        ended.insert("app", app_id);
         let (open, ended, associated) = tokio::try_join!(
             async { all(self.collections.subscriptions.find(open)).await },
             async { all(self.collections.intervals.find(ended)).await },
             self.has_associations(app, user),
         )?;
-        let mut wanted = vec![(personal.clone(), 0, i64::MAX)];
+        let mut ranges = vec![(personal.clone(), 0, i64::MAX)];
         let channel = |document: &Document| {
             Ok::<_, StorageError>(ChannelName::trusted(value::text(document, "event")?))
         };
         for document in &open {
-            wanted.push((channel(document)?, value::int(document, "start")?, i64::MAX));
+            ranges.push((channel(document)?, value::int(document, "start")?, i64::MAX));
         }
         for document in &ended {
-            wanted.push((
+            ranges.push((
                 channel(document)?,
                 value::int(document, "start")?,
                 value::int(document, "end")?,
             ));
         }
-        wanted.retain(|(channel, start, end)| {
+        ranges.retain(|(channel, start, end)| {
             start < end && (*channel != personal || *end == i64::MAX && *start == 0)
         });
         let mut seen = HashSet::new();
-        wanted.retain(|place| seen.insert(place.clone()));
+        ranges.retain(|range| seen.insert(range.clone()));
         let channels: HashSet<ChannelName> =
-            wanted.iter().map(|(channel, ..)| channel.clone()).collect();
+            ranges.iter().map(|(channel, ..)| channel.clone()).collect();
         let heads = self
-            .read_heads(app, number, &channels.into_iter().collect::<Vec<_>>())
+            .read_heads(app, app_id, &channels.into_iter().collect::<Vec<_>>())
             .await?;
-        let mut intervals = Vec::with_capacity(wanted.len() + 1);
-        for (channel, start, end) in wanted {
+        let mut intervals = Vec::with_capacity(ranges.len() + 1);
+        for (channel, start, end) in ranges {
             let head = heads.get(&channel).copied().unwrap_or_default();
             let newest = u64::try_from(head.id).map_err(StorageError::corrupt)?;
             intervals.push(InboxInterval::new(
-                Source::Channel(channel),
+                InboxSource::Channel(channel),
                 start,
                 end.min(head.serial),
                 newest,
@@ -111,7 +112,7 @@ impl MongoStore {
         }
         if associated {
             intervals.push(InboxInterval::new(
-                Source::Associations,
+                InboxSource::Associations,
                 0,
                 i64::MAX,
                 u64::MAX,

@@ -1,28 +1,28 @@
-//! MongoDB, with the collections of the original: what it stored is live here, and what is stored here it can read.
+//! MongoDB, compatible with the collections of the original (the first version of Pushi, in Python): both servers can read
+//! and write the same database.
 //!
-//! Nothing needs a transaction. What must be unique is one document with that value for its `_id`, or has a unique
-//! index of its own; what takes several steps can be taken up after any of them.
+//! There are no transactions. Unique values are the `_id` of a document or have a unique index, and every operation of
+//! several steps can be resumed after any of them.
 
-mod adoption;
+mod adopt;
+mod app_cleanup;
 mod apps;
 mod archive;
-mod association;
+mod associations;
 mod cache;
 mod call;
-mod claims;
 mod collections;
+mod error;
 mod events;
-mod fault;
 mod inbox;
-mod interests;
 mod open;
 mod outbox;
 #[cfg(test)]
 mod plans;
 mod prune;
-mod removal;
 mod sessions;
 mod subscriptions;
+mod unique;
 mod value;
 
 use std::sync::Arc;
@@ -32,22 +32,19 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use self::collections::Collections;
-use self::events::{Appends, Numbered};
+use self::events::{AppendState, BackfillCache};
 pub use self::open::{MongoOptions, open};
 use crate::core::error::StorageError;
 use crate::core::ports::{AppStore, Database};
 
-/// The result of every step.
-type Outcome<T> = Result<T, StorageError>;
-
-/// The MongoDB store. Cheap to clone.
+/// The MongoDB store. Clones share one state.
 #[derive(Clone)]
 struct MongoStore {
     collections: Collections,
-    /// One append at a time, and none while it is judged what became of one.
-    appends: Arc<Mutex<Appends>>,
-    /// Channels in which the original wrote nothing lately.
-    numbered: Arc<Numbered>,
+    /// Serializes appends, and the resolution of appends with an unknown outcome.
+    appends: Arc<Mutex<AppendState>>,
+    /// Channels that were recently found to have a serial for every event.
+    backfill_cache: Arc<BackfillCache>,
     timeout: Duration,
 }
 
@@ -59,7 +56,7 @@ impl Database for MongoStore {
 
     async fn close(&self) {
         let close = async {
-            // What is under way comes first.
+            // Waits for a running append.
             let _appends = self.appends.lock().await;
             self.collections
                 .client()
@@ -69,10 +66,10 @@ impl Database for MongoStore {
                 .await;
             Ok(())
         };
-        if let Err(error) = self.in_time(close).await {
+        if let Err(error) = self.with_timeout(close).await {
             tracing::warn!(
                 error = error.chain(),
-                "the connections to the database were not closed cleanly"
+                "mongodb connections not closed cleanly"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Opening a MongoDB database: reaching it, making its indexes, taking over what the original stored.
+//! Opening a MongoDB database: connects, creates indexes and adopts the original's data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use mongodb::{Client, Collection, IndexModel};
 
 use super::MongoStore;
 use super::collections::Collections;
-use super::fault::DUPLICATE;
+use super::error::DUPLICATE;
 use crate::core::model::Secret;
 use crate::core::ports::Stores;
 use crate::outbound::storage::OpenError;
@@ -21,43 +21,42 @@ use crate::outbound::storage::OpenError;
 // Codes: <https://www.mongodb.com/docs/manual/reference/error-codes/>.
 const NOT_PERMITTED: i32 = 13;
 const WRONG_CREDENTIALS: i32 = 18;
-const SAME_INDEX_OTHERWISE: [i32; 2] = [85, 86];
+const INDEX_CONFLICT: [i32; 2] = [85, 86];
 
-/// Which MongoDB database, and how to use it.
+/// Configuration of a MongoDB store.
 #[derive(Debug, Clone)]
 pub struct MongoOptions {
-    /// `mongodb://USER:PASSWORD@HOST:PORT/…` or `mongodb+srv://…`, with options as the manual's "Connection Strings"
-    /// lists them. Writes wait for a majority and its journal unless it says otherwise.
+    /// `mongodb://USER:PASSWORD@HOST:PORT/…` or `mongodb+srv://…`, with the options of the manual's "Connection Strings". The
+    /// default write concern is a journaled majority.
     pub url: Secret,
-    /// The database.
+    /// The name of the database.
     pub database: String,
-    /// How long a call may take, waiting for a connection included.
+    /// Limit of each call, including the wait for a connection.
     pub timeout: Duration,
-    /// Connections at most, unless the URL says otherwise; at least one.
+    /// Maximum number of connections unless the URL sets it; 0 counts as 1.
     pub pool: u32,
 }
 
-/// Reaches a database, makes the indexes that are missing, and gives what the original stored its serials and beginnings.
-/// Several nodes may do it at once.
+/// Connects to a database, creates missing indexes, and adopts the original's subscriptions. Several nodes may do so at once.
 ///
 /// # Errors
 ///
-/// The URL cannot be read, or asks for writes that nobody acknowledges; the server cannot be reached in time or refuses
-/// the user; an index cannot be made.
+/// The URL is malformed or asks for unacknowledged writes; the server cannot be reached in time or rejects the user; an
+/// index cannot be created.
 pub async fn open(options: MongoOptions) -> Result<Stores, OpenError> {
-    let unread =
+    let url_error =
         |why: String| OpenError::new(format_args!("the MongoDB URL cannot be read: {why}"));
     let url = options.url.expose();
     let parsed = tokio::time::timeout(options.timeout, ClientOptions::parse(url)).await;
-    let parsed = parsed.map_err(|_| unread("its host is not found in time".to_owned()))?;
-    let mut client = parsed.map_err(|error| unread(shown(&error, url)))?;
-    complete(&mut client, &options).map_err(unread)?;
+    let parsed = parsed.map_err(|_| url_error("its host was not resolved in time".to_owned()))?;
+    let mut client = parsed.map_err(|error| url_error(without_password(&error, url)))?;
+    apply_defaults(&mut client, &options).map_err(url_error)?;
     let store = connect(client, &options).await?;
-    drop(store.sweep());
+    drop(store.start_cleanup());
     Ok(Stores::from_adapter(Arc::new(store)))
 }
 
-/// Reaches the database by way of `client`, and makes it what it should be.
+/// Connects with the options of `client`, and prepares the database.
 pub(super) async fn connect(
     client: ClientOptions,
     options: &MongoOptions,
@@ -69,13 +68,13 @@ pub(super) async fn connect(
         .collect::<Vec<_>>()
         .join(",");
     let name = &options.database;
-    let refused = |why: String| {
+    let open_error = |reason: String| {
         OpenError::new(format_args!(
-            "the MongoDB database {name} on {servers} {why}"
+            "the MongoDB database {name} on {servers} {reason}"
         ))
     };
-    let client = Client::with_options(client).map_err(|error| refused(why(&error)))?;
-    // What was just written must be read, so nothing is read from secondaries.
+    let client = Client::with_options(client).map_err(|error| open_error(explain(&error)))?;
+    // Reads must see earlier writes, so they go to the primary.
     let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
     let database = client.database_with_options(
         name,
@@ -83,53 +82,56 @@ pub(super) async fn connect(
             .selection_criteria(primary)
             .build(),
     );
-    let late = || {
+    let timed_out = || {
         format!(
             "does not answer within {:?}: is it the right address, and does the server run?",
             options.timeout
         )
     };
     match tokio::time::timeout(options.timeout, database.run_command(doc! { "ping": 1 })).await {
-        Err(_) => return Err(refused(late())),
+        Err(_) => return Err(open_error(timed_out())),
         Ok(Err(error)) if matches!(*error.kind, ErrorKind::ServerSelection { .. }) => {
-            return Err(refused(format!(
+            return Err(open_error(format!(
                 "cannot be reached: is it the right address, and does the server run? ({})",
                 error.kind
             )));
         }
-        Ok(answer) => drop(answer.map_err(|error| refused(why(&error)))?),
+        Ok(answer) => drop(answer.map_err(|error| open_error(explain(&error)))?),
     }
-    let collections = Collections::of(database);
+    let collections = Collections::new(database);
     for (collection, indexes) in indexes(&collections) {
         collection
             .create_indexes(indexes)
             .await
-            .map_err(|error| refused(why(&error)))?;
+            .map_err(|error| open_error(explain(&error)))?;
     }
     for targets in collections.targets() {
         targets
             .create_index(index(doc! { "instance": 1, "id": 1 }, false))
             .await
-            .map_err(|error| refused(why(&error)))?;
+            .map_err(|error| open_error(explain(&error)))?;
     }
     let store = MongoStore {
         collections,
         appends: Arc::default(),
-        numbered: Arc::default(),
+        backfill_cache: Arc::default(),
         timeout: options.timeout,
     };
     store
         .adopt(Document::new())
         .await
-        .map_err(|error| refused(format!("cannot be used: {}", error.chain())))?;
+        .map_err(|error| open_error(format!("cannot be used: {}", error.chain())))?;
     Ok(store)
 }
 
-/// Fills in what the URL left open.
-pub(super) fn complete(client: &mut ClientOptions, options: &MongoOptions) -> Result<(), String> {
+/// Sets the options that the URL does not set.
+pub(super) fn apply_defaults(
+    client: &mut ClientOptions,
+    options: &MongoOptions,
+) -> Result<(), String> {
     let mut concern = client.write_concern.take().unwrap_or_default();
     if matches!(concern.w, Some(Acknowledgment::Nodes(0))) {
-        return Err("with w=0 nothing is acknowledged: leave w out, or ask for more".to_owned());
+        return Err("w=0 disables acknowledgements: remove it, or set a higher value".to_owned());
     }
     concern.w.get_or_insert(Acknowledgment::Majority);
     concern.journal.get_or_insert(true);
@@ -137,14 +139,14 @@ pub(super) fn complete(client: &mut ClientOptions, options: &MongoOptions) -> Re
     client.app_name.get_or_insert_with(|| "pushi".to_owned());
     client.max_pool_size.get_or_insert(options.pool.max(1));
     client.connect_timeout.get_or_insert(options.timeout);
-    // A little earlier than the whole call ends, so that the driver can still say why.
+    // Shorter than the time-out of the call, so that the driver can report the cause.
     client
         .server_selection_timeout
         .get_or_insert(options.timeout.mul_f64(0.9));
     Ok(())
 }
 
-/// An index whose name says that it is ours. None is on the same keys as one that the original makes, so none can collide with it.
+/// Builds an index with our prefix. Its keys differ from all of the original's indexes, so it cannot conflict with them.
 fn index(keys: Document, unique: bool) -> IndexModel {
     let name = format!(
         "pushi_{}",
@@ -164,7 +166,7 @@ fn index(keys: Document, unique: bool) -> IndexModel {
         .build()
 }
 
-/// The indexes of each collection; targets have one of their own.
+/// The indexes of each collection except the targets.
 pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel>); 13] {
     let plain = |keys: Document| index(keys, false);
     [
@@ -260,8 +262,8 @@ pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec
     ]
 }
 
-/// Why a URL cannot be read, without the password that may be in it.
-fn shown(error: &Error, url: &str) -> String {
+/// Formats an error about a URL, without the password that it may contain.
+fn without_password(error: &Error, url: &str) -> String {
     let text = error.kind.to_string();
     let user = url
         .split_once("://")
@@ -275,27 +277,25 @@ fn shown(error: &Error, url: &str) -> String {
     }
 }
 
-fn why(error: &Error) -> String {
+fn explain(error: &Error) -> String {
     let code = match &*error.kind {
         ErrorKind::Command(error) => Some(error.code),
         _ => None,
     };
     match (code, &*error.kind) {
         (Some(NOT_PERMITTED), _) => {
-            "does not let this user do what is needed: give it the role readWrite on the database"
-                .to_owned()
+            "denies this user: give it the role readWrite on the database".to_owned()
         }
         (Some(WRONG_CREDENTIALS), _) | (_, ErrorKind::Authentication { .. }) => {
-            "does not let this user in: correct the user and the password (and authSource)"
-                .to_owned()
+            "rejects the user: correct the user, the password and authSource".to_owned()
         }
-        (Some(code), _) if SAME_INDEX_OTHERWISE.contains(&code) => {
+        (Some(code), _) if INDEX_CONFLICT.contains(&code) => {
             format!(
-                "has an index of the same name that differs from what is needed: drop it ({})",
+                "has a different index of the same name: drop it ({})",
                 error.kind
             )
         }
-        (Some(DUPLICATE), _) => format!("has several documents where one may be: {}", error.kind),
+        (Some(DUPLICATE), _) => format!("has duplicate values in a unique index: {}", error.kind),
         (_, ErrorKind::InvalidTlsConfig { message, .. }) => {
             format!("cannot be reached over TLS ({message}): correct the tls options")
         }

@@ -1,30 +1,33 @@
-//! Retention. Before anything is removed, it is written down up to which serial of its channel: whoever appends there
-//! with an older view of the channel finds it afterwards, and begins anew.
+//! Retention. The highest removed serial of a channel (its floor) is recorded before the removal. A writer that has used a
+//! serial below the floor, because its head was out of date, sees the floor afterwards and repeats the append.
 
 use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
 
+use super::error::classify;
 use super::events::all;
-use super::fault::classify;
-use super::{MongoStore, Outcome, value};
+use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::AppIdent;
 use crate::core::ports::Pruning;
+use crate::outbound::storage::StorageResult;
 
-/// Members of an event that its removal needs.
-const NEEDED: [&str; 6] = ["instance", "app", "channel", "serial", "id", "mid"];
+/// Fields that the removal of an event needs.
+const REMOVAL_FIELDS: [&str; 6] = ["instance", "app", "channel", "serial", "id", "mid"];
 
-/// Events removed by one command at most.
-const AT_ONCE: usize = 1000;
+/// Maximum number of events that one command removes.
+const MAX_REMOVAL: usize = 1000;
 
 impl MongoStore {
-    pub(super) async fn prune_events(&self, pruning: Pruning, limit: usize) -> Outcome<u64> {
+    pub(super) async fn prune_events(&self, pruning: Pruning, limit: usize) -> StorageResult<u64> {
         let mut removed = 0;
         if let Some(before) = pruning.before {
             let old = doc! { "timestamp": { "$lt": before.seconds() } };
-            removed += self.remove_all(old, doc! { "timestamp": 1 }, limit).await?;
+            removed += self
+                .prune_matching(old, doc! { "timestamp": 1 }, limit)
+                .await?;
         }
         if let Some(keep) = pruning.keep {
             let keep = value::signed(keep);
@@ -41,7 +44,7 @@ impl MongoStore {
                     break;
                 }
                 if value::maybe_int(&head, "kept")?.is_none_or(|kept| kept < upto) {
-                    removed += self.remove_upto(&head, upto, left).await?;
+                    removed += self.prune_channel(&head, upto, left).await?;
                 }
             }
         }
@@ -49,13 +52,20 @@ impl MongoStore {
     }
 
     /// Removes the oldest events of a channel.
-    async fn remove_upto(&self, head: &Document, upto: i64, limit: usize) -> Outcome<usize> {
-        let place = doc! { "instance": value::text(head, "instance")?, "channel": value::text(head, "channel")? };
-        let mut events = place;
+    async fn prune_channel(
+        &self,
+        head: &Document,
+        upto: i64,
+        limit: usize,
+    ) -> StorageResult<usize> {
+        let channel = doc! { "instance": value::text(head, "instance")?, "channel": value::text(head, "channel")? };
+        let mut events = channel;
         events.insert("serial", doc! { "$gt": 0, "$lte": upto });
-        let removed = self.remove_all(events, doc! { "serial": 1 }, limit).await?;
+        let removed = self
+            .prune_matching(events, doc! { "serial": 1 }, limit)
+            .await?;
         if removed < limit {
-            // Nothing more is looked for there.
+            // Records the progress, so that the next run skips this channel.
             let kept = self.collections.heads.update_one(
                 doc! { "_id": value::text(head, "_id")? },
                 doc! { "$max": { "kept": upto } },
@@ -65,27 +75,32 @@ impl MongoStore {
         Ok(removed)
     }
 
-    async fn remove_all(&self, filter: Document, sort: Document, limit: usize) -> Outcome<usize> {
-        let needed: Document = NEEDED
+    async fn prune_matching(
+        &self,
+        filter: Document,
+        sort: Document,
+        limit: usize,
+    ) -> StorageResult<usize> {
+        let fields: Document = REMOVAL_FIELDS
             .iter()
             .map(|member| ((*member).to_owned(), Bson::Int32(1)))
             .collect();
         let mut removed = 0;
         while removed < limit {
-            let count = (limit - removed).min(AT_ONCE);
+            let count = (limit - removed).min(MAX_REMOVAL);
             let found = self
                 .collections
                 .events
                 .find(filter.clone())
                 .sort(sort.clone())
                 .limit(value::signed(count));
-            let found = all(found.projection(needed.clone())).await?;
+            let found = all(found.projection(fields.clone())).await?;
             if found.is_empty() {
                 break;
             }
-            let count = self.remove(&found).await?;
+            let count = self.remove_events(&found).await?;
             if count == 0 {
-                // Another node removes the same.
+                // Another node removes the same events.
                 break;
             }
             removed += count;
@@ -93,7 +108,7 @@ impl MongoStore {
         Ok(removed)
     }
 
-    async fn remove(&self, events: &[Document]) -> Outcome<usize> {
+    async fn remove_events(&self, events: &[Document]) -> StorageResult<usize> {
         let mut floors: BTreeMap<String, Document> = BTreeMap::new();
         let mut claims = Vec::new();
         for event in events {
@@ -101,35 +116,35 @@ impl MongoStore {
                 value::text(event, "instance")?,
                 value::text(event, "channel")?,
             );
-            // The original's that was never given a serial has no place to be remembered.
+            // Events of the original without a serial do not change the floor.
             let Some(serial) = value::maybe_int(event, "serial")? else {
                 continue;
             };
-            let number = match value::maybe_int(event, "app")? {
-                Some(number) => Some(number),
-                None => self.app_number(&AppIdent::trusted(app)).await?,
+            let app_id = match value::maybe_int(event, "app")? {
+                Some(app_id) => Some(app_id),
+                None => self.app_id(&AppIdent::trusted(app)).await?,
             };
             claims.push(format!("{app}/{channel}/{serial}"));
-            let Some(number) = number else { continue };
-            let head = format!("{number}/{channel}");
+            let Some(app_id) = app_id else { continue };
+            let head = format!("{app_id}/{channel}");
             let highest =
                 |floor: &Document| value::int(floor, "floor").is_ok_and(|floor| floor >= serial);
             if !floors.get(&head).is_some_and(highest) {
-                let new = doc! { "instance": app, "app": number, "channel": channel, "floor": serial, "id": value::int(event, "id")? };
+                let new = doc! { "instance": app, "app": app_id, "channel": channel, "floor": serial, "id": value::int(event, "id")? };
                 floors.insert(head, new);
             }
         }
         let raise = |(head, new): (String, Document)| {
             let (floor, id) = (new.get("floor").cloned(), new.get("id").cloned());
-            let place: Document = new
+            let fields: Document = new
                 .into_iter()
                 .filter(|(member, _)| !["floor", "id"].contains(&member.as_str()))
                 .collect();
-            let change = doc! { "$max": { "floor": floor.clone(), "serial": floor, "id": id }, "$setOnInsert": place };
+            let change = doc! { "$max": { "floor": floor.clone(), "serial": floor, "id": id }, "$setOnInsert": fields };
             doc! { "q": { "_id": head }, "u": change, "upsert": true }
         };
         self.collections
-            .update_each(
+            .bulk_update(
                 &self.collections.heads,
                 floors.into_iter().map(raise).collect(),
             )
@@ -150,7 +165,7 @@ impl MongoStore {
             .await
             .map_err(classify)?
             .deleted_count;
-        // The claims of what the original wrote, and what it wrote for each recipient.
+        // The serial claims of the original's events, and their associations.
         self.collections
             .events
             .delete_many(doc! { "_id": { "$in": claims }, "mid": { "$in": &mids } })

@@ -1,43 +1,44 @@
-//! Sessions in MongoDB.
+//! Sessions.
 
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use mongodb::bson::{Document, doc};
 
-use super::fault::classify;
-use super::{MongoStore, Outcome, value};
+use super::error::classify;
+use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, Session, Timestamp, TokenHash};
 use crate::core::ports::SessionStore;
+use crate::outbound::storage::StorageResult;
 
 #[async_trait]
 impl SessionStore for MongoStore {
     async fn put(&self, session: &Session) -> Result<(), StorageError> {
         let (store, session) = (self.clone(), session.clone());
-        self.to_the_end(async move {
-            let app = store.app_number(&session.app).await?.ok_or(StorageError::NotFound)?;
+        self.run_to_completion(async move {
+            let app = store.app_id(&session.app).await?.ok_or(StorageError::NotFound)?;
             let document =
-                doc! { "_id": name(&session.hash), "instance": session.app.as_str(), "app": app, "expires": session.expires.micros() };
-            let put = store.collections.sessions.replace_one(doc! { "_id": name(&session.hash) }, document).upsert(true);
+                doc! { "_id": document_id(&session.hash), "instance": session.app.as_str(), "app": app, "expires": session.expires.micros() };
+            let put = store.collections.sessions.replace_one(doc! { "_id": document_id(&session.hash) }, document).upsert(true);
             put.await.map(drop).map_err(classify)
         })
         .await
     }
 
     async fn get(&self, hash: &TokenHash) -> Result<Option<Session>, StorageError> {
-        self.in_time(async {
+        self.with_timeout(async {
             let found = self
                 .collections
                 .sessions
-                .find_one(doc! { "_id": name(hash) })
+                .find_one(doc! { "_id": document_id(hash) })
                 .await
                 .map_err(classify)?;
             let Some(document) = found else {
                 return Ok(None);
             };
-            let session = session_of(*hash, &document)?;
-            // A session of an app that was deleted is none of the next one with its ident.
-            let app = self.app_number(&session.app).await?;
+            let session = session_from(*hash, &document)?;
+            // A session of a deleted app is not valid for a new app with the same ident.
+            let app = self.app_id(&session.app).await?;
             Ok((app == Some(value::int(&document, "app")?)).then_some(session))
         })
         .await
@@ -46,9 +47,9 @@ impl SessionStore for MongoStore {
     async fn end(&self, hash: &TokenHash) -> Result<(), StorageError> {
         let (sessions, session) = (
             self.collections.sessions.clone(),
-            doc! { "_id": name(hash) },
+            doc! { "_id": document_id(hash) },
         );
-        self.to_the_end(async move {
+        self.run_to_completion(async move {
             sessions
                 .delete_one(session)
                 .await
@@ -61,7 +62,7 @@ impl SessionStore for MongoStore {
     async fn prune(&self, now: Timestamp) -> Result<u64, StorageError> {
         let sessions = self.collections.sessions.clone();
         let expired = doc! { "expires": { "$lt": now.micros() } };
-        self.to_the_end(async move {
+        self.run_to_completion(async move {
             sessions
                 .delete_many(expired)
                 .await
@@ -72,11 +73,11 @@ impl SessionStore for MongoStore {
     }
 }
 
-fn name(hash: &TokenHash) -> String {
+fn document_id(hash: &TokenHash) -> String {
     HEXLOWER.encode(&hash.0)
 }
 
-fn session_of(hash: TokenHash, document: &Document) -> Outcome<Session> {
+fn session_from(hash: TokenHash, document: &Document) -> StorageResult<Session> {
     let app = AppIdent::trusted(value::text(document, "instance")?);
     Ok(Session {
         hash,

@@ -1,32 +1,27 @@
-//! Persistent subscriptions in MongoDB: a document of the original's kind while they are open, with a `start`; an interval
-//! of serials once they have ended. What ends has an `ending` in place of its `start`: from then on it counts as ended,
-//! and whoever comes across it goes on.
+//! Persistent subscriptions: a document in the original's collection with a `start` while open, an interval of serials after
+//! the end. An ending subscription has an `ending` instead of the `start`: it counts as ended, and any call that finds it
+//! completes the remaining steps.
 
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 
+use super::MongoStore;
+use super::error::{classify, is_duplicate};
 use super::events::all;
-use super::fault::{classify, is_duplicate};
 use super::value::{self, seconds};
-use super::{MongoStore, Outcome};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, ChannelName, SubscriptionFilter, Timestamp, UserId, UserSubscription,
 };
 use crate::core::ports::SubscriptionStore;
+use crate::outbound::storage::StorageResult;
 
-/// Which subscription is meant.
+/// The unique key of an open subscription.
 #[derive(Clone)]
-struct Place {
+struct SubscriptionKey {
     app: AppIdent,
     user: UserId,
     channel: ChannelName,
-}
-
-/// What is there of it.
-enum Found {
-    Nothing,
-    Open(Document),
 }
 
 #[async_trait]
@@ -38,13 +33,13 @@ impl SubscriptionStore for MongoStore {
         channel: &ChannelName,
         now: Timestamp,
     ) -> Result<(UserSubscription, bool), StorageError> {
-        let place = Place {
+        let key = SubscriptionKey {
             app: app.clone(),
             user: user.clone(),
             channel: channel.clone(),
         };
         let store = self.clone();
-        self.to_the_end(async move { store.subscribe(&place, now).await })
+        self.run_to_completion(async move { store.subscribe(&key, now).await })
             .await
     }
 
@@ -55,13 +50,13 @@ impl SubscriptionStore for MongoStore {
         channel: &ChannelName,
         now: Timestamp,
     ) -> Result<Option<UserSubscription>, StorageError> {
-        let place = Place {
+        let key = SubscriptionKey {
             app: app.clone(),
             user: user.clone(),
             channel: channel.clone(),
         };
         let store = self.clone();
-        self.to_the_end(async move { store.unsubscribe(&place, now).await })
+        self.run_to_completion(async move { store.unsubscribe(&key, now).await })
             .await
     }
 
@@ -72,36 +67,37 @@ impl SubscriptionStore for MongoStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<UserSubscription>, StorageError> {
-        // MongoDB reads a limit of 0 as none.
+        // MongoDB takes a limit of 0 as no limit.
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let mut wanted = doc! { "instance": app.as_str() };
-        wanted.extend(
+        let mut filter_document = doc! { "instance": app.as_str() };
+        filter_document.extend(
             filter
                 .user_id
                 .as_ref()
                 .map(|user| ("user_id".to_owned(), Bson::from(user.as_str()))),
         );
-        wanted.extend(
+        filter_document.extend(
             filter
                 .channel
                 .as_ref()
                 .map(|channel| ("event".to_owned(), Bson::from(channel.as_str()))),
         );
-        self.in_time(async {
-            self.adopt(wanted.clone()).await?;
-            wanted.extend(doc! { "start": { "$gte": 0 }, "id": { "$gt": value::signed(after) } });
+        self.with_timeout(async {
+            self.adopt(filter_document.clone()).await?;
+            filter_document
+                .extend(doc! { "start": { "$gte": 0 }, "id": { "$gt": value::signed(after) } });
             let found = self
                 .collections
                 .subscriptions
-                .find(wanted)
+                .find(filter_document)
                 .sort(doc! { "id": 1 })
                 .limit(value::signed(limit));
             let found = all(found).await?;
             found
                 .iter()
-                .filter_map(|document| subscription_of(app, document).transpose())
+                .filter_map(|document| subscription_from(app, document).transpose())
                 .collect()
         })
         .await
@@ -112,14 +108,14 @@ impl SubscriptionStore for MongoStore {
         app: &AppIdent,
         user: &UserId,
     ) -> Result<Vec<ChannelName>, StorageError> {
-        let mut wanted = doc! { "instance": app.as_str(), "user_id": user.as_str() };
-        self.in_time(async {
-            self.adopt(wanted.clone()).await?;
-            wanted.insert("start", doc! { "$gte": 0 });
+        let mut filter_document = doc! { "instance": app.as_str(), "user_id": user.as_str() };
+        self.with_timeout(async {
+            self.adopt(filter_document.clone()).await?;
+            filter_document.insert("start", doc! { "$gte": 0 });
             let found = self
                 .collections
                 .subscriptions
-                .find(wanted)
+                .find(filter_document)
                 .sort(doc! { "id": 1 })
                 .projection(doc! { "event": 1 });
             let found = all(found).await?;
@@ -133,24 +129,25 @@ impl SubscriptionStore for MongoStore {
 }
 
 impl MongoStore {
-    async fn subscribe(&self, place: &Place, now: Timestamp) -> Outcome<(UserSubscription, bool)> {
-        let number = self
-            .app_number(&place.app)
-            .await?
-            .ok_or(StorageError::NotFound)?;
+    async fn subscribe(
+        &self,
+        key: &SubscriptionKey,
+        now: Timestamp,
+    ) -> StorageResult<(UserSubscription, bool)> {
+        let app_id = self.app_id(&key.app).await?.ok_or(StorageError::NotFound)?;
         loop {
-            if let Found::Open(there) = self.look_up(place).await? {
-                return Ok((place.subscription(&there)?, false));
+            if let Some(existing) = self.find_open(key).await? {
+                return Ok((key.subscription(&existing)?, false));
             }
-            let start = self.head_of(place, number).await?;
+            let start = self.head_from(key, app_id).await?;
             let new = UserSubscription {
                 id: self
                     .collections
-                    .take_id(&self.collections.subscriptions)
+                    .allocate_id(&self.collections.subscriptions)
                     .await?,
-                app: place.app.clone(),
-                user_id: place.user.clone(),
-                channel: place.channel.clone(),
+                app: key.app.clone(),
+                user_id: key.user.clone(),
+                channel: key.channel.clone(),
                 start: u64::try_from(start).map_err(StorageError::corrupt)?,
                 end: None,
                 created: now,
@@ -159,17 +156,17 @@ impl MongoStore {
             match self
                 .collections
                 .subscriptions
-                .insert_one(document_of(number, &new))
+                .insert_one(document_of(app_id, &new))
                 .await
             {
                 Err(error) if is_duplicate(&error) => continue,
                 inserted => drop(inserted.map_err(classify)?),
             }
-            if self.app_number(&place.app).await? == Some(number) {
+            if self.app_id(&key.app).await? == Some(app_id) {
                 return Ok((new, true));
             }
-            // The app was deleted meanwhile.
-            let stray = doc! { "instance": place.app.as_str(), "id": value::signed(new.id) };
+            // The app was deleted concurrently.
+            let stray = doc! { "instance": key.app.as_str(), "id": value::signed(new.id) };
             self.collections
                 .subscriptions
                 .delete_many(stray)
@@ -181,18 +178,21 @@ impl MongoStore {
 
     async fn unsubscribe(
         &self,
-        place: &Place,
+        key: &SubscriptionKey,
         now: Timestamp,
-    ) -> Outcome<Option<UserSubscription>> {
-        let Some(number) = self.app_number(&place.app).await? else {
+    ) -> StorageResult<Option<UserSubscription>> {
+        let Some(app_id) = self.app_id(&key.app).await? else {
             return Ok(None);
         };
-        while let Found::Open(there) = self.look_up(place).await? {
-            let end = self.head_of(place, number).await?;
-            let (id, start) = (value::int(&there, "id")?, value::int(&there, "start")?);
-            let open = doc! { "instance": place.app.as_str(), "id": id, "start": start };
-            let ended = doc! { "$set": { "began": start, "ending": end, "app": number }, "$unset": { "start": "" } };
-            // Of several, one changes it.
+        while let Some(existing) = self.find_open(key).await? {
+            let end = self.head_from(key, app_id).await?;
+            let (id, start) = (
+                value::int(&existing, "id")?,
+                value::int(&existing, "start")?,
+            );
+            let open = doc! { "instance": key.app.as_str(), "id": id, "start": start };
+            let ended = doc! { "$set": { "began": start, "ending": end, "app": app_id }, "$unset": { "start": "" } };
+            // Of several concurrent calls, only one matches.
             let changed = self
                 .collections
                 .subscriptions
@@ -202,64 +202,64 @@ impl MongoStore {
             if changed.matched_count == 0 {
                 continue;
             }
-            let mut ending = there.clone();
-            ending.extend(doc! { "began": start, "ending": end, "app": number });
-            self.finish_ending(place, &ending).await?;
+            let mut ending = existing.clone();
+            ending.extend(doc! { "began": start, "ending": end, "app": app_id });
+            self.finish_ending(key, &ending).await?;
             let end = Some(u64::try_from(end).map_err(StorageError::corrupt)?);
             return Ok(Some(UserSubscription {
                 end,
                 modified: now,
-                ..place.subscription(&there)?
+                ..key.subscription(&existing)?
             }));
         }
         Ok(None)
     }
 
-    /// What is there of a subscription, after whatever was begun has come to its end.
-    async fn look_up(&self, place: &Place) -> Outcome<Found> {
+    /// Finds the open document of a subscription, after completing an ending and an adoption.
+    async fn find_open(&self, key: &SubscriptionKey) -> StorageResult<Option<Document>> {
         loop {
             let found = self
                 .collections
                 .subscriptions
-                .find(place.filter())
+                .find(key.filter())
                 .sort(doc! { "id": 1 });
             let found = all(found).await?;
             if let Some(ending) = found
                 .iter()
                 .find(|document| document.contains_key("ending"))
             {
-                self.finish_ending(place, ending).await?;
+                self.finish_ending(key, ending).await?;
             } else if let Some(open) = found.iter().find(|document| document.contains_key("start"))
             {
-                return Ok(Found::Open(open.clone()));
+                return Ok(Some(open.clone()));
             } else if found.is_empty() {
-                return Ok(Found::Nothing);
+                return Ok(None);
             } else if found.iter().all(|document| document.contains_key("double")) {
-                // The one that counted is gone, by the original's hand.
-                let counts = doc! { "$unset": { "double": "" } };
+                // The original has deleted the document that counted.
+                let reset = doc! { "$unset": { "double": "" } };
                 self.collections
                     .subscriptions
-                    .update_many(place.filter(), counts)
+                    .update_many(key.filter(), reset)
                     .await
                     .map_err(classify)?;
             } else {
-                self.adopt(place.filter()).await?;
+                self.adopt(key.filter()).await?;
             }
         }
     }
 
-    /// Brings what was begun to be ended in an app to its end.
-    pub(super) async fn finish_endings(&self, app: &AppIdent) -> Outcome<()> {
+    /// Completes all endings of an app.
+    pub(super) async fn finish_endings(&self, app: &AppIdent) -> StorageResult<()> {
         let ending =
             doc! { "instance": app.as_str(), "start": Bson::Null, "ending": { "$gte": 0 } };
         for document in all(self.collections.subscriptions.find(ending)).await? {
-            // What the original wrote for somebody who can be nobody here does not end here either.
+            // The original accepted user ids that are invalid here; their subscriptions never end here.
             let Some(user) = UserId::parse(value::text(&document, "user_id")?) else {
                 continue;
             };
             let channel = ChannelName::trusted(value::text(&document, "event")?);
             self.finish_ending(
-                &Place {
+                &SubscriptionKey {
                     app: app.clone(),
                     user,
                     channel,
@@ -271,31 +271,31 @@ impl MongoStore {
         Ok(())
     }
 
-    /// Keeps the interval of what ends, and deletes all its documents.
-    async fn finish_ending(&self, place: &Place, ending: &Document) -> Outcome<()> {
-        let (number, id) = (value::int(ending, "app")?, value::int(ending, "id")?);
+    /// Stores the interval of an ending subscription, and deletes all its documents.
+    async fn finish_ending(&self, key: &SubscriptionKey, ending: &Document) -> StorageResult<()> {
+        let (app_id, id) = (value::int(ending, "app")?, value::int(ending, "id")?);
         let (start, end) = (value::int(ending, "began")?, value::int(ending, "ending")?);
         if start < end {
             let interval = doc! {
-                "instance": place.app.as_str(),
-                "app": number,
-                "user_id": place.user.as_str(),
-                "event": place.channel.as_str(),
+                "instance": key.app.as_str(),
+                "app": app_id,
+                "user_id": key.user.as_str(),
+                "event": key.channel.as_str(),
                 "start": start,
                 "end": end,
             };
             let kept = self
                 .collections
                 .intervals
-                .replace_one(doc! { "_id": format!("{number}/{id}") }, interval)
+                .replace_one(doc! { "_id": format!("{app_id}/{id}") }, interval)
                 .upsert(true);
             match kept.await {
-                // Somebody else kept it at the same time.
+                // A concurrent call stored it.
                 Err(error) if is_duplicate(&error) => {}
                 kept => drop(kept.map_err(classify)?),
             }
         }
-        let mut all = place.filter();
+        let mut all = key.filter();
         all.insert("start", Bson::Null);
         self.collections
             .subscriptions
@@ -305,32 +305,32 @@ impl MongoStore {
             .map_err(classify)
     }
 
-    async fn head_of(&self, place: &Place, number: i64) -> Outcome<i64> {
+    async fn head_from(&self, key: &SubscriptionKey, app_id: i64) -> StorageResult<i64> {
         let heads = self
-            .read_heads(&place.app, number, std::slice::from_ref(&place.channel))
+            .read_heads(&key.app, app_id, std::slice::from_ref(&key.channel))
             .await?;
-        Ok(heads.get(&place.channel).map_or(0, |head| head.serial))
+        Ok(heads.get(&key.channel).map_or(0, |head| head.serial))
     }
 }
 
-impl Place {
+impl SubscriptionKey {
     fn filter(&self) -> Document {
         doc! { "instance": self.app.as_str(), "user_id": self.user.as_str(), "event": self.channel.as_str() }
     }
 
-    fn subscription(&self, document: &Document) -> Outcome<UserSubscription> {
-        subscription_of(&self.app, document)?
+    fn subscription(&self, document: &Document) -> StorageResult<UserSubscription> {
+        subscription_from(&self.app, document)?
             .ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))
     }
 }
 
-/// The document of an open subscription.
-pub(super) fn document_of(number: i64, new: &UserSubscription) -> Document {
+/// Encodes an open subscription.
+pub(super) fn document_of(app_id: i64, new: &UserSubscription) -> Document {
     let seconds = seconds(new.created);
     doc! {
-        "_id": format!("{number}/{}\n{}", new.user_id, new.channel),
+        "_id": format!("{app_id}/{}\n{}", new.user_id, new.channel),
         "instance": new.app.as_str(),
-        "app": number,
+        "app": app_id,
         "id": value::signed(new.id),
         "user_id": new.user_id.as_str(),
         "event": new.channel.as_str(),
@@ -344,8 +344,11 @@ pub(super) fn document_of(number: i64, new: &UserSubscription) -> Document {
     }
 }
 
-/// The open subscription of a document; `None` where its user id, written by the original, can be none here.
-fn subscription_of(app: &AppIdent, document: &Document) -> Outcome<Option<UserSubscription>> {
+/// Decodes an open subscription; `None` if the original wrote a user id that is invalid here.
+fn subscription_from(
+    app: &AppIdent,
+    document: &Document,
+) -> StorageResult<Option<UserSubscription>> {
     let Some(user_id) = UserId::parse(value::text(document, "user_id")?) else {
         return Ok(None);
     };

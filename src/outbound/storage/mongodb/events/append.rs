@@ -1,245 +1,255 @@
-//! Appending. A serial is claimed by the insert of its event, whose `_id` holds it: where somebody else was quicker, the
-//! insert stops, and what is left tries again behind it.
+//! Appending events. The `_id` of an event contains its serial, so the insert claims it: if another writer was faster, the
+//! ordered insert fails with a duplicate key, and the remaining events are retried with later serials.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use mongodb::bson::doc;
 
-use super::super::{MongoStore, Outcome, value};
-use super::attempt::{Appends, Sending, Sent};
-use super::document::{Place, document_of};
+use super::document::{ChannelRef, document_of};
+use super::pending::{AppendState, InsertOutcome, PendingInsert};
 use super::{MANY, all};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, NewEvent, Position};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::{MongoStore, value};
 
-/// Bytes of events in one insert, roughly: far below what a message to the server may hold.
-const MOST_BYTES: usize = 8 << 20;
+/// Approximate limit of one insert in bytes, far below the limit of a message to the server.
+const MAX_INSERT_BYTES: usize = 8 << 20;
 
-/// Heads that are remembered; beyond it, all are read again.
-const MOST_HEADS: usize = 100_000;
+/// Maximum number of cached heads; the cache is cleared when it is exceeded.
+const MAX_CACHED_HEADS: usize = 100_000;
 
-/// A batch on its way.
-struct Batch<'a> {
+/// The progress of one batch.
+struct AppendBatch<'a> {
     events: &'a [NewEvent],
-    answers: Vec<Option<Result<Position, StorageError>>>,
-    /// What has no place yet, in order: which event, and its app's number.
-    waiting: VecDeque<(usize, i64)>,
-    /// What has one that is not confirmed, by `mid`.
-    placed: HashMap<String, (usize, i64)>,
+    results: Vec<Option<Result<Position, StorageError>>>,
+    /// Events without a position, in order: index and app id.
+    queue: VecDeque<(usize, i64)>,
+    /// Inserted events that are not confirmed, by `mid`: index and app id.
+    unconfirmed: HashMap<String, (usize, i64)>,
 }
 
 impl MongoStore {
-    /// Stores events in order. An error means each of them, perhaps.
+    /// Stores events in order. After an error each of them may have been stored.
     pub(super) async fn append_batch(
         &self,
-        appends: &mut Appends,
+        appends: &mut AppendState,
         events: &[NewEvent],
-    ) -> Outcome<Vec<Result<Position, StorageError>>> {
-        self.settle(appends).await?;
-        let mut batch = self.admit(events).await?;
-        while !batch.waiting.is_empty() {
-            while !batch.waiting.is_empty() {
-                self.send_some(appends, &mut batch).await?;
+    ) -> StorageResult<Vec<Result<Position, StorageError>>> {
+        self.resolve_pending(appends).await?;
+        let mut batch = self.start_batch(events).await?;
+        while !batch.queue.is_empty() {
+            while !batch.queue.is_empty() {
+                self.insert_chunk(appends, &mut batch).await?;
             }
-            for sent in self.confirm(appends).await? {
-                if let Some((index, _)) = batch.placed.remove(&sent.mid) {
-                    batch.answer(index, sent.position());
+            for insert in self.confirm(appends).await? {
+                if let Some((index, _)) = batch.unconfirmed.remove(&insert.mid) {
+                    batch.set_result(index, insert.position());
                 }
             }
-            self.admit_again(&mut batch).await?;
+            self.requeue_unconfirmed(&mut batch).await?;
         }
         let lost = || {
             Err(StorageError::unavailable(
-                "it is not known what became of an event",
+                "the outcome of an append is unknown",
             ))
         };
         Ok(batch
-            .answers
+            .results
             .into_iter()
-            .map(|answer| answer.unwrap_or_else(lost))
+            .map(|result| result.unwrap_or_else(lost))
             .collect())
     }
 
-    /// Answers what cannot be stored anyway; the rest waits.
-    async fn admit<'a>(&self, events: &'a [NewEvent]) -> Outcome<Batch<'a>> {
-        let (numbers, there) = tokio::try_join!(
-            self.numbers(events.iter().map(|event| &event.app)),
-            self.mids_there(events)
+    /// Sets the results of events that cannot be stored, and queues the rest.
+    async fn start_batch<'a>(&self, events: &'a [NewEvent]) -> StorageResult<AppendBatch<'a>> {
+        let (app_ids, existing) = tokio::try_join!(
+            self.app_ids(events.iter().map(|event| &event.app)),
+            self.existing_mids(events)
         )?;
-        let answers = events.iter().map(|_| None).collect();
-        let mut batch = Batch {
+        let results = events.iter().map(|_| None).collect();
+        let mut batch = AppendBatch {
             events,
-            answers,
-            waiting: VecDeque::new(),
-            placed: HashMap::new(),
+            results,
+            queue: VecDeque::new(),
+            unconfirmed: HashMap::new(),
         };
         for (index, event) in events.iter().enumerate() {
-            match numbers.get(&event.app) {
-                None => batch.answer(index, Err(StorageError::NotFound)),
-                Some(_) if there.contains(&*event.mid.0) => {
-                    batch.answer(index, Err(StorageError::Conflict("mid")))
+            match app_ids.get(&event.app) {
+                None => batch.set_result(index, Err(StorageError::NotFound)),
+                Some(_) if existing.contains(&*event.mid.0) => {
+                    batch.set_result(index, Err(StorageError::Conflict("mid")))
                 }
-                Some(number) => batch.waiting.push_back((index, *number)),
+                Some(app_id) => batch.queue.push_back((index, *app_id)),
             }
         }
         Ok(batch)
     }
 
-    /// What was withdrawn waits again, unless its app is gone.
-    async fn admit_again(&self, batch: &mut Batch<'_>) -> Outcome<()> {
-        if batch.placed.is_empty() {
+    /// Queues events that were withdrawn again, unless their app was deleted.
+    async fn requeue_unconfirmed(&self, batch: &mut AppendBatch<'_>) -> StorageResult<()> {
+        if batch.unconfirmed.is_empty() {
             return Ok(());
         }
-        let mut again: Vec<(usize, i64)> =
-            std::mem::take(&mut batch.placed).into_values().collect();
-        again.sort_unstable();
-        let numbers = self
-            .numbers(batch.events.iter().map(|event| &event.app))
+        let mut withdrawn: Vec<(usize, i64)> = std::mem::take(&mut batch.unconfirmed)
+            .into_values()
+            .collect();
+        withdrawn.sort_unstable();
+        let app_ids = self
+            .app_ids(batch.events.iter().map(|event| &event.app))
             .await?;
-        for (index, number) in again {
+        for (index, app_id) in withdrawn {
             if batch
                 .events
                 .get(index)
-                .and_then(|event| numbers.get(&event.app))
-                == Some(&number)
+                .and_then(|event| app_ids.get(&event.app))
+                == Some(&app_id)
             {
-                batch.waiting.push_back((index, number));
+                batch.queue.push_back((index, app_id));
             } else {
-                batch.answer(index, Err(StorageError::NotFound));
+                batch.set_result(index, Err(StorageError::NotFound));
             }
         }
         Ok(())
     }
 
-    /// Sends the first of what waits; each of them that was stored, or never can be, waits no longer.
-    async fn send_some(&self, appends: &mut Appends, batch: &mut Batch<'_>) -> Outcome<()> {
+    /// Inserts the first part of the queue, and removes the events that were stored or cannot be stored.
+    async fn insert_chunk(
+        &self,
+        appends: &mut AppendState,
+        batch: &mut AppendBatch<'_>,
+    ) -> StorageResult<()> {
         let chunk = batch.chunk();
-        let sent = self.place(appends, batch.events, &chunk).await?;
-        let before = appends.sent.len();
-        appends.unanswered = sent.len();
-        appends.sent.extend(sent);
-        let stored = match self.send(appends).await? {
-            Sending::Stored => appends.sent.len() - before,
-            Sending::RefusedAt(at, error) => {
-                appends.stop_at(at);
+        let inserts = self.assign_positions(appends, batch.events, &chunk).await?;
+        let before = appends.pending.len();
+        appends.unacknowledged = inserts.len();
+        appends.pending.extend(inserts);
+        let stored = match self.insert_pending(appends).await? {
+            InsertOutcome::Stored => appends.pending.len() - before,
+            InsertOutcome::RejectedAt(at, error) => {
+                appends.truncate_at(at);
                 let stored = at - before;
-                if let Some((index, _)) = batch.waiting.remove(stored) {
-                    batch.answer(index, Err(error));
+                if let Some((index, _)) = batch.queue.remove(stored) {
+                    batch.set_result(index, Err(error));
                 }
                 stored
             }
-            Sending::StoppedAt(at) => {
-                let own = self.is_stored(appends.sent.get(at)).await?;
-                appends.stop_at(at + usize::from(own));
-                let stored = appends.sent.len() - before;
+            InsertOutcome::DuplicateAt(at) => {
+                let own = self.is_stored(appends.pending.get(at)).await?;
+                appends.truncate_at(at + usize::from(own));
+                let stored = appends.pending.len() - before;
                 let next = chunk
                     .get(stored)
                     .and_then(|(index, _)| batch.events.get(*index));
                 let taken = !own
                     && !self
-                        .mids_there(next.map(std::slice::from_ref).unwrap_or_default())
+                        .existing_mids(next.map(std::slice::from_ref).unwrap_or_default())
                         .await?
                         .is_empty();
-                if let Some((index, _)) = taken.then(|| batch.waiting.remove(stored)).flatten() {
-                    batch.answer(index, Err(StorageError::Conflict("mid")));
+                if let Some((index, _)) = taken.then(|| batch.queue.remove(stored)).flatten() {
+                    batch.set_result(index, Err(StorageError::Conflict("mid")));
                 }
                 stored
             }
         };
-        for (sent, entry) in appends
-            .sent
+        for (insert, entry) in appends
+            .pending
             .iter()
             .skip(before)
-            .zip(batch.waiting.drain(..stored))
+            .zip(batch.queue.drain(..stored))
         {
-            batch.placed.insert(sent.mid.clone(), entry);
-            appends.heads.insert(sent.place.head_id(), sent.serial);
+            batch.unconfirmed.insert(insert.mid.clone(), entry);
+            appends
+                .heads
+                .insert(insert.channel_ref.head_id(), insert.serial);
         }
         Ok(())
     }
 
-    /// Gives events their serials and then their ids, so that ids grow with the serials of a channel over all writers.
-    async fn place(
+    /// Assigns serials and then ids to events, so that both grow together within a channel across all writers.
+    async fn assign_positions(
         &self,
-        appends: &mut Appends,
+        appends: &mut AppendState,
         events: &[NewEvent],
         chunk: &[(usize, i64)],
-    ) -> Outcome<Vec<Sent>> {
-        let chunk: Vec<(&NewEvent, Place)> = chunk
+    ) -> StorageResult<Vec<PendingInsert>> {
+        let chunk: Vec<(&NewEvent, ChannelRef)> = chunk
             .iter()
-            .filter_map(|(index, number)| events.get(*index).map(|event| (event, *number)))
-            .map(|(event, number)| {
+            .filter_map(|(index, app_id)| events.get(*index).map(|event| (event, *app_id)))
+            .map(|(event, app_id)| {
                 (
                     event,
-                    Place {
+                    ChannelRef {
                         app: event.app.clone(),
-                        number,
+                        app_id,
                         channel: event.channel.clone(),
                     },
                 )
             })
             .collect();
-        self.learn_heads(appends, &chunk).await?;
+        self.load_heads(appends, &chunk).await?;
         let count = value::signed(chunk.len());
         let first = self
             .collections
-            .take_ids(&self.collections.events, count)
+            .allocate_ids(&self.collections.events, count)
             .await?
             - count
             + 1;
         let mut heads: HashMap<String, i64> = HashMap::new();
-        let mut sent = Vec::with_capacity(chunk.len());
-        for ((event, place), id) in chunk.into_iter().zip(first..) {
-            let head_id = place.head_id();
-            let known = appends.heads.get(&head_id).copied().unwrap_or(0);
-            let serial = heads.entry(head_id).or_insert(known);
+        let mut inserts = Vec::with_capacity(chunk.len());
+        for ((event, channel_ref), id) in chunk.into_iter().zip(first..) {
+            let head_id = channel_ref.head_id();
+            let cached = appends.heads.get(&head_id).copied().unwrap_or(0);
+            let serial = heads.entry(head_id).or_insert(cached);
             *serial += 1;
-            let document = document_of(event, &place, *serial, id);
-            sent.push(Sent {
-                place,
+            let document = document_of(event, &channel_ref, *serial, id);
+            inserts.push(PendingInsert {
+                channel_ref,
                 serial: *serial,
                 id,
                 mid: event.mid.to_string(),
                 document,
             });
         }
-        Ok(sent)
+        Ok(inserts)
     }
 
-    /// Reads the heads that are not known.
-    async fn learn_heads(
+    /// Reads the heads that are not cached.
+    async fn load_heads(
         &self,
-        appends: &mut Appends,
-        chunk: &[(&NewEvent, Place)],
-    ) -> Outcome<()> {
-        if appends.heads.len() > MOST_HEADS {
+        appends: &mut AppendState,
+        chunk: &[(&NewEvent, ChannelRef)],
+    ) -> StorageResult<()> {
+        if appends.heads.len() > MAX_CACHED_HEADS {
             appends.heads.clear();
         }
         let mut apps: HashMap<(&AppIdent, i64), HashSet<&ChannelName>> = HashMap::new();
-        for (_, place) in chunk {
-            if !appends.heads.contains_key(&place.head_id()) || !self.numbered.believed(place) {
-                apps.entry((&place.app, place.number))
+        for (_, channel_ref) in chunk {
+            if !appends.heads.contains_key(&channel_ref.head_id())
+                || !self.backfill_cache.is_fresh(channel_ref)
+            {
+                apps.entry((&channel_ref.app, channel_ref.app_id))
                     .or_default()
-                    .insert(&place.channel);
+                    .insert(&channel_ref.channel);
             }
         }
-        for ((app, number), channels) in apps {
+        for ((app, app_id), channels) in apps {
             let channels: Vec<ChannelName> = channels.into_iter().cloned().collect();
-            for (channel, head) in self.read_heads(app, number, &channels).await? {
-                let place = Place {
+            for (channel, head) in self.read_heads(app, app_id, &channels).await? {
+                let channel_ref = ChannelRef {
                     app: app.clone(),
-                    number,
+                    app_id,
                     channel,
                 };
-                appends.heads.insert(place.head_id(), head.serial);
+                appends.heads.insert(channel_ref.head_id(), head.serial);
             }
         }
         Ok(())
     }
 
-    /// Which of the events' `mid`s are taken, in any app.
-    async fn mids_there(&self, events: &[NewEvent]) -> Outcome<HashSet<String>> {
-        let mut there = HashSet::new();
+    /// Finds the `mid`s that exist already, in any app.
+    async fn existing_mids(&self, events: &[NewEvent]) -> StorageResult<HashSet<String>> {
+        let mut existing = HashSet::new();
         for events in events.chunks(MANY) {
             let mids: Vec<&str> = events.iter().map(|event| &*event.mid.0).collect();
             let found = self
@@ -248,32 +258,32 @@ impl MongoStore {
                 .find(doc! { "mid": { "$in": mids } })
                 .projection(doc! { "mid": 1 });
             for document in all(found).await? {
-                there.insert(value::text(&document, "mid")?.to_owned());
+                existing.insert(value::text(&document, "mid")?.to_owned());
             }
         }
-        Ok(there)
+        Ok(existing)
     }
 }
 
-impl Batch<'_> {
-    fn answer(&mut self, index: usize, answer: Result<Position, StorageError>) {
-        if let Some(place) = self.answers.get_mut(index) {
-            *place = Some(answer);
+impl AppendBatch<'_> {
+    fn set_result(&mut self, index: usize, result: Result<Position, StorageError>) {
+        if let Some(entry) = self.results.get_mut(index) {
+            *entry = Some(result);
         }
     }
 
-    /// The first of what waits that fits into one insert; at least one.
+    /// The first part of the queue that fits into one insert; at least one event.
     fn chunk(&self) -> Vec<(usize, i64)> {
         let mut bytes = 0;
         let fits = |(at, (index, _)): &(usize, &(usize, i64))| {
             let payload = self.events.get(*index).map(|event| &event.payload);
-            // What is in `extra` is there twice.
+            // A document contains `extra` twice.
             bytes += payload.map_or(0, |payload| {
                 payload.data.len() + 2 * payload.extra.len() + 1000
             });
-            *at == 0 || bytes < MOST_BYTES
+            *at == 0 || bytes < MAX_INSERT_BYTES
         };
-        self.waiting
+        self.queue
             .iter()
             .take(MANY)
             .enumerate()
@@ -283,14 +293,14 @@ impl Batch<'_> {
     }
 }
 
-impl Appends {
-    /// The insert ended there; what comes after was not stored and has no place.
-    fn stop_at(&mut self, at: usize) {
-        // Somebody else appended where this one was to be.
-        if let Some(sent) = self.sent.get(at) {
-            self.heads.remove(&sent.place.head_id());
+impl AppendState {
+    /// Discards the inserts from `at` on, which were not stored.
+    fn truncate_at(&mut self, at: usize) {
+        // Another writer has this serial, so the cached head is out of date.
+        if let Some(insert) = self.pending.get(at) {
+            self.heads.remove(&insert.channel_ref.head_id());
         }
-        self.sent.truncate(at);
-        self.unanswered = 0;
+        self.pending.truncate(at);
+        self.unacknowledged = 0;
     }
 }

@@ -1,60 +1,66 @@
-//! Events as documents: with the members that the original reads, and ours beside them.
+//! Events as documents, with the fields that the original reads and our own.
 
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::{Map, Value};
 
-use super::super::{Outcome, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, ChannelName, Event, Mid, NewEvent, Payload, Position, PublishId, RESERVED_MEMBERS,
     Timestamp,
 };
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::value;
 
-/// A channel of an app that is there.
+/// A channel of an existing app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    /// The app.
+pub(super) struct ChannelRef {
+    /// The app's ident.
     pub app: AppIdent,
-    /// Its number.
-    pub number: i64,
-    /// The channel.
+    /// The app's id.
+    pub app_id: i64,
     pub channel: ChannelName,
 }
 
-impl Place {
-    /// The `_id` of its head's document.
+impl ChannelRef {
+    /// The `_id` of the head.
     pub fn head_id(&self) -> String {
-        format!("{}/{}", self.number, self.channel)
+        format!("{}/{}", self.app_id, self.channel)
     }
 
-    /// The `_id` that claims a serial.
+    /// The `_id` of the event with a serial.
     pub fn event_id(&self, serial: i64) -> String {
         format!("{}/{}/{serial}", self.app, self.channel)
     }
 }
 
-/// The `instance` of documents that claim serials for events of the original, which keep their own `_id`. No app has it.
-pub(in super::super) fn numbers_of(app: &str) -> String {
+/// The `instance` of documents that claim serials for events of the original, which keep their own `_id`. It is not a valid
+/// ident of an app.
+pub(in super::super) fn claim_instance(app: &str) -> String {
     format!("{app}/numbers")
 }
 
-/// Of a body's members, those that are not told again beside the others.
-const TOLD: [&str; 4] = ["event", "channel", "data", "persist"];
+/// Fields of `data` that are not part of `extra`.
+const NOT_EXTRA: [&str; 4] = ["event", "channel", "data", "persist"];
 
-/// The document of an event.
-pub(super) fn document_of(event: &NewEvent, place: &Place, serial: i64, id: i64) -> Document {
+/// Encodes an event.
+pub(super) fn document_of(
+    event: &NewEvent,
+    channel_ref: &ChannelRef,
+    serial: i64,
+    id: i64,
+) -> Document {
     let payload = &event.payload;
     let extra = serde_json::from_str::<Map<String, Value>>(&format!("{{{}}}", payload.extra))
         .unwrap_or_default();
-    let mut data = value::members_of(&extra);
+    let mut data = value::to_members(&extra);
     data.insert("channel", event.channel.as_str());
     data.insert("event", &*payload.event);
     data.insert("data", &*payload.data);
     let seconds = value::seconds(event.timestamp);
     let mut document = doc! {
-        "_id": place.event_id(serial),
-        "instance": place.app.as_str(),
-        "app": place.number,
+        "_id": channel_ref.event_id(serial),
+        "instance": channel_ref.app.as_str(),
+        "app": channel_ref.app_id,
         "channel": event.channel.as_str(),
         "serial": serial,
         "id": id,
@@ -72,24 +78,24 @@ pub(super) fn document_of(event: &NewEvent, place: &Place, serial: i64, id: i64)
         document.insert("publish", &*publish.0);
     }
     if !payload.extra.is_empty() {
-        // Not every member can be told in `data`.
+        // `data` cannot contain every member name.
         document.insert("extra", &*payload.extra);
     }
     document
 }
 
-/// The event of a document that has its serial.
-pub(in super::super) fn event_of(app: &AppIdent, document: &Document) -> Outcome<Event> {
-    let nothing = Document::new();
+/// Decodes an event that has a serial.
+pub(in super::super) fn event_from(app: &AppIdent, document: &Document) -> StorageResult<Event> {
+    let empty = Document::new();
     let data = match document.get("data") {
         Some(Bson::Document(data)) => data,
-        _ => &nothing,
+        _ => &empty,
     };
     let ours = document.contains_key("app");
     let text = |member: &str| {
         data.get(member)
             .filter(|value| **value != Bson::Null)
-            .map(value::text_of)
+            .map(value::to_text)
     };
     let extra = if ours {
         value::maybe_text(document, "extra")?
@@ -113,25 +119,25 @@ pub(in super::super) fn event_of(app: &AppIdent, document: &Document) -> Outcome
                 extra: extra.into(),
             },
         },
-        position: position_of(document)?,
+        position: position_from(document)?,
     })
 }
 
-/// Where the event of a document stands.
-pub(super) fn position_of(document: &Document) -> Outcome<Position> {
+/// Decodes the position of an event.
+pub(super) fn position_from(document: &Document) -> StorageResult<Position> {
     Ok(Position {
         id: value::unsigned(document, "id")?,
         serial: value::unsigned(document, "serial")?,
     })
 }
 
-/// The further members of what the original stored.
-fn extra_of(data: &Document) -> Outcome<String> {
-    let further = |name: &str| !TOLD.contains(&name) && !RESERVED_MEMBERS.contains(&name);
+/// Builds `extra` for an event of the original.
+fn extra_of(data: &Document) -> StorageResult<String> {
+    let further = |name: &str| !NOT_EXTRA.contains(&name) && !RESERVED_MEMBERS.contains(&name);
     let members: Map<String, Value> = data
         .iter()
         .filter(|(name, _)| further(name))
-        .map(|(name, value)| (name.clone(), value::json_of(value)))
+        .map(|(name, value)| (name.clone(), value::to_json(value)))
         .collect();
     let text = serde_json::to_string(&members).map_err(StorageError::corrupt)?;
     Ok(text

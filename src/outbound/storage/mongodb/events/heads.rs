@@ -1,41 +1,42 @@
-//! Channels' heads. What is written down of a head may be behind the events that are there, where a writer died or is
-//! not done yet; the events are what counts.
+//! Channels' heads. The recorded head may be lower than the newest event, if a writer has crashed or has not finished, so
+//! the events are checked as well.
 
 use std::collections::HashMap;
 
 use mongodb::bson::{Document, doc};
 
-use super::super::fault::classify;
-use super::super::{MongoStore, Outcome, value};
-use super::document::Place;
+use super::document::ChannelRef;
 use super::{MANY, all};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::error::classify;
+use crate::outbound::storage::mongodb::{MongoStore, value};
 
-/// A channel's newest event, which may have been removed since.
+/// The newest event of a channel, which may have been removed since.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in super::super) struct Head {
-    /// Its serial; 0 where nothing was ever stored.
+pub(in super::super) struct ChannelHead {
+    /// 0 if the channel has never had an event.
     pub serial: i64,
-    /// Its number, or a higher one of the channel.
+    /// The event's id, or a higher one of the channel.
     pub id: i64,
 }
 
 impl MongoStore {
-    /// The newest serial of each channel, in order.
+    /// Reads the newest serial of each channel, in order.
     pub(super) async fn read_head_serials(
         &self,
         app: &AppIdent,
         channels: &[ChannelName],
-    ) -> Outcome<Vec<u64>> {
-        let Some(number) = self.app_number(app).await? else {
+    ) -> StorageResult<Vec<u64>> {
+        let Some(app_id) = self.app_id(app).await? else {
             return Ok(vec![0; channels.len()]);
         };
-        let heads = self.read_heads(app, number, channels).await?;
+        let heads = self.read_heads(app, app_id, channels).await?;
         let serial = |channel| {
             heads
                 .get(channel)
-                .map_or(Ok(0), |head: &Head| u64::try_from(head.serial))
+                .map_or(Ok(0), |head: &ChannelHead| u64::try_from(head.serial))
         };
         channels
             .iter()
@@ -43,62 +44,76 @@ impl MongoStore {
             .collect()
     }
 
-    /// The heads of channels, after all their events have serials.
+    /// Assigns missing serials, and reads the heads of channels.
     pub(in super::super) async fn read_heads(
         &self,
         app: &AppIdent,
-        number: i64,
+        app_id: i64,
         channels: &[ChannelName],
-    ) -> Outcome<HashMap<ChannelName, Head>> {
+    ) -> StorageResult<HashMap<ChannelName, ChannelHead>> {
         let mut heads = HashMap::with_capacity(channels.len());
         for channels in channels.chunks(MANY) {
-            let places: Vec<Place> = channels
+            let channel_refs: Vec<ChannelRef> = channels
                 .iter()
-                .map(|channel| Place {
+                .map(|channel| ChannelRef {
                     app: app.clone(),
-                    number,
+                    app_id,
                     channel: channel.clone(),
                 })
                 .collect();
-            self.number(&places).await?;
-            for (place, head) in places.iter().zip(self.numbered_heads(&places).await?) {
-                heads.insert(place.channel.clone(), head);
+            self.backfill_serials(&channel_refs).await?;
+            for (channel_ref, head) in channel_refs
+                .iter()
+                .zip(self.current_heads(&channel_refs).await?)
+            {
+                heads.insert(channel_ref.channel.clone(), head);
             }
         }
         Ok(heads)
     }
 
-    /// The heads of channels, whether or not all their events have serials; at most [`MANY`].
-    pub(super) async fn numbered_heads(&self, places: &[Place]) -> Outcome<Vec<Head>> {
-        let ids: Vec<String> = places.iter().map(Place::head_id).collect();
-        let written = all(self.collections.heads.find(doc! { "_id": { "$in": &ids } })).await?;
-        let written: HashMap<&str, &Document> = written
+    /// Reads the heads of at most [`MANY`] channels, without assigning missing serials.
+    pub(super) async fn current_heads(
+        &self,
+        channel_refs: &[ChannelRef],
+    ) -> StorageResult<Vec<ChannelHead>> {
+        let ids: Vec<String> = channel_refs.iter().map(ChannelRef::head_id).collect();
+        let recorded = all(self.collections.heads.find(doc! { "_id": { "$in": &ids } })).await?;
+        let recorded: HashMap<&str, &Document> = recorded
             .iter()
             .map(|document| Ok((value::text(document, "_id")?, document)))
-            .collect::<Outcome<_>>()?;
+            .collect::<StorageResult<_>>()?;
         let head = |id: &String| {
-            written
+            recorded
                 .get(id.as_str())
-                .map_or(Ok(Head::default()), |document| head_of(document))
+                .map_or(Ok(ChannelHead::default()), |document| head_from(document))
         };
-        let mut heads = ids.iter().map(head).collect::<Outcome<Vec<Head>>>()?;
-        let mut unsure: Vec<usize> = (0..places.len()).collect();
+        let mut heads = ids
+            .iter()
+            .map(head)
+            .collect::<StorageResult<Vec<ChannelHead>>>()?;
+        let mut unsure: Vec<usize> = (0..channel_refs.len()).collect();
         while !unsure.is_empty() {
-            unsure = self.advance(places, &mut heads, &unsure).await?;
+            unsure = self.advance(channel_refs, &mut heads, &unsure).await?;
         }
         Ok(heads)
     }
 
-    /// Looks whether the next serial of the `unsure` ones is there; answers those where it was.
+    /// Checks whether the next serials of the `unsure` channels exist; returns the channels whose head was raised.
     async fn advance(
         &self,
-        places: &[Place],
-        heads: &mut [Head],
+        channel_refs: &[ChannelRef],
+        heads: &mut [ChannelHead],
         unsure: &[usize],
-    ) -> Outcome<Vec<usize>> {
+    ) -> StorageResult<Vec<usize>> {
         let next: HashMap<String, usize> = unsure
             .iter()
-            .filter_map(|at| Some((places.get(*at)?.event_id(heads.get(*at)?.serial + 1), *at)))
+            .filter_map(|at| {
+                Some((
+                    channel_refs.get(*at)?.event_id(heads.get(*at)?.serial + 1),
+                    *at,
+                ))
+            })
             .collect();
         let ids: Vec<&String> = next.keys().collect();
         let found = self
@@ -111,19 +126,19 @@ impl MongoStore {
             let Some(at) = next.get(value::text(&document, "_id")?).copied() else {
                 continue;
             };
-            let (Some(place), Some(head)) = (places.get(at), heads.get_mut(at)) else {
+            let (Some(channel_ref), Some(head)) = (channel_refs.get(at), heads.get_mut(at)) else {
                 continue;
             };
-            *head = Head {
+            *head = ChannelHead {
                 serial: head.serial + 1,
                 id: head.id.max(value::maybe_int(&document, "id")?.unwrap_or(0)),
             };
             if let Some(newest) = self
-                .newest_of(place)
+                .newest_of(channel_ref)
                 .await?
                 .filter(|newest| newest.serial > head.serial)
             {
-                *head = Head {
+                *head = ChannelHead {
                     id: head.id.max(newest.id),
                     ..newest
                 };
@@ -133,9 +148,9 @@ impl MongoStore {
         Ok(advanced)
     }
 
-    /// The newest event that is there and has a serial.
-    async fn newest_of(&self, place: &Place) -> Outcome<Option<Head>> {
-        let events = doc! { "instance": place.app.as_str(), "channel": place.channel.as_str(), "serial": { "$gt": 0 } };
+    /// Reads the newest event with a serial.
+    async fn newest_of(&self, channel_ref: &ChannelRef) -> StorageResult<Option<ChannelHead>> {
+        let events = doc! { "instance": channel_ref.app.as_str(), "channel": channel_ref.channel.as_str(), "serial": { "$gt": 0 } };
         let newest = self
             .collections
             .events
@@ -145,13 +160,13 @@ impl MongoStore {
         newest
             .await
             .map_err(classify)?
-            .map(|document| head_of(&document))
+            .map(|document| head_from(&document))
             .transpose()
     }
 }
 
-fn head_of(document: &Document) -> Outcome<Head> {
-    Ok(Head {
+fn head_from(document: &Document) -> StorageResult<ChannelHead> {
+    Ok(ChannelHead {
         serial: value::int(document, "serial")?,
         id: value::int(document, "id")?,
     })

@@ -1,11 +1,11 @@
-//! Events in MongoDB.
+//! Events.
 
 mod append;
-mod attempt;
+mod backfill;
 mod document;
 mod heads;
-mod number;
-mod put;
+mod import;
+mod pending;
 mod read;
 
 use std::sync::Arc;
@@ -15,16 +15,17 @@ use futures_util::TryStreamExt;
 use mongodb::action::Find;
 use mongodb::bson::Document;
 
-pub(super) use self::attempt::Appends;
-pub(super) use self::document::numbers_of;
-pub(super) use self::number::Numbered;
-use super::fault::classify;
-use super::{MongoStore, Outcome};
+pub(super) use self::backfill::BackfillCache;
+pub(super) use self::document::claim_instance;
+pub(super) use self::pending::AppendState;
+use super::MongoStore;
+use super::error::classify;
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, Mid, NewEvent, Position, UserId};
 use crate::core::ports::{EventStore, Pruning};
+use crate::outbound::storage::StorageResult;
 
-/// How many values a filter names, or documents a command holds, at most.
+/// Maximum number of values in a filter, and of documents in a command.
 pub(super) const MANY: usize = 1000;
 
 #[async_trait]
@@ -33,15 +34,15 @@ impl EventStore for MongoStore {
         if events.is_empty() {
             return Vec::new();
         }
-        // Its turn is taken before anything can be given up: whoever asks what became of it comes after it.
-        let turn = self.in_time(async { Ok(Arc::clone(&self.appends).lock_owned().await) });
-        let answers = async {
-            let mut appends = turn.await?;
+        // Locked before the task starts, so that a later call of `positions` waits for this append even if its caller is dropped.
+        let lock = self.with_timeout(async { Ok(Arc::clone(&self.appends).lock_owned().await) });
+        let results = async {
+            let mut appends = lock.await?;
             let (store, batch) = (self.clone(), events.to_vec());
-            self.to_the_end(async move { store.append_batch(&mut appends, &batch).await })
+            self.run_to_completion(async move { store.append_batch(&mut appends, &batch).await })
                 .await
         };
-        answers.await.unwrap_or_else(|error| {
+        results.await.unwrap_or_else(|error| {
             let cause = error.chain();
             events
                 .iter()
@@ -55,9 +56,9 @@ impl EventStore for MongoStore {
         app: &AppIdent,
         mids: &[Mid],
     ) -> Result<Vec<Option<Position>>, StorageError> {
-        self.in_time(async {
+        self.with_timeout(async {
             let mut appends = self.appends.lock().await;
-            self.settle(&mut appends).await?;
+            self.resolve_pending(&mut appends).await?;
             self.read_positions(app, mids).await
         })
         .await
@@ -68,7 +69,8 @@ impl EventStore for MongoStore {
         app: &AppIdent,
         channels: &[ChannelName],
     ) -> Result<Vec<u64>, StorageError> {
-        self.in_time(self.read_head_serials(app, channels)).await
+        self.with_timeout(self.read_head_serials(app, channels))
+            .await
     }
 
     async fn history(
@@ -78,7 +80,7 @@ impl EventStore for MongoStore {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Event>, StorageError> {
-        self.in_time(self.read_history(app, channel, before, limit))
+        self.with_timeout(self.read_history(app, channel, before, limit))
             .await
     }
 
@@ -90,12 +92,12 @@ impl EventStore for MongoStore {
         upto: u64,
         limit: usize,
     ) -> Result<Vec<Event>, StorageError> {
-        self.in_time(self.read_replay(app, channel, after, upto, limit))
+        self.with_timeout(self.read_replay(app, channel, after, upto, limit))
             .await
     }
 
     async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError> {
-        self.in_time(self.read_recent(app, limit)).await
+        self.with_timeout(self.read_recent(app, limit)).await
     }
 
     async fn inbox(
@@ -105,18 +107,19 @@ impl EventStore for MongoStore {
         skip: usize,
         limit: usize,
     ) -> Result<Vec<Event>, StorageError> {
-        self.in_time(self.read_inbox(app, user, skip, limit)).await
+        self.with_timeout(self.read_inbox(app, user, skip, limit))
+            .await
     }
 
     async fn prune(&self, pruning: Pruning, limit: usize) -> Result<u64, StorageError> {
         let store = self.clone();
-        self.to_the_end(async move { store.prune_events(pruning, limit).await })
+        self.run_to_completion(async move { store.prune_events(pruning, limit).await })
             .await
     }
 }
 
-/// All that a query finds.
-pub(super) async fn all(query: Find<'_, Document>) -> Outcome<Vec<Document>> {
+/// Runs a query and collects all documents.
+pub(super) async fn all(query: Find<'_, Document>) -> StorageResult<Vec<Document>> {
     query
         .await
         .map_err(classify)?

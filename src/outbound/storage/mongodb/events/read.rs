@@ -1,21 +1,22 @@
-//! Reading events, and where they stand.
+//! Reading events and positions.
 
 use std::collections::{BTreeSet, HashMap};
 
 use mongodb::bson::{Bson, Document, doc};
 
-use super::super::{MongoStore, Outcome, value};
-use super::document::{Place, event_of, position_of};
+use super::document::{ChannelRef, event_from, position_from};
 use super::{MANY, all};
 use crate::core::model::{AppIdent, ChannelName, Event, Mid, Position};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::{MongoStore, value};
 
 impl MongoStore {
-    /// Where each event stands, in order; `None` for those that are not stored.
+    /// Reads the position of each event, in order; `None` for an event that is not stored.
     pub(super) async fn read_positions(
         &self,
         app: &AppIdent,
         mids: &[Mid],
-    ) -> Outcome<Vec<Option<Position>>> {
+    ) -> StorageResult<Vec<Option<Position>>> {
         let mut found: HashMap<String, Position> = HashMap::with_capacity(mids.len());
         for mids in mids.chunks(MANY) {
             let mids: Vec<&str> = mids.iter().map(|mid| &*mid.0).collect();
@@ -29,7 +30,7 @@ impl MongoStore {
             for document in all(events).await? {
                 found.insert(
                     value::text(&document, "mid")?.to_owned(),
-                    position_of(&document)?,
+                    position_from(&document)?,
                 );
             }
         }
@@ -42,7 +43,7 @@ impl MongoStore {
         channel: &ChannelName,
         before: Option<u64>,
         limit: usize,
-    ) -> Outcome<Vec<Event>> {
+    ) -> StorageResult<Vec<Event>> {
         let before = before.map_or(i64::MAX, value::signed);
         self.read_channel(app, channel, doc! { "$gt": 0, "$lt": before }, -1, limit)
             .await
@@ -55,7 +56,7 @@ impl MongoStore {
         after: u64,
         upto: u64,
         limit: usize,
-    ) -> Outcome<Vec<Event>> {
+    ) -> StorageResult<Vec<Event>> {
         self.read_channel(
             app,
             channel,
@@ -66,7 +67,11 @@ impl MongoStore {
         .await
     }
 
-    pub(super) async fn read_recent(&self, app: &AppIdent, limit: usize) -> Outcome<Vec<Event>> {
+    pub(super) async fn read_recent(
+        &self,
+        app: &AppIdent,
+        limit: usize,
+    ) -> StorageResult<Vec<Event>> {
         self.read_events(
             app,
             doc! { "instance": app.as_str() },
@@ -76,7 +81,7 @@ impl MongoStore {
         .await
     }
 
-    /// Events of a channel with serials that fit, in the order of `direction`.
+    /// Reads events of a channel by serial, in ascending (1) or descending (-1) order.
     pub(in super::super) async fn read_channel(
         &self,
         app: &AppIdent,
@@ -84,18 +89,18 @@ impl MongoStore {
         serials: Document,
         direction: i32,
         limit: usize,
-    ) -> Outcome<Vec<Event>> {
-        let place = Place {
+    ) -> StorageResult<Vec<Event>> {
+        let channel_ref = ChannelRef {
             app: app.clone(),
-            number: 0,
+            app_id: 0,
             channel: channel.clone(),
         };
-        if !self.numbered.believed(&place) {
-            match self.app_number(app).await? {
-                Some(number) => {
-                    self.number(&[Place {
-                        number,
-                        ..place.clone()
+        if !self.backfill_cache.is_fresh(&channel_ref) {
+            match self.app_id(app).await? {
+                Some(app_id) => {
+                    self.backfill_serials(&[ChannelRef {
+                        app_id,
+                        ..channel_ref.clone()
                     }])
                     .await?
                 }
@@ -108,15 +113,15 @@ impl MongoStore {
             .await
     }
 
-    /// Events of an app that fit, each with its serial.
+    /// Reads events of an app, and assigns missing serials.
     pub(in super::super) async fn read_events(
         &self,
         app: &AppIdent,
         filter: Document,
         sort: Document,
         limit: usize,
-    ) -> Outcome<Vec<Event>> {
-        // MongoDB reads a limit of 0 as none.
+    ) -> StorageResult<Vec<Event>> {
+        // MongoDB takes a limit of 0 as no limit.
         if limit == 0 {
             return Ok(Vec::new());
         }
@@ -136,27 +141,27 @@ impl MongoStore {
                 .map(|document| value::text(document, "channel"));
             let channels: BTreeSet<ChannelName> = channels
                 .map(|name| name.map(ChannelName::trusted))
-                .collect::<Outcome<_>>()?;
+                .collect::<StorageResult<_>>()?;
             if channels.is_empty() {
                 return found
                     .iter()
-                    .map(|document| event_of(app, document))
+                    .map(|document| event_from(app, document))
                     .collect();
             }
-            let Some(number) = self.app_number(app).await? else {
+            let Some(app_id) = self.app_id(app).await? else {
                 return Ok(Vec::new());
             };
-            let places: Vec<Place> = channels
+            let channel_refs: Vec<ChannelRef> = channels
                 .into_iter()
-                .map(|channel| Place {
+                .map(|channel| ChannelRef {
                     app: app.clone(),
-                    number,
+                    app_id,
                     channel,
                 })
                 .collect();
-            for places in places.chunks(MANY) {
-                self.numbered.forget(places);
-                self.number(places).await?;
+            for channel_refs in channel_refs.chunks(MANY) {
+                self.backfill_cache.invalidate(channel_refs);
+                self.backfill_serials(channel_refs).await?;
             }
         }
     }

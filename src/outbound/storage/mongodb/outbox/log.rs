@@ -1,27 +1,28 @@
-//! The delivery log in MongoDB.
+//! The delivery log.
 
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 
-use super::super::events::all;
-use super::super::fault::classify;
-use super::super::{MongoStore, Outcome, value};
-use super::notice::queue_id;
+use super::document::queue_id;
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, Attempt, Delivery, QueuedAddress, Timestamp};
 use crate::core::ports::DeliveryLog;
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::error::classify;
+use crate::outbound::storage::mongodb::events::all;
+use crate::outbound::storage::mongodb::{MongoStore, value};
 
 #[async_trait]
 impl DeliveryLog for MongoStore {
     async fn waiting(&self, app: &AppIdent) -> Result<Vec<QueuedAddress>, StorageError> {
-        self.in_time(async {
-            let Some(number) = self.app_number(app).await? else {
+        self.with_timeout(async {
+            let Some(app_id) = self.app_id(app).await? else {
                 return Ok(Vec::new());
             };
             let queues = all(self
                 .collections
                 .queues
-                .find(doc! { "instance": app.as_str(), "app": number })
+                .find(doc! { "instance": app.as_str(), "app": app_id })
                 .sort(doc! { "address": 1 }))
             .await?;
             let mut waiting = Vec::with_capacity(queues.len());
@@ -37,7 +38,7 @@ impl DeliveryLog for MongoStore {
                         notices,
                         attempts: value::unsigned(&queue, "attempts")?,
                         due: Timestamp::from_micros(value::int(&queue, "due")?),
-                        last: attempt_of(&queue)?,
+                        last: attempt_from(&queue)?,
                     });
                 }
             }
@@ -52,23 +53,23 @@ impl DeliveryLog for MongoStore {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Delivery>, StorageError> {
-        // MongoDB reads a limit of 0 as none.
+        // MongoDB takes a limit of 0 as no limit.
         if limit == 0 {
             return Ok(Vec::new());
         }
-        self.in_time(async {
-            let Some(number) = self.app_number(app).await? else {
+        self.with_timeout(async {
+            let Some(app_id) = self.app_id(app).await? else {
                 return Ok(Vec::new());
             };
-            let wanted =
-                doc! { "app": number, "id": { "$lt": before.map_or(i64::MAX, value::signed) } };
+            let filter =
+                doc! { "app": app_id, "id": { "$lt": before.map_or(i64::MAX, value::signed) } };
             let found = self
                 .collections
                 .deliveries
-                .find(wanted)
+                .find(filter)
                 .sort(doc! { "id": -1 })
                 .limit(value::signed(limit));
-            all(found).await?.iter().map(delivery_of).collect()
+            all(found).await?.iter().map(delivery_from).collect()
         })
         .await
     }
@@ -80,9 +81,9 @@ impl DeliveryLog for MongoStore {
         now: Timestamp,
     ) -> Result<u64, StorageError> {
         let (store, app) = (self.clone(), app.clone());
-        self.to_the_end(async move {
+        self.run_to_completion(async move {
             store
-                .replay_notices(&app, value::signed(delivery), now)
+                .replay_events(&app, value::signed(delivery), now)
                 .await
         })
         .await
@@ -95,36 +96,36 @@ impl DeliveryLog for MongoStore {
         limit: usize,
     ) -> Result<u64, StorageError> {
         let store = self.clone();
-        self.to_the_end(async move {
+        self.run_to_completion(async move {
             let mut removed = 0;
             for (kind, before) in [(0, delivered), (1, given_up)] {
                 let left = limit.saturating_sub(removed);
                 if left == 0 {
                     break;
                 }
-                let old = doc! { "given_up": kind, "time": { "$lt": before.micros() } };
-                let old = store
+                let filter = doc! { "given_up": kind, "time": { "$lt": before.micros() } };
+                let expired = store
                     .collections
                     .deliveries
-                    .find(old)
+                    .find(filter)
                     .sort(doc! { "time": 1 })
                     .limit(value::signed(left));
-                let old: Vec<Bson> = all(old.projection(doc! { "id": 1 }))
+                let expired: Vec<Bson> = all(expired.projection(doc! { "id": 1 }))
                     .await?
                     .iter()
                     .filter_map(|found| found.get("id").cloned())
                     .collect();
-                if !old.is_empty() {
+                if !expired.is_empty() {
                     store
                         .collections
                         .notices
-                        .delete_many(doc! { "delivery": { "$in": &old } })
+                        .delete_many(doc! { "delivery": { "$in": &expired } })
                         .await
                         .map_err(classify)?;
                     let done = store
                         .collections
                         .deliveries
-                        .delete_many(doc! { "id": { "$in": old } })
+                        .delete_many(doc! { "id": { "$in": expired } })
                         .await
                         .map_err(classify)?;
                     removed +=
@@ -138,12 +139,17 @@ impl DeliveryLog for MongoStore {
 }
 
 impl MongoStore {
-    async fn replay_notices(&self, app: &AppIdent, delivery: i64, now: Timestamp) -> Outcome<u64> {
-        let number = self.app_number(app).await?.ok_or(StorageError::NotFound)?;
+    async fn replay_events(
+        &self,
+        app: &AppIdent,
+        delivery: i64,
+        now: Timestamp,
+    ) -> StorageResult<u64> {
+        let app_id = self.app_id(app).await?.ok_or(StorageError::NotFound)?;
         let found = self
             .collections
             .deliveries
-            .find_one(doc! { "app": number, "id": delivery, "given_up": 1 });
+            .find_one(doc! { "app": app_id, "id": delivery, "given_up": 1 });
         let found = found
             .await
             .map_err(classify)?
@@ -162,33 +168,33 @@ impl MongoStore {
         let count = value::signed(kept.len());
         let first = self
             .collections
-            .take_ids(&self.collections.notices, count)
+            .allocate_ids(&self.collections.notices, count)
             .await?
             - count
             + 1;
         let mut replayed = 0;
         for (notice, seq) in kept.iter().zip(first..) {
-            // Without a number it comes behind what waits, and is not settled with what is under way.
-            let waits = doc! {
-                "$set": { "queue": queue_id(number, address), "seq": seq, "since": now.micros() },
+            // Without an id it is not settled by a claim that is in progress; `seq` puts it at the end of the queue.
+            let requeued = doc! {
+                "$set": { "queue": queue_id(app_id, address), "seq": seq, "since": now.micros() },
                 "$unset": { "delivery": "", "id": "", "by": "" },
             };
             let one = doc! { "_id": notice.get("_id").cloned().unwrap_or(Bson::Null), "delivery": delivery };
             replayed += self
                 .collections
                 .notices
-                .update_one(one, waits)
+                .update_one(one, requeued)
                 .await
                 .map_err(classify)?
                 .matched_count;
         }
-        self.make_queue(number, app.as_str(), address, now.micros(), true)
+        self.ensure_queue(app_id, app.as_str(), address, now.micros(), true)
             .await?;
         Ok(replayed)
     }
 }
 
-fn attempt_of(document: &Document) -> Outcome<Attempt> {
+fn attempt_from(document: &Document) -> StorageResult<Attempt> {
     let status = u16::try_from(value::int(document, "status")?).map_err(StorageError::corrupt)?;
     let problem = value::maybe_text(document, "problem")?.map(Into::into);
     Ok(Attempt {
@@ -197,14 +203,14 @@ fn attempt_of(document: &Document) -> Outcome<Attempt> {
     })
 }
 
-fn delivery_of(document: &Document) -> Outcome<Delivery> {
+fn delivery_from(document: &Document) -> StorageResult<Delivery> {
     Ok(Delivery {
         id: value::unsigned(document, "id")?,
         address: value::text(document, "address")?.into(),
         at: Timestamp::from_micros(value::int(document, "time")?),
         notices: value::unsigned(document, "notices")?,
         attempts: value::unsigned(document, "attempts")?,
-        last: attempt_of(document)?,
+        last: attempt_from(document)?,
         given_up: value::int(document, "given_up")? != 0,
     })
 }

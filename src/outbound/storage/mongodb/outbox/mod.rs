@@ -1,11 +1,11 @@
-//! What waits for webhooks, in MongoDB.
+//! The queues of webhook events.
 //!
-//! Without transactions, the order of steps is what keeps the promises. A mark carries what it is still to announce, so that
-//! whoever comes across it goes on. Notices get their numbers from the claim's holder, who alone reads them: what is put
-//! meanwhile has none yet, and so is never settled with what was read.
+//! Without transactions, the order of the steps provides the guarantees. A presence mark contains the event that is still to
+//! be queued, so that any call that finds it completes the step. Queued events get their ids from the holder of the claim,
+//! the only one who reads them: events that are added concurrently have no id yet, so they are not settled by mistake.
 
+mod document;
 mod log;
-mod notice;
 mod put;
 mod settle;
 
@@ -15,21 +15,22 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
 
-use self::notice::{notice_of, queue_id};
+use self::document::{queue_id, queued_event_from};
+use super::error::classify;
 use super::events::{MANY, all};
-use super::fault::classify;
-use super::{MongoStore, Outcome, value};
+use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, ChannelName, Claim, OutboxEvent, QueuedEvent, ReportedPresence, Timestamp, UserId,
 };
 use crate::core::ports::{AttemptResult, Outbox};
+use crate::outbound::storage::StorageResult;
 
 #[async_trait]
 impl Outbox for MongoStore {
-    async fn put(&self, happenings: &[OutboxEvent]) -> Result<(), StorageError> {
-        let (store, happenings) = (self.clone(), happenings.to_vec());
-        self.to_the_end(async move { store.put_happenings(&happenings).await })
+    async fn put(&self, events: &[OutboxEvent]) -> Result<(), StorageError> {
+        let (store, events) = (self.clone(), events.to_vec());
+        self.run_to_completion(async move { store.put_events(&events).await })
             .await
     }
 
@@ -41,46 +42,42 @@ impl Outbox for MongoStore {
         limit: usize,
     ) -> Result<Vec<Claim>, StorageError> {
         let (store, holder) = (self.clone(), Arc::<str>::from(holder));
-        self.to_the_end(async move { store.claim_queues(&holder, now, until, limit).await })
+        self.run_to_completion(async move { store.claim_queues(&holder, now, until, limit).await })
             .await
     }
 
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
-        // MongoDB reads a limit of 0 as none.
+        // MongoDB takes a limit of 0 as no limit.
         if limit == 0 {
             return Ok(Vec::new());
         }
         let (store, claim) = (self.clone(), claim.clone());
-        self.to_the_end(async move {
-            let Some(number) = store.app_number(&claim.app).await? else {
+        self.run_to_completion(async move {
+            let Some(app_id) = store.app_id(&claim.app).await? else {
                 return Ok(Vec::new());
             };
-            let queue = queue_id(number, &claim.address);
-            store.number_notices(&queue, &claim.holder).await?;
+            let queue = queue_id(app_id, &claim.address);
+            store.assign_event_ids(&queue, &claim.holder).await?;
             let found = store
                 .collections
                 .notices
                 .find(doc! { "queue": queue, "id": { "$gt": 0 } });
             let found = all(found.sort(doc! { "id": 1 }).limit(value::signed(limit))).await?;
-            found.iter().map(notice_of).collect()
+            found.iter().map(queued_event_from).collect()
         })
         .await
     }
 
-    async fn settle(
-        &self,
-        claim: &Claim,
-        settlement: &AttemptResult,
-    ) -> Result<bool, StorageError> {
-        let (store, claim, settlement) = (self.clone(), claim.clone(), settlement.clone());
-        self.to_the_end(async move { store.settle_attempt(&claim, &settlement).await })
+    async fn settle(&self, claim: &Claim, result: &AttemptResult) -> Result<bool, StorageError> {
+        let (store, claim, result) = (self.clone(), claim.clone(), result.clone());
+        self.run_to_completion(async move { store.settle_attempt(&claim, &result).await })
             .await
     }
 
     async fn release(&self, holder: &str) -> Result<(), StorageError> {
         let (queues, held) = (self.collections.queues.clone(), doc! { "holder": holder });
         let free = doc! { "$set": { "holder": "", "held_until": 0_i64 } };
-        self.to_the_end(async move {
+        self.run_to_completion(async move {
             queues
                 .update_many(held, free)
                 .await
@@ -99,30 +96,30 @@ impl Outbox for MongoStore {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let channel = after.map_or("", |mark| mark.channel.as_str());
+        let channel = after.map_or("", |after| after.channel.as_str());
         let user = after
-            .and_then(|mark| mark.user.as_ref())
+            .and_then(|after| after.user.as_ref())
             .map_or("", UserId::as_str);
-        self.in_time(async {
-            let Some(number) = self.app_number(app).await? else {
+        self.with_timeout(async {
+            let Some(app_id) = self.app_id(app).await? else {
                 return Ok(Vec::new());
             };
-            let mut behind = vec![doc! { "channel": { "$gt": channel } }];
-            behind.extend(after.map(|_| doc! { "channel": channel, "user_id": { "$gt": user } }));
-            let marks = doc! { "app": number, "there": 1, "$or": behind };
+            let mut later = vec![doc! { "channel": { "$gt": channel } }];
+            later.extend(after.map(|_| doc! { "channel": channel, "user_id": { "$gt": user } }));
+            let marks = doc! { "app": app_id, "there": 1, "$or": later };
             let found = self
                 .collections
                 .marks
                 .find(marks)
                 .sort(doc! { "channel": 1, "user_id": 1 })
                 .limit(value::signed(limit));
-            all(found).await?.iter().map(mark_of).collect()
+            all(found).await?.iter().map(presence_from).collect()
         })
         .await
     }
 
     async fn depth(&self) -> Result<u64, StorageError> {
-        self.in_time(async {
+        self.with_timeout(async {
             self.collections
                 .notices
                 .count_documents(doc! { "queue": { "$gt": "" } })
@@ -140,7 +137,7 @@ impl MongoStore {
         now: Timestamp,
         until: Timestamp,
         limit: usize,
-    ) -> Outcome<Vec<Claim>> {
+    ) -> StorageResult<Vec<Claim>> {
         let is_due =
             doc! { "due": { "$lte": now.micros() }, "held_until": { "$lte": now.micros() } };
         let mut due = self
@@ -163,14 +160,14 @@ impl MongoStore {
                 .find_one(doc! { "queue": id })
                 .projection(doc! { "_id": 1 });
             if waits.await.map_err(classify)?.is_none()
-                || self.app_number(&app).await? != Some(value::int(&queue, "app")?)
+                || self.app_id(&app).await? != Some(value::int(&queue, "app")?)
             {
                 continue;
             }
             let mut free = is_due.clone();
             free.insert("_id", id);
             let take = doc! { "$set": { "holder": &**holder, "held_until": until.micros() } };
-            // Of several, one finds it free.
+            // Of several concurrent calls, only one matches.
             if self
                 .collections
                 .queues
@@ -192,9 +189,9 @@ impl MongoStore {
         Ok(claims)
     }
 
-    /// Gives numbers to the notices that have none, in the order in which they were put, and takes over those of a holder
-    /// before: what that one still does to them has no effect.
-    async fn number_notices(&self, queue: &str, holder: &str) -> Outcome<()> {
+    /// Assigns ids to events that have none, in their order, and takes over the events of an earlier holder, whose late updates
+    /// then have no effect.
+    async fn assign_event_ids(&self, queue: &str, holder: &str) -> StorageResult<()> {
         let others = doc! { "queue": queue, "id": { "$gt": 0 }, "by": { "$ne": holder } };
         self.collections
             .notices
@@ -214,29 +211,29 @@ impl MongoStore {
             let count = value::signed(new.len());
             let first = self
                 .collections
-                .take_ids(&self.collections.notices, count)
+                .allocate_ids(&self.collections.notices, count)
                 .await?
                 - count
                 + 1;
-            let numbered = |(notice, id): (&Document, i64)| {
+            let update = |(notice, id): (&Document, i64)| {
                 let one =
                     doc! { "_id": notice.get("_id")?.clone(), "queue": queue, "id": Bson::Null };
                 Some(doc! { "q": one, "u": { "$set": { "id": id, "by": holder } } })
             };
-            let numbered = new.iter().zip(first..).filter_map(numbered).collect();
+            let updates = new.iter().zip(first..).filter_map(update).collect();
             self.collections
-                .update_each(&self.collections.notices, numbered)
+                .bulk_update(&self.collections.notices, updates)
                 .await?;
         }
     }
 }
 
-fn mark_of(document: &Document) -> Outcome<ReportedPresence> {
+fn presence_from(document: &Document) -> StorageResult<ReportedPresence> {
     let user = value::text(document, "user_id")?;
     let user = if user.is_empty() {
         None
     } else {
-        Some(notice::user_of(user)?)
+        Some(document::user_from(user)?)
     };
     Ok(ReportedPresence {
         channel: ChannelName::trusted(value::text(document, "channel")?),

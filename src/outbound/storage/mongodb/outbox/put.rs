@@ -1,27 +1,26 @@
-//! Writing what happened into the queues.
+//! Writing events into the queues.
 
 use mongodb::bson::{Bson, Document, doc};
 
-use super::super::events::all;
-use super::super::fault::{classify, is_duplicate};
-use super::super::{MongoStore, Outcome, value};
-use super::notice::{queue_id, said};
+use super::document::{event_fields, queue_id};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, OutboxEvent, UserId};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::error::{classify, is_duplicate};
+use crate::outbound::storage::mongodb::events::all;
+use crate::outbound::storage::mongodb::{MongoStore, value};
 
 impl MongoStore {
-    pub(super) async fn put_happenings(&self, happenings: &[OutboxEvent]) -> Outcome<()> {
-        let numbers = self
-            .numbers(happenings.iter().map(|happening| &happening.app))
-            .await?;
-        for happening in happenings {
-            if let Some(number) = numbers.get(&happening.app).copied() {
-                match happening.what.presence() {
-                    Some((user, is_there)) => {
-                        self.put_mark(number, happening, user, is_there).await?
+    pub(super) async fn put_events(&self, events: &[OutboxEvent]) -> StorageResult<()> {
+        let app_ids = self.app_ids(events.iter().map(|event| &event.app)).await?;
+        for event in events {
+            if let Some(app_id) = app_ids.get(&event.app).copied() {
+                match event.what.presence() {
+                    Some((user, present)) => {
+                        self.update_presence(app_id, event, user, present).await?
                     }
                     None => {
-                        self.announce(number, &happening.app, &self.news(happening).await?)
+                        self.enqueue(app_id, &event.app, &self.announcement(event).await?)
                             .await?
                     }
                 }
@@ -30,43 +29,43 @@ impl MongoStore {
         Ok(())
     }
 
-    /// Changes who is there, and announces it where that is new.
-    async fn put_mark(
+    /// Updates the reported presence, and queues the event if that is a change.
+    async fn update_presence(
         &self,
-        number: i64,
-        happening: &OutboxEvent,
+        app_id: i64,
+        event: &OutboxEvent,
         user: Option<&UserId>,
-        is_there: bool,
-    ) -> Outcome<()> {
+        present: bool,
+    ) -> StorageResult<()> {
         let marks = &self.collections.marks;
         let user = user.map_or("", UserId::as_str);
-        let id = format!("{number}/{}\n{user}", happening.channel);
+        let id = format!("{app_id}/{}\n{user}", event.channel);
         loop {
             let found = marks
                 .find_one(doc! { "_id": &id })
                 .await
                 .map_err(classify)?;
             if let Some(unfinished) = found.as_ref().filter(|mark| mark.contains_key("news")) {
-                self.finish(number, &happening.app, unfinished).await?;
+                self.complete_mark(app_id, &event.app, unfinished).await?;
                 continue;
             }
-            if found.is_some() == is_there {
+            if found.is_some() == present {
                 return Ok(());
             }
-            let news = self.news(happening).await?;
-            let changed = if is_there {
-                let place = doc! { "instance": happening.app.as_str(), "app": number, "channel": happening.channel.as_str(), "user_id": user };
-                let mut mark = doc! { "_id": &id, "there": 1, "news": &news };
-                mark.extend(place);
+            let announcement = self.announcement(event).await?;
+            let changed = if present {
+                let key = doc! { "instance": event.app.as_str(), "app": app_id, "channel": event.channel.as_str(), "user_id": user };
+                let mut mark = doc! { "_id": &id, "there": 1, "news": &announcement };
+                mark.extend(key);
                 match marks.insert_one(mark).await {
                     Err(error) if is_duplicate(&error) => false,
                     inserted => inserted.map(|_| true).map_err(classify)?,
                 }
             } else {
-                let there = doc! { "_id": &id, "there": 1, "news": Bson::Null };
-                let gone = doc! { "$set": { "there": 0, "news": &news } };
+                let present = doc! { "_id": &id, "there": 1, "news": Bson::Null };
+                let absent = doc! { "$set": { "there": 0, "news": &announcement } };
                 marks
-                    .update_one(there, gone)
+                    .update_one(present, absent)
                     .await
                     .map_err(classify)?
                     .matched_count
@@ -74,22 +73,26 @@ impl MongoStore {
             };
             if changed {
                 return self
-                    .finish(
-                        number,
-                        &happening.app,
-                        &doc! { "_id": id, "there": i32::from(is_there), "news": news },
+                    .complete_mark(
+                        app_id,
+                        &event.app,
+                        &doc! { "_id": id, "there": i32::from(present), "news": announcement },
                     )
                     .await;
             }
         }
     }
 
-    /// Announces what a mark still carries. A mark of who is gone goes with it.
-    async fn finish(&self, number: i64, app: &AppIdent, mark: &Document) -> Outcome<()> {
-        let news = mark.get_document("news").map_err(StorageError::corrupt)?;
-        self.announce(number, app, news).await?;
-        let same =
-            doc! { "_id": value::text(mark, "_id")?, "news.token": value::text(news, "token")? };
+    /// Queues the event that a mark contains, and completes the mark: deletes it if it reports an absence.
+    async fn complete_mark(
+        &self,
+        app_id: i64,
+        app: &AppIdent,
+        mark: &Document,
+    ) -> StorageResult<()> {
+        let announcement = mark.get_document("news").map_err(StorageError::corrupt)?;
+        self.enqueue(app_id, app, announcement).await?;
+        let same = doc! { "_id": value::text(mark, "_id")?, "news.token": value::text(announcement, "token")? };
         let marks = &self.collections.marks;
         if value::maybe_bool(mark, "there")?.unwrap_or(false) {
             marks
@@ -102,29 +105,30 @@ impl MongoStore {
         }
     }
 
-    /// What is to be announced, and to whom; with a name of its own, so that it is announced once.
-    async fn news(&self, happening: &OutboxEvent) -> Outcome<Document> {
+    /// Builds the announcement of an event: its fields, its addresses, and a token that makes the queueing idempotent.
+    async fn announcement(&self, event: &OutboxEvent) -> StorageResult<Document> {
         let mut token = [0; 16];
         getrandom::fill(&mut token)
             .map_err(|error| StorageError::unavailable(error.to_string()))?;
-        let addresses: Vec<&str> = happening
-            .addresses
-            .iter()
-            .map(|address| &**address)
-            .collect();
+        let addresses: Vec<&str> = event.addresses.iter().map(|address| &**address).collect();
         Ok(
-            doc! { "token": data_encoding::HEXLOWER.encode(&token), "addresses": addresses, "said": said(happening) },
+            doc! { "token": data_encoding::HEXLOWER.encode(&token), "addresses": addresses, "said": event_fields(event) },
         )
     }
 
-    /// Writes notices that are not there yet; then their queues, so that who forgets an empty queue finds them.
-    async fn announce(&self, number: i64, app: &AppIdent, news: &Document) -> Outcome<()> {
+    /// Inserts the missing queued events, and then their queues, so that a concurrent deletion of an empty queue sees the events.
+    async fn enqueue(
+        &self,
+        app_id: i64,
+        app: &AppIdent,
+        announcement: &Document,
+    ) -> StorageResult<()> {
         let corrupt = StorageError::corrupt;
-        let (token, said) = (
-            value::text(news, "token")?,
-            news.get_document("said").map_err(corrupt)?,
+        let (token, fields) = (
+            value::text(announcement, "token")?,
+            announcement.get_document("said").map_err(corrupt)?,
         );
-        let addresses: Vec<&str> = news
+        let addresses: Vec<&str> = announcement
             .get_array("addresses")
             .map_err(corrupt)?
             .iter()
@@ -136,43 +140,43 @@ impl MongoStore {
         let ids: Vec<String> = (0..addresses.len())
             .map(|n| format!("{token}/{n}"))
             .collect();
-        let there = all(self
+        let existing = all(self
             .collections
             .notices
             .find(doc! { "_id": { "$in": &ids } })
             .projection(doc! { "_id": 1 }))
         .await?;
-        let there = there
+        let existing = existing
             .iter()
             .map(|notice| value::text(notice, "_id"))
-            .collect::<Outcome<Vec<_>>>()?;
+            .collect::<StorageResult<Vec<_>>>()?;
         let missing: Vec<(&String, &str)> = ids
             .iter()
             .zip(addresses.iter().copied())
-            .filter(|(id, _)| !there.contains(&id.as_str()))
+            .filter(|(id, _)| !existing.contains(&id.as_str()))
             .collect();
         let count = value::signed(missing.len());
         let first = self
             .collections
-            .take_ids(&self.collections.notices, count)
+            .allocate_ids(&self.collections.notices, count)
             .await?
             - count
             + 1;
         for ((id, address), seq) in missing.into_iter().zip(first..) {
-            let mut notice = said.clone();
-            notice.extend(doc! { "_id": id, "instance": app.as_str(), "app": number, "queue": queue_id(number, address), "seq": seq });
-            notice.insert("since", value::int(said, "time")?);
+            let mut notice = fields.clone();
+            notice.extend(doc! { "_id": id, "instance": app.as_str(), "app": app_id, "queue": queue_id(app_id, address), "seq": seq });
+            notice.insert("since", value::int(fields, "time")?);
             match self.collections.notices.insert_one(notice).await {
                 Err(error) if is_duplicate(&error) => {}
                 inserted => drop(inserted.map_err(classify)?),
             }
         }
         for address in addresses {
-            self.make_queue(
-                number,
+            self.ensure_queue(
+                app_id,
                 app.as_str(),
                 address,
-                value::int(said, "time")?,
+                value::int(fields, "time")?,
                 false,
             )
             .await?;
@@ -180,27 +184,27 @@ impl MongoStore {
         Ok(())
     }
 
-    /// Makes a queue that is due, where there is none; with `at_once`, one that is there becomes due, too.
-    pub(super) async fn make_queue(
+    /// Creates a queue that is due at `due`, unless it exists; with `reschedule`, an existing one becomes due as well.
+    pub(super) async fn ensure_queue(
         &self,
-        number: i64,
+        app_id: i64,
         app: &str,
         address: &str,
         due: i64,
-        at_once: bool,
-    ) -> Outcome<()> {
-        let mut new = doc! { "instance": app, "app": number, "address": address, "holder": "", "held_until": 0_i64 };
+        reschedule: bool,
+    ) -> StorageResult<()> {
+        let mut new = doc! { "instance": app, "app": app_id, "address": address, "holder": "", "held_until": 0_i64 };
         new.extend(doc! { "attempts": 0_i64, "status": 0, "problem": Bson::Null });
-        let change = if at_once {
+        let change = if reschedule {
             doc! { "$set": { "due": due }, "$setOnInsert": new }
         } else {
             new.insert("due", due);
             doc! { "$setOnInsert": new }
         };
         let update =
-            doc! { "q": { "_id": queue_id(number, address) }, "u": change, "upsert": true };
+            doc! { "q": { "_id": queue_id(app_id, address) }, "u": change, "upsert": true };
         self.collections
-            .update_each(&self.collections.queues, vec![update])
+            .bulk_update(&self.collections.queues, vec![update])
             .await
     }
 }

@@ -1,18 +1,19 @@
-//! Settling an attempt.
+//! Recording the result of a delivery attempt.
 
 use mongodb::bson::{Bson, Document, doc};
 
-use super::super::fault::classify;
-use super::super::{MongoStore, Outcome, value};
 use crate::core::model::{Attempt, Claim};
 use crate::core::ports::{AttemptResult, ClaimUpdate, Disposition};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::error::classify;
+use crate::outbound::storage::mongodb::{MongoStore, value};
 
 impl MongoStore {
     pub(super) async fn settle_attempt(
         &self,
         claim: &Claim,
-        settlement: &AttemptResult,
-    ) -> Outcome<bool> {
+        result: &AttemptResult,
+    ) -> StorageResult<bool> {
         let held = doc! { "instance": claim.app.as_str(), "address": &*claim.address, "holder": &*claim.holder };
         let Some(queue) = self
             .collections
@@ -24,18 +25,17 @@ impl MongoStore {
             return Ok(false);
         };
         let attempts = value::int(&queue, "attempts")?.saturating_add(1);
-        if settlement.disposition != Disposition::Failed && settlement.upto != 0 {
-            self.end_notices(&queue, claim, settlement, attempts)
-                .await?;
+        if result.disposition != Disposition::Failed && result.upto != 0 {
+            self.finish_events(&queue, claim, result, attempts).await?;
         }
-        let nothing = Attempt::default();
-        let (attempts, last) = match settlement.disposition {
-            Disposition::Delivered => (0, &nothing),
-            Disposition::GivenUp | Disposition::Failed => (attempts, &settlement.attempt),
+        let no_attempt = Attempt::default();
+        let (attempts, last) = match result.disposition {
+            Disposition::Delivered => (0, &no_attempt),
+            Disposition::GivenUp | Disposition::Failed => (attempts, &result.attempt),
         };
         let mut change =
             doc! { "attempts": attempts, "status": status(last), "problem": problem(last) };
-        match settlement.next {
+        match result.next {
             ClaimUpdate::Hold(until) => change.extend(doc! { "held_until": until.micros() }),
             ClaimUpdate::Free(due) => {
                 change.extend(doc! { "due": due.micros(), "held_until": 0_i64, "holder": "" })
@@ -51,24 +51,24 @@ impl MongoStore {
             .map_err(classify)?
             .matched_count
             == 1;
-        if let (true, ClaimUpdate::Free(due)) = (settled, settlement.next) {
-            self.forget_empty(&queue, id, due.micros()).await?;
+        if let (true, ClaimUpdate::Free(due)) = (settled, result.next) {
+            self.delete_if_empty(&queue, id, due.micros()).await?;
         }
         Ok(settled)
     }
 
-    /// Logs the delivery, then takes its notices out of the queue: those that this holder has read.
-    async fn end_notices(
+    /// Writes the log entry, and then removes the events that this holder has read from the queue.
+    async fn finish_events(
         &self,
         queue: &Document,
         claim: &Claim,
-        settlement: &AttemptResult,
+        result: &AttemptResult,
         attempts: i64,
-    ) -> Outcome<()> {
-        let given_up = settlement.disposition == Disposition::GivenUp;
+    ) -> StorageResult<()> {
+        let given_up = result.disposition == Disposition::GivenUp;
         let id = self
             .collections
-            .take_ids(&self.collections.deliveries, 1)
+            .allocate_ids(&self.collections.deliveries, 1)
             .await?;
         let delivery = doc! {
             "_id": format!("{}/{id}", claim.app),
@@ -76,11 +76,11 @@ impl MongoStore {
             "instance": claim.app.as_str(),
             "app": value::int(queue, "app")?,
             "address": &*claim.address,
-            "time": settlement.at.micros(),
-            "notices": value::signed(settlement.notices),
+            "time": result.at.micros(),
+            "notices": value::signed(result.notices),
             "attempts": attempts,
-            "status": status(&settlement.attempt),
-            "problem": problem(&settlement.attempt),
+            "status": status(&result.attempt),
+            "problem": problem(&result.attempt),
             "given_up": i32::from(given_up),
         };
         self.collections
@@ -88,7 +88,7 @@ impl MongoStore {
             .insert_one(delivery)
             .await
             .map_err(classify)?;
-        let upto = doc! { "$gt": 0, "$lte": value::signed(settlement.upto) };
+        let upto = doc! { "$gt": 0, "$lte": value::signed(result.upto) };
         let ended = doc! { "queue": value::text(queue, "_id")?, "by": &*claim.holder, "id": upto };
         if given_up {
             let kept = doc! { "$set": { "delivery": id }, "$unset": { "queue": "" } };
@@ -108,9 +108,9 @@ impl MongoStore {
         }
     }
 
-    /// Forgets a queue that nobody has claimed and that holds nothing; what comes into it meanwhile brings it back.
-    async fn forget_empty(&self, queue: &Document, id: &str, due: i64) -> Outcome<()> {
-        let holds = async || {
+    /// Deletes a queue that is empty and not claimed, and creates it again if an event was added concurrently.
+    async fn delete_if_empty(&self, queue: &Document, id: &str, due: i64) -> StorageResult<()> {
+        let has_events = async || {
             Ok(self
                 .collections
                 .notices
@@ -119,7 +119,7 @@ impl MongoStore {
                 .map_err(classify)?
                 .is_some())
         };
-        if holds().await? {
+        if has_events().await? {
             return Ok(());
         }
         self.collections
@@ -127,12 +127,12 @@ impl MongoStore {
             .delete_one(doc! { "_id": id, "holder": "" })
             .await
             .map_err(classify)?;
-        if holds().await? {
+        if has_events().await? {
             let (app, address) = (
                 value::text(queue, "instance")?,
                 value::text(queue, "address")?,
             );
-            self.make_queue(value::int(queue, "app")?, app, address, due, false)
+            self.ensure_queue(value::int(queue, "app")?, app, address, due, false)
                 .await?;
         }
         Ok(())

@@ -1,12 +1,12 @@
-//! Checks how MongoDB finds what each question of a client asks for. Nothing is listed here: what the adapter sends is
-//! recorded on its way to the server of `PUSHI_TEST_MONGO_URL`, and of `PUSHI_TEST_OTHER_MONGO_URL`; see `tests/contract`.
+//! Tests of query plans. The commands that the adapter sends to the servers of `PUSHI_TEST_MONGO_URL` and
+//! `PUSHI_TEST_OTHER_MONGO_URL` are recorded; see `tests/contract`.
 //!
-//! Each command must have an index of ours that serves it, which needs no server to know. Then the server explains it,
-//! and must not look through a whole collection. What only stands in for MongoDB cannot tell: one has no `explain`, and
-//! the other one's tells of another database underneath. Of MongoDB itself neither is taken for an answer.
+//! Each command must be served by one of our indexes, which is checked without the server. Then the server explains the
+//! command, and must not scan a collection. The stand-ins for MongoDB cannot do that: one has no `explain`, and the other
+//! explains the database beneath it. MongoDB itself must explain every command.
 
-mod asked;
-mod served;
+mod indexes;
+mod queries;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
 use parking_lot::Mutex;
 
-use self::served::{finds, is_served};
-use super::open::{complete, connect, indexes};
+use self::indexes::{is_served, queries as queries_of};
+use super::open::{apply_defaults, connect, indexes};
 use super::{MongoOptions, MongoStore};
 use crate::core::model::Secret;
 
@@ -28,14 +28,14 @@ use crate::core::model::Secret;
 const NO_SUCH_COMMAND: i32 = 59;
 
 /// A store whose commands are recorded.
-struct Recorded {
+struct RecordingStore {
     store: MongoStore,
     commands: Arc<Mutex<Vec<Document>>>,
     database: Database,
 }
 
-impl Recorded {
-    /// On a new database; `None` without a server.
+impl RecordingStore {
+    /// Opens a new database; `None` without a server.
     async fn new(variable: &str) -> Option<Self> {
         let Ok(url) = std::env::var(variable) else {
             assert!(
@@ -56,7 +56,7 @@ impl Recorded {
             pool: 4,
         };
         let mut client = ClientOptions::parse(&url).await.unwrap();
-        complete(&mut client, &options).unwrap();
+        apply_defaults(&mut client, &options).unwrap();
         client.command_event_handler = Some(EventHandler::callback(move |event| {
             if let CommandEvent::Started(started) = event {
                 record.lock().push(started.command);
@@ -70,7 +70,7 @@ impl Recorded {
         })
     }
 
-    /// How the server means to find what a command asks for; `None`: it is not MongoDB, and cannot tell.
+    /// Explains a command; `None` if the server is not MongoDB and cannot explain it.
     async fn plan(&self, command: &Document) -> Option<Document> {
         let answer = self
             .database
@@ -90,7 +90,7 @@ impl Recorded {
         plan
     }
 
-    /// Others do not say with which allocator they were built.
+    /// Only MongoDB reports its allocator.
     async fn is_mongod(&self) -> bool {
         self.database
             .run_command(doc! { "buildInfo": 1 })
@@ -100,9 +100,9 @@ impl Recorded {
     }
 }
 
-/// In the form that MongoDB gives it: a tree of stages. A server that has nothing of that form is no MongoDB.
+/// The winning plan as MongoDB writes it, a tree of stages; `None` if the answer is not of that form.
 fn winning_plan(answer: &Document) -> Option<Document> {
-    // An aggregation says it of its first step.
+    // In an aggregation the first stage contains it.
     let first = answer
         .get_array("stages")
         .ok()
@@ -119,7 +119,7 @@ fn winning_plan(answer: &Document) -> Option<Document> {
     by_stages.then(|| plan.clone())
 }
 
-/// All stages of a plan.
+/// The names of all stages of a plan.
 fn stages(plan: &Bson) -> Vec<String> {
     match plan {
         Bson::Document(members) => {
@@ -133,17 +133,17 @@ fn stages(plan: &Bson) -> Vec<String> {
     }
 }
 
-async fn every_question_is_answered_by_an_index(variable: &str) {
-    let Some(recorded) = Recorded::new(variable).await else {
+async fn check_every_query(variable: &str) {
+    let Some(recorded) = RecordingStore::new(variable).await else {
         return;
     };
-    let app = asked::fill(&recorded.store).await;
+    let app = queries::fill(&recorded.store).await;
     recorded.commands.lock().clear();
-    asked::ask(&recorded.store, &app).await;
+    queries::run(&recorded.store, &app).await;
     let commands = std::mem::take(&mut *recorded.commands.lock());
-    let (mut questions, mut explained) = (0, 0);
-    for command in commands.iter().flat_map(finds) {
-        questions += 1;
+    let (mut checked, mut explained) = (0, 0);
+    for command in commands.iter().flat_map(queries_of) {
+        checked += 1;
         let found = indexes(&recorded.store.collections)
             .into_iter()
             .find(|(collection, _)| collection.name() == command.collection);
@@ -160,46 +160,46 @@ async fn every_question_is_answered_by_an_index(variable: &str) {
         }
     }
     recorded.database.drop().await.unwrap();
-    assert!(questions >= 40, "{questions}: not all was recorded");
+    assert!(checked >= 40, "only {checked} queries were recorded");
     assert!(
-        explained == 0 || explained == questions,
-        "{explained} of {questions} were explained"
+        explained == 0 || explained == checked,
+        "{explained} of {checked} were explained"
     );
     if explained == 0 {
         eprintln!(
-            "the server of {variable} does not explain as MongoDB does: its plans were not looked at"
+            "the server of {variable} does not explain queries as MongoDB does: its plans were not checked"
         );
     }
 }
 
 #[tokio::test]
-async fn every_question_has_its_index() {
-    every_question_is_answered_by_an_index("PUSHI_TEST_MONGO_URL").await;
+async fn every_query_uses_an_index() {
+    check_every_query("PUSHI_TEST_MONGO_URL").await;
 }
 
 #[tokio::test]
-async fn every_question_has_its_index_on_the_other_server() {
-    every_question_is_answered_by_an_index("PUSHI_TEST_OTHER_MONGO_URL").await;
+async fn every_query_uses_an_index_on_the_other_server() {
+    check_every_query("PUSHI_TEST_OTHER_MONGO_URL").await;
 }
 
-/// As MongoDB 4.4 to 8.0 write plans.
+/// The formats of MongoDB 4.4 to 8.0.
 #[test]
-fn a_collection_scan_is_told() {
+fn a_collection_scan_is_detected() {
     let scan =
         doc! { "stage": "SORT", "inputStage": { "stage": "COLLSCAN", "direction": "forward" } };
     let fetch = doc! { "stage": "FETCH", "inputStage": { "stage": "IXSCAN", "indexName": "pushi_instance_id" } };
     let answer = |plan: &Document| doc! { "queryPlanner": { "winningPlan": plan } };
-    let told = |answer: &Document| {
+    let has_scan = |answer: &Document| {
         stages(&Bson::Document(winning_plan(answer).unwrap())).contains(&"COLLSCAN".to_owned())
     };
-    assert!(told(&answer(&scan)) && !told(&answer(&fetch)));
-    assert!(told(&answer(
+    assert!(has_scan(&answer(&scan)) && !has_scan(&answer(&fetch)));
+    assert!(has_scan(&answer(
         &doc! { "isCached": false, "queryPlan": &scan, "slotBasedPlan": {} }
     )));
-    assert!(told(&answer(
+    assert!(has_scan(&answer(
         &doc! { "stage": "OR", "inputStages": [&fetch, &scan] }
     )));
-    assert!(told(
+    assert!(has_scan(
         &doc! { "stages": [{ "$cursor": answer(&scan) }, { "$group": {} }] }
     ));
     assert_eq!(

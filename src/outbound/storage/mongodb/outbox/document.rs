@@ -1,58 +1,63 @@
-//! Notices as documents.
+//! Queued events as documents.
 
 use std::sync::Arc;
 
 use mongodb::bson::{Bson, Document, doc};
 
-use super::super::{Outcome, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
     ChannelName, ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent, Timestamp, UserId,
     WebhookEvent,
 };
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::value;
 
-/// The `_id` of an address's queue.
-pub(super) fn queue_id(number: i64, address: &str) -> String {
-    format!("{number}/{address}")
+/// The `_id` of the queue of an address.
+pub(super) fn queue_id(app_id: i64, address: &str) -> String {
+    format!("{app_id}/{address}")
 }
 
-/// What a notice says, without where and when it waits.
-pub(super) fn said(happening: &OutboxEvent) -> Document {
+/// Encodes an event, without the fields of its queue.
+pub(super) fn event_fields(outbox_event: &OutboxEvent) -> Document {
     let (mut user, mut event, mut data, mut socket, mut count) = (None, None, None, None, 0);
-    match &happening.what {
+    match &outbox_event.what {
         OutboxEventKind::Occupied | OutboxEventKind::Vacated | OutboxEventKind::CacheMiss => {}
         OutboxEventKind::MemberAdded(member) | OutboxEventKind::MemberRemoved(member) => {
             user = Some(member.as_str())
         }
-        OutboxEventKind::ClientEvent(said) => {
-            user = said.user.as_ref().map(UserId::as_str);
-            (event, data, socket) = (Some(&*said.event), Some(&*said.data), Some(&*said.socket));
+        OutboxEventKind::ClientEvent(details) => {
+            user = details.user.as_ref().map(UserId::as_str);
+            (event, data, socket) = (
+                Some(&*details.event),
+                Some(&*details.data),
+                Some(&*details.socket),
+            );
         }
-        OutboxEventKind::SubscriptionCount(number) => count = value::signed(*number),
+        OutboxEventKind::SubscriptionCount(subscribers) => count = value::signed(*subscribers),
     }
     let text = |text: Option<&str>| text.map_or(Bson::Null, Bson::from);
     doc! {
-        "channel": happening.channel.as_str(),
-        "kind": happening.what.kind().name(),
+        "channel": outbox_event.channel.as_str(),
+        "kind": outbox_event.what.kind().name(),
         "user_id": text(user),
         "event": text(event),
         "data": text(data),
         "socket": text(socket),
         "count": count,
-        "time": happening.at.micros(),
+        "time": outbox_event.at.micros(),
     }
 }
 
-/// The notice of a document that has its number.
-pub(super) fn notice_of(document: &Document) -> Outcome<QueuedEvent> {
-    let missing = || StorageError::corrupt("a notice lacks a part");
+/// Decodes a queued event that has an id.
+pub(super) fn queued_event_from(document: &Document) -> StorageResult<QueuedEvent> {
+    let missing = || StorageError::corrupt("a queued event lacks a value");
     let user = value::maybe_text(document, "user_id")?
-        .map(user_of)
+        .map(user_from)
         .transpose()?;
     let text = |member: &str| value::text(document, member).map(Arc::<str>::from);
     let kind = WebhookEvent::parse(value::text(document, "kind")?)
-        .ok_or_else(|| StorageError::corrupt("a notice of no known kind"))?;
-    let what = match kind {
+        .ok_or_else(|| StorageError::corrupt("a queued event has an unknown kind"))?;
+    let event_kind = match kind {
         WebhookEvent::ChannelOccupied => OutboxEventKind::Occupied,
         WebhookEvent::ChannelVacated => OutboxEventKind::Vacated,
         WebhookEvent::CacheMiss => OutboxEventKind::CacheMiss,
@@ -71,12 +76,12 @@ pub(super) fn notice_of(document: &Document) -> Outcome<QueuedEvent> {
     Ok(QueuedEvent {
         id: value::unsigned(document, "id")?,
         channel: ChannelName::trusted(value::text(document, "channel")?),
-        what,
+        what: event_kind,
         at: Timestamp::from_micros(value::int(document, "time")?),
         since: Timestamp::from_micros(value::int(document, "since")?),
     })
 }
 
-pub(super) fn user_of(text: &str) -> Outcome<UserId> {
-    UserId::parse(text).ok_or_else(|| StorageError::corrupt("a user id is none"))
+pub(super) fn user_from(text: &str) -> StorageResult<UserId> {
+    UserId::parse(text).ok_or_else(|| StorageError::corrupt("a stored user id is malformed"))
 }

@@ -1,20 +1,21 @@
-//! Subscriptions of the original: each begins at its channel's head when it is first seen. The same one may be there
-//! several times; the one with the lowest number counts.
+//! Adoption of subscriptions that the original wrote: each starts at the channel's head at the time when it is first read.
+//! Of several documents for the same subscription, the one with the lowest id counts.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mongodb::bson::{Bson, Document, doc};
 
 use super::events::{MANY, all};
-use super::{MongoStore, Outcome, value};
+use super::{MongoStore, value};
 use crate::core::model::{AppIdent, ChannelName};
+use crate::outbound::storage::StorageResult;
 
 impl MongoStore {
-    /// Gives those of the original's subscriptions that fit their beginning.
-    pub(super) async fn adopt(&self, which: Document) -> Outcome<()> {
+    /// Assigns a start to the matching subscriptions that have none.
+    pub(super) async fn adopt(&self, filter: Document) -> StorageResult<()> {
         let mut after = i64::MIN;
         loop {
-            let mut new = which.clone();
+            let mut new = filter.clone();
             new.extend(doc! { "start": Bson::Null, "ending": Bson::Null, "double": Bson::Null, "id": { "$gt": after } });
             let found = self
                 .collections
@@ -27,50 +28,57 @@ impl MongoStore {
                 return Ok(());
             };
             after = value::int(last, "id")?;
-            self.adopt_each(&found).await?;
+            self.adopt_batch(&found).await?;
         }
     }
 
-    async fn adopt_each(&self, found: &[Document]) -> Outcome<()> {
-        let mut of_app: BTreeMap<&str, Vec<&Document>> = BTreeMap::new();
+    async fn adopt_batch(&self, found: &[Document]) -> StorageResult<()> {
+        let mut by_app: BTreeMap<&str, Vec<&Document>> = BTreeMap::new();
         for subscription in found {
-            // Without its app it belongs to nobody.
+            // A document without an app is ignored.
             if let Some(app) = value::maybe_text(subscription, "instance")? {
-                of_app.entry(app).or_default().push(subscription);
+                by_app.entry(app).or_default().push(subscription);
             }
         }
-        for (app, found) in of_app {
+        for (app, found) in by_app {
             let app = AppIdent::trusted(app);
-            if let Some(number) = self.app_number(&app).await? {
-                self.adopt_of(&app, number, &found).await?;
+            if let Some(app_id) = self.app_id(&app).await? {
+                self.adopt_of_app(&app, app_id, &found).await?;
             }
         }
         Ok(())
     }
 
-    async fn adopt_of(&self, app: &AppIdent, number: i64, found: &[&Document]) -> Outcome<()> {
+    async fn adopt_of_app(
+        &self,
+        app: &AppIdent,
+        app_id: i64,
+        found: &[&Document],
+    ) -> StorageResult<()> {
         let channels: HashSet<&str> = found
             .iter()
             .map(|subscription| value::text(subscription, "event"))
-            .collect::<Outcome<_>>()?;
+            .collect::<StorageResult<_>>()?;
         let users: HashSet<&str> = found
             .iter()
             .map(|subscription| value::text(subscription, "user_id"))
-            .collect::<Outcome<_>>()?;
+            .collect::<StorageResult<_>>()?;
         let (users, names): (Vec<&str>, Vec<&str>) =
             (users.into_iter().collect(), channels.into_iter().collect());
-        let open = doc! { "instance": app.as_str(), "user_id": { "$in": users }, "event": { "$in": &names }, "start": { "$gte": 0 } };
-        let open = all(self.collections.subscriptions.find(open)).await?;
-        let place = |subscription: &Document| {
+        let filter = doc! { "instance": app.as_str(), "user_id": { "$in": users }, "event": { "$in": &names }, "start": { "$gte": 0 } };
+        let open_documents = all(self.collections.subscriptions.find(filter)).await?;
+        let key = |subscription: &Document| {
             Ok((
                 value::text(subscription, "user_id")?.to_owned(),
                 value::text(subscription, "event")?.to_owned(),
             ))
         };
-        let mut there: HashSet<(String, String)> =
-            open.iter().map(place).collect::<Outcome<_>>()?;
+        let mut open: HashSet<(String, String)> = open_documents
+            .iter()
+            .map(key)
+            .collect::<StorageResult<_>>()?;
         let channels: Vec<ChannelName> = names.into_iter().map(ChannelName::trusted).collect();
-        let heads = self.read_heads(app, number, &channels).await?;
+        let heads = self.read_heads(app, app_id, &channels).await?;
         let starts: HashMap<&str, i64> = heads
             .iter()
             .map(|(channel, head)| (channel.as_str(), head.serial))
@@ -84,15 +92,15 @@ impl MongoStore {
                 .get(value::text(subscription, "event")?)
                 .copied()
                 .unwrap_or(0);
-            let change = if there.insert(place(subscription)?) {
-                doc! { "start": start, "app": number }
+            let change = if open.insert(key(subscription)?) {
+                doc! { "start": start, "app": app_id }
             } else {
                 doc! { "double": true }
             };
             changes.push(doc! { "q": { "_id": id.clone(), "start": Bson::Null, "ending": Bson::Null }, "u": { "$set": change } });
         }
         self.collections
-            .update_each(&self.collections.subscriptions, changes)
+            .bulk_update(&self.collections.subscriptions, changes)
             .await
     }
 }

@@ -1,4 +1,6 @@
-//! Moving, in MongoDB.
+//! Export and import of all data of an app.
+
+mod subscriptions;
 
 use std::collections::BTreeSet;
 
@@ -6,17 +8,18 @@ use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::events::{MANY, all};
-use super::{MongoStore, Outcome, cache, value};
+use super::{MongoStore, cache, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, CachedEvent, ChannelName, Event, NotificationTarget, Secret, SubscriptionInterval,
     TargetKind, UserId, UserSubscription,
 };
 use crate::core::ports::Archive;
+use crate::outbound::storage::StorageResult;
 
-/// How many documents are read at a time to find the next names among them: names with many are passed over quickly, and
-/// those with few do not cost a question each.
-pub(super) const AT_ONCE: i64 = 100;
+/// Documents per query when distinct names are collected. Larger than 1, so that names with few documents do not need a
+/// query each.
+pub(super) const SCAN_BATCH: i64 = 100;
 
 #[async_trait]
 impl Archive for MongoStore {
@@ -26,7 +29,8 @@ impl Archive for MongoStore {
         after: Option<&ChannelName>,
         limit: usize,
     ) -> Result<Vec<(ChannelName, u64)>, StorageError> {
-        self.in_time(self.channels_behind(app, after, limit)).await
+        self.with_timeout(self.channels_after(app, after, limit))
+            .await
     }
 
     async fn events(
@@ -35,8 +39,8 @@ impl Archive for MongoStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Event>, StorageError> {
-        let behind = doc! { "instance": app.as_str(), "id": { "$gt": value::signed(after) } };
-        self.in_time(self.read_events(app, behind, doc! { "id": 1 }, limit))
+        let filter = doc! { "instance": app.as_str(), "id": { "$gt": value::signed(after) } };
+        self.with_timeout(self.read_events(app, filter, doc! { "id": 1 }, limit))
             .await
     }
 
@@ -48,7 +52,7 @@ impl Archive for MongoStore {
     ) -> Result<(), StorageError> {
         let (store, app, heads, events) =
             (self.clone(), app.clone(), heads.to_vec(), events.to_vec());
-        self.to_the_end(async move { store.put_in_place(&app, &heads, &events).await })
+        self.run_to_completion(async move { store.import_events(&app, &heads, &events).await })
             .await
     }
 
@@ -58,7 +62,8 @@ impl Archive for MongoStore {
         after: Option<&UserId>,
         limit: usize,
     ) -> Result<Vec<SubscriptionInterval>, StorageError> {
-        self.in_time(self.former_intervals(app, after, limit)).await
+        self.with_timeout(self.ended_intervals(app, after, limit))
+            .await
     }
 
     async fn put_subscriptions(
@@ -68,7 +73,7 @@ impl Archive for MongoStore {
         ended: &[SubscriptionInterval],
     ) -> Result<(), StorageError> {
         let (store, app, open, ended) = (self.clone(), app.clone(), open.to_vec(), ended.to_vec());
-        self.to_the_end(async move { store.put_interests(&app, &open, &ended).await })
+        self.run_to_completion(async move { store.import_subscriptions(&app, &open, &ended).await })
             .await
     }
 
@@ -78,23 +83,23 @@ impl Archive for MongoStore {
         after: Option<&ChannelName>,
         limit: usize,
     ) -> Result<Vec<CachedEvent>, StorageError> {
-        self.in_time(async {
-            let Some(number) = self.app_number(app).await? else {
+        self.with_timeout(async {
+            let Some(app_id) = self.app_id(app).await? else {
                 return Ok(Vec::new());
             };
-            // MongoDB reads a limit of 0 as none.
+            // MongoDB takes a limit of 0 as no limit.
             let limit = value::signed(limit.clamp(1, MANY));
             let found = self
                 .collections
                 .cache
-                .find(behind(number, after))
+                .find(channels_filter(app_id, after))
                 .sort(doc! { "_id": 1 })
                 .limit(limit);
             let cached = |document: &Document| {
                 let (_, name) = value::text(document, "_id")?
                     .split_once('/')
                     .unwrap_or_default();
-                cache::cached_of(app, &ChannelName::trusted(name), document)
+                cache::cached_from(app, &ChannelName::trusted(name), document)
             };
             all(found).await?.iter().map(cached).collect()
         })
@@ -108,15 +113,15 @@ impl Archive for MongoStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<NotificationTarget>, StorageError> {
-        let wanted = doc! { "instance": app.as_str(), "id": { "$gt": value::signed(after) } };
+        let filter = doc! { "instance": app.as_str(), "id": { "$gt": value::signed(after) } };
         let limit = value::signed(limit.clamp(1, MANY));
-        self.in_time(async {
+        self.with_timeout(async {
             let targets = self.collections.targets_of(kind);
-            let found = targets.find(wanted).sort(doc! { "id": 1 }).limit(limit);
+            let found = targets.find(filter).sort(doc! { "id": 1 }).limit(limit);
             all(found)
                 .await?
                 .iter()
-                .map(|document| target_of(kind, document))
+                .map(|document| target_from(kind, document))
                 .collect()
         })
         .await
@@ -128,11 +133,8 @@ impl Archive for MongoStore {
         targets: &[NotificationTarget],
     ) -> Result<(), StorageError> {
         let (store, app, targets) = (self.clone(), app.clone(), targets.to_vec());
-        self.to_the_end(async move {
-            let number = store
-                .app_number(&app)
-                .await?
-                .ok_or(StorageError::NotFound)?;
+        self.run_to_completion(async move {
+            let app_id = store.app_id(&app).await?.ok_or(StorageError::NotFound)?;
             for (kind, _) in TargetKind::NAMES {
                 let of_kind: Vec<&NotificationTarget> = targets
                     .iter()
@@ -142,16 +144,16 @@ impl Archive for MongoStore {
                     continue;
                 };
                 let collection = store.collections.targets_of(kind);
-                let put = of_kind
+                let inserts = of_kind
                     .iter()
-                    .map(|target| insertion(document_of(&app, number, target)));
+                    .map(|target| insert_if_absent(target_document(&app, app_id, target)));
                 store
                     .collections
-                    .update_each(&collection, put.collect())
+                    .bulk_update(&collection, inserts.collect())
                     .await?;
                 store
                     .collections
-                    .reach_id(&collection, value::signed(newest))
+                    .advance_ids(&collection, value::signed(newest))
                     .await?;
             }
             Ok(())
@@ -161,38 +163,38 @@ impl Archive for MongoStore {
 }
 
 impl MongoStore {
-    /// Heads that were written down, and channels with events whose heads were not: the original's.
-    async fn channels_behind(
+    /// Reads channels with a recorded head, and channels of the original that have only events.
+    async fn channels_after(
         &self,
         app: &AppIdent,
         after: Option<&ChannelName>,
         limit: usize,
-    ) -> Outcome<Vec<(ChannelName, u64)>> {
-        let Some(number) = self.app_number(app).await? else {
+    ) -> StorageResult<Vec<(ChannelName, u64)>> {
+        let Some(app_id) = self.app_id(app).await? else {
             return Ok(Vec::new());
         };
         let limit = limit.clamp(1, MANY);
         let heads = self
             .collections
             .heads
-            .find(behind(number, after))
+            .find(channels_filter(app_id, after))
             .sort(doc! { "_id": 1 })
             .limit(value::signed(limit));
         let mut names: Vec<ChannelName> = all(heads.projection(doc! { "channel": 1 }))
             .await?
             .iter()
             .map(|head| value::text(head, "channel").map(ChannelName::trusted))
-            .collect::<Outcome<_>>()?;
+            .collect::<StorageResult<_>>()?;
         let mut last = after.map_or(String::new(), |after| after.as_str().to_owned());
         let mut of_events = BTreeSet::new();
         while of_events.len() < limit {
-            let behind = doc! { "instance": app.as_str(), "channel": { "$gt": &last } };
+            let filter = doc! { "instance": app.as_str(), "channel": { "$gt": &last } };
             let found = self
                 .collections
                 .events
-                .find(behind)
+                .find(filter)
                 .sort(doc! { "channel": 1, "serial": 1 })
-                .limit(AT_ONCE);
+                .limit(SCAN_BATCH);
             let found = all(found.projection(doc! { "_id": 0, "channel": 1 })).await?;
             let Some(newest) = found.last() else { break };
             last = value::text(newest, "channel")?.to_owned();
@@ -204,7 +206,7 @@ impl MongoStore {
         names.sort();
         names.dedup();
         names.truncate(limit);
-        let heads = self.read_heads(app, number, &names).await?;
+        let heads = self.read_heads(app, app_id, &names).await?;
         let serial = |name: &ChannelName| {
             u64::try_from(heads.get(name).map_or(0, |head| head.serial))
                 .map_err(StorageError::corrupt)
@@ -216,21 +218,21 @@ impl MongoStore {
     }
 }
 
-/// What is kept under `<number>/<channel>`, for channels behind `after`.
-fn behind(number: i64, after: Option<&ChannelName>) -> Document {
+/// The filter of documents with the `_id` `<app>/<channel>`, for channels after `after`.
+fn channels_filter(app_id: i64, after: Option<&ChannelName>) -> Document {
     let after = after.map_or("", ChannelName::as_str);
-    // The character that follows the slash ends what belongs to the app.
-    doc! { "_id": { "$gt": format!("{number}/{after}"), "$lt": format!("{number}0") } }
+    // `0` follows `/` in ASCII, so it ends the range of the app.
+    doc! { "_id": { "$gt": format!("{app_id}/{after}"), "$lt": format!("{app_id}0") } }
 }
 
-/// Puts a document where none has its `_id`.
-pub(super) fn insertion(mut document: Document) -> Document {
+/// The update that inserts a document unless its `_id` exists.
+pub(super) fn insert_if_absent(mut document: Document) -> Document {
     let id = document.remove("_id").unwrap_or(Bson::Null);
     doc! { "q": { "_id": id }, "u": { "$setOnInsert": document }, "upsert": true }
 }
 
-/// The member of a kind's documents that holds the address.
-fn address_of(kind: TargetKind) -> &'static str {
+/// The field that contains the address.
+fn address_field(kind: TargetKind) -> &'static str {
     match kind {
         TargetKind::Web => "url",
         TargetKind::WebPush => "endpoint",
@@ -239,28 +241,28 @@ fn address_of(kind: TargetKind) -> &'static str {
     }
 }
 
-fn target_of(kind: TargetKind, document: &Document) -> Outcome<NotificationTarget> {
+fn target_from(kind: TargetKind, document: &Document) -> StorageResult<NotificationTarget> {
     let secret = |member| Ok(value::maybe_text(document, member)?.map(Secret::new));
     Ok(NotificationTarget {
         kind,
         id: value::unsigned(document, "id")?,
         channel: ChannelName::trusted(value::text(document, "event")?),
-        address: Secret::new(value::text(document, address_of(kind))?),
+        address: Secret::new(value::text(document, address_field(kind))?),
         p256dh: secret("p256dh")?,
         auth: secret("auth")?,
         created: value::time(document, "created", "created_us")?,
     })
 }
 
-fn document_of(app: &AppIdent, number: i64, target: &NotificationTarget) -> Document {
+fn target_document(app: &AppIdent, app_id: i64, target: &NotificationTarget) -> Document {
     let seconds = value::seconds(target.created);
     let mut document = doc! {
-        "_id": format!("{number}/{}", target.id),
+        "_id": format!("{app_id}/{}", target.id),
         "instance": app.as_str(),
-        "app": number,
+        "app": app_id,
         "id": value::signed(target.id),
         "event": target.channel.as_str(),
-        address_of(target.kind): target.address.expose(),
+        address_field(target.kind): target.address.expose(),
         "created": seconds,
         "created_us": target.created.micros(),
         "modified": seconds,

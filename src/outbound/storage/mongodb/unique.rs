@@ -1,36 +1,38 @@
-//! Values that only one app may have. The original has indexes on them that are not unique, so each is a document.
+//! Reservations of values that must be unique across apps. The original's indexes on these fields are not unique, so each
+//! value is reserved by a document.
 
 use std::time::Duration;
 
 use mongodb::bson::doc;
 
-use super::fault::{classify, is_duplicate};
-use super::{MongoStore, Outcome, value};
+use super::error::{classify, is_duplicate};
+use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, Timestamp};
+use crate::outbound::storage::StorageResult;
 
-/// A claim of an app that is not there after so long was left by a node that died: creating takes seconds at most.
-const ABANDONED: Duration = Duration::from_secs(60);
+/// After this time a reservation without an app is abandoned: creating an app takes a few seconds at most.
+const RESERVATION_EXPIRY: Duration = Duration::from_secs(60);
 
-/// What can be claimed: as the app's document names it, and as an error names it.
+/// A unique field, by its name in the app's document and in errors.
 #[derive(Clone, Copy)]
-pub(super) struct Claimable(pub &'static str);
+pub(super) struct UniqueField(pub &'static str);
 
-pub(super) const IDENT: Claimable = Claimable("ident");
-pub(super) const KEY: Claimable = Claimable("key");
+pub(super) const IDENT: UniqueField = UniqueField("ident");
+pub(super) const KEY: UniqueField = UniqueField("key");
 
 impl MongoStore {
-    /// Claims a value for an app; `Conflict` where another app has it, or is about to.
-    pub(super) async fn claim(
+    /// Reserves a value for an app; `Conflict` if another app has it or has reserved it.
+    pub(super) async fn reserve_unique(
         &self,
-        what: Claimable,
+        field: UniqueField,
         text: &str,
         app: &AppIdent,
         now: Timestamp,
-    ) -> Outcome<()> {
-        let Claimable(member) = what;
+    ) -> StorageResult<()> {
+        let UniqueField(member) = field;
         let taken = || StorageError::Conflict(member);
-        // The original's apps claimed nothing.
+        // Apps of the original have no reservations.
         let other = doc! { member: text, "ident": { "$ne": app.as_str() } };
         let same = doc! { "ident": text };
         if self
@@ -50,22 +52,22 @@ impl MongoStore {
             Err(error) if !is_duplicate(&error) => return Err(classify(error)),
             Err(_) => {}
         }
-        let there = self
+        let existing = self
             .collections
             .claims
             .find_one(doc! { "_id": &name })
             .await
             .map_err(classify)?
             .ok_or_else(taken)?;
-        let mine = member != IDENT.0 && value::text(&there, "ident")? == app.as_str();
-        let since = Timestamp::from_micros(value::int(&there, "at")?);
+        let mine = member != IDENT.0 && value::text(&existing, "ident")? == app.as_str();
+        let since = Timestamp::from_micros(value::int(&existing, "at")?);
         if mine {
             return Ok(());
         }
-        if since.plus(ABANDONED) > now {
+        if since.plus(RESERVATION_EXPIRY) > now {
             return Err(taken());
         }
-        // Of several that find it abandoned, the first changes what the others look for.
+        // Of several calls that find it abandoned, only the first matches `at`.
         let moved = self
             .collections
             .claims
@@ -79,13 +81,13 @@ impl MongoStore {
         }
     }
 
-    /// Gives a claim up.
-    pub(super) async fn unclaim(
+    /// Deletes a reservation.
+    pub(super) async fn release_unique(
         &self,
-        Claimable(member): Claimable,
+        UniqueField(member): UniqueField,
         text: &str,
         app: &AppIdent,
-    ) -> Outcome<()> {
+    ) -> StorageResult<()> {
         let claim = doc! { "_id": format!("{member}/{text}"), "ident": app.as_str() };
         self.collections
             .claims

@@ -1,4 +1,4 @@
-//! Everything that a client can ask a store for, of a store that has some of it.
+//! All queries that a client can cause, on a store with data of every kind.
 
 use mongodb::bson::{Bson, doc};
 
@@ -36,7 +36,7 @@ fn cached(app: &App) -> CachedEvent {
     }
 }
 
-/// An app with something of everything.
+/// Creates an app with data of every kind.
 pub(super) async fn fill(store: &MongoStore) -> App {
     let (push, settings) = (PushCredentials::default(), AppSettings::default());
     let (ident, secret) = (AppIdent::trusted("a"), Secret::new("s"));
@@ -79,12 +79,12 @@ pub(super) async fn fill(store: &MongoStore) -> App {
         .await
         .unwrap()
         .unwrap();
-    // As the original wrote it for a recipient.
-    let sent = doc! { "instance": app.ident.as_str(), "user_id": "ann", "mid": "open-1", "event_id": Bson::Null };
+    // An association as the original writes it.
+    let association = doc! { "instance": app.ident.as_str(), "user_id": "ann", "mid": "open-1", "event_id": Bson::Null };
     store
         .collections
         .associations
-        .insert_one(sent)
+        .insert_one(association)
         .await
         .unwrap();
     SessionStore::put(
@@ -99,21 +99,21 @@ pub(super) async fn fill(store: &MongoStore) -> App {
     .unwrap();
     store.keep(&[cached(&app)]).await.unwrap();
     let addresses = vec!["http://hook".into()];
-    let happening = OutboxEvent {
+    let event = OutboxEvent {
         app: app.ident.clone(),
         channel: channel("open"),
         at: NOW,
         what: OutboxEventKind::CacheMiss,
         addresses,
     };
-    Outbox::put(store, &[happening]).await.unwrap();
+    Outbox::put(store, &[event]).await.unwrap();
     app
 }
 
-/// Asks for it. What is believed of the channels is looked at again.
-pub(super) async fn ask(store: &MongoStore, app: &App) {
+/// Runs all queries, without the backfill cache.
+pub(super) async fn run(store: &MongoStore, app: &App) {
     let store = &MongoStore {
-        numbered: std::sync::Arc::default(),
+        backfill_cache: std::sync::Arc::default(),
         ..store.clone()
     };
     let (ident, user) = (&app.ident, &user());

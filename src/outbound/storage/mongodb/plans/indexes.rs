@@ -1,28 +1,26 @@
-//! Which index can serve a question: one that begins with what the question fixes, and goes on with what it sorts by.
+//! The check whether an index serves a query: it must begin with the fields that the filter fixes, followed by the fields of
+//! the sort order.
 
 use mongodb::bson::{Bson, Document};
 
-/// What a command looks for.
+/// A query of a recorded command.
 #[derive(Debug)]
-pub(super) struct Find {
-    /// Where.
+pub(super) struct RecordedQuery {
     pub collection: String,
-    /// What fits.
     pub filter: Document,
-    /// In which order.
     pub sort: Document,
-    /// The command with nothing but that.
+    /// The command, for `explain`.
     pub statement: Document,
 }
 
-/// What a recorded command looks for: nothing, one thing, or several.
-pub(super) fn finds(command: &Document) -> Vec<Find> {
+/// The queries of a recorded command: none, one or several.
+pub(super) fn queries(command: &Document) -> Vec<RecordedQuery> {
     let Some((name, Bson::String(collection))) = command.iter().next() else {
         return Vec::new();
     };
     let find = |filter: Document, statement: Document| {
         let sort = command.get_document("sort").cloned().unwrap_or_default();
-        Find {
+        RecordedQuery {
             collection: collection.clone(),
             filter,
             sort,
@@ -30,7 +28,7 @@ pub(super) fn finds(command: &Document) -> Vec<Find> {
         }
     };
     let part = |member: &str| command.get_document(member).cloned().unwrap_or_default();
-    // Of a change of many, MongoDB explains one at a time.
+    // MongoDB explains one update of a command at a time.
     let each = |member: &'static str| {
         let changes = command
             .get_array(member)
@@ -52,16 +50,19 @@ pub(super) fn finds(command: &Document) -> Vec<Find> {
         find(filter, statement)
     };
     match name.as_str() {
-        "find" => vec![find(part("filter"), bare(command))],
+        "find" => vec![find(part("filter"), without_session(command))],
         "findAndModify" | "findandmodify" | "count" | "distinct" => {
-            vec![find(part("query"), bare(command))]
+            vec![find(part("query"), without_session(command))]
         }
         "aggregate" => {
             let first = command
                 .get_array("pipeline")
                 .ok()
                 .and_then(|steps| steps.first()?.as_document()?.get_document("$match").ok());
-            vec![find(first.cloned().unwrap_or_default(), bare(command))]
+            vec![find(
+                first.cloned().unwrap_or_default(),
+                without_session(command),
+            )]
         }
         "update" => each("updates").map(one).collect(),
         "delete" => each("deletes").map(one).collect(),
@@ -69,9 +70,9 @@ pub(super) fn finds(command: &Document) -> Vec<Find> {
     }
 }
 
-/// Without what belongs to the session, or to writing.
-fn bare(command: &Document) -> Document {
-    const LEFT_OUT: [&str; 7] = [
+/// Removes the fields of the session and of the write concern, which `explain` rejects.
+fn without_session(command: &Document) -> Document {
+    const SESSION_FIELDS: [&str; 7] = [
         "$db",
         "lsid",
         "$clusterTime",
@@ -82,15 +83,15 @@ fn bare(command: &Document) -> Document {
     ];
     command
         .iter()
-        .filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()))
+        .filter(|(name, _)| !SESSION_FIELDS.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
 
-/// These sort what one user has, which was found through an index.
-const SORTED: [(&str, &str); 1] = [("subscription", "id")];
+/// Sorts of the documents of one user, which were found through an index.
+const USER_SORTS: [(&str, &str); 1] = [("subscription", "id")];
 
-pub(super) fn is_served(find: &Find, indexes: &[Document]) -> bool {
+pub(super) fn is_served(find: &RecordedQuery, indexes: &[Document]) -> bool {
     if find.filter.get("_id").is_some_and(is_fixed) {
         return true;
     }
@@ -101,22 +102,22 @@ pub(super) fn is_served(find: &Find, indexes: &[Document]) -> bool {
         .map(String::as_str)
         .filter(|key| !fixed(key))
         .collect();
-    let of_a_user = |key: &str| {
-        find.filter.contains_key("user_id") && SORTED.contains(&(&find.collection, key))
+    let sorts_one_user = |key: &str| {
+        find.filter.contains_key("user_id") && USER_SORTS.contains(&(&find.collection, key))
     };
     indexes.iter().any(|index| {
         let keys: Vec<&str> = index.keys().map(String::as_str).collect();
-        let begun = keys.iter().take_while(|key| fixed(key)).count();
-        let next = keys.get(begun).copied();
-        let sorted =
-            keys[begun..].starts_with(&sort) || sort.iter().all(|key| of_a_user(key)) && begun > 1;
-        let bounded = begun > 0
+        let prefix = keys.iter().take_while(|key| fixed(key)).count();
+        let next = keys.get(prefix).copied();
+        let sorted = keys[prefix..].starts_with(&sort)
+            || sort.iter().all(|key| sorts_one_user(key)) && prefix > 1;
+        let bounded = prefix > 0
             || next.is_some_and(|key| find.filter.contains_key(key) || find.sort.contains_key(key));
         sorted && bounded
     })
 }
 
-/// Whether a condition names the values, rather than a range of them.
+/// Whether a condition names values, not a range.
 fn is_fixed(condition: &Bson) -> bool {
     match condition {
         Bson::Document(operators) => match operators.keys().next() {
@@ -141,11 +142,13 @@ mod tests {
             doc! { "instance": 1, "id": 1 },
         ];
         let command = doc! { "find": "pushievent", "filter": filter, "sort": sort };
-        finds(&command).iter().all(|find| is_served(find, &indexes))
+        queries(&command)
+            .iter()
+            .all(|find| is_served(find, &indexes))
     }
 
     #[test]
-    fn an_index_serves_what_begins_like_it() {
+    fn an_index_serves_queries_on_its_prefix() {
         assert!(served(
             doc! { "instance": "a", "channel": "b", "serial": { "$gt": 1 } },
             doc! { "serial": -1 }
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_no_index_has_is_not_served() {
+    fn an_order_without_an_index_is_not_served() {
         assert!(served(doc! { "instance": "a" }, doc! { "id": -1 }));
         assert!(!served(doc! { "instance": "a" }, doc! { "serial": -1 }));
         assert!(!served(

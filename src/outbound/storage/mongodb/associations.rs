@@ -1,18 +1,23 @@
-//! What the original wrote for each recipient of an event: the older part of an inbox. It is put in the order of the
-//! events when it is first read.
+//! Associations: the original wrote one document per recipient of an event, which form the older part of an inbox. They get
+//! the ids of their events, and with them an order, when they are first read.
 
 use std::collections::HashMap;
 
 use mongodb::bson::{Bson, Document, doc};
 
+use super::error::classify;
 use super::events::{MANY, all};
-use super::fault::classify;
-use super::{MongoStore, Outcome, value};
+use super::{MongoStore, value};
 use crate::core::model::{AppIdent, Event, UserId};
+use crate::outbound::storage::StorageResult;
 
 impl MongoStore {
-    /// Whether there are any of a user; each of them has the number of its event afterwards.
-    pub(super) async fn has_associations(&self, app: &AppIdent, user: &UserId) -> Outcome<bool> {
+    /// Whether a user has associations. Afterwards each of them has the id of its event.
+    pub(super) async fn has_associations(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+    ) -> StorageResult<bool> {
         let of_user = doc! { "instance": app.as_str(), "user_id": user.as_str() };
         if self
             .collections
@@ -37,9 +42,9 @@ impl MongoStore {
             if found.is_empty() {
                 return Ok(true);
             }
-            let ids = self.ids_of(app, &found).await?;
-            let told = |association: &Document| {
-                // Of an event that is gone, nothing is to be read.
+            let ids = self.event_ids(app, &found).await?;
+            let update = |association: &Document| {
+                // 0 for a removed event, which no query finds.
                 let id = value::text(association, "mid")
                     .ok()
                     .and_then(|mid| ids.get(mid))
@@ -50,24 +55,24 @@ impl MongoStore {
                 )
             };
             self.collections
-                .update_each(
+                .bulk_update(
                     &self.collections.associations,
-                    found.iter().filter_map(told).collect(),
+                    found.iter().filter_map(update).collect(),
                 )
                 .await?;
         }
     }
 
-    /// Events that a user was to get, with numbers in (`low`, `high`], newest first, at most `limit`; and the number of the
-    /// oldest that was looked at, where there may be more.
-    pub(super) async fn associated(
+    /// Reads the events associated with a user with ids in (`low`, `high`], newest first, at most `limit`; and the id of the
+    /// oldest association read, if there may be more.
+    pub(super) async fn associated_events(
         &self,
         app: &AppIdent,
         user: &UserId,
         low: i64,
         high: i64,
         limit: usize,
-    ) -> Outcome<(Vec<Event>, Option<i64>)> {
+    ) -> StorageResult<(Vec<Event>, Option<i64>)> {
         let filter = doc! { "instance": app.as_str(), "user_id": user.as_str(), "event_id": { "$gt": low, "$lte": high } };
         let found = self
             .collections
@@ -79,7 +84,7 @@ impl MongoStore {
         let ids = found
             .iter()
             .map(|association| value::int(association, "event_id"))
-            .collect::<Outcome<Vec<_>>>()?;
+            .collect::<StorageResult<Vec<_>>>()?;
         let oldest = ids.last().copied().filter(|_| ids.len() == limit);
         let events = self
             .read_events(
@@ -92,15 +97,15 @@ impl MongoStore {
         Ok((events, oldest))
     }
 
-    async fn ids_of(
+    async fn event_ids(
         &self,
         app: &AppIdent,
         associations: &[Document],
-    ) -> Outcome<HashMap<String, i64>> {
+    ) -> StorageResult<HashMap<String, i64>> {
         let mids = associations
             .iter()
             .map(|association| value::text(association, "mid"))
-            .collect::<Outcome<Vec<_>>>()?;
+            .collect::<StorageResult<Vec<_>>>()?;
         let events = doc! { "mid": { "$in": mids }, "instance": app.as_str() };
         let found = all(self
             .collections

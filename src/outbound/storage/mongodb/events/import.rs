@@ -1,38 +1,39 @@
-//! Storing events that another store held, each at its place.
+//! Import of events with their serials and ids.
 
 use std::collections::BTreeMap;
 
 use mongodb::bson::{Document, doc};
 
-use super::super::fault::{Stopped, classify, stopped};
-use super::super::{MongoStore, Outcome, value};
 use super::MANY;
-use super::document::{Place, document_of};
-use super::heads::Head;
+use super::document::{ChannelRef, document_of};
+use super::heads::ChannelHead;
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::error::{InsertFailure, classify, insert_failure};
+use crate::outbound::storage::mongodb::{MongoStore, value};
 
-/// Bytes of events in one insert, roughly: far below what a message to the server may hold.
-const MOST_BYTES: usize = 8 << 20;
+/// Approximate limit of one insert in bytes, far below the limit of a message to the server.
+const MAX_INSERT_BYTES: usize = 8 << 20;
 
 impl MongoStore {
-    pub(in super::super) async fn put_in_place(
+    pub(in super::super) async fn import_events(
         &self,
         app: &AppIdent,
         heads: &[(ChannelName, u64)],
         events: &[Event],
-    ) -> Outcome<()> {
-        let number = self.app_number(app).await?.ok_or(StorageError::NotFound)?;
-        let place = |channel: &ChannelName| Place {
+    ) -> StorageResult<()> {
+        let app_id = self.app_id(app).await?.ok_or(StorageError::NotFound)?;
+        let channel_ref = |channel: &ChannelName| ChannelRef {
             app: app.clone(),
-            number,
+            app_id,
             channel: channel.clone(),
         };
-        let mut highest: BTreeMap<&ChannelName, Head> = BTreeMap::new();
+        let mut highest: BTreeMap<&ChannelName, ChannelHead> = BTreeMap::new();
         for (channel, serial) in heads.iter().filter(|(_, serial)| *serial > 0) {
             highest.insert(
                 channel,
-                Head {
+                ChannelHead {
                     serial: value::signed(*serial),
                     id: 0,
                 },
@@ -43,49 +44,49 @@ impl MongoStore {
             head.serial = head.serial.max(value::signed(event.position.serial));
             head.id = head.id.max(value::signed(event.position.id));
         }
-        // Nothing of this instance is appended meanwhile, or with an older view of the channels afterwards.
+        // Blocks appends of this instance, and removes its cached heads.
         let mut appends = self.appends.lock().await;
-        self.settle(&mut appends).await?;
+        self.resolve_pending(&mut appends).await?;
         let raise = highest.iter().map(|(channel, head)| {
-            let (place, new) = (
-                place(channel),
-                doc! { "instance": app.as_str(), "app": number, "channel": channel.as_str() },
+            let (channel_ref, new) = (
+                channel_ref(channel),
+                doc! { "instance": app.as_str(), "app": app_id, "channel": channel.as_str() },
             );
-            appends.heads.remove(&place.head_id());
+            appends.heads.remove(&channel_ref.head_id());
             let raise =
                 doc! { "$max": { "serial": head.serial, "id": head.id }, "$setOnInsert": new };
-            doc! { "q": { "_id": place.head_id() }, "u": raise, "upsert": true }
+            doc! { "q": { "_id": channel_ref.head_id() }, "u": raise, "upsert": true }
         });
         let raise = raise.collect();
         self.collections
-            .update_each(&self.collections.heads, raise)
+            .bulk_update(&self.collections.heads, raise)
             .await?;
         let mut left = events;
         while !left.is_empty() {
-            let (some, rest) = left.split_at(fitting(left));
-            self.insert_in_place(&place, some).await?;
+            let (chunk, rest) = left.split_at(chunk_len(left));
+            self.insert_imported(&channel_ref, chunk).await?;
             left = rest;
         }
         match events.iter().map(|event| event.position.id).max() {
             Some(id) => {
                 self.collections
-                    .reach_id(&self.collections.events, value::signed(id))
+                    .advance_ids(&self.collections.events, value::signed(id))
                     .await
             }
             None => Ok(()),
         }
     }
 
-    async fn insert_in_place(
+    async fn insert_imported(
         &self,
-        place: &(impl Fn(&ChannelName) -> Place + Sync),
+        channel_ref: &(impl Fn(&ChannelName) -> ChannelRef + Sync),
         events: &[Event],
-    ) -> Outcome<()> {
+    ) -> StorageResult<()> {
         let document = |event: &Event| {
             let Event { new, position } = event;
             document_of(
                 new,
-                &place(&new.channel),
+                &channel_ref(&new.channel),
                 value::signed(position.serial),
                 value::signed(position.id),
             )
@@ -96,21 +97,21 @@ impl MongoStore {
             let Err(error) = self.collections.events.insert_many(left).await else {
                 return Ok(());
             };
-            let Stopped::Duplicate(at) = stopped(&error) else {
+            let InsertFailure::Duplicate(at) = insert_failure(&error) else {
                 return Err(classify(error));
             };
             from += at;
             let stopped_at = events.get(from).ok_or_else(|| classify(error))?;
-            self.check_there(&place(&stopped_at.new.channel), stopped_at)
+            self.verify_stored(&channel_ref(&stopped_at.new.channel), stopped_at)
                 .await?;
             from += 1;
         }
         Ok(())
     }
 
-    /// Whether what is at the event's place is the event itself.
-    async fn check_there(&self, place: &Place, event: &Event) -> Outcome<()> {
-        let id = doc! { "_id": place.event_id(value::signed(event.position.serial)) };
+    /// Checks that the event stored at this serial is the same one.
+    async fn verify_stored(&self, channel_ref: &ChannelRef, event: &Event) -> StorageResult<()> {
+        let id = doc! { "_id": channel_ref.event_id(value::signed(event.position.serial)) };
         match self
             .collections
             .events
@@ -119,21 +120,21 @@ impl MongoStore {
             .await
             .map_err(classify)?
         {
-            Some(there) if value::text(&there, "mid")? == &*event.new.mid.0 => Ok(()),
+            Some(stored) if value::text(&stored, "mid")? == &*event.new.mid.0 => Ok(()),
             Some(_) => Err(StorageError::Conflict("serial")),
             None => Err(StorageError::Conflict("mid")),
         }
     }
 }
 
-/// How many of the first fit into one insert; at least one.
-fn fitting(events: &[Event]) -> usize {
+/// The number of events that fit into one insert; at least one.
+fn chunk_len(events: &[Event]) -> usize {
     let mut bytes = 0;
     let fits = |(at, event): &(usize, &Event)| {
         let payload = &event.new.payload;
-        // What is in `extra` is there twice.
+        // A document contains `extra` twice.
         bytes += payload.data.len() + 2 * payload.extra.len() + 1000;
-        *at == 0 || bytes < MOST_BYTES
+        *at == 0 || bytes < MAX_INSERT_BYTES
     };
     events
         .iter()

@@ -1,25 +1,27 @@
-//! Moving subscriptions. What the original wrote for each recipient of an event counts as an interval of that one event.
+//! Export and import of subscriptions. The original's association of a user with an event is exported as an interval of that
+//! one event.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 
-use super::archive::{AT_ONCE, insertion};
-use super::events::{MANY, all};
-use super::{MongoStore, Outcome, subscriptions, value};
+use super::{SCAN_BATCH, insert_if_absent};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, SubscriptionInterval, UserId, UserSubscription};
+use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::events::{MANY, all};
+use crate::outbound::storage::mongodb::{MongoStore, subscriptions, value};
 
 impl MongoStore {
-    /// The intervals of some users, the first who have any.
-    pub(super) async fn former_intervals(
+    /// Reads the ended intervals of the first users after `after` that have any.
+    pub(super) async fn ended_intervals(
         &self,
         app: &AppIdent,
         after: Option<&UserId>,
         limit: usize,
-    ) -> Outcome<Vec<SubscriptionInterval>> {
-        let Some(number) = self.app_number(app).await? else {
+    ) -> StorageResult<Vec<SubscriptionInterval>> {
+        let Some(app_id) = self.app_id(app).await? else {
             return Ok(Vec::new());
         };
         if after.is_none() {
@@ -28,15 +30,15 @@ impl MongoStore {
         let limit = limit.clamp(1, MANY);
         let mut last = after.cloned();
         loop {
-            let ended = users_of(&self.collections.intervals, app, last.as_ref(), limit).await?;
+            let ended = users_after(&self.collections.intervals, app, last.as_ref(), limit).await?;
             let associated =
-                users_of(&self.collections.associations, app, last.as_ref(), limit).await?;
+                users_after(&self.collections.associations, app, last.as_ref(), limit).await?;
             let users: Vec<&UserId> = ended.union(&associated).take(limit).collect();
             let Some(newest) = users.last() else {
                 return Ok(Vec::new());
             };
-            let intervals = self.intervals_of(app, number, &users, &associated).await?;
-            // Those of a whole page may have none.
+            let intervals = self.intervals_of(app, app_id, &users, &associated).await?;
+            // All users of a page may be without intervals.
             if !intervals.is_empty() {
                 return Ok(intervals);
             }
@@ -44,19 +46,19 @@ impl MongoStore {
         }
     }
 
-    /// Users' intervals, with what was associated and is in none of them.
+    /// Reads the intervals of users, and adds associated events that are in none of them.
     async fn intervals_of(
         &self,
         app: &AppIdent,
-        number: i64,
+        app_id: i64,
         users: &[&UserId],
         associated: &BTreeSet<UserId>,
-    ) -> Outcome<Vec<SubscriptionInterval>> {
+    ) -> StorageResult<Vec<SubscriptionInterval>> {
         let ids: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
         let of_users = doc! { "instance": app.as_str(), "user_id": { "$in": ids } };
         self.adopt(of_users.clone()).await?;
         let (mut ended, mut open) = (of_users.clone(), of_users);
-        ended.insert("app", number);
+        ended.insert("app", app_id);
         open.insert("start", doc! { "$gte": 0 });
         let mut intervals: BTreeMap<&str, Vec<SubscriptionInterval>> = BTreeMap::new();
         let ended = all(self.collections.intervals.find(ended)).await?;
@@ -71,49 +73,49 @@ impl MongoStore {
             };
             intervals.entry(user).or_default().push(interval);
         }
-        let mut begun: BTreeMap<&str, Vec<(ChannelName, u64)>> = BTreeMap::new();
+        let mut open_starts: BTreeMap<&str, Vec<(ChannelName, u64)>> = BTreeMap::new();
         let open = all(self.collections.subscriptions.find(open)).await?;
         for document in &open {
-            let place = (
+            let entry = (
                 ChannelName::trusted(value::text(document, "event")?),
                 value::unsigned(document, "start")?,
             );
-            begun
+            open_starts
                 .entry(value::text(document, "user_id")?)
                 .or_default()
-                .push(place);
+                .push(entry);
         }
-        let mut gathered = Vec::new();
+        let mut result = Vec::new();
         for user in users {
             let mut of_user = intervals.remove(user.as_str()).unwrap_or_default();
             if associated.contains(*user) {
-                let begun = begun.remove(user.as_str()).unwrap_or_default();
+                let open_starts = open_starts.remove(user.as_str()).unwrap_or_default();
                 let further = self
-                    .associated_intervals(app, user, &of_user, &begun)
+                    .associated_intervals(app, user, &of_user, &open_starts)
                     .await?;
                 of_user.extend(further);
             }
-            gathered.extend(of_user);
+            result.extend(of_user);
         }
-        Ok(gathered)
+        Ok(result)
     }
 
-    /// What was associated with a user and is neither in an interval, nor in an open subscription, nor personal.
+    /// Reads the associated events of a user that are not in an interval, an open subscription or the personal channel.
     async fn associated_intervals(
         &self,
         app: &AppIdent,
         user: &UserId,
         ended: &[SubscriptionInterval],
-        begun: &[(ChannelName, u64)],
-    ) -> Outcome<Vec<SubscriptionInterval>> {
+        open_starts: &[(ChannelName, u64)],
+    ) -> StorageResult<Vec<SubscriptionInterval>> {
         let personal = ChannelName::personal_of(user);
         let mut intervals = Vec::new();
         for (channel, mut serials) in self.associated_serials(app, user).await? {
             serials.retain(|serial| {
-                let in_ended = ended
-                    .iter()
-                    .any(|one| one.channel == channel && one.start < *serial && *serial <= one.end);
-                let in_open = begun
+                let in_ended = ended.iter().any(|item| {
+                    item.channel == channel && item.start < *serial && *serial <= item.end
+                });
+                let in_open = open_starts
                     .iter()
                     .any(|(name, start)| *name == channel && start < serial);
                 channel != personal && *serial > 0 && !in_ended && !in_open
@@ -124,24 +126,24 @@ impl MongoStore {
                 start,
                 end,
             };
-            intervals.extend(runs(serials).into_iter().map(interval));
+            intervals.extend(contiguous_ranges(serials).into_iter().map(interval));
         }
         Ok(intervals)
     }
 
-    /// The serials of the events that were associated with a user, by channel.
+    /// Reads the serials of the events associated with a user, by channel.
     async fn associated_serials(
         &self,
         app: &AppIdent,
         user: &UserId,
-    ) -> Outcome<BTreeMap<ChannelName, BTreeSet<u64>>> {
+    ) -> StorageResult<BTreeMap<ChannelName, BTreeSet<u64>>> {
         let mut serials: BTreeMap<ChannelName, BTreeSet<u64>> = BTreeMap::new();
         if !self.has_associations(app, user).await? {
             return Ok(serials);
         }
         let mut high = i64::MAX;
         loop {
-            let (events, oldest) = self.associated(app, user, 0, high, MANY).await?;
+            let (events, oldest) = self.associated_events(app, user, 0, high, MANY).await?;
             for event in events {
                 serials
                     .entry(event.new.channel)
@@ -155,58 +157,58 @@ impl MongoStore {
         }
     }
 
-    pub(super) async fn put_interests(
+    pub(super) async fn import_subscriptions(
         &self,
         app: &AppIdent,
         open: &[UserSubscription],
         ended: &[SubscriptionInterval],
-    ) -> Outcome<()> {
-        let number = self.app_number(app).await?.ok_or(StorageError::NotFound)?;
+    ) -> StorageResult<()> {
+        let app_id = self.app_id(app).await?.ok_or(StorageError::NotFound)?;
         let subscriptions = open
             .iter()
-            .map(|one| insertion(subscriptions::document_of(number, one)));
+            .map(|item| insert_if_absent(subscriptions::document_of(app_id, item)));
         self.collections
-            .update_each(&self.collections.subscriptions, subscriptions.collect())
+            .bulk_update(&self.collections.subscriptions, subscriptions.collect())
             .await?;
-        if let Some(newest) = open.iter().map(|one| one.id).max() {
+        if let Some(newest) = open.iter().map(|item| item.id).max() {
             self.collections
-                .reach_id(&self.collections.subscriptions, value::signed(newest))
+                .advance_ids(&self.collections.subscriptions, value::signed(newest))
                 .await?;
         }
         let intervals = ended
             .iter()
-            .map(|one| insertion(interval_document(app, number, one)));
+            .map(|item| insert_if_absent(interval_document(app, app_id, item)));
         self.collections
-            .update_each(&self.collections.intervals, intervals.collect())
+            .bulk_update(&self.collections.intervals, intervals.collect())
             .await
     }
 }
 
-/// The users of a collection's documents behind `after`: at least the first `limit`, and maybe some of those that follow them.
-async fn users_of(
+/// Reads the users of a collection after `after`: at least the first `limit`, possibly a few more.
+async fn users_after(
     documents: &Collection<Document>,
     app: &AppIdent,
     after: Option<&UserId>,
     limit: usize,
-) -> Outcome<BTreeSet<UserId>> {
+) -> StorageResult<BTreeSet<UserId>> {
     let mut users = BTreeSet::new();
     let mut last = after.map_or(String::new(), |after| after.as_str().to_owned());
     while users.len() < limit {
-        let behind = doc! { "instance": app.as_str(), "user_id": { "$gt": &last } };
+        let filter = doc! { "instance": app.as_str(), "user_id": { "$gt": &last } };
         let found = documents
-            .find(behind)
+            .find(filter)
             .sort(doc! { "user_id": 1 })
-            .limit(AT_ONCE)
+            .limit(SCAN_BATCH)
             .projection(doc! { "_id": 0, "user_id": 1 });
         let found = all(found).await?;
         let Some(newest) = found.last() else { break };
         last = value::text(newest, "user_id")?.to_owned();
-        // What the original wrote for somebody who can be nobody here is passed over.
+        // The original accepted user ids that are invalid here; they are skipped.
         let ids = found
             .iter()
             .map(|document| value::text(document, "user_id"));
         users.extend(
-            ids.collect::<Outcome<Vec<_>>>()?
+            ids.collect::<StorageResult<Vec<_>>>()?
                 .into_iter()
                 .filter_map(UserId::parse),
         );
@@ -214,24 +216,24 @@ async fn users_of(
     Ok(users)
 }
 
-/// Serials that follow each other, as intervals (start, end].
-fn runs(serials: BTreeSet<u64>) -> Vec<(u64, u64)> {
-    let mut runs: Vec<(u64, u64)> = Vec::new();
+/// Groups contiguous serials to intervals (start, end].
+fn contiguous_ranges(serials: BTreeSet<u64>) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
     for serial in serials {
-        match runs.last_mut() {
+        match ranges.last_mut() {
             Some((_, end)) if *end + 1 == serial => *end = serial,
-            _ => runs.push((serial - 1, serial)),
+            _ => ranges.push((serial - 1, serial)),
         }
     }
-    runs
+    ranges
 }
 
-fn interval_document(app: &AppIdent, number: i64, interval: &SubscriptionInterval) -> Document {
+fn interval_document(app: &AppIdent, app_id: i64, interval: &SubscriptionInterval) -> Document {
     doc! {
-        // Those that end here have a number in place of the place.
-        "_id": format!("{number}/{}\n{}\n{}", interval.user_id, interval.channel, interval.start),
+        // Intervals of subscriptions that ended in this store have `<app>/<id>` instead.
+        "_id": format!("{app_id}/{}\n{}\n{}", interval.user_id, interval.channel, interval.start),
         "instance": app.as_str(),
-        "app": number,
+        "app": app_id,
         "user_id": interval.user_id.as_str(),
         "event": interval.channel.as_str(),
         "start": value::signed(interval.start),
@@ -244,8 +246,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn serials_that_follow_each_other_are_one_interval() {
-        assert_eq!(runs([1, 2, 3, 7, 9, 10].into()), [(0, 3), (6, 7), (8, 10)]);
-        assert_eq!(runs(BTreeSet::new()), []);
+    fn contiguous_serials_are_one_interval() {
+        assert_eq!(
+            contiguous_ranges([1, 2, 3, 7, 9, 10].into()),
+            [(0, 3), (6, 7), (8, 10)]
+        );
+        assert_eq!(contiguous_ranges(BTreeSet::new()), []);
     }
 }
