@@ -44,7 +44,7 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// The store was opened, and then failed.
+    /// The store failed after it was opened.
     #[error("the store failed: {}", .0.chain())]
     Storage(#[from] StorageError),
     /// The configured app cannot be created or updated.
@@ -56,18 +56,18 @@ pub enum StartError {
     /// Two metrics have one name.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] MetricsError),
-    /// No random numbers.
+    /// The operating system gives no random numbers.
     #[error(transparent)]
     Random(#[from] RandomError),
 }
 
-/// An address that is listened on.
+/// A bound listener.
 pub struct Listening {
-    /// The address.
+    /// The bound socket.
     pub bound: Bound,
-    /// Which of the two it is.
+    /// Whether it serves the API, WebSocket clients, or both.
     pub role: ListenerRole,
-    /// `None`: plain.
+    /// The certificate; `None`: without TLS.
     pub tls: Option<TlsSource>,
 }
 
@@ -84,7 +84,10 @@ pub struct Server {
     drain: Duration,
 }
 
-/// Opens the store that the settings name.
+/// Opens the configured store.
+///
+/// # Errors
+/// Fails where the store cannot be opened.
 pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError> {
     let sqlite = |path| SqliteOptions {
         path,
@@ -114,7 +117,10 @@ pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError>
 }
 
 impl Server {
-    /// Opens the store and puts the parts together; the configured app is there afterwards.
+    /// Opens the store, builds the server, and creates or updates the configured app.
+    ///
+    /// # Errors
+    /// See [`StartError`].
     pub async fn open(settings: &Settings) -> Result<Self, StartError> {
         let process = random_53_bits()?;
         let stores = open_stores(&settings.store).await?;
@@ -201,8 +207,11 @@ impl Server {
     pub async fn serve(self, listeners: Vec<Listening>, stop: CancellationToken) {
         // Ends after the last session, whose events the parts still have to process.
         let last = CancellationToken::new();
-        let bus = self.wiring.run();
         let tasks = Tasks::new(Arc::clone(&self.flusher));
+        // Ends after the append queue, whose last events leave by the bus.
+        let bus_stop = CancellationToken::new();
+        let bus_tasks = Tasks::new(Arc::clone(&self.flusher));
+        self.wiring.run(&bus_tasks, &bus_stop);
         let gateway = Arc::clone(&self.gateway);
         let parts = self.service.parts().clone();
         tasks.until(&last, "append queue", |stop| async move {
@@ -245,12 +254,12 @@ impl Server {
         self.site.sessions.wait().await;
         last.cancel();
         tasks.ended().await;
-        // After the append queue, whose last events leave by the bus.
-        bus.stop().await;
+        bus_stop.cancel();
+        bus_tasks.ended().await;
         self.close().await;
     }
 
-    /// Closes the store of a server that does not serve.
+    /// Closes the store. For a server that does not serve; [`Server::serve`] does it itself.
     pub async fn close(self) {
         self.stores.database.close().await;
     }
@@ -272,7 +281,7 @@ impl Server {
     }
 }
 
-/// What a request publishes goes out when its turn ends.
+/// Sends what a request publishes when its turn ends (see [`Corked`]).
 fn corked<E: Endpoint<Output = poem::Response> + 'static>(
     endpoint: E,
     flusher: &Arc<dyn FlushScheduler>,
@@ -320,7 +329,7 @@ fn rest_rules(settings: &Settings, ready: &Arc<AtomicBool>) -> RestRules {
     }
 }
 
-/// Where WebSocket clients come in, as configured; `None` where the system chooses the port.
+/// The configured address for WebSocket clients; `None`: the operating system chooses the port.
 fn websocket_address(listen: &ListenSettings) -> Option<String> {
     let Listener { host, port, .. } = listen.server.as_ref().unwrap_or(&listen.api);
     let host = if host.contains(':') {

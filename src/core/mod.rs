@@ -1,4 +1,4 @@
-//! The inner ring: the rules of channels, and the ports through which they reach the world.
+//! The inner ring: the rules of channels, and the ports to the outside.
 //!
 //! Nothing here names a driver, a web framework, an adapter or a configuration; of tokio it uses
 //! `sync` and `time` alone (`tests/architecture.rs` checks it).
@@ -7,6 +7,7 @@ pub mod auth;
 pub mod error;
 pub mod hub;
 pub mod limit;
+pub mod member_list;
 pub mod model;
 pub mod order;
 pub mod ports;

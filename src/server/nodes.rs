@@ -1,13 +1,13 @@
-//! A node alone, or one of several.
+//! The adapters between nodes: of a single node, or of a Redis cluster.
 
 use std::sync::{Arc, Weak};
 
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::StartError;
+use super::tasks::Tasks;
 use crate::config::{BusUrl, Settings};
-use crate::core::hub::{Corked, FlushScheduler, Hub};
+use crate::core::hub::{FlushScheduler, Hub};
 use crate::core::order::Resequencer;
 use crate::core::ports::{BusSink, Nodes, Stores};
 use crate::core::service::Service;
@@ -24,16 +24,10 @@ pub(super) struct NodeWiring {
 }
 
 enum Kind {
-    /// In this process everything is in order, and nobody else is heard.
-    Alone(Arc<LocalBus>),
-    /// What comes over Redis is put in order first.
-    Several(Arc<RedisNode>, Arc<Resequencer>),
-}
-
-/// What the bus does by itself.
-pub(super) struct Work {
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    /// Messages stay in this process, in order.
+    SingleNode(Arc<LocalBus>),
+    /// Messages come over Redis and are put in order first.
+    Cluster(Arc<RedisNode>, Arc<Resequencer>),
 }
 
 impl NodeWiring {
@@ -45,39 +39,39 @@ impl NodeWiring {
         flusher: &Arc<dyn FlushScheduler>,
     ) -> Result<Self, StartError> {
         let Some(target) = target(settings)? else {
-            return Ok(Self::alone(hub));
+            return Ok(Self::single_node(hub));
         };
         let (lease, metrics, flusher) = (
             settings.times.node_lease,
             Arc::clone(hub.metrics()),
             Arc::clone(flusher),
         );
-        let mesh = Arc::new(RedisNode::new(RedisNodeOptions {
+        let node = Arc::new(RedisNode::new(RedisNodeOptions {
             target,
             process,
             lease,
             metrics,
             flusher,
         }));
-        let bus = Arc::new(RedisBus::new(Arc::clone(&mesh)));
+        let bus = Arc::new(RedisBus::new(Arc::clone(&node)));
         let order = Arc::new(Resequencer::new(
             bus,
             Arc::clone(&stores.events),
             Arc::new(SystemClock),
         ));
-        let presence = Arc::new(RedisPresence::new(Arc::clone(&mesh)));
-        let roster = RedisRoster::new(Arc::clone(&mesh), Arc::clone(hub));
+        let presence = Arc::new(RedisPresence::new(Arc::clone(&node)));
+        let roster = RedisRoster::new(Arc::clone(&node), Arc::clone(hub));
         Ok(Self {
             nodes: Nodes {
                 bus: order.clone(),
                 presence,
                 roster,
             },
-            kind: Kind::Several(mesh, order),
+            kind: Kind::Cluster(node, order),
         })
     }
 
-    fn alone(hub: &Arc<Hub>) -> Self {
+    fn single_node(hub: &Arc<Hub>) -> Self {
         let bus = Arc::new(LocalBus::default());
         let presence = Arc::new(LocalPresence::new(Arc::clone(&bus)));
         let roster = Arc::new(LocalRoster::new(Arc::clone(hub), Arc::clone(&bus)));
@@ -87,7 +81,7 @@ impl NodeWiring {
                 presence,
                 roster,
             },
-            kind: Kind::Alone(bus),
+            kind: Kind::SingleNode(bus),
         }
     }
 
@@ -100,46 +94,32 @@ impl NodeWiring {
     pub fn set_sink(&self, service: &Arc<Service>) {
         let sink: Weak<Service> = Arc::downgrade(service);
         match &self.kind {
-            Kind::Alone(bus) => bus.set_sink(sink),
-            Kind::Several(mesh, order) => {
+            Kind::SingleNode(bus) => bus.set_sink(sink),
+            Kind::Cluster(node, order) => {
                 order.set_sink(sink);
                 let order: Arc<dyn BusSink> = order.clone();
-                mesh.set_sink(Arc::downgrade(&order));
-                // Alone, the hub knows everybody who is present.
+                node.set_sink(Arc::downgrade(&order));
+                // On a single node the hub knows all members itself.
                 service.hub().set_sink(Arc::clone(&self.nodes.presence));
             }
         }
     }
 
-    /// Begins what the bus does by itself.
-    pub fn run(&self) -> Work {
-        let work = Work {
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        };
-        if let Kind::Several(mesh, order) = &self.kind {
-            work.tasks.spawn(Arc::clone(mesh).run(work.stop.clone()));
-            let (order, stop) = (Arc::clone(order), work.stop.clone());
-            let flusher = Arc::clone(mesh.flusher());
-            work.tasks.spawn(Corked::new(
-                async move { order.run(stop.cancelled()).await },
-                flusher,
-            ));
+    /// Spawns the tasks of the bus. When they have ended after `stop`, all published messages have been sent.
+    pub fn run(&self, tasks: &Tasks, stop: &CancellationToken) {
+        if let Kind::Cluster(node, order) = &self.kind {
+            let (node, order, token) = (Arc::clone(node), Arc::clone(order), stop.clone());
+            tasks.until(stop, "redis node", |_| node.run(token));
+            tasks.until(
+                stop,
+                "resequencer",
+                |stop| async move { order.run(stop).await },
+            );
         }
-        work
     }
 }
 
-impl Work {
-    /// Ends it; what was published is out when this returns.
-    pub async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-/// Which Redis the settings name; `None`: the node is alone.
+/// The configured Redis; `None`: a single node.
 fn target(settings: &Settings) -> Result<Option<Target>, StartError> {
     let target = match &settings.bus {
         None => return Ok(None),
@@ -151,7 +131,7 @@ fn target(settings: &Settings) -> Result<Option<Target>, StartError> {
         .map_err(|error| StartError::Bus("BUS_URL", error))
 }
 
-/// Where the nodes meet, and whether that can be reached now; in one line why not. `None`: the node is alone.
+/// The configured Redis and whether it can be reached; the error is one line. `None`: a single node.
 pub async fn look(settings: &Settings) -> Result<Option<(String, Result<(), String>)>, StartError> {
     let Some(target) = target(settings)? else {
         return Ok(None);

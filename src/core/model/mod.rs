@@ -9,7 +9,6 @@ mod ids;
 mod interval;
 mod limits;
 mod member;
-mod member_list;
 mod occupancy;
 mod outbox_event;
 mod secret;
@@ -29,7 +28,6 @@ pub use ids::{Mid, PublishId, SocketId, UserId};
 pub use interval::SubscriptionInterval;
 pub use limits::{AppLimits, Limits};
 pub use member::Member;
-pub use member_list::{MemberList, MemberListText, Rendered};
 pub use occupancy::{Occupancy, OccupiedChannel, SocketInfo};
 pub use outbox_event::{
     ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent, ReportedPresence,

@@ -1,4 +1,4 @@
-//! How nodes hear of what happens on the others, and of what they did themselves.
+//! Messages between nodes.
 
 use std::sync::Arc;
 
@@ -46,8 +46,8 @@ pub enum BusMessage {
         /// The user.
         user: UserId,
     },
-    /// Another node has died, and what it left on channels has been taken away, not all of it with a word. It does not travel:
-    /// the node hears it that did so.
+    /// Another node has failed, and its presence and subscriptions were removed, not all of them with an announcement. Not
+    /// sent between nodes: the node that removed them delivers it to itself.
     NodeGone,
 }
 
@@ -86,51 +86,58 @@ impl BusMessage {
     }
 }
 
-/// Takes what arrives.
+/// Receives the messages of the bus.
 pub trait BusSink: Send + Sync {
-    /// Handles one message; quick, and never waits.
+    /// Handles one message; fast, and never waits.
     fn deliver(&self, message: BusMessage);
 
-    /// Whether somebody here is on the channel, so that its messages must go on arriving. Of a peer channel that includes
-    /// those on its presence channel.
+    /// Whether this node has a subscription of the channel and so still needs its messages. For a peer channel this includes
+    /// subscriptions of its presence channel.
     fn wants(&self, app: &AppIdent, channel: &ChannelName) -> bool;
 
-    /// The bus was away and is back: what others published meanwhile may have been missed. Quick, and never waits.
+    /// The bus is available again: messages of other nodes may have been missed. Fast, and never waits.
     fn resumed(&self);
 }
 
-/// Whether the nodes hear each other.
+/// The state of the connection between the nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BusHealth {
-    /// The node is alone, and meant to be.
+    /// No bus is configured.
     SingleNode,
-    /// They do.
+    /// The bus is available.
     Up,
-    /// The bus cannot be reached: the node delivers its own messages itself and tries again.
+    /// The bus cannot be reached: the node delivers its own messages itself and retries.
     Down,
 }
 
-/// How nodes hear of what happens on the others. One delivery path: what a node publishes comes back to it through the
-/// bus, the in-process one too. Order is kept per channel.
+/// Carries messages between nodes. There is one delivery path: a node receives its own messages through the bus, too, also
+/// through the in-process one. The order is kept per channel. Which channels are watched, and how gaps are filled, see
+/// [`order`](crate::core::order).
 ///
-/// While the bus is away a node delivers its own messages itself, each once, also those of which it does not know
-/// whether the others got them; [`BusSink::resumed`] follows when the bus is back.
+/// While the bus is unavailable, a node delivers its own messages itself, each once, also those that the other nodes may have
+/// received or not; [`BusSink::resumed`] follows when the bus is available again.
 #[async_trait]
 pub trait Bus: Send + Sync {
-    /// Hands a message to every node that has somebody on its channel (control messages: to every node), this one included.
+    /// Sends a message to every node with a subscription of its channel (control messages: to every node), this one included.
+    ///
+    /// # Errors
+    /// Fails where the bus is unavailable.
     async fn publish(&self, message: BusMessage) -> Result<(), BusError>;
 
-    /// From when this returns, messages of the channel arrive; while the bus is away those of this node, and those of the
-    /// others from when it is back.
+    /// Subscribes this node to a channel: its messages arrive from when this returns. While the bus is unavailable only those
+    /// of this node do, and those of the others as soon as it is available again.
+    ///
+    /// # Errors
+    /// Fails where the bus cannot watch the channel.
     async fn watch(&self, app: &AppIdent, channel: &ChannelName) -> Result<(), BusError>;
 
-    /// Messages of the channel need not arrive any more, until it is watched again. Quick, and never waits.
+    /// Ends the subscription of this node, until the channel is watched again. Fast, and never waits.
     fn unwatch(&self, app: &AppIdent, channel: &ChannelName);
 
-    /// Says before an event is stored which socket of this node it leaves out: what is read from the store before it is
-    /// published here must leave it out, too. Quick, and never waits.
+    /// Registers a local socket to skip for this event, before the event is stored. Needed when the event is delivered by
+    /// backfill from the store instead of the bus. Fast, and never waits.
     fn exclude(&self, mid: &Mid, socket: SocketId);
 
-    /// How it is now.
+    /// The current state.
     fn health(&self) -> BusHealth;
 }

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
+use crate::core::member_list::MemberList;
+use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
 
 /// The result of a join.
 #[derive(Debug, Clone)]

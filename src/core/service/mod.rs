@@ -7,7 +7,7 @@
 //! - [`AppendQueue`]: events on their way into the store and onto the bus.
 //! - [`AppCache`], `SessionCache`: what requests read again and again.
 //! - `CacheChannels`: the last event of each cache channel.
-//! - [`WebhookQueue`], [`OutboxSender`], [`Reconciler`]: webhook events, see [`webhooks`].
+//! - [`WebhookQueue`], [`OutboxSender`], [`Reconciler`]: webhook events, see the module `webhooks`.
 //! - [`Retention`]: removes what has expired. [`MemberChangeAnnouncer`]: batched joins and leaves.
 //!
 //! A message from another node arrives at [`BusSink::deliver`], which hands it to the part or to the hub.

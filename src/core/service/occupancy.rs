@@ -2,9 +2,9 @@
 
 use super::Service;
 use crate::core::error::BusError;
+use crate::core::member_list::MemberList;
 use crate::core::model::{
-    App, AppIdent, ChannelName, MemberList, Occupancy, OccupiedChannel, SocketId, SocketInfo,
-    UserId,
+    App, AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId,
 };
 use crate::core::ports::BusMessage;
 

@@ -7,9 +7,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::core::error::BusError;
-use crate::core::model::{
-    AppIdent, ChannelName, Member, MemberList, ServerEvent, SocketId, UserId,
-};
+use crate::core::member_list::MemberList;
+use crate::core::model::{AppIdent, ChannelName, Member, ServerEvent, SocketId, UserId};
 use crate::core::ports::{BusMessage, Joined, PresenceStore};
 use crate::outbound::local::LocalBus;
 

@@ -1,9 +1,8 @@
 //! PresenceStore: each case is a sentence of `core::ports::PresenceStore`.
 
 use futures_util::future::join_all;
-use pushi::core::model::{
-    AppIdent, ChannelName, Member, MemberList, ServerEvent, SocketId, UserId,
-};
+use pushi::core::member_list::MemberList;
+use pushi::core::model::{AppIdent, ChannelName, Member, ServerEvent, SocketId, UserId};
 use pushi::core::ports::{BusMessage, Joined};
 
 use super::bus::{app, channel};

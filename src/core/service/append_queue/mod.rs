@@ -4,7 +4,7 @@
 //! stored to the bus in the order of the queue, and replies to the publishers. An entry that is not persisted passes
 //! through the queue only to keep its place behind an earlier publish of the same socket.
 //!
-//! An append that fails without a definite result is *in doubt*. Until the store has said whether it was stored, nothing
+//! An append that fails without a definite result is *in doubt*. Until the store has returned whether it was stored, nothing
 //! later is appended: persisted publishes are rejected meanwhile, the others pass.
 
 mod commit;

@@ -12,7 +12,8 @@ use super::history::Since;
 use crate::core::auth::SignatureError;
 use crate::core::error::StorageError;
 use crate::core::hub::{Connection, SubscribedVia};
-use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, MemberList, UserId};
+use crate::core::member_list::MemberList;
+use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, UserId};
 use crate::core::ports::Joined;
 
 /// The `channel_data` of a subscribe request.

@@ -1,21 +1,21 @@
-//! How long to wait before an address is tried again.
+//! The pause before an address is retried.
 
 use std::time::Duration;
 
-/// Before the second attempt.
+/// The pause before the second attempt.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// Between later ones, at most.
-const LONGEST: Duration = Duration::from_secs(300);
+/// The longest pause.
+const MAX: Duration = Duration::from_secs(300);
 
-/// The pause after so many failed attempts (from 1): it doubles from [`FIRST`] to [`LONGEST`]. `dice`, any number, takes up to half
-/// of it away, so that addresses that failed together are not tried together.
-pub(super) fn pause(failed: u64, dice: u64) -> Duration {
+/// The pause after so many failed attempts (from 1): it doubles from [`FIRST`] to [`MAX`]. `random`, any number, reduces it by
+/// up to a half, so that addresses that failed together are not retried together.
+pub(super) fn pause(failed: u64, random: u64) -> Duration {
     let doublings = u32::try_from(failed.saturating_sub(1))
         .unwrap_or(u32::MAX)
         .min(16);
-    let whole = FIRST.saturating_mul(1 << doublings).min(LONGEST);
-    let share = (dice % 1024) as f64 / 1024.0;
+    let whole = FIRST.saturating_mul(1 << doublings).min(MAX);
+    let share = (random % 1024) as f64 / 1024.0;
     whole.mul_f64(1.0 - share / 2.0)
 }
 
@@ -27,13 +27,13 @@ mod tests {
     fn pauses_double_up_to_five_minutes() {
         let whole: Vec<u64> = (1..=11).map(|failed| pause(failed, 0).as_secs()).collect();
         assert_eq!(whole, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(pause(u64::MAX, 0), LONGEST);
+        assert_eq!(pause(u64::MAX, 0), MAX);
     }
 
     #[test]
     fn half_a_pause_is_left_to_chance() {
-        for dice in [0, 1, 511, 1023, 1024, u64::MAX] {
-            let pause = pause(3, dice);
+        for random in [0, 1, 511, 1023, 1024, u64::MAX] {
+            let pause = pause(3, random);
             assert!(
                 Duration::from_secs(2) <= pause && pause <= Duration::from_secs(4),
                 "{pause:?}"

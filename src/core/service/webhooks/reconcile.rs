@@ -1,4 +1,4 @@
-//! Comparing who is present with what the webhooks were told: after a start, after another node has failed, and where an
+//! Comparing who is present with the reported presence: after a start, after another node has failed, and where an
 //! app's webhooks were changed.
 
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ struct WebhookApps {
     apps: Vec<App>,
 }
 
-/// Records the differences between who is present and what the webhooks were told.
+/// Records the differences between who is present and who was reported as present.
 pub struct Reconciler {
     store: Arc<dyn AppStore>,
     queue: Arc<WebhookQueue>,
@@ -189,7 +189,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Who is present by what the webhooks were told.
+    /// Who was reported as present.
     async fn reported(&self, app: &App) -> Result<BTreeSet<ReportedPresence>, ReconcileError> {
         let mut reported = BTreeSet::new();
         loop {

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::core::model::{Member, MemberList, Rendered};
+use crate::core::member_list::{MemberList, Rendered};
+use crate::core::model::Member;
 use crate::inbound::websocket::frame::{text_frame, text_frame_of};
 use crate::inbound::wire::{push_escaped, push_json_string};
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::core::model::{Member, MemberList, UserId};
+use crate::core::member_list::MemberList;
+use crate::core::model::{Member, UserId};
 
 /// When somebody came where only this node knows of it: behind everybody whom Redis knows.
 const HERE_ALONE: u64 = 1 << 62;

@@ -24,7 +24,8 @@ use list::Change;
 use replica::Announced;
 
 use crate::core::error::BusError;
-use crate::core::model::{AppIdent, ChannelName, Member, MemberList, SocketId, UserId};
+use crate::core::member_list::MemberList;
+use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
 use crate::core::ports::{BusSink, Joined, PresenceStore};
 use crate::outbound::redis::connection::{Disconnected, PresenceBody};
 use crate::outbound::redis::node::{Incarnation, RedisNode};

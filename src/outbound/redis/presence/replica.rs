@@ -7,9 +7,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as Turn, Notify};
 
 use super::list::{Change, List};
-use crate::core::model::{
-    AppIdent, ChannelName, Member, MemberList, ServerEvent, SocketId, UserId,
-};
+use crate::core::member_list::MemberList;
+use crate::core::model::{AppIdent, ChannelName, Member, ServerEvent, SocketId, UserId};
 use crate::core::ports::{BusMessage, BusSink};
 use crate::outbound::ordered_drain::{Line, drain};
 

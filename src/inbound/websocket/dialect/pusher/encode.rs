@@ -8,9 +8,10 @@ use super::super::text::{
 };
 use super::decode::SubscriptionRefused;
 use super::member::{Entries, user_info};
+use crate::core::member_list::Rendered;
 use crate::core::model::{
-    CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, Rendered, SocketId,
-    Timestamp, UserId,
+    CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, SocketId, Timestamp,
+    UserId,
 };
 use crate::core::service::Subscribed;
 use crate::inbound::wire::{push_json_string, seconds_text};

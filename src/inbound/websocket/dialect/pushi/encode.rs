@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::super::Complaint;
 use super::super::text::{Piece, begin, finish, finish_with, member_string, separated};
-use crate::core::model::{ChannelName, Member, NewEvent, Position, Rendered, SocketId, Timestamp};
+use crate::core::member_list::Rendered;
+use crate::core::model::{ChannelName, Member, NewEvent, Position, SocketId, Timestamp};
 use crate::core::service::Subscribed;
 use crate::inbound::wire::{history_json, push_json_string, seconds_text};
 
