@@ -6,23 +6,11 @@ use mongodb::bson::doc;
 use pushi::core::model::{ChannelName, UserId};
 
 use crate::house::{House, rooms};
-use crate::publish::PUBLISHERS;
 use crate::store::{Database, Store};
+use crate::workload::{PUBLISHERS, REPLAY_CHANNEL, REPLAY_EVENTS, SUBSCRIBED_CHANNELS, USER};
 
-/// The channel with exactly [`REPLAYED`] events.
-pub const ROOM: &str = "replayed";
-
-/// How many events a replay answers.
-pub const REPLAYED: u64 = 1000;
-
-/// How many channels the user of the inbox subscribes to.
-pub const SUBSCRIBED: usize = 1000;
-
-/// Over so many channels the events are spread.
-const ROOMS: usize = 2 * SUBSCRIBED;
-
-/// Who has the inbox.
-pub const USER: &str = "ann";
+/// Number of channels over which the events are spread.
+const CHANNELS: usize = 2 * SUBSCRIBED_CHANNELS;
 
 /// A store that was filled.
 pub struct Filled {
@@ -45,14 +33,14 @@ pub async fn fill(store: Store, database: &Database) -> Filled {
     let house = House::open(database.url()).await;
     house
         .publish(
-            REPLAYED,
+            REPLAY_EVENTS,
             PUBLISHERS[2],
-            &Arc::from([ChannelName::trusted(ROOM)]),
+            &Arc::from([ChannelName::trusted(REPLAY_CHANNEL)]),
         )
         .await;
-    let rooms = rooms(ROOMS);
+    let rooms = rooms(CHANNELS);
     let user = UserId::parse(USER).unwrap();
-    for room in &rooms[..SUBSCRIBED] {
+    for room in &rooms[..SUBSCRIBED_CHANNELS] {
         house
             .service
             .add_subscription(&house.app.ident, &user, room)

@@ -12,11 +12,7 @@ use pushi::server::Server;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// The app that everything is published to.
-pub const APP: &str = "bench";
-
-/// What every event says: 64 bytes.
-pub const DATA: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+use crate::workload::{APP, DATA};
 
 /// A server that runs.
 pub struct House {

@@ -15,6 +15,7 @@ mod read;
 mod servers;
 mod store;
 mod table;
+mod workload;
 
 use criterion::Criterion;
 use tokio::runtime::Builder;

@@ -9,12 +9,7 @@ use crate::bare::{self, Bare};
 use crate::house::{House, rooms};
 use crate::pairs::{Pairs, is_asked_for, steady};
 use crate::store::{Database, Store};
-
-/// How many publish at once.
-pub const PUBLISHERS: [usize; 3] = [1, 16, 256];
-
-/// Over so many channels.
-pub const ROOMS: usize = 16;
+use crate::workload::{CHANNELS, PUBLISHERS};
 
 /// A server, and a driver alone on another database with the same tables.
 struct Both {
@@ -69,7 +64,9 @@ impl Both {
     /// How many events the writer gathers in one commit, which depends on how fast the commits are.
     async fn gathered(&self, publishers: usize) -> usize {
         let (before, probe) = (self.house.commits(), 20 * publishers as u64);
-        self.house.publish(probe, publishers, &rooms(ROOMS)).await;
+        self.house
+            .publish(probe, publishers, &rooms(CHANNELS))
+            .await;
         probe.div_ceil(self.house.commits() - before) as usize
     }
 
@@ -77,7 +74,9 @@ impl Both {
     async fn publish(&mut self, rounds: u64, publishers: usize, batch: usize) -> [Duration; 2] {
         let count = rounds * publishers as u64;
         let begun = Instant::now();
-        self.house.publish(count, publishers, &rooms(ROOMS)).await;
+        self.house
+            .publish(count, publishers, &rooms(CHANNELS))
+            .await;
         let own = begun.elapsed();
         let begun = Instant::now();
         let mut rest = count as usize;

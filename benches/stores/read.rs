@@ -7,12 +7,10 @@ use pushi::core::model::{ChannelName, UserId};
 use tokio::runtime::Runtime;
 
 use crate::bare::{self, Bare};
-use crate::fill::{Filled, REPLAYED, ROOM, Stored, USER, fill};
+use crate::fill::{Filled, Stored, fill};
 use crate::pairs::{Pairs, is_asked_for, steady};
 use crate::store::Store;
-
-/// How many events of an inbox are read: what the answer to a subscription holds.
-pub const PAGE: u64 = 10;
+use crate::workload::{PAGE, REPLAY_CHANNEL, REPLAY_EVENTS, USER};
 
 /// A filled store, and a driver alone on the same database.
 struct Both {
@@ -48,7 +46,7 @@ pub fn read(
     pairs.measure(&mut group, "inbox", |count| {
         runtime.block_on(opened.get_or_insert_with(open).inbox(count))
     });
-    group.throughput(Throughput::Elements(REPLAYED));
+    group.throughput(Throughput::Elements(REPLAY_EVENTS));
     pairs.measure(&mut group, "replay", |count| {
         runtime.block_on(opened.get_or_insert_with(open).replay(count))
     });
@@ -85,18 +83,18 @@ impl Both {
 
     async fn replay(&mut self, count: u64) -> [Duration; 2] {
         let house = &self.filled.house;
-        let room = ChannelName::trusted(ROOM);
-        let own = timed(count, REPLAYED, async || {
+        let room = ChannelName::trusted(REPLAY_CHANNEL);
+        let own = timed(count, REPLAY_EVENTS, async || {
             house
                 .service
-                .events_after(&house.app.ident, &room, 0, REPLAYED)
+                .events_after(&house.app.ident, &room, 0, REPLAY_EVENTS)
                 .await
                 .unwrap()
                 .len()
         });
         [
             own.await,
-            timed(count, REPLAYED, async || self.bare.replay().await).await,
+            timed(count, REPLAY_EVENTS, async || self.bare.replay().await).await,
         ]
     }
 }

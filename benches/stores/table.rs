@@ -2,8 +2,8 @@
 
 use crate::fill::Stored;
 use crate::pairs::Pairs;
-use crate::publish::PUBLISHERS;
 use crate::store::Store;
+use crate::workload::PUBLISHERS;
 
 /// What was measured of a store.
 pub struct Column {

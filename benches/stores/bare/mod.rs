@@ -7,8 +7,7 @@ mod sqlite;
 use async_trait::async_trait;
 use pushi::config::StoreUrl;
 
-use crate::house::{APP, DATA};
-use crate::publish::ROOMS;
+use crate::workload::CHANNELS;
 
 /// A connection to a database with the app and its tables.
 #[async_trait]
@@ -48,14 +47,14 @@ pub struct Row {
 #[derive(Default)]
 pub struct Counters {
     id: i64,
-    pub heads: [i64; ROOMS],
+    pub heads: [i64; CHANNELS],
 }
 
 impl Counters {
     /// The rows of the next events, and which channels they are in.
     pub fn rows(&mut self, events: usize) -> (Vec<Row>, usize) {
         let row = |place: usize| {
-            let room = place % ROOMS;
+            let room = place % CHANNELS;
             self.heads[room] += 1;
             self.id += 1;
             Row {
@@ -66,7 +65,7 @@ impl Counters {
                 time: 1_795_337_089_420_001 + self.id,
             }
         };
-        ((0..events).map(row).collect(), events.min(ROOMS))
+        ((0..events).map(row).collect(), events.min(CHANNELS))
     }
 }
 

@@ -4,9 +4,8 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Database};
 
-use super::{APP, Bare, Counters, DATA, Row};
-use crate::fill::{REPLAYED, ROOM, USER};
-use crate::read::PAGE;
+use super::{Bare, Counters, Row};
+use crate::workload::{APP, DATA, PAGE, REPLAY_CHANNEL, REPLAY_EVENTS, USER};
 
 pub struct Mongo {
     database: Database,
@@ -104,9 +103,14 @@ impl Bare for Mongo {
     }
 
     async fn replay(&mut self) -> usize {
-        let filter = doc! { "instance": APP, "channel": ROOM, "serial": { "$gt": 0 } };
-        self.read("pushievent", filter, doc! { "serial": 1 }, REPLAYED as i64)
-            .await
+        let filter = doc! { "instance": APP, "channel": REPLAY_CHANNEL, "serial": { "$gt": 0 } };
+        self.read(
+            "pushievent",
+            filter,
+            doc! { "serial": 1 },
+            REPLAY_EVENTS as i64,
+        )
+        .await
     }
 
     async fn inbox(&mut self) -> usize {

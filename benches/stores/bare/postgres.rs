@@ -4,9 +4,8 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Executor};
 
-use super::{APP, Bare, Counters, DATA, NEWEST, REPLAY, ROOMS, Read, Row, SUBSCRIPTIONS};
-use crate::fill::{REPLAYED, ROOM, USER};
-use crate::read::PAGE;
+use super::{Bare, Counters, NEWEST, REPLAY, Read, Row, SUBSCRIPTIONS};
+use crate::workload::{APP, CHANNELS, DATA, PAGE, REPLAY_CHANNEL, REPLAY_EVENTS, USER};
 
 const HEADS: &str = "UPDATE channels c SET head = n.head FROM unnest($1::bigint[], $2::bigint[]) n(id, head) WHERE c.id = n.id";
 const INSERT: &str = "INSERT INTO events (app, id, channel, serial, mid, time, publish, owner, name, data, extra) \
@@ -34,7 +33,7 @@ impl Postgres {
             .await
             .unwrap();
         let mut channels = Vec::new();
-        for room in 0..ROOMS {
+        for room in 0..CHANNELS {
             let made = "INSERT INTO channels (app, name, head) VALUES ($1, $2, 0) \
                 ON CONFLICT (app, name) DO UPDATE SET head = channels.head RETURNING id";
             channels.push(
@@ -85,8 +84,8 @@ impl Bare for Postgres {
     async fn replay(&mut self) -> usize {
         let read = sqlx::query_as::<_, Read>(REPLAY)
             .bind(self.app)
-            .bind(ROOM)
-            .bind(REPLAYED as i64);
+            .bind(REPLAY_CHANNEL)
+            .bind(REPLAY_EVENTS as i64);
         read.fetch_all(&mut self.connection).await.unwrap().len()
     }
 

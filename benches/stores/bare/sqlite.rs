@@ -4,9 +4,8 @@ use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, Executor};
 
-use super::{APP, Bare, Counters, DATA, NEWEST, REPLAY, ROOMS, Read, SUBSCRIPTIONS};
-use crate::fill::{REPLAYED, ROOM, USER};
-use crate::read::PAGE;
+use super::{Bare, Counters, NEWEST, REPLAY, Read, SUBSCRIPTIONS};
+use crate::workload::{APP, CHANNELS, DATA, PAGE, REPLAY_CHANNEL, REPLAY_EVENTS, USER};
 
 /// Rows in one statement; more are slower, since each placeholder is looked for among all.
 const MOST: usize = 16;
@@ -43,7 +42,7 @@ impl Sqlite {
             .await
             .unwrap();
         let mut channels = Vec::new();
-        for room in 0..ROOMS {
+        for room in 0..CHANNELS {
             let made = "INSERT INTO channels (app, name, head) VALUES ($1, $2, 0) ON CONFLICT (app, name) DO UPDATE SET head = head RETURNING id";
             channels.push(
                 sqlx::query_scalar(made)
@@ -100,8 +99,8 @@ impl Bare for Sqlite {
     async fn replay(&mut self) -> usize {
         let read = sqlx::query_as::<_, Read>(REPLAY)
             .bind(self.app)
-            .bind(ROOM)
-            .bind(REPLAYED as i64);
+            .bind(REPLAY_CHANNEL)
+            .bind(REPLAY_EVENTS as i64);
         read.fetch_all(&mut self.connection).await.unwrap().len()
     }
 
