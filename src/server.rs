@@ -19,7 +19,7 @@ use self::tasks::Tasks;
 use crate::config::{ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
-use crate::core::hub::{CloseReason, Corked, FlushScheduler, Hub};
+use crate::core::hub::{CloseReason, Hub};
 use crate::core::ports::{Clock, Metrics, Stores};
 use crate::core::service::bootstrap::{self, BootstrapError, FirstApp};
 use crate::core::service::{AppError, Ports, Rules, Service, WebhookRules};
@@ -78,7 +78,6 @@ pub struct Server {
     service: Arc<Service>,
     metrics: Arc<PrometheusMetrics>,
     gateway: Arc<Gateway>,
-    flusher: Arc<dyn FlushScheduler>,
     site: Arc<Site>,
     ready: Arc<AtomicBool>,
     drain: Duration,
@@ -128,14 +127,11 @@ impl Server {
         let metrics: Arc<dyn Metrics> = prometheus.clone();
         let stores = instrument(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let hub = Arc::new(Hub::new(
-            process,
-            websocket::dialects(),
-            Arc::clone(&metrics),
-        ));
-        let flusher: Arc<dyn FlushScheduler> =
-            Arc::new(Flush::new(Arc::new(Rings), Arc::clone(hub.metrics())));
-        let wiring = NodeWiring::open(settings, process, &stores, &hub, &flusher)?;
+        let flush = Flush::new(Arc::new(Rings), Arc::clone(&metrics));
+        let hub = Arc::new(
+            Hub::new(process, websocket::dialects(), metrics).with_flush_scheduler(Arc::new(flush)),
+        );
+        let wiring = NodeWiring::open(settings, process, &stores, &hub)?;
         let ports = Ports {
             stores: stores.clone(),
             nodes: wiring.nodes().clone(),
@@ -158,13 +154,13 @@ impl Server {
         };
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock, timing));
         let site = Arc::new(Site {
-            sockets: Arc::new(Upgrades::new(Arc::clone(&gateway), Arc::clone(&flusher))),
+            sockets: Arc::new(Upgrades::new(Arc::clone(&gateway))),
             endpoint: corked(
                 rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready), {
                     let metrics = Arc::clone(&prometheus);
                     Box::new(move |gauges| metrics.render(gauges))
                 }),
-                &flusher,
+                service.hub(),
             ),
             proxies: TrustedProxies::new(settings.listen.trusted_proxies.clone()),
             handshake: settings.times.handshake,
@@ -181,7 +177,6 @@ impl Server {
             site,
             ready,
             drain: settings.times.drain,
-            flusher,
         })
     }
 
@@ -207,11 +202,11 @@ impl Server {
     pub async fn serve(self, listeners: Vec<Listening>, stop: CancellationToken) {
         // Ends after the last session, whose events the parts still have to process.
         let last = CancellationToken::new();
-        let tasks = Tasks::new(Arc::clone(&self.flusher));
+        let tasks = Tasks::new(Arc::clone(self.service.hub()));
         // Ends after the append queue, whose last events leave by the bus.
         let bus_stop = CancellationToken::new();
-        let bus_tasks = Tasks::new(Arc::clone(&self.flusher));
-        self.wiring.run(&bus_tasks, &bus_stop);
+        let bus_tasks = Tasks::new(Arc::clone(self.service.hub()));
+        self.wiring.run(self.service.hub(), &bus_tasks, &bus_stop);
         let gateway = Arc::clone(&self.gateway);
         let parts = self.service.parts().clone();
         tasks.until(&last, "append queue", |stop| async move {
@@ -281,18 +276,14 @@ impl Server {
     }
 }
 
-/// Sends what a request publishes when its turn ends (see [`Corked`]).
+/// Sends what a request publishes when its turn ends (see [`Hub::cork`]).
 fn corked<E: Endpoint<Output = poem::Response> + 'static>(
     endpoint: E,
-    flusher: &Arc<dyn FlushScheduler>,
+    hub: &Arc<Hub>,
 ) -> BoxEndpoint<'static> {
-    let flusher = Arc::clone(flusher);
-    let call = move |endpoint: Arc<E>, request| {
-        Corked::new(
-            async move { endpoint.call(request).await },
-            Arc::clone(&flusher),
-        )
-    };
+    let hub = Arc::clone(hub);
+    let call =
+        move |endpoint: Arc<E>, request| hub.cork(async move { endpoint.call(request).await });
     endpoint.around(call).boxed()
 }
 

@@ -26,7 +26,7 @@ pub fn fan_out(criterion: &mut Criterion) {
         let connection = hub
             .connect(&app, DialectId::Pushi, (0, 0), MAILBOX)
             .unwrap();
-        connection.join(&channel, SubscribedVia::Direct, None);
+        connection.subscribe(&channel, SubscribedVia::Client, None);
         connection
     };
     let connections: Vec<Connection> = (0..1000).map(|_| subscribe()).collect();

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::StartError;
 use super::tasks::Tasks;
 use crate::config::{BusUrl, Settings};
-use crate::core::hub::{FlushScheduler, Hub};
+use crate::core::hub::Hub;
 use crate::core::order::Resequencer;
 use crate::core::ports::{BusSink, Nodes, Stores};
 use crate::core::service::Service;
@@ -36,22 +36,16 @@ impl NodeWiring {
         process: u64,
         stores: &Stores,
         hub: &Arc<Hub>,
-        flusher: &Arc<dyn FlushScheduler>,
     ) -> Result<Self, StartError> {
         let Some(target) = target(settings)? else {
             return Ok(Self::single_node(hub));
         };
-        let (lease, metrics, flusher) = (
-            settings.times.node_lease,
-            Arc::clone(hub.metrics()),
-            Arc::clone(flusher),
-        );
+        let (lease, metrics) = (settings.times.node_lease, Arc::clone(hub.metrics()));
         let node = Arc::new(RedisNode::new(RedisNodeOptions {
             target,
             process,
             lease,
             metrics,
-            flusher,
         }));
         let bus = Arc::new(RedisBus::new(Arc::clone(&node)));
         let order = Arc::new(Resequencer::new(
@@ -100,16 +94,17 @@ impl NodeWiring {
                 let order: Arc<dyn BusSink> = order.clone();
                 node.set_sink(Arc::downgrade(&order));
                 // On a single node the hub knows all members itself.
-                service.hub().set_sink(Arc::clone(&self.nodes.presence));
+                service.hub().set_presence(Arc::clone(&self.nodes.presence));
             }
         }
     }
 
     /// Spawns the tasks of the bus. When they have ended after `stop`, all published messages have been sent.
-    pub fn run(&self, tasks: &Tasks, stop: &CancellationToken) {
+    pub fn run(&self, hub: &Arc<Hub>, tasks: &Tasks, stop: &CancellationToken) {
         if let Kind::Cluster(node, order) = &self.kind {
-            let (node, order, token) = (Arc::clone(node), Arc::clone(order), stop.clone());
-            tasks.until(stop, "redis node", |_| node.run(token));
+            let (node, order) = (Arc::clone(node), Arc::clone(order));
+            let (hub, token) = (Arc::clone(hub), stop.clone());
+            tasks.until(stop, "redis node", |_| node.run(hub, token));
             tasks.until(
                 stop,
                 "resequencer",

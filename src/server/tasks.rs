@@ -6,24 +6,24 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::core::hub::{Corked, FlushScheduler};
+use crate::core::hub::Hub;
 
 /// Spawns tasks and waits for their end.
 pub(super) struct Tasks {
     tracker: TaskTracker,
-    flusher: Arc<dyn FlushScheduler>,
+    hub: Arc<Hub>,
 }
 
 impl Tasks {
-    pub fn new(flusher: Arc<dyn FlushScheduler>) -> Self {
+    pub fn new(hub: Arc<Hub>) -> Self {
         Self {
             tracker: TaskTracker::new(),
-            flusher,
+            hub,
         }
     }
 
     /// Spawns a task that ends after `stop` is cancelled. What it sends to connections leaves when its turn ends (see
-    /// [`Corked`]); its log lines carry the name.
+    /// [`Hub::cork`]); its log lines carry the name.
     pub fn until<Work>(
         &self,
         stop: &CancellationToken,
@@ -34,8 +34,7 @@ impl Tasks {
     {
         let work = work(stop.clone().cancelled_owned());
         let work = work.instrument(tracing::error_span!("task", name));
-        self.tracker
-            .spawn(Corked::new(work, Arc::clone(&self.flusher)));
+        self.tracker.spawn(self.hub.cork(work));
     }
 
     /// Waits until all tasks have ended.

@@ -7,13 +7,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use pushi::core::auth::random_53_bits;
-use pushi::core::hub::{FlushBatch, FlushScheduler};
+use pushi::core::hub::Hub;
 use pushi::core::model::{
     AppIdent, AppSettings, ChannelName, Member, Mid, NewEvent, Payload, PushCredentials, Secret,
     ServerEvent, SocketId, Timestamp, UserId,
 };
 use pushi::core::order::Resequencer;
 use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, PresenceStore, Stores};
+use pushi::inbound::websocket::dialects;
 use pushi::outbound::clock::SystemClock;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::redis::{RedisBus, RedisNode, RedisNodeOptions, RedisPresence, Target};
@@ -51,15 +52,6 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..NODES).prop_map(Step::Crash),
         1 => Just(Step::Outage),
     ]
-}
-
-/// What arrives is written at once.
-struct AtOnce;
-
-impl FlushScheduler for AtOnce {
-    fn flush(&self, batch: FlushBatch) {
-        drop(batch);
-    }
 }
 
 /// What a node was told.
@@ -179,9 +171,9 @@ impl World {
             target,
             process,
             lease: LEASE,
-            metrics,
-            flusher: Arc::new(AtOnce),
+            metrics: metrics.clone(),
         }));
+        let hub = Arc::new(Hub::new(process, dialects(), metrics));
         let order = Arc::new(Resequencer::new(
             Arc::new(RedisBus::new(Arc::clone(&mesh))),
             Arc::clone(&self.stores.events),
@@ -193,7 +185,7 @@ impl World {
         let sink: Arc<dyn BusSink> = order.clone();
         mesh.set_sink(Arc::downgrade(&sink));
         let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&mesh).run(CancellationToken::new()));
+        tasks.spawn(Arc::clone(&mesh).run(hub, CancellationToken::new()));
         let working = Arc::clone(&order);
         tasks.spawn(async move { working.run(std::future::pending()).await });
         let node = Node {

@@ -34,7 +34,7 @@ async fn room(count: usize) -> (Arc<Hub>, Arc<App>, Vec<Connection>) {
             DialectId::Pushi
         };
         let connection = hub.connect(&app, dialect, (0, 0), 64 * 1024).unwrap();
-        connection.join(&channel(ROOM), SubscribedVia::Direct, None);
+        connection.subscribe(&channel(ROOM), SubscribedVia::Client, None);
         connection
     };
     let connections = (0..count).map(connect).collect();
@@ -116,7 +116,7 @@ async fn few_are_told_at_once() {
     for connection in &connections {
         assert_in_order(&waiting(connection).concat(), &["member_added", "ann"]);
     }
-    assert_eq!(hub.tell_gathered(), 0);
+    assert_eq!(hub.flush_member_changes(), 0);
 }
 
 #[tokio::test]
@@ -128,14 +128,14 @@ async fn many_are_told_together() {
     hub.deliver(went(&app, "ann", 3));
     assert!(waiting(&connections[0]).is_empty(), "not yet");
     assert!(
-        hub.poll_gathered(&mut Context::from_waker(Waker::noop()))
+        hub.poll_member_changes(&mut Context::from_waker(Waker::noop()))
             .is_ready()
     );
     assert!(
-        hub.poll_gathered(&mut Context::from_waker(Waker::noop()))
+        hub.poll_member_changes(&mut Context::from_waker(Waker::noop()))
             .is_pending()
     );
-    assert_eq!(hub.tell_gathered(), AT_ONCE as u64 + 1);
+    assert_eq!(hub.flush_member_changes(), AT_ONCE as u64 + 1);
     for connection in &connections {
         let told = waiting(connection);
         assert_eq!(told.len(), 1, "{told:?}");
@@ -152,7 +152,7 @@ async fn many_are_told_together() {
     }
     hub.deliver(came(&app, "cy", 4));
     assert!(waiting(&connections[0]).is_empty(), "the next gather anew");
-    hub.tell_gathered();
+    hub.flush_member_changes();
     assert_eq!(waiting(&connections[0]).len(), 1);
 }
 
@@ -177,7 +177,7 @@ async fn an_event_does_not_overtake_who_came() {
         waiting(&connections[0]).is_empty(),
         "other channels have nothing to do with it"
     );
-    assert_eq!(hub.tell_gathered(), AT_ONCE as u64 + 1);
+    assert_eq!(hub.flush_member_changes(), AT_ONCE as u64 + 1);
 }
 
 #[tokio::test]
@@ -185,6 +185,6 @@ async fn what_gathers_for_who_have_left_is_told_to_nobody() {
     let (hub, app, connections) = room(AT_ONCE + 1).await;
     hub.deliver(came(&app, "ann", 1));
     drop(connections);
-    assert_eq!(hub.tell_gathered(), 0);
-    assert_eq!(hub.tell_gathered(), 0);
+    assert_eq!(hub.flush_member_changes(), 0);
+    assert_eq!(hub.flush_member_changes(), 0);
 }

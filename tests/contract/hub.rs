@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use pushi::core::hub::{
-    BatchWriter, Connection, Corked, DirectWriter, FlushBatch, FlushScheduler, Hub, MailboxItem,
-    SubscribedVia, Write,
+    BatchWriter, BatchedWrite, Connection, DirectWriter, FlushBatch, FlushScheduler, Hub,
+    MailboxItem, SubscribedVia,
 };
 use pushi::core::model::App;
 use pushi::core::ports::{BusMessage, BusSink, DialectId};
@@ -19,11 +19,8 @@ use crate::roster::nodes::apps;
 use crate::samples;
 
 fn hub() -> Arc<Hub> {
-    Arc::new(Hub::new(
-        7,
-        dialects(),
-        Arc::new(PrometheusMetrics::new().unwrap()),
-    ))
+    let metrics = Arc::new(PrometheusMetrics::new().unwrap());
+    Arc::new(Hub::new(7, dialects(), metrics).with_flush_scheduler(Arc::new(AtOnce)))
 }
 
 fn connect(hub: &Arc<Hub>, app: &Arc<App>) -> Connection {
@@ -71,9 +68,9 @@ impl FlushScheduler for AtOnce {
 }
 
 impl BatchWriter for AtOnce {
-    fn write(&self, writes: &mut [Write<'_>]) {
+    fn write(&self, writes: &mut [BatchedWrite<'_>]) {
         for write in writes {
-            write.written = write.outlet.try_write(write.bytes);
+            write.written = write.writer.try_write(write.bytes);
         }
     }
 }
@@ -82,9 +79,9 @@ impl BatchWriter for AtOnce {
 async fn resting(room: usize) -> (Arc<Hub>, Arc<App>, Connection, Arc<Wire>) {
     let ([app], hub) = (apps(["a"]).await, hub());
     let connection = connect(&hub, &app);
-    connection.join(&samples::channel("room"), SubscribedVia::Direct, None);
+    connection.subscribe(&samples::channel("room"), SubscribedVia::Client, None);
     let wire = Wire::with_room(room);
-    connection.mailbox().set_outlet(wire.clone());
+    connection.mailbox().set_writer(wire.clone());
     connection.mailbox().park();
     (hub, app, connection, wire)
 }
@@ -102,7 +99,7 @@ fn found(connection: &Connection) -> Vec<usize> {
         Poll::Ready(_) => taken
             .iter()
             .map(|parcel| match parcel {
-                MailboxItem::Rest(rest) => rest.len(),
+                MailboxItem::PartialFrame(rest) => rest.len(),
                 _ => 0,
             })
             .collect(),
@@ -115,7 +112,7 @@ async fn who_has_gone_takes_nobody_along() {
     let first = connect(&hub, &app);
     first.disconnect();
     let second = connect(&hub, &app);
-    second.join(&samples::channel("room"), SubscribedVia::Direct, None);
+    second.subscribe(&samples::channel("room"), SubscribedVia::Client, None);
     drop(first);
     let found = hub
         .app(&app.ident)
@@ -132,7 +129,7 @@ async fn for_a_resting_connection_others_write() {
     say(&hub, &app, "one");
     say(&hub, &app, "two");
     assert_eq!(wire.sizes().len(), 2);
-    assert_eq!(connection.mailbox().waiting(), 0);
+    assert_eq!(connection.mailbox().pending_bytes(), 0);
     assert!(found(&connection).is_empty());
 }
 
@@ -143,7 +140,7 @@ async fn what_one_turn_says_is_one_write() {
         say(&hub, &app, "one");
         say(&hub, &app, "two");
     });
-    let mut talk = Corked::new(talk, Arc::new(AtOnce));
+    let mut talk = hub.cork(talk);
     poll_fn(|cx| std::pin::Pin::new(&mut talk).poll(cx)).await;
     let text = String::from_utf8_lossy(&wire.writes.lock().concat()).into_owned();
     assert_eq!(wire.sizes().len(), 1);
@@ -159,7 +156,7 @@ async fn what_the_socket_does_not_take_is_left_to_the_task() {
     say(&hub, &app, "one");
     say(&hub, &app, "two");
     assert_eq!(wire.sizes(), [10]);
-    let waiting = connection.mailbox().waiting();
+    let waiting = connection.mailbox().pending_bytes();
     let left = found(&connection);
     assert_eq!((left.len(), left.get(1)), (2, Some(&0)));
     assert_eq!(waiting, 2 * (left[0] + 10) - 10);
@@ -185,7 +182,7 @@ async fn a_broken_socket_is_left_to_the_task() {
 #[tokio::test]
 async fn nobody_writes_past_what_waits_or_for_a_task_that_is_awake() {
     let (hub, app, connection, wire) = resting(10_000).await;
-    connection.mailbox().tell(MailboxItem::LimitChanged);
+    connection.mailbox().push(MailboxItem::LimitChanged);
     say(&hub, &app, "one");
     assert_eq!(found(&connection), [0, 0]);
     connection.mailbox().park();

@@ -18,9 +18,9 @@ async fn connect(api: &Api, key: &str, channels: &[&str]) -> Connection {
     };
     let connection = api.service.connect(connecting).await.unwrap();
     for channel in channels {
-        connection.join(
+        connection.subscribe(
             &ChannelName::parse(channel, 200).unwrap(),
-            SubscribedVia::Direct,
+            SubscribedVia::Client,
             None,
         );
     }

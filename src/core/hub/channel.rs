@@ -1,4 +1,4 @@
-//! One channel's local subscribers.
+//! One channel's subscribers on this node.
 
 use std::collections::HashMap;
 use std::mem;
@@ -6,91 +6,94 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use super::mailbox::Mailbox;
-use super::tally::CountThrottle;
+use super::count_throttle::CountThrottle;
+use super::write::Mailbox;
 use crate::core::model::{Occupancy, UserId};
 use crate::core::ports::DialectId;
 
-/// One channel's local subscribers.
+/// One channel's subscribers on this node.
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     subscribers: Subscribers,
-    /// Of a presence channel: who is here with which connections.
+    /// The local members of a presence channel.
     users: Option<Box<Users>>,
-    /// Where the app wants its subscribers told how many they are.
-    pub tally: Option<Box<CountThrottle>>,
+    /// The rate limit of subscription counts, where the app has them sent.
+    pub count_throttle: Option<Box<CountThrottle>>,
 }
 
-/// Who is on a channel. Most channels of an app with many have one subscriber, and must cost little.
+/// A channel's subscribers. Most channels of an app with many channels have one, and must be small.
 #[derive(Debug, Default)]
 enum Subscribers {
     #[default]
-    Nobody,
-    /// In seat 0.
+    None,
+    /// With the key 0.
     One(Arc<Mailbox>),
     Many(Box<Many>),
 }
 
-/// More subscribers than one, or what is left of them.
+/// More than one subscriber, or what is left of them.
 #[derive(Debug, Default)]
 struct Many {
-    seats: Slab<Arc<Mailbox>>,
-    /// What a fan-out goes over; rebuilt only where somebody came or went since.
+    mailboxes: Slab<Arc<Mailbox>>,
+    /// The list that a fan-out iterates; rebuilt only after a change.
     snapshot: Option<Arc<[Arc<Mailbox>]>>,
 }
 
 impl Many {
-    fn enter(&mut self, mailbox: Arc<Mailbox>) -> usize {
+    fn add(&mut self, mailbox: Arc<Mailbox>) -> usize {
         self.snapshot = None;
-        self.seats.insert(mailbox)
+        self.mailboxes.insert(mailbox)
     }
 }
 
 impl Subscribers {
     fn len(&self) -> usize {
         match self {
-            Self::Nobody => 0,
+            Self::None => 0,
             Self::One(_) => 1,
-            Self::Many(crowd) => crowd.seats.len(),
+            Self::Many(many) => many.mailboxes.len(),
         }
     }
 
-    fn enter(&mut self, mailbox: Arc<Mailbox>) -> usize {
+    fn add(&mut self, mailbox: Arc<Mailbox>) -> usize {
         match self {
-            Self::Nobody => {
+            Self::None => {
                 *self = Self::One(mailbox);
                 return 0;
             }
             Self::One(_) => {}
-            Self::Many(crowd) => return crowd.enter(mailbox),
+            Self::Many(many) => return many.add(mailbox),
         }
-        let mut crowd = Box::<Many>::default();
+        let mut many = Box::<Many>::default();
         if let Self::One(first) = mem::take(self) {
-            crowd.enter(first);
+            many.add(first);
         }
-        let seat = crowd.enter(mailbox);
-        *self = Self::Many(crowd);
-        seat
+        let key = many.add(mailbox);
+        *self = Self::Many(many);
+        key
     }
 
-    fn leave(&mut self, seat: usize) {
+    fn remove(&mut self, key: usize) {
         match self {
-            Self::Many(crowd) => {
-                crowd.snapshot = None;
-                crowd.seats.try_remove(seat);
+            Self::Many(many) => {
+                many.snapshot = None;
+                many.mailboxes.try_remove(key);
             }
-            alone => *alone = Self::Nobody,
+            single => *single = Self::None,
         }
     }
 
     fn targets(&mut self) -> Arc<[Arc<Mailbox>]> {
         match self {
-            Self::Nobody => Arc::default(),
+            Self::None => Arc::default(),
             Self::One(mailbox) => Arc::new([Arc::clone(mailbox)]),
-            Self::Many(crowd) => {
-                let Many { seats, snapshot } = &mut **crowd;
+            Self::Many(many) => {
+                let Many {
+                    mailboxes,
+                    snapshot,
+                } = &mut **many;
                 Arc::clone(snapshot.get_or_insert_with(|| {
-                    seats
+                    mailboxes
                         .iter()
                         .map(|(_, mailbox)| Arc::clone(mailbox))
                         .collect()
@@ -100,29 +103,29 @@ impl Subscribers {
     }
 }
 
-/// Boxed in its room, since most channels have no users.
+/// Boxed in its channel, since most channels have no users.
 #[derive(Debug, Default)]
 struct Users(HashMap<UserId, LocalUser>);
 
-/// A user's local connections on a presence channel, the one with the newest channel data last, each with whether
-/// its data says `"peer": true`.
+/// A user's local connections on a presence channel, the one with the newest member data last, each
+/// with whether its data says `"peer": true`.
 #[derive(Debug, Default)]
 pub(super) struct LocalUser(Vec<(Arc<Mailbox>, bool)>);
 
 impl LocalUser {
-    /// Its connections that can be on peer channels: the Pushi protocol's alone has them.
+    /// The connections that can be on peer channels: only the Pushi protocol has those.
     fn pushi(&self) -> impl DoubleEndedIterator<Item = &(Arc<Mailbox>, bool)> {
         self.0
             .iter()
             .filter(|(mailbox, _)| mailbox.dialect() == DialectId::Pushi)
     }
 
-    /// Whether the newest channel data of those says `"peer": true`.
+    /// Whether the newest member data of those says `"peer": true`.
     fn is_peer(&self) -> bool {
         self.pushi().next_back().is_some_and(|(_, peer)| *peer)
     }
 
-    /// The connections that are on its peer channels.
+    /// The connections that are on the user's peer channels.
     pub fn peers(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
         self.pushi().map(|(mailbox, _)| mailbox)
     }
@@ -141,29 +144,29 @@ impl Channel {
         }
     }
 
-    /// Who is here, on a presence channel.
+    /// The local members of a presence channel.
     pub fn users(&self) -> Vec<UserId> {
         self.users
             .as_ref()
             .map_or_else(Vec::new, |users| users.0.keys().cloned().collect())
     }
 
-    /// Takes a subscriber in; answers the seat to leave.
-    pub fn enter(&mut self, mailbox: Arc<Mailbox>) -> usize {
-        self.subscribers.enter(mailbox)
+    /// Adds a subscriber and returns the key for [`Channel::remove`].
+    pub fn add(&mut self, mailbox: Arc<Mailbox>) -> usize {
+        self.subscribers.add(mailbox)
     }
 
-    pub fn leave(&mut self, seat: usize) {
-        self.subscribers.leave(seat);
+    pub fn remove(&mut self, key: usize) {
+        self.subscribers.remove(key);
     }
 
-    /// Everybody here, as they are now.
+    /// A snapshot of the subscribers.
     pub fn targets(&mut self) -> Arc<[Arc<Mailbox>]> {
         self.subscribers.targets()
     }
 
-    /// Notes that a connection is here as a user; again with other data replaces it.
-    pub fn identify(&mut self, user: &UserId, peer: bool, mailbox: &Arc<Mailbox>) {
+    /// Registers a subscriber as a connection of a user, or replaces its member data.
+    pub fn set_member(&mut self, user: &UserId, peer: bool, mailbox: &Arc<Mailbox>) {
         let users = self.users.get_or_insert_default();
         let local = users
             .0
@@ -173,7 +176,7 @@ impl Channel {
         local.0.push((Arc::clone(mailbox), peer));
     }
 
-    pub fn forget(&mut self, user: &UserId, mailbox: &Mailbox) {
+    pub fn remove_member(&mut self, user: &UserId, mailbox: &Mailbox) {
         let Some(users) = &mut self.users else { return };
         if let Some(local) = users.0.get_mut(user) {
             local.0.retain(|(known, _)| known.id() != mailbox.id());
@@ -186,7 +189,7 @@ impl Channel {
         }
     }
 
-    /// A user who is here with `"peer": true`.
+    /// A local user who is present with `"peer": true`.
     pub fn peer(&self, user: &str) -> Option<&LocalUser> {
         self.users
             .as_ref()?

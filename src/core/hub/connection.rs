@@ -1,4 +1,4 @@
-//! One connection's hold on the hub.
+//! The handle of one connection.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -7,78 +7,49 @@ use parking_lot::Mutex;
 
 use super::NodeSlot;
 use super::app::{AppHub, DisconnectOutcome, SubscribeOutcome, UnsubscribeOutcome};
-use super::mailbox::Mailbox;
-use super::parcel::{CloseReason, MailboxItem};
 use super::signed::SignedIn;
+use super::subscriptions::{SubscribedVia, Subscription};
+use super::write::{CloseReason, Mailbox, MailboxItem};
 use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
 use crate::core::ports::DialectId;
 
-/// Why a connection is on a channel. It is left when every hold has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SubscribedVia {
-    /// The client subscribed to it.
-    Direct,
-    /// The user of a personal channel that the connection is on follows it.
-    Alias,
-}
-
-/// A connection's place on a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subscription {
-    /// The channel.
-    pub channel: ChannelName,
-    pub(super) seat: usize,
-    /// Of the channel's name.
-    pub(super) hash: u32,
-    /// The client subscribed to it.
-    pub direct: bool,
-    /// It is held by a personal channel.
-    pub alias: bool,
-    /// The user that the connection is there as, on a presence channel.
-    pub user: Option<UserId>,
-}
-
-/// One connection's hold on the hub, owned by the connection's task. Dropping it leaves everything locally; what it held
-/// as a member must be given up first ([`Connection::disconnect`]).
+/// The handle of one connection, owned by its session. Dropping it ends all its subscriptions on
+/// this node; its memberships, which other nodes share, must be ended by the caller with the result
+/// of [`Connection::disconnect`].
 pub struct Connection {
-    _node: NodeSlot,
+    _slot: NodeSlot,
     hub: Arc<AppHub>,
-    slot: usize,
+    key: usize,
     mailbox: Arc<Mailbox>,
-    /// The personal channels that it is on.
-    following: Mutex<Vec<Following>>,
+    /// The personal channels that it is subscribed to.
+    personal: Mutex<Vec<PersonalChannel>>,
 }
 
-/// What a personal channel brings with it.
-struct Following {
-    personal: ChannelName,
-    /// Who the connection is on presence channels that it holds.
+/// A personal channel of a connection, and the channels that its user follows.
+struct PersonalChannel {
+    channel: ChannelName,
+    /// The member as which the connection joins presence channels among the aliases.
     member: Option<Member>,
-    held: Vec<ChannelName>,
+    aliases: Vec<ChannelName>,
 }
 
-/// What a personal channel does not hold any more.
+/// The channels that a personal channel no longer holds.
 #[derive(Debug, Default)]
-pub struct Released {
-    /// Channels that no personal channel holds now.
-    pub gone: Vec<ChannelName>,
-    /// Channels that another personal channel holds.
+pub struct ReleasedChannels {
+    /// Channels that no personal channel of the connection holds now.
+    pub released: Vec<ChannelName>,
+    /// Channels that another personal channel still holds.
     pub shared: Vec<ChannelName>,
 }
 
 impl Connection {
-    pub(super) fn new(
-        node: NodeSlot,
-        hub: Arc<AppHub>,
-        slot: usize,
-        mailbox: Arc<Mailbox>,
-    ) -> Self {
+    pub(super) fn new(slot: NodeSlot, hub: Arc<AppHub>, key: usize, mailbox: Arc<Mailbox>) -> Self {
         Self {
-            _node: node,
+            _slot: slot,
             hub,
-            slot,
+            key,
             mailbox,
-            following: Mutex::default(),
+            personal: Mutex::default(),
         }
     }
 
@@ -87,12 +58,12 @@ impl Connection {
         self.mailbox.id()
     }
 
-    /// The app as it is now.
+    /// The app with its current settings.
     pub fn app(&self) -> Arc<App> {
         self.hub.app()
     }
 
-    /// Where this connection's frames wait.
+    /// The queue of this connection's frames.
     pub fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
     }
@@ -106,119 +77,128 @@ impl Connection {
         self.mailbox.poll_take(cx, taken)
     }
 
-    /// Goes on a channel, or adds a hold; see [`Subscription`].
-    pub fn join(
+    /// Subscribes to a channel, or adds `via` to the subscription. With `member` the connection
+    /// becomes one of that user on a presence channel.
+    pub fn subscribe(
         &self,
         channel: &ChannelName,
-        hold: SubscribedVia,
+        via: SubscribedVia,
         member: Option<&Member>,
     ) -> SubscribeOutcome {
-        self.hub.join(self.slot, channel, hold, member)
+        self.hub.subscribe(self.key, channel, via, member)
     }
 
-    /// Gives up a hold; answers the place where it was the last one.
-    pub fn leave(&self, channel: &ChannelName, hold: SubscribedVia) -> Option<UnsubscribeOutcome> {
-        self.hub.leave(self.slot, channel, hold)
+    /// Removes `via` from a subscription. Returns the subscription if that ended it; `None`: it
+    /// continues, or there was none.
+    pub fn unsubscribe(
+        &self,
+        channel: &ChannelName,
+        via: SubscribedVia,
+    ) -> Option<UnsubscribeOutcome> {
+        self.hub.unsubscribe(self.key, channel, via)
     }
 
-    /// The place on a channel, where there is one.
-    pub fn place(&self, channel: &ChannelName) -> Option<Subscription> {
-        self.hub.place(self.slot, channel.as_str())
+    /// The subscription to a channel, where there is one.
+    pub fn subscription(&self, channel: &ChannelName) -> Option<Subscription> {
+        self.hub.subscription(self.key, channel.as_str())
     }
 
-    /// How many channels its client subscribed to.
-    pub fn direct_places(&self) -> usize {
-        self.hub.direct_places(self.slot)
+    /// The number of channels that the client subscribed to itself.
+    pub fn client_subscription_count(&self) -> usize {
+        self.hub.client_subscription_count(self.key)
     }
 
-    /// Becomes nobody on a presence channel and stays there; answers the user that it was.
-    pub fn anonymise(&self, channel: &ChannelName) -> Option<UserId> {
-        self.hub.anonymise(self.slot, channel)
+    /// Ends the membership of a presence channel, but not the subscription; returns the user that
+    /// the connection was a member as.
+    pub fn clear_member(&self, channel: &ChannelName) -> Option<UserId> {
+        self.hub.clear_member(self.key, channel)
     }
 
     /// The channels that a personal channel holds.
     pub fn aliases(&self, personal: &ChannelName) -> Vec<ChannelName> {
-        let following = self.following.lock();
-        following
+        let channels = self.personal.lock();
+        channels
             .iter()
-            .find(|one| one.personal == *personal)
-            .map_or_else(Vec::new, |one| one.held.clone())
+            .find(|one| one.channel == *personal)
+            .map_or_else(Vec::new, |one| one.aliases.clone())
     }
 
-    /// Who the connection is on a presence channel by the personal channels that hold it.
+    /// The member as which the connection is on a presence channel through a personal channel.
     pub fn alias_member(&self, channel: &ChannelName) -> Option<Member> {
-        let following = self.following.lock();
-        following
+        let channels = self.personal.lock();
+        channels
             .iter()
-            .filter(|one| one.held.contains(channel))
+            .filter(|one| one.aliases.contains(channel))
             .find_map(|one| one.member.clone())
     }
 
-    /// Notes what a personal channel holds from now on, and who the connection is there.
+    /// Replaces the channels that a personal channel holds, and the member as which the connection
+    /// joins the presence channels among them.
     pub fn set_aliases(
         &self,
         personal: &ChannelName,
-        held: &[ChannelName],
+        aliases: &[ChannelName],
         member: Option<Member>,
-    ) -> Released {
-        let mut following = self.following.lock();
-        let before = following
+    ) -> ReleasedChannels {
+        let mut channels = self.personal.lock();
+        let previous = channels
             .iter()
-            .position(|one| one.personal == *personal)
-            .map(|index| following.swap_remove(index).held);
-        let elsewhere =
-            |channel: &ChannelName| following.iter().any(|one| one.held.contains(channel));
-        let released = before
+            .position(|one| one.channel == *personal)
+            .map(|index| channels.swap_remove(index).aliases);
+        let is_shared =
+            |channel: &ChannelName| channels.iter().any(|one| one.aliases.contains(channel));
+        let (shared, released) = previous
             .unwrap_or_default()
             .into_iter()
-            .filter(|channel| !held.contains(channel));
-        let (shared, gone) = released.partition(elsewhere);
-        if !held.is_empty() {
-            following.push(Following {
-                personal: personal.clone(),
+            .filter(|channel| !aliases.contains(channel))
+            .partition(is_shared);
+        if !aliases.is_empty() {
+            channels.push(PersonalChannel {
+                channel: personal.clone(),
                 member,
-                held: held.to_vec(),
+                aliases: aliases.to_vec(),
             });
         }
-        Released { gone, shared }
+        ReleasedChannels { released, shared }
     }
 
-    /// Every place, in the order of the channels' names.
-    pub fn places(&self) -> Vec<Subscription> {
-        self.hub.places(self.slot)
+    /// All subscriptions.
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        self.hub.subscriptions(self.key)
     }
 
-    /// Whether what is published on the channel reaches this connection, so that it may publish there and ask of it.
-    pub fn is_on(&self, channel: &ChannelName) -> bool {
-        self.place(channel).is_some()
+    /// Whether the connection receives events of the channel, by a subscription or as a peer, and
+    /// so may publish to it and read its history.
+    pub fn receives(&self, channel: &ChannelName) -> bool {
+        self.subscription(channel).is_some()
             || PeerChannel::parse(channel.as_str())
-                .is_some_and(|peer| self.hub.is_peer(self.slot, &peer))
+                .is_some_and(|peer| self.hub.is_peer(self.key, &peer))
     }
 
-    /// The dialect that it speaks.
+    /// The dialect that the client uses.
     pub fn dialect(&self) -> DialectId {
         self.mailbox.dialect()
     }
 
-    /// Who it is signed in as.
+    /// The user that the connection is signed in as.
     pub fn signed_in(&self) -> Option<Arc<SignedIn>> {
-        self.hub.signed_in(self.slot)
+        self.hub.signed_in(self.key)
     }
 
-    /// Notes who it is signed in as.
+    /// Signs the connection in, in place of the user that it was signed in as.
     pub fn sign_in(&self, signed: SignedIn) {
-        self.hub.sign_in(self.slot, signed);
-        self.mailbox.signed_in();
+        self.hub.sign_in(self.key, signed);
+        self.mailbox.clear_sign_in_deadline();
     }
 
-    /// Leaves everything at once; answers what that was.
+    /// Ends all subscriptions and the sign-in, and returns them.
     pub fn disconnect(&self) -> DisconnectOutcome {
-        self.hub.exit(self.slot, self.id())
+        self.hub.disconnect(self.key, self.id())
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.hub.exit(self.slot, self.id());
+        self.hub.disconnect(self.key, self.id());
     }
 }

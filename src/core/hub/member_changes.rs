@@ -1,6 +1,7 @@
-//! Who comes and goes on large presence channels is told together, a moment later.
+//! Member changes of large presence channels, sent in batches.
 
 use std::collections::{HashMap, VecDeque};
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
@@ -12,120 +13,129 @@ use crate::core::ports::BusMessage;
 /// A presence channel.
 pub(super) type ChannelKey = (AppIdent, ChannelName);
 
-/// What is to be told of large presence channels, for each in its order. Told at once, every arrival on a channel of ten
-/// thousand would wake ten thousand tasks before the one who came is answered; told together, those who come in the same
-/// moment wake them once.
+/// Member changes of large presence channels that are not sent yet, in their order. Sent one by
+/// one, every join on a channel of ten thousand would wake ten thousand tasks before the join is
+/// answered; in a batch, all joins of one moment wake them once.
 #[derive(Default)]
 pub(super) struct MemberChangeBatcher {
-    lines: Mutex<HashMap<ChannelKey, Line>>,
-    /// Whether there is any line: most messages need no look at them.
+    queues: Mutex<HashMap<ChannelKey, ChangeQueue>>,
+    /// Whether there is any queue: most messages need not lock them.
     any: AtomicBool,
-    /// Something was put in since it was last asked, and who asked.
-    grown: Mutex<(bool, Option<Waker>)>,
+    wakeup: Mutex<Wakeup>,
 }
 
 #[derive(Default)]
-struct Line {
-    waiting: VecDeque<BusMessage>,
-    /// Somebody is telling.
-    busy: bool,
+struct Wakeup {
+    /// A change was pushed since the last poll.
+    changed: bool,
+    waker: Option<Waker>,
 }
 
-/// What is told in one go.
+#[derive(Default)]
+struct ChangeQueue {
+    messages: VecDeque<BusMessage>,
+    /// A task is sending from this queue.
+    draining: bool,
+}
+
+/// What is sent in one broadcast.
 pub(super) enum ChangeChunk {
-    /// Who came and went.
+    /// Consecutive member changes.
     Changes(Vec<BusMessage>),
-    /// Something else that came behind that.
+    /// An event that was published after them.
     Other(BusMessage),
 }
 
 impl MemberChangeBatcher {
-    /// Puts a change in its place.
-    pub fn put(&self, spot: ChannelKey, change: BusMessage) {
-        let mut lines = self.lines.lock();
-        lines.entry(spot).or_default().waiting.push_back(change);
+    /// Appends a member change to its channel's queue.
+    pub fn push(&self, key: ChannelKey, change: BusMessage) {
+        let mut queues = self.queues.lock();
+        queues.entry(key).or_default().messages.push_back(change);
         self.any.store(true, Ordering::Release);
-        drop(lines);
+        drop(queues);
         let waker = {
-            let mut grown = self.grown.lock();
-            grown.0 = true;
-            grown.1.take()
+            let mut wakeup = self.wakeup.lock();
+            wakeup.changed = true;
+            wakeup.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    /// Whether something gathers for a channel.
-    pub fn has(&self, spot: &ChannelKey) -> bool {
-        self.any.load(Ordering::Acquire) && self.lines.lock().contains_key(spot)
+    /// Whether the channel has a queue.
+    pub fn contains(&self, key: &ChannelKey) -> bool {
+        self.any.load(Ordering::Acquire) && self.queues.lock().contains_key(key)
     }
 
-    /// An event must not overtake what gathers for its channel: where something does it is put behind, and the answer says
-    /// what to tell now. `Err`: nothing does, and the message is given back.
-    pub fn behind(&self, message: BusMessage) -> Result<ChannelKey, BusMessage> {
+    /// Appends an event behind the member changes of its channel, which it must not overtake, and
+    /// returns the queue to flush. `Err`: there are none, and the message is returned.
+    pub fn push_behind(&self, message: BusMessage) -> Result<ChannelKey, BusMessage> {
         if !self.any.load(Ordering::Acquire) {
             return Err(message);
         }
-        let Some(spot) = spot_of(&message) else {
+        let Some(key) = presence_channel(&message) else {
             return Err(message);
         };
-        match self.lines.lock().get_mut(&spot) {
-            Some(line) => line.waiting.push_back(message),
+        match self.queues.lock().get_mut(&key) {
+            Some(queue) => queue.messages.push_back(message),
             None => return Err(message),
         }
-        Ok(spot)
+        Ok(key)
     }
 
-    /// Ready once something was put in since it was last ready; one at a time can wait.
-    pub fn poll_grown(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut grown = self.grown.lock();
-        if std::mem::take(&mut grown.0) {
+    /// Ready once a change was pushed since it was last ready; one task at a time can wait.
+    pub fn poll_changed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut wakeup = self.wakeup.lock();
+        if mem::take(&mut wakeup.changed) {
             return Poll::Ready(());
         }
-        grown.1 = Some(cx.waker().clone());
+        wakeup.waker = Some(cx.waker().clone());
         Poll::Pending
     }
 
-    /// The channels for which something gathers.
-    pub fn spots(&self) -> Vec<ChannelKey> {
-        self.lines.lock().keys().cloned().collect()
+    /// The channels that have a queue.
+    pub fn keys(&self) -> Vec<ChannelKey> {
+        self.queues.lock().keys().cloned().collect()
     }
 
-    /// What is to be told next; `None`: nothing, or somebody else is at it. `mine`: whether the caller has begun.
-    pub fn take(&self, spot: &ChannelKey, mine: &mut bool) -> Option<ChangeChunk> {
-        let mut lines = self.lines.lock();
-        let line = lines.get_mut(spot)?;
-        if line.busy && !*mine {
+    /// Removes what is sent next; `None`: the queue is empty and removed, or another task drains
+    /// it. `draining` is whether the caller drains it already; false at the first call.
+    pub fn take(&self, key: &ChannelKey, draining: &mut bool) -> Option<ChangeChunk> {
+        let mut queues = self.queues.lock();
+        let queue = queues.get_mut(key)?;
+        if queue.draining && !*draining {
             return None;
         }
-        (line.busy, *mine) = (true, true);
-        let count = line
-            .waiting
+        (queue.draining, *draining) = (true, true);
+        let count = queue
+            .messages
             .iter()
-            .take_while(|message| is_change(message))
+            .take_while(|message| is_member_change(message))
             .count();
         if count > 0 {
-            return Some(ChangeChunk::Changes(line.waiting.drain(..count).collect()));
+            return Some(ChangeChunk::Changes(
+                queue.messages.drain(..count).collect(),
+            ));
         }
-        if let Some(other) = line.waiting.pop_front() {
+        if let Some(other) = queue.messages.pop_front() {
             return Some(ChangeChunk::Other(other));
         }
-        lines.remove(spot);
-        if lines.is_empty() {
-            *lines = HashMap::new();
+        queues.remove(key);
+        if queues.is_empty() {
+            *queues = HashMap::new();
             self.any.store(false, Ordering::Release);
         }
         None
     }
 }
 
-fn is_change(message: &BusMessage) -> bool {
+fn is_member_change(message: &BusMessage) -> bool {
     matches!(message, BusMessage::Broadcast { event, .. } if event.is_member_change())
 }
 
-/// The presence channel whose members hear a message.
-fn spot_of(message: &BusMessage) -> Option<ChannelKey> {
+/// The presence channel whose members receive a message.
+fn presence_channel(message: &BusMessage) -> Option<ChannelKey> {
     let (app, channel) = message.channel()?;
     let presence = match channel.kind() {
         ChannelKind::Presence => channel.clone(),

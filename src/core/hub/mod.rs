@@ -1,75 +1,77 @@
-//! Who is connected and on what; fan-out; mailboxes.
+//! The connections of this node, their subscriptions, and the broadcast to them.
 //!
-//! Synchronous and without I/O. What must agree (connections, channels and local presence of one app) sits under
-//! one lock, held neither across an await nor across a fan-out.
+//! [`Hub`] holds an [`AppHub`] per app: its connections, its channels with their local subscribers,
+//! and its signed-in users, under one lock. The lock is held neither across an await nor across a
+//! fan-out: a broadcast takes a snapshot of the subscribers, encodes once per dialect, and delivers
+//! into their mailboxes. [`Connection`] is the handle of a session; dropping it disconnects.
+//!
+//! Everything here is synchronous. Bytes leave only through [`DirectWriter`], which never blocks:
+//! the folder [`write`] explains how. Joins and leaves on large presence channels are sent in
+//! batches ([`Hub::flush_member_changes`]). State that other nodes share, such as presence lists
+//! and counts, is behind ports and not kept here.
 
 mod app;
-mod batch;
 mod broadcast;
 mod channel;
 mod connection;
-mod mailbox;
+mod count_throttle;
 mod member_changes;
-mod outlet;
-mod parcel;
 mod signed;
+mod sink;
 mod subscriptions;
-mod tally;
-mod waiting;
+pub mod write;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
-use member_changes::{ChangeChunk, ChannelKey, MemberChangeBatcher};
 use parking_lot::RwLock;
 
 pub use app::{AppHub, DisconnectOutcome, SubscribeOutcome, UnsubscribeOutcome};
-pub use batch::{FlushBatch, FlushScheduler};
 pub use broadcast::{Broadcast, Dialects, MemberChange};
-pub use connection::{Connection, Released, SubscribedVia, Subscription};
-pub use mailbox::Mailbox;
-pub use outlet::{BatchWriter, Corked, DirectWriter, Write, WriteStats};
-pub use parcel::{CloseReason, MailboxItem, Outcome, Receipt};
+pub use connection::{Connection, ReleasedChannels};
 pub use signed::SignedIn;
-
-use crate::core::model::{
-    App, AppIdent, ChannelName, PeerChannel, ServerEvent, SocketId, Timestamp,
+pub use subscriptions::{SubscribedVia, Subscription};
+pub use write::{
+    BatchWriter, BatchedWrite, CloseReason, Corked, Delivered, DirectWriter, FlushBatch,
+    FlushScheduler, Mailbox, MailboxItem, Receipt, ReceiptOutcome, WriteStats,
 };
-use crate::core::ports::{BusMessage, BusSink, DialectId, Gauges, Metrics, PresenceStore};
 
-/// Everybody who is connected to this node.
+use crate::core::model::{App, AppIdent, ChannelName, ServerEvent, SocketId, Timestamp};
+use crate::core::ports::{DialectId, Gauges, Metrics, PresenceStore};
+use member_changes::MemberChangeBatcher;
+use write::{FlushInline, is_corked, schedule_flush};
+
+/// The connections of this node, by app.
 pub struct Hub {
     process: u64,
     counter: AtomicU64,
     connections: AtomicU64,
     dialects: Dialects,
     metrics: Arc<dyn Metrics>,
-    /// Who is on the presence channels, for the peer channels that follow from them.
+    scheduler: Arc<dyn FlushScheduler>,
+    /// The members of presence channels on other nodes, for peer channels.
     presence: OnceLock<Arc<dyn PresenceStore>>,
     apps: RwLock<HashMap<AppIdent, Arc<AppHub>>>,
-    gathering: MemberChangeBatcher,
+    member_changes: MemberChangeBatcher,
 }
 
-/// So many connections on a presence channel are told at once who came or went; more are told together with what else
-/// happens in the same moment.
-const TOLD_AT_ONCE: u64 = 64;
+/// Mailboxes that a fan-out reads before it fills them: the first cache lines of so many fit a
+/// core's own cache.
+const PREFETCHED_MAILBOXES: usize = 32;
 
-/// Mailboxes that a fan-out looks at before it fills them: their first lines fit a core's own cache.
-const AHEAD: usize = 32;
-
-/// No further connection fits.
+/// A limit for connections is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
-    /// The node has its limit.
+pub enum CapacityExceeded {
+    /// The node's limit.
     Node,
-    /// The app has its limit.
+    /// The app's limit.
     App,
 }
 
 impl Hub {
-    /// An empty hub. `process` is the random part of this process's socket ids.
+    /// An empty hub. `process` is the random part of this process's socket ids. Corked futures
+    /// flush on their own thread, unless [`Hub::with_flush_scheduler`] sets a scheduler.
     pub fn new(process: u64, dialects: Dialects, metrics: Arc<dyn Metrics>) -> Self {
         let (counter, connections) = (AtomicU64::new(0), AtomicU64::new(0));
         Self {
@@ -78,36 +80,53 @@ impl Hub {
             connections,
             dialects,
             metrics,
+            scheduler: Arc::new(FlushInline),
             presence: OnceLock::new(),
             apps: RwLock::default(),
-            gathering: MemberChangeBatcher::default(),
+            member_changes: MemberChangeBatcher::default(),
         }
     }
 
-    /// Says who knows which users are present on other nodes; the first to be attached stays.
-    pub fn set_sink(&self, presence: Arc<dyn PresenceStore>) {
+    /// Sets the scheduler that writes what corked futures deliver.
+    pub fn with_flush_scheduler(mut self, scheduler: Arc<dyn FlushScheduler>) -> Self {
+        self.scheduler = scheduler;
+        self
+    }
+
+    /// Corks a future that delivers to connections: what one poll delivers is written at its end.
+    /// Every task that publishes or receives messages runs corked.
+    pub fn cork<F>(&self, future: F) -> Corked<F> {
+        Corked::new(future, Arc::clone(&self.scheduler))
+    }
+
+    /// Sets the store of the users who are present on other nodes. The first call counts.
+    pub fn set_presence(&self, presence: Arc<dyn PresenceStore>) {
         let _ = self.presence.set(presence);
     }
 
-    /// Connections of this node, over all apps.
+    /// The number of connections, over all apps.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Takes a connection in. `node_limit` and `app_limit` are numbers of connections (0: none), `pending_bytes` bounds
-    /// its mailbox. It is gone when the [`Connection`] is dropped.
+    /// Registers a connection. `node_limit` and `app_limit` are numbers of connections (0: no
+    /// limit), `pending_bytes` bounds its mailbox (0: no bound). It is removed when the
+    /// [`Connection`] is dropped.
+    ///
+    /// # Errors
+    /// A limit is reached.
     pub fn connect(
         self: &Arc<Self>,
         app: &Arc<App>,
         dialect: DialectId,
         (node_limit, app_limit): (u64, u64),
         pending_bytes: u64,
-    ) -> Result<Connection, Full> {
+    ) -> Result<Connection, CapacityExceeded> {
         let count = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        // Given back by the guard's drop on every way out that does not hand it on.
-        let place = NodeSlot(Arc::clone(self));
+        // Its drop decrements the count on every early return.
+        let slot = NodeSlot(Arc::clone(self));
         if node_limit != 0 && count > node_limit {
-            return Err(Full::Node);
+            return Err(CapacityExceeded::Node);
         }
         let id = SocketId {
             process: self.process,
@@ -115,11 +134,11 @@ impl Hub {
         };
         let mailbox = Arc::new(Mailbox::new(id, dialect, pending_bytes));
         let app_hub = self.app_hub(app);
-        let slot = app_hub
-            .enter(Arc::clone(&mailbox), app_limit)
-            .ok_or(Full::App)?;
+        let key = app_hub
+            .connect(Arc::clone(&mailbox), app_limit)
+            .ok_or(CapacityExceeded::App)?;
         self.metrics.opened();
-        Ok(Connection::new(place, app_hub, slot, mailbox))
+        Ok(Connection::new(slot, app_hub, key, mailbox))
     }
 
     fn app_hub(&self, app: &Arc<App>) -> Arc<AppHub> {
@@ -134,25 +153,27 @@ impl Hub {
         )
     }
 
-    /// One app's part, where anybody of it was connected since the start.
+    /// The part of one app; `None`: it has had no connection since the start.
     pub fn app(&self, ident: &AppIdent) -> Option<Arc<AppHub>> {
         self.apps.read().get(ident).cloned()
     }
 
-    /// The apps of which anybody was connected since the start.
-    pub fn idents(&self) -> Vec<AppIdent> {
+    /// The apps that have had a connection since the start.
+    pub fn app_idents(&self) -> Vec<AppIdent> {
         self.apps.read().keys().cloned().collect()
     }
 
-    /// Tells the app's connections what the app is now; `None`: it is gone. A disabled or deleted app's are closed.
-    pub fn app_changed(&self, ident: &AppIdent, app: Option<&Arc<App>>) {
+    /// Applies a change of an app; `None`: it was deleted. The connections of a disabled or deleted
+    /// app are closed.
+    pub fn update_app(&self, ident: &AppIdent, app: Option<&Arc<App>>) {
         let Some(hub) = self.app(ident) else { return };
         match app {
             Some(app) => {
-                let before = hub.replace(Arc::clone(app));
-                if before.settings.limits.max_message_bytes != app.settings.limits.max_message_bytes
+                let previous = hub.replace(Arc::clone(app));
+                if previous.settings.limits.max_message_bytes
+                    != app.settings.limits.max_message_bytes
                 {
-                    hub.limit_changed();
+                    hub.push_limit_changed();
                 }
                 if !app.settings.enabled {
                     hub.close_all(CloseReason::AppDisabled);
@@ -165,47 +186,50 @@ impl Hub {
         }
     }
 
-    /// Where things are counted.
+    /// The node's metrics.
     pub fn metrics(&self) -> &Arc<dyn Metrics> {
         &self.metrics
     }
 
-    /// What stands now.
+    /// The current values of the gauges.
     pub fn gauges(&self) -> Gauges {
         let mut gauges = Gauges {
             connections: self.connections(),
             ..Gauges::default()
         };
         for app in self.apps.read().values() {
-            app.count(&mut gauges);
+            app.add_to_gauges(&mut gauges);
         }
         gauges
     }
 
-    /// Every connection of the node, for a shutdown that closes them at a pace.
+    /// The mailbox of every connection, for a shutdown that closes them over time.
     pub fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
         let apps: Vec<_> = self.apps.read().values().cloned().collect();
         apps.iter().flat_map(|app| app.mailboxes()).collect()
     }
 
-    /// Whether a channel's subscribers may be told now how many they are; otherwise [`Hub::take_due`] names them later.
-    pub fn may_count(&self, app: &AppIdent, channel: &ChannelName, now: Timestamp) -> bool {
-        self.app(app).is_none_or(|app| app.may_count(channel, now))
+    /// Whether a channel's count may be sent now; otherwise [`Hub::take_due_counts`] returns the
+    /// channel later.
+    pub fn count_allowed(&self, app: &AppIdent, channel: &ChannelName, now: Timestamp) -> bool {
+        self.app(app)
+            .is_none_or(|app| app.count_allowed(channel, now))
     }
 
-    /// Tells a channel's subscribers how many they are, unless they were told a moment ago.
-    pub fn count(&self, app: &AppIdent, channel: ChannelName, count: u64, now: Timestamp) {
+    /// Sends a channel's subscription count to its subscribers, unless they received one a moment
+    /// ago.
+    pub fn send_count(&self, app: &AppIdent, channel: ChannelName, count: u64, now: Timestamp) {
         let targets = self
             .app(app)
-            .and_then(|app| app.counted(&channel, count, now));
+            .and_then(|app| app.count_targets(&channel, count, now));
         if let Some(targets) = targets {
             let event = ServerEvent::SubscriptionCount { channel, count };
             self.fan_out(&targets, Broadcast::new(event, None), None);
         }
     }
 
-    /// Takes the channels whose subscribers are due to be told how many they are.
-    pub fn take_due(&self, now: Timestamp) -> Vec<(AppIdent, ChannelName)> {
+    /// Removes and returns the channels whose subscription count must be sent now.
+    pub fn take_due_counts(&self, now: Timestamp) -> Vec<(AppIdent, ChannelName)> {
         let apps: Vec<_> = self
             .apps
             .read()
@@ -214,14 +238,15 @@ impl Hub {
             .collect();
         apps.into_iter()
             .flat_map(|(ident, app)| {
-                app.take_due(now)
+                app.take_due_counts(now)
                     .into_iter()
                     .map(move |channel| (ident.clone(), channel))
             })
             .collect()
     }
 
-    /// Puts a broadcast into the mailboxes, except that of `exclude`.
+    /// Delivers a broadcast into the mailboxes, except that of `exclude`, and schedules the flushes
+    /// that are due.
     fn fan_out(&self, targets: &[Arc<Mailbox>], broadcast: Broadcast, exclude: Option<SocketId>) {
         if targets.is_empty() {
             return;
@@ -229,15 +254,21 @@ impl Hub {
         self.metrics
             .delivered(targets.len() as u64 * broadcast.frame_count());
         let broadcast = Arc::new(broadcast);
+        let corked = is_corked();
         let mut sent = WriteStats::default();
-        for some in targets.chunks(AHEAD) {
-            // Looked at before the first lock is taken, so that what one waits for from memory comes with the others'.
-            for mailbox in some {
+        for chunk in targets.chunks(PREFETCHED_MAILBOXES) {
+            // Read before the first lock is taken, so that the loads of one chunk overlap.
+            for mailbox in chunk {
                 broadcast.encode(mailbox.dialect(), &self.dialects);
             }
-            for mailbox in some {
-                if Some(mailbox.id()) != exclude {
-                    sent += mailbox.deliver(&broadcast);
+            for mailbox in chunk {
+                if Some(mailbox.id()) == exclude {
+                    continue;
+                }
+                match mailbox.deliver(&broadcast, corked) {
+                    Delivered::Queued => {}
+                    Delivered::FlushDue => schedule_flush(mailbox),
+                    Delivered::Written(stats) => sent += stats,
                 }
             }
         }
@@ -247,151 +278,8 @@ impl Hub {
     }
 }
 
-impl Hub {
-    /// Ready once there is something new for [`Hub::tell_gathered`]; one task at a time can wait.
-    pub fn poll_gathered(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.gathering.poll_grown(cx)
-    }
-
-    /// Tells those on large presence channels who came and went; answers into how many mailboxes that was put. Nothing of it is
-    /// told before this is called, unless an event follows that must not overtake it.
-    pub fn tell_gathered(&self) -> u64 {
-        self.gathering
-            .spots()
-            .iter()
-            .map(|spot| self.tell(spot))
-            .sum()
-    }
-
-    fn tell(&self, spot: &ChannelKey) -> u64 {
-        let (mut mine, mut told) = (false, 0);
-        while let Some(portion) = self.gathering.take(spot, &mut mine) {
-            match portion {
-                ChangeChunk::Changes(changes) => told += self.tell_changes(spot, changes),
-                ChangeChunk::Other(message) => self.tell_now(message),
-            }
-        }
-        told
-    }
-
-    fn tell_changes(&self, (app, channel): &ChannelKey, changes: Vec<BusMessage>) -> u64 {
-        let Some(app) = self.app(app) else { return 0 };
-        let targets = app.targets(channel);
-        let mut changes: Vec<MemberChange> =
-            changes.into_iter().filter_map(member_change).collect();
-        if changes.len() > 1 {
-            let batch = Broadcast::member_changes(channel.clone(), changes);
-            self.fan_out(&targets, batch, None);
-        } else if let Some(change) = changes.pop() {
-            let broadcast = Broadcast::new(change.event, change.version);
-            self.fan_out(&targets, broadcast, change.exclude);
-        }
-        targets.len() as u64
-    }
-
-    fn member_changed(&self, message: BusMessage) {
-        let Some((app, channel)) = message.channel() else {
-            return;
-        };
-        let Some(hub) = self.app(app) else { return };
-        let spot = (app.clone(), channel.clone());
-        if hub.occupancy(channel).subscriptions > TOLD_AT_ONCE || self.gathering.has(&spot) {
-            self.gathering.put(spot, message);
-        } else {
-            self.tell_changes(&spot, vec![message]);
-        }
-    }
-
-    /// Sends an event to the subscribers of its channel, or to the watchers of its user.
-    fn tell_now(&self, message: BusMessage) {
-        let BusMessage::Broadcast {
-            app,
-            event,
-            exclude,
-            version,
-        } = message
-        else {
-            return;
-        };
-        let Some(app) = self.app(&app) else { return };
-        if let ServerEvent::UserStatus { user, .. } = &event {
-            let watchers = app.watchers(user);
-            self.fan_out(&watchers, Broadcast::new(event, version), exclude);
-        } else if let Some(channel) = event.channel() {
-            let targets = app.targets(channel);
-            self.fan_out(&targets, Broadcast::new(event, version), exclude);
-        }
-    }
-}
-
-/// The member change that a message carries.
-fn member_change(message: BusMessage) -> Option<MemberChange> {
-    match message {
-        BusMessage::Broadcast {
-            event,
-            exclude,
-            version,
-            ..
-        } if event.is_member_change() => Some(MemberChange {
-            event,
-            exclude,
-            version,
-        }),
-        _ => None,
-    }
-}
-
-impl BusSink for Hub {
-    fn deliver(&self, message: BusMessage) {
-        match message {
-            BusMessage::Broadcast { ref event, .. } => match event {
-                ServerEvent::Published { .. } => match self.gathering.behind(message) {
-                    Ok(spot) => drop(self.tell(&spot)),
-                    Err(message) => self.tell_now(message),
-                },
-                ServerEvent::MemberAdded { .. } | ServerEvent::MemberRemoved { .. } => {
-                    self.member_changed(message)
-                }
-                ServerEvent::UserStatus { .. } => self.tell_now(message),
-                // The service passes it on through `Hub::count`, which limits the rate.
-                ServerEvent::SubscriptionCount { .. } => {}
-            },
-            BusMessage::SubscriptionsChanged { app, user } => {
-                if let Some(app) = self.app(&app) {
-                    app.aliases_changed(&user);
-                }
-            }
-            BusMessage::UserTerminated { app, user } => {
-                if let Some(app) = self.app(&app) {
-                    app.terminate(&user);
-                }
-            }
-            // The service handles these before the hub receives them.
-            BusMessage::AppChanged(_) | BusMessage::SessionEnded(_) | BusMessage::NodeGone => {}
-        }
-    }
-
-    fn wants(&self, app: &AppIdent, channel: &ChannelName) -> bool {
-        let Some(app) = self.app(app) else {
-            return false;
-        };
-        let presence = || {
-            PeerChannel::parse(channel.as_str())
-                .is_some_and(|peer| app.is_occupied(&peer.presence()))
-        };
-        app.is_occupied(channel.as_str()) || presence()
-    }
-
-    fn resumed(&self) {
-        let apps: Vec<_> = self.apps.read().values().cloned().collect();
-        for app in apps {
-            app.all_aliases_changed();
-        }
-    }
-}
-
-/// A connection's share of the node's limit; given back when dropped.
-pub(super) struct NodeSlot(Arc<Hub>);
+/// A connection's share of the node's limit; released on drop.
+struct NodeSlot(Arc<Hub>);
 
 impl Drop for NodeSlot {
     fn drop(&mut self) {

@@ -1,21 +1,47 @@
-//! The channels that one connection is on.
+//! The channels that one connection is subscribed to.
 
 use std::slice::Iter;
 
-use super::connection::Subscription;
+use crate::core::model::{ChannelName, UserId};
 
-/// The channels that one connection is on. Sorted by the hashes of their names, so that a connection on few channels stays
-/// small, and one on many is found in them without a look at the names.
+/// The origin of a subscription. It ends when every origin has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscribedVia {
+    /// The client subscribed to the channel.
+    Client,
+    /// The connection is subscribed to a personal channel whose user follows the channel.
+    Personal,
+}
+
+/// A connection's subscription to a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The key among the channel's subscribers.
+    pub(super) key: usize,
+    /// Hash of the channel's name, by which [`Subscriptions`] are sorted.
+    pub(super) hash: u32,
+    /// [`SubscribedVia::Client`] holds it.
+    pub client: bool,
+    /// [`SubscribedVia::Personal`] holds it.
+    pub personal: bool,
+    /// The user as which the connection is a member, on a presence channel.
+    pub user: Option<UserId>,
+}
+
+/// The channels that one connection is subscribed to. Sorted by the hashes of their names: small
+/// for a connection with few channels, and searched without comparing names for one with many.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions(Vec<Subscription>);
 
 impl Subscriptions {
     fn find(&self, hash: u32, channel: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|place| {
-            place
+        self.0.binary_search_by(|subscription| {
+            subscription
                 .hash
                 .cmp(&hash)
-                .then_with(|| place.channel.as_str().cmp(channel))
+                .then_with(|| subscription.channel.as_str().cmp(channel))
         })
     }
 
@@ -31,7 +57,7 @@ impl Subscriptions {
             .and_then(|index| self.0.get_mut(index))
     }
 
-    /// The place on a channel, made where there was none.
+    /// The subscription to a channel, inserted if there is none.
     pub fn get_or_insert_with(
         &mut self,
         hash: u32,
@@ -40,7 +66,7 @@ impl Subscriptions {
     ) -> &mut Subscription {
         let index = self.find(hash, channel).unwrap_or_else(|index| {
             if self.0.is_empty() {
-                // Most connections have one channel; doubling would begin at four.
+                // Most connections have one channel; the default growth starts at four.
                 self.0.reserve_exact(1);
             }
             self.0.insert(index, make());
@@ -63,7 +89,7 @@ impl Subscriptions {
         self.0.iter()
     }
 
-    /// All of them, in the order of the channels' names.
+    /// All subscriptions, in the order of the channels' names.
     pub fn into_sorted(mut self) -> Vec<Subscription> {
         self.0.sort_unstable_by(|a, b| a.channel.cmp(&b.channel));
         self.0

@@ -153,14 +153,14 @@ impl AppCache {
         if before.is_some_and(|before| before.settings.webhooks != app.settings.webhooks) {
             self.webhook_changes.add(&app.ident);
         }
-        self.hub.app_changed(&app.ident, Some(&app));
+        self.hub.update_app(&app.ident, Some(&app));
         app
     }
 
     /// Removes a deleted app and closes its connections.
     pub(super) fn evict(&self, ident: &AppIdent) {
         self.apps.write().remove(ident);
-        self.hub.app_changed(ident, None);
+        self.hub.update_app(ident, None);
     }
 
     /// Applies what others (another node, the command line) write to the store, within a second, until `stop` ends.

@@ -60,7 +60,7 @@ impl Service {
         };
         connection
             .mailbox()
-            .tell(MailboxItem::CacheRead(Box::new(channel.clone())));
+            .push(MailboxItem::CacheRead(Box::new(channel.clone())));
         Ok(Cached::Event(event))
     }
 

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::Service;
 use crate::core::error::StorageError;
-use crate::core::hub::{Connection, Full};
+use crate::core::hub::{CapacityExceeded, Connection};
 use crate::core::limit::TokenBucket;
 use crate::core::model::{App, OverCapacity, Timestamp};
 use crate::core::ports::DialectId;
@@ -113,8 +113,8 @@ impl Service {
             limits.pending_bytes,
         );
         let connection = connected.map_err(|full| match full {
-            Full::Node => ConnectError::NodeFull,
-            Full::App => ConnectError::AppFull(app.settings.over_capacity),
+            CapacityExceeded::Node => ConnectError::NodeFull,
+            CapacityExceeded::App => ConnectError::AppFull(app.settings.over_capacity),
         })?;
         // A change of an app is cached first and applied to its connections then. A connection that was admitted between
         // the two sees it here.
@@ -129,7 +129,7 @@ impl Service {
             let seconds = app.settings.signin_timeout.as_secs().saturating_add(1);
             connection
                 .mailbox()
-                .expect_sign_in(u32::try_from(seconds).unwrap_or(u32::MAX));
+                .set_sign_in_deadline(u32::try_from(seconds).unwrap_or(u32::MAX));
         }
         Ok(connection)
     }
@@ -171,7 +171,7 @@ impl Service {
     pub async fn disconnect(&self, connection: &Connection) {
         let app = connection.app();
         let gone = connection.disconnect();
-        for left in &gone.left {
+        for left in &gone.unsubscribed {
             self.finish_unsubscribe(&app, connection.id(), left).await;
         }
         if let Some(user) = &gone.user {

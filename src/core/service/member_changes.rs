@@ -36,15 +36,15 @@ impl MemberChangeAnnouncer {
                 biased;
                 () = &mut stop => break,
                 () = async {
-                    poll_fn(|cx| self.hub.poll_gathered(cx)).await;
+                    poll_fn(|cx| self.hub.poll_member_changes(cx)).await;
                     sleep_until(not_before.max(Instant::now() + WINDOW)).await;
                 } => {
-                    let recipients = u32::try_from(self.hub.tell_gathered()).unwrap_or(u32::MAX);
+                    let recipients = u32::try_from(self.hub.flush_member_changes()).unwrap_or(u32::MAX);
                     let pause = WINDOW_PER_RECIPIENT.saturating_mul(recipients).min(MAX_WINDOW);
                     not_before = Instant::now() + pause;
                 }
             }
         }
-        self.hub.tell_gathered();
+        self.hub.flush_member_changes();
     }
 }

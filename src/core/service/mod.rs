@@ -193,7 +193,9 @@ impl BusSink for Service {
                 app,
                 event: ServerEvent::SubscriptionCount { channel, count },
                 ..
-            } => self.hub.count(&app, channel, count, self.ports.clock.now()),
+            } => self
+                .hub
+                .send_count(&app, channel, count, self.ports.clock.now()),
             other => self.hub.deliver(other),
         }
     }

@@ -104,7 +104,7 @@ impl Service {
         let announce = is_announced
             && self
                 .hub
-                .may_count(&app.ident, channel, self.ports.clock.now());
+                .count_allowed(&app.ident, channel, self.ports.clock.now());
         // A roster that is unavailable recounts when it is available again.
         if let Ok(recount) = self
             .ports
@@ -121,7 +121,7 @@ impl Service {
 
     /// Announces the counts of large channels, which are throttled. Call it about once a second.
     pub async fn send_due_counts(&self) {
-        for (app, channel) in self.hub.take_due(self.ports.clock.now()) {
+        for (app, channel) in self.hub.take_due_counts(self.ports.clock.now()) {
             // As above.
             let Ok(recount) = self.ports.nodes.roster.recount(&app, &channel, true).await else {
                 continue;

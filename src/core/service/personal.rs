@@ -3,7 +3,7 @@
 use super::Service;
 use super::history::{ReplayedEvents, Since};
 use super::subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
-use crate::core::hub::{Connection, Released, SubscribedVia};
+use crate::core::hub::{Connection, ReleasedChannels, SubscribedVia};
 use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, UserId};
 use crate::core::ports::DialectId;
 
@@ -25,7 +25,7 @@ impl Service {
             app,
             connection,
             &subscribe.channel,
-            SubscribedVia::Direct,
+            SubscribedVia::Client,
             None,
         )
         .await?;
@@ -103,11 +103,11 @@ impl Service {
     async fn release_aliases(
         &self,
         connection: &Connection,
-        released: Released,
+        released: ReleasedChannels,
         left: &mut Vec<ChannelName>,
     ) {
-        for channel in &released.gone {
-            self.unsubscribe_via(connection, channel, SubscribedVia::Alias, left)
+        for channel in &released.released {
+            self.unsubscribe_via(connection, channel, SubscribedVia::Personal, left)
                 .await;
         }
         for channel in &released.shared {
@@ -126,16 +126,16 @@ impl Service {
     ) -> Result<Subscribed, SubscribeError> {
         let mut versions = Vec::new();
         for channel in &alias {
-            let place = connection.place(channel);
-            if new_only && place.as_ref().is_some_and(|place| place.alias) {
+            let subscription = connection.subscription(channel);
+            if new_only && subscription.as_ref().is_some_and(|known| known.personal) {
                 continue;
             }
             // A subscription of the client itself defines the member.
-            let joins =
-                channel.kind() == ChannelKind::Presence && !place.is_some_and(|place| place.direct);
+            let joins = channel.kind() == ChannelKind::Presence
+                && !subscription.is_some_and(|subscription| subscription.client);
             let member = member.filter(|_| joins);
             match self
-                .join_channel(app, connection, channel, SubscribedVia::Alias, member)
+                .join_channel(app, connection, channel, SubscribedVia::Personal, member)
                 .await
             {
                 Ok(Some(joined)) => versions.push((channel.clone(), joined.version)),
@@ -167,7 +167,10 @@ impl Service {
         let Some(user) = personal.personal_user() else {
             return Ok(None);
         };
-        if !connection.place(personal).is_some_and(|place| place.direct) {
+        if !connection
+            .subscription(personal)
+            .is_some_and(|subscription| subscription.client)
+        {
             return Ok(None);
         }
         let app = connection.app();

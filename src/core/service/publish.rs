@@ -173,7 +173,7 @@ impl Service {
         publish: ClientPublish,
     ) -> Result<bool, PublishError> {
         let app = connection.app();
-        if !connection.is_on(&publish.channel) {
+        if !connection.receives(&publish.channel) {
             return Err(PublishError::NotOnChannel);
         }
         if !app.settings.client_publish {
@@ -194,8 +194,8 @@ impl Service {
         let except = (!publish.echo).then(|| connection.id());
         let user = || {
             connection
-                .place(&event.channel)
-                .and_then(|place| place.user)
+                .subscription(&event.channel)
+                .and_then(|subscription| subscription.user)
         };
         self.parts.webhooks.record_client_event(&app, &event, user);
         if !publish.persist && !publish.behind {

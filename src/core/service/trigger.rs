@@ -147,7 +147,7 @@ impl Service {
         {
             return Err(ClientEventError::Kind);
         }
-        let Some(place) = connection.place(&channel) else {
+        let Some(subscription) = connection.subscription(&channel) else {
             return Err(ClientEventError::NotOnChannel);
         };
         let persist = app.settings.replay_of(&channel).is_some();
@@ -165,7 +165,7 @@ impl Service {
         if !persist && !behind {
             self.parts
                 .webhooks
-                .record_client_event(&app, &event, || place.user);
+                .record_client_event(&app, &event, || subscription.user);
             release(&*self.ports.nodes.bus, event, None, except).await;
             return Ok(false);
         }
@@ -188,7 +188,7 @@ impl Service {
         self.parts.appends.enqueue(entry).map_err(full)?;
         self.parts
             .webhooks
-            .record_client_event(&app, &event, || place.user);
+            .record_client_event(&app, &event, || subscription.user);
         Ok(true)
     }
 }

@@ -15,7 +15,7 @@ impl Service {
         if channel.kind() == ChannelKind::Personal {
             self.remove_aliases(connection, channel, &mut left).await;
         }
-        self.unsubscribe_via(connection, channel, SubscribedVia::Direct, &mut left)
+        self.unsubscribe_via(connection, channel, SubscribedVia::Client, &mut left)
             .await;
         left
     }
@@ -27,13 +27,13 @@ impl Service {
         via: SubscribedVia,
         left: &mut Vec<ChannelName>,
     ) {
-        let Some(outcome) = connection.leave(channel, via) else {
+        let Some(outcome) = connection.unsubscribe(channel, via) else {
             self.update_alias_member(connection, channel).await;
             return;
         };
         self.finish_unsubscribe(&connection.app(), connection.id(), &outcome)
             .await;
-        left.push(outcome.place.channel);
+        left.push(outcome.subscription.channel);
     }
 
     /// Updates presence and counts after a connection left a channel.
@@ -43,19 +43,20 @@ impl Service {
         socket: SocketId,
         left: &UnsubscribeOutcome,
     ) {
-        if let Some(user) = &left.place.user {
-            self.leave_presence(app, &left.place.channel, socket, user)
+        if let Some(user) = &left.subscription.user {
+            self.leave_presence(app, &left.subscription.channel, socket, user)
                 .await;
         }
-        self.recount(app, &left.place.channel, left.last).await;
+        self.recount(app, &left.subscription.channel, left.last)
+            .await;
     }
 
     /// Updates the member as which a connection is on a presence channel that it is subscribed to only through personal
     /// channels: the member that they define, or none.
     pub(super) async fn update_alias_member(&self, connection: &Connection, channel: &ChannelName) {
         let is_alias_only = connection
-            .place(channel)
-            .is_some_and(|place| place.alias && !place.direct);
+            .subscription(channel)
+            .is_some_and(|subscription| subscription.personal && !subscription.client);
         if channel.kind() != ChannelKind::Presence || !is_alias_only {
             return;
         }
@@ -67,11 +68,11 @@ impl Service {
                     &app,
                     connection,
                     channel,
-                    SubscribedVia::Alias,
+                    SubscribedVia::Personal,
                     Some(&member),
                 )
                 .await;
-        } else if let Some(user) = connection.anonymise(channel) {
+        } else if let Some(user) = connection.clear_member(channel) {
             self.leave_presence(&app, channel, connection.id(), &user)
                 .await;
         }

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::Shutdown;
 #[cfg(unix)]
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -60,8 +60,8 @@ impl DirectWriter for TcpStream {
     }
 
     #[cfg(unix)]
-    fn descriptor(&self) -> Option<i32> {
-        Some(self.as_raw_fd())
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(AsFd::as_fd(self))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Many writes by one system call, where the kernel offers that.
 
-use crate::core::hub::{BatchWriter, Write};
+use crate::core::hub::{BatchWriter, BatchedWrite};
 
 /// Writes by a ring of the thread's own (Linux's io_uring), several connections at once. Where there is none (another
 /// system, a kernel before 5.6, a container whose profile forbids it, as Docker's does), one after the other.
@@ -8,7 +8,7 @@ use crate::core::hub::{BatchWriter, Write};
 pub struct Rings;
 
 impl BatchWriter for Rings {
-    fn write(&self, writes: &mut [Write<'_>]) {
+    fn write(&self, writes: &mut [BatchedWrite<'_>]) {
         // One alone costs less without.
         for several in writes
             .chunks_mut(ENTRIES)
@@ -18,7 +18,7 @@ impl BatchWriter for Rings {
         }
         // What no ring wrote; to a broken connection it fails once more.
         for write in writes.iter_mut().filter(|write| write.written.is_none()) {
-            write.written = write.outlet.try_write(write.bytes);
+            write.written = write.writer.try_write(write.bytes);
         }
     }
 }
@@ -28,9 +28,9 @@ const ENTRIES: usize = 64;
 
 #[cfg(not(target_os = "linux"))]
 mod kernel {
-    use super::Write;
+    use super::BatchedWrite;
 
-    pub fn write(_: &mut [Write<'_>]) {}
+    pub fn write(_: &mut [BatchedWrite<'_>]) {}
 }
 
 #[cfg(target_os = "linux")]
@@ -38,11 +38,12 @@ mod kernel {
     use std::cell::RefCell;
     use std::io;
     use std::mem;
+    use std::os::fd::AsRawFd;
 
     use io_uring::types::Fd;
     use io_uring::{IoUring, Probe, opcode};
 
-    use super::{ENTRIES, Write};
+    use super::{BatchedWrite, ENTRIES};
 
     enum Ring {
         /// Nothing was written on this thread yet.
@@ -57,7 +58,7 @@ mod kernel {
     }
 
     /// Does what a ring can, at most [`ENTRIES`] writes; the others stay as they are.
-    pub fn write(writes: &mut [Write<'_>]) {
+    pub fn write(writes: &mut [BatchedWrite<'_>]) {
         RING.with_borrow_mut(|ring| {
             if let Ring::Unasked = ring {
                 *ring = open().map_or(Ring::Refused, |ring| Ring::There(Box::new(ring)));
@@ -88,21 +89,20 @@ mod kernel {
     }
 
     /// Does the writes that the kernel knows by number. They do not wait: once the call has returned, all are done.
-    fn submit(ring: &mut IoUring, writes: &mut [Write<'_>]) -> io::Result<()> {
+    fn submit(ring: &mut IoUring, writes: &mut [BatchedWrite<'_>]) -> io::Result<()> {
         let mut open = 0;
         for (index, write) in writes.iter().enumerate() {
             let (Some(descriptor), Ok(length)) =
-                (write.outlet.descriptor(), u32::try_from(write.bytes.len()))
+                (write.writer.as_fd(), u32::try_from(write.bytes.len()))
             else {
                 continue;
             };
-            let entry = opcode::Send::new(Fd(descriptor), write.bytes.as_ptr(), length)
+            let entry = opcode::Send::new(Fd(descriptor.as_raw_fd()), write.bytes.as_ptr(), length)
                 .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
                 .build()
                 .user_data(index as u64);
-            // SAFETY: the bytes and the outlet, which keeps the descriptor open, are borrowed until all writes are done,
-            // which the loop below waits for. Where it gives up, nothing that was not begun can begin any more: the ring
-            // is not entered again.
+            // SAFETY: the bytes and the descriptor are borrowed until this function returns, and the loop below waits
+            // until all writes are done. Where it gives up, no write can begin any more: the ring is not entered again.
             unsafe { ring.submission().push(&entry) }.map_err(io::Error::other)?;
             open += 1;
         }
@@ -159,8 +159,8 @@ mod tests {
     fn write(to: &[(&dyn DirectWriter, &[u8])]) -> Vec<Option<usize>> {
         let mut writes: Vec<_> = to
             .iter()
-            .map(|&(outlet, bytes)| Write {
-                outlet,
+            .map(|&(writer, bytes)| BatchedWrite {
+                writer,
                 bytes,
                 written: None,
             })

@@ -249,7 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             match self.socket.poll_message(cx) {
                 Poll::Ready(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                    connection.mailbox().heard()
+                    connection.mailbox().record_received()
                 }
                 Poll::Ready(message) => return Poll::Ready(Turn::Message(message)),
                 // The state machine answers a ping when it is asked for what comes next.
@@ -325,7 +325,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                         self.socket.queue(frame);
                     }
                 }
-                MailboxItem::Rest(rest) => self.socket.queue(&rest),
+                MailboxItem::PartialFrame(rest) => self.socket.queue(&rest),
                 MailboxItem::Ping => match dialect {
                     DialectId::Pushi => self.socket.queue_ping(),
                     DialectId::Pusher => self.socket.queue(&pusher::ping()),

@@ -126,7 +126,7 @@ pub(super) async fn begin<S: AsyncRead + AsyncWrite + Unpin + Send>(
     ));
     let shares = outlet.is_some();
     if let Some(outlet) = outlet {
-        connection.mailbox().set_outlet(outlet);
+        connection.mailbox().set_writer(outlet);
     }
     let link = Link::new(
         socket,
@@ -298,7 +298,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     async fn message(&mut self, message: Message) -> Option<End> {
         self.gateway.service.hub().metrics().received(message.len());
-        self.connection.mailbox().heard();
+        self.connection.mailbox().record_received();
         // Many messages can stand in one read; others want to run, too.
         tokio::task::coop::consume_budget().await;
         match message {

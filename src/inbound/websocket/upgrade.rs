@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Destination, Gateway, destination};
-use crate::core::hub::{Corked, FlushScheduler};
 use crate::core::service::ConnectError;
 use crate::inbound::listen::{
     Admitted, Asking, ClientStream, Refusal, Session, Sockets, UpgradeHead,
@@ -13,20 +12,18 @@ use crate::inbound::listen::{
 /// The gateway as the listener knows it.
 pub struct Upgrades {
     gateway: Arc<Gateway>,
-    flusher: Arc<dyn FlushScheduler>,
 }
 
 impl Upgrades {
-    /// Leads to `gateway`; `flusher` takes what the sessions say to others.
-    pub fn new(gateway: Arc<Gateway>, flusher: Arc<dyn FlushScheduler>) -> Self {
-        Self { gateway, flusher }
+    /// A handler that runs the sessions of `gateway`.
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway }
     }
 }
 
 /// An upgrade that was let in.
 struct Opening {
     gateway: Arc<Gateway>,
-    flusher: Arc<dyn FlushScheduler>,
     destination: Destination,
     origin: Option<String>,
     secure: bool,
@@ -54,7 +51,6 @@ impl Sockets for Upgrades {
         let origin = head.origin.as_deref().map(str::to_owned);
         Ok(Box::new(Opening {
             gateway: Arc::clone(&self.gateway),
-            flusher: Arc::clone(&self.flusher),
             destination,
             origin,
             secure: head.secure,
@@ -90,11 +86,13 @@ impl Admitted for Opening {
 
     fn run(self: Box<Self>, stream: ClientStream) -> Session {
         let outlet = stream.outlet();
-        let flusher = Arc::clone(&self.flusher);
-        Box::pin(Corked::new(
-            self.gateway
-                .serve(self.destination, self.origin, self.secure, outlet, stream),
-            flusher,
-        ))
+        let hub = Arc::clone(self.gateway.service.hub());
+        Box::pin(hub.cork(self.gateway.serve(
+            self.destination,
+            self.origin,
+            self.secure,
+            outlet,
+            stream,
+        )))
     }
 }

@@ -3,7 +3,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pushi::core::auth::random_53_bits;
-use pushi::core::hub::{FlushBatch, FlushScheduler};
 use pushi::core::ports::BusHealth;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::redis::{RedisBus, RedisNode, RedisNodeOptions, RedisPresence, Target};
@@ -11,16 +10,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ear, Meeting, Node};
+use crate::roster::nodes::hub;
 use crate::servers::url_of_server;
-
-/// What arrives is written at once.
-struct AtOnce;
-
-impl FlushScheduler for AtOnce {
-    fn flush(&self, batch: FlushBatch) {
-        drop(batch);
-    }
-}
 
 /// Where Redis is.
 pub async fn url_of_redis() -> Option<String> {
@@ -36,7 +27,6 @@ pub fn mesh(url: &str) -> Arc<RedisNode> {
         process: random_53_bits().unwrap(),
         lease,
         metrics,
-        flusher: Arc::new(AtOnce),
     };
     Arc::new(RedisNode::new(options))
 }
@@ -47,7 +37,7 @@ pub async fn live(mesh: &Arc<RedisNode>) -> (Arc<Ear>, Arc<dyn Any + Send + Sync
     let sink: Weak<Ear> = Arc::downgrade(&ear);
     mesh.set_sink(sink);
     let stop = CancellationToken::new();
-    tokio::spawn(Arc::clone(mesh).run(stop.clone()));
+    tokio::spawn(Arc::clone(mesh).run(hub(mesh.process()), stop.clone()));
     let begun = Instant::now();
     while mesh.health() != BusHealth::Up {
         assert!(

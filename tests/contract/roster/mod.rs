@@ -338,7 +338,7 @@ pub async fn users_of_a_presence_channel_count_once(nodes: &impl Nodes) {
     let room = channel("presence-room");
     let connections = [a.connect(&app), a.connect(&app), a.connect(&app)];
     for (connection, user) in connections.iter().zip(["ann", "ann", "bo"]) {
-        connection.join(&room, SubscribedVia::Direct, Some(&member(user)));
+        connection.subscribe(&room, SubscribedVia::Client, Some(&member(user)));
         a.roster.recount(&app.ident, &room, false).await.unwrap();
     }
     assert_eq!(

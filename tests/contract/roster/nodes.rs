@@ -38,7 +38,7 @@ impl Node {
         let connection = self.connect(app);
         for channel in channels {
             let channel = samples::channel(channel);
-            connection.join(&channel, SubscribedVia::Direct, None);
+            connection.subscribe(&channel, SubscribedVia::Client, None);
             self.bus.watch(&app.ident, &channel).await.unwrap();
         }
         connection
@@ -78,7 +78,7 @@ pub trait Nodes: Sized + Sync {
     fn pair(&self) -> [&Node; 2];
 }
 
-fn hub(process: u64) -> Arc<Hub> {
+pub fn hub(process: u64) -> Arc<Hub> {
     Arc::new(Hub::new(
         process,
         dialects(),

@@ -197,7 +197,7 @@ pub async fn who_comes_back_after_the_restart_was_never_away(site: &Site) {
     let connection = hub
         .connect(&old.app, DialectId::Pusher, (0, 0), 1024)
         .unwrap();
-    connection.join(&channel("news"), SubscribedVia::Direct, None);
+    connection.subscribe(&channel("news"), SubscribedVia::Client, None);
     pass(10_000).await;
     let told = outbox(&site.stores, &old).await;
     assert_eq!(
@@ -258,7 +258,7 @@ pub async fn what_a_dead_node_did_not_tell_is_told_by_a_survivor(site: &Site) {
         .hub()
         .connect(&house.app, DialectId::Pusher, (0, 0), 1024)
         .unwrap();
-    connection.join(&channel("news"), SubscribedVia::Direct, None);
+    connection.subscribe(&channel("news"), SubscribedVia::Client, None);
     pass(10_100).await;
     assert_eq!(
         outbox(&site.stores, &house).await,

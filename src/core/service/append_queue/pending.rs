@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::core::error::StorageError;
-use crate::core::hub::{Mailbox, MailboxItem, Outcome, Receipt};
+use crate::core::hub::{Mailbox, MailboxItem, Receipt, ReceiptOutcome};
 use crate::core::model::{NewEvent, Position, SocketId};
 
 /// Where the result of a publish is sent.
@@ -47,17 +47,19 @@ impl PendingAppend {
                     return;
                 };
                 let outcome = match (result, self.persist) {
-                    (Err(_), _) => Outcome::Failed,
-                    (Ok(_), false) => Outcome::Passed,
+                    (Err(_), _) => ReceiptOutcome::Failed,
+                    (Ok(_), false) => ReceiptOutcome::Delivered,
                     (Ok(positions), true) => match positions.first() {
-                        Some(position) => {
-                            Outcome::Stored(event.mid.clone(), position.serial, event.timestamp)
-                        }
-                        None => Outcome::Failed,
+                        Some(position) => ReceiptOutcome::Stored(
+                            event.mid.clone(),
+                            position.serial,
+                            event.timestamp,
+                        ),
+                        None => ReceiptOutcome::Failed,
                     },
                 };
                 let (channel, event) = (event.channel.clone(), Arc::clone(&event.payload.event));
-                mailbox.tell(MailboxItem::Receipt(Box::new(Receipt {
+                mailbox.push(MailboxItem::Receipt(Box::new(Receipt {
                     reference,
                     channel,
                     event,

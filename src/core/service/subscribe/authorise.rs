@@ -47,7 +47,7 @@ impl Service {
                 let presence = PeerChannel::parse(channel.as_str())
                     .map(|peer| peer.presence())
                     .unwrap_or_default();
-                return if connection.is_on(channel) {
+                return if connection.receives(channel) {
                     Ok(true)
                 } else {
                     Err(SubscribeError::NotPeer(presence))
@@ -127,7 +127,7 @@ impl Service {
         if is_subscribed || limit == 0 {
             return Ok(());
         }
-        if connection.direct_places() as u64 >= limit {
+        if connection.client_subscription_count() as u64 >= limit {
             Err(SubscribeError::Channels(limit))
         } else {
             Ok(())

@@ -138,8 +138,8 @@ impl Service {
             return self.replay_for(&app, connection, subscribe).await;
         }
         let was_subscribed = connection
-            .place(&subscribe.channel)
-            .is_some_and(|place| place.direct);
+            .subscription(&subscribe.channel)
+            .is_some_and(|subscription| subscription.client);
         self.check_channel_limit(&app, connection, was_subscribed)?;
         let result = match subscribe.channel.kind() {
             ChannelKind::Personal => {
@@ -168,7 +168,7 @@ impl Service {
                 app,
                 connection,
                 &subscribe.channel,
-                SubscribedVia::Direct,
+                SubscribedVia::Client,
                 member.as_ref(),
             )
             .await?;
@@ -192,8 +192,8 @@ impl Service {
         via: SubscribedVia,
         member: Option<&Member>,
     ) -> Result<Option<Joined>, SubscribeError> {
-        let outcome = connection.join(channel, via, member);
-        if let Some(before) = &outcome.before {
+        let outcome = connection.subscribe(channel, via, member);
+        if let Some(before) = &outcome.previous_user {
             self.leave_presence(app, channel, connection.id(), before)
                 .await;
         }
@@ -239,7 +239,7 @@ impl Service {
         joined
             .map_err(|_| SubscribeError::Presence)?
             .ok_or_else(|| {
-                connection.anonymise(channel);
+                connection.clear_member(channel);
                 SubscribeError::Members(limit)
             })
     }

@@ -14,7 +14,7 @@ use super::complaints;
 use super::dialect::pushi as frames;
 use super::link::{Hold, Link, Turn};
 use super::session::{End, Session};
-use crate::core::hub::{CloseReason, Connection, Outcome, Receipt};
+use crate::core::hub::{CloseReason, Connection, Receipt, ReceiptOutcome};
 use crate::core::model::{ChannelKind, ChannelName};
 use crate::core::ports::DialectId;
 use crate::core::service::{Since, Subscribe, SubscribeError, Subscribed};
@@ -53,7 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             }
         }
         match (receipt.outcome, receipt.reference) {
-            (Outcome::Stored(mid, serial, timestamp), Some(reference)) => {
+            (ReceiptOutcome::Stored(mid, serial, timestamp), Some(reference)) => {
                 self.link.socket.queue(&frames::published(
                     &reference,
                     &receipt.channel,
@@ -62,7 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                     timestamp,
                 ));
             }
-            (Outcome::Failed, reference) => {
+            (ReceiptOutcome::Failed, reference) => {
                 let message = "the event was not stored, or is not known to be: the store is unavailable, try again later".to_owned();
                 self.complain(
                     4320,
@@ -72,7 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                     reference,
                 );
             }
-            (Outcome::Stored(..), None) | (Outcome::Passed, _) => {}
+            (ReceiptOutcome::Stored(..), None) | (ReceiptOutcome::Delivered, _) => {}
         }
     }
 
@@ -111,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             Ok(_) if personal => self
                 .personal
                 .push((channel.clone(), subscribe.channel_data.clone())),
-            Err(_) if !self.connection.is_on(channel) => {
+            Err(_) if !self.connection.receives(channel) => {
                 self.link.leave(std::slice::from_ref(channel))
             }
             Ok(_) | Err(_) => {}
@@ -127,9 +127,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         };
         let places = self
             .connection
-            .places()
+            .subscriptions()
             .into_iter()
-            .map(|place| place.channel);
+            .map(|subscription| subscription.channel);
         places
             .filter(|channel| *channel != subscribe.channel && !named(channel))
             .collect()
@@ -178,9 +178,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             let data = data.clone();
             self.link.hold(Hold::AllBut(
                 self.connection
-                    .places()
+                    .subscriptions()
                     .into_iter()
-                    .map(|place| place.channel)
+                    .map(|subscription| subscription.channel)
                     .collect(),
             ));
             let before = self.connection.aliases(&channel);

@@ -16,7 +16,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     pub(super) async fn pushi_text(&mut self, text: &str) -> Option<End> {
         let decoded = pushi::decode(text, &self.gateway.service.rules().limits);
         if !matches!(decoded, Ok((Command::Ping, _))) {
-            self.connection.mailbox().active();
+            self.connection.mailbox().record_activity();
         }
         match decoded {
             Ok((Command::Publish(publish), asked)) => {
@@ -153,12 +153,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         if !adds || most == 0 || count(covered) < most {
             return None;
         }
-        covered.retain(|channel, _| self.connection.is_on(channel));
+        covered.retain(|channel, _| self.connection.receives(channel));
         (count(covered) >= most).then(|| complaints::subscribe(&SubscribeError::Channels(most)))
     }
 
     async fn unsubscribe(&mut self, channel: &ChannelName) -> Result<(), Coded> {
-        if !self.connection.is_on(channel) {
+        if !self.connection.receives(channel) {
             return Err(complaints::not_on_channel());
         }
         let left = self
@@ -189,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 
     async fn latest(&mut self, channel: &ChannelName, skip: u64, count: u64) -> Result<(), Coded> {
-        if !self.connection.is_on(channel) {
+        if !self.connection.receives(channel) {
             return Err(complaints::not_on_channel());
         }
         let app = self.connection.app();

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 
 use super::incarnation::Incarnation;
-use crate::core::hub::FlushScheduler;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName, ServerEvent};
 use crate::core::ports::{BusHealth, BusMessage, BusSink, Call, Metrics};
 use crate::outbound::redis::bus::{Outgoing, Seen, Topics};
@@ -25,8 +24,6 @@ pub struct RedisNodeOptions {
     pub lease: Duration,
     /// Where the time is counted that messages take.
     pub metrics: Arc<dyn Metrics>,
-    /// Takes what arriving messages fill.
-    pub flusher: Arc<dyn FlushScheduler>,
 }
 
 /// Who is connected here, for the other nodes.
@@ -102,11 +99,6 @@ impl RedisNode {
     /// The number of this process, the one of its socket ids.
     pub fn process(&self) -> u64 {
         self.options.process
-    }
-
-    /// Takes what arriving messages fill.
-    pub fn flusher(&self) -> &Arc<dyn FlushScheduler> {
-        &self.options.flusher
     }
 
     /// Who takes what arrives.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::incarnation::Incarnation;
 use super::node::RedisNode;
-use crate::core::hub::Corked;
+use crate::core::hub::Hub;
 use crate::outbound::redis::bus::Change;
 use crate::outbound::redis::connection::{Connections, Disconnected};
 
@@ -22,13 +22,14 @@ const MOST_RETRY: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_secs(2);
 
 impl RedisNode {
-    /// Connects, takes part, and begins again whenever that fails, until `stop`; then says its last.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+    /// Connects, takes part, and begins again whenever that fails, until `stop`; then says its last. What
+    /// arrives is delivered corked by `hub`.
+    pub async fn run(self: Arc<Self>, hub: Arc<Hub>, stop: CancellationToken) {
         let mut former = Vec::new();
         let mut wait = RETRY;
         for number in 1.. {
             let begun = Instant::now();
-            match self.live(number, &mut former, &stop).await {
+            match self.live(number, &hub, &mut former, &stop).await {
                 Ok(()) => return,
                 Err(reason) => self.say_away(&reason),
             }
@@ -58,6 +59,7 @@ impl RedisNode {
     async fn live(
         self: &Arc<Self>,
         number: u64,
+        hub: &Hub,
         former: &mut Vec<String>,
         stop: &CancellationToken,
     ) -> Result<(), String> {
@@ -73,7 +75,7 @@ impl RedisNode {
         };
         let session = Arc::new(session);
         let hear = Arc::clone(self).hear(Arc::clone(&session), pushed);
-        let hearing = tokio::spawn(Corked::new(hear, Arc::clone(self.flusher())));
+        let hearing = tokio::spawn(hub.cork(hear));
         let mut work = JoinSet::new();
         let ended = tokio::select! {
             biased;

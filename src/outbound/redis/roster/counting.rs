@@ -71,7 +71,7 @@ impl Counting {
     /// Redis is there: it must hear of every channel.
     pub fn rise(&self, hub: &Hub) {
         self.state.lock().up = true;
-        for app in hub.idents() {
+        for app in hub.app_idents() {
             let occupied = hub
                 .app(&app)
                 .map_or_else(Vec::new, |hub| hub.channels("", None, usize::MAX));

@@ -15,7 +15,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     pub(super) async fn pusher_text(&mut self, text: &str) -> Option<End> {
         let decoded = pusher::decode(text, &self.gateway.service.rules().limits);
         if !matches!(decoded, Ok(Command::Ping | Command::Pong)) {
-            self.connection.mailbox().active();
+            self.connection.mailbox().record_activity();
         }
         match decoded {
             Ok(Command::Ping) => {

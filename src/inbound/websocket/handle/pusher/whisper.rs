@@ -37,7 +37,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             event,
             data,
         } = whisper;
-        let user = self.connection.place(&channel).and_then(|place| place.user);
+        let user = self
+            .connection
+            .subscription(&channel)
+            .and_then(|subscription| subscription.user);
         let extra = user
             .map(|user| pusher::sender_text(&user))
             .unwrap_or_default();

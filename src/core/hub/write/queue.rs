@@ -1,0 +1,162 @@
+//! The queue of one connection, and how it is written.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use smallvec::SmallVec;
+
+use super::direct::{DirectWriter, WriteStats};
+use super::item::{CloseReason, MailboxItem};
+use crate::core::ports::DialectId;
+
+/// The most bytes that are copied together for one write; a larger frame is written without a copy.
+pub(super) const MAX_WRITE: usize = 128 * 1024;
+
+thread_local! {
+    /// Copies of several frames for one write.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The queue of one connection, under its mailbox's lock. The fields are in this order so that
+/// those that each delivery needs share a cache line with the lock: a fan-out is bound by memory
+/// latency.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(super) struct MailboxQueue {
+    pub waker: Option<Waker>,
+    /// How many of `bytes` the connection's task has taken.
+    pub taken: usize,
+    /// Bytes that are pending, here or in the connection's write buffer.
+    pub bytes: usize,
+    /// The socket for direct writes; `None`: only the connection's task writes.
+    pub writer: Option<Arc<dyn DirectWriter>>,
+    /// Mostly at most one, written at once: it needs no allocation.
+    pub items: SmallVec<[MailboxItem; 1]>,
+    /// The connection's task is idle and has nothing to write: others may write.
+    pub parked: bool,
+    /// A flush of the mailbox is scheduled.
+    pub flush_scheduled: bool,
+    /// The socket is not writable: wake the task only on close.
+    wake_on_close_only: bool,
+    pub closed: Option<CloseReason>,
+}
+
+impl MailboxQueue {
+    /// Writes from the queue until it is empty or the socket is full. In the second case the
+    /// connection's task continues.
+    pub fn write(&mut self, dialect: DialectId) -> WriteStats {
+        let mut stats = WriteStats::default();
+        while !self.items.is_empty() {
+            let Some(writer) = &self.writer else {
+                self.parked = false;
+                break;
+            };
+            let (wanted, written) = BUFFER.with_borrow_mut(|buffer| {
+                buffer.clear();
+                let bytes = match self.copy_frames(dialect, MAX_WRITE, buffer) {
+                    true => &buffer[..],
+                    false => self.first(dialect),
+                };
+                (bytes.len(), writer.try_write(bytes))
+            });
+            if !self.record_written(dialect, wanted, written, &mut stats) {
+                break;
+            }
+        }
+        stats
+    }
+
+    /// The first frame of the queue.
+    pub fn first(&self, dialect: DialectId) -> &[u8] {
+        self.items
+            .first()
+            .and_then(|item| item.frame(dialect))
+            .unwrap_or_default()
+    }
+
+    /// Copies the next frames into `buffer` for one write, at most `most` bytes. `false`: the first
+    /// frame is written alone, without a copy.
+    pub fn copy_frames(&self, dialect: DialectId, most: usize, buffer: &mut Vec<u8>) -> bool {
+        let mut frames = self
+            .items
+            .iter()
+            .map_while(|item| item.frame(dialect))
+            .peekable();
+        let first = frames.next().unwrap_or_default();
+        let mut length = first.len();
+        let mut fits = |frame: &&[u8]| {
+            length += frame.len();
+            length <= most
+        };
+        let Some(second) = frames.next_if(&mut fits) else {
+            return false;
+        };
+        buffer.extend_from_slice(first);
+        buffer.extend_from_slice(second);
+        while let Some(frame) = frames.next_if(&mut fits) {
+            buffer.extend_from_slice(frame);
+        }
+        true
+    }
+
+    /// Removes what was written of `wanted` bytes from the queue (`None`: the connection is broken),
+    /// and adds it to `stats`. `false`: no other may write; the connection's task must.
+    pub fn record_written(
+        &mut self,
+        dialect: DialectId,
+        wanted: usize,
+        written: Option<usize>,
+        stats: &mut WriteStats,
+    ) -> bool {
+        let mut count = written.unwrap_or_default();
+        let complete = count == wanted && count > 0;
+        stats.bytes += count as u64;
+        self.bytes = self.bytes.saturating_sub(count);
+        let mut whole = 0;
+        while let Some(frame) = self
+            .items
+            .get(whole)
+            .and_then(|item| item.frame(dialect))
+            .filter(|frame| frame.len() <= count)
+        {
+            (count, whole) = (count - frame.len(), whole + 1);
+        }
+        stats.frames += whole as u64;
+        if whole == self.items.len() {
+            // Freed, so that the next connection gets warm memory, and a burst keeps none.
+            self.items = SmallVec::new();
+        } else {
+            self.items.drain(..whole);
+        }
+        if complete {
+            return true;
+        }
+        self.parked = false;
+        if count > 0
+            && let Some(item) = self.items.first_mut()
+            && let Some(frame) = item.frame(dialect)
+        {
+            *item = MailboxItem::PartialFrame(frame[count..].into());
+        }
+        false
+    }
+
+    /// Registers the task to wake: for any item, or with `on_close_only` only on close.
+    pub fn register_waker(&mut self, cx: &Context<'_>, on_close_only: bool) {
+        self.wake_on_close_only = on_close_only;
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Takes the waker after an item was queued.
+    pub fn take_waker(&mut self) -> Option<Waker> {
+        if self.wake_on_close_only && self.closed.is_none() {
+            None
+        } else {
+            self.waker.take()
+        }
+    }
+}
