@@ -10,5 +10,6 @@ pub mod limit;
 pub mod member_list;
 pub mod model;
 pub mod order;
+pub mod ordered_drain;
 pub mod ports;
 pub mod service;

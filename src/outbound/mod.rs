@@ -3,7 +3,6 @@
 pub mod clock;
 pub mod local;
 pub mod metrics;
-mod ordered_drain;
 pub mod redis;
 pub mod storage;
 pub mod webhook;

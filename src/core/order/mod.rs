@@ -1,15 +1,25 @@
 //! One order per channel on every node, by serial, whatever the order of arrival.
 //!
-//! Between a bus that several nodes share and the use cases. Over such a bus the order of arrival is not the order of
-//! serials, and some may be missed. For each watched channel the next serial due is kept: an early event, and what
-//! follows it, waits until the missing ones come, and after a moment they are read from the store; late or repeated
-//! ones are dropped. A bus in process needs none of this: there the append queue releases in order.
+//! The [`Resequencer`] is between a bus that several nodes share and the use cases. Over such a bus
+//! events do not arrive in the order of their serials, and some may be missed. For each watched
+//! channel it keeps the next expected serial: an early event, and what follows it, is held until the
+//! missing ones arrive, and after a timeout those are read from the store (backfill). Late and
+//! repeated events are dropped. A bus in process needs none of this: there the append queue releases
+//! in order.
+//!
+//! **A watched channel** is one of which this node receives the messages: it has a local subscriber,
+//! or had one a moment ago. [`Bus::watch`] makes it one, before the first subscriber is added; a
+//! sweep unwatches it once [`BusSink::wants`] has been false for two rounds. Its head (the newest
+//! stored serial) is read after the bus receives its messages, so nothing between the two is missed.
+//! A peer channel is not watched by its own name: its messages arrive with those of its presence
+//! channel. Its sequence begins with the first event that arrives, without a known head, and is
+//! dropped after a minute without events.
 
-mod reading;
+mod backfill;
+mod exclusions;
+mod sequence;
 mod shard;
 mod sweep;
-mod track;
-mod unechoed;
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -21,49 +31,51 @@ use tokio::sync::{Notify, oneshot};
 use super::error::BusError;
 use super::model::{AppIdent, ChannelName, Mid, SocketId, Timestamp};
 use super::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, EventStore};
-use reading::{Gaps, Opening};
+use backfill::{Gaps, HeadRequest};
+use exclusions::Exclusions;
+use sequence::Expected;
 use shard::Shards;
-use track::Expected;
-use unechoed::Exclusions;
 
-/// A bus whose persisted events arrive by serial, each once, and whose channels are let go when nobody wants them.
+/// A bus that delivers persisted events by serial, each once, and unwatches channels without local
+/// subscribers.
 pub struct Resequencer {
     bus: Arc<dyn Bus>,
     events: Arc<dyn EventStore>,
     sink: OnceLock<Weak<dyn BusSink>>,
     shards: Shards,
-    openings: Mutex<Vec<Opening>>,
-    opening: Notify,
-    late: Mutex<Gaps>,
-    lateness: Notify,
-    gap: Notify,
-    unechoed: Exclusions,
+    head_requests: Mutex<Vec<HeadRequest>>,
+    head_requested: Notify,
+    gaps: Mutex<Gaps>,
+    gap_added: Notify,
+    /// The bus was unavailable and is available again.
+    bus_resumed: Notify,
+    exclusions: Exclusions,
     clock: Arc<dyn Clock>,
-    /// Until when nothing was missed.
-    heard_until: Mutex<Timestamp>,
+    /// The last time at which the bus was available.
+    complete_until: Mutex<Timestamp>,
 }
 
 impl Resequencer {
-    /// Around a bus; what is missed is read from `events`.
+    /// Wraps `bus`; missing events are read from `events`.
     pub fn new(bus: Arc<dyn Bus>, events: Arc<dyn EventStore>, clock: Arc<dyn Clock>) -> Self {
-        let heard_until = Mutex::new(clock.now());
+        let complete_until = Mutex::new(clock.now());
         Self {
             bus,
             events,
             sink: OnceLock::new(),
             shards: Shards::default(),
-            openings: Mutex::default(),
-            opening: Notify::new(),
-            late: Mutex::default(),
-            lateness: Notify::new(),
-            gap: Notify::new(),
-            unechoed: Exclusions::default(),
+            head_requests: Mutex::default(),
+            head_requested: Notify::new(),
+            gaps: Mutex::default(),
+            gap_added: Notify::new(),
+            bus_resumed: Notify::new(),
+            exclusions: Exclusions::default(),
             clock,
-            heard_until,
+            complete_until,
         }
     }
 
-    /// Says who takes what arrives. The first to be attached stays.
+    /// Sets the receiver of messages. The first call counts.
     pub fn set_sink(&self, sink: Weak<dyn BusSink>) {
         let _ = self.sink.set(sink);
     }
@@ -72,12 +84,12 @@ impl Resequencer {
         self.sink.get().and_then(Weak::upgrade)
     }
 
-    /// Reads heads and what is missing, and lets go of what nobody wants, until `stop` ends.
+    /// Reads heads and missing events, and unwatches channels, until `stop` completes.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let work = join4(
             self.read_heads(),
-            self.read_late(),
-            self.read_gaps(),
+            self.backfill_gaps(),
+            self.catch_up_after_outages(),
             self.sweep(),
         );
         tokio::select! {
@@ -94,23 +106,25 @@ impl Bus for Resequencer {
     }
 
     async fn watch(&self, app: &AppIdent, channel: &ChannelName) -> Result<(), BusError> {
-        self.shards.with(app, channel, |track| track.idle = false);
+        self.shards.watch(app, channel);
         self.bus.watch(app, channel).await?;
-        // The head is read after the channel is heard: nothing can come between the two.
-        let waits = self
+        // The head is read after the bus receives the channel: nothing between the two is missed.
+        let needs_head = self
             .shards
-            .peek(app, channel, |track| track.due == Expected::Opening)
+            .read(app, channel, |sequence| {
+                sequence.expected == Expected::HeadPending
+            })
             .unwrap_or(false);
-        if waits {
-            let (opened, wait) = oneshot::channel();
-            self.openings.lock().push(Opening {
+        if needs_head {
+            let (done, read) = oneshot::channel();
+            self.head_requests.lock().push(HeadRequest {
                 app: app.clone(),
                 channel: channel.clone(),
-                opened,
+                done,
             });
-            self.opening.notify_one();
-            // A store that is away does not keep anybody from hearing a channel.
-            let _ = tokio::time::timeout(reading::PATIENCE, wait).await;
+            self.head_requested.notify_one();
+            // An unavailable store does not prevent a subscription.
+            let _ = tokio::time::timeout(backfill::HEAD_TIMEOUT, read).await;
         }
         Ok(())
     }
@@ -121,7 +135,7 @@ impl Bus for Resequencer {
     }
 
     fn exclude(&self, mid: &Mid, socket: SocketId) {
-        self.unechoed.note(mid, socket);
+        self.exclusions.register(mid, socket);
     }
 
     fn health(&self) -> BusHealth {
@@ -136,10 +150,10 @@ impl BusSink for Resequencer {
             return sink.deliver(message);
         };
         let (app, channel) = (app.clone(), channel.clone());
-        let late = self.shards.take(&app, &channel, message);
+        let gap = self.shards.accept(&app, &channel, message);
         self.shards.drain(&channel, &*sink);
-        if let Some(due) = late {
-            self.note_late(app, channel, due);
+        if let Some(expected) = gap {
+            self.register_gap(app, channel, expected);
         }
     }
 
@@ -148,7 +162,7 @@ impl BusSink for Resequencer {
     }
 
     fn resumed(&self) {
-        self.gap.notify_one();
+        self.bus_resumed.notify_one();
         if let Some(sink) = self.sink() {
             sink.resumed();
         }

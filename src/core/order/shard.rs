@@ -1,4 +1,4 @@
-//! The channels, spread so that they do not wait for each other.
+//! The channels, sharded so that their locks are rarely contended.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, VecDeque};
@@ -6,23 +6,21 @@ use std::hash::{Hash, Hasher};
 
 use parking_lot::Mutex;
 
-use super::track::{ChannelSequence, Expected};
+use super::sequence::{ChannelSequence, Expected};
 use crate::core::model::{AppIdent, ChannelKind, ChannelName};
+use crate::core::ordered_drain::{OrderedQueue, drain};
 use crate::core::ports::{BusMessage, BusSink};
 
-/// Channels are spread over so many; a power of two.
+/// The number of shards; a power of two.
 const SHARDS: usize = 64;
 
-/// The channels, spread over shards by their names. Whoever puts something in delivers, and takes along what others put
-/// into the same shard meanwhile: so a shard has one order, and nobody waits for another's fan-out.
+/// The sequences of all channels, sharded by channel name. Each shard delivers in one order.
 pub(super) struct Shards([Mutex<Shard>; SHARDS]);
 
 #[derive(Default)]
 struct Shard {
     apps: HashMap<AppIdent, HashMap<ChannelName, ChannelSequence>>,
-    ready: VecDeque<BusMessage>,
-    /// Somebody is delivering.
-    busy: bool,
+    ready: OrderedQueue,
 }
 
 impl Default for Shards {
@@ -32,126 +30,106 @@ impl Default for Shards {
 }
 
 impl Shards {
-    fn of(&self, channel: &ChannelName) -> &Mutex<Shard> {
+    fn shard(&self, channel: &ChannelName) -> &Mutex<Shard> {
         let mut hasher = DefaultHasher::new();
         channel.hash(&mut hasher);
         let index = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or(0);
         &self.0[index]
     }
 
-    /// Does something with a channel that is watched from now on.
-    pub fn with(
-        &self,
-        app: &AppIdent,
-        channel: &ChannelName,
-        work: impl FnOnce(&mut ChannelSequence),
-    ) {
-        let mut shard = self.of(channel).lock();
+    /// Marks a channel as watched and wanted.
+    pub fn watch(&self, app: &AppIdent, channel: &ChannelName) {
+        let mut shard = self.shard(channel).lock();
         let channels = match shard.apps.get_mut(app) {
             Some(channels) => channels,
             None => shard.apps.entry(app.clone()).or_default(),
         };
-        let track = match channels.get_mut(channel) {
-            Some(track) => track,
+        let sequence = match channels.get_mut(channel) {
+            Some(sequence) => sequence,
             None => channels
                 .entry(channel.clone())
                 .or_insert_with(|| ChannelSequence::new(true)),
         };
-        if !track.watched {
-            track.watched = true;
-            // Until now it followed from another channel, and perhaps began in the middle.
-            if track.due == Expected::Unknown {
-                track.due = Expected::Opening;
+        if !sequence.watched {
+            sequence.watched = true;
+            // A peer channel until now, of which the node may have missed the beginning.
+            if sequence.expected == Expected::Unknown {
+                sequence.expected = Expected::HeadPending;
             }
         }
-        work(track);
+        sequence.unwanted = false;
     }
 
-    /// Looks at a channel, where it is known.
-    pub fn peek<T>(
+    /// Reads a channel's sequence, if there is one.
+    pub fn read<T>(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
-        look: impl FnOnce(&ChannelSequence) -> T,
+        read: impl FnOnce(&ChannelSequence) -> T,
     ) -> Option<T> {
-        self.of(channel)
+        self.shard(channel)
             .lock()
             .apps
             .get(app)?
             .get(channel)
-            .map(look)
+            .map(read)
     }
 
-    /// Changes a channel, where it is known, and puts what may go on where it waits to be delivered ([`Shards::drain`] must
-    /// follow). `true`: something begins to be missing.
-    pub fn change(
+    /// Updates a channel's sequence, if there is one, and queues the messages that become ready
+    /// ([`Shards::drain`] must follow). `true`: a gap begins.
+    pub fn update(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
-        change: impl FnOnce(&mut ChannelSequence, &mut VecDeque<BusMessage>) -> bool,
+        update: impl FnOnce(&mut ChannelSequence, &mut VecDeque<BusMessage>) -> bool,
     ) -> bool {
-        let mut guard = self.of(channel).lock();
-        let Shard { apps, ready, .. } = &mut *guard;
-        let track = apps
+        let mut guard = self.shard(channel).lock();
+        let Shard { apps, ready } = &mut *guard;
+        let sequence = apps
             .get_mut(app)
             .and_then(|channels| channels.get_mut(channel));
-        track.is_some_and(|track| change(track, ready))
+        sequence.is_some_and(|sequence| update(sequence, ready.messages()))
     }
 
-    /// Takes what arrived ([`Shards::drain`] must follow). An answer says that something begins to be missing, and what
-    /// was due.
-    pub fn take(
+    /// Accepts a message that arrived ([`Shards::drain`] must follow). `Some`: a gap begins, before
+    /// which this serial was expected.
+    pub fn accept(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
         message: BusMessage,
     ) -> Option<Expected> {
-        let mut guard = self.of(channel).lock();
-        let Shard { apps, ready, .. } = &mut *guard;
-        let track = match apps
+        let mut guard = self.shard(channel).lock();
+        let Shard { apps, ready } = &mut *guard;
+        let sequence = match apps
             .get_mut(app)
             .and_then(|channels| channels.get_mut(channel))
         {
-            Some(track) => track,
-            // Peer channels follow from their presence channel: nobody watches them by name.
+            Some(sequence) => sequence,
+            // Peer channels follow from their presence channel: they are not watched by name.
             None if message.serial().is_some() && channel.kind() == ChannelKind::Peer => apps
                 .entry(app.clone())
                 .or_default()
                 .entry(channel.clone())
                 .or_insert_with(|| ChannelSequence::new(false)),
             None => {
-                ready.push_back(message);
+                ready.push(message);
                 return None;
             }
         };
-        track.take(message, ready).then_some(track.due)
+        sequence
+            .accept(message, ready.messages())
+            .then_some(sequence.expected)
     }
 
-    /// Delivers what may go on in the channel's shard, unless somebody is at it.
+    /// Delivers the ready messages of the channel's shard, unless another task does so.
     pub fn drain(&self, channel: &ChannelName, sink: &dyn BusSink) {
-        let shard = self.of(channel);
-        let mut mine = false;
-        loop {
-            let message = {
-                let mut shard = shard.lock();
-                if shard.busy && !mine {
-                    return;
-                }
-                let next = shard.ready.pop_front();
-                shard.busy = next.is_some();
-                mine = shard.busy;
-                next
-            };
-            match message {
-                Some(message) => sink.deliver(message),
-                None => return,
-            }
-        }
+        drain(self.shard(channel), |shard| &mut shard.ready, sink);
     }
 
-    /// Forgets a channel; `then` is done before anybody can watch it again.
+    /// Removes a channel; `then` runs before the channel can be watched again.
     pub fn remove(&self, app: &AppIdent, channel: &ChannelName, then: impl FnOnce()) {
-        let mut shard = self.of(channel).lock();
+        let mut shard = self.shard(channel).lock();
         if let Some(channels) = shard.apps.get_mut(app) {
             channels.remove(channel);
             if channels.is_empty() {
@@ -161,15 +139,15 @@ impl Shards {
         then();
     }
 
-    /// Goes over all channels, a shard at a time; those for which `keep` says no are forgotten. It is called under the
-    /// shard's lock, so that nobody begins to watch a channel between its look and its deed.
+    /// Keeps the channels for which `keep` returns true. It is called under the shard's lock, so
+    /// that no channel can be watched between check and removal.
     pub fn retain(
         &self,
         mut keep: impl FnMut(&AppIdent, &ChannelName, &mut ChannelSequence) -> bool,
     ) {
         for shard in &self.0 {
             shard.lock().apps.retain(|app, channels| {
-                channels.retain(|channel, track| keep(app, channel, track));
+                channels.retain(|channel, sequence| keep(app, channel, sequence));
                 !channels.is_empty()
             });
         }

@@ -1,43 +1,43 @@
-//! Letting go of channels that nobody is on any more.
+//! Unwatching channels that have no local subscriber.
 
 use std::time::Duration;
 
 use super::Resequencer;
 use crate::core::ports::BusHealth;
 
-/// How often channels are looked over. A channel is let go at the second look that finds nobody, so that who reloads a
-/// page finds it still watched.
-const ROUND: Duration = Duration::from_secs(1);
+/// The time between sweeps. A channel is unwatched by the second sweep that finds no subscriber, so
+/// that a client that reloads its page finds it still watched.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A channel that nobody watches by its own name is forgotten after so many looks without an event.
-const FORGOTTEN: u32 = 60;
+/// A channel that is not watched by its own name is dropped after so many sweeps without an event.
+const MAX_IDLE_SWEEPS: u32 = 60;
 
 impl Resequencer {
     pub(super) async fn sweep(&self) {
         loop {
-            tokio::time::sleep(ROUND).await;
+            tokio::time::sleep(SWEEP_INTERVAL).await;
             self.sweep_once();
         }
     }
 
-    /// One look at all channels.
     fn sweep_once(&self) {
         if self.bus.health() != BusHealth::Down {
-            *self.heard_until.lock() = self.clock.now();
+            *self.complete_until.lock() = self.clock.now();
         }
         let Some(sink) = self.sink() else { return };
-        self.shards.retain(|app, channel, track| {
-            track.quiet += 1;
-            // One that follows from another channel is remembered while it is used: there can be very many.
-            if sink.wants(app, channel) && (track.watched || track.quiet < FORGOTTEN) {
-                track.idle = false;
+        self.shards.retain(|app, channel, sequence| {
+            sequence.idle_sweeps += 1;
+            // There can be very many peer channels: one is kept only while it has events.
+            let is_used = sequence.watched || sequence.idle_sweeps < MAX_IDLE_SWEEPS;
+            if is_used && sink.wants(app, channel) {
+                sequence.unwanted = false;
                 return true;
             }
-            if !track.idle {
-                track.idle = true;
+            if !sequence.unwanted {
+                sequence.unwanted = true;
                 return true;
             }
-            if track.watched {
+            if sequence.watched {
                 self.bus.unwatch(app, channel);
             }
             false

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 
 use crate::core::error::BusError;
 use crate::core::model::{AppIdent, ChannelName, Mid, ServerEvent, SocketId};
+use crate::core::ordered_drain::{OrderedQueue, drain};
 use crate::core::ports::{Bus, BusHealth, BusMessage, BusSink};
-use crate::outbound::ordered_drain::{Line, drain};
 
 /// Channels are spread over so many lanes; a power of two.
 const LANES: usize = 64;
@@ -21,7 +21,7 @@ const LANES: usize = 64;
 /// change of task, nobody waits for another's fan-out, and still a lane has one order.
 pub struct LocalBus {
     sink: OnceLock<Weak<dyn BusSink>>,
-    lanes: [Mutex<Line>; LANES],
+    lanes: [Mutex<OrderedQueue>; LANES],
 }
 
 impl Default for LocalBus {

@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
 use crate::core::model::{AppIdent, ChannelName};
+use crate::core::ordered_drain::{OrderedQueue, drain};
 use crate::core::ports::{BusMessage, BusSink};
-use crate::outbound::ordered_drain::{Line, drain};
 use crate::outbound::redis::connection::{Body, Frame};
 
 /// How much is kept for the other nodes while Redis is away.
@@ -82,7 +82,7 @@ struct State {
     delivered: u64,
     /// Of each channel the newest stored event that was too much to keep: who hears it reads the rest from the store.
     hints: HashMap<(AppIdent, ChannelName), Outbound>,
-    local: Line,
+    local: OrderedQueue,
 }
 
 impl Outgoing {

@@ -9,8 +9,8 @@ use tokio::sync::{Mutex as Turn, Notify};
 use super::list::{Change, List};
 use crate::core::member_list::MemberList;
 use crate::core::model::{AppIdent, ChannelName, Member, ServerEvent, SocketId, UserId};
+use crate::core::ordered_drain::{OrderedQueue, drain};
 use crate::core::ports::{BusMessage, BusSink};
-use crate::outbound::ordered_drain::{Line, drain};
 
 /// No connection: such an id is never given.
 const NOBODY: SocketId = SocketId {
@@ -99,7 +99,7 @@ struct State {
     early: BTreeMap<u64, Announced>,
     /// What this node's clients have been told so far, as a number that grows.
     told: u64,
-    telling: Line,
+    telling: OrderedQueue,
 }
 
 impl ChannelReplica {
