@@ -1,20 +1,21 @@
-//! The errors that cross a port.
+//! The errors of the ports.
 
 use std::error::Error as StdError;
 
-/// What a store can answer instead of a result. The meaning is in the variant; the cause is boxed, for the log alone.
+/// The failure of a store operation. The variant carries the meaning; the boxed cause is only for the
+/// log.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// What was asked for is not there.
+    /// There is no such entity.
     #[error("not found")]
     NotFound,
-    /// Something with the same unique value is there already; the text names which value (never its content).
+    /// An entity with the same unique value exists; the text names the field, never its value.
     #[error("{0} is already taken")]
     Conflict(&'static str),
-    /// The store cannot be reached, is full, or did not answer in time. A write may or may not have happened.
+    /// The store cannot be reached, is full, or timed out. A write may or may not have happened.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
-    /// What is stored cannot be read as what it should be.
+    /// Stored data cannot be parsed.
     #[error("stored data is corrupt")]
     Corrupt(#[source] Box<dyn StdError + Send + Sync>),
 }
@@ -43,7 +44,7 @@ impl StorageError {
     }
 }
 
-/// The bus could not take or confirm something; it keeps trying by itself.
+/// The bus did not accept or confirm an operation; it retries by itself.
 #[derive(Debug, thiserror::Error)]
 #[error("the bus is unavailable")]
 pub struct BusError(#[source] pub Box<dyn StdError + Send + Sync>);

@@ -1,16 +1,18 @@
-//! How fast is too fast.
+//! Rate limiting.
 
 use std::time::Duration;
 
 use super::model::Timestamp;
 
-/// A token bucket that holds one second's worth. It has no clock of its own: whoever asks says what time it is.
+/// A token bucket with the capacity of one second. It has no clock of its own: the caller passes the
+/// time, and the rate, which may change at any call. That is why no crate is used: theirs fix the
+/// quota when the limiter is created.
 #[derive(Debug, Clone)]
 pub struct TokenBucket {
-    /// Millionths of a token that are left.
+    /// Remaining millionths of a token.
     level: u64,
-    /// When it was last filled.
-    filled: Timestamp,
+    /// The time of the last refill.
+    refilled_at: Timestamp,
 }
 
 const TOKEN: u64 = 1_000_000;
@@ -20,18 +22,19 @@ impl TokenBucket {
     pub fn new(per_second: u64, now: Timestamp) -> Self {
         Self {
             level: per_second.saturating_mul(TOKEN),
-            filled: now,
+            refilled_at: now,
         }
     }
 
-    /// Takes a token, if one is there. A rate of 0 means no limit. The rate may change between calls; a clock that
-    /// steps back fills nothing.
+    /// Takes a token, if there is one. A rate of 0 means no limit. A clock that steps back refills
+    /// nothing.
     pub fn take(&mut self, per_second: u64, now: Timestamp) -> bool {
         if per_second == 0 {
             return true;
         }
-        let micros = u64::try_from(now.micros().saturating_sub(self.filled.micros())).unwrap_or(0);
-        self.filled = now;
+        let micros =
+            u64::try_from(now.micros().saturating_sub(self.refilled_at.micros())).unwrap_or(0);
+        self.refilled_at = now;
         // A token a second is one millionth of a token a microsecond.
         self.level = self
             .level
@@ -44,7 +47,7 @@ impl TokenBucket {
         true
     }
 
-    /// How long until the next token is there, at this rate.
+    /// The time until the next token at this rate.
     pub fn wait(&self, per_second: u64) -> Duration {
         Duration::from_micros(TOKEN.saturating_sub(self.level) / per_second.max(1))
     }
@@ -55,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_holds_so_many_and_refills() {
+    fn capacity_is_one_second_and_refills() {
         let at = |micros| Timestamp::from_micros(micros);
         let mut bucket = TokenBucket::new(3, at(0));
         let taken = (0..5).filter(|_| bucket.take(3, at(0))).count();
@@ -71,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_no_limit_and_a_clock_that_steps_back_does_no_harm() {
+    fn zero_is_unlimited_and_a_clock_stepping_back_refills_nothing() {
         let mut bucket = TokenBucket::new(0, Timestamp::from_micros(0));
         assert!((0..100).all(|_| bucket.take(0, Timestamp::from_micros(0))));
         let mut bucket = TokenBucket::new(1, Timestamp::from_micros(5_000_000));

@@ -124,7 +124,8 @@ pub trait Bus: Send + Sync {
     /// Fails where the bus is unavailable.
     async fn publish(&self, message: BusMessage) -> Result<(), BusError>;
 
-    /// Subscribes this node to a channel: its messages arrive from when this returns. While the bus is unavailable only those
+    /// Subscribes this node to a channel (see [`order`](crate::core::order) for what a watched channel is): its messages
+    /// arrive from when this returns. While the bus is unavailable only those
     /// of this node do, and those of the others as soon as it is available again.
     ///
     /// # Errors
