@@ -1,4 +1,4 @@
-//! Every signature and token: made, and checked in constant time.
+//! Signatures and tokens: created, and verified in constant time.
 
 mod request;
 mod user;
@@ -12,19 +12,25 @@ pub use user::{check_user_auth, user_auth};
 
 use super::model::{App, ChannelName, Mid, Secret, SocketId, TokenHash};
 
-/// The operating system gave no random numbers; nothing secret can be made.
+/// The operating system provided no random numbers; no secret can be created.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system gave no random numbers: {0}")]
 pub struct RandomError(#[from] getrandom::Error);
 
-/// Random bytes as lower-case hex: two digits a byte.
+/// `N` random bytes as lower-case hex, two digits per byte.
+///
+/// # Errors
+/// The operating system provided no random numbers.
 pub fn random_hex<const N: usize>() -> Result<String, RandomError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;
     Ok(HEXLOWER.encode(&bytes))
 }
 
-/// A random number of 53 bits, so that it survives JavaScript and the Pusher libraries.
+/// A random number of 53 bits, which JavaScript's numbers and the Pusher libraries keep exactly.
+///
+/// # Errors
+/// The operating system provided no random numbers.
 pub fn random_53_bits() -> Result<u64, RandomError> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)?;
@@ -33,7 +39,7 @@ pub fn random_53_bits() -> Result<u64, RandomError> {
 
 /// Lower-case hex of HMAC-SHA256 over the parts, in order, keyed with `secret`.
 fn sign(secret: &Secret, parts: &[&str]) -> String {
-    // HMAC takes a key of any length, so there is always one.
+    // HMAC accepts a key of any length, so this does not fail.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else {
         return String::new();
     };
@@ -43,8 +49,8 @@ fn sign(secret: &Secret, parts: &[&str]) -> String {
     HEXLOWER.encode(&mac.finalize().into_bytes())
 }
 
-/// What a back end answers as `auth` for a channel: `<key>:<hex>`, the signature over `<socket_id>:<channel>`, with
-/// `:<channel_data>` behind it where that is given.
+/// The `auth` that a back end returns for a channel: `<key>:<hex>`, the signature over
+/// `<socket_id>:<channel>`, followed by `:<channel_data>` if there is any.
 pub fn channel_auth(
     key: &str,
     secret: &Secret,
@@ -59,36 +65,36 @@ pub fn channel_auth(
     format!("{key}:{signature}")
 }
 
-/// What is wrong with an `auth`; no text shows a secret or a correct signature.
+/// The reason for which an `auth` is invalid; no text contains a secret or a correct signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// None was given.
+    /// There is none.
     #[error("the channel needs a signature: ask your back end for auth")]
     Missing,
-    /// It does not have the form `<app_key>:<hex>`, or names another key.
+    /// It does not have the form `<app_key>:<hex>`, or has another app's key.
     #[error("auth must be <app_key>:<hex> with the key that this socket connected with")]
     Malformed,
-    /// It is not what this socket, channel and secret give.
+    /// It is not the signature over this socket and channel.
     #[error(
         "the signature does not fit: sign <socket_id>:<channel> with HMAC-SHA256 and the app's secret"
     )]
     Wrong,
-    /// The channel data must be covered.
+    /// It does not cover the channel data.
     #[error(
         "the signature does not fit: sign <socket_id>:<channel>:<channel_data>, channel_data being the string as it is sent"
     )]
     Uncovered,
-    /// None was given for a sign-in.
+    /// There is none for a sign-in.
     #[error("signing in needs a signature: ask your back end for auth")]
     MissingUser,
-    /// It is not what this socket, user data and secret give.
+    /// It is not the signature over this socket and user data.
     #[error(
         "the signature does not fit: sign <socket_id>::user::<user_data> with HMAC-SHA256 and the app's secret"
     )]
     WrongUser,
 }
 
-/// The signature in an `auth`, whose key must be the app's.
+/// The signature of an `auth`, whose key must be the app's.
 fn given<'a>(app: &App, auth: Option<&'a str>) -> Result<&'a str, SignatureError> {
     let auth = auth
         .filter(|text| !text.is_empty())
@@ -101,8 +107,11 @@ fn given<'a>(app: &App, auth: Option<&'a str>) -> Result<&'a str, SignatureError
     }
 }
 
-/// Checks `auth` for a channel against every valid secret. `channel_data` is the text as it was sent; where there is some, with
-/// `covered` the signature must include it.
+/// Verifies `auth` for a channel with every valid secret. `channel_data` is the text as it was sent;
+/// with `covered` the signature must include it where there is some.
+///
+/// # Errors
+/// The signature is missing, malformed or wrong.
 pub fn check_channel_auth(
     app: &App,
     auth: Option<&str>,
@@ -130,16 +139,16 @@ pub fn check_channel_auth(
     })
 }
 
-/// What is stored of a session token.
+/// The hash of a session token, which is stored in its place.
 pub fn token_hash(token: &str) -> TokenHash {
     TokenHash(Sha256::digest(token.as_bytes()).into())
 }
 
-/// The `mid` that an idempotent publish gets: the same for the same parts, and nothing else's.
+/// The `mid` of an idempotent publish: equal for equal parts only.
 pub fn derived_mid(parts: &[&str]) -> Mid {
     let mut hash = Sha256::new();
     for part in parts {
-        // The length in front keeps ("ab", "c") and ("a", "bc") apart.
+        // The length prefix distinguishes ("ab", "c") from ("a", "bc").
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }

@@ -1,4 +1,4 @@
-//! The signature of a request to the Pusher HTTP API, and of a webhook.
+//! The signatures of requests to the Pusher HTTP API and of webhooks.
 
 use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
@@ -6,13 +6,14 @@ use md5::{Digest, Md5};
 use super::sign;
 use crate::core::model::{App, Secret, Timestamp};
 
-/// How far a request's timestamp may be from the server's clock, in microseconds (the Pusher documentation).
-const CLOCKS_APART: i64 = 600 * 1_000_000;
+/// The largest difference of a request's timestamp from the server's clock, in microseconds (Pusher's
+/// documentation).
+const MAX_CLOCK_SKEW: i64 = 600 * 1_000_000;
 
-/// The parameter that is not signed, since it is the signature.
+/// The signature's own parameter, which is not signed.
 const SIGNATURE: &str = "auth_signature";
 
-/// A request as its signature covers it.
+/// The parts of a request that its signature covers.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedRequest<'a> {
     /// In upper case.
@@ -25,10 +26,11 @@ pub struct SignedRequest<'a> {
     pub body: &'a [u8],
 }
 
-/// Which part of a request's signature is wrong; no text shows a secret or a correct signature.
+/// The reason for which a request's signature is invalid; no text contains a secret or a correct
+/// signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// A parameter is not there.
+    /// A parameter is missing.
     #[error(
         "{0} is missing: sign the request with auth_key, auth_timestamp, auth_version, auth_signature, and body_md5 where it has a body"
     )]
@@ -36,21 +38,21 @@ pub enum RequestError {
     /// The key is another app's.
     #[error("auth_key is not this app's key")]
     Key,
-    /// Only one version is known.
+    /// The version is not 1.0.
     #[error("auth_version must be 1.0")]
     Version,
-    /// The timestamp is no number.
+    /// The timestamp is not a number.
     #[error("auth_timestamp must be seconds since 1970, as a whole number")]
     TimestampForm,
-    /// The timestamp is too far away.
+    /// The timestamp differs too much from the server's clock.
     #[error("auth_timestamp is more than 600 s from the server's time: check the clock")]
     Timestamp,
-    /// The body is another one.
+    /// The MD5 is not that of the body.
     #[error(
         "body_md5 is not the body's: give the lower-case hex of the MD5 of the body as it is sent"
     )]
     BodyMd5,
-    /// It is not what this request and secret give.
+    /// It is not the signature over this request.
     #[error(
         "auth_signature does not fit: sign METHOD\\nPATH\\nQUERY with HMAC-SHA256 and the app's secret, QUERY sorted and not escaped"
     )]
@@ -58,7 +60,7 @@ pub enum RequestError {
 }
 
 impl SignedRequest<'_> {
-    /// A parameter by its name, in whatever case.
+    /// A parameter by its name, ignoring case.
     fn parameter(&self, name: &'static str) -> Result<&str, RequestError> {
         let found = self
             .query
@@ -69,8 +71,8 @@ impl SignedRequest<'_> {
             .ok_or(RequestError::Missing(name))
     }
 
-    /// The signature in lower-case hex: over the method, the path, and every parameter but the signature itself, sorted by
-    /// their names in lower case, values not escaped.
+    /// The signature in lower-case hex: over the method, the path, and every parameter but the
+    /// signature itself, sorted by lower-case name, with values unescaped.
     pub fn signature(&self, secret: &Secret) -> String {
         let named = self
             .query
@@ -88,7 +90,11 @@ impl SignedRequest<'_> {
         )
     }
 
-    /// Checks everything that the signature stands on, with every valid secret of the app.
+    /// Verifies the key, the version, the timestamp, the body's MD5 and the signature, with every valid
+    /// secret of the app.
+    ///
+    /// # Errors
+    /// The first part that is invalid.
     pub fn check(&self, app: &App, now: Timestamp) -> Result<(), RequestError> {
         if self.parameter("auth_key")? != app.key {
             return Err(RequestError::Key);
@@ -100,14 +106,14 @@ impl SignedRequest<'_> {
             .parameter("auth_timestamp")?
             .parse()
             .map_err(|_| RequestError::TimestampForm)?;
-        let apart = seconds
+        let skew = seconds
             .saturating_mul(1_000_000)
             .saturating_sub(now.micros());
-        if apart.saturating_abs() > CLOCKS_APART {
+        if skew.saturating_abs() > MAX_CLOCK_SKEW {
             return Err(RequestError::Timestamp);
         }
         match self.parameter("body_md5") {
-            // PyPI `pusher` sends the MD5 of nothing with a GET.
+            // PyPI `pusher` sends the MD5 of an empty body with a GET.
             Ok(given) if given != HEXLOWER.encode(&Md5::digest(self.body)) => {
                 return Err(RequestError::BodyMd5);
             }
@@ -126,7 +132,7 @@ impl SignedRequest<'_> {
     }
 }
 
-/// What a webhook's receiver checks its body with: lower-case hex.
+/// The signature by which a receiver verifies a webhook's body, in lower-case hex.
 pub fn webhook_signature(secret: &Secret, body: &str) -> String {
     sign(secret, &[body])
 }

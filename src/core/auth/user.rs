@@ -1,14 +1,18 @@
-//! The signature of a sign-in.
+//! The signatures of sign-ins.
 
 use super::{SignatureError, sign};
 use crate::core::model::{App, Secret, SocketId};
 
-/// What a back end answers as `auth` for a sign-in: `<key>:<hex>`, the signature over `<socket_id>::user::<user_data>`.
+/// The `auth` that a back end returns for a sign-in: `<key>:<hex>`, the signature over
+/// `<socket_id>::user::<user_data>`.
 pub fn user_auth(key: &str, secret: &Secret, socket: &str, user_data: &str) -> String {
     format!("{key}:{}", sign(secret, &[socket, "::user::", user_data]))
 }
 
-/// Checks `auth` for a sign-in against every valid secret. `user_data` is the text as it was sent.
+/// Verifies `auth` for a sign-in with every valid secret. `user_data` is the text as it was sent.
+///
+/// # Errors
+/// The signature is missing, malformed or wrong.
 pub fn check_user_auth(
     app: &App,
     auth: Option<&str>,
