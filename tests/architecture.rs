@@ -157,8 +157,8 @@ const TO_SPLIT: &[&str] = &[
     "tests/contract/mongo.rs",
     "tests/contract/outbox.rs",
     "tests/it/cli_bench.rs",
-    "tests/it/cli_copy.rs",
-    "tests/it/rest_apps.rs",
+    "tests/it/cli/copy.rs",
+    "tests/it/rest/apps.rs",
     "tests/protocol/publishing.rs",
 ];
 

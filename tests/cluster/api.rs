@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::client::Client;
+use crate::cluster::Stage;
 use crate::http;
 use crate::presence::watched;
-use crate::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pusher_trigger_leaves_its_socket_out_wherever_that_is() {

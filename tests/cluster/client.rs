@@ -15,9 +15,9 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use crate::cluster::KEY;
 use crate::http::sign;
 use crate::node::Node;
-use crate::stage::KEY;
 
 /// Longer than anything takes, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);

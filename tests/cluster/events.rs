@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::client::Client;
+use crate::cluster::Stage;
 use crate::http;
-use crate::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_published_anywhere_reaches_everybody_once_and_in_one_order() {

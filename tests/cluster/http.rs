@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client::Way;
-use crate::stage::{APP, KEY, SECRET};
+use crate::cluster::{APP, KEY, SECRET};
 
 pub fn sign(text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();

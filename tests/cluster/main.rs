@@ -2,23 +2,23 @@
 //! `PUSHI_TEST_POSTGRES_URL` names.
 
 mod api;
-mod balancers;
-mod checking;
 mod client;
-mod death;
+mod cluster;
 mod events;
 mod http;
+mod load_balancers;
 mod model;
 mod node;
+mod node_failure;
 mod order;
-mod outage;
 mod partition;
 mod postgres;
 mod presence;
 mod proxy;
-mod questions;
+mod queries;
 mod redis;
-mod rolling;
-mod sharded;
-mod stage;
+mod redis_cluster;
+mod redis_outage;
+mod redis_unreachable;
+mod rolling_restart;
 mod webhooks;

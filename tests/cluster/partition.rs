@@ -6,8 +6,8 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::client::Client;
+use crate::cluster::{LEASE, Stage, until_health, until_well};
 use crate::proxy::Proxy;
-use crate::stage::{LEASE, Stage, until_health, until_well};
 
 const ROOM: &str = "presence-room";
 

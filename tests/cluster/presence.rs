@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::client::Client;
-use crate::stage::Stage;
+use crate::cluster::Stage;
 
 const ROOM: &str = "presence-room";
 

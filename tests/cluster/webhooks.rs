@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::client::{Client, PATIENCE};
+use crate::cluster::{LEASE, Stage};
 use crate::node::Node;
-use crate::stage::{LEASE, Stage};
 
 const ROOM: &str = "presence-room";
 

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::cli::Shell;
-use crate::cli_serve::Running;
+use crate::cli::serve::Running;
 
 const CREDENTIALS: [(&str, &str); 3] = [
     ("PUSHI_APP_ID", "7"),

@@ -3,9 +3,9 @@
 use pushi::core::service::Publishing;
 use serde_json::json;
 
+use crate::env::Site;
 use crate::frame::{said, serials};
-use crate::house::publishing;
-use crate::site::Site;
+use crate::server::publishing;
 
 pub async fn a_kept_publish_with_a_ref_is_acknowledged(site: &Site) {
     let house = site.house().await;

@@ -21,7 +21,7 @@ macro_rules! cases {
             $(
                 #[$test]
                 async fn $case() {
-                    if let Some(site) = <$kind as $crate::site::Kind>::site().await {
+                    if let Some(site) = <$kind as $crate::env::Kind>::site().await {
                         cases::$case(&site).await;
                         site.close().await;
                     }

@@ -13,8 +13,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::env::PATIENCE;
 use crate::frame::Frame;
-use crate::site::PATIENCE;
 
 /// A client as an application would have one.
 pub struct Client {

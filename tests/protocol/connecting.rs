@@ -5,7 +5,7 @@ use std::time::Duration;
 use pushi::core::model::OverCapacity;
 use serde_json::json;
 
-use crate::site::Site;
+use crate::env::Site;
 
 pub async fn the_greeting_names_the_socket(site: &Site) {
     let house = site.house().await;

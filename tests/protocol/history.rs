@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::env::Site;
 use crate::frame::{said, serials, users};
-use crate::site::Site;
 
 pub async fn the_newest_come_first(site: &Site) {
     let house = site.house().await;

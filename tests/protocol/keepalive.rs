@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::Client;
-use crate::house::House;
-use crate::site::Site;
+use crate::env::Site;
+use crate::server::House;
 
 async fn house(site: &Site, activity: u64, idle: u64) -> House<'_> {
     site.house_with(|setup| {

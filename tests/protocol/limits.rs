@@ -5,7 +5,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::client::Client;
-use crate::site::{PATIENCE, Site};
+use crate::env::{PATIENCE, Site};
 
 pub async fn a_binary_frame_is_4321(site: &Site) {
     let house = site.house().await;

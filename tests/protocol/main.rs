@@ -5,34 +5,34 @@
 mod cases;
 
 mod acks;
-mod any;
-mod away;
 mod client;
+mod closing;
+mod concurrency;
 mod connecting;
-mod ending;
+mod env;
+mod faults;
 mod frame;
+mod fuzz;
 mod history;
-mod holds;
-mod house;
 mod keepalive;
 mod limits;
-mod members;
-mod moody;
+mod member_data;
+mod multi_channel;
 mod names;
-mod patience;
 mod peers;
 mod personal;
 mod presence;
+mod presence_aliases;
 mod publishing;
 mod pusher;
-mod racing;
+mod recovery;
+mod server;
 #[path = "../servers/mod.rs"]
 mod servers;
-mod several;
 mod signatures;
-mod since;
-mod site;
-mod waiting;
+mod slow_store;
+mod store_outage;
+mod timeouts;
 mod webhooks;
 
 /// Makes a test of each case for one kind of store.
@@ -92,7 +92,7 @@ macro_rules! on_every_store {
             nothing_of_a_channel_follows_a_refusal,
             a_large_channel_hears_of_everybody_once,
         }
-        on! { $kind; members:
+        on! { $kind; member_data:
             the_newest_data_of_several_tabs_counts,
             a_numeric_user_id_is_its_text,
             channel_data_may_be_a_string,
@@ -118,7 +118,7 @@ macro_rules! on_every_store {
             a_presence_channel_is_joined_with_the_channel_data,
             without_channel_data_a_presence_channel_is_heard_only,
         }
-        on! { $kind; holds:
+        on! { $kind; presence_aliases:
             the_direct_subscription_says_who_one_is,
             after_the_alias_the_direct_one_stays,
             who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing,
@@ -180,7 +180,7 @@ macro_rules! on_every_store {
             who_is_not_on_the_channel_may_not_ask,
             pages_go_on_where_events_were_pruned,
         }
-        on! { $kind; since:
+        on! { $kind; recovery:
             everything_after_it_comes_oldest_first,
             a_channel_without_events_has_serial_zero,
             above_the_newest_it_is_not_recovered,
@@ -193,13 +193,13 @@ macro_rules! on_every_store {
             a_number_is_the_personal_channels_own,
             a_refresh_keeps_the_place,
         }
-        on! { $kind; racing:
+        on! { $kind; concurrency:
             subscribers_see_every_serial_once,
             a_personal_channel_sees_every_serial_of_its_aliases_once,
             going_on_without_leaving_has_no_gap_either,
             nothing_comes_before_the_answer_or_after_the_leaving,
         }
-        on! { $kind; several:
+        on! { $kind; multi_channel:
             a_socket_on_several_gets_it_once,
             each_copy_has_its_own_place_and_the_same_publish,
             with_since_it_is_always_sent,
@@ -207,7 +207,7 @@ macro_rules! on_every_store {
             many_in_a_row_are_each_seen_once,
             many_at_once_are_each_seen_once,
         }
-        on! { $kind; any:
+        on! { $kind; fuzz:
             json_of_all_kinds,
             text_of_all_kinds,
             bytes_of_all_kinds,
@@ -216,24 +216,24 @@ macro_rules! on_every_store {
 }
 
 mod memory {
-    on_every_store!(crate::site::Memory);
+    on_every_store!(crate::env::Memory);
 }
 
 mod sqlite {
-    on_every_store!(crate::site::SqliteFile);
+    on_every_store!(crate::env::SqliteFile);
 }
 
 mod postgres {
-    on_every_store!(crate::site::Postgres);
+    on_every_store!(crate::env::Postgres);
 }
 
 mod mongodb {
-    on_every_store!(crate::site::Mongo);
+    on_every_store!(crate::env::Mongo);
 }
 
 /// What the store has no part in, or brings a store of its own.
 mod once {
-    on! { crate::site::Memory; away:
+    on! { crate::env::Memory; store_outage:
         an_app_that_is_known_is_served,
         what_needs_the_store_is_4320_and_the_rest_goes_on,
         what_proves_stored_is_delivered_in_its_place,
@@ -243,7 +243,7 @@ mod once {
         who_leaves_has_published,
         the_same_key_in_one_commit_is_stored_once,
     }
-    on! { crate::site::Memory; waiting:
+    on! { crate::env::Memory; slow_store:
         a_subscription_that_waits_holds_back_its_channel_alone,
         a_presence_subscription_that_waits_holds_back_its_peers,
         a_personal_subscription_that_waits_holds_back_what_is_new,
@@ -252,7 +252,7 @@ mod once {
         what_the_user_follows_is_read_again_until_it_is_known,
         two_subscriptions_are_answered_in_their_order,
     }
-    on! { crate::site::Memory; limits:
+    on! { crate::env::Memory; limits:
         a_binary_frame_is_4321,
         a_message_over_the_limit_is_4318_and_1009,
         the_last_words_arrive_through_a_flood,
@@ -264,7 +264,7 @@ mod once {
         a_client_that_only_asks_is_not_read_on,
         a_ping_is_answered_by_a_pong,
     }
-    on! { crate::site::Memory; ending:
+    on! { crate::env::Memory; closing:
         a_server_that_stops_says_4200,
         who_comes_while_it_stops_is_sent_away,
         what_was_accepted_is_stored_before_the_end,
@@ -275,7 +275,7 @@ mod once {
         an_answer_of_the_store_that_came_late_is_looked_at_again,
         nobody_stays_on_an_app_that_was_disabled,
     }
-    on_a_paused_clock! { crate::site::Memory; keepalive:
+    on_a_paused_clock! { crate::env::Memory; keepalive:
         a_silent_client_is_pinged,
         whoever_says_something_is_not_pinged,
         what_is_sent_to_it_is_no_sign_of_life,
@@ -284,7 +284,7 @@ mod once {
         pings_keep_nobody_from_being_idle,
         by_default_nobody_is_idle,
     }
-    on_a_paused_clock! { crate::site::Memory; patience:
+    on_a_paused_clock! { crate::env::Memory; timeouts:
         who_asks_is_told_when_the_time_is_over,
         what_is_not_kept_waits_no_longer_than_the_store_may_take,
         while_it_is_unknown_what_is_stored_nobody_waits,

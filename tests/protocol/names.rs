@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::env::Site;
 use crate::frame::Frame;
-use crate::site::Site;
 
 /// What a client is told of a frame; the connection goes on.
 async fn complaint(client: &mut Client, frame: Value, code: u16) -> Frame {

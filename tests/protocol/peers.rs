@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::env::Site;
 use crate::frame::{said, serials};
-use crate::house::House;
-use crate::site::Site;
+use crate::server::House;
 
 const ROOM: &str = "presence-room";
 const PAIR: &str = "peer-room:ann&bo";

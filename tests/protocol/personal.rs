@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::client::Client;
+use crate::env::Site;
 use crate::frame::{said, serials, users};
-use crate::house::House;
-use crate::site::Site;
+use crate::server::House;
 
 const ANN: &str = "personal-ann";
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use crate::client::Client;
+use crate::env::Site;
 use crate::frame::users;
-use crate::house::{House, publishing};
-use crate::site::Site;
+use crate::server::{House, publishing};
 
 const ROOM: &str = "presence-room";
 

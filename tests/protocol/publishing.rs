@@ -8,9 +8,9 @@ use pushi::core::service::Publishing;
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::env::Site;
 use crate::frame::said;
-use crate::house::{channel, publishing};
-use crate::site::Site;
+use crate::server::{channel, publishing};
 
 pub async fn subscribers_get_the_event(site: &Site) {
     let house = site.house().await;

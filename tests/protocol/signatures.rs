@@ -6,8 +6,8 @@ use pushi::core::service::AppError;
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::env::Site;
 use crate::frame::{Frame, users};
-use crate::site::Site;
 
 /// What a client is told that asks for a channel with an `auth` that does not do. Nothing of what would do is in it.
 async fn refused(client: &mut Client, channel: &str, auth: Option<Value>) -> Frame {

@@ -2,12 +2,12 @@
 //! of them; those that need two nodes run with both places on one where the adapter knows no others.
 
 mod bus;
-mod ear;
 mod local;
 mod presence;
+mod recording_sink;
 pub mod redis;
 
-pub use ear::Ear;
+pub use recording_sink::Ear;
 
 use std::sync::Arc;
 

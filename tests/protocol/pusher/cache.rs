@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::site::Site;
+use crate::env::Site;
 
 pub async fn the_last_event_follows_the_subscription(site: &Site) {
     let house = site.house().await;

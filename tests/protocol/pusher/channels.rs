@@ -4,7 +4,7 @@ use pushi::core::model::SocketId;
 use serde_json::json;
 
 use super::client::replay;
-use crate::site::Site;
+use crate::env::Site;
 
 pub async fn a_public_channel_needs_nothing(site: &Site) {
     let house = site.house().await;

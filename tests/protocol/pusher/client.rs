@@ -11,7 +11,7 @@ use tokio::io::duplex;
 
 use crate::client::Client;
 use crate::frame::Frame;
-use crate::house::{House, channel, user};
+use crate::server::{House, channel, user};
 
 /// A client of the Pusher dialect.
 pub struct Pusher(pub Client);

@@ -6,7 +6,7 @@ use pushi::core::hub::CloseReason;
 use pushi::core::model::OverCapacity;
 use pushi::inbound::websocket::destination;
 
-use crate::site::Site;
+use crate::env::Site;
 
 const QUERY: &str = "protocol=7&client=js&version=8.6.0&flash=false";
 

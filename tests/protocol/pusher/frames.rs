@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::site::Site;
+use crate::env::Site;
 
 pub async fn frames_that_say_nothing_have_their_codes(site: &Site) {
     let house = site.house().await;

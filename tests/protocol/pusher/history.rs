@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::client::replay;
-use crate::house::House;
-use crate::site::Site;
+use crate::env::Site;
+use crate::server::House;
 
 async fn replaying(site: &Site, count: u32) -> House<'_> {
     site.house_with(|setup| replay(&mut setup.settings, "room-", count))

@@ -1,18 +1,18 @@
 //! The Pusher dialect, case by case. The cases are listed once, here, and run once on every kind of store.
 
-mod between;
 mod cache;
 mod channels;
 mod client;
+mod client_events;
 mod connecting;
-mod counts;
 mod frames;
 mod history;
+mod interop;
 mod pings;
 mod presence;
+mod subscription_count;
 mod users;
 mod watchlists;
-mod whispers;
 
 /// Makes a test of each case for one kind of store.
 macro_rules! pusher_on_every_store {
@@ -62,7 +62,7 @@ macro_rules! pusher_on_every_store {
             a_full_channel_takes_no_new_user,
             signed_in_the_user_is_the_member,
         }
-        on! { $kind; [pusher] whispers:
+        on! { $kind; [pusher] client_events:
             the_others_get_it,
             on_presence_channels_it_says_who,
             the_app_must_allow_them,
@@ -89,7 +89,7 @@ macro_rules! pusher_on_every_store {
             who_has_gone_watches_nobody,
             a_change_is_told_once,
         }
-        on! { $kind; [pusher] counts:
+        on! { $kind; [pusher] subscription_count:
             every_subscriber_is_told_how_many_they_are,
             only_where_the_app_wants_it,
             many_are_told_every_five_seconds,
@@ -112,7 +112,7 @@ macro_rules! pusher_on_every_store {
             stored_events_carry_their_place,
             subscribers_see_every_serial_once,
         }
-        on! { $kind; [pusher] between:
+        on! { $kind; [pusher] interop:
             events_reach_the_other_dialect_in_its_own_form,
             presence_has_one_list,
             a_user_of_both_dialects_is_one_member,
@@ -126,17 +126,17 @@ macro_rules! pusher_on_every_store {
 }
 
 mod on_memory {
-    pusher_on_every_store!(crate::site::Memory);
+    pusher_on_every_store!(crate::env::Memory);
 }
 
 mod on_sqlite {
-    pusher_on_every_store!(crate::site::SqliteFile);
+    pusher_on_every_store!(crate::env::SqliteFile);
 }
 
 mod on_postgres {
-    pusher_on_every_store!(crate::site::Postgres);
+    pusher_on_every_store!(crate::env::Postgres);
 }
 
 mod on_mongodb {
-    pusher_on_every_store!(crate::site::Mongo);
+    pusher_on_every_store!(crate::env::Mongo);
 }

@@ -4,8 +4,8 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::client::Pusher;
-use crate::house::House;
-use crate::site::Site;
+use crate::env::Site;
+use crate::server::House;
 
 /// A server on which seconds pass only as the test says.
 async fn held(site: &Site) -> House<'_> {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::client::Pusher;
-use crate::house::House;
-use crate::site::Site;
+use crate::env::Site;
+use crate::server::House;
 
 const ROOM: &str = "presence-room";
 

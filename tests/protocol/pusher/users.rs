@@ -5,7 +5,7 @@ use std::time::Duration;
 use pushi::core::auth::user_auth;
 use serde_json::json;
 
-use crate::site::Site;
+use crate::env::Site;
 
 pub async fn signing_in_is_answered(site: &Site) {
     let house = site.house().await;

@@ -12,10 +12,10 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::shaky::Shaky;
+use super::faulty_outbox::Shaky;
 use super::{hook, outbox, telling_house_with};
-use crate::house::{House, Setup, channel, user};
-use crate::site::Site;
+use crate::env::Site;
+use crate::server::{House, Setup, channel, user};
 
 const HOOK: &str = "http://127.0.0.1:9/";
 

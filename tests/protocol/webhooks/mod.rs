@@ -1,18 +1,18 @@
 //! Webhooks, case by case.
 
 mod debounce;
-mod failing;
+mod delivery;
+mod faulty_outbox;
 mod receiver;
-mod restarting;
-mod shaky;
-mod telling;
+mod restart;
+mod retries;
 
 use pushi::core::model::{ReportedPresence, Webhook, WebhookEvent};
 use pushi::core::ports::Stores;
 use tokio::time::timeout;
 
-use crate::house::{House, Setup};
-use crate::site::{PATIENCE, Site};
+use crate::env::{PATIENCE, Site};
+use crate::server::{House, Setup};
 
 /// A webhook that is told everything.
 pub fn hook(url: &str) -> Webhook {
@@ -116,7 +116,7 @@ pub async fn outbox(stores: &Stores, house: &House<'_>) -> Vec<String> {
 /// Makes a test of each case for one kind of store.
 macro_rules! webhooks_on_every_store {
     ($kind:ty) => {
-        on! { $kind; [webhooks] telling:
+        on! { $kind; [webhooks] delivery:
             every_kind_of_happening_has_its_form,
             a_message_is_signed_and_has_its_headers,
             what_happens_together_is_told_together,
@@ -129,7 +129,7 @@ macro_rules! webhooks_on_every_store {
             of_two_nodes_one_tells,
             a_node_that_has_not_heard_of_a_webhook_tells_it_too,
         }
-        on! { $kind; [webhooks] failing:
+        on! { $kind; [webhooks] retries:
             what_failed_is_told_again_in_order,
             a_dead_address_delays_no_other,
             what_is_given_up_can_be_replayed,
@@ -139,7 +139,7 @@ macro_rules! webhooks_on_every_store {
             private_addresses_are_refused,
             redirects_are_not_followed,
         }
-        on! { $kind; [webhooks] restarting:
+        on! { $kind; [webhooks] restart:
             what_was_recorded_is_told_after_a_restart,
             what_was_under_way_is_told_after_a_restart,
             another_nodes_claim_is_respected_until_it_ends,
@@ -148,23 +148,23 @@ macro_rules! webhooks_on_every_store {
 }
 
 mod on_memory {
-    webhooks_on_every_store!(crate::site::Memory);
+    webhooks_on_every_store!(crate::env::Memory);
 }
 
 mod on_sqlite {
-    webhooks_on_every_store!(crate::site::SqliteFile);
+    webhooks_on_every_store!(crate::env::SqliteFile);
 }
 
 mod on_postgres {
-    webhooks_on_every_store!(crate::site::Postgres);
+    webhooks_on_every_store!(crate::env::Postgres);
 }
 
 mod on_mongodb {
-    webhooks_on_every_store!(crate::site::Mongo);
+    webhooks_on_every_store!(crate::env::Mongo);
 }
 
 mod paused {
-    on_a_paused_clock! { crate::site::Memory; [webhooks] debounce:
+    on_a_paused_clock! { crate::env::Memory; [webhooks] debounce:
         who_is_gone_for_three_seconds_has_left,
         who_comes_back_in_time_was_never_away,
         leaving_again_begins_anew,

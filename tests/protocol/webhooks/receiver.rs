@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::site::PATIENCE;
+use crate::env::PATIENCE;
 
 /// One request, as it came.
 #[derive(Debug, Clone)]

@@ -1,0 +1,92 @@
+//! The binary in a folder of its own.
+
+mod commands;
+mod configuration;
+mod copy;
+pub mod serve;
+
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A folder in which commands are run, with no environment but what a test gives.
+pub struct Shell {
+    pub folder: TempDir,
+}
+
+/// What a command did.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Done {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Shell {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn command(&self, args: &[&str], environment: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushi"));
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(environment.iter().copied());
+        command
+    }
+
+    pub fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Done {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.command(args, environment).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Done {
+            code: status.code(),
+            out: text(stdout),
+            err: text(stderr),
+        }
+    }
+
+    pub fn run(&self, args: &[&str]) -> Done {
+        self.run_with(args, &[])
+    }
+
+    /// What a command printed that must succeed without a word on standard error.
+    pub fn printed(&self, args: &[&str]) -> String {
+        let done = self.run(args);
+        assert_eq!(
+            (done.code, done.err.as_str()),
+            (Some(0), ""),
+            "{args:?}: {}",
+            done.out
+        );
+        done.out
+    }
+
+    /// What a command printed as JSON.
+    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.printed(args)).unwrap()
+    }
+
+    /// The one line with which a command ended that must not succeed.
+    pub fn complaint(&self, args: &[&str], environment: &[(&str, &str)], code: i32) -> String {
+        let Done {
+            code: ended,
+            out,
+            err,
+        } = self.run_with(args, environment);
+        assert_eq!((ended, out.as_str()), (Some(code), ""), "{args:?}: {err}");
+        let line = err
+            .strip_prefix("pushi: ")
+            .and_then(|line| line.strip_suffix('\n'))
+            .unwrap();
+        assert!(!line.contains('\n'), "{line}");
+        line.to_owned()
+    }
+}

@@ -1,0 +1,236 @@
+//! A listener with a small site behind it, and a client that speaks plain bytes.
+
+mod http;
+mod stop;
+mod tls;
+mod upgrade;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::endpoint::make;
+use poem::http::StatusCode;
+use poem::{EndpointExt, Request, Response};
+use pushi::inbound::listen::{
+    Admitted, Asking, ClientInfo, ClientStream, ListenerRole, Refusal, Session, Site, Sockets,
+    TlsSource, TrustedProxies, UpgradeHead, bind, serve,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Nothing that is waited for takes so long unless it is broken.
+pub const BROKEN: Duration = Duration::from_secs(20);
+
+/// How a listener is set up where a test does not say otherwise.
+pub struct Setup {
+    pub tls: Option<TlsSource>,
+    pub role: ListenerRole,
+    pub handshake: Duration,
+    pub http_idle: Duration,
+    pub drain: Duration,
+    pub proxies: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            role: ListenerRole::Api,
+            handshake: BROKEN,
+            http_idle: BROKEN,
+            drain: BROKEN,
+            proxies: "",
+        }
+    }
+}
+
+/// A listener that runs.
+pub struct Listener {
+    pub address: SocketAddr,
+    pub stop: CancellationToken,
+    pub sessions: TaskTracker,
+    /// Requests that wait in `/wait` have come this far …
+    pub waiting: Arc<Notify>,
+    /// … and go on when this is told.
+    pub go_on: Arc<Notify>,
+    pub serving: JoinHandle<()>,
+}
+
+impl Setup {
+    pub async fn start(self) -> Listener {
+        let (waiting, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (stop, sessions) = (CancellationToken::new(), TaskTracker::new());
+        let site = Site {
+            sockets: Arc::new(Echoes),
+            endpoint: endpoint(Arc::clone(&waiting), Arc::clone(&go_on)),
+            proxies: TrustedProxies::new(
+                self.proxies
+                    .split(',')
+                    .filter_map(|network| network.parse().ok())
+                    .collect(),
+            ),
+            handshake: self.handshake,
+            http_idle: self.http_idle,
+            drain: self.drain,
+            sessions: sessions.clone(),
+        };
+        let bound = bind("127.0.0.1", 0).await.unwrap();
+        let address = bound.local_addr();
+        let serving = tokio::spawn(serve(
+            bound,
+            self.role,
+            self.tls,
+            Arc::new(site),
+            stop.clone(),
+        ));
+        Listener {
+            address,
+            stop,
+            sessions,
+            waiting,
+            go_on,
+            serving,
+        }
+    }
+}
+
+impl Listener {
+    pub async fn connect(&self) -> Client {
+        Client(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// Opens a connection, sends `bytes`, and answers all that comes until it is closed.
+    pub async fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut client = self.connect().await;
+        client.send(bytes).await;
+        client.rest().await
+    }
+}
+
+/// A client of plain bytes.
+pub struct Client(pub TcpStream);
+
+impl Client {
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// All that comes until the server closes.
+    pub async fn rest(&mut self) -> String {
+        let mut bytes = Vec::new();
+        timeout(BROKEN, self.0.read_to_end(&mut bytes))
+            .await
+            .unwrap()
+            .unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// All that comes up to and including `end`.
+    pub async fn until(&mut self, end: &str) -> String {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(end.as_bytes()) {
+            let byte = timeout(BROKEN, self.0.read_u8()).await.unwrap();
+            bytes.push(
+                byte.unwrap_or_else(|_| {
+                    panic!("closed behind {:?}", String::from_utf8_lossy(&bytes))
+                }),
+            );
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+/// `/echo` answers the body, `/client` who asked, `/wait` when it is told to, `/panic` never.
+fn endpoint(waiting: Arc<Notify>, go_on: Arc<Notify>) -> poem::endpoint::BoxEndpoint<'static> {
+    make(move |mut request: Request| {
+        let (waiting, go_on) = (Arc::clone(&waiting), Arc::clone(&go_on));
+        async move {
+            let text = match request.uri().path() {
+                "/echo" => request.take_body().into_string().await?,
+                "/client" => {
+                    let (client, role) = (
+                        request.data::<ClientInfo>().unwrap(),
+                        request.data::<ListenerRole>().unwrap(),
+                    );
+                    format!(
+                        "{} {} {} {role:?} {}",
+                        client.ip,
+                        client.secure,
+                        client.forwarded,
+                        request.scheme()
+                    )
+                }
+                "/wait" => {
+                    waiting.notify_one();
+                    go_on.notified().await;
+                    "waited".to_owned()
+                }
+                "/refuse" => {
+                    return Ok(Response::builder()
+                        .status(StatusCode::PAYLOAD_TOO_LARGE)
+                        .body("too large"));
+                }
+                "/panic" => panic!("asked for"),
+                other => other.to_owned(),
+            };
+            Ok::<_, poem::Error>(Response::builder().body(text))
+        }
+    })
+    .boxed()
+}
+
+/// Says on a WebSocket what its head said, then echoes bytes until the client closes.
+struct Echoes;
+
+struct Echo(String);
+
+impl Sockets for Echoes {
+    fn judge(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn Admitted>, Refusal> {
+        if head.path == "/" {
+            return Err(Refusal {
+                status: 404,
+                name: "NotFound",
+                message: "the path names no key".into(),
+            });
+        }
+        let query = head.query.unwrap_or("-");
+        let origin = head.origin.as_deref().unwrap_or("-");
+        Ok(Box::new(Echo(format!(
+            "{} {query} {origin} {} {}\n",
+            head.path, head.ip, head.secure
+        ))))
+    }
+}
+
+impl Admitted for Echo {
+    fn refusal(&mut self) -> Option<Asking<'_>> {
+        let evil = self.0.contains("https://evil");
+        let refusal = Refusal {
+            status: 403,
+            name: "Forbidden",
+            message: "not from there".into(),
+        };
+        evil.then(|| -> Asking<'_> {
+            Box::pin(async {
+                tokio::task::yield_now().await;
+                Some(refusal)
+            })
+        })
+    }
+
+    fn run(self: Box<Self>, mut stream: ClientStream) -> Session {
+        Box::pin(async move {
+            stream.write_all(self.0.as_bytes()).await.unwrap();
+            let mut buffer = [0; 1024];
+            while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+                stream.write_all(&buffer[..read]).await.unwrap();
+            }
+        })
+    }
+}

@@ -1,0 +1,387 @@
+//! The REST API in process: its endpoint, stores in memory, and a client that checks every answer against the document.
+
+mod apps;
+mod document;
+mod events;
+mod health;
+mod requests;
+mod sessions;
+mod settings;
+mod sockets;
+mod store;
+mod subscriptions;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use poem::endpoint::BoxEndpoint;
+use poem::http::{HeaderMap, Method};
+use poem::{Body, Endpoint, EndpointExt, Request};
+use pushi::core::hub::Hub;
+use pushi::core::model::{App, AppIdent, Limits, NewApp, Secret, Timestamp};
+use pushi::core::ports::{BusSink, Clock, Nodes, Stores};
+use pushi::core::service::{Ports, Rules, Service, WebhookRules};
+use pushi::inbound::listen::{ClientInfo, ListenerRole};
+use pushi::inbound::rest::{RestRules, document, endpoint};
+use pushi::inbound::websocket::dialects;
+use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
+use pushi::outbound::metrics::PrometheusMetrics;
+use pushi::outbound::storage::memory;
+use pushi::outbound::webhook::WebhookSender;
+use serde_json::Value;
+
+use crate::rest::store::Fragile;
+
+pub const ADMIN: &str = "administrators-token";
+
+/// The document, parsed.
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&document()).unwrap());
+
+/// A clock that stands until it is moved.
+pub struct HeldClock(AtomicI64);
+
+impl HeldClock {
+    /// Stands at this second since 1970.
+    pub fn set(&self, seconds: i64) {
+        self.0.store(seconds * 1_000_000, Ordering::SeqCst);
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.0
+            .fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for HeldClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// How the API is set up where a test does not say otherwise.
+pub struct Setup {
+    pub admin_token: Option<&'static str>,
+    pub open_registration: bool,
+    pub allowed_origins: Vec<String>,
+    pub body_bytes: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            admin_token: Some(ADMIN),
+            open_registration: false,
+            allowed_origins: Vec::new(),
+            body_bytes: 262_144,
+        }
+    }
+}
+
+/// The API with one app, and a session token of it.
+pub struct Api {
+    endpoint: BoxEndpoint<'static>,
+    pub service: Arc<Service>,
+    pub store: Arc<Fragile>,
+    pub clock: Arc<HeldClock>,
+    pub ready: Arc<AtomicBool>,
+    pub app: Arc<App>,
+    pub token: String,
+}
+
+impl Setup {
+    pub async fn start(self) -> Api {
+        let stores = memory::open();
+        let store = Arc::new(Fragile::new(Arc::clone(&stores.apps)));
+        let bus = Arc::new(LocalBus::default());
+        let clock = Arc::new(HeldClock(AtomicI64::new(1_795_337_092_270_000)));
+        let metrics = Arc::new(PrometheusMetrics::new().unwrap());
+        let hub = Arc::new(Hub::new(7, dialects(), metrics.clone()));
+        let ports = Ports {
+            stores: Stores {
+                apps: store.clone(),
+                ..stores
+            },
+            nodes: Nodes {
+                presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
+                roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
+                bus: bus.clone(),
+            },
+            notifier: Arc::new(WebhookSender::new(Duration::from_secs(5), false)),
+            clock: clock.clone(),
+        };
+        let rules = Rules {
+            limits: Limits {
+                body_bytes: self.body_bytes,
+                ..Limits::default()
+            },
+            session_ttl: Duration::from_secs(3600),
+            allowed_origins: Vec::new(),
+            retention: None,
+            retention_events: None,
+            webhooks: WebhookRules::default(),
+        };
+        let service = Arc::new(Service::new(ports, rules, hub).unwrap());
+        let sink: Arc<dyn BusSink> = service.clone();
+        bus.set_sink(Arc::downgrade(&sink));
+        let appends = Arc::clone(&service.parts().appends);
+        tokio::spawn(async move { appends.run(std::future::pending()).await });
+        let app = create(&service, "shop").await;
+        let token = service.create_session(&app.ident).await.unwrap().text;
+        let ready = Arc::new(AtomicBool::new(true));
+        let rules = RestRules {
+            admin_token: self.admin_token.map(Secret::new),
+            open_registration: self.open_registration,
+            allowed_origins: self.allowed_origins,
+            websocket_address: Some("127.0.0.1:9090".into()),
+            ready: Arc::clone(&ready),
+            version: "1.2.3".into(),
+            demo: None,
+        };
+        let endpoint = endpoint(
+            Arc::clone(&service),
+            rules,
+            Box::new(move |gauges| metrics.render(gauges)),
+        )
+        .boxed();
+        Api {
+            endpoint,
+            service,
+            store,
+            clock,
+            ready,
+            app,
+            token,
+        }
+    }
+}
+
+/// Creates an app whose key and secret follow from its ident.
+pub async fn create(service: &Service, ident: &str) -> Arc<App> {
+    let new = NewApp {
+        name: format!("The {ident}"),
+        ident: Some(AppIdent::parse(ident).unwrap()),
+        key: Some(format!("{ident}-key")),
+        secret: Some(Secret::new(format!("{ident}-secret"))),
+        ..NewApp::default()
+    };
+    service.create_app(new).await.unwrap()
+}
+
+/// The API as it is where nothing is said.
+pub async fn start() -> Api {
+    Setup::default().start().await
+}
+
+impl Api {
+    /// A request that shows nothing.
+    pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
+        let elsewhere = ClientInfo {
+            ip: IpAddr::from([203, 0, 113, 9]),
+            secure: false,
+            forwarded: false,
+        };
+        let uri = path.parse().unwrap();
+        Ask {
+            api: self,
+            method,
+            uri,
+            headers: HeaderMap::new(),
+            body: Body::empty(),
+            client: elsewhere,
+            role: ListenerRole::Api,
+        }
+    }
+
+    /// A request of the app's session.
+    pub fn session(&self, method: Method, path: &str) -> Ask<'_> {
+        self.ask(method, path).bearer(&self.token)
+    }
+
+    /// A request of the administrator.
+    pub fn admin(&self, method: Method, path: &str) -> Ask<'_> {
+        self.ask(method, path).bearer(ADMIN)
+    }
+
+    /// Publishes with the app's session, which must succeed.
+    pub async fn publish(&self, body: Value) {
+        let reply = self
+            .session(Method::POST, "/events")
+            .json(&body)
+            .send()
+            .await;
+        assert_eq!(
+            (reply.status, reply.text.as_str()),
+            (200, r#"{"result":"success"}"#),
+            "{body}"
+        );
+    }
+
+    /// The events that a query finds.
+    pub async fn events(&self, query: &str) -> Vec<Value> {
+        let reply = self
+            .session(Method::GET, &format!("/events{query}"))
+            .send()
+            .await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        reply.json()["events"].as_array().unwrap().clone()
+    }
+}
+
+/// A request that is being put together.
+pub struct Ask<'a> {
+    api: &'a Api,
+    method: Method,
+    uri: poem::http::Uri,
+    headers: HeaderMap,
+    body: Body,
+    pub client: ClientInfo,
+    pub role: ListenerRole,
+}
+
+impl Ask<'_> {
+    pub fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.append(
+            name,
+            poem::http::HeaderValue::from_bytes(value.as_ref()).unwrap(),
+        );
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", format!("Bearer {token}"))
+    }
+
+    /// A body with its length and type.
+    pub fn body(self, content_type: &str, text: impl Into<Vec<u8>>) -> Self {
+        let text = text.into();
+        let ask = self
+            .header("content-type", content_type)
+            .header("content-length", text.len().to_string());
+        Self {
+            body: Body::from(text),
+            ..ask
+        }
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    /// A JSON body whose length nobody says, in pieces.
+    pub fn pieces(self, pieces: Vec<Vec<u8>>) -> Self {
+        let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
+        Self {
+            body: Body::from_bytes_stream(pieces),
+            ..self.header("content-type", "application/json")
+        }
+    }
+
+    pub async fn send(self) -> Reply {
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(self.uri.clone())
+            .body(self.body);
+        *request.headers_mut() = self.headers;
+        request.extensions_mut().insert(self.client);
+        request.extensions_mut().insert(self.role);
+        let response = self.api.endpoint.get_response(request).await;
+        let (parts, body) = response.into_parts();
+        let signed = operation(&self.method, self.uri.path())
+            .is_some_and(|operation| operation["security"][0].get("pusherSignature").is_some());
+        let challenge = if signed { "Pusher-Signature" } else { "Bearer" };
+        let reply = Reply {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            text: body.into_string().await.unwrap(),
+            challenge,
+        };
+        reply.keeps_to_the_document(&self.method, self.uri.path());
+        reply
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+    /// How a 401 of the operation must say that it wants to be asked.
+    challenge: &'static str,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Checks that this is an error in its full form; answers its message.
+    pub fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.text);
+        let body = self.json();
+        let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(members, ["result", "name", "message", "code", "uid"]);
+        assert_eq!(
+            (&body["result"], &body["code"]),
+            (&"error".into(), &status.into())
+        );
+        assert_eq!(body["uid"].as_str().unwrap().len(), 32);
+        assert!(!body["name"].as_str().unwrap().is_empty());
+        assert_eq!(
+            self.header("www-authenticate"),
+            if status == 401 { self.challenge } else { "" }
+        );
+        assert_eq!(
+            self.header("retry-after"),
+            if status == 503 { "1" } else { "" }
+        );
+        body["message"].as_str().unwrap().into()
+    }
+
+    fn keeps_to_the_document(&self, method: &Method, path: &str) {
+        assert_eq!(self.header("x-content-type-options"), "nosniff");
+        let Some(operation) = operation(method, path) else {
+            return;
+        };
+        assert_eq!(self.header("cache-control"), "no-store");
+        if self.status == 500 {
+            return;
+        }
+        let content = &operation["responses"][self.status.to_string()]["content"];
+        let documented = content.get(self.header("content-type")).is_some();
+        assert!(
+            documented,
+            "{method} {path} answered {}, which its document does not know: {self:?}",
+            self.status
+        );
+    }
+}
+
+/// What the document says of a method and path.
+fn operation(method: &Method, path: &str) -> Option<&'static Value> {
+    let fits = |route: &str| {
+        let (route, path): (Vec<_>, Vec<_>) =
+            (route.split('/').collect(), path.split('/').collect());
+        route.len() == path.len()
+            && route
+                .iter()
+                .zip(&path)
+                .all(|(part, given)| part.starts_with('{') || part == given)
+    };
+    let mut routes: Vec<_> = DOCUMENT["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(route, _)| fits(route))
+        .collect();
+    routes.sort_by_key(|(route, _)| route.matches('{').count());
+    routes.first()?.1.get(method.as_str().to_lowercase())
+}

@@ -1,0 +1,311 @@
+//! What a member says of itself.
+
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::env::Site;
+use crate::frame::users;
+
+const ROOM: &str = "presence-room";
+
+pub async fn the_newest_data_of_several_tabs_counts(site: &Site) {
+    let house = site.house().await;
+    let [mut watcher, mut first, mut second] = house.clients().await;
+    watcher.join(ROOM, json!({"user_id": "watcher"})).await;
+    let name = async |watcher: &mut Client| {
+        watcher.latest(json!({"channel": ROOM})).await["members"]["ann"]["name"].clone()
+    };
+    first
+        .join(ROOM, json!({"user_id": "ann", "name": "first"}))
+        .await;
+    watcher.expect("pusher:member_added").await;
+    let state = second
+        .join(ROOM, json!({"user_id": "ann", "name": "second"}))
+        .await;
+    assert_eq!(state["members"]["ann"]["name"], "second");
+    assert_eq!(name(&mut watcher).await, "second");
+    first
+        .join(ROOM, json!({"user_id": "ann", "name": "first again"}))
+        .await;
+    assert_eq!(name(&mut watcher).await, "first again");
+    first.ended().await;
+    assert_eq!(
+        name(&mut watcher).await,
+        "second",
+        "of who is left the newest"
+    );
+    second.ended().await;
+    assert_eq!(
+        watcher.expect("pusher:member_removed").await.member()["name"],
+        "second"
+    );
+    watcher.quiet().await;
+}
+
+pub async fn a_numeric_user_id_is_its_text(site: &Site) {
+    let house = site.house().await;
+    let [mut watcher, mut number, mut text] = house.clients().await;
+    watcher.join(ROOM, json!({"user_id": "watcher"})).await;
+    let state = number
+        .join(ROOM, json!({"user_id": 42, "name": "Ann"}))
+        .await;
+    assert_eq!(
+        state["members"]["42"],
+        json!({"user_id": "42", "name": "Ann"})
+    );
+    let frame = watcher.expect("pusher:member_added").await;
+    assert_eq!(frame.member(), json!({"user_id": "42", "name": "Ann"}));
+    text.join(ROOM, json!({"user_id": "42"})).await;
+    watcher.quiet().await;
+    for (channel, id, shown) in [
+        ("presence-a", "-7", "-7"),
+        ("presence-b", "0", "0"),
+        ("presence-c", "9007199254740993", "9007199254740993"),
+        ("presence-d", "18446744073709551615", "18446744073709551615"),
+        ("presence-e", "1.5", "1.5"),
+    ] {
+        let auth = text.auth(channel);
+        let data = format!(
+            r#"{{"channel":"{channel}","auth":"{auth}","channel_data":{{"user_id":{id}}}}}"#
+        );
+        text.raw(format!(r#"{{"event":"pusher:subscribe","data":{data}}}"#))
+            .await;
+        let state = text
+            .told("pusher_internal:subscription_succeeded", channel)
+            .await;
+        assert_eq!(users(&state), [shown]);
+    }
+}
+
+pub async fn channel_data_may_be_a_string(site: &Site) {
+    let house = site.house().await;
+    let [mut watcher, mut client] = house.clients().await;
+    watcher.join(ROOM, json!({"user_id": "watcher"})).await;
+    let data = r#"{"user_id": "ann", "name": "Ann", "n": 1.0, "big": 12345678901234567890123}"#;
+    let state = client
+        .subscribe_with(ROOM, json!({"channel_data": data}))
+        .await;
+    assert_eq!(state["members"]["ann"]["name"], "Ann");
+    let frame = watcher.expect("pusher:member_added").await;
+    let member = r#"{"user_id":"ann","name":"Ann","n":1.0,"big":12345678901234567890123}"#;
+    assert_eq!(
+        frame.value["member"], member,
+        "the same JSON as it was sent"
+    );
+    // The same user, however the data came.
+    house
+        .client()
+        .await
+        .join(ROOM, json!({"user_id": "ann"}))
+        .await;
+    watcher.quiet().await;
+}
+
+pub async fn presence_without_a_user_id_is_4316(site: &Site) {
+    let house = site.house().await;
+    let mut client = house.client().await;
+    let long = "x".repeat(129);
+    for id in [
+        json!(null),
+        json!(""),
+        json!(true),
+        json!([]),
+        json!({"id": 1}),
+        json!("a\u{0}b"),
+        json!("a\nb"),
+        json!(long),
+    ] {
+        client
+            .ask_for(ROOM, json!({"channel_data": {"user_id": id}}))
+            .await;
+        client.refused(4316).await;
+    }
+    for data in [json!({}), json!({"name": "Ann"}), json!("{}"), Value::Null] {
+        client.ask_for(ROOM, json!({"channel_data": data})).await;
+        client.refused(4316).await;
+    }
+    client.ask_for(ROOM, json!({})).await;
+    client.refused(4316).await;
+    house.call(ROOM, "hello").await;
+    client.quiet().await;
+    assert_eq!(
+        users(&client.join(ROOM, json!({"user_id": "é".repeat(128)})).await),
+        ["é".repeat(128)]
+    );
+}
+
+pub async fn odd_user_ids_are_told_apart(site: &Site) {
+    let house = site.house().await;
+    let ids = [
+        " ",
+        "a",
+        "A",
+        "a ",
+        "\"",
+        "\\",
+        "é",
+        "e\u{301}",
+        "🦀",
+        "__proto__",
+        "$set",
+        "a.b",
+        "<script>",
+        "a&b",
+    ];
+    let mut clients = Vec::new();
+    for id in ids {
+        let mut client = house.client().await;
+        client.join(ROOM, json!({"user_id": id})).await;
+        clients.push(client);
+    }
+    let state = house
+        .client()
+        .await
+        .join(ROOM, json!({"user_id": "last"}))
+        .await;
+    assert_eq!(users(&state)[..ids.len()], ids);
+}
+
+pub async fn channel_data_over_the_limit_is_4318(site: &Site) {
+    let house = site
+        .house_with(|setup| setup.rules.limits.member_bytes = 64)
+        .await;
+    let mut client = house.client().await;
+    let data = |bytes: usize| {
+        let shell = r#"{"user_id":"u","x":""}"#.len();
+        json!({"user_id": "u", "x": "x".repeat(bytes - shell)})
+    };
+    client
+        .ask_for(ROOM, json!({"channel_data": data(65)}))
+        .await;
+    let frame = client.refused(4318).await;
+    assert!(frame.message().contains("max_member_bytes"), "{frame:?}");
+    client.quiet().await;
+    client.join(ROOM, data(64)).await;
+    house
+        .set(|settings| settings.limits.max_member_bytes = Some(65))
+        .await;
+    client.join(ROOM, data(65)).await;
+    house
+        .set(|settings| settings.limits.max_member_bytes = Some(0))
+        .await;
+    client.join(ROOM, data(10_000)).await;
+}
+
+pub async fn a_refresh_that_is_refused_changes_nothing(site: &Site) {
+    let house = site.house().await;
+    let [mut watcher, mut client] = house.clients().await;
+    watcher.join(ROOM, json!({"user_id": "watcher"})).await;
+    client
+        .join(ROOM, json!({"user_id": "ann", "name": "Ann"}))
+        .await;
+    watcher.expect("pusher:member_added").await;
+    for (data, code) in [
+        (json!({"user_id": "ann", "x": "x".repeat(2000)}), 4318),
+        (json!({"name": "Bo"}), 4316),
+        (json!({"user_id": "a&b", "peer": true}), 4316),
+        (json!(7), 4314),
+    ] {
+        client.ask_for(ROOM, json!({"channel_data": data})).await;
+        client.refused(code).await;
+    }
+    client
+        .ask_for(
+            ROOM,
+            json!({"channel_data": {"user_id": "bo"}, "since": "then"}),
+        )
+        .await;
+    client.refused(4314).await;
+    watcher.quiet().await;
+    let state = watcher.latest(json!({"channel": ROOM})).await;
+    assert_eq!(
+        state["members"]["ann"],
+        json!({"user_id": "ann", "name": "Ann"})
+    );
+    house.call(ROOM, "hello").await;
+    client.expect("call").await;
+}
+
+pub async fn of_two_first_connections_one_joins(site: &Site) {
+    let house = site.house().await;
+    let [mut watcher, mut first, mut second] = house.clients().await;
+    watcher.join(ROOM, json!({"user_id": "watcher"})).await;
+    let ann = json!({"user_id": "ann"});
+    for round in 0..100 {
+        let (one, two) = tokio::join!(
+            first.join(ROOM, ann.clone()),
+            second.join(ROOM, ann.clone())
+        );
+        assert_eq!(
+            (users(&one), users(&two)),
+            (vec!["watcher", "ann"], vec!["watcher", "ann"]),
+            "round {round}"
+        );
+        watcher.expect("pusher:member_added").await;
+        watcher.quiet().await;
+        tokio::join!(first.unsubscribe(ROOM), second.unsubscribe(ROOM));
+        watcher.expect("pusher:member_removed").await;
+        watcher.quiet().await;
+        first.quiet().await;
+        second.quiet().await;
+    }
+}
+
+pub async fn a_list_and_its_announcements_agree(site: &Site) {
+    let house = site.house().await;
+    let mut watcher = house.client().await;
+    let mut clients: [Client; 4] = house.clients().await;
+    // Others come and go while one subscribes again and again: its list and what it hears afterwards always fit.
+    let coming_and_going = async {
+        let rounds = clients
+            .iter_mut()
+            .enumerate()
+            .map(|(index, client)| async move {
+                for _ in 0..40 {
+                    client
+                        .ask_for(
+                            ROOM,
+                            json!({"channel_data": {"user_id": format!("u{index}")}}),
+                        )
+                        .await;
+                    while client.next().await.event() != "pusher_internal:subscription_succeeded" {}
+                    client
+                        .send(json!({"event": "pusher:unsubscribe", "data": {"channel": ROOM}}))
+                        .await;
+                    while client.next().await.event() != "pusher_internal:unsubscription_succeeded"
+                    {
+                    }
+                }
+            });
+        futures_util::future::join_all(rounds).await;
+    };
+    let watching = async {
+        for _ in 0..40 {
+            let state = watcher.join(ROOM, json!({"user_id": "watcher"})).await;
+            let mut there: Vec<String> = users(&state).into_iter().map(str::to_owned).collect();
+            watcher
+                .send(json!({"event": "pusher:latest", "data": {"channel": ROOM}}))
+                .await;
+            loop {
+                let frame = watcher.next().await;
+                let who = || frame.member()["user_id"].as_str().unwrap().to_owned();
+                match frame.event() {
+                    "pusher:member_added" => {
+                        assert!(!there.contains(&who()), "{} came, who was there", who());
+                        there.push(who());
+                    }
+                    "pusher:member_removed" => {
+                        assert!(there.contains(&who()), "{} went, who was not there", who());
+                        there.retain(|known| *known != who());
+                    }
+                    _ => break,
+                }
+            }
+            watcher
+                .send(json!({"event": "pusher:unsubscribe", "data": {"channel": ROOM}}))
+                .await;
+            while watcher.next().await.event() != "pusher_internal:unsubscription_succeeded" {}
+        }
+    };
+    tokio::join!(coming_and_going, watching);
+}

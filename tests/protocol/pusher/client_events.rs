@@ -1,0 +1,161 @@
+//! Client events.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::client::replay;
+use crate::env::Site;
+use crate::server::House;
+
+const ROOM: &str = "private-room";
+
+async fn open(site: &Site) -> House<'_> {
+    site.house_with(|setup| setup.settings.client_events = true)
+        .await
+}
+
+pub async fn the_others_get_it(site: &Site) {
+    let house = open(site).await;
+    let [mut ann, mut bo] = [house.pusher_on(ROOM).await, house.pusher_on(ROOM).await];
+    ann.whisper(ROOM, "client-typing", json!({"a": [1.5, "é"]}))
+        .await;
+    let text = r#"{"event":"client-typing","channel":"private-room","data":"{\"a\":[1.5,\"é\"]}"}"#;
+    assert_eq!(bo.next().await.text, text);
+    ann.whisper(ROOM, "client-typing", json!("text")).await;
+    assert_eq!(bo.hears(ROOM, "client-typing").await, "text");
+    ann.quiet().await;
+}
+
+pub async fn on_presence_channels_it_says_who(site: &Site) {
+    let house = open(site).await;
+    let [mut ann, mut bo] = house.pushers().await;
+    ann.join("presence-r", json!({"user_id": "a\"nn"})).await;
+    bo.join("presence-r", json!({"user_id": "bo"})).await;
+    ann.internal("pusher_internal:member_added", "presence-r")
+        .await;
+    ann.send(json!({"event": "client-typing", "channel": "presence-r", "data": "x", "user_id": "bo", "extra": 1})).await;
+    let text = r#"{"event":"client-typing","channel":"presence-r","data":"x","user_id":"a\"nn"}"#;
+    assert_eq!(bo.next().await.text, text);
+}
+
+pub async fn the_app_must_allow_them(site: &Site) {
+    let house = site.house().await;
+    let [mut ann, mut bo] = [house.pusher_on(ROOM).await, house.pusher_on(ROOM).await];
+    ann.whisper(ROOM, "client-x", json!("x")).await;
+    ann.refused(4313).await;
+    bo.quiet().await;
+    house.set(|settings| settings.client_events = true).await;
+    ann.whisper(ROOM, "client-x", json!("x")).await;
+    bo.hears(ROOM, "client-x").await;
+}
+
+pub async fn only_private_and_presence_channels_have_them(site: &Site) {
+    let house = open(site).await;
+    let mut ann = house.signed_in("ann").await;
+    for channel in [
+        "news",
+        "private-encrypted-x",
+        "cache-x",
+        "private-encrypted-cache-x",
+        "#server-to-user-ann",
+        "personal-ann",
+    ] {
+        ann.ask_for(channel, json!({})).await;
+        ann.succeeded(channel).await;
+        if channel == "cache-x" || channel == "private-encrypted-cache-x" {
+            ann.internal("pusher:cache_miss", channel).await;
+        }
+        ann.whisper(channel, "client-x", json!("x")).await;
+        ann.refused(4315).await;
+    }
+}
+
+pub async fn who_is_not_on_the_channel_may_not(site: &Site) {
+    let house = open(site).await;
+    let mut bo = house.pusher_on(ROOM).await;
+    let mut ann = house.pusher().await;
+    ann.whisper(ROOM, "client-x", json!("x")).await;
+    ann.refused(4317).await;
+    ann.subscribe(ROOM).await;
+    ann.unsubscribe(ROOM).await;
+    ann.whisper(ROOM, "client-x", json!("x")).await;
+    ann.refused(4317).await;
+    bo.quiet().await;
+}
+
+pub async fn too_fast_is_4301_and_the_connection_stays(site: &Site) {
+    let house = open(site).await;
+    let [mut ann, mut bo] = [house.pusher_on(ROOM).await, house.pusher_on(ROOM).await];
+    for _ in 0..11 {
+        ann.whisper(ROOM, "client-x", json!("x")).await;
+    }
+    ann.refused(4301).await;
+    for _ in 0..10 {
+        bo.hears(ROOM, "client-x").await;
+    }
+    bo.quiet().await;
+    house.clock.forward(Duration::from_secs(1));
+    ann.whisper(ROOM, "client-x", json!("y")).await;
+    assert_eq!(bo.hears(ROOM, "client-x").await, "y");
+    house
+        .set(|settings| settings.limits.max_client_events = Some(0))
+        .await;
+    for _ in 0..30 {
+        ann.whisper(ROOM, "client-x", json!("z")).await;
+        bo.hears(ROOM, "client-x").await;
+    }
+}
+
+pub async fn odd_names_are_refused(site: &Site) {
+    let house = open(site).await;
+    let mut ann = house.pusher_on(ROOM).await;
+    let longest = format!("client-{}", "x".repeat(193));
+    ann.whisper(ROOM, &longest, json!("x")).await;
+    ann.whisper(ROOM, &format!("{longest}x"), json!("x")).await;
+    ann.refused(4315).await;
+    ann.whisper(ROOM, "client-\u{0}", json!("x")).await;
+    ann.refused(4315).await;
+    ann.quiet().await;
+}
+
+pub async fn they_are_kept_only_where_replay_names_the_channel(site: &Site) {
+    let house = open(site).await;
+    house
+        .set(|settings| replay(settings, "presence-kept", 10))
+        .await;
+    let [mut ann, mut bo] = house.pushers().await;
+    for channel in ["presence-kept-1", "presence-other"] {
+        ann.join(channel, json!({"user_id": "ann"})).await;
+        bo.join(channel, json!({"user_id": "bo"})).await;
+        ann.internal("pusher_internal:member_added", channel).await;
+        for data in ["1", "2", "3"] {
+            ann.whisper(channel, "client-x", json!(data)).await;
+        }
+        for data in ["1", "2", "3"] {
+            let frame = bo.expect("client-x").await;
+            assert_eq!(
+                (frame.data(), &frame.value["user_id"]),
+                (data, &json!("ann"))
+            );
+            assert_eq!(
+                frame.value["serial"].is_u64(),
+                channel == "presence-kept-1",
+                "{frame:?}"
+            );
+        }
+    }
+    ann.quiet().await;
+    let mut late = house.pusher().await;
+    late.join("presence-kept-1", json!({"user_id": "cy"})).await;
+    for data in ["1", "2", "3"] {
+        let frame = late.expect("client-x").await;
+        assert_eq!(
+            (frame.data(), &frame.value["user_id"]),
+            (data, &json!("ann")),
+            "who said it is kept, too"
+        );
+    }
+    late.join("presence-other", json!({"user_id": "cy"})).await;
+    late.quiet().await;
+}

@@ -1,0 +1,272 @@
+//! Both dialects on the same channels.
+
+use serde_json::json;
+
+use crate::env::Site;
+use crate::frame::users;
+use crate::server::House;
+
+const ROOM: &str = "presence-room";
+
+pub async fn events_reach_the_other_dialect_in_its_own_form(site: &Site) {
+    let house = site.house().await;
+    let mut pushi = house.subscribed("news").await;
+    let mut pusher = house.pusher_on("news").await;
+    house.trigger(&["news"], "e", "1").await;
+    let text = r#"{"event":"e","channel":"news","data":"1"}"#;
+    assert_eq!(
+        (
+            pusher.next().await.text.as_str(),
+            pushi.next().await.text.as_str()
+        ),
+        (text, text)
+    );
+    pushi
+        .publish("news", "e", json!({"x": 1}), json!({"persist": false}))
+        .await;
+    assert_eq!(
+        pusher.next().await.text,
+        r#"{"event":"e","channel":"news","data":"{\"x\":1}"}"#
+    );
+    pushi
+        .publish("news", "e", json!("kept"), json!({"echo": true}))
+        .await;
+    let (theirs, ours) = (pusher.next().await, pushi.next().await);
+    assert_eq!(theirs.text, ours.text, "stored events carry the same");
+    assert_eq!(theirs.serial(), 1);
+    // A Pushi publish to several channels is one for Pushi sockets; a Pusher one is one per channel.
+    pushi.subscribe("more").await;
+    house.publish(&["news", "more"], "both", "x", false).await;
+    pushi.expect("both").await;
+    pushi.quiet().await;
+    house.trigger(&["news", "more"], "each", "x").await;
+    pushi.expect("each").await;
+    pushi.expect("each").await;
+}
+
+pub async fn presence_has_one_list(site: &Site) {
+    let house = site.house().await;
+    let mut pushi = house.client().await;
+    pushi
+        .join(ROOM, json!({"user_id": "u1", "peer": true, "name": "Ann"}))
+        .await;
+    let mut pusher = house.pusher().await;
+    let answer = pusher
+        .join(ROOM, json!({"user_id": 2, "user_info": {"name": "Bo"}}))
+        .await;
+    let hash = json!({"u1": {"peer": true, "name": "Ann"}, "2": {"name": "Bo"}});
+    assert_eq!(
+        answer["presence"],
+        json!({"count": 2, "ids": ["u1", "2"], "hash": hash})
+    );
+    let added = pushi.expect("pusher:member_added").await;
+    assert_eq!(
+        added.member(),
+        json!({"user_id": "2", "user_info": {"name": "Bo"}})
+    );
+    let mut third = house.client().await;
+    let state = third
+        .join(
+            ROOM,
+            json!({"user_id": "u3", "user_info": {"x": 1}, "else": 2}),
+        )
+        .await;
+    assert_eq!(users(&state), ["u1", "2", "u3"]);
+    assert_eq!(
+        state["members"]["2"],
+        json!({"user_id": "2", "user_info": {"name": "Bo"}})
+    );
+    let added = pusher.internal("pusher_internal:member_added", ROOM).await;
+    assert_eq!(added, json!({"user_id": "u3", "user_info": {"x": 1}}));
+    third.leave().await;
+    assert_eq!(
+        pusher
+            .internal("pusher_internal:member_removed", ROOM)
+            .await,
+        json!({"user_id": "u3"})
+    );
+    pushi.expect("pusher:member_added").await;
+    pushi.expect("pusher:member_removed").await;
+    pusher.0.ended().await;
+    assert_eq!(
+        pushi.expect("pusher:member_removed").await.member()["user_id"],
+        "2"
+    );
+}
+
+pub async fn a_user_of_both_dialects_is_one_member(site: &Site) {
+    let house = site.house().await;
+    let mut watcher = house.pusher().await;
+    watcher.join(ROOM, json!({"user_id": "w"})).await;
+    let mut pushi = house.client().await;
+    pushi
+        .join(ROOM, json!({"user_id": "7", "name": "Ann"}))
+        .await;
+    watcher.internal("pusher_internal:member_added", ROOM).await;
+    let mut pusher = house.pusher().await;
+    let answer = pusher
+        .join(
+            ROOM,
+            json!({"user_id": 7, "user_info": {"name": "Ann of Pusher"}}),
+        )
+        .await;
+    assert_eq!(
+        answer["presence"]["hash"]["7"],
+        json!({"name": "Ann of Pusher"}),
+        "the newest data counts"
+    );
+    watcher.quiet().await;
+    pushi.unsubscribe(ROOM).await;
+    watcher.quiet().await;
+    pusher.unsubscribe(ROOM).await;
+    assert_eq!(
+        watcher
+            .internal("pusher_internal:member_removed", ROOM)
+            .await,
+        json!({"user_id": "7"})
+    );
+}
+
+pub async fn peer_channels_are_for_pushi_sockets_alone(site: &Site) {
+    let house = site.house().await;
+    let [mut ann, mut bo] = house.clients().await;
+    ann.join(ROOM, json!({"user_id": "ann", "peer": true}))
+        .await;
+    // With whatever it says, a Pusher socket makes nobody a peer.
+    let mut pusher = house.pusher().await;
+    pusher
+        .join(ROOM, json!({"user_id": "bo", "peer": true}))
+        .await;
+    ann.expect("pusher:member_added").await;
+    ann.publish("peer-room:ann&bo", "e", json!("x"), json!({}))
+        .await;
+    ann.refused(4317).await;
+    bo.join(ROOM, json!({"user_id": "bo", "peer": true})).await;
+    let mut again = house.pusher().await;
+    again.join(ROOM, json!({"user_id": "bo"})).await;
+    ann.publish(
+        "peer-room:ann&bo",
+        "e",
+        json!("x"),
+        json!({"persist": false}),
+    )
+    .await;
+    assert_eq!(bo.expect("e").await.channel(), "peer-room:ann&bo");
+    pusher.quiet().await;
+    again.quiet().await;
+}
+
+pub async fn a_personal_channel_brings_what_the_user_follows(site: &Site) {
+    let house = site.house().await;
+    house.follow("ann", "news").await;
+    house.follow("ann", ROOM).await;
+    let mut ann = house.signed_in("ann").await;
+    ann.ask(json!({"channel": "personal-ann", "auth": ""}))
+        .await;
+    assert_eq!(ann.succeeded("personal-ann").await, json!({}));
+    house.trigger(&["news"], "e", "1").await;
+    assert_eq!(ann.hears("news", "e").await, "1");
+    let mut bo = house.pusher().await;
+    let answer = bo.join(ROOM, json!({"user_id": "bo"})).await;
+    assert_eq!(
+        answer["presence"]["count"], 1,
+        "heard, without being a member"
+    );
+    ann.internal("pusher_internal:member_added", ROOM).await;
+    house.follow("ann", "more").await;
+    ann.quiet().await;
+    house.trigger(&["more"], "e", "2").await;
+    assert_eq!(ann.hears("more", "e").await, "2");
+    house.unfollow("ann", "news").await;
+    ann.quiet().await;
+    house.trigger(&["news"], "e", "3").await;
+    ann.quiet().await;
+    ann.unsubscribe("personal-ann").await;
+    ann.quiet().await;
+    house.trigger(&["more"], "e", "4").await;
+    ann.quiet().await;
+}
+
+async fn whispering(site: &Site) -> House<'_> {
+    site.house_with(|setup| setup.settings.client_events = true)
+        .await
+}
+
+pub async fn whispers_reach_pushi_sockets(site: &Site) {
+    let house = whispering(site).await;
+    let mut pushi = house.subscribed("private-x").await;
+    let mut pusher = house.pusher_on("private-x").await;
+    pusher
+        .whisper("private-x", "client-typing", json!({"a": 1}))
+        .await;
+    assert_eq!(
+        pushi.next().await.text,
+        r#"{"event":"client-typing","channel":"private-x","data":"{\"a\":1}"}"#
+    );
+    pushi
+        .publish(
+            "private-x",
+            "client-typing",
+            json!("y"),
+            json!({"persist": false}),
+        )
+        .await;
+    assert_eq!(
+        pusher.next().await.text,
+        r#"{"event":"client-typing","channel":"private-x","data":"y"}"#
+    );
+}
+
+pub async fn pushi_sockets_hear_nothing_of_counts_and_misses(site: &Site) {
+    let house = site
+        .house_with(|setup| setup.settings.subscription_count = true)
+        .await;
+    let mut pushi = house.subscribed("cache-x").await;
+    let mut pusher = house.pusher_on("cache-x").await;
+    pusher.internal("pusher:cache_miss", "cache-x").await;
+    let data = pusher
+        .internal("pusher_internal:subscription_count", "cache-x")
+        .await;
+    assert_eq!(data, json!({"subscription_count": 2}));
+    pushi.quiet().await;
+    house.trigger(&["cache-x"], "state", "1").await;
+    pushi.expect("state").await;
+    house.subscribed("cache-x").await.quiet().await;
+}
+
+pub async fn no_pushi_socket_is_on_a_users_channel(site: &Site) {
+    let house = site.house().await;
+    let mut pushi = house.client().await;
+    let channel = "#server-to-user-ann";
+    for auth in [pushi.auth(channel), String::new()] {
+        pushi.ask(json!({"channel": channel, "auth": auth})).await;
+        pushi.refused(4009).await;
+    }
+    pushi.publish(channel, "e", json!("x"), json!({})).await;
+    pushi.refused(4317).await;
+    // Nor by what a user follows.
+    let followed = house
+        .service
+        .add_subscription(
+            &house.app.ident,
+            &crate::server::user("ann"),
+            &crate::server::channel(channel),
+        )
+        .await;
+    assert!(followed.is_err());
+    let store = &site.stores.subscriptions;
+    let now = pushi::core::model::Timestamp::from_micros(1);
+    store
+        .add(
+            &house.app.ident,
+            &crate::server::user("ann"),
+            &crate::server::channel(channel),
+            now,
+        )
+        .await
+        .unwrap();
+    let state = pushi.subscribe("personal-ann").await;
+    assert_eq!(state["alias"], json!([]));
+    house.trigger(&[channel], "e", "x").await;
+    pushi.quiet().await;
+}

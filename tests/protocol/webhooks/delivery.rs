@@ -1,0 +1,326 @@
+//! What webhooks are told, and how.
+
+use pushi::core::auth::webhook_signature;
+use pushi::core::model::{Webhook, WebhookEvent};
+use pushi::core::service::Service;
+use serde_json::{Value, json};
+
+use super::receiver::Receiver;
+use super::{hook, hook_for, telling_house, telling_house_with};
+use crate::env::Site;
+use crate::server::Setup;
+
+pub async fn every_kind_of_happening_has_its_form(site: &Site) {
+    let mut receiver = Receiver::start().await;
+    let house = telling_house_with(site, vec![hook(&receiver.url)], |setup| {
+        setup.settings.subscription_count = true
+    })
+    .await;
+    let mut ann = house.pusher().await;
+    ann.join("presence-x", json!({"user_id": 7})).await;
+    let expected = [
+        json!({"name": "channel_occupied", "channel": "presence-x"}),
+        json!({"name": "subscription_count", "channel": "presence-x", "subscription_count": 1}),
+        json!({"name": "member_added", "channel": "presence-x", "user_id": "7"}),
+    ];
+    assert_eq!(receiver.told(3).await, expected);
+    ann.expect("pusher_internal:subscription_count").await;
+    ann.whisper("presence-x", "client-é", json!({"a": 1})).await;
+    let data = r#"{"a":1}"#;
+    let said = json!({"name": "client_event", "channel": "presence-x", "event": "client-é", "data": data, "socket_id": ann.id, "user_id": "7"});
+    assert_eq!(receiver.told(1).await, [said]);
+    ann.subscribe("cache-x").await;
+    let mut told = receiver.told(3).await;
+    told.sort_by_key(Value::to_string);
+    let expected = [
+        json!({"name": "cache_miss", "channel": "cache-x"}),
+        json!({"name": "channel_occupied", "channel": "cache-x"}),
+        json!({"name": "subscription_count", "channel": "cache-x", "subscription_count": 1}),
+    ];
+    assert_eq!(told, expected);
+    ann.unsubscribe("presence-x").await;
+    let expected = [
+        json!({"name": "subscription_count", "channel": "presence-x", "subscription_count": 0}),
+        json!({"name": "member_removed", "channel": "presence-x", "user_id": "7"}),
+        json!({"name": "channel_vacated", "channel": "presence-x"}),
+    ];
+    assert_eq!(receiver.told(3).await, expected);
+}
+
+pub async fn a_message_is_signed_and_has_its_headers(site: &Site) {
+    let mut receiver = Receiver::start().await;
+    let house = telling_house(site, vec![hook(&receiver.url)]).await;
+    let _ann = house.pusher_on("news").await;
+    let call = receiver.call().await;
+    assert_eq!(call.line(), "POST /hook HTTP/1.1");
+    assert_eq!(call.header("content-type"), "application/json");
+    assert_eq!(call.header("x-pusher-key"), house.app.key);
+    assert_eq!(
+        call.header("x-pusher-signature"),
+        webhook_signature(&house.app.secret, &call.body)
+    );
+    let time = call.json()["time_ms"].as_i64().unwrap();
+    assert!(
+        (0..1000).contains(&(house.clock_now().micros() / 1000 - time)),
+        "{time}"
+    );
+    assert_eq!(
+        call.events(),
+        [json!({"name": "channel_occupied", "channel": "news"})]
+    );
+}
+
+pub async fn what_happens_together_is_told_together(site: &Site) {
+    let mut receiver = Receiver::start().await;
+    let house = telling_house_with(site, vec![hook(&receiver.url)], |setup| {
+        setup.delivers = false
+    })
+    .await;
+    let mut ann = house.pusher().await;
+    for name in ["a", "b", "c"] {
+        ann.subscribe(name).await;
+    }
+    house.waiting(3).await;
+    house.deliver();
+    let names: Vec<Value> = receiver
+        .call()
+        .await
+        .events()
+        .iter()
+        .map(|event| event["channel"].clone())
+        .collect();
+    assert_eq!(names, ["a", "b", "c"]);
+}
+
+pub async fn a_webhook_is_told_what_it_wants(site: &Site) {
+    let [mut all, mut some, mut rooms] = [
+        Receiver::start().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    ];
+    let for_rooms = Webhook {
+        channel_prefix: Some("room-".into()),
+        ..hook(&rooms.url)
+    };
+    let misses = hook_for(&some.url, &[WebhookEvent::CacheMiss]);
+    // The same address twice is told once.
+    let house = telling_house(
+        site,
+        vec![
+            hook(&all.url),
+            misses,
+            for_rooms,
+            hook_for(&all.url, &[WebhookEvent::CacheMiss]),
+        ],
+    )
+    .await;
+    let mut ann = house.pusher().await;
+    for name in ["news", "room-1", "cache-x"] {
+        ann.subscribe(name).await;
+    }
+    let told = all.told(4).await;
+    assert_eq!(
+        told.iter()
+            .filter(|event| event["name"] == "channel_occupied")
+            .count(),
+        3
+    );
+    assert_eq!(
+        some.told(1).await,
+        [json!({"name": "cache_miss", "channel": "cache-x"})]
+    );
+    assert_eq!(
+        rooms.told(1).await,
+        [json!({"name": "channel_occupied", "channel": "room-1"})]
+    );
+    house.waiting(0).await;
+    assert!(all.is_quiet() && some.is_quiet() && rooms.is_quiet());
+}
+
+/// A store that answers few at a time is asked by all of them, and by whoever looks for more.
+pub async fn many_addresses_are_told_at_once(site: &Site) {
+    let mut receivers = Vec::new();
+    for _ in 0..20 {
+        receivers.push(Receiver::start().await);
+    }
+    let house = telling_house(
+        site,
+        receivers
+            .iter()
+            .map(|receiver| hook(&receiver.url))
+            .collect(),
+    )
+    .await;
+    let mut ann = house.pusher().await;
+    for name in ["a", "b", "c"] {
+        ann.subscribe(name).await;
+        for receiver in &mut receivers {
+            assert_eq!(
+                receiver.told(1).await,
+                [json!({"name": "channel_occupied", "channel": name})]
+            );
+        }
+    }
+}
+
+pub async fn messages_keep_the_order_of_what_happened(site: &Site) {
+    let mut receiver = Receiver::start().await;
+    let webhooks = vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])];
+    let house = telling_house_with(site, webhooks, |setup| {
+        setup.settings.limits.max_client_events = Some(0)
+    })
+    .await;
+    let mut ann = house.pusher_on("private-x").await;
+    for number in 0..250 {
+        ann.whisper("private-x", "client-count", json!(number))
+            .await;
+    }
+    let told: Vec<Value> = receiver
+        .told(250)
+        .await
+        .iter()
+        .map(|event| event["data"].clone())
+        .collect();
+    assert_eq!(
+        told,
+        (0..250)
+            .map(|number| json!(number.to_string()))
+            .collect::<Vec<_>>()
+    );
+}
+
+pub async fn an_app_without_webhooks_has_nothing_in_the_outbox(site: &Site) {
+    let house = telling_house(site, Vec::new()).await;
+    let mut ann = house.pusher().await;
+    ann.join("presence-cache-x", json!({"user_id": "ann"}))
+        .await;
+    ann.expect("pusher:cache_miss").await;
+    ann.whisper("presence-cache-x", "client-x", json!(1)).await;
+    ann.quiet().await;
+    assert_eq!(
+        (
+            house.marks().await,
+            site.stores.outbox.depth().await.unwrap()
+        ),
+        (Vec::new(), 0)
+    );
+}
+
+pub async fn client_events_are_told_in_both_dialects(site: &Site) {
+    let mut receiver = Receiver::start().await;
+    let house = telling_house(
+        site,
+        vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])],
+    )
+    .await;
+    let mut bo = house.client().await;
+    bo.join("presence-x", json!({"user_id": "bo"})).await;
+    // A publish of any other name is no client event.
+    bo.publish(
+        "presence-x",
+        "message",
+        json!("1"),
+        json!({"persist": false}),
+    )
+    .await;
+    bo.publish(
+        "presence-x",
+        "client-a",
+        json!("2"),
+        json!({"persist": false}),
+    )
+    .await;
+    bo.store("presence-x", "client-b", json!("3")).await;
+    house.trigger(&["presence-x"], "client-c", "4").await;
+    let told = receiver.told(2).await;
+    let of = |event: &str, data: &str| json!({"name": "client_event", "channel": "presence-x", "event": event, "data": data, "socket_id": bo.id, "user_id": "bo"});
+    assert_eq!(told, [of("client-a", "2"), of("client-b", "3")]);
+    house.waiting(0).await;
+    assert!(receiver.is_quiet());
+}
+
+pub async fn webhooks_that_are_set_later_are_told_from_then_on(site: &Site) {
+    let mut receiver = Receiver::start().await;
+    let house = telling_house(site, Vec::new()).await;
+    let mut ann = house.pusher_on("before").await;
+    let webhooks = vec![hook(&receiver.url)];
+    house
+        .set(|settings| settings.webhooks.clone_from(&webhooks))
+        .await;
+    super::until("nobody is remembered", async || {
+        !house.marks().await.is_empty()
+    })
+    .await;
+    ann.subscribe("after").await;
+    assert_eq!(
+        receiver.told(1).await,
+        [json!({"name": "channel_occupied", "channel": "after"})]
+    );
+    // What is known is told of when it ends.
+    ann.0.leave().await;
+    let mut told = receiver.told(2).await;
+    told.sort_by_key(Value::to_string);
+    assert_eq!(
+        told,
+        [
+            json!({"name": "channel_vacated", "channel": "after"}),
+            json!({"name": "channel_vacated", "channel": "before"})
+        ]
+    );
+}
+
+pub async fn of_two_nodes_one_tells(site: &Site) {
+    let mut receiver = Receiver::start().await;
+    let together =
+        |setup: &mut Setup| (setup.delivers, setup.rules.webhooks.single_node) = (false, false);
+    let house = telling_house_with(site, vec![hook(&receiver.url)], together).await;
+    let mut other = Setup::over(&site.stores);
+    together(&mut other);
+    let other = std::sync::Arc::new(Service::new(other.ports, other.rules, other.hub).unwrap());
+    house.deliver();
+    let stop = site.stop.clone();
+    site.spawn(async move { other.parts().sender.run(stop.cancelled()).await });
+    let mut ann = house.pusher().await;
+    let names: Vec<String> = (0..60).map(|n| format!("room-{n}")).collect();
+    for name in &names {
+        ann.subscribe(name).await;
+    }
+    let told: Vec<Value> = receiver
+        .told(60)
+        .await
+        .iter()
+        .map(|event| event["channel"].clone())
+        .collect();
+    assert_eq!(told, names);
+    house.waiting(0).await;
+    assert!(receiver.is_quiet());
+}
+
+pub async fn a_node_that_has_not_heard_of_a_webhook_tells_it_too(site: &Site) {
+    let mut receiver = Receiver::start().await;
+    let house = telling_house_with(site, Vec::new(), |setup| setup.delivers = false).await;
+    let mut other = Setup::over(&site.stores);
+    other.rules.webhooks.single_node = false;
+    let other = std::sync::Arc::new(Service::new(other.ports, other.rules, other.hub).unwrap());
+    // It reads the app now, and follows no change.
+    assert!(
+        other
+            .app(&house.app.ident)
+            .await
+            .unwrap()
+            .settings
+            .webhooks
+            .is_empty()
+    );
+    let webhooks = vec![hook(&receiver.url)];
+    house
+        .set(|settings| settings.webhooks.clone_from(&webhooks))
+        .await;
+    let stop = site.stop.clone();
+    site.spawn(async move { other.parts().sender.run(stop.cancelled()).await });
+    let _ann = house.pusher_on("news").await;
+    assert_eq!(
+        receiver.told(1).await,
+        [json!({"name": "channel_occupied", "channel": "news"})]
+    );
+}
