@@ -25,7 +25,9 @@ use crate::core::service::bootstrap::{self, BootstrapError, FirstApp};
 use crate::core::service::{AppError, Ports, Rules, Service, WebhookRules};
 use crate::inbound::listen::{self, Bound, ListenerRole, Rings, Site, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
-use crate::inbound::websocket::{self, Flush, Gateway, Timing, Upgrades};
+use crate::inbound::websocket::{
+    self, Gateway, KeepaliveTiming, TokioFlushScheduler, WebSocketUpgrades,
+};
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, instrument};
 use crate::outbound::redis::TargetError;
@@ -127,7 +129,7 @@ impl Server {
         let metrics: Arc<dyn Metrics> = prometheus.clone();
         let stores = instrument(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let flush = Flush::new(Arc::new(Rings), Arc::clone(&metrics));
+        let flush = TokioFlushScheduler::new(Arc::new(Rings), Arc::clone(&metrics));
         let hub = Arc::new(
             Hub::new(process, websocket::dialects(), metrics).with_flush_scheduler(Arc::new(flush)),
         );
@@ -148,13 +150,13 @@ impl Server {
             bootstrap::ensure_app(&service, &app.ident, &app.key, &app.secret, name).await?;
         }
         let ready = Arc::new(AtomicBool::new(true));
-        let timing = Timing {
+        let timing = KeepaliveTiming {
             activity: settings.times.activity,
             idle: settings.times.idle.unwrap_or_default(),
         };
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock, timing));
         let site = Arc::new(Site {
-            sockets: Arc::new(Upgrades::new(Arc::clone(&gateway))),
+            sockets: Arc::new(WebSocketUpgrades::new(Arc::clone(&gateway))),
             endpoint: corked(
                 rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready), {
                     let metrics = Arc::clone(&prometheus);

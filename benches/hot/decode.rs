@@ -16,14 +16,14 @@ pub fn decode(criterion: &mut Criterion) {
         let publish = format!(
             r#"{{"event":"message","data":"{data}","channel":"bench","persist":false,"echo":false}}"#
         );
-        let whisper =
+        let client_event =
             format!(r#"{{"event":"client-message","data":"{data}","channel":"private-bench"}}"#);
         group.throughput(Throughput::Bytes(publish.len() as u64));
         group.bench_function(format!("pushi/publish/{bytes}"), |bench| {
             bench.iter(|| own::decode(black_box(&publish), &limits))
         });
         group.bench_function(format!("pusher/publish/{bytes}"), |bench| {
-            bench.iter(|| pusher::decode(black_box(&whisper), &limits))
+            bench.iter(|| pusher::decode(black_box(&client_event), &limits))
         });
     }
     let subscribe = r#"{"event":"pusher:subscribe","data":{"channel":"bench"}}"#;

@@ -14,7 +14,7 @@ use pushi::core::ports::{BusSink, Clock, Nodes, Stores};
 use pushi::core::service::{
     AppError, Ports, PublishError, Publishing, Rules, Service, WebhookRules,
 };
-use pushi::inbound::websocket::{Destination, Gateway, Timing, dialects};
+use pushi::inbound::websocket::{Destination, Gateway, KeepaliveTiming, dialects};
 use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::webhook::WebhookSender;
@@ -49,7 +49,7 @@ pub struct Setup {
     pub bus: Arc<LocalBus>,
     pub clock: Arc<TestClock>,
     pub rules: Rules,
-    pub timing: Timing,
+    pub timing: KeepaliveTiming,
     pub settings: AppSettings,
     /// Whether silent connections are looked after.
     pub keeps: bool,
@@ -88,7 +88,7 @@ impl Setup {
             retention_events: None,
             webhooks: WebhookRules::default(),
         };
-        let timing = Timing {
+        let timing = KeepaliveTiming {
             activity: Duration::from_secs(120),
             idle: Duration::ZERO,
         };

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::problem::Problem;
 use super::schema::{PRINTABLE, example, inline, name, open, plain, shape};
 use crate::core::model::{ChannelName, Limits, Payload, RESERVED_MEMBERS, check_event_name};
-use crate::inbound::wire::push_json_string;
+use crate::inbound::wire::{compact, push_json_string};
 
 /// Where an event goes that names no channel, as in the original.
 pub const DEFAULT_CHANNEL: &str = "global";
@@ -180,29 +180,6 @@ fn add_member(extra: &mut String, name: &str, value: &str) -> Result<(), Problem
     extra.push(':');
     extra.push_str(&compact(value));
     Ok(())
-}
-
-/// JSON without the spaces between its tokens, otherwise as it was written.
-fn compact(json: &str) -> Cow<'_, str> {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    if !json.as_bytes().iter().any(is_space) {
-        return json.into();
-    }
-    let mut compacted = String::with_capacity(json.len());
-    let mut in_string = false;
-    let mut escaped = false;
-    for character in json.chars() {
-        if in_string {
-            in_string = escaped || character != '"';
-            escaped = !escaped && character == '\\';
-        } else if character == '"' {
-            in_string = true;
-        } else if matches!(character, ' ' | '\t' | '\n' | '\r') {
-            continue;
-        }
-        compacted.push(character);
-    }
-    compacted.into()
 }
 
 /// A string that is borrowed from the JSON text where nothing in it was escaped.

@@ -1,4 +1,5 @@
-//! The frames that gathered during a turn go out.
+//! The flush scheduler on tokio's tasks: writes the frames that were queued during one poll of a
+//! corked task.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,73 +11,77 @@ use tokio::task::yield_now;
 use crate::core::hub::{BatchWriter, FlushBatch, FlushScheduler, WriteStats};
 use crate::core::ports::Metrics;
 
-/// Connections that are written to before others get their turn.
-const AT_ONCE: usize = 64;
+/// The number of connections that are written before other tasks run.
+const CHUNK_CONNECTIONS: usize = 64;
 
-/// Writes what gathered: for few connections at once; for many in turns, between which whoever publishes is heard, so that
-/// what comes meanwhile goes out in the same writes; on as many cores as there are.
-pub struct Flush(Arc<Shared>);
+/// Writes batches: small ones at once; large ones in chunks on as many tasks as there are cores.
+/// Between the chunks publishers run, and what they add leaves in the same writes.
+pub struct TokioFlushScheduler(Arc<FlushShared>);
 
-struct Shared {
-    waiting: Mutex<Waiting>,
-    most: usize,
-    outlets: Arc<dyn BatchWriter>,
+struct FlushShared {
+    queue: Mutex<FlushQueue>,
+    max_tasks: usize,
+    writer: Arc<dyn BatchWriter>,
     metrics: Arc<dyn Metrics>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct FlushQueue {
     batch: FlushBatch,
-    /// Tasks that are at it.
+    /// The number of running tasks.
     tasks: usize,
 }
 
-impl Flush {
-    /// Writes by `outlets`, and counts that in `metrics`.
-    pub fn new(outlets: Arc<dyn BatchWriter>, metrics: Arc<dyn Metrics>) -> Self {
-        let most = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self(Arc::new(Shared {
-            waiting: Mutex::default(),
-            most,
-            outlets,
+impl TokioFlushScheduler {
+    /// Writes with `writer` and counts the frames in `metrics`.
+    pub fn new(writer: Arc<dyn BatchWriter>, metrics: Arc<dyn Metrics>) -> Self {
+        let max_tasks = available_parallelism().map_or(1, NonZeroUsize::get);
+        Self(Arc::new(FlushShared {
+            queue: Mutex::default(),
+            max_tasks,
+            writer,
             metrics,
         }))
     }
 }
 
-impl Shared {
+impl FlushShared {
     fn write(&self, batch: FlushBatch) {
-        let WriteStats { frames, bytes } = batch.flush(&*self.outlets);
+        let WriteStats { frames, bytes } = batch.flush(&*self.writer);
         if frames > 0 {
             self.metrics.sent(frames, bytes);
         }
     }
 
-    /// What one turn writes; `None`: nothing is left, and this task is not counted any more.
-    fn take(&self) -> Option<FlushBatch> {
-        let mut waiting = self.waiting.lock();
-        if waiting.batch.is_empty() {
-            waiting.tasks -= 1;
+    /// The next chunk; `None`: nothing is left, and the calling task no longer counts as running.
+    fn take_chunk(&self) -> Option<FlushBatch> {
+        let mut queue = self.queue.lock();
+        if queue.batch.is_empty() {
+            queue.tasks -= 1;
             return None;
         }
-        Some(waiting.batch.take(AT_ONCE))
+        Some(queue.batch.take(CHUNK_CONNECTIONS))
     }
 }
 
-impl FlushScheduler for Flush {
+impl FlushScheduler for TokioFlushScheduler {
     fn flush(&self, batch: FlushBatch) {
         let shared = &self.0;
-        if batch.len() <= AT_ONCE {
+        if batch.len() <= CHUNK_CONNECTIONS {
             return shared.write(batch);
         }
-        let mut waiting = shared.waiting.lock();
-        waiting.batch.append(batch);
-        let wanted = waiting.batch.len().div_ceil(AT_ONCE).min(shared.most);
-        for _ in waiting.tasks..wanted {
-            waiting.tasks += 1;
+        let mut queue = shared.queue.lock();
+        queue.batch.append(batch);
+        let wanted = queue
+            .batch
+            .len()
+            .div_ceil(CHUNK_CONNECTIONS)
+            .min(shared.max_tasks);
+        for _ in queue.tasks..wanted {
+            queue.tasks += 1;
             let shared = Arc::clone(shared);
             tokio::spawn(async move {
-                while let Some(batch) = shared.take() {
+                while let Some(batch) = shared.take_chunk() {
                     shared.write(batch);
                     yield_now().await;
                 }

@@ -1,19 +1,43 @@
-//! The WebSocket edge: sessions, one a socket, and what they say in which dialect.
+//! The WebSocket edge: sessions, one per connection, and the dialects that they speak.
+//!
+//! # Who owns what of one connection
+//!
+//! ```text
+//! inbound::listen::connection   accepts, reads the request head, answers 101, spawns the session's
+//!         |                     task and gives it the stream
+//!         v
+//! upgrade                       checks path and origin before the 101; then runs Gateway::serve
+//!         v
+//! ClientSession                 session: all state of the task, in one box
+//!   |- Connection               core::hub: the handle in the hub (app, subscriptions, user);
+//!   |   |                       dropping it disconnects
+//!   |   `- Arc<Mailbox>         items for the client; shared with the hub, which fills it
+//!   |- Link                     session::link: polls mailbox and stream
+//!   |   `- WebSocketStream      stream: frames to bytes and back; owns the TCP or TLS stream
+//!   `- SessionState             session::state: policy without I/O
+//!       `- DeliveryQueue        session::delivery: items taken from the mailbox, which are dropped,
+//!                               held back or sent next
+//! ```
+//!
+//! Bytes reach the client in two ways. The session's task takes items from the mailbox and writes
+//! them through its stream. While that task is idle and nothing would be dropped or held back, the
+//! mailbox is parked, and the publishing task writes to the socket itself, through the
+//! `DirectWriter` that the listener provides (`core::hub` explains this).
+//!
+//! # Memory per connection
+//!
+//! Most connections are idle most of the time, so a session's future holds what an idle connection
+//! needs and nothing else. Every other phase (connecting, handling a message, performing an action,
+//! waiting with a timer, closing) is a boxed future, which is allocated when the phase begins and
+//! freed when it ends; a field that few clients use is boxed in the same way.
 
-mod buffers;
-mod complaints;
 pub mod dialect;
 mod flush;
-mod frame;
-mod handle;
 mod keepalive;
-mod link;
-mod long;
-mod seen;
+mod protocol_version;
 mod session;
-mod socket;
+mod stream;
 mod upgrade;
-mod version;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,20 +45,22 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use flush::Flush;
-pub use upgrade::Upgrades;
-pub use version::VersionFault;
+pub use flush::TokioFlushScheduler;
+pub use protocol_version::ProtocolVersionError;
+pub use upgrade::WebSocketUpgrades;
 
-use crate::core::hub::DirectWriter;
+use self::session::SessionContext;
+use crate::core::hub::{Connection, DirectWriter};
 use crate::core::ports::{Clock, Dialect, DialectId};
 use crate::core::service::{Connecting, Service};
 
-/// How long connections may be silent.
+/// When silent and idle connections are acted upon.
 #[derive(Debug, Clone, Copy)]
-pub struct Timing {
-    /// After so long a silent client is pinged.
+pub struct KeepaliveTiming {
+    /// The time without a frame from the client after which it is pinged.
     pub activity: Duration,
-    /// After so long without anything said or sent a connection is closed; 0: never.
+    /// The time without a frame in either direction, pings aside, after which the connection is
+    /// closed; 0: never.
     pub idle: Duration,
 }
 
@@ -42,11 +68,11 @@ pub struct Timing {
 pub struct Gateway {
     service: Arc<Service>,
     clock: Arc<dyn Clock>,
-    timing: Timing,
+    timing: KeepaliveTiming,
     stopping: AtomicBool,
 }
 
-/// The dialects that are spoken, in the order of their ids.
+/// All dialects, indexed by [`DialectId`].
 pub fn dialects() -> [Arc<dyn Dialect>; DialectId::COUNT] {
     [
         Arc::new(dialect::pushi::Pushi),
@@ -54,17 +80,18 @@ pub fn dialects() -> [Arc<dyn Dialect>; DialectId::COUNT] {
     ]
 }
 
-/// Where an upgrade's path leads.
+/// The app and dialect that an upgrade's path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// To the app with this key, in the Pushi dialect.
+    /// The app with this key, in the Pushi dialect.
     Pushi(String),
-    /// To the app with this key, in the Pusher dialect; with what was said of its version, where that is not one to go on with.
-    Pusher(String, Option<VersionFault>),
+    /// The app with this key, in the Pusher dialect; with the error of the client's protocol
+    /// version, if there is one.
+    Pusher(String, Option<ProtocolVersionError>),
 }
 
-/// Reads an upgrade's path: its last segment is the app's key, and where the one before is `app`, the dialect is Pusher's
-/// and `query` says which version of it. `None`: it names no key.
+/// Parses an upgrade's path: its last segment is the app's key. After a segment `app` the dialect
+/// is Pusher's, in the version of the query. `None`: there is no key.
 pub fn destination(path: &str, query: Option<&str>) -> Option<Destination> {
     let mut segments = path.rsplit('/');
     let key = segments.next().filter(|key| !key.is_empty())?;
@@ -75,15 +102,15 @@ pub fn destination(path: &str, query: Option<&str>) -> Option<Destination> {
     if segments.next() == Some("app") {
         return Some(Destination::Pusher(
             key,
-            VersionFault::of(query.unwrap_or_default()),
+            ProtocolVersionError::check(query.unwrap_or_default()),
         ));
     }
     Some(Destination::Pushi(key))
 }
 
 impl Gateway {
-    /// Over the use cases.
-    pub fn new(service: Arc<Service>, clock: Arc<dyn Clock>, timing: Timing) -> Self {
+    /// A gateway to the use cases of `service`.
+    pub fn new(service: Arc<Service>, clock: Arc<dyn Clock>, timing: KeepaliveTiming) -> Self {
         Self {
             service,
             clock,
@@ -92,57 +119,66 @@ impl Gateway {
         }
     }
 
-    /// After how many silent seconds a client is pinged; at least 1.
-    fn activity(&self) -> u32 {
+    /// What a session's state reads of its connection and this server.
+    fn context<'a>(&'a self, connection: &'a Connection) -> SessionContext<'a> {
+        SessionContext {
+            connection,
+            limits: &self.service.rules().limits,
+            clock: &*self.clock,
+        }
+    }
+
+    /// The number of silent seconds after which a client is pinged; at least 1.
+    fn activity_timeout(&self) -> u32 {
         u32::try_from(self.timing.activity.as_secs())
             .unwrap_or(u32::MAX)
             .max(1)
     }
 
-    /// Takes no further client.
+    /// Refuses further clients.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Serves a client whose upgrade has been answered, to its end. By `outlet` others may write to it.
+    /// Serves a client whose upgrade has been answered, until the connection ends. With
+    /// `direct_writer`, publishers may write to it.
     pub fn serve<S>(
         self: Arc<Self>,
         destination: Destination,
         origin: Option<String>,
         secure: bool,
-        outlet: Option<Arc<dyn DirectWriter>>,
+        direct_writer: Option<Arc<dyn DirectWriter>>,
         stream: S,
     ) -> impl Future<Output = ()> + Send
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        // Boxed, since a connection needs nothing of it any more once it has begun.
-        let beginning = Box::pin(async move {
+        let connecting = Box::pin(async move {
             let (key, dialect) = match &destination {
                 Destination::Pushi(key) => (key, DialectId::Pushi),
                 Destination::Pusher(key, None) => (key, DialectId::Pusher),
-                Destination::Pusher(_, Some(fault)) => {
-                    session::turn_away(
+                Destination::Pusher(_, Some(error)) => {
+                    session::reject(
                         self,
                         DialectId::Pusher,
-                        fault.code(),
-                        fault.to_string(),
+                        error.code(),
+                        error.to_string(),
                         stream,
                     )
                     .await;
                     return None;
                 }
             };
-            let connecting = Connecting {
+            let request = Connecting {
                 key,
                 origin: origin.as_deref(),
                 secure,
                 dialect,
             };
-            session::begin(self, connecting, outlet, stream).await
+            session::connect(self, request, direct_writer, stream).await
         });
         async move {
-            if let Some(session) = beginning.await {
+            if let Some(session) = connecting.await {
                 session.run().await;
             }
         }
@@ -154,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_segment_is_the_key() {
+    fn the_last_path_segment_is_the_key() {
         let destination = |path| super::destination(path, None);
         let pushi = |key: &str| Some(Destination::Pushi(key.to_owned()));
         assert_eq!(destination("/k1"), pushi("k1"));
@@ -166,8 +202,8 @@ mod tests {
     }
 
     #[test]
-    fn behind_app_the_dialect_is_pushers() {
-        let pusher = |key: &str, fault| Some(Destination::Pusher(key.to_owned(), fault));
+    fn after_app_the_dialect_is_pusher() {
+        let pusher = |key: &str, error| Some(Destination::Pusher(key.to_owned(), error));
         let query = Some("protocol=7&client=js&version=8.6.0&flash=false");
         assert_eq!(destination("/app/k1", query), pusher("k1", None));
         assert_eq!(
@@ -176,7 +212,7 @@ mod tests {
         );
         assert_eq!(
             destination("/app/k1", None),
-            pusher("k1", Some(VersionFault::Missing))
+            pusher("k1", Some(ProtocolVersionError::Missing))
         );
         assert_eq!(destination("/app/", query), None);
     }

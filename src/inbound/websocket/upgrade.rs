@@ -1,4 +1,4 @@
-//! From an upgrade request to a session.
+//! Upgrade requests of the listener: the check before the `101`, the session after it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,27 +9,27 @@ use crate::inbound::listen::{
     Admitted, Asking, ClientStream, Refusal, Session, Sockets, UpgradeHead,
 };
 
-/// The gateway as the listener knows it.
-pub struct Upgrades {
+/// The listener's upgrade handler.
+pub struct WebSocketUpgrades {
     gateway: Arc<Gateway>,
 }
 
-impl Upgrades {
+impl WebSocketUpgrades {
     /// A handler that runs the sessions of `gateway`.
     pub fn new(gateway: Arc<Gateway>) -> Self {
         Self { gateway }
     }
 }
 
-/// An upgrade that was let in.
-struct Opening {
+/// An accepted upgrade whose session has not begun.
+struct PendingSession {
     gateway: Arc<Gateway>,
     destination: Destination,
     origin: Option<String>,
     secure: bool,
 }
 
-impl Sockets for Upgrades {
+impl Sockets for WebSocketUpgrades {
     fn judge(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn Admitted>, Refusal> {
         if self.gateway.stopping.load(Ordering::Relaxed) {
             let message = "the server is stopping: connect again".to_owned();
@@ -49,7 +49,7 @@ impl Sockets for Upgrades {
             });
         };
         let origin = head.origin.as_deref().map(str::to_owned);
-        Ok(Box::new(Opening {
+        Ok(Box::new(PendingSession {
             gateway: Arc::clone(&self.gateway),
             destination,
             origin,
@@ -58,13 +58,14 @@ impl Sockets for Upgrades {
     }
 }
 
-impl Opening {
-    /// Whether the page may not connect; told before the upgrade, so that nothing of the app is said to it.
+impl PendingSession {
+    /// The refusal of a page whose origin is not allowed. It is sent before the upgrade, so that
+    /// the page learns nothing of the app.
     async fn refused_origin(&self, key: &str, origin: &str) -> Option<Refusal> {
         if self.gateway.service.origin_allowed(key, origin).await {
             return None;
         }
-        tracing::debug!("an origin was refused");
+        tracing::debug!(origin, "origin refused");
         Some(Refusal {
             status: 403,
             name: "Forbidden",
@@ -73,25 +74,25 @@ impl Opening {
     }
 }
 
-impl Admitted for Opening {
+impl Admitted for PendingSession {
     fn refusal(&mut self) -> Option<Asking<'_>> {
         let key = match &self.destination {
             Destination::Pushi(key) | Destination::Pusher(key, None) => key,
             Destination::Pusher(_, Some(_)) => return None,
         };
-        // Only browsers say one, and only they need to be kept away.
+        // Only browsers send an origin, and only they are restricted by it.
         let origin = self.origin.as_deref()?;
         Some(Box::pin(self.refused_origin(key, origin)))
     }
 
     fn run(self: Box<Self>, stream: ClientStream) -> Session {
-        let outlet = stream.outlet();
+        let direct_writer = stream.outlet();
         let hub = Arc::clone(self.gateway.service.hub());
         Box::pin(hub.cork(self.gateway.serve(
             self.destination,
             self.origin,
             self.secure,
-            outlet,
+            direct_writer,
             stream,
         )))
     }

@@ -1,14 +1,15 @@
-//! An event of the history, as both edges answer it.
+//! The history form of an event, the same at both edges.
 
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::text::{push_json_string, seconds_text};
+use super::json::{push_json_string, seconds_text};
 use crate::core::model::{Event, Timestamp};
 
-/// The history form of a stored event, a JSON object: `id`, `instance`, `mid`, `channel`, `owner_id` (null for a back
-/// end), `timestamp` (seconds), `date`, `serial`, `publish` (only where several channels got copies), and `data` with
-/// `channel`, `event`, `data` and what else the publisher gave.
+/// The history form of a stored event, a JSON object: `id`, `instance`, `mid`, `channel`,
+/// `owner_id` (null for a back end), `timestamp` (seconds), `date`, `serial`, `publish` (only of a
+/// publish to several channels), and `data` with `channel`, `event`, `data` and the further members
+/// of the publish.
 pub fn history_json(event: &Event) -> String {
     let new = &event.new;
     let payload = &new.payload;
@@ -49,8 +50,8 @@ fn push_member(json: &mut String, name: &str, value: &str) {
     push_json_string(json, value);
 }
 
-/// A time as the original writes it for people: `November 22, 2026 08:44:52 UTC`. Empty for a time outside the years
-/// 0 to 9999.
+/// A time in the original server's format: `November 22, 2026 08:44:52 UTC`. Empty for a time
+/// outside the years 0 to 9999.
 pub fn date_text(time: Timestamp) -> String {
     let format =
         format_description!("[month repr:long] [day], [year] [hour]:[minute]:[second] UTC");
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn has_the_members_of_the_protocol_page_in_their_order() {
+    fn has_the_members_of_the_protocol_page_in_order() {
         let expected = concat!(
             r#"{"id":2,"instance":"app","mid":"ddc1","channel":"global","owner_id":null,"timestamp":1795337092.27,"#,
             r#""date":"November 22, 2026 08:44:52 UTC","serial":7,"#,
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn owner_publish_and_further_members_where_there_are_some() {
+    fn owner_publish_and_further_members_are_optional() {
         let mut event = event();
         event.new.owner_id = Some("1.2".into());
         event.new.publish = Some(PublishId("p1".into()));

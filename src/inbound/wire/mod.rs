@@ -1,7 +1,7 @@
-//! JSON forms that several edges share; no web framework here.
+//! JSON forms that the REST and WebSocket edges share; no web framework is used here.
 
 mod event;
-mod text;
+mod json;
 
 pub use event::{date_text, history_json};
-pub use text::{push_escaped, push_json_string, seconds_text};
+pub use json::{compact, push_escaped, push_json_string, seconds_text};

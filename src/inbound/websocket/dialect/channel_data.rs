@@ -1,15 +1,16 @@
-//! Channel data: who a client is on a presence channel.
+//! Channel data: the member that a client is on a presence channel.
 
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::members::{compact, string};
+use super::fields::string;
 use crate::core::model::UserId;
 use crate::core::service::ChannelData;
+use crate::inbound::wire::compact;
 
-/// Reads channel data: a JSON object, or a string that holds one. `None`: it is neither.
+/// Parses channel data: a JSON object, or a string that contains one. `None`: it is neither.
 pub fn channel_data(value: &RawValue) -> Option<ChannelData> {
     let signed = if value.get().starts_with('"') {
         string(value)?
@@ -19,9 +20,9 @@ pub fn channel_data(value: &RawValue) -> Option<ChannelData> {
     let mut object = serde_json::from_str::<Map<String, Value>>(&signed).ok()?;
     let peer = object.get("peer") == Some(&Value::Bool(true));
     let (user_id, text) = match object.get("user_id") {
-        Some(Value::String(id)) => (UserId::parse(id), compact(&signed)),
+        Some(Value::String(id)) => (UserId::parse(id), compact(&signed).into_owned()),
         Some(Value::Number(id)) => {
-            // A user has one id, whether the back end writes it as a number or as a string.
+            // A number and the string of its digits are the same user id.
             let id = id.to_string();
             object.insert("user_id".to_owned(), Value::String(id.clone()));
             (
@@ -29,7 +30,7 @@ pub fn channel_data(value: &RawValue) -> Option<ChannelData> {
                 serde_json::to_string(&object).unwrap_or_default(),
             )
         }
-        _ => (None, compact(&signed)),
+        _ => (None, compact(&signed).into_owned()),
     };
     Some(ChannelData {
         signed: signed.into(),

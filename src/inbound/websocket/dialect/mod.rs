@@ -1,75 +1,33 @@
-//! What clients say and are told, as pure functions: text to command, event to bytes.
+//! The client protocols ("dialects") as pure functions: a frame's text to a command, a server event
+//! to the bytes of a frame.
 
 mod channel_data;
-mod members;
+mod error_frame;
+mod fields;
+mod frame_text;
 pub mod pusher;
 pub mod pushi;
-mod text;
 
 use bytes::Bytes;
 
-use crate::core::model::{ChannelName, SocketId};
+pub use error_frame::{ErrorFrame, RequestContext};
+
+use crate::core::model::SocketId;
 use crate::core::ports::DialectId;
-use crate::core::service::{ClientPublish, Subscribe};
 
-/// What a client wants.
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// To be on a channel.
-    Subscribe(Box<Subscribe>),
-    /// To leave a channel.
-    Unsubscribe(ChannelName),
-    /// Past events of a channel.
-    Latest {
-        /// The channel.
-        channel: ChannelName,
-        /// How many of the newest to leave out.
-        skip: u64,
-        /// How many to answer.
-        count: u64,
-    },
-    /// To hear that the server is there.
-    Ping,
-    /// To publish.
-    Publish(Box<ClientPublish>),
-}
-
-/// What an error about a frame repeats of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// The frame's event.
-    pub event: String,
-    /// The frame's `ref`.
-    pub reference: Option<String>,
-}
-
-/// What was wrong with a frame, as the client is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
-    /// The protocol page's code.
-    pub code: u16,
-    /// What was wrong, and what to do about it.
-    pub message: String,
-    /// The channel that it is about; empty where none is.
-    pub channel: String,
-    /// The frame's event; empty where it had none.
-    pub event: String,
-    /// The frame's `ref`.
-    pub reference: Option<String>,
-}
-
-/// The first frame. `activity` is after how many silent seconds the client is pinged.
-pub fn greeting(dialect: DialectId, id: SocketId, activity: u32) -> Bytes {
+/// The first frame of a connection. `activity_timeout`: the number of silent seconds after which
+/// the client is pinged.
+pub fn connection_established(dialect: DialectId, id: SocketId, activity_timeout: u32) -> Bytes {
     match dialect {
-        DialectId::Pushi => pushi::greeting(id),
-        DialectId::Pusher => pusher::greeting(id, activity),
+        DialectId::Pushi => pushi::connection_established(id),
+        DialectId::Pusher => pusher::connection_established(id, activity_timeout),
     }
 }
 
-/// An error frame.
-pub fn complaint(dialect: DialectId, complaint: &Complaint) -> Bytes {
+/// Encodes an error frame.
+pub fn error(dialect: DialectId, error: &ErrorFrame) -> Bytes {
     match dialect {
-        DialectId::Pushi => pushi::complaint(complaint),
-        DialectId::Pusher => pusher::complaint(complaint),
+        DialectId::Pushi => pushi::error(error),
+        DialectId::Pusher => pusher::error(error),
     }
 }

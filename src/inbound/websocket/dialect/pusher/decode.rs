@@ -1,4 +1,4 @@
-//! From a client's frame to a command with types that cannot be wrong.
+//! Decoding of a Pusher client's frames.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -7,89 +7,66 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::super::channel_data::channel_data;
-use super::super::members::{Members, compact, number, string};
-use super::member::Entries;
+use super::command::{ClientEventFrame, PusherCommand};
+use super::object_entries::ObjectEntries;
 use crate::core::hub::SignedIn;
 use crate::core::model::{ChannelKind, ChannelName, Limits, UserId, check_event_name};
 use crate::core::service::{ChannelData, SignIn, Since, Subscribe};
-use crate::inbound::wire::push_json_string;
+use crate::inbound::websocket::dialect::channel_data::channel_data;
+use crate::inbound::websocket::dialect::fields::{FrameFields, number, string};
+use crate::inbound::wire::{compact, push_json_string};
 
-/// A watchlist may name so many users; the others are left out.
-const MOST_WATCHED: usize = 100;
+/// The most users of a watchlist; the others are left out.
+const MAX_WATCHLIST: usize = 100;
 
-/// What a client wants.
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// To be on a channel.
-    Subscribe(Box<Subscribe>),
-    /// To leave a channel.
-    Unsubscribe(ChannelName),
-    /// To be signed in; with whether the watchlist was too long.
-    SignIn(Box<SignIn>, bool),
-    /// To tell the others on a channel.
-    Whisper(Box<Whisper>),
-    /// To hear that the server is there.
-    Ping,
-    /// To say that it is there.
-    Pong,
-}
-
-/// What a client tells the others on a channel.
+/// An invalid frame, by the kind of its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whisper {
-    /// The channel.
-    pub channel: ChannelName,
-    /// The event's name, which begins with `client-`.
-    pub event: String,
-    /// Its data.
-    pub data: String,
-}
-
-/// What is wrong with a frame, by how the client is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refused {
-    /// By an error frame with this code.
+pub enum DecodeError {
+    /// An error frame with this code and message.
     Frame(u16, String),
-    /// By an error on the channel that it asked for.
-    Subscription(SubscriptionRefused),
-    /// By an error frame, after which the connection is closed.
+    /// `pusher:subscription_error`.
+    Subscription(SubscriptionErrorFrame),
+    /// An error frame with this message; then the connection is closed.
     SignIn(&'static str),
 }
 
-/// Why a client is not on the channel that it asked for.
+/// The content of `pusher:subscription_error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubscriptionRefused {
-    /// The channel, as the client named it.
+pub struct SubscriptionErrorFrame {
+    /// The channel as the client sent it.
     pub channel: String,
-    /// The kind of error.
+    /// Pusher's `type`.
     pub kind: &'static str,
-    /// What was wrong, and what to do about it.
+    /// What is wrong and what to do about it.
     pub message: String,
-    /// The HTTP status that says about the same.
+    /// The corresponding HTTP status.
     pub status: u16,
 }
 
-fn frame<T>(code: u16, message: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused::Frame(code, message.into()))
+fn frame<T>(code: u16, message: impl Into<String>) -> Result<T, DecodeError> {
+    Err(DecodeError::Frame(code, message.into()))
 }
 
-/// Reads a frame. `limits` bounds the names.
-pub fn decode(text: &str, limits: &Limits) -> Result<Command, Refused> {
-    let members = read(text)?;
-    let Some(event) = members.event.and_then(string) else {
+/// Decodes a frame. `limits` bounds the names.
+///
+/// # Errors
+///
+/// The answer to an invalid frame.
+pub fn decode(text: &str, limits: &Limits) -> Result<PusherCommand, DecodeError> {
+    let fields = parse(text)?;
+    let Some(event) = fields.event.and_then(string) else {
         return frame(
             4312,
             "the frame has no event: name one, as a string, in its member \"event\"",
         );
     };
     match event.as_str() {
-        "pusher:ping" => Ok(Command::Ping),
-        "pusher:pong" => Ok(Command::Pong),
-        "pusher:subscribe" => with_data(&members, |data| subscribe(data, limits)),
-        "pusher:unsubscribe" => with_data(&members, |data| unsubscribe(data, limits)),
-        "pusher:signin" => with_data(&members, sign_in),
-        _ if event.starts_with("client-") => whisper(event, &members, limits),
+        "pusher:ping" => Ok(PusherCommand::Ping),
+        "pusher:pong" => Ok(PusherCommand::Pong),
+        "pusher:subscribe" => with_data(&fields, |data| subscribe(data, limits)),
+        "pusher:unsubscribe" => with_data(&fields, |data| unsubscribe(data, limits)),
+        "pusher:signin" => with_data(&fields, sign_in),
+        _ if event.starts_with("client-") => client_event(event, &fields, limits),
         _ => frame(
             4313,
             "not an event that a client may send: those of its own begin with client-",
@@ -97,10 +74,11 @@ pub fn decode(text: &str, limits: &Limits) -> Result<Command, Refused> {
     }
 }
 
-fn read(text: &str) -> Result<Members<'_>, Refused> {
+fn parse(text: &str) -> Result<FrameFields<'_>, DecodeError> {
     match serde_json::from_str(text) {
-        Ok(members) => Ok(members),
-        // What is not an object is refused at its first character, so it may still be no JSON further on.
+        Ok(fields) => Ok(fields),
+        // Another value than an object is rejected at its first character; the rest may still not
+        // be JSON.
         Err(error) if error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => frame(
             4311,
             "the frame is JSON but not an object: send one JSON object a frame",
@@ -115,18 +93,18 @@ fn read(text: &str) -> Result<Members<'_>, Refused> {
     }
 }
 
-/// Reads `data`: an object, or a string that holds one.
+/// Decodes `data`, an object or a string that contains one.
 fn with_data(
-    members: &Members<'_>,
-    command: impl Fn(&Members<'_>) -> Result<Command, Refused>,
-) -> Result<Command, Refused> {
+    fields: &FrameFields<'_>,
+    command: impl Fn(&FrameFields<'_>) -> Result<PusherCommand, DecodeError>,
+) -> Result<PusherCommand, DecodeError> {
     let malformed = || {
         frame(
             4314,
             "data must be an object, or a string that holds one as JSON",
         )
     };
-    let Some(data) = members.data else {
+    let Some(data) = fields.data else {
         return malformed();
     };
     let text = match data.get().starts_with('"') {
@@ -136,17 +114,17 @@ fn with_data(
             None => return malformed(),
         },
     };
-    match serde_json::from_str::<Members<'_>>(&text) {
+    match serde_json::from_str::<FrameFields<'_>>(&text) {
         Ok(inner) => command(&inner),
         Err(_) => malformed(),
     }
 }
 
-fn bound(limit: u64) -> usize {
+fn to_usize(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-fn name(data: &Members<'_>) -> Result<String, Refused> {
+fn channel_field(data: &FrameFields<'_>) -> Result<String, DecodeError> {
     match data.channel.map(string) {
         Some(Some(name)) => Ok(name),
         _ => frame(
@@ -156,31 +134,34 @@ fn name(data: &Members<'_>) -> Result<String, Refused> {
     }
 }
 
-fn subscribe(data: &Members<'_>, limits: &Limits) -> Result<Command, Refused> {
-    let name = name(data)?;
-    let refused = |kind, status, message: &str| {
+fn subscribe(data: &FrameFields<'_>, limits: &Limits) -> Result<PusherCommand, DecodeError> {
+    let name = channel_field(data)?;
+    let invalid = |kind, status, message: &str| {
         let channel = name.clone();
-        Err(Refused::Subscription(SubscriptionRefused {
+        Err(DecodeError::Subscription(SubscriptionErrorFrame {
             channel,
             kind,
             message: message.to_owned(),
             status,
         }))
     };
-    let channel = match ChannelName::parse_pusher(&name, bound(limits.channel_name)) {
+    let channel = match ChannelName::parse_pusher(&name, to_usize(limits.channel_name)) {
         Ok(channel) => channel,
-        Err(error) => return refused("InvalidChannel", 400, &error.to_string()),
+        Err(error) => return invalid("InvalidChannel", 400, &error.to_string()),
     };
     let auth = match data.auth.map(string) {
         None => None,
         Some(Some(auth)) => Some(auth),
-        Some(None) => return refused("AuthError", 401, "auth must be a string: <app_key>:<hex>"),
+        Some(None) => return invalid("AuthError", 401, "auth must be a string: <app_key>:<hex>"),
     };
-    let data_of_client = match data.channel_data.map(|value| about_client(value, &channel)) {
+    let client_data = match data
+        .channel_data
+        .map(|value| subscription_data(value, &channel))
+    {
         None => None,
         Some(Some(read)) => Some(read),
         Some(None) => {
-            return refused(
+            return invalid(
                 "InvalidChannelData",
                 400,
                 "channel_data must be a string that holds a JSON object",
@@ -192,23 +173,23 @@ fn subscribe(data: &Members<'_>, limits: &Limits) -> Result<Command, Refused> {
         Some((Some(serial), _)) => Some(Since::Serial(serial)),
         Some((None, Some(text))) if text == "now" => Some(Since::Now),
         Some(_) => {
-            return refused(
+            return invalid(
                 "InvalidSince",
                 400,
                 "since must be a whole number from 0 or \"now\"",
             );
         }
     };
-    Ok(Command::Subscribe(Box::new(Subscribe {
+    Ok(PusherCommand::Subscribe(Box::new(Subscribe {
         channel,
         auth,
-        channel_data: data_of_client,
+        channel_data: client_data,
         since,
     })))
 }
 
-/// Channel data; where no member comes of it, any text will do.
-fn about_client(value: &RawValue, channel: &ChannelName) -> Option<ChannelData> {
+/// Channel data; on channels without members any text is accepted.
+fn subscription_data(value: &RawValue, channel: &ChannelName) -> Option<ChannelData> {
     let read = match channel_data(value) {
         None if channel.kind() != ChannelKind::Presence => {
             let signed = string(value)?.into();
@@ -221,34 +202,33 @@ fn about_client(value: &RawValue, channel: &ChannelName) -> Option<ChannelData> 
         }
         read => read?,
     };
-    // Peer channels are not for this dialect.
+    // This dialect has no peer channels.
     Some(ChannelData {
         peer: false,
         ..read
     })
 }
 
-fn unsubscribe(data: &Members<'_>, limits: &Limits) -> Result<Command, Refused> {
-    match ChannelName::parse_pusher(&name(data)?, bound(limits.channel_name)) {
-        Ok(channel) => Ok(Command::Unsubscribe(channel)),
+fn unsubscribe(data: &FrameFields<'_>, limits: &Limits) -> Result<PusherCommand, DecodeError> {
+    match ChannelName::parse_pusher(&channel_field(data)?, to_usize(limits.channel_name)) {
+        Ok(channel) => Ok(PusherCommand::Unsubscribe(channel)),
         Err(error) => frame(4315, error.to_string()),
     }
 }
 
-fn sign_in(data: &Members<'_>) -> Result<Command, Refused> {
-    let refused = |message| Err(Refused::SignIn(message));
+fn sign_in(data: &FrameFields<'_>) -> Result<PusherCommand, DecodeError> {
+    let invalid = |message| Err(DecodeError::SignIn(message));
     let auth = match data.auth.map(string) {
         None => None,
         Some(Some(auth)) => Some(auth),
-        Some(None) => return refused("auth must be a string: <app_key>:<hex>"),
+        Some(None) => return invalid("auth must be a string: <app_key>:<hex>"),
     };
     let Some(user_data) = data.user_data.and_then(string) else {
-        return refused("signing in needs user_data, a string that holds a JSON object");
+        return invalid("signing in needs user_data, a string that holds a JSON object");
     };
-    let Ok(Entries(entries)) = serde_json::from_str::<Entries<'_>>(&user_data) else {
-        return refused("user_data must be a string that holds a JSON object");
+    let Ok(entries) = serde_json::from_str::<ObjectEntries<'_>>(&user_data) else {
+        return invalid("user_data must be a string that holds a JSON object");
     };
-    let entries = Entries(entries);
     let text = |json: &str| serde_json::from_str::<String>(json).ok();
     let Some(user) = entries
         .get("id")
@@ -256,23 +236,23 @@ fn sign_in(data: &Members<'_>) -> Result<Command, Refused> {
         .as_deref()
         .and_then(UserId::parse)
     else {
-        return refused("user_data must have an id, a string of 1 to 128 characters");
+        return invalid("user_data must have an id, a string of 1 to 128 characters");
     };
     let Some((watchlist, too_long)) = entries
         .get("watchlist")
         .map_or(Some((Vec::new(), false)), watchlist)
     else {
-        return refused(
+        return invalid(
             "watchlist must be a list of user ids, each a string of 1 to 128 characters",
         );
     };
-    let shown = member_text(&user, entries.get("user_info"));
+    let data = member_text(&user, entries.get("user_info"));
     let signed = SignedIn {
         user,
-        data: shown.into(),
+        data: data.into(),
         watchlist,
     };
-    Ok(Command::SignIn(
+    Ok(PusherCommand::SignIn(
         Box::new(SignIn {
             auth,
             user_data,
@@ -282,7 +262,8 @@ fn sign_in(data: &Members<'_>) -> Result<Command, Refused> {
     ))
 }
 
-/// The users named, each once, and whether there were too many; `None`: it is not a list of users.
+/// The users of a watchlist without duplicates, and whether it was cut; `None`: it is not a list of
+/// user ids.
 fn watchlist(json: &str) -> Option<(Vec<UserId>, bool)> {
     if json == "null" {
         return Some((Vec::new(), false));
@@ -296,12 +277,12 @@ fn watchlist(json: &str) -> Option<(Vec<UserId>, bool)> {
             users.push(user);
         }
     }
-    let too_long = users.len() > MOST_WATCHED;
-    users.truncate(MOST_WATCHED);
+    let too_long = users.len() > MAX_WATCHLIST;
+    users.truncate(MAX_WATCHLIST);
     Some((users, too_long))
 }
 
-/// What a member is shown as that is there by its sign-in.
+/// The data of a member that joins by its sign-in, without channel data.
 fn member_text(user: &UserId, info: Option<&str>) -> String {
     let mut json = String::from("{\"user_id\":");
     push_json_string(&mut json, user.as_str());
@@ -313,23 +294,28 @@ fn member_text(user: &UserId, info: Option<&str>) -> String {
     json
 }
 
-fn whisper(event: String, members: &Members<'_>, limits: &Limits) -> Result<Command, Refused> {
-    if let Err(error) = check_event_name(&event, bound(limits.event_name)) {
+fn client_event(
+    event: String,
+    fields: &FrameFields<'_>,
+    limits: &Limits,
+) -> Result<PusherCommand, DecodeError> {
+    if let Err(error) = check_event_name(&event, to_usize(limits.event_name)) {
         return frame(4315, error.to_string());
     }
-    let channel = match ChannelName::parse_pusher(&name(members)?, bound(limits.channel_name)) {
-        Ok(channel) => channel,
-        Err(error) => return frame(4315, error.to_string()),
-    };
-    let data = match members.data {
+    let channel =
+        match ChannelName::parse_pusher(&channel_field(fields)?, to_usize(limits.channel_name)) {
+            Ok(channel) => channel,
+            Err(error) => return frame(4315, error.to_string()),
+        };
+    let data = match fields.data {
         None => "null".to_owned(),
         Some(value) if value.get().starts_with('"') => match string(value) {
             Some(text) => text,
             None => return frame(4314, "data holds a text that is not Unicode"),
         },
-        Some(value) => compact(value.get()),
+        Some(value) => compact(value.get()).into_owned(),
     };
-    Ok(Command::Whisper(Box::new(Whisper {
+    Ok(PusherCommand::ClientEvent(Box::new(ClientEventFrame {
         channel,
         event,
         data,

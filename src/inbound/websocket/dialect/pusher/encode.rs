@@ -1,36 +1,38 @@
-//! From what happened to a frame for the client.
+//! Server frames of the Pusher protocol.
 
 use bytes::Bytes;
 
-use super::super::Complaint;
-use super::super::text::{
-    Piece, begin, finish, finish_with, member_name, member_string, separated,
-};
-use super::decode::SubscriptionRefused;
-use super::member::{Entries, user_info};
+use super::decode::SubscriptionErrorFrame;
+use super::object_entries::{ObjectEntries, user_info};
 use crate::core::member_list::Rendered;
 use crate::core::model::{
     CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, SocketId, Timestamp,
     UserId,
 };
 use crate::core::service::Subscribed;
+use crate::inbound::websocket::dialect::error_frame::ErrorFrame;
+use crate::inbound::websocket::dialect::frame_text::{
+    TextPart, begin_frame, finish_frame, finish_frame_with, push_field_name, push_list,
+    push_string_field,
+};
 use crate::inbound::wire::{push_json_string, seconds_text};
 
-/// The first frame. `activity` is after how many silent seconds the client is pinged; not 0, or pusher-js throws.
-pub fn greeting(id: SocketId, activity: u32) -> Bytes {
-    let mut json = begin("pusher:connection_established", 96);
-    member_string(
+/// The first frame of a connection. `activity_timeout`: the number of silent seconds after which
+/// the client is pinged; sent as at least 1, because pusher-js throws on 0.
+pub fn connection_established(id: SocketId, activity_timeout: u32) -> Bytes {
+    let mut json = begin_frame("pusher:connection_established", 96);
+    push_string_field(
         &mut json,
         "data",
         &format!(
             "{{\"socket_id\":\"{id}\",\"activity_timeout\":{}}}",
-            activity.max(1)
+            activity_timeout.max(1)
         ),
     );
-    finish(json)
+    finish_frame(json)
 }
 
-/// A question whether the client is there.
+/// A ping from the server.
 pub fn ping() -> Bytes {
     empty("pusher:ping")
 }
@@ -41,98 +43,99 @@ pub fn pong() -> Bytes {
 }
 
 fn empty(event: &str) -> Bytes {
-    let mut json = begin(event, 16);
-    member_string(&mut json, "data", "{}");
-    finish(json)
+    let mut json = begin_frame(event, 16);
+    push_string_field(&mut json, "data", "{}");
+    finish_frame(json)
 }
 
-/// An error frame, about the connection as a whole.
-pub fn complaint(complaint: &Complaint) -> Bytes {
-    let mut json = begin("pusher:error", complaint.message.len() + 64);
+/// An error frame. It has no channel and no `ref`.
+pub fn error(error: &ErrorFrame) -> Bytes {
+    let mut json = begin_frame("pusher:error", error.message.len() + 64);
     json.push_str(",\"data\":{\"code\":");
-    json.push_str(&complaint.code.to_string());
-    member_string(&mut json, "message", &complaint.message);
+    json.push_str(&error.code.to_string());
+    push_string_field(&mut json, "message", &error.message);
     json.push('}');
-    finish(json)
+    finish_frame(json)
 }
 
-/// An event on its way to subscribers.
+/// An event for the subscribers of its channel.
 pub fn event(event: &NewEvent, position: Option<Position>) -> Bytes {
     let payload = &event.payload;
-    let mut json = begin(
+    let mut json = begin_frame(
         &payload.event,
         payload.data.len() + event.channel.as_str().len() + 160,
     );
-    member_string(&mut json, "channel", event.channel.as_str());
-    member_string(&mut json, "data", &payload.data);
+    push_string_field(&mut json, "channel", event.channel.as_str());
+    push_string_field(&mut json, "data", &payload.data);
     if let Some(user) = sender(event) {
-        member_name(&mut json, "user_id");
+        push_field_name(&mut json, "user_id");
         json.push_str(&user);
     }
     if let Some(position) = position {
-        stored(&mut json, &event.mid, position.serial, event.timestamp);
+        push_position(&mut json, &event.mid, position.serial, event.timestamp);
     }
-    finish(json)
+    finish_frame(json)
 }
 
-/// What persisted events carry besides.
-fn stored(json: &mut String, mid: &Mid, serial: u64, timestamp: Timestamp) {
-    member_string(json, "mid", &mid.0);
-    member_name(json, "serial");
+/// The further fields of a persisted event.
+fn push_position(json: &mut String, mid: &Mid, serial: u64, timestamp: Timestamp) {
+    push_string_field(json, "mid", &mid.0);
+    push_field_name(json, "serial");
     json.push_str(&serial.to_string());
-    member_name(json, "timestamp");
+    push_field_name(json, "timestamp");
     json.push_str(&seconds_text(timestamp));
 }
 
 /// The last event of a cache channel, for a new subscriber.
 pub fn cached(event: &CachedEvent) -> Bytes {
-    let mut json = begin(
+    let mut json = begin_frame(
         &event.event,
         event.data.len() + event.channel.as_str().len() + 160,
     );
-    member_string(&mut json, "channel", event.channel.as_str());
-    member_string(&mut json, "data", &event.data);
+    push_string_field(&mut json, "channel", event.channel.as_str());
+    push_string_field(&mut json, "data", &event.data);
     if let Some(serial) = event.serial {
-        stored(&mut json, &event.mid, serial, event.timestamp);
+        push_position(&mut json, &event.mid, serial, event.timestamp);
     }
-    finish(json)
+    finish_frame(json)
 }
 
-/// A cache channel has nothing for a new subscriber.
+/// A cache channel has no event for a new subscriber.
 pub fn cache_miss(channel: &ChannelName) -> Bytes {
-    internal("pusher:cache_miss", channel, "{}")
+    channel_event("pusher:cache_miss", channel, "{}")
 }
 
-/// The further member that a client event on a presence channel carries: who sent it.
-pub fn sender_text(user: &UserId) -> String {
+/// The further field of a client event on a presence channel: the sender's user id.
+pub fn sender_field(user: &UserId) -> String {
     let mut json = String::from("\"user_id\":");
     push_json_string(&mut json, user.as_str());
     json
 }
 
-/// The user who sent a client event on a presence channel, as JSON. No publisher can say one: the server adds it.
+/// The user who sent a client event on a presence channel, as JSON. Only the server sets it, never
+/// a publisher.
 fn sender(event: &NewEvent) -> Option<String> {
     let payload = &event.payload;
-    let told = !payload.extra.is_empty()
+    let has_sender = !payload.extra.is_empty()
         && payload.event.starts_with("client-")
         && event.channel.kind() == ChannelKind::Presence;
-    if !told {
+    if !has_sender {
         return None;
     }
-    Entries::of(&format!("{{{}}}", payload.extra))
+    ObjectEntries::parse(&format!("{{{}}}", payload.extra))
         .get("user_id")
         .map(str::to_owned)
 }
 
-/// A user came to a presence channel.
+/// A user joined a presence channel.
 pub fn member_added(channel: &ChannelName, member: &Member) -> Bytes {
     let mut data = String::with_capacity(member.data.len() + 64);
     data.push_str("{\"user_id\":");
     push_json_string(&mut data, member.user_id.as_str());
-    member_name(&mut data, "user_info");
+    push_field_name(&mut data, "user_info");
     data.push_str(&user_info(&member.data));
     data.push('}');
-    internal("pusher_internal:member_added", channel, &data)
+    channel_event("pusher_internal:member_added", channel, &data)
 }
 
 /// A user left a presence channel.
@@ -140,40 +143,41 @@ pub fn member_removed(channel: &ChannelName, member: &Member) -> Bytes {
     let mut data = String::from("{\"user_id\":");
     push_json_string(&mut data, member.user_id.as_str());
     data.push('}');
-    internal("pusher_internal:member_removed", channel, &data)
+    channel_event("pusher_internal:member_removed", channel, &data)
 }
 
-fn internal(event: &str, channel: &ChannelName, data: &str) -> Bytes {
-    let mut json = begin(
+fn channel_event(event: &str, channel: &ChannelName, data: &str) -> Bytes {
+    let mut json = begin_frame(
         event,
         data.len() + data.len() / 8 + channel.as_str().len() + 32,
     );
-    member_string(&mut json, "channel", channel.as_str());
-    member_string(&mut json, "data", data);
-    finish(json)
+    push_string_field(&mut json, "channel", channel.as_str());
+    push_string_field(&mut json, "data", data);
+    finish_frame(json)
 }
 
-/// A client is on a channel. Of a presence channel it is told who else is; with `since`, what it has got.
+/// A subscription succeeded: with the members of a presence channel and, after `since`, with the
+/// recovered position. In parts.
 pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
-    let mut pieces = Vec::with_capacity(5);
+    let mut parts = Vec::with_capacity(5);
     let mut data = String::from("{");
     if channel.kind() == ChannelKind::Presence {
         data.push_str(&format!(
             "\"presence\":{{\"count\":{},\"ids\":[",
             state.members.len()
         ));
-        let ids = Piece::Kept(&state.members, Rendered::PusherIds, |data, member| {
+        let ids = TextPart::MemberList(&state.members, Rendered::PusherIds, |data, member| {
             push_json_string(data, member.user_id.as_str())
         });
-        let infos = Piece::Kept(&state.members, Rendered::PusherInfos, |data, member| {
+        let infos = TextPart::MemberList(&state.members, Rendered::PusherInfos, |data, member| {
             push_json_string(data, member.user_id.as_str());
             data.push(':');
             data.push_str(&user_info(&member.data));
         });
-        pieces.extend([
-            Piece::Own(std::mem::take(&mut data)),
+        parts.extend([
+            TextPart::Own(std::mem::take(&mut data)),
             ids,
-            Piece::Own("],\"hash\":{".to_owned()),
+            TextPart::Own("],\"hash\":{".to_owned()),
             infos,
         ]);
         data.push_str("}}");
@@ -185,52 +189,52 @@ pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
         data.push_str(&format!("\"recovered\":{recovered},\"serial\":{serial}"));
     }
     data.push('}');
-    pieces.push(Piece::Own(data));
-    let mut json = begin(
+    parts.push(TextPart::Own(data));
+    let mut json = begin_frame(
         "pusher_internal:subscription_succeeded",
         channel.as_str().len() + 128,
     );
-    member_string(&mut json, "channel", channel.as_str());
-    finish_with(json, "data", &pieces)
+    push_string_field(&mut json, "channel", channel.as_str());
+    finish_frame_with(json, "data", &parts)
 }
 
-/// A client is not on the channel that it asked for.
-pub fn subscription_refused(refused: &SubscriptionRefused) -> Bytes {
-    let mut json = begin(
+/// A subscription failed.
+pub fn subscription_error(error: &SubscriptionErrorFrame) -> Bytes {
+    let mut json = begin_frame(
         "pusher:subscription_error",
-        refused.channel.len() + refused.message.len() + 96,
+        error.channel.len() + error.message.len() + 96,
     );
-    member_string(&mut json, "channel", &refused.channel);
+    push_string_field(&mut json, "channel", &error.channel);
     json.push_str(",\"data\":{\"type\":");
-    push_json_string(&mut json, refused.kind);
-    member_string(&mut json, "error", &refused.message);
-    member_name(&mut json, "status");
-    json.push_str(&refused.status.to_string());
+    push_json_string(&mut json, error.kind);
+    push_string_field(&mut json, "error", &error.message);
+    push_field_name(&mut json, "status");
+    json.push_str(&error.status.to_string());
     json.push('}');
-    finish(json)
+    finish_frame(json)
 }
 
-/// How many are on a channel now.
+/// The number of subscriptions of a channel.
 pub fn count(channel: &ChannelName, count: u64) -> Bytes {
-    internal(
+    channel_event(
         "pusher_internal:subscription_count",
         channel,
         &format!("{{\"subscription_count\":{count}}}"),
     )
 }
 
-/// A client is signed in with this user data.
+/// The client is signed in with this user data.
 pub fn signed_in(user_data: &str) -> Bytes {
     let mut data = String::from("{\"user_data\":");
     push_json_string(&mut data, user_data);
     data.push('}');
-    let mut json = begin("pusher:signin_success", data.len() + data.len() / 8);
-    member_string(&mut json, "data", &data);
-    finish(json)
+    let mut json = begin_frame("pusher:signin_success", data.len() + data.len() / 8);
+    push_string_field(&mut json, "data", &data);
+    finish_frame(json)
 }
 
-/// Which of the watched users are there, or have come or gone.
-pub fn watched(online: &[UserId], offline: &[UserId]) -> Bytes {
+/// The status of watched users, or a change of it.
+pub fn watchlist_events(online: &[UserId], offline: &[UserId]) -> Bytes {
     let mut data = String::from("{\"events\":[");
     for (name, users) in [("online", online), ("offline", offline)] {
         if users.is_empty() {
@@ -240,16 +244,16 @@ pub fn watched(online: &[UserId], offline: &[UserId]) -> Bytes {
             data.push(',');
         }
         data.push_str(&format!("{{\"name\":\"{name}\",\"user_ids\":["));
-        separated(&mut data, users, |data, user| {
+        push_list(&mut data, users, |data, user| {
             push_json_string(data, user.as_str())
         });
         data.push_str("]}");
     }
     data.push_str("]}");
-    let mut json = begin(
+    let mut json = begin_frame(
         "pusher_internal:watchlist_events",
         data.len() + data.len() / 8,
     );
-    member_string(&mut json, "data", &data);
-    finish(json)
+    push_string_field(&mut json, "data", &data);
+    finish_frame(json)
 }

@@ -1,16 +1,18 @@
-//! Protocol 7 of Pusher Channels (see the Pusher page): one JSON object a frame, `data` of the server's frames mostly JSON
-//! in a string.
+//! Protocol 7 of Pusher Channels (see the Pusher page): one JSON object per frame; in most server
+//! frames `data` is JSON in a string.
 
+mod command;
 mod decode;
 mod encode;
-mod member;
+mod object_entries;
 
 use bytes::Bytes;
 
-pub use decode::{Command, Refused, SubscriptionRefused, Whisper, decode};
+pub use command::{ClientEventFrame, PusherCommand};
+pub use decode::{DecodeError, SubscriptionErrorFrame, decode};
 pub use encode::{
-    cache_miss, cached, complaint, event, greeting, ping, pong, sender_text, signed_in, subscribed,
-    subscription_refused, watched,
+    cache_miss, cached, connection_established, error, event, ping, pong, sender_field, signed_in,
+    subscribed, subscription_error, watchlist_events,
 };
 
 use crate::core::model::ServerEvent;
@@ -30,12 +32,12 @@ impl Dialect for Pusher {
             }
             ServerEvent::SubscriptionCount { channel, count } => encode::count(channel, *count),
             ServerEvent::UserStatus { user, online: true } => {
-                encode::watched(std::slice::from_ref(user), &[])
+                encode::watchlist_events(std::slice::from_ref(user), &[])
             }
             ServerEvent::UserStatus {
                 user,
                 online: false,
-            } => encode::watched(&[], std::slice::from_ref(user)),
+            } => encode::watchlist_events(&[], std::slice::from_ref(user)),
         })
     }
 }

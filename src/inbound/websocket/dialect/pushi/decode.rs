@@ -1,4 +1,4 @@
-//! From a client's frame to a command with types that cannot be wrong.
+//! Decoding of a Pushi client's frames.
 
 use std::sync::Arc;
 
@@ -6,85 +6,92 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::super::channel_data::channel_data;
-use super::super::members::{Members, compact, number, string};
-use super::super::{Asked, Command, Complaint};
+use super::command::PushiCommand;
 use crate::core::model::{ChannelName, Limits, Payload, check_event_name};
 use crate::core::service::{ChannelData, ClientPublish, Since, Subscribe};
+use crate::inbound::websocket::dialect::channel_data::channel_data;
+use crate::inbound::websocket::dialect::error_frame::{ErrorFrame, RequestContext};
+use crate::inbound::websocket::dialect::fields::{FrameFields, number, string};
+use crate::inbound::wire::compact;
 
-/// A `ref` may have this many characters.
-const MOST_REFERENCE: usize = 64;
+/// The most characters of a `ref`.
+const MAX_REFERENCE: usize = 64;
 
-/// What `latest` answers where the client does not say how many.
-const LATEST: u64 = 10;
+/// The default `count` of `pusher:latest`.
+const DEFAULT_COUNT: u64 = 10;
 
-/// What is known of a frame, for the complaint about it.
+/// The decoded fields of a frame that its error frame repeats.
 #[derive(Default)]
-struct Subject {
-    asked: Asked,
+struct ErrorContext {
+    request: RequestContext,
     channel: String,
 }
 
-impl Subject {
-    fn complain<T>(&self, code: u16, message: impl Into<String>) -> Result<T, Complaint> {
-        Err(Complaint {
+impl ErrorContext {
+    fn error<T>(&self, code: u16, message: impl Into<String>) -> Result<T, ErrorFrame> {
+        Err(ErrorFrame {
             code,
             message: message.into(),
             channel: self.channel.clone(),
-            event: self.asked.event.clone(),
-            reference: self.asked.reference.clone(),
+            request: self.request.clone(),
         })
     }
 }
 
-/// Reads a frame. `limits` bounds the names. Answers the command with what an error about it repeats.
-pub fn decode(text: &str, limits: &Limits) -> Result<(Command, Asked), Complaint> {
-    let mut subject = Subject::default();
-    let members = read(text, &subject)?;
-    let event = members.event.and_then(string);
-    // Shown as far as a good name could go, so that a huge one is not sent back.
-    subject.asked.event = event
+/// Decodes a frame. `limits` bounds the names. Returns the command and what error frames about it
+/// repeat.
+///
+/// # Errors
+///
+/// The error frame for an invalid frame.
+pub fn decode(text: &str, limits: &Limits) -> Result<(PushiCommand, RequestContext), ErrorFrame> {
+    let mut context = ErrorContext::default();
+    let fields = parse(text, &context)?;
+    let event = fields.event.and_then(string);
+    // Cut at the longest valid name, so that a huge one is not sent back.
+    context.request.event = event
         .iter()
         .flat_map(|name| name.chars())
-        .take(bound(limits.event_name).clamp(1, 2000))
+        .take(to_usize(limits.event_name).clamp(1, 2000))
         .collect();
-    if let Some(reference) = members.reference {
-        match string(reference).filter(|text| text.chars().count() <= MOST_REFERENCE) {
-            Some(reference) => subject.asked.reference = Some(reference),
-            None => return subject.complain(4314, "ref must be a string of at most 64 characters"),
+    if let Some(reference) = fields.reference {
+        match string(reference).filter(|text| text.chars().count() <= MAX_REFERENCE) {
+            Some(reference) => context.request.reference = Some(reference),
+            None => return context.error(4314, "ref must be a string of at most 64 characters"),
         }
     }
     let Some(event) = event else {
-        return subject.complain(
+        return context.error(
             4312,
             "the frame has no event: name one, as a string, in its member \"event\"",
         );
     };
     let command = match event.as_str() {
-        "pusher:subscribe" => subscribe(&members, &mut subject, limits)?,
+        "pusher:subscribe" => subscribe(&fields, &mut context, limits)?,
         "pusher:unsubscribe" => {
-            Command::Unsubscribe(protocol_channel(&members, &mut subject, limits)?.0)
+            PushiCommand::Unsubscribe(channel_and_data(&fields, &mut context, limits)?.0)
         }
-        "pusher:latest" => latest(&members, &mut subject, limits)?,
-        "pusher:ping" => Command::Ping,
-        _ => publish(&event, &members, &mut subject, limits)?,
+        "pusher:latest" => latest(&fields, &mut context, limits)?,
+        "pusher:ping" => PushiCommand::Ping,
+        _ => publish(&event, &fields, &mut context, limits)?,
     };
-    Ok((command, subject.asked))
+    Ok((command, context.request))
 }
 
-fn read<'a>(text: &'a str, subject: &Subject) -> Result<Members<'a>, Complaint> {
+fn parse<'a>(text: &'a str, context: &ErrorContext) -> Result<FrameFields<'a>, ErrorFrame> {
     match serde_json::from_str(text) {
-        Ok(members) => Ok(members),
-        // What is not an object is refused at its first character, so it may still be no JSON further on.
+        Ok(fields) => Ok(fields),
+        // Another value than an object is rejected at its first character; the rest may still not
+        // be JSON.
         Err(error) if error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
-            subject.complain(
+            context.error(
                 4311,
                 "the frame is JSON but not an object: send one JSON object a frame",
             )
         }
         Err(error) => {
             let place = format!("line {} column {}", error.line(), error.column());
-            subject.complain(
+            context.error(
                 4310,
                 format!("the frame is not JSON (at {place}): send one JSON object a frame"),
             )
@@ -92,72 +99,72 @@ fn read<'a>(text: &'a str, subject: &Subject) -> Result<Members<'a>, Complaint> 
     }
 }
 
-/// The channel of a frame of the protocol's own, and the members of its `data`.
-fn protocol_channel<'a>(
-    members: &Members<'a>,
-    subject: &mut Subject,
+/// The channel of a `pusher:` frame, and the fields of its `data`.
+fn channel_and_data<'a>(
+    fields: &FrameFields<'a>,
+    context: &mut ErrorContext,
     limits: &Limits,
-) -> Result<(ChannelName, Members<'a>), Complaint> {
-    let Some(data) = members.data else {
-        return subject.complain(
+) -> Result<(ChannelName, FrameFields<'a>), ErrorFrame> {
+    let Some(data) = fields.data else {
+        return context.error(
             4314,
             "the frame has no data: give an object with the member \"channel\"",
         );
     };
-    let Ok(inner) = serde_json::from_str::<Members<'a>>(data.get()) else {
-        return subject.complain(4314, "data must be an object with the member \"channel\"");
+    let Ok(inner) = serde_json::from_str::<FrameFields<'a>>(data.get()) else {
+        return context.error(4314, "data must be an object with the member \"channel\"");
     };
-    let channel = channel(inner.channel, subject, limits)?;
+    let channel = channel(inner.channel, context, limits)?;
     Ok((channel, inner))
 }
 
 fn channel(
     value: Option<&RawValue>,
-    subject: &mut Subject,
+    context: &mut ErrorContext,
     limits: &Limits,
-) -> Result<ChannelName, Complaint> {
+) -> Result<ChannelName, ErrorFrame> {
     let Some(value) = value else {
-        return subject.complain(4314, "no channel: name one in the member \"channel\"");
+        return context.error(4314, "no channel: name one in the member \"channel\"");
     };
     let Some(name) = string(value) else {
-        return subject.complain(4314, "channel must be a string");
+        return context.error(4314, "channel must be a string");
     };
-    match ChannelName::parse(&name, bound(limits.channel_name)) {
+    match ChannelName::parse(&name, to_usize(limits.channel_name)) {
         Ok(channel) => {
-            subject.channel = name;
+            context.channel = name;
             Ok(channel)
         }
         Err(error) => {
-            subject.channel = name
+            context.channel = name
                 .chars()
-                .take(bound(limits.channel_name).clamp(1, 2000))
+                .take(to_usize(limits.channel_name).clamp(1, 2000))
                 .collect();
-            subject.complain(4315, error.to_string())
+            context.error(4315, error.to_string())
         }
     }
 }
 
-fn bound(limit: u64) -> usize {
+fn to_usize(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 fn subscribe(
-    members: &Members<'_>,
-    subject: &mut Subject,
+    fields: &FrameFields<'_>,
+    context: &mut ErrorContext,
     limits: &Limits,
-) -> Result<Command, Complaint> {
-    let (channel, data) = protocol_channel(members, subject, limits)?;
+) -> Result<PushiCommand, ErrorFrame> {
+    let (channel, data) = channel_and_data(fields, context, limits)?;
     let auth = match data.auth.map(string) {
         None => None,
         Some(Some(auth)) => Some(auth),
-        Some(None) => return subject.complain(4009, "auth must be a string: <app_key>:<hex>"),
+        Some(None) => return context.error(4009, "auth must be a string: <app_key>:<hex>"),
     };
     let channel_data = data
         .channel_data
-        .map(|value| about_client(value, subject))
+        .map(|value| subscription_data(value, context))
         .transpose()?;
-    let since = data.since.map(|value| since(value, subject)).transpose()?;
-    Ok(Command::Subscribe(Box::new(Subscribe {
+    let since = data.since.map(|value| since(value, context)).transpose()?;
+    Ok(PushiCommand::Subscribe(Box::new(Subscribe {
         channel,
         auth,
         channel_data,
@@ -165,17 +172,17 @@ fn subscribe(
     })))
 }
 
-fn about_client(value: &RawValue, subject: &Subject) -> Result<ChannelData, Complaint> {
+fn subscription_data(value: &RawValue, context: &ErrorContext) -> Result<ChannelData, ErrorFrame> {
     match channel_data(value) {
         Some(data) => Ok(data),
-        None => subject.complain(
+        None => context.error(
             4314,
             "channel_data must be a JSON object, or a string that holds one",
         ),
     }
 }
 
-fn since(value: &RawValue, subject: &Subject) -> Result<Since, Complaint> {
+fn since(value: &RawValue, context: &ErrorContext) -> Result<Since, ErrorFrame> {
     if let Some(serial) = number(value) {
         return Ok(Since::Serial(serial));
     }
@@ -196,23 +203,23 @@ fn since(value: &RawValue, subject: &Subject) -> Result<Since, Complaint> {
             return Ok(Since::Each(each));
         }
     }
-    subject.complain(4314, "since must be a whole number from 0 or \"now\" (for a personal channel also an object of channel to number)")
+    context.error(4314, "since must be a whole number from 0 or \"now\" (for a personal channel also an object of channel to number)")
 }
 
 fn latest(
-    members: &Members<'_>,
-    subject: &mut Subject,
+    fields: &FrameFields<'_>,
+    context: &mut ErrorContext,
     limits: &Limits,
-) -> Result<Command, Complaint> {
-    let (channel, data) = protocol_channel(members, subject, limits)?;
+) -> Result<PushiCommand, ErrorFrame> {
+    let (channel, data) = channel_and_data(fields, context, limits)?;
     let whole = |value: Option<&RawValue>, name: &str, default: u64| match value.map(number) {
         None => Ok(default),
         Some(Some(number)) => Ok(number),
-        Some(None) => subject.complain(4314, format!("{name} must be a whole number from 0")),
+        Some(None) => context.error(4314, format!("{name} must be a whole number from 0")),
     };
     let skip = whole(data.skip, "skip", 0)?;
-    let count = whole(data.count, "count", LATEST)?;
-    Ok(Command::Latest {
+    let count = whole(data.count, "count", DEFAULT_COUNT)?;
+    Ok(PushiCommand::Latest {
         channel,
         skip,
         count,
@@ -221,45 +228,45 @@ fn latest(
 
 fn publish(
     name: &str,
-    members: &Members<'_>,
-    subject: &mut Subject,
+    fields: &FrameFields<'_>,
+    context: &mut ErrorContext,
     limits: &Limits,
-) -> Result<Command, Complaint> {
+) -> Result<PushiCommand, ErrorFrame> {
     if name.starts_with("pusher:") || name.starts_with("pusher_internal:") {
-        return subject.complain(
+        return context.error(
             4313,
             "not an event of the protocol that a client may send: names beginning with pusher: or pusher_internal: are reserved",
         );
     }
-    if let Err(error) = check_event_name(name, bound(limits.event_name)) {
-        return subject.complain(4315, error.to_string());
+    if let Err(error) = check_event_name(name, to_usize(limits.event_name)) {
+        return context.error(4315, error.to_string());
     }
-    let channel = channel(members.channel, subject, limits)?;
-    let data = match members.data {
-        // As in the original, where an event without data says null.
+    let channel = channel(fields.channel, context, limits)?;
+    let data = match fields.data {
+        // As in the original server: an event without data has the data null.
         None => "null".to_owned(),
         Some(value) if value.get().starts_with('"') => match string(value) {
             Some(text) => text,
-            None => return subject.complain(4314, "data holds a text that is not Unicode"),
+            None => return context.error(4314, "data holds a text that is not Unicode"),
         },
-        Some(value) => compact(value.get()),
+        Some(value) => compact(value.get()).into_owned(),
     };
     let flag = |value: Option<&RawValue>, name: &str, default: bool| match value.map(RawValue::get)
     {
         None => Ok(default),
         Some("true") => Ok(true),
         Some("false") => Ok(false),
-        Some(_) => subject.complain(4314, format!("{name} must be true or false")),
+        Some(_) => context.error(4314, format!("{name} must be true or false")),
     };
-    let echo = flag(members.echo, "echo", false)?;
-    let persist = flag(members.persist, "persist", true)?;
+    let echo = flag(fields.echo, "echo", false)?;
+    let persist = flag(fields.persist, "persist", true)?;
     let payload = Payload {
         event: name.into(),
         data: data.into(),
         extra: Arc::from(""),
     };
-    let reference = subject.asked.reference.clone();
-    Ok(Command::Publish(Box::new(ClientPublish {
+    let reference = context.request.reference.clone();
+    Ok(PushiCommand::Publish(Box::new(ClientPublish {
         channel,
         payload,
         persist,
@@ -270,222 +277,4 @@ fn publish(
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-    use crate::core::model::UserId;
-
-    fn read_frame(text: &str) -> Result<Command, Complaint> {
-        decode(text, &Limits::default()).map(|(command, _)| command)
-    }
-
-    fn code(text: &str) -> u16 {
-        read_frame(text).map_or_else(|complaint| complaint.code, |_| 0)
-    }
-
-    fn published(frame: serde_json::Value) -> ClientPublish {
-        match read_frame(&frame.to_string()) {
-            Ok(Command::Publish(publish)) => *publish,
-            other => panic!("not a publish: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn every_malformed_frame_has_its_code() {
-        for (text, expected) in [
-            ("", 4310),
-            ("{", 4310),
-            ("[1,", 4310),
-            ("nonsense", 4310),
-            ("{\"event\":\"a\"} x", 4310),
-            ("[]", 4311),
-            ("\"text\"", 4311),
-            ("null", 4311),
-            ("{}", 4312),
-            (r#"{"event":7}"#, 4312),
-            (r#"{"event":"pusher:nonsense"}"#, 4313),
-            (r#"{"event":"pusher_internal:x","channel":"c"}"#, 4313),
-            (r#"{"event":"message","data":1}"#, 4314),
-            (r#"{"event":"message","channel":7}"#, 4314),
-            (r#"{"event":"message","channel":"c","echo":1}"#, 4314),
-            (r#"{"event":"message","channel":"c","persist":"yes"}"#, 4314),
-            (r#"{"event":"message","channel":"c","data":"\ud800"}"#, 4314),
-            (r#"{"event":"pusher:subscribe"}"#, 4314),
-            (r#"{"event":"pusher:subscribe","data":"c"}"#, 4314),
-            (r#"{"event":"pusher:subscribe","data":{}}"#, 4314),
-            (
-                r#"{"event":"pusher:subscribe","data":{"channel":"c","since":-1}}"#,
-                4314,
-            ),
-            (
-                r#"{"event":"pusher:subscribe","data":{"channel":"c","since":1.5}}"#,
-                4314,
-            ),
-            (
-                r#"{"event":"pusher:subscribe","data":{"channel":"c","since":"then"}}"#,
-                4314,
-            ),
-            (
-                r#"{"event":"pusher:subscribe","data":{"channel":"c","since":99999999999999999999}}"#,
-                4314,
-            ),
-            (
-                r#"{"event":"pusher:subscribe","data":{"channel":"presence-c","channel_data":[]}}"#,
-                4314,
-            ),
-            (
-                r#"{"event":"pusher:latest","data":{"channel":"c","skip":-1}}"#,
-                4314,
-            ),
-            (r#"{"event":"","channel":"c"}"#, 4315),
-            (r#"{"event":"message","channel":""}"#, 4315),
-            (r#"{"event":"mes\u0000sage","channel":"c"}"#, 4315),
-            (r#"{"event":"message","channel":"c","ref":7}"#, 4314),
-        ] {
-            assert_eq!(code(text), expected, "{text}");
-        }
-        let long = json!({"event": "message", "channel": "c", "ref": "x".repeat(65)});
-        assert_eq!(code(&long.to_string()), 4314);
-    }
-
-    #[test]
-    fn a_publish_has_the_protocols_defaults() {
-        let publish = published(json!({"event": "message", "channel": "c", "data": "x"}));
-        assert!(publish.persist && !publish.echo && publish.reference.is_none());
-        let publish = published(
-            json!({"event": "message", "channel": "c", "data": "x", "persist": false, "echo": true, "ref": "7"}),
-        );
-        assert!(!publish.persist && publish.echo);
-        assert_eq!(publish.reference.as_deref(), Some("7"));
-    }
-
-    #[test]
-    fn data_is_text_or_becomes_the_text_of_its_json() {
-        let data = |value: serde_json::Value| {
-            published(json!({"event": "m", "channel": "c", "data": value}))
-                .payload
-                .data
-                .to_string()
-        };
-        assert_eq!(data(json!("x\n")), "x\n");
-        assert_eq!(
-            data(json!({"b": [1, null], "a": "é"})),
-            r#"{"b":[1,null],"a":"é"}"#
-        );
-        assert_eq!(
-            published(json!({"event": "m", "channel": "c"}))
-                .payload
-                .data
-                .as_ref(),
-            "null"
-        );
-        let Ok(Command::Publish(publish)) =
-            read_frame(r#"{"event":"m","channel":"c","data": { "n" : 1.0 } }"#)
-        else {
-            panic!()
-        };
-        assert_eq!(publish.payload.data.as_ref(), r#"{"n":1.0}"#);
-    }
-
-    #[test]
-    fn only_event_channel_and_data_travel_from_a_socket() {
-        let publish = published(
-            json!({"event": "m", "channel": "c", "data": "", "user_id": "u", "mid": "x", "else": 1}),
-        );
-        assert!(publish.payload.extra.is_empty());
-    }
-
-    #[test]
-    fn channel_data_is_an_object_or_a_string_that_holds_one() {
-        let data = |value: serde_json::Value| {
-            match read_frame(
-            &json!({"event": "pusher:subscribe", "data": {"channel": "presence-c", "channel_data": value}}).to_string(),
-        ) {
-            Ok(Command::Subscribe(subscribe)) => subscribe.channel_data.unwrap(),
-            other => panic!("not a subscription: {other:?}"),
-        }
-        };
-        let object = data(json!({"user_id": "u1", "peer": true}));
-        assert_eq!(object.user_id.as_ref().map(UserId::as_str), Some("u1"));
-        assert!(object.peer);
-        let string = data(json!("{\"user_id\": \"u1\", \"name\":\"Ann\"}"));
-        assert_eq!(
-            &*string.signed, "{\"user_id\": \"u1\", \"name\":\"Ann\"}",
-            "a signature covers it as sent"
-        );
-        assert_eq!(&*string.object, r#"{"user_id":"u1","name":"Ann"}"#);
-        let number = data(json!({"user_id": 10, "name": "Ann"}));
-        assert_eq!(
-            &*number.object, r#"{"user_id":"10","name":"Ann"}"#,
-            "a user id is a string for everybody"
-        );
-        assert_eq!(data(json!({"name": "Ann"})).user_id, None);
-        assert_eq!(data(json!({"user_id": ""})).user_id, None);
-        assert!(!data(json!({"user_id": "u", "peer": 1})).peer);
-    }
-
-    fn arbitrary_json() -> impl Strategy<Value = serde_json::Value> {
-        let word = prop::sample::select(vec![
-            "pusher:subscribe",
-            "pusher:latest",
-            "pusher:unsubscribe",
-            "pusher:x",
-            "message",
-            "presence-a",
-            "peer-a:b&c",
-            "now",
-            "",
-        ]);
-        let leaf = prop_oneof![
-            Just(serde_json::Value::Null),
-            any::<bool>().prop_map(Into::into),
-            any::<i64>().prop_map(Into::into),
-            any::<f64>().prop_map(Into::into),
-            word.prop_map(Into::into),
-            any::<String>().prop_map(Into::into),
-        ];
-        let name = prop::sample::select(vec![
-            "event",
-            "channel",
-            "data",
-            "auth",
-            "channel_data",
-            "since",
-            "skip",
-            "count",
-            "echo",
-            "persist",
-            "ref",
-            "user_id",
-            "peer",
-            "x",
-        ]);
-        leaf.prop_recursive(4, 32, 6, move |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
-                prop::collection::vec((name.clone(), inner), 0..6).prop_map(|members| {
-                    serde_json::Value::Object(
-                        members
-                            .into_iter()
-                            .map(|(name, value)| (name.to_owned(), value))
-                            .collect(),
-                    )
-                }),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_a_command_or_a_complaint(text in any::<String>()) {
-            let _ = read_frame(&text);
-        }
-
-        #[test]
-        fn any_json_is_a_command_or_a_complaint(value in arbitrary_json()) {
-            let _ = read_frame(&value.to_string());
-        }
-    }
-}
+mod tests;

@@ -1,78 +1,81 @@
-//! From what happened to a frame for the client.
+//! Server frames of the Pushi protocol.
 
 use bytes::Bytes;
 
-use super::super::Complaint;
-use super::super::text::{Piece, begin, finish, finish_with, member_string, separated};
 use crate::core::member_list::Rendered;
 use crate::core::model::{ChannelName, Member, NewEvent, Position, SocketId, Timestamp};
 use crate::core::service::Subscribed;
+use crate::inbound::websocket::dialect::error_frame::ErrorFrame;
+use crate::inbound::websocket::dialect::frame_text::{
+    TextPart, begin_frame, finish_frame, finish_frame_with, push_list, push_string_field,
+};
 use crate::inbound::wire::{history_json, push_json_string, seconds_text};
 
-/// The first frame.
-pub fn greeting(id: SocketId) -> Bytes {
-    let mut json = begin("pusher:connection_established", 64);
-    member_string(&mut json, "data", &format!("{{\"socket_id\":\"{id}\"}}"));
-    finish(json)
+/// The first frame of a connection.
+pub fn connection_established(id: SocketId) -> Bytes {
+    let mut json = begin_frame("pusher:connection_established", 64);
+    push_string_field(&mut json, "data", &format!("{{\"socket_id\":\"{id}\"}}"));
+    finish_frame(json)
 }
 
 /// The answer to a ping.
 pub fn pong() -> Bytes {
-    let mut json = begin("pusher:pong", 16);
-    member_string(&mut json, "data", "{}");
-    finish(json)
+    let mut json = begin_frame("pusher:pong", 16);
+    push_string_field(&mut json, "data", "{}");
+    finish_frame(json)
 }
 
-/// An error frame. `channel` is always there: the original's JavaScript client reads it without checking.
-pub fn complaint(complaint: &Complaint) -> Bytes {
-    let mut json = begin("pusher:error", complaint.message.len() + 128);
-    member_string(&mut json, "channel", &complaint.channel);
+/// An error frame. `channel` is always present: the original JavaScript client reads it without a
+/// check.
+pub fn error(error: &ErrorFrame) -> Bytes {
+    let mut json = begin_frame("pusher:error", error.message.len() + 128);
+    push_string_field(&mut json, "channel", &error.channel);
     json.push_str(",\"data\":{\"code\":");
-    json.push_str(&complaint.code.to_string());
-    member_string(&mut json, "message", &complaint.message);
-    member_string(&mut json, "event", &complaint.event);
-    if let Some(reference) = &complaint.reference {
-        member_string(&mut json, "ref", reference);
+    json.push_str(&error.code.to_string());
+    push_string_field(&mut json, "message", &error.message);
+    push_string_field(&mut json, "event", &error.request.event);
+    if let Some(reference) = &error.request.reference {
+        push_string_field(&mut json, "ref", reference);
     }
     json.push('}');
-    finish(json)
+    finish_frame(json)
 }
 
-/// An event on its way to subscribers.
+/// An event for the subscribers of its channel.
 pub fn event(event: &NewEvent, position: Option<Position>) -> Bytes {
     let payload = &event.payload;
-    let mut json = begin(
+    let mut json = begin_frame(
         &payload.event,
         payload.data.len() + payload.extra.len() + event.channel.as_str().len() + 160,
     );
-    member_string(&mut json, "channel", event.channel.as_str());
-    member_string(&mut json, "data", &payload.data);
+    push_string_field(&mut json, "channel", event.channel.as_str());
+    push_string_field(&mut json, "data", &payload.data);
     if !payload.extra.is_empty() {
         json.push(',');
         json.push_str(&payload.extra);
     }
     if let Some(position) = position {
-        member_string(&mut json, "mid", &event.mid.0);
+        push_string_field(&mut json, "mid", &event.mid.0);
         json.push_str(",\"serial\":");
         json.push_str(&position.serial.to_string());
         json.push_str(",\"timestamp\":");
         json.push_str(&seconds_text(event.timestamp));
     }
     if let Some(publish) = &event.publish {
-        member_string(&mut json, "publish", &publish.0);
+        push_string_field(&mut json, "publish", &publish.0);
     }
-    finish(json)
+    finish_frame(json)
 }
 
-/// A member that came or went.
+/// A user joined or left a presence channel.
 pub fn member(event: &str, channel: &ChannelName, member: &Member) -> Bytes {
-    let mut json = begin(event, channel.as_str().len() + member.data.len() + 64);
-    member_string(&mut json, "channel", channel.as_str());
-    member_string(&mut json, "member", &member.data);
-    finish(json)
+    let mut json = begin_frame(event, channel.as_str().len() + member.data.len() + 64);
+    push_string_field(&mut json, "channel", channel.as_str());
+    push_string_field(&mut json, "member", &member.data);
+    finish_frame(json)
 }
 
-/// A persisted publish has been stored.
+/// The acknowledgement of a stored publish.
 pub fn published(
     reference: &str,
     channel: &ChannelName,
@@ -83,48 +86,49 @@ pub fn published(
     let mut data = String::with_capacity(128);
     data.push_str("{\"ref\":");
     push_json_string(&mut data, reference);
-    member_string(&mut data, "mid", mid);
+    push_string_field(&mut data, "mid", mid);
     data.push_str(&format!(
         ",\"serial\":{serial},\"timestamp\":{}}}",
         seconds_text(timestamp)
     ));
-    let mut json = begin("pusher_internal:published", 256);
-    member_string(&mut json, "channel", channel.as_str());
-    member_string(&mut json, "data", &data);
-    finish(json)
+    let mut json = begin_frame("pusher_internal:published", 256);
+    push_string_field(&mut json, "channel", channel.as_str());
+    push_string_field(&mut json, "data", &data);
+    finish_frame(json)
 }
 
-/// What a client is told of a channel: the answer to `pusher:subscribe`, `pusher:unsubscribe` and `pusher:latest`.
-pub fn state(event: &str, channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
-    let mut begins = String::from("{\"name\":");
-    push_json_string(&mut begins, channel.as_str());
-    begins.push_str(",\"members\":{");
-    let mut ends = String::from("},\"alias\":[");
-    separated(&mut ends, &state.alias, |data, alias| {
+/// The state of a channel: the answer to `pusher:subscribe`, `pusher:unsubscribe` and
+/// `pusher:latest`. In parts.
+pub fn channel_state(event: &str, channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
+    let mut head = String::from("{\"name\":");
+    push_json_string(&mut head, channel.as_str());
+    head.push_str(",\"members\":{");
+    let mut tail = String::from("},\"alias\":[");
+    push_list(&mut tail, &state.alias, |data, alias| {
         push_json_string(data, alias.as_str())
     });
-    ends.push_str("],\"events\":[");
-    separated(&mut ends, &state.events, |data, event| {
+    tail.push_str("],\"events\":[");
+    push_list(&mut tail, &state.events, |data, event| {
         data.push_str(&history_json(event))
     });
-    ends.push(']');
+    tail.push(']');
     if let Some((recovered, serial)) = state.recovered {
-        ends.push_str(&format!(",\"recovered\":{recovered},\"serial\":{serial}"));
+        tail.push_str(&format!(",\"recovered\":{recovered},\"serial\":{serial}"));
     }
-    ends.push('}');
-    let mut json = begin(
+    tail.push('}');
+    let mut json = begin_frame(
         event,
-        ends.len() + ends.len() / 8 + channel.as_str().len() + 96,
+        tail.len() + tail.len() / 8 + channel.as_str().len() + 96,
     );
-    member_string(&mut json, "channel", channel.as_str());
-    let members = Piece::Kept(&state.members, Rendered::Pushi, |data, member| {
+    push_string_field(&mut json, "channel", channel.as_str());
+    let members = TextPart::MemberList(&state.members, Rendered::Pushi, |data, member| {
         push_json_string(data, member.user_id.as_str());
         data.push(':');
         data.push_str(&member.data);
     });
-    finish_with(
+    finish_frame_with(
         json,
         "data",
-        &[Piece::Own(begins), members, Piece::Own(ends)],
+        &[TextPart::Own(head), members, TextPart::Own(tail)],
     )
 }

@@ -1,12 +1,14 @@
-//! The Pushi protocol (see the protocol page): one JSON object a frame.
+//! The Pushi protocol (see the protocol page): one JSON object per frame.
 
+mod command;
 mod decode;
 mod encode;
 
 use bytes::Bytes;
 
+pub use command::PushiCommand;
 pub use decode::decode;
-pub use encode::{complaint, greeting, pong, published, state};
+pub use encode::{channel_state, connection_established, error, pong, published};
 
 use crate::core::model::ServerEvent;
 use crate::core::ports::Dialect;

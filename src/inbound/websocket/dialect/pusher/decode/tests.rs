@@ -3,27 +3,27 @@ use serde_json::json;
 
 use super::*;
 
-fn read_frame(text: &str) -> Result<Command, Refused> {
+fn decode_frame(text: &str) -> Result<PusherCommand, DecodeError> {
     decode(text, &Limits::default())
 }
 
 fn subscription(data: &serde_json::Value) -> Subscribe {
-    match read_frame(&json!({"event": "pusher:subscribe", "data": data}).to_string()) {
-        Ok(Command::Subscribe(subscribe)) => *subscribe,
+    match decode_frame(&json!({"event": "pusher:subscribe", "data": data}).to_string()) {
+        Ok(PusherCommand::Subscribe(subscribe)) => *subscribe,
         other => panic!("not a subscription: {other:?}"),
     }
 }
 
-fn signing_in(user_data: &serde_json::Value) -> Result<(SignIn, bool), Refused> {
-    match read_frame(&json!({"event": "pusher:signin", "data": {"auth": "k:s", "user_data": user_data.to_string()}}).to_string()) {
-        Ok(Command::SignIn(sign_in, too_long)) => Ok((*sign_in, too_long)),
+fn signing_in(user_data: &serde_json::Value) -> Result<(SignIn, bool), DecodeError> {
+    match decode_frame(&json!({"event": "pusher:signin", "data": {"auth": "k:s", "user_data": user_data.to_string()}}).to_string()) {
+        Ok(PusherCommand::SignIn(sign_in, too_long)) => Ok((*sign_in, too_long)),
         Err(refused) => Err(refused),
         other => panic!("not a sign-in: {other:?}"),
     }
 }
 
 #[test]
-fn channel_data_is_kept_as_it_was_signed_and_never_says_peer() {
+fn channel_data_is_kept_as_signed_and_without_peer() {
     let text = r#"{ "user_id": 10, "peer": true, "user_info": {"n": 1.50} }"#;
     let data = subscription(&json!({"channel": "presence-x", "channel_data": text}))
         .channel_data
@@ -43,7 +43,7 @@ fn channel_data_is_kept_as_it_was_signed_and_never_says_peer() {
 }
 
 #[test]
-fn a_watchlist_names_each_user_once_and_a_hundred_at_most() {
+fn a_watchlist_has_no_duplicates_and_at_most_100_users() {
     let users: Vec<String> = (0..101).map(|number| number.to_string()).collect();
     let (sign_in, too_long) = signing_in(&json!({"id": "u", "watchlist": users})).unwrap();
     assert_eq!((sign_in.signed.watchlist.len(), too_long), (100, true));
@@ -66,7 +66,7 @@ fn a_watchlist_names_each_user_once_and_a_hundred_at_most() {
         assert!(
             matches!(
                 signing_in(&json!({"id": "u", "watchlist": bad})),
-                Err(Refused::SignIn(_))
+                Err(DecodeError::SignIn(_))
             ),
             "{bad}"
         );
@@ -74,7 +74,7 @@ fn a_watchlist_names_each_user_once_and_a_hundred_at_most() {
 }
 
 #[test]
-fn who_is_signed_in_is_shown_with_its_info() {
+fn a_signed_in_user_has_its_user_info() {
     let shown = |user_data| signing_in(&user_data).unwrap().0.signed.data.to_string();
     assert_eq!(
         shown(json!({"id": "a\"b", "user_info": {"x": [1]}, "else": 1})),
@@ -141,12 +141,12 @@ fn arbitrary_json() -> impl Strategy<Value = serde_json::Value> {
 
 proptest! {
     #[test]
-    fn any_text_is_a_command_or_refused(text in any::<String>()) {
-        let _ = read_frame(&text);
+    fn any_text_is_a_command_or_an_error(text in any::<String>()) {
+        let _ = decode_frame(&text);
     }
 
     #[test]
-    fn any_json_is_a_command_or_refused(value in arbitrary_json()) {
-        let _ = read_frame(&value.to_string());
+    fn any_json_is_a_command_or_an_error(value in arbitrary_json()) {
+        let _ = decode_frame(&value.to_string());
     }
 }

@@ -1,4 +1,14 @@
-//! A WebSocket over any stream, small while it is idle.
+//! The WebSocket over a byte stream.
+//!
+//! tungstenite's state machine reads the frames and answers pings and closes; the rest is our own,
+//! because `tokio_tungstenite::WebSocketStream` holds a read and a write buffer per connection and
+//! writes one frame at a time. Here an idle connection owns no buffer but a small one, and all
+//! queued frames leave in one write.
+
+mod closing;
+mod frame;
+mod vectored;
+mod write_buffers;
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -7,43 +17,45 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::buffers;
-use super::long::LongFrame;
+pub use closing::close;
+pub use frame::{text_frame, text_frame_of_parts};
+use vectored::VectoredFrame;
 
-/// What one read from the stream takes at most; shared by all connections of a thread.
-const READ: usize = 32 * 1024;
+/// The most bytes of one read from the stream; the buffer is shared by all connections of a thread.
+const READ_BYTES: usize = 32 * 1024;
 
-/// Of a connection's own read buffer, which it keeps: enough for most frames from a client.
-const KEPT: usize = 256;
+/// The size of the read buffer that each connection keeps: enough for most frames of a client.
+const OWN_READ_BUFFER: usize = 256;
 
 thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
-/// A WebSocket over any stream. Frames are read with tungstenite's state machine; frames to the client come ready for the
-/// wire and gather in a pooled buffer until they are flushed in one write. An idle connection owns no buffer but a small one.
-pub struct Socket<S> {
+/// A WebSocket over a byte stream. Frames to the client are queued ready for the wire, in a pooled
+/// buffer that one write flushes.
+pub struct WebSocketStream<S> {
     stream: S,
     context: WebSocketContext,
-    /// What was read and not yet parsed.
+    /// Bytes that were read and not yet parsed.
     input: Vec<u8>,
     parsed: usize,
-    /// A long frame that is to be written before the output.
-    long: Option<Box<LongFrame>>,
-    /// What is to be written.
+    /// A large frame that is written before the output.
+    vectored: Option<Box<VectoredFrame>>,
+    /// Whole frames to write.
     output: Vec<u8>,
     written: usize,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Takes over a stream whose upgrade has been answered. A message of more than `limit` bytes is an error.
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
+    /// Wraps a stream whose upgrade has been answered. A message of more than `limit` bytes is an
+    /// error.
     pub fn new(stream: S, limit: usize) -> Self {
         let config = WebSocketConfig::default()
-            .read_buffer_size(KEPT)
+            .read_buffer_size(OWN_READ_BUFFER)
             .write_buffer_size(0)
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
@@ -53,13 +65,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             context,
             input: Vec::new(),
             parsed: 0,
-            long: None,
+            vectored: None,
             output: Vec::new(),
             written: 0,
         }
     }
 
-    /// Changes what a message may have at most.
+    /// Changes the largest accepted message, in bytes.
     pub fn set_limit(&mut self, limit: usize) {
         if self.context.get_config().max_message_size != Some(limit) {
             self.context.set_config(|config| {
@@ -69,57 +81,59 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// The next message. Answers to pings and closes gather in the output.
+    /// The next message. Answers to pings and closes are queued.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Error>> {
-        let mut pipe = Pipe {
+        let mut adapter = SyncAdapter {
             stream: &mut self.stream,
             input: &mut self.input,
             parsed: &mut self.parsed,
             output: &mut self.output,
             cx,
         };
-        match self.context.read(&mut pipe) {
+        match self.context.read(&mut adapter) {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             result => Poll::Ready(result),
         }
     }
 
-    /// Adds bytes that form whole frames.
+    /// Queues bytes that form whole frames.
     pub fn queue(&mut self, frames: &[u8]) {
-        buffers::append(&mut self.output, frames);
+        write_buffers::append(&mut self.output, frames);
     }
 
-    /// Adds a whole frame in pieces: a long one goes out from where its pieces are.
-    pub fn queue_pieces(&mut self, frame: Vec<Bytes>) {
-        if self.queued() == 0 && frame.iter().map(Bytes::len).sum::<usize>() > READ {
-            self.long = Some(Box::new(LongFrame::new(frame)));
+    /// Queues one frame in parts: where nothing is queued before it, the parts of a large frame are
+    /// not copied.
+    pub fn queue_parts(&mut self, frame: Vec<Bytes>) {
+        if self.queued() == 0 && frame.iter().map(Bytes::len).sum::<usize>() > READ_BYTES {
+            self.vectored = Some(Box::new(VectoredFrame::new(frame)));
         } else {
-            frame.iter().for_each(|piece| self.queue(piece));
+            frame.iter().for_each(|part| self.queue(part));
         }
     }
 
-    /// How many bytes wait to be written.
+    /// The number of bytes that are queued and not yet written.
     pub fn queued(&self) -> usize {
-        self.long.as_ref().map_or(0, |long| long.len()) + self.output.len() - self.written
+        self.vectored.as_ref().map_or(0, |frame| frame.len()) + self.output.len() - self.written
     }
 
-    /// Adds a ping.
+    /// Queues a ping without a payload.
     pub fn queue_ping(&mut self) {
-        self.queue(&[0x89, 0]);
+        let ping = Frame::ping(Bytes::new());
+        // Writing to a vector cannot fail.
+        let _ = ping.format(&mut OutputOnly(&mut self.output));
     }
 
-    /// Adds the close frame; nothing can be sent after it.
+    /// Queues the close frame; nothing can be queued after it.
     pub fn queue_close(&mut self, frame: Option<CloseFrame>) {
-        let mut sink = Sink(&mut self.output);
-        // The sink takes everything; an error means that the close was sent before.
-        let _ = self.context.close(&mut sink, frame);
+        // Writing to a vector cannot fail; an error means that the close frame was queued before.
+        let _ = self.context.close(&mut OutputOnly(&mut self.output), frame);
     }
 
-    /// Writes what has gathered.
+    /// Writes everything that is queued.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(long) = &mut self.long {
-            ready!(long.poll_write(&mut self.stream, cx))?;
-            self.long = None;
+        if let Some(frame) = &mut self.vectored {
+            ready!(frame.poll_write(&mut self.stream, cx))?;
+            self.vectored = None;
         }
         while let Some(rest) = self
             .output
@@ -134,17 +148,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
         if self.written > 0 {
             self.written = 0;
-            buffers::give_back(&mut self.output);
+            write_buffers::release(&mut self.output);
         }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Ends our side of the stream.
+    /// Closes the write side of the stream.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
-    /// Reads and forgets; `Ok(0)` is the end.
+    /// Reads and discards; `Ok(0)` is the end of the stream.
     pub fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
@@ -154,14 +168,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 }
 
-impl<S> Drop for Socket<S> {
+impl<S> Drop for WebSocketStream<S> {
     fn drop(&mut self) {
-        buffers::give_back(&mut self.output);
+        write_buffers::release(&mut self.output);
     }
 }
 
-/// The stream as tungstenite sees it: reads by way of the thread's scratch buffer, writes into the output.
-struct Pipe<'a, 'b, S> {
+/// The blocking stream that tungstenite expects: reads through the thread's scratch buffer, writes
+/// into the output.
+struct SyncAdapter<'a, 'b, S> {
     stream: &'a mut S,
     input: &'a mut Vec<u8>,
     parsed: &'a mut usize,
@@ -169,7 +184,7 @@ struct Pipe<'a, 'b, S> {
     cx: &'a mut Context<'b>,
 }
 
-impl<S: AsyncRead + Unpin> Read for Pipe<'_, '_, S> {
+impl<S: AsyncRead + Unpin> Read for SyncAdapter<'_, '_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(rest) = self
             .input
@@ -202,9 +217,9 @@ impl<S: AsyncRead + Unpin> Read for Pipe<'_, '_, S> {
     }
 }
 
-impl<S> Write for Pipe<'_, '_, S> {
+impl<S> Write for SyncAdapter<'_, '_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        buffers::append(self.output, bytes);
+        write_buffers::append(self.output, bytes);
         Ok(bytes.len())
     }
 
@@ -213,18 +228,18 @@ impl<S> Write for Pipe<'_, '_, S> {
     }
 }
 
-/// Takes what is written and has nothing to read.
-struct Sink<'a>(&'a mut Vec<u8>);
+/// The same for writes alone: a read finds nothing.
+struct OutputOnly<'a>(&'a mut Vec<u8>);
 
-impl Read for Sink<'_> {
+impl Read for OutputOnly<'_> {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())
     }
 }
 
-impl Write for Sink<'_> {
+impl Write for OutputOnly<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        buffers::append(self.0, bytes);
+        write_buffers::append(self.0, bytes);
         Ok(bytes.len())
     }
 
@@ -240,20 +255,19 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
-    use crate::inbound::websocket::frame::text_frame;
 
-    /// However little the stream takes at once.
+    /// Checked with streams that accept different numbers of bytes at once.
     #[tokio::test]
-    async fn a_long_frame_in_pieces_goes_out_whole_and_in_its_place() {
-        for room in [1, 700, READ, 10 * READ] {
+    async fn a_large_frame_in_parts_is_written_whole_and_in_order() {
+        for room in [1, 700, READ_BYTES, 10 * READ_BYTES] {
             let (ours, mut theirs) = tokio::io::duplex(room);
-            let mut socket = Socket::new(ours, 1000);
-            let pieces = |letter: &str| {
+            let mut socket = WebSocketStream::new(ours, 1000);
+            let parts = |letter: &str| {
                 (0..300_usize)
                     .map(|n| Bytes::from(letter.repeat(1 + n % 250)))
                     .collect::<Vec<_>>()
             };
-            let (first, second) = (pieces("a"), pieces("b"));
+            let (first, second) = (parts("a"), parts("b"));
             let expected = [
                 first.concat(),
                 b"between".to_vec(),
@@ -261,9 +275,9 @@ mod tests {
                 text_frame("last").to_vec(),
             ]
             .concat();
-            socket.queue_pieces(first);
+            socket.queue_parts(first);
             socket.queue(b"between");
-            socket.queue_pieces(second);
+            socket.queue_parts(second);
             socket.queue(&text_frame("last"));
             assert_eq!(socket.queued(), expected.len());
             let mut read = vec![0; expected.len()];

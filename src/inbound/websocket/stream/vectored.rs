@@ -1,4 +1,4 @@
-//! A long frame, which goes out from where its pieces are kept.
+//! Vectored writes of a large frame: its parts are written from the memory where they are kept.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -8,39 +8,34 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
-/// Pieces that go out in one write; Linux takes 1,024.
-const AT_ONCE: usize = 128;
+/// The most parts in one write; Linux accepts 1,024.
+const MAX_SLICES: usize = 128;
 
-/// What is not yet written of a frame, in pieces that others may share. None of them is empty.
-pub(super) struct LongFrame(VecDeque<Bytes>);
+/// The unwritten rest of a frame, in parts that other connections may share. No part is empty.
+pub(super) struct VectoredFrame(VecDeque<Bytes>);
 
-impl LongFrame {
-    pub fn new(pieces: Vec<Bytes>) -> Self {
-        Self(
-            pieces
-                .into_iter()
-                .filter(|piece| !piece.is_empty())
-                .collect(),
-        )
+impl VectoredFrame {
+    pub fn new(parts: Vec<Bytes>) -> Self {
+        Self(parts.into_iter().filter(|part| !part.is_empty()).collect())
     }
 
-    /// How many bytes are not yet written.
+    /// The number of unwritten bytes.
     pub fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
 
-    /// Ready once all is written.
+    /// Writes the rest; ready once everything is written.
     pub fn poll_write(
         &mut self,
         stream: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.0.is_empty() {
-            let mut slices = [IoSlice::new(&[]); AT_ONCE];
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = slices
                 .iter_mut()
                 .zip(&self.0)
-                .map(|(slice, piece)| *slice = IoSlice::new(piece))
+                .map(|(slice, part)| *slice = IoSlice::new(part))
                 .count();
             let slices = slices.get(..count).unwrap_or_default();
             let written = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, slices))?;

@@ -1,4 +1,10 @@
-//! JSON that is written directly, since it is text already for the greater part.
+//! JSON that is written directly, because most of it is text already.
+//!
+//! Strings are escaped by hand: `serde_json::to_writer` writes whole strings with their quotes into
+//! a `Vec`, whereas frames also need the escaped text of a part of a string (JSON within a JSON
+//! string), appended to a `String`; it would also change the bytes of `\b` and `\f`.
+
+use std::borrow::Cow;
 
 use crate::core::model::Timestamp;
 
@@ -9,7 +15,7 @@ pub fn push_json_string(json: &mut String, text: &str) {
     json.push('"');
 }
 
-/// Appends `text` as it stands within a JSON string.
+/// Appends `text` escaped for the inside of a JSON string.
 pub fn push_escaped(json: &mut String, text: &str) {
     let mut plain = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -22,7 +28,7 @@ pub fn push_escaped(json: &mut String, text: &str) {
             0..0x20 => "",
             _ => continue,
         };
-        // Every escaped byte is ASCII, so both cuts fall between characters.
+        // Every escaped byte is ASCII, so both cuts are between characters.
         json.push_str(text.get(plain..at).unwrap_or_default());
         plain = at + 1;
         if short.is_empty() {
@@ -38,7 +44,31 @@ pub fn push_escaped(json: &mut String, text: &str) {
     json.push_str(text.get(plain..).unwrap_or_default());
 }
 
-/// Seconds since the Unix epoch as a JSON number with a fraction, exact to the microsecond: `1795337092.27`.
+/// JSON text without the white space between its tokens, otherwise unchanged: numbers and escapes
+/// stay as they were written.
+pub fn compact(json: &str) -> Cow<'_, str> {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    if !json.as_bytes().iter().any(is_space) {
+        return json.into();
+    }
+    let mut compacted = String::with_capacity(json.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for character in json.chars() {
+        if in_string {
+            in_string = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+        } else if character == '"' {
+            in_string = true;
+        } else if matches!(character, ' ' | '\t' | '\n' | '\r') {
+            continue;
+        }
+        compacted.push(character);
+    }
+    compacted.into()
+}
+
+/// Seconds since the Unix epoch as a JSON number with a fraction, exact to the microsecond:
+/// `1795337092.27`.
 pub fn seconds_text(time: Timestamp) -> String {
     let micros = time.micros();
     let sign = if micros < 0 { "-" } else { "" };
@@ -61,14 +91,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn strings_read_back_as_they_were(text in any::<String>()) {
+        fn a_string_parses_to_its_text(text in any::<String>()) {
             let mut json = String::new();
             push_json_string(&mut json, &text);
             prop_assert_eq!(serde_json::from_str::<String>(&json).ok(), Some(text));
         }
 
         #[test]
-        fn seconds_read_back_as_they_were(micros in -4_000_000_000_000_000_i64..4_000_000_000_000_000) {
+        fn seconds_parse_to_their_time(micros in -4_000_000_000_000_000_i64..4_000_000_000_000_000) {
             let time = Timestamp::from_micros(micros);
             let read: f64 = serde_json::from_str(&seconds_text(time)).unwrap_or(f64::NAN);
             prop_assert_eq!(Timestamp::from_seconds(read), time);
@@ -90,5 +120,13 @@ mod tests {
         );
         assert_eq!(seconds_text(Timestamp::from_micros(5_000_000)), "5.0");
         assert_eq!(seconds_text(Timestamp::from_micros(-1)), "-0.000001");
+    }
+
+    #[test]
+    fn compact_removes_white_space_between_tokens_only() {
+        assert_eq!(
+            compact("{ \"a b\" : [1.0, 1e5 ,\n\t\"\\\" x\\\\\" , 12345678901234567890 ] }"),
+            "{\"a b\":[1.0,1e5,\"\\\" x\\\\\",12345678901234567890]}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! A member's data between the dialects.
+//! The entries of a JSON object as text, and the `user_info` of a member.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,19 +9,19 @@ use serde_json::value::RawValue;
 
 use crate::inbound::wire::push_json_string;
 
-/// The members of a JSON object in their order, values as they were written.
-pub struct Entries<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+/// The entries of a JSON object in their order; the values are unparsed JSON text.
+pub struct ObjectEntries<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// A name that is borrowed where nothing in it was escaped.
+/// A name, borrowed unless it contains escapes.
 #[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+struct EntryName<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for ObjectEntries<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct EntriesVisitor;
 
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Entries<'de>;
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = ObjectEntries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
@@ -29,24 +29,24 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::new();
-                while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                while let Some((name, value)) = map.next_entry::<EntryName<'de>, &'de RawValue>()? {
                     entries.push((name.0, value));
                 }
-                Ok(Entries(entries))
+                Ok(ObjectEntries(entries))
             }
         }
 
-        deserializer.deserialize_map(Reader)
+        deserializer.deserialize_map(EntriesVisitor)
     }
 }
 
-impl<'a> Entries<'a> {
-    /// Reads the text of a JSON object; empty where it is none.
-    pub fn of(object: &'a str) -> Self {
+impl<'a> ObjectEntries<'a> {
+    /// Parses the text of a JSON object; empty for any other text.
+    pub fn parse(object: &'a str) -> Self {
         serde_json::from_str(object).unwrap_or(Self(Vec::new()))
     }
 
-    /// The value of a member; of two of the same name the last counts.
+    /// The value of an entry; of duplicates the last one.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.0
             .iter()
@@ -56,9 +56,10 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// What Pusher frames show of a member beside its id: its `user_info`, or else all that it joined with but `user_id`.
+/// The `user_info` of a member in Pusher's frames: that of its channel data, or else all its other
+/// entries but `user_id`.
 pub fn user_info(data: &str) -> String {
-    let entries = Entries::of(data);
+    let entries = ObjectEntries::parse(data);
     if let Some(info) = entries.get("user_info") {
         return info.to_owned();
     }
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_members_info_is_its_user_info_or_all_but_its_id() {
+    fn user_info_defaults_to_all_entries_but_the_id() {
         for (data, info) in [
             (
                 r#"{"user_id":"1","user_info":{"name":"Ann"}}"#,

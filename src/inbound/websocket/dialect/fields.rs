@@ -1,0 +1,113 @@
+//! The fields of a client's frame as unparsed JSON text, so that data which is only relayed is not
+//! changed.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The fields of a frame, or of its `data`, that the protocols define. Of a duplicate field the
+/// last value counts; `null` counts as absent.
+#[derive(Debug, Default)]
+pub struct FrameFields<'a> {
+    pub event: Option<&'a RawValue>,
+    pub channel: Option<&'a RawValue>,
+    pub data: Option<&'a RawValue>,
+    pub auth: Option<&'a RawValue>,
+    pub channel_data: Option<&'a RawValue>,
+    pub since: Option<&'a RawValue>,
+    pub skip: Option<&'a RawValue>,
+    pub count: Option<&'a RawValue>,
+    pub echo: Option<&'a RawValue>,
+    pub persist: Option<&'a RawValue>,
+    pub reference: Option<&'a RawValue>,
+    pub user_data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FieldName {
+    Event,
+    Channel,
+    Data,
+    Auth,
+    ChannelData,
+    Since,
+    Skip,
+    Count,
+    Echo,
+    Persist,
+    Ref,
+    UserData,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for FrameFields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = FrameFields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = FrameFields::default();
+                while let Some(name) = map.next_key()? {
+                    let field = match name {
+                        FieldName::Event => &mut fields.event,
+                        FieldName::Channel => &mut fields.channel,
+                        FieldName::Data => &mut fields.data,
+                        FieldName::Auth => &mut fields.auth,
+                        FieldName::ChannelData => &mut fields.channel_data,
+                        FieldName::Since => &mut fields.since,
+                        FieldName::Skip => &mut fields.skip,
+                        FieldName::Count => &mut fields.count,
+                        FieldName::Echo => &mut fields.echo,
+                        FieldName::Persist => &mut fields.persist,
+                        FieldName::Ref => &mut fields.reference,
+                        FieldName::UserData => &mut fields.user_data,
+                        FieldName::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    let value: &RawValue = map.next_value()?;
+                    // `null` counts as absent, as in the original server.
+                    *field = (value.get() != "null").then_some(value);
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// The value of a JSON string; `None` for any other value.
+pub fn string(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+/// The value of a whole number from 0 to 2^63 - 1; `None` for any other value.
+pub fn number(value: &RawValue) -> Option<u64> {
+    let number: u64 = serde_json::from_str(value.get()).ok()?;
+    i64::try_from(number).is_ok().then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_duplicate_counts_and_null_is_absent() {
+        let fields: FrameFields<'_> =
+            serde_json::from_str(r#"{"event":"a","event":"b","data":null,"else":[{}]}"#).unwrap();
+        assert_eq!(fields.event.and_then(string).as_deref(), Some("b"));
+        assert!(fields.data.is_none());
+    }
+}

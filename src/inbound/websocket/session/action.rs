@@ -1,0 +1,67 @@
+//! What the session's state asks its loop to do.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::core::model::ChannelName;
+use crate::core::service::{ChannelData, ClientEvent, ClientPublish, SignIn, Subscribe};
+use crate::inbound::websocket::dialect::RequestContext;
+
+/// What the loop does for a command.
+#[derive(Debug)]
+pub enum Action {
+    /// Sends these, and nothing else.
+    Reply(Replies),
+    /// Subscribes; then the dialect's `on_subscribed`.
+    Subscribe(Box<Subscribe>, RequestContext),
+    /// Unsubscribes; then the dialect's `on_unsubscribed`.
+    Unsubscribe(ChannelName),
+    /// Reads past events; then `pushi::on_history`.
+    ReadHistory {
+        /// The channel.
+        channel: ChannelName,
+        /// The number of newest events to leave out.
+        skip: u64,
+        /// The number of events to read.
+        count: u64,
+        /// For an error.
+        request: RequestContext,
+    },
+    /// Publishes; then `pushi::on_published`.
+    Publish(Box<ClientPublish>, RequestContext),
+    /// Sends a client event; then `pusher::on_client_event_sent`.
+    SendClientEvent(Box<ClientEvent>),
+    /// Signs in; then `pusher::on_signed_in`. `true`: the watchlist was cut.
+    SignIn(Box<SignIn>, bool),
+    /// Reads the aliases of a personal channel again; then `SessionState::on_aliases_reloaded`.
+    ReloadAliases(Box<AliasReload>),
+}
+
+/// One thing that is sent to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// A frame.
+    Frame(Bytes),
+    /// A frame in parts.
+    Parts(Vec<Bytes>),
+    /// An error frame, with the code that the metrics count.
+    Error(u16, Bytes),
+    /// The close frame: the session ends.
+    Close(u16, &'static str),
+}
+
+/// What is sent to the client, in order. Mostly none or one.
+pub type Replies = SmallVec<[Reply; 1]>;
+
+/// A personal channel whose aliases are read again.
+#[derive(Debug)]
+pub struct AliasReload {
+    /// The personal channel.
+    pub channel: ChannelName,
+    /// The channel data of its subscription.
+    pub channel_data: Option<ChannelData>,
+    /// The aliases that the client knows.
+    pub(super) known: Vec<ChannelName>,
+    /// The client has been sent an error for an earlier attempt.
+    pub(super) error_sent: bool,
+}

@@ -1,0 +1,72 @@
+//! How a session ends, and why.
+
+use smallvec::smallvec;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+
+use super::action::{Replies, Reply};
+use super::state::SessionContext;
+use crate::inbound::websocket::dialect::ErrorFrame;
+
+/// How a session ends.
+#[derive(Debug)]
+pub enum SessionEnd {
+    /// The stream is broken or closed.
+    Gone,
+    /// With a close frame, the client's or ours.
+    Close(Option<CloseFrame>),
+}
+
+impl SessionEnd {
+    /// A close by the server.
+    pub fn close(code: u16, reason: impl Into<String>) -> Self {
+        Self::Close(Some(CloseFrame {
+            code: code.into(),
+            reason: reason.into().into(),
+        }))
+    }
+
+    /// The `reason` label of the metric for closed connections.
+    pub fn metric_label(&self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Close(frame) => match frame.as_ref().map(|frame| frame.code.into()) {
+                Some(1002 | 1007) => "protocol",
+                Some(1009) => "too_large",
+                Some(4001) => "app_deleted",
+                Some(4003) => "app_disabled",
+                Some(4009) => "not_authorised",
+                Some(4100) => "slow_reader",
+                Some(4200) => "stopping",
+                Some(4201) => "no_pong",
+                Some(4202) => "idle",
+                _ => "client",
+            },
+        }
+    }
+}
+
+/// The replies to a read that failed, the last of which is a close; `None`: the stream is gone.
+pub fn on_read_error(context: &SessionContext<'_>, error: &Error) -> Option<Replies> {
+    Some(match error {
+        Error::Capacity(CapacityError::MessageTooLong { max_size, .. }) => {
+            let message = format!(
+                "the message has more than {max_size} bytes (max_message_bytes): send less at once"
+            );
+            smallvec![
+                context.error(&ErrorFrame::new(4318, message)),
+                Reply::Close(1009, "message too large")
+            ]
+        }
+        Error::Utf8(_) => smallvec![Reply::Close(1007, "text frames must be UTF-8")],
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | Error::Io(_)
+        | Error::ConnectionClosed
+        | Error::AlreadyClosed => return None,
+        _ => smallvec![Reply::Close(
+            1002,
+            "not a WebSocket frame that a client may send"
+        )],
+    })
+}

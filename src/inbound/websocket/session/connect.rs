@@ -1,0 +1,96 @@
+//! The start of a session: the client is connected to its app or refused.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::ClientSession;
+use super::close::SessionEnd;
+use super::link::Link;
+use super::state::SessionState;
+use crate::core::hub::DirectWriter;
+use crate::core::ports::DialectId;
+use crate::core::service::{ConnectError, Connecting};
+use crate::inbound::websocket::Gateway;
+use crate::inbound::websocket::dialect::{self, ErrorFrame};
+use crate::inbound::websocket::stream::{self, WebSocketStream};
+
+/// The largest message in bytes where no limit is configured: a frame header must not make the
+/// server reserve all memory.
+const MAX_MESSAGE: usize = 256 * 1024 * 1024;
+
+/// A message limit for the stream; 0 means none.
+pub fn message_limit(limit: u64) -> usize {
+    match usize::try_from(limit) {
+        Ok(0) | Err(_) => MAX_MESSAGE,
+        Ok(limit) => limit.min(MAX_MESSAGE),
+    }
+}
+
+/// Connects a client to its app; `None`: it was refused. With `direct_writer`, publishers may write
+/// to the client.
+pub async fn connect<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    gateway: Arc<Gateway>,
+    connecting: Connecting<'_>,
+    direct_writer: Option<Arc<dyn DirectWriter>>,
+    stream: S,
+) -> Option<Box<ClientSession<S>>> {
+    let limits = &gateway.service.rules().limits;
+    let mut stream = WebSocketStream::new(stream, message_limit(limits.message_bytes));
+    let connection = match gateway.service.connect(connecting).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::debug!(code = error.code(), "connection refused");
+            if let ConnectError::Storage(cause) = &error {
+                tracing::error!(error = cause.chain(), "app lookup failed");
+            }
+            refuse(stream, connecting.dialect, error.code(), error.to_string()).await;
+            return None;
+        }
+    };
+    tracing::debug!(socket = %connection.id(), "connected");
+    stream.queue(&dialect::connection_established(
+        connecting.dialect,
+        connection.id(),
+        gateway.activity_timeout(),
+    ));
+    let direct_writes = direct_writer.is_some();
+    if let Some(writer) = direct_writer {
+        connection.mailbox().set_writer(writer);
+    }
+    let metrics = Arc::clone(gateway.service.hub().metrics());
+    Some(Box::new(ClientSession {
+        link: Link::new(stream, direct_writes, metrics),
+        state: SessionState::new(limits.pending_bytes),
+        gateway: Arc::clone(&gateway),
+        connection,
+    }))
+}
+
+/// Refuses a client before its app is looked up.
+pub async fn reject<S>(
+    gateway: Arc<Gateway>,
+    dialect: DialectId,
+    code: u16,
+    message: String,
+    stream: S,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let limit = message_limit(gateway.service.rules().limits.message_bytes);
+    refuse(WebSocketStream::new(stream, limit), dialect, code, message).await;
+}
+
+/// Sends an error frame and the close frame.
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: WebSocketStream<S>,
+    dialect: DialectId,
+    code: u16,
+    message: String,
+) {
+    let error = ErrorFrame::new(code, message.as_str());
+    stream.queue(&dialect::error(dialect, &error));
+    if let SessionEnd::Close(frame) = SessionEnd::close(code, message) {
+        Box::pin(stream::close(stream, frame)).await;
+    }
+}

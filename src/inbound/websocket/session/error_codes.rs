@@ -1,0 +1,107 @@
+//! The tables from the core's errors to the codes of both protocols.
+
+use crate::core::hub::CloseReason;
+use crate::core::model::ChannelName;
+use crate::core::service::{ClientEventError, HistoryError, PublishError, SubscribeError};
+use crate::inbound::websocket::dialect::pusher::SubscriptionErrorFrame;
+
+/// A code of the protocol page with the message for the client.
+pub type CodedError = (u16, String);
+
+/// A failed subscription in the Pushi dialect.
+pub fn subscribe(error: &SubscribeError) -> CodedError {
+    use SubscribeError as E;
+    let code = match error {
+        E::Signature(_) | E::NotPeer(_) | E::NotUser => 4009,
+        E::NoUser | E::PeerId => 4316,
+        E::MemberBytes(_) => 4318,
+        E::Channels(_) | E::Members(_) => 4319,
+        E::Since => 4314,
+        E::Storage(_) | E::Presence => 4320,
+    };
+    (code, error.to_string())
+}
+
+/// A failed subscription in the Pusher dialect.
+pub fn pusher_subscription(
+    channel: &ChannelName,
+    error: &SubscribeError,
+) -> SubscriptionErrorFrame {
+    use SubscribeError as E;
+    let (kind, status) = match error {
+        E::Signature(_) | E::NotUser | E::NotPeer(_) => ("AuthError", 401),
+        E::NoUser | E::PeerId => ("InvalidChannelData", 400),
+        E::MemberBytes(_) => ("InvalidChannelData", 413),
+        E::Channels(_) | E::Members(_) => ("LimitReached", 403),
+        E::Since => ("InvalidSince", 400),
+        E::Storage(_) | E::Presence => ("Unavailable", 503),
+    };
+    SubscriptionErrorFrame {
+        channel: channel.to_string(),
+        kind,
+        message: error.to_string(),
+        status,
+    }
+}
+
+/// A failed publish of a Pushi client.
+pub fn publish(error: &PublishError) -> CodedError {
+    let code = match error {
+        PublishError::NotOnChannel => 4317,
+        PublishError::ClientPublishOff => 4009,
+        PublishError::Storage(_) => 4320,
+    };
+    (code, error.to_string())
+}
+
+/// A rejected client event of a Pusher client.
+pub fn client_event(error: &ClientEventError) -> CodedError {
+    let code = match error {
+        ClientEventError::Off => 4313,
+        ClientEventError::Kind => 4315,
+        ClientEventError::NotOnChannel => 4317,
+        ClientEventError::Storage(_) => 4320,
+    };
+    (code, error.to_string())
+}
+
+/// A failed read of the history.
+pub fn history(error: &HistoryError) -> CodedError {
+    (4320, error.to_string())
+}
+
+/// A request about a channel that the socket is not subscribed to.
+pub fn not_on_channel() -> CodedError {
+    (
+        4317,
+        "the socket is not on the channel: subscribe to it first".to_owned(),
+    )
+}
+
+/// Too many publishes in a second; `setting` is the limit's name.
+pub fn rate_limited(rate: u64, what: &str, setting: &str) -> CodedError {
+    (
+        4301,
+        format!("too fast: at most {rate} {what} a second ({setting})"),
+    )
+}
+
+/// The close code and reason with which the server ends a connection.
+pub fn close(reason: CloseReason) -> (u16, &'static str) {
+    match reason {
+        CloseReason::SlowReader => (
+            4100,
+            "too much waits to be read: read faster, or connect again",
+        ),
+        CloseReason::Stopping => (4200, "the server is stopping: connect again"),
+        CloseReason::AppDisabled => (4003, "the app is disabled"),
+        CloseReason::AppDeleted => (4001, "the app was deleted"),
+        CloseReason::NoPong => (4201, "the ping was not answered"),
+        CloseReason::Idle => (4202, "the connection was idle for too long"),
+        CloseReason::NotSignedIn => (
+            4009,
+            "the app requires a sign-in, and the time for it is over",
+        ),
+        CloseReason::Terminated => (4009, "the user's connections were terminated"),
+    }
+}

@@ -1,0 +1,346 @@
+//! The state and policy of one session, without I/O: a command becomes an [`Action`], its result
+//! becomes [`Replies`].
+//!
+//! The loop in [`super`] performs actions and feeds their results back. Therefore everything that a
+//! client can observe, apart from the bytes themselves, can be tested here without a stream.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use smallvec::smallvec;
+use tokio::time::Instant;
+
+use super::action::{Action, AliasReload, Replies, Reply};
+use super::delivery::{DeliveryQueue, HoldBack};
+use super::error_codes::{self, CodedError};
+use crate::core::hub::{CloseReason, Connection, Receipt, ReceiptOutcome};
+use crate::core::limit::TokenBucket;
+use crate::core::model::{ChannelKind, ChannelName, Limits};
+use crate::core::ports::{Clock, DialectId};
+use crate::core::service::{ChannelData, Since, Subscribe, SubscribeError, Subscribed};
+use crate::inbound::websocket::dialect::{self, ErrorFrame, RequestContext, pushi};
+
+/// The most publishes of one socket in the append queue; with more, the socket is not read.
+const MAX_IN_FLIGHT: usize = 64;
+
+/// The delay before aliases are read again that the store could not provide.
+const RELOAD_DELAY: Duration = Duration::from_secs(1);
+
+/// What the state reads of its connection and server.
+pub struct SessionContext<'a> {
+    /// The connection's handle in the hub.
+    pub connection: &'a Connection,
+    /// The server's limits, for which apps may have their own values.
+    pub limits: &'a Limits,
+    /// The time, for the rate limit.
+    pub clock: &'a dyn Clock,
+}
+
+impl SessionContext<'_> {
+    /// An error frame of the connection's dialect.
+    pub fn error(&self, error: &ErrorFrame) -> Reply {
+        let frame = dialect::error(self.connection.dialect(), error);
+        Reply::Error(error.code, frame)
+    }
+
+    /// An error frame about a channel.
+    pub fn channel_error(
+        &self,
+        (code, message): CodedError,
+        channel: &ChannelName,
+        request: RequestContext,
+    ) -> Reply {
+        self.error(&ErrorFrame {
+            code,
+            message,
+            channel: channel.to_string(),
+            request,
+        })
+    }
+
+    fn subscribed_channels(&self) -> impl Iterator<Item = ChannelName> {
+        self.connection
+            .subscriptions()
+            .into_iter()
+            .map(|subscription| subscription.channel)
+    }
+}
+
+/// The state of one session.
+pub struct SessionState {
+    pub(super) deliveries: DeliveryQueue,
+    /// The personal channels that the client subscribed to, with the channel data for their
+    /// presence channels.
+    personal: Vec<(ChannelName, Option<ChannelData>)>,
+    /// Channels with publishes in the append queue, and their number.
+    in_flight: Vec<(ChannelName, usize)>,
+    /// The rate limit for publishes; created with the first one.
+    publish_limit: Option<Box<TokenBucket>>,
+    /// Personal channels whose aliases changed.
+    aliases_to_reload: Vec<ChannelName>,
+    /// Personal channels whose aliases changed and could not be read.
+    aliases_unavailable: Vec<ChannelName>,
+    /// When these are read again.
+    reload_at: Option<Instant>,
+}
+
+impl SessionState {
+    /// The state of a new session. At most `max_pending_bytes` are held back (0: no limit).
+    pub fn new(max_pending_bytes: u64) -> Self {
+        Self {
+            deliveries: DeliveryQueue::new(max_pending_bytes),
+            personal: Vec::new(),
+            in_flight: Vec::new(),
+            publish_limit: None,
+            aliases_to_reload: Vec::new(),
+            aliases_unavailable: Vec::new(),
+            reload_at: None,
+        }
+    }
+
+    /// Whether the client's messages are read now: not with too many publishes in the append queue.
+    pub fn reads(&self) -> bool {
+        self.in_flight.iter().map(|(_, count)| count).sum::<usize>() < MAX_IN_FLIGHT
+    }
+
+    /// A binary frame.
+    pub fn on_binary(&self, context: &SessionContext<'_>) -> Action {
+        let message = "binary frames are not supported: send text frames with JSON";
+        Action::Reply(smallvec![context.error(&ErrorFrame::new(4321, message))])
+    }
+
+    /// Takes a token of the rate limit for publishes; `false`: the client publishes too fast.
+    /// `rate` is per second (0: no limit).
+    pub(super) fn take_publish_token(&mut self, rate: u64, clock: &dyn Clock) -> bool {
+        if rate == 0 {
+            return true;
+        }
+        let now = clock.now();
+        self.publish_limit
+            .get_or_insert_with(|| Box::new(TokenBucket::new(rate, now)))
+            .take(rate, now)
+    }
+
+    /// Whether a publish of this socket on the channel is in the append queue.
+    pub(super) fn is_in_flight(&self, channel: &ChannelName) -> bool {
+        self.in_flight.iter().any(|(other, _)| other == channel)
+    }
+
+    /// A publish of this socket has entered the append queue.
+    pub(super) fn on_queued(&mut self, channel: ChannelName) {
+        match self
+            .in_flight
+            .iter_mut()
+            .find(|(other, _)| *other == channel)
+        {
+            Some((_, count)) => *count += 1,
+            None => self.in_flight.push((channel, 1)),
+        }
+    }
+
+    /// A publish of this socket has left the append queue.
+    pub fn on_receipt(&mut self, context: &SessionContext<'_>, receipt: Receipt) -> Option<Reply> {
+        let index = self
+            .in_flight
+            .iter()
+            .position(|(channel, _)| *channel == receipt.channel);
+        if let Some(index) = index
+            && let Some((_, count)) = self.in_flight.get_mut(index)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.in_flight.swap_remove(index);
+            }
+        }
+        match (receipt.outcome, receipt.reference) {
+            (ReceiptOutcome::Stored(mid, serial, timestamp), Some(reference)) => {
+                let channel = &receipt.channel;
+                let frame = pushi::published(&reference, channel, &mid.0, serial, timestamp);
+                Some(Reply::Frame(frame))
+            }
+            (ReceiptOutcome::Failed, reference) => {
+                let message = "the event was not stored, or is not known to be: the store is unavailable, try again later";
+                let request = RequestContext {
+                    event: receipt.event.to_string(),
+                    reference,
+                };
+                Some(context.channel_error((4320, message.to_owned()), &receipt.channel, request))
+            }
+            (ReceiptOutcome::Stored(..), None) | (ReceiptOutcome::Delivered, _) => None,
+        }
+    }
+
+    /// The server closes the connection.
+    pub fn on_closed(&self, context: &SessionContext<'_>, reason: CloseReason) -> Replies {
+        let (code, text) = error_codes::close(reason);
+        let mut replies = Replies::new();
+        // A Pushi client learns from the close code alone that the server is stopping.
+        if reason != CloseReason::Stopping || context.connection.dialect() == DialectId::Pusher {
+            replies.push(context.error(&ErrorFrame::new(code, text)));
+        }
+        replies.push(Reply::Close(code, text));
+        replies
+    }
+
+    /// Starts a subscription: until the answer is ready, frames of the channel are held back and
+    /// all others are sent.
+    pub(super) fn start_subscribe(
+        &mut self,
+        context: &SessionContext<'_>,
+        subscribe: Box<Subscribe>,
+        request: RequestContext,
+    ) -> Action {
+        let channel = &subscribe.channel;
+        self.deliveries.subscribe(channel);
+        let hold_back = match channel.kind() {
+            ChannelKind::Personal => HoldBack::AllBut(unaffected_channels(context, &subscribe)),
+            _ => HoldBack::Channel(channel.clone()),
+        };
+        self.deliveries.hold_back(hold_back);
+        Action::Subscribe(subscribe, request)
+    }
+
+    /// Records the result of a subscription, and the channels that the connection left because of
+    /// it. The dialect's answer follows, then [`DeliveryQueue::release`].
+    pub(super) fn end_subscribe(
+        &mut self,
+        context: &SessionContext<'_>,
+        subscribe: &Subscribe,
+        succeeded: bool,
+        left: &[ChannelName],
+    ) {
+        let channel = &subscribe.channel;
+        self.deliveries.unsubscribe(left);
+        if channel.kind() == ChannelKind::Personal {
+            let keeps = !succeeded && !left.contains(channel);
+            self.personal.retain(|(other, _)| other != channel || keeps);
+            if succeeded {
+                let data = subscribe.channel_data.clone();
+                self.personal.push((channel.clone(), data));
+            }
+        }
+        if !succeeded && !context.connection.receives(channel) {
+            self.deliveries.unsubscribe(std::slice::from_ref(channel));
+        }
+    }
+
+    /// The connection left channels because of an unsubscription.
+    pub(super) fn leave(&mut self, channel: &ChannelName, left: &[ChannelName]) {
+        self.personal.retain(|(other, _)| other != channel);
+        self.deliveries.unsubscribe(left);
+    }
+
+    /// Records what an answer about a channel contained: events and changes that it covers are
+    /// dropped.
+    pub(super) fn cover(&mut self, answer: Subscribed) {
+        for alias in &answer.alias {
+            self.deliveries.subscribe(alias);
+        }
+        self.deliveries.cover(answer.covered);
+        self.deliveries.cover_versions(answer.versions);
+    }
+
+    /// The channels that the user of a personal channel follows changed.
+    pub fn on_aliases_changed(&mut self, channel: ChannelName) {
+        self.aliases_to_reload.push(channel);
+    }
+
+    /// When [`SessionState::on_timer`] is due.
+    pub fn timer(&self) -> Option<Instant> {
+        self.reload_at
+    }
+
+    /// The timer expired: unavailable aliases are read again.
+    pub fn on_timer(&mut self) {
+        self.reload_at = None;
+        self.aliases_to_reload
+            .extend(self.aliases_unavailable.iter().cloned());
+    }
+
+    /// Whether [`SessionState::next_reload`] has something.
+    pub fn has_reloads(&self) -> bool {
+        !self.aliases_to_reload.is_empty()
+    }
+
+    /// Starts the next reload of aliases: frames of channels that the client is not subscribed to
+    /// are held back.
+    pub fn next_reload(&mut self, context: &SessionContext<'_>) -> Option<Action> {
+        while let Some(channel) = self.aliases_to_reload.pop() {
+            self.aliases_to_reload.retain(|other| *other != channel);
+            let error_sent = self.aliases_unavailable.contains(&channel);
+            self.aliases_unavailable.retain(|other| *other != channel);
+            let Some((_, data)) = self.personal.iter().find(|(other, _)| *other == channel) else {
+                continue;
+            };
+            let channel_data = data.clone();
+            self.deliveries
+                .hold_back(HoldBack::AllBut(context.subscribed_channels().collect()));
+            return Some(Action::ReloadAliases(Box::new(AliasReload {
+                known: context.connection.aliases(&channel),
+                channel,
+                channel_data,
+                error_sent,
+            })));
+        }
+        None
+    }
+
+    /// The result of a reload (`None`: the client has left the channel), with the channels that the
+    /// connection left because of it.
+    pub fn on_aliases_reloaded(
+        &mut self,
+        context: &SessionContext<'_>,
+        reload: AliasReload,
+        result: Result<Option<Subscribed>, SubscribeError>,
+        left: &[ChannelName],
+    ) -> Replies {
+        self.deliveries.unsubscribe(left);
+        let mut replies = Replies::new();
+        match result {
+            // The reload followed a lost connection between the nodes, not a change.
+            Ok(Some(answer)) if answer.alias == reload.known => {}
+            Ok(Some(answer)) => {
+                // The Pusher protocol has no frame that names aliases.
+                if context.connection.dialect() == DialectId::Pushi {
+                    let event = "pusher_internal:subscription_succeeded";
+                    let frame = pushi::channel_state(event, &reload.channel, &answer);
+                    replies.push(Reply::Parts(frame));
+                }
+                self.cover(answer);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                if !reload.error_sent {
+                    let request = RequestContext {
+                        event: "pusher:subscribe".to_owned(),
+                        reference: None,
+                    };
+                    let error = error_codes::subscribe(&error);
+                    replies.push(context.channel_error(error, &reload.channel, request));
+                }
+                self.aliases_unavailable.push(reload.channel);
+                self.reload_at = Some(Instant::now() + RELOAD_DELAY);
+            }
+        }
+        self.deliveries.release();
+        replies
+    }
+}
+
+/// The channels that the answer to a personal subscription does not mention.
+fn unaffected_channels(
+    context: &SessionContext<'_>,
+    subscribe: &Subscribe,
+) -> HashSet<ChannelName> {
+    let is_named = |channel: &ChannelName| match &subscribe.since {
+        Some(Since::Each(each)) => each.iter().any(|(named, _)| named == channel),
+        _ => false,
+    };
+    context
+        .subscribed_channels()
+        .filter(|channel| *channel != subscribe.channel && !is_named(channel))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! The closing handshake.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+
+use super::WebSocketStream;
+
+/// The time that a client has to read the last frames.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time for which, and the bytes up to which, the stream is read after the close frame:
+/// dropping a socket with unread bytes resets it, and the reset can discard the close code at the
+/// client.
+const LINGER: Duration = Duration::from_secs(2);
+const MAX_LINGER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Writes everything that is queued and a close frame, and lets the client read it.
+pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: WebSocketStream<S>,
+    frame: Option<CloseFrame>,
+) {
+    stream.queue_close(frame);
+    let flush = poll_fn(|cx| stream.poll_flush(cx));
+    if !matches!(timeout(FLUSH_TIMEOUT, flush).await, Ok(Ok(()))) {
+        return;
+    }
+    let linger = async {
+        if poll_fn(|cx| stream.poll_shutdown(cx)).await.is_err() {
+            return;
+        }
+        let mut read = 0;
+        while let Ok(count) = poll_fn(|cx| stream.poll_discard(cx)).await {
+            read += count;
+            if count == 0 || read > MAX_LINGER_BYTES {
+                return;
+            }
+        }
+    };
+    let _ = timeout(LINGER, linger).await;
+}
