@@ -4,6 +4,7 @@
 //! `sync` and `time` alone (`tests/architecture.rs` checks it).
 
 pub mod auth;
+pub mod backoff;
 pub mod error;
 pub mod hub;
 pub mod limit;

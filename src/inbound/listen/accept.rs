@@ -12,6 +12,7 @@ use super::bind::Bound;
 use super::connection::{self, Door};
 use super::site::{ListenerRole, Site};
 use super::tls::TlsSource;
+use crate::core::backoff::Backoff;
 
 /// A request that has begun has at least so long to end.
 const LEAST_DRAIN: Duration = Duration::from_secs(1);
@@ -52,42 +53,48 @@ pub async fn serve(
 
 /// Returns, with the port free again, when it is told to stop.
 async fn accept(bound: Bound, door: &Arc<Door>, tasks: &TaskTracker) {
-    let mut trouble = Trouble::default();
+    let mut backoff = AcceptBackoff::new();
     loop {
         let Some(accepted) = door.stop.run_until_cancelled(bound.listener.accept()).await else {
             return;
         };
         match accepted {
             Ok((stream, peer)) => {
-                trouble.over();
+                backoff.on_success();
                 tasks.spawn(connection::serve(stream, peer, Arc::clone(door)));
             }
             Err(error) => {
-                if let Some(wait) = trouble.with(&error) {
-                    door.stop.run_until_cancelled(sleep(wait)).await;
+                if let Some(delay) = backoff.on_error(&error) {
+                    door.stop.run_until_cancelled(sleep(delay)).await;
                 }
             }
         }
     }
 }
 
-/// How to go on after an accept failed.
-#[derive(Debug, Default)]
-struct Trouble {
-    /// How long the last wait was.
-    waited: Duration,
-    /// When it was last logged.
-    said: Option<Instant>,
+/// The delay and the log line after a failed accept.
+#[derive(Debug)]
+struct AcceptBackoff {
+    backoff: Backoff,
+    last_logged: Option<Instant>,
 }
 
-impl Trouble {
-    const FIRST: Duration = Duration::from_millis(10);
-    const LONGEST: Duration = Duration::from_secs(1);
-    const SAY_EVERY: Duration = Duration::from_secs(10);
+impl AcceptBackoff {
+    const BASE: Duration = Duration::from_millis(10);
+    const MAX: Duration = Duration::from_secs(1);
+    const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-    /// `None`: only that connection was lost, the next one may be fine. Else how long to wait: out of file descriptors
-    /// or memory the connection stays in the backlog, accept fails again at once, and trying on would only burn CPU.
-    fn with(&mut self, error: &io::Error) -> Option<Duration> {
+    fn new() -> Self {
+        Self {
+            backoff: Backoff::new(Self::BASE, Self::MAX),
+            last_logged: None,
+        }
+    }
+
+    /// Returns how long to wait before the next accept. `None`: only this connection was lost,
+    /// accept again at once. Without free file descriptors or memory the connection stays in the
+    /// backlog and accept fails again immediately, so retrying without a delay would burn CPU.
+    fn on_error(&mut self, error: &io::Error) -> Option<Duration> {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         if matches!(
             error.kind(),
@@ -96,19 +103,18 @@ impl Trouble {
             return None;
         }
         if self
-            .said
-            .is_none_or(|said| said.elapsed() >= Self::SAY_EVERY)
+            .last_logged
+            .is_none_or(|logged| logged.elapsed() >= Self::LOG_INTERVAL)
         {
-            self.said = Some(Instant::now());
-            tracing::warn!("no connection can be accepted for now: {error}");
+            self.last_logged = Some(Instant::now());
+            tracing::warn!(%error, "cannot accept connections");
         }
-        self.waited = (self.waited * 2).clamp(Self::FIRST, Self::LONGEST);
-        Some(self.waited)
+        Some(self.backoff.next_delay())
     }
 
-    /// An accept worked.
-    fn over(&mut self) {
-        self.waited = Duration::ZERO;
+    /// Starts again at the shortest delay, after an accept that succeeded.
+    fn on_success(&mut self) {
+        self.backoff.reset();
     }
 }
 
@@ -117,22 +123,24 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn out_of_descriptors_it_waits_longer_each_time() {
-        let mut trouble = Trouble::default();
+    async fn delays_grow_while_descriptors_are_exhausted() {
+        let mut backoff = AcceptBackoff::new();
         let emfile = io::Error::from_raw_os_error(24);
-        let waits: Vec<_> = (0..9)
-            .filter_map(|_| trouble.with(&emfile))
-            .map(|wait| wait.as_millis())
+        let delays: Vec<_> = (0..9)
+            .filter_map(|_| backoff.on_error(&emfile))
+            .map(|delay| delay.as_millis())
             .collect();
-        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
-        trouble.over();
-        assert_eq!(trouble.with(&emfile), Some(Trouble::FIRST));
+        assert_eq!(delays, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+        backoff.on_success();
+        assert_eq!(backoff.on_error(&emfile), Some(AcceptBackoff::BASE));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_was_lost_does_not_hold_up_the_next() {
-        let mut trouble = Trouble::default();
-        assert_eq!(trouble.with(&io::ErrorKind::ConnectionAborted.into()), None);
-        assert_eq!(trouble.waited, Duration::ZERO);
+    async fn a_lost_connection_does_not_delay_the_next() {
+        let mut backoff = AcceptBackoff::new();
+        let aborted = io::ErrorKind::ConnectionAborted.into();
+        assert_eq!(backoff.on_error(&aborted), None);
+        let emfile = io::Error::from_raw_os_error(24);
+        assert_eq!(backoff.on_error(&emfile), Some(AcceptBackoff::BASE));
     }
 }

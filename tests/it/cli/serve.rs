@@ -362,7 +362,7 @@ fn running_out_of_descriptors_passes() {
         .env_clear();
     let server = Running::of(&mut limited);
     let many: Vec<TcpStream> = (0..64).map(|_| server.connect()).collect();
-    server.says("no connection can be accepted for now");
+    server.says("cannot accept connections");
     drop(many);
     assert!(server.get("/health").starts_with("HTTP/1.1 200 "));
     server.signal("TERM");
