@@ -23,7 +23,7 @@ use crate::core::hub::{CloseReason, Hub};
 use crate::core::ports::{Clock, Metrics, Stores};
 use crate::core::service::bootstrap::{self, BootstrapError, FirstApp};
 use crate::core::service::{AppError, Ports, Rules, Service, WebhookRules};
-use crate::inbound::listen::{self, Bound, ListenerRole, Rings, Site, TlsSource, TrustedProxies};
+use crate::inbound::listen::{self, BoundListener, ListenerRole, IoUringWriter, Handlers, TlsSource, TrustedProxies};
 use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{
     self, Gateway, KeepaliveTiming, TokioFlushScheduler, WebSocketUpgrades,
@@ -66,7 +66,7 @@ pub enum StartError {
 /// A bound listener.
 pub struct Listening {
     /// The bound socket.
-    pub bound: Bound,
+    pub bound: BoundListener,
     /// Whether it serves the API, WebSocket clients, or both.
     pub role: ListenerRole,
     /// The certificate; `None`: without TLS.
@@ -80,7 +80,7 @@ pub struct Server {
     service: Arc<Service>,
     metrics: Arc<PrometheusMetrics>,
     gateway: Arc<Gateway>,
-    site: Arc<Site>,
+    handlers: Arc<Handlers>,
     ready: Arc<AtomicBool>,
     drain: Duration,
 }
@@ -129,7 +129,7 @@ impl Server {
         let metrics: Arc<dyn Metrics> = prometheus.clone();
         let stores = instrument(&stores, &metrics);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let flush = TokioFlushScheduler::new(Arc::new(Rings), Arc::clone(&metrics));
+        let flush = TokioFlushScheduler::new(Arc::new(IoUringWriter), Arc::clone(&metrics));
         let hub = Arc::new(
             Hub::new(process, websocket::dialects(), metrics).with_flush_scheduler(Arc::new(flush)),
         );
@@ -155,8 +155,8 @@ impl Server {
             idle: settings.times.idle.unwrap_or_default(),
         };
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock, timing));
-        let site = Arc::new(Site {
-            sockets: Arc::new(WebSocketUpgrades::new(Arc::clone(&gateway))),
+        let handlers = Arc::new(Handlers {
+            upgrades: Arc::new(WebSocketUpgrades::new(Arc::clone(&gateway))),
             endpoint: corked(
                 rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready), {
                     let metrics = Arc::clone(&prometheus);
@@ -165,9 +165,9 @@ impl Server {
                 service.hub(),
             ),
             proxies: TrustedProxies::new(settings.listen.trusted_proxies.clone()),
-            handshake: settings.times.handshake,
-            http_idle: Site::HTTP_IDLE,
-            drain: settings.times.drain,
+            handshake_timeout: settings.times.handshake,
+            http_idle_timeout: Handlers::DEFAULT_HTTP_IDLE_TIMEOUT,
+            drain_timeout: settings.times.drain,
             sessions: TaskTracker::new(),
         });
         Ok(Self {
@@ -176,7 +176,7 @@ impl Server {
             service,
             metrics: prometheus,
             gateway,
-            site,
+            handlers,
             ready,
             drain: settings.times.drain,
         })
@@ -238,8 +238,8 @@ impl Server {
 
         let acceptors = TaskTracker::new();
         for Listening { bound, role, tls } in listeners {
-            let site = Arc::clone(&self.site);
-            acceptors.spawn(listen::serve(bound, role, tls, site, stop.clone()));
+            let handlers = Arc::clone(&self.handlers);
+            acceptors.spawn(listen::serve(bound, role, tls, handlers, stop.clone()));
         }
         stop.cancelled().await;
         self.ready.store(false, Ordering::Relaxed);
@@ -247,8 +247,8 @@ impl Server {
         acceptors.close();
         self.close_sessions().await;
         acceptors.wait().await;
-        self.site.sessions.close();
-        self.site.sessions.wait().await;
+        self.handlers.sessions.close();
+        self.handlers.sessions.wait().await;
         last.cancel();
         tasks.ended().await;
         bus_stop.cancel();

@@ -1,4 +1,4 @@
-//! The acceptor.
+//! The accept loop of a listener, and its shutdown.
 
 use std::io;
 use std::sync::Arc;
@@ -8,64 +8,65 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::bind::Bound;
-use super::connection::{self, Door};
-use super::site::{ListenerRole, Site};
+use super::bind::BoundListener;
+use super::connection;
+use super::context::ListenerContext;
+use super::handlers::{Handlers, ListenerRole};
 use super::tls::TlsSource;
 use crate::core::backoff::Backoff;
 
-/// A request that has begun has at least so long to end.
-const LEAST_DRAIN: Duration = Duration::from_secs(1);
+/// Lower limit of [`Handlers::drain_timeout`].
+const MIN_DRAIN: Duration = Duration::from_secs(1);
 
-/// Accepts connections until `stop`, and returns when all HTTP connections of this listener are closed: requests that
-/// have begun are answered, within [`Site::drain`]. Sessions are not waited for (see [`Site::sessions`]).
+/// Accepts connections until `stop`, and returns when all HTTP connections of this listener are
+/// closed. Requests in progress are answered within [`Handlers::drain_timeout`]. Sessions are not
+/// awaited (see [`Handlers::sessions`]).
 pub async fn serve(
-    bound: Bound,
+    bound: BoundListener,
     role: ListenerRole,
     tls: Option<TlsSource>,
-    site: Arc<Site>,
+    handlers: Arc<Handlers>,
     stop: CancellationToken,
 ) {
-    let local = bound.local_addr();
+    let local_addr = bound.local_addr();
     let tasks = TaskTracker::new();
-    let kill = CancellationToken::new();
+    let abort = CancellationToken::new();
     if let Some(tls) = &tls {
         tasks.spawn(tls.clone().watch(stop.clone()));
     }
-    let door = Arc::new(Door {
-        site,
+    let context = Arc::new(ListenerContext {
+        handlers,
         role,
         tls,
-        local,
+        local_addr,
         stop,
-        kill,
+        abort,
     });
-    accept(bound, &door, &tasks).await;
+    accept_loop(bound, &context, &tasks).await;
     tasks.close();
-    if timeout(door.site.drain.max(LEAST_DRAIN), tasks.wait())
-        .await
-        .is_err()
-    {
-        door.kill.cancel();
+    let drain = context.handlers.drain_timeout.max(MIN_DRAIN);
+    if timeout(drain, tasks.wait()).await.is_err() {
+        context.abort.cancel();
         tasks.wait().await;
     }
 }
 
-/// Returns, with the port free again, when it is told to stop.
-async fn accept(bound: Bound, door: &Arc<Door>, tasks: &TaskTracker) {
+/// Returns at the stop signal, and releases the port.
+async fn accept_loop(bound: BoundListener, context: &Arc<ListenerContext>, tasks: &TaskTracker) {
     let mut backoff = AcceptBackoff::new();
     loop {
-        let Some(accepted) = door.stop.run_until_cancelled(bound.listener.accept()).await else {
+        let accept = bound.listener.accept();
+        let Some(accepted) = context.stop.run_until_cancelled(accept).await else {
             return;
         };
         match accepted {
             Ok((stream, peer)) => {
                 backoff.on_success();
-                tasks.spawn(connection::serve(stream, peer, Arc::clone(door)));
+                tasks.spawn(connection::serve(stream, peer, Arc::clone(context)));
             }
             Err(error) => {
                 if let Some(delay) = backoff.on_error(&error) {
-                    door.stop.run_until_cancelled(sleep(delay)).await;
+                    context.stop.run_until_cancelled(sleep(delay)).await;
                 }
             }
         }

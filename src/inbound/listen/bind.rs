@@ -1,14 +1,14 @@
-//! Taking an address.
+//! Binding the address of a listener.
 
 use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
-/// How many connections may wait to be accepted (the kernel's own limit, `somaxconn`, may be lower).
+/// Connections that may wait to be accepted. The kernel's limit (`somaxconn`) may be lower.
 const BACKLOG: u32 = 4096;
 
-/// The address cannot be listened on.
+/// The address cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {cause}")]
 pub struct BindError {
@@ -16,25 +16,28 @@ pub struct BindError {
     cause: io::Error,
 }
 
-/// An address that is listened on; connections wait until [`serve`](super::serve) takes them.
+/// A bound address. The kernel queues its connections until [`serve`](super::serve) accepts them.
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundListener {
     pub(super) listener: TcpListener,
-    local: SocketAddr,
+    local_addr: SocketAddr,
 }
 
-impl Bound {
-    /// The address, with the port that was taken where 0 was asked for.
+impl BoundListener {
+    /// The address, with the port that the system has chosen for port 0.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local
+        self.local_addr
     }
 }
 
-/// Listens on `host` (an IP address without brackets, or a name, of whose addresses the first that can be had is taken)
-/// and `port` (0: a free one).
-pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
+/// Binds `host` (an IP address without brackets, or a name) and `port` (0: the system chooses one).
+/// For a name, binds the first of its addresses that is available.
+///
+/// # Errors
+/// The name has no address, or none of its addresses can be bound.
+pub async fn bind(host: &str, port: u16) -> Result<BoundListener, BindError> {
     let failed = |cause| BindError {
-        address: shown(host, port),
+        address: format_address(host, port),
         cause,
     };
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -47,21 +50,24 @@ pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
     Err(failed(last))
 }
 
-fn listen(address: SocketAddr) -> io::Result<Bound> {
+fn listen(address: SocketAddr) -> io::Result<BoundListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
         TcpSocket::new_v6()?
     };
-    // A restart must not wait for the connections of the process before to time out.
+    // Without it, a restart fails while connections of the previous process are in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?;
-    let local = listener.local_addr()?;
-    Ok(Bound { listener, local })
+    let local_addr = listener.local_addr()?;
+    Ok(BoundListener {
+        listener,
+        local_addr,
+    })
 }
 
-fn shown(host: &str, port: u16) -> String {
+fn format_address(host: &str, port: u16) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")
     } else {
@@ -74,7 +80,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn port_0_takes_a_free_one() {
+    async fn port_0_binds_a_free_port() {
         let (one, two) = (
             bind("127.0.0.1", 0).await.unwrap(),
             bind("127.0.0.1", 0).await.unwrap(),
@@ -84,13 +90,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_and_both_families_work() {
+    async fn names_and_both_address_families_work() {
         assert!(bind("localhost", 0).await.is_ok());
         assert!(bind("::1", 0).await.unwrap().local_addr().is_ipv6());
     }
 
     #[tokio::test]
-    async fn an_address_that_is_taken_is_named() {
+    async fn the_error_contains_an_address_in_use() {
         let first = bind("127.0.0.1", 0).await.unwrap();
         let port = first.local_addr().port();
         let text = bind("127.0.0.1", port).await.unwrap_err().to_string();

@@ -1,4 +1,7 @@
-//! A certificate that is read again when its files change.
+//! A TLS certificate that is reloaded when its files change.
+//!
+//! rustls asks [`ResolvesServerCert`] for the certificate of each handshake, so a reload swaps one
+//! pointer and needs no new `ServerConfig`; no crate is needed for that.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,40 +14,41 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-/// The PEM files of a certificate.
+/// The PEM files of a certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The private key, not encrypted: PKCS#8, PKCS#1 or SEC1.
+    /// The private key in PKCS#8, PKCS#1 or SEC1, not encrypted.
     pub key: PathBuf,
-    /// The certificate chain, the server's own first.
+    /// The certificate chain, beginning with the server's certificate.
     pub cer: PathBuf,
 }
 
-/// The files cannot be used; the text is one line.
+/// The certificate or its key cannot be used. The message is one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
-    /// A file is missing, or not what it should be.
+    /// A file cannot be read or parsed.
     #[error("{path}: {reason}", path = .path.display())]
     File {
-        /// The file.
+        /// As configured.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause, without any content of the file.
         reason: String,
     },
-    /// Certificate and key do not belong together, or are of a kind that is not supported.
+    /// Certificate and key do not match, or their algorithm is not supported.
     #[error("{cer} and {key}: {reason}", cer = .files.cer.display(), key = .files.key.display())]
     Pair {
-        /// The files.
+        /// As configured.
         files: TlsFiles,
-        /// What is wrong with them.
+        /// The cause.
         reason: String,
     },
 }
 
-/// What tells a file from what it was before, replaced files included.
-type Stamp = Option<(u64, u64, i64, i64, i64, i64)>;
+/// Inode, size, modification time and change time; differs also if the file was replaced. `None`:
+/// the file is missing.
+type FileStamp = Option<(u64, u64, i64, i64, i64, i64)>;
 
-fn stamp(path: &Path) -> Stamp {
+fn file_stamp(path: &Path) -> FileStamp {
     let file = path.metadata().ok()?;
     Some((
         file.ino(),
@@ -56,51 +60,54 @@ fn stamp(path: &Path) -> Stamp {
     ))
 }
 
-/// The certificate that handshakes are answered with.
+/// The certificate for new handshakes.
 #[derive(Debug)]
-pub struct Certificate {
+pub struct ReloadableCertificate {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
     current: RwLock<Arc<CertifiedKey>>,
-    /// The files as they were when they were last read, for better or worse.
-    seen: Mutex<[Stamp; 2]>,
+    /// The files at the last read, whether it succeeded or not.
+    last_read: Mutex<[FileStamp; 2]>,
 }
 
-impl Certificate {
-    /// Reads the files.
+impl ReloadableCertificate {
+    /// Reads the files. Blocks on file I/O.
+    ///
+    /// # Errors
+    /// A file cannot be read or parsed, or the certificate does not match the key.
     pub fn load(files: TlsFiles, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
-        let seen = Mutex::new(files.stamps());
+        let last_read = Mutex::new(files.file_stamps());
         let current = RwLock::new(Arc::new(files.read(&provider)?));
         Ok(Self {
             files,
             provider,
             current,
-            seen,
+            last_read,
         })
     }
 
-    /// Reads the files again; where they cannot be used, what was there before stays in use.
+    /// Reads the files again. On an error the previous certificate stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
-        *self.seen.lock() = self.files.stamps();
+        *self.last_read.lock() = self.files.file_stamps();
         *self.current.write() = Arc::new(self.files.read(&self.provider)?);
         Ok(())
     }
 
-    /// Reads the files again if they changed since they were last read; `None`: they did not.
+    /// Reads the files again if they have changed since the last read; `None`: they have not.
     pub fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
-        let changed = *self.seen.lock() != self.files.stamps();
+        let changed = *self.last_read.lock() != self.files.file_stamps();
         changed.then(|| self.reload())
     }
 
-    /// Where it comes from.
+    /// The files as configured.
     pub fn files(&self) -> &TlsFiles {
         &self.files
     }
 }
 
 impl TlsFiles {
-    fn stamps(&self) -> [Stamp; 2] {
-        [stamp(&self.key), stamp(&self.cer)]
+    fn file_stamps(&self) -> [FileStamp; 2] {
+        [file_stamp(&self.key), file_stamp(&self.cer)]
     }
 
     fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
@@ -113,18 +120,18 @@ impl TlsFiles {
                     Ok(chain)
                 }
             })
-            .map_err(|error| unusable(&self.cer, &error, "there is no PEM certificate in it"))?;
+            .map_err(|error| file_error(&self.cer, &error, "no PEM certificate found"))?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| {
-            unusable(
+            file_error(
                 &self.key,
                 &error,
-                "there is no PEM private key in it (an encrypted one cannot be read)",
+                "no PEM private key found (encrypted keys are not supported)",
             )
         })?;
         CertifiedKey::from_der(chain, key, provider).map_err(|error| {
             let reason = match error {
                 rustls::Error::InconsistentKeys(_) => {
-                    "the certificate is for another key".to_owned()
+                    "the certificate does not match the key".to_owned()
                 }
                 other => other.to_string(),
             };
@@ -136,12 +143,12 @@ impl TlsFiles {
     }
 }
 
-fn unusable(path: &Path, error: &pem::Error, nothing_in_it: &str) -> TlsError {
+fn file_error(path: &Path, error: &pem::Error, not_found: &str) -> TlsError {
     let reason = match error {
-        pem::Error::NoItemsFound => nothing_in_it.to_owned(),
+        pem::Error::NoItemsFound => not_found.to_owned(),
         pem::Error::Io(error) => error.to_string(),
-        // The library's text quotes the line, which may be a part of the key.
-        _ => "it is not PEM".to_owned(),
+        // The library's message quotes the line, which may be a part of the key.
+        _ => "invalid PEM".to_owned(),
     };
     TlsError::File {
         path: path.to_owned(),
@@ -149,7 +156,7 @@ fn unusable(path: &Path, error: &pem::Error, nothing_in_it: &str) -> TlsError {
     }
 }
 
-impl ResolvesServerCert for Certificate {
+impl ResolvesServerCert for ReloadableCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.current.read()))
     }

@@ -1,4 +1,4 @@
-//! One connection, until it is known what it is for.
+//! One accepted connection: TLS handshake, first request head, then a session or HTTP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,147 +7,151 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
-use super::answer::Problem;
+use super::context::ListenerContext;
+use super::error_response::ErrorResponse;
 use super::head;
 use super::http;
-use super::site::{ListenerRole, Site};
 use super::stream::ClientStream;
-use super::tls::TlsSource;
-use super::upgrade::{Admitted, Declined, UpgradeRequest};
+use super::upgrade::{AcceptedUpgrade, UpgradeError, UpgradeRequest};
 
-/// What all connections of a listener share.
-pub struct Door {
-    pub site: Arc<Site>,
-    pub role: ListenerRole,
-    pub tls: Option<TlsSource>,
-    pub local: SocketAddr,
-    /// No further request is taken.
-    pub stop: CancellationToken,
-    /// Nothing is waited for any more.
-    pub kill: CancellationToken,
-}
-
-/// What a connection turned out to be for.
-enum Purpose {
+/// The use of a connection after its first request head.
+enum Established {
+    /// An ordinary request; its head is unread again.
     Http(ClientStream),
-    Session(Box<dyn Admitted>, ClientStream),
-    /// It has been answered, or has gone.
-    Nothing,
+    /// An upgrade that was answered with `101`.
+    WebSocket(Box<dyn AcceptedUpgrade>, ClientStream),
+    /// Answered with an error, or closed by the client.
+    Closed,
 }
 
-/// Serves a connection: a session is spawned, HTTP is served to its end.
-pub async fn serve(stream: TcpStream, peer: SocketAddr, door: Arc<Door>) {
-    // Without it every answer to a pipelined request waits for the client's delayed acknowledgement.
+/// Serves a connection. A session is spawned as a task of its own, HTTP is served to its end.
+pub async fn serve(stream: TcpStream, peer: SocketAddr, context: Arc<ListenerContext>) {
+    // With Nagle's algorithm, each response to a pipelined request waits for the client's delayed
+    // acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "TCP_NODELAY cannot be set");
+        tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
-    // The phases are boxed apart, so that none carries the other's size.
-    let greeting = Box::pin(timeout(door.site.handshake, greet(stream, peer, &door)));
-    match door.stop.run_until_cancelled(greeting).await {
+    let handlers = &context.handlers;
+    // Each phase is boxed, so that the task is not as large as the largest of them.
+    let establishing = Box::pin(timeout(
+        handlers.handshake_timeout,
+        establish(stream, peer, &context),
+    ));
+    match context.stop.run_until_cancelled(establishing).await {
         None => {}
-        Some(Err(_)) => {
-            tracing::debug!(%peer, "closed: the TLS handshake and request head took too long")
+        Some(Err(_)) => tracing::debug!(%peer, "handshake timeout"),
+        Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "handshake failed"),
+        Some(Ok(Ok(Established::Closed))) => {}
+        Some(Ok(Ok(Established::WebSocket(accepted, stream)))) => {
+            handlers.sessions.spawn(accepted.run(stream));
         }
-        Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "closed before a request"),
-        Some(Ok(Ok(Purpose::Nothing))) => {}
-        Some(Ok(Ok(Purpose::Session(admitted, stream)))) => {
-            door.site.sessions.spawn(admitted.run(stream));
+        Some(Ok(Ok(Established::Http(stream)))) => {
+            Box::pin(http::serve(stream, peer, context)).await;
         }
-        Some(Ok(Ok(Purpose::Http(stream)))) => Box::pin(http::serve(stream, peer, door)).await,
     }
 }
 
-/// TLS, and the first request head.
-async fn greet(stream: TcpStream, peer: SocketAddr, door: &Door) -> io::Result<Purpose> {
-    let mut stream = match &door.tls {
+/// Completes the TLS handshake, reads the first request head and answers it if it is an upgrade.
+async fn establish(
+    stream: TcpStream,
+    peer: SocketAddr,
+    context: &ListenerContext,
+) -> io::Result<Established> {
+    let mut stream = match &context.tls {
         Some(tls) => tls.accept(stream).await?,
         None => ClientStream::plain(stream),
     };
     let mut bytes = Vec::new();
     if !head::read(&mut stream, &mut bytes).await? {
-        return Ok(Purpose::Nothing);
+        return Ok(Established::Closed);
     }
-    match judge(&bytes, &stream, peer, door) {
-        Ok(Verdict::Http) => {
-            stream.unread(bytes);
-            Ok(Purpose::Http(stream))
+    match classify(&bytes, &stream, peer, context) {
+        Ok(RequestKind::Http) => {
+            stream.push_back(bytes);
+            Ok(Established::Http(stream))
         }
-        Ok(Verdict::Upgrade {
-            mut admitted,
-            accept,
-            length,
+        Ok(RequestKind::Upgrade {
+            mut accepted,
+            accept_key,
+            head_length,
         }) => {
-            if let Some(asking) = admitted.refusal()
-                && let Some(refusal) = asking.await
+            if let Some(check) = accepted.check()
+                && let Some(refusal) = check.await
             {
-                return send_off(stream, &declined_bytes(peer, &Declined::Refused(refusal))).await;
+                let response = upgrade_error(peer, &UpgradeError::Refused(refusal));
+                return respond_and_close(stream, &response).await;
             }
-            bytes.drain(..length);
+            bytes.drain(..head_length);
             bytes.shrink_to_fit();
-            stream.unread(bytes);
-            let answer = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\r\n"
+            stream.push_back(bytes);
+            let response = format!(
+                "HTTP/1.1 101 Switching Protocols\r\n\
+                 connection: Upgrade\r\n\
+                 upgrade: websocket\r\n\
+                 sec-websocket-accept: {accept_key}\r\n\r\n"
             );
-            stream.write_all(answer.as_bytes()).await?;
+            stream.write_all(response.as_bytes()).await?;
             stream.flush().await?;
             tracing::debug!(%peer, "upgraded");
-            Ok(Purpose::Session(admitted, stream))
+            Ok(Established::WebSocket(accepted, stream))
         }
-        Err(answer) => send_off(stream, &answer).await,
+        Err(response) => respond_and_close(stream, &response).await,
     }
 }
 
-/// The last answer on a connection.
-async fn send_off(mut stream: ClientStream, answer: &[u8]) -> io::Result<Purpose> {
-    stream.write_all(answer).await?;
-    stream.close_gently().await;
-    Ok(Purpose::Nothing)
+async fn respond_and_close(mut stream: ClientStream, response: &[u8]) -> io::Result<Established> {
+    stream.write_all(response).await?;
+    stream.lingering_close().await;
+    Ok(Established::Closed)
 }
 
-fn declined_bytes(peer: SocketAddr, declined: &Declined) -> Vec<u8> {
-    let problem = Problem::declined(declined);
-    tracing::debug!(%peer, status = problem.status().as_u16(), "upgrade declined");
-    problem.to_bytes()
+fn upgrade_error(peer: SocketAddr, error: &UpgradeError) -> Vec<u8> {
+    let response = ErrorResponse::for_upgrade(error);
+    tracing::debug!(%peer, status = response.status().as_u16(), "upgrade refused");
+    response.to_bytes()
 }
 
-enum Verdict {
+enum RequestKind {
     Http,
     Upgrade {
-        admitted: Box<dyn Admitted>,
-        accept: String,
-        length: usize,
+        accepted: Box<dyn AcceptedUpgrade>,
+        /// The value of `Sec-WebSocket-Accept`.
+        accept_key: String,
+        /// In bytes; what follows belongs to the session.
+        head_length: usize,
     },
 }
 
-/// What the head asks for; `Err` is an answer that ends the connection.
-fn judge(
+/// Parses a request head and decides who serves the request. `Err` is a complete error response,
+/// after which the connection is closed.
+fn classify(
     bytes: &[u8],
     stream: &ClientStream,
     peer: SocketAddr,
-    door: &Door,
-) -> Result<Verdict, Vec<u8>> {
+    context: &ListenerContext,
+) -> Result<RequestKind, Vec<u8>> {
     let head = match head::parse(bytes) {
         Ok(Some(head)) => head,
-        // `head::read` has read a whole head or what cannot be one.
-        Ok(None) => return Err(Problem::malformed("the request head is not whole").to_bytes()),
-        Err(problem) => return Err(problem.to_bytes()),
+        // Unreachable: `head::read` returns a complete head or an invalid one.
+        Ok(None) => return Err(ErrorResponse::malformed("incomplete request head").to_bytes()),
+        Err(response) => return Err(response.to_bytes()),
     };
-    let Some(upgrade) = UpgradeRequest::of(&head.method, &head.uri, head.version, &head.headers)
+    let Some(upgrade) =
+        UpgradeRequest::detect(&head.method, &head.uri, head.version, &head.headers)
     else {
-        return Ok(Verdict::Http);
+        return Ok(RequestKind::Http);
     };
-    let client = door
-        .site
+    let handlers = &context.handlers;
+    let client = handlers
         .proxies
-        .client(peer.ip(), stream.is_tls(), &head.headers);
-    match upgrade.judge(&*door.site.sockets, client) {
-        Ok((accept, admitted)) => Ok(Verdict::Upgrade {
-            admitted,
-            accept,
-            length: head.length,
+        .client_info(peer.ip(), stream.is_tls(), &head.headers);
+    match upgrade.accept(&*handlers.upgrades, client) {
+        Ok((accept_key, accepted)) => Ok(RequestKind::Upgrade {
+            accepted,
+            accept_key,
+            head_length: head.length,
         }),
-        Err(declined) => Err(declined_bytes(peer, &declined)),
+        Err(error) => Err(upgrade_error(peer, &error)),
     }
 }

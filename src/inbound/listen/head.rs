@@ -1,4 +1,9 @@
-//! The first request head of a connection.
+//! Reading and parsing the first request head of a connection.
+//!
+//! The head is parsed here (by httparse) although hyper parses it again for ordinary requests: a
+//! WebSocket upgrade is routed by it without ever creating a hyper connection, which would cost
+//! memory and time at each connect. hyper also has only one `header_read_timeout`, and the limits
+//! differ: 10 s for TLS and the first head together, 75 s for an idle HTTP connection.
 
 use std::io;
 
@@ -7,35 +12,35 @@ use httparse::{EMPTY_HEADER, Error, Status};
 use hyper::{Method, StatusCode, Uri, Version};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::answer::Problem;
+use super::error_response::ErrorResponse;
 use super::headers::Headers;
 
-/// A request head may have this many bytes.
+/// The largest request head in bytes.
 pub const MAX_HEAD: usize = 16 * 1024;
-/// … and this many headers.
+/// The largest number of headers.
 pub const MAX_HEADERS: usize = 100;
-/// Most heads fit into this.
-const FIRST_BUFFER: usize = 1024;
+/// Most heads fit into this many bytes; the buffer doubles from here.
+const INITIAL_BUFFER: usize = 1024;
 
-/// A whole request head.
-pub struct Head<'a> {
-    /// The method.
+/// A complete request head.
+pub struct RequestHead<'a> {
     pub method: Method,
-    /// What is asked for.
     pub uri: Uri,
     /// HTTP/1.0 or 1.1.
     pub version: Version,
-    /// In the order in which they came.
     pub headers: Headers<'a>,
-    /// How many bytes it has.
+    /// In bytes, with the empty line.
     pub length: usize,
 }
 
-/// Parses the head at the beginning of `bytes`; `Ok(None)`: more is needed.
-pub fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Problem<'static>> {
+/// Parses the head at the beginning of `bytes`. `Ok(None)`: the head is incomplete.
+///
+/// # Errors
+/// The response to a head that is invalid or too large.
+pub fn parse(bytes: &[u8]) -> Result<Option<RequestHead<'_>>, ErrorResponse<'static>> {
     if bytes.first() == Some(&0x16) {
-        return Err(Problem::malformed(
-            "this is TLS, but the listener speaks plain HTTP: use http:// or ws://",
+        return Err(ErrorResponse::malformed(
+            "TLS request to a plain HTTP listener: use http:// or ws://",
         ));
     }
     let mut slots = [EMPTY_HEADER; MAX_HEADERS];
@@ -45,7 +50,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Problem<'static>> {
         Ok(Status::Partial) if bytes.len() < MAX_HEAD => return Ok(None),
         Ok(Status::Partial) => {
             return Err(too_large(
-                "the request head has more than 16 KiB: send fewer or shorter headers",
+                "the request head is larger than 16 KiB: send fewer or shorter headers",
             ));
         }
         Err(Error::TooManyHeaders) => {
@@ -53,29 +58,29 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Problem<'static>> {
                 "the request has more than 100 headers: send fewer",
             ));
         }
-        Err(_) => return Err(Problem::malformed("the request is not HTTP/1.1")),
+        Err(_) => return Err(ErrorResponse::malformed("the request is not HTTP/1.1")),
     };
     let method = request
         .method
         .and_then(|method| method.parse().ok())
-        .ok_or(Problem::malformed("the method is malformed"))?;
+        .ok_or(ErrorResponse::malformed("the method is malformed"))?;
     let uri = request
         .path
         .and_then(|path| path.parse().ok())
-        .ok_or(Problem::malformed("the request target is malformed"))?;
+        .ok_or(ErrorResponse::malformed("the request target is malformed"))?;
     let version = if request.version == Some(0) {
         Version::HTTP_10
     } else {
         Version::HTTP_11
     };
-    let headers = Headers::of(
+    let headers = Headers::new(
         request
             .headers
             .iter()
             .map(|header| (header.name, header.value)),
     );
     check_framing(version, &headers)?;
-    Ok(Some(Head {
+    Ok(Some(RequestHead {
         method,
         uri,
         version,
@@ -84,14 +89,17 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Problem<'static>> {
     }))
 }
 
-/// Whether it is clear where the body ends (RFC 9112, section 6.3). hyper checks this too, and answers without a word.
-fn check_framing(version: Version, headers: &Headers<'_>) -> Result<(), Problem<'static>> {
+/// Checks that the length of the body is unambiguous (RFC 9112, section 6.3). hyper checks it too,
+/// but its error response has no body.
+fn check_framing(version: Version, headers: &Headers<'_>) -> Result<(), ErrorResponse<'static>> {
     let mut lengths = headers.all("content-length");
     if let Some(length) = lengths.next() {
-        let number =
+        let is_number =
             !length.is_empty() && length.iter().all(u8::is_ascii_digit) && length.len() < 20;
-        if !number || lengths.any(|other| other != length) {
-            return Err(Problem::malformed("Content-Length must be one number"));
+        if !is_number || lengths.any(|other| other != length) {
+            return Err(ErrorResponse::malformed(
+                "Content-Length must be one number",
+            ));
         }
     }
     let Some(coding) = headers.all("transfer-encoding").next_back() else {
@@ -103,26 +111,30 @@ fn check_framing(version: Version, headers: &Headers<'_>) -> Result<(), Problem<
         .unwrap_or_default()
         .trim_ascii();
     if version < Version::HTTP_11 || !last.eq_ignore_ascii_case(b"chunked") {
-        return Err(Problem::malformed(
+        return Err(ErrorResponse::malformed(
             "Transfer-Encoding must end with chunked, and needs HTTP/1.1",
         ));
     }
     Ok(())
 }
 
-fn too_large(message: &'static str) -> Problem<'static> {
-    Problem::new(
+fn too_large(message: &'static str) -> ErrorResponse<'static> {
+    ErrorResponse::new(
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         "HeadTooLarge",
         message,
     )
 }
 
-/// Reads until `bytes` holds a whole head or what cannot be one: [`parse`] says which. `false`: the client has closed.
+/// Reads until `bytes` holds a complete head, or bytes that cannot become one; [`parse`] decides
+/// which. `false`: the client has closed the connection before.
+///
+/// # Errors
+/// The connection failed.
 pub async fn read(stream: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> io::Result<bool> {
     loop {
         if bytes.len() == bytes.capacity() {
-            bytes.reserve_exact(bytes.len().max(FIRST_BUFFER).min(MAX_HEAD - bytes.len()));
+            bytes.reserve_exact(bytes.len().max(INITIAL_BUFFER).min(MAX_HEAD - bytes.len()));
         }
         let before = bytes.len();
         if stream
@@ -132,10 +144,11 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) ->
         {
             return Ok(false);
         }
-        // A head can only be whole where a line ends; the first bytes show what is no HTTP at all. So one that comes
-        // byte by byte is not parsed at each of them.
-        let telling = before == 0 || bytes.len() == MAX_HEAD || bytes[before..].contains(&b'\n');
-        if telling && !matches!(parse(bytes), Ok(None)) {
+        // A head can only become complete at the end of a line, and the first bytes suffice to
+        // detect other protocols. A head that arrives byte by byte is not parsed at each byte.
+        let worth_parsing =
+            before == 0 || bytes.len() == MAX_HEAD || bytes[before..].contains(&b'\n');
+        if worth_parsing && !matches!(parse(bytes), Ok(None)) {
             return Ok(true);
         }
     }
@@ -150,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_whole_at_its_empty_line() {
+    fn a_head_is_complete_at_its_empty_line() {
         let bytes = b"GET /key?x=1 HTTP/1.1\r\nHost: a\r\n\r\nrest";
         for end in 1..bytes.len() - 4 {
             assert!(matches!(parse(&bytes[..end]), Ok(None)), "{end}");
@@ -167,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_told_at_once() {
+    fn other_protocols_are_rejected_at_once() {
         assert_eq!(status(b"\x16\x03\x01"), Some(400));
         assert_eq!(status(b"\0\0"), Some(400));
         assert_eq!(status(b"GET / HTTP/2.0\r\n"), Some(400));
@@ -175,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn it_must_be_clear_where_the_body_ends() {
+    fn the_length_of_the_body_must_be_unambiguous() {
         let of = |version: &str, headers: &str| {
             status(format!("POST / HTTP/{version}\r\n{headers}\r\n").as_bytes())
         };
@@ -201,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_has_bounds() {
+    fn a_head_is_limited_in_bytes_and_headers() {
         let long = [b"GET / HTTP/1.1\r\na: ".to_vec(), vec![b'x'; MAX_HEAD]].concat();
         assert_eq!(status(&long[..MAX_HEAD - 1]), None);
         assert_eq!(status(&long[..MAX_HEAD]), Some(431));
@@ -211,12 +224,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn reading_stops_at_a_head_at_what_is_none_at_the_limit_and_at_the_end() {
+    async fn reading_stops_at_a_complete_head_an_invalid_one_the_limit_and_the_end() {
         let read = async |parts: &[&[u8]]| {
             let mut stream = Parts(parts.iter().map(|part| part.to_vec()).collect());
             let mut bytes = Vec::new();
-            let whole = super::read(&mut stream, &mut bytes).await.unwrap();
-            (whole, bytes.len())
+            let found = super::read(&mut stream, &mut bytes).await.unwrap();
+            (found, bytes.len())
         };
         assert_eq!(
             read(&[b"GET / HT", b"TP/1.1\r\n", b"\r\n"]).await,
@@ -230,7 +243,7 @@ mod tests {
         );
     }
 
-    /// Gives its parts one by one, then the end.
+    /// Returns its parts one per read, then the end of the stream.
     struct Parts(std::collections::VecDeque<Vec<u8>>);
 
     impl AsyncRead for Parts {

@@ -1,35 +1,36 @@
-//! Request headers, whoever parsed them.
+//! Request headers, parsed by [`head`](super::head) or by hyper.
 
-/// Headers in the order in which they came, whoever parsed them.
+/// Request headers in the order of the request. Both upgrade paths use it, so that they apply the
+/// same rules to headers from httparse and from hyper.
 #[derive(Clone)]
 pub struct Headers<'a>(Vec<(&'a str, &'a [u8])>);
 
 impl<'a> Headers<'a> {
-    /// From pairs of name and value.
-    pub fn of(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+    /// Collects pairs of name and value.
+    pub fn new(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
         Self(pairs.collect())
     }
 
-    /// The values of a header, whatever the case of its letters.
+    /// The trimmed values of a header; names are case-insensitive.
     pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.0
             .iter()
-            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.trim_ascii())
     }
 
-    /// The first value of a header.
+    /// The first value of a header; `None` if it is missing.
     pub fn first(&self, name: &str) -> Option<&'a [u8]> {
         self.all(name).next()
     }
 
-    /// The entries of a header that is a list, also over several lines.
+    /// The entries of a comma-separated header. Several lines of one name are one list.
     pub fn list(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.all(name)
             .flat_map(|value| value.split(|b| *b == b',').map(<[u8]>::trim_ascii))
     }
 
-    /// Whether a header that is a list of tokens has one of them.
+    /// Whether a comma-separated header contains a token; tokens are case-insensitive.
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.list(name)
             .any(|entry| entry.eq_ignore_ascii_case(token.as_bytes()))
@@ -42,7 +43,7 @@ mod tests {
 
     #[test]
     fn lists_may_span_lines_and_tokens_ignore_case() {
-        let headers = Headers::of(
+        let headers = Headers::new(
             [
                 ("Connection", &b"keep-alive,  Upgrade"[..]),
                 ("X", b" a "),

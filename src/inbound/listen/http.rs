@@ -1,4 +1,7 @@
-//! HTTP on a connection whose first request is not an upgrade.
+//! HTTP on a connection whose first request is not an upgrade, served by hyper.
+//!
+//! A later request on the connection may be an upgrade. hyper then returns the stream with the
+//! bytes that it has read ahead.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,95 +21,97 @@ use hyper_util::rt::TokioIo;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Response};
 
-use super::alarm::Alarm;
-use super::answer::Problem;
-use super::connection::Door;
+use super::context::ListenerContext;
+use super::error_response::ErrorResponse;
 use super::head::{MAX_HEAD, MAX_HEADERS};
 use super::headers::Headers;
-use super::patience::Patient;
+use super::idle::{IdleTimeoutStream, ReusableTimer};
 use super::stream::ClientStream;
-use super::upgrade::{Admitted, Declined, UpgradeRequest};
+use super::upgrade::{AcceptedUpgrade, UpgradeError, UpgradeRequest};
 
-/// Serves requests until the client closes, is still for too long, upgrades, or the server stops.
-pub async fn serve(stream: ClientStream, peer: SocketAddr, door: Arc<Door>) {
+/// Serves requests until the client closes, the idle limit passes, a request is an upgrade, or the
+/// server stops.
+pub async fn serve(stream: ClientStream, peer: SocketAddr, context: Arc<ListenerContext>) {
     let secure = stream.is_tls();
     let service = service_fn(|request| {
-        let door = Arc::clone(&door);
+        let context = Arc::clone(&context);
         async move {
             Ok::<_, Infallible>(hyper::Response::from(
-                answer(request, peer, secure, door).await,
+                respond(request, peer, secure, context).await,
             ))
         }
     });
-    let idle = door.site.http_idle;
+    let idle = context.handlers.http_idle_timeout;
     let mut connection = http1::Builder::new()
-        .timer(Alarm::default())
+        .timer(ReusableTimer::default())
         .header_read_timeout(idle)
         .max_header_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
-        // Most answers are small: copied behind their heads they cost less than as a second part of the write.
+        // Most responses are small: copying the body behind the head costs less than a vectored
+        // write.
         .writev(false)
-        // A client that has said its last word still gets its answer, and what it asked for is not broken off.
+        // A client may shut down its side before it reads the response.
         .half_close(true)
-        .serve_connection(TokioIo::new(Patient::new(stream, idle)), service)
+        .serve_connection(TokioIo::new(IdleTimeoutStream::new(stream, idle)), service)
         .with_upgrades();
-    let to_its_end = async {
-        if let Some(ended) = door.stop.run_until_cancelled(&mut connection).await {
-            return ended;
+    let until_closed = async {
+        let running = context.stop.run_until_cancelled(&mut connection);
+        if let Some(result) = running.await {
+            return result;
         }
         Pin::new(&mut connection).graceful_shutdown();
         (&mut connection).await
     };
-    match door.kill.run_until_cancelled(to_its_end).await {
+    match context.abort.run_until_cancelled(until_closed).await {
         None => return,
-        Some(Err(error)) => tracing::debug!(%peer, %error, "HTTP connection broke off"),
+        Some(Err(error)) => tracing::debug!(%peer, %error, "HTTP connection failed"),
         Some(Ok(())) => {}
     }
-    // An answer to a request whose body was not read must not be lost in a reset.
+    // A response to a request whose body was not read must not be lost in a TCP reset.
     if let Some(parts) = connection.into_parts() {
-        let closing = parts.io.into_inner().into_inner().close_gently();
-        door.stop.run_until_cancelled(closing).await;
+        let closing = parts.io.into_inner().into_inner().lingering_close();
+        context.stop.run_until_cancelled(closing).await;
     }
 }
 
-async fn answer(
+async fn respond(
     mut request: Request<Incoming>,
     peer: SocketAddr,
     secure: bool,
-    door: Arc<Door>,
+    context: Arc<ListenerContext>,
 ) -> Response {
-    let headers = Headers::of(
+    let headers = Headers::new(
         request
             .headers()
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes())),
     );
-    let client = door.site.proxies.client(peer.ip(), secure, &headers);
-    if let Some(upgrade) =
-        UpgradeRequest::of(request.method(), request.uri(), request.version(), &headers)
-    {
-        return match upgrade.judge(&*door.site.sockets, client) {
-            Ok((accept, mut admitted)) => {
-                if let Some(asking) = admitted.refusal()
-                    && let Some(refusal) = asking.await
+    let handlers = &context.handlers;
+    let client = handlers.proxies.client_info(peer.ip(), secure, &headers);
+    let (method, uri, version) = (request.method(), request.uri(), request.version());
+    if let Some(upgrade) = UpgradeRequest::detect(method, uri, version, &headers) {
+        return match upgrade.accept(&*handlers.upgrades, client) {
+            Ok((accept_key, mut accepted)) => {
+                if let Some(check) = accepted.check()
+                    && let Some(refusal) = check.await
                 {
-                    return Problem::declined(&Declined::Refused(refusal)).to_response();
+                    return ErrorResponse::for_upgrade(&UpgradeError::Refused(refusal))
+                        .to_response();
                 }
-                door.site
-                    .sessions
-                    .spawn(session(hyper::upgrade::on(&mut request), admitted));
-                let answer = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
-                answer
+                let upgrading = hyper::upgrade::on(&mut request);
+                handlers.sessions.spawn(run_session(upgrading, accepted));
+                Response::builder()
+                    .status(StatusCode::SWITCHING_PROTOCOLS)
                     .header(CONNECTION, "Upgrade")
                     .header(UPGRADE, "websocket")
-                    .header(SEC_WEBSOCKET_ACCEPT, accept)
+                    .header(SEC_WEBSOCKET_ACCEPT, accept_key)
                     .finish()
             }
-            Err(declined) => Problem::declined(&declined).to_response(),
+            Err(error) => ErrorResponse::for_upgrade(&error).to_response(),
         };
     }
     request.extensions_mut().insert(client);
-    request.extensions_mut().insert(door.role);
+    request.extensions_mut().insert(context.role);
     let scheme = if client.secure {
         Scheme::HTTPS
     } else {
@@ -114,38 +119,38 @@ async fn answer(
     };
     let request = poem::Request::from((
         request,
-        LocalAddr(door.local.into()),
+        LocalAddr(context.local_addr.into()),
         RemoteAddr(peer.into()),
         scheme,
     ));
-    match AssertUnwindSafe(door.site.endpoint.get_response(request))
+    match AssertUnwindSafe(handlers.endpoint.get_response(request))
         .catch_unwind()
         .await
     {
-        Ok(answer) => answer,
-        // The panic itself was logged by the panic hook.
+        Ok(response) => response,
+        // The panic hook has logged the panic.
         Err(_) => {
-            let message =
-                "this should not have happened: please report it with what the server logged";
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal", message).to_response()
+            let message = "internal error: please report it together with the server's log";
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            ErrorResponse::new(status, "Internal", message).to_response()
         }
     }
 }
 
-/// Waits until `101` is written, then runs the session.
-async fn session(upgrading: OnUpgrade, admitted: Box<dyn Admitted>) {
+/// Waits until hyper has written `101`, then runs the session.
+async fn run_session(upgrading: OnUpgrade, accepted: Box<dyn AcceptedUpgrade>) {
     let Ok(upgraded) = upgrading.await else {
         return;
     };
-    if let Some(stream) = client_stream(upgraded) {
-        admitted.run(stream).await;
+    if let Some(stream) = into_client_stream(upgraded) {
+        accepted.run(stream).await;
     }
 }
 
-/// The stream that was given to hyper, with what it read ahead.
-fn client_stream(upgraded: Upgraded) -> Option<ClientStream> {
-    let parts = upgraded.downcast::<TokioIo<Patient>>().ok()?;
+/// Returns the stream that hyper served, with the bytes that hyper read ahead pushed back.
+fn into_client_stream(upgraded: Upgraded) -> Option<ClientStream> {
+    let parts = upgraded.downcast::<TokioIo<IdleTimeoutStream>>().ok()?;
     let mut stream = parts.io.into_inner().into_inner();
-    stream.unread(parts.read_buf.into());
+    stream.push_back(parts.read_buf.into());
     Some(stream)
 }

@@ -1,37 +1,92 @@
-//! The listener: from an address to a request or a WebSocket.
+//! The listener: accepts TCP connections and routes each to a WebSocket session or to HTTP.
 //!
-//! [`bind`] takes an address, [`serve`] accepts what comes there until it is told to stop. Each connection goes through
-//! TLS where there is any, then its first request head is read here, in one small buffer and under one time limit:
-//! - a WebSocket upgrade is judged by [`Sockets`], answered `101`, and its session runs in a task of its own that holds
-//!   nothing but a [`ClientStream`];
-//! - anything else goes, with the bytes already read, to hyper and from there to the REST endpoint. An upgrade that
-//!   comes later on such a connection is judged in the same way.
+//! # Stages of a connection
 //!
-//! The acceptor is our own because poem's has no limit on the time of a request head, no `TCP_NODELAY` and no back-off.
+//! ```text
+//! accept            accept loop, one task per connection
+//!   │ TcpStream
+//! connection        TLS handshake, first request head (one time limit for both)
+//!   │ ClientStream
+//!   ├─ upgrade ───► UpgradeHandler ── 101 ──► session: own task in Handlers::sessions
+//!   │                                             ▲
+//!   └─ other ─────► http (hyper) ─┬─ upgrade, 101 ┘
+//!                                 └─ other ──► Handlers::endpoint (the REST API)
+//! ```
+//!
+//! # Who owns the stream
+//!
+//! Exactly one task owns the [`ClientStream`] at any time:
+//!
+//! ```text
+//! first request is an upgrade        a later request is an upgrade
+//! connection task                    connection task
+//!   reads the head, writes 101         http::serve: hyper owns the stream
+//!   │ moves the stream                 hyper writes 101, returns stream and read buffer
+//!   ▼                                  ▼ moves the stream
+//! session task                       session task
+//!   AcceptedUpgrade::run               AcceptedUpgrade::run
+//!
+//! session task ── ClientStream::direct_writer ──► hub: may write to the socket of an idle session
+//! ```
+//!
+//! The bytes after the request head are pushed back, so the session reads them first. The
+//! connection task ends when the session begins; a session holds a [`ClientStream`] and nothing of
+//! hyper.
+//!
+//! # Why the accept loop is our own
+//!
+//! - `poem::Server` has no time limit on the request head, no delay after a failed accept (out of
+//!   file descriptors it would loop), and does not set `TCP_NODELAY`.
+//! - Its graceful shutdown does not wait for upgraded connections.
+//! - Direct writes (`core::hub`) need the TCP stream itself, which `poem` and `axum` do not expose.
+//!
+//! `hyper_util`'s `GracefulShutdown` would replace about 20 lines of [`serve`] and none of these
+//! reasons. `head.rs` explains why the first head is parsed twice.
+//!
+//! # Files
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `bind` | binding an address |
+//! | `accept` | [`serve`]: accept loop, back-off, shutdown |
+//! | `context` | state that all connections of a listener share |
+//! | `handlers` | [`Handlers`]: where requests and upgrades go, time limits |
+//! | `connection` | handshake and routing of one connection |
+//! | `tls`, `certificate` | TLS, reload of the certificate |
+//! | `head`, `headers` | the first request head; header lists |
+//! | `forwarded` | the client's address behind trusted proxies |
+//! | `upgrade` | WebSocket handshake; the port to the sessions |
+//! | `http`, `idle` | HTTP by hyper; its idle limits |
+//! | `error_response` | JSON errors before the REST API |
+//! | `stream`, `shared_tcp` | [`ClientStream`], plain or TLS; direct writes |
+//! | `io_uring` | [`IoUringWriter`]: writes to many connections in one system call |
 
 mod accept;
-mod alarm;
-mod answer;
 mod bind;
 mod certificate;
 mod connection;
+mod context;
+mod error_response;
 mod forwarded;
+mod handlers;
 mod head;
 mod headers;
 mod http;
-mod patience;
-mod plain;
-mod ring;
-mod site;
+mod idle;
+mod io_uring;
+mod shared_tcp;
 mod stream;
 mod tls;
 mod upgrade;
 
-pub use accept::serve;
-pub use bind::{BindError, Bound, bind};
-pub use forwarded::{ClientInfo, TrustedProxies};
-pub use ring::Rings;
-pub use site::{ListenerRole, Site};
-pub use stream::ClientStream;
-pub use tls::{TlsError, TlsFiles, TlsSource};
-pub use upgrade::{Admitted, Asking, Refusal, Session, Sockets, UpgradeHead};
+pub use self::accept::serve;
+pub use self::bind::{BindError, BoundListener, bind};
+pub use self::certificate::{TlsError, TlsFiles};
+pub use self::forwarded::{ClientInfo, TrustedProxies};
+pub use self::handlers::{Handlers, ListenerRole};
+pub use self::io_uring::IoUringWriter;
+pub use self::stream::ClientStream;
+pub use self::tls::TlsSource;
+pub use self::upgrade::{
+    AcceptedUpgrade, SessionFuture, UpgradeCheck, UpgradeHandler, UpgradeHead, UpgradeRefusal,
+};

@@ -1,4 +1,4 @@
-//! A client's connection, whatever it came through.
+//! The stream of a client's connection, plain or TLS.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,91 +11,92 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::plain::Plain;
+use super::shared_tcp::SharedTcpStream;
 use crate::core::hub::DirectWriter;
 
-/// How long a connection is read on after our last word.
-const LINGER: Duration = Duration::from_secs(1);
-/// … and how many bytes are thrown away meanwhile.
-const LINGER_BYTES: usize = 1024 * 1024;
+/// How long a lingering close reads on.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many bytes a lingering close discards at most.
+const MAX_LINGER_BYTES: usize = 1024 * 1024;
 
-/// A client's connection, plain or TLS, with what was already read from it. Small: what it is made of is only as large
-/// as a plain connection needs.
+/// The stream of a client's connection, plain or TLS, with the bytes that were pushed back. TLS
+/// state and pushed-back bytes are boxed, so that an idle plain connection is small.
 #[derive(Debug)]
 pub struct ClientStream {
     io: Io,
-    /// Read before its reader was known; `None` once it is consumed.
-    ahead: Option<Box<Ahead>>,
+    /// Pushed-back bytes; `None` when all of them are read again.
+    pushed_back: Option<Box<PushedBack>>,
 }
 
 #[derive(Debug)]
 enum Io {
-    Plain(Plain),
+    Plain(SharedTcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 #[derive(Debug)]
-struct Ahead {
+struct PushedBack {
     bytes: Vec<u8>,
     consumed: usize,
 }
 
 impl ClientStream {
-    /// A plain connection.
+    /// A stream without TLS.
     pub fn plain(stream: TcpStream) -> Self {
         Self {
-            io: Io::Plain(Plain::new(stream)),
-            ahead: None,
+            io: Io::Plain(SharedTcpStream::new(stream)),
+            pushed_back: None,
         }
     }
 
-    /// A TLS connection after its handshake.
+    /// A TLS stream whose handshake is complete.
     pub fn tls(stream: TlsStream<TcpStream>) -> Self {
         Self {
             io: Io::Tls(Box::new(stream)),
-            ahead: None,
+            pushed_back: None,
         }
     }
 
-    /// Whether it is TLS, from us to whoever is at the other end.
+    /// Whether the connection uses TLS to this server; a proxy may add TLS in front of it.
     pub fn is_tls(&self) -> bool {
         matches!(self.io, Io::Tls(_))
     }
 
-    /// The way out that others may use while nobody polls this; TLS has none.
-    pub fn outlet(&self) -> Option<Arc<dyn DirectWriter>> {
+    /// The handle for writes by other tasks while the owner does not write. `None` with TLS, whose
+    /// records only the owner can encrypt.
+    pub fn direct_writer(&self) -> Option<Arc<dyn DirectWriter>> {
         match &self.io {
-            Io::Plain(stream) => Some(stream.outlet()),
+            Io::Plain(stream) => Some(stream.direct_writer()),
             Io::Tls(_) => None,
         }
     }
 
-    /// Puts bytes back: they are read next.
-    pub fn unread(&mut self, mut bytes: Vec<u8>) {
-        if let Some(ahead) = self.ahead.take() {
-            bytes.extend_from_slice(&ahead.bytes[ahead.consumed..]);
+    /// Pushes bytes back: the next reads return them, before older pushed-back bytes.
+    pub fn push_back(&mut self, mut bytes: Vec<u8>) {
+        if let Some(pushed_back) = self.pushed_back.take() {
+            bytes.extend_from_slice(&pushed_back.bytes[pushed_back.consumed..]);
         }
         if !bytes.is_empty() {
-            self.ahead = Some(Box::new(Ahead { bytes, consumed: 0 }));
+            self.pushed_back = Some(Box::new(PushedBack { bytes, consumed: 0 }));
         }
     }
 
-    /// Says that nothing more will be written, and reads on for a moment (at most a second and 1 MiB) before the
-    /// connection is dropped. A connection that is dropped with unread bytes is reset, and the reset can overtake our
-    /// last words on their way to the client.
-    pub async fn close_gently(mut self) {
+    /// Shuts down writing, then reads and discards for at most one second and 1 MiB before the
+    /// connection is dropped. TCP resets a connection that is dropped with unread bytes, and the
+    /// reset can make the client lose the response that was just sent.
+    pub async fn lingering_close(mut self) {
         if self.shutdown().await.is_ok() {
-            let _ = timeout(LINGER, self.discard()).await;
+            let _ = timeout(LINGER_TIMEOUT, self.discard()).await;
         }
     }
 
     async fn discard(&mut self) -> io::Result<()> {
         let mut buffer = [0; 4096];
-        let mut left = LINGER_BYTES;
+        let mut remaining = MAX_LINGER_BYTES;
         loop {
             let read = self.read(&mut buffer).await?;
-            left = left.saturating_sub(read);
-            if read == 0 || left == 0 {
+            remaining = remaining.saturating_sub(read);
+            if read == 0 || remaining == 0 {
                 return Ok(());
             }
         }
@@ -109,13 +110,13 @@ impl AsyncRead for ClientStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(ahead) = &mut this.ahead {
-            let rest = &ahead.bytes[ahead.consumed..];
+        if let Some(pushed_back) = &mut this.pushed_back {
+            let rest = &pushed_back.bytes[pushed_back.consumed..];
             let taken = rest.len().min(buf.remaining());
             buf.put_slice(&rest[..taken]);
-            ahead.consumed += taken;
-            if ahead.consumed == ahead.bytes.len() {
-                this.ahead = None;
+            pushed_back.consumed += taken;
+            if pushed_back.consumed == pushed_back.bytes.len() {
+                this.pushed_back = None;
             }
             return Poll::Ready(Ok(()));
         }
@@ -188,9 +189,9 @@ mod tests {
         )
     }
 
-    /// Ten thousands of these are idle at a time.
+    /// A server holds tens of thousands of these.
     #[test]
-    fn it_is_small() {
+    fn the_size_is_limited() {
         assert!(
             size_of::<ClientStream>() <= 48,
             "{}",
@@ -199,29 +200,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_put_back_is_read_first_and_then_forgotten() {
+    async fn pushed_back_bytes_are_read_first_and_then_freed() {
         let (mut stream, mut client) = pair().await;
-        stream.unread(b"cdef".to_vec());
-        stream.unread(b"ab".to_vec());
+        stream.push_back(b"cdef".to_vec());
+        stream.push_back(b"ab".to_vec());
         client.write_all(b"gh").await.unwrap();
         let mut bytes = [0; 3];
         stream.read_exact(&mut bytes).await.unwrap();
-        stream.unread(bytes.to_vec());
+        stream.push_back(bytes.to_vec());
         let mut bytes = [0; 8];
         stream.read_exact(&mut bytes).await.unwrap();
         assert_eq!(&bytes, b"abcdefgh");
-        assert!(stream.ahead.is_none());
+        assert!(stream.pushed_back.is_none());
     }
 
     #[tokio::test]
-    async fn the_last_words_arrive_although_the_client_still_talks() {
+    async fn a_lingering_close_delivers_the_response_despite_unread_input() {
         let (mut stream, mut client) = pair().await;
         client.write_all(&[0; 100_000]).await.unwrap();
         stream.write_all(b"bye").await.unwrap();
-        let closing = tokio::spawn(stream.close_gently());
-        let mut heard = Vec::new();
-        client.read_to_end(&mut heard).await.unwrap();
-        assert_eq!(heard, b"bye");
+        let closing = tokio::spawn(stream.lingering_close());
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.unwrap();
+        assert_eq!(received, b"bye");
         drop(client);
         closing.await.unwrap();
     }

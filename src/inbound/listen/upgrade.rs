@@ -1,4 +1,4 @@
-//! WebSocket upgrades: the seam to the room where sessions live.
+//! WebSocket upgrades: the port between the listener and the sessions.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -13,52 +13,57 @@ use super::forwarded::ClientInfo;
 use super::headers::Headers;
 use super::stream::ClientStream;
 
-/// What the head of an upgrade request says.
+/// The parts of an upgrade request that the handler may use.
 #[derive(Debug, Clone)]
 pub struct UpgradeHead<'a> {
-    /// The path, as it was sent (percent-encoded).
+    /// The path as sent (percent-encoded).
     pub path: &'a str,
-    /// What stands behind the `?`, as it was sent.
+    /// The query string as sent, without the `?`.
     pub query: Option<&'a str>,
-    /// The `Origin` header; browsers always send it.
+    /// The `Origin` header. Browsers always send it.
     pub origin: Option<Cow<'a, str>>,
     /// The client's address, behind trusted proxies.
     pub ip: IpAddr,
-    /// Whether the client speaks TLS, to us or to a trusted proxy.
+    /// Whether the client uses TLS, to this server or to a trusted proxy.
     pub secure: bool,
 }
 
-/// An upgrade that is refused before the WebSocket exists. It is answered as a JSON error.
+/// Refuses an upgrade before the WebSocket exists. The client receives a JSON error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct UpgradeRefusal {
     /// HTTP status, 400 to 599.
     pub status: u16,
-    /// The error's name.
+    /// The error's name, in the `name` field of the response.
     pub name: &'static str,
-    /// What was wrong and what to do about it; no secrets.
+    /// The cause and how to correct it, without secrets.
     pub message: String,
 }
 
-/// What a session does.
-pub type Session = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// A session that runs until its connection is closed.
+pub type SessionFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where upgrades go.
-pub trait Sockets: Send + Sync + 'static {
-    /// Judges an upgrade by its head, which is a correct WebSocket handshake; quick, and never waits. `Ok`: where nothing
-    /// stands against it ([`Admitted::refusal`]) `101` is written, then [`Admitted::run`] is called and its session spawned.
-    fn judge(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn Admitted>, Refusal>;
+/// The handler of upgrade requests.
+pub trait UpgradeHandler: Send + Sync + 'static {
+    /// Accepts or refuses an upgrade by its head, which is a valid WebSocket handshake. Must not
+    /// block. After `Ok`, and unless [`AcceptedUpgrade::check`] refuses it, the listener sends
+    /// `101`, calls [`AcceptedUpgrade::run`] and spawns the session.
+    ///
+    /// # Errors
+    /// The refusal to send to the client.
+    fn accept(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn AcceptedUpgrade>, UpgradeRefusal>;
 }
 
-/// What is still being asked about an upgrade.
-pub type Asking<'a> = Pin<Box<dyn Future<Output = Option<Refusal>> + Send + 'a>>;
+/// A pending check of an upgrade; returns the refusal if it fails.
+pub type UpgradeCheck<'a> = Pin<Box<dyn Future<Output = Option<UpgradeRefusal>> + Send + 'a>>;
 
-/// An upgrade that was let in. It is dropped without a call where the client is gone before `101` is written.
-pub trait Admitted: Send {
-    /// What stands against it that cannot be told at once; asked before `101` is written. `None`: there is nothing to ask.
-    fn refusal(&mut self) -> Option<Asking<'_>>;
+/// An accepted upgrade. Dropped without a call to `run` if the client disconnects before `101` is
+/// sent.
+pub trait AcceptedUpgrade: Send {
+    /// A check that needs I/O, awaited before `101` is sent. `None`: no check is needed.
+    fn check(&mut self) -> Option<UpgradeCheck<'_>>;
 
-    /// The session: it owns the stream and ends when the connection does.
-    fn run(self: Box<Self>, stream: ClientStream) -> Session;
+    /// Creates the session, which owns the stream from here on.
+    fn run(self: Box<Self>, stream: ClientStream) -> SessionFuture;
 }
 
 /// A request that asks for a WebSocket.
@@ -67,50 +72,54 @@ pub struct UpgradeRequest<'a> {
     headers: Headers<'a>,
 }
 
-/// Why a request for a WebSocket is answered with an error.
-pub enum Declined {
-    /// The handshake itself is wrong.
+/// The reason why an upgrade request is answered with an error.
+pub enum UpgradeError {
+    /// The WebSocket handshake is invalid.
     Handshake(&'static str),
-    /// The version is not 13; the answer says which one is (RFC 6455, section 4.4).
+    /// The version is not 13. The response names the supported one (RFC 6455, section 4.4).
     Version,
-    /// The handshake is right, and refused.
-    Refused(Refusal),
+    /// The handshake is valid; the handler has refused it.
+    Refused(UpgradeRefusal),
 }
 
 impl<'a> UpgradeRequest<'a> {
-    /// `None` where the request does not ask for a WebSocket: it is an ordinary one then.
-    pub fn of(
+    /// `None`: the request does not ask for a WebSocket and is served as ordinary HTTP.
+    pub fn detect(
         method: &Method,
         uri: &'a Uri,
         version: Version,
         headers: &Headers<'a>,
     ) -> Option<Self> {
-        let asks = method == Method::GET
+        let is_upgrade = method == Method::GET
             && version >= Version::HTTP_11
             && headers.has_token("upgrade", "websocket")
             && headers.has_token("connection", "upgrade");
-        asks.then(|| Self {
+        is_upgrade.then(|| Self {
             uri,
             headers: headers.clone(),
         })
     }
 
-    /// Judges it, but for what must be asked: the value for `Sec-WebSocket-Accept`, and whom it let in.
-    pub fn judge(
+    /// Validates the handshake and passes it to `handler`. Returns the value of
+    /// `Sec-WebSocket-Accept` and the accepted upgrade, whose check the caller awaits.
+    ///
+    /// # Errors
+    /// The handshake is invalid, or `handler` refuses it.
+    pub fn accept(
         &self,
-        sockets: &dyn Sockets,
+        handler: &dyn UpgradeHandler,
         client: ClientInfo,
-    ) -> Result<(String, Box<dyn Admitted>), Declined> {
+    ) -> Result<(String, Box<dyn AcceptedUpgrade>), UpgradeError> {
         if self.headers.first("sec-websocket-version") != Some(b"13") {
-            return Err(Declined::Version);
+            return Err(UpgradeError::Version);
         }
         let key = self
             .headers
             .first("sec-websocket-key")
-            .ok_or(Declined::Handshake("Sec-WebSocket-Key is missing"))?;
+            .ok_or(UpgradeError::Handshake("Sec-WebSocket-Key is missing"))?;
         // RFC 6455, section 4.1: sixteen random bytes in Base64.
         if !BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
-            return Err(Declined::Handshake(
+            return Err(UpgradeError::Handshake(
                 "Sec-WebSocket-Key is not 16 bytes in Base64",
             ));
         }
@@ -121,7 +130,7 @@ impl<'a> UpgradeRequest<'a> {
             ip: client.ip,
             secure: client.secure,
         };
-        let admitted = sockets.judge(&head).map_err(Declined::Refused)?;
-        Ok((derive_accept_key(key), admitted))
+        let accepted = handler.accept(&head).map_err(UpgradeError::Refused)?;
+        Ok((derive_accept_key(key), accepted))
     }
 }

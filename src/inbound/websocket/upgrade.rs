@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use super::{Destination, Gateway, destination};
 use crate::core::service::ConnectError;
 use crate::inbound::listen::{
-    Admitted, Asking, ClientStream, Refusal, Session, Sockets, UpgradeHead,
+    AcceptedUpgrade, ClientStream, SessionFuture, UpgradeCheck, UpgradeHandler, UpgradeHead,
+    UpgradeRefusal,
 };
 
 /// The listener's upgrade handler.
@@ -29,11 +30,11 @@ struct PendingSession {
     secure: bool,
 }
 
-impl Sockets for WebSocketUpgrades {
-    fn judge(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn Admitted>, Refusal> {
+impl UpgradeHandler for WebSocketUpgrades {
+    fn accept(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn AcceptedUpgrade>, UpgradeRefusal> {
         if self.gateway.stopping.load(Ordering::Relaxed) {
             let message = "the server is stopping: connect again".to_owned();
-            return Err(Refusal {
+            return Err(UpgradeRefusal {
                 status: 503,
                 name: "ServiceUnavailable",
                 message,
@@ -42,7 +43,7 @@ impl Sockets for WebSocketUpgrades {
         let Some(destination) = destination(head.path, head.query) else {
             let message =
                 "no app key in the path: connect to /<app_key> or /app/<app_key>".to_owned();
-            return Err(Refusal {
+            return Err(UpgradeRefusal {
                 status: 404,
                 name: "NotFound",
                 message,
@@ -61,12 +62,12 @@ impl Sockets for WebSocketUpgrades {
 impl PendingSession {
     /// The refusal of a page whose origin is not allowed. It is sent before the upgrade, so that
     /// the page learns nothing of the app.
-    async fn refused_origin(&self, key: &str, origin: &str) -> Option<Refusal> {
+    async fn refused_origin(&self, key: &str, origin: &str) -> Option<UpgradeRefusal> {
         if self.gateway.service.origin_allowed(key, origin).await {
             return None;
         }
         tracing::debug!(origin, "origin refused");
-        Some(Refusal {
+        Some(UpgradeRefusal {
             status: 403,
             name: "Forbidden",
             message: ConnectError::Origin.to_string(),
@@ -74,8 +75,8 @@ impl PendingSession {
     }
 }
 
-impl Admitted for PendingSession {
-    fn refusal(&mut self) -> Option<Asking<'_>> {
+impl AcceptedUpgrade for PendingSession {
+    fn refusal(&mut self) -> Option<UpgradeCheck<'_>> {
         let key = match &self.destination {
             Destination::Pushi(key) | Destination::Pusher(key, None) => key,
             Destination::Pusher(_, Some(_)) => return None,
@@ -85,8 +86,8 @@ impl Admitted for PendingSession {
         Some(Box::pin(self.refused_origin(key, origin)))
     }
 
-    fn run(self: Box<Self>, stream: ClientStream) -> Session {
-        let direct_writer = stream.outlet();
+    fn run(self: Box<Self>, stream: ClientStream) -> SessionFuture {
+        let direct_writer = stream.direct_writer();
         let hub = Arc::clone(self.gateway.service.hub());
         Box::pin(hub.cork(self.gateway.serve(
             self.destination,

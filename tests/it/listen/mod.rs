@@ -13,8 +13,8 @@ use poem::endpoint::make;
 use poem::http::StatusCode;
 use poem::{EndpointExt, Request, Response};
 use pushi::inbound::listen::{
-    Admitted, Asking, ClientInfo, ClientStream, ListenerRole, Refusal, Session, Site, Sockets,
-    TlsSource, TrustedProxies, UpgradeHead, bind, serve,
+    AcceptedUpgrade, ClientInfo, ClientStream, Handlers, ListenerRole, SessionFuture, TlsSource,
+    TrustedProxies, UpgradeCheck, UpgradeHandler, UpgradeHead, UpgradeRefusal, bind, serve,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -66,8 +66,8 @@ impl Setup {
     pub async fn start(self) -> Listener {
         let (waiting, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (stop, sessions) = (CancellationToken::new(), TaskTracker::new());
-        let site = Site {
-            sockets: Arc::new(Echoes),
+        let handlers = Handlers {
+            upgrades: Arc::new(Echoes),
             endpoint: endpoint(Arc::clone(&waiting), Arc::clone(&go_on)),
             proxies: TrustedProxies::new(
                 self.proxies
@@ -75,9 +75,9 @@ impl Setup {
                     .filter_map(|network| network.parse().ok())
                     .collect(),
             ),
-            handshake: self.handshake,
-            http_idle: self.http_idle,
-            drain: self.drain,
+            handshake_timeout: self.handshake,
+            http_idle_timeout: self.http_idle,
+            drain_timeout: self.drain,
             sessions: sessions.clone(),
         };
         let bound = bind("127.0.0.1", 0).await.unwrap();
@@ -86,7 +86,7 @@ impl Setup {
             bound,
             self.role,
             self.tls,
-            Arc::new(site),
+            Arc::new(handlers),
             stop.clone(),
         ));
         Listener {
@@ -190,10 +190,10 @@ struct Echoes;
 
 struct Echo(String);
 
-impl Sockets for Echoes {
-    fn judge(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn Admitted>, Refusal> {
+impl UpgradeHandler for Echoes {
+    fn accept(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn AcceptedUpgrade>, UpgradeRefusal> {
         if head.path == "/" {
-            return Err(Refusal {
+            return Err(UpgradeRefusal {
                 status: 404,
                 name: "NotFound",
                 message: "the path names no key".into(),
@@ -208,15 +208,15 @@ impl Sockets for Echoes {
     }
 }
 
-impl Admitted for Echo {
-    fn refusal(&mut self) -> Option<Asking<'_>> {
+impl AcceptedUpgrade for Echo {
+    fn check(&mut self) -> Option<UpgradeCheck<'_>> {
         let evil = self.0.contains("https://evil");
-        let refusal = Refusal {
+        let refusal = UpgradeRefusal {
             status: 403,
             name: "Forbidden",
             message: "not from there".into(),
         };
-        evil.then(|| -> Asking<'_> {
+        evil.then(|| -> UpgradeCheck<'_> {
             Box::pin(async {
                 tokio::task::yield_now().await;
                 Some(refusal)
@@ -224,7 +224,7 @@ impl Admitted for Echo {
         })
     }
 
-    fn run(self: Box<Self>, mut stream: ClientStream) -> Session {
+    fn run(self: Box<Self>, mut stream: ClientStream) -> SessionFuture {
         Box::pin(async move {
             stream.write_all(self.0.as_bytes()).await.unwrap();
             let mut buffer = [0; 1024];

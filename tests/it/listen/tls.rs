@@ -176,7 +176,7 @@ async fn a_broken_pair_changes_nothing() {
     std::fs::write(&files.key, &other_key).unwrap();
     let text = tls.reload().unwrap_err().to_string();
     assert!(
-        text.contains("key.pem") && text.ends_with("the certificate is for another key"),
+        text.contains("key.pem") && text.ends_with("the certificate does not match the key"),
         "{text}"
     );
     assert!(connect(&listener, &old).await.is_ok());
@@ -195,16 +195,16 @@ fn files_that_cannot_be_used_are_named() {
     let (cer, key, _) = pair();
     write(&files.cer, "nothing");
     write(&files.key, &key);
-    assert!(complaint(&files).ends_with("cer.pem: there is no PEM certificate in it"));
+    assert!(complaint(&files).ends_with("cer.pem: no PEM certificate found"));
     write(&files.cer, &cer);
     write(&files.key, &cer);
-    assert!(complaint(&files).contains("key.pem: there is no PEM private key in it"));
+    assert!(complaint(&files).contains("key.pem: no PEM private key found"));
     // A broken key must not be quoted.
     let broken = key.replacen("M", "!hunter2!", 1);
     write(&files.key, &broken);
     let text = complaint(&files);
     assert!(
-        text.ends_with("key.pem: it is not PEM") && !text.contains("hunter2"),
+        text.ends_with("key.pem: invalid PEM") && !text.contains("hunter2"),
         "{text}"
     );
 }

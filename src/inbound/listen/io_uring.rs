@@ -1,30 +1,35 @@
-//! Many writes by one system call, where the kernel offers that.
+//! Writes to many connections with one system call, through io_uring.
+//!
+//! Used for broadcasts: with one `send` per subscriber, system calls are most of the cost of a
+//! small frame. The `unsafe` here is the only one of the crate: io_uring cannot check that the
+//! buffers outlive the writes.
 
 use crate::core::hub::{BatchWriter, BatchedWrite};
 
-/// Writes by a ring of the thread's own (Linux's io_uring), several connections at once. Where there is none (another
-/// system, a kernel before 5.6, a container whose profile forbids it, as Docker's does), one after the other.
+/// Writes to several connections at once through one io_uring per thread. Falls back to one `send`
+/// per connection where io_uring is unavailable: on other systems, on Linux before 5.6, and in
+/// containers whose seccomp profile blocks it, such as Docker's default.
 #[derive(Debug)]
-pub struct Rings;
+pub struct IoUringWriter;
 
-impl BatchWriter for Rings {
+impl BatchWriter for IoUringWriter {
     fn write(&self, writes: &mut [BatchedWrite<'_>]) {
-        // One alone costs less without.
-        for several in writes
-            .chunks_mut(ENTRIES)
-            .filter(|several| several.len() > 1)
+        // For a single write, `send` costs less than io_uring.
+        for batch in writes
+            .chunks_mut(RING_ENTRIES)
+            .filter(|batch| batch.len() > 1)
         {
-            kernel::write(several);
+            kernel::write(batch);
         }
-        // What no ring wrote; to a broken connection it fails once more.
+        // Everything that io_uring did not write. A write to a broken connection fails again here.
         for write in writes.iter_mut().filter(|write| write.written.is_none()) {
             write.written = write.writer.try_write(write.bytes);
         }
     }
 }
 
-/// Writes of one call at most.
-const ENTRIES: usize = 64;
+/// Writes of one system call at most.
+const RING_ENTRIES: usize = 64;
 
 #[cfg(not(target_os = "linux"))]
 mod kernel {
@@ -43,37 +48,38 @@ mod kernel {
     use io_uring::types::Fd;
     use io_uring::{IoUring, Probe, opcode};
 
-    use super::{BatchedWrite, ENTRIES};
+    use super::{BatchedWrite, RING_ENTRIES};
 
     enum Ring {
-        /// Nothing was written on this thread yet.
-        Unasked,
-        There(Box<IoUring>),
-        /// The kernel offers none.
-        Refused,
+        /// Not opened yet: nothing was written on this thread.
+        Uninitialized,
+        Open(Box<IoUring>),
+        /// The kernel does not support it, or it has failed.
+        Unavailable,
     }
 
     thread_local! {
-        static RING: RefCell<Ring> = const { RefCell::new(Ring::Unasked) };
+        static RING: RefCell<Ring> = const { RefCell::new(Ring::Uninitialized) };
     }
 
-    /// Does what a ring can, at most [`ENTRIES`] writes; the others stay as they are.
+    /// Performs at most [`RING_ENTRIES`] writes. Leaves `written` of the others at `None`: all of
+    /// them without io_uring, and those without a file descriptor.
     pub fn write(writes: &mut [BatchedWrite<'_>]) {
         RING.with_borrow_mut(|ring| {
-            if let Ring::Unasked = ring {
-                *ring = open().map_or(Ring::Refused, |ring| Ring::There(Box::new(ring)));
+            if let Ring::Uninitialized = ring {
+                *ring = open().map_or(Ring::Unavailable, |ring| Ring::Open(Box::new(ring)));
             }
-            let Ring::There(open) = ring else { return };
-            if submit(open, writes).is_err() {
-                // Never closed, so that nothing of it can be taken up again.
-                mem::forget(mem::replace(ring, Ring::Refused));
+            let Ring::Open(opened) = ring else { return };
+            if submit(opened, writes).is_err() {
+                // Leaked, not closed: submissions that remain in its queue are never executed.
+                mem::forget(mem::replace(ring, Ring::Unavailable));
             }
         });
     }
 
     fn open() -> io::Result<IoUring> {
-        // The second for kernels before 6.1.
-        let entries = ENTRIES as u32;
+        // Kernels before 6.1 do not support the two flags.
+        let entries = RING_ENTRIES as u32;
         let ring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
@@ -88,9 +94,10 @@ mod kernel {
         }
     }
 
-    /// Does the writes that the kernel knows by number. They do not wait: once the call has returned, all are done.
+    /// Performs the writes of connections with a file descriptor, and returns when all are
+    /// complete. They are non-blocking: a full socket completes with `EAGAIN`.
     fn submit(ring: &mut IoUring, writes: &mut [BatchedWrite<'_>]) -> io::Result<()> {
-        let mut open = 0;
+        let mut pending = 0;
         for (index, write) in writes.iter().enumerate() {
             let (Some(descriptor), Ok(length)) =
                 (write.writer.as_fd(), u32::try_from(write.bytes.len()))
@@ -101,13 +108,16 @@ mod kernel {
                 .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
                 .build()
                 .user_data(index as u64);
-            // SAFETY: the bytes and the descriptor are borrowed until this function returns, and the loop below waits
-            // until all writes are done. Where it gives up, no write can begin any more: the ring is not entered again.
+            // SAFETY: the kernel reads the buffer and uses the descriptor until the write
+            // completes. Both stay valid until then: `writes` borrows the buffer and the writer,
+            // whose `BorrowedFd` keeps the descriptor open, and the loop below waits for all completions. If this
+            // function fails, submissions that the kernel has not begun are never executed,
+            // because the ring is never entered again (see `write`).
             unsafe { ring.submission().push(&entry) }.map_err(io::Error::other)?;
-            open += 1;
+            pending += 1;
         }
-        while open > 0 {
-            match ring.submit_and_wait(open) {
+        while pending > 0 {
+            match ring.submit_and_wait(pending) {
                 Ok(_) => {}
                 Err(error)
                     if matches!(
@@ -116,15 +126,15 @@ mod kernel {
                     ) => {}
                 Err(error) => return Err(error),
             }
-            for done in ring.completion() {
-                open = open.saturating_sub(1);
-                let Some(write) = usize::try_from(done.user_data())
+            for completion in ring.completion() {
+                pending = pending.saturating_sub(1);
+                let Some(write) = usize::try_from(completion.user_data())
                     .ok()
                     .and_then(|index| writes.get_mut(index))
                 else {
                     continue;
                 };
-                write.written = match done.result() {
+                write.written = match completion.result() {
                     error if -error == libc::EAGAIN || -error == libc::EINTR => Some(0),
                     count => usize::try_from(count).ok(),
                 };
@@ -144,7 +154,7 @@ mod tests {
     use super::*;
     use crate::core::hub::DirectWriter;
 
-    /// Ours, and the client's end of it.
+    /// The server's and the client's end of a connection.
     async fn pair() -> (Arc<TcpStream>, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap())
@@ -156,8 +166,8 @@ mod tests {
         (Arc::new(listener.accept().await.unwrap().0), client)
     }
 
-    fn write(to: &[(&dyn DirectWriter, &[u8])]) -> Vec<Option<usize>> {
-        let mut writes: Vec<_> = to
+    fn write(batch: &[(&dyn DirectWriter, &[u8])]) -> Vec<Option<usize>> {
+        let mut writes: Vec<_> = batch
             .iter()
             .map(|&(writer, bytes)| BatchedWrite {
                 writer,
@@ -165,7 +175,7 @@ mod tests {
                 written: None,
             })
             .collect();
-        Rings.write(&mut writes);
+        IoUringWriter.write(&mut writes);
         writes.iter().map(|write| write.written).collect()
     }
 
@@ -176,16 +186,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_client_gets_its_own_in_its_order() {
+    async fn each_client_receives_its_own_bytes_in_order() {
         let pairs = futures_util::future::join_all((0..150).map(|_| pair())).await;
-        for turn in ["first", "second"] {
+        for round in ["first", "second"] {
             let texts: Vec<_> = (0..pairs.len())
-                .map(|index| format!("{turn} {index:3}"))
+                .map(|index| format!("{round} {index:3}"))
                 .collect();
             let writes: Vec<_> = pairs
                 .iter()
                 .zip(&texts)
-                .map(|((ours, _), text)| (&**ours as &dyn DirectWriter, text.as_bytes()))
+                .map(|((server, _), text)| (&**server as &dyn DirectWriter, text.as_bytes()))
                 .collect();
             assert_eq!(
                 write(&writes),
@@ -202,12 +212,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_one_who_does_not_read_and_a_broken_one_is_told_apart() {
-        let ((full, slow), (good, client), (broken, gone)) =
+    async fn a_full_socket_does_not_block_others_and_a_broken_one_is_reported() {
+        let ((full, slow), (good, client), (broken, closed)) =
             (pair().await, pair().await, pair().await);
         let much = vec![b'x'; 64 * 1024];
         while DirectWriter::try_write(&*full, &much).unwrap() > 0 {}
-        drop(gone);
+        drop(closed);
         while DirectWriter::try_write(&*broken, b"x").is_some() {}
         let written = write(&[(&*full, b"late"), (&*broken, b"late"), (&*good, b"here")]);
         assert_eq!(written, [Some(0), None, Some(4)]);
@@ -216,19 +226,23 @@ mod tests {
     }
 
     #[derive(Debug)]
-    struct Nowhere;
+    struct WithoutDescriptor;
 
-    impl DirectWriter for Nowhere {
+    impl DirectWriter for WithoutDescriptor {
         fn try_write(&self, bytes: &[u8]) -> Option<usize> {
             Some(bytes.len() - 1)
         }
     }
 
     #[tokio::test]
-    async fn an_outlet_that_the_kernel_does_not_know_is_written_too() {
+    async fn a_writer_without_a_descriptor_is_written_too() {
         let (good, client) = pair().await;
         assert_eq!(
-            write(&[(&*good, b"one"), (&Nowhere, b"two"), (&*good, b"three")]),
+            write(&[
+                (&*good, b"one"),
+                (&WithoutDescriptor, b"two"),
+                (&*good, b"three")
+            ]),
             [Some(3), Some(2), Some(5)]
         );
         assert_eq!(read(&client, 8), b"onethree");

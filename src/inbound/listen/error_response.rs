@@ -1,10 +1,10 @@
-//! Error answers from before the REST API: the JSON form of the protocol page.
+//! Error responses that do not come from the REST API, in the same JSON form as its errors.
 
 use hyper::StatusCode;
 use poem::Response;
 use serde::Serialize;
 
-use super::upgrade::{Declined, Refusal};
+use super::upgrade::{UpgradeError, UpgradeRefusal};
 use crate::core::auth::random_hex;
 
 #[derive(Serialize)]
@@ -16,45 +16,44 @@ struct ErrorBody<'a> {
     uid: String,
 }
 
-/// An error that is answered before the REST API sees the request. The connection is closed behind it.
-pub struct Problem<'a> {
+/// An error response that is sent before the REST API receives the request, for example to a
+/// malformed head or a refused upgrade. The connection is closed after it.
+pub struct ErrorResponse<'a> {
     status: StatusCode,
     name: &'a str,
     message: &'a str,
-    /// Says which version of WebSocket is spoken.
-    version: bool,
+    /// Whether to name the supported WebSocket version in a header.
+    names_version: bool,
 }
 
-impl<'a> Problem<'a> {
-    /// A problem with a status between 400 and 599.
+impl<'a> ErrorResponse<'a> {
+    /// `status` is between 400 and 599.
     pub fn new(status: StatusCode, name: &'a str, message: &'a str) -> Self {
         Self {
             status,
             name,
             message,
-            version: false,
+            names_version: false,
         }
     }
 
-    /// 400 for a head that is not HTTP.
+    /// 400 for a request that is not valid HTTP.
     pub fn malformed(message: &'a str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
-    /// What an upgrade that was declined is answered.
-    pub fn declined(declined: &'a Declined) -> Self {
-        match declined {
-            Declined::Handshake(message) => {
-                Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
-            }
-            Declined::Version => {
+    /// The response to an upgrade that failed.
+    pub fn for_upgrade(error: &'a UpgradeError) -> Self {
+        match error {
+            UpgradeError::Handshake(message) => Self::malformed(message),
+            UpgradeError::Version => {
                 let message = "Sec-WebSocket-Version must be 13";
                 Self {
-                    version: true,
+                    names_version: true,
                     ..Self::new(StatusCode::UPGRADE_REQUIRED, "UpgradeRequired", message)
                 }
             }
-            Declined::Refused(Refusal {
+            UpgradeError::Refused(UpgradeRefusal {
                 status,
                 name,
                 message,
@@ -66,13 +65,14 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Its HTTP status.
+    /// Between 400 and 599.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
     fn body(&self) -> Vec<u8> {
-        // The uid only helps to find the answer in a log; without random numbers it is empty.
+        // The uid identifies the response in a report; it is empty if no random numbers are
+        // available.
         let uid = random_hex::<16>().unwrap_or_default();
         let body = ErrorBody {
             result: "error",
@@ -85,18 +85,19 @@ impl<'a> Problem<'a> {
     }
 
     fn headers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let always = [
+        let common = [
             ("content-type", "application/json; charset=utf-8"),
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
             ("connection", "close"),
         ];
-        always
-            .into_iter()
-            .chain(self.version.then_some(("sec-websocket-version", "13")))
+        common.into_iter().chain(
+            self.names_version
+                .then_some(("sec-websocket-version", "13")),
+        )
     }
 
-    /// As the bytes of a whole HTTP/1.1 answer.
+    /// The complete HTTP/1.1 response.
     pub fn to_bytes(&self) -> Vec<u8> {
         let body = self.body();
         let mut text = format!(
@@ -111,11 +112,13 @@ impl<'a> Problem<'a> {
         [text.into_bytes(), body].concat()
     }
 
-    /// As a poem answer.
+    /// The response as poem's type, for a request that hyper serves.
     pub fn to_response(&self) -> Response {
-        let answer = Response::builder().status(self.status);
+        let response = Response::builder().status(self.status);
         self.headers()
-            .fold(answer, |answer, (name, value)| answer.header(name, value))
+            .fold(response, |response, (name, value)| {
+                response.header(name, value)
+            })
             .body(self.body())
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP connection that others than its owner may write to.
+//! A TCP stream to which other tasks than its owner may write.
 
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::Shutdown;
@@ -14,26 +14,27 @@ use tokio::net::TcpStream;
 
 use crate::core::hub::DirectWriter;
 
-/// A TCP connection that others than its owner may write to, one at a time.
+/// A TCP stream to which other tasks than its owner may write. The callers make sure that only one
+/// task writes at a time.
 #[derive(Debug)]
-pub struct Plain(Arc<TcpStream>);
+pub struct SharedTcpStream(Arc<TcpStream>);
 
-impl Plain {
-    /// Takes over a connection.
+impl SharedTcpStream {
     pub fn new(stream: TcpStream) -> Self {
         Self(Arc::new(stream))
     }
 
-    /// The way out for others.
-    pub fn outlet(&self) -> Arc<dyn DirectWriter> {
+    /// The handle for writes by other tasks.
+    pub fn direct_writer(&self) -> Arc<dyn DirectWriter> {
         Arc::clone(&self.0) as Arc<dyn DirectWriter>
     }
 
-    /// Reads once. A read that does not fill the buffer has emptied the socket, and the next need not find that out by
-    /// a call of its own; tokio's own reading does the same.
+    /// Reads once. A read that does not fill the buffer has emptied the socket: readiness is
+    /// cleared, which saves a second system call that only returns `WouldBlock`. tokio's own
+    /// `poll_read` does the same.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut read = None;
-        let outcome = self.0.try_io(Interest::READABLE, || {
+        let result = self.0.try_io(Interest::READABLE, || {
             let count = (&*SockRef::from(&*self.0)).read(buffer)?;
             read = Some(count);
             if cfg!(unix) && 0 < count && count < buffer.len() {
@@ -44,13 +45,14 @@ impl Plain {
         });
         match read {
             Some(count) => Ok(count),
-            None => outcome.map(|()| 0),
+            None => result.map(|()| 0),
         }
     }
 }
 
 impl DirectWriter for TcpStream {
-    // Past tokio, which would only look up whether the socket was full when its owner last wrote.
+    // Bypasses tokio's readiness, which only records whether the socket was full at the owner's
+    // last write.
     fn try_write(&self, bytes: &[u8]) -> Option<usize> {
         match SockRef::from(self).send(bytes) {
             Ok(count) => Some(count),
@@ -65,7 +67,7 @@ impl DirectWriter for TcpStream {
     }
 }
 
-impl AsyncRead for Plain {
+impl AsyncRead for SharedTcpStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -85,7 +87,7 @@ impl AsyncRead for Plain {
     }
 }
 
-/// Tries until it works or the socket is full.
+/// Repeats `write` until it succeeds, fails, or the socket is full.
 fn poll_write(
     stream: &TcpStream,
     cx: &mut Context<'_>,
@@ -101,7 +103,7 @@ fn poll_write(
     }
 }
 
-impl AsyncWrite for Plain {
+impl AsyncWrite for SharedTcpStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
