@@ -23,7 +23,9 @@ use crate::core::hub::{CloseReason, Hub};
 use crate::core::ports::{Clock, Metrics, Stores};
 use crate::core::service::bootstrap::{self, BootstrapError, FirstApp};
 use crate::core::service::{AppError, Ports, Rules, Service, WebhookRules};
-use crate::inbound::listen::{self, BoundListener, ListenerRole, IoUringWriter, Handlers, TlsSource, TrustedProxies};
+use crate::inbound::listen::{
+    self, BoundListener, Handlers, IoUringWriter, ListenerRole, TlsSource, TrustedProxies,
+};
 use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{
     self, Gateway, KeepaliveTiming, TokioFlushScheduler, WebSocketUpgrades,
