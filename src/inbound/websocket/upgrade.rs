@@ -76,7 +76,7 @@ impl PendingSession {
 }
 
 impl AcceptedUpgrade for PendingSession {
-    fn refusal(&mut self) -> Option<UpgradeCheck<'_>> {
+    fn check(&mut self) -> Option<UpgradeCheck<'_>> {
         let key = match &self.destination {
             Destination::Pushi(key) | Destination::Pusher(key, None) => key,
             Destination::Pusher(_, Some(_)) => return None,
