@@ -63,6 +63,7 @@ enum Command {
     App(app::AppArgs),
     Copy(copy::CopyArgs),
     Trigger(trigger::TriggerArgs),
+    #[command(hide = true)]
     Bench(bench::Bench),
     Auth(auth::AuthArgs),
     Token(token::TokenArgs),
@@ -114,7 +115,7 @@ impl Cli {
             Command::App(app) => app.run().await,
             Command::Copy(copy) => copy.run().await,
             Command::Trigger(trigger) => trigger.run().await,
-            Command::Bench(bench) => bench.run().await,
+            Command::Bench(bench) => bench.run(),
             Command::Auth(auth) => auth.run().await,
             Command::Token(token) => token.run().await,
             Command::Webhook(webhook) => webhook.run().await,

@@ -148,7 +148,6 @@ fn the_hub_is_synchronous_and_writes_only_through_direct_writers() {
 
 /// Files that the standard format made longer than the limit; each is split with the change of its module.
 const TO_SPLIT: &[&str] = &[
-    "src/cli/bench/fan/mod.rs",
     "src/inbound/rest/problem.rs",
     "src/outbound/redis/presence/replica.rs",
     "src/outbound/redis/presence/sync.rs",
@@ -157,7 +156,6 @@ const TO_SPLIT: &[&str] = &[
     "tests/contract/archive.rs",
     "tests/contract/mongo.rs",
     "tests/contract/outbox.rs",
-    "tests/it/cli_bench.rs",
     "tests/it/cli/copy.rs",
     "tests/it/rest/apps.rs",
     "tests/protocol/publishing.rs",

@@ -2,7 +2,6 @@
 //! binary links the whole server.
 
 mod cli;
-mod cli_bench;
 mod dashboard;
 mod listen;
 mod pusher;

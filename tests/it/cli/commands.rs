@@ -205,3 +205,20 @@ fn a_trigger_without_a_server_says_where_it_asked_and_no_secret() {
         "{line}"
     );
 }
+
+#[test]
+fn bench_names_the_load_generator() {
+    let shell = Shell::new();
+    for args in [
+        &["bench"][..],
+        &["bench", "--help"],
+        &["bench", "fanout", "--subscribers", "10"],
+    ] {
+        let line = shell.complaint(args, &[], 2);
+        assert!(
+            line.contains("pushi-bench: cargo run --release -p pushi-bench -- --help"),
+            "{line}"
+        );
+    }
+    assert!(!shell.run(&["--help"]).out.contains("bench"));
+}
