@@ -21,20 +21,6 @@ mod trigger;
 mod webhook;
 mod welcome;
 
-// The names by which the load generator imports these modules.
-mod api {
-    pub use super::api_client::ApiClient as Api;
-}
-mod chosen {
-    pub use super::app_selector::{AppCredentials as Credentials, AppSelector as Chosen};
-}
-mod failure {
-    pub use super::error::CliError as Failure;
-}
-mod workbench {
-    pub use super::context::load_settings as settings;
-}
-
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -64,7 +50,7 @@ enum Command {
     Copy(copy::CopyArgs),
     Trigger(trigger::TriggerArgs),
     #[command(hide = true)]
-    Bench(bench::Bench),
+    Bench(bench::BenchArgs),
     Auth(auth::AuthArgs),
     Token(token::TokenArgs),
     Webhook(webhook::WebhookArgs),

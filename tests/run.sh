@@ -55,7 +55,7 @@ start_needed_services() {
 
 run_rust() {
   printf '== cargo test\n'
-  cargo test --locked || FAILED=1
+  cargo test --workspace --locked || FAILED=1
 }
 
 # A skipped test counts as failed: nothing that these suites need may be missing.

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 
-use super::failure::Failure;
+use super::error::CliError;
 
 /// Load a server: see the program pushi-bench
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
-pub struct Bench {
+pub struct BenchArgs {
     /// The arguments of the former command; ignored.
     #[arg(
         hide = true,
@@ -18,10 +18,10 @@ pub struct Bench {
     _arguments: Vec<OsString>,
 }
 
-impl Bench {
+impl BenchArgs {
     /// Fails with exit code 2 and the command that runs the load generator.
-    pub fn run(&self) -> Result<String, Failure> {
-        Err(Failure::start(
+    pub fn run(&self) -> Result<String, CliError> {
+        Err(CliError::start(
             "the load generator is the separate program pushi-bench: cargo run --release -p pushi-bench -- --help",
         ))
     }
