@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What several nodes cost: one node with 1,000 subscribers against two with 500 each, over Redis; and a presence channel of
-# many members on two nodes.
+# Measures the cost of several nodes: one node with 1,000 subscribers against two with 500 each, over Redis; and a presence
+# channel with many members on two nodes.
 #
-#     bash benches/nodes.sh [ROUNDS [MEMBERS]]     3 rounds and 10,000 members where none is named; 0 members: none
+#     bash benches/nodes.sh [ROUNDS [MEMBERS]]     defaults: 3 rounds and 10,000 members; 0 members skips presence
 #
-# PUSHI_BIN names another binary than target/release/pushi. On few cores it is the time of the processors that says
-# something: how much of it a delivery takes, all nodes together, as a share of what one node takes. Redis is not in it,
-# and is shown beside it.
+# PUSHI_BIN and PUSHI_BENCH_BIN name other binaries than target/release/pushi and target/release/pushi-bench, which
+# `cargo build --release --workspace` builds. With few cores only CPU time is comparable: the CPU time per delivery of all
+# nodes together, as a ratio to that of one node. Redis is not included, and is shown separately.
 set -euo pipefail
 
 ROOT=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")
@@ -18,6 +18,7 @@ TESTS=$ROOT/tests
 ROUNDS=${1:-3}
 MEMBERS=${2:-10000}
 BIN=$(realpath "${PUSHI_BIN:-$ROOT/target/release/pushi}")
+BENCH=$(realpath "${PUSHI_BENCH_BIN:-$ROOT/target/release/pushi-bench}")
 
 start_postgres
 start_redis
@@ -28,7 +29,7 @@ REDIS_PID=$(redis-cli -u "$PUSHI_TEST_REDIS_URL" info server | sed -n 's/^proces
 
 export PUSHI_APP_ID=1 PUSHI_APP_KEY=key PUSHI_APP_SECRET=secret DATABASE_URL=$PUSHI_TEST_POSTGRES_URL RUST_LOG=warn
 
-# start_node NAME [BUS]: its WebSocket port is PORT afterwards, its pid NODE.
+# start_node NAME [BUS]: starts a node and sets PORT to its WebSocket port and NODE to its pid.
 start_node() {
   PORT=$(free_port)
   local api
@@ -39,7 +40,7 @@ start_node() {
   await 30 "$1" listens "$PORT"
 }
 
-# ticks PID...: the processor time of all of them so far, in clock ticks.
+# ticks PID...: prints the CPU time of these processes so far, in clock ticks.
 ticks() {
   local pid sum=0
   for pid in "$@"; do
@@ -48,15 +49,15 @@ ticks() {
   printf '%s' "$sum"
 }
 
-# fan PORT SUBSCRIBERS: deliveries of a run.
+# fan PORT SUBSCRIBERS: prints the number of deliveries of a run.
 fan() {
-  "$BIN" bench fanout --json --url "ws://127.0.0.1:$1/key" --channel bench-0 --subscribers "$2" --seconds 4 </dev/null |
+  "$BENCH" fanout --json --url "ws://127.0.0.1:$1/key" --channel bench-0 --subscribers "$2" --seconds 4 </dev/null |
     /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["deliveries"])'
 }
 
-# hold PORT SUBSCRIBERS: others on the channel, in the background as HOLDER.
+# hold PORT SUBSCRIBERS: starts further subscribers of the channel in the background, with pid HOLDER.
 hold() {
-  "$BIN" bench idle --url "ws://127.0.0.1:$1/key" --connections "$2" --channels 1 --seconds 60 </dev/null >/dev/null 2>&1 &
+  "$BENCH" idle --url "ws://127.0.0.1:$1/key" --connections "$2" --channels 1 --seconds 60 </dev/null >/dev/null 2>&1 &
   HOLDER=$!
   sleep 2
 }
@@ -87,9 +88,9 @@ done
 
 [ "$MEMBERS" != 0 ] || exit 0
 presence() {
-  "$BIN" bench presence --url "ws://127.0.0.1:$1/key" --members $((MEMBERS / 2)) --first "$2" --late "$3" --in-flight 50 --patience 300 </dev/null
+  "$BENCH" presence --url "ws://127.0.0.1:$1/key" --members $((MEMBERS / 2)) --first "$2" --late "$3" --in-flight 50 --patience 300 </dev/null
 }
-# on_list: how many users the presence list in Redis has.
+# on_list: prints the number of users on the presence list in Redis.
 on_list() {
   local key most=0 count
   while read -r key; do
@@ -99,8 +100,8 @@ on_list() {
   printf '%s' "$most"
 }
 
-# The members of the second node stay, held by a generator that is stopped once everybody is there: it takes no processor's
-# time from what is measured. Not before: what its members are told waits in the kernel, which slows down when that is much.
+# The members of the second node stay connected. Their generator is stopped (SIGSTOP) once all have joined, so that it uses no
+# CPU time during the measurement. Not earlier: frames for its members would fill the kernel's buffers, which slows the kernel.
 presence "$SECOND_PORT" 1000000 100000 >/dev/null 2>&1 &
 OTHER=$!
 until [ "$(on_list)" -gt $((MEMBERS / 2 + 1)) ]; do sleep 0.5; done
