@@ -99,12 +99,12 @@ pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 /// The `data` of a frame: an object, or JSON in a string.
 fn data(payload: &[u8]) -> Option<Value> {
     #[derive(Deserialize)]
-    struct Frame {
+    struct Envelope {
         #[serde(default)]
         data: Value,
     }
-    let frame: Frame = serde_json::from_slice(payload).ok()?;
-    match frame.data {
+    let envelope: Envelope = serde_json::from_slice(payload).ok()?;
+    match envelope.data {
         Value::String(text) => serde_json::from_str(&text).ok(),
         other => Some(other),
     }

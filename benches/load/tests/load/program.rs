@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::server::TestServer;
 
 /// The credentials of the app of every [`TestServer`].
-pub const CREDENTIALS: [(&str, &str); 3] = [
+pub(crate) const CREDENTIALS: [(&str, &str); 3] = [
     ("PUSHI_APP_ID", "7"),
     ("PUSHI_APP_KEY", "k"),
     ("PUSHI_APP_SECRET", "hunter2"),
@@ -15,14 +15,14 @@ pub const CREDENTIALS: [(&str, &str); 3] = [
 
 /// The outcome of a run.
 #[derive(Debug)]
-pub struct Outcome {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// The program with an environment that holds only the credentials.
-pub fn command(args: &[&str]) -> Command {
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushi-bench"));
     command
         .args(args)
@@ -32,7 +32,7 @@ pub fn command(args: &[&str]) -> Command {
     command
 }
 
-pub fn run(command: &mut Command) -> Outcome {
+pub(crate) fn run(command: &mut Command) -> Outcome {
     let Output {
         status,
         stdout,
@@ -47,7 +47,7 @@ pub fn run(command: &mut Command) -> Outcome {
 }
 
 /// The error line of a run that must fail with this exit code.
-pub fn error_line(command: &mut Command, code: i32) -> String {
+pub(crate) fn error_line(command: &mut Command, code: i32) -> String {
     let Outcome {
         code: exit_code,
         stdout,
@@ -68,12 +68,12 @@ pub fn error_line(command: &mut Command, code: i32) -> String {
 
 impl TestServer {
     /// The error line of a run against this server, which must fail.
-    pub fn error_line(&self, args: &[&str]) -> String {
+    pub(crate) fn error_line(&self, args: &[&str]) -> String {
         error_line(&mut command(&[args, &["--url", &self.url]].concat()), 1)
     }
 
     /// The JSON report of a run against this server.
-    pub fn report(&self, args: &[&str]) -> Value {
+    pub(crate) fn report(&self, args: &[&str]) -> Value {
         let pid = std::process::id().to_string();
         let shared = ["--url", &self.url, "--pid", &pid, "--json"];
         let outcome = run(&mut command(&[args, &shared].concat()));
@@ -89,7 +89,7 @@ impl TestServer {
 }
 
 /// A number of a report.
-pub fn number(report: &Value, key: &str) -> f64 {
+pub(crate) fn number(report: &Value, key: &str) -> f64 {
     report[key]
         .as_f64()
         .unwrap_or_else(|| panic!("no number {key} in {report}"))

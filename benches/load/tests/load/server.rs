@@ -15,9 +15,9 @@ const ADMIN_TOKEN: &str = "admin";
 
 /// A server with a database in memory and the app of [`CREDENTIALS`], on a free port. It stops when
 /// it is dropped.
-pub struct TestServer {
+pub(crate) struct TestServer {
     /// Where clients connect; it serves the REST API too.
-    pub url: String,
+    pub(crate) url: String,
     address: SocketAddr,
     stop: CancellationToken,
     /// `None` only while it is dropped.
@@ -26,7 +26,7 @@ pub struct TestServer {
 
 impl TestServer {
     /// Starts a server with further variables of the configuration.
-    pub fn start(environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(environment: &[(&str, &str)]) -> Self {
         let defaults = [
             ("APP_PORT", "0"),
             ("SERVER_PORT", "0"),
@@ -70,7 +70,7 @@ impl TestServer {
     }
 
     /// Changes settings of the app over the REST API.
-    pub fn update_app(&self, settings: &serde_json::Value) {
+    pub(crate) fn update_app(&self, settings: &serde_json::Value) {
         let body = settings.to_string();
         let length = body.len();
         let mut stream = TcpStream::connect(self.address).unwrap();
