@@ -34,7 +34,7 @@ impl TestServer {
             ("PUSHI_ADMIN_TOKEN", ADMIN_TOKEN),
         ];
         let pairs = defaults.iter().chain(&CREDENTIALS).chain(environment);
-        let raw = Raw::of(pairs.map(|(name, value)| {
+        let raw = Raw::from_pairs(pairs.map(|(name, value)| {
             let variable = variables::ALL.iter().find(|known| known.name == *name);
             (*variable.unwrap(), *value)
         }));
