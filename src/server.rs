@@ -32,7 +32,7 @@ use crate::inbound::websocket::{
 };
 use crate::outbound::clock::SystemClock;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, instrument};
-use crate::outbound::redis::TargetError;
+use crate::outbound::redis::RedisTargetError;
 use crate::outbound::storage::OpenError;
 use crate::outbound::storage::mongodb::{self, MongoOptions};
 use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
@@ -44,7 +44,7 @@ use crate::outbound::webhook::WebhookSender;
 pub enum StartError {
     /// The bus's URL cannot be used.
     #[error("{0} cannot be used: {1}")]
-    Bus(&'static str, TargetError),
+    Bus(&'static str, RedisTargetError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),

@@ -13,9 +13,7 @@ use crate::core::ports::{BusSink, Nodes, Stores};
 use crate::core::service::Service;
 use crate::outbound::clock::SystemClock;
 use crate::outbound::local::{LocalBus, LocalPresence, LocalRoster};
-use crate::outbound::redis::{
-    RedisBus, RedisNode, RedisNodeOptions, RedisPresence, RedisRoster, Target,
-};
+use crate::outbound::redis::{self, RedisAdapters, RedisBus, RedisOptions, RedisTarget};
 
 /// The adapters that connect this node to the others, and what they need to be started.
 pub(super) struct NodeWiring {
@@ -27,7 +25,7 @@ enum Kind {
     /// Messages stay in this process, in order.
     SingleNode(Arc<LocalBus>),
     /// Messages come over Redis and are put in order first.
-    Cluster(Arc<RedisNode>, Arc<Resequencer>),
+    Cluster(Arc<RedisBus>, Arc<Resequencer>),
 }
 
 impl NodeWiring {
@@ -41,27 +39,29 @@ impl NodeWiring {
             return Ok(Self::single_node(hub));
         };
         let (lease, metrics) = (settings.times.node_lease, Arc::clone(hub.metrics()));
-        let node = Arc::new(RedisNode::new(RedisNodeOptions {
+        let options = RedisOptions {
             target,
             process,
             lease,
             metrics,
-        }));
-        let bus = Arc::new(RedisBus::new(Arc::clone(&node)));
-        let order = Arc::new(Resequencer::new(
+        };
+        let RedisAdapters {
             bus,
+            presence,
+            roster,
+        } = redis::open(options, hub);
+        let order = Arc::new(Resequencer::new(
+            bus.clone(),
             Arc::clone(&stores.events),
             Arc::new(SystemClock),
         ));
-        let presence = Arc::new(RedisPresence::new(Arc::clone(&node)));
-        let roster = RedisRoster::new(Arc::clone(&node), Arc::clone(hub));
         Ok(Self {
             nodes: Nodes {
                 bus: order.clone(),
                 presence,
                 roster,
             },
-            kind: Kind::Cluster(node, order),
+            kind: Kind::Cluster(bus, order),
         })
     }
 
@@ -89,10 +89,10 @@ impl NodeWiring {
         let sink: Weak<Service> = Arc::downgrade(service);
         match &self.kind {
             Kind::SingleNode(bus) => bus.set_sink(sink),
-            Kind::Cluster(node, order) => {
+            Kind::Cluster(bus, order) => {
                 order.set_sink(sink);
                 let order: Arc<dyn BusSink> = order.clone();
-                node.set_sink(Arc::downgrade(&order));
+                bus.set_sink(Arc::downgrade(&order));
                 // On a single node the hub knows all members itself.
                 service.hub().set_presence(Arc::clone(&self.nodes.presence));
             }
@@ -101,10 +101,10 @@ impl NodeWiring {
 
     /// Spawns the tasks of the bus. When they have ended after `stop`, all published messages have been sent.
     pub fn run(&self, hub: &Arc<Hub>, tasks: &Tasks, stop: &CancellationToken) {
-        if let Kind::Cluster(node, order) = &self.kind {
-            let (node, order) = (Arc::clone(node), Arc::clone(order));
+        if let Kind::Cluster(bus, order) = &self.kind {
+            let (bus, order) = (Arc::clone(bus), Arc::clone(order));
             let (hub, token) = (Arc::clone(hub), stop.clone());
-            tasks.until(stop, "redis node", |_| node.run(hub, token));
+            tasks.until(stop, "redis node", |_| bus.run(hub, token));
             tasks.until(
                 stop,
                 "resequencer",
@@ -115,11 +115,11 @@ impl NodeWiring {
 }
 
 /// The configured Redis; `None`: a single node.
-fn target(settings: &Settings) -> Result<Option<Target>, StartError> {
+fn target(settings: &Settings) -> Result<Option<RedisTarget>, StartError> {
     let target = match &settings.bus {
         None => return Ok(None),
-        Some(BusUrl::Redis(url)) => Target::single(url.expose()),
-        Some(BusUrl::Cluster(nodes)) => Target::cluster(nodes.expose()),
+        Some(BusUrl::Redis(url)) => RedisTarget::single(url.expose()),
+        Some(BusUrl::Cluster(nodes)) => RedisTarget::cluster(nodes.expose()),
     };
     target
         .map(Some)
@@ -131,6 +131,6 @@ pub async fn look(settings: &Settings) -> Result<Option<(String, Result<(), Stri
     let Some(target) = target(settings)? else {
         return Ok(None);
     };
-    let found = crate::outbound::redis::look(&target).await;
+    let found = redis::check_reachable(&target).await;
     Ok(Some((target.describe(), found)))
 }

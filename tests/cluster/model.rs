@@ -17,7 +17,7 @@ use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, CreateApp, Presenc
 use pushi::inbound::websocket::dialects;
 use pushi::outbound::clock::SystemClock;
 use pushi::outbound::metrics::PrometheusMetrics;
-use pushi::outbound::redis::{RedisBus, RedisNode, RedisNodeOptions, RedisPresence, Target};
+use pushi::outbound::redis::{self, RedisBus, RedisOptions, RedisTarget};
 use pushi::outbound::storage::memory;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -109,8 +109,8 @@ impl BusSink for Ear {
 /// A node in this process.
 struct Node {
     order: Arc<Resequencer>,
-    presence: RedisPresence,
-    mesh: Arc<RedisNode>,
+    presence: Arc<dyn PresenceStore>,
+    bus: Arc<RedisBus>,
     ear: Arc<Ear>,
     /// Dropped, they end without a word.
     _tasks: JoinSet<()>,
@@ -164,18 +164,21 @@ impl World {
     }
 
     async fn node(&self) -> Node {
-        let target = Target::single(&format!("redis://127.0.0.1:{}", self.redis.port)).unwrap();
+        let target =
+            RedisTarget::single(&format!("redis://127.0.0.1:{}", self.redis.port)).unwrap();
         let metrics = Arc::new(PrometheusMetrics::new().unwrap());
         let process = random_53_bits().unwrap();
-        let mesh = Arc::new(RedisNode::new(RedisNodeOptions {
+        let hub = Arc::new(Hub::new(process, dialects(), metrics.clone()));
+        let options = RedisOptions {
             target,
             process,
             lease: LEASE,
-            metrics: metrics.clone(),
-        }));
-        let hub = Arc::new(Hub::new(process, dialects(), metrics));
+            metrics,
+        };
+        let adapters = redis::open(options, &hub);
+        let bus = adapters.bus;
         let order = Arc::new(Resequencer::new(
-            Arc::new(RedisBus::new(Arc::clone(&mesh))),
+            bus.clone(),
             Arc::clone(&self.stores.events),
             Arc::new(SystemClock),
         ));
@@ -183,15 +186,15 @@ impl World {
         let sink: Weak<Ear> = Arc::downgrade(&ear);
         order.set_sink(sink);
         let sink: Arc<dyn BusSink> = order.clone();
-        mesh.set_sink(Arc::downgrade(&sink));
+        bus.set_sink(Arc::downgrade(&sink));
         let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&mesh).run(hub, CancellationToken::new()));
+        tasks.spawn(Arc::clone(&bus).run(hub, CancellationToken::new()));
         let working = Arc::clone(&order);
         tasks.spawn(async move { working.run(std::future::pending()).await });
         let node = Node {
             order,
-            presence: RedisPresence::new(Arc::clone(&mesh)),
-            mesh,
+            presence: adapters.presence,
+            bus,
             ear,
             _tasks: tasks,
         };
@@ -323,7 +326,7 @@ impl World {
 
 async fn until_up(node: &Node) {
     let begun = Instant::now();
-    while node.mesh.health() != BusHealth::Up {
+    while node.bus.health() != BusHealth::Up {
         assert!(
             begun.elapsed() < Duration::from_secs(20),
             "Redis is not reached"

@@ -132,7 +132,11 @@ async fn without_redis(keeps: bool) {
         "{metrics}"
     );
     for node in &stage.nodes {
-        assert_eq!(node.count_logged("cannot be heard"), 1, "it is said once");
+        assert_eq!(
+            node.count_logged("redis connection lost"),
+            1,
+            "it is said once"
+        );
     }
 }
 

@@ -55,5 +55,5 @@ fn a_node_that_starts_without_redis_says_so_and_serves() {
         ("BUS_URL", format!("redis://127.0.0.1:{}", free_port())),
     ]);
     // It has told its addresses before or after.
-    assert!(node.api != 0 && node.has_logged("cannot be heard"));
+    assert!(node.api != 0 && node.has_logged("redis connection lost"));
 }

@@ -69,7 +69,7 @@ export class Cluster {
     this.balancer.out.add(node);
     await node.end();
     await node.spawn();
-    await waitUntil(() => node.log.split("hear each other").length > node.log.split("rest api listening").length - 1, "a part of the cluster");
+    await waitUntil(() => node.log.split("redis connected").length > node.log.split("rest api listening").length - 1, "a part of the cluster");
     this.balancer.out.delete(node);
   }
 

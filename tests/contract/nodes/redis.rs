@@ -3,14 +3,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pushi::core::auth::random_53_bits;
-use pushi::core::ports::BusHealth;
+use pushi::core::hub::Hub;
+use pushi::core::ports::{Bus, BusHealth};
+use pushi::inbound::websocket::dialects;
 use pushi::outbound::metrics::PrometheusMetrics;
-use pushi::outbound::redis::{RedisBus, RedisNode, RedisNodeOptions, RedisPresence, Target};
+use pushi::outbound::redis::{self, RedisAdapters, RedisBus, RedisOptions, RedisTarget};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ear, Meeting, Node};
-use crate::roster::nodes::hub;
 use crate::servers::url_of_server;
 
 /// Where Redis is.
@@ -18,28 +19,34 @@ pub async fn url_of_redis() -> Option<String> {
     url_of_server("PUSHI_TEST_REDIS_URL")
 }
 
-/// A node's part in the mesh.
-pub fn mesh(url: &str) -> Arc<RedisNode> {
-    let (target, lease) = (Target::single(url).unwrap(), Duration::from_secs(20));
+/// A hub without clients.
+pub fn hub(process: u64) -> Arc<Hub> {
     let metrics = Arc::new(PrometheusMetrics::new().unwrap());
-    let options = RedisNodeOptions {
-        target,
-        process: random_53_bits().unwrap(),
-        lease,
-        metrics,
-    };
-    Arc::new(RedisNode::new(options))
+    Arc::new(Hub::new(process, dialects(), metrics))
 }
 
-/// Begins to take part: what the node hears, and what ends with it.
-pub async fn live(mesh: &Arc<RedisNode>) -> (Arc<Ear>, Arc<dyn Any + Send + Sync>) {
+/// The adapters of a further node, and its hub.
+pub fn open(url: &str) -> (RedisAdapters, Arc<Hub>) {
+    let process = random_53_bits().unwrap();
+    let hub = hub(process);
+    let options = RedisOptions {
+        target: RedisTarget::single(url).unwrap(),
+        process,
+        lease: Duration::from_secs(20),
+        metrics: Arc::clone(hub.metrics()),
+    };
+    (redis::open(options, &hub), hub)
+}
+
+/// Connects a node. Returns what it receives, and a guard that stops it.
+pub async fn connect(bus: &Arc<RedisBus>, hub: &Arc<Hub>) -> (Arc<Ear>, Arc<dyn Any + Send + Sync>) {
     let ear = Arc::new(Ear::default());
     let sink: Weak<Ear> = Arc::downgrade(&ear);
-    mesh.set_sink(sink);
+    bus.set_sink(sink);
     let stop = CancellationToken::new();
-    tokio::spawn(Arc::clone(mesh).run(hub(mesh.process()), stop.clone()));
+    tokio::spawn(Arc::clone(bus).run(Arc::clone(hub), stop.clone()));
     let begun = Instant::now();
-    while mesh.health() != BusHealth::Up {
+    while bus.health() != BusHealth::Up {
         assert!(
             begun.elapsed() < Duration::from_secs(20),
             "Redis is not reached"
@@ -59,12 +66,11 @@ impl Meeting for Redis {
     }
 
     async fn node(&self) -> Node {
-        let mesh = mesh(&self.0);
-        let (ear, life) = live(&mesh).await;
-        let presence = Arc::new(RedisPresence::new(Arc::clone(&mesh)));
+        let (adapters, _hub) = open(&self.0);
+        let (ear, life) = connect(&adapters.bus, &hub).await;
         Node {
-            bus: Arc::new(RedisBus::new(mesh)),
-            presence,
+            bus: adapters.bus,
+            presence: adapters.presence,
             ear,
             _life: life,
         }

@@ -6,14 +6,11 @@ use pushi::core::auth::random_53_bits;
 use pushi::core::hub::{Connection, Hub, SubscribedVia};
 use pushi::core::model::{App, ChannelName, Member};
 use pushi::core::ports::{Bus, DialectId, Roster};
-use pushi::inbound::websocket::dialects;
 use pushi::outbound::local::{LocalBus, LocalRoster};
-use pushi::outbound::metrics::PrometheusMetrics;
-use pushi::outbound::redis::{RedisBus, RedisRoster};
 use pushi::outbound::storage::memory;
 
 use crate::nodes::Ear;
-use crate::nodes::redis::{live, mesh, url_of_redis};
+use crate::nodes::redis::{connect, hub, open, url_of_redis};
 use crate::samples;
 
 /// One node.
@@ -78,14 +75,6 @@ pub trait Nodes: Sized + Sync {
     fn pair(&self) -> [&Node; 2];
 }
 
-pub fn hub(process: u64) -> Arc<Hub> {
-    Arc::new(Hub::new(
-        process,
-        dialects(),
-        Arc::new(PrometheusMetrics::new().unwrap()),
-    ))
-}
-
 /// A node that is alone.
 pub struct Alone(Node);
 
@@ -116,14 +105,12 @@ pub struct Together(Node, Node);
 
 impl Together {
     async fn node(url: &str) -> Node {
-        let mesh = mesh(url);
-        let hub = hub(mesh.process());
-        let roster = RedisRoster::new(Arc::clone(&mesh), Arc::clone(&hub));
-        let (heard, life) = live(&mesh).await;
+        let (adapters, hub) = open(url);
+        let (heard, life) = connect(&adapters.bus, &hub).await;
         Node {
             hub,
-            roster,
-            bus: Arc::new(RedisBus::new(mesh)),
+            roster: adapters.roster,
+            bus: adapters.bus,
             heard,
             _life: life,
         }

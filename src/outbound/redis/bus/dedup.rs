@@ -1,32 +1,33 @@
-//! Which messages of other nodes have come, for those that are sent again.
+//! Detection of messages of other nodes that arrive twice, because they were sent again.
 
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-/// So many last messages are remembered; a cluster has one for each slot in use of each node.
-const MOST: usize = 200_000;
+/// Maximum number of entries: one per node, in a cluster one per node and slot in use. Beyond it all
+/// are dropped, and a duplicate may pass.
+const MAX_ENTRIES: usize = 200_000;
 
-/// The number of the last message that came from each node, for each slot of a cluster (one slot without one).
-/// Servers keep the order, so what has a lower number came before.
+/// The sequence number of the last message of each node and slot (slot 0 without a cluster). Servers
+/// keep the order, so a lower number has been received before.
 #[derive(Default)]
-pub struct Seen(Mutex<HashMap<(u64, u16), u64>>);
+pub struct Deduplicator(Mutex<HashMap<(u64, u16), u64>>);
 
-impl Seen {
-    /// Notes a message. `true`: it is one that came before, sent again because its node did not know.
-    pub fn is_repeated(&self, node: u64, slot: u16, number: u64, again: bool) -> bool {
-        let mut seen = self.0.lock();
-        if seen.len() >= MOST {
-            seen.clear();
+impl Deduplicator {
+    /// Records a message; returns whether it is a resent one that has been received before.
+    pub fn is_duplicate(&self, node: u64, slot: u16, sequence: u64, resent: bool) -> bool {
+        let mut last_received = self.0.lock();
+        if last_received.len() >= MAX_ENTRIES {
+            last_received.clear();
         }
-        match seen.get_mut(&(node, slot)) {
-            Some(last) if number <= *last => again,
+        match last_received.get_mut(&(node, slot)) {
+            Some(last) if sequence <= *last => resent,
             Some(last) => {
-                *last = number;
+                *last = sequence;
                 false
             }
             None => {
-                seen.insert((node, slot), number);
+                last_received.insert((node, slot), sequence);
                 false
             }
         }
@@ -38,16 +39,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_sent_again_and_came_before_is_a_repetition() {
-        let seen = Seen::default();
+    fn only_resent_messages_received_before_are_duplicates() {
+        let dedup = Deduplicator::default();
         assert!(
-            !seen.is_repeated(1, 0, 4, true),
-            "the first that is heard of a node"
+            !dedup.is_duplicate(1, 0, 4, true),
+            "the first message of a node"
         );
-        assert!(!seen.is_repeated(1, 0, 5, false) && !seen.is_repeated(1, 0, 7, true));
-        assert!(seen.is_repeated(1, 0, 5, true) && seen.is_repeated(1, 0, 7, true));
+        assert!(!dedup.is_duplicate(1, 0, 5, false) && !dedup.is_duplicate(1, 0, 7, true));
+        assert!(dedup.is_duplicate(1, 0, 5, true) && dedup.is_duplicate(1, 0, 7, true));
         assert!(
-            !seen.is_repeated(2, 0, 5, true) && !seen.is_repeated(1, 9, 5, true),
+            !dedup.is_duplicate(2, 0, 5, true) && !dedup.is_duplicate(1, 9, 5, true),
             "other nodes, other servers"
         );
     }

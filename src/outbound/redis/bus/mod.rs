@@ -1,9 +1,10 @@
-//! Publishing and subscribing: what this node sends, and the topics that it receives.
+//! Publishing and subscribing: the queue of messages that this node publishes, its topic
+//! subscriptions, and the detection of duplicates among the messages of other nodes.
 
 mod dedup;
 mod outgoing;
 mod topics;
 
-pub use dedup::Seen;
-pub use outgoing::Outgoing;
-pub use topics::{Change, Topics};
+pub use dedup::Deduplicator;
+pub use outgoing::OutgoingQueue;
+pub use topics::{TopicChange, TopicSubscriptions};

@@ -1,4 +1,4 @@
-//! What this node publishes, until it has come back.
+//! The queue of messages that this node publishes, until Redis has sent them back.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -7,150 +7,163 @@ use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
 use crate::core::model::{AppIdent, ChannelName};
-use crate::core::ordered_drain::{OrderedQueue, drain};
 use crate::core::ports::{BusMessage, BusSink};
-use crate::outbound::redis::connection::{Body, Frame};
+use crate::core::ordered_drain::{OrderedQueue, drain};
+use crate::outbound::redis::connection::{MessageBody, NodeMessage};
 
-/// How much is kept for the other nodes while Redis is away.
-const MOST_KEPT: usize = 10_000;
+/// Maximum number of messages kept for the other nodes while Redis is disconnected.
+const MAX_KEPT: usize = 10_000;
 
-/// How old a message that is not stored may be when Redis is back; older ones mean nothing any more.
-const FRESH: Duration = Duration::from_secs(10);
+/// Maximum age at which a message that is not stored is still sent after a reconnect.
+const MAX_AGE: Duration = Duration::from_secs(10);
 
-/// Messages sent at once.
+/// Maximum number of messages per round trip.
 const BATCH: usize = 256;
 
-/// What goes out.
+/// The content of a queue entry.
 #[derive(Debug, Clone)]
 pub enum OutgoingItem {
-    /// A message.
+    /// A message to all nodes that subscribe to its topic.
     Message(BusMessage),
-    /// Heard by this node alone: what was sent to the server before it has come back, or never will.
+    /// A message to this node only. When it arrives, everything sent to the server before it has
+    /// arrived or never will.
     Echo,
 }
 
-/// One that is on its way out.
+/// A message in the queue.
 #[derive(Debug, Clone)]
-pub struct Outbound {
-    number: u64,
-    again: bool,
-    since: Instant,
-    /// What.
-    pub parcel: OutgoingItem,
-    /// Where it is published, and on which server.
+pub struct OutgoingEntry {
+    sequence: u64,
+    resent: bool,
+    queued: Instant,
+    item: OutgoingItem,
+    /// The topic on which it is published.
     pub topic: String,
-    /// The server.
-    pub line: usize,
+    /// Index of the server that owns the topic.
+    pub server: usize,
 }
 
-impl Outbound {
-    /// Its text; `None`: it cannot be said.
-    pub fn text(&self, node: u64) -> Option<Vec<u8>> {
-        let body = match &self.parcel {
-            OutgoingItem::Message(message) => Body::of(message)?,
-            OutgoingItem::Echo => Body::Echo,
+impl OutgoingEntry {
+    /// The encoded message; `None`: messages of its kind are not published.
+    pub fn encode(&self, node: u64) -> Option<Vec<u8>> {
+        let body = match &self.item {
+            OutgoingItem::Message(message) => MessageBody::from_bus(message)?,
+            OutgoingItem::Echo => MessageBody::Echo,
         };
-        serde_json::to_vec(&Frame {
+        serde_json::to_vec(&NodeMessage {
             node,
-            number: self.number,
-            again: self.again,
+            sequence: self.sequence,
+            resent: self.resent,
             body,
         })
         .ok()
     }
 }
 
-/// What this node publishes. While Redis is there everything comes back through it; while it is away the node hears
-/// itself at once, and the others get what they can still use when Redis is back.
+/// A message for which this node waits until the server sends it back.
+struct AwaitedMessage {
+    server: usize,
+    queued: Instant,
+    message: BusMessage,
+}
+
+/// The messages that this node publishes. While Redis is connected, every message is delivered when
+/// Redis sends it back. While it is disconnected, messages are delivered locally at once, and those
+/// that are still useful are sent to the other nodes after the reconnect.
 #[derive(Default)]
-pub struct Outgoing {
+pub struct OutgoingQueue {
     state: Mutex<State>,
     filled: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    next: u64,
-    /// Redis is there.
-    up: bool,
-    queue: VecDeque<Outbound>,
-    /// Sent, but it is not known whether Redis took it.
-    sent: VecDeque<Outbound>,
-    /// What will come back.
-    returning: BTreeMap<u64, (usize, Instant, BusMessage)>,
-    /// All up to here (not included) has been delivered here without Redis.
-    delivered: u64,
-    /// Of each channel the newest stored event that was too much to keep: who hears it reads the rest from the store.
-    hints: HashMap<(AppIdent, ChannelName), Outbound>,
+    next_sequence: u64,
+    connected: bool,
+    queue: VecDeque<OutgoingEntry>,
+    /// Sent, but not yet acknowledged by Redis.
+    unacknowledged: VecDeque<OutgoingEntry>,
+    /// Sent messages that will come back, by sequence number.
+    awaited: BTreeMap<u64, AwaitedMessage>,
+    /// Messages with a lower sequence number have been delivered locally, without Redis.
+    delivered_below: u64,
+    /// The newest stored event of each channel that exceeded `MAX_KEPT`: its receivers read the
+    /// earlier ones from the store.
+    newest_dropped: HashMap<(AppIdent, ChannelName), OutgoingEntry>,
     local: OrderedQueue,
 }
 
-impl Outgoing {
-    /// Takes a message. `heard`: this node listens on its topic. While Redis is away it is delivered to `sink` at once.
+impl OutgoingQueue {
+    /// Queues a message. `subscribed`: this node receives its topic; then the message is delivered
+    /// to `sink` at once while Redis is disconnected. `route` returns the server of a topic.
     pub fn publish(
         &self,
         message: BusMessage,
         topic: String,
-        heard: bool,
+        subscribed: bool,
         route: impl FnOnce(&str) -> usize,
         sink: &dyn BusSink,
     ) {
         let mut state = self.state.lock();
-        let line = if state.up { route(&topic) } else { 0 };
-        let (number, up) = (state.number(), state.up);
-        if heard && up {
-            state
-                .returning
-                .insert(number, (line, Instant::now(), message.clone()));
-        } else if heard {
+        let server = if state.connected { route(&topic) } else { 0 };
+        let (sequence, connected) = (state.take_sequence(), state.connected);
+        if subscribed && connected {
+            let awaited = AwaitedMessage {
+                server,
+                queued: Instant::now(),
+                message: message.clone(),
+            };
+            state.awaited.insert(sequence, awaited);
+        } else if subscribed {
             state.local.push(message.clone());
-            state.delivered = state.next;
+            state.delivered_below = state.next_sequence;
         }
-        state.queue.push_back(Outbound {
-            number,
-            again: false,
-            since: Instant::now(),
-            parcel: OutgoingItem::Message(message),
+        state.queue.push_back(OutgoingEntry {
+            sequence,
+            resent: false,
+            queued: Instant::now(),
+            item: OutgoingItem::Message(message),
             topic,
-            line,
+            server,
         });
-        if up {
+        if connected {
             drop(state);
             self.filled.notify_one();
         } else {
-            state.bound();
+            state.enforce_limit();
             drop(state);
-            self.drain(sink);
+            self.deliver_local(sink);
         }
     }
 
-    /// Sends something that only this node hears.
-    pub fn echo(&self, topic: String, line: usize) {
+    /// Queues a message that only this node receives.
+    pub fn echo(&self, topic: String, server: usize) {
         let mut state = self.state.lock();
-        if state.up {
-            let number = state.number();
-            state.queue.push_back(Outbound {
-                number,
-                again: false,
-                since: Instant::now(),
-                parcel: OutgoingItem::Echo,
+        if state.connected {
+            let sequence = state.take_sequence();
+            state.queue.push_back(OutgoingEntry {
+                sequence,
+                resent: false,
+                queued: Instant::now(),
+                item: OutgoingItem::Echo,
                 topic,
-                line,
+                server,
             });
             drop(state);
             self.filled.notify_one();
         }
     }
 
-    /// Waits until there is something to send, and answers it; [`Outgoing::taken`] must follow when Redis took it.
-    pub async fn next(&self) -> Vec<Outbound> {
+    /// Waits for messages to send and takes a batch; [`OutgoingQueue::acknowledge`] must follow when
+    /// Redis has accepted it.
+    pub async fn next_batch(&self) -> Vec<OutgoingEntry> {
         loop {
             {
                 let mut state = self.state.lock();
                 let count = state.queue.len().min(BATCH);
                 if count > 0 {
-                    let batch: Vec<Outbound> = state.queue.drain(..count).collect();
-                    state.sent.extend(batch.iter().cloned());
+                    let batch: Vec<OutgoingEntry> = state.queue.drain(..count).collect();
+                    state.unacknowledged.extend(batch.iter().cloned());
                     return batch;
                 }
             }
@@ -158,115 +171,118 @@ impl Outgoing {
         }
     }
 
-    /// Redis took what [`Outgoing::next`] answered.
-    pub fn taken(&self) {
-        self.state.lock().sent.clear();
+    /// Records that Redis has accepted the last batch.
+    pub fn acknowledge(&self) {
+        self.state.lock().unacknowledged.clear();
     }
 
-    /// A message of this node came back from a server. Answers it where it has not been delivered yet, and how long it took.
-    pub fn returned(&self, number: u64, line: usize) -> Option<(BusMessage, Duration)> {
+    /// Handles a message of this node that a server has sent back. Returns it with the time since it
+    /// was queued, unless it has been delivered already.
+    pub fn returned(&self, sequence: u64, server: usize) -> Option<(BusMessage, Duration)> {
         let mut state = self.state.lock();
-        // Servers keep the order: what was sent to this one earlier was not heard here, and will not be.
-        let stale: Vec<u64> = state
-            .returning
-            .range(..number)
-            .filter(|(_, (other, ..))| *other == line)
-            .map(|(n, _)| *n)
+        // Servers keep the order: earlier messages of this server were not received and never will be.
+        let lost: Vec<u64> = state
+            .awaited
+            .range(..sequence)
+            .filter(|(_, awaited)| awaited.server == server)
+            .map(|(sequence, _)| *sequence)
             .collect();
-        for number in stale {
-            state.returning.remove(&number);
+        for sequence in lost {
+            state.awaited.remove(&sequence);
         }
-        if number < state.delivered {
+        if sequence < state.delivered_below {
             return None;
         }
         state
-            .returning
-            .remove(&number)
-            .map(|(_, since, message)| (message, since.elapsed()))
+            .awaited
+            .remove(&sequence)
+            .map(|awaited| (awaited.message, awaited.queued.elapsed()))
     }
 
-    /// Redis is there again; `route` says which server has a topic. What is kept goes out first.
-    pub fn rise(&self, route: impl Fn(&str) -> usize) {
+    /// Starts sending over new connections, kept messages first. `route` returns the server of a topic.
+    pub fn connected(&self, route: impl Fn(&str) -> usize) {
         let mut state = self.state.lock();
-        let hints = std::mem::take(&mut state.hints);
+        let newest_dropped = std::mem::take(&mut state.newest_dropped);
         let kept = std::mem::take(&mut state.queue);
-        let useful = |outbound: &Outbound| match &outbound.parcel {
+        let is_useful = |entry: &OutgoingEntry| match &entry.item {
             OutgoingItem::Message(message) => {
-                message.serial().is_some() || outbound.since.elapsed() < FRESH
+                message.serial().is_some() || entry.queued.elapsed() < MAX_AGE
             }
             OutgoingItem::Echo => false,
         };
-        state
-            .queue
-            .extend(hints.into_values().chain(kept.into_iter().filter(useful)));
-        for outbound in &mut state.queue {
-            outbound.line = route(&outbound.topic);
+        state.queue.extend(
+            newest_dropped
+                .into_values()
+                .chain(kept.into_iter().filter(is_useful)),
+        );
+        for entry in &mut state.queue {
+            entry.server = route(&entry.topic);
         }
-        state.up = true;
+        state.connected = true;
         drop(state);
         self.filled.notify_one();
     }
 
-    /// Redis is away: what has not come back is delivered now. Answers how long each of those was waited for.
-    pub fn fall(&self, sink: &dyn BusSink) -> Vec<Duration> {
+    /// Stops sending and delivers all awaited messages locally. Returns how long each was awaited.
+    pub fn disconnected(&self, sink: &dyn BusSink) -> Vec<Duration> {
         let waited = {
             let mut state = self.state.lock();
-            state.up = false;
-            let returning = std::mem::take(&mut state.returning);
-            let waited = returning
+            state.connected = false;
+            let awaited = std::mem::take(&mut state.awaited);
+            let waited = awaited
                 .values()
-                .map(|(_, since, _)| since.elapsed())
+                .map(|awaited| awaited.queued.elapsed())
                 .collect();
-            for (.., message) in returning.into_values() {
-                state.local.push(message);
+            for awaited in awaited.into_values() {
+                state.local.push(awaited.message);
             }
-            state.delivered = state.next;
-            let sent = std::mem::take(&mut state.sent);
-            for mut outbound in sent.into_iter().rev() {
-                outbound.again = true;
-                state.queue.push_front(outbound);
+            state.delivered_below = state.next_sequence;
+            let unacknowledged = std::mem::take(&mut state.unacknowledged);
+            for mut entry in unacknowledged.into_iter().rev() {
+                entry.resent = true;
+                state.queue.push_front(entry);
             }
-            state.bound();
+            state.enforce_limit();
             waited
         };
-        self.drain(sink);
+        self.deliver_local(sink);
         waited
     }
 
-    /// Everything is sent.
+    /// Whether everything has been sent and acknowledged.
     pub fn is_empty(&self) -> bool {
         let state = self.state.lock();
-        state.queue.is_empty() && state.sent.is_empty()
+        state.queue.is_empty() && state.unacknowledged.is_empty()
     }
 
-    /// Delivers what is delivered without Redis, in its order, unless somebody is at it.
-    fn drain(&self, sink: &dyn BusSink) {
+    /// Delivers the messages that need no Redis, in order, unless another task is doing so.
+    fn deliver_local(&self, sink: &dyn BusSink) {
         drain(&self.state, |state| &mut state.local, sink);
     }
 }
 
 impl State {
-    fn number(&mut self) -> u64 {
-        let number = self.next;
-        self.next += 1;
-        number
+    fn take_sequence(&mut self) -> u64 {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        sequence
     }
 
-    /// Keeps no more than is allowed while Redis is away.
-    fn bound(&mut self) {
-        while self.queue.len() > MOST_KEPT {
-            let Some(outbound) = self.queue.pop_front() else {
+    /// Drops the oldest messages above `MAX_KEPT`, except for the newest stored one of each channel.
+    fn enforce_limit(&mut self) {
+        while self.queue.len() > MAX_KEPT {
+            let Some(entry) = self.queue.pop_front() else {
                 return;
             };
-            let OutgoingItem::Message(message) = &outbound.parcel else {
+            let OutgoingItem::Message(message) = &entry.item else {
                 continue;
             };
             let (Some((app, channel)), Some(_)) = (message.channel(), message.serial()) else {
                 continue;
             };
-            let place = (app.clone(), channel.clone());
-            if self.hints.len() < MOST_KEPT || self.hints.contains_key(&place) {
-                self.hints.insert(place, outbound);
+            let key = (app.clone(), channel.clone());
+            if self.newest_dropped.len() < MAX_KEPT || self.newest_dropped.contains_key(&key) {
+                self.newest_dropped.insert(key, entry);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The topics that this node listens on.
+//! The topics to which this node subscribes.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -6,26 +6,28 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::core::model::{AppIdent, ChannelName};
-use crate::outbound::redis::connection::carrier;
+use crate::outbound::redis::connection::topic_channel;
 
-/// Subscriptions that are changed at once.
+/// Maximum number of changes per round trip.
 const BATCH: usize = 500;
 
-/// A subscription that is to be made or ended.
+/// A topic to subscribe to, or to unsubscribe from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct TopicChange {
+    /// The app.
     pub app: AppIdent,
-    /// The channel whose name the topic has.
+    /// The channel of the topic.
     pub channel: ChannelName,
-    /// Listens from now on; else no more.
-    pub listen: bool,
-    turn: u64,
+    /// `true`: subscribe, `false`: unsubscribe.
+    pub subscribe: bool,
+    /// The generation of the subscription that it belongs to.
+    generation: u64,
 }
 
-/// The topics that this node listens on, one for each watched channel that is no peer channel, and for each presence
-/// channel with watched peer channels.
+/// The topics to which this node subscribes: one for each watched channel that is no peer channel,
+/// and for each presence channel with watched peer channels.
 #[derive(Default)]
-pub struct Topics {
+pub struct TopicSubscriptions {
     state: Mutex<State>,
     filled: Notify,
 }
@@ -33,54 +35,55 @@ pub struct Topics {
 #[derive(Default)]
 struct State {
     apps: HashMap<AppIdent, HashMap<ChannelName, Topic>>,
-    todo: VecDeque<Change>,
-    /// Redis is there.
-    up: bool,
-    /// Counts the subscriptions that were asked for.
-    turn: u64,
+    pending: VecDeque<TopicChange>,
+    connected: bool,
+    /// The generation of the newest subscription request.
+    generation: u64,
 }
 
 #[derive(Default)]
 struct Topic {
-    /// The channel of the same name is watched.
-    own: bool,
-    /// Watched peer channels.
+    /// Whether the channel of the topic itself is watched.
+    watched: bool,
+    /// The watched peer channels.
     peers: HashSet<ChannelName>,
+    /// Whether Redis has confirmed the subscription.
     confirmed: bool,
-    turn: u64,
+    generation: u64,
     waiting: Vec<oneshot::Sender<()>>,
 }
 
-impl Topics {
-    /// Listens for a channel's messages; a receiver answers when Redis has confirmed it, or is away.
+impl TopicSubscriptions {
+    /// Subscribes to the topic of a channel. The receiver resolves when Redis has confirmed it, or
+    /// with an error when Redis is disconnected; `None`: there is nothing to wait for.
     pub fn watch(&self, app: &AppIdent, channel: &ChannelName) -> Option<oneshot::Receiver<()>> {
-        let name = carrier(channel);
+        let name = topic_channel(channel);
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let topics = match state.apps.get_mut(app) {
             Some(topics) => topics,
             None => state.apps.entry(app.clone()).or_default(),
         };
-        let known = topics.contains_key(&name);
+        let subscribed = topics.contains_key(&name);
         let topic = topics.entry(name.clone()).or_default();
         if name == *channel {
-            topic.own = true;
+            topic.watched = true;
         } else {
             topic.peers.insert(channel.clone());
         }
-        if topic.confirmed || !state.up {
+        if topic.confirmed || !state.connected {
             return None;
         }
         let (confirm, confirmed) = oneshot::channel();
         topic.waiting.push(confirm);
-        if !known {
-            state.turn += 1;
-            topic.turn = state.turn;
-            state.todo.push_back(Change {
+        if !subscribed {
+            state.generation += 1;
+            topic.generation = state.generation;
+            state.pending.push_back(TopicChange {
                 app: app.clone(),
                 channel: name,
-                listen: true,
-                turn: state.turn,
+                subscribe: true,
+                generation: state.generation,
             });
             drop(guard);
             self.filled.notify_one();
@@ -88,9 +91,9 @@ impl Topics {
         Some(confirmed)
     }
 
-    /// Needs a channel's messages no more.
+    /// Ends the watch of a channel, and unsubscribes when no other channel uses the topic.
     pub fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
-        let name = carrier(channel);
+        let name = topic_channel(channel);
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let Some(topics) = state.apps.get_mut(app) else {
@@ -100,32 +103,32 @@ impl Topics {
             return;
         };
         if name == *channel {
-            topic.own = false;
+            topic.watched = false;
         } else {
             topic.peers.remove(channel);
         }
-        if topic.own || !topic.peers.is_empty() {
+        if topic.watched || !topic.peers.is_empty() {
             return;
         }
         topics.remove(&name);
         if topics.is_empty() {
             state.apps.remove(app);
         }
-        if state.up {
-            state.todo.push_back(Change {
+        if state.connected {
+            state.pending.push_back(TopicChange {
                 app: app.clone(),
                 channel: name,
-                listen: false,
-                turn: 0,
+                subscribe: false,
+                generation: 0,
             });
             drop(guard);
             self.filled.notify_one();
         }
     }
 
-    /// Whether messages of a channel are heard, or about to be.
-    pub fn hears(&self, app: &AppIdent, channel: &ChannelName) -> bool {
-        let name = carrier(channel);
+    /// Whether the messages of a channel are received, or a subscription is pending.
+    pub fn is_subscribed(&self, app: &AppIdent, channel: &ChannelName) -> bool {
+        let name = topic_channel(channel);
         self.state
             .lock()
             .apps
@@ -133,8 +136,8 @@ impl Topics {
             .is_some_and(|topics| topics.contains_key(&name))
     }
 
-    /// Waits until subscriptions are to be changed, and answers which, in order.
-    pub async fn next(&self) -> Vec<Change> {
+    /// Waits for pending changes and takes them, in order.
+    pub async fn next(&self) -> Vec<TopicChange> {
         loop {
             match self.try_next() {
                 Some(changes) => return changes,
@@ -143,14 +146,14 @@ impl Topics {
         }
     }
 
-    /// Subscriptions that are to be changed; `None`: none is.
-    pub fn try_next(&self) -> Option<Vec<Change>> {
+    /// Takes pending changes, in order; `None`: there are none.
+    pub fn try_next(&self) -> Option<Vec<TopicChange>> {
         let mut state = self.state.lock();
-        let count = state.todo.len().min(BATCH);
-        (count > 0).then(|| state.todo.drain(..count).collect())
+        let count = state.pending.len().min(BATCH);
+        (count > 0).then(|| state.pending.drain(..count).collect())
     }
 
-    /// Whether Redis has confirmed the topic of this name, and it is not to be let go.
+    /// Whether the topic of this channel is confirmed, and no unsubscribe is pending.
     pub fn is_confirmed(&self, app: &AppIdent, channel: &ChannelName) -> bool {
         self.state
             .lock()
@@ -160,46 +163,48 @@ impl Topics {
             .is_some_and(|topic| topic.confirmed)
     }
 
-    /// Redis has confirmed a change.
-    pub fn confirmed(&self, change: &Change) {
+    /// Records that Redis has confirmed a change.
+    pub fn confirm(&self, change: &TopicChange) {
         let mut state = self.state.lock();
         let topic = state
             .apps
             .get_mut(&change.app)
             .and_then(|topics| topics.get_mut(&change.channel));
-        if let Some(topic) = topic.filter(|topic| change.listen && topic.turn == change.turn) {
+        if let Some(topic) =
+            topic.filter(|topic| change.subscribe && topic.generation == change.generation)
+        {
             topic.confirmed = true;
             for waiting in topic.waiting.drain(..) {
-                // Who does not wait any more needs no answer.
+                // An error: the receiver was dropped.
                 let _ = waiting.send(());
             }
         }
     }
 
-    /// Redis is there: every topic is to be listened on anew; [`Topics::next`] answers them.
-    pub fn rise(&self) {
+    /// Queues a subscription for every topic; [`TopicSubscriptions::next`] returns them.
+    pub fn connected(&self) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        state.up = true;
+        state.connected = true;
         for (app, topics) in &mut state.apps {
             for (channel, topic) in topics {
-                state.turn += 1;
-                topic.turn = state.turn;
-                state.todo.push_back(Change {
+                state.generation += 1;
+                topic.generation = state.generation;
+                state.pending.push_back(TopicChange {
                     app: app.clone(),
                     channel: channel.clone(),
-                    listen: true,
-                    turn: state.turn,
+                    subscribe: true,
+                    generation: state.generation,
                 });
             }
         }
     }
 
-    /// Redis is away: nobody waits for it.
-    pub fn fall(&self) {
+    /// Drops pending changes and fails all waiters.
+    pub fn disconnected(&self) {
         let mut state = self.state.lock();
-        state.up = false;
-        state.todo.clear();
+        state.connected = false;
+        state.pending.clear();
         for topic in state.apps.values_mut().flat_map(HashMap::values_mut) {
             topic.confirmed = false;
             topic.waiting.clear();
@@ -219,78 +224,81 @@ mod tests {
         ChannelName::trusted(text)
     }
 
-    fn todo(topics: &Topics) -> Vec<(String, bool)> {
+    fn pending(topics: &TopicSubscriptions) -> Vec<(String, bool)> {
         topics
             .state
             .lock()
-            .todo
+            .pending
             .iter()
-            .map(|change| (change.channel.to_string(), change.listen))
+            .map(|change| (change.channel.to_string(), change.subscribe))
             .collect()
     }
 
     #[tokio::test]
-    async fn a_topic_is_asked_for_once_and_confirmed_to_all_who_wait() {
-        let topics = Topics::default();
-        topics.rise();
+    async fn one_subscription_is_confirmed_to_all_waiters() {
+        let topics = TopicSubscriptions::default();
+        topics.connected();
         let (one, two) = (
             topics.watch(&app(), &name("c")).unwrap(),
             topics.watch(&app(), &name("c")).unwrap(),
         );
         let changes = topics.next().await;
         assert_eq!(changes.len(), 1);
-        topics.confirmed(&changes[0]);
+        topics.confirm(&changes[0]);
         assert!(one.await.is_ok() && two.await.is_ok());
         assert!(topics.watch(&app(), &name("c")).is_none());
     }
 
     #[tokio::test]
-    async fn what_was_asked_for_before_it_was_let_go_confirms_nothing() {
-        let topics = Topics::default();
-        topics.rise();
+    async fn a_subscription_older_than_the_last_unsubscribe_confirms_nothing() {
+        let topics = TopicSubscriptions::default();
+        topics.connected();
         let _ = topics.watch(&app(), &name("c"));
         let first = topics.next().await;
         topics.unwatch(&app(), &name("c"));
         let waiting = topics.watch(&app(), &name("c")).unwrap();
         assert_eq!(
-            todo(&topics),
+            pending(&topics),
             [("c".to_owned(), false), ("c".to_owned(), true)]
         );
-        topics.confirmed(&first[0]);
+        topics.confirm(&first[0]);
         let then = topics.next().await;
         for change in &then {
-            topics.confirmed(change);
+            topics.confirm(change);
         }
         assert!(waiting.await.is_ok());
-        assert!(then.iter().all(|change| change.turn != first[0].turn));
+        assert!(
+            then.iter()
+                .all(|change| change.generation != first[0].generation)
+        );
     }
 
     #[tokio::test]
-    async fn a_presence_topic_is_kept_for_its_peer_channels() {
-        let topics = Topics::default();
-        topics.rise();
+    async fn a_presence_topic_stays_subscribed_for_its_peer_channels() {
+        let topics = TopicSubscriptions::default();
+        topics.connected();
         let _ = topics.watch(&app(), &name("peer-r:a&b"));
         let _ = topics.watch(&app(), &name("presence-r"));
-        assert_eq!(todo(&topics), [("presence-r".to_owned(), true)]);
+        assert_eq!(pending(&topics), [("presence-r".to_owned(), true)]);
         topics.unwatch(&app(), &name("presence-r"));
-        assert!(topics.hears(&app(), &name("peer-r:c&d")));
+        assert!(topics.is_subscribed(&app(), &name("peer-r:c&d")));
         topics.unwatch(&app(), &name("peer-r:a&b"));
-        assert!(!topics.hears(&app(), &name("presence-r")));
+        assert!(!topics.is_subscribed(&app(), &name("presence-r")));
         assert_eq!(
-            todo(&topics).last(),
+            pending(&topics).last(),
             Some(&("presence-r".to_owned(), false))
         );
     }
 
     #[tokio::test]
-    async fn nobody_waits_while_redis_is_away_and_all_is_asked_for_when_it_is_back() {
-        let topics = Topics::default();
+    async fn waiters_fail_on_disconnect_and_topics_are_subscribed_on_connect() {
+        let topics = TopicSubscriptions::default();
         assert!(topics.watch(&app(), &name("c")).is_none());
-        topics.rise();
-        assert_eq!(todo(&topics).len(), 1);
+        topics.connected();
+        assert_eq!(pending(&topics).len(), 1);
         let waiting = topics.watch(&app(), &name("c")).unwrap();
-        topics.fall();
-        assert!(waiting.await.is_err(), "let go, not confirmed");
-        assert_eq!(todo(&topics), []);
+        topics.disconnected();
+        assert!(waiting.await.is_err(), "failed, not confirmed");
+        assert_eq!(pending(&topics), []);
     }
 }

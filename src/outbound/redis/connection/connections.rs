@@ -1,4 +1,8 @@
-//! One life of the connections to Redis: from when they stand until the first of them fails.
+//! The connections to all servers, from when they are established until the first of them fails.
+//!
+//! The cluster client of the `redis` crate is not used: it reconnects without notice, while here a
+//! lost connection ends the incarnation, and the order of messages requires exactly one connection
+//! per server.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,160 +17,182 @@ use tokio_util::sync::CancellationToken;
 
 use super::scripts::Script;
 use super::slots::SlotMap;
-use super::target::{self, Target};
+use super::target::{self, RedisTarget};
 
-/// Pushed messages that may wait to be taken in. A node that falls further behind loses its connections and catches up
-/// from the store, rather than all its memory.
-const MOST_PUSHED: usize = 200_000;
+/// Capacity of the queue of pushed messages. A node that falls further behind loses its connections
+/// and catches up from the store, which bounds its memory.
+const PUSH_QUEUE_CAPACITY: usize = 200_000;
 
-/// How long a look at Redis may take at each step.
-const LOOK: Duration = Duration::from_secs(2);
+/// Timeout of each step of [`check_reachable`].
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Redis cannot be reached, or has not answered in time; what was asked may or may not have been done.
+/// Redis cannot be reached, or has not answered in time. Whether a command that was sent took
+/// effect is unknown.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("Redis is away")]
+#[error("redis is disconnected")]
 pub struct Disconnected;
 
-/// Something that Redis pushed.
-pub struct Pushed {
-    /// The server, an index into the session's lines.
-    pub line: usize,
-    /// What.
+/// A message pushed by a server.
+pub struct PushedMessage {
+    /// Index of the server.
+    pub server: usize,
+    /// The message as the driver delivers it.
     pub info: PushInfo,
 }
 
-/// One connection to one server. Subscriptions, publishes and scripts share it: so what a node publishes comes back in
-/// the order in which it was sent.
-struct Line {
+/// The connection to one server. Subscriptions, publishes and scripts share it, so a node receives
+/// its own publishes in the order in which it sent them.
+struct ServerConnection {
     connection: MultiplexedConnection,
-    heard: Arc<AtomicU64>,
+    /// When the server last sent something, in milliseconds since `Connections::opened`.
+    last_received: Arc<AtomicU64>,
 }
 
-/// One life of the connections. Whatever goes wrong on any of them ends it; then all begin again. So there is one way
-/// to recover, from everything.
+/// The connections of one incarnation. The first failure on any of them ends all: so every failure
+/// has the same recovery, which reconnects everything.
 pub struct Connections {
-    /// The node's name in this life: the process's number, a dot, and the number of the life.
-    pub life: String,
-    /// The number of the life.
+    /// The id of the incarnation: the process's number, a dot, and the incarnation's number.
+    pub id: String,
+    /// The number of the incarnation, from 1.
     pub number: u64,
-    lines: Vec<Line>,
+    servers: Vec<ServerConnection>,
+    /// `None`: one server, no cluster.
     slots: Option<SlotMap>,
+    /// SHA-1 of each script, in the order of [`Script::ALL`].
     shas: Vec<String>,
-    begun: Instant,
-    broken: CancellationToken,
+    opened: Instant,
+    closed: CancellationToken,
     reason: OnceLock<String>,
 }
 
 impl Connections {
-    /// Connects, each step within `patience`. What Redis pushes comes out of the receiver.
+    /// Connects to all servers and loads the scripts; each step may take `step_timeout`. Pushed
+    /// messages of all servers arrive in the receiver.
+    ///
+    /// # Errors
+    /// When a server cannot be reached, refuses the login or misses a slot of the cluster.
     pub async fn open(
-        target: &Target,
+        target: &RedisTarget,
         process: u64,
         number: u64,
-        patience: Duration,
-    ) -> Result<(Self, mpsc::Receiver<Pushed>), RedisError> {
-        let begun = Instant::now();
-        let broken = CancellationToken::new();
-        let (pushes, pushed) = mpsc::channel(MOST_PUSHED);
-        let (servers, slots) = servers(target, patience).await?;
-        let mut lines = Vec::with_capacity(servers.len());
-        for (index, server) in servers.into_iter().enumerate() {
-            let heard = Arc::new(AtomicU64::new(0));
-            let (pushes, noted, ended) = (pushes.clone(), Arc::clone(&heard), broken.clone());
-            let push = move |info: PushInfo| {
-                noted.store(millis(begun.elapsed()), Relaxed);
-                pushes
-                    .try_send(Pushed { line: index, info })
-                    .inspect_err(|_| ended.cancel())
+        step_timeout: Duration,
+    ) -> Result<(Self, mpsc::Receiver<PushedMessage>), RedisError> {
+        let opened = Instant::now();
+        let closed = CancellationToken::new();
+        let (sender, receiver) = mpsc::channel(PUSH_QUEUE_CAPACITY);
+        let (addresses, slots) = discover(target, step_timeout).await?;
+        let mut servers = Vec::with_capacity(addresses.len());
+        for (index, address) in addresses.into_iter().enumerate() {
+            let last_received = Arc::new(AtomicU64::new(0));
+            let (sender, received) = (sender.clone(), Arc::clone(&last_received));
+            let overflowed = closed.clone();
+            let on_push = move |info: PushInfo| {
+                received.store(millis(opened.elapsed()), Relaxed);
+                let message = PushedMessage {
+                    server: index,
+                    info,
+                };
+                sender
+                    .try_send(message)
+                    .inspect_err(|_| overflowed.cancel())
             };
-            let config = AsyncConnectionConfig::new().set_push_sender(push);
-            lines.push(Line {
-                connection: connect(server, config, patience).await?,
-                heard,
+            let config = AsyncConnectionConfig::new().set_push_sender(on_push);
+            servers.push(ServerConnection {
+                connection: connect(address, config, step_timeout).await?,
+                last_received,
             });
         }
-        let life = format!("{process}.{number}");
-        let mut session = Self {
-            life,
+        let mut connections = Self {
+            id: format!("{process}.{number}"),
             number,
-            lines,
+            servers,
             slots,
             shas: Vec::new(),
-            begun,
-            broken,
+            opened,
+            closed,
             reason: OnceLock::new(),
         };
-        session.load_scripts(patience).await?;
-        Ok((session, pushed))
+        connections.load_scripts(step_timeout).await?;
+        Ok((connections, receiver))
     }
 
-    async fn load_scripts(&mut self, patience: Duration) -> Result<(), RedisError> {
-        for line in &self.lines {
+    async fn load_scripts(&mut self, step_timeout: Duration) -> Result<(), RedisError> {
+        for server in &self.servers {
             let mut pipeline = redis::pipe();
             for script in Script::ALL {
                 pipeline.cmd("SCRIPT").arg("LOAD").arg(script.text());
             }
-            let mut connection = line.connection.clone();
-            self.shas = timeout(patience, pipeline.query_async(&mut connection))
+            let mut connection = server.connection.clone();
+            self.shas = timeout(step_timeout, pipeline.query_async(&mut connection))
                 .await
-                .map_err(late)??;
+                .map_err(timed_out)??;
         }
         Ok(())
     }
 
-    /// How many servers there are.
-    pub fn lines(&self) -> usize {
-        self.lines.len()
+    /// The number of servers.
+    pub fn server_count(&self) -> usize {
+        self.servers.len()
     }
 
-    /// Whether topics are published on one server of a cluster alone.
-    pub fn is_sharded(&self) -> bool {
+    /// Whether the target is a cluster, in which a topic is published on one server only.
+    pub fn is_cluster(&self) -> bool {
         self.slots.is_some()
     }
 
     /// The command that publishes.
     pub fn publish_command(&self) -> &'static str {
-        if self.is_sharded() {
+        if self.is_cluster() {
             "SPUBLISH"
         } else {
             "PUBLISH"
         }
     }
 
-    /// The server that has a key or topic.
-    pub fn line_of(&self, name: &str) -> usize {
-        self.slots.as_ref().map_or(0, |slots| slots.server(name))
+    /// Index of the server that owns a key or topic.
+    pub fn server_of(&self, name: &str) -> usize {
+        self.slots.as_ref().map_or(0, |slots| slots.server_of(name))
     }
 
-    /// Sends commands, in the order of the calls, and waits for the answers. An error among them ends the session.
-    pub async fn send(&self, line: usize, pipeline: &Pipeline) -> Result<Vec<Value>, Disconnected> {
+    /// Sends commands in the order of the calls, and returns their replies. An error reply closes
+    /// all connections.
+    ///
+    /// # Errors
+    /// When the connections are closed, or this call closes them.
+    pub async fn send(
+        &self,
+        server: usize,
+        pipeline: &Pipeline,
+    ) -> Result<Vec<Value>, Disconnected> {
         let count = pipeline.cmd_iter().count();
-        let Some(line) = self.lines.get(line) else {
+        let Some(server) = self.servers.get(server) else {
             return Err(Disconnected);
         };
         if count == 0 {
             return Ok(Vec::new());
         }
-        let mut connection = line.connection.clone();
-        let answers = tokio::select! {
+        let mut connection = server.connection.clone();
+        let replies = tokio::select! {
             biased;
-            () = self.broken.cancelled() => return Err(Disconnected),
-            answers = connection.send_packed_commands(pipeline, 0, count) => answers,
+            () = self.closed.cancelled() => return Err(Disconnected),
+            replies = connection.send_packed_commands(pipeline, 0, count) => replies,
         };
-        line.heard.store(millis(self.begun.elapsed()), Relaxed);
-        let failed = match answers {
-            Ok(answers) => match answers.iter().find_map(refusal) {
-                None => return Ok(answers),
-                Some(refusal) => refusal,
+        server
+            .last_received
+            .store(millis(self.opened.elapsed()), Relaxed);
+        let failure = match replies {
+            Ok(replies) => match replies.iter().find_map(error_reply) {
+                None => return Ok(replies),
+                Some(error) => error,
             },
             Err(error) => error.to_string(),
         };
-        self.fail(failed);
+        self.fail(failure);
         Err(Disconnected)
     }
 
-    /// Adds the call of a script to a pipeline.
-    pub fn call<'a>(
+    /// Appends the call of a script to a pipeline.
+    pub fn add_script<'a>(
         &self,
         pipeline: &'a mut Pipeline,
         script: Script,
@@ -182,61 +208,78 @@ impl Connections {
             .arg(arguments)
     }
 
-    /// Runs one script on the server of its first key.
-    pub async fn run(
+    /// Runs a script on the server of its first key.
+    ///
+    /// # Errors
+    /// As [`Connections::send`].
+    pub async fn run_script(
         &self,
         script: Script,
         keys: &[String],
         arguments: &[&str],
     ) -> Result<Value, Disconnected> {
         let mut pipeline = redis::pipe();
-        self.call(&mut pipeline, script, keys, arguments);
-        let line = keys.first().map_or(0, |key| self.line_of(key));
-        self.send(line, &pipeline).await?.pop().ok_or(Disconnected)
+        self.add_script(&mut pipeline, script, keys, arguments);
+        let server = keys.first().map_or(0, |key| self.server_of(key));
+        self.send(server, &pipeline)
+            .await?
+            .pop()
+            .ok_or(Disconnected)
     }
 
-    /// Ends this life.
+    /// Closes all connections. The first reason is kept for the log.
     pub fn fail(&self, reason: impl Display) {
         let _ = self.reason.set(reason.to_string());
-        self.broken.cancel();
+        self.closed.cancel();
     }
 
-    /// Resolves when this life has ended.
-    pub async fn broken(&self) {
-        self.broken.cancelled().await;
+    /// As [`Connections::fail`], as the error to return.
+    pub fn fail_with(&self, reason: &str) -> Disconnected {
+        self.fail(reason);
+        Disconnected
     }
 
-    /// Why it ended.
-    pub fn reason(&self) -> &str {
+    /// Resolves when the connections are closed.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// Why the connections were closed. Without a recorded reason the push queue has overflowed.
+    pub fn failure_reason(&self) -> &str {
         self.reason
             .get()
-            .map_or("too much came at once", String::as_str)
+            .map_or("push queue overflow", String::as_str)
     }
 
-    /// How long the server that has been silent longest has been silent.
-    pub fn silence(&self) -> Duration {
-        let heard = self
-            .lines
+    /// The time since the last message of the server that has been silent the longest.
+    pub fn longest_silence(&self) -> Duration {
+        let received = self
+            .servers
             .iter()
-            .map(|line| line.heard.load(Relaxed))
+            .map(|server| server.last_received.load(Relaxed))
             .min()
             .unwrap_or(0);
-        self.begun
+        self.opened
             .elapsed()
-            .saturating_sub(Duration::from_millis(heard))
+            .saturating_sub(Duration::from_millis(received))
     }
 
-    /// Forgives the silence so far: the node itself was asleep.
-    pub fn forgive(&self) {
-        for line in &self.lines {
-            line.heard.store(millis(self.begun.elapsed()), Relaxed);
+    /// Restarts the measurement of silence, after this process itself was suspended.
+    pub fn reset_silence(&self) {
+        for server in &self.servers {
+            server
+                .last_received
+                .store(millis(self.opened.elapsed()), Relaxed);
         }
     }
 }
 
-/// Whether a Redis can be reached, and takes the login; in one line why not.
-pub async fn look(target: &Target) -> Result<(), String> {
-    Connections::open(target, 0, 0, LOOK)
+/// Checks that the servers can be reached and accept the login.
+///
+/// # Errors
+/// The reason in one line.
+pub async fn check_reachable(target: &RedisTarget) -> Result<(), String> {
+    Connections::open(target, 0, 0, CHECK_TIMEOUT)
         .await
         .map(drop)
         .map_err(|error| error.to_string())
@@ -246,71 +289,72 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn refusal(answer: &Value) -> Option<String> {
-    match answer {
+fn error_reply(reply: &Value) -> Option<String> {
+    match reply {
         Value::ServerError(error) => Some(error.to_string()),
         _ => None,
     }
 }
 
-fn late<E>(_: E) -> RedisError {
+fn timed_out<E>(_: E) -> RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
 async fn connect(
     info: ConnectionInfo,
     config: AsyncConnectionConfig,
-    patience: Duration,
+    step_timeout: Duration,
 ) -> Result<MultiplexedConnection, RedisError> {
-    // Whether answers come in time is judged by silence, over everything that a connection says.
+    // No timeout per reply: the silence over everything that a connection receives is measured
+    // instead (`RedisNode::watch_silence`).
     let config = config
         .set_response_timeout(None)
-        .set_connection_timeout(Some(patience))
+        .set_connection_timeout(Some(step_timeout))
         .set_pipeline_buffer_size(1024);
     let client = Client::open(info)?;
     timeout(
-        patience,
+        step_timeout,
         client.get_multiplexed_async_connection_with_config(&config),
     )
     .await
-    .map_err(late)?
+    .map_err(timed_out)?
 }
 
-/// The servers to connect to, and which has what.
-async fn servers(
-    target: &Target,
-    patience: Duration,
+/// The addresses of all servers, and of a cluster the owners of its slots.
+async fn discover(
+    target: &RedisTarget,
+    step_timeout: Duration,
 ) -> Result<(Vec<ConnectionInfo>, Option<SlotMap>), RedisError> {
     if !target.cluster {
         return Ok((target.seeds.clone(), None));
     }
-    let mut failed = None;
+    let mut failure = None;
     for seed in &target.seeds {
-        match ask_slots(seed, patience).await {
+        match read_slots(seed, step_timeout).await {
             Ok(slots) => {
                 let servers = slots
                     .servers
                     .iter()
-                    .map(|(host, port)| target::at(seed, host, *port))
+                    .map(|(host, port)| target::with_address(seed, host, *port))
                     .collect();
                 return Ok((servers, Some(slots)));
             }
-            Err(error) => failed = Some(error),
+            Err(error) => failure = Some(error),
         }
     }
-    Err(failed.unwrap_or_else(|| late(())))
+    Err(failure.unwrap_or_else(|| timed_out(())))
 }
 
-async fn ask_slots(seed: &ConnectionInfo, patience: Duration) -> Result<SlotMap, RedisError> {
-    let mut connection = connect(seed.clone(), AsyncConnectionConfig::new(), patience).await?;
-    let ask = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
-    let answer: Value = timeout(patience, ask.query_async(&mut connection))
+async fn read_slots(seed: &ConnectionInfo, step_timeout: Duration) -> Result<SlotMap, RedisError> {
+    let mut connection = connect(seed.clone(), AsyncConnectionConfig::new(), step_timeout).await?;
+    let command = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
+    let reply: Value = timeout(step_timeout, command.query_async(&mut connection))
         .await
-        .map_err(late)??;
-    SlotMap::read(&answer, target::host(seed)).ok_or_else(|| {
+        .map_err(timed_out)??;
+    SlotMap::parse(&reply, target::host_of(seed)).ok_or_else(|| {
         RedisError::from((
             redis::ErrorKind::Client,
-            "the cluster does not say who has every slot",
+            "CLUSTER SLOTS does not cover every slot",
         ))
     })
 }

@@ -1,4 +1,4 @@
-//! The text of what travels between nodes. Names are short, since every event carries them.
+//! The message format between nodes: JSON with short field names, because every event carries them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,71 +11,71 @@ use crate::core::model::{
 };
 use crate::core::ports::BusMessage;
 
-/// One message of a node.
+/// A message of one node to the others.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Frame<'a> {
-    /// The node.
+pub struct NodeMessage<'a> {
+    /// The sending node's process number; 0 in messages that scripts publish.
     #[serde(rename = "n", default)]
     pub node: u64,
-    /// The message's number among those of the node; grows.
+    /// The position among the messages of the node, ascending.
     #[serde(rename = "q", default)]
-    pub number: u64,
-    /// The node does not know whether it went out before.
+    pub sequence: u64,
+    /// Whether the node sent it before and does not know the result.
     #[serde(rename = "r", default, skip_serializing_if = "is_false")]
-    pub again: bool,
-    /// What it says.
+    pub resent: bool,
+    /// The content.
     #[serde(rename = "b", borrow)]
-    pub body: Body<'a>,
+    pub body: MessageBody<'a>,
 }
 
 fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// What a message says.
+/// The content of a [`NodeMessage`].
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Body<'a> {
+pub enum MessageBody<'a> {
     /// An event.
     #[serde(rename = "e", borrow)]
     Event(Box<EventBody<'a>>),
-    /// A change of a presence list; written by the scripts.
+    /// A change of a presence channel's members; published by scripts.
     #[serde(rename = "m", borrow)]
-    Presence(Box<PresenceBody<'a>>),
+    MemberChange(Box<MemberChangeBody<'a>>),
     /// An app changed.
     #[serde(rename = "a", borrow)]
-    App(Cow<'a, str>),
-    /// A session ended: the token's hash in hex.
+    AppChanged(Cow<'a, str>),
+    /// A session ended: the hash of its token in hex.
     #[serde(rename = "s", borrow)]
     SessionEnded(Cow<'a, str>),
     /// A user's persistent subscriptions changed: app and user.
     #[serde(rename = "u")]
-    Subscriptions(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>),
+    SubscriptionsChanged(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>),
     /// A user's signed-in connections are to be closed: app and user.
     #[serde(rename = "x")]
-    Terminated(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>),
-    /// How many are on a channel: app, channel, count; written by a script.
+    UserTerminated(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>),
+    /// The number of subscriptions of a channel: app, channel, count; published by a script.
     #[serde(rename = "k")]
-    Count(
+    SubscriptionCount(
         #[serde(borrow)] Cow<'a, str>,
         #[serde(borrow)] Cow<'a, str>,
         u64,
     ),
-    /// A question to every node: its number, where the answer goes, and the question.
+    /// A question to every node: its number, the topic for the answer, the encoded question.
     #[serde(rename = "q")]
-    Ask(
+    Question(
         u64,
         #[serde(borrow)] Cow<'a, str>,
         #[serde(borrow)] Cow<'a, str>,
     ),
-    /// An answer to the question with this number.
+    /// An answer: the number of the question, the encoded answer.
     #[serde(rename = "w")]
     Answer(u64, #[serde(borrow)] Cow<'a, str>),
-    /// A node hears itself.
+    /// A message to the sending node itself, which proves that the connection works.
     #[serde(rename = "o")]
     Echo,
 }
 
-/// An event on the way.
+/// A published event.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EventBody<'a> {
     #[serde(rename = "a", borrow)]
@@ -102,37 +102,38 @@ pub struct EventBody<'a> {
     except: Option<Cow<'a, str>>,
 }
 
-/// A change of a presence list. Numbers are texts: the scripts' numbers are floating point.
+/// A change of a presence channel's members. Numbers are strings, because the numbers of scripts
+/// are floating point.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct PresenceBody<'a> {
-    /// `+` came, `-` left, `~` has other data.
+pub struct MemberChangeBody<'a> {
+    /// `+` joined, `-` left, `~` has new data.
     #[serde(rename = "o", borrow)]
     pub kind: Cow<'a, str>,
-    /// The list's version after it.
+    /// The version of the list after the change.
     #[serde(rename = "v", borrow)]
     pub version: Cow<'a, str>,
-    /// The list was empty before it.
+    /// Whether the list was empty before the change.
     #[serde(rename = "f", default)]
-    pub fresh: bool,
-    /// When the user came, as a version.
+    pub was_empty: bool,
+    /// The version at which the user joined.
     #[serde(rename = "c", borrow)]
-    pub came: Cow<'a, str>,
+    pub joined: Cow<'a, str>,
     #[serde(rename = "u", borrow)]
     user: Cow<'a, str>,
     #[serde(rename = "d", borrow)]
     data: Cow<'a, str>,
     #[serde(rename = "p", borrow)]
     peer: Cow<'a, str>,
-    /// The connection that did it.
+    /// The connection that joined or left.
     #[serde(rename = "s", borrow, default)]
     socket: Cow<'a, str>,
-    /// The life of a node that ended, where that was the reason.
+    /// The incarnation whose eviction caused the change.
     #[serde(rename = "i", borrow, default, skip_serializing_if = "Option::is_none")]
     pub evicted: Option<Cow<'a, str>>,
 }
 
-impl PresenceBody<'_> {
-    /// Who.
+impl MemberChangeBody<'_> {
+    /// The user; `None`: malformed.
     pub fn member(&self) -> Option<Member> {
         Some(Member {
             user_id: UserId::parse(&self.user)?,
@@ -141,7 +142,7 @@ impl PresenceBody<'_> {
         })
     }
 
-    /// The connection that did it.
+    /// The connection that joined or left; `None`: malformed.
     pub fn socket(&self) -> Option<SocketId> {
         SocketId::parse(&self.socket)
     }
@@ -151,9 +152,9 @@ fn arc(text: &str) -> Arc<str> {
     text.into()
 }
 
-impl<'a> Body<'a> {
-    /// The twin of a message. `None`: its kind does not travel, a script says it.
-    pub fn of(message: &'a BusMessage) -> Option<Self> {
+impl<'a> MessageBody<'a> {
+    /// Encodes a bus message. `None`: messages of its kind are published by scripts, or stay local.
+    pub fn from_bus(message: &'a BusMessage) -> Option<Self> {
         Some(match message {
             BusMessage::Broadcast {
                 event: ServerEvent::Published { event, position },
@@ -175,22 +176,22 @@ impl<'a> Body<'a> {
                 position: position.map(|position| (position.id, position.serial)),
                 except: exclude.map(|socket| socket.to_string().into()),
             })),
-            BusMessage::AppChanged(app) => Self::App(app.as_str().into()),
+            BusMessage::AppChanged(app) => Self::AppChanged(app.as_str().into()),
             BusMessage::SessionEnded(hash) => {
                 Self::SessionEnded(data_encoding::HEXLOWER.encode(&hash.0).into())
             }
             BusMessage::SubscriptionsChanged { app, user } => {
-                Self::Subscriptions(app.as_str().into(), user.as_str().into())
+                Self::SubscriptionsChanged(app.as_str().into(), user.as_str().into())
             }
             BusMessage::UserTerminated { app, user } => {
-                Self::Terminated(app.as_str().into(), user.as_str().into())
+                Self::UserTerminated(app.as_str().into(), user.as_str().into())
             }
             BusMessage::Broadcast { .. } | BusMessage::NodeGone => return None,
         })
     }
 
-    /// The message; `None`: it is none, or cannot be one.
-    pub fn message(&self) -> Option<BusMessage> {
+    /// Decodes a bus message. `None`: the content is of another kind or malformed.
+    pub fn to_bus(&self) -> Option<BusMessage> {
         Some(match self {
             Self::Event(body) => BusMessage::published(
                 Arc::new(NewEvent {
@@ -212,20 +213,20 @@ impl<'a> Body<'a> {
                 body.position.map(|(id, serial)| Position { id, serial }),
                 body.except.as_deref().and_then(SocketId::parse),
             ),
-            Self::App(app) => BusMessage::AppChanged(AppIdent::trusted(app)),
+            Self::AppChanged(app) => BusMessage::AppChanged(AppIdent::trusted(app)),
             Self::SessionEnded(hash) => {
                 let bytes = data_encoding::HEXLOWER.decode(hash.as_bytes()).ok()?;
                 BusMessage::SessionEnded(TokenHash(bytes.try_into().ok()?))
             }
-            Self::Subscriptions(app, user) => BusMessage::SubscriptionsChanged {
+            Self::SubscriptionsChanged(app, user) => BusMessage::SubscriptionsChanged {
                 app: AppIdent::trusted(app),
                 user: UserId::parse(user)?,
             },
-            Self::Terminated(app, user) => BusMessage::UserTerminated {
+            Self::UserTerminated(app, user) => BusMessage::UserTerminated {
                 app: AppIdent::trusted(app),
                 user: UserId::parse(user)?,
             },
-            Self::Count(app, channel, count) => BusMessage::Broadcast {
+            Self::SubscriptionCount(app, channel, count) => BusMessage::Broadcast {
                 app: AppIdent::trusted(app),
                 event: ServerEvent::SubscriptionCount {
                     channel: ChannelName::trusted(channel),
@@ -234,7 +235,9 @@ impl<'a> Body<'a> {
                 exclude: None,
                 version: None,
             },
-            Self::Presence(_) | Self::Ask(..) | Self::Answer(..) | Self::Echo => return None,
+            Self::MemberChange(_) | Self::Question(..) | Self::Answer(..) | Self::Echo => {
+                return None;
+            }
         })
     }
 }
@@ -243,21 +246,21 @@ impl<'a> Body<'a> {
 mod tests {
     use super::*;
 
-    fn there_and_back(message: &BusMessage) -> BusMessage {
-        let frame = Frame {
+    fn round_trip(message: &BusMessage) -> BusMessage {
+        let message = NodeMessage {
             node: 1,
-            number: u64::MAX,
-            again: true,
-            body: Body::of(message).unwrap(),
+            sequence: u64::MAX,
+            resent: true,
+            body: MessageBody::from_bus(message).unwrap(),
         };
-        let text = serde_json::to_string(&frame).unwrap();
-        let read: Frame<'_> = serde_json::from_str(&text).unwrap();
-        assert_eq!((read.node, read.number, read.again), (1, u64::MAX, true));
-        read.body.message().unwrap()
+        let text = serde_json::to_string(&message).unwrap();
+        let read: NodeMessage<'_> = serde_json::from_str(&text).unwrap();
+        assert_eq!((read.node, read.sequence, read.resent), (1, u64::MAX, true));
+        read.body.to_bus().unwrap()
     }
 
     #[test]
-    fn every_member_of_an_event_travels() {
+    fn every_field_of_an_event_is_encoded() {
         let event = Arc::new(NewEvent {
             app: AppIdent::trusted("a"),
             mid: Mid("m\"\\".into()),
@@ -284,7 +287,7 @@ mod tests {
                 },
             exclude: but,
             ..
-        } = there_and_back(&BusMessage::published(Arc::clone(&event), position, except))
+        } = round_trip(&BusMessage::published(Arc::clone(&event), position, except))
         else {
             panic!()
         };
@@ -302,7 +305,7 @@ mod tests {
                 },
             exclude: but,
             ..
-        } = there_and_back(&BusMessage::published(Arc::new(bare.clone()), None, None))
+        } = round_trip(&BusMessage::published(Arc::new(bare.clone()), None, None))
         else {
             panic!()
         };
@@ -310,26 +313,26 @@ mod tests {
     }
 
     #[test]
-    fn what_every_node_must_hear_travels() {
+    fn control_messages_are_encoded() {
         let app = AppIdent::trusted("a");
         assert!(
-            matches!(there_and_back(&BusMessage::AppChanged(app.clone())), BusMessage::AppChanged(read) if read == app)
+            matches!(round_trip(&BusMessage::AppChanged(app.clone())), BusMessage::AppChanged(read) if read == app)
         );
         let hash = TokenHash([7; 32]);
         assert!(
-            matches!(there_and_back(&BusMessage::SessionEnded(hash)), BusMessage::SessionEnded(read) if read == hash)
+            matches!(round_trip(&BusMessage::SessionEnded(hash)), BusMessage::SessionEnded(read) if read == hash)
         );
         let user = UserId::parse("ü").unwrap();
         let message = BusMessage::SubscriptionsChanged {
             app: app.clone(),
             user: user.clone(),
         };
-        let changed = there_and_back(&message);
+        let changed = round_trip(&message);
         assert!(
             matches!(&changed, BusMessage::SubscriptionsChanged { app: a, user: u } if (a, u) == (&app, &user)),
             "{changed:?}"
         );
-        let ended = there_and_back(&BusMessage::UserTerminated {
+        let ended = round_trip(&BusMessage::UserTerminated {
             app: app.clone(),
             user: user.clone(),
         });
@@ -340,10 +343,10 @@ mod tests {
     }
 
     #[test]
-    fn a_script_writes_changes_of_lists() {
+    fn member_changes_published_by_scripts_are_decoded() {
         let text = r#"{"b":{"m":{"o":"+","v":"12","f":true,"c":"11","u":"u1","d":"{}","p":"1","s":"1.2"}}}"#;
-        let Frame {
-            body: Body::Presence(body),
+        let NodeMessage {
+            body: MessageBody::MemberChange(body),
             ..
         } = serde_json::from_str(text).unwrap()
         else {
@@ -362,8 +365,8 @@ mod tests {
         assert_eq!(
             (
                 &*body.version,
-                &*body.came,
-                body.fresh,
+                &*body.joined,
+                body.was_empty,
                 body.evicted.is_none()
             ),
             ("12", "11", true, true)

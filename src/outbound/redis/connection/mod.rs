@@ -1,4 +1,5 @@
-//! Connections to the Redis servers, and the names, scripts and messages that travel over them.
+//! The lowest layer: connections to the Redis servers, and the keys, scripts and messages that
+//! travel over them. It knows the `redis` crate and the model, no other part of this adapter.
 
 mod connections;
 mod message;
@@ -7,9 +8,9 @@ mod scripts;
 mod slots;
 mod target;
 
-pub use connections::{Connections, Disconnected, Pushed, look};
-pub use message::{Body, Frame, PresenceBody};
-pub use names::{Names, carrier};
+pub use connections::{Connections, Disconnected, PushedMessage, check_reachable};
+pub use message::{MemberChangeBody, MessageBody, NodeMessage};
+pub use names::{KeyNames, topic_channel};
 pub use scripts::Script;
-pub use slots::slot;
-pub use target::{Target, TargetError};
+pub use slots::hash_slot;
+pub use target::{RedisTarget, RedisTargetError};

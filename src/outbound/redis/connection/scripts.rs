@@ -1,50 +1,50 @@
-//! What Redis does in one step.
+//! The Lua scripts: each changes its keys and publishes the change in one atomic step.
 
 /// A script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
-    /// A node begins a life.
-    Enter,
-    /// A node says that it lives, and hears who does not.
-    Beat,
-    /// A node notes on which presence channels it is.
-    Note,
-    /// A connection comes to a presence channel.
+    /// Registers an incarnation of a node.
+    Register,
+    /// Extends a node's lease and returns the incarnations that expired.
+    Heartbeat,
+    /// Adds channels to the index of an incarnation, or removes them.
+    Index,
+    /// Adds a connection to a presence channel.
     Join,
-    /// A connection leaves a presence channel.
+    /// Removes a connection from a presence channel.
     Leave,
-    /// What a life of a node left on a channel goes.
+    /// Removes what an expired incarnation left on a channel.
     Evict,
-    /// A node says how many of its connections are on a channel.
+    /// Sets the number of a node's connections on a channel.
     Count,
 }
 
-/// What every script of the register begins with.
-const REGISTER: &str = include_str!("scripts/register.lua");
-/// What every script of a presence list begins with.
-const LIST: &str = include_str!("scripts/list.lua");
+/// The common beginning of the scripts of the node registry.
+const REGISTRY: &str = include_str!("scripts/registry.lua");
+/// The common beginning of the scripts of a presence channel.
+const MEMBERS: &str = include_str!("scripts/members.lua");
 
 impl Script {
-    /// All of them, in the order of their numbers.
+    /// All scripts, in the order of their discriminants.
     pub const ALL: [Self; 7] = [
-        Self::Enter,
-        Self::Beat,
-        Self::Note,
+        Self::Register,
+        Self::Heartbeat,
+        Self::Index,
         Self::Join,
         Self::Leave,
         Self::Evict,
         Self::Count,
     ];
 
-    /// Its text.
+    /// The Lua source.
     pub fn text(self) -> String {
         match self {
-            Self::Enter => REGISTER.to_owned() + include_str!("scripts/enter.lua"),
-            Self::Beat => REGISTER.to_owned() + include_str!("scripts/beat.lua"),
-            Self::Note => include_str!("scripts/note.lua").to_owned(),
-            Self::Join => LIST.to_owned() + include_str!("scripts/join.lua"),
-            Self::Leave => LIST.to_owned() + include_str!("scripts/leave.lua"),
-            Self::Evict => LIST.to_owned() + include_str!("scripts/evict.lua"),
+            Self::Register => REGISTRY.to_owned() + include_str!("scripts/register.lua"),
+            Self::Heartbeat => REGISTRY.to_owned() + include_str!("scripts/heartbeat.lua"),
+            Self::Index => include_str!("scripts/index.lua").to_owned(),
+            Self::Join => MEMBERS.to_owned() + include_str!("scripts/join.lua"),
+            Self::Leave => MEMBERS.to_owned() + include_str!("scripts/leave.lua"),
+            Self::Evict => MEMBERS.to_owned() + include_str!("scripts/evict.lua"),
             Self::Count => include_str!("scripts/count.lua").to_owned(),
         }
     }

@@ -1,12 +1,15 @@
-//! Which server of a Redis Cluster has what (Redis Cluster specification, "Key distribution model").
+//! The distribution of keys over the servers of a Redis Cluster (Redis Cluster specification, "Key
+//! distribution model").
+//!
+//! The driver's own slot function is private, and CRC-16 is too short to be worth a dependency.
 
 use redis::Value;
 
-/// How many slots there are.
+/// The number of slots of a cluster.
 const SLOTS: usize = 16_384;
 
-/// The slot of a key or topic.
-pub fn slot(name: &str) -> usize {
+/// The hash slot of a key or topic.
+pub fn hash_slot(name: &str) -> usize {
     let name = name.as_bytes();
     let tag = name.iter().position(|byte| *byte == b'{').and_then(|open| {
         let rest = &name[open + 1..];
@@ -18,7 +21,7 @@ pub fn slot(name: &str) -> usize {
     usize::from(crc16(tag.unwrap_or(name))) % SLOTS
 }
 
-/// CRC-16/XMODEM, as the specification's appendix has it.
+/// CRC-16/XMODEM, as in the appendix of the specification.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc: u16, _| {
@@ -31,19 +34,20 @@ fn crc16(bytes: &[u8]) -> u16 {
     })
 }
 
-/// Which server has which slots.
+/// The owners of all slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotMap {
-    /// Host and port of each server that has any.
+    /// Host and port of each server that owns slots.
     pub servers: Vec<(String, u16)>,
+    /// For each slot the index of its server.
     owners: Vec<u16>,
 }
 
 impl SlotMap {
-    /// Reads the answer to `CLUSTER SLOTS`; `asked` is the host that gave it, which it need not name. `None`: slots
-    /// are missing, or it is no such answer.
-    pub fn read(answer: &Value, asked: &str) -> Option<Self> {
-        let Value::Array(ranges) = answer else {
+    /// Parses the reply to `CLUSTER SLOTS`. `replying_host` is used where the reply leaves the host
+    /// empty. `None`: a slot has no owner, or the reply is malformed.
+    pub fn parse(reply: &Value, replying_host: &str) -> Option<Self> {
+        let Value::Array(ranges) = reply else {
             return None;
         };
         let mut map = Self {
@@ -71,7 +75,7 @@ impl SlotMap {
                     String::from_utf8(host.clone()).ok()?
                 }
                 Value::SimpleString(host) if !host.is_empty() => host.clone(),
-                _ => asked.to_owned(),
+                _ => replying_host.to_owned(),
             };
             let server = (host, u16::try_from(*port).ok()?);
             let index = map
@@ -91,10 +95,10 @@ impl SlotMap {
             .then_some(map)
     }
 
-    /// The server that has a key or topic, an index into `servers`.
-    pub fn server(&self, name: &str) -> usize {
+    /// The owner of a key or topic, an index into `servers`.
+    pub fn server_of(&self, name: &str) -> usize {
         self.owners
-            .get(slot(name))
+            .get(hash_slot(name))
             .map_or(0, |owner| usize::from(*owner))
     }
 }
@@ -104,15 +108,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_those_of_the_specification() {
+    fn slots_match_the_specification() {
         assert_eq!(crc16(b"123456789"), 0x31C3);
-        assert_eq!(slot("foo"), 12_182);
-        assert_eq!(slot("{user1000}.following"), slot("{user1000}.followers"));
+        assert_eq!(hash_slot("foo"), 12_182);
         assert_eq!(
-            slot("foo{}{bar}"),
+            hash_slot("{user1000}.following"),
+            hash_slot("{user1000}.followers")
+        );
+        assert_eq!(
+            hash_slot("foo{}{bar}"),
             usize::from(crc16(b"foo{}{bar}")) % SLOTS
         );
-        assert_eq!(slot("foo{{bar}}zap"), usize::from(crc16(b"{bar")) % SLOTS);
+        assert_eq!(
+            hash_slot("foo{{bar}}zap"),
+            usize::from(crc16(b"{bar")) % SLOTS
+        );
     }
 
     fn text(text: &str) -> Value {
@@ -133,27 +143,27 @@ mod tests {
     }
 
     #[test]
-    fn a_map_tells_the_server_of_a_name() {
-        let answer = Value::Array(vec![
+    fn a_map_finds_the_server_of_a_name() {
+        let reply = Value::Array(vec![
             range(0, 8000, "", 1),
             range(8001, 16_000, "b", 2),
             range(16_001, 16_383, "", 1),
         ]);
-        let map = SlotMap::read(&answer, "a").unwrap();
+        let map = SlotMap::parse(&reply, "a").unwrap();
         assert_eq!(map.servers, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
-        assert_eq!(map.server("foo"), 1);
+        assert_eq!(map.server_of("foo"), 1);
     }
 
     #[test]
-    fn a_map_with_holes_is_none() {
+    fn a_map_with_unowned_slots_is_rejected() {
         assert_eq!(
-            SlotMap::read(&Value::Array(vec![range(0, 8000, "a", 1)]), "a"),
+            SlotMap::parse(&Value::Array(vec![range(0, 8000, "a", 1)]), "a"),
             None
         );
         assert_eq!(
-            SlotMap::read(&Value::Array(vec![range(0, 20_000, "a", 1)]), "a"),
+            SlotMap::parse(&Value::Array(vec![range(0, 20_000, "a", 1)]), "a"),
             None
         );
-        assert_eq!(SlotMap::read(&Value::Nil, "a"), None);
+        assert_eq!(SlotMap::parse(&Value::Nil, "a"), None);
     }
 }

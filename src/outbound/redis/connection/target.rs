@@ -1,52 +1,59 @@
-//! Which Redis.
+//! The Redis servers to connect to.
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
-/// Which Redis: one server, or a cluster that knows its servers itself.
+/// The address of one server, or of some servers of a cluster, which knows the others.
 #[derive(Clone)]
-pub struct Target {
-    /// Whom to ask first; of a cluster, any that answers.
+pub struct RedisTarget {
+    /// The servers to connect to; of a cluster, the first that answers is asked for all.
     pub(super) seeds: Vec<ConnectionInfo>,
-    /// Whether it is a cluster.
     pub(super) cluster: bool,
 }
 
-/// A URL that cannot be used. It never shows a password.
+/// A URL that cannot be used. The text never contains a password.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct TargetError(&'static str);
+pub struct RedisTargetError(&'static str);
 
-impl Target {
-    /// One server: `redis://` or `rediss://`, with `user:password@`, port and `/database` where they are not the usual.
-    pub fn single(url: &str) -> Result<Self, TargetError> {
+impl RedisTarget {
+    /// Parses the URL of one server: `redis://` or `rediss://`, with optional `user:password@`,
+    /// port and `/database`.
+    ///
+    /// # Errors
+    /// When it is no such URL, or disables certificate checks.
+    pub fn single(url: &str) -> Result<Self, RedisTargetError> {
         Ok(Self {
-            seeds: vec![connection(url)?],
+            seeds: vec![parse_url(url)?],
             cluster: false,
         })
     }
 
-    /// A cluster: `host:port,host:port`, with `user:password@` before the first where that is needed.
-    pub fn cluster(nodes: &str) -> Result<Self, TargetError> {
+    /// Parses the servers of a cluster: `host:port,host:port`, with optional `user:password@`
+    /// before the first, which applies to all.
+    ///
+    /// # Errors
+    /// When an address has no host.
+    pub fn cluster(nodes: &str) -> Result<Self, RedisTargetError> {
         let (login, hosts) = nodes.rsplit_once('@').map_or(("", nodes), |(_, hosts)| {
             nodes.split_at(nodes.len() - hosts.len())
         });
         let seeds = hosts
             .split(',')
-            .map(|host| connection(&format!("redis://{login}{}", host.trim_matches(['/', ' ']))));
+            .map(|host| parse_url(&format!("redis://{login}{}", host.trim_matches(['/', ' ']))));
         Ok(Self {
             seeds: seeds.collect::<Result<_, _>>()?,
             cluster: true,
         })
     }
 
-    /// The number of the database, which keeps several deployments on one server apart.
+    /// The number of the database, which separates several deployments on one server.
     pub fn database(&self) -> i64 {
         self.seeds
             .first()
             .map_or(0, |seed| seed.redis_settings().db())
     }
 
-    /// Where it is, for the log.
+    /// The addresses without credentials, for logs.
     pub fn describe(&self) -> String {
         self.seeds
             .iter()
@@ -56,8 +63,8 @@ impl Target {
     }
 }
 
-/// The same login at another server of the cluster.
-pub(super) fn at(seed: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
+/// The login of `seed` at another server of the cluster.
+pub(super) fn with_address(seed: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
     let addr = match seed.addr() {
         ConnectionAddr::TcpTls {
             insecure,
@@ -75,24 +82,25 @@ pub(super) fn at(seed: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo
 }
 
 /// The host of a server's address.
-pub(super) fn host(info: &ConnectionInfo) -> &str {
+pub(super) fn host_of(info: &ConnectionInfo) -> &str {
     match info.addr() {
         ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
         _ => "",
     }
 }
 
-fn connection(url: &str) -> Result<ConnectionInfo, TargetError> {
-    // The driver's own words could show the URL.
+fn parse_url(url: &str) -> Result<ConnectionInfo, RedisTargetError> {
+    // The driver's error text could contain the password.
     let info = url
         .into_connection_info()
-        .map_err(|_| TargetError("it is no redis:// or rediss:// URL with a host"))?;
+        .map_err(|_| RedisTargetError("not a redis:// or rediss:// URL with a host"))?;
     if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
-        return Err(TargetError(
+        return Err(RedisTargetError(
             "certificates are always checked: remove #insecure",
         ));
     }
-    // Pushed messages and answers share one connection only in this version of the protocol (Redis 6, Valkey 7 and later).
+    // Only RESP3 carries pushed messages and replies on one connection (Redis 6, Valkey 7 and
+    // later).
     let settings = info
         .redis_settings()
         .clone()
@@ -105,26 +113,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls() {
-        let target =
-            Target::single("redis://:hunter2@h:7000/3").unwrap_or_else(|error| panic!("{error}"));
+    fn single_server_urls() {
+        let target = RedisTarget::single("redis://:hunter2@h:7000/3")
+            .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(
             (target.database(), target.describe().as_str()),
             (3, "h:7000")
         );
         assert_eq!(target.seeds[0].redis_settings().password(), Some("hunter2"));
         assert!(matches!(
-            Target::single("rediss://h").map(|t| t.seeds[0].addr().clone()),
+            RedisTarget::single("rediss://h").map(|t| t.seeds[0].addr().clone()),
             Ok(ConnectionAddr::TcpTls { .. })
         ));
         for bad in ["", "http://h", "rediss://h/#insecure"] {
-            assert!(Target::single(bad).is_err(), "{bad}");
+            assert!(RedisTarget::single(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn a_cluster_is_a_list_of_servers_with_one_login() {
-        let target = Target::cluster("u:p@a:1,b:2").unwrap_or_else(|error| panic!("{error}"));
+    fn cluster_addresses_share_one_login() {
+        let target = RedisTarget::cluster("u:p@a:1,b:2").unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(target.describe(), "a:1,b:2");
         assert!(
             target
@@ -132,7 +140,7 @@ mod tests {
                 .iter()
                 .all(|seed| seed.redis_settings().password() == Some("p"))
         );
-        let moved = at(&target.seeds[0], "c", 3);
+        let moved = with_address(&target.seeds[0], "c", 3);
         assert_eq!(
             (
                 moved.addr().to_string().as_str(),

@@ -1,4 +1,8 @@
-//! What presence needs of one life of the node in Redis.
+//! One incarnation of this node: the time from its registration until its connections are lost.
+//!
+//! Each incarnation keeps in Redis an index of the channels on which it may have data, so that
+//! another node can remove that data after its lease has expired. A channel is added to the index
+//! before anything is written, and removed after the last data is gone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,204 +13,211 @@ use redis::Value;
 use tokio::sync::{Notify, oneshot};
 
 use crate::core::model::{AppIdent, ChannelName};
-use crate::outbound::redis::connection::{Connections, Disconnected, Names, Script};
+use crate::outbound::redis::connection::{Connections, Disconnected, KeyNames, Script};
 
-/// Channels noted at once.
+/// Maximum number of channels per call of the index script.
 const BATCH: usize = 500;
 
-/// One life of the node in Redis, as presence sees it.
+/// One incarnation of this node.
 pub struct Incarnation {
-    /// The connections.
-    pub session: Arc<Connections>,
-    /// Nodes have had time to say what they have since Redis was empty or away.
-    calm: AtomicBool,
-    /// Former lives of this node that may have left something.
+    /// Its connections.
+    pub connections: Arc<Connections>,
+    /// Earlier incarnations of this process whose data may not have been removed yet.
     pub former: Vec<String>,
-    wishes: Mutex<Wishes>,
-    wished: Notify,
-    gone: Mutex<Vec<String>>,
-    told_gone: Notify,
+    /// Whether every node has had the time of a lease to reassert its members since Redis was
+    /// empty or unavailable.
+    stable: AtomicBool,
+    index: Mutex<ChannelIndex>,
+    index_changed: Notify,
+    /// Incarnations of any node whose data must be removed.
+    expired: Mutex<Vec<String>>,
+    expired_changed: Notify,
 }
 
-/// Under one lock, so that nobody takes a channel for noted that is about to be forgotten.
+/// The channels in the index. Under one lock, so that no task takes a channel for registered that
+/// another is about to remove.
 #[derive(Default)]
-struct Wishes {
-    noted: HashMap<AppIdent, HashMap<ChannelName, Uses>>,
-    queue: Vec<PendingRegistration>,
+struct ChannelIndex {
+    channels: HashMap<AppIdent, HashMap<ChannelName, ChannelUses>>,
+    pending: Vec<PendingRegistration>,
 }
 
-/// Why a life may leave something on a channel.
+/// The kind of data that an incarnation has on a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
-    /// It has members on its list.
-    List,
-    /// It has said how many of its connections are there.
+pub enum ChannelUse {
+    /// Members in its list.
+    Members,
+    /// A number of connections in its counts.
     Count,
 }
 
 #[derive(Default)]
-struct Uses {
-    list: bool,
+struct ChannelUses {
+    members: bool,
     count: bool,
-    /// The register knows.
-    confirmed: bool,
+    /// Whether Redis has the channel in the index.
+    registered: bool,
 }
 
-impl Uses {
-    fn set(&mut self, what: Use, on: bool) {
-        match what {
-            Use::List => self.list = on,
-            Use::Count => self.count = on,
+impl ChannelUses {
+    fn set(&mut self, channel_use: ChannelUse, used: bool) {
+        match channel_use {
+            ChannelUse::Members => self.members = used,
+            ChannelUse::Count => self.count = used,
         }
     }
 }
 
+/// A change of the index that Redis does not have yet.
 struct PendingRegistration {
-    tag: String,
+    entry: String,
+    /// `true`: add, `false`: remove.
     add: bool,
     done: Option<oneshot::Sender<()>>,
 }
 
 impl Incarnation {
-    /// A life that has just been entered in the register.
-    pub fn new(session: Arc<Connections>, former: Vec<String>) -> Self {
-        let (wished, told_gone) = (Notify::new(), Notify::new());
+    /// An incarnation that has just been registered.
+    pub fn new(connections: Arc<Connections>, former: Vec<String>) -> Self {
         Self {
-            session,
-            calm: AtomicBool::new(false),
+            connections,
             former,
-            wishes: Mutex::default(),
-            wished,
-            gone: Mutex::default(),
-            told_gone,
+            stable: AtomicBool::new(false),
+            index: Mutex::default(),
+            index_changed: Notify::new(),
+            expired: Mutex::default(),
+            expired_changed: Notify::new(),
         }
     }
 
-    /// Notes whether nodes come and go one by one.
-    pub fn set_calm(&self, calm: bool) {
-        self.calm.store(calm, Relaxed);
+    /// Closes the connections, because Redis does not accept this incarnation any more.
+    pub fn fail_expired(&self) -> Disconnected {
+        self.connections.fail_with("lease expired")
     }
 
-    pub fn is_calm(&self) -> bool {
-        self.calm.load(Relaxed)
+    /// Sets whether every node has had time to reassert its members.
+    pub(super) fn set_stable(&self, stable: bool) {
+        self.stable.store(stable, Relaxed);
     }
 
-    /// Notes lives that are over and have left something.
-    pub fn note_gone(&self, lives: Vec<String>) {
-        if !lives.is_empty() {
-            *self.gone.lock() = lives;
-            self.told_gone.notify_one();
+    /// Whether every node has had time to reassert its members.
+    pub fn is_stable(&self) -> bool {
+        self.stable.load(Relaxed)
+    }
+
+    /// Queues incarnations whose data must be removed.
+    pub(super) fn set_expired(&self, incarnations: Vec<String>) {
+        if !incarnations.is_empty() {
+            *self.expired.lock() = incarnations;
+            self.expired_changed.notify_one();
         }
     }
 
-    /// Waits for lives that are over and have left something.
-    pub async fn gone(&self) -> Vec<String> {
-        self.told_gone.notified().await;
-        std::mem::take(&mut *self.gone.lock())
+    /// Waits for incarnations whose data must be removed.
+    pub(super) async fn next_expired(&self) -> Vec<String> {
+        self.expired_changed.notified().await;
+        std::mem::take(&mut *self.expired.lock())
     }
 
-    /// Sees to it that the register knows that this life is on a channel, before it leaves anything there.
-    pub(in crate::outbound::redis) async fn note(
+    /// Adds a channel to the index. Must be awaited before the first data is written.
+    ///
+    /// # Errors
+    /// When the connections are lost.
+    pub async fn register(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
-        what: Use,
+        channel_use: ChannelUse,
     ) -> Result<(), Disconnected> {
-        let wait = {
-            let mut wishes = self.wishes.lock();
-            // Set before it is confirmed, so that nobody forgets what another is about to need.
-            let uses = wishes
-                .noted
+        let registered = {
+            let mut index = self.index.lock();
+            // Set before Redis confirms it, so that no other task removes the channel meanwhile.
+            let uses = index
+                .channels
                 .entry(app.clone())
                 .or_default()
                 .entry(channel.clone())
                 .or_default();
-            uses.set(what, true);
-            if uses.confirmed {
+            uses.set(channel_use, true);
+            if uses.registered {
                 return Ok(());
             }
-            let (done, wait) = oneshot::channel();
-            wishes.queue.push(PendingRegistration {
-                tag: tag(app, channel),
+            let (done, registered) = oneshot::channel();
+            index.pending.push(PendingRegistration {
+                entry: index_entry(app, channel),
                 add: true,
                 done: Some(done),
             });
-            wait
+            registered
         };
-        self.wished.notify_one();
+        self.index_changed.notify_one();
         tokio::select! {
-            () = self.session.broken() => return Err(Disconnected),
-            done = wait => done.map_err(|_| Disconnected)?,
+            () = self.connections.closed() => return Err(Disconnected),
+            done = registered => done.map_err(|_| Disconnected)?,
         }
-        let mut wishes = self.wishes.lock();
-        if let Some(uses) = wishes
-            .noted
+        let mut index = self.index.lock();
+        if let Some(uses) = index
+            .channels
             .get_mut(app)
             .and_then(|channels| channels.get_mut(channel))
         {
-            uses.confirmed = true;
+            uses.registered = true;
         }
         Ok(())
     }
 
-    /// Nothing of this life is on a channel any more; whoever comes back is noted again. Called while nobody can come.
-    pub(in crate::outbound::redis) fn forget(
-        &self,
-        app: &AppIdent,
-        channel: &ChannelName,
-        what: Use,
-    ) {
-        let mut guard = self.wishes.lock();
-        let wishes = &mut *guard;
-        let Some(channels) = wishes.noted.get_mut(app) else {
+    /// Removes a channel from the index when it has no other use. The caller prevents that data is
+    /// written meanwhile.
+    pub fn unregister(&self, app: &AppIdent, channel: &ChannelName, channel_use: ChannelUse) {
+        let mut guard = self.index.lock();
+        let index = &mut *guard;
+        let Some(channels) = index.channels.get_mut(app) else {
             return;
         };
         let Some(uses) = channels.get_mut(channel) else {
             return;
         };
-        uses.set(what, false);
-        if !uses.list && !uses.count {
+        uses.set(channel_use, false);
+        if !uses.members && !uses.count {
             channels.remove(channel);
-            wishes.queue.push(PendingRegistration {
-                tag: tag(app, channel),
+            index.pending.push(PendingRegistration {
+                entry: index_entry(app, channel),
                 add: false,
                 done: None,
             });
             drop(guard);
-            self.wished.notify_one();
+            self.index_changed.notify_one();
         }
     }
 
-    /// Tells the register what gathers, in order; ends with the session.
-    pub(in crate::outbound::redis) async fn keep_noting(
-        &self,
-        names: &Names,
-    ) -> Result<(), Disconnected> {
+    /// Writes changes of the index to Redis, in order, until the connections are lost.
+    pub(super) async fn write_index(&self, names: &KeyNames) -> Result<(), Disconnected> {
         let keys = [
-            names.register("nodes"),
-            names.register(&format!("on:{}", self.session.life)),
+            names.registry_key("nodes"),
+            names.registry_key(&format!("on:{}", self.connections.id)),
         ];
         loop {
-            self.wished.notified().await;
-            let mut wishes = std::mem::take(&mut self.wishes.lock().queue)
+            self.index_changed.notified().await;
+            let mut pending = std::mem::take(&mut self.index.lock().pending)
                 .into_iter()
                 .peekable();
-            while let Some(first) = wishes.next() {
-                let (add, mut run) = (first.add, vec![first]);
-                while run.len() < BATCH && wishes.peek().is_some_and(|next| next.add == add) {
-                    run.extend(wishes.next());
+            while let Some(first) = pending.next() {
+                let (add, mut batch) = (first.add, vec![first]);
+                while batch.len() < BATCH && pending.peek().is_some_and(|next| next.add == add) {
+                    batch.extend(pending.next());
                 }
-                let mut arguments = vec![self.session.life.as_str(), if add { "+" } else { "-" }];
-                arguments.extend(run.iter().map(|wish| wish.tag.as_str()));
-                match self.session.run(Script::Note, &keys, &arguments).await? {
+                let mut arguments = vec![self.connections.id.as_str(), if add { "+" } else { "-" }];
+                arguments.extend(batch.iter().map(|change| change.entry.as_str()));
+                match self
+                    .connections
+                    .run_script(Script::Index, &keys, &arguments)
+                    .await?
+                {
                     Value::Int(1) => {}
-                    _ => {
-                        self.session.fail("the lease is over");
-                        return Err(Disconnected);
-                    }
+                    _ => return Err(self.fail_expired()),
                 }
-                for done in run.into_iter().filter_map(|wish| wish.done) {
-                    // Who does not wait any more needs no answer.
+                for done in batch.into_iter().filter_map(|change| change.done) {
+                    // An error: the receiver was dropped.
                     let _ = done.send(());
                 }
             }
@@ -214,13 +225,13 @@ impl Incarnation {
     }
 }
 
-/// A channel in the register.
-pub fn tag(app: &AppIdent, channel: &ChannelName) -> String {
+/// The entry of a channel in the index.
+fn index_entry(app: &AppIdent, channel: &ChannelName) -> String {
     format!("{}/{channel}", app.as_str())
 }
 
-/// The channel of a [`tag`].
-pub fn untag(tag: &str) -> Option<(AppIdent, ChannelName)> {
-    let (app, channel) = tag.split_once('/')?;
+/// The channel of an [`index_entry`].
+pub(super) fn parse_index_entry(entry: &str) -> Option<(AppIdent, ChannelName)> {
+    let (app, channel) = entry.split_once('/')?;
     Some((AppIdent::trusted(app), ChannelName::trusted(channel)))
 }

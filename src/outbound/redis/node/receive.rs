@@ -1,145 +1,123 @@
-//! What arrives.
+//! The loop that receives pushed messages, and their dispatch.
 
 use std::sync::Arc;
 
 use redis::{PushKind, Value};
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc;
 
-use super::node::RedisNode;
-use crate::outbound::redis::connection::{Body, Connections, Frame, Pushed, carrier, slot};
+use super::RedisNode;
+use super::receiver::ReceivedMessage;
+use crate::outbound::redis::connection::{
+    Connections, MessageBody, NodeMessage, PushedMessage, hash_slot, topic_channel,
+};
 
 impl RedisNode {
-    /// Takes in what Redis pushes, until the session has ended and everything that came before is taken in.
-    pub(super) async fn hear(
+    /// Handles pushed messages until the connections are closed, and those that arrived before.
+    pub(super) async fn receive(
         self: Arc<Self>,
-        session: Arc<Connections>,
-        mut pushed: Receiver<Pushed>,
+        connections: Arc<Connections>,
+        mut pushed: mpsc::Receiver<PushedMessage>,
     ) {
         loop {
             let next = tokio::select! {
                 biased;
                 next = pushed.recv() => next,
-                () = session.broken() => break,
+                () = connections.closed() => break,
             };
             match next {
-                Some(next) => self.take_in(&session, next),
-                None => break session.fail("the connection was closed"),
+                Some(next) => self.handle_push(&connections, next),
+                None => break connections.fail("connection closed"),
             }
         }
         while let Ok(next) = pushed.try_recv() {
-            self.take_in(&session, next);
+            self.handle_push(&connections, next);
         }
     }
 
-    fn take_in(&self, session: &Arc<Connections>, pushed: Pushed) {
+    fn handle_push(&self, connections: &Arc<Connections>, pushed: PushedMessage) {
         let mut parts = pushed.info.data.into_iter();
         match pushed.info.kind {
-            PushKind::Disconnection => session.fail("the connection was closed"),
+            PushKind::Disconnection => connections.fail("connection closed"),
             PushKind::Message | PushKind::SMessage => {
                 if let (Some(Value::BulkString(topic)), Some(Value::BulkString(text))) =
                     (parts.next(), parts.next())
                 {
-                    self.hear_message(session, pushed.line, &topic, &text);
+                    self.handle_message(connections, pushed.server, &topic, &text);
                 }
             }
-            // A cluster ends subscriptions where it moves slots: the answers of this connection cannot be told apart any more.
+            // A cluster ends subscriptions when it moves slots. From then on the confirmations of
+            // this connection are ambiguous.
             PushKind::SUnsubscribe => {
                 if let Some(Value::BulkString(topic)) = parts.next()
-                    && self.still_listens(&String::from_utf8_lossy(&topic))
+                    && self.needs_topic(&String::from_utf8_lossy(&topic))
                 {
-                    session.fail("the cluster has moved slots");
+                    connections.fail("cluster slots moved");
                 }
             }
             _ => {}
         }
     }
 
-    fn answer(
-        &self,
-        session: &Arc<Connections>,
-        node: u64,
-        number: u64,
-        reply: &str,
-        question: &str,
-    ) {
-        if node == self.options.process {
-            return;
-        }
-        let Some(text) = self.census().and_then(|census| census.answer(question)) else {
-            return;
-        };
-        let body = Body::Answer(number, text.into());
-        let Ok(text) = serde_json::to_vec(&Frame {
-            node: self.options.process,
-            number: 0,
-            again: false,
-            body,
-        }) else {
-            return;
-        };
-        let mut pipeline = redis::pipe();
-        pipeline.cmd(session.publish_command()).arg(reply).arg(text);
-        let (session, line) = (Arc::clone(session), session.line_of(reply));
-        // Whoever asked waits no longer than it does for a node that is gone.
-        tokio::spawn(async move { session.send(line, &pipeline).await.map(|_| ()) });
-    }
-
-    fn still_listens(&self, topic: &str) -> bool {
+    fn needs_topic(&self, topic: &str) -> bool {
         match self.names.parse_topic(topic) {
             Some((app, channel)) => self.topics.is_confirmed(&app, &channel),
             None => true,
         }
     }
 
-    fn hear_message(&self, session: &Arc<Connections>, line: usize, topic: &[u8], text: &[u8]) {
+    fn handle_message(
+        &self,
+        connections: &Arc<Connections>,
+        server: usize,
+        topic: &[u8],
+        text: &[u8],
+    ) {
         let Ok(topic) = std::str::from_utf8(topic) else {
             return;
         };
-        let frame: Frame<'_> = match serde_json::from_slice(text) {
-            Ok(frame) => frame,
+        let message: NodeMessage<'_> = match serde_json::from_slice(text) {
+            Ok(message) => message,
             Err(error) => {
-                tracing::debug!(%error, "something that is no message of a node was published");
+                tracing::debug!(%error, topic, "ignoring a message that no node has published");
                 return;
             }
         };
-        if let Body::Ask(number, reply, question) = &frame.body {
-            return self.answer(session, frame.node, *number, reply, question);
-        }
-        if let Body::Answer(number, answer) = &frame.body {
-            if let Some(census) = self.census() {
-                census.answered(*number, answer);
+        if let MessageBody::MemberChange(_) | MessageBody::Question(..) | MessageBody::Answer(..) =
+            &message.body
+        {
+            let received = ReceivedMessage {
+                connections,
+                topic,
+                message: &message,
+            };
+            for receiver in self.receivers() {
+                receiver.on_message(&received);
             }
             return;
         }
-        if let Body::Presence(body) = &frame.body {
-            if let Some((app, channel)) = self.names.parse_topic(topic) {
-                self.boards()
-                    .changed(&app, &channel, self.options.process, body, &*self.sink());
-            }
-            return;
-        }
-        if frame.node == self.options.process {
-            if let Some((message, took)) = self.outgoing.returned(frame.number, line) {
-                self.measure(took, false);
+        if message.node == self.options.process {
+            if let Some((message, took)) = self.outgoing.returned(message.sequence, server) {
+                self.record_round_trip(took, false);
                 self.sink().deliver(message);
             }
             return;
         }
-        let slot = if session.is_sharded() {
-            u16::try_from(slot(topic)).unwrap_or(0)
+        let slot = if connections.is_cluster() {
+            u16::try_from(hash_slot(topic)).unwrap_or(0)
         } else {
             0
         };
         if self
-            .seen
-            .is_repeated(frame.node, slot, frame.number, frame.again)
+            .dedup
+            .is_duplicate(message.node, slot, message.sequence, message.resent)
         {
             return;
         }
-        if let Some(message) = frame.body.message() {
-            debug_assert!(message.channel().is_none_or(
-                |(app, channel)| topic == self.names.topic(app, carrier(channel).as_str())
-            ));
+        if let Some(message) = message.body.to_bus() {
+            debug_assert!(
+                message.channel().is_none_or(|(app, channel)| topic
+                    == self.names.topic(app, topic_channel(channel).as_str()))
+            );
             self.sink().deliver(message);
         }
     }

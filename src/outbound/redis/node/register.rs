@@ -1,149 +1,157 @@
-//! The register of nodes: who lives.
+//! The registry of nodes: leases, heartbeats, and the eviction of nodes whose lease has expired.
 
 use redis::Value;
 
+use super::RedisNode;
 use super::incarnation::Incarnation;
-use super::node::RedisNode;
 use crate::core::ports::BusMessage;
 use crate::outbound::redis::connection::{Connections, Disconnected, Script};
 
-/// What the register says to a node that lives.
-struct Told {
-    /// The life counts.
-    counts: bool,
-    /// For how many milliseconds nodes have come and gone one by one.
-    calm: u128,
-    /// Lives that are over, and have left something.
-    gone: Vec<String>,
+/// The reply to a heartbeat.
+struct HeartbeatReply {
+    /// Whether the lease was still valid; then it has been renewed.
+    valid: bool,
+    /// Milliseconds since leases were last renewed as a whole.
+    stable_for: u128,
+    /// Incarnations whose data must be removed.
+    expired: Vec<String>,
 }
 
 impl RedisNode {
-    fn register_keys(&self) -> [String; 4] {
-        ["nodes", "beat", "calm", "gone"].map(|what| self.names.register(what))
+    fn registry_keys(&self) -> [String; 4] {
+        ["nodes", "beat", "calm", "gone"].map(|what| self.names.registry_key(what))
     }
 
-    fn lease(&self) -> String {
+    fn lease_millis(&self) -> String {
         self.options.lease.as_millis().to_string()
     }
 
-    /// Begins a life in the register.
-    pub(super) async fn enter(&self, session: &Connections) -> Result<(), Disconnected> {
-        session
-            .run(
-                Script::Enter,
-                &self.register_keys()[..3],
-                &[&session.life, &self.lease()],
+    /// Registers an incarnation.
+    pub(super) async fn register(&self, connections: &Connections) -> Result<(), Disconnected> {
+        connections
+            .run_script(
+                Script::Register,
+                &self.registry_keys()[..3],
+                &[&connections.id, &self.lease_millis()],
             )
             .await
             .map(|_| ())
     }
 
-    /// Says again and again that the node lives, and hears who does not; ends with the session.
-    pub(super) async fn keep_alive(&self, life: &Incarnation) -> Result<(), Disconnected> {
+    /// Sends heartbeats until the connections are lost.
+    pub(super) async fn send_heartbeats(
+        &self,
+        incarnation: &Incarnation,
+    ) -> Result<(), Disconnected> {
+        let connections = &incarnation.connections;
         loop {
-            let answer = life
-                .session
-                .run(
-                    Script::Beat,
-                    &self.register_keys(),
-                    &[&life.session.life, &self.lease()],
+            let reply = connections
+                .run_script(
+                    Script::Heartbeat,
+                    &self.registry_keys(),
+                    &[&connections.id, &self.lease_millis()],
                 )
                 .await?;
-            let Some(told) = Told::read(answer) else {
-                life.session.fail("the register answers strangely");
-                return Err(Disconnected);
+            let Some(reply) = HeartbeatReply::parse(&reply) else {
+                return Err(connections.fail_with("malformed reply to a heartbeat"));
             };
-            if !told.counts {
-                life.session
-                    .fail("the node was silent for longer than its lease");
-                return Err(Disconnected);
+            if !reply.valid {
+                return Err(incarnation.fail_expired());
             }
-            life.set_calm(told.calm >= self.options.lease.as_millis());
-            life.note_gone(told.gone);
-            tokio::time::sleep(self.beat()).await;
+            incarnation.set_stable(reply.stable_for >= self.options.lease.as_millis());
+            incarnation.set_expired(reply.expired);
+            tokio::time::sleep(self.heartbeat_interval()).await;
         }
     }
 
-    /// Clears away what dead nodes have left; ends with the session. It can take long, and the node must go on living.
-    pub(super) async fn keep_clearing(&self, life: &Incarnation) -> Result<(), Disconnected> {
-        loop {
-            for dead in life.gone().await {
-                self.clear(life, &dead).await?;
-            }
-        }
-    }
-
-    /// Ends lives of this node at once, without waiting for their leases.
-    pub(super) async fn retire(
+    /// Evicts expired incarnations until the connections are lost. A task of its own: it can take
+    /// longer than a lease, while heartbeats must go on.
+    pub(super) async fn evict_expired(
         &self,
-        session: &Connections,
-        lives: &[String],
+        incarnation: &Incarnation,
     ) -> Result<(), Disconnected> {
-        if lives.is_empty() {
+        loop {
+            for expired in incarnation.next_expired().await {
+                self.evict(incarnation, &expired).await?;
+            }
+        }
+    }
+
+    /// Ends incarnations of this process at once, without waiting for their leases.
+    pub(super) async fn unregister(
+        &self,
+        connections: &Connections,
+        incarnations: &[String],
+    ) -> Result<(), Disconnected> {
+        if incarnations.is_empty() {
             return Ok(());
         }
-        let [nodes, _, _, gone] = self.register_keys();
+        let [nodes, _, _, gone] = self.registry_keys();
         let mut pipeline = redis::pipe();
-        for life in lives {
-            pipeline.cmd("ZREM").arg(&nodes).arg(life);
-            pipeline.cmd("ZADD").arg(&gone).arg(0).arg(life);
+        for incarnation in incarnations {
+            pipeline.cmd("ZREM").arg(&nodes).arg(incarnation);
+            pipeline.cmd("ZADD").arg(&gone).arg(0).arg(incarnation);
         }
-        session
-            .send(session.line_of(&nodes), &pipeline)
+        connections
+            .send(connections.server_of(&nodes), &pipeline)
             .await
             .map(|_| ())
     }
 
-    /// Clears away what a life that is over has left, unless another node is at it.
-    async fn clear(&self, life: &Incarnation, dead: &str) -> Result<(), Disconnected> {
-        let claim = self.names.register(&format!("claim:{dead}"));
-        let line = life.session.line_of(&claim);
+    /// Removes all data of an expired incarnation, unless another node holds the claim to do so.
+    async fn evict(&self, incarnation: &Incarnation, expired: &str) -> Result<(), Disconnected> {
+        let connections = &incarnation.connections;
+        let claim = self.names.registry_key(&format!("claim:{expired}"));
+        let server = connections.server_of(&claim);
         let mut pipeline = redis::pipe();
         pipeline
             .cmd("SET")
             .arg(&claim)
-            .arg(&life.session.life)
+            .arg(&connections.id)
             .arg("NX")
             .arg("PX")
-            .arg(self.lease());
-        if !matches!(
-            life.session.send(line, &pipeline).await?.first(),
-            Some(Value::Okay)
-        ) {
+            .arg(self.lease_millis());
+        let replies = connections.send(server, &pipeline).await?;
+        if !matches!(replies.first(), Some(Value::Okay)) {
             return Ok(());
         }
-        self.boards().clear(life, dead).await?;
+        incarnation.evict_everywhere(&self.names, expired).await?;
         let mut pipeline = redis::pipe();
         pipeline
             .cmd("DEL")
-            .arg(self.names.register(&format!("on:{dead}")))
+            .arg(self.names.registry_key(&format!("on:{expired}")))
             .arg(&claim);
         pipeline
             .cmd("ZREM")
-            .arg(self.names.register("gone"))
-            .arg(dead);
-        life.session.send(line, &pipeline).await?;
+            .arg(self.names.registry_key("gone"))
+            .arg(expired);
+        connections.send(server, &pipeline).await?;
         self.sink().deliver(BusMessage::NodeGone);
         Ok(())
     }
 }
 
-impl Told {
-    fn read(answer: Value) -> Option<Self> {
-        let Value::Array(parts) = answer else {
+impl HeartbeatReply {
+    fn parse(reply: &Value) -> Option<Self> {
+        let Value::Array(parts) = reply else {
             return None;
         };
-        let [Value::Int(counts), Value::Int(calm), Value::Array(gone)] = parts.as_slice() else {
+        let [
+            Value::Int(valid),
+            Value::Int(stable_for),
+            Value::Array(expired),
+        ] = parts.as_slice()
+        else {
             return None;
         };
-        let text = |life: &Value| match life {
+        let text = |incarnation: &Value| match incarnation {
             Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
             _ => None,
         };
         Some(Self {
-            counts: *counts == 1,
-            calm: u128::try_from(*calm).unwrap_or(0),
-            gone: gone.iter().filter_map(text).collect(),
+            valid: *valid == 1,
+            stable_for: u128::try_from(*stable_for).unwrap_or(0),
+            expired: expired.iter().filter_map(text).collect(),
         })
     }
 }

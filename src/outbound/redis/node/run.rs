@@ -1,286 +1,288 @@
-//! What a node does in the mesh, life after life.
+//! The life cycle of the node: connect, register, run until the connections are lost, repeat.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{RedisError, Value};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::RedisNode;
 use super::incarnation::Incarnation;
-use super::node::RedisNode;
+use super::receiver::NodeTasks;
 use crate::core::hub::Hub;
-use crate::outbound::redis::bus::Change;
+use crate::outbound::redis::bus::TopicChange;
 use crate::outbound::redis::connection::{Connections, Disconnected};
 
-/// How long to wait before Redis is tried again, first and at most.
+/// The first and the longest delay before a reconnect.
 const RETRY: Duration = Duration::from_millis(100);
-const MOST_RETRY: Duration = Duration::from_secs(1);
+const MAX_RETRY: Duration = Duration::from_secs(1);
 
-/// How long a node that stops may take to say its last.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a node that stops may take to send its last messages.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Interval at which a stopping node checks whether everything has been sent.
+const STOP_POLL: Duration = Duration::from_millis(5);
 
 impl RedisNode {
-    /// Connects, takes part, and begins again whenever that fails, until `stop`; then says its last. What
-    /// arrives is delivered corked by `hub`.
+    /// Runs one incarnation after the other until `stop`, then sends what is queued and unregisters.
+    /// Received messages are delivered corked by `hub`.
     pub async fn run(self: Arc<Self>, hub: Arc<Hub>, stop: CancellationToken) {
         let mut former = Vec::new();
-        let mut wait = RETRY;
+        let mut delay = RETRY;
         for number in 1.. {
             let begun = Instant::now();
-            match self.live(number, &hub, &mut former, &stop).await {
+            match self.run_incarnation(number, &hub, &mut former, &stop).await {
                 Ok(()) => return,
-                Err(reason) => self.say_away(&reason),
+                Err(reason) => self.log_disconnected(&reason),
             }
-            if begun.elapsed() > MOST_RETRY {
-                wait = RETRY;
+            if begun.elapsed() > MAX_RETRY {
+                delay = RETRY;
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = sleep(wait) => wait = (wait * 2).min(MOST_RETRY),
+                () = sleep(delay) => delay = (delay * 2).min(MAX_RETRY),
             }
         }
     }
 
-    fn say_away(&self, reason: &str) {
+    fn log_disconnected(&self, reason: &str) {
         if self.set_up(false) {
             tracing::error!(
                 reason,
                 redis = self.options.target.describe(),
-                "the other nodes cannot be heard: this one serves its own clients alone until Redis is back"
+                "redis connection lost, serving local clients only"
             );
         } else {
-            tracing::debug!(reason, "Redis is still away");
+            tracing::debug!(reason, "redis still unavailable");
         }
     }
 
-    /// One life. `Ok`: it ended because the node stops.
-    async fn live(
+    /// Runs one incarnation. `former`: ids of earlier ones whose data may not have been removed.
+    /// `Ok`: the node stops. `Err`: the reason for which the connections were lost.
+    async fn run_incarnation(
         self: &Arc<Self>,
         number: u64,
         hub: &Hub,
         former: &mut Vec<String>,
         stop: &CancellationToken,
     ) -> Result<(), String> {
-        let opened = Connections::open(
+        let opening = Connections::open(
             &self.options.target,
             self.options.process,
             number,
-            self.patience(),
+            self.silence_limit(),
         );
-        let (session, pushed) = tokio::select! {
+        let (connections, pushed) = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            opened = opened => opened.map_err(|error: RedisError| error.to_string())?,
+            opened = opening => opened.map_err(|error: RedisError| error.to_string())?,
         };
-        let session = Arc::new(session);
-        let hear = Arc::clone(self).hear(Arc::clone(&session), pushed);
-        let hearing = tokio::spawn(hub.cork(hear));
-        let mut work = JoinSet::new();
-        let ended = tokio::select! {
+        let connections = Arc::new(connections);
+        let receive = Arc::clone(self).receive(Arc::clone(&connections), pushed);
+        let receiving = tokio::spawn(hub.cork(receive));
+        let mut tasks = NodeTasks::new();
+        let result = tokio::select! {
             biased;
-            () = session.broken() => Err(Disconnected),
-            ended = self.take_part(&session, former, &mut work, stop) => ended,
+            () = connections.closed() => Err(Disconnected),
+            result = self.run_connected(&connections, former, &mut tasks, stop) => result,
         };
-        let reason = session.reason().to_owned();
-        session.fail("over");
-        work.shutdown().await;
-        // What came before the end is taken in, so that what has not come by now never will.
-        let _ = hearing.await;
-        self.boards().fall();
-        if let Some(census) = self.census() {
-            census.fall();
+        let reason = connections.failure_reason().to_owned();
+        connections.fail("closed");
+        tasks.shutdown().await;
+        // Everything received before the end is handled first: what is still awaited after that
+        // never arrives.
+        let _ = receiving.await;
+        self.set_incarnation(None);
+        for receiver in self.receivers() {
+            receiver.on_disconnected();
         }
-        self.topics.fall();
-        *self.route.write() = None;
-        for waited in self.outgoing.fall(&*self.sink()) {
-            self.measure(waited, true);
+        self.topics.disconnected();
+        self.set_connections(None);
+        for waited in self.outgoing.disconnected(&*self.sink()) {
+            self.record_round_trip(waited, true);
         }
-        ended.map_err(|Disconnected| reason)
+        result.map_err(|Disconnected| reason)
     }
 
-    async fn take_part(
+    /// Subscribes, registers and starts all tasks; returns when the node stops or the connections
+    /// are lost. The order matters: nothing is published before the subscriptions are confirmed.
+    async fn run_connected(
         self: &Arc<Self>,
-        session: &Arc<Connections>,
+        connections: &Arc<Connections>,
         former: &mut Vec<String>,
-        work: &mut JoinSet<Result<(), Disconnected>>,
+        tasks: &mut NodeTasks,
         stop: &CancellationToken,
     ) -> Result<(), Disconnected> {
-        let (mesh, watched) = (Arc::clone(self), Arc::clone(session));
-        work.spawn(async move { mesh.watch_silence(&watched).await });
-        self.listen(session).await?;
-        *self.route.write() = Some(Arc::clone(session));
-        self.outgoing.rise(|topic| session.line_of(topic));
-        let (mesh, sender) = (Arc::clone(self), Arc::clone(session));
-        work.spawn(async move { mesh.keep_sending(&sender).await });
-        let (mesh, listener) = (Arc::clone(self), Arc::clone(session));
-        work.spawn(async move { mesh.keep_listening(&listener).await });
+        let (node, watched) = (Arc::clone(self), Arc::clone(connections));
+        tasks.spawn(async move { node.watch_silence(&watched).await });
+        self.subscribe_all(connections).await?;
+        self.set_connections(Some(Arc::clone(connections)));
+        self.outgoing
+            .connected(|topic| connections.server_of(topic));
+        let (node, sending) = (Arc::clone(self), Arc::clone(connections));
+        tasks.spawn(async move { node.send_outgoing(&sending).await });
+        let (node, subscribing) = (Arc::clone(self), Arc::clone(connections));
+        tasks.spawn(async move { node.update_subscriptions(&subscribing).await });
         self.sink().resumed();
 
-        self.enter(session).await?;
-        let life = Arc::new(Incarnation::new(Arc::clone(session), former.clone()));
-        // Whatever goes wrong from here on, this life may have left something.
-        former.push(session.life.clone());
-        let (mesh, noting) = (Arc::clone(self), Arc::clone(&life));
-        work.spawn(async move { noting.keep_noting(&mesh.names).await });
-        self.boards().rise(&life);
-        let (mesh, living) = (Arc::clone(self), Arc::clone(&life));
-        work.spawn(async move { mesh.keep_alive(&living).await });
-        let (mesh, clearing) = (Arc::clone(self), Arc::clone(&life));
-        work.spawn(async move { mesh.keep_clearing(&clearing).await });
-        let (mesh, fresh) = (Arc::clone(self), Arc::clone(&life));
-        work.spawn(async move { mesh.boards().keep_fresh(&fresh, &*mesh.sink()).await });
-        if let Some(census) = self.census() {
-            let counting = Arc::clone(&life);
-            work.spawn(async move { census.take_part(&counting).await });
+        self.register(connections).await?;
+        let incarnation = Arc::new(Incarnation::new(Arc::clone(connections), former.clone()));
+        // From here on this incarnation may leave data in Redis, however it ends.
+        former.push(connections.id.clone());
+        let (node, indexed) = (Arc::clone(self), Arc::clone(&incarnation));
+        tasks.spawn(async move { indexed.write_index(&node.names).await });
+        self.set_incarnation(Some(Arc::clone(&incarnation)));
+        let (node, living) = (Arc::clone(self), Arc::clone(&incarnation));
+        tasks.spawn(async move { node.send_heartbeats(&living).await });
+        let (node, evicting) = (Arc::clone(self), Arc::clone(&incarnation));
+        tasks.spawn(async move { node.evict_expired(&evicting).await });
+        for receiver in self.receivers() {
+            receiver.on_connected(&incarnation, tasks).await?;
         }
-        self.boards().recover(&life, &*self.sink()).await?;
-        self.retire(session, &life.former).await?;
-        former.retain(|known| !life.former.contains(known));
+        self.unregister(connections, &incarnation.former).await?;
+        former.retain(|id| !incarnation.former.contains(id));
         if self.set_up(true) {
-            tracing::info!(
-                redis = self.options.target.describe(),
-                "this node and the others hear each other"
-            );
+            tracing::info!(redis = self.options.target.describe(), "redis connected");
         }
         stop.cancelled().await;
-        self.leave(session).await;
+        self.stop(connections).await;
         Ok(())
     }
 
-    /// Says the last of this node, and ends its life in the register.
-    async fn leave(&self, session: &Connections) {
-        let farewell = async {
+    /// Sends what is queued, and ends the lease.
+    async fn stop(&self, connections: &Connections) {
+        let stopping = async {
             while !self.outgoing.is_empty() {
-                sleep(Duration::from_millis(5)).await;
+                sleep(STOP_POLL).await;
             }
             let _ = self
-                .retire(session, std::slice::from_ref(&session.life))
+                .unregister(connections, std::slice::from_ref(&connections.id))
                 .await;
         };
-        let _ = timeout(FAREWELL, farewell).await;
+        let _ = timeout(STOP_TIMEOUT, stopping).await;
     }
 
-    /// Listens on everything that this node needs.
-    async fn listen(&self, session: &Connections) -> Result<(), Disconnected> {
-        self.subscribe(
-            session,
-            [self.names.everybody()]
+    /// Subscribes to everything that this node needs.
+    async fn subscribe_all(&self, connections: &Connections) -> Result<(), Disconnected> {
+        self.change_subscriptions(
+            connections,
+            [self.names.broadcast_topic()]
                 .into_iter()
-                .chain(self.echoes(session))
+                .chain(self.echo_topics(connections))
                 .map(|topic| (topic, true)),
         )
         .await?;
-        self.topics.rise();
+        self.topics.connected();
         while let Some(changes) = self.topics.try_next() {
-            self.change(session, changes).await?;
+            self.apply_changes(connections, changes).await?;
         }
         Ok(())
     }
 
-    async fn keep_listening(&self, session: &Connections) -> Result<(), Disconnected> {
+    async fn update_subscriptions(&self, connections: &Connections) -> Result<(), Disconnected> {
         loop {
             let changes = self.topics.next().await;
-            self.change(session, changes).await?;
+            self.apply_changes(connections, changes).await?;
         }
     }
 
-    async fn change(
+    async fn apply_changes(
         &self,
-        session: &Connections,
-        changes: Vec<Change>,
+        connections: &Connections,
+        changes: Vec<TopicChange>,
     ) -> Result<(), Disconnected> {
         let topics = changes.iter().map(|change| {
             (
                 self.names.topic(&change.app, change.channel.as_str()),
-                change.listen,
+                change.subscribe,
             )
         });
-        self.subscribe(session, topics).await?;
+        self.change_subscriptions(connections, topics).await?;
         for change in &changes {
-            self.topics.confirmed(change);
+            self.topics.confirm(change);
         }
         Ok(())
     }
 
-    /// Changes subscriptions, in order, and waits until Redis has confirmed them all.
-    async fn subscribe(
+    /// Subscribes (`true`) or unsubscribes, in order; returns when Redis has confirmed all.
+    async fn change_subscriptions(
         &self,
-        session: &Connections,
+        connections: &Connections,
         topics: impl Iterator<Item = (String, bool)>,
     ) -> Result<(), Disconnected> {
-        let (on, off) = if session.is_sharded() {
+        let (subscribe, unsubscribe) = if connections.is_cluster() {
             ("SSUBSCRIBE", "SUNSUBSCRIBE")
         } else {
             ("SUBSCRIBE", "UNSUBSCRIBE")
         };
-        let mut pipelines = vec![redis::pipe(); session.lines()];
-        for (topic, listen) in topics {
-            if let Some(pipeline) = pipelines.get_mut(session.line_of(&topic)) {
-                pipeline.cmd(if listen { on } else { off }).arg(topic);
+        let mut pipelines = vec![redis::pipe(); connections.server_count()];
+        for (topic, subscribed) in topics {
+            if let Some(pipeline) = pipelines.get_mut(connections.server_of(&topic)) {
+                let command = if subscribed { subscribe } else { unsubscribe };
+                pipeline.cmd(command).arg(topic);
             }
         }
-        for (line, pipeline) in pipelines.iter().enumerate() {
-            for answer in session.send(line, pipeline).await? {
-                if !matches!(answer, Value::Push { .. }) {
-                    session.fail("a subscription was answered strangely");
-                    return Err(Disconnected);
+        for (server, pipeline) in pipelines.iter().enumerate() {
+            for reply in connections.send(server, pipeline).await? {
+                if !matches!(reply, Value::Push { .. }) {
+                    return Err(connections.fail_with("malformed reply to a subscription"));
                 }
             }
         }
         Ok(())
     }
 
-    /// Sends what this node publishes, what has gathered at a time.
-    async fn keep_sending(&self, session: &Connections) -> Result<(), Disconnected> {
+    /// Publishes queued messages, in batches, until the connections are lost.
+    async fn send_outgoing(&self, connections: &Connections) -> Result<(), Disconnected> {
         loop {
-            let batch = self.outgoing.next().await;
-            let mut pipelines = vec![redis::pipe(); session.lines()];
-            for outbound in &batch {
+            let batch = self.outgoing.next_batch().await;
+            let mut pipelines = vec![redis::pipe(); connections.server_count()];
+            for entry in &batch {
                 if let (Some(pipeline), Some(text)) = (
-                    pipelines.get_mut(outbound.line),
-                    outbound.text(self.options.process),
+                    pipelines.get_mut(entry.server),
+                    entry.encode(self.options.process),
                 ) {
                     pipeline
-                        .cmd(session.publish_command())
-                        .arg(&outbound.topic)
+                        .cmd(connections.publish_command())
+                        .arg(&entry.topic)
                         .arg(text);
                 }
             }
             let sending = pipelines
                 .iter()
                 .enumerate()
-                .map(|(line, pipeline)| session.send(line, pipeline));
+                .map(|(server, pipeline)| connections.send(server, pipeline));
             futures_util::future::try_join_all(sending).await?;
-            self.outgoing.taken();
+            self.outgoing.acknowledge();
         }
     }
 
-    /// Ends the session when a server says nothing for too long. Something always must come: the node hears itself.
-    async fn watch_silence(&self, session: &Connections) -> Result<(), Disconnected> {
-        let beat = self.beat();
+    /// Closes the connections when a server has sent nothing for too long. Echo messages make sure
+    /// that every live server sends something.
+    async fn watch_silence(&self, connections: &Connections) -> Result<(), Disconnected> {
+        let interval = self.heartbeat_interval();
         loop {
             let before = Instant::now();
-            sleep(beat).await;
-            if before.elapsed() > beat * 3 {
-                // It was this process that was asleep: what Redis said meanwhile has not been read yet.
-                session.forgive();
-            } else if session.silence() > self.patience() {
-                session.fail("Redis does not answer");
-                return Err(Disconnected);
+            sleep(interval).await;
+            if before.elapsed() > interval * 3 {
+                // This process was suspended: what Redis sent meanwhile has not been read yet.
+                connections.reset_silence();
+            } else if connections.longest_silence() > self.silence_limit() {
+                return Err(connections.fail_with("no message from redis in time"));
             }
-            for (line, topic) in self.echoes(session).enumerate() {
-                self.outgoing.echo(topic, line);
+            for (server, topic) in self.echo_topics(connections).enumerate() {
+                self.outgoing.echo(topic, server);
             }
         }
     }
 
-    /// For each server a topic that it has and only this node listens on.
-    fn echoes(&self, session: &Connections) -> impl Iterator<Item = String> {
-        (0..session.lines()).map(|line| {
-            let mut salts = (0..).map(|salt| self.names.echo(self.options.process, salt));
-            salts
-                .find(|topic| session.line_of(topic) == line)
+    /// For each server an echo topic that it owns.
+    fn echo_topics(&self, connections: &Connections) -> impl Iterator<Item = String> {
+        (0..connections.server_count()).map(|server| {
+            let mut candidates =
+                (0..).map(|salt| self.names.echo_topic(self.options.process, salt));
+            candidates
+                .find(|topic| connections.server_of(topic) == server)
                 .unwrap_or_default()
         })
     }

@@ -1,46 +1,154 @@
-//! The presence lists of several nodes, in Redis.
+//! The presence channels of several nodes.
 //!
-//! Redis has the truth: scripts change a list and announce the change in one step, with a version that grows by one. Each
-//! node that watches a channel keeps the list as its clients have been told it, and applies announcements in the order of
-//! their versions; where one is missing it reads the list again and tells the differences. So whatever happened between
-//! a node and Redis, clients hear what really changed, and each change once. While Redis is away a node goes on from what
-//! it knows; when it is back, the node says again whom it has.
+//! The members of a channel are a replicated set with leases and anti-entropy. Redis holds the
+//! primary copy: scripts change it and publish the change in one step, with a version that increases
+//! by one. Each node that watches a channel holds a replica ([`ChannelReplica`]), which is what its
+//! clients have been notified of, and applies the published changes in the order of their versions.
+//! Where a version is missing, anti-entropy (`sync.rs`) reads the list again and notifies clients of
+//! the differences, so clients receive every real change exactly once. A member lives as long as the
+//! lease of the node that holds its connection; while Redis is unavailable a node continues on its
+//! replica, and afterwards reasserts its own members.
 
-mod entry;
-mod list;
+mod calls;
+mod members;
+mod membership;
 mod replica;
 mod replicas;
+mod snapshot;
 mod sync;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use entry::Came;
-pub use replica::SIGNED_IN;
-pub use replicas::ChannelReplicas;
-
-use list::Change;
-use replica::Announced;
-
+use self::members::PresenceChange;
+use self::membership::AddedConnection;
+use self::replica::{ChannelReplica, NO_SOCKET, PublishedChange};
+use self::replicas::ChannelReplicas;
 use crate::core::error::BusError;
 use crate::core::member_list::MemberList;
 use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
-use crate::core::ports::{BusSink, Joined, PresenceStore};
-use crate::outbound::redis::connection::{Disconnected, PresenceBody};
-use crate::outbound::redis::node::{Incarnation, RedisNode};
+use crate::core::ports::{Joined, PresenceStore};
+use crate::outbound::redis::connection::{Disconnected, MemberChangeBody, MessageBody};
+use crate::outbound::redis::node::{Incarnation, NodeTasks, ReceivedMessage, Receiver, RedisNode};
 
-/// The presence lists of several nodes.
-pub struct RedisPresence(Arc<RedisNode>);
+pub use self::replica::SIGNED_IN_USERS;
+
+/// The presence channels of several nodes.
+pub struct RedisPresence {
+    node: Arc<RedisNode>,
+    replicas: ChannelReplicas,
+}
 
 impl RedisPresence {
     /// Over the connections of a node.
-    pub fn new(mesh: Arc<RedisNode>) -> Self {
-        Self(mesh)
+    pub fn new(node: Arc<RedisNode>) -> Self {
+        Self {
+            node,
+            replicas: ChannelReplicas::default(),
+        }
     }
 
-    fn boards(&self) -> &ChannelReplicas {
-        self.0.boards()
+    /// Subscribes to the changes of a channel, and starts its replica.
+    pub async fn watch(&self, app: &AppIdent, channel: &ChannelName) {
+        self.node.watch(app, channel).await;
+        let (replica, ()) = self
+            .replicas
+            .with(app, channel, |replica| replica.set_watched(true));
+        if let Some(incarnation) = self.node.incarnation() {
+            // An error: Redis was disconnected. The next incarnation synchronizes the replica.
+            let _ = self.synchronize(&incarnation, &replica).await;
+        }
+    }
+
+    /// Ends [`RedisPresence::watch`].
+    pub fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
+        self.node.unwatch(app, channel);
+        if let Some(replica) = self.replicas.find(app, channel.as_str()) {
+            replica.set_watched(false);
+            self.remove_unused(&replica);
+        }
+    }
+
+    /// Whether each of the users is on a watched channel, and the version up to which local clients
+    /// have been notified.
+    pub fn contains(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        users: &[UserId],
+    ) -> (Vec<bool>, u64) {
+        self.replicas.find(app, channel.as_str()).map_or_else(
+            || (vec![false; users.len()], 0),
+            |replica| replica.contains(users),
+        )
+    }
+
+    /// Drops a replica that is not needed, and the channel from the incarnation's index.
+    fn remove_unused(&self, replica: &ChannelReplica) {
+        self.replicas
+            .remove_unused(replica, || self.node.incarnation());
+    }
+
+    fn apply_published(&self, app: &AppIdent, channel: &ChannelName, body: &MemberChangeBody<'_>) {
+        let Some(replica) = self.replicas.find(app, channel.as_str()) else {
+            return;
+        };
+        let change = match &*body.kind {
+            "+" => PresenceChange::Joined,
+            "-" => PresenceChange::Left,
+            _ => PresenceChange::Updated,
+        };
+        let (Some(member), Ok(version), Ok(joined)) =
+            (body.member(), body.version.parse(), body.joined.parse())
+        else {
+            return;
+        };
+        let is_own = |incarnation: &str| {
+            incarnation
+                .split('.')
+                .next()
+                .is_some_and(|process| process.parse() == Ok(self.node.process()))
+        };
+        let published = PublishedChange {
+            change,
+            version,
+            joined,
+            member,
+            socket: body.socket().unwrap_or(NO_SOCKET),
+            was_empty: body.was_empty,
+            evicted_self: body.evicted.as_deref().is_some_and(is_own),
+        };
+        if replica.apply_published(published, &*self.node.sink()) {
+            self.replicas.add_stale(&replica);
+        }
+    }
+}
+
+#[async_trait]
+impl Receiver for RedisPresence {
+    async fn on_connected(
+        self: Arc<Self>,
+        incarnation: &Arc<Incarnation>,
+        tasks: &mut NodeTasks,
+    ) -> Result<(), Disconnected> {
+        let (presence, refreshed) = (Arc::clone(&self), Arc::clone(incarnation));
+        tasks.spawn(async move { presence.refresh_replicas(&refreshed).await });
+        self.synchronize_all(incarnation).await
+    }
+
+    fn on_disconnected(&self) {
+        for replica in self.replicas.all() {
+            replica.disconnected();
+        }
+    }
+
+    fn on_message(&self, received: &ReceivedMessage<'_>) {
+        if let MessageBody::MemberChange(body) = &received.message.body
+            && let Some((app, channel)) = self.node.names().parse_topic(received.topic)
+        {
+            self.apply_published(&app, &channel, body);
+        }
     }
 }
 
@@ -54,24 +162,21 @@ impl PresenceStore for RedisPresence {
         member: Member,
         max: u64,
     ) -> Result<Option<Joined>, BusError> {
-        let boards = self.boards();
-        let Some(Came { board, new }) = boards
-            .come(app, channel, socket, member, max, &*self.0.sink())
-            .await
-        else {
+        let added = self.add_connection(app, channel, socket, member, max).await;
+        let Some(AddedConnection { replica, new }) = added else {
             return Ok(None);
         };
-        if let (Some(life), false) = (boards.life(), board.is_watched()) {
-            // No announcements follow where nobody watches.
-            if let Ok(snapshot) = boards.read(&life, app, channel).await {
+        if let (Some(incarnation), false) = (self.node.incarnation(), replica.is_watched()) {
+            // No changes are received for a channel that is not watched: version 0.
+            if let Ok(snapshot) = self.read_snapshot(&incarnation, app, channel).await {
                 return Ok(Some(Joined {
-                    members: snapshot.members(),
+                    members: snapshot.into_members(),
                     version: 0,
                     new,
                 }));
             }
         }
-        let (members, version) = board.members();
+        let (members, version) = replica.members();
         Ok(Some(Joined {
             members,
             version,
@@ -86,116 +191,31 @@ impl PresenceStore for RedisPresence {
         socket: SocketId,
         user: &UserId,
     ) -> Result<bool, BusError> {
-        Ok(self
-            .boards()
-            .go(app, channel, socket, user, &*self.0.sink())
-            .await)
+        Ok(self.remove_connection(app, channel, socket, user).await)
     }
 
     async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<MemberList, BusError> {
-        let boards = self.boards();
-        let board = boards.find(app, channel.as_str());
-        match (boards.life(), board) {
-            (Some(life), Some(board)) if board.is_watched() => {
-                let _ = boards.compare(&life, &board, &*self.0.sink()).await;
-                Ok(board.members().0)
+        let replica = self.replicas.find(app, channel.as_str());
+        match (self.node.incarnation(), replica) {
+            (Some(incarnation), Some(replica)) if replica.is_watched() => {
+                let _ = self.synchronize(&incarnation, &replica).await;
+                Ok(replica.members().0)
             }
-            (Some(life), _) => {
-                let snapshot = boards
-                    .read(&life, app, channel)
+            (Some(incarnation), _) => {
+                let snapshot = self
+                    .read_snapshot(&incarnation, app, channel)
                     .await
-                    .map_err(|away| BusError(away.into()))?;
-                Ok(snapshot.members())
+                    .map_err(|disconnected| BusError(disconnected.into()))?;
+                Ok(snapshot.into_members())
             }
-            (None, Some(board)) => Ok(board.members().0),
+            (None, Some(replica)) => Ok(replica.members().0),
             (None, None) => Err(BusError(Disconnected.into())),
         }
     }
 
     fn is_peer(&self, app: &AppIdent, channel: &str, user: &str) -> bool {
-        self.boards()
+        self.replicas
             .find(app, channel)
-            .is_some_and(|board| board.is_peer(user))
-    }
-}
-
-impl ChannelReplicas {
-    /// A channel's announcements arrive from now on, and its list is kept.
-    pub(in crate::outbound::redis) async fn watch(
-        &self,
-        app: &AppIdent,
-        channel: &ChannelName,
-        sink: &dyn BusSink,
-    ) {
-        let (board, _) = self.with(app, channel, |board| board.set_watched(true));
-        if let Some(life) = self.life() {
-            // Where Redis goes away meanwhile, the list is read when it is back.
-            let _ = self.compare(&life, &board, sink).await;
-        }
-    }
-
-    /// A channel's announcements arrive no more.
-    pub(in crate::outbound::redis) fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
-        if let Some(board) = self.find(app, channel.as_str()) {
-            board.set_watched(false);
-            self.tidy(&board);
-        }
-    }
-
-    /// Takes an announcement.
-    pub(in crate::outbound::redis) fn changed(
-        &self,
-        app: &AppIdent,
-        channel: &ChannelName,
-        node: u64,
-        body: &PresenceBody<'_>,
-        sink: &dyn BusSink,
-    ) {
-        let Some(board) = self.find(app, channel.as_str()) else {
-            return;
-        };
-        let change = match &*body.kind {
-            "+" => Change::Came,
-            "-" => Change::Left,
-            _ => Change::Data,
-        };
-        let (Some(member), Ok(version), Ok(came)) =
-            (body.member(), body.version.parse(), body.came.parse())
-        else {
-            return;
-        };
-        let of_node = |life: &str| {
-            life.split('.')
-                .next()
-                .is_some_and(|process| process.parse() == Ok(node))
-        };
-        let announced = Announced {
-            change,
-            version,
-            came,
-            member,
-            socket: body.socket().unwrap_or(SocketId {
-                process: 0,
-                counter: 0,
-            }),
-            fresh: body.fresh,
-            own_death: body.evicted.as_deref().is_some_and(of_node),
-        };
-        if board.announced(announced, &self.tells, sink) {
-            self.note_stale(&board);
-        }
-    }
-
-    /// A life was entered in the register: Redis is asked from now on.
-    pub(in crate::outbound::redis) fn rise(&self, life: &Arc<Incarnation>) {
-        self.set_life(Some(Arc::clone(life)));
-    }
-
-    /// Redis is away.
-    pub(in crate::outbound::redis) fn fall(&self) {
-        self.set_life(None);
-        for board in self.all() {
-            board.fall();
-        }
+            .is_some_and(|replica| replica.is_peer(user))
     }
 }

@@ -1,455 +1,257 @@
-//! One presence channel on this node: whose connections are here, and whom its clients see.
+//! The replica of one channel on this node: the members that local clients see, and the connections
+//! of this node.
+//!
+//! The members are a replicated set. `apply.rs` changes them in the order of the published versions;
+//! `super::sync` repairs them (anti-entropy). Members whose node has lost its lease are removed by
+//! the node that evicts it.
+
+mod apply;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as Turn, Notify};
+use tokio::sync::Notify;
 
-use super::list::{Change, List};
+use super::members::{PresenceChange, ReplicaMembers};
 use crate::core::member_list::MemberList;
-use crate::core::model::{AppIdent, ChannelName, Member, ServerEvent, SocketId, UserId};
-use crate::core::ordered_drain::{OrderedQueue, drain};
-use crate::core::ports::{BusMessage, BusSink};
+use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
+use crate::outbound::ordered_drain::OrderedQueue;
 
-/// No connection: such an id is never given.
-const NOBODY: SocketId = SocketId {
+/// The id of no socket, for changes that anti-entropy has found.
+pub(super) const NO_SOCKET: SocketId = SocketId {
     process: 0,
     counter: 0,
 };
 
-/// The list of an app's signed-in users. No channel can have this name.
-pub const SIGNED_IN: &str = "\u{1}users";
+/// The channel whose members are an app's signed-in users. Clients cannot use this name.
+pub const SIGNED_IN_USERS: &str = "\u{1}users";
 
 /// A connection of this node on the channel.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
+pub(super) struct LocalMember {
+    /// The connection.
     pub socket: SocketId,
+    /// The user and its data.
     pub member: Member,
-    /// When Redis noted it; `None`: it has not yet.
+    /// The order among the user's connections, assigned by Redis; `None`: not in Redis yet.
     pub stamp: Option<u64>,
 }
 
-/// A change as it came, with the version that it leads to.
+/// A change that Redis has published.
 #[derive(Debug, Clone)]
-pub(super) struct Announced {
-    pub change: Change,
+pub(super) struct PublishedChange {
+    /// The kind.
+    pub change: PresenceChange,
+    /// The version of the list after the change.
     pub version: u64,
-    pub came: u64,
+    /// The version at which the user joined.
+    pub joined: u64,
+    /// The user and its newest data.
     pub member: Member,
+    /// The connection that joined or left.
     pub socket: SocketId,
-    /// The list was empty before.
-    pub fresh: bool,
-    /// It is because a life of this very node was taken for dead.
-    pub own_death: bool,
+    /// Whether the list was empty before the change.
+    pub was_empty: bool,
+    /// Whether an incarnation of this process was evicted.
+    pub evicted_self: bool,
 }
 
-/// What a snapshot of the list in Redis holds.
-#[derive(Debug, Default)]
-pub(super) struct Snapshot {
-    pub version: u64,
-    pub users: HashMap<UserId, (Member, u64)>,
-}
-
-impl Snapshot {
-    /// Everybody, in the order in which they came.
-    pub fn members(self) -> MemberList {
-        let mut users: Vec<_> = self.users.into_values().collect();
-        users.sort_unstable_by(|(a, came_a), (b, came_b)| {
-            came_a.cmp(came_b).then_with(|| a.user_id.cmp(&b.user_id))
-        });
-        users.into_iter().map(|(member, _)| member).collect()
-    }
-}
-
-/// What came of a comparison.
+/// The result of [`ChannelReplica::reconcile`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compared {
-    /// The list is what Redis has.
-    Same,
-    /// It must be read again: an announcement was quicker, or is missing.
-    Again,
-    /// It holds users whom another node may be about to say again.
-    Doubtful,
+pub(super) enum ReconcileOutcome {
+    /// The replica is equal to the list in Redis.
+    InSync,
+    /// A published change was faster than the snapshot, or is missing: read again.
+    ReadAgain,
+    /// The replica holds unconfirmed members.
+    Unconfirmed,
 }
 
-/// One presence channel on this node.
+/// The replica of one channel.
 pub(super) struct ChannelReplica {
+    /// The app.
     pub app: AppIdent,
+    /// The channel.
     pub channel: ChannelName,
-    /// One at a time compares the list with Redis.
-    pub turn: Turn<()>,
-    /// The version has moved.
-    pub moved: Notify,
-    state: Mutex<State>,
+    /// Held while the replica is synchronized with Redis.
+    pub sync_lock: tokio::sync::Mutex<()>,
+    /// Signals a change of the version, or that it will not change any more.
+    pub version_changed: Notify,
+    /// The newest version of which local clients have been notified, over all replicas of the node.
+    notified_version: Arc<AtomicU64>,
+    state: Mutex<ReplicaState>,
 }
 
 #[derive(Default)]
-struct State {
-    /// Announcements arrive.
+struct ReplicaState {
+    /// Whether published changes are received.
     watched: bool,
-    /// The life of the node for which the list was compared with Redis; 0: none, Redis is away.
-    synced: u64,
+    /// The number of the incarnation in which it was synchronized; 0: not synchronized.
+    synchronized_in: u64,
+    /// The version of the list in Redis that `members` is equal to.
     version: u64,
-    list: List,
-    held: HashMap<UserId, Vec<Held>>,
-    /// Users who were on another node, too, when a connection here came.
+    members: ReplicaMembers,
+    /// The connections of this node, by user.
+    local: HashMap<UserId, Vec<LocalMember>>,
+    /// Users that had connections on other nodes when one joined here.
     elsewhere: HashSet<UserId>,
-    /// Announcements that cannot be applied yet.
-    early: BTreeMap<u64, Announced>,
-    /// What this node's clients have been told so far, as a number that grows.
-    told: u64,
-    telling: OrderedQueue,
+    /// Published changes that wait for an earlier version.
+    early: BTreeMap<u64, PublishedChange>,
+    /// The version of the last notification to local clients.
+    notified_version: u64,
+    notifications: OrderedQueue,
 }
 
 impl ChannelReplica {
-    pub fn new(app: &AppIdent, channel: &ChannelName) -> Self {
+    /// An empty replica that is not synchronized. `notified_version` is common to all replicas.
+    pub fn new(app: &AppIdent, channel: &ChannelName, notified_version: Arc<AtomicU64>) -> Self {
         Self {
             app: app.clone(),
             channel: channel.clone(),
-            turn: Turn::default(),
-            moved: Notify::new(),
+            sync_lock: tokio::sync::Mutex::default(),
+            version_changed: Notify::new(),
+            notified_version,
             state: Mutex::default(),
         }
     }
 
-    /// Says whether announcements arrive. `true`: nothing needs the board any more.
-    pub fn set_watched(&self, watched: bool) -> bool {
+    /// Sets whether published changes are received.
+    pub fn set_watched(&self, watched: bool) {
         let mut state = self.state.lock();
         if watched != state.watched {
             state.watched = watched;
-            state.synced = 0;
+            state.synchronized_in = 0;
             state.early.clear();
         }
-        !watched && state.held.is_empty()
     }
 
+    /// Whether published changes are received.
     pub fn is_watched(&self) -> bool {
         self.state.lock().watched
     }
 
+    /// Whether the replica is neither watched nor has local members.
     pub fn is_unused(&self) -> bool {
         let state = self.state.lock();
-        !state.watched && state.held.is_empty()
+        !state.watched && state.local.is_empty()
     }
 
-    /// The life of the node for which it was compared with Redis.
-    pub fn synced(&self) -> u64 {
-        self.state.lock().synced
+    /// The number of the incarnation in which the replica was synchronized; 0: none.
+    pub fn synchronized_in(&self) -> u64 {
+        self.state.lock().synchronized_in
     }
 
-    /// Where nobody watches: the node's connections are known to Redis in this life.
-    pub fn set_synced(&self, life: u64) {
-        self.state.lock().synced = life;
+    /// Marks a replica that is not watched as synchronized: its local members are in Redis.
+    pub fn set_synchronized(&self, incarnation: u64) {
+        self.state.lock().synchronized_in = incarnation;
     }
 
-    /// Redis is away: the list goes on from what is known.
-    pub fn fall(&self) {
+    /// Handles the loss of the connections: the replica continues on what it holds.
+    pub fn disconnected(&self) {
         let mut state = self.state.lock();
-        state.synced = 0;
+        state.synchronized_in = 0;
         state.early.clear();
         drop(state);
-        self.moved.notify_waiters();
+        self.version_changed.notify_waiters();
     }
 
-    /// Notes a connection of this node.
-    pub fn hold(&self, socket: SocketId, member: &Member) {
+    /// Adds a connection of this node.
+    pub fn add_local(&self, socket: SocketId, member: &Member) {
         let mut state = self.state.lock();
-        let held = state.held.entry(member.user_id.clone()).or_default();
-        held.retain(|held| held.socket != socket);
-        held.push(Held {
+        let local = state.local.entry(member.user_id.clone()).or_default();
+        local.retain(|local| local.socket != socket);
+        local.push(LocalMember {
             socket,
             member: member.clone(),
             stamp: None,
         });
     }
 
-    /// Notes what Redis said of a connection.
-    pub fn note(&self, socket: SocketId, user: &UserId, stamp: u64, elsewhere: bool) {
+    /// Records what Redis has replied for a connection of this node.
+    pub fn set_stamp(&self, socket: SocketId, user: &UserId, stamp: u64, elsewhere: bool) {
         let mut state = self.state.lock();
-        if let Some(held) = state
-            .held
+        if let Some(local) = state
+            .local
             .get_mut(user)
-            .and_then(|held| held.iter_mut().find(|held| held.socket == socket))
+            .and_then(|local| local.iter_mut().find(|local| local.socket == socket))
         {
-            held.stamp = Some(stamp);
+            local.stamp = Some(stamp);
         }
         if elsewhere {
             state.elsewhere.insert(user.clone());
         }
     }
 
-    /// Forgets a connection of this node; `None`: there is none such.
-    pub fn release(&self, socket: SocketId, user: &UserId) -> Option<()> {
+    /// Removes a connection of this node; `None`: there is no such connection.
+    pub fn remove_local(&self, socket: SocketId, user: &UserId) -> Option<()> {
         let mut state = self.state.lock();
-        let held = state.held.get_mut(user)?;
-        let index = held.iter().position(|held| held.socket == socket)?;
-        held.remove(index);
-        if held.is_empty() {
-            state.held.remove(user);
+        let local = state.local.get_mut(user)?;
+        let index = local.iter().position(|local| local.socket == socket)?;
+        local.remove(index);
+        if local.is_empty() {
+            state.local.remove(user);
         }
         Some(())
     }
 
-    /// The connections of this node, and when each user of them came, as far as Redis said.
-    pub fn held(&self) -> Vec<Held> {
-        self.state.lock().held.values().flatten().cloned().collect()
-    }
-
-    /// When a user came, as Redis has it.
-    pub fn came(&self, user: &UserId) -> Option<u64> {
-        self.state.lock().list.came(user)
-    }
-
-    /// Whether a connection of this node is there.
-    pub fn holds(&self, socket: SocketId, user: &UserId) -> bool {
+    /// The connections of this node.
+    pub fn local_members(&self) -> Vec<LocalMember> {
         self.state
             .lock()
-            .held
-            .get(user)
-            .is_some_and(|held| held.iter().any(|held| held.socket == socket))
+            .local
+            .values()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
-    /// Everybody, and up to where the clients have been told.
+    /// Whether a connection of this node is on the channel.
+    pub fn has_local(&self, socket: SocketId, user: &UserId) -> bool {
+        self.state
+            .lock()
+            .local
+            .get(user)
+            .is_some_and(|local| local.iter().any(|local| local.socket == socket))
+    }
+
+    /// The version at which a user joined; `None`: not known from Redis.
+    pub fn joined(&self, user: &UserId) -> Option<u64> {
+        self.state.lock().members.joined(user)
+    }
+
+    /// All members, and the version up to which local clients have been notified.
     pub fn members(&self) -> (MemberList, u64) {
         let state = self.state.lock();
-        (state.list.members(), state.told)
+        (state.members.list(), state.notified_version)
     }
 
-    /// Which of the users are there, and up to where the clients have been told.
-    pub fn has(&self, users: &[UserId]) -> (Vec<bool>, u64) {
+    /// Whether each of the users is a member, and the version up to which local clients have been
+    /// notified.
+    pub fn contains(&self, users: &[UserId]) -> (Vec<bool>, u64) {
         let state = self.state.lock();
         (
             users
                 .iter()
-                .map(|user| state.list.get(user.as_str()).is_some())
+                .map(|user| state.members.get(user.as_str()).is_some())
                 .collect(),
-            state.told,
+            state.notified_version,
         )
     }
 
+    /// Whether a user is a member whose newest data allows peer channels.
     pub fn is_peer(&self, user: &str) -> bool {
         self.state
             .lock()
-            .list
+            .members
             .get(user)
             .is_some_and(|member| member.peer)
     }
 
-    /// Whether the list shows this version, or nobody waits for it any more.
+    /// Whether the replica has reached a version, or is not synchronized and never will.
     pub fn has_reached(&self, version: u64) -> bool {
         let state = self.state.lock();
-        state.version >= version || state.synced == 0
-    }
-
-    /// Without Redis: a connection comes. Answers whether its user is new; `None`: the channel is full.
-    pub fn join_alone(
-        &self,
-        socket: SocketId,
-        member: &Member,
-        most: u64,
-        tells: &AtomicU64,
-        sink: &dyn BusSink,
-    ) -> Option<bool> {
-        let new = {
-            let mut state = self.state.lock();
-            if most != 0
-                && state.list.len() as u64 >= most
-                && state.list.get(member.user_id.as_str()).is_none()
-            {
-                return None;
-            }
-            let new = state.list.put_alone(member.clone());
-            if new {
-                self.tell(&mut state, Change::Came, member.clone(), socket, tells);
-            }
-            new
-        };
-        self.drain(sink);
-        Some(new)
-    }
-
-    /// Without Redis: a connection left. Its user goes with the last one here, unless it is known to be elsewhere; then the
-    /// answer is `true`.
-    pub fn leave_alone(
-        &self,
-        socket: SocketId,
-        user: &UserId,
-        tells: &AtomicU64,
-        sink: &dyn BusSink,
-    ) -> bool {
-        {
-            let mut state = self.state.lock();
-            if state.held.contains_key(user) || state.elsewhere.contains(user) {
-                return false;
-            }
-            let Some(member) = state.list.remove(user.as_str()) else {
-                return false;
-            };
-            self.tell(&mut state, Change::Left, member, socket, tells);
-        }
-        self.drain(sink);
-        true
-    }
-
-    /// Takes an announcement. `true`: something is missing before it, and the list must be read again.
-    pub fn announced(&self, announced: Announced, tells: &AtomicU64, sink: &dyn BusSink) -> bool {
-        let gap = {
-            let mut state = self.state.lock();
-            if state.synced != 0 && announced.version <= state.version {
-                return false;
-            }
-            state.early.insert(announced.version, announced);
-            self.apply_early(&mut state, tells)
-        };
-        self.drain(sink);
-        self.moved.notify_waiters();
-        gap
-    }
-
-    /// Takes what Redis answered this node, before its announcement comes. Where something is missing before it, that may still
-    /// be on its way, and the announcement is waited for.
-    pub fn answered(&self, announced: Announced, tells: &AtomicU64, sink: &dyn BusSink) {
-        {
-            let mut state = self.state.lock();
-            if state.synced == 0 || announced.version != state.version + 1 {
-                return;
-            }
-            state.version = announced.version;
-            self.apply(&mut state, announced, tells);
-            self.apply_early(&mut state, tells);
-        }
-        self.drain(sink);
-        self.moved.notify_waiters();
-    }
-
-    /// Applies what can be applied; `true`: something is missing.
-    fn apply_early(&self, state: &mut State, tells: &AtomicU64) -> bool {
-        if state.synced == 0 {
-            return false;
-        }
-        while let Some((version, next)) = state.early.pop_first() {
-            if version <= state.version {
-                continue;
-            }
-            if version != state.version + 1 && !(next.fresh && state.list.is_known_empty()) {
-                state.early.insert(version, next);
-                return true;
-            }
-            state.version = version;
-            self.apply(state, next, tells);
-        }
-        false
-    }
-
-    fn apply(&self, state: &mut State, announced: Announced, tells: &AtomicU64) {
-        let Announced {
-            change,
-            came,
-            member,
-            socket,
-            own_death,
-            ..
-        } = announced;
-        match change {
-            Change::Came => {
-                if state.list.put(member.clone(), came) {
-                    self.tell(state, Change::Came, member, socket, tells);
-                }
-            }
-            // Others took this node for dead. It is not, and says so in a moment; its own clients need not notice.
-            Change::Left if own_death && state.held.contains_key(&member.user_id) => {}
-            Change::Left => {
-                state.elsewhere.remove(&member.user_id);
-                if let Some(member) = state.list.remove(member.user_id.as_str()) {
-                    self.tell(state, Change::Left, member, socket, tells);
-                }
-            }
-            Change::Data => {
-                state.list.put(member, came);
-            }
-        }
-    }
-
-    /// Makes the list what Redis has, and tells the differences. Users who are not in it stay where they are here, and,
-    /// unless it is `calm`, where another node may be about to say them again.
-    pub fn reconcile(
-        &self,
-        life: u64,
-        snapshot: Snapshot,
-        calm: bool,
-        tells: &AtomicU64,
-        sink: &dyn BusSink,
-    ) -> Compared {
-        let compared = {
-            let mut guard = self.state.lock();
-            let state = &mut *guard;
-            if state.synced == life && snapshot.version < state.version {
-                return Compared::Again;
-            }
-            for user in state.list.missing_from(&snapshot.users, calm) {
-                if calm && !state.held.contains_key(&user) {
-                    state.elsewhere.remove(&user);
-                    if let Some(member) = state.list.remove(user.as_str()) {
-                        self.tell(state, Change::Left, member, NOBODY, tells);
-                    }
-                }
-            }
-            let mut present: Vec<_> = snapshot.users.into_values().collect();
-            present.sort_unstable_by_key(|(_, came)| *came);
-            for (member, came) in present {
-                if state.list.put(member.clone(), came) {
-                    self.tell(state, Change::Came, member, NOBODY, tells);
-                }
-            }
-            state.version = snapshot.version;
-            state.synced = life;
-            match self.apply_early(state, tells) {
-                true => Compared::Again,
-                false if state.list.is_doubtful() => Compared::Doubtful,
-                false => Compared::Same,
-            }
-        };
-        self.drain(sink);
-        self.moved.notify_waiters();
-        compared
-    }
-
-    fn tell(
-        &self,
-        state: &mut State,
-        change: Change,
-        member: Member,
-        socket: SocketId,
-        tells: &AtomicU64,
-    ) {
-        // Under the lock, so that later ones have higher numbers.
-        let version = tells.fetch_add(1, Relaxed) + 1;
-        state.told = version;
-        if !state.watched {
-            return;
-        }
-        let (app, channel) = (self.app.clone(), self.channel.clone());
-        let (event, exclude) = match change {
-            _ if channel.as_str() == SIGNED_IN => {
-                let (user, online) = (member.user_id, change != Change::Left);
-                (ServerEvent::UserStatus { user, online }, None)
-            }
-            Change::Left => (ServerEvent::MemberRemoved { channel, member }, Some(socket)),
-            Change::Came | Change::Data => {
-                (ServerEvent::MemberAdded { channel, member }, Some(socket))
-            }
-        };
-        state.telling.push(BusMessage::Broadcast {
-            app,
-            event,
-            exclude,
-            version: Some(version),
-        });
-    }
-
-    /// Delivers what is to be told, in order, unless somebody is at it.
-    fn drain(&self, sink: &dyn BusSink) {
-        drain(&self.state, |state| &mut state.telling, sink);
+        state.version >= version || state.synchronized_in == 0
     }
 }

@@ -1,125 +1,91 @@
-//! All presence channels of this node.
+//! The collection of this node's replicas.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::replica::ChannelReplica;
-use crate::core::model::{AppIdent, ChannelName, UserId};
-use crate::outbound::redis::connection::Names;
-use crate::outbound::redis::node::{Incarnation, Use};
+use crate::core::model::{AppIdent, ChannelName};
+use crate::outbound::redis::node::{ChannelUse, Incarnation};
 
-/// All presence channels of this node that it watches or has connections on.
-pub struct ChannelReplicas {
-    pub(super) names: Names,
-    boards: Mutex<HashMap<AppIdent, HashMap<ChannelName, Arc<ChannelReplica>>>>,
-    life: RwLock<Option<Arc<Incarnation>>>,
-    pub(super) tells: AtomicU64,
-    /// Boards whose list must be read again.
+/// The replicas of all channels that this node watches or has members on.
+#[derive(Default)]
+pub(super) struct ChannelReplicas {
+    channels: Mutex<HashMap<AppIdent, HashMap<ChannelName, Arc<ChannelReplica>>>>,
+    /// The newest version of which local clients have been notified, over all replicas.
+    notified_version: Arc<AtomicU64>,
+    /// Replicas that must be read again.
     stale: Mutex<VecDeque<Arc<ChannelReplica>>>,
-    pub(super) grown_stale: Notify,
-    /// Boards that must be looked at again when nodes have had time to say what they have.
-    doubtful: Mutex<Vec<Arc<ChannelReplica>>>,
+    /// Signals an addition to `stale`.
+    pub stale_added: Notify,
+    /// Replicas with unconfirmed members.
+    unconfirmed: Mutex<Vec<Arc<ChannelReplica>>>,
 }
 
 impl ChannelReplicas {
-    /// None yet.
-    pub fn new(names: Names) -> Self {
-        Self {
-            names,
-            boards: Mutex::default(),
-            life: RwLock::new(None),
-            tells: AtomicU64::new(0),
-            stale: Mutex::default(),
-            grown_stale: Notify::new(),
-            doubtful: Mutex::default(),
-        }
+    /// The replica of a channel.
+    pub fn find(&self, app: &AppIdent, channel: &str) -> Option<Arc<ChannelReplica>> {
+        self.channels.lock().get(app)?.get(channel).cloned()
     }
 
-    /// The life in which Redis can be asked; `None`: it is away.
-    pub(in crate::outbound::redis) fn life(&self) -> Option<Arc<Incarnation>> {
-        self.life.read().clone()
-    }
-
-    /// Whether a life has begun after `seen`.
-    pub(super) fn is_later(&self, seen: Option<&Incarnation>) -> bool {
-        let seen = seen.map_or(0, |life| life.session.number);
-        self.life
-            .read()
-            .as_ref()
-            .is_some_and(|life| life.session.number > seen)
-    }
-
-    pub(super) fn set_life(&self, life: Option<Arc<Incarnation>>) {
-        *self.life.write() = life;
-    }
-
-    pub(super) fn find(&self, app: &AppIdent, channel: &str) -> Option<Arc<ChannelReplica>> {
-        self.boards.lock().get(app)?.get(channel).cloned()
-    }
-
-    /// Does something with a channel's board, which is there afterwards. Under the lock, so that nobody drops it between.
-    pub(super) fn with<T>(
+    /// Calls `action` with the replica of a channel, which is created where it is missing. The lock
+    /// is held, so that the replica cannot be removed before `action` has marked it as used.
+    pub fn with<T>(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
-        work: impl FnOnce(&ChannelReplica) -> T,
+        action: impl FnOnce(&ChannelReplica) -> T,
     ) -> (Arc<ChannelReplica>, T) {
-        let mut boards = self.boards.lock();
-        let channels = match boards.get_mut(app) {
+        let mut apps = self.channels.lock();
+        let channels = match apps.get_mut(app) {
             Some(channels) => channels,
-            None => boards.entry(app.clone()).or_default(),
+            None => apps.entry(app.clone()).or_default(),
         };
-        let board = match channels.get(channel) {
-            Some(board) => Arc::clone(board),
+        let replica = match channels.get(channel) {
+            Some(replica) => Arc::clone(replica),
             None => {
-                let board = Arc::new(ChannelReplica::new(app, channel));
-                channels.insert(channel.clone(), Arc::clone(&board));
-                board
+                let counter = Arc::clone(&self.notified_version);
+                let replica = Arc::new(ChannelReplica::new(app, channel, counter));
+                channels.insert(channel.clone(), Arc::clone(&replica));
+                replica
             }
         };
-        let done = work(&board);
-        (board, done)
+        let result = action(&replica);
+        (replica, result)
     }
 
-    /// Drops a board that nothing needs. `true`: it is gone.
-    pub(super) fn tidy(&self, board: &ChannelReplica) -> bool {
-        let mut boards = self.boards.lock();
-        let Some(channels) = boards.get_mut(&board.app) else {
-            return false;
+    /// Removes a replica that is neither watched nor has local members, and its channel from the
+    /// index of the current incarnation. The lock is held, so that no member is added meanwhile.
+    pub fn remove_unused(
+        &self,
+        replica: &ChannelReplica,
+        incarnation: impl FnOnce() -> Option<Arc<Incarnation>>,
+    ) {
+        let mut apps = self.channels.lock();
+        let Some(channels) = apps.get_mut(&replica.app) else {
+            return;
         };
         if !channels
-            .get(&board.channel)
+            .get(&replica.channel)
             .is_some_and(|known| known.is_unused())
         {
-            return false;
+            return;
         }
-        channels.remove(&board.channel);
-        if let Some(life) = self.life() {
-            life.forget(&board.app, &board.channel, Use::List);
+        channels.remove(&replica.channel);
+        if let Some(incarnation) = incarnation() {
+            incarnation.unregister(&replica.app, &replica.channel, ChannelUse::Members);
         }
         if channels.is_empty() {
-            boards.remove(&board.app);
+            apps.remove(&replica.app);
         }
-        true
     }
 
-    /// Which of the users are on a list that is watched, as far as this node has heard, and up to where its clients were told.
-    pub(in crate::outbound::redis) fn has(
-        &self,
-        app: &AppIdent,
-        channel: &ChannelName,
-        users: &[UserId],
-    ) -> (Vec<bool>, u64) {
-        self.find(app, channel.as_str())
-            .map_or_else(|| (vec![false; users.len()], 0), |board| board.has(users))
-    }
-
-    pub(super) fn all(&self) -> Vec<Arc<ChannelReplica>> {
-        self.boards
+    /// All replicas.
+    pub fn all(&self) -> Vec<Arc<ChannelReplica>> {
+        self.channels
             .lock()
             .values()
             .flat_map(HashMap::values)
@@ -127,24 +93,28 @@ impl ChannelReplicas {
             .collect()
     }
 
-    pub(super) fn note_stale(&self, board: &Arc<ChannelReplica>) {
+    /// Queues a replica to be read again.
+    pub fn add_stale(&self, replica: &Arc<ChannelReplica>) {
         let mut stale = self.stale.lock();
-        if !stale.iter().any(|known| Arc::ptr_eq(known, board)) {
-            stale.push_back(Arc::clone(board));
+        if !stale.iter().any(|known| Arc::ptr_eq(known, replica)) {
+            stale.push_back(Arc::clone(replica));
         }
         drop(stale);
-        self.grown_stale.notify_one();
+        self.stale_added.notify_one();
     }
 
-    pub(super) fn take_stale(&self) -> Option<Arc<ChannelReplica>> {
+    /// Takes the first replica to be read again.
+    pub fn take_stale(&self) -> Option<Arc<ChannelReplica>> {
         self.stale.lock().pop_front()
     }
 
-    pub(super) fn note_doubtful(&self, board: &Arc<ChannelReplica>) {
-        self.doubtful.lock().push(Arc::clone(board));
+    /// Queues a replica to be read again once the cluster is stable.
+    pub fn add_unconfirmed(&self, replica: &Arc<ChannelReplica>) {
+        self.unconfirmed.lock().push(Arc::clone(replica));
     }
 
-    pub(super) fn take_doubtful(&self) -> Vec<Arc<ChannelReplica>> {
-        std::mem::take(&mut *self.doubtful.lock())
+    /// Takes all replicas to be read again once the cluster is stable.
+    pub fn take_unconfirmed(&self) -> Vec<Arc<ChannelReplica>> {
+        std::mem::take(&mut *self.unconfirmed.lock())
     }
 }

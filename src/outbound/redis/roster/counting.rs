@@ -1,4 +1,4 @@
-//! How many connections are on each channel.
+//! The number of connections on each channel, over all nodes.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,99 +10,105 @@ use tokio::sync::{Notify, oneshot};
 use crate::core::hub::Hub;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName};
 use crate::core::ports::{OccupancyChange, OccupancyUpdate};
-use crate::outbound::redis::connection::{Disconnected, Names, Script};
-use crate::outbound::redis::node::{Incarnation, Use};
+use crate::outbound::redis::connection::{Disconnected, KeyNames, Script};
+use crate::outbound::redis::node::{ChannelUse, Incarnation};
 
-/// Counts said to Redis at once.
+/// Maximum number of counts per round trip.
 const BATCH: usize = 256;
 
-/// A wish to have a channel counted anew.
-pub struct Request {
+/// A request to write the count of a channel.
+pub struct CountRequest {
     app: AppIdent,
     channel: ChannelName,
+    /// Whether the total is published to the subscribers.
     announce: bool,
-    /// `None`: nobody waits.
-    counted: Option<oneshot::Sender<OccupancyUpdate>>,
+    /// Receives the result; `None`: nothing waits for it.
+    reply: Option<oneshot::Sender<OccupancyUpdate>>,
 }
 
-impl Request {
+impl CountRequest {
+    /// A request, and the receiver of its result; it fails when Redis is disconnected.
     pub fn new(
         app: &AppIdent,
         channel: &ChannelName,
         announce: bool,
     ) -> (Self, oneshot::Receiver<OccupancyUpdate>) {
-        let (sender, receiver) = oneshot::channel();
+        let (reply, receiver) = oneshot::channel();
         (
             Self {
                 app: app.clone(),
                 channel: channel.clone(),
                 announce,
-                counted: Some(sender),
+                reply: Some(reply),
             },
             receiver,
         )
     }
 }
 
-/// What is to be counted. One task counts: so a later count never reaches Redis before an earlier one.
+/// The queue of count requests. One task processes it, so that a later count never reaches Redis
+/// before an earlier one.
 #[derive(Default)]
-pub struct Counting {
-    state: Mutex<State>,
+pub struct CountQueue {
+    state: Mutex<CountQueueState>,
     filled: Notify,
 }
 
 #[derive(Default)]
-struct State {
-    up: bool,
-    queue: VecDeque<Request>,
+struct CountQueueState {
+    connected: bool,
+    queue: VecDeque<CountRequest>,
 }
 
-impl Counting {
-    /// Takes a wish. While Redis is away it is dropped, and who waits hears that.
-    pub fn enter(&self, request: Request) {
+impl CountQueue {
+    /// Queues a request. While Redis is disconnected it is dropped, which fails its receiver.
+    pub fn push(&self, request: CountRequest) {
         let mut state = self.state.lock();
-        if state.up {
+        if state.connected {
             state.queue.push_back(request);
             drop(state);
             self.filled.notify_one();
         }
     }
 
-    /// Redis is there: it must hear of every channel.
-    pub fn rise(&self, hub: &Hub) {
-        self.state.lock().up = true;
+    /// Queues a request for every occupied channel of this node.
+    pub fn connected(&self, hub: &Hub) {
+        self.state.lock().connected = true;
         for app in hub.app_idents() {
             let occupied = hub
                 .app(&app)
                 .map_or_else(Vec::new, |hub| hub.channels("", None, usize::MAX));
             for channel in occupied {
-                self.enter(Request {
+                self.push(CountRequest {
                     app: app.clone(),
                     channel: channel.channel,
                     announce: false,
-                    counted: None,
+                    reply: None,
                 });
             }
         }
     }
 
-    /// Redis is away: nobody waits for it.
-    pub fn fall(&self) {
+    /// Drops all requests, which fails their receivers.
+    pub fn disconnected(&self) {
         let mut state = self.state.lock();
-        state.up = false;
+        state.connected = false;
         state.queue.clear();
     }
 
-    /// Counts what gathers, in order; ends with the session.
-    pub async fn keep_counting(
+    /// Processes requests in order, until the connections are lost.
+    ///
+    /// # Errors
+    /// When the connections are lost.
+    pub async fn run(
         &self,
-        life: &Incarnation,
-        names: &Names,
+        incarnation: &Incarnation,
+        names: &KeyNames,
         process: u64,
         hub: &Hub,
     ) -> Result<(), Disconnected> {
         loop {
-            let batch: Vec<Request> = {
+            let batch: Vec<CountRequest> = {
                 let mut state = self.state.lock();
                 let count = state.queue.len().min(BATCH);
                 state.queue.drain(..count).collect()
@@ -110,91 +116,93 @@ impl Counting {
             if batch.is_empty() {
                 self.filled.notified().await;
             } else {
-                count(batch, life, names, process, hub).await?;
+                write_counts(batch, incarnation, names, process, hub).await?;
             }
         }
     }
 }
 
-async fn count(
-    batch: Vec<Request>,
-    life: &Incarnation,
-    names: &Names,
+async fn write_counts(
+    batch: Vec<CountRequest>,
+    incarnation: &Incarnation,
+    names: &KeyNames,
     process: u64,
     hub: &Hub,
 ) -> Result<(), Disconnected> {
     try_join_all(
         batch
             .iter()
-            .map(|request| life.note(&request.app, &request.channel, Use::Count)),
+            .map(|request| incarnation.register(&request.app, &request.channel, ChannelUse::Count)),
     )
     .await?;
-    let session = &life.session;
+    let connections = &incarnation.connections;
     let process = process.to_string();
-    let mut pipelines = vec![redis::pipe(); session.lines()];
-    let mut places: Vec<Vec<(Request, u64)>> = std::iter::repeat_with(Vec::new)
-        .take(session.lines())
+    let mut pipelines = vec![redis::pipe(); connections.server_count()];
+    // The requests of each pipeline with the count that was sent.
+    let mut sent: Vec<Vec<(CountRequest, u64)>> = std::iter::repeat_with(Vec::new)
+        .take(connections.server_count())
         .collect();
-    let mut seen: HashMap<(AppIdent, ChannelName), u64> = HashMap::new();
+    let mut local_counts: HashMap<(AppIdent, ChannelName), u64> = HashMap::new();
     for request in batch {
         let (app, channel) = (&request.app, &request.channel);
-        let (topic, counts) = (
-            names.topic(app, channel.as_str()),
-            names.counts(app, channel),
-        );
-        let keys = [counts, names.fence(app, channel, &session.life)];
-        // Read once, so that a channel is not counted as left and as entered in one batch.
-        let here = *seen
+        let topic = names.topic(app, channel.as_str());
+        let keys = [
+            names.counts_key(app, channel),
+            names.fence_key(app, channel, &connections.id),
+        ];
+        // Read once per batch: two requests for a channel must not send a zero and a later count,
+        // because the zero below removes the channel from the index.
+        let local_count = *local_counts
             .entry((app.clone(), channel.clone()))
             .or_insert_with(|| {
                 hub.app(app)
                     .map_or(0, |hub| hub.occupancy(channel).subscriptions)
             });
-        let (line, count) = (session.line_of(&topic), here.to_string());
+        let (server, count) = (connections.server_of(&topic), local_count.to_string());
         let mut arguments = vec![
-            session.publish_command(),
+            connections.publish_command(),
             topic.as_str(),
             &process,
-            &session.life,
+            &connections.id,
             &count,
         ];
         if request.announce {
             arguments.extend([app.as_str(), channel.as_str()]);
         }
-        if let (Some(pipeline), Some(place)) = (pipelines.get_mut(line), places.get_mut(line)) {
-            session.call(pipeline, Script::Count, &keys, &arguments);
-            place.push((request, here));
+        if let (Some(pipeline), Some(sent)) = (pipelines.get_mut(server), sent.get_mut(server)) {
+            connections.add_script(pipeline, Script::Count, &keys, &arguments);
+            sent.push((request, local_count));
         }
     }
-    let answers = try_join_all(
+    let replies = try_join_all(
         pipelines
             .iter()
             .enumerate()
-            .map(|(line, pipeline)| session.send(line, pipeline)),
+            .map(|(server, pipeline)| connections.send(server, pipeline)),
     )
     .await?;
-    for ((request, here), answer) in places
+    for ((request, local_count), reply) in sent
         .into_iter()
         .flatten()
-        .zip(answers.into_iter().flatten())
+        .zip(replies.into_iter().flatten())
     {
-        let Some(recount) = read(&answer) else {
-            session.fail("the lease is over");
-            return Err(Disconnected);
+        let Some(update) = parse_update(&reply) else {
+            return Err(incarnation.fail_expired());
         };
-        if here == 0 {
-            life.forget(&request.app, &request.channel, Use::Count);
+        if local_count == 0 {
+            incarnation.unregister(&request.app, &request.channel, ChannelUse::Count);
         }
-        if let Some(counted) = request.counted {
-            // Who does not wait any more needs no answer.
-            let _ = counted.send(recount);
+        if let Some(reply) = request.reply {
+            // An error: the receiver was dropped.
+            let _ = reply.send(update);
         }
     }
     Ok(())
 }
 
-fn read(answer: &Value) -> Option<OccupancyUpdate> {
-    let Value::Array(parts) = answer else {
+/// Parses the reply of the count script; `None`: the incarnation has been evicted.
+fn parse_update(reply: &Value) -> Option<OccupancyUpdate> {
+    let Value::Array(parts) = reply else {
         return None;
     };
     let [Value::Int(total), Value::Int(change)] = parts.as_slice() else {
@@ -211,45 +219,49 @@ fn read(answer: &Value) -> Option<OccupancyUpdate> {
     })
 }
 
-/// How many users are on presence channels, for each channel in order; 0 for other kinds.
-pub async fn users(
-    life: &Incarnation,
-    names: &Names,
+/// The numbers of users of channels, in their order; 0 where a channel is no presence channel.
+///
+/// # Errors
+/// When the connections are lost.
+pub async fn user_counts(
+    incarnation: &Incarnation,
+    names: &KeyNames,
     app: &AppIdent,
     channels: impl Iterator<Item = &ChannelName>,
 ) -> Result<Vec<u64>, Disconnected> {
-    let session = &life.session;
-    let mut pipelines = vec![redis::pipe(); session.lines()];
+    let connections = &incarnation.connections;
+    let mut pipelines = vec![redis::pipe(); connections.server_count()];
     let mut counts = Vec::new();
-    let mut places: Vec<Vec<usize>> = vec![Vec::new(); session.lines()];
+    // The index in `counts` of each command of each pipeline.
+    let mut indexes: Vec<Vec<usize>> = vec![Vec::new(); connections.server_count()];
     for (index, channel) in channels.enumerate() {
         counts.push(0);
-        let list = names.list(app, channel);
-        let line = session.line_of(&list);
-        if let (ChannelKind::Presence, Some(pipeline), Some(place)) = (
+        let list = names.list_key(app, channel);
+        let server = connections.server_of(&list);
+        if let (ChannelKind::Presence, Some(pipeline), Some(indexes)) = (
             channel.kind(),
-            pipelines.get_mut(line),
-            places.get_mut(line),
+            pipelines.get_mut(server),
+            indexes.get_mut(server),
         ) {
             pipeline.cmd("HLEN").arg(list);
-            place.push(index);
+            indexes.push(index);
         }
     }
-    let answers = try_join_all(
+    let replies = try_join_all(
         pipelines
             .iter()
             .enumerate()
-            .map(|(line, pipeline)| session.send(line, pipeline)),
+            .map(|(server, pipeline)| connections.send(server, pipeline)),
     )
     .await?;
-    for (index, answer) in places
+    for (index, reply) in indexes
         .into_iter()
         .flatten()
-        .zip(answers.into_iter().flatten())
+        .zip(replies.into_iter().flatten())
     {
-        if let (Some(count), Value::Int(length)) = (counts.get_mut(index), answer) {
-            // One of a list's fields is its version.
-            *count = u64::try_from(length - 1).unwrap_or(0);
+        if let (Some(count), Value::Int(fields)) = (counts.get_mut(index), reply) {
+            // One of the fields is the version.
+            *count = u64::try_from(fields - 1).unwrap_or(0);
         }
     }
     Ok(counts)

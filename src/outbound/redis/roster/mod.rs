@@ -1,8 +1,9 @@
-//! Who is connected, over all nodes.
+//! The connections of all nodes.
 //!
-//! Connections are known to their node alone, and questions about them go to every node. What must be judged over all
-//! nodes in one step is in Redis: for each channel the nodes with somebody on it, and, as a list like that of a presence
-//! channel, the signed-in users.
+//! Each node knows its own connections only, so questions about them are sent to every node. What
+//! requires one atomic decision over all nodes is in Redis: for each channel the number of
+//! connections of each node, and the signed-in users, which are the members of a hidden presence
+//! channel.
 
 mod asking;
 mod counting;
@@ -14,9 +15,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::asking::Asking;
-use self::counting::{Counting, Request};
-use self::question::{Answer, Question};
+use self::asking::PendingQuestions;
+use self::counting::{CountQueue, CountRequest};
+use self::question::{NodeAnswer, NodeQuestion};
 use crate::core::error::BusError;
 use crate::core::hub::Hub;
 use crate::core::model::{
@@ -24,105 +25,154 @@ use crate::core::model::{
     UserId,
 };
 use crate::core::ports::{OccupancyUpdate, Online, Roster};
-use crate::outbound::redis::connection::Disconnected;
-use crate::outbound::redis::node::{Incarnation, LocalDirectory, RedisNode};
-use crate::outbound::redis::presence::SIGNED_IN;
+use crate::outbound::redis::connection::{Connections, Disconnected, MessageBody, NodeMessage};
+use crate::outbound::redis::node::{Incarnation, NodeTasks, ReceivedMessage, Receiver, RedisNode};
+use crate::outbound::redis::presence::{RedisPresence, SIGNED_IN_USERS};
 
 /// How long the other nodes may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Who is connected, over all nodes.
+/// The connections of all nodes.
 pub struct RedisRoster {
-    mesh: Arc<RedisNode>,
+    node: Arc<RedisNode>,
+    presence: Arc<RedisPresence>,
     hub: Arc<Hub>,
-    asking: Asking,
-    counting: Counting,
+    questions: PendingQuestions,
+    counts: CountQueue,
 }
 
-fn away(away: Disconnected) -> BusError {
-    BusError(away.into())
+fn bus_error(disconnected: Disconnected) -> BusError {
+    BusError(disconnected.into())
 }
 
-/// The list of an app's signed-in users.
-fn signed_in() -> ChannelName {
-    ChannelName::trusted(SIGNED_IN)
+/// The hidden presence channel of an app's signed-in users.
+fn signed_in_users() -> ChannelName {
+    ChannelName::trusted(SIGNED_IN_USERS)
 }
 
 impl RedisRoster {
-    /// Over the connections of a node, and what its `hub` knows.
-    pub fn new(mesh: Arc<RedisNode>, hub: Arc<Hub>) -> Arc<Self> {
-        let roster = Arc::new(Self {
-            mesh,
+    /// Over the connections of a node. `hub` has its clients, `presence` the signed-in users.
+    pub fn new(node: Arc<RedisNode>, presence: Arc<RedisPresence>, hub: Arc<Hub>) -> Self {
+        Self {
+            node,
+            presence,
             hub,
-            asking: Asking::default(),
-            counting: Counting::default(),
-        });
-        let census: std::sync::Weak<Self> = Arc::downgrade(&roster);
-        roster.mesh.attach_census(census);
-        roster
+            questions: PendingQuestions::default(),
+            counts: CountQueue::default(),
+        }
     }
 
-    /// What this node and every other one answer.
-    async fn ask(&self, question: &Question) -> Result<Vec<Answer>, BusError> {
-        let life = self
-            .mesh
-            .boards()
-            .life()
-            .ok_or_else(|| away(Disconnected))?;
+    fn incarnation(&self) -> Result<Arc<Incarnation>, BusError> {
+        self.node
+            .incarnation()
+            .ok_or_else(|| bus_error(Disconnected))
+    }
+
+    /// The answers of all nodes.
+    async fn ask(&self, question: &NodeQuestion) -> Result<Vec<NodeAnswer>, BusError> {
+        let incarnation = self.incarnation()?;
         let own = question.answer(&self.hub);
-        let asked = self.asking.ask(&self.mesh, &life, question);
-        let mut answers = tokio::time::timeout(PATIENCE, asked)
+        let asking = self.questions.ask(&self.node, &incarnation, question);
+        let mut answers = tokio::time::timeout(ANSWER_TIMEOUT, asking)
             .await
-            .map_err(|_| away(Disconnected))?
-            .map_err(away)?;
+            .map_err(|_| bus_error(Disconnected))?
+            .map_err(bus_error)?;
         answers.push(own);
         Ok(answers)
     }
 
-    /// How many users are on presence channels, for each channel in order; 0 for other kinds.
-    async fn users(
+    /// The numbers of users of channels, in their order; 0 where a channel is no presence channel.
+    async fn user_counts(
         &self,
         app: &AppIdent,
         channels: impl Iterator<Item = &ChannelName>,
     ) -> Result<Vec<u64>, BusError> {
-        let life = self
-            .mesh
-            .boards()
-            .life()
-            .ok_or_else(|| away(Disconnected))?;
-        counting::users(&life, self.mesh.names(), app, channels)
+        let incarnation = self.incarnation()?;
+        counting::user_counts(&incarnation, self.node.names(), app, channels)
             .await
-            .map_err(away)
+            .map_err(bus_error)
     }
 
-    /// Sees to it that this node hears who signs in.
+    /// Subscribes to the changes of an app's signed-in users.
     async fn watch_users(&self, app: &AppIdent) {
-        self.mesh.watch_list(app, &signed_in()).await;
+        self.presence.watch(app, &signed_in_users()).await;
+    }
+
+    /// Answers the question of another node.
+    fn answer(
+        &self,
+        connections: &Arc<Connections>,
+        number: u64,
+        reply_topic: &str,
+        question: &str,
+    ) {
+        let Ok(question) = serde_json::from_str::<NodeQuestion>(question) else {
+            return;
+        };
+        let Ok(answer) = serde_json::to_string(&question.answer(&self.hub)) else {
+            return;
+        };
+        let message = NodeMessage {
+            node: self.node.process(),
+            sequence: 0,
+            resent: false,
+            body: MessageBody::Answer(number, answer.into()),
+        };
+        let Ok(text) = serde_json::to_vec(&message) else {
+            return;
+        };
+        let mut pipeline = redis::pipe();
+        pipeline
+            .cmd(connections.publish_command())
+            .arg(reply_topic)
+            .arg(text);
+        let server = connections.server_of(reply_topic);
+        let connections = Arc::clone(connections);
+        // A lost answer needs no handling: the asking node times out.
+        tokio::spawn(async move { connections.send(server, &pipeline).await.map(|_| ()) });
     }
 }
 
 #[async_trait]
-impl LocalDirectory for RedisRoster {
-    fn answer(&self, question: &str) -> Option<String> {
-        let question: Question = serde_json::from_str(question).ok()?;
-        serde_json::to_string(&question.answer(&self.hub)).ok()
+impl Receiver for RedisRoster {
+    async fn on_connected(
+        self: Arc<Self>,
+        incarnation: &Arc<Incarnation>,
+        tasks: &mut NodeTasks,
+    ) -> Result<(), Disconnected> {
+        let incarnation = Arc::clone(incarnation);
+        tasks.spawn(async move {
+            self.counts.connected(&self.hub);
+            self.counts
+                .run(
+                    &incarnation,
+                    self.node.names(),
+                    self.node.process(),
+                    &self.hub,
+                )
+                .await
+        });
+        Ok(())
     }
 
-    fn answered(&self, number: u64, answer: &str) {
-        if let Ok(answer) = serde_json::from_str(answer) {
-            self.asking.answered(number, answer);
+    fn on_disconnected(&self) {
+        self.counts.disconnected();
+    }
+
+    fn on_message(&self, received: &ReceivedMessage<'_>) {
+        match &received.message.body {
+            MessageBody::Question(number, reply_topic, question)
+                if received.message.node != self.node.process() =>
+            {
+                self.answer(received.connections, *number, reply_topic, question);
+            }
+            MessageBody::Answer(number, answer) => {
+                if let Ok(answer) = serde_json::from_str(answer) {
+                    self.questions.answered(*number, answer);
+                }
+            }
+            _ => {}
         }
-    }
-
-    async fn take_part(&self, life: &Arc<Incarnation>) -> Result<(), Disconnected> {
-        self.counting.rise(&self.hub);
-        self.counting
-            .keep_counting(life, self.mesh.names(), self.mesh.process(), &self.hub)
-            .await
-    }
-
-    fn fall(&self) {
-        self.counting.fall();
     }
 }
 
@@ -134,19 +184,19 @@ impl Roster for RedisRoster {
         after: Option<SocketId>,
         limit: usize,
     ) -> Result<Vec<SocketInfo>, BusError> {
-        let answers = self.ask(&Question::sockets(app, after, limit)).await?;
-        let mut found: Vec<SocketInfo> = answers.iter().flat_map(Answer::sockets).collect();
+        let answers = self.ask(&NodeQuestion::sockets(app, after, limit)).await?;
+        let mut found: Vec<SocketInfo> = answers.iter().flat_map(NodeAnswer::sockets).collect();
         found.sort_unstable_by_key(|socket| socket.id);
         found.truncate(limit);
         Ok(found)
     }
 
     async fn socket(&self, app: &AppIdent, id: SocketId) -> Result<Option<SocketInfo>, BusError> {
-        if id.process == self.mesh.process() {
+        if id.process == self.node.process() {
             return Ok(self.hub.app(app).and_then(|hub| hub.socket(id)));
         }
-        let answers = self.ask(&Question::socket(app, id)).await?;
-        Ok(answers.iter().flat_map(Answer::sockets).next())
+        let answers = self.ask(&NodeQuestion::socket(app, id)).await?;
+        Ok(answers.iter().flat_map(NodeAnswer::sockets).next())
     }
 
     async fn channels(
@@ -157,17 +207,17 @@ impl Roster for RedisRoster {
         limit: usize,
     ) -> Result<Vec<OccupiedChannel>, BusError> {
         let answers = self
-            .ask(&Question::channels(app, prefix, after, limit))
+            .ask(&NodeQuestion::channels(app, prefix, after, limit))
             .await?;
         let mut counts: HashMap<ChannelName, u64> = HashMap::new();
-        for (channel, count) in answers.iter().flat_map(Answer::channels) {
+        for (channel, count) in answers.iter().flat_map(NodeAnswer::channels) {
             *counts.entry(channel).or_default() += count;
         }
         let mut found: Vec<_> = counts.into_iter().collect();
         found.sort_unstable();
         found.truncate(limit);
         let users = self
-            .users(app, found.iter().map(|(channel, _)| channel))
+            .user_counts(app, found.iter().map(|(channel, _)| channel))
             .await?;
         let occupied = |((channel, subscriptions), users)| OccupiedChannel {
             channel,
@@ -184,10 +234,10 @@ impl Roster for RedisRoster {
         app: &AppIdent,
         channel: &ChannelName,
     ) -> Result<Occupancy, BusError> {
-        let answers = self.ask(&Question::occupancy(app, channel)).await?;
+        let answers = self.ask(&NodeQuestion::occupancy(app, channel)).await?;
         let subscriptions: u64 = answers
             .iter()
-            .flat_map(Answer::channels)
+            .flat_map(NodeAnswer::channels)
             .map(|(_, count)| count)
             .sum();
         if subscriptions == 0 || channel.kind() != ChannelKind::Presence {
@@ -196,7 +246,7 @@ impl Roster for RedisRoster {
                 users: 0,
             });
         }
-        let users = self.users(app, std::iter::once(channel)).await?;
+        let users = self.user_counts(app, std::iter::once(channel)).await?;
         Ok(Occupancy {
             subscriptions,
             users: users.first().copied().unwrap_or(0),
@@ -209,9 +259,9 @@ impl Roster for RedisRoster {
         channel: &ChannelName,
         announce: bool,
     ) -> Result<OccupancyUpdate, BusError> {
-        let (request, counted) = Request::new(app, channel, announce);
-        self.counting.enter(request);
-        counted.await.map_err(|_| away(Disconnected))
+        let (request, counted) = CountRequest::new(app, channel, announce);
+        self.counts.push(request);
+        counted.await.map_err(|_| bus_error(Disconnected))
     }
 
     async fn sign_in(
@@ -221,15 +271,14 @@ impl Roster for RedisRoster {
         socket: SocketId,
     ) -> Result<(), BusError> {
         self.watch_users(app).await;
-        // Nobody is shown more of a signed-in user than its id.
+        // Watchers receive the user's id only, so there is no data.
         let member = Member {
             user_id: user.clone(),
             data: "".into(),
             peer: false,
         };
-        self.mesh
-            .boards()
-            .come(app, &signed_in(), socket, member, 0, &*self.mesh.sink())
+        self.presence
+            .add_connection(app, &signed_in_users(), socket, member, 0)
             .await;
         Ok(())
     }
@@ -240,16 +289,15 @@ impl Roster for RedisRoster {
         user: &UserId,
         socket: SocketId,
     ) -> Result<(), BusError> {
-        self.mesh
-            .boards()
-            .go(app, &signed_in(), socket, user, &*self.mesh.sink())
+        self.presence
+            .remove_connection(app, &signed_in_users(), socket, user)
             .await;
         Ok(())
     }
 
     async fn online(&self, app: &AppIdent, users: &[UserId]) -> Result<Online, BusError> {
         self.watch_users(app).await;
-        let (online, version) = self.mesh.boards().has(app, &signed_in(), users);
+        let (online, version) = self.presence.contains(app, &signed_in_users(), users);
         Ok(Online { online, version })
     }
 }

@@ -1,4 +1,4 @@
-//! What nodes ask each other, and what they answer.
+//! The questions that nodes ask each other, and their answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,117 +7,125 @@ use crate::core::model::{AppIdent, ChannelName, SocketId, SocketInfo};
 
 /// A question about the connections of an app.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Question {
+pub struct NodeQuestion {
     #[serde(rename = "a")]
     app: String,
     #[serde(rename = "q")]
-    what: What,
+    kind: QuestionKind,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum What {
-    /// Those behind an id, at most so many.
+enum QuestionKind {
+    /// The sockets after an id, up to a limit.
     #[serde(rename = "s")]
     Sockets(Option<String>, usize),
-    /// The one with this id.
+    /// The socket with an id.
     #[serde(rename = "i")]
     Socket(String),
-    /// Those with a prefix, behind a name, at most so many.
+    /// The channels with a prefix, after a name, up to a limit.
     #[serde(rename = "c")]
     Channels(String, Option<String>, usize),
-    /// How many are on this one.
+    /// The subscriptions of a channel.
     #[serde(rename = "o")]
     Occupancy(String),
 }
 
-/// What one node has.
+/// The answer of one node, about its own connections.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Answer {
-    /// Connections with their channels.
+pub enum NodeAnswer {
+    /// Socket ids with their channels.
     #[serde(rename = "s")]
     Sockets(Vec<(String, Vec<String>)>),
-    /// Channels with their connections.
+    /// Channels with their numbers of subscriptions.
     #[serde(rename = "c")]
     Channels(Vec<(String, u64)>),
 }
 
-impl Question {
-    fn of(app: &AppIdent, what: What) -> Self {
+impl NodeQuestion {
+    fn new(app: &AppIdent, kind: QuestionKind) -> Self {
         Self {
             app: app.as_str().to_owned(),
-            what,
+            kind,
         }
     }
 
+    /// Asks for the sockets after an id.
     pub fn sockets(app: &AppIdent, after: Option<SocketId>, limit: usize) -> Self {
-        Self::of(app, What::Sockets(after.map(|id| id.to_string()), limit))
+        Self::new(
+            app,
+            QuestionKind::Sockets(after.map(|id| id.to_string()), limit),
+        )
     }
 
+    /// Asks for one socket.
     pub fn socket(app: &AppIdent, id: SocketId) -> Self {
-        Self::of(app, What::Socket(id.to_string()))
+        Self::new(app, QuestionKind::Socket(id.to_string()))
     }
 
+    /// Asks for the channels with a prefix, after a name.
     pub fn channels(
         app: &AppIdent,
         prefix: &str,
         after: Option<&ChannelName>,
         limit: usize,
     ) -> Self {
-        Self::of(
+        Self::new(
             app,
-            What::Channels(prefix.to_owned(), after.map(ToString::to_string), limit),
+            QuestionKind::Channels(prefix.to_owned(), after.map(ToString::to_string), limit),
         )
     }
 
+    /// Asks for the subscriptions of a channel.
     pub fn occupancy(app: &AppIdent, channel: &ChannelName) -> Self {
-        Self::of(app, What::Occupancy(channel.to_string()))
+        Self::new(app, QuestionKind::Occupancy(channel.to_string()))
     }
 
-    /// What this node has.
-    pub fn answer(&self, hub: &Hub) -> Answer {
+    /// The answer of this node.
+    pub fn answer(&self, hub: &Hub) -> NodeAnswer {
         let hub = hub.app(&AppIdent::trusted(&self.app));
-        let found = |sockets: Vec<SocketInfo>| {
-            let named = |socket: SocketInfo| {
+        let encode_all = |sockets: Vec<SocketInfo>| {
+            let encode = |socket: SocketInfo| {
                 (
                     socket.id.to_string(),
                     socket.channels.iter().map(ToString::to_string).collect(),
                 )
             };
-            Answer::Sockets(sockets.into_iter().map(named).collect())
+            NodeAnswer::Sockets(sockets.into_iter().map(encode).collect())
         };
-        match &self.what {
-            What::Sockets(after, limit) => {
+        match &self.kind {
+            QuestionKind::Sockets(after, limit) => {
                 let after = after.as_deref().and_then(SocketId::parse);
-                found(hub.map_or_else(Vec::new, |hub| hub.sockets(after, *limit)))
+                encode_all(hub.map_or_else(Vec::new, |hub| hub.sockets(after, *limit)))
             }
-            What::Socket(id) => found(
+            QuestionKind::Socket(id) => encode_all(
                 hub.zip(SocketId::parse(id))
                     .and_then(|(hub, id)| hub.socket(id))
                     .into_iter()
                     .collect(),
             ),
-            What::Channels(prefix, after, limit) => {
+            QuestionKind::Channels(prefix, after, limit) => {
                 let after = after.as_deref().map(ChannelName::trusted);
                 let channels =
                     hub.map_or_else(Vec::new, |hub| hub.channels(prefix, after.as_ref(), *limit));
-                Answer::Channels(
+                NodeAnswer::Channels(
                     channels
                         .iter()
                         .map(|found| (found.channel.to_string(), found.occupancy.subscriptions))
                         .collect(),
                 )
             }
-            What::Occupancy(channel) => {
+            QuestionKind::Occupancy(channel) => {
                 let count = hub.map_or(0, |hub| {
                     hub.occupancy(&ChannelName::trusted(channel)).subscriptions
                 });
-                Answer::Channels(vec![(channel.clone(), count)])
+                NodeAnswer::Channels(vec![(channel.clone(), count)])
             }
         }
     }
 }
 
-impl Answer {
+impl NodeAnswer {
+    /// The sockets of the answer.
     pub fn sockets(&self) -> impl Iterator<Item = SocketInfo> {
         let sockets = match self {
             Self::Sockets(sockets) => sockets.as_slice(),
@@ -134,6 +142,7 @@ impl Answer {
         })
     }
 
+    /// The channels of the answer, with their numbers of subscriptions.
     pub fn channels(&self) -> impl Iterator<Item = (ChannelName, u64)> {
         let channels = match self {
             Self::Channels(channels) => channels.as_slice(),

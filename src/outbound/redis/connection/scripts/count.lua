@@ -1,7 +1,8 @@
--- How many connections are on a channel: a hash of process -> "count:life".
--- KEYS: counts, fence (there: this life is over)
--- ARGV: publish command, topic, process, life, count, app and channel where it is to be announced
--- Answers {count over all, turn}: 1 nobody was there and somebody is, -1 the other way, 0 neither. {-1}: the life is over.
+-- The number of connections on a channel: a hash of process -> "count:incarnation".
+-- KEYS: counts, fence (exists: this incarnation has been evicted)
+-- ARGV: publish command, topic, process, incarnation, count, app and channel if it is to be published
+-- Returns {total over all nodes, change}: 1 the channel became occupied, -1 it became vacant, 0 neither.
+-- {-1}: the incarnation has been evicted.
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return {-1}
 end
@@ -18,7 +19,7 @@ end
 if ARGV[6] and total > 0 then
   redis.call(ARGV[1], ARGV[2], cjson.encode({b = {k = {ARGV[6], ARGV[7], total}}}))
 end
-local turn = 0
-if before == 0 and total > 0 then turn = 1 end
-if before > 0 and total == 0 then turn = -1 end
-return {total, turn}
+local change = 0
+if before == 0 and total > 0 then change = 1 end
+if before > 0 and total == 0 then change = -1 end
+return {total, change}

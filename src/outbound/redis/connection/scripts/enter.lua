@@ -1,2 +1,0 @@
-redis.call('ZADD', KEYS[1], now + lease, ARGV[1])
-return calm
