@@ -1,4 +1,4 @@
-//! The bus of a node that is alone.
+//! The bus of a single node.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -12,13 +12,14 @@ use crate::core::model::{AppIdent, ChannelName, Mid, ServerEvent, SocketId};
 use crate::core::ordered_drain::{OrderedQueue, drain};
 use crate::core::ports::{Bus, BusHealth, BusMessage, BusSink};
 
-/// Channels are spread over so many lanes; a power of two.
+/// The number of lanes over which channels are distributed.
 const LANES: usize = 64;
 
-/// The bus of a node that is alone: what it publishes comes back to it at once, in order per channel.
+/// The bus of a single node: delivers messages to the node itself at once, in order per channel.
 ///
-/// Whoever publishes delivers, and takes along what others put into the same lane meanwhile. So a message costs no
-/// change of task, nobody waits for another's fan-out, and still a lane has one order.
+/// The publishing task delivers, including messages that other tasks append to the same lane
+/// meanwhile. So a message causes no task switch, no task waits for the fan-out of another one, and
+/// each lane keeps its order.
 pub struct LocalBus {
     sink: OnceLock<Weak<dyn BusSink>>,
     lanes: [Mutex<OrderedQueue>; LANES],
@@ -34,24 +35,25 @@ impl Default for LocalBus {
 }
 
 impl LocalBus {
-    /// Says who takes what arrives; until then it waits. The first to be attached stays.
+    /// Sets the receiver of messages, which are queued until then; only the first call has an effect.
     pub fn set_sink(&self, sink: Weak<dyn BusSink>) {
         let _ = self.sink.set(sink);
     }
 
-    /// Puts a message in its place without delivering it, for callers that hold a lock; [`LocalBus::drain`] must follow.
+    /// Queues a message without delivering it, for callers that hold a lock. Returns its lane;
+    /// [`LocalBus::drain`] must follow.
     pub(crate) fn enqueue(&self, message: BusMessage) -> usize {
         let lane = lane_of(&message);
         self.lanes[lane].lock().push(message);
         lane
     }
 
-    /// Delivers what waits in a lane, unless somebody is at it.
+    /// Delivers the messages of a lane, unless another task is doing so.
     pub(crate) fn drain(&self, lane: usize) {
         let Some(sink) = self.sink.get().and_then(Weak::upgrade) else {
             return;
         };
-        drain(&self.lanes[lane], |line| line, &*sink);
+        drain(&self.lanes[lane], |lane| lane, &*sink);
     }
 }
 
@@ -82,14 +84,14 @@ impl Bus for LocalBus {
     }
 
     async fn watch(&self, _app: &AppIdent, _channel: &ChannelName) -> Result<(), BusError> {
-        // Everything that there is arrives anyway.
+        // All messages are local.
         Ok(())
     }
 
     fn unwatch(&self, _app: &AppIdent, _channel: &ChannelName) {}
 
     fn exclude(&self, _mid: &Mid, _socket: SocketId) {
-        // Nothing is read from the store.
+        // Events are never read from the store.
     }
 
     fn health(&self) -> BusHealth {

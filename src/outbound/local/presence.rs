@@ -1,4 +1,4 @@
-//! The presence lists of a node that is alone.
+//! The presence channels of a single node.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,47 +12,49 @@ use crate::core::model::{AppIdent, ChannelName, Member, ServerEvent, SocketId, U
 use crate::core::ports::{BusMessage, Joined, PresenceStore};
 use crate::outbound::local::LocalBus;
 
-/// The presence lists of a node that is alone. A change puts its announcement on the bus under the same lock, so the
-/// two cannot disagree about the order.
+/// The presence channels of a single node. A change is queued on the bus under the same lock, so that
+/// both have the same order.
 pub struct LocalPresence {
     bus: Arc<LocalBus>,
-    lists: Mutex<Lists>,
+    state: Mutex<PresenceState>,
 }
 
 #[derive(Default)]
-struct Lists {
-    /// Grows with every change of any list, so that a list that was empty meanwhile does not begin again.
+struct PresenceState {
+    /// Increases with every change of any channel, so that the versions of a channel do not restart
+    /// after it was empty.
     version: u64,
-    apps: HashMap<AppIdent, HashMap<ChannelName, List>>,
+    apps: HashMap<AppIdent, HashMap<ChannelName, ChannelMembers>>,
 }
 
-/// Who is on one channel.
+/// The members of one channel.
 #[derive(Default)]
-struct List {
+struct ChannelMembers {
     version: u64,
-    users: HashMap<UserId, User>,
-    /// The newest data of each.
-    roll: MemberList,
+    users: HashMap<UserId, UserConnections>,
+    /// The newest data of each user.
+    list: MemberList,
 }
 
-struct User {
-    came: u64,
-    /// The user's connections with the data of each, the newest last.
+struct UserConnections {
+    /// The version at which the user joined.
+    joined: u64,
+    /// The user's connections and their data, the newest last.
     connections: Vec<(SocketId, Member)>,
 }
 
-impl User {
+impl UserConnections {
     fn newest(&self) -> Option<&Member> {
         self.connections.last().map(|(_, member)| member)
     }
 }
 
 impl LocalPresence {
-    /// Empty lists that announce over `bus`.
+    /// Without members; publishes changes on `bus`.
     pub fn new(bus: Arc<LocalBus>) -> Self {
         Self {
             bus,
-            lists: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 }
@@ -68,34 +70,36 @@ impl PresenceStore for LocalPresence {
         max: u64,
     ) -> Result<Option<Joined>, BusError> {
         let (joined, lane) = {
-            let mut guard = self.lists.lock();
-            let lists = &mut *guard;
-            let list = lists
+            let mut guard = self.state.lock();
+            let state = &mut *guard;
+            let channel_members = state
                 .apps
                 .entry(app.clone())
                 .or_default()
                 .entry(channel.clone())
                 .or_default();
-            if let Some(user) = list.users.get_mut(&member.user_id) {
+            if let Some(user) = channel_members.users.get_mut(&member.user_id) {
                 user.connections.retain(|(known, _)| *known != socket);
                 user.connections.push((socket, member.clone()));
-                list.roll.put(user.came, member);
+                channel_members.list.put(user.joined, member);
                 return Ok(Some(Joined {
-                    members: list.roll.clone(),
-                    version: list.version,
+                    members: channel_members.list.clone(),
+                    version: channel_members.version,
                     new: false,
                 }));
             }
-            if max != 0 && list.users.len() as u64 >= max {
+            if max != 0 && channel_members.users.len() as u64 >= max {
                 return Ok(None);
             }
-            lists.version += 1;
-            list.version = lists.version;
-            list.roll.put(list.version, member.clone());
-            list.users.insert(
+            state.version += 1;
+            channel_members.version = state.version;
+            channel_members
+                .list
+                .put(channel_members.version, member.clone());
+            channel_members.users.insert(
                 member.user_id.clone(),
-                User {
-                    came: list.version,
+                UserConnections {
+                    joined: channel_members.version,
                     connections: vec![(socket, member.clone())],
                 },
             );
@@ -104,12 +108,12 @@ impl PresenceStore for LocalPresence {
                 app,
                 event: ServerEvent::MemberAdded { channel, member },
                 exclude: Some(socket),
-                version: Some(list.version),
+                version: Some(channel_members.version),
             });
             (
                 Joined {
-                    members: list.roll.clone(),
-                    version: list.version,
+                    members: channel_members.list.clone(),
+                    version: channel_members.version,
                     new: true,
                 },
                 lane,
@@ -127,15 +131,15 @@ impl PresenceStore for LocalPresence {
         user: &UserId,
     ) -> Result<bool, BusError> {
         let lane = {
-            let mut guard = self.lists.lock();
-            let lists = &mut *guard;
-            let Some(channels) = lists.apps.get_mut(app) else {
+            let mut guard = self.state.lock();
+            let state = &mut *guard;
+            let Some(channels) = state.apps.get_mut(app) else {
                 return Ok(false);
             };
-            let Some(list) = channels.get_mut(channel) else {
+            let Some(channel_members) = channels.get_mut(channel) else {
                 return Ok(false);
             };
-            let Some(known) = list.users.get_mut(user) else {
+            let Some(known) = channel_members.users.get_mut(user) else {
                 return Ok(false);
             };
             let Some(index) = known
@@ -147,25 +151,25 @@ impl PresenceStore for LocalPresence {
             };
             let (_, member) = known.connections.remove(index);
             if let Some(newest) = known.newest() {
-                list.roll.put(known.came, newest.clone());
+                channel_members.list.put(known.joined, newest.clone());
                 return Ok(false);
             }
-            list.roll.remove(known.came, user.as_str());
-            list.users.remove(user);
-            lists.version += 1;
-            list.version = lists.version;
-            if list.users.is_empty() {
+            channel_members.list.remove(known.joined, user.as_str());
+            channel_members.users.remove(user);
+            state.version += 1;
+            channel_members.version = state.version;
+            if channel_members.users.is_empty() {
                 channels.remove(channel);
             }
             if channels.is_empty() {
-                lists.apps.remove(app);
+                state.apps.remove(app);
             }
             let (app, channel) = (app.clone(), channel.clone());
             self.bus.enqueue(BusMessage::Broadcast {
                 app,
                 event: ServerEvent::MemberRemoved { channel, member },
                 exclude: Some(socket),
-                version: Some(lists.version),
+                version: Some(state.version),
             })
         };
         self.bus.drain(lane);
@@ -173,21 +177,24 @@ impl PresenceStore for LocalPresence {
     }
 
     async fn members(&self, app: &AppIdent, channel: &ChannelName) -> Result<MemberList, BusError> {
-        let lists = self.lists.lock();
-        Ok(lists
+        let state = self.state.lock();
+        Ok(state
             .apps
             .get(app)
             .and_then(|channels| channels.get(channel))
-            .map_or_else(MemberList::default, |list| list.roll.clone()))
+            .map_or_else(MemberList::default, |channel_members| {
+                channel_members.list.clone()
+            }))
     }
 
     fn is_peer(&self, app: &AppIdent, channel: &str, user: &str) -> bool {
-        let lists = self.lists.lock();
-        let list = lists
+        let state = self.state.lock();
+        let channel_members = state
             .apps
             .get(app)
             .and_then(|channels| channels.get(channel));
-        list.and_then(|list| list.users.get(user)?.newest())
+        channel_members
+            .and_then(|channel_members| channel_members.users.get(user)?.newest())
             .is_some_and(|member| member.peer)
     }
 }

@@ -1,4 +1,4 @@
-//! Who is connected to a node that is alone: what its hub says.
+//! The connections of a single node, as its hub holds them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,37 +14,37 @@ use crate::core::model::{
 use crate::core::ports::{BusMessage, OccupancyChange, OccupancyUpdate, Online, Roster};
 use crate::outbound::local::LocalBus;
 
-/// The roster of a node that is alone. A change puts its announcement on the bus under the same lock, so the two cannot
-/// disagree about the order.
+/// The roster of a single node. A change is queued on the bus under the same lock, so that both have
+/// the same order.
 pub struct LocalRoster {
     hub: Arc<Hub>,
     bus: Arc<LocalBus>,
-    apps: Mutex<Apps>,
+    state: Mutex<RosterState>,
 }
 
 #[derive(Default)]
-struct Apps {
-    /// Grows with every user who comes or goes.
+struct RosterState {
+    /// Increases with every user that signs in or out.
     version: u64,
-    /// Channels that were occupied at their last recount.
+    /// The channels that were occupied at their last recount.
     occupied: HashMap<AppIdent, HashSet<ChannelName>>,
-    /// Signed-in users with their connections.
+    /// The signed-in users and their connections.
     users: HashMap<AppIdent, HashMap<UserId, Vec<SocketId>>>,
 }
 
 impl LocalRoster {
-    /// Over what `hub` knows; announces over `bus`.
+    /// Over the connections of `hub`; publishes changes on `bus`.
     pub fn new(hub: Arc<Hub>, bus: Arc<LocalBus>) -> Self {
         Self {
             hub,
             bus,
-            apps: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 }
 
-impl Apps {
-    fn change(
+impl RosterState {
+    fn set_occupied(
         &mut self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -116,14 +116,14 @@ impl Roster for LocalRoster {
         channel: &ChannelName,
         announce: bool,
     ) -> Result<OccupancyUpdate, BusError> {
-        let (recount, lane) = {
-            let mut apps = self.apps.lock();
-            // Read under the lock: of two recounts the later one sees what the earlier one saw, or more.
+        let (update, lane) = {
+            let mut state = self.state.lock();
+            // Read under the lock, so that a later recount never uses an older number.
             let subscriptions = self
                 .hub
                 .app(app)
                 .map_or(0, |hub| hub.occupancy(channel).subscriptions);
-            let change = apps.change(app, channel, subscriptions > 0);
+            let change = state.set_occupied(app, channel, subscriptions > 0);
             let message = || BusMessage::Broadcast {
                 app: app.clone(),
                 event: ServerEvent::SubscriptionCount {
@@ -145,7 +145,7 @@ impl Roster for LocalRoster {
         if let Some(lane) = lane {
             self.bus.drain(lane);
         }
-        Ok(recount)
+        Ok(update)
     }
 
     async fn sign_in(
@@ -155,9 +155,9 @@ impl Roster for LocalRoster {
         socket: SocketId,
     ) -> Result<(), BusError> {
         let lane = {
-            let mut guard = self.apps.lock();
-            let apps = &mut *guard;
-            let sockets = apps
+            let mut guard = self.state.lock();
+            let state = &mut *guard;
+            let sockets = state
                 .users
                 .entry(app.clone())
                 .or_default()
@@ -170,8 +170,8 @@ impl Roster for LocalRoster {
             if sockets.len() > 1 {
                 return Ok(());
             }
-            apps.version += 1;
-            let (app, user, version) = (app.clone(), user.clone(), apps.version);
+            state.version += 1;
+            let (app, user, version) = (app.clone(), user.clone(), state.version);
             self.bus.enqueue(BusMessage::Broadcast {
                 app,
                 event: ServerEvent::UserStatus { user, online: true },
@@ -190,9 +190,9 @@ impl Roster for LocalRoster {
         socket: SocketId,
     ) -> Result<(), BusError> {
         let lane = {
-            let mut guard = self.apps.lock();
-            let apps = &mut *guard;
-            let Some(users) = apps.users.get_mut(app) else {
+            let mut guard = self.state.lock();
+            let state = &mut *guard;
+            let Some(users) = state.users.get_mut(app) else {
                 return Ok(());
             };
             let Some(sockets) = users.get_mut(user) else {
@@ -204,10 +204,10 @@ impl Roster for LocalRoster {
             }
             users.remove(user);
             if users.is_empty() {
-                apps.users.remove(app);
+                state.users.remove(app);
             }
-            apps.version += 1;
-            let (app, user, version) = (app.clone(), user.clone(), apps.version);
+            state.version += 1;
+            let (app, user, version) = (app.clone(), user.clone(), state.version);
             self.bus.enqueue(BusMessage::Broadcast {
                 app,
                 event: ServerEvent::UserStatus {
@@ -223,15 +223,15 @@ impl Roster for LocalRoster {
     }
 
     async fn online(&self, app: &AppIdent, users: &[UserId]) -> Result<Online, BusError> {
-        let apps = self.apps.lock();
-        let known = apps.users.get(app);
+        let state = self.state.lock();
+        let known = state.users.get(app);
         let online = users
             .iter()
             .map(|user| known.is_some_and(|known| known.contains_key(user)))
             .collect();
         Ok(Online {
             online,
-            version: apps.version,
+            version: state.version,
         })
     }
 }
