@@ -39,7 +39,10 @@ pub fn open(url: &str) -> (RedisAdapters, Arc<Hub>) {
 }
 
 /// Connects a node. Returns what it receives, and a guard that stops it.
-pub async fn connect(bus: &Arc<RedisBus>, hub: &Arc<Hub>) -> (Arc<Ear>, Arc<dyn Any + Send + Sync>) {
+pub async fn connect(
+    bus: &Arc<RedisBus>,
+    hub: &Arc<Hub>,
+) -> (Arc<Ear>, Arc<dyn Any + Send + Sync>) {
     let ear = Arc::new(Ear::default());
     let sink: Weak<Ear> = Arc::downgrade(&ear);
     bus.set_sink(sink);
@@ -66,7 +69,7 @@ impl Meeting for Redis {
     }
 
     async fn node(&self) -> Node {
-        let (adapters, _hub) = open(&self.0);
+        let (adapters, hub) = open(&self.0);
         let (ear, life) = connect(&adapters.bus, &hub).await;
         Node {
             bus: adapters.bus,

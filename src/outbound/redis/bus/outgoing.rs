@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
 use crate::core::model::{AppIdent, ChannelName};
-use crate::core::ports::{BusMessage, BusSink};
 use crate::core::ordered_drain::{OrderedQueue, drain};
+use crate::core::ports::{BusMessage, BusSink};
 use crate::outbound::redis::connection::{MessageBody, NodeMessage};
 
 /// Maximum number of messages kept for the other nodes while Redis is disconnected.

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::members::{PresenceChange, ReplicaMembers};
 use crate::core::member_list::MemberList;
 use crate::core::model::{AppIdent, ChannelName, Member, SocketId, UserId};
-use crate::outbound::ordered_drain::OrderedQueue;
+use crate::core::ordered_drain::OrderedQueue;
 
 /// The id of no socket, for changes that anti-entropy has found.
 pub(super) const NO_SOCKET: SocketId = SocketId {

@@ -6,8 +6,8 @@ use super::{
     ChannelReplica, NO_SOCKET, PublishedChange, ReconcileOutcome, ReplicaState, SIGNED_IN_USERS,
 };
 use crate::core::model::{Member, ServerEvent, SocketId, UserId};
+use crate::core::ordered_drain::drain;
 use crate::core::ports::{BusMessage, BusSink};
-use crate::outbound::ordered_drain::drain;
 use crate::outbound::redis::presence::members::PresenceChange;
 use crate::outbound::redis::presence::snapshot::MemberSnapshot;
 
