@@ -12,13 +12,13 @@ use poem_openapi::{ApiResponse, Object};
 pub const JSON: &str = "application/json";
 
 /// A 200 whose body is JSON of the schema `T`. The text is made where the data is, so that nothing is encoded twice.
-pub struct Answer<T> {
+pub struct JsonAnswer<T> {
     json: Vec<u8>,
     cookie: Option<HeaderValue>,
     of: PhantomData<fn() -> T>,
 }
 
-impl<T> Answer<T> {
+impl<T> JsonAnswer<T> {
     /// An answer of this JSON text.
     pub fn text(json: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -35,14 +35,14 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T: ToJSON> Answer<T> {
+impl<T: ToJSON> JsonAnswer<T> {
     /// An answer that shows `value`.
     pub fn of(value: &T) -> Self {
         Self::text(value.to_json_string())
     }
 }
 
-impl<T> IntoResponse for Answer<T> {
+impl<T> IntoResponse for JsonAnswer<T> {
     fn into_response(self) -> Response {
         let mut response = Response::builder().content_type(JSON).body(self.json);
         if let Some(cookie) = self.cookie {
@@ -52,7 +52,7 @@ impl<T> IntoResponse for Answer<T> {
     }
 }
 
-impl<T: Type> ApiResponse for Answer<T> {
+impl<T: Type> ApiResponse for JsonAnswer<T> {
     fn meta() -> MetaResponses {
         let content = vec![MetaMediaType {
             content_type: JSON,
@@ -77,14 +77,14 @@ impl<T: Type> ApiResponse for Answer<T> {
 
 /// Something was done that has nothing to show.
 #[derive(Debug, Object)]
-#[oai(example)]
-pub struct Done {
+#[oai(example, rename = "Done")]
+pub struct EmptyResult {
     /// Always `success`.
     #[oai(validator(pattern = "^success$"))]
     pub result: String,
 }
 
-impl poem_openapi::types::Example for Done {
+impl poem_openapi::types::Example for EmptyResult {
     fn example() -> Self {
         Self {
             result: "success".into(),
@@ -93,6 +93,6 @@ impl poem_openapi::types::Example for Done {
 }
 
 /// The answer of what has nothing to show.
-pub fn done<T>() -> Answer<T> {
-    Answer::text(&b"{\"result\":\"success\"}"[..])
+pub fn done<T>() -> JsonAnswer<T> {
+    JsonAnswer::text(&b"{\"result\":\"success\"}"[..])
 }

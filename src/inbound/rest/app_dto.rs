@@ -4,7 +4,7 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use serde_json::{Map, Number, Value, json};
 
-use super::body::Members;
+use super::body::BodyMembers;
 use super::problem::Problem;
 use super::schema::{TOKEN, closed, example, inline, list_shape, plain, shape, whole};
 use super::settings::{self, Editable, SETTINGS, Setting, WebhookShape};
@@ -137,7 +137,7 @@ pub fn show(app: &App) -> Value {
 }
 
 /// Reads an app that is to be created.
-pub fn draft(members: &Members, administrator: bool) -> Result<NewApp, Problem> {
+pub fn draft(members: &BodyMembers, administrator: bool) -> Result<NewApp, Problem> {
     const CREDENTIALS: [&str; 3] = ["ident", "key", "secret"];
     if members.contains_key(PREVIOUS) {
         return Err(Problem::bad_request(format!(
@@ -179,7 +179,7 @@ pub fn draft(members: &Members, administrator: bool) -> Result<NewApp, Problem> 
 }
 
 /// A credential that somebody chose.
-fn chosen<'a>(members: &'a Members, name: &'static str) -> Result<Option<&'a str>, Problem> {
+fn chosen<'a>(members: &'a BodyMembers, name: &'static str) -> Result<Option<&'a str>, Problem> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => {
@@ -191,7 +191,7 @@ fn chosen<'a>(members: &'a Members, name: &'static str) -> Result<Option<&'a str
 }
 
 /// Refuses members of a change that are none, so that nothing is half done.
-pub fn check_change(members: &Members) -> Result<(), Problem> {
+pub fn check_change(members: &BodyMembers) -> Result<(), Problem> {
     const FIXED: [&str; 7] = [
         "id", "ident", "key", "secret", "instance", "created", "modified",
     ];
@@ -203,7 +203,7 @@ pub fn check_change(members: &Members) -> Result<(), Problem> {
     refuse_unknown(members, &[])
 }
 
-fn refuse_unknown(members: &Members, known: &[&str]) -> Result<(), Problem> {
+fn refuse_unknown(members: &BodyMembers, known: &[&str]) -> Result<(), Problem> {
     match members
         .keys()
         .find(|name| !known.contains(&name.as_str()) && Setting::find(name).is_none())

@@ -6,14 +6,14 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use serde_json::{Value, json};
 
-use super::Rest;
-use super::answer::{Answer, Done, done};
+use super::RestContext;
+use super::answer::{EmptyResult, JsonAnswer, done};
 use super::app_dto::{self, AppList, AppShape, ChangeShape, DraftShape};
 use super::body::JsonText;
 use super::params::{Ident, Param, Whole};
 use super::problem::Problem;
 use super::publication::DEFAULT_CHANNEL;
-use super::security::{Administrator, Caller, Registrar, Session};
+use super::security::{Administrator, AppSession, Caller, Registrar};
 use super::settings::{self, Editable};
 use super::tags::Section;
 use crate::core::model::{App, AppIdent, ChannelName, Payload};
@@ -23,10 +23,10 @@ use crate::core::service::{AppError, Publishing};
 const MOST: u64 = 10_000;
 
 /// The routes of apps.
-pub struct Apps(pub Arc<Rest>);
+pub struct AppRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Apps")]
-impl Apps {
+impl AppRoutes {
     /// Create an app
     ///
     /// Answers the app with its `ident`, `key` and `secret`. With `PUSHI_OPEN_REGISTRATION=1` anybody may do it without a token,
@@ -36,7 +36,7 @@ impl Apps {
         &self,
         registrar: Registrar,
         body: JsonText<DraftShape>,
-    ) -> Result<Answer<AppShape>, Problem> {
+    ) -> Result<JsonAnswer<AppShape>, Problem> {
         let draft = app_dto::draft(&body.members()?, registrar.is_administrator())?;
         let app = self.0.service.create_app(draft).await?;
         Ok(answer(&app))
@@ -53,7 +53,7 @@ impl Apps {
         count: Query<Option<Param<Whole>>>,
         /// Only apps with an `id` above this: the last of the page before.
         after: Query<Option<Param<Whole>>>,
-    ) -> Result<Answer<AppList>, Problem> {
+    ) -> Result<JsonAnswer<AppList>, Problem> {
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));
         let after = after.0.map_or(0, |after| after.0);
         let apps: Vec<Value> = match caller {
@@ -74,14 +74,14 @@ impl Apps {
                     .collect()
             }
         };
-        Ok(Answer::text(json!({ "apps": apps }).to_string()))
+        Ok(JsonAnswer::text(json!({ "apps": apps }).to_string()))
     }
 
     /// Ping
     ///
     /// Sends the event `ping` on the channel `global` of the session's app, without storing it.
     #[oai(path = "/apps/ping", method = "get", operation_id = "pingApp")]
-    async fn ping(&self, session: Session) -> Result<Answer<Done>, Problem> {
+    async fn ping(&self, session: AppSession) -> Result<JsonAnswer<EmptyResult>, Problem> {
         let payload = Payload {
             event: "ping".into(),
             data: "ping".into(),
@@ -112,7 +112,7 @@ impl Apps {
         caller: Caller,
         /// The app's `ident`.
         ident: Path<Param<Ident>>,
-    ) -> Result<Answer<AppShape>, Problem> {
+    ) -> Result<JsonAnswer<AppShape>, Problem> {
         let ident = reached(&caller, &ident.0.0)?;
         Ok(answer(&*self.0.service.app(&ident).await?))
     }
@@ -127,7 +127,7 @@ impl Apps {
         /// The app's `ident`.
         ident: Path<Param<Ident>>,
         body: JsonText<ChangeShape>,
-    ) -> Result<Answer<AppShape>, Problem> {
+    ) -> Result<JsonAnswer<AppShape>, Problem> {
         let ident = reached(&caller, &ident.0.0)?;
         let administrator = matches!(caller, Caller::Administrator);
         let members = body.members()?;
@@ -150,7 +150,7 @@ impl Apps {
         _administrator: Administrator,
         /// The app's `ident`.
         ident: Path<Param<Ident>>,
-    ) -> Result<Answer<Done>, Problem> {
+    ) -> Result<JsonAnswer<EmptyResult>, Problem> {
         self.0.service.delete_app(&parse(&ident.0.0)?).await?;
         Ok(done())
     }
@@ -168,14 +168,14 @@ impl Apps {
         caller: Caller,
         /// The app's `ident`.
         ident: Path<Param<Ident>>,
-    ) -> Result<Answer<AppShape>, Problem> {
+    ) -> Result<JsonAnswer<AppShape>, Problem> {
         let ident = reached(&caller, &ident.0.0)?;
         Ok(answer(&*self.0.service.rotate_secret(&ident).await?))
     }
 }
 
-fn answer(app: &App) -> Answer<AppShape> {
-    Answer::text(app_dto::show(app).to_string())
+fn answer(app: &App) -> JsonAnswer<AppShape> {
+    JsonAnswer::text(app_dto::show(app).to_string())
 }
 
 fn parse(ident: &str) -> Result<AppIdent, AppError> {

@@ -12,12 +12,12 @@ use serde_json::{Map, Value};
 
 use super::answer::JSON;
 use super::problem::Problem;
-use super::{Rest, form};
+use super::{RestContext, form};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The members of a JSON object.
-pub type Members = Map<String, Value>;
+pub type BodyMembers = Map<String, Value>;
 
 /// A JSON body of the schema `T`, unread: the text as it was sent.
 pub struct JsonText<T> {
@@ -28,7 +28,7 @@ pub struct JsonText<T> {
 
 /// Few named values, in the query, in a JSON body or in a form; a body is optional, and its values count more.
 pub struct Fields<T> {
-    members: Members,
+    members: BodyMembers,
     of: PhantomData<fn() -> T>,
 }
 
@@ -42,14 +42,14 @@ enum Kind {
 
 impl<T> JsonText<T> {
     /// The members of the object that the body must be.
-    pub fn members(&self) -> Result<Members, Problem> {
+    pub fn members(&self) -> Result<BodyMembers, Problem> {
         object(&self.text)
     }
 }
 
 impl<T> Fields<T> {
     /// The fields of an object that was read already.
-    pub fn of(members: Members) -> Self {
+    pub fn of(members: BodyMembers) -> Self {
         Self {
             members,
             of: PhantomData,
@@ -75,7 +75,7 @@ impl<T> Fields<T> {
 }
 
 /// The members of the JSON object that a body must be.
-pub fn object(text: &[u8]) -> Result<Members, Problem> {
+pub fn object(text: &[u8]) -> Result<BodyMembers, Problem> {
     match parse(text)? {
         Value::Object(members) => Ok(members),
         _ => Err(Problem::bad_request("the body must be a JSON object")),
@@ -128,7 +128,7 @@ pub fn check_json(request: &Request) -> Result<(), Problem> {
 
 /// The whole body, at most as many bytes as configured (0: any number).
 pub async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
-    let limit = Rest::of(request)?.service.rules().limits.body_bytes;
+    let limit = RestContext::of(request)?.service.rules().limits.body_bytes;
     let body = body
         .take()
         .map_err(|error| Problem::internal(error.to_string()))?;
@@ -211,7 +211,7 @@ impl<'a, T: Type> ApiExtractor<'a> for Fields<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let mut members = Members::new();
+        let mut members = BodyMembers::new();
         add_pairs(&mut members, request.uri().query().unwrap_or_default())?;
         let text = read(request, body).await?;
         match kind(request) {
@@ -236,7 +236,7 @@ impl<'a, T: Type> ApiExtractor<'a> for Fields<T> {
     }
 }
 
-fn add_pairs(members: &mut Members, text: &str) -> Result<(), Problem> {
+fn add_pairs(members: &mut BodyMembers, text: &str) -> Result<(), Problem> {
     for pair in form::pairs(text) {
         let (name, value) = pair?;
         members.insert(name.into_owned(), Value::String(value.into_owned()));

@@ -11,29 +11,29 @@ use poem::{Endpoint, Request, Response};
 use poem_openapi::OpenApi;
 
 use super::cors::Cors;
-use super::pages::Pages;
+use super::pages::PageRoutes;
 use super::problem::Problem;
 use super::web::Web;
-use super::{Rest, Routes};
+use super::{RestContext, Routes};
 
 /// Around the API's endpoint.
 pub struct Edge<E> {
-    rest: Arc<Rest>,
+    rest: Arc<RestContext>,
     api: E,
     cors: Cors,
-    pages: Pages,
+    pages: PageRoutes,
     web: Web,
     known: Known,
 }
 
 impl<E: Endpoint<Output = Response>> Edge<E> {
-    pub fn new(rest: Arc<Rest>, api: E) -> Self {
+    pub fn new(rest: Arc<RestContext>, api: E) -> Self {
         let cors = Cors::new(rest.rules.allowed_origins.clone());
         Self {
             rest,
             api,
             cors,
-            pages: Pages::new(),
+            pages: PageRoutes::new(),
             web: Web::new(),
             known: Known::new(),
         }

@@ -7,14 +7,14 @@ use poem_openapi::param::Query;
 use poem_openapi::registry::MetaSchema;
 use serde_json::json;
 
-use super::Rest;
-use super::answer::{Answer, Done, done};
+use super::RestContext;
+use super::answer::{EmptyResult, JsonAnswer, done};
 use super::body::JsonText;
 use super::params::{AnyChannel, IdempotencyKey, Param, Whole};
 use super::problem::Problem;
 use super::publication::{DEFAULT_CHANNEL, Publication, PublicationShape, read_channel};
 use super::schema::{example, inline, list_shape, open, plain, shape, whole};
-use super::security::Session;
+use super::security::AppSession;
 use super::tags::Section;
 use crate::core::model::{ChannelName, Event};
 use crate::core::service::Publishing;
@@ -73,10 +73,10 @@ list_shape! {
 }
 
 /// The routes of events.
-pub struct Events(pub Arc<Rest>);
+pub struct EventRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Events")]
-impl Events {
+impl EventRoutes {
     /// Publish an event
     ///
     /// To one channel or several. Answers once it is stored (unless `persist` is false) and handed to the subscribers. A 503 means:
@@ -84,12 +84,12 @@ impl Events {
     #[oai(path = "/events", method = "post", operation_id = "publishEvent")]
     async fn publish(
         &self,
-        session: Session,
+        session: AppSession,
         /// Your name for this publish, kept for 24 hours: the same again stores nothing twice and answers the same.
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: JsonText<PublicationShape>,
-    ) -> Result<Answer<Done>, Problem> {
+    ) -> Result<JsonAnswer<EmptyResult>, Problem> {
         let Publication {
             channels,
             payload,
@@ -111,14 +111,14 @@ impl Events {
     #[oai(path = "/events", method = "get", operation_id = "listEvents")]
     async fn list(
         &self,
-        session: Session,
+        session: AppSession,
         /// At most so many; 10 where it is not given, cut to the server's limit (`PUSHI_MAX_HISTORY`).
         count: Query<Option<Param<Whole>>>,
         /// Only events of this channel; empty: of all.
         channel: Query<Option<Param<AnyChannel>>>,
         /// Only events after this serial of `channel` (`global` where none is named), oldest first.
         since: Query<Option<Param<Whole>>>,
-    ) -> Result<Answer<EventList>, Problem> {
+    ) -> Result<JsonAnswer<EventList>, Problem> {
         let service = &self.0.service;
         let app = &session.app.ident;
         let count = count.0.map_or(COUNT, |count| count.0);
@@ -138,7 +138,7 @@ impl Events {
                 service.events_after(app, &channel, since.0, count).await?
             }
         };
-        Ok(Answer::text(list_json(&events)))
+        Ok(JsonAnswer::text(list_json(&events)))
     }
 }
 

@@ -6,17 +6,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use poem_openapi::{Enum, Object, OpenApi};
 
-use super::Rest;
-use super::answer::Answer;
+use super::RestContext;
+use super::answer::JsonAnswer;
 use super::problem::Problem;
-use super::security::Watcher;
+use super::security::OperationsAccess;
 use super::tags::Section;
 use crate::core::ports::BusHealth;
 
 /// That the server runs.
 #[derive(Debug, Object)]
-#[oai(example)]
-pub struct Health {
+#[oai(example, rename = "Health")]
+pub struct HealthSummary {
     /// Always `ok`.
     #[oai(validator(pattern = "^ok$"))]
     pub status: String,
@@ -26,7 +26,7 @@ pub struct Health {
     pub version: String,
 }
 
-impl poem_openapi::types::Example for Health {
+impl poem_openapi::types::Example for HealthSummary {
     fn example() -> Self {
         Self {
             status: "ok".into(),
@@ -38,7 +38,8 @@ impl poem_openapi::types::Example for Health {
 
 /// That the server is well enough for what was asked.
 #[derive(Debug, Object)]
-pub struct Alive {
+#[oai(rename = "Alive")]
+pub struct Liveness {
     /// Always `ok`.
     #[oai(validator(pattern = "^ok$"))]
     pub status: String,
@@ -116,14 +117,14 @@ pub struct DetailedHealth {
 }
 
 /// The routes of health.
-pub struct HealthRoutes(pub Arc<Rest>);
+pub struct HealthRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Health")]
 impl HealthRoutes {
     /// See that the server runs
     #[oai(path = "/health", method = "get", operation_id = "getHealth")]
-    async fn health(&self) -> Result<Answer<Health>, Problem> {
-        Ok(Answer::of(&Health {
+    async fn health(&self) -> Result<JsonAnswer<HealthSummary>, Problem> {
+        Ok(JsonAnswer::of(&HealthSummary {
             status: "ok".into(),
             service: "pushi".into(),
             version: self.0.rules.version.clone(),
@@ -132,8 +133,8 @@ impl HealthRoutes {
 
     /// See that the process lives
     #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
-    async fn live(&self) -> Result<Answer<Alive>, Problem> {
-        Ok(Answer::of(&Alive {
+    async fn live(&self) -> Result<JsonAnswer<Liveness>, Problem> {
+        Ok(JsonAnswer::of(&Liveness {
             status: "ok".into(),
         }))
     }
@@ -142,14 +143,14 @@ impl HealthRoutes {
     ///
     /// Answers 503 while the store is away, and from the beginning of a shutdown on.
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
-    async fn ready(&self) -> Result<Answer<Alive>, Problem> {
+    async fn ready(&self) -> Result<JsonAnswer<Liveness>, Problem> {
         if !self.0.rules.ready.load(Ordering::Acquire) {
             return Err(Problem::unavailable(
                 "the server is stopping or has not started yet",
             ));
         }
         match self.0.service.health().await.store {
-            Ok(_) => Ok(Answer::of(&Alive {
+            Ok(_) => Ok(JsonAnswer::of(&Liveness {
                 status: "ok".into(),
             })),
             Err(_) => Err(Problem::unavailable(
@@ -166,7 +167,10 @@ impl HealthRoutes {
         method = "get",
         operation_id = "getDetailedHealth"
     )]
-    async fn detailed(&self, _watcher: Watcher) -> Result<Answer<DetailedHealth>, Problem> {
+    async fn detailed(
+        &self,
+        _watcher: OperationsAccess,
+    ) -> Result<JsonAnswer<DetailedHealth>, Problem> {
         let rules = &self.0.rules;
         let health = self.0.service.health().await;
         let latency_ms = health
@@ -201,7 +205,7 @@ impl HealthRoutes {
             }),
         };
         let well = ready && latency_ms.is_some() && health.bus != BusHealth::Down;
-        Ok(Answer::of(&DetailedHealth {
+        Ok(JsonAnswer::of(&DetailedHealth {
             status: if well {
                 OverallStatus::Ok
             } else {

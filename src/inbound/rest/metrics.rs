@@ -5,9 +5,9 @@ use std::sync::Arc;
 use poem_openapi::payload::PlainText;
 use poem_openapi::{ApiResponse, OpenApi};
 
-use super::Rest;
+use super::RestContext;
 use super::problem::Problem;
-use super::security::Watcher;
+use super::security::OperationsAccess;
 use super::tags::Section;
 
 /// What is counted.
@@ -19,16 +19,16 @@ enum Counted {
 }
 
 /// The route of the metrics.
-pub struct MetricsRoute(pub Arc<Rest>);
+pub struct MetricsRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Health")]
-impl MetricsRoute {
+impl MetricsRoutes {
     /// Read the metrics
     ///
     /// In the Prometheus text form. On the first listener alone. Asks for the administrator's token unless the caller is on the
     /// same machine, without a proxy. No channel is named.
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
-    async fn metrics(&self, _watcher: Watcher) -> Result<Counted, Problem> {
+    async fn metrics(&self, _watcher: OperationsAccess) -> Result<Counted, Problem> {
         Ok(Counted::Text(PlainText((self.0.render_metrics)(
             self.0.service.gauges(),
         ))))

@@ -65,7 +65,7 @@ pub struct RestRules {
 }
 
 /// What all operations share.
-pub(crate) struct Rest {
+pub(crate) struct RestContext {
     service: Arc<Service>,
     rules: RestRules,
     render_metrics: RenderMetrics,
@@ -74,7 +74,7 @@ pub(crate) struct Rest {
 /// Renders all metrics of the process, with these gauges, in the Prometheus text format.
 pub type RenderMetrics = Box<dyn Fn(Gauges) -> String + Send + Sync>;
 
-impl Rest {
+impl RestContext {
     /// The one that the edge put beside the request.
     fn of(request: &Request) -> Result<&Arc<Self>, Problem> {
         request
@@ -86,30 +86,30 @@ impl Rest {
 
 /// The routes, a resource each.
 type Routes = (
-    sessions::Sessions,
-    apps::Apps,
-    events::Events,
-    subscriptions::Subscriptions,
-    sockets::Sockets,
-    pusher::Events,
-    pusher::Channels,
-    pusher::Users,
+    sessions::SessionRoutes,
+    apps::AppRoutes,
+    events::EventRoutes,
+    subscriptions::SubscriptionRoutes,
+    sockets::SocketRoutes,
+    pusher::PusherEventRoutes,
+    pusher::PusherChannelRoutes,
+    pusher::PusherUserRoutes,
     health::HealthRoutes,
-    metrics::MetricsRoute,
+    metrics::MetricsRoutes,
 );
 
-fn routes(rest: &Arc<Rest>) -> Routes {
+fn routes(rest: &Arc<RestContext>) -> Routes {
     (
-        sessions::Sessions(Arc::clone(rest)),
-        apps::Apps(Arc::clone(rest)),
-        events::Events(Arc::clone(rest)),
-        subscriptions::Subscriptions(Arc::clone(rest)),
-        sockets::Sockets(Arc::clone(rest)),
-        pusher::Events(Arc::clone(rest)),
-        pusher::Channels(Arc::clone(rest)),
-        pusher::Users(Arc::clone(rest)),
+        sessions::SessionRoutes(Arc::clone(rest)),
+        apps::AppRoutes(Arc::clone(rest)),
+        events::EventRoutes(Arc::clone(rest)),
+        subscriptions::SubscriptionRoutes(Arc::clone(rest)),
+        sockets::SocketRoutes(Arc::clone(rest)),
+        pusher::PusherEventRoutes(Arc::clone(rest)),
+        pusher::PusherChannelRoutes(Arc::clone(rest)),
+        pusher::PusherUserRoutes(Arc::clone(rest)),
         health::HealthRoutes(Arc::clone(rest)),
-        metrics::MetricsRoute(Arc::clone(rest)),
+        metrics::MetricsRoutes(Arc::clone(rest)),
     )
 }
 
@@ -124,7 +124,7 @@ pub fn endpoint(
     rules: RestRules,
     render_metrics: RenderMetrics,
 ) -> impl Endpoint<Output = Response> {
-    let rest = Arc::new(Rest {
+    let rest = Arc::new(RestContext {
         service,
         rules,
         render_metrics,

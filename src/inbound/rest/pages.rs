@@ -10,14 +10,14 @@ use super::answer::JSON;
 use super::document;
 
 /// The document, and the page that shows it.
-pub struct Pages {
+pub struct PageRoutes {
     document: Bytes,
     page: Bytes,
     /// What the page may do: run its own scripts and call this server.
     policy: Option<HeaderValue>,
 }
 
-impl Pages {
+impl PageRoutes {
     pub fn new() -> Self {
         let document = document::document();
         let page = page(&document);

@@ -9,7 +9,7 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::problem::Problem;
-use super::{Rest, form};
+use super::{RestContext, form};
 use crate::core::model::App;
 use crate::core::service::LoginError;
 use crate::inbound::listen::{ClientInfo, ListenerRole};
@@ -20,7 +20,7 @@ pub const SID: &str = "sid";
 const NO_ADMINISTRATOR: &str = "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and give it as Authorization: Bearer (see the configuration page)";
 
 /// A session, for what belongs to its app.
-pub struct Session {
+pub struct AppSession {
     /// The session's app.
     pub app: Arc<App>,
     /// The session token.
@@ -54,13 +54,13 @@ impl Registrar {
 }
 
 /// What a request shows for credentials.
-struct Shown {
+struct PresentedTokens {
     bearer: Option<String>,
     /// `sid`, from the query or else the cookie.
     sid: Option<String>,
 }
 
-impl Shown {
+impl PresentedTokens {
     fn of(request: &Request) -> Result<Self, Problem> {
         Ok(Self {
             bearer: bearer(request),
@@ -68,7 +68,7 @@ impl Shown {
         })
     }
 
-    fn is_administrator(&self, rest: &Rest) -> bool {
+    fn is_administrator(&self, rest: &RestContext) -> bool {
         match (&rest.rules.admin_token, &self.bearer) {
             (Some(token), Some(bearer)) => token.matches(bearer),
             _ => false,
@@ -76,7 +76,7 @@ impl Shown {
     }
 
     /// What may be a session token: a bearer counts more than a `sid`, unless it is the administrator's.
-    fn session_token(&self, rest: &Rest) -> Option<&str> {
+    fn session_token(&self, rest: &RestContext) -> Option<&str> {
         let bearer = self
             .bearer
             .as_deref()
@@ -118,10 +118,10 @@ fn sid(request: &Request) -> Result<Option<String>, Problem> {
         .map(|value| value.into_owned()))
 }
 
-impl Session {
+impl AppSession {
     async fn of(request: &Request) -> Result<Self, Problem> {
-        let rest = Rest::of(request)?;
-        let shown = Shown::of(request)?;
+        let rest = RestContext::of(request)?;
+        let shown = PresentedTokens::of(request)?;
         match shown.session_token(rest) {
             Some(token) => Ok(Self {
                 app: rest.service.session(token).await?,
@@ -139,8 +139,8 @@ impl Session {
 
 impl Caller {
     async fn of(request: &Request) -> Result<Self, Problem> {
-        let rest = Rest::of(request)?;
-        let shown = Shown::of(request)?;
+        let rest = RestContext::of(request)?;
+        let shown = PresentedTokens::of(request)?;
         if shown.is_administrator(rest) {
             return Ok(Self::Administrator);
         }
@@ -170,8 +170,8 @@ impl Caller {
 impl Administrator {
     /// Refuses everybody else, and tells those who could not know better what to do.
     pub async fn of(request: &Request) -> Result<Self, Problem> {
-        let rest = Rest::of(request)?;
-        let shown = Shown::of(request)?;
+        let rest = RestContext::of(request)?;
+        let shown = PresentedTokens::of(request)?;
         if shown.is_administrator(rest) {
             return Ok(Self);
         }
@@ -198,7 +198,7 @@ impl Administrator {
 
 impl Registrar {
     async fn of(request: &Request) -> Result<Self, Problem> {
-        let rest = Rest::of(request)?;
+        let rest = RestContext::of(request)?;
         match Administrator::of(request).await {
             Ok(Administrator) => Ok(Self::Administrator),
             Err(_) if rest.rules.open_registration => Ok(Self::Anybody),
@@ -285,7 +285,12 @@ macro_rules! asks {
     };
 }
 
-asks!(Session, SESSION_SCHEMES.to_vec(), false, [register_session]);
+asks!(
+    AppSession,
+    SESSION_SCHEMES.to_vec(),
+    false,
+    [register_session]
+);
 asks!(
     Caller,
     [&[ADMINISTRATOR_SCHEME], &SESSION_SCHEMES[..]].concat(),
@@ -305,16 +310,16 @@ asks!(
     [register_administrator]
 );
 asks!(
-    Watcher,
+    OperationsAccess,
     vec![ADMINISTRATOR_SCHEME],
     true,
     [register_administrator]
 );
 
 /// Who may look at the server's health in detail: the administrator, and whoever is on this machine.
-pub struct Watcher;
+pub struct OperationsAccess;
 
-impl Watcher {
+impl OperationsAccess {
     async fn of(request: &Request) -> Result<Self, Problem> {
         if request.extensions().get::<ListenerRole>() == Some(&ListenerRole::Server) {
             return Err(Problem::not_found(

@@ -9,13 +9,13 @@ use poem_openapi::registry::MetaSchema;
 use poem_openapi::{Object, OpenApi};
 use serde_json::json;
 
-use super::Rest;
-use super::answer::{Answer, Done, done};
+use super::RestContext;
+use super::answer::{EmptyResult, JsonAnswer, done};
 use super::body::Fields;
 use super::params::{Credential, Param};
 use super::problem::Problem;
 use super::schema::{TOKEN, example, inline, plain, shape};
-use super::security::{SID, Session};
+use super::security::{AppSession, SID};
 use super::tags::Section;
 use crate::inbound::listen::ClientInfo;
 
@@ -53,10 +53,10 @@ shape! {
 }
 
 /// The routes of sessions.
-pub struct Sessions(pub Arc<Rest>);
+pub struct SessionRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Sessions")]
-impl Sessions {
+impl SessionRoutes {
     /// Log in
     ///
     /// Answers a session token and sets it as the cookie `sid`. The credentials may stand in the query instead of the body.
@@ -65,7 +65,7 @@ impl Sessions {
         &self,
         request: &Request,
         body: Fields<Credentials>,
-    ) -> Result<Answer<SessionToken>, Problem> {
+    ) -> Result<JsonAnswer<SessionToken>, Problem> {
         let field = |name| body.required(name, false);
         self.enter(
             request,
@@ -89,7 +89,7 @@ impl Sessions {
         app_key: Query<Param<Credential>>,
         /// The app's `secret`, or its `previous_secret`.
         app_secret: Query<Param<Credential>>,
-    ) -> Result<Answer<SessionToken>, Problem> {
+    ) -> Result<JsonAnswer<SessionToken>, Problem> {
         self.enter(request, &app_id.0.0, &app_key.0.0, &app_secret.0.0)
             .await
     }
@@ -98,7 +98,11 @@ impl Sessions {
     ///
     /// The token is refused from then on.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, request: &Request, session: Session) -> Result<Answer<Done>, Problem> {
+    async fn logout(
+        &self,
+        request: &Request,
+        session: AppSession,
+    ) -> Result<JsonAnswer<EmptyResult>, Problem> {
         self.leave(request, session).await
     }
 
@@ -109,26 +113,30 @@ impl Sessions {
     async fn logout_by_get(
         &self,
         request: &Request,
-        session: Session,
-    ) -> Result<Answer<Done>, Problem> {
+        session: AppSession,
+    ) -> Result<JsonAnswer<EmptyResult>, Problem> {
         self.leave(request, session).await
     }
 }
 
-impl Sessions {
+impl SessionRoutes {
     async fn enter(
         &self,
         request: &Request,
         id: &str,
         key: &str,
         secret: &str,
-    ) -> Result<Answer<SessionToken>, Problem> {
+    ) -> Result<JsonAnswer<SessionToken>, Problem> {
         let token = self.0.service.login(id, key, secret).await?;
         let cookie = cookie(request, &token.text, token.ttl.as_secs())?;
-        Ok(Answer::of(&SessionToken { token: token.text }).with_cookie(cookie))
+        Ok(JsonAnswer::of(&SessionToken { token: token.text }).with_cookie(cookie))
     }
 
-    async fn leave(&self, request: &Request, session: Session) -> Result<Answer<Done>, Problem> {
+    async fn leave(
+        &self,
+        request: &Request,
+        session: AppSession,
+    ) -> Result<JsonAnswer<EmptyResult>, Problem> {
         self.0.service.logout(&session.token).await?;
         Ok(done().with_cookie(cookie(request, "", 0)?))
     }

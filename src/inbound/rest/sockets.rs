@@ -5,11 +5,11 @@ use std::sync::Arc;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
 
-use super::Rest;
-use super::answer::Answer;
+use super::RestContext;
+use super::answer::JsonAnswer;
 use super::params::{self, Param, Whole};
 use super::problem::Problem;
-use super::security::Session;
+use super::security::AppSession;
 use super::tags::Section;
 use crate::core::model::{SocketId, SocketInfo};
 
@@ -18,15 +18,15 @@ const MOST: u64 = 10_000;
 
 /// A live connection.
 #[derive(Debug, Object)]
-#[oai(example)]
-pub struct Socket {
+#[oai(example, rename = "Socket")]
+pub struct ConnectionSummary {
     /// The connection's id.
     pub socket_id: String,
     /// The channels that it is on.
     pub channels: Vec<String>,
 }
 
-impl poem_openapi::types::Example for Socket {
+impl poem_openapi::types::Example for ConnectionSummary {
     fn example() -> Self {
         Self {
             socket_id: "4711.90210".into(),
@@ -35,7 +35,7 @@ impl poem_openapi::types::Example for Socket {
     }
 }
 
-impl Socket {
+impl ConnectionSummary {
     fn of(info: &SocketInfo) -> Self {
         Self {
             socket_id: info.id.to_string(),
@@ -52,24 +52,24 @@ impl Socket {
 #[derive(Debug, Object)]
 pub struct SocketList {
     /// The app's live connections, those of a node in the order in which they came.
-    pub sockets: Vec<Socket>,
+    pub sockets: Vec<ConnectionSummary>,
 }
 
 /// The routes of sockets.
-pub struct Sockets(pub Arc<Rest>);
+pub struct SocketRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Sockets")]
-impl Sockets {
+impl SocketRoutes {
     /// List live connections
     #[oai(path = "/sockets", method = "get", operation_id = "listSockets")]
     async fn list(
         &self,
-        session: Session,
+        session: AppSession,
         /// At most so many; cut to 10000.
         count: Query<Option<Param<Whole>>>,
         /// Only connections after this one: the last of the page before.
         after: Query<Option<Param<params::Socket>>>,
-    ) -> Result<Answer<SocketList>, Problem> {
+    ) -> Result<JsonAnswer<SocketList>, Problem> {
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));
         let read = |text: String| {
             SocketId::parse(&text).ok_or_else(|| {
@@ -83,8 +83,8 @@ impl Sockets {
             .service
             .sockets(&session.app.ident, after, count)
             .await?;
-        Ok(Answer::of(&SocketList {
-            sockets: sockets.iter().map(Socket::of).collect(),
+        Ok(JsonAnswer::of(&SocketList {
+            sockets: sockets.iter().map(ConnectionSummary::of).collect(),
         }))
     }
 
@@ -96,16 +96,16 @@ impl Sockets {
     )]
     async fn get(
         &self,
-        session: Session,
+        session: AppSession,
         /// The connection's id.
         socket_id: Path<Param<params::Socket>>,
-    ) -> Result<Answer<Socket>, Problem> {
+    ) -> Result<JsonAnswer<ConnectionSummary>, Problem> {
         let found = match SocketId::parse(&socket_id.0.0) {
             Some(id) => self.0.service.socket(&session.app.ident, id).await?,
             None => None,
         };
         found
-            .map(|info| Answer::of(&Socket::of(&info)))
+            .map(|info| JsonAnswer::of(&ConnectionSummary::of(&info)))
             .ok_or_else(|| Problem::not_found("no such socket is connected"))
     }
 }

@@ -5,15 +5,15 @@ use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{Example, ToJSON};
 use serde_json::json;
 
-use super::answer::{Answer, Done};
+use super::answer::{EmptyResult, JsonAnswer};
 use super::problem::Problem;
 use super::schema::{PRINTABLE, example, inline, name, plain, shape, whole};
 use crate::core::model::{self, UserId};
 
 /// A user's lasting interest in a channel.
 #[derive(Debug, Object)]
-#[oai(example)]
-pub struct Subscription {
+#[oai(example, rename = "Subscription")]
+pub struct SubscriptionBody {
     /// A number unique in the app.
     pub id: u64,
     /// The user.
@@ -28,7 +28,7 @@ pub struct Subscription {
     pub modified: f64,
 }
 
-impl Example for Subscription {
+impl Example for SubscriptionBody {
     fn example() -> Self {
         Self {
             id: 1,
@@ -41,7 +41,7 @@ impl Example for Subscription {
     }
 }
 
-impl Subscription {
+impl SubscriptionBody {
     /// A subscription as answers show it.
     pub fn of(subscription: &model::UserSubscription) -> Self {
         Self {
@@ -57,26 +57,26 @@ impl Subscription {
 
 shape! {
     /// A subscription that has ended, or the word that there was none.
-    Ended as "EndedSubscription" = |registry| {
-        Subscription::register(registry);
-        Done::register(registry);
+    EndedSubscription as "EndedSubscription" = |registry| {
+        SubscriptionBody::register(registry);
+        EmptyResult::register(registry);
         MetaSchema {
-            one_of: vec![Subscription::schema_ref(), Done::schema_ref()],
+            one_of: vec![SubscriptionBody::schema_ref(), EmptyResult::schema_ref()],
             ..plain("", "The subscription that has ended, or `{\"result\":\"success\"}` where there was none.")
         }
     }
 }
 
-impl Ended {
+impl EndedSubscription {
     /// The answer that shows what has ended.
-    pub fn answer(ended: &model::UserSubscription) -> Answer<Self> {
-        Answer::text(Subscription::of(ended).to_json_string())
+    pub fn answer(ended: &model::UserSubscription) -> JsonAnswer<Self> {
+        JsonAnswer::text(SubscriptionBody::of(ended).to_json_string())
     }
 }
 
 shape! {
     /// What subscribes a user to a channel, or ends that.
-    WishShape as "SubscriptionWish" = |_| {
+    SubscriptionRequest as "SubscriptionWish" = |_| {
         let text = MetaSchema { min_length: Some(1), max_length: Some(UserId::MAX_CHARS), pattern: Some(PRINTABLE.into()), ..plain("string", "A user id.") };
         let number = whole("A user id that is a number stands for its decimal text.", i64::MIN as f64);
         let user = MetaSchema { one_of: vec![inline(text), inline(number)], ..plain("", "The user, as your back end names them.") };

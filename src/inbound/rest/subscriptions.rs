@@ -5,14 +5,16 @@ use std::sync::Arc;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
 
-use super::Rest;
-use super::answer::{Answer, done};
+use super::RestContext;
+use super::answer::{JsonAnswer, done};
 use super::body::{Fields, JsonText};
 use super::params::{AnyChannel, AnyUser, Channel, Ident, Param, User, Whole, YesNo};
 use super::problem::Problem;
 use super::publication::read_channel;
-use super::security::Session;
-use super::subscription_dto::{Ended, Subscription, WishShape, read_user};
+use super::security::AppSession;
+use super::subscription_dto::{
+    EndedSubscription, SubscriptionBody, SubscriptionRequest, read_user,
+};
 use super::tags::Section;
 use crate::core::model::{ChannelName, SubscriptionFilter, UserId};
 
@@ -23,14 +25,14 @@ const MOST: u64 = 10_000;
 #[derive(Debug, Object)]
 pub struct SubscriptionList {
     /// The subscriptions, in the order in which they began.
-    pub subscriptions: Vec<Subscription>,
+    pub subscriptions: Vec<SubscriptionBody>,
 }
 
 /// The routes of subscriptions.
-pub struct Subscriptions(pub Arc<Rest>);
+pub struct SubscriptionRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Subscriptions")]
-impl Subscriptions {
+impl SubscriptionRoutes {
     /// Subscribe a user to a channel
     ///
     /// For good, until it is ended. The same again answers the one that is there. The user's connected sockets follow at once.
@@ -41,10 +43,10 @@ impl Subscriptions {
     )]
     async fn create(
         &self,
-        session: Session,
-        body: JsonText<WishShape>,
-    ) -> Result<Answer<Subscription>, Problem> {
-        let fields = Fields::<WishShape>::of(body.members()?);
+        session: AppSession,
+        body: JsonText<SubscriptionRequest>,
+    ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
+        let fields = Fields::<SubscriptionRequest>::of(body.members()?);
         let (user, channel) = self.wish(&fields)?;
         self.add(&session, &user, &channel).await
     }
@@ -57,7 +59,7 @@ impl Subscriptions {
     )]
     async fn list(
         &self,
-        session: Session,
+        session: AppSession,
         /// Only this user's; empty: everybody's.
         user_id: Query<Option<Param<AnyUser>>>,
         /// Only those of this channel; empty: of all.
@@ -66,7 +68,7 @@ impl Subscriptions {
         count: Query<Option<Param<Whole>>>,
         /// Only subscriptions with an `id` above this: the last of the page before.
         after: Query<Option<Param<Whole>>>,
-    ) -> Result<Answer<SubscriptionList>, Problem> {
+    ) -> Result<JsonAnswer<SubscriptionList>, Problem> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         let user_id = given(user_id.0.map(|user| user.0))
             .map(|user| read_user(&user))
@@ -86,8 +88,8 @@ impl Subscriptions {
                     .await?
             }
         };
-        Ok(Answer::of(&SubscriptionList {
-            subscriptions: found.iter().map(Subscription::of).collect(),
+        Ok(JsonAnswer::of(&SubscriptionList {
+            subscriptions: found.iter().map(SubscriptionBody::of).collect(),
         }))
     }
 
@@ -101,14 +103,14 @@ impl Subscriptions {
     )]
     async fn delete(
         &self,
-        session: Session,
+        session: AppSession,
         /// The user.
         user_id: Path<Param<User>>,
         /// The channel.
         event: Path<Param<Channel>>,
         /// 1: 404 where there was none.
         force: Query<Option<Param<YesNo>>>,
-    ) -> Result<Answer<Ended>, Problem> {
+    ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
         let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
         self.remove(
             &session,
@@ -129,11 +131,11 @@ impl Subscriptions {
     )]
     async fn subscribe(
         &self,
-        session: Session,
+        session: AppSession,
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
-        body: Fields<WishShape>,
-    ) -> Result<Answer<Subscription>, Problem> {
+        body: Fields<SubscriptionRequest>,
+    ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
         own(&session, &ident.0.0)?;
         let (user, channel) = self.wish(&body)?;
         self.add(&session, &user, &channel).await
@@ -149,14 +151,14 @@ impl Subscriptions {
     )]
     async fn subscribe_by_query(
         &self,
-        session: Session,
+        session: AppSession,
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
         /// The user.
         user_id: Query<Param<User>>,
         /// The channel.
         event: Query<Param<Channel>>,
-    ) -> Result<Answer<Subscription>, Problem> {
+    ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
         own(&session, &ident.0.0)?;
         self.add(
             &session,
@@ -176,13 +178,13 @@ impl Subscriptions {
     )]
     async fn unsubscribe(
         &self,
-        session: Session,
+        session: AppSession,
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
-        body: Fields<WishShape>,
+        body: Fields<SubscriptionRequest>,
         /// 1: 404 where there was none.
         force: Query<Option<Param<YesNo>>>,
-    ) -> Result<Answer<Ended>, Problem> {
+    ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
         own(&session, &ident.0.0)?;
         let (user, channel) = self.wish(&body)?;
         self.remove(
@@ -204,7 +206,7 @@ impl Subscriptions {
     )]
     async fn unsubscribe_by_query(
         &self,
-        session: Session,
+        session: AppSession,
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
         /// The user.
@@ -213,7 +215,7 @@ impl Subscriptions {
         event: Query<Param<Channel>>,
         /// 1: 404 where there was none.
         force: Query<Option<Param<YesNo>>>,
-    ) -> Result<Answer<Ended>, Problem> {
+    ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
         own(&session, &ident.0.0)?;
         let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
         self.remove(
@@ -226,12 +228,12 @@ impl Subscriptions {
     }
 }
 
-impl Subscriptions {
+impl SubscriptionRoutes {
     fn channel(&self, name: &str) -> Result<ChannelName, Problem> {
         read_channel(name, &self.0.service.rules().limits)
     }
 
-    fn wish(&self, fields: &Fields<WishShape>) -> Result<(UserId, ChannelName), Problem> {
+    fn wish(&self, fields: &Fields<SubscriptionRequest>) -> Result<(UserId, ChannelName), Problem> {
         Ok((
             read_user(&fields.required("user_id", true)?)?,
             self.channel(&fields.required("event", false)?)?,
@@ -240,32 +242,32 @@ impl Subscriptions {
 
     async fn add(
         &self,
-        session: &Session,
+        session: &AppSession,
         user: &UserId,
         channel: &ChannelName,
-    ) -> Result<Answer<Subscription>, Problem> {
+    ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
         let subscription = self
             .0
             .service
             .add_subscription(&session.app.ident, user, channel)
             .await?;
-        Ok(Answer::of(&Subscription::of(&subscription)))
+        Ok(JsonAnswer::of(&SubscriptionBody::of(&subscription)))
     }
 
     async fn remove(
         &self,
-        session: &Session,
+        session: &AppSession,
         user: &UserId,
         channel: &ChannelName,
         force: bool,
-    ) -> Result<Answer<Ended>, Problem> {
+    ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
         match self
             .0
             .service
             .remove_subscription(&session.app.ident, user, channel)
             .await?
         {
-            Some(ended) => Ok(Ended::answer(&ended)),
+            Some(ended) => Ok(EndedSubscription::answer(&ended)),
             None if force => Err(Problem::not_found(
                 "the user has no subscription to this channel",
             )),
@@ -275,7 +277,7 @@ impl Subscriptions {
 }
 
 /// A path names the session's own app, or one that is not there for it.
-fn own(session: &Session, ident: &str) -> Result<(), Problem> {
+fn own(session: &AppSession, ident: &str) -> Result<(), Problem> {
     if session.app.ident.as_str() == ident {
         Ok(())
     } else {

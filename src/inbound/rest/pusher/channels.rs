@@ -7,8 +7,8 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::registry::MetaSchema;
 use serde_json::{Map, Value, json};
 
-use super::super::Rest;
-use super::super::answer::Answer;
+use super::super::RestContext;
+use super::super::answer::JsonAnswer;
 use super::super::params::{Accepts, Ident, Param};
 use super::super::problem::Problem;
 use super::super::schema::{example, inline, name, plain, shape, whole};
@@ -126,10 +126,10 @@ impl Accepts for Prefix {
 }
 
 /// The routes of channels.
-pub struct Channels(pub Arc<Rest>);
+pub struct PusherChannelRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Pusher")]
-impl Channels {
+impl PusherChannelRoutes {
     /// List occupied channels
     ///
     /// Those that somebody is on.
@@ -148,7 +148,7 @@ impl Channels {
         filter_by_prefix: Query<Option<Param<Prefix>>>,
         /// What to answer of each: `user_count` (only with a `filter_by_prefix` of `presence-…`), `subscription_count`.
         info: Query<Option<Param<Counts>>>,
-    ) -> Result<Answer<ChannelsShape>, Problem> {
+    ) -> Result<JsonAnswer<ChannelsShape>, Problem> {
         let info = info.0.map(|info| info.0).unwrap_or_default();
         let prefix = filter_by_prefix
             .0
@@ -158,7 +158,7 @@ impl Channels {
             return Err(not_presence("user_count"));
         }
         let shown = self.occupied(&signed.app.ident, &prefix, info).await?;
-        Ok(Answer::text(json!({ "channels": shown }).to_string()))
+        Ok(JsonAnswer::text(json!({ "channels": shown }).to_string()))
     }
 
     /// Get a channel
@@ -177,7 +177,7 @@ impl Channels {
         channel: Path<Param<Named>>,
         /// What to answer: `user_count` (of a presence channel), `subscription_count`, `cache` (the last event of a cache channel).
         info: Query<Option<Param<Everything>>>,
-    ) -> Result<Answer<ChannelShape>, Problem> {
+    ) -> Result<JsonAnswer<ChannelShape>, Problem> {
         let service = &self.0.service;
         let channel = read_channel(&channel.0.0, &service.rules().limits)?;
         let info = info.0.map(|info| info.0).unwrap_or_default();
@@ -195,7 +195,7 @@ impl Channels {
         {
             shown.insert("cache".into(), json!({ "data": &*event.data, "ttl": ttl }));
         }
-        Ok(Answer::text(Value::from(shown).to_string()))
+        Ok(JsonAnswer::text(Value::from(shown).to_string()))
     }
 
     /// List the users on a presence channel
@@ -212,7 +212,7 @@ impl Channels {
         _app_id: Path<Param<Ident>>,
         /// The presence channel.
         channel: Path<Param<Presence>>,
-    ) -> Result<Answer<UsersShape>, Problem> {
+    ) -> Result<JsonAnswer<UsersShape>, Problem> {
         let channel = read_channel(&channel.0.0, &self.0.service.rules().limits)?;
         if channel.kind() != ChannelKind::Presence {
             return Err(not_presence("the list of users"));
@@ -222,11 +222,11 @@ impl Channels {
             .iter()
             .map(|member| json!({ "id": member.user_id.as_str() }))
             .collect();
-        Ok(Answer::text(json!({ "users": users }).to_string()))
+        Ok(JsonAnswer::text(json!({ "users": users }).to_string()))
     }
 }
 
-impl Channels {
+impl PusherChannelRoutes {
     async fn occupied(
         &self,
         app: &AppIdent,

@@ -7,8 +7,8 @@ use poem_openapi::param::Path;
 use poem_openapi::registry::MetaSchema;
 use serde_json::{Map, Value, json};
 
-use super::super::Rest;
-use super::super::answer::Answer;
+use super::super::RestContext;
+use super::super::answer::JsonAnswer;
 use super::super::params::{Ident, Param};
 use super::super::problem::Problem;
 use super::super::schema::{example, inline, plain, shape, whole};
@@ -52,10 +52,10 @@ shape! {
 }
 
 /// The routes that publish.
-pub struct Events(pub Arc<Rest>);
+pub struct PusherEventRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Pusher")]
-impl Events {
+impl PusherEventRoutes {
     /// Publish an event to channels
     ///
     /// To all that are on them but `socket_id`. It is stored where the app's `replay` names the channel.
@@ -70,13 +70,13 @@ impl Events {
         #[oai(name = "app_id")]
         /// The app's `ident`.
         _app_id: Path<Param<Ident>>,
-    ) -> Result<Answer<PublishedShape>, Problem> {
+    ) -> Result<JsonAnswer<PublishedShape>, Problem> {
         let Message { trigger, info } =
             Message::one(&self.0.service, &signed.app, &signed.members)?;
         let channels = trigger.channels.clone();
         self.0.service.trigger(&signed.app, vec![trigger]).await?;
         if !info.any() {
-            return Ok(Answer::text(NOTHING));
+            return Ok(JsonAnswer::text(NOTHING));
         }
         let mut shown = Map::new();
         for channel in &channels {
@@ -85,7 +85,7 @@ impl Events {
                 self.counts(&signed.app, channel, info).await?,
             );
         }
-        Ok(Answer::text(json!({ "channels": shown }).to_string()))
+        Ok(JsonAnswer::text(json!({ "channels": shown }).to_string()))
     }
 
     /// Publish several events
@@ -102,7 +102,7 @@ impl Events {
         #[oai(name = "app_id")]
         /// The app's `ident`.
         _app_id: Path<Param<Ident>>,
-    ) -> Result<Answer<BatchedShape>, Problem> {
+    ) -> Result<JsonAnswer<BatchedShape>, Problem> {
         let messages = Message::batch(&self.0.service, &signed.app, &signed.members)?;
         let asked: Vec<(Option<ChannelName>, Info)> = messages
             .iter()
@@ -119,7 +119,7 @@ impl Events {
             )
             .await?;
         if !asked.iter().any(|(_, info)| info.any()) {
-            return Ok(Answer::text(NOTHING));
+            return Ok(JsonAnswer::text(NOTHING));
         }
         let mut shown = Vec::with_capacity(asked.len());
         for (channel, info) in asked {
@@ -128,11 +128,11 @@ impl Events {
                 None => json!({}),
             });
         }
-        Ok(Answer::text(json!({ "batch": shown }).to_string()))
+        Ok(JsonAnswer::text(json!({ "batch": shown }).to_string()))
     }
 }
 
-impl Events {
+impl PusherEventRoutes {
     async fn counts(&self, app: &App, channel: &ChannelName, info: Info) -> Result<Value, Problem> {
         Ok(info
             .show(

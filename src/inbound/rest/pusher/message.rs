@@ -3,7 +3,7 @@
 use poem_openapi::registry::MetaSchema;
 use serde_json::{Map, Value, json};
 
-use super::super::body::Members;
+use super::super::body::BodyMembers;
 use super::super::problem::Problem;
 use super::super::schema::{PRINTABLE, example, inline, name, plain, shape};
 use super::info::Info;
@@ -138,12 +138,16 @@ impl<'a> Bounds<'a> {
 
 impl Message {
     /// Reads the one event of a body.
-    pub fn one(service: &Service, app: &App, members: &Members) -> Result<Self, Problem> {
+    pub fn one(service: &Service, app: &App, members: &BodyMembers) -> Result<Self, Problem> {
         read(members, &Bounds::of(service, app), true)
     }
 
     /// Reads a batch; all of it is good, or nothing is published.
-    pub fn batch(service: &Service, app: &App, members: &Members) -> Result<Vec<Self>, Problem> {
+    pub fn batch(
+        service: &Service,
+        app: &App,
+        members: &BodyMembers,
+    ) -> Result<Vec<Self>, Problem> {
         let bounds = Bounds::of(service, app);
         let Some(Value::Array(entries)) = members.get("batch") else {
             return Err(Problem::bad_request(

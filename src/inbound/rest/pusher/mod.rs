@@ -10,10 +10,10 @@ mod message;
 mod signed;
 mod users;
 
-pub use channels::Channels;
-pub use events::Events;
+pub use channels::PusherChannelRoutes;
+pub use events::PusherEventRoutes;
 pub use signed::SCHEME;
-pub use users::Users;
+pub use users::PusherUserRoutes;
 
 use super::problem::Problem;
 use crate::core::model::{ChannelName, Limits, NameError};

@@ -11,9 +11,9 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::super::answer::JSON;
-use super::super::body::{Members, check_json, object, read};
+use super::super::body::{BodyMembers, check_json, object, read};
 use super::super::problem::Problem;
-use super::super::{Rest, form};
+use super::super::{RestContext, form};
 use crate::core::auth::{RequestError, SignedRequest};
 use crate::core::model::App;
 use crate::core::service::SignedError;
@@ -39,13 +39,13 @@ pub struct SignedJson<T> {
     /// The app.
     pub app: Arc<App>,
     /// The members of its body.
-    pub members: Members,
+    pub members: BodyMembers,
     of: PhantomData<fn() -> T>,
 }
 
 impl Signed {
     async fn of(request: &Request, body: &mut RequestBody) -> Result<Self, Problem> {
-        let rest = Rest::of(request)?;
+        let rest = RestContext::of(request)?;
         let body = read(request, body).await?;
         let pairs = form::pairs(request.uri().query().unwrap_or_default());
         let query = pairs

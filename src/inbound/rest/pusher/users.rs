@@ -6,8 +6,8 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 use poem_openapi::registry::MetaSchema;
 
-use super::super::Rest;
-use super::super::answer::Answer;
+use super::super::RestContext;
+use super::super::answer::JsonAnswer;
 use super::super::params::{Ident, Param, User};
 use super::super::problem::Problem;
 use super::super::schema::{plain, shape};
@@ -22,10 +22,10 @@ shape! {
 }
 
 /// The routes of users.
-pub struct Users(pub Arc<Rest>);
+pub struct PusherUserRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Pusher")]
-impl Users {
+impl PusherUserRoutes {
     /// End a user's connections
     ///
     /// Closes the connections that are signed in as the user with 4009, after which clients do not come back by themselves.
@@ -42,12 +42,12 @@ impl Users {
         _app_id: Path<Param<Ident>>,
         /// The user.
         user_id: Path<Param<User>>,
-    ) -> Result<Answer<NothingShape>, Problem> {
+    ) -> Result<JsonAnswer<NothingShape>, Problem> {
         let user = read_user(&user_id.0.0)?;
         self.0
             .service
             .terminate_user(&signed.app.ident, &user)
             .await?;
-        Ok(Answer::text(NOTHING))
+        Ok(JsonAnswer::text(NOTHING))
     }
 }

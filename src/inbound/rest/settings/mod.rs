@@ -12,7 +12,7 @@ pub use webhook::WebhookShape;
 use poem_openapi::registry::MetaSchema;
 use serde_json::Value;
 
-use super::body::Members;
+use super::body::BodyMembers;
 use super::problem::Problem;
 use crate::core::model::{App, AppSettings, PushCredentials, Secret};
 use kinds::Kind;
@@ -115,7 +115,7 @@ impl Setting {
 }
 
 /// Applies every member of a body that is a setting, in order. `administrator` tells who asks.
-pub fn apply(members: &Members, to: &mut Editable, administrator: bool) -> Result<(), Problem> {
+pub fn apply(members: &BodyMembers, to: &mut Editable, administrator: bool) -> Result<(), Problem> {
     for (name, value) in members {
         let Some(setting) = Setting::find(name) else {
             continue;

@@ -208,9 +208,9 @@ impl Special for OverCapacityCode {
     }
 }
 
-pub struct Replay;
+pub struct ReplaySetting;
 
-impl Special for Replay {
+impl Special for ReplaySetting {
     fn schema(&self) -> MetaSchema {
         let count = MetaSchema {
             minimum: Some(1.0),
@@ -266,9 +266,9 @@ impl Special for Replay {
     }
 }
 
-pub struct Webhooks;
+pub struct WebhooksSetting;
 
-impl Special for Webhooks {
+impl Special for WebhooksSetting {
     fn schema(&self) -> MetaSchema {
         MetaSchema {
             items: Some(Box::new(WebhookShape::schema_ref())),

@@ -3,7 +3,8 @@
 use super::Setting;
 use super::kinds::Kind;
 use super::special::{
-    AllowedOrigins, Name, OverCapacityCode, PreviousSecret, Replay, SigninTimeout, Webhooks,
+    AllowedOrigins, Name, OverCapacityCode, PreviousSecret, ReplaySetting, SigninTimeout,
+    WebhooksSetting,
 };
 
 const fn own(name: &'static str, kind: Kind, about: &'static str) -> Setting {
@@ -119,12 +120,12 @@ pub static SETTINGS: [Setting; 29] = [
     ),
     own(
         "replay",
-        Kind::Special(&Replay),
+        Kind::Special(&ReplaySetting),
         "Channel prefix to the number of events that a Pusher subscriber is replayed; prefixes that no channel can have are dropped.",
     ),
     own(
         "webhooks",
-        Kind::Special(&Webhooks),
+        Kind::Special(&WebhooksSetting),
         "Who is told what happens on the app's channels.",
     ),
     administrators(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use poem::{Request, Response};
 use serde_json::json;
 
-use super::super::Rest;
+use super::super::RestContext;
 use super::super::answer::JSON;
 use super::super::form::value_of;
 use super::super::problem::Problem;
@@ -22,7 +22,11 @@ pub enum DemoApp {
 }
 
 /// The answer; `None`: the path is another.
-pub async fn answer(rest: &Arc<Rest>, demo: &DemoApp, request: &Request) -> Option<Response> {
+pub async fn answer(
+    rest: &Arc<RestContext>,
+    demo: &DemoApp,
+    request: &Request,
+) -> Option<Response> {
     let answer = match request.uri().path() {
         "/examples/app" => app(rest, demo).await.map(|app| json!({ "key": app.key })),
         "/examples/auth" => sign(rest, demo, request).await,
@@ -36,7 +40,7 @@ pub async fn answer(rest: &Arc<Rest>, demo: &DemoApp, request: &Request) -> Opti
     })
 }
 
-async fn app(rest: &Rest, demo: &DemoApp) -> Result<Arc<App>, Problem> {
+async fn app(rest: &RestContext, demo: &DemoApp) -> Result<Arc<App>, Problem> {
     match demo {
         DemoApp::Named(ident) => Ok(rest.service.app(ident).await?),
         DemoApp::First => match rest.service.apps(0, 1).await?.pop() {
@@ -50,7 +54,7 @@ async fn app(rest: &Rest, demo: &DemoApp) -> Result<Arc<App>, Problem> {
 
 /// As the protocol page asks it of an app's own back end, with the chosen name in `name` beside.
 async fn sign(
-    rest: &Rest,
+    rest: &RestContext,
     demo: &DemoApp,
     request: &Request,
 ) -> Result<serde_json::Value, Problem> {

@@ -11,7 +11,7 @@ use poem::{Request, Response};
 
 pub use demo::DemoApp;
 
-use super::Rest;
+use super::RestContext;
 use file::File;
 
 /// The methods of the files.
@@ -69,7 +69,7 @@ impl Web {
     }
 
     /// What the example page asks of a server that was started for it. `None`: the path is another, or it was not.
-    pub async fn demo(rest: &Arc<Rest>, request: &Request) -> Option<Response> {
+    pub async fn demo(rest: &Arc<RestContext>, request: &Request) -> Option<Response> {
         let demo = rest.rules.demo.as_ref()?;
         demo::answer(rest, demo, request).await
     }
