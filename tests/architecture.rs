@@ -148,7 +148,6 @@ fn the_hub_is_synchronous_and_writes_only_through_direct_writers() {
 
 /// Files that the standard format made longer than the limit; each is split with the change of its module.
 const TO_SPLIT: &[&str] = &[
-    "src/inbound/rest/problem.rs",
     "tests/cluster/order.rs",
     "tests/contract/apps.rs",
     "tests/contract/archive.rs",

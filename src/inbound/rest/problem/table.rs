@@ -1,0 +1,152 @@
+//! The mapping from errors to HTTP statuses.
+
+use poem::error::{MethodNotAllowedError, NotFoundError, ReadBodyError};
+use poem::http::StatusCode;
+use poem_openapi::error::{ParseParamError, ParsePathError};
+
+use super::Problem;
+use crate::core::error::StorageError;
+use crate::core::model::{IdentError, NameError};
+use crate::core::service::{
+    AppError, HistoryError, LoginError, PublishError, RosterError, SignedError, SubscriptionError,
+};
+
+impl Problem {
+    /// The framework's error, with a message for the caller.
+    pub fn from_framework(error: poem::Error) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(problem) => return problem,
+            Err(error) => error,
+        };
+        if error.is::<NotFoundError>() {
+            return Self::not_found("there is no such route: see /docs");
+        }
+        if error.is::<MethodNotAllowedError>() {
+            return Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "the route has no such method: see /docs",
+            );
+        }
+        if let Some(error) = error.downcast_ref::<ParseParamError>() {
+            return Self::of_parameter(error.name, &error.reason);
+        }
+        if let Some(error) = error.downcast_ref::<ParsePathError>() {
+            // The framework numbers path parameters; their names mean nothing to the caller.
+            return Self::of_parameter("in the path", &error.reason);
+        }
+        if let Some(error) = error.downcast_ref::<ReadBodyError>() {
+            return Self::bad_request(format!("the body could not be read: {error}"));
+        }
+        let status = error.status();
+        if status.is_server_error() {
+            Self::internal(error.to_string())
+        } else {
+            Self::new(status, error.to_string())
+        }
+    }
+
+    /// Unwraps the message of a parameter type from the framework's text.
+    fn of_parameter(name: &str, reason: &str) -> Self {
+        if reason.contains("expects an input value") {
+            return Self::bad_request(format!("the parameter {name} is missing, or is not UTF-8"));
+        }
+        let inner = reason.split_once("\": ").map_or(reason, |(_, inner)| inner);
+        let inner = inner
+            .split_once(" (occurred while parsing")
+            .map_or(inner, |(inner, _)| inner);
+        Self::bad_request(format!("the parameter {name} {inner}"))
+    }
+
+    fn of_storage(message: String, error: &StorageError) -> Self {
+        match error {
+            StorageError::Unavailable(_) => Self::unavailable(message).caused(error.chain()),
+            StorageError::NotFound | StorageError::Conflict(_) | StorageError::Corrupt(_) => {
+                Self::internal(error.chain())
+            }
+        }
+    }
+}
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        let message = error.to_string();
+        match error {
+            AppError::NotFound => Self::not_found(message),
+            AppError::Taken(_) => Self::new(StatusCode::CONFLICT, message),
+            AppError::Name => Self::bad_request(message),
+            AppError::Storage(error) => Self::of_storage(message, &error),
+            AppError::Random(error) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        let message = error.to_string();
+        match error {
+            LoginError::Credentials | LoginError::Session => Self::unauthorized(message),
+            LoginError::Disabled => Self::forbidden(message),
+            LoginError::Storage(error) => Self::of_storage(message, &error),
+            LoginError::Random(error) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<SignedError> for Problem {
+    fn from(error: SignedError) -> Self {
+        let message = error.to_string();
+        match error {
+            SignedError::NoApp => Self::not_found(message),
+            SignedError::Signature(_) => Self::unsigned(message),
+            SignedError::Disabled => Self::forbidden(message),
+            SignedError::Storage(error) => Self::of_storage(message, &error),
+        }
+    }
+}
+
+impl From<PublishError> for Problem {
+    fn from(error: PublishError) -> Self {
+        let message = error.to_string();
+        match error {
+            // Only WebSocket publishes fail with these two.
+            PublishError::NotOnChannel | PublishError::ClientPublishOff => Self::forbidden(message),
+            // The append queue has logged the cause.
+            PublishError::Storage(StorageError::Unavailable(_)) => Self::unavailable(message),
+            PublishError::Storage(error) => Self::of_storage(message, &error),
+        }
+    }
+}
+
+impl From<HistoryError> for Problem {
+    fn from(error: HistoryError) -> Self {
+        Self::of_storage(error.to_string(), &error.0)
+    }
+}
+
+impl From<RosterError> for Problem {
+    fn from(error: RosterError) -> Self {
+        Self::unavailable(error.to_string()).caused(error.0.to_string())
+    }
+}
+
+impl From<SubscriptionError> for Problem {
+    fn from(error: SubscriptionError) -> Self {
+        let message = error.to_string();
+        match error {
+            SubscriptionError::Kind => Self::bad_request(message),
+            SubscriptionError::Storage(error) => Self::of_storage(message, &error),
+        }
+    }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<IdentError> for Problem {
+    fn from(error: IdentError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
