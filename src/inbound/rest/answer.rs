@@ -1,4 +1,4 @@
-//! What a request that went well is answered.
+//! Answers of successful requests.
 
 use std::marker::PhantomData;
 
@@ -11,7 +11,7 @@ use poem_openapi::{ApiResponse, Object};
 /// The type of every answer.
 pub const JSON: &str = "application/json";
 
-/// A 200 whose body is JSON of the schema `T`. The text is made where the data is, so that nothing is encoded twice.
+/// A 200 whose body is JSON of the schema `T`. Handlers may pass finished JSON, so that nothing is encoded twice.
 pub struct JsonAnswer<T> {
     json: Vec<u8>,
     cookie: Option<HeaderValue>,
@@ -75,7 +75,7 @@ impl<T: Type> ApiResponse for JsonAnswer<T> {
     }
 }
 
-/// Something was done that has nothing to show.
+/// The answer of an operation without a result.
 #[derive(Debug, Object)]
 #[oai(example, rename = "Done")]
 pub struct EmptyResult {
@@ -92,7 +92,7 @@ impl poem_openapi::types::Example for EmptyResult {
     }
 }
 
-/// The answer of what has nothing to show.
+/// The empty answer.
 pub fn done<T>() -> JsonAnswer<T> {
     JsonAnswer::text(&b"{\"result\":\"success\"}"[..])
 }

@@ -1,4 +1,4 @@
-//! Apps, as bodies give them and answers show them.
+//! Request and answer bodies of apps.
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
@@ -13,7 +13,7 @@ use crate::core::model::{App, AppIdent, NewApp, Secret, Timestamp};
 /// The one ident that would hide behind a route.
 const PING: &str = "ping";
 
-/// What only an app that is there can have.
+/// Members that only an existing app has.
 const PREVIOUS: &str = "previous_secret";
 
 shape! {
@@ -178,7 +178,7 @@ pub fn draft(members: &BodyMembers, administrator: bool) -> Result<NewApp, Probl
     })
 }
 
-/// A credential that somebody chose.
+/// A credential chosen by the caller.
 fn chosen<'a>(members: &'a BodyMembers, name: &'static str) -> Result<Option<&'a str>, Problem> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),

@@ -29,8 +29,8 @@ pub struct AppRoutes(pub Arc<RestContext>);
 impl AppRoutes {
     /// Create an app
     ///
-    /// Answers the app with its `ident`, `key` and `secret`. With `PUSHI_OPEN_REGISTRATION=1` anybody may do it without a token,
-    /// but not choose what is the administrator's.
+    /// Returns the app with its `ident`, `key` and `secret`. With `PUSHI_OPEN_REGISTRATION=1` no token is needed,
+    /// but settings that are reserved for the administrator are refused.
     #[oai(path = "/apps", method = "post", operation_id = "createApp")]
     async fn create(
         &self,
@@ -49,7 +49,7 @@ impl AppRoutes {
     async fn list(
         &self,
         caller: Caller,
-        /// At most so many; cut to 10000.
+        /// Maximum number of entries, at most 10000.
         count: Query<Option<Param<Whole>>>,
         /// Only apps with an `id` above this: the last of the page before.
         after: Query<Option<Param<Whole>>>,
@@ -119,7 +119,7 @@ impl AppRoutes {
 
     /// Change an app
     ///
-    /// Takes any subset of what can be set. It holds on all nodes within a second.
+    /// Accepts any subset of the settings. The change applies on all nodes within a second.
     #[oai(path = "/apps/:ident", method = "put", operation_id = "updateApp")]
     async fn update(
         &self,
@@ -155,7 +155,7 @@ impl AppRoutes {
         Ok(done())
     }
 
-    /// Give an app a new secret
+    /// Rotate an app's secret
     ///
     /// The old one stays valid as `previous_secret` until that is set to null.
     #[oai(
@@ -182,7 +182,7 @@ fn parse(ident: &str) -> Result<AppIdent, AppError> {
     AppIdent::parse(ident).map_err(|_| AppError::NotFound)
 }
 
-/// The app that a path names, if the caller may reach it; a session is not told whether another one is there.
+/// The app that a path names, if the caller may access it. A session cannot learn whether another app exists.
 fn reached(caller: &Caller, ident: &str) -> Result<AppIdent, AppError> {
     match caller {
         Caller::Administrator => parse(ident),

@@ -1,4 +1,4 @@
-//! Bodies: read within the limit, checked for their type, and taken apart by whoever knows their members.
+//! Request bodies: read within the limit, checked for their media type, and parsed into members.
 
 use std::marker::PhantomData;
 
@@ -21,7 +21,7 @@ pub type BodyMembers = Map<String, Value>;
 
 /// A JSON body of the schema `T`, unread: the text as it was sent.
 pub struct JsonText<T> {
-    /// What was sent.
+    /// The members, in their order.
     pub text: Bytes,
     of: PhantomData<fn() -> T>,
 }
@@ -32,7 +32,7 @@ pub struct Fields<T> {
     of: PhantomData<fn() -> T>,
 }
 
-/// What a body says that it is.
+/// The media type of a body.
 #[derive(PartialEq, Eq)]
 enum Kind {
     Json,
@@ -56,7 +56,7 @@ impl<T> Fields<T> {
         }
     }
 
-    /// The value of a member: a string that is not empty (`number` lets whole numbers stand for their decimal text).
+    /// The value of a member: a non-empty string (with `number`, a whole number counts as its decimal text).
     pub fn required(&self, name: &str, number: bool) -> Result<String, Problem> {
         match self.members.get(name) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
@@ -92,7 +92,7 @@ fn parse(text: &[u8]) -> Result<Value, Problem> {
         .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))
 }
 
-/// What the request's `Content-Type` says; `None`: it says nothing.
+/// The request's `Content-Type`; `None` without one.
 fn kind(request: &Request) -> Option<Kind> {
     let value = request
         .headers()
@@ -116,7 +116,7 @@ fn kind(request: &Request) -> Option<Kind> {
     })
 }
 
-/// Refuses a body that says it is something other than JSON.
+/// Refuses a body with a media type other than JSON.
 pub fn check_json(request: &Request) -> Result<(), Problem> {
     if kind(request).is_some_and(|kind| kind != Kind::Json) {
         return Err(Problem::unsupported_type(
@@ -132,7 +132,7 @@ pub async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Pr
     let body = body
         .take()
         .map_err(|error| Problem::internal(error.to_string()))?;
-    // The edge has looked at the length where one is given, and the connection holds the sender to it.
+    // The edge has checked a given length, and the HTTP connection enforces it.
     if limit == 0 || request.headers().contains_key(header::CONTENT_LENGTH) {
         return body
             .into_bytes()

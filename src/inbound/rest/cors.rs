@@ -1,15 +1,15 @@
-//! Which pages of other origins may read answers. Never with credentials: a page that is let in gives a token itself.
+//! CORS: origins whose pages may read answers, never with credentials (a page sends its token itself).
 
 use poem::http::{HeaderMap, HeaderValue, Method, header};
 use poem::{Request, Response};
 
-/// What preflights are told.
+/// The answer to preflights.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE");
 const HEADERS: HeaderValue =
     HeaderValue::from_static("Authorization, Content-Type, Idempotency-Key");
 const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After");
 
-/// How long a browser may remember what a preflight said, in seconds.
+/// How long a browser may cache a preflight, in seconds.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("7200");
 
 /// Which pages of other origins may read answers.
@@ -57,7 +57,7 @@ impl Cors {
         })
     }
 
-    /// Says on an answer who may read it.
+    /// Adds the CORS headers to an answer.
     pub fn dress(&self, headers: &mut HeaderMap, grant: Option<HeaderValue>) {
         if !self.allowed.is_empty() {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));

@@ -1,4 +1,4 @@
-//! The OpenAPI document: made from the operations, and mended where the framework cannot say what is meant.
+//! The OpenAPI document: generated from the operations, then corrected where the framework cannot express the schema.
 
 use std::collections::HashMap;
 
@@ -72,7 +72,7 @@ fn mend(document: &mut Value) {
     }
 }
 
-/// Numbers that are whole are written so, what is closed is said so, and what says nothing goes.
+/// Writes whole numbers as integers, closed objects as `additionalProperties: false`, and removes empty members.
 fn tidy(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -271,7 +271,7 @@ mod tests {
         assert!(!document.to_string().contains(&format!("\"{CLOSED}\"")));
     }
 
-    /// Go clients name what a POST of `X` takes `NewX`, and two of them clash.
+    /// Go generators name the body of a POST of `X` `NewX`, and two of these collide.
     #[test]
     fn no_schema_is_named_like_the_new_one_of_another() {
         let document = parsed();

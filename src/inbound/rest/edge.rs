@@ -1,6 +1,6 @@
-//! What is around every request: who may read the answer, how large a body may be, and errors in one form.
+//! The outer layer of every request: CORS, the body limit, and one form of errors.
 //!
-//! One endpoint instead of a chain of middlewares: a publish passes through here, and each layer would cost it a box.
+//! One endpoint instead of a chain of middlewares: every publish passes it, and each layer would cost an allocation.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         }
     }
 
-    /// A body that says of itself that it is too large is not read at all.
+    /// A body whose `Content-Length` exceeds the limit is not read.
     fn too_large(&self, headers: &HeaderMap) -> Option<Problem> {
         let limit = self.rest.service.rules().limits.body_bytes;
         let length: u64 = headers
@@ -106,13 +106,13 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
             return Ok(response);
         }
         let grant = self.cors.grant(&request);
-        // A bug in one request must not take the connection with it. What it left behind is only its own.
+        // A panic in one request must not close the connection. Its state is not shared.
         let mut response = match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
             Ok(response) => response,
             Err(_) => Problem::internal("the request panicked").into_answer(),
         };
         let headers = response.headers_mut();
-        // What the API says is for whom it was said to; only the pages are for everybody.
+        // API answers must not be cached; static pages may be.
         headers
             .entry(header::CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));
@@ -139,7 +139,7 @@ fn without_body(mut response: Response) -> Response {
     response
 }
 
-/// The methods of every route, for those who try another.
+/// The methods of every route, for the `Allow` header of a 405.
 struct Known(Vec<(String, HeaderValue)>);
 
 impl Known {

@@ -1,4 +1,4 @@
-//! Publishing, and what was published.
+//! Publishing and history.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ use crate::core::model::{ChannelName, Event};
 use crate::core::service::Publishing;
 use crate::inbound::wire::history_json;
 
-/// How many events a list has where nothing was said.
+/// The default number of events in a list.
 const COUNT: u64 = 10;
 
 shape! {
-    /// What an event of the history says, in the document.
+    /// Schema: an event of the history.
     ContentShape as "EventContent" = |_| {
         let schema = MetaSchema {
             required: vec!["channel", "event", "data"],
@@ -107,12 +107,12 @@ impl EventRoutes {
 
     /// List stored events
     ///
-    /// The newest of the app, newest first; of one channel with `channel`; what followed a serial, oldest first, with `since` as well.
+    /// The app's newest events, newest first. With `channel`, those of one channel. With `since` too, the events after that serial, oldest first.
     #[oai(path = "/events", method = "get", operation_id = "listEvents")]
     async fn list(
         &self,
         session: AppSession,
-        /// At most so many; 10 where it is not given, cut to the server's limit (`PUSHI_MAX_HISTORY`).
+        /// Maximum number of events; default 10, at most the server's limit (`PUSHI_MAX_HISTORY`).
         count: Query<Option<Param<Whole>>>,
         /// Only events of this channel; empty: of all.
         channel: Query<Option<Param<AnyChannel>>>,
@@ -133,7 +133,7 @@ impl EventRoutes {
             (None, None) => service.recent(app, count).await?,
             (Some(channel), None) => service.latest(app, &channel, 0, count).await?,
             (channel, Some(since)) => {
-                // A serial is one channel's; where none is named it is the one that a publish without a channel goes to.
+                // A serial belongs to a channel; the default is that of a publish without a channel.
                 let channel = channel.unwrap_or_else(|| ChannelName::trusted(DEFAULT_CHANNEL));
                 service.events_after(app, &channel, since.0, count).await?
             }

@@ -1,4 +1,4 @@
-//! Names and values as a query or a form says them (`application/x-www-form-urlencoded`).
+//! Names and values of a query or a form (`application/x-www-form-urlencoded`).
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
 
-/// The pairs of a query or form, decoded, in their order; what is not UTF-8 is refused.
+/// The decoded pairs of a query or form, in order; invalid UTF-8 is refused, which `form_urlencoded` would replace.
 pub fn pairs(text: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), Problem>> {
     text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -14,7 +14,7 @@ pub fn pairs(text: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, s
     })
 }
 
-/// The first value that a query gives to `name`.
+/// The first value of `name` in a query.
 pub fn value_of(query: &str, name: &str) -> Result<Option<String>, Problem> {
     for pair in query.split('&') {
         // Names are compared first: only the value that is wanted is decoded.

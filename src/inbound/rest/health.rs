@@ -1,4 +1,4 @@
-//! Whether the server can do its work.
+//! Health and readiness.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use super::security::OperationsAccess;
 use super::tags::Section;
 use crate::core::ports::BusHealth;
 
-/// That the server runs.
+/// The server runs.
 #[derive(Debug, Object)]
 #[oai(example, rename = "Health")]
 pub struct HealthSummary {
@@ -36,7 +36,7 @@ impl poem_openapi::types::Example for HealthSummary {
     }
 }
 
-/// That the server is well enough for what was asked.
+/// The answer of a successful probe.
 #[derive(Debug, Object)]
 #[oai(rename = "Alive")]
 pub struct Liveness {
@@ -45,65 +45,65 @@ pub struct Liveness {
     pub status: String,
 }
 
-/// How everything together is.
+/// The overall state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
 pub enum OverallStatus {
-    /// All is well.
+    /// Every check succeeded.
     Ok,
-    /// Something is not.
+    /// At least one check failed.
     Degraded,
 }
 
-/// How one thing is.
+/// The state of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
 pub enum CheckStatus {
-    /// It is well.
+    /// The check succeeded.
     Ok,
-    /// It cannot be reached.
+    /// The dependency is unreachable.
     Error,
-    /// It is being closed.
+    /// The server is stopping.
     Draining,
 }
 
-/// How the store is.
+/// The state of the store.
 #[derive(Debug, Object)]
 pub struct DatabaseHealth {
     pub status: CheckStatus,
-    /// After how many milliseconds it answered; not there where it did not.
+    /// Response time in milliseconds; absent if the store did not answer.
     #[oai(skip_serializing_if_is_none)]
     pub latency_ms: Option<f64>,
 }
 
-/// How the WebSocket side is.
+/// The state of the WebSocket edge.
 #[derive(Debug, Object)]
 pub struct WebSocketHealth {
     pub status: CheckStatus,
     /// Live connections of this node.
     pub connections: u64,
-    /// Where it listens.
+    /// The address that it listens on.
     #[oai(skip_serializing_if_is_none)]
     pub address: Option<String>,
 }
 
-/// How the bus between the nodes is.
+/// The state of the bus between nodes.
 #[derive(Debug, Object)]
 pub struct BusState {
     pub status: CheckStatus,
 }
 
-/// What was looked at.
+/// The checks.
 #[derive(Debug, Object)]
 pub struct HealthChecks {
     pub database: DatabaseHealth,
-    /// How the nodes hear each other; not there where a node is meant to be alone.
+    /// The bus between nodes; absent on a single node.
     #[oai(skip_serializing_if_is_none)]
     pub bus: Option<BusState>,
     pub websocket: WebSocketHealth,
 }
 
-/// How the server is, thing by thing.
+/// The state of every part of the server.
 #[derive(Debug, Object)]
 pub struct DetailedHealth {
     pub status: OverallStatus,
@@ -111,7 +111,7 @@ pub struct DetailedHealth {
     pub service: String,
     /// The server's version.
     pub version: String,
-    /// When it was looked, in seconds since 1970.
+    /// Time of the check, in seconds since 1970.
     pub timestamp: f64,
     pub checks: HealthChecks,
 }
@@ -121,7 +121,7 @@ pub struct HealthRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Health")]
 impl HealthRoutes {
-    /// See that the server runs
+    /// Check that the server runs
     #[oai(path = "/health", method = "get", operation_id = "getHealth")]
     async fn health(&self) -> Result<JsonAnswer<HealthSummary>, Problem> {
         Ok(JsonAnswer::of(&HealthSummary {
@@ -131,7 +131,7 @@ impl HealthRoutes {
         }))
     }
 
-    /// See that the process lives
+    /// Check that the process is alive
     #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
     async fn live(&self) -> Result<JsonAnswer<Liveness>, Problem> {
         Ok(JsonAnswer::of(&Liveness {
@@ -139,9 +139,9 @@ impl HealthRoutes {
         }))
     }
 
-    /// See whether the server takes traffic
+    /// Check whether the server accepts traffic
     ///
-    /// Answers 503 while the store is away, and from the beginning of a shutdown on.
+    /// Answers 503 while the store is unavailable, and from the start of a shutdown.
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
     async fn ready(&self) -> Result<JsonAnswer<Liveness>, Problem> {
         if !self.0.rules.ready.load(Ordering::Acquire) {
@@ -159,9 +159,9 @@ impl HealthRoutes {
         }
     }
 
-    /// See how the server is, thing by thing
+    /// Get the state of every part of the server
     ///
-    /// On the first listener alone. Asks for the administrator's token unless the caller is on the same machine, without a proxy.
+    /// Only on the first listener. Requires the administrator's token unless the caller is on the same machine without a proxy.
     #[oai(
         path = "/health/detailed",
         method = "get",

@@ -1,4 +1,4 @@
-//! What the server counts.
+//! The metrics route.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::security::OperationsAccess;
 use super::tags::Section;
 
-/// What is counted.
+/// The metrics, as text.
 #[derive(ApiResponse)]
 enum Counted {
     /// The metrics, in the Prometheus text form.
@@ -25,8 +25,8 @@ pub struct MetricsRoutes(pub Arc<RestContext>);
 impl MetricsRoutes {
     /// Read the metrics
     ///
-    /// In the Prometheus text form. On the first listener alone. Asks for the administrator's token unless the caller is on the
-    /// same machine, without a proxy. No channel is named.
+    /// In the Prometheus text format. Only on the first listener. Requires the administrator's token unless the caller is on the
+    /// same machine without a proxy. No channel is named.
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
     async fn metrics(&self, _watcher: OperationsAccess) -> Result<Counted, Problem> {
         Ok(Counted::Text(PlainText((self.0.render_metrics)(

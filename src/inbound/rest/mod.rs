@@ -1,9 +1,9 @@
-//! The REST API: poem-openapi, a resource a file with what its bodies and answers look like.
+//! The REST API, built on poem-openapi: one resource a file, with its bodies and answers.
 //!
-//! A request goes through [`edge`](self) (origins, size, errors in one form), then to the operation that its path and method
-//! name. An operation's first argument is who asks ([`security`](self)), so nothing else of a request is looked at for somebody who
-//! may not. What can go wrong becomes HTTP in `problem`, and nowhere else. The document is made from the operations, and mended in
-//! `document` where the framework cannot say what is meant.
+//! A request passes [`edge`](self) (CORS, body limit, one form of errors), then reaches the operation of its path and
+//! method. An operation's first argument is the caller ([`security`](self)), so that nothing else of a request is parsed without
+//! permission. Errors become HTTP only in `problem`. The document is generated from the operations and corrected in
+//! `document` where the framework cannot express the schema.
 
 mod answer;
 mod app_dto;
@@ -45,26 +45,26 @@ use crate::core::ports::Gauges;
 use crate::core::service::Service;
 use problem::Problem;
 
-/// What the REST API goes by, as configured.
+/// The configuration of the REST API.
 #[derive(Debug, Clone)]
 pub struct RestRules {
-    /// Administers apps; `None`: nobody does.
+    /// The token that administers apps; `None` disables administration over REST.
     pub admin_token: Option<Secret>,
-    /// Anybody may create apps.
+    /// Apps can be created without a token.
     pub open_registration: bool,
     /// Origins that CORS answers name; empty: any.
     pub allowed_origins: Vec<String>,
-    /// Where WebSocket clients connect, for the detailed health; `None`: not said.
+    /// The address for WebSocket clients in the detailed health; `None` omits it.
     pub websocket_address: Option<String>,
-    /// Whether the server takes traffic: false before it has started and while it drains.
+    /// Whether the server accepts traffic: false before the start has finished and while it drains.
     pub ready: Arc<AtomicBool>,
     /// The server's version.
     pub version: String,
-    /// Whose back end the example page finds here; `None`: there is none, and its routes are 404.
+    /// The app that the example page's back end signs for; `None`: its routes are 404.
     pub demo: Option<DemoApp>,
 }
 
-/// What all operations share.
+/// The state that all operations share.
 pub(crate) struct RestContext {
     service: Arc<Service>,
     rules: RestRules,
@@ -75,7 +75,7 @@ pub(crate) struct RestContext {
 pub type RenderMetrics = Box<dyn Fn(Gauges) -> String + Send + Sync>;
 
 impl RestContext {
-    /// The one that the edge put beside the request.
+    /// The context that the edge attached to the request.
     fn of(request: &Request) -> Result<&Arc<Self>, Problem> {
         request
             .extensions()
@@ -84,7 +84,7 @@ impl RestContext {
     }
 }
 
-/// The routes, a resource each.
+/// The routes, one type a resource.
 type Routes = (
     sessions::SessionRoutes,
     apps::AppRoutes,
@@ -113,10 +113,10 @@ fn routes(rest: &Arc<RestContext>) -> Routes {
     )
 }
 
-/// Everything that is answered over plain HTTP: the API, its document and the page that shows it. It never fails: every error is an
+/// Everything served over plain HTTP: the API, its document, and the pages. It is infallible: every error becomes an
 /// answer.
 ///
-/// The listener gives each request a [`ClientInfo`](crate::inbound::listen::ClientInfo) and a
+/// The listener adds to each request a [`ClientInfo`](crate::inbound::listen::ClientInfo) and a
 /// [`ListenerRole`](crate::inbound::listen::ListenerRole) as extensions; without them a request counts as plain, from elsewhere, and
 /// through the first listener.
 pub fn endpoint(

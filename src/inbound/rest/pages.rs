@@ -13,7 +13,7 @@ use super::document;
 pub struct PageRoutes {
     document: Bytes,
     page: Bytes,
-    /// What the page may do: run its own scripts and call this server.
+    /// The page's Content-Security-Policy: its own scripts, and requests to this server.
     policy: Option<HeaderValue>,
 }
 
@@ -29,7 +29,7 @@ impl PageRoutes {
         }
     }
 
-    /// The page of a path, where there is one.
+    /// The page at a path, if any.
     pub fn at(&self, path: &str) -> Option<Response> {
         let (content_type, body, shown) = match path {
             "/openapi.json" => (JSON, &self.document, false),
@@ -68,7 +68,7 @@ fn page(document: &str) -> String {
         .replace("\r\n", "\n")
 }
 
-/// The page's own scripts are named by their hashes. Its styles cannot be: it sets some on elements as it goes.
+/// The page's scripts are allowed by hash. Its styles cannot be: it sets some on elements at run time.
 fn policy(page: &str) -> String {
     let mut scripts = String::new();
     let mut rest = page;

@@ -1,4 +1,4 @@
-//! Parameters: what they accept, for the document and for the caller.
+//! Parameter types: their validation, and their schema in the document.
 
 use std::borrow::Cow;
 
@@ -11,15 +11,15 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use super::problem::Problem;
 use super::schema::{PRINTABLE, TOKEN, inline, plain, whole};
 
-/// What one kind of parameter accepts.
+/// The accepted values of a kind of parameter.
 pub trait Accepts {
-    /// What it is read to.
+    /// The parsed value.
     type Value: Send + Sync;
 
     /// Its schema.
     fn schema() -> MetaSchema;
 
-    /// Reads it; the error goes on behind the parameter's name: "must be …".
+    /// Parses it. The error continues the parameter's name: "must be …".
     fn read(text: &str) -> Result<Self::Value, &'static str>;
 }
 
@@ -54,7 +54,7 @@ impl<K: Accepts> ParseFromParameter for Param<K> {
     }
 }
 
-/// A whole number from 0, within 63 bits: every store can take it.
+/// A whole number from 0, within 63 bits, which every store can hold.
 pub enum Whole {}
 
 impl Accepts for Whole {
@@ -101,7 +101,7 @@ impl Accepts for YesNo {
     }
 }
 
-/// Texts are taken as they are: what they may be depends on the configured limits, and those who use them check.
+/// Strings are accepted as they are: their limits are configured, and the operations check them.
 macro_rules! text {
     ($(#[$about:meta])* $name:ident, $least:literal, $most:literal, $pattern:expr) => {
         $(#[$about])*

@@ -14,7 +14,7 @@ use super::schema::{PRINTABLE, example, inline, name, open, plain, shape};
 use crate::core::model::{ChannelName, Limits, Payload, RESERVED_MEMBERS, check_event_name};
 use crate::inbound::wire::{compact, push_json_string};
 
-/// Where an event goes that names no channel, as in the original.
+/// The channel of an event without one, as in the original.
 pub const DEFAULT_CHANNEL: &str = "global";
 
 /// The most channels of one publish.
@@ -54,12 +54,12 @@ shape! {
     }
 }
 
-/// What a back end publishes.
+/// A publish of a back end.
 #[derive(Debug)]
 pub struct Publication {
     /// At least one, none twice.
     pub channels: Vec<ChannelName>,
-    /// What it says.
+    /// The payload.
     pub payload: Payload,
     /// Whether it is stored.
     pub persist: bool,
@@ -166,7 +166,7 @@ fn read_data(value: &str) -> Result<Cow<'_, str>, Problem> {
     }
 }
 
-/// Every store and subscriber must be able to read what travels, so it is read here once.
+/// Stores and subscribers must be able to parse the payload, so it is validated here once.
 fn add_member(extra: &mut String, name: &str, value: &str) -> Result<(), Problem> {
     if let Err(error) = serde_json::from_str::<Value>(value) {
         return Err(Problem::bad_request(format!(
@@ -186,7 +186,7 @@ fn add_member(extra: &mut String, name: &str, value: &str) -> Result<(), Problem
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The members of an object as text, in the order of their first places; of a name given twice the last value counts.
+/// The members of an object as text, in the order of first occurrence; of a repeated name the last value counts.
 struct RawMembers<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de> Deserialize<'de> for RawMembers<'de> {

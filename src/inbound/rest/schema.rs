@@ -6,18 +6,18 @@ use serde_json::Value;
 /// Characters of a name that no string in the document may hold: control characters.
 pub const PRINTABLE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 
-/// What an ident, key or secret is made of.
+/// The pattern of an ident, key or secret.
 pub const TOKEN: &str = "^[A-Za-z0-9_-]{1,64}$";
 
-/// Marks an object that refuses further members; the document says `additionalProperties: false` in its place.
+/// Marks a closed object; the document replaces it by `additionalProperties: false`.
 pub const CLOSED: &str = "closed";
 
-/// A schema that stands where it is used.
+/// An inline schema.
 pub fn inline(schema: MetaSchema) -> MetaSchemaRef {
     MetaSchemaRef::Inline(Box::new(schema))
 }
 
-/// A schema of a type (`""`: of any) with a description.
+/// A schema of a type (`""`: any) with a description.
 pub fn plain(ty: &'static str, description: &'static str) -> MetaSchema {
     MetaSchema {
         description: Some(description),
@@ -45,7 +45,7 @@ pub fn name(description: &'static str, least: usize, most: usize) -> MetaSchema 
     }
 }
 
-/// What refuses further members.
+/// Refuses additional members.
 pub fn closed() -> Option<Box<MetaSchemaRef>> {
     Some(Box::new(inline(MetaSchema {
         format: Some(CLOSED),
@@ -53,12 +53,12 @@ pub fn closed() -> Option<Box<MetaSchemaRef>> {
     })))
 }
 
-/// What allows members of any kind.
+/// Allows additional members of any type.
 pub fn open() -> Option<Box<MetaSchemaRef>> {
     Some(Box::new(inline(MetaSchema::ANY)))
 }
 
-/// The same with an example.
+/// Adds an example.
 pub fn example(schema: MetaSchema, example: impl Into<Value>) -> MetaSchema {
     MetaSchema {
         example: Some(example.into()),
@@ -66,7 +66,7 @@ pub fn example(schema: MetaSchema, example: impl Into<Value>) -> MetaSchema {
     }
 }
 
-/// A named schema of the document whose values are read and written as text elsewhere: a type without values.
+/// A named schema of the document as a type without values: handlers parse and write such bodies as text.
 macro_rules! shape {
     ($(#[$about:meta])* $name:ident as $title:literal = $schema:expr) => {
         $(#[$about])*

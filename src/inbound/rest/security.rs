@@ -1,4 +1,4 @@
-//! Who asks: an app's session, the administrator, or anybody.
+//! Authentication: an app's session, the administrator, or no credentials.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::core::model::App;
 use crate::core::service::LoginError;
 use crate::inbound::listen::{ClientInfo, ListenerRole};
 
-/// The name of the session cookie, and of the query parameter that stands for it.
+/// The name of the session cookie, and of the query parameter that replaces it.
 pub const SID: &str = "sid";
 
 const NO_ADMINISTRATOR: &str = "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and give it as Authorization: Bearer (see the configuration page)";
 
-/// A session, for what belongs to its app.
+/// A caller with an app's session.
 pub struct AppSession {
     /// The session's app.
     pub app: Arc<App>,
@@ -27,7 +27,7 @@ pub struct AppSession {
     pub token: String,
 }
 
-/// Who may read and change apps.
+/// A caller that may read and change apps.
 pub enum Caller {
     /// Every app.
     Administrator,
@@ -35,14 +35,14 @@ pub enum Caller {
     Session(Arc<App>),
 }
 
-/// Who may do what is the administrator's alone.
+/// A caller with the administrator's token.
 pub struct Administrator;
 
-/// Who creates an app.
+/// A caller that creates an app.
 pub enum Registrar {
-    /// May choose everything.
+    /// May set every member.
     Administrator,
-    /// Anybody, where registration is open.
+    /// No credentials, where registration is open.
     Anybody,
 }
 
@@ -53,7 +53,7 @@ impl Registrar {
     }
 }
 
-/// What a request shows for credentials.
+/// The tokens that a request presents.
 struct PresentedTokens {
     bearer: Option<String>,
     /// `sid`, from the query or else the cookie.
@@ -75,7 +75,7 @@ impl PresentedTokens {
         }
     }
 
-    /// What may be a session token: a bearer counts more than a `sid`, unless it is the administrator's.
+    /// The session token: a bearer takes precedence over a `sid`, unless it is the administrator's.
     fn session_token(&self, rest: &RestContext) -> Option<&str> {
         let bearer = self
             .bearer
@@ -168,7 +168,7 @@ impl Caller {
 }
 
 impl Administrator {
-    /// Refuses everybody else, and tells those who could not know better what to do.
+    /// Refuses other callers, with a message that says which token is needed.
     pub async fn of(request: &Request) -> Result<Self, Problem> {
         let rest = RestContext::of(request)?;
         let shown = PresentedTokens::of(request)?;
@@ -179,7 +179,7 @@ impl Administrator {
             return Err(Problem::forbidden(NO_ADMINISTRATOR));
         }
         match shown.session_token(rest) {
-            // Only somebody who is known may be told that this is not for them.
+            // 403 only for a valid session; an unknown token gets 401.
             Some(token) => match rest.service.session(token).await {
                 Ok(_) | Err(LoginError::Disabled) => Err(Problem::forbidden(
                     "this is the administrator's: a session may not do it",
@@ -258,7 +258,7 @@ fn scheme(ty: &'static str, description: &'static str) -> MetaSecurityScheme {
     }
 }
 
-/// Makes a type an argument of operations: who asks is known before anything else of the request is looked at.
+/// Implements the extractor: the caller is authenticated before anything else of the request is parsed.
 macro_rules! asks {
     ($name:ident, $schemes:expr, $optional:literal, [$($register:ident),*]) => {
         impl<'a> ApiExtractor<'a> for $name {
@@ -316,7 +316,7 @@ asks!(
     [register_administrator]
 );
 
-/// Who may look at the server's health in detail: the administrator, and whoever is on this machine.
+/// A caller that may read metrics and detailed health: the administrator, or a process of this machine.
 pub struct OperationsAccess;
 
 impl OperationsAccess {
@@ -326,7 +326,7 @@ impl OperationsAccess {
                 "this is answered on the first listener alone (APP_HOST, APP_PORT)",
             ));
         }
-        // A proxy on this machine speaks for others; it shows in the forwarding header that it adds.
+        // A proxy on this machine forwards remote requests; the forwarding header that it adds reveals it.
         if request
             .extensions()
             .get::<ClientInfo>()

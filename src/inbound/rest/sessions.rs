@@ -23,7 +23,7 @@ use crate::inbound::listen::ClientInfo;
 #[derive(Debug, Object)]
 #[oai(example, rename = "SessionToken")]
 pub struct SessionToken {
-    /// Give it as the query parameter `sid`, as the cookie `sid` (which is set, too), or as `Authorization: Bearer`.
+    /// Send it as the query parameter `sid`, as the cookie `sid` (which is also set), or as `Authorization: Bearer`.
     pub token: String,
 }
 
@@ -36,7 +36,7 @@ impl poem_openapi::types::Example for SessionToken {
 }
 
 shape! {
-    /// What logs in.
+    /// The credentials of a login.
     Credentials as "Credentials" = |_| {
         let token = |about| inline(MetaSchema { min_length: Some(1), max_length: Some(64), pattern: Some(TOKEN.into()), ..plain("string", about) });
         let schema = MetaSchema {
@@ -59,7 +59,7 @@ pub struct SessionRoutes(pub Arc<RestContext>);
 impl SessionRoutes {
     /// Log in
     ///
-    /// Answers a session token and sets it as the cookie `sid`. The credentials may stand in the query instead of the body.
+    /// Returns a session token and sets it as the cookie `sid`. The credentials may be in the query instead of the body.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,

@@ -1,4 +1,4 @@
-//! Who is connected.
+//! Live connections.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::security::AppSession;
 use super::tags::Section;
 use crate::core::model::{SocketId, SocketInfo};
 
-/// The most sockets in one answer.
+/// Maximum number of connections in one answer.
 const MOST: u64 = 10_000;
 
 /// A live connection.
@@ -22,7 +22,7 @@ const MOST: u64 = 10_000;
 pub struct ConnectionSummary {
     /// The connection's id.
     pub socket_id: String,
-    /// The channels that it is on.
+    /// The channels that it is subscribed to.
     pub channels: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl ConnectionSummary {
 /// Live connections in an answer.
 #[derive(Debug, Object)]
 pub struct SocketList {
-    /// The app's live connections, those of a node in the order in which they came.
+    /// The app's live connections; those of a node in the order of their start.
     pub sockets: Vec<ConnectionSummary>,
 }
 
@@ -65,9 +65,9 @@ impl SocketRoutes {
     async fn list(
         &self,
         session: AppSession,
-        /// At most so many; cut to 10000.
+        /// Maximum number of entries, at most 10000.
         count: Query<Option<Param<Whole>>>,
-        /// Only connections after this one: the last of the page before.
+        /// Only connections after this one: the last of the previous page.
         after: Query<Option<Param<params::Socket>>>,
     ) -> Result<JsonAnswer<SocketList>, Problem> {
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));

@@ -1,4 +1,4 @@
-//! Subscriptions, as bodies give them and answers show them.
+//! Request and answer bodies of subscriptions.
 
 use poem_openapi::Object;
 use poem_openapi::registry::MetaSchema;
@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::schema::{PRINTABLE, example, inline, name, plain, shape, whole};
 use crate::core::model::{self, UserId};
 
-/// A user's lasting interest in a channel.
+/// A user's stored subscription to a channel.
 #[derive(Debug, Object)]
 #[oai(example, rename = "Subscription")]
 pub struct SubscriptionBody {
@@ -42,7 +42,7 @@ impl Example for SubscriptionBody {
 }
 
 impl SubscriptionBody {
-    /// A subscription as answers show it.
+    /// The body of a stored subscription.
     pub fn of(subscription: &model::UserSubscription) -> Self {
         Self {
             id: subscription.id,
@@ -56,7 +56,7 @@ impl SubscriptionBody {
 }
 
 shape! {
-    /// A subscription that has ended, or the word that there was none.
+    /// The answer to the end of a subscription: the subscription, or an empty result.
     EndedSubscription as "EndedSubscription" = |registry| {
         SubscriptionBody::register(registry);
         EmptyResult::register(registry);
@@ -68,14 +68,14 @@ shape! {
 }
 
 impl EndedSubscription {
-    /// The answer that shows what has ended.
+    /// The answer with the ended subscription.
     pub fn answer(ended: &model::UserSubscription) -> JsonAnswer<Self> {
         JsonAnswer::text(SubscriptionBody::of(ended).to_json_string())
     }
 }
 
 shape! {
-    /// What subscribes a user to a channel, or ends that.
+    /// Schema: a user and a channel, to start or end a subscription.
     SubscriptionRequest as "SubscriptionWish" = |_| {
         let text = MetaSchema { min_length: Some(1), max_length: Some(UserId::MAX_CHARS), pattern: Some(PRINTABLE.into()), ..plain("string", "A user id.") };
         let number = whole("A user id that is a number stands for its decimal text.", i64::MIN as f64);

@@ -64,7 +64,7 @@ impl SubscriptionRoutes {
         user_id: Query<Option<Param<AnyUser>>>,
         /// Only those of this channel; empty: of all.
         event: Query<Option<Param<AnyChannel>>>,
-        /// At most so many; cut to 10000.
+        /// Maximum number of entries, at most 10000.
         count: Query<Option<Param<Whole>>>,
         /// Only subscriptions with an `id` above this: the last of the page before.
         after: Query<Option<Param<Whole>>>,
@@ -95,7 +95,7 @@ impl SubscriptionRoutes {
 
     /// End a subscription
     ///
-    /// Answers it, or `{"result":"success"}` where there was none. What came before its end stays in the user's inbox.
+    /// Returns it, or `{"result":"success"}` if there was none. Events from before its end stay in the user's inbox.
     #[oai(
         path = "/subscriptions/:user_id/:event",
         method = "delete",
@@ -121,9 +121,9 @@ impl SubscriptionRoutes {
         .await
     }
 
-    /// Subscribe a user to a channel (seed route)
+    /// Subscribe a user to a channel (route of the original)
     ///
-    /// The same as `POST /subscriptions`. The members may stand in the query instead of the body.
+    /// The same as `POST /subscriptions`. The members may be in the query instead of the body.
     #[oai(
         path = "/apps/:ident/subscribe",
         method = "post",
@@ -168,9 +168,9 @@ impl SubscriptionRoutes {
         .await
     }
 
-    /// End a subscription (seed route)
+    /// End a subscription (route of the original)
     ///
-    /// The same as `DELETE /subscriptions/…`. The members may stand in the query instead of the body.
+    /// The same as `DELETE /subscriptions/…`. The members may be in the query instead of the body.
     #[oai(
         path = "/apps/:ident/unsubscribe",
         method = "post",

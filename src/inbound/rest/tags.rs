@@ -5,19 +5,19 @@ use poem_openapi::Tags;
 /// The sections of the document.
 #[derive(Tags)]
 pub enum Section {
-    /// Logging in with an app's id, key and secret, for a token that the other calls take.
+    /// Log in with an app's id, key and secret, for a token that authenticates the other calls.
     Sessions,
-    /// Apps: their credentials and settings. Creating and deleting is the administrator's.
+    /// Apps: credentials and settings. Creating and deleting requires the administrator's token.
     Apps,
-    /// Publishing, and what was published.
+    /// Publishing and history.
     Events,
     /// Users' persistent subscriptions to channels, which fill their inboxes.
     Subscriptions,
-    /// Who is connected.
+    /// Live connections.
     Sockets,
     /// The HTTP API of Pusher Channels, as its official server libraries use it. Each request is signed with the app's secret.
     #[oai(rename = "Pusher HTTP API")]
     Pusher,
-    /// Whether the server can do its work.
+    /// Health and readiness.
     Health,
 }

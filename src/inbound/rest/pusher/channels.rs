@@ -18,11 +18,11 @@ use super::signed::Signed;
 use super::{CHANNEL, not_presence, read_channel};
 use crate::core::model::{AppIdent, ChannelKind, ChannelName};
 
-/// How many channels are asked for at once.
+/// Channels read from the roster per page.
 const PAGE: usize = 1000;
 
 shape! {
-    /// What is known of a channel, in the document.
+    /// Schema: the attributes of a channel.
     ChannelShape as "PusherChannel" = |_| {
         let cache = MetaSchema {
             required: vec!["data", "ttl"],
@@ -132,7 +132,7 @@ pub struct PusherChannelRoutes(pub Arc<RestContext>);
 impl PusherChannelRoutes {
     /// List occupied channels
     ///
-    /// Those that somebody is on.
+    /// Lists the channels that have subscribers.
     #[oai(
         path = "/apps/:app_id/channels",
         method = "get",
@@ -144,9 +144,9 @@ impl PusherChannelRoutes {
         #[oai(name = "app_id")]
         /// The app's `ident`.
         _app_id: Path<Param<Ident>>,
-        /// Only channels whose names begin so.
+        /// Only channels whose names begin with this prefix.
         filter_by_prefix: Query<Option<Param<Prefix>>>,
-        /// What to answer of each: `user_count` (only with a `filter_by_prefix` of `presence-…`), `subscription_count`.
+        /// Attributes to return: `user_count` (only with a `filter_by_prefix` of `presence-…`), `subscription_count`.
         info: Query<Option<Param<Counts>>>,
     ) -> Result<JsonAnswer<ChannelsShape>, Problem> {
         let info = info.0.map(|info| info.0).unwrap_or_default();
@@ -175,7 +175,7 @@ impl PusherChannelRoutes {
         _app_id: Path<Param<Ident>>,
         /// The channel.
         channel: Path<Param<Named>>,
-        /// What to answer: `user_count` (of a presence channel), `subscription_count`, `cache` (the last event of a cache channel).
+        /// Attributes to return: `user_count` (presence channels), `subscription_count`, `cache` (the last event of a cache channel).
         info: Query<Option<Param<Everything>>>,
     ) -> Result<JsonAnswer<ChannelShape>, Problem> {
         let service = &self.0.service;
@@ -243,7 +243,7 @@ impl PusherChannelRoutes {
                 .await?;
             let full = page.len() == PAGE;
             after = page.last().map(|last| last.channel.clone());
-            // A user's own channel is no channel to those who list them.
+            // A user's own channel (`#server-to-user-…`) is not listed.
             for found in page
                 .into_iter()
                 .filter(|found| found.channel.kind() != ChannelKind::User)

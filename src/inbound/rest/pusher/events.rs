@@ -31,7 +31,7 @@ shape! {
 }
 
 shape! {
-    /// What is answered of an event's channels, in the document.
+    /// Schema: the channel attributes returned for an event.
     PublishedShape as "PusherPublished" = |registry| {
         CountsShape::register(registry);
         let further = Some(Box::new(CountsShape::schema_ref()));
@@ -42,7 +42,7 @@ shape! {
 }
 
 shape! {
-    /// What is answered of a batch, in the document.
+    /// Schema: the answer to a batch.
     BatchedShape as "PusherBatched" = |registry| {
         CountsShape::register(registry);
         let items = Some(Box::new(CountsShape::schema_ref()));

@@ -1,4 +1,4 @@
-//! What a caller wants to know about channels: `info`.
+//! The `info` parameter: the channel attributes to return.
 
 use poem_openapi::registry::MetaSchema;
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use super::super::params::Accepts;
 use super::super::schema::plain;
 use crate::core::model::{ChannelKind, ChannelName, Occupancy};
 
-/// The attributes that are asked for.
+/// The requested attributes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Info {
     /// How many users are there; presence channels alone have them.
@@ -19,12 +19,12 @@ pub struct Info {
 }
 
 impl Info {
-    /// Whether anything is asked for.
+    /// Whether any attribute is requested.
     pub fn any(self) -> bool {
         self != Self::default()
     }
 
-    /// Reads names with commas between them; the error goes on behind `info`: "must be …".
+    /// Parses comma-separated names. The error continues the parameter's name: "must be …".
     pub fn read(text: &str, cache: bool) -> Result<Self, &'static str> {
         let mut info = Self::default();
         for name in text
@@ -51,7 +51,7 @@ impl Info {
         Ok(info)
     }
 
-    /// The counts that are asked for of a channel, as they are answered.
+    /// The requested counts of a channel, as members of an answer.
     pub fn show(self, channel: &ChannelName, occupancy: Occupancy) -> Map<String, Value> {
         let mut shown = Map::new();
         if self.users && channel.kind() == ChannelKind::Presence {

@@ -1,4 +1,4 @@
-//! What is published: the members of a body, or of one entry of a batch.
+//! A publish of the Pusher API: the members of a body, or of one entry of a batch.
 
 use poem_openapi::registry::MetaSchema;
 use serde_json::{Map, Value, json};
@@ -109,13 +109,13 @@ shape! {
     }
 }
 
-/// An event, and what is to be answered of its channels.
+/// An event, and the channel attributes to return.
 pub struct Message {
     pub trigger: TriggerRequest,
     pub info: Info,
 }
 
-/// What bounds a message of an app.
+/// The limits of an app's messages.
 struct Bounds<'a> {
     limits: &'a Limits,
     /// Bytes of `data`; 0: any number.
@@ -212,7 +212,7 @@ fn read(
     })
 }
 
-/// A member that is a string; null counts as not given.
+/// A string member; null counts as missing.
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Problem> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -259,7 +259,7 @@ fn channels(
     Ok(channels)
 }
 
-/// A socket's id; `None` where it has the form of one but can be nobody's.
+/// A socket id; `None` for a well-formed id that no connection can have.
 fn read_socket(text: &str) -> Result<Option<SocketId>, Problem> {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     match text.split_once('.') {

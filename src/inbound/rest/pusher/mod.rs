@@ -1,7 +1,7 @@
-//! The signed HTTP API of Pusher Channels: what its official server libraries call.
+//! The signed HTTP API of Pusher Channels, which its official server libraries use.
 //!
-//! An operation's first argument is the app that signed the request ([`signed`]), so nothing of a request is looked at that is not
-//! signed. Paths, members and answers are those of the public documentation.
+//! An operation's first argument is the app that signed the request ([`signed`]): the signature is verified before anything else
+//! is parsed. Paths, members and answers are those of the public documentation.
 
 mod channels;
 mod events;
@@ -18,7 +18,7 @@ pub use users::PusherUserRoutes;
 use super::problem::Problem;
 use crate::core::model::{ChannelName, Limits, NameError};
 
-/// A channel's name as the libraries give it.
+/// A channel name as the libraries send it.
 const CHANNEL: &str = "^[A-Za-z0-9_=@,.;-]+$";
 
 /// Reads a channel's name, within the configured limit.
@@ -30,7 +30,7 @@ fn bound(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-/// The answer of what has nothing to show.
+/// The empty answer, `{}`.
 const NOTHING: &str = "{}";
 
 /// A channel that is none of those that an operation is for.

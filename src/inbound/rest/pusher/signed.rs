@@ -34,7 +34,7 @@ pub struct Signed {
     body: Bytes,
 }
 
-/// The same for a request whose body is JSON of the schema `T`.
+/// A signed request whose body is JSON of the schema `T`.
 pub struct SignedJson<T> {
     /// The app.
     pub app: Arc<App>,
@@ -64,7 +64,7 @@ impl Signed {
             body: &body,
         };
         let app = match rest.service.signed_app(ident, &signed(path)).await {
-            // Libraries sign a user id or a channel as they were given it, and what sends their requests escapes it.
+            // Libraries sign a user id or channel unescaped; their HTTP client escapes it afterwards.
             Err(SignedError::Signature(RequestError::Signature)) if decoded != path => {
                 rest.service.signed_app(ident, &signed(&decoded)).await?
             }

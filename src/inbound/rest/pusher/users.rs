@@ -1,4 +1,4 @@
-//! Users who are signed in.
+//! Signed-in users.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct PusherUserRoutes(pub Arc<RestContext>);
 impl PusherUserRoutes {
     /// End a user's connections
     ///
-    /// Closes the connections that are signed in as the user with 4009, after which clients do not come back by themselves.
+    /// Closes the connections that are signed in as the user with 4009, after which clients do not reconnect by themselves.
     #[oai(
         path = "/apps/:app_id/users/:user_id/terminate_connections",
         method = "post",

@@ -2,14 +2,14 @@
 
 use std::net::Ipv6Addr;
 
-/// What an origin may be, as the document says it; [`origin`] also takes IPv6 addresses that are shortened in other ways.
+/// The pattern of an origin in the document; [`origin`] also accepts other abbreviations of IPv6 addresses.
 pub const ORIGIN: &str = "^(\\*|[A-Za-z][A-Za-z0-9+.-]{0,30}://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?)$";
 
-/// What a webhook's address may be, as the document says it; [`is_web_address`] also takes IPv6 addresses that are shortened in
-/// other ways.
+/// The pattern of a web hook's address in the document; [`is_web_address`] also accepts other abbreviations of
+/// IPv6 addresses.
 pub const WEB_ADDRESS: &str = "^https?://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?([/?][!-~]{0,1500})?$";
 
-/// An origin as browsers say it: lower case, without the scheme's own port; `*` is any. `None`: it is not one.
+/// An origin as browsers send it: lower case, without the scheme's default port; `*` matches any. `None` if it is invalid.
 pub fn origin(text: &str) -> Option<String> {
     if text == "*" {
         return Some(text.into());

@@ -15,18 +15,18 @@ pub trait Special: Sync {
     /// Its schema, as answers show it.
     fn schema(&self) -> MetaSchema;
 
-    /// Its schema, as bodies give it.
+    /// The schema in request bodies.
     fn change_schema(&self) -> MetaSchema {
         self.schema()
     }
 
-    /// What it is.
+    /// The current value.
     fn get(&self, from: &Editable) -> Value;
 
-    /// Sets it; the error goes on behind its name.
+    /// Sets the value. The error continues the setting's name.
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String>;
 
-    /// Takes its default from `fresh`; `None` where it has none.
+    /// The default, from `fresh`; `None` if it has none.
     fn reset(&self, to: &mut Editable, fresh: Editable) -> Option<()>;
 
     /// Whether it has a default.
@@ -35,7 +35,7 @@ pub trait Special: Sync {
     }
 }
 
-/// What a setting may be, and where it is kept.
+/// The type of a setting and its place in the app.
 pub enum Kind {
     /// Yes or no.
     Flag(fn(&mut Editable) -> &mut bool),

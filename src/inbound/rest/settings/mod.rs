@@ -1,4 +1,4 @@
-//! What of an app can be set: one row a member, for reading, writing and the document alike.
+//! An app's settings: one row a member, for reading, writing and the document.
 
 mod address;
 mod kinds;
@@ -17,10 +17,10 @@ use super::problem::Problem;
 use crate::core::model::{App, AppSettings, PushCredentials, Secret};
 use kinds::Kind;
 
-/// What of an app can be set.
+/// The settings of an app.
 #[derive(Debug, Clone, Default)]
 pub struct Editable {
-    /// For people; empty: not given yet.
+    /// Display name; empty until set.
     pub name: String,
     /// For people, longer.
     pub description: Option<String>,
@@ -33,7 +33,7 @@ pub struct Editable {
 }
 
 impl Editable {
-    /// What is set of an app.
+    /// The current settings of an app.
     pub fn of(app: &App) -> Self {
         Self {
             name: app.name.clone(),
@@ -44,7 +44,7 @@ impl Editable {
         }
     }
 
-    /// Makes it the app's.
+    /// Applies the settings to the app.
     pub fn give_to(self, app: &mut App) {
         app.name = self.name;
         app.description = self.description;
@@ -60,7 +60,7 @@ pub struct Setting {
     pub name: &'static str,
     /// For the document.
     pub about: &'static str,
-    /// What it may be, and where it is kept.
+    /// The type and the place of the value.
     kind: Kind,
     /// Sessions may not change it.
     pub administrator: bool,
@@ -72,7 +72,7 @@ impl Setting {
         SETTINGS.iter().find(|setting| setting.name == name)
     }
 
-    /// What it is, as answers show it.
+    /// The value in answers.
     pub fn get(&self, from: &mut Editable) -> Value {
         self.kind.get(from)
     }
@@ -95,7 +95,7 @@ impl Setting {
         }
     }
 
-    /// Its schema, as bodies give it: null is the default. The schema does not say which that is, or generated clients would send
+    /// The schema in request bodies: null stands for the default. The schema omits the default itself, or generated clients would send
     /// it with every change.
     pub fn change_schema(&self) -> MetaSchema {
         let mut schema = MetaSchema {
@@ -114,7 +114,7 @@ impl Setting {
     }
 }
 
-/// Applies every member of a body that is a setting, in order. `administrator` tells who asks.
+/// Applies every member of a body that is a setting, in order. `administrator`: the caller has the administrator's token.
 pub fn apply(members: &BodyMembers, to: &mut Editable, administrator: bool) -> Result<(), Problem> {
     for (name, value) in members {
         let Some(setting) = Setting::find(name) else {

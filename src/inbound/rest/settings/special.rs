@@ -72,7 +72,7 @@ impl Special for PreviousSecret {
     }
 
     fn change_schema(&self) -> MetaSchema {
-        // An empty text, or null. A list of values with null alone would make generated clients send it with every change.
+        // An empty string, or null. An enum of null alone would make generated clients send it with every change.
         MetaSchema {
             max_length: Some(0),
             ..self.schema()
@@ -251,7 +251,7 @@ impl Special for ReplaySetting {
                 .and_then(|count| u32::try_from(count).ok())
                 .filter(|count| *count > 0)
                 .ok_or_else(must)?;
-            // The document cannot say what a member may be named. A prefix that no channel has would have no effect anyway.
+            // JSON Schema of this version cannot constrain member names. An unused prefix has no effect.
             if is_prefix(prefix) {
                 replay.insert(prefix.clone(), count);
             }

@@ -1,4 +1,4 @@
-//! The table of what of an app can be set.
+//! The table of an app's settings.
 
 use super::Setting;
 use super::kinds::Kind;
@@ -25,7 +25,7 @@ const fn administrators(name: &'static str, kind: Kind, about: &'static str) -> 
     }
 }
 
-/// What of an app can be set, in the order in which answers show it.
+/// The settings, in the order of answers.
 pub static SETTINGS: [Setting; 29] = [
     own("name", Kind::Special(&Name), "For people."),
     own(

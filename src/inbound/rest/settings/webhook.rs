@@ -1,4 +1,4 @@
-//! Webhooks, as bodies give them and answers show them.
+//! Web hooks in request and answer bodies.
 
 use poem_openapi::registry::MetaSchema;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ fn event_names() -> Vec<Value> {
         .collect()
 }
 
-/// Reads one; the error goes on behind its place in the list.
+/// Parses one web hook. The error continues its index in the list.
 pub fn read(value: &Value) -> Result<Webhook, String> {
     let members = value.as_object().ok_or(" must be an object with a url")?;
     if let Some(name) = members
@@ -117,7 +117,7 @@ pub fn show(webhook: &Webhook) -> Value {
         .map(|events| events.iter().map(|event| event.name()).collect::<Vec<_>>());
     let mut shown = json!({"url": webhook.url});
     if let Some(members) = shown.as_object_mut() {
-        // What was left out is left out, so that what is read back is what was given.
+        // Omitted members stay omitted, so that reading returns what was written.
         members.extend(events.map(|events| ("events".to_string(), events.into())));
         members.extend(
             webhook

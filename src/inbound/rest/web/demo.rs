@@ -1,4 +1,4 @@
-//! A back end for the example page, where the server was started with `PUSHI_DEMO=1`: it signs for anybody, under any name.
+//! The back end of the example page (`PUSHI_DEMO=1`): signs for every caller, under any name.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ async fn app(rest: &RestContext, demo: &DemoApp) -> Result<Arc<App>, Problem> {
     }
 }
 
-/// As the protocol page asks it of an app's own back end, with the chosen name in `name` beside.
+/// The protocol of an app's own authentication endpoint, with the chosen name in `name`.
 async fn sign(
     rest: &RestContext,
     demo: &DemoApp,

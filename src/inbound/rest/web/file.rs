@@ -14,7 +14,7 @@ pub struct File {
     pub path: &'static str,
     content_type: &'static str,
     body: Bytes,
-    /// Follows from what it holds, so that all nodes of a version name it alike.
+    /// Derived from the content, so that all nodes of a version agree.
     tag: String,
 }
 
@@ -54,7 +54,7 @@ impl File {
             }
         };
         let headers = response.headers_mut();
-        // Kept, and asked about each time: a server of a new version is followed at once.
+        // Cached but revalidated on every use, so that a new server version takes effect at once.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.extend(
             HeaderValue::try_from(&self.tag)

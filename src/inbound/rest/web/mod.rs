@@ -18,7 +18,7 @@ use file::File;
 pub const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
-// As Deno knows it; browsers do not care.
+// The media type that Deno expects; browsers ignore it.
 const TYPES: &str = "application/typescript; charset=utf-8";
 const PAGE: &str = "text/html; charset=utf-8";
 
@@ -34,7 +34,7 @@ impl Web {
             File::new("/pushi.js", SCRIPT, script::classic()),
             File::new("/pushi.mjs", SCRIPT, script::module()),
             File::new("/pushi.d.ts", TYPES, types.to_owned()),
-            // TypeScript looks for this one beside a `pushi.mjs`.
+            // TypeScript looks for this name beside a `pushi.mjs`.
             File::new("/pushi.d.mts", TYPES, types.to_owned()),
             File::new(
                 "/examples/chat.html",
@@ -45,7 +45,7 @@ impl Web {
         Self { files }
     }
 
-    /// A file, for everybody: pages of any origin may load it, whoever may call the API. `None`: the path names none.
+    /// A static file, readable by pages of every origin. `None` for an unknown path.
     pub fn file(&self, request: &Request) -> Option<Response> {
         let file = self
             .files
@@ -68,7 +68,7 @@ impl Web {
         Some(response)
     }
 
-    /// What the example page asks of a server that was started for it. `None`: the path is another, or it was not.
+    /// The demo's authentication endpoint. `None` for another path, or without `PUSHI_DEMO`.
     pub async fn demo(rest: &Arc<RestContext>, request: &Request) -> Option<Response> {
         let demo = rest.rules.demo.as_ref()?;
         demo::answer(rest, demo, request).await

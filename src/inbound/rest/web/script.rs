@@ -1,6 +1,6 @@
-//! The client as one script: its parts behind one another, between what makes a module or a classic script of them.
+//! The client as one script: its parts in order, wrapped as a module or as a classic script.
 
-/// In this order: each uses only what stands before it while it is loaded.
+/// Load order: while loading, each part uses only parts before it.
 const PARTS: &[&str] = &[
     include_str!("client/observable.js"),
     include_str!("client/authorize.js"),
@@ -12,14 +12,14 @@ const PARTS: &[&str] = &[
     include_str!("client/pushi.js"),
 ];
 
-/// Says what this is and where its types are: an editor shows their comments.
+/// The banner, with a reference to the types for editors.
 const TITLE: &str = "// Pushi's client; documented in pushi.d.ts.\n";
 
-/// For Deno, which asks a module itself.
+/// Deno reads the reference to the types from the module.
 const MODULE_HEAD: &str = "// @ts-self-types=\"./pushi.d.ts\"\nconst SCRIPT = import.meta.url;\n";
 const MODULE_TAIL: &str = "export { Pushi, Channel, PushiError };\nexport default Pushi;\n";
 
-/// In a worker only a stack knows where a script came from that `importScripts` loaded.
+/// In a worker only a stack trace has the address of a script that `importScripts` loaded.
 const CLASSIC_HEAD: &str = r#"var Pushi = (() => {
 "use strict";
 const SCRIPT = globalThis.document?.currentScript?.src || String(new Error().stack).match(/https?:[^\s)]+/)?.[0];
@@ -39,8 +39,8 @@ pub fn classic() -> String {
     [TITLE, CLASSIC_HEAD, &parts(), CLASSIC_TAIL].concat()
 }
 
-/// Without indentation and the lines that are comments: those who read them have the repository, and a phone on a slow
-/// line need not load them.
+/// Removes indentation and comment lines: readers have the repository, and slow connections
+/// need not load them.
 fn parts() -> String {
     let lines = PARTS
         .iter()
@@ -58,7 +58,7 @@ fn is_comment(line: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What is taken away by lines must not begin or end within a text or a comment of several lines.
+    /// Lines are removed whole, so no string or comment may span several lines.
     #[test]
     fn texts_and_comments_end_on_their_line() {
         for line in PARTS.iter().flat_map(|part| part.lines()) {
