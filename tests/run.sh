@@ -47,10 +47,10 @@ count() {
 
 # The suites name the servers that they need.
 start_needed_services() {
-  if grep -rqs PUSHI_TEST_POSTGRES_URL "$TESTS/contract" "$TESTS/servers"; then start_postgres; fi
-  if grep -rqs PUSHI_TEST_REDIS_URL "$TESTS/contract" "$TESTS/servers"; then start_redis; fi
-  if grep -rqs PUSHI_TEST_MONGO_URL "$TESTS/contract" "$TESTS/servers"; then start_mongo; fi
-  if grep -rqs PUSHI_TEST_OTHER_MONGO_URL "$TESTS/contract" "$TESTS/servers"; then start_other_mongo; fi
+  if grep -rqs PUSHI_TEST_POSTGRES_URL "$TESTS/contract" "$TESTS/support"; then start_postgres; fi
+  if grep -rqs PUSHI_TEST_REDIS_URL "$TESTS/contract" "$TESTS/support"; then start_redis; fi
+  if grep -rqs PUSHI_TEST_MONGO_URL "$TESTS/contract" "$TESTS/support"; then start_mongo; fi
+  if grep -rqs PUSHI_TEST_OTHER_MONGO_URL "$TESTS/contract" "$TESTS/support"; then start_other_mongo; fi
 }
 
 run_rust() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mongodb::bson::doc;
 use pushi::core::model::{ChannelName, UserId};
 
-use crate::house::{House, rooms};
+use crate::server::{BenchServer, rooms};
 use crate::store::{Database, Store};
 use crate::workload::{PUBLISHERS, REPLAY_CHANNEL, REPLAY_EVENTS, SUBSCRIBED_CHANNELS, USER};
 
@@ -14,7 +14,7 @@ const CHANNELS: usize = 2 * SUBSCRIBED_CHANNELS;
 
 /// A store that was filled.
 pub struct Filled {
-    pub house: House,
+    pub server: BenchServer,
     pub stored: Stored,
 }
 
@@ -30,8 +30,8 @@ pub struct Stored {
 }
 
 pub async fn fill(store: Store, database: &Database) -> Filled {
-    let house = House::open(database.url()).await;
-    house
+    let server = BenchServer::open(database.url()).await;
+    server
         .publish(
             REPLAY_EVENTS,
             PUBLISHERS[2],
@@ -41,9 +41,9 @@ pub async fn fill(store: Store, database: &Database) -> Filled {
     let rooms = rooms(CHANNELS);
     let user = UserId::parse(USER).unwrap();
     for room in &rooms[..SUBSCRIBED_CHANNELS] {
-        house
+        server
             .service
-            .add_subscription(&house.app.ident, &user, room)
+            .add_subscription(&server.app.ident, &user, room)
             .await
             .unwrap();
     }
@@ -57,7 +57,7 @@ pub async fn fill(store: Store, database: &Database) -> Filled {
         memory: Vec::new(),
     };
     for _ in 0..10 {
-        house
+        server
             .publish(stored.events / 10, PUBLISHERS[2], &rooms)
             .await;
         stored.memory.push(memory());
@@ -68,7 +68,7 @@ pub async fn fill(store: Store, database: &Database) -> Filled {
         stored.events,
         stored.memory
     );
-    Filled { house, stored }
+    Filled { server, stored }
 }
 
 /// How many are to be stored.

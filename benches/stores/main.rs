@@ -7,12 +7,10 @@
 
 mod bare;
 mod fill;
-mod house;
 mod pairs;
 mod publish;
 mod read;
-#[path = "../../tests/servers/mod.rs"]
-mod servers;
+mod server;
 mod store;
 mod table;
 mod workload;

@@ -6,14 +6,14 @@ use criterion::{Criterion, Throughput};
 use tokio::runtime::Runtime;
 
 use crate::bare::{self, Bare};
-use crate::house::{House, rooms};
 use crate::pairs::{Pairs, is_asked_for, steady};
+use crate::server::{BenchServer, rooms};
 use crate::store::{Database, Store};
 use crate::workload::{CHANNELS, PUBLISHERS};
 
 /// A server, and a driver alone on another database with the same tables.
 struct Both {
-    house: House,
+    server: BenchServer,
     bare: Box<dyn Bare>,
 }
 
@@ -45,17 +45,17 @@ pub fn publish(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs
         }
     }
     group.finish();
-    if let Some(Both { house, bare }) = opened {
+    if let Some(Both { server, bare }) = opened {
         drop(bare);
-        runtime.block_on(house.close());
+        runtime.block_on(server.close());
     }
 }
 
 async fn open([own, other]: &[Database; 2]) -> Both {
     // It makes the tables, and the app.
-    House::open(other.url()).await.close().await;
+    BenchServer::open(other.url()).await.close().await;
     Both {
-        house: House::open(own.url()).await,
+        server: BenchServer::open(own.url()).await,
         bare: bare::open(other.url()).await,
     }
 }
@@ -63,18 +63,18 @@ async fn open([own, other]: &[Database; 2]) -> Both {
 impl Both {
     /// How many events the writer gathers in one commit, which depends on how fast the commits are.
     async fn gathered(&self, publishers: usize) -> usize {
-        let (before, probe) = (self.house.commits(), 20 * publishers as u64);
-        self.house
+        let (before, probe) = (self.server.commits(), 20 * publishers as u64);
+        self.server
             .publish(probe, publishers, &rooms(CHANNELS))
             .await;
-        probe.div_ceil(self.house.commits() - before) as usize
+        probe.div_ceil(self.server.commits() - before) as usize
     }
 
     /// So many rounds, in each of which every publisher publishes once.
     async fn publish(&mut self, rounds: u64, publishers: usize, batch: usize) -> [Duration; 2] {
         let count = rounds * publishers as u64;
         let begun = Instant::now();
-        self.house
+        self.server
             .publish(count, publishers, &rooms(CHANNELS))
             .await;
         let own = begun.elapsed();

@@ -52,25 +52,25 @@ pub fn read(
     });
     group.finish();
     let Some(Both {
-        filled: Filled { house, stored },
+        filled: Filled { server, stored },
         bare,
     }) = opened
     else {
         return Stored::default();
     };
     drop(bare);
-    runtime.block_on(house.close());
+    runtime.block_on(server.close());
     stored
 }
 
 impl Both {
     async fn inbox(&mut self, count: u64) -> [Duration; 2] {
-        let house = &self.filled.house;
+        let server = &self.filled.server;
         let personal = ChannelName::personal_of(&UserId::parse(USER).unwrap());
         let own = timed(count, PAGE, async || {
-            house
+            server
                 .service
-                .latest(&house.app.ident, &personal, 0, PAGE)
+                .latest(&server.app.ident, &personal, 0, PAGE)
                 .await
                 .unwrap()
                 .len()
@@ -82,12 +82,12 @@ impl Both {
     }
 
     async fn replay(&mut self, count: u64) -> [Duration; 2] {
-        let house = &self.filled.house;
+        let server = &self.filled.server;
         let room = ChannelName::trusted(REPLAY_CHANNEL);
         let own = timed(count, REPLAY_EVENTS, async || {
-            house
+            server
                 .service
-                .events_after(&house.app.ident, &room, 0, REPLAY_EVENTS)
+                .events_after(&server.app.ident, &room, 0, REPLAY_EVENTS)
                 .await
                 .unwrap()
                 .len()

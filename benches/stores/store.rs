@@ -2,9 +2,8 @@
 
 use pushi::config::StoreUrl;
 use pushi::core::model::Secret;
+use pushi_test_support::{MongoDatabase, PostgresSchema, server_url};
 use tempfile::TempDir;
-
-use crate::servers::{MongoDatabase, PostgresSchema, url_of_server};
 
 /// A kind of store.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,8 +33,8 @@ impl Store {
     pub fn is_there(self) -> bool {
         match self {
             Self::Sqlite => true,
-            Self::Postgres => url_of_server("PUSHI_TEST_POSTGRES_URL").is_some(),
-            Self::Mongo => url_of_server("PUSHI_TEST_MONGO_URL").is_some(),
+            Self::Postgres => server_url("PUSHI_TEST_POSTGRES_URL").is_some(),
+            Self::Mongo => server_url("PUSHI_TEST_MONGO_URL").is_some(),
         }
     }
 

@@ -3,17 +3,17 @@
 use serde_json::json;
 
 use crate::client::Client;
-use crate::cluster::Stage;
+use crate::cluster::Cluster;
 use crate::http;
 use crate::presence::watched;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pusher_trigger_leaves_its_socket_out_wherever_that_is() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
     let mut clients = Vec::new();
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         let mut client = Client::pusher(node).await;
         client.subscribe("private-a", json!({})).await;
         clients.push(client);
@@ -21,7 +21,7 @@ async fn a_pusher_trigger_leaves_its_socket_out_wherever_that_is() {
     let body =
         json!({"name": "e", "data": "1", "channel": "private-a", "socket_id": clients[2].id})
             .to_string();
-    let (status, answer) = http::pusher(stage.nodes[0].api, "POST", "/events", &[], &body).await;
+    let (status, answer) = http::pusher(cluster.nodes[0].api, "POST", "/events", &[], &body).await;
     assert_eq!((status, answer), (200, json!({})));
     clients[1]
         .send(json!({"event": "client-x", "channel": "private-a", "data": {"n": 1}}))
@@ -46,10 +46,10 @@ async fn a_pusher_trigger_leaves_its_socket_out_wherever_that_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watchlists_and_terminations_hold_on_all_nodes() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
-    let [watcher, ann, bo, again] = watched(&stage).await;
+    let [watcher, ann, bo, again] = watched(&cluster).await;
     watcher
         .until_is(
             Client::watched,
@@ -57,7 +57,7 @@ async fn watchlists_and_terminations_hold_on_all_nodes() {
         )
         .await;
     let (status, answer) = http::pusher(
-        stage.nodes[2].api,
+        cluster.nodes[2].api,
         "POST",
         "/users/ann/terminate_connections",
         &[],
@@ -77,18 +77,18 @@ async fn watchlists_and_terminations_hold_on_all_nodes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn channels_users_and_sockets_are_those_of_all_nodes() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
     let mut clients = Vec::new();
-    for (node, user) in stage.nodes.iter().zip(["ann", "bo", "ann"]) {
+    for (node, user) in cluster.nodes.iter().zip(["ann", "bo", "ann"]) {
         let mut client = Client::pusher(node).await;
         client.join("presence-r", user).await;
         client.subscribe("news", json!({})).await;
         clients.push(client);
     }
     clients[1].subscribe("other", json!({})).await;
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         let (status, answer) = http::pusher(
             node.api,
             "GET",
@@ -120,7 +120,7 @@ async fn channels_users_and_sockets_are_those_of_all_nodes() {
         let (_, answer) =
             http::pusher(node.api, "GET", "/channels/presence-r/users", &[], "").await;
         assert_eq!(answer, json!({"users": [{"id": "ann"}, {"id": "bo"}]}));
-        let (_, answer) = http::get(node.api, &format!("/sockets?sid={}", stage.token())).await;
+        let (_, answer) = http::get(node.api, &format!("/sockets?sid={}", cluster.token())).await;
         let mut listed: Vec<_> = answer["sockets"]
             .as_array()
             .unwrap()
@@ -133,7 +133,7 @@ async fn channels_users_and_sockets_are_those_of_all_nodes() {
         assert_eq!(listed, ids);
         let (_, answer) = http::get(
             node.api,
-            &format!("/sockets/{}?sid={}", clients[1].id, stage.token()),
+            &format!("/sockets/{}?sid={}", clients[1].id, cluster.token()),
         )
         .await;
         assert_eq!(answer["channels"], json!(["news", "other", "presence-r"]));

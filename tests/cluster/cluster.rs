@@ -19,34 +19,34 @@ pub const ADMIN: &str = "administrator";
 pub const LEASE: Duration = Duration::from_secs(2);
 
 /// Three nodes, one Redis, one PostgreSQL; the nodes go first.
-pub struct Stage {
+pub struct Cluster {
     pub nodes: Vec<Node>,
     pub redis: Redis,
     schema: Schema,
     token: String,
 }
 
-impl Stage {
+impl Cluster {
     /// All nodes up, and hearing each other; `None` where no PostgreSQL is named.
-    pub async fn set() -> Option<Self> {
+    pub async fn start() -> Option<Self> {
         let schema = Schema::create().await?;
         let redis = Redis::start().await;
-        let mut stage = Self {
+        let mut cluster = Self {
             nodes: Vec::new(),
             redis,
             schema,
             token: String::new(),
         };
         for _ in 0..3 {
-            let node = stage.node(stage.redis.port);
-            stage.nodes.push(node);
+            let node = cluster.node(cluster.redis.port);
+            cluster.nodes.push(node);
         }
-        for node in &stage.nodes {
+        for node in &cluster.nodes {
             until_well(node).await;
         }
-        stage.token = http::login(stage.nodes[0].api).await;
-        stage.set_app(json!({"client_events": true})).await;
-        Some(stage)
+        cluster.token = http::login(cluster.nodes[0].api).await;
+        cluster.set_app(json!({"client_events": true})).await;
+        Some(cluster)
     }
 
     /// One more node, which reaches Redis at `port`.

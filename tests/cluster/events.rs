@@ -6,16 +6,16 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::client::Client;
-use crate::cluster::Stage;
+use crate::cluster::Cluster;
 use crate::http;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_published_anywhere_reaches_everybody_once_and_in_one_order() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
     let mut clients = Vec::new();
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         clients.push(Client::pushi(node).await);
         clients.push(Client::pusher(node).await);
     }
@@ -24,18 +24,18 @@ async fn what_is_published_anywhere_reaches_everybody_once_and_in_one_order() {
     }
     let rounds: u64 = 40;
     // By REST on every node at once, and by a client of each.
-    let stage = &stage;
+    let cluster = &cluster;
     let posts = async {
         for round in 0..rounds {
-            join_all(stage.nodes.iter().enumerate().map(|(n, node)| {
+            join_all(cluster.nodes.iter().enumerate().map(|(n, node)| {
                 let data = format!("rest {n} {round}");
-                async move { stage.publish(node, "room", &data, true).await }
+                async move { cluster.publish(node, "room", &data, true).await }
             }))
             .await;
         }
     };
     let mut senders = Vec::new();
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         let mut sender = Client::pushi(node).await;
         sender.subscribe("room", json!({})).await;
         senders.push(sender);
@@ -75,11 +75,11 @@ async fn what_is_published_anywhere_reaches_everybody_once_and_in_one_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_stored_reaches_everybody_once_and_the_sender_only_where_it_asks() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
     let mut clients = Vec::new();
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         let mut client = Client::pushi(node).await;
         client.subscribe("room", json!({})).await;
         clients.push(client);
@@ -95,7 +95,9 @@ async fn what_is_not_stored_reaches_everybody_once_and_the_sender_only_where_it_
             .until_is(|client| client.events("room", "m"), all.clone())
             .await;
     }
-    stage.publish(&stage.nodes[1], "room", "last", false).await;
+    cluster
+        .publish(&cluster.nodes[1], "room", "last", false)
+        .await;
     for client in &clients {
         client
             .until_is(
@@ -112,16 +114,16 @@ async fn what_is_not_stored_reaches_everybody_once_and_the_sender_only_where_it_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_personal_channel_follows_what_another_node_changes() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
-    let mut client = Client::pushi(&stage.nodes[0]).await;
+    let mut client = Client::pushi(&cluster.nodes[0]).await;
     client.subscribe("personal-ann", json!({})).await;
     let body = json!({"user_id": "ann", "event": "news"}).to_string();
     let (status, _) = http::request(
-        stage.nodes[2].api,
+        cluster.nodes[2].api,
         "POST",
-        &format!("/subscriptions?sid={}", stage.token()),
+        &format!("/subscriptions?sid={}", cluster.token()),
         "",
         &body,
     )
@@ -136,7 +138,9 @@ async fn a_personal_channel_follows_what_another_node_changes() {
             frames.iter().find(shown).map(|_| ())
         })
         .await;
-    stage.publish(&stage.nodes[1], "news", "hello", true).await;
+    cluster
+        .publish(&cluster.nodes[1], "news", "hello", true)
+        .await;
     client
         .until_is(
             |client| client.events("news", "message"),
@@ -147,11 +151,11 @@ async fn a_personal_channel_follows_what_another_node_changes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peers_meet_across_nodes() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
-    let mut ann = Client::pushi(&stage.nodes[0]).await;
-    let mut bo = Client::pushi(&stage.nodes[1]).await;
+    let mut ann = Client::pushi(&cluster.nodes[0]).await;
+    let mut bo = Client::pushi(&cluster.nodes[1]).await;
     ann.subscribe(
         "presence-r",
         json!({"channel_data": {"user_id": "ann", "peer": true}}),

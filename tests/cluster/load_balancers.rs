@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
 
 use crate::client::{Client, Way};
-use crate::cluster::Stage;
+use crate::cluster::Cluster;
 use crate::http::ask_over;
 use crate::redis::free_port;
 
@@ -28,14 +28,14 @@ struct Balancer {
 }
 
 /// The text of a sample with what it must have here in place of what stands there.
-fn sample(name: &str, stage: &Stage, changes: &[(&str, String)]) -> String {
+fn sample(name: &str, cluster: &Cluster, changes: &[(&str, String)]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("deploy")
         .join(name);
     let mut text = std::fs::read_to_string(&path).unwrap();
     let nodes = ["10.0.0.11:8080", "10.0.0.12:8080", "10.0.0.13:8080"]
         .into_iter()
-        .zip(&stage.nodes);
+        .zip(&cluster.nodes);
     let nodes = nodes.map(|(from, node)| (from, format!("127.0.0.1:{}", node.api)));
     for (from, to) in nodes.chain(changes.iter().cloned()) {
         assert!(text.contains(from), "{name} does not say {from}");
@@ -45,7 +45,7 @@ fn sample(name: &str, stage: &Stage, changes: &[(&str, String)]) -> String {
 }
 
 impl Balancer {
-    async fn start(stage: &Stage, name: &str) -> Self {
+    async fn start(cluster: &Cluster, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (plain, tls) = (free_port(), free_port());
         let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
@@ -66,7 +66,7 @@ impl Balancer {
                     ("/etc/ssl/pushi/fullchain.pem", file("cer.pem", &cer)),
                     ("/etc/ssl/pushi/privkey.pem", file("key.pem", &key)),
                 ];
-                let site = file("pushi.conf", &sample("nginx/pushi.conf", stage, &changes));
+                let site = file("pushi.conf", &sample("nginx/pushi.conf", cluster, &changes));
                 let base = folder.path().display();
                 let main = format!(
                     "daemon off;\npid {base}/pid;\nerror_log {base}/error.log;\nevents {{}}\nhttp {{\naccess_log off;\n\
@@ -91,7 +91,7 @@ impl Balancer {
                 let mut command = Command::new("haproxy");
                 command.arg("-db").arg("-f").arg(file(
                     "haproxy.cfg",
-                    &sample("haproxy/haproxy.cfg", stage, &changes),
+                    &sample("haproxy/haproxy.cfg", cluster, &changes),
                 ));
                 command
             }
@@ -167,12 +167,12 @@ impl Drop for Balancer {
 }
 
 async fn behind(name: &str) {
-    let Some(mut stage) = Stage::set().await else {
+    let Some(mut cluster) = Cluster::start().await else {
         return;
     };
-    let balancer = Balancer::start(&stage, name).await;
+    let balancer = Balancer::start(&cluster, name).await;
     // Believed only because the nodes trust the balancer.
-    stage.set_app(json!({"tls_only": true})).await;
+    cluster.set_app(json!({"tls_only": true})).await;
     let mut clients = Vec::new();
     for n in 0..6 {
         let mut client = balancer.client(n % 2 == 0).await;
@@ -183,7 +183,7 @@ async fn behind(name: &str) {
     let body = json!({"channel": "news", "event": "message", "data": "hello"}).to_string();
     assert_eq!(
         balancer
-            .status("POST", &format!("/events?sid={}", stage.token()), &body)
+            .status("POST", &format!("/events?sid={}", cluster.token()), &body)
             .await,
         200
     );
@@ -212,7 +212,7 @@ async fn behind(name: &str) {
         "{answer}"
     );
     // One node stops: those on it are let go with 4200, and find another.
-    let node = stage.nodes.remove(0);
+    let node = cluster.nodes.remove(0);
     node.signal("TERM");
     node.ended().await;
     for (n, mut client) in clients.into_iter().enumerate() {

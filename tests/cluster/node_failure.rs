@@ -6,13 +6,13 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
-use crate::cluster::{LEASE, Stage, until_well};
+use crate::cluster::{Cluster, LEASE, until_well};
 
 const ROOM: &str = "presence-room";
 
 /// On each node a client: `ann` on the first alone, `bo` on the first and the second, `cy` on the third.
 struct Party {
-    stage: Stage,
+    cluster: Cluster,
     ann: Client,
     first_bo: Client,
     second_bo: Client,
@@ -21,14 +21,14 @@ struct Party {
 
 impl Party {
     async fn meet() -> Option<Self> {
-        let stage = Stage::set().await?;
-        let mut cy = Client::pushi(&stage.nodes[2]).await;
+        let cluster = Cluster::start().await?;
+        let mut cy = Client::pushi(&cluster.nodes[2]).await;
         cy.join(ROOM, "cy").await;
-        let mut second_bo = Client::pusher(&stage.nodes[1]).await;
+        let mut second_bo = Client::pusher(&cluster.nodes[1]).await;
         second_bo.join(ROOM, "bo").await;
-        let mut first_bo = Client::pusher(&stage.nodes[0]).await;
+        let mut first_bo = Client::pusher(&cluster.nodes[0]).await;
         first_bo.join(ROOM, "bo").await;
-        let mut ann = Client::pushi(&stage.nodes[0]).await;
+        let mut ann = Client::pushi(&cluster.nodes[0]).await;
         assert_eq!(ann.join(ROOM, "ann").await, ["ann", "bo", "cy"]);
         cy.until_is(|client| client.changes(ROOM), texts(&["+bo", "+ann"]))
             .await;
@@ -36,7 +36,7 @@ impl Party {
             .until_is(|client| client.changes(ROOM), texts(&["+ann"]))
             .await;
         Some(Self {
-            stage,
+            cluster,
             ann,
             first_bo,
             second_bo,
@@ -46,7 +46,7 @@ impl Party {
 
     /// Somebody comes, so that whoever has heard of it has heard of everything before.
     async fn come(&self, node: usize, user: &str) -> Client {
-        let mut client = Client::pushi(&self.stage.nodes[node]).await;
+        let mut client = Client::pushi(&self.cluster.nodes[node]).await;
         client.join(ROOM, user).await;
         client
     }
@@ -62,7 +62,7 @@ async fn a_node_that_was_killed_leaves_no_ghost() {
         return;
     };
     let died = Instant::now();
-    party.stage.nodes[0].kill();
+    party.cluster.nodes[0].kill();
     party
         .cy
         .until_is(
@@ -72,7 +72,7 @@ async fn a_node_that_was_killed_leaves_no_ghost() {
         .await;
     let took = died.elapsed();
     assert!(took < LEASE + Duration::from_secs(2), "{took:?}");
-    let mut late = Client::pushi(&party.stage.nodes[1]).await;
+    let mut late = Client::pushi(&party.cluster.nodes[1]).await;
     assert_eq!(late.join(ROOM, "late").await, ["bo", "cy", "late"]);
     party
         .cy
@@ -96,13 +96,13 @@ async fn a_pause_shorter_than_the_lease_changes_nothing() {
         return;
     };
     party.ann.subscribe("news", json!({})).await;
-    party.stage.nodes[0].signal("STOP");
+    party.cluster.nodes[0].signal("STOP");
     sleep(LEASE / 2).await;
     party
-        .stage
-        .publish(&party.stage.nodes[1], "news", "meanwhile", true)
+        .cluster
+        .publish(&party.cluster.nodes[1], "news", "meanwhile", true)
         .await;
-    party.stage.nodes[0].signal("CONT");
+    party.cluster.nodes[0].signal("CONT");
     party
         .ann
         .until_is(|client| client.serials("news"), vec![1])
@@ -130,14 +130,14 @@ async fn a_node_paused_for_longer_is_gone_once_and_back_once() {
     };
     party.ann.subscribe("news", json!({})).await;
     party
-        .stage
-        .publish(&party.stage.nodes[1], "news", "before", true)
+        .cluster
+        .publish(&party.cluster.nodes[1], "news", "before", true)
         .await;
     party
         .ann
         .until_is(|client| client.serials("news"), vec![1])
         .await;
-    party.stage.nodes[0].signal("STOP");
+    party.cluster.nodes[0].signal("STOP");
     party
         .cy
         .until_is(
@@ -150,8 +150,8 @@ async fn a_node_paused_for_longer_is_gone_once_and_back_once() {
     party.cy.unsubscribe(ROOM).await;
     for n in 0..5 {
         party
-            .stage
-            .publish(&party.stage.nodes[2], "news", &n.to_string(), true)
+            .cluster
+            .publish(&party.cluster.nodes[2], "news", &n.to_string(), true)
             .await;
     }
     party
@@ -161,7 +161,7 @@ async fn a_node_paused_for_longer_is_gone_once_and_back_once() {
             texts(&["+ann", "-ann", "+dee", "-cy"]),
         )
         .await;
-    party.stage.nodes[0].signal("CONT");
+    party.cluster.nodes[0].signal("CONT");
     party
         .second_bo
         .until_is(
@@ -173,7 +173,7 @@ async fn a_node_paused_for_longer_is_gone_once_and_back_once() {
         .ann
         .until_is(|client| client.serials("news"), (1..=6).collect())
         .await;
-    until_well(&party.stage.nodes[0]).await;
+    until_well(&party.cluster.nodes[0]).await;
     party
         .ann
         .until(|_| {
@@ -183,7 +183,7 @@ async fn a_node_paused_for_longer_is_gone_once_and_back_once() {
         })
         .await;
     // Everybody agrees, and goes on.
-    let mut eve = Client::pushi(&party.stage.nodes[2]).await;
+    let mut eve = Client::pushi(&party.cluster.nodes[2]).await;
     assert_eq!(eve.join(ROOM, "eve").await, ["ann", "bo", "dee", "eve"]);
     party
         .second_bo

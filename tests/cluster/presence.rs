@@ -3,23 +3,23 @@
 use serde_json::json;
 
 use crate::client::Client;
-use crate::cluster::Stage;
+use crate::cluster::Cluster;
 
 const ROOM: &str = "presence-room";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_and_last_connection_of_a_user_are_judged_over_all_nodes() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
-    let mut watcher = Client::pushi(&stage.nodes[2]).await;
+    let mut watcher = Client::pushi(&cluster.nodes[2]).await;
     watcher.join(ROOM, "watcher").await;
-    let mut one = Client::pushi(&stage.nodes[0]).await;
+    let mut one = Client::pushi(&cluster.nodes[0]).await;
     assert_eq!(one.join(ROOM, "ann").await, ["ann", "watcher"]);
-    let mut two = Client::pusher(&stage.nodes[1]).await;
+    let mut two = Client::pusher(&cluster.nodes[1]).await;
     assert_eq!(two.join(ROOM, "ann").await, ["ann", "watcher"]);
     drop(one);
-    let mut bo = Client::pusher(&stage.nodes[0]).await;
+    let mut bo = Client::pusher(&cluster.nodes[0]).await;
     assert_eq!(bo.join(ROOM, "bo").await, ["ann", "bo", "watcher"]);
     two.unsubscribe(ROOM).await;
     watcher
@@ -34,11 +34,11 @@ async fn the_first_and_last_connection_of_a_user_are_judged_over_all_nodes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_first_connections_at_the_same_moment_announce_one_join() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
     let mut watchers = Vec::new();
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         let mut watcher = Client::pushi(node).await;
         watcher
             .subscribe(ROOM, json!({"channel_data": {"user_id": "watcher"}}))
@@ -46,7 +46,7 @@ async fn two_first_connections_at_the_same_moment_announce_one_join() {
         watchers.push(watcher);
     }
     let mut pairs = Vec::new();
-    for node in [&stage.nodes[0], &stage.nodes[1]] {
+    for node in [&cluster.nodes[0], &cluster.nodes[1]] {
         pairs.push(Client::pushi(node).await);
     }
     let [one, two] = pairs.as_mut_slice() else {
@@ -74,27 +74,27 @@ async fn two_first_connections_at_the_same_moment_announce_one_join() {
 }
 
 /// A user of the third node who watches ann and bo; ann on the first node; bo, and ann again, on the second.
-pub async fn watched(stage: &Stage) -> [Client; 4] {
-    let mut watcher = Client::pusher(&stage.nodes[2]).await;
-    let mut ann = Client::pusher(&stage.nodes[0]).await;
+pub async fn watched(cluster: &Cluster) -> [Client; 4] {
+    let mut watcher = Client::pusher(&cluster.nodes[2]).await;
+    let mut ann = Client::pusher(&cluster.nodes[0]).await;
     ann.sign_in("ann", &[]).await;
     watcher.sign_in("w", &["ann", "bo"]).await;
     watcher
         .until_is(Client::watched, vec!["+ann".to_owned(), "-bo".to_owned()])
         .await;
-    let mut bo = Client::pusher(&stage.nodes[1]).await;
+    let mut bo = Client::pusher(&cluster.nodes[1]).await;
     bo.sign_in("bo", &[]).await;
-    let mut again = Client::pusher(&stage.nodes[1]).await;
+    let mut again = Client::pusher(&cluster.nodes[1]).await;
     again.sign_in("ann", &[]).await;
     [watcher, ann, bo, again]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watchlists_hold_over_all_nodes() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
-    let [watcher, ann, bo, again] = watched(&stage).await;
+    let [watcher, ann, bo, again] = watched(&cluster).await;
     drop(ann);
     watcher
         .until_is(

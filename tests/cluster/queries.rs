@@ -3,17 +3,17 @@
 use serde_json::json;
 
 use crate::client::{Client, inner};
-use crate::cluster::Stage;
+use crate::cluster::Cluster;
 use crate::http;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscribers_are_told_how_many_they_are_over_all_nodes() {
-    let Some(stage) = Stage::set().await else {
+    let Some(cluster) = Cluster::start().await else {
         return;
     };
-    stage.set_app(json!({"subscription_count": true})).await;
+    cluster.set_app(json!({"subscription_count": true})).await;
     let mut clients = Vec::new();
-    for (n, node) in stage.nodes.iter().enumerate() {
+    for (n, node) in cluster.nodes.iter().enumerate() {
         // A setting holds everywhere within a second; a channel of its own shows that it does.
         loop {
             let mut probe = Client::pusher(node).await;
@@ -60,19 +60,19 @@ async fn subscribers_are_told_how_many_they_are_over_all_nodes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_are_those_of_all_nodes() {
-    let Some(mut stage) = Stage::set().await else {
+    let Some(mut cluster) = Cluster::start().await else {
         return;
     };
     let mut clients = Vec::new();
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         let mut client = Client::pushi(node).await;
         client.subscribe("news", json!({})).await;
         clients.push(client);
     }
-    let listed = async |stage: &Stage, node: usize| {
+    let listed = async |cluster: &Cluster, node: usize| {
         let (_, answer) = http::get(
-            stage.nodes[node].api,
-            &format!("/sockets?sid={}", stage.token()),
+            cluster.nodes[node].api,
+            &format!("/sockets?sid={}", cluster.token()),
         )
         .await;
         let sockets = answer["sockets"]
@@ -89,19 +89,19 @@ async fn sockets_are_those_of_all_nodes() {
     for node in 0..3 {
         let mut expected = ids.clone();
         expected.sort();
-        assert_eq!(listed(&stage, node).await, expected);
+        assert_eq!(listed(&cluster, node).await, expected);
         let (_, answer) = http::get(
-            stage.nodes[node].api,
-            &format!("/sockets/{}?sid={}", ids[1], stage.token()),
+            cluster.nodes[node].api,
+            &format!("/sockets/{}?sid={}", ids[1], cluster.token()),
         )
         .await;
         assert_eq!(answer, json!({"socket_id": ids[1], "channels": ["news"]}));
     }
-    stage.nodes[1].kill();
+    cluster.nodes[1].kill();
     ids.remove(1);
     ids.sort();
     assert_eq!(
-        listed(&stage, 2).await,
+        listed(&cluster, 2).await,
         ids,
         "a node that is gone is not waited for"
     );

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::client::Client;
-use crate::cluster::{LEASE, Stage, until_health, until_well};
+use crate::cluster::{Cluster, LEASE, until_health, until_well};
 use crate::http::{self, text};
 
 const ROOM: &str = "presence-room";
@@ -16,9 +16,9 @@ fn texts(list: &[&str]) -> Vec<String> {
 }
 
 /// Clients on all nodes, as members and on `news`.
-async fn clients(stage: &Stage) -> Vec<Client> {
+async fn clients(cluster: &Cluster) -> Vec<Client> {
     let mut clients = Vec::new();
-    for (node, user) in stage.nodes.iter().zip(["ann", "bo", "cy"]) {
+    for (node, user) in cluster.nodes.iter().zip(["ann", "bo", "cy"]) {
         let mut client = Client::pushi(node).await;
         client.join(ROOM, user).await;
         client.subscribe("news", json!({})).await;
@@ -34,16 +34,18 @@ async fn clients(stage: &Stage) -> Vec<Client> {
 }
 
 async fn without_redis(keeps: bool) {
-    let Some(mut stage) = Stage::set().await else {
+    let Some(mut cluster) = Cluster::start().await else {
         return;
     };
-    let mut clients = clients(&stage).await;
-    stage.publish(&stage.nodes[0], "news", "before", true).await;
+    let mut clients = clients(&cluster).await;
+    cluster
+        .publish(&cluster.nodes[0], "news", "before", true)
+        .await;
     if keeps {
-        stage.redis.save().await;
+        cluster.redis.save().await;
     }
-    stage.redis.kill();
-    for node in &stage.nodes {
+    cluster.redis.kill();
+    for node in &cluster.nodes {
         until_health(node, "degraded").await;
         assert_eq!(
             http::get(node.api, "/health/ready").await.0,
@@ -59,11 +61,11 @@ async fn without_redis(keeps: bool) {
             (&json!("error"), &json!("ok"))
         );
     }
-    let metrics = text(stage.nodes[0].api, "/metrics").await;
+    let metrics = text(cluster.nodes[0].api, "/metrics").await;
     assert!(metrics.contains("\npushi_bus_up 0\n"), "{metrics}");
     // What is local goes on.
-    for (n, node) in stage.nodes.iter().enumerate() {
-        stage
+    for (n, node) in cluster.nodes.iter().enumerate() {
+        cluster
             .publish(node, "news", &format!("alone {n}"), true)
             .await;
         clients[n]
@@ -75,15 +77,15 @@ async fn without_redis(keeps: bool) {
             })
             .await;
     }
-    let mut dee = Client::pushi(&stage.nodes[1]).await;
+    let mut dee = Client::pushi(&cluster.nodes[1]).await;
     assert_eq!(dee.join(ROOM, "dee").await, ["ann", "bo", "cy", "dee"]);
     clients[1]
         .until_is(|client| client.changes(ROOM), texts(&["+cy", "+dee"]))
         .await;
     clients[2].unsubscribe(ROOM).await;
     sleep(Duration::from_secs(1)).await;
-    stage.redis.restart(keeps).await;
-    for node in &stage.nodes {
+    cluster.redis.restart(keeps).await;
+    for node in &cluster.nodes {
         until_well(node).await;
     }
     // What each missed it has from the store, in the order of the serials.
@@ -107,7 +109,7 @@ async fn without_redis(keeps: bool) {
         )
         .await;
     sleep(LEASE * 2).await;
-    let mut eve = Client::pushi(&stage.nodes[2]).await;
+    let mut eve = Client::pushi(&cluster.nodes[2]).await;
     assert_eq!(eve.join(ROOM, "eve").await, ["ann", "bo", "dee", "eve"]);
     clients[1]
         .until_is(
@@ -115,8 +117,8 @@ async fn without_redis(keeps: bool) {
             texts(&["+cy", "+dee", "-cy", "+eve"]),
         )
         .await;
-    for (n, node) in stage.nodes.iter().enumerate() {
-        stage
+    for (n, node) in cluster.nodes.iter().enumerate() {
+        cluster
             .publish(node, "news", &format!("together {n}"), true)
             .await;
     }
@@ -125,13 +127,13 @@ async fn without_redis(keeps: bool) {
             .until_is(|client| client.serials("news"), (1..=7).collect())
             .await;
     }
-    let metrics = text(stage.nodes[0].api, "/metrics").await;
+    let metrics = text(cluster.nodes[0].api, "/metrics").await;
     assert!(
         metrics.contains("\npushi_bus_up 1\n")
             && metrics.contains("pushi_call_seconds_count{call=\"bus\"}"),
         "{metrics}"
     );
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         assert_eq!(
             node.count_logged("redis connection lost"),
             1,
@@ -152,18 +154,18 @@ async fn a_redis_that_comes_back_with_an_old_state_is_put_right() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_while_redis_comes_and_goes() {
-    let Some(mut stage) = Stage::set().await else {
+    let Some(mut cluster) = Cluster::start().await else {
         return;
     };
     let mut clients = Vec::new();
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         let mut client = Client::pushi(node).await;
         client.subscribe("news", json!({})).await;
         client.subscribe("loose", json!({})).await;
         clients.push(client);
     }
     let mut senders = Vec::new();
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         let mut sender = Client::pushi(node).await;
         sender.subscribe("news", json!({})).await;
         sender.subscribe("loose", json!({})).await;
@@ -184,12 +186,12 @@ async fn nothing_is_lost_or_doubled_while_redis_comes_and_goes() {
     });
     for _ in 0..3 {
         sleep(Duration::from_millis(300)).await;
-        stage.redis.kill();
+        cluster.redis.kill();
         sleep(Duration::from_millis(400)).await;
-        stage.redis.restart(false).await;
+        cluster.redis.restart(false).await;
     }
     let senders = sending.await.unwrap();
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         until_well(node).await;
     }
     let all: Vec<u64> = (1..=rounds * 3).collect();

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, inner};
-use crate::cluster::{Stage, until_well};
+use crate::cluster::{Cluster, until_well};
 use crate::node::Node;
 
 const ROOM: &str = "presence-room";
@@ -64,15 +64,16 @@ async fn faithful(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() {
-    let Some(mut stage) = Stage::set().await else {
+    let Some(mut cluster) = Cluster::start().await else {
         return;
     };
     let balancer = Arc::new(Balancer::default());
     let publishing = Arc::new(Balancer::default());
-    let all =
-        |stage: &Stage, port: fn(&Node) -> u16| stage.nodes.iter().map(port).collect::<Vec<u16>>();
-    *balancer.ports.lock() = all(&stage, |node| node.sockets);
-    *publishing.ports.lock() = all(&stage, |node| node.api);
+    let all = |cluster: &Cluster, port: fn(&Node) -> u16| {
+        cluster.nodes.iter().map(port).collect::<Vec<u16>>()
+    };
+    *balancer.ports.lock() = all(&cluster, |node| node.sockets);
+    *publishing.ports.lock() = all(&cluster, |node| node.api);
     let (stop, most) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicUsize::new(usize::MAX)),
@@ -88,14 +89,14 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
         })
         .collect();
     // The same user on every node, watched by one who stays where nothing is restarted.
-    let extra = stage.node(stage.redis.port);
+    let extra = cluster.node(cluster.redis.port);
     until_well(&extra).await;
     let mut watcher = Client::pushi(&extra).await;
     watcher.join(ROOM, "watcher").await;
     let mut steady = Client::pushi(&extra).await;
     steady.join(ROOM, "ann").await;
     let mut others = Vec::new();
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         let mut other = Client::pushi(node).await;
         other.join(ROOM, "ann").await;
         others.push(other);
@@ -105,7 +106,7 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
         let (publishing, ends, token) = (
             Arc::clone(&publishing),
             Arc::clone(&ends),
-            stage.token().to_owned(),
+            cluster.token().to_owned(),
         );
         tokio::spawn(async move {
             let mut count = 0;
@@ -128,7 +129,7 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
         sleep(Duration::from_millis(500)).await;
         // A balancer sends nobody more to a node that is not ready, and publishers go elsewhere first.
         let begun = Instant::now();
-        let node = stage.nodes.remove(0);
+        let node = cluster.nodes.remove(0);
         balancer.ports.lock().retain(|port| *port != node.sockets);
         publishing.ports.lock().retain(|port| *port != node.api);
         sleep(Duration::from_millis(100)).await;
@@ -139,11 +140,11 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
             "the drain is five seconds: {:?}",
             begun.elapsed()
         );
-        let node = stage.node(stage.redis.port);
+        let node = cluster.node(cluster.redis.port);
         until_well(&node).await;
         balancer.ports.lock().push(node.sockets);
         publishing.ports.lock().push(node.api);
-        stage.nodes.push(node);
+        cluster.nodes.push(node);
         assert_eq!(other.ended().await, 4200);
     }
     ends.store(true, Ordering::Relaxed);
@@ -155,7 +156,7 @@ async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() 
         assert_eq!(serials, (1..=count as u64).collect::<Vec<u64>>());
         assert!(codes.iter().all(|code| *code == 4200), "{codes:?}");
     }
-    let mut last = Client::pushi(&stage.nodes[0]).await;
+    let mut last = Client::pushi(&cluster.nodes[0]).await;
     assert_eq!(last.join(ROOM, "last").await, ["ann", "last", "watcher"]);
     watcher
         .until_is(

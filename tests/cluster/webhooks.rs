@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::client::{Client, PATIENCE};
-use crate::cluster::{LEASE, Stage};
+use crate::cluster::{Cluster, LEASE};
 use crate::node::Node;
 
 const ROOM: &str = "presence-room";
@@ -152,7 +152,7 @@ async fn hear(mut stream: TcpStream, told: Arc<Told>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_node_had_alone_is_told_once_to_be_gone() {
-    let Some(mut stage) = Stage::set().await else {
+    let Some(mut cluster) = Cluster::start().await else {
         return;
     };
     let receiver = Receiver::start().await;
@@ -162,16 +162,16 @@ async fn what_a_dead_node_had_alone_is_told_once_to_be_gone() {
         "member_added",
         "member_removed",
     ];
-    stage
+    cluster
         .set_app(
             json!({"client_events": true, "webhooks": [{"url": receiver.url, "events": events}]}),
         )
         .await;
-    for node in &stage.nodes {
+    for node in &cluster.nodes {
         receiver.until_known_to(node).await;
     }
-    let mut first = Client::pusher(&stage.nodes[0]).await;
-    let mut second = Client::pusher(&stage.nodes[1]).await;
+    let mut first = Client::pusher(&cluster.nodes[0]).await;
+    let mut second = Client::pusher(&cluster.nodes[1]).await;
     first.subscribe("both", json!({})).await;
     let mut told = vec!["channel_occupied both"];
     receiver.until_told(&told).await;
@@ -180,7 +180,7 @@ async fn what_a_dead_node_had_alone_is_told_once_to_be_gone() {
     second.subscribe("alone", json!({})).await;
     first.join(ROOM, "bo").await;
     second.join(ROOM, "bo").await;
-    let mut ann = Client::pushi(&stage.nodes[1]).await;
+    let mut ann = Client::pushi(&cluster.nodes[1]).await;
     ann.join(ROOM, "ann").await;
     told.extend([
         "channel_occupied alone",
@@ -190,9 +190,9 @@ async fn what_a_dead_node_had_alone_is_told_once_to_be_gone() {
     told.push("member_added presence-room ann");
     receiver.until_told(&told).await;
 
-    stage.until_told().await;
+    cluster.until_told().await;
     let died = Instant::now();
-    stage.nodes[1].kill();
+    cluster.nodes[1].kill();
     told.extend(["channel_vacated alone", "member_removed presence-room ann"]);
     receiver.until_told(&told).await;
     let took = died.elapsed();
@@ -211,7 +211,7 @@ async fn what_a_dead_node_had_alone_is_told_once_to_be_gone() {
         "channel_vacated presence-room",
     ]);
     receiver.until_told(&told).await;
-    let mut last = Client::pusher(&stage.nodes[2]).await;
+    let mut last = Client::pusher(&cluster.nodes[2]).await;
     last.subscribe("last", json!({})).await;
     told.push("channel_occupied last");
     receiver.until_told(&told).await;

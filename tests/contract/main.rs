@@ -20,8 +20,6 @@ mod postgres;
 mod prune;
 mod roster;
 mod samples;
-#[path = "../servers/mod.rs"]
-mod servers;
 mod sessions;
 mod sqlite;
 mod subscriptions;
@@ -29,7 +27,7 @@ mod subscriptions;
 /// Makes a test of each case for one adapter.
 macro_rules! contract {
     ($adapter:ty) => {
-        contract! { $adapter; apps:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; apps:
             a_created_app_is_read_back_by_ident_by_key_and_in_the_list,
             a_taken_ident_or_key_is_a_conflict_and_stores_nothing,
             of_twenty_creating_the_same_one_succeeds,
@@ -43,7 +41,7 @@ macro_rules! contract {
             a_deleted_app_takes_everything_with_it,
             an_app_created_again_starts_empty,
         }
-        contract! { $adapter; events:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; events:
             serials_are_contiguous_from_one_in_each_channel,
             ids_are_unique_in_the_app_and_grow_with_the_serial,
             every_field_is_read_back,
@@ -58,7 +56,7 @@ macro_rules! contract {
             an_append_that_nobody_waits_for_leaves_no_doubt,
             heads_are_answered_in_order_with_zero_for_none,
         }
-        contract! { $adapter; history:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; history:
             history_is_newest_first_below_a_serial,
             history_at_its_edges,
             replay_is_oldest_first_within_its_bounds,
@@ -66,7 +64,7 @@ macro_rules! contract {
             recent_goes_over_all_channels_by_id,
             bounds_beyond_what_a_column_holds_mean_no_bound,
         }
-        contract! { $adapter; inbox:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; inbox:
             an_inbox_holds_what_came_after_subscribing,
             an_ended_subscription_keeps_what_came_before_its_end,
             what_came_between_two_subscriptions_is_not_in_the_inbox,
@@ -78,7 +76,7 @@ macro_rules! contract {
             an_inbox_goes_past_channels_whose_newest_events_were_pruned,
             an_event_costs_one_row_however_many_are_subscribed,
         }
-        contract! { $adapter; prune:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; prune:
             events_before_a_time_are_removed,
             all_but_the_newest_of_each_channel_are_removed,
             pruning_stops_at_its_limit_and_goes_on,
@@ -87,7 +85,7 @@ macro_rules! contract {
             nothing_is_pruned_without_a_bound,
             a_pruned_mid_has_no_position,
         }
-        contract! { $adapter; subscriptions:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; subscriptions:
             a_subscription_begins_at_the_head,
             the_same_again_answers_the_one_that_is_there,
             twenty_callers_adding_the_same_make_one,
@@ -99,7 +97,7 @@ macro_rules! contract {
             channels_come_in_the_order_in_which_they_began,
             subscribing_and_ending_at_once_leaves_one_or_none,
         }
-        contract! { $adapter; sessions:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; sessions:
             a_session_is_there_after_reopening,
             a_session_is_got_also_where_it_has_expired,
             the_same_hash_replaces_the_session,
@@ -107,14 +105,14 @@ macro_rules! contract {
             expired_sessions_are_pruned,
             a_session_of_an_app_that_is_not_there_is_not_found,
         }
-        contract! { $adapter; cache:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; cache:
             the_last_event_of_a_channel_is_there_for_every_instance,
             of_several_for_one_channel_the_last_counts,
             expired_events_are_got_until_they_are_pruned,
             events_of_an_app_that_is_not_there_are_not_kept,
             a_deleted_app_takes_its_cached_events_with_it,
         }
-        contract! { $adapter; outbox:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outbox:
             every_kind_of_happening_is_read_back,
             each_address_has_a_queue_in_the_order_of_the_puts,
             of_several_that_say_the_same_one_is_written,
@@ -130,7 +128,7 @@ macro_rules! contract {
             a_deleted_app_takes_its_outbox_with_it,
             odd_users_and_addresses_are_told_apart,
         }
-        contract! { $adapter; deliveries:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; deliveries:
             the_log_tells_newest_first_what_became_of_each,
             what_waits_is_told_with_its_last_failure,
             what_was_given_up_can_be_replayed_once,
@@ -138,7 +136,7 @@ macro_rules! contract {
             a_replayed_address_is_due_at_once,
             old_deliveries_are_pruned,
         }
-        contract! { $adapter; archive:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; archive:
             events_are_put_at_their_places_and_new_ones_follow,
             events_come_by_number_and_are_paged,
             many_events_are_put_around_those_that_are_there,
@@ -149,23 +147,11 @@ macro_rules! contract {
             cached_events_are_read_by_channel,
             targets_are_put_and_read_by_kind,
         }
-        contract! { $adapter; isolation:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; isolation:
             two_apps_never_see_each_other,
             odd_names_are_told_apart_and_read_back,
             odd_texts_are_read_back,
             a_store_that_was_closed_is_unavailable,
-        }
-    };
-    ($adapter:ty; $suite:ident: $($case:ident,)+) => {
-        mod $suite {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $case() {
-                    if let Some(fixture) = <$adapter as $crate::fixture::Fixture>::start().await {
-                        $crate::$suite::$case(&fixture).await;
-                    }
-                }
-            )+
         }
     };
 }
@@ -174,7 +160,7 @@ macro_rules! contract {
 macro_rules! contract_of_remote {
     ($adapter:ty) => {
         contract!($adapter);
-        contract! { $adapter; outage:
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outage:
             a_server_that_hangs_ends_calls_in_time_and_is_got_over,
             a_server_that_goes_away_is_unavailable_and_is_got_over,
             an_append_that_is_cut_off_is_judged_for_good,
@@ -209,18 +195,8 @@ mod on_other_mongodb {
 
 /// Makes a test of each case for one adapter of the roster.
 macro_rules! roster_contract {
-    ($adapter:ty: $($case:ident,)+) => {
-        $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                if let Some(nodes) = <$adapter as $crate::roster::nodes::Nodes>::start().await {
-                    $crate::roster::$case(&nodes).await;
-                }
-            }
-        )+
-    };
     ($adapter:ty) => {
-        roster_contract! { $adapter:
+        pushi_test_support::cases! { $adapter as crate::roster::nodes::Nodes, crate; roster:
             sockets_are_listed_in_order_and_paged,
             one_socket_is_found_wherever_it_is,
             occupied_channels_are_listed_by_prefix_and_paged,

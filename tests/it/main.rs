@@ -6,5 +6,3 @@ mod dashboard;
 mod listen;
 mod pusher;
 mod rest;
-#[path = "../servers/mod.rs"]
-mod servers;

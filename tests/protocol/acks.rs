@@ -1,15 +1,12 @@
 //! Acknowledgements, and saying the same twice.
 
 use pushi::core::service::Publishing;
+use pushi_test_support::{TestEnv, event_texts, publishing, serials};
 use serde_json::json;
 
-use crate::env::Site;
-use crate::frame::{said, serials};
-use crate::server::publishing;
-
-pub async fn a_kept_publish_with_a_ref_is_acknowledged(site: &Site) {
-    let house = site.house().await;
-    let [mut sender, mut other] = house.clients().await;
+pub async fn a_kept_publish_with_a_ref_is_acknowledged(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut sender, mut other] = server.clients().await;
     sender.subscribe("c").await;
     other.subscribe("c").await;
     for serial in 1..=3 {
@@ -38,9 +35,9 @@ pub async fn a_kept_publish_with_a_ref_is_acknowledged(site: &Site) {
     other.quiet().await;
 }
 
-pub async fn without_a_ref_or_not_kept_nothing_is_said(site: &Site) {
-    let house = site.house().await;
-    let mut sender = house.client().await;
+pub async fn without_a_ref_or_not_kept_nothing_is_said(env: &TestEnv) {
+    let server = env.server().await;
+    let mut sender = server.client().await;
     sender.subscribe("c").await;
     sender.publish("c", "message", json!("x"), json!({})).await;
     sender
@@ -59,9 +56,9 @@ pub async fn without_a_ref_or_not_kept_nothing_is_said(site: &Site) {
     sender.quiet().await;
 }
 
-pub async fn an_odd_ref_comes_back_as_it_was(site: &Site) {
-    let house = site.house().await;
-    let mut sender = house.client().await;
+pub async fn an_odd_ref_comes_back_as_it_was(env: &TestEnv) {
+    let server = env.server().await;
+    let mut sender = server.client().await;
     sender.subscribe("c").await;
     for reference in ["", " ", "\"\\\n\u{0}", "é🦀", &"🦀".repeat(64)] {
         sender
@@ -86,9 +83,9 @@ pub async fn an_odd_ref_comes_back_as_it_was(site: &Site) {
     );
 }
 
-pub async fn acknowledgements_come_in_the_order_of_the_publishes(site: &Site) {
-    let house = site.house().await;
-    let mut sender = house.client().await;
+pub async fn acknowledgements_come_in_the_order_of_the_publishes(env: &TestEnv) {
+    let server = env.server().await;
+    let mut sender = server.client().await;
     sender.subscribe("c").await;
     // Twice what may be unanswered.
     for n in 0..128 {
@@ -106,9 +103,9 @@ pub async fn acknowledgements_come_in_the_order_of_the_publishes(site: &Site) {
     sender.quiet().await;
 }
 
-pub async fn what_is_acknowledged_is_in_the_history(site: &Site) {
-    let house = site.house().await;
-    let mut sender = house.client().await;
+pub async fn what_is_acknowledged_is_in_the_history(env: &TestEnv) {
+    let server = env.server().await;
+    let mut sender = server.client().await;
     sender.subscribe("c").await;
     for n in 0..20 {
         let ack = sender.store("c", "message", json!(n)).await;
@@ -126,17 +123,17 @@ fn keyed(key: &str, channels: &[&str], text: &str) -> Publishing {
     }
 }
 
-pub async fn the_same_key_stores_and_sends_once(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn the_same_key_stores_and_sends_once(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("c").await;
     for _ in 0..3 {
-        house
+        server
             .try_publish(keyed("k1", &["c"], "once"))
             .await
             .unwrap();
     }
-    house
+    server
         .try_publish(keyed("k2", &["c"], "another"))
         .await
         .unwrap();
@@ -149,32 +146,35 @@ pub async fn the_same_key_stores_and_sends_once(site: &Site) {
     );
 }
 
-pub async fn a_key_is_kept_a_day(site: &Site) {
+pub async fn a_key_is_kept_a_day(env: &TestEnv) {
     use std::time::Duration;
-    let house = site.house().await;
-    let mut client = house.client().await;
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("c").await;
     for hours in [0, 5, 23] {
-        house
+        server
             .try_publish(keyed("k", &["c"], "first"))
             .await
             .unwrap();
-        house.clock.forward(Duration::from_secs(hours * 3600 / 2));
+        server.clock.advance(Duration::from_secs(hours * 3600 / 2));
     }
-    house
+    server
         .try_publish(keyed("k", &["c"], "first"))
         .await
         .unwrap();
     client.expect("message").await;
     client.quiet().await;
-    house.clock.forward(Duration::from_secs(2 * 24 * 3600));
-    house.try_publish(keyed("k", &["c"], "anew")).await.unwrap();
+    server.clock.advance(Duration::from_secs(2 * 24 * 3600));
+    server
+        .try_publish(keyed("k", &["c"], "anew"))
+        .await
+        .unwrap();
     assert_eq!(client.expect("message").await.data(), "anew");
 }
 
-pub async fn of_many_at_once_with_one_key_one_is_stored(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn of_many_at_once_with_one_key_one_is_stored(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("c").await;
     client.subscribe("d").await;
     for round in 0..20 {
@@ -182,8 +182,8 @@ pub async fn of_many_at_once_with_one_key_one_is_stored(site: &Site) {
         let mut all = Vec::new();
         for n in 0..8 {
             let (service, app) = (
-                std::sync::Arc::clone(&house.service),
-                std::sync::Arc::clone(&house.app),
+                std::sync::Arc::clone(&server.service),
+                std::sync::Arc::clone(&server.app),
             );
             let (same, own) = (
                 keyed(&key, &["c"], "same"),
@@ -221,17 +221,20 @@ pub async fn of_many_at_once_with_one_key_one_is_stored(site: &Site) {
     );
 }
 
-pub async fn a_key_is_the_apps_own(site: &Site) {
-    let house = site.house().await;
+pub async fn a_key_is_the_apps_own(env: &TestEnv) {
+    let server = env.server().await;
     let other = pushi::core::model::NewApp {
         name: "Other".to_owned(),
         ..Default::default()
     };
-    let other = house.service.create_app(other).await.unwrap();
-    let mut stranger = house.client_of(&other).await;
+    let other = server.service.create_app(other).await.unwrap();
+    let mut stranger = server.client_of(&other).await;
     stranger.subscribe("c").await;
-    house.try_publish(keyed("k", &["c"], "ours")).await.unwrap();
-    house
+    server
+        .try_publish(keyed("k", &["c"], "ours"))
+        .await
+        .unwrap();
+    server
         .service
         .publish(&other, keyed("k", &["c"], "theirs"))
         .await
@@ -239,22 +242,25 @@ pub async fn a_key_is_the_apps_own(site: &Site) {
     assert_eq!(stranger.expect("message").await.data(), "theirs");
 }
 
-pub async fn a_key_covers_all_channels_of_its_publish(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn a_key_covers_all_channels_of_its_publish(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("a").await;
     client.subscribe("b").await;
-    house
+    server
         .try_publish(keyed("k", &["a", "b"], "x"))
         .await
         .unwrap();
-    house
+    server
         .try_publish(keyed("k", &["a", "b"], "x"))
         .await
         .unwrap();
     client.expect("message").await;
     client.quiet().await;
     for name in ["a", "b"] {
-        assert_eq!(said(&client.latest(json!({"channel": name})).await), ["x"]);
+        assert_eq!(
+            event_texts(&client.latest(json!({"channel": name})).await),
+            ["x"]
+        );
     }
 }

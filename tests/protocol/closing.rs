@@ -5,22 +5,18 @@ use std::sync::Arc;
 use pushi::core::hub::CloseReason;
 use pushi::core::model::NewApp;
 use pushi::core::service::AppError;
+use pushi_test_support::{Client, Fault, FaultyStore, TestEnv, publishing};
 use serde_json::json;
 
-use crate::client::Client;
-use crate::env::Site;
-use crate::faults::{Mood, Moody};
-use crate::server::publishing;
-
-pub async fn a_server_that_stops_says_4200(site: &Site) {
-    let house = site.house().await;
-    let mut clients: [Client; 3] = house.clients().await;
+pub async fn a_server_that_stops_says_4200(env: &TestEnv) {
+    let server = env.server().await;
+    let mut clients: [Client; 3] = server.clients().await;
     for client in &mut clients {
         client.subscribe("c").await;
     }
-    house.call("c", "before").await;
-    house.gateway.stop();
-    for mailbox in house.service.hub().mailboxes() {
+    server.call("c", "before").await;
+    server.gateway.stop();
+    for mailbox in server.service.hub().mailboxes() {
         mailbox.close(CloseReason::Stopping);
     }
     for client in &mut clients {
@@ -33,30 +29,30 @@ pub async fn a_server_that_stops_says_4200(site: &Site) {
     }
 }
 
-pub async fn who_comes_while_it_stops_is_sent_away(site: &Site) {
-    let house = site.house().await;
-    house.gateway.stop();
-    let mut late = house.caller(&house.app, None, false).await;
+pub async fn who_comes_while_it_stops_is_sent_away(env: &TestEnv) {
+    let server = env.server().await;
+    server.gateway.stop();
+    let mut late = server.caller(&server.app, None, false).await;
     late.greeted().await;
     assert_eq!(late.closed().await, 4200);
 }
 
-pub async fn what_was_accepted_is_stored_before_the_end(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.subscribed("c").await;
-    moody.append.set(Mood::Hanging);
+pub async fn what_was_accepted_is_stored_before_the_end(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.subscribed("c").await;
+    store.append.set(Fault::Hang);
     for n in 0..20 {
         client.publish("c", "message", json!(n), json!({})).await;
     }
     client.quiet().await;
-    site.stop.cancel();
-    moody.append.set(Mood::Well);
+    env.stop.cancel();
+    store.append.set(Fault::None);
     let stored = async {
-        let name = crate::server::channel("c");
-        while site
+        let name = pushi_test_support::channel("c");
+        while env
             .stores
             .events
-            .heads(&house.app.ident, std::slice::from_ref(&name))
+            .heads(&server.app.ident, std::slice::from_ref(&name))
             .await
             .unwrap()
             != [20]
@@ -64,17 +60,17 @@ pub async fn what_was_accepted_is_stored_before_the_end(site: &Site) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(crate::env::PATIENCE, stored)
+    tokio::time::timeout(pushi_test_support::PATIENCE, stored)
         .await
         .unwrap();
 }
 
-pub async fn after_the_end_publishes_are_refused(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.subscribed("c").await;
-    site.stop.cancel();
+pub async fn after_the_end_publishes_are_refused(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.subscribed("c").await;
+    env.stop.cancel();
     // The writer ends at some point after that; from then on nobody waits for it in vain.
-    while house
+    while server
         .try_publish(publishing(&["c"], "message", "x", true))
         .await
         .is_ok()
@@ -87,20 +83,20 @@ pub async fn after_the_end_publishes_are_refused(site: &Site) {
     assert_eq!(client.refused(4320).await.value["data"]["ref"], "7");
 }
 
-pub async fn a_disabled_app_loses_its_connections(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.subscribed("c").await;
-    house.call("c", "before").await;
-    house.set(|settings| settings.enabled = false).await;
+pub async fn a_disabled_app_loses_its_connections(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.subscribed("c").await;
+    server.call("c", "before").await;
+    server.set(|settings| settings.enabled = false).await;
     client.expect("call").await;
     client.turned_away(4003).await;
-    house.set(|settings| settings.enabled = true).await;
-    house.subscribed("c").await.quiet().await;
+    server.set(|settings| settings.enabled = true).await;
+    server.subscribed("c").await.quiet().await;
 }
 
-pub async fn a_deleted_app_loses_its_connections(site: &Site) {
-    let house = site.house().await;
-    let other = house
+pub async fn a_deleted_app_loses_its_connections(env: &TestEnv) {
+    let server = env.server().await;
+    let other = server
         .service
         .create_app(NewApp {
             name: "Other".to_owned(),
@@ -108,13 +104,13 @@ pub async fn a_deleted_app_loses_its_connections(site: &Site) {
         })
         .await
         .unwrap();
-    let mut stranger = house.client_of(&other).await;
+    let mut stranger = server.client_of(&other).await;
     stranger.subscribe("c").await;
-    let mut client = house.subscribed("c").await;
-    house.service.delete_app(&house.app.ident).await.unwrap();
+    let mut client = server.subscribed("c").await;
+    server.service.delete_app(&server.app.ident).await.unwrap();
     client.turned_away(4001).await;
-    house
-        .caller(&house.app, None, false)
+    server
+        .caller(&server.app, None, false)
         .await
         .turned_away(4001)
         .await;
@@ -122,12 +118,12 @@ pub async fn a_deleted_app_loses_its_connections(site: &Site) {
     // The same identifier and key again: a new app, and nothing of the old one.
     let again = NewApp {
         name: "Again".to_owned(),
-        ident: Some(house.app.ident.clone()),
-        key: Some(house.app.key.clone()),
+        ident: Some(server.app.ident.clone()),
+        key: Some(server.app.key.clone()),
         ..NewApp::default()
     };
-    let again = house.service.create_app(again).await.unwrap();
-    let mut client = house.client_of(&again).await;
+    let again = server.service.create_app(again).await.unwrap();
+    let mut client = server.client_of(&again).await;
     client.subscribe("private-c").await;
     assert_eq!(
         client.store("private-c", "message", json!("x")).await["serial"],
@@ -135,10 +131,10 @@ pub async fn a_deleted_app_loses_its_connections(site: &Site) {
     );
 }
 
-pub async fn what_another_process_writes_holds_within_a_second(site: &Site) {
-    let house = site.house().await;
-    let other = site.house().await;
-    let mut client = house.subscribed("c").await;
+pub async fn what_another_process_writes_holds_within_a_second(env: &TestEnv) {
+    let server = env.server().await;
+    let other = env.server().await;
+    let mut client = server.subscribed("c").await;
     let disable = |app: &mut pushi::core::model::App| {
         app.settings.enabled = false;
         Ok::<(), AppError>(())
@@ -146,7 +142,7 @@ pub async fn what_another_process_writes_holds_within_a_second(site: &Site) {
     let since = tokio::time::Instant::now();
     other
         .service
-        .update_app(&house.app.ident, &disable)
+        .update_app(&server.app.ident, &disable)
         .await
         .unwrap();
     client.turned_away(4003).await;
@@ -155,10 +151,10 @@ pub async fn what_another_process_writes_holds_within_a_second(site: &Site) {
         "{:?}",
         since.elapsed()
     );
-    other.service.delete_app(&house.app.ident).await.unwrap();
+    other.service.delete_app(&server.app.ident).await.unwrap();
     let gone = async {
-        while house
-            .caller(&house.app, None, false)
+        while server
+            .caller(&server.app, None, false)
             .await
             .next()
             .await
@@ -171,17 +167,17 @@ pub async fn what_another_process_writes_holds_within_a_second(site: &Site) {
         .unwrap();
 }
 
-pub async fn an_answer_of_the_store_that_came_late_is_looked_at_again(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let other = site.house().await;
-    moody.apps.set(Mood::Hanging);
-    let mut client = house.caller(&other.app, None, false).await;
-    moody.apps.called(1).await;
+pub async fn an_answer_of_the_store_that_came_late_is_looked_at_again(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let other = env.server().await;
+    store.app_by_key.set(Fault::Hang);
+    let mut client = server.caller(&other.app, None, false).await;
+    store.app_by_key.called(1).await;
     // The app is disabled, and this node has seen that something changed, before it learns what the app was.
     other.set(|settings| settings.enabled = false).await;
-    let looked = moody.revision.calls();
-    moody.revision.called(looked + 2).await;
-    moody.apps.set(Mood::Well);
+    let looked = store.app_revision.calls();
+    store.app_revision.called(looked + 2).await;
+    store.app_by_key.set(Fault::None);
     let mut frame = client.next().await;
     if frame.event() == "pusher:connection_established" {
         frame = client.next().await;
@@ -190,17 +186,17 @@ pub async fn an_answer_of_the_store_that_came_late_is_looked_at_again(site: &Sit
     assert_eq!(client.closed().await, 4003);
 }
 
-pub async fn nobody_stays_on_an_app_that_was_disabled(site: &Site) {
-    let house = site.house().await;
+pub async fn nobody_stays_on_an_app_that_was_disabled(env: &TestEnv) {
+    let server = env.server().await;
     for round in 0..60 {
-        house.set(|settings| settings.enabled = true).await;
+        server.set(|settings| settings.enabled = true).await;
         let start = Arc::new(tokio::sync::Barrier::new(5));
         let mut callers = Vec::new();
         for _ in 0..4 {
             let (near, far) = tokio::io::duplex(10_000);
             let (gateway, key, start) = (
-                Arc::clone(&house.gateway),
-                house.app.key.clone(),
+                Arc::clone(&server.gateway),
+                server.app.key.clone(),
                 Arc::clone(&start),
             );
             let serving = tokio::spawn(async move {
@@ -218,10 +214,10 @@ pub async fn nobody_stays_on_an_app_that_was_disabled(site: &Site) {
             callers.push((near, serving));
         }
         start.wait().await;
-        house.set(|settings| settings.enabled = false).await;
+        server.set(|settings| settings.enabled = false).await;
         for (near, serving) in callers {
             let mut client =
-                Client::over(near, &house.app, tokio::sync::oneshot::channel().1).await;
+                Client::over(near, &server.app, tokio::sync::oneshot::channel().1).await;
             let mut frame = client.next().await;
             if frame.event() == "pusher:connection_established" {
                 frame = client.next().await;
@@ -231,5 +227,5 @@ pub async fn nobody_stays_on_an_app_that_was_disabled(site: &Site) {
             serving.await.unwrap();
         }
     }
-    assert_eq!(house.service.hub().connections(), 0);
+    assert_eq!(server.service.hub().connections(), 0);
 }

@@ -3,17 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use pushi_test_support::{Client, ServerSetup, TestEnv, TestServer, publishing};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
-
-use crate::client::Client;
-use crate::env::Site;
-use crate::server::{House, Setup, publishing};
 
 /// More events than a publisher is ahead of who reads most.
 const AHEAD: u64 = 300;
 
-fn unbounded(setup: &mut Setup) {
+fn unbounded(setup: &mut ServerSetup) {
     setup.rules.limits.replay = 0;
 }
 
@@ -38,13 +35,13 @@ impl Pace {
 
 /// Publishes until the end. Answers how many there were.
 fn publisher(
-    house: &House<'_>,
+    server: &TestServer<'_>,
     channels: &'static [&'static str],
     pace: &Arc<Pace>,
 ) -> JoinHandle<u64> {
     let (service, app, pace) = (
-        Arc::clone(&house.service),
-        Arc::clone(&house.app),
+        Arc::clone(&server.service),
+        Arc::clone(&server.app),
         Arc::clone(pace),
     );
     tokio::spawn(async move {
@@ -123,11 +120,11 @@ async fn come_and_go(client: &mut Client, channel: &str, rounds: u32, pace: &Pac
     }
 }
 
-pub async fn subscribers_see_every_serial_once(site: &Site) {
-    let house = site.house_with(unbounded).await;
+pub async fn subscribers_see_every_serial_once(env: &TestEnv) {
+    let server = env.server_with(unbounded).await;
     let pace = Arc::new(Pace::default());
-    let publishers: Vec<_> = (0..2).map(|_| publisher(&house, &["c"], &pace)).collect();
-    let mut clients: [Client; 4] = house.clients().await;
+    let publishers: Vec<_> = (0..2).map(|_| publisher(&server, &["c"], &pace)).collect();
+    let mut clients: [Client; 4] = server.clients().await;
     futures_util::future::join_all(
         clients
             .iter_mut()
@@ -145,16 +142,16 @@ pub async fn subscribers_see_every_serial_once(site: &Site) {
     assert_eq!((last, &state["serial"]), (total, &json!(total)));
 }
 
-pub async fn a_personal_channel_sees_every_serial_of_its_aliases_once(site: &Site) {
-    let house = site.house_with(unbounded).await;
-    house.follow("ann", "a").await;
-    house.follow("ann", "b").await;
+pub async fn a_personal_channel_sees_every_serial_of_its_aliases_once(env: &TestEnv) {
+    let server = env.server_with(unbounded).await;
+    server.follow("ann", "a").await;
+    server.follow("ann", "b").await;
     let pace = Arc::new(Pace::default());
     let publishers = [
-        publisher(&house, &["a"], &pace),
-        publisher(&house, &["b", "personal-ann"], &pace),
+        publisher(&server, &["a"], &pace),
+        publisher(&server, &["b", "personal-ann"], &pace),
     ];
-    let mut client = house.client().await;
+    let mut client = server.client().await;
     let names = ["personal-ann", "a", "b"];
     let mut last = [0_u64; 3];
     for _ in 0..40 {
@@ -202,11 +199,11 @@ pub async fn a_personal_channel_sees_every_serial_of_its_aliases_once(site: &Sit
     }
 }
 
-pub async fn going_on_without_leaving_has_no_gap_either(site: &Site) {
-    let house = site.house_with(unbounded).await;
+pub async fn going_on_without_leaving_has_no_gap_either(env: &TestEnv) {
+    let server = env.server_with(unbounded).await;
     let pace = Arc::new(Pace::default());
-    let publisher = publisher(&house, &["c"], &pace);
-    let mut client = house.client().await;
+    let publisher = publisher(&server, &["c"], &pace);
+    let mut client = server.client().await;
     let mut last = 0;
     for _ in 0..60 {
         client.ask_for("c", json!({"since": last})).await;
@@ -234,11 +231,11 @@ pub async fn going_on_without_leaving_has_no_gap_either(site: &Site) {
     publisher.await.unwrap();
 }
 
-pub async fn nothing_comes_before_the_answer_or_after_the_leaving(site: &Site) {
-    let house = site.house_with(unbounded).await;
+pub async fn nothing_comes_before_the_answer_or_after_the_leaving(env: &TestEnv) {
+    let server = env.server_with(unbounded).await;
     let pace = Arc::new(Pace::default());
-    let publisher = publisher(&house, &["c"], &pace);
-    let mut client = house.client().await;
+    let publisher = publisher(&server, &["c"], &pace);
+    let mut client = server.client().await;
     for _ in 0..100 {
         client.subscribe("c").await;
         client

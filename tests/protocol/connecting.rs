@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use pushi::core::model::OverCapacity;
+use pushi_test_support::TestEnv;
 use serde_json::json;
 
-use crate::env::Site;
-
-pub async fn the_greeting_names_the_socket(site: &Site) {
-    let house = site.house().await;
+pub async fn the_greeting_names_the_socket(env: &TestEnv) {
+    let server = env.server().await;
     let mut seen = Vec::new();
     for _ in 0..3 {
-        let mut client = house.caller(&house.app, None, false).await;
+        let mut client = server.caller(&server.app, None, false).await;
         let greeting = client.next().await;
         let inner = greeting.inner();
         let id = inner["socket_id"].as_str().unwrap();
@@ -36,52 +35,52 @@ pub async fn the_greeting_names_the_socket(site: &Site) {
     }
 }
 
-pub async fn an_unknown_key_is_told_and_closed_with_4001(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.caller_with(&house.app, "nobody", None, false).await;
+pub async fn an_unknown_key_is_told_and_closed_with_4001(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.caller_with(&server.app, "nobody", None, false).await;
     let frame = client.turned_away(4001).await;
     assert_eq!(frame.channel(), "", "there, though it is about none");
     assert!(frame.message().contains("key"), "{frame:?}");
     client.ended().await;
     for key in ["", " ", "\u{0}", &"x".repeat(10_000)] {
-        house
-            .caller_with(&house.app, key, None, false)
+        server
+            .caller_with(&server.app, key, None, false)
             .await
             .turned_away(4001)
             .await;
     }
 }
 
-pub async fn a_disabled_app_is_closed_with_4003(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.enabled = false)
+pub async fn a_disabled_app_is_closed_with_4003(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.enabled = false)
         .await;
-    house
-        .caller(&house.app, None, false)
+    server
+        .caller(&server.app, None, false)
         .await
         .turned_away(4003)
         .await;
-    house.set(|settings| settings.enabled = true).await;
-    house.client().await.quiet().await;
+    server.set(|settings| settings.enabled = true).await;
+    server.client().await.quiet().await;
 }
 
-pub async fn plain_connections_are_closed_with_4000_where_tls_is_asked(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.tls_only = true)
+pub async fn plain_connections_are_closed_with_4000_where_tls_is_asked(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.tls_only = true)
         .await;
-    house
-        .caller(&house.app, None, false)
+    server
+        .caller(&server.app, None, false)
         .await
         .turned_away(4000)
         .await;
-    let mut client = house.caller(&house.app, None, true).await;
+    let mut client = server.caller(&server.app, None, true).await;
     client.greeted().await;
 }
 
-pub async fn origins_are_held_to_the_apps_list(site: &Site) {
+pub async fn origins_are_held_to_the_apps_list(env: &TestEnv) {
     let list = ["https://one.example", "https://two.example:8443"].map(str::to_owned);
-    let house = site
-        .house_with(|setup| setup.settings.allowed_origins = list.to_vec())
+    let server = env
+        .server_with(|setup| setup.settings.allowed_origins = list.to_vec())
         .await;
     for origin in [
         None,
@@ -89,8 +88,8 @@ pub async fn origins_are_held_to_the_apps_list(site: &Site) {
         Some("HTTPS://One.Example"),
         Some("https://two.example:8443"),
     ] {
-        house
-            .caller(&house.app, origin, false)
+        server
+            .caller(&server.app, origin, false)
             .await
             .greeted()
             .await;
@@ -103,47 +102,47 @@ pub async fn origins_are_held_to_the_apps_list(site: &Site) {
         "null",
         "",
     ] {
-        house
-            .caller(&house.app, Some(origin), false)
+        server
+            .caller(&server.app, Some(origin), false)
             .await
             .turned_away(4009)
             .await;
     }
 }
 
-pub async fn origins_are_held_to_the_servers_list(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.allowed_origins = vec!["https://one.example".to_owned()])
+pub async fn origins_are_held_to_the_servers_list(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.allowed_origins = vec!["https://one.example".to_owned()])
         .await;
-    house
-        .caller(&house.app, Some("https://one.example"), false)
+    server
+        .caller(&server.app, Some("https://one.example"), false)
         .await
         .greeted()
         .await;
-    house
-        .caller(&house.app, Some("https://two.example"), false)
+    server
+        .caller(&server.app, Some("https://two.example"), false)
         .await
         .turned_away(4009)
         .await;
-    house
+    server
         .set(|settings| settings.allowed_origins = vec!["https://two.example".to_owned()])
         .await;
     for origin in ["https://one.example", "https://two.example"] {
-        house
-            .caller(&house.app, Some(origin), false)
+        server
+            .caller(&server.app, Some(origin), false)
             .await
             .turned_away(4009)
             .await;
     }
 }
 
-pub async fn an_app_over_its_limit_is_closed_with_4004(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.limits.max_connections = Some(2))
+pub async fn an_app_over_its_limit_is_closed_with_4004(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.limits.max_connections = Some(2))
         .await;
-    let [mut first, _second] = house.clients().await;
-    let frame = house
-        .caller(&house.app, None, false)
+    let [mut first, _second] = server.clients().await;
+    let frame = server
+        .caller(&server.app, None, false)
         .await
         .turned_away(4004)
         .await;
@@ -151,49 +150,49 @@ pub async fn an_app_over_its_limit_is_closed_with_4004(site: &Site) {
     first.quiet().await;
 }
 
-pub async fn an_app_over_its_limit_can_say_4100(site: &Site) {
-    let house = site
-        .house_with(|setup| {
+pub async fn an_app_over_its_limit_can_say_4100(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| {
             setup.settings.limits.max_connections = Some(1);
             setup.settings.over_capacity = OverCapacity::Retry;
         })
         .await;
-    let _first = house.client().await;
-    house
-        .caller(&house.app, None, false)
+    let _first = server.client().await;
+    server
+        .caller(&server.app, None, false)
         .await
         .turned_away(4100)
         .await;
 }
 
-pub async fn a_limit_counts_who_is_there_now(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.limits.max_connections = Some(1))
+pub async fn a_limit_counts_who_is_there_now(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.limits.max_connections = Some(1))
         .await;
-    house.client().await.leave().await;
-    house.client().await.ended().await;
-    let mut client = house.client().await;
-    house
+    server.client().await.leave().await;
+    server.client().await.ended().await;
+    let mut client = server.client().await;
+    server
         .set(|settings| settings.limits.max_connections = Some(2))
         .await;
-    let _further = house.client().await;
-    house
+    let _further = server.client().await;
+    server
         .set(|settings| settings.limits.max_connections = Some(1))
         .await;
     client.quiet().await;
-    house
+    server
         .set(|settings| settings.limits.max_connections = Some(0))
         .await;
-    let _unbounded: [_; 3] = house.clients().await;
+    let _unbounded: [_; 3] = server.clients().await;
 }
 
-pub async fn a_node_over_its_limit_is_closed_with_4100(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.connections = 2)
+pub async fn a_node_over_its_limit_is_closed_with_4100(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.connections = 2)
         .await;
-    let [first, _second] = house.clients().await;
-    let frame = house
-        .caller(&house.app, None, false)
+    let [first, _second] = server.clients().await;
+    let frame = server
+        .caller(&server.app, None, false)
         .await
         .turned_away(4100)
         .await;
@@ -203,27 +202,27 @@ pub async fn a_node_over_its_limit_is_closed_with_4100(site: &Site) {
     );
     // Whoever was turned away took no place.
     first.leave().await;
-    house
+    server
         .client()
         .await
         .send(json!({"event": "pusher:ping"}))
         .await;
 }
 
-pub async fn too_many_in_a_second_are_closed_with_4100(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.connects_per_second = 3)
+pub async fn too_many_in_a_second_are_closed_with_4100(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.connects_per_second = 3)
         .await;
-    let _three: [_; 3] = house.clients().await;
-    house
-        .caller(&house.app, None, false)
+    let _three: [_; 3] = server.clients().await;
+    server
+        .caller(&server.app, None, false)
         .await
         .turned_away(4100)
         .await;
-    house.clock.forward(Duration::from_secs(1));
-    let _three: [_; 3] = house.clients().await;
-    house
-        .caller(&house.app, None, false)
+    server.clock.advance(Duration::from_secs(1));
+    let _three: [_; 3] = server.clients().await;
+    server
+        .caller(&server.app, None, false)
         .await
         .turned_away(4100)
         .await;

@@ -3,11 +3,8 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use pushi_test_support::{Client, TestEnv, TestServer};
 use serde_json::{Map, Value, json};
-
-use crate::client::Client;
-use crate::env::Site;
-use crate::server::House;
 
 const NAMES: [&str; 20] = [
     "event",
@@ -149,14 +146,14 @@ fn signed(client: &Client, mut frame: Value) -> Value {
 async fn lives(client: &mut Client, after: &str) {
     client.send(json!({"event": "pusher:ping"})).await;
     let reading = async { while client.next().await.event() != "pusher:pong" {} };
-    tokio::time::timeout(crate::env::PATIENCE, reading)
+    tokio::time::timeout(pushi_test_support::PATIENCE, reading)
         .await
         .unwrap_or_else(|_| panic!("no life after {after}"));
 }
 
-async fn watched<'a>(house: &House<'a>) -> [Client; 2] {
-    let [mut client, mut watcher] = house.clients().await;
-    house.follow("u1", "d").await;
+async fn watched<'a>(server: &TestServer<'a>) -> [Client; 2] {
+    let [mut client, mut watcher] = server.clients().await;
+    server.follow("u1", "d").await;
     for (client, user) in [(&mut watcher, "u2"), (&mut client, "u1")] {
         for channel in ["c", "private-a", "presence-a", "personal-u1"] {
             client
@@ -167,9 +164,9 @@ async fn watched<'a>(house: &House<'a>) -> [Client; 2] {
     [client, watcher]
 }
 
-pub async fn json_of_all_kinds(site: &Site) {
-    let house = site.house().await;
-    let [mut client, mut watcher] = watched(&house).await;
+pub async fn json_of_all_kinds(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut client, mut watcher] = watched(&server).await;
     let mut runner = TestRunner::default();
     for round in 0..1500 {
         let frame = frame().new_tree(&mut runner).unwrap().current();
@@ -185,9 +182,9 @@ pub async fn json_of_all_kinds(site: &Site) {
     }
 }
 
-pub async fn text_of_all_kinds(site: &Site) {
-    let house = site.house().await;
-    let [mut client, _watcher] = watched(&house).await;
+pub async fn text_of_all_kinds(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut client, _watcher] = watched(&server).await;
     let mut runner = TestRunner::default();
     let text = prop_oneof![
         any::<String>(),
@@ -221,25 +218,25 @@ pub async fn text_of_all_kinds(site: &Site) {
     }
 }
 
-pub async fn bytes_of_all_kinds(site: &Site) {
-    let house = site.house().await;
-    let mut witness = house.subscribed("c").await;
+pub async fn bytes_of_all_kinds(env: &TestEnv) {
+    let server = env.server().await;
+    let mut witness = server.subscribed("c").await;
     let mut runner = TestRunner::default();
     let bytes = prop::collection::vec(any::<u8>(), 0..300);
     for _ in 0..300 {
         let (mut near, far) = tokio::io::duplex(100_000);
-        let ended = house.serve(&house.app.key, None, false, far);
+        let ended = server.serve(&server.app.key, None, false, far);
         let noise = bytes.new_tree(&mut runner).unwrap().current();
         tokio::io::AsyncWriteExt::write_all(&mut near, &noise)
             .await
             .unwrap();
         drop(near);
-        tokio::time::timeout(crate::env::PATIENCE, ended)
+        tokio::time::timeout(pushi_test_support::PATIENCE, ended)
             .await
             .unwrap()
             .unwrap();
     }
-    house.call("c", "goes on").await;
+    server.call("c", "goes on").await;
     witness.expect("call").await;
-    assert_eq!(house.service.hub().connections(), 1);
+    assert_eq!(server.service.hub().connections(), 1);
 }

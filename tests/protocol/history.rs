@@ -1,13 +1,11 @@
 //! What was published, asked for by `pusher:latest`.
 
+use pushi_test_support::{TestEnv, event_texts, serials, users};
 use serde_json::{Value, json};
 
-use crate::env::Site;
-use crate::frame::{said, serials, users};
-
-pub async fn the_newest_come_first(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.subscribed("c").await;
+pub async fn the_newest_come_first(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.subscribed("c").await;
     assert_eq!(
         client.latest(json!({"channel": "c"})).await["events"],
         json!([])
@@ -22,7 +20,7 @@ pub async fn the_newest_come_first(site: &Site) {
         .latest(json!({"channel": "c", "skip": 0, "count": 10}))
         .await;
     assert_eq!(
-        (said(&state), serials(&state)),
+        (event_texts(&state), serials(&state)),
         (vec!["3", "2", "1"], vec![3, 2, 1])
     );
     assert_eq!(
@@ -32,9 +30,9 @@ pub async fn the_newest_come_first(site: &Site) {
     assert_eq!(state.get("recovered"), None);
 }
 
-pub async fn an_event_has_the_form_of_the_page(site: &Site) {
-    let house = site.house().await;
-    let [mut client, mut other] = house.clients().await;
+pub async fn an_event_has_the_form_of_the_page(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut client, mut other] = server.clients().await;
     client.subscribe("global").await;
     other.subscribe("global").await;
     client
@@ -59,7 +57,7 @@ pub async fn an_event_has_the_form_of_the_page(site: &Site) {
         ]
     );
     assert!(event["id"].as_u64().unwrap() > 0);
-    assert_eq!(event["instance"], house.app.ident.as_str());
+    assert_eq!(event["instance"], server.app.ident.as_str());
     assert_eq!(event["owner_id"], client.id.as_str());
     assert_eq!(event["channel"], "global");
     for member in ["mid", "timestamp", "serial"] {
@@ -70,7 +68,7 @@ pub async fn an_event_has_the_form_of_the_page(site: &Site) {
         event["data"],
         json!({"channel": "global", "event": "chat", "data": "{\"x\":1}"})
     );
-    house.say("global", &["x"]).await;
+    server.say("global", &["x"]).await;
     client.expect("message").await;
     assert_eq!(
         client.latest(json!({"channel": "global"})).await["events"][0]["owner_id"],
@@ -78,14 +76,14 @@ pub async fn an_event_has_the_form_of_the_page(site: &Site) {
     );
 }
 
-pub async fn skip_and_count_make_pages(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn skip_and_count_make_pages(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     let texts: Vec<String> = (1..=15).map(|n| n.to_string()).collect();
-    house
+    server
         .say("c", &texts.iter().map(String::as_str).collect::<Vec<_>>())
         .await;
-    house.say("elsewhere", &["x"]).await;
+    server.say("elsewhere", &["x"]).await;
     client.subscribe("c").await;
     for (data, expected) in [
         (json!({}), (6..=15).rev().collect::<Vec<u64>>()),
@@ -112,22 +110,22 @@ pub async fn skip_and_count_make_pages(site: &Site) {
     }
 }
 
-pub async fn a_count_over_the_limit_is_cut(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.history = 4)
+pub async fn a_count_over_the_limit_is_cut(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.history = 4)
         .await;
-    let mut client = house.client().await;
-    house.say("c", &["1", "2", "3", "4", "5", "6"]).await;
-    house.follow("ann", "d").await;
-    house.say("d", &["1", "2", "3", "4", "5", "6"]).await;
+    let mut client = server.client().await;
+    server.say("c", &["1", "2", "3", "4", "5", "6"]).await;
+    server.follow("ann", "d").await;
+    server.say("d", &["1", "2", "3", "4", "5", "6"]).await;
     client.subscribe("c").await;
     client.subscribe("personal-ann").await;
     assert_eq!(
-        said(&client.latest(json!({"channel": "c", "count": 100})).await),
+        event_texts(&client.latest(json!({"channel": "c", "count": 100})).await),
         ["6", "5", "4", "3"]
     );
     assert_eq!(
-        said(
+        event_texts(
             &client
                 .latest(json!({"channel": "c", "count": i64::MAX}))
                 .await
@@ -135,15 +133,15 @@ pub async fn a_count_over_the_limit_is_cut(site: &Site) {
         ["6", "5", "4", "3"]
     );
     assert_eq!(
-        said(&client.latest(json!({"channel": "c"})).await),
+        event_texts(&client.latest(json!({"channel": "c"})).await),
         ["6", "5", "4", "3"]
     );
     assert_eq!(
-        said(&client.latest(json!({"channel": "c", "count": 2})).await),
+        event_texts(&client.latest(json!({"channel": "c", "count": 2})).await),
         ["6", "5"]
     );
     assert_eq!(
-        said(
+        event_texts(
             &client
                 .latest(json!({"channel": "personal-ann", "count": 100}))
                 .await
@@ -152,28 +150,28 @@ pub async fn a_count_over_the_limit_is_cut(site: &Site) {
     );
 }
 
-pub async fn of_a_personal_channel_it_is_the_inbox(site: &Site) {
-    let house = site.house().await;
-    house.say("a", &["before"]).await;
-    house.follow("ann", "a").await;
-    house.follow("ann", "b").await;
-    house.say("a", &["1"]).await;
-    house.say("b", &["2"]).await;
-    house.say("personal-ann", &["3"]).await;
-    house.unfollow("ann", "b").await;
-    house.say("b", &["after"]).await;
-    house.say("a", &["4"]).await;
-    let mut client = house.client().await;
+pub async fn of_a_personal_channel_it_is_the_inbox(env: &TestEnv) {
+    let server = env.server().await;
+    server.say("a", &["before"]).await;
+    server.follow("ann", "a").await;
+    server.follow("ann", "b").await;
+    server.say("a", &["1"]).await;
+    server.say("b", &["2"]).await;
+    server.say("personal-ann", &["3"]).await;
+    server.unfollow("ann", "b").await;
+    server.say("b", &["after"]).await;
+    server.say("a", &["4"]).await;
+    let mut client = server.client().await;
     client.subscribe("personal-ann").await;
     let state = client.latest(json!({"channel": "personal-ann"})).await;
     assert_eq!(
-        said(&state),
+        event_texts(&state),
         ["4", "3", "2", "1"],
         "what came before an end stays"
     );
     assert_eq!(state["alias"], json!(["a"]));
     assert_eq!(
-        said(
+        event_texts(
             &client
                 .latest(json!({"channel": "personal-ann", "skip": 1, "count": 2}))
                 .await
@@ -181,7 +179,7 @@ pub async fn of_a_personal_channel_it_is_the_inbox(site: &Site) {
         ["3", "2"]
     );
     assert_eq!(
-        said(
+        event_texts(
             &client
                 .latest(json!({"channel": "personal-ann", "skip": 4}))
                 .await
@@ -189,7 +187,7 @@ pub async fn of_a_personal_channel_it_is_the_inbox(site: &Site) {
         [""; 0]
     );
     assert_eq!(
-        said(
+        event_texts(
             &client
                 .latest(json!({"channel": "personal-ann", "skip": i64::MAX}))
                 .await
@@ -198,20 +196,23 @@ pub async fn of_a_personal_channel_it_is_the_inbox(site: &Site) {
     );
     let state = client.latest(json!({"channel": "a"})).await;
     assert_eq!(
-        said(&state),
+        event_texts(&state),
         ["4", "1", "before"],
         "an alias is a channel like any other"
     );
 }
 
-pub async fn of_a_presence_channel_it_lists_the_members(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn of_a_presence_channel_it_lists_the_members(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.join("presence-a", json!({"user_id": "ann"})).await;
-    house.say("presence-a", &["1"]).await;
+    server.say("presence-a", &["1"]).await;
     client.expect("message").await;
     let state = client.latest(json!({"channel": "presence-a"})).await;
-    assert_eq!((users(&state), said(&state)), (vec!["ann"], vec!["1"]));
+    assert_eq!(
+        (users(&state), event_texts(&state)),
+        (vec!["ann"], vec!["1"])
+    );
     assert_eq!(
         users(&client.unsubscribe("presence-a").await),
         [""; 0],
@@ -219,10 +220,10 @@ pub async fn of_a_presence_channel_it_lists_the_members(site: &Site) {
     );
 }
 
-pub async fn who_is_not_on_the_channel_may_not_ask(site: &Site) {
-    let house = site.house().await;
-    house.say("c", &["secret"]).await;
-    let mut client = house.client().await;
+pub async fn who_is_not_on_the_channel_may_not_ask(env: &TestEnv) {
+    let server = env.server().await;
+    server.say("c", &["secret"]).await;
+    let mut client = server.client().await;
     for event in ["pusher:latest", "pusher:unsubscribe"] {
         for channel in ["c", "private-a", "personal-ann", "peer-a:b&c"] {
             client
@@ -237,11 +238,11 @@ pub async fn who_is_not_on_the_channel_may_not_ask(site: &Site) {
     }
 }
 
-pub async fn pages_go_on_where_events_were_pruned(site: &Site) {
-    let house = site.house().await;
-    house.say("c", &["1", "2", "3", "4", "5"]).await;
-    site.prune_all_but(3).await;
-    let mut client = house.subscribed("c").await;
+pub async fn pages_go_on_where_events_were_pruned(env: &TestEnv) {
+    let server = env.server().await;
+    server.say("c", &["1", "2", "3", "4", "5"]).await;
+    env.prune_all_but(3).await;
+    let mut client = server.subscribed("c").await;
     assert_eq!(
         serials(&client.latest(json!({"channel": "c"})).await),
         [5, 4, 3]

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
+use pushi_test_support::{Client, TestEnv, TestServer};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::client::Client;
-use crate::env::Site;
-use crate::server::House;
-
-async fn house(site: &Site, activity: u64, idle: u64) -> House<'_> {
-    site.house_with(|setup| {
+async fn server(env: &TestEnv, activity: u64, idle: u64) -> TestServer<'_> {
+    env.server_with(|setup| {
         setup.timing.activity = Duration::from_secs(activity);
         setup.timing.idle = Duration::from_secs(idle);
     })
@@ -24,9 +21,9 @@ async fn after(client: &mut Client, since: Instant) -> (Message, u64) {
     (message, since.elapsed().as_secs())
 }
 
-pub async fn a_silent_client_is_pinged(site: &Site) {
-    let house = house(site, 10, 0).await;
-    let mut client = house.client().await;
+pub async fn a_silent_client_is_pinged(env: &TestEnv) {
+    let server = server(env, 10, 0).await;
+    let mut client = server.client().await;
     let since = Instant::now();
     for seconds in [10, 20, 30] {
         // Reading the ping answers it.
@@ -40,9 +37,9 @@ pub async fn a_silent_client_is_pinged(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn whoever_says_something_is_not_pinged(site: &Site) {
-    let house = house(site, 10, 0).await;
-    let mut client = house.client().await;
+pub async fn whoever_says_something_is_not_pinged(env: &TestEnv) {
+    let server = server(env, 10, 0).await;
+    let mut client = server.client().await;
     let since = Instant::now();
     for seconds in [7, 14, 21, 28] {
         sleep_until(since + Duration::from_secs(seconds)).await;
@@ -66,22 +63,22 @@ pub async fn whoever_says_something_is_not_pinged(site: &Site) {
     assert_eq!(answers, 3);
 }
 
-pub async fn what_is_sent_to_it_is_no_sign_of_life(site: &Site) {
-    let house = house(site, 10, 0).await;
-    let mut client = house.subscribed("c").await;
+pub async fn what_is_sent_to_it_is_no_sign_of_life(env: &TestEnv) {
+    let server = server(env, 10, 0).await;
+    let mut client = server.subscribed("c").await;
     let since = Instant::now();
     for seconds in 1..10 {
         sleep_until(since + Duration::from_secs(seconds)).await;
-        house.call("c", "hello").await;
+        server.call("c", "hello").await;
         client.expect("call").await;
     }
     let (message, _) = after(&mut client, since).await;
     assert!(matches!(message, Message::Ping(_)), "{message:?}");
 }
 
-pub async fn who_does_not_answer_is_closed_with_4201(site: &Site) {
-    let house = house(site, 10, 0).await;
-    let [mut dead, mut watcher] = house.clients().await;
+pub async fn who_does_not_answer_is_closed_with_4201(env: &TestEnv) {
+    let server = server(env, 10, 0).await;
+    let [mut dead, mut watcher] = server.clients().await;
     watcher
         .join("presence-a", json!({"user_id": "watcher"}))
         .await;
@@ -102,12 +99,12 @@ pub async fn who_does_not_answer_is_closed_with_4201(site: &Site) {
     watcher.quiet().await;
 }
 
-pub async fn an_idle_connection_is_closed_with_4202(site: &Site) {
-    let house = house(site, 120, 20).await;
-    let mut client = house.subscribed("c").await;
+pub async fn an_idle_connection_is_closed_with_4202(env: &TestEnv) {
+    let server = server(env, 120, 20).await;
+    let mut client = server.subscribed("c").await;
     let since = Instant::now();
     sleep_until(since + Duration::from_secs(15)).await;
-    house.call("c", "hello").await;
+    server.call("c", "hello").await;
     client.expect("call").await;
     sleep_until(since + Duration::from_secs(30)).await;
     client.subscribe("d").await;
@@ -123,9 +120,9 @@ pub async fn an_idle_connection_is_closed_with_4202(site: &Site) {
     assert_eq!(client.closed().await, 4202);
 }
 
-pub async fn pings_keep_nobody_from_being_idle(site: &Site) {
-    let house = house(site, 5, 22).await;
-    let mut client = house.client().await;
+pub async fn pings_keep_nobody_from_being_idle(env: &TestEnv) {
+    let server = server(env, 5, 22).await;
+    let mut client = server.client().await;
     let since = Instant::now();
     let came = loop {
         match after(&mut client, since).await {
@@ -141,9 +138,9 @@ pub async fn pings_keep_nobody_from_being_idle(site: &Site) {
     assert_eq!(client.closed().await, 4202);
 }
 
-pub async fn by_default_nobody_is_idle(site: &Site) {
-    let house = house(site, 120, 0).await;
-    let mut client = house.client().await;
+pub async fn by_default_nobody_is_idle(env: &TestEnv) {
+    let server = server(env, 120, 0).await;
+    let mut client = server.client().await;
     let since = Instant::now();
     for _ in 0..30 {
         let (message, _) = after(&mut client, since).await;

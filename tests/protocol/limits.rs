@@ -1,15 +1,13 @@
 //! What one connection may send, and how far behind it may be.
 
+use pushi_test_support::{Client, PATIENCE, TestEnv};
 use serde_json::json;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use crate::client::Client;
-use crate::env::{PATIENCE, Site};
-
-pub async fn a_binary_frame_is_4321(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.subscribed("c").await;
+pub async fn a_binary_frame_is_4321(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.subscribed("c").await;
     for bytes in [
         Bytes::new(),
         Bytes::from_static(br#"{"event":"pusher:ping"}"#),
@@ -19,7 +17,7 @@ pub async fn a_binary_frame_is_4321(site: &Site) {
         let frame = client.refused(4321).await;
         assert_eq!(frame.channel(), "");
     }
-    house.call("c", "goes on").await;
+    server.call("c", "goes on").await;
     client.expect("call").await;
     client.quiet().await;
 }
@@ -35,11 +33,11 @@ fn frame_of(bytes: usize) -> String {
     frame(bytes - frame(0).len())
 }
 
-pub async fn a_message_over_the_limit_is_4318_and_1009(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.message_bytes = 1000)
+pub async fn a_message_over_the_limit_is_4318_and_1009(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.message_bytes = 1000)
         .await;
-    let mut client = house.subscribed("c").await;
+    let mut client = server.subscribed("c").await;
     client.raw(frame_of(1000)).await;
     client.expect("m").await;
     client.raw(frame_of(1001)).await;
@@ -50,15 +48,15 @@ pub async fn a_message_over_the_limit_is_4318_and_1009(site: &Site) {
     client.ended().await;
 }
 
-pub async fn the_last_words_arrive_through_a_flood(site: &Site) {
-    let house = site
-        .house_with(|setup| {
+pub async fn the_last_words_arrive_through_a_flood(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| {
             setup.rules.limits.message_bytes = 1000;
             setup.buffer = 512;
         })
         .await;
     for bytes in [1001, 100_000, 3_000_000] {
-        let mut client = house.client().await;
+        let mut client = server.client().await;
         // It sends all of it before it reads anything, and more behind it.
         client.raw(Message::Text("x".repeat(bytes).into())).await;
         client.raw(Message::Text("y".repeat(bytes).into())).await;
@@ -67,13 +65,13 @@ pub async fn the_last_words_arrive_through_a_flood(site: &Site) {
     }
 }
 
-pub async fn fragments_are_one_message(site: &Site) {
+pub async fn fragments_are_one_message(env: &TestEnv) {
     use tokio_tungstenite::tungstenite::protocol::frame::Frame;
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-    let house = site
-        .house_with(|setup| setup.rules.limits.message_bytes = 1000)
+    let server = env
+        .server_with(|setup| setup.rules.limits.message_bytes = 1000)
         .await;
-    let mut client = house.subscribed("c").await;
+    let mut client = server.subscribed("c").await;
     let part = |text: &str, first: bool, last: bool| {
         let code = if first { Data::Text } else { Data::Continue };
         Message::Frame(Frame::message(
@@ -95,19 +93,19 @@ pub async fn fragments_are_one_message(site: &Site) {
     assert_eq!(client.closed().await, 1009);
 }
 
-pub async fn an_apps_own_limit_holds_from_the_next_message_on(site: &Site) {
-    let house = site.house().await;
-    let [mut first, mut second] = house.clients().await;
+pub async fn an_apps_own_limit_holds_from_the_next_message_on(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut first, mut second] = server.clients().await;
     for client in [&mut first, &mut second] {
         client.subscribe("c").await;
     }
-    house
+    server
         .set(|settings| settings.limits.max_message_bytes = Some(100_000))
         .await;
     first.raw(frame_of(100_000)).await;
     first.expect("m").await;
     second.expect("m").await;
-    house
+    server
         .set(|settings| settings.limits.max_message_bytes = Some(200))
         .await;
     first.raw(frame_of(200)).await;
@@ -116,18 +114,18 @@ pub async fn an_apps_own_limit_holds_from_the_next_message_on(site: &Site) {
     second.raw(frame_of(201)).await;
     second.refused(4318).await;
     assert_eq!(second.closed().await, 1009);
-    house
+    server
         .set(|settings| settings.limits.max_message_bytes = Some(0))
         .await;
     first.raw(frame_of(500_000)).await;
     assert_eq!(first.expect("m").await.data().len() / 1000, 499);
 }
 
-pub async fn text_that_is_not_unicode_is_1007(site: &Site) {
+pub async fn text_that_is_not_unicode_is_1007(env: &TestEnv) {
     use tokio_tungstenite::tungstenite::protocol::frame::Frame;
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-    let house = site.house().await;
-    let mut client = house.client().await;
+    let server = env.server().await;
+    let mut client = server.client().await;
     client
         .raw(Message::Frame(Frame::message(
             vec![0xff, 0xfe],
@@ -138,18 +136,18 @@ pub async fn text_that_is_not_unicode_is_1007(site: &Site) {
     assert_eq!(client.closed().await, 1007);
 }
 
-pub async fn a_slow_reader_is_closed_and_nobody_else_waits(site: &Site) {
-    let house = site
-        .house_with(|setup| {
+pub async fn a_slow_reader_is_closed_and_nobody_else_waits(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| {
             setup.rules.limits.pending_bytes = 20_000;
             setup.buffer = 1000;
         })
         .await;
-    let mut slow = house.subscribed("c").await;
-    let mut quick = house.subscribed("c").await;
+    let mut slow = server.subscribed("c").await;
+    let mut quick = server.subscribed("c").await;
     let text = "x".repeat(1000);
     for n in 0..100 {
-        house.call("c", &format!("{n} {text}")).await;
+        server.call("c", &format!("{n} {text}")).await;
         assert!(
             quick
                 .expect("call")
@@ -172,19 +170,19 @@ pub async fn a_slow_reader_is_closed_and_nobody_else_waits(site: &Site) {
     assert_eq!((last.event(), last.code()), ("pusher:error", 4100));
     assert_eq!(slow.closed().await, 4100);
     slow.ended().await;
-    house.call("c", "goes on").await;
+    server.call("c", "goes on").await;
     quick.expect("call").await;
     quick.quiet().await;
 }
 
-pub async fn a_slow_readers_user_has_left(site: &Site) {
-    let house = site
-        .house_with(|setup| {
+pub async fn a_slow_readers_user_has_left(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| {
             setup.rules.limits.pending_bytes = 5_000;
             setup.buffer = 1000;
         })
         .await;
-    let [mut slow, mut watcher] = house.clients().await;
+    let [mut slow, mut watcher] = server.clients().await;
     watcher
         .join("presence-a", json!({"user_id": "watcher"}))
         .await;
@@ -192,14 +190,14 @@ pub async fn a_slow_readers_user_has_left(site: &Site) {
     watcher.expect("pusher:member_added").await;
     slow.subscribe("c").await;
     for _ in 0..20 {
-        house.call("c", &"x".repeat(1000)).await;
+        server.call("c", &"x".repeat(1000)).await;
     }
     watcher.expect("pusher:member_removed").await;
 }
 
-pub async fn a_client_that_only_asks_is_not_read_on(site: &Site) {
-    let house = site.house_with(|setup| setup.buffer = 1000).await;
-    let mut greedy = house.client().await;
+pub async fn a_client_that_only_asks_is_not_read_on(env: &TestEnv) {
+    let server = env.server_with(|setup| setup.buffer = 1000).await;
+    let mut greedy = server.client().await;
     // Nothing of what it asks for is read, so at some point nothing more is taken from it.
     let ask = r#"{"event":"pusher:ping"}"#;
     let mut asked = 0;
@@ -210,7 +208,7 @@ pub async fn a_client_that_only_asks_is_not_read_on(site: &Site) {
         }
     };
     let elsewhere = async {
-        let mut other = house.client().await;
+        let mut other = server.client().await;
         for _ in 0..100 {
             other.quiet().await;
         }
@@ -237,9 +235,9 @@ async fn pong(client: &mut Client, bytes: &'static [u8]) {
     assert_eq!(message, Some(Message::Pong(Bytes::from_static(bytes))));
 }
 
-pub async fn a_ping_is_answered_by_a_pong(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn a_ping_is_answered_by_a_pong(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     pong(&mut client, b"").await;
     pong(&mut client, b"there?").await;
     for data in [json!({}), json!("{}"), json!(null), json!([1])] {

@@ -1,17 +1,10 @@
 //! The Pushi protocol, case by case, through the WebSocket edge. The cases are listed once, here, and run once on every
 //! kind of store; those that the store has no part in, or that bring a store of their own, run once.
 
-#[macro_use]
-mod cases;
-
 mod acks;
-mod client;
 mod closing;
 mod concurrency;
 mod connecting;
-mod env;
-mod faults;
-mod frame;
 mod fuzz;
 mod history;
 mod keepalive;
@@ -26,9 +19,6 @@ mod presence_aliases;
 mod publishing;
 mod pusher;
 mod recovery;
-mod server;
-#[path = "../servers/mod.rs"]
-mod servers;
 mod signatures;
 mod slow_store;
 mod store_outage;
@@ -38,7 +28,7 @@ mod webhooks;
 /// Makes a test of each case for one kind of store.
 macro_rules! on_every_store {
     ($kind:ty) => {
-        on! { $kind; connecting:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; connecting:
             the_greeting_names_the_socket,
             an_unknown_key_is_told_and_closed_with_4001,
             a_disabled_app_is_closed_with_4003,
@@ -51,7 +41,7 @@ macro_rules! on_every_store {
             a_node_over_its_limit_is_closed_with_4100,
             too_many_in_a_second_are_closed_with_4100,
         }
-        on! { $kind; signatures:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; signatures:
             a_public_channel_needs_nothing,
             a_public_channel_takes_any_auth,
             a_good_signature_is_taken,
@@ -65,7 +55,7 @@ macro_rules! on_every_store {
             an_object_is_signed_as_it_stands_in_the_frame,
             the_setting_holds_at_once,
         }
-        on! { $kind; names:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; names:
             frames_that_say_nothing_have_their_codes,
             events_of_the_protocol_that_there_are_not_are_4313,
             what_is_missing_or_of_a_wrong_type_is_4314,
@@ -75,7 +65,7 @@ macro_rules! on_every_store {
             a_ref_is_repeated_in_every_error,
             unknown_members_are_passed_over,
         }
-        on! { $kind; presence:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; presence:
             the_answer_lists_everybody,
             the_others_hear_who_comes_and_goes,
             three_tabs_are_one_member,
@@ -92,7 +82,7 @@ macro_rules! on_every_store {
             nothing_of_a_channel_follows_a_refusal,
             a_large_channel_hears_of_everybody_once,
         }
-        on! { $kind; member_data:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; member_data:
             the_newest_data_of_several_tabs_counts,
             a_numeric_user_id_is_its_text,
             channel_data_may_be_a_string,
@@ -103,7 +93,7 @@ macro_rules! on_every_store {
             of_two_first_connections_one_joins,
             a_list_and_its_announcements_agree,
         }
-        on! { $kind; personal:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; personal:
             the_socket_is_on_every_channel_that_the_user_follows,
             the_answer_holds_what_the_user_missed,
             the_answer_holds_the_last_ten,
@@ -118,7 +108,7 @@ macro_rules! on_every_store {
             a_presence_channel_is_joined_with_the_channel_data,
             without_channel_data_a_presence_channel_is_heard_only,
         }
-        on! { $kind; presence_aliases:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; presence_aliases:
             the_direct_subscription_says_who_one_is,
             after_the_alias_the_direct_one_stays,
             who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing,
@@ -126,7 +116,7 @@ macro_rules! on_every_store {
             a_full_channel_is_heard_through_an_alias,
             what_came_by_alias_counts_against_no_limit,
         }
-        on! { $kind; peers:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; peers:
             two_who_are_present_share_a_channel,
             every_tab_of_both_hears_it,
             it_lasts_until_one_has_left,
@@ -144,7 +134,7 @@ macro_rules! on_every_store {
             two_apps_have_pairs_of_their_own,
             through_a_personal_channel_one_is_a_peer,
         }
-        on! { $kind; publishing:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; publishing:
             subscribers_get_the_event,
             every_event_has_its_own_mid_and_serial,
             the_sender_gets_it_with_echo_alone,
@@ -158,7 +148,7 @@ macro_rules! on_every_store {
             what_one_socket_sends_keeps_its_order,
             many_publishers_make_one_order,
         }
-        on! { $kind; acks:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; acks:
             a_kept_publish_with_a_ref_is_acknowledged,
             without_a_ref_or_not_kept_nothing_is_said,
             an_odd_ref_comes_back_as_it_was,
@@ -170,7 +160,7 @@ macro_rules! on_every_store {
             a_key_is_the_apps_own,
             a_key_covers_all_channels_of_its_publish,
         }
-        on! { $kind; history:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; history:
             the_newest_come_first,
             an_event_has_the_form_of_the_page,
             skip_and_count_make_pages,
@@ -180,7 +170,7 @@ macro_rules! on_every_store {
             who_is_not_on_the_channel_may_not_ask,
             pages_go_on_where_events_were_pruned,
         }
-        on! { $kind; recovery:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; recovery:
             everything_after_it_comes_oldest_first,
             a_channel_without_events_has_serial_zero,
             above_the_newest_it_is_not_recovered,
@@ -193,13 +183,13 @@ macro_rules! on_every_store {
             a_number_is_the_personal_channels_own,
             a_refresh_keeps_the_place,
         }
-        on! { $kind; concurrency:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; concurrency:
             subscribers_see_every_serial_once,
             a_personal_channel_sees_every_serial_of_its_aliases_once,
             going_on_without_leaving_has_no_gap_either,
             nothing_comes_before_the_answer_or_after_the_leaving,
         }
-        on! { $kind; multi_channel:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; multi_channel:
             a_socket_on_several_gets_it_once,
             each_copy_has_its_own_place_and_the_same_publish,
             with_since_it_is_always_sent,
@@ -207,7 +197,7 @@ macro_rules! on_every_store {
             many_in_a_row_are_each_seen_once,
             many_at_once_are_each_seen_once,
         }
-        on! { $kind; fuzz:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; fuzz:
             json_of_all_kinds,
             text_of_all_kinds,
             bytes_of_all_kinds,
@@ -216,24 +206,24 @@ macro_rules! on_every_store {
 }
 
 mod memory {
-    on_every_store!(crate::env::Memory);
+    on_every_store!(pushi_test_support::Memory);
 }
 
 mod sqlite {
-    on_every_store!(crate::env::SqliteFile);
+    on_every_store!(pushi_test_support::SqliteFile);
 }
 
 mod postgres {
-    on_every_store!(crate::env::Postgres);
+    on_every_store!(pushi_test_support::Postgres);
 }
 
 mod mongodb {
-    on_every_store!(crate::env::Mongo);
+    on_every_store!(pushi_test_support::Mongo);
 }
 
 /// What the store has no part in, or brings a store of its own.
 mod once {
-    on! { crate::env::Memory; store_outage:
+    pushi_test_support::cases! { pushi_test_support::Memory as pushi_test_support::StoreKind, crate; store_outage:
         an_app_that_is_known_is_served,
         what_needs_the_store_is_4320_and_the_rest_goes_on,
         what_proves_stored_is_delivered_in_its_place,
@@ -243,7 +233,7 @@ mod once {
         who_leaves_has_published,
         the_same_key_in_one_commit_is_stored_once,
     }
-    on! { crate::env::Memory; slow_store:
+    pushi_test_support::cases! { pushi_test_support::Memory as pushi_test_support::StoreKind, crate; slow_store:
         a_subscription_that_waits_holds_back_its_channel_alone,
         a_presence_subscription_that_waits_holds_back_its_peers,
         a_personal_subscription_that_waits_holds_back_what_is_new,
@@ -252,7 +242,7 @@ mod once {
         what_the_user_follows_is_read_again_until_it_is_known,
         two_subscriptions_are_answered_in_their_order,
     }
-    on! { crate::env::Memory; limits:
+    pushi_test_support::cases! { pushi_test_support::Memory as pushi_test_support::StoreKind, crate; limits:
         a_binary_frame_is_4321,
         a_message_over_the_limit_is_4318_and_1009,
         the_last_words_arrive_through_a_flood,
@@ -264,7 +254,7 @@ mod once {
         a_client_that_only_asks_is_not_read_on,
         a_ping_is_answered_by_a_pong,
     }
-    on! { crate::env::Memory; closing:
+    pushi_test_support::cases! { pushi_test_support::Memory as pushi_test_support::StoreKind, crate; closing:
         a_server_that_stops_says_4200,
         who_comes_while_it_stops_is_sent_away,
         what_was_accepted_is_stored_before_the_end,
@@ -275,7 +265,7 @@ mod once {
         an_answer_of_the_store_that_came_late_is_looked_at_again,
         nobody_stays_on_an_app_that_was_disabled,
     }
-    on_a_paused_clock! { crate::env::Memory; keepalive:
+    pushi_test_support::cases! { #[tokio::test(start_paused = true)] pushi_test_support::Memory as pushi_test_support::StoreKind, crate; keepalive:
         a_silent_client_is_pinged,
         whoever_says_something_is_not_pinged,
         what_is_sent_to_it_is_no_sign_of_life,
@@ -284,7 +274,7 @@ mod once {
         pings_keep_nobody_from_being_idle,
         by_default_nobody_is_idle,
     }
-    on_a_paused_clock! { crate::env::Memory; timeouts:
+    pushi_test_support::cases! { #[tokio::test(start_paused = true)] pushi_test_support::Memory as pushi_test_support::StoreKind, crate; timeouts:
         who_asks_is_told_when_the_time_is_over,
         what_is_not_kept_waits_no_longer_than_the_store_may_take,
         while_it_is_unknown_what_is_stored_nobody_waits,

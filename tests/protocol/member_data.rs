@@ -1,16 +1,13 @@
 //! What a member says of itself.
 
+use pushi_test_support::{Client, TestEnv, users};
 use serde_json::{Value, json};
-
-use crate::client::Client;
-use crate::env::Site;
-use crate::frame::users;
 
 const ROOM: &str = "presence-room";
 
-pub async fn the_newest_data_of_several_tabs_counts(site: &Site) {
-    let house = site.house().await;
-    let [mut watcher, mut first, mut second] = house.clients().await;
+pub async fn the_newest_data_of_several_tabs_counts(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut first, mut second] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
     let name = async |watcher: &mut Client| {
         watcher.latest(json!({"channel": ROOM})).await["members"]["ann"]["name"].clone()
@@ -42,9 +39,9 @@ pub async fn the_newest_data_of_several_tabs_counts(site: &Site) {
     watcher.quiet().await;
 }
 
-pub async fn a_numeric_user_id_is_its_text(site: &Site) {
-    let house = site.house().await;
-    let [mut watcher, mut number, mut text] = house.clients().await;
+pub async fn a_numeric_user_id_is_its_text(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut number, mut text] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
     let state = number
         .join(ROOM, json!({"user_id": 42, "name": "Ann"}))
@@ -77,9 +74,9 @@ pub async fn a_numeric_user_id_is_its_text(site: &Site) {
     }
 }
 
-pub async fn channel_data_may_be_a_string(site: &Site) {
-    let house = site.house().await;
-    let [mut watcher, mut client] = house.clients().await;
+pub async fn channel_data_may_be_a_string(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut client] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
     let data = r#"{"user_id": "ann", "name": "Ann", "n": 1.0, "big": 12345678901234567890123}"#;
     let state = client
@@ -93,7 +90,7 @@ pub async fn channel_data_may_be_a_string(site: &Site) {
         "the same JSON as it was sent"
     );
     // The same user, however the data came.
-    house
+    server
         .client()
         .await
         .join(ROOM, json!({"user_id": "ann"}))
@@ -101,9 +98,9 @@ pub async fn channel_data_may_be_a_string(site: &Site) {
     watcher.quiet().await;
 }
 
-pub async fn presence_without_a_user_id_is_4316(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn presence_without_a_user_id_is_4316(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     let long = "x".repeat(129);
     for id in [
         json!(null),
@@ -126,7 +123,7 @@ pub async fn presence_without_a_user_id_is_4316(site: &Site) {
     }
     client.ask_for(ROOM, json!({})).await;
     client.refused(4316).await;
-    house.call(ROOM, "hello").await;
+    server.call(ROOM, "hello").await;
     client.quiet().await;
     assert_eq!(
         users(&client.join(ROOM, json!({"user_id": "é".repeat(128)})).await),
@@ -134,8 +131,8 @@ pub async fn presence_without_a_user_id_is_4316(site: &Site) {
     );
 }
 
-pub async fn odd_user_ids_are_told_apart(site: &Site) {
-    let house = site.house().await;
+pub async fn odd_user_ids_are_told_apart(env: &TestEnv) {
+    let server = env.server().await;
     let ids = [
         " ",
         "a",
@@ -154,11 +151,11 @@ pub async fn odd_user_ids_are_told_apart(site: &Site) {
     ];
     let mut clients = Vec::new();
     for id in ids {
-        let mut client = house.client().await;
+        let mut client = server.client().await;
         client.join(ROOM, json!({"user_id": id})).await;
         clients.push(client);
     }
-    let state = house
+    let state = server
         .client()
         .await
         .join(ROOM, json!({"user_id": "last"}))
@@ -166,11 +163,11 @@ pub async fn odd_user_ids_are_told_apart(site: &Site) {
     assert_eq!(users(&state)[..ids.len()], ids);
 }
 
-pub async fn channel_data_over_the_limit_is_4318(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.member_bytes = 64)
+pub async fn channel_data_over_the_limit_is_4318(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.member_bytes = 64)
         .await;
-    let mut client = house.client().await;
+    let mut client = server.client().await;
     let data = |bytes: usize| {
         let shell = r#"{"user_id":"u","x":""}"#.len();
         json!({"user_id": "u", "x": "x".repeat(bytes - shell)})
@@ -182,19 +179,19 @@ pub async fn channel_data_over_the_limit_is_4318(site: &Site) {
     assert!(frame.message().contains("max_member_bytes"), "{frame:?}");
     client.quiet().await;
     client.join(ROOM, data(64)).await;
-    house
+    server
         .set(|settings| settings.limits.max_member_bytes = Some(65))
         .await;
     client.join(ROOM, data(65)).await;
-    house
+    server
         .set(|settings| settings.limits.max_member_bytes = Some(0))
         .await;
     client.join(ROOM, data(10_000)).await;
 }
 
-pub async fn a_refresh_that_is_refused_changes_nothing(site: &Site) {
-    let house = site.house().await;
-    let [mut watcher, mut client] = house.clients().await;
+pub async fn a_refresh_that_is_refused_changes_nothing(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut client] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
     client
         .join(ROOM, json!({"user_id": "ann", "name": "Ann"}))
@@ -222,13 +219,13 @@ pub async fn a_refresh_that_is_refused_changes_nothing(site: &Site) {
         state["members"]["ann"],
         json!({"user_id": "ann", "name": "Ann"})
     );
-    house.call(ROOM, "hello").await;
+    server.call(ROOM, "hello").await;
     client.expect("call").await;
 }
 
-pub async fn of_two_first_connections_one_joins(site: &Site) {
-    let house = site.house().await;
-    let [mut watcher, mut first, mut second] = house.clients().await;
+pub async fn of_two_first_connections_one_joins(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut first, mut second] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
     let ann = json!({"user_id": "ann"});
     for round in 0..100 {
@@ -251,10 +248,10 @@ pub async fn of_two_first_connections_one_joins(site: &Site) {
     }
 }
 
-pub async fn a_list_and_its_announcements_agree(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = house.client().await;
-    let mut clients: [Client; 4] = house.clients().await;
+pub async fn a_list_and_its_announcements_agree(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = server.client().await;
+    let mut clients: [Client; 4] = server.clients().await;
     // Others come and go while one subscribes again and again: its list and what it hears afterwards always fit.
     let coming_and_going = async {
         let rounds = clients

@@ -2,22 +2,19 @@
 
 use std::sync::Arc;
 
+use pushi_test_support::{Client, TestEnv, publishing};
 use serde_json::json;
 
-use crate::client::Client;
-use crate::env::Site;
-use crate::server::publishing;
-
-pub async fn a_socket_on_several_gets_it_once(site: &Site) {
-    let house = site.house().await;
-    let [mut all, mut one, mut none] = house.clients().await;
+pub async fn a_socket_on_several_gets_it_once(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut all, mut one, mut none] = server.clients().await;
     for channel in ["a", "b", "c"] {
         all.subscribe(channel).await;
     }
     one.subscribe("b").await;
     none.subscribe("d").await;
     for persist in [true, false] {
-        house
+        server
             .publish(&["a", "b", "c"], "message", "x", persist)
             .await;
         let frame = all.expect("message").await;
@@ -29,13 +26,13 @@ pub async fn a_socket_on_several_gets_it_once(site: &Site) {
     }
 }
 
-pub async fn each_copy_has_its_own_place_and_the_same_publish(site: &Site) {
-    let house = site.house().await;
-    house.say("b", &["before"]).await;
-    let [mut a, mut b] = house.clients().await;
+pub async fn each_copy_has_its_own_place_and_the_same_publish(env: &TestEnv) {
+    let server = env.server().await;
+    server.say("b", &["before"]).await;
+    let [mut a, mut b] = server.clients().await;
     a.subscribe("a").await;
     b.subscribe("b").await;
-    house.publish(&["a", "b"], "message", "x", true).await;
+    server.publish(&["a", "b"], "message", "x", true).await;
     let (in_a, in_b) = (a.expect("message").await, b.expect("message").await);
     assert_eq!((in_a.serial(), in_b.serial()), (1, 2));
     assert_ne!(in_a.value["mid"], in_b.value["mid"]);
@@ -45,13 +42,13 @@ pub async fn each_copy_has_its_own_place_and_the_same_publish(site: &Site) {
         let state = client.latest(json!({"channel": channel, "count": 1})).await;
         assert_eq!(state["events"][0]["publish"], publish);
     }
-    house.publish(&["a", "b"], "message", "x", true).await;
+    server.publish(&["a", "b"], "message", "x", true).await;
     assert_ne!(
         a.expect("message").await.value["publish"],
         publish,
         "the next publish has another"
     );
-    house.publish(&["a"], "message", "x", true).await;
+    server.publish(&["a"], "message", "x", true).await;
     assert_eq!(
         a.expect("message").await.value.get("publish"),
         None,
@@ -61,22 +58,22 @@ pub async fn each_copy_has_its_own_place_and_the_same_publish(site: &Site) {
         a.latest(json!({"channel": "a", "count": 1})).await["events"][0].get("publish"),
         None
     );
-    house.publish(&["a", "b"], "message", "x", false).await;
+    server.publish(&["a", "b"], "message", "x", false).await;
     assert!(
         a.expect("message").await.value["publish"].is_string(),
         "also where it is not kept"
     );
 }
 
-pub async fn with_since_it_is_always_sent(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn with_since_it_is_always_sent(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("a").await;
     client.subscribe_with("b", json!({"since": "now"})).await;
     client.subscribe_with("c", json!({"since": 0})).await;
     client.subscribe("d").await;
     for serial in 1..=3 {
-        house
+        server
             .publish(&["a", "b", "c", "d"], "message", "x", true)
             .await;
         let mut heard = Vec::new();
@@ -102,28 +99,28 @@ pub async fn with_since_it_is_always_sent(site: &Site) {
     }
 }
 
-pub async fn the_same_channel_by_alias_and_directly_is_one(site: &Site) {
-    let house = site.house().await;
-    house.follow("ann", "a").await;
-    house.follow("ann", "b").await;
-    let mut client = house.subscribed("a").await;
+pub async fn the_same_channel_by_alias_and_directly_is_one(env: &TestEnv) {
+    let server = env.server().await;
+    server.follow("ann", "a").await;
+    server.follow("ann", "b").await;
+    let mut client = server.subscribed("a").await;
     client.subscribe("personal-ann").await;
-    house
+    server
         .publish(&["a", "b", "personal-ann"], "message", "x", true)
         .await;
     client.expect("message").await;
     client.quiet().await;
 }
 
-pub async fn many_in_a_row_are_each_seen_once(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn many_in_a_row_are_each_seen_once(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     for channel in ["a", "b", "c", "d"] {
         client.subscribe(channel).await;
     }
     for persist in [true, false] {
         for n in 0..100 {
-            house
+            server
                 .publish(&["a", "b", "c", "d"], "message", &n.to_string(), persist)
                 .await;
         }
@@ -134,10 +131,10 @@ pub async fn many_in_a_row_are_each_seen_once(site: &Site) {
     }
 }
 
-pub async fn many_at_once_are_each_seen_once(site: &Site) {
+pub async fn many_at_once_are_each_seen_once(env: &TestEnv) {
     const CHANNELS: [&str; 4] = ["a", "b", "c", "d"];
-    let house = site.house().await;
-    let mut clients: [Client; 6] = house.clients().await;
+    let server = env.server().await;
+    let mut clients: [Client; 6] = server.clients().await;
     for client in &mut clients {
         for channel in CHANNELS {
             client.subscribe(channel).await;
@@ -146,7 +143,7 @@ pub async fn many_at_once_are_each_seen_once(site: &Site) {
     for persist in [true, false] {
         let publishers: Vec<_> = (0..8)
             .map(|publisher| {
-                let (service, app) = (Arc::clone(&house.service), Arc::clone(&house.app));
+                let (service, app) = (Arc::clone(&server.service), Arc::clone(&server.app));
                 tokio::spawn(async move {
                     for n in 0..50 {
                         let mut channels = CHANNELS;

@@ -1,10 +1,7 @@
 //! What channels and events may be called, and what a frame must hold.
 
+use pushi_test_support::{Client, Frame, TestEnv};
 use serde_json::{Value, json};
-
-use crate::client::Client;
-use crate::env::Site;
-use crate::frame::Frame;
 
 /// What a client is told of a frame; the connection goes on.
 async fn complaint(client: &mut Client, frame: Value, code: u16) -> Frame {
@@ -20,9 +17,9 @@ async fn complaint(client: &mut Client, frame: Value, code: u16) -> Frame {
     answer
 }
 
-pub async fn frames_that_say_nothing_have_their_codes(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn frames_that_say_nothing_have_their_codes(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     for (text, code) in [
         ("", 4310),
         ("nonsense", 4310),
@@ -49,9 +46,9 @@ pub async fn frames_that_say_nothing_have_their_codes(site: &Site) {
     }
 }
 
-pub async fn events_of_the_protocol_that_there_are_not_are_4313(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn events_of_the_protocol_that_there_are_not_are_4313(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("c").await;
     for event in [
         "pusher:nonsense",
@@ -73,9 +70,9 @@ pub async fn events_of_the_protocol_that_there_are_not_are_4313(site: &Site) {
     }
 }
 
-pub async fn what_is_missing_or_of_a_wrong_type_is_4314(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn what_is_missing_or_of_a_wrong_type_is_4314(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("c").await;
     for event in ["pusher:subscribe", "pusher:unsubscribe", "pusher:latest"] {
         for data in [
@@ -140,9 +137,9 @@ pub async fn what_is_missing_or_of_a_wrong_type_is_4314(site: &Site) {
     }
 }
 
-pub async fn names_that_may_not_be_are_4315(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn names_that_may_not_be_are_4315(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     let long = "x".repeat(201);
     for name in [
         "",
@@ -209,9 +206,9 @@ pub async fn names_that_may_not_be_are_4315(site: &Site) {
     );
 }
 
-pub async fn names_may_hold_what_is_printed(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn names_may_hold_what_is_printed(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     let long = "é".repeat(200);
     for name in [
         "a b",
@@ -248,15 +245,15 @@ pub async fn names_may_hold_what_is_printed(site: &Site) {
     }
 }
 
-pub async fn names_that_differ_are_other_channels(site: &Site) {
-    let house = site.house().await;
+pub async fn names_that_differ_are_other_channels(env: &TestEnv) {
+    let server = env.server().await;
     let names = ["room", "Room", "room ", "roóm", "ro\u{301}om"];
-    let mut clients: [Client; 5] = house.clients().await;
+    let mut clients: [Client; 5] = server.clients().await;
     for (client, name) in clients.iter_mut().zip(names) {
         client.subscribe(name).await;
     }
     for name in names {
-        house.publish(&[name], "message", name, true).await;
+        server.publish(&[name], "message", name, true).await;
     }
     for (client, name) in clients.iter_mut().zip(names) {
         let frame = client.expect("message").await;
@@ -265,9 +262,9 @@ pub async fn names_that_differ_are_other_channels(site: &Site) {
     }
 }
 
-pub async fn a_ref_is_repeated_in_every_error(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn a_ref_is_repeated_in_every_error(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     let reference = "é".repeat(64);
     for (frame, code) in [
         (json!({}), 4312),
@@ -301,9 +298,9 @@ pub async fn a_ref_is_repeated_in_every_error(site: &Site) {
     }
 }
 
-pub async fn unknown_members_are_passed_over(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn unknown_members_are_passed_over(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.send(json!({"event": "pusher:subscribe", "x": 1, "data": {"channel": "c", "y": [2], "auth": null, "since": null}})).await;
     client
         .told("pusher_internal:subscription_succeeded", "c")

@@ -1,18 +1,14 @@
 //! Peer channels: what users on one presence channel share.
 
+use pushi_test_support::{Client, TestEnv, TestServer, event_texts, serials};
 use serde_json::{Value, json};
-
-use crate::client::Client;
-use crate::env::Site;
-use crate::frame::{said, serials};
-use crate::server::House;
 
 const ROOM: &str = "presence-room";
 const PAIR: &str = "peer-room:ann&bo";
 
 /// Clients who are in the room as these users, each open to peers; what they hear of each other is read.
-async fn in_room<const N: usize>(house: &House<'_>, names: [&str; N]) -> [Client; N] {
-    let mut clients: [Client; N] = house.clients().await;
+async fn in_room<const N: usize>(server: &TestServer<'_>, names: [&str; N]) -> [Client; N] {
+    let mut clients: [Client; N] = server.clients().await;
     for (client, name) in clients.iter_mut().zip(names) {
         client
             .join(ROOM, json!({"user_id": name, "peer": true}))
@@ -46,9 +42,9 @@ async fn may_not_send(client: &mut Client, channel: &str) {
     assert_eq!(client.refused(4317).await.channel(), channel);
 }
 
-pub async fn two_who_are_present_share_a_channel(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo, mut cy] = in_room(&house, ["ann", "bo", "cy"]).await;
+pub async fn two_who_are_present_share_a_channel(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo, mut cy] = in_room(&server, ["ann", "bo", "cy"]).await;
     send(&mut ann, PAIR, "hello").await;
     hears(&mut bo, PAIR, "hello").await;
     send(&mut bo, PAIR, "hello yourself").await;
@@ -58,16 +54,16 @@ pub async fn two_who_are_present_share_a_channel(site: &Site) {
     let frame = ann.expect("note").await;
     assert_eq!(frame.serial(), 1, "it is stored like any other");
     hears(&mut bo, PAIR, "me too").await;
-    house.call(PAIR, "from the back end").await;
+    server.call(PAIR, "from the back end").await;
     ann.expect("call").await;
     bo.expect("call").await;
     cy.quiet().await;
     may_not_send(&mut cy, PAIR).await;
 }
 
-pub async fn every_tab_of_both_hears_it(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut tab, mut bo] = in_room(&house, ["ann", "ann", "bo"]).await;
+pub async fn every_tab_of_both_hears_it(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut tab, mut bo] = in_room(&server, ["ann", "ann", "bo"]).await;
     send(&mut ann, PAIR, "one").await;
     hears(&mut tab, PAIR, "one").await;
     hears(&mut bo, PAIR, "one").await;
@@ -78,9 +74,9 @@ pub async fn every_tab_of_both_hears_it(site: &Site) {
     tab.quiet().await;
 }
 
-pub async fn it_lasts_until_one_has_left(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, tab, mut bo] = in_room(&house, ["ann", "ann", "bo"]).await;
+pub async fn it_lasts_until_one_has_left(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, tab, mut bo] = in_room(&server, ["ann", "ann", "bo"]).await;
     tab.ended().await;
     send(&mut bo, PAIR, "still").await;
     hears(&mut ann, PAIR, "still").await;
@@ -88,7 +84,7 @@ pub async fn it_lasts_until_one_has_left(site: &Site) {
     bo.expect("pusher:member_removed").await;
     may_not_send(&mut bo, PAIR).await;
     may_not_send(&mut ann, PAIR).await;
-    house.call(PAIR, "nobody hears it").await;
+    server.call(PAIR, "nobody hears it").await;
     bo.quiet().await;
     ann.quiet().await;
     ann.join(ROOM, json!({"user_id": "ann", "peer": true}))
@@ -101,14 +97,14 @@ pub async fn it_lasts_until_one_has_left(site: &Site) {
     may_not_send(&mut bo, PAIR).await;
 }
 
-pub async fn both_must_say_that_they_are_peers(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo] = in_room(&house, ["ann", "bo"]).await;
+pub async fn both_must_say_that_they_are_peers(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
     for flag in [json!(false), json!(null), json!("true"), json!(1)] {
         bo.join(ROOM, json!({"user_id": "bo", "peer": flag})).await;
         may_not_send(&mut ann, PAIR).await;
         may_not_send(&mut bo, PAIR).await;
-        house.call(PAIR, "nobody hears it").await;
+        server.call(PAIR, "nobody hears it").await;
         ann.quiet().await;
         bo.join(ROOM, json!({"user_id": "bo", "peer": true})).await;
         send(&mut ann, PAIR, "hello").await;
@@ -116,10 +112,10 @@ pub async fn both_must_say_that_they_are_peers(site: &Site) {
     }
 }
 
-pub async fn of_several_tabs_the_newest_says_it(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo] = in_room(&house, ["ann", "bo"]).await;
-    let mut tab = house.client().await;
+pub async fn of_several_tabs_the_newest_says_it(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
+    let mut tab = server.client().await;
     tab.join(ROOM, json!({"user_id": "bo"})).await;
     may_not_send(&mut ann, PAIR).await;
     tab.unsubscribe(ROOM).await;
@@ -134,9 +130,9 @@ pub async fn of_several_tabs_the_newest_says_it(site: &Site) {
     may_not_send(&mut ann, PAIR).await;
 }
 
-pub async fn more_than_two_may_share_one(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo, mut cy, mut dee] = in_room(&house, ["ann", "bo", "cy", "dee"]).await;
+pub async fn more_than_two_may_share_one(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo, mut cy, mut dee] = in_room(&server, ["ann", "bo", "cy", "dee"]).await;
     let three = "peer-room:ann&bo&cy";
     send(&mut ann, three, "one").await;
     hears(&mut bo, three, "one").await;
@@ -158,9 +154,9 @@ pub async fn more_than_two_may_share_one(site: &Site) {
     cy.quiet().await;
 }
 
-pub async fn a_base_may_hold_a_colon(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo] = house.clients().await;
+pub async fn a_base_may_hold_a_colon(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo] = server.clients().await;
     for (client, name) in [(&mut ann, "ann"), (&mut bo, "bo")] {
         client
             .join("presence-a:b:c", json!({"user_id": name, "peer": true}))
@@ -172,11 +168,11 @@ pub async fn a_base_may_hold_a_colon(site: &Site) {
     may_not_send(&mut ann, "peer-a:ann&bo").await;
 }
 
-pub async fn users_are_sorted_by_code_point(site: &Site) {
-    let house = site.house().await;
+pub async fn users_are_sorted_by_code_point(env: &TestEnv) {
+    let server = env.server().await;
     // By UTF-16, as JavaScript sorts, the crab comes before the full-width letter.
     let names = ["B", "a", "\u{ff41}", "🦀"];
-    let mut clients = in_room(&house, names).await;
+    let mut clients = in_room(&server, names).await;
     let channel = format!("peer-room:{}", names.join("&"));
     send(&mut clients[0], &channel, "hello").await;
     for client in &mut clients[1..] {
@@ -186,12 +182,12 @@ pub async fn users_are_sorted_by_code_point(site: &Site) {
     clients[0].refused(4315).await;
 }
 
-pub async fn a_name_may_have_two_thousand_bytes(site: &Site) {
-    let house = site.house().await;
+pub async fn a_name_may_have_two_thousand_bytes(env: &TestEnv) {
+    let server = env.server().await;
     let names: Vec<String> = (0..16)
         .map(|n| format!("{n:02}{}", "x".repeat(120)))
         .collect();
-    let mut clients = in_room(&house, [names[0].as_str(), names[1].as_str()]).await;
+    let mut clients = in_room(&server, [names[0].as_str(), names[1].as_str()]).await;
     let channel = |last: usize| format!("peer-room:{}&z{}", names.join("&"), "z".repeat(last));
     let shell = channel(0).len();
     let (longest, longer) = (channel(2000 - shell), channel(2001 - shell));
@@ -209,9 +205,9 @@ pub async fn a_name_may_have_two_thousand_bytes(site: &Site) {
     assert!(clients[0].refused(4315).await.channel().len() <= 2000);
 }
 
-pub async fn a_peers_id_holds_no_separator(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn a_peers_id_holds_no_separator(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client
         .ask_for(
             ROOM,
@@ -222,16 +218,16 @@ pub async fn a_peers_id_holds_no_separator(site: &Site) {
     client.join(ROOM, json!({"user_id": "a&b"})).await;
 }
 
-pub async fn a_member_may_ask_for_the_past(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo, mut cy] = in_room(&house, ["ann", "bo", "cy"]).await;
+pub async fn a_member_may_ask_for_the_past(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo, mut cy] = in_room(&server, ["ann", "bo", "cy"]).await;
     for text in ["1", "2", "3"] {
         ann.store(PAIR, "note", json!(text)).await;
         bo.expect("note").await;
     }
     let state = bo.subscribe_with(PAIR, json!({"since": 1})).await;
     assert_eq!(
-        (said(&state), &state["recovered"], &state["serial"]),
+        (event_texts(&state), &state["recovered"], &state["serial"]),
         (vec!["2", "3"], &json!(true), &json!(3))
     );
     send(&mut ann, PAIR, "once").await;
@@ -239,7 +235,7 @@ pub async fn a_member_may_ask_for_the_past(site: &Site) {
     bo.quiet().await;
     assert_eq!(bo.subscribe(PAIR).await["events"], json!([]));
     assert_eq!(
-        said(&bo.latest(json!({"channel": PAIR, "count": 2})).await),
+        event_texts(&bo.latest(json!({"channel": PAIR, "count": 2})).await),
         ["3", "2"]
     );
     // It still follows from the presence channel alone.
@@ -270,9 +266,9 @@ async fn cy_of(cy: &mut Client) -> Client {
     std::mem::replace(cy, Client::over(near, &app, ended).await)
 }
 
-pub async fn a_listener_needs_a_signature(site: &Site) {
-    let house = site.house().await;
-    let mut listener = house.client().await;
+pub async fn a_listener_needs_a_signature(env: &TestEnv) {
+    let server = env.server().await;
+    let mut listener = server.client().await;
     listener.ask(json!({"channel": PAIR})).await;
     listener.refused(4009).await;
     let auth = listener.auth("peer-room:ann&cy");
@@ -284,11 +280,11 @@ pub async fn a_listener_needs_a_signature(site: &Site) {
         .told("pusher_internal:subscription_succeeded", PAIR)
         .await;
     // It hears, and may send, whoever is there; but it makes no pair with anybody.
-    house.call(PAIR, "hello").await;
+    server.call(PAIR, "hello").await;
     listener.expect("call").await;
-    let [mut ann] = in_room(&house, ["ann"]).await;
+    let [mut ann] = in_room(&server, ["ann"]).await;
     may_not_send(&mut ann, PAIR).await;
-    let [mut bo] = in_room(&house, ["bo"]).await;
+    let [mut bo] = in_room(&server, ["bo"]).await;
     hush(&mut ann).await;
     send(&mut listener, PAIR, "to both").await;
     hears(&mut ann, PAIR, "to both").await;
@@ -303,9 +299,9 @@ pub async fn a_listener_needs_a_signature(site: &Site) {
     may_not_send(&mut listener, PAIR).await;
 }
 
-pub async fn a_member_who_listens_hears_it_once(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo] = in_room(&house, ["ann", "bo"]).await;
+pub async fn a_member_who_listens_hears_it_once(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
     let auth = bo.auth(PAIR);
     bo.ask(json!({"channel": PAIR, "auth": auth})).await;
     bo.told("pusher_internal:subscription_succeeded", PAIR)
@@ -315,16 +311,16 @@ pub async fn a_member_who_listens_hears_it_once(site: &Site) {
     bo.quiet().await;
     bo.unsubscribe(ROOM).await;
     hush(&mut ann).await;
-    house.call(PAIR, "as a listener").await;
+    server.call(PAIR, "as a listener").await;
     bo.expect("call").await;
     ann.quiet().await;
 }
 
-pub async fn asking_for_the_past_counts_as_a_channel(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.channels_per_connection = 3)
+pub async fn asking_for_the_past_counts_as_a_channel(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.channels_per_connection = 3)
         .await;
-    let [mut ann, bo] = in_room(&house, ["ann", "bo"]).await;
+    let [mut ann, bo] = in_room(&server, ["ann", "bo"]).await;
     let third = |n: usize| format!("peer-room:ann&bo&c{n}");
     for n in 0..3 {
         ann.subscribe_with(&third(n), json!({"since": "now"})).await;
@@ -341,7 +337,7 @@ pub async fn asking_for_the_past_counts_as_a_channel(site: &Site) {
     // Those that it is not on any more do not count.
     bo.ended().await;
     ann.expect("pusher:member_removed").await;
-    let [_cy] = in_room(&house, ["cy"]).await;
+    let [_cy] = in_room(&server, ["cy"]).await;
     ann.expect("pusher:member_added").await;
     for n in 0..3 {
         ann.subscribe_with(&format!("peer-room:ann&cy&d{n}"), json!({"since": "now"}))
@@ -349,25 +345,25 @@ pub async fn asking_for_the_past_counts_as_a_channel(site: &Site) {
     }
 }
 
-pub async fn two_apps_have_pairs_of_their_own(site: &Site) {
-    let house = site.house().await;
+pub async fn two_apps_have_pairs_of_their_own(env: &TestEnv) {
+    let server = env.server().await;
     let other = pushi::core::model::NewApp {
         name: "Other".to_owned(),
         ..Default::default()
     };
-    let other = house.service.create_app(other).await.unwrap();
-    let [mut ann] = in_room(&house, ["ann"]).await;
-    let mut bo = house.client_of(&other).await;
+    let other = server.service.create_app(other).await.unwrap();
+    let [mut ann] = in_room(&server, ["ann"]).await;
+    let mut bo = server.client_of(&other).await;
     bo.join(ROOM, json!({"user_id": "bo", "peer": true})).await;
     may_not_send(&mut ann, PAIR).await;
     may_not_send(&mut bo, PAIR).await;
 }
 
-pub async fn through_a_personal_channel_one_is_a_peer(site: &Site) {
-    let house = site.house().await;
-    house.follow("ann", ROOM).await;
-    let [mut bo] = in_room(&house, ["bo"]).await;
-    let mut ann = house.client().await;
+pub async fn through_a_personal_channel_one_is_a_peer(env: &TestEnv) {
+    let server = env.server().await;
+    server.follow("ann", ROOM).await;
+    let [mut bo] = in_room(&server, ["bo"]).await;
+    let mut ann = server.client().await;
     let personal = "personal-ann";
     let join = async |ann: &mut Client, data: Value| ann.subscribe_with(personal, data).await;
     join(

@@ -1,20 +1,16 @@
 //! Personal channels: what one user follows, as one subscription.
 
+use pushi_test_support::{Client, TestEnv, TestServer, event_texts, serials, users};
 use serde_json::json;
-
-use crate::client::Client;
-use crate::env::Site;
-use crate::frame::{said, serials, users};
-use crate::server::House;
 
 const ANN: &str = "personal-ann";
 
 /// Somebody who follows some channels is connected.
-async fn following(house: &House<'_>, channels: &[&str]) -> Client {
+async fn following(server: &TestServer<'_>, channels: &[&str]) -> Client {
     for channel in channels {
-        house.follow("ann", channel).await;
+        server.follow("ann", channel).await;
     }
-    let mut client = house.client().await;
+    let mut client = server.client().await;
     assert_eq!(client.subscribe(ANN).await["alias"], json!(channels));
     client
 }
@@ -27,13 +23,13 @@ async fn told_alias(client: &mut Client) -> serde_json::Value {
         .clone()
 }
 
-pub async fn the_socket_is_on_every_channel_that_the_user_follows(site: &Site) {
-    let house = site.house().await;
-    let mut client = following(&house, &["news", "private-a", "presence-b"]).await;
-    let mut other = house.client().await;
+pub async fn the_socket_is_on_every_channel_that_the_user_follows(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = following(&server, &["news", "private-a", "presence-b"]).await;
+    let mut other = server.client().await;
     assert_eq!(other.subscribe("personal-bo").await["alias"], json!([]));
     for channel in ["news", "private-a", "presence-b"] {
-        house.call(channel, "hello").await;
+        server.call(channel, "hello").await;
         assert_eq!(client.expect("call").await.channel(), channel);
         client.latest(json!({"channel": channel})).await;
         client
@@ -49,48 +45,48 @@ pub async fn the_socket_is_on_every_channel_that_the_user_follows(site: &Site) {
     other.quiet().await;
 }
 
-pub async fn the_answer_holds_what_the_user_missed(site: &Site) {
-    let house = site.house().await;
-    house.say("a", &["before"]).await;
-    house.follow("ann", "a").await;
-    house.follow("ann", "b").await;
-    house.follow("bo", "c").await;
-    house.say("a", &["1"]).await;
-    house.say("b", &["2"]).await;
-    house.say("c", &["not ann's"]).await;
-    house.say(ANN, &["3"]).await;
-    house.call("a", "not stored").await;
-    house.say("a", &["4"]).await;
-    let mut client = house.client().await;
+pub async fn the_answer_holds_what_the_user_missed(env: &TestEnv) {
+    let server = env.server().await;
+    server.say("a", &["before"]).await;
+    server.follow("ann", "a").await;
+    server.follow("ann", "b").await;
+    server.follow("bo", "c").await;
+    server.say("a", &["1"]).await;
+    server.say("b", &["2"]).await;
+    server.say("c", &["not ann's"]).await;
+    server.say(ANN, &["3"]).await;
+    server.call("a", "not stored").await;
+    server.say("a", &["4"]).await;
+    let mut client = server.client().await;
     let state = client.subscribe(ANN).await;
-    assert_eq!(said(&state), ["4", "3", "2", "1"]);
+    assert_eq!(event_texts(&state), ["4", "3", "2", "1"]);
     assert_eq!(serials(&state), [3, 1, 1, 2]);
     assert_eq!(state["members"], json!({}));
     assert_eq!(state.get("recovered"), None);
     client.quiet().await;
 }
 
-pub async fn the_answer_holds_the_last_ten(site: &Site) {
-    let house = site.house().await;
-    house.follow("ann", "a").await;
-    house.follow("ann", "b").await;
+pub async fn the_answer_holds_the_last_ten(env: &TestEnv) {
+    let server = env.server().await;
+    server.follow("ann", "a").await;
+    server.follow("ann", "b").await;
     for text in ["1", "2", "3", "4", "5", "6"] {
-        house.say("a", &[text]).await;
-        house.say("b", &[text]).await;
+        server.say("a", &[text]).await;
+        server.say("b", &[text]).await;
     }
-    let mut client = house.client().await;
+    let mut client = server.client().await;
     assert_eq!(
-        said(&client.subscribe(ANN).await),
+        event_texts(&client.subscribe(ANN).await),
         ["6", "6", "5", "5", "4", "4", "3", "3", "2", "2"]
     );
 }
 
-pub async fn a_back_end_writes_to_one_user(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo] = house.clients().await;
+pub async fn a_back_end_writes_to_one_user(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo] = server.clients().await;
     ann.subscribe(ANN).await;
     bo.subscribe("personal-bo").await;
-    house.say(ANN, &["for ann"]).await;
+    server.say(ANN, &["for ann"]).await;
     let frame = ann.expect("message").await;
     assert_eq!(
         (frame.channel(), frame.data(), frame.serial()),
@@ -101,57 +97,57 @@ pub async fn a_back_end_writes_to_one_user(site: &Site) {
         .await;
     assert_eq!(ann.expect("note").await.serial(), 2);
     assert_eq!(
-        said(&ann.latest(json!({"channel": ANN})).await),
+        event_texts(&ann.latest(json!({"channel": ANN})).await),
         ["mine", "for ann"]
     );
 }
 
-pub async fn what_the_user_follows_anew_is_joined_at_once(site: &Site) {
-    let house = site.house().await;
-    let mut client = following(&house, &["a"]).await;
-    house.follow("ann", "b").await;
+pub async fn what_the_user_follows_anew_is_joined_at_once(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = following(&server, &["a"]).await;
+    server.follow("ann", "b").await;
     assert_eq!(told_alias(&mut client).await, json!(["a", "b"]));
-    house.call("b", "hello").await;
+    server.call("b", "hello").await;
     assert_eq!(client.expect("call").await.channel(), "b");
     // The same again changes nothing, and so nothing is told.
-    house.follow("ann", "b").await;
+    server.follow("ann", "b").await;
     client.quiet().await;
-    house.unfollow("ann", "a").await;
+    server.unfollow("ann", "a").await;
     assert_eq!(told_alias(&mut client).await, json!(["b"]));
-    house.call("a", "hello").await;
+    server.call("a", "hello").await;
     client.quiet().await;
     client.publish("a", "message", json!("x"), json!({})).await;
     client.refused(4317).await;
-    house.follow("bo", "c").await;
+    server.follow("bo", "c").await;
     client.quiet().await;
 }
 
-pub async fn every_socket_of_the_user_follows(site: &Site) {
-    let house = site.house().await;
-    let mut clients: [Client; 3] = house.clients().await;
+pub async fn every_socket_of_the_user_follows(env: &TestEnv) {
+    let server = env.server().await;
+    let mut clients: [Client; 3] = server.clients().await;
     for client in &mut clients {
         client.subscribe(ANN).await;
     }
-    house.follow("ann", "a").await;
+    server.follow("ann", "a").await;
     for client in &mut clients {
         assert_eq!(told_alias(client).await, json!(["a"]));
     }
-    house.call("a", "hello").await;
+    server.call("a", "hello").await;
     for client in &mut clients {
         client.expect("call").await;
     }
 }
 
-pub async fn many_changes_end_in_the_last_state(site: &Site) {
-    let house = site.house().await;
-    let mut client = following(&house, &[]).await;
+pub async fn many_changes_end_in_the_last_state(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = following(&server, &[]).await;
     for round in 0..30 {
-        house.follow("ann", &format!("c{round}")).await;
+        server.follow("ann", &format!("c{round}")).await;
         if round % 3 != 0 {
-            house.unfollow("ann", &format!("c{round}")).await;
+            server.unfollow("ann", &format!("c{round}")).await;
         }
     }
-    house.follow("ann", "last").await;
+    server.follow("ann", "last").await;
     client.send(json!({"event": "pusher:ping"})).await;
     let mut alias = json!([]);
     loop {
@@ -168,7 +164,7 @@ pub async fn many_changes_end_in_the_last_state(site: &Site) {
         .collect();
     assert_eq!(alias, json!(expected));
     for round in 0..30 {
-        house.call(&format!("c{round}"), "hello").await;
+        server.call(&format!("c{round}"), "hello").await;
         if round % 3 == 0 {
             assert_eq!(client.expect("call").await.channel(), format!("c{round}"));
         }
@@ -176,70 +172,70 @@ pub async fn many_changes_end_in_the_last_state(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn unsubscribing_leaves_what_the_user_follows(site: &Site) {
-    let house = site.house().await;
-    let mut client = following(&house, &["a", "b"]).await;
+pub async fn unsubscribing_leaves_what_the_user_follows(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = following(&server, &["a", "b"]).await;
     client.unsubscribe(ANN).await;
     for channel in ["a", "b", ANN] {
-        house.call(channel, "hello").await;
+        server.call(channel, "hello").await;
         client
             .send(json!({"event": "pusher:latest", "data": {"channel": channel}}))
             .await;
         client.refused(4317).await;
     }
-    house.follow("ann", "c").await;
+    server.follow("ann", "c").await;
     client.quiet().await;
     assert_eq!(client.subscribe(ANN).await["alias"], json!(["a", "b", "c"]));
 }
 
-pub async fn a_channel_held_twice_is_left_when_both_have_ended(site: &Site) {
-    let house = site.house().await;
-    let mut client = following(&house, &["a"]).await;
+pub async fn a_channel_held_twice_is_left_when_both_have_ended(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = following(&server, &["a"]).await;
     client.subscribe("a").await;
     client.unsubscribe("a").await;
-    house.call("a", "1").await;
+    server.call("a", "1").await;
     client.expect("call").await;
     client.subscribe("a").await;
     client.unsubscribe(ANN).await;
-    house.call("a", "2").await;
+    server.call("a", "2").await;
     client.expect("call").await;
     client.unsubscribe("a").await;
-    house.call("a", "3").await;
+    server.call("a", "3").await;
     client.quiet().await;
     client.subscribe("a").await;
     client.subscribe(ANN).await;
-    house.unfollow("ann", "a").await;
+    server.unfollow("ann", "a").await;
     assert_eq!(told_alias(&mut client).await, json!([]));
-    house.call("a", "4").await;
+    server.call("a", "4").await;
     assert_eq!(client.expect("call").await.data(), "4");
 }
 
-pub async fn two_personal_channels_may_share_an_alias(site: &Site) {
-    let house = site.house().await;
-    house.follow("bo", "a").await;
-    let mut client = following(&house, &["a"]).await;
+pub async fn two_personal_channels_may_share_an_alias(env: &TestEnv) {
+    let server = env.server().await;
+    server.follow("bo", "a").await;
+    let mut client = following(&server, &["a"]).await;
     client.subscribe("personal-bo").await;
-    house.call("a", "once").await;
+    server.call("a", "once").await;
     client.expect("call").await;
     client.quiet().await;
     client.unsubscribe(ANN).await;
-    house.call("a", "still").await;
+    server.call("a", "still").await;
     client.expect("call").await;
-    house.unfollow("bo", "a").await;
+    server.unfollow("bo", "a").await;
     client
         .told("pusher_internal:subscription_succeeded", "personal-bo")
         .await;
-    house.call("a", "over").await;
+    server.call("a", "over").await;
     client.quiet().await;
 }
 
-pub async fn subscribing_again_takes_new_channel_data(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = house.client().await;
+pub async fn subscribing_again_takes_new_channel_data(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = server.client().await;
     watcher
         .join("presence-a", json!({"user_id": "watcher"}))
         .await;
-    let mut client = following(&house, &["presence-a"]).await;
+    let mut client = following(&server, &["presence-a"]).await;
     watcher.quiet().await;
     client
         .join(ANN, json!({"user_id": "ann", "name": "Ann"}))
@@ -262,14 +258,14 @@ pub async fn subscribing_again_takes_new_channel_data(site: &Site) {
         "Anna",
         "nobody again"
     );
-    house.call("presence-a", "hello").await;
+    server.call("presence-a", "hello").await;
     client.expect("call").await;
 }
 
-pub async fn a_presence_channel_is_joined_with_the_channel_data(site: &Site) {
-    let house = site.house().await;
-    house.follow("ann", "presence-a").await;
-    let [mut watcher, mut client] = house.clients().await;
+pub async fn a_presence_channel_is_joined_with_the_channel_data(env: &TestEnv) {
+    let server = env.server().await;
+    server.follow("ann", "presence-a").await;
+    let [mut watcher, mut client] = server.clients().await;
     watcher
         .join("presence-a", json!({"user_id": "watcher"}))
         .await;
@@ -289,14 +285,14 @@ pub async fn a_presence_channel_is_joined_with_the_channel_data(site: &Site) {
     watcher
         .join("presence-b", json!({"user_id": "watcher"}))
         .await;
-    house.follow("ann", "presence-b").await;
+    server.follow("ann", "presence-b").await;
     told_alias(&mut client).await;
     let frame = watcher.expect("pusher:member_added").await;
     assert_eq!(
         (frame.channel(), &frame.member()["name"]),
         ("presence-b", &json!("Ann"))
     );
-    house.unfollow("ann", "presence-a").await;
+    server.unfollow("ann", "presence-a").await;
     told_alias(&mut client).await;
     assert_eq!(
         watcher.expect("pusher:member_removed").await.channel(),
@@ -310,10 +306,10 @@ pub async fn a_presence_channel_is_joined_with_the_channel_data(site: &Site) {
     watcher.quiet().await;
 }
 
-pub async fn without_channel_data_a_presence_channel_is_heard_only(site: &Site) {
-    let house = site.house().await;
-    let mut client = following(&house, &["presence-a"]).await;
-    let mut watcher = house.client().await;
+pub async fn without_channel_data_a_presence_channel_is_heard_only(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = following(&server, &["presence-a"]).await;
+    let mut watcher = server.client().await;
     assert_eq!(
         users(
             &watcher
@@ -326,7 +322,7 @@ pub async fn without_channel_data_a_presence_channel_is_heard_only(site: &Site) 
         client.expect("pusher:member_added").await.member()["user_id"],
         "watcher"
     );
-    house.call("presence-a", "hello").await;
+    server.call("presence-a", "hello").await;
     client.expect("call").await;
     client.ended().await;
     watcher.expect("call").await;

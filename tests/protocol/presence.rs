@@ -3,17 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pushi_test_support::{Client, TestEnv, TestServer, publishing, users};
 use serde_json::json;
-
-use crate::client::Client;
-use crate::env::Site;
-use crate::frame::users;
-use crate::server::{House, publishing};
 
 const ROOM: &str = "presence-room";
 
-async fn on_room(house: &House<'_>, user: &str) -> Client {
-    let mut client = house.client().await;
+async fn on_room(server: &TestServer<'_>, user: &str) -> Client {
+    let mut client = server.client().await;
     client.join(ROOM, json!({"user_id": user})).await;
     client
 }
@@ -36,9 +32,9 @@ async fn went(client: &mut Client, user: &str) {
     );
 }
 
-pub async fn the_answer_lists_everybody(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo] = house.clients().await;
+pub async fn the_answer_lists_everybody(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo] = server.clients().await;
     ann.join(ROOM, json!({"user_id": "ann", "peer": true, "name": "Ann"}))
         .await;
     let auth = bo.auth(ROOM);
@@ -52,10 +48,10 @@ pub async fn the_answer_lists_everybody(site: &Site) {
     );
 }
 
-pub async fn the_others_hear_who_comes_and_goes(site: &Site) {
-    let house = site.house().await;
-    let mut ann = on_room(&house, "ann").await;
-    let [mut bo, mut stranger] = house.clients().await;
+pub async fn the_others_hear_who_comes_and_goes(env: &TestEnv) {
+    let server = env.server().await;
+    let mut ann = on_room(&server, "ann").await;
+    let [mut bo, mut stranger] = server.clients().await;
     stranger.subscribe("private-room").await;
     bo.join(ROOM, json!({"user_id": "bo", "name": "Bo"})).await;
     let added = ann.expect("pusher:member_added").await;
@@ -79,13 +75,13 @@ pub async fn the_others_hear_who_comes_and_goes(site: &Site) {
     stranger.quiet().await;
 }
 
-pub async fn three_tabs_are_one_member(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = on_room(&house, "watcher").await;
-    let first = on_room(&house, "ann").await;
+pub async fn three_tabs_are_one_member(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = on_room(&server, "watcher").await;
+    let first = on_room(&server, "ann").await;
     came(&mut watcher, "ann").await;
-    let second = on_room(&house, "ann").await;
-    let mut third = house.client().await;
+    let second = on_room(&server, "ann").await;
+    let mut third = server.client().await;
     assert_eq!(
         users(&third.join(ROOM, json!({"user_id": "ann"})).await),
         ["watcher", "ann"]
@@ -98,19 +94,19 @@ pub async fn three_tabs_are_one_member(site: &Site) {
     watcher.quiet().await;
 }
 
-pub async fn tabs_do_not_hear_of_each_other(site: &Site) {
-    let house = site.house().await;
-    let mut first = on_room(&house, "ann").await;
-    let second = on_room(&house, "ann").await;
+pub async fn tabs_do_not_hear_of_each_other(env: &TestEnv) {
+    let server = env.server().await;
+    let mut first = on_room(&server, "ann").await;
+    let second = on_room(&server, "ann").await;
     first.quiet().await;
     second.leave().await;
     first.quiet().await;
 }
 
-pub async fn subscribing_again_is_no_leaving_and_no_joining(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = on_room(&house, "watcher").await;
-    let mut ann = on_room(&house, "ann").await;
+pub async fn subscribing_again_is_no_leaving_and_no_joining(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = on_room(&server, "watcher").await;
+    let mut ann = on_room(&server, "ann").await;
     came(&mut watcher, "ann").await;
     let state = ann
         .join(ROOM, json!({"user_id": "ann", "name": "Ann"}))
@@ -131,10 +127,10 @@ pub async fn subscribing_again_is_no_leaving_and_no_joining(site: &Site) {
     assert_eq!(frame.member(), json!({"user_id": "ann", "name": "Ann"}));
 }
 
-pub async fn becoming_another_user_is_a_leaving_and_a_joining(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = on_room(&house, "watcher").await;
-    let mut client = on_room(&house, "ann").await;
+pub async fn becoming_another_user_is_a_leaving_and_a_joining(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = on_room(&server, "watcher").await;
+    let mut client = on_room(&server, "ann").await;
     came(&mut watcher, "ann").await;
     let state = client.join(ROOM, json!({"user_id": "bo"})).await;
     assert_eq!(users(&state), ["watcher", "bo"]);
@@ -146,11 +142,11 @@ pub async fn becoming_another_user_is_a_leaving_and_a_joining(site: &Site) {
     watcher.quiet().await;
 }
 
-pub async fn becoming_another_user_in_one_of_two_tabs_is_a_joining_alone(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = on_room(&house, "watcher").await;
-    let mut first = on_room(&house, "ann").await;
-    let _second = on_room(&house, "ann").await;
+pub async fn becoming_another_user_in_one_of_two_tabs_is_a_joining_alone(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = on_room(&server, "watcher").await;
+    let mut first = on_room(&server, "ann").await;
+    let _second = on_room(&server, "ann").await;
     came(&mut watcher, "ann").await;
     assert_eq!(
         users(&first.join(ROOM, json!({"user_id": "bo"})).await),
@@ -160,14 +156,14 @@ pub async fn becoming_another_user_in_one_of_two_tabs_is_a_joining_alone(site: &
     watcher.quiet().await;
 }
 
-pub async fn members_are_listed_in_the_order_in_which_they_came(site: &Site) {
-    let house = site.house().await;
+pub async fn members_are_listed_in_the_order_in_which_they_came(env: &TestEnv) {
+    let server = env.server().await;
     let names = ["z", "m", "a", "10", "9"];
     let mut clients = Vec::new();
     for name in names {
-        clients.push(on_room(&house, name).await);
+        clients.push(on_room(&server, name).await);
     }
-    let mut last = house.client().await;
+    let mut last = server.client().await;
     assert_eq!(
         users(&last.join(ROOM, json!({"user_id": "y"})).await),
         ["z", "m", "a", "10", "9", "y"]
@@ -176,7 +172,7 @@ pub async fn members_are_listed_in_the_order_in_which_they_came(site: &Site) {
     went(&mut last, "m").await;
     let state = last.latest(json!({"channel": ROOM})).await;
     assert_eq!(users(&state), ["z", "a", "10", "9", "y"]);
-    clients.push(on_room(&house, "m").await);
+    clients.push(on_room(&server, "m").await);
     came(&mut last, "m").await;
     assert_eq!(
         users(&last.latest(json!({"channel": ROOM})).await),
@@ -185,22 +181,22 @@ pub async fn members_are_listed_in_the_order_in_which_they_came(site: &Site) {
     );
 }
 
-pub async fn a_broken_connection_leaves(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = on_room(&house, "watcher").await;
-    let ann = on_room(&house, "ann").await;
+pub async fn a_broken_connection_leaves(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = on_room(&server, "watcher").await;
+    let ann = on_room(&server, "ann").await;
     came(&mut watcher, "ann").await;
     ann.ended().await;
     went(&mut watcher, "ann").await;
-    let bo = on_room(&house, "bo").await;
+    let bo = on_room(&server, "bo").await;
     came(&mut watcher, "bo").await;
     bo.leave().await;
     went(&mut watcher, "bo").await;
 }
 
-pub async fn a_connection_leaves_all_its_channels(site: &Site) {
-    let house = site.house().await;
-    let [mut watcher, mut ann] = house.clients().await;
+pub async fn a_connection_leaves_all_its_channels(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut ann] = server.clients().await;
     for channel in ["presence-a", "presence-b", "presence-c"] {
         watcher.join(channel, json!({"user_id": "watcher"})).await;
         ann.join(channel, json!({"user_id": "ann"})).await;
@@ -222,38 +218,38 @@ pub async fn a_connection_leaves_all_its_channels(site: &Site) {
     watcher.quiet().await;
 }
 
-pub async fn two_apps_have_lists_of_their_own(site: &Site) {
-    let house = site.house().await;
+pub async fn two_apps_have_lists_of_their_own(env: &TestEnv) {
+    let server = env.server().await;
     let other = pushi::core::model::NewApp {
         name: "Other".to_owned(),
         ..Default::default()
     };
-    let other = house.service.create_app(other).await.unwrap();
-    let mut ann = on_room(&house, "ann").await;
-    let mut stranger = house.client_of(&other).await;
+    let other = server.service.create_app(other).await.unwrap();
+    let mut ann = on_room(&server, "ann").await;
+    let mut stranger = server.client_of(&other).await;
     assert_eq!(
         users(&stranger.join(ROOM, json!({"user_id": "bo"})).await),
         ["bo"]
     );
     ann.quiet().await;
-    house.call(ROOM, "hello").await;
+    server.call(ROOM, "hello").await;
     ann.expect("call").await;
     stranger.quiet().await;
 }
 
-pub async fn a_full_channel_takes_no_new_user(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.members = 2)
+pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.members = 2)
         .await;
-    let mut ann = on_room(&house, "ann").await;
-    let mut bo = on_room(&house, "bo").await;
+    let mut ann = on_room(&server, "ann").await;
+    let mut bo = on_room(&server, "bo").await;
     came(&mut ann, "bo").await;
-    let [mut cy, mut tab] = house.clients().await;
+    let [mut cy, mut tab] = server.clients().await;
     cy.ask_for(ROOM, json!({"channel_data": {"user_id": "cy"}}))
         .await;
     let frame = cy.refused(4319).await;
     assert!(frame.message().contains("max_members"), "{frame:?}");
-    house.call(ROOM, "hello").await;
+    server.call(ROOM, "hello").await;
     cy.quiet().await;
     cy.send(json!({"event": "pusher:latest", "data": {"channel": ROOM}}))
         .await;
@@ -271,7 +267,7 @@ pub async fn a_full_channel_takes_no_new_user(site: &Site) {
         users(&cy.join(ROOM, json!({"user_id": "cy"})).await),
         ["ann", "cy"]
     );
-    house
+    server
         .set(|settings| settings.limits.max_members = Some(3))
         .await;
     assert_eq!(
@@ -280,15 +276,15 @@ pub async fn a_full_channel_takes_no_new_user(site: &Site) {
     );
 }
 
-pub async fn who_finds_no_place_as_another_user_is_off_the_channel(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = on_room(&house, "watcher").await;
-    let mut client = on_room(&house, "ann").await;
+pub async fn who_finds_no_place_as_another_user_is_off_the_channel(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = on_room(&server, "watcher").await;
+    let mut client = on_room(&server, "ann").await;
     came(&mut watcher, "ann").await;
-    let _bo = on_room(&house, "bo").await;
+    let _bo = on_room(&server, "bo").await;
     came(&mut watcher, "bo").await;
     client.expect("pusher:member_added").await;
-    house
+    server
         .set(|settings| settings.limits.max_members = Some(2))
         .await;
     client
@@ -299,7 +295,7 @@ pub async fn who_finds_no_place_as_another_user_is_off_the_channel(site: &Site) 
         .await;
     went(&mut watcher, "ann").await;
     client.refused(4319).await;
-    house.call(ROOM, "hello").await;
+    server.call(ROOM, "hello").await;
     client.quiet().await;
     client.publish(ROOM, "message", json!("x"), json!({})).await;
     client.refused(4317).await;
@@ -308,14 +304,14 @@ pub async fn who_finds_no_place_as_another_user_is_off_the_channel(site: &Site) 
     watcher.quiet().await;
 }
 
-pub async fn nothing_of_a_channel_follows_a_refusal(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.members = 1)
+pub async fn nothing_of_a_channel_follows_a_refusal(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.members = 1)
         .await;
-    let mut client = house.client().await;
-    let mut ann = house.client().await;
+    let mut client = server.client().await;
+    let mut ann = server.client().await;
     ann.join(ROOM, json!({"user_id": "ann"})).await;
-    let (service, app) = (Arc::clone(&house.service), Arc::clone(&house.app));
+    let (service, app) = (Arc::clone(&server.service), Arc::clone(&server.app));
     let done = Arc::new(AtomicBool::new(false));
     let over = Arc::clone(&done);
     let calling = tokio::spawn(async move {
@@ -338,11 +334,11 @@ pub async fn nothing_of_a_channel_follows_a_refusal(site: &Site) {
     calling.await.unwrap();
 }
 
-pub async fn a_large_channel_hears_of_everybody_once(site: &Site) {
-    let house = site.house().await;
+pub async fn a_large_channel_hears_of_everybody_once(env: &TestEnv) {
+    let server = env.server().await;
     let mut clients = Vec::new();
     for number in 0..70 {
-        clients.push(on_room(&house, &format!("u{number}")).await);
+        clients.push(on_room(&server, &format!("u{number}")).await);
     }
     // Each hears of those behind it, in their order, and of nobody else; who is told together does not matter.
     for (number, client) in clients.iter_mut().enumerate() {
@@ -350,7 +346,7 @@ pub async fn a_large_channel_hears_of_everybody_once(site: &Site) {
             came(client, &format!("u{later}")).await;
         }
     }
-    let mut late = house.client().await;
+    let mut late = server.client().await;
     let answer = late.join(ROOM, json!({"user_id": "late"})).await;
     assert_eq!(users(&answer).len(), 71);
     late.publish(ROOM, "message", json!("at once"), json!({"persist": false}))

@@ -1,19 +1,15 @@
 //! A presence channel that a socket is on by itself and through a personal channel: who it is there.
 
+use pushi_test_support::{Client, TestEnv, TestServer, users};
 use serde_json::json;
-
-use crate::client::Client;
-use crate::env::Site;
-use crate::frame::users;
-use crate::server::House;
 
 const ANN: &str = "personal-ann";
 const ROOM: &str = "presence-room";
 
 /// Somebody who watches the room, and somebody who follows it.
-async fn two(house: &House<'_>) -> [Client; 2] {
-    house.follow("ann", ROOM).await;
-    let [mut watcher, client] = house.clients().await;
+async fn two(server: &TestServer<'_>) -> [Client; 2] {
+    server.follow("ann", ROOM).await;
+    let [mut watcher, client] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
     [watcher, client]
 }
@@ -22,9 +18,9 @@ async fn name(watcher: &mut Client) -> serde_json::Value {
     watcher.latest(json!({"channel": ROOM})).await["members"]["ann"]["name"].clone()
 }
 
-pub async fn the_direct_subscription_says_who_one_is(site: &Site) {
-    let house = site.house().await;
-    let [mut watcher, mut client] = two(&house).await;
+pub async fn the_direct_subscription_says_who_one_is(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut client] = two(&server).await;
     client
         .join(ROOM, json!({"user_id": "ann", "name": "direct"}))
         .await;
@@ -37,7 +33,7 @@ pub async fn the_direct_subscription_says_who_one_is(site: &Site) {
         "direct",
         "a personal subscription does not change it"
     );
-    house.follow("ann", "another").await;
+    server.follow("ann", "another").await;
     client
         .told("pusher_internal:subscription_succeeded", ANN)
         .await;
@@ -55,9 +51,9 @@ pub async fn the_direct_subscription_says_who_one_is(site: &Site) {
     watcher.quiet().await;
 }
 
-pub async fn after_the_alias_the_direct_one_stays(site: &Site) {
-    let house = site.house().await;
-    let [mut watcher, mut client] = two(&house).await;
+pub async fn after_the_alias_the_direct_one_stays(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut client] = two(&server).await;
     client
         .join(ANN, json!({"user_id": "ann", "name": "alias"}))
         .await;
@@ -73,9 +69,9 @@ pub async fn after_the_alias_the_direct_one_stays(site: &Site) {
     watcher.expect("pusher:member_removed").await;
 }
 
-pub async fn who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing(site: &Site) {
-    let house = site.house().await;
-    let [mut watcher, mut client] = two(&house).await;
+pub async fn who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut client] = two(&server).await;
     client.subscribe(ANN).await;
     client
         .join(ROOM, json!({"user_id": "ann", "name": "direct"}))
@@ -83,7 +79,7 @@ pub async fn who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing(site
     watcher.expect("pusher:member_added").await;
     client.unsubscribe(ROOM).await;
     watcher.expect("pusher:member_removed").await;
-    house.call(ROOM, "hello").await;
+    server.call(ROOM, "hello").await;
     client.expect("call").await;
     assert_eq!(
         users(&client.latest(json!({"channel": ROOM})).await),
@@ -94,10 +90,10 @@ pub async fn who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing(site
     watcher.quiet().await;
 }
 
-pub async fn of_two_aliases_the_one_that_is_left_counts(site: &Site) {
-    let house = site.house().await;
-    let [mut watcher, mut client] = two(&house).await;
-    house.follow("bo", ROOM).await;
+pub async fn of_two_aliases_the_one_that_is_left_counts(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut client] = two(&server).await;
+    server.follow("bo", ROOM).await;
     client.join(ANN, json!({"user_id": "ann"})).await;
     watcher.expect("pusher:member_added").await;
     client.join("personal-bo", json!({"user_id": "bo"})).await;
@@ -126,18 +122,18 @@ pub async fn of_two_aliases_the_one_that_is_left_counts(site: &Site) {
     watcher.quiet().await;
 }
 
-pub async fn a_full_channel_is_heard_through_an_alias(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.members = 1)
+pub async fn a_full_channel_is_heard_through_an_alias(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.members = 1)
         .await;
-    let [mut watcher, mut client] = two(&house).await;
-    house.follow("ann", "news").await;
+    let [mut watcher, mut client] = two(&server).await;
+    server.follow("ann", "news").await;
     client
         .join(ANN, json!({"user_id": "ann", "peer": true}))
         .await;
     watcher.quiet().await;
     for channel in ["news", ROOM] {
-        house.call(channel, "hello").await;
+        server.call(channel, "hello").await;
         assert_eq!(client.expect("call").await.channel(), channel);
     }
     watcher.expect("call").await;
@@ -145,14 +141,14 @@ pub async fn a_full_channel_is_heard_through_an_alias(site: &Site) {
     watcher.quiet().await;
 }
 
-pub async fn what_came_by_alias_counts_against_no_limit(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.channels_per_connection = 2)
+pub async fn what_came_by_alias_counts_against_no_limit(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.channels_per_connection = 2)
         .await;
     for channel in ["a", "b", "c", "d"] {
-        house.follow("ann", channel).await;
+        server.follow("ann", channel).await;
     }
-    let mut client = house.client().await;
+    let mut client = server.client().await;
     client.subscribe(ANN).await;
     client.subscribe("e").await;
     client.ask_for("f", json!({})).await;
@@ -161,21 +157,21 @@ pub async fn what_came_by_alias_counts_against_no_limit(site: &Site) {
         frame.message().contains("max_channels_per_connection"),
         "{frame:?}"
     );
-    house.call("f", "hello").await;
+    server.call("f", "hello").await;
     client.quiet().await;
     // What one is on already is no further one.
     client.subscribe("e").await;
     client.ask_for("a", json!({})).await;
     client.refused(4319).await;
-    house.call("a", "hello").await;
+    server.call("a", "hello").await;
     client.expect("call").await;
     client.unsubscribe("e").await;
     client.subscribe("f").await;
-    house
+    server
         .set(|settings| settings.limits.max_channels_per_connection = Some(3))
         .await;
     client.subscribe("g").await;
-    house
+    server
         .set(|settings| settings.limits.max_channels_per_connection = Some(0))
         .await;
     client.subscribe("h").await;

@@ -5,16 +5,12 @@ use std::time::Duration;
 
 use pushi::core::model::Payload;
 use pushi::core::service::Publishing;
+use pushi_test_support::{Client, TestEnv, channel, event_texts, publishing};
 use serde_json::{Value, json};
 
-use crate::client::Client;
-use crate::env::Site;
-use crate::frame::said;
-use crate::server::{channel, publishing};
-
-pub async fn subscribers_get_the_event(site: &Site) {
-    let house = site.house().await;
-    let [mut sender, mut other, mut stranger] = house.clients().await;
+pub async fn subscribers_get_the_event(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut sender, mut other, mut stranger] = server.clients().await;
     sender.subscribe("global").await;
     other.subscribe("global").await;
     stranger.subscribe("local").await;
@@ -49,9 +45,9 @@ pub async fn subscribers_get_the_event(site: &Site) {
     );
 }
 
-pub async fn every_event_has_its_own_mid_and_serial(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn every_event_has_its_own_mid_and_serial(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     let mut mids = Vec::new();
     for name in ["a", "b"] {
         client.subscribe(name).await;
@@ -69,9 +65,9 @@ pub async fn every_event_has_its_own_mid_and_serial(site: &Site) {
     assert_eq!(mids.len(), 10);
 }
 
-pub async fn the_sender_gets_it_with_echo_alone(site: &Site) {
-    let house = site.house().await;
-    let [mut sender, mut tab] = house.clients().await;
+pub async fn the_sender_gets_it_with_echo_alone(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut sender, mut tab] = server.clients().await;
     sender.subscribe("c").await;
     tab.subscribe("c").await;
     for persist in [true, false] {
@@ -98,9 +94,9 @@ pub async fn the_sender_gets_it_with_echo_alone(site: &Site) {
     }
 }
 
-pub async fn what_is_not_said_otherwise_is_kept(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn what_is_not_said_otherwise_is_kept(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("c").await;
     for (text, persist) in [
         ("default", json!(null)),
@@ -118,14 +114,14 @@ pub async fn what_is_not_said_otherwise_is_kept(site: &Site) {
         client.expect("message").await;
     }
     assert_eq!(
-        said(&client.latest(json!({"channel": "c"})).await),
+        event_texts(&client.latest(json!({"channel": "c"})).await),
         ["kept", "default"]
     );
 }
 
-pub async fn data_is_text_or_becomes_the_text_of_its_json(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn data_is_text_or_becomes_the_text_of_its_json(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("c").await;
     let raw = |data: &str| format!(r#"{{"event":"m","channel":"c","echo":true,"data":{data}}}"#);
     for (data, text) in [
@@ -147,7 +143,7 @@ pub async fn data_is_text_or_becomes_the_text_of_its_json(site: &Site) {
         client.raw(raw(data)).await;
         assert_eq!(client.expect("m").await.data(), text);
         let state = client.latest(json!({"channel": "c", "count": 1})).await;
-        assert_eq!(said(&state), [text]);
+        assert_eq!(event_texts(&state), [text]);
     }
     client
         .send(json!({"event": "m", "channel": "c", "echo": true}))
@@ -155,9 +151,9 @@ pub async fn data_is_text_or_becomes_the_text_of_its_json(site: &Site) {
     assert_eq!(client.expect("m").await.data(), "null");
 }
 
-pub async fn nothing_else_travels_from_a_socket(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn nothing_else_travels_from_a_socket(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("c").await;
     let forged = json!({
         "echo": true, "mid": "forged", "serial": 99, "timestamp": 1.0, "publish": "forged", "user_id": "forged",
@@ -186,9 +182,9 @@ pub async fn nothing_else_travels_from_a_socket(site: &Site) {
     );
 }
 
-pub async fn further_members_travel_from_a_back_end(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn further_members_travel_from_a_back_end(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("c").await;
     let payload = Payload {
         event: "m".into(),
@@ -201,7 +197,7 @@ pub async fn further_members_travel_from_a_back_end(site: &Site) {
         persist: true,
         idempotency_key: None,
     };
-    house.try_publish(publishing).await.unwrap();
+    server.try_publish(publishing).await.unwrap();
     let frame = client.expect("m").await;
     assert!(
         frame
@@ -217,9 +213,9 @@ pub async fn further_members_travel_from_a_back_end(site: &Site) {
     assert_eq!(state["events"][0]["owner_id"], Value::Null);
 }
 
-pub async fn who_is_not_on_the_channel_may_not_publish(site: &Site) {
-    let house = site.house().await;
-    let [mut client, mut other] = house.clients().await;
+pub async fn who_is_not_on_the_channel_may_not_publish(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut client, mut other] = server.clients().await;
     other.subscribe("c").await;
     for persist in [true, false] {
         client
@@ -241,15 +237,18 @@ pub async fn who_is_not_on_the_channel_may_not_publish(site: &Site) {
     client.publish("c", "message", json!("x"), json!({})).await;
     client.refused(4317).await;
     other.quiet().await;
-    assert_eq!(said(&other.latest(json!({"channel": "c"})).await), [""; 0]);
+    assert_eq!(
+        event_texts(&other.latest(json!({"channel": "c"})).await),
+        [""; 0]
+    );
 }
 
-pub async fn an_app_can_keep_its_sockets_from_publishing(site: &Site) {
-    let house = site.house().await;
-    let [mut client, mut other] = house.clients().await;
+pub async fn an_app_can_keep_its_sockets_from_publishing(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut client, mut other] = server.clients().await;
     client.subscribe("c").await;
     other.subscribe("c").await;
-    house.set(|settings| settings.client_publish = false).await;
+    server.set(|settings| settings.client_publish = false).await;
     for persist in [true, false] {
         client
             .publish(
@@ -264,19 +263,19 @@ pub async fn an_app_can_keep_its_sockets_from_publishing(site: &Site) {
         assert_eq!(frame.value["data"]["ref"], "7");
     }
     other.quiet().await;
-    house.say("c", &["from the back end"]).await;
+    server.say("c", &["from the back end"]).await;
     client.expect("message").await;
     other.expect("message").await;
-    house.set(|settings| settings.client_publish = true).await;
+    server.set(|settings| settings.client_publish = true).await;
     client.publish("c", "message", json!("x"), json!({})).await;
     assert_eq!(other.expect("message").await.data(), "x");
 }
 
-pub async fn too_fast_is_4301(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.publishes = 3)
+pub async fn too_fast_is_4301(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.publishes = 3)
         .await;
-    let [mut client, mut other] = house.clients().await;
+    let [mut client, mut other] = server.clients().await;
     client.subscribe("c").await;
     other.subscribe("c").await;
     let burst = async |client: &mut Client, channel: &str, taken: usize, of: usize| {
@@ -301,26 +300,26 @@ pub async fn too_fast_is_4301(site: &Site) {
         other.expect("message").await;
     }
     other.quiet().await;
-    house.clock.forward(Duration::from_secs(1));
+    server.clock.advance(Duration::from_secs(1));
     burst(&mut client, "c", 3, 4).await;
     // Others have a rate of their own, an app can have another one, and a back end has none.
-    burst(&mut house.subscribed("d").await, "d", 3, 4).await;
-    house
+    burst(&mut server.subscribed("d").await, "d", 3, 4).await;
+    server
         .set(|settings| settings.limits.max_publishes = Some(5))
         .await;
-    burst(&mut house.subscribed("d").await, "d", 5, 6).await;
-    house
+    burst(&mut server.subscribed("d").await, "d", 5, 6).await;
+    server
         .set(|settings| settings.limits.max_publishes = Some(0))
         .await;
     burst(&mut client, "c", 20, 20).await;
     for _ in 0..20 {
-        house.call("c", "hello").await;
+        server.call("c", "hello").await;
     }
 }
 
-pub async fn what_one_socket_sends_keeps_its_order(site: &Site) {
-    let house = site.house().await;
-    let [mut sender, mut other] = house.clients().await;
+pub async fn what_one_socket_sends_keeps_its_order(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut sender, mut other] = server.clients().await;
     for name in ["a", "b"] {
         sender.subscribe(name).await;
         other.subscribe(name).await;
@@ -373,14 +372,14 @@ pub async fn what_one_socket_sends_keeps_its_order(site: &Site) {
     other.quiet().await;
 }
 
-pub async fn many_publishers_make_one_order(site: &Site) {
-    let house = site.house().await;
-    let mut readers: [Client; 3] = house.clients().await;
+pub async fn many_publishers_make_one_order(env: &TestEnv) {
+    let server = env.server().await;
+    let mut readers: [Client; 3] = server.clients().await;
     for reader in &mut readers {
         reader.subscribe("c").await;
     }
     let publishers = (0..4).map(|publisher| {
-        let (service, app) = (Arc::clone(&house.service), Arc::clone(&house.app));
+        let (service, app) = (Arc::clone(&server.service), Arc::clone(&server.app));
         tokio::spawn(async move {
             for n in 0..50 {
                 service

@@ -1,17 +1,14 @@
 //! Going on from where one was: `since`.
 
+use pushi_test_support::{Client, TestEnv, event_texts, serials};
 use serde_json::{Value, json};
-
-use crate::client::Client;
-use crate::env::Site;
-use crate::frame::{said, serials};
 
 /// What a subscriber is told who goes on from somewhere.
 async fn go_on(client: &mut Client, channel: &str, since: Value) -> (Vec<String>, bool, u64) {
     let state = client
         .subscribe_with(channel, json!({"since": since}))
         .await;
-    let texts = said(&state).into_iter().map(str::to_owned).collect();
+    let texts = event_texts(&state).into_iter().map(str::to_owned).collect();
     (
         texts,
         state["recovered"].as_bool().unwrap(),
@@ -23,10 +20,10 @@ fn texts(range: std::ops::RangeInclusive<u32>) -> Vec<String> {
     range.map(|n| n.to_string()).collect()
 }
 
-pub async fn everything_after_it_comes_oldest_first(site: &Site) {
-    let house = site.house().await;
-    house.say("c", &["1", "2", "3", "4"]).await;
-    let mut client = house.client().await;
+pub async fn everything_after_it_comes_oldest_first(env: &TestEnv) {
+    let server = env.server().await;
+    server.say("c", &["1", "2", "3", "4"]).await;
+    let mut client = server.client().await;
     for (since, first) in [(0, 1), (1, 2), (3, 4)] {
         assert_eq!(
             go_on(&mut client, "c", json!(since)).await,
@@ -38,30 +35,30 @@ pub async fn everything_after_it_comes_oldest_first(site: &Site) {
         go_on(&mut client, "c", json!("now")).await,
         (vec![], true, 4)
     );
-    house.say("c", &["5"]).await;
+    server.say("c", &["5"]).await;
     assert_eq!(client.expect("message").await.serial(), 5);
     client.quiet().await;
 }
 
-pub async fn a_channel_without_events_has_serial_zero(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn a_channel_without_events_has_serial_zero(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     assert_eq!(go_on(&mut client, "c", json!(0)).await, (vec![], true, 0));
     assert_eq!(
         go_on(&mut client, "c", json!("now")).await,
         (vec![], true, 0)
     );
-    house.call("c", "not kept").await;
+    server.call("c", "not kept").await;
     client.expect("call").await;
-    house.say("c", &["1"]).await;
+    server.say("c", &["1"]).await;
     assert_eq!(client.expect("message").await.serial(), 1);
 }
 
-pub async fn above_the_newest_it_is_not_recovered(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn above_the_newest_it_is_not_recovered(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     assert_eq!(go_on(&mut client, "c", json!(1)).await, (vec![], false, 0));
-    house.say("c", &["1", "2"]).await;
+    server.say("c", &["1", "2"]).await;
     for _ in 0..2 {
         client.expect("message").await;
     }
@@ -71,7 +68,7 @@ pub async fn above_the_newest_it_is_not_recovered(site: &Site) {
             (texts(1..=2), false, 2)
         );
     }
-    house.say("c", &["3"]).await;
+    server.say("c", &["3"]).await;
     assert_eq!(
         client.expect("message").await.serial(),
         3,
@@ -79,11 +76,11 @@ pub async fn above_the_newest_it_is_not_recovered(site: &Site) {
     );
 }
 
-pub async fn too_old_by_retention_it_is_not_recovered(site: &Site) {
-    let house = site.house().await;
-    house.say("c", &["1", "2", "3", "4", "5"]).await;
-    site.prune_all_but(2).await;
-    let mut client = house.client().await;
+pub async fn too_old_by_retention_it_is_not_recovered(env: &TestEnv) {
+    let server = env.server().await;
+    server.say("c", &["1", "2", "3", "4", "5"]).await;
+    env.prune_all_but(2).await;
+    let mut client = server.client().await;
     assert_eq!(
         go_on(&mut client, "c", json!(0)).await,
         (texts(4..=5), false, 5)
@@ -96,7 +93,7 @@ pub async fn too_old_by_retention_it_is_not_recovered(site: &Site) {
         go_on(&mut client, "c", json!(3)).await,
         (texts(4..=5), true, 5)
     );
-    site.prune_all_but(0).await;
+    env.prune_all_but(0).await;
     assert_eq!(go_on(&mut client, "c", json!(4)).await, (vec![], false, 5));
     assert_eq!(go_on(&mut client, "c", json!(5)).await, (vec![], true, 5));
     assert_eq!(
@@ -105,15 +102,15 @@ pub async fn too_old_by_retention_it_is_not_recovered(site: &Site) {
     );
 }
 
-pub async fn too_old_by_the_replay_limit_it_is_not_recovered(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.rules.limits.replay = 12)
+pub async fn too_old_by_the_replay_limit_it_is_not_recovered(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.rules.limits.replay = 12)
         .await;
     let all = texts(1..=20);
-    house
+    server
         .say("c", &all.iter().map(String::as_str).collect::<Vec<_>>())
         .await;
-    let mut client = house.client().await;
+    let mut client = server.client().await;
     assert_eq!(
         go_on(&mut client, "c", json!(8)).await,
         (texts(9..=20), true, 20)
@@ -129,10 +126,10 @@ pub async fn too_old_by_the_replay_limit_it_is_not_recovered(site: &Site) {
     );
 }
 
-pub async fn any_other_value_is_an_error(site: &Site) {
-    let house = site.house().await;
-    house.say("c", &["1"]).await;
-    let mut client = house.client().await;
+pub async fn any_other_value_is_an_error(env: &TestEnv) {
+    let server = env.server().await;
+    server.say("c", &["1"]).await;
+    let mut client = server.client().await;
     for since in [
         json!(-1),
         json!(1.5),
@@ -159,7 +156,7 @@ pub async fn any_other_value_is_an_error(site: &Site) {
         );
         assert_eq!(frame.code(), 4314);
     }
-    house.call("c", "hello").await;
+    server.call("c", "hello").await;
     client.quiet().await;
     // `null` is as good as nothing.
     let state = client.subscribe_with("c", json!({"since": null})).await;
@@ -169,11 +166,11 @@ pub async fn any_other_value_is_an_error(site: &Site) {
     );
 }
 
-pub async fn every_kind_of_channel_has_it(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn every_kind_of_channel_has_it(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     for channel in ["public", "private-a", "presence-a", "personal-ann"] {
-        house.say(channel, &["1", "2", "3"]).await;
+        server.say(channel, &["1", "2", "3"]).await;
         let state = client
             .subscribe_with(
                 channel,
@@ -185,7 +182,7 @@ pub async fn every_kind_of_channel_has_it(site: &Site) {
             (vec![2, 3], &json!(true), &json!(3)),
             "{channel}"
         );
-        house.say(channel, &["4"]).await;
+        server.say(channel, &["4"]).await;
         assert_eq!(client.expect("message").await.serial(), 4);
         client.quiet().await;
     }
@@ -195,17 +192,17 @@ pub async fn every_kind_of_channel_has_it(site: &Site) {
     );
 }
 
-pub async fn a_personal_channel_goes_on_with_its_aliases(site: &Site) {
-    let house = site.house().await;
+pub async fn a_personal_channel_goes_on_with_its_aliases(env: &TestEnv) {
+    let server = env.server().await;
     for channel in ["a", "b", "quiet"] {
-        house.follow("ann", channel).await;
+        server.follow("ann", channel).await;
     }
-    house.say("a", &["a1"]).await;
-    house.say("b", &["b1", "b2"]).await;
-    house.say("personal-ann", &["p1"]).await;
-    house.say("a", &["a2"]).await;
-    house.say("elsewhere", &["e1"]).await;
-    let mut client = house.client().await;
+    server.say("a", &["a1"]).await;
+    server.say("b", &["b1", "b2"]).await;
+    server.say("personal-ann", &["p1"]).await;
+    server.say("a", &["a2"]).await;
+    server.say("elsewhere", &["e1"]).await;
+    let mut client = server.client().await;
     let all = json!({"personal-ann": 0, "a": 1, "b": 1, "quiet": 0});
     let (texts, recovered, serial) = go_on(&mut client, "personal-ann", all).await;
     assert_eq!(
@@ -228,19 +225,19 @@ pub async fn a_personal_channel_goes_on_with_its_aliases(site: &Site) {
     );
     assert_eq!(state["alias"], json!(["a", "b", "quiet"]));
     for channel in ["a", "b", "quiet", "personal-ann"] {
-        house.say(channel, &["live"]).await;
+        server.say(channel, &["live"]).await;
         assert_eq!(client.expect("message").await.channel(), channel);
     }
     client.quiet().await;
 }
 
-pub async fn with_aliases_all_must_be_recovered(site: &Site) {
-    let house = site.house().await;
-    house.follow("ann", "a").await;
-    house.follow("ann", "b").await;
-    house.say("a", &["a1", "a2"]).await;
-    house.say("b", &["b1"]).await;
-    let mut client = house.client().await;
+pub async fn with_aliases_all_must_be_recovered(env: &TestEnv) {
+    let server = env.server().await;
+    server.follow("ann", "a").await;
+    server.follow("ann", "b").await;
+    server.say("a", &["a1", "a2"]).await;
+    server.say("b", &["b1"]).await;
+    let mut client = server.client().await;
     let (texts, recovered, _) = go_on(&mut client, "personal-ann", json!({"a": 1, "b": 7})).await;
     assert_eq!(
         (texts, recovered),
@@ -255,12 +252,12 @@ pub async fn with_aliases_all_must_be_recovered(site: &Site) {
     assert_eq!((recovered, serial), (false, 0));
 }
 
-pub async fn a_number_is_the_personal_channels_own(site: &Site) {
-    let house = site.house().await;
-    house.follow("ann", "a").await;
-    house.say("a", &["a1"]).await;
-    house.say("personal-ann", &["p1", "p2"]).await;
-    let mut client = house.client().await;
+pub async fn a_number_is_the_personal_channels_own(env: &TestEnv) {
+    let server = env.server().await;
+    server.follow("ann", "a").await;
+    server.say("a", &["a1"]).await;
+    server.say("personal-ann", &["p1", "p2"]).await;
+    let mut client = server.client().await;
     assert_eq!(
         go_on(&mut client, "personal-ann", json!(1)).await,
         (vec!["p2".to_owned()], true, 2)
@@ -271,10 +268,10 @@ pub async fn a_number_is_the_personal_channels_own(site: &Site) {
     );
 }
 
-pub async fn a_refresh_keeps_the_place(site: &Site) {
-    let house = site.house().await;
-    house.say("presence-a", &["1"]).await;
-    let mut client = house.client().await;
+pub async fn a_refresh_keeps_the_place(env: &TestEnv) {
+    let server = env.server().await;
+    server.say("presence-a", &["1"]).await;
+    let mut client = server.client().await;
     client
         .subscribe_with(
             "presence-a",
@@ -284,9 +281,9 @@ pub async fn a_refresh_keeps_the_place(site: &Site) {
     client
         .join("presence-a", json!({"user_id": "ann", "name": "Ann"}))
         .await;
-    house.subscribed("b").await.quiet().await;
+    server.subscribed("b").await.quiet().await;
     client.subscribe("b").await;
-    house
+    server
         .publish(&["b", "presence-a"], "message", "both", true)
         .await;
     let mut heard = vec![
@@ -302,7 +299,7 @@ pub async fn a_refresh_keeps_the_place(site: &Site) {
     // After leaving it begins anew.
     client.unsubscribe("presence-a").await;
     client.join("presence-a", json!({"user_id": "ann"})).await;
-    house
+    server
         .publish(&["b", "presence-a"], "message", "once", true)
         .await;
     assert_eq!(client.expect("message").await.data(), "once");

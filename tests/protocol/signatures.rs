@@ -3,11 +3,8 @@
 use pushi::core::auth::channel_auth;
 use pushi::core::model::{App, Secret};
 use pushi::core::service::AppError;
+use pushi_test_support::{Client, Frame, TestEnv, users};
 use serde_json::{Value, json};
-
-use crate::client::Client;
-use crate::env::Site;
-use crate::frame::{Frame, users};
 
 /// What a client is told that asks for a channel with an `auth` that does not do. Nothing of what would do is in it.
 async fn refused(client: &mut Client, channel: &str, auth: Option<Value>) -> Frame {
@@ -34,9 +31,9 @@ async fn refused(client: &mut Client, channel: &str, auth: Option<Value>) -> Fra
 
 const SIGNED: [&str; 4] = ["private-a", "presence-a", "personal-u1", "peer-a:u1&u2"];
 
-pub async fn a_public_channel_needs_nothing(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn a_public_channel_needs_nothing(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.ask(json!({"channel": "news"})).await;
     let frame = client
         .expect("pusher_internal:subscription_succeeded")
@@ -48,13 +45,13 @@ pub async fn a_public_channel_needs_nothing(site: &Site) {
             r#"{{"event":"pusher_internal:subscription_succeeded","channel":"news","data":"{data}"}}"#
         )
     );
-    house.call("news", "hello").await;
+    server.call("news", "hello").await;
     assert_eq!(client.expect("call").await.data(), "hello");
 }
 
-pub async fn a_public_channel_takes_any_auth(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn a_public_channel_takes_any_auth(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     for auth in [json!(""), json!("nonsense"), Value::Null] {
         client.ask(json!({"channel": "news", "auth": auth})).await;
         client
@@ -63,9 +60,9 @@ pub async fn a_public_channel_takes_any_auth(site: &Site) {
     }
 }
 
-pub async fn a_good_signature_is_taken(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn a_good_signature_is_taken(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     for channel in SIGNED {
         let auth = client.auth(channel);
         client
@@ -74,14 +71,14 @@ pub async fn a_good_signature_is_taken(site: &Site) {
         client
             .told("pusher_internal:subscription_succeeded", channel)
             .await;
-        house.call(channel, "hello").await;
+        server.call(channel, "hello").await;
         assert_eq!(client.expect("call").await.channel(), channel);
     }
 }
 
-pub async fn a_missing_signature_is_refused(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn a_missing_signature_is_refused(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     for channel in SIGNED {
         for auth in [None, Some(Value::Null), Some(json!(""))] {
             refused(&mut client, channel, auth).await;
@@ -90,9 +87,9 @@ pub async fn a_missing_signature_is_refused(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn a_wrong_signature_is_refused(site: &Site) {
-    let house = site.house().await;
-    let [mut client, other] = house.clients().await;
+pub async fn a_wrong_signature_is_refused(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut client, other] = server.clients().await;
     for channel in SIGNED {
         let good = client.auth(channel);
         let (key, hex) = good.split_once(':').unwrap();
@@ -119,12 +116,12 @@ pub async fn a_wrong_signature_is_refused(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn who_was_refused_is_not_on_the_channel(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn who_was_refused_is_not_on_the_channel(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     for channel in SIGNED {
         refused(&mut client, channel, None).await;
-        house.call(channel, "hello").await;
+        server.call(channel, "hello").await;
         client
             .send(json!({"event": "pusher:latest", "data": {"channel": channel}}))
             .await;
@@ -137,30 +134,34 @@ pub async fn who_was_refused_is_not_on_the_channel(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn a_refusal_keeps_what_the_socket_had(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn a_refusal_keeps_what_the_socket_had(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.subscribe("private-a").await;
     refused(&mut client, "private-a", Some(json!("nonsense"))).await;
-    house.call("private-a", "hello").await;
+    server.call("private-a", "hello").await;
     client.expect("call").await;
 }
 
-pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
-    let rotated = house.service.rotate_secret(&house.app.ident).await.unwrap();
-    assert!(!rotated.secret.matches(house.app.secret.expose()));
+pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
+    let rotated = server
+        .service
+        .rotate_secret(&server.app.ident)
+        .await
+        .unwrap();
+    assert!(!rotated.secret.matches(server.app.secret.expose()));
     let auth = |client: &Client, secret: &Secret, channel: &str| {
         json!(channel_auth(
-            &house.app.key,
+            &server.app.key,
             secret,
             &client.id,
             channel,
             None
         ))
     };
-    let (old, new) = (&house.app.secret, &rotated.secret);
+    let (old, new) = (&server.app.secret, &rotated.secret);
     for (channel, secret) in [("private-a", old), ("private-b", new)] {
         client
             .ask(json!({"channel": channel, "auth": auth(&client, secret, channel)}))
@@ -173,9 +174,9 @@ pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(site: &Sit
         app.previous_secret = None;
         Ok::<(), AppError>(())
     };
-    house
+    server
         .service
-        .update_app(&house.app.ident, &drop_previous)
+        .update_app(&server.app.ident, &drop_previous)
         .await
         .unwrap();
     client
@@ -188,7 +189,7 @@ pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(site: &Sit
     client
         .told("pusher_internal:subscription_succeeded", "private-c")
         .await;
-    house.call("private-a", "hello").await;
+    server.call("private-a", "hello").await;
     assert_eq!(
         client.expect("call").await.channel(),
         "private-a",
@@ -196,9 +197,9 @@ pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(site: &Sit
     );
 }
 
-pub async fn channel_data_may_be_signed(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn channel_data_may_be_signed(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     let data = r#"{ "user_id": "u1",  "name":"Ann" }"#;
     for channel in ["presence-a", "private-a", "personal-u1"] {
         let auth = client.auth_over(channel, data);
@@ -217,11 +218,11 @@ pub async fn channel_data_may_be_signed(site: &Site) {
     client.refused(4009).await;
 }
 
-pub async fn an_app_can_require_that_channel_data_is_signed(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.signed_presence = true)
+pub async fn an_app_can_require_that_channel_data_is_signed(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.signed_presence = true)
         .await;
-    let mut client = house.client().await;
+    let mut client = server.client().await;
     let data = r#"{"user_id":"u1"}"#;
     for channel in ["presence-a", "personal-u1"] {
         let auth = json!(client.auth(channel));
@@ -248,11 +249,11 @@ pub async fn an_app_can_require_that_channel_data_is_signed(site: &Site) {
     client.subscribe("personal-u2").await;
 }
 
-pub async fn an_object_is_signed_as_it_stands_in_the_frame(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.signed_presence = true)
+pub async fn an_object_is_signed_as_it_stands_in_the_frame(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.signed_presence = true)
         .await;
-    let mut client = house.client().await;
+    let mut client = server.client().await;
     let data = r#"{"user_id": "u1", "n": 1.0}"#;
     let auth = client.auth_over("presence-a", data);
     let frame = format!(
@@ -265,13 +266,15 @@ pub async fn an_object_is_signed_as_it_stands_in_the_frame(site: &Site) {
     assert_eq!(users(&state), ["u1"]);
 }
 
-pub async fn the_setting_holds_at_once(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.client().await;
+pub async fn the_setting_holds_at_once(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.client().await;
     client.join("presence-a", json!({"user_id": "u1"})).await;
-    house.set(|settings| settings.signed_presence = true).await;
+    server.set(|settings| settings.signed_presence = true).await;
     let auth = json!(client.auth("presence-b"));
     refused(&mut client, "presence-b", Some(auth)).await;
-    house.set(|settings| settings.signed_presence = false).await;
+    server
+        .set(|settings| settings.signed_presence = false)
+        .await;
     client.join("presence-b", json!({"user_id": "u1"})).await;
 }

@@ -1,29 +1,26 @@
 //! What a socket hears while it waits for the store.
 
+use pushi_test_support::{Client, Fault, FaultyStore, TestEnv};
 use serde_json::json;
 
-use crate::client::Client;
-use crate::env::Site;
-use crate::faults::{Mood, Moody};
-
-pub async fn a_subscription_that_waits_holds_back_its_channel_alone(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.subscribed("other").await;
-    house.say("c", &["1"]).await;
-    moody.read.set(Mood::Hanging);
-    let calls = moody.read.calls();
+pub async fn a_subscription_that_waits_holds_back_its_channel_alone(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.subscribed("other").await;
+    server.say("c", &["1"]).await;
+    store.read.set(Fault::Hang);
+    let calls = store.read.calls();
     client.ask_for("c", json!({"since": 0})).await;
-    moody.read.called(calls + 1).await;
-    house.say("c", &["2"]).await;
-    house.call("c", "live").await;
-    house.call("other", "goes on").await;
+    store.read.called(calls + 1).await;
+    server.say("c", &["2"]).await;
+    server.call("c", "live").await;
+    server.call("other", "goes on").await;
     assert_eq!(client.expect("call").await.data(), "goes on");
-    moody.read.set(Mood::Well);
+    store.read.set(Fault::None);
     let state = client
         .told("pusher_internal:subscription_succeeded", "c")
         .await;
     assert_eq!(
-        (crate::frame::said(&state), &state["serial"]),
+        (pushi_test_support::event_texts(&state), &state["serial"]),
         (vec!["1", "2"], &json!(2))
     );
     assert_eq!(
@@ -34,12 +31,12 @@ pub async fn a_subscription_that_waits_holds_back_its_channel_alone(site: &Site)
     client.quiet().await;
 }
 
-pub async fn a_presence_subscription_that_waits_holds_back_its_peers(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let [mut ann, mut bo] = house.clients().await;
+pub async fn a_presence_subscription_that_waits_holds_back_its_peers(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let [mut ann, mut bo] = server.clients().await;
     ann.join("presence-a", json!({"user_id": "ann", "peer": true}))
         .await;
-    moody.read.set(Mood::Hanging);
+    store.read.set(Fault::Hang);
     bo.ask_for(
         "presence-a",
         json!({"channel_data": {"user_id": "bo", "peer": true}, "since": 0}),
@@ -54,30 +51,30 @@ pub async fn a_presence_subscription_that_waits_holds_back_its_peers(site: &Site
     )
     .await;
     ann.expect("note").await;
-    moody.read.set(Mood::Well);
+    store.read.set(Fault::None);
     bo.told("pusher_internal:subscription_succeeded", "presence-a")
         .await;
     bo.expect("note").await;
 }
 
-pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    house.follow("ann", "alias").await;
-    let mut client = house.client().await;
+pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    server.follow("ann", "alias").await;
+    let mut client = server.client().await;
     client.subscribe("direct").await;
     client
         .join("presence-a", json!({"user_id": "ann", "peer": true}))
         .await;
-    let mut bo = house.client().await;
+    let mut bo = server.client().await;
     bo.join("presence-a", json!({"user_id": "bo", "peer": true}))
         .await;
     client.expect("pusher:member_added").await;
-    moody.read.set(Mood::Hanging);
-    let calls = moody.read.calls();
+    store.read.set(Fault::Hang);
+    let calls = store.read.calls();
     client.ask_for("personal-ann", json!({})).await;
-    moody.read.called(calls + 1).await;
-    house.call("alias", "held back").await;
-    house.call("direct", "goes on").await;
+    store.read.called(calls + 1).await;
+    server.call("alias", "held back").await;
+    server.call("direct", "goes on").await;
     bo.publish(
         "peer-a:ann&bo",
         "call",
@@ -87,59 +84,59 @@ pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(site: &Si
     .await;
     assert_eq!(client.expect("call").await.data(), "goes on");
     assert_eq!(client.expect("call").await.data(), "goes on, too");
-    moody.read.set(Mood::Well);
+    store.read.set(Fault::None);
     client
         .told("pusher_internal:subscription_succeeded", "personal-ann")
         .await;
     assert_eq!(client.expect("call").await.data(), "held back");
 }
 
-pub async fn a_subscription_that_fails_leaves_nothing_behind(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
+pub async fn a_subscription_that_fails_leaves_nothing_behind(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
     for channel in ["a", "presence-a"] {
-        house.follow("ann", channel).await;
+        server.follow("ann", channel).await;
     }
-    let [mut client, mut watcher] = house.clients().await;
+    let [mut client, mut watcher] = server.clients().await;
     watcher
         .join("presence-a", json!({"user_id": "watcher"}))
         .await;
-    moody.read.set(Mood::Hanging);
+    store.read.set(Fault::Hang);
     for (channel, names) in [
         ("personal-ann", vec!["a", "presence-a", "personal-ann"]),
         ("presence-a", vec!["presence-a"]),
     ] {
-        let calls = moody.read.calls();
+        let calls = store.read.calls();
         client
             .ask_for(
                 channel,
                 json!({"channel_data": {"user_id": "ann"}, "since": 0}),
             )
             .await;
-        moody.read.called(calls + 1).await;
+        store.read.called(calls + 1).await;
         watcher.expect("pusher:member_added").await;
         for name in &names {
-            house.call(name, "held back").await;
+            server.call(name, "held back").await;
         }
         watcher.expect("call").await;
-        moody.read.set(Mood::Down);
+        store.read.set(Fault::Unavailable);
         client.refused(4320).await;
         watcher.expect("pusher:member_removed").await;
         for name in &names {
-            house.call(name, "not on it").await;
+            server.call(name, "not on it").await;
         }
         watcher.expect("call").await;
         client.quiet().await;
-        moody.read.set(Mood::Hanging);
+        store.read.set(Fault::Hang);
     }
 }
 
-pub async fn who_vanishes_while_it_waits_is_gone(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let [mut client, mut watcher] = house.clients().await;
+pub async fn who_vanishes_while_it_waits_is_gone(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let [mut client, mut watcher] = server.clients().await;
     watcher
         .join("presence-a", json!({"user_id": "watcher"}))
         .await;
-    moody.read.set(Mood::Hanging);
+    store.read.set(Fault::Hang);
     client
         .ask_for(
             "presence-a",
@@ -148,49 +145,49 @@ pub async fn who_vanishes_while_it_waits_is_gone(site: &Site) {
         .await;
     watcher.expect("pusher:member_added").await;
     let gone = client.ended();
-    moody.read.set(Mood::Well);
+    store.read.set(Fault::None);
     gone.await;
     watcher.expect("pusher:member_removed").await;
     watcher.quiet().await;
-    assert_eq!(house.service.hub().connections(), 1);
+    assert_eq!(server.service.hub().connections(), 1);
 }
 
-pub async fn what_the_user_follows_is_read_again_until_it_is_known(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.client().await;
+pub async fn what_the_user_follows_is_read_again_until_it_is_known(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.client().await;
     client.subscribe("personal-ann").await;
-    moody.subscriptions.set(Mood::Down);
-    house.follow("ann", "a").await;
+    store.subscriptions.set(Fault::Unavailable);
+    server.follow("ann", "a").await;
     let frame = client.refused(4320).await;
     assert_eq!(frame.channel(), "personal-ann");
-    let calls = moody.subscriptions.calls();
-    moody.subscriptions.called(calls + 1).await;
+    let calls = store.subscriptions.calls();
+    store.subscriptions.called(calls + 1).await;
     client.quiet().await;
-    moody.subscriptions.set(Mood::Well);
+    store.subscriptions.set(Fault::None);
     let state = client
         .told("pusher_internal:subscription_succeeded", "personal-ann")
         .await;
     assert_eq!(state["alias"], json!(["a"]));
-    house.call("a", "hello").await;
+    server.call("a", "hello").await;
     client.expect("call").await;
-    let calls = moody.subscriptions.calls();
+    let calls = store.subscriptions.calls();
     client.quiet().await;
     assert_eq!(
-        moody.subscriptions.calls(),
+        store.subscriptions.calls(),
         calls,
         "once known it is not read again"
     );
 }
 
-pub async fn two_subscriptions_are_answered_in_their_order(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client: Client = house.client().await;
-    moody.read.set(Mood::Hanging);
+pub async fn two_subscriptions_are_answered_in_their_order(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client: Client = server.client().await;
+    store.read.set(Fault::Hang);
     client.ask_for("a", json!({"since": 0})).await;
     client.ask_for("b", json!({})).await;
     client.send(json!({"event": "pusher:ping"})).await;
-    moody.read.called(1).await;
-    moody.read.set(Mood::Well);
+    store.read.called(1).await;
+    store.read.set(Fault::None);
     for channel in ["a", "b"] {
         client
             .told("pusher_internal:subscription_succeeded", channel)

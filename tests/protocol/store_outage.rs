@@ -1,33 +1,31 @@
 //! The store is away: who asked for it is told, everything else goes on.
 
+use pushi_test_support::{Fault, FaultyStore, TestEnv, event_texts, publishing, serials};
 use serde_json::json;
 
-use crate::env::Site;
-use crate::faults::{Mood, Moody};
-use crate::frame::{said, serials};
-use crate::server::publishing;
-
-pub async fn an_app_that_is_known_is_served(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    moody.apps.set(Mood::Down);
-    house.client().await.quiet().await;
-    let mut stranger = house.caller_with(&house.app, "unknown", None, false).await;
+pub async fn an_app_that_is_known_is_served(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    store.app_by_key.set(Fault::Unavailable);
+    server.client().await.quiet().await;
+    let mut stranger = server
+        .caller_with(&server.app, "unknown", None, false)
+        .await;
     let frame = stranger.turned_away(4100).await;
     assert!(frame.message().contains("later"), "{frame:?}");
-    moody.apps.set(Mood::Well);
-    house
-        .caller_with(&house.app, "unknown", None, false)
+    store.app_by_key.set(Fault::None);
+    server
+        .caller_with(&server.app, "unknown", None, false)
         .await
         .turned_away(4001)
         .await;
 }
 
-pub async fn what_needs_the_store_is_4320_and_the_rest_goes_on(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let [mut client, mut other] = house.clients().await;
+pub async fn what_needs_the_store_is_4320_and_the_rest_goes_on(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let [mut client, mut other] = server.clients().await;
     client.subscribe("c").await;
-    moody.events(Mood::Down);
-    moody.subscriptions.set(Mood::Down);
+    store.events(Fault::Unavailable);
+    store.subscriptions.set(Fault::Unavailable);
     client
         .publish("c", "message", json!("x"), json!({"ref": "7"}))
         .await;
@@ -55,14 +53,14 @@ pub async fn what_needs_the_store_is_4320_and_the_rest_goes_on(site: &Site) {
     client.ask_for("personal-ann", json!({})).await;
     client.refused(4320).await;
     for channel in ["d", "personal-ann"] {
-        house.call(channel, "hello").await;
+        server.call(channel, "hello").await;
         client
             .publish(channel, "message", json!("x"), json!({"persist": false}))
             .await;
         client.refused(4317).await;
     }
     assert!(
-        house
+        server
             .try_publish(publishing(&["c"], "message", "x", true))
             .await
             .is_err()
@@ -74,35 +72,35 @@ pub async fn what_needs_the_store_is_4320_and_the_rest_goes_on(site: &Site) {
         .publish("c", "message", json!("live"), json!({"persist": false}))
         .await;
     assert_eq!(other.expect("message").await.data(), "live");
-    house.call("c", "live, too").await;
+    server.call("c", "live, too").await;
     client.expect("call").await;
     other.expect("call").await;
-    moody.events(Mood::Well);
-    moody.subscriptions.set(Mood::Well);
-    house.until_stored("c").await;
+    store.events(Fault::None);
+    store.subscriptions.set(Fault::None);
+    server.until_stored("c").await;
     assert_eq!(client.expect("stored").await.serial(), 1);
     client.subscribe("personal-ann").await;
 }
 
-pub async fn what_proves_stored_is_delivered_in_its_place(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let [mut client, mut other] = house.clients().await;
+pub async fn what_proves_stored_is_delivered_in_its_place(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let [mut client, mut other] = server.clients().await;
     client.subscribe("c").await;
     other.subscribe("c").await;
     client.store("c", "message", json!("1")).await;
     other.expect("message").await;
-    moody.append.set(Mood::Unsure);
-    moody.positions.set(Mood::Down);
+    store.append.set(Fault::FailAfterWrite);
+    store.positions.set(Fault::Unavailable);
     client.publish("c", "message", json!("2"), json!({})).await;
     client.refused(4320).await;
-    moody.append.set(Mood::Well);
+    store.append.set(Fault::None);
     // Until it is known what became of it, nothing is stored after it; what is not kept goes on.
     client
         .publish("c", "message", json!("refused"), json!({}))
         .await;
     client.refused(4320).await;
     assert!(
-        house
+        server
             .try_publish(publishing(&["d"], "message", "refused", true))
             .await
             .is_err()
@@ -112,7 +110,7 @@ pub async fn what_proves_stored_is_delivered_in_its_place(site: &Site) {
         .await;
     assert_eq!(other.expect("message").await.data(), "live");
     other.quiet().await;
-    moody.positions.set(Mood::Well);
+    store.positions.set(Fault::None);
     let frame = other.expect("message").await;
     assert_eq!((frame.data(), frame.serial()), ("2", 2));
     assert_eq!(client.store("c", "message", json!("3")).await["serial"], 3);
@@ -120,29 +118,29 @@ pub async fn what_proves_stored_is_delivered_in_its_place(site: &Site) {
     other.quiet().await;
     client.quiet().await;
     assert_eq!(
-        said(&other.latest(json!({"channel": "c"})).await),
+        event_texts(&other.latest(json!({"channel": "c"})).await),
         ["3", "2", "1"]
     );
 }
 
-pub async fn of_many_in_doubt_each_is_settled(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.subscribed("c").await;
-    let mut other = house.subscribed("c").await;
-    moody.append.set(Mood::Hanging);
+pub async fn of_many_in_doubt_each_is_settled(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.subscribed("c").await;
+    let mut other = server.subscribed("c").await;
+    store.append.set(Fault::Hang);
     for n in 0..60 {
         client.publish("c", "message", json!(n), json!({})).await;
     }
-    moody.append.called(1).await;
-    moody.positions.set(Mood::Down);
+    store.append.called(1).await;
+    store.positions.set(Fault::Unavailable);
     // The first ones end unsure; what waits behind them is not tried.
-    moody.append.set(Mood::Unsure);
+    store.append.set(Fault::FailAfterWrite);
     for _ in 0..60 {
         client.refused(4320).await;
     }
-    moody.append.set(Mood::Well);
-    moody.positions.set(Mood::Well);
-    house.until_stored("c").await;
+    store.append.set(Fault::None);
+    store.positions.set(Fault::None);
+    server.until_stored("c").await;
     let mut serial = 0;
     loop {
         let frame = other.next().await;
@@ -164,27 +162,27 @@ pub async fn of_many_in_doubt_each_is_settled(site: &Site) {
     );
 }
 
-pub async fn a_publish_that_was_not_stored_is_forgotten(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.subscribed("c").await;
-    let mut other = house.subscribed("c").await;
-    moody.append.set(Mood::Down);
+pub async fn a_publish_that_was_not_stored_is_forgotten(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.subscribed("c").await;
+    let mut other = server.subscribed("c").await;
+    store.append.set(Fault::Unavailable);
     client
         .publish("c", "message", json!("lost"), json!({}))
         .await;
     client.refused(4320).await;
-    moody.append.set(Mood::Well);
-    house.until_stored("c").await;
+    store.append.set(Fault::None);
+    server.until_stored("c").await;
     assert_eq!(other.expect("stored").await.serial(), 1);
     other.quiet().await;
 }
 
-pub async fn no_more_than_64_are_unanswered(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.subscribed("c").await;
+pub async fn no_more_than_64_are_unanswered(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.subscribed("c").await;
     client.subscribe("live").await;
-    let mut other = house.subscribed("c").await;
-    moody.append.set(Mood::Hanging);
+    let mut other = server.subscribed("c").await;
+    store.append.set(Fault::Hang);
     for n in 0..63 {
         client
             .publish("c", "message", json!(n), json!({"ref": n.to_string()}))
@@ -196,10 +194,10 @@ pub async fn no_more_than_64_are_unanswered(site: &Site) {
         .await;
     client.send(json!({"event": "pusher:ping"})).await;
     // It is not read any more, but written to.
-    house.call("live", "hello").await;
+    server.call("live", "hello").await;
     client.expect("call").await;
     other.quiet().await;
-    moody.append.set(Mood::Well);
+    store.append.set(Fault::None);
     assert_eq!(
         client.expect("pusher_internal:published").await.inner()["ref"],
         "0"
@@ -221,26 +219,26 @@ pub async fn no_more_than_64_are_unanswered(site: &Site) {
     }
 }
 
-pub async fn who_leaves_has_published(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.subscribed("c").await;
-    let mut other = house.subscribed("c").await;
-    moody.append.set(Mood::Hanging);
+pub async fn who_leaves_has_published(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.subscribed("c").await;
+    let mut other = server.subscribed("c").await;
+    store.append.set(Fault::Hang);
     for n in 0..5 {
         client.publish("c", "message", json!(n), json!({})).await;
     }
     client.quiet().await;
     client.ended().await;
-    moody.append.set(Mood::Well);
+    store.append.set(Fault::None);
     for serial in 1..=5 {
         assert_eq!(other.expect("message").await.serial(), serial);
     }
 }
 
-pub async fn the_same_key_in_one_commit_is_stored_once(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.subscribed("c").await;
-    moody.append.set(Mood::Hanging);
+pub async fn the_same_key_in_one_commit_is_stored_once(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.subscribed("c").await;
+    store.append.set(Fault::Hang);
     let keyed = |key: &str| pushi::core::service::Publishing {
         idempotency_key: Some(key.to_owned()),
         ..publishing(&["c"], "message", key, true)
@@ -248,18 +246,18 @@ pub async fn the_same_key_in_one_commit_is_stored_once(site: &Site) {
     let plain = |text: &str| publishing(&["c"], "message", text, true);
     let opening = async {
         // All have asked whether they are stored, and wait behind the first append.
-        moody.positions.called(4).await;
-        moody.append.called(1).await;
+        store.positions.called(4).await;
+        store.append.called(1).await;
         client.quiet().await;
-        moody.append.set(Mood::Well);
+        store.append.set(Fault::None);
     };
     let (first, one, two, three, four, five, ()) = tokio::join!(
-        house.try_publish(plain("first")),
-        house.try_publish(keyed("same")),
-        house.try_publish(keyed("same")),
-        house.try_publish(plain("between")),
-        house.try_publish(keyed("same")),
-        house.try_publish(keyed("other")),
+        server.try_publish(plain("first")),
+        server.try_publish(keyed("same")),
+        server.try_publish(keyed("same")),
+        server.try_publish(plain("between")),
+        server.try_publish(keyed("same")),
+        server.try_publish(keyed("other")),
         opening,
     );
     for result in [first, one, two, three, four, five] {

@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
+use pushi_test_support::{Fault, FaultyStore, STORE_TIMEOUT, TestEnv, publishing};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::env::Site;
-use crate::faults::{Mood, Moody, STORE_TIMEOUT};
-use crate::server::publishing;
-
-pub async fn who_asks_is_told_when_the_time_is_over(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.subscribed("c").await;
-    moody.events(Mood::Hanging);
-    moody.subscriptions.set(Mood::Hanging);
+pub async fn who_asks_is_told_when_the_time_is_over(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.subscribed("c").await;
+    store.events(Fault::Hang);
+    store.subscriptions.set(Fault::Hang);
     for frame in [
         json!({"event": "message", "channel": "c", "data": "x"}),
         json!({"event": "pusher:latest", "data": {"channel": "c"}}),
@@ -32,13 +29,13 @@ pub async fn who_asks_is_told_when_the_time_is_over(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn what_is_not_kept_waits_no_longer_than_the_store_may_take(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.subscribed("c").await;
+pub async fn what_is_not_kept_waits_no_longer_than_the_store_may_take(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.subscribed("c").await;
     client.subscribe("d").await;
-    let mut other = house.subscribed("c").await;
+    let mut other = server.subscribed("c").await;
     other.subscribe("d").await;
-    moody.events(Mood::Hanging);
+    store.events(Fault::Hang);
     let since = Instant::now();
     client
         .publish("c", "message", json!("kept"), json!({}))
@@ -55,7 +52,7 @@ pub async fn what_is_not_kept_waits_no_longer_than_the_store_may_take(site: &Sit
         )
         .await;
     assert_eq!(other.expect("message").await.data(), "another channel");
-    house.call("c", "another sender").await;
+    server.call("c", "another sender").await;
     assert_eq!(other.expect("call").await.data(), "another sender");
     assert!(since.elapsed() < Duration::from_secs(1));
     assert_eq!(other.expect("message").await.data(), "behind");
@@ -69,11 +66,11 @@ pub async fn what_is_not_kept_waits_no_longer_than_the_store_may_take(site: &Sit
     client.refused(4320).await;
 }
 
-pub async fn while_it_is_unknown_what_is_stored_nobody_waits(site: &Site) {
-    let (house, moody) = Moody::house(site).await;
-    let mut client = house.subscribed("c").await;
-    moody.append.set(Mood::Unsure);
-    moody.positions.set(Mood::Hanging);
+pub async fn while_it_is_unknown_what_is_stored_nobody_waits(env: &TestEnv) {
+    let (server, store) = FaultyStore::server(env).await;
+    let mut client = server.subscribed("c").await;
+    store.append.set(Fault::FailAfterWrite);
+    store.positions.set(Fault::Hang);
     client.publish("c", "message", json!("1"), json!({})).await;
     client.refused(4320).await;
     for _ in 0..5 {
@@ -94,7 +91,7 @@ pub async fn while_it_is_unknown_what_is_stored_nobody_waits(site: &Site) {
         events.sort_unstable();
         assert_eq!(events, ["message", "pusher:error"]);
         assert!(
-            house
+            server
                 .try_publish(publishing(&["c"], "message", "4", true))
                 .await
                 .is_err()
@@ -107,9 +104,9 @@ pub async fn while_it_is_unknown_what_is_stored_nobody_waits(site: &Site) {
         // Further into the wait for the store.
         tokio::time::sleep_until(since + Duration::from_secs(3)).await;
     }
-    moody.append.set(Mood::Well);
-    moody.positions.set(Mood::Well);
-    house.until_stored("c").await;
+    store.append.set(Fault::None);
+    store.positions.set(Fault::None);
+    server.until_stored("c").await;
     let frame = client.expect("stored").await;
     assert_eq!(frame.serial(), 2, "the first one proved stored");
 }

@@ -68,7 +68,7 @@ pub async fn what_is_published_arrives_everywhere_as_it_was_said(meeting: &impl 
     let message = BusMessage::published(Arc::clone(&said), at, but);
     nodes[0].bus.publish(message).await.unwrap();
     for node in &nodes {
-        node.ear
+        node.sink
             .until(|heard| {
                 heard.iter().find_map(|message| match message {
                     BusMessage::Broadcast {
@@ -99,10 +99,10 @@ pub async fn the_order_of_a_channel_is_kept(meeting: &impl Meeting) {
             .unwrap();
     }
     for node in &nodes {
-        node.ear
+        node.sink
             .until(|heard| (heard.len() >= expected.len()).then_some(()))
             .await;
-        assert_eq!(node.ear.told(&channel), expected);
+        assert_eq!(node.sink.told(&channel), expected);
     }
 }
 
@@ -116,7 +116,7 @@ pub async fn a_channel_is_heard_from_when_its_watch_returns(meeting: &impl Meeti
             .publish(event(&app, &channel, "hello"))
             .await
             .unwrap();
-        nodes[1].ear.until_told(&channel, &["hello"]).await;
+        nodes[1].sink.until_told(&channel, &["hello"]).await;
     }
 }
 
@@ -141,7 +141,7 @@ pub async fn a_thousand_channels_are_watched_at_once(meeting: &impl Meeting) {
             .unwrap();
     }
     for channel in &channels {
-        nodes[1].ear.until_told(channel, &["hello"]).await;
+        nodes[1].sink.until_told(channel, &["hello"]).await;
     }
 }
 
@@ -158,9 +158,9 @@ pub async fn what_nobody_watches_is_not_heard<M: Meeting>(meeting: &M) {
         .publish(event(&app, &watched, "heard"))
         .await
         .unwrap();
-    nodes[1].ear.until_told(&watched, &["heard"]).await;
+    nodes[1].sink.until_told(&watched, &["heard"]).await;
     assert_eq!(
-        nodes[1].ear.told(&other).is_empty(),
+        nodes[1].sink.told(&other).is_empty(),
         M::SEVERAL,
         "in process everything arrives"
     );
@@ -176,7 +176,7 @@ pub async fn a_channel_is_heard_again_after_it_was_let_go(meeting: &impl Meeting
             .await
             .unwrap();
         nodes[1]
-            .ear
+            .sink
             .until(|heard| (heard.len() == n + 1).then_some(()))
             .await;
         nodes[1].bus.unwatch(&app, &channel);
@@ -197,7 +197,7 @@ pub async fn control_messages_reach_every_node(meeting: &impl Meeting) {
         .await
         .unwrap();
     for node in &nodes {
-        node.ear
+        node.sink
             .until(|heard| {
                 let changed = heard
                     .iter()
@@ -227,7 +227,7 @@ pub async fn a_user_s_changes_reach_the_nodes_with_the_personal_channel(meeting:
         .await
         .unwrap();
     nodes[1]
-        .ear
+        .sink
         .until(|heard| {
             let changed =
                 |message: &BusMessage| matches!(message, BusMessage::SubscriptionsChanged { app: a, user: u } if (a, u) == (&app, &user));
@@ -248,7 +248,7 @@ pub async fn peer_channels_are_heard_with_their_presence_channel(meeting: &impl 
         .publish(event(&app, &peer, "one"))
         .await
         .unwrap();
-    nodes[1].ear.until_told(&peer, &["one"]).await;
+    nodes[1].sink.until_told(&peer, &["one"]).await;
     nodes[0].bus.watch(&app, &peer).await.unwrap();
     nodes[1]
         .bus
@@ -256,8 +256,8 @@ pub async fn peer_channels_are_heard_with_their_presence_channel(meeting: &impl 
         .await
         .unwrap();
     nodes[0]
-        .ear
+        .sink
         .until(|heard| (!heard.is_empty()).then_some(()))
         .await;
-    nodes[1].ear.until_told(&peer, &["one", "two"]).await;
+    nodes[1].sink.until_told(&peer, &["one", "two"]).await;
 }

@@ -2,7 +2,7 @@ use std::sync::{Arc, Weak};
 
 use pushi::outbound::local::{LocalBus, LocalPresence};
 
-use super::{Ear, Meeting, Node};
+use super::{Meeting, Node, RecordingSink};
 
 /// A node that is alone.
 pub struct Local(Node);
@@ -10,14 +10,14 @@ pub struct Local(Node);
 impl Meeting for Local {
     async fn start() -> Option<Self> {
         let bus = Arc::new(LocalBus::default());
-        let ear = Arc::new(Ear::default());
-        let sink: Weak<Ear> = Arc::downgrade(&ear);
-        bus.set_sink(sink);
+        let sink = Arc::new(RecordingSink::default());
+        let weak: Weak<RecordingSink> = Arc::downgrade(&sink);
+        bus.set_sink(weak);
         let presence = Arc::new(LocalPresence::new(Arc::clone(&bus)));
         Some(Self(Node {
             bus,
             presence,
-            ear,
+            sink,
             _life: Arc::new(()),
         }))
     }

@@ -7,16 +7,18 @@ mod presence;
 mod recording_sink;
 pub mod redis;
 
-pub use recording_sink::Ear;
+pub use recording_sink::RecordingSink;
 
 use std::sync::Arc;
 
 use pushi::core::ports::{Bus, PresenceStore};
-
 /// A place where nodes meet.
 pub trait Meeting: Sized + Sync {
     /// A new one, apart from all others; `None` where it needs a server and none was named.
     async fn start() -> Option<Self>;
+
+    /// Runs after the case.
+    async fn close(self) {}
 
     /// A node; a further one wherever the adapter has such a thing.
     async fn node(&self) -> Node;
@@ -30,14 +32,14 @@ pub trait Meeting: Sized + Sync {
 pub struct Node {
     pub bus: Arc<dyn Bus>,
     pub presence: Arc<dyn PresenceStore>,
-    pub ear: Arc<Ear>,
+    pub sink: Arc<RecordingSink>,
     /// What ends with the node.
     _life: Arc<dyn std::any::Any + Send + Sync>,
 }
 
 macro_rules! contract_of_nodes {
     ($adapter:ty) => {
-        contract_of_nodes! { $adapter; bus:
+        pushi_test_support::cases! { $adapter as crate::nodes::Meeting, crate::nodes; bus:
             what_is_published_arrives_everywhere_as_it_was_said,
             the_order_of_a_channel_is_kept,
             a_channel_is_heard_from_when_its_watch_returns,
@@ -48,7 +50,7 @@ macro_rules! contract_of_nodes {
             a_user_s_changes_reach_the_nodes_with_the_personal_channel,
             peer_channels_are_heard_with_their_presence_channel,
         }
-        contract_of_nodes! { $adapter; presence:
+        pushi_test_support::cases! { $adapter as crate::nodes::Meeting, crate::nodes; presence:
             of_concurrent_first_connections_exactly_one_announces,
             further_connections_announce_nothing_and_the_last_one_s_end_does,
             a_connection_that_is_there_gets_its_data_replaced,
@@ -60,18 +62,6 @@ macro_rules! contract_of_nodes {
             what_a_join_shows_is_not_announced_to_it_again,
             odd_names_and_data_are_told_apart,
             peers_are_known_on_every_node_that_watches,
-        }
-    };
-    ($adapter:ty; $suite:ident: $($case:ident,)+) => {
-        mod $suite {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $case() {
-                    if let Some(meeting) = <$adapter as $crate::nodes::Meeting>::start().await {
-                        $crate::nodes::$suite::$case(&meeting).await;
-                    }
-                }
-            )+
         }
     };
 }

@@ -93,7 +93,7 @@ impl Room {
     /// Waits until every node has told this, and nothing else.
     async fn told(&self, expected: &[&str]) {
         for node in &self.nodes {
-            node.ear.until_told(&self.channel, expected).await;
+            node.sink.until_told(&self.channel, expected).await;
         }
     }
 }
@@ -221,11 +221,11 @@ pub async fn announcements_have_growing_versions_in_one_order(meeting: &impl Mee
     .await;
     let mut orders = Vec::new();
     for node in &room.nodes {
-        node.ear
+        node.sink
             .until(|heard| (heard.len() >= 200).then_some(()))
             .await;
         let versions: Vec<u64> = node
-            .ear
+            .sink
             .heard()
             .iter()
             .map(|message| match message {
@@ -241,7 +241,7 @@ pub async fn announcements_have_growing_versions_in_one_order(meeting: &impl Mee
             versions.windows(2).all(|pair| pair[0] < pair[1]),
             "{versions:?}"
         );
-        orders.push(node.ear.told(&room.channel));
+        orders.push(node.sink.told(&room.channel));
     }
     assert_eq!(orders[0], orders[1]);
 }
@@ -260,7 +260,7 @@ pub async fn what_a_join_shows_is_not_announced_to_it_again(meeting: &impl Meeti
     }))
     .await;
     for node in &room.nodes {
-        node.ear
+        node.sink
             .until(|heard| (heard.len() >= 40).then_some(()))
             .await;
     }
@@ -271,7 +271,7 @@ pub async fn what_a_join_shows_is_not_announced_to_it_again(meeting: &impl Meeti
             .map(|member| format!("+{}", member.user_id))
             .collect();
         let later = room.nodes[node]
-            .ear
+            .sink
             .heard()
             .into_iter()
             .filter_map(|message| match message {

@@ -10,12 +10,12 @@ use tokio::time::timeout;
 
 /// Notes what arrives.
 #[derive(Default)]
-pub struct Ear {
+pub struct RecordingSink {
     heard: Mutex<Vec<BusMessage>>,
     more: Notify,
 }
 
-impl BusSink for Ear {
+impl BusSink for RecordingSink {
     fn deliver(&self, message: BusMessage) {
         // Nodes of other tests go away in the same Redis.
         if matches!(message, BusMessage::NodeGone) {
@@ -32,7 +32,7 @@ impl BusSink for Ear {
     fn resumed(&self) {}
 }
 
-impl Ear {
+impl RecordingSink {
     /// Everything so far.
     pub fn heard(&self) -> Vec<BusMessage> {
         self.heard.lock().clone()

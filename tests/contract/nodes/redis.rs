@@ -8,15 +8,15 @@ use pushi::core::ports::{Bus, BusHealth};
 use pushi::inbound::websocket::dialects;
 use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::redis::{self, RedisAdapters, RedisBus, RedisOptions, RedisTarget};
+use pushi_test_support::server_url;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ear, Meeting, Node};
-use crate::servers::url_of_server;
+use super::{Meeting, Node, RecordingSink};
 
 /// Where Redis is.
 pub async fn url_of_redis() -> Option<String> {
-    url_of_server("PUSHI_TEST_REDIS_URL")
+    server_url("PUSHI_TEST_REDIS_URL")
 }
 
 /// A hub without clients.
@@ -42,10 +42,10 @@ pub fn open(url: &str) -> (RedisAdapters, Arc<Hub>) {
 pub async fn connect(
     bus: &Arc<RedisBus>,
     hub: &Arc<Hub>,
-) -> (Arc<Ear>, Arc<dyn Any + Send + Sync>) {
-    let ear = Arc::new(Ear::default());
-    let sink: Weak<Ear> = Arc::downgrade(&ear);
-    bus.set_sink(sink);
+) -> (Arc<RecordingSink>, Arc<dyn Any + Send + Sync>) {
+    let sink = Arc::new(RecordingSink::default());
+    let weak: Weak<RecordingSink> = Arc::downgrade(&sink);
+    bus.set_sink(weak);
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(bus).run(Arc::clone(hub), stop.clone()));
     let begun = Instant::now();
@@ -56,7 +56,7 @@ pub async fn connect(
         );
         sleep(Duration::from_millis(1)).await;
     }
-    (ear, Arc::new(stop.drop_guard()))
+    (sink, Arc::new(stop.drop_guard()))
 }
 
 /// Nodes that meet in the Redis that `PUSHI_TEST_REDIS_URL` names. All tests use the same database; each has an app of its
@@ -70,11 +70,11 @@ impl Meeting for Redis {
 
     async fn node(&self) -> Node {
         let (adapters, hub) = open(&self.0);
-        let (ear, life) = connect(&adapters.bus, &hub).await;
+        let (sink, life) = connect(&adapters.bus, &hub).await;
         Node {
             bus: adapters.bus,
             presence: adapters.presence,
-            ear,
+            sink,
             _life: life,
         }
     }

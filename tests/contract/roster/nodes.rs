@@ -9,7 +9,7 @@ use pushi::core::ports::{Bus, DialectId, Roster};
 use pushi::outbound::local::{LocalBus, LocalRoster};
 use pushi::outbound::storage::memory;
 
-use crate::nodes::Ear;
+use crate::nodes::RecordingSink;
 use crate::nodes::redis::{connect, hub, open, url_of_redis};
 use crate::samples;
 
@@ -18,7 +18,7 @@ pub struct Node {
     pub hub: Arc<Hub>,
     pub roster: Arc<dyn Roster>,
     pub bus: Arc<dyn Bus>,
-    pub heard: Arc<Ear>,
+    pub heard: Arc<RecordingSink>,
     /// What ends with the node.
     _life: Arc<dyn std::any::Any + Send + Sync>,
 }
@@ -71,6 +71,9 @@ pub trait Nodes: Sized + Sync {
     /// `None` where it needs a server and none was named.
     async fn start() -> Option<Self>;
 
+    /// Runs after the case.
+    async fn close(self) {}
+
     /// Two nodes that hear each other; one and the same where a node is alone.
     fn pair(&self) -> [&Node; 2];
 }
@@ -82,8 +85,8 @@ impl Nodes for Alone {
     async fn start() -> Option<Self> {
         let bus = Arc::new(LocalBus::default());
         let hub = hub(7);
-        let heard = Arc::new(Ear::default());
-        let sink: Weak<Ear> = Arc::downgrade(&heard);
+        let heard = Arc::new(RecordingSink::default());
+        let sink: Weak<RecordingSink> = Arc::downgrade(&heard);
         bus.set_sink(sink);
         let roster = Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus)));
         Some(Self(Node {

@@ -8,9 +8,9 @@ use pushi::core::model::{
 };
 use pushi::core::ports::{Pruning, Stores};
 use pushi::outbound::storage::{mongodb, sql};
+use pushi_test_support::{MongoDatabase, PostgresSchema};
 
 use crate::cli::{Done, Shell};
-use crate::servers::{MongoDatabase, PostgresSchema};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_337_089_420_001);
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use poem::http::Method;
 use pushi::core::model::{AppIdent, NewApp, Secret};
+use pushi_test_support::Fault;
 use serde_json::json;
 
 use crate::pusher::{NOW, get, post, posting, signed, signed_with};
@@ -322,7 +323,7 @@ async fn other_types_methods_and_forms_of_a_body() {
 #[tokio::test]
 async fn what_the_node_knows_needs_no_store() {
     let api = start().await;
-    api.store.go_away();
+    api.store.apps.set(Fault::Unavailable);
     assert_eq!(get(&api, "/apps/shop/channels", &[]).await.status, 200);
     get(&api, "/apps/unknown/channels", &[]).await.problem(503);
     api.clock.advance(Duration::from_secs(601));

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use poem::http::Method;
 use pushi::inbound::listen::{ClientInfo, ListenerRole};
+use pushi_test_support::Fault;
 use serde_json::json;
 
 use crate::rest::{Api, Ask, Setup, start};
@@ -29,7 +30,7 @@ fn local(mut ask: Ask<'_>) -> Ask<'_> {
 #[tokio::test]
 async fn the_simple_ones_need_nothing() {
     let api = start().await;
-    api.store.go_away();
+    api.store.apps.set(Fault::Unavailable);
     let reply = api.ask(Method::GET, "/health").send().await;
     assert_eq!(
         (reply.status, reply.json()),
@@ -51,7 +52,7 @@ async fn ready_is_503_while_the_store_is_away_or_the_server_drains() {
     ready().await.problem(503);
     api.ready.store(true, Ordering::SeqCst);
     assert_eq!(ready().await.status, 200);
-    api.store.go_away();
+    api.store.apps.set(Fault::Unavailable);
     ready().await.problem(503);
 }
 
@@ -67,7 +68,7 @@ async fn detailed_shows_each_thing() {
         json!({"status": "ok", "connections": 0, "address": "127.0.0.1:9090"})
     );
     assert!(health["timestamp"].as_f64().unwrap() > 1.7e9);
-    api.store.go_away();
+    api.store.apps.set(Fault::Unavailable);
     let reply = local(detailed(&api)).send().await;
     assert_eq!(
         (reply.status, &reply.json()["status"]),

@@ -8,57 +8,29 @@ mod requests;
 mod sessions;
 mod settings;
 mod sockets;
-mod store;
 mod subscriptions;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method};
 use poem::{Body, Endpoint, EndpointExt, Request};
-use pushi::core::hub::Hub;
-use pushi::core::model::{App, AppIdent, Limits, NewApp, Secret, Timestamp};
-use pushi::core::ports::{BusSink, Clock, Nodes, Stores};
-use pushi::core::service::{Ports, Rules, Service, WebhookRules};
+use pushi::core::model::{App, AppIdent, NewApp, Secret};
+use pushi::core::service::Service;
 use pushi::inbound::listen::{ClientInfo, ListenerRole};
 use pushi::inbound::rest::{RestRules, document, endpoint};
-use pushi::inbound::websocket::dialects;
-use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
-use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::outbound::storage::memory;
 use pushi::outbound::webhook::WebhookSender;
+use pushi_test_support::{Composition, FaultyStore, ManualClock, ServerSetup};
 use serde_json::Value;
-
-use crate::rest::store::Fragile;
 
 pub const ADMIN: &str = "administrators-token";
 
 /// The document, parsed.
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&document()).unwrap());
-
-/// A clock that stands until it is moved.
-pub struct HeldClock(AtomicI64);
-
-impl HeldClock {
-    /// Stands at this second since 1970.
-    pub fn set(&self, seconds: i64) {
-        self.0.store(seconds * 1_000_000, Ordering::SeqCst);
-    }
-
-    pub fn advance(&self, by: Duration) {
-        self.0
-            .fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
-    }
-}
-
-impl Clock for HeldClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
-    }
-}
 
 /// How the API is set up where a test does not say otherwise.
 pub struct Setup {
@@ -83,8 +55,8 @@ impl Default for Setup {
 pub struct Api {
     endpoint: BoxEndpoint<'static>,
     pub service: Arc<Service>,
-    pub store: Arc<Fragile>,
-    pub clock: Arc<HeldClock>,
+    pub store: Arc<FaultyStore>,
+    pub clock: Arc<ManualClock>,
     pub ready: Arc<AtomicBool>,
     pub app: Arc<App>,
     pub token: String,
@@ -93,38 +65,16 @@ pub struct Api {
 impl Setup {
     pub async fn start(self) -> Api {
         let stores = memory::open();
-        let store = Arc::new(Fragile::new(Arc::clone(&stores.apps)));
-        let bus = Arc::new(LocalBus::default());
-        let clock = Arc::new(HeldClock(AtomicI64::new(1_795_337_092_270_000)));
-        let metrics = Arc::new(PrometheusMetrics::new().unwrap());
-        let hub = Arc::new(Hub::new(7, dialects(), metrics.clone()));
-        let ports = Ports {
-            stores: Stores {
-                apps: store.clone(),
-                ..stores
-            },
-            nodes: Nodes {
-                presence: Arc::new(LocalPresence::new(Arc::clone(&bus))),
-                roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
-                bus: bus.clone(),
-            },
-            notifier: Arc::new(WebhookSender::new(Duration::from_secs(5), false)),
-            clock: clock.clone(),
-        };
-        let rules = Rules {
-            limits: Limits {
-                body_bytes: self.body_bytes,
-                ..Limits::default()
-            },
-            session_ttl: Duration::from_secs(3600),
-            allowed_origins: Vec::new(),
-            retention: None,
-            retention_events: None,
-            webhooks: WebhookRules::default(),
-        };
-        let service = Arc::new(Service::new(ports, rules, hub).unwrap());
-        let sink: Arc<dyn BusSink> = service.clone();
-        bus.set_sink(Arc::downgrade(&sink));
+        let store = FaultyStore::over(&stores);
+        let mut server = ServerSetup::over(&stores);
+        let clock = Arc::new(ManualClock::at_micros(1_795_337_092_270_000));
+        server.ports.stores.apps = store.clone();
+        server.ports.notifier = Arc::new(WebhookSender::new(Duration::from_secs(5), false));
+        server.ports.clock = clock.clone();
+        server.rules.limits.body_bytes = self.body_bytes;
+        let Composition {
+            service, metrics, ..
+        } = server.compose();
         let appends = Arc::clone(&service.parts().appends);
         tokio::spawn(async move { appends.run(std::future::pending()).await });
         let app = create(&service, "shop").await;

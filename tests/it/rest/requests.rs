@@ -1,6 +1,7 @@
 //! What is around every request: errors in one form, sizes, types, methods, origins.
 
 use poem::http::Method;
+use pushi_test_support::{FAULT_CAUSE, Fault};
 use serde_json::json;
 
 use crate::rest::{Setup, start};
@@ -196,10 +197,10 @@ async fn who_asks_is_looked_at_before_what_is_asked() {
 #[tokio::test]
 async fn a_store_that_is_away_is_503_and_its_cause_stays_inside() {
     let api = start().await;
-    api.store.go_away();
+    api.store.apps.set(Fault::Unavailable);
     let reply = api.admin(Method::GET, "/apps").send().await;
     assert!(reply.problem(503).contains("try again"));
-    assert!(!reply.text.contains("secret-cause"));
+    assert!(!reply.text.contains(FAULT_CAUSE));
     api.admin(Method::POST, "/apps")
         .json(&json!({"name": "x"}))
         .send()
@@ -216,7 +217,7 @@ async fn a_store_that_is_away_is_503_and_its_cause_stays_inside() {
 #[tokio::test]
 async fn a_panic_is_a_500_without_details_and_only_its_own() {
     let api = start().await;
-    api.store.break_down();
+    api.store.apps.set(Fault::Panic);
     let reply = api.admin(Method::GET, "/apps").send().await;
     assert!(!reply.problem(500).contains("on purpose"));
     assert_eq!(api.ask(Method::GET, "/health").send().await.status, 200);

@@ -2,40 +2,39 @@
 
 use std::time::Duration;
 
+use pushi_test_support::TestEnv;
 use serde_json::json;
 
-use crate::env::Site;
-
-pub async fn the_last_event_follows_the_subscription(site: &Site) {
-    let house = site.house().await;
-    house.trigger(&["cache-x"], "state", "1").await;
-    house.trigger(&["cache-x", "cache-y"], "state", "2").await;
-    let mut client = house.pusher_on("cache-x").await;
+pub async fn the_last_event_follows_the_subscription(env: &TestEnv) {
+    let server = env.server().await;
+    server.trigger(&["cache-x"], "state", "1").await;
+    server.trigger(&["cache-x", "cache-y"], "state", "2").await;
+    let mut client = server.pusher_on("cache-x").await;
     assert_eq!(
         client.next().await.text,
         r#"{"event":"state","channel":"cache-x","data":"2"}"#
     );
     client.quiet().await;
     // Whatever way it was published, stored or not.
-    house.publish(&["cache-x"], "other", "3", false).await;
-    house.publish(&["cache-y"], "stored", "4", true).await;
-    let mut late = house.pusher_on("cache-x").await;
+    server.publish(&["cache-x"], "other", "3", false).await;
+    server.publish(&["cache-y"], "stored", "4", true).await;
+    let mut late = server.pusher_on("cache-x").await;
     assert_eq!(late.hears("cache-x", "other").await, "3");
     late.subscribe("cache-y").await;
     let frame = late.expect("stored").await;
     assert_eq!((frame.data(), frame.serial()), ("4", 1));
 }
 
-pub async fn every_kind_of_cache_channel_has_it(site: &Site) {
-    let house = site.house().await;
+pub async fn every_kind_of_cache_channel_has_it(env: &TestEnv) {
+    let server = env.server().await;
     let channels = [
         "cache-x",
         "private-cache-x",
         "private-encrypted-cache-x",
         "presence-cache-x",
     ];
-    house.trigger(&channels, "state", "1").await;
-    let mut client = house.signed_in("ann").await;
+    server.trigger(&channels, "state", "1").await;
+    let mut client = server.signed_in("ann").await;
     for channel in channels {
         client.subscribe(channel).await;
         assert_eq!(client.hears(channel, "state").await, "1");
@@ -46,9 +45,9 @@ pub async fn every_kind_of_cache_channel_has_it(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn where_there_is_none_it_is_a_miss(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher_on("cache-x").await;
+pub async fn where_there_is_none_it_is_a_miss(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher_on("cache-x").await;
     assert_eq!(
         client.next().await.text,
         r#"{"event":"pusher:cache_miss","channel":"cache-x","data":"{}"}"#
@@ -56,53 +55,53 @@ pub async fn where_there_is_none_it_is_a_miss(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn after_half_an_hour_it_is_a_miss(site: &Site) {
-    let house = site.house().await;
-    house.trigger(&["cache-x"], "state", "1").await;
-    house.clock.forward(Duration::from_secs(30 * 60 - 1));
-    house
+pub async fn after_half_an_hour_it_is_a_miss(env: &TestEnv) {
+    let server = env.server().await;
+    server.trigger(&["cache-x"], "state", "1").await;
+    server.clock.advance(Duration::from_secs(30 * 60 - 1));
+    server
         .pusher_on("cache-x")
         .await
         .hears("cache-x", "state")
         .await;
-    house.clock.forward(Duration::from_secs(1));
-    house
+    server.clock.advance(Duration::from_secs(1));
+    server
         .pusher_on("cache-x")
         .await
         .internal("pusher:cache_miss", "cache-x")
         .await;
 }
 
-pub async fn whispers_are_not_the_channels_state(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.client_events = true)
+pub async fn whispers_are_not_the_channels_state(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.client_events = true)
         .await;
-    house.trigger(&["private-cache-x"], "state", "1").await;
+    server.trigger(&["private-cache-x"], "state", "1").await;
     let [mut ann, mut bo] = [
-        house.pusher_on("private-cache-x").await,
-        house.pusher_on("private-cache-x").await,
+        server.pusher_on("private-cache-x").await,
+        server.pusher_on("private-cache-x").await,
     ];
     bo.hears("private-cache-x", "state").await;
     ann.hears("private-cache-x", "state").await;
     ann.whisper("private-cache-x", "client-typing", json!("x"))
         .await;
     bo.hears("private-cache-x", "client-typing").await;
-    let mut late = house.pusher_on("private-cache-x").await;
+    let mut late = server.pusher_on("private-cache-x").await;
     assert_eq!(late.hears("private-cache-x", "state").await, "1");
     late.quiet().await;
 }
 
-pub async fn what_comes_with_the_subscription_comes_once(site: &Site) {
-    let house = site.house().await;
+pub async fn what_comes_with_the_subscription_comes_once(env: &TestEnv) {
+    let server = env.server().await;
     for round in 0..30 {
         let channel = format!("cache-{round}");
-        house.trigger(&[&channel], "e", "0").await;
+        server.trigger(&[&channel], "e", "0").await;
         let publishing = async {
             for number in 1..10 {
-                house.trigger(&[&channel], "e", &number.to_string()).await;
+                server.trigger(&[&channel], "e", &number.to_string()).await;
             }
         };
-        let (mut client, ()) = tokio::join!(house.pusher_on(&channel), publishing);
+        let (mut client, ()) = tokio::join!(server.pusher_on(&channel), publishing);
         let first: u32 = client.hears(&channel, "e").await.parse().unwrap();
         for number in first + 1..10 {
             assert_eq!(

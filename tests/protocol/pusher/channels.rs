@@ -1,27 +1,25 @@
 //! Going on channels, leaving them, and hearing what is published there.
 
 use pushi::core::model::SocketId;
+use pushi_test_support::{TestEnv, replay};
 use serde_json::json;
 
-use super::client::replay;
-use crate::env::Site;
-
-pub async fn a_public_channel_needs_nothing(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn a_public_channel_needs_nothing(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     client.ask_for("news", json!({})).await;
     let frame = client.next().await;
     assert_eq!(
         frame.text,
         r#"{"event":"pusher_internal:subscription_succeeded","channel":"news","data":"{}"}"#
     );
-    house.trigger(&["news"], "headline", "x").await;
+    server.trigger(&["news"], "headline", "x").await;
     assert_eq!(client.hears("news", "headline").await, "x");
 }
 
-pub async fn a_private_channel_needs_its_signature(site: &Site) {
-    let house = site.house().await;
-    let [mut client, other] = house.pushers().await;
+pub async fn a_private_channel_needs_its_signature(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut client, other] = server.pushers().await;
     let good = client.auth("private-x");
     for auth in [
         json!(""),
@@ -36,7 +34,7 @@ pub async fn a_private_channel_needs_its_signature(site: &Site) {
             .await;
         client.not_on("private-x", "AuthError", 401).await;
     }
-    house.trigger(&["private-x"], "secret", "x").await;
+    server.trigger(&["private-x"], "secret", "x").await;
     client.quiet().await;
     client
         .ask(json!({"channel": "private-x", "auth": good}))
@@ -50,16 +48,16 @@ pub async fn a_private_channel_needs_its_signature(site: &Site) {
     client.succeeded("private-z").await;
 }
 
-pub async fn an_encrypted_channel_is_a_private_one(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn an_encrypted_channel_is_a_private_one(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     client
         .ask(json!({"channel": "private-encrypted-x", "auth": ""}))
         .await;
     client.not_on("private-encrypted-x", "AuthError", 401).await;
     client.subscribe("private-encrypted-x").await;
     let sealed = r#"{"nonce":"4sVYwy4j/8dCcjyxtPCWyk19GaaViaW9","ciphertext":"/GMESnFGlbNn01BuBjp31XYa3i9vZsGKR8fgR9EDhXKx3lzGiUD501A="}"#;
-    house
+    server
         .trigger(&["private-encrypted-x"], "sealed", sealed)
         .await;
     assert_eq!(
@@ -69,10 +67,10 @@ pub async fn an_encrypted_channel_is_a_private_one(site: &Site) {
     );
 }
 
-pub async fn subscribers_get_events_in_this_form(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher_on("news").await;
-    house
+pub async fn subscribers_get_events_in_this_form(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher_on("news").await;
+    server
         .trigger(&["news"], "head\"line", "{\"a\":\"é\"}")
         .await;
     let frame = client.next().await;
@@ -82,42 +80,42 @@ pub async fn subscribers_get_events_in_this_form(site: &Site) {
     );
 }
 
-pub async fn subscribing_again_is_answered_again(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher_on("news").await;
+pub async fn subscribing_again_is_answered_again(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher_on("news").await;
     client.subscribe("news").await;
-    assert_eq!(house.subscriptions("news").await, 1);
-    house.trigger(&["news"], "e", "once").await;
+    assert_eq!(server.subscriptions("news").await, 1);
+    server.trigger(&["news"], "e", "once").await;
     assert_eq!(client.hears("news", "e").await, "once");
     client.unsubscribe("news").await;
     client.quiet().await;
-    assert_eq!(house.subscriptions("news").await, 0);
+    assert_eq!(server.subscriptions("news").await, 0);
 }
 
-pub async fn there_is_no_answer_to_leaving(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher_on("news").await;
+pub async fn there_is_no_answer_to_leaving(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher_on("news").await;
     client.unsubscribe("news").await;
     client.unsubscribe("news").await;
     client.unsubscribe("never-was").await;
     client.quiet().await;
-    house.trigger(&["news"], "e", "x").await;
+    server.trigger(&["news"], "e", "x").await;
     client.quiet().await;
     client.subscribe("news").await;
-    house.trigger(&["news"], "e", "y").await;
+    server.trigger(&["news"], "e", "y").await;
     assert_eq!(client.hears("news", "e").await, "y");
 }
 
-pub async fn a_publish_to_several_channels_comes_once_per_channel(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher_on("a").await;
+pub async fn a_publish_to_several_channels_comes_once_per_channel(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher_on("a").await;
     client.subscribe("b").await;
-    house.trigger(&["a", "b", "c"], "e", "x").await;
+    server.trigger(&["a", "b", "c"], "e", "x").await;
     assert_eq!(
         (client.hears("a", "e").await, client.hears("b", "e").await),
         ("x".into(), "x".into())
     );
-    house.publish(&["a", "b"], "e", "y", false).await;
+    server.publish(&["a", "b"], "e", "y", false).await;
     assert_eq!(
         (client.hears("a", "e").await, client.hears("b", "e").await),
         ("y".into(), "y".into())
@@ -125,17 +123,17 @@ pub async fn a_publish_to_several_channels_comes_once_per_channel(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn the_excepted_socket_gets_nothing(site: &Site) {
-    let house = site
-        .house_with(|setup| replay(&mut setup.settings, "kept-", 0))
+pub async fn the_excepted_socket_gets_nothing(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| replay(&mut setup.settings, "kept-", 0))
         .await;
-    let [mut one, mut two] = house.pushers().await;
+    let [mut one, mut two] = server.pushers().await;
     for client in [&mut one, &mut two] {
         client.subscribe("news").await;
         client.subscribe("kept-news").await;
     }
     let except = SocketId::parse(&one.id);
-    house
+    server
         .trigger_except(&["news", "kept-news"], "e", "x", except)
         .await;
     // What is stored first has an order of its own.
@@ -146,11 +144,11 @@ pub async fn the_excepted_socket_gets_nothing(site: &Site) {
     one.quiet().await;
 }
 
-pub async fn channels_of_a_socket_are_bounded(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.limits.max_channels_per_connection = Some(2))
+pub async fn channels_of_a_socket_are_bounded(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.limits.max_channels_per_connection = Some(2))
         .await;
-    let mut client = house.pusher_on("a").await;
+    let mut client = server.pusher_on("a").await;
     client.subscribe("b").await;
     client.ask_for("c", json!({})).await;
     client.not_on("c", "LimitReached", 403).await;
@@ -158,21 +156,21 @@ pub async fn channels_of_a_socket_are_bounded(site: &Site) {
     client.subscribe("c").await;
 }
 
-pub async fn a_personal_channel_needs_its_user_or_a_signature(site: &Site) {
-    let house = site.house().await;
-    let [mut stranger, mut signed] = house.pushers().await;
+pub async fn a_personal_channel_needs_its_user_or_a_signature(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut stranger, mut signed] = server.pushers().await;
     stranger
         .ask(json!({"channel": "personal-ann", "auth": ""}))
         .await;
     stranger.not_on("personal-ann", "AuthError", 401).await;
     signed.subscribe("personal-ann").await;
-    let mut ann = house.signed_in("ann").await;
+    let mut ann = server.signed_in("ann").await;
     ann.ask(json!({"channel": "personal-ann", "auth": ""}))
         .await;
     ann.succeeded("personal-ann").await;
     ann.ask(json!({"channel": "personal-bo", "auth": ""})).await;
     ann.not_on("personal-bo", "AuthError", 401).await;
-    house.trigger(&["personal-ann"], "e", "x").await;
+    server.trigger(&["personal-ann"], "e", "x").await;
     assert_eq!(
         (
             ann.hears("personal-ann", "e").await,
@@ -183,9 +181,9 @@ pub async fn a_personal_channel_needs_its_user_or_a_signature(site: &Site) {
     stranger.quiet().await;
 }
 
-pub async fn a_name_that_begins_with_peer_is_an_ordinary_one(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher_on("peer-review").await;
-    house.trigger(&["peer-review"], "e", "x").await;
+pub async fn a_name_that_begins_with_peer_is_an_ordinary_one(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher_on("peer-review").await;
+    server.trigger(&["peer-review"], "e", "x").await;
     assert_eq!(client.hears("peer-review", "e").await, "x");
 }

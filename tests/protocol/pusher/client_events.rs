@@ -2,22 +2,19 @@
 
 use std::time::Duration;
 
+use pushi_test_support::{TestEnv, TestServer, replay};
 use serde_json::json;
-
-use super::client::replay;
-use crate::env::Site;
-use crate::server::House;
 
 const ROOM: &str = "private-room";
 
-async fn open(site: &Site) -> House<'_> {
-    site.house_with(|setup| setup.settings.client_events = true)
+async fn open(env: &TestEnv) -> TestServer<'_> {
+    env.server_with(|setup| setup.settings.client_events = true)
         .await
 }
 
-pub async fn the_others_get_it(site: &Site) {
-    let house = open(site).await;
-    let [mut ann, mut bo] = [house.pusher_on(ROOM).await, house.pusher_on(ROOM).await];
+pub async fn the_others_get_it(env: &TestEnv) {
+    let server = open(env).await;
+    let [mut ann, mut bo] = [server.pusher_on(ROOM).await, server.pusher_on(ROOM).await];
     ann.whisper(ROOM, "client-typing", json!({"a": [1.5, "é"]}))
         .await;
     let text = r#"{"event":"client-typing","channel":"private-room","data":"{\"a\":[1.5,\"é\"]}"}"#;
@@ -27,9 +24,9 @@ pub async fn the_others_get_it(site: &Site) {
     ann.quiet().await;
 }
 
-pub async fn on_presence_channels_it_says_who(site: &Site) {
-    let house = open(site).await;
-    let [mut ann, mut bo] = house.pushers().await;
+pub async fn on_presence_channels_it_says_who(env: &TestEnv) {
+    let server = open(env).await;
+    let [mut ann, mut bo] = server.pushers().await;
     ann.join("presence-r", json!({"user_id": "a\"nn"})).await;
     bo.join("presence-r", json!({"user_id": "bo"})).await;
     ann.internal("pusher_internal:member_added", "presence-r")
@@ -39,20 +36,20 @@ pub async fn on_presence_channels_it_says_who(site: &Site) {
     assert_eq!(bo.next().await.text, text);
 }
 
-pub async fn the_app_must_allow_them(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo] = [house.pusher_on(ROOM).await, house.pusher_on(ROOM).await];
+pub async fn the_app_must_allow_them(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo] = [server.pusher_on(ROOM).await, server.pusher_on(ROOM).await];
     ann.whisper(ROOM, "client-x", json!("x")).await;
     ann.refused(4313).await;
     bo.quiet().await;
-    house.set(|settings| settings.client_events = true).await;
+    server.set(|settings| settings.client_events = true).await;
     ann.whisper(ROOM, "client-x", json!("x")).await;
     bo.hears(ROOM, "client-x").await;
 }
 
-pub async fn only_private_and_presence_channels_have_them(site: &Site) {
-    let house = open(site).await;
-    let mut ann = house.signed_in("ann").await;
+pub async fn only_private_and_presence_channels_have_them(env: &TestEnv) {
+    let server = open(env).await;
+    let mut ann = server.signed_in("ann").await;
     for channel in [
         "news",
         "private-encrypted-x",
@@ -71,10 +68,10 @@ pub async fn only_private_and_presence_channels_have_them(site: &Site) {
     }
 }
 
-pub async fn who_is_not_on_the_channel_may_not(site: &Site) {
-    let house = open(site).await;
-    let mut bo = house.pusher_on(ROOM).await;
-    let mut ann = house.pusher().await;
+pub async fn who_is_not_on_the_channel_may_not(env: &TestEnv) {
+    let server = open(env).await;
+    let mut bo = server.pusher_on(ROOM).await;
+    let mut ann = server.pusher().await;
     ann.whisper(ROOM, "client-x", json!("x")).await;
     ann.refused(4317).await;
     ann.subscribe(ROOM).await;
@@ -84,9 +81,9 @@ pub async fn who_is_not_on_the_channel_may_not(site: &Site) {
     bo.quiet().await;
 }
 
-pub async fn too_fast_is_4301_and_the_connection_stays(site: &Site) {
-    let house = open(site).await;
-    let [mut ann, mut bo] = [house.pusher_on(ROOM).await, house.pusher_on(ROOM).await];
+pub async fn too_fast_is_4301_and_the_connection_stays(env: &TestEnv) {
+    let server = open(env).await;
+    let [mut ann, mut bo] = [server.pusher_on(ROOM).await, server.pusher_on(ROOM).await];
     for _ in 0..11 {
         ann.whisper(ROOM, "client-x", json!("x")).await;
     }
@@ -95,10 +92,10 @@ pub async fn too_fast_is_4301_and_the_connection_stays(site: &Site) {
         bo.hears(ROOM, "client-x").await;
     }
     bo.quiet().await;
-    house.clock.forward(Duration::from_secs(1));
+    server.clock.advance(Duration::from_secs(1));
     ann.whisper(ROOM, "client-x", json!("y")).await;
     assert_eq!(bo.hears(ROOM, "client-x").await, "y");
-    house
+    server
         .set(|settings| settings.limits.max_client_events = Some(0))
         .await;
     for _ in 0..30 {
@@ -107,9 +104,9 @@ pub async fn too_fast_is_4301_and_the_connection_stays(site: &Site) {
     }
 }
 
-pub async fn odd_names_are_refused(site: &Site) {
-    let house = open(site).await;
-    let mut ann = house.pusher_on(ROOM).await;
+pub async fn odd_names_are_refused(env: &TestEnv) {
+    let server = open(env).await;
+    let mut ann = server.pusher_on(ROOM).await;
     let longest = format!("client-{}", "x".repeat(193));
     ann.whisper(ROOM, &longest, json!("x")).await;
     ann.whisper(ROOM, &format!("{longest}x"), json!("x")).await;
@@ -119,12 +116,12 @@ pub async fn odd_names_are_refused(site: &Site) {
     ann.quiet().await;
 }
 
-pub async fn they_are_kept_only_where_replay_names_the_channel(site: &Site) {
-    let house = open(site).await;
-    house
+pub async fn they_are_kept_only_where_replay_names_the_channel(env: &TestEnv) {
+    let server = open(env).await;
+    server
         .set(|settings| replay(settings, "presence-kept", 10))
         .await;
-    let [mut ann, mut bo] = house.pushers().await;
+    let [mut ann, mut bo] = server.pushers().await;
     for channel in ["presence-kept-1", "presence-other"] {
         ann.join(channel, json!({"user_id": "ann"})).await;
         bo.join(channel, json!({"user_id": "bo"})).await;
@@ -146,7 +143,7 @@ pub async fn they_are_kept_only_where_replay_names_the_channel(site: &Site) {
         }
     }
     ann.quiet().await;
-    let mut late = house.pusher().await;
+    let mut late = server.pusher().await;
     late.join("presence-kept-1", json!({"user_id": "cy"})).await;
     for data in ["1", "2", "3"] {
         let frame = late.expect("client-x").await;

@@ -5,14 +5,13 @@ use std::time::Duration;
 use pushi::core::hub::CloseReason;
 use pushi::core::model::OverCapacity;
 use pushi::inbound::websocket::destination;
-
-use crate::env::Site;
+use pushi_test_support::TestEnv;
 
 const QUERY: &str = "protocol=7&client=js&version=8.6.0&flash=false";
 
-pub async fn the_greeting_names_the_socket_and_the_activity_timeout(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher_caller(QUERY, None, false).await;
+pub async fn the_greeting_names_the_socket_and_the_activity_timeout(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher_caller(QUERY, None, false).await;
     let greeting = client.next().await;
     let inner = greeting.inner();
     let id = inner["socket_id"].as_str().unwrap();
@@ -29,7 +28,7 @@ pub async fn the_greeting_names_the_socket_and_the_activity_timeout(site: &Site)
         );
     }
     for version in ["5", "6", "7"] {
-        house
+        server
             .pusher_caller(&format!("protocol={version}"), None, false)
             .await
             .greeted()
@@ -37,16 +36,16 @@ pub async fn the_greeting_names_the_socket_and_the_activity_timeout(site: &Site)
     }
 }
 
-pub async fn the_activity_timeout_is_never_zero(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.timing.activity = Duration::ZERO)
+pub async fn the_activity_timeout_is_never_zero(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.timing.activity = Duration::ZERO)
         .await;
-    let greeting = house.pusher_caller(QUERY, None, false).await.next().await;
+    let greeting = server.pusher_caller(QUERY, None, false).await.next().await;
     assert_eq!(greeting.inner()["activity_timeout"], 1);
 }
 
-pub async fn versions_that_are_not_spoken_are_turned_away(site: &Site) {
-    let house = site.house().await;
+pub async fn versions_that_are_not_spoken_are_turned_away(env: &TestEnv) {
+    let server = env.server().await;
     for (query, code) in [
         ("protocol=x", 4006),
         ("protocol=99", 4007),
@@ -54,7 +53,7 @@ pub async fn versions_that_are_not_spoken_are_turned_away(site: &Site) {
         ("client=js", 4008),
         ("", 4008),
     ] {
-        house
+        server
             .pusher_caller(query, None, false)
             .await
             .turned_away(code)
@@ -62,54 +61,58 @@ pub async fn versions_that_are_not_spoken_are_turned_away(site: &Site) {
     }
 }
 
-pub async fn who_may_not_stay_is_told_and_closed(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.limits.max_connections = Some(1))
+pub async fn who_may_not_stay_is_told_and_closed(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.limits.max_connections = Some(1))
         .await;
     let nobody = destination("/app/nobody", Some(QUERY)).unwrap();
-    let frame = house
+    let frame = server
         .pusher_at(nobody, None, false)
         .await
         .turned_away(4001)
         .await;
     assert!(frame.message().contains("key"), "{frame:?}");
-    let first = house.pusher().await;
-    let call = || house.pusher_caller(QUERY, None, false);
+    let first = server.pusher().await;
+    let call = || server.pusher_caller(QUERY, None, false);
     call().await.turned_away(4004).await;
-    house
+    server
         .set(|settings| settings.over_capacity = OverCapacity::Retry)
         .await;
     call().await.turned_away(4100).await;
-    house
+    server
         .set(|settings| settings.limits.max_connections = None)
         .await;
-    house.set(|settings| settings.tls_only = true).await;
+    server.set(|settings| settings.tls_only = true).await;
     call().await.turned_away(4000).await;
-    house.pusher_caller(QUERY, None, true).await.greeted().await;
-    house.set(|settings| settings.tls_only = false).await;
-    house
+    server
+        .pusher_caller(QUERY, None, true)
+        .await
+        .greeted()
+        .await;
+    server.set(|settings| settings.tls_only = false).await;
+    server
         .set(|settings| settings.allowed_origins = vec!["https://one.example".to_owned()])
         .await;
-    house
+    server
         .pusher_caller(QUERY, Some("https://two.example"), false)
         .await
         .turned_away(4009)
         .await;
-    house
+    server
         .pusher_caller(QUERY, Some("https://one.example"), false)
         .await
         .greeted()
         .await;
-    house.set(|settings| settings.enabled = false).await;
+    server.set(|settings| settings.enabled = false).await;
     call().await.turned_away(4003).await;
     let mut first = first;
     first.turned_away(4003).await;
 }
 
-pub async fn a_server_that_stops_says_so(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
-    for mailbox in house.service.hub().mailboxes() {
+pub async fn a_server_that_stops_says_so(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
+    for mailbox in server.service.hub().mailboxes() {
         mailbox.close(CloseReason::Stopping);
     }
     client.turned_away(4200).await;

@@ -1,13 +1,12 @@
 //! What a client may send, and how it hears that it may not.
 
+use pushi_test_support::TestEnv;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::env::Site;
-
-pub async fn frames_that_say_nothing_have_their_codes(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn frames_that_say_nothing_have_their_codes(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     for (text, code) in [
         ("", 4310),
         ("{", 4310),
@@ -41,9 +40,9 @@ pub async fn frames_that_say_nothing_have_their_codes(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn data_may_be_an_object_or_a_string_of_json(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn data_may_be_an_object_or_a_string_of_json(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     client
         .send(json!({"event": "pusher:subscribe", "data": {"channel": "one"}}))
         .await;
@@ -58,16 +57,16 @@ pub async fn data_may_be_an_object_or_a_string_of_json(site: &Site) {
     client.quiet().await;
     assert_eq!(
         (
-            house.subscriptions("one").await,
-            house.subscriptions("two").await
+            server.subscriptions("one").await,
+            server.subscriptions("two").await
         ),
         (0, 1)
     );
 }
 
-pub async fn other_events_are_refused(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher_on("news").await;
+pub async fn other_events_are_refused(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher_on("news").await;
     for event in [
         "message",
         "pusher:nonsense",
@@ -82,9 +81,9 @@ pub async fn other_events_are_refused(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn a_subscription_error_arrives_on_its_channel(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn a_subscription_error_arrives_on_its_channel(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     client
         .ask(json!({"channel": "private-x", "auth": "nonsense"}))
         .await;
@@ -99,9 +98,9 @@ pub async fn a_subscription_error_arrives_on_its_channel(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn names_hold_few_characters_and_at_most_two_hundred(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn names_hold_few_characters_and_at_most_two_hundred(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     for name in ["A-Z_a-z0-9=@,.;", "-", &"x".repeat(200)] {
         client.subscribe(name).await;
     }

@@ -1,41 +1,38 @@
 //! Past events for clients of the Pusher dialect.
 
+use pushi_test_support::{TestEnv, TestServer, replay};
 use serde_json::json;
 
-use super::client::replay;
-use crate::env::Site;
-use crate::server::House;
-
-async fn replaying(site: &Site, count: u32) -> House<'_> {
-    site.house_with(|setup| replay(&mut setup.settings, "room-", count))
+async fn replaying(env: &TestEnv, count: u32) -> TestServer<'_> {
+    env.server_with(|setup| replay(&mut setup.settings, "room-", count))
         .await
 }
 
-async fn say(house: &House<'_>, channel: &str, numbers: std::ops::RangeInclusive<u32>) {
+async fn say(server: &TestServer<'_>, channel: &str, numbers: std::ops::RangeInclusive<u32>) {
     for number in numbers {
-        house.trigger(&[channel], "e", &number.to_string()).await;
+        server.trigger(&[channel], "e", &number.to_string()).await;
     }
 }
 
-pub async fn the_newest_events_follow_the_subscription(site: &Site) {
-    let house = replaying(site, 3).await;
-    say(&house, "room-1", 1..=5).await;
-    let mut client = house.pusher().await;
+pub async fn the_newest_events_follow_the_subscription(env: &TestEnv) {
+    let server = replaying(env, 3).await;
+    say(&server, "room-1", 1..=5).await;
+    let mut client = server.pusher().await;
     assert_eq!(client.subscribe("room-1").await, json!({}));
     for number in ["3", "4", "5"] {
         assert_eq!(client.hears("room-1", "e").await, number);
     }
     client.quiet().await;
-    say(&house, "room-1", 6..=6).await;
+    say(&server, "room-1", 6..=6).await;
     assert_eq!(client.hears("room-1", "e").await, "6");
     client.subscribe("room-empty").await;
     client.quiet().await;
 }
 
-pub async fn without_a_prefix_nothing_is_stored(site: &Site) {
-    let house = replaying(site, 3).await;
-    house.trigger(&["news", "room-1"], "e", "x").await;
-    let mut client = house.pusher_on("news").await;
+pub async fn without_a_prefix_nothing_is_stored(env: &TestEnv) {
+    let server = replaying(env, 3).await;
+    server.trigger(&["news", "room-1"], "e", "x").await;
+    let mut client = server.pusher_on("news").await;
     client.quiet().await;
     let state = client.subscribe_with("news", json!({"since": 0})).await;
     assert_eq!(state, json!({"recovered": true, "serial": 0}));
@@ -43,9 +40,9 @@ pub async fn without_a_prefix_nothing_is_stored(site: &Site) {
     assert_eq!(state, json!({"recovered": true, "serial": 1}));
     client.hears("room-1", "e").await;
     // Pushi's own default is as it was.
-    house.publish(&["news"], "e", "kept", true).await;
+    server.publish(&["news"], "e", "kept", true).await;
     client.hears("news", "e").await;
-    let mut late = house.pusher_on("news").await;
+    let mut late = server.pusher_on("news").await;
     late.quiet().await;
     assert_eq!(
         late.subscribe_with("news", json!({"since": 0})).await["serial"],
@@ -53,10 +50,10 @@ pub async fn without_a_prefix_nothing_is_stored(site: &Site) {
     );
 }
 
-pub async fn since_a_serial_all_that_followed_comes(site: &Site) {
-    let house = replaying(site, 3).await;
-    say(&house, "room-1", 1..=20).await;
-    let mut client = house.pusher().await;
+pub async fn since_a_serial_all_that_followed_comes(env: &TestEnv) {
+    let server = replaying(env, 3).await;
+    say(&server, "room-1", 1..=20).await;
+    let mut client = server.pusher().await;
     let state = client.subscribe_with("room-1", json!({"since": 12})).await;
     assert_eq!(state, json!({"recovered": true, "serial": 20}));
     for number in 13..=20 {
@@ -66,7 +63,7 @@ pub async fn since_a_serial_all_that_followed_comes(site: &Site) {
             (number.to_string().as_str(), number)
         );
     }
-    let mut member = house.signed_in("ann").await;
+    let mut member = server.signed_in("ann").await;
     let state = member
         .subscribe_with("presence-room", json!({"since": 0}))
         .await;
@@ -81,16 +78,16 @@ pub async fn since_a_serial_all_that_followed_comes(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn since_what_is_gone_says_not_recovered(site: &Site) {
-    let house = replaying(site, 3).await;
-    say(&house, "room-1", 1..=15).await;
-    let mut client = house.pusher().await;
+pub async fn since_what_is_gone_says_not_recovered(env: &TestEnv) {
+    let server = replaying(env, 3).await;
+    say(&server, "room-1", 1..=15).await;
+    let mut client = server.pusher().await;
     let state = client.subscribe_with("room-1", json!({"since": 16})).await;
     assert_eq!(state, json!({"recovered": false, "serial": 15}));
     for number in 6..=15 {
         assert_eq!(client.hears("room-1", "e").await, number.to_string());
     }
-    site.prune_all_but(5).await;
+    env.prune_all_but(5).await;
     let state = client.subscribe_with("room-1", json!({"since": 9})).await;
     assert_eq!(state, json!({"recovered": false, "serial": 15}));
     for number in 11..=15 {
@@ -99,22 +96,22 @@ pub async fn since_what_is_gone_says_not_recovered(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn since_now_nothing_comes(site: &Site) {
-    let house = replaying(site, 3).await;
-    say(&house, "room-1", 1..=5).await;
-    let mut client = house.pusher().await;
+pub async fn since_now_nothing_comes(env: &TestEnv) {
+    let server = replaying(env, 3).await;
+    say(&server, "room-1", 1..=5).await;
+    let mut client = server.pusher().await;
     let state = client
         .subscribe_with("room-1", json!({"since": "now"}))
         .await;
     assert_eq!(state, json!({"recovered": true, "serial": 5}));
     client.quiet().await;
-    say(&house, "room-1", 6..=6).await;
+    say(&server, "room-1", 6..=6).await;
     assert_eq!(client.hears("room-1", "e").await, "6");
 }
 
-pub async fn any_other_since_is_refused(site: &Site) {
-    let house = replaying(site, 3).await;
-    let mut client = house.pusher().await;
+pub async fn any_other_since_is_refused(env: &TestEnv) {
+    let server = replaying(env, 3).await;
+    let mut client = server.pusher().await;
     for since in [
         json!(-1),
         json!(1.5),
@@ -126,13 +123,13 @@ pub async fn any_other_since_is_refused(site: &Site) {
         client.ask_for("room-1", json!({"since": since})).await;
         client.not_on("room-1", "InvalidSince", 400).await;
     }
-    assert_eq!(house.subscriptions("room-1").await, 0);
+    assert_eq!(server.subscriptions("room-1").await, 0);
 }
 
-pub async fn stored_events_carry_their_place(site: &Site) {
-    let house = replaying(site, 3).await;
-    let mut client = house.pusher_on("room-1").await;
-    say(&house, "room-1", 1..=1).await;
+pub async fn stored_events_carry_their_place(env: &TestEnv) {
+    let server = replaying(env, 3).await;
+    let mut client = server.pusher_on("room-1").await;
+    say(&server, "room-1", 1..=1).await;
     let live = client.next().await;
     let (mid, timestamp) = (&live.value["mid"], &live.value["timestamp"]);
     assert!(mid.is_string() && timestamp.is_f64(), "{live:?}");
@@ -140,19 +137,19 @@ pub async fn stored_events_carry_their_place(site: &Site) {
         r#"{{"event":"e","channel":"room-1","data":"1","mid":{mid},"serial":1,"timestamp":{timestamp}}}"#
     );
     assert_eq!(live.text, text);
-    let mut late = house.pusher_on("room-1").await;
+    let mut late = server.pusher_on("room-1").await;
     assert_eq!(late.next().await.text, text, "the same in a replay");
 }
 
-pub async fn subscribers_see_every_serial_once(site: &Site) {
-    let house = replaying(site, 1000).await;
+pub async fn subscribers_see_every_serial_once(env: &TestEnv) {
+    let server = replaying(env, 1000).await;
     for round in 0..10 {
         let channel = format!("room-{round}");
-        let saying = say(&house, &channel, 1..=30);
+        let saying = say(&server, &channel, 1..=30);
         let subscribing = async {
             let mut clients = Vec::new();
             for _ in 0..5 {
-                clients.push(house.pusher_on(&channel).await);
+                clients.push(server.pusher_on(&channel).await);
             }
             clients
         };

@@ -1,18 +1,15 @@
 //! Both dialects on the same channels.
 
+use pushi_test_support::{TestEnv, TestServer, users};
 use serde_json::json;
-
-use crate::env::Site;
-use crate::frame::users;
-use crate::server::House;
 
 const ROOM: &str = "presence-room";
 
-pub async fn events_reach_the_other_dialect_in_its_own_form(site: &Site) {
-    let house = site.house().await;
-    let mut pushi = house.subscribed("news").await;
-    let mut pusher = house.pusher_on("news").await;
-    house.trigger(&["news"], "e", "1").await;
+pub async fn events_reach_the_other_dialect_in_its_own_form(env: &TestEnv) {
+    let server = env.server().await;
+    let mut pushi = server.subscribed("news").await;
+    let mut pusher = server.pusher_on("news").await;
+    server.trigger(&["news"], "e", "1").await;
     let text = r#"{"event":"e","channel":"news","data":"1"}"#;
     assert_eq!(
         (
@@ -36,21 +33,21 @@ pub async fn events_reach_the_other_dialect_in_its_own_form(site: &Site) {
     assert_eq!(theirs.serial(), 1);
     // A Pushi publish to several channels is one for Pushi sockets; a Pusher one is one per channel.
     pushi.subscribe("more").await;
-    house.publish(&["news", "more"], "both", "x", false).await;
+    server.publish(&["news", "more"], "both", "x", false).await;
     pushi.expect("both").await;
     pushi.quiet().await;
-    house.trigger(&["news", "more"], "each", "x").await;
+    server.trigger(&["news", "more"], "each", "x").await;
     pushi.expect("each").await;
     pushi.expect("each").await;
 }
 
-pub async fn presence_has_one_list(site: &Site) {
-    let house = site.house().await;
-    let mut pushi = house.client().await;
+pub async fn presence_has_one_list(env: &TestEnv) {
+    let server = env.server().await;
+    let mut pushi = server.client().await;
     pushi
         .join(ROOM, json!({"user_id": "u1", "peer": true, "name": "Ann"}))
         .await;
-    let mut pusher = house.pusher().await;
+    let mut pusher = server.pusher().await;
     let answer = pusher
         .join(ROOM, json!({"user_id": 2, "user_info": {"name": "Bo"}}))
         .await;
@@ -64,7 +61,7 @@ pub async fn presence_has_one_list(site: &Site) {
         added.member(),
         json!({"user_id": "2", "user_info": {"name": "Bo"}})
     );
-    let mut third = house.client().await;
+    let mut third = server.client().await;
     let state = third
         .join(
             ROOM,
@@ -94,16 +91,16 @@ pub async fn presence_has_one_list(site: &Site) {
     );
 }
 
-pub async fn a_user_of_both_dialects_is_one_member(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = house.pusher().await;
+pub async fn a_user_of_both_dialects_is_one_member(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = server.pusher().await;
     watcher.join(ROOM, json!({"user_id": "w"})).await;
-    let mut pushi = house.client().await;
+    let mut pushi = server.client().await;
     pushi
         .join(ROOM, json!({"user_id": "7", "name": "Ann"}))
         .await;
     watcher.internal("pusher_internal:member_added", ROOM).await;
-    let mut pusher = house.pusher().await;
+    let mut pusher = server.pusher().await;
     let answer = pusher
         .join(
             ROOM,
@@ -127,13 +124,13 @@ pub async fn a_user_of_both_dialects_is_one_member(site: &Site) {
     );
 }
 
-pub async fn peer_channels_are_for_pushi_sockets_alone(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo] = house.clients().await;
+pub async fn peer_channels_are_for_pushi_sockets_alone(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo] = server.clients().await;
     ann.join(ROOM, json!({"user_id": "ann", "peer": true}))
         .await;
     // With whatever it says, a Pusher socket makes nobody a peer.
-    let mut pusher = house.pusher().await;
+    let mut pusher = server.pusher().await;
     pusher
         .join(ROOM, json!({"user_id": "bo", "peer": true}))
         .await;
@@ -142,7 +139,7 @@ pub async fn peer_channels_are_for_pushi_sockets_alone(site: &Site) {
         .await;
     ann.refused(4317).await;
     bo.join(ROOM, json!({"user_id": "bo", "peer": true})).await;
-    let mut again = house.pusher().await;
+    let mut again = server.pusher().await;
     again.join(ROOM, json!({"user_id": "bo"})).await;
     ann.publish(
         "peer-room:ann&bo",
@@ -156,46 +153,46 @@ pub async fn peer_channels_are_for_pushi_sockets_alone(site: &Site) {
     again.quiet().await;
 }
 
-pub async fn a_personal_channel_brings_what_the_user_follows(site: &Site) {
-    let house = site.house().await;
-    house.follow("ann", "news").await;
-    house.follow("ann", ROOM).await;
-    let mut ann = house.signed_in("ann").await;
+pub async fn a_personal_channel_brings_what_the_user_follows(env: &TestEnv) {
+    let server = env.server().await;
+    server.follow("ann", "news").await;
+    server.follow("ann", ROOM).await;
+    let mut ann = server.signed_in("ann").await;
     ann.ask(json!({"channel": "personal-ann", "auth": ""}))
         .await;
     assert_eq!(ann.succeeded("personal-ann").await, json!({}));
-    house.trigger(&["news"], "e", "1").await;
+    server.trigger(&["news"], "e", "1").await;
     assert_eq!(ann.hears("news", "e").await, "1");
-    let mut bo = house.pusher().await;
+    let mut bo = server.pusher().await;
     let answer = bo.join(ROOM, json!({"user_id": "bo"})).await;
     assert_eq!(
         answer["presence"]["count"], 1,
         "heard, without being a member"
     );
     ann.internal("pusher_internal:member_added", ROOM).await;
-    house.follow("ann", "more").await;
+    server.follow("ann", "more").await;
     ann.quiet().await;
-    house.trigger(&["more"], "e", "2").await;
+    server.trigger(&["more"], "e", "2").await;
     assert_eq!(ann.hears("more", "e").await, "2");
-    house.unfollow("ann", "news").await;
+    server.unfollow("ann", "news").await;
     ann.quiet().await;
-    house.trigger(&["news"], "e", "3").await;
+    server.trigger(&["news"], "e", "3").await;
     ann.quiet().await;
     ann.unsubscribe("personal-ann").await;
     ann.quiet().await;
-    house.trigger(&["more"], "e", "4").await;
+    server.trigger(&["more"], "e", "4").await;
     ann.quiet().await;
 }
 
-async fn whispering(site: &Site) -> House<'_> {
-    site.house_with(|setup| setup.settings.client_events = true)
+async fn whispering(env: &TestEnv) -> TestServer<'_> {
+    env.server_with(|setup| setup.settings.client_events = true)
         .await
 }
 
-pub async fn whispers_reach_pushi_sockets(site: &Site) {
-    let house = whispering(site).await;
-    let mut pushi = house.subscribed("private-x").await;
-    let mut pusher = house.pusher_on("private-x").await;
+pub async fn whispers_reach_pushi_sockets(env: &TestEnv) {
+    let server = whispering(env).await;
+    let mut pushi = server.subscribed("private-x").await;
+    let mut pusher = server.pusher_on("private-x").await;
     pusher
         .whisper("private-x", "client-typing", json!({"a": 1}))
         .await;
@@ -217,26 +214,26 @@ pub async fn whispers_reach_pushi_sockets(site: &Site) {
     );
 }
 
-pub async fn pushi_sockets_hear_nothing_of_counts_and_misses(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.subscription_count = true)
+pub async fn pushi_sockets_hear_nothing_of_counts_and_misses(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.subscription_count = true)
         .await;
-    let mut pushi = house.subscribed("cache-x").await;
-    let mut pusher = house.pusher_on("cache-x").await;
+    let mut pushi = server.subscribed("cache-x").await;
+    let mut pusher = server.pusher_on("cache-x").await;
     pusher.internal("pusher:cache_miss", "cache-x").await;
     let data = pusher
         .internal("pusher_internal:subscription_count", "cache-x")
         .await;
     assert_eq!(data, json!({"subscription_count": 2}));
     pushi.quiet().await;
-    house.trigger(&["cache-x"], "state", "1").await;
+    server.trigger(&["cache-x"], "state", "1").await;
     pushi.expect("state").await;
-    house.subscribed("cache-x").await.quiet().await;
+    server.subscribed("cache-x").await.quiet().await;
 }
 
-pub async fn no_pushi_socket_is_on_a_users_channel(site: &Site) {
-    let house = site.house().await;
-    let mut pushi = house.client().await;
+pub async fn no_pushi_socket_is_on_a_users_channel(env: &TestEnv) {
+    let server = env.server().await;
+    let mut pushi = server.client().await;
     let channel = "#server-to-user-ann";
     for auth in [pushi.auth(channel), String::new()] {
         pushi.ask(json!({"channel": channel, "auth": auth})).await;
@@ -245,28 +242,28 @@ pub async fn no_pushi_socket_is_on_a_users_channel(site: &Site) {
     pushi.publish(channel, "e", json!("x"), json!({})).await;
     pushi.refused(4317).await;
     // Nor by what a user follows.
-    let followed = house
+    let followed = server
         .service
         .add_subscription(
-            &house.app.ident,
-            &crate::server::user("ann"),
-            &crate::server::channel(channel),
+            &server.app.ident,
+            &pushi_test_support::user("ann"),
+            &pushi_test_support::channel(channel),
         )
         .await;
     assert!(followed.is_err());
-    let store = &site.stores.subscriptions;
+    let store = &env.stores.subscriptions;
     let now = pushi::core::model::Timestamp::from_micros(1);
     store
         .add(
-            &house.app.ident,
-            &crate::server::user("ann"),
-            &crate::server::channel(channel),
+            &server.app.ident,
+            &pushi_test_support::user("ann"),
+            &pushi_test_support::channel(channel),
             now,
         )
         .await
         .unwrap();
     let state = pushi.subscribe("personal-ann").await;
     assert_eq!(state["alias"], json!([]));
-    house.trigger(&[channel], "e", "x").await;
+    server.trigger(&[channel], "e", "x").await;
     pushi.quiet().await;
 }

@@ -2,7 +2,6 @@
 
 mod cache;
 mod channels;
-mod client;
 mod client_events;
 mod connecting;
 mod frames;
@@ -17,28 +16,28 @@ mod watchlists;
 /// Makes a test of each case for one kind of store.
 macro_rules! pusher_on_every_store {
     ($kind:ty) => {
-        on! { $kind; [pusher] connecting:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; connecting:
             the_greeting_names_the_socket_and_the_activity_timeout,
             the_activity_timeout_is_never_zero,
             versions_that_are_not_spoken_are_turned_away,
             who_may_not_stay_is_told_and_closed,
             a_server_that_stops_says_so,
         }
-        on! { $kind; [pusher] pings:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; pings:
             a_ping_is_answered_by_a_pong,
             a_silent_client_is_pinged,
             a_pong_or_anything_else_is_a_sign_of_life,
             who_does_not_answer_is_closed_with_4201,
             pings_do_not_keep_an_idle_connection_open,
         }
-        on! { $kind; [pusher] frames:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; frames:
             frames_that_say_nothing_have_their_codes,
             data_may_be_an_object_or_a_string_of_json,
             other_events_are_refused,
             a_subscription_error_arrives_on_its_channel,
             names_hold_few_characters_and_at_most_two_hundred,
         }
-        on! { $kind; [pusher] channels:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; channels:
             a_public_channel_needs_nothing,
             a_private_channel_needs_its_signature,
             an_encrypted_channel_is_a_private_one,
@@ -51,7 +50,7 @@ macro_rules! pusher_on_every_store {
             a_personal_channel_needs_its_user_or_a_signature,
             a_name_that_begins_with_peer_is_an_ordinary_one,
         }
-        on! { $kind; [pusher] presence:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; presence:
             the_answer_counts_and_lists_everybody,
             the_others_hear_who_comes_and_goes,
             several_connections_are_one_member,
@@ -62,7 +61,7 @@ macro_rules! pusher_on_every_store {
             a_full_channel_takes_no_new_user,
             signed_in_the_user_is_the_member,
         }
-        on! { $kind; [pusher] client_events:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; client_events:
             the_others_get_it,
             on_presence_channels_it_says_who,
             the_app_must_allow_them,
@@ -72,7 +71,7 @@ macro_rules! pusher_on_every_store {
             odd_names_are_refused,
             they_are_kept_only_where_replay_names_the_channel,
         }
-        on! { $kind; [pusher] users:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; users:
             signing_in_is_answered,
             a_refused_sign_in_closes_the_connection,
             signing_in_again_is_for_the_same_user_only,
@@ -81,7 +80,7 @@ macro_rules! pusher_on_every_store {
             terminating_closes_the_users_connections,
             an_app_can_require_it_in_time,
         }
-        on! { $kind; [pusher] watchlists:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; watchlists:
             the_answer_says_who_is_there,
             changes_are_told,
             only_the_first_and_the_last_connection_count,
@@ -89,12 +88,12 @@ macro_rules! pusher_on_every_store {
             who_has_gone_watches_nobody,
             a_change_is_told_once,
         }
-        on! { $kind; [pusher] subscription_count:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; subscription_count:
             every_subscriber_is_told_how_many_they_are,
             only_where_the_app_wants_it,
             many_are_told_every_five_seconds,
         }
-        on! { $kind; [pusher] cache:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; cache:
             the_last_event_follows_the_subscription,
             every_kind_of_cache_channel_has_it,
             where_there_is_none_it_is_a_miss,
@@ -102,7 +101,7 @@ macro_rules! pusher_on_every_store {
             whispers_are_not_the_channels_state,
             what_comes_with_the_subscription_comes_once,
         }
-        on! { $kind; [pusher] history:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; history:
             the_newest_events_follow_the_subscription,
             without_a_prefix_nothing_is_stored,
             since_a_serial_all_that_followed_comes,
@@ -112,7 +111,7 @@ macro_rules! pusher_on_every_store {
             stored_events_carry_their_place,
             subscribers_see_every_serial_once,
         }
-        on! { $kind; [pusher] interop:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; interop:
             events_reach_the_other_dialect_in_its_own_form,
             presence_has_one_list,
             a_user_of_both_dialects_is_one_member,
@@ -126,17 +125,17 @@ macro_rules! pusher_on_every_store {
 }
 
 mod on_memory {
-    pusher_on_every_store!(crate::env::Memory);
+    pusher_on_every_store!(pushi_test_support::Memory);
 }
 
 mod on_sqlite {
-    pusher_on_every_store!(crate::env::SqliteFile);
+    pusher_on_every_store!(pushi_test_support::SqliteFile);
 }
 
 mod on_postgres {
-    pusher_on_every_store!(crate::env::Postgres);
+    pusher_on_every_store!(pushi_test_support::Postgres);
 }
 
 mod on_mongodb {
-    pusher_on_every_store!(crate::env::Mongo);
+    pusher_on_every_store!(pushi_test_support::Mongo);
 }

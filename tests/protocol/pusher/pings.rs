@@ -1,18 +1,15 @@
 //! Whether the other side is there.
 
+use pushi_test_support::{PusherClient, TestEnv, TestServer};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::client::Pusher;
-use crate::env::Site;
-use crate::server::House;
-
 /// A server on which seconds pass only as the test says.
-async fn held(site: &Site) -> House<'_> {
-    site.house_with(|setup| setup.keeps = false).await
+async fn held(env: &TestEnv) -> TestServer<'_> {
+    env.server_with(|setup| setup.keep_alive = false).await
 }
 
-async fn pong(client: &mut Pusher) {
+async fn pong(client: &mut PusherClient) {
     client
         .send(json!({"event": "pusher:pong", "data": "{}"}))
         .await;
@@ -21,9 +18,9 @@ async fn pong(client: &mut Pusher) {
     assert_eq!(client.message().await, Some(Message::Pong("".into())));
 }
 
-pub async fn a_ping_is_answered_by_a_pong(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn a_ping_is_answered_by_a_pong(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     for ping in [
         json!({"event": "pusher:ping"}),
         json!({"event": "pusher:ping", "data": {}}),
@@ -39,17 +36,17 @@ pub async fn a_ping_is_answered_by_a_pong(site: &Site) {
     assert_eq!(client.message().await, Some(Message::Pong("x".into())));
 }
 
-pub async fn a_silent_client_is_pinged(site: &Site) {
-    let house = held(site).await;
-    let mut client = house.pusher().await;
+pub async fn a_silent_client_is_pinged(env: &TestEnv) {
+    let server = held(env).await;
+    let mut client = server.pusher().await;
     client.quiet().await;
     // The first of these seconds heard the client's own ping.
     for _ in 0..3 {
-        house.tick(3, 0);
+        server.tick(3, 0);
     }
     client.quiet().await;
     for _ in 0..4 {
-        house.tick(3, 0);
+        server.tick(3, 0);
     }
     assert_eq!(
         client.next().await.text,
@@ -57,13 +54,13 @@ pub async fn a_silent_client_is_pinged(site: &Site) {
     );
 }
 
-pub async fn a_pong_or_anything_else_is_a_sign_of_life(site: &Site) {
-    let house = held(site).await;
-    let mut client = house.pusher().await;
+pub async fn a_pong_or_anything_else_is_a_sign_of_life(env: &TestEnv) {
+    let server = held(env).await;
+    let mut client = server.pusher().await;
     client.quiet().await;
     for round in 0..4 {
         for _ in 0..33 {
-            house.tick(3, 0);
+            server.tick(3, 0);
         }
         client.expect("pusher:ping").await;
         match round {
@@ -81,30 +78,30 @@ pub async fn a_pong_or_anything_else_is_a_sign_of_life(site: &Site) {
     }
 }
 
-pub async fn who_does_not_answer_is_closed_with_4201(site: &Site) {
-    let house = held(site).await;
-    let mut client = house.pusher().await;
+pub async fn who_does_not_answer_is_closed_with_4201(env: &TestEnv) {
+    let server = held(env).await;
+    let mut client = server.pusher().await;
     client.quiet().await;
     for _ in 0..34 {
-        house.tick(3, 0);
+        server.tick(3, 0);
     }
     client.expect("pusher:ping").await;
     client.turned_away(4201).await;
 }
 
-pub async fn pings_do_not_keep_an_idle_connection_open(site: &Site) {
-    let house = held(site).await;
-    let mut client = house.pusher_on("news").await;
-    house.tick(2, 8);
+pub async fn pings_do_not_keep_an_idle_connection_open(env: &TestEnv) {
+    let server = held(env).await;
+    let mut client = server.pusher_on("news").await;
+    server.tick(2, 8);
     for seconds in [2, 3] {
         for _ in 0..seconds {
-            house.tick(2, 8);
+            server.tick(2, 8);
         }
         client.expect("pusher:ping").await;
         pong(&mut client).await;
     }
     for _ in 0..3 {
-        house.tick(100, 8);
+        server.tick(100, 8);
     }
     client.turned_away(4202).await;
 }

@@ -1,22 +1,19 @@
 //! Who is on a presence channel.
 
+use pushi_test_support::{PusherClient, TestEnv, TestServer};
 use serde_json::{Value, json};
-
-use super::client::Pusher;
-use crate::env::Site;
-use crate::server::House;
 
 const ROOM: &str = "presence-room";
 
-async fn on_room(house: &House<'_>, user: &str) -> Pusher {
-    let mut client = house.pusher().await;
+async fn on_room(server: &TestServer<'_>, user: &str) -> PusherClient {
+    let mut client = server.pusher().await;
     client.join(ROOM, json!({"user_id": user})).await;
     client
 }
 
-pub async fn the_answer_counts_and_lists_everybody(site: &Site) {
-    let house = site.house().await;
-    let [mut ann, mut bo] = house.pushers().await;
+pub async fn the_answer_counts_and_lists_everybody(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut ann, mut bo] = server.pushers().await;
     ann.join(ROOM, json!({"user_id": "1", "user_info": {"name": "Ann"}}))
         .await;
     bo.ask_to_join(ROOM, &json!({"user_id": "2"})).await;
@@ -27,10 +24,10 @@ pub async fn the_answer_counts_and_lists_everybody(site: &Site) {
     );
 }
 
-pub async fn the_others_hear_who_comes_and_goes(site: &Site) {
-    let house = site.house().await;
-    let mut ann = on_room(&house, "ann").await;
-    let mut bo = house.pusher().await;
+pub async fn the_others_hear_who_comes_and_goes(env: &TestEnv) {
+    let server = env.server().await;
+    let mut ann = on_room(&server, "ann").await;
+    let mut bo = server.pusher().await;
     bo.join(ROOM, json!({"user_id": "2", "user_info": {"name": "Bo"}}))
         .await;
     let added = r#"{\"user_id\":\"2\",\"user_info\":{\"name\":\"Bo\"}}"#;
@@ -43,7 +40,7 @@ pub async fn the_others_hear_who_comes_and_goes(site: &Site) {
     let text = r#"{"event":"pusher_internal:member_removed","channel":"presence-room","data":"{\"user_id\":\"2\"}"}"#;
     assert_eq!(ann.next().await.text, text);
     bo.quiet().await;
-    let third = on_room(&house, "3").await;
+    let third = on_room(&server, "3").await;
     ann.internal("pusher_internal:member_added", ROOM).await;
     third.0.ended().await;
     assert_eq!(
@@ -52,12 +49,12 @@ pub async fn the_others_hear_who_comes_and_goes(site: &Site) {
     );
 }
 
-pub async fn several_connections_are_one_member(site: &Site) {
-    let house = site.house().await;
-    let mut ann = on_room(&house, "ann").await;
-    let mut first = on_room(&house, "bo").await;
+pub async fn several_connections_are_one_member(env: &TestEnv) {
+    let server = env.server().await;
+    let mut ann = on_room(&server, "ann").await;
+    let mut first = on_room(&server, "bo").await;
     ann.internal("pusher_internal:member_added", ROOM).await;
-    let mut second = house.pusher().await;
+    let mut second = server.pusher().await;
     let answer = second
         .join(ROOM, json!({"user_id": "bo", "user_info": "newest"}))
         .await;
@@ -77,9 +74,9 @@ pub async fn several_connections_are_one_member(site: &Site) {
     );
 }
 
-pub async fn the_signature_must_cover_the_channel_data(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn the_signature_must_cover_the_channel_data(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     let data = r#"{"user_id":"1"}"#;
     let (plain, other) = (
         client.auth(ROOM),
@@ -102,10 +99,10 @@ pub async fn the_signature_must_cover_the_channel_data(site: &Site) {
     );
 }
 
-pub async fn user_ids_are_strings_or_numbers(site: &Site) {
-    let house = site.house().await;
-    let mut ann = on_room(&house, "ann").await;
-    let mut ten = house.pusher().await;
+pub async fn user_ids_are_strings_or_numbers(env: &TestEnv) {
+    let server = env.server().await;
+    let mut ann = on_room(&server, "ann").await;
+    let mut ten = server.pusher().await;
     let answer = ten
         .join(
             ROOM,
@@ -118,7 +115,7 @@ pub async fn user_ids_are_strings_or_numbers(site: &Site) {
         added,
         json!({"user_id": "10", "user_info": {"name": "Mr. Channels"}})
     );
-    house
+    server
         .pusher()
         .await
         .join(ROOM, json!({"user_id": "10"}))
@@ -126,9 +123,9 @@ pub async fn user_ids_are_strings_or_numbers(site: &Site) {
     ann.quiet().await;
 }
 
-pub async fn channel_data_must_name_a_user(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn channel_data_must_name_a_user(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     client.ask_for(ROOM, json!({})).await;
     client.not_on(ROOM, "InvalidChannelData", 400).await;
     let long = "x".repeat(129);
@@ -149,7 +146,7 @@ pub async fn channel_data_must_name_a_user(site: &Site) {
             .await;
         client.not_on(ROOM, "InvalidChannelData", 400).await;
     }
-    assert_eq!(house.subscriptions(ROOM).await, 0);
+    assert_eq!(server.subscriptions(ROOM).await, 0);
     client.join(ROOM, json!({"user_id": "x".repeat(128)})).await;
 }
 
@@ -158,36 +155,36 @@ fn sized(bytes: usize) -> Value {
     json!({"user_id": "1", "user_info": "x".repeat(bytes - empty)})
 }
 
-pub async fn channel_data_has_a_kilobyte(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn channel_data_has_a_kilobyte(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     client.ask_to_join(ROOM, &sized(1025)).await;
     client.not_on(ROOM, "InvalidChannelData", 413).await;
     client.join(ROOM, sized(1024)).await;
-    let mut ann = house.pusher().await;
+    let mut ann = server.pusher().await;
     ann.sign_in(json!({"id": "ann", "user_info": "x".repeat(1024)}))
         .await;
     ann.ask_for(ROOM, json!({})).await;
     ann.not_on(ROOM, "InvalidChannelData", 413).await;
 }
 
-pub async fn a_full_channel_takes_no_new_user(site: &Site) {
-    let house = site
-        .house_with(|setup| setup.settings.limits.max_members = Some(1))
+pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| setup.settings.limits.max_members = Some(1))
         .await;
-    let _ann = on_room(&house, "ann").await;
-    let mut bo = house.pusher().await;
+    let _ann = on_room(&server, "ann").await;
+    let mut bo = server.pusher().await;
     bo.ask_to_join(ROOM, &json!({"user_id": "bo"})).await;
     bo.not_on(ROOM, "LimitReached", 403).await;
-    let _again = on_room(&house, "ann").await;
-    house.trigger(&[ROOM], "e", "x").await;
+    let _again = on_room(&server, "ann").await;
+    server.trigger(&[ROOM], "e", "x").await;
     bo.quiet().await;
 }
 
-pub async fn signed_in_the_user_is_the_member(site: &Site) {
-    let house = site.house().await;
-    let mut bo = on_room(&house, "bo").await;
-    let mut ann = house.pusher().await;
+pub async fn signed_in_the_user_is_the_member(env: &TestEnv) {
+    let server = env.server().await;
+    let mut bo = on_room(&server, "bo").await;
+    let mut ann = server.pusher().await;
     ann.sign_in(json!({"id": "ann", "user_info": {"name": "Ann"}}))
         .await;
     ann.ask(json!({"channel": ROOM, "auth": ""})).await;
@@ -202,7 +199,7 @@ pub async fn signed_in_the_user_is_the_member(site: &Site) {
         added,
         json!({"user_id": "ann", "user_info": {"name": "Ann"}})
     );
-    let mut plain = house.signed_in("cy").await;
+    let mut plain = server.signed_in("cy").await;
     assert_eq!(
         plain.subscribe(ROOM).await["presence"]["hash"]["cy"],
         json!({})

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use pushi::core::auth::user_auth;
+use pushi_test_support::TestEnv;
 use serde_json::json;
 
-use crate::env::Site;
-
-pub async fn signing_in_is_answered(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn signing_in_is_answered(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     let user_data = r#"{ "id": "12345", "user_info": {"name": "Ann"} }"#;
     client.ask_to_sign_in(user_data).await;
     let frame = client.next().await;
@@ -18,9 +17,9 @@ pub async fn signing_in_is_answered(site: &Site) {
     client.quiet().await;
 }
 
-pub async fn a_refused_sign_in_closes_the_connection(site: &Site) {
-    let house = site.house().await;
-    let other = house.pusher().await;
+pub async fn a_refused_sign_in_closes_the_connection(env: &TestEnv) {
+    let server = env.server().await;
+    let other = server.pusher().await;
     let long = json!({"id": "x".repeat(129)}).to_string();
     for user_data in [
         "",
@@ -33,12 +32,12 @@ pub async fn a_refused_sign_in_closes_the_connection(site: &Site) {
         &long,
         r#"{"id":"a","watchlist":[7]}"#,
     ] {
-        let mut client = house.pusher().await;
+        let mut client = server.pusher().await;
         client.ask_to_sign_in(user_data).await;
         client.turned_away(4009).await;
     }
     let user_data = r#"{"id":"ann"}"#;
-    let auth = |id: &str| user_auth(&house.app.key, &house.app.secret, id, user_data);
+    let auth = |id: &str| user_auth(&server.app.key, &server.app.secret, id, user_data);
     for auth in [
         json!(auth(&other.id)),
         json!(""),
@@ -46,7 +45,7 @@ pub async fn a_refused_sign_in_closes_the_connection(site: &Site) {
         json!("x"),
         json!(7),
     ] {
-        let mut client = house.pusher().await;
+        let mut client = server.pusher().await;
         client
             .send(json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": user_data}}))
             .await;
@@ -54,9 +53,9 @@ pub async fn a_refused_sign_in_closes_the_connection(site: &Site) {
     }
 }
 
-pub async fn signing_in_again_is_for_the_same_user_only(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.signed_in("ann").await;
+pub async fn signing_in_again_is_for_the_same_user_only(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.signed_in("ann").await;
     client
         .sign_in(json!({"id": "ann", "user_info": {"name": "Ann"}}))
         .await;
@@ -66,12 +65,12 @@ pub async fn signing_in_again_is_for_the_same_user_only(site: &Site) {
     client.turned_away(4009).await;
 }
 
-pub async fn a_users_channel_is_for_that_user_alone(site: &Site) {
-    let house = site.house().await;
+pub async fn a_users_channel_is_for_that_user_alone(env: &TestEnv) {
+    let server = env.server().await;
     let (mut ann, mut bo, mut nobody) = (
-        house.signed_in("ann").await,
-        house.signed_in("bo").await,
-        house.pusher().await,
+        server.signed_in("ann").await,
+        server.signed_in("bo").await,
+        server.pusher().await,
     );
     ann.subscribe("#server-to-user-ann").await;
     for other in [&mut bo, &mut nobody] {
@@ -80,15 +79,15 @@ pub async fn a_users_channel_is_for_that_user_alone(site: &Site) {
             .await;
         other.not_on("#server-to-user-ann", "AuthError", 401).await;
     }
-    house.trigger(&["#server-to-user-ann"], "e", "x").await;
+    server.trigger(&["#server-to-user-ann"], "e", "x").await;
     assert_eq!(ann.hears("#server-to-user-ann", "e").await, "x");
     bo.quiet().await;
     nobody.quiet().await;
 }
 
-pub async fn no_signature_opens_a_users_channel(site: &Site) {
-    let house = site.house().await;
-    let mut client = house.pusher().await;
+pub async fn no_signature_opens_a_users_channel(env: &TestEnv) {
+    let server = env.server().await;
+    let mut client = server.pusher().await;
     let auth = client.auth("#server-to-user-ann");
     client
         .ask(json!({"channel": "#server-to-user-ann", "auth": auth}))
@@ -96,40 +95,40 @@ pub async fn no_signature_opens_a_users_channel(site: &Site) {
     client.not_on("#server-to-user-ann", "AuthError", 401).await;
 }
 
-pub async fn terminating_closes_the_users_connections(site: &Site) {
-    let house = site.house().await;
+pub async fn terminating_closes_the_users_connections(env: &TestEnv) {
+    let server = env.server().await;
     let (mut one, mut two, mut bo, mut nobody) = (
-        house.signed_in("ann").await,
-        house.signed_in("ann").await,
-        house.signed_in("bo").await,
-        house.pusher().await,
+        server.signed_in("ann").await,
+        server.signed_in("ann").await,
+        server.signed_in("bo").await,
+        server.pusher().await,
     );
     nobody.join("presence-r", json!({"user_id": "ann"})).await;
-    house.terminate("ann").await;
+    server.terminate("ann").await;
     one.turned_away(4009).await;
     two.turned_away(4009).await;
     bo.quiet().await;
     nobody.quiet().await;
-    house.terminate("nobody").await;
-    let mut back = house.signed_in("ann").await;
+    server.terminate("nobody").await;
+    let mut back = server.signed_in("ann").await;
     back.quiet().await;
 }
 
-pub async fn an_app_can_require_it_in_time(site: &Site) {
-    let house = site
-        .house_with(|setup| {
+pub async fn an_app_can_require_it_in_time(env: &TestEnv) {
+    let server = env
+        .server_with(|setup| {
             setup.settings.require_signin = true;
             setup.settings.signin_timeout = Duration::from_secs(3);
-            setup.keeps = false;
+            setup.keep_alive = false;
         })
         .await;
-    let (mut ann, mut late) = (house.signed_in("ann").await, house.pusher().await);
-    let mut pushi = house.client().await;
+    let (mut ann, mut late) = (server.signed_in("ann").await, server.pusher().await);
+    let mut pushi = server.client().await;
     for _ in 0..3 {
-        house.tick(100, 0);
+        server.tick(100, 0);
     }
     late.quiet().await;
-    house.tick(100, 0);
+    server.tick(100, 0);
     late.turned_away(4009).await;
     ann.quiet().await;
     pushi.quiet().await;

@@ -1,13 +1,10 @@
 //! Who hears when a user comes or goes.
 
+use pushi_test_support::{PusherClient, TestEnv, TestServer};
 use serde_json::{Value, json};
 
-use super::client::Pusher;
-use crate::env::Site;
-use crate::server::House;
-
-async fn watching(house: &House<'_>, user: &str, watchlist: Value) -> Pusher {
-    let mut client = house.pusher().await;
+async fn watching(server: &TestServer<'_>, user: &str, watchlist: Value) -> PusherClient {
+    let mut client = server.pusher().await;
     client
         .sign_in(json!({"id": user, "watchlist": watchlist}))
         .await;
@@ -15,7 +12,7 @@ async fn watching(house: &House<'_>, user: &str, watchlist: Value) -> Pusher {
 }
 
 /// The next frame's events.
-async fn told(client: &mut Pusher) -> Value {
+async fn told(client: &mut PusherClient) -> Value {
     client
         .expect("pusher_internal:watchlist_events")
         .await
@@ -23,38 +20,38 @@ async fn told(client: &mut Pusher) -> Value {
         .clone()
 }
 
-pub async fn the_answer_says_who_is_there(site: &Site) {
-    let house = site.house().await;
-    let _u2 = house.signed_in("u2").await;
-    let mut u1 = watching(&house, "u1", json!(["u2", "u3", "u2", "u1"])).await;
+pub async fn the_answer_says_who_is_there(env: &TestEnv) {
+    let server = env.server().await;
+    let _u2 = server.signed_in("u2").await;
+    let mut u1 = watching(&server, "u1", json!(["u2", "u3", "u2", "u1"])).await;
     let frame = u1.next().await;
     let data = r#"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"u2\",\"u1\"]},{\"name\":\"offline\",\"user_ids\":[\"u3\"]}]}"#;
     assert_eq!(
         frame.text,
         format!(r#"{{"event":"pusher_internal:watchlist_events","data":"{data}"}}"#)
     );
-    let mut all = watching(&house, "u4", json!(["u2"])).await;
+    let mut all = watching(&server, "u4", json!(["u2"])).await;
     assert_eq!(
         told(&mut all).await,
         json!([{"name": "online", "user_ids": ["u2"]}])
     );
-    let mut none = watching(&house, "u5", json!([])).await;
+    let mut none = watching(&server, "u5", json!([])).await;
     none.quiet().await;
 }
 
-pub async fn changes_are_told(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = watching(&house, "u1", json!(["u2"])).await;
+pub async fn changes_are_told(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = watching(&server, "u1", json!(["u2"])).await;
     assert_eq!(
         told(&mut watcher).await,
         json!([{"name": "offline", "user_ids": ["u2"]}])
     );
-    let u2 = house.signed_in("u2").await;
+    let u2 = server.signed_in("u2").await;
     assert_eq!(
         told(&mut watcher).await,
         json!([{"name": "online", "user_ids": ["u2"]}])
     );
-    let _stranger = house.signed_in("u3").await;
+    let _stranger = server.signed_in("u3").await;
     watcher.quiet().await;
     u2.0.ended().await;
     assert_eq!(
@@ -63,13 +60,13 @@ pub async fn changes_are_told(site: &Site) {
     );
 }
 
-pub async fn only_the_first_and_the_last_connection_count(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = watching(&house, "u1", json!(["u2"])).await;
+pub async fn only_the_first_and_the_last_connection_count(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = watching(&server, "u1", json!(["u2"])).await;
     told(&mut watcher).await;
-    let first = house.signed_in("u2").await;
+    let first = server.signed_in("u2").await;
     told(&mut watcher).await;
-    let mut second = house.signed_in("u2").await;
+    let mut second = server.signed_in("u2").await;
     second.sign_in(json!({"id": "u2"})).await;
     first.0.ended().await;
     watcher.quiet().await;
@@ -80,53 +77,53 @@ pub async fn only_the_first_and_the_last_connection_count(site: &Site) {
     );
 }
 
-pub async fn of_more_than_a_hundred_the_first_are_watched(site: &Site) {
-    let house = site.house().await;
+pub async fn of_more_than_a_hundred_the_first_are_watched(env: &TestEnv) {
+    let server = env.server().await;
     let users: Vec<String> = (0..101).map(|number| format!("u{number}")).collect();
-    let mut watcher = watching(&house, "w", json!(users)).await;
+    let mut watcher = watching(&server, "w", json!(users)).await;
     watcher.refused(4302).await;
     assert_eq!(
         told(&mut watcher).await,
         json!([{"name": "offline", "user_ids": users[..100]}])
     );
-    let _not_watched = house.signed_in("u100").await;
-    let _watched = house.signed_in("u99").await;
+    let _not_watched = server.signed_in("u100").await;
+    let _watched = server.signed_in("u99").await;
     assert_eq!(
         told(&mut watcher).await,
         json!([{"name": "online", "user_ids": ["u99"]}])
     );
-    let mut fits = watching(&house, "x", json!(users[..100])).await;
+    let mut fits = watching(&server, "x", json!(users[..100])).await;
     told(&mut fits).await;
     fits.quiet().await;
 }
 
-pub async fn who_has_gone_watches_nobody(site: &Site) {
-    let house = site.house().await;
-    let mut watcher = watching(&house, "u1", json!(["u2"])).await;
+pub async fn who_has_gone_watches_nobody(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = watching(&server, "u1", json!(["u2"])).await;
     told(&mut watcher).await;
     // A newer sign-in takes the place of the one before.
     watcher
         .sign_in(json!({"id": "u1", "watchlist": ["u3"]}))
         .await;
     told(&mut watcher).await;
-    let _u2 = house.signed_in("u2").await;
+    let _u2 = server.signed_in("u2").await;
     watcher.quiet().await;
-    let _u3 = house.signed_in("u3").await;
+    let _u3 = server.signed_in("u3").await;
     told(&mut watcher).await;
     watcher.0.ended().await;
-    let _again = house.signed_in("u4").await;
+    let _again = server.signed_in("u4").await;
 }
 
-pub async fn a_change_is_told_once(site: &Site) {
-    let house = site.house().await;
+pub async fn a_change_is_told_once(env: &TestEnv) {
+    let server = env.server().await;
     for round in 0..20 {
         let friend = format!("friend-{round}");
         let watcher = async {
-            let mut watcher = watching(&house, "watcher", json!([friend])).await;
+            let mut watcher = watching(&server, "watcher", json!([friend])).await;
             let first = told(&mut watcher).await[0]["name"].clone();
             (watcher, first)
         };
-        let ((mut watcher, first), _friend) = tokio::join!(watcher, house.signed_in(&friend));
+        let ((mut watcher, first), _friend) = tokio::join!(watcher, server.signed_in(&friend));
         if first == "offline" {
             assert_eq!(
                 told(&mut watcher).await,

@@ -3,20 +3,19 @@
 use pushi::core::auth::webhook_signature;
 use pushi::core::model::{Webhook, WebhookEvent};
 use pushi::core::service::Service;
+use pushi_test_support::{ServerSetup, TestEnv};
 use serde_json::{Value, json};
 
 use super::receiver::Receiver;
-use super::{hook, hook_for, telling_house, telling_house_with};
-use crate::env::Site;
-use crate::server::Setup;
+use super::{hook, hook_for, webhook_server, webhook_server_with};
 
-pub async fn every_kind_of_happening_has_its_form(site: &Site) {
+pub async fn every_kind_of_happening_has_its_form(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
-    let house = telling_house_with(site, vec![hook(&receiver.url)], |setup| {
+    let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
         setup.settings.subscription_count = true
     })
     .await;
-    let mut ann = house.pusher().await;
+    let mut ann = server.pusher().await;
     ann.join("presence-x", json!({"user_id": 7})).await;
     let expected = [
         json!({"name": "channel_occupied", "channel": "presence-x"}),
@@ -47,21 +46,21 @@ pub async fn every_kind_of_happening_has_its_form(site: &Site) {
     assert_eq!(receiver.told(3).await, expected);
 }
 
-pub async fn a_message_is_signed_and_has_its_headers(site: &Site) {
+pub async fn a_message_is_signed_and_has_its_headers(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
-    let house = telling_house(site, vec![hook(&receiver.url)]).await;
-    let _ann = house.pusher_on("news").await;
+    let server = webhook_server(env, vec![hook(&receiver.url)]).await;
+    let _ann = server.pusher_on("news").await;
     let call = receiver.call().await;
     assert_eq!(call.line(), "POST /hook HTTP/1.1");
     assert_eq!(call.header("content-type"), "application/json");
-    assert_eq!(call.header("x-pusher-key"), house.app.key);
+    assert_eq!(call.header("x-pusher-key"), server.app.key);
     assert_eq!(
         call.header("x-pusher-signature"),
-        webhook_signature(&house.app.secret, &call.body)
+        webhook_signature(&server.app.secret, &call.body)
     );
     let time = call.json()["time_ms"].as_i64().unwrap();
     assert!(
-        (0..1000).contains(&(house.clock_now().micros() / 1000 - time)),
+        (0..1000).contains(&(server.clock_now().micros() / 1000 - time)),
         "{time}"
     );
     assert_eq!(
@@ -70,18 +69,18 @@ pub async fn a_message_is_signed_and_has_its_headers(site: &Site) {
     );
 }
 
-pub async fn what_happens_together_is_told_together(site: &Site) {
+pub async fn what_happens_together_is_told_together(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
-    let house = telling_house_with(site, vec![hook(&receiver.url)], |setup| {
-        setup.delivers = false
+    let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
+        setup.send_webhooks = false
     })
     .await;
-    let mut ann = house.pusher().await;
+    let mut ann = server.pusher().await;
     for name in ["a", "b", "c"] {
         ann.subscribe(name).await;
     }
-    house.waiting(3).await;
-    house.deliver();
+    server.queued_webhook_events(3).await;
+    server.send_webhooks();
     let names: Vec<Value> = receiver
         .call()
         .await
@@ -92,7 +91,7 @@ pub async fn what_happens_together_is_told_together(site: &Site) {
     assert_eq!(names, ["a", "b", "c"]);
 }
 
-pub async fn a_webhook_is_told_what_it_wants(site: &Site) {
+pub async fn a_webhook_is_told_what_it_wants(env: &TestEnv) {
     let [mut all, mut some, mut rooms] = [
         Receiver::start().await,
         Receiver::start().await,
@@ -104,8 +103,8 @@ pub async fn a_webhook_is_told_what_it_wants(site: &Site) {
     };
     let misses = hook_for(&some.url, &[WebhookEvent::CacheMiss]);
     // The same address twice is told once.
-    let house = telling_house(
-        site,
+    let server = webhook_server(
+        env,
         vec![
             hook(&all.url),
             misses,
@@ -114,7 +113,7 @@ pub async fn a_webhook_is_told_what_it_wants(site: &Site) {
         ],
     )
     .await;
-    let mut ann = house.pusher().await;
+    let mut ann = server.pusher().await;
     for name in ["news", "room-1", "cache-x"] {
         ann.subscribe(name).await;
     }
@@ -133,25 +132,25 @@ pub async fn a_webhook_is_told_what_it_wants(site: &Site) {
         rooms.told(1).await,
         [json!({"name": "channel_occupied", "channel": "room-1"})]
     );
-    house.waiting(0).await;
+    server.queued_webhook_events(0).await;
     assert!(all.is_quiet() && some.is_quiet() && rooms.is_quiet());
 }
 
 /// A store that answers few at a time is asked by all of them, and by whoever looks for more.
-pub async fn many_addresses_are_told_at_once(site: &Site) {
+pub async fn many_addresses_are_told_at_once(env: &TestEnv) {
     let mut receivers = Vec::new();
     for _ in 0..20 {
         receivers.push(Receiver::start().await);
     }
-    let house = telling_house(
-        site,
+    let server = webhook_server(
+        env,
         receivers
             .iter()
             .map(|receiver| hook(&receiver.url))
             .collect(),
     )
     .await;
-    let mut ann = house.pusher().await;
+    let mut ann = server.pusher().await;
     for name in ["a", "b", "c"] {
         ann.subscribe(name).await;
         for receiver in &mut receivers {
@@ -163,14 +162,14 @@ pub async fn many_addresses_are_told_at_once(site: &Site) {
     }
 }
 
-pub async fn messages_keep_the_order_of_what_happened(site: &Site) {
+pub async fn messages_keep_the_order_of_what_happened(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let webhooks = vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])];
-    let house = telling_house_with(site, webhooks, |setup| {
+    let server = webhook_server_with(env, webhooks, |setup| {
         setup.settings.limits.max_client_events = Some(0)
     })
     .await;
-    let mut ann = house.pusher_on("private-x").await;
+    let mut ann = server.pusher_on("private-x").await;
     for number in 0..250 {
         ann.whisper("private-x", "client-count", json!(number))
             .await;
@@ -189,9 +188,9 @@ pub async fn messages_keep_the_order_of_what_happened(site: &Site) {
     );
 }
 
-pub async fn an_app_without_webhooks_has_nothing_in_the_outbox(site: &Site) {
-    let house = telling_house(site, Vec::new()).await;
-    let mut ann = house.pusher().await;
+pub async fn an_app_without_webhooks_has_nothing_in_the_outbox(env: &TestEnv) {
+    let server = webhook_server(env, Vec::new()).await;
+    let mut ann = server.pusher().await;
     ann.join("presence-cache-x", json!({"user_id": "ann"}))
         .await;
     ann.expect("pusher:cache_miss").await;
@@ -199,21 +198,21 @@ pub async fn an_app_without_webhooks_has_nothing_in_the_outbox(site: &Site) {
     ann.quiet().await;
     assert_eq!(
         (
-            house.marks().await,
-            site.stores.outbox.depth().await.unwrap()
+            server.reported_presence().await,
+            env.stores.outbox.depth().await.unwrap()
         ),
         (Vec::new(), 0)
     );
 }
 
-pub async fn client_events_are_told_in_both_dialects(site: &Site) {
+pub async fn client_events_are_told_in_both_dialects(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
-    let house = telling_house(
-        site,
+    let server = webhook_server(
+        env,
         vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])],
     )
     .await;
-    let mut bo = house.client().await;
+    let mut bo = server.client().await;
     bo.join("presence-x", json!({"user_id": "bo"})).await;
     // A publish of any other name is no client event.
     bo.publish(
@@ -231,24 +230,24 @@ pub async fn client_events_are_told_in_both_dialects(site: &Site) {
     )
     .await;
     bo.store("presence-x", "client-b", json!("3")).await;
-    house.trigger(&["presence-x"], "client-c", "4").await;
+    server.trigger(&["presence-x"], "client-c", "4").await;
     let told = receiver.told(2).await;
     let of = |event: &str, data: &str| json!({"name": "client_event", "channel": "presence-x", "event": event, "data": data, "socket_id": bo.id, "user_id": "bo"});
     assert_eq!(told, [of("client-a", "2"), of("client-b", "3")]);
-    house.waiting(0).await;
+    server.queued_webhook_events(0).await;
     assert!(receiver.is_quiet());
 }
 
-pub async fn webhooks_that_are_set_later_are_told_from_then_on(site: &Site) {
+pub async fn webhooks_that_are_set_later_are_told_from_then_on(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
-    let house = telling_house(site, Vec::new()).await;
-    let mut ann = house.pusher_on("before").await;
+    let server = webhook_server(env, Vec::new()).await;
+    let mut ann = server.pusher_on("before").await;
     let webhooks = vec![hook(&receiver.url)];
-    house
+    server
         .set(|settings| settings.webhooks.clone_from(&webhooks))
         .await;
-    super::until("nobody is remembered", async || {
-        !house.marks().await.is_empty()
+    pushi_test_support::until("nobody is remembered", async || {
+        !server.reported_presence().await.is_empty()
     })
     .await;
     ann.subscribe("after").await;
@@ -269,18 +268,19 @@ pub async fn webhooks_that_are_set_later_are_told_from_then_on(site: &Site) {
     );
 }
 
-pub async fn of_two_nodes_one_tells(site: &Site) {
+pub async fn of_two_nodes_one_tells(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
-    let together =
-        |setup: &mut Setup| (setup.delivers, setup.rules.webhooks.single_node) = (false, false);
-    let house = telling_house_with(site, vec![hook(&receiver.url)], together).await;
-    let mut other = Setup::over(&site.stores);
+    let together = |setup: &mut ServerSetup| {
+        (setup.send_webhooks, setup.rules.webhooks.single_node) = (false, false)
+    };
+    let server = webhook_server_with(env, vec![hook(&receiver.url)], together).await;
+    let mut other = ServerSetup::over(&env.stores);
     together(&mut other);
     let other = std::sync::Arc::new(Service::new(other.ports, other.rules, other.hub).unwrap());
-    house.deliver();
-    let stop = site.stop.clone();
-    site.spawn(async move { other.parts().sender.run(stop.cancelled()).await });
-    let mut ann = house.pusher().await;
+    server.send_webhooks();
+    let stop = env.stop.clone();
+    env.spawn(async move { other.parts().sender.run(stop.cancelled()).await });
+    let mut ann = server.pusher().await;
     let names: Vec<String> = (0..60).map(|n| format!("room-{n}")).collect();
     for name in &names {
         ann.subscribe(name).await;
@@ -292,20 +292,20 @@ pub async fn of_two_nodes_one_tells(site: &Site) {
         .map(|event| event["channel"].clone())
         .collect();
     assert_eq!(told, names);
-    house.waiting(0).await;
+    server.queued_webhook_events(0).await;
     assert!(receiver.is_quiet());
 }
 
-pub async fn a_node_that_has_not_heard_of_a_webhook_tells_it_too(site: &Site) {
+pub async fn a_node_that_has_not_heard_of_a_webhook_tells_it_too(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
-    let house = telling_house_with(site, Vec::new(), |setup| setup.delivers = false).await;
-    let mut other = Setup::over(&site.stores);
+    let server = webhook_server_with(env, Vec::new(), |setup| setup.send_webhooks = false).await;
+    let mut other = ServerSetup::over(&env.stores);
     other.rules.webhooks.single_node = false;
     let other = std::sync::Arc::new(Service::new(other.ports, other.rules, other.hub).unwrap());
     // It reads the app now, and follows no change.
     assert!(
         other
-            .app(&house.app.ident)
+            .app(&server.app.ident)
             .await
             .unwrap()
             .settings
@@ -313,12 +313,12 @@ pub async fn a_node_that_has_not_heard_of_a_webhook_tells_it_too(site: &Site) {
             .is_empty()
     );
     let webhooks = vec![hook(&receiver.url)];
-    house
+    server
         .set(|settings| settings.webhooks.clone_from(&webhooks))
         .await;
-    let stop = site.stop.clone();
-    site.spawn(async move { other.parts().sender.run(stop.cancelled()).await });
-    let _ann = house.pusher_on("news").await;
+    let stop = env.stop.clone();
+    env.spawn(async move { other.parts().sender.run(stop.cancelled()).await });
+    let _ann = server.pusher_on("news").await;
     assert_eq!(
         receiver.told(1).await,
         [json!({"name": "channel_occupied", "channel": "news"})]

@@ -2,17 +2,13 @@
 
 mod debounce;
 mod delivery;
-mod faulty_outbox;
 mod receiver;
 mod restart;
 mod retries;
 
-use pushi::core::model::{ReportedPresence, Webhook, WebhookEvent};
+use pushi::core::model::{Webhook, WebhookEvent};
 use pushi::core::ports::Stores;
-use tokio::time::timeout;
-
-use crate::env::{PATIENCE, Site};
-use crate::server::{House, Setup};
+use pushi_test_support::{ServerSetup, TestEnv, TestServer};
 
 /// A webhook that is told everything.
 pub fn hook(url: &str) -> Webhook {
@@ -32,17 +28,17 @@ pub fn hook_for(url: &str, events: &[WebhookEvent]) -> Webhook {
 }
 
 /// A server that tells these.
-pub async fn telling_house(site: &Site, webhooks: Vec<Webhook>) -> House<'_> {
-    telling_house_with(site, webhooks, |_| {}).await
+pub async fn webhook_server(env: &TestEnv, webhooks: Vec<Webhook>) -> TestServer<'_> {
+    webhook_server_with(env, webhooks, |_| {}).await
 }
 
-pub async fn telling_house_with(
-    site: &Site,
+pub async fn webhook_server_with(
+    env: &TestEnv,
     webhooks: Vec<Webhook>,
-    set: impl FnOnce(&mut Setup),
-) -> House<'_> {
-    site.house_with(|setup| {
-        (setup.records, setup.delivers) = (true, true);
+    set: impl FnOnce(&mut ServerSetup),
+) -> TestServer<'_> {
+    env.server_with(|setup| {
+        (setup.record_webhooks, setup.send_webhooks) = (true, true);
         setup.settings.webhooks = webhooks;
         setup.settings.client_events = true;
         set(setup);
@@ -50,50 +46,9 @@ pub async fn telling_house_with(
     .await
 }
 
-impl House<'_> {
-    /// Waits until so many notices are in the outbox.
-    pub async fn waiting(&self, count: u64) {
-        // MongoDB puts a notice down before it lines up its address to be called.
-        let waits = async || {
-            let queues = self
-                .site
-                .stores
-                .deliveries
-                .waiting(&self.app.ident)
-                .await
-                .unwrap();
-            let lined_up: u64 = queues.iter().map(|queue| queue.notices).sum();
-            lined_up == count && self.site.stores.outbox.depth().await.unwrap() == count
-        };
-        until("notices do not wait", waits).await;
-    }
-
-    /// Who is remembered to be there.
-    pub async fn marks(&self) -> Vec<ReportedPresence> {
-        self.site
-            .stores
-            .outbox
-            .reported_presence(&self.app.ident, None, 1000)
-            .await
-            .unwrap()
-    }
-}
-
-/// Waits for something that cannot be waited for but by looking.
-pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let looks = async {
-        while !is_so().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, looks)
-        .await
-        .unwrap_or_else(|_| panic!("{what}"));
-}
-
 /// Everything that waits for an app's addresses: what happened, on which channel, to whom.
-pub async fn outbox(stores: &Stores, house: &House<'_>) -> Vec<String> {
-    let now = house.clock_now();
+pub async fn outbox(stores: &Stores, server: &TestServer<'_>) -> Vec<String> {
+    let now = server.clock_now();
     let mut told = Vec::new();
     for claim in stores.outbox.claim("test", now, now, 100).await.unwrap() {
         for notice in stores.outbox.oldest(&claim, 1000).await.unwrap() {
@@ -116,7 +71,7 @@ pub async fn outbox(stores: &Stores, house: &House<'_>) -> Vec<String> {
 /// Makes a test of each case for one kind of store.
 macro_rules! webhooks_on_every_store {
     ($kind:ty) => {
-        on! { $kind; [webhooks] delivery:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::webhooks; delivery:
             every_kind_of_happening_has_its_form,
             a_message_is_signed_and_has_its_headers,
             what_happens_together_is_told_together,
@@ -129,7 +84,7 @@ macro_rules! webhooks_on_every_store {
             of_two_nodes_one_tells,
             a_node_that_has_not_heard_of_a_webhook_tells_it_too,
         }
-        on! { $kind; [webhooks] retries:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::webhooks; retries:
             what_failed_is_told_again_in_order,
             a_dead_address_delays_no_other,
             what_is_given_up_can_be_replayed,
@@ -139,7 +94,7 @@ macro_rules! webhooks_on_every_store {
             private_addresses_are_refused,
             redirects_are_not_followed,
         }
-        on! { $kind; [webhooks] restart:
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::webhooks; restart:
             what_was_recorded_is_told_after_a_restart,
             what_was_under_way_is_told_after_a_restart,
             another_nodes_claim_is_respected_until_it_ends,
@@ -148,23 +103,23 @@ macro_rules! webhooks_on_every_store {
 }
 
 mod on_memory {
-    webhooks_on_every_store!(crate::env::Memory);
+    webhooks_on_every_store!(pushi_test_support::Memory);
 }
 
 mod on_sqlite {
-    webhooks_on_every_store!(crate::env::SqliteFile);
+    webhooks_on_every_store!(pushi_test_support::SqliteFile);
 }
 
 mod on_postgres {
-    webhooks_on_every_store!(crate::env::Postgres);
+    webhooks_on_every_store!(pushi_test_support::Postgres);
 }
 
 mod on_mongodb {
-    webhooks_on_every_store!(crate::env::Mongo);
+    webhooks_on_every_store!(pushi_test_support::Mongo);
 }
 
 mod paused {
-    on_a_paused_clock! { crate::env::Memory; [webhooks] debounce:
+    pushi_test_support::cases! { #[tokio::test(start_paused = true)] pushi_test_support::Memory as pushi_test_support::StoreKind, crate::webhooks; debounce:
         who_is_gone_for_three_seconds_has_left,
         who_comes_back_in_time_was_never_away,
         leaving_again_begins_anew,

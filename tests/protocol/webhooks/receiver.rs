@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use pushi_test_support::PATIENCE;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-
-use crate::env::PATIENCE;
 
 /// One request, as it came.
 #[derive(Debug, Clone)]

@@ -8,28 +8,27 @@ use pushi::core::auth::webhook_signature;
 use pushi::core::model::WebhookEvent;
 use pushi::core::service::WebhookLog;
 use pushi::outbound::webhook::WebhookSender;
+use pushi_test_support::{TestEnv, TestServer, until};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::receiver::Receiver;
-use super::{hook, hook_for, telling_house, telling_house_with, until};
-use crate::env::Site;
-use crate::server::House;
+use super::{hook, hook_for, webhook_server, webhook_server_with};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-async fn log(house: &House<'_>) -> WebhookLog {
-    house
+async fn log(server: &TestServer<'_>) -> WebhookLog {
+    server
         .service
-        .webhook_log(&house.app.ident, None, 100)
+        .webhook_log(&server.app.ident, None, 100)
         .await
         .unwrap()
 }
 
 /// Waits until an address has failed so often since it last did not.
-async fn failed(house: &House<'_>, url: &str, times: u64) {
+async fn failed(server: &TestServer<'_>, url: &str, times: u64) {
     let has_failed = async || {
-        log(house)
+        log(server)
             .await
             .waiting
             .iter()
@@ -39,34 +38,34 @@ async fn failed(house: &House<'_>, url: &str, times: u64) {
 }
 
 /// Tells of one more thing.
-async fn happen(house: &House<'_>, number: u32) {
-    let mut client = house.pusher_on("private-x").await;
+async fn happen(server: &TestServer<'_>, number: u32) {
+    let mut client = server.pusher_on("private-x").await;
     client
         .whisper("private-x", "client-count", json!(number))
         .await;
     client.quiet().await;
 }
 
-pub async fn what_failed_is_told_again_in_order(site: &Site) {
+pub async fn what_failed_is_told_again_in_order(env: &TestEnv) {
     let tries = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&tries);
     let answers = ["500 Oops", "404 Gone fishing", "204 Fine", "200 OK"];
     let answer =
         move |_: &_| answers[(counted.fetch_add(1, Ordering::SeqCst) as usize).min(3)].to_owned();
     let mut receiver = Receiver::answering(answer).await;
-    let house = telling_house(
-        site,
+    let server = webhook_server(
+        env,
         vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])],
     )
     .await;
-    happen(&house, 1).await;
+    happen(&server, 1).await;
     let first = receiver.call().await;
-    failed(&house, &receiver.url, 1).await;
-    happen(&house, 2).await;
-    house.clock.forward(Duration::from_secs(1));
+    failed(&server, &receiver.url, 1).await;
+    happen(&server, 2).await;
+    server.clock.advance(Duration::from_secs(1));
     let second = receiver.call().await;
-    failed(&house, &receiver.url, 2).await;
-    house.clock.forward(Duration::from_secs(2));
+    failed(&server, &receiver.url, 2).await;
+    server.clock.advance(Duration::from_secs(2));
     let third = receiver.call().await;
     let data = |call: &super::receiver::Call| {
         call.events()
@@ -82,19 +81,19 @@ pub async fn what_failed_is_told_again_in_order(site: &Site) {
             vec![json!("1"), json!("2")]
         ]
     );
-    house.waiting(0).await;
+    server.queued_webhook_events(0).await;
     assert!(receiver.is_quiet(), "what was taken is not told again");
-    let metrics = house.metrics();
+    let metrics = server.metrics();
     for line in [
         "pushi_webhook_deliveries_total{outcome=\"failed\"} 2",
         "pushi_webhook_deliveries_total{outcome=\"delivered\"} 1",
     ] {
         assert!(metrics.contains(line), "{metrics}");
     }
-    assert_eq!(log(&house).await.deliveries[0].attempts, 3);
+    assert_eq!(log(&server).await.deliveries[0].attempts, 3);
 }
 
-pub async fn a_dead_address_delays_no_other(site: &Site) {
+pub async fn a_dead_address_delays_no_other(env: &TestEnv) {
     // The first takes connections and never answers; nobody listens at the second.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent_url = format!("http://{}/", silent.local_addr().unwrap());
@@ -108,16 +107,16 @@ pub async fn a_dead_address_delays_no_other(site: &Site) {
         .map(|url| hook_for(url, &[WebhookEvent::ClientEvent]));
     // Far longer than the whole test takes.
     let patient = Arc::new(WebhookSender::new(HOUR, true));
-    let house = telling_house_with(site, webhooks.to_vec(), |setup| {
+    let server = webhook_server_with(env, webhooks.to_vec(), |setup| {
         setup.ports.notifier = patient
     })
     .await;
     for number in 0..5 {
-        happen(&house, number).await;
+        happen(&server, number).await;
         assert_eq!(receiver.told(1).await[0]["data"], json!(number.to_string()));
     }
     assert!(
-        log(&house)
+        log(&server)
             .await
             .waiting
             .iter()
@@ -125,7 +124,7 @@ pub async fn a_dead_address_delays_no_other(site: &Site) {
     );
 }
 
-pub async fn what_is_given_up_can_be_replayed(site: &Site) {
+pub async fn what_is_given_up_can_be_replayed(env: &TestEnv) {
     let well = Arc::new(AtomicU32::new(0));
     let asked = Arc::clone(&well);
     let answer = move |_: &_| {
@@ -136,41 +135,41 @@ pub async fn what_is_given_up_can_be_replayed(site: &Site) {
         }
     };
     let mut receiver = Receiver::answering(answer).await;
-    let house = telling_house(
-        site,
+    let server = webhook_server(
+        env,
         vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])],
     )
     .await;
-    happen(&house, 1).await;
-    failed(&house, &receiver.url, 1).await;
-    house.clock.forward(23 * HOUR);
-    happen(&house, 2).await;
-    failed(&house, &receiver.url, 2).await;
-    house.clock.forward(HOUR + Duration::from_secs(1));
+    happen(&server, 1).await;
+    failed(&server, &receiver.url, 1).await;
+    server.clock.advance(23 * HOUR);
+    happen(&server, 2).await;
+    failed(&server, &receiver.url, 2).await;
+    server.clock.advance(HOUR + Duration::from_secs(1));
     until("nothing is given up", async || {
-        !log(&house).await.deliveries.is_empty()
+        !log(&server).await.deliveries.is_empty()
     })
     .await;
-    let entry = log(&house).await.deliveries.remove(0);
+    let entry = log(&server).await.deliveries.remove(0);
     assert!(
         entry.given_up && (entry.notices, entry.last.status) == (1, Some(503)),
         "{entry:?}"
     );
     assert_eq!(
-        log(&house).await.waiting[0].notices,
+        log(&server).await.waiting[0].notices,
         1,
         "what is younger is tried on"
     );
     well.store(1, Ordering::SeqCst);
     assert_eq!(
-        house
+        server
             .service
-            .replay_webhook(&house.app.ident, entry.id)
+            .replay_webhook(&server.app.ident, entry.id)
             .await
             .unwrap(),
         1
     );
-    house.waiting(0).await;
+    server.queued_webhook_events(0).await;
     let mut last = receiver.call().await;
     while let Ok(call) = tokio::time::timeout(Duration::ZERO, receiver.call()).await {
         last = call;
@@ -184,24 +183,24 @@ pub async fn what_is_given_up_can_be_replayed(site: &Site) {
     );
 }
 
-pub async fn without_retries_it_is_tried_once(site: &Site) {
+pub async fn without_retries_it_is_tried_once(env: &TestEnv) {
     let mut receiver = Receiver::answering(|_| "500 Oops".to_owned()).await;
     let webhooks = vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])];
-    let house = telling_house_with(site, webhooks, |setup| {
+    let server = webhook_server_with(env, webhooks, |setup| {
         setup.rules.webhooks.retry = Duration::ZERO
     })
     .await;
-    happen(&house, 1).await;
+    happen(&server, 1).await;
     receiver.call().await;
     until("nothing is given up", async || {
-        !log(&house).await.deliveries.is_empty()
+        !log(&server).await.deliveries.is_empty()
     })
     .await;
-    assert!(receiver.is_quiet() && log(&house).await.deliveries[0].given_up);
-    house.waiting(0).await;
+    assert!(receiver.is_quiet() && log(&server).await.deliveries[0].given_up);
+    server.queued_webhook_events(0).await;
 }
 
-pub async fn a_receiver_that_knows_the_old_secret_is_told(site: &Site) {
+pub async fn a_receiver_that_knows_the_old_secret_is_told(env: &TestEnv) {
     let known = Arc::new(parking_lot::Mutex::new(None));
     let checked = Arc::clone(&known);
     let mut receiver = Receiver::answering(move |call| {
@@ -214,52 +213,56 @@ pub async fn a_receiver_that_knows_the_old_secret_is_told(site: &Site) {
         }
     })
     .await;
-    let house = telling_house(
-        site,
+    let server = webhook_server(
+        env,
         vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])],
     )
     .await;
-    *known.lock() = Some(house.app.secret.clone());
-    let rotated = house.service.rotate_secret(&house.app.ident).await.unwrap();
+    *known.lock() = Some(server.app.secret.clone());
+    let rotated = server
+        .service
+        .rotate_secret(&server.app.ident)
+        .await
+        .unwrap();
     let signed_with = |call: &super::receiver::Call, new: bool| {
         let secret = if new {
             &rotated.secret
         } else {
-            &house.app.secret
+            &server.app.secret
         };
         call.header("x-pusher-signature") == webhook_signature(secret, &call.body)
     };
-    happen(&house, 1).await;
+    happen(&server, 1).await;
     let (first, second) = (receiver.call().await, receiver.call().await);
     assert!(
         signed_with(&first, true) && signed_with(&second, false),
         "first with the new secret, then with the old one"
     );
-    house.waiting(0).await;
+    server.queued_webhook_events(0).await;
     *known.lock() = Some(rotated.secret.clone());
-    happen(&house, 2).await;
+    happen(&server, 2).await;
     assert!(signed_with(&receiver.call().await, true));
-    house.waiting(0).await;
+    server.queued_webhook_events(0).await;
     assert!(receiver.is_quiet());
 }
 
-pub async fn a_removed_webhook_is_given_up(site: &Site) {
+pub async fn a_removed_webhook_is_given_up(env: &TestEnv) {
     let mut receiver = Receiver::answering(|_| "500 Oops".to_owned()).await;
-    let house = telling_house(
-        site,
+    let server = webhook_server(
+        env,
         vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])],
     )
     .await;
-    happen(&house, 1).await;
+    happen(&server, 1).await;
     receiver.call().await;
-    failed(&house, &receiver.url, 1).await;
-    house.set(|settings| settings.webhooks.clear()).await;
-    house.clock.forward(HOUR);
-    house.waiting(0).await;
-    assert!(receiver.is_quiet() && log(&house).await.deliveries[0].given_up);
+    failed(&server, &receiver.url, 1).await;
+    server.set(|settings| settings.webhooks.clear()).await;
+    server.clock.advance(HOUR);
+    server.queued_webhook_events(0).await;
+    assert!(receiver.is_quiet() && log(&server).await.deliveries[0].given_up);
 }
 
-pub async fn private_addresses_are_refused(site: &Site) {
+pub async fn private_addresses_are_refused(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let port = receiver.url.split(':').nth(2).unwrap();
     // As a number, as another form of it, and as a name that is looked up.
@@ -274,12 +277,12 @@ pub async fn private_addresses_are_refused(site: &Site) {
         .map(|url| hook_for(url, &[WebhookEvent::ClientEvent]))
         .collect();
     let strict = Arc::new(WebhookSender::new(Duration::from_secs(5), false));
-    let house = telling_house_with(site, webhooks, |setup| setup.ports.notifier = strict).await;
-    happen(&house, 1).await;
+    let server = webhook_server_with(env, webhooks, |setup| setup.ports.notifier = strict).await;
+    happen(&server, 1).await;
     for url in &urls {
-        failed(&house, url, 1).await;
+        failed(&server, url, 1).await;
     }
-    for waiting in log(&house).await.waiting {
+    for waiting in log(&server).await.waiting {
         let problem = waiting.last.problem.unwrap();
         assert!(
             problem.contains("private network") && waiting.last.status.is_none(),
@@ -290,16 +293,16 @@ pub async fn private_addresses_are_refused(site: &Site) {
     assert!(receiver.is_quiet());
 }
 
-pub async fn redirects_are_not_followed(site: &Site) {
+pub async fn redirects_are_not_followed(env: &TestEnv) {
     let mut elsewhere = Receiver::start().await;
     let target = elsewhere.url.clone();
     let mut receiver =
         Receiver::answering(move |_| format!("307 Over there\r\nlocation: {target}")).await;
-    let house = telling_house(site, vec![hook(&receiver.url)]).await;
-    happen(&house, 1).await;
+    let server = webhook_server(env, vec![hook(&receiver.url)]).await;
+    happen(&server, 1).await;
     receiver.call().await;
-    failed(&house, &receiver.url, 1).await;
-    let waiting = log(&house).await.waiting.remove(0);
+    failed(&server, &receiver.url, 1).await;
+    let waiting = log(&server).await.waiting.remove(0);
     assert_eq!(
         (waiting.last.status, waiting.last.problem.as_deref()),
         (Some(307), Some("redirects are not followed"))

@@ -76,7 +76,7 @@ impl Frame {
 }
 
 /// What past events say.
-pub fn said(state: &Value) -> Vec<&str> {
+pub fn event_texts(state: &Value) -> Vec<&str> {
     events(state)
         .iter()
         .map(|event| event["data"]["data"].as_str().unwrap())

@@ -1,6 +1,6 @@
 use mongodb::Client;
 
-use super::{do_at_once, own_name, url_of_server};
+use super::{block_on_new_thread, server_url, unique_name};
 
 /// A database on a server that `variable` names.
 pub struct MongoDatabase {
@@ -13,7 +13,7 @@ pub struct MongoDatabase {
 impl MongoDatabase {
     /// A new, empty one; `None` where no server was named.
     pub async fn start(variable: &'static str) -> Option<Self> {
-        let (url, name) = (url_of_server(variable)?, own_name());
+        let (url, name) = (server_url(variable)?, unique_name());
         remove(&url, &name).await;
         Some(Self { url, name })
     }
@@ -21,7 +21,7 @@ impl MongoDatabase {
 
 impl Drop for MongoDatabase {
     fn drop(&mut self) {
-        do_at_once(remove(&self.url, &self.name));
+        block_on_new_thread(remove(&self.url, &self.name));
     }
 }
 

@@ -13,7 +13,7 @@ pub use self::postgres::PostgresSchema;
 
 /// The URL of a server, from the environment. A run that says that servers are there (`CI=true`) fails without it;
 /// any other says that it ran without.
-pub fn url_of_server(variable: &'static str) -> Option<String> {
+pub fn server_url(variable: &'static str) -> Option<String> {
     if let Ok(url) = std::env::var(variable) {
         return Some(url);
     }
@@ -32,7 +32,7 @@ pub fn url_of_server(variable: &'static str) -> Option<String> {
 }
 
 /// A name that no other test has.
-fn own_name() -> String {
+fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!(
         "pushi_test_{}_{}",
@@ -42,7 +42,7 @@ fn own_name() -> String {
 }
 
 /// Does something to the end, also from within a runtime's thread, which cannot be waited for from there.
-fn do_at_once(work: impl Future<Output = ()> + Send) {
+fn block_on_new_thread(work: impl Future<Output = ()> + Send) {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             tokio::runtime::Builder::new_current_thread()

@@ -1,14 +1,12 @@
-//! A server put together as the binary does it, without its listeners.
+//! A server in process, composed as the binary does it, without its listeners.
 
-use std::sync::Arc;
-use std::sync::Weak;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pushi::core::auth::random_53_bits;
 use pushi::core::hub::Hub;
 use pushi::core::model::{
-    App, AppSettings, ChannelName, Limits, NewApp, Payload, Timestamp, UserId,
+    App, AppSettings, ChannelName, Limits, NewApp, Payload, ReportedPresence, Timestamp, UserId,
 };
 use pushi::core::ports::{BusSink, Clock, Nodes, Stores};
 use pushi::core::service::{
@@ -23,47 +21,33 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::client::Client;
-use crate::env::{PATIENCE, Site};
+use crate::clock::ManualClock;
+use crate::env::{PATIENCE, TestEnv};
 
-/// A clock that stands still, a microsecond a look aside, until it is moved.
-pub struct TestClock(AtomicI64);
-
-impl TestClock {
-    pub fn forward(&self, by: Duration) {
-        self.0
-            .fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.fetch_add(1, Ordering::SeqCst))
-    }
-}
-
-/// How a server is to be.
-pub struct Setup {
+/// The parts and settings of a test server; a test changes them before the server is built.
+pub struct ServerSetup {
     pub ports: Ports,
     pub hub: Arc<Hub>,
     pub metrics: Arc<PrometheusMetrics>,
     pub bus: Arc<LocalBus>,
-    pub clock: Arc<TestClock>,
+    pub clock: Arc<ManualClock>,
     pub rules: Rules,
     pub timing: KeepaliveTiming,
     pub settings: AppSettings,
-    /// Whether silent connections are looked after.
-    pub keeps: bool,
-    /// Whether what happens is written for webhooks, and whether they are told.
-    pub records: bool,
-    pub delivers: bool,
+    /// Whether silent connections are pinged and closed.
+    pub keep_alive: bool,
+    /// Whether webhook events are recorded, and whether they are sent.
+    pub record_webhooks: bool,
+    pub send_webhooks: bool,
     /// Bytes that the connection to a client holds in each direction.
     pub buffer: usize,
 }
 
-impl Setup {
+impl ServerSetup {
+    /// The defaults, on these stores.
     pub fn over(stores: &Stores) -> Self {
         let bus = Arc::new(LocalBus::default());
-        let clock = Arc::new(TestClock(AtomicI64::new(1_795_337_089_420_000)));
+        let clock = Arc::new(ManualClock::stepping(1_795_337_089_420_000));
         let metrics = Arc::new(PrometheusMetrics::new().unwrap());
         let hub = Arc::new(Hub::new(
             random_53_bits().unwrap(),
@@ -101,60 +85,72 @@ impl Setup {
             rules,
             timing,
             settings: AppSettings::default(),
-            keeps: true,
-            records: false,
-            delivers: false,
+            keep_alive: true,
+            record_webhooks: false,
+            send_webhooks: false,
             buffer: 64 * 1024,
         }
     }
 }
 
-/// A server with one app.
-pub struct House<'a> {
-    pub site: &'a Site,
+/// A service with its bus connected, before any task runs.
+pub struct Composition {
+    pub service: Arc<Service>,
+    pub metrics: Arc<PrometheusMetrics>,
+    pub clock: Arc<ManualClock>,
+}
+
+impl ServerSetup {
+    /// Builds the service and connects the bus to it.
+    pub fn compose(self) -> Composition {
+        let service = Arc::new(Service::new(self.ports, self.rules, self.hub).unwrap());
+        let sink: Weak<dyn BusSink> = Arc::downgrade(&service) as Weak<dyn BusSink>;
+        self.bus.set_sink(sink);
+        Composition {
+            service,
+            metrics: self.metrics,
+            clock: self.clock,
+        }
+    }
+}
+
+/// A running server with one app.
+pub struct TestServer<'a> {
+    pub env: &'a TestEnv,
     pub service: Arc<Service>,
     metrics: Arc<PrometheusMetrics>,
     pub gateway: Arc<Gateway>,
-    pub clock: Arc<TestClock>,
-    /// The app as it was made.
+    pub clock: Arc<ManualClock>,
+    /// The app as it was created.
     pub app: Arc<App>,
     buffer: usize,
 }
 
-impl<'a> House<'a> {
-    pub async fn open(site: &'a Site, setup: Setup) -> Self {
-        let Setup {
-            ports,
-            hub,
+impl<'a> TestServer<'a> {
+    pub async fn open(env: &'a TestEnv, setup: ServerSetup) -> Self {
+        let (timing, settings, buffer) = (setup.timing, setup.settings.clone(), setup.buffer);
+        let (keep_alive, record_webhooks, send_webhooks) =
+            (setup.keep_alive, setup.record_webhooks, setup.send_webhooks);
+        let Composition {
+            service,
             metrics,
-            bus,
             clock,
-            rules,
-            timing,
-            settings,
-            keeps,
-            records,
-            delivers,
-            buffer,
-        } = setup;
-        let service = Arc::new(Service::new(ports, rules, hub).unwrap());
-        let sink: Weak<dyn BusSink> = Arc::downgrade(&service) as Weak<dyn BusSink>;
-        bus.set_sink(sink);
+        } = setup.compose();
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock.clone(), timing));
         let parts = service.parts().clone();
-        let stop = || site.stop.clone().cancelled_owned();
+        let stop = || env.stop.clone().cancelled_owned();
         let (first, second, third) = (stop(), stop(), stop());
-        site.spawn(async move { parts.member_changes.run(first).await });
-        site.spawn(async move { parts.appends.run(second).await });
-        site.spawn(async move { parts.apps.run(third).await });
-        if keeps {
+        env.spawn(async move { parts.member_changes.run(first).await });
+        env.spawn(async move { parts.appends.run(second).await });
+        env.spawn(async move { parts.apps.run(third).await });
+        if keep_alive {
             let (keeper, stop) = (Arc::clone(&gateway), stop());
-            site.spawn(async move { keeper.keep_alive(stop).await });
+            env.spawn(async move { keeper.keep_alive(stop).await });
         }
-        if records {
+        if record_webhooks {
             let (first, second) = (stop(), stop());
-            site.spawn(async move { parts.webhooks.run(first).await });
-            site.spawn(async move { parts.reconciler.run(second).await });
+            env.spawn(async move { parts.webhooks.run(first).await });
+            env.spawn(async move { parts.reconciler.run(second).await });
         }
         let app = service
             .create_app(NewApp {
@@ -164,8 +160,8 @@ impl<'a> House<'a> {
             })
             .await
             .unwrap();
-        let house = Self {
-            site,
+        let server = Self {
+            env,
             service,
             metrics,
             gateway,
@@ -173,10 +169,10 @@ impl<'a> House<'a> {
             app,
             buffer,
         };
-        if delivers {
-            house.deliver();
+        if send_webhooks {
+            server.send_webhooks();
         }
-        house
+        server
     }
 
     /// The metrics in the Prometheus text format.
@@ -184,24 +180,24 @@ impl<'a> House<'a> {
         self.metrics.render(self.service.gauges())
     }
 
-    /// What time it is for the server.
+    /// The server's time.
     pub fn clock_now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Tells webhooks from now on.
-    pub fn deliver(&self) {
-        let (teller, stop) = (Arc::clone(&self.service), self.site.stop.clone());
-        self.site
-            .spawn(async move { teller.parts().sender.run(stop.cancelled()).await });
+    /// Sends webhooks from now on.
+    pub fn send_webhooks(&self) {
+        let (service, stop) = (Arc::clone(&self.service), self.env.stop.clone());
+        self.env
+            .spawn(async move { service.parts().sender.run(stop.cancelled()).await });
     }
 
-    /// A client that has been greeted.
+    /// A client that has read the greeting.
     pub async fn client(&self) -> Client {
         self.client_of(&self.app).await
     }
 
-    /// So many of them.
+    /// `N` clients that have read the greeting.
     pub async fn clients<const N: usize>(&self) -> [Client; N] {
         let mut clients = Vec::with_capacity(N);
         for _ in 0..N {
@@ -210,7 +206,7 @@ impl<'a> House<'a> {
         clients.try_into().unwrap_or_else(|_| unreachable!())
     }
 
-    /// A client that is on a channel.
+    /// A client that is subscribed to a channel.
     pub async fn subscribed(&self, channel: &str) -> Client {
         let mut client = self.client().await;
         client.subscribe(channel).await;
@@ -229,7 +225,7 @@ impl<'a> House<'a> {
         self.caller_with(app, &app.key, origin, secure).await
     }
 
-    /// A client that names any key.
+    /// A client that connects with any key.
     pub async fn caller_with(
         &self,
         app: &Arc<App>,
@@ -242,7 +238,7 @@ impl<'a> House<'a> {
         Client::over(near, app, ended).await
     }
 
-    /// Serves the server's end of a stream; the receiver hears of its end.
+    /// Serves the server's end of a stream; the receiver resolves when the session ends.
     pub fn serve<S>(
         &self,
         key: &str,
@@ -268,13 +264,13 @@ impl<'a> House<'a> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (gateway, origin) = (Arc::clone(&self.gateway), origin.map(str::to_owned));
-        let (said, ended) = oneshot::channel();
-        self.site.spawn(async move {
+        let (done, ended) = oneshot::channel();
+        self.env.spawn(async move {
             gateway
                 .serve(destination, origin, secure, None, stream)
                 .await;
-            // Nobody may be listening.
-            let _ = said.send(());
+            // The test may have dropped the receiver.
+            let _ = done.send(());
         });
         ended
     }
@@ -290,19 +286,19 @@ impl<'a> House<'a> {
         self.service.publish(&self.app, publishing).await
     }
 
-    /// Stores, and sends, one event a text.
+    /// Publishes one persisted event per text.
     pub async fn say(&self, channel: &str, texts: &[&str]) {
         for text in texts {
             self.publish(&[channel], "message", text, true).await;
         }
     }
 
-    /// Sends something that is not stored.
+    /// Publishes an event that is not persisted.
     pub async fn call(&self, channel: &str, text: &str) {
         self.publish(&[channel], "call", text, false).await;
     }
 
-    /// Publishes until the store takes it again, as a back end that is told to try later.
+    /// Publishes until the store accepts it, as a back end that retries.
     pub async fn until_stored(&self, channel: &str) {
         let tries = async {
             while self
@@ -318,7 +314,34 @@ impl<'a> House<'a> {
             .expect("the store does not recover");
     }
 
-    /// Changes the app's settings; connections have heard of it when this returns.
+    /// Waits until `count` events are in the webhook queue.
+    pub async fn queued_webhook_events(&self, count: u64) {
+        // MongoDB writes an event before it registers its address as due.
+        let queued = async || {
+            let queues = self
+                .env
+                .stores
+                .deliveries
+                .waiting(&self.app.ident)
+                .await
+                .unwrap();
+            let due: u64 = queues.iter().map(|queue| queue.notices).sum();
+            due == count && self.env.stores.outbox.depth().await.unwrap() == count
+        };
+        until("webhook events are not queued", queued).await;
+    }
+
+    /// The presence that was last reported to webhooks.
+    pub async fn reported_presence(&self) -> Vec<ReportedPresence> {
+        self.env
+            .stores
+            .outbox
+            .reported_presence(&self.app.ident, None, 1000)
+            .await
+            .unwrap()
+    }
+
+    /// Changes the app's settings; connections have been notified when this returns.
     pub async fn set(&self, change: impl Fn(&mut AppSettings) + Sync) {
         let change = |app: &mut App| {
             change(&mut app.settings);
@@ -338,13 +361,25 @@ impl<'a> House<'a> {
             .unwrap();
     }
 
-    /// Ends that.
+    /// Ends a persistent subscription.
     pub async fn unfollow(&self, user: &str, channel: &str) {
         self.service
             .remove_subscription(&self.app.ident, &self::user(user), &self::channel(channel))
             .await
             .unwrap();
     }
+}
+
+/// Polls a condition that has no notification.
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let polls = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, polls)
+        .await
+        .unwrap_or_else(|_| panic!("{what}"));
 }
 
 pub fn channel(name: &str) -> ChannelName {

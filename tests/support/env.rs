@@ -1,4 +1,4 @@
-//! One test's place: a store, and all that runs over it.
+//! The environment of one test: a store and the tasks that run on it.
 
 use std::any::Any;
 use std::time::Duration;
@@ -14,49 +14,49 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::{House, Setup};
-use crate::servers::{MongoDatabase, PostgresSchema};
+use crate::databases::{MongoDatabase, PostgresSchema};
+use crate::server::{ServerSetup, TestServer};
 
-/// Longer than anything takes that a test waits for, also on a busy machine.
+/// Longer than any operation that a test waits for, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One test's place.
-pub struct Site {
+/// The environment of one test: a store and the tasks that run on it.
+pub struct TestEnv {
     pub stores: Stores,
     pub stop: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// What goes when the test ends.
-    _place: Box<dyn Any + Send + Sync>,
+    /// Removed when the test ends.
+    _database: Box<dyn Any + Send + Sync>,
 }
 
-impl Site {
-    fn new(stores: Stores, place: impl Any + Send + Sync) -> Self {
+impl TestEnv {
+    fn new(stores: Stores, database: impl Any + Send + Sync) -> Self {
         Self {
             stores,
             stop: CancellationToken::new(),
             tasks: Mutex::default(),
-            _place: Box::new(place),
+            _database: Box::new(database),
         }
     }
 
-    /// Runs something until the test ends; a panic in it fails the test.
+    /// Runs a task until the test ends; a panic in it fails the test.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.lock().push(tokio::spawn(task));
     }
 
     /// A server with one app, as configured by default.
-    pub async fn house(&self) -> House<'_> {
-        self.house_with(|_| {}).await
+    pub async fn server(&self) -> TestServer<'_> {
+        self.server_with(|_| {}).await
     }
 
     /// A server with one app.
-    pub async fn house_with(&self, set: impl FnOnce(&mut Setup)) -> House<'_> {
-        let mut setup = Setup::over(&self.stores);
+    pub async fn server_with(&self, set: impl FnOnce(&mut ServerSetup)) -> TestServer<'_> {
+        let mut setup = ServerSetup::over(&self.stores);
         set(&mut setup);
-        House::open(self, setup).await
+        TestServer::open(self, setup).await
     }
 
-    /// Removes all events but the newest so many of each channel.
+    /// Removes all events but the newest `keep` of each channel.
     pub async fn prune_all_but(&self, keep: u64) {
         self.stores
             .events
@@ -71,7 +71,7 @@ impl Site {
             .unwrap();
     }
 
-    /// Ends all that runs, and fails where some of it panicked.
+    /// Stops all tasks, and fails where one of them panicked.
     pub async fn close(self) {
         self.stop.cancel();
         loop {
@@ -80,30 +80,35 @@ impl Site {
             };
             timeout(PATIENCE, task)
                 .await
-                .expect("a task goes on after the end")
+                .expect("a task does not stop")
                 .expect("a task panicked");
         }
     }
 }
 
-/// A kind of store.
-pub trait Kind {
-    /// A new, empty one; `None` where it needs a server and none was named.
-    async fn site() -> Option<Site>;
+/// A kind of store that the suites run on.
+pub trait StoreKind {
+    /// A new, empty store; `None` where it needs a server and no URL is set.
+    fn start() -> impl Future<Output = Option<TestEnv>> + Send;
+
+    /// Stops all tasks, and fails where one of them panicked.
+    fn close(env: TestEnv) -> impl Future<Output = ()> + Send {
+        env.close()
+    }
 }
 
 pub struct Memory;
 
-impl Kind for Memory {
-    async fn site() -> Option<Site> {
-        Some(Site::new(memory::open(), ()))
+impl StoreKind for Memory {
+    async fn start() -> Option<TestEnv> {
+        Some(TestEnv::new(memory::open(), ()))
     }
 }
 
 pub struct SqliteFile;
 
-impl Kind for SqliteFile {
-    async fn site() -> Option<Site> {
+impl StoreKind for SqliteFile {
+    async fn start() -> Option<TestEnv> {
         let folder = TempDir::new().unwrap();
         let path = Some(folder.path().join("pushi.db"));
         let stores = sqlite::open(sqlite::SqliteOptions {
@@ -113,28 +118,28 @@ impl Kind for SqliteFile {
         })
         .await
         .unwrap();
-        Some(Site::new(stores, folder))
+        Some(TestEnv::new(stores, folder))
     }
 }
 
 pub struct Postgres;
 
-impl Kind for Postgres {
-    async fn site() -> Option<Site> {
+impl StoreKind for Postgres {
+    async fn start() -> Option<TestEnv> {
         let schema = PostgresSchema::start().await?;
         let options = PostgresOptions {
             url: Secret::new(schema.url("")),
             timeout: PATIENCE,
             pool: 4,
         };
-        Some(Site::new(postgres::open(options).await.unwrap(), schema))
+        Some(TestEnv::new(postgres::open(options).await.unwrap(), schema))
     }
 }
 
 pub struct Mongo;
 
-impl Kind for Mongo {
-    async fn site() -> Option<Site> {
+impl StoreKind for Mongo {
+    async fn start() -> Option<TestEnv> {
         let database = MongoDatabase::start("PUSHI_TEST_MONGO_URL").await?;
         let (url, name) = (Secret::new(&*database.url), database.name.clone());
         let options = MongoOptions {
@@ -143,6 +148,9 @@ impl Kind for Mongo {
             timeout: PATIENCE,
             pool: 4,
         };
-        Some(Site::new(mongodb::open(options).await.unwrap(), database))
+        Some(TestEnv::new(
+            mongodb::open(options).await.unwrap(),
+            database,
+        ))
     }
 }

@@ -1,7 +1,7 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-use super::{do_at_once, own_name, url_of_server};
+use super::{block_on_new_thread, server_url, unique_name};
 
 /// A schema in the database that `PUSHI_TEST_POSTGRES_URL` names.
 pub struct PostgresSchema {
@@ -12,7 +12,7 @@ pub struct PostgresSchema {
 impl PostgresSchema {
     /// A new, empty one; `None` where no server was named.
     pub async fn start() -> Option<Self> {
-        let (url, name) = (url_of_server("PUSHI_TEST_POSTGRES_URL")?, own_name());
+        let (url, name) = (server_url("PUSHI_TEST_POSTGRES_URL")?, unique_name());
         change(
             &url,
             format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}"),
@@ -38,7 +38,7 @@ impl Drop for PostgresSchema {
         let end = format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'"
         );
-        do_at_once(change(url, format!("{end}; DROP SCHEMA {name} CASCADE")));
+        block_on_new_thread(change(url, format!("{end}; DROP SCHEMA {name} CASCADE")));
     }
 }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::workload::{APP, DATA};
 
 /// A server that runs.
-pub struct House {
+pub struct BenchServer {
     pub service: Arc<Service>,
     metrics: Arc<PrometheusMetrics>,
     pub app: Arc<App>,
@@ -23,7 +23,7 @@ pub struct House {
     serving: JoinHandle<()>,
 }
 
-impl House {
+impl BenchServer {
     pub async fn open(store: StoreUrl) -> Self {
         let mut settings = resolve(&Raw::default())
             .unwrap_or_else(|_| panic!("the defaults are no configuration"))

@@ -11,12 +11,12 @@ use tokio::io::duplex;
 
 use crate::client::Client;
 use crate::frame::Frame;
-use crate::server::{House, channel, user};
+use crate::server::{TestServer, channel, user};
 
 /// A client of the Pusher dialect.
-pub struct Pusher(pub Client);
+pub struct PusherClient(pub Client);
 
-impl Deref for Pusher {
+impl Deref for PusherClient {
     type Target = Client;
 
     fn deref(&self) -> &Client {
@@ -24,24 +24,24 @@ impl Deref for Pusher {
     }
 }
 
-impl DerefMut for Pusher {
+impl DerefMut for PusherClient {
     fn deref_mut(&mut self) -> &mut Client {
         &mut self.0
     }
 }
 
-impl House<'_> {
+impl TestServer<'_> {
     /// A client that has been greeted.
-    pub async fn pusher(&self) -> Pusher {
+    pub async fn pusher(&self) -> PusherClient {
         let mut client = self
             .pusher_caller("protocol=7&client=test&version=1.0", None, false)
             .await;
         client.greeted().await;
-        Pusher(client)
+        PusherClient(client)
     }
 
     /// So many of them.
-    pub async fn pushers<const N: usize>(&self) -> [Pusher; N] {
+    pub async fn pushers<const N: usize>(&self) -> [PusherClient; N] {
         let mut clients = Vec::with_capacity(N);
         for _ in 0..N {
             clients.push(self.pusher().await);
@@ -50,14 +50,14 @@ impl House<'_> {
     }
 
     /// A client that is on a channel.
-    pub async fn pusher_on(&self, channel: &str) -> Pusher {
+    pub async fn pusher_on(&self, channel: &str) -> PusherClient {
         let mut client = self.pusher().await;
         client.subscribe(channel).await;
         client
     }
 
     /// A client that is signed in.
-    pub async fn signed_in(&self, user: &str) -> Pusher {
+    pub async fn signed_in(&self, user: &str) -> PusherClient {
         let mut client = self.pusher().await;
         client.sign_in(json!({"id": user})).await;
         client
@@ -135,7 +135,7 @@ fn pusher_channel(name: &str) -> ChannelName {
     ChannelName::parse_pusher(name, 200).unwrap()
 }
 
-impl Pusher {
+impl PusherClient {
     /// Subscribes as pusher-js does: with an empty signature where none is needed.
     pub async fn ask_for(&mut self, channel: &str, further: Value) {
         let needs = ["private-", "presence-", "personal-"]
