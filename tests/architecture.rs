@@ -146,18 +146,6 @@ fn the_hub_is_synchronous_and_writes_only_through_direct_writers() {
     assert!(descriptors.is_empty(), "{descriptors:?}");
 }
 
-/// Files that the standard format made longer than the limit; each is split with the change of its module.
-const TO_SPLIT: &[&str] = &[
-    "tests/cluster/order.rs",
-    "tests/contract/apps.rs",
-    "tests/contract/archive.rs",
-    "tests/contract/mongo.rs",
-    "tests/contract/outbox.rs",
-    "tests/it/cli/copy.rs",
-    "tests/it/rest/apps.rs",
-    "tests/protocol/publishing.rs",
-];
-
 #[test]
 fn a_file_has_no_more_than_400_lines() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -165,7 +153,6 @@ fn a_file_has_no_more_than_400_lines() {
         .iter()
         .flat_map(|folder| sources(&root.join(folder)))
         .filter(|path| fs::read_to_string(path).unwrap().lines().count() > 400)
-        .filter(|path| !TO_SPLIT.iter().any(|known| path.ends_with(known)))
         .collect();
     assert!(long.is_empty(), "{long:?}");
 }

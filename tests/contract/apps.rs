@@ -3,13 +3,12 @@ use std::time::Duration;
 
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    App, AppIdent, AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Session,
-    SubscriptionFilter, TokenHash, Webhook, WebhookEvent,
+    App, AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Webhook, WebhookEvent,
 };
 use pushi::core::ports::CreateApp;
 
 use crate::fixture::Fixture;
-use crate::samples::{NOW, app, app_to_create, channel, event, said, say, user};
+use crate::samples::{NOW, app, app_to_create};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -295,147 +294,4 @@ pub async fn the_revision_differs_after_each_change_by_any_instance(fixture: &im
     one.apps.delete(&made.ident).await.unwrap();
     seen.push(two.apps.revision().await.unwrap());
     assert!(seen.is_sorted_by(|one, next| one != next), "{seen:?}");
-}
-
-pub async fn a_deleted_app_takes_everything_with_it(fixture: &impl Fixture) {
-    let (stores, other) = (fixture.open().await, fixture.open().await);
-    let (gone, stays) = (app(&stores, "a").await, app(&stores, "b").await);
-    let (room, ann) = (channel("room"), user("ann"));
-    let hash = TokenHash([1; 32]);
-    for app in [&gone, &stays] {
-        stores
-            .subscriptions
-            .add(&app.ident, &ann, &room, NOW)
-            .await
-            .unwrap();
-        say(&stores, app, "room", &["one"]).await;
-    }
-    stores
-        .sessions
-        .put(&Session {
-            hash,
-            app: gone.ident.clone(),
-            expires: NOW,
-        })
-        .await
-        .unwrap();
-    stores.apps.delete(&gone.ident).await.unwrap();
-    let late = event(&gone, "room", "late");
-
-    assert_eq!(other.sessions.get(&hash).await.unwrap(), None);
-    assert_eq!(
-        other
-            .events
-            .heads(&gone.ident, std::slice::from_ref(&room))
-            .await
-            .unwrap(),
-        [0]
-    );
-    assert_eq!(
-        other
-            .events
-            .history(&gone.ident, &room, None, 10)
-            .await
-            .unwrap(),
-        []
-    );
-    assert_eq!(
-        other
-            .events
-            .replay(&gone.ident, &room, 0, 9, 10)
-            .await
-            .unwrap(),
-        []
-    );
-    assert_eq!(other.events.recent(&gone.ident, 10).await.unwrap(), []);
-    assert_eq!(
-        other.events.inbox(&gone.ident, &ann, 0, 10).await.unwrap(),
-        []
-    );
-    assert_eq!(
-        other
-            .events
-            .positions(&gone.ident, std::slice::from_ref(&late.mid))
-            .await
-            .unwrap(),
-        [None]
-    );
-    assert_eq!(
-        other
-            .subscriptions
-            .list(&gone.ident, &SubscriptionFilter::default(), 0, 10)
-            .await
-            .unwrap(),
-        []
-    );
-    assert_eq!(
-        other
-            .subscriptions
-            .channels_of(&gone.ident, &ann)
-            .await
-            .unwrap(),
-        []
-    );
-    assert_eq!(
-        other
-            .subscriptions
-            .remove(&gone.ident, &ann, &room, NOW)
-            .await
-            .unwrap(),
-        None
-    );
-    assert!(matches!(
-        other.events.append(&[late]).await[..],
-        [Err(StorageError::NotFound)]
-    ));
-
-    assert_eq!(
-        said(&other.events.inbox(&stays.ident, &ann, 0, 10).await.unwrap()),
-        ["one"]
-    );
-    assert_eq!(
-        other
-            .subscriptions
-            .channels_of(&stays.ident, &ann)
-            .await
-            .unwrap(),
-        [room]
-    );
-}
-
-pub async fn an_app_created_again_starts_empty(fixture: &impl Fixture) {
-    let (stores, other) = (fixture.open().await, fixture.open().await);
-    let first = app(&stores, "a").await;
-    let (room, ann) = (channel("room"), user("ann"));
-    stores
-        .subscriptions
-        .add(&first.ident, &ann, &room, NOW)
-        .await
-        .unwrap();
-    say(&stores, &first, "room", &["one", "two"]).await;
-    other.apps.delete(&AppIdent::trusted("a")).await.unwrap();
-    let again = app(&other, "a").await;
-    assert!(again.id > first.id);
-    assert_eq!(stores.events.recent(&again.ident, 10).await.unwrap(), []);
-    assert_eq!(
-        stores
-            .events
-            .inbox(&again.ident, &ann, 0, 10)
-            .await
-            .unwrap(),
-        []
-    );
-    assert_eq!(
-        stores
-            .subscriptions
-            .channels_of(&again.ident, &ann)
-            .await
-            .unwrap(),
-        []
-    );
-    assert_eq!(say(&stores, &again, "room", &["new"]).await[0].serial, 1);
-    assert_eq!(
-        said(&other.events.recent(&again.ident, 10).await.unwrap()),
-        ["new"]
-    );
 }

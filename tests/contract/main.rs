@@ -1,8 +1,10 @@
 //! The contract of the storage ports: each case is a sentence of `core::ports` or of a store's specification. The cases
 //! are listed once, here, and every adapter runs all of them.
 
+mod app_deletion;
 mod apps;
 mod archive;
+mod archive_subscriptions;
 mod cache;
 mod deliveries;
 mod events;
@@ -16,6 +18,8 @@ mod mongo;
 mod nodes;
 mod outage;
 mod outbox;
+mod outbox_claims;
+mod outbox_reported_presence;
 mod postgres;
 mod prune;
 mod roster;
@@ -38,6 +42,8 @@ macro_rules! contract {
             an_app_that_is_not_there_is_not_found,
             the_list_goes_on_after_an_id,
             the_revision_differs_after_each_change_by_any_instance,
+        }
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; app_deletion:
             a_deleted_app_takes_everything_with_it,
             an_app_created_again_starts_empty,
         }
@@ -115,18 +121,22 @@ macro_rules! contract {
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outbox:
             every_kind_of_happening_is_read_back,
             each_address_has_a_queue_in_the_order_of_the_puts,
+            happenings_of_an_app_that_is_not_there_are_passed_over,
+            a_deleted_app_takes_its_outbox_with_it,
+            odd_users_and_addresses_are_told_apart,
+        }
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outbox_reported_presence:
             of_several_that_say_the_same_one_is_written,
             of_twenty_that_say_the_same_at_once_one_is_written,
             who_is_there_is_remembered_also_where_nobody_is_told,
+        }
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outbox_claims:
             a_claim_is_one_holders_until_its_time_is_over,
             of_twenty_that_claim_at_once_each_address_has_one,
             what_was_delivered_is_gone_and_the_rest_stays,
             what_failed_stays_and_is_counted,
             claims_are_given_back_together,
             those_that_are_due_longest_come_first,
-            happenings_of_an_app_that_is_not_there_are_passed_over,
-            a_deleted_app_takes_its_outbox_with_it,
-            odd_users_and_addresses_are_told_apart,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; deliveries:
             the_log_tells_newest_first_what_became_of_each,
@@ -141,11 +151,13 @@ macro_rules! contract {
             events_come_by_number_and_are_paged,
             many_events_are_put_around_those_that_are_there,
             channels_come_by_name_and_are_paged,
+            cached_events_are_read_by_channel,
+            targets_are_put_and_read_by_kind,
+        }
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; archive_subscriptions:
             subscriptions_are_put_with_their_intervals,
             intervals_come_by_user_and_are_paged_by_users,
             many_subscriptions_are_put,
-            cached_events_are_read_by_channel,
-            targets_are_put_and_read_by_kind,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; isolation:
             two_apps_never_see_each_other,

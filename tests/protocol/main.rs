@@ -16,6 +16,7 @@ mod peers;
 mod personal;
 mod presence;
 mod presence_aliases;
+mod publish_order;
 mod publishing;
 mod pusher;
 mod recovery;
@@ -144,6 +145,8 @@ macro_rules! on_every_store {
             further_members_travel_from_a_back_end,
             who_is_not_on_the_channel_may_not_publish,
             an_app_can_keep_its_sockets_from_publishing,
+        }
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; publish_order:
             too_fast_is_4301,
             what_one_socket_sends_keeps_its_order,
             many_publishers_make_one_order,

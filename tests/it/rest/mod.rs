@@ -5,6 +5,7 @@ mod document;
 mod events;
 mod health;
 mod requests;
+mod secret_rotation;
 mod sessions;
 mod settings;
 mod sockets;

@@ -1,18 +1,19 @@
 //! Moving between stores.
 
-use std::process::Stdio;
+mod between_stores;
+mod resuming;
 
 use pushi::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, Mid, NewEvent, NotificationTarget, Payload,
-    Position, Secret, TargetKind, Timestamp, UserId,
+    AppIdent, CachedEvent, ChannelName, Mid, NewEvent, NotificationTarget, Payload, Secret,
+    TargetKind, Timestamp, UserId,
 };
 use pushi::core::ports::{Pruning, Stores};
 use pushi::outbound::storage::{mongodb, sql};
-use pushi_test_support::{MongoDatabase, PostgresSchema};
 
 use crate::cli::{Done, Shell};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_337_089_420_001);
+
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A store of the command, opened by the test.
@@ -378,184 +379,4 @@ fn what_cannot_be_copied_is_said_in_one_line() {
     assert!(line.contains("same ident"), "{line}");
     shell.printed(&["app", "delete", "a", "--database-url", "sqlite://one.db"]);
     assert!(complaint("sqlite://one.db", "sqlite://new.db", 1).contains("has no app"));
-}
-
-/// The database's URL with its name.
-fn mongo_url(database: &MongoDatabase) -> String {
-    let (servers, options) = database
-        .url
-        .split_once('?')
-        .unwrap_or((&database.url, "retryReads=true"));
-    let slash = if servers.matches('/').count() == 2 {
-        "/"
-    } else {
-        ""
-    };
-    format!("{servers}{slash}{}?{options}", database.name)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_store_is_copied_into_every_other() {
-    let shell = filled().await;
-    let copy = |from: &str, to: &str| {
-        assert_eq!(
-            counts(&shell.run(&["copy", "--from", from, "--to", to])),
-            COUNTS,
-            "{from} {to}"
-        )
-    };
-    let postgres = (PostgresSchema::start().await, PostgresSchema::start().await);
-    if let (Some(one), Some(two)) = &postgres {
-        copy("sqlite://from.db", &one.url(""));
-        copy(&one.url(""), &two.url(""));
-        copy(&two.url(""), "sqlite://of-postgres.db");
-        // The same server by another name.
-        let line = shell.complaint(
-            &[
-                "copy",
-                "--from",
-                &one.url(""),
-                "--to",
-                &one.url("&sslmode=disable"),
-                "--resume",
-            ],
-            &[],
-            1,
-        );
-        assert!(line.contains("same store"), "{line}");
-    }
-    const SERVER: &str = "PUSHI_TEST_MONGO_URL";
-    let (Some(one), Some(two)) = (
-        MongoDatabase::start(SERVER).await,
-        MongoDatabase::start(SERVER).await,
-    ) else {
-        return;
-    };
-    copy("sqlite://from.db", &mongo_url(&one));
-    copy(&mongo_url(&one), &mongo_url(&two));
-    copy(&mongo_url(&two), "sqlite://of-mongodb.db");
-    let other_name = format!("{}&appName=other", mongo_url(&one));
-    let line = shell.complaint(
-        &[
-            "copy",
-            "--from",
-            &mongo_url(&one),
-            "--to",
-            &other_name,
-            "--resume",
-        ],
-        &[],
-        1,
-    );
-    assert!(line.contains("same store"), "{line}");
-    if let ((Some(of_postgres), _), Some(there), Some(back)) = (
-        &postgres,
-        PostgresSchema::start().await,
-        MongoDatabase::start(SERVER).await,
-    ) {
-        copy(&of_postgres.url(""), &mongo_url(&back));
-        copy(&mongo_url(&back), &there.url(""));
-    }
-}
-
-/// Makes a store with events of one app in seven channels.
-async fn numbered(shell: &Shell, file: &str, events: u64, bytes: usize) {
-    create(shell, "a", file);
-    let stores = open(shell, &format!("sqlite://{file}")).await;
-    let at = |n: u64| {
-        let mut new = event("a", &format!("room-{}", n % 7), n as usize + 1);
-        new.payload.data = "d".repeat(bytes).into();
-        Event {
-            new,
-            position: Position {
-                id: n + 1,
-                serial: n / 7 + 1,
-            },
-        }
-    };
-    let app = AppIdent::trusted("a");
-    for page in (0..events).collect::<Vec<_>>().chunks(500) {
-        stores
-            .archive
-            .put_events(&app, &[], &page.iter().map(|n| at(*n)).collect::<Vec<_>>())
-            .await
-            .unwrap();
-    }
-    stores.database.close().await;
-}
-
-/// Kills a copy in its middle, then goes on with it.
-async fn a_killed_copy_is_gone_on_with(shell: &Shell, from: &str, to: &str, events: u64) {
-    let from = format!("sqlite://{from}");
-    let copy = ["copy", "--from", &from, "--to", to];
-    // Opened before, so that the copy is the only one to make tables.
-    let target = open(shell, to).await;
-    let app = AppIdent::trusted("a");
-    let mut child = shell
-        .command(&copy, &[])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while target.archive.events(&app, 0, 1).await.unwrap().is_empty() {
-        assert_eq!(
-            child.try_wait().unwrap(),
-            None,
-            "it ended before anything was there"
-        );
-    }
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success(), "it had ended by itself");
-    let newest = target.events.recent(&app, 1).await.unwrap()[0].position.id;
-    assert!(newest < events, "all was there already");
-    target.database.close().await;
-    let line = shell.complaint(&copy, &[], 1);
-    assert!(
-        line.contains("has apps already")
-            && line.contains("--resume to continue an interrupted copy"),
-        "{line}"
-    );
-    let done = shell.run(&[&copy[..], &["--resume"]].concat());
-    assert_eq!(
-        counts(&done)[..3],
-        [("apps", 1), ("channels", 7), ("events", events)]
-    );
-    let target = open(shell, to).await;
-    let next = target
-        .events
-        .append(&[event("a", "room-0", 0)])
-        .await
-        .pop()
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        next,
-        Position {
-            id: events + 1,
-            serial: events.div_ceil(7) + 1
-        }
-    );
-    target.database.close().await;
-}
-
-// In each of these so much is copied that the copy has just begun when its first events are seen.
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_was_killed_is_gone_on_with() {
-    let shell = Shell::new();
-    numbered(&shell, "from.db", 20_000, 10).await;
-    a_killed_copy_is_gone_on_with(&shell, "from.db", "sqlite://to.db", 20_000).await;
-    if let Some(schema) = PostgresSchema::start().await {
-        a_killed_copy_is_gone_on_with(&shell, "from.db", &schema.url(""), 20_000).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_to_mongodb_that_was_killed_is_gone_on_with() {
-    let Some(database) = MongoDatabase::start("PUSHI_TEST_MONGO_URL").await else {
-        return;
-    };
-    let shell = Shell::new();
-    numbered(&shell, "from.db", 1500, 24_000).await;
-    a_killed_copy_is_gone_on_with(&shell, "from.db", &mongo_url(&database), 1500).await;
 }

@@ -1,0 +1,117 @@
+//! What holds for MongoDB alone: opening, and taking over what the original stored.
+
+mod copying;
+mod original;
+mod takeover;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::copying::*;
+use self::takeover::*;
+use crate::fixture::{Fixture, Mongo, TIMEOUT};
+
+/// Each on both servers.
+macro_rules! on_each {
+    ($($case:ident,)+) => {
+        mod on_mongodb {
+            $(on_each!(@ $case, false);)+
+        }
+        mod on_other_mongodb {
+            $(on_each!(@ $case, true);)+
+        }
+    };
+    (@ $case:ident, $other:literal) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            if let Some(database) = <crate::fixture::Mongo<$other> as crate::fixture::Fixture>::start().await {
+                super::$case(database).await;
+            }
+        }
+    };
+}
+
+on_each! {
+    several_that_start_at_once_do_not_collide,
+    what_the_original_stored_is_there,
+    what_the_original_stores_later_follows,
+    several_nodes_give_the_same_serials,
+    a_numbering_that_was_not_finished_goes_on,
+    a_subscription_of_the_original_begins_now_and_counts_once,
+    an_inbox_holds_what_the_original_sent_to_the_user,
+    what_the_original_stored_is_pruned,
+    what_the_original_stored_can_be_moved,
+    an_end_that_was_not_finished_is_moved_as_one,
+    what_is_stored_can_be_read_by_the_original,
+}
+
+/// The one line that says why `url` cannot be opened.
+async fn refusal(url: &str, timeout: Duration) -> String {
+    use pushi::core::model::Secret;
+    use pushi::outbound::storage::mongodb::{MongoOptions, open};
+    let options = MongoOptions {
+        url: Secret::new(url),
+        database: "pushi".into(),
+        timeout,
+        pool: 1,
+    };
+    let Err(error) = open(options).await else {
+        panic!("it was opened")
+    };
+    let line = error.to_string();
+    assert!(!line.contains('\n') && !line.contains("hunter2"), "{line}");
+    line
+}
+
+#[tokio::test]
+async fn a_url_that_leads_nowhere_is_refused() {
+    let line = refusal("mongodb://ann:hunter2@127.0.0.1:notaport/", TIMEOUT).await;
+    assert!(
+        line.starts_with("the MongoDB URL cannot be read: "),
+        "{line}"
+    );
+    let line = refusal("mongodb://127.0.0.1/?w=0", TIMEOUT).await;
+    assert!(
+        line.starts_with("the MongoDB URL cannot be read: "),
+        "{line}"
+    );
+    // A port that was just free.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let line = refusal(
+        &format!("mongodb://ann:hunter2@127.0.0.1:{port}"),
+        Duration::from_millis(200),
+    )
+    .await;
+    assert!(
+        line.starts_with(&format!("the MongoDB database pushi on 127.0.0.1:{port} ")),
+        "{line}"
+    );
+    // Something that listens and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let line = refusal(
+        &format!("mongodb://ann:hunter2@{address}"),
+        Duration::from_millis(200),
+    )
+    .await;
+    assert!(
+        line.ends_with("is it the right address, and does the server run?")
+            || line.contains("cannot be reached"),
+        "{line}"
+    );
+}
+
+async fn several_that_start_at_once_do_not_collide<const OTHER: bool>(database: Mongo<OTHER>) {
+    let database = Arc::new(database);
+    let open = || {
+        let database = database.clone();
+        tokio::spawn(async move { database.open().await })
+    };
+    for task in (0..8).map(|_| open()).collect::<Vec<_>>() {
+        task.await.unwrap().database.ping().await.unwrap();
+    }
+}
