@@ -20,6 +20,18 @@ use crate::server::{ServerSetup, TestServer};
 /// Longer than any operation that a test waits for, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Polls a condition that has no notification.
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let polls = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, polls)
+        .await
+        .unwrap_or_else(|_| panic!("{what}"));
+}
+
 /// The environment of one test: a store and the tasks that run on it.
 pub struct TestEnv {
     pub stores: Stores,

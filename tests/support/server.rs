@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::clock::ManualClock;
-use crate::env::{PATIENCE, TestEnv};
+use crate::env::{PATIENCE, TestEnv, until};
 
 /// The parts and settings of a test server; a test changes them before the server is built.
 pub struct ServerSetup {
@@ -368,18 +368,6 @@ impl<'a> TestServer<'a> {
             .await
             .unwrap();
     }
-}
-
-/// Polls a condition that has no notification.
-pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let polls = async {
-        while !is_so().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, polls)
-        .await
-        .unwrap_or_else(|_| panic!("{what}"));
 }
 
 pub fn channel(name: &str) -> ChannelName {
