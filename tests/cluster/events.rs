@@ -10,7 +10,7 @@ use crate::cluster::Cluster;
 use crate::http;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_published_anywhere_reaches_everybody_once_and_in_one_order() {
+async fn events_of_any_node_reach_all_once_in_one_order() {
     let Some(cluster) = Cluster::start().await else {
         return;
     };
@@ -74,7 +74,7 @@ async fn what_is_published_anywhere_reaches_everybody_once_and_in_one_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_stored_reaches_everybody_once_and_the_sender_only_where_it_asks() {
+async fn transient_events_reach_each_subscriber_once_and_the_sender_on_echo() {
     let Some(cluster) = Cluster::start().await else {
         return;
     };

@@ -7,7 +7,7 @@ use crate::cluster::Cluster;
 use crate::http;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn subscribers_are_told_how_many_they_are_over_all_nodes() {
+async fn subscription_counts_cover_all_nodes() {
     let Some(cluster) = Cluster::start().await else {
         return;
     };

@@ -143,17 +143,17 @@ async fn without_redis(keeps: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_comes_back_empty_is_filled_again() {
+async fn an_emptied_redis_is_refilled() {
     without_redis(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_comes_back_with_an_old_state_is_put_right() {
+async fn a_redis_with_stale_state_is_corrected() {
     without_redis(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_while_redis_comes_and_goes() {
+async fn redis_outages_lose_and_double_nothing() {
     let Some(mut cluster) = Cluster::start().await else {
         return;
     };

@@ -26,7 +26,7 @@ fn check(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn check_tells_whether_the_nodes_can_meet_and_shows_no_password() {
+async fn check_tests_the_bus_and_shows_no_password() {
     if std::env::var_os("PUSHI_TEST_REDIS_URL").is_none()
         && std::env::var("CI").as_deref() != Ok("true")
     {
@@ -49,7 +49,7 @@ async fn check_tells_whether_the_nodes_can_meet_and_shows_no_password() {
 }
 
 #[test]
-fn a_node_that_starts_without_redis_says_so_and_serves() {
+fn a_node_without_redis_logs_it_and_serves() {
     let node = Node::start(&[
         ("DATABASE_URL", "sqlite::memory:".into()),
         ("BUS_URL", format!("redis://127.0.0.1:{}", free_port())),

@@ -63,7 +63,7 @@ async fn faithful(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_misses_a_persisted_event_while_nodes_are_restarted_one_by_one() {
+async fn a_rolling_restart_loses_no_persisted_event() {
     let Some(mut cluster) = Cluster::start().await else {
         return;
     };

@@ -151,7 +151,7 @@ async fn hear(mut stream: TcpStream, told: Arc<Told>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_dead_node_had_alone_is_told_once_to_be_gone() {
+async fn presence_of_a_dead_node_is_removed_once() {
     let Some(mut cluster) = Cluster::start().await else {
         return;
     };

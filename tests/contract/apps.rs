@@ -142,7 +142,7 @@ pub async fn a_taken_ident_or_key_is_a_conflict_and_stores_nothing(fixture: &imp
     assert_eq!(stores.apps.by_key("other").await.unwrap(), None);
 }
 
-pub async fn of_twenty_creating_the_same_one_succeeds(fixture: &impl Fixture) {
+pub async fn one_of_twenty_concurrent_creates_succeeds(fixture: &impl Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
     let tasks: Vec<_> = (0..20)
         .map(|n| {
@@ -209,7 +209,7 @@ pub async fn an_update_changes_neither_id_nor_ident_nor_creation(fixture: &impl 
     );
 }
 
-pub async fn an_update_over_somebody_elses_is_a_conflict(fixture: &impl Fixture) {
+pub async fn an_update_of_a_stale_version_is_a_conflict(fixture: &impl Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
     let seen = app(&one, "a").await;
     let mine = App {

@@ -68,7 +68,7 @@ pub async fn the_last_event_of_a_channel_is_there_for_every_instance<F: Fixture>
     );
 }
 
-pub async fn of_several_for_one_channel_the_last_counts(fixture: &impl Fixture) {
+pub async fn the_last_event_of_a_channel_wins(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let events = ["1", "2", "3"].map(|data| cached(&app, "cache-x", data));

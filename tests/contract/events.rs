@@ -180,7 +180,7 @@ pub async fn an_empty_batch_answers_nothing(fixture: &impl Fixture) {
     assert!(fixture.open().await.events.append(&[]).await.is_empty());
 }
 
-pub async fn what_was_answered_is_there_after_reopening<F: Fixture>(fixture: &F) {
+pub async fn appended_events_survive_reopening<F: Fixture>(fixture: &F) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["one", "two"]).await;
@@ -248,7 +248,7 @@ pub async fn events_of_an_app_that_is_not_there_are_not_found_and_the_others_are
     assert_eq!(answers[2].as_ref().unwrap().serial, 2);
 }
 
-pub async fn positions_tell_what_is_stored(fixture: &impl Fixture) {
+pub async fn positions_find_stored_events(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     let events: Vec<NewEvent> = (0..150)
@@ -281,7 +281,7 @@ pub async fn positions_tell_what_is_stored(fixture: &impl Fixture) {
     assert_eq!(stores.events.positions(&one.ident, &[]).await.unwrap(), []);
 }
 
-pub async fn an_append_that_nobody_waits_for_leaves_no_doubt(fixture: &impl Fixture) {
+pub async fn cancelled_append_is_all_or_nothing(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let mut judged = Vec::new();

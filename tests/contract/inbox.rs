@@ -54,7 +54,7 @@ pub async fn an_ended_subscription_keeps_what_came_before_its_end(fixture: &impl
     assert_eq!(inbox(&stores, &app, "ann").await, ["two", "one"]);
 }
 
-pub async fn what_came_between_two_subscriptions_is_not_in_the_inbox(fixture: &impl Fixture) {
+pub async fn the_inbox_skips_events_between_two_subscriptions(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for round in ["1", "2", "3"] {

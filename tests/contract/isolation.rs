@@ -149,7 +149,7 @@ fn odd_names() -> Vec<String> {
         .collect()
 }
 
-pub async fn odd_names_are_told_apart_and_read_back(fixture: &impl Fixture) {
+pub async fn unusual_names_are_distinguished_and_read_back(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let names = odd_names();
@@ -226,7 +226,7 @@ pub async fn odd_names_are_told_apart_and_read_back(fixture: &impl Fixture) {
     );
 }
 
-pub async fn odd_texts_are_read_back(fixture: &impl Fixture) {
+pub async fn unusual_texts_are_read_back(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let texts = [

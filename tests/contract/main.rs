@@ -34,10 +34,10 @@ macro_rules! contract {
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; apps:
             a_created_app_is_read_back_by_ident_by_key_and_in_the_list,
             a_taken_ident_or_key_is_a_conflict_and_stores_nothing,
-            of_twenty_creating_the_same_one_succeeds,
+            one_of_twenty_concurrent_creates_succeeds,
             an_update_is_read_back_whole,
             an_update_changes_neither_id_nor_ident_nor_creation,
-            an_update_over_somebody_elses_is_a_conflict,
+            an_update_of_a_stale_version_is_a_conflict,
             an_update_to_a_taken_key_is_a_conflict,
             an_app_that_is_not_there_is_not_found,
             the_list_goes_on_after_an_id,
@@ -55,11 +55,11 @@ macro_rules! contract {
             batches_over_many_channels_and_apps_do_not_block_each_other,
             a_large_batch_keeps_its_order,
             an_empty_batch_answers_nothing,
-            what_was_answered_is_there_after_reopening,
+            appended_events_survive_reopening,
             a_mid_that_is_there_is_a_conflict,
             events_of_an_app_that_is_not_there_are_not_found_and_the_others_are_stored,
-            positions_tell_what_is_stored,
-            an_append_that_nobody_waits_for_leaves_no_doubt,
+            positions_find_stored_events,
+            cancelled_append_is_all_or_nothing,
             heads_are_answered_in_order_with_zero_for_none,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; history:
@@ -73,7 +73,7 @@ macro_rules! contract {
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; inbox:
             an_inbox_holds_what_came_after_subscribing,
             an_ended_subscription_keeps_what_came_before_its_end,
-            what_came_between_two_subscriptions_is_not_in_the_inbox,
+            the_inbox_skips_events_between_two_subscriptions,
             the_personal_channel_is_in_the_inbox_without_subscribing,
             overlapping_intervals_hold_each_event_once,
             an_inbox_is_merged_by_id_over_channels,
@@ -113,36 +113,36 @@ macro_rules! contract {
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; cache:
             the_last_event_of_a_channel_is_there_for_every_instance,
-            of_several_for_one_channel_the_last_counts,
+            the_last_event_of_a_channel_wins,
             expired_events_are_got_until_they_are_pruned,
             events_of_an_app_that_is_not_there_are_not_kept,
             a_deleted_app_takes_its_cached_events_with_it,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outbox:
-            every_kind_of_happening_is_read_back,
+            every_event_kind_is_read_back,
             each_address_has_a_queue_in_the_order_of_the_puts,
-            happenings_of_an_app_that_is_not_there_are_passed_over,
+            events_of_an_unknown_app_are_skipped,
             a_deleted_app_takes_its_outbox_with_it,
-            odd_users_and_addresses_are_told_apart,
+            unusual_users_and_addresses_are_distinguished,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outbox_reported_presence:
-            of_several_that_say_the_same_one_is_written,
-            of_twenty_that_say_the_same_at_once_one_is_written,
-            who_is_there_is_remembered_also_where_nobody_is_told,
+            duplicate_reports_are_written_once,
+            concurrent_duplicate_reports_are_written_once,
+            presence_is_recorded_without_webhooks,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outbox_claims:
-            a_claim_is_one_holders_until_its_time_is_over,
-            of_twenty_that_claim_at_once_each_address_has_one,
-            what_was_delivered_is_gone_and_the_rest_stays,
-            what_failed_stays_and_is_counted,
-            claims_are_given_back_together,
-            those_that_are_due_longest_come_first,
+            a_claim_is_exclusive_until_it_expires,
+            concurrent_claims_share_no_address,
+            delivered_events_are_removed_and_the_rest_stays,
+            failed_events_stay_and_are_counted,
+            claims_are_released_together,
+            the_longest_due_come_first,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; deliveries:
-            the_log_tells_newest_first_what_became_of_each,
-            what_waits_is_told_with_its_last_failure,
-            what_was_given_up_can_be_replayed_once,
-            only_what_was_given_up_can_be_replayed,
+            the_log_lists_results_newest_first,
+            queued_events_show_their_last_failure,
+            abandoned_events_can_be_replayed_once,
+            only_abandoned_events_can_be_replayed,
             a_replayed_address_is_due_at_once,
             old_deliveries_are_pruned,
         }
@@ -161,8 +161,8 @@ macro_rules! contract {
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; isolation:
             two_apps_never_see_each_other,
-            odd_names_are_told_apart_and_read_back,
-            odd_texts_are_read_back,
+            unusual_names_are_distinguished_and_read_back,
+            unusual_texts_are_read_back,
             a_store_that_was_closed_is_unavailable,
         }
     };
@@ -173,10 +173,10 @@ macro_rules! contract_of_remote {
     ($adapter:ty) => {
         contract!($adapter);
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outage:
-            a_server_that_hangs_ends_calls_in_time_and_is_got_over,
-            a_server_that_goes_away_is_unavailable_and_is_got_over,
-            an_append_that_is_cut_off_is_judged_for_good,
-            an_append_that_gets_stuck_is_judged_for_good,
+            a_hanging_server_times_out_until_it_recovers,
+            a_stopped_server_is_unavailable_until_it_restarts,
+            an_interrupted_append_is_settled,
+            a_hanging_append_is_settled,
         }
     };
 }
@@ -217,10 +217,10 @@ macro_rules! roster_contract {
             a_recount_announces_only_where_it_is_asked_to,
             the_last_announcement_carries_the_last_count,
             a_users_first_and_last_connection_announce_themselves,
-            of_two_concurrent_first_ones_one_announces,
-            who_is_online_is_told_with_its_version,
+            one_of_two_concurrent_first_ones_announces,
+            online_users_have_a_version,
             users_of_a_presence_channel_count_once,
-            rosters_of_two_apps_are_apart,
+            rosters_of_two_apps_are_separate,
         }
     };
 }

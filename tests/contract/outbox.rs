@@ -85,7 +85,7 @@ pub fn names(notices: &[QueuedEvent]) -> Vec<(&str, WebhookEvent)> {
         .collect()
 }
 
-pub async fn every_kind_of_happening_is_read_back<F: Fixture>(fixture: &F) {
+pub async fn every_event_kind_is_read_back<F: Fixture>(fixture: &F) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let said = ClientEventDetails {
@@ -165,7 +165,7 @@ pub async fn each_address_has_a_queue_in_the_order_of_the_puts(fixture: &impl Fi
     assert_eq!(stores.outbox.depth().await.unwrap(), 6);
 }
 
-pub async fn happenings_of_an_app_that_is_not_there_are_passed_over(fixture: &impl Fixture) {
+pub async fn events_of_an_unknown_app_are_skipped(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let stray = OutboxEvent {
@@ -235,7 +235,7 @@ pub async fn a_deleted_app_takes_its_outbox_with_it(fixture: &impl Fixture) {
     );
 }
 
-pub async fn odd_users_and_addresses_are_told_apart(fixture: &impl Fixture) {
+pub async fn unusual_users_and_addresses_are_distinguished(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let users: Vec<UserId> = ["a", "A", "á", "a ", "'", "%", "漢"]

@@ -6,7 +6,7 @@ use crate::fixture::Fixture;
 use crate::outbox::{HOOK, claim, claim_all, happening};
 use crate::samples::{NOW, app, channel, user};
 
-pub async fn of_several_that_say_the_same_one_is_written(fixture: &impl Fixture) {
+pub async fn duplicate_reports_are_written_once(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     let says = |what| happening(&app, "presence-x", what, &[HOOK]);
@@ -66,7 +66,7 @@ pub async fn of_several_that_say_the_same_one_is_written(fixture: &impl Fixture)
     assert_eq!(told, expected);
 }
 
-pub async fn of_twenty_that_say_the_same_at_once_one_is_written(fixture: &impl Fixture) {
+pub async fn concurrent_duplicate_reports_are_written_once(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let put = |number: u64| {
@@ -100,7 +100,7 @@ pub async fn of_twenty_that_say_the_same_at_once_one_is_written(fixture: &impl F
     assert_eq!(notices.len(), 21);
 }
 
-pub async fn who_is_there_is_remembered_also_where_nobody_is_told(fixture: &impl Fixture) {
+pub async fn presence_is_recorded_without_webhooks(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     let silent = |name: &str, what| happening(&one, name, what, &[]);

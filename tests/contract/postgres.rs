@@ -122,7 +122,7 @@ async fn tls_is_used_where_the_url_asks_for_it_or_the_server_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_that_start_at_once_do_not_collide() {
+async fn concurrent_starts_do_not_collide() {
     let Some(database) = Postgres::start().await else {
         return;
     };

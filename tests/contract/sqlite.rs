@@ -116,7 +116,7 @@ async fn a_database_that_another_process_holds_is_refused_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_that_start_at_once_do_not_collide() {
+async fn concurrent_starts_do_not_collide() {
     for _ in 0..10 {
         let file = std::sync::Arc::new(SqliteFile::new());
         let open = || {

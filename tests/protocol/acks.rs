@@ -35,7 +35,7 @@ pub async fn a_kept_publish_with_a_ref_is_acknowledged(env: &TestEnv) {
     other.quiet().await;
 }
 
-pub async fn without_a_ref_or_not_kept_nothing_is_said(env: &TestEnv) {
+pub async fn no_ack_without_ref_or_persist(env: &TestEnv) {
     let server = env.server().await;
     let mut sender = server.client().await;
     sender.subscribe("c").await;
@@ -56,7 +56,7 @@ pub async fn without_a_ref_or_not_kept_nothing_is_said(env: &TestEnv) {
     sender.quiet().await;
 }
 
-pub async fn an_odd_ref_comes_back_as_it_was(env: &TestEnv) {
+pub async fn any_ref_is_echoed_unchanged(env: &TestEnv) {
     let server = env.server().await;
     let mut sender = server.client().await;
     sender.subscribe("c").await;
@@ -103,7 +103,7 @@ pub async fn acknowledgements_come_in_the_order_of_the_publishes(env: &TestEnv) 
     sender.quiet().await;
 }
 
-pub async fn what_is_acknowledged_is_in_the_history(env: &TestEnv) {
+pub async fn acknowledged_events_are_in_the_history(env: &TestEnv) {
     let server = env.server().await;
     let mut sender = server.client().await;
     sender.subscribe("c").await;
@@ -172,7 +172,7 @@ pub async fn a_key_is_kept_a_day(env: &TestEnv) {
     assert_eq!(client.expect("message").await.data(), "anew");
 }
 
-pub async fn of_many_at_once_with_one_key_one_is_stored(env: &TestEnv) {
+pub async fn concurrent_publishes_with_one_key_store_one(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;

@@ -8,7 +8,7 @@ use pushi::core::service::AppError;
 use pushi_test_support::{Client, Fault, FaultyStore, TestEnv, publishing};
 use serde_json::json;
 
-pub async fn a_server_that_stops_says_4200(env: &TestEnv) {
+pub async fn shutdown_closes_with_4200(env: &TestEnv) {
     let server = env.server().await;
     let mut clients: [Client; 3] = server.clients().await;
     for client in &mut clients {
@@ -29,7 +29,7 @@ pub async fn a_server_that_stops_says_4200(env: &TestEnv) {
     }
 }
 
-pub async fn who_comes_while_it_stops_is_sent_away(env: &TestEnv) {
+pub async fn connects_during_shutdown_are_rejected(env: &TestEnv) {
     let server = env.server().await;
     server.gateway.stop();
     let mut late = server.caller(&server.app, None, false).await;
@@ -37,7 +37,7 @@ pub async fn who_comes_while_it_stops_is_sent_away(env: &TestEnv) {
     assert_eq!(late.closed().await, 4200);
 }
 
-pub async fn what_was_accepted_is_stored_before_the_end(env: &TestEnv) {
+pub async fn accepted_publishes_are_stored_before_shutdown(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     store.append.set(Fault::Hang);
@@ -131,7 +131,7 @@ pub async fn a_deleted_app_loses_its_connections(env: &TestEnv) {
     );
 }
 
-pub async fn what_another_process_writes_holds_within_a_second(env: &TestEnv) {
+pub async fn changes_by_another_process_apply_within_a_second(env: &TestEnv) {
     let server = env.server().await;
     let other = env.server().await;
     let mut client = server.subscribed("c").await;
@@ -167,7 +167,7 @@ pub async fn what_another_process_writes_holds_within_a_second(env: &TestEnv) {
         .unwrap();
 }
 
-pub async fn an_answer_of_the_store_that_came_late_is_looked_at_again(env: &TestEnv) {
+pub async fn a_late_store_answer_is_reloaded(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let other = env.server().await;
     store.app_by_key.set(Fault::Hang);
@@ -186,7 +186,7 @@ pub async fn an_answer_of_the_store_that_came_late_is_looked_at_again(env: &Test
     assert_eq!(client.closed().await, 4003);
 }
 
-pub async fn nobody_stays_on_an_app_that_was_disabled(env: &TestEnv) {
+pub async fn a_disabled_app_keeps_no_connection(env: &TestEnv) {
     let server = env.server().await;
     for round in 0..60 {
         server.set(|settings| settings.enabled = true).await;

@@ -231,7 +231,7 @@ pub async fn going_on_without_leaving_has_no_gap_either(env: &TestEnv) {
     publisher.await.unwrap();
 }
 
-pub async fn nothing_comes_before_the_answer_or_after_the_leaving(env: &TestEnv) {
+pub async fn no_event_before_subscribed_or_after_unsubscribed(env: &TestEnv) {
     let server = env.server_with(unbounded).await;
     let pace = Arc::new(Pace::default());
     let publisher = publisher(&server, &["c"], &pace);

@@ -35,7 +35,7 @@ pub async fn the_greeting_names_the_socket(env: &TestEnv) {
     }
 }
 
-pub async fn an_unknown_key_is_told_and_closed_with_4001(env: &TestEnv) {
+pub async fn an_unknown_key_is_closed_with_4001(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.caller_with(&server.app, "nobody", None, false).await;
     let frame = client.turned_away(4001).await;

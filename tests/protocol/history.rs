@@ -150,7 +150,7 @@ pub async fn a_count_over_the_limit_is_cut(env: &TestEnv) {
     );
 }
 
-pub async fn of_a_personal_channel_it_is_the_inbox(env: &TestEnv) {
+pub async fn a_personal_channel_returns_the_inbox(env: &TestEnv) {
     let server = env.server().await;
     server.say("a", &["before"]).await;
     server.follow("ann", "a").await;
@@ -202,7 +202,7 @@ pub async fn of_a_personal_channel_it_is_the_inbox(env: &TestEnv) {
     );
 }
 
-pub async fn of_a_presence_channel_it_lists_the_members(env: &TestEnv) {
+pub async fn a_presence_channel_also_returns_members(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.join("presence-a", json!({"user_id": "ann"})).await;
@@ -220,7 +220,7 @@ pub async fn of_a_presence_channel_it_lists_the_members(env: &TestEnv) {
     );
 }
 
-pub async fn who_is_not_on_the_channel_may_not_ask(env: &TestEnv) {
+pub async fn non_subscribers_may_not_query(env: &TestEnv) {
     let server = env.server().await;
     server.say("c", &["secret"]).await;
     let mut client = server.client().await;

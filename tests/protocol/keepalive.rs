@@ -37,7 +37,7 @@ pub async fn a_silent_client_is_pinged(env: &TestEnv) {
     client.quiet().await;
 }
 
-pub async fn whoever_says_something_is_not_pinged(env: &TestEnv) {
+pub async fn an_active_client_is_not_pinged(env: &TestEnv) {
     let server = server(env, 10, 0).await;
     let mut client = server.client().await;
     let since = Instant::now();
@@ -63,7 +63,7 @@ pub async fn whoever_says_something_is_not_pinged(env: &TestEnv) {
     assert_eq!(answers, 3);
 }
 
-pub async fn what_is_sent_to_it_is_no_sign_of_life(env: &TestEnv) {
+pub async fn outgoing_frames_do_not_count_as_activity(env: &TestEnv) {
     let server = server(env, 10, 0).await;
     let mut client = server.subscribed("c").await;
     let since = Instant::now();
@@ -76,7 +76,7 @@ pub async fn what_is_sent_to_it_is_no_sign_of_life(env: &TestEnv) {
     assert!(matches!(message, Message::Ping(_)), "{message:?}");
 }
 
-pub async fn who_does_not_answer_is_closed_with_4201(env: &TestEnv) {
+pub async fn an_unanswered_ping_closes_with_4201(env: &TestEnv) {
     let server = server(env, 10, 0).await;
     let [mut dead, mut watcher] = server.clients().await;
     watcher
@@ -120,7 +120,7 @@ pub async fn an_idle_connection_is_closed_with_4202(env: &TestEnv) {
     assert_eq!(client.closed().await, 4202);
 }
 
-pub async fn pings_keep_nobody_from_being_idle(env: &TestEnv) {
+pub async fn pings_do_not_prevent_idle_closing(env: &TestEnv) {
     let server = server(env, 5, 22).await;
     let mut client = server.client().await;
     let since = Instant::now();
@@ -138,7 +138,7 @@ pub async fn pings_keep_nobody_from_being_idle(env: &TestEnv) {
     assert_eq!(client.closed().await, 4202);
 }
 
-pub async fn by_default_nobody_is_idle(env: &TestEnv) {
+pub async fn by_default_no_connection_is_idle(env: &TestEnv) {
     let server = server(env, 120, 0).await;
     let mut client = server.client().await;
     let since = Instant::now();

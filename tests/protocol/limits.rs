@@ -48,7 +48,7 @@ pub async fn a_message_over_the_limit_is_4318_and_1009(env: &TestEnv) {
     client.ended().await;
 }
 
-pub async fn the_last_words_arrive_through_a_flood(env: &TestEnv) {
+pub async fn error_and_close_frames_arrive_while_the_client_floods(env: &TestEnv) {
     let server = env
         .server_with(|setup| {
             setup.rules.limits.message_bytes = 1000;
@@ -136,7 +136,7 @@ pub async fn text_that_is_not_unicode_is_1007(env: &TestEnv) {
     assert_eq!(client.closed().await, 1007);
 }
 
-pub async fn a_slow_reader_is_closed_and_nobody_else_waits(env: &TestEnv) {
+pub async fn a_slow_reader_is_closed_and_delays_no_other(env: &TestEnv) {
     let server = env
         .server_with(|setup| {
             setup.rules.limits.pending_bytes = 20_000;
@@ -195,7 +195,7 @@ pub async fn a_slow_readers_user_has_left(env: &TestEnv) {
     watcher.expect("pusher:member_removed").await;
 }
 
-pub async fn a_client_that_only_asks_is_not_read_on(env: &TestEnv) {
+pub async fn a_client_that_does_not_read_answers_is_not_read(env: &TestEnv) {
     let server = env.server_with(|setup| setup.buffer = 1000).await;
     let mut greedy = server.client().await;
     // Nothing of what it asks for is read, so at some point nothing more is taken from it.

@@ -131,7 +131,7 @@ pub async fn presence_without_a_user_id_is_4316(env: &TestEnv) {
     );
 }
 
-pub async fn odd_user_ids_are_told_apart(env: &TestEnv) {
+pub async fn unusual_user_ids_are_distinguished(env: &TestEnv) {
     let server = env.server().await;
     let ids = [
         " ",
@@ -223,7 +223,7 @@ pub async fn a_refresh_that_is_refused_changes_nothing(env: &TestEnv) {
     client.expect("call").await;
 }
 
-pub async fn of_two_first_connections_one_joins(env: &TestEnv) {
+pub async fn one_of_two_first_connections_joins(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut first, mut second] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;

@@ -17,7 +17,7 @@ async fn complaint(client: &mut Client, frame: Value, code: u16) -> Frame {
     answer
 }
 
-pub async fn frames_that_say_nothing_have_their_codes(env: &TestEnv) {
+pub async fn invalid_frames_have_their_error_codes(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for (text, code) in [
@@ -70,7 +70,7 @@ pub async fn events_of_the_protocol_that_there_are_not_are_4313(env: &TestEnv) {
     }
 }
 
-pub async fn what_is_missing_or_of_a_wrong_type_is_4314(env: &TestEnv) {
+pub async fn missing_or_mistyped_fields_are_4314(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -298,7 +298,7 @@ pub async fn a_ref_is_repeated_in_every_error(env: &TestEnv) {
     }
 }
 
-pub async fn unknown_members_are_passed_over(env: &TestEnv) {
+pub async fn unknown_fields_are_ignored(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.send(json!({"event": "pusher:subscribe", "x": 1, "data": {"channel": "c", "y": [2], "auth": null, "since": null}})).await;

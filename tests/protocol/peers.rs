@@ -61,7 +61,7 @@ pub async fn two_who_are_present_share_a_channel(env: &TestEnv) {
     may_not_send(&mut cy, PAIR).await;
 }
 
-pub async fn every_tab_of_both_hears_it(env: &TestEnv) {
+pub async fn every_tab_of_both_users_receives_it(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut tab, mut bo] = in_room(&server, ["ann", "ann", "bo"]).await;
     send(&mut ann, PAIR, "one").await;
@@ -97,7 +97,7 @@ pub async fn it_lasts_until_one_has_left(env: &TestEnv) {
     may_not_send(&mut bo, PAIR).await;
 }
 
-pub async fn both_must_say_that_they_are_peers(env: &TestEnv) {
+pub async fn both_members_must_set_the_peer_flag(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
     for flag in [json!(false), json!(null), json!("true"), json!(1)] {
@@ -112,7 +112,7 @@ pub async fn both_must_say_that_they_are_peers(env: &TestEnv) {
     }
 }
 
-pub async fn of_several_tabs_the_newest_says_it(env: &TestEnv) {
+pub async fn the_newest_tab_decides(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
     let mut tab = server.client().await;
@@ -299,7 +299,7 @@ pub async fn a_listener_needs_a_signature(env: &TestEnv) {
     may_not_send(&mut listener, PAIR).await;
 }
 
-pub async fn a_member_who_listens_hears_it_once(env: &TestEnv) {
+pub async fn a_subscribed_member_receives_it_once(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
     let auth = bo.auth(PAIR);

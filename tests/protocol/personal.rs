@@ -102,7 +102,7 @@ pub async fn a_back_end_writes_to_one_user(env: &TestEnv) {
     );
 }
 
-pub async fn what_the_user_follows_anew_is_joined_at_once(env: &TestEnv) {
+pub async fn a_new_user_subscription_is_joined_at_once(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &["a"]).await;
     server.follow("ann", "b").await;
@@ -306,7 +306,7 @@ pub async fn a_presence_channel_is_joined_with_the_channel_data(env: &TestEnv) {
     watcher.quiet().await;
 }
 
-pub async fn without_channel_data_a_presence_channel_is_heard_only(env: &TestEnv) {
+pub async fn without_channel_data_a_presence_channel_is_receive_only(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &["presence-a"]).await;
     let mut watcher = server.client().await;

@@ -48,7 +48,7 @@ pub async fn the_answer_lists_everybody(env: &TestEnv) {
     );
 }
 
-pub async fn the_others_hear_who_comes_and_goes(env: &TestEnv) {
+pub async fn joins_and_leaves_are_announced(env: &TestEnv) {
     let server = env.server().await;
     let mut ann = on_room(&server, "ann").await;
     let [mut bo, mut stranger] = server.clients().await;
@@ -94,7 +94,7 @@ pub async fn three_tabs_are_one_member(env: &TestEnv) {
     watcher.quiet().await;
 }
 
-pub async fn tabs_do_not_hear_of_each_other(env: &TestEnv) {
+pub async fn tabs_of_one_user_are_not_announced(env: &TestEnv) {
     let server = env.server().await;
     let mut first = on_room(&server, "ann").await;
     let second = on_room(&server, "ann").await;
@@ -103,7 +103,7 @@ pub async fn tabs_do_not_hear_of_each_other(env: &TestEnv) {
     first.quiet().await;
 }
 
-pub async fn subscribing_again_is_no_leaving_and_no_joining(env: &TestEnv) {
+pub async fn resubscribe_announces_nothing(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = on_room(&server, "watcher").await;
     let mut ann = on_room(&server, "ann").await;
@@ -127,7 +127,7 @@ pub async fn subscribing_again_is_no_leaving_and_no_joining(env: &TestEnv) {
     assert_eq!(frame.member(), json!({"user_id": "ann", "name": "Ann"}));
 }
 
-pub async fn becoming_another_user_is_a_leaving_and_a_joining(env: &TestEnv) {
+pub async fn changing_user_announces_leave_and_join(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = on_room(&server, "watcher").await;
     let mut client = on_room(&server, "ann").await;
@@ -142,7 +142,7 @@ pub async fn becoming_another_user_is_a_leaving_and_a_joining(env: &TestEnv) {
     watcher.quiet().await;
 }
 
-pub async fn becoming_another_user_in_one_of_two_tabs_is_a_joining_alone(env: &TestEnv) {
+pub async fn changing_user_in_one_of_two_tabs_announces_join_only(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = on_room(&server, "watcher").await;
     let mut first = on_room(&server, "ann").await;
@@ -276,7 +276,7 @@ pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
     );
 }
 
-pub async fn who_finds_no_place_as_another_user_is_off_the_channel(env: &TestEnv) {
+pub async fn rejoin_as_other_user_on_full_channel_unsubscribes(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = on_room(&server, "watcher").await;
     let mut client = on_room(&server, "ann").await;
@@ -334,7 +334,7 @@ pub async fn nothing_of_a_channel_follows_a_refusal(env: &TestEnv) {
     calling.await.unwrap();
 }
 
-pub async fn a_large_channel_hears_of_everybody_once(env: &TestEnv) {
+pub async fn a_large_channel_announces_each_member_once(env: &TestEnv) {
     let server = env.server().await;
     let mut clients = Vec::new();
     for number in 0..70 {

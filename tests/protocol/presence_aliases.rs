@@ -18,7 +18,7 @@ async fn name(watcher: &mut Client) -> serde_json::Value {
     watcher.latest(json!({"channel": ROOM})).await["members"]["ann"]["name"].clone()
 }
 
-pub async fn the_direct_subscription_says_who_one_is(env: &TestEnv) {
+pub async fn the_direct_subscription_decides_the_user(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut client] = two(&server).await;
     client
@@ -69,7 +69,7 @@ pub async fn after_the_alias_the_direct_one_stays(env: &TestEnv) {
     watcher.expect("pusher:member_removed").await;
 }
 
-pub async fn who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing(env: &TestEnv) {
+pub async fn ending_the_direct_one_leaves_where_the_alias_has_no_data(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut client] = two(&server).await;
     client.subscribe(ANN).await;
@@ -90,7 +90,7 @@ pub async fn who_ends_the_direct_one_is_nobody_where_the_alias_says_nothing(env:
     watcher.quiet().await;
 }
 
-pub async fn of_two_aliases_the_one_that_is_left_counts(env: &TestEnv) {
+pub async fn the_remaining_of_two_aliases_decides(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut client] = two(&server).await;
     server.follow("bo", ROOM).await;
@@ -122,7 +122,7 @@ pub async fn of_two_aliases_the_one_that_is_left_counts(env: &TestEnv) {
     watcher.quiet().await;
 }
 
-pub async fn a_full_channel_is_heard_through_an_alias(env: &TestEnv) {
+pub async fn an_alias_subscribes_to_a_full_channel(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.members = 1)
         .await;
@@ -141,7 +141,7 @@ pub async fn a_full_channel_is_heard_through_an_alias(env: &TestEnv) {
     watcher.quiet().await;
 }
 
-pub async fn what_came_by_alias_counts_against_no_limit(env: &TestEnv) {
+pub async fn alias_subscriptions_count_against_no_limit(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.channels_per_connection = 2)
         .await;

@@ -52,7 +52,7 @@ pub async fn too_fast_is_4301(env: &TestEnv) {
     }
 }
 
-pub async fn what_one_socket_sends_keeps_its_order(env: &TestEnv) {
+pub async fn publishes_of_one_socket_keep_their_order(env: &TestEnv) {
     let server = env.server().await;
     let [mut sender, mut other] = server.clients().await;
     for name in ["a", "b"] {

@@ -91,7 +91,7 @@ pub async fn the_sender_gets_it_with_echo_alone(env: &TestEnv) {
     }
 }
 
-pub async fn what_is_not_said_otherwise_is_kept(env: &TestEnv) {
+pub async fn publishes_are_persisted_by_default(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -116,7 +116,7 @@ pub async fn what_is_not_said_otherwise_is_kept(env: &TestEnv) {
     );
 }
 
-pub async fn data_is_text_or_becomes_the_text_of_its_json(env: &TestEnv) {
+pub async fn data_is_text_or_is_encoded_as_json(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -210,7 +210,7 @@ pub async fn further_members_travel_from_a_back_end(env: &TestEnv) {
     assert_eq!(state["events"][0]["owner_id"], Value::Null);
 }
 
-pub async fn who_is_not_on_the_channel_may_not_publish(env: &TestEnv) {
+pub async fn non_subscribers_may_not_publish(env: &TestEnv) {
     let server = env.server().await;
     let [mut client, mut other] = server.clients().await;
     other.subscribe("c").await;

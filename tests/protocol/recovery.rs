@@ -20,7 +20,7 @@ fn texts(range: std::ops::RangeInclusive<u32>) -> Vec<String> {
     range.map(|n| n.to_string()).collect()
 }
 
-pub async fn everything_after_it_comes_oldest_first(env: &TestEnv) {
+pub async fn later_events_are_replayed_oldest_first(env: &TestEnv) {
     let server = env.server().await;
     server.say("c", &["1", "2", "3", "4"]).await;
     let mut client = server.client().await;

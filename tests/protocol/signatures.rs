@@ -116,7 +116,7 @@ pub async fn a_wrong_signature_is_refused(env: &TestEnv) {
     client.quiet().await;
 }
 
-pub async fn who_was_refused_is_not_on_the_channel(env: &TestEnv) {
+pub async fn a_refused_client_is_not_subscribed(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for channel in SIGNED {

@@ -130,7 +130,7 @@ pub async fn a_subscription_that_fails_leaves_nothing_behind(env: &TestEnv) {
     }
 }
 
-pub async fn who_vanishes_while_it_waits_is_gone(env: &TestEnv) {
+pub async fn a_connection_lost_during_subscribing_leaves_nothing(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let [mut client, mut watcher] = server.clients().await;
     watcher
@@ -152,7 +152,7 @@ pub async fn who_vanishes_while_it_waits_is_gone(env: &TestEnv) {
     assert_eq!(server.service.hub().connections(), 1);
 }
 
-pub async fn what_the_user_follows_is_read_again_until_it_is_known(env: &TestEnv) {
+pub async fn user_subscriptions_are_reloaded_until_known(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.client().await;
     client.subscribe("personal-ann").await;

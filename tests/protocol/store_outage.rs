@@ -3,7 +3,7 @@
 use pushi_test_support::{Fault, FaultyStore, TestEnv, event_texts, publishing, serials};
 use serde_json::json;
 
-pub async fn an_app_that_is_known_is_served(env: &TestEnv) {
+pub async fn a_cached_app_is_served(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     store.app_by_key.set(Fault::Unavailable);
     server.client().await.quiet().await;
@@ -20,7 +20,7 @@ pub async fn an_app_that_is_known_is_served(env: &TestEnv) {
         .await;
 }
 
-pub async fn what_needs_the_store_is_4320_and_the_rest_goes_on(env: &TestEnv) {
+pub async fn an_outage_of_the_store_is_4320_where_it_is_needed(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let [mut client, mut other] = server.clients().await;
     client.subscribe("c").await;
@@ -82,7 +82,7 @@ pub async fn what_needs_the_store_is_4320_and_the_rest_goes_on(env: &TestEnv) {
     client.subscribe("personal-ann").await;
 }
 
-pub async fn what_proves_stored_is_delivered_in_its_place(env: &TestEnv) {
+pub async fn an_append_in_doubt_is_delivered_in_order_if_stored(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let [mut client, mut other] = server.clients().await;
     client.subscribe("c").await;
@@ -123,7 +123,7 @@ pub async fn what_proves_stored_is_delivered_in_its_place(env: &TestEnv) {
     );
 }
 
-pub async fn of_many_in_doubt_each_is_settled(env: &TestEnv) {
+pub async fn each_of_many_in_doubt_is_settled(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     let mut other = server.subscribed("c").await;
@@ -219,7 +219,7 @@ pub async fn no_more_than_64_are_unanswered(env: &TestEnv) {
     }
 }
 
-pub async fn who_leaves_has_published(env: &TestEnv) {
+pub async fn publishes_before_a_close_are_stored(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     let mut other = server.subscribed("c").await;

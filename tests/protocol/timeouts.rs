@@ -6,7 +6,7 @@ use pushi_test_support::{Fault, FaultyStore, STORE_TIMEOUT, TestEnv, publishing}
 use serde_json::json;
 use tokio::time::Instant;
 
-pub async fn who_asks_is_told_when_the_time_is_over(env: &TestEnv) {
+pub async fn a_request_fails_at_the_timeout(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     store.events(Fault::Hang);
@@ -29,7 +29,7 @@ pub async fn who_asks_is_told_when_the_time_is_over(env: &TestEnv) {
     client.quiet().await;
 }
 
-pub async fn what_is_not_kept_waits_no_longer_than_the_store_may_take(env: &TestEnv) {
+pub async fn transient_publishes_wait_at_most_the_store_timeout(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     client.subscribe("d").await;
@@ -66,7 +66,7 @@ pub async fn what_is_not_kept_waits_no_longer_than_the_store_may_take(env: &Test
     client.refused(4320).await;
 }
 
-pub async fn while_it_is_unknown_what_is_stored_nobody_waits(env: &TestEnv) {
+pub async fn while_appends_are_in_doubt_no_publish_waits(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     store.append.set(Fault::FailAfterWrite);

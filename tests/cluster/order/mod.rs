@@ -12,7 +12,7 @@ use tokio::time::{Instant, advance, pause, sleep};
 use self::fixture::OrderFixture;
 
 #[tokio::test(start_paused = true)]
-async fn what_arrives_early_waits_and_is_not_read_where_the_rest_comes_in_time() {
+async fn early_arrivals_wait_without_backfill() {
     let fixture = OrderFixture::new().await;
     fixture.watch("c").await;
     let (one, two) = (fixture.store("c").await, fixture.store("c").await);
@@ -24,7 +24,7 @@ async fn what_arrives_early_waits_and_is_not_read_where_the_rest_comes_in_time()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_come_within_a_moment_is_read_from_the_store() {
+async fn a_gap_is_backfilled_after_a_delay() {
     let fixture = OrderFixture::new().await;
     fixture.watch("c").await;
     let one = fixture.store("c").await;
@@ -47,7 +47,7 @@ async fn what_does_not_come_within_a_moment_is_read_from_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_stored_before_the_channel_was_watched_is_not_news() {
+async fn events_before_the_watch_are_not_delivered() {
     let fixture = OrderFixture::new().await;
     let old = fixture.store("c").await;
     fixture.watch("c").await;
@@ -58,7 +58,7 @@ async fn what_was_stored_before_the_channel_was_watched_is_not_news() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_kept_any_more_is_given_up() {
+async fn pruned_events_are_given_up() {
     let fixture = OrderFixture::new().await;
     fixture.watch("c").await;
     for _ in 0..3 {
@@ -108,7 +108,7 @@ async fn after_a_gap_every_watched_channel_gets_what_it_missed() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_keeps_nobody_from_hearing_a_channel() {
+async fn a_store_outage_does_not_block_delivery() {
     let options = SqliteOptions {
         path: None,
         timeout: Duration::from_secs(30),
@@ -145,7 +145,7 @@ async fn a_store_that_is_away_keeps_nobody_from_hearing_a_channel() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_channel_that_nobody_wants_is_let_go_a_moment_later() {
+async fn an_unwanted_channel_is_unwatched_after_a_delay() {
     let fixture = OrderFixture::new().await;
     fixture.watch("c").await;
     sleep(Duration::from_secs(5)).await;
@@ -167,7 +167,7 @@ async fn a_channel_that_nobody_wants_is_let_go_a_moment_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_a_peer_channel_only_what_may_still_be_on_its_way_is_waited_for() {
+async fn a_peer_channel_waits_only_for_recent_events() {
     let fixture = OrderFixture::new().await;
     let at = Timestamp::from_seconds;
     let send = |(event, position)| {
@@ -195,7 +195,7 @@ async fn on_a_peer_channel_only_what_may_still_be_on_its_way_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_published_without_echo_does_not_hear_it_from_the_store_either() {
+async fn backfill_respects_the_exclusion() {
     let fixture = OrderFixture::new().await;
     fixture.watch("c").await;
     let socket = SocketId {

@@ -32,17 +32,17 @@ macro_rules! on_each {
 }
 
 on_each! {
-    several_that_start_at_once_do_not_collide,
-    what_the_original_stored_is_there,
-    what_the_original_stores_later_follows,
+    concurrent_starts_do_not_collide,
+    original_data_is_read,
+    events_stored_later_by_the_original_are_read,
     several_nodes_give_the_same_serials,
     a_numbering_that_was_not_finished_goes_on,
     a_subscription_of_the_original_begins_now_and_counts_once,
     an_inbox_holds_what_the_original_sent_to_the_user,
-    what_the_original_stored_is_pruned,
-    what_the_original_stored_can_be_moved,
+    original_events_are_pruned,
+    original_data_can_be_copied,
     an_end_that_was_not_finished_is_moved_as_one,
-    what_is_stored_can_be_read_by_the_original,
+    stored_events_can_be_read_by_the_original,
 }
 
 /// The one line that says why `url` cannot be opened.
@@ -105,7 +105,7 @@ async fn a_url_that_leads_nowhere_is_refused() {
     );
 }
 
-async fn several_that_start_at_once_do_not_collide<const OTHER: bool>(database: Mongo<OTHER>) {
+async fn concurrent_starts_do_not_collide<const OTHER: bool>(database: Mongo<OTHER>) {
     let database = Arc::new(database);
     let open = || {
         let database = database.clone();

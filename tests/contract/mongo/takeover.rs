@@ -7,7 +7,7 @@ use super::original::{Original, history, ident, ours};
 use crate::fixture::{Fixture, Mongo};
 use crate::samples::{NOW, append, channel, said, serials, user};
 
-pub async fn what_the_original_stored_is_there<const OTHER: bool>(database: Mongo<OTHER>) {
+pub async fn original_data_is_read<const OTHER: bool>(database: Mongo<OTHER>) {
     let original = Original::on(&database).await;
     for text in ["one", "two", "three"] {
         original.publish("room", text, &[]).await;
@@ -52,7 +52,9 @@ pub async fn what_the_original_stored_is_there<const OTHER: bool>(database: Mong
     );
 }
 
-pub async fn what_the_original_stores_later_follows<const OTHER: bool>(database: Mongo<OTHER>) {
+pub async fn events_stored_later_by_the_original_are_read<const OTHER: bool>(
+    database: Mongo<OTHER>,
+) {
     let original = Original::on(&database).await;
     original.publish("room", "1", &[]).await;
     let stores = database.open().await;

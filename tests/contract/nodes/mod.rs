@@ -40,27 +40,27 @@ pub struct Node {
 macro_rules! contract_of_nodes {
     ($adapter:ty) => {
         pushi_test_support::cases! { $adapter as crate::nodes::Meeting, crate::nodes; bus:
-            what_is_published_arrives_everywhere_as_it_was_said,
+            published_messages_arrive_everywhere_unchanged,
             the_order_of_a_channel_is_kept,
-            a_channel_is_heard_from_when_its_watch_returns,
+            a_channel_is_received_once_watch_returns,
             a_thousand_channels_are_watched_at_once,
-            what_nobody_watches_is_not_heard,
-            a_channel_is_heard_again_after_it_was_let_go,
+            unwatched_channels_are_not_received,
+            a_channel_is_received_again_after_unwatch,
             control_messages_reach_every_node,
-            a_user_s_changes_reach_the_nodes_with_the_personal_channel,
-            peer_channels_are_heard_with_their_presence_channel,
+            user_changes_reach_the_nodes_of_the_personal_channel,
+            peer_channels_are_watched_with_their_presence_channel,
         }
         pushi_test_support::cases! { $adapter as crate::nodes::Meeting, crate::nodes; presence:
-            of_concurrent_first_connections_exactly_one_announces,
-            further_connections_announce_nothing_and_the_last_one_s_end_does,
+            one_of_concurrent_first_connections_announces,
+            only_the_first_and_the_last_connection_announce,
             a_connection_that_is_there_gets_its_data_replaced,
             the_newest_data_count,
-            leaving_where_one_is_not_does_nothing,
+            leaving_without_a_join_does_nothing,
             a_full_channel_takes_no_new_user,
             members_come_in_the_order_in_which_they_came,
             announcements_have_growing_versions_in_one_order,
-            what_a_join_shows_is_not_announced_to_it_again,
-            odd_names_and_data_are_told_apart,
+            members_in_a_join_answer_are_not_announced_again,
+            unusual_names_and_data_are_distinguished,
             peers_are_known_on_every_node_that_watches,
         }
     };

@@ -105,7 +105,7 @@ fn shown(members: &MemberList) -> Vec<String> {
         .collect()
 }
 
-pub async fn of_concurrent_first_connections_exactly_one_announces(meeting: &impl Meeting) {
+pub async fn one_of_concurrent_first_connections_announces(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     let mut expected = Vec::new();
     for round in 0..20 {
@@ -123,9 +123,7 @@ pub async fn of_concurrent_first_connections_exactly_one_announces(meeting: &imp
         .await;
 }
 
-pub async fn further_connections_announce_nothing_and_the_last_one_s_end_does(
-    meeting: &impl Meeting,
-) {
+pub async fn only_the_first_and_the_last_connection_announce(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     room.join(0, 1, "a", "1").await;
     room.join(1, 2, "a", "2").await;
@@ -165,7 +163,7 @@ pub async fn the_newest_data_count(meeting: &impl Meeting) {
     );
 }
 
-pub async fn leaving_where_one_is_not_does_nothing(meeting: &impl Meeting) {
+pub async fn leaving_without_a_join_does_nothing(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     room.leave(0, 1, "a").await;
     room.join(0, 1, "a", "1").await;
@@ -246,7 +244,7 @@ pub async fn announcements_have_growing_versions_in_one_order(meeting: &impl Mee
     assert_eq!(orders[0], orders[1]);
 }
 
-pub async fn what_a_join_shows_is_not_announced_to_it_again(meeting: &impl Meeting) {
+pub async fn members_in_a_join_answer_are_not_announced_again(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     let joins = join_all((0..40).map(|n| {
         let room = &room;
@@ -293,7 +291,7 @@ pub async fn what_a_join_shows_is_not_announced_to_it_again(meeting: &impl Meeti
     }
 }
 
-pub async fn odd_names_and_data_are_told_apart(meeting: &impl Meeting) {
+pub async fn unusual_names_and_data_are_distinguished(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     let names = ["ü", "u", "U", "😀", "a b", "{x}", "\"", "\\", "1v", "%s"];
     let data = "{\"user_id\":\"\\u0000/\\\"\",\"n\":1e400,\"t\":\"\t\u{7f}ü😀\"}";

@@ -257,7 +257,7 @@ pub async fn a_users_first_and_last_connection_announce_themselves(nodes: &impl 
     );
 }
 
-pub async fn of_two_concurrent_first_ones_one_announces(nodes: &impl Nodes) {
+pub async fn one_of_two_concurrent_first_ones_announces(nodes: &impl Nodes) {
     let ([a, b], [app]) = (nodes.pair(), apps(["a"]).await);
     for round in 0..20 {
         let ann = user(&format!("ann-{round}"));
@@ -279,7 +279,7 @@ pub async fn of_two_concurrent_first_ones_one_announces(nodes: &impl Nodes) {
     }
 }
 
-pub async fn who_is_online_is_told_with_its_version(nodes: &impl Nodes) {
+pub async fn online_users_have_a_version(nodes: &impl Nodes) {
     let ([a, b], [app]) = (nodes.pair(), apps(["a"]).await);
     let users = ["ann", "bo", "cy"].map(user);
     assert_eq!(
@@ -350,7 +350,7 @@ pub async fn users_of_a_presence_channel_count_once(nodes: &impl Nodes) {
     );
 }
 
-pub async fn rosters_of_two_apps_are_apart(nodes: &impl Nodes) {
+pub async fn rosters_of_two_apps_are_separate(nodes: &impl Nodes) {
     let ([a, b], [one, two]) = (nodes.pair(), apps(["a", "b"]).await);
     let connection = a.on(&one, &["news"]).await;
     a.roster

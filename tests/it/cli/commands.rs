@@ -65,7 +65,7 @@ fn apps_are_created_listed_shown_changed_and_deleted() {
 }
 
 #[test]
-fn what_cannot_be_done_with_an_app_is_said_in_one_line() {
+fn app_errors_are_one_line() {
     let shell = Shell::new();
     shell.printed(&["app", "create", "--name", "Shop", "--ident", "shop"]);
     let complaint = |args: &[&str]| shell.complaint(args, &[], 1);
@@ -183,7 +183,7 @@ fn the_document_is_printed() {
 }
 
 #[test]
-fn a_trigger_without_a_server_says_where_it_asked_and_no_secret() {
+fn a_trigger_without_a_server_names_the_url_and_no_secret() {
     let shell = Shell::new();
     let credentials = [
         "--app-id",

@@ -83,7 +83,7 @@ fn a_file_is_read_the_environment_wins_over_it_and_a_flag_over_both() {
 }
 
 #[test]
-fn a_check_says_what_it_found_and_makes_nothing() {
+fn check_reports_and_creates_nothing() {
     let shell = Shell::new();
     let text = shell.printed(&["check"]);
     assert!(

@@ -80,7 +80,7 @@ async fn a_head_and_a_body_may_come_in_pieces() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_said_its_last_word_is_answered() {
+async fn a_half_closed_client_is_answered() {
     let listener = Setup::default().start().await;
     let mut client = listener.connect().await;
     client.send("GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -91,7 +91,7 @@ async fn a_client_that_has_said_its_last_word_is_answered() {
 }
 
 #[tokio::test]
-async fn an_expected_continue_is_said() {
+async fn expect_continue_is_answered() {
     let listener = Setup::default().start().await;
     let mut client = listener.connect().await;
     client
@@ -156,7 +156,7 @@ async fn a_flood_does_not_swallow_its_answer() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_400() {
+async fn invalid_http_is_400() {
     let listener = Setup::default().start().await;
     for bad in [
         &b"\0\0\0\0"[..],

@@ -138,7 +138,7 @@ async fn a_handshake_that_does_not_end_is_closed() {
 }
 
 #[tokio::test]
-async fn plain_http_is_told_to_use_tls() {
+async fn plain_http_on_a_tls_port_is_400() {
     let folder = tempfile::tempdir().unwrap();
     let (listener, _, _) = start(&folder).await;
     let (status, body) = error_of(&listener.ask(WHO).await);

@@ -71,7 +71,7 @@ async fn bytes_behind_the_head_are_not_lost() {
 }
 
 #[tokio::test]
-async fn the_client_behind_a_trusted_proxy_is_told() {
+async fn the_client_behind_a_trusted_proxy_is_known() {
     let listener = Setup {
         proxies: "127.0.0.1/32",
         ..Setup::default()
@@ -107,7 +107,7 @@ async fn a_refused_upgrade_is_a_json_error() {
 }
 
 #[tokio::test]
-async fn what_must_be_asked_is_asked_before_the_upgrade() {
+async fn refusals_precede_the_upgrade() {
     let listener = Setup::default().start().await;
     for before in ["", "GET /first HTTP/1.1\r\nhost: a\r\n\r\n"] {
         let mut client = listener.connect().await;
@@ -149,7 +149,7 @@ async fn a_handshake_must_be_right() {
 }
 
 #[tokio::test]
-async fn what_only_looks_like_an_upgrade_is_an_ordinary_request() {
+async fn an_incomplete_upgrade_is_an_ordinary_request() {
     let listener = Setup::default().start().await;
     let cases = [
         upgrade("/x", "").replace("GET", "POST"),

@@ -86,7 +86,7 @@ async fn a_users_own_channel_is_reached_by_its_name() {
 }
 
 #[tokio::test]
-async fn info_tells_how_many_got_it() {
+async fn info_counts_recipients() {
     let api = start().await;
     let _others = [
         Listener::on(&api, "1", &["presence-a", "news"]).await,
@@ -107,7 +107,7 @@ async fn info_tells_how_many_got_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_published() {
+async fn invalid_publishes() {
     let api = start().await;
     let listener = Listener::on(&api, "1", &["a"]).await;
     let event = |member: &str, value: Value| {

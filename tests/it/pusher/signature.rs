@@ -61,7 +61,7 @@ async fn the_documented_request_is_let_in() {
 }
 
 #[tokio::test]
-async fn each_part_that_is_wrong_is_told() {
+async fn each_invalid_part_is_reported() {
     let api = start().await;
     assert_eq!(
         ask(&api, BODY, &signed(&Method::POST, PATH, BODY, &[])).await,
@@ -321,7 +321,7 @@ async fn other_types_methods_and_forms_of_a_body() {
 }
 
 #[tokio::test]
-async fn what_the_node_knows_needs_no_store() {
+async fn cached_data_needs_no_store() {
     let api = start().await;
     api.store.apps.set(Fault::Unavailable);
     assert_eq!(get(&api, "/apps/shop/channels", &[]).await.status, 200);

@@ -152,7 +152,7 @@ async fn creating_and_deleting_is_the_administrators() {
 }
 
 #[tokio::test]
-async fn without_an_administrators_token_it_says_how_to_set_one() {
+async fn without_an_admin_token_the_error_names_the_setting() {
     let api = Setup {
         admin_token: None,
         ..Setup::default()
@@ -317,7 +317,7 @@ async fn the_administrator_pages_through_every_app() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404_for_the_administrator() {
+async fn unknown_apps_are_404_for_the_administrator() {
     let api = start().await;
     for path in ["/apps/none", "/apps/a%20b", "/apps/%C3%A9"] {
         api.admin(Method::GET, path).send().await.problem(404);

@@ -53,7 +53,7 @@ async fn an_event_is_stored_and_shown_in_the_form_of_the_protocol_page() {
 }
 
 #[tokio::test]
-async fn what_was_sent_travels_as_it_was() {
+async fn data_is_forwarded_unchanged() {
     let api = start().await;
     let body = r#"{"event":"e","z":1.50,"a":{"b" : [1, 2]},"big":123456789012345678901234567890,"data":{"z" : 1.0, "a":"x y"},
         "mid":"m","serial":9,"owner_id":"o","id":7,"user_id":"u","persist":true}"#;
@@ -155,7 +155,7 @@ async fn the_newest_of_the_app_over_all_channels() {
 }
 
 #[tokio::test]
-async fn what_followed_a_serial_comes_oldest_first() {
+async fn events_after_a_serial_are_oldest_first() {
     let api = start().await;
     for number in 1..=5 {
         api.publish(json!({"channel": "a", "data": number.to_string()}))

@@ -44,7 +44,7 @@ async fn the_simple_ones_need_nothing() {
 }
 
 #[tokio::test]
-async fn ready_is_503_while_the_store_is_away_or_the_server_drains() {
+async fn ready_is_503_during_store_outage_or_drain() {
     let api = start().await;
     let ready = || api.ask(Method::GET, "/health/ready").send();
     assert_eq!(ready().await.status, 200);

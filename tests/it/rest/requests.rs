@@ -181,7 +181,7 @@ async fn a_body_of_another_type_is_refused_where_one_is_needed() {
 }
 
 #[tokio::test]
-async fn who_asks_is_looked_at_before_what_is_asked() {
+async fn authorization_precedes_validation() {
     let api = start().await;
     api.ask(Method::POST, "/events")
         .body("text/plain", "{")
@@ -195,7 +195,7 @@ async fn who_asks_is_looked_at_before_what_is_asked() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_503_and_its_cause_stays_inside() {
+async fn a_store_outage_is_503_without_its_cause() {
     let api = start().await;
     api.store.apps.set(Fault::Unavailable);
     let reply = api.admin(Method::GET, "/apps").send().await;

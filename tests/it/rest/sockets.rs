@@ -67,7 +67,7 @@ async fn a_live_connection_and_its_channels() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_another_apps() {
+async fn unknown_sockets_and_those_of_other_apps() {
     let api = start().await;
     create(&api.service, "other").await;
     let stranger = connect(&api, "other-key", &["a"]).await;

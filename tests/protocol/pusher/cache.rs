@@ -91,7 +91,7 @@ pub async fn whispers_are_not_the_channels_state(env: &TestEnv) {
     late.quiet().await;
 }
 
-pub async fn what_comes_with_the_subscription_comes_once(env: &TestEnv) {
+pub async fn the_cached_event_arrives_once(env: &TestEnv) {
     let server = env.server().await;
     for round in 0..30 {
         let channel = format!("cache-{round}");

@@ -106,7 +106,7 @@ pub async fn there_is_no_answer_to_leaving(env: &TestEnv) {
     assert_eq!(client.hears("news", "e").await, "y");
 }
 
-pub async fn a_publish_to_several_channels_comes_once_per_channel(env: &TestEnv) {
+pub async fn a_publish_to_several_channels_arrives_once_per_channel(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher_on("a").await;
     client.subscribe("b").await;

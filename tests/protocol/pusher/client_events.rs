@@ -24,7 +24,7 @@ pub async fn the_others_get_it(env: &TestEnv) {
     ann.quiet().await;
 }
 
-pub async fn on_presence_channels_it_says_who(env: &TestEnv) {
+pub async fn on_presence_channels_it_names_the_user(env: &TestEnv) {
     let server = open(env).await;
     let [mut ann, mut bo] = server.pushers().await;
     ann.join("presence-r", json!({"user_id": "a\"nn"})).await;
@@ -68,7 +68,7 @@ pub async fn only_private_and_presence_channels_have_them(env: &TestEnv) {
     }
 }
 
-pub async fn who_is_not_on_the_channel_may_not(env: &TestEnv) {
+pub async fn non_subscribers_may_not_send_them(env: &TestEnv) {
     let server = open(env).await;
     let mut bo = server.pusher_on(ROOM).await;
     let mut ann = server.pusher().await;
@@ -104,7 +104,7 @@ pub async fn too_fast_is_4301_and_the_connection_stays(env: &TestEnv) {
     }
 }
 
-pub async fn odd_names_are_refused(env: &TestEnv) {
+pub async fn invalid_names_are_refused(env: &TestEnv) {
     let server = open(env).await;
     let mut ann = server.pusher_on(ROOM).await;
     let longest = format!("client-{}", "x".repeat(193));

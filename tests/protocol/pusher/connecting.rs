@@ -44,7 +44,7 @@ pub async fn the_activity_timeout_is_never_zero(env: &TestEnv) {
     assert_eq!(greeting.inner()["activity_timeout"], 1);
 }
 
-pub async fn versions_that_are_not_spoken_are_turned_away(env: &TestEnv) {
+pub async fn unsupported_versions_are_rejected(env: &TestEnv) {
     let server = env.server().await;
     for (query, code) in [
         ("protocol=x", 4006),
@@ -61,7 +61,7 @@ pub async fn versions_that_are_not_spoken_are_turned_away(env: &TestEnv) {
     }
 }
 
-pub async fn who_may_not_stay_is_told_and_closed(env: &TestEnv) {
+pub async fn rejected_connections_get_an_error_and_are_closed(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.limits.max_connections = Some(1))
         .await;
@@ -109,7 +109,7 @@ pub async fn who_may_not_stay_is_told_and_closed(env: &TestEnv) {
     first.turned_away(4003).await;
 }
 
-pub async fn a_server_that_stops_says_so(env: &TestEnv) {
+pub async fn shutdown_closes_with_4200(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     for mailbox in server.service.hub().mailboxes() {

@@ -4,7 +4,7 @@ use pushi_test_support::TestEnv;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-pub async fn frames_that_say_nothing_have_their_codes(env: &TestEnv) {
+pub async fn invalid_frames_have_their_error_codes(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     for (text, code) in [

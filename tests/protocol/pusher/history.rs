@@ -50,7 +50,7 @@ pub async fn without_a_prefix_nothing_is_stored(env: &TestEnv) {
     );
 }
 
-pub async fn since_a_serial_all_that_followed_comes(env: &TestEnv) {
+pub async fn since_a_serial_replays_all_later_events(env: &TestEnv) {
     let server = replaying(env, 3).await;
     say(&server, "room-1", 1..=20).await;
     let mut client = server.pusher().await;
@@ -78,7 +78,7 @@ pub async fn since_a_serial_all_that_followed_comes(env: &TestEnv) {
     client.quiet().await;
 }
 
-pub async fn since_what_is_gone_says_not_recovered(env: &TestEnv) {
+pub async fn since_a_pruned_serial_is_not_recovered(env: &TestEnv) {
     let server = replaying(env, 3).await;
     say(&server, "room-1", 1..=15).await;
     let mut client = server.pusher().await;
@@ -96,7 +96,7 @@ pub async fn since_what_is_gone_says_not_recovered(env: &TestEnv) {
     client.quiet().await;
 }
 
-pub async fn since_now_nothing_comes(env: &TestEnv) {
+pub async fn since_now_replays_nothing(env: &TestEnv) {
     let server = replaying(env, 3).await;
     say(&server, "room-1", 1..=5).await;
     let mut client = server.pusher().await;

@@ -214,7 +214,7 @@ pub async fn whispers_reach_pushi_sockets(env: &TestEnv) {
     );
 }
 
-pub async fn pushi_sockets_hear_nothing_of_counts_and_misses(env: &TestEnv) {
+pub async fn pushi_sockets_get_no_counts_or_cache_misses(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.subscription_count = true)
         .await;

@@ -19,19 +19,19 @@ macro_rules! pusher_on_every_store {
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; connecting:
             the_greeting_names_the_socket_and_the_activity_timeout,
             the_activity_timeout_is_never_zero,
-            versions_that_are_not_spoken_are_turned_away,
-            who_may_not_stay_is_told_and_closed,
-            a_server_that_stops_says_so,
+            unsupported_versions_are_rejected,
+            rejected_connections_get_an_error_and_are_closed,
+            shutdown_closes_with_4200,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; pings:
             a_ping_is_answered_by_a_pong,
             a_silent_client_is_pinged,
             a_pong_or_anything_else_is_a_sign_of_life,
-            who_does_not_answer_is_closed_with_4201,
+            an_unanswered_ping_closes_with_4201,
             pings_do_not_keep_an_idle_connection_open,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; frames:
-            frames_that_say_nothing_have_their_codes,
+            invalid_frames_have_their_error_codes,
             data_may_be_an_object_or_a_string_of_json,
             other_events_are_refused,
             a_subscription_error_arrives_on_its_channel,
@@ -44,7 +44,7 @@ macro_rules! pusher_on_every_store {
             subscribers_get_events_in_this_form,
             subscribing_again_is_answered_again,
             there_is_no_answer_to_leaving,
-            a_publish_to_several_channels_comes_once_per_channel,
+            a_publish_to_several_channels_arrives_once_per_channel,
             the_excepted_socket_gets_nothing,
             channels_of_a_socket_are_bounded,
             a_personal_channel_needs_its_user_or_a_signature,
@@ -52,7 +52,7 @@ macro_rules! pusher_on_every_store {
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; presence:
             the_answer_counts_and_lists_everybody,
-            the_others_hear_who_comes_and_goes,
+            joins_and_leaves_are_announced,
             several_connections_are_one_member,
             the_signature_must_cover_the_channel_data,
             user_ids_are_strings_or_numbers,
@@ -63,12 +63,12 @@ macro_rules! pusher_on_every_store {
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; client_events:
             the_others_get_it,
-            on_presence_channels_it_says_who,
+            on_presence_channels_it_names_the_user,
             the_app_must_allow_them,
             only_private_and_presence_channels_have_them,
-            who_is_not_on_the_channel_may_not,
+            non_subscribers_may_not_send_them,
             too_fast_is_4301_and_the_connection_stays,
-            odd_names_are_refused,
+            invalid_names_are_refused,
             they_are_kept_only_where_replay_names_the_channel,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; users:
@@ -81,17 +81,17 @@ macro_rules! pusher_on_every_store {
             an_app_can_require_it_in_time,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; watchlists:
-            the_answer_says_who_is_there,
-            changes_are_told,
+            subscribing_returns_the_members,
+            changes_are_announced,
             only_the_first_and_the_last_connection_count,
-            of_more_than_a_hundred_the_first_are_watched,
-            who_has_gone_watches_nobody,
-            a_change_is_told_once,
+            only_the_first_hundred_are_watched,
+            a_closed_connection_watches_no_one,
+            a_change_is_announced_once,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; subscription_count:
-            every_subscriber_is_told_how_many_they_are,
+            every_subscriber_gets_the_count,
             only_where_the_app_wants_it,
-            many_are_told_every_five_seconds,
+            large_counts_are_sent_every_five_seconds,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; cache:
             the_last_event_follows_the_subscription,
@@ -99,14 +99,14 @@ macro_rules! pusher_on_every_store {
             where_there_is_none_it_is_a_miss,
             after_half_an_hour_it_is_a_miss,
             whispers_are_not_the_channels_state,
-            what_comes_with_the_subscription_comes_once,
+            the_cached_event_arrives_once,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::pusher; history:
             the_newest_events_follow_the_subscription,
             without_a_prefix_nothing_is_stored,
-            since_a_serial_all_that_followed_comes,
-            since_what_is_gone_says_not_recovered,
-            since_now_nothing_comes,
+            since_a_serial_replays_all_later_events,
+            since_a_pruned_serial_is_not_recovered,
+            since_now_replays_nothing,
             any_other_since_is_refused,
             stored_events_carry_their_place,
             subscribers_see_every_serial_once,
@@ -118,7 +118,7 @@ macro_rules! pusher_on_every_store {
             peer_channels_are_for_pushi_sockets_alone,
             a_personal_channel_brings_what_the_user_follows,
             whispers_reach_pushi_sockets,
-            pushi_sockets_hear_nothing_of_counts_and_misses,
+            pushi_sockets_get_no_counts_or_cache_misses,
             no_pushi_socket_is_on_a_users_channel,
         }
     };

@@ -78,7 +78,7 @@ pub async fn a_pong_or_anything_else_is_a_sign_of_life(env: &TestEnv) {
     }
 }
 
-pub async fn who_does_not_answer_is_closed_with_4201(env: &TestEnv) {
+pub async fn an_unanswered_ping_closes_with_4201(env: &TestEnv) {
     let server = held(env).await;
     let mut client = server.pusher().await;
     client.quiet().await;

@@ -24,7 +24,7 @@ pub async fn the_answer_counts_and_lists_everybody(env: &TestEnv) {
     );
 }
 
-pub async fn the_others_hear_who_comes_and_goes(env: &TestEnv) {
+pub async fn joins_and_leaves_are_announced(env: &TestEnv) {
     let server = env.server().await;
     let mut ann = on_room(&server, "ann").await;
     let mut bo = server.pusher().await;

@@ -12,7 +12,7 @@ async fn told(client: &mut PusherClient, channel: &str, count: u64) {
     assert_eq!(data, json!({"subscription_count": count}));
 }
 
-pub async fn every_subscriber_is_told_how_many_they_are(env: &TestEnv) {
+pub async fn every_subscriber_gets_the_count(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.subscription_count = true)
         .await;
@@ -42,7 +42,7 @@ pub async fn only_where_the_app_wants_it(env: &TestEnv) {
     bo.quiet().await;
 }
 
-pub async fn many_are_told_every_five_seconds(env: &TestEnv) {
+pub async fn large_counts_are_sent_every_five_seconds(env: &TestEnv) {
     let server = env
         .server_with(|setup| {
             setup.settings.subscription_count = true;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::receiver::Receiver;
 use super::{hook, hook_for, webhook_server, webhook_server_with};
 
-pub async fn every_kind_of_happening_has_its_form(env: &TestEnv) {
+pub async fn every_event_kind_has_its_form(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
         setup.settings.subscription_count = true
@@ -69,7 +69,7 @@ pub async fn a_message_is_signed_and_has_its_headers(env: &TestEnv) {
     );
 }
 
-pub async fn what_happens_together_is_told_together(env: &TestEnv) {
+pub async fn simultaneous_events_are_sent_together(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
         setup.send_webhooks = false
@@ -91,7 +91,7 @@ pub async fn what_happens_together_is_told_together(env: &TestEnv) {
     assert_eq!(names, ["a", "b", "c"]);
 }
 
-pub async fn a_webhook_is_told_what_it_wants(env: &TestEnv) {
+pub async fn a_webhook_gets_only_its_events(env: &TestEnv) {
     let [mut all, mut some, mut rooms] = [
         Receiver::start().await,
         Receiver::start().await,
@@ -137,7 +137,7 @@ pub async fn a_webhook_is_told_what_it_wants(env: &TestEnv) {
 }
 
 /// A store that answers few at a time is asked by all of them, and by whoever looks for more.
-pub async fn many_addresses_are_told_at_once(env: &TestEnv) {
+pub async fn many_addresses_are_called_concurrently(env: &TestEnv) {
     let mut receivers = Vec::new();
     for _ in 0..20 {
         receivers.push(Receiver::start().await);
@@ -162,7 +162,7 @@ pub async fn many_addresses_are_told_at_once(env: &TestEnv) {
     }
 }
 
-pub async fn messages_keep_the_order_of_what_happened(env: &TestEnv) {
+pub async fn messages_keep_the_order_of_events(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let webhooks = vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])];
     let server = webhook_server_with(env, webhooks, |setup| {
@@ -205,7 +205,7 @@ pub async fn an_app_without_webhooks_has_nothing_in_the_outbox(env: &TestEnv) {
     );
 }
 
-pub async fn client_events_are_told_in_both_dialects(env: &TestEnv) {
+pub async fn client_events_reach_webhooks_from_both_dialects(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server(
         env,
@@ -238,7 +238,7 @@ pub async fn client_events_are_told_in_both_dialects(env: &TestEnv) {
     assert!(receiver.is_quiet());
 }
 
-pub async fn webhooks_that_are_set_later_are_told_from_then_on(env: &TestEnv) {
+pub async fn webhooks_set_later_get_later_events(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server(env, Vec::new()).await;
     let mut ann = server.pusher_on("before").await;
@@ -268,7 +268,7 @@ pub async fn webhooks_that_are_set_later_are_told_from_then_on(env: &TestEnv) {
     );
 }
 
-pub async fn of_two_nodes_one_tells(env: &TestEnv) {
+pub async fn one_of_two_nodes_sends(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let together = |setup: &mut ServerSetup| {
         (setup.send_webhooks, setup.rules.webhooks.single_node) = (false, false)
@@ -296,7 +296,7 @@ pub async fn of_two_nodes_one_tells(env: &TestEnv) {
     assert!(receiver.is_quiet());
 }
 
-pub async fn a_node_that_has_not_heard_of_a_webhook_tells_it_too(env: &TestEnv) {
+pub async fn a_node_with_stale_settings_sends_new_webhooks(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, Vec::new(), |setup| setup.send_webhooks = false).await;
     let mut other = ServerSetup::over(&env.stores);

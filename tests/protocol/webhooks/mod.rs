@@ -72,31 +72,31 @@ pub async fn outbox(stores: &Stores, server: &TestServer<'_>) -> Vec<String> {
 macro_rules! webhooks_on_every_store {
     ($kind:ty) => {
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::webhooks; delivery:
-            every_kind_of_happening_has_its_form,
+            every_event_kind_has_its_form,
             a_message_is_signed_and_has_its_headers,
-            what_happens_together_is_told_together,
-            a_webhook_is_told_what_it_wants,
-            many_addresses_are_told_at_once,
-            messages_keep_the_order_of_what_happened,
+            simultaneous_events_are_sent_together,
+            a_webhook_gets_only_its_events,
+            many_addresses_are_called_concurrently,
+            messages_keep_the_order_of_events,
             an_app_without_webhooks_has_nothing_in_the_outbox,
-            client_events_are_told_in_both_dialects,
-            webhooks_that_are_set_later_are_told_from_then_on,
-            of_two_nodes_one_tells,
-            a_node_that_has_not_heard_of_a_webhook_tells_it_too,
+            client_events_reach_webhooks_from_both_dialects,
+            webhooks_set_later_get_later_events,
+            one_of_two_nodes_sends,
+            a_node_with_stale_settings_sends_new_webhooks,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::webhooks; retries:
-            what_failed_is_told_again_in_order,
-            a_dead_address_delays_no_other,
-            what_is_given_up_can_be_replayed,
+            failed_events_are_resent_in_order,
+            an_unreachable_address_delays_no_other,
+            abandoned_events_can_be_replayed,
             without_retries_it_is_tried_once,
-            a_receiver_that_knows_the_old_secret_is_told,
+            a_receiver_with_the_old_secret_is_sent_the_old_signature,
             a_removed_webhook_is_given_up,
             private_addresses_are_refused,
             redirects_are_not_followed,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::webhooks; restart:
-            what_was_recorded_is_told_after_a_restart,
-            what_was_under_way_is_told_after_a_restart,
+            queued_events_are_sent_after_a_restart,
+            events_in_flight_are_sent_after_a_restart,
             another_nodes_claim_is_respected_until_it_ends,
         }
     };
@@ -120,17 +120,17 @@ mod on_mongodb {
 
 mod paused {
     pushi_test_support::cases! { #[tokio::test(start_paused = true)] pushi_test_support::Memory as pushi_test_support::StoreKind, crate::webhooks; debounce:
-        who_is_gone_for_three_seconds_has_left,
-        who_comes_back_in_time_was_never_away,
+        an_absence_of_three_seconds_is_reported,
+        a_reconnect_in_time_is_not_reported,
         leaving_again_begins_anew,
         members_leave_before_their_channel_is_vacated,
         a_user_with_another_connection_has_not_left,
         a_killed_nodes_channels_are_vacated_at_its_next_start,
-        who_comes_back_after_the_restart_was_never_away,
-        what_a_dead_node_left_is_told_by_a_survivor,
-        what_a_dead_node_did_not_tell_is_told_by_a_survivor,
+        a_reconnect_after_a_restart_is_not_reported,
+        a_survivor_reports_the_members_of_a_dead_node,
+        a_survivor_reports_what_a_dead_node_did_not,
         a_stop_leaves_it_to_the_next_start,
-        webhooks_that_are_set_later_hear_who_leaves,
-        a_store_that_is_away_loses_nothing,
+        webhooks_set_later_get_member_removed,
+        an_outage_of_the_store_loses_nothing,
     }
 }

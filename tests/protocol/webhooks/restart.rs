@@ -22,7 +22,7 @@ fn next(env: &TestEnv, later: Duration) {
     env.spawn(async move { service.parts().sender.run(stop.cancelled()).await });
 }
 
-pub async fn what_was_recorded_is_told_after_a_restart(env: &TestEnv) {
+pub async fn queued_events_are_sent_after_a_restart(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
         setup.send_webhooks = false
@@ -38,7 +38,7 @@ pub async fn what_was_recorded_is_told_after_a_restart(env: &TestEnv) {
     server.queued_webhook_events(0).await;
 }
 
-pub async fn what_was_under_way_is_told_after_a_restart(env: &TestEnv) {
+pub async fn events_in_flight_are_sent_after_a_restart(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
         setup.send_webhooks = false

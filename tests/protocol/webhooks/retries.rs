@@ -46,7 +46,7 @@ async fn happen(server: &TestServer<'_>, number: u32) {
     client.quiet().await;
 }
 
-pub async fn what_failed_is_told_again_in_order(env: &TestEnv) {
+pub async fn failed_events_are_resent_in_order(env: &TestEnv) {
     let tries = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&tries);
     let answers = ["500 Oops", "404 Gone fishing", "204 Fine", "200 OK"];
@@ -93,7 +93,7 @@ pub async fn what_failed_is_told_again_in_order(env: &TestEnv) {
     assert_eq!(log(&server).await.deliveries[0].attempts, 3);
 }
 
-pub async fn a_dead_address_delays_no_other(env: &TestEnv) {
+pub async fn an_unreachable_address_delays_no_other(env: &TestEnv) {
     // The first takes connections and never answers; nobody listens at the second.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent_url = format!("http://{}/", silent.local_addr().unwrap());
@@ -124,7 +124,7 @@ pub async fn a_dead_address_delays_no_other(env: &TestEnv) {
     );
 }
 
-pub async fn what_is_given_up_can_be_replayed(env: &TestEnv) {
+pub async fn abandoned_events_can_be_replayed(env: &TestEnv) {
     let well = Arc::new(AtomicU32::new(0));
     let asked = Arc::clone(&well);
     let answer = move |_: &_| {
@@ -200,7 +200,7 @@ pub async fn without_retries_it_is_tried_once(env: &TestEnv) {
     server.queued_webhook_events(0).await;
 }
 
-pub async fn a_receiver_that_knows_the_old_secret_is_told(env: &TestEnv) {
+pub async fn a_receiver_with_the_old_secret_is_sent_the_old_signature(env: &TestEnv) {
     let known = Arc::new(parking_lot::Mutex::new(None));
     let checked = Arc::clone(&known);
     let mut receiver = Receiver::answering(move |call| {

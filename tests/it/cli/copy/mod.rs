@@ -218,7 +218,7 @@ const COUNTS: [(&str, u64); 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_is_copied_and_what_is_there_is_not_overwritten_unasked() {
+async fn copies_everything_and_overwrites_only_on_request() {
     let shell = filled().await;
     let copy = [
         "copy",
@@ -269,7 +269,7 @@ async fn everything_is_copied_and_what_is_there_is_not_overwritten_unasked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_difference_is_told_and_is_no_success() {
+async fn a_difference_is_reported_and_fails() {
     let shell = filled().await;
     let copy = [
         "copy",
@@ -319,7 +319,7 @@ async fn a_difference_is_told_and_is_no_success() {
 }
 
 #[test]
-fn what_cannot_be_copied_is_said_in_one_line() {
+fn copy_errors_are_one_line() {
     let shell = Shell::new();
     let complaint = |from: &str, to: &str, code| {
         let line = shell.complaint(

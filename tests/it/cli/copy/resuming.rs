@@ -36,7 +36,7 @@ async fn numbered(shell: &Shell, file: &str, events: u64, bytes: usize) {
 }
 
 /// Kills a copy in its middle, then goes on with it.
-async fn a_killed_copy_is_gone_on_with(shell: &Shell, from: &str, to: &str, events: u64) {
+async fn resumes_a_killed_copy(shell: &Shell, from: &str, to: &str, events: u64) {
     let from = format!("sqlite://{from}");
     let copy = ["copy", "--from", &from, "--to", to];
     // Opened before, so that the copy is the only one to make tables.
@@ -91,21 +91,21 @@ async fn a_killed_copy_is_gone_on_with(shell: &Shell, from: &str, to: &str, even
 
 // In each of these so much is copied that the copy has just begun when its first events are seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_was_killed_is_gone_on_with() {
+async fn a_killed_copy_resumes() {
     let shell = Shell::new();
     numbered(&shell, "from.db", 20_000, 10).await;
-    a_killed_copy_is_gone_on_with(&shell, "from.db", "sqlite://to.db", 20_000).await;
+    resumes_a_killed_copy(&shell, "from.db", "sqlite://to.db", 20_000).await;
     if let Some(schema) = PostgresSchema::start().await {
-        a_killed_copy_is_gone_on_with(&shell, "from.db", &schema.url(""), 20_000).await;
+        resumes_a_killed_copy(&shell, "from.db", &schema.url(""), 20_000).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_to_mongodb_that_was_killed_is_gone_on_with() {
+async fn a_killed_copy_to_mongodb_resumes() {
     let Some(database) = MongoDatabase::start("PUSHI_TEST_MONGO_URL").await else {
         return;
     };
     let shell = Shell::new();
     numbered(&shell, "from.db", 1500, 24_000).await;
-    a_killed_copy_is_gone_on_with(&shell, "from.db", &mongo_url(&database), 1500).await;
+    resumes_a_killed_copy(&shell, "from.db", &mongo_url(&database), 1500).await;
 }
