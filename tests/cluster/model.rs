@@ -54,16 +54,16 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a node was told.
+/// Applies what a node receives to a member list.
 #[derive(Default)]
-struct Ear {
+struct MemberSink {
     /// Who is there, as its clients have it.
     members: Mutex<BTreeSet<String>>,
     serials: Mutex<Vec<u64>>,
     wrong: Mutex<Vec<String>>,
 }
 
-impl BusSink for Ear {
+impl BusSink for MemberSink {
     fn deliver(&self, message: BusMessage) {
         let mut members = self.members.lock();
         match message {
@@ -111,7 +111,7 @@ struct Node {
     order: Arc<Resequencer>,
     presence: Arc<dyn PresenceStore>,
     bus: Arc<RedisBus>,
-    ear: Arc<Ear>,
+    sink: Arc<MemberSink>,
     /// Dropped, they end without a word.
     _tasks: JoinSet<()>,
 }
@@ -182,11 +182,11 @@ impl World {
             Arc::clone(&self.stores.events),
             Arc::new(SystemClock),
         ));
-        let ear = Arc::new(Ear::default());
-        let sink: Weak<Ear> = Arc::downgrade(&ear);
-        order.set_sink(sink);
-        let sink: Arc<dyn BusSink> = order.clone();
-        bus.set_sink(Arc::downgrade(&sink));
+        let sink = Arc::new(MemberSink::default());
+        let port: Weak<MemberSink> = Arc::downgrade(&sink);
+        order.set_sink(port);
+        let port: Arc<dyn BusSink> = order.clone();
+        bus.set_sink(Arc::downgrade(&port));
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&bus).run(hub, CancellationToken::new()));
         let working = Arc::clone(&order);
@@ -195,7 +195,7 @@ impl World {
             order,
             presence: adapters.presence,
             bus,
-            ear,
+            sink,
             _tasks: tasks,
         };
         until_up(&node).await;
@@ -297,13 +297,13 @@ impl World {
                     .iter()
                     .map(|member| member.user_id.to_string())
                     .collect();
-                let told = node.ear.members.lock().clone();
-                let serials = node.ear.serials.lock().clone();
+                let told = node.sink.members.lock().clone();
+                let serials = node.sink.serials.lock().clone();
                 let all: Vec<u64> = (self.since[index] + 1..=self.published).collect();
                 assert!(
-                    node.ear.wrong.lock().is_empty(),
+                    node.sink.wrong.lock().is_empty(),
                     "{:?}",
-                    node.ear.wrong.lock()
+                    node.sink.wrong.lock()
                 );
                 assert!(
                     all.starts_with(&serials),

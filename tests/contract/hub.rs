@@ -20,7 +20,7 @@ use crate::samples;
 
 fn hub() -> Arc<Hub> {
     let metrics = Arc::new(PrometheusMetrics::new().unwrap());
-    Arc::new(Hub::new(7, dialects(), metrics).with_flush_scheduler(Arc::new(AtOnce)))
+    Arc::new(Hub::new(7, dialects(), metrics).with_flush_scheduler(Arc::new(InlineScheduler)))
 }
 
 fn connect(hub: &Arc<Hub>, app: &Arc<App>) -> Connection {
@@ -59,15 +59,15 @@ impl DirectWriter for Wire {
     }
 }
 
-struct AtOnce;
+struct InlineScheduler;
 
-impl FlushScheduler for AtOnce {
+impl FlushScheduler for InlineScheduler {
     fn flush(&self, batch: FlushBatch) {
         batch.flush(self);
     }
 }
 
-impl BatchWriter for AtOnce {
+impl BatchWriter for InlineScheduler {
     fn write(&self, writes: &mut [BatchedWrite<'_>]) {
         for write in writes {
             write.written = write.writer.try_write(write.bytes);

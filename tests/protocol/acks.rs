@@ -32,7 +32,7 @@ pub async fn a_kept_publish_with_a_ref_is_acknowledged(env: &TestEnv) {
             format!(r#"{{"event":"pusher_internal:published","channel":"c","data":"{data}"}}"#)
         );
     }
-    other.quiet().await;
+    other.expect_nothing().await;
 }
 
 pub async fn no_ack_without_ref_or_persist(env: &TestEnv) {
@@ -52,8 +52,11 @@ pub async fn no_ack_without_ref_or_persist(env: &TestEnv) {
         .publish("c", "message", json!("x"), json!({"ref": null}))
         .await;
     // The next acknowledgement is the last one's.
-    assert_eq!(sender.store("c", "message", json!("x")).await["serial"], 3);
-    sender.quiet().await;
+    assert_eq!(
+        sender.publish_stored("c", "message", json!("x")).await["serial"],
+        3
+    );
+    sender.expect_nothing().await;
 }
 
 pub async fn any_ref_is_echoed_unchanged(env: &TestEnv) {
@@ -100,7 +103,7 @@ pub async fn acknowledgements_come_in_the_order_of_the_publishes(env: &TestEnv) 
             (&json!(n.to_string()), &json!(n + 1))
         );
     }
-    sender.quiet().await;
+    sender.expect_nothing().await;
 }
 
 pub async fn acknowledged_events_are_in_the_history(env: &TestEnv) {
@@ -108,8 +111,8 @@ pub async fn acknowledged_events_are_in_the_history(env: &TestEnv) {
     let mut sender = server.client().await;
     sender.subscribe("c").await;
     for n in 0..20 {
-        let ack = sender.store("c", "message", json!(n)).await;
-        let event = sender.latest(json!({"channel": "c", "count": 1})).await["events"][0].clone();
+        let ack = sender.publish_stored("c", "message", json!(n)).await;
+        let event = sender.query(json!({"channel": "c", "count": 1})).await["events"][0].clone();
         for member in ["mid", "serial", "timestamp"] {
             assert_eq!(event[member], ack[member], "{member}");
         }
@@ -139,9 +142,9 @@ pub async fn the_same_key_stores_and_sends_once(env: &TestEnv) {
         .unwrap();
     assert_eq!(client.expect("message").await.data(), "once");
     assert_eq!(client.expect("message").await.data(), "another");
-    client.quiet().await;
+    client.expect_nothing().await;
     assert_eq!(
-        serials(&client.latest(json!({"channel": "c"})).await),
+        serials(&client.query(json!({"channel": "c"})).await),
         [2, 1]
     );
 }
@@ -163,7 +166,7 @@ pub async fn a_key_is_kept_a_day(env: &TestEnv) {
         .await
         .unwrap();
     client.expect("message").await;
-    client.quiet().await;
+    client.expect_nothing().await;
     server.clock.advance(Duration::from_secs(2 * 24 * 3600));
     server
         .try_publish(keyed("k", &["c"], "anew"))
@@ -209,14 +212,14 @@ pub async fn concurrent_publishes_with_one_key_store_one(env: &TestEnv) {
             ["0", "1", "2", "3", "4", "5", "6", "7", "same"],
             "round {round}"
         );
-        client.quiet().await;
+        client.expect_nothing().await;
     }
     assert_eq!(
-        client.latest(json!({"channel": "c"})).await["events"][0]["serial"],
+        client.query(json!({"channel": "c"})).await["events"][0]["serial"],
         20
     );
     assert_eq!(
-        client.latest(json!({"channel": "d"})).await["events"][0]["serial"],
+        client.query(json!({"channel": "d"})).await["events"][0]["serial"],
         160
     );
 }
@@ -256,10 +259,10 @@ pub async fn a_key_covers_all_channels_of_its_publish(env: &TestEnv) {
         .await
         .unwrap();
     client.expect("message").await;
-    client.quiet().await;
+    client.expect_nothing().await;
     for name in ["a", "b"] {
         assert_eq!(
-            event_texts(&client.latest(json!({"channel": name})).await),
+            event_texts(&client.query(json!({"channel": name})).await),
             ["x"]
         );
     }

@@ -14,7 +14,7 @@ pub async fn shutdown_closes_with_4200(env: &TestEnv) {
     for client in &mut clients {
         client.subscribe("c").await;
     }
-    server.call("c", "before").await;
+    server.publish_transient("c", "before").await;
     server.gateway.stop();
     for mailbox in server.service.hub().mailboxes() {
         mailbox.close(CloseReason::Stopping);
@@ -25,16 +25,16 @@ pub async fn shutdown_closes_with_4200(env: &TestEnv) {
             "before",
             "what was on its way still comes"
         );
-        assert_eq!(client.closed().await, 4200);
+        assert_eq!(client.expect_close().await, 4200);
     }
 }
 
 pub async fn connects_during_shutdown_are_rejected(env: &TestEnv) {
     let server = env.server().await;
     server.gateway.stop();
-    let mut late = server.caller(&server.app, None, false).await;
-    late.greeted().await;
-    assert_eq!(late.closed().await, 4200);
+    let mut late = server.connect(&server.app, None, false).await;
+    late.read_greeting().await;
+    assert_eq!(late.expect_close().await, 4200);
 }
 
 pub async fn accepted_publishes_are_stored_before_shutdown(env: &TestEnv) {
@@ -44,7 +44,7 @@ pub async fn accepted_publishes_are_stored_before_shutdown(env: &TestEnv) {
     for n in 0..20 {
         client.publish("c", "message", json!(n), json!({})).await;
     }
-    client.quiet().await;
+    client.expect_nothing().await;
     env.stop.cancel();
     store.append.set(Fault::None);
     let stored = async {
@@ -80,18 +80,18 @@ pub async fn after_the_end_publishes_are_refused(env: &TestEnv) {
     client
         .publish("c", "message", json!("x"), json!({"ref": "7"}))
         .await;
-    assert_eq!(client.refused(4320).await.value["data"]["ref"], "7");
+    assert_eq!(client.expect_error(4320).await.value["data"]["ref"], "7");
 }
 
 pub async fn a_disabled_app_loses_its_connections(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.subscribed("c").await;
-    server.call("c", "before").await;
+    server.publish_transient("c", "before").await;
     server.set(|settings| settings.enabled = false).await;
     client.expect("call").await;
-    client.turned_away(4003).await;
+    client.expect_rejection(4003).await;
     server.set(|settings| settings.enabled = true).await;
-    server.subscribed("c").await.quiet().await;
+    server.subscribed("c").await.expect_nothing().await;
 }
 
 pub async fn a_deleted_app_loses_its_connections(env: &TestEnv) {
@@ -108,13 +108,13 @@ pub async fn a_deleted_app_loses_its_connections(env: &TestEnv) {
     stranger.subscribe("c").await;
     let mut client = server.subscribed("c").await;
     server.service.delete_app(&server.app.ident).await.unwrap();
-    client.turned_away(4001).await;
+    client.expect_rejection(4001).await;
     server
-        .caller(&server.app, None, false)
+        .connect(&server.app, None, false)
         .await
-        .turned_away(4001)
+        .expect_rejection(4001)
         .await;
-    stranger.quiet().await;
+    stranger.expect_nothing().await;
     // The same identifier and key again: a new app, and nothing of the old one.
     let again = NewApp {
         name: "Again".to_owned(),
@@ -126,7 +126,9 @@ pub async fn a_deleted_app_loses_its_connections(env: &TestEnv) {
     let mut client = server.client_of(&again).await;
     client.subscribe("private-c").await;
     assert_eq!(
-        client.store("private-c", "message", json!("x")).await["serial"],
+        client
+            .publish_stored("private-c", "message", json!("x"))
+            .await["serial"],
         1
     );
 }
@@ -145,7 +147,7 @@ pub async fn changes_by_another_process_apply_within_a_second(env: &TestEnv) {
         .update_app(&server.app.ident, &disable)
         .await
         .unwrap();
-    client.turned_away(4003).await;
+    client.expect_rejection(4003).await;
     assert!(
         since.elapsed() < std::time::Duration::from_secs(1),
         "{:?}",
@@ -154,7 +156,7 @@ pub async fn changes_by_another_process_apply_within_a_second(env: &TestEnv) {
     other.service.delete_app(&server.app.ident).await.unwrap();
     let gone = async {
         while server
-            .caller(&server.app, None, false)
+            .connect(&server.app, None, false)
             .await
             .next()
             .await
@@ -171,7 +173,7 @@ pub async fn a_late_store_answer_is_reloaded(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let other = env.server().await;
     store.app_by_key.set(Fault::Hang);
-    let mut client = server.caller(&other.app, None, false).await;
+    let mut client = server.connect(&other.app, None, false).await;
     store.app_by_key.called(1).await;
     // The app is disabled, and this node has seen that something changed, before it learns what the app was.
     other.set(|settings| settings.enabled = false).await;
@@ -183,7 +185,7 @@ pub async fn a_late_store_answer_is_reloaded(env: &TestEnv) {
         frame = client.next().await;
     }
     assert_eq!(frame.code(), 4003);
-    assert_eq!(client.closed().await, 4003);
+    assert_eq!(client.expect_close().await, 4003);
 }
 
 pub async fn a_disabled_app_keeps_no_connection(env: &TestEnv) {

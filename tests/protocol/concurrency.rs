@@ -144,8 +144,8 @@ pub async fn subscribers_see_every_serial_once(env: &TestEnv) {
 
 pub async fn a_personal_channel_sees_every_serial_of_its_aliases_once(env: &TestEnv) {
     let server = env.server_with(unbounded).await;
-    server.follow("ann", "a").await;
-    server.follow("ann", "b").await;
+    server.add_subscription("ann", "a").await;
+    server.add_subscription("ann", "b").await;
     let pace = Arc::new(Pace::default());
     let publishers = [
         publisher(&server, &["a"], &pace),
@@ -206,7 +206,7 @@ pub async fn going_on_without_leaving_has_no_gap_either(env: &TestEnv) {
     let mut client = server.client().await;
     let mut last = 0;
     for _ in 0..60 {
-        client.ask_for("c", json!({"since": last})).await;
+        client.send_subscribe("c", json!({"since": last})).await;
         // Live events of the subscription before may come until the answer; the answer then begins where it was asked to.
         let asked = last;
         let mut live = asked;
@@ -242,7 +242,7 @@ pub async fn no_event_before_subscribed_or_after_unsubscribed(env: &TestEnv) {
             .send(json!({"event": "pusher:unsubscribe", "data": {"channel": "c"}}))
             .await;
         while client.next().await.event() != "pusher_internal:unsubscription_succeeded" {}
-        client.quiet().await;
+        client.expect_nothing().await;
         pace.read(pace.published.load(Ordering::Relaxed));
     }
     pace.end();

@@ -10,7 +10,7 @@ pub async fn the_greeting_names_the_socket(env: &TestEnv) {
     let server = env.server().await;
     let mut seen = Vec::new();
     for _ in 0..3 {
-        let mut client = server.caller(&server.app, None, false).await;
+        let mut client = server.connect(&server.app, None, false).await;
         let greeting = client.next().await;
         let inner = greeting.inner();
         let id = inner["socket_id"].as_str().unwrap();
@@ -31,22 +31,24 @@ pub async fn the_greeting_names_the_socket(env: &TestEnv) {
         assert!(process.parse::<u64>().unwrap() < 1 << 53, "{id}");
         assert!(!seen.contains(&id.to_owned()), "{id} came twice");
         seen.push(id.to_owned());
-        client.quiet().await;
+        client.expect_nothing().await;
     }
 }
 
 pub async fn an_unknown_key_is_closed_with_4001(env: &TestEnv) {
     let server = env.server().await;
-    let mut client = server.caller_with(&server.app, "nobody", None, false).await;
-    let frame = client.turned_away(4001).await;
+    let mut client = server
+        .connect_with_key(&server.app, "nobody", None, false)
+        .await;
+    let frame = client.expect_rejection(4001).await;
     assert_eq!(frame.channel(), "", "there, though it is about none");
     assert!(frame.message().contains("key"), "{frame:?}");
-    client.ended().await;
+    client.abort().await;
     for key in ["", " ", "\u{0}", &"x".repeat(10_000)] {
         server
-            .caller_with(&server.app, key, None, false)
+            .connect_with_key(&server.app, key, None, false)
             .await
-            .turned_away(4001)
+            .expect_rejection(4001)
             .await;
     }
 }
@@ -56,12 +58,12 @@ pub async fn a_disabled_app_is_closed_with_4003(env: &TestEnv) {
         .server_with(|setup| setup.settings.enabled = false)
         .await;
     server
-        .caller(&server.app, None, false)
+        .connect(&server.app, None, false)
         .await
-        .turned_away(4003)
+        .expect_rejection(4003)
         .await;
     server.set(|settings| settings.enabled = true).await;
-    server.client().await.quiet().await;
+    server.client().await.expect_nothing().await;
 }
 
 pub async fn plain_connections_are_closed_with_4000_where_tls_is_asked(env: &TestEnv) {
@@ -69,12 +71,12 @@ pub async fn plain_connections_are_closed_with_4000_where_tls_is_asked(env: &Tes
         .server_with(|setup| setup.settings.tls_only = true)
         .await;
     server
-        .caller(&server.app, None, false)
+        .connect(&server.app, None, false)
         .await
-        .turned_away(4000)
+        .expect_rejection(4000)
         .await;
-    let mut client = server.caller(&server.app, None, true).await;
-    client.greeted().await;
+    let mut client = server.connect(&server.app, None, true).await;
+    client.read_greeting().await;
 }
 
 pub async fn origins_are_held_to_the_apps_list(env: &TestEnv) {
@@ -89,9 +91,9 @@ pub async fn origins_are_held_to_the_apps_list(env: &TestEnv) {
         Some("https://two.example:8443"),
     ] {
         server
-            .caller(&server.app, origin, false)
+            .connect(&server.app, origin, false)
             .await
-            .greeted()
+            .read_greeting()
             .await;
     }
     for origin in [
@@ -103,9 +105,9 @@ pub async fn origins_are_held_to_the_apps_list(env: &TestEnv) {
         "",
     ] {
         server
-            .caller(&server.app, Some(origin), false)
+            .connect(&server.app, Some(origin), false)
             .await
-            .turned_away(4009)
+            .expect_rejection(4009)
             .await;
     }
 }
@@ -115,23 +117,23 @@ pub async fn origins_are_held_to_the_servers_list(env: &TestEnv) {
         .server_with(|setup| setup.rules.allowed_origins = vec!["https://one.example".to_owned()])
         .await;
     server
-        .caller(&server.app, Some("https://one.example"), false)
+        .connect(&server.app, Some("https://one.example"), false)
         .await
-        .greeted()
+        .read_greeting()
         .await;
     server
-        .caller(&server.app, Some("https://two.example"), false)
+        .connect(&server.app, Some("https://two.example"), false)
         .await
-        .turned_away(4009)
+        .expect_rejection(4009)
         .await;
     server
         .set(|settings| settings.allowed_origins = vec!["https://two.example".to_owned()])
         .await;
     for origin in ["https://one.example", "https://two.example"] {
         server
-            .caller(&server.app, Some(origin), false)
+            .connect(&server.app, Some(origin), false)
             .await
-            .turned_away(4009)
+            .expect_rejection(4009)
             .await;
     }
 }
@@ -142,12 +144,12 @@ pub async fn an_app_over_its_limit_is_closed_with_4004(env: &TestEnv) {
         .await;
     let [mut first, _second] = server.clients().await;
     let frame = server
-        .caller(&server.app, None, false)
+        .connect(&server.app, None, false)
         .await
-        .turned_away(4004)
+        .expect_rejection(4004)
         .await;
     assert!(frame.message().contains("max_connections"), "{frame:?}");
-    first.quiet().await;
+    first.expect_nothing().await;
 }
 
 pub async fn an_app_over_its_limit_can_say_4100(env: &TestEnv) {
@@ -159,9 +161,9 @@ pub async fn an_app_over_its_limit_can_say_4100(env: &TestEnv) {
         .await;
     let _first = server.client().await;
     server
-        .caller(&server.app, None, false)
+        .connect(&server.app, None, false)
         .await
-        .turned_away(4100)
+        .expect_rejection(4100)
         .await;
 }
 
@@ -169,8 +171,8 @@ pub async fn a_limit_counts_who_is_there_now(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.limits.max_connections = Some(1))
         .await;
-    server.client().await.leave().await;
-    server.client().await.ended().await;
+    server.client().await.close().await;
+    server.client().await.abort().await;
     let mut client = server.client().await;
     server
         .set(|settings| settings.limits.max_connections = Some(2))
@@ -179,7 +181,7 @@ pub async fn a_limit_counts_who_is_there_now(env: &TestEnv) {
     server
         .set(|settings| settings.limits.max_connections = Some(1))
         .await;
-    client.quiet().await;
+    client.expect_nothing().await;
     server
         .set(|settings| settings.limits.max_connections = Some(0))
         .await;
@@ -192,16 +194,16 @@ pub async fn a_node_over_its_limit_is_closed_with_4100(env: &TestEnv) {
         .await;
     let [first, _second] = server.clients().await;
     let frame = server
-        .caller(&server.app, None, false)
+        .connect(&server.app, None, false)
         .await
-        .turned_away(4100)
+        .expect_rejection(4100)
         .await;
     assert!(
         frame.message().contains("PUSHI_MAX_CONNECTIONS"),
         "{frame:?}"
     );
     // Whoever was turned away took no place.
-    first.leave().await;
+    first.close().await;
     server
         .client()
         .await
@@ -215,15 +217,15 @@ pub async fn too_many_in_a_second_are_closed_with_4100(env: &TestEnv) {
         .await;
     let _three: [_; 3] = server.clients().await;
     server
-        .caller(&server.app, None, false)
+        .connect(&server.app, None, false)
         .await
-        .turned_away(4100)
+        .expect_rejection(4100)
         .await;
     server.clock.advance(Duration::from_secs(1));
     let _three: [_; 3] = server.clients().await;
     server
-        .caller(&server.app, None, false)
+        .connect(&server.app, None, false)
         .await
-        .turned_away(4100)
+        .expect_rejection(4100)
         .await;
 }

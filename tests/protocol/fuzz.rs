@@ -153,7 +153,7 @@ async fn lives(client: &mut Client, after: &str) {
 
 async fn watched<'a>(server: &TestServer<'a>) -> [Client; 2] {
     let [mut client, mut watcher] = server.clients().await;
-    server.follow("u1", "d").await;
+    server.add_subscription("u1", "d").await;
     for (client, user) in [(&mut watcher, "u2"), (&mut client, "u1")] {
         for channel in ["c", "private-a", "presence-a", "personal-u1"] {
             client
@@ -211,7 +211,7 @@ pub async fn text_of_all_kinds(env: &TestEnv) {
     ];
     for _ in 0..600 {
         let text = text.new_tree(&mut runner).unwrap().current();
-        client.raw(text.clone()).await;
+        client.send_message(text.clone()).await;
         // Frames with too deep data are not for a JSON reader with a limit, so only their end is looked for.
         client.send(json!({"event": "pusher:ping"})).await;
         while client.text().await != r#"{"event":"pusher:pong","data":"{}"}"# {}
@@ -236,7 +236,7 @@ pub async fn bytes_of_all_kinds(env: &TestEnv) {
             .unwrap()
             .unwrap();
     }
-    server.call("c", "goes on").await;
+    server.publish_transient("c", "goes on").await;
     witness.expect("call").await;
     assert_eq!(server.service.hub().connections(), 1);
 }

@@ -7,17 +7,17 @@ pub async fn the_newest_come_first(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.subscribed("c").await;
     assert_eq!(
-        client.latest(json!({"channel": "c"})).await["events"],
+        client.query(json!({"channel": "c"})).await["events"],
         json!([])
     );
     for text in ["1", "2", "3"] {
-        client.store("c", "message", json!(text)).await;
+        client.publish_stored("c", "message", json!(text)).await;
     }
     client
         .publish("c", "message", json!("not kept"), json!({"persist": false}))
         .await;
     let state = client
-        .latest(json!({"channel": "c", "skip": 0, "count": 10}))
+        .query(json!({"channel": "c", "skip": 0, "count": 10}))
         .await;
     assert_eq!(
         (event_texts(&state), serials(&state)),
@@ -39,7 +39,7 @@ pub async fn an_event_has_the_form_of_the_page(env: &TestEnv) {
         .publish("global", "chat", json!({"x": 1}), json!({}))
         .await;
     let live = other.expect("chat").await;
-    let state = client.latest(json!({"channel": "global"})).await;
+    let state = client.query(json!({"channel": "global"})).await;
     let event = &state["events"][0];
     let names: Vec<&String> = event.as_object().unwrap().keys().collect();
     assert_eq!(
@@ -68,10 +68,10 @@ pub async fn an_event_has_the_form_of_the_page(env: &TestEnv) {
         event["data"],
         json!({"channel": "global", "event": "chat", "data": "{\"x\":1}"})
     );
-    server.say("global", &["x"]).await;
+    server.publish_texts("global", &["x"]).await;
     client.expect("message").await;
     assert_eq!(
-        client.latest(json!({"channel": "global"})).await["events"][0]["owner_id"],
+        client.query(json!({"channel": "global"})).await["events"][0]["owner_id"],
         Value::Null
     );
 }
@@ -81,9 +81,9 @@ pub async fn skip_and_count_make_pages(env: &TestEnv) {
     let mut client = server.client().await;
     let texts: Vec<String> = (1..=15).map(|n| n.to_string()).collect();
     server
-        .say("c", &texts.iter().map(String::as_str).collect::<Vec<_>>())
+        .publish_texts("c", &texts.iter().map(String::as_str).collect::<Vec<_>>())
         .await;
-    server.say("elsewhere", &["x"]).await;
+    server.publish_texts("elsewhere", &["x"]).await;
     client.subscribe("c").await;
     for (data, expected) in [
         (json!({}), (6..=15).rev().collect::<Vec<u64>>()),
@@ -103,7 +103,7 @@ pub async fn skip_and_count_make_pages(env: &TestEnv) {
         let mut data = data;
         data["channel"] = json!("c");
         assert_eq!(
-            serials(&client.latest(data.clone()).await),
+            serials(&client.query(data.clone()).await),
             expected,
             "{data}"
         );
@@ -115,35 +115,39 @@ pub async fn a_count_over_the_limit_is_cut(env: &TestEnv) {
         .server_with(|setup| setup.rules.limits.history = 4)
         .await;
     let mut client = server.client().await;
-    server.say("c", &["1", "2", "3", "4", "5", "6"]).await;
-    server.follow("ann", "d").await;
-    server.say("d", &["1", "2", "3", "4", "5", "6"]).await;
+    server
+        .publish_texts("c", &["1", "2", "3", "4", "5", "6"])
+        .await;
+    server.add_subscription("ann", "d").await;
+    server
+        .publish_texts("d", &["1", "2", "3", "4", "5", "6"])
+        .await;
     client.subscribe("c").await;
     client.subscribe("personal-ann").await;
     assert_eq!(
-        event_texts(&client.latest(json!({"channel": "c", "count": 100})).await),
+        event_texts(&client.query(json!({"channel": "c", "count": 100})).await),
         ["6", "5", "4", "3"]
     );
     assert_eq!(
         event_texts(
             &client
-                .latest(json!({"channel": "c", "count": i64::MAX}))
+                .query(json!({"channel": "c", "count": i64::MAX}))
                 .await
         ),
         ["6", "5", "4", "3"]
     );
     assert_eq!(
-        event_texts(&client.latest(json!({"channel": "c"})).await),
+        event_texts(&client.query(json!({"channel": "c"})).await),
         ["6", "5", "4", "3"]
     );
     assert_eq!(
-        event_texts(&client.latest(json!({"channel": "c", "count": 2})).await),
+        event_texts(&client.query(json!({"channel": "c", "count": 2})).await),
         ["6", "5"]
     );
     assert_eq!(
         event_texts(
             &client
-                .latest(json!({"channel": "personal-ann", "count": 100}))
+                .query(json!({"channel": "personal-ann", "count": 100}))
                 .await
         ),
         ["6", "5", "4", "3"]
@@ -152,18 +156,18 @@ pub async fn a_count_over_the_limit_is_cut(env: &TestEnv) {
 
 pub async fn a_personal_channel_returns_the_inbox(env: &TestEnv) {
     let server = env.server().await;
-    server.say("a", &["before"]).await;
-    server.follow("ann", "a").await;
-    server.follow("ann", "b").await;
-    server.say("a", &["1"]).await;
-    server.say("b", &["2"]).await;
-    server.say("personal-ann", &["3"]).await;
-    server.unfollow("ann", "b").await;
-    server.say("b", &["after"]).await;
-    server.say("a", &["4"]).await;
+    server.publish_texts("a", &["before"]).await;
+    server.add_subscription("ann", "a").await;
+    server.add_subscription("ann", "b").await;
+    server.publish_texts("a", &["1"]).await;
+    server.publish_texts("b", &["2"]).await;
+    server.publish_texts("personal-ann", &["3"]).await;
+    server.remove_subscription("ann", "b").await;
+    server.publish_texts("b", &["after"]).await;
+    server.publish_texts("a", &["4"]).await;
     let mut client = server.client().await;
     client.subscribe("personal-ann").await;
-    let state = client.latest(json!({"channel": "personal-ann"})).await;
+    let state = client.query(json!({"channel": "personal-ann"})).await;
     assert_eq!(
         event_texts(&state),
         ["4", "3", "2", "1"],
@@ -173,7 +177,7 @@ pub async fn a_personal_channel_returns_the_inbox(env: &TestEnv) {
     assert_eq!(
         event_texts(
             &client
-                .latest(json!({"channel": "personal-ann", "skip": 1, "count": 2}))
+                .query(json!({"channel": "personal-ann", "skip": 1, "count": 2}))
                 .await
         ),
         ["3", "2"]
@@ -181,7 +185,7 @@ pub async fn a_personal_channel_returns_the_inbox(env: &TestEnv) {
     assert_eq!(
         event_texts(
             &client
-                .latest(json!({"channel": "personal-ann", "skip": 4}))
+                .query(json!({"channel": "personal-ann", "skip": 4}))
                 .await
         ),
         [""; 0]
@@ -189,12 +193,12 @@ pub async fn a_personal_channel_returns_the_inbox(env: &TestEnv) {
     assert_eq!(
         event_texts(
             &client
-                .latest(json!({"channel": "personal-ann", "skip": i64::MAX}))
+                .query(json!({"channel": "personal-ann", "skip": i64::MAX}))
                 .await
         ),
         [""; 0]
     );
-    let state = client.latest(json!({"channel": "a"})).await;
+    let state = client.query(json!({"channel": "a"})).await;
     assert_eq!(
         event_texts(&state),
         ["4", "1", "before"],
@@ -206,9 +210,9 @@ pub async fn a_presence_channel_also_returns_members(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.join("presence-a", json!({"user_id": "ann"})).await;
-    server.say("presence-a", &["1"]).await;
+    server.publish_texts("presence-a", &["1"]).await;
     client.expect("message").await;
-    let state = client.latest(json!({"channel": "presence-a"})).await;
+    let state = client.query(json!({"channel": "presence-a"})).await;
     assert_eq!(
         (users(&state), event_texts(&state)),
         (vec!["ann"], vec!["1"])
@@ -222,14 +226,14 @@ pub async fn a_presence_channel_also_returns_members(env: &TestEnv) {
 
 pub async fn non_subscribers_may_not_query(env: &TestEnv) {
     let server = env.server().await;
-    server.say("c", &["secret"]).await;
+    server.publish_texts("c", &["secret"]).await;
     let mut client = server.client().await;
     for event in ["pusher:latest", "pusher:unsubscribe"] {
         for channel in ["c", "private-a", "personal-ann", "peer-a:b&c"] {
             client
                 .send(json!({"event": event, "data": {"channel": channel}}))
                 .await;
-            let frame = client.refused(4317).await;
+            let frame = client.expect_error(4317).await;
             assert_eq!(
                 (frame.channel(), &frame.value["data"]["event"]),
                 (channel, &json!(event))
@@ -240,20 +244,23 @@ pub async fn non_subscribers_may_not_query(env: &TestEnv) {
 
 pub async fn pages_go_on_where_events_were_pruned(env: &TestEnv) {
     let server = env.server().await;
-    server.say("c", &["1", "2", "3", "4", "5"]).await;
+    server.publish_texts("c", &["1", "2", "3", "4", "5"]).await;
     env.prune_all_but(3).await;
     let mut client = server.subscribed("c").await;
     assert_eq!(
-        serials(&client.latest(json!({"channel": "c"})).await),
+        serials(&client.query(json!({"channel": "c"})).await),
         [5, 4, 3]
     );
     assert_eq!(
-        serials(&client.latest(json!({"channel": "c", "skip": 2})).await),
+        serials(&client.query(json!({"channel": "c", "skip": 2})).await),
         [3]
     );
     assert_eq!(
-        serials(&client.latest(json!({"channel": "c", "skip": 3})).await),
+        serials(&client.query(json!({"channel": "c", "skip": 3})).await),
         [0; 0]
     );
-    assert_eq!(client.store("c", "message", json!("6")).await["serial"], 6);
+    assert_eq!(
+        client.publish_stored("c", "message", json!("6")).await["serial"],
+        6
+    );
 }

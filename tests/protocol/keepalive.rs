@@ -17,7 +17,7 @@ async fn server(env: &TestEnv, activity: u64, idle: u64) -> TestServer<'_> {
 
 /// The next message, and after how many seconds it came.
 async fn after(client: &mut Client, since: Instant) -> (Message, u64) {
-    let message = client.message_at_last().await;
+    let message = client.next_message_unbounded().await;
     (message, since.elapsed().as_secs())
 }
 
@@ -34,7 +34,7 @@ pub async fn a_silent_client_is_pinged(env: &TestEnv) {
             "after {came} s"
         );
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn an_active_client_is_not_pinged(env: &TestEnv) {
@@ -44,8 +44,8 @@ pub async fn an_active_client_is_not_pinged(env: &TestEnv) {
     for seconds in [7, 14, 21, 28] {
         sleep_until(since + Duration::from_secs(seconds)).await;
         match seconds {
-            7 => client.raw(Message::Ping(Default::default())).await,
-            14 => client.raw(Message::Pong(Default::default())).await,
+            7 => client.send_message(Message::Ping(Default::default())).await,
+            14 => client.send_message(Message::Pong(Default::default())).await,
             _ => client.send(json!({"event": "pusher:ping"})).await,
         }
     }
@@ -69,7 +69,7 @@ pub async fn outgoing_frames_do_not_count_as_activity(env: &TestEnv) {
     let since = Instant::now();
     for seconds in 1..10 {
         sleep_until(since + Duration::from_secs(seconds)).await;
-        server.call("c", "hello").await;
+        server.publish_transient("c", "hello").await;
         client.expect("call").await;
     }
     let (message, _) = after(&mut client, since).await;
@@ -95,8 +95,8 @@ pub async fn an_unanswered_ping_closes_with_4201(env: &TestEnv) {
     assert!((39..=43).contains(&removed), "after {removed} s");
     let (message, _) = after(&mut dead, since).await;
     assert!(matches!(message, Message::Ping(_)), "{message:?}");
-    dead.turned_away(4201).await;
-    watcher.quiet().await;
+    dead.expect_rejection(4201).await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn an_idle_connection_is_closed_with_4202(env: &TestEnv) {
@@ -104,20 +104,20 @@ pub async fn an_idle_connection_is_closed_with_4202(env: &TestEnv) {
     let mut client = server.subscribed("c").await;
     let since = Instant::now();
     sleep_until(since + Duration::from_secs(15)).await;
-    server.call("c", "hello").await;
+    server.publish_transient("c", "hello").await;
     client.expect("call").await;
     sleep_until(since + Duration::from_secs(30)).await;
     client.subscribe("d").await;
     sleep_until(since + Duration::from_secs(40)).await;
     // A ping says nothing.
-    client.quiet().await;
+    client.expect_nothing().await;
     let (message, came) = after(&mut client, since).await;
     assert!(
         matches!(&message, Message::Text(text) if text.contains("4202")),
         "{message:?}"
     );
     assert!((49..=52).contains(&came), "after {came} s");
-    assert_eq!(client.closed().await, 4202);
+    assert_eq!(client.expect_close().await, 4202);
 }
 
 pub async fn pings_do_not_prevent_idle_closing(env: &TestEnv) {
@@ -135,7 +135,7 @@ pub async fn pings_do_not_prevent_idle_closing(env: &TestEnv) {
         }
     };
     assert!((21..=24).contains(&came), "after {came} s");
-    assert_eq!(client.closed().await, 4202);
+    assert_eq!(client.expect_close().await, 4202);
 }
 
 pub async fn by_default_no_connection_is_idle(env: &TestEnv) {
@@ -147,5 +147,5 @@ pub async fn by_default_no_connection_is_idle(env: &TestEnv) {
         assert!(matches!(message, Message::Ping(_)), "{message:?}");
     }
     assert!(since.elapsed() > Duration::from_secs(3500));
-    client.quiet().await;
+    client.expect_nothing().await;
 }

@@ -13,13 +13,13 @@ pub async fn a_binary_frame_is_4321(env: &TestEnv) {
         Bytes::from_static(br#"{"event":"pusher:ping"}"#),
         Bytes::from_static(&[0xff; 1000]),
     ] {
-        client.raw(Message::Binary(bytes)).await;
-        let frame = client.refused(4321).await;
+        client.send_message(Message::Binary(bytes)).await;
+        let frame = client.expect_error(4321).await;
         assert_eq!(frame.channel(), "");
     }
-    server.call("c", "goes on").await;
+    server.publish_transient("c", "goes on").await;
     client.expect("call").await;
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 /// A publish that makes a frame of so many bytes.
@@ -38,14 +38,14 @@ pub async fn a_message_over_the_limit_is_4318_and_1009(env: &TestEnv) {
         .server_with(|setup| setup.rules.limits.message_bytes = 1000)
         .await;
     let mut client = server.subscribed("c").await;
-    client.raw(frame_of(1000)).await;
+    client.send_message(frame_of(1000)).await;
     client.expect("m").await;
-    client.raw(frame_of(1001)).await;
-    let frame = client.refused(4318).await;
+    client.send_message(frame_of(1001)).await;
+    let frame = client.expect_error(4318).await;
     assert_eq!(frame.channel(), "");
     assert!(frame.message().contains("1000"), "{frame:?}");
-    assert_eq!(client.closed().await, 1009);
-    client.ended().await;
+    assert_eq!(client.expect_close().await, 1009);
+    client.abort().await;
 }
 
 pub async fn error_and_close_frames_arrive_while_the_client_floods(env: &TestEnv) {
@@ -58,10 +58,14 @@ pub async fn error_and_close_frames_arrive_while_the_client_floods(env: &TestEnv
     for bytes in [1001, 100_000, 3_000_000] {
         let mut client = server.client().await;
         // It sends all of it before it reads anything, and more behind it.
-        client.raw(Message::Text("x".repeat(bytes).into())).await;
-        client.raw(Message::Text("y".repeat(bytes).into())).await;
-        client.refused(4318).await;
-        assert_eq!(client.closed().await, 1009);
+        client
+            .send_message(Message::Text("x".repeat(bytes).into()))
+            .await;
+        client
+            .send_message(Message::Text("y".repeat(bytes).into()))
+            .await;
+        client.expect_error(4318).await;
+        assert_eq!(client.expect_close().await, 1009);
     }
 }
 
@@ -80,17 +84,21 @@ pub async fn fragments_are_one_message(env: &TestEnv) {
             last,
         ))
     };
-    client.raw(part(r#"{"event":"pusher:"#, true, false)).await;
     client
-        .raw(Message::Ping(Bytes::from_static(b"between")))
+        .send_message(part(r#"{"event":"pusher:"#, true, false))
         .await;
-    client.raw(part(r#"ping"}"#, false, true)).await;
+    client
+        .send_message(Message::Ping(Bytes::from_static(b"between")))
+        .await;
+    client.send_message(part(r#"ping"}"#, false, true)).await;
     client.expect("pusher:pong").await;
     for n in 0..3 {
-        client.raw(part(&"x".repeat(400), n == 0, false)).await;
+        client
+            .send_message(part(&"x".repeat(400), n == 0, false))
+            .await;
     }
-    client.refused(4318).await;
-    assert_eq!(client.closed().await, 1009);
+    client.expect_error(4318).await;
+    assert_eq!(client.expect_close().await, 1009);
 }
 
 pub async fn an_apps_own_limit_holds_from_the_next_message_on(env: &TestEnv) {
@@ -102,22 +110,22 @@ pub async fn an_apps_own_limit_holds_from_the_next_message_on(env: &TestEnv) {
     server
         .set(|settings| settings.limits.max_message_bytes = Some(100_000))
         .await;
-    first.raw(frame_of(100_000)).await;
+    first.send_message(frame_of(100_000)).await;
     first.expect("m").await;
     second.expect("m").await;
     server
         .set(|settings| settings.limits.max_message_bytes = Some(200))
         .await;
-    first.raw(frame_of(200)).await;
+    first.send_message(frame_of(200)).await;
     first.expect("m").await;
     second.expect("m").await;
-    second.raw(frame_of(201)).await;
-    second.refused(4318).await;
-    assert_eq!(second.closed().await, 1009);
+    second.send_message(frame_of(201)).await;
+    second.expect_error(4318).await;
+    assert_eq!(second.expect_close().await, 1009);
     server
         .set(|settings| settings.limits.max_message_bytes = Some(0))
         .await;
-    first.raw(frame_of(500_000)).await;
+    first.send_message(frame_of(500_000)).await;
     assert_eq!(first.expect("m").await.data().len() / 1000, 499);
 }
 
@@ -127,13 +135,13 @@ pub async fn text_that_is_not_unicode_is_1007(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client
-        .raw(Message::Frame(Frame::message(
+        .send_message(Message::Frame(Frame::message(
             vec![0xff, 0xfe],
             OpCode::Data(Data::Text),
             true,
         )))
         .await;
-    assert_eq!(client.closed().await, 1007);
+    assert_eq!(client.expect_close().await, 1007);
 }
 
 pub async fn a_slow_reader_is_closed_and_delays_no_other(env: &TestEnv) {
@@ -147,7 +155,7 @@ pub async fn a_slow_reader_is_closed_and_delays_no_other(env: &TestEnv) {
     let mut quick = server.subscribed("c").await;
     let text = "x".repeat(1000);
     for n in 0..100 {
-        server.call("c", &format!("{n} {text}")).await;
+        server.publish_transient("c", &format!("{n} {text}")).await;
         assert!(
             quick
                 .expect("call")
@@ -168,11 +176,11 @@ pub async fn a_slow_reader_is_closed_and_delays_no_other(env: &TestEnv) {
     };
     assert!(heard < 100);
     assert_eq!((last.event(), last.code()), ("pusher:error", 4100));
-    assert_eq!(slow.closed().await, 4100);
-    slow.ended().await;
-    server.call("c", "goes on").await;
+    assert_eq!(slow.expect_close().await, 4100);
+    slow.abort().await;
+    server.publish_transient("c", "goes on").await;
     quick.expect("call").await;
-    quick.quiet().await;
+    quick.expect_nothing().await;
 }
 
 pub async fn a_slow_readers_user_has_left(env: &TestEnv) {
@@ -190,7 +198,7 @@ pub async fn a_slow_readers_user_has_left(env: &TestEnv) {
     watcher.expect("pusher:member_added").await;
     slow.subscribe("c").await;
     for _ in 0..20 {
-        server.call("c", &"x".repeat(1000)).await;
+        server.publish_transient("c", &"x".repeat(1000)).await;
     }
     watcher.expect("pusher:member_removed").await;
 }
@@ -203,14 +211,14 @@ pub async fn a_client_that_does_not_read_answers_is_not_read(env: &TestEnv) {
     let mut asked = 0;
     let asking = async {
         loop {
-            greedy.raw(ask).await;
+            greedy.send_message(ask).await;
             asked += 1;
         }
     };
     let elsewhere = async {
         let mut other = server.client().await;
         for _ in 0..100 {
-            other.quiet().await;
+            other.expect_nothing().await;
         }
     };
     tokio::select! {
@@ -230,7 +238,9 @@ pub async fn a_client_that_does_not_read_answers_is_not_read(env: &TestEnv) {
 
 /// The next message, whatever it is.
 async fn pong(client: &mut Client, bytes: &'static [u8]) {
-    client.raw(Message::Ping(Bytes::from_static(bytes))).await;
+    client
+        .send_message(Message::Ping(Bytes::from_static(bytes)))
+        .await;
     let message = timeout(PATIENCE, client.message()).await.unwrap();
     assert_eq!(message, Some(Message::Pong(Bytes::from_static(bytes))));
 }
@@ -250,6 +260,8 @@ pub async fn a_ping_is_answered_by_a_pong(env: &TestEnv) {
         );
     }
     // A pong that nobody asked for is nothing.
-    client.raw(Message::Pong(Bytes::from_static(b"x"))).await;
-    client.quiet().await;
+    client
+        .send_message(Message::Pong(Bytes::from_static(b"x")))
+        .await;
+    client.expect_nothing().await;
 }

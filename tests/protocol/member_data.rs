@@ -10,7 +10,7 @@ pub async fn the_newest_data_of_several_tabs_counts(env: &TestEnv) {
     let [mut watcher, mut first, mut second] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
     let name = async |watcher: &mut Client| {
-        watcher.latest(json!({"channel": ROOM})).await["members"]["ann"]["name"].clone()
+        watcher.query(json!({"channel": ROOM})).await["members"]["ann"]["name"].clone()
     };
     first
         .join(ROOM, json!({"user_id": "ann", "name": "first"}))
@@ -25,18 +25,18 @@ pub async fn the_newest_data_of_several_tabs_counts(env: &TestEnv) {
         .join(ROOM, json!({"user_id": "ann", "name": "first again"}))
         .await;
     assert_eq!(name(&mut watcher).await, "first again");
-    first.ended().await;
+    first.abort().await;
     assert_eq!(
         name(&mut watcher).await,
         "second",
         "of who is left the newest"
     );
-    second.ended().await;
+    second.abort().await;
     assert_eq!(
         watcher.expect("pusher:member_removed").await.member()["name"],
         "second"
     );
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn a_numeric_user_id_is_its_text(env: &TestEnv) {
@@ -53,7 +53,7 @@ pub async fn a_numeric_user_id_is_its_text(env: &TestEnv) {
     let frame = watcher.expect("pusher:member_added").await;
     assert_eq!(frame.member(), json!({"user_id": "42", "name": "Ann"}));
     text.join(ROOM, json!({"user_id": "42"})).await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     for (channel, id, shown) in [
         ("presence-a", "-7", "-7"),
         ("presence-b", "0", "0"),
@@ -65,10 +65,10 @@ pub async fn a_numeric_user_id_is_its_text(env: &TestEnv) {
         let data = format!(
             r#"{{"channel":"{channel}","auth":"{auth}","channel_data":{{"user_id":{id}}}}}"#
         );
-        text.raw(format!(r#"{{"event":"pusher:subscribe","data":{data}}}"#))
+        text.send_message(format!(r#"{{"event":"pusher:subscribe","data":{data}}}"#))
             .await;
         let state = text
-            .told("pusher_internal:subscription_succeeded", channel)
+            .expect_state("pusher_internal:subscription_succeeded", channel)
             .await;
         assert_eq!(users(&state), [shown]);
     }
@@ -95,7 +95,7 @@ pub async fn channel_data_may_be_a_string(env: &TestEnv) {
         .await
         .join(ROOM, json!({"user_id": "ann"}))
         .await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn presence_without_a_user_id_is_4316(env: &TestEnv) {
@@ -113,18 +113,20 @@ pub async fn presence_without_a_user_id_is_4316(env: &TestEnv) {
         json!(long),
     ] {
         client
-            .ask_for(ROOM, json!({"channel_data": {"user_id": id}}))
+            .send_subscribe(ROOM, json!({"channel_data": {"user_id": id}}))
             .await;
-        client.refused(4316).await;
+        client.expect_error(4316).await;
     }
     for data in [json!({}), json!({"name": "Ann"}), json!("{}"), Value::Null] {
-        client.ask_for(ROOM, json!({"channel_data": data})).await;
-        client.refused(4316).await;
+        client
+            .send_subscribe(ROOM, json!({"channel_data": data}))
+            .await;
+        client.expect_error(4316).await;
     }
-    client.ask_for(ROOM, json!({})).await;
-    client.refused(4316).await;
-    server.call(ROOM, "hello").await;
-    client.quiet().await;
+    client.send_subscribe(ROOM, json!({})).await;
+    client.expect_error(4316).await;
+    server.publish_transient(ROOM, "hello").await;
+    client.expect_nothing().await;
     assert_eq!(
         users(&client.join(ROOM, json!({"user_id": "é".repeat(128)})).await),
         ["é".repeat(128)]
@@ -173,11 +175,11 @@ pub async fn channel_data_over_the_limit_is_4318(env: &TestEnv) {
         json!({"user_id": "u", "x": "x".repeat(bytes - shell)})
     };
     client
-        .ask_for(ROOM, json!({"channel_data": data(65)}))
+        .send_subscribe(ROOM, json!({"channel_data": data(65)}))
         .await;
-    let frame = client.refused(4318).await;
+    let frame = client.expect_error(4318).await;
     assert!(frame.message().contains("max_member_bytes"), "{frame:?}");
-    client.quiet().await;
+    client.expect_nothing().await;
     client.join(ROOM, data(64)).await;
     server
         .set(|settings| settings.limits.max_member_bytes = Some(65))
@@ -203,23 +205,25 @@ pub async fn a_refresh_that_is_refused_changes_nothing(env: &TestEnv) {
         (json!({"user_id": "a&b", "peer": true}), 4316),
         (json!(7), 4314),
     ] {
-        client.ask_for(ROOM, json!({"channel_data": data})).await;
-        client.refused(code).await;
+        client
+            .send_subscribe(ROOM, json!({"channel_data": data}))
+            .await;
+        client.expect_error(code).await;
     }
     client
-        .ask_for(
+        .send_subscribe(
             ROOM,
             json!({"channel_data": {"user_id": "bo"}, "since": "then"}),
         )
         .await;
-    client.refused(4314).await;
-    watcher.quiet().await;
-    let state = watcher.latest(json!({"channel": ROOM})).await;
+    client.expect_error(4314).await;
+    watcher.expect_nothing().await;
+    let state = watcher.query(json!({"channel": ROOM})).await;
     assert_eq!(
         state["members"]["ann"],
         json!({"user_id": "ann", "name": "Ann"})
     );
-    server.call(ROOM, "hello").await;
+    server.publish_transient(ROOM, "hello").await;
     client.expect("call").await;
 }
 
@@ -239,12 +243,12 @@ pub async fn one_of_two_first_connections_joins(env: &TestEnv) {
             "round {round}"
         );
         watcher.expect("pusher:member_added").await;
-        watcher.quiet().await;
+        watcher.expect_nothing().await;
         tokio::join!(first.unsubscribe(ROOM), second.unsubscribe(ROOM));
         watcher.expect("pusher:member_removed").await;
-        watcher.quiet().await;
-        first.quiet().await;
-        second.quiet().await;
+        watcher.expect_nothing().await;
+        first.expect_nothing().await;
+        second.expect_nothing().await;
     }
 }
 
@@ -260,7 +264,7 @@ pub async fn a_list_and_its_announcements_agree(env: &TestEnv) {
             .map(|(index, client)| async move {
                 for _ in 0..40 {
                     client
-                        .ask_for(
+                        .send_subscribe(
                             ROOM,
                             json!({"channel_data": {"user_id": format!("u{index}")}}),
                         )

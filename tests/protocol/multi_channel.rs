@@ -20,15 +20,15 @@ pub async fn a_socket_on_several_gets_it_once(env: &TestEnv) {
         let frame = all.expect("message").await;
         assert!(["a", "b", "c"].contains(&frame.channel()));
         assert_eq!(one.expect("message").await.channel(), "b");
-        all.quiet().await;
-        one.quiet().await;
-        none.quiet().await;
+        all.expect_nothing().await;
+        one.expect_nothing().await;
+        none.expect_nothing().await;
     }
 }
 
 pub async fn each_copy_has_its_own_place_and_the_same_publish(env: &TestEnv) {
     let server = env.server().await;
-    server.say("b", &["before"]).await;
+    server.publish_texts("b", &["before"]).await;
     let [mut a, mut b] = server.clients().await;
     a.subscribe("a").await;
     b.subscribe("b").await;
@@ -39,7 +39,7 @@ pub async fn each_copy_has_its_own_place_and_the_same_publish(env: &TestEnv) {
     let publish = in_a.value["publish"].as_str().unwrap();
     assert_eq!(in_b.value["publish"], publish);
     for (client, channel) in [(&mut a, "a"), (&mut b, "b")] {
-        let state = client.latest(json!({"channel": channel, "count": 1})).await;
+        let state = client.query(json!({"channel": channel, "count": 1})).await;
         assert_eq!(state["events"][0]["publish"], publish);
     }
     server.publish(&["a", "b"], "message", "x", true).await;
@@ -55,7 +55,7 @@ pub async fn each_copy_has_its_own_place_and_the_same_publish(env: &TestEnv) {
         "alone it needs none"
     );
     assert_eq!(
-        a.latest(json!({"channel": "a", "count": 1})).await["events"][0].get("publish"),
+        a.query(json!({"channel": "a", "count": 1})).await["events"][0].get("publish"),
         None
     );
     server.publish(&["a", "b"], "message", "x", false).await;
@@ -82,7 +82,7 @@ pub async fn with_since_it_is_always_sent(env: &TestEnv) {
             assert_eq!(frame.serial(), serial);
             heard.push(frame.channel().to_owned());
         }
-        client.quiet().await;
+        client.expect_nothing().await;
         heard.sort_unstable();
         let without = heard
             .iter()
@@ -101,15 +101,15 @@ pub async fn with_since_it_is_always_sent(env: &TestEnv) {
 
 pub async fn the_same_channel_by_alias_and_directly_is_one(env: &TestEnv) {
     let server = env.server().await;
-    server.follow("ann", "a").await;
-    server.follow("ann", "b").await;
+    server.add_subscription("ann", "a").await;
+    server.add_subscription("ann", "b").await;
     let mut client = server.subscribed("a").await;
     client.subscribe("personal-ann").await;
     server
         .publish(&["a", "b", "personal-ann"], "message", "x", true)
         .await;
     client.expect("message").await;
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn many_in_a_row_are_each_seen_once(env: &TestEnv) {
@@ -127,7 +127,7 @@ pub async fn many_in_a_row_are_each_seen_once(env: &TestEnv) {
         for n in 0..100 {
             assert_eq!(client.expect("message").await.data(), n.to_string());
         }
-        client.quiet().await;
+        client.expect_nothing().await;
     }
 }
 
@@ -172,7 +172,7 @@ pub async fn many_at_once_are_each_seen_once(env: &TestEnv) {
             for _ in 0..400 {
                 heard.push(client.expect("message").await.data().to_owned());
             }
-            client.quiet().await;
+            client.expect_nothing().await;
             heard.sort_unstable();
             heard.dedup();
             assert_eq!(heard.len(), 400);

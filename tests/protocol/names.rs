@@ -13,7 +13,7 @@ async fn complaint(client: &mut Client, frame: Value, code: u16) -> Frame {
         "{frame} was answered {answer:?}"
     );
     assert!(!answer.message().is_empty());
-    client.quiet().await;
+    client.expect_nothing().await;
     answer
 }
 
@@ -35,14 +35,14 @@ pub async fn invalid_frames_have_their_error_codes(env: &TestEnv) {
         (r#"{"event":["message"]}"#, 4312),
         (r#"{"Event":"message"}"#, 4312),
     ] {
-        client.raw(text).await;
-        let frame = client.refused(code).await;
+        client.send_message(text).await;
+        let frame = client.expect_error(code).await;
         assert_eq!(
             (frame.channel(), &frame.value["data"]["event"]),
             ("", &json!("")),
             "{text}"
         );
-        client.quiet().await;
+        client.expect_nothing().await;
     }
 }
 
@@ -224,7 +224,7 @@ pub async fn names_may_hold_what_is_printed(env: &TestEnv) {
         long.as_str(),
     ] {
         client.subscribe(name).await;
-        let said = client.store(name, name, json!(name)).await;
+        let said = client.publish_stored(name, name, json!(name)).await;
         assert_eq!(said["serial"], 1, "{name}");
         client
             .publish(
@@ -236,7 +236,7 @@ pub async fn names_may_hold_what_is_printed(env: &TestEnv) {
             .await;
         let frame = client.expect(name).await;
         assert_eq!((frame.channel(), frame.data()), (name, name));
-        let state = client.latest(json!({"channel": name})).await;
+        let state = client.query(json!({"channel": name})).await;
         assert_eq!(
             state["events"][0]["data"],
             json!({"channel": name, "event": name, "data": name})
@@ -258,7 +258,7 @@ pub async fn names_that_differ_are_other_channels(env: &TestEnv) {
     for (client, name) in clients.iter_mut().zip(names) {
         let frame = client.expect("message").await;
         assert_eq!((frame.data(), frame.serial()), (name, 1));
-        client.quiet().await;
+        client.expect_nothing().await;
     }
 }
 
@@ -303,7 +303,7 @@ pub async fn unknown_fields_are_ignored(env: &TestEnv) {
     let mut client = server.client().await;
     client.send(json!({"event": "pusher:subscribe", "x": 1, "data": {"channel": "c", "y": [2], "auth": null, "since": null}})).await;
     client
-        .told("pusher_internal:subscription_succeeded", "c")
+        .expect_state("pusher_internal:subscription_succeeded", "c")
         .await;
     client.send(json!({"event": "pusher:ping"})).await;
     let frame = client.expect("pusher:pong").await;

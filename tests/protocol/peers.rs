@@ -39,7 +39,7 @@ async fn hears(client: &mut Client, channel: &str, text: &str) {
 
 async fn may_not_send(client: &mut Client, channel: &str) {
     send(client, channel, "x").await;
-    assert_eq!(client.refused(4317).await.channel(), channel);
+    assert_eq!(client.expect_error(4317).await.channel(), channel);
 }
 
 pub async fn two_who_are_present_share_a_channel(env: &TestEnv) {
@@ -54,10 +54,10 @@ pub async fn two_who_are_present_share_a_channel(env: &TestEnv) {
     let frame = ann.expect("note").await;
     assert_eq!(frame.serial(), 1, "it is stored like any other");
     hears(&mut bo, PAIR, "me too").await;
-    server.call(PAIR, "from the back end").await;
+    server.publish_transient(PAIR, "from the back end").await;
     ann.expect("call").await;
     bo.expect("call").await;
-    cy.quiet().await;
+    cy.expect_nothing().await;
     may_not_send(&mut cy, PAIR).await;
 }
 
@@ -70,29 +70,29 @@ pub async fn every_tab_of_both_users_receives_it(env: &TestEnv) {
     send(&mut tab, PAIR, "two").await;
     hears(&mut ann, PAIR, "two").await;
     hears(&mut bo, PAIR, "two").await;
-    ann.quiet().await;
-    tab.quiet().await;
+    ann.expect_nothing().await;
+    tab.expect_nothing().await;
 }
 
 pub async fn it_lasts_until_one_has_left(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, tab, mut bo] = in_room(&server, ["ann", "ann", "bo"]).await;
-    tab.ended().await;
+    tab.abort().await;
     send(&mut bo, PAIR, "still").await;
     hears(&mut ann, PAIR, "still").await;
     ann.unsubscribe(ROOM).await;
     bo.expect("pusher:member_removed").await;
     may_not_send(&mut bo, PAIR).await;
     may_not_send(&mut ann, PAIR).await;
-    server.call(PAIR, "nobody hears it").await;
-    bo.quiet().await;
-    ann.quiet().await;
+    server.publish_transient(PAIR, "nobody hears it").await;
+    bo.expect_nothing().await;
+    ann.expect_nothing().await;
     ann.join(ROOM, json!({"user_id": "ann", "peer": true}))
         .await;
     bo.expect("pusher:member_added").await;
     send(&mut bo, PAIR, "again").await;
     hears(&mut ann, PAIR, "again").await;
-    ann.ended().await;
+    ann.abort().await;
     bo.expect("pusher:member_removed").await;
     may_not_send(&mut bo, PAIR).await;
 }
@@ -104,8 +104,8 @@ pub async fn both_members_must_set_the_peer_flag(env: &TestEnv) {
         bo.join(ROOM, json!({"user_id": "bo", "peer": flag})).await;
         may_not_send(&mut ann, PAIR).await;
         may_not_send(&mut bo, PAIR).await;
-        server.call(PAIR, "nobody hears it").await;
-        ann.quiet().await;
+        server.publish_transient(PAIR, "nobody hears it").await;
+        ann.expect_nothing().await;
         bo.join(ROOM, json!({"user_id": "bo", "peer": true})).await;
         send(&mut ann, PAIR, "hello").await;
         hears(&mut bo, PAIR, "hello").await;
@@ -126,7 +126,7 @@ pub async fn the_newest_tab_decides(env: &TestEnv) {
     send(&mut ann, PAIR, "both").await;
     hears(&mut bo, PAIR, "both").await;
     hears(&mut tab, PAIR, "both").await;
-    tab.ended().await;
+    tab.abort().await;
     may_not_send(&mut ann, PAIR).await;
 }
 
@@ -151,7 +151,7 @@ pub async fn more_than_two_may_share_one(env: &TestEnv) {
     // Somebody who never was there is as good as gone.
     send(&mut ann, "peer-room:ann&dee&zoe", "three").await;
     hush(&mut dee).await;
-    cy.quiet().await;
+    cy.expect_nothing().await;
 }
 
 pub async fn a_base_may_hold_a_colon(env: &TestEnv) {
@@ -179,7 +179,7 @@ pub async fn users_are_sorted_by_code_point(env: &TestEnv) {
         hears(client, &channel, "hello").await;
     }
     send(&mut clients[0], "peer-room:a&B", "x").await;
-    clients[0].refused(4315).await;
+    clients[0].expect_error(4315).await;
 }
 
 pub async fn a_name_may_have_two_thousand_bytes(env: &TestEnv) {
@@ -198,23 +198,23 @@ pub async fn a_name_may_have_two_thousand_bytes(env: &TestEnv) {
     assert_eq!(clients[0].expect("note").await.serial(), 1);
     assert_eq!(clients[1].expect("note").await.channel(), longest);
     assert_eq!(
-        serials(&clients[1].latest(json!({"channel": longest})).await),
+        serials(&clients[1].query(json!({"channel": longest})).await),
         [1]
     );
     send(&mut clients[0], &longer, "x").await;
-    assert!(clients[0].refused(4315).await.channel().len() <= 2000);
+    assert!(clients[0].expect_error(4315).await.channel().len() <= 2000);
 }
 
 pub async fn a_peers_id_holds_no_separator(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client
-        .ask_for(
+        .send_subscribe(
             ROOM,
             json!({"channel_data": {"user_id": "a&b", "peer": true}}),
         )
         .await;
-    client.refused(4316).await;
+    client.expect_error(4316).await;
     client.join(ROOM, json!({"user_id": "a&b"})).await;
 }
 
@@ -222,7 +222,7 @@ pub async fn a_member_may_ask_for_the_past(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo, mut cy] = in_room(&server, ["ann", "bo", "cy"]).await;
     for text in ["1", "2", "3"] {
-        ann.store(PAIR, "note", json!(text)).await;
+        ann.publish_stored(PAIR, "note", json!(text)).await;
         bo.expect("note").await;
     }
     let state = bo.subscribe_with(PAIR, json!({"since": 1})).await;
@@ -232,10 +232,10 @@ pub async fn a_member_may_ask_for_the_past(env: &TestEnv) {
     );
     send(&mut ann, PAIR, "once").await;
     hears(&mut bo, PAIR, "once").await;
-    bo.quiet().await;
+    bo.expect_nothing().await;
     assert_eq!(bo.subscribe(PAIR).await["events"], json!([]));
     assert_eq!(
-        event_texts(&bo.latest(json!({"channel": PAIR, "count": 2})).await),
+        event_texts(&bo.query(json!({"channel": PAIR, "count": 2})).await),
         ["3", "2"]
     );
     // It still follows from the presence channel alone.
@@ -248,11 +248,13 @@ pub async fn a_member_may_ask_for_the_past(env: &TestEnv) {
         json!({"event": "pusher:unsubscribe", "data": {"channel": PAIR}}),
     ] {
         bo.send(frame).await;
-        bo.refused(4317).await;
+        bo.expect_error(4317).await;
     }
     for mut other in [bo, cy_of(&mut cy).await] {
-        other.ask(json!({"channel": PAIR, "since": 0})).await;
-        let frame = other.refused(4009).await;
+        other
+            .send_subscribe_data(json!({"channel": PAIR, "since": 0}))
+            .await;
+        let frame = other.expect_error(4009).await;
         assert!(frame.message().contains(ROOM), "says how: {frame:?}");
     }
 }
@@ -269,18 +271,22 @@ async fn cy_of(cy: &mut Client) -> Client {
 pub async fn a_listener_needs_a_signature(env: &TestEnv) {
     let server = env.server().await;
     let mut listener = server.client().await;
-    listener.ask(json!({"channel": PAIR})).await;
-    listener.refused(4009).await;
+    listener.send_subscribe_data(json!({"channel": PAIR})).await;
+    listener.expect_error(4009).await;
     let auth = listener.auth("peer-room:ann&cy");
-    listener.ask(json!({"channel": PAIR, "auth": auth})).await;
-    listener.refused(4009).await;
-    let auth = listener.auth(PAIR);
-    listener.ask(json!({"channel": PAIR, "auth": auth})).await;
     listener
-        .told("pusher_internal:subscription_succeeded", PAIR)
+        .send_subscribe_data(json!({"channel": PAIR, "auth": auth}))
+        .await;
+    listener.expect_error(4009).await;
+    let auth = listener.auth(PAIR);
+    listener
+        .send_subscribe_data(json!({"channel": PAIR, "auth": auth}))
+        .await;
+    listener
+        .expect_state("pusher_internal:subscription_succeeded", PAIR)
         .await;
     // It hears, and may send, whoever is there; but it makes no pair with anybody.
-    server.call(PAIR, "hello").await;
+    server.publish_transient(PAIR, "hello").await;
     listener.expect("call").await;
     let [mut ann] = in_room(&server, ["ann"]).await;
     may_not_send(&mut ann, PAIR).await;
@@ -295,7 +301,7 @@ pub async fn a_listener_needs_a_signature(env: &TestEnv) {
     listener.unsubscribe(PAIR).await;
     send(&mut ann, PAIR, "to bo").await;
     hears(&mut bo, PAIR, "to bo").await;
-    listener.quiet().await;
+    listener.expect_nothing().await;
     may_not_send(&mut listener, PAIR).await;
 }
 
@@ -303,17 +309,18 @@ pub async fn a_subscribed_member_receives_it_once(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
     let auth = bo.auth(PAIR);
-    bo.ask(json!({"channel": PAIR, "auth": auth})).await;
-    bo.told("pusher_internal:subscription_succeeded", PAIR)
+    bo.send_subscribe_data(json!({"channel": PAIR, "auth": auth}))
+        .await;
+    bo.expect_state("pusher_internal:subscription_succeeded", PAIR)
         .await;
     send(&mut ann, PAIR, "once").await;
     hears(&mut bo, PAIR, "once").await;
-    bo.quiet().await;
+    bo.expect_nothing().await;
     bo.unsubscribe(ROOM).await;
     hush(&mut ann).await;
-    server.call(PAIR, "as a listener").await;
+    server.publish_transient(PAIR, "as a listener").await;
     bo.expect("call").await;
-    ann.quiet().await;
+    ann.expect_nothing().await;
 }
 
 pub async fn asking_for_the_past_counts_as_a_channel(env: &TestEnv) {
@@ -325,8 +332,9 @@ pub async fn asking_for_the_past_counts_as_a_channel(env: &TestEnv) {
     for n in 0..3 {
         ann.subscribe_with(&third(n), json!({"since": "now"})).await;
     }
-    ann.ask(json!({"channel": third(3), "since": "now"})).await;
-    let frame = ann.refused(4319).await;
+    ann.send_subscribe_data(json!({"channel": third(3), "since": "now"}))
+        .await;
+    let frame = ann.expect_error(4319).await;
     assert!(
         frame.message().contains("max_channels_per_connection"),
         "{frame:?}"
@@ -335,7 +343,7 @@ pub async fn asking_for_the_past_counts_as_a_channel(env: &TestEnv) {
     ann.unsubscribe(&third(0)).await;
     ann.subscribe_with(&third(3), json!({"since": 0})).await;
     // Those that it is not on any more do not count.
-    bo.ended().await;
+    bo.abort().await;
     ann.expect("pusher:member_removed").await;
     let [_cy] = in_room(&server, ["cy"]).await;
     ann.expect("pusher:member_added").await;
@@ -361,7 +369,7 @@ pub async fn two_apps_have_pairs_of_their_own(env: &TestEnv) {
 
 pub async fn through_a_personal_channel_one_is_a_peer(env: &TestEnv) {
     let server = env.server().await;
-    server.follow("ann", ROOM).await;
+    server.add_subscription("ann", ROOM).await;
     let [mut bo] = in_room(&server, ["bo"]).await;
     let mut ann = server.client().await;
     let personal = "personal-ann";

@@ -8,7 +8,7 @@ const ANN: &str = "personal-ann";
 /// Somebody who follows some channels is connected.
 async fn following(server: &TestServer<'_>, channels: &[&str]) -> Client {
     for channel in channels {
-        server.follow("ann", channel).await;
+        server.add_subscription("ann", channel).await;
     }
     let mut client = server.client().await;
     assert_eq!(client.subscribe(ANN).await["alias"], json!(channels));
@@ -18,7 +18,7 @@ async fn following(server: &TestServer<'_>, channels: &[&str]) -> Client {
 /// The alias list that is told next.
 async fn told_alias(client: &mut Client) -> serde_json::Value {
     client
-        .told("pusher_internal:subscription_succeeded", ANN)
+        .expect_state("pusher_internal:subscription_succeeded", ANN)
         .await["alias"]
         .clone()
 }
@@ -29,9 +29,9 @@ pub async fn the_socket_is_on_every_channel_that_the_user_follows(env: &TestEnv)
     let mut other = server.client().await;
     assert_eq!(other.subscribe("personal-bo").await["alias"], json!([]));
     for channel in ["news", "private-a", "presence-b"] {
-        server.call(channel, "hello").await;
+        server.publish_transient(channel, "hello").await;
         assert_eq!(client.expect("call").await.channel(), channel);
-        client.latest(json!({"channel": channel})).await;
+        client.query(json!({"channel": channel})).await;
         client
             .publish(
                 channel,
@@ -42,37 +42,37 @@ pub async fn the_socket_is_on_every_channel_that_the_user_follows(env: &TestEnv)
             .await;
         assert_eq!(client.expect("reply").await.channel(), channel);
     }
-    other.quiet().await;
+    other.expect_nothing().await;
 }
 
 pub async fn the_answer_holds_what_the_user_missed(env: &TestEnv) {
     let server = env.server().await;
-    server.say("a", &["before"]).await;
-    server.follow("ann", "a").await;
-    server.follow("ann", "b").await;
-    server.follow("bo", "c").await;
-    server.say("a", &["1"]).await;
-    server.say("b", &["2"]).await;
-    server.say("c", &["not ann's"]).await;
-    server.say(ANN, &["3"]).await;
-    server.call("a", "not stored").await;
-    server.say("a", &["4"]).await;
+    server.publish_texts("a", &["before"]).await;
+    server.add_subscription("ann", "a").await;
+    server.add_subscription("ann", "b").await;
+    server.add_subscription("bo", "c").await;
+    server.publish_texts("a", &["1"]).await;
+    server.publish_texts("b", &["2"]).await;
+    server.publish_texts("c", &["not ann's"]).await;
+    server.publish_texts(ANN, &["3"]).await;
+    server.publish_transient("a", "not stored").await;
+    server.publish_texts("a", &["4"]).await;
     let mut client = server.client().await;
     let state = client.subscribe(ANN).await;
     assert_eq!(event_texts(&state), ["4", "3", "2", "1"]);
     assert_eq!(serials(&state), [3, 1, 1, 2]);
     assert_eq!(state["members"], json!({}));
     assert_eq!(state.get("recovered"), None);
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn the_answer_holds_the_last_ten(env: &TestEnv) {
     let server = env.server().await;
-    server.follow("ann", "a").await;
-    server.follow("ann", "b").await;
+    server.add_subscription("ann", "a").await;
+    server.add_subscription("ann", "b").await;
     for text in ["1", "2", "3", "4", "5", "6"] {
-        server.say("a", &[text]).await;
-        server.say("b", &[text]).await;
+        server.publish_texts("a", &[text]).await;
+        server.publish_texts("b", &[text]).await;
     }
     let mut client = server.client().await;
     assert_eq!(
@@ -86,18 +86,18 @@ pub async fn a_back_end_writes_to_one_user(env: &TestEnv) {
     let [mut ann, mut bo] = server.clients().await;
     ann.subscribe(ANN).await;
     bo.subscribe("personal-bo").await;
-    server.say(ANN, &["for ann"]).await;
+    server.publish_texts(ANN, &["for ann"]).await;
     let frame = ann.expect("message").await;
     assert_eq!(
         (frame.channel(), frame.data(), frame.serial()),
         (ANN, "for ann", 1)
     );
-    bo.quiet().await;
+    bo.expect_nothing().await;
     ann.publish(ANN, "note", json!("mine"), json!({"echo": true}))
         .await;
     assert_eq!(ann.expect("note").await.serial(), 2);
     assert_eq!(
-        event_texts(&ann.latest(json!({"channel": ANN})).await),
+        event_texts(&ann.query(json!({"channel": ANN})).await),
         ["mine", "for ann"]
     );
 }
@@ -105,21 +105,21 @@ pub async fn a_back_end_writes_to_one_user(env: &TestEnv) {
 pub async fn a_new_user_subscription_is_joined_at_once(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &["a"]).await;
-    server.follow("ann", "b").await;
+    server.add_subscription("ann", "b").await;
     assert_eq!(told_alias(&mut client).await, json!(["a", "b"]));
-    server.call("b", "hello").await;
+    server.publish_transient("b", "hello").await;
     assert_eq!(client.expect("call").await.channel(), "b");
     // The same again changes nothing, and so nothing is told.
-    server.follow("ann", "b").await;
-    client.quiet().await;
-    server.unfollow("ann", "a").await;
+    server.add_subscription("ann", "b").await;
+    client.expect_nothing().await;
+    server.remove_subscription("ann", "a").await;
     assert_eq!(told_alias(&mut client).await, json!(["b"]));
-    server.call("a", "hello").await;
-    client.quiet().await;
+    server.publish_transient("a", "hello").await;
+    client.expect_nothing().await;
     client.publish("a", "message", json!("x"), json!({})).await;
-    client.refused(4317).await;
-    server.follow("bo", "c").await;
-    client.quiet().await;
+    client.expect_error(4317).await;
+    server.add_subscription("bo", "c").await;
+    client.expect_nothing().await;
 }
 
 pub async fn every_socket_of_the_user_follows(env: &TestEnv) {
@@ -128,11 +128,11 @@ pub async fn every_socket_of_the_user_follows(env: &TestEnv) {
     for client in &mut clients {
         client.subscribe(ANN).await;
     }
-    server.follow("ann", "a").await;
+    server.add_subscription("ann", "a").await;
     for client in &mut clients {
         assert_eq!(told_alias(client).await, json!(["a"]));
     }
-    server.call("a", "hello").await;
+    server.publish_transient("a", "hello").await;
     for client in &mut clients {
         client.expect("call").await;
     }
@@ -142,12 +142,14 @@ pub async fn many_changes_end_in_the_last_state(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &[]).await;
     for round in 0..30 {
-        server.follow("ann", &format!("c{round}")).await;
+        server.add_subscription("ann", &format!("c{round}")).await;
         if round % 3 != 0 {
-            server.unfollow("ann", &format!("c{round}")).await;
+            server
+                .remove_subscription("ann", &format!("c{round}"))
+                .await;
         }
     }
-    server.follow("ann", "last").await;
+    server.add_subscription("ann", "last").await;
     client.send(json!({"event": "pusher:ping"})).await;
     let mut alias = json!([]);
     loop {
@@ -164,12 +166,14 @@ pub async fn many_changes_end_in_the_last_state(env: &TestEnv) {
         .collect();
     assert_eq!(alias, json!(expected));
     for round in 0..30 {
-        server.call(&format!("c{round}"), "hello").await;
+        server
+            .publish_transient(&format!("c{round}"), "hello")
+            .await;
         if round % 3 == 0 {
             assert_eq!(client.expect("call").await.channel(), format!("c{round}"));
         }
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn unsubscribing_leaves_what_the_user_follows(env: &TestEnv) {
@@ -177,14 +181,14 @@ pub async fn unsubscribing_leaves_what_the_user_follows(env: &TestEnv) {
     let mut client = following(&server, &["a", "b"]).await;
     client.unsubscribe(ANN).await;
     for channel in ["a", "b", ANN] {
-        server.call(channel, "hello").await;
+        server.publish_transient(channel, "hello").await;
         client
             .send(json!({"event": "pusher:latest", "data": {"channel": channel}}))
             .await;
-        client.refused(4317).await;
+        client.expect_error(4317).await;
     }
-    server.follow("ann", "c").await;
-    client.quiet().await;
+    server.add_subscription("ann", "c").await;
+    client.expect_nothing().await;
     assert_eq!(client.subscribe(ANN).await["alias"], json!(["a", "b", "c"]));
 }
 
@@ -193,40 +197,40 @@ pub async fn a_channel_held_twice_is_left_when_both_have_ended(env: &TestEnv) {
     let mut client = following(&server, &["a"]).await;
     client.subscribe("a").await;
     client.unsubscribe("a").await;
-    server.call("a", "1").await;
+    server.publish_transient("a", "1").await;
     client.expect("call").await;
     client.subscribe("a").await;
     client.unsubscribe(ANN).await;
-    server.call("a", "2").await;
+    server.publish_transient("a", "2").await;
     client.expect("call").await;
     client.unsubscribe("a").await;
-    server.call("a", "3").await;
-    client.quiet().await;
+    server.publish_transient("a", "3").await;
+    client.expect_nothing().await;
     client.subscribe("a").await;
     client.subscribe(ANN).await;
-    server.unfollow("ann", "a").await;
+    server.remove_subscription("ann", "a").await;
     assert_eq!(told_alias(&mut client).await, json!([]));
-    server.call("a", "4").await;
+    server.publish_transient("a", "4").await;
     assert_eq!(client.expect("call").await.data(), "4");
 }
 
 pub async fn two_personal_channels_may_share_an_alias(env: &TestEnv) {
     let server = env.server().await;
-    server.follow("bo", "a").await;
+    server.add_subscription("bo", "a").await;
     let mut client = following(&server, &["a"]).await;
     client.subscribe("personal-bo").await;
-    server.call("a", "once").await;
+    server.publish_transient("a", "once").await;
     client.expect("call").await;
-    client.quiet().await;
+    client.expect_nothing().await;
     client.unsubscribe(ANN).await;
-    server.call("a", "still").await;
+    server.publish_transient("a", "still").await;
     client.expect("call").await;
-    server.unfollow("bo", "a").await;
+    server.remove_subscription("bo", "a").await;
     client
-        .told("pusher_internal:subscription_succeeded", "personal-bo")
+        .expect_state("pusher_internal:subscription_succeeded", "personal-bo")
         .await;
-    server.call("a", "over").await;
-    client.quiet().await;
+    server.publish_transient("a", "over").await;
+    client.expect_nothing().await;
 }
 
 pub async fn subscribing_again_takes_new_channel_data(env: &TestEnv) {
@@ -236,7 +240,7 @@ pub async fn subscribing_again_takes_new_channel_data(env: &TestEnv) {
         .join("presence-a", json!({"user_id": "watcher"}))
         .await;
     let mut client = following(&server, &["presence-a"]).await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     client
         .join(ANN, json!({"user_id": "ann", "name": "Ann"}))
         .await;
@@ -247,9 +251,9 @@ pub async fn subscribing_again_takes_new_channel_data(env: &TestEnv) {
     client
         .join(ANN, json!({"user_id": "ann", "name": "Anna"}))
         .await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     assert_eq!(
-        watcher.latest(json!({"channel": "presence-a"})).await["members"]["ann"]["name"],
+        watcher.query(json!({"channel": "presence-a"})).await["members"]["ann"]["name"],
         "Anna"
     );
     client.subscribe(ANN).await;
@@ -258,13 +262,13 @@ pub async fn subscribing_again_takes_new_channel_data(env: &TestEnv) {
         "Anna",
         "nobody again"
     );
-    server.call("presence-a", "hello").await;
+    server.publish_transient("presence-a", "hello").await;
     client.expect("call").await;
 }
 
 pub async fn a_presence_channel_is_joined_with_the_channel_data(env: &TestEnv) {
     let server = env.server().await;
-    server.follow("ann", "presence-a").await;
+    server.add_subscription("ann", "presence-a").await;
     let [mut watcher, mut client] = server.clients().await;
     watcher
         .join("presence-a", json!({"user_id": "watcher"}))
@@ -276,23 +280,23 @@ pub async fn a_presence_channel_is_joined_with_the_channel_data(env: &TestEnv) {
         watcher.expect("pusher:member_added").await.member(),
         json!({"user_id": "ann", "name": "Ann"})
     );
-    client.quiet().await;
+    client.expect_nothing().await;
     assert_eq!(
-        users(&client.latest(json!({"channel": "presence-a"})).await),
+        users(&client.query(json!({"channel": "presence-a"})).await),
         ["watcher", "ann"]
     );
     // One that is followed later, too; and no leaving and joining of those that were there.
     watcher
         .join("presence-b", json!({"user_id": "watcher"}))
         .await;
-    server.follow("ann", "presence-b").await;
+    server.add_subscription("ann", "presence-b").await;
     told_alias(&mut client).await;
     let frame = watcher.expect("pusher:member_added").await;
     assert_eq!(
         (frame.channel(), &frame.member()["name"]),
         ("presence-b", &json!("Ann"))
     );
-    server.unfollow("ann", "presence-a").await;
+    server.remove_subscription("ann", "presence-a").await;
     told_alias(&mut client).await;
     assert_eq!(
         watcher.expect("pusher:member_removed").await.channel(),
@@ -303,7 +307,7 @@ pub async fn a_presence_channel_is_joined_with_the_channel_data(env: &TestEnv) {
         watcher.expect("pusher:member_removed").await.channel(),
         "presence-b"
     );
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn without_channel_data_a_presence_channel_is_receive_only(env: &TestEnv) {
@@ -322,9 +326,9 @@ pub async fn without_channel_data_a_presence_channel_is_receive_only(env: &TestE
         client.expect("pusher:member_added").await.member()["user_id"],
         "watcher"
     );
-    server.call("presence-a", "hello").await;
+    server.publish_transient("presence-a", "hello").await;
     client.expect("call").await;
-    client.ended().await;
+    client.abort().await;
     watcher.expect("call").await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }

@@ -38,8 +38,10 @@ pub async fn the_answer_lists_everybody(env: &TestEnv) {
     ann.join(ROOM, json!({"user_id": "ann", "peer": true, "name": "Ann"}))
         .await;
     let auth = bo.auth(ROOM);
-    bo.ask(json!({"channel": ROOM, "auth": auth, "channel_data": {"user_id": "bo"}}))
-        .await;
+    bo.send_subscribe_data(
+        json!({"channel": ROOM, "auth": auth, "channel_data": {"user_id": "bo"}}),
+    )
+    .await;
     let frame = bo.expect("pusher_internal:subscription_succeeded").await;
     let members = r#"{"ann":{"user_id":"ann","peer":true,"name":"Ann"},"bo":{"user_id":"bo"}}"#;
     assert_eq!(
@@ -70,9 +72,9 @@ pub async fn joins_and_leaves_are_announced(env: &TestEnv) {
             r#"{{"event":"pusher:member_removed","channel":"presence-room","member":"{member}"}}"#
         )
     );
-    bo.quiet().await;
-    ann.quiet().await;
-    stranger.quiet().await;
+    bo.expect_nothing().await;
+    ann.expect_nothing().await;
+    stranger.expect_nothing().await;
 }
 
 pub async fn three_tabs_are_one_member(env: &TestEnv) {
@@ -86,21 +88,21 @@ pub async fn three_tabs_are_one_member(env: &TestEnv) {
         users(&third.join(ROOM, json!({"user_id": "ann"})).await),
         ["watcher", "ann"]
     );
-    first.leave().await;
-    second.ended().await;
-    watcher.quiet().await;
+    first.close().await;
+    second.abort().await;
+    watcher.expect_nothing().await;
     third.unsubscribe(ROOM).await;
     went(&mut watcher, "ann").await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn tabs_of_one_user_are_not_announced(env: &TestEnv) {
     let server = env.server().await;
     let mut first = on_room(&server, "ann").await;
     let second = on_room(&server, "ann").await;
-    first.quiet().await;
-    second.leave().await;
-    first.quiet().await;
+    first.expect_nothing().await;
+    second.close().await;
+    first.expect_nothing().await;
 }
 
 pub async fn resubscribe_announces_nothing(env: &TestEnv) {
@@ -115,14 +117,14 @@ pub async fn resubscribe_announces_nothing(env: &TestEnv) {
         state["members"]["ann"],
         json!({"user_id": "ann", "name": "Ann"})
     );
-    watcher.quiet().await;
-    ann.quiet().await;
+    watcher.expect_nothing().await;
+    ann.expect_nothing().await;
     assert_eq!(
-        watcher.latest(json!({"channel": ROOM})).await["members"]["ann"]["name"],
+        watcher.query(json!({"channel": ROOM})).await["members"]["ann"]["name"],
         "Ann",
         "the new data replaced the old"
     );
-    ann.ended().await;
+    ann.abort().await;
     let frame = watcher.expect("pusher:member_removed").await;
     assert_eq!(frame.member(), json!({"user_id": "ann", "name": "Ann"}));
 }
@@ -136,10 +138,10 @@ pub async fn changing_user_announces_leave_and_join(env: &TestEnv) {
     assert_eq!(users(&state), ["watcher", "bo"]);
     went(&mut watcher, "ann").await;
     came(&mut watcher, "bo").await;
-    client.quiet().await;
-    client.ended().await;
+    client.expect_nothing().await;
+    client.abort().await;
     went(&mut watcher, "bo").await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn changing_user_in_one_of_two_tabs_announces_join_only(env: &TestEnv) {
@@ -153,7 +155,7 @@ pub async fn changing_user_in_one_of_two_tabs_announces_join_only(env: &TestEnv)
         ["watcher", "ann", "bo"]
     );
     came(&mut watcher, "bo").await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn members_are_listed_in_the_order_in_which_they_came(env: &TestEnv) {
@@ -168,14 +170,14 @@ pub async fn members_are_listed_in_the_order_in_which_they_came(env: &TestEnv) {
         users(&last.join(ROOM, json!({"user_id": "y"})).await),
         ["z", "m", "a", "10", "9", "y"]
     );
-    clients.remove(1).ended().await;
+    clients.remove(1).abort().await;
     went(&mut last, "m").await;
-    let state = last.latest(json!({"channel": ROOM})).await;
+    let state = last.query(json!({"channel": ROOM})).await;
     assert_eq!(users(&state), ["z", "a", "10", "9", "y"]);
     clients.push(on_room(&server, "m").await);
     came(&mut last, "m").await;
     assert_eq!(
-        users(&last.latest(json!({"channel": ROOM})).await),
+        users(&last.query(json!({"channel": ROOM})).await),
         ["z", "a", "10", "9", "y", "m"],
         "who comes back comes last"
     );
@@ -186,11 +188,11 @@ pub async fn a_broken_connection_leaves(env: &TestEnv) {
     let mut watcher = on_room(&server, "watcher").await;
     let ann = on_room(&server, "ann").await;
     came(&mut watcher, "ann").await;
-    ann.ended().await;
+    ann.abort().await;
     went(&mut watcher, "ann").await;
     let bo = on_room(&server, "bo").await;
     came(&mut watcher, "bo").await;
-    bo.leave().await;
+    bo.close().await;
     went(&mut watcher, "bo").await;
 }
 
@@ -202,7 +204,7 @@ pub async fn a_connection_leaves_all_its_channels(env: &TestEnv) {
         ann.join(channel, json!({"user_id": "ann"})).await;
         watcher.expect("pusher:member_added").await;
     }
-    ann.ended().await;
+    ann.abort().await;
     let mut left = Vec::new();
     for _ in 0..3 {
         left.push(
@@ -215,7 +217,7 @@ pub async fn a_connection_leaves_all_its_channels(env: &TestEnv) {
     }
     left.sort_unstable();
     assert_eq!(left, ["presence-a", "presence-b", "presence-c"]);
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn two_apps_have_lists_of_their_own(env: &TestEnv) {
@@ -231,10 +233,10 @@ pub async fn two_apps_have_lists_of_their_own(env: &TestEnv) {
         users(&stranger.join(ROOM, json!({"user_id": "bo"})).await),
         ["bo"]
     );
-    ann.quiet().await;
-    server.call(ROOM, "hello").await;
+    ann.expect_nothing().await;
+    server.publish_transient(ROOM, "hello").await;
     ann.expect("call").await;
-    stranger.quiet().await;
+    stranger.expect_nothing().await;
 }
 
 pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
@@ -245,15 +247,15 @@ pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
     let mut bo = on_room(&server, "bo").await;
     came(&mut ann, "bo").await;
     let [mut cy, mut tab] = server.clients().await;
-    cy.ask_for(ROOM, json!({"channel_data": {"user_id": "cy"}}))
+    cy.send_subscribe(ROOM, json!({"channel_data": {"user_id": "cy"}}))
         .await;
-    let frame = cy.refused(4319).await;
+    let frame = cy.expect_error(4319).await;
     assert!(frame.message().contains("max_members"), "{frame:?}");
-    server.call(ROOM, "hello").await;
-    cy.quiet().await;
+    server.publish_transient(ROOM, "hello").await;
+    cy.expect_nothing().await;
     cy.send(json!({"event": "pusher:latest", "data": {"channel": ROOM}}))
         .await;
-    cy.refused(4317).await;
+    cy.expect_error(4317).await;
     // A further connection of somebody who is there takes no place.
     assert_eq!(
         users(&tab.join(ROOM, json!({"user_id": "ann"})).await),
@@ -288,20 +290,20 @@ pub async fn rejoin_as_other_user_on_full_channel_unsubscribes(env: &TestEnv) {
         .set(|settings| settings.limits.max_members = Some(2))
         .await;
     client
-        .ask_for(
+        .send_subscribe(
             ROOM,
             json!({"channel_data": {"user_id": "cy", "peer": true}}),
         )
         .await;
     went(&mut watcher, "ann").await;
-    client.refused(4319).await;
-    server.call(ROOM, "hello").await;
-    client.quiet().await;
+    client.expect_error(4319).await;
+    server.publish_transient(ROOM, "hello").await;
+    client.expect_nothing().await;
     client.publish(ROOM, "message", json!("x"), json!({})).await;
-    client.refused(4317).await;
-    client.leave().await;
+    client.expect_error(4317).await;
+    client.close().await;
     watcher.expect("call").await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn nothing_of_a_channel_follows_a_refusal(env: &TestEnv) {
@@ -325,10 +327,10 @@ pub async fn nothing_of_a_channel_follows_a_refusal(env: &TestEnv) {
     });
     for _ in 0..200 {
         client
-            .ask_for(ROOM, json!({"channel_data": {"user_id": "bo"}}))
+            .send_subscribe(ROOM, json!({"channel_data": {"user_id": "bo"}}))
             .await;
-        client.refused(4319).await;
-        client.quiet().await;
+        client.expect_error(4319).await;
+        client.expect_nothing().await;
     }
     done.store(true, Ordering::Relaxed);
     calling.await.unwrap();
@@ -361,5 +363,5 @@ pub async fn a_large_channel_announces_each_member_once(env: &TestEnv) {
         went(client, "late").await;
         came(client, "again").await;
     }
-    late.quiet().await;
+    late.expect_nothing().await;
 }

@@ -8,14 +8,14 @@ const ROOM: &str = "presence-room";
 
 /// Somebody who watches the room, and somebody who follows it.
 async fn two(server: &TestServer<'_>) -> [Client; 2] {
-    server.follow("ann", ROOM).await;
+    server.add_subscription("ann", ROOM).await;
     let [mut watcher, client] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
     [watcher, client]
 }
 
 async fn name(watcher: &mut Client) -> serde_json::Value {
-    watcher.latest(json!({"channel": ROOM})).await["members"]["ann"]["name"].clone()
+    watcher.query(json!({"channel": ROOM})).await["members"]["ann"]["name"].clone()
 }
 
 pub async fn the_direct_subscription_decides_the_user(env: &TestEnv) {
@@ -33,22 +33,22 @@ pub async fn the_direct_subscription_decides_the_user(env: &TestEnv) {
         "direct",
         "a personal subscription does not change it"
     );
-    server.follow("ann", "another").await;
+    server.add_subscription("ann", "another").await;
     client
-        .told("pusher_internal:subscription_succeeded", ANN)
+        .expect_state("pusher_internal:subscription_succeeded", ANN)
         .await;
     assert_eq!(
         name(&mut watcher).await,
         "direct",
         "nor does a change of what the user follows"
     );
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     client.unsubscribe(ROOM).await;
     assert_eq!(name(&mut watcher).await, "alias");
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     client.unsubscribe(ANN).await;
     watcher.expect("pusher:member_removed").await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn after_the_alias_the_direct_one_stays(env: &TestEnv) {
@@ -64,7 +64,7 @@ pub async fn after_the_alias_the_direct_one_stays(env: &TestEnv) {
     assert_eq!(name(&mut watcher).await, "direct");
     client.unsubscribe(ANN).await;
     assert_eq!(name(&mut watcher).await, "direct");
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     client.unsubscribe(ROOM).await;
     watcher.expect("pusher:member_removed").await;
 }
@@ -79,21 +79,21 @@ pub async fn ending_the_direct_one_leaves_where_the_alias_has_no_data(env: &Test
     watcher.expect("pusher:member_added").await;
     client.unsubscribe(ROOM).await;
     watcher.expect("pusher:member_removed").await;
-    server.call(ROOM, "hello").await;
+    server.publish_transient(ROOM, "hello").await;
     client.expect("call").await;
     assert_eq!(
-        users(&client.latest(json!({"channel": ROOM})).await),
+        users(&client.query(json!({"channel": ROOM})).await),
         ["watcher"]
     );
     client.unsubscribe(ANN).await;
     watcher.expect("call").await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn the_remaining_of_two_aliases_decides(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut client] = two(&server).await;
-    server.follow("bo", ROOM).await;
+    server.add_subscription("bo", ROOM).await;
     client.join(ANN, json!({"user_id": "ann"})).await;
     watcher.expect("pusher:member_added").await;
     client.join("personal-bo", json!({"user_id": "bo"})).await;
@@ -119,7 +119,7 @@ pub async fn the_remaining_of_two_aliases_decides(env: &TestEnv) {
         watcher.expect("pusher:member_removed").await.member()["user_id"],
         "ann"
     );
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn an_alias_subscribes_to_a_full_channel(env: &TestEnv) {
@@ -127,18 +127,18 @@ pub async fn an_alias_subscribes_to_a_full_channel(env: &TestEnv) {
         .server_with(|setup| setup.rules.limits.members = 1)
         .await;
     let [mut watcher, mut client] = two(&server).await;
-    server.follow("ann", "news").await;
+    server.add_subscription("ann", "news").await;
     client
         .join(ANN, json!({"user_id": "ann", "peer": true}))
         .await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     for channel in ["news", ROOM] {
-        server.call(channel, "hello").await;
+        server.publish_transient(channel, "hello").await;
         assert_eq!(client.expect("call").await.channel(), channel);
     }
     watcher.expect("call").await;
-    client.ended().await;
-    watcher.quiet().await;
+    client.abort().await;
+    watcher.expect_nothing().await;
 }
 
 pub async fn alias_subscriptions_count_against_no_limit(env: &TestEnv) {
@@ -146,24 +146,24 @@ pub async fn alias_subscriptions_count_against_no_limit(env: &TestEnv) {
         .server_with(|setup| setup.rules.limits.channels_per_connection = 2)
         .await;
     for channel in ["a", "b", "c", "d"] {
-        server.follow("ann", channel).await;
+        server.add_subscription("ann", channel).await;
     }
     let mut client = server.client().await;
     client.subscribe(ANN).await;
     client.subscribe("e").await;
-    client.ask_for("f", json!({})).await;
-    let frame = client.refused(4319).await;
+    client.send_subscribe("f", json!({})).await;
+    let frame = client.expect_error(4319).await;
     assert!(
         frame.message().contains("max_channels_per_connection"),
         "{frame:?}"
     );
-    server.call("f", "hello").await;
-    client.quiet().await;
+    server.publish_transient("f", "hello").await;
+    client.expect_nothing().await;
     // What one is on already is no further one.
     client.subscribe("e").await;
-    client.ask_for("a", json!({})).await;
-    client.refused(4319).await;
-    server.call("a", "hello").await;
+    client.send_subscribe("a", json!({})).await;
+    client.expect_error(4319).await;
+    server.publish_transient("a", "hello").await;
     client.expect("call").await;
     client.unsubscribe("e").await;
     client.subscribe("f").await;

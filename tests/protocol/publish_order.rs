@@ -25,16 +25,16 @@ pub async fn too_fast_is_4301(env: &TestEnv) {
                 .await;
         }
         for n in taken..of {
-            let frame = client.refused(4301).await;
+            let frame = client.expect_error(4301).await;
             assert_eq!(frame.value["data"]["ref"], n.to_string());
         }
-        client.quiet().await;
+        client.expect_nothing().await;
     };
     burst(&mut client, "c", 3, 5).await;
     for _ in 0..3 {
         other.expect("message").await;
     }
-    other.quiet().await;
+    other.expect_nothing().await;
     server.clock.advance(Duration::from_secs(1));
     burst(&mut client, "c", 3, 4).await;
     // Others have a rate of their own, an app can have another one, and a back end has none.
@@ -48,7 +48,7 @@ pub async fn too_fast_is_4301(env: &TestEnv) {
         .await;
     burst(&mut client, "c", 20, 20).await;
     for _ in 0..20 {
-        server.call("c", "hello").await;
+        server.publish_transient("c", "hello").await;
     }
 }
 
@@ -103,8 +103,8 @@ pub async fn publishes_of_one_socket_keep_their_order(env: &TestEnv) {
             "its own copies, too"
         );
     }
-    sender.quiet().await;
-    other.quiet().await;
+    sender.expect_nothing().await;
+    other.expect_nothing().await;
 }
 
 pub async fn many_publishers_make_one_order(env: &TestEnv) {

@@ -25,8 +25,8 @@ pub async fn subscribers_get_the_event(env: &TestEnv) {
         format!(r#"{{"event":"message","channel":"global","data":"{{\"x\":1}}",{stored}}}"#)
     );
     assert!(timestamp.as_f64().unwrap() > 1.7e9);
-    sender.quiet().await;
-    stranger.quiet().await;
+    sender.expect_nothing().await;
+    stranger.expect_nothing().await;
     sender
         .publish(
             "global",
@@ -77,7 +77,7 @@ pub async fn the_sender_gets_it_with_echo_alone(env: &TestEnv) {
             )
             .await;
         assert_eq!(tab.expect("message").await.data(), "without");
-        sender.quiet().await;
+        sender.expect_nothing().await;
         sender
             .publish(
                 "c",
@@ -111,7 +111,7 @@ pub async fn publishes_are_persisted_by_default(env: &TestEnv) {
         client.expect("message").await;
     }
     assert_eq!(
-        event_texts(&client.latest(json!({"channel": "c"})).await),
+        event_texts(&client.query(json!({"channel": "c"})).await),
         ["kept", "default"]
     );
 }
@@ -137,9 +137,9 @@ pub async fn data_is_text_or_is_encoded_as_json(env: &TestEnv) {
         ("true", "true"),
         ("null", "null"),
     ] {
-        client.raw(raw(data)).await;
+        client.send_message(raw(data)).await;
         assert_eq!(client.expect("m").await.data(), text);
-        let state = client.latest(json!({"channel": "c", "count": 1})).await;
+        let state = client.query(json!({"channel": "c", "count": 1})).await;
         assert_eq!(event_texts(&state), [text]);
     }
     client
@@ -167,7 +167,7 @@ pub async fn nothing_else_travels_from_a_socket(env: &TestEnv) {
     );
     assert_eq!(frame.serial(), 1);
     assert!(!frame.text.contains("forged"));
-    let state = client.latest(json!({"channel": "c"})).await;
+    let state = client.query(json!({"channel": "c"})).await;
     assert!(!state.to_string().contains("forged"), "{state}");
     assert_eq!(state["events"][0]["owner_id"], client.id.as_str());
     let mut forged = forged;
@@ -202,7 +202,7 @@ pub async fn further_members_travel_from_a_back_end(env: &TestEnv) {
             .contains(r#""data":"x","push":{"n":1.50},"a":null,"mid":"#),
         "{frame:?}"
     );
-    let state = client.latest(json!({"channel": "c"})).await;
+    let state = client.query(json!({"channel": "c"})).await;
     assert_eq!(
         state["events"][0]["data"],
         json!({"channel": "c", "event": "m", "data": "x", "push": {"n": 1.5}, "a": null})
@@ -223,7 +223,7 @@ pub async fn non_subscribers_may_not_publish(env: &TestEnv) {
                 json!({"persist": persist, "echo": true}),
             )
             .await;
-        let frame = client.refused(4317).await;
+        let frame = client.expect_error(4317).await;
         assert_eq!(
             (frame.channel(), &frame.value["data"]["event"]),
             ("c", &json!("message"))
@@ -232,10 +232,10 @@ pub async fn non_subscribers_may_not_publish(env: &TestEnv) {
     client.subscribe("c").await;
     client.unsubscribe("c").await;
     client.publish("c", "message", json!("x"), json!({})).await;
-    client.refused(4317).await;
-    other.quiet().await;
+    client.expect_error(4317).await;
+    other.expect_nothing().await;
     assert_eq!(
-        event_texts(&other.latest(json!({"channel": "c"})).await),
+        event_texts(&other.query(json!({"channel": "c"})).await),
         [""; 0]
     );
 }
@@ -259,8 +259,8 @@ pub async fn an_app_can_keep_its_sockets_from_publishing(env: &TestEnv) {
         assert!(frame.message().contains("client_publish"), "{frame:?}");
         assert_eq!(frame.value["data"]["ref"], "7");
     }
-    other.quiet().await;
-    server.say("c", &["from the back end"]).await;
+    other.expect_nothing().await;
+    server.publish_texts("c", &["from the back end"]).await;
     client.expect("message").await;
     other.expect("message").await;
     server.set(|settings| settings.client_publish = true).await;

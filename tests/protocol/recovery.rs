@@ -22,7 +22,7 @@ fn texts(range: std::ops::RangeInclusive<u32>) -> Vec<String> {
 
 pub async fn later_events_are_replayed_oldest_first(env: &TestEnv) {
     let server = env.server().await;
-    server.say("c", &["1", "2", "3", "4"]).await;
+    server.publish_texts("c", &["1", "2", "3", "4"]).await;
     let mut client = server.client().await;
     for (since, first) in [(0, 1), (1, 2), (3, 4)] {
         assert_eq!(
@@ -35,9 +35,9 @@ pub async fn later_events_are_replayed_oldest_first(env: &TestEnv) {
         go_on(&mut client, "c", json!("now")).await,
         (vec![], true, 4)
     );
-    server.say("c", &["5"]).await;
+    server.publish_texts("c", &["5"]).await;
     assert_eq!(client.expect("message").await.serial(), 5);
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn a_channel_without_events_has_serial_zero(env: &TestEnv) {
@@ -48,9 +48,9 @@ pub async fn a_channel_without_events_has_serial_zero(env: &TestEnv) {
         go_on(&mut client, "c", json!("now")).await,
         (vec![], true, 0)
     );
-    server.call("c", "not kept").await;
+    server.publish_transient("c", "not kept").await;
     client.expect("call").await;
-    server.say("c", &["1"]).await;
+    server.publish_texts("c", &["1"]).await;
     assert_eq!(client.expect("message").await.serial(), 1);
 }
 
@@ -58,7 +58,7 @@ pub async fn above_the_newest_it_is_not_recovered(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     assert_eq!(go_on(&mut client, "c", json!(1)).await, (vec![], false, 0));
-    server.say("c", &["1", "2"]).await;
+    server.publish_texts("c", &["1", "2"]).await;
     for _ in 0..2 {
         client.expect("message").await;
     }
@@ -68,7 +68,7 @@ pub async fn above_the_newest_it_is_not_recovered(env: &TestEnv) {
             (texts(1..=2), false, 2)
         );
     }
-    server.say("c", &["3"]).await;
+    server.publish_texts("c", &["3"]).await;
     assert_eq!(
         client.expect("message").await.serial(),
         3,
@@ -78,7 +78,7 @@ pub async fn above_the_newest_it_is_not_recovered(env: &TestEnv) {
 
 pub async fn too_old_by_retention_it_is_not_recovered(env: &TestEnv) {
     let server = env.server().await;
-    server.say("c", &["1", "2", "3", "4", "5"]).await;
+    server.publish_texts("c", &["1", "2", "3", "4", "5"]).await;
     env.prune_all_but(2).await;
     let mut client = server.client().await;
     assert_eq!(
@@ -108,7 +108,7 @@ pub async fn too_old_by_the_replay_limit_it_is_not_recovered(env: &TestEnv) {
         .await;
     let all = texts(1..=20);
     server
-        .say("c", &all.iter().map(String::as_str).collect::<Vec<_>>())
+        .publish_texts("c", &all.iter().map(String::as_str).collect::<Vec<_>>())
         .await;
     let mut client = server.client().await;
     assert_eq!(
@@ -128,7 +128,7 @@ pub async fn too_old_by_the_replay_limit_it_is_not_recovered(env: &TestEnv) {
 
 pub async fn any_other_value_is_an_error(env: &TestEnv) {
     let server = env.server().await;
-    server.say("c", &["1"]).await;
+    server.publish_texts("c", &["1"]).await;
     let mut client = server.client().await;
     for since in [
         json!(-1),
@@ -147,7 +147,7 @@ pub async fn any_other_value_is_an_error(env: &TestEnv) {
         json!(9_223_372_036_854_775_808_u64),
         json!(1e300),
     ] {
-        client.ask_for("c", json!({"since": since})).await;
+        client.send_subscribe("c", json!({"since": since})).await;
         let frame = client.next().await;
         assert_eq!(
             (frame.event(), frame.channel()),
@@ -156,8 +156,8 @@ pub async fn any_other_value_is_an_error(env: &TestEnv) {
         );
         assert_eq!(frame.code(), 4314);
     }
-    server.call("c", "hello").await;
-    client.quiet().await;
+    server.publish_transient("c", "hello").await;
+    client.expect_nothing().await;
     // `null` is as good as nothing.
     let state = client.subscribe_with("c", json!({"since": null})).await;
     assert_eq!(
@@ -170,7 +170,7 @@ pub async fn every_kind_of_channel_has_it(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for channel in ["public", "private-a", "presence-a", "personal-ann"] {
-        server.say(channel, &["1", "2", "3"]).await;
+        server.publish_texts(channel, &["1", "2", "3"]).await;
         let state = client
             .subscribe_with(
                 channel,
@@ -182,12 +182,12 @@ pub async fn every_kind_of_channel_has_it(env: &TestEnv) {
             (vec![2, 3], &json!(true), &json!(3)),
             "{channel}"
         );
-        server.say(channel, &["4"]).await;
+        server.publish_texts(channel, &["4"]).await;
         assert_eq!(client.expect("message").await.serial(), 4);
-        client.quiet().await;
+        client.expect_nothing().await;
     }
     assert_eq!(
-        client.latest(json!({"channel": "presence-a"})).await["members"]["ann"],
+        client.query(json!({"channel": "presence-a"})).await["members"]["ann"],
         json!({"user_id": "ann"})
     );
 }
@@ -195,13 +195,13 @@ pub async fn every_kind_of_channel_has_it(env: &TestEnv) {
 pub async fn a_personal_channel_goes_on_with_its_aliases(env: &TestEnv) {
     let server = env.server().await;
     for channel in ["a", "b", "quiet"] {
-        server.follow("ann", channel).await;
+        server.add_subscription("ann", channel).await;
     }
-    server.say("a", &["a1"]).await;
-    server.say("b", &["b1", "b2"]).await;
-    server.say("personal-ann", &["p1"]).await;
-    server.say("a", &["a2"]).await;
-    server.say("elsewhere", &["e1"]).await;
+    server.publish_texts("a", &["a1"]).await;
+    server.publish_texts("b", &["b1", "b2"]).await;
+    server.publish_texts("personal-ann", &["p1"]).await;
+    server.publish_texts("a", &["a2"]).await;
+    server.publish_texts("elsewhere", &["e1"]).await;
     let mut client = server.client().await;
     let all = json!({"personal-ann": 0, "a": 1, "b": 1, "quiet": 0});
     let (texts, recovered, serial) = go_on(&mut client, "personal-ann", all).await;
@@ -225,18 +225,18 @@ pub async fn a_personal_channel_goes_on_with_its_aliases(env: &TestEnv) {
     );
     assert_eq!(state["alias"], json!(["a", "b", "quiet"]));
     for channel in ["a", "b", "quiet", "personal-ann"] {
-        server.say(channel, &["live"]).await;
+        server.publish_texts(channel, &["live"]).await;
         assert_eq!(client.expect("message").await.channel(), channel);
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn with_aliases_all_must_be_recovered(env: &TestEnv) {
     let server = env.server().await;
-    server.follow("ann", "a").await;
-    server.follow("ann", "b").await;
-    server.say("a", &["a1", "a2"]).await;
-    server.say("b", &["b1"]).await;
+    server.add_subscription("ann", "a").await;
+    server.add_subscription("ann", "b").await;
+    server.publish_texts("a", &["a1", "a2"]).await;
+    server.publish_texts("b", &["b1"]).await;
     let mut client = server.client().await;
     let (texts, recovered, _) = go_on(&mut client, "personal-ann", json!({"a": 1, "b": 7})).await;
     assert_eq!(
@@ -254,9 +254,9 @@ pub async fn with_aliases_all_must_be_recovered(env: &TestEnv) {
 
 pub async fn a_number_is_the_personal_channels_own(env: &TestEnv) {
     let server = env.server().await;
-    server.follow("ann", "a").await;
-    server.say("a", &["a1"]).await;
-    server.say("personal-ann", &["p1", "p2"]).await;
+    server.add_subscription("ann", "a").await;
+    server.publish_texts("a", &["a1"]).await;
+    server.publish_texts("personal-ann", &["p1", "p2"]).await;
     let mut client = server.client().await;
     assert_eq!(
         go_on(&mut client, "personal-ann", json!(1)).await,
@@ -270,7 +270,7 @@ pub async fn a_number_is_the_personal_channels_own(env: &TestEnv) {
 
 pub async fn a_refresh_keeps_the_place(env: &TestEnv) {
     let server = env.server().await;
-    server.say("presence-a", &["1"]).await;
+    server.publish_texts("presence-a", &["1"]).await;
     let mut client = server.client().await;
     client
         .subscribe_with(
@@ -281,7 +281,7 @@ pub async fn a_refresh_keeps_the_place(env: &TestEnv) {
     client
         .join("presence-a", json!({"user_id": "ann", "name": "Ann"}))
         .await;
-    server.subscribed("b").await.quiet().await;
+    server.subscribed("b").await.expect_nothing().await;
     client.subscribe("b").await;
     server
         .publish(&["b", "presence-a"], "message", "both", true)
@@ -303,5 +303,5 @@ pub async fn a_refresh_keeps_the_place(env: &TestEnv) {
         .publish(&["b", "presence-a"], "message", "once", true)
         .await;
     assert_eq!(client.expect("message").await.data(), "once");
-    client.quiet().await;
+    client.expect_nothing().await;
 }

@@ -12,8 +12,8 @@ async fn refused(client: &mut Client, channel: &str, auth: Option<Value>) -> Fra
     if let Some(auth) = auth {
         data["auth"] = auth;
     }
-    client.ask(data).await;
-    let frame = client.refused(4009).await;
+    client.send_subscribe_data(data).await;
+    let frame = client.expect_error(4009).await;
     assert_eq!(frame.channel(), channel);
     assert_eq!(frame.value["data"]["event"], "pusher:subscribe");
     for secret in client.app.secrets() {
@@ -34,7 +34,7 @@ const SIGNED: [&str; 4] = ["private-a", "presence-a", "personal-u1", "peer-a:u1&
 pub async fn a_public_channel_needs_nothing(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
-    client.ask(json!({"channel": "news"})).await;
+    client.send_subscribe_data(json!({"channel": "news"})).await;
     let frame = client
         .expect("pusher_internal:subscription_succeeded")
         .await;
@@ -45,7 +45,7 @@ pub async fn a_public_channel_needs_nothing(env: &TestEnv) {
             r#"{{"event":"pusher_internal:subscription_succeeded","channel":"news","data":"{data}"}}"#
         )
     );
-    server.call("news", "hello").await;
+    server.publish_transient("news", "hello").await;
     assert_eq!(client.expect("call").await.data(), "hello");
 }
 
@@ -53,9 +53,11 @@ pub async fn a_public_channel_takes_any_auth(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for auth in [json!(""), json!("nonsense"), Value::Null] {
-        client.ask(json!({"channel": "news", "auth": auth})).await;
         client
-            .told("pusher_internal:subscription_succeeded", "news")
+            .send_subscribe_data(json!({"channel": "news", "auth": auth}))
+            .await;
+        client
+            .expect_state("pusher_internal:subscription_succeeded", "news")
             .await;
     }
 }
@@ -66,12 +68,14 @@ pub async fn a_good_signature_is_taken(env: &TestEnv) {
     for channel in SIGNED {
         let auth = client.auth(channel);
         client
-            .ask(json!({"channel": channel, "auth": auth, "channel_data": {"user_id": "u1"}}))
+            .send_subscribe_data(
+                json!({"channel": channel, "auth": auth, "channel_data": {"user_id": "u1"}}),
+            )
             .await;
         client
-            .told("pusher_internal:subscription_succeeded", channel)
+            .expect_state("pusher_internal:subscription_succeeded", channel)
             .await;
-        server.call(channel, "hello").await;
+        server.publish_transient(channel, "hello").await;
         assert_eq!(client.expect("call").await.channel(), channel);
     }
 }
@@ -84,7 +88,7 @@ pub async fn a_missing_signature_is_refused(env: &TestEnv) {
             refused(&mut client, channel, auth).await;
         }
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn a_wrong_signature_is_refused(env: &TestEnv) {
@@ -113,7 +117,7 @@ pub async fn a_wrong_signature_is_refused(env: &TestEnv) {
             refused(&mut client, channel, Some(auth)).await;
         }
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn a_refused_client_is_not_subscribed(env: &TestEnv) {
@@ -121,17 +125,17 @@ pub async fn a_refused_client_is_not_subscribed(env: &TestEnv) {
     let mut client = server.client().await;
     for channel in SIGNED {
         refused(&mut client, channel, None).await;
-        server.call(channel, "hello").await;
+        server.publish_transient(channel, "hello").await;
         client
             .send(json!({"event": "pusher:latest", "data": {"channel": channel}}))
             .await;
-        client.refused(4317).await;
+        client.expect_error(4317).await;
         client
             .publish(channel, "message", json!("hello"), json!({}))
             .await;
-        client.refused(4317).await;
+        client.expect_error(4317).await;
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn a_refusal_keeps_what_the_socket_had(env: &TestEnv) {
@@ -139,7 +143,7 @@ pub async fn a_refusal_keeps_what_the_socket_had(env: &TestEnv) {
     let mut client = server.client().await;
     client.subscribe("private-a").await;
     refused(&mut client, "private-a", Some(json!("nonsense"))).await;
-    server.call("private-a", "hello").await;
+    server.publish_transient("private-a", "hello").await;
     client.expect("call").await;
 }
 
@@ -164,10 +168,12 @@ pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(env: &Test
     let (old, new) = (&server.app.secret, &rotated.secret);
     for (channel, secret) in [("private-a", old), ("private-b", new)] {
         client
-            .ask(json!({"channel": channel, "auth": auth(&client, secret, channel)}))
+            .send_subscribe_data(
+                json!({"channel": channel, "auth": auth(&client, secret, channel)}),
+            )
             .await;
         client
-            .told("pusher_internal:subscription_succeeded", channel)
+            .expect_state("pusher_internal:subscription_succeeded", channel)
             .await;
     }
     let drop_previous = |app: &mut App| {
@@ -180,16 +186,20 @@ pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(env: &Test
         .await
         .unwrap();
     client
-        .ask(json!({"channel": "private-c", "auth": auth(&client, old, "private-c")}))
+        .send_subscribe_data(
+            json!({"channel": "private-c", "auth": auth(&client, old, "private-c")}),
+        )
         .await;
-    client.refused(4009).await;
+    client.expect_error(4009).await;
     client
-        .ask(json!({"channel": "private-c", "auth": auth(&client, new, "private-c")}))
+        .send_subscribe_data(
+            json!({"channel": "private-c", "auth": auth(&client, new, "private-c")}),
+        )
         .await;
     client
-        .told("pusher_internal:subscription_succeeded", "private-c")
+        .expect_state("pusher_internal:subscription_succeeded", "private-c")
         .await;
-    server.call("private-a", "hello").await;
+    server.publish_transient("private-a", "hello").await;
     assert_eq!(
         client.expect("call").await.channel(),
         "private-a",
@@ -204,18 +214,18 @@ pub async fn channel_data_may_be_signed(env: &TestEnv) {
     for channel in ["presence-a", "private-a", "personal-u1"] {
         let auth = client.auth_over(channel, data);
         client
-            .ask(json!({"channel": channel, "auth": auth, "channel_data": data}))
+            .send_subscribe_data(json!({"channel": channel, "auth": auth, "channel_data": data}))
             .await;
         client
-            .told("pusher_internal:subscription_succeeded", channel)
+            .expect_state("pusher_internal:subscription_succeeded", channel)
             .await;
     }
     let auth = client.auth_over("presence-b", data);
     let other = r#"{ "user_id": "u2",  "name":"Ann" }"#;
     client
-        .ask(json!({"channel": "presence-b", "auth": auth, "channel_data": other}))
+        .send_subscribe_data(json!({"channel": "presence-b", "auth": auth, "channel_data": other}))
         .await;
-    client.refused(4009).await;
+    client.expect_error(4009).await;
 }
 
 pub async fn an_app_can_require_that_channel_data_is_signed(env: &TestEnv) {
@@ -233,15 +243,15 @@ pub async fn an_app_can_require_that_channel_data_is_signed(env: &TestEnv) {
         );
         let auth = client.auth(channel);
         client
-            .ask(json!({"channel": channel, "auth": auth, "channel_data": data}))
+            .send_subscribe_data(json!({"channel": channel, "auth": auth, "channel_data": data}))
             .await;
-        client.refused(4009).await;
+        client.expect_error(4009).await;
         let auth = client.auth_over(channel, data);
         client
-            .ask(json!({"channel": channel, "auth": auth, "channel_data": data}))
+            .send_subscribe_data(json!({"channel": channel, "auth": auth, "channel_data": data}))
             .await;
         client
-            .told("pusher_internal:subscription_succeeded", channel)
+            .expect_state("pusher_internal:subscription_succeeded", channel)
             .await;
     }
     // Where there is no channel data there is nothing to cover.
@@ -259,9 +269,9 @@ pub async fn an_object_is_signed_as_it_stands_in_the_frame(env: &TestEnv) {
     let frame = format!(
         r#"{{"event":"pusher:subscribe","data":{{"channel":"presence-a","auth":"{auth}","channel_data":{data}}}}}"#
     );
-    client.raw(frame).await;
+    client.send_message(frame).await;
     let state = client
-        .told("pusher_internal:subscription_succeeded", "presence-a")
+        .expect_state("pusher_internal:subscription_succeeded", "presence-a")
         .await;
     assert_eq!(users(&state), ["u1"]);
 }

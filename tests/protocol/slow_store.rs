@@ -6,18 +6,18 @@ use serde_json::json;
 pub async fn a_subscription_that_waits_holds_back_its_channel_alone(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("other").await;
-    server.say("c", &["1"]).await;
+    server.publish_texts("c", &["1"]).await;
     store.read.set(Fault::Hang);
     let calls = store.read.calls();
-    client.ask_for("c", json!({"since": 0})).await;
+    client.send_subscribe("c", json!({"since": 0})).await;
     store.read.called(calls + 1).await;
-    server.say("c", &["2"]).await;
-    server.call("c", "live").await;
-    server.call("other", "goes on").await;
+    server.publish_texts("c", &["2"]).await;
+    server.publish_transient("c", "live").await;
+    server.publish_transient("other", "goes on").await;
     assert_eq!(client.expect("call").await.data(), "goes on");
     store.read.set(Fault::None);
     let state = client
-        .told("pusher_internal:subscription_succeeded", "c")
+        .expect_state("pusher_internal:subscription_succeeded", "c")
         .await;
     assert_eq!(
         (pushi_test_support::event_texts(&state), &state["serial"]),
@@ -28,7 +28,7 @@ pub async fn a_subscription_that_waits_holds_back_its_channel_alone(env: &TestEn
         "live",
         "what the answer covers is not sent again"
     );
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn a_presence_subscription_that_waits_holds_back_its_peers(env: &TestEnv) {
@@ -37,7 +37,7 @@ pub async fn a_presence_subscription_that_waits_holds_back_its_peers(env: &TestE
     ann.join("presence-a", json!({"user_id": "ann", "peer": true}))
         .await;
     store.read.set(Fault::Hang);
-    bo.ask_for(
+    bo.send_subscribe(
         "presence-a",
         json!({"channel_data": {"user_id": "bo", "peer": true}, "since": 0}),
     )
@@ -52,14 +52,14 @@ pub async fn a_presence_subscription_that_waits_holds_back_its_peers(env: &TestE
     .await;
     ann.expect("note").await;
     store.read.set(Fault::None);
-    bo.told("pusher_internal:subscription_succeeded", "presence-a")
+    bo.expect_state("pusher_internal:subscription_succeeded", "presence-a")
         .await;
     bo.expect("note").await;
 }
 
 pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
-    server.follow("ann", "alias").await;
+    server.add_subscription("ann", "alias").await;
     let mut client = server.client().await;
     client.subscribe("direct").await;
     client
@@ -71,10 +71,10 @@ pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(env: &Tes
     client.expect("pusher:member_added").await;
     store.read.set(Fault::Hang);
     let calls = store.read.calls();
-    client.ask_for("personal-ann", json!({})).await;
+    client.send_subscribe("personal-ann", json!({})).await;
     store.read.called(calls + 1).await;
-    server.call("alias", "held back").await;
-    server.call("direct", "goes on").await;
+    server.publish_transient("alias", "held back").await;
+    server.publish_transient("direct", "goes on").await;
     bo.publish(
         "peer-a:ann&bo",
         "call",
@@ -86,7 +86,7 @@ pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(env: &Tes
     assert_eq!(client.expect("call").await.data(), "goes on, too");
     store.read.set(Fault::None);
     client
-        .told("pusher_internal:subscription_succeeded", "personal-ann")
+        .expect_state("pusher_internal:subscription_succeeded", "personal-ann")
         .await;
     assert_eq!(client.expect("call").await.data(), "held back");
 }
@@ -94,7 +94,7 @@ pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(env: &Tes
 pub async fn a_subscription_that_fails_leaves_nothing_behind(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     for channel in ["a", "presence-a"] {
-        server.follow("ann", channel).await;
+        server.add_subscription("ann", channel).await;
     }
     let [mut client, mut watcher] = server.clients().await;
     watcher
@@ -107,7 +107,7 @@ pub async fn a_subscription_that_fails_leaves_nothing_behind(env: &TestEnv) {
     ] {
         let calls = store.read.calls();
         client
-            .ask_for(
+            .send_subscribe(
                 channel,
                 json!({"channel_data": {"user_id": "ann"}, "since": 0}),
             )
@@ -115,17 +115,17 @@ pub async fn a_subscription_that_fails_leaves_nothing_behind(env: &TestEnv) {
         store.read.called(calls + 1).await;
         watcher.expect("pusher:member_added").await;
         for name in &names {
-            server.call(name, "held back").await;
+            server.publish_transient(name, "held back").await;
         }
         watcher.expect("call").await;
         store.read.set(Fault::Unavailable);
-        client.refused(4320).await;
+        client.expect_error(4320).await;
         watcher.expect("pusher:member_removed").await;
         for name in &names {
-            server.call(name, "not on it").await;
+            server.publish_transient(name, "not on it").await;
         }
         watcher.expect("call").await;
-        client.quiet().await;
+        client.expect_nothing().await;
         store.read.set(Fault::Hang);
     }
 }
@@ -138,17 +138,17 @@ pub async fn a_connection_lost_during_subscribing_leaves_nothing(env: &TestEnv) 
         .await;
     store.read.set(Fault::Hang);
     client
-        .ask_for(
+        .send_subscribe(
             "presence-a",
             json!({"channel_data": {"user_id": "ann"}, "since": 0}),
         )
         .await;
     watcher.expect("pusher:member_added").await;
-    let gone = client.ended();
+    let gone = client.abort();
     store.read.set(Fault::None);
     gone.await;
     watcher.expect("pusher:member_removed").await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     assert_eq!(server.service.hub().connections(), 1);
 }
 
@@ -157,21 +157,21 @@ pub async fn user_subscriptions_are_reloaded_until_known(env: &TestEnv) {
     let mut client = server.client().await;
     client.subscribe("personal-ann").await;
     store.subscriptions.set(Fault::Unavailable);
-    server.follow("ann", "a").await;
-    let frame = client.refused(4320).await;
+    server.add_subscription("ann", "a").await;
+    let frame = client.expect_error(4320).await;
     assert_eq!(frame.channel(), "personal-ann");
     let calls = store.subscriptions.calls();
     store.subscriptions.called(calls + 1).await;
-    client.quiet().await;
+    client.expect_nothing().await;
     store.subscriptions.set(Fault::None);
     let state = client
-        .told("pusher_internal:subscription_succeeded", "personal-ann")
+        .expect_state("pusher_internal:subscription_succeeded", "personal-ann")
         .await;
     assert_eq!(state["alias"], json!(["a"]));
-    server.call("a", "hello").await;
+    server.publish_transient("a", "hello").await;
     client.expect("call").await;
     let calls = store.subscriptions.calls();
-    client.quiet().await;
+    client.expect_nothing().await;
     assert_eq!(
         store.subscriptions.calls(),
         calls,
@@ -183,14 +183,14 @@ pub async fn two_subscriptions_are_answered_in_their_order(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client: Client = server.client().await;
     store.read.set(Fault::Hang);
-    client.ask_for("a", json!({"since": 0})).await;
-    client.ask_for("b", json!({})).await;
+    client.send_subscribe("a", json!({"since": 0})).await;
+    client.send_subscribe("b", json!({})).await;
     client.send(json!({"event": "pusher:ping"})).await;
     store.read.called(1).await;
     store.read.set(Fault::None);
     for channel in ["a", "b"] {
         client
-            .told("pusher_internal:subscription_succeeded", channel)
+            .expect_state("pusher_internal:subscription_succeeded", channel)
             .await;
     }
     client.expect("pusher:pong").await;

@@ -6,17 +6,17 @@ use serde_json::json;
 pub async fn a_cached_app_is_served(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     store.app_by_key.set(Fault::Unavailable);
-    server.client().await.quiet().await;
+    server.client().await.expect_nothing().await;
     let mut stranger = server
-        .caller_with(&server.app, "unknown", None, false)
+        .connect_with_key(&server.app, "unknown", None, false)
         .await;
-    let frame = stranger.turned_away(4100).await;
+    let frame = stranger.expect_rejection(4100).await;
     assert!(frame.message().contains("later"), "{frame:?}");
     store.app_by_key.set(Fault::None);
     server
-        .caller_with(&server.app, "unknown", None, false)
+        .connect_with_key(&server.app, "unknown", None, false)
         .await
-        .turned_away(4001)
+        .expect_rejection(4001)
         .await;
 }
 
@@ -29,7 +29,7 @@ pub async fn an_outage_of_the_store_is_4320_where_it_is_needed(env: &TestEnv) {
     client
         .publish("c", "message", json!("x"), json!({"ref": "7"}))
         .await;
-    let frame = client.refused(4320).await;
+    let frame = client.expect_error(4320).await;
     assert_eq!(
         (
             frame.channel(),
@@ -40,24 +40,24 @@ pub async fn an_outage_of_the_store_is_4320_where_it_is_needed(env: &TestEnv) {
     );
     client.publish("c", "message", json!("x"), json!({})).await;
     assert_eq!(
-        client.refused(4320).await.value["data"].get("ref"),
+        client.expect_error(4320).await.value["data"].get("ref"),
         None,
         "also without a ref"
     );
     client
         .send(json!({"event": "pusher:latest", "data": {"channel": "c"}}))
         .await;
-    assert_eq!(client.refused(4320).await.channel(), "c");
-    client.ask_for("d", json!({"since": 0})).await;
-    client.refused(4320).await;
-    client.ask_for("personal-ann", json!({})).await;
-    client.refused(4320).await;
+    assert_eq!(client.expect_error(4320).await.channel(), "c");
+    client.send_subscribe("d", json!({"since": 0})).await;
+    client.expect_error(4320).await;
+    client.send_subscribe("personal-ann", json!({})).await;
+    client.expect_error(4320).await;
     for channel in ["d", "personal-ann"] {
-        server.call(channel, "hello").await;
+        server.publish_transient(channel, "hello").await;
         client
             .publish(channel, "message", json!("x"), json!({"persist": false}))
             .await;
-        client.refused(4317).await;
+        client.expect_error(4317).await;
     }
     assert!(
         server
@@ -72,12 +72,12 @@ pub async fn an_outage_of_the_store_is_4320_where_it_is_needed(env: &TestEnv) {
         .publish("c", "message", json!("live"), json!({"persist": false}))
         .await;
     assert_eq!(other.expect("message").await.data(), "live");
-    server.call("c", "live, too").await;
+    server.publish_transient("c", "live, too").await;
     client.expect("call").await;
     other.expect("call").await;
     store.events(Fault::None);
     store.subscriptions.set(Fault::None);
-    server.until_stored("c").await;
+    server.publish_until_stored("c").await;
     assert_eq!(client.expect("stored").await.serial(), 1);
     client.subscribe("personal-ann").await;
 }
@@ -87,18 +87,18 @@ pub async fn an_append_in_doubt_is_delivered_in_order_if_stored(env: &TestEnv) {
     let [mut client, mut other] = server.clients().await;
     client.subscribe("c").await;
     other.subscribe("c").await;
-    client.store("c", "message", json!("1")).await;
+    client.publish_stored("c", "message", json!("1")).await;
     other.expect("message").await;
     store.append.set(Fault::FailAfterWrite);
     store.positions.set(Fault::Unavailable);
     client.publish("c", "message", json!("2"), json!({})).await;
-    client.refused(4320).await;
+    client.expect_error(4320).await;
     store.append.set(Fault::None);
     // Until it is known what became of it, nothing is stored after it; what is not kept goes on.
     client
         .publish("c", "message", json!("refused"), json!({}))
         .await;
-    client.refused(4320).await;
+    client.expect_error(4320).await;
     assert!(
         server
             .try_publish(publishing(&["d"], "message", "refused", true))
@@ -109,16 +109,19 @@ pub async fn an_append_in_doubt_is_delivered_in_order_if_stored(env: &TestEnv) {
         .publish("c", "message", json!("live"), json!({"persist": false}))
         .await;
     assert_eq!(other.expect("message").await.data(), "live");
-    other.quiet().await;
+    other.expect_nothing().await;
     store.positions.set(Fault::None);
     let frame = other.expect("message").await;
     assert_eq!((frame.data(), frame.serial()), ("2", 2));
-    assert_eq!(client.store("c", "message", json!("3")).await["serial"], 3);
-    assert_eq!(other.expect("message").await.serial(), 3);
-    other.quiet().await;
-    client.quiet().await;
     assert_eq!(
-        event_texts(&other.latest(json!({"channel": "c"})).await),
+        client.publish_stored("c", "message", json!("3")).await["serial"],
+        3
+    );
+    assert_eq!(other.expect("message").await.serial(), 3);
+    other.expect_nothing().await;
+    client.expect_nothing().await;
+    assert_eq!(
+        event_texts(&other.query(json!({"channel": "c"})).await),
         ["3", "2", "1"]
     );
 }
@@ -136,11 +139,11 @@ pub async fn each_of_many_in_doubt_is_settled(env: &TestEnv) {
     // The first ones end unsure; what waits behind them is not tried.
     store.append.set(Fault::FailAfterWrite);
     for _ in 0..60 {
-        client.refused(4320).await;
+        client.expect_error(4320).await;
     }
     store.append.set(Fault::None);
     store.positions.set(Fault::None);
-    server.until_stored("c").await;
+    server.publish_until_stored("c").await;
     let mut serial = 0;
     loop {
         let frame = other.next().await;
@@ -157,7 +160,7 @@ pub async fn each_of_many_in_doubt_is_settled(env: &TestEnv) {
     }
     assert!(serial > 1);
     assert_eq!(
-        serials(&other.latest(json!({"channel": "c", "count": 1})).await),
+        serials(&other.query(json!({"channel": "c", "count": 1})).await),
         [serial]
     );
 }
@@ -170,11 +173,11 @@ pub async fn a_publish_that_was_not_stored_is_forgotten(env: &TestEnv) {
     client
         .publish("c", "message", json!("lost"), json!({}))
         .await;
-    client.refused(4320).await;
+    client.expect_error(4320).await;
     store.append.set(Fault::None);
-    server.until_stored("c").await;
+    server.publish_until_stored("c").await;
     assert_eq!(other.expect("stored").await.serial(), 1);
-    other.quiet().await;
+    other.expect_nothing().await;
 }
 
 pub async fn no_more_than_64_are_unanswered(env: &TestEnv) {
@@ -188,15 +191,15 @@ pub async fn no_more_than_64_are_unanswered(env: &TestEnv) {
             .publish("c", "message", json!(n), json!({"ref": n.to_string()}))
             .await;
     }
-    client.quiet().await;
+    client.expect_nothing().await;
     client
         .publish("c", "message", json!(63), json!({"ref": "63"}))
         .await;
     client.send(json!({"event": "pusher:ping"})).await;
     // It is not read any more, but written to.
-    server.call("live", "hello").await;
+    server.publish_transient("live", "hello").await;
     client.expect("call").await;
-    other.quiet().await;
+    other.expect_nothing().await;
     store.append.set(Fault::None);
     assert_eq!(
         client.expect("pusher_internal:published").await.inner()["ref"],
@@ -227,8 +230,8 @@ pub async fn publishes_before_a_close_are_stored(env: &TestEnv) {
     for n in 0..5 {
         client.publish("c", "message", json!(n), json!({})).await;
     }
-    client.quiet().await;
-    client.ended().await;
+    client.expect_nothing().await;
+    client.abort().await;
     store.append.set(Fault::None);
     for serial in 1..=5 {
         assert_eq!(other.expect("message").await.serial(), serial);
@@ -248,7 +251,7 @@ pub async fn the_same_key_in_one_commit_is_stored_once(env: &TestEnv) {
         // All have asked whether they are stored, and wait behind the first append.
         store.positions.called(4).await;
         store.append.called(1).await;
-        client.quiet().await;
+        client.expect_nothing().await;
         store.append.set(Fault::None);
     };
     let (first, one, two, three, four, five, ()) = tokio::join!(
@@ -269,7 +272,7 @@ pub async fn the_same_key_in_one_commit_is_stored_once(env: &TestEnv) {
         assert_eq!(frame.serial(), serial);
         heard.push(frame.data().to_owned());
     }
-    client.quiet().await;
+    client.expect_nothing().await;
     heard.sort_unstable();
     assert_eq!(heard, ["between", "first", "other", "same"]);
 }

@@ -19,14 +19,14 @@ pub async fn a_request_fails_at_the_timeout(env: &TestEnv) {
     ] {
         let since = Instant::now();
         client.send(frame.clone()).await;
-        client.refused(4320).await;
+        client.expect_error(4320).await;
         assert!(
             since.elapsed() < STORE_TIMEOUT + Duration::from_secs(1),
             "{frame} took {:?}",
             since.elapsed()
         );
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn transient_publishes_wait_at_most_the_store_timeout(env: &TestEnv) {
@@ -52,7 +52,7 @@ pub async fn transient_publishes_wait_at_most_the_store_timeout(env: &TestEnv) {
         )
         .await;
     assert_eq!(other.expect("message").await.data(), "another channel");
-    server.call("c", "another sender").await;
+    server.publish_transient("c", "another sender").await;
     assert_eq!(other.expect("call").await.data(), "another sender");
     assert!(since.elapsed() < Duration::from_secs(1));
     assert_eq!(other.expect("message").await.data(), "behind");
@@ -63,7 +63,7 @@ pub async fn transient_publishes_wait_at_most_the_store_timeout(env: &TestEnv) {
         since.elapsed()
     );
     client.expect("call").await;
-    client.refused(4320).await;
+    client.expect_error(4320).await;
 }
 
 pub async fn while_appends_are_in_doubt_no_publish_waits(env: &TestEnv) {
@@ -72,7 +72,7 @@ pub async fn while_appends_are_in_doubt_no_publish_waits(env: &TestEnv) {
     store.append.set(Fault::FailAfterWrite);
     store.positions.set(Fault::Hang);
     client.publish("c", "message", json!("1"), json!({})).await;
-    client.refused(4320).await;
+    client.expect_error(4320).await;
     for _ in 0..5 {
         let since = Instant::now();
         client.publish("c", "message", json!("2"), json!({})).await;
@@ -106,7 +106,7 @@ pub async fn while_appends_are_in_doubt_no_publish_waits(env: &TestEnv) {
     }
     store.append.set(Fault::None);
     store.positions.set(Fault::None);
-    server.until_stored("c").await;
+    server.publish_until_stored("c").await;
     let frame = client.expect("stored").await;
     assert_eq!(frame.serial(), 2, "the first one proved stored");
 }

@@ -37,12 +37,12 @@ impl Client {
     }
 
     /// Reads the greeting.
-    pub async fn greeted(&mut self) {
+    pub async fn read_greeting(&mut self) {
         let greeting = self.expect("pusher:connection_established").await;
         self.id = greeting.inner()["socket_id"].as_str().unwrap().to_owned();
     }
 
-    pub async fn raw(&mut self, message: impl Into<Message>) {
+    pub async fn send_message(&mut self, message: impl Into<Message>) {
         timeout(PATIENCE, self.socket.send(message.into()))
             .await
             .expect("the server does not read")
@@ -50,7 +50,7 @@ impl Client {
     }
 
     pub async fn send(&mut self, frame: Value) {
-        self.raw(frame.to_string()).await;
+        self.send_message(frame.to_string()).await;
     }
 
     /// The next message, whatever it is.
@@ -62,7 +62,7 @@ impl Client {
     }
 
     /// The next message, however long it takes on a clock that jumps.
-    pub async fn message_at_last(&mut self) -> Message {
+    pub async fn next_message_unbounded(&mut self) -> Message {
         timeout(PATIENCE * 1000, self.socket.next())
             .await
             .expect("nothing comes")
@@ -94,14 +94,14 @@ impl Client {
     }
 
     /// The next frame, which must be an error with this code.
-    pub async fn refused(&mut self, code: u16) -> Frame {
+    pub async fn expect_error(&mut self, code: u16) -> Frame {
         let frame = self.expect("pusher:error").await;
         assert_eq!(frame.code(), u64::from(code), "{frame:?}");
         frame
     }
 
     /// The code of the close frame, which must be next.
-    pub async fn closed(&mut self) -> u16 {
+    pub async fn expect_close(&mut self) -> u16 {
         loop {
             match self.message().await {
                 Some(Message::Close(Some(frame))) => return frame.code.into(),
@@ -112,14 +112,14 @@ impl Client {
     }
 
     /// The error frame and the close frame, which must both be next and have this code.
-    pub async fn turned_away(&mut self, code: u16) -> Frame {
-        let frame = self.refused(code).await;
-        assert_eq!(self.closed().await, code);
+    pub async fn expect_rejection(&mut self, code: u16) -> Frame {
+        let frame = self.expect_error(code).await;
+        assert_eq!(self.expect_close().await, code);
         frame
     }
 
     /// Nothing else has been sent to this client: a ping is answered next.
-    pub async fn quiet(&mut self) {
+    pub async fn expect_nothing(&mut self) {
         self.send(json!({"event": "pusher:ping", "data": {}})).await;
         self.expect("pusher:pong").await;
     }
@@ -141,13 +141,13 @@ impl Client {
     }
 
     /// Sends a subscription with members as they are.
-    pub async fn ask(&mut self, data: Value) {
+    pub async fn send_subscribe_data(&mut self, data: Value) {
         self.send(json!({"event": "pusher:subscribe", "data": data}))
             .await;
     }
 
     /// Asks for a channel, signed where it must be, with further members.
-    pub async fn ask_for(&mut self, channel: &str, further: Value) {
+    pub async fn send_subscribe(&mut self, channel: &str, further: Value) {
         let mut data = json!({"channel": channel});
         if ["private-", "presence-", "personal-"]
             .iter()
@@ -159,7 +159,7 @@ impl Client {
             panic!("not an object: {further}")
         };
         data.as_object_mut().unwrap().extend(further);
-        self.ask(data).await;
+        self.send_subscribe_data(data).await;
     }
 
     /// Goes on a channel; answers what it is told of it.
@@ -168,8 +168,8 @@ impl Client {
     }
 
     pub async fn subscribe_with(&mut self, channel: &str, further: Value) -> Value {
-        self.ask_for(channel, further).await;
-        self.told("pusher_internal:subscription_succeeded", channel)
+        self.send_subscribe(channel, further).await;
+        self.expect_state("pusher_internal:subscription_succeeded", channel)
             .await
     }
 
@@ -180,7 +180,7 @@ impl Client {
     }
 
     /// What the next frame says of a channel.
-    pub async fn told(&mut self, event: &str, channel: &str) -> Value {
+    pub async fn expect_state(&mut self, event: &str, channel: &str) -> Value {
         let frame = self.expect(event).await;
         assert_eq!(frame.channel(), channel, "{frame:?}");
         let state = frame.inner();
@@ -191,15 +191,15 @@ impl Client {
     pub async fn unsubscribe(&mut self, channel: &str) -> Value {
         self.send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}}))
             .await;
-        self.told("pusher_internal:unsubscription_succeeded", channel)
+        self.expect_state("pusher_internal:unsubscription_succeeded", channel)
             .await
     }
 
-    pub async fn latest(&mut self, data: Value) -> Value {
+    pub async fn query(&mut self, data: Value) -> Value {
         self.send(json!({"event": "pusher:latest", "data": data}))
             .await;
         let channel = data["channel"].as_str().unwrap().to_owned();
-        self.told("pusher_internal:latest", &channel).await
+        self.expect_state("pusher_internal:latest", &channel).await
     }
 
     /// Publishes, with further members of the frame.
@@ -213,7 +213,7 @@ impl Client {
     }
 
     /// Publishes and waits until it is stored; answers the acknowledgement's data.
-    pub async fn store(&mut self, channel: &str, event: &str, data: Value) -> Value {
+    pub async fn publish_stored(&mut self, channel: &str, event: &str, data: Value) -> Value {
         self.publish(channel, event, data, json!({"ref": "stored"}))
             .await;
         let frame = self.expect("pusher_internal:published").await;
@@ -222,17 +222,17 @@ impl Client {
     }
 
     /// Closes the connection as a client should; returns when the server is done with it.
-    pub async fn leave(mut self) {
+    pub async fn close(mut self) {
         self.socket.close(None).await.unwrap();
         while let Some(Ok(_)) = timeout(PATIENCE, self.socket.next())
             .await
             .expect("the server does not close")
         {}
-        self.ended().await;
+        self.abort().await;
     }
 
     /// Hangs up, and waits until the server is done with it.
-    pub async fn ended(self) {
+    pub async fn abort(self) {
         let Self { socket, ended, .. } = self;
         drop(socket);
         timeout(PATIENCE, ended)

@@ -34,9 +34,9 @@ impl TestServer<'_> {
     /// A client that has been greeted.
     pub async fn pusher(&self) -> PusherClient {
         let mut client = self
-            .pusher_caller("protocol=7&client=test&version=1.0", None, false)
+            .pusher_connect("protocol=7&client=test&version=1.0", None, false)
             .await;
-        client.greeted().await;
+        client.read_greeting().await;
         PusherClient(client)
     }
 
@@ -64,12 +64,12 @@ impl TestServer<'_> {
     }
 
     /// A client that has not read anything yet.
-    pub async fn pusher_caller(&self, query: &str, origin: Option<&str>, secure: bool) -> Client {
+    pub async fn pusher_connect(&self, query: &str, origin: Option<&str>, secure: bool) -> Client {
         let destination = destination(&format!("/app/{}", self.app.key), Some(query)).unwrap();
-        self.pusher_at(destination, origin, secure).await
+        self.pusher_connect_to(destination, origin, secure).await
     }
 
-    pub async fn pusher_at(
+    pub async fn pusher_connect_to(
         &self,
         destination: Destination,
         origin: Option<&str>,
@@ -137,7 +137,7 @@ fn pusher_channel(name: &str) -> ChannelName {
 
 impl PusherClient {
     /// Subscribes as pusher-js does: with an empty signature where none is needed.
-    pub async fn ask_for(&mut self, channel: &str, further: Value) {
+    pub async fn send_subscribe(&mut self, channel: &str, further: Value) {
         let needs = ["private-", "presence-", "personal-"]
             .iter()
             .any(|prefix| channel.starts_with(prefix));
@@ -151,7 +151,7 @@ impl PusherClient {
             panic!("not an object: {further}")
         };
         data.as_object_mut().unwrap().extend(further);
-        self.ask(data).await;
+        self.send_subscribe_data(data).await;
     }
 
     /// Goes on a channel; answers what it is told.
@@ -160,38 +160,43 @@ impl PusherClient {
     }
 
     pub async fn subscribe_with(&mut self, channel: &str, further: Value) -> Value {
-        self.ask_for(channel, further).await;
-        self.succeeded(channel).await
+        self.send_subscribe(channel, further).await;
+        self.expect_subscribed(channel).await
     }
 
-    pub async fn succeeded(&mut self, channel: &str) -> Value {
-        self.internal("pusher_internal:subscription_succeeded", channel)
+    pub async fn expect_subscribed(&mut self, channel: &str) -> Value {
+        self.expect_on("pusher_internal:subscription_succeeded", channel)
             .await
     }
 
     /// The data of the next frame, which must be this one.
-    pub async fn internal(&mut self, event: &str, channel: &str) -> Value {
+    pub async fn expect_on(&mut self, event: &str, channel: &str) -> Value {
         let frame = self.expect(event).await;
         assert_eq!(frame.channel(), channel, "{frame:?}");
         frame.inner()
     }
 
     /// Asks for a presence channel, with channel data as a string, signed as the libraries do it.
-    pub async fn ask_to_join(&mut self, channel: &str, channel_data: &Value) {
+    pub async fn send_join(&mut self, channel: &str, channel_data: &Value) {
         let text = channel_data.to_string();
         let auth = self.auth_over(channel, &text);
-        self.ask(json!({"channel": channel, "auth": auth, "channel_data": text}))
+        self.send_subscribe_data(json!({"channel": channel, "auth": auth, "channel_data": text}))
             .await;
     }
 
     /// Goes on a presence channel.
     pub async fn join(&mut self, channel: &str, channel_data: Value) -> Value {
-        self.ask_to_join(channel, &channel_data).await;
-        self.succeeded(channel).await
+        self.send_join(channel, &channel_data).await;
+        self.expect_subscribed(channel).await
     }
 
     /// The next frame, which must refuse a subscription to this channel.
-    pub async fn not_on(&mut self, channel: &str, kind: &str, status: u16) -> Frame {
+    pub async fn expect_subscription_error(
+        &mut self,
+        channel: &str,
+        kind: &str,
+        status: u16,
+    ) -> Frame {
         let frame = self.expect("pusher:subscription_error").await;
         assert_eq!(frame.channel(), channel, "{frame:?}");
         let data = &frame.value["data"];
@@ -214,7 +219,7 @@ impl PusherClient {
             .await;
     }
 
-    pub async fn ask_to_sign_in(&mut self, user_data: &str) {
+    pub async fn send_sign_in(&mut self, user_data: &str) {
         let auth = user_auth(&self.app.key, &self.app.secret, &self.id, user_data);
         self.send(
             json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": user_data}}),
@@ -225,18 +230,18 @@ impl PusherClient {
     /// Signs in.
     pub async fn sign_in(&mut self, user_data: Value) {
         let user_data = user_data.to_string();
-        self.ask_to_sign_in(&user_data).await;
+        self.send_sign_in(&user_data).await;
         let frame = self.expect("pusher:signin_success").await;
         assert_eq!(frame.inner(), json!({"user_data": user_data}), "{frame:?}");
     }
 
-    pub async fn whisper(&mut self, channel: &str, event: &str, data: Value) {
+    pub async fn send_client_event(&mut self, channel: &str, event: &str, data: Value) {
         self.send(json!({"event": event, "channel": channel, "data": data}))
             .await;
     }
 
     /// The data of the next frame, which must be this event on this channel.
-    pub async fn hears(&mut self, channel: &str, event: &str) -> String {
+    pub async fn expect_data(&mut self, channel: &str, event: &str) -> String {
         let frame = self.expect(event).await;
         assert_eq!(frame.channel(), channel, "{frame:?}");
         frame.data().to_owned()

@@ -215,18 +215,18 @@ impl<'a> TestServer<'a> {
 
     /// A client of another app.
     pub async fn client_of(&self, app: &Arc<App>) -> Client {
-        let mut client = self.caller(app, None, false).await;
-        client.greeted().await;
+        let mut client = self.connect(app, None, false).await;
+        client.read_greeting().await;
         client
     }
 
     /// A client that has not read anything yet.
-    pub async fn caller(&self, app: &Arc<App>, origin: Option<&str>, secure: bool) -> Client {
-        self.caller_with(app, &app.key, origin, secure).await
+    pub async fn connect(&self, app: &Arc<App>, origin: Option<&str>, secure: bool) -> Client {
+        self.connect_with_key(app, &app.key, origin, secure).await
     }
 
     /// A client that connects with any key.
-    pub async fn caller_with(
+    pub async fn connect_with_key(
         &self,
         app: &Arc<App>,
         key: &str,
@@ -287,19 +287,19 @@ impl<'a> TestServer<'a> {
     }
 
     /// Publishes one persisted event per text.
-    pub async fn say(&self, channel: &str, texts: &[&str]) {
+    pub async fn publish_texts(&self, channel: &str, texts: &[&str]) {
         for text in texts {
             self.publish(&[channel], "message", text, true).await;
         }
     }
 
     /// Publishes an event that is not persisted.
-    pub async fn call(&self, channel: &str, text: &str) {
+    pub async fn publish_transient(&self, channel: &str, text: &str) {
         self.publish(&[channel], "call", text, false).await;
     }
 
     /// Publishes until the store accepts it, as a back end that retries.
-    pub async fn until_stored(&self, channel: &str) {
+    pub async fn publish_until_stored(&self, channel: &str) {
         let tries = async {
             while self
                 .try_publish(publishing(&[channel], "stored", "", true))
@@ -354,7 +354,7 @@ impl<'a> TestServer<'a> {
     }
 
     /// Subscribes a user persistently.
-    pub async fn follow(&self, user: &str, channel: &str) {
+    pub async fn add_subscription(&self, user: &str, channel: &str) {
         self.service
             .add_subscription(&self.app.ident, &self::user(user), &self::channel(channel))
             .await
@@ -362,7 +362,7 @@ impl<'a> TestServer<'a> {
     }
 
     /// Ends a persistent subscription.
-    pub async fn unfollow(&self, user: &str, channel: &str) {
+    pub async fn remove_subscription(&self, user: &str, channel: &str) {
         self.service
             .remove_subscription(&self.app.ident, &self::user(user), &self::channel(channel))
             .await

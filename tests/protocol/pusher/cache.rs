@@ -14,12 +14,12 @@ pub async fn the_last_event_follows_the_subscription(env: &TestEnv) {
         client.next().await.text,
         r#"{"event":"state","channel":"cache-x","data":"2"}"#
     );
-    client.quiet().await;
+    client.expect_nothing().await;
     // Whatever way it was published, stored or not.
     server.publish(&["cache-x"], "other", "3", false).await;
     server.publish(&["cache-y"], "stored", "4", true).await;
     let mut late = server.pusher_on("cache-x").await;
-    assert_eq!(late.hears("cache-x", "other").await, "3");
+    assert_eq!(late.expect_data("cache-x", "other").await, "3");
     late.subscribe("cache-y").await;
     let frame = late.expect("stored").await;
     assert_eq!((frame.data(), frame.serial()), ("4", 1));
@@ -37,12 +37,12 @@ pub async fn every_kind_of_cache_channel_has_it(env: &TestEnv) {
     let mut client = server.signed_in("ann").await;
     for channel in channels {
         client.subscribe(channel).await;
-        assert_eq!(client.hears(channel, "state").await, "1");
+        assert_eq!(client.expect_data(channel, "state").await, "1");
     }
     for channel in ["news", "private-x", "x-cache-x"] {
         client.subscribe(channel).await;
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn where_there_is_none_it_is_a_miss(env: &TestEnv) {
@@ -52,7 +52,7 @@ pub async fn where_there_is_none_it_is_a_miss(env: &TestEnv) {
         client.next().await.text,
         r#"{"event":"pusher:cache_miss","channel":"cache-x","data":"{}"}"#
     );
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn after_half_an_hour_it_is_a_miss(env: &TestEnv) {
@@ -62,13 +62,13 @@ pub async fn after_half_an_hour_it_is_a_miss(env: &TestEnv) {
     server
         .pusher_on("cache-x")
         .await
-        .hears("cache-x", "state")
+        .expect_data("cache-x", "state")
         .await;
     server.clock.advance(Duration::from_secs(1));
     server
         .pusher_on("cache-x")
         .await
-        .internal("pusher:cache_miss", "cache-x")
+        .expect_on("pusher:cache_miss", "cache-x")
         .await;
 }
 
@@ -81,14 +81,14 @@ pub async fn whispers_are_not_the_channels_state(env: &TestEnv) {
         server.pusher_on("private-cache-x").await,
         server.pusher_on("private-cache-x").await,
     ];
-    bo.hears("private-cache-x", "state").await;
-    ann.hears("private-cache-x", "state").await;
-    ann.whisper("private-cache-x", "client-typing", json!("x"))
+    bo.expect_data("private-cache-x", "state").await;
+    ann.expect_data("private-cache-x", "state").await;
+    ann.send_client_event("private-cache-x", "client-typing", json!("x"))
         .await;
-    bo.hears("private-cache-x", "client-typing").await;
+    bo.expect_data("private-cache-x", "client-typing").await;
     let mut late = server.pusher_on("private-cache-x").await;
-    assert_eq!(late.hears("private-cache-x", "state").await, "1");
-    late.quiet().await;
+    assert_eq!(late.expect_data("private-cache-x", "state").await, "1");
+    late.expect_nothing().await;
 }
 
 pub async fn the_cached_event_arrives_once(env: &TestEnv) {
@@ -102,14 +102,14 @@ pub async fn the_cached_event_arrives_once(env: &TestEnv) {
             }
         };
         let (mut client, ()) = tokio::join!(server.pusher_on(&channel), publishing);
-        let first: u32 = client.hears(&channel, "e").await.parse().unwrap();
+        let first: u32 = client.expect_data(&channel, "e").await.parse().unwrap();
         for number in first + 1..10 {
             assert_eq!(
-                client.hears(&channel, "e").await,
+                client.expect_data(&channel, "e").await,
                 number.to_string(),
                 "after {first}"
             );
         }
-        client.quiet().await;
+        client.expect_nothing().await;
     }
 }

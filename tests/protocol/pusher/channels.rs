@@ -7,14 +7,14 @@ use serde_json::json;
 pub async fn a_public_channel_needs_nothing(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
-    client.ask_for("news", json!({})).await;
+    client.send_subscribe("news", json!({})).await;
     let frame = client.next().await;
     assert_eq!(
         frame.text,
         r#"{"event":"pusher_internal:subscription_succeeded","channel":"news","data":"{}"}"#
     );
     server.trigger(&["news"], "headline", "x").await;
-    assert_eq!(client.hears("news", "headline").await, "x");
+    assert_eq!(client.expect_data("news", "headline").await, "x");
 }
 
 pub async fn a_private_channel_needs_its_signature(env: &TestEnv) {
@@ -30,38 +30,44 @@ pub async fn a_private_channel_needs_its_signature(env: &TestEnv) {
         json!(7),
     ] {
         client
-            .ask(json!({"channel": "private-x", "auth": auth}))
+            .send_subscribe_data(json!({"channel": "private-x", "auth": auth}))
             .await;
-        client.not_on("private-x", "AuthError", 401).await;
+        client
+            .expect_subscription_error("private-x", "AuthError", 401)
+            .await;
     }
     server.trigger(&["private-x"], "secret", "x").await;
-    client.quiet().await;
+    client.expect_nothing().await;
     client
-        .ask(json!({"channel": "private-x", "auth": good}))
+        .send_subscribe_data(json!({"channel": "private-x", "auth": good}))
         .await;
-    assert_eq!(client.succeeded("private-x").await, json!({}));
+    assert_eq!(client.expect_subscribed("private-x").await, json!({}));
     // A back end may sign data for any channel.
     let auth = client.auth_over("private-z", "anything");
     client
-        .ask(json!({"channel": "private-z", "auth": auth, "channel_data": "anything"}))
+        .send_subscribe_data(
+            json!({"channel": "private-z", "auth": auth, "channel_data": "anything"}),
+        )
         .await;
-    client.succeeded("private-z").await;
+    client.expect_subscribed("private-z").await;
 }
 
 pub async fn an_encrypted_channel_is_a_private_one(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     client
-        .ask(json!({"channel": "private-encrypted-x", "auth": ""}))
+        .send_subscribe_data(json!({"channel": "private-encrypted-x", "auth": ""}))
         .await;
-    client.not_on("private-encrypted-x", "AuthError", 401).await;
+    client
+        .expect_subscription_error("private-encrypted-x", "AuthError", 401)
+        .await;
     client.subscribe("private-encrypted-x").await;
     let sealed = r#"{"nonce":"4sVYwy4j/8dCcjyxtPCWyk19GaaViaW9","ciphertext":"/GMESnFGlbNn01BuBjp31XYa3i9vZsGKR8fgR9EDhXKx3lzGiUD501A="}"#;
     server
         .trigger(&["private-encrypted-x"], "sealed", sealed)
         .await;
     assert_eq!(
-        client.hears("private-encrypted-x", "sealed").await,
+        client.expect_data("private-encrypted-x", "sealed").await,
         sealed,
         "passed through untouched"
     );
@@ -86,9 +92,9 @@ pub async fn subscribing_again_is_answered_again(env: &TestEnv) {
     client.subscribe("news").await;
     assert_eq!(server.subscriptions("news").await, 1);
     server.trigger(&["news"], "e", "once").await;
-    assert_eq!(client.hears("news", "e").await, "once");
+    assert_eq!(client.expect_data("news", "e").await, "once");
     client.unsubscribe("news").await;
-    client.quiet().await;
+    client.expect_nothing().await;
     assert_eq!(server.subscriptions("news").await, 0);
 }
 
@@ -98,12 +104,12 @@ pub async fn there_is_no_answer_to_leaving(env: &TestEnv) {
     client.unsubscribe("news").await;
     client.unsubscribe("news").await;
     client.unsubscribe("never-was").await;
-    client.quiet().await;
+    client.expect_nothing().await;
     server.trigger(&["news"], "e", "x").await;
-    client.quiet().await;
+    client.expect_nothing().await;
     client.subscribe("news").await;
     server.trigger(&["news"], "e", "y").await;
-    assert_eq!(client.hears("news", "e").await, "y");
+    assert_eq!(client.expect_data("news", "e").await, "y");
 }
 
 pub async fn a_publish_to_several_channels_arrives_once_per_channel(env: &TestEnv) {
@@ -112,15 +118,21 @@ pub async fn a_publish_to_several_channels_arrives_once_per_channel(env: &TestEn
     client.subscribe("b").await;
     server.trigger(&["a", "b", "c"], "e", "x").await;
     assert_eq!(
-        (client.hears("a", "e").await, client.hears("b", "e").await),
+        (
+            client.expect_data("a", "e").await,
+            client.expect_data("b", "e").await
+        ),
         ("x".into(), "x".into())
     );
     server.publish(&["a", "b"], "e", "y", false).await;
     assert_eq!(
-        (client.hears("a", "e").await, client.hears("b", "e").await),
+        (
+            client.expect_data("a", "e").await,
+            client.expect_data("b", "e").await
+        ),
         ("y".into(), "y".into())
     );
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn the_excepted_socket_gets_nothing(env: &TestEnv) {
@@ -141,7 +153,7 @@ pub async fn the_excepted_socket_gets_nothing(env: &TestEnv) {
         [two.expect("e").await, two.expect("e").await].map(|frame| frame.channel().to_owned());
     heard.sort();
     assert_eq!(heard, ["kept-news", "news"]);
-    one.quiet().await;
+    one.expect_nothing().await;
 }
 
 pub async fn channels_of_a_socket_are_bounded(env: &TestEnv) {
@@ -150,8 +162,10 @@ pub async fn channels_of_a_socket_are_bounded(env: &TestEnv) {
         .await;
     let mut client = server.pusher_on("a").await;
     client.subscribe("b").await;
-    client.ask_for("c", json!({})).await;
-    client.not_on("c", "LimitReached", 403).await;
+    client.send_subscribe("c", json!({})).await;
+    client
+        .expect_subscription_error("c", "LimitReached", 403)
+        .await;
     client.unsubscribe("a").await;
     client.subscribe("c").await;
 }
@@ -160,30 +174,34 @@ pub async fn a_personal_channel_needs_its_user_or_a_signature(env: &TestEnv) {
     let server = env.server().await;
     let [mut stranger, mut signed] = server.pushers().await;
     stranger
-        .ask(json!({"channel": "personal-ann", "auth": ""}))
+        .send_subscribe_data(json!({"channel": "personal-ann", "auth": ""}))
         .await;
-    stranger.not_on("personal-ann", "AuthError", 401).await;
+    stranger
+        .expect_subscription_error("personal-ann", "AuthError", 401)
+        .await;
     signed.subscribe("personal-ann").await;
     let mut ann = server.signed_in("ann").await;
-    ann.ask(json!({"channel": "personal-ann", "auth": ""}))
+    ann.send_subscribe_data(json!({"channel": "personal-ann", "auth": ""}))
         .await;
-    ann.succeeded("personal-ann").await;
-    ann.ask(json!({"channel": "personal-bo", "auth": ""})).await;
-    ann.not_on("personal-bo", "AuthError", 401).await;
+    ann.expect_subscribed("personal-ann").await;
+    ann.send_subscribe_data(json!({"channel": "personal-bo", "auth": ""}))
+        .await;
+    ann.expect_subscription_error("personal-bo", "AuthError", 401)
+        .await;
     server.trigger(&["personal-ann"], "e", "x").await;
     assert_eq!(
         (
-            ann.hears("personal-ann", "e").await,
-            signed.hears("personal-ann", "e").await
+            ann.expect_data("personal-ann", "e").await,
+            signed.expect_data("personal-ann", "e").await
         ),
         ("x".into(), "x".into())
     );
-    stranger.quiet().await;
+    stranger.expect_nothing().await;
 }
 
 pub async fn a_name_that_begins_with_peer_is_an_ordinary_one(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher_on("peer-review").await;
     server.trigger(&["peer-review"], "e", "x").await;
-    assert_eq!(client.hears("peer-review", "e").await, "x");
+    assert_eq!(client.expect_data("peer-review", "e").await, "x");
 }

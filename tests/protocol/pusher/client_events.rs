@@ -15,13 +15,14 @@ async fn open(env: &TestEnv) -> TestServer<'_> {
 pub async fn the_others_get_it(env: &TestEnv) {
     let server = open(env).await;
     let [mut ann, mut bo] = [server.pusher_on(ROOM).await, server.pusher_on(ROOM).await];
-    ann.whisper(ROOM, "client-typing", json!({"a": [1.5, "é"]}))
+    ann.send_client_event(ROOM, "client-typing", json!({"a": [1.5, "é"]}))
         .await;
     let text = r#"{"event":"client-typing","channel":"private-room","data":"{\"a\":[1.5,\"é\"]}"}"#;
     assert_eq!(bo.next().await.text, text);
-    ann.whisper(ROOM, "client-typing", json!("text")).await;
-    assert_eq!(bo.hears(ROOM, "client-typing").await, "text");
-    ann.quiet().await;
+    ann.send_client_event(ROOM, "client-typing", json!("text"))
+        .await;
+    assert_eq!(bo.expect_data(ROOM, "client-typing").await, "text");
+    ann.expect_nothing().await;
 }
 
 pub async fn on_presence_channels_it_names_the_user(env: &TestEnv) {
@@ -29,7 +30,7 @@ pub async fn on_presence_channels_it_names_the_user(env: &TestEnv) {
     let [mut ann, mut bo] = server.pushers().await;
     ann.join("presence-r", json!({"user_id": "a\"nn"})).await;
     bo.join("presence-r", json!({"user_id": "bo"})).await;
-    ann.internal("pusher_internal:member_added", "presence-r")
+    ann.expect_on("pusher_internal:member_added", "presence-r")
         .await;
     ann.send(json!({"event": "client-typing", "channel": "presence-r", "data": "x", "user_id": "bo", "extra": 1})).await;
     let text = r#"{"event":"client-typing","channel":"presence-r","data":"x","user_id":"a\"nn"}"#;
@@ -39,12 +40,12 @@ pub async fn on_presence_channels_it_names_the_user(env: &TestEnv) {
 pub async fn the_app_must_allow_them(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = [server.pusher_on(ROOM).await, server.pusher_on(ROOM).await];
-    ann.whisper(ROOM, "client-x", json!("x")).await;
-    ann.refused(4313).await;
-    bo.quiet().await;
+    ann.send_client_event(ROOM, "client-x", json!("x")).await;
+    ann.expect_error(4313).await;
+    bo.expect_nothing().await;
     server.set(|settings| settings.client_events = true).await;
-    ann.whisper(ROOM, "client-x", json!("x")).await;
-    bo.hears(ROOM, "client-x").await;
+    ann.send_client_event(ROOM, "client-x", json!("x")).await;
+    bo.expect_data(ROOM, "client-x").await;
 }
 
 pub async fn only_private_and_presence_channels_have_them(env: &TestEnv) {
@@ -58,13 +59,13 @@ pub async fn only_private_and_presence_channels_have_them(env: &TestEnv) {
         "#server-to-user-ann",
         "personal-ann",
     ] {
-        ann.ask_for(channel, json!({})).await;
-        ann.succeeded(channel).await;
+        ann.send_subscribe(channel, json!({})).await;
+        ann.expect_subscribed(channel).await;
         if channel == "cache-x" || channel == "private-encrypted-cache-x" {
-            ann.internal("pusher:cache_miss", channel).await;
+            ann.expect_on("pusher:cache_miss", channel).await;
         }
-        ann.whisper(channel, "client-x", json!("x")).await;
-        ann.refused(4315).await;
+        ann.send_client_event(channel, "client-x", json!("x")).await;
+        ann.expect_error(4315).await;
     }
 }
 
@@ -72,35 +73,35 @@ pub async fn non_subscribers_may_not_send_them(env: &TestEnv) {
     let server = open(env).await;
     let mut bo = server.pusher_on(ROOM).await;
     let mut ann = server.pusher().await;
-    ann.whisper(ROOM, "client-x", json!("x")).await;
-    ann.refused(4317).await;
+    ann.send_client_event(ROOM, "client-x", json!("x")).await;
+    ann.expect_error(4317).await;
     ann.subscribe(ROOM).await;
     ann.unsubscribe(ROOM).await;
-    ann.whisper(ROOM, "client-x", json!("x")).await;
-    ann.refused(4317).await;
-    bo.quiet().await;
+    ann.send_client_event(ROOM, "client-x", json!("x")).await;
+    ann.expect_error(4317).await;
+    bo.expect_nothing().await;
 }
 
 pub async fn too_fast_is_4301_and_the_connection_stays(env: &TestEnv) {
     let server = open(env).await;
     let [mut ann, mut bo] = [server.pusher_on(ROOM).await, server.pusher_on(ROOM).await];
     for _ in 0..11 {
-        ann.whisper(ROOM, "client-x", json!("x")).await;
+        ann.send_client_event(ROOM, "client-x", json!("x")).await;
     }
-    ann.refused(4301).await;
+    ann.expect_error(4301).await;
     for _ in 0..10 {
-        bo.hears(ROOM, "client-x").await;
+        bo.expect_data(ROOM, "client-x").await;
     }
-    bo.quiet().await;
+    bo.expect_nothing().await;
     server.clock.advance(Duration::from_secs(1));
-    ann.whisper(ROOM, "client-x", json!("y")).await;
-    assert_eq!(bo.hears(ROOM, "client-x").await, "y");
+    ann.send_client_event(ROOM, "client-x", json!("y")).await;
+    assert_eq!(bo.expect_data(ROOM, "client-x").await, "y");
     server
         .set(|settings| settings.limits.max_client_events = Some(0))
         .await;
     for _ in 0..30 {
-        ann.whisper(ROOM, "client-x", json!("z")).await;
-        bo.hears(ROOM, "client-x").await;
+        ann.send_client_event(ROOM, "client-x", json!("z")).await;
+        bo.expect_data(ROOM, "client-x").await;
     }
 }
 
@@ -108,12 +109,14 @@ pub async fn invalid_names_are_refused(env: &TestEnv) {
     let server = open(env).await;
     let mut ann = server.pusher_on(ROOM).await;
     let longest = format!("client-{}", "x".repeat(193));
-    ann.whisper(ROOM, &longest, json!("x")).await;
-    ann.whisper(ROOM, &format!("{longest}x"), json!("x")).await;
-    ann.refused(4315).await;
-    ann.whisper(ROOM, "client-\u{0}", json!("x")).await;
-    ann.refused(4315).await;
-    ann.quiet().await;
+    ann.send_client_event(ROOM, &longest, json!("x")).await;
+    ann.send_client_event(ROOM, &format!("{longest}x"), json!("x"))
+        .await;
+    ann.expect_error(4315).await;
+    ann.send_client_event(ROOM, "client-\u{0}", json!("x"))
+        .await;
+    ann.expect_error(4315).await;
+    ann.expect_nothing().await;
 }
 
 pub async fn they_are_kept_only_where_replay_names_the_channel(env: &TestEnv) {
@@ -125,9 +128,10 @@ pub async fn they_are_kept_only_where_replay_names_the_channel(env: &TestEnv) {
     for channel in ["presence-kept-1", "presence-other"] {
         ann.join(channel, json!({"user_id": "ann"})).await;
         bo.join(channel, json!({"user_id": "bo"})).await;
-        ann.internal("pusher_internal:member_added", channel).await;
+        ann.expect_on("pusher_internal:member_added", channel).await;
         for data in ["1", "2", "3"] {
-            ann.whisper(channel, "client-x", json!(data)).await;
+            ann.send_client_event(channel, "client-x", json!(data))
+                .await;
         }
         for data in ["1", "2", "3"] {
             let frame = bo.expect("client-x").await;
@@ -142,7 +146,7 @@ pub async fn they_are_kept_only_where_replay_names_the_channel(env: &TestEnv) {
             );
         }
     }
-    ann.quiet().await;
+    ann.expect_nothing().await;
     let mut late = server.pusher().await;
     late.join("presence-kept-1", json!({"user_id": "cy"})).await;
     for data in ["1", "2", "3"] {
@@ -154,5 +158,5 @@ pub async fn they_are_kept_only_where_replay_names_the_channel(env: &TestEnv) {
         );
     }
     late.join("presence-other", json!({"user_id": "cy"})).await;
-    late.quiet().await;
+    late.expect_nothing().await;
 }

@@ -11,7 +11,7 @@ const QUERY: &str = "protocol=7&client=js&version=8.6.0&flash=false";
 
 pub async fn the_greeting_names_the_socket_and_the_activity_timeout(env: &TestEnv) {
     let server = env.server().await;
-    let mut client = server.pusher_caller(QUERY, None, false).await;
+    let mut client = server.pusher_connect(QUERY, None, false).await;
     let greeting = client.next().await;
     let inner = greeting.inner();
     let id = inner["socket_id"].as_str().unwrap();
@@ -29,9 +29,9 @@ pub async fn the_greeting_names_the_socket_and_the_activity_timeout(env: &TestEn
     }
     for version in ["5", "6", "7"] {
         server
-            .pusher_caller(&format!("protocol={version}"), None, false)
+            .pusher_connect(&format!("protocol={version}"), None, false)
             .await
-            .greeted()
+            .read_greeting()
             .await;
     }
 }
@@ -40,7 +40,7 @@ pub async fn the_activity_timeout_is_never_zero(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.timing.activity = Duration::ZERO)
         .await;
-    let greeting = server.pusher_caller(QUERY, None, false).await.next().await;
+    let greeting = server.pusher_connect(QUERY, None, false).await.next().await;
     assert_eq!(greeting.inner()["activity_timeout"], 1);
 }
 
@@ -54,9 +54,9 @@ pub async fn unsupported_versions_are_rejected(env: &TestEnv) {
         ("", 4008),
     ] {
         server
-            .pusher_caller(query, None, false)
+            .pusher_connect(query, None, false)
             .await
-            .turned_away(code)
+            .expect_rejection(code)
             .await;
     }
 }
@@ -67,46 +67,46 @@ pub async fn rejected_connections_get_an_error_and_are_closed(env: &TestEnv) {
         .await;
     let nobody = destination("/app/nobody", Some(QUERY)).unwrap();
     let frame = server
-        .pusher_at(nobody, None, false)
+        .pusher_connect_to(nobody, None, false)
         .await
-        .turned_away(4001)
+        .expect_rejection(4001)
         .await;
     assert!(frame.message().contains("key"), "{frame:?}");
     let first = server.pusher().await;
-    let call = || server.pusher_caller(QUERY, None, false);
-    call().await.turned_away(4004).await;
+    let call = || server.pusher_connect(QUERY, None, false);
+    call().await.expect_rejection(4004).await;
     server
         .set(|settings| settings.over_capacity = OverCapacity::Retry)
         .await;
-    call().await.turned_away(4100).await;
+    call().await.expect_rejection(4100).await;
     server
         .set(|settings| settings.limits.max_connections = None)
         .await;
     server.set(|settings| settings.tls_only = true).await;
-    call().await.turned_away(4000).await;
+    call().await.expect_rejection(4000).await;
     server
-        .pusher_caller(QUERY, None, true)
+        .pusher_connect(QUERY, None, true)
         .await
-        .greeted()
+        .read_greeting()
         .await;
     server.set(|settings| settings.tls_only = false).await;
     server
         .set(|settings| settings.allowed_origins = vec!["https://one.example".to_owned()])
         .await;
     server
-        .pusher_caller(QUERY, Some("https://two.example"), false)
+        .pusher_connect(QUERY, Some("https://two.example"), false)
         .await
-        .turned_away(4009)
+        .expect_rejection(4009)
         .await;
     server
-        .pusher_caller(QUERY, Some("https://one.example"), false)
+        .pusher_connect(QUERY, Some("https://one.example"), false)
         .await
-        .greeted()
+        .read_greeting()
         .await;
     server.set(|settings| settings.enabled = false).await;
-    call().await.turned_away(4003).await;
+    call().await.expect_rejection(4003).await;
     let mut first = first;
-    first.turned_away(4003).await;
+    first.expect_rejection(4003).await;
 }
 
 pub async fn shutdown_closes_with_4200(env: &TestEnv) {
@@ -115,5 +115,5 @@ pub async fn shutdown_closes_with_4200(env: &TestEnv) {
     for mailbox in server.service.hub().mailboxes() {
         mailbox.close(CloseReason::Stopping);
     }
-    client.turned_away(4200).await;
+    client.expect_rejection(4200).await;
 }

@@ -27,17 +27,17 @@ pub async fn invalid_frames_have_their_error_codes(env: &TestEnv) {
         (r#"{"event":"client-x","data":1}"#, 4314),
         (r#"{"event":"client-x","channel":"a b"}"#, 4315),
     ] {
-        client.raw(text).await;
-        let frame = client.refused(code).await;
+        client.send_message(text).await;
+        let frame = client.expect_error(code).await;
         assert_eq!(
             frame.value.as_object().unwrap().len(),
             2,
             "event and data alone: {frame:?}"
         );
     }
-    client.raw(Message::Binary("x".into())).await;
-    client.refused(4321).await;
-    client.quiet().await;
+    client.send_message(Message::Binary("x".into())).await;
+    client.expect_error(4321).await;
+    client.expect_nothing().await;
 }
 
 pub async fn data_may_be_an_object_or_a_string_of_json(env: &TestEnv) {
@@ -46,15 +46,15 @@ pub async fn data_may_be_an_object_or_a_string_of_json(env: &TestEnv) {
     client
         .send(json!({"event": "pusher:subscribe", "data": {"channel": "one"}}))
         .await;
-    client.succeeded("one").await;
+    client.expect_subscribed("one").await;
     client
         .send(json!({"event": "pusher:subscribe", "data": "{\"channel\":\"two\",\"auth\":\"\"}"}))
         .await;
-    client.succeeded("two").await;
+    client.expect_subscribed("two").await;
     client
         .send(json!({"event": "pusher:unsubscribe", "data": "{\"channel\":\"one\"}"}))
         .await;
-    client.quiet().await;
+    client.expect_nothing().await;
     assert_eq!(
         (
             server.subscriptions("one").await,
@@ -75,17 +75,17 @@ pub async fn other_events_are_refused(env: &TestEnv) {
         "",
         "client",
     ] {
-        client.whisper("news", event, json!("x")).await;
-        client.refused(4313).await;
+        client.send_client_event("news", event, json!("x")).await;
+        client.expect_error(4313).await;
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn a_subscription_error_arrives_on_its_channel(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     client
-        .ask(json!({"channel": "private-x", "auth": "nonsense"}))
+        .send_subscribe_data(json!({"channel": "private-x", "auth": "nonsense"}))
         .await;
     let frame = client.next().await;
     let data = &frame.value["data"];
@@ -95,7 +95,7 @@ pub async fn a_subscription_error_arrives_on_its_channel(env: &TestEnv) {
         json!(error)
     );
     assert_eq!(frame.text, text);
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn names_hold_few_characters_and_at_most_two_hundred(env: &TestEnv) {
@@ -117,8 +117,10 @@ pub async fn names_hold_few_characters_and_at_most_two_hundred(env: &TestEnv) {
         &"x".repeat(201),
         "#server-to-user-",
     ] {
-        client.ask_for(name, json!({})).await;
-        client.not_on(name, "InvalidChannel", 400).await;
+        client.send_subscribe(name, json!({})).await;
+        client
+            .expect_subscription_error(name, "InvalidChannel", 400)
+            .await;
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }

@@ -20,30 +20,30 @@ pub async fn the_newest_events_follow_the_subscription(env: &TestEnv) {
     let mut client = server.pusher().await;
     assert_eq!(client.subscribe("room-1").await, json!({}));
     for number in ["3", "4", "5"] {
-        assert_eq!(client.hears("room-1", "e").await, number);
+        assert_eq!(client.expect_data("room-1", "e").await, number);
     }
-    client.quiet().await;
+    client.expect_nothing().await;
     say(&server, "room-1", 6..=6).await;
-    assert_eq!(client.hears("room-1", "e").await, "6");
+    assert_eq!(client.expect_data("room-1", "e").await, "6");
     client.subscribe("room-empty").await;
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn without_a_prefix_nothing_is_stored(env: &TestEnv) {
     let server = replaying(env, 3).await;
     server.trigger(&["news", "room-1"], "e", "x").await;
     let mut client = server.pusher_on("news").await;
-    client.quiet().await;
+    client.expect_nothing().await;
     let state = client.subscribe_with("news", json!({"since": 0})).await;
     assert_eq!(state, json!({"recovered": true, "serial": 0}));
     let state = client.subscribe_with("room-1", json!({"since": 0})).await;
     assert_eq!(state, json!({"recovered": true, "serial": 1}));
-    client.hears("room-1", "e").await;
+    client.expect_data("room-1", "e").await;
     // Pushi's own default is as it was.
     server.publish(&["news"], "e", "kept", true).await;
-    client.hears("news", "e").await;
+    client.expect_data("news", "e").await;
     let mut late = server.pusher_on("news").await;
-    late.quiet().await;
+    late.expect_nothing().await;
     assert_eq!(
         late.subscribe_with("news", json!({"since": 0})).await["serial"],
         1
@@ -75,7 +75,7 @@ pub async fn since_a_serial_replays_all_later_events(env: &TestEnv) {
         ),
         (&json!(true), &json!(0), &json!(1))
     );
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn since_a_pruned_serial_is_not_recovered(env: &TestEnv) {
@@ -85,15 +85,15 @@ pub async fn since_a_pruned_serial_is_not_recovered(env: &TestEnv) {
     let state = client.subscribe_with("room-1", json!({"since": 16})).await;
     assert_eq!(state, json!({"recovered": false, "serial": 15}));
     for number in 6..=15 {
-        assert_eq!(client.hears("room-1", "e").await, number.to_string());
+        assert_eq!(client.expect_data("room-1", "e").await, number.to_string());
     }
     env.prune_all_but(5).await;
     let state = client.subscribe_with("room-1", json!({"since": 9})).await;
     assert_eq!(state, json!({"recovered": false, "serial": 15}));
     for number in 11..=15 {
-        assert_eq!(client.hears("room-1", "e").await, number.to_string());
+        assert_eq!(client.expect_data("room-1", "e").await, number.to_string());
     }
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn since_now_replays_nothing(env: &TestEnv) {
@@ -104,9 +104,9 @@ pub async fn since_now_replays_nothing(env: &TestEnv) {
         .subscribe_with("room-1", json!({"since": "now"}))
         .await;
     assert_eq!(state, json!({"recovered": true, "serial": 5}));
-    client.quiet().await;
+    client.expect_nothing().await;
     say(&server, "room-1", 6..=6).await;
-    assert_eq!(client.hears("room-1", "e").await, "6");
+    assert_eq!(client.expect_data("room-1", "e").await, "6");
 }
 
 pub async fn any_other_since_is_refused(env: &TestEnv) {
@@ -120,8 +120,12 @@ pub async fn any_other_since_is_refused(env: &TestEnv) {
         json!({"room-1": 1}),
         json!([]),
     ] {
-        client.ask_for("room-1", json!({"since": since})).await;
-        client.not_on("room-1", "InvalidSince", 400).await;
+        client
+            .send_subscribe("room-1", json!({"since": since}))
+            .await;
+        client
+            .expect_subscription_error("room-1", "InvalidSince", 400)
+            .await;
     }
     assert_eq!(server.subscriptions("room-1").await, 0);
 }
@@ -158,7 +162,7 @@ pub async fn subscribers_see_every_serial_once(env: &TestEnv) {
             for serial in 1..=30 {
                 assert_eq!(client.expect("e").await.serial(), serial);
             }
-            client.quiet().await;
+            client.expect_nothing().await;
         }
     }
 }

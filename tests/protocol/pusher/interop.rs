@@ -35,7 +35,7 @@ pub async fn events_reach_the_other_dialect_in_its_own_form(env: &TestEnv) {
     pushi.subscribe("more").await;
     server.publish(&["news", "more"], "both", "x", false).await;
     pushi.expect("both").await;
-    pushi.quiet().await;
+    pushi.expect_nothing().await;
     server.trigger(&["news", "more"], "each", "x").await;
     pushi.expect("each").await;
     pushi.expect("each").await;
@@ -73,18 +73,18 @@ pub async fn presence_has_one_list(env: &TestEnv) {
         state["members"]["2"],
         json!({"user_id": "2", "user_info": {"name": "Bo"}})
     );
-    let added = pusher.internal("pusher_internal:member_added", ROOM).await;
+    let added = pusher.expect_on("pusher_internal:member_added", ROOM).await;
     assert_eq!(added, json!({"user_id": "u3", "user_info": {"x": 1}}));
-    third.leave().await;
+    third.close().await;
     assert_eq!(
         pusher
-            .internal("pusher_internal:member_removed", ROOM)
+            .expect_on("pusher_internal:member_removed", ROOM)
             .await,
         json!({"user_id": "u3"})
     );
     pushi.expect("pusher:member_added").await;
     pushi.expect("pusher:member_removed").await;
-    pusher.0.ended().await;
+    pusher.0.abort().await;
     assert_eq!(
         pushi.expect("pusher:member_removed").await.member()["user_id"],
         "2"
@@ -99,7 +99,9 @@ pub async fn a_user_of_both_dialects_is_one_member(env: &TestEnv) {
     pushi
         .join(ROOM, json!({"user_id": "7", "name": "Ann"}))
         .await;
-    watcher.internal("pusher_internal:member_added", ROOM).await;
+    watcher
+        .expect_on("pusher_internal:member_added", ROOM)
+        .await;
     let mut pusher = server.pusher().await;
     let answer = pusher
         .join(
@@ -112,13 +114,13 @@ pub async fn a_user_of_both_dialects_is_one_member(env: &TestEnv) {
         json!({"name": "Ann of Pusher"}),
         "the newest data counts"
     );
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     pushi.unsubscribe(ROOM).await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     pusher.unsubscribe(ROOM).await;
     assert_eq!(
         watcher
-            .internal("pusher_internal:member_removed", ROOM)
+            .expect_on("pusher_internal:member_removed", ROOM)
             .await,
         json!({"user_id": "7"})
     );
@@ -137,7 +139,7 @@ pub async fn peer_channels_are_for_pushi_sockets_alone(env: &TestEnv) {
     ann.expect("pusher:member_added").await;
     ann.publish("peer-room:ann&bo", "e", json!("x"), json!({}))
         .await;
-    ann.refused(4317).await;
+    ann.expect_error(4317).await;
     bo.join(ROOM, json!({"user_id": "bo", "peer": true})).await;
     let mut again = server.pusher().await;
     again.join(ROOM, json!({"user_id": "bo"})).await;
@@ -149,39 +151,39 @@ pub async fn peer_channels_are_for_pushi_sockets_alone(env: &TestEnv) {
     )
     .await;
     assert_eq!(bo.expect("e").await.channel(), "peer-room:ann&bo");
-    pusher.quiet().await;
-    again.quiet().await;
+    pusher.expect_nothing().await;
+    again.expect_nothing().await;
 }
 
 pub async fn a_personal_channel_brings_what_the_user_follows(env: &TestEnv) {
     let server = env.server().await;
-    server.follow("ann", "news").await;
-    server.follow("ann", ROOM).await;
+    server.add_subscription("ann", "news").await;
+    server.add_subscription("ann", ROOM).await;
     let mut ann = server.signed_in("ann").await;
-    ann.ask(json!({"channel": "personal-ann", "auth": ""}))
+    ann.send_subscribe_data(json!({"channel": "personal-ann", "auth": ""}))
         .await;
-    assert_eq!(ann.succeeded("personal-ann").await, json!({}));
+    assert_eq!(ann.expect_subscribed("personal-ann").await, json!({}));
     server.trigger(&["news"], "e", "1").await;
-    assert_eq!(ann.hears("news", "e").await, "1");
+    assert_eq!(ann.expect_data("news", "e").await, "1");
     let mut bo = server.pusher().await;
     let answer = bo.join(ROOM, json!({"user_id": "bo"})).await;
     assert_eq!(
         answer["presence"]["count"], 1,
         "heard, without being a member"
     );
-    ann.internal("pusher_internal:member_added", ROOM).await;
-    server.follow("ann", "more").await;
-    ann.quiet().await;
+    ann.expect_on("pusher_internal:member_added", ROOM).await;
+    server.add_subscription("ann", "more").await;
+    ann.expect_nothing().await;
     server.trigger(&["more"], "e", "2").await;
-    assert_eq!(ann.hears("more", "e").await, "2");
-    server.unfollow("ann", "news").await;
-    ann.quiet().await;
+    assert_eq!(ann.expect_data("more", "e").await, "2");
+    server.remove_subscription("ann", "news").await;
+    ann.expect_nothing().await;
     server.trigger(&["news"], "e", "3").await;
-    ann.quiet().await;
+    ann.expect_nothing().await;
     ann.unsubscribe("personal-ann").await;
-    ann.quiet().await;
+    ann.expect_nothing().await;
     server.trigger(&["more"], "e", "4").await;
-    ann.quiet().await;
+    ann.expect_nothing().await;
 }
 
 async fn whispering(env: &TestEnv) -> TestServer<'_> {
@@ -194,7 +196,7 @@ pub async fn whispers_reach_pushi_sockets(env: &TestEnv) {
     let mut pushi = server.subscribed("private-x").await;
     let mut pusher = server.pusher_on("private-x").await;
     pusher
-        .whisper("private-x", "client-typing", json!({"a": 1}))
+        .send_client_event("private-x", "client-typing", json!({"a": 1}))
         .await;
     assert_eq!(
         pushi.next().await.text,
@@ -220,15 +222,15 @@ pub async fn pushi_sockets_get_no_counts_or_cache_misses(env: &TestEnv) {
         .await;
     let mut pushi = server.subscribed("cache-x").await;
     let mut pusher = server.pusher_on("cache-x").await;
-    pusher.internal("pusher:cache_miss", "cache-x").await;
+    pusher.expect_on("pusher:cache_miss", "cache-x").await;
     let data = pusher
-        .internal("pusher_internal:subscription_count", "cache-x")
+        .expect_on("pusher_internal:subscription_count", "cache-x")
         .await;
     assert_eq!(data, json!({"subscription_count": 2}));
-    pushi.quiet().await;
+    pushi.expect_nothing().await;
     server.trigger(&["cache-x"], "state", "1").await;
     pushi.expect("state").await;
-    server.subscribed("cache-x").await.quiet().await;
+    server.subscribed("cache-x").await.expect_nothing().await;
 }
 
 pub async fn no_pushi_socket_is_on_a_users_channel(env: &TestEnv) {
@@ -236,11 +238,13 @@ pub async fn no_pushi_socket_is_on_a_users_channel(env: &TestEnv) {
     let mut pushi = server.client().await;
     let channel = "#server-to-user-ann";
     for auth in [pushi.auth(channel), String::new()] {
-        pushi.ask(json!({"channel": channel, "auth": auth})).await;
-        pushi.refused(4009).await;
+        pushi
+            .send_subscribe_data(json!({"channel": channel, "auth": auth}))
+            .await;
+        pushi.expect_error(4009).await;
     }
     pushi.publish(channel, "e", json!("x"), json!({})).await;
-    pushi.refused(4317).await;
+    pushi.expect_error(4317).await;
     // Nor by what a user follows.
     let followed = server
         .service
@@ -265,5 +269,5 @@ pub async fn no_pushi_socket_is_on_a_users_channel(env: &TestEnv) {
     let state = pushi.subscribe("personal-ann").await;
     assert_eq!(state["alias"], json!([]));
     server.trigger(&[channel], "e", "x").await;
-    pushi.quiet().await;
+    pushi.expect_nothing().await;
 }

@@ -14,7 +14,7 @@ async fn pong(client: &mut PusherClient) {
         .send(json!({"event": "pusher:pong", "data": "{}"}))
         .await;
     // This is answered below what the client says, so it shows that the pong has been read.
-    client.raw(Message::Ping("".into())).await;
+    client.send_message(Message::Ping("".into())).await;
     assert_eq!(client.message().await, Some(Message::Pong("".into())));
 }
 
@@ -32,19 +32,19 @@ pub async fn a_ping_is_answered_by_a_pong(env: &TestEnv) {
             r#"{"event":"pusher:pong","data":"{}"}"#
         );
     }
-    client.raw(Message::Ping("x".into())).await;
+    client.send_message(Message::Ping("x".into())).await;
     assert_eq!(client.message().await, Some(Message::Pong("x".into())));
 }
 
 pub async fn a_silent_client_is_pinged(env: &TestEnv) {
     let server = held(env).await;
     let mut client = server.pusher().await;
-    client.quiet().await;
+    client.expect_nothing().await;
     // The first of these seconds heard the client's own ping.
     for _ in 0..3 {
         server.tick(3, 0);
     }
-    client.quiet().await;
+    client.expect_nothing().await;
     for _ in 0..4 {
         server.tick(3, 0);
     }
@@ -57,7 +57,7 @@ pub async fn a_silent_client_is_pinged(env: &TestEnv) {
 pub async fn a_pong_or_anything_else_is_a_sign_of_life(env: &TestEnv) {
     let server = held(env).await;
     let mut client = server.pusher().await;
-    client.quiet().await;
+    client.expect_nothing().await;
     for round in 0..4 {
         for _ in 0..33 {
             server.tick(3, 0);
@@ -66,12 +66,12 @@ pub async fn a_pong_or_anything_else_is_a_sign_of_life(env: &TestEnv) {
         match round {
             0 => pong(&mut client).await,
             1 => {
-                client.raw("nonsense").await;
-                client.refused(4310).await;
+                client.send_message("nonsense").await;
+                client.expect_error(4310).await;
             }
-            2 => client.quiet().await,
+            2 => client.expect_nothing().await,
             _ => {
-                client.raw(Message::Ping("".into())).await;
+                client.send_message(Message::Ping("".into())).await;
                 assert_eq!(client.message().await, Some(Message::Pong("".into())));
             }
         }
@@ -81,12 +81,12 @@ pub async fn a_pong_or_anything_else_is_a_sign_of_life(env: &TestEnv) {
 pub async fn an_unanswered_ping_closes_with_4201(env: &TestEnv) {
     let server = held(env).await;
     let mut client = server.pusher().await;
-    client.quiet().await;
+    client.expect_nothing().await;
     for _ in 0..34 {
         server.tick(3, 0);
     }
     client.expect("pusher:ping").await;
-    client.turned_away(4201).await;
+    client.expect_rejection(4201).await;
 }
 
 pub async fn pings_do_not_keep_an_idle_connection_open(env: &TestEnv) {
@@ -103,5 +103,5 @@ pub async fn pings_do_not_keep_an_idle_connection_open(env: &TestEnv) {
     for _ in 0..3 {
         server.tick(100, 8);
     }
-    client.turned_away(4202).await;
+    client.expect_rejection(4202).await;
 }

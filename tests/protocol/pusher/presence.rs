@@ -16,7 +16,7 @@ pub async fn the_answer_counts_and_lists_everybody(env: &TestEnv) {
     let [mut ann, mut bo] = server.pushers().await;
     ann.join(ROOM, json!({"user_id": "1", "user_info": {"name": "Ann"}}))
         .await;
-    bo.ask_to_join(ROOM, &json!({"user_id": "2"})).await;
+    bo.send_join(ROOM, &json!({"user_id": "2"})).await;
     let frame = bo.next().await;
     assert_eq!(
         frame.data(),
@@ -35,16 +35,16 @@ pub async fn joins_and_leaves_are_announced(env: &TestEnv) {
         r#"{{"event":"pusher_internal:member_added","channel":"presence-room","data":"{added}"}}"#
     );
     assert_eq!(ann.next().await.text, text);
-    bo.quiet().await;
+    bo.expect_nothing().await;
     bo.unsubscribe(ROOM).await;
     let text = r#"{"event":"pusher_internal:member_removed","channel":"presence-room","data":"{\"user_id\":\"2\"}"}"#;
     assert_eq!(ann.next().await.text, text);
-    bo.quiet().await;
+    bo.expect_nothing().await;
     let third = on_room(&server, "3").await;
-    ann.internal("pusher_internal:member_added", ROOM).await;
-    third.0.ended().await;
+    ann.expect_on("pusher_internal:member_added", ROOM).await;
+    third.0.abort().await;
     assert_eq!(
-        ann.internal("pusher_internal:member_removed", ROOM).await,
+        ann.expect_on("pusher_internal:member_removed", ROOM).await,
         json!({"user_id": "3"})
     );
 }
@@ -53,7 +53,7 @@ pub async fn several_connections_are_one_member(env: &TestEnv) {
     let server = env.server().await;
     let mut ann = on_room(&server, "ann").await;
     let mut first = on_room(&server, "bo").await;
-    ann.internal("pusher_internal:member_added", ROOM).await;
+    ann.expect_on("pusher_internal:member_added", ROOM).await;
     let mut second = server.pusher().await;
     let answer = second
         .join(ROOM, json!({"user_id": "bo", "user_info": "newest"}))
@@ -62,14 +62,14 @@ pub async fn several_connections_are_one_member(env: &TestEnv) {
         answer["presence"],
         json!({"count": 2, "ids": ["ann", "bo"], "hash": {"ann": {}, "bo": "newest"}})
     );
-    ann.quiet().await;
-    first.quiet().await;
+    ann.expect_nothing().await;
+    first.expect_nothing().await;
     first.unsubscribe(ROOM).await;
-    first.quiet().await;
-    ann.quiet().await;
-    second.0.ended().await;
+    first.expect_nothing().await;
+    ann.expect_nothing().await;
+    second.0.abort().await;
     assert_eq!(
-        ann.internal("pusher_internal:member_removed", ROOM).await,
+        ann.expect_on("pusher_internal:member_removed", ROOM).await,
         json!({"user_id": "bo"})
     );
 }
@@ -84,17 +84,19 @@ pub async fn the_signature_must_cover_the_channel_data(env: &TestEnv) {
     );
     for auth in [plain.as_str(), other.as_str(), ""] {
         client
-            .ask(json!({"channel": ROOM, "auth": auth, "channel_data": data}))
+            .send_subscribe_data(json!({"channel": ROOM, "auth": auth, "channel_data": data}))
             .await;
-        client.not_on(ROOM, "AuthError", 401).await;
+        client
+            .expect_subscription_error(ROOM, "AuthError", 401)
+            .await;
     }
     let odd = " { \"user_id\" : \"1\" , \"user_info\" : { \"n\" : 1.50 } } ";
     let auth = client.auth_over(ROOM, odd);
     client
-        .ask(json!({"channel": ROOM, "auth": auth, "channel_data": odd}))
+        .send_subscribe_data(json!({"channel": ROOM, "auth": auth, "channel_data": odd}))
         .await;
     assert_eq!(
-        client.succeeded(ROOM).await["presence"]["hash"],
+        client.expect_subscribed(ROOM).await["presence"]["hash"],
         json!({"1": {"n": 1.5}})
     );
 }
@@ -110,7 +112,7 @@ pub async fn user_ids_are_strings_or_numbers(env: &TestEnv) {
         )
         .await;
     assert_eq!(answer["presence"]["ids"], json!(["ann", "10"]));
-    let added = ann.internal("pusher_internal:member_added", ROOM).await;
+    let added = ann.expect_on("pusher_internal:member_added", ROOM).await;
     assert_eq!(
         added,
         json!({"user_id": "10", "user_info": {"name": "Mr. Channels"}})
@@ -120,14 +122,16 @@ pub async fn user_ids_are_strings_or_numbers(env: &TestEnv) {
         .await
         .join(ROOM, json!({"user_id": "10"}))
         .await;
-    ann.quiet().await;
+    ann.expect_nothing().await;
 }
 
 pub async fn channel_data_must_name_a_user(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
-    client.ask_for(ROOM, json!({})).await;
-    client.not_on(ROOM, "InvalidChannelData", 400).await;
+    client.send_subscribe(ROOM, json!({})).await;
+    client
+        .expect_subscription_error(ROOM, "InvalidChannelData", 400)
+        .await;
     let long = "x".repeat(129);
     for data in [
         json!({}),
@@ -136,15 +140,19 @@ pub async fn channel_data_must_name_a_user(env: &TestEnv) {
         json!({"user_id": ["1"]}),
         json!({"user_id": long}),
     ] {
-        client.ask_to_join(ROOM, &data).await;
-        client.not_on(ROOM, "InvalidChannelData", 400).await;
+        client.send_join(ROOM, &data).await;
+        client
+            .expect_subscription_error(ROOM, "InvalidChannelData", 400)
+            .await;
     }
     for text in ["", "nonsense", "[]", "7"] {
         let auth = client.auth_over(ROOM, text);
         client
-            .ask(json!({"channel": ROOM, "auth": auth, "channel_data": text}))
+            .send_subscribe_data(json!({"channel": ROOM, "auth": auth, "channel_data": text}))
             .await;
-        client.not_on(ROOM, "InvalidChannelData", 400).await;
+        client
+            .expect_subscription_error(ROOM, "InvalidChannelData", 400)
+            .await;
     }
     assert_eq!(server.subscriptions(ROOM).await, 0);
     client.join(ROOM, json!({"user_id": "x".repeat(128)})).await;
@@ -158,14 +166,17 @@ fn sized(bytes: usize) -> Value {
 pub async fn channel_data_has_a_kilobyte(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
-    client.ask_to_join(ROOM, &sized(1025)).await;
-    client.not_on(ROOM, "InvalidChannelData", 413).await;
+    client.send_join(ROOM, &sized(1025)).await;
+    client
+        .expect_subscription_error(ROOM, "InvalidChannelData", 413)
+        .await;
     client.join(ROOM, sized(1024)).await;
     let mut ann = server.pusher().await;
     ann.sign_in(json!({"id": "ann", "user_info": "x".repeat(1024)}))
         .await;
-    ann.ask_for(ROOM, json!({})).await;
-    ann.not_on(ROOM, "InvalidChannelData", 413).await;
+    ann.send_subscribe(ROOM, json!({})).await;
+    ann.expect_subscription_error(ROOM, "InvalidChannelData", 413)
+        .await;
 }
 
 pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
@@ -174,11 +185,12 @@ pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
         .await;
     let _ann = on_room(&server, "ann").await;
     let mut bo = server.pusher().await;
-    bo.ask_to_join(ROOM, &json!({"user_id": "bo"})).await;
-    bo.not_on(ROOM, "LimitReached", 403).await;
+    bo.send_join(ROOM, &json!({"user_id": "bo"})).await;
+    bo.expect_subscription_error(ROOM, "LimitReached", 403)
+        .await;
     let _again = on_room(&server, "ann").await;
     server.trigger(&[ROOM], "e", "x").await;
-    bo.quiet().await;
+    bo.expect_nothing().await;
 }
 
 pub async fn signed_in_the_user_is_the_member(env: &TestEnv) {
@@ -187,14 +199,15 @@ pub async fn signed_in_the_user_is_the_member(env: &TestEnv) {
     let mut ann = server.pusher().await;
     ann.sign_in(json!({"id": "ann", "user_info": {"name": "Ann"}}))
         .await;
-    ann.ask(json!({"channel": ROOM, "auth": ""})).await;
-    ann.not_on(ROOM, "AuthError", 401).await;
+    ann.send_subscribe_data(json!({"channel": ROOM, "auth": ""}))
+        .await;
+    ann.expect_subscription_error(ROOM, "AuthError", 401).await;
     let answer = ann.subscribe(ROOM).await;
     assert_eq!(
         answer["presence"],
         json!({"count": 2, "ids": ["bo", "ann"], "hash": {"bo": {}, "ann": {"name": "Ann"}}})
     );
-    let added = bo.internal("pusher_internal:member_added", ROOM).await;
+    let added = bo.expect_on("pusher_internal:member_added", ROOM).await;
     assert_eq!(
         added,
         json!({"user_id": "ann", "user_info": {"name": "Ann"}})

@@ -7,7 +7,7 @@ use serde_json::json;
 
 async fn told(client: &mut PusherClient, channel: &str, count: u64) {
     let data = client
-        .internal("pusher_internal:subscription_count", channel)
+        .expect_on("pusher_internal:subscription_count", channel)
         .await;
     assert_eq!(data, json!({"subscription_count": count}));
 }
@@ -24,13 +24,13 @@ pub async fn every_subscriber_gets_the_count(env: &TestEnv) {
     told(&mut bo, "news", 2).await;
     // Again is no change.
     bo.subscribe("news").await;
-    bo.quiet().await;
+    bo.expect_nothing().await;
     bo.unsubscribe("news").await;
     told(&mut ann, "news", 1).await;
-    bo.quiet().await;
+    bo.expect_nothing().await;
     let cy = server.pusher_on("news").await;
     told(&mut ann, "news", 2).await;
-    cy.0.ended().await;
+    cy.0.abort().await;
     told(&mut ann, "news", 1).await;
 }
 
@@ -38,8 +38,8 @@ pub async fn only_where_the_app_wants_it(env: &TestEnv) {
     let server = env.server().await;
     let mut ann = server.pusher_on("news").await;
     let mut bo = server.pusher_on("news").await;
-    ann.quiet().await;
-    bo.quiet().await;
+    ann.expect_nothing().await;
+    bo.expect_nothing().await;
 }
 
 pub async fn large_counts_are_sent_every_five_seconds(env: &TestEnv) {
@@ -59,16 +59,16 @@ pub async fn large_counts_are_sent_every_five_seconds(env: &TestEnv) {
     for _ in 0..3 {
         others.push(server.pusher_on("news").await);
     }
-    first.quiet().await;
+    first.expect_nothing().await;
     server.clock.advance(Duration::from_secs(4));
     server.service.send_due_counts().await;
-    first.quiet().await;
+    first.expect_nothing().await;
     server.clock.advance(Duration::from_secs(1));
     server.service.send_due_counts().await;
     told(&mut first, "news", 104).await;
     server.clock.advance(Duration::from_secs(10));
     server.service.send_due_counts().await;
-    first.quiet().await;
+    first.expect_nothing().await;
     others.push(server.pusher_on("news").await);
     told(&mut first, "news", 105).await;
 }

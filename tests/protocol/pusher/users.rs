@@ -10,11 +10,11 @@ pub async fn signing_in_is_answered(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     let user_data = r#"{ "id": "12345", "user_info": {"name": "Ann"} }"#;
-    client.ask_to_sign_in(user_data).await;
+    client.send_sign_in(user_data).await;
     let frame = client.next().await;
     let text = json!({"event": "pusher:signin_success", "data": json!({"user_data": user_data}).to_string()}).to_string();
     assert_eq!(frame.text, text);
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn a_refused_sign_in_closes_the_connection(env: &TestEnv) {
@@ -33,8 +33,8 @@ pub async fn a_refused_sign_in_closes_the_connection(env: &TestEnv) {
         r#"{"id":"a","watchlist":[7]}"#,
     ] {
         let mut client = server.pusher().await;
-        client.ask_to_sign_in(user_data).await;
-        client.turned_away(4009).await;
+        client.send_sign_in(user_data).await;
+        client.expect_rejection(4009).await;
     }
     let user_data = r#"{"id":"ann"}"#;
     let auth = |id: &str| user_auth(&server.app.key, &server.app.secret, id, user_data);
@@ -49,7 +49,7 @@ pub async fn a_refused_sign_in_closes_the_connection(env: &TestEnv) {
         client
             .send(json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": user_data}}))
             .await;
-        client.turned_away(4009).await;
+        client.expect_rejection(4009).await;
     }
 }
 
@@ -61,8 +61,8 @@ pub async fn signing_in_again_is_for_the_same_user_only(env: &TestEnv) {
         .await;
     let answer = client.subscribe("presence-r").await;
     assert_eq!(answer["presence"]["hash"], json!({"ann": {"name": "Ann"}}));
-    client.ask_to_sign_in(r#"{"id":"bo"}"#).await;
-    client.turned_away(4009).await;
+    client.send_sign_in(r#"{"id":"bo"}"#).await;
+    client.expect_rejection(4009).await;
 }
 
 pub async fn a_users_channel_is_for_that_user_alone(env: &TestEnv) {
@@ -75,14 +75,16 @@ pub async fn a_users_channel_is_for_that_user_alone(env: &TestEnv) {
     ann.subscribe("#server-to-user-ann").await;
     for other in [&mut bo, &mut nobody] {
         other
-            .ask(json!({"channel": "#server-to-user-ann", "auth": ""}))
+            .send_subscribe_data(json!({"channel": "#server-to-user-ann", "auth": ""}))
             .await;
-        other.not_on("#server-to-user-ann", "AuthError", 401).await;
+        other
+            .expect_subscription_error("#server-to-user-ann", "AuthError", 401)
+            .await;
     }
     server.trigger(&["#server-to-user-ann"], "e", "x").await;
-    assert_eq!(ann.hears("#server-to-user-ann", "e").await, "x");
-    bo.quiet().await;
-    nobody.quiet().await;
+    assert_eq!(ann.expect_data("#server-to-user-ann", "e").await, "x");
+    bo.expect_nothing().await;
+    nobody.expect_nothing().await;
 }
 
 pub async fn no_signature_opens_a_users_channel(env: &TestEnv) {
@@ -90,9 +92,11 @@ pub async fn no_signature_opens_a_users_channel(env: &TestEnv) {
     let mut client = server.pusher().await;
     let auth = client.auth("#server-to-user-ann");
     client
-        .ask(json!({"channel": "#server-to-user-ann", "auth": auth}))
+        .send_subscribe_data(json!({"channel": "#server-to-user-ann", "auth": auth}))
         .await;
-    client.not_on("#server-to-user-ann", "AuthError", 401).await;
+    client
+        .expect_subscription_error("#server-to-user-ann", "AuthError", 401)
+        .await;
 }
 
 pub async fn terminating_closes_the_users_connections(env: &TestEnv) {
@@ -105,13 +109,13 @@ pub async fn terminating_closes_the_users_connections(env: &TestEnv) {
     );
     nobody.join("presence-r", json!({"user_id": "ann"})).await;
     server.terminate("ann").await;
-    one.turned_away(4009).await;
-    two.turned_away(4009).await;
-    bo.quiet().await;
-    nobody.quiet().await;
+    one.expect_rejection(4009).await;
+    two.expect_rejection(4009).await;
+    bo.expect_nothing().await;
+    nobody.expect_nothing().await;
     server.terminate("nobody").await;
     let mut back = server.signed_in("ann").await;
-    back.quiet().await;
+    back.expect_nothing().await;
 }
 
 pub async fn an_app_can_require_it_in_time(env: &TestEnv) {
@@ -127,9 +131,9 @@ pub async fn an_app_can_require_it_in_time(env: &TestEnv) {
     for _ in 0..3 {
         server.tick(100, 0);
     }
-    late.quiet().await;
+    late.expect_nothing().await;
     server.tick(100, 0);
-    late.turned_away(4009).await;
-    ann.quiet().await;
-    pushi.quiet().await;
+    late.expect_rejection(4009).await;
+    ann.expect_nothing().await;
+    pushi.expect_nothing().await;
 }

@@ -36,7 +36,7 @@ pub async fn subscribing_returns_the_members(env: &TestEnv) {
         json!([{"name": "online", "user_ids": ["u2"]}])
     );
     let mut none = watching(&server, "u5", json!([])).await;
-    none.quiet().await;
+    none.expect_nothing().await;
 }
 
 pub async fn changes_are_announced(env: &TestEnv) {
@@ -52,8 +52,8 @@ pub async fn changes_are_announced(env: &TestEnv) {
         json!([{"name": "online", "user_ids": ["u2"]}])
     );
     let _stranger = server.signed_in("u3").await;
-    watcher.quiet().await;
-    u2.0.ended().await;
+    watcher.expect_nothing().await;
+    u2.0.abort().await;
     assert_eq!(
         told(&mut watcher).await,
         json!([{"name": "offline", "user_ids": ["u2"]}])
@@ -68,9 +68,9 @@ pub async fn only_the_first_and_the_last_connection_count(env: &TestEnv) {
     told(&mut watcher).await;
     let mut second = server.signed_in("u2").await;
     second.sign_in(json!({"id": "u2"})).await;
-    first.0.ended().await;
-    watcher.quiet().await;
-    second.0.ended().await;
+    first.0.abort().await;
+    watcher.expect_nothing().await;
+    second.0.abort().await;
     assert_eq!(
         told(&mut watcher).await,
         json!([{"name": "offline", "user_ids": ["u2"]}])
@@ -81,7 +81,7 @@ pub async fn only_the_first_hundred_are_watched(env: &TestEnv) {
     let server = env.server().await;
     let users: Vec<String> = (0..101).map(|number| format!("u{number}")).collect();
     let mut watcher = watching(&server, "w", json!(users)).await;
-    watcher.refused(4302).await;
+    watcher.expect_error(4302).await;
     assert_eq!(
         told(&mut watcher).await,
         json!([{"name": "offline", "user_ids": users[..100]}])
@@ -94,7 +94,7 @@ pub async fn only_the_first_hundred_are_watched(env: &TestEnv) {
     );
     let mut fits = watching(&server, "x", json!(users[..100])).await;
     told(&mut fits).await;
-    fits.quiet().await;
+    fits.expect_nothing().await;
 }
 
 pub async fn a_closed_connection_watches_no_one(env: &TestEnv) {
@@ -107,10 +107,10 @@ pub async fn a_closed_connection_watches_no_one(env: &TestEnv) {
         .await;
     told(&mut watcher).await;
     let _u2 = server.signed_in("u2").await;
-    watcher.quiet().await;
+    watcher.expect_nothing().await;
     let _u3 = server.signed_in("u3").await;
     told(&mut watcher).await;
-    watcher.0.ended().await;
+    watcher.0.abort().await;
     let _again = server.signed_in("u4").await;
 }
 
@@ -130,6 +130,6 @@ pub async fn a_change_is_announced_once(env: &TestEnv) {
                 json!([{"name": "online", "user_ids": [friend]}])
             );
         }
-        watcher.quiet().await;
+        watcher.expect_nothing().await;
     }
 }

@@ -36,7 +36,7 @@ pub async fn an_absence_of_three_seconds_is_reported(env: &TestEnv) {
         "at once"
     );
     ann.unsubscribe("news").await;
-    ann.quiet().await;
+    ann.expect_nothing().await;
     pass(2900).await;
     assert_eq!(
         outbox(&env.stores, &server).await,
@@ -63,7 +63,7 @@ pub async fn a_reconnect_in_time_is_not_reported(env: &TestEnv) {
     let server = server(env).await;
     let mut ann = server.pusher().await;
     ann.join("presence-x", json!({"user_id": "ann"})).await;
-    ann.0.leave().await;
+    ann.0.close().await;
     pass(2900).await;
     let mut ann = server.pusher().await;
     ann.join("presence-x", json!({"user_id": "ann"})).await;
@@ -81,7 +81,7 @@ pub async fn leaving_again_begins_anew(env: &TestEnv) {
         ann.subscribe("news").await;
         pass(1000).await;
         ann.unsubscribe("news").await;
-        ann.quiet().await;
+        ann.expect_nothing().await;
         pass(2900).await;
     }
     assert_eq!(
@@ -101,8 +101,8 @@ pub async fn members_leave_before_their_channel_is_vacated(env: &TestEnv) {
     ann.join("presence-x", json!({"user_id": "ann"})).await;
     let mut bo = server.client().await;
     bo.join("presence-x", json!({"user_id": "bo"})).await;
-    ann.0.leave().await;
-    bo.leave().await;
+    ann.0.close().await;
+    bo.close().await;
     pass(3100).await;
     let expected = [
         "channel_occupied presence-x",
@@ -121,7 +121,7 @@ pub async fn a_user_with_another_connection_has_not_left(env: &TestEnv) {
     let [mut one, mut two] = server.pushers().await;
     one.join("presence-x", json!({"user_id": "ann"})).await;
     two.join("presence-x", json!({"user_id": "ann"})).await;
-    one.0.leave().await;
+    one.0.close().await;
     pass(10_000).await;
     assert_eq!(
         outbox(&env.stores, &server).await,
@@ -273,7 +273,7 @@ pub async fn a_stop_leaves_it_to_the_next_start(env: &TestEnv) {
     let recording =
         tokio::spawn(async move { recorder.parts().webhooks.run(stop.notified()).await });
     let ann = server.pusher_on("news").await;
-    ann.0.leave().await;
+    ann.0.close().await;
     stopped.notify_one();
     recording.await.unwrap();
     assert_eq!(
@@ -300,7 +300,7 @@ pub async fn webhooks_set_later_get_member_removed(env: &TestEnv) {
         Vec::<String>::new(),
         "who is there already is no news"
     );
-    ann.0.leave().await;
+    ann.0.close().await;
     pass(3100).await;
     assert_eq!(
         outbox(&env.stores, &server).await,
@@ -328,7 +328,7 @@ pub async fn an_outage_of_the_store_loses_nothing(env: &TestEnv) {
     let mut ann = server.pusher().await;
     ann.join("presence-x", json!({"user_id": "ann"})).await;
     pass(5000).await;
-    ann.0.leave().await;
+    ann.0.close().await;
     // A put that succeeds but is reported as failed is not repeated.
     faulty.outbox_put.set(Fault::FailAfterWrite);
     pass(5000).await;

@@ -24,7 +24,8 @@ pub async fn every_event_kind_has_its_form(env: &TestEnv) {
     ];
     assert_eq!(receiver.told(3).await, expected);
     ann.expect("pusher_internal:subscription_count").await;
-    ann.whisper("presence-x", "client-é", json!({"a": 1})).await;
+    ann.send_client_event("presence-x", "client-é", json!({"a": 1}))
+        .await;
     let data = r#"{"a":1}"#;
     let said = json!({"name": "client_event", "channel": "presence-x", "event": "client-é", "data": data, "socket_id": ann.id, "user_id": "7"});
     assert_eq!(receiver.told(1).await, [said]);
@@ -171,7 +172,7 @@ pub async fn messages_keep_the_order_of_events(env: &TestEnv) {
     .await;
     let mut ann = server.pusher_on("private-x").await;
     for number in 0..250 {
-        ann.whisper("private-x", "client-count", json!(number))
+        ann.send_client_event("private-x", "client-count", json!(number))
             .await;
     }
     let told: Vec<Value> = receiver
@@ -194,8 +195,9 @@ pub async fn an_app_without_webhooks_has_nothing_in_the_outbox(env: &TestEnv) {
     ann.join("presence-cache-x", json!({"user_id": "ann"}))
         .await;
     ann.expect("pusher:cache_miss").await;
-    ann.whisper("presence-cache-x", "client-x", json!(1)).await;
-    ann.quiet().await;
+    ann.send_client_event("presence-cache-x", "client-x", json!(1))
+        .await;
+    ann.expect_nothing().await;
     assert_eq!(
         (
             server.reported_presence().await,
@@ -229,7 +231,8 @@ pub async fn client_events_reach_webhooks_from_both_dialects(env: &TestEnv) {
         json!({"persist": false}),
     )
     .await;
-    bo.store("presence-x", "client-b", json!("3")).await;
+    bo.publish_stored("presence-x", "client-b", json!("3"))
+        .await;
     server.trigger(&["presence-x"], "client-c", "4").await;
     let told = receiver.told(2).await;
     let of = |event: &str, data: &str| json!({"name": "client_event", "channel": "presence-x", "event": event, "data": data, "socket_id": bo.id, "user_id": "bo"});
@@ -256,7 +259,7 @@ pub async fn webhooks_set_later_get_later_events(env: &TestEnv) {
         [json!({"name": "channel_occupied", "channel": "after"})]
     );
     // What is known is told of when it ends.
-    ann.0.leave().await;
+    ann.0.close().await;
     let mut told = receiver.told(2).await;
     told.sort_by_key(Value::to_string);
     assert_eq!(

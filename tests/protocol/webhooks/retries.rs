@@ -41,9 +41,9 @@ async fn failed(server: &TestServer<'_>, url: &str, times: u64) {
 async fn happen(server: &TestServer<'_>, number: u32) {
     let mut client = server.pusher_on("private-x").await;
     client
-        .whisper("private-x", "client-count", json!(number))
+        .send_client_event("private-x", "client-count", json!(number))
         .await;
-    client.quiet().await;
+    client.expect_nothing().await;
 }
 
 pub async fn failed_events_are_resent_in_order(env: &TestEnv) {
