@@ -1,4 +1,4 @@
-//! A client of either dialect that notes all that it is told.
+//! A client of either dialect that records every frame.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +19,15 @@ use crate::cluster::KEY;
 use crate::http::sign;
 use crate::node::Node;
 
-/// Longer than anything takes, also on a busy machine.
+/// Longer than any operation, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a connection goes over.
+/// A transport.
 pub trait Way: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Way for T {}
 
-/// What a client has been told.
+/// The frames that a client has received.
 #[derive(Default)]
 struct Told {
     frames: Mutex<Vec<Value>>,
@@ -35,7 +35,7 @@ struct Told {
     more: Notify,
 }
 
-/// A client that notes all that it is told.
+/// A client that records every frame.
 pub struct Client {
     pub id: String,
     told: Arc<Told>,
@@ -53,17 +53,17 @@ pub fn inner(frame: &Value) -> Value {
 }
 
 impl Client {
-    /// One that speaks Pushi.
+    /// A client of the Pushi dialect.
     pub async fn pushi(node: &Node) -> Self {
         Self::connect(node.sockets, false).await
     }
 
-    /// One that speaks Pusher.
+    /// A client of the Pusher dialect.
     pub async fn pusher(node: &Node) -> Self {
         Self::connect(node.sockets, true).await
     }
 
-    /// One of either dialect, to whoever listens at a port.
+    /// A client of either dialect on a port.
     pub async fn connect(port: u16, pusher: bool) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         Self::over(Box::new(stream), "ws", pusher).await
@@ -123,7 +123,7 @@ impl Client {
             .unwrap();
     }
 
-    /// Goes on a channel, with what else the frame is to say; answers the frame that says so.
+    /// Subscribes to a channel with further fields; returns the answer.
     pub async fn subscribe(&mut self, channel: &str, more: Value) -> Value {
         let count = self.answers(channel).len();
         self.ask(channel, more).await;
@@ -150,7 +150,7 @@ impl Client {
             .await;
     }
 
-    /// Goes on a presence channel as a user; answers the members that it is shown.
+    /// Joins a presence channel as a user; returns the listed members.
     pub async fn join(&mut self, channel: &str, user: &str) -> Vec<String> {
         let answer = self
             .subscribe(channel, json!({"channel_data": {"user_id": user}}))
@@ -163,7 +163,7 @@ impl Client {
             .await;
     }
 
-    /// Says which user it is.
+    /// Signs in as a user.
     pub async fn sign_in(&mut self, user: &str, watchlist: &[&str]) {
         let data = json!({"id": user, "watchlist": watchlist}).to_string();
         let auth = format!("{KEY}:{}", sign(&format!("{}::user::{data}", self.id)));
@@ -215,7 +215,7 @@ impl Client {
             .collect()
     }
 
-    /// Who came (`+`) and left (`-`) a presence channel so far.
+    /// The users who joined (`+`) and left (`-`) a presence channel so far.
     pub fn changes(&self, channel: &str) -> Vec<String> {
         let (added, removed) = match self.pusher {
             true => (
@@ -243,7 +243,7 @@ impl Client {
         frames.iter().filter_map(change).collect()
     }
 
-    /// Who of the watched users came (`+`) and went (`-`) so far.
+    /// The watched users who came online (`+`) and went offline (`-`) so far.
     pub fn watched(&self) -> Vec<String> {
         let mut seen = Vec::new();
         for frame in self
@@ -265,7 +265,7 @@ impl Client {
         seen
     }
 
-    /// Waits until something was told.
+    /// Waits until the received frames satisfy `what`.
     pub async fn until<T>(&self, what: impl Fn(&[Value]) -> Option<T>) -> T {
         let waiting = async {
             loop {
@@ -289,7 +289,7 @@ impl Client {
         }
     }
 
-    /// Waits until something that is looked up in the client is as expected.
+    /// Waits until a value of the client equals `expected`.
     pub async fn until_is<T: PartialEq + std::fmt::Debug>(
         &self,
         look: impl Fn(&Self) -> T,

@@ -18,7 +18,7 @@ pub const ADMIN: &str = "administrator";
 /// The lease of the nodes.
 pub const LEASE: Duration = Duration::from_secs(2);
 
-/// Three nodes, one Redis, one PostgreSQL; the nodes go first.
+/// Three nodes, one Redis, one PostgreSQL; the nodes are dropped first.
 pub struct Cluster {
     pub nodes: Vec<Node>,
     pub redis: Redis,
@@ -27,7 +27,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// All nodes up, and hearing each other; `None` where no PostgreSQL is named.
+    /// Starts three connected nodes; `None` where no PostgreSQL URL is set.
     pub async fn start() -> Option<Self> {
         let schema = Schema::create().await?;
         let redis = Redis::start().await;
@@ -84,7 +84,7 @@ impl Cluster {
         assert_eq!(status, 200, "{answer}");
     }
 
-    /// Waits until every webhook's answer is noted: a node that dies before that leaves what it told to be told again.
+    /// Waits until every webhook answer is recorded: if a node dies before that, its events are sent again.
     pub async fn until_told(&self) {
         let begun = Instant::now();
         while self
@@ -120,7 +120,7 @@ pub async fn until_health(node: &Node, status: &str) {
     }
 }
 
-/// Waits until a node hears the others.
+/// Waits until a node is connected to the others.
 pub async fn until_well(node: &Node) {
     until_health(node, "ok").await;
 }

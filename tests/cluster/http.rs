@@ -19,7 +19,7 @@ pub fn sign(text: &str) -> String {
     data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
 }
 
-/// Asks; answers the status and the body.
+/// Sends a request; returns the status and the body.
 pub async fn request(
     port: u16,
     method: &str,
@@ -33,7 +33,7 @@ pub async fn request(
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-/// Asks for something that is no JSON.
+/// Sends a request whose answer is not JSON.
 pub async fn text(port: u16, target: &str) -> String {
     ask(port, "GET", target, "", "").await
 }
@@ -43,7 +43,7 @@ async fn ask(port: u16, method: &str, target: &str, headers: &str, body: &str) -
     ask_over(stream, method, target, headers, body).await
 }
 
-/// Asks over what is connected already; answers the whole text.
+/// Sends a request over an open connection; returns the whole answer.
 pub async fn ask_over(
     mut stream: impl Way,
     method: &str,

@@ -158,7 +158,7 @@ impl Balancer {
 
 impl Drop for Balancer {
     fn drop(&mut self) {
-        // By a signal that it hears, so that its own children go with it.
+        // A signal that it handles, so that its children stop as well.
         let _ = Command::new("sh")
             .args(["-c", &format!("kill -TERM {}", self.child.id())])
             .status();

@@ -32,7 +32,7 @@ const LEASE: Duration = Duration::from_millis(600);
 /// What happens.
 #[derive(Debug, Clone)]
 enum Step {
-    /// A further connection of a user comes to a node.
+    /// Another connection of a user to a node.
     Join(usize, usize),
     /// One of the connections leaves.
     Leave(prop::sample::Index),
@@ -40,7 +40,7 @@ enum Step {
     Publish(usize),
     /// A node dies without a word, and another takes its place.
     Crash(usize),
-    /// Redis dies, and comes back empty.
+    /// Redis stops and restarts empty.
     Outage,
 }
 
@@ -125,7 +125,7 @@ struct World {
     /// The model: the connections with their nodes and users.
     connections: Vec<(usize, SocketId, UserId)>,
     published: u64,
-    /// From which serial on each node must have heard everything.
+    /// The serial from which each node must have received everything.
     since: Vec<u64>,
 }
 
@@ -266,7 +266,7 @@ impl World {
                 self.connections.retain(|(other, ..)| other != node);
                 self.since[*node] = self.published;
                 self.nodes[*node] = self.node().await;
-                // A ghost may be seen until the lease is over, and by nobody after it.
+                // A dead member may be listed until the lease expires, not after it.
                 self.settle().await;
             }
             Step::Outage => {
@@ -286,7 +286,7 @@ impl World {
             .collect()
     }
 
-    /// Waits until every node shows what the model has, and has told it.
+    /// Waits until every node lists and has announced the state of the model.
     async fn settle(&self) {
         let begun = Instant::now();
         for (index, node) in self.nodes.iter().enumerate() {

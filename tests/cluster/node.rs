@@ -13,12 +13,12 @@ pub struct Node {
     /// Of its sockets.
     pub sockets: u16,
     log: Receiver<String>,
-    /// What it said until it told its addresses.
+    /// Its output up to its addresses.
     started: Vec<String>,
 }
 
 impl Node {
-    /// Starts one on free ports, and waits until it says where it is.
+    /// Starts a node on free ports, and waits until it prints its addresses.
     pub fn start(environment: &[(&str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushi"));
         command
@@ -77,7 +77,7 @@ impl Node {
         }
     }
 
-    /// Whether the log says something, now, soon, or when it was started.
+    /// Whether the log contains a text; waits for it for a while.
     pub fn has_logged(&self, text: &str) -> bool {
         self.started.iter().any(|line| line.contains(text)) || self.logged(text).contains(text)
     }

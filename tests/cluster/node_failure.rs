@@ -1,4 +1,4 @@
-//! Nodes that die, and nodes that only seem to.
+//! Nodes that crash, and nodes that are only suspended.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Party {
         })
     }
 
-    /// Somebody comes, so that whoever has heard of it has heard of everything before.
+    /// Adds a marker user: a client that received it has received everything before.
     async fn come(&self, node: usize, user: &str) -> Client {
         let mut client = Client::pushi(&self.cluster.nodes[node]).await;
         client.join(ROOM, user).await;
@@ -145,7 +145,7 @@ async fn a_node_paused_for_longer_is_gone_once_and_back_once() {
             texts(&["+bo", "+ann", "-ann"]),
         )
         .await;
-    // What happens while it sleeps: somebody comes, somebody leaves, something is published.
+    // While it is suspended, a user joins, a user leaves and an event is published.
     let _dee = party.come(1, "dee").await;
     party.cy.unsubscribe(ROOM).await;
     for n in 0..5 {
@@ -182,7 +182,7 @@ async fn a_node_paused_for_longer_is_gone_once_and_back_once() {
             (changes == ["+dee", "-cy"]).then_some(())
         })
         .await;
-    // Everybody agrees, and goes on.
+    // All nodes agree, and continue.
     let mut eve = Client::pushi(&party.cluster.nodes[2]).await;
     assert_eq!(eve.join(ROOM, "eve").await, ["ann", "bo", "dee", "eve"]);
     party

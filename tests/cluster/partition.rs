@@ -1,4 +1,4 @@
-//! The network between a node and Redis swallows everything.
+//! A network partition between a node and Redis.
 
 use std::time::Duration;
 

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-/// A schema that goes with the test.
+/// A schema that is dropped with the test.
 pub struct Schema {
     url: String,
     name: String,
 }
 
 impl Schema {
-    /// `None` where no server is named; a run that says that servers are there (`CI=true`) fails then.
+    /// `None` where no URL is set; a run with `CI=true` fails then.
     pub async fn create() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Ok(url) = std::env::var("PUSHI_TEST_POSTGRES_URL") else {

@@ -1,4 +1,4 @@
-//! A way to Redis that can stop passing bytes, as a network does that swallows them.
+//! A proxy to Redis that can drop all bytes.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -42,12 +42,12 @@ impl Proxy {
         }
     }
 
-    /// Takes everything and passes nothing on from now; nobody is told.
+    /// From now on accepts bytes and forwards none, without an error.
     pub fn swallow(&self) {
         self.open.send_replace(false);
     }
 
-    /// Passes on what waited and what comes.
+    /// Forwards held and new bytes.
     pub fn flow(&self) {
         self.open.send_replace(true);
     }

@@ -1,4 +1,4 @@
-//! Questions about who is connected are answered for all nodes.
+//! Queries about connections cover all nodes.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Nodes that meet in a Redis Cluster: each channel is published on the one server that has it.
+//! Nodes on a Redis Cluster: each channel is published on the server of its slot.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
@@ -23,7 +23,7 @@ struct Servers {
     _folders: Vec<TempDir>,
 }
 
-/// A port that is free, and whose neighbour for the servers' own talk (10,000 above it) is free, too.
+/// A free port whose cluster bus port (10,000 above it) is free as well.
 fn free_port() -> u16 {
     loop {
         let port = TcpListener::bind("127.0.0.1:0")

@@ -1,4 +1,4 @@
-//! Redis goes away, and comes back.
+//! Redis stops and restarts.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ async fn without_redis(keeps: bool) {
     }
     let metrics = text(cluster.nodes[0].api, "/metrics").await;
     assert!(metrics.contains("\npushi_bus_up 0\n"), "{metrics}");
-    // What is local goes on.
+    // Local delivery continues.
     for (n, node) in cluster.nodes.iter().enumerate() {
         cluster
             .publish(node, "news", &format!("alone {n}"), true)

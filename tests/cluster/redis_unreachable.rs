@@ -1,4 +1,4 @@
-//! What is said of a Redis that cannot be reached.
+//! Reports about an unreachable Redis.
 
 use std::process::Command;
 
@@ -54,6 +54,6 @@ fn a_node_without_redis_logs_it_and_serves() {
         ("DATABASE_URL", "sqlite::memory:".into()),
         ("BUS_URL", format!("redis://127.0.0.1:{}", free_port())),
     ]);
-    // It has told its addresses before or after.
+    // Its addresses may be printed before or after.
     assert!(node.api != 0 && node.has_logged("redis connection lost"));
 }

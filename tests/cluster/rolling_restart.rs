@@ -14,7 +14,7 @@ use crate::node::Node;
 
 const ROOM: &str = "presence-room";
 
-/// Where the nodes listen, as a balancer knows it.
+/// The addresses of the nodes, as in a load balancer.
 #[derive(Default)]
 struct Balancer {
     ports: Mutex<Vec<u16>>,
@@ -28,7 +28,7 @@ impl Balancer {
     }
 }
 
-/// A client that comes back whenever its connection ends, and goes on behind the last serial that it has had.
+/// A client that reconnects whenever its connection ends, and recovers from its last serial.
 async fn faithful(
     balancer: Arc<Balancer>,
     pusher: bool,
@@ -127,7 +127,7 @@ async fn a_rolling_restart_loses_no_persisted_event() {
     };
     for other in &others {
         sleep(Duration::from_millis(500)).await;
-        // A balancer sends nobody more to a node that is not ready, and publishers go elsewhere first.
+        // A load balancer routes no new connections to a node that is not ready; publishers switch first.
         let begun = Instant::now();
         let node = cluster.nodes.remove(0);
         balancer.ports.lock().retain(|port| *port != node.sockets);

@@ -1,4 +1,4 @@
-//! Webhooks: what the nodes tell together, each thing once, and what a node tells for one that died.
+//! Webhooks of several nodes: each event is sent once, also for a node that died.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::node::Node;
 
 const ROOM: &str = "presence-room";
 
-/// How long a webhook waits for who left to come back.
+/// The grace period before a leave is reported.
 const COMES_BACK: Duration = Duration::from_secs(3);
 
-/// What a busy machine may add. The nodes compare what they told with what is every ten seconds anyway.
+/// The tolerance for a busy machine. The nodes reconcile every ten seconds.
 const SLACK: Duration = Duration::from_secs(8);
 
-/// A back end that notes what it is told.
+/// A back end that records webhook events.
 struct Receiver {
     url: String,
     told: Arc<Told>,
@@ -54,7 +54,7 @@ impl Receiver {
         }
     }
 
-    /// Waits until a node has heard of the webhooks: whoever is there before that is remembered without a word.
+    /// Waits until a node has loaded the webhooks: presence before that is recorded without a report.
     async fn until_known_to(&self, node: &Node) {
         let (mut client, begun) = (Client::pusher(node).await, Instant::now());
         for number in 0.. {
@@ -73,7 +73,7 @@ impl Receiver {
         }
     }
 
-    /// Waits until it has been told just this, in any order.
+    /// Waits until it has received exactly this, in any order.
     async fn until_told(&self, expected: &[&str]) {
         let mut expected: Vec<String> = expected.iter().map(|text| (*text).to_owned()).collect();
         expected.sort_unstable();
@@ -202,7 +202,7 @@ async fn presence_of_a_dead_node_is_removed_once() {
     );
     assert!(took >= COMES_BACK, "{took:?}");
 
-    // Two nodes live: what the first still had was not told to be gone, and is now, each once.
+    // Two nodes are alive: leaves of the first that were not reported are now, each once.
     first.unsubscribe("both").await;
     first.unsubscribe(ROOM).await;
     told.extend([

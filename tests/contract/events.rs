@@ -128,7 +128,7 @@ pub async fn batches_over_many_channels_and_apps_do_not_block_each_other(fixture
         let (stores, apps) = (fixture.open().await, apps.clone());
         tasks.push(tokio::spawn(async move {
             for round in 0..10_usize {
-                // Each in another order: whoever takes them as they come waits in a ring.
+                // Each in another order: locking in order of arrival would deadlock.
                 let mut places: Vec<usize> = (0..20).collect();
                 places.rotate_left((instance * 7 + round * 3) % 20);
                 if instance % 2 == 0 {

@@ -1,4 +1,4 @@
-//! The hub: the connections of a node, and what is written for them.
+//! The hub: the connections of a node, and writing to them.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -28,7 +28,7 @@ fn connect(hub: &Arc<Hub>, app: &Arc<App>) -> Connection {
         .unwrap()
 }
 
-/// What was written, a write each, into a socket that takes so many bytes.
+/// Records each write into a socket that accepts a limited number of bytes.
 #[derive(Debug)]
 struct Wire {
     writes: Mutex<Vec<Vec<u8>>>,

@@ -21,7 +21,7 @@ async fn end(stores: &Stores, app: &App, name: &str, room: &str) {
         .unwrap();
 }
 
-/// What the user's inbox says, newest first.
+/// The data of the user's inbox, newest first.
 async fn inbox(stores: &Stores, app: &App, name: &str) -> Vec<String> {
     let events = stores
         .events
@@ -63,7 +63,7 @@ pub async fn the_inbox_skips_events_between_two_subscriptions(fixture: &impl Fix
         end(&stores, &app, "ann", "room").await;
         say(&stores, &app, "room", &[&format!("out {round}")]).await;
     }
-    // Nothing came between an end and the next beginning, and nothing within one.
+    // No event was stored between an end and the next beginning, nor within one interval.
     for text in ["a", "b"] {
         subscribe(&stores, &app, "ann", "room").await;
         say(&stores, &app, "room", &[text]).await;
@@ -105,7 +105,7 @@ pub async fn overlapping_intervals_hold_each_event_once(fixture: &impl Fixture) 
     assert_eq!(inbox(&stores, &app, "ann").await, ["5", "4", "3", "2", "1"]);
 }
 
-/// Thirty channels, some ended, with events that come by turns; what the inbox must say, newest first.
+/// Thirty channels, some ended, with interleaved events. Returns the expected inbox, newest first.
 async fn crowded(stores: &Stores, app: &App) -> Vec<String> {
     for n in 0..30 {
         subscribe(stores, app, "ann", &format!("room-{n}")).await;
@@ -200,7 +200,7 @@ pub async fn an_inbox_goes_on_where_events_were_pruned(fixture: &impl Fixture) {
 pub async fn an_inbox_goes_past_channels_whose_newest_events_were_pruned(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
-    // Those that say "old" go, although they are published last.
+    // Events with the data "old" are pruned, although they are published last.
     let published = [
         ("one", "1"),
         ("one", "2"),

@@ -168,7 +168,7 @@ macro_rules! contract {
     };
 }
 
-/// The same for adapters that reach a server.
+/// The same for adapters on a server, with the cases of outages.
 macro_rules! contract_of_remote {
     ($adapter:ty) => {
         contract!($adapter);

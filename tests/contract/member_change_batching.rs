@@ -1,4 +1,4 @@
-//! The hub on large presence channels: who comes and goes is told together, a moment later, and nothing overtakes it.
+//! Batched member changes on large presence channels: they keep their order with all other events.
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -14,8 +14,8 @@ use crate::samples::{self, channel};
 
 const ROOM: &str = "presence-room";
 
-/// So many connections are told at once.
-const AT_ONCE: usize = 64;
+/// The number of connections above which changes are batched.
+const BATCH_THRESHOLD: usize = 64;
 
 /// Connections on the channel, the last one of the other dialect.
 async fn room(count: usize) -> (Arc<Hub>, Arc<App>, Vec<Connection>) {
@@ -111,7 +111,7 @@ fn assert_in_order(text: &str, parts: &[&str]) {
 
 #[tokio::test]
 async fn few_are_told_at_once() {
-    let (hub, app, connections) = room(AT_ONCE).await;
+    let (hub, app, connections) = room(BATCH_THRESHOLD).await;
     hub.deliver(came(&app, "ann", 1));
     for connection in &connections {
         assert_in_order(&waiting(connection).concat(), &["member_added", "ann"]);
@@ -121,7 +121,7 @@ async fn few_are_told_at_once() {
 
 #[tokio::test]
 async fn many_are_told_together() {
-    let (hub, app, connections) = room(AT_ONCE + 1).await;
+    let (hub, app, connections) = room(BATCH_THRESHOLD + 1).await;
     for (version, name) in (1..).zip(["ann", "bo"]) {
         hub.deliver(came(&app, name, version));
     }
@@ -135,7 +135,7 @@ async fn many_are_told_together() {
         hub.poll_member_changes(&mut Context::from_waker(Waker::noop()))
             .is_pending()
     );
-    assert_eq!(hub.flush_member_changes(), AT_ONCE as u64 + 1);
+    assert_eq!(hub.flush_member_changes(), BATCH_THRESHOLD as u64 + 1);
     for connection in &connections {
         let told = waiting(connection);
         assert_eq!(told.len(), 1, "{told:?}");
@@ -158,7 +158,7 @@ async fn many_are_told_together() {
 
 #[tokio::test]
 async fn an_event_does_not_overtake_who_came() {
-    let (hub, app, connections) = room(AT_ONCE + 1).await;
+    let (hub, app, connections) = room(BATCH_THRESHOLD + 1).await;
     hub.deliver(came(&app, "ann", 1));
     hub.deliver(event(&app, ROOM, "ann says"));
     assert_in_order(
@@ -177,12 +177,12 @@ async fn an_event_does_not_overtake_who_came() {
         waiting(&connections[0]).is_empty(),
         "other channels have nothing to do with it"
     );
-    assert_eq!(hub.flush_member_changes(), AT_ONCE as u64 + 1);
+    assert_eq!(hub.flush_member_changes(), BATCH_THRESHOLD as u64 + 1);
 }
 
 #[tokio::test]
 async fn what_gathers_for_who_have_left_is_told_to_nobody() {
-    let (hub, app, connections) = room(AT_ONCE + 1).await;
+    let (hub, app, connections) = room(BATCH_THRESHOLD + 1).await;
     hub.deliver(came(&app, "ann", 1));
     drop(connections);
     assert_eq!(hub.flush_member_changes(), 0);

@@ -1,4 +1,4 @@
-//! Servers that hang, go away and come back. Nothing is restarted on our side.
+//! Database servers that hang, stop and restart. The store instance stays open.
 
 use std::time::{Duration, Instant};
 
@@ -136,7 +136,7 @@ pub async fn a_hanging_server_times_out_until_it_recovers(fixture: &impl Remote)
     nothing_answers(&stores, &app).await;
     proxy.flow();
     recovered(&stores).await;
-    // What was under way may have come through when the way was free again; nothing is there twice or missing.
+    // An append in flight may have succeeded after the recovery; nothing is stored twice or missing.
     let room = channel("room");
     if stores.apps.by_ident(&app.ident).await.unwrap().is_some() {
         let next = say(&stores, &app, "room", &["after"]).await[0].serial;

@@ -32,7 +32,7 @@ pub fn happening(app: &App, name: &str, what: OutboxEventKind, addresses: &[&str
     }
 }
 
-/// A cache miss: it says nothing about who is there.
+/// A cache miss, which does not affect the reported presence.
 pub fn miss(app: &App, name: &str) -> OutboxEvent {
     happening(app, name, OutboxEventKind::CacheMiss, &[HOOK])
 }

@@ -76,7 +76,7 @@ pub async fn concurrent_claims_share_no_address(fixture: &impl Fixture) {
         assert!(claims.len() <= 3);
         claimed.extend(claims.into_iter().map(|claim| claim.address));
     }
-    // Somebody who lost all its three to others may have left some for later.
+    // A claimer that lost all three to others may have left some for later.
     claimed.extend(
         claim_all(&stores, "last", NOW)
             .await

@@ -1,4 +1,4 @@
-//! What holds for PostgreSQL alone: opening and migrating.
+//! PostgreSQL only: opening and migrating.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use sqlx::{Connection, Executor, postgres::PgConnection};
 use crate::fixture::{Fixture, Postgres, Remote, TIMEOUT};
 use crate::samples::{app, event, say};
 
-/// The one line that says why `url` cannot be opened.
+/// The one-line error for a `url` that cannot be opened.
 async fn refusal(url: &str, timeout: Duration) -> String {
     let Err(error) = postgres::open(PostgresOptions {
         url: Secret::new(url),
@@ -50,7 +50,7 @@ async fn a_url_that_leads_nowhere_is_refused() {
         )),
         "{line}"
     );
-    // Something that listens and says nothing.
+    // A listener that never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let line = refusal(
@@ -136,7 +136,7 @@ async fn concurrent_starts_do_not_collide() {
     }
 }
 
-/// It is no conflict, which would tell of an event that is stored.
+/// Not a conflict, which would mean that the event is stored.
 #[tokio::test]
 async fn a_place_that_was_given_twice_tells_of_a_damaged_database() {
     let Some(database) = Postgres::start().await else {

@@ -1,4 +1,4 @@
-//! Things to store.
+//! Sample values.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -43,7 +43,7 @@ pub fn mid() -> Mid {
     Mid(format!("{:032x}", NEXT.fetch_add(1, Ordering::Relaxed)).into())
 }
 
-/// An event that says `data`, with nothing that is optional.
+/// An event with this data and no optional fields.
 pub fn event(app: &App, name: &str, data: &str) -> NewEvent {
     NewEvent {
         app: app.ident.clone(),
@@ -75,7 +75,7 @@ pub async fn say(stores: &Stores, app: &App, name: &str, texts: &[&str]) -> Vec<
     append(stores, &events).await
 }
 
-/// What events say.
+/// The data of events.
 pub fn said(events: &[Event]) -> Vec<&str> {
     events
         .iter()

@@ -1,4 +1,4 @@
-//! What holds for SQLite files alone: opening, locking, and what is found in them.
+//! SQLite files only: opening, locking, existing content.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ async fn change(file: &SqliteFile, sql: &str) {
     stranger.close().await.unwrap();
 }
 
-/// The one line that says why the file cannot be opened, without its path.
+/// The one-line error for a file that cannot be opened, without its path.
 async fn refusal(file: &SqliteFile, timeout: Duration) -> String {
     let Err(error) = file.try_open(timeout).await else {
         panic!("it was opened")
@@ -66,7 +66,7 @@ async fn a_folder_and_a_path_into_nowhere_are_refused() {
     let nowhere = SqliteFile::at("/nowhere/at/all/pushi.db");
     let reason = "the database FILE is in a folder that does not exist: create the folder first";
     assert_eq!(refusal(&nowhere, TIMEOUT).await, reason);
-    // Nobody may make a file there, not even root.
+    // A folder in which not even root can create a file.
     let closed = SqliteFile::at("/proc/pushi.db");
     assert!(
         refusal(&closed, TIMEOUT)
@@ -190,7 +190,7 @@ async fn a_lock_that_another_process_holds_ends_calls_in_time_and_is_got_over() 
         "reading goes on"
     );
     other.execute("COMMIT").await.unwrap();
-    // Whether the late one was still taken is told, and nothing is lost or counted twice by it.
+    // The result of the late append is reported, and nothing is lost or counted twice.
     let taken = stores
         .events
         .positions(&app.ident, &[late.mid])
@@ -235,7 +235,7 @@ async fn what_a_deleted_app_left_is_removed_from_the_file() {
         .collect();
     crate::samples::append(&stores, &events).await;
     stores.apps.delete(&app.ident).await.unwrap();
-    // Another instance goes on where the first was closed.
+    // Another instance continues after the first was closed.
     stores.database.close().await;
     let again = file.open().await;
     let mut stranger = stranger(&file).await;

@@ -1,4 +1,4 @@
-//! Acknowledgements, and saying the same twice.
+//! Acknowledgements and idempotency keys.
 
 use pushi::core::service::Publishing;
 use pushi_test_support::{TestEnv, event_texts, publishing, serials};

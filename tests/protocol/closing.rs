@@ -1,4 +1,4 @@
-//! Connections that the server ends, and an end of the server.
+//! Connections closed by the server, and shutdown.
 
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ pub async fn after_the_end_publishes_are_refused(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.subscribed("c").await;
     env.stop.cancel();
-    // The writer ends at some point after that; from then on nobody waits for it in vain.
+    // The append task ends at some point after that; from then on publishes fail at once.
     while server
         .try_publish(publishing(&["c"], "message", "x", true))
         .await

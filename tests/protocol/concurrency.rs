@@ -1,4 +1,4 @@
-//! Subscribers come and go while publishers publish: each sees every serial once.
+//! Clients subscribe and unsubscribe during publishes: each receives every serial once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,7 +23,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// Notes that so many events of all that there are have been read.
+    /// Records how many events have been read.
     fn read(&self, count: u64) {
         self.read.fetch_max(count, Ordering::Relaxed);
     }
@@ -83,7 +83,7 @@ fn take(state: &Value, channel: &str, last: &mut u64) {
     }
 }
 
-/// Goes on a channel, hears some live events and leaves, again and again.
+/// Repeatedly subscribes, receives some live events and unsubscribes.
 async fn come_and_go(client: &mut Client, channel: &str, rounds: u32, pace: &Pace) {
     let mut last = 0;
     for round in 0..rounds {
@@ -207,7 +207,7 @@ pub async fn going_on_without_leaving_has_no_gap_either(env: &TestEnv) {
     let mut last = 0;
     for _ in 0..60 {
         client.send_subscribe("c", json!({"since": last})).await;
-        // Live events of the subscription before may come until the answer; the answer then begins where it was asked to.
+        // Live events of the previous subscription may arrive before the answer, which begins at `since`.
         let asked = last;
         let mut live = asked;
         let state = loop {

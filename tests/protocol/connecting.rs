@@ -1,4 +1,4 @@
-//! The greeting, and who is turned away at the door.
+//! The handshake, and rejected connections.
 
 use std::time::Duration;
 
@@ -202,7 +202,7 @@ pub async fn a_node_over_its_limit_is_closed_with_4100(env: &TestEnv) {
         frame.message().contains("PUSHI_MAX_CONNECTIONS"),
         "{frame:?}"
     );
-    // Whoever was turned away took no place.
+    // Rejected connections do not count.
     first.close().await;
     server
         .client()

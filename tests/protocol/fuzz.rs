@@ -1,4 +1,4 @@
-//! Whatever a client sends, its session goes on, and so do all others.
+//! Fuzzing: no frame of a client ends its session or disturbs another.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

@@ -1,4 +1,4 @@
-//! What was published, asked for by `pusher:latest`.
+//! Past events, queried with `pusher:latest`.
 
 use pushi_test_support::{TestEnv, event_texts, serials, users};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Silent and idle connections, on a clock that jumps from one thing to do to the next.
+//! Pings, and idle connections, on a paused clock.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn server(env: &TestEnv, activity: u64, idle: u64) -> TestServer<'_> {
     .await
 }
 
-/// The next message, and after how many seconds it came.
+/// The next message, and the seconds until it arrived.
 async fn after(client: &mut Client, since: Instant) -> (Message, u64) {
     let message = client.next_message_unbounded().await;
     (message, since.elapsed().as_secs())
@@ -109,7 +109,7 @@ pub async fn an_idle_connection_is_closed_with_4202(env: &TestEnv) {
     sleep_until(since + Duration::from_secs(30)).await;
     client.subscribe("d").await;
     sleep_until(since + Duration::from_secs(40)).await;
-    // A ping says nothing.
+    // A ping does not count.
     client.expect_nothing().await;
     let (message, came) = after(&mut client, since).await;
     assert!(

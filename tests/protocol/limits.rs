@@ -1,4 +1,4 @@
-//! What one connection may send, and how far behind it may be.
+//! Limits of one connection: message size, frame types, slow readers.
 
 use pushi_test_support::{Client, PATIENCE, TestEnv};
 use serde_json::json;
@@ -22,7 +22,7 @@ pub async fn a_binary_frame_is_4321(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-/// A publish that makes a frame of so many bytes.
+/// A publish whose frame has this many bytes.
 fn frame_of(bytes: usize) -> String {
     let frame = |fill: usize| {
         format!(
@@ -164,7 +164,7 @@ pub async fn a_slow_reader_is_closed_and_delays_no_other(env: &TestEnv) {
                 .starts_with(&format!("{n} "))
         );
     }
-    // What had been put on its way still comes, in order; then it is told.
+    // Frames that were already written still arrive in order, then the error.
     let mut heard = 0;
     let last = loop {
         let frame = slow.next().await;
@@ -259,7 +259,7 @@ pub async fn a_ping_is_answered_by_a_pong(env: &TestEnv) {
             r#"{"event":"pusher:pong","data":"{}"}"#
         );
     }
-    // A pong that nobody asked for is nothing.
+    // An unsolicited pong is ignored.
     client
         .send_message(Message::Pong(Bytes::from_static(b"x")))
         .await;

@@ -1,4 +1,4 @@
-//! What a member says of itself.
+//! Channel data of presence members.
 
 use pushi_test_support::{Client, TestEnv, users};
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ pub async fn channel_data_may_be_a_string(env: &TestEnv) {
         frame.value["member"], member,
         "the same JSON as it was sent"
     );
-    // The same user, however the data came.
+    // The same user in either form of the data.
     server
         .client()
         .await
@@ -256,7 +256,7 @@ pub async fn a_list_and_its_announcements_agree(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = server.client().await;
     let mut clients: [Client; 4] = server.clients().await;
-    // Others come and go while one subscribes again and again: its list and what it hears afterwards always fit.
+    // Others join and leave while one client resubscribes: its list and the following announcements always agree.
     let coming_and_going = async {
         let rounds = clients
             .iter_mut()

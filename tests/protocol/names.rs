@@ -1,9 +1,9 @@
-//! What channels and events may be called, and what a frame must hold.
+//! Valid names of channels and events, and required fields of frames.
 
 use pushi_test_support::{Client, Frame, TestEnv};
 use serde_json::{Value, json};
 
-/// What a client is told of a frame; the connection goes on.
+/// The error for a frame; the connection stays open.
 async fn complaint(client: &mut Client, frame: Value, code: u16) -> Frame {
     client.send(frame.clone()).await;
     let answer = client.expect("pusher:error").await;

@@ -1,4 +1,4 @@
-//! Peer channels: what users on one presence channel share.
+//! Peer channels between members of a presence channel.
 
 use pushi_test_support::{Client, TestEnv, TestServer, event_texts, serials};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const ROOM: &str = "presence-room";
 const PAIR: &str = "peer-room:ann&bo";
 
-/// Clients who are in the room as these users, each open to peers; what they hear of each other is read.
+/// Clients in the room as these users, all with the peer flag; their announcements are read.
 async fn in_room<const N: usize>(server: &TestServer<'_>, names: [&str; N]) -> [Client; N] {
     let mut clients: [Client; N] = server.clients().await;
     for (client, name) in clients.iter_mut().zip(names) {
@@ -20,7 +20,7 @@ async fn in_room<const N: usize>(server: &TestServer<'_>, names: [&str; N]) -> [
     clients
 }
 
-/// Reads what came of others.
+/// Reads the announcements of other members.
 async fn hush(client: &mut Client) {
     client.send(json!({"event": "pusher:ping"})).await;
     while client.next().await.event() != "pusher:pong" {}
@@ -148,7 +148,7 @@ pub async fn more_than_two_may_share_one(env: &TestEnv) {
     bo.unsubscribe(ROOM).await;
     hush(&mut ann).await;
     may_not_send(&mut ann, three).await;
-    // Somebody who never was there is as good as gone.
+    // A user who never joined counts as absent.
     send(&mut ann, "peer-room:ann&dee&zoe", "three").await;
     hush(&mut dee).await;
     cy.expect_nothing().await;
@@ -170,7 +170,7 @@ pub async fn a_base_may_hold_a_colon(env: &TestEnv) {
 
 pub async fn users_are_sorted_by_code_point(env: &TestEnv) {
     let server = env.server().await;
-    // By UTF-16, as JavaScript sorts, the crab comes before the full-width letter.
+    // In UTF-16 order, as in JavaScript, the crab would sort before the full-width letter.
     let names = ["B", "a", "\u{ff41}", "🦀"];
     let mut clients = in_room(&server, names).await;
     let channel = format!("peer-room:{}", names.join("&"));
@@ -285,7 +285,7 @@ pub async fn a_listener_needs_a_signature(env: &TestEnv) {
     listener
         .expect_state("pusher_internal:subscription_succeeded", PAIR)
         .await;
-    // It hears, and may send, whoever is there; but it makes no pair with anybody.
+    // It may receive and send, but is a peer of no user.
     server.publish_transient(PAIR, "hello").await;
     listener.expect("call").await;
     let [mut ann] = in_room(&server, ["ann"]).await;

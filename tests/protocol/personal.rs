@@ -1,11 +1,11 @@
-//! Personal channels: what one user follows, as one subscription.
+//! Personal channels: all persistent subscriptions of a user as one subscription.
 
 use pushi_test_support::{Client, TestEnv, TestServer, event_texts, serials, users};
 use serde_json::json;
 
 const ANN: &str = "personal-ann";
 
-/// Somebody who follows some channels is connected.
+/// A connected client of a user with some persistent subscriptions.
 async fn following(server: &TestServer<'_>, channels: &[&str]) -> Client {
     for channel in channels {
         server.add_subscription("ann", channel).await;
@@ -15,7 +15,7 @@ async fn following(server: &TestServer<'_>, channels: &[&str]) -> Client {
     client
 }
 
-/// The alias list that is told next.
+/// The alias list of the next frame.
 async fn told_alias(client: &mut Client) -> serde_json::Value {
     client
         .expect_state("pusher_internal:subscription_succeeded", ANN)
@@ -109,7 +109,7 @@ pub async fn a_new_user_subscription_is_joined_at_once(env: &TestEnv) {
     assert_eq!(told_alias(&mut client).await, json!(["a", "b"]));
     server.publish_transient("b", "hello").await;
     assert_eq!(client.expect("call").await.channel(), "b");
-    // The same again changes nothing, and so nothing is told.
+    // Repeating it changes nothing, so no frame is sent.
     server.add_subscription("ann", "b").await;
     client.expect_nothing().await;
     server.remove_subscription("ann", "a").await;

@@ -1,4 +1,4 @@
-//! Who is on a presence channel: coming, going, and being there with several connections.
+//! Presence channels: joins, leaves, and users with several connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ async fn on_room(server: &TestServer<'_>, user: &str) -> Client {
     client
 }
 
-/// The next frame says that a user came.
+/// The next frame announces that a user joined.
 async fn came(client: &mut Client, user: &str) {
     let frame = client.expect("pusher:member_added").await;
     assert_eq!(
@@ -23,7 +23,7 @@ async fn came(client: &mut Client, user: &str) {
     );
 }
 
-/// The next frame says that a user went.
+/// The next frame announces that a user left.
 async fn went(client: &mut Client, user: &str) {
     let frame = client.expect("pusher:member_removed").await;
     assert_eq!(
@@ -256,7 +256,7 @@ pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
     cy.send(json!({"event": "pusher:latest", "data": {"channel": ROOM}}))
         .await;
     cy.expect_error(4317).await;
-    // A further connection of somebody who is there takes no place.
+    // Another connection of a present user does not count against the limit.
     assert_eq!(
         users(&tab.join(ROOM, json!({"user_id": "ann"})).await),
         ["ann", "bo"]
@@ -342,7 +342,7 @@ pub async fn a_large_channel_announces_each_member_once(env: &TestEnv) {
     for number in 0..70 {
         clients.push(on_room(&server, &format!("u{number}")).await);
     }
-    // Each hears of those behind it, in their order, and of nobody else; who is told together does not matter.
+    // Each receives the later joins in order and no others; how they are batched does not matter.
     for (number, client) in clients.iter_mut().enumerate() {
         for later in number + 1..70 {
             came(client, &format!("u{later}")).await;

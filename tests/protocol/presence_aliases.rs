@@ -1,4 +1,4 @@
-//! A presence channel that a socket is on by itself and through a personal channel: who it is there.
+//! A socket on a presence channel both directly and through a personal channel: which user it is.
 
 use pushi_test_support::{Client, TestEnv, TestServer, users};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 const ANN: &str = "personal-ann";
 const ROOM: &str = "presence-room";
 
-/// Somebody who watches the room, and somebody who follows it.
+/// A subscriber of the room, and a user with a persistent subscription to it.
 async fn two(server: &TestServer<'_>) -> [Client; 2] {
     server.add_subscription("ann", ROOM).await;
     let [mut watcher, client] = server.clients().await;

@@ -1,4 +1,4 @@
-//! Publishing from a client: what travels, to whom, and what is kept.
+//! Publishing from clients and back ends: fields, recipients, persistence.
 
 use pushi::core::model::Payload;
 use pushi::core::service::Publishing;

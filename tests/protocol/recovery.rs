@@ -1,9 +1,9 @@
-//! Going on from where one was: `since`.
+//! Recovery after a reconnect: `since`.
 
 use pushi_test_support::{Client, TestEnv, event_texts, serials};
 use serde_json::{Value, json};
 
-/// What a subscriber is told who goes on from somewhere.
+/// The answer to a subscription with `since`.
 async fn go_on(client: &mut Client, channel: &str, since: Value) -> (Vec<String>, bool, u64) {
     let state = client
         .subscribe_with(channel, json!({"since": since}))

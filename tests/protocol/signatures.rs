@@ -1,4 +1,4 @@
-//! Public channels need nothing, the others a signature.
+//! Signatures of subscriptions.
 
 use pushi::core::auth::channel_auth;
 use pushi::core::model::{App, Secret};
@@ -6,7 +6,7 @@ use pushi::core::service::AppError;
 use pushi_test_support::{Client, Frame, TestEnv, users};
 use serde_json::{Value, json};
 
-/// What a client is told that asks for a channel with an `auth` that does not do. Nothing of what would do is in it.
+/// The error for a wrong `auth`. It must not contain any part of the right one.
 async fn refused(client: &mut Client, channel: &str, auth: Option<Value>) -> Frame {
     let mut data = json!({"channel": channel, "channel_data": {"user_id": "u1"}});
     if let Some(auth) = auth {

@@ -1,4 +1,4 @@
-//! What a socket hears while it waits for the store.
+//! Deliveries to a socket while its subscription waits for the store.
 
 use pushi_test_support::{Client, Fault, FaultyStore, TestEnv};
 use serde_json::json;

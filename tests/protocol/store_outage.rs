@@ -1,4 +1,4 @@
-//! The store is away: who asked for it is told, everything else goes on.
+//! Outages of the store: operations that need it fail, all others continue.
 
 use pushi_test_support::{Fault, FaultyStore, TestEnv, event_texts, publishing, serials};
 use serde_json::json;
@@ -94,7 +94,7 @@ pub async fn an_append_in_doubt_is_delivered_in_order_if_stored(env: &TestEnv) {
     client.publish("c", "message", json!("2"), json!({})).await;
     client.expect_error(4320).await;
     store.append.set(Fault::None);
-    // Until it is known what became of it, nothing is stored after it; what is not kept goes on.
+    // While it is in doubt, nothing is stored after it; transient events continue.
     client
         .publish("c", "message", json!("refused"), json!({}))
         .await;

@@ -1,4 +1,4 @@
-//! How long anything waits for a store that hangs, on a clock that jumps.
+//! Timeouts of calls to a store that hangs, on a paused clock.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A client as an application would have one.
+//! A client of the Pushi dialect.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use crate::env::PATIENCE;
 use crate::frame::Frame;
 
-/// A client as an application would have one.
+/// A client of the Pushi dialect.
 pub struct Client {
     /// Its socket id; empty until it was greeted.
     pub id: String,
@@ -36,7 +36,7 @@ impl Client {
         }
     }
 
-    /// Reads the greeting.
+    /// Reads the greeting and stores the socket id.
     pub async fn read_greeting(&mut self) {
         let greeting = self.expect("pusher:connection_established").await;
         self.id = greeting.inner()["socket_id"].as_str().unwrap().to_owned();
@@ -70,7 +70,7 @@ impl Client {
             .unwrap()
     }
 
-    /// The text of the next frame; WebSocket pings aside.
+    /// The text of the next frame, without WebSocket pings.
     pub async fn text(&mut self) -> String {
         loop {
             match self.message().await {
@@ -118,7 +118,7 @@ impl Client {
         frame
     }
 
-    /// Nothing else has been sent to this client: a ping is answered next.
+    /// Asserts that no other frame was sent: a ping is answered next.
     pub async fn expect_nothing(&mut self) {
         self.send(json!({"event": "pusher:ping", "data": {}})).await;
         self.expect("pusher:pong").await;
@@ -140,13 +140,13 @@ impl Client {
         )
     }
 
-    /// Sends a subscription with members as they are.
+    /// Sends a subscription with this data.
     pub async fn send_subscribe_data(&mut self, data: Value) {
         self.send(json!({"event": "pusher:subscribe", "data": data}))
             .await;
     }
 
-    /// Asks for a channel, signed where it must be, with further members.
+    /// Sends a subscription, signed where required, with further fields.
     pub async fn send_subscribe(&mut self, channel: &str, further: Value) {
         let mut data = json!({"channel": channel});
         if ["private-", "presence-", "personal-"]
@@ -162,7 +162,7 @@ impl Client {
         self.send_subscribe_data(data).await;
     }
 
-    /// Goes on a channel; answers what it is told of it.
+    /// Subscribes to a channel; returns the answer's data.
     pub async fn subscribe(&mut self, channel: &str) -> Value {
         self.subscribe_with(channel, json!({})).await
     }
@@ -173,13 +173,13 @@ impl Client {
             .await
     }
 
-    /// Goes on a presence channel.
+    /// Joins a presence channel.
     pub async fn join(&mut self, channel: &str, channel_data: Value) -> Value {
         self.subscribe_with(channel, json!({"channel_data": channel_data}))
             .await
     }
 
-    /// What the next frame says of a channel.
+    /// The data of the next frame, which must be this event on this channel.
     pub async fn expect_state(&mut self, event: &str, channel: &str) -> Value {
         let frame = self.expect(event).await;
         assert_eq!(frame.channel(), channel, "{frame:?}");
@@ -221,7 +221,7 @@ impl Client {
         frame.inner()
     }
 
-    /// Closes the connection as a client should; returns when the server is done with it.
+    /// Closes the connection properly; returns when the server's session has ended.
     pub async fn close(mut self) {
         self.socket.close(None).await.unwrap();
         while let Some(Ok(_)) = timeout(PATIENCE, self.socket.next())
@@ -231,7 +231,7 @@ impl Client {
         self.abort().await;
     }
 
-    /// Hangs up, and waits until the server is done with it.
+    /// Drops the connection, and waits until the server's session has ended.
     pub async fn abort(self) {
         let Self { socket, ended, .. } = self;
         drop(socket);

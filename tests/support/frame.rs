@@ -39,13 +39,13 @@ impl Frame {
             .unwrap_or_else(|| panic!("data is no string: {self:?}"))
     }
 
-    /// What the JSON in `data` says.
+    /// `data`, parsed as JSON.
     pub fn inner(&self) -> Value {
         serde_json::from_str(self.data())
             .unwrap_or_else(|error| panic!("data is not JSON ({error}): {self:?}"))
     }
 
-    /// What the JSON in `member` says.
+    /// `member`, parsed as JSON.
     pub fn member(&self) -> Value {
         let text = self.value["member"]
             .as_str()
@@ -75,7 +75,7 @@ impl Frame {
     }
 }
 
-/// What past events say.
+/// The data of past events.
 pub fn event_texts(state: &Value) -> Vec<&str> {
     events(state)
         .iter()

@@ -40,7 +40,7 @@ impl TestServer<'_> {
         PusherClient(client)
     }
 
-    /// So many of them.
+    /// `N` such clients.
     pub async fn pushers<const N: usize>(&self) -> [PusherClient; N] {
         let mut clients = Vec::with_capacity(N);
         for _ in 0..N {
@@ -123,7 +123,7 @@ impl TestServer<'_> {
             .unwrap();
     }
 
-    /// Lets a second pass for the connections that are there.
+    /// Advances the keep-alive of the open connections by a second.
     pub fn tick(&self, activity: u32, idle: u32) {
         for mailbox in self.service.hub().mailboxes() {
             mailbox.tick(activity, 30, idle);
@@ -154,7 +154,7 @@ impl PusherClient {
         self.send_subscribe_data(data).await;
     }
 
-    /// Goes on a channel; answers what it is told.
+    /// Subscribes to a channel; returns the answer's data.
     pub async fn subscribe(&mut self, channel: &str) -> Value {
         self.subscribe_with(channel, json!({})).await
     }
@@ -184,7 +184,7 @@ impl PusherClient {
             .await;
     }
 
-    /// Goes on a presence channel.
+    /// Joins a presence channel.
     pub async fn join(&mut self, channel: &str, channel_data: Value) -> Value {
         self.send_join(channel, &channel_data).await;
         self.expect_subscribed(channel).await
@@ -248,7 +248,7 @@ impl PusherClient {
     }
 }
 
-/// Stores, and replays so many of, what Pusher clients and back ends publish on channels whose names begin so.
+/// Persists events that Pusher clients and back ends publish on channels with this prefix, and replays `count` of them.
 pub fn replay(settings: &mut AppSettings, prefix: &str, count: u32) {
     settings.replay.insert(prefix.to_owned(), count);
 }

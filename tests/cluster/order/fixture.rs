@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 pub const APP: &str = "app";
 
-/// Always the same time, which samples are stored around.
+/// A constant time; samples are stored around it.
 pub struct FixedClock;
 
 impl Clock for FixedClock {
@@ -26,7 +26,7 @@ impl Clock for FixedClock {
     }
 }
 
-/// Notes what is asked of the bus.
+/// Records the calls of the bus.
 #[derive(Default)]
 pub struct RecordingBus(pub Mutex<Vec<String>>);
 
@@ -52,10 +52,10 @@ impl Bus for RecordingBus {
     }
 }
 
-/// Notes what arrives: channel and serial (0: not persisted).
+/// Records received events: channel and serial (0: not persisted).
 pub struct RecordingSink {
     pub received: Mutex<Vec<(String, u64)>>,
-    /// Whom each event left out.
+    /// The excluded socket of each event.
     pub excepts: Mutex<Vec<Option<SocketId>>>,
     pub wanted: Mutex<bool>,
 }
@@ -101,7 +101,7 @@ pub struct OrderFixture {
 }
 
 impl OrderFixture {
-    /// With a store that holds an app, and the order at work.
+    /// A running resequencer on a memory store with one app.
     pub async fn new() -> Self {
         Self::over(memory::open()).await
     }
@@ -148,7 +148,7 @@ impl OrderFixture {
             .unwrap();
     }
 
-    /// Stores an event as some node does; answers what that node would publish.
+    /// Stores an event as a node does; returns the message that the node would publish.
     pub async fn store(&self, channel: &str) -> BusMessage {
         let (event, position) = self
             .stored_at(channel, Timestamp::from_seconds(1000.0))

@@ -202,7 +202,7 @@ async fn backfill_respects_the_exclusion() {
         process: 1,
         counter: 2,
     };
-    // It is read before the node that stored it has come to publish it.
+    // It is read before the node that stored it has published it.
     fixture.order.exclude(&Mid("c 0".into()), socket);
     fixture.store("c").await;
     fixture.store("c").await;

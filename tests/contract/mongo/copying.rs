@@ -261,7 +261,7 @@ pub async fn stored_events_can_be_read_by_the_original<const OTHER: bool>(databa
         ["user_id", "event"].map(|member| text(&subscription, member)),
         ["ann", "room"]
     );
-    // The original goes on counting where this server stopped.
+    // The original continues the serials of this server.
     let counters = database.database().await.collection::<Document>("counters");
     for name in ["app:id", "pushievent:id", "subscription:id"] {
         assert_eq!(

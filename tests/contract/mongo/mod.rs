@@ -1,4 +1,4 @@
-//! What holds for MongoDB alone: opening, and taking over what the original stored.
+//! MongoDB only: opening, and taking over the database of the original server.
 
 mod copying;
 mod original;
@@ -45,7 +45,7 @@ on_each! {
     stored_events_can_be_read_by_the_original,
 }
 
-/// The one line that says why `url` cannot be opened.
+/// The one-line error for a `url` that cannot be opened.
 async fn refusal(url: &str, timeout: Duration) -> String {
     use pushi::core::model::Secret;
     use pushi::outbound::storage::mongodb::{MongoOptions, open};
@@ -90,7 +90,7 @@ async fn a_url_that_leads_nowhere_is_refused() {
         line.starts_with(&format!("the MongoDB database pushi on 127.0.0.1:{port} ")),
         "{line}"
     );
-    // Something that listens and says nothing.
+    // A listener that never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let line = refusal(

@@ -12,7 +12,7 @@ pub use recording_sink::RecordingSink;
 use std::sync::Arc;
 
 use pushi::core::ports::{Bus, PresenceStore};
-/// A place where nodes meet.
+/// A bus that connects nodes.
 pub trait Meeting: Sized + Sync {
     /// A new one, apart from all others; `None` where it needs a server and none was named.
     async fn start() -> Option<Self>;
@@ -23,17 +23,17 @@ pub trait Meeting: Sized + Sync {
     /// A node; a further one wherever the adapter has such a thing.
     async fn node(&self) -> Node;
 
-    /// Whether nodes are several.
+    /// Whether the adapter connects several nodes.
     const SEVERAL: bool;
 }
 
-/// One node, and what it hears.
+/// One node, and the messages that it receives.
 #[derive(Clone)]
 pub struct Node {
     pub bus: Arc<dyn Bus>,
     pub presence: Arc<dyn PresenceStore>,
     pub sink: Arc<RecordingSink>,
-    /// What ends with the node.
+    /// Dropped with the node.
     _life: Arc<dyn std::any::Any + Send + Sync>,
 }
 

@@ -90,7 +90,7 @@ impl Room {
         )
     }
 
-    /// Waits until every node has told this, and nothing else.
+    /// Waits until every node has delivered exactly this.
     async fn told(&self, expected: &[&str]) {
         for node in &self.nodes {
             node.sink.until_told(&self.channel, expected).await;

@@ -1,4 +1,4 @@
-//! What a node hears.
+//! A sink that records the messages a node receives.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use pushi::core::ports::{BusMessage, BusSink};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// Notes what arrives.
+/// Records received messages.
 #[derive(Default)]
 pub struct RecordingSink {
     heard: Mutex<Vec<BusMessage>>,
@@ -17,7 +17,7 @@ pub struct RecordingSink {
 
 impl BusSink for RecordingSink {
     fn deliver(&self, message: BusMessage) {
-        // Nodes of other tests go away in the same Redis.
+        // Nodes of other tests stop in the same Redis.
         if matches!(message, BusMessage::NodeGone) {
             return;
         }
@@ -38,14 +38,14 @@ impl RecordingSink {
         self.heard.lock().clone()
     }
 
-    /// Takes messages, once there are so many.
+    /// Takes the messages once there are `count`.
     pub async fn take(&self, count: usize) -> Vec<BusMessage> {
         self.until(|heard| (heard.len() >= count).then_some(()))
             .await;
         std::mem::take(&mut *self.heard.lock())
     }
 
-    /// Everything so far about a channel, in short.
+    /// Everything so far about a channel, abbreviated.
     pub fn told(&self, channel: &ChannelName) -> Vec<String> {
         self.heard()
             .iter()
@@ -54,7 +54,7 @@ impl RecordingSink {
             .collect()
     }
 
-    /// Waits until something has been heard.
+    /// Waits until the received messages satisfy `what`.
     pub async fn until<T>(&self, what: impl Fn(&[BusMessage]) -> Option<T>) -> T {
         let waiting = async {
             loop {
@@ -76,7 +76,7 @@ impl RecordingSink {
         }
     }
 
-    /// Waits until this is all that was told of a channel.
+    /// Waits until exactly this was received for a channel.
     pub async fn until_told(&self, channel: &ChannelName, expected: &[&str]) {
         self.until(|_| {
             let told = self.told(channel);
@@ -90,7 +90,7 @@ impl RecordingSink {
     }
 }
 
-/// A message in short: an event's data, `+user`, `-user`.
+/// An abbreviated message: an event's data, `+user`, `-user`.
 fn short(message: &BusMessage) -> String {
     let BusMessage::Broadcast { event, .. } = message else {
         return format!("{message:?}");

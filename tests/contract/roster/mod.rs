@@ -219,7 +219,7 @@ pub async fn the_last_announcement_carries_the_last_count(nodes: &impl Nodes) {
     drop(connections);
 }
 
-/// Who came (`true`) or went, with growing versions.
+/// Users who came online (`true`) or went offline, with increasing versions.
 fn statuses(messages: &[BusMessage]) -> Vec<(&str, bool)> {
     let read = |message| match message {
         &BusMessage::Broadcast {
@@ -292,7 +292,7 @@ pub async fn online_users_have_a_version(nodes: &impl Nodes) {
     let found = b.roster.online(&app.ident, &users).await.unwrap();
     let found = match found.online == [true, false, true] {
         true => found,
-        // What the other node has said may be on its way.
+        // A message of the other node may be in flight.
         false => {
             b.heard
                 .until(|heard| (heard.len() == 2).then_some(()))

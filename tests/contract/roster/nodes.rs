@@ -1,4 +1,4 @@
-//! What the suite needs of a roster.
+//! Roster adapters under test.
 
 use std::sync::{Arc, Weak};
 
@@ -19,7 +19,7 @@ pub struct Node {
     pub roster: Arc<dyn Roster>,
     pub bus: Arc<dyn Bus>,
     pub heard: Arc<RecordingSink>,
-    /// What ends with the node.
+    /// Dropped with the node.
     _life: Arc<dyn std::any::Any + Send + Sync>,
 }
 
@@ -74,7 +74,7 @@ pub trait Nodes: Sized + Sync {
     /// Runs after the case.
     async fn close(self) {}
 
-    /// Two nodes that hear each other; one and the same where a node is alone.
+    /// Two connected nodes; the same one twice where the adapter has a single node.
     fn pair(&self) -> [&Node; 2];
 }
 

@@ -1,4 +1,4 @@
-//! The commands that end by themselves.
+//! Commands other than `serve`.
 
 use pushi::core::auth::channel_auth;
 use pushi::core::model::Secret;

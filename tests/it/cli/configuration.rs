@@ -1,4 +1,4 @@
-//! What the binary makes of its environment.
+//! Configuration from environment and flags.
 
 use crate::cli::Shell;
 
@@ -27,7 +27,7 @@ fn a_value_that_cannot_be_used_ends_the_start_with_one_line() {
 #[test]
 fn a_store_that_cannot_be_opened_is_named() {
     let shell = Shell::new();
-    // Nobody listens on port 1.
+    // Port 1 is closed.
     let (short, nobody) = (
         ("PUSHI_STORE_TIMEOUT", "1"),
         "mongodb://u:hunter2@127.0.0.1:1/x",
@@ -113,7 +113,7 @@ fn check_reports_and_creates_nothing() {
     assert_eq!(notices, serde_json::json!(expected));
 }
 
-/// What somebody who comes from soketi, Reverb or Pusher has in the environment already.
+/// Variables of soketi, Reverb and Pusher.
 #[test]
 fn the_names_of_other_servers_are_understood() {
     let shell = Shell::new();

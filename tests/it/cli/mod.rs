@@ -1,4 +1,4 @@
-//! The binary in a folder of its own.
+//! The binary, run in a temporary folder.
 
 mod commands;
 mod configuration;
@@ -9,12 +9,12 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// A folder in which commands are run, with no environment but what a test gives.
+/// A folder in which commands run, with only the environment that a test sets.
 pub struct Shell {
     pub folder: TempDir,
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Done {
     pub code: Option<i32>,
@@ -57,7 +57,7 @@ impl Shell {
         self.run_with(args, &[])
     }
 
-    /// What a command printed that must succeed without a word on standard error.
+    /// The output of a command that must succeed with empty standard error.
     pub fn printed(&self, args: &[&str]) -> String {
         let done = self.run(args);
         assert_eq!(

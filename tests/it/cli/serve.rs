@@ -1,4 +1,4 @@
-//! The server as a process: its first words, its signals, and running out of descriptors.
+//! The server as a process: start-up output, signals, exhausted file descriptors.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use crate::listen::BROKEN;
 /// A server that runs; it is killed where a test forgets to end it.
 pub struct Running {
     pub child: Child,
-    /// Lines of standard error, then of standard output, each as it comes.
+    /// Lines of standard error, then of standard output, in order of arrival.
     err: Receiver<String>,
     out: Receiver<String>,
     /// Where REST is.
@@ -31,7 +31,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 impl Running {
-    /// Starts the server on free ports, and waits until it says where they are.
+    /// Starts the server on free ports, and waits until it prints its addresses.
     pub fn start(shell: &Shell, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let args = [&["--app-port", "0", "--server-port", "0"], args].concat();
         Self::of(&mut shell.command(&args, environment))
@@ -88,7 +88,7 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// Sends a request on a connection of its own and answers all that comes.
+    /// Sends a request on a new connection and returns the whole answer.
     fn ask(&self, request: &str) -> String {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
@@ -169,7 +169,7 @@ fn an_empty_database_gets_an_app_and_the_printed_line_publishes() {
     server.signal("TERM");
     assert_eq!(server.ended(), Some(0));
 
-    // It is said once.
+    // It is logged once.
     let again = Running::start(&shell, &[], &[]);
     again.signal("INT");
     again.says("stopping");
@@ -347,7 +347,7 @@ fn the_log_can_be_json_and_warns_of_unknown_variables() {
     server.wait().unwrap();
 }
 
-/// Out of descriptors it neither ends nor spins, and goes on when there are some again.
+/// Without free descriptors it neither exits nor spins, and resumes when some are free.
 #[test]
 fn running_out_of_descriptors_passes() {
     let shell = Shell::new();

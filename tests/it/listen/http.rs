@@ -1,4 +1,4 @@
-//! HTTP over the listener: heads, bodies, kept connections, and what goes wrong with them.
+//! HTTP over the listener: heads, bodies, keep-alive, and errors.
 
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ async fn a_head_that_is_too_large_is_431() {
     );
 }
 
-/// The client goes on talking: without care the reset would overtake the answer.
+/// The client keeps sending: without a lingering close the reset would overtake the answer.
 #[tokio::test]
 async fn a_flood_does_not_swallow_its_answer() {
     let listener = Setup::default().start().await;
@@ -178,7 +178,7 @@ async fn invalid_http_is_400() {
     );
 }
 
-/// A kept connection on which nothing comes, and one whose next head does not end.
+/// An idle keep-alive connection, and one with an incomplete request head.
 #[tokio::test]
 async fn a_still_connection_is_closed() {
     let listener = Setup {

@@ -1,4 +1,4 @@
-//! A listener with a small site behind it, and a client that speaks plain bytes.
+//! A listener with a few test routes, and a client that sends raw bytes.
 
 mod http;
 mod stop;
@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 /// Nothing that is waited for takes so long unless it is broken.
 pub const BROKEN: Duration = Duration::from_secs(20);
 
-/// How a listener is set up where a test does not say otherwise.
+/// Options of a listener; the default suits most tests.
 pub struct Setup {
     pub tls: Option<TlsSource>,
     pub role: ListenerRole,
@@ -55,9 +55,9 @@ pub struct Listener {
     pub address: SocketAddr,
     pub stop: CancellationToken,
     pub sessions: TaskTracker,
-    /// Requests that wait in `/wait` have come this far …
+    /// The number of requests waiting in `/wait`.
     pub waiting: Arc<Notify>,
-    /// … and go on when this is told.
+    /// Resumes the requests in `/wait`.
     pub go_on: Arc<Notify>,
     pub serving: JoinHandle<()>,
 }
@@ -105,7 +105,7 @@ impl Listener {
         Client(TcpStream::connect(self.address).await.unwrap())
     }
 
-    /// Opens a connection, sends `bytes`, and answers all that comes until it is closed.
+    /// Opens a connection, sends `bytes`, and returns everything until it is closed.
     pub async fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut client = self.connect().await;
         client.send(bytes).await;
@@ -121,7 +121,7 @@ impl Client {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// All that comes until the server closes.
+    /// Reads until the server closes.
     pub async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         timeout(BROKEN, self.0.read_to_end(&mut bytes))
@@ -131,7 +131,7 @@ impl Client {
         String::from_utf8(bytes).unwrap()
     }
 
-    /// All that comes up to and including `end`.
+    /// Reads up to and including `end`.
     pub async fn until(&mut self, end: &str) -> String {
         let mut bytes = Vec::new();
         while !bytes.ends_with(end.as_bytes()) {
@@ -146,7 +146,7 @@ impl Client {
     }
 }
 
-/// `/echo` answers the body, `/client` who asked, `/wait` when it is told to, `/panic` never.
+/// `/echo` returns the body, `/client` the client, `/wait` answers when resumed, `/panic` panics.
 fn endpoint(waiting: Arc<Notify>, go_on: Arc<Notify>) -> poem::endpoint::BoxEndpoint<'static> {
     make(move |mut request: Request| {
         let (waiting, go_on) = (Arc::clone(&waiting), Arc::clone(&go_on));
@@ -185,7 +185,7 @@ fn endpoint(waiting: Arc<Notify>, go_on: Arc<Notify>) -> poem::endpoint::BoxEndp
     .boxed()
 }
 
-/// Says on a WebSocket what its head said, then echoes bytes until the client closes.
+/// Sends the request head on the WebSocket, then echoes bytes until the client closes.
 struct Echoes;
 
 struct Echo(String);

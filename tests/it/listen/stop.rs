@@ -1,4 +1,4 @@
-//! How a listener stops.
+//! Shutdown of a listener.
 
 use std::time::Duration;
 

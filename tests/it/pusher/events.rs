@@ -37,7 +37,7 @@ async fn an_event_reaches_its_channels_once_each_and_not_the_excepted_socket() {
     )
     .await;
     assert_eq!((one.events(), two.events()), (vec![], vec!["f".to_owned()]));
-    // Nobody's, but a socket's id by its form; what is null was not said.
+    // A well-formed id of no socket; null counts as absent.
     for socket in [
         json!("007.1"),
         json!("1.99999999999999999999999"),

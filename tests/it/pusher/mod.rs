@@ -1,4 +1,4 @@
-//! The Pusher HTTP API in process: signed requests, and clients that see what comes of them.
+//! The Pusher HTTP API in process: signed requests, and clients that receive the events.
 
 mod channels;
 mod events;
@@ -91,7 +91,7 @@ pub async fn post(api: &Api, path: &str, body: &Value) -> Reply {
     posting(api, path, &body.to_string()).send().await
 }
 
-/// Publishes; answers what was answered.
+/// Publishes; returns the answer.
 pub async fn trigger(api: &Api, body: Value) -> Value {
     let reply = post(api, "/apps/shop/events", &body).await;
     assert_eq!(reply.status, 200, "{body}: {}", reply.text);
@@ -117,7 +117,7 @@ impl Listener {
         listener
     }
 
-    /// Goes on a channel, on a presence channel as `user`.
+    /// Subscribes to a channel; to a presence channel as `user`.
     pub async fn join(&self, api: &Api, user: &str, channel: &str) {
         let data = json!({"user_id": user}).to_string();
         let data = channel.starts_with("presence-").then_some(data.as_str());
@@ -149,7 +149,7 @@ impl Listener {
         self.heard();
     }
 
-    /// The frames that have come since the last call.
+    /// The frames received since the last call.
     pub fn heard(&self) -> Vec<Value> {
         let mut parcels = Vec::new();
         let Poll::Ready(None) = self
@@ -167,7 +167,7 @@ impl Listener {
             .collect()
     }
 
-    /// The names of the events that have come since the last call.
+    /// The names of the events received since the last call.
     pub fn events(&self) -> Vec<String> {
         self.heard()
             .iter()

@@ -1,4 +1,4 @@
-//! Who may call the Pusher HTTP API: the signature, and everything that it stands on.
+//! Authentication of the Pusher HTTP API.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn ask(api: &Api, body: &str, query: &str) -> (u16, String) {
     (reply.status, message)
 }
 
-/// The signature of the Pusher page, whole: as it stands there it is let in, once its time has come.
+/// The example request of Pusher's documentation is accepted at its timestamp.
 #[tokio::test]
 async fn the_documented_request_is_let_in() {
     let api = start().await;
@@ -154,7 +154,7 @@ async fn each_invalid_part_is_reported() {
 async fn a_request_is_good_for_600_seconds_in_both_directions() {
     let api = start().await;
     for (apart, status) in [(-600, 200), (-601, 401), (600, 200), (601, 401)] {
-        // The clock stands a fraction after the second: what is behind is further away.
+        // The clock is a fraction after the second, so the past limit is reached earlier.
         api.clock.set(NOW);
         let timestamp = (NOW + apart).to_string();
         let query = signed(&Method::POST, PATH, BODY, &[("auth_timestamp", &timestamp)]);
@@ -270,7 +270,7 @@ async fn other_apps_disabled_ones_and_none() {
             .problem(403)
             .contains("disabled")
     );
-    // Only who can sign is told.
+    // Only a caller with a valid signature gets this error.
     let unsigned = signed_with("no-secret", &Method::GET, "/apps/shop/channels", "", &[]);
     api.ask(Method::GET, &format!("/apps/shop/channels?{unsigned}"))
         .send()
@@ -308,7 +308,7 @@ async fn other_types_methods_and_forms_of_a_body() {
     for body in ["", "{", "[]", "7", r#"{"name":"\ud800"}"#] {
         posting(&api, PATH, body).send().await.problem(400);
     }
-    // Libraries send an empty object where there is nothing to say, or nothing at all.
+    // Libraries send an empty object or an empty body where there is no content.
     for body in ["", "{}"] {
         assert_eq!(
             posting(&api, "/apps/shop/users/u/terminate_connections", body)

@@ -1,4 +1,4 @@
-//! Creating, reading, deleting and rotating apps, and who may.
+//! Creating, reading and deleting apps, and the required permissions.
 
 use poem::http::Method;
 use serde_json::{Value, json};

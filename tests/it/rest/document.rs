@@ -1,4 +1,4 @@
-//! The document and its page.
+//! The OpenAPI document and Swagger UI.
 
 use poem::http::Method;
 use pushi::inbound::rest::document;

@@ -1,4 +1,4 @@
-//! Whether the server can do its work.
+//! Health and readiness.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -94,7 +94,7 @@ async fn detailed_and_metrics_are_for_this_machine_and_the_administrator() {
         200
     );
     assert_eq!(local(detailed(&api)).send().await.status, 200);
-    // A proxy on this machine speaks for somebody else.
+    // A local proxy forwards for another client.
     let mut forwarded = local(detailed(&api));
     forwarded.client.forwarded = true;
     forwarded.send().await.problem(401);

@@ -33,7 +33,7 @@ pub const ADMIN: &str = "administrators-token";
 /// The document, parsed.
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&document()).unwrap());
 
-/// How the API is set up where a test does not say otherwise.
+/// Options of the API; the default suits most tests.
 pub struct Setup {
     pub admin_token: Option<&'static str>,
     pub open_registration: bool,
@@ -120,7 +120,7 @@ pub async fn create(service: &Service, ident: &str) -> Arc<App> {
     service.create_app(new).await.unwrap()
 }
 
-/// The API as it is where nothing is said.
+/// The API with default options.
 pub async fn start() -> Api {
     Setup::default().start().await
 }
@@ -220,7 +220,7 @@ impl Ask<'_> {
         self.body("application/json", body.to_string())
     }
 
-    /// A JSON body whose length nobody says, in pieces.
+    /// A chunked JSON body without a content length.
     pub fn pieces(self, pieces: Vec<Vec<u8>>) -> Self {
         let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
         Self {
@@ -259,7 +259,7 @@ pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
-    /// How a 401 of the operation must say that it wants to be asked.
+    /// The expected scheme in `WWW-Authenticate` of a 401.
     challenge: &'static str,
 }
 
@@ -316,7 +316,7 @@ impl Reply {
     }
 }
 
-/// What the document says of a method and path.
+/// The operation of a method and path in the document.
 fn operation(method: &Method, path: &str) -> Option<&'static Value> {
     let fits = |route: &str| {
         let (route, path): (Vec<_>, Vec<_>) =

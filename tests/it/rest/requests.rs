@@ -1,4 +1,4 @@
-//! What is around every request: errors in one form, sizes, types, methods, origins.
+//! Rules of every request: error form, body size, content types, methods, CORS.
 
 use poem::http::Method;
 use pushi_test_support::{FAULT_CAUSE, Fault};
@@ -175,7 +175,7 @@ async fn a_body_of_another_type_is_refused_where_one_is_needed() {
             .await;
         assert_eq!(reply.status, 200, "{kind}");
     }
-    // What says nothing is taken for JSON.
+    // A body without a content type is read as JSON.
     let untyped = api.session(Method::POST, "/apps/shop/subscribe?user_id=u&event=e");
     assert_eq!(untyped.send().await.status, 200);
 }
@@ -206,7 +206,7 @@ async fn a_store_outage_is_503_without_its_cause() {
         .send()
         .await
         .problem(503);
-    // What the node knows needs no store.
+    // Cached data needs no store.
     assert_eq!(
         api.session(Method::GET, "/apps/shop").send().await.status,
         200

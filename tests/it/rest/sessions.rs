@@ -1,4 +1,4 @@
-//! Logging in, what a session token opens, and how it ends.
+//! Login, permissions and expiry of session tokens.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn credentials_are_taken_from_the_query_and_from_bodies() {
         .await,
         // A body counts more than the query.
         logs_in(post("/login?app_id=other").json(&body).send().await).await,
-        // An empty body is none, whatever type it says it has.
+        // An empty body counts as none, whatever its content type.
         logs_in(
             post(&format!("/login?{QUERY}"))
                 .body("text/plain", "")

@@ -1,4 +1,4 @@
-//! PUT /apps/<ident>: any subset, null resets, what cannot be is refused by name, and nothing is half done.
+//! PUT /apps/<ident>: partial updates, reset with null, errors that name the field, all or nothing.
 
 use poem::http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Going on channels, leaving them, and hearing what is published there.
+//! Subscribing, unsubscribing, and receiving events.
 
 use pushi::core::model::SocketId;
 use pushi_test_support::{TestEnv, replay};

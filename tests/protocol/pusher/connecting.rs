@@ -1,4 +1,4 @@
-//! The greeting, and who is turned away at the door.
+//! The handshake, and rejected connections.
 
 use std::time::Duration;
 

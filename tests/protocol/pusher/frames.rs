@@ -1,4 +1,4 @@
-//! What a client may send, and how it hears that it may not.
+//! Valid frames, and the errors for invalid ones.
 
 use pushi_test_support::TestEnv;
 use serde_json::json;

@@ -131,7 +131,7 @@ pub async fn peer_channels_are_for_pushi_sockets_alone(env: &TestEnv) {
     let [mut ann, mut bo] = server.clients().await;
     ann.join(ROOM, json!({"user_id": "ann", "peer": true}))
         .await;
-    // With whatever it says, a Pusher socket makes nobody a peer.
+    // No channel data of a Pusher socket makes it a peer.
     let mut pusher = server.pusher().await;
     pusher
         .join(ROOM, json!({"user_id": "bo", "peer": true}))

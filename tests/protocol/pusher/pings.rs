@@ -1,10 +1,10 @@
-//! Whether the other side is there.
+//! Pings, pongs and timeouts.
 
 use pushi_test_support::{PusherClient, TestEnv, TestServer};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-/// A server on which seconds pass only as the test says.
+/// A server whose keep-alive ticks are driven by the test.
 async fn held(env: &TestEnv) -> TestServer<'_> {
     env.server_with(|setup| setup.keep_alive = false).await
 }
@@ -13,7 +13,7 @@ async fn pong(client: &mut PusherClient) {
     client
         .send(json!({"event": "pusher:pong", "data": "{}"}))
         .await;
-    // This is answered below what the client says, so it shows that the pong has been read.
+    // Answered by the WebSocket layer, so it shows that the pong has been read.
     client.send_message(Message::Ping("".into())).await;
     assert_eq!(client.message().await, Some(Message::Pong("".into())));
 }
@@ -40,7 +40,7 @@ pub async fn a_silent_client_is_pinged(env: &TestEnv) {
     let server = held(env).await;
     let mut client = server.pusher().await;
     client.expect_nothing().await;
-    // The first of these seconds heard the client's own ping.
+    // The first of these seconds saw the client's own ping.
     for _ in 0..3 {
         server.tick(3, 0);
     }

@@ -1,4 +1,4 @@
-//! Who is on a presence channel.
+//! Presence channels.
 
 use pushi_test_support::{PusherClient, TestEnv, TestServer};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! How many are on a channel.
+//! Subscription counts.
 
 use std::time::Duration;
 

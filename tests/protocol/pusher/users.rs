@@ -1,4 +1,4 @@
-//! Signing in, and what is for one user alone.
+//! Sign-in, and events for one user.
 
 use std::time::Duration;
 

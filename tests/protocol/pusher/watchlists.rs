@@ -1,4 +1,4 @@
-//! Who hears when a user comes or goes.
+//! Watchlists: online and offline events.
 
 use pushi_test_support::{PusherClient, TestEnv, TestServer};
 use serde_json::{Value, json};

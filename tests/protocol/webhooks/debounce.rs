@@ -1,4 +1,4 @@
-//! Who comes back within three seconds was never away: on a clock that jumps from one thing to do to the next.
+//! The grace period: a reconnect within three seconds is not reported. On a paused clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use super::{hook, outbox, webhook_server_with};
 
 const HOOK: &str = "http://127.0.0.1:9/";
 
-/// A server that writes what happened and tells nobody.
+/// A server that records events and sends none.
 async fn server(env: &TestEnv) -> TestServer<'_> {
     webhook_server_with(env, vec![hook(HOOK)], |setup| setup.send_webhooks = false).await
 }
 
-/// Lets time pass; what there is to do is done by then.
+/// Lets time pass; all due work is done afterwards.
 async fn pass(millis: u64) {
     sleep(Duration::from_millis(millis)).await;
 }

@@ -1,4 +1,4 @@
-//! What webhooks are told, and how.
+//! Delivery of webhooks: forms, signatures, batches, order.
 
 use pushi::core::auth::webhook_signature;
 use pushi::core::model::{Webhook, WebhookEvent};
@@ -103,7 +103,7 @@ pub async fn a_webhook_gets_only_its_events(env: &TestEnv) {
         ..hook(&rooms.url)
     };
     let misses = hook_for(&some.url, &[WebhookEvent::CacheMiss]);
-    // The same address twice is told once.
+    // An address that is listed twice is called once.
     let server = webhook_server(
         env,
         vec![
@@ -137,7 +137,7 @@ pub async fn a_webhook_gets_only_its_events(env: &TestEnv) {
     assert!(all.is_quiet() && some.is_quiet() && rooms.is_quiet());
 }
 
-/// A store that answers few at a time is asked by all of them, and by whoever looks for more.
+/// All senders and the task that claims due addresses share a store that answers few calls at a time.
 pub async fn many_addresses_are_called_concurrently(env: &TestEnv) {
     let mut receivers = Vec::new();
     for _ in 0..20 {
@@ -258,7 +258,7 @@ pub async fn webhooks_set_later_get_later_events(env: &TestEnv) {
         receiver.told(1).await,
         [json!({"name": "channel_occupied", "channel": "after"})]
     );
-    // What is known is told of when it ends.
+    // Recorded presence is reported when it ends.
     ann.0.close().await;
     let mut told = receiver.told(2).await;
     told.sort_by_key(Value::to_string);

@@ -10,7 +10,7 @@ use pushi::core::model::{Webhook, WebhookEvent};
 use pushi::core::ports::Stores;
 use pushi_test_support::{ServerSetup, TestEnv, TestServer};
 
-/// A webhook that is told everything.
+/// A webhook for all events.
 pub fn hook(url: &str) -> Webhook {
     Webhook {
         url: url.to_owned(),
@@ -27,7 +27,7 @@ pub fn hook_for(url: &str, events: &[WebhookEvent]) -> Webhook {
     }
 }
 
-/// A server that tells these.
+/// A server that sends these webhooks.
 pub async fn webhook_server(env: &TestEnv, webhooks: Vec<Webhook>) -> TestServer<'_> {
     webhook_server_with(env, webhooks, |_| {}).await
 }
@@ -46,7 +46,7 @@ pub async fn webhook_server_with(
     .await
 }
 
-/// Everything that waits for an app's addresses: what happened, on which channel, to whom.
+/// All events in the queues of an app's addresses: kind, channel and user.
 pub async fn outbox(stores: &Stores, server: &TestServer<'_>) -> Vec<String> {
     let now = server.clock_now();
     let mut told = Vec::new();

@@ -1,4 +1,4 @@
-//! A back end that webhooks lead to.
+//! An HTTP server that records webhook calls.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// One request, as it came.
+/// One received request.
 #[derive(Debug, Clone)]
 pub struct Call {
     head: String,
@@ -39,7 +39,7 @@ impl Call {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// What it tells of.
+    /// The events in its body.
     pub fn events(&self) -> Vec<Value> {
         self.json()["events"].as_array().unwrap().clone()
     }
@@ -88,7 +88,7 @@ impl Receiver {
             .unwrap()
     }
 
-    /// So many things that it is told of, in order, over as many requests as it takes.
+    /// The next `count` events in order, over as many requests as needed.
     pub async fn told(&mut self, count: usize) -> Vec<Value> {
         let mut told = Vec::new();
         while told.len() < count {

@@ -1,4 +1,4 @@
-//! What waits outlives the server.
+//! Queued webhook events survive a restart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::receiver::Receiver;
 use super::{hook, webhook_server_with};
 
-/// A further server over the same store, that tells what waits there once so much time has passed.
+/// Another server on the same store, whose clock is ahead by this much.
 fn next(env: &TestEnv, later: Duration) {
     let setup = ServerSetup::over(&env.stores);
     setup.clock.advance(later);
@@ -46,7 +46,7 @@ pub async fn events_in_flight_are_sent_after_a_restart(env: &TestEnv) {
     .await;
     let _ann = server.pusher_on("news").await;
     server.queued_webhook_events(1).await;
-    // A node that is killed when it has the claim, and says nothing any more.
+    // A node that is killed while it holds the claim.
     let now = server.clock_now();
     let claims = env
         .stores

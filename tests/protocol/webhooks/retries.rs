@@ -1,4 +1,4 @@
-//! Webhooks that cannot be told, or not at once.
+//! Failures, retries and replays of webhooks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,7 +37,7 @@ async fn failed(server: &TestServer<'_>, url: &str, times: u64) {
     until("the address does not fail", has_failed).await;
 }
 
-/// Tells of one more thing.
+/// Sends one more event.
 async fn happen(server: &TestServer<'_>, number: u32) {
     let mut client = server.pusher_on("private-x").await;
     client
@@ -94,7 +94,7 @@ pub async fn failed_events_are_resent_in_order(env: &TestEnv) {
 }
 
 pub async fn an_unreachable_address_delays_no_other(env: &TestEnv) {
-    // The first takes connections and never answers; nobody listens at the second.
+    // The first accepts connections and never answers; the second port is closed.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent_url = format!("http://{}/", silent.local_addr().unwrap());
     let nobody = TcpListener::bind("127.0.0.1:0")

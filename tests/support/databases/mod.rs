@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub use self::mongo::MongoDatabase;
 pub use self::postgres::PostgresSchema;
 
-/// The URL of a server, from the environment. A run that says that servers are there (`CI=true`) fails without it;
-/// any other says that it ran without.
+/// The URL of a server, from the environment. Where it is missing, a run with `CI=true` fails and any other
+/// logs once that tests are skipped.
 pub fn server_url(variable: &'static str) -> Option<String> {
     if let Ok(url) = std::env::var(variable) {
         return Some(url);

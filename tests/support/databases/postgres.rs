@@ -34,7 +34,7 @@ impl PostgresSchema {
 impl Drop for PostgresSchema {
     fn drop(&mut self) {
         let Self { url, name } = self;
-        // What goes on by itself would get in the way.
+        // Connections that are still open would block the drop.
         let end = format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'"
         );

@@ -1,4 +1,4 @@
-//! Moving between stores.
+//! `pushi copy`.
 
 mod between_stores;
 mod resuming;
@@ -285,7 +285,7 @@ async fn a_difference_is_reported_and_fails() {
         assert_eq!((code, out.as_str()), (Some(1), ""));
         err.lines().last().unwrap().to_owned()
     };
-    // An event that says something else under the same id.
+    // An event with other data under the same id.
     let connect =
         sqlx::sqlite::SqliteConnectOptions::new().filename(shell.folder.path().join("to.db"));
     let mut connection = sqlx::ConnectOptions::connect(&connect).await.unwrap();

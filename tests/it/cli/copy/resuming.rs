@@ -35,7 +35,7 @@ async fn numbered(shell: &Shell, file: &str, events: u64, bytes: usize) {
     stores.database.close().await;
 }
 
-/// Kills a copy in its middle, then goes on with it.
+/// Kills a copy halfway, then resumes it.
 async fn resumes_a_killed_copy(shell: &Shell, from: &str, to: &str, events: u64) {
     let from = format!("sqlite://{from}");
     let copy = ["copy", "--from", &from, "--to", to];
