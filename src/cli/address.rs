@@ -8,7 +8,7 @@ use crate::config::Listener;
 
 /// The `http://…` or `https://…` URL of a listener at `port`, without a path; see [`local_host`]
 /// for its host.
-pub fn api_url(listener: &Listener, port: u16) -> String {
+pub(super) fn api_url(listener: &Listener, port: u16) -> String {
     let scheme = if listener.tls.is_some() {
         "https"
     } else {
@@ -19,7 +19,7 @@ pub fn api_url(listener: &Listener, port: u16) -> String {
 
 /// The `ws://…` or `wss://…` URL of a listener at `port`, without a path; see [`local_host`] for
 /// its host.
-pub fn socket_url(listener: &Listener, port: u16) -> String {
+pub(super) fn socket_url(listener: &Listener, port: u16) -> String {
     let scheme = if listener.tls.is_some() { "wss" } else { "ws" };
     format!("{scheme}://{}:{port}", local_host(&listener.host))
 }

@@ -16,13 +16,13 @@ use crate::inbound::rest::{RestRules, endpoint};
 
 /// Calls the REST API without a server, so that commands accept the same input and return the same
 /// output as the API.
-pub struct AdminApi {
+pub(super) struct AdminApi {
     endpoint: BoxEndpoint<'static>,
     token: String,
 }
 
 impl AdminApi {
-    pub fn new(service: Arc<Service>) -> Result<Self, CliError> {
+    pub(super) fn new(service: Arc<Service>) -> Result<Self, CliError> {
         let token = random_hex::<32>().map_err(CliError::command)?;
         let rules = RestRules {
             admin_token: Some(Secret::new(token.as_str())),
@@ -42,7 +42,7 @@ impl AdminApi {
 
     /// Sends a request and returns the body of the response; an error response becomes an error
     /// with its message.
-    pub async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         target: &str,

@@ -12,14 +12,14 @@ use super::error::CliError;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A client of the REST API at one URL.
-pub struct ApiClient {
+pub(super) struct ApiClient {
     client: Client,
     url: String,
 }
 
 impl ApiClient {
     /// A client for the server at `url`; `insecure` accepts any TLS certificate.
-    pub fn new(url: &str, insecure: bool) -> Result<Self, CliError> {
+    pub(super) fn new(url: &str, insecure: bool) -> Result<Self, CliError> {
         // An error means that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
@@ -34,7 +34,7 @@ impl ApiClient {
     }
 
     /// Logs in as an app and returns the session token.
-    pub async fn token(&self, credentials: &AppCredentials) -> Result<String, CliError> {
+    pub(super) async fn token(&self, credentials: &AppCredentials) -> Result<String, CliError> {
         let url = &self.url;
         let login = self
             .send(
@@ -51,7 +51,7 @@ impl ApiClient {
     }
 
     /// Publishes an event with a session token.
-    pub async fn publish(&self, token: &str, event: &Value) -> Result<Value, CliError> {
+    pub(super) async fn publish(&self, token: &str, event: &Value) -> Result<Value, CliError> {
         self.send(
             self.client
                 .post(format!("{}/events", self.url))

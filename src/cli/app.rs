@@ -18,7 +18,7 @@ const PAGE: usize = 10_000;
 /// Works directly on the store, whether or not a server is running; running servers apply the
 /// changes within a second.
 #[derive(clap::Args)]
-pub struct AppArgs {
+pub(super) struct AppArgs {
     #[command(subcommand)]
     command: AppCommand,
 }
@@ -93,7 +93,7 @@ struct DeleteArgs {
 }
 
 impl AppArgs {
-    pub async fn run(self) -> Result<String, CliError> {
+    pub(super) async fn run(self) -> Result<String, CliError> {
         match self.command {
             AppCommand::Create(create) => {
                 let body = create.body();

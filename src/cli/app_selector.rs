@@ -13,7 +13,7 @@ const PAGE: usize = 500;
 
 /// The values of `--app-id`, `--app-key` and `--app-secret` or their variables. Without any of
 /// them, the command works on the only app in the store.
-pub struct AppSelector {
+pub(super) struct AppSelector {
     ident: Option<String>,
     key: Option<String>,
     secret: Option<Secret>,
@@ -21,14 +21,14 @@ pub struct AppSelector {
 
 /// The credentials of an app, for logging in and signing.
 #[derive(Debug)]
-pub struct AppCredentials {
+pub(super) struct AppCredentials {
     pub ident: String,
     pub key: String,
     pub secret: Secret,
 }
 
 impl AppSelector {
-    pub fn of(raw: &Raw) -> Self {
+    pub(super) fn of(raw: &Raw) -> Self {
         let get = |variable: &Variable| raw.get(variable).map(|text| text.trim().to_owned());
         let [ident, key, secret] = app_variables(raw);
         Self {
@@ -39,7 +39,7 @@ impl AppSelector {
     }
 
     /// Returns the credentials. Opens the store only if some of them are not given.
-    pub async fn credentials(self, settings: &Settings) -> Result<AppCredentials, CliError> {
+    pub(super) async fn credentials(self, settings: &Settings) -> Result<AppCredentials, CliError> {
         if let Self {
             ident: Some(ident),
             key: Some(key),
@@ -58,7 +58,7 @@ impl AppSelector {
     }
 
     /// Finds the app in the store.
-    pub async fn find(&self, service: &Service) -> Result<Arc<App>, CliError> {
+    pub(super) async fn find(&self, service: &Service) -> Result<Arc<App>, CliError> {
         if let Some(ident) = &self.ident {
             return find_app(service, ident).await;
         }
@@ -88,7 +88,7 @@ async fn find_app(service: &Service, ident: &str) -> Result<Arc<App>, CliError> 
 }
 
 /// Lists all apps in the order of their creation.
-pub async fn list_apps(service: &Service) -> Result<Vec<App>, CliError> {
+pub(super) async fn list_apps(service: &Service) -> Result<Vec<App>, CliError> {
     let mut apps: Vec<App> = Vec::new();
     loop {
         let page = service

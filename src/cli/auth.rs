@@ -15,7 +15,7 @@ use crate::core::model::{ChannelName, SocketId};
 /// Works on the only app in the store, or on the one selected with --app-id, --app-key and
 /// --app-secret.
 #[derive(clap::Args)]
-pub struct AuthArgs {
+pub(super) struct AuthArgs {
     /// Socket id, from the first frame that the client received
     socket_id: String,
     /// Name of the channel
@@ -27,7 +27,7 @@ pub struct AuthArgs {
 }
 
 impl AuthArgs {
-    pub async fn run(self) -> Result<String, CliError> {
+    pub(super) async fn run(self) -> Result<String, CliError> {
         let settings = load_settings(&self.output.raw)?;
         SocketId::parse(&self.socket_id).ok_or_else(|| {
             CliError::command(

@@ -7,7 +7,7 @@ use super::error::CliError;
 /// Load a server: see the program pushi-bench
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
-pub struct BenchArgs {
+pub(super) struct BenchArgs {
     /// The arguments of the former command; ignored.
     #[arg(
         hide = true,
@@ -20,7 +20,7 @@ pub struct BenchArgs {
 
 impl BenchArgs {
     /// Fails with exit code 2 and the command that runs the load generator.
-    pub fn run(&self) -> Result<String, CliError> {
+    pub(super) fn run(&self) -> Result<String, CliError> {
         Err(CliError::start(
             "the load generator is the separate program pushi-bench: cargo run --release -p pushi-bench -- --help",
         ))

@@ -18,13 +18,13 @@ use crate::server::look_at_bus;
 /// Exits with 0 if a start would succeed, as far as this can be tested without serving. Otherwise
 /// prints the error that the start would end with.
 #[derive(clap::Args)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     #[command(flatten)]
     output: OutputArgs,
 }
 
 impl CheckArgs {
-    pub async fn run(self) -> Result<String, CliError> {
+    pub(super) async fn run(self) -> Result<String, CliError> {
         let raw = &self.output.raw;
         let Resolved {
             settings,

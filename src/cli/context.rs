@@ -12,7 +12,7 @@ use crate::server::{Server, StartError};
 
 /// Loads the configuration and initializes the log. The bootstrap app is left out, because only
 /// `serve` creates it.
-pub fn load_settings(raw: &Raw) -> Result<Settings, CliError> {
+pub(super) fn load_settings(raw: &Raw) -> Result<Settings, CliError> {
     let bootstrap: Vec<_> = bootstrap_variables().collect();
     let settings = resolve(&raw.without(&bootstrap))?.settings;
     init_log(raw, &settings.log)?;
@@ -21,7 +21,7 @@ pub fn load_settings(raw: &Raw) -> Result<Settings, CliError> {
 
 /// Initializes the log of a command. Logs only errors unless `RUST_LOG` is set, because results go
 /// to standard output.
-pub fn init_log(raw: &Raw, settings: &LogSettings) -> Result<(), CliError> {
+pub(super) fn init_log(raw: &Raw, settings: &LogSettings) -> Result<(), CliError> {
     let filter = if raw.get(&variables::RUST_LOG).is_some() {
         settings.filter.clone()
     } else {
@@ -35,7 +35,7 @@ pub fn init_log(raw: &Raw, settings: &LogSettings) -> Result<(), CliError> {
 }
 
 /// Opens the store and connects the parts of the server.
-pub async fn open_server(settings: &Settings) -> Result<Server, CliError> {
+pub(super) async fn open_server(settings: &Settings) -> Result<Server, CliError> {
     Server::open(settings).await.map_err(|error| match error {
         StartError::Store(error) => {
             CliError::Start(format!("{}: {error}", settings.store.variable.name))
@@ -45,7 +45,7 @@ pub async fn open_server(settings: &Settings) -> Result<Server, CliError> {
 }
 
 /// Runs `operation` with the service over the store, then closes the store.
-pub async fn with_service<T>(
+pub(super) async fn with_service<T>(
     settings: &Settings,
     operation: impl AsyncFnOnce(Arc<Service>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {

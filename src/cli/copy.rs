@@ -34,7 +34,7 @@ const MIN_TIMEOUT: Duration = Duration::from_secs(600);
 /// read again and their counts and checksums are compared. The exit code is 0 only if all of them
 /// are equal.
 #[derive(clap::Args)]
-pub struct CopyArgs {
+pub(super) struct CopyArgs {
     /// Store to read: sqlite://PATH, postgres://… or mongodb://…
     #[arg(long, value_name = "URL")]
     from: String,
@@ -50,7 +50,7 @@ pub struct CopyArgs {
 }
 
 impl CopyArgs {
-    pub async fn run(self) -> Result<String, CliError> {
+    pub(super) async fn run(self) -> Result<String, CliError> {
         let settings = load_settings(&self.raw)?.store;
         let (from, to) = (
             store_settings(&settings, "--from", &self.from)?,

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 
 /// The error of a command: one line for standard error, and the exit code.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CliError {
+pub(super) enum CliError {
     /// The configuration is invalid (exit code 2).
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -21,17 +21,17 @@ pub enum CliError {
 
 impl CliError {
     /// A [`CliError::Start`] with the text of `reason`.
-    pub fn start(reason: impl ToString) -> Self {
+    pub(super) fn start(reason: impl ToString) -> Self {
         Self::Start(reason.to_string())
     }
 
     /// A [`CliError::Command`] with the text of `reason`.
-    pub fn command(reason: impl ToString) -> Self {
+    pub(super) fn command(reason: impl ToString) -> Self {
         Self::Command(reason.to_string())
     }
 
     /// The exit code of the process.
-    pub fn exit_code(&self) -> ExitCode {
+    pub(super) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Start(_) => ExitCode::from(2),
             Self::Command(_) => ExitCode::from(1),

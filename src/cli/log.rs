@@ -11,11 +11,11 @@ use crate::config::LogSettings;
 
 /// A handle to the log of the process, which can change the filter.
 #[derive(Clone)]
-pub struct LogHandle(reload::Handle<EnvFilter, Registry>);
+pub(super) struct LogHandle(reload::Handle<EnvFilter, Registry>);
 
 impl LogHandle {
     /// Initializes the log. Fails when called twice in a process.
-    pub fn init(settings: &LogSettings) -> Result<Self, CliError> {
+    pub(super) fn init(settings: &LogSettings) -> Result<Self, CliError> {
         let (filter, handle) = reload::Layer::new(parse_filter(&settings.filter)?);
         let lines = fmt::layer()
             .with_writer(stderr)
@@ -34,7 +34,7 @@ impl LogHandle {
     }
 
     /// Replaces the filter. An invalid filter leaves the current one in place.
-    pub fn set_filter(&self, text: &str) -> Result<(), CliError> {
+    pub(super) fn set_filter(&self, text: &str) -> Result<(), CliError> {
         self.0.reload(parse_filter(text)?).map_err(CliError::start)
     }
 }

@@ -5,14 +5,14 @@ use crate::inbound::rest::document;
 
 /// Print the OpenAPI document of the REST API
 #[derive(clap::Args)]
-pub struct OpenApiArgs {
+pub(super) struct OpenApiArgs {
     /// Has no effect: the document is always JSON
     #[arg(long)]
     json: bool,
 }
 
 impl OpenApiArgs {
-    pub fn run(self) -> Result<String, CliError> {
+    pub(super) fn run(self) -> Result<String, CliError> {
         let Self { json: _ } = self;
         Ok(document().trim_end().to_owned())
     }

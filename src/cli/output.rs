@@ -6,7 +6,7 @@ use crate::config::Raw;
 
 /// The output format and the configuration of a command.
 #[derive(clap::Args)]
-pub struct OutputArgs {
+pub(super) struct OutputArgs {
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
@@ -16,7 +16,7 @@ pub struct OutputArgs {
 
 impl OutputArgs {
     /// Formats a result: as JSON with `--json`, else with `text`.
-    pub fn format(&self, result: &Value, text: impl FnOnce(&Value) -> String) -> String {
+    pub(super) fn format(&self, result: &Value, text: impl FnOnce(&Value) -> String) -> String {
         if self.json {
             result.to_string()
         } else {

@@ -18,14 +18,14 @@ use crate::server::Listening;
 
 /// Run the server
 #[derive(clap::Args)]
-pub struct ServeArgs {
+pub(super) struct ServeArgs {
     #[command(flatten)]
     raw: Raw,
 }
 
 impl ServeArgs {
     /// Runs the server until a signal has stopped it and all connections are drained.
-    pub async fn run(self, dotenv: DotEnv) -> Result<String, CliError> {
+    pub(super) async fn run(self, dotenv: DotEnv) -> Result<String, CliError> {
         let Resolved { settings, notices } = resolve(&self.raw)?;
         let log = LogHandle::init(&settings.log)?;
         for line in notices.into_iter().chain(environment_warnings()) {
@@ -110,7 +110,7 @@ async fn bind_listener(listener: &Listener, role: ListenerRole) -> Result<Listen
 }
 
 /// Loads the certificate of a listener; `None` if it does not use TLS.
-pub fn tls_source(listener: &Listener) -> Result<Option<TlsSource>, CliError> {
+pub(super) fn tls_source(listener: &Listener) -> Result<Option<TlsSource>, CliError> {
     let Some(tls) = &listener.tls else {
         return Ok(None);
     };

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Handlers of SIGTERM, SIGINT and SIGHUP.
-pub struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -19,7 +19,7 @@ enum SignalAction {
 
 impl Signals {
     /// Installs the handlers; the signals no longer end the process by themselves.
-    pub fn install() -> io::Result<Self> {
+    pub(super) fn install() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -29,7 +29,7 @@ impl Signals {
 
     /// Handles signals until the second SIGTERM or SIGINT. The first one cancels `stop`; each
     /// SIGHUP calls `reload`.
-    pub async fn handle(&mut self, stop: &CancellationToken, reload: impl Fn()) {
+    pub(super) async fn handle(&mut self, stop: &CancellationToken, reload: impl Fn()) {
         loop {
             match self.next().await {
                 SignalAction::Reload => reload(),

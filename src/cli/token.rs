@@ -12,13 +12,13 @@ use super::output::OutputArgs;
 /// The token is stored and expires after PUSHI_SESSION_TTL. Works on the only app in the store, or
 /// on the one selected with --app-id or --app-key.
 #[derive(clap::Args)]
-pub struct TokenArgs {
+pub(super) struct TokenArgs {
     #[command(flatten)]
     output: OutputArgs,
 }
 
 impl TokenArgs {
-    pub async fn run(self) -> Result<String, CliError> {
+    pub(super) async fn run(self) -> Result<String, CliError> {
         let settings = load_settings(&self.output.raw)?;
         let selector = AppSelector::of(&self.output.raw);
         let token = with_service(&settings, async |service| {

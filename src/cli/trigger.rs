@@ -15,7 +15,7 @@ use super::output::OutputArgs;
 /// connections. Works on the only app in the store, or on the one selected with --app-id, --app-key
 /// and --app-secret; if all three are given, the store is not opened.
 #[derive(clap::Args)]
-pub struct TriggerArgs {
+pub(super) struct TriggerArgs {
     /// Name of the channel
     channel: String,
     /// Data of the event, sent unchanged: text or JSON
@@ -34,7 +34,7 @@ pub struct TriggerArgs {
 }
 
 impl TriggerArgs {
-    pub async fn run(self) -> Result<String, CliError> {
+    pub(super) async fn run(self) -> Result<String, CliError> {
         let settings = load_settings(&self.output.raw)?;
         let url = self
             .url

@@ -18,7 +18,7 @@ use crate::core::service::WebhookLog;
 /// events within a second. Works on the only app in the store, or on the one selected with --app-id
 /// or --app-key.
 #[derive(clap::Args)]
-pub struct WebhookArgs {
+pub(super) struct WebhookArgs {
     #[command(subcommand)]
     command: WebhookCommand,
 }
@@ -54,7 +54,7 @@ struct ReplayArgs {
 }
 
 impl WebhookArgs {
-    pub async fn run(self) -> Result<String, CliError> {
+    pub(super) async fn run(self) -> Result<String, CliError> {
         match self.command {
             WebhookCommand::List(list) => list.run().await,
             WebhookCommand::Replay(replay) => replay.run().await,

@@ -4,7 +4,7 @@ use crate::core::model::App;
 
 /// The URLs of a running server, without a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerUrls {
+pub(super) struct ServerUrls {
     /// `http://…` or `https://…`.
     pub api: String,
     /// `ws://…` or `wss://…`.
@@ -13,7 +13,7 @@ pub struct ServerUrls {
 
 /// Formats the credentials of the new app, the URLs of the server, and a shell command that
 /// publishes with the session token `token`.
-pub fn welcome(app: &App, urls: &ServerUrls, token: &str) -> String {
+pub(super) fn welcome(app: &App, urls: &ServerUrls, token: &str) -> String {
     let ServerUrls { api, websocket } = urls;
     let (ident, key, secret) = (&app.ident, &app.key, app.secret.expose());
     let name = &app.name;

@@ -116,7 +116,7 @@ impl BusUrl {
 }
 
 /// Whether a name is valid for a MongoDB database (manual, "Naming Restrictions").
-pub fn is_database_name(name: &str) -> bool {
+pub(super) fn is_database_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() < 64
         && !name.contains([

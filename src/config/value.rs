@@ -13,7 +13,7 @@ const DURATION_FORMAT: &str = "seconds or a number with a unit, such as 90, 30s,
 
 /// Parses the value of a variable, or its default if it is not set. `expected` describes the format
 /// in the error text.
-pub fn read<T>(
+pub(super) fn read<T>(
     raw: &Raw,
     variable: &Variable,
     expected: &str,
@@ -24,7 +24,7 @@ pub fn read<T>(
 }
 
 /// Parses a boolean: `1`, `0` and their usual synonyms.
-pub fn switch(raw: &Raw, variable: &Variable) -> Result<bool, ConfigError> {
+pub(super) fn switch(raw: &Raw, variable: &Variable) -> Result<bool, ConfigError> {
     read(raw, variable, "1 or 0", |text| {
         match text.to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Some(true),
@@ -35,7 +35,7 @@ pub fn switch(raw: &Raw, variable: &Variable) -> Result<bool, ConfigError> {
 }
 
 /// Parses an integer of at least `min`.
-pub fn number(raw: &Raw, variable: &Variable, min: u64) -> Result<u64, ConfigError> {
+pub(super) fn number(raw: &Raw, variable: &Variable, min: u64) -> Result<u64, ConfigError> {
     // The databases store signed 64-bit integers.
     let fits = |n: &u64| *n >= min && i64::try_from(*n).is_ok();
     read(
@@ -47,7 +47,7 @@ pub fn number(raw: &Raw, variable: &Variable, min: u64) -> Result<u64, ConfigErr
 }
 
 /// Parses a duration of at least `min` seconds.
-pub fn duration(raw: &Raw, variable: &Variable, min: u64) -> Result<Duration, ConfigError> {
+pub(super) fn duration(raw: &Raw, variable: &Variable, min: u64) -> Result<Duration, ConfigError> {
     let expected = if min == 0 {
         DURATION_FORMAT.to_owned()
     } else {
@@ -61,7 +61,7 @@ pub fn duration(raw: &Raw, variable: &Variable, min: u64) -> Result<Duration, Co
 
 /// Parses a comma-separated list; empty if the variable is not set. An error shows only the invalid
 /// entry.
-pub fn list<T>(
+pub(super) fn list<T>(
     raw: &Raw,
     variable: &Variable,
     expected: &str,

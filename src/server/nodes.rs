@@ -29,7 +29,7 @@ enum Kind {
 }
 
 impl NodeWiring {
-    pub fn open(
+    pub(super) fn open(
         settings: &Settings,
         process: u64,
         stores: &Stores,
@@ -80,12 +80,12 @@ impl NodeWiring {
     }
 
     /// The ports.
-    pub fn nodes(&self) -> &Nodes {
+    pub(super) fn nodes(&self) -> &Nodes {
         &self.nodes
     }
 
     /// Sets the receiver of bus messages.
-    pub fn set_sink(&self, service: &Arc<Service>) {
+    pub(super) fn set_sink(&self, service: &Arc<Service>) {
         let sink: Weak<Service> = Arc::downgrade(service);
         match &self.kind {
             Kind::SingleNode(bus) => bus.set_sink(sink),
@@ -100,7 +100,7 @@ impl NodeWiring {
     }
 
     /// Spawns the tasks of the bus. When they have ended after `stop`, all published messages have been sent.
-    pub fn run(&self, hub: &Arc<Hub>, tasks: &Tasks, stop: &CancellationToken) {
+    pub(super) fn run(&self, hub: &Arc<Hub>, tasks: &Tasks, stop: &CancellationToken) {
         if let Kind::Cluster(bus, order) = &self.kind {
             let (bus, order) = (Arc::clone(bus), Arc::clone(order));
             let (hub, token) = (Arc::clone(hub), stop.clone());

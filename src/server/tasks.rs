@@ -15,7 +15,7 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    pub fn new(hub: Arc<Hub>) -> Self {
+    pub(super) fn new(hub: Arc<Hub>) -> Self {
         Self {
             tracker: TaskTracker::new(),
             hub,
@@ -24,7 +24,7 @@ impl Tasks {
 
     /// Spawns a task that ends after `stop` is cancelled. What it sends to connections leaves when its turn ends (see
     /// [`Hub::cork`]); its log lines carry the name.
-    pub fn until<Work>(
+    pub(super) fn until<Work>(
         &self,
         stop: &CancellationToken,
         name: &'static str,
@@ -38,7 +38,7 @@ impl Tasks {
     }
 
     /// Waits until all tasks have ended.
-    pub async fn ended(&self) {
+    pub(super) async fn ended(&self) {
         self.tracker.close();
         self.tracker.wait().await;
     }

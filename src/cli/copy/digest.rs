@@ -8,7 +8,7 @@ use super::transfer::last_event_id;
 use crate::core::model::{App, Event, NotificationTarget, Secret};
 
 /// The kinds of records, in the order of the output.
-pub const KINDS: [&str; 7] = [
+pub(super) const KINDS: [&str; 7] = [
     "apps",
     "channels",
     "events",
@@ -21,7 +21,7 @@ pub const KINDS: [&str; 7] = [
 /// For each kind, the number of records and the sum of their hashes, which does not depend on their
 /// order.
 #[derive(Default, PartialEq, Eq)]
-pub struct AppDigest([KindDigest; KINDS.len()]);
+pub(super) struct AppDigest([KindDigest; KINDS.len()]);
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 struct KindDigest {
@@ -51,7 +51,7 @@ impl KindDigest {
 
 impl AppDigest {
     /// Reads an app from a store; calls `on_event` with the id of the last event of each page.
-    pub async fn read(
+    pub(super) async fn read(
         store: &CopyStore,
         app: &App,
         mut on_event: impl FnMut(u64),
@@ -136,12 +136,12 @@ impl AppDigest {
     }
 
     /// The number of records of each kind.
-    pub fn counts(&self) -> impl Iterator<Item = u64> {
+    pub(super) fn counts(&self) -> impl Iterator<Item = u64> {
         self.0.iter().map(|sum| sum.count)
     }
 
     /// Describes the first kind in which the other digest differs.
-    pub fn difference(&self, other: &Self) -> Option<String> {
+    pub(super) fn difference(&self, other: &Self) -> Option<String> {
         let differs = |((_, this), that): &((&&str, &KindDigest), &KindDigest)| this != that;
         let ((kind, this), that) = KINDS.iter().zip(&self.0).zip(&other.0).find(differs)?;
         Some(if this.count == that.count {

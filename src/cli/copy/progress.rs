@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 const LINE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The progress of a copy.
-pub struct CopyProgress {
+pub(super) struct CopyProgress {
     /// Draws nothing if standard error is not a terminal.
     bar: ProgressBar,
     print_lines: bool,
@@ -20,7 +20,7 @@ pub struct CopyProgress {
 }
 
 impl CopyProgress {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let bar = ProgressBar::new(0);
         // With an invalid template, the bar keeps the default style.
         if let Ok(style) =
@@ -39,7 +39,7 @@ impl CopyProgress {
     }
 
     /// Begins a step over the events with ids from `from` to `to`.
-    pub fn begin_step(&mut self, step: String, from: u64, to: u64) {
+    pub(super) fn begin_step(&mut self, step: String, from: u64, to: u64) {
         self.bar.reset();
         self.bar.set_length(to.saturating_sub(from));
         self.bar.set_message(step.clone());
@@ -48,7 +48,7 @@ impl CopyProgress {
     }
 
     /// Records that the step has reached the event with this id.
-    pub fn set_position(&mut self, event_id: u64) {
+    pub(super) fn set_position(&mut self, event_id: u64) {
         let done = event_id.saturating_sub(self.from);
         self.bar.set_position(done);
         if self.last_line.elapsed() >= LINE_INTERVAL {
@@ -59,7 +59,7 @@ impl CopyProgress {
     }
 
     /// Removes the bar from the terminal.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 

@@ -8,7 +8,7 @@ use crate::core::model::{
 };
 
 /// The maximum number of records per page.
-pub const PAGE: usize = 500;
+pub(super) const PAGE: usize = 500;
 
 /// The approximate maximum size of a page of events.
 const PAGE_BYTES: usize = 4 << 20;
@@ -17,7 +17,7 @@ const PAGE_BYTES: usize = 4 << 20;
 const FIRST_EVENTS: usize = 16;
 
 /// Some records of an app; never empty.
-pub enum CopyPage {
+pub(super) enum CopyPage {
     Channels(Vec<(ChannelName, u64)>),
     Events(Vec<Event>),
     Subscriptions(Vec<UserSubscription>),
@@ -37,7 +37,7 @@ enum Cursor {
 }
 
 /// Reads the records of an app from a store.
-pub struct AppReader<'a> {
+pub(super) struct AppReader<'a> {
     store: &'a CopyStore,
     app: &'a AppIdent,
     cursor: Cursor,
@@ -49,7 +49,7 @@ pub struct AppReader<'a> {
 
 impl<'a> AppReader<'a> {
     /// Reads all records of an app, except events with ids up to `events_after`.
-    pub fn new(store: &'a CopyStore, app: &'a AppIdent, events_after: u64) -> Self {
+    pub(super) fn new(store: &'a CopyStore, app: &'a AppIdent, events_after: u64) -> Self {
         Self {
             store,
             app,
@@ -60,7 +60,7 @@ impl<'a> AppReader<'a> {
     }
 
     /// Reads the next page; `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<CopyPage>, CopyError> {
+    pub(super) async fn next(&mut self) -> Result<Option<CopyPage>, CopyError> {
         self.read().await.map_err(|error| self.store.error(error))
     }
 

@@ -5,7 +5,7 @@ use crate::core::error::StorageError;
 use crate::core::ports::Stores;
 
 /// An open store, with the flag that names it.
-pub struct CopyStore {
+pub(super) struct CopyStore {
     pub flag: &'static str,
     pub stores: Stores,
 }
@@ -13,14 +13,14 @@ pub struct CopyStore {
 /// A storage error, with the flag of the store.
 #[derive(Debug, thiserror::Error)]
 #[error("{flag}: {}", describe(.error))]
-pub struct CopyError {
+pub(crate) struct CopyError {
     flag: &'static str,
     error: StorageError,
 }
 
 impl CopyStore {
     /// Adds the flag of this store to an error.
-    pub fn error(&self, error: StorageError) -> CopyError {
+    pub(super) fn error(&self, error: StorageError) -> CopyError {
         CopyError {
             flag: self.flag,
             error,

@@ -10,7 +10,7 @@ use crate::core::ports::CreateApp;
 type CopyResult<T> = Result<T, CopyError>;
 
 /// Lists all apps of a store.
-pub async fn list_apps(store: &CopyStore) -> CopyResult<Vec<App>> {
+pub(super) async fn list_apps(store: &CopyStore) -> CopyResult<Vec<App>> {
     let mut apps: Vec<App> = Vec::new();
     loop {
         let page = store
@@ -27,7 +27,7 @@ pub async fn list_apps(store: &CopyStore) -> CopyResult<Vec<App>> {
 }
 
 /// The id of the newest event of an app; 0 if there is none.
-pub async fn newest_event(store: &CopyStore, app: &App) -> CopyResult<u64> {
+pub(super) async fn newest_event(store: &CopyStore, app: &App) -> CopyResult<u64> {
     let newest = store
         .stores
         .events
@@ -38,7 +38,7 @@ pub async fn newest_event(store: &CopyStore, app: &App) -> CopyResult<u64> {
 }
 
 /// Copies an app with all its records.
-pub async fn copy_app(
+pub(super) async fn copy_app(
     source: &CopyStore,
     target: &CopyStore,
     app: &App,
@@ -72,7 +72,7 @@ pub async fn copy_app(
 }
 
 /// The id of the last event in a page; `None` if it has other records.
-pub fn last_event_id(page: &CopyPage) -> Option<u64> {
+pub(super) fn last_event_id(page: &CopyPage) -> Option<u64> {
     match page {
         CopyPage::Events(events) => events.last().map(|event| event.position.id),
         _ => None,

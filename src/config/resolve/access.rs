@@ -13,7 +13,7 @@ use crate::core::model::{AppIdent, NewApp, Secret};
 
 const CREDENTIAL_FORMAT: &str = "1 to 64 of A-Z a-z 0-9 _ -";
 
-pub fn resolve(raw: &Raw) -> Result<AccessSettings, ConfigError> {
+pub(super) fn resolve(raw: &Raw) -> Result<AccessSettings, ConfigError> {
     Ok(AccessSettings {
         admin_token: admin_token(raw)?,
         open_registration: switch(raw, &PUSHI_OPEN_REGISTRATION)?,

@@ -44,12 +44,12 @@ pub fn app_variables(raw: &Raw) -> [Variable; 3] {
 }
 
 /// The variable to read the host of the WebSocket listener from.
-pub fn host_variable(raw: &Raw) -> Variable {
+pub(crate) fn host_variable(raw: &Raw) -> Variable {
     first_set(raw, [SERVER_HOST, SOKETI_HOST, REVERB_SERVER_HOST])
 }
 
 /// The variable to read the port of the WebSocket listener from.
-pub fn port_variable(raw: &Raw) -> Variable {
+pub(crate) fn port_variable(raw: &Raw) -> Variable {
     first_set(raw, [SERVER_PORT, SOKETI_PORT, REVERB_SERVER_PORT])
 }
 
@@ -62,7 +62,7 @@ fn first_set(raw: &Raw, names: [Variable; 3]) -> Variable {
 }
 
 /// One log line per alias in use.
-pub fn notices(raw: &Raw) -> Vec<String> {
+pub(crate) fn notices(raw: &Raw) -> Vec<String> {
     let [app, ..] = app_variables(raw);
     let read = [
         (app, PUSHI_APP_ID),

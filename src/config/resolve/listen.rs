@@ -29,7 +29,7 @@ const SERVER: ListenerVariables = ListenerVariables {
     cer: SERVER_SSL_CER,
 };
 
-pub fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSettings, ConfigError> {
+pub(super) fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSettings, ConfigError> {
     let server = ListenerVariables {
         host: compat::host_variable(raw),
         port: compat::port_variable(raw),

@@ -1,7 +1,7 @@
 //! Validation of the raw values and their conversion to settings.
 
 mod access;
-pub mod compat;
+pub(super) mod compat;
 mod listen;
 mod store;
 

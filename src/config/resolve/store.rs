@@ -16,7 +16,7 @@ const DATABASE_NAME: &str =
 /// The largest connection pool; more connections do not make any database faster.
 const MAX_POOL: u32 = 1000;
 
-pub fn resolve(raw: &Raw) -> Result<StoreSettings, ConfigError> {
+pub(super) fn resolve(raw: &Raw) -> Result<StoreSettings, ConfigError> {
     let database = read(raw, &MONGO_DB, DATABASE_NAME, |text| {
         is_database_name(text).then(|| text.to_owned())
     })?;
@@ -53,7 +53,7 @@ pub fn resolve(raw: &Raw) -> Result<StoreSettings, ConfigError> {
     })
 }
 
-pub fn resolve_bus(raw: &Raw) -> Result<Option<BusUrl>, ConfigError> {
+pub(super) fn resolve_bus(raw: &Raw) -> Result<Option<BusUrl>, ConfigError> {
     let variable = [BUS_URL, REDIS_URL]
         .into_iter()
         .find(|variable| raw.get(variable).is_some());

@@ -126,17 +126,17 @@ impl LocalUser {
     }
 
     /// The connections that are on the user's peer channels.
-    pub fn peers(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
+    pub(super) fn peers(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
         self.pushi().map(|(mailbox, _)| mailbox)
     }
 }
 
 impl Channel {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.subscribers.len() == 0
     }
 
-    pub fn occupancy(&self) -> Occupancy {
+    pub(super) fn occupancy(&self) -> Occupancy {
         let users = self.users.as_ref().map_or(0, |users| users.0.len());
         Occupancy {
             subscriptions: self.subscribers.len() as u64,
@@ -145,28 +145,28 @@ impl Channel {
     }
 
     /// The local members of a presence channel.
-    pub fn users(&self) -> Vec<UserId> {
+    pub(super) fn users(&self) -> Vec<UserId> {
         self.users
             .as_ref()
             .map_or_else(Vec::new, |users| users.0.keys().cloned().collect())
     }
 
     /// Adds a subscriber and returns the key for [`Channel::remove`].
-    pub fn add(&mut self, mailbox: Arc<Mailbox>) -> usize {
+    pub(super) fn add(&mut self, mailbox: Arc<Mailbox>) -> usize {
         self.subscribers.add(mailbox)
     }
 
-    pub fn remove(&mut self, key: usize) {
+    pub(super) fn remove(&mut self, key: usize) {
         self.subscribers.remove(key);
     }
 
     /// A snapshot of the subscribers.
-    pub fn targets(&mut self) -> Arc<[Arc<Mailbox>]> {
+    pub(super) fn targets(&mut self) -> Arc<[Arc<Mailbox>]> {
         self.subscribers.targets()
     }
 
     /// Registers a subscriber as a connection of a user, or replaces its member data.
-    pub fn set_member(&mut self, user: &UserId, peer: bool, mailbox: &Arc<Mailbox>) {
+    pub(super) fn set_member(&mut self, user: &UserId, peer: bool, mailbox: &Arc<Mailbox>) {
         let users = self.users.get_or_insert_default();
         let local = users
             .0
@@ -176,7 +176,7 @@ impl Channel {
         local.0.push((Arc::clone(mailbox), peer));
     }
 
-    pub fn remove_member(&mut self, user: &UserId, mailbox: &Mailbox) {
+    pub(super) fn remove_member(&mut self, user: &UserId, mailbox: &Mailbox) {
         let Some(users) = &mut self.users else { return };
         if let Some(local) = users.0.get_mut(user) {
             local.0.retain(|(known, _)| known.id() != mailbox.id());
@@ -190,7 +190,7 @@ impl Channel {
     }
 
     /// A local user who is present with `"peer": true`.
-    pub fn peer(&self, user: &str) -> Option<&LocalUser> {
+    pub(super) fn peer(&self, user: &str) -> Option<&LocalUser> {
         self.users
             .as_ref()?
             .0

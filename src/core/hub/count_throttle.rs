@@ -19,7 +19,7 @@ pub(super) struct CountThrottle {
 
 impl CountThrottle {
     /// Whether the interval after a count for many subscribers has not passed.
-    pub fn is_throttled(&self, now: Timestamp) -> bool {
+    pub(super) fn is_throttled(&self, now: Timestamp) -> bool {
         let passed = now.micros().saturating_sub(self.sent_at.micros());
         // A clock that stepped back throttles nothing.
         self.last_count > UNTHROTTLED_SUBSCRIBERS && (0..INTERVAL_MICROS).contains(&passed)
@@ -27,7 +27,7 @@ impl CountThrottle {
 
     /// Whether `count` must be sent now. Otherwise it is marked as due, unless it was the last one
     /// sent.
-    pub fn admit(&mut self, count: u64, now: Timestamp) -> bool {
+    pub(super) fn admit(&mut self, count: u64, now: Timestamp) -> bool {
         if count > UNTHROTTLED_SUBSCRIBERS && self.is_throttled(now) {
             self.due |= count != self.last_count;
             return false;

@@ -48,7 +48,7 @@ pub(super) enum ChangeChunk {
 
 impl MemberChangeBatcher {
     /// Appends a member change to its channel's queue.
-    pub fn push(&self, key: ChannelKey, change: BusMessage) {
+    pub(super) fn push(&self, key: ChannelKey, change: BusMessage) {
         let mut queues = self.queues.lock();
         queues.entry(key).or_default().messages.push_back(change);
         self.any.store(true, Ordering::Release);
@@ -64,13 +64,13 @@ impl MemberChangeBatcher {
     }
 
     /// Whether the channel has a queue.
-    pub fn contains(&self, key: &ChannelKey) -> bool {
+    pub(super) fn contains(&self, key: &ChannelKey) -> bool {
         self.any.load(Ordering::Acquire) && self.queues.lock().contains_key(key)
     }
 
     /// Appends an event behind the member changes of its channel, which it must not overtake, and
     /// returns the queue to flush. `Err`: there are none, and the message is returned.
-    pub fn push_behind(&self, message: BusMessage) -> Result<ChannelKey, BusMessage> {
+    pub(super) fn push_behind(&self, message: BusMessage) -> Result<ChannelKey, BusMessage> {
         if !self.any.load(Ordering::Acquire) {
             return Err(message);
         }
@@ -85,7 +85,7 @@ impl MemberChangeBatcher {
     }
 
     /// Ready once a change was pushed since it was last ready; one task at a time can wait.
-    pub fn poll_changed(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_changed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut wakeup = self.wakeup.lock();
         if mem::take(&mut wakeup.changed) {
             return Poll::Ready(());
@@ -95,13 +95,13 @@ impl MemberChangeBatcher {
     }
 
     /// The channels that have a queue.
-    pub fn keys(&self) -> Vec<ChannelKey> {
+    pub(super) fn keys(&self) -> Vec<ChannelKey> {
         self.queues.lock().keys().cloned().collect()
     }
 
     /// Removes what is sent next; `None`: the queue is empty and removed, or another task drains
     /// it. `draining` is whether the caller drains it already; false at the first call.
-    pub fn take(&self, key: &ChannelKey, draining: &mut bool) -> Option<ChangeChunk> {
+    pub(super) fn take(&self, key: &ChannelKey, draining: &mut bool) -> Option<ChangeChunk> {
         let mut queues = self.queues.lock();
         let queue = queues.get_mut(key)?;
         if queue.draining && !*draining {

@@ -61,14 +61,14 @@ fn mailboxes_of(by_user: &ByUser, user: &UserId) -> Vec<Arc<Mailbox>> {
 }
 
 impl SignedUsers {
-    pub fn insert(&mut self, signed: &SignedIn, mailbox: &Arc<Mailbox>) {
+    pub(super) fn insert(&mut self, signed: &SignedIn, mailbox: &Arc<Mailbox>) {
         insert(&mut self.connections, &signed.user, mailbox);
         for user in &signed.watchlist {
             insert(&mut self.watchers, user, mailbox);
         }
     }
 
-    pub fn remove(&mut self, signed: &SignedIn, id: SocketId) {
+    pub(super) fn remove(&mut self, signed: &SignedIn, id: SocketId) {
         remove(&mut self.connections, &signed.user, id);
         for user in &signed.watchlist {
             remove(&mut self.watchers, user, id);
@@ -76,12 +76,12 @@ impl SignedUsers {
     }
 
     /// The connections that are signed in as a user.
-    pub fn connections(&self, user: &UserId) -> Vec<Arc<Mailbox>> {
+    pub(super) fn connections(&self, user: &UserId) -> Vec<Arc<Mailbox>> {
         mailboxes_of(&self.connections, user)
     }
 
     /// The connections that watch a user.
-    pub fn watchers(&self, user: &UserId) -> Vec<Arc<Mailbox>> {
+    pub(super) fn watchers(&self, user: &UserId) -> Vec<Arc<Mailbox>> {
         mailboxes_of(&self.watchers, user)
     }
 }

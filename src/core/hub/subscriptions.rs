@@ -45,20 +45,20 @@ impl Subscriptions {
         })
     }
 
-    pub fn get(&self, hash: u32, channel: &str) -> Option<&Subscription> {
+    pub(super) fn get(&self, hash: u32, channel: &str) -> Option<&Subscription> {
         self.find(hash, channel)
             .ok()
             .and_then(|index| self.0.get(index))
     }
 
-    pub fn get_mut(&mut self, hash: u32, channel: &str) -> Option<&mut Subscription> {
+    pub(super) fn get_mut(&mut self, hash: u32, channel: &str) -> Option<&mut Subscription> {
         self.find(hash, channel)
             .ok()
             .and_then(|index| self.0.get_mut(index))
     }
 
     /// The subscription to a channel, inserted if there is none.
-    pub fn get_or_insert_with(
+    pub(super) fn get_or_insert_with(
         &mut self,
         hash: u32,
         channel: &str,
@@ -75,22 +75,22 @@ impl Subscriptions {
         &mut self.0[index]
     }
 
-    pub fn remove(&mut self, hash: u32, channel: &str) -> Option<Subscription> {
+    pub(super) fn remove(&mut self, hash: u32, channel: &str) -> Option<Subscription> {
         self.find(hash, channel)
             .ok()
             .map(|index| self.0.remove(index))
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub fn iter(&self) -> Iter<'_, Subscription> {
+    pub(super) fn iter(&self) -> Iter<'_, Subscription> {
         self.0.iter()
     }
 
     /// All subscriptions, in the order of the channels' names.
-    pub fn into_sorted(mut self) -> Vec<Subscription> {
+    pub(super) fn into_sorted(mut self) -> Vec<Subscription> {
         self.0.sort_unstable_by(|a, b| a.channel.cmp(&b.channel));
         self.0
     }

@@ -24,7 +24,7 @@ struct State {
 
 impl Exclusions {
     /// Registers the socket for an event that this node is about to store and publish.
-    pub fn register(&self, mid: &Mid, socket: SocketId) {
+    pub(super) fn register(&self, mid: &Mid, socket: SocketId) {
         let mut state = self.0.lock();
         if state.sockets.insert(mid.clone(), socket).is_none() {
             state.order.push_back(mid.clone());
@@ -37,7 +37,7 @@ impl Exclusions {
     }
 
     /// The socket that an event skips.
-    pub fn get(&self, mid: &Mid) -> Option<SocketId> {
+    pub(super) fn get(&self, mid: &Mid) -> Option<SocketId> {
         self.0.lock().sockets.get(mid).copied()
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct ChannelSequence {
 }
 
 impl ChannelSequence {
-    pub fn new(watched: bool) -> Self {
+    pub(super) fn new(watched: bool) -> Self {
         let expected = if watched {
             Expected::HeadPending
         } else {
@@ -65,7 +65,7 @@ impl ChannelSequence {
 
     /// Accepts a message that arrived; messages that can be delivered are appended to `ready`.
     /// `true`: a gap begins.
-    pub fn accept(&mut self, message: BusMessage, ready: &mut VecDeque<BusMessage>) -> bool {
+    pub(super) fn accept(&mut self, message: BusMessage, ready: &mut VecDeque<BusMessage>) -> bool {
         self.idle_sweeps = 0;
         match (self.expected, message.serial()) {
             (_, None) if self.held.is_empty() => ready.push_back(message),
@@ -125,7 +125,7 @@ impl ChannelSequence {
     }
 
     /// Sets the channel's head: events up to it are not delivered.
-    pub fn set_head(&mut self, head: u64, ready: &mut VecDeque<BusMessage>) -> bool {
+    pub(super) fn set_head(&mut self, head: u64, ready: &mut VecDeque<BusMessage>) -> bool {
         if self.expected == Expected::HeadPending {
             self.expected = Expected::At(head.saturating_add(1));
         }
@@ -133,7 +133,7 @@ impl ChannelSequence {
     }
 
     /// The head could not be read.
-    pub fn set_head_unknown(&mut self, ready: &mut VecDeque<BusMessage>) -> bool {
+    pub(super) fn set_head_unknown(&mut self, ready: &mut VecDeque<BusMessage>) -> bool {
         if self.expected == Expected::HeadPending {
             self.expected = Expected::Unknown;
         }
@@ -141,7 +141,7 @@ impl ChannelSequence {
     }
 
     /// The current gap.
-    pub fn missing(&self) -> Option<Missing> {
+    pub(super) fn missing(&self) -> Option<Missing> {
         let lowest = self.lowest()?;
         match self.expected {
             Expected::HeadPending => None,
@@ -154,7 +154,7 @@ impl ChannelSequence {
     }
 
     /// The held event with the lowest serial.
-    pub fn first_held(&self) -> Option<&BusMessage> {
+    pub(super) fn first_held(&self) -> Option<&BusMessage> {
         self.held
             .iter()
             .filter(|message| message.serial().is_some())
@@ -166,7 +166,7 @@ impl ChannelSequence {
     }
 
     /// Skips the gap before the lowest held serial.
-    pub fn skip_gap(&mut self, ready: &mut VecDeque<BusMessage>) -> bool {
+    pub(super) fn skip_gap(&mut self, ready: &mut VecDeque<BusMessage>) -> bool {
         if let Some(lowest) = self.lowest() {
             self.expected = Expected::At(lowest);
             self.gap_since = None;

@@ -38,7 +38,7 @@ impl Shards {
     }
 
     /// Marks a channel as watched and wanted.
-    pub fn watch(&self, app: &AppIdent, channel: &ChannelName) {
+    pub(super) fn watch(&self, app: &AppIdent, channel: &ChannelName) {
         let mut shard = self.shard(channel).lock();
         let channels = match shard.apps.get_mut(app) {
             Some(channels) => channels,
@@ -61,7 +61,7 @@ impl Shards {
     }
 
     /// Reads a channel's sequence, if there is one.
-    pub fn read<T>(
+    pub(super) fn read<T>(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -77,7 +77,7 @@ impl Shards {
 
     /// Updates a channel's sequence, if there is one, and queues the messages that become ready
     /// ([`Shards::drain`] must follow). `true`: a gap begins.
-    pub fn update(
+    pub(super) fn update(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -93,7 +93,7 @@ impl Shards {
 
     /// Accepts a message that arrived ([`Shards::drain`] must follow). `Some`: a gap begins, before
     /// which this serial was expected.
-    pub fn accept(
+    pub(super) fn accept(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -123,12 +123,12 @@ impl Shards {
     }
 
     /// Delivers the ready messages of the channel's shard, unless another task does so.
-    pub fn drain(&self, channel: &ChannelName, sink: &dyn BusSink) {
+    pub(super) fn drain(&self, channel: &ChannelName, sink: &dyn BusSink) {
         drain(self.shard(channel), |shard| &mut shard.ready, sink);
     }
 
     /// Removes a channel; `then` runs before the channel can be watched again.
-    pub fn remove(&self, app: &AppIdent, channel: &ChannelName, then: impl FnOnce()) {
+    pub(super) fn remove(&self, app: &AppIdent, channel: &ChannelName, then: impl FnOnce()) {
         let mut shard = self.shard(channel).lock();
         if let Some(channels) = shard.apps.get_mut(app) {
             channels.remove(channel);
@@ -141,7 +141,7 @@ impl Shards {
 
     /// Keeps the channels for which `keep` returns true. It is called under the shard's lock, so
     /// that no channel can be watched between check and removal.
-    pub fn retain(
+    pub(super) fn retain(
         &self,
         mut keep: impl FnMut(&AppIdent, &ChannelName, &mut ChannelSequence) -> bool,
     ) {

@@ -48,7 +48,7 @@ pub(super) struct CacheChannels {
 }
 
 impl CacheChannels {
-    pub fn new(store: Arc<dyn CacheStore>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(store: Arc<dyn CacheStore>, clock: Arc<dyn Clock>) -> Self {
         Self {
             store,
             clock,
@@ -57,7 +57,7 @@ impl CacheChannels {
     }
 
     /// The last event of a channel; `None` where there is none or it has expired.
-    pub async fn last(
+    pub(super) async fn last(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -68,14 +68,14 @@ impl CacheChannels {
     }
 
     /// Locks a channel: until the guards are dropped, no event of it is between being kept and being released.
-    pub async fn lock(&self, channel: &ChannelName) -> Vec<MutexGuard<'_, ()>> {
+    pub(super) async fn lock(&self, channel: &ChannelName) -> Vec<MutexGuard<'_, ()>> {
         self.locks.lock(std::iter::once(channel)).await
     }
 
     /// Keeps those of the events that belong to cache channels, each with its serial where it is persisted. Call it before
     /// the events are released, so that a subscriber that comes later misses none; hold the guards until they are, so that
     /// the kept event is the one that was released last.
-    pub async fn keep<'a>(
+    pub(super) async fn keep<'a>(
         &self,
         events: impl Iterator<Item = (&'a Arc<NewEvent>, Option<u64>)>,
     ) -> Vec<MutexGuard<'_, ()>> {

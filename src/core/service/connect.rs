@@ -76,7 +76,7 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub fn new(per_second: u64, now: Timestamp) -> Self {
+    pub(super) fn new(per_second: u64, now: Timestamp) -> Self {
         Self {
             per_second,
             bucket: Mutex::new(TokenBucket::new(per_second, now)),

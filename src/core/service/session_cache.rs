@@ -36,7 +36,7 @@ impl CachedSession {
 }
 
 impl SessionCache {
-    pub fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Self {
         Self {
             store,
             clock,
@@ -46,7 +46,7 @@ impl SessionCache {
 
     /// The session of a token; `None` where there is none or it has expired. While the store is unavailable, a cached
     /// session stays valid until it expires.
-    pub async fn get(&self, hash: &TokenHash) -> Result<Option<Session>, StorageError> {
+    pub(super) async fn get(&self, hash: &TokenHash) -> Result<Option<Session>, StorageError> {
         let now = self.clock.now();
         let cached = self.sessions.lock().get(hash).cloned();
         let session = match cached {
@@ -69,7 +69,7 @@ impl SessionCache {
     }
 
     /// Stores a new session.
-    pub async fn create(&self, session: Session) -> Result<(), StorageError> {
+    pub(super) async fn create(&self, session: Session) -> Result<(), StorageError> {
         let now = self.clock.now();
         self.store.put(&session).await?;
         self.insert(session, now);
@@ -77,14 +77,14 @@ impl SessionCache {
     }
 
     /// Ends a session on all nodes that share the store.
-    pub async fn end(&self, hash: &TokenHash) -> Result<(), StorageError> {
+    pub(super) async fn end(&self, hash: &TokenHash) -> Result<(), StorageError> {
         self.store.end(hash).await?;
         self.invalidate(hash);
         Ok(())
     }
 
     /// Removes a session from the cache: it was ended.
-    pub fn invalidate(&self, hash: &TokenHash) {
+    pub(super) fn invalidate(&self, hash: &TokenHash) {
         self.sessions.lock().remove(hash);
     }
 

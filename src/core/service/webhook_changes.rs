@@ -16,17 +16,17 @@ pub(super) struct WebhookChanges {
 
 impl WebhookChanges {
     /// Adds an app and wakes the reconciler.
-    pub fn add(&self, app: &AppIdent) {
+    pub(super) fn add(&self, app: &AppIdent) {
         self.apps.lock().insert(app.clone());
         self.added.notify_one();
     }
 
-    pub fn take(&self) -> HashSet<AppIdent> {
+    pub(super) fn take(&self) -> HashSet<AppIdent> {
         std::mem::take(&mut *self.apps.lock())
     }
 
     /// Waits until an app is added.
-    pub async fn added(&self) {
+    pub(super) async fn added(&self) {
         self.added.notified().await;
     }
 }

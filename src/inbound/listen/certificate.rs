@@ -62,7 +62,7 @@ fn file_stamp(path: &Path) -> FileStamp {
 
 /// The certificate for new handshakes.
 #[derive(Debug)]
-pub struct ReloadableCertificate {
+pub(super) struct ReloadableCertificate {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
     current: RwLock<Arc<CertifiedKey>>,
@@ -75,7 +75,7 @@ impl ReloadableCertificate {
     ///
     /// # Errors
     /// A file cannot be read or parsed, or the certificate does not match the key.
-    pub fn load(files: TlsFiles, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+    pub(super) fn load(files: TlsFiles, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
         let last_read = Mutex::new(files.file_stamps());
         let current = RwLock::new(Arc::new(files.read(&provider)?));
         Ok(Self {
@@ -87,20 +87,20 @@ impl ReloadableCertificate {
     }
 
     /// Reads the files again. On an error the previous certificate stays in use.
-    pub fn reload(&self) -> Result<(), TlsError> {
+    pub(super) fn reload(&self) -> Result<(), TlsError> {
         *self.last_read.lock() = self.files.file_stamps();
         *self.current.write() = Arc::new(self.files.read(&self.provider)?);
         Ok(())
     }
 
     /// Reads the files again if they have changed since the last read; `None`: they have not.
-    pub fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
+    pub(super) fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
         let changed = *self.last_read.lock() != self.files.file_stamps();
         changed.then(|| self.reload())
     }
 
     /// The files as configured.
-    pub fn files(&self) -> &TlsFiles {
+    pub(super) fn files(&self) -> &TlsFiles {
         &self.files
     }
 }

@@ -26,7 +26,7 @@ enum Established {
 }
 
 /// Serves a connection. A session is spawned as a task of its own, HTTP is served to its end.
-pub async fn serve(stream: TcpStream, peer: SocketAddr, context: Arc<ListenerContext>) {
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, context: Arc<ListenerContext>) {
     // With Nagle's algorithm, each response to a pipelined request waits for the client's delayed
     // acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {

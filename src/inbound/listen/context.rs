@@ -9,7 +9,7 @@ use super::handlers::{Handlers, ListenerRole};
 use super::tls::TlsSource;
 
 /// State that all connections of one listener share.
-pub struct ListenerContext {
+pub(super) struct ListenerContext {
     pub handlers: Arc<Handlers>,
     pub role: ListenerRole,
     /// `None`: plain TCP.

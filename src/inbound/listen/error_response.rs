@@ -18,7 +18,7 @@ struct ErrorBody<'a> {
 
 /// An error response that is sent before the REST API receives the request, for example to a
 /// malformed head or a refused upgrade. The connection is closed after it.
-pub struct ErrorResponse<'a> {
+pub(super) struct ErrorResponse<'a> {
     status: StatusCode,
     name: &'a str,
     message: &'a str,
@@ -28,7 +28,7 @@ pub struct ErrorResponse<'a> {
 
 impl<'a> ErrorResponse<'a> {
     /// `status` is between 400 and 599.
-    pub fn new(status: StatusCode, name: &'a str, message: &'a str) -> Self {
+    pub(super) fn new(status: StatusCode, name: &'a str, message: &'a str) -> Self {
         Self {
             status,
             name,
@@ -38,12 +38,12 @@ impl<'a> ErrorResponse<'a> {
     }
 
     /// 400 for a request that is not valid HTTP.
-    pub fn malformed(message: &'a str) -> Self {
+    pub(super) fn malformed(message: &'a str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
     /// The response to an upgrade that failed.
-    pub fn for_upgrade(error: &'a UpgradeError) -> Self {
+    pub(super) fn for_upgrade(error: &'a UpgradeError) -> Self {
         match error {
             UpgradeError::Handshake(message) => Self::malformed(message),
             UpgradeError::Version => {
@@ -66,7 +66,7 @@ impl<'a> ErrorResponse<'a> {
     }
 
     /// Between 400 and 599.
-    pub fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         self.status
     }
 
@@ -98,7 +98,7 @@ impl<'a> ErrorResponse<'a> {
     }
 
     /// The complete HTTP/1.1 response.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let body = self.body();
         let mut text = format!(
             "HTTP/1.1 {} {}\r\n",
@@ -113,7 +113,7 @@ impl<'a> ErrorResponse<'a> {
     }
 
     /// The response as poem's type, for a request that hyper serves.
-    pub fn to_response(&self) -> Response {
+    pub(super) fn to_response(&self) -> Response {
         let response = Response::builder().status(self.status);
         self.headers()
             .fold(response, |response, (name, value)| {

@@ -16,14 +16,14 @@ use super::error_response::ErrorResponse;
 use super::headers::Headers;
 
 /// The largest request head in bytes.
-pub const MAX_HEAD: usize = 16 * 1024;
+pub(super) const MAX_HEAD: usize = 16 * 1024;
 /// The largest number of headers.
-pub const MAX_HEADERS: usize = 100;
+pub(super) const MAX_HEADERS: usize = 100;
 /// Most heads fit into this many bytes; the buffer doubles from here.
 const INITIAL_BUFFER: usize = 1024;
 
 /// A complete request head.
-pub struct RequestHead<'a> {
+pub(super) struct RequestHead<'a> {
     pub method: Method,
     pub uri: Uri,
     /// HTTP/1.0 or 1.1.
@@ -37,7 +37,7 @@ pub struct RequestHead<'a> {
 ///
 /// # Errors
 /// The response to a head that is invalid or too large.
-pub fn parse(bytes: &[u8]) -> Result<Option<RequestHead<'_>>, ErrorResponse<'static>> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<RequestHead<'_>>, ErrorResponse<'static>> {
     if bytes.first() == Some(&0x16) {
         return Err(ErrorResponse::malformed(
             "TLS request to a plain HTTP listener: use http:// or ws://",
@@ -131,7 +131,10 @@ fn too_large(message: &'static str) -> ErrorResponse<'static> {
 ///
 /// # Errors
 /// The connection failed.
-pub async fn read(stream: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> io::Result<bool> {
+pub(super) async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+    bytes: &mut Vec<u8>,
+) -> io::Result<bool> {
     loop {
         if bytes.len() == bytes.capacity() {
             bytes.reserve_exact(bytes.len().max(INITIAL_BUFFER).min(MAX_HEAD - bytes.len()));

@@ -31,7 +31,7 @@ use super::upgrade::{AcceptedUpgrade, UpgradeError, UpgradeRequest};
 
 /// Serves requests until the client closes, the idle limit passes, a request is an upgrade, or the
 /// server stops.
-pub async fn serve(stream: ClientStream, peer: SocketAddr, context: Arc<ListenerContext>) {
+pub(super) async fn serve(stream: ClientStream, peer: SocketAddr, context: Arc<ListenerContext>) {
     let secure = stream.is_tls();
     let service = service_fn(|request| {
         let context = Arc::clone(&context);

@@ -21,7 +21,7 @@ use super::stream::ClientStream;
 /// A stream that fails with `TimedOut` when a read or write is pending and no byte has moved in
 /// either direction for the limit: the client sends no body, or does not read the response.
 #[derive(Debug)]
-pub struct IdleTimeoutStream {
+pub(super) struct IdleTimeoutStream {
     stream: ClientStream,
     limit: Duration,
     /// When a byte last moved.
@@ -30,7 +30,7 @@ pub struct IdleTimeoutStream {
 }
 
 impl IdleTimeoutStream {
-    pub fn new(stream: ClientStream, limit: Duration) -> Self {
+    pub(super) fn new(stream: ClientStream, limit: Duration) -> Self {
         Self {
             stream,
             limit,
@@ -39,7 +39,7 @@ impl IdleTimeoutStream {
         }
     }
 
-    pub fn into_inner(self) -> ClientStream {
+    pub(super) fn into_inner(self) -> ClientStream {
         self.stream
     }
 
@@ -121,7 +121,7 @@ impl AsyncWrite for IdleTimeoutStream {
 
 /// hyper's timer for one connection. All sleeps of the connection reuse one tokio timer.
 #[derive(Debug, Clone, Default)]
-pub struct ReusableTimer(Arc<Mutex<Option<Pin<Box<Sleep>>>>>);
+pub(super) struct ReusableTimer(Arc<Mutex<Option<Pin<Box<Sleep>>>>>);
 
 impl rt::Timer for ReusableTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {

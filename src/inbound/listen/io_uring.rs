@@ -64,7 +64,7 @@ mod kernel {
 
     /// Performs at most [`RING_ENTRIES`] writes. Leaves `written` of the others at `None`: all of
     /// them without io_uring, and those without a file descriptor.
-    pub fn write(writes: &mut [BatchedWrite<'_>]) {
+    pub(super) fn write(writes: &mut [BatchedWrite<'_>]) {
         RING.with_borrow_mut(|ring| {
             if let Ring::Uninitialized = ring {
                 *ring = open().map_or(Ring::Unavailable, |ring| Ring::Open(Box::new(ring)));
@@ -96,6 +96,10 @@ mod kernel {
 
     /// Performs the writes of connections with a file descriptor, and returns when all are
     /// complete. They are non-blocking: a full socket completes with `EAGAIN`.
+    #[expect(
+        unsafe_code,
+        reason = "io_uring cannot check that buffers outlive their writes"
+    )]
     fn submit(ring: &mut IoUring, writes: &mut [BatchedWrite<'_>]) -> io::Result<()> {
         let mut pending = 0;
         for (index, write) in writes.iter().enumerate() {

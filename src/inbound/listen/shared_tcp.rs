@@ -17,15 +17,15 @@ use crate::core::hub::DirectWriter;
 /// A TCP stream to which other tasks than its owner may write. The callers make sure that only one
 /// task writes at a time.
 #[derive(Debug)]
-pub struct SharedTcpStream(Arc<TcpStream>);
+pub(super) struct SharedTcpStream(Arc<TcpStream>);
 
 impl SharedTcpStream {
-    pub fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream) -> Self {
         Self(Arc::new(stream))
     }
 
     /// The handle for writes by other tasks.
-    pub fn direct_writer(&self) -> Arc<dyn DirectWriter> {
+    pub(super) fn direct_writer(&self) -> Arc<dyn DirectWriter> {
         Arc::clone(&self.0) as Arc<dyn DirectWriter>
     }
 

@@ -67,13 +67,13 @@ pub trait AcceptedUpgrade: Send {
 }
 
 /// A request that asks for a WebSocket.
-pub struct UpgradeRequest<'a> {
+pub(super) struct UpgradeRequest<'a> {
     uri: &'a Uri,
     headers: Headers<'a>,
 }
 
 /// The reason why an upgrade request is answered with an error.
-pub enum UpgradeError {
+pub(super) enum UpgradeError {
     /// The WebSocket handshake is invalid.
     Handshake(&'static str),
     /// The version is not 13. The response names the supported one (RFC 6455, section 4.4).
@@ -84,7 +84,7 @@ pub enum UpgradeError {
 
 impl<'a> UpgradeRequest<'a> {
     /// `None`: the request does not ask for a WebSocket and is served as ordinary HTTP.
-    pub fn detect(
+    pub(super) fn detect(
         method: &Method,
         uri: &'a Uri,
         version: Version,
@@ -105,7 +105,7 @@ impl<'a> UpgradeRequest<'a> {
     ///
     /// # Errors
     /// The handshake is invalid, or `handler` refuses it.
-    pub fn accept(
+    pub(super) fn accept(
         &self,
         handler: &dyn UpgradeHandler,
         client: ClientInfo,

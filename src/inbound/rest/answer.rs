@@ -9,10 +9,10 @@ use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
 /// The type of every answer.
-pub const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// A 200 whose body is JSON of the schema `T`. Handlers may pass finished JSON, so that nothing is encoded twice.
-pub struct JsonAnswer<T> {
+pub(super) struct JsonAnswer<T> {
     json: Vec<u8>,
     cookie: Option<HeaderValue>,
     of: PhantomData<fn() -> T>,
@@ -20,7 +20,7 @@ pub struct JsonAnswer<T> {
 
 impl<T> JsonAnswer<T> {
     /// An answer of this JSON text.
-    pub fn text(json: impl Into<Vec<u8>>) -> Self {
+    pub(super) fn text(json: impl Into<Vec<u8>>) -> Self {
         Self {
             json: json.into(),
             cookie: None,
@@ -29,7 +29,7 @@ impl<T> JsonAnswer<T> {
     }
 
     /// … that also sets a cookie.
-    pub fn with_cookie(mut self, cookie: HeaderValue) -> Self {
+    pub(super) fn with_cookie(mut self, cookie: HeaderValue) -> Self {
         self.cookie = Some(cookie);
         self
     }
@@ -37,7 +37,7 @@ impl<T> JsonAnswer<T> {
 
 impl<T: ToJSON> JsonAnswer<T> {
     /// An answer that shows `value`.
-    pub fn of(value: &T) -> Self {
+    pub(super) fn of(value: &T) -> Self {
         Self::text(value.to_json_string())
     }
 }
@@ -78,7 +78,7 @@ impl<T: Type> ApiResponse for JsonAnswer<T> {
 /// The answer of an operation without a result.
 #[derive(Debug, Object)]
 #[oai(example, rename = "Done")]
-pub struct EmptyResult {
+pub(super) struct EmptyResult {
     /// Always `success`.
     #[oai(validator(pattern = "^success$"))]
     pub result: String,
@@ -93,6 +93,6 @@ impl poem_openapi::types::Example for EmptyResult {
 }
 
 /// The empty answer.
-pub fn done<T>() -> JsonAnswer<T> {
+pub(super) fn done<T>() -> JsonAnswer<T> {
     JsonAnswer::text(&b"{\"result\":\"success\"}"[..])
 }

@@ -118,7 +118,7 @@ fn draft_example() -> MetaSchema {
 }
 
 /// An app as answers show it.
-pub fn show(app: &App) -> Value {
+pub(super) fn show(app: &App) -> Value {
     let seconds = |time: Timestamp| Value::from(Number::from_f64(time.seconds()));
     let mut shown = Map::with_capacity(40);
     let mut put = |name: &str, value: Value| drop(shown.insert(name.into(), value));
@@ -137,7 +137,7 @@ pub fn show(app: &App) -> Value {
 }
 
 /// Reads an app that is to be created.
-pub fn draft(members: &BodyMembers, administrator: bool) -> Result<NewApp, Problem> {
+pub(super) fn draft(members: &BodyMembers, administrator: bool) -> Result<NewApp, Problem> {
     const CREDENTIALS: [&str; 3] = ["ident", "key", "secret"];
     if members.contains_key(PREVIOUS) {
         return Err(Problem::bad_request(format!(
@@ -191,7 +191,7 @@ fn chosen<'a>(members: &'a BodyMembers, name: &'static str) -> Result<Option<&'a
 }
 
 /// Refuses members of a change that are none, so that nothing is half done.
-pub fn check_change(members: &BodyMembers) -> Result<(), Problem> {
+pub(super) fn check_change(members: &BodyMembers) -> Result<(), Problem> {
     const FIXED: [&str; 7] = [
         "id", "ident", "key", "secret", "instance", "created", "modified",
     ];

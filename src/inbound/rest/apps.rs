@@ -23,7 +23,7 @@ use crate::core::service::{AppError, Publishing};
 const MOST: u64 = 10_000;
 
 /// The routes of apps.
-pub struct AppRoutes(pub Arc<RestContext>);
+pub(super) struct AppRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Apps")]
 impl AppRoutes {

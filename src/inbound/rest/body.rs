@@ -17,17 +17,17 @@ use super::{RestContext, form};
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The members of a JSON object.
-pub type BodyMembers = Map<String, Value>;
+pub(super) type BodyMembers = Map<String, Value>;
 
 /// A JSON body of the schema `T`, unread: the text as it was sent.
-pub struct JsonText<T> {
+pub(super) struct JsonText<T> {
     /// The members, in their order.
     pub text: Bytes,
     of: PhantomData<fn() -> T>,
 }
 
 /// Few named values, in the query, in a JSON body or in a form; a body is optional, and its values count more.
-pub struct Fields<T> {
+pub(super) struct Fields<T> {
     members: BodyMembers,
     of: PhantomData<fn() -> T>,
 }
@@ -42,14 +42,14 @@ enum Kind {
 
 impl<T> JsonText<T> {
     /// The members of the object that the body must be.
-    pub fn members(&self) -> Result<BodyMembers, Problem> {
+    pub(super) fn members(&self) -> Result<BodyMembers, Problem> {
         object(&self.text)
     }
 }
 
 impl<T> Fields<T> {
     /// The fields of an object that was read already.
-    pub fn of(members: BodyMembers) -> Self {
+    pub(super) fn of(members: BodyMembers) -> Self {
         Self {
             members,
             of: PhantomData,
@@ -57,7 +57,7 @@ impl<T> Fields<T> {
     }
 
     /// The value of a member: a non-empty string (with `number`, a whole number counts as its decimal text).
-    pub fn required(&self, name: &str, number: bool) -> Result<String, Problem> {
+    pub(super) fn required(&self, name: &str, number: bool) -> Result<String, Problem> {
         match self.members.get(name) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
             Some(Value::Number(value)) if number && value.is_i64() => Ok(value.to_string()),
@@ -75,7 +75,7 @@ impl<T> Fields<T> {
 }
 
 /// The members of the JSON object that a body must be.
-pub fn object(text: &[u8]) -> Result<BodyMembers, Problem> {
+pub(super) fn object(text: &[u8]) -> Result<BodyMembers, Problem> {
     match parse(text)? {
         Value::Object(members) => Ok(members),
         _ => Err(Problem::bad_request("the body must be a JSON object")),
@@ -117,7 +117,7 @@ fn kind(request: &Request) -> Option<Kind> {
 }
 
 /// Refuses a body with a media type other than JSON.
-pub fn check_json(request: &Request) -> Result<(), Problem> {
+pub(super) fn check_json(request: &Request) -> Result<(), Problem> {
     if kind(request).is_some_and(|kind| kind != Kind::Json) {
         return Err(Problem::unsupported_type(
             "the body must be JSON: send Content-Type: application/json",
@@ -127,7 +127,7 @@ pub fn check_json(request: &Request) -> Result<(), Problem> {
 }
 
 /// The whole body, at most as many bytes as configured (0: any number).
-pub async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
+pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
     let limit = RestContext::of(request)?.service.rules().limits.body_bytes;
     let body = body
         .take()

@@ -13,14 +13,14 @@ const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After");
 const REMEMBERED: HeaderValue = HeaderValue::from_static("7200");
 
 /// Which pages of other origins may read answers.
-pub struct Cors {
+pub(super) struct Cors {
     /// Empty: any.
     allowed: Vec<String>,
 }
 
 impl Cors {
     /// Those of the list; empty, or with `*` in it: any.
-    pub fn new(mut allowed: Vec<String>) -> Self {
+    pub(super) fn new(mut allowed: Vec<String>) -> Self {
         if allowed.iter().any(|origin| origin == "*") {
             allowed.clear();
         }
@@ -28,7 +28,7 @@ impl Cors {
     }
 
     /// The origin that an answer names; `None`: the asking page may not read it.
-    pub fn grant(&self, request: &Request) -> Option<HeaderValue> {
+    pub(super) fn grant(&self, request: &Request) -> Option<HeaderValue> {
         if self.allowed.is_empty() {
             return Some(HeaderValue::from_static("*"));
         }
@@ -41,7 +41,7 @@ impl Cors {
     }
 
     /// The answer to a preflight; `None`: it is not one.
-    pub fn preflight(request: &Request) -> Option<Response> {
+    pub(super) fn preflight(request: &Request) -> Option<Response> {
         let headers = request.headers();
         let asks = headers.contains_key(header::ORIGIN)
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -58,7 +58,7 @@ impl Cors {
     }
 
     /// Adds the CORS headers to an answer.
-    pub fn dress(&self, headers: &mut HeaderMap, grant: Option<HeaderValue>) {
+    pub(super) fn dress(&self, headers: &mut HeaderMap, grant: Option<HeaderValue>) {
         if !self.allowed.is_empty() {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
         }

@@ -13,7 +13,7 @@ use super::pusher::SCHEME as SIGNED;
 use super::schema::CLOSED;
 
 /// The document's title.
-pub const TITLE: &str = "Pushi";
+pub(super) const TITLE: &str = "Pushi";
 
 const ABOUT: &str = "Channels over WebSocket, publishing over REST.\n\n\
     Log in with an app's `ident`, `key` and `secret` at `/login`; the session token that it answers is given as the query parameter \
@@ -22,7 +22,7 @@ const ABOUT: &str = "Channels over WebSocket, publishing over REST.\n\n\
     Every error has the same form, with a `message` that says what was wrong and what to do about it.";
 
 /// The routes, for the document alone: nothing is served.
-pub struct Described;
+pub(super) struct Described;
 
 impl OpenApi for Described {
     fn meta() -> Vec<MetaApi> {
@@ -37,7 +37,7 @@ impl OpenApi for Described {
 }
 
 /// The framework's service for the document.
-pub fn service() -> OpenApiService<Described, ()> {
+pub(super) fn service() -> OpenApiService<Described, ()> {
     OpenApiService::new(Described, TITLE, env!("CARGO_PKG_VERSION"))
         .description(ABOUT)
         .license(

@@ -17,7 +17,7 @@ use super::web::Web;
 use super::{RestContext, Routes};
 
 /// Around the API's endpoint.
-pub struct Edge<E> {
+pub(super) struct Edge<E> {
     rest: Arc<RestContext>,
     api: E,
     cors: Cors,
@@ -27,7 +27,7 @@ pub struct Edge<E> {
 }
 
 impl<E: Endpoint<Output = Response>> Edge<E> {
-    pub fn new(rest: Arc<RestContext>, api: E) -> Self {
+    pub(super) fn new(rest: Arc<RestContext>, api: E) -> Self {
         let cors = Cors::new(rest.rules.allowed_origins.clone());
         Self {
             rest,

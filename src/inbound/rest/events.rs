@@ -73,7 +73,7 @@ list_shape! {
 }
 
 /// The routes of events.
-pub struct EventRoutes(pub Arc<RestContext>);
+pub(super) struct EventRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Events")]
 impl EventRoutes {

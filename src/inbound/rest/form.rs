@@ -7,7 +7,9 @@ use percent_encoding::percent_decode_str;
 use super::problem::Problem;
 
 /// The decoded pairs of a query or form, in order; invalid UTF-8 is refused, which `form_urlencoded` would replace.
-pub fn pairs(text: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), Problem>> {
+pub(super) fn pairs(
+    text: &str,
+) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), Problem>> {
     text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         Ok((decode(name)?, decode(value)?))
@@ -15,7 +17,7 @@ pub fn pairs(text: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, s
 }
 
 /// The first value of `name` in a query.
-pub fn value_of(query: &str, name: &str) -> Result<Option<String>, Problem> {
+pub(super) fn value_of(query: &str, name: &str) -> Result<Option<String>, Problem> {
     for pair in query.split('&') {
         // Names are compared first: only the value that is wanted is decoded.
         if let Some(value) = pair

@@ -16,7 +16,7 @@ use crate::core::ports::BusHealth;
 /// The server runs.
 #[derive(Debug, Object)]
 #[oai(example, rename = "Health")]
-pub struct HealthSummary {
+pub(super) struct HealthSummary {
     /// Always `ok`.
     #[oai(validator(pattern = "^ok$"))]
     pub status: String,
@@ -39,7 +39,7 @@ impl poem_openapi::types::Example for HealthSummary {
 /// The answer of a successful probe.
 #[derive(Debug, Object)]
 #[oai(rename = "Alive")]
-pub struct Liveness {
+pub(super) struct Liveness {
     /// Always `ok`.
     #[oai(validator(pattern = "^ok$"))]
     pub status: String,
@@ -48,7 +48,7 @@ pub struct Liveness {
 /// The overall state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
-pub enum OverallStatus {
+pub(super) enum OverallStatus {
     /// Every check succeeded.
     Ok,
     /// At least one check failed.
@@ -58,7 +58,7 @@ pub enum OverallStatus {
 /// The state of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
-pub enum CheckStatus {
+pub(super) enum CheckStatus {
     /// The check succeeded.
     Ok,
     /// The dependency is unreachable.
@@ -69,7 +69,7 @@ pub enum CheckStatus {
 
 /// The state of the store.
 #[derive(Debug, Object)]
-pub struct DatabaseHealth {
+pub(super) struct DatabaseHealth {
     pub status: CheckStatus,
     /// Response time in milliseconds; absent if the store did not answer.
     #[oai(skip_serializing_if_is_none)]
@@ -78,7 +78,7 @@ pub struct DatabaseHealth {
 
 /// The state of the WebSocket edge.
 #[derive(Debug, Object)]
-pub struct WebSocketHealth {
+pub(super) struct WebSocketHealth {
     pub status: CheckStatus,
     /// Live connections of this node.
     pub connections: u64,
@@ -89,13 +89,13 @@ pub struct WebSocketHealth {
 
 /// The state of the bus between nodes.
 #[derive(Debug, Object)]
-pub struct BusState {
+pub(super) struct BusState {
     pub status: CheckStatus,
 }
 
 /// The checks.
 #[derive(Debug, Object)]
-pub struct HealthChecks {
+pub(super) struct HealthChecks {
     pub database: DatabaseHealth,
     /// The bus between nodes; absent on a single node.
     #[oai(skip_serializing_if_is_none)]
@@ -105,7 +105,7 @@ pub struct HealthChecks {
 
 /// The state of every part of the server.
 #[derive(Debug, Object)]
-pub struct DetailedHealth {
+pub(super) struct DetailedHealth {
     pub status: OverallStatus,
     /// Always `pushi`.
     pub service: String,
@@ -117,7 +117,7 @@ pub struct DetailedHealth {
 }
 
 /// The routes of health.
-pub struct HealthRoutes(pub Arc<RestContext>);
+pub(super) struct HealthRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Health")]
 impl HealthRoutes {

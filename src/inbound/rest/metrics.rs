@@ -19,7 +19,7 @@ enum Counted {
 }
 
 /// The route of the metrics.
-pub struct MetricsRoutes(pub Arc<RestContext>);
+pub(super) struct MetricsRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Health")]
 impl MetricsRoutes {

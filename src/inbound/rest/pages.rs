@@ -10,7 +10,7 @@ use super::answer::JSON;
 use super::document;
 
 /// The document, and the page that shows it.
-pub struct PageRoutes {
+pub(super) struct PageRoutes {
     document: Bytes,
     page: Bytes,
     /// The page's Content-Security-Policy: its own scripts, and requests to this server.
@@ -18,7 +18,7 @@ pub struct PageRoutes {
 }
 
 impl PageRoutes {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let document = document::document();
         let page = page(&document);
         let policy = HeaderValue::try_from(policy(&page)).ok();
@@ -30,7 +30,7 @@ impl PageRoutes {
     }
 
     /// The page at a path, if any.
-    pub fn at(&self, path: &str) -> Option<Response> {
+    pub(super) fn at(&self, path: &str) -> Option<Response> {
         let (content_type, body, shown) = match path {
             "/openapi.json" => (JSON, &self.document, false),
             "/docs" | "/docs/" => ("text/html; charset=utf-8", &self.page, true),

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::schema::{PRINTABLE, TOKEN, inline, plain, whole};
 
 /// The accepted values of a kind of parameter.
-pub trait Accepts {
+pub(super) trait Accepts {
     /// The parsed value.
     type Value: Send + Sync;
 
@@ -24,7 +24,7 @@ pub trait Accepts {
 }
 
 /// A parameter of the kind `K`.
-pub struct Param<K: Accepts>(pub K::Value);
+pub(super) struct Param<K: Accepts>(pub K::Value);
 
 impl<K: Accepts> Type for Param<K> {
     const IS_REQUIRED: bool = true;
@@ -55,7 +55,7 @@ impl<K: Accepts> ParseFromParameter for Param<K> {
 }
 
 /// A whole number from 0, within 63 bits, which every store can hold.
-pub enum Whole {}
+pub(super) enum Whole {}
 
 impl Accepts for Whole {
     type Value = u64;
@@ -78,7 +78,7 @@ impl Accepts for Whole {
 }
 
 /// Yes or no.
-pub enum YesNo {}
+pub(super) enum YesNo {}
 
 impl Accepts for YesNo {
     type Value = bool;
@@ -105,7 +105,7 @@ impl Accepts for YesNo {
 macro_rules! text {
     ($(#[$about:meta])* $name:ident, $least:literal, $most:literal, $pattern:expr) => {
         $(#[$about])*
-        pub enum $name {}
+        pub(crate) enum $name {}
 
         impl Accepts for $name {
             type Value = String;
@@ -152,7 +152,7 @@ text! {
 }
 
 /// The caller's name for a publish, from the header `Idempotency-Key`.
-pub struct IdempotencyKey(pub Option<String>);
+pub(super) struct IdempotencyKey(pub Option<String>);
 
 impl IdempotencyKey {
     const NAME: &'static str = "idempotency-key";

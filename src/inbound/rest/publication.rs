@@ -15,7 +15,7 @@ use crate::core::model::{ChannelName, Limits, Payload, RESERVED_MEMBERS, check_e
 use crate::inbound::wire::{compact, push_json_string};
 
 /// The channel of an event without one, as in the original.
-pub const DEFAULT_CHANNEL: &str = "global";
+pub(super) const DEFAULT_CHANNEL: &str = "global";
 
 /// The most channels of one publish.
 const MOST_CHANNELS: usize = 1000;
@@ -56,7 +56,7 @@ shape! {
 
 /// A publish of a back end.
 #[derive(Debug)]
-pub struct Publication {
+pub(super) struct Publication {
     /// At least one, none twice.
     pub channels: Vec<ChannelName>,
     /// The payload.
@@ -67,7 +67,7 @@ pub struct Publication {
 
 impl Publication {
     /// Reads a body, with the configured limits for names.
-    pub fn read(body: &[u8], limits: &Limits) -> Result<Self, Problem> {
+    pub(super) fn read(body: &[u8], limits: &Limits) -> Result<Self, Problem> {
         if body.is_empty() {
             return Err(Problem::bad_request(
                 "the body is empty: send a JSON object with data",
@@ -123,7 +123,7 @@ fn length(limit: u64) -> usize {
 }
 
 /// A channel's name, within the configured limit.
-pub fn read_channel(name: &str, limits: &Limits) -> Result<ChannelName, Problem> {
+pub(super) fn read_channel(name: &str, limits: &Limits) -> Result<ChannelName, Problem> {
     Ok(ChannelName::parse(name, length(limits.channel_name))?)
 }
 

@@ -4,21 +4,21 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde_json::Value;
 
 /// Characters of a name that no string in the document may hold: control characters.
-pub const PRINTABLE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+pub(super) const PRINTABLE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 
 /// The pattern of an ident, key or secret.
-pub const TOKEN: &str = "^[A-Za-z0-9_-]{1,64}$";
+pub(super) const TOKEN: &str = "^[A-Za-z0-9_-]{1,64}$";
 
 /// Marks a closed object; the document replaces it by `additionalProperties: false`.
-pub const CLOSED: &str = "closed";
+pub(super) const CLOSED: &str = "closed";
 
 /// An inline schema.
-pub fn inline(schema: MetaSchema) -> MetaSchemaRef {
+pub(super) fn inline(schema: MetaSchema) -> MetaSchemaRef {
     MetaSchemaRef::Inline(Box::new(schema))
 }
 
 /// A schema of a type (`""`: any) with a description.
-pub fn plain(ty: &'static str, description: &'static str) -> MetaSchema {
+pub(super) fn plain(ty: &'static str, description: &'static str) -> MetaSchema {
     MetaSchema {
         description: Some(description),
         ..MetaSchema::new(ty)
@@ -26,7 +26,7 @@ pub fn plain(ty: &'static str, description: &'static str) -> MetaSchema {
 }
 
 /// A whole number from `least`, within 63 bits.
-pub fn whole(description: &'static str, least: f64) -> MetaSchema {
+pub(super) fn whole(description: &'static str, least: f64) -> MetaSchema {
     MetaSchema {
         format: Some("int64"),
         minimum: Some(least),
@@ -36,7 +36,7 @@ pub fn whole(description: &'static str, least: f64) -> MetaSchema {
 }
 
 /// A text of `least` to `most` characters without control characters.
-pub fn name(description: &'static str, least: usize, most: usize) -> MetaSchema {
+pub(super) fn name(description: &'static str, least: usize, most: usize) -> MetaSchema {
     MetaSchema {
         min_length: Some(least),
         max_length: Some(most),
@@ -46,7 +46,7 @@ pub fn name(description: &'static str, least: usize, most: usize) -> MetaSchema 
 }
 
 /// Refuses additional members.
-pub fn closed() -> Option<Box<MetaSchemaRef>> {
+pub(super) fn closed() -> Option<Box<MetaSchemaRef>> {
     Some(Box::new(inline(MetaSchema {
         format: Some(CLOSED),
         ..MetaSchema::ANY
@@ -54,12 +54,12 @@ pub fn closed() -> Option<Box<MetaSchemaRef>> {
 }
 
 /// Allows additional members of any type.
-pub fn open() -> Option<Box<MetaSchemaRef>> {
+pub(super) fn open() -> Option<Box<MetaSchemaRef>> {
     Some(Box::new(inline(MetaSchema::ANY)))
 }
 
 /// Adds an example.
-pub fn example(schema: MetaSchema, example: impl Into<Value>) -> MetaSchema {
+pub(super) fn example(schema: MetaSchema, example: impl Into<Value>) -> MetaSchema {
     MetaSchema {
         example: Some(example.into()),
         ..schema
@@ -70,7 +70,7 @@ pub fn example(schema: MetaSchema, example: impl Into<Value>) -> MetaSchema {
 macro_rules! shape {
     ($(#[$about:meta])* $name:ident as $title:literal = $schema:expr) => {
         $(#[$about])*
-        pub enum $name {}
+        pub(crate) enum $name {}
 
         impl poem_openapi::types::Type for $name {
             const IS_REQUIRED: bool = true;

@@ -15,12 +15,12 @@ use crate::core::service::LoginError;
 use crate::inbound::listen::{ClientInfo, ListenerRole};
 
 /// The name of the session cookie, and of the query parameter that replaces it.
-pub const SID: &str = "sid";
+pub(super) const SID: &str = "sid";
 
 const NO_ADMINISTRATOR: &str = "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and give it as Authorization: Bearer (see the configuration page)";
 
 /// A caller with an app's session.
-pub struct AppSession {
+pub(super) struct AppSession {
     /// The session's app.
     pub app: Arc<App>,
     /// The session token.
@@ -28,7 +28,7 @@ pub struct AppSession {
 }
 
 /// A caller that may read and change apps.
-pub enum Caller {
+pub(super) enum Caller {
     /// Every app.
     Administrator,
     /// Its own app.
@@ -36,10 +36,10 @@ pub enum Caller {
 }
 
 /// A caller with the administrator's token.
-pub struct Administrator;
+pub(super) struct Administrator;
 
 /// A caller that creates an app.
-pub enum Registrar {
+pub(super) enum Registrar {
     /// May set every member.
     Administrator,
     /// No credentials, where registration is open.
@@ -48,7 +48,7 @@ pub enum Registrar {
 
 impl Registrar {
     /// Whether it is the administrator.
-    pub fn is_administrator(&self) -> bool {
+    pub(super) fn is_administrator(&self) -> bool {
         matches!(self, Self::Administrator)
     }
 }
@@ -169,7 +169,7 @@ impl Caller {
 
 impl Administrator {
     /// Refuses other callers, with a message that says which token is needed.
-    pub async fn of(request: &Request) -> Result<Self, Problem> {
+    pub(super) async fn of(request: &Request) -> Result<Self, Problem> {
         let rest = RestContext::of(request)?;
         let shown = PresentedTokens::of(request)?;
         if shown.is_administrator(rest) {
@@ -317,7 +317,7 @@ asks!(
 );
 
 /// A caller that may read metrics and detailed health: the administrator, or a process of this machine.
-pub struct OperationsAccess;
+pub(super) struct OperationsAccess;
 
 impl OperationsAccess {
     async fn of(request: &Request) -> Result<Self, Problem> {

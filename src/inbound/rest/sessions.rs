@@ -22,7 +22,7 @@ use crate::inbound::listen::ClientInfo;
 /// A session token.
 #[derive(Debug, Object)]
 #[oai(example, rename = "SessionToken")]
-pub struct SessionToken {
+pub(super) struct SessionToken {
     /// Send it as the query parameter `sid`, as the cookie `sid` (which is also set), or as `Authorization: Bearer`.
     pub token: String,
 }
@@ -53,7 +53,7 @@ shape! {
 }
 
 /// The routes of sessions.
-pub struct SessionRoutes(pub Arc<RestContext>);
+pub(super) struct SessionRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Sessions")]
 impl SessionRoutes {

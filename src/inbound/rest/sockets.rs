@@ -19,7 +19,7 @@ const MOST: u64 = 10_000;
 /// A live connection.
 #[derive(Debug, Object)]
 #[oai(example, rename = "Socket")]
-pub struct ConnectionSummary {
+pub(super) struct ConnectionSummary {
     /// The connection's id.
     pub socket_id: String,
     /// The channels that it is subscribed to.
@@ -50,13 +50,13 @@ impl ConnectionSummary {
 
 /// Live connections in an answer.
 #[derive(Debug, Object)]
-pub struct SocketList {
+pub(super) struct SocketList {
     /// The app's live connections; those of a node in the order of their start.
     pub sockets: Vec<ConnectionSummary>,
 }
 
 /// The routes of sockets.
-pub struct SocketRoutes(pub Arc<RestContext>);
+pub(super) struct SocketRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Sockets")]
 impl SocketRoutes {

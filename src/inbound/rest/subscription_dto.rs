@@ -13,7 +13,7 @@ use crate::core::model::{self, UserId};
 /// A user's stored subscription to a channel.
 #[derive(Debug, Object)]
 #[oai(example, rename = "Subscription")]
-pub struct SubscriptionBody {
+pub(super) struct SubscriptionBody {
     /// A number unique in the app.
     pub id: u64,
     /// The user.
@@ -43,7 +43,7 @@ impl Example for SubscriptionBody {
 
 impl SubscriptionBody {
     /// The body of a stored subscription.
-    pub fn of(subscription: &model::UserSubscription) -> Self {
+    pub(super) fn of(subscription: &model::UserSubscription) -> Self {
         Self {
             id: subscription.id,
             user_id: subscription.user_id.as_str().into(),
@@ -69,7 +69,7 @@ shape! {
 
 impl EndedSubscription {
     /// The answer with the ended subscription.
-    pub fn answer(ended: &model::UserSubscription) -> JsonAnswer<Self> {
+    pub(super) fn answer(ended: &model::UserSubscription) -> JsonAnswer<Self> {
         JsonAnswer::text(SubscriptionBody::of(ended).to_json_string())
     }
 }
@@ -90,7 +90,7 @@ shape! {
 }
 
 /// A user's id.
-pub fn read_user(text: &str) -> Result<UserId, Problem> {
+pub(super) fn read_user(text: &str) -> Result<UserId, Problem> {
     let must = || {
         Problem::bad_request(format!(
             "user_id must have 1 to {} characters, no control characters among them",

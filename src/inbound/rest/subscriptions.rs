@@ -23,13 +23,13 @@ const MOST: u64 = 10_000;
 
 /// Subscriptions in an answer.
 #[derive(Debug, Object)]
-pub struct SubscriptionList {
+pub(super) struct SubscriptionList {
     /// The subscriptions, in the order in which they began.
     pub subscriptions: Vec<SubscriptionBody>,
 }
 
 /// The routes of subscriptions.
-pub struct SubscriptionRoutes(pub Arc<RestContext>);
+pub(super) struct SubscriptionRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Subscriptions")]
 impl SubscriptionRoutes {

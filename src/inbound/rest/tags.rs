@@ -4,7 +4,7 @@ use poem_openapi::Tags;
 
 /// The sections of the document.
 #[derive(Tags)]
-pub enum Section {
+pub(super) enum Section {
     /// Log in with an app's id, key and secret, for a token that authenticates the other calls.
     Sessions,
     /// Apps: credentials and settings. Creating and deleting requires the administrator's token.

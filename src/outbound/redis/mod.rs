@@ -27,7 +27,8 @@ use crate::core::hub::Hub;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName, Mid, SocketId};
 use crate::core::ports::{Bus, BusHealth, BusMessage, BusSink, PresenceStore, Roster};
 
-pub use connection::{RedisTarget, RedisTargetError, check_reachable};
+pub(crate) use connection::check_reachable;
+pub use connection::{RedisTarget, RedisTargetError};
 pub use node::RedisOptions;
 
 /// The adapters of one node. They share its connections.

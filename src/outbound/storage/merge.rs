@@ -41,7 +41,7 @@ pub(super) struct InboxMerge<S> {
 
 impl<S> InboxInterval<S> {
     /// The events (`low`, `high`] of a source. Their ids grow from `low` to `high`, and none is above `newest`.
-    pub fn new(source: S, low: i64, high: i64, newest: u64) -> Self {
+    pub(super) fn new(source: S, low: i64, high: i64, newest: u64) -> Self {
         Self {
             source,
             low,
@@ -52,7 +52,7 @@ impl<S> InboxInterval<S> {
     }
 
     /// An upper bound of the ids.
-    pub fn newest(&self) -> u64 {
+    pub(super) fn newest(&self) -> u64 {
         self.newest
     }
 
@@ -72,7 +72,7 @@ impl<S> InboxInterval<S> {
 
 impl<S> InboxMerge<S> {
     /// Starts the merge of a page: `limit` events after `skip`. An event that several intervals contain is returned once.
-    pub fn new(
+    pub(super) fn new(
         intervals: impl IntoIterator<Item = InboxInterval<S>>,
         skip: usize,
         limit: usize,
@@ -91,7 +91,7 @@ impl<S> InboxMerge<S> {
     }
 
     /// Merges until it needs a read; `None` when the page is full or no events remain.
-    pub fn next_read(&mut self) -> Option<InboxRead<S>> {
+    pub(super) fn next_read(&mut self) -> Option<InboxRead<S>> {
         while self.inbox.len() < self.limit {
             let mut next = self.heap.pop()?;
             let Some(event) = next.ready.pop_front() else {
@@ -121,7 +121,7 @@ impl<S> InboxMerge<S> {
     }
 
     /// Adds the events of a read. `rest` is the new upper end of the unread part; `low` if nothing is left.
-    pub fn add(&mut self, read: InboxRead<S>, events: Vec<Event>, rest: i64) {
+    pub(super) fn add(&mut self, read: InboxRead<S>, events: Vec<Event>, rest: i64) {
         let interval = InboxInterval {
             source: read.source,
             low: read.low,
@@ -133,7 +133,7 @@ impl<S> InboxMerge<S> {
     }
 
     /// Returns the page.
-    pub fn finish(self) -> Vec<Event> {
+    pub(super) fn finish(self) -> Vec<Event> {
         self.inbox
     }
 }

@@ -28,22 +28,22 @@ pub(super) enum TickVerdict {
 }
 
 impl Activity {
-    pub fn record_received(&self) {
+    pub(super) fn record_received(&self) {
         self.received.store(true, Relaxed);
     }
 
-    pub fn record_sent(&self) {
+    pub(super) fn record_sent(&self) {
         self.sent.store(true, Relaxed);
     }
 
     /// Sets the seconds that are left for signing in; 0: no deadline.
-    pub fn set_sign_in_deadline(&self, seconds: u32) {
+    pub(super) fn set_sign_in_deadline(&self, seconds: u32) {
         self.sign_in_deadline.store(seconds, Relaxed);
     }
 
     /// One second of the shared timer. Ping after `activity` silent seconds, close after `grace`
     /// more; close after `idle` seconds (0: never) without anything received or sent.
-    pub fn tick(&self, activity: u32, grace: u32, idle: u32) -> TickVerdict {
+    pub(super) fn tick(&self, activity: u32, grace: u32, idle: u32) -> TickVerdict {
         let mut close = None;
         if self.sign_in_deadline.load(Relaxed) != 0
             && self.sign_in_deadline.fetch_sub(1, Relaxed) == 1

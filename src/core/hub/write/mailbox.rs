@@ -299,7 +299,7 @@ pub(super) struct Locked<'a> {
 
 impl Locked<'_> {
     /// The write, from the frames copied to `buffer` or from the first frame in place.
-    pub fn to_write<'a>(&'a self, buffer: &'a [u8]) -> Option<BatchedWrite<'a>> {
+    pub(super) fn to_write<'a>(&'a self, buffer: &'a [u8]) -> Option<BatchedWrite<'a>> {
         let frames = buffer
             .get(self.copied.clone())
             .filter(|frames| !frames.is_empty());
@@ -313,7 +313,7 @@ impl Locked<'_> {
 
     /// Records what was written of so many bytes; returns the waker to call after the lock is
     /// released.
-    pub fn record_written(
+    pub(super) fn record_written(
         mut self,
         wanted: usize,
         written: Option<usize>,

@@ -45,7 +45,7 @@ pub(super) struct MailboxQueue {
 impl MailboxQueue {
     /// Writes from the queue until it is empty or the socket is full. In the second case the
     /// connection's task continues.
-    pub fn write(&mut self, dialect: DialectId) -> WriteStats {
+    pub(super) fn write(&mut self, dialect: DialectId) -> WriteStats {
         let mut stats = WriteStats::default();
         while !self.items.is_empty() {
             let Some(writer) = &self.writer else {
@@ -68,7 +68,7 @@ impl MailboxQueue {
     }
 
     /// The first frame of the queue.
-    pub fn first(&self, dialect: DialectId) -> &[u8] {
+    pub(super) fn first(&self, dialect: DialectId) -> &[u8] {
         self.items
             .first()
             .and_then(|item| item.frame(dialect))
@@ -77,7 +77,12 @@ impl MailboxQueue {
 
     /// Copies the next frames into `buffer` for one write, at most `most` bytes. `false`: the first
     /// frame is written alone, without a copy.
-    pub fn copy_frames(&self, dialect: DialectId, most: usize, buffer: &mut Vec<u8>) -> bool {
+    pub(super) fn copy_frames(
+        &self,
+        dialect: DialectId,
+        most: usize,
+        buffer: &mut Vec<u8>,
+    ) -> bool {
         let mut frames = self
             .items
             .iter()
@@ -102,7 +107,7 @@ impl MailboxQueue {
 
     /// Removes what was written of `wanted` bytes from the queue (`None`: the connection is broken),
     /// and adds it to `stats`. `false`: no other may write; the connection's task must.
-    pub fn record_written(
+    pub(super) fn record_written(
         &mut self,
         dialect: DialectId,
         wanted: usize,
@@ -143,7 +148,7 @@ impl MailboxQueue {
     }
 
     /// Registers the task to wake: for any item, or with `on_close_only` only on close.
-    pub fn register_waker(&mut self, cx: &Context<'_>, on_close_only: bool) {
+    pub(super) fn register_waker(&mut self, cx: &Context<'_>, on_close_only: bool) {
         self.wake_on_close_only = on_close_only;
         match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -152,7 +157,7 @@ impl MailboxQueue {
     }
 
     /// Takes the waker after an item was queued.
-    pub fn take_waker(&mut self) -> Option<Waker> {
+    pub(super) fn take_waker(&mut self) -> Option<Waker> {
         if self.wake_on_close_only && self.closed.is_none() {
             None
         } else {

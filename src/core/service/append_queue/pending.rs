@@ -38,7 +38,7 @@ pub(in crate::core::service) struct PendingAppend {
 
 impl PendingAppend {
     /// Sends the result to the publisher.
-    pub fn reply(self, result: Result<Vec<Position>, StorageError>) {
+    pub(crate) fn reply(self, result: Result<Vec<Position>, StorageError>) {
         match self.reply_to {
             // A cancelled request needs no reply.
             ReplyTo::Request(sender) => drop(sender.send(result)),

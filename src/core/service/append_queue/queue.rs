@@ -20,7 +20,7 @@ pub(super) struct PendingAppends {
 }
 
 impl PendingAppends {
-    pub fn push(&mut self, entry: PendingAppend) -> Result<(), StorageError> {
+    pub(super) fn push(&mut self, entry: PendingAppend) -> Result<(), StorageError> {
         if self.closed {
             return Err(StorageError::unavailable("the server is stopping"));
         }
@@ -34,14 +34,14 @@ impl PendingAppends {
         Ok(())
     }
 
-    pub fn pop(&mut self) -> Option<PendingAppend> {
+    pub(super) fn pop(&mut self) -> Option<PendingAppend> {
         let entry = self.entries.pop_front()?;
         self.events -= entry.events.len();
         Some(entry)
     }
 
     /// Removes the entries of the next commit. No `mid` occurs twice in one commit.
-    pub fn pop_batch(&mut self) -> Vec<PendingAppend> {
+    pub(super) fn pop_batch(&mut self) -> Vec<PendingAppend> {
         let mut count = 0;
         let mut batch = Vec::new();
         let mut repeatable = HashSet::new();
@@ -64,7 +64,7 @@ impl PendingAppends {
     }
 
     /// Closes the queue where it is empty; returns whether it is closed.
-    pub fn close(&mut self) -> bool {
+    pub(super) fn close(&mut self) -> bool {
         self.closed = self.entries.is_empty();
         self.closed
     }

@@ -24,7 +24,7 @@ pub(super) struct Departures {
 
 impl Departures {
     /// Adds a departure that is due at `due`; the same departure with an earlier time is replaced.
-    pub fn add(&mut self, departure: Departure, due: Instant) {
+    pub(super) fn add(&mut self, departure: Departure, due: Instant) {
         self.added += 1;
         let key = (due, self.added);
         if let Some(before) = self.keys.insert(departure.clone(), key) {
@@ -33,12 +33,12 @@ impl Departures {
         self.by_due.insert(key, departure);
     }
 
-    pub fn contains(&self, departure: &Departure) -> bool {
+    pub(super) fn contains(&self, departure: &Departure) -> bool {
         self.keys.contains_key(departure)
     }
 
     /// Removes the departures that are due, at most `limit`, in the order of their times.
-    pub fn take_due(&mut self, now: Instant, limit: usize) -> Vec<Departure> {
+    pub(super) fn take_due(&mut self, now: Instant, limit: usize) -> Vec<Departure> {
         let mut taken = Vec::new();
         while taken.len() < limit {
             let Some(entry) = self
@@ -56,7 +56,7 @@ impl Departures {
     }
 
     /// The time of the first departure.
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         self.by_due.keys().next().map(|(due, _)| *due)
     }
 }

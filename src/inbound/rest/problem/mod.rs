@@ -17,11 +17,11 @@ use crate::core::auth;
 use crate::inbound::wire::push_json_string;
 
 /// The `WWW-Authenticate` challenge of the signed Pusher HTTP API.
-pub const SIGNATURE_CHALLENGE: &str = "Pusher-Signature";
+pub(super) const SIGNATURE_CHALLENGE: &str = "Pusher-Signature";
 
 /// An error answer.
 #[derive(Debug)]
-pub struct Problem {
+pub(super) struct Problem {
     status: StatusCode,
     message: Cow<'static, str>,
     /// Logged, never answered.
@@ -35,7 +35,7 @@ pub struct Problem {
 /// The body of an error answer.
 #[derive(Debug, Object)]
 #[oai(example)]
-pub struct ErrorAnswer {
+pub(super) struct ErrorAnswer {
     /// Always `error`.
     #[oai(validator(pattern = "^error$"))]
     pub result: String,
@@ -74,17 +74,17 @@ impl Problem {
     }
 
     /// 400: the request is invalid.
-    pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
     /// 401: credentials are missing or unknown.
-    pub fn unauthorized(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn unauthorized(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, message)
     }
 
     /// 401: the request's signature is missing or wrong.
-    pub fn unsigned(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn unsigned(message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             challenge: SIGNATURE_CHALLENGE,
             ..Self::unauthorized(message)
@@ -92,17 +92,17 @@ impl Problem {
     }
 
     /// 403: the caller lacks the permission.
-    pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
     /// 404.
-    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
     /// 413: the body has more bytes than the limit.
-    pub fn too_large(limit: u64) -> Self {
+    pub(super) fn too_large(limit: u64) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the body has more than {limit} bytes (PUSHI_MAX_BODY_BYTES): send less"),
@@ -110,22 +110,22 @@ impl Problem {
     }
 
     /// 413: a part of the body is too large.
-    pub fn too_much(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn too_much(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
     /// 415: the route does not accept the body's media type.
-    pub fn unsupported_type(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn unsupported_type(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
     }
 
     /// 503: try again later.
-    pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
     /// 500; the cause is only logged.
-    pub fn internal(cause: impl Into<String>) -> Self {
+    pub(super) fn internal(cause: impl Into<String>) -> Self {
         Self {
             cause: Some(cause.into()),
             ..Self::new(
@@ -136,7 +136,7 @@ impl Problem {
     }
 
     /// Adds the `Allow` header.
-    pub fn allowing(mut self, methods: HeaderValue) -> Self {
+    pub(super) fn allowing(mut self, methods: HeaderValue) -> Self {
         self.allow = Some(methods);
         self
     }
@@ -147,7 +147,7 @@ impl Problem {
     }
 
     /// Whether the route exists, but not with this method.
-    pub fn is_of_method(&self) -> bool {
+    pub(super) fn is_of_method(&self) -> bool {
         self.status == StatusCode::METHOD_NOT_ALLOWED
     }
 
@@ -168,7 +168,7 @@ impl Problem {
     }
 
     /// The HTTP answer. Logs the cause of a 5xx under the answer's `uid`.
-    pub fn into_answer(self) -> Response {
+    pub(super) fn into_answer(self) -> Response {
         let uid = auth::random_hex::<16>().unwrap_or_default();
         match (&self.cause, self.status.as_u16()) {
             (Some(cause), 503) => tracing::warn!(uid, cause, "request answered 503"),

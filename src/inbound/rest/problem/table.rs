@@ -13,7 +13,7 @@ use crate::core::service::{
 
 impl Problem {
     /// The framework's error, with a message for the caller.
-    pub fn from_framework(error: poem::Error) -> Self {
+    pub(crate) fn from_framework(error: poem::Error) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(problem) => return problem,
             Err(error) => error,

@@ -126,7 +126,7 @@ impl Accepts for Prefix {
 }
 
 /// The routes of channels.
-pub struct PusherChannelRoutes(pub Arc<RestContext>);
+pub(crate) struct PusherChannelRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Pusher")]
 impl PusherChannelRoutes {

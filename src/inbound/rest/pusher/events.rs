@@ -52,7 +52,7 @@ shape! {
 }
 
 /// The routes that publish.
-pub struct PusherEventRoutes(pub Arc<RestContext>);
+pub(crate) struct PusherEventRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Pusher")]
 impl PusherEventRoutes {

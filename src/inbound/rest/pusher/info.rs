@@ -9,7 +9,7 @@ use crate::core::model::{ChannelKind, ChannelName, Occupancy};
 
 /// The requested attributes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Info {
+pub(super) struct Info {
     /// How many users are there; presence channels alone have them.
     pub users: bool,
     /// How many connections are there.
@@ -20,12 +20,12 @@ pub struct Info {
 
 impl Info {
     /// Whether any attribute is requested.
-    pub fn any(self) -> bool {
+    pub(super) fn any(self) -> bool {
         self != Self::default()
     }
 
     /// Parses comma-separated names. The error continues the parameter's name: "must be …".
-    pub fn read(text: &str, cache: bool) -> Result<Self, &'static str> {
+    pub(super) fn read(text: &str, cache: bool) -> Result<Self, &'static str> {
         let mut info = Self::default();
         for name in text
             .split(',')
@@ -52,7 +52,7 @@ impl Info {
     }
 
     /// The requested counts of a channel, as members of an answer.
-    pub fn show(self, channel: &ChannelName, occupancy: Occupancy) -> Map<String, Value> {
+    pub(super) fn show(self, channel: &ChannelName, occupancy: Occupancy) -> Map<String, Value> {
         let mut shown = Map::new();
         if self.users && channel.kind() == ChannelKind::Presence {
             shown.insert("user_count".into(), occupancy.users.into());
@@ -65,7 +65,7 @@ impl Info {
 }
 
 /// The parameter `info` of a list of channels.
-pub enum Counts {}
+pub(super) enum Counts {}
 
 impl Accepts for Counts {
     type Value = Info;
@@ -85,7 +85,7 @@ impl Accepts for Counts {
 }
 
 /// The parameter `info` of one channel.
-pub enum Everything {}
+pub(super) enum Everything {}
 
 impl Accepts for Everything {
     type Value = Info;

@@ -110,7 +110,7 @@ shape! {
 }
 
 /// An event, and the channel attributes to return.
-pub struct Message {
+pub(super) struct Message {
     pub trigger: TriggerRequest,
     pub info: Info,
 }
@@ -138,12 +138,16 @@ impl<'a> Bounds<'a> {
 
 impl Message {
     /// Reads the one event of a body.
-    pub fn one(service: &Service, app: &App, members: &BodyMembers) -> Result<Self, Problem> {
+    pub(super) fn one(
+        service: &Service,
+        app: &App,
+        members: &BodyMembers,
+    ) -> Result<Self, Problem> {
         read(members, &Bounds::of(service, app), true)
     }
 
     /// Reads a batch; all of it is good, or nothing is published.
-    pub fn batch(
+    pub(super) fn batch(
         service: &Service,
         app: &App,
         members: &BodyMembers,

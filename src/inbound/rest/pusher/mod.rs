@@ -10,10 +10,10 @@ mod message;
 mod signed;
 mod users;
 
-pub use channels::PusherChannelRoutes;
-pub use events::PusherEventRoutes;
-pub use signed::SCHEME;
-pub use users::PusherUserRoutes;
+pub(super) use channels::PusherChannelRoutes;
+pub(super) use events::PusherEventRoutes;
+pub(super) use signed::SCHEME;
+pub(super) use users::PusherUserRoutes;
 
 use super::problem::Problem;
 use crate::core::model::{ChannelName, Limits, NameError};

@@ -19,7 +19,7 @@ use crate::core::model::App;
 use crate::core::service::SignedError;
 
 /// The security scheme's name in the document.
-pub const SCHEME: &str = "pusherSignature";
+pub(crate) const SCHEME: &str = "pusherSignature";
 
 const ABOUT: &str = "A request is signed with the app's secret, in its query: `auth_key` (the app's key), `auth_timestamp` (seconds \
     since 1970, within 600 s of the server's time), `auth_version` (`1.0`), `body_md5` (the lower-case hex of the MD5 of the body, \
@@ -28,14 +28,14 @@ const ABOUT: &str = "A request is signed with the app's secret, in its query: `a
     escaped, joined by `&`. The official Pusher server libraries do all of it.";
 
 /// The app that signed a request, and the request's body.
-pub struct Signed {
+pub(super) struct Signed {
     /// The app.
     pub app: Arc<App>,
     body: Bytes,
 }
 
 /// A signed request whose body is JSON of the schema `T`.
-pub struct SignedJson<T> {
+pub(super) struct SignedJson<T> {
     /// The app.
     pub app: Arc<App>,
     /// The members of its body.

@@ -22,7 +22,7 @@ shape! {
 }
 
 /// The routes of users.
-pub struct PusherUserRoutes(pub Arc<RestContext>);
+pub(crate) struct PusherUserRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Pusher")]
 impl PusherUserRoutes {

@@ -3,14 +3,14 @@
 use std::net::Ipv6Addr;
 
 /// The pattern of an origin in the document; [`origin`] also accepts other abbreviations of IPv6 addresses.
-pub const ORIGIN: &str = "^(\\*|[A-Za-z][A-Za-z0-9+.-]{0,30}://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?)$";
+pub(super) const ORIGIN: &str = "^(\\*|[A-Za-z][A-Za-z0-9+.-]{0,30}://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?)$";
 
 /// The pattern of a web hook's address in the document; [`is_web_address`] also accepts other abbreviations of
 /// IPv6 addresses.
-pub const WEB_ADDRESS: &str = "^https?://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?([/?][!-~]{0,1500})?$";
+pub(super) const WEB_ADDRESS: &str = "^https?://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?([/?][!-~]{0,1500})?$";
 
 /// An origin as browsers send it: lower case, without the scheme's default port; `*` matches any. `None` if it is invalid.
-pub fn origin(text: &str) -> Option<String> {
+pub(super) fn origin(text: &str) -> Option<String> {
     if text == "*" {
         return Some(text.into());
     }
@@ -35,7 +35,7 @@ pub fn origin(text: &str) -> Option<String> {
 }
 
 /// Whether this is an `http` or `https` address.
-pub fn is_web_address(text: &str) -> bool {
+pub(super) fn is_web_address(text: &str) -> bool {
     let Some(rest) = text
         .strip_prefix("http://")
         .or_else(|| text.strip_prefix("https://"))

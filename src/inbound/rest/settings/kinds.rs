@@ -11,7 +11,7 @@ use crate::inbound::rest::schema::{plain, whole};
 const LONGEST: usize = 20_000;
 
 /// A setting that is like no other.
-pub trait Special: Sync {
+pub(super) trait Special: Sync {
     /// Its schema, as answers show it.
     fn schema(&self) -> MetaSchema;
 
@@ -36,7 +36,7 @@ pub trait Special: Sync {
 }
 
 /// The type of a setting and its place in the app.
-pub enum Kind {
+pub(super) enum Kind {
     /// Yes or no.
     Flag(fn(&mut Editable) -> &mut bool),
     /// A number from 0 (none); not set: the server's.
@@ -50,7 +50,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn get(&self, from: &mut Editable) -> Value {
+    pub(super) fn get(&self, from: &mut Editable) -> Value {
         match self {
             Self::Flag(field) => (*field(from)).into(),
             Self::Limit(field) => (*field(from)).into(),
@@ -60,7 +60,7 @@ impl Kind {
         }
     }
 
-    pub fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
+    pub(super) fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
         match self {
             Self::Flag(field) => *field(to) = value.as_bool().ok_or(" must be true or false")?,
             Self::Limit(field) => {
@@ -76,7 +76,7 @@ impl Kind {
         Ok(())
     }
 
-    pub fn reset(&self, to: &mut Editable) -> Result<(), String> {
+    pub(super) fn reset(&self, to: &mut Editable) -> Result<(), String> {
         match self {
             Self::Flag(field) => *field(to) = *field(&mut Editable::default()),
             Self::Limit(field) => *field(to) = None,
@@ -89,14 +89,14 @@ impl Kind {
         Ok(())
     }
 
-    pub fn resets(&self) -> bool {
+    pub(super) fn resets(&self) -> bool {
         match self {
             Self::Special(special) => special.resets(),
             _ => true,
         }
     }
 
-    pub fn schema(&self) -> MetaSchema {
+    pub(super) fn schema(&self) -> MetaSchema {
         match self {
             Self::Flag(_) => plain("boolean", ""),
             Self::Limit(_) => MetaSchema {
@@ -116,7 +116,7 @@ impl Kind {
         }
     }
 
-    pub fn change_schema(&self) -> MetaSchema {
+    pub(super) fn change_schema(&self) -> MetaSchema {
         match self {
             Self::Special(special) => special.change_schema(),
             _ => self.schema(),

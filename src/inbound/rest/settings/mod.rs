@@ -6,8 +6,8 @@ mod special;
 mod table;
 mod webhook;
 
-pub use table::SETTINGS;
-pub use webhook::WebhookShape;
+pub(super) use table::SETTINGS;
+pub(super) use webhook::WebhookShape;
 
 use poem_openapi::registry::MetaSchema;
 use serde_json::Value;
@@ -19,7 +19,7 @@ use kinds::Kind;
 
 /// The settings of an app.
 #[derive(Debug, Clone, Default)]
-pub struct Editable {
+pub(super) struct Editable {
     /// Display name; empty until set.
     pub name: String,
     /// For people, longer.
@@ -34,7 +34,7 @@ pub struct Editable {
 
 impl Editable {
     /// The current settings of an app.
-    pub fn of(app: &App) -> Self {
+    pub(super) fn of(app: &App) -> Self {
         Self {
             name: app.name.clone(),
             description: app.description.clone(),
@@ -45,7 +45,7 @@ impl Editable {
     }
 
     /// Applies the settings to the app.
-    pub fn give_to(self, app: &mut App) {
+    pub(super) fn give_to(self, app: &mut App) {
         app.name = self.name;
         app.description = self.description;
         app.previous_secret = self.previous_secret;
@@ -55,7 +55,7 @@ impl Editable {
 }
 
 /// One member of an app that can be set.
-pub struct Setting {
+pub(super) struct Setting {
     /// Its name in bodies and answers.
     pub name: &'static str,
     /// For the document.
@@ -68,17 +68,17 @@ pub struct Setting {
 
 impl Setting {
     /// The row of a member.
-    pub fn find(name: &str) -> Option<&'static Self> {
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
         SETTINGS.iter().find(|setting| setting.name == name)
     }
 
     /// The value in answers.
-    pub fn get(&self, from: &mut Editable) -> Value {
+    pub(super) fn get(&self, from: &mut Editable) -> Value {
         self.kind.get(from)
     }
 
     /// Sets it; null is the default.
-    pub fn set(&self, to: &mut Editable, value: &Value) -> Result<(), Problem> {
+    pub(super) fn set(&self, to: &mut Editable, value: &Value) -> Result<(), Problem> {
         let set = if value.is_null() {
             self.kind.reset(to)
         } else {
@@ -88,7 +88,7 @@ impl Setting {
     }
 
     /// Its schema, as answers show it.
-    pub fn schema(&self) -> MetaSchema {
+    pub(super) fn schema(&self) -> MetaSchema {
         MetaSchema {
             description: Some(self.about),
             ..self.kind.schema()
@@ -97,7 +97,7 @@ impl Setting {
 
     /// The schema in request bodies: null stands for the default. The schema omits the default itself, or generated clients would send
     /// it with every change.
-    pub fn change_schema(&self) -> MetaSchema {
+    pub(super) fn change_schema(&self) -> MetaSchema {
         let mut schema = MetaSchema {
             description: Some(self.about),
             nullable: self.kind.resets(),
@@ -115,7 +115,11 @@ impl Setting {
 }
 
 /// Applies every member of a body that is a setting, in order. `administrator`: the caller has the administrator's token.
-pub fn apply(members: &BodyMembers, to: &mut Editable, administrator: bool) -> Result<(), Problem> {
+pub(super) fn apply(
+    members: &BodyMembers,
+    to: &mut Editable,
+    administrator: bool,
+) -> Result<(), Problem> {
     for (name, value) in members {
         let Some(setting) = Setting::find(name) else {
             continue;

@@ -20,7 +20,7 @@ const MOST: usize = 100;
 /// The longest time for signing in, in seconds.
 const LONGEST_SIGNIN: f64 = 86_400.0;
 
-pub struct Name;
+pub(super) struct Name;
 
 impl Special for Name {
     fn schema(&self) -> MetaSchema {
@@ -61,7 +61,7 @@ impl Special for Name {
     }
 }
 
-pub struct PreviousSecret;
+pub(super) struct PreviousSecret;
 
 impl Special for PreviousSecret {
     fn schema(&self) -> MetaSchema {
@@ -100,7 +100,7 @@ impl Special for PreviousSecret {
     }
 }
 
-pub struct SigninTimeout;
+pub(super) struct SigninTimeout;
 
 impl Special for SigninTimeout {
     fn schema(&self) -> MetaSchema {
@@ -136,7 +136,7 @@ impl Special for SigninTimeout {
     }
 }
 
-pub struct AllowedOrigins;
+pub(super) struct AllowedOrigins;
 
 impl Special for AllowedOrigins {
     fn schema(&self) -> MetaSchema {
@@ -180,7 +180,7 @@ impl Special for AllowedOrigins {
     }
 }
 
-pub struct OverCapacityCode;
+pub(super) struct OverCapacityCode;
 
 impl Special for OverCapacityCode {
     fn schema(&self) -> MetaSchema {
@@ -208,7 +208,7 @@ impl Special for OverCapacityCode {
     }
 }
 
-pub struct ReplaySetting;
+pub(super) struct ReplaySetting;
 
 impl Special for ReplaySetting {
     fn schema(&self) -> MetaSchema {
@@ -266,7 +266,7 @@ impl Special for ReplaySetting {
     }
 }
 
-pub struct WebhooksSetting;
+pub(super) struct WebhooksSetting;
 
 impl Special for WebhooksSetting {
     fn schema(&self) -> MetaSchema {

@@ -26,7 +26,7 @@ const fn administrators(name: &'static str, kind: Kind, about: &'static str) -> 
 }
 
 /// The settings, in the order of answers.
-pub static SETTINGS: [Setting; 29] = [
+pub(crate) static SETTINGS: [Setting; 29] = [
     own("name", Kind::Special(&Name), "For people."),
     own(
         "description",

@@ -43,7 +43,7 @@ fn event_names() -> Vec<Value> {
 }
 
 /// Parses one web hook. The error continues its index in the list.
-pub fn read(value: &Value) -> Result<Webhook, String> {
+pub(super) fn read(value: &Value) -> Result<Webhook, String> {
     let members = value.as_object().ok_or(" must be an object with a url")?;
     if let Some(name) = members
         .keys()
@@ -105,12 +105,12 @@ fn prefix(value: Option<&Value>) -> Result<Option<String>, String> {
 }
 
 /// Whether a channel's name could begin so.
-pub fn is_prefix(text: &str) -> bool {
+pub(super) fn is_prefix(text: &str) -> bool {
     text.chars().count() <= LONGEST_PREFIX && !text.chars().any(char::is_control)
 }
 
 /// Shows one.
-pub fn show(webhook: &Webhook) -> Value {
+pub(super) fn show(webhook: &Webhook) -> Value {
     let events = webhook
         .events
         .as_ref()

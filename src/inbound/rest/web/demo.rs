@@ -22,7 +22,7 @@ pub enum DemoApp {
 }
 
 /// The answer; `None`: the path is another.
-pub async fn answer(
+pub(super) async fn answer(
     rest: &Arc<RestContext>,
     demo: &DemoApp,
     request: &Request,

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::super::problem::Problem;
 
 /// A file that is served from inside the binary.
-pub struct File {
+pub(super) struct File {
     /// Its path on the server.
     pub path: &'static str,
     content_type: &'static str,
@@ -19,7 +19,7 @@ pub struct File {
 }
 
 impl File {
-    pub fn new(path: &'static str, content_type: &'static str, body: String) -> Self {
+    pub(super) fn new(path: &'static str, content_type: &'static str, body: String) -> Self {
         let hash = Sha256::digest(body.as_bytes());
         Self {
             path,
@@ -29,7 +29,7 @@ impl File {
         }
     }
 
-    pub fn answer(&self, request: &Request) -> Response {
+    pub(super) fn answer(&self, request: &Request) -> Response {
         let mut response = match *request.method() {
             Method::GET if self.is_known(request) => Response::builder()
                 .status(StatusCode::NOT_MODIFIED)

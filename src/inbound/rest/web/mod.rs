@@ -15,7 +15,7 @@ use super::RestContext;
 use file::File;
 
 /// The methods of the files.
-pub const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 // The media type that Deno expects; browsers ignore it.
@@ -23,12 +23,12 @@ const TYPES: &str = "application/typescript; charset=utf-8";
 const PAGE: &str = "text/html; charset=utf-8";
 
 /// The client and the example page.
-pub struct Web {
+pub(super) struct Web {
     files: Vec<File>,
 }
 
 impl Web {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let types = include_str!("pushi.d.ts");
         let files = vec![
             File::new("/pushi.js", SCRIPT, script::classic()),
@@ -46,7 +46,7 @@ impl Web {
     }
 
     /// A static file, readable by pages of every origin. `None` for an unknown path.
-    pub fn file(&self, request: &Request) -> Option<Response> {
+    pub(super) fn file(&self, request: &Request) -> Option<Response> {
         let file = self
             .files
             .iter()
@@ -69,7 +69,7 @@ impl Web {
     }
 
     /// The demo's authentication endpoint. `None` for another path, or without `PUSHI_DEMO`.
-    pub async fn demo(rest: &Arc<RestContext>, request: &Request) -> Option<Response> {
+    pub(super) async fn demo(rest: &Arc<RestContext>, request: &Request) -> Option<Response> {
         let demo = rest.rules.demo.as_ref()?;
         demo::answer(rest, demo, request).await
     }

@@ -30,12 +30,12 @@ if (typeof module === "object" && module.exports) module.exports = Pushi;
 "#;
 
 /// `/pushi.mjs`.
-pub fn module() -> String {
+pub(super) fn module() -> String {
     [TITLE, MODULE_HEAD, &parts(), MODULE_TAIL].concat()
 }
 
 /// `/pushi.js`: defines `Pushi`.
-pub fn classic() -> String {
+pub(super) fn classic() -> String {
     [TITLE, CLASSIC_HEAD, &parts(), CLASSIC_TAIL].concat()
 }
 

@@ -11,7 +11,7 @@ use crate::core::service::ChannelData;
 use crate::inbound::wire::compact;
 
 /// Parses channel data: a JSON object, or a string that contains one. `None`: it is neither.
-pub fn channel_data(value: &RawValue) -> Option<ChannelData> {
+pub(super) fn channel_data(value: &RawValue) -> Option<ChannelData> {
     let signed = if value.get().starts_with('"') {
         string(value)?
     } else {

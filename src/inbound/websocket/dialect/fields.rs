@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 /// The fields of a frame, or of its `data`, that the protocols define. Of a duplicate field the
 /// last value counts; `null` counts as absent.
 #[derive(Debug, Default)]
-pub struct FrameFields<'a> {
+pub(super) struct FrameFields<'a> {
     pub event: Option<&'a RawValue>,
     pub channel: Option<&'a RawValue>,
     pub data: Option<&'a RawValue>,
@@ -89,12 +89,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for FrameFields<'a> {
 }
 
 /// The value of a JSON string; `None` for any other value.
-pub fn string(value: &RawValue) -> Option<String> {
+pub(super) fn string(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
 
 /// The value of a whole number from 0 to 2^63 - 1; `None` for any other value.
-pub fn number(value: &RawValue) -> Option<u64> {
+pub(super) fn number(value: &RawValue) -> Option<u64> {
     let number: u64 = serde_json::from_str(value.get()).ok()?;
     i64::try_from(number).is_ok().then_some(number)
 }

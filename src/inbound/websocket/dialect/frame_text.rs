@@ -8,7 +8,7 @@ use crate::inbound::websocket::stream::{text_frame, text_frame_of_parts};
 use crate::inbound::wire::{push_escaped, push_json_string};
 
 /// Begins a frame: `{"event":<name>`. `capacity` is the estimated number of bytes that follow.
-pub fn begin_frame(event: &str, capacity: usize) -> String {
+pub(super) fn begin_frame(event: &str, capacity: usize) -> String {
     let mut json = String::with_capacity(capacity + event.len() + 64);
     json.push_str("{\"event\":");
     push_json_string(&mut json, event);
@@ -16,20 +16,20 @@ pub fn begin_frame(event: &str, capacity: usize) -> String {
 }
 
 /// Appends `,"<name>":` and a string. `name` must not need escapes.
-pub fn push_string_field(json: &mut String, name: &str, value: &str) {
+pub(super) fn push_string_field(json: &mut String, name: &str, value: &str) {
     push_field_name(json, name);
     push_json_string(json, value);
 }
 
 /// Appends `,"<name>":`, for a value that is JSON already. `name` must not need escapes.
-pub fn push_field_name(json: &mut String, name: &str) {
+pub(super) fn push_field_name(json: &mut String, name: &str) {
     json.push_str(",\"");
     json.push_str(name);
     json.push_str("\":");
 }
 
 /// Appends each item with `push`, separated by commas.
-pub fn push_list<'a, T: 'a>(
+pub(super) fn push_list<'a, T: 'a>(
     json: &mut String,
     items: impl IntoIterator<Item = &'a T>,
     push: impl Fn(&mut String, &T),
@@ -43,7 +43,7 @@ pub fn push_list<'a, T: 'a>(
 }
 
 /// A part of the JSON text that a frame contains as a string.
-pub enum TextPart<'a> {
+pub(super) enum TextPart<'a> {
     /// Text of this frame alone.
     Own(String),
     /// The cached rendering of a member list; the function renders one member.
@@ -56,7 +56,7 @@ const MIN_SHARED: usize = 4096;
 
 /// Finishes a frame with `,"<name>":` and a string that consists of `text`, and returns the frame
 /// in parts. `name` must not need escapes.
-pub fn finish_frame_with(mut json: String, name: &str, text: &[TextPart<'_>]) -> Vec<Bytes> {
+pub(super) fn finish_frame_with(mut json: String, name: &str, text: &[TextPart<'_>]) -> Vec<Bytes> {
     let mut parts = Vec::new();
     push_field_name(&mut json, name);
     json.push('"');
@@ -93,7 +93,7 @@ pub fn finish_frame_with(mut json: String, name: &str, text: &[TextPart<'_>]) ->
 }
 
 /// Finishes a frame: the bytes for the wire.
-pub fn finish_frame(mut json: String) -> Bytes {
+pub(super) fn finish_frame(mut json: String) -> Bytes {
     json.push('}');
     text_frame(&json)
 }

@@ -9,7 +9,7 @@ use crate::inbound::websocket::dialect::RequestContext;
 
 /// What the loop does for a command.
 #[derive(Debug)]
-pub enum Action {
+pub(super) enum Action {
     /// Sends these, and nothing else.
     Reply(Replies),
     /// Subscribes; then the dialect's `on_subscribed`.
@@ -39,7 +39,7 @@ pub enum Action {
 
 /// One thing that is sent to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// A frame.
     Frame(Bytes),
     /// A frame in parts.
@@ -51,11 +51,11 @@ pub enum Reply {
 }
 
 /// What is sent to the client, in order. Mostly none or one.
-pub type Replies = SmallVec<[Reply; 1]>;
+pub(super) type Replies = SmallVec<[Reply; 1]>;
 
 /// A personal channel whose aliases are read again.
 #[derive(Debug)]
-pub struct AliasReload {
+pub(super) struct AliasReload {
     /// The personal channel.
     pub channel: ChannelName,
     /// The channel data of its subscription.

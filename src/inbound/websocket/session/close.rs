@@ -11,7 +11,7 @@ use crate::inbound::websocket::dialect::ErrorFrame;
 
 /// How a session ends.
 #[derive(Debug)]
-pub enum SessionEnd {
+pub(super) enum SessionEnd {
     /// The stream is broken or closed.
     Gone,
     /// With a close frame, the client's or ours.
@@ -20,7 +20,7 @@ pub enum SessionEnd {
 
 impl SessionEnd {
     /// A close by the server.
-    pub fn close(code: u16, reason: impl Into<String>) -> Self {
+    pub(super) fn close(code: u16, reason: impl Into<String>) -> Self {
         Self::Close(Some(CloseFrame {
             code: code.into(),
             reason: reason.into().into(),
@@ -28,7 +28,7 @@ impl SessionEnd {
     }
 
     /// The `reason` label of the metric for closed connections.
-    pub fn metric_label(&self) -> &'static str {
+    pub(super) fn metric_label(&self) -> &'static str {
         match self {
             Self::Gone => "gone",
             Self::Close(frame) => match frame.as_ref().map(|frame| frame.code.into()) {
@@ -48,7 +48,7 @@ impl SessionEnd {
 }
 
 /// The replies to a read that failed, the last of which is a close; `None`: the stream is gone.
-pub fn on_read_error(context: &SessionContext<'_>, error: &Error) -> Option<Replies> {
+pub(super) fn on_read_error(context: &SessionContext<'_>, error: &Error) -> Option<Replies> {
     Some(match error {
         Error::Capacity(CapacityError::MessageTooLong { max_size, .. }) => {
             let message = format!(

@@ -20,7 +20,7 @@ use crate::inbound::websocket::stream::{self, WebSocketStream};
 const MAX_MESSAGE: usize = 256 * 1024 * 1024;
 
 /// A message limit for the stream; 0 means none.
-pub fn message_limit(limit: u64) -> usize {
+pub(super) fn message_limit(limit: u64) -> usize {
     match usize::try_from(limit) {
         Ok(0) | Err(_) => MAX_MESSAGE,
         Ok(limit) => limit.min(MAX_MESSAGE),
@@ -29,7 +29,7 @@ pub fn message_limit(limit: u64) -> usize {
 
 /// Connects a client to its app; `None`: it was refused. With `direct_writer`, publishers may write
 /// to the client.
-pub async fn connect<S: AsyncRead + AsyncWrite + Unpin + Send>(
+pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin + Send>(
     gateway: Arc<Gateway>,
     connecting: Connecting<'_>,
     direct_writer: Option<Arc<dyn DirectWriter>>,
@@ -68,7 +68,7 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin + Send>(
 }
 
 /// Refuses a client before its app is looked up.
-pub async fn reject<S>(
+pub(crate) async fn reject<S>(
     gateway: Arc<Gateway>,
     dialect: DialectId,
     code: u16,

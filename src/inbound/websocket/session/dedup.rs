@@ -16,7 +16,7 @@ const MAX_NODES: usize = 8;
 /// The publishes to several channels of which the client has a copy. Takes no memory until the
 /// first one, then one bit for each of a node's last [`WINDOW`] publishes.
 #[derive(Debug, Default)]
-pub struct PublishDedup(Vec<DedupWindow>);
+pub(super) struct PublishDedup(Vec<DedupWindow>);
 
 #[derive(Debug)]
 struct DedupWindow {
@@ -30,7 +30,7 @@ struct DedupWindow {
 impl PublishDedup {
     /// Records a copy; whether it is the first. A copy that is older than the window counts as the
     /// first: a duplicate is better than a loss.
-    pub fn is_first(&mut self, publish: &PublishId) -> bool {
+    pub(super) fn is_first(&mut self, publish: &PublishId) -> bool {
         let Some((process, number)) = parse(publish) else {
             return true;
         };

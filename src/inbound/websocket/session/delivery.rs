@@ -18,7 +18,7 @@ const KEPT_CAPACITY: usize = 16;
 
 /// The frames that are held back while an answer is prepared that must be sent before them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HoldBack {
+pub(super) enum HoldBack {
     /// None.
     Nothing,
     /// Frames of this channel; for a presence channel also those of its peer channels.
@@ -29,7 +29,7 @@ pub enum HoldBack {
 
 /// The next thing to do for the client.
 #[derive(Debug)]
-pub enum DeliveryStep {
+pub(super) enum DeliveryStep {
     /// Send this frame.
     Frame(Arc<Broadcast>),
     /// Send those of these changes of a presence channel that are later than the version, if there
@@ -89,7 +89,7 @@ impl CachedEventFilter {
 }
 
 /// The items that were taken from the mailbox, with what decides about them.
-pub struct DeliveryQueue {
+pub(super) struct DeliveryQueue {
     taken: VecDeque<MailboxItem>,
     hold_back: HoldBack,
     held: Vec<MailboxItem>,
@@ -110,7 +110,7 @@ pub struct DeliveryQueue {
 
 impl DeliveryQueue {
     /// Holds back at most `max_held_bytes` (0: no limit).
-    pub fn new(max_held_bytes: u64) -> Self {
+    pub(super) fn new(max_held_bytes: u64) -> Self {
         let max_held_bytes = match max_held_bytes {
             0 => usize::MAX,
             limit => usize::try_from(limit).unwrap_or(usize::MAX),
@@ -132,7 +132,7 @@ impl DeliveryQueue {
 
     /// The client is no longer subscribed: frames of these channels that are still queued are
     /// dropped.
-    pub fn unsubscribe(&mut self, channels: &[ChannelName]) {
+    pub(super) fn unsubscribe(&mut self, channels: &[ChannelName]) {
         for channel in channels {
             self.covered.remove(channel);
             self.versions.remove(channel);
@@ -147,17 +147,17 @@ impl DeliveryQueue {
     }
 
     /// The client subscribes: frames of the channel are sent again.
-    pub fn subscribe(&mut self, channel: &ChannelName) {
+    pub(super) fn subscribe(&mut self, channel: &ChannelName) {
         self.unsubscribed.retain(|other| other != channel);
     }
 
     /// Holds frames back until [`DeliveryQueue::release`].
-    pub fn hold_back(&mut self, hold_back: HoldBack) {
+    pub(super) fn hold_back(&mut self, hold_back: HoldBack) {
         self.hold_back = hold_back;
     }
 
     /// Puts the held items back to the front, in their order.
-    pub fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         self.hold_back = HoldBack::Nothing;
         self.held_bytes = 0;
         for item in self.held.drain(..).rev() {
@@ -167,43 +167,43 @@ impl DeliveryQueue {
     }
 
     /// Drops events of these channels up to these serials: an answer contained them.
-    pub fn cover(&mut self, serials: Vec<(ChannelName, u64)>) {
+    pub(super) fn cover(&mut self, serials: Vec<(ChannelName, u64)>) {
         self.covered.extend(serials);
     }
 
     /// Whether the events of a channel are covered up to some serial.
-    pub fn is_covered(&self, channel: &ChannelName) -> bool {
+    pub(super) fn is_covered(&self, channel: &ChannelName) -> bool {
         self.covered.contains_key(channel)
     }
 
     /// Forgets the covered serial of a channel.
-    pub fn uncover(&mut self, channel: &ChannelName) {
+    pub(super) fn uncover(&mut self, channel: &ChannelName) {
         self.covered.remove(channel);
     }
 
     /// Forgets the covered serials of all channels but those that `keep` selects.
-    pub fn retain_covered(&mut self, keep: impl Fn(&ChannelName) -> bool) {
+    pub(super) fn retain_covered(&mut self, keep: impl Fn(&ChannelName) -> bool) {
         self.covered.retain(|channel, _| keep(channel));
     }
 
     /// The number of peer channels with a covered serial.
-    pub fn covered_peers(&self) -> u64 {
+    pub(super) fn covered_peers(&self) -> u64 {
         let is_peer = |channel: &&ChannelName| channel.kind() == ChannelKind::Peer;
         self.covered.keys().filter(is_peer).count() as u64
     }
 
     /// Drops changes of these presence channels up to these versions: an answer contained them.
-    pub fn cover_versions(&mut self, versions: Vec<(ChannelName, u64)>) {
+    pub(super) fn cover_versions(&mut self, versions: Vec<(ChannelName, u64)>) {
         self.versions.extend(versions);
     }
 
     /// Drops changes of watched users up to this version: an answer contained them.
-    pub fn cover_watched(&mut self, version: u64) {
+    pub(super) fn cover_watched(&mut self, version: u64) {
         self.watched = version;
     }
 
     /// Drops a cache channel's event, and the events before it: an answer contained it.
-    pub fn cover_cached(&mut self, channel: &ChannelName, mid: &Mid) {
+    pub(super) fn cover_cached(&mut self, channel: &ChannelName, mid: &Mid) {
         let entry = CachedEventEntry {
             mid: mid.clone(),
             passed: false,
@@ -214,7 +214,7 @@ impl DeliveryQueue {
     }
 
     /// Whether every frame can be sent as it is, so that publishers may write directly.
-    pub fn is_pass_through(&self) -> bool {
+    pub(super) fn is_pass_through(&self) -> bool {
         self.taken.is_empty()
             && self.covered.is_empty()
             && self.unsubscribed.is_empty()
@@ -223,7 +223,7 @@ impl DeliveryQueue {
     }
 
     /// Appends items with `take`.
-    pub fn fill<T>(&mut self, take: impl FnOnce(&mut Vec<MailboxItem>) -> T) -> T {
+    pub(super) fn fill<T>(&mut self, take: impl FnOnce(&mut Vec<MailboxItem>) -> T) -> T {
         let mut taken = Vec::from(std::mem::take(&mut self.taken));
         let result = take(&mut taken);
         self.taken = VecDeque::from(taken);
@@ -231,14 +231,14 @@ impl DeliveryQueue {
     }
 
     /// Frees memory that a burst left behind.
-    pub fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         if self.taken.capacity() > KEPT_CAPACITY {
             self.taken = VecDeque::new();
         }
     }
 
     /// The next thing to do; `None`: nothing is left, apart from held items.
-    pub fn pop(&mut self, dialect: DialectId) -> Option<DeliveryStep> {
+    pub(super) fn pop(&mut self, dialect: DialectId) -> Option<DeliveryStep> {
         loop {
             return Some(match self.taken.pop_front()? {
                 MailboxItem::Broadcast(broadcast) => {

@@ -6,10 +6,10 @@ use crate::core::service::{ClientEventError, HistoryError, PublishError, Subscri
 use crate::inbound::websocket::dialect::pusher::SubscriptionErrorFrame;
 
 /// A code of the protocol page with the message for the client.
-pub type CodedError = (u16, String);
+pub(super) type CodedError = (u16, String);
 
 /// A failed subscription in the Pushi dialect.
-pub fn subscribe(error: &SubscribeError) -> CodedError {
+pub(super) fn subscribe(error: &SubscribeError) -> CodedError {
     use SubscribeError as E;
     let code = match error {
         E::Signature(_) | E::NotPeer(_) | E::NotUser => 4009,
@@ -23,7 +23,7 @@ pub fn subscribe(error: &SubscribeError) -> CodedError {
 }
 
 /// A failed subscription in the Pusher dialect.
-pub fn pusher_subscription(
+pub(super) fn pusher_subscription(
     channel: &ChannelName,
     error: &SubscribeError,
 ) -> SubscriptionErrorFrame {
@@ -45,7 +45,7 @@ pub fn pusher_subscription(
 }
 
 /// A failed publish of a Pushi client.
-pub fn publish(error: &PublishError) -> CodedError {
+pub(super) fn publish(error: &PublishError) -> CodedError {
     let code = match error {
         PublishError::NotOnChannel => 4317,
         PublishError::ClientPublishOff => 4009,
@@ -55,7 +55,7 @@ pub fn publish(error: &PublishError) -> CodedError {
 }
 
 /// A rejected client event of a Pusher client.
-pub fn client_event(error: &ClientEventError) -> CodedError {
+pub(super) fn client_event(error: &ClientEventError) -> CodedError {
     let code = match error {
         ClientEventError::Off => 4313,
         ClientEventError::Kind => 4315,
@@ -66,12 +66,12 @@ pub fn client_event(error: &ClientEventError) -> CodedError {
 }
 
 /// A failed read of the history.
-pub fn history(error: &HistoryError) -> CodedError {
+pub(super) fn history(error: &HistoryError) -> CodedError {
     (4320, error.to_string())
 }
 
 /// A request about a channel that the socket is not subscribed to.
-pub fn not_on_channel() -> CodedError {
+pub(super) fn not_on_channel() -> CodedError {
     (
         4317,
         "the socket is not on the channel: subscribe to it first".to_owned(),
@@ -79,7 +79,7 @@ pub fn not_on_channel() -> CodedError {
 }
 
 /// Too many publishes in a second; `setting` is the limit's name.
-pub fn rate_limited(rate: u64, what: &str, setting: &str) -> CodedError {
+pub(super) fn rate_limited(rate: u64, what: &str, setting: &str) -> CodedError {
     (
         4301,
         format!("too fast: at most {rate} {what} a second ({setting})"),
@@ -87,7 +87,7 @@ pub fn rate_limited(rate: u64, what: &str, setting: &str) -> CodedError {
 }
 
 /// The close code and reason with which the server ends a connection.
-pub fn close(reason: CloseReason) -> (u16, &'static str) {
+pub(super) fn close(reason: CloseReason) -> (u16, &'static str) {
     match reason {
         CloseReason::SlowReader => (
             4100,

@@ -20,7 +20,7 @@ use crate::inbound::websocket::stream::WebSocketStream;
 const WRITE_BYTES: usize = 64 * 1024;
 
 /// What the session handles.
-pub enum LinkEvent {
+pub(super) enum LinkEvent {
     /// A message of the client, or why it could not be read.
     Message(Result<Message, Error>),
     /// A publish of this socket was settled.
@@ -36,7 +36,7 @@ pub enum LinkEvent {
 }
 
 /// The stream of one connection, and what has been written to it.
-pub struct Link<S> {
+pub(super) struct Link<S> {
     stream: WebSocketStream<S>,
     /// Whether publishers may write while this task is idle.
     direct_writes: bool,
@@ -51,7 +51,11 @@ pub struct Link<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// With `direct_writes`, publishers may write while this task is idle, through the mailbox's
     /// direct writer.
-    pub fn new(stream: WebSocketStream<S>, direct_writes: bool, metrics: Arc<dyn Metrics>) -> Self {
+    pub(super) fn new(
+        stream: WebSocketStream<S>,
+        direct_writes: bool,
+        metrics: Arc<dyn Metrics>,
+    ) -> Self {
         Self {
             stream,
             direct_writes,
@@ -63,18 +67,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// The stream, to queue frames of the session itself.
-    pub fn stream(&mut self) -> &mut WebSocketStream<S> {
+    pub(super) fn stream(&mut self) -> &mut WebSocketStream<S> {
         &mut self.stream
     }
 
     /// Ends the link.
-    pub fn into_stream(self) -> WebSocketStream<S> {
+    pub(super) fn into_stream(self) -> WebSocketStream<S> {
         self.stream
     }
 
     /// Sends items of the mailbox until there is something for the session. Messages are read only
     /// with `read`.
-    pub fn next(
+    pub(super) fn next(
         &mut self,
         connection: &Connection,
         deliveries: &mut DeliveryQueue,

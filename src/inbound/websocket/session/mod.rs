@@ -49,7 +49,7 @@ pub(super) struct ClientSession<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
     /// Serves the client until the connection ends.
-    pub async fn run(mut self: Box<Self>) {
+    pub(super) async fn run(mut self: Box<Self>) {
         // The shutdown may have closed all connections before this one was registered.
         if self.gateway.stopping.load(Ordering::Relaxed) {
             self.connection.mailbox().close(CloseReason::Stopping);

@@ -19,7 +19,11 @@ use crate::inbound::websocket::dialect::pusher::{
 use crate::inbound::websocket::dialect::{ErrorFrame, RequestContext};
 
 /// A text frame.
-pub fn on_text(state: &mut SessionState, context: &SessionContext<'_>, text: &str) -> Action {
+pub(super) fn on_text(
+    state: &mut SessionState,
+    context: &SessionContext<'_>,
+    text: &str,
+) -> Action {
     let decoded = pusher::decode(text, context.limits);
     if !matches!(decoded, Ok(PusherCommand::Ping | PusherCommand::Pong)) {
         context.connection.mailbox().record_activity();
@@ -31,7 +35,7 @@ pub fn on_text(state: &mut SessionState, context: &SessionContext<'_>, text: &st
 }
 
 /// A command.
-pub fn on_command(
+pub(super) fn on_command(
     state: &mut SessionState,
     context: &SessionContext<'_>,
     command: PusherCommand,
@@ -110,7 +114,7 @@ fn on_client_event(
 
 /// The result of a client event; `Ok(true)`: it has entered the append queue, and a receipt
 /// follows.
-pub fn on_client_event_sent(
+pub(super) fn on_client_event_sent(
     state: &mut SessionState,
     context: &SessionContext<'_>,
     channel: ChannelName,
@@ -128,7 +132,7 @@ pub fn on_client_event_sent(
 }
 
 /// The result of a subscription, with the channels that the connection left because of it.
-pub fn on_subscribed(
+pub(super) fn on_subscribed(
     state: &mut SessionState,
     context: &SessionContext<'_>,
     subscribe: &Subscribe,
@@ -178,7 +182,7 @@ fn answer_subscription(
 }
 
 /// The result of a sign-in with this user data. A client whose sign-in failed is disconnected.
-pub fn on_signed_in(
+pub(super) fn on_signed_in(
     state: &mut SessionState,
     context: &SessionContext<'_>,
     user_data: &str,

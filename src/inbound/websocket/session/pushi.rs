@@ -14,7 +14,11 @@ use crate::inbound::websocket::dialect::RequestContext;
 use crate::inbound::websocket::dialect::pushi::{self, PushiCommand};
 
 /// A text frame.
-pub fn on_text(state: &mut SessionState, context: &SessionContext<'_>, text: &str) -> Action {
+pub(super) fn on_text(
+    state: &mut SessionState,
+    context: &SessionContext<'_>,
+    text: &str,
+) -> Action {
     let decoded = pushi::decode(text, context.limits);
     if !matches!(decoded, Ok((PushiCommand::Ping, _))) {
         context.connection.mailbox().record_activity();
@@ -26,7 +30,7 @@ pub fn on_text(state: &mut SessionState, context: &SessionContext<'_>, text: &st
 }
 
 /// A command.
-pub fn on_command(
+pub(super) fn on_command(
     state: &mut SessionState,
     context: &SessionContext<'_>,
     command: PushiCommand,
@@ -86,7 +90,7 @@ fn on_publish(
 }
 
 /// The result of a publish; `Ok(true)`: it has entered the append queue, and a receipt follows.
-pub fn on_published(
+pub(super) fn on_published(
     state: &mut SessionState,
     context: &SessionContext<'_>,
     channel: ChannelName,
@@ -130,7 +134,7 @@ fn check_covered(
 }
 
 /// The result of a subscription, with the channels that the connection left because of it.
-pub fn on_subscribed(
+pub(super) fn on_subscribed(
     state: &mut SessionState,
     context: &SessionContext<'_>,
     subscribe: &Subscribe,
@@ -155,7 +159,7 @@ pub fn on_subscribed(
 
 /// The result of an unsubscription: the channels that the connection left, and the members that
 /// remain.
-pub fn on_unsubscribed(
+pub(super) fn on_unsubscribed(
     state: &mut SessionState,
     channel: &ChannelName,
     left: &[ChannelName],
@@ -174,7 +178,7 @@ pub fn on_unsubscribed(
 }
 
 /// The result of a read of past events, with the channel's members.
-pub fn on_history(
+pub(super) fn on_history(
     context: &SessionContext<'_>,
     channel: &ChannelName,
     request: RequestContext,

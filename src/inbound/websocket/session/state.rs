@@ -27,7 +27,7 @@ const MAX_IN_FLIGHT: usize = 64;
 const RELOAD_DELAY: Duration = Duration::from_secs(1);
 
 /// What the state reads of its connection and server.
-pub struct SessionContext<'a> {
+pub(crate) struct SessionContext<'a> {
     /// The connection's handle in the hub.
     pub connection: &'a Connection,
     /// The server's limits, for which apps may have their own values.
@@ -38,13 +38,13 @@ pub struct SessionContext<'a> {
 
 impl SessionContext<'_> {
     /// An error frame of the connection's dialect.
-    pub fn error(&self, error: &ErrorFrame) -> Reply {
+    pub(crate) fn error(&self, error: &ErrorFrame) -> Reply {
         let frame = dialect::error(self.connection.dialect(), error);
         Reply::Error(error.code, frame)
     }
 
     /// An error frame about a channel.
-    pub fn channel_error(
+    pub(crate) fn channel_error(
         &self,
         (code, message): CodedError,
         channel: &ChannelName,
@@ -67,7 +67,7 @@ impl SessionContext<'_> {
 }
 
 /// The state of one session.
-pub struct SessionState {
+pub(super) struct SessionState {
     pub(super) deliveries: DeliveryQueue,
     /// The personal channels that the client subscribed to, with the channel data for their
     /// presence channels.
@@ -86,7 +86,7 @@ pub struct SessionState {
 
 impl SessionState {
     /// The state of a new session. At most `max_pending_bytes` are held back (0: no limit).
-    pub fn new(max_pending_bytes: u64) -> Self {
+    pub(super) fn new(max_pending_bytes: u64) -> Self {
         Self {
             deliveries: DeliveryQueue::new(max_pending_bytes),
             personal: Vec::new(),
@@ -99,12 +99,12 @@ impl SessionState {
     }
 
     /// Whether the client's messages are read now: not with too many publishes in the append queue.
-    pub fn reads(&self) -> bool {
+    pub(super) fn reads(&self) -> bool {
         self.in_flight.iter().map(|(_, count)| count).sum::<usize>() < MAX_IN_FLIGHT
     }
 
     /// A binary frame.
-    pub fn on_binary(&self, context: &SessionContext<'_>) -> Action {
+    pub(super) fn on_binary(&self, context: &SessionContext<'_>) -> Action {
         let message = "binary frames are not supported: send text frames with JSON";
         Action::Reply(smallvec![context.error(&ErrorFrame::new(4321, message))])
     }
@@ -139,7 +139,11 @@ impl SessionState {
     }
 
     /// A publish of this socket has left the append queue.
-    pub fn on_receipt(&mut self, context: &SessionContext<'_>, receipt: Receipt) -> Option<Reply> {
+    pub(super) fn on_receipt(
+        &mut self,
+        context: &SessionContext<'_>,
+        receipt: Receipt,
+    ) -> Option<Reply> {
         let index = self
             .in_flight
             .iter()
@@ -171,7 +175,7 @@ impl SessionState {
     }
 
     /// The server closes the connection.
-    pub fn on_closed(&self, context: &SessionContext<'_>, reason: CloseReason) -> Replies {
+    pub(super) fn on_closed(&self, context: &SessionContext<'_>, reason: CloseReason) -> Replies {
         let (code, text) = error_codes::close(reason);
         let mut replies = Replies::new();
         // A Pushi client learns from the close code alone that the server is stopping.
@@ -241,30 +245,30 @@ impl SessionState {
     }
 
     /// The channels that the user of a personal channel follows changed.
-    pub fn on_aliases_changed(&mut self, channel: ChannelName) {
+    pub(super) fn on_aliases_changed(&mut self, channel: ChannelName) {
         self.aliases_to_reload.push(channel);
     }
 
     /// When [`SessionState::on_timer`] is due.
-    pub fn timer(&self) -> Option<Instant> {
+    pub(super) fn timer(&self) -> Option<Instant> {
         self.reload_at
     }
 
     /// The timer expired: unavailable aliases are read again.
-    pub fn on_timer(&mut self) {
+    pub(super) fn on_timer(&mut self) {
         self.reload_at = None;
         self.aliases_to_reload
             .extend(self.aliases_unavailable.iter().cloned());
     }
 
     /// Whether [`SessionState::next_reload`] has something.
-    pub fn has_reloads(&self) -> bool {
+    pub(super) fn has_reloads(&self) -> bool {
         !self.aliases_to_reload.is_empty()
     }
 
     /// Starts the next reload of aliases: frames of channels that the client is not subscribed to
     /// are held back.
-    pub fn next_reload(&mut self, context: &SessionContext<'_>) -> Option<Action> {
+    pub(super) fn next_reload(&mut self, context: &SessionContext<'_>) -> Option<Action> {
         while let Some(channel) = self.aliases_to_reload.pop() {
             self.aliases_to_reload.retain(|other| *other != channel);
             let error_sent = self.aliases_unavailable.contains(&channel);
@@ -287,7 +291,7 @@ impl SessionState {
 
     /// The result of a reload (`None`: the client has left the channel), with the channels that the
     /// connection left because of it.
-    pub fn on_aliases_reloaded(
+    pub(super) fn on_aliases_reloaded(
         &mut self,
         context: &SessionContext<'_>,
         reload: AliasReload,

@@ -19,7 +19,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const MAX_LINGER_BYTES: usize = 16 * 1024 * 1024;
 
 /// Writes everything that is queued and a close frame, and lets the client read it.
-pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn close<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: WebSocketStream<S>,
     frame: Option<CloseFrame>,
 ) {

@@ -5,14 +5,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 /// An unmasked text frame with `text` as its payload.
-pub fn text_frame(text: &str) -> Bytes {
+pub(crate) fn text_frame(text: &str) -> Bytes {
     let mut frame = text_header(text.len(), text.len());
     frame.extend_from_slice(text.as_bytes());
     frame.into()
 }
 
 /// An unmasked text frame whose payload consists of `parts`, as parts that are not copied.
-pub fn text_frame_of_parts(parts: Vec<Bytes>) -> Vec<Bytes> {
+pub(crate) fn text_frame_of_parts(parts: Vec<Bytes>) -> Vec<Bytes> {
     let header = text_header(parts.iter().map(Bytes::len).sum(), 0);
     std::iter::once(header.into()).chain(parts).collect()
 }

@@ -21,8 +21,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-pub use closing::close;
-pub use frame::{text_frame, text_frame_of_parts};
+pub(super) use closing::close;
+pub(super) use frame::{text_frame, text_frame_of_parts};
 use vectored::VectoredFrame;
 
 /// The most bytes of one read from the stream; the buffer is shared by all connections of a thread.
@@ -37,7 +37,7 @@ thread_local! {
 
 /// A WebSocket over a byte stream. Frames to the client are queued ready for the wire, in a pooled
 /// buffer that one write flushes.
-pub struct WebSocketStream<S> {
+pub(super) struct WebSocketStream<S> {
     stream: S,
     context: WebSocketContext,
     /// Bytes that were read and not yet parsed.
@@ -53,7 +53,7 @@ pub struct WebSocketStream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Wraps a stream whose upgrade has been answered. A message of more than `limit` bytes is an
     /// error.
-    pub fn new(stream: S, limit: usize) -> Self {
+    pub(super) fn new(stream: S, limit: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(OWN_READ_BUFFER)
             .write_buffer_size(0)
@@ -72,7 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Changes the largest accepted message, in bytes.
-    pub fn set_limit(&mut self, limit: usize) {
+    pub(super) fn set_limit(&mut self, limit: usize) {
         if self.context.get_config().max_message_size != Some(limit) {
             self.context.set_config(|config| {
                 config.max_message_size = Some(limit);
@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// The next message. Answers to pings and closes are queued.
-    pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Error>> {
+    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Error>> {
         let mut adapter = SyncAdapter {
             stream: &mut self.stream,
             input: &mut self.input,
@@ -97,13 +97,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Queues bytes that form whole frames.
-    pub fn queue(&mut self, frames: &[u8]) {
+    pub(super) fn queue(&mut self, frames: &[u8]) {
         write_buffers::append(&mut self.output, frames);
     }
 
     /// Queues one frame in parts: where nothing is queued before it, the parts of a large frame are
     /// not copied.
-    pub fn queue_parts(&mut self, frame: Vec<Bytes>) {
+    pub(super) fn queue_parts(&mut self, frame: Vec<Bytes>) {
         if self.queued() == 0 && frame.iter().map(Bytes::len).sum::<usize>() > READ_BYTES {
             self.vectored = Some(Box::new(VectoredFrame::new(frame)));
         } else {
@@ -112,25 +112,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// The number of bytes that are queued and not yet written.
-    pub fn queued(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         self.vectored.as_ref().map_or(0, |frame| frame.len()) + self.output.len() - self.written
     }
 
     /// Queues a ping without a payload.
-    pub fn queue_ping(&mut self) {
+    pub(super) fn queue_ping(&mut self) {
         let ping = Frame::ping(Bytes::new());
         // Writing to a vector cannot fail.
         let _ = ping.format(&mut OutputOnly(&mut self.output));
     }
 
     /// Queues the close frame; nothing can be queued after it.
-    pub fn queue_close(&mut self, frame: Option<CloseFrame>) {
+    pub(super) fn queue_close(&mut self, frame: Option<CloseFrame>) {
         // Writing to a vector cannot fail; an error means that the close frame was queued before.
         let _ = self.context.close(&mut OutputOnly(&mut self.output), frame);
     }
 
     /// Writes everything that is queued.
-    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(frame) = &mut self.vectored {
             ready!(frame.poll_write(&mut self.stream, cx))?;
             self.vectored = None;
@@ -154,12 +154,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Closes the write side of the stream.
-    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
     /// Reads and discards; `Ok(0)` is the end of the stream.
-    pub fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;

@@ -15,17 +15,17 @@ const MAX_SLICES: usize = 128;
 pub(super) struct VectoredFrame(VecDeque<Bytes>);
 
 impl VectoredFrame {
-    pub fn new(parts: Vec<Bytes>) -> Self {
+    pub(super) fn new(parts: Vec<Bytes>) -> Self {
         Self(parts.into_iter().filter(|part| !part.is_empty()).collect())
     }
 
     /// The number of unwritten bytes.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
 
     /// Writes the rest; ready once everything is written.
-    pub fn poll_write(
+    pub(super) fn poll_write(
         &mut self,
         stream: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,

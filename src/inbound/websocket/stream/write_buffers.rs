@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Appends to a buffer. A buffer without memory is taken from the pool first.
-pub fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
     if buffer.capacity() == 0 {
         *buffer = POOL.with_borrow_mut(Vec::pop).unwrap_or_default();
     }
@@ -23,7 +23,7 @@ pub fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Empties a buffer and returns its memory to the pool.
-pub fn release(buffer: &mut Vec<u8>) {
+pub(super) fn release(buffer: &mut Vec<u8>) {
     let mut released = std::mem::take(buffer);
     if released.capacity() == 0 || released.capacity() > MAX_POOLED_CAPACITY {
         return;

@@ -11,11 +11,11 @@ const MAX_ENTRIES: usize = 200_000;
 /// The sequence number of the last message of each node and slot (slot 0 without a cluster). Servers
 /// keep the order, so a lower number has been received before.
 #[derive(Default)]
-pub struct Deduplicator(Mutex<HashMap<(u64, u16), u64>>);
+pub(crate) struct Deduplicator(Mutex<HashMap<(u64, u16), u64>>);
 
 impl Deduplicator {
     /// Records a message; returns whether it is a resent one that has been received before.
-    pub fn is_duplicate(&self, node: u64, slot: u16, sequence: u64, resent: bool) -> bool {
+    pub(crate) fn is_duplicate(&self, node: u64, slot: u16, sequence: u64, resent: bool) -> bool {
         let mut last_received = self.0.lock();
         if last_received.len() >= MAX_ENTRIES {
             last_received.clear();

@@ -5,6 +5,6 @@ mod dedup;
 mod outgoing;
 mod topics;
 
-pub use dedup::Deduplicator;
-pub use outgoing::OutgoingQueue;
-pub use topics::{TopicChange, TopicSubscriptions};
+pub(super) use dedup::Deduplicator;
+pub(super) use outgoing::OutgoingQueue;
+pub(super) use topics::{TopicChange, TopicSubscriptions};

@@ -22,7 +22,7 @@ const BATCH: usize = 256;
 
 /// The content of a queue entry.
 #[derive(Debug, Clone)]
-pub enum OutgoingItem {
+pub(super) enum OutgoingItem {
     /// A message to all nodes that subscribe to its topic.
     Message(BusMessage),
     /// A message to this node only. When it arrives, everything sent to the server before it has
@@ -32,7 +32,7 @@ pub enum OutgoingItem {
 
 /// A message in the queue.
 #[derive(Debug, Clone)]
-pub struct OutgoingEntry {
+pub(crate) struct OutgoingEntry {
     sequence: u64,
     resent: bool,
     queued: Instant,
@@ -45,7 +45,7 @@ pub struct OutgoingEntry {
 
 impl OutgoingEntry {
     /// The encoded message; `None`: messages of its kind are not published.
-    pub fn encode(&self, node: u64) -> Option<Vec<u8>> {
+    pub(crate) fn encode(&self, node: u64) -> Option<Vec<u8>> {
         let body = match &self.item {
             OutgoingItem::Message(message) => MessageBody::from_bus(message)?,
             OutgoingItem::Echo => MessageBody::Echo,
@@ -71,7 +71,7 @@ struct AwaitedMessage {
 /// Redis sends it back. While it is disconnected, messages are delivered locally at once, and those
 /// that are still useful are sent to the other nodes after the reconnect.
 #[derive(Default)]
-pub struct OutgoingQueue {
+pub(crate) struct OutgoingQueue {
     state: Mutex<State>,
     filled: Notify,
 }
@@ -96,7 +96,7 @@ struct State {
 impl OutgoingQueue {
     /// Queues a message. `subscribed`: this node receives its topic; then the message is delivered
     /// to `sink` at once while Redis is disconnected. `route` returns the server of a topic.
-    pub fn publish(
+    pub(crate) fn publish(
         &self,
         message: BusMessage,
         topic: String,
@@ -137,7 +137,7 @@ impl OutgoingQueue {
     }
 
     /// Queues a message that only this node receives.
-    pub fn echo(&self, topic: String, server: usize) {
+    pub(crate) fn echo(&self, topic: String, server: usize) {
         let mut state = self.state.lock();
         if state.connected {
             let sequence = state.take_sequence();
@@ -156,7 +156,7 @@ impl OutgoingQueue {
 
     /// Waits for messages to send and takes a batch; [`OutgoingQueue::acknowledge`] must follow when
     /// Redis has accepted it.
-    pub async fn next_batch(&self) -> Vec<OutgoingEntry> {
+    pub(crate) async fn next_batch(&self) -> Vec<OutgoingEntry> {
         loop {
             {
                 let mut state = self.state.lock();
@@ -172,13 +172,13 @@ impl OutgoingQueue {
     }
 
     /// Records that Redis has accepted the last batch.
-    pub fn acknowledge(&self) {
+    pub(crate) fn acknowledge(&self) {
         self.state.lock().unacknowledged.clear();
     }
 
     /// Handles a message of this node that a server has sent back. Returns it with the time since it
     /// was queued, unless it has been delivered already.
-    pub fn returned(&self, sequence: u64, server: usize) -> Option<(BusMessage, Duration)> {
+    pub(crate) fn returned(&self, sequence: u64, server: usize) -> Option<(BusMessage, Duration)> {
         let mut state = self.state.lock();
         // Servers keep the order: earlier messages of this server were not received and never will be.
         let lost: Vec<u64> = state
@@ -200,7 +200,7 @@ impl OutgoingQueue {
     }
 
     /// Starts sending over new connections, kept messages first. `route` returns the server of a topic.
-    pub fn connected(&self, route: impl Fn(&str) -> usize) {
+    pub(crate) fn connected(&self, route: impl Fn(&str) -> usize) {
         let mut state = self.state.lock();
         let newest_dropped = std::mem::take(&mut state.newest_dropped);
         let kept = std::mem::take(&mut state.queue);
@@ -224,7 +224,7 @@ impl OutgoingQueue {
     }
 
     /// Stops sending and delivers all awaited messages locally. Returns how long each was awaited.
-    pub fn disconnected(&self, sink: &dyn BusSink) -> Vec<Duration> {
+    pub(crate) fn disconnected(&self, sink: &dyn BusSink) -> Vec<Duration> {
         let waited = {
             let mut state = self.state.lock();
             state.connected = false;
@@ -250,7 +250,7 @@ impl OutgoingQueue {
     }
 
     /// Whether everything has been sent and acknowledged.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let state = self.state.lock();
         state.queue.is_empty() && state.unacknowledged.is_empty()
     }

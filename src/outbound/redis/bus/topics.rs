@@ -13,7 +13,7 @@ const BATCH: usize = 500;
 
 /// A topic to subscribe to, or to unsubscribe from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicChange {
+pub(crate) struct TopicChange {
     /// The app.
     pub app: AppIdent,
     /// The channel of the topic.
@@ -27,7 +27,7 @@ pub struct TopicChange {
 /// The topics to which this node subscribes: one for each watched channel that is no peer channel,
 /// and for each presence channel with watched peer channels.
 #[derive(Default)]
-pub struct TopicSubscriptions {
+pub(crate) struct TopicSubscriptions {
     state: Mutex<State>,
     filled: Notify,
 }
@@ -56,7 +56,11 @@ struct Topic {
 impl TopicSubscriptions {
     /// Subscribes to the topic of a channel. The receiver resolves when Redis has confirmed it, or
     /// with an error when Redis is disconnected; `None`: there is nothing to wait for.
-    pub fn watch(&self, app: &AppIdent, channel: &ChannelName) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn watch(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+    ) -> Option<oneshot::Receiver<()>> {
         let name = topic_channel(channel);
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -92,7 +96,7 @@ impl TopicSubscriptions {
     }
 
     /// Ends the watch of a channel, and unsubscribes when no other channel uses the topic.
-    pub fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
+    pub(crate) fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
         let name = topic_channel(channel);
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -127,7 +131,7 @@ impl TopicSubscriptions {
     }
 
     /// Whether the messages of a channel are received, or a subscription is pending.
-    pub fn is_subscribed(&self, app: &AppIdent, channel: &ChannelName) -> bool {
+    pub(crate) fn is_subscribed(&self, app: &AppIdent, channel: &ChannelName) -> bool {
         let name = topic_channel(channel);
         self.state
             .lock()
@@ -137,7 +141,7 @@ impl TopicSubscriptions {
     }
 
     /// Waits for pending changes and takes them, in order.
-    pub async fn next(&self) -> Vec<TopicChange> {
+    pub(crate) async fn next(&self) -> Vec<TopicChange> {
         loop {
             match self.try_next() {
                 Some(changes) => return changes,
@@ -147,14 +151,14 @@ impl TopicSubscriptions {
     }
 
     /// Takes pending changes, in order; `None`: there are none.
-    pub fn try_next(&self) -> Option<Vec<TopicChange>> {
+    pub(crate) fn try_next(&self) -> Option<Vec<TopicChange>> {
         let mut state = self.state.lock();
         let count = state.pending.len().min(BATCH);
         (count > 0).then(|| state.pending.drain(..count).collect())
     }
 
     /// Whether the topic of this channel is confirmed, and no unsubscribe is pending.
-    pub fn is_confirmed(&self, app: &AppIdent, channel: &ChannelName) -> bool {
+    pub(crate) fn is_confirmed(&self, app: &AppIdent, channel: &ChannelName) -> bool {
         self.state
             .lock()
             .apps
@@ -164,7 +168,7 @@ impl TopicSubscriptions {
     }
 
     /// Records that Redis has confirmed a change.
-    pub fn confirm(&self, change: &TopicChange) {
+    pub(crate) fn confirm(&self, change: &TopicChange) {
         let mut state = self.state.lock();
         let topic = state
             .apps
@@ -182,7 +186,7 @@ impl TopicSubscriptions {
     }
 
     /// Queues a subscription for every topic; [`TopicSubscriptions::next`] returns them.
-    pub fn connected(&self) {
+    pub(crate) fn connected(&self) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         state.connected = true;
@@ -201,7 +205,7 @@ impl TopicSubscriptions {
     }
 
     /// Drops pending changes and fails all waiters.
-    pub fn disconnected(&self) {
+    pub(crate) fn disconnected(&self) {
         let mut state = self.state.lock();
         state.connected = false;
         state.pending.clear();

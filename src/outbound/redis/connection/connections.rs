@@ -30,10 +30,10 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// effect is unknown.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("redis is disconnected")]
-pub struct Disconnected;
+pub(crate) struct Disconnected;
 
 /// A message pushed by a server.
-pub struct PushedMessage {
+pub(crate) struct PushedMessage {
     /// Index of the server.
     pub server: usize,
     /// The message as the driver delivers it.
@@ -50,7 +50,7 @@ struct ServerConnection {
 
 /// The connections of one incarnation. The first failure on any of them ends all: so every failure
 /// has the same recovery, which reconnects everything.
-pub struct Connections {
+pub(crate) struct Connections {
     /// The id of the incarnation: the process's number, a dot, and the incarnation's number.
     pub id: String,
     /// The number of the incarnation, from 1.
@@ -71,7 +71,7 @@ impl Connections {
     ///
     /// # Errors
     /// When a server cannot be reached, refuses the login or misses a slot of the cluster.
-    pub async fn open(
+    pub(crate) async fn open(
         target: &RedisTarget,
         process: u64,
         number: u64,
@@ -131,17 +131,17 @@ impl Connections {
     }
 
     /// The number of servers.
-    pub fn server_count(&self) -> usize {
+    pub(crate) fn server_count(&self) -> usize {
         self.servers.len()
     }
 
     /// Whether the target is a cluster, in which a topic is published on one server only.
-    pub fn is_cluster(&self) -> bool {
+    pub(crate) fn is_cluster(&self) -> bool {
         self.slots.is_some()
     }
 
     /// The command that publishes.
-    pub fn publish_command(&self) -> &'static str {
+    pub(crate) fn publish_command(&self) -> &'static str {
         if self.is_cluster() {
             "SPUBLISH"
         } else {
@@ -150,7 +150,7 @@ impl Connections {
     }
 
     /// Index of the server that owns a key or topic.
-    pub fn server_of(&self, name: &str) -> usize {
+    pub(crate) fn server_of(&self, name: &str) -> usize {
         self.slots.as_ref().map_or(0, |slots| slots.server_of(name))
     }
 
@@ -159,7 +159,7 @@ impl Connections {
     ///
     /// # Errors
     /// When the connections are closed, or this call closes them.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         server: usize,
         pipeline: &Pipeline,
@@ -192,7 +192,7 @@ impl Connections {
     }
 
     /// Appends the call of a script to a pipeline.
-    pub fn add_script<'a>(
+    pub(crate) fn add_script<'a>(
         &self,
         pipeline: &'a mut Pipeline,
         script: Script,
@@ -212,7 +212,7 @@ impl Connections {
     ///
     /// # Errors
     /// As [`Connections::send`].
-    pub async fn run_script(
+    pub(crate) async fn run_script(
         &self,
         script: Script,
         keys: &[String],
@@ -228,31 +228,31 @@ impl Connections {
     }
 
     /// Closes all connections. The first reason is kept for the log.
-    pub fn fail(&self, reason: impl Display) {
+    pub(crate) fn fail(&self, reason: impl Display) {
         let _ = self.reason.set(reason.to_string());
         self.closed.cancel();
     }
 
     /// As [`Connections::fail`], as the error to return.
-    pub fn fail_with(&self, reason: &str) -> Disconnected {
+    pub(crate) fn fail_with(&self, reason: &str) -> Disconnected {
         self.fail(reason);
         Disconnected
     }
 
     /// Resolves when the connections are closed.
-    pub async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.closed.cancelled().await;
     }
 
     /// Why the connections were closed. Without a recorded reason the push queue has overflowed.
-    pub fn failure_reason(&self) -> &str {
+    pub(crate) fn failure_reason(&self) -> &str {
         self.reason
             .get()
             .map_or("push queue overflow", String::as_str)
     }
 
     /// The time since the last message of the server that has been silent the longest.
-    pub fn longest_silence(&self) -> Duration {
+    pub(crate) fn longest_silence(&self) -> Duration {
         let received = self
             .servers
             .iter()
@@ -265,7 +265,7 @@ impl Connections {
     }
 
     /// Restarts the measurement of silence, after this process itself was suspended.
-    pub fn reset_silence(&self) {
+    pub(crate) fn reset_silence(&self) {
         for server in &self.servers {
             server
                 .last_received
@@ -278,7 +278,7 @@ impl Connections {
 ///
 /// # Errors
 /// The reason in one line.
-pub async fn check_reachable(target: &RedisTarget) -> Result<(), String> {
+pub(crate) async fn check_reachable(target: &RedisTarget) -> Result<(), String> {
     Connections::open(target, 0, 0, CHECK_TIMEOUT)
         .await
         .map(drop)

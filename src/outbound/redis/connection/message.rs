@@ -13,7 +13,7 @@ use crate::core::ports::BusMessage;
 
 /// A message of one node to the others.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct NodeMessage<'a> {
+pub(crate) struct NodeMessage<'a> {
     /// The sending node's process number; 0 in messages that scripts publish.
     #[serde(rename = "n", default)]
     pub node: u64,
@@ -34,7 +34,7 @@ fn is_false(flag: &bool) -> bool {
 
 /// The content of a [`NodeMessage`].
 #[derive(Debug, Serialize, Deserialize)]
-pub enum MessageBody<'a> {
+pub(crate) enum MessageBody<'a> {
     /// An event.
     #[serde(rename = "e", borrow)]
     Event(Box<EventBody<'a>>),
@@ -77,7 +77,7 @@ pub enum MessageBody<'a> {
 
 /// A published event.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct EventBody<'a> {
+pub(crate) struct EventBody<'a> {
     #[serde(rename = "a", borrow)]
     app: Cow<'a, str>,
     #[serde(rename = "c", borrow)]
@@ -105,7 +105,7 @@ pub struct EventBody<'a> {
 /// A change of a presence channel's members. Numbers are strings, because the numbers of scripts
 /// are floating point.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct MemberChangeBody<'a> {
+pub(crate) struct MemberChangeBody<'a> {
     /// `+` joined, `-` left, `~` has new data.
     #[serde(rename = "o", borrow)]
     pub kind: Cow<'a, str>,
@@ -134,7 +134,7 @@ pub struct MemberChangeBody<'a> {
 
 impl MemberChangeBody<'_> {
     /// The user; `None`: malformed.
-    pub fn member(&self) -> Option<Member> {
+    pub(crate) fn member(&self) -> Option<Member> {
         Some(Member {
             user_id: UserId::parse(&self.user)?,
             data: arc(&self.data),
@@ -143,7 +143,7 @@ impl MemberChangeBody<'_> {
     }
 
     /// The connection that joined or left; `None`: malformed.
-    pub fn socket(&self) -> Option<SocketId> {
+    pub(crate) fn socket(&self) -> Option<SocketId> {
         SocketId::parse(&self.socket)
     }
 }
@@ -154,7 +154,7 @@ fn arc(text: &str) -> Arc<str> {
 
 impl<'a> MessageBody<'a> {
     /// Encodes a bus message. `None`: messages of its kind are published by scripts, or stay local.
-    pub fn from_bus(message: &'a BusMessage) -> Option<Self> {
+    pub(crate) fn from_bus(message: &'a BusMessage) -> Option<Self> {
         Some(match message {
             BusMessage::Broadcast {
                 event: ServerEvent::Published { event, position },
@@ -191,7 +191,7 @@ impl<'a> MessageBody<'a> {
     }
 
     /// Decodes a bus message. `None`: the content is of another kind or malformed.
-    pub fn to_bus(&self) -> Option<BusMessage> {
+    pub(crate) fn to_bus(&self) -> Option<BusMessage> {
         Some(match self {
             Self::Event(body) => BusMessage::published(
                 Arc::new(NewEvent {

@@ -8,9 +8,10 @@ mod scripts;
 mod slots;
 mod target;
 
-pub use connections::{Connections, Disconnected, PushedMessage, check_reachable};
-pub use message::{MemberChangeBody, MessageBody, NodeMessage};
-pub use names::{KeyNames, topic_channel};
-pub use scripts::Script;
-pub use slots::hash_slot;
+pub(crate) use connections::check_reachable;
+pub(super) use connections::{Connections, Disconnected, PushedMessage};
+pub(super) use message::{MemberChangeBody, MessageBody, NodeMessage};
+pub(super) use names::{KeyNames, topic_channel};
+pub(super) use scripts::Script;
+pub(super) use slots::hash_slot;
 pub use target::{RedisTarget, RedisTargetError};

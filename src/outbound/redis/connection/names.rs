@@ -8,25 +8,25 @@ use crate::core::model::{AppIdent, ChannelKind, ChannelName, PeerChannel};
 /// KeyNames of keys and topics of one deployment. Several deployments can share a server, each with
 /// its own database number. Pub/sub ignores databases, so the number is part of every name.
 #[derive(Debug, Clone)]
-pub struct KeyNames {
+pub(crate) struct KeyNames {
     prefix: String,
 }
 
 impl KeyNames {
     /// KeyNames for the database with this number.
-    pub fn new(database: i64) -> Self {
+    pub(crate) fn new(database: i64) -> Self {
         Self {
             prefix: format!("pushi:{database}:"),
         }
     }
 
     /// The topic on which the messages of a channel are published.
-    pub fn topic(&self, app: &AppIdent, channel: &str) -> String {
+    pub(crate) fn topic(&self, app: &AppIdent, channel: &str) -> String {
         format!("{}{{{}/{channel}}}", self.prefix, app.as_str())
     }
 
     /// The app and channel of a topic; `None` for other topics.
-    pub fn parse_topic(&self, topic: &str) -> Option<(AppIdent, ChannelName)> {
+    pub(crate) fn parse_topic(&self, topic: &str) -> Option<(AppIdent, ChannelName)> {
         let tag = topic
             .strip_prefix(&self.prefix)?
             .strip_prefix('{')?
@@ -37,44 +37,54 @@ impl KeyNames {
     }
 
     /// The topic to which every node subscribes.
-    pub fn broadcast_topic(&self) -> String {
+    pub(crate) fn broadcast_topic(&self) -> String {
         format!("{}all", self.prefix)
     }
 
     /// A topic to which only `node` subscribes. The salt gives it a slot on each server of a cluster.
-    pub fn echo_topic(&self, node: u64, salt: u32) -> String {
+    pub(crate) fn echo_topic(&self, node: u64, salt: u32) -> String {
         format!("{}echo:{node}:{salt}", self.prefix)
     }
 
     /// The hash of the members of a presence channel.
-    pub fn list_key(&self, app: &AppIdent, channel: &ChannelName) -> String {
+    pub(crate) fn list_key(&self, app: &AppIdent, channel: &ChannelName) -> String {
         format!("{}:list", self.topic(app, channel.as_str()))
     }
 
     /// The hash of the number of connections of each node on a channel.
-    pub fn counts_key(&self, app: &AppIdent, channel: &ChannelName) -> String {
+    pub(crate) fn counts_key(&self, app: &AppIdent, channel: &ChannelName) -> String {
         format!("{}:counts", self.topic(app, channel.as_str()))
     }
 
     /// The set of the users of a presence channel with a connection of one incarnation.
-    pub fn users_key(&self, app: &AppIdent, channel: &ChannelName, incarnation: &str) -> String {
+    pub(crate) fn users_key(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        incarnation: &str,
+    ) -> String {
         format!("{}:seats:{incarnation}", self.topic(app, channel.as_str()))
     }
 
     /// Exists when an incarnation has been evicted from a channel: its late commands are refused.
-    pub fn fence_key(&self, app: &AppIdent, channel: &ChannelName, incarnation: &str) -> String {
+    pub(crate) fn fence_key(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        incarnation: &str,
+    ) -> String {
         format!("{}:fence:{incarnation}", self.topic(app, channel.as_str()))
     }
 
     /// A key of the registry of nodes.
-    pub fn registry_key(&self, what: &str) -> String {
+    pub(crate) fn registry_key(&self, what: &str) -> String {
         format!("{}{{nodes}}:{what}", self.prefix)
     }
 }
 
 /// The channel whose topic carries the messages of `channel`. Peer channels use the topic of their
 /// presence channel, because every subscriber of one may receive them.
-pub fn topic_channel(channel: &ChannelName) -> ChannelName {
+pub(crate) fn topic_channel(channel: &ChannelName) -> ChannelName {
     match PeerChannel::parse(channel.as_str()) {
         Some(peer) if channel.kind() == ChannelKind::Peer => ChannelName::trusted(&peer.presence()),
         _ => channel.clone(),

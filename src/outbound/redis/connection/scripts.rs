@@ -2,7 +2,7 @@
 
 /// A script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Script {
+pub(crate) enum Script {
     /// Registers an incarnation of a node.
     Register,
     /// Extends a node's lease and returns the incarnations that expired.
@@ -26,7 +26,7 @@ const MEMBERS: &str = include_str!("scripts/members.lua");
 
 impl Script {
     /// All scripts, in the order of their discriminants.
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Register,
         Self::Heartbeat,
         Self::Index,
@@ -37,7 +37,7 @@ impl Script {
     ];
 
     /// The Lua source.
-    pub fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         match self {
             Self::Register => REGISTRY.to_owned() + include_str!("scripts/register.lua"),
             Self::Heartbeat => REGISTRY.to_owned() + include_str!("scripts/heartbeat.lua"),

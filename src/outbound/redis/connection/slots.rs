@@ -9,7 +9,7 @@ use redis::Value;
 const SLOTS: usize = 16_384;
 
 /// The hash slot of a key or topic.
-pub fn hash_slot(name: &str) -> usize {
+pub(crate) fn hash_slot(name: &str) -> usize {
     let name = name.as_bytes();
     let tag = name.iter().position(|byte| *byte == b'{').and_then(|open| {
         let rest = &name[open + 1..];
@@ -36,7 +36,7 @@ fn crc16(bytes: &[u8]) -> u16 {
 
 /// The owners of all slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SlotMap {
+pub(super) struct SlotMap {
     /// Host and port of each server that owns slots.
     pub servers: Vec<(String, u16)>,
     /// For each slot the index of its server.
@@ -46,7 +46,7 @@ pub struct SlotMap {
 impl SlotMap {
     /// Parses the reply to `CLUSTER SLOTS`. `replying_host` is used where the reply leaves the host
     /// empty. `None`: a slot has no owner, or the reply is malformed.
-    pub fn parse(reply: &Value, replying_host: &str) -> Option<Self> {
+    pub(super) fn parse(reply: &Value, replying_host: &str) -> Option<Self> {
         let Value::Array(ranges) = reply else {
             return None;
         };
@@ -96,7 +96,7 @@ impl SlotMap {
     }
 
     /// The owner of a key or topic, an index into `servers`.
-    pub fn server_of(&self, name: &str) -> usize {
+    pub(super) fn server_of(&self, name: &str) -> usize {
         self.owners
             .get(hash_slot(name))
             .map_or(0, |owner| usize::from(*owner))

@@ -21,7 +21,7 @@ impl Incarnation {
     ///
     /// # Errors
     /// When the connections are lost.
-    pub async fn evict(
+    pub(crate) async fn evict(
         &self,
         names: &KeyNames,
         app: &AppIdent,

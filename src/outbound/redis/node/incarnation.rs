@@ -19,7 +19,7 @@ use crate::outbound::redis::connection::{Connections, Disconnected, KeyNames, Sc
 const BATCH: usize = 500;
 
 /// One incarnation of this node.
-pub struct Incarnation {
+pub(crate) struct Incarnation {
     /// Its connections.
     pub connections: Arc<Connections>,
     /// Earlier incarnations of this process whose data may not have been removed yet.
@@ -44,7 +44,7 @@ struct ChannelIndex {
 
 /// The kind of data that an incarnation has on a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChannelUse {
+pub(crate) enum ChannelUse {
     /// Members in its list.
     Members,
     /// A number of connections in its counts.
@@ -78,7 +78,7 @@ struct PendingRegistration {
 
 impl Incarnation {
     /// An incarnation that has just been registered.
-    pub fn new(connections: Arc<Connections>, former: Vec<String>) -> Self {
+    pub(crate) fn new(connections: Arc<Connections>, former: Vec<String>) -> Self {
         Self {
             connections,
             former,
@@ -91,7 +91,7 @@ impl Incarnation {
     }
 
     /// Closes the connections, because Redis does not accept this incarnation any more.
-    pub fn fail_expired(&self) -> Disconnected {
+    pub(crate) fn fail_expired(&self) -> Disconnected {
         self.connections.fail_with("lease expired")
     }
 
@@ -101,7 +101,7 @@ impl Incarnation {
     }
 
     /// Whether every node has had time to reassert its members.
-    pub fn is_stable(&self) -> bool {
+    pub(crate) fn is_stable(&self) -> bool {
         self.stable.load(Relaxed)
     }
 
@@ -123,7 +123,7 @@ impl Incarnation {
     ///
     /// # Errors
     /// When the connections are lost.
-    pub async fn register(
+    pub(crate) async fn register(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -168,7 +168,12 @@ impl Incarnation {
 
     /// Removes a channel from the index when it has no other use. The caller prevents that data is
     /// written meanwhile.
-    pub fn unregister(&self, app: &AppIdent, channel: &ChannelName, channel_use: ChannelUse) {
+    pub(crate) fn unregister(
+        &self,
+        app: &AppIdent,
+        channel: &ChannelName,
+        channel_use: ChannelUse,
+    ) {
         let mut guard = self.index.lock();
         let index = &mut *guard;
         let Some(channels) = index.channels.get_mut(app) else {

@@ -18,8 +18,8 @@ use crate::core::ports::{BusHealth, BusMessage, BusSink, Call, Metrics};
 use crate::outbound::redis::bus::{Deduplicator, OutgoingQueue, TopicSubscriptions};
 use crate::outbound::redis::connection::{Connections, KeyNames, RedisTarget, topic_channel};
 
-pub use incarnation::{ChannelUse, Incarnation};
-pub use receiver::{NodeTasks, ReceivedMessage, Receiver};
+pub(super) use incarnation::{ChannelUse, Incarnation};
+pub(super) use receiver::{NodeTasks, ReceivedMessage, Receiver};
 
 /// Options of a node.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub struct RedisOptions {
 }
 
 /// A node of a cluster that communicates over Redis. [`RedisNode::run`] does the work.
-pub struct RedisNode {
+pub(super) struct RedisNode {
     options: RedisOptions,
     names: KeyNames,
     outgoing: OutgoingQueue,
@@ -53,7 +53,7 @@ pub struct RedisNode {
 
 impl RedisNode {
     /// A node that is not connected yet.
-    pub fn new(options: RedisOptions) -> Self {
+    pub(super) fn new(options: RedisOptions) -> Self {
         Self {
             names: KeyNames::new(options.target.database()),
             options,
@@ -69,13 +69,13 @@ impl RedisNode {
     }
 
     /// Sets the receiver of bus messages; only the first call has an effect.
-    pub fn set_sink(&self, sink: Weak<dyn BusSink>) {
+    pub(super) fn set_sink(&self, sink: Weak<dyn BusSink>) {
         let _ = self.sink.set(sink);
     }
 
     /// Sets the parts that use the connections, in the order in which they are notified; only the
     /// first call has an effect.
-    pub fn set_receivers(&self, receivers: Vec<Weak<dyn Receiver>>) {
+    pub(super) fn set_receivers(&self, receivers: Vec<Weak<dyn Receiver>>) {
         let _ = self.receivers.set(receivers);
     }
 
@@ -85,17 +85,17 @@ impl RedisNode {
     }
 
     /// The names of keys and topics.
-    pub fn names(&self) -> &KeyNames {
+    pub(super) fn names(&self) -> &KeyNames {
         &self.names
     }
 
     /// The number of this process, as in its socket ids.
-    pub fn process(&self) -> u64 {
+    pub(super) fn process(&self) -> u64 {
         self.options.process
     }
 
     /// The receiver of bus messages.
-    pub fn sink(&self) -> Arc<dyn BusSink> {
+    pub(super) fn sink(&self) -> Arc<dyn BusSink> {
         self.sink
             .get()
             .and_then(Weak::upgrade)
@@ -103,12 +103,12 @@ impl RedisNode {
     }
 
     /// The registered incarnation; `None`: Redis is disconnected.
-    pub fn incarnation(&self) -> Option<Arc<Incarnation>> {
+    pub(super) fn incarnation(&self) -> Option<Arc<Incarnation>> {
         self.incarnation.read().clone()
     }
 
     /// Whether an incarnation later than `known` is registered. `None`: any is later.
-    pub fn has_later_incarnation(&self, known: Option<&Incarnation>) -> bool {
+    pub(super) fn has_later_incarnation(&self, known: Option<&Incarnation>) -> bool {
         let known = known.map_or(0, |incarnation| incarnation.connections.number);
         self.incarnation
             .read()
@@ -125,7 +125,7 @@ impl RedisNode {
     }
 
     /// The current health.
-    pub fn health(&self) -> BusHealth {
+    pub(super) fn health(&self) -> BusHealth {
         if *self.is_up.lock() == Some(true) {
             BusHealth::Up
         } else {
@@ -139,7 +139,7 @@ impl RedisNode {
     }
 
     /// Publishes a message, or delivers it locally while Redis is disconnected.
-    pub fn publish(&self, message: BusMessage) {
+    pub(super) fn publish(&self, message: BusMessage) {
         let (topic, subscribed) = match &message {
             BusMessage::Broadcast {
                 event: ServerEvent::Published { event, .. },
@@ -176,7 +176,7 @@ impl RedisNode {
 
     /// Subscribes to the topic of a channel. When it returns, Redis has confirmed it or is
     /// disconnected.
-    pub async fn watch(&self, app: &AppIdent, channel: &ChannelName) {
+    pub(super) async fn watch(&self, app: &AppIdent, channel: &ChannelName) {
         if let Some(confirmed) = self.topics.watch(app, channel) {
             // An error: Redis was disconnected. The next incarnation subscribes to the topic.
             let _ = confirmed.await;
@@ -184,7 +184,7 @@ impl RedisNode {
     }
 
     /// Ends [`RedisNode::watch`].
-    pub fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
+    pub(super) fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
         self.topics.unwatch(app, channel);
     }
 

@@ -9,10 +9,10 @@ use super::incarnation::Incarnation;
 use crate::outbound::redis::connection::{Connections, Disconnected, NodeMessage};
 
 /// Tasks of an incarnation; they are aborted when it ends.
-pub type NodeTasks = JoinSet<Result<(), Disconnected>>;
+pub(crate) type NodeTasks = JoinSet<Result<(), Disconnected>>;
 
 /// A message that is for a [`Receiver`].
-pub struct ReceivedMessage<'a> {
+pub(crate) struct ReceivedMessage<'a> {
     /// The connections on which it arrived.
     pub connections: &'a Arc<Connections>,
     /// The topic on which it was published.
@@ -23,7 +23,7 @@ pub struct ReceivedMessage<'a> {
 
 /// A part that keeps state in Redis or exchanges messages with the other nodes.
 #[async_trait]
-pub trait Receiver: Send + Sync {
+pub(crate) trait Receiver: Send + Sync {
     /// Called when an incarnation is registered: restores its state in Redis, and starts its tasks.
     /// The node counts as connected when all receivers have returned.
     async fn on_connected(

@@ -27,7 +27,7 @@ const STOP_POLL: Duration = Duration::from_millis(5);
 impl RedisNode {
     /// Runs one incarnation after the other until `stop`, then sends what is queued and unregisters.
     /// Received messages are delivered corked by `hub`.
-    pub async fn run(self: Arc<Self>, hub: Arc<Hub>, stop: CancellationToken) {
+    pub(crate) async fn run(self: Arc<Self>, hub: Arc<Hub>, stop: CancellationToken) {
         let mut former = Vec::new();
         let mut delay = RETRY;
         for number in 1.. {

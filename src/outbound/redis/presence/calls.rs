@@ -27,7 +27,7 @@ pub(super) enum JoinReply {
 
 impl JoinReply {
     /// `None`: the incarnation has been evicted, or the reply is malformed.
-    pub fn parse(reply: &Value) -> Option<Self> {
+    pub(super) fn parse(reply: &Value) -> Option<Self> {
         let Value::Array(reply) = reply else {
             return None;
         };

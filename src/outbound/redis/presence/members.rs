@@ -39,17 +39,17 @@ struct MemberEntry {
 
 impl ReplicaMembers {
     /// The number of members.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.users.len()
     }
 
     /// The newest data of a user.
-    pub fn get(&self, user: &str) -> Option<&Member> {
+    pub(super) fn get(&self, user: &str) -> Option<&Member> {
         self.users.get(user).map(|entry| &entry.member)
     }
 
     /// The version at which a user joined; `None`: not known from Redis.
-    pub fn joined(&self, user: &UserId) -> Option<u64> {
+    pub(super) fn joined(&self, user: &UserId) -> Option<u64> {
         self.users
             .get(user)
             .map(|entry| entry.joined)
@@ -57,12 +57,12 @@ impl ReplicaMembers {
     }
 
     /// All members, in the order in which they joined.
-    pub fn list(&self) -> MemberList {
+    pub(super) fn list(&self) -> MemberList {
         self.list.clone()
     }
 
     /// Adds or updates a user as Redis holds it; returns whether it is new here.
-    pub fn put(&mut self, member: Member, joined: u64) -> bool {
+    pub(super) fn put(&mut self, member: Member, joined: u64) -> bool {
         let user = member.user_id.clone();
         let before = self.users.insert(
             user.clone(),
@@ -80,7 +80,7 @@ impl ReplicaMembers {
     }
 
     /// Adds or updates a user that is not in Redis yet; returns whether it is new here.
-    pub fn put_local(&mut self, member: Member) -> bool {
+    pub(super) fn put_local(&mut self, member: Member) -> bool {
         if let Some(entry) = self.users.get_mut(&member.user_id) {
             self.list.put(entry.joined, member.clone());
             entry.member = member;
@@ -91,14 +91,14 @@ impl ReplicaMembers {
     }
 
     /// Removes a user.
-    pub fn remove(&mut self, user: &str) -> Option<Member> {
+    pub(super) fn remove(&mut self, user: &str) -> Option<Member> {
         let entry = self.users.remove(user)?;
         self.list.remove(entry.joined, user);
         Some(entry.member)
     }
 
     /// The users that `present` does not contain. Unless `stable`, they are marked as unconfirmed.
-    pub fn missing_from(
+    pub(super) fn missing_from(
         &mut self,
         present: &HashMap<UserId, (Member, u64)>,
         stable: bool,
@@ -114,12 +114,12 @@ impl ReplicaMembers {
     }
 
     /// Whether there are unconfirmed members.
-    pub fn has_unconfirmed(&self) -> bool {
+    pub(super) fn has_unconfirmed(&self) -> bool {
         self.users.values().any(|entry| entry.unconfirmed)
     }
 
     /// Whether, as far as known, Redis holds none of the members.
-    pub fn is_empty_in_redis(&self) -> bool {
+    pub(super) fn is_empty_in_redis(&self) -> bool {
         self.users
             .values()
             .all(|entry| entry.unconfirmed || entry.joined >= LOCAL_VERSION)

@@ -19,7 +19,7 @@ use crate::outbound::redis::node::{ChannelUse, Incarnation};
 const MAX_DELAY: Duration = Duration::from_secs(1);
 
 /// The result of adding a connection.
-pub struct AddedConnection {
+pub(crate) struct AddedConnection {
     pub(super) replica: Arc<ChannelReplica>,
     /// Whether it is the first connection of its user.
     pub new: bool,
@@ -28,7 +28,7 @@ pub struct AddedConnection {
 impl RedisPresence {
     /// Adds a connection of a user, in Redis or, while that is disconnected, to the replica only.
     /// `None`: the user is new and there are `max` users (0: no limit).
-    pub async fn add_connection(
+    pub(crate) async fn add_connection(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -120,7 +120,7 @@ impl RedisPresence {
     }
 
     /// Removes a connection of a user; returns whether it was the user's last.
-    pub async fn remove_connection(
+    pub(crate) async fn remove_connection(
         &self,
         app: &AppIdent,
         channel: &ChannelName,

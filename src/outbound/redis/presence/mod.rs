@@ -32,17 +32,17 @@ use crate::core::ports::{Joined, PresenceStore};
 use crate::outbound::redis::connection::{Disconnected, MemberChangeBody, MessageBody};
 use crate::outbound::redis::node::{Incarnation, NodeTasks, ReceivedMessage, Receiver, RedisNode};
 
-pub use self::replica::SIGNED_IN_USERS;
+pub(super) use self::replica::SIGNED_IN_USERS;
 
 /// The presence channels of several nodes.
-pub struct RedisPresence {
+pub(super) struct RedisPresence {
     node: Arc<RedisNode>,
     replicas: ChannelReplicas,
 }
 
 impl RedisPresence {
     /// Over the connections of a node.
-    pub fn new(node: Arc<RedisNode>) -> Self {
+    pub(super) fn new(node: Arc<RedisNode>) -> Self {
         Self {
             node,
             replicas: ChannelReplicas::default(),
@@ -50,7 +50,7 @@ impl RedisPresence {
     }
 
     /// Subscribes to the changes of a channel, and starts its replica.
-    pub async fn watch(&self, app: &AppIdent, channel: &ChannelName) {
+    pub(super) async fn watch(&self, app: &AppIdent, channel: &ChannelName) {
         self.node.watch(app, channel).await;
         let (replica, ()) = self
             .replicas
@@ -62,7 +62,7 @@ impl RedisPresence {
     }
 
     /// Ends [`RedisPresence::watch`].
-    pub fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
+    pub(super) fn unwatch(&self, app: &AppIdent, channel: &ChannelName) {
         self.node.unwatch(app, channel);
         if let Some(replica) = self.replicas.find(app, channel.as_str()) {
             replica.set_watched(false);
@@ -72,7 +72,7 @@ impl RedisPresence {
 
     /// Whether each of the users is on a watched channel, and the version up to which local clients
     /// have been notified.
-    pub fn contains(
+    pub(super) fn contains(
         &self,
         app: &AppIdent,
         channel: &ChannelName,

@@ -26,7 +26,7 @@ pub(super) const NO_SOCKET: SocketId = SocketId {
 };
 
 /// The channel whose members are an app's signed-in users. Clients cannot use this name.
-pub const SIGNED_IN_USERS: &str = "\u{1}users";
+pub(crate) const SIGNED_IN_USERS: &str = "\u{1}users";
 
 /// A connection of this node on the channel.
 #[derive(Debug, Clone)]
@@ -106,7 +106,11 @@ struct ReplicaState {
 
 impl ChannelReplica {
     /// An empty replica that is not synchronized. `notified_version` is common to all replicas.
-    pub fn new(app: &AppIdent, channel: &ChannelName, notified_version: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(
+        app: &AppIdent,
+        channel: &ChannelName,
+        notified_version: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             app: app.clone(),
             channel: channel.clone(),
@@ -118,7 +122,7 @@ impl ChannelReplica {
     }
 
     /// Sets whether published changes are received.
-    pub fn set_watched(&self, watched: bool) {
+    pub(super) fn set_watched(&self, watched: bool) {
         let mut state = self.state.lock();
         if watched != state.watched {
             state.watched = watched;
@@ -128,28 +132,28 @@ impl ChannelReplica {
     }
 
     /// Whether published changes are received.
-    pub fn is_watched(&self) -> bool {
+    pub(super) fn is_watched(&self) -> bool {
         self.state.lock().watched
     }
 
     /// Whether the replica is neither watched nor has local members.
-    pub fn is_unused(&self) -> bool {
+    pub(super) fn is_unused(&self) -> bool {
         let state = self.state.lock();
         !state.watched && state.local.is_empty()
     }
 
     /// The number of the incarnation in which the replica was synchronized; 0: none.
-    pub fn synchronized_in(&self) -> u64 {
+    pub(super) fn synchronized_in(&self) -> u64 {
         self.state.lock().synchronized_in
     }
 
     /// Marks a replica that is not watched as synchronized: its local members are in Redis.
-    pub fn set_synchronized(&self, incarnation: u64) {
+    pub(super) fn set_synchronized(&self, incarnation: u64) {
         self.state.lock().synchronized_in = incarnation;
     }
 
     /// Handles the loss of the connections: the replica continues on what it holds.
-    pub fn disconnected(&self) {
+    pub(super) fn disconnected(&self) {
         let mut state = self.state.lock();
         state.synchronized_in = 0;
         state.early.clear();
@@ -158,7 +162,7 @@ impl ChannelReplica {
     }
 
     /// Adds a connection of this node.
-    pub fn add_local(&self, socket: SocketId, member: &Member) {
+    pub(super) fn add_local(&self, socket: SocketId, member: &Member) {
         let mut state = self.state.lock();
         let local = state.local.entry(member.user_id.clone()).or_default();
         local.retain(|local| local.socket != socket);
@@ -170,7 +174,7 @@ impl ChannelReplica {
     }
 
     /// Records what Redis has replied for a connection of this node.
-    pub fn set_stamp(&self, socket: SocketId, user: &UserId, stamp: u64, elsewhere: bool) {
+    pub(super) fn set_stamp(&self, socket: SocketId, user: &UserId, stamp: u64, elsewhere: bool) {
         let mut state = self.state.lock();
         if let Some(local) = state
             .local
@@ -185,7 +189,7 @@ impl ChannelReplica {
     }
 
     /// Removes a connection of this node; `None`: there is no such connection.
-    pub fn remove_local(&self, socket: SocketId, user: &UserId) -> Option<()> {
+    pub(super) fn remove_local(&self, socket: SocketId, user: &UserId) -> Option<()> {
         let mut state = self.state.lock();
         let local = state.local.get_mut(user)?;
         let index = local.iter().position(|local| local.socket == socket)?;
@@ -197,7 +201,7 @@ impl ChannelReplica {
     }
 
     /// The connections of this node.
-    pub fn local_members(&self) -> Vec<LocalMember> {
+    pub(super) fn local_members(&self) -> Vec<LocalMember> {
         self.state
             .lock()
             .local
@@ -208,7 +212,7 @@ impl ChannelReplica {
     }
 
     /// Whether a connection of this node is on the channel.
-    pub fn has_local(&self, socket: SocketId, user: &UserId) -> bool {
+    pub(super) fn has_local(&self, socket: SocketId, user: &UserId) -> bool {
         self.state
             .lock()
             .local
@@ -217,19 +221,19 @@ impl ChannelReplica {
     }
 
     /// The version at which a user joined; `None`: not known from Redis.
-    pub fn joined(&self, user: &UserId) -> Option<u64> {
+    pub(super) fn joined(&self, user: &UserId) -> Option<u64> {
         self.state.lock().members.joined(user)
     }
 
     /// All members, and the version up to which local clients have been notified.
-    pub fn members(&self) -> (MemberList, u64) {
+    pub(super) fn members(&self) -> (MemberList, u64) {
         let state = self.state.lock();
         (state.members.list(), state.notified_version)
     }
 
     /// Whether each of the users is a member, and the version up to which local clients have been
     /// notified.
-    pub fn contains(&self, users: &[UserId]) -> (Vec<bool>, u64) {
+    pub(super) fn contains(&self, users: &[UserId]) -> (Vec<bool>, u64) {
         let state = self.state.lock();
         (
             users
@@ -241,7 +245,7 @@ impl ChannelReplica {
     }
 
     /// Whether a user is a member whose newest data allows peer channels.
-    pub fn is_peer(&self, user: &str) -> bool {
+    pub(super) fn is_peer(&self, user: &str) -> bool {
         self.state
             .lock()
             .members
@@ -250,7 +254,7 @@ impl ChannelReplica {
     }
 
     /// Whether the replica has reached a version, or is not synchronized and never will.
-    pub fn has_reached(&self, version: u64) -> bool {
+    pub(super) fn has_reached(&self, version: u64) -> bool {
         let state = self.state.lock();
         state.version >= version || state.synchronized_in == 0
     }

@@ -27,13 +27,13 @@ pub(super) struct ChannelReplicas {
 
 impl ChannelReplicas {
     /// The replica of a channel.
-    pub fn find(&self, app: &AppIdent, channel: &str) -> Option<Arc<ChannelReplica>> {
+    pub(super) fn find(&self, app: &AppIdent, channel: &str) -> Option<Arc<ChannelReplica>> {
         self.channels.lock().get(app)?.get(channel).cloned()
     }
 
     /// Calls `action` with the replica of a channel, which is created where it is missing. The lock
     /// is held, so that the replica cannot be removed before `action` has marked it as used.
-    pub fn with<T>(
+    pub(super) fn with<T>(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -59,7 +59,7 @@ impl ChannelReplicas {
 
     /// Removes a replica that is neither watched nor has local members, and its channel from the
     /// index of the current incarnation. The lock is held, so that no member is added meanwhile.
-    pub fn remove_unused(
+    pub(super) fn remove_unused(
         &self,
         replica: &ChannelReplica,
         incarnation: impl FnOnce() -> Option<Arc<Incarnation>>,
@@ -84,7 +84,7 @@ impl ChannelReplicas {
     }
 
     /// All replicas.
-    pub fn all(&self) -> Vec<Arc<ChannelReplica>> {
+    pub(super) fn all(&self) -> Vec<Arc<ChannelReplica>> {
         self.channels
             .lock()
             .values()
@@ -94,7 +94,7 @@ impl ChannelReplicas {
     }
 
     /// Queues a replica to be read again.
-    pub fn add_stale(&self, replica: &Arc<ChannelReplica>) {
+    pub(super) fn add_stale(&self, replica: &Arc<ChannelReplica>) {
         let mut stale = self.stale.lock();
         if !stale.iter().any(|known| Arc::ptr_eq(known, replica)) {
             stale.push_back(Arc::clone(replica));
@@ -104,17 +104,17 @@ impl ChannelReplicas {
     }
 
     /// Takes the first replica to be read again.
-    pub fn take_stale(&self) -> Option<Arc<ChannelReplica>> {
+    pub(super) fn take_stale(&self) -> Option<Arc<ChannelReplica>> {
         self.stale.lock().pop_front()
     }
 
     /// Queues a replica to be read again once the cluster is stable.
-    pub fn add_unconfirmed(&self, replica: &Arc<ChannelReplica>) {
+    pub(super) fn add_unconfirmed(&self, replica: &Arc<ChannelReplica>) {
         self.unconfirmed.lock().push(Arc::clone(replica));
     }
 
     /// Takes all replicas to be read again once the cluster is stable.
-    pub fn take_unconfirmed(&self) -> Vec<Arc<ChannelReplica>> {
+    pub(super) fn take_unconfirmed(&self) -> Vec<Arc<ChannelReplica>> {
         std::mem::take(&mut *self.unconfirmed.lock())
     }
 }

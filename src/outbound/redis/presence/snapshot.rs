@@ -34,7 +34,7 @@ pub(super) struct MemberSnapshot {
 
 impl MemberSnapshot {
     /// Parses the replies to `TIME` and `HGETALL`.
-    pub fn parse(replies: &[Value]) -> Option<Self> {
+    pub(super) fn parse(replies: &[Value]) -> Option<Self> {
         let [Value::Array(time), Value::Map(fields)] = replies else {
             return None;
         };
@@ -68,7 +68,7 @@ impl MemberSnapshot {
     }
 
     /// All members, in the order in which they joined.
-    pub fn into_members(self) -> MemberList {
+    pub(super) fn into_members(self) -> MemberList {
         let mut users: Vec<_> = self.users.into_values().collect();
         users.sort_unstable_by(|(a, joined_a), (b, joined_b)| {
             joined_a

@@ -13,7 +13,7 @@ use crate::outbound::redis::node::{Incarnation, RedisNode};
 
 /// The questions of this node that have not been answered by all nodes.
 #[derive(Default)]
-pub struct PendingQuestions {
+pub(super) struct PendingQuestions {
     next_number: AtomicU64,
     pending: Mutex<HashMap<u64, mpsc::UnboundedSender<NodeAnswer>>>,
 }
@@ -29,7 +29,7 @@ impl Drop for PendingQuestion<'_> {
 
 impl PendingQuestions {
     /// Handles the answer of another node.
-    pub fn answered(&self, number: u64, answer: NodeAnswer) {
+    pub(super) fn answered(&self, number: u64, answer: NodeAnswer) {
         if let Some(pending) = self.pending.lock().get(&number) {
             // An error: the receiver was dropped.
             let _ = pending.send(answer);
@@ -42,7 +42,7 @@ impl PendingQuestions {
     ///
     /// # Errors
     /// When the connections are lost.
-    pub async fn ask(
+    pub(super) async fn ask(
         &self,
         node: &RedisNode,
         incarnation: &Incarnation,

@@ -17,7 +17,7 @@ use crate::outbound::redis::node::{ChannelUse, Incarnation};
 const BATCH: usize = 256;
 
 /// A request to write the count of a channel.
-pub struct CountRequest {
+pub(super) struct CountRequest {
     app: AppIdent,
     channel: ChannelName,
     /// Whether the total is published to the subscribers.
@@ -28,7 +28,7 @@ pub struct CountRequest {
 
 impl CountRequest {
     /// A request, and the receiver of its result; it fails when Redis is disconnected.
-    pub fn new(
+    pub(super) fn new(
         app: &AppIdent,
         channel: &ChannelName,
         announce: bool,
@@ -49,7 +49,7 @@ impl CountRequest {
 /// The queue of count requests. One task processes it, so that a later count never reaches Redis
 /// before an earlier one.
 #[derive(Default)]
-pub struct CountQueue {
+pub(super) struct CountQueue {
     state: Mutex<CountQueueState>,
     filled: Notify,
 }
@@ -62,7 +62,7 @@ struct CountQueueState {
 
 impl CountQueue {
     /// Queues a request. While Redis is disconnected it is dropped, which fails its receiver.
-    pub fn push(&self, request: CountRequest) {
+    pub(super) fn push(&self, request: CountRequest) {
         let mut state = self.state.lock();
         if state.connected {
             state.queue.push_back(request);
@@ -72,7 +72,7 @@ impl CountQueue {
     }
 
     /// Queues a request for every occupied channel of this node.
-    pub fn connected(&self, hub: &Hub) {
+    pub(super) fn connected(&self, hub: &Hub) {
         self.state.lock().connected = true;
         for app in hub.app_idents() {
             let occupied = hub
@@ -90,7 +90,7 @@ impl CountQueue {
     }
 
     /// Drops all requests, which fails their receivers.
-    pub fn disconnected(&self) {
+    pub(super) fn disconnected(&self) {
         let mut state = self.state.lock();
         state.connected = false;
         state.queue.clear();
@@ -100,7 +100,7 @@ impl CountQueue {
     ///
     /// # Errors
     /// When the connections are lost.
-    pub async fn run(
+    pub(super) async fn run(
         &self,
         incarnation: &Incarnation,
         names: &KeyNames,
@@ -223,7 +223,7 @@ fn parse_update(reply: &Value) -> Option<OccupancyUpdate> {
 ///
 /// # Errors
 /// When the connections are lost.
-pub async fn user_counts(
+pub(super) async fn user_counts(
     incarnation: &Incarnation,
     names: &KeyNames,
     app: &AppIdent,

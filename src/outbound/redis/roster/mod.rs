@@ -33,7 +33,7 @@ use crate::outbound::redis::presence::{RedisPresence, SIGNED_IN_USERS};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The connections of all nodes.
-pub struct RedisRoster {
+pub(super) struct RedisRoster {
     node: Arc<RedisNode>,
     presence: Arc<RedisPresence>,
     hub: Arc<Hub>,
@@ -52,7 +52,7 @@ fn signed_in_users() -> ChannelName {
 
 impl RedisRoster {
     /// Over the connections of a node. `hub` has its clients, `presence` the signed-in users.
-    pub fn new(node: Arc<RedisNode>, presence: Arc<RedisPresence>, hub: Arc<Hub>) -> Self {
+    pub(super) fn new(node: Arc<RedisNode>, presence: Arc<RedisPresence>, hub: Arc<Hub>) -> Self {
         Self {
             node,
             presence,

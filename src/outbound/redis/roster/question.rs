@@ -7,7 +7,7 @@ use crate::core::model::{AppIdent, ChannelName, SocketId, SocketInfo};
 
 /// A question about the connections of an app.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct NodeQuestion {
+pub(super) struct NodeQuestion {
     #[serde(rename = "a")]
     app: String,
     #[serde(rename = "q")]
@@ -32,7 +32,7 @@ enum QuestionKind {
 
 /// The answer of one node, about its own connections.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum NodeAnswer {
+pub(super) enum NodeAnswer {
     /// Socket ids with their channels.
     #[serde(rename = "s")]
     Sockets(Vec<(String, Vec<String>)>),
@@ -50,7 +50,7 @@ impl NodeQuestion {
     }
 
     /// Asks for the sockets after an id.
-    pub fn sockets(app: &AppIdent, after: Option<SocketId>, limit: usize) -> Self {
+    pub(super) fn sockets(app: &AppIdent, after: Option<SocketId>, limit: usize) -> Self {
         Self::new(
             app,
             QuestionKind::Sockets(after.map(|id| id.to_string()), limit),
@@ -58,12 +58,12 @@ impl NodeQuestion {
     }
 
     /// Asks for one socket.
-    pub fn socket(app: &AppIdent, id: SocketId) -> Self {
+    pub(super) fn socket(app: &AppIdent, id: SocketId) -> Self {
         Self::new(app, QuestionKind::Socket(id.to_string()))
     }
 
     /// Asks for the channels with a prefix, after a name.
-    pub fn channels(
+    pub(super) fn channels(
         app: &AppIdent,
         prefix: &str,
         after: Option<&ChannelName>,
@@ -76,12 +76,12 @@ impl NodeQuestion {
     }
 
     /// Asks for the subscriptions of a channel.
-    pub fn occupancy(app: &AppIdent, channel: &ChannelName) -> Self {
+    pub(super) fn occupancy(app: &AppIdent, channel: &ChannelName) -> Self {
         Self::new(app, QuestionKind::Occupancy(channel.to_string()))
     }
 
     /// The answer of this node.
-    pub fn answer(&self, hub: &Hub) -> NodeAnswer {
+    pub(super) fn answer(&self, hub: &Hub) -> NodeAnswer {
         let hub = hub.app(&AppIdent::trusted(&self.app));
         let encode_all = |sockets: Vec<SocketInfo>| {
             let encode = |socket: SocketInfo| {
@@ -126,7 +126,7 @@ impl NodeQuestion {
 
 impl NodeAnswer {
     /// The sockets of the answer.
-    pub fn sockets(&self) -> impl Iterator<Item = SocketInfo> {
+    pub(super) fn sockets(&self) -> impl Iterator<Item = SocketInfo> {
         let sockets = match self {
             Self::Sockets(sockets) => sockets.as_slice(),
             Self::Channels(_) => &[],
@@ -143,7 +143,7 @@ impl NodeAnswer {
     }
 
     /// The channels of the answer, with their numbers of subscriptions.
-    pub fn channels(&self) -> impl Iterator<Item = (ChannelName, u64)> {
+    pub(super) fn channels(&self) -> impl Iterator<Item = (ChannelName, u64)> {
         let channels = match self {
             Self::Channels(channels) => channels.as_slice(),
             Self::Sockets(_) => &[],

@@ -61,20 +61,20 @@ pub(super) struct ChannelEvents {
 
 impl MemoryState {
     /// Returns the data of an app; `NotFound` if the app does not exist.
-    pub fn app_data_mut(&mut self, app: &AppIdent) -> Result<&mut AppData, StorageError> {
+    pub(super) fn app_data_mut(&mut self, app: &AppIdent) -> Result<&mut AppData, StorageError> {
         self.app_data.get_mut(app).ok_or(StorageError::NotFound)
     }
 }
 
 impl AppData {
     /// Assigns the next id.
-    pub fn next_id(&mut self) -> u64 {
+    pub(super) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
     }
 
     /// Returns the last serial assigned in a channel; 0 if there is none.
-    pub fn head(&self, channel: &ChannelName) -> u64 {
+    pub(super) fn head(&self, channel: &ChannelName) -> u64 {
         self.channels.get(channel).map_or(0, |channel| channel.head)
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Collections {
 }
 
 impl Collections {
-    pub fn new(database: Database) -> Self {
+    pub(super) fn new(database: Database) -> Self {
         let named = |name: &str| database.collection(name);
         Self {
             apps: named("app"),
@@ -70,21 +70,21 @@ impl Collections {
         }
     }
 
-    pub fn client(&self) -> &Client {
+    pub(super) fn client(&self) -> &Client {
         self.database.client()
     }
 
     /// The original's collections of targets.
-    pub fn targets(&self) -> [Collection<Document>; 4] {
+    pub(super) fn targets(&self) -> [Collection<Document>; 4] {
         TargetKind::NAMES.map(|(kind, _)| self.targets_of(kind))
     }
 
-    pub fn targets_of(&self, kind: TargetKind) -> Collection<Document> {
+    pub(super) fn targets_of(&self, kind: TargetKind) -> Collection<Document> {
         self.database.collection(kind.name())
     }
 
     /// Makes every id of `collection` that is allocated from now on greater than `id`.
-    pub async fn advance_ids(
+    pub(super) async fn advance_ids(
         &self,
         collection: &Collection<Document>,
         id: i64,
@@ -94,7 +94,7 @@ impl Collections {
     }
 
     /// Allocates `count` ids of `collection` from the counter that the original uses; returns the last.
-    pub async fn allocate_ids(
+    pub(super) async fn allocate_ids(
         &self,
         collection: &Collection<Document>,
         count: i64,
@@ -112,14 +112,17 @@ impl Collections {
     }
 
     /// Allocates one id.
-    pub async fn allocate_id(&self, collection: &Collection<Document>) -> StorageResult<u64> {
+    pub(super) async fn allocate_id(
+        &self,
+        collection: &Collection<Document>,
+    ) -> StorageResult<u64> {
         let id = self.allocate_ids(collection, 1).await?;
         u64::try_from(id).map_err(StorageError::corrupt)
     }
 
     /// Sends updates in order, with few commands. After an error any of them may have been applied, so each must be
     /// idempotent.
-    pub async fn bulk_update(
+    pub(super) async fn bulk_update(
         &self,
         collection: &Collection<Document>,
         updates: Vec<Document>,

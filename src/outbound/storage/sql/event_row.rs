@@ -36,7 +36,7 @@ pub(super) struct EventRow<'a> {
 
 impl<'a> EventRow<'a> {
     /// The columns app, channel, serial, mid, time, publish, owner, name, data, extra.
-    pub fn columns(&self) -> [Arg<'a>; 10] {
+    pub(super) fn columns(&self) -> [Arg<'a>; 10] {
         let event = self.event;
         [
             Arg::Int(self.app),

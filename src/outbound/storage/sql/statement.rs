@@ -10,7 +10,7 @@ pub(super) struct MultiRowStatement([String; CHUNK_SIZES.len()]);
 
 impl MultiRowStatement {
     /// Builds `before`, one list of `columns` placeholders per row, numbered from `$first` on, and `after`.
-    pub fn new(before: &str, first: usize, columns: usize, after: &str) -> Self {
+    pub(super) fn new(before: &str, first: usize, columns: usize, after: &str) -> Self {
         Self(CHUNK_SIZES.map(|rows| {
             let row = |row: usize| {
                 let placeholders =
@@ -25,7 +25,7 @@ impl MultiRowStatement {
     }
 
     /// Splits `items` into chunks, each with its statement.
-    pub fn chunks<'a, T>(
+    pub(super) fn chunks<'a, T>(
         &'static self,
         mut items: &'a [T],
     ) -> impl Iterator<Item = (&'static str, &'a [T])> + use<'a, T> {
@@ -63,7 +63,7 @@ pub(super) struct BulkInsert<const N: usize> {
 
 impl<const N: usize> BulkInsert<N> {
     /// Builds `before`, the rows, and `after`.
-    pub fn new(before: &str, column_types: [ColumnType; N], after: &str) -> Self {
+    pub(super) fn new(before: &str, column_types: [ColumnType; N], after: &str) -> Self {
         let row_lists = MultiRowStatement::new(&format!("{before} VALUES "), 1, N, after);
         Self {
             row_lists,

@@ -17,7 +17,7 @@ pub(super) enum Arg<'a> {
 
 impl<'a> Arg<'a> {
     /// The integer; `None` for any other type.
-    pub fn int(self) -> Option<i64> {
+    pub(super) fn int(self) -> Option<i64> {
         if let Self::Int(number) = self {
             Some(number)
         } else {
@@ -26,7 +26,7 @@ impl<'a> Arg<'a> {
     }
 
     /// The text; `None` for NULL and any other type.
-    pub fn text(self) -> Option<&'a str> {
+    pub(super) fn text(self) -> Option<&'a str> {
         match self {
             Self::Text(text) => Some(text),
             Self::MaybeText(text) => text,

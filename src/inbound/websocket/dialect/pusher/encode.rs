@@ -128,7 +128,7 @@ fn sender(event: &NewEvent) -> Option<String> {
 }
 
 /// A user joined a presence channel.
-pub fn member_added(channel: &ChannelName, member: &Member) -> Bytes {
+pub(super) fn member_added(channel: &ChannelName, member: &Member) -> Bytes {
     let mut data = String::with_capacity(member.data.len() + 64);
     data.push_str("{\"user_id\":");
     push_json_string(&mut data, member.user_id.as_str());
@@ -139,7 +139,7 @@ pub fn member_added(channel: &ChannelName, member: &Member) -> Bytes {
 }
 
 /// A user left a presence channel.
-pub fn member_removed(channel: &ChannelName, member: &Member) -> Bytes {
+pub(super) fn member_removed(channel: &ChannelName, member: &Member) -> Bytes {
     let mut data = String::from("{\"user_id\":");
     push_json_string(&mut data, member.user_id.as_str());
     data.push('}');
@@ -215,7 +215,7 @@ pub fn subscription_error(error: &SubscriptionErrorFrame) -> Bytes {
 }
 
 /// The number of subscriptions of a channel.
-pub fn count(channel: &ChannelName, count: u64) -> Bytes {
+pub(super) fn count(channel: &ChannelName, count: u64) -> Bytes {
     channel_event(
         "pusher_internal:subscription_count",
         channel,

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::inbound::wire::push_json_string;
 
 /// The entries of a JSON object in their order; the values are unparsed JSON text.
-pub struct ObjectEntries<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct ObjectEntries<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// A name, borrowed unless it contains escapes.
 #[derive(Deserialize)]
@@ -42,12 +42,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for ObjectEntries<'a> {
 
 impl<'a> ObjectEntries<'a> {
     /// Parses the text of a JSON object; empty for any other text.
-    pub fn parse(object: &'a str) -> Self {
+    pub(super) fn parse(object: &'a str) -> Self {
         serde_json::from_str(object).unwrap_or(Self(Vec::new()))
     }
 
     /// The value of an entry; of duplicates the last one.
-    pub fn get(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         self.0
             .iter()
             .rev()
@@ -58,7 +58,7 @@ impl<'a> ObjectEntries<'a> {
 
 /// The `user_info` of a member in Pusher's frames: that of its channel data, or else all its other
 /// entries but `user_id`.
-pub fn user_info(data: &str) -> String {
+pub(super) fn user_info(data: &str) -> String {
     let entries = ObjectEntries::parse(data);
     if let Some(info) = entries.get("user_info") {
         return info.to_owned();

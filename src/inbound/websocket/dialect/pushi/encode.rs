@@ -42,7 +42,7 @@ pub fn error(error: &ErrorFrame) -> Bytes {
 }
 
 /// An event for the subscribers of its channel.
-pub fn event(event: &NewEvent, position: Option<Position>) -> Bytes {
+pub(super) fn event(event: &NewEvent, position: Option<Position>) -> Bytes {
     let payload = &event.payload;
     let mut json = begin_frame(
         &payload.event,
@@ -68,7 +68,7 @@ pub fn event(event: &NewEvent, position: Option<Position>) -> Bytes {
 }
 
 /// A user joined or left a presence channel.
-pub fn member(event: &str, channel: &ChannelName, member: &Member) -> Bytes {
+pub(super) fn member(event: &str, channel: &ChannelName, member: &Member) -> Bytes {
     let mut json = begin_frame(event, channel.as_str().len() + member.data.len() + 64);
     push_string_field(&mut json, "channel", channel.as_str());
     push_string_field(&mut json, "member", &member.data);

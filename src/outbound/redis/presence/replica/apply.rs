@@ -14,7 +14,7 @@ use crate::outbound::redis::presence::snapshot::MemberSnapshot;
 impl ChannelReplica {
     /// Adds a member while Redis is disconnected. Returns whether the user is new; `None`: the
     /// channel has `max` members (0: no limit).
-    pub fn join_offline(
+    pub(crate) fn join_offline(
         &self,
         socket: SocketId,
         member: &Member,
@@ -41,7 +41,12 @@ impl ChannelReplica {
 
     /// Removes a user while Redis is disconnected, unless it has other connections here or had some
     /// on other nodes. Returns whether it was removed.
-    pub fn leave_offline(&self, socket: SocketId, user: &UserId, sink: &dyn BusSink) -> bool {
+    pub(crate) fn leave_offline(
+        &self,
+        socket: SocketId,
+        user: &UserId,
+        sink: &dyn BusSink,
+    ) -> bool {
         {
             let mut state = self.state.lock();
             if state.local.contains_key(user) || state.elsewhere.contains(user) {
@@ -58,7 +63,7 @@ impl ChannelReplica {
 
     /// Applies a published change. Returns `true` if an earlier one is missing, so that the list
     /// must be read again.
-    pub fn apply_published(&self, published: PublishedChange, sink: &dyn BusSink) -> bool {
+    pub(crate) fn apply_published(&self, published: PublishedChange, sink: &dyn BusSink) -> bool {
         let missing = {
             let mut state = self.state.lock();
             if state.synchronized_in != 0 && published.version <= state.version {
@@ -74,7 +79,7 @@ impl ChannelReplica {
 
     /// Applies a change of this node that Redis has confirmed, before it is received. Does nothing
     /// if an earlier one is missing: it may be in flight, and the published change follows.
-    pub fn apply_own(&self, published: PublishedChange, sink: &dyn BusSink) {
+    pub(crate) fn apply_own(&self, published: PublishedChange, sink: &dyn BusSink) {
         {
             let mut state = self.state.lock();
             if state.synchronized_in == 0 || published.version != state.version + 1 {
@@ -142,7 +147,7 @@ impl ChannelReplica {
     /// Makes the members equal to a snapshot, and notifies of the differences. Users that are
     /// missing in it stay if they have local connections, and, unless the cluster is `stable`, as
     /// unconfirmed members.
-    pub fn reconcile(
+    pub(crate) fn reconcile(
         &self,
         incarnation: u64,
         snapshot: MemberSnapshot,

@@ -23,12 +23,12 @@ pub(super) struct ChannelRef {
 
 impl ChannelRef {
     /// The `_id` of the head.
-    pub fn head_id(&self) -> String {
+    pub(super) fn head_id(&self) -> String {
         format!("{}/{}", self.app_id, self.channel)
     }
 
     /// The `_id` of the event with a serial.
-    pub fn event_id(&self, serial: i64) -> String {
+    pub(super) fn event_id(&self, serial: i64) -> String {
         format!("{}/{}/{serial}", self.app, self.channel)
     }
 }

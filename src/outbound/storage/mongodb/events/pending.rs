@@ -37,7 +37,7 @@ pub(super) struct PendingInsert {
 }
 
 impl PendingInsert {
-    pub fn position(&self) -> StorageResult<Position> {
+    pub(super) fn position(&self) -> StorageResult<Position> {
         let to_u64 = |number: i64| u64::try_from(number).map_err(StorageError::corrupt);
         Ok(Position {
             id: to_u64(self.id)?,

@@ -40,7 +40,12 @@ pub(super) struct PooledConnection {
 impl ConnectionPool {
     /// Creates a pool of at most `size` connections of the `instance`. The server cancels statements that run longer than
     /// `timeout`, and ends transactions that are idle for as long.
-    pub fn new(options: PgConnectOptions, size: u32, timeout: Duration, instance: i64) -> Self {
+    pub(super) fn new(
+        options: PgConnectOptions,
+        size: u32,
+        timeout: Duration,
+        instance: i64,
+    ) -> Self {
         let millis = i32::try_from(timeout.as_millis())
             .unwrap_or(i32::MAX)
             .max(1);
@@ -58,7 +63,7 @@ impl ConnectionPool {
     }
 
     /// Opens a connection that does not count against the size.
-    pub async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+    pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = self.options.connect().await?;
         connection
             .execute(AssertSqlSafe(self.setup.as_str()))
@@ -67,7 +72,7 @@ impl ConnectionPool {
     }
 
     /// Waits for a permit, and returns an idle connection or a new one.
-    pub async fn acquire(&self) -> StorageResult<PooledConnection> {
+    pub(super) async fn acquire(&self) -> StorageResult<PooledConnection> {
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
             .await
@@ -86,7 +91,7 @@ impl ConnectionPool {
     }
 
     /// Returns a connection to the pool.
-    pub fn release(&self, pooled: PooledConnection) {
+    pub(super) fn release(&self, pooled: PooledConnection) {
         if !self.permits.is_closed() {
             self.idle.lock().push((pooled.connection, Instant::now()));
         }
@@ -94,12 +99,12 @@ impl ConnectionPool {
     }
 
     /// Drops the idle connections. Called when a connection has failed, because the server may have ended all of them.
-    pub fn discard_idle(&self) {
+    pub(super) fn discard_idle(&self) {
         self.idle.lock().clear();
     }
 
     /// Closes the idle connections, and the others as soon as they are released.
-    pub async fn close(&self) {
+    pub(super) async fn close(&self) {
         self.permits.close();
         while let Some((connection, _)) = self.take_idle() {
             // If the message is lost, the server notices the closed socket.

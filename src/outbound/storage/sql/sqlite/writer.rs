@@ -32,7 +32,7 @@ struct WriterState {
 impl Writer {
     /// Starts the task that owns `connection`. After a failure it reopens the connection with `options`, unless the
     /// database is `in_memory`.
-    pub fn new(
+    pub(super) fn new(
         connection: SqliteConnection,
         options: SqliteConnectOptions,
         in_memory: bool,
@@ -52,7 +52,7 @@ impl Writer {
     }
 
     /// Runs `work` in a transaction.
-    pub async fn transaction<T, F>(&self, work: F) -> StorageResult<T>
+    pub(super) async fn transaction<T, F>(&self, work: F) -> StorageResult<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, StorageResult<T>>
@@ -64,7 +64,7 @@ impl Writer {
     }
 
     /// Runs `work` without a transaction.
-    pub async fn run<T, F>(&self, work: F) -> StorageResult<T>
+    pub(super) async fn run<T, F>(&self, work: F) -> StorageResult<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, StorageResult<T>>
@@ -76,7 +76,7 @@ impl Writer {
     }
 
     /// Closes the connection after the calls that are queued.
-    pub async fn close(&self) -> StorageResult<()> {
+    pub(super) async fn close(&self) -> StorageResult<()> {
         self.enqueue(|state| Box::pin(async move { state.close().await }))
             .await
     }
