@@ -1,22 +1,19 @@
-//! The pause before an address is retried.
+//! The pause before a receiver is retried.
 
 use std::time::Duration;
 
-/// The pause before the second attempt.
-const FIRST: Duration = Duration::from_secs(1);
+use crate::core::backoff::{Backoff, jitter};
+
+/// One second before the second attempt, at most five minutes.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), MAX);
 
 /// The longest pause.
 const MAX: Duration = Duration::from_secs(300);
 
-/// The pause after so many failed attempts (from 1): it doubles from [`FIRST`] to [`MAX`]. `random`, any number, reduces it by
-/// up to a half, so that addresses that failed together are not retried together.
+/// The pause after `failed` consecutive attempts (from 1). `random`, any number, reduces it by up to
+/// a half, so that receivers that failed together are not retried together.
 pub(super) fn pause(failed: u64, random: u64) -> Duration {
-    let doublings = u32::try_from(failed.saturating_sub(1))
-        .unwrap_or(u32::MAX)
-        .min(16);
-    let whole = FIRST.saturating_mul(1 << doublings).min(MAX);
-    let share = (random % 1024) as f64 / 1024.0;
-    whole.mul_f64(1.0 - share / 2.0)
+    jitter(BACKOFF.delay_after(failed), random)
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::RedisNode;
 use super::incarnation::Incarnation;
 use super::receiver::NodeTasks;
+use crate::core::backoff::Backoff;
 use crate::core::hub::Hub;
 use crate::outbound::redis::bus::TopicChange;
 use crate::outbound::redis::connection::{Connections, Disconnected};
 
 /// The first and the longest delay before a reconnect.
-const RETRY: Duration = Duration::from_millis(100);
+const MIN_RETRY: Duration = Duration::from_millis(100);
 const MAX_RETRY: Duration = Duration::from_secs(1);
 
 /// How long a node that stops may take to send its last messages.
@@ -29,7 +30,7 @@ impl RedisNode {
     /// Received messages are delivered corked by `hub`.
     pub(crate) async fn run(self: Arc<Self>, hub: Arc<Hub>, stop: CancellationToken) {
         let mut former = Vec::new();
-        let mut delay = RETRY;
+        let mut backoff = Backoff::new(MIN_RETRY, MAX_RETRY);
         for number in 1.. {
             let begun = Instant::now();
             match self.run_incarnation(number, &hub, &mut former, &stop).await {
@@ -37,11 +38,11 @@ impl RedisNode {
                 Err(reason) => self.log_disconnected(&reason),
             }
             if begun.elapsed() > MAX_RETRY {
-                delay = RETRY;
+                backoff.reset();
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = sleep(delay) => delay = (delay * 2).min(MAX_RETRY),
+                () = sleep(backoff.next_delay()) => {}
             }
         }
     }
