@@ -105,7 +105,7 @@ fn as_json(log: &WebhookLog) -> Value {
     let waiting = |waiting: &QueuedAddress| {
         json!({
             "address": *waiting.address,
-            "notices": waiting.notices,
+            "notices": waiting.events,
             "attempts": waiting.attempts,
             "due": waiting.due.seconds(),
             "status": waiting.last.status,
@@ -117,7 +117,7 @@ fn as_json(log: &WebhookLog) -> Value {
             "id": delivery.id,
             "address": *delivery.address,
             "time": delivery.at.seconds(),
-            "notices": delivery.notices,
+            "notices": delivery.events,
             "attempts": delivery.attempts,
             "outcome": outcome(delivery),
             "status": delivery.last.status,
@@ -136,20 +136,20 @@ fn as_text(log: &WebhookLog) -> String {
         format!(
             "-         {due}  {:<9}  {:>7}  {attempts:>8}  {}  {}",
             "queued",
-            entry.notices,
+            entry.events,
             entry.address,
             problem(&entry.last)
         )
     };
     let delivery = |entry: &Delivery| {
-        let (at, notices, attempts) = (format_time(entry.at), entry.notices, entry.attempts);
+        let (at, events, attempts) = (format_time(entry.at), entry.events, entry.attempts);
         let problem = if entry.given_up {
             problem(&entry.last)
         } else {
             String::new()
         };
         format!(
-            "{:<8}  {at}  {:<9}  {notices:>7}  {attempts:>8}  {}  {problem}",
+            "{:<8}  {at}  {:<9}  {events:>7}  {attempts:>8}  {}  {problem}",
             entry.id,
             outcome(entry),
             entry.address
@@ -213,7 +213,7 @@ mod tests {
             id: 7,
             address,
             at,
-            notices: 2,
+            events: 2,
             attempts: 40,
             last: problem.clone(),
             given_up: true,
@@ -231,7 +231,7 @@ mod tests {
         };
         let waiting = QueuedAddress {
             address: "http://b/".into(),
-            notices: 1,
+            events: 1,
             attempts: 3,
             due: at,
             last: problem,

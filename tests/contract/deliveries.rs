@@ -14,12 +14,12 @@ async fn end(stores: &Stores, app: &App, names: &[&str], disposition: Dispositio
         .await
         .unwrap();
     let held = claim(stores, "n", at(50)).await;
-    let notices = stores.outbox.oldest(&held, 100).await.unwrap();
-    let upto = notices.last().unwrap().id;
+    let events = stores.outbox.oldest(&held, 100).await.unwrap();
+    let upto = events.last().unwrap().id;
     let settlement = settlement(
         disposition,
         upto,
-        notices.len() as u64,
+        events.len() as u64,
         ClaimUpdate::Free(at(50)),
     );
     assert!(stores.outbox.settle(&held, &settlement).await.unwrap());
@@ -44,7 +44,7 @@ pub async fn the_log_lists_results_newest_first<F: Fixture>(fixture: &F) {
     }
     let stores = fixture.open().await;
     let entries = log(&stores, &one).await;
-    let expected = |id, notices, given_up| {
+    let expected = |id, events, given_up| {
         let (status, problem) = if given_up {
             (None, Some("nobody \0 there".into()))
         } else {
@@ -54,7 +54,7 @@ pub async fn the_log_lists_results_newest_first<F: Fixture>(fixture: &F) {
             id,
             address: HOOK.into(),
             at: at(1),
-            notices,
+            events,
             attempts: 1,
             last: Attempt { status, problem },
             given_up,
@@ -99,7 +99,7 @@ pub async fn queued_events_show_their_last_failure(fixture: &impl Fixture) {
     assert_eq!(
         (
             &*waiting[0].address,
-            waiting[0].notices,
+            waiting[0].events,
             waiting[0].attempts,
             waiting[0].due
         ),
@@ -115,7 +115,7 @@ pub async fn queued_events_show_their_last_failure(fixture: &impl Fixture) {
     assert!(stores.outbox.settle(&held, &failed).await.unwrap());
     let waiting = stores.deliveries.waiting(&app.ident).await.unwrap();
     assert_eq!(
-        (waiting[0].notices, waiting[0].attempts, waiting[0].due),
+        (waiting[0].events, waiting[0].attempts, waiting[0].due),
         (2, 1, at(9))
     );
     assert_eq!(waiting[0].last, failed.attempt);
@@ -164,8 +164,8 @@ pub async fn abandoned_events_can_be_replayed_once(fixture: &impl Fixture) {
     );
     assert!(stores.outbox.settle(&held, &done).await.unwrap());
     let held = claim(&stores, "n", at(60)).await;
-    let notices = stores.outbox.oldest(&held, 100).await.unwrap();
-    let told: Vec<_> = notices
+    let events = stores.outbox.oldest(&held, 100).await.unwrap();
+    let told: Vec<_> = events
         .iter()
         .map(|notice| (notice.channel.as_str(), notice.at, notice.since))
         .collect();
@@ -215,13 +215,13 @@ pub async fn a_replayed_address_is_due_at_once(fixture: &impl Fixture) {
         .replay(&app.ident, entry.id, at(60))
         .await
         .unwrap();
-    let notices = stores
+    let events = stores
         .outbox
         .oldest(&claim(&stores, "n", at(60)).await, 10)
         .await
         .unwrap();
     assert_eq!(
-        notices
+        events
             .iter()
             .map(|notice| notice.channel.as_str())
             .collect::<Vec<_>>(),

@@ -18,7 +18,7 @@ pub fn at(seconds: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(seconds))
 }
 
-pub fn happening(app: &App, name: &str, what: OutboxEventKind, addresses: &[&str]) -> OutboxEvent {
+pub fn happening(app: &App, name: &str, kind: OutboxEventKind, addresses: &[&str]) -> OutboxEvent {
     let addresses = addresses
         .iter()
         .map(|address| Arc::from(*address))
@@ -27,7 +27,7 @@ pub fn happening(app: &App, name: &str, what: OutboxEventKind, addresses: &[&str
         app: app.ident.clone(),
         channel: channel(name),
         at: NOW,
-        what,
+        kind,
         addresses,
     }
 }
@@ -55,7 +55,7 @@ pub async fn claim(stores: &Stores, holder: &str, now: Timestamp) -> Claim {
 pub fn settlement(
     disposition: Disposition,
     upto: u64,
-    notices: u64,
+    events: u64,
     next: ClaimUpdate,
 ) -> AttemptResult {
     let attempt = match disposition {
@@ -71,17 +71,17 @@ pub fn settlement(
     AttemptResult {
         disposition,
         upto,
-        notices,
+        events,
         at: at(1),
         attempt,
         next,
     }
 }
 
-pub fn names(notices: &[QueuedEvent]) -> Vec<(&str, WebhookEvent)> {
-    notices
+pub fn names(events: &[QueuedEvent]) -> Vec<(&str, WebhookEvent)> {
+    events
         .iter()
-        .map(|notice| (notice.channel.as_str(), notice.what.kind()))
+        .map(|notice| (notice.channel.as_str(), notice.kind.webhook_event()))
         .collect()
 }
 
@@ -113,22 +113,22 @@ pub async fn every_event_kind_is_read_back<F: Fixture>(fixture: &F) {
         stores.database.close().await;
     }
     let stores = fixture.open().await;
-    let notices = stores
+    let events = stores
         .outbox
         .oldest(&claim(&stores, "n", NOW).await, 100)
         .await
         .unwrap();
     assert_eq!(
-        notices
+        events
             .iter()
-            .map(|notice| notice.what.clone())
+            .map(|notice| notice.kind.clone())
             .collect::<Vec<_>>(),
         kinds
     );
-    assert!(notices.iter().all(
+    assert!(events.iter().all(
         |notice| (notice.channel.as_str(), notice.at, notice.since) == ("presence-x", NOW, NOW)
     ));
-    assert!(notices.windows(2).all(|pair| pair[0].id < pair[1].id));
+    assert!(events.windows(2).all(|pair| pair[0].id < pair[1].id));
 }
 
 pub async fn each_address_has_a_queue_in_the_order_of_the_puts(fixture: &impl Fixture) {
@@ -152,15 +152,15 @@ pub async fn each_address_has_a_queue_in_the_order_of_the_puts(fixture: &impl Fi
         } else {
             &["1", "2"]
         };
-        let notices = stores.outbox.oldest(&claim, 100).await.unwrap();
+        let events = stores.outbox.oldest(&claim, 100).await.unwrap();
         assert_eq!(
-            names(&notices)
+            names(&events)
                 .into_iter()
                 .map(|(name, _)| name)
                 .collect::<Vec<_>>(),
             own
         );
-        assert_eq!(stores.outbox.oldest(&claim, 1).await.unwrap(), notices[..1]);
+        assert_eq!(stores.outbox.oldest(&claim, 1).await.unwrap(), events[..1]);
     }
     assert_eq!(stores.outbox.depth().await.unwrap(), 6);
 }

@@ -31,10 +31,10 @@ pub async fn a_claim_is_exclusive_until_it_expires(fixture: &impl Fixture) {
         "not even by the same"
     );
     let second = claim(&other, "two", at(15)).await;
-    let notices = other.outbox.oldest(&second, 10).await.unwrap();
+    let events = other.outbox.oldest(&second, 10).await.unwrap();
     let delivered = settlement(
         Disposition::Delivered,
-        notices[0].id,
+        events[0].id,
         1,
         ClaimUpdate::Free(at(15)),
     );
@@ -42,7 +42,7 @@ pub async fn a_claim_is_exclusive_until_it_expires(fixture: &impl Fixture) {
         !stores.outbox.settle(&first, &delivered).await.unwrap(),
         "it is another's by now"
     );
-    assert_eq!(other.outbox.oldest(&second, 10).await.unwrap(), notices);
+    assert_eq!(other.outbox.oldest(&second, 10).await.unwrap(), events);
     assert!(other.outbox.settle(&second, &delivered).await.unwrap());
     assert!(
         !other.outbox.settle(&second, &delivered).await.unwrap(),
@@ -99,11 +99,11 @@ pub async fn delivered_events_are_removed_and_the_rest_stays(fixture: &impl Fixt
         .await
         .unwrap();
     let held = claim(&stores, "n", NOW).await;
-    let notices = stores.outbox.oldest(&held, 2).await.unwrap();
+    let events = stores.outbox.oldest(&held, 2).await.unwrap();
     stores.outbox.put(&[miss(&app, "4")]).await.unwrap();
     let hold = settlement(
         Disposition::Delivered,
-        notices[1].id,
+        events[1].id,
         2,
         ClaimUpdate::Hold(at(60)),
     );
@@ -187,11 +187,11 @@ pub async fn failed_events_stay_and_are_counted(fixture: &impl Fixture) {
         );
     }
     let held = claim(&stores, "n", at(30)).await;
-    let notices = stores.outbox.oldest(&held, 10).await.unwrap();
-    assert_eq!(notices.len(), 4);
+    let events = stores.outbox.oldest(&held, 10).await.unwrap();
+    assert_eq!(events.len(), 4);
     let given_up = settlement(
         Disposition::GivenUp,
-        notices[0].id,
+        events[0].id,
         1,
         ClaimUpdate::Free(at(30)),
     );
@@ -202,11 +202,11 @@ pub async fn failed_events_stay_and_are_counted(fixture: &impl Fixture) {
             held.attempts,
             stores.outbox.oldest(&held, 10).await.unwrap()
         ),
-        (4, notices[1..].to_vec())
+        (4, events[1..].to_vec())
     );
     let delivered = settlement(
         Disposition::Delivered,
-        notices[1].id,
+        events[1].id,
         1,
         ClaimUpdate::Free(at(30)),
     );

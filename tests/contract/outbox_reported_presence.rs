@@ -9,7 +9,7 @@ use crate::samples::{NOW, app, channel, user};
 pub async fn duplicate_reports_are_written_once(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
-    let says = |what| happening(&app, "presence-x", what, &[HOOK]);
+    let says = |kind| happening(&app, "presence-x", kind, &[HOOK]);
     stores
         .outbox
         .put(&[
@@ -49,12 +49,12 @@ pub async fn duplicate_reports_are_written_once(fixture: &impl Fixture) {
         .put(&[says(OutboxEventKind::Occupied)])
         .await
         .unwrap();
-    let notices = stores
+    let events = stores
         .outbox
         .oldest(&claim(&stores, "n", NOW).await, 100)
         .await
         .unwrap();
-    let told: Vec<OutboxEventKind> = notices.into_iter().map(|notice| notice.what).collect();
+    let told: Vec<OutboxEventKind> = events.into_iter().map(|notice| notice.kind).collect();
     let expected = [
         OutboxEventKind::Occupied,
         OutboxEventKind::MemberAdded(user("ann")),
@@ -85,25 +85,25 @@ pub async fn concurrent_duplicate_reports_are_written_once(fixture: &impl Fixtur
     for task in (0..20).map(put).collect::<Vec<_>>() {
         task.await.unwrap();
     }
-    let notices = stores
+    let events = stores
         .outbox
         .oldest(&claim(&stores, "n", NOW).await, 100)
         .await
         .unwrap();
     assert_eq!(
-        notices
+        events
             .iter()
-            .filter(|notice| notice.what == OutboxEventKind::Occupied)
+            .filter(|notice| notice.kind == OutboxEventKind::Occupied)
             .count(),
         1
     );
-    assert_eq!(notices.len(), 21);
+    assert_eq!(events.len(), 21);
 }
 
 pub async fn presence_is_recorded_without_webhooks(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
-    let silent = |name: &str, what| happening(&one, name, what, &[]);
+    let silent = |name: &str, kind| happening(&one, name, kind, &[]);
     let ann = || OutboxEventKind::MemberAdded(user("ann"));
     let put = [
         silent("b", OutboxEventKind::Occupied),

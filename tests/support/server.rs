@@ -325,7 +325,7 @@ impl<'a> TestServer<'a> {
                 .waiting(&self.app.ident)
                 .await
                 .unwrap();
-            let due: u64 = queues.iter().map(|queue| queue.notices).sum();
+            let due: u64 = queues.iter().map(|queue| queue.events).sum();
             due == count && self.env.stores.outbox.depth().await.unwrap() == count
         };
         until("webhook events are not queued", queued).await;

@@ -34,7 +34,7 @@ pub struct Delivery {
     /// The time of the last attempt.
     pub at: Timestamp,
     /// The number of events.
-    pub notices: u64,
+    pub events: u64,
     /// The number of attempts.
     pub attempts: u64,
     /// The result of the last attempt.
@@ -49,7 +49,7 @@ pub struct QueuedAddress {
     /// The webhook's URL.
     pub address: Arc<str>,
     /// The number of queued events.
-    pub notices: u64,
+    pub events: u64,
     /// The failed attempts since the last successful one.
     pub attempts: u64,
     /// The time of the next attempt.

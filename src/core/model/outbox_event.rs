@@ -52,7 +52,7 @@ impl OutboxEventKind {
     }
 
     /// The event of the Pusher webhook protocol.
-    pub fn kind(&self) -> WebhookEvent {
+    pub fn webhook_event(&self) -> WebhookEvent {
         match self {
             Self::Occupied => WebhookEvent::ChannelOccupied,
             Self::Vacated => WebhookEvent::ChannelVacated,
@@ -86,7 +86,7 @@ pub struct OutboxEvent {
     /// The time of the event.
     pub at: Timestamp,
     /// The kind, with its data.
-    pub what: OutboxEventKind,
+    pub kind: OutboxEventKind,
     /// The URLs of the webhooks, without duplicates; empty: only the reported presence changes.
     pub addresses: Vec<Arc<str>>,
 }
@@ -108,7 +108,7 @@ pub struct QueuedEvent {
     /// The channel's name.
     pub channel: ChannelName,
     /// The kind, with its data.
-    pub what: OutboxEventKind,
+    pub kind: OutboxEventKind,
     /// The time of the event.
     pub at: Timestamp,
     /// The time from which retries are counted: that of the event, or of the last replay.

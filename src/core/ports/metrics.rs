@@ -21,9 +21,9 @@ pub struct Gauges {
     /// Channels with at least one subscription.
     pub channels: u64,
     /// The bytes in all mailboxes.
-    pub waiting_bytes: u64,
+    pub pending_bytes: u64,
     /// The bytes in the fullest mailbox.
-    pub most_waiting_bytes: u64,
+    pub max_pending_bytes: u64,
     /// Whether the other nodes can be reached; `None`: a single node.
     pub bus_up: Option<bool>,
 }

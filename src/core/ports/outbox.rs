@@ -36,7 +36,7 @@ pub struct AttemptResult {
     /// The newest event that this settles, with all older ones; 0: none.
     pub upto: u64,
     /// The number of those events, for the delivery log.
-    pub notices: u64,
+    pub events: u64,
     /// When the attempt ended.
     pub at: Timestamp,
     /// The response, or the error.

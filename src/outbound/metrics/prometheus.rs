@@ -137,8 +137,8 @@ impl PrometheusMetrics {
         set(&self.connections, gauges.connections);
         set(&self.subscriptions, gauges.subscriptions);
         set(&self.channels, gauges.channels);
-        set(&self.mailbox_bytes, gauges.waiting_bytes);
-        set(&self.mailbox_bytes_max, gauges.most_waiting_bytes);
+        set(&self.mailbox_bytes, gauges.pending_bytes);
+        set(&self.mailbox_bytes_max, gauges.max_pending_bytes);
         if let Some(up) = gauges.bus_up {
             self.bus_up
                 .with_label_values::<&str>(&[])
@@ -209,13 +209,13 @@ impl Metrics for PrometheusMetrics {
         }
     }
 
-    fn webhook_attempted(&self, outcome: WebhookOutcome, notices: u64) {
+    fn webhook_attempted(&self, outcome: WebhookOutcome, events: u64) {
         self.webhook_requests
             .with_label_values(&[outcome.name()])
             .inc();
         self.webhook_events
             .with_label_values(&[outcome.name()])
-            .inc_by(notices);
+            .inc_by(events);
     }
 
     fn outbox(&self, waiting: u64) {

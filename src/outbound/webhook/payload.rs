@@ -28,7 +28,7 @@ struct PayloadEvent<'a> {
 
 impl<'a> From<&'a QueuedEvent> for PayloadEvent<'a> {
     fn from(queued: &'a QueuedEvent) -> Self {
-        let (name, channel) = (queued.what.kind().name(), queued.channel.as_str());
+        let (name, channel) = (queued.kind.webhook_event().name(), queued.channel.as_str());
         let mut event = Self {
             name,
             channel,
@@ -38,7 +38,7 @@ impl<'a> From<&'a QueuedEvent> for PayloadEvent<'a> {
             user_id: None,
             subscription_count: None,
         };
-        match &queued.what {
+        match &queued.kind {
             OutboxEventKind::Occupied | OutboxEventKind::Vacated | OutboxEventKind::CacheMiss => {}
             OutboxEventKind::MemberAdded(user) | OutboxEventKind::MemberRemoved(user) => {
                 event.user_id = Some(user.as_str())
@@ -117,12 +117,12 @@ mod tests {
                 r#"{"name":"subscription_count","channel":"c","subscription_count":3}"#,
             ),
         ];
-        for (what, expected) in kinds {
+        for (kind, expected) in kinds {
             let at = Timestamp::from_micros(1_327_078_148_132_999);
             let event = QueuedEvent {
                 id: 1,
                 channel: ChannelName::trusted("c"),
-                what,
+                kind,
                 at,
                 since: at,
             };

@@ -75,12 +75,12 @@ impl WebhookSender {
 impl Notifier for WebhookSender {
     /// Signs with the app's secret. If the receiver rejects that (400, 401 or 403), it may have only the previous secret:
     /// while that is valid, the request is repeated at once with its signature.
-    async fn send(&self, app: &App, address: &str, notices: &[QueuedEvent]) -> Attempt {
+    async fn send(&self, app: &App, address: &str, events: &[QueuedEvent]) -> Attempt {
         let failed = |problem: String| Attempt {
             status: None,
             problem: Some(problem),
         };
-        let Ok(body) = encode(notices) else {
+        let Ok(body) = encode(events) else {
             return failed("the payload cannot be encoded".to_owned());
         };
         let Ok(url) = Url::parse(address) else {

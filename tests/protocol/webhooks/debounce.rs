@@ -220,11 +220,11 @@ pub async fn a_survivor_reports_the_members_of_a_dead_node(env: &TestEnv) {
     let mut ann = server.pusher_on("stays").await;
     // As the other node wrote it before it died.
     let (app, at) = (server.app.ident.clone(), server.clock_now());
-    let happening = |name: &str, what| OutboxEvent {
+    let happening = |name: &str, kind| OutboxEvent {
         app: app.clone(),
         channel: channel(name),
         at,
-        what,
+        kind,
         addresses: vec![HOOK.into()],
     };
     let left = [

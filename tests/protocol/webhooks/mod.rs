@@ -53,14 +53,14 @@ pub async fn outbox(stores: &Stores, server: &TestServer<'_>) -> Vec<String> {
     for claim in stores.outbox.claim("test", now, now, 100).await.unwrap() {
         for notice in stores.outbox.oldest(&claim, 1000).await.unwrap() {
             let user = notice
-                .what
+                .kind
                 .presence()
                 .and_then(|(user, _)| user)
                 .map(|user| format!(" {user}"))
                 .unwrap_or_default();
             told.push(format!(
                 "{} {}{user}",
-                notice.what.kind().name(),
+                notice.kind.webhook_event().name(),
                 notice.channel
             ));
         }

@@ -120,7 +120,7 @@ pub async fn an_unreachable_address_delays_no_other(env: &TestEnv) {
             .await
             .waiting
             .iter()
-            .any(|waiting| *waiting.address == *silent_url && waiting.notices == 5)
+            .any(|waiting| *waiting.address == *silent_url && waiting.events == 5)
     );
 }
 
@@ -152,11 +152,11 @@ pub async fn abandoned_events_can_be_replayed(env: &TestEnv) {
     .await;
     let entry = log(&server).await.deliveries.remove(0);
     assert!(
-        entry.given_up && (entry.notices, entry.last.status) == (1, Some(503)),
+        entry.given_up && (entry.events, entry.last.status) == (1, Some(503)),
         "{entry:?}"
     );
     assert_eq!(
-        log(&server).await.waiting[0].notices,
+        log(&server).await.waiting[0].events,
         1,
         "what is younger is tried on"
     );

@@ -107,8 +107,8 @@ impl AppHub {
         for (_, client) in &state.clients {
             gauges.subscriptions += client.subscriptions.len() as u64;
             let pending = client.mailbox.pending_bytes() as u64;
-            gauges.waiting_bytes += pending;
-            gauges.most_waiting_bytes = gauges.most_waiting_bytes.max(pending);
+            gauges.pending_bytes += pending;
+            gauges.max_pending_bytes = gauges.max_pending_bytes.max(pending);
         }
     }
 

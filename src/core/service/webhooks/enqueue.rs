@@ -164,7 +164,7 @@ impl WebhookQueue {
             return;
         }
         for event in batch {
-            let Some((user, false)) = event.what.presence() else {
+            let Some((user, false)) = event.kind.presence() else {
                 continue;
             };
             let departure = Departure {

@@ -166,12 +166,12 @@ impl WebhookQueue {
         channel: &ChannelName,
         kind: OutboxEventKind,
     ) -> OutboxEvent {
-        let addresses = addresses(app, channel, kind.kind());
+        let addresses = addresses(app, channel, kind.webhook_event());
         OutboxEvent {
             app: app.ident.clone(),
             channel: channel.clone(),
             at: self.clock.now(),
-            what: kind,
+            kind,
             addresses,
         }
     }

@@ -26,7 +26,7 @@ const BATCH_BYTES: usize = 512 * 1024;
 /// The batching window: how long the sender waits for more events before it claims.
 const LINGER: Duration = Duration::from_millis(50);
 
-/// How often the outbox is polled, for what other processes wrote into it and for retries.
+/// How often the outbox is polled, for events of other processes and for retries.
 const POLL: Duration = Duration::from_secs(1);
 
 /// How often the depth of the outbox is measured while nothing is sent.
@@ -38,7 +38,7 @@ const CLAIM_MARGIN: Duration = Duration::from_secs(10);
 /// How long a shutdown waits for the requests in progress.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
-/// Sends what the outbox holds: claims the addresses that are due, sends each its events in order, and retries.
+/// Sends the events of the outbox: claims the addresses that are due, sends each its events in order, and retries.
 pub struct OutboxSender {
     outbox: Arc<dyn Outbox>,
     notifier: Arc<dyn Notifier>,
@@ -265,27 +265,27 @@ impl OutboxSender {
     }
 }
 
-/// Awaits `what` while the requests in progress continue: one of them may hold a connection to the store that `what` waits
+/// Awaits `future` while the requests in progress continue: one of them may hold a connection to the store that `future` waits
 /// for.
 async fn while_sending<T>(
     sending: &mut FuturesUnordered<impl Future<Output = ()>>,
-    what: impl Future<Output = T>,
+    future: impl Future<Output = T>,
 ) -> T {
-    tokio::pin!(what);
+    tokio::pin!(future);
     loop {
         tokio::select! {
             biased;
-            done = &mut what => return done,
+            done = &mut future => return done,
             Some(()) = sending.next() => {}
         }
     }
 }
 
-/// Truncates the events to what fits into one request.
+/// Truncates the events to one request.
 fn truncate_to_request(events: &mut Vec<QueuedEvent>) {
     let mut bytes = 0;
     let fits = events.iter().take_while(|event| {
-        if let OutboxEventKind::ClientEvent(client_event) = &event.what {
+        if let OutboxEventKind::ClientEvent(client_event) = &event.kind {
             bytes += client_event.event.len() + client_event.data.len();
         }
         bytes <= BATCH_BYTES
@@ -305,7 +305,7 @@ fn attempt_result(
     AttemptResult {
         disposition,
         upto,
-        notices: settled.len() as u64,
+        events: settled.len() as u64,
         at,
         attempt,
         next,
@@ -328,7 +328,7 @@ mod tests {
         QueuedEvent {
             id: 0,
             channel,
-            what: OutboxEventKind::ClientEvent(client_event),
+            kind: OutboxEventKind::ClientEvent(client_event),
             at,
             since: at,
         }

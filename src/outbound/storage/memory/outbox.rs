@@ -38,7 +38,7 @@ struct WebhookQueue {
 
 impl AppOutbox {
     fn put(&mut self, event: &OutboxEvent) {
-        if let Some((user, present)) = event.what.presence() {
+        if let Some((user, present)) = event.kind.presence() {
             let presence = ReportedPresence {
                 channel: event.channel.clone(),
                 user: user.cloned(),
@@ -55,12 +55,12 @@ impl AppOutbox {
         for address in &event.addresses {
             self.last_event_id += 1;
             let OutboxEvent {
-                channel, at, what, ..
+                channel, at, kind, ..
             } = event.clone();
             let queued = QueuedEvent {
                 id: self.last_event_id,
                 channel,
-                what,
+                kind,
                 at,
                 since: at,
             };
@@ -86,7 +86,7 @@ impl AppOutbox {
         let AttemptResult {
             disposition,
             upto,
-            notices,
+            events,
             at,
             attempt,
             next,
@@ -118,7 +118,7 @@ impl AppOutbox {
                         id,
                         address,
                         at,
-                        notices,
+                        events,
                         attempts,
                         last: attempt,
                         given_up,
@@ -254,7 +254,7 @@ impl DeliveryLog for MemoryStore {
             .filter(|(_, queue)| !queue.events.is_empty())
             .map(|(address, queue)| QueuedAddress {
                 address: Arc::clone(address),
-                notices: queue.events.len() as u64,
+                events: queue.events.len() as u64,
                 attempts: queue.attempts,
                 due: queue.due,
                 last: queue.last.clone(),

@@ -20,7 +20,7 @@ pub(super) fn queue_id(app_id: i64, address: &str) -> String {
 /// Encodes an event, without the fields of its queue.
 pub(super) fn event_fields(outbox_event: &OutboxEvent) -> Document {
     let (mut user, mut event, mut data, mut socket, mut count) = (None, None, None, None, 0);
-    match &outbox_event.what {
+    match &outbox_event.kind {
         OutboxEventKind::Occupied | OutboxEventKind::Vacated | OutboxEventKind::CacheMiss => {}
         OutboxEventKind::MemberAdded(member) | OutboxEventKind::MemberRemoved(member) => {
             user = Some(member.as_str())
@@ -38,7 +38,7 @@ pub(super) fn event_fields(outbox_event: &OutboxEvent) -> Document {
     let text = |text: Option<&str>| text.map_or(Bson::Null, Bson::from);
     doc! {
         "channel": outbox_event.channel.as_str(),
-        "kind": outbox_event.what.kind().name(),
+        "kind": outbox_event.kind.webhook_event().name(),
         "user_id": text(user),
         "event": text(event),
         "data": text(data),
@@ -76,7 +76,7 @@ pub(super) fn queued_event_from(document: &Document) -> StorageResult<QueuedEven
     Ok(QueuedEvent {
         id: value::unsigned(document, "id")?,
         channel: ChannelName::trusted(value::text(document, "channel")?),
-        what: event_kind,
+        kind: event_kind,
         at: Timestamp::from_micros(value::int(document, "time")?),
         since: Timestamp::from_micros(value::int(document, "since")?),
     })

@@ -27,15 +27,15 @@ impl DeliveryLog for MongoStore {
             .await?;
             let mut waiting = Vec::with_capacity(queues.len());
             for queue in queues {
-                let notices = self
+                let events = self
                     .collections
                     .notices
                     .count_documents(doc! { "queue": value::text(&queue, "_id")? });
-                let notices = notices.await.map_err(classify)?;
-                if notices > 0 {
+                let events = events.await.map_err(classify)?;
+                if events > 0 {
                     waiting.push(QueuedAddress {
                         address: value::text(&queue, "address")?.into(),
-                        notices,
+                        events,
                         attempts: value::unsigned(&queue, "attempts")?,
                         due: Timestamp::from_micros(value::int(&queue, "due")?),
                         last: attempt_from(&queue)?,
@@ -208,7 +208,7 @@ fn delivery_from(document: &Document) -> StorageResult<Delivery> {
         id: value::unsigned(document, "id")?,
         address: value::text(document, "address")?.into(),
         at: Timestamp::from_micros(value::int(document, "time")?),
-        notices: value::unsigned(document, "notices")?,
+        events: value::unsigned(document, "notices")?,
         attempts: value::unsigned(document, "attempts")?,
         last: attempt_from(document)?,
         given_up: value::int(document, "given_up")? != 0,

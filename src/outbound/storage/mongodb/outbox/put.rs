@@ -15,7 +15,7 @@ impl MongoStore {
         let app_ids = self.app_ids(events.iter().map(|event| &event.app)).await?;
         for event in events {
             if let Some(app_id) = app_ids.get(&event.app).copied() {
-                match event.what.presence() {
+                match event.kind.presence() {
                     Some((user, present)) => {
                         self.update_presence(app_id, event, user, present).await?
                     }

@@ -77,7 +77,7 @@ impl MongoStore {
             "app": value::int(queue, "app")?,
             "address": &*claim.address,
             "time": result.at.micros(),
-            "notices": value::signed(result.notices),
+            "notices": value::signed(result.events),
             "attempts": attempts,
             "status": status(&result.attempt),
             "problem": problem(&result.attempt),

@@ -103,7 +103,7 @@ pub(super) async fn fill(store: &MongoStore) -> App {
         app: app.ident.clone(),
         channel: channel("open"),
         at: NOW,
-        what: OutboxEventKind::CacheMiss,
+        kind: OutboxEventKind::CacheMiss,
         addresses,
     };
     Outbox::put(store, &[event]).await.unwrap();

@@ -41,7 +41,7 @@ impl<D: Driver> DeliveryLog for SqlStore<D> {
             .collect::<StorageResult<_>>()?;
         Ok(waiting
             .into_iter()
-            .filter(|waiting| waiting.notices > 0)
+            .filter(|waiting| waiting.events > 0)
             .collect())
     }
 
@@ -171,7 +171,7 @@ fn waiting_from(row: &impl SqlRow) -> StorageResult<QueuedAddress> {
         attempts: unsigned(row.int(1)?)?,
         due: Timestamp::from_micros(row.int(2)?),
         last: attempt_from(row, 3, 4)?,
-        notices: unsigned(row.int(5)?)?,
+        events: unsigned(row.int(5)?)?,
     })
 }
 
@@ -180,7 +180,7 @@ fn delivery_from(row: &impl SqlRow) -> StorageResult<Delivery> {
         id: unsigned(row.int(0)?)?,
         address: row.text(1)?.into(),
         at: Timestamp::from_micros(row.int(2)?),
-        notices: unsigned(row.int(3)?)?,
+        events: unsigned(row.int(3)?)?,
         attempts: unsigned(row.int(4)?)?,
         last: attempt_from(row, 5, 6)?,
         given_up: row.int(7)? != 0,

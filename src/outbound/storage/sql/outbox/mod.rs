@@ -214,7 +214,7 @@ fn queued_event_from(row: &impl SqlRow) -> StorageResult<QueuedEvent> {
     Ok(QueuedEvent {
         id: unsigned(row.int(0)?)?,
         channel: ChannelName::trusted(&row.text(1)?),
-        what: kind,
+        kind,
         at: Timestamp::from_micros(row.int(8)?),
         since: Timestamp::from_micros(row.int(9)?),
     })

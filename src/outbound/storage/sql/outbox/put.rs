@@ -87,7 +87,7 @@ async fn reports_change(
     app: i64,
     event: &OutboxEvent,
 ) -> StorageResult<bool> {
-    let Some((user, present)) = event.what.presence() else {
+    let Some((user, present)) = event.kind.presence() else {
         return Ok(true);
     };
     let user = user.map_or("", |user| user.as_str());
@@ -111,7 +111,7 @@ async fn reports_change(
 
 fn columns(app: i64, queue: i64, outbox_event: &OutboxEvent) -> [Arg<'_>; 10] {
     let (mut user, mut event, mut data, mut socket, mut count) = (None, None, None, None, 0);
-    match &outbox_event.what {
+    match &outbox_event.kind {
         OutboxEventKind::Occupied | OutboxEventKind::Vacated | OutboxEventKind::CacheMiss => {}
         OutboxEventKind::MemberAdded(member) | OutboxEventKind::MemberRemoved(member) => {
             user = Some(member.as_str())
@@ -130,7 +130,7 @@ fn columns(app: i64, queue: i64, outbox_event: &OutboxEvent) -> [Arg<'_>; 10] {
         Arg::Int(app),
         Arg::Int(queue),
         Arg::Text(outbox_event.channel.as_str()),
-        Arg::Text(outbox_event.what.kind().name()),
+        Arg::Text(outbox_event.kind.webhook_event().name()),
         Arg::MaybeText(user),
         Arg::MaybeText(event),
         Arg::MaybeText(data),

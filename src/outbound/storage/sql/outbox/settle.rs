@@ -91,7 +91,7 @@ async fn log_delivery(
         Arg::Int(app),
         Arg::Text(&claim.address),
         Arg::Int(result.at.micros()),
-        Arg::Int(signed(result.notices)),
+        Arg::Int(signed(result.events)),
         Arg::Int(attempts),
         status(&result.attempt),
         Arg::MaybeText(result.attempt.problem.as_deref()),
