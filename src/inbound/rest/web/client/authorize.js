@@ -1,11 +1,11 @@
-// Who may subscribe: what the page's own back end, or the program itself, signs.
+// Signatures for subscriptions, from the page's back end or from a local secret.
 
 const NEEDS_AUTH = /^(private|presence|personal)-/;
 
-// A back end that says nothing for so long counts as failing, in milliseconds.
+// Timeout of a request to the back end, in milliseconds.
 const ENDPOINT_TIMEOUT = 10_000;
 
-/** `{ auth, channel_data }` for a channel, by the first that is set of: authorizer, authEndpoint, appSecret. */
+/** Returns `{ auth, channel_data }`, using the first option that is set: authorizer, authEndpoint, appSecret. */
 async function authorize(options, appKey, socketId, channel) {
   const { authorizer, authEndpoint, appSecret } = options;
   let grant = {};
@@ -37,7 +37,7 @@ async function askEndpoint({ authEndpoint, authHeaders, baseWebUrl }, socketId, 
   return answer.json().catch(() => fail("answered no JSON", answer.status));
 }
 
-/** For programs that hold the secret themselves, such as a back end in Node. */
+/** Signs locally, for programs that have the secret, such as a back end in Node. */
 async function sign(secret, text) {
   const bytes = (string) => new TextEncoder().encode(string);
   const key = await crypto.subtle.importKey("raw", bytes(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);

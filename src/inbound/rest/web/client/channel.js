@@ -1,9 +1,9 @@
-// A channel as one Pushi object sees it.
+// A channel of one Pushi object.
 
 class Channel extends Observable {
-  // The last serial that was handed on: what follows it is asked for after a reconnect.
+  // The last serial that was delivered: later events are requested after a reconnect.
   _last = undefined;
-  // Subscribed to by the page; and the personal channels that brought it as an alias.
+  // Whether the page subscribed to it, and the personal channels of which it is an alias.
   _direct = false;
   _via = new Set();
   #ready = defer();
@@ -33,7 +33,7 @@ class Channel extends Observable {
     return this.pushi.unsubscribe(this.name, callback);
   }
 
-  /** Takes from now on, not from the first `next()`: nothing between the two is lost. */
+  /** Buffers events from this call on, not from the first `next()`, so that none in between is lost. */
   events(event) {
     const items = [];
     const takers = [];
@@ -76,7 +76,7 @@ class Channel extends Observable {
     this.trigger("subscribe", data);
   }
 
-  /** On its way to being subscribed, perhaps once more. */
+  /** Marks the channel as subscribing, for the first time or again. */
   _waiting() {
     this.subscribed = false;
     if (this.#ready.done) this.#ready = defer();
@@ -98,7 +98,7 @@ class Channel extends Observable {
     this.trigger("unsubscribe", data);
   }
 
-  /** Nothing comes any more. */
+  /** Ends delivery to this channel. */
   _over(error) {
     this.#ready.reject(error);
     for (const stream of this.#streams) stream.end();

@@ -1,14 +1,14 @@
-// One socket that is kept up: connecting, reconnecting, noticing that nobody is there any more.
+// A WebSocket connection with automatic reconnects and detection of dead peers.
 
-// An attempt that has not been greeted after so long is given up, in milliseconds.
+// Timeout of a connection attempt until the greeting, in milliseconds.
 const GREETING_TIMEOUT = 10_000;
-// The first wait before a further attempt is a random part of this; each next one of twice as much.
+// Reconnect backoff: the first delay is a random part of this, and the range doubles with each attempt.
 const FIRST_WAIT = 500;
-// A connection that lived for so long was a good one: waiting begins anew after it.
+// A connection that lasted at least this long resets the backoff.
 const SETTLED = 5_000;
-// A server that closes each connection at once with 4200 is obeyed so many times in a row.
+// Maximum number of consecutive immediate reconnects after close code 4200.
 const MOST_AT_ONCE = 5;
-// How long a ping may stay unanswered where something hints that the connection is gone.
+// Timeout of a ping that is sent because the connection may be lost.
 const SHORT_GRACE = 5_000;
 
 class Line {
@@ -24,7 +24,7 @@ class Line {
   #unanswered = false;
   #timer;
 
-  /** `owner` is told by `up()`, `down(code)`, `refused(code)` and `receive(frame)`. */
+  /** `owner` is notified through `up()`, `down(code)`, `refused(code)` and `receive(frame)`. */
   constructor(url, settings, owner) {
     this.url = url;
     this.#settings = settings;
@@ -39,13 +39,13 @@ class Line {
     this.#connect();
   }
 
-  /** Ends it for good; the promise resolves once the socket is closed. */
+  /** Closes permanently; the promise resolves once the socket is closed. */
   close() {
     this.#end();
     const socket = this.#detach();
     if (!socket) return Promise.resolve();
     return new Promise((resolve) => {
-      // Over a dead network the closing handshake would take minutes.
+      // On a dead network the closing handshake would take minutes.
       const timer = setTimeout(resolve, 1_000);
       socket.onclose = () => {
         clearTimeout(timer);
@@ -55,7 +55,7 @@ class Line {
     });
   }
 
-  /** A new socket in place of this one. */
+  /** Replaces the socket with a new one. */
   restart() {
     if (!this.#open) return this.open();
     this.#attempts = 0;
@@ -67,7 +67,7 @@ class Line {
     this.socket.send(JSON.stringify(frame));
   }
 
-  /** Of the window and the document: offline, online, back from the background. */
+  /** Handles events of window and document: offline, online, return from the background. */
   handleEvent({ type, persisted }) {
     if (type === "pageshow" && !persisted) return;
     if (type === "visibilitychange" && (document.visibilityState !== "visible" || (this.#paused && !navigator.onLine))) return;
@@ -102,7 +102,7 @@ class Line {
     this.socket = socket;
     socket.onmessage = ({ data }) => this.#hear(data);
     socket.onclose = ({ code }) => this.#lost(code);
-    // Not every runtime sends a close event after an attempt that failed.
+    // Not every runtime sends a close event after a failed attempt.
     socket.onerror = () => this.socketId === null && this.#lost(1006);
     this.#timer = setTimeout(() => this.#lost(1006), GREETING_TIMEOUT);
   }
@@ -118,10 +118,10 @@ class Line {
     this.#owner.up();
   }
 
-  /** Pings after two thirds of the activity time without a word, so that all of it is over when no answer came. */
+  /** Pings after two thirds of the activity time without a frame, so that the ping times out at its end. */
   #beat() {
     const due = (this.#settings.activityTimeout * 2) / 3;
-    // A clock that was set back must not stretch the wait.
+    // A clock that was set back must not lengthen the delay.
     const wait = Math.min(due, this.#heard + due - Date.now());
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => (Date.now() - this.#heard >= due ? this.#ping(due / 2) : this.#beat()), wait);
@@ -139,7 +139,7 @@ class Line {
     this.socket = this.socketId = null;
     if (!socket) return null;
     socket.onmessage = socket.onclose = null;
-    // npm's ws throws what nobody listens for.
+    // npm's ws throws errors that have no listener.
     socket.onerror = () => {};
     return socket;
   }
@@ -148,7 +148,7 @@ class Line {
     clearTimeout(this.#timer);
     const greeted = this.socketId !== null;
     const socket = this.#detach();
-    // Half open, it would linger: nobody answers its closing handshake. Only npm's ws can cut it.
+    // A dead peer does not answer the closing handshake, so the socket would stay. Only npm's ws can terminate it.
     if (socket.readyState < 2) socket.terminate ? socket.terminate() : socket.close();
     if (greeted && Date.now() - this.#greeted > SETTLED) this.#attempts = 0;
     if (code > 4000 && code < 4100) {

@@ -1,11 +1,11 @@
-// Events by name, and two small tools that the other parts share. The parts of this folder are put behind one another and
-// served as one script, as ../mod.rs lists them: nothing is imported, and only Pushi, Channel and PushiError leave it.
+// Event handlers by name, and two functions that the other parts share. The files of this folder are concatenated and
+// served as one script, in the order of ../script.rs: no imports, and only Pushi, Channel and PushiError are exported.
 
-// While handlers of a `connect` event run: its number, counted over all objects. 0 otherwise.
+// The number of the `connect` event whose handlers are running, counted over all objects; 0 otherwise.
 let connecting = 0;
 let connects = 0;
 
-/** What `error` events carry, and what promises are rejected with. */
+/** The error of `error` events and of rejected promises. */
 class PushiError extends Error {
   constructor(message, { code = 0, channel = "", event = "", ref } = {}) {
     super(message);
@@ -13,7 +13,7 @@ class PushiError extends Error {
   }
 }
 
-/** A promise with its handles. Whoever works with callbacks alone leaves it unheard, which is no mistake of theirs. */
+/** A promise with its `resolve` and `reject`. An unhandled rejection is not reported: callers may use callbacks. */
 function defer() {
   const deferred = { done: false };
   deferred.promise = new Promise((resolve, reject) => {
@@ -28,7 +28,7 @@ function defer() {
   return deferred;
 }
 
-/** Calls what a page gave. Its mistake is reported as usual, and is no reason to keep what happened from others. */
+/** Calls a function of the page. An exception is reported as an uncaught error and does not stop other handlers. */
 function call(self, handler, ...values) {
   try {
     handler.call(self, ...values);
@@ -46,7 +46,7 @@ class Observable {
     if (typeof handler !== "function") throw new TypeError(`bind("${event}", …): the handler is not a function`);
     const entry = { handler, oneshot: Boolean(oneshot), epoch: connecting };
     const entries = this.#handlers.get(event) ?? [];
-    // Pages of the original bind in `connect`, which comes again after every reconnect.
+    // Pages written for the original bind in `connect`, which is emitted again after every reconnect.
     if (entries.some((known) => known.handler === handler && known.oneshot === entry.oneshot)) return this;
     this.#handlers.set(event, [...entries, entry]);
     return this;
@@ -62,7 +62,7 @@ class Observable {
       if (entry.gone) continue;
       if (entry.oneshot) this.#remove(event, (other) => other === entry);
       const outer = connecting;
-      // What a callback given in `connect` binds was bound in `connect`, too.
+      // Handlers bound by a callback that was passed in `connect` count as bound in `connect`, too.
       connecting ||= entry.epoch;
       call(this, entry.handler, event, ...values);
       connecting = outer;
@@ -77,7 +77,7 @@ class Observable {
     return [...this.#handlers.keys()];
   }
 
-  /** Drops what was bound in earlier `connect` events: the page is about to bind it once more. */
+  /** Removes handlers that were bound in earlier `connect` events: the page binds them again. */
   _rebind() {
     const epoch = connecting;
     for (const event of this._names()) this.#remove(event, (entry) => entry.epoch > 0 && entry.epoch < epoch);

@@ -1,7 +1,7 @@
-// Publishes and questions: what waits to be sent, and what was sent and waits for its answer.
+// Publishes and history requests: those queued for sending, and those sent and awaiting a response.
 //
-// A publish is `{ pushi, channel, frame, resolve, reject }`, a question for the history `{ channel, skip, count, … }`; a
-// `silent` one is the client's own.
+// A publish is `{ pushi, channel, frame, resolve, reject }`, a history request `{ channel, skip, count, … }`; a
+// `silent` one is made by the client itself.
 
 function put(map, key, value) {
   map.set(key, [...(map.get(key) ?? []), value]);
@@ -27,7 +27,7 @@ class Post {
     this.#wires = wires;
   }
 
-  /** Sends an entry, or keeps it until its channel is there: so nothing overtakes a subscription. */
+  /** Sends an entry, or queues it until its channel is subscribed, so that it does not overtake the subscription. */
   publish(entry) {
     if (this.#ready(entry.channel)) this.#send(entry);
     else this.#waiting.push(entry);
@@ -37,7 +37,7 @@ class Post {
     for (const entry of this.#waiting.splice(0)) this.publish(entry);
   }
 
-  /** The wire without which a channel cannot be written to. */
+  /** Returns the wire that must be subscribed before a channel can be written to. */
   gate(name = "") {
     return this.#wires.get(name) ?? this.#wires.get(new Wire(name).base);
   }
@@ -75,19 +75,19 @@ class Post {
     entry.resolve({ mid, serial, timestamp });
   }
 
-  /** Answers are in the order of the questions. */
+  /** Responses arrive in the order of the requests. */
   answered(channel) {
     return take(this.#asked, channel);
   }
 
-  /** The entry that an error is about. */
+  /** Returns the entry that an error refers to. */
   failed(channel, { ref, event }) {
     const entry = this.#sent.get(ref) ?? (event === "pusher:latest" ? this.answered(channel) : undefined);
     this.#sent.delete(ref);
     return entry;
   }
 
-  /** Whether handlers must not see a replayed event: this client published it. One not yet acknowledged is, by this. */
+  /** Whether handlers must skip a replayed event of this client. Resolves its publish if that is still pending. */
   claim({ owner_id, channel, mid, serial, timestamp, data }) {
     for (const [ref, { frame, socketId, resolve }] of this.#sent) {
       if (socketId !== owner_id || frame.channel !== channel) continue;
@@ -99,7 +99,7 @@ class Post {
     return this.#wires.get(channel)?.own.has(serial);
   }
 
-  /** The connection is gone. What was sent on a channel that will be replayed may still turn up. */
+  /** Handles a lost connection. Publishes on a channel that will be replayed may still be confirmed by the replay. */
   down() {
     const asked = [...this.#asked.values()].flat();
     this.#asked.clear();
@@ -107,7 +107,7 @@ class Post {
     this.lost((entry) => this.#wires.get(entry.channel)?.last === undefined);
   }
 
-  /** Gives up what went over an earlier socket: nobody can say any more whether it arrived. */
+  /** Fails the entries sent over an earlier socket: it is unknown whether they arrived. */
   lost(which) {
     const error = new PushiError("the connection was lost before this was acknowledged: it may or may not have been stored");
     this.give(error, (entry) => entry.socketId && entry.socketId !== this.#line.socketId && which(entry));

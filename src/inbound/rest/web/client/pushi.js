@@ -1,14 +1,14 @@
-// What a page works with: the original's interface, with promises beside its callbacks.
+// The public interface: that of the original, with promises in addition to callbacks.
 
 const DEFAULTS = { timeout: 5_000, activityTimeout: 30_000, global: true, share: true };
 
-// Events of the client itself; whoever binds another one wants to hear of channels.
+// Events of the client itself. Binding any other event implies a subscription.
 const OWN = "connect disconnect subscribe unsubscribe latest member_added member_removed error gap".split(" ");
 
-// Copies of one publish to several channels carry its id; so many ids are kept.
+// Maximum number of remembered publish ids; copies of one publish to several channels share its id.
 const MOST_SEEN = 1_000;
 
-// The last object that was made for a key: a further one of the same key takes its options for defaults.
+// The last object created for each key: its options are the defaults of the next object with the same key.
 const LATEST = new Map();
 
 class Pushi extends Observable {
@@ -39,7 +39,7 @@ class Pushi extends Observable {
     try {
       baseUrl = new URL(options.baseUrl ?? ".", SCRIPT || globalThis.location?.href).href.replace(/^http/, "ws").replace(/\/?$/, "/");
     } catch {
-      // Without a base, and a bad one: the same advice.
+      // The same error for a missing and for an invalid base.
     }
     if (!baseUrl.startsWith("ws")) throw new TypeError("give a baseUrl: new Pushi(KEY, { baseUrl: \"ws://127.0.0.1:8080/\" })");
     const settings = { WebSocket: globalThis.WebSocket, baseWebUrl: baseUrl.replace("ws", "http"), ...DEFAULTS, ...options, baseUrl };
@@ -54,7 +54,7 @@ class Pushi extends Observable {
     const { url } = this;
     this.#leave();
     this.#configure(appKey, { ...this.options, ...options });
-    // Another app, or another server, counts otherwise.
+    // Another app or server has different serials.
     if (this.url !== url) for (const channel of Object.values(this.channels)) channel._last = undefined;
     return this.open(callback);
   }
@@ -108,7 +108,7 @@ class Pushi extends Observable {
     return this;
   }
 
-  /** Who binds and never subscribes means `global`. In the next round, so that a page can still subscribe. */
+  /** Subscribes to `global` if the page binds but never subscribes. Deferred, so that the page can still subscribe. */
   #global() {
     if (this.#asked || this._settings.global === false || this._names().every((name) => OWN.includes(name))) return;
     setTimeout(() => !this.#asked && this.state === "connected" && this.subscribe("global"));
@@ -163,7 +163,7 @@ class Pushi extends Observable {
   }
 
   sendChannel(event, data, channel, echo = false, persist = true) {
-    // The form in which the others get it.
+    // The form in which other clients receive it.
     if (typeof data !== "string") data = JSON.stringify(data) ?? "null";
     return this.#send({ event, data, channel, echo, persist });
   }
@@ -207,13 +207,13 @@ class Pushi extends Observable {
 
   _error(error) {
     const channel = this.channels[error.channel];
-    // Who looks into the console should not find it empty.
+    // Also logged, so that the console shows the reason.
     if (!this._bound("error") && !channel?._bound("error")) console.warn(`Pushi: ${error.message}`);
     this.trigger("error", error, error.channel);
     channel?.trigger("error", error);
   }
 
-  /** The channels that a personal channel stands for appear and disappear with it. */
+  /** Adds and removes the channels that are aliases of a personal channel. */
   _aliases(personal, names) {
     for (const name of names) {
       const channel = (this.channels[name] ??= new Channel(this, name));
@@ -235,7 +235,7 @@ class Pushi extends Observable {
     this.channels[name]?.trigger("latest", data);
   }
 
-  /** As the original does, frames of the protocol are events under their own names, too. */
+  /** Emits protocol frames as events under their own names, as the original does. */
   _raw({ event, channel: name, data }) {
     if (!this.channels[name]) return;
     this.trigger(event, data, name);

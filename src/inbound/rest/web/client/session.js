@@ -1,15 +1,15 @@
-// What the Pushi objects of one URL share: the socket and the subscriptions on it.
+// The socket and its subscriptions, shared by all Pushi objects of one URL.
 //
-// When a new socket is greeted, each wire is asked for again with the last serial that was handed on, and what the answer
-// holds is handed on as if it had come live.
+// After a reconnect each wire subscribes again from the last serial that was delivered, and the events of the response
+// are delivered like live events.
 
-// A subscription that failed for a passing reason is tried again after a random part of at most so long, in milliseconds.
+// Maximum delay before a temporarily failed subscription is retried, in milliseconds; the delay is a random part of it.
 const MOST_RETRY_WAIT = 30_000;
-// The storage is away; too fast.
+// Error codes for unavailable storage and exceeded rates.
 const PASSING = [4320, 4301];
-// As many events as the server answers for a personal channel without `since`.
+// The number of events that the server returns for a personal channel without `since`.
 const INBOX = 10;
-// Of a server's limit of 65,536 bytes a message, what the serials of a personal channel's aliases may take.
+// Maximum size of the serials of a personal channel's aliases; a server's default message limit is 65,536 bytes.
 const MOST_SINCE = 48_000;
 
 const SESSIONS = new Map();
@@ -17,11 +17,11 @@ const SESSIONS = new Map();
 class Session {
   pushis = new Set();
   #wires = new Map();
-  // Who waits for the answer to an unsubscription, by channel, in order.
+  // Callbacks that await the response to an unsubscription, by channel, in order.
   #leaving = new Map();
-  // While an inbox is fetched: what came live meanwhile.
+  // Live frames received while an inbox is being fetched.
   #held = null;
-  // The code of the last error that belonged to no channel: it says why the server closes.
+  // The code of the last error without a channel: the reason why the server closes.
   #code = 0;
 
   constructor(url, settings) {
@@ -30,7 +30,7 @@ class Session {
     this.post = new Post(this.line, this.#wires);
   }
 
-  /** The session of `url`, made where there is none. */
+  /** Returns the session of `url`, creating it if needed. */
   static of(url, settings) {
     if (!settings.share) return new Session(url, settings);
     if (!SESSIONS.has(url)) SESSIONS.set(url, new Session(url, settings));
@@ -41,7 +41,7 @@ class Session {
     this.pushis.add(pushi);
     for (const channel of Object.values(pushi.channels)) if (channel._direct) this.hold(channel);
     this.line.open();
-    // Not at once: the page is about to bind.
+    // Deferred, so that the page can bind first.
     queueMicrotask(() => this.pushis.has(pushi) && this.line.socketId && pushi._up(this.line.socketId));
   }
 
@@ -51,7 +51,7 @@ class Session {
     for (const channel of Object.values(pushi.channels)) {
       const direct = channel._direct;
       this.release(channel, () => {});
-      // Wanted again, should it be opened again.
+      // Subscribed again if the session is reopened.
       channel._direct = direct;
     }
     pushi._down();
@@ -80,23 +80,23 @@ class Session {
 
   #tell(wire, channels, data = wire.data) {
     for (const channel of channels) {
-      // A handler of the one before may have let go of it.
+      // A handler of the previous one may have unsubscribed it.
       if (!channel._direct || !wire.channels.has(channel)) continue;
       if (wire.personal) channel.pushi._aliases(channel, data.alias);
       channel._subscribed(data);
     }
   }
 
-  /** An alias is held by the personal channel that brought it, with no word to the server. */
+  /** Adds an alias of a personal channel. Nothing is sent to the server. */
   holdAlias(channel) {
     this.#wire(channel).channels.add(channel);
     if (channel._last !== undefined) return;
-    // Where it stands now, so that a replay after a reconnect has a beginning.
+    // Requests the current serial, from which a replay after a reconnect starts.
     const resolve = ({ events }) => (channel._last ??= events[0]?.serial ?? 0);
     this.post.publish({ channel: channel.name, skip: 0, count: 1, silent: true, resolve, reject() {} });
   }
 
-  /** Lets go of a channel; `left(data)` follows once the server has, or at once where it is not to. */
+  /** Removes a channel; `left(data)` is called once the server has confirmed, or at once if it needs no request. */
   release(channel, left) {
     const wire = this.#wires.get(channel.name);
     channel._direct = false;
@@ -116,7 +116,7 @@ class Session {
     this.line.send({ event: "pusher:unsubscribe", data: { channel: wire.name } });
   }
 
-  /** Forgets a channel without a word to the server, as the original does. */
+  /** Removes a channel without a request to the server, as the original does. */
   forget(channel) {
     const wire = this.#wires.get(channel.name);
     channel._direct = false;
@@ -151,7 +151,7 @@ class Session {
     this.line.send({ event: "pusher:subscribe", data: { channel: wire.name, ...grant, since: wire.since } });
   }
 
-  /** A peer channel is there while two of its users are; their presence channel says so. */
+  /** Updates peer channels: one exists while two of its users are members of their presence channel. */
   #isPossible({ base, name }) {
     const presence = this.#wires.get(base);
     if (!presence) return true;
@@ -194,7 +194,7 @@ class Session {
     wire.data = data;
     data.events = [];
     if (wire.since === "now" && recovered) for (const channel of wire.channels) channel._last ??= serial;
-    // Without `recovered` it is no answer: the server says that the aliases changed.
+    // Without `recovered` it is not a response but a notification that the aliases changed.
     if (wire.inbox && recovered !== undefined) {
       for (const channel of wire.direct) channel.pushi._aliases(channel, data.alias);
       data.events = await this.#inbox(wire);
@@ -214,7 +214,7 @@ class Session {
     for (const wire of this.#wires.values()) if (wire.base === presence && wire.status === "off") this.#subscribe(wire);
   }
 
-  /** The last events of what a user follows, for pages that show them; without those that handlers are about to get. */
+  /** The newest events of the user's inbox for display, without those that are about to be delivered to handlers. */
   async #inbox(wire) {
     this.#held ??= [];
     const { events } = await new Promise((resolve) => {
@@ -224,13 +224,13 @@ class Session {
     return events.filter((event) => !(event.serial > this.#wires.get(event.channel)?.last));
   }
 
-  /** Hands on what was missed. */
+  /** Delivers missed events. */
   #replay(wire, events, recovered, head) {
     const since = typeof wire.since === "object" ? wire.since : { [wire.name]: wire.since };
     for (const [name, from] of Object.entries(since)) {
       const missed = events.filter((event) => event.channel === name);
       const newest = name === wire.name ? head : (missed.at(-1)?.serial ?? from);
-      // The server has begun anew, as one does that keeps its events in memory.
+      // The server lost its serials, such as one that stores events in memory and was restarted.
       const anew = newest < from;
       const whole = !anew && missed.filter((event) => event.serial > from).length >= newest - from;
       const { channels = [], own } = this.#wires.get(name) ?? {};
@@ -266,7 +266,7 @@ class Session {
     for (const one of concerned.length > 0 ? concerned : all) one._error(error);
   }
 
-  // What the line says
+  // Callbacks of the line
 
   up() {
     this.#code = 0;
