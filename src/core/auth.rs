@@ -14,7 +14,7 @@ use super::model::{App, ChannelName, Mid, Secret, SocketId, TokenHash};
 
 /// The operating system provided no random numbers; no secret can be created.
 #[derive(Debug, thiserror::Error)]
-#[error("the operating system gave no random numbers: {0}")]
+#[error("no random numbers from the operating system: {0}")]
 pub struct RandomError(#[from] getrandom::Error);
 
 /// `N` random bytes as lower-case hex, two digits per byte.
@@ -69,27 +69,25 @@ pub fn channel_auth(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// There is none.
-    #[error("the channel needs a signature: ask your back end for auth")]
+    #[error("the channel requires a signature: request auth from your back end")]
     Missing,
     /// It does not have the form `<app_key>:<hex>`, or has another app's key.
-    #[error("auth must be <app_key>:<hex> with the key that this socket connected with")]
+    #[error("auth must be <app_key>:<hex> with the key of this connection")]
     Malformed,
     /// It is not the signature over this socket and channel.
-    #[error(
-        "the signature does not fit: sign <socket_id>:<channel> with HMAC-SHA256 and the app's secret"
-    )]
+    #[error("invalid signature: sign <socket_id>:<channel> with HMAC-SHA256 and the app's secret")]
     Wrong,
     /// It does not cover the channel data.
     #[error(
-        "the signature does not fit: sign <socket_id>:<channel>:<channel_data>, channel_data being the string as it is sent"
+        "invalid signature: sign <socket_id>:<channel>:<channel_data>, with channel_data exactly as sent"
     )]
     Uncovered,
     /// There is none for a sign-in.
-    #[error("signing in needs a signature: ask your back end for auth")]
+    #[error("signing in requires a signature: request auth from your back end")]
     MissingUser,
     /// It is not the signature over this socket and user data.
     #[error(
-        "the signature does not fit: sign <socket_id>::user::<user_data> with HMAC-SHA256 and the app's secret"
+        "invalid signature: sign <socket_id>::user::<user_data> with HMAC-SHA256 and the app's secret"
     )]
     WrongUser,
 }

@@ -32,7 +32,7 @@ pub struct SignedRequest<'a> {
 pub enum RequestError {
     /// A parameter is missing.
     #[error(
-        "{0} is missing: sign the request with auth_key, auth_timestamp, auth_version, auth_signature, and body_md5 where it has a body"
+        "{0} is missing: sign the request with auth_key, auth_timestamp, auth_version, auth_signature, and body_md5 if it has a body"
     )]
     Missing(&'static str),
     /// The key is another app's.
@@ -42,19 +42,17 @@ pub enum RequestError {
     #[error("auth_version must be 1.0")]
     Version,
     /// The timestamp is not a number.
-    #[error("auth_timestamp must be seconds since 1970, as a whole number")]
+    #[error("auth_timestamp must be an integer: seconds since 1970")]
     TimestampForm,
     /// The timestamp differs too much from the server's clock.
-    #[error("auth_timestamp is more than 600 s from the server's time: check the clock")]
+    #[error("auth_timestamp differs by more than 600 s from the server's time: check the clock")]
     Timestamp,
     /// The MD5 is not that of the body.
-    #[error(
-        "body_md5 is not the body's: give the lower-case hex of the MD5 of the body as it is sent"
-    )]
+    #[error("body_md5 does not match: send the lower-case hex MD5 of the body exactly as sent")]
     BodyMd5,
     /// It is not the signature over this request.
     #[error(
-        "auth_signature does not fit: sign METHOD\\nPATH\\nQUERY with HMAC-SHA256 and the app's secret, QUERY sorted and not escaped"
+        "auth_signature is invalid: sign METHOD\\nPATH\\nQUERY with HMAC-SHA256 and the app's secret, with QUERY sorted and not escaped"
     )]
     Signature,
 }

@@ -28,7 +28,7 @@ pub struct Connecting<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The app requires TLS.
-    #[error("this app takes TLS connections only: use wss://")]
+    #[error("this app accepts TLS connections only: use wss://")]
     TlsOnly,
     /// No app has this key.
     #[error("no app has this key: check the app key in the address")]
@@ -51,7 +51,7 @@ pub enum ConnectError {
     #[error("too many connections at once (PUSHI_MAX_CONNECTS_PER_SECOND): try again in a moment")]
     Admission,
     /// The store is unavailable, and the app is not cached.
-    #[error("the server cannot look the app up now: try again later")]
+    #[error("the app lookup failed: try again later")]
     Storage(#[from] StorageError),
 }
 

@@ -10,7 +10,7 @@ use crate::core::ports::BusMessage;
 
 /// A request to the other nodes failed.
 #[derive(Debug, thiserror::Error)]
-#[error("the server's nodes cannot be reached now: try again later")]
+#[error("the other nodes are unavailable: try again later")]
 pub struct RosterError(#[from] pub BusError);
 
 impl Service {

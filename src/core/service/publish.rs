@@ -50,16 +50,16 @@ pub struct ClientPublish {
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The socket is not subscribed to the channel.
-    #[error("the socket is not on the channel: subscribe to it first")]
+    #[error("the socket is not subscribed to the channel: subscribe first")]
     NotOnChannel,
     /// The app does not allow its sockets to publish.
     #[error(
-        "this app does not let sockets publish: publish through the REST API, or set client_publish"
+        "this app does not allow sockets to publish: publish through the REST API, or set client_publish"
     )]
     ClientPublishOff,
     /// The store is unavailable; the event may be stored.
     #[error(
-        "the event was not stored, or is not known to be: the store is unavailable, try again later"
+        "the event was not stored, or its outcome is unknown: the store is unavailable, try again later"
     )]
     Storage(#[source] StorageError),
 }

@@ -22,10 +22,10 @@ pub struct NewSessionToken {
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     /// The id, key or secret is not right.
-    #[error("app_id, app_key and app_secret do not fit: check all three")]
+    #[error("app_id, app_key and app_secret do not match: check all three")]
     Credentials,
     /// The session is unknown or has ended.
-    #[error("the session token is unknown or has ended: log in again")]
+    #[error("the session token is unknown or has expired: log in again")]
     Session,
     /// The app was disabled.
     #[error("the app is disabled: ask the administrator")]

@@ -10,7 +10,7 @@ use crate::core::ports::BusMessage;
 pub enum SubscriptionError {
     /// A personal channel combines others, and a peer channel depends on presence.
     #[error(
-        "a user cannot subscribe persistently to a personal-, peer- or #server-to-user- channel: name a public, private or presence channel"
+        "a user cannot subscribe persistently to a personal-, peer- or #server-to-user- channel: use a public, private or presence channel"
     )]
     Kind,
     /// The store is unavailable.

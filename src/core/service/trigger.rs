@@ -41,13 +41,13 @@ pub struct ClientEvent {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientEventError {
     /// The app does not allow client events.
-    #[error("this app does not take client events: ask the administrator to set client_events")]
+    #[error("this app does not accept client events: ask the administrator to set client_events")]
     Off,
     /// The channel's kind does not allow client events.
-    #[error("client events are for private and presence channels that are not encrypted")]
+    #[error("client events require a private or presence channel that is not encrypted")]
     Kind,
     /// The socket is not subscribed to the channel.
-    #[error("the socket is not on the channel: subscribe to it first")]
+    #[error("the socket is not subscribed to the channel: subscribe first")]
     NotOnChannel,
     /// The append queue is full.
     #[error("the event was not stored: the store is unavailable, try again later")]
@@ -105,7 +105,7 @@ impl Service {
             };
             if self.parts.appends.enqueue(entry).is_err() {
                 return Err(PublishError::Storage(StorageError::unavailable(
-                    "too many publishes wait for the store",
+                    "too many queued publishes",
                 )));
             }
             results.push(receiver);
@@ -180,11 +180,8 @@ impl Service {
             repeatable: false,
             reply_to,
         };
-        let full = |_| {
-            ClientEventError::Storage(StorageError::unavailable(
-                "too many publishes wait for the store",
-            ))
-        };
+        let full =
+            |_| ClientEventError::Storage(StorageError::unavailable("too many queued publishes"));
         self.parts.appends.enqueue(entry).map_err(full)?;
         self.parts
             .webhooks

@@ -141,7 +141,7 @@ pub(super) fn draft(members: &BodyMembers, administrator: bool) -> Result<NewApp
     const CREDENTIALS: [&str; 3] = ["ident", "key", "secret"];
     if members.contains_key(PREVIOUS) {
         return Err(Problem::bad_request(format!(
-            "{PREVIOUS} cannot be given to a new app: leave it out"
+            "{PREVIOUS} cannot be set on a new app: omit it"
         )));
     }
     refuse_unknown(members, &CREDENTIALS)?;
@@ -151,12 +151,12 @@ pub(super) fn draft(members: &BodyMembers, administrator: bool) -> Result<NewApp
             .find(|name| members.get(**name).is_some_and(|value| !value.is_null()))
     {
         return Err(Problem::forbidden(format!(
-            "{name} is the administrator's to choose: leave it out, and it is made up"
+            "{name} can be set only by the administrator: omit it to have it generated"
         )));
     }
     if !members.contains_key("name") {
         return Err(Problem::bad_request(
-            "name is missing: give the app a name of 1 to 200 characters",
+            "name is missing: set a name of 1 to 200 characters",
         ));
     }
     let mut editable = Editable::default();
@@ -197,7 +197,7 @@ pub(super) fn check_change(members: &BodyMembers) -> Result<(), Problem> {
     ];
     if let Some(name) = FIXED.iter().find(|name| members.contains_key(**name)) {
         return Err(Problem::bad_request(format!(
-            "{name} cannot be changed: leave it out"
+            "{name} cannot be changed: omit it"
         )));
     }
     refuse_unknown(members, &[])
@@ -209,7 +209,7 @@ fn refuse_unknown(members: &BodyMembers, known: &[&str]) -> Result<(), Problem> 
         .find(|name| !known.contains(&name.as_str()) && Setting::find(name).is_none())
     {
         Some(name) => Err(Problem::bad_request(format!(
-            "{name} is unknown: see AppChange in /docs for what can be set"
+            "{name} is unknown: see AppChange in /docs for the settings"
         ))),
         None => Ok(()),
     }

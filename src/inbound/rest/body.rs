@@ -62,13 +62,13 @@ impl<T> Fields<T> {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
             Some(Value::Number(value)) if number && value.is_i64() => Ok(value.to_string()),
             Some(Value::Null) | None => Err(Problem::bad_request(format!(
-                "{name} is missing: give it in the query or the body"
+                "{name} is missing: send it in the query or the body"
             ))),
             Some(_) if number => Err(Problem::bad_request(format!(
-                "{name} must be a string that is not empty, or a whole number"
+                "{name} must be a non-empty string or an integer"
             ))),
             Some(_) => Err(Problem::bad_request(format!(
-                "{name} must be a string that is not empty"
+                "{name} must be a non-empty string"
             ))),
         }
     }

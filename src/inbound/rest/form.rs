@@ -31,7 +31,7 @@ pub(super) fn value_of(query: &str, name: &str) -> Result<Option<String>, Proble
 }
 
 fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
-    let refused = |_| Problem::bad_request("the query or form holds bytes that are not UTF-8");
+    let refused = |_| Problem::bad_request("the query or form is not UTF-8");
     if !text.contains('+') {
         return percent_decode_str(text).decode_utf8().map_err(refused);
     }

@@ -73,7 +73,7 @@ impl Accepts for Whole {
         } else {
             None
         };
-        number.ok_or("must be a whole number from 0 to 9223372036854775807")
+        number.ok_or("must be an integer from 0 to 9223372036854775807")
     }
 }
 

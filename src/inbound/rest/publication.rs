@@ -103,7 +103,7 @@ impl Publication {
         }
         check_event_name(&event, length(limits.event_name))?;
         let data = data.ok_or_else(|| {
-            Problem::bad_request("data is missing: give it any JSON value but null")
+            Problem::bad_request("data is missing: use any JSON value except null")
         })?;
         let channels = channels.unwrap_or_else(|| vec![ChannelName::trusted(DEFAULT_CHANNEL)]);
         Ok(Self {
@@ -156,11 +156,11 @@ fn read_data(value: &str) -> Result<Cow<'_, str>, Problem> {
     match value.as_bytes().first() {
         Some(b'"') => read_string(value).ok_or_else(|| {
             Problem::bad_request(
-                "data is not text: it holds half of a surrogate pair (\\ud800 to \\udfff)",
+                "data is not text: it contains an unpaired surrogate (\\ud800 to \\udfff)",
             )
         }),
         Some(b'n') => Err(Problem::bad_request(
-            "data must not be null: give it any other JSON value",
+            "data must not be null: use any other JSON value",
         )),
         _ => Ok(compact(value)),
     }
@@ -170,7 +170,7 @@ fn read_data(value: &str) -> Result<Cow<'_, str>, Problem> {
 fn add_member(extra: &mut String, name: &str, value: &str) -> Result<(), Problem> {
     if let Err(error) = serde_json::from_str::<Value>(value) {
         return Err(Problem::bad_request(format!(
-            "the member {name} cannot travel: {error}"
+            "the member {name} cannot be encoded: {error}"
         )));
     }
     if !extra.is_empty() {
@@ -326,8 +326,11 @@ mod tests {
             (r#"{"data":1,"event":null}"#, "event must be a string"),
             (r#"{"data":1,"event":"pusher:x"}"#, "protocol's own"),
             (r#"{"data":1,"persist":1}"#, "persist must be"),
-            (r#"{"data":1,"x":"\ud800"}"#, "the member x cannot travel"),
-            (r#"{"data":1,"x":1e999}"#, "the member x cannot travel"),
+            (
+                r#"{"data":1,"x":"\ud800"}"#,
+                "the member x cannot be encoded",
+            ),
+            (r#"{"data":1,"x":1e999}"#, "the member x cannot be encoded"),
         ];
         for (body, expected) in refused {
             let error = read(body).err().unwrap_or_default();

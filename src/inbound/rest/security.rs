@@ -17,7 +17,7 @@ use crate::inbound::listen::{ClientInfo, ListenerRole};
 /// The name of the session cookie, and of the query parameter that replaces it.
 pub(super) const SID: &str = "sid";
 
-const NO_ADMINISTRATOR: &str = "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and give it as Authorization: Bearer (see the configuration page)";
+const NO_ADMINISTRATOR: &str = "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and send it as Authorization: Bearer (see the configuration page)";
 
 /// A caller with an app's session.
 pub(super) struct AppSession {
@@ -128,10 +128,10 @@ impl AppSession {
                 token: token.into(),
             }),
             None if shown.is_administrator(rest) => Err(Problem::forbidden(
-                "this belongs to one app: give a session token from /login, not the administrator's",
+                "this route belongs to one app: send a session token from /login, not the administrator's",
             )),
             None => Err(Problem::unauthorized(
-                "a session token is missing: log in at /login, and give it as sid or Authorization: Bearer",
+                "a session token is missing: log in at /login, and send it as sid or Authorization: Bearer",
             )),
         }
     }
@@ -149,19 +149,19 @@ impl Caller {
                 Ok(app) => Ok(Self::Session(app)),
                 Err(LoginError::Session) if rest.rules.admin_token.is_none() => {
                     Err(Problem::unauthorized(format!(
-                        "the session token is unknown or has ended: log in again; {NO_ADMINISTRATOR}"
+                        "the session token is unknown or has expired: log in again; {NO_ADMINISTRATOR}"
                     )))
                 }
                 Err(LoginError::Session) => Err(Problem::unauthorized(
-                    "the token is neither the administrator's nor that of a session that goes on: log in again",
+                    "the token is neither the administrator's nor that of a valid session: log in again",
                 )),
                 Err(error) => Err(error.into()),
             },
             None if rest.rules.admin_token.is_none() => Err(Problem::forbidden(format!(
-                "log in at /login to reach your own app; for every app {NO_ADMINISTRATOR}"
+                "log in at /login to access your own app; for all apps {NO_ADMINISTRATOR}"
             ))),
             None => Err(Problem::unauthorized(
-                "a token is missing: the administrator's, or a session's from /login",
+                "a token is missing: send the administrator's, or a session token from /login",
             )),
         }
     }
@@ -182,7 +182,7 @@ impl Administrator {
             // 403 only for a valid session; an unknown token gets 401.
             Some(token) => match rest.service.session(token).await {
                 Ok(_) | Err(LoginError::Disabled) => Err(Problem::forbidden(
-                    "this is the administrator's: a session may not do it",
+                    "this requires the administrator's token, not a session token",
                 )),
                 Err(LoginError::Session) => Err(Problem::unauthorized(
                     "the token is not the administrator's",
@@ -190,7 +190,7 @@ impl Administrator {
                 Err(error) => Err(error.into()),
             },
             None => Err(Problem::unauthorized(
-                "the administrator's token is missing: give it as Authorization: Bearer",
+                "the administrator's token is missing: send it as Authorization: Bearer",
             )),
         }
     }
@@ -323,7 +323,7 @@ impl OperationsAccess {
     async fn of(request: &Request) -> Result<Self, Problem> {
         if request.extensions().get::<ListenerRole>() == Some(&ListenerRole::Server) {
             return Err(Problem::not_found(
-                "this is answered on the first listener alone (APP_HOST, APP_PORT)",
+                "this route is served only by the REST listener (APP_HOST, APP_PORT)",
             ));
         }
         // A proxy on this machine forwards remote requests; the forwarding header that it adds reveals it.

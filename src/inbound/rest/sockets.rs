@@ -73,7 +73,7 @@ impl SocketRoutes {
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));
         let read = |text: String| {
             SocketId::parse(&text).ok_or_else(|| {
-                Problem::bad_request("after must be a socket id: two numbers and a dot")
+                Problem::bad_request("after must be a socket id: two numbers separated by a dot")
             })
         };
         let after = after.0.map(|after| read(after.0)).transpose()?;

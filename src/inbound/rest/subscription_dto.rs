@@ -93,7 +93,7 @@ shape! {
 pub(super) fn read_user(text: &str) -> Result<UserId, Problem> {
     let must = || {
         Problem::bad_request(format!(
-            "user_id must have 1 to {} characters, no control characters among them",
+            "user_id must have 1 to {} characters, without control characters",
             UserId::MAX_CHARS
         ))
     };

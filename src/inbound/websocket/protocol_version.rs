@@ -12,13 +12,15 @@ const MAX_LIBRARY_VERSION: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolVersionError {
     /// `protocol` is not a number, or `version` is not a library's version.
-    #[error("the version is malformed: connect with ?protocol=7&client=NAME&version=NUMBER")]
+    #[error(
+        "the protocol version is malformed: connect with ?protocol=7&client=NAME&version=NUMBER"
+    )]
     Malformed,
     /// The version is not supported.
-    #[error("this version of the protocol is not supported: connect with ?protocol=7")]
+    #[error("this protocol version is not supported: connect with ?protocol=7")]
     Unsupported,
     /// `protocol` is missing or empty.
-    #[error("no version of the protocol was given: connect with ?protocol=7")]
+    #[error("no protocol version: connect with ?protocol=7")]
     Missing,
 }
 

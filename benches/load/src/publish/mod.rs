@@ -85,7 +85,7 @@ impl<'a> ActiveRun<'a> {
     fn new(config: &'a PublishRun<'a>, mut pool: ClientPool) -> Result<Self, BenchError> {
         if config.publishers == 0 || config.via == Via::Websocket && config.subscribers == 0 {
             return Err(BenchError::run(
-                "a run needs a publisher, and over a WebSocket a subscriber too: otherwise nothing confirms the publishes",
+                "a run needs a publisher, and over a WebSocket also a subscriber, which confirms the publishes",
             ));
         }
         let (workload, channels) = (config.workload, pool.channels.len());

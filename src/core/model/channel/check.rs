@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The name is empty.
-    #[error("the {what} name is empty: give it at least one character")]
+    #[error("the {what} name is empty: use at least one character")]
     Empty {
         /// "channel" or "event".
         what: &'static str,
@@ -20,14 +20,14 @@ pub enum NameError {
         unit: &'static str,
     },
     /// The name has a control character.
-    #[error("the {what} name holds a control character: use printable characters only")]
+    #[error("the {what} name contains a control character: use printable characters only")]
     Control {
         /// "channel" or "event".
         what: &'static str,
     },
     /// The name has the prefix of a peer channel but not its form.
     #[error(
-        "a peer channel is named peer-<base>:<user>&<user>, its distinct users sorted by code point"
+        "a peer channel is named peer-<base>:<user>&<user>, with distinct users sorted by code point"
     )]
     Peer,
     /// `personal-` without a valid user id.
@@ -41,12 +41,10 @@ pub enum NameError {
     )]
     User,
     /// The name has a character that Pusher does not allow.
-    #[error("a channel name may hold letters, digits and _ - = @ , . ; only")]
+    #[error("a channel name may contain only letters, digits and _ - = @ , . ;")]
     Pusher,
     /// The event name is reserved for the protocol.
-    #[error(
-        "event names beginning with pusher: or pusher_internal: are the protocol's own: choose another"
-    )]
+    #[error("event names beginning with pusher: or pusher_internal: are reserved: use another")]
     Reserved,
 }
 

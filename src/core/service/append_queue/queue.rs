@@ -25,9 +25,7 @@ impl PendingAppends {
             return Err(StorageError::unavailable("the server is stopping"));
         }
         if self.events + entry.events.len() > MAX_QUEUED {
-            return Err(StorageError::unavailable(
-                "too many publishes wait for the store",
-            ));
+            return Err(StorageError::unavailable("too many queued publishes"));
         }
         self.events += entry.events.len();
         self.entries.push_back(entry);

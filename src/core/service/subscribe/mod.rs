@@ -80,26 +80,26 @@ pub enum SubscribeError {
     Signature(#[from] SignatureError),
     /// The socket's user is not one of the peer channel's, or not present.
     #[error(
-        "be one of the channel's users, present on {0} with \"peer\": true in channel_data, or give auth"
+        "only its users may subscribe, as members of {0} with \"peer\": true in channel_data: join it, or send auth"
     )]
     NotPeer(String),
     /// The channel belongs to one user, and the socket is not signed in as that user.
-    #[error("this channel is for one user: sign in as that user first")]
+    #[error("this channel belongs to one user: sign in as that user first")]
     NotUser,
     /// A presence channel requires a user id.
     #[error(
-        "a presence channel needs channel_data with a user_id (a string of 1 to 128 characters, or a number)"
+        "a presence channel requires channel_data with a user_id (a string of 1 to 128 characters, or a number)"
     )]
     NoUser,
     /// The user id of a peer contains the separator `&`.
-    #[error("a user_id with \"peer\": true must not hold &")]
+    #[error("a user_id with \"peer\": true must not contain &")]
     PeerId,
     /// The channel data is larger than allowed.
     #[error("channel_data has more than {0} bytes (max_member_bytes): shorten it")]
     MemberBytes(u64),
     /// The socket has reached its limit of channels.
     #[error(
-        "the socket is on {0} channels, its limit (max_channels_per_connection): unsubscribe from some"
+        "the socket is subscribed to {0} channels, its limit (max_channels_per_connection): unsubscribe from some"
     )]
     Channels(u64),
     /// The presence channel has reached its limit of members.
@@ -107,14 +107,14 @@ pub enum SubscribeError {
     Members(u64),
     /// Several serials are only for personal channels.
     #[error(
-        "since must be a whole number from 0 or \"now\"; an object of channel to serial is for personal channels only"
+        "since must be an integer from 0 or \"now\"; an object of channel to serial is valid only for personal channels"
     )]
     Since,
     /// The store is unavailable, and the answer requires it.
-    #[error("the server cannot read what is stored now: try again later")]
+    #[error("the store is unavailable: try again later")]
     Storage(#[from] StorageError),
     /// The other nodes cannot be reached.
-    #[error("the presence list cannot be reached now: try again later")]
+    #[error("the presence list is unavailable: try again later")]
     Presence,
 }
 

@@ -186,7 +186,7 @@ impl OutboxSender {
         } else {
             Attempt {
                 status: None,
-                problem: Some("the app has no webhook with this address any more".to_owned()),
+                problem: Some("the app no longer has a webhook with this address".to_owned()),
             }
         };
         let now = self.clock.now();
@@ -239,7 +239,7 @@ impl OutboxSender {
         self.metrics
             .webhook_attempted(outcome, expired.max(1) as u64);
         let (problem, status) = (
-            attempt.problem.as_deref().unwrap_or("it was refused"),
+            attempt.problem.as_deref().unwrap_or("request rejected"),
             attempt.status.unwrap_or(0),
         );
         let attempts = claim.attempts + 1;

@@ -105,7 +105,9 @@ impl Problem {
     pub(super) fn too_large(limit: u64) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body has more than {limit} bytes (PUSHI_MAX_BODY_BYTES): send less"),
+            format!(
+                "the body has more than {limit} bytes (PUSHI_MAX_BODY_BYTES): send a smaller body"
+            ),
         )
     }
 

@@ -38,12 +38,12 @@ impl Info {
                 "cache" if cache => info.cache = true,
                 _ if cache => {
                     return Err(
-                        "must be user_count, subscription_count and cache, or some of them, with commas between",
+                        "must be one or more of user_count, subscription_count and cache, separated by commas",
                     );
                 }
                 _ => {
                     return Err(
-                        "must be user_count, subscription_count, or both with a comma between",
+                        "must be user_count, subscription_count, or both, separated by a comma",
                     );
                 }
             }

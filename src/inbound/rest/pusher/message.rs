@@ -155,12 +155,12 @@ impl Message {
         let bounds = Bounds::of(service, app);
         let Some(Value::Array(entries)) = members.get("batch") else {
             return Err(Problem::bad_request(
-                "batch is missing: give a list of events",
+                "batch is missing: send a list of events",
             ));
         };
         if entries.len() > MOST_EVENTS {
             return Err(Problem::bad_request(format!(
-                "a batch has at most {MOST_EVENTS} events: send several"
+                "a batch has at most {MOST_EVENTS} events: send several batches"
             )));
         }
         let entry = |entry: &Value| match entry {
@@ -179,20 +179,20 @@ fn read(
     several: bool,
 ) -> Result<Message, Problem> {
     let event = text(members, "name")?
-        .ok_or_else(|| Problem::bad_request("name is missing: give the event's name"))?;
+        .ok_or_else(|| Problem::bad_request("name is missing: send the event's name"))?;
     check_event_name(event, bound(bounds.limits.event_name))?;
     let data = text(members, "data")?
-        .ok_or_else(|| Problem::bad_request("data is missing: give a string"))?;
+        .ok_or_else(|| Problem::bad_request("data is missing: send a string"))?;
     if bounds.data != 0 && data.len() as u64 > bounds.data {
         return Err(Problem::too_much(format!(
-            "data has more than {} bytes (max_data_bytes): send less at once",
+            "data has more than {} bytes (max_data_bytes): send less data",
             bounds.data
         )));
     }
     let channels = channels(members, bounds.limits, several)?;
     if channels.len() > 1 && channels.iter().any(ChannelName::is_encrypted) {
         return Err(Problem::bad_request(
-            "an event for an encrypted channel is for that one alone: publish to each by itself",
+            "an event for an encrypted channel must have no other channel: publish to each separately",
         ));
     }
     let info = Info::read(text(members, "info")?.unwrap_or_default(), false);
@@ -248,7 +248,7 @@ fn channels(
     }
     names.extend(text(members, "channel")?);
     if names.is_empty() && !several {
-        return Err(Problem::bad_request("channel is missing: name one"));
+        return Err(Problem::bad_request("channel is missing: send its name"));
     }
     if !(1..=MOST_CHANNELS).contains(&names.len()) {
         return Err(must());
@@ -269,7 +269,7 @@ fn read_socket(text: &str) -> Result<Option<SocketId>, Problem> {
     match text.split_once('.') {
         Some((process, counter)) if digits(process) && digits(counter) => Ok(SocketId::parse(text)),
         _ => Err(Problem::bad_request(
-            "socket_id must be two numbers with a dot between, as the connection's first frame told it",
+            "socket_id must be two numbers separated by a dot, as in the connection's first frame",
         )),
     }
 }

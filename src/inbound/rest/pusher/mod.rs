@@ -36,6 +36,6 @@ const NOTHING: &str = "{}";
 /// A channel that is none of those that an operation is for.
 fn not_presence(what: &str) -> Problem {
     Problem::bad_request(format!(
-        "{what} is for presence channels alone: their names begin with presence-"
+        "{what} is valid only for presence channels: their names begin with presence-"
     ))
 }

@@ -126,7 +126,7 @@ pub(super) fn apply(
         };
         if setting.administrator && !administrator {
             return Err(Problem::forbidden(format!(
-                "{name} is the administrator's: a session may not set it"
+                "{name} can be set only by the administrator, not by a session"
             )));
         }
         setting.set(to, value)?;

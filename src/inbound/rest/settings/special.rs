@@ -47,7 +47,7 @@ impl Special for Name {
         to.name = value
             .as_str()
             .filter(fits)
-            .ok_or(" must be a text of 1 to 200 printable characters, not all spaces")?
+            .ok_or(" must be a string of 1 to 200 printable characters, not all spaces")?
             .into();
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Special for PreviousSecret {
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
         if value != "" {
-            return Err(" can only be set to null, which ends it; rotating sets it".into());
+            return Err(" can only be set to null, which revokes it; a rotation sets it".into());
         }
         to.previous_secret = None;
         Ok(())
@@ -158,7 +158,7 @@ impl Special for AllowedOrigins {
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
         let must =
-            " must be a list of at most 100 origins like https://shop.example (no path), or *";
+            " must be a list of at most 100 origins such as https://shop.example (no path), or *";
         let list = value
             .as_array()
             .filter(|list| list.len() <= MOST)

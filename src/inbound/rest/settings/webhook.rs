@@ -57,7 +57,8 @@ pub(super) fn read(value: &Value) -> Result<Webhook, String> {
         .get("url")
         .and_then(Value::as_str)
         .filter(|url| is_web_address(url));
-    let url = url.ok_or(".url must be an http:// or https:// address without user and spaces")?;
+    let url =
+        url.ok_or(".url must be an http:// or https:// address without credentials and spaces")?;
     Ok(Webhook {
         url: url.into(),
         events: events(members.get("events"))?,
@@ -99,7 +100,7 @@ fn prefix(value: Option<&Value>) -> Result<Option<String>, String> {
             Ok(Some(text.clone()).filter(|text| !text.is_empty()))
         }
         Some(_) => Err(format!(
-            ".channel_prefix must be a text of at most {LONGEST_PREFIX} printable characters, or null"
+            ".channel_prefix must be a string of at most {LONGEST_PREFIX} printable characters, or null"
         )),
     }
 }

@@ -69,14 +69,13 @@ async fn sign(
             .is_some_and(|(a, b)| decimal(a) && decimal(b))
     {
         return Err(Problem::bad_request(
-            "socket_id must be the one that the connection's first frame told",
+            "socket_id must be that of the connection's first frame",
         ));
     }
     let name = parameter("name")?;
     let user = UserId::parse(&name).filter(|user| !user.as_str().contains('&'));
-    let user = user.ok_or_else(|| {
-        Problem::bad_request("name must have 1 to 128 characters, none of them &")
-    })?;
+    let user =
+        user.ok_or_else(|| Problem::bad_request("name must have 1 to 128 characters, without &"))?;
     let limit = usize::try_from(rest.service.rules().limits.channel_name).unwrap_or(usize::MAX);
     let channel = ChannelName::parse(&parameter("channel")?, limit)?;
     let data = match channel.kind() {
@@ -87,7 +86,7 @@ async fn sign(
         ChannelKind::Personal if channel.personal_user().is_some_and(|owner| owner == user) => None,
         _ => {
             return Err(Problem::bad_request(
-                "channel must be a presence or private channel, or the personal one of this name",
+                "channel must be a presence or private channel, or the personal channel of this name",
             ));
         }
     };

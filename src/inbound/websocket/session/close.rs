@@ -52,7 +52,7 @@ pub(super) fn on_read_error(context: &SessionContext<'_>, error: &Error) -> Opti
     Some(match error {
         Error::Capacity(CapacityError::MessageTooLong { max_size, .. }) => {
             let message = format!(
-                "the message has more than {max_size} bytes (max_message_bytes): send less at once"
+                "the message has more than {max_size} bytes (max_message_bytes): send smaller messages"
             );
             smallvec![
                 context.error(&ErrorFrame::new(4318, message)),

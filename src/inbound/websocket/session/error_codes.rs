@@ -74,7 +74,7 @@ pub(super) fn history(error: &HistoryError) -> CodedError {
 pub(super) fn not_on_channel() -> CodedError {
     (
         4317,
-        "the socket is not on the channel: subscribe to it first".to_owned(),
+        "the socket is not subscribed to the channel: subscribe first".to_owned(),
     )
 }
 
@@ -82,17 +82,14 @@ pub(super) fn not_on_channel() -> CodedError {
 pub(super) fn rate_limited(rate: u64, what: &str, setting: &str) -> CodedError {
     (
         4301,
-        format!("too fast: at most {rate} {what} a second ({setting})"),
+        format!("rate limit exceeded: at most {rate} {what} per second ({setting})"),
     )
 }
 
 /// The close code and reason with which the server ends a connection.
 pub(super) fn close(reason: CloseReason) -> (u16, &'static str) {
     match reason {
-        CloseReason::SlowReader => (
-            4100,
-            "too much waits to be read: read faster, or connect again",
-        ),
+        CloseReason::SlowReader => (4100, "send queue full: read faster, or connect again"),
         CloseReason::Stopping => (4200, "the server is stopping: connect again"),
         CloseReason::AppDisabled => (4003, "the app is disabled"),
         CloseReason::AppDeleted => (4001, "the app was deleted"),
@@ -100,7 +97,7 @@ pub(super) fn close(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::Idle => (4202, "the connection was idle for too long"),
         CloseReason::NotSignedIn => (
             4009,
-            "the app requires a sign-in, and the time for it is over",
+            "the app requires a sign-in, and none was received in time",
         ),
         CloseReason::Terminated => (4009, "the user's connections were terminated"),
     }

@@ -73,7 +73,7 @@ fn subscription_error(error: &SubscriptionErrorFrame) -> Reply {
 fn sign_in_refused(context: &SessionContext<'_>, message: &str) -> Replies {
     smallvec![
         context.error(&ErrorFrame::new(4009, message)),
-        Reply::Close(4009, "the sign-in was refused")
+        Reply::Close(4009, "the sign-in was rejected")
     ]
 }
 

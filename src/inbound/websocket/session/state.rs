@@ -163,7 +163,7 @@ impl SessionState {
                 Some(Reply::Frame(frame))
             }
             (ReceiptOutcome::Failed, reference) => {
-                let message = "the event was not stored, or is not known to be: the store is unavailable, try again later";
+                let message = "the event was not stored, or its outcome is unknown: the store is unavailable, try again later";
                 let request = RequestContext {
                     event: receipt.event.to_string(),
                     reference,

@@ -96,7 +96,7 @@ fn parse_url(url: &str) -> Result<ConnectionInfo, RedisTargetError> {
         .map_err(|_| RedisTargetError("not a redis:// or rediss:// URL with a host"))?;
     if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
         return Err(RedisTargetError(
-            "certificates are always checked: remove #insecure",
+            "certificates are always verified: remove #insecure",
         ));
     }
     // Only RESP3 carries pushed messages and replies on one connection (Redis 6, Valkey 7 and

@@ -78,7 +78,7 @@ impl RedisNode {
         let message: NodeMessage<'_> = match serde_json::from_slice(text) {
             Ok(message) => message,
             Err(error) => {
-                tracing::debug!(%error, topic, "ignoring a message that no node has published");
+                tracing::debug!(%error, topic, "malformed bus message ignored");
                 return;
             }
         };

@@ -57,7 +57,7 @@ pub fn decode(text: &str, limits: &Limits) -> Result<PusherCommand, DecodeError>
     let Some(event) = fields.event.and_then(string) else {
         return frame(
             4312,
-            "the frame has no event: name one, as a string, in its member \"event\"",
+            "the frame has no event: set the member \"event\" to a string",
         );
     };
     match event.as_str() {
@@ -69,7 +69,7 @@ pub fn decode(text: &str, limits: &Limits) -> Result<PusherCommand, DecodeError>
         _ if event.starts_with("client-") => client_event(event, &fields, limits),
         _ => frame(
             4313,
-            "not an event that a client may send: those of its own begin with client-",
+            "not an event that a client may send: names of client events begin with client-",
         ),
     }
 }
@@ -81,13 +81,13 @@ fn parse(text: &str) -> Result<FrameFields<'_>, DecodeError> {
         // be JSON.
         Err(error) if error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => frame(
             4311,
-            "the frame is JSON but not an object: send one JSON object a frame",
+            "the frame is JSON but not an object: send one JSON object per frame",
         ),
         Err(error) => {
             let place = format!("line {} column {}", error.line(), error.column());
             frame(
                 4310,
-                format!("the frame is not JSON (at {place}): send one JSON object a frame"),
+                format!("the frame is not JSON (at {place}): send one JSON object per frame"),
             )
         }
     }
@@ -101,7 +101,7 @@ fn with_data(
     let malformed = || {
         frame(
             4314,
-            "data must be an object, or a string that holds one as JSON",
+            "data must be a JSON object, or a string that contains one",
         )
     };
     let Some(data) = fields.data else {
@@ -127,10 +127,7 @@ fn to_usize(limit: u64) -> usize {
 fn channel_field(data: &FrameFields<'_>) -> Result<String, DecodeError> {
     match data.channel.map(string) {
         Some(Some(name)) => Ok(name),
-        _ => frame(
-            4314,
-            "no channel: name one, as a string, in the member \"channel\"",
-        ),
+        _ => frame(4314, "no channel: set the member \"channel\" to a string"),
     }
 }
 
@@ -164,7 +161,7 @@ fn subscribe(data: &FrameFields<'_>, limits: &Limits) -> Result<PusherCommand, D
             return invalid(
                 "InvalidChannelData",
                 400,
-                "channel_data must be a string that holds a JSON object",
+                "channel_data must be a string that contains a JSON object",
             );
         }
     };
@@ -176,7 +173,7 @@ fn subscribe(data: &FrameFields<'_>, limits: &Limits) -> Result<PusherCommand, D
             return invalid(
                 "InvalidSince",
                 400,
-                "since must be a whole number from 0 or \"now\"",
+                "since must be an integer from 0 or \"now\"",
             );
         }
     };
@@ -224,10 +221,10 @@ fn sign_in(data: &FrameFields<'_>) -> Result<PusherCommand, DecodeError> {
         Some(None) => return invalid("auth must be a string: <app_key>:<hex>"),
     };
     let Some(user_data) = data.user_data.and_then(string) else {
-        return invalid("signing in needs user_data, a string that holds a JSON object");
+        return invalid("signing in requires user_data, a string that contains a JSON object");
     };
     let Ok(entries) = serde_json::from_str::<ObjectEntries<'_>>(&user_data) else {
-        return invalid("user_data must be a string that holds a JSON object");
+        return invalid("user_data must be a string that contains a JSON object");
     };
     let text = |json: &str| serde_json::from_str::<String>(json).ok();
     let Some(user) = entries
@@ -311,7 +308,7 @@ fn client_event(
         None => "null".to_owned(),
         Some(value) if value.get().starts_with('"') => match string(value) {
             Some(text) => text,
-            None => return frame(4314, "data holds a text that is not Unicode"),
+            None => return frame(4314, "data contains a string that is not valid Unicode"),
         },
         Some(value) => compact(value.get()).into_owned(),
     };

@@ -63,7 +63,7 @@ pub fn decode(text: &str, limits: &Limits) -> Result<(PushiCommand, RequestConte
     let Some(event) = event else {
         return context.error(
             4312,
-            "the frame has no event: name one, as a string, in its member \"event\"",
+            "the frame has no event: set the member \"event\" to a string",
         );
     };
     let command = match event.as_str() {
@@ -86,14 +86,14 @@ fn parse<'a>(text: &'a str, context: &ErrorContext) -> Result<FrameFields<'a>, E
         Err(error) if error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
             context.error(
                 4311,
-                "the frame is JSON but not an object: send one JSON object a frame",
+                "the frame is JSON but not an object: send one JSON object per frame",
             )
         }
         Err(error) => {
             let place = format!("line {} column {}", error.line(), error.column());
             context.error(
                 4310,
-                format!("the frame is not JSON (at {place}): send one JSON object a frame"),
+                format!("the frame is not JSON (at {place}): send one JSON object per frame"),
             )
         }
     }
@@ -108,7 +108,7 @@ fn channel_and_data<'a>(
     let Some(data) = fields.data else {
         return context.error(
             4314,
-            "the frame has no data: give an object with the member \"channel\"",
+            "the frame has no data: send an object with the member \"channel\"",
         );
     };
     let Ok(inner) = serde_json::from_str::<FrameFields<'a>>(data.get()) else {
@@ -124,7 +124,7 @@ fn channel(
     limits: &Limits,
 ) -> Result<ChannelName, ErrorFrame> {
     let Some(value) = value else {
-        return context.error(4314, "no channel: name one in the member \"channel\"");
+        return context.error(4314, "no channel: set the member \"channel\"");
     };
     let Some(name) = string(value) else {
         return context.error(4314, "channel must be a string");
@@ -177,7 +177,7 @@ fn subscription_data(value: &RawValue, context: &ErrorContext) -> Result<Channel
         Some(data) => Ok(data),
         None => context.error(
             4314,
-            "channel_data must be a JSON object, or a string that holds one",
+            "channel_data must be a JSON object, or a string that contains one",
         ),
     }
 }
@@ -203,7 +203,7 @@ fn since(value: &RawValue, context: &ErrorContext) -> Result<Since, ErrorFrame> 
             return Ok(Since::Each(each));
         }
     }
-    context.error(4314, "since must be a whole number from 0 or \"now\" (for a personal channel also an object of channel to number)")
+    context.error(4314, "since must be an integer from 0 or \"now\" (for a personal channel also an object of channel to number)")
 }
 
 fn latest(
@@ -215,7 +215,7 @@ fn latest(
     let whole = |value: Option<&RawValue>, name: &str, default: u64| match value.map(number) {
         None => Ok(default),
         Some(Some(number)) => Ok(number),
-        Some(None) => context.error(4314, format!("{name} must be a whole number from 0")),
+        Some(None) => context.error(4314, format!("{name} must be an integer from 0")),
     };
     let skip = whole(data.skip, "skip", 0)?;
     let count = whole(data.count, "count", DEFAULT_COUNT)?;
@@ -247,7 +247,7 @@ fn publish(
         None => "null".to_owned(),
         Some(value) if value.get().starts_with('"') => match string(value) {
             Some(text) => text,
-            None => return context.error(4314, "data holds a text that is not Unicode"),
+            None => return context.error(4314, "data contains a string that is not valid Unicode"),
         },
         Some(value) => compact(value.get()).into_owned(),
     };
