@@ -8,7 +8,7 @@
 //! in order.
 //!
 //! **A watched channel** is one of which this node receives the messages: it has a local subscriber,
-//! or had one a moment ago. [`Bus::watch`] makes it one, before the first subscriber is added; a
+//! or had one a moment ago. [`Bus::watch`] makes it one, before the first subscribe is answered; a
 //! sweep unwatches it once [`BusSink::wants`] has been false for two rounds. Its head (the newest
 //! stored serial) is read after the bus receives its messages, so nothing between the two is missed.
 //! A peer channel is not watched by its own name: its messages arrive with those of its presence
