@@ -1,4 +1,4 @@
-//! Delivery in one order by whichever task arrives first.
+//! Delivery in one order, by one task at a time.
 
 use std::collections::VecDeque;
 
@@ -27,7 +27,7 @@ impl OrderedQueue {
 }
 
 /// Delivers the messages of a queue in `state` to `sink`, unless another task does so already: that
-/// task then also delivers what was appended meanwhile. So a queue has one order, and no task waits
+/// task then also delivers messages appended meanwhile. So a queue has one order, and no task waits
 /// for the fan-out of another. The lock is not held during a delivery.
 pub fn drain<S>(state: &Mutex<S>, queue: impl Fn(&mut S) -> &mut OrderedQueue, sink: &dyn BusSink) {
     let mut is_drainer = false;

@@ -93,7 +93,7 @@ impl NodeWiring {
                 order.set_sink(sink);
                 let order: Arc<dyn BusSink> = order.clone();
                 bus.set_sink(Arc::downgrade(&order));
-                // On a single node the hub knows all members itself.
+                // On a single node the hub itself has all members.
                 service.hub().set_presence(Arc::clone(&self.nodes.presence));
             }
         }

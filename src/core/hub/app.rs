@@ -66,7 +66,7 @@ pub struct UnsubscribeOutcome {
     pub last: bool,
 }
 
-/// What ended with a connection.
+/// The effect of a disconnect.
 #[derive(Debug, Default)]
 pub struct DisconnectOutcome {
     /// Its subscriptions, in the order of the channels' names.

@@ -22,7 +22,7 @@ pub struct MemberChange {
 }
 
 impl MemberChange {
-    /// Whether a connection receives it whose client has received the channel's members at version `known`.
+    /// Whether the change is newer than the members that the client has received, at version `known`.
     pub fn is_for(&self, socket: SocketId, known: Option<u64>) -> bool {
         self.exclude != Some(socket) && self.version > known
     }

@@ -31,7 +31,7 @@ enum Subscribers {
     Many(Box<Many>),
 }
 
-/// More than one subscriber, or what is left of them.
+/// More than one subscriber, now or earlier.
 #[derive(Debug, Default)]
 struct Many {
     mailboxes: Slab<Arc<Mailbox>>,

@@ -2,10 +2,10 @@
 
 use crate::core::model::Timestamp;
 
-/// Up to so many subscribers receive every change (Pusher's documentation).
+/// The largest number of subscribers that receive every change (Pusher's documentation).
 const UNTHROTTLED_SUBSCRIBERS: u64 = 100;
 
-/// More subscribers than that receive a count at most once in so many microseconds.
+/// The interval in microseconds between two counts for more subscribers than that.
 const INTERVAL_MICROS: i64 = 5_000_000;
 
 /// The count that a channel's subscribers received last.

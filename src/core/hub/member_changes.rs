@@ -38,7 +38,7 @@ struct ChangeQueue {
     draining: bool,
 }
 
-/// What is sent in one broadcast.
+/// The content of one broadcast.
 pub(super) enum ChangeChunk {
     /// Consecutive member changes.
     Changes(Vec<BusMessage>),
@@ -99,7 +99,7 @@ impl MemberChangeBatcher {
         self.queues.lock().keys().cloned().collect()
     }
 
-    /// Removes what is sent next; `None`: the queue is empty and removed, or another task drains
+    /// Removes the next broadcast; `None`: the queue is empty and removed, or another task drains
     /// it. `draining` is whether the caller drains it already; false at the first call.
     pub(super) fn take(&self, key: &ChannelKey, draining: &mut bool) -> Option<ChangeChunk> {
         let mut queues = self.queues.lock();

@@ -56,8 +56,8 @@ pub struct Hub {
     member_changes: MemberChangeBatcher,
 }
 
-/// Mailboxes that a fan-out reads before it fills them: the first cache lines of so many fit a
-/// core's own cache.
+/// Mailboxes that a fan-out reads before it fills them: their first cache lines fit a core's own
+/// cache.
 const PREFETCHED_MAILBOXES: usize = 32;
 
 /// A limit for connections is reached.

@@ -8,8 +8,8 @@ use super::member_changes::{ChangeChunk, ChannelKey};
 use crate::core::model::{AppIdent, ChannelName, PeerChannel, ServerEvent};
 use crate::core::ports::{BusMessage, BusSink};
 
-/// Member changes of a presence channel with at most so many local subscriptions are sent at once;
-/// those of a larger one are batched.
+/// The most local subscriptions of a presence channel whose member changes are sent at once; those
+/// of a larger channel are batched.
 const UNBATCHED_SUBSCRIPTIONS: u64 = 64;
 
 impl Hub {

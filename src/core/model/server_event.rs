@@ -1,4 +1,4 @@
-//! What the server sends to clients on its own account.
+//! Events that the server sends to clients.
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use crate::core::ports::BusHealth;
 /// that a client that reloads its page finds it still watched.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A channel that is not watched by its own name is dropped after so many sweeps without an event.
+/// The sweeps without an event after which a channel that is not watched by its own name is dropped.
 const MAX_IDLE_SWEEPS: u32 = 60;
 
 impl Resequencer {

@@ -9,9 +9,9 @@ use crate::core::model::{
 };
 
 /// Reads all data of an app in pages, and writes the data of another store unchanged: with its numbers, serials and times.
-/// Writes are durable and can be repeated: what is stored already stays.
+/// Writes are durable and can be repeated: stored data stays unchanged.
 ///
-/// No one else may write to the app meanwhile. Apps and open subscriptions are read by the other ports.
+/// No other process may write to the app meanwhile. Apps and open subscriptions are read by the other ports.
 #[async_trait]
 pub trait Archive: Send + Sync {
     /// Channels that ever had an event, with their heads: those after `after`, ordered by name (code points), at most `limit`.

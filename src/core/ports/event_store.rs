@@ -12,7 +12,7 @@ use crate::core::model::{
 pub struct Pruning {
     /// Events published before this time.
     pub before: Option<Timestamp>,
-    /// All but the newest so many events of each channel: serials up to its head less this number.
+    /// All but this number of the newest events of each channel: serials up to its head less this number.
     pub keep: Option<u64>,
 }
 

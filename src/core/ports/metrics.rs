@@ -34,19 +34,19 @@ pub trait Metrics: Send + Sync {
     fn opened(&self);
     /// A connection ended, for this reason.
     fn closed(&self, reason: &'static str);
-    /// A frame of so many bytes was received.
+    /// A frame with this number of bytes was received.
     fn received(&self, bytes: usize);
     /// Frames were sent.
     fn sent(&self, frames: u64, bytes: u64);
     /// An event was published.
     fn published(&self, source: Source, persisted: bool);
-    /// A frame was added to so many mailboxes.
+    /// A frame was added to this number of mailboxes.
     fn delivered(&self, mailboxes: u64);
     /// An error frame with this code was sent.
     fn error_sent(&self, code: u16);
     /// A call of the store or of the bus ended.
     fn call_finished(&self, call: Call, took: Duration, failed: bool);
-    /// One webhook request with so many events was delivered, given up, or failed.
+    /// One webhook request with this number of events was delivered, given up, or failed.
     fn webhook_attempted(&self, outcome: WebhookOutcome, events: u64);
     /// The events queued for webhooks, of all apps and nodes.
     fn outbox(&self, waiting: u64);

@@ -25,7 +25,7 @@ pub struct AppCache {
     invalidated: Notify,
     /// Counts the refreshes of the whole cache.
     generation: AtomicU64,
-    /// An entry was inserted that may be older than what the last refresh read.
+    /// An inserted entry may be older than the last refresh.
     stale: AtomicBool,
     webhook_changes: Arc<WebhookChanges>,
 }
@@ -163,7 +163,7 @@ impl AppCache {
         self.hub.update_app(ident, None);
     }
 
-    /// Applies what others (another node, the command line) write to the store, within a second, until `stop` ends.
+    /// Applies changes of the store by other processes (nodes, the command line) within a second, until `stop` ends.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let follow = async {
             let mut revision = None;

@@ -90,7 +90,7 @@ impl CacheChannels {
             .locks
             .lock(kept.iter().map(|event| &event.channel))
             .await;
-        // Live delivery goes on; the next event replaces the one that was not kept.
+        // Live delivery continues; the next event replaces the one that was not kept.
         if let Err(error) = self.store.keep(&kept).await {
             tracing::warn!(
                 error = error.chain(),

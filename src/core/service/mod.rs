@@ -1,14 +1,14 @@
-//! The use cases: what the edges (REST, WebSocket) can ask of the server.
+//! The use cases, which the edges (REST, WebSocket) call.
 //!
 //! [`Service`] has one public method for each, one verb a file. It authorises the call and hands the work to the
 //! [`hub`](super::hub), a [port](super::ports), or one of its [`Parts`]: components with their own state, some with a task
 //! of their own, `run(stop)`, that the composition root spawns.
 //!
 //! - [`AppendQueue`]: events on their way into the store and onto the bus.
-//! - [`AppCache`], `SessionCache`: what requests read again and again.
+//! - [`AppCache`], `SessionCache`: data that most requests read.
 //! - `CacheChannels`: the last event of each cache channel.
 //! - [`WebhookQueue`], [`OutboxSender`], [`Reconciler`]: webhook events, see the module `webhooks`.
-//! - [`Retention`]: removes what has expired. [`MemberChangeAnnouncer`]: batched joins and leaves.
+//! - [`Retention`]: removes expired data. [`MemberChangeAnnouncer`]: batched joins and leaves.
 //!
 //! A message from another node arrives at [`BusSink::deliver`], which hands it to the part or to the hub.
 
@@ -73,7 +73,7 @@ use super::ports::{BusHealth, BusMessage, BusSink, Clock, Gauges, Nodes, Notifie
 /// The ports that the use cases depend on.
 #[derive(Clone)]
 pub struct Ports {
-    /// What is stored.
+    /// The storage ports.
     pub stores: Stores,
     /// The connection to the other nodes.
     pub nodes: Nodes,

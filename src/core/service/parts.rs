@@ -28,9 +28,9 @@ pub struct Parts {
     pub webhooks: Arc<WebhookQueue>,
     /// Sends webhook events.
     pub sender: Arc<OutboxSender>,
-    /// Records webhook events that were missed.
+    /// Records missed webhook events.
     pub reconciler: Arc<Reconciler>,
-    /// Removes what has expired.
+    /// Removes expired data.
     pub retention: Arc<Retention>,
     pub(super) sessions: Arc<SessionCache>,
     pub(super) cache_channels: Arc<CacheChannels>,

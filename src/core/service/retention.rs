@@ -1,4 +1,4 @@
-//! Removing what has expired.
+//! Removing expired data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ impl Retention {
         }
     }
 
-    /// One round. What fails is repeated in the next one.
+    /// One round. A failed removal is repeated in the next one.
     async fn prune(&self) {
         let now = self.clock.now();
         if let Err(error) = self.stores.sessions.prune(now).await {

@@ -13,7 +13,7 @@ use crate::core::ports::{Clock, SessionStore};
 /// For how long a confirmed session is used without another read: a logout takes effect on every node within a second.
 const FRESH: Duration = Duration::from_millis(900);
 
-/// The cache is emptied when it has so many sessions.
+/// The number of sessions at which the cache is emptied.
 const CAPACITY: usize = 100_000;
 
 /// Sessions by the hash of their token.

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::core::model::AppIdent;
 
-/// The apps whose webhook settings changed and that the reconciler has not looked at since.
+/// The apps whose webhook settings changed since the reconciler last compared them.
 #[derive(Default)]
 pub(super) struct WebhookChanges {
     apps: Mutex<HashSet<AppIdent>>,

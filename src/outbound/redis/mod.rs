@@ -75,8 +75,8 @@ impl RedisBus {
         self.node.set_sink(sink);
     }
 
-    /// Connects, and reconnects whenever the connections are lost, until `stop`; then sends what is
-    /// queued. Received messages are delivered corked by `hub`, which is no field: presence, which
+    /// Connects, and reconnects whenever the connections are lost, until `stop`; then sends the
+    /// queue. Received messages are delivered corked by `hub`, which is no field: presence, which
     /// the hub holds, would close a cycle of references.
     pub async fn run(self: Arc<Self>, hub: Arc<Hub>, stop: CancellationToken) {
         Arc::clone(&self.node).run(hub, stop).await;

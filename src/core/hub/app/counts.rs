@@ -32,7 +32,7 @@ impl AppHub {
         false
     }
 
-    /// The subscribers to whom a count must be sent now; `None`: they received one a moment ago,
+    /// The subscribers that must receive a count now; `None`: they received one a moment ago,
     /// and the channel is marked as due.
     pub(in crate::core::hub) fn count_targets(
         &self,

@@ -19,7 +19,7 @@ pub(super) struct Activity {
     sign_in_deadline: AtomicU32,
 }
 
-/// What a tick demands.
+/// The action that a tick requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TickVerdict {
     Alive,

@@ -46,7 +46,7 @@ impl FlushBatch {
         self.0.extend(mem::take(&mut other.0));
     }
 
-    /// Writes what the mailboxes hold in one call of `writer`.
+    /// Writes the queues of the mailboxes in one call of `writer`.
     pub fn flush(mut self, writer: &dyn BatchWriter) -> WriteStats {
         let mailboxes = mem::take(&mut self.0);
         let mut stats = WriteStats::default();

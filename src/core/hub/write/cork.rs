@@ -12,7 +12,7 @@ use super::mailbox::Mailbox;
 
 /// Writes the mailboxes that were filled during a turn.
 pub trait FlushScheduler: Send + Sync {
-    /// Writes what they hold, now or soon.
+    /// Writes their queues, now or soon.
     fn flush(&self, batch: FlushBatch);
 }
 

@@ -1,4 +1,4 @@
-//! What a mailbox holds.
+//! The entries of a mailbox.
 
 use std::sync::Arc;
 

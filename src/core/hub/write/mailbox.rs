@@ -16,7 +16,7 @@ use crate::core::hub::broadcast::Broadcast;
 use crate::core::model::SocketId;
 use crate::core::ports::DialectId;
 
-/// Bytes that an item counts which is not a frame: about its memory.
+/// Bytes that an item other than a frame counts as: about its memory.
 const CONTROL_ITEM_BYTES: usize = 128;
 
 /// The mailbox of one connection, bounded in bytes. Queueing never blocks: a mailbox that is full is
@@ -31,7 +31,7 @@ pub struct Mailbox {
     dialect: DialectId,
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Delivered {
@@ -167,7 +167,7 @@ impl Mailbox {
         self.queue.lock().bytes
     }
 
-    /// Records a sign of life of the client, such as a pong.
+    /// Records that the client responds, for example with a pong.
     pub fn record_received(&self) {
         self.activity.record_received();
     }
@@ -178,7 +178,7 @@ impl Mailbox {
         self.activity.record_sent();
     }
 
-    /// Closes the connection after so many seconds (at least 1), unless the client signs in.
+    /// Closes the connection after this number of seconds (at least 1), unless the client signs in.
     pub fn set_sign_in_deadline(&self, seconds: u32) {
         self.activity.set_sign_in_deadline(seconds.max(1));
     }

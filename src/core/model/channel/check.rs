@@ -1,4 +1,4 @@
-//! What the names of channels and events may contain.
+//! The rules for names of channels and events.
 
 /// Why a name is rejected; the text is for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -71,7 +71,7 @@ impl AppendQueue {
         each
     }
 
-    /// Releases what was stored, in order, and replies to the publisher.
+    /// Releases the stored events, in order, and replies to the publisher.
     async fn finish(
         &self,
         entry: PendingAppend,

@@ -1,7 +1,7 @@
 //! The append queue: events on their way into the store, in order, so that concurrent publishes share a commit.
 //!
-//! [`AppendQueue::run`] takes everything that waits (up to [`BATCH`] events), stores it with one commit, releases what was
-//! stored to the bus in the order of the queue, and replies to the publishers. An entry that is not persisted passes
+//! [`AppendQueue::run`] takes the queued publishes (up to [`BATCH`] events), stores them with one commit, releases the
+//! stored events to the bus in the order of the queue, and replies to the publishers. An entry that is not persisted passes
 //! through the queue only to keep its place behind an earlier publish of the same socket.
 //!
 //! An append that fails without a definite result is *in doubt*. Until the store has returned whether it was stored, nothing
@@ -87,7 +87,7 @@ impl AppendQueue {
                 continue;
             }
             if stopping {
-                // The appends stay in doubt: their publishers have had an error already.
+                // The appends stay in doubt: their publishers have received an error already.
                 while !self.close() {
                     self.reject_pending().await;
                 }
@@ -103,7 +103,7 @@ impl AppendQueue {
         }
     }
 
-    /// Awaits `until`. While it is unknown what is stored, no later event may be stored: it would take the place of an event
+    /// Awaits `until`. While appends are in doubt, no later event may be stored: it would take the serial of an event
     /// that may still prove stored. So meanwhile every persisted publish is rejected, and the others pass.
     async fn rejecting<T>(&self, until: impl Future<Output = T>) -> T {
         tokio::pin!(until);
@@ -173,7 +173,7 @@ impl AppendQueue {
         entry.reply(Ok(Vec::new()));
     }
 
-    /// Asks the store about the appends in doubt. What proves stored is released now, before anything later on its channel.
+    /// Reads from the store which appends in doubt succeeded. Their events are released now, before later ones of the channel.
     async fn resolve(&self, in_doubt: &mut Vec<InDoubt>) {
         while let Some(app) = in_doubt.first().map(|doubt| doubt.event.app.clone()) {
             let mids: Vec<Mid> = in_doubt

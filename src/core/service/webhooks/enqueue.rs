@@ -15,7 +15,7 @@ const BATCH: usize = 1000;
 /// The pause before a failed write is repeated.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Who is on a channel now.
+/// The members of a channel now.
 enum Present {
     /// Whether the channel is occupied.
     Anyone(bool),
@@ -141,7 +141,7 @@ impl WebhookQueue {
         }
     }
 
-    /// Reads who is on the channel; `None`: the other nodes cannot be reached.
+    /// Reads the members of the channel; `None`: the other nodes cannot be reached.
     async fn present_at(&self, departure: &Departure) -> Option<Present> {
         let Departure { app, channel, user } = departure;
         if user.is_none() {

@@ -14,7 +14,7 @@ pub struct WebhookLog {
 }
 
 impl Service {
-    /// Reads what is queued for an app's webhooks, and its newest deliveries: those with an id below `before` (`None`: no
+    /// Reads the queued events of an app's webhooks, and its newest deliveries: those with an id below `before` (`None`: no
     /// bound), at most `limit`.
     ///
     /// # Errors

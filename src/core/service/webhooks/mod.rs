@@ -12,7 +12,7 @@
 //!    request: an [`Attempt`](crate::core::model::Attempt).
 //! 5. It settles the attempt: delivered, to be retried after a pause, or given up. The delivery log keeps the result, and
 //!    events that were given up can be replayed from it.
-//! 6. [`Reconciler::run`] records what was missed, for example because a node was killed.
+//! 6. [`Reconciler::run`] records missed changes, for example after a node was killed.
 
 mod backoff;
 mod enqueue;

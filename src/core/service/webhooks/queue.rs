@@ -67,7 +67,7 @@ impl WebhookQueue {
         }
     }
 
-    /// Records an event that does not say who is present.
+    /// Records an event that does not change the reported presence.
     pub(in crate::core::service) fn record(
         &self,
         app: &App,

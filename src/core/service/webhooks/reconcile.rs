@@ -1,4 +1,4 @@
-//! Comparing who is present with the reported presence: after a start, after another node has failed, and where an
+//! Comparing the actual with the reported presence: after a start, after another node has failed, and where an
 //! app's webhooks were changed.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::core::model::{
 use crate::core::ports::AppStore;
 use crate::core::service::webhook_changes::WebhookChanges;
 
-/// How often a node of a cluster looks for what a failed node has left, where no failure is reported.
+/// How often a node of a cluster compares all apps, where no failure of a node is reported.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// The pause where the store or the other nodes are unavailable.
@@ -45,7 +45,7 @@ enum ReconcileError {
 enum Report {
     /// The webhooks receive it.
     Send,
-    /// The outbox only remembers it.
+    /// Only the reported presence changes.
     Silent,
 }
 
@@ -56,7 +56,7 @@ struct WebhookApps {
     apps: Vec<App>,
 }
 
-/// Records the differences between who is present and who was reported as present.
+/// Records the differences between the actual and the reported presence.
 pub struct Reconciler {
     store: Arc<dyn AppStore>,
     queue: Arc<WebhookQueue>,
@@ -83,7 +83,7 @@ impl Reconciler {
         self.node_failed.notify_one();
     }
 
-    /// Records what was missed, until `stop` ends. A user who was left by a failed node is checked again after the same
+    /// Records missed changes, until `stop` ends. A user who was left by a failed node is checked again after the same
     /// grace period as any other.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let work = async {
@@ -148,7 +148,7 @@ impl Reconciler {
         }
     }
 
-    /// Compares what was reported with who is present, and records the difference.
+    /// Compares the reported presence with the members that are present, and records the difference.
     async fn reconcile(&self, app: &App, report: Report) -> Result<(), ReconcileError> {
         let reported = self.reported(app).await?;
         let present = self.present(app).await?;
@@ -189,7 +189,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Who was reported as present.
+    /// The reported presence.
     async fn reported(&self, app: &App) -> Result<BTreeSet<ReportedPresence>, ReconcileError> {
         let mut reported = BTreeSet::new();
         loop {
@@ -205,7 +205,7 @@ impl Reconciler {
         }
     }
 
-    /// Who is present, on the channels that the outbox tracks.
+    /// The actual presence, on the channels that the outbox tracks.
     async fn present(&self, app: &App) -> Result<BTreeSet<ReportedPresence>, ReconcileError> {
         let nodes = &self.queue.nodes;
         let mut present = BTreeSet::new();

@@ -83,7 +83,7 @@ struct State {
     queue: VecDeque<OutgoingEntry>,
     /// Sent, but not yet acknowledged by Redis.
     unacknowledged: VecDeque<OutgoingEntry>,
-    /// Sent messages that will come back, by sequence number.
+    /// Sent messages that the server has not sent back yet, by sequence number.
     awaited: BTreeMap<u64, AwaitedMessage>,
     /// Messages with a lower sequence number have been delivered locally, without Redis.
     delivered_below: u64,

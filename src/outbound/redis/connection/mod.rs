@@ -1,5 +1,5 @@
 //! The lowest layer: connections to the Redis servers, and the keys, scripts and messages that
-//! travel over them. It knows the `redis` crate and the model, no other part of this adapter.
+//! travel over them. It uses the `redis` crate and the model, no other part of this adapter.
 
 mod connections;
 mod message;

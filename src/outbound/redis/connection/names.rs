@@ -1,11 +1,11 @@
-//! KeyNames of keys and topics in Redis.
+//! Names of keys and topics in Redis.
 //!
 //! The part in braces decides the slot in a Redis Cluster ("hash tag"): the topic and the keys of a
 //! channel are on one server, so that one script can change them and publish the change.
 
 use crate::core::model::{AppIdent, ChannelKind, ChannelName, PeerChannel};
 
-/// KeyNames of keys and topics of one deployment. Several deployments can share a server, each with
+/// The names of keys and topics of one deployment. Several deployments can share a server, each with
 /// its own database number. Pub/sub ignores databases, so the number is part of every name.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyNames {
@@ -13,7 +13,7 @@ pub(crate) struct KeyNames {
 }
 
 impl KeyNames {
-    /// KeyNames for the database with this number.
+    /// The names for the database with this number.
     pub(crate) fn new(database: i64) -> Self {
         Self {
             prefix: format!("pushi:{database}:"),

@@ -2,10 +2,10 @@
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
-/// The address of one server, or of some servers of a cluster, which knows the others.
+/// The address of one server, or of some servers of a cluster, which report the others.
 #[derive(Clone)]
 pub struct RedisTarget {
-    /// The servers to connect to; of a cluster, the first that answers is asked for all.
+    /// The servers to connect to; of a cluster, the first that responds lists all.
     pub(super) seeds: Vec<ConnectionInfo>,
     pub(super) cluster: bool,
 }

@@ -2,7 +2,7 @@
 //!
 //! Each incarnation keeps in Redis an index of the channels on which it may have data, so that
 //! another node can remove that data after its lease has expired. A channel is added to the index
-//! before anything is written, and removed after the last data is gone.
+//! before any data is written, and removed after the last data.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -26,7 +26,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 const STOP_POLL: Duration = Duration::from_millis(5);
 
 impl RedisNode {
-    /// Runs one incarnation after the other until `stop`, then sends what is queued and unregisters.
+    /// Runs one incarnation after the other until `stop`, then sends the queue and unregisters.
     /// Received messages are delivered corked by `hub`.
     pub(crate) async fn run(self: Arc<Self>, hub: Arc<Hub>, stop: CancellationToken) {
         let mut former = Vec::new();
@@ -90,8 +90,8 @@ impl RedisNode {
         let reason = connections.failure_reason().to_owned();
         connections.fail("closed");
         tasks.shutdown().await;
-        // Everything received before the end is handled first: what is still awaited after that
-        // never arrives.
+        // Everything received before the end is handled first: messages that are still awaited
+        // after that never arrive.
         let _ = receiving.await;
         self.set_incarnation(None);
         for receiver in self.receivers() {
@@ -150,7 +150,7 @@ impl RedisNode {
         Ok(())
     }
 
-    /// Sends what is queued, and ends the lease.
+    /// Sends the queued messages, and ends the lease.
     async fn stop(&self, connections: &Connections) {
         let stopping = async {
             while !self.outgoing.is_empty() {
@@ -266,7 +266,7 @@ impl RedisNode {
             let before = Instant::now();
             sleep(interval).await;
             if before.elapsed() > interval * 3 {
-                // This process was suspended: what Redis sent meanwhile has not been read yet.
+                // This process was suspended: messages that Redis sent meanwhile are not read yet.
                 connections.reset_silence();
             } else if connections.longest_silence() > self.silence_limit() {
                 return Err(connections.fail_with("no message from redis in time"));

@@ -5,7 +5,7 @@
 //! reads the list. After that a replica is read again only when a published change is missing, or
 //! when it holds unconfirmed members. Unconfirmed is a member that Redis does not have while the
 //! cluster is not stable: after Redis has lost its data, another node may be about to reassert it.
-//! Once every node has had the time of a lease, what is still missing has left.
+//! Once every node has had the time of a lease, a member that is still missing has left.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The connections of all nodes.
 //!
-//! Each node knows its own connections only, so questions about them are sent to every node. What
+//! Each node has only its own connections, so questions about them are sent to every node. State that
 //! requires one atomic decision over all nodes is in Redis: for each channel the number of
 //! connections of each node, and the signed-in users, which are the members of a hidden presence
 //! channel.
