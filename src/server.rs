@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::nodes::NodeWiring;
-pub use self::nodes::look as look_at_bus;
+pub use self::nodes::check_bus;
 use self::tasks::Tasks;
 use crate::config::{ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
@@ -204,28 +204,28 @@ impl Server {
 
     /// Serves until `stop`, then drains. When it returns, all connections are closed and all accepted events are stored.
     pub async fn serve(self, listeners: Vec<Listening>, stop: CancellationToken) {
-        // Ends after the last session, whose events the parts still have to process.
-        let last = CancellationToken::new();
+        // Cancelled after the last session, whose events the parts still have to process.
+        let parts_stop = CancellationToken::new();
         let tasks = Tasks::new(Arc::clone(self.service.hub()));
-        // Ends after the append queue, whose last events leave by the bus.
+        // Cancelled after the parts, because the append queue publishes its last events on the bus.
         let bus_stop = CancellationToken::new();
         let bus_tasks = Tasks::new(Arc::clone(self.service.hub()));
         self.wiring.run(self.service.hub(), &bus_tasks, &bus_stop);
         let gateway = Arc::clone(&self.gateway);
         let parts = self.service.parts().clone();
-        tasks.until(&last, "append queue", |stop| async move {
+        tasks.until(&parts_stop, "append queue", |stop| async move {
             parts.appends.run(stop).await
         });
-        tasks.until(&last, "member changes", |stop| async move {
+        tasks.until(&parts_stop, "member changes", |stop| async move {
             parts.member_changes.run(stop).await
         });
-        tasks.until(&last, "keepalive", |stop| async move {
+        tasks.until(&parts_stop, "keepalive", |stop| async move {
             gateway.keep_alive(stop).await
         });
-        tasks.until(&last, "webhook queue", |stop| async move {
+        tasks.until(&parts_stop, "webhook queue", |stop| async move {
             parts.webhooks.run(stop).await
         });
-        tasks.until(&last, "webhook sender", |stop| async move {
+        tasks.until(&parts_stop, "webhook sender", |stop| async move {
             parts.sender.run(stop).await
         });
         tasks.until(&stop, "webhook reconciler", |stop| async move {
@@ -251,10 +251,10 @@ impl Server {
         acceptors.wait().await;
         self.handlers.sessions.close();
         self.handlers.sessions.wait().await;
-        last.cancel();
-        tasks.ended().await;
+        parts_stop.cancel();
+        tasks.wait().await;
         bus_stop.cancel();
-        bus_tasks.ended().await;
+        bus_tasks.wait().await;
         self.close().await;
     }
 
@@ -273,14 +273,14 @@ impl Server {
             sleep_until(begun + share).await;
             mailbox.close(CloseReason::Stopping);
         }
-        // Connections that were opened meanwhile.
+        // Connections that were opened after the list was read.
         for mailbox in self.service.hub().mailboxes() {
             mailbox.close(CloseReason::Stopping);
         }
     }
 }
 
-/// Sends what a request publishes when its turn ends (see [`Hub::cork`]).
+/// Polls requests corked: frames that a request publishes are written at the end of a poll (see [`Hub::cork`]).
 fn corked<E: Endpoint<Output = poem::Response> + 'static>(
     endpoint: E,
     hub: &Arc<Hub>,

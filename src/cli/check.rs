@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::output::OutputArgs;
 use super::serve::tls_source;
 use crate::config::{Resolved, Settings, StoreUrl, environment_warnings, resolve};
-use crate::server::look_at_bus;
+use crate::server;
 
 /// Check the configuration and the connections to the database and the bus
 ///
@@ -83,7 +83,8 @@ async fn check_store(settings: &Settings) -> Result<String, CliError> {
 /// Connects to the bus and describes it; `None`: single node. An unavailable bus is no error, since
 /// a node starts without it.
 async fn check_bus(settings: &Settings) -> Result<Option<String>, CliError> {
-    let Some((name, connected)) = look_at_bus(settings).await.map_err(CliError::start)? else {
+    let Some((name, connected)) = server::check_bus(settings).await.map_err(CliError::start)?
+    else {
         return Ok(None);
     };
     Ok(Some(match connected {

@@ -15,7 +15,7 @@ use crate::outbound::clock::SystemClock;
 use crate::outbound::local::{LocalBus, LocalPresence, LocalRoster};
 use crate::outbound::redis::{self, RedisAdapters, RedisBus, RedisOptions, RedisTarget};
 
-/// The adapters that connect this node to the others, and what they need to be started.
+/// The adapters that connect this node to the others.
 pub(super) struct NodeWiring {
     nodes: Nodes,
     kind: Kind,
@@ -127,7 +127,12 @@ fn target(settings: &Settings) -> Result<Option<RedisTarget>, StartError> {
 }
 
 /// The configured Redis and whether it can be reached; the error is one line. `None`: a single node.
-pub async fn look(settings: &Settings) -> Result<Option<(String, Result<(), String>)>, StartError> {
+///
+/// # Errors
+/// The bus's URL cannot be used.
+pub async fn check_bus(
+    settings: &Settings,
+) -> Result<Option<(String, Result<(), String>)>, StartError> {
     let Some(target) = target(settings)? else {
         return Ok(None);
     };

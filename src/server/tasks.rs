@@ -22,8 +22,8 @@ impl Tasks {
         }
     }
 
-    /// Spawns a task that ends after `stop` is cancelled. What it sends to connections leaves when its turn ends (see
-    /// [`Hub::cork`]); its log lines carry the name.
+    /// Spawns a task that ends after `stop` is cancelled. It is polled corked (see [`Hub::cork`]), and its log lines carry the
+    /// name.
     pub(super) fn until<Work>(
         &self,
         stop: &CancellationToken,
@@ -38,7 +38,7 @@ impl Tasks {
     }
 
     /// Waits until all tasks have ended.
-    pub(super) async fn ended(&self) {
+    pub(super) async fn wait(&self) {
         self.tracker.close();
         self.tracker.wait().await;
     }

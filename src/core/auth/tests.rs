@@ -116,7 +116,7 @@ fn a_request_is_good_with_either_secret_and_parameters_in_any_case() {
 }
 
 #[test]
-fn each_part_of_a_request_is_told() {
+fn each_invalid_part_of_a_request_is_reported() {
     use RequestError as E;
     let with = |name, value| checked(&secret(), BODY, &[(name, value)]);
     for name in ["auth_key", "auth_timestamp", "auth_version", "body_md5"] {
@@ -147,7 +147,7 @@ fn each_part_of_a_request_is_told() {
 }
 
 #[test]
-fn a_request_without_a_body_needs_no_md5_and_may_have_that_of_nothing() {
+fn a_request_without_a_body_needs_no_md5_and_may_have_that_of_an_empty_body() {
     assert_eq!(checked(&secret(), "", &[("body_md5", None)]), Ok(()));
     assert_eq!(
         checked(

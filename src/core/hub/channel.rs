@@ -108,7 +108,7 @@ impl Subscribers {
 struct Users(HashMap<UserId, LocalUser>);
 
 /// A user's local connections on a presence channel, the one with the newest member data last, each
-/// with whether its data says `"peer": true`.
+/// with whether its data has `"peer": true`.
 #[derive(Debug, Default)]
 pub(super) struct LocalUser(Vec<(Arc<Mailbox>, bool)>);
 
@@ -120,7 +120,7 @@ impl LocalUser {
             .filter(|(mailbox, _)| mailbox.dialect() == DialectId::Pushi)
     }
 
-    /// Whether the newest member data of those says `"peer": true`.
+    /// Whether the newest member data of those has `"peer": true`.
     fn is_peer(&self) -> bool {
         self.pushi().next_back().is_some_and(|(_, peer)| *peer)
     }

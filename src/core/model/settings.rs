@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_prefix_says_how_much_is_replayed() {
+    fn the_longest_prefix_sets_the_number_of_replayed_events() {
         let replay = [("room-", 50), ("room-quiet-", 0), ("x", 1)]
             .map(|(prefix, count)| (prefix.to_owned(), count));
         let settings = AppSettings {

@@ -311,8 +311,8 @@ impl Locked<'_> {
         })
     }
 
-    /// Records what was written of so many bytes; returns the waker to call after the lock is
-    /// released.
+    /// Records that `written` of `wanted` bytes were written; returns the waker to call after the
+    /// lock is released.
     pub(super) fn record_written(
         mut self,
         wanted: usize,

@@ -105,8 +105,8 @@ impl MailboxQueue {
         true
     }
 
-    /// Removes what was written of `wanted` bytes from the queue (`None`: the connection is broken),
-    /// and adds it to `stats`. `false`: no other may write; the connection's task must.
+    /// Removes the `written` bytes from the queue (`None`: the connection is broken) and adds them to
+    /// `stats`. `false`: fewer than `wanted`, so only the connection's task may write the rest.
     pub(super) fn record_written(
         &mut self,
         dialect: DialectId,

@@ -28,7 +28,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_pause_is_left_to_chance() {
+    fn jitter_is_at_most_half_the_pause() {
         for random in [0, 1, 511, 1023, 1024, u64::MAX] {
             let pause = pause(3, random);
             assert!(

@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How long the comparison waits after webhooks were changed. A user who joined after the change is recorded by the join,
-/// no later than this, and must not be marked as known before.
+/// no later than this, and must not be reported as present before.
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// The apps, reported presences or channels that are read at a time.
@@ -40,7 +40,7 @@ enum ReconcileError {
     Bus(#[from] BusError),
 }
 
-/// What happens with a difference.
+/// The handling of a difference.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Report {
     /// The webhooks receive it.
@@ -112,29 +112,30 @@ impl Reconciler {
         }
     }
 
-    async fn reconcile_all(&self, known: &mut WebhookApps) -> Result<(), ReconcileError> {
+    async fn reconcile_all(&self, webhook_apps: &mut WebhookApps) -> Result<(), ReconcileError> {
         let revision = self.store.revision().await?;
-        if known.revision != Some(revision) {
-            known.apps.clear();
+        if webhook_apps.revision != Some(revision) {
+            webhook_apps.apps.clear();
             let mut after = 0;
             loop {
                 let page = self.store.list(after, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = last.id;
-                known.apps.extend(
+                webhook_apps.apps.extend(
                     page.into_iter()
                         .filter(|app| !app.settings.webhooks.is_empty()),
                 );
             }
-            known.revision = Some(revision);
+            webhook_apps.revision = Some(revision);
         }
-        for app in &known.apps {
+        for app in &webhook_apps.apps {
             self.reconcile(app, Report::Send).await?;
         }
         Ok(())
     }
 
-    /// Users who are present when webhooks are set are remembered silently: the webhooks receive what happens from then on.
+    /// Users who are present when webhooks are set are added to the reported presence without an event: the webhooks receive
+    /// only later changes.
     async fn reconcile_changed(&self) {
         for ident in self.changes.take() {
             let Ok(Some(app)) = self.queue.apps.get(&ident).await else {

@@ -77,8 +77,8 @@ impl KeyNames {
     }
 
     /// A key of the registry of nodes.
-    pub(crate) fn registry_key(&self, what: &str) -> String {
-        format!("{}{{nodes}}:{what}", self.prefix)
+    pub(crate) fn registry_key(&self, name: &str) -> String {
+        format!("{}{{nodes}}:{name}", self.prefix)
     }
 }
 

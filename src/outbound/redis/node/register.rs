@@ -65,7 +65,7 @@ impl RedisNode {
     }
 
     /// Evicts expired incarnations until the connections are lost. A task of its own: it can take
-    /// longer than a lease, while heartbeats must go on.
+    /// longer than a lease, while heartbeats must continue.
     pub(super) async fn evict_expired(
         &self,
         incarnation: &Incarnation,

@@ -137,21 +137,21 @@ impl RedisPresence {
     }
 
     /// Removes a connection that the replica does not hold any more from Redis, or from the replica's
-    /// members while Redis is disconnected. Repeats for every incarnation later than `asked`, which
+    /// members while Redis is disconnected. Repeats for every incarnation later than `handled`, which
     /// may have reasserted the connection.
     async fn remove_from_all(
         &self,
         replica: &Arc<ChannelReplica>,
         socket: SocketId,
         user: &UserId,
-        mut asked: Option<Arc<Incarnation>>,
+        mut handled: Option<Arc<Incarnation>>,
     ) -> bool {
         let mut last = false;
         loop {
             let incarnation = self
                 .node
                 .incarnation()
-                .filter(|_| self.node.has_later_incarnation(asked.as_deref()));
+                .filter(|_| self.node.has_later_incarnation(handled.as_deref()));
             let removed = match &incarnation {
                 Some(incarnation) => {
                     self.leave_in_redis(incarnation, replica, socket, user)
@@ -164,11 +164,11 @@ impl RedisPresence {
             });
             if !self
                 .node
-                .has_later_incarnation(incarnation.as_deref().or(asked.as_deref()))
+                .has_later_incarnation(incarnation.as_deref().or(handled.as_deref()))
             {
                 break;
             }
-            asked = incarnation.or(asked);
+            handled = incarnation.or(handled);
         }
         self.remove_unused(replica);
         last
