@@ -60,12 +60,12 @@ pub enum StartError {
     /// Two metrics have one name.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] MetricsError),
-    /// The operating system gives no random numbers.
+    /// The operating system provides no random numbers.
     #[error(transparent)]
     Random(#[from] RandomError),
 }
 
-/// A bound listener.
+/// A bound listener, and what it serves.
 pub struct Listening {
     /// The bound socket.
     pub bound: BoundListener,
@@ -184,7 +184,7 @@ impl Server {
         })
     }
 
-    /// The use cases.
+    /// The use cases, for calls within the process.
     pub fn service(&self) -> &Arc<Service> {
         &self.service
     }
@@ -197,7 +197,7 @@ impl Server {
     /// Creates the app `default` in a database without apps, with a session token; `None`: there are apps.
     ///
     /// # Errors
-    /// Fails where the store does, or the operating system gives no random numbers.
+    /// Fails where the store does, or the operating system provides no random numbers.
     pub async fn first_app(&self) -> Result<Option<FirstApp>, StartError> {
         Ok(bootstrap::first_app(&self.service).await?)
     }

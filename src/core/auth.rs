@@ -92,8 +92,8 @@ pub enum SignatureError {
     WrongUser,
 }
 
-/// The signature of an `auth`, whose key must be the app's.
-fn given<'a>(app: &App, auth: Option<&'a str>) -> Result<&'a str, SignatureError> {
+/// The signature in an `auth`, whose key must be the app's.
+fn parse_auth<'a>(app: &App, auth: Option<&'a str>) -> Result<&'a str, SignatureError> {
     let auth = auth
         .filter(|text| !text.is_empty())
         .ok_or(SignatureError::Missing)?;
@@ -118,7 +118,7 @@ pub fn check_channel_auth(
     channel_data: Option<&str>,
     covered: bool,
 ) -> Result<(), SignatureError> {
-    let given = given(app, auth)?;
+    let given = parse_auth(app, auth)?;
     let socket = socket.to_string();
     let covered = covered && channel_data.is_some();
     for secret in app.secrets() {

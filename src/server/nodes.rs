@@ -24,7 +24,7 @@ pub(super) struct NodeWiring {
 enum Kind {
     /// Messages stay in this process, in order.
     SingleNode(Arc<LocalBus>),
-    /// Messages come over Redis and are put in order first.
+    /// Messages arrive over Redis, and are put in order first.
     Cluster(Arc<RedisBus>, Arc<Resequencer>),
 }
 
@@ -79,7 +79,6 @@ impl NodeWiring {
         }
     }
 
-    /// The ports.
     pub(super) fn nodes(&self) -> &Nodes {
         &self.nodes
     }

@@ -19,7 +19,7 @@ pub fn check_user_auth(
     socket: SocketId,
     user_data: &str,
 ) -> Result<(), SignatureError> {
-    let given = super::given(app, auth).map_err(|error| match error {
+    let given = super::parse_auth(app, auth).map_err(|error| match error {
         SignatureError::Missing => SignatureError::MissingUser,
         other => other,
     })?;

@@ -9,7 +9,7 @@ use crate::core::model::{Member, SocketId, UserId};
 /// The user that a connection is signed in as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedIn {
-    /// The user.
+    /// The user's id, from the signed user data.
     pub user: UserId,
     /// The member data on presence channels that it joins without data of its own: the text of a
     /// JSON object that contains `user_id`.

@@ -31,14 +31,14 @@ pub enum ServerEvent {
     },
     /// The number of subscriptions of a channel changed, and its app publishes that number.
     SubscriptionCount {
-        /// The channel.
+        /// The channel whose subscriptions are counted.
         channel: ChannelName,
         /// Subscriptions over all nodes.
         count: u64,
     },
     /// A user signed in on its first connection, or signed out on its last one.
     UserStatus {
-        /// The user.
+        /// The user whose status changed.
         user: UserId,
         /// Whether a connection is signed in as the user.
         online: bool,

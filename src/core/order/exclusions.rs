@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::core::model::{Mid, SocketId};
 
-/// The number of publishes that are remembered.
+/// The number of publishes that are kept.
 const MAX_REMEMBERED: usize = 10_000;
 
 /// The last publishes of this node that exclude a socket, which the store does not record. The

@@ -16,7 +16,7 @@ pub enum BusMessage {
     /// [`ServerEvent::UserStatus`] reaches the nodes on which a user of the app is signed in or was asked for
     /// ([`Roster::online`](super::Roster::online)).
     Broadcast {
-        /// The app.
+        /// The app of the channel or user.
         app: AppIdent,
         /// The event that the dialects encode.
         event: ServerEvent,

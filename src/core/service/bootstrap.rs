@@ -62,7 +62,7 @@ pub async fn ensure_app(
 /// Creates the app `default` and a session token for it; `None`: the database has apps.
 ///
 /// # Errors
-/// Fails where the store does, or the operating system gives no random numbers.
+/// Fails where the store does, or the operating system provides no random numbers.
 pub async fn first_app(service: &Service) -> Result<Option<FirstApp>, BootstrapError> {
     if !service.apps(0, 1).await?.is_empty() {
         return Ok(None);

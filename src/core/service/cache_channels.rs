@@ -73,7 +73,7 @@ impl CacheChannels {
     }
 
     /// Keeps those of the events that belong to cache channels, each with its serial where it is persisted. Call it before
-    /// the events are released, so that a subscriber that comes later misses none; hold the guards until they are, so that
+    /// the events are released, so that a later subscriber misses none; hold the guards until they are, so that
     /// the kept event is the one that was released last.
     pub(super) async fn keep<'a>(
         &self,

@@ -100,7 +100,7 @@ pub struct Rules {
     pub webhooks: WebhookRules,
 }
 
-/// The use cases.
+/// The use cases, over the hub and the ports.
 pub struct Service {
     ports: Ports,
     rules: Rules,
@@ -117,7 +117,7 @@ impl Service {
     /// Builds the use cases and their parts.
     ///
     /// # Errors
-    /// Fails where the operating system gives no random numbers.
+    /// Fails where the operating system provides no random numbers.
     pub fn new(ports: Ports, rules: Rules, hub: Arc<Hub>) -> Result<Self, RandomError> {
         let parts = Parts::new(&ports, &rules, &hub)?;
         let admission =
@@ -156,7 +156,7 @@ impl Service {
         }
     }
 
-    /// The configuration.
+    /// The configuration that the server was started with.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }

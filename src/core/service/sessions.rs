@@ -14,7 +14,7 @@ use crate::core::ports::BusMessage;
 pub struct NewSessionToken {
     /// The token that the client sends with each request.
     pub text: String,
-    /// Its lifetime.
+    /// The time from its creation to its expiry.
     pub ttl: Duration,
 }
 
@@ -72,7 +72,7 @@ impl Service {
     /// Creates a session of an app.
     ///
     /// # Errors
-    /// Fails where the store does, or the operating system gives no random numbers.
+    /// Fails where the store does, or the operating system provides no random numbers.
     pub async fn create_session(&self, app: &AppIdent) -> Result<NewSessionToken, LoginError> {
         let text = auth::random_hex::<32>()?;
         let ttl = self.rules.session_ttl;

@@ -36,7 +36,7 @@ pub struct Receipt {
     pub channel: ChannelName,
     /// The event's name.
     pub event: Arc<str>,
-    /// The result.
+    /// Whether the event was stored.
     pub outcome: ReceiptOutcome,
 }
 

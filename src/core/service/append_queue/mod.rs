@@ -30,7 +30,7 @@ use crate::core::ports::{Bus, EventStore};
 /// long as it lasts.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// The append queue.
+/// The publishes of this node that wait for a commit, bounded by the queue's limit of events.
 pub struct AppendQueue {
     events: Arc<dyn EventStore>,
     bus: Arc<dyn Bus>,
@@ -104,7 +104,7 @@ impl AppendQueue {
     }
 
     /// Awaits `until`. While appends are in doubt, no later event may be stored: it would take the serial of an event
-    /// that may still prove stored. So meanwhile every persisted publish is rejected, and the others pass.
+    /// that may be stored already. So every persisted publish is rejected until then, and the others pass.
     async fn rejecting<T>(&self, until: impl Future<Output = T>) -> T {
         tokio::pin!(until);
         loop {

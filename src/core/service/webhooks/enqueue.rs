@@ -33,7 +33,7 @@ impl Present {
 }
 
 impl WebhookQueue {
-    /// Writes recorded events into the outbox as they come, until `stop` ends and none is left. Users within their grace
+    /// Writes recorded events into the outbox as they arrive, until `stop` ends and none is left. Users within their grace
     /// period are then still reported as present: the reconciler of the next start checks them.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);

@@ -1,6 +1,6 @@
 //! Webhooks: events of channels, sent to an app's back end by HTTP.
 //!
-//! The life of one event:
+//! The steps of one event:
 //!
 //! 1. A use case records it ([`WebhookQueue`]'s `record…` methods): an [`OutboxEvent`](crate::core::model::OutboxEvent) in
 //!    memory, only where one of the app's webhooks receives it. No use case waits for this.
@@ -35,7 +35,7 @@ pub use self::sender::OutboxSender;
 pub struct WebhookRules {
     /// The timeout of one attempt; a second one, signed with the secret before the last rotation, may follow it.
     pub timeout: Duration,
-    /// For how long an event is retried; zero: not at all.
+    /// For how long an event is retried; zero: no retries.
     pub retry: Duration,
     /// No other node uses the store.
     pub single_node: bool,

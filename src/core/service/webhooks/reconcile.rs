@@ -190,7 +190,6 @@ impl Reconciler {
         Ok(())
     }
 
-    /// The reported presence.
     async fn reported(&self, app: &App) -> Result<BTreeSet<ReportedPresence>, ReconcileError> {
         let mut reported = BTreeSet::new();
         loop {

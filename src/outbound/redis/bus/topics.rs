@@ -14,7 +14,6 @@ const BATCH: usize = 500;
 /// A topic to subscribe to, or to unsubscribe from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TopicChange {
-    /// The app.
     pub app: AppIdent,
     /// The channel of the topic.
     pub channel: ChannelName,

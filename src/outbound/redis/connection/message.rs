@@ -23,7 +23,6 @@ pub(crate) struct NodeMessage<'a> {
     /// Whether the node sent it before and does not know the result.
     #[serde(rename = "r", default, skip_serializing_if = "is_false")]
     pub resent: bool,
-    /// The content.
     #[serde(rename = "b", borrow)]
     pub body: MessageBody<'a>,
 }
@@ -35,7 +34,6 @@ fn is_false(flag: &bool) -> bool {
 /// The content of a [`NodeMessage`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum MessageBody<'a> {
-    /// An event.
     #[serde(rename = "e", borrow)]
     Event(Box<EventBody<'a>>),
     /// A change of a presence channel's members; published by scripts.
@@ -75,7 +73,6 @@ pub(crate) enum MessageBody<'a> {
     Echo,
 }
 
-/// A published event.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct EventBody<'a> {
     #[serde(rename = "a", borrow)]

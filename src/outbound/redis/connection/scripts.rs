@@ -1,6 +1,5 @@
 //! The Lua scripts: each changes its keys and publishes the change in one atomic step.
 
-/// A script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Script {
     /// Registers an incarnation of a node.

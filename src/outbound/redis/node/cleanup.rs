@@ -6,7 +6,7 @@ use super::incarnation::{Incarnation, parse_index_entry};
 use crate::core::model::{AppIdent, ChannelName};
 use crate::outbound::redis::connection::{Disconnected, KeyNames, Script};
 
-/// Maximum number of users per script call, because Redis serves nothing else meanwhile.
+/// Maximum number of users per script call, because a script blocks Redis.
 const USERS_PER_CALL: &str = "100";
 
 /// Lifetime in seconds of the fence that refuses late commands of an evicted incarnation: longer

@@ -20,7 +20,6 @@ const BATCH: usize = 500;
 
 /// One incarnation of this node.
 pub(crate) struct Incarnation {
-    /// Its connections.
     pub connections: Arc<Connections>,
     /// Earlier incarnations of this process whose data may not have been removed yet.
     pub former: Vec<String>,
@@ -34,7 +33,7 @@ pub(crate) struct Incarnation {
     expired_changed: Notify,
 }
 
-/// The channels in the index. Under one lock, so that no task takes a channel for registered that
+/// The channels in the index. Under one lock, so that no task uses a registration that
 /// another is about to remove.
 #[derive(Default)]
 struct ChannelIndex {

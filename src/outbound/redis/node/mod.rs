@@ -24,7 +24,6 @@ pub(super) use receiver::{NodeTasks, ReceivedMessage, Receiver};
 /// Options of a node.
 #[derive(Clone)]
 pub struct RedisOptions {
-    /// The servers.
     pub target: RedisTarget,
     /// The random number of the process, as in its socket ids.
     pub process: u64,
@@ -124,7 +123,6 @@ impl RedisNode {
         *self.connections.write() = connections;
     }
 
-    /// The current health.
     pub(super) fn health(&self) -> BusHealth {
         if *self.is_up.lock() == Some(true) {
             BusHealth::Up

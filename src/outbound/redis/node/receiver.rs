@@ -17,7 +17,6 @@ pub(crate) struct ReceivedMessage<'a> {
     pub connections: &'a Arc<Connections>,
     /// The topic on which it was published.
     pub topic: &'a str,
-    /// The message.
     pub message: &'a NodeMessage<'a>,
 }
 

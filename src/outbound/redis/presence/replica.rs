@@ -31,7 +31,6 @@ pub(crate) const SIGNED_IN_USERS: &str = "\u{1}users";
 /// A connection of this node on the channel.
 #[derive(Debug, Clone)]
 pub(super) struct LocalMember {
-    /// The connection.
     pub socket: SocketId,
     /// The user and its data.
     pub member: Member,
@@ -42,7 +41,6 @@ pub(super) struct LocalMember {
 /// A change that Redis has published.
 #[derive(Debug, Clone)]
 pub(super) struct PublishedChange {
-    /// The kind.
     pub change: PresenceChange,
     /// The version of the list after the change.
     pub version: u64,
@@ -71,9 +69,7 @@ pub(super) enum ReconcileOutcome {
 
 /// The replica of one channel.
 pub(super) struct ChannelReplica {
-    /// The app.
     pub app: AppIdent,
-    /// The channel.
     pub channel: ChannelName,
     /// Held while the replica is synchronized with Redis.
     pub sync_lock: tokio::sync::Mutex<()>,

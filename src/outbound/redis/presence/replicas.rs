@@ -83,7 +83,6 @@ impl ChannelReplicas {
         }
     }
 
-    /// All replicas.
     pub(super) fn all(&self) -> Vec<Arc<ChannelReplica>> {
         self.channels
             .lock()
