@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures the stores and ends with the table of the README. Starts a PostgreSQL and a MongoDB (or what stands in for it)
-# of its own, unless PUSHI_TEST_POSTGRES_URL and PUSHI_TEST_MONGO_URL name servers.
+# Measures the stores and prints the table of the README at the end. Starts a PostgreSQL and a MongoDB (or a stand-in for it)
+# unless PUSHI_TEST_POSTGRES_URL and PUSHI_TEST_MONGO_URL name servers.
 #
 #     bash benches/stores.sh [FLAG...]      flags of criterion, such as --quick
 set -euo pipefail

@@ -1,4 +1,4 @@
-//! Text from a client to a command.
+//! Decoding of a client's frame into a command.
 
 use std::hint::black_box;
 

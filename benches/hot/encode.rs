@@ -1,4 +1,4 @@
-//! An event to the text of a frame: once a publish and dialect.
+//! Encoding of an event as a frame, done once per publish and dialect.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! An event into the mailboxes of all who are on its channel.
+//! Delivery of an event to the mailboxes of all subscribers of its channel.
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -12,7 +12,7 @@ use pushi::outbound::metrics::PrometheusMetrics;
 
 use crate::samples::{app, channel, event};
 
-/// Room for everything that one round puts into a mailbox.
+/// Capacity for all events of one round in a mailbox.
 const MAILBOX: u64 = 1 << 20;
 
 pub fn fan_out(criterion: &mut Criterion) {
@@ -48,7 +48,7 @@ pub fn fan_out(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Takes what came, as sessions do.
+/// Takes the delivered items, as sessions do.
 fn empty(connections: &[Connection]) {
     let mut context = Context::from_waker(Waker::noop());
     let mut taken = Vec::new();

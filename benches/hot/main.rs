@@ -1,4 +1,4 @@
-//! What is on the way of every message: so that a later change shows where it costs.
+//! Benchmarks of the hot path of each message, to detect regressions.
 
 mod decode;
 mod encode;

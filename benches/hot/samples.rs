@@ -1,4 +1,4 @@
-//! Things that are sent.
+//! Sample messages.
 
 use std::sync::Arc;
 
@@ -34,12 +34,12 @@ pub fn channel(name: &str) -> ChannelName {
     ChannelName::parse(name, 200).unwrap()
 }
 
-/// Data of so many bytes.
+/// Data of the given size in bytes.
 pub fn data(bytes: usize) -> String {
     "x".repeat(bytes)
 }
 
-/// An event with so many bytes of data.
+/// An event with data of the given size in bytes.
 pub fn event(bytes: usize) -> NewEvent {
     NewEvent {
         app: AppIdent::trusted("bench"),

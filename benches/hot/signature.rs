@@ -1,4 +1,4 @@
-//! The checks of what a back end has signed.
+//! Verification of signatures of a back end.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! A store with very many events in it, and how much memory the server had while they were appended.
+//! A store filled with many events, and the memory usage of the server while they were appended.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use crate::workload::{PUBLISHERS, REPLAY_CHANNEL, REPLAY_EVENTS, SUBSCRIBED_CHAN
 /// Number of channels over which the events are spread.
 const CHANNELS: usize = 2 * SUBSCRIBED_CHANNELS;
 
-/// A store that was filled.
+/// A filled store with its server.
 pub struct Filled {
     pub server: BenchServer,
     pub stored: Stored,
 }
 
-/// What happened meanwhile.
+/// Measurements of the filling.
 #[derive(Clone, Default)]
 pub struct Stored {
-    /// How many events there are.
+    /// Number of stored events.
     pub events: u64,
-    /// Whether it was no MongoDB, but what stands in for one.
+    /// Whether the server is a stand-in for MongoDB.
     pub stand_in: bool,
-    /// KiB of the process after each tenth of them.
+    /// Resident memory in KiB after each tenth of the events.
     pub memory: Vec<u64>,
 }
 
@@ -71,7 +71,7 @@ pub async fn fill(store: Store, database: &Database) -> Filled {
     Filled { server, stored }
 }
 
-/// How many are to be stored.
+/// Number of events to store.
 fn events(stand_in: bool) -> u64 {
     match std::env::var("PUSHI_BENCH_EVENTS") {
         Ok(events) => events.parse().expect("PUSHI_BENCH_EVENTS is a number"),
@@ -80,7 +80,7 @@ fn events(stand_in: bool) -> u64 {
     }
 }
 
-/// Whether it is MongoDB itself; others do not say with which allocator they were built.
+/// Whether the server is MongoDB itself: the `buildInfo` of stand-ins has no `allocator`.
 async fn is_mongod(url: &str) -> bool {
     let client = mongodb::Client::with_uri_str(url).await.unwrap();
     let built = client
@@ -92,7 +92,7 @@ async fn is_mongod(url: &str) -> bool {
     built.contains_key("allocator")
 }
 
-/// KiB of memory that the process has.
+/// Resident memory of the process in KiB.
 fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

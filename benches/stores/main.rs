@@ -1,9 +1,9 @@
-//! What the stores take and answer, as the server uses them, beside what their drivers do alone: publishes through the
+//! Benchmarks of the stores as the server uses them, compared with their bare drivers: publishes through the
 //! group-committing writer, replays, inboxes. `benches/stores.sh` starts the servers and prints the table of the README.
 //!
 //! SQLite is always measured, PostgreSQL and MongoDB where `PUSHI_TEST_POSTGRES_URL` and `PUSHI_TEST_MONGO_URL` name a
-//! server. `PUSHI_BENCH_EVENTS` says how many events are stored before anything is read; else a million, and 10,000 on a
-//! server that only stands in for MongoDB.
+//! server. `PUSHI_BENCH_EVENTS` is the number of events that are stored before the reads. Default: a million, and 10,000 on a
+//! stand-in for MongoDB.
 
 mod bare;
 mod fill;

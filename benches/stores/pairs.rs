@@ -1,5 +1,5 @@
-//! Runs in pairs: what the server takes, and right after it what its driver alone takes for the same. Whatever else the
-//! machine does then slows down both.
+//! Paired measurements: each run of the server is followed by the same work with the bare driver, so that other load on the
+//! machine affects both.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,23 +9,24 @@ use criterion::{BenchmarkGroup, SamplingMode};
 
 use crate::store::Store;
 
-/// How many pairs count, the newest.
+/// Number of pairs, the newest, that the medians are taken of.
 const PAIRS: usize = 10;
 
-/// What was measured, by name.
+/// The measured seconds per operation of server and driver, by benchmark name.
 #[derive(Default)]
 pub struct Pairs(HashMap<String, Vec<[f64; 2]>>);
 
-/// What is told of a measure.
+/// The result of a benchmark.
 pub struct Median {
-    /// Seconds that one took the server.
+    /// Seconds per operation of the server.
     pub seconds: f64,
-    /// How fast that is of the driver alone.
+    /// Time of the bare driver divided by that of the server.
     pub ratio: f64,
 }
 
 impl Pairs {
-    /// Lets criterion measure the first of two that do something so many times and answer how long it took.
+    /// Runs a benchmark. `pair` does a number of operations with the server and the driver and returns both durations; criterion
+    /// reports the first.
     pub fn measure(
         &mut self,
         group: &mut BenchmarkGroup<'_, WallTime>,
@@ -42,7 +43,7 @@ impl Pairs {
         });
     }
 
-    /// The medians of the newest runs; `None` where there was none.
+    /// The medians of the newest runs; `None` if there was none.
     pub fn median(&self, name: &str) -> Option<Median> {
         let seen = self.0.get(name)?;
         let seen = &seen[seen.len().saturating_sub(PAIRS)..];
@@ -58,7 +59,7 @@ impl Pairs {
     }
 }
 
-/// A call takes as long as a disk takes, so many are counted together, as many in each run.
+/// Configures flat sampling: calls wait for the disk, so each sample has the same large number of them.
 pub fn steady(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.sampling_mode(SamplingMode::Flat).sample_size(PAIRS);
     group
@@ -66,8 +67,8 @@ pub fn steady(group: &mut BenchmarkGroup<'_, WallTime>) {
         .measurement_time(Duration::from_secs(5));
 }
 
-/// Whether the command line asks for what has this name. A pattern that this does not understand costs a bad first guess of
-/// how long things take.
+/// Whether the command line selects the benchmark of this name. If a pattern is not understood, only criterion's first
+/// estimate of the duration is off.
 pub fn is_asked_for(store: Store, name: &str) -> bool {
     let name = format!("{}/{name}", store.name());
     let mut patterns = std::env::args()

@@ -1,4 +1,5 @@
-//! Persisted publishes a second, and how many rows a second the driver alone commits in batches of the same size.
+//! Persisted publishes per second, compared with the rows per second that the bare driver commits in batches of the same
+//! size.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::server::{BenchServer, rooms};
 use crate::store::{Database, Store};
 use crate::workload::{CHANNELS, PUBLISHERS};
 
-/// A server, and a driver alone on another database with the same tables.
+/// A server, and a bare driver on another database with the same tables.
 struct Both {
     server: BenchServer,
     bare: Box<dyn Bare>,
@@ -21,7 +22,7 @@ pub fn publish(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs
     let mut group = criterion.benchmark_group(store.name());
     steady(&mut group);
     let databases = runtime.block_on(async { [store.database().await, store.database().await] });
-    // Opened once something is measured.
+    // Opened only if a benchmark is selected.
     let mut opened: Option<Both> = None;
     for publishers in PUBLISHERS {
         let name = format!("publish-{publishers}");
@@ -30,7 +31,7 @@ pub fn publish(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs
             let both = opened.get_or_insert_with(|| runtime.block_on(open(&databases)));
             batch = Some(runtime.block_on(both.gathered(publishers)));
         }
-        // In rounds, so that even one fills commits.
+        // Measured in rounds, so that even a single iteration fills commits.
         group.throughput(Throughput::Elements(publishers as u64));
         pairs.measure(&mut group, &name, |rounds| {
             let both = opened.get_or_insert_with(|| runtime.block_on(open(&databases)));
@@ -52,7 +53,7 @@ pub fn publish(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs
 }
 
 async fn open([own, other]: &[Database; 2]) -> Both {
-    // It makes the tables, and the app.
+    // Creates the tables and the app.
     BenchServer::open(other.url()).await.close().await;
     Both {
         server: BenchServer::open(own.url()).await,
@@ -61,7 +62,7 @@ async fn open([own, other]: &[Database; 2]) -> Both {
 }
 
 impl Both {
-    /// How many events the writer gathers in one commit, which depends on how fast the commits are.
+    /// The number of events that the writer batches in one commit, which depends on the duration of a commit.
     async fn gathered(&self, publishers: usize) -> usize {
         let (before, probe) = (self.server.commits(), 20 * publishers as u64);
         self.server
@@ -70,7 +71,7 @@ impl Both {
         probe.div_ceil(self.server.commits() - before) as usize
     }
 
-    /// So many rounds, in each of which every publisher publishes once.
+    /// Runs rounds in which every publisher publishes once; returns the durations of server and driver.
     async fn publish(&mut self, rounds: u64, publishers: usize, batch: usize) -> [Duration; 2] {
         let count = rounds * publishers as u64;
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! Replays and inboxes of a store with very many events, and the same rows by the driver alone.
+//! Replays and inboxes of a store with many events, compared with the bare driver reading the same rows.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::pairs::{Pairs, is_asked_for, steady};
 use crate::store::Store;
 use crate::workload::{PAGE, REPLAY_CHANNEL, REPLAY_EVENTS, USER};
 
-/// A filled store, and a driver alone on the same database.
+/// A filled store, and a bare driver on the same database.
 struct Both {
     filled: Filled,
     bare: Box<dyn Bare>,
@@ -34,7 +34,7 @@ pub fn read(
             }
         })
     };
-    // Before anything is measured, since it takes minutes.
+    // Filled before the measurement, since it takes minutes.
     if ["inbox", "replay"]
         .iter()
         .any(|name| is_asked_for(store, name))
@@ -99,7 +99,7 @@ impl Both {
     }
 }
 
-/// How long so many reads take, each of which finds so many events.
+/// Returns the duration of `count` reads, each of which must return the expected number of events.
 async fn timed(count: u64, events: u64, mut read: impl AsyncFnMut() -> usize) -> Duration {
     let begun = Instant::now();
     for _ in 0..count {

@@ -1,4 +1,4 @@
-//! The server on a store, put together as the binary does it, without its listeners.
+//! The server on a store, assembled as in the binary, without its listeners.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::workload::{APP, DATA};
 
-/// A server that runs.
+/// A running server.
 pub struct BenchServer {
     pub service: Arc<Service>,
     metrics: Arc<PrometheusMetrics>,
@@ -29,9 +29,9 @@ impl BenchServer {
             .unwrap_or_else(|_| panic!("the defaults are no configuration"))
             .settings;
         settings.store.url = store;
-        // A stand-in on a busy machine may take long.
+        // A stand-in for MongoDB on a busy machine may be slow.
         settings.store.timeout = Duration::from_secs(60);
-        // So that a thousand events can be asked for.
+        // Unlimited, so that a thousand events can be requested at once.
         settings.limits.history = 0;
         let server = Server::open(&settings).await.unwrap();
         let service = Arc::clone(server.service());
@@ -53,7 +53,7 @@ impl BenchServer {
         }
     }
 
-    /// Publishes so many events, by so many publishers at once, over the channels by turns.
+    /// Publishes `count` events with `publishers` concurrent publishers, distributed over the channels in turn.
     pub async fn publish(&self, count: u64, publishers: usize, channels: &Arc<[ChannelName]>) {
         let next = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
@@ -91,7 +91,7 @@ impl BenchServer {
         }
     }
 
-    /// How many commits there were, as the server counts them.
+    /// The server's count of commits.
     pub fn commits(&self) -> u64 {
         let metrics = self.metrics.render(self.service.gauges());
         let count = metrics
@@ -106,7 +106,7 @@ impl BenchServer {
     }
 }
 
-/// Channels `room-0`, `room-1` and so on.
+/// The channels `room-0`, `room-1` and so on.
 pub fn rooms(count: usize) -> Arc<[ChannelName]> {
     (0..count)
         .map(|n| ChannelName::trusted(&format!("room-{n}")))

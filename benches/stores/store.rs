@@ -1,4 +1,4 @@
-//! The stores that are measured, and databases on them.
+//! The measured stores and their databases.
 
 use pushi::config::StoreUrl;
 use pushi::core::model::Secret;
@@ -13,7 +13,7 @@ pub enum Store {
     Mongo,
 }
 
-/// A database of its own, gone when it is dropped.
+/// A separate database, deleted on drop.
 pub enum Database {
     Sqlite(TempDir),
     Postgres(PostgresSchema),
@@ -29,7 +29,7 @@ impl Store {
         }
     }
 
-    /// Whether there is a server for it, where it needs one.
+    /// Whether the server that it needs, if any, is configured.
     pub fn is_there(self) -> bool {
         match self {
             Self::Sqlite => true,
@@ -38,7 +38,7 @@ impl Store {
         }
     }
 
-    /// A new, empty database.
+    /// Creates an empty database.
     pub async fn database(self) -> Database {
         match self {
             Self::Sqlite => Database::Sqlite(TempDir::new().unwrap()),
@@ -51,7 +51,7 @@ impl Store {
 }
 
 impl Database {
-    /// Where it is, as the configuration has it.
+    /// The URL as the configuration represents it.
     pub fn url(&self) -> StoreUrl {
         match self {
             Self::Sqlite(folder) => StoreUrl::Sqlite {

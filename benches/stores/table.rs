@@ -5,14 +5,14 @@ use crate::pairs::Pairs;
 use crate::store::Store;
 use crate::workload::PUBLISHERS;
 
-/// What was measured of a store.
+/// The results of a store.
 pub struct Column {
     pub store: Store,
     pub pairs: Pairs,
     pub stored: Stored,
 }
 
-/// A cell for each store; "–" for what was not measured.
+/// Formats a cell for each store; "–" if it was not measured.
 pub fn table(columns: &[Column]) -> String {
     let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
     let mut row = |title: String, cell: &dyn Fn(&Column) -> Option<String>| {

@@ -1,6 +1,6 @@
 //! The workload that the server and the bare drivers share.
 
-/// The app that everything is published to.
+/// The app of all publishes.
 pub const APP: &str = "bench";
 
 /// The data of every event: 64 bytes.
@@ -24,5 +24,5 @@ pub const USER: &str = "ann";
 /// Number of channels that the user subscribes to.
 pub const SUBSCRIBED_CHANNELS: usize = 1000;
 
-/// Number of events of an inbox page, as in the answer to a subscription.
+/// Number of events of an inbox page, as in the response to a subscription.
 pub const PAGE: u64 = 10;

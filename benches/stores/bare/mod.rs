@@ -1,4 +1,4 @@
-//! The drivers alone: the least that a store of the same rows, with the same indexes and the same durability, has to do.
+//! The bare drivers: the minimum work of a store with the same rows, indexes and durability.
 
 mod mongodb;
 mod postgres;
@@ -12,13 +12,13 @@ use crate::workload::CHANNELS;
 /// A connection to a database with the app and its tables.
 #[async_trait]
 pub trait Bare {
-    /// One commit: so many events over the channels by turns, and the channels' heads.
+    /// Commits this number of events, distributed over the channels in turn, and the channels' heads.
     async fn commit(&mut self, events: usize);
 
-    /// Reads the replayed channel; answers how many events.
+    /// Reads the replayed channel; returns the number of events.
     async fn replay(&mut self) -> usize;
 
-    /// Reads the user's subscriptions with their channels, and then a page of the newest events; answers how many events.
+    /// Reads the user's subscriptions with their channels, and then a page of the newest events; returns their number.
     async fn inbox(&mut self) -> usize;
 }
 
@@ -33,9 +33,9 @@ pub async fn open(url: StoreUrl) -> Box<dyn Bare> {
     }
 }
 
-/// A row of an event, without what is the same in each.
+/// The values of an event's row that differ between events.
 pub struct Row {
-    /// Which of the channels.
+    /// Index of the channel.
     pub room: usize,
     pub id: i64,
     pub serial: i64,
@@ -43,7 +43,7 @@ pub struct Row {
     pub time: i64,
 }
 
-/// Where the numbers stand that nobody else gives.
+/// The last assigned ids and serials.
 #[derive(Default)]
 pub struct Counters {
     id: i64,
@@ -51,7 +51,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// The rows of the next events, and which channels they are in.
+    /// Returns the rows of the next events, and the number of channels they are in.
     pub fn rows(&mut self, events: usize) -> (Vec<Row>, usize) {
         let row = |place: usize| {
             let room = place % CHANNELS;
@@ -69,7 +69,7 @@ impl Counters {
     }
 }
 
-/// A row as it is read back: id, serial, channel, mid, time, publish, owner, name, data, extra.
+/// A row as read: id, serial, channel, mid, time, publish, owner, name, data, extra.
 type Read = (
     i64,
     i64,
@@ -83,7 +83,7 @@ type Read = (
     String,
 );
 
-/// Selects rows as they are read back.
+/// Query of rows in the form of [`Read`].
 macro_rules! select {
     ($($which:expr),+) => {
         concat!(
@@ -99,7 +99,7 @@ const REPLAY: &str = select!(
     "e.channel = (SELECT id FROM channels WHERE app = $1 AND name = $2) AND e.serial > 0 ORDER BY e.serial LIMIT $3"
 );
 
-/// What the user `$2` subscribes to.
+/// The subscriptions of the user `$2` of the app `$1`.
 const SUBSCRIPTIONS: &str = "SELECT s.channel, s.from_serial, c.head FROM subscriptions s JOIN channels c ON c.id = s.channel \
     WHERE s.app = $1 AND s.user_id = $2";
 

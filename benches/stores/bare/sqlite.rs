@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, Executor};
 use super::{Bare, Counters, NEWEST, REPLAY, Read, SUBSCRIPTIONS};
 use crate::workload::{APP, CHANNELS, DATA, PAGE, REPLAY_CHANNEL, REPLAY_EVENTS, USER};
 
-/// Rows in one statement; more are slower, since each placeholder is looked for among all.
+/// Rows per statement. More are slower, since SQLite searches all placeholders for each one.
 const MOST: usize = 16;
 
 static INSERT: LazyLock<[String; 2]> = LazyLock::new(|| {
