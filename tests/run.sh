@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sets up what the tests need and runs them all: Rust, the clients against the real binary, the browser.
+# Sets up the dependencies of the tests and runs all suites: Rust, the clients against the real binary, the browser.
 #
-#     bash tests/run.sh [rust] [clients] [browser]      all of them where none is named
+#     bash tests/run.sh [rust] [clients] [browser]      default: all
 #
-# PUSHI_BIN names another binary than target/release/pushi. The last line is `N passed, N failed`, over the clients and
-# the browser; the exit code is 0 only where everything passed, cargo's tests included.
+# PUSHI_BIN replaces the binary target/release/pushi. The last line is `N passed, N failed`, over the clients and
+# the browser; the exit code is 0 only if everything passed, including cargo's tests.
 set -euo pipefail
 
 TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -38,14 +38,14 @@ FAILED=0
 PASSED_TESTS=0
 FAILED_TESTS=0
 
-# count PASSED FAILED: adds to the sum of the last line.
+# count PASSED FAILED: adds to the totals of the last line.
 count() {
   PASSED_TESTS=$((PASSED_TESTS + $1))
   FAILED_TESTS=$((FAILED_TESTS + $2))
   if [ "$2" -gt 0 ]; then FAILED=1; fi
 }
 
-# The suites name the servers that they need.
+# Each suite starts the servers that it needs.
 start_needed_services() {
   if grep -rqs PUSHI_TEST_POSTGRES_URL "$TESTS/contract" "$TESTS/support"; then start_postgres; fi
   if grep -rqs PUSHI_TEST_REDIS_URL "$TESTS/contract" "$TESTS/support"; then start_redis; fi
@@ -58,7 +58,7 @@ run_rust() {
   cargo test --workspace --locked || FAILED=1
 }
 
-# A skipped test counts as failed: nothing that these suites need may be missing.
+# A skipped test counts as failed, since all dependencies of these suites must be present.
 run_pytest() {
   printf '== clients in Python\n'
   local report=$SCRATCH/pytest.xml status=0
@@ -79,12 +79,12 @@ PYTHON
   )
 }
 
-# run_node TITLE FILE...: node's own test runner, its counts read from a report in TAP.
+# run_node TITLE FILE...: runs node's test runner and reads the counts from its TAP report.
 run_node() {
   printf '== %s\n' "$1"
   shift
   local report=$SCRATCH/node.tap status=0 passed tests
-  # By way of stdout: what goes to a file of node's own is cut off by --test-force-exit.
+  # Through stdout, since --test-force-exit truncates a report that node writes to a file.
   node --test --test-reporter=spec --test-reporter-destination=stderr --test-reporter=tap \
     --test-reporter-destination=stdout "$@" 2>&1 >"$report" || status=$?
   tests=$(sed -n 's/^# tests //p' "$report")
@@ -123,7 +123,7 @@ if wants clients; then
   run_pytest
   setup_runtimes
   run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
-  # A connection that the server ended holds pusher-js's process for another 30 s.
+  # After the server has closed a connection, pusher-js keeps the process running for another 30 s.
   run_node "Pusher's clients in Node" --test-force-exit "$TESTS"/clients/libraries/*.test.mjs
   start_redis
   run_node 'clients of several nodes' --test-force-exit "$TESTS"/clients/cluster/*.test.mjs

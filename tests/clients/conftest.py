@@ -1,4 +1,4 @@
-"""One server for most tests, with an app for each; a server of its own where a test needs other settings."""
+"""One server for most tests, with an app for each; a separate server for tests that need other settings."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts servers of a test's own. The same folder again means the same database."""
+    """Starts separate servers for a test. The same folder means the same database."""
     running: list[Server] = []
 
     def start(folder: str = "own", ready: bool = True, **settings: Any) -> Server:
@@ -60,7 +60,7 @@ def app(server: Server) -> Iterator[App]:
 
 @pytest.fixture
 def run_together() -> Callable[..., list[Any]]:
-    """Runs several callables at the same time, each on a thread of its own; answers their results in order."""
+    """Runs several callables concurrently, each on its own thread; returns their results in order."""
 
     def run(callables: list[Callable[[], Any]]) -> list[Any]:
         with ThreadPoolExecutor(len(callables)) as pool:

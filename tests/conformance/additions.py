@@ -1,4 +1,4 @@
-"""What Pushi adds for unmodified clients: personal channels, stored events, `since`.
+"""Pushi's additions for unmodified clients: personal channels, stored events, `since`.
 
 The app's `replay` must name `replayed-`.
 """

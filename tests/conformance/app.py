@@ -25,7 +25,7 @@ def sign(secret: str, text: str) -> str:
 
 @dataclass
 class Answer:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     type: str
@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass
 class App:
-    """Where the server is, and which app of it is used."""
+    """The server's address, and the app under test."""
 
     api: str
     sockets_url: str
@@ -52,7 +52,7 @@ class App:
     receiver: Receiver | None = None
 
     def name(self, prefix: str = "") -> str:
-        """A channel's name that nobody has used."""
+        """An unused channel name."""
         self.count += 1
         return f"{prefix}conformance-{int(time.time() * 1000)}-{self.count}"
 
@@ -86,19 +86,19 @@ class App:
         return kind(parts.hostname or "", parts.port, timeout=self.seconds)
 
     def get(self, path: str, **query: str) -> Any:
-        """What a GET answers, which must be 200."""
+        """The JSON response of a GET, which must be 200."""
         answer = self.ask("GET", path, query=query)
         assert answer.status == 200, f"{answer.status} {answer.text}"
         return answer.json
 
     def post(self, path: str, body: Any) -> Any:
-        """What a POST answers, which must be 200."""
+        """The JSON response of a POST, which must be 200."""
         answer = self.ask("POST", path, body)
         assert answer.status == 200, f"{answer.status} {answer.text}"
         return answer.json
 
     def refused(self, status: int, *given: Any, **options: Any) -> str:
-        """The request must be answered with this status; gives what the answer says."""
+        """Checks the status of the response; returns its text."""
         answer = self.ask(*given, **options)
         assert answer.status == status, f"{answer.status} in place of {status}: {answer.text[:200]}"
         return answer.text
@@ -108,7 +108,7 @@ class App:
         return self.post("/events", {"name": event, "channels": [channel], "data": data, **members})
 
     def auth(self, text: str) -> str:
-        """What a back end answers for `text`."""
+        """The authorization that a back end returns for `text`."""
         return f"{self.key}:{sign(self.secret, text)}"
 
     def open(self, query: str = "protocol=7&client=conformance&version=1.0", key: str = "") -> "Socket":
@@ -118,13 +118,13 @@ class App:
         return socket
 
     def connect(self) -> "Socket":
-        """A socket that has been greeted."""
+        """A socket that has received the greeting."""
         socket = self.open()
         socket.id = json.loads(socket.expect("pusher:connection_established")["data"])["socket_id"]
         return socket
 
     def on(self, channel: str, **options: Any) -> "Socket":
-        """A socket that is on a channel."""
+        """A socket that is subscribed to a channel."""
         socket = self.connect()
         socket.subscribe(channel, **options)
         return socket
@@ -144,7 +144,7 @@ class App:
 
 
 class Socket:
-    """A connection. Frames that nobody asks for (counts of subscriptions, pings) are passed over."""
+    """A connection. Unrequested frames (subscription counts, pings) are skipped."""
 
     def __init__(self, app: App, url: str) -> None:
         self.app = app
@@ -182,7 +182,7 @@ class Socket:
         return json.loads(data)
 
     def heard(self) -> list[Frame]:
-        """What came until the server answered a ping: nothing that was sent before is missing."""
+        """The frames received until the response to a ping: all that were sent before it."""
         self.send("pusher:ping")
         frames = []
         while (frame := self.frame())["event"] != "pusher:pong":
@@ -190,11 +190,11 @@ class Socket:
         return frames
 
     def silent(self, event: str) -> None:
-        """No frame of this name has come."""
+        """Checks that no frame of this name was received."""
         assert event not in [frame["event"] for frame in self.heard()], f"{event} came"
 
     def error(self, code: int) -> None:
-        """An error with this code must come."""
+        """Waits for an error with this code."""
         try:
             while (frame := self.frame())["event"] != "pusher:error":
                 pass
@@ -214,7 +214,7 @@ class Socket:
             assert got == code, f"closed with {got} in place of {code}"
 
     def ask(self, channel: str, channel_data: Any = None, auth: str | None = None, **members: Any) -> None:
-        """Asks for a channel, signed where it needs that."""
+        """Sends a subscription, signed if the channel requires it."""
         data: dict[str, Any] = {"channel": channel, **members}
         text = f"{self.id}:{channel}"
         if channel_data is not None:
@@ -225,18 +225,18 @@ class Socket:
         self.send("pusher:subscribe", data)
 
     def subscribe(self, channel: str, **options: Any) -> Any:
-        """Goes on a channel; answers what it is told."""
+        """Subscribes; returns the data of the response."""
         self.ask(channel, **options)
         return self.data("pusher_internal:subscription_succeeded", channel)
 
     def refused(self, channel: str, **options: Any) -> Any:
-        """The subscription must be refused on the channel itself; answers the reason."""
+        """Checks that the subscription is rejected on the channel; returns the reason."""
         self.ask(channel, **options)
         data = self.expect("pusher:subscription_error", channel)["data"]
         assert isinstance(data, dict), f"data of the error is not an object: {data!r}"
         return data
 
     def sign_in(self, user_data: Any, auth: str | None = None) -> None:
-        """Asks to be signed in."""
+        """Sends a sign-in."""
         text = json.dumps(user_data)
         self.send("pusher:signin", {"auth": auth or self.app.auth(f"{self.id}::user::{text}"), "user_data": text})

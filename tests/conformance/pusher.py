@@ -23,7 +23,7 @@ for module in ("connecting", "subscribing", "whispers", "users", "publishing", "
 
 
 def arguments() -> argparse.Namespace:
-    """What was asked for."""
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("api", help="where the HTTP API is: http[s]://HOST:PORT")
     parser.add_argument("app_id")

@@ -1,4 +1,4 @@
-"""The HTTP API: questions about channels."""
+"""The HTTP API: channel queries."""
 
 from app import App
 from rules import rule

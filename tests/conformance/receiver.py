@@ -1,4 +1,4 @@
-"""What takes the webhooks of the server under test."""
+"""A receiver of the webhooks of the server under test."""
 
 import json
 import threading
@@ -14,14 +14,14 @@ Event = dict[str, Any]
 
 @dataclass
 class Call:
-    """One request, as it came."""
+    """One received request."""
 
     headers: dict[str, str]
     body: bytes
 
     @property
     def events(self) -> list[Event]:
-        """What it tells."""
+        """Its events."""
         return json.loads(self.body)["events"]
 
 
@@ -34,7 +34,7 @@ class Receiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
-            """Notes a request."""
+            """Records a request."""
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -46,7 +46,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Says nothing."""
+                """Disables logging."""
 
         parts = urlsplit(url)
         http = ThreadingHTTPServer((parts.hostname or "127.0.0.1", parts.port or 80), Handler)
@@ -54,12 +54,12 @@ class Receiver:
         threading.Thread(target=http.serve_forever, daemon=True).start()
 
     def events(self, channel: str) -> list[Event]:
-        """What was told of a channel until now, in order."""
+        """The events of a channel received so far, in order."""
         with self.came:
             return [event for call in self.calls for event in call.events if event.get("channel") == channel]
 
     def call(self, channel: str, seconds: float) -> Call:
-        """The first request that tells of a channel."""
+        """The first request with an event of a channel."""
         self.wait(lambda: self.events(channel), f"no webhook about {channel} came", seconds)
         with self.came:
             return next(call for call in self.calls if any(event.get("channel") == channel for event in call.events))
@@ -74,7 +74,7 @@ class Receiver:
         return found()[-1]
 
     def wait(self, condition: Callable[[], Any], otherwise: str, seconds: float) -> None:
-        """Waits until something has come."""
+        """Waits for a request."""
         deadline = time.monotonic() + seconds
         while not condition():
             with self.came:

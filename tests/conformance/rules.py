@@ -1,4 +1,4 @@
-"""What a rule is, and how it is held against a server."""
+"""Rules, and how they are checked against a server."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Rule:
 
 @dataclass
 class Row:
-    """What came of a rule."""
+    """The result of a rule."""
 
     rule: Rule
     fault: str
@@ -30,12 +30,12 @@ class Row:
 
     @property
     def passed(self) -> bool:
-        """Whether the server keeps to it."""
+        """Whether the server conforms."""
         return not self.fault
 
     @property
     def told(self) -> dict[str, object]:
-        """As JSON shows it."""
+        """Its JSON form."""
         seconds = round(self.seconds, 3)
         rule = {"section": self.rule.section, "rule": self.rule.text}
         return {**rule, "passed": self.passed, "fault": self.fault, "seconds": seconds}
@@ -45,7 +45,7 @@ ALL: list[Rule] = []
 
 
 def rule(section: str, text: str, kind: str = "") -> Callable[[Check], Check]:
-    """Makes a function a rule: it returns where the server keeps to it, and raises where not."""
+    """Registers a function as a rule: it returns if the server conforms, and raises otherwise."""
 
     def add(check: Check) -> Check:
         ALL.append(Rule(section, text, check, kind))
@@ -55,7 +55,7 @@ def rule(section: str, text: str, kind: str = "") -> Callable[[Check], Check]:
 
 
 def hold(one: Rule, app: App) -> Row:
-    """Holds a rule against the server. Whatever is raised is the server's fault, but for an interruption."""
+    """Checks a rule. Any exception counts as a failure of the server, except an interruption."""
     began = time.monotonic()
     fault = ""
     try:

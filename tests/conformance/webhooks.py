@@ -1,4 +1,4 @@
-"""Webhooks. The app's webhook must lead to the address that `--webhooks` names, with every kind of event."""
+"""Webhooks. The app's webhook must have the address of `--webhooks` and every kind of event."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from receiver import Event, Receiver
 from rules import rule
 
 SECTION, KIND = "webhooks", "webhooks"
-# What the server waits before it tells that somebody has left, with room for a slow one.
+# The server's delay before it reports that a member has left, with a margin for slow servers.
 LEAVING = 3.0
 
 

@@ -7,7 +7,7 @@ SECTION = "client events"
 
 
 def two(app: App, prefix: str) -> tuple[str, Socket, Socket]:
-    """A channel and two sockets on it."""
+    """A channel and two sockets subscribed to it."""
     channel = app.name(prefix)
     sockets = [
         app.on(channel, channel_data={"user_id": user} if prefix == "presence-" else None) for user in ("1", "2")

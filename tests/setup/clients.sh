@@ -3,13 +3,13 @@
 
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pushi-tests
 
-# key FILE...: a short name for what the files hold.
+# key FILE...: prints a short hash of the files' contents.
 key() {
   cat "$@" | sha256sum | cut -c1-16
 }
 
-# fill FOLDER COMMAND...: makes FOLDER by running COMMAND on it, unless that was done to its end before. Two runs at
-# once wait for each other.
+# fill FOLDER COMMAND...: creates FOLDER by running COMMAND on it, unless that has completed before. Concurrent runs
+# wait for each other.
 fill() {
   local folder=$1
   shift
@@ -42,10 +42,10 @@ install_node() {
   (cd "$1" && npm install --silent --no-audit --no-fund --prefix . "node@$NODE_VERSION")
 }
 
-# The clients want Node 20; Debian's is 18, which is enough to fetch a newer one.
+# The clients need Node 20; Debian's Node 18 is enough to fetch a newer one.
 NODE_VERSION=22.23.3
 
-# The other programs that run JavaScript. Not in package.json: npm cannot lock what one of them brings for other systems.
+# The other JavaScript runtimes. Not in package.json, since npm cannot lock their optional packages for other systems.
 RUNTIMES=(bun@1.4.5 deno@2.9.6 "node22@npm:node@$NODE_VERSION")
 
 install_runtimes() {
@@ -67,7 +67,7 @@ install_rust_library() {
   rm -rf "$1/target"
 }
 
-# setup_rust_library: crates.io `pusher`, behind a command line, is PUSHI_RUST_LIBRARY afterwards.
+# setup_rust_library: builds a command line of crates.io `pusher` and sets PUSHI_RUST_LIBRARY to its path.
 setup_rust_library() {
   local source=$TESTS/clients/libraries/rust folder
   folder=$CACHE/rust-$(key "$source/Cargo.toml" "$source/Cargo.lock" "$source/src/main.rs")
@@ -88,7 +88,7 @@ install_original() {
   "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$TESTS/clients/original/service/requirements.txt"
 }
 
-# setup_original: PUSHI_ORIGINAL names the interpreter of the environment that the original server is installed in.
+# setup_original: installs the original server and sets PUSHI_ORIGINAL to the interpreter of its environment.
 setup_original() {
   local folder
   folder=$CACHE/original-$(key "$TESTS/clients/original/service/requirements.txt" <("$PYTHON" --version))
@@ -107,6 +107,6 @@ setup_node() {
   local modules
   modules=$CACHE/npm-$(key "$TESTS/clients/package.json" "$TESTS/clients/package-lock.json")
   fill "$modules" install_node_modules
-  # Node looks for packages beside and above the files that import them.
+  # Node resolves packages in the folder of the importing file and its parents.
   ln -sfn "$modules/node_modules" "$TESTS/node_modules"
 }

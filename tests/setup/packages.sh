@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # Debian packages. Sourced by run.sh.
 
-# die MESSAGE: says why the run cannot go on, and stops it.
+# die MESSAGE: prints an error and stops the run.
 die() {
   printf '%s: %s\n' "$0" "$1" >&2
   exit 1
 }
 
-# need PACKAGE...: installs what is missing. Nothing is asked of the package servers where all of it is there.
+# need PACKAGE...: installs missing packages. If none is missing, no package server is contacted.
 need() {
   local missing=() package
   for package in "$@"; do
@@ -22,7 +22,7 @@ need() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# need_command COMMAND PACKAGE...: the same for a command that may have come by another way.
+# need_command COMMAND PACKAGE...: the same for a command that may be installed from another source.
 need_command() {
   local command=$1
   shift

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Servers that a run starts for itself, each on a free port in a folder of its own, and stops by its pid. Sourced by run.sh.
+# Servers that a run starts, each on a free port in its own folder, and stops by pid. Sourced by run.sh.
 
 SERVICE_PIDS=()
 SERVICE_FOLDERS=()
-# What ends a service at once, where that is not INT, which some ignore when they begin in the background.
+# The signal that stops a service at once, if it is not INT, which some ignore when started in the background.
 declare -A SERVICE_SIGNALS=()
 
-# stop_services: ends what was started here, and only that.
+# stop_services: stops the services started here, and no others.
 stop_services() {
   local pid folder
   for pid in ${SERVICE_PIDS[@]+"${SERVICE_PIDS[@]}"}; do
@@ -20,26 +20,26 @@ stop_services() {
   done
 }
 
-# service_folder NAME USER: a fresh folder in SERVICE_FOLDER, which USER owns.
+# service_folder NAME USER: creates an empty folder owned by USER and sets SERVICE_FOLDER.
 service_folder() {
   SERVICE_FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/pushi-$1.XXXXXX")
   SERVICE_FOLDERS+=("$SERVICE_FOLDER")
   if [ "$(id -un)" != "$2" ]; then chown "$2" "$SERVICE_FOLDER"; fi
 }
 
-# as USER COMMAND...: runs it as USER, where we are not that user already.
+# as USER COMMAND...: runs COMMAND as USER, directly if that is the current user.
 as() {
   local user=$1
   shift
   if [ "$(id -un)" = "$user" ]; then "$@"; else setpriv --reuid="$user" --regid="$user" --init-groups "$@"; fi
 }
 
-# free_port: prints a port of the loopback that nobody listens on.
+# free_port: prints an unused port of the loopback interface.
 free_port() {
   /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# await SECONDS WHAT COMMAND...: asks again and again until the command succeeds.
+# await SECONDS WHAT COMMAND...: repeats the command until it succeeds or the time is over.
 await() {
   local deadline=$((SECONDS + $1)) what=$2
   shift 2
@@ -49,14 +49,14 @@ await() {
   done
 }
 
-# start_postgres: PUSHI_TEST_POSTGRES_URL names a PostgreSQL afterwards; one that is named already is used as it is.
+# start_postgres: starts a PostgreSQL and sets PUSHI_TEST_POSTGRES_URL, unless it is already set.
 start_postgres() {
   [ -z "${PUSHI_TEST_POSTGRES_URL:-}" ] || return 0
   need postgresql
   local bin port user
   bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
   [ -x "$bin/initdb" ] || die "postgresql is installed, but $bin/initdb is not there"
-  # initdb refuses root.
+  # initdb does not run as root.
   user=$(id -un)
   if [ "$(id -u)" = 0 ]; then user=postgres; fi
   service_folder postgres "$user"
@@ -75,7 +75,7 @@ start_postgres() {
   export PUSHI_TEST_POSTGRES_URL="postgres://pushi@127.0.0.1:$port/postgres"
 }
 
-# start_redis: PUSHI_TEST_REDIS_URL names a Redis afterwards; one that is named already is used as it is.
+# start_redis: starts a Redis and sets PUSHI_TEST_REDIS_URL, unless it is already set.
 start_redis() {
   [ -z "${PUSHI_TEST_REDIS_URL:-}" ] || return 0
   need_command redis-server redis-server
@@ -89,20 +89,20 @@ start_redis() {
   export PUSHI_TEST_REDIS_URL="redis://127.0.0.1:$port"
 }
 
-# exec_as USER COMMAND...: as `as`, but becomes the command, so that the pid is the command's.
+# exec_as USER COMMAND...: like `as`, but with exec, so that the pid is the command's.
 exec_as() {
   local user=$1
   shift
   if [ "$(id -un)" = "$user" ]; then exec "$@"; else exec setpriv --reuid="$user" --regid="$user" --init-groups "$@"; fi
 }
 
-# began PID SIGNAL: to be stopped at the end.
+# began PID SIGNAL: registers a service to be stopped with SIGNAL at the end.
 began() {
   SERVICE_PIDS+=("$1")
   SERVICE_SIGNALS[$1]=$2
 }
 
-# listens PORT: whether somebody does, on the loopback.
+# listens PORT: whether the port accepts connections on the loopback interface.
 listens() {
   /usr/bin/python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1)' "$1"
 }
@@ -118,8 +118,8 @@ install_other_mongo() {
   "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$TESTS/mongo/requirements.txt"
 }
 
-# start_mongo: PUSHI_TEST_MONGO_URL names a MongoDB afterwards; one that is named already is used as it is. It is a
-# `mongod` where there is one, and otherwise a server that speaks its protocol.
+# start_mongo: starts a MongoDB and sets PUSHI_TEST_MONGO_URL, unless it is already set. It is a
+# `mongod` if one is installed, otherwise a server with the same protocol.
 start_mongo() {
   [ -z "${PUSHI_TEST_MONGO_URL:-}" ] || return 0
   local port jars
@@ -139,7 +139,7 @@ start_mongo() {
   export PUSHI_TEST_MONGO_URL="mongodb://127.0.0.1:$port"
 }
 
-# start_other_mongo: the same for PUSHI_TEST_OTHER_MONGO_URL and another stand-in, which errs in other places.
+# start_other_mongo: the same for PUSHI_TEST_OTHER_MONGO_URL and another stand-in, which deviates in other places.
 start_other_mongo() {
   [ -z "${PUSHI_TEST_OTHER_MONGO_URL:-}" ] || return 0
   need python3-venv

@@ -10,7 +10,7 @@ from fixtures.waiting import wait_until
 
 
 def pushi(app: App, *arguments: str) -> str:
-    """Runs a command with the server's configuration and the app's credentials; answers what it printed."""
+    """Runs a command with the server's configuration and the app's credentials; returns its output."""
     server = app.server
     chosen = {"PUSHI_APP_ID": app.ident, "PUSHI_APP_KEY": app.key, "PUSHI_APP_SECRET": app.secret}
     done = subprocess.run(
@@ -57,7 +57,7 @@ def test_token_opens_the_rest_api_at_once(app: App) -> None:
 
 def test_a_running_server_follows_what_app_changes(app: App) -> None:
     made = App(app.server, json.loads(pushi(app, "app", "create", "--name", "from the shell", "--json")))
-    # A login asks the store, so it is at once.
+    # A login reads the store, so the change is visible immediately.
     assert made.token
     made.connect().subscribe("private-x")
     listed = json.loads(pushi(app, "app", "list", "--json"))

@@ -1,4 +1,4 @@
-"""`pushi copy`: what users and back ends see of an app is the same behind another store."""
+"""`pushi copy`: users and back ends see the same app data in the new store."""
 
 import os
 import pty
@@ -42,7 +42,7 @@ def fill(app: App) -> None:
 
 
 def seen(app: App) -> dict[str, Any]:
-    """All that can be asked of what was persisted, by REST and over sockets."""
+    """All persisted data that REST and sockets return."""
     answer: dict[str, Any] = {"recent": app.history(CHANNELS[0])}
     for channel in CHANNELS:
         reader = app.connect()
@@ -64,7 +64,7 @@ def seen(app: App) -> dict[str, Any]:
 
 
 class Source:
-    """A store that a server has filled, and what was seen of it."""
+    """A store filled by a server, and the data read from it."""
 
     def __init__(self, kind: str, folder: Path, url: str) -> None:
         folder.mkdir()
@@ -100,7 +100,7 @@ def test_a_copied_app_is_the_same_behind_every_store(
         server = launch(DATABASE_URL=url)
         app = App(server, source.created)
         assert seen(app) == source.seen
-        # What follows comes after what was there.
+        # New events follow the existing ones.
         reader = app.connect_to("news")
         head = source.seen["news"]["head"]
         newest = max(event["id"] for channel in CHANNELS for event in source.seen[channel]["replay"])
@@ -130,7 +130,7 @@ def test_it_draws_a_bar_on_a_terminal(sources: dict[str, Source], tmp_path: Path
 
 
 def read(terminal: int) -> bytes:
-    """What was written to a terminal; nothing where its other end is closed."""
+    """Reads the output of a terminal; empty once its other end is closed."""
     try:
         return os.read(terminal, 65_536)
     except OSError:

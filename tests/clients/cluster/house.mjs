@@ -7,7 +7,7 @@ import { Server, waitUntil } from "../node/server.mjs";
 
 const { PUSHI_TEST_POSTGRES_URL: POSTGRES, PUSHI_TEST_REDIS_URL: REDIS } = process.env;
 
-/** A TCP balancer: a new connection goes to the ready node that has fewest. */
+/** A TCP load balancer: a new connection goes to the ready node with the fewest connections. */
 class Balancer {
   #open = new Map();
 

@@ -1,4 +1,4 @@
-// Nodes are restarted one by one under load, with the clients that people use connected.
+// Nodes are restarted one by one under load, with common client libraries connected.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
@@ -59,7 +59,7 @@ test("nobody misses an event through a rolling restart", { timeout: 120_000 }, a
     }
   })();
   for (const node of cluster.nodes) {
-    // As a balancer does: no new requests first, then the end of those under way.
+    // Like a load balancer: first no new requests, then wait for those in progress.
     balancer.out.add(node);
     await asking;
     await cluster.restart(node);
@@ -73,7 +73,7 @@ test("nobody misses an event through a rolling restart", { timeout: 120_000 }, a
     assert.deepEqual(own, everything, "each once, and in order");
   }
   for (const { pusher, own } of pushers) {
-    // pusher-js hands out no ids, so what is replayed comes again: the first of each counts.
+    // pusher-js exposes no ids, so replayed events are duplicates: only the first of each counts.
     await waitUntil(() => new Set(own).size >= count, "all events", 20);
     assert.deepEqual([...new Set(own)], everything, "in order");
     pusher.disconnect();

@@ -1,4 +1,4 @@
-"""The samples of `deploy/`: what can be checked without the programs that they are for."""
+"""The samples of `deploy/`: checks that do not need the programs they configure."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Peers that mean ill or are broken: each gets its answer, and nobody else on the server notices."""
+"""Malicious or broken peers: each receives an error response, and other clients are not affected."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from fixtures.waiting import wait_until
 
 @pytest.fixture
 def bystander(app: App) -> Iterator[App]:
-    """Checks after the test that a socket from before it still gets what is published, and that memory is sane."""
+    """Checks after the test that an earlier socket still receives events, and that memory usage is bounded."""
     socket = app.connect_to("bystander")
     yield app
     app.publish("bystander", "still here")
@@ -56,7 +56,7 @@ def test_a_handshake_that_never_ends_is_cut_off(launch: Callable[..., Server]) -
             assert silent.ends(8)
             assert halfway.ends(8)
     with RawSocket(server.server_port) as slow:
-        # A byte now and then does not buy more time.
+        # Single bytes do not extend the timeout.
         head = b"GET /x HTTP/1.1\r\nX-Long: "
         slow.send(head)
         slow.tcp.settimeout(0.3)
@@ -108,7 +108,7 @@ def test_a_malformed_upgrade_is_a_4xx(bystander: App, rest: str) -> None:
 
 
 def test_a_half_open_connection_is_noticed_by_its_silence(launch: Callable[..., Server]) -> None:
-    # The grace for an answer is 30 s by specification: this is the one slow test of the suite.
+    # The timeout of a response is 30 s by specification: this is the only slow test of the suite.
     app = launch(PUSHI_ACTIVITY_TIMEOUT=1).create_app()
     with RawSocket(app.server.server_port) as raw:
         raw.upgrade(f"/{app.key}")
@@ -135,7 +135,7 @@ def test_a_slow_reader_is_let_go_and_the_others_miss_nothing(launch: Callable[..
         slow_id = json.loads(greeting["data"])["socket_id"]
         slow.send_frame(1, b'{"event":"pusher:subscribe","data":{"channel":"global"}}')
         slow.read_frame()
-        # It reads no more. The system's own buffers take some megabytes before the server notices.
+        # It stops reading. The kernel's buffers take some megabytes before the server's writes block.
         sent = 0
         while slow_id in app.live():
             assert sent < 200, "40 MB lie unread and the reader is still there"
@@ -144,7 +144,7 @@ def test_a_slow_reader_is_let_go_and_the_others_miss_nothing(launch: Callable[..
         for _ in range(sent):
             reader.expect("message", "global")
         reader.quiet()
-        # Whoever reads on finds the reason behind what was on its way.
+        # A client that resumes reading receives the reason after the frames in transit.
         frame = slow.read_frame()
         while frame.opcode == 1 and b"pusher:error" not in frame.payload[:100]:
             frame = slow.read_frame()
@@ -168,7 +168,7 @@ def test_a_body_over_the_limit_in_chunks_is_refused_too(bystander: App) -> None:
         for _ in range(100):
             yield b" " * 10_000
 
-    # Many times: an answer is easily lost where the server closes while the client still writes.
+    # Repeated: a response is easily lost if the server closes while the client still writes.
     for _ in range(20):
         answer = bystander.rest.post("/events", content=chunks(), headers={"Content-Type": "application/json"})
         problem(answer, 413)
@@ -191,7 +191,7 @@ def test_deeply_nested_json(bystander: App, text: str) -> None:
     socket.send_text(text)
     assert socket.expect("pusher:error")
     answer = bystander.rest.post("/events", content=text, headers={"Content-Type": "application/json"})
-    # Depth inside `data` harms nobody who only passes it on.
+    # Nesting inside `data` is harmless, since the server only forwards it.
     assert answer.status_code == 200 if '"data"' in text else 400 <= answer.status_code < 500
     socket.quiet()
 

@@ -1,4 +1,4 @@
-"""Starts that cannot go well end with one line and exit code 2."""
+"""Failed starts print one line and exit with code 2."""
 
 import re
 import resource
@@ -16,7 +16,7 @@ from fixtures.waiting import wait_until
 
 
 def refused(server: Server) -> str:
-    """Starts, expects exit code 2, and answers the one line that says why."""
+    """Starts, expects exit code 2, and returns the single line with the reason."""
     before = len(server.log)
     server.spawn()
     assert server.process is not None
@@ -119,13 +119,13 @@ def test_a_full_disk_is_an_error_and_never_a_lost_event(launch: Callable[..., Se
     size = max(path.stat().st_size for path in first.folder.glob("pushi.db*"))
 
     def small_disk() -> None:
-        # Without this the system ends whoever writes beyond the limit; so the write fails, as on a full disk.
+        # Otherwise the kernel kills a process that writes beyond the limit; ignored, the write fails as on a full disk.
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 400_000, size + 400_000))
 
     full = launch("same", preexec=small_disk).adopt(app)
     sender, reader = full.connect_to("global"), full.connect_to("global")
-    # A login is written, too, and so comes before the disk is full.
+    # A login is written to the store, so it precedes the full disk.
     rest = full.rest
     acknowledged: list[str] = []
     failed: dict[str, Any] | None = None
@@ -141,7 +141,7 @@ def test_a_full_disk_is_an_error_and_never_a_lost_event(launch: Callable[..., Se
     assert failed["data"]["ref"] == str(len(acknowledged))
     answer = rest.post("/events", json={"data": "x" * 5000})
     assert answer.status_code == 503 and answer.json()["code"] == 503
-    # What is not to be stored goes on.
+    # Events that are not persisted are still delivered.
     heard = [reader.expect("message")["serial"] for _ in acknowledged]
     assert heard == list(range(1, len(acknowledged) + 1))
     full.publish("live", "x", persist=False)

@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of a stream: what was acknowledged is there afterwards, and serials have no gap."""
+"""`kill -9` in the middle of a stream: acknowledged events are stored, and serials have no gap."""
 
 import json
 import threading
@@ -20,13 +20,13 @@ ENOUGH = 400
 
 
 class Acknowledged:
-    """What the server has said is stored: channel to the texts."""
+    """The acknowledged texts by channel."""
 
     def __init__(self) -> None:
         self.texts: dict[str, list[str]] = {channel: [] for channel in CHANNELS}
 
     def count(self) -> int:
-        """How many over all channels."""
+        """Number of acknowledgements over all channels."""
         return sum(map(len, self.texts.values()))
 
 
@@ -45,12 +45,12 @@ def check(app: App, acknowledged: Acknowledged) -> None:
         assert [event["serial"] for event in events] == list(range(1, len(events) + 1))
         texts = [event["data"]["data"] for event in events]
         assert len(set(texts)) == len(texts)
-        # One publisher a channel, who may have been killed before it heard of its last ones.
+        # One publisher per channel; it may have been stopped before its last acknowledgements arrived.
         assert texts[: len(acknowledged.texts[channel])] == acknowledged.texts[channel]
 
 
 def publish_over_rest(app: App, channel: str, acknowledged: Acknowledged) -> None:
-    """Publishes one after the other until the server is gone."""
+    """Publishes one event at a time until the connection is lost."""
     with httpx.Client(base_url=app.server.url, headers={"Authorization": f"Bearer {app.token}"}, timeout=20) as http:
         for number in range(1_000_000):
             try:
@@ -62,7 +62,7 @@ def publish_over_rest(app: App, channel: str, acknowledged: Acknowledged) -> Non
 
 
 def publish_over_a_socket(socket: Socket, channel: str, acknowledged: Acknowledged) -> None:
-    """Keeps up to 32 publishes unanswered until the server is gone."""
+    """Keeps up to 32 publishes in flight until the connection is lost."""
     sent = 0
     try:
         while True:
@@ -107,7 +107,7 @@ def test_nothing_acknowledged_is_lost(launch: Callable[..., Server], way: str) -
 
     again = launch("same").adopt(app)
     check(again, acknowledged)
-    # Serials go on where they stood.
+    # Serials continue.
     before = {channel: len(stored(again, channel)) for channel in CHANNELS}
     for channel in CHANNELS:
         again.publish(channel, "after")

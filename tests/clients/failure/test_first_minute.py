@@ -1,4 +1,4 @@
-"""The first start on an empty database, with nothing configured but where to listen."""
+"""The first start on an empty database, with only the listen addresses configured."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ def test_it_creates_an_app_and_prints_a_line_that_works(launch: Callable[..., Se
     app.connect().subscribe("private-x")
     app.close()
 
-    # Once: the second start is silent about it.
+    # Only once: the second start does not print it.
     server.stop()
     before = len(server.printed + server.log)
     again = launch("same", **BARE)

@@ -1,4 +1,4 @@
-"""SIGTERM: nothing that was accepted is lost, everybody is told, and the exit code is 0."""
+"""SIGTERM: no accepted event is lost, all clients are notified, and the exit code is 0."""
 
 import signal
 import time
@@ -29,7 +29,7 @@ def test_readiness_turns_away_and_no_connection_is_taken_while_it_drains(launch:
     server = launch(PUSHI_DRAIN_SECONDS=6)
     app = server.create_app()
     sockets = [app.connect() for _ in range(6)]
-    # A connection that is there already may still be answered: by 503.
+    # An existing connection may still receive a response: 503.
     assert server.is_ready()
     assert server.process is not None
     server.process.send_signal(signal.SIGTERM)
@@ -67,7 +67,7 @@ def test_the_closes_are_spread_over_the_time(launch: Callable[..., Server]) -> N
 def test_with_nobody_connected_it_is_at_once(launch: Callable[..., Server]) -> None:
     server = launch(PUSHI_DRAIN_SECONDS=60)
     app = server.create_app()
-    # A kept-alive REST connection is nobody.
+    # An idle keep-alive connection does not delay the shutdown.
     app.publish("global", "x")
     began = time.monotonic()
     server.stop()

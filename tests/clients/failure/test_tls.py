@@ -1,4 +1,4 @@
-"""TLS on either listener, and certificates that are replaced while it runs."""
+"""TLS on both listeners, and certificate reloads."""
 
 import os
 import ssl
@@ -16,7 +16,7 @@ from fixtures.waiting import wait_until
 
 
 class Certificates:
-    """A key and a certificate in files, from an authority of the test's own."""
+    """A key and a certificate in files, issued by a CA of the test."""
 
     def __init__(self, folder: Path) -> None:
         self.authority = trustme.CA()
@@ -34,7 +34,7 @@ class Certificates:
             os.replace(fresh, path)
 
     def served(self, port: int) -> bytes:
-        """The certificate that a listener shows."""
+        """The certificate that a listener presents."""
         return ssl.get_server_certificate(("127.0.0.1", port), timeout=10).encode()
 
 
@@ -95,7 +95,7 @@ def test_replaced_files_are_picked_up_and_open_sockets_stay(
     for port in (server.server_port, server.app_port):
         wait_until(lambda p=port: certificates.served(p) != before, "the new certificate is served", 30)
     socket.quiet()
-    # Files that are no certificate change nothing.
+    # Files without a valid certificate have no effect.
     now = certificates.served(server.server_port)
     certificates.cer.write_text("nonsense")
     app.open(ssl=certificates.context).greet()

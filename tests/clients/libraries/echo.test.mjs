@@ -16,7 +16,7 @@ after(() => server?.stop());
 
 const open = async (settings) => (house = await House.open(server, settings));
 
-/** What a Laravel page makes; `query` tells the back end who the user is. */
+/** The Echo object of a Laravel page; `query` identifies the user to the back end. */
 function echo(query = "") {
   const { channelAuthorization, userAuthentication, ...settings } = house.settings(query);
   const authEndpoint = channelAuthorization.endpoint;

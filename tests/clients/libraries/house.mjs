@@ -1,4 +1,4 @@
-// What the tests with Pusher's own libraries share: an app, its back end, and clients of it.
+// Fixtures of the tests with Pusher's libraries: an app, its back end, and clients.
 import { createServer } from "node:http";
 import { once } from "node:events";
 
@@ -59,7 +59,7 @@ export class House {
     response.end(JSON.stringify(answer));
   }
 
-  /** What a page gives pusher-js; `query` tells the back end who the user is. */
+  /** The pusher-js options of a page; `query` identifies the user to the back end. */
   settings(query = "") {
     return {
       cluster: "",
@@ -87,14 +87,14 @@ export class House {
     return client;
   }
 
-  /** Subscribes, and waits until that is answered. */
+  /** Subscribes and waits for the response. */
   async subscribed(client, name) {
     const channel = client.subscribe(name);
     if (!channel.subscribed) await next(channel, "pusher:subscription_succeeded");
     return channel;
   }
 
-  /** A client that is on a channel, and the channel. */
+  /** A client that is subscribed to a channel, and the channel. */
   async on(name, query = "") {
     const client = await this.connected(query);
     return { client, channel: await this.subscribed(client, name) };
@@ -113,7 +113,7 @@ export function state(client, wanted, seconds = 20) {
   return waitUntil(() => client.connection.state === wanted, `${wanted}, not ${client.connection.state}`, seconds);
 }
 
-/** What the next event of this name brings. */
+/** The data of the next event of this name. */
 export function next(emitter, event, seconds = 10) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no ${event} within ${seconds} s`)), seconds * 1000);
@@ -126,7 +126,7 @@ export function next(emitter, event, seconds = 10) {
   });
 }
 
-/** Everything that an event of this name brings from now on. */
+/** The data of all events of this name from now on. */
 export function all(emitter, event) {
   const heard = [];
   emitter.bind(event, (data) => heard.push(data));

@@ -1,4 +1,4 @@
-// The server is restarted: pusher-js comes back by itself, with its subscriptions, and with `replay` nothing is missed.
+// The server is restarted: pusher-js reconnects and resubscribes, and with `replay` no event is missed.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
@@ -11,7 +11,7 @@ before(async () => (server = await Server.start()));
 afterEach(() => house?.close());
 after(() => server?.stop());
 
-// A connection that is refused pusher-js leaves alone for 15 s: that is what these two take.
+// pusher-js retries a refused connection after 15 s, which is the duration of these two tests.
 
 test("subscriptions come back after the server was killed", options, async () => {
   house = await House.open(server);
@@ -41,7 +41,7 @@ test("with replay no event is missed through a restart, and their order is kept"
   const publishing = (async () => {
     while (on) {
       const value = ++number;
-      // What was refused or not answered may not have been taken: only what was is looked for.
+      // Rejected or unanswered publishes may not have been accepted: only accepted ones are checked.
       const answer = await house.backend.trigger("room-1", "e", value).catch(() => null);
       if (answer?.status === 200) accepted.push(value);
     }
@@ -50,7 +50,7 @@ test("with replay no event is missed through a restart, and their order is kept"
   await server.end();
   await waitUntil(() => client.connection.state !== "connected", "away");
   await server.spawn();
-  // The back end may be quicker than the clients.
+  // The back end may reconnect before the clients.
   const came = accepted.length;
   await waitUntil(() => accepted.length >= came + 5, "some after the start");
   on = false;

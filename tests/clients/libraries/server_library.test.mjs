@@ -1,4 +1,4 @@
-// npm `pusher`, the server library: every call that it has.
+// npm `pusher`, the server library: all its calls.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 

@@ -36,7 +36,7 @@ class Library:
         return json.loads(done.stdout)
 
     def refused(self, *given: str) -> str:
-        """What it says of an error."""
+        """Its error output."""
         done = self.run(*given)
         assert done.returncode == 1, done
         return done.stderr

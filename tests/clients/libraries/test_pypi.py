@@ -1,4 +1,4 @@
-"""PyPI `pusher`, the server library: every call that it has, and what pusher-js users see of it."""
+"""PyPI `pusher`, the server library: all its calls, and their effects on clients."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ class House:
         return socket
 
     def on(self, channel: str, user: Any = "ann") -> Socket:
-        """One that is on a channel, with the library's signature."""
+        """A client that is subscribed to a channel with the library's signature."""
         socket = self.connect()
         signed: dict[str, Any] = {"auth": ""}
         if channel.startswith("presence-"):
@@ -44,7 +44,7 @@ class House:
 
 def library(app: App, **changed: Any) -> pusher.Pusher:
     """The library, set up as its documentation shows."""
-    # It takes digits alone for an app's id.
+    # It accepts only digits as an app id.
     given = {"app_id": app.ident, "key": app.key, "secret": app.secret, **changed}
     return pusher.Pusher(**given, host="127.0.0.1", port=app.server.app_port, ssl=False)
 

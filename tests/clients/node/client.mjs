@@ -25,7 +25,7 @@ export class Client {
     else this.#frames.push(frame);
   }
 
-  /** A socket that has been greeted. */
+  /** A socket that has received the greeting. */
   static async connect(server, app) {
     const client = new Client(app, `${server.wsUrl}/${app.key}`);
     const greeting = await client.expect("pusher:connection_established");
@@ -50,7 +50,7 @@ export class Client {
     return frame;
   }
 
-  /** The next frame, which must be this error; answers its data. */
+  /** The next frame, which must be this error; returns its data. */
   async error(code) {
     const frame = await this.expect("pusher:error");
     assert.equal(typeof frame.channel, "string");
@@ -66,7 +66,7 @@ export class Client {
     this.send("message", data, { channel, ...members });
   }
 
-  /** Subscribes, signed where the channel wants it; answers the data of the answer. */
+  /** Subscribes, signed if the channel requires it; returns the data of the response. */
   async subscribe(channel, members = {}) {
     const auth = /^(private|presence|personal)-/.test(channel) ? { auth: this.app.sign(this.id, channel) } : {};
     this.send("pusher:subscribe", { channel, ...auth, ...members });
@@ -74,7 +74,7 @@ export class Client {
     return JSON.parse(answer.data);
   }
 
-  /** Nothing waits to be read: what the server answers next is the answer to a ping. */
+  /** Checks that no frame is pending: the next one is the response to a ping. */
   async quiet() {
     this.send("pusher:ping", {});
     await this.expect("pusher:pong");

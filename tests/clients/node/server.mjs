@@ -1,4 +1,4 @@
-// The real binary as a process of its own, for the tests that run in Node.
+// The real binary as a process, for the tests that run in Node.
 import { spawn } from "node:child_process";
 import { createHmac, randomInt } from "node:crypto";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 const BINARY = resolve(process.env.PUSHI_BIN ?? join(ROOT, "target/release/pushi"));
 export const ADMIN_TOKEN = "admin-token-of-the-tests";
 
-/** Asks `condition` again and again until its answer is true, and gives that answer; throws after `seconds`. */
+/** Polls `condition` until it is true and returns its value; throws after `seconds`. */
 export async function waitUntil(condition, what, seconds = 10) {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
@@ -24,7 +24,7 @@ export async function waitUntil(condition, what, seconds = 10) {
   }
 }
 
-/** A port that nobody listens on, below the range from which the system gives ports to outgoing connections. */
+/** An unused port below the range of ephemeral ports. */
 async function freePort() {
   for (let tries = 0; tries < 200; tries++) {
     const port = randomInt(20_000, 32_000);
@@ -43,7 +43,7 @@ async function freePort() {
 
 /** A running server. */
 export class Server {
-  /** Starts one with these environment variables beside the usual ones, and waits until it is ready. */
+  /** Starts a server with these additional environment variables, and waits until it is ready. */
   static async start(settings = {}) {
     const server = new Server();
     server.folder = mkdtempSync(join(tmpdir(), "pushi-node-"));
@@ -77,7 +77,7 @@ export class Server {
     return this;
   }
 
-  /** Everything that it has written. */
+  /** Its complete output. */
   get log() {
     return readFileSync(join(this.folder, "stderr.log"), "utf8");
   }
@@ -117,13 +117,13 @@ export class Server {
     return app;
   }
 
-  /** Ends it at once, as a crash does. */
+  /** Kills the process, like a crash. */
   async kill() {
     this.process.kill("SIGKILL");
     await this.ended;
   }
 
-  /** Ends the process as an operator does; throws unless the exit code is 0. Its data stays. */
+  /** Stops the process with SIGTERM; throws unless the exit code is 0. Its data is kept. */
   async end() {
     this.process.kill("SIGTERM");
     const timer = pause(20_000, "late", { ref: false });

@@ -32,7 +32,7 @@ after(async () => {
   await server.stop();
 });
 
-/** What the library makes of the next webhook. */
+/** The next webhook as parsed by the library. */
 async function webhook(app, secret = app.secret) {
   await waitUntil(() => calls.length > 0, "a webhook");
   const pusher = new Pusher({ appId: app.ident, key: app.key, secret });

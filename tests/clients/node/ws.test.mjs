@@ -71,11 +71,11 @@ test("a room of users, one of them with three tabs", options, async () => {
     assert.equal(JSON.parse((await one.expect("pusher:member_added", room)).member).user_id, "cy");
     await one.quiet();
   }
-  // Two peers talk without subscribing; the others do not hear it.
+  // Two peers exchange events without subscribing; others do not receive them.
   ann.publish("peer-room:ann&bo", "between us");
   assert.equal((await bo.expect("message", "peer-room:ann&bo")).data, "between us");
   for (const tab of tabs) await tab.quiet();
-  // The last tab takes the member with it, broken or not.
+  // The member is removed with the last tab, even after a lost connection.
   for (const tab of tabs) tab.raw.terminate();
   for (const one of [ann, bo]) {
     assert.equal(JSON.parse((await one.expect("pusher:member_removed", room)).member).user_id, "cy");

@@ -39,7 +39,7 @@ schemathesis.auth.set_from_requests(Signature()).apply_to(path_regex=SIGNED)
 
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: dict[str, Any]) -> dict[str, Any]:
-    """There is one app; others are 404."""
+    """There is only one app; other ids answer 404."""
     if "app_id" in (path_parameters or {}):
         path_parameters["app_id"] = IDENT
     return path_parameters
@@ -47,7 +47,7 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any]) -> dict[s
 
 @schemathesis.hook
 def map_query(context: Any, query: dict[str, Any]) -> dict[str, Any]:
-    """That only presence channels have a `user_count` is beyond what a document can say."""
+    """OpenAPI cannot express that only presence channels have a `user_count`."""
     info = (query or {}).get("info")
     if isinstance(info, str) and re.search("user_count", info):
         query["info"] = info.replace("user_count", "subscription_count")
@@ -56,5 +56,5 @@ def map_query(context: Any, query: dict[str, Any]) -> dict[str, Any]:
 
 @schemathesis.hook
 def filter_query(context: Any, query: dict[str, Any]) -> bool:
-    """Parameters that nobody knows are signed with the others, and mean nothing: that is no violation."""
+    """Unknown parameters are signed like the others and ignored, which is not a violation."""
     return set(query or {}) <= {"filter_by_prefix", "info", "auth_signature"}

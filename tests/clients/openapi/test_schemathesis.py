@@ -1,4 +1,4 @@
-"""`schemathesis` throws what the document allows, and what it forbids, at every operation."""
+"""`schemathesis` sends valid and invalid requests to every operation of the document."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +16,10 @@ def test_no_answer_is_outside_the_document(launch: Callable[..., Server], tmp_pa
     app = server.create_app("attacked")
     token = ADMIN_TOKEN if who == "administrator" else app.token
     choice = {
-        # The session would end itself, and all that follows would be 401.
+        # The session would be ended, and all later requests would answer 401.
         "session": ["--exclude-path", "/logout"],
         "administrator": [],
-        # To the two others these are 401.
+        # The other two tokens are answered 401 here.
         "signed": ["--include-tag", "Pusher HTTP API"],
     }
     signing = {"IDENT": app.ident, "KEY": app.key, "SECRET": app.secret}
@@ -43,7 +43,7 @@ def test_no_answer_is_outside_the_document(launch: Callable[..., Server], tmp_pa
         **{f"PUSHI_SIGNING_{name}": value for name, value in signing.items()},
     )
     assert "panicked" not in server.log
-    # It is still well, whatever became of the app.
+    # The server still works, even if the app was changed or deleted.
     app.close()
     after = server.create_app("after the attack")
     after.connect_to("global")

@@ -24,7 +24,7 @@ def test_what_the_original_stored_moves(to: str, launch: Callable[..., Server], 
         original.call("POST", f"/{kind}", {**target, "event": "news"}, sid=sid)
     original.publish(sid, "news", "one", "two")
     original.publish(sid, "left", "for bo")
-    # For whom the last one is, it may still be about to store; these are for nobody.
+    # The original stores the receivers of an event asynchronously; this last event has none.
     original.publish(sid, "global", "aside")
     original.call("DELETE", "/subscriptions/bo/left", sid=sid)
     original.publish(sid, "left", "not for bo")

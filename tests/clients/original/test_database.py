@@ -1,4 +1,4 @@
-"""A database of the original opens as it is, and what is written into it the original can read."""
+"""A database of the original works without migration, and the original can read the data written by Pushi."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from fixtures.server import Server
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """A database of its own."""
+    """A separate database."""
     url = new_database()
     yield url
     drop_database(url)
@@ -29,7 +29,7 @@ def original(database: str, tmp_path: Path) -> Iterator[Original]:
 
 
 def texts(events: list[dict[str, dict[str, str]]]) -> list[str]:
-    """What events say."""
+    """The data of events."""
     return [event["data"]["data"] for event in events]
 
 
@@ -74,7 +74,7 @@ def test_what_the_original_stored_lives_on(original: Original, database: str, la
     original.publish(sid, "global", "aside again")
     original.stop()
 
-    # And ours again: what the original wrote meanwhile comes after what was there.
+    # Pushi again: events written by the original follow the existing ones.
     server.start()
     app = App(server, created)
     reader = app.connect_to("news")
@@ -100,7 +100,7 @@ def test_what_is_stored_here_the_original_can_use(
     assert original.texts(sid) == ["second", '{"number":1}']
     assert original.call("GET", "/events", sid=sid, count=1)["events"][0]["data"]["colour"] == "red"
     assert original.subscriptions(sid) == [("ann", "news")]
-    # The subscription counts: what is published now is sent to its user.
+    # The subscription is effective: new events are sent to its user.
     original.publish(sid, "news", "third")
     original.publish(sid, "global", "aside")
     other = original.call("POST", "/apps", {"name": "made meanwhile"})

@@ -14,7 +14,7 @@ from fixtures.server import Server
 
 @pytest.fixture
 def api(launch: Callable[..., Server]) -> Iterator[pushi.API]:
-    """A client that has created its app by itself."""
+    """A client that has created its own app."""
     server = launch(PUSHI_OPEN_REGISTRATION=1, PUSHI_ADMIN_TOKEN=None)
     client = pushi.API(base_url=f"{server.url}/")
     created = client.create_app("made by the original")
@@ -97,5 +97,5 @@ def test_it_logs_out_and_in_again(api: pushi.API) -> None:
     api.login()
     api.logout()
     assert api.token is None
-    # Its next call asks for a token by itself.
+    # Its next call requests a new token automatically.
     assert api.trigger_event("global", "again") == {"result": "success"}

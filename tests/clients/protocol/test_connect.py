@@ -1,4 +1,4 @@
-"""Connecting: the greeting, who is refused and how, and that both listeners answer everything."""
+"""Connecting: the greeting, rejections, and the services of both listeners."""
 
 import json
 import re
@@ -100,7 +100,7 @@ def test_an_app_over_its_limit_of_connections(app: App, setting: int | None, cod
     app.connect()
     refused(app, code)
     first.leave()
-    # The place is free as soon as the server has seen the close, which the socket list tells.
+    # The slot is free once the server has processed the close, which the socket list shows.
     wait_until(lambda: first.id not in app.live(), "the first connection is gone")
     app.connect()
 
@@ -123,7 +123,7 @@ def test_new_connections_over_the_rate_are_closed_with_4100(launch: Callable[...
 
 
 def turned_away(app: App, origin: str) -> None:
-    """A browser's page from there may not connect: it is refused before the upgrade, in both dialects."""
+    """A page of this origin is rejected before the upgrade, in both dialects."""
     for path in (app.key, f"app/{app.key}?protocol=7"):
         for port in (app.server.server_port, app.server.app_port):
             with pytest.raises(InvalidStatus) as refusal:
@@ -137,9 +137,9 @@ def test_an_apps_list_of_origins(app: App) -> None:
     app.configure(allowed_origins=["https://shop.example"])
     turned_away(app, "https://evil.example")
     app.connect(origin="https://shop.example")
-    # What is not a browser names no origin.
+    # Clients other than browsers send no origin.
     app.connect()
-    # What else stands against a connection is told as it is to others.
+    # Other reasons for a rejection are reported as to other clients.
     app.configure(enabled=False)
     refused(app, 4003, origin="https://evil.example")
 

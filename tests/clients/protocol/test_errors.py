@@ -1,4 +1,4 @@
-"""Error frames: what is wrong with a frame is said, and the connection goes on."""
+"""Error frames: an invalid frame is answered with an error, and the connection stays open."""
 
 import json
 
@@ -79,7 +79,7 @@ def test_4315_channel_names_that_are_not_allowed(app: App, channel: str) -> None
     socket = app.connect()
     socket.ask(channel)
     frame = socket.expect("pusher:error")
-    # A lone surrogate is an escape that no text can hold: already the JSON is refused.
+    # An unpaired surrogate is not valid Unicode, so the JSON is rejected.
     assert frame["data"]["code"] == 4315 or (channel == "\ud800" and frame["data"]["code"] in (4310, 4314)), frame
     socket.quiet()
 
@@ -142,7 +142,7 @@ def test_4319_more_subscriptions_than_a_socket_may_have(app: App) -> None:
     socket.ask("d")
     error = socket.error(4319, "pusher:subscribe", "d")
     assert "channels" in error["message"]
-    # Again to one that it has is no further one, and a place that is given back can be taken.
+    # A repeated subscription does not count, and an unsubscription frees its slot.
     socket.subscribe("a")
     socket.unsubscribe("a")
     socket.subscribe("d")

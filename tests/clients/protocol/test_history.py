@@ -1,4 +1,4 @@
-"""`pusher:latest`: what was persisted on a channel, newest first."""
+"""`pusher:latest`: the persisted events of a channel, newest first."""
 
 import datetime
 import json

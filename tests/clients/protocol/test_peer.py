@@ -1,4 +1,4 @@
-"""Peer channels: shared by those who are on a presence channel with `peer: true`, without subscribing."""
+"""Peer channels: shared by members of a presence channel with `peer: true`, without subscribing."""
 
 import pytest
 
@@ -54,7 +54,7 @@ def test_a_member_without_the_flag_is_no_peer(app: App) -> None:
     ann.expect("pusher:member_added")
     ann.publish(PAIR, "x")
     ann.error(4317, channel=PAIR)
-    # Until it says otherwise: refreshing is enough.
+    # A second subscription with other channel data changes it.
     bo.subscribe(ROOM, channel_data={"user_id": "u2", "peer": True})
     ann.publish(PAIR, "x")
     assert bo.expect("message", PAIR)["data"] == "x"
@@ -82,7 +82,7 @@ def test_three_may_be_named_and_two_are_enough(app: App) -> None:
     cy.publish(trio, "three")
     assert ann.expect("message", trio)["data"] == "three"
     assert bo.expect("message", trio)["data"] == "three"
-    # A pair inside the three is another channel.
+    # Two of the three users have a different channel.
     ann.publish(PAIR, "secret")
     assert bo.expect("message", PAIR)["data"] == "secret"
     cy.quiet()
@@ -121,7 +121,7 @@ def test_a_member_may_subscribe_without_a_signature_to_get_the_history(app: App)
     assert [event["data"]["data"] for event in answer["events"]] == ["1", "2"]
     assert (answer["recovered"], answer["serial"]) == (True, 3)
     assert len(bo.latest(PAIR)) == 3
-    # It still gets each event once.
+    # It still receives each event once.
     ann.publish(PAIR, "live")
     assert bo.expect("message", PAIR)["data"] == "live"
     bo.quiet()

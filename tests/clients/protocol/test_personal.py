@@ -1,4 +1,4 @@
-"""Personal channels: what one user follows, on every socket of that user."""
+"""Personal channels: the subscriptions of a user, on each of the user's sockets."""
 
 import pytest
 
@@ -10,12 +10,12 @@ ANSWER = "pusher_internal:subscription_succeeded"
 
 
 def alias(socket: Socket) -> list[str]:
-    """The channels of the answer that a change brings by itself."""
+    """The channels of the notification that a change causes."""
     return sorted(socket.data(ANSWER, MINE)["alias"])
 
 
 def texts(answer: dict[str, list[dict[str, dict[str, str]]]]) -> list[str]:
-    """What the events of an answer say, in their order."""
+    """The data of the events of a response, in order."""
     return [event["data"]["data"] for event in answer["events"]]
 
 
@@ -105,7 +105,7 @@ def test_the_same_subscription_again_changes_nothing(app: App) -> None:
     reader = app.connect_to(MINE)
     app.follow("u1", "news")
     app.publish("news", "a")
-    # Either nothing at all, or a fresh answer that says the same.
+    # Either no frame, or a new notification with the same content.
     frames = reader.until("message")
     assert {frame["event"] for frame in frames} <= {ANSWER}
     reader.quiet()

@@ -1,4 +1,4 @@
-"""Signs of life in both directions."""
+"""Pings in both directions."""
 
 from collections.abc import Callable
 

@@ -13,14 +13,14 @@ ROOM = "presence-room"
 
 
 def member_of(frame: Frame) -> dict[str, object]:
-    """The member that a frame tells of: a string of JSON beside the channel."""
+    """The member of a frame: a JSON string next to the channel."""
     assert set(frame) == {"event", "channel", "member"}, frame
     assert isinstance(frame["member"], str)
     return json.loads(frame["member"])
 
 
 def nothing_but(app: App, socket: object, channel: str = ROOM) -> None:
-    """What the socket hears next on the channel is an event that is published now."""
+    """Checks that the next event on the channel is one that is published now."""
     app.publish(channel, "end", event="end", persist=False)
     assert socket.frame()["event"] == "end"  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""Publishing from a socket and over REST: what subscribers get, in which order, and how often."""
+"""Publishing from a socket and over REST: content, order and number of deliveries."""
 
 import json
 import re
@@ -73,7 +73,7 @@ def test_publishing_to_a_channel_that_the_socket_is_not_on(app: App) -> None:
     assert error["ref"] == "17"
     stranger.quiet()
     reader.quiet()
-    # Nor after it has left.
+    # Nor after it has unsubscribed.
     stranger.subscribe("global")
     stranger.unsubscribe("global")
     stranger.publish("global", "x")
@@ -88,7 +88,7 @@ def test_a_persisted_publish_with_a_ref_is_acknowledged(app: App) -> None:
     assert {name: frame[name] for name in ("mid", "serial", "timestamp")} == {
         name: done[name] for name in ("mid", "serial", "timestamp")
     }
-    # Nobody else hears of it, and what is not persisted is not acknowledged.
+    # No other client receives it, and an event that is not persisted is not acknowledged.
     reader.quiet()
     sender.publish("global", "x", ref="2", persist=False)
     sender.quiet()

@@ -1,4 +1,4 @@
-"""`since`: coming back without a gap and without a duplicate."""
+"""`since`: recovery without gaps and duplicates."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,12 +10,12 @@ from fixtures.server import Server
 
 
 def texts(answer: dict[str, Any]) -> list[str]:
-    """What the events of an answer say, in their order."""
+    """The data of the events of a response, in order."""
     return [event["data"]["data"] for event in answer["events"]]
 
 
 def fill(app: App, channel: str, count: int) -> None:
-    """Publishes "1" to `count`, so that an event says its serial."""
+    """Publishes "1" to `count`, so that the data of an event is its serial."""
     for number in range(1, count + 1):
         app.publish(channel, str(number))
 

@@ -1,4 +1,4 @@
-"""Subscribing to public and private channels, and leaving them."""
+"""Subscribing to and unsubscribing from public and private channels."""
 
 import json
 
@@ -42,10 +42,10 @@ def test_every_kind_that_needs_a_signature_refuses_one_that_is_missing_or_wrong(
         for auth in wrong:
             socket.ask(channel, auth=auth, channel_data={"user_id": "u1"})
             error = socket.error(4009, "pusher:subscribe", channel)
-            # Nobody may learn a signature by asking wrongly.
+            # An error must not reveal a valid signature.
             assert right.split(":")[1] not in json.dumps(error)
             assert app.secret not in json.dumps(error)
-    # The connection is still good, and the channels were not joined.
+    # The connection is still usable, and the channels were not subscribed.
     assert app.live()[socket.id] == []
     socket.subscribe("private-x")
 

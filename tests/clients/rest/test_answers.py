@@ -1,4 +1,4 @@
-"""What all answers share: errors in one form, headers, CORS, health."""
+"""Properties of all responses: error format, headers, CORS, health."""
 
 import json
 from collections.abc import Callable
@@ -85,7 +85,7 @@ def test_the_documentation_may_not_be_framed(server: Server) -> None:
 
 
 def cross_origin(server: Server, origin: str) -> list[httpx.Response]:
-    """A preflight and a plain request from a page elsewhere."""
+    """A preflight and a plain request from another origin."""
     asked = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",

@@ -1,4 +1,4 @@
-"""PUT /apps/<ident>: any subset, `null` resets, an unknown member is refused, and it holds."""
+"""PUT /apps/<ident>: any subset, `null` resets, unknown members are rejected, and changes persist."""
 
 from collections.abc import Callable
 from typing import Any
@@ -57,7 +57,7 @@ LIMITS = [
 
 
 def put(app: App, **members: Any) -> dict[str, Any]:
-    """Changes the app with its own session; answers it."""
+    """Changes the app with its own session; returns it."""
     answer = app.rest.put(f"/apps/{app.ident}", json=members)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -74,7 +74,7 @@ def test_each_can_be_changed_and_reset_by_itself(app: App, name: str) -> None:
     before = app.rest.get(f"/apps/{app.ident}").json()
     changed = put(app, **{name: CHANGED[name]})
     assert changed[name] == CHANGED[name]
-    # Nothing else moved.
+    # No other setting changed.
     ignored = {name, "modified"}
     assert {k: v for k, v in changed.items() if k not in ignored} == {
         k: v for k, v in before.items() if k not in ignored

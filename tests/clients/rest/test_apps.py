@@ -1,4 +1,4 @@
-"""Creating, reading, changing, deleting and rotating apps, and who may."""
+"""Creating, reading, changing, deleting and rotating apps, and the required permissions."""
 
 from collections.abc import Callable
 
@@ -85,7 +85,7 @@ def test_without_an_administrators_token_it_is_closed_and_says_how_to_open_it(la
     for headers in ({}, {"Authorization": "Bearer guess"}):
         answer = server.http.post("/apps", json={"name": "x"}, headers=headers)
         assert "PUSHI_ADMIN_TOKEN" in problem(answer, 403)["message"]
-    # The app of the configuration is there.
+    # The app of the configuration exists.
     app = App(server, {"ident": "shop", "key": "shop-key", "secret": "shop-secret"})
     problem(app.rest.delete("/apps/shop"), 403)
     app.publish("global", "x")
@@ -98,7 +98,7 @@ def test_open_registration_lets_anybody_create_one(launch: Callable[..., Server]
     assert answer.status_code == 200, answer.text
     app = App(server, answer.json())
     app.publish("global", "x")
-    # But no more than that.
+    # But no other operation.
     problem(server.http.get("/apps"), 401, 403)
     problem(app.rest.delete(f"/apps/{app.ident}"), 403)
     app.close()

@@ -1,4 +1,4 @@
-"""Logging in, what a session token opens, and how it ends."""
+"""Logging in, the permissions of a session token, and its end."""
 
 from collections.abc import Callable
 
@@ -83,7 +83,7 @@ def test_a_token_is_taken_in_three_ways_and_refused_after_logout(
     assert answer.status_code == 200 and answer.json() == {"result": "success"}
     for any_way in WAYS:
         problem(http.get("/subscriptions", **any_way(token)), 401)
-    # Another session of the same app goes on.
+    # Another session of the same app stays valid.
     assert http.get("/subscriptions", **way(other)).status_code == 200
 
 

@@ -11,7 +11,7 @@ MEMBERS = {"id", "user_id", "event", "instance", "created", "modified"}
 
 
 def listed(app: App, **query: str) -> set[tuple[str, str]]:
-    """Who follows what."""
+    """Users and their subscriptions."""
     answer = app.rest.get("/subscriptions", params=query)
     assert answer.status_code == 200, answer.text
     return {(entry["user_id"], entry["event"]) for entry in answer.json()["subscriptions"]}

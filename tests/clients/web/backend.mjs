@@ -1,11 +1,11 @@
-// A back end that signs subscriptions, as an app has one.
+// A back end that signs subscriptions.
 import { createServer } from "node:http";
 import { once } from "node:events";
 
 export class Backend {
-  /** What was asked, in order: `{ query, headers }`. */
+  /** The received requests, in order: `{ query, headers }`. */
   asked = [];
-  /** What is answered in place of a signature: an HTTP status, or a body. */
+  /** The response instead of a signature: an HTTP status, or a body. */
   instead = null;
 
   /** `members` gives the channel data of a presence channel. */

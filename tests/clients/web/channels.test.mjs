@@ -1,4 +1,4 @@
-// Private, presence, personal and peer channels, and who signs for them.
+// Private, presence, personal and peer channels, and their authorization.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
@@ -94,7 +94,7 @@ test("who fails to sign is told on the channel and on the client", options, asyn
   await refused("private-c", {}, 0, /no auth/);
   await refused("private-d", { auth: `${app.key}:00` }, 4009, /signature/);
   await refused("presence-a", { auth: app.sign(pushi.socketId, "presence-a") }, 4316, /user_id/);
-  // Asked again by the page, it may well be allowed now.
+  // A repeated subscription by the page may be allowed now.
   backend.instead = null;
   assert.equal(pushi.subscribe("private-a"), first);
   await first.ready;
@@ -147,7 +147,7 @@ test("peers talk without subscribing, and keep a history", options, async () => 
   const { mid, timestamp } = await ann.sendChannel("say", "between us", peer);
   assert.deepEqual(await heard, ["say", "between us", peer, mid, timestamp]);
   assert.equal((await bo.latest(peer)).events[0].mid, mid);
-  // With a subscription, what is missed is made up for: two of the three stay, so that the channel does.
+  // With a subscription, missed events are replayed: two of the three users stay, so the channel exists.
   const three = "peer-room:ann&bo&cy";
   const channel = await bo.subscribe(three).ready;
   const missed = all(channel, "say");

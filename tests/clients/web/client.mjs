@@ -1,4 +1,4 @@
-// The client as the server serves it, loaded into this process, and what watches it.
+// The client as served, loaded into this process, and functions that observe it.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import WebSocket from "ws";
 
 export const options = { timeout: 60_000 };
 
-/** A file of the server, in a folder of its own; `drop()` removes it. */
+/** A file of the server, in a separate folder; `drop()` removes it. */
 export async function download(server, ...names) {
   const folder = mkdtempSync(join(tmpdir(), "pushi-web-"));
   writeFileSync(join(folder, "package.json"), '{"type":"module"}');
@@ -39,7 +39,7 @@ export async function clients(server, app) {
   return { ...module, make, close };
 }
 
-/** The arguments of the next time that `event` happens. */
+/** The arguments of the next `event`. */
 export function next(target, event, seconds = 10) {
   const late = pause(seconds * 1000, undefined, { ref: false }).then(() => {
     throw new Error(`no ${event} within ${seconds} s`);
@@ -47,14 +47,14 @@ export function next(target, event, seconds = 10) {
   return Promise.race([new Promise((done) => target.bind(event, (...values) => done(values), true)), late]);
 }
 
-/** The arguments of all times that `event` happens from now on. */
+/** The arguments of all further `event`s. */
 export function all(target, event) {
   const seen = [];
   target.bind(event, (...values) => seen.push(values));
   return seen;
 }
 
-/** Everything that was sent to `pushi` before this has been handled. */
+/** Waits until all frames sent to `pushi` before have been handled. */
 export async function settled(pushi) {
   const [name] = Object.keys(pushi.channels);
   await pushi.latest(name, 0, 1);

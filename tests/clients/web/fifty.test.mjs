@@ -1,4 +1,4 @@
-// Fifty clients, each with a socket of its own, over restarts of the server in the middle of a stream of events.
+// Fifty clients, each with its own socket, and server restarts during a stream of events.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Server, waitUntil } from "../node/server.mjs";
 import { clients } from "./client.mjs";
 
-// … and ten more, who share one.
+// … and ten more that share one.
 const CLIENTS = 60;
 const EVENTS = 600;
 
@@ -26,7 +26,7 @@ test("no client misses or doubles an event", { timeout: 180_000 }, async () => {
   for (const { pushi } of channels) pushi.bind("gap", (...values) => gaps.push(values));
   await Promise.all(channels.map((channel) => channel.ready));
 
-  // Published until it is known to be stored, as a back end does it: with the same key it is stored once.
+  // Retried until the response confirms it, like a back end does: with the same key it is stored once.
   let published = 0;
   const publish = async (number) => {
     const headers = { Authorization: `Bearer ${app.token}`, "Content-Type": "application/json", "Idempotency-Key": `n${number}` };

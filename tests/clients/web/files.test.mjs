@@ -1,4 +1,4 @@
-// What is served, and how.
+// The served files and their headers.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import vm from "node:vm";

@@ -1,4 +1,4 @@
-// The original client's interface: what pages call, and what their handlers are called with.
+// The original client's interface: its methods, and the arguments of handlers.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
@@ -28,7 +28,7 @@ test("who only binds hears global, with all five arguments", options, async () =
   assert.deepEqual([event, data, channel, rest], ["message", "hello world", "global", []]);
   assert.match(mid, /^[0-9a-f]{32}$/);
   assert.ok(Math.abs(timestamp - Date.now() / 1000) < 60);
-  // Also where it is bound after the connection stands.
+  // Also if it is bound after the connection is established.
   const late = web.make({ global: true });
   await late.open();
   late.bind("message", () => {});
@@ -43,7 +43,7 @@ test("global is left alone where it was turned off, or something was subscribed 
   other.subscribe(fresh());
   lifecycle.bind("subscribe", () => {});
   await Promise.all([off, other, lifecycle].map((pushi) => pushi.open()));
-  // In `connect`, as pages of the original do it.
+  // In `connect`, like pages written for the original.
   const page = web.make({ global: true });
   const inside = fresh();
   page.bind("message", () => {});
@@ -133,7 +133,7 @@ test("subscribe answers the channel at once and calls back once", options, async
   assert.equal(pushi.subscribe(name), channel);
   await channel.ready;
   assert.deepEqual(calls, [[name, "subscribe", channel.data]]);
-  // Where it is subscribed already there is nothing to wait for, unless it is forced.
+  // An existing subscription needs no request, unless forced.
   const events = all(channel, "subscribe");
   await new Promise((done) => pushi.subscribe(name, false, done));
   assert.equal(events.length, 0);
@@ -160,7 +160,7 @@ test("unsubscribe calls back, and nothing comes any more", options, async () => 
   assert.equal(data.name, other);
   assert.deepEqual(messages, []);
   assert.equal(await pushi.unsubscribe("never subscribed"), undefined);
-  // What was left can be entered again, in the same breath.
+  // An unsubscribed channel can be subscribed again immediately.
   const again = pushi.subscribe(name);
   pushi.unsubscribe(name);
   const once = pushi.subscribe(name);
@@ -182,7 +182,7 @@ test("latest answers the history, newest first, by callback, event and promise",
   assert.deepEqual([event, texts(data)], ["latest", ["10", "9"]]);
   assert.deepEqual(await onPushi, ["latest", name, data]);
   assert.deepEqual(texts(await pushi.latest(name)), ["11", "10", "9", "8", "7", "6", "5", "4", "3", "2"]);
-  // Answers come in the order of the questions.
+  // Responses arrive in the order of the requests.
   const [first, second] = await Promise.all([channel.latest(0, 1), channel.latest(3, 1)]);
   assert.deepEqual([texts(first), texts(second)], [["11"], ["8"]]);
   await assert.rejects(pushi.latest("not subscribed"), /not subscribed/);

@@ -24,7 +24,7 @@ pushi.bind("message", function (event, data, channel, mid, timestamp) {
   const time: number | undefined = timestamp;
   console.log(text, id, time, this.state);
 });
-// A handler may know better, or want less.
+// A handler may declare narrower or fewer parameters.
 pushi.bind("message", (_event: string, data: string, channel: string, mid: string, timestamp: number) => console.log(data, channel, mid, timestamp));
 pushi.bind("message", (event, data) => console.log(event, data), true);
 pushi.bind("message", () => undefined);

@@ -20,7 +20,7 @@ export class Network {
         from.on("error", () => {});
         from.on("close", () => {
           network.#pairs.delete(pair);
-          // While it is frozen, nobody hears that the other side is gone.
+          // While it is frozen, a closed side is not reported to the other.
           if (!network.#frozen) into.destroy();
         });
       }
@@ -32,17 +32,17 @@ export class Network {
     return network;
   }
 
-  /** How many connections are open. */
+  /** Number of open connections. */
   get connections() {
     return this.#pairs.size;
   }
 
-  /** Bytes are swallowed, and nobody is told. */
+  /** Drops bytes silently. */
   freeze() {
     this.#frozen = true;
   }
 
-  /** What comes from now on goes through again; connections of before stay dead. */
+  /** Forwards new connections again; existing ones stay dead. */
   thaw() {
     this.cut();
     this.#frozen = false;
@@ -54,7 +54,7 @@ export class Network {
     this.#pairs.clear();
   }
 
-  /** Ends all connections and lets nobody in until `mend()`. */
+  /** Ends all connections and accepts none until `mend()`. */
   break() {
     this.#refusing = true;
     this.cut();

@@ -1,4 +1,4 @@
-// How pages are written: for the original, and with promises and loops.
+// The styles of pages: for the original, and with promises and loops.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
@@ -26,7 +26,7 @@ test("a page that subscribes and binds in connect hears everything once, also af
   let connects = 0;
   pushi.bind("connect", function () {
     connects++;
-    // The original forgot its channels with the connection: pages bind anew each time.
+    // The original dropped its channels with the connection, so pages bind again each time.
     const channel = this.subscribe("a", false, function () {
       this.bind("other", (event, data) => heard.push(data));
     });
@@ -75,7 +75,7 @@ test("events are looped over until the channel is left", options, async () => {
   assert.deepEqual(Object.keys(seen[0]).sort(), ["channel", "data", "event", "mid", "serial", "timestamp"]);
   assert.deepEqual([seen[0].event, seen[0].data, seen[0].channel, seen[0].serial], ["message", "1", "a", 1]);
   assert.deepEqual(seen.map(({ serial }) => serial), [1, 2, 3]);
-  // Broken off, it is over.
+  // After a break, the iteration has ended.
   assert.deepEqual(await messages.next(), { value: undefined, done: true });
   const names = [];
   const loop = (async () => {
@@ -114,7 +114,7 @@ test("promises are answered beside callbacks", options, async () => {
   assert.equal((await channel.latest()).events.length, 1);
   assert.equal((await channel.unsubscribe()).name, "a");
   await pushi.close();
-  // A channel that never came is not waited for.
+  // A channel whose subscription never succeeded does not block.
   const late = pushi.subscribe("b");
   const waiting = late.ready;
   await pushi.close();
@@ -129,7 +129,7 @@ test("an error of the server belongs to its channel, and to the client", options
   await assert.rejects(channel.send("pusher:own", "x"), { code: 4313, name: "PushiError" });
   const [[event, error, name]] = onPushi;
   assert.deepEqual([event, error.code, error.event], ["error", 4313, "pusher:own"]);
-  // The server does not get as far as the channel.
+  // The server rejects the event's name before it reads the channel.
   assert.equal(name, "");
   await assert.rejects(pushi.sendChannel("say", "x", "elsewhere"), { code: 4317, channel: "elsewhere" });
   pushi.sendEvent("pusher:latest", { channel: "a", skip: -1 });

@@ -1,4 +1,4 @@
-// The connection is lost, and comes back: nothing is missed, nothing comes twice.
+// The connection is lost and restored: no event is missed or duplicated.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, afterEach, before, test } from "node:test";
@@ -91,7 +91,7 @@ test("gap is raised where the server no longer has it all", options, async () =>
   assert.deepEqual([event, gap.name, gap.since, gap.serial, gap.events.length], ["gap", "a", 1, 31, 10]);
   assert.deepEqual(onPushi, [["gap", "a", gap]]);
   assert.equal(onChannel.length, 1);
-  // The newest that are there come, too.
+  // The newest stored events are delivered, too.
   assert.deepEqual(texts(heard), ["1", ...Array.from({ length: 11 }, (_, index) => String(index + 22))]);
 });
 
@@ -137,7 +137,7 @@ test("a publish whose acknowledgement was lost is told what became of it", optio
   const heard = all(channel, "message");
   const reader = web.make();
   const arrived = next(await reader.subscribe("a").ready, "message");
-  // The answer is swallowed, the publish is not.
+  // The response is lost, the publish is not.
   pushi.socket.pause();
   const stored = channel.send("message", "stored");
   const [, , mid, timestamp] = await arrived;
@@ -155,7 +155,7 @@ test("a publish whose acknowledgement was lost is told what became of it", optio
 
 test("a server that begins anew is followed", options, async () => {
   await begin();
-  // As one that keeps its events in memory, and starts again.
+  // Like a server that stores events in memory and was restarted.
   const memory = await Server.start({ DATABASE_URL: "sqlite::memory:", PUSHI_APP_ID: "m", PUSHI_APP_KEY: "m", PUSHI_APP_SECRET: "m" });
   try {
     const pushi = web.make({ baseUrl: memory.wsUrl }, "m");
@@ -208,7 +208,7 @@ test("a silent connection is kept: the server answers pings", options, async () 
   assert.deepEqual([disconnected, pushi.socketId], [[], id]);
 });
 
-/** A server that greets, and closes each connection with the next of `codes`; answers when connections came. */
+/** A server that greets and closes each connection with the next of `codes`; returns the times of connections. */
 async function closing(...codes) {
   const fake = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(fake, "listening");
@@ -246,7 +246,7 @@ test("codes 4001 to 4099 are final, until the page opens it again", options, asy
       assert.equal(error.code, code);
       await assert.rejects(channel.ready, { code });
       await assert.rejects(sent, { code });
-      // Others come and go while it would have come back.
+      // Other clients connect and disconnect during the time in which it would have reconnected.
       for (let other = 0; other < 10; other++) {
         const socket = new WebSocket(url);
         await once(socket, "open");

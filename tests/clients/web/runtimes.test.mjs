@@ -1,4 +1,4 @@
-// The served module in everything that runs JavaScript, and its types in TypeScript.
+// The served module in several JavaScript runtimes, and its types in TypeScript.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { copyFileSync, symlinkSync } from "node:fs";
@@ -67,7 +67,7 @@ test("the classic script is a CommonJS module, too", options, async () => {
 
 const STRICT = "--strict --noEmit --exactOptionalPropertyTypes --noUncheckedIndexedAccess --noImplicitOverride --skipLibCheck false";
 
-// What other packages declare is none of the program's.
+// Declarations of other packages are not checked.
 test("a strict TypeScript program compiles against its types", options, async () => {
   const compile = async (...words) => {
     const tsc = join(MODULES, "typescript/bin/tsc");

@@ -26,19 +26,19 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def open_app(launch: Callable[..., Server], receiver: Receiver) -> Callable[..., App]:
-    """An app whose webhook leads to the receiver, on a server that may reach it."""
+    """An app whose webhook is sent to the receiver, on a server that allows its address."""
 
     def start(webhook: dict[str, Any] | None = None, **settings: Any) -> App:
         server = launch(**{"PUSHI_WEBHOOK_ALLOW_PRIVATE": 1, **settings})
         webhooks = [{"url": receiver.url, **(webhook or {})}]
-        # The library takes numbers alone for the ids of apps.
+        # The library accepts only numbers as app ids.
         return server.create_app(settings={"webhooks": webhooks, "client_events": True}, ident="4711")
 
     return start
 
 
 def pushi(app: App, *arguments: str) -> Any:
-    """What a command about the app prints, as JSON."""
+    """The JSON output of a command about the app."""
     server = app.server
     command = [BINARY, "webhook", *arguments, "--json", "--app-id", app.ident]
     done = subprocess.run(
@@ -75,7 +75,7 @@ def test_a_killed_server_vacates_its_channels_at_its_next_start(
     app = open_app()
     app.connect_to("news", "orders")
     assert {event["channel"] for event in receiver.told(2)} == {"news", "orders"}
-    # What was answered and not noted yet would come again.
+    # Events that were delivered but not yet recorded would be sent again.
     wait_until(lambda: not pushi(app, "list")["waiting"], "the delivery is noted")
     app.server.kill()
     app.server.start()
