@@ -213,28 +213,28 @@ impl Server {
         self.wiring.run(self.service.hub(), &bus_tasks, &bus_stop);
         let gateway = Arc::clone(&self.gateway);
         let parts = self.service.parts().clone();
-        tasks.until(&parts_stop, "append queue", |stop| async move {
+        tasks.spawn(&parts_stop, "append queue", |stop| async move {
             parts.appends.run(stop).await
         });
-        tasks.until(&parts_stop, "member changes", |stop| async move {
+        tasks.spawn(&parts_stop, "member changes", |stop| async move {
             parts.member_changes.run(stop).await
         });
-        tasks.until(&parts_stop, "keepalive", |stop| async move {
+        tasks.spawn(&parts_stop, "keepalive", |stop| async move {
             gateway.keep_alive(stop).await
         });
-        tasks.until(&parts_stop, "webhook queue", |stop| async move {
+        tasks.spawn(&parts_stop, "webhook queue", |stop| async move {
             parts.webhooks.run(stop).await
         });
-        tasks.until(&parts_stop, "webhook sender", |stop| async move {
+        tasks.spawn(&parts_stop, "webhook sender", |stop| async move {
             parts.sender.run(stop).await
         });
-        tasks.until(&stop, "webhook reconciler", |stop| async move {
+        tasks.spawn(&stop, "webhook reconciler", |stop| async move {
             parts.reconciler.run(stop).await
         });
-        tasks.until(&stop, "app cache", |stop| async move {
+        tasks.spawn(&stop, "app cache", |stop| async move {
             parts.apps.run(stop).await
         });
-        tasks.until(&stop, "retention", |stop| async move {
+        tasks.spawn(&stop, "retention", |stop| async move {
             parts.retention.run(stop).await
         });
 

@@ -103,8 +103,8 @@ impl NodeWiring {
         if let Kind::Cluster(bus, order) = &self.kind {
             let (bus, order) = (Arc::clone(bus), Arc::clone(order));
             let (hub, token) = (Arc::clone(hub), stop.clone());
-            tasks.until(stop, "redis node", |_| bus.run(hub, token));
-            tasks.until(
+            tasks.spawn(stop, "redis node", |_| bus.run(hub, token));
+            tasks.spawn(
                 stop,
                 "resequencer",
                 |stop| async move { order.run(stop).await },

@@ -24,7 +24,7 @@ impl Tasks {
 
     /// Spawns a task that ends after `stop` is cancelled. It is polled corked (see [`Hub::cork`]), and its log lines carry the
     /// name.
-    pub(super) fn until<Work>(
+    pub(super) fn spawn<Work>(
         &self,
         stop: &CancellationToken,
         name: &'static str,

@@ -1,5 +1,5 @@
-//! Reads from the store: heads of channels that begin to be watched, gaps, and what was missed during
-//! an outage of the bus.
+//! Reads from the store: heads of channels that begin to be watched, gaps, and events that were missed
+//! during an outage of the bus.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

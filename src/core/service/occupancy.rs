@@ -94,11 +94,11 @@ impl Service {
         Ok(self.ports.nodes.bus.publish(message).await?)
     }
 
-    /// Updates the count of a channel after a connection subscribed or unsubscribed. `edge`: it was this node's first or last
+    /// Updates the count of a channel after a connection subscribed or unsubscribed. `first_or_last`: it was this node's first or last
     /// on the channel.
-    pub(super) async fn recount(&self, app: &App, channel: &ChannelName, edge: bool) {
+    pub(super) async fn recount(&self, app: &App, channel: &ChannelName, first_or_last: bool) {
         let is_announced = app.settings.subscription_count;
-        if !edge && !is_announced && app.settings.webhooks.is_empty() {
+        if !first_or_last && !is_announced && app.settings.webhooks.is_empty() {
             return;
         }
         let announce = is_announced
@@ -122,7 +122,7 @@ impl Service {
     /// Announces the counts of large channels, which are throttled. Call it about once a second.
     pub async fn send_due_counts(&self) {
         for (app, channel) in self.hub.take_due_counts(self.ports.clock.now()) {
-            // As above.
+            // A roster that is unavailable recounts when it is available again.
             let Ok(recount) = self.ports.nodes.roster.recount(&app, &channel, true).await else {
                 continue;
             };

@@ -1,4 +1,4 @@
-//! Mailboxes that were filled during a turn, written together.
+//! Mailboxes that were filled during a poll, written together.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::batch::FlushBatch;
 use super::mailbox::Mailbox;
 
-/// Writes the mailboxes that were filled during a turn.
+/// Writes the mailboxes that were filled during a poll.
 pub trait FlushScheduler: Send + Sync {
     /// Writes their queues, now or soon.
     fn flush(&self, batch: FlushBatch);
@@ -36,7 +36,7 @@ pub(in crate::core::hub) fn is_corked() -> bool {
     CORKED.get()
 }
 
-/// Records a mailbox to be flushed at the end of the turn; only where [`is_corked`].
+/// Records a mailbox to be flushed at the end of the poll; only where [`is_corked`].
 pub(in crate::core::hub) fn schedule_flush(mailbox: &Arc<Mailbox>) {
     FILLED.with_borrow_mut(|filled| filled.push(Arc::clone(mailbox)));
 }
@@ -58,7 +58,7 @@ impl<F> Corked<F> {
     }
 }
 
-/// Ends a turn, also when the poll panics.
+/// Ends a corked poll, also when it panics.
 struct CorkGuard<'a>(Option<&'a dyn FlushScheduler>);
 
 impl Drop for CorkGuard<'_> {

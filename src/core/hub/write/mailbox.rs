@@ -72,7 +72,7 @@ impl Mailbox {
     }
 
     /// Queues a frame, unless the dialect has none for the broadcast. While the connection's task
-    /// is idle the frame is written here, or with `corked` at the end of the turn.
+    /// is idle the frame is written here, or with `corked` at the end of the poll.
     pub fn deliver(&self, broadcast: &Arc<Broadcast>, corked: bool) -> Delivered {
         let Some(size) = broadcast.size(self.dialect) else {
             return Delivered::Queued;

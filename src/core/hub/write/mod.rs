@@ -13,7 +13,7 @@
 //! 2. *A direct write.* The task [parks](Mailbox::park) its mailbox before it waits with an empty
 //!    queue, an empty write buffer and no filter that applies. Into a parked mailbox the delivering
 //!    task writes itself, through the connection's [`DirectWriter`]: at once outside of a cork, at
-//!    the end of the turn inside of one.
+//!    the end of the poll inside of one.
 //!
 //! **When the task is bypassed.** The mailbox is parked, the broadcast is
 //! [unfiltered](super::Broadcast::is_unfiltered), and it fits the mailbox's limit. Anything else
@@ -22,10 +22,10 @@
 //! **What corked means.** As with `TCP_CORK`, small writes are collected and leave together. A
 //! future in [`Corked`] marks its thread while it is polled. A delivery into a parked mailbox then
 //! only queues, and answers [`Delivered::FlushDue`] for the first one; the hub records the mailbox
-//! for this turn. At the end of the poll the mailboxes go as one [`FlushBatch`] to the
+//! for this poll. At the end of the poll the mailboxes go as one [`FlushBatch`] to the
 //! [`FlushScheduler`]. Several frames for one connection become one write, and the writes of many
 //! connections one system call. A mailbox with more than [`MAX_WRITE`](queue::MAX_WRITE) bytes is
-//! written without waiting for the end of the turn.
+//! written without waiting for the end of the poll.
 //!
 //! **Who flushes.** The scheduler: small batches on the thread that filled them, large ones in
 //! pieces on several tasks. A batch that is dropped is flushed. Whatever the socket does not take

@@ -18,7 +18,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The members of a channel now.
 enum Present {
     /// Whether the channel is occupied.
-    Anyone(bool),
+    Channel(bool),
     Users(HashSet<UserId>),
 }
 
@@ -26,7 +26,7 @@ impl Present {
     fn contains(&self, departure: &Departure) -> bool {
         match (self, &departure.user) {
             (Self::Users(users), Some(user)) => users.contains(user),
-            (Self::Anyone(is_occupied), _) => *is_occupied,
+            (Self::Channel(is_occupied), _) => *is_occupied,
             (Self::Users(users), None) => !users.is_empty(),
         }
     }
@@ -146,7 +146,7 @@ impl WebhookQueue {
         let Departure { app, channel, user } = departure;
         if user.is_none() {
             let occupancy = self.nodes.roster.occupancy(app, channel).await.ok()?;
-            return Some(Present::Anyone(occupancy.subscriptions > 0));
+            return Some(Present::Channel(occupancy.subscriptions > 0));
         }
         let members = self.nodes.presence.members(app, channel).await.ok()?;
         Some(Present::Users(
