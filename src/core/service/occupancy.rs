@@ -94,8 +94,8 @@ impl Service {
         Ok(self.ports.nodes.bus.publish(message).await?)
     }
 
-    /// Updates the count of a channel after a connection subscribed or unsubscribed. `first_or_last`: it was this node's first or last
-    /// on the channel.
+    /// Updates the count of a channel after a connection subscribed or unsubscribed. `first_or_last`: it was this node's
+    /// first or last on the channel.
     pub(super) async fn recount(&self, app: &App, channel: &ChannelName, first_or_last: bool) {
         let is_announced = app.settings.subscription_count;
         if !first_or_last && !is_announced && app.settings.webhooks.is_empty() {

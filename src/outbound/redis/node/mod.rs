@@ -132,7 +132,7 @@ impl RedisNode {
     }
 
     /// Sets the health; returns whether it changed.
-    fn set_up(&self, is_up: bool) -> bool {
+    fn set_bus_up(&self, is_up: bool) -> bool {
         self.is_up.lock().replace(is_up) != Some(is_up)
     }
 

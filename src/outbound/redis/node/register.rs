@@ -19,7 +19,7 @@ struct HeartbeatReply {
 
 impl RedisNode {
     fn registry_keys(&self) -> [String; 4] {
-        ["nodes", "beat", "calm", "gone"].map(|what| self.names.registry_key(what))
+        ["nodes", "beat", "calm", "gone"].map(|name| self.names.registry_key(name))
     }
 
     fn lease_millis(&self) -> String {

@@ -48,7 +48,7 @@ impl RedisNode {
     }
 
     fn log_disconnected(&self, reason: &str) {
-        if self.set_up(false) {
+        if self.set_bus_up(false) {
             tracing::error!(
                 reason,
                 redis = self.options.target.describe(),
@@ -133,8 +133,8 @@ impl RedisNode {
         let (node, indexed) = (Arc::clone(self), Arc::clone(&incarnation));
         tasks.spawn(async move { indexed.write_index(&node.names).await });
         self.set_incarnation(Some(Arc::clone(&incarnation)));
-        let (node, living) = (Arc::clone(self), Arc::clone(&incarnation));
-        tasks.spawn(async move { node.send_heartbeats(&living).await });
+        let (node, registered) = (Arc::clone(self), Arc::clone(&incarnation));
+        tasks.spawn(async move { node.send_heartbeats(&registered).await });
         let (node, evicting) = (Arc::clone(self), Arc::clone(&incarnation));
         tasks.spawn(async move { node.evict_expired(&evicting).await });
         for receiver in self.receivers() {
@@ -142,7 +142,7 @@ impl RedisNode {
         }
         self.unregister(connections, &incarnation.former).await?;
         former.retain(|id| !incarnation.former.contains(id));
-        if self.set_up(true) {
+        if self.set_bus_up(true) {
             tracing::info!(redis = self.options.target.describe(), "redis connected");
         }
         stop.cancelled().await;

@@ -2,8 +2,8 @@
 //!
 //! The members of a channel are a replicated set with leases and anti-entropy. Redis holds the
 //! primary copy: scripts change it and publish the change in one step, with a version that increases
-//! by one. Each node that watches a channel holds a replica ([`ChannelReplica`]), which is what its
-//! clients have been notified of, and applies the published changes in the order of their versions.
+//! by one. Each node that watches a channel holds a replica ([`ChannelReplica`]), the list of which
+//! its clients have been notified, and applies the published changes in the order of their versions.
 //! Where a version is missing, anti-entropy (`sync.rs`) reads the list again and notifies clients of
 //! the differences, so clients receive every real change exactly once. A member lives as long as the
 //! lease of the node that holds its connection; while Redis is unavailable a node continues on its
