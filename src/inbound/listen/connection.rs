@@ -25,7 +25,7 @@ enum Established {
     Closed,
 }
 
-/// Serves a connection. A session is spawned as a task of its own, HTTP is served to its end.
+/// Serves a connection. A session is spawned as a separate task, HTTP is served to its end.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, context: Arc<ListenerContext>) {
     // With Nagle's algorithm, each response to a pipelined request waits for the client's delayed
     // acknowledgement.

@@ -66,7 +66,7 @@ pub trait AcceptedUpgrade: Send {
     fn run(self: Box<Self>, stream: ClientStream) -> SessionFuture;
 }
 
-/// A request that asks for a WebSocket.
+/// A WebSocket upgrade request.
 pub(super) struct UpgradeRequest<'a> {
     uri: &'a Uri,
     headers: Headers<'a>,

@@ -1,4 +1,4 @@
-//! The version of the Pusher protocol that a client asks for in the query of its handshake.
+//! The version of the Pusher protocol that a client requests in the query of its handshake.
 
 use percent_encoding::percent_decode_str;
 

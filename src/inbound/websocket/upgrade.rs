@@ -61,7 +61,7 @@ impl UpgradeHandler for WebSocketUpgrades {
 
 impl PendingSession {
     /// The refusal of a page whose origin is not allowed. It is sent before the upgrade, so that
-    /// the page learns nothing of the app.
+    /// the page receives no information about the app.
     async fn refused_origin(&self, key: &str, origin: &str) -> Option<UpgradeRefusal> {
         if self.gateway.service.origin_allowed(key, origin).await {
             return None;

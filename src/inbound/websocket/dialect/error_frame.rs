@@ -14,7 +14,7 @@ pub struct RequestContext {
 pub struct ErrorFrame {
     /// A code of the protocol page.
     pub code: u16,
-    /// What is wrong and what to do about it.
+    /// The problem and its remedy.
     pub message: String,
     /// The channel that the error is about; empty for none.
     pub channel: String,

@@ -1,4 +1,4 @@
-//! What the session's state asks its loop to do.
+//! The actions that the session's state requests from its loop.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -50,7 +50,7 @@ pub(crate) enum Reply {
     Close(u16, &'static str),
 }
 
-/// What is sent to the client, in order. Mostly none or one.
+/// Replies to the client, in order. Mostly none or one.
 pub(super) type Replies = SmallVec<[Reply; 1]>;
 
 /// A personal channel whose aliases are read again.
@@ -60,7 +60,7 @@ pub(super) struct AliasReload {
     pub channel: ChannelName,
     /// The channel data of its subscription.
     pub channel_data: Option<ChannelData>,
-    /// The aliases that the client knows.
+    /// The aliases last sent to the client.
     pub(super) known: Vec<ChannelName>,
     /// The client has been sent an error for an earlier attempt.
     pub(super) error_sent: bool,

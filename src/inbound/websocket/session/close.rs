@@ -47,7 +47,7 @@ impl SessionEnd {
     }
 }
 
-/// The replies to a read that failed, the last of which is a close; `None`: the stream is gone.
+/// The replies to a failed read, the last of which is a close; `None`: the stream is closed.
 pub(super) fn on_read_error(context: &SessionContext<'_>, error: &Error) -> Option<Replies> {
     Some(match error {
         Error::Capacity(CapacityError::MessageTooLong { max_size, .. }) => {

@@ -178,7 +178,7 @@ impl SessionState {
     pub(super) fn on_closed(&self, context: &SessionContext<'_>, reason: CloseReason) -> Replies {
         let (code, text) = error_codes::close(reason);
         let mut replies = Replies::new();
-        // A Pushi client learns from the close code alone that the server is stopping.
+        // A Pushi client receives only the close code when the server is stopping.
         if reason != CloseReason::Stopping || context.connection.dialect() == DialectId::Pusher {
             replies.push(context.error(&ErrorFrame::new(code, text)));
         }

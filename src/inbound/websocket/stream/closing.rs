@@ -18,7 +18,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(2);
 const MAX_LINGER_BYTES: usize = 16 * 1024 * 1024;
 
-/// Writes everything that is queued and a close frame, and lets the client read it.
+/// Writes the queue and a close frame, and gives the client time to read them.
 pub(crate) async fn close<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: WebSocketStream<S>,
     frame: Option<CloseFrame>,

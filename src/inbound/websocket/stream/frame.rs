@@ -1,4 +1,4 @@
-//! Text frames as bytes for the wire, for what is encoded once and sent to many connections.
+//! Encoded text frames, for messages that are encoded once and sent to many connections.
 
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
@@ -17,7 +17,7 @@ pub(crate) fn text_frame_of_parts(parts: Vec<Bytes>) -> Vec<Bytes> {
     std::iter::once(header.into()).chain(parts).collect()
 }
 
-/// The header of a text frame with so many payload bytes, in a buffer with room for exactly `room`
+/// The header of a text frame with the given payload size, in a buffer with room for exactly `room`
 /// more bytes.
 fn text_header(payload: usize, room: usize) -> Vec<u8> {
     let header = FrameHeader {

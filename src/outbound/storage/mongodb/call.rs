@@ -17,7 +17,7 @@ impl MongoStore {
             .unwrap_or_else(|elapsed| Err(StorageError::unavailable(elapsed)))
     }
 
-    /// Runs `call` with the store time-out in a task of its own, which continues if the caller drops the future.
+    /// Runs `call` with the store time-out in a separate task, which continues if the caller drops the future.
     pub(super) async fn run_to_completion<T: Send + 'static>(
         &self,
         call: impl Future<Output = StorageResult<T>> + Send + 'static,

@@ -41,7 +41,7 @@ pub struct MongoOptions {
 ///
 /// # Errors
 ///
-/// The URL is malformed or asks for unacknowledged writes; the server cannot be reached in time or rejects the user; an
+/// The URL is malformed or requests unacknowledged writes; the server cannot be reached in time or rejects the user; an
 /// index cannot be created.
 pub async fn open(options: MongoOptions) -> Result<Stores, OpenError> {
     let url_error =

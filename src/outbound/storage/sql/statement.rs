@@ -1,4 +1,4 @@
-//! Statements that take many rows at once.
+//! Statements with many rows.
 
 /// Numbers of rows per statement. Few sizes, so that a connection keeps all statements prepared. Larger lists are slower:
 /// the planner may choose a table scan over index lookups, and in SQLite the cost of binding a numbered placeholder grows

@@ -37,7 +37,7 @@ pub struct SubscriptionErrorFrame {
     pub channel: String,
     /// Pusher's `type`.
     pub kind: &'static str,
-    /// What is wrong and what to do about it.
+    /// The problem and its remedy.
     pub message: String,
     /// The corresponding HTTP status.
     pub status: u16,

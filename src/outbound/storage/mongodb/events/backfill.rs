@@ -94,7 +94,7 @@ impl MongoStore {
     /// Assigns serials to the oldest events of a channel that have none. If another node assigns serials concurrently, events
     /// may be left for the next round.
     async fn backfill_batch(&self, channel_ref: &ChannelRef) -> StorageResult<()> {
-        // The head is read first, so that events found without a serial afterwards get a higher one, whoever assigns it.
+        // The head is read first, so that events found without a serial afterwards get a higher one, on any node.
         let head = self
             .current_heads(std::slice::from_ref(channel_ref))
             .await?

@@ -55,7 +55,7 @@ impl Driver for PostgresDriver {
         .await?;
         let (reply, result) = oneshot::channel();
         let pool = Arc::clone(&self.pool);
-        // A task of its own runs on when the caller drops this future.
+        // A separate task continues when the caller drops this future.
         tokio::spawn(async move {
             let call = async {
                 let pooled = begin(&pool, "BEGIN".to_owned()).await?;

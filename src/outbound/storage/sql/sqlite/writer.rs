@@ -135,7 +135,7 @@ impl WriterState {
             },
             Err(error) => error,
         };
-        // Fails where SQLite has rolled back by itself after an error; the connection is then reopened to be safe.
+        // Fails if SQLite has already rolled back after an error; the connection is then reopened to be safe.
         if connection.execute("ROLLBACK", &[]).await.is_err() && !self.never_reopen {
             self.connection = None;
         }
