@@ -11,11 +11,11 @@ async function authorize(options, appKey, socketId, channel) {
   let grant = {};
   if (authorizer) grant = await authorizer(socketId, channel);
   else if (authEndpoint) grant = await askEndpoint(options, socketId, channel);
-  else if (!appSecret) throw new PushiError(`${channel} needs a signature: set authEndpoint or authorizer`, { channel });
+  else if (!appSecret) throw new PushiError(`${channel} requires a signature: set authEndpoint or authorizer`, { channel });
   if (typeof grant === "string") grant = { auth: grant };
   let { auth, channel_data } = grant ?? {};
   if (!auth && appSecret) auth = `${appKey}:${await sign(appSecret, `${socketId}:${channel}`)}`;
-  if (!auth) throw new PushiError(`no auth was answered for ${channel}`, { channel });
+  if (!auth) throw new PushiError(`the response for ${channel} has no auth`, { channel });
   return { auth, channel_data: channel_data ?? undefined };
 }
 

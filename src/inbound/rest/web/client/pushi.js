@@ -41,9 +41,9 @@ class Pushi extends Observable {
     } catch {
       // The same error for a missing and for an invalid base.
     }
-    if (!baseUrl.startsWith("ws")) throw new TypeError("give a baseUrl: new Pushi(KEY, { baseUrl: \"ws://127.0.0.1:8080/\" })");
+    if (!baseUrl.startsWith("ws")) throw new TypeError("baseUrl is missing or invalid: new Pushi(KEY, { baseUrl: \"ws://127.0.0.1:8080/\" })");
     const settings = { WebSocket: globalThis.WebSocket, baseWebUrl: baseUrl.replace("ws", "http"), ...DEFAULTS, ...options, baseUrl };
-    if (!settings.WebSocket) throw new TypeError("there is no WebSocket here: pass one, new Pushi(KEY, { WebSocket })");
+    if (!settings.WebSocket) throw new TypeError("WebSocket is not available: pass one, new Pushi(KEY, { WebSocket })");
     this._settings = settings;
     const { timeout, baseWebUrl, authEndpoint, appId, appSecret } = settings;
     const url = baseUrl + encodeURIComponent(appKey);
