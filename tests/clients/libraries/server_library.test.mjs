@@ -102,7 +102,7 @@ test("what is wrong rejects with the status and a reason", options, async () => 
   await refused(other({ secret: "another" }), 401, /auth_signature/);
   await refused(other({ key: "another" }), 401, /auth_key/);
   await refused(other({ appId: "none" }), 404, /app/);
-  await refused(house.backend, 400, /protocol/, "pusher:x");
+  await refused(house.backend, 400, /reserved/, "pusher:x");
   await refused(house.backend, 413, /10240/, "e", "x".repeat(10_241));
 });
 

@@ -122,7 +122,7 @@ def test_what_is_wrong_raises_what_the_library_has_for_it(house: House) -> None:
         library(house.app, key="another").channels_info()
     with pytest.raises(PusherBadStatus, match="no such app"):
         library(house.app, app_id="999999999").channels_info()
-    with pytest.raises(PusherBadRequest, match="protocol"):
+    with pytest.raises(PusherBadRequest, match="reserved"):
         house.backend.trigger("news", "pusher:x", "x")
     with pytest.raises(PusherBadRequest, match="presence-"):
         house.backend.channel_info("news", ["user_count"])
