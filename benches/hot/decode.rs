@@ -8,7 +8,7 @@ use pushi::inbound::websocket::dialect::{pusher, pushi as own};
 
 use crate::samples::data;
 
-pub fn decode(criterion: &mut Criterion) {
+pub(crate) fn decode(criterion: &mut Criterion) {
     let limits = Limits::default();
     let mut group = criterion.benchmark_group("decode");
     for bytes in [64, 1024] {

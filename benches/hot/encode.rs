@@ -11,7 +11,7 @@ use pushi::inbound::websocket::dialects;
 
 use crate::samples::event;
 
-pub fn encode(criterion: &mut Criterion) {
+pub(crate) fn encode(criterion: &mut Criterion) {
     let dialects = dialects();
     let mut group = criterion.benchmark_group("encode");
     for bytes in [64, 1024] {

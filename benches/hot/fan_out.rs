@@ -15,7 +15,7 @@ use crate::samples::{app, channel, event};
 /// Capacity for all events of one round in a mailbox.
 const MAILBOX: u64 = 1 << 20;
 
-pub fn fan_out(criterion: &mut Criterion) {
+pub(crate) fn fan_out(criterion: &mut Criterion) {
     let hub = Arc::new(Hub::new(
         7,
         dialects(),

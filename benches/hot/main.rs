@@ -1,5 +1,7 @@
 //! Benchmarks of the hot path of each message, to detect regressions.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a benchmark fails")]
+
 mod decode;
 mod encode;
 mod fan_out;

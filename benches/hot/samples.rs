@@ -7,14 +7,14 @@ use pushi::core::model::{
     SocketId, Timestamp,
 };
 
-pub const NOW: Timestamp = Timestamp::from_micros(1_795_337_089_420_001);
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_795_337_089_420_001);
 
-pub const SOCKET: SocketId = SocketId {
+pub(crate) const SOCKET: SocketId = SocketId {
     process: 4711,
     counter: 90210,
 };
 
-pub fn app() -> Arc<App> {
+pub(crate) fn app() -> Arc<App> {
     Arc::new(App {
         id: 1,
         ident: AppIdent::trusted("bench"),
@@ -30,17 +30,17 @@ pub fn app() -> Arc<App> {
     })
 }
 
-pub fn channel(name: &str) -> ChannelName {
+pub(crate) fn channel(name: &str) -> ChannelName {
     ChannelName::parse(name, 200).unwrap()
 }
 
 /// Data of the given size in bytes.
-pub fn data(bytes: usize) -> String {
+pub(crate) fn data(bytes: usize) -> String {
     "x".repeat(bytes)
 }
 
 /// An event with data of the given size in bytes.
-pub fn event(bytes: usize) -> NewEvent {
+pub(crate) fn event(bytes: usize) -> NewEvent {
     NewEvent {
         app: AppIdent::trusted("bench"),
         mid: Mid("0123456789abcdef0123456789abcdef".into()),

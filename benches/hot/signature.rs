@@ -9,7 +9,7 @@ use pushi::core::auth::{SignedRequest, channel_auth, check_channel_auth};
 
 use crate::samples::{NOW, SOCKET, app, channel, data};
 
-pub fn signature(criterion: &mut Criterion) {
+pub(crate) fn signature(criterion: &mut Criterion) {
     let (app, channel) = (app(), channel("private-bench"));
     let auth = channel_auth(
         &app.key,

@@ -13,14 +13,14 @@ use crate::workload::{PUBLISHERS, REPLAY_CHANNEL, REPLAY_EVENTS, SUBSCRIBED_CHAN
 const CHANNELS: usize = 2 * SUBSCRIBED_CHANNELS;
 
 /// A filled store with its server.
-pub struct Filled {
+pub(crate) struct Filled {
     pub server: BenchServer,
     pub stored: Stored,
 }
 
 /// Measurements of the filling.
 #[derive(Clone, Default)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// Number of stored events.
     pub events: u64,
     /// Whether the server is a stand-in for MongoDB.
@@ -29,7 +29,7 @@ pub struct Stored {
     pub memory: Vec<u64>,
 }
 
-pub async fn fill(store: Store, database: &Database) -> Filled {
+pub(crate) async fn fill(store: Store, database: &Database) -> Filled {
     let server = BenchServer::open(database.url()).await;
     server
         .publish(

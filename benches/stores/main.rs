@@ -5,6 +5,12 @@
 //! server. `PUSHI_BENCH_EVENTS` is the number of events that are stored before the reads. Default: a million, and 10,000 on a
 //! stand-in for MongoDB.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a panic is how a benchmark fails"
+)]
+
 mod bare;
 mod fill;
 mod pairs;

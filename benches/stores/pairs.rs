@@ -14,10 +14,10 @@ const PAIRS: usize = 10;
 
 /// The measured seconds per operation of server and driver, by benchmark name.
 #[derive(Default)]
-pub struct Pairs(HashMap<String, Vec<[f64; 2]>>);
+pub(crate) struct Pairs(HashMap<String, Vec<[f64; 2]>>);
 
 /// The result of a benchmark.
-pub struct Median {
+pub(crate) struct Median {
     /// Seconds per operation of the server.
     pub seconds: f64,
     /// Time of the bare driver divided by that of the server.
@@ -27,7 +27,7 @@ pub struct Median {
 impl Pairs {
     /// Runs a benchmark. `pair` does a number of operations with the server and the driver and returns both durations; criterion
     /// reports the first.
-    pub fn measure(
+    pub(crate) fn measure(
         &mut self,
         group: &mut BenchmarkGroup<'_, WallTime>,
         name: &str,
@@ -44,7 +44,7 @@ impl Pairs {
     }
 
     /// The medians of the newest runs; `None` if there was none.
-    pub fn median(&self, name: &str) -> Option<Median> {
+    pub(crate) fn median(&self, name: &str) -> Option<Median> {
         let seen = self.0.get(name)?;
         let seen = &seen[seen.len().saturating_sub(PAIRS)..];
         let median = |value: fn(&[f64; 2]) -> f64| {
@@ -60,7 +60,7 @@ impl Pairs {
 }
 
 /// Configures flat sampling: calls wait for the disk, so each sample has the same large number of them.
-pub fn steady(group: &mut BenchmarkGroup<'_, WallTime>) {
+pub(crate) fn steady(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.sampling_mode(SamplingMode::Flat).sample_size(PAIRS);
     group
         .warm_up_time(Duration::from_secs(2))
@@ -69,7 +69,7 @@ pub fn steady(group: &mut BenchmarkGroup<'_, WallTime>) {
 
 /// Whether the command line selects the benchmark of this name. If a pattern is not understood, only criterion's first
 /// estimate of the duration is off.
-pub fn is_asked_for(store: Store, name: &str) -> bool {
+pub(crate) fn is_asked_for(store: Store, name: &str) -> bool {
     let name = format!("{}/{name}", store.name());
     let mut patterns = std::env::args()
         .skip(1)

@@ -18,7 +18,12 @@ struct Both {
     bare: Box<dyn Bare>,
 }
 
-pub fn publish(criterion: &mut Criterion, runtime: &Runtime, store: Store, pairs: &mut Pairs) {
+pub(crate) fn publish(
+    criterion: &mut Criterion,
+    runtime: &Runtime,
+    store: Store,
+    pairs: &mut Pairs,
+) {
     let mut group = criterion.benchmark_group(store.name());
     steady(&mut group);
     let databases = runtime.block_on(async { [store.database().await, store.database().await] });

@@ -18,7 +18,7 @@ struct Both {
     bare: Box<dyn Bare>,
 }
 
-pub fn read(
+pub(crate) fn read(
     criterion: &mut Criterion,
     runtime: &Runtime,
     store: Store,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::workload::{APP, DATA};
 
 /// A running server.
-pub struct BenchServer {
+pub(crate) struct BenchServer {
     pub service: Arc<Service>,
     metrics: Arc<PrometheusMetrics>,
     pub app: Arc<App>,
@@ -24,7 +24,7 @@ pub struct BenchServer {
 }
 
 impl BenchServer {
-    pub async fn open(store: StoreUrl) -> Self {
+    pub(crate) async fn open(store: StoreUrl) -> Self {
         let mut settings = resolve(&Raw::default())
             .unwrap_or_else(|_| panic!("the defaults are no configuration"))
             .settings;
@@ -54,7 +54,12 @@ impl BenchServer {
     }
 
     /// Publishes `count` events with `publishers` concurrent publishers, distributed over the channels in turn.
-    pub async fn publish(&self, count: u64, publishers: usize, channels: &Arc<[ChannelName]>) {
+    pub(crate) async fn publish(
+        &self,
+        count: u64,
+        publishers: usize,
+        channels: &Arc<[ChannelName]>,
+    ) {
         let next = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
         for _ in 0..publishers {
@@ -92,7 +97,7 @@ impl BenchServer {
     }
 
     /// The server's count of commits.
-    pub fn commits(&self) -> u64 {
+    pub(crate) fn commits(&self) -> u64 {
         let metrics = self.metrics.render(self.service.gauges());
         let count = metrics
             .lines()
@@ -100,14 +105,14 @@ impl BenchServer {
         count.map_or(0, |count| count.parse().unwrap())
     }
 
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.stop.cancel();
         self.serving.await.unwrap();
     }
 }
 
 /// The channels `room-0`, `room-1` and so on.
-pub fn rooms(count: usize) -> Arc<[ChannelName]> {
+pub(crate) fn rooms(count: usize) -> Arc<[ChannelName]> {
     (0..count)
         .map(|n| ChannelName::trusted(&format!("room-{n}")))
         .collect()

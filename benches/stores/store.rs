@@ -7,21 +7,21 @@ use tempfile::TempDir;
 
 /// A kind of store.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Store {
+pub(crate) enum Store {
     Sqlite,
     Postgres,
     Mongo,
 }
 
 /// A separate database, deleted on drop.
-pub enum Database {
+pub(crate) enum Database {
     Sqlite(TempDir),
     Postgres(PostgresSchema),
     Mongo(MongoDatabase),
 }
 
 impl Store {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
             Self::Postgres => "PostgreSQL",
@@ -30,7 +30,7 @@ impl Store {
     }
 
     /// Whether the server that it needs, if any, is configured.
-    pub fn is_there(self) -> bool {
+    pub(crate) fn is_there(self) -> bool {
         match self {
             Self::Sqlite => true,
             Self::Postgres => server_url("PUSHI_TEST_POSTGRES_URL").is_some(),
@@ -39,7 +39,7 @@ impl Store {
     }
 
     /// Creates an empty database.
-    pub async fn database(self) -> Database {
+    pub(crate) async fn database(self) -> Database {
         match self {
             Self::Sqlite => Database::Sqlite(TempDir::new().unwrap()),
             Self::Postgres => Database::Postgres(PostgresSchema::start().await.unwrap()),
@@ -52,7 +52,7 @@ impl Store {
 
 impl Database {
     /// The URL as the configuration represents it.
-    pub fn url(&self) -> StoreUrl {
+    pub(crate) fn url(&self) -> StoreUrl {
         match self {
             Self::Sqlite(folder) => StoreUrl::Sqlite {
                 path: folder.path().join("pushi.db").display().to_string(),

@@ -6,14 +6,14 @@ use crate::store::Store;
 use crate::workload::PUBLISHERS;
 
 /// The results of a store.
-pub struct Column {
+pub(crate) struct Column {
     pub store: Store,
     pub pairs: Pairs,
     pub stored: Stored,
 }
 
 /// Formats a cell for each store; "–" if it was not measured.
-pub fn table(columns: &[Column]) -> String {
+pub(crate) fn table(columns: &[Column]) -> String {
     let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
     let mut row = |title: String, cell: &dyn Fn(&Column) -> Option<String>| {
         rows.push((title, columns.iter().map(cell).collect()))

@@ -1,28 +1,28 @@
 //! The workload that the server and the bare drivers share.
 
 /// The app of all publishes.
-pub const APP: &str = "bench";
+pub(crate) const APP: &str = "bench";
 
 /// The data of every event: 64 bytes.
-pub const DATA: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const DATA: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Numbers of concurrent publishers.
-pub const PUBLISHERS: [usize; 3] = [1, 16, 256];
+pub(crate) const PUBLISHERS: [usize; 3] = [1, 16, 256];
 
 /// Number of channels that are published to.
-pub const CHANNELS: usize = 16;
+pub(crate) const CHANNELS: usize = 16;
 
 /// The channel with exactly [`REPLAY_EVENTS`] events.
-pub const REPLAY_CHANNEL: &str = "replayed";
+pub(crate) const REPLAY_CHANNEL: &str = "replayed";
 
 /// Number of events of a replay.
-pub const REPLAY_EVENTS: u64 = 1000;
+pub(crate) const REPLAY_EVENTS: u64 = 1000;
 
 /// The user with the inbox.
-pub const USER: &str = "ann";
+pub(crate) const USER: &str = "ann";
 
 /// Number of channels that the user subscribes to.
-pub const SUBSCRIBED_CHANNELS: usize = 1000;
+pub(crate) const SUBSCRIBED_CHANNELS: usize = 1000;
 
 /// Number of events of an inbox page, as in the response to a subscription.
-pub const PAGE: u64 = 10;
+pub(crate) const PAGE: u64 = 10;

@@ -20,10 +20,10 @@ use crate::http::sign;
 use crate::node::Node;
 
 /// Longer than any operation, also on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A transport.
-pub trait Way: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Way: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Way for T {}
 
@@ -36,7 +36,7 @@ struct Told {
 }
 
 /// A client that records every frame.
-pub struct Client {
+pub(crate) struct Client {
     pub id: String,
     told: Arc<Told>,
     socket: SplitSink<WebSocketStream<Box<dyn Way>>, Message>,
@@ -45,7 +45,7 @@ pub struct Client {
 }
 
 /// `data` of a frame, which is JSON in a string.
-pub fn inner(frame: &Value) -> Value {
+pub(crate) fn inner(frame: &Value) -> Value {
     frame["data"]
         .as_str()
         .and_then(|text| serde_json::from_str(text).ok())
@@ -54,23 +54,23 @@ pub fn inner(frame: &Value) -> Value {
 
 impl Client {
     /// A client of the Pushi dialect.
-    pub async fn pushi(node: &Node) -> Self {
+    pub(crate) async fn pushi(node: &Node) -> Self {
         Self::connect(node.sockets, false).await
     }
 
     /// A client of the Pusher dialect.
-    pub async fn pusher(node: &Node) -> Self {
+    pub(crate) async fn pusher(node: &Node) -> Self {
         Self::connect(node.sockets, true).await
     }
 
     /// A client of either dialect on a port.
-    pub async fn connect(port: u16, pusher: bool) -> Self {
+    pub(crate) async fn connect(port: u16, pusher: bool) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         Self::over(Box::new(stream), "ws", pusher).await
     }
 
     /// The same over what is connected already.
-    pub async fn over(way: Box<dyn Way>, scheme: &str, pusher: bool) -> Self {
+    pub(crate) async fn over(way: Box<dyn Way>, scheme: &str, pusher: bool) -> Self {
         let path = if pusher {
             format!("app/{KEY}?protocol=7&client=js&version=8.6.0")
         } else {
@@ -116,7 +116,7 @@ impl Client {
         client
     }
 
-    pub async fn send(&mut self, frame: Value) {
+    pub(crate) async fn send(&mut self, frame: Value) {
         timeout(PATIENCE, self.socket.send(frame.to_string().into()))
             .await
             .expect("the server does not read")
@@ -124,7 +124,7 @@ impl Client {
     }
 
     /// Subscribes to a channel with further fields; returns the answer.
-    pub async fn subscribe(&mut self, channel: &str, more: Value) -> Value {
+    pub(crate) async fn subscribe(&mut self, channel: &str, more: Value) -> Value {
         let count = self.answers(channel).len();
         self.ask(channel, more).await;
         self.until(|_| self.answers(channel).into_iter().nth(count))
@@ -132,7 +132,7 @@ impl Client {
     }
 
     /// The same without waiting for the answer.
-    pub async fn ask(&mut self, channel: &str, more: Value) {
+    pub(crate) async fn ask(&mut self, channel: &str, more: Value) {
         let mut data = json!({"channel": channel});
         let mut signed = format!("{}:{channel}", self.id);
         for (name, value) in more.as_object().into_iter().flatten() {
@@ -151,20 +151,20 @@ impl Client {
     }
 
     /// Joins a presence channel as a user; returns the listed members.
-    pub async fn join(&mut self, channel: &str, user: &str) -> Vec<String> {
+    pub(crate) async fn join(&mut self, channel: &str, user: &str) -> Vec<String> {
         let answer = self
             .subscribe(channel, json!({"channel_data": {"user_id": user}}))
             .await;
         members(&answer)
     }
 
-    pub async fn unsubscribe(&mut self, channel: &str) {
+    pub(crate) async fn unsubscribe(&mut self, channel: &str) {
         self.send(json!({"event": "pusher:unsubscribe", "data": {"channel": channel}}))
             .await;
     }
 
     /// Signs in as a user.
-    pub async fn sign_in(&mut self, user: &str, watchlist: &[&str]) {
+    pub(crate) async fn sign_in(&mut self, user: &str, watchlist: &[&str]) {
         let data = json!({"id": user, "watchlist": watchlist}).to_string();
         let auth = format!("{KEY}:{}", sign(&format!("{}::user::{data}", self.id)));
         self.send(json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": data}}))
@@ -190,12 +190,12 @@ impl Client {
     }
 
     /// Everything so far.
-    pub fn frames(&self) -> Vec<Value> {
+    pub(crate) fn frames(&self) -> Vec<Value> {
         self.told.frames.lock().clone()
     }
 
     /// The data of the events of a name on a channel so far.
-    pub fn events(&self, channel: &str, event: &str) -> Vec<String> {
+    pub(crate) fn events(&self, channel: &str, event: &str) -> Vec<String> {
         let wanted = |frame: &&Value| frame["channel"] == channel && frame["event"] == event;
         let frames = self.told.frames.lock();
         frames
@@ -206,7 +206,7 @@ impl Client {
     }
 
     /// The serials of the persisted events on a channel so far.
-    pub fn serials(&self, channel: &str) -> Vec<u64> {
+    pub(crate) fn serials(&self, channel: &str) -> Vec<u64> {
         let frames = self.told.frames.lock();
         frames
             .iter()
@@ -216,7 +216,7 @@ impl Client {
     }
 
     /// The users who joined (`+`) and left (`-`) a presence channel so far.
-    pub fn changes(&self, channel: &str) -> Vec<String> {
+    pub(crate) fn changes(&self, channel: &str) -> Vec<String> {
         let (added, removed) = match self.pusher {
             true => (
                 "pusher_internal:member_added",
@@ -244,7 +244,7 @@ impl Client {
     }
 
     /// The watched users who came online (`+`) and went offline (`-`) so far.
-    pub fn watched(&self) -> Vec<String> {
+    pub(crate) fn watched(&self) -> Vec<String> {
         let mut seen = Vec::new();
         for frame in self
             .frames()
@@ -266,7 +266,7 @@ impl Client {
     }
 
     /// Waits until the received frames satisfy `what`.
-    pub async fn until<T>(&self, what: impl Fn(&[Value]) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: impl Fn(&[Value]) -> Option<T>) -> T {
         let waiting = async {
             loop {
                 let more = self.told.more.notified();
@@ -290,7 +290,7 @@ impl Client {
     }
 
     /// Waits until a value of the client equals `expected`.
-    pub async fn until_is<T: PartialEq + std::fmt::Debug>(
+    pub(crate) async fn until_is<T: PartialEq + std::fmt::Debug>(
         &self,
         look: impl Fn(&Self) -> T,
         expected: T,
@@ -299,7 +299,7 @@ impl Client {
     }
 
     /// Waits until the connection has ended; answers the code that it was closed with.
-    pub async fn ended(&self) -> u16 {
+    pub(crate) async fn ended(&self) -> u16 {
         let waiting = async {
             loop {
                 let more = self.told.more.notified();
@@ -316,7 +316,7 @@ impl Client {
             .expect("the connection does not end")
     }
 
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.told.ended.lock().is_some()
     }
 }
@@ -328,7 +328,7 @@ impl Drop for Client {
 }
 
 /// The first frame of an event, on a channel where one is named.
-pub fn find(frames: &[Value], event: &str, channel: Option<&str>) -> Option<Value> {
+pub(crate) fn find(frames: &[Value], event: &str, channel: Option<&str>) -> Option<Value> {
     let wanted = |frame: &&Value| {
         frame["event"] == event && channel.is_none_or(|channel| frame["channel"] == channel)
     };
@@ -336,7 +336,7 @@ pub fn find(frames: &[Value], event: &str, channel: Option<&str>) -> Option<Valu
 }
 
 /// The members that an answer shows, sorted.
-pub fn members(answer: &Value) -> Vec<String> {
+pub(crate) fn members(answer: &Value) -> Vec<String> {
     let state = inner(answer);
     let pusher = state["presence"]["ids"].as_array().map(|ids| {
         ids.iter()

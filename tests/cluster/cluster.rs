@@ -10,16 +10,16 @@ use crate::node::Node;
 use crate::postgres::Schema;
 use crate::redis::Redis;
 
-pub const APP: &str = "77";
-pub const KEY: &str = "key-77";
-pub const SECRET: &str = "secret-77";
-pub const ADMIN: &str = "administrator";
+pub(crate) const APP: &str = "77";
+pub(crate) const KEY: &str = "key-77";
+pub(crate) const SECRET: &str = "secret-77";
+pub(crate) const ADMIN: &str = "administrator";
 
 /// The lease of the nodes.
-pub const LEASE: Duration = Duration::from_secs(2);
+pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
 /// Three nodes, one Redis, one PostgreSQL; the nodes are dropped first.
-pub struct Cluster {
+pub(crate) struct Cluster {
     pub nodes: Vec<Node>,
     pub redis: Redis,
     schema: Schema,
@@ -28,7 +28,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Starts three connected nodes; `None` where no PostgreSQL URL is set.
-    pub async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let schema = Schema::create().await?;
         let redis = Redis::start().await;
         let mut cluster = Self {
@@ -50,12 +50,12 @@ impl Cluster {
     }
 
     /// One more node, which reaches Redis at `port`.
-    pub fn node(&self, port: u16) -> Node {
+    pub(crate) fn node(&self, port: u16) -> Node {
         start_node(&self.schema, format!("redis://127.0.0.1:{port}"))
     }
 
     /// Changes the app's settings.
-    pub async fn set_app(&self, settings: serde_json::Value) {
+    pub(crate) async fn set_app(&self, settings: serde_json::Value) {
         let header = format!("Authorization: Bearer {ADMIN}\r\n");
         let (status, answer) = http::request(
             self.nodes[0].api,
@@ -69,7 +69,7 @@ impl Cluster {
     }
 
     /// Publishes by REST on a node.
-    pub async fn publish(&self, node: &Node, channel: &str, data: &str, persist: bool) {
+    pub(crate) async fn publish(&self, node: &Node, channel: &str, data: &str, persist: bool) {
         let body =
             json!({"channel": channel, "event": "message", "data": data, "persist": persist})
                 .to_string();
@@ -85,7 +85,7 @@ impl Cluster {
     }
 
     /// Waits until every webhook answer is recorded: if a node dies before that, its events are sent again.
-    pub async fn until_told(&self) {
+    pub(crate) async fn until_told(&self) {
         let begun = Instant::now();
         while self
             .schema
@@ -102,13 +102,13 @@ impl Cluster {
     }
 
     /// The session token.
-    pub fn token(&self) -> &str {
+    pub(crate) fn token(&self) -> &str {
         &self.token
     }
 }
 
 /// Waits until a node's detailed health is so.
-pub async fn until_health(node: &Node, status: &str) {
+pub(crate) async fn until_health(node: &Node, status: &str) {
     let begun = Instant::now();
     loop {
         let (code, answer) = http::get(node.api, "/health/detailed").await;
@@ -121,12 +121,12 @@ pub async fn until_health(node: &Node, status: &str) {
 }
 
 /// Waits until a node is connected to the others.
-pub async fn until_well(node: &Node) {
+pub(crate) async fn until_well(node: &Node) {
     until_health(node, "ok").await;
 }
 
 /// A node that meets others at `bus`.
-pub fn start_node(schema: &Schema, bus: String) -> Node {
+pub(crate) fn start_node(schema: &Schema, bus: String) -> Node {
     Node::start(&[
         ("DATABASE_URL", schema.url()),
         ("BUS_URL", bus),

@@ -13,14 +13,14 @@ use tokio::time::timeout;
 use crate::client::Way;
 use crate::cluster::{APP, KEY, SECRET};
 
-pub fn sign(text: &str) -> String {
+pub(crate) fn sign(text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(text.as_bytes());
     data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
 }
 
 /// Sends a request; returns the status and the body.
-pub async fn request(
+pub(crate) async fn request(
     port: u16,
     method: &str,
     target: &str,
@@ -34,7 +34,7 @@ pub async fn request(
 }
 
 /// Sends a request whose answer is not JSON.
-pub async fn text(port: u16, target: &str) -> String {
+pub(crate) async fn text(port: u16, target: &str) -> String {
     ask(port, "GET", target, "", "").await
 }
 
@@ -44,7 +44,7 @@ async fn ask(port: u16, method: &str, target: &str, headers: &str, body: &str) -
 }
 
 /// Sends a request over an open connection; returns the whole answer.
-pub async fn ask_over(
+pub(crate) async fn ask_over(
     mut stream: impl Way,
     method: &str,
     target: &str,
@@ -69,12 +69,12 @@ pub async fn ask_over(
         .unwrap_or_else(|_| panic!("no answer to {method} {target}"))
 }
 
-pub async fn get(port: u16, target: &str) -> (u16, Value) {
+pub(crate) async fn get(port: u16, target: &str) -> (u16, Value) {
     request(port, "GET", target, "", "").await
 }
 
 /// A session token for the app.
-pub async fn login(port: u16) -> String {
+pub(crate) async fn login(port: u16) -> String {
     let (status, answer) = get(
         port,
         &format!("/login?app_id={APP}&app_key={KEY}&app_secret={SECRET}"),
@@ -85,7 +85,7 @@ pub async fn login(port: u16) -> String {
 }
 
 /// A signed request of the Pusher HTTP API; `path` is behind the app's, `query` as it is signed.
-pub async fn pusher(
+pub(crate) async fn pusher(
     port: u16,
     method: &str,
     path: &str,

@@ -1,6 +1,12 @@
 //! Several nodes act as one: the real binary, with a Redis that each test starts for itself and the PostgreSQL that
 //! `PUSHI_TEST_POSTGRES_URL` names.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
+
 mod api;
 mod client;
 mod cluster;

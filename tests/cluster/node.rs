@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// A node that runs; it is killed where a test forgets to end it.
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
     /// Of its REST API.
     pub api: u16,
@@ -19,7 +19,7 @@ pub struct Node {
 
 impl Node {
     /// Starts a node on free ports, and waits until it prints its addresses.
-    pub fn start(environment: &[(&str, String)]) -> Self {
+    pub(crate) fn start(environment: &[(&str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushi"));
         command
             .arg("serve")
@@ -66,7 +66,7 @@ impl Node {
     }
 
     /// The next line of the log that holds a text.
-    pub fn logged(&self, text: &str) -> String {
+    pub(crate) fn logged(&self, text: &str) -> String {
         let mut before = Vec::new();
         loop {
             match self.log.recv_timeout(Duration::from_secs(30)) {
@@ -78,12 +78,12 @@ impl Node {
     }
 
     /// Whether the log contains a text; waits for it for a while.
-    pub fn has_logged(&self, text: &str) -> bool {
+    pub(crate) fn has_logged(&self, text: &str) -> bool {
         self.started.iter().any(|line| line.contains(text)) || self.logged(text).contains(text)
     }
 
     /// How many lines of the log so far hold a text. They are read only once.
-    pub fn count_logged(&self, text: &str) -> usize {
+    pub(crate) fn count_logged(&self, text: &str) -> usize {
         self.log
             .try_iter()
             .filter(|line| line.contains(text))
@@ -91,7 +91,7 @@ impl Node {
     }
 
     /// Sends a signal by its name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("sh")
             .args(["-c", &format!("kill -{name} {}", self.child.id())])
             .status()
@@ -100,13 +100,13 @@ impl Node {
     }
 
     /// Ends it without a word.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Waits until it has drained after a signal.
-    pub async fn ended(mut self) {
+    pub(crate) async fn ended(mut self) {
         let ended = tokio::task::spawn_blocking(move || self.child.wait().unwrap())
             .await
             .unwrap();

@@ -5,16 +5,16 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 /// A schema that is dropped with the test.
-pub struct Schema(PostgresSchema);
+pub(crate) struct Schema(PostgresSchema);
 
 impl Schema {
     /// `None` where no URL is set; a run with `CI=true` fails then.
-    pub async fn create() -> Option<Self> {
+    pub(crate) async fn create() -> Option<Self> {
         PostgresSchema::start().await.map(Self)
     }
 
     /// The result of a query that counts.
-    pub async fn count(&self, sql: &'static str) -> i64 {
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         let mut connection = PgConnection::connect(&self.url()).await.unwrap();
         sqlx::query_scalar(sql)
             .fetch_one(&mut connection)
@@ -23,7 +23,7 @@ impl Schema {
     }
 
     /// For `DATABASE_URL`.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.0.url("")
     }
 }

@@ -74,7 +74,7 @@ async fn two_first_connections_at_the_same_moment_announce_one_join() {
 }
 
 /// A user of the third node who watches ann and bo; ann on the first node; bo, and ann again, on the second.
-pub async fn watched(cluster: &Cluster) -> [Client; 4] {
+pub(crate) async fn watched(cluster: &Cluster) -> [Client; 4] {
     let mut watcher = Client::pusher(&cluster.nodes[2]).await;
     let mut ann = Client::pusher(&cluster.nodes[0]).await;
     ann.sign_in("ann", &[]).await;

@@ -7,14 +7,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A way to Redis that can stop passing bytes.
-pub struct Proxy {
+pub(crate) struct Proxy {
     pub port: u16,
     open: watch::Sender<bool>,
     listener: JoinHandle<()>,
 }
 
 impl Proxy {
-    pub async fn to(port: u16) -> Self {
+    pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let (open, way) = watch::channel(true);
@@ -43,12 +43,12 @@ impl Proxy {
     }
 
     /// From now on accepts bytes and forwards none, without an error.
-    pub fn swallow(&self) {
+    pub(crate) fn swallow(&self) {
         self.open.send_replace(false);
     }
 
     /// Forwards held and new bytes.
-    pub fn flow(&self) {
+    pub(crate) fn flow(&self) {
         self.open.send_replace(true);
     }
 }

@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 /// A Redis that a test starts, kills and starts again, always at the same port.
-pub struct Redis {
+pub(crate) struct Redis {
     pub port: u16,
     folder: TempDir,
     child: Option<Child>,
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -26,7 +26,7 @@ pub fn free_port() -> u16 {
 
 impl Redis {
     /// One that answers.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut redis = Self {
             port: free_port(),
             folder: tempfile::tempdir().unwrap(),
@@ -37,7 +37,7 @@ impl Redis {
     }
 
     /// Starts it again; with `keeps` it begins with what it has saved, and is empty otherwise.
-    pub async fn restart(&mut self, keeps: bool) {
+    pub(crate) async fn restart(&mut self, keeps: bool) {
         if !keeps {
             let _ = std::fs::remove_file(self.folder.path().join("dump.rdb"));
         }
@@ -77,7 +77,7 @@ impl Redis {
     }
 
     /// Asks something that has a short answer.
-    pub async fn ask(&self, command: &str) -> Option<String> {
+    pub(crate) async fn ask(&self, command: &str) -> Option<String> {
         let asking = async {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
             stream
@@ -92,13 +92,13 @@ impl Redis {
     }
 
     /// Saves what it has, so that it can begin with it again.
-    pub async fn save(&self) {
+    pub(crate) async fn save(&self) {
         let saved = self.ask("SAVE").await;
         assert!(saved.is_some_and(|answer| answer.starts_with("+OK")));
     }
 
     /// Ends it without a word.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();

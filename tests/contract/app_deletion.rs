@@ -6,7 +6,7 @@ use pushi::core::model::{AppIdent, Session, SubscriptionFilter, TokenHash};
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, channel, event, said, say, user};
 
-pub async fn a_deleted_app_takes_everything_with_it(fixture: &impl Fixture) {
+pub(crate) async fn a_deleted_app_takes_everything_with_it(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let (gone, stays) = (app(&stores, "a").await, app(&stores, "b").await);
     let (room, ann) = (channel("room"), user("ann"));
@@ -112,7 +112,7 @@ pub async fn a_deleted_app_takes_everything_with_it(fixture: &impl Fixture) {
     );
 }
 
-pub async fn an_app_created_again_starts_empty(fixture: &impl Fixture) {
+pub(crate) async fn an_app_created_again_starts_empty(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let first = app(&stores, "a").await;
     let (room, ann) = (channel("room"), user("ann"));

@@ -89,7 +89,9 @@ fn full_app(ident: &str) -> CreateApp {
     }
 }
 
-pub async fn a_created_app_is_read_back_by_ident_by_key_and_in_the_list(fixture: &impl Fixture) {
+pub(crate) async fn a_created_app_is_read_back_by_ident_by_key_and_in_the_list(
+    fixture: &impl Fixture,
+) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let wanted = full_app("a");
     let created = stores.apps.create(wanted.clone()).await.unwrap();
@@ -119,7 +121,7 @@ pub async fn a_created_app_is_read_back_by_ident_by_key_and_in_the_list(fixture:
     assert_eq!(other.apps.by_key("key-b").await.unwrap(), None);
 }
 
-pub async fn a_taken_ident_or_key_is_a_conflict_and_stores_nothing(fixture: &impl Fixture) {
+pub(crate) async fn a_taken_ident_or_key_is_a_conflict_and_stores_nothing(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     app(&stores, "a").await;
     let same_ident = CreateApp {
@@ -142,7 +144,7 @@ pub async fn a_taken_ident_or_key_is_a_conflict_and_stores_nothing(fixture: &imp
     assert_eq!(stores.apps.by_key("other").await.unwrap(), None);
 }
 
-pub async fn one_of_twenty_concurrent_creates_succeeds(fixture: &impl Fixture) {
+pub(crate) async fn one_of_twenty_concurrent_creates_succeeds(fixture: &impl Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
     let tasks: Vec<_> = (0..20)
         .map(|n| {
@@ -161,7 +163,7 @@ pub async fn one_of_twenty_concurrent_creates_succeeds(fixture: &impl Fixture) {
     assert_eq!((made, one.apps.list(0, 10).await.unwrap().len()), (1, 1));
 }
 
-pub async fn an_update_is_read_back_whole(fixture: &impl Fixture) {
+pub(crate) async fn an_update_is_read_back_whole(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let plain = app(&stores, "a").await;
     let full = App {
@@ -189,7 +191,7 @@ pub async fn an_update_is_read_back_whole(fixture: &impl Fixture) {
     assert_eq!(stores.apps.by_ident(&bare.ident).await.unwrap(), Some(bare));
 }
 
-pub async fn an_update_changes_neither_id_nor_ident_nor_creation(fixture: &impl Fixture) {
+pub(crate) async fn an_update_changes_neither_id_nor_ident_nor_creation(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let stored = app(&stores, "a").await;
     let changed = App {
@@ -209,7 +211,7 @@ pub async fn an_update_changes_neither_id_nor_ident_nor_creation(fixture: &impl 
     );
 }
 
-pub async fn an_update_of_a_stale_version_is_a_conflict(fixture: &impl Fixture) {
+pub(crate) async fn an_update_of_a_stale_version_is_a_conflict(fixture: &impl Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
     let seen = app(&one, "a").await;
     let mine = App {
@@ -230,7 +232,7 @@ pub async fn an_update_of_a_stale_version_is_a_conflict(fixture: &impl Fixture) 
     assert_eq!(two.apps.by_ident(&mine.ident).await.unwrap(), Some(mine));
 }
 
-pub async fn an_update_to_a_taken_key_is_a_conflict(fixture: &impl Fixture) {
+pub(crate) async fn an_update_to_a_taken_key_is_a_conflict(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     let taken = App {
@@ -245,7 +247,7 @@ pub async fn an_update_to_a_taken_key_is_a_conflict(fixture: &impl Fixture) {
     assert_eq!(stores.apps.by_ident(&two.ident).await.unwrap(), Some(two));
 }
 
-pub async fn an_app_that_is_not_there_is_not_found(fixture: &impl Fixture) {
+pub(crate) async fn an_app_that_is_not_there_is_not_found(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let gone = app(&stores, "a").await;
     stores.apps.delete(&gone.ident).await.unwrap();
@@ -260,7 +262,7 @@ pub async fn an_app_that_is_not_there_is_not_found(fixture: &impl Fixture) {
     ));
 }
 
-pub async fn the_list_goes_on_after_an_id(fixture: &impl Fixture) {
+pub(crate) async fn the_list_goes_on_after_an_id(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let mut made = Vec::new();
     for ident in ["c", "a", "d", "b"] {
@@ -274,7 +276,7 @@ pub async fn the_list_goes_on_after_an_id(fixture: &impl Fixture) {
     assert_eq!(stores.apps.list(0, 0).await.unwrap(), []);
 }
 
-pub async fn the_revision_differs_after_each_change_by_any_instance(fixture: &impl Fixture) {
+pub(crate) async fn the_revision_differs_after_each_change_by_any_instance(fixture: &impl Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
     let mut seen = vec![two.apps.revision().await.unwrap()];
     assert_eq!(two.apps.revision().await.unwrap(), seen[0]);

@@ -6,7 +6,7 @@ use pushi::core::model::{
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, channel, event, said, say, serials, user};
 
-pub async fn events_are_put_at_their_places_and_new_ones_follow(fixture: &impl Fixture) {
+pub(crate) async fn events_are_put_at_their_places_and_new_ones_follow(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let at = |name: &str, serial: u64, id: u64| Event {
@@ -72,7 +72,7 @@ pub async fn events_are_put_at_their_places_and_new_ones_follow(fixture: &impl F
     assert!(matches!(nobody, Err(StorageError::NotFound)), "{nobody:?}");
 }
 
-pub async fn events_come_by_number_and_are_paged(fixture: &impl Fixture) {
+pub(crate) async fn events_come_by_number_and_are_paged(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (a, b) = (app(&stores, "a").await, app(&stores, "b").await);
     for name in ["x", "y", "x"] {
@@ -112,7 +112,7 @@ pub async fn events_come_by_number_and_are_paged(fixture: &impl Fixture) {
 }
 
 /// More than go into one statement or one command, some of which are there.
-pub async fn many_events_are_put_around_those_that_are_there(fixture: &impl Fixture) {
+pub(crate) async fn many_events_are_put_around_those_that_are_there(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let at = |id: u64| {
@@ -144,7 +144,7 @@ pub async fn many_events_are_put_around_those_that_are_there(fixture: &impl Fixt
     );
 }
 
-pub async fn channels_come_by_name_and_are_paged(fixture: &impl Fixture) {
+pub(crate) async fn channels_come_by_name_and_are_paged(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for name in ["b", "a", "é", "c"] {
@@ -187,7 +187,7 @@ pub async fn channels_come_by_name_and_are_paged(fixture: &impl Fixture) {
     );
 }
 
-pub async fn cached_events_are_read_by_channel(fixture: &impl Fixture) {
+pub(crate) async fn cached_events_are_read_by_channel(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let cached = |name: &str| {
@@ -220,7 +220,7 @@ pub async fn cached_events_are_read_by_channel(fixture: &impl Fixture) {
     );
 }
 
-pub async fn targets_are_put_and_read_by_kind(fixture: &impl Fixture) {
+pub(crate) async fn targets_are_put_and_read_by_kind(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let target = |kind, id| NotificationTarget {

@@ -5,7 +5,7 @@ use pushi::core::model::{SubscriptionFilter, SubscriptionInterval, UserSubscript
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, channel, said, say, serials, user};
 
-pub async fn subscriptions_are_put_with_their_intervals(fixture: &impl Fixture) {
+pub(crate) async fn subscriptions_are_put_with_their_intervals(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "x", &["1", "2", "3", "4"]).await;
@@ -71,7 +71,7 @@ pub async fn subscriptions_are_put_with_their_intervals(fixture: &impl Fixture) 
     assert!(new && next.id > 77, "{next:?}");
 }
 
-pub async fn intervals_come_by_user_and_are_paged_by_users(fixture: &impl Fixture) {
+pub(crate) async fn intervals_come_by_user_and_are_paged_by_users(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "x", &["1"]).await;
@@ -146,7 +146,7 @@ pub async fn intervals_come_by_user_and_are_paged_by_users(fixture: &impl Fixtur
 }
 
 /// More than go into one statement.
-pub async fn many_subscriptions_are_put(fixture: &impl Fixture) {
+pub(crate) async fn many_subscriptions_are_put(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let name = |n: u64| {

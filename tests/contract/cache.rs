@@ -18,7 +18,9 @@ fn cached(app: &App, name: &str, data: &str) -> CachedEvent {
     }
 }
 
-pub async fn the_last_event_of_a_channel_is_there_for_every_instance<F: Fixture>(fixture: &F) {
+pub(crate) async fn the_last_event_of_a_channel_is_there_for_every_instance<F: Fixture>(
+    fixture: &F,
+) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let first = cached(&app, "cache-x", "1");
@@ -68,7 +70,7 @@ pub async fn the_last_event_of_a_channel_is_there_for_every_instance<F: Fixture>
     );
 }
 
-pub async fn the_last_event_of_a_channel_wins(fixture: &impl Fixture) {
+pub(crate) async fn the_last_event_of_a_channel_wins(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let events = ["1", "2", "3"].map(|data| cached(&app, "cache-x", data));
@@ -91,7 +93,7 @@ pub async fn the_last_event_of_a_channel_wins(fixture: &impl Fixture) {
     stores.cache.keep(&[]).await.unwrap();
 }
 
-pub async fn expired_events_are_got_until_they_are_pruned(fixture: &impl Fixture) {
+pub(crate) async fn expired_events_are_got_until_they_are_pruned(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let at = |seconds| NOW.plus(Duration::from_secs(seconds));
@@ -135,7 +137,7 @@ pub async fn expired_events_are_got_until_they_are_pruned(fixture: &impl Fixture
     );
 }
 
-pub async fn events_of_an_app_that_is_not_there_are_not_kept(fixture: &impl Fixture) {
+pub(crate) async fn events_of_an_app_that_is_not_there_are_not_kept(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let stray = CachedEvent {
@@ -159,7 +161,7 @@ pub async fn events_of_an_app_that_is_not_there_are_not_kept(fixture: &impl Fixt
     );
 }
 
-pub async fn a_deleted_app_takes_its_cached_events_with_it(fixture: &impl Fixture) {
+pub(crate) async fn a_deleted_app_takes_its_cached_events_with_it(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (gone, stays) = (app(&stores, "a").await, app(&stores, "b").await);
     let events = [

@@ -33,7 +33,7 @@ async fn log(stores: &Stores, app: &App) -> Vec<Delivery> {
         .unwrap()
 }
 
-pub async fn the_log_lists_results_newest_first<F: Fixture>(fixture: &F) {
+pub(crate) async fn the_log_lists_results_newest_first<F: Fixture>(fixture: &F) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     end(&stores, &one, &["1", "2"], Disposition::Delivered).await;
@@ -86,7 +86,7 @@ pub async fn the_log_lists_results_newest_first<F: Fixture>(fixture: &F) {
     );
 }
 
-pub async fn queued_events_show_their_last_failure(fixture: &impl Fixture) {
+pub(crate) async fn queued_events_show_their_last_failure(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     assert_eq!(stores.deliveries.waiting(&app.ident).await.unwrap(), []);
@@ -121,7 +121,7 @@ pub async fn queued_events_show_their_last_failure(fixture: &impl Fixture) {
     assert_eq!(waiting[0].last, failed.attempt);
 }
 
-pub async fn abandoned_events_can_be_replayed_once(fixture: &impl Fixture) {
+pub(crate) async fn abandoned_events_can_be_replayed_once(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     end(&stores, &one, &["1", "2"], Disposition::GivenUp).await;
@@ -177,7 +177,7 @@ pub async fn abandoned_events_can_be_replayed_once(fixture: &impl Fixture) {
     );
 }
 
-pub async fn only_abandoned_events_can_be_replayed(fixture: &impl Fixture) {
+pub(crate) async fn only_abandoned_events_can_be_replayed(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     end(&stores, &app, &["1"], Disposition::Delivered).await;
@@ -193,7 +193,7 @@ pub async fn only_abandoned_events_can_be_replayed(fixture: &impl Fixture) {
     }
 }
 
-pub async fn a_replayed_address_is_due_at_once(fixture: &impl Fixture) {
+pub(crate) async fn a_replayed_address_is_due_at_once(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     end(&stores, &app, &["1"], Disposition::GivenUp).await;
@@ -229,7 +229,7 @@ pub async fn a_replayed_address_is_due_at_once(fixture: &impl Fixture) {
     );
 }
 
-pub async fn old_deliveries_are_pruned(fixture: &impl Fixture) {
+pub(crate) async fn old_deliveries_are_pruned(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for disposition in [

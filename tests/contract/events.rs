@@ -7,7 +7,7 @@ use pushi::core::model::{AppIdent, Mid, NewEvent, Payload, PublishId};
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, append, channel, event, mid, said, say, serials};
 
-pub async fn serials_are_contiguous_from_one_in_each_channel(fixture: &impl Fixture) {
+pub(crate) async fn serials_are_contiguous_from_one_in_each_channel(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let batch: Vec<NewEvent> = ["x", "y", "x", "x", "y"]
@@ -21,7 +21,7 @@ pub async fn serials_are_contiguous_from_one_in_each_channel(fixture: &impl Fixt
     assert_eq!(serials(say(&stores, &app, "x", &[""]).await), [4]);
 }
 
-pub async fn ids_are_unique_in_the_app_and_grow_with_the_serial(fixture: &impl Fixture) {
+pub(crate) async fn ids_are_unique_in_the_app_and_grow_with_the_serial(fixture: &impl Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
     let app = app(&one, "a").await;
     let mut ids = Vec::new();
@@ -48,7 +48,7 @@ pub async fn ids_are_unique_in_the_app_and_grow_with_the_serial(fixture: &impl F
     }
 }
 
-pub async fn every_field_is_read_back(fixture: &impl Fixture) {
+pub(crate) async fn every_field_is_read_back(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let full = NewEvent {
@@ -79,7 +79,7 @@ pub async fn every_field_is_read_back(fixture: &impl Fixture) {
     );
 }
 
-pub async fn concurrent_appends_of_several_instances_leave_no_gap_and_no_double(
+pub(crate) async fn concurrent_appends_of_several_instances_leave_no_gap_and_no_double(
     fixture: &impl Fixture,
 ) {
     let first = fixture.open().await;
@@ -120,7 +120,9 @@ pub async fn concurrent_appends_of_several_instances_leave_no_gap_and_no_double(
     assert!(stored.is_sorted_by(|one, next| one.position.id < next.position.id));
 }
 
-pub async fn batches_over_many_channels_and_apps_do_not_block_each_other(fixture: &impl Fixture) {
+pub(crate) async fn batches_over_many_channels_and_apps_do_not_block_each_other(
+    fixture: &impl Fixture,
+) {
     let first = fixture.open().await;
     let apps = [app(&first, "a").await, app(&first, "b").await];
     let mut tasks = Vec::new();
@@ -158,7 +160,7 @@ pub async fn batches_over_many_channels_and_apps_do_not_block_each_other(fixture
     }
 }
 
-pub async fn a_large_batch_keeps_its_order(fixture: &impl Fixture) {
+pub(crate) async fn a_large_batch_keeps_its_order(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let batch: Vec<NewEvent> = (0..1000)
@@ -176,11 +178,11 @@ pub async fn a_large_batch_keeps_its_order(fixture: &impl Fixture) {
     assert_eq!(said(&recent), expected);
 }
 
-pub async fn an_empty_batch_answers_nothing(fixture: &impl Fixture) {
+pub(crate) async fn an_empty_batch_answers_nothing(fixture: &impl Fixture) {
     assert!(fixture.open().await.events.append(&[]).await.is_empty());
 }
 
-pub async fn appended_events_survive_reopening<F: Fixture>(fixture: &F) {
+pub(crate) async fn appended_events_survive_reopening<F: Fixture>(fixture: &F) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["one", "two"]).await;
@@ -195,7 +197,7 @@ pub async fn appended_events_survive_reopening<F: Fixture>(fixture: &F) {
     assert_eq!(say(&again, &app, "room", &["three"]).await[0].serial, 3);
 }
 
-pub async fn a_mid_that_is_there_is_a_conflict(fixture: &impl Fixture) {
+pub(crate) async fn a_mid_that_is_there_is_a_conflict(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     let there = event(&one, "room", "there");
@@ -228,7 +230,7 @@ pub async fn a_mid_that_is_there_is_a_conflict(fixture: &impl Fixture) {
     );
 }
 
-pub async fn events_of_an_app_that_is_not_there_are_not_found_and_the_others_are_stored(
+pub(crate) async fn events_of_an_app_that_is_not_there_are_not_found_and_the_others_are_stored(
     fixture: &impl Fixture,
 ) {
     let stores = fixture.open().await;
@@ -248,7 +250,7 @@ pub async fn events_of_an_app_that_is_not_there_are_not_found_and_the_others_are
     assert_eq!(answers[2].as_ref().unwrap().serial, 2);
 }
 
-pub async fn positions_find_stored_events(fixture: &impl Fixture) {
+pub(crate) async fn positions_find_stored_events(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     let events: Vec<NewEvent> = (0..150)
@@ -281,7 +283,7 @@ pub async fn positions_find_stored_events(fixture: &impl Fixture) {
     assert_eq!(stores.events.positions(&one.ident, &[]).await.unwrap(), []);
 }
 
-pub async fn cancelled_append_is_all_or_nothing(fixture: &impl Fixture) {
+pub(crate) async fn cancelled_append_is_all_or_nothing(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let mut judged = Vec::new();
@@ -316,7 +318,7 @@ pub async fn cancelled_append_is_all_or_nothing(fixture: &impl Fixture) {
     assert_eq!(serials(&stored), (1..=head).collect::<Vec<_>>());
 }
 
-pub async fn heads_are_answered_in_order_with_zero_for_none(fixture: &impl Fixture) {
+pub(crate) async fn heads_are_answered_in_order_with_zero_for_none(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let batch: Vec<NewEvent> = (0..100)

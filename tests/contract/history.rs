@@ -3,7 +3,7 @@ use pushi::core::model::NewEvent;
 use crate::fixture::Fixture;
 use crate::samples::{app, append, channel, event, said, say, serials};
 
-pub async fn history_is_newest_first_below_a_serial(fixture: &impl Fixture) {
+pub(crate) async fn history_is_newest_first_below_a_serial(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["1", "2", "3", "4", "5"]).await;
@@ -24,7 +24,7 @@ pub async fn history_is_newest_first_below_a_serial(fixture: &impl Fixture) {
     assert_eq!(history(Some(2), 10).await, [1]);
 }
 
-pub async fn history_at_its_edges(fixture: &impl Fixture) {
+pub(crate) async fn history_at_its_edges(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let room = channel("room");
@@ -45,7 +45,7 @@ pub async fn history_at_its_edges(fixture: &impl Fixture) {
     assert_eq!(history(None, 0).await, [0; 0]);
 }
 
-pub async fn replay_is_oldest_first_within_its_bounds(fixture: &impl Fixture) {
+pub(crate) async fn replay_is_oldest_first_within_its_bounds(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["1", "2", "3", "4", "5"]).await;
@@ -65,7 +65,7 @@ pub async fn replay_is_oldest_first_within_its_bounds(fixture: &impl Fixture) {
     assert_eq!(replay(1, 4, 2).await, [2, 3]);
 }
 
-pub async fn replay_at_its_edges(fixture: &impl Fixture) {
+pub(crate) async fn replay_at_its_edges(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let room = channel("room");
@@ -93,7 +93,7 @@ pub async fn replay_at_its_edges(fixture: &impl Fixture) {
     assert_eq!(replay(99, 100, 10).await, [0; 0]);
 }
 
-pub async fn recent_goes_over_all_channels_by_id(fixture: &impl Fixture) {
+pub(crate) async fn recent_goes_over_all_channels_by_id(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let batch: Vec<NewEvent> = ["x", "y", "x", "z"]
@@ -114,7 +114,7 @@ pub async fn recent_goes_over_all_channels_by_id(fixture: &impl Fixture) {
     );
 }
 
-pub async fn bounds_beyond_what_a_column_holds_mean_no_bound(fixture: &impl Fixture) {
+pub(crate) async fn bounds_beyond_what_a_column_holds_mean_no_bound(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["1"]).await;

@@ -32,7 +32,7 @@ async fn inbox(stores: &Stores, app: &App, name: &str) -> Vec<String> {
     said(&events).into_iter().map(String::from).collect()
 }
 
-pub async fn an_inbox_holds_what_came_after_subscribing(fixture: &impl Fixture) {
+pub(crate) async fn an_inbox_holds_what_came_after_subscribing(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["before"]).await;
@@ -44,7 +44,7 @@ pub async fn an_inbox_holds_what_came_after_subscribing(fixture: &impl Fixture) 
     assert_eq!(inbox(&stores, &app, "bo").await, [""; 0]);
 }
 
-pub async fn an_ended_subscription_keeps_what_came_before_its_end(fixture: &impl Fixture) {
+pub(crate) async fn an_ended_subscription_keeps_what_came_before_its_end(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     subscribe(&stores, &app, "ann", "room").await;
@@ -54,7 +54,7 @@ pub async fn an_ended_subscription_keeps_what_came_before_its_end(fixture: &impl
     assert_eq!(inbox(&stores, &app, "ann").await, ["two", "one"]);
 }
 
-pub async fn the_inbox_skips_events_between_two_subscriptions(fixture: &impl Fixture) {
+pub(crate) async fn the_inbox_skips_events_between_two_subscriptions(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for round in ["1", "2", "3"] {
@@ -83,7 +83,9 @@ pub async fn the_inbox_skips_events_between_two_subscriptions(fixture: &impl Fix
     );
 }
 
-pub async fn the_personal_channel_is_in_the_inbox_without_subscribing(fixture: &impl Fixture) {
+pub(crate) async fn the_personal_channel_is_in_the_inbox_without_subscribing(
+    fixture: &impl Fixture,
+) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "personal-ann", &["for ann"]).await;
@@ -92,7 +94,7 @@ pub async fn the_personal_channel_is_in_the_inbox_without_subscribing(fixture: &
     assert_eq!(inbox(&stores, &app, "ann").await, ["for ann"]);
 }
 
-pub async fn overlapping_intervals_hold_each_event_once(fixture: &impl Fixture) {
+pub(crate) async fn overlapping_intervals_hold_each_event_once(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "personal-ann", &["1"]).await;
@@ -137,14 +139,14 @@ async fn crowded(stores: &Stores, app: &App) -> Vec<String> {
     expected
 }
 
-pub async fn an_inbox_is_merged_by_id_over_channels(fixture: &impl Fixture) {
+pub(crate) async fn an_inbox_is_merged_by_id_over_channels(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let expected = crowded(&stores, &app).await;
     assert_eq!(inbox(&fixture.open().await, &app, "ann").await, expected);
 }
 
-pub async fn an_inbox_is_paged_by_skip_and_limit(fixture: &impl Fixture) {
+pub(crate) async fn an_inbox_is_paged_by_skip_and_limit(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let expected = crowded(&stores, &app).await;
@@ -172,7 +174,7 @@ pub async fn an_inbox_is_paged_by_skip_and_limit(fixture: &impl Fixture) {
     }
 }
 
-pub async fn an_inbox_goes_on_where_events_were_pruned(fixture: &impl Fixture) {
+pub(crate) async fn an_inbox_goes_on_where_events_were_pruned(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     subscribe(&stores, &app, "ann", "ended").await;
@@ -197,7 +199,9 @@ pub async fn an_inbox_goes_on_where_events_were_pruned(fixture: &impl Fixture) {
     assert_eq!(inbox(&stores, &app, "ann").await, ["8", "7", "6"]);
 }
 
-pub async fn an_inbox_goes_past_channels_whose_newest_events_were_pruned(fixture: &impl Fixture) {
+pub(crate) async fn an_inbox_goes_past_channels_whose_newest_events_were_pruned(
+    fixture: &impl Fixture,
+) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     // Events with the data "old" are pruned, although they are published last.
@@ -263,7 +267,7 @@ pub async fn an_inbox_goes_past_channels_whose_newest_events_were_pruned(fixture
     }
 }
 
-pub async fn an_event_costs_one_row_however_many_are_subscribed(fixture: &impl Fixture) {
+pub(crate) async fn an_event_costs_one_row_however_many_are_subscribed(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for n in 0..100 {

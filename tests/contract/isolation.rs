@@ -4,7 +4,7 @@ use pushi::core::model::{ChannelName, NewEvent, Payload, SubscriptionFilter, Use
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, append, channel, event, said, say, user};
 
-pub async fn two_apps_never_see_each_other(fixture: &impl Fixture) {
+pub(crate) async fn two_apps_never_see_each_other(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let apps = [
         app(&stores, "a").await,
@@ -149,7 +149,7 @@ fn odd_names() -> Vec<String> {
         .collect()
 }
 
-pub async fn unusual_names_are_distinguished_and_read_back(fixture: &impl Fixture) {
+pub(crate) async fn unusual_names_are_distinguished_and_read_back(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let names = odd_names();
@@ -226,7 +226,7 @@ pub async fn unusual_names_are_distinguished_and_read_back(fixture: &impl Fixtur
     );
 }
 
-pub async fn unusual_texts_are_read_back(fixture: &impl Fixture) {
+pub(crate) async fn unusual_texts_are_read_back(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let texts = [
@@ -264,7 +264,7 @@ pub async fn unusual_texts_are_read_back(fixture: &impl Fixture) {
     );
 }
 
-pub async fn a_store_that_was_closed_is_unavailable<F: Fixture>(fixture: &F) {
+pub(crate) async fn a_store_that_was_closed_is_unavailable<F: Fixture>(fixture: &F) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     stores.database.ping().await.unwrap();

@@ -1,6 +1,8 @@
 //! The contract of the storage ports: each case is a sentence of `core::ports` or of a store's specification. The cases
 //! are listed once, here, and every adapter runs all of them.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod app_deletion;
 mod apps;
 mod archive;

@@ -127,7 +127,7 @@ async fn recovered(stores: &Stores) {
     }
 }
 
-pub async fn a_hanging_server_times_out_until_it_recovers(fixture: &impl Remote) {
+pub(crate) async fn a_hanging_server_times_out_until_it_recovers(fixture: &impl Remote) {
     let proxy = Proxy::to(fixture.server().await).await;
     let stores = fixture.open_through(proxy.port(), SHORT).await;
     let app = app(&stores, "a").await;
@@ -149,7 +149,7 @@ pub async fn a_hanging_server_times_out_until_it_recovers(fixture: &impl Remote)
     }
 }
 
-pub async fn a_stopped_server_is_unavailable_until_it_restarts(fixture: &impl Remote) {
+pub(crate) async fn a_stopped_server_is_unavailable_until_it_restarts(fixture: &impl Remote) {
     let mut proxy = Proxy::to(fixture.server().await).await;
     let stores = fixture.open_through(proxy.port(), SHORT).await;
     let app = app(&stores, "a").await;
@@ -230,10 +230,10 @@ async fn judge_each_moment(fixture: &impl Remote, break_after: impl Fn(&Proxy, u
     }
 }
 
-pub async fn an_interrupted_append_is_settled(fixture: &impl Remote) {
+pub(crate) async fn an_interrupted_append_is_settled(fixture: &impl Remote) {
     judge_each_moment(fixture, Proxy::cut_after).await;
 }
 
-pub async fn a_hanging_append_is_settled(fixture: &impl Remote) {
+pub(crate) async fn a_hanging_append_is_settled(fixture: &impl Remote) {
     judge_each_moment(fixture, Proxy::get_stuck_after).await;
 }

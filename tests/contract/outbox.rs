@@ -10,15 +10,20 @@ use pushi::core::ports::{AttemptResult, ClaimUpdate, Disposition, Stores};
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, app_to_create, channel, user};
 
-pub const HOOK: &str = "https://shop.example/hook";
+pub(crate) const HOOK: &str = "https://shop.example/hook";
 
-pub const OTHER: &str = "http://127.0.0.1:9/other?x=1";
+pub(crate) const OTHER: &str = "http://127.0.0.1:9/other?x=1";
 
-pub fn at(seconds: u64) -> Timestamp {
+pub(crate) fn at(seconds: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(seconds))
 }
 
-pub fn happening(app: &App, name: &str, kind: OutboxEventKind, addresses: &[&str]) -> OutboxEvent {
+pub(crate) fn happening(
+    app: &App,
+    name: &str,
+    kind: OutboxEventKind,
+    addresses: &[&str],
+) -> OutboxEvent {
     let addresses = addresses
         .iter()
         .map(|address| Arc::from(*address))
@@ -33,11 +38,11 @@ pub fn happening(app: &App, name: &str, kind: OutboxEventKind, addresses: &[&str
 }
 
 /// A cache miss, which does not affect the reported presence.
-pub fn miss(app: &App, name: &str) -> OutboxEvent {
+pub(crate) fn miss(app: &App, name: &str) -> OutboxEvent {
     happening(app, name, OutboxEventKind::CacheMiss, &[HOOK])
 }
 
-pub async fn claim_all(stores: &Stores, holder: &str, now: Timestamp) -> Vec<Claim> {
+pub(crate) async fn claim_all(stores: &Stores, holder: &str, now: Timestamp) -> Vec<Claim> {
     stores
         .outbox
         .claim(holder, now, now.plus(Duration::from_secs(10)), 100)
@@ -46,13 +51,13 @@ pub async fn claim_all(stores: &Stores, holder: &str, now: Timestamp) -> Vec<Cla
 }
 
 /// The one address that is due.
-pub async fn claim(stores: &Stores, holder: &str, now: Timestamp) -> Claim {
+pub(crate) async fn claim(stores: &Stores, holder: &str, now: Timestamp) -> Claim {
     let mut claims = claim_all(stores, holder, now).await;
     assert_eq!(claims.len(), 1, "{claims:?}");
     claims.remove(0)
 }
 
-pub fn settlement(
+pub(crate) fn settlement(
     disposition: Disposition,
     upto: u64,
     events: u64,
@@ -78,14 +83,14 @@ pub fn settlement(
     }
 }
 
-pub fn names(events: &[QueuedEvent]) -> Vec<(&str, WebhookEvent)> {
+pub(crate) fn names(events: &[QueuedEvent]) -> Vec<(&str, WebhookEvent)> {
     events
         .iter()
         .map(|notice| (notice.channel.as_str(), notice.kind.webhook_event()))
         .collect()
 }
 
-pub async fn every_event_kind_is_read_back<F: Fixture>(fixture: &F) {
+pub(crate) async fn every_event_kind_is_read_back<F: Fixture>(fixture: &F) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let said = ClientEventDetails {
@@ -131,7 +136,7 @@ pub async fn every_event_kind_is_read_back<F: Fixture>(fixture: &F) {
     assert!(events.windows(2).all(|pair| pair[0].id < pair[1].id));
 }
 
-pub async fn each_address_has_a_queue_in_the_order_of_the_puts(fixture: &impl Fixture) {
+pub(crate) async fn each_address_has_a_queue_in_the_order_of_the_puts(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for name in ["1", "2"] {
@@ -165,7 +170,7 @@ pub async fn each_address_has_a_queue_in_the_order_of_the_puts(fixture: &impl Fi
     assert_eq!(stores.outbox.depth().await.unwrap(), 6);
 }
 
-pub async fn events_of_an_unknown_app_are_skipped(fixture: &impl Fixture) {
+pub(crate) async fn events_of_an_unknown_app_are_skipped(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let stray = OutboxEvent {
@@ -190,7 +195,7 @@ pub async fn events_of_an_unknown_app_are_skipped(fixture: &impl Fixture) {
     stores.outbox.put(&[]).await.unwrap();
 }
 
-pub async fn a_deleted_app_takes_its_outbox_with_it(fixture: &impl Fixture) {
+pub(crate) async fn a_deleted_app_takes_its_outbox_with_it(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (gone, stays) = (app(&stores, "a").await, app(&stores, "b").await);
     for app in [&gone, &stays] {
@@ -235,7 +240,7 @@ pub async fn a_deleted_app_takes_its_outbox_with_it(fixture: &impl Fixture) {
     );
 }
 
-pub async fn unusual_users_and_addresses_are_distinguished(fixture: &impl Fixture) {
+pub(crate) async fn unusual_users_and_addresses_are_distinguished(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let users: Vec<UserId> = ["a", "A", "á", "a ", "'", "%", "漢"]

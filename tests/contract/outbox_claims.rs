@@ -7,7 +7,7 @@ use crate::fixture::Fixture;
 use crate::outbox::{HOOK, at, claim, claim_all, happening, miss, names, settlement};
 use crate::samples::{NOW, app};
 
-pub async fn a_claim_is_exclusive_until_it_expires(fixture: &impl Fixture) {
+pub(crate) async fn a_claim_is_exclusive_until_it_expires(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     stores
@@ -50,7 +50,7 @@ pub async fn a_claim_is_exclusive_until_it_expires(fixture: &impl Fixture) {
     );
 }
 
-pub async fn concurrent_claims_share_no_address(fixture: &impl Fixture) {
+pub(crate) async fn concurrent_claims_share_no_address(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let addresses: Vec<String> = (0..10).map(|n| format!("http://host-{n}/")).collect();
@@ -90,7 +90,7 @@ pub async fn concurrent_claims_share_no_address(fixture: &impl Fixture) {
     );
 }
 
-pub async fn delivered_events_are_removed_and_the_rest_stays(fixture: &impl Fixture) {
+pub(crate) async fn delivered_events_are_removed_and_the_rest_stays(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     stores
@@ -165,7 +165,7 @@ pub async fn delivered_events_are_removed_and_the_rest_stays(fixture: &impl Fixt
     assert_eq!(names(&again)[0].0, "5");
 }
 
-pub async fn failed_events_stay_and_are_counted(fixture: &impl Fixture) {
+pub(crate) async fn failed_events_stay_and_are_counted(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     stores.outbox.put(&[miss(&app, "1")]).await.unwrap();
@@ -227,7 +227,7 @@ pub async fn failed_events_stay_and_are_counted(fixture: &impl Fixture) {
     );
 }
 
-pub async fn claims_are_released_together(fixture: &impl Fixture) {
+pub(crate) async fn claims_are_released_together(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let addresses = ["http://a/", "http://b/", "http://c/"];
@@ -243,7 +243,7 @@ pub async fn claims_are_released_together(fixture: &impl Fixture) {
     assert_eq!((again.len(), again.contains(&stays[0])), (2, false));
 }
 
-pub async fn the_longest_due_come_first(fixture: &impl Fixture) {
+pub(crate) async fn the_longest_due_come_first(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for (address, second) in [("http://b/", 2), ("http://c/", 1), ("http://a/", 3)] {

@@ -6,7 +6,7 @@ use crate::fixture::Fixture;
 use crate::outbox::{HOOK, claim, claim_all, happening};
 use crate::samples::{NOW, app, channel, user};
 
-pub async fn duplicate_reports_are_written_once(fixture: &impl Fixture) {
+pub(crate) async fn duplicate_reports_are_written_once(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     let says = |kind| happening(&app, "presence-x", kind, &[HOOK]);
@@ -66,7 +66,7 @@ pub async fn duplicate_reports_are_written_once(fixture: &impl Fixture) {
     assert_eq!(told, expected);
 }
 
-pub async fn concurrent_duplicate_reports_are_written_once(fixture: &impl Fixture) {
+pub(crate) async fn concurrent_duplicate_reports_are_written_once(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let put = |number: u64| {
@@ -100,7 +100,7 @@ pub async fn concurrent_duplicate_reports_are_written_once(fixture: &impl Fixtur
     assert_eq!(events.len(), 21);
 }
 
-pub async fn presence_is_recorded_without_webhooks(fixture: &impl Fixture) {
+pub(crate) async fn presence_is_recorded_without_webhooks(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     let silent = |name: &str, kind| happening(&one, name, kind, &[]);

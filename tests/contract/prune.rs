@@ -28,7 +28,7 @@ fn keep(count: u64) -> Pruning {
     }
 }
 
-pub async fn events_before_a_time_are_removed(fixture: &impl Fixture) {
+pub(crate) async fn events_before_a_time_are_removed(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     say_at(&stores, &one, "room", &[1, 5, 3, 4]).await;
@@ -50,7 +50,7 @@ pub async fn events_before_a_time_are_removed(fixture: &impl Fixture) {
     assert_eq!(stores.events.prune(before(4), 100).await.unwrap(), 0);
 }
 
-pub async fn all_but_the_newest_of_each_channel_are_removed(fixture: &impl Fixture) {
+pub(crate) async fn all_but_the_newest_of_each_channel_are_removed(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
     say(&stores, &one, "x", &["1", "2", "3", "4"]).await;
@@ -79,7 +79,7 @@ pub async fn all_but_the_newest_of_each_channel_are_removed(fixture: &impl Fixtu
     assert_eq!(stores.events.prune(keep(0), 100).await.unwrap(), 3);
 }
 
-pub async fn pruning_stops_at_its_limit_and_goes_on(fixture: &impl Fixture) {
+pub(crate) async fn pruning_stops_at_its_limit_and_goes_on(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let seconds: Vec<u64> = (0..250).collect();
@@ -102,7 +102,7 @@ pub async fn pruning_stops_at_its_limit_and_goes_on(fixture: &impl Fixture) {
     );
 }
 
-pub async fn heads_stay_and_serials_go_on_after_pruning(fixture: &impl Fixture) {
+pub(crate) async fn heads_stay_and_serials_go_on_after_pruning(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["1", "2", "3"]).await;
@@ -138,7 +138,7 @@ pub async fn heads_stay_and_serials_go_on_after_pruning(fixture: &impl Fixture) 
     );
 }
 
-pub async fn a_writer_that_missed_a_pruning_goes_on_behind_it(fixture: &impl Fixture) {
+pub(crate) async fn a_writer_that_missed_a_pruning_goes_on_behind_it(fixture: &impl Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
     let app = app(&one, "a").await;
     say(&one, &app, "room", &["1"]).await;
@@ -164,7 +164,7 @@ fn serials_of(positions: Vec<Position>) -> Vec<u64> {
     positions.iter().map(|position| position.serial).collect()
 }
 
-pub async fn nothing_is_pruned_without_a_bound(fixture: &impl Fixture) {
+pub(crate) async fn nothing_is_pruned_without_a_bound(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["1"]).await;
@@ -175,7 +175,7 @@ pub async fn nothing_is_pruned_without_a_bound(fixture: &impl Fixture) {
     assert_eq!(stores.events.recent(&app.ident, 10).await.unwrap().len(), 1);
 }
 
-pub async fn a_pruned_mid_has_no_position(fixture: &impl Fixture) {
+pub(crate) async fn a_pruned_mid_has_no_position(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let gone = event(&app, "room", "");

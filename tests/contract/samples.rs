@@ -9,9 +9,9 @@ use pushi::core::model::{
 use pushi::core::ports::{CreateApp, Stores};
 
 /// A time like any other.
-pub const NOW: Timestamp = Timestamp::from_micros(1_795_337_089_420_001);
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_795_337_089_420_001);
 
-pub fn app_to_create(ident: &str) -> CreateApp {
+pub(crate) fn app_to_create(ident: &str) -> CreateApp {
     CreateApp {
         ident: AppIdent::trusted(ident),
         name: format!("The app {ident}"),
@@ -25,26 +25,26 @@ pub fn app_to_create(ident: &str) -> CreateApp {
 }
 
 /// Creates an app.
-pub async fn app(stores: &Stores, ident: &str) -> App {
+pub(crate) async fn app(stores: &Stores, ident: &str) -> App {
     stores.apps.create(app_to_create(ident)).await.unwrap()
 }
 
-pub fn channel(name: &str) -> ChannelName {
+pub(crate) fn channel(name: &str) -> ChannelName {
     ChannelName::parse(name, 200).unwrap()
 }
 
-pub fn user(name: &str) -> UserId {
+pub(crate) fn user(name: &str) -> UserId {
     UserId::parse(name).unwrap()
 }
 
 /// A `mid` like no other.
-pub fn mid() -> Mid {
+pub(crate) fn mid() -> Mid {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     Mid(format!("{:032x}", NEXT.fetch_add(1, Ordering::Relaxed)).into())
 }
 
 /// An event with this data and no optional fields.
-pub fn event(app: &App, name: &str, data: &str) -> NewEvent {
+pub(crate) fn event(app: &App, name: &str, data: &str) -> NewEvent {
     NewEvent {
         app: app.ident.clone(),
         mid: mid(),
@@ -61,7 +61,7 @@ pub fn event(app: &App, name: &str, data: &str) -> NewEvent {
 }
 
 /// Stores events, each of which must be taken.
-pub async fn append(stores: &Stores, events: &[NewEvent]) -> Vec<Position> {
+pub(crate) async fn append(stores: &Stores, events: &[NewEvent]) -> Vec<Position> {
     let stored = stores.events.append(events).await;
     stored
         .into_iter()
@@ -70,19 +70,19 @@ pub async fn append(stores: &Stores, events: &[NewEvent]) -> Vec<Position> {
 }
 
 /// Stores one event a text, in order.
-pub async fn say(stores: &Stores, app: &App, name: &str, texts: &[&str]) -> Vec<Position> {
+pub(crate) async fn say(stores: &Stores, app: &App, name: &str, texts: &[&str]) -> Vec<Position> {
     let events: Vec<NewEvent> = texts.iter().map(|text| event(app, name, text)).collect();
     append(stores, &events).await
 }
 
 /// The data of events.
-pub fn said(events: &[Event]) -> Vec<&str> {
+pub(crate) fn said(events: &[Event]) -> Vec<&str> {
     events
         .iter()
         .map(|event| &*event.new.payload.data)
         .collect()
 }
 
-pub fn serials(events: &[Event]) -> Vec<u64> {
+pub(crate) fn serials(events: &[Event]) -> Vec<u64> {
     events.iter().map(|event| event.position.serial).collect()
 }

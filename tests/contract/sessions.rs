@@ -14,7 +14,7 @@ fn session(app: &pushi::core::model::App, byte: u8) -> Session {
     }
 }
 
-pub async fn a_session_is_there_after_reopening<F: Fixture>(fixture: &F) {
+pub(crate) async fn a_session_is_there_after_reopening<F: Fixture>(fixture: &F) {
     let stores = fixture.open().await;
     let session = session(&app(&stores, "a").await, 1);
     stores.sessions.put(&session).await.unwrap();
@@ -33,7 +33,7 @@ pub async fn a_session_is_there_after_reopening<F: Fixture>(fixture: &F) {
     );
 }
 
-pub async fn a_session_is_got_also_where_it_has_expired(fixture: &impl Fixture) {
+pub(crate) async fn a_session_is_got_also_where_it_has_expired(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let old = Session {
         expires: pushi::core::model::Timestamp::from_micros(1),
@@ -47,7 +47,7 @@ pub async fn a_session_is_got_also_where_it_has_expired(fixture: &impl Fixture) 
     );
 }
 
-pub async fn the_same_hash_replaces_the_session(fixture: &impl Fixture) {
+pub(crate) async fn the_same_hash_replaces_the_session(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let first = session(&app(&stores, "a").await, 1);
     let second = Session {
@@ -63,7 +63,7 @@ pub async fn the_same_hash_replaces_the_session(fixture: &impl Fixture) {
     );
 }
 
-pub async fn an_ended_session_is_gone_everywhere(fixture: &impl Fixture) {
+pub(crate) async fn an_ended_session_is_gone_everywhere(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     for byte in [1, 2] {
@@ -82,7 +82,7 @@ pub async fn an_ended_session_is_gone_everywhere(fixture: &impl Fixture) {
     );
 }
 
-pub async fn expired_sessions_are_pruned(fixture: &impl Fixture) {
+pub(crate) async fn expired_sessions_are_pruned(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     for byte in 0..4 {
@@ -120,7 +120,7 @@ pub async fn expired_sessions_are_pruned(fixture: &impl Fixture) {
     assert_eq!(stores.sessions.prune(NOW).await.unwrap(), 0);
 }
 
-pub async fn a_session_of_an_app_that_is_not_there_is_not_found(fixture: &impl Fixture) {
+pub(crate) async fn a_session_of_an_app_that_is_not_there_is_not_found(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let stray = Session {
         app: AppIdent::trusted("nobody"),

@@ -10,7 +10,7 @@ fn later() -> Timestamp {
     NOW.plus(Duration::from_secs(60))
 }
 
-pub async fn a_subscription_begins_at_the_head(fixture: &impl Fixture) {
+pub(crate) async fn a_subscription_begins_at_the_head(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     say(&stores, &app, "room", &["1", "2"]).await;
@@ -47,7 +47,7 @@ pub async fn a_subscription_begins_at_the_head(fixture: &impl Fixture) {
     assert_eq!(listed, [expected, quiet]);
 }
 
-pub async fn the_same_again_answers_the_one_that_is_there(fixture: &impl Fixture) {
+pub(crate) async fn the_same_again_answers_the_one_that_is_there(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     let (first, _) = stores
@@ -64,7 +64,7 @@ pub async fn the_same_again_answers_the_one_that_is_there(fixture: &impl Fixture
     assert_eq!(again, (first, false));
 }
 
-pub async fn twenty_callers_adding_the_same_make_one(fixture: &impl Fixture) {
+pub(crate) async fn twenty_callers_adding_the_same_make_one(fixture: &impl Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
     let app = app(&one, "a").await;
     say(&one, &app, "room", &["1"]).await;
@@ -96,7 +96,7 @@ pub async fn twenty_callers_adding_the_same_make_one(fixture: &impl Fixture) {
     assert!(answers.iter().all(|answer| *answer == listed[0]));
 }
 
-pub async fn an_end_is_answered_once(fixture: &impl Fixture) {
+pub(crate) async fn an_end_is_answered_once(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let app = app(&stores, "a").await;
     let (open, _) = stores
@@ -146,7 +146,7 @@ pub async fn an_end_is_answered_once(fixture: &impl Fixture) {
     );
 }
 
-pub async fn a_subscription_begins_anew_after_its_end(fixture: &impl Fixture) {
+pub(crate) async fn a_subscription_begins_anew_after_its_end(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let (first, _) = stores
@@ -174,7 +174,7 @@ pub async fn a_subscription_begins_anew_after_its_end(fixture: &impl Fixture) {
     );
 }
 
-pub async fn subscribing_to_an_app_that_is_not_there_is_not_found(fixture: &impl Fixture) {
+pub(crate) async fn subscribing_to_an_app_that_is_not_there_is_not_found(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let nobody = AppIdent::trusted("nobody");
     assert!(matches!(
@@ -194,7 +194,7 @@ pub async fn subscribing_to_an_app_that_is_not_there_is_not_found(fixture: &impl
     );
 }
 
-pub async fn the_list_holds_open_ones_by_id_and_is_paged(fixture: &impl Fixture) {
+pub(crate) async fn the_list_holds_open_ones_by_id_and_is_paged(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let mut open = Vec::new();
@@ -234,7 +234,7 @@ pub async fn the_list_holds_open_ones_by_id_and_is_paged(fixture: &impl Fixture)
     assert_eq!(list(0, 0).await, []);
 }
 
-pub async fn the_list_is_filtered_by_user_and_channel(fixture: &impl Fixture) {
+pub(crate) async fn the_list_is_filtered_by_user_and_channel(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let mut open = Vec::new();
@@ -280,7 +280,7 @@ pub async fn the_list_is_filtered_by_user_and_channel(fixture: &impl Fixture) {
     assert_eq!(list(None, Some("w"), 0).await, [0; 0]);
 }
 
-pub async fn channels_come_in_the_order_in_which_they_began(fixture: &impl Fixture) {
+pub(crate) async fn channels_come_in_the_order_in_which_they_began(fixture: &impl Fixture) {
     let stores = fixture.open().await;
     let app = app(&stores, "a").await;
     let ann = user("ann");
@@ -323,7 +323,7 @@ pub async fn channels_come_in_the_order_in_which_they_began(fixture: &impl Fixtu
     assert_eq!(channels, ["m", "b", "z"].map(channel));
 }
 
-pub async fn subscribing_and_ending_at_once_leaves_one_or_none(fixture: &impl Fixture) {
+pub(crate) async fn subscribing_and_ending_at_once_leaves_one_or_none(fixture: &impl Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
     let app = app(&one, "a").await;
     let change = |n: usize| {

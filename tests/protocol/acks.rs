@@ -4,7 +4,7 @@ use pushi::core::service::Publishing;
 use pushi_test_support::{TestEnv, event_texts, publishing, serials};
 use serde_json::json;
 
-pub async fn a_kept_publish_with_a_ref_is_acknowledged(env: &TestEnv) {
+pub(crate) async fn a_kept_publish_with_a_ref_is_acknowledged(env: &TestEnv) {
     let server = env.server().await;
     let [mut sender, mut other] = server.clients().await;
     sender.subscribe("c").await;
@@ -35,7 +35,7 @@ pub async fn a_kept_publish_with_a_ref_is_acknowledged(env: &TestEnv) {
     other.expect_nothing().await;
 }
 
-pub async fn no_ack_without_ref_or_persist(env: &TestEnv) {
+pub(crate) async fn no_ack_without_ref_or_persist(env: &TestEnv) {
     let server = env.server().await;
     let mut sender = server.client().await;
     sender.subscribe("c").await;
@@ -59,7 +59,7 @@ pub async fn no_ack_without_ref_or_persist(env: &TestEnv) {
     sender.expect_nothing().await;
 }
 
-pub async fn any_ref_is_echoed_unchanged(env: &TestEnv) {
+pub(crate) async fn any_ref_is_echoed_unchanged(env: &TestEnv) {
     let server = env.server().await;
     let mut sender = server.client().await;
     sender.subscribe("c").await;
@@ -86,7 +86,7 @@ pub async fn any_ref_is_echoed_unchanged(env: &TestEnv) {
     );
 }
 
-pub async fn acknowledgements_come_in_the_order_of_the_publishes(env: &TestEnv) {
+pub(crate) async fn acknowledgements_come_in_the_order_of_the_publishes(env: &TestEnv) {
     let server = env.server().await;
     let mut sender = server.client().await;
     sender.subscribe("c").await;
@@ -106,7 +106,7 @@ pub async fn acknowledgements_come_in_the_order_of_the_publishes(env: &TestEnv) 
     sender.expect_nothing().await;
 }
 
-pub async fn acknowledged_events_are_in_the_history(env: &TestEnv) {
+pub(crate) async fn acknowledged_events_are_in_the_history(env: &TestEnv) {
     let server = env.server().await;
     let mut sender = server.client().await;
     sender.subscribe("c").await;
@@ -126,7 +126,7 @@ fn keyed(key: &str, channels: &[&str], text: &str) -> Publishing {
     }
 }
 
-pub async fn the_same_key_stores_and_sends_once(env: &TestEnv) {
+pub(crate) async fn the_same_key_stores_and_sends_once(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -149,7 +149,7 @@ pub async fn the_same_key_stores_and_sends_once(env: &TestEnv) {
     );
 }
 
-pub async fn a_key_is_kept_a_day(env: &TestEnv) {
+pub(crate) async fn a_key_is_kept_a_day(env: &TestEnv) {
     use std::time::Duration;
     let server = env.server().await;
     let mut client = server.client().await;
@@ -175,7 +175,7 @@ pub async fn a_key_is_kept_a_day(env: &TestEnv) {
     assert_eq!(client.expect("message").await.data(), "anew");
 }
 
-pub async fn concurrent_publishes_with_one_key_store_one(env: &TestEnv) {
+pub(crate) async fn concurrent_publishes_with_one_key_store_one(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -224,7 +224,7 @@ pub async fn concurrent_publishes_with_one_key_store_one(env: &TestEnv) {
     );
 }
 
-pub async fn a_key_is_the_apps_own(env: &TestEnv) {
+pub(crate) async fn a_key_is_the_apps_own(env: &TestEnv) {
     let server = env.server().await;
     let other = pushi::core::model::NewApp {
         name: "Other".to_owned(),
@@ -245,7 +245,7 @@ pub async fn a_key_is_the_apps_own(env: &TestEnv) {
     assert_eq!(stranger.expect("message").await.data(), "theirs");
 }
 
-pub async fn a_key_covers_all_channels_of_its_publish(env: &TestEnv) {
+pub(crate) async fn a_key_covers_all_channels_of_its_publish(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("a").await;

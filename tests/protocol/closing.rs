@@ -8,7 +8,7 @@ use pushi::core::service::AppError;
 use pushi_test_support::{Client, Fault, FaultyStore, TestEnv, publishing};
 use serde_json::json;
 
-pub async fn shutdown_closes_with_4200(env: &TestEnv) {
+pub(crate) async fn shutdown_closes_with_4200(env: &TestEnv) {
     let server = env.server().await;
     let mut clients: [Client; 3] = server.clients().await;
     for client in &mut clients {
@@ -29,7 +29,7 @@ pub async fn shutdown_closes_with_4200(env: &TestEnv) {
     }
 }
 
-pub async fn connects_during_shutdown_are_rejected(env: &TestEnv) {
+pub(crate) async fn connects_during_shutdown_are_rejected(env: &TestEnv) {
     let server = env.server().await;
     server.gateway.stop();
     let mut late = server.connect(&server.app, None, false).await;
@@ -37,7 +37,7 @@ pub async fn connects_during_shutdown_are_rejected(env: &TestEnv) {
     assert_eq!(late.expect_close().await, 4200);
 }
 
-pub async fn accepted_publishes_are_stored_before_shutdown(env: &TestEnv) {
+pub(crate) async fn accepted_publishes_are_stored_before_shutdown(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     store.append.set(Fault::Hang);
@@ -65,7 +65,7 @@ pub async fn accepted_publishes_are_stored_before_shutdown(env: &TestEnv) {
         .unwrap();
 }
 
-pub async fn after_the_end_publishes_are_refused(env: &TestEnv) {
+pub(crate) async fn after_the_end_publishes_are_refused(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.subscribed("c").await;
     env.stop.cancel();
@@ -83,7 +83,7 @@ pub async fn after_the_end_publishes_are_refused(env: &TestEnv) {
     assert_eq!(client.expect_error(4320).await.value["data"]["ref"], "7");
 }
 
-pub async fn a_disabled_app_loses_its_connections(env: &TestEnv) {
+pub(crate) async fn a_disabled_app_loses_its_connections(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.subscribed("c").await;
     server.publish_transient("c", "before").await;
@@ -94,7 +94,7 @@ pub async fn a_disabled_app_loses_its_connections(env: &TestEnv) {
     server.subscribed("c").await.expect_nothing().await;
 }
 
-pub async fn a_deleted_app_loses_its_connections(env: &TestEnv) {
+pub(crate) async fn a_deleted_app_loses_its_connections(env: &TestEnv) {
     let server = env.server().await;
     let other = server
         .service
@@ -133,7 +133,7 @@ pub async fn a_deleted_app_loses_its_connections(env: &TestEnv) {
     );
 }
 
-pub async fn changes_by_another_process_apply_within_a_second(env: &TestEnv) {
+pub(crate) async fn changes_by_another_process_apply_within_a_second(env: &TestEnv) {
     let server = env.server().await;
     let other = env.server().await;
     let mut client = server.subscribed("c").await;
@@ -169,7 +169,7 @@ pub async fn changes_by_another_process_apply_within_a_second(env: &TestEnv) {
         .unwrap();
 }
 
-pub async fn a_late_store_answer_is_reloaded(env: &TestEnv) {
+pub(crate) async fn a_late_store_answer_is_reloaded(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let other = env.server().await;
     store.app_by_key.set(Fault::Hang);
@@ -188,7 +188,7 @@ pub async fn a_late_store_answer_is_reloaded(env: &TestEnv) {
     assert_eq!(client.expect_close().await, 4003);
 }
 
-pub async fn a_disabled_app_keeps_no_connection(env: &TestEnv) {
+pub(crate) async fn a_disabled_app_keeps_no_connection(env: &TestEnv) {
     let server = env.server().await;
     for round in 0..60 {
         server.set(|settings| settings.enabled = true).await;

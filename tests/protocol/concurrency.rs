@@ -120,7 +120,7 @@ async fn come_and_go(client: &mut Client, channel: &str, rounds: u32, pace: &Pac
     }
 }
 
-pub async fn subscribers_see_every_serial_once(env: &TestEnv) {
+pub(crate) async fn subscribers_see_every_serial_once(env: &TestEnv) {
     let server = env.server_with(unbounded).await;
     let pace = Arc::new(Pace::default());
     let publishers: Vec<_> = (0..2).map(|_| publisher(&server, &["c"], &pace)).collect();
@@ -142,7 +142,7 @@ pub async fn subscribers_see_every_serial_once(env: &TestEnv) {
     assert_eq!((last, &state["serial"]), (total, &json!(total)));
 }
 
-pub async fn a_personal_channel_sees_every_serial_of_its_aliases_once(env: &TestEnv) {
+pub(crate) async fn a_personal_channel_sees_every_serial_of_its_aliases_once(env: &TestEnv) {
     let server = env.server_with(unbounded).await;
     server.add_subscription("ann", "a").await;
     server.add_subscription("ann", "b").await;
@@ -199,7 +199,7 @@ pub async fn a_personal_channel_sees_every_serial_of_its_aliases_once(env: &Test
     }
 }
 
-pub async fn going_on_without_leaving_has_no_gap_either(env: &TestEnv) {
+pub(crate) async fn going_on_without_leaving_has_no_gap_either(env: &TestEnv) {
     let server = env.server_with(unbounded).await;
     let pace = Arc::new(Pace::default());
     let publisher = publisher(&server, &["c"], &pace);
@@ -231,7 +231,7 @@ pub async fn going_on_without_leaving_has_no_gap_either(env: &TestEnv) {
     publisher.await.unwrap();
 }
 
-pub async fn no_event_before_subscribed_or_after_unsubscribed(env: &TestEnv) {
+pub(crate) async fn no_event_before_subscribed_or_after_unsubscribed(env: &TestEnv) {
     let server = env.server_with(unbounded).await;
     let pace = Arc::new(Pace::default());
     let publisher = publisher(&server, &["c"], &pace);

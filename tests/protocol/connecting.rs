@@ -6,7 +6,7 @@ use pushi::core::model::OverCapacity;
 use pushi_test_support::TestEnv;
 use serde_json::json;
 
-pub async fn the_greeting_names_the_socket(env: &TestEnv) {
+pub(crate) async fn the_greeting_names_the_socket(env: &TestEnv) {
     let server = env.server().await;
     let mut seen = Vec::new();
     for _ in 0..3 {
@@ -35,7 +35,7 @@ pub async fn the_greeting_names_the_socket(env: &TestEnv) {
     }
 }
 
-pub async fn an_unknown_key_is_closed_with_4001(env: &TestEnv) {
+pub(crate) async fn an_unknown_key_is_closed_with_4001(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server
         .connect_with_key(&server.app, "nobody", None, false)
@@ -53,7 +53,7 @@ pub async fn an_unknown_key_is_closed_with_4001(env: &TestEnv) {
     }
 }
 
-pub async fn a_disabled_app_is_closed_with_4003(env: &TestEnv) {
+pub(crate) async fn a_disabled_app_is_closed_with_4003(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.enabled = false)
         .await;
@@ -66,7 +66,7 @@ pub async fn a_disabled_app_is_closed_with_4003(env: &TestEnv) {
     server.client().await.expect_nothing().await;
 }
 
-pub async fn plain_connections_are_closed_with_4000_where_tls_is_asked(env: &TestEnv) {
+pub(crate) async fn plain_connections_are_closed_with_4000_where_tls_is_asked(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.tls_only = true)
         .await;
@@ -79,7 +79,7 @@ pub async fn plain_connections_are_closed_with_4000_where_tls_is_asked(env: &Tes
     client.read_greeting().await;
 }
 
-pub async fn origins_are_held_to_the_apps_list(env: &TestEnv) {
+pub(crate) async fn origins_are_held_to_the_apps_list(env: &TestEnv) {
     let list = ["https://one.example", "https://two.example:8443"].map(str::to_owned);
     let server = env
         .server_with(|setup| setup.settings.allowed_origins = list.to_vec())
@@ -112,7 +112,7 @@ pub async fn origins_are_held_to_the_apps_list(env: &TestEnv) {
     }
 }
 
-pub async fn origins_are_held_to_the_servers_list(env: &TestEnv) {
+pub(crate) async fn origins_are_held_to_the_servers_list(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.allowed_origins = vec!["https://one.example".to_owned()])
         .await;
@@ -138,7 +138,7 @@ pub async fn origins_are_held_to_the_servers_list(env: &TestEnv) {
     }
 }
 
-pub async fn an_app_over_its_limit_is_closed_with_4004(env: &TestEnv) {
+pub(crate) async fn an_app_over_its_limit_is_closed_with_4004(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.limits.max_connections = Some(2))
         .await;
@@ -152,7 +152,7 @@ pub async fn an_app_over_its_limit_is_closed_with_4004(env: &TestEnv) {
     first.expect_nothing().await;
 }
 
-pub async fn an_app_over_its_limit_can_say_4100(env: &TestEnv) {
+pub(crate) async fn an_app_over_its_limit_can_say_4100(env: &TestEnv) {
     let server = env
         .server_with(|setup| {
             setup.settings.limits.max_connections = Some(1);
@@ -167,7 +167,7 @@ pub async fn an_app_over_its_limit_can_say_4100(env: &TestEnv) {
         .await;
 }
 
-pub async fn a_limit_counts_who_is_there_now(env: &TestEnv) {
+pub(crate) async fn a_limit_counts_who_is_there_now(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.limits.max_connections = Some(1))
         .await;
@@ -188,7 +188,7 @@ pub async fn a_limit_counts_who_is_there_now(env: &TestEnv) {
     let _unbounded: [_; 3] = server.clients().await;
 }
 
-pub async fn a_node_over_its_limit_is_closed_with_4100(env: &TestEnv) {
+pub(crate) async fn a_node_over_its_limit_is_closed_with_4100(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.connections = 2)
         .await;
@@ -211,7 +211,7 @@ pub async fn a_node_over_its_limit_is_closed_with_4100(env: &TestEnv) {
         .await;
 }
 
-pub async fn too_many_in_a_second_are_closed_with_4100(env: &TestEnv) {
+pub(crate) async fn too_many_in_a_second_are_closed_with_4100(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.connects_per_second = 3)
         .await;

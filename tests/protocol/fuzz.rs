@@ -164,7 +164,7 @@ async fn watched<'a>(server: &TestServer<'a>) -> [Client; 2] {
     [client, watcher]
 }
 
-pub async fn json_of_all_kinds(env: &TestEnv) {
+pub(crate) async fn json_of_all_kinds(env: &TestEnv) {
     let server = env.server().await;
     let [mut client, mut watcher] = watched(&server).await;
     let mut runner = TestRunner::default();
@@ -182,7 +182,7 @@ pub async fn json_of_all_kinds(env: &TestEnv) {
     }
 }
 
-pub async fn text_of_all_kinds(env: &TestEnv) {
+pub(crate) async fn text_of_all_kinds(env: &TestEnv) {
     let server = env.server().await;
     let [mut client, _watcher] = watched(&server).await;
     let mut runner = TestRunner::default();
@@ -218,7 +218,7 @@ pub async fn text_of_all_kinds(env: &TestEnv) {
     }
 }
 
-pub async fn bytes_of_all_kinds(env: &TestEnv) {
+pub(crate) async fn bytes_of_all_kinds(env: &TestEnv) {
     let server = env.server().await;
     let mut witness = server.subscribed("c").await;
     let mut runner = TestRunner::default();

@@ -3,7 +3,7 @@
 use pushi_test_support::{TestEnv, event_texts, serials, users};
 use serde_json::{Value, json};
 
-pub async fn the_newest_come_first(env: &TestEnv) {
+pub(crate) async fn the_newest_come_first(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.subscribed("c").await;
     assert_eq!(
@@ -30,7 +30,7 @@ pub async fn the_newest_come_first(env: &TestEnv) {
     assert_eq!(state.get("recovered"), None);
 }
 
-pub async fn an_event_has_the_form_of_the_page(env: &TestEnv) {
+pub(crate) async fn an_event_has_the_form_of_the_page(env: &TestEnv) {
     let server = env.server().await;
     let [mut client, mut other] = server.clients().await;
     client.subscribe("global").await;
@@ -76,7 +76,7 @@ pub async fn an_event_has_the_form_of_the_page(env: &TestEnv) {
     );
 }
 
-pub async fn skip_and_count_make_pages(env: &TestEnv) {
+pub(crate) async fn skip_and_count_make_pages(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     let texts: Vec<String> = (1..=15).map(|n| n.to_string()).collect();
@@ -110,7 +110,7 @@ pub async fn skip_and_count_make_pages(env: &TestEnv) {
     }
 }
 
-pub async fn a_count_over_the_limit_is_cut(env: &TestEnv) {
+pub(crate) async fn a_count_over_the_limit_is_cut(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.history = 4)
         .await;
@@ -154,7 +154,7 @@ pub async fn a_count_over_the_limit_is_cut(env: &TestEnv) {
     );
 }
 
-pub async fn a_personal_channel_returns_the_inbox(env: &TestEnv) {
+pub(crate) async fn a_personal_channel_returns_the_inbox(env: &TestEnv) {
     let server = env.server().await;
     server.publish_texts("a", &["before"]).await;
     server.add_subscription("ann", "a").await;
@@ -206,7 +206,7 @@ pub async fn a_personal_channel_returns_the_inbox(env: &TestEnv) {
     );
 }
 
-pub async fn a_presence_channel_also_returns_members(env: &TestEnv) {
+pub(crate) async fn a_presence_channel_also_returns_members(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.join("presence-a", json!({"user_id": "ann"})).await;
@@ -224,7 +224,7 @@ pub async fn a_presence_channel_also_returns_members(env: &TestEnv) {
     );
 }
 
-pub async fn non_subscribers_may_not_query(env: &TestEnv) {
+pub(crate) async fn non_subscribers_may_not_query(env: &TestEnv) {
     let server = env.server().await;
     server.publish_texts("c", &["secret"]).await;
     let mut client = server.client().await;
@@ -242,7 +242,7 @@ pub async fn non_subscribers_may_not_query(env: &TestEnv) {
     }
 }
 
-pub async fn pages_go_on_where_events_were_pruned(env: &TestEnv) {
+pub(crate) async fn pages_go_on_where_events_were_pruned(env: &TestEnv) {
     let server = env.server().await;
     server.publish_texts("c", &["1", "2", "3", "4", "5"]).await;
     env.prune_all_but(3).await;

@@ -21,7 +21,7 @@ async fn after(client: &mut Client, since: Instant) -> (Message, u64) {
     (message, since.elapsed().as_secs())
 }
 
-pub async fn a_silent_client_is_pinged(env: &TestEnv) {
+pub(crate) async fn a_silent_client_is_pinged(env: &TestEnv) {
     let server = server(env, 10, 0).await;
     let mut client = server.client().await;
     let since = Instant::now();
@@ -37,7 +37,7 @@ pub async fn a_silent_client_is_pinged(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn an_active_client_is_not_pinged(env: &TestEnv) {
+pub(crate) async fn an_active_client_is_not_pinged(env: &TestEnv) {
     let server = server(env, 10, 0).await;
     let mut client = server.client().await;
     let since = Instant::now();
@@ -63,7 +63,7 @@ pub async fn an_active_client_is_not_pinged(env: &TestEnv) {
     assert_eq!(answers, 3);
 }
 
-pub async fn outgoing_frames_do_not_count_as_activity(env: &TestEnv) {
+pub(crate) async fn outgoing_frames_do_not_count_as_activity(env: &TestEnv) {
     let server = server(env, 10, 0).await;
     let mut client = server.subscribed("c").await;
     let since = Instant::now();
@@ -76,7 +76,7 @@ pub async fn outgoing_frames_do_not_count_as_activity(env: &TestEnv) {
     assert!(matches!(message, Message::Ping(_)), "{message:?}");
 }
 
-pub async fn an_unanswered_ping_closes_with_4201(env: &TestEnv) {
+pub(crate) async fn an_unanswered_ping_closes_with_4201(env: &TestEnv) {
     let server = server(env, 10, 0).await;
     let [mut dead, mut watcher] = server.clients().await;
     watcher
@@ -99,7 +99,7 @@ pub async fn an_unanswered_ping_closes_with_4201(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn an_idle_connection_is_closed_with_4202(env: &TestEnv) {
+pub(crate) async fn an_idle_connection_is_closed_with_4202(env: &TestEnv) {
     let server = server(env, 120, 20).await;
     let mut client = server.subscribed("c").await;
     let since = Instant::now();
@@ -120,7 +120,7 @@ pub async fn an_idle_connection_is_closed_with_4202(env: &TestEnv) {
     assert_eq!(client.expect_close().await, 4202);
 }
 
-pub async fn pings_do_not_prevent_idle_closing(env: &TestEnv) {
+pub(crate) async fn pings_do_not_prevent_idle_closing(env: &TestEnv) {
     let server = server(env, 5, 22).await;
     let mut client = server.client().await;
     let since = Instant::now();
@@ -138,7 +138,7 @@ pub async fn pings_do_not_prevent_idle_closing(env: &TestEnv) {
     assert_eq!(client.expect_close().await, 4202);
 }
 
-pub async fn by_default_no_connection_is_idle(env: &TestEnv) {
+pub(crate) async fn by_default_no_connection_is_idle(env: &TestEnv) {
     let server = server(env, 120, 0).await;
     let mut client = server.client().await;
     let since = Instant::now();

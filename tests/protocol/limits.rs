@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-pub async fn a_binary_frame_is_4321(env: &TestEnv) {
+pub(crate) async fn a_binary_frame_is_4321(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.subscribed("c").await;
     for bytes in [
@@ -33,7 +33,7 @@ fn frame_of(bytes: usize) -> String {
     frame(bytes - frame(0).len())
 }
 
-pub async fn a_message_over_the_limit_is_4318_and_1009(env: &TestEnv) {
+pub(crate) async fn a_message_over_the_limit_is_4318_and_1009(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.message_bytes = 1000)
         .await;
@@ -48,7 +48,7 @@ pub async fn a_message_over_the_limit_is_4318_and_1009(env: &TestEnv) {
     client.abort().await;
 }
 
-pub async fn error_and_close_frames_arrive_while_the_client_floods(env: &TestEnv) {
+pub(crate) async fn error_and_close_frames_arrive_while_the_client_floods(env: &TestEnv) {
     let server = env
         .server_with(|setup| {
             setup.rules.limits.message_bytes = 1000;
@@ -69,7 +69,7 @@ pub async fn error_and_close_frames_arrive_while_the_client_floods(env: &TestEnv
     }
 }
 
-pub async fn fragments_are_one_message(env: &TestEnv) {
+pub(crate) async fn fragments_are_one_message(env: &TestEnv) {
     use tokio_tungstenite::tungstenite::protocol::frame::Frame;
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
     let server = env
@@ -101,7 +101,7 @@ pub async fn fragments_are_one_message(env: &TestEnv) {
     assert_eq!(client.expect_close().await, 1009);
 }
 
-pub async fn an_apps_own_limit_holds_from_the_next_message_on(env: &TestEnv) {
+pub(crate) async fn an_apps_own_limit_holds_from_the_next_message_on(env: &TestEnv) {
     let server = env.server().await;
     let [mut first, mut second] = server.clients().await;
     for client in [&mut first, &mut second] {
@@ -129,7 +129,7 @@ pub async fn an_apps_own_limit_holds_from_the_next_message_on(env: &TestEnv) {
     assert_eq!(first.expect("m").await.data().len() / 1000, 499);
 }
 
-pub async fn text_that_is_not_unicode_is_1007(env: &TestEnv) {
+pub(crate) async fn text_that_is_not_unicode_is_1007(env: &TestEnv) {
     use tokio_tungstenite::tungstenite::protocol::frame::Frame;
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
     let server = env.server().await;
@@ -144,7 +144,7 @@ pub async fn text_that_is_not_unicode_is_1007(env: &TestEnv) {
     assert_eq!(client.expect_close().await, 1007);
 }
 
-pub async fn a_slow_reader_is_closed_and_delays_no_other(env: &TestEnv) {
+pub(crate) async fn a_slow_reader_is_closed_and_delays_no_other(env: &TestEnv) {
     let server = env
         .server_with(|setup| {
             setup.rules.limits.pending_bytes = 20_000;
@@ -183,7 +183,7 @@ pub async fn a_slow_reader_is_closed_and_delays_no_other(env: &TestEnv) {
     quick.expect_nothing().await;
 }
 
-pub async fn a_slow_readers_user_has_left(env: &TestEnv) {
+pub(crate) async fn a_slow_readers_user_has_left(env: &TestEnv) {
     let server = env
         .server_with(|setup| {
             setup.rules.limits.pending_bytes = 5_000;
@@ -203,7 +203,7 @@ pub async fn a_slow_readers_user_has_left(env: &TestEnv) {
     watcher.expect("pusher:member_removed").await;
 }
 
-pub async fn a_client_that_does_not_read_answers_is_not_read(env: &TestEnv) {
+pub(crate) async fn a_client_that_does_not_read_answers_is_not_read(env: &TestEnv) {
     let server = env.server_with(|setup| setup.buffer = 1000).await;
     let mut greedy = server.client().await;
     // Nothing of what it asks for is read, so at some point nothing more is taken from it.
@@ -245,7 +245,7 @@ async fn pong(client: &mut Client, bytes: &'static [u8]) {
     assert_eq!(message, Some(Message::Pong(Bytes::from_static(bytes))));
 }
 
-pub async fn a_ping_is_answered_by_a_pong(env: &TestEnv) {
+pub(crate) async fn a_ping_is_answered_by_a_pong(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     pong(&mut client, b"").await;

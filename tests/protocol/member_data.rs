@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 const ROOM: &str = "presence-room";
 
-pub async fn the_newest_data_of_several_tabs_counts(env: &TestEnv) {
+pub(crate) async fn the_newest_data_of_several_tabs_counts(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut first, mut second] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
@@ -39,7 +39,7 @@ pub async fn the_newest_data_of_several_tabs_counts(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn a_numeric_user_id_is_its_text(env: &TestEnv) {
+pub(crate) async fn a_numeric_user_id_is_its_text(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut number, mut text] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
@@ -74,7 +74,7 @@ pub async fn a_numeric_user_id_is_its_text(env: &TestEnv) {
     }
 }
 
-pub async fn channel_data_may_be_a_string(env: &TestEnv) {
+pub(crate) async fn channel_data_may_be_a_string(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut client] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
@@ -98,7 +98,7 @@ pub async fn channel_data_may_be_a_string(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn presence_without_a_user_id_is_4316(env: &TestEnv) {
+pub(crate) async fn presence_without_a_user_id_is_4316(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     let long = "x".repeat(129);
@@ -133,7 +133,7 @@ pub async fn presence_without_a_user_id_is_4316(env: &TestEnv) {
     );
 }
 
-pub async fn unusual_user_ids_are_distinguished(env: &TestEnv) {
+pub(crate) async fn unusual_user_ids_are_distinguished(env: &TestEnv) {
     let server = env.server().await;
     let ids = [
         " ",
@@ -165,7 +165,7 @@ pub async fn unusual_user_ids_are_distinguished(env: &TestEnv) {
     assert_eq!(users(&state)[..ids.len()], ids);
 }
 
-pub async fn channel_data_over_the_limit_is_4318(env: &TestEnv) {
+pub(crate) async fn channel_data_over_the_limit_is_4318(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.member_bytes = 64)
         .await;
@@ -191,7 +191,7 @@ pub async fn channel_data_over_the_limit_is_4318(env: &TestEnv) {
     client.join(ROOM, data(10_000)).await;
 }
 
-pub async fn a_refresh_that_is_refused_changes_nothing(env: &TestEnv) {
+pub(crate) async fn a_refresh_that_is_refused_changes_nothing(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut client] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
@@ -227,7 +227,7 @@ pub async fn a_refresh_that_is_refused_changes_nothing(env: &TestEnv) {
     client.expect("call").await;
 }
 
-pub async fn one_of_two_first_connections_joins(env: &TestEnv) {
+pub(crate) async fn one_of_two_first_connections_joins(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut first, mut second] = server.clients().await;
     watcher.join(ROOM, json!({"user_id": "watcher"})).await;
@@ -252,7 +252,7 @@ pub async fn one_of_two_first_connections_joins(env: &TestEnv) {
     }
 }
 
-pub async fn a_list_and_its_announcements_agree(env: &TestEnv) {
+pub(crate) async fn a_list_and_its_announcements_agree(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = server.client().await;
     let mut clients: [Client; 4] = server.clients().await;

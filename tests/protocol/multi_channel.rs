@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pushi_test_support::{Client, TestEnv, publishing};
 use serde_json::json;
 
-pub async fn a_socket_on_several_gets_it_once(env: &TestEnv) {
+pub(crate) async fn a_socket_on_several_gets_it_once(env: &TestEnv) {
     let server = env.server().await;
     let [mut all, mut one, mut none] = server.clients().await;
     for channel in ["a", "b", "c"] {
@@ -26,7 +26,7 @@ pub async fn a_socket_on_several_gets_it_once(env: &TestEnv) {
     }
 }
 
-pub async fn each_copy_has_its_own_place_and_the_same_publish(env: &TestEnv) {
+pub(crate) async fn each_copy_has_its_own_place_and_the_same_publish(env: &TestEnv) {
     let server = env.server().await;
     server.publish_texts("b", &["before"]).await;
     let [mut a, mut b] = server.clients().await;
@@ -65,7 +65,7 @@ pub async fn each_copy_has_its_own_place_and_the_same_publish(env: &TestEnv) {
     );
 }
 
-pub async fn with_since_it_is_always_sent(env: &TestEnv) {
+pub(crate) async fn with_since_it_is_always_sent(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("a").await;
@@ -99,7 +99,7 @@ pub async fn with_since_it_is_always_sent(env: &TestEnv) {
     }
 }
 
-pub async fn the_same_channel_by_alias_and_directly_is_one(env: &TestEnv) {
+pub(crate) async fn the_same_channel_by_alias_and_directly_is_one(env: &TestEnv) {
     let server = env.server().await;
     server.add_subscription("ann", "a").await;
     server.add_subscription("ann", "b").await;
@@ -112,7 +112,7 @@ pub async fn the_same_channel_by_alias_and_directly_is_one(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn many_in_a_row_are_each_seen_once(env: &TestEnv) {
+pub(crate) async fn many_in_a_row_are_each_seen_once(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for channel in ["a", "b", "c", "d"] {
@@ -131,7 +131,7 @@ pub async fn many_in_a_row_are_each_seen_once(env: &TestEnv) {
     }
 }
 
-pub async fn many_at_once_are_each_seen_once(env: &TestEnv) {
+pub(crate) async fn many_at_once_are_each_seen_once(env: &TestEnv) {
     const CHANNELS: [&str; 4] = ["a", "b", "c", "d"];
     let server = env.server().await;
     let mut clients: [Client; 6] = server.clients().await;

@@ -17,7 +17,7 @@ async fn complaint(client: &mut Client, frame: Value, code: u16) -> Frame {
     answer
 }
 
-pub async fn invalid_frames_have_their_error_codes(env: &TestEnv) {
+pub(crate) async fn invalid_frames_have_their_error_codes(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for (text, code) in [
@@ -46,7 +46,7 @@ pub async fn invalid_frames_have_their_error_codes(env: &TestEnv) {
     }
 }
 
-pub async fn events_of_the_protocol_that_there_are_not_are_4313(env: &TestEnv) {
+pub(crate) async fn events_of_the_protocol_that_there_are_not_are_4313(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -70,7 +70,7 @@ pub async fn events_of_the_protocol_that_there_are_not_are_4313(env: &TestEnv) {
     }
 }
 
-pub async fn missing_or_mistyped_fields_are_4314(env: &TestEnv) {
+pub(crate) async fn missing_or_mistyped_fields_are_4314(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -137,7 +137,7 @@ pub async fn missing_or_mistyped_fields_are_4314(env: &TestEnv) {
     }
 }
 
-pub async fn names_that_may_not_be_are_4315(env: &TestEnv) {
+pub(crate) async fn names_that_may_not_be_are_4315(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     let long = "x".repeat(201);
@@ -206,7 +206,7 @@ pub async fn names_that_may_not_be_are_4315(env: &TestEnv) {
     );
 }
 
-pub async fn names_may_hold_what_is_printed(env: &TestEnv) {
+pub(crate) async fn names_may_hold_what_is_printed(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     let long = "é".repeat(200);
@@ -245,7 +245,7 @@ pub async fn names_may_hold_what_is_printed(env: &TestEnv) {
     }
 }
 
-pub async fn names_that_differ_are_other_channels(env: &TestEnv) {
+pub(crate) async fn names_that_differ_are_other_channels(env: &TestEnv) {
     let server = env.server().await;
     let names = ["room", "Room", "room ", "roóm", "ro\u{301}om"];
     let mut clients: [Client; 5] = server.clients().await;
@@ -262,7 +262,7 @@ pub async fn names_that_differ_are_other_channels(env: &TestEnv) {
     }
 }
 
-pub async fn a_ref_is_repeated_in_every_error(env: &TestEnv) {
+pub(crate) async fn a_ref_is_repeated_in_every_error(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     let reference = "é".repeat(64);
@@ -298,7 +298,7 @@ pub async fn a_ref_is_repeated_in_every_error(env: &TestEnv) {
     }
 }
 
-pub async fn unknown_fields_are_ignored(env: &TestEnv) {
+pub(crate) async fn unknown_fields_are_ignored(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.send(json!({"event": "pusher:subscribe", "x": 1, "data": {"channel": "c", "y": [2], "auth": null, "since": null}})).await;

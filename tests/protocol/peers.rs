@@ -42,7 +42,7 @@ async fn may_not_send(client: &mut Client, channel: &str) {
     assert_eq!(client.expect_error(4317).await.channel(), channel);
 }
 
-pub async fn two_who_are_present_share_a_channel(env: &TestEnv) {
+pub(crate) async fn two_who_are_present_share_a_channel(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo, mut cy] = in_room(&server, ["ann", "bo", "cy"]).await;
     send(&mut ann, PAIR, "hello").await;
@@ -61,7 +61,7 @@ pub async fn two_who_are_present_share_a_channel(env: &TestEnv) {
     may_not_send(&mut cy, PAIR).await;
 }
 
-pub async fn every_tab_of_both_users_receives_it(env: &TestEnv) {
+pub(crate) async fn every_tab_of_both_users_receives_it(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut tab, mut bo] = in_room(&server, ["ann", "ann", "bo"]).await;
     send(&mut ann, PAIR, "one").await;
@@ -74,7 +74,7 @@ pub async fn every_tab_of_both_users_receives_it(env: &TestEnv) {
     tab.expect_nothing().await;
 }
 
-pub async fn it_lasts_until_one_has_left(env: &TestEnv) {
+pub(crate) async fn it_lasts_until_one_has_left(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, tab, mut bo] = in_room(&server, ["ann", "ann", "bo"]).await;
     tab.abort().await;
@@ -97,7 +97,7 @@ pub async fn it_lasts_until_one_has_left(env: &TestEnv) {
     may_not_send(&mut bo, PAIR).await;
 }
 
-pub async fn both_members_must_set_the_peer_flag(env: &TestEnv) {
+pub(crate) async fn both_members_must_set_the_peer_flag(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
     for flag in [json!(false), json!(null), json!("true"), json!(1)] {
@@ -112,7 +112,7 @@ pub async fn both_members_must_set_the_peer_flag(env: &TestEnv) {
     }
 }
 
-pub async fn the_newest_tab_decides(env: &TestEnv) {
+pub(crate) async fn the_newest_tab_decides(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
     let mut tab = server.client().await;
@@ -130,7 +130,7 @@ pub async fn the_newest_tab_decides(env: &TestEnv) {
     may_not_send(&mut ann, PAIR).await;
 }
 
-pub async fn more_than_two_may_share_one(env: &TestEnv) {
+pub(crate) async fn more_than_two_may_share_one(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo, mut cy, mut dee] = in_room(&server, ["ann", "bo", "cy", "dee"]).await;
     let three = "peer-room:ann&bo&cy";
@@ -154,7 +154,7 @@ pub async fn more_than_two_may_share_one(env: &TestEnv) {
     cy.expect_nothing().await;
 }
 
-pub async fn a_base_may_hold_a_colon(env: &TestEnv) {
+pub(crate) async fn a_base_may_hold_a_colon(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = server.clients().await;
     for (client, name) in [(&mut ann, "ann"), (&mut bo, "bo")] {
@@ -168,7 +168,7 @@ pub async fn a_base_may_hold_a_colon(env: &TestEnv) {
     may_not_send(&mut ann, "peer-a:ann&bo").await;
 }
 
-pub async fn users_are_sorted_by_code_point(env: &TestEnv) {
+pub(crate) async fn users_are_sorted_by_code_point(env: &TestEnv) {
     let server = env.server().await;
     // In UTF-16 order, as in JavaScript, the crab would sort before the full-width letter.
     let names = ["B", "a", "\u{ff41}", "🦀"];
@@ -182,7 +182,7 @@ pub async fn users_are_sorted_by_code_point(env: &TestEnv) {
     clients[0].expect_error(4315).await;
 }
 
-pub async fn a_name_may_have_two_thousand_bytes(env: &TestEnv) {
+pub(crate) async fn a_name_may_have_two_thousand_bytes(env: &TestEnv) {
     let server = env.server().await;
     let names: Vec<String> = (0..16)
         .map(|n| format!("{n:02}{}", "x".repeat(120)))
@@ -205,7 +205,7 @@ pub async fn a_name_may_have_two_thousand_bytes(env: &TestEnv) {
     assert!(clients[0].expect_error(4315).await.channel().len() <= 2000);
 }
 
-pub async fn a_peers_id_holds_no_separator(env: &TestEnv) {
+pub(crate) async fn a_peers_id_holds_no_separator(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client
@@ -218,7 +218,7 @@ pub async fn a_peers_id_holds_no_separator(env: &TestEnv) {
     client.join(ROOM, json!({"user_id": "a&b"})).await;
 }
 
-pub async fn a_member_may_ask_for_the_past(env: &TestEnv) {
+pub(crate) async fn a_member_may_ask_for_the_past(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo, mut cy] = in_room(&server, ["ann", "bo", "cy"]).await;
     for text in ["1", "2", "3"] {
@@ -268,7 +268,7 @@ async fn cy_of(cy: &mut Client) -> Client {
     std::mem::replace(cy, Client::over(near, &app, ended).await)
 }
 
-pub async fn a_listener_needs_a_signature(env: &TestEnv) {
+pub(crate) async fn a_listener_needs_a_signature(env: &TestEnv) {
     let server = env.server().await;
     let mut listener = server.client().await;
     listener.send_subscribe_data(json!({"channel": PAIR})).await;
@@ -305,7 +305,7 @@ pub async fn a_listener_needs_a_signature(env: &TestEnv) {
     may_not_send(&mut listener, PAIR).await;
 }
 
-pub async fn a_subscribed_member_receives_it_once(env: &TestEnv) {
+pub(crate) async fn a_subscribed_member_receives_it_once(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
     let auth = bo.auth(PAIR);
@@ -323,7 +323,7 @@ pub async fn a_subscribed_member_receives_it_once(env: &TestEnv) {
     ann.expect_nothing().await;
 }
 
-pub async fn asking_for_the_past_counts_as_a_channel(env: &TestEnv) {
+pub(crate) async fn asking_for_the_past_counts_as_a_channel(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.channels_per_connection = 3)
         .await;
@@ -353,7 +353,7 @@ pub async fn asking_for_the_past_counts_as_a_channel(env: &TestEnv) {
     }
 }
 
-pub async fn two_apps_have_pairs_of_their_own(env: &TestEnv) {
+pub(crate) async fn two_apps_have_pairs_of_their_own(env: &TestEnv) {
     let server = env.server().await;
     let other = pushi::core::model::NewApp {
         name: "Other".to_owned(),
@@ -367,7 +367,7 @@ pub async fn two_apps_have_pairs_of_their_own(env: &TestEnv) {
     may_not_send(&mut bo, PAIR).await;
 }
 
-pub async fn through_a_personal_channel_one_is_a_peer(env: &TestEnv) {
+pub(crate) async fn through_a_personal_channel_one_is_a_peer(env: &TestEnv) {
     let server = env.server().await;
     server.add_subscription("ann", ROOM).await;
     let [mut bo] = in_room(&server, ["bo"]).await;

@@ -23,7 +23,7 @@ async fn told_alias(client: &mut Client) -> serde_json::Value {
         .clone()
 }
 
-pub async fn the_socket_is_on_every_channel_that_the_user_follows(env: &TestEnv) {
+pub(crate) async fn the_socket_is_on_every_channel_that_the_user_follows(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &["news", "private-a", "presence-b"]).await;
     let mut other = server.client().await;
@@ -45,7 +45,7 @@ pub async fn the_socket_is_on_every_channel_that_the_user_follows(env: &TestEnv)
     other.expect_nothing().await;
 }
 
-pub async fn the_answer_holds_what_the_user_missed(env: &TestEnv) {
+pub(crate) async fn the_answer_holds_what_the_user_missed(env: &TestEnv) {
     let server = env.server().await;
     server.publish_texts("a", &["before"]).await;
     server.add_subscription("ann", "a").await;
@@ -66,7 +66,7 @@ pub async fn the_answer_holds_what_the_user_missed(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn the_answer_holds_the_last_ten(env: &TestEnv) {
+pub(crate) async fn the_answer_holds_the_last_ten(env: &TestEnv) {
     let server = env.server().await;
     server.add_subscription("ann", "a").await;
     server.add_subscription("ann", "b").await;
@@ -81,7 +81,7 @@ pub async fn the_answer_holds_the_last_ten(env: &TestEnv) {
     );
 }
 
-pub async fn a_back_end_writes_to_one_user(env: &TestEnv) {
+pub(crate) async fn a_back_end_writes_to_one_user(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = server.clients().await;
     ann.subscribe(ANN).await;
@@ -102,7 +102,7 @@ pub async fn a_back_end_writes_to_one_user(env: &TestEnv) {
     );
 }
 
-pub async fn a_new_user_subscription_is_joined_at_once(env: &TestEnv) {
+pub(crate) async fn a_new_user_subscription_is_joined_at_once(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &["a"]).await;
     server.add_subscription("ann", "b").await;
@@ -122,7 +122,7 @@ pub async fn a_new_user_subscription_is_joined_at_once(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn every_socket_of_the_user_follows(env: &TestEnv) {
+pub(crate) async fn every_socket_of_the_user_follows(env: &TestEnv) {
     let server = env.server().await;
     let mut clients: [Client; 3] = server.clients().await;
     for client in &mut clients {
@@ -138,7 +138,7 @@ pub async fn every_socket_of_the_user_follows(env: &TestEnv) {
     }
 }
 
-pub async fn many_changes_end_in_the_last_state(env: &TestEnv) {
+pub(crate) async fn many_changes_end_in_the_last_state(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &[]).await;
     for round in 0..30 {
@@ -176,7 +176,7 @@ pub async fn many_changes_end_in_the_last_state(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn unsubscribing_leaves_what_the_user_follows(env: &TestEnv) {
+pub(crate) async fn unsubscribing_leaves_what_the_user_follows(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &["a", "b"]).await;
     client.unsubscribe(ANN).await;
@@ -192,7 +192,7 @@ pub async fn unsubscribing_leaves_what_the_user_follows(env: &TestEnv) {
     assert_eq!(client.subscribe(ANN).await["alias"], json!(["a", "b", "c"]));
 }
 
-pub async fn a_channel_held_twice_is_left_when_both_have_ended(env: &TestEnv) {
+pub(crate) async fn a_channel_held_twice_is_left_when_both_have_ended(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &["a"]).await;
     client.subscribe("a").await;
@@ -214,7 +214,7 @@ pub async fn a_channel_held_twice_is_left_when_both_have_ended(env: &TestEnv) {
     assert_eq!(client.expect("call").await.data(), "4");
 }
 
-pub async fn two_personal_channels_may_share_an_alias(env: &TestEnv) {
+pub(crate) async fn two_personal_channels_may_share_an_alias(env: &TestEnv) {
     let server = env.server().await;
     server.add_subscription("bo", "a").await;
     let mut client = following(&server, &["a"]).await;
@@ -233,7 +233,7 @@ pub async fn two_personal_channels_may_share_an_alias(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn subscribing_again_takes_new_channel_data(env: &TestEnv) {
+pub(crate) async fn subscribing_again_takes_new_channel_data(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = server.client().await;
     watcher
@@ -266,7 +266,7 @@ pub async fn subscribing_again_takes_new_channel_data(env: &TestEnv) {
     client.expect("call").await;
 }
 
-pub async fn a_presence_channel_is_joined_with_the_channel_data(env: &TestEnv) {
+pub(crate) async fn a_presence_channel_is_joined_with_the_channel_data(env: &TestEnv) {
     let server = env.server().await;
     server.add_subscription("ann", "presence-a").await;
     let [mut watcher, mut client] = server.clients().await;
@@ -310,7 +310,7 @@ pub async fn a_presence_channel_is_joined_with_the_channel_data(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn without_channel_data_a_presence_channel_is_receive_only(env: &TestEnv) {
+pub(crate) async fn without_channel_data_a_presence_channel_is_receive_only(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &["presence-a"]).await;
     let mut watcher = server.client().await;

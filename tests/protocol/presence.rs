@@ -32,7 +32,7 @@ async fn went(client: &mut Client, user: &str) {
     );
 }
 
-pub async fn the_answer_lists_everybody(env: &TestEnv) {
+pub(crate) async fn the_answer_lists_everybody(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = server.clients().await;
     ann.join(ROOM, json!({"user_id": "ann", "peer": true, "name": "Ann"}))
@@ -50,7 +50,7 @@ pub async fn the_answer_lists_everybody(env: &TestEnv) {
     );
 }
 
-pub async fn joins_and_leaves_are_announced(env: &TestEnv) {
+pub(crate) async fn joins_and_leaves_are_announced(env: &TestEnv) {
     let server = env.server().await;
     let mut ann = on_room(&server, "ann").await;
     let [mut bo, mut stranger] = server.clients().await;
@@ -77,7 +77,7 @@ pub async fn joins_and_leaves_are_announced(env: &TestEnv) {
     stranger.expect_nothing().await;
 }
 
-pub async fn three_tabs_are_one_member(env: &TestEnv) {
+pub(crate) async fn three_tabs_are_one_member(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = on_room(&server, "watcher").await;
     let first = on_room(&server, "ann").await;
@@ -96,7 +96,7 @@ pub async fn three_tabs_are_one_member(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn tabs_of_one_user_are_not_announced(env: &TestEnv) {
+pub(crate) async fn tabs_of_one_user_are_not_announced(env: &TestEnv) {
     let server = env.server().await;
     let mut first = on_room(&server, "ann").await;
     let second = on_room(&server, "ann").await;
@@ -105,7 +105,7 @@ pub async fn tabs_of_one_user_are_not_announced(env: &TestEnv) {
     first.expect_nothing().await;
 }
 
-pub async fn resubscribe_announces_nothing(env: &TestEnv) {
+pub(crate) async fn resubscribe_announces_nothing(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = on_room(&server, "watcher").await;
     let mut ann = on_room(&server, "ann").await;
@@ -129,7 +129,7 @@ pub async fn resubscribe_announces_nothing(env: &TestEnv) {
     assert_eq!(frame.member(), json!({"user_id": "ann", "name": "Ann"}));
 }
 
-pub async fn changing_user_announces_leave_and_join(env: &TestEnv) {
+pub(crate) async fn changing_user_announces_leave_and_join(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = on_room(&server, "watcher").await;
     let mut client = on_room(&server, "ann").await;
@@ -144,7 +144,7 @@ pub async fn changing_user_announces_leave_and_join(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn changing_user_in_one_of_two_tabs_announces_join_only(env: &TestEnv) {
+pub(crate) async fn changing_user_in_one_of_two_tabs_announces_join_only(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = on_room(&server, "watcher").await;
     let mut first = on_room(&server, "ann").await;
@@ -158,7 +158,7 @@ pub async fn changing_user_in_one_of_two_tabs_announces_join_only(env: &TestEnv)
     watcher.expect_nothing().await;
 }
 
-pub async fn members_are_listed_in_the_order_in_which_they_came(env: &TestEnv) {
+pub(crate) async fn members_are_listed_in_the_order_in_which_they_came(env: &TestEnv) {
     let server = env.server().await;
     let names = ["z", "m", "a", "10", "9"];
     let mut clients = Vec::new();
@@ -183,7 +183,7 @@ pub async fn members_are_listed_in_the_order_in_which_they_came(env: &TestEnv) {
     );
 }
 
-pub async fn a_broken_connection_leaves(env: &TestEnv) {
+pub(crate) async fn a_broken_connection_leaves(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = on_room(&server, "watcher").await;
     let ann = on_room(&server, "ann").await;
@@ -196,7 +196,7 @@ pub async fn a_broken_connection_leaves(env: &TestEnv) {
     went(&mut watcher, "bo").await;
 }
 
-pub async fn a_connection_leaves_all_its_channels(env: &TestEnv) {
+pub(crate) async fn a_connection_leaves_all_its_channels(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut ann] = server.clients().await;
     for channel in ["presence-a", "presence-b", "presence-c"] {
@@ -220,7 +220,7 @@ pub async fn a_connection_leaves_all_its_channels(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn two_apps_have_lists_of_their_own(env: &TestEnv) {
+pub(crate) async fn two_apps_have_lists_of_their_own(env: &TestEnv) {
     let server = env.server().await;
     let other = pushi::core::model::NewApp {
         name: "Other".to_owned(),
@@ -239,7 +239,7 @@ pub async fn two_apps_have_lists_of_their_own(env: &TestEnv) {
     stranger.expect_nothing().await;
 }
 
-pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
+pub(crate) async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.members = 2)
         .await;
@@ -278,7 +278,7 @@ pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
     );
 }
 
-pub async fn rejoin_as_other_user_on_full_channel_unsubscribes(env: &TestEnv) {
+pub(crate) async fn rejoin_as_other_user_on_full_channel_unsubscribes(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = on_room(&server, "watcher").await;
     let mut client = on_room(&server, "ann").await;
@@ -306,7 +306,7 @@ pub async fn rejoin_as_other_user_on_full_channel_unsubscribes(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn nothing_of_a_channel_follows_a_refusal(env: &TestEnv) {
+pub(crate) async fn nothing_of_a_channel_follows_a_refusal(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.members = 1)
         .await;
@@ -336,7 +336,7 @@ pub async fn nothing_of_a_channel_follows_a_refusal(env: &TestEnv) {
     calling.await.unwrap();
 }
 
-pub async fn a_large_channel_announces_each_member_once(env: &TestEnv) {
+pub(crate) async fn a_large_channel_announces_each_member_once(env: &TestEnv) {
     let server = env.server().await;
     let mut clients = Vec::new();
     for number in 0..70 {

@@ -18,7 +18,7 @@ async fn name(watcher: &mut Client) -> serde_json::Value {
     watcher.query(json!({"channel": ROOM})).await["members"]["ann"]["name"].clone()
 }
 
-pub async fn the_direct_subscription_decides_the_user(env: &TestEnv) {
+pub(crate) async fn the_direct_subscription_decides_the_user(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut client] = two(&server).await;
     client
@@ -51,7 +51,7 @@ pub async fn the_direct_subscription_decides_the_user(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn after_the_alias_the_direct_one_stays(env: &TestEnv) {
+pub(crate) async fn after_the_alias_the_direct_one_stays(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut client] = two(&server).await;
     client
@@ -69,7 +69,7 @@ pub async fn after_the_alias_the_direct_one_stays(env: &TestEnv) {
     watcher.expect("pusher:member_removed").await;
 }
 
-pub async fn ending_the_direct_one_leaves_where_the_alias_has_no_data(env: &TestEnv) {
+pub(crate) async fn ending_the_direct_one_leaves_where_the_alias_has_no_data(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut client] = two(&server).await;
     client.subscribe(ANN).await;
@@ -90,7 +90,7 @@ pub async fn ending_the_direct_one_leaves_where_the_alias_has_no_data(env: &Test
     watcher.expect_nothing().await;
 }
 
-pub async fn the_remaining_of_two_aliases_decides(env: &TestEnv) {
+pub(crate) async fn the_remaining_of_two_aliases_decides(env: &TestEnv) {
     let server = env.server().await;
     let [mut watcher, mut client] = two(&server).await;
     server.add_subscription("bo", ROOM).await;
@@ -122,7 +122,7 @@ pub async fn the_remaining_of_two_aliases_decides(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn an_alias_subscribes_to_a_full_channel(env: &TestEnv) {
+pub(crate) async fn an_alias_subscribes_to_a_full_channel(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.members = 1)
         .await;
@@ -141,7 +141,7 @@ pub async fn an_alias_subscribes_to_a_full_channel(env: &TestEnv) {
     watcher.expect_nothing().await;
 }
 
-pub async fn alias_subscriptions_count_against_no_limit(env: &TestEnv) {
+pub(crate) async fn alias_subscriptions_count_against_no_limit(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.channels_per_connection = 2)
         .await;

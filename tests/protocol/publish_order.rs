@@ -6,7 +6,7 @@ use std::time::Duration;
 use pushi_test_support::{Client, TestEnv, publishing};
 use serde_json::json;
 
-pub async fn too_fast_is_4301(env: &TestEnv) {
+pub(crate) async fn too_fast_is_4301(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.publishes = 3)
         .await;
@@ -52,7 +52,7 @@ pub async fn too_fast_is_4301(env: &TestEnv) {
     }
 }
 
-pub async fn publishes_of_one_socket_keep_their_order(env: &TestEnv) {
+pub(crate) async fn publishes_of_one_socket_keep_their_order(env: &TestEnv) {
     let server = env.server().await;
     let [mut sender, mut other] = server.clients().await;
     for name in ["a", "b"] {
@@ -107,7 +107,7 @@ pub async fn publishes_of_one_socket_keep_their_order(env: &TestEnv) {
     other.expect_nothing().await;
 }
 
-pub async fn many_publishers_make_one_order(env: &TestEnv) {
+pub(crate) async fn many_publishers_make_one_order(env: &TestEnv) {
     let server = env.server().await;
     let mut readers: [Client; 3] = server.clients().await;
     for reader in &mut readers {

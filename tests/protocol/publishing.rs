@@ -5,7 +5,7 @@ use pushi::core::service::Publishing;
 use pushi_test_support::{TestEnv, channel, event_texts};
 use serde_json::{Value, json};
 
-pub async fn subscribers_get_the_event(env: &TestEnv) {
+pub(crate) async fn subscribers_get_the_event(env: &TestEnv) {
     let server = env.server().await;
     let [mut sender, mut other, mut stranger] = server.clients().await;
     sender.subscribe("global").await;
@@ -42,7 +42,7 @@ pub async fn subscribers_get_the_event(env: &TestEnv) {
     );
 }
 
-pub async fn every_event_has_its_own_mid_and_serial(env: &TestEnv) {
+pub(crate) async fn every_event_has_its_own_mid_and_serial(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     let mut mids = Vec::new();
@@ -62,7 +62,7 @@ pub async fn every_event_has_its_own_mid_and_serial(env: &TestEnv) {
     assert_eq!(mids.len(), 10);
 }
 
-pub async fn the_sender_gets_it_with_echo_alone(env: &TestEnv) {
+pub(crate) async fn the_sender_gets_it_with_echo_alone(env: &TestEnv) {
     let server = env.server().await;
     let [mut sender, mut tab] = server.clients().await;
     sender.subscribe("c").await;
@@ -91,7 +91,7 @@ pub async fn the_sender_gets_it_with_echo_alone(env: &TestEnv) {
     }
 }
 
-pub async fn publishes_are_persisted_by_default(env: &TestEnv) {
+pub(crate) async fn publishes_are_persisted_by_default(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -116,7 +116,7 @@ pub async fn publishes_are_persisted_by_default(env: &TestEnv) {
     );
 }
 
-pub async fn data_is_text_or_is_encoded_as_json(env: &TestEnv) {
+pub(crate) async fn data_is_text_or_is_encoded_as_json(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -148,7 +148,7 @@ pub async fn data_is_text_or_is_encoded_as_json(env: &TestEnv) {
     assert_eq!(client.expect("m").await.data(), "null");
 }
 
-pub async fn nothing_else_travels_from_a_socket(env: &TestEnv) {
+pub(crate) async fn nothing_else_travels_from_a_socket(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -179,7 +179,7 @@ pub async fn nothing_else_travels_from_a_socket(env: &TestEnv) {
     );
 }
 
-pub async fn further_members_travel_from_a_back_end(env: &TestEnv) {
+pub(crate) async fn further_members_travel_from_a_back_end(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("c").await;
@@ -210,7 +210,7 @@ pub async fn further_members_travel_from_a_back_end(env: &TestEnv) {
     assert_eq!(state["events"][0]["owner_id"], Value::Null);
 }
 
-pub async fn non_subscribers_may_not_publish(env: &TestEnv) {
+pub(crate) async fn non_subscribers_may_not_publish(env: &TestEnv) {
     let server = env.server().await;
     let [mut client, mut other] = server.clients().await;
     other.subscribe("c").await;
@@ -240,7 +240,7 @@ pub async fn non_subscribers_may_not_publish(env: &TestEnv) {
     );
 }
 
-pub async fn an_app_can_keep_its_sockets_from_publishing(env: &TestEnv) {
+pub(crate) async fn an_app_can_keep_its_sockets_from_publishing(env: &TestEnv) {
     let server = env.server().await;
     let [mut client, mut other] = server.clients().await;
     client.subscribe("c").await;

@@ -20,7 +20,7 @@ fn texts(range: std::ops::RangeInclusive<u32>) -> Vec<String> {
     range.map(|n| n.to_string()).collect()
 }
 
-pub async fn later_events_are_replayed_oldest_first(env: &TestEnv) {
+pub(crate) async fn later_events_are_replayed_oldest_first(env: &TestEnv) {
     let server = env.server().await;
     server.publish_texts("c", &["1", "2", "3", "4"]).await;
     let mut client = server.client().await;
@@ -40,7 +40,7 @@ pub async fn later_events_are_replayed_oldest_first(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn a_channel_without_events_has_serial_zero(env: &TestEnv) {
+pub(crate) async fn a_channel_without_events_has_serial_zero(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     assert_eq!(go_on(&mut client, "c", json!(0)).await, (vec![], true, 0));
@@ -54,7 +54,7 @@ pub async fn a_channel_without_events_has_serial_zero(env: &TestEnv) {
     assert_eq!(client.expect("message").await.serial(), 1);
 }
 
-pub async fn above_the_newest_it_is_not_recovered(env: &TestEnv) {
+pub(crate) async fn above_the_newest_it_is_not_recovered(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     assert_eq!(go_on(&mut client, "c", json!(1)).await, (vec![], false, 0));
@@ -76,7 +76,7 @@ pub async fn above_the_newest_it_is_not_recovered(env: &TestEnv) {
     );
 }
 
-pub async fn too_old_by_retention_it_is_not_recovered(env: &TestEnv) {
+pub(crate) async fn too_old_by_retention_it_is_not_recovered(env: &TestEnv) {
     let server = env.server().await;
     server.publish_texts("c", &["1", "2", "3", "4", "5"]).await;
     env.prune_all_but(2).await;
@@ -102,7 +102,7 @@ pub async fn too_old_by_retention_it_is_not_recovered(env: &TestEnv) {
     );
 }
 
-pub async fn too_old_by_the_replay_limit_it_is_not_recovered(env: &TestEnv) {
+pub(crate) async fn too_old_by_the_replay_limit_it_is_not_recovered(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.rules.limits.replay = 12)
         .await;
@@ -126,7 +126,7 @@ pub async fn too_old_by_the_replay_limit_it_is_not_recovered(env: &TestEnv) {
     );
 }
 
-pub async fn any_other_value_is_an_error(env: &TestEnv) {
+pub(crate) async fn any_other_value_is_an_error(env: &TestEnv) {
     let server = env.server().await;
     server.publish_texts("c", &["1"]).await;
     let mut client = server.client().await;
@@ -166,7 +166,7 @@ pub async fn any_other_value_is_an_error(env: &TestEnv) {
     );
 }
 
-pub async fn every_kind_of_channel_has_it(env: &TestEnv) {
+pub(crate) async fn every_kind_of_channel_has_it(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for channel in ["public", "private-a", "presence-a", "personal-ann"] {
@@ -192,7 +192,7 @@ pub async fn every_kind_of_channel_has_it(env: &TestEnv) {
     );
 }
 
-pub async fn a_personal_channel_goes_on_with_its_aliases(env: &TestEnv) {
+pub(crate) async fn a_personal_channel_goes_on_with_its_aliases(env: &TestEnv) {
     let server = env.server().await;
     for channel in ["a", "b", "quiet"] {
         server.add_subscription("ann", channel).await;
@@ -231,7 +231,7 @@ pub async fn a_personal_channel_goes_on_with_its_aliases(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn with_aliases_all_must_be_recovered(env: &TestEnv) {
+pub(crate) async fn with_aliases_all_must_be_recovered(env: &TestEnv) {
     let server = env.server().await;
     server.add_subscription("ann", "a").await;
     server.add_subscription("ann", "b").await;
@@ -252,7 +252,7 @@ pub async fn with_aliases_all_must_be_recovered(env: &TestEnv) {
     assert_eq!((recovered, serial), (false, 0));
 }
 
-pub async fn a_number_is_the_personal_channels_own(env: &TestEnv) {
+pub(crate) async fn a_number_is_the_personal_channels_own(env: &TestEnv) {
     let server = env.server().await;
     server.add_subscription("ann", "a").await;
     server.publish_texts("a", &["a1"]).await;
@@ -268,7 +268,7 @@ pub async fn a_number_is_the_personal_channels_own(env: &TestEnv) {
     );
 }
 
-pub async fn a_refresh_keeps_the_place(env: &TestEnv) {
+pub(crate) async fn a_refresh_keeps_the_place(env: &TestEnv) {
     let server = env.server().await;
     server.publish_texts("presence-a", &["1"]).await;
     let mut client = server.client().await;

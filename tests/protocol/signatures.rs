@@ -31,7 +31,7 @@ async fn refused(client: &mut Client, channel: &str, auth: Option<Value>) -> Fra
 
 const SIGNED: [&str; 4] = ["private-a", "presence-a", "personal-u1", "peer-a:u1&u2"];
 
-pub async fn a_public_channel_needs_nothing(env: &TestEnv) {
+pub(crate) async fn a_public_channel_needs_nothing(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.send_subscribe_data(json!({"channel": "news"})).await;
@@ -49,7 +49,7 @@ pub async fn a_public_channel_needs_nothing(env: &TestEnv) {
     assert_eq!(client.expect("call").await.data(), "hello");
 }
 
-pub async fn a_public_channel_takes_any_auth(env: &TestEnv) {
+pub(crate) async fn a_public_channel_takes_any_auth(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for auth in [json!(""), json!("nonsense"), Value::Null] {
@@ -62,7 +62,7 @@ pub async fn a_public_channel_takes_any_auth(env: &TestEnv) {
     }
 }
 
-pub async fn a_good_signature_is_taken(env: &TestEnv) {
+pub(crate) async fn a_good_signature_is_taken(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for channel in SIGNED {
@@ -80,7 +80,7 @@ pub async fn a_good_signature_is_taken(env: &TestEnv) {
     }
 }
 
-pub async fn a_missing_signature_is_refused(env: &TestEnv) {
+pub(crate) async fn a_missing_signature_is_refused(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for channel in SIGNED {
@@ -91,7 +91,7 @@ pub async fn a_missing_signature_is_refused(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn a_wrong_signature_is_refused(env: &TestEnv) {
+pub(crate) async fn a_wrong_signature_is_refused(env: &TestEnv) {
     let server = env.server().await;
     let [mut client, other] = server.clients().await;
     for channel in SIGNED {
@@ -120,7 +120,7 @@ pub async fn a_wrong_signature_is_refused(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn a_refused_client_is_not_subscribed(env: &TestEnv) {
+pub(crate) async fn a_refused_client_is_not_subscribed(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     for channel in SIGNED {
@@ -138,7 +138,7 @@ pub async fn a_refused_client_is_not_subscribed(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn a_refusal_keeps_what_the_socket_had(env: &TestEnv) {
+pub(crate) async fn a_refusal_keeps_what_the_socket_had(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.subscribe("private-a").await;
@@ -147,7 +147,7 @@ pub async fn a_refusal_keeps_what_the_socket_had(env: &TestEnv) {
     client.expect("call").await;
 }
 
-pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(env: &TestEnv) {
+pub(crate) async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     let rotated = server
@@ -207,7 +207,7 @@ pub async fn the_secret_before_a_rotation_is_good_until_it_is_dropped(env: &Test
     );
 }
 
-pub async fn channel_data_may_be_signed(env: &TestEnv) {
+pub(crate) async fn channel_data_may_be_signed(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     let data = r#"{ "user_id": "u1",  "name":"Ann" }"#;
@@ -228,7 +228,7 @@ pub async fn channel_data_may_be_signed(env: &TestEnv) {
     client.expect_error(4009).await;
 }
 
-pub async fn an_app_can_require_that_channel_data_is_signed(env: &TestEnv) {
+pub(crate) async fn an_app_can_require_that_channel_data_is_signed(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.signed_presence = true)
         .await;
@@ -259,7 +259,7 @@ pub async fn an_app_can_require_that_channel_data_is_signed(env: &TestEnv) {
     client.subscribe("personal-u2").await;
 }
 
-pub async fn an_object_is_signed_as_it_stands_in_the_frame(env: &TestEnv) {
+pub(crate) async fn an_object_is_signed_as_it_stands_in_the_frame(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.signed_presence = true)
         .await;
@@ -276,7 +276,7 @@ pub async fn an_object_is_signed_as_it_stands_in_the_frame(env: &TestEnv) {
     assert_eq!(users(&state), ["u1"]);
 }
 
-pub async fn the_setting_holds_at_once(env: &TestEnv) {
+pub(crate) async fn the_setting_holds_at_once(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.client().await;
     client.join("presence-a", json!({"user_id": "u1"})).await;

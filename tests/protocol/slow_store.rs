@@ -3,7 +3,7 @@
 use pushi_test_support::{Client, Fault, FaultyStore, TestEnv};
 use serde_json::json;
 
-pub async fn a_subscription_that_waits_holds_back_its_channel_alone(env: &TestEnv) {
+pub(crate) async fn a_subscription_that_waits_holds_back_its_channel_alone(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("other").await;
     server.publish_texts("c", &["1"]).await;
@@ -31,7 +31,7 @@ pub async fn a_subscription_that_waits_holds_back_its_channel_alone(env: &TestEn
     client.expect_nothing().await;
 }
 
-pub async fn a_presence_subscription_that_waits_holds_back_its_peers(env: &TestEnv) {
+pub(crate) async fn a_presence_subscription_that_waits_holds_back_its_peers(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let [mut ann, mut bo] = server.clients().await;
     ann.join("presence-a", json!({"user_id": "ann", "peer": true}))
@@ -57,7 +57,7 @@ pub async fn a_presence_subscription_that_waits_holds_back_its_peers(env: &TestE
     bo.expect("note").await;
 }
 
-pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(env: &TestEnv) {
+pub(crate) async fn a_personal_subscription_that_waits_holds_back_what_is_new(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     server.add_subscription("ann", "alias").await;
     let mut client = server.client().await;
@@ -91,7 +91,7 @@ pub async fn a_personal_subscription_that_waits_holds_back_what_is_new(env: &Tes
     assert_eq!(client.expect("call").await.data(), "held back");
 }
 
-pub async fn a_subscription_that_fails_leaves_nothing_behind(env: &TestEnv) {
+pub(crate) async fn a_subscription_that_fails_leaves_nothing_behind(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     for channel in ["a", "presence-a"] {
         server.add_subscription("ann", channel).await;
@@ -130,7 +130,7 @@ pub async fn a_subscription_that_fails_leaves_nothing_behind(env: &TestEnv) {
     }
 }
 
-pub async fn a_connection_lost_during_subscribing_leaves_nothing(env: &TestEnv) {
+pub(crate) async fn a_connection_lost_during_subscribing_leaves_nothing(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let [mut client, mut watcher] = server.clients().await;
     watcher
@@ -152,7 +152,7 @@ pub async fn a_connection_lost_during_subscribing_leaves_nothing(env: &TestEnv) 
     assert_eq!(server.service.hub().connections(), 1);
 }
 
-pub async fn user_subscriptions_are_reloaded_until_known(env: &TestEnv) {
+pub(crate) async fn user_subscriptions_are_reloaded_until_known(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.client().await;
     client.subscribe("personal-ann").await;
@@ -179,7 +179,7 @@ pub async fn user_subscriptions_are_reloaded_until_known(env: &TestEnv) {
     );
 }
 
-pub async fn two_subscriptions_are_answered_in_their_order(env: &TestEnv) {
+pub(crate) async fn two_subscriptions_are_answered_in_their_order(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client: Client = server.client().await;
     store.read.set(Fault::Hang);

@@ -3,7 +3,7 @@
 use pushi_test_support::{Fault, FaultyStore, TestEnv, event_texts, publishing, serials};
 use serde_json::json;
 
-pub async fn a_cached_app_is_served(env: &TestEnv) {
+pub(crate) async fn a_cached_app_is_served(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     store.app_by_key.set(Fault::Unavailable);
     server.client().await.expect_nothing().await;
@@ -20,7 +20,7 @@ pub async fn a_cached_app_is_served(env: &TestEnv) {
         .await;
 }
 
-pub async fn an_outage_of_the_store_is_4320_where_it_is_needed(env: &TestEnv) {
+pub(crate) async fn an_outage_of_the_store_is_4320_where_it_is_needed(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let [mut client, mut other] = server.clients().await;
     client.subscribe("c").await;
@@ -82,7 +82,7 @@ pub async fn an_outage_of_the_store_is_4320_where_it_is_needed(env: &TestEnv) {
     client.subscribe("personal-ann").await;
 }
 
-pub async fn an_append_in_doubt_is_delivered_in_order_if_stored(env: &TestEnv) {
+pub(crate) async fn an_append_in_doubt_is_delivered_in_order_if_stored(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let [mut client, mut other] = server.clients().await;
     client.subscribe("c").await;
@@ -126,7 +126,7 @@ pub async fn an_append_in_doubt_is_delivered_in_order_if_stored(env: &TestEnv) {
     );
 }
 
-pub async fn each_of_many_in_doubt_is_settled(env: &TestEnv) {
+pub(crate) async fn each_of_many_in_doubt_is_settled(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     let mut other = server.subscribed("c").await;
@@ -165,7 +165,7 @@ pub async fn each_of_many_in_doubt_is_settled(env: &TestEnv) {
     );
 }
 
-pub async fn a_publish_that_was_not_stored_is_forgotten(env: &TestEnv) {
+pub(crate) async fn a_publish_that_was_not_stored_is_forgotten(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     let mut other = server.subscribed("c").await;
@@ -180,7 +180,7 @@ pub async fn a_publish_that_was_not_stored_is_forgotten(env: &TestEnv) {
     other.expect_nothing().await;
 }
 
-pub async fn no_more_than_64_are_unanswered(env: &TestEnv) {
+pub(crate) async fn no_more_than_64_are_unanswered(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     client.subscribe("live").await;
@@ -222,7 +222,7 @@ pub async fn no_more_than_64_are_unanswered(env: &TestEnv) {
     }
 }
 
-pub async fn publishes_before_a_close_are_stored(env: &TestEnv) {
+pub(crate) async fn publishes_before_a_close_are_stored(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     let mut other = server.subscribed("c").await;
@@ -238,7 +238,7 @@ pub async fn publishes_before_a_close_are_stored(env: &TestEnv) {
     }
 }
 
-pub async fn the_same_key_in_one_commit_is_stored_once(env: &TestEnv) {
+pub(crate) async fn the_same_key_in_one_commit_is_stored_once(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     store.append.set(Fault::Hang);

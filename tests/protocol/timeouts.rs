@@ -6,7 +6,7 @@ use pushi_test_support::{Fault, FaultyStore, STORE_TIMEOUT, TestEnv, publishing}
 use serde_json::json;
 use tokio::time::Instant;
 
-pub async fn a_request_fails_at_the_timeout(env: &TestEnv) {
+pub(crate) async fn a_request_fails_at_the_timeout(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     store.events(Fault::Hang);
@@ -29,7 +29,7 @@ pub async fn a_request_fails_at_the_timeout(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn transient_publishes_wait_at_most_the_store_timeout(env: &TestEnv) {
+pub(crate) async fn transient_publishes_wait_at_most_the_store_timeout(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     client.subscribe("d").await;
@@ -66,7 +66,7 @@ pub async fn transient_publishes_wait_at_most_the_store_timeout(env: &TestEnv) {
     client.expect_error(4320).await;
 }
 
-pub async fn while_appends_are_in_doubt_no_publish_waits(env: &TestEnv) {
+pub(crate) async fn while_appends_are_in_doubt_no_publish_waits(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.subscribed("c").await;
     store.append.set(Fault::FailAfterWrite);

@@ -11,7 +11,7 @@ use crate::workload::CHANNELS;
 
 /// A connection to a database with the app and its tables.
 #[async_trait]
-pub trait Bare {
+pub(crate) trait Bare {
     /// Commits this number of events, distributed over the channels in turn, and the channels' heads.
     async fn commit(&mut self, events: usize);
 
@@ -22,7 +22,7 @@ pub trait Bare {
     async fn inbox(&mut self) -> usize;
 }
 
-pub async fn open(url: StoreUrl) -> Box<dyn Bare> {
+pub(crate) async fn open(url: StoreUrl) -> Box<dyn Bare> {
     match url {
         StoreUrl::Sqlite { path } => Box::new(sqlite::Sqlite::open(&path).await),
         StoreUrl::SqliteMemory => panic!("memory is no store to be measured"),
@@ -34,7 +34,7 @@ pub async fn open(url: StoreUrl) -> Box<dyn Bare> {
 }
 
 /// The values of an event's row that differ between events.
-pub struct Row {
+pub(crate) struct Row {
     /// Index of the channel.
     pub room: usize,
     pub id: i64,
@@ -45,14 +45,14 @@ pub struct Row {
 
 /// The last assigned ids and serials.
 #[derive(Default)]
-pub struct Counters {
+pub(crate) struct Counters {
     id: i64,
     pub heads: [i64; CHANNELS],
 }
 
 impl Counters {
     /// Returns the rows of the next events, and the number of channels they are in.
-    pub fn rows(&mut self, events: usize) -> (Vec<Row>, usize) {
+    pub(crate) fn rows(&mut self, events: usize) -> (Vec<Row>, usize) {
         let row = |place: usize| {
             let room = place % CHANNELS;
             self.heads[room] += 1;

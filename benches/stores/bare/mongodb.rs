@@ -7,14 +7,14 @@ use mongodb::{Client, Database};
 use super::{Bare, Counters, Row};
 use crate::workload::{APP, DATA, PAGE, REPLAY_CHANNEL, REPLAY_EVENTS, USER};
 
-pub struct Mongo {
+pub(super) struct Mongo {
     database: Database,
     number: i64,
     counters: Counters,
 }
 
 impl Mongo {
-    pub async fn open(url: &str, name: &str) -> Self {
+    pub(super) async fn open(url: &str, name: &str) -> Self {
         let mut options = ClientOptions::parse(url).await.unwrap();
         options.write_concern = Some(
             WriteConcern::builder()

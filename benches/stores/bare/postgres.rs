@@ -12,7 +12,7 @@ const INSERT: &str = "INSERT INTO events (app, id, channel, serial, mid, time, p
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::text[], \
     $9::text[], $10::text[], $11::text[])";
 
-pub struct Postgres {
+pub(super) struct Postgres {
     connection: PgConnection,
     app: i64,
     channels: Vec<i64>,
@@ -20,7 +20,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub async fn open(url: &str) -> Self {
+    pub(super) async fn open(url: &str) -> Self {
         let mut connection = PgConnectOptions::from_str(url)
             .unwrap()
             .disable_statement_logging()

@@ -18,7 +18,7 @@ static INSERT: LazyLock<[String; 2]> = LazyLock::new(|| {
     })
 });
 
-pub struct Sqlite {
+pub(super) struct Sqlite {
     connection: SqliteConnection,
     app: i64,
     channels: Vec<i64>,
@@ -26,7 +26,7 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    pub async fn open(path: &str) -> Self {
+    pub(super) async fn open(path: &str) -> Self {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .synchronous(SqliteSynchronous::Full)

@@ -15,10 +15,10 @@ use pushi::core::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, CreateApp, 
 use pushi::outbound::storage::memory;
 use tokio::time::{Instant, sleep};
 
-pub const APP: &str = "app";
+pub(super) const APP: &str = "app";
 
 /// A constant time; samples are stored around it.
-pub struct FixedClock;
+pub(super) struct FixedClock;
 
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
@@ -28,7 +28,7 @@ impl Clock for FixedClock {
 
 /// Records the calls of the bus.
 #[derive(Default)]
-pub struct RecordingBus(pub Mutex<Vec<String>>);
+pub(super) struct RecordingBus(pub Mutex<Vec<String>>);
 
 #[async_trait]
 impl Bus for RecordingBus {
@@ -53,7 +53,7 @@ impl Bus for RecordingBus {
 }
 
 /// Records received events: channel and serial (0: not persisted).
-pub struct RecordingSink {
+pub(super) struct RecordingSink {
     pub received: Mutex<Vec<(String, u64)>>,
     /// The excluded socket of each event.
     pub excepts: Mutex<Vec<Option<SocketId>>>,
@@ -84,7 +84,7 @@ impl BusSink for RecordingSink {
 }
 
 impl RecordingSink {
-    pub fn serials(&self) -> Vec<u64> {
+    pub(super) fn serials(&self) -> Vec<u64> {
         self.received
             .lock()
             .iter()
@@ -93,7 +93,7 @@ impl RecordingSink {
     }
 }
 
-pub struct OrderFixture {
+pub(super) struct OrderFixture {
     pub order: Arc<Resequencer>,
     pub sink: Arc<RecordingSink>,
     pub bus: Arc<RecordingBus>,
@@ -102,11 +102,11 @@ pub struct OrderFixture {
 
 impl OrderFixture {
     /// A running resequencer on a memory store with one app.
-    pub async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::over(memory::open()).await
     }
 
-    pub async fn over(stores: Stores) -> Self {
+    pub(super) async fn over(stores: Stores) -> Self {
         let app = CreateApp {
             ident: AppIdent::trusted(APP),
             name: "an app".into(),
@@ -141,7 +141,7 @@ impl OrderFixture {
         }
     }
 
-    pub async fn watch(&self, channel: &str) {
+    pub(super) async fn watch(&self, channel: &str) {
         self.order
             .watch(&AppIdent::trusted(APP), &ChannelName::trusted(channel))
             .await
@@ -149,14 +149,14 @@ impl OrderFixture {
     }
 
     /// Stores an event as a node does; returns the message that the node would publish.
-    pub async fn store(&self, channel: &str) -> BusMessage {
+    pub(super) async fn store(&self, channel: &str) -> BusMessage {
         let (event, position) = self
             .stored_at(channel, Timestamp::from_seconds(1000.0))
             .await;
         BusMessage::published(event, Some(position), None)
     }
 
-    pub async fn stored_at(
+    pub(super) async fn stored_at(
         &self,
         channel: &str,
         timestamp: Timestamp,
@@ -190,7 +190,7 @@ impl OrderFixture {
         (Arc::new(event), position)
     }
 
-    pub async fn until(&self, serials: &[u64]) {
+    pub(super) async fn until(&self, serials: &[u64]) {
         let begun = Instant::now();
         while self.sink.serials() != serials {
             assert!(

@@ -8,7 +8,7 @@ use super::original::{Original, history, ident, ours, seq};
 use crate::fixture::{Fixture, Mongo};
 use crate::samples::{NOW, append, channel, said, say, serials, user};
 
-pub async fn original_events_are_pruned<const OTHER: bool>(database: Mongo<OTHER>) {
+pub(super) async fn original_events_are_pruned<const OTHER: bool>(database: Mongo<OTHER>) {
     let original = Original::on(&database).await;
     for text in ["1", "2", "3"] {
         original.publish("room", text, &["ann"]).await;
@@ -64,7 +64,7 @@ pub async fn original_events_are_pruned<const OTHER: bool>(database: Mongo<OTHER
     );
 }
 
-pub async fn original_data_can_be_copied<const OTHER: bool>(database: Mongo<OTHER>) {
+pub(super) async fn original_data_can_be_copied<const OTHER: bool>(database: Mongo<OTHER>) {
     let original = Original::on(&database).await;
     original.subscribe("ann", "room").await;
     for (name, text, users) in [
@@ -158,7 +158,7 @@ pub async fn original_data_can_be_copied<const OTHER: bool>(database: Mongo<OTHE
     );
 }
 
-pub async fn an_end_that_was_not_finished_is_moved_as_one<const OTHER: bool>(
+pub(super) async fn an_end_that_was_not_finished_is_moved_as_one<const OTHER: bool>(
     database: Mongo<OTHER>,
 ) {
     let stores = database.open().await;
@@ -197,7 +197,9 @@ pub async fn an_end_that_was_not_finished_is_moved_as_one<const OTHER: bool>(
     );
 }
 
-pub async fn stored_events_can_be_read_by_the_original<const OTHER: bool>(database: Mongo<OTHER>) {
+pub(super) async fn stored_events_can_be_read_by_the_original<const OTHER: bool>(
+    database: Mongo<OTHER>,
+) {
     let stores = database.open().await;
     let app = crate::samples::app(&stores, "a").await;
     stores

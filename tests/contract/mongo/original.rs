@@ -10,15 +10,15 @@ use crate::fixture::Mongo;
 use crate::samples::{NOW, channel, event};
 
 /// Writes as the original does.
-pub struct Original {
+pub(super) struct Original {
     pub database: mongodb::Database,
 }
 
 impl Original {
-    pub const APP: &str = "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8";
+    pub(super) const APP: &str = "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8";
 
     /// One that has run on the database, with its indexes and an app.
-    pub async fn on<const OTHER: bool>(database: &Mongo<OTHER>) -> Self {
+    pub(super) async fn on<const OTHER: bool>(database: &Mongo<OTHER>) -> Self {
         let original = Self {
             database: database.database().await,
         };
@@ -47,7 +47,7 @@ impl Original {
         original
     }
 
-    pub async fn store(&self, name: &str, more: Document) -> i64 {
+    pub(super) async fn store(&self, name: &str, more: Document) -> i64 {
         let counter = doc! { "_id": format!("{name}:id") };
         let counters = self.database.collection::<Document>("counters");
         let counted = counters
@@ -67,7 +67,7 @@ impl Original {
         id
     }
 
-    pub async fn publish(&self, name: &str, text: &str, users: &[&str]) {
+    pub(super) async fn publish(&self, name: &str, text: &str, users: &[&str]) {
         let mid = ObjectId::new().to_hex();
         let data = doc! { "channel": name, "event": "message", "data": text, "persist": true, "colour": "red", "n": [1, 2.5] };
         let event = doc! { "mid": &mid, "channel": name, "owner_id": Bson::Null, "timestamp": 1_700_000_000.25, "data": data };
@@ -78,24 +78,24 @@ impl Original {
         }
     }
 
-    pub async fn subscribe(&self, user: &str, name: &str) {
+    pub(super) async fn subscribe(&self, user: &str, name: &str) {
         self.store("subscription", doc! { "user_id": user, "event": name })
             .await;
     }
 }
 
-pub fn seq(counter: &Document) -> i64 {
+pub(super) fn seq(counter: &Document) -> i64 {
     counter
         .get_i64("seq")
         .or_else(|_| counter.get_i32("seq").map(i64::from))
         .unwrap()
 }
 
-pub fn ident() -> AppIdent {
+pub(super) fn ident() -> AppIdent {
     AppIdent::trusted(Original::APP)
 }
 
-pub async fn history(stores: &Stores, name: &str) -> Vec<Event> {
+pub(super) async fn history(stores: &Stores, name: &str) -> Vec<Event> {
     stores
         .events
         .replay(&ident(), &channel(name), 0, 1000, 1000)
@@ -104,7 +104,7 @@ pub async fn history(stores: &Stores, name: &str) -> Vec<Event> {
 }
 
 /// An event of the original's app.
-pub fn ours(name: &str, text: &str) -> NewEvent {
+pub(super) fn ours(name: &str, text: &str) -> NewEvent {
     let app = pushi::core::model::App {
         id: 1,
         ident: ident(),

@@ -7,7 +7,7 @@ use super::original::{Original, history, ident, ours};
 use crate::fixture::{Fixture, Mongo};
 use crate::samples::{NOW, append, channel, said, serials, user};
 
-pub async fn original_data_is_read<const OTHER: bool>(database: Mongo<OTHER>) {
+pub(super) async fn original_data_is_read<const OTHER: bool>(database: Mongo<OTHER>) {
     let original = Original::on(&database).await;
     for text in ["one", "two", "three"] {
         original.publish("room", text, &[]).await;
@@ -52,7 +52,7 @@ pub async fn original_data_is_read<const OTHER: bool>(database: Mongo<OTHER>) {
     );
 }
 
-pub async fn events_stored_later_by_the_original_are_read<const OTHER: bool>(
+pub(super) async fn events_stored_later_by_the_original_are_read<const OTHER: bool>(
     database: Mongo<OTHER>,
 ) {
     let original = Original::on(&database).await;
@@ -74,7 +74,7 @@ pub async fn events_stored_later_by_the_original_are_read<const OTHER: bool>(
     }
 }
 
-pub async fn several_nodes_give_the_same_serials<const OTHER: bool>(database: Mongo<OTHER>) {
+pub(super) async fn several_nodes_give_the_same_serials<const OTHER: bool>(database: Mongo<OTHER>) {
     let original = Original::on(&database).await;
     for n in 0..60 {
         original.publish("room", &format!("{n:02}"), &[]).await;
@@ -105,7 +105,9 @@ pub async fn several_nodes_give_the_same_serials<const OTHER: bool>(database: Mo
     assert!(old.len() == 60 && old.is_sorted(), "{old:?}");
 }
 
-pub async fn a_numbering_that_was_not_finished_goes_on<const OTHER: bool>(database: Mongo<OTHER>) {
+pub(super) async fn a_numbering_that_was_not_finished_goes_on<const OTHER: bool>(
+    database: Mongo<OTHER>,
+) {
     let original = Original::on(&database).await;
     for text in ["1", "2", "3"] {
         original.publish("room", text, &[]).await;
@@ -132,7 +134,7 @@ pub async fn a_numbering_that_was_not_finished_goes_on<const OTHER: bool>(databa
     );
 }
 
-pub async fn a_subscription_of_the_original_begins_now_and_counts_once<const OTHER: bool>(
+pub(super) async fn a_subscription_of_the_original_begins_now_and_counts_once<const OTHER: bool>(
     database: Mongo<OTHER>,
 ) {
     let original = Original::on(&database).await;
@@ -212,7 +214,7 @@ pub async fn a_subscription_of_the_original_begins_now_and_counts_once<const OTH
     );
 }
 
-pub async fn an_inbox_holds_what_the_original_sent_to_the_user<const OTHER: bool>(
+pub(super) async fn an_inbox_holds_what_the_original_sent_to_the_user<const OTHER: bool>(
     database: Mongo<OTHER>,
 ) {
     let original = Original::on(&database).await;

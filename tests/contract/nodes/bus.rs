@@ -12,13 +12,13 @@ use pushi::core::ports::BusMessage;
 use super::{Meeting, Node};
 use crate::samples::mid;
 
-pub fn app() -> AppIdent {
+pub(super) fn app() -> AppIdent {
     AppIdent::trusted(
         &format!("app-{}", &mid().0[16..]).replace("0000", &std::process::id().to_string()),
     )
 }
 
-pub fn channel(name: &str) -> ChannelName {
+pub(super) fn channel(name: &str) -> ChannelName {
     ChannelName::parse(name, 200).unwrap()
 }
 
@@ -43,7 +43,7 @@ async fn two(meeting: &impl Meeting) -> [Node; 2] {
     [meeting.node().await, meeting.node().await]
 }
 
-pub async fn published_messages_arrive_everywhere_unchanged(meeting: &impl Meeting) {
+pub(super) async fn published_messages_arrive_everywhere_unchanged(meeting: &impl Meeting) {
     let (nodes, app, channel) = (two(meeting).await, app(), channel("c"));
     for node in &nodes {
         node.bus.watch(&app, &channel).await.unwrap();
@@ -86,7 +86,7 @@ pub async fn published_messages_arrive_everywhere_unchanged(meeting: &impl Meeti
     }
 }
 
-pub async fn the_order_of_a_channel_is_kept(meeting: &impl Meeting) {
+pub(super) async fn the_order_of_a_channel_is_kept(meeting: &impl Meeting) {
     let (nodes, app, channel) = (two(meeting).await, app(), channel("c"));
     nodes[1].bus.watch(&app, &channel).await.unwrap();
     nodes[0].bus.watch(&app, &channel).await.unwrap();
@@ -106,7 +106,7 @@ pub async fn the_order_of_a_channel_is_kept(meeting: &impl Meeting) {
     }
 }
 
-pub async fn a_channel_is_received_once_watch_returns(meeting: &impl Meeting) {
+pub(super) async fn a_channel_is_received_once_watch_returns(meeting: &impl Meeting) {
     let (nodes, app) = (two(meeting).await, app());
     for n in 0..100 {
         let channel = channel(&format!("c{n}"));
@@ -120,7 +120,7 @@ pub async fn a_channel_is_received_once_watch_returns(meeting: &impl Meeting) {
     }
 }
 
-pub async fn a_thousand_channels_are_watched_at_once(meeting: &impl Meeting) {
+pub(super) async fn a_thousand_channels_are_watched_at_once(meeting: &impl Meeting) {
     let (nodes, app) = (two(meeting).await, app());
     let channels: Vec<ChannelName> = (0..1000).map(|n| channel(&format!("c{n}"))).collect();
     for watched in join_all(channels.iter().flat_map(|channel| {
@@ -145,7 +145,7 @@ pub async fn a_thousand_channels_are_watched_at_once(meeting: &impl Meeting) {
     }
 }
 
-pub async fn unwatched_channels_are_not_received<M: Meeting>(meeting: &M) {
+pub(super) async fn unwatched_channels_are_not_received<M: Meeting>(meeting: &M) {
     let (nodes, app, watched, other) = (two(meeting).await, app(), channel("c"), channel("other"));
     nodes[1].bus.watch(&app, &watched).await.unwrap();
     nodes[0]
@@ -166,7 +166,7 @@ pub async fn unwatched_channels_are_not_received<M: Meeting>(meeting: &M) {
     );
 }
 
-pub async fn a_channel_is_received_again_after_unwatch(meeting: &impl Meeting) {
+pub(super) async fn a_channel_is_received_again_after_unwatch(meeting: &impl Meeting) {
     let (nodes, app, channel) = (two(meeting).await, app(), channel("c"));
     for n in 0..50 {
         nodes[1].bus.watch(&app, &channel).await.unwrap();
@@ -183,7 +183,7 @@ pub async fn a_channel_is_received_again_after_unwatch(meeting: &impl Meeting) {
     }
 }
 
-pub async fn control_messages_reach_every_node(meeting: &impl Meeting) {
+pub(super) async fn control_messages_reach_every_node(meeting: &impl Meeting) {
     let (nodes, app) = (two(meeting).await, app());
     let hash = TokenHash(std::array::from_fn(|n| u8::try_from(n).unwrap()));
     nodes[0]
@@ -211,7 +211,7 @@ pub async fn control_messages_reach_every_node(meeting: &impl Meeting) {
     }
 }
 
-pub async fn user_changes_reach_the_nodes_of_the_personal_channel(meeting: &impl Meeting) {
+pub(super) async fn user_changes_reach_the_nodes_of_the_personal_channel(meeting: &impl Meeting) {
     let (nodes, app, user) = (two(meeting).await, app(), UserId::parse("u1").unwrap());
     nodes[1]
         .bus
@@ -236,7 +236,7 @@ pub async fn user_changes_reach_the_nodes_of_the_personal_channel(meeting: &impl
         .await;
 }
 
-pub async fn peer_channels_are_watched_with_their_presence_channel(meeting: &impl Meeting) {
+pub(super) async fn peer_channels_are_watched_with_their_presence_channel(meeting: &impl Meeting) {
     let (nodes, app, peer) = (two(meeting).await, app(), channel("peer-room:a&b"));
     nodes[1]
         .bus

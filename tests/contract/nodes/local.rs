@@ -5,7 +5,7 @@ use pushi::outbound::local::{LocalBus, LocalPresence};
 use super::{Meeting, Node, RecordingSink};
 
 /// A node that is alone.
-pub struct Local(Node);
+pub(super) struct Local(Node);
 
 impl Meeting for Local {
     async fn start() -> Option<Self> {

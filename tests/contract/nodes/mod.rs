@@ -5,15 +5,15 @@ mod bus;
 mod local;
 mod presence;
 mod recording_sink;
-pub mod redis;
+pub(crate) mod redis;
 
-pub use recording_sink::RecordingSink;
+pub(crate) use recording_sink::RecordingSink;
 
 use std::sync::Arc;
 
 use pushi::core::ports::{Bus, PresenceStore};
 /// A bus that connects nodes.
-pub trait Meeting: Sized + Sync {
+pub(crate) trait Meeting: Sized + Sync {
     /// A new one, apart from all others; `None` where it needs a server and none was named.
     async fn start() -> Option<Self>;
 
@@ -29,7 +29,7 @@ pub trait Meeting: Sized + Sync {
 
 /// One node, and the messages that it receives.
 #[derive(Clone)]
-pub struct Node {
+pub(crate) struct Node {
     pub bus: Arc<dyn Bus>,
     pub presence: Arc<dyn PresenceStore>,
     pub sink: Arc<RecordingSink>,

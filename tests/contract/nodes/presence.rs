@@ -105,7 +105,7 @@ fn shown(members: &MemberList) -> Vec<String> {
         .collect()
 }
 
-pub async fn one_of_concurrent_first_connections_announces(meeting: &impl Meeting) {
+pub(super) async fn one_of_concurrent_first_connections_announces(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     let mut expected = Vec::new();
     for round in 0..20 {
@@ -123,7 +123,7 @@ pub async fn one_of_concurrent_first_connections_announces(meeting: &impl Meetin
         .await;
 }
 
-pub async fn only_the_first_and_the_last_connection_announce(meeting: &impl Meeting) {
+pub(super) async fn only_the_first_and_the_last_connection_announce(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     room.join(0, 1, "a", "1").await;
     room.join(1, 2, "a", "2").await;
@@ -138,7 +138,7 @@ pub async fn only_the_first_and_the_last_connection_announce(meeting: &impl Meet
     );
 }
 
-pub async fn a_connection_that_is_there_gets_its_data_replaced(meeting: &impl Meeting) {
+pub(super) async fn a_connection_that_is_there_gets_its_data_replaced(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     room.join(0, 1, "a", "1").await;
     let again = room.join(0, 1, "a", "2").await.unwrap();
@@ -148,7 +148,7 @@ pub async fn a_connection_that_is_there_gets_its_data_replaced(meeting: &impl Me
     assert_eq!(room.members(1).await, [""; 0]);
 }
 
-pub async fn the_newest_data_count(meeting: &impl Meeting) {
+pub(super) async fn the_newest_data_count(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     room.join(0, 1, "a", "1").await;
     room.join(1, 2, "a", "2").await;
@@ -163,7 +163,7 @@ pub async fn the_newest_data_count(meeting: &impl Meeting) {
     );
 }
 
-pub async fn leaving_without_a_join_does_nothing(meeting: &impl Meeting) {
+pub(super) async fn leaving_without_a_join_does_nothing(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     room.leave(0, 1, "a").await;
     room.join(0, 1, "a", "1").await;
@@ -173,7 +173,7 @@ pub async fn leaving_without_a_join_does_nothing(meeting: &impl Meeting) {
     room.told(&["+a", "+c"]).await;
 }
 
-pub async fn a_full_channel_takes_no_new_user(meeting: &impl Meeting) {
+pub(super) async fn a_full_channel_takes_no_new_user(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     assert!(room.join_at_most(0, 1, "a", "1", 2).await.is_some());
     assert!(room.join_at_most(1, 2, "b", "1", 2).await.is_some());
@@ -189,7 +189,7 @@ pub async fn a_full_channel_takes_no_new_user(meeting: &impl Meeting) {
     room.told(&["+a", "+b", "-b", "+c"]).await;
 }
 
-pub async fn members_come_in_the_order_in_which_they_came(meeting: &impl Meeting) {
+pub(super) async fn members_come_in_the_order_in_which_they_came(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     let names: Vec<String> = (0..30).map(|n| format!("u{}", (n * 7) % 30)).collect();
     for (index, name) in names.iter().enumerate() {
@@ -206,7 +206,7 @@ pub async fn members_come_in_the_order_in_which_they_came(meeting: &impl Meeting
     assert_eq!(shown(&other.members), expected);
 }
 
-pub async fn announcements_have_growing_versions_in_one_order(meeting: &impl Meeting) {
+pub(super) async fn announcements_have_growing_versions_in_one_order(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     join_all((0..100).map(|n| {
         let room = &room;
@@ -244,7 +244,7 @@ pub async fn announcements_have_growing_versions_in_one_order(meeting: &impl Mee
     assert_eq!(orders[0], orders[1]);
 }
 
-pub async fn members_in_a_join_answer_are_not_announced_again(meeting: &impl Meeting) {
+pub(super) async fn members_in_a_join_answer_are_not_announced_again(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     let joins = join_all((0..40).map(|n| {
         let room = &room;
@@ -291,7 +291,7 @@ pub async fn members_in_a_join_answer_are_not_announced_again(meeting: &impl Mee
     }
 }
 
-pub async fn unusual_names_and_data_are_distinguished(meeting: &impl Meeting) {
+pub(super) async fn unusual_names_and_data_are_distinguished(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     let names = ["ü", "u", "U", "😀", "a b", "{x}", "\"", "\\", "1v", "%s"];
     let data = "{\"user_id\":\"\\u0000/\\\"\",\"n\":1e400,\"t\":\"\t\u{7f}ü😀\"}";
@@ -326,7 +326,7 @@ pub async fn unusual_names_and_data_are_distinguished(meeting: &impl Meeting) {
     );
 }
 
-pub async fn peers_are_known_on_every_node_that_watches(meeting: &impl Meeting) {
+pub(super) async fn peers_are_known_on_every_node_that_watches(meeting: &impl Meeting) {
     let room = Room::new(meeting).await;
     room.join(0, 1, "a", "peer").await;
     room.join(1, 2, "b", "no").await;

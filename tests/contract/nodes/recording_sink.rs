@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 /// Records received messages.
 #[derive(Default)]
-pub struct RecordingSink {
+pub(crate) struct RecordingSink {
     heard: Mutex<Vec<BusMessage>>,
     more: Notify,
 }
@@ -34,19 +34,19 @@ impl BusSink for RecordingSink {
 
 impl RecordingSink {
     /// Everything so far.
-    pub fn heard(&self) -> Vec<BusMessage> {
+    pub(crate) fn heard(&self) -> Vec<BusMessage> {
         self.heard.lock().clone()
     }
 
     /// Takes the messages once there are `count`.
-    pub async fn take(&self, count: usize) -> Vec<BusMessage> {
+    pub(crate) async fn take(&self, count: usize) -> Vec<BusMessage> {
         self.until(|heard| (heard.len() >= count).then_some(()))
             .await;
         std::mem::take(&mut *self.heard.lock())
     }
 
     /// Everything so far about a channel, abbreviated.
-    pub fn told(&self, channel: &ChannelName) -> Vec<String> {
+    pub(crate) fn told(&self, channel: &ChannelName) -> Vec<String> {
         self.heard()
             .iter()
             .filter(|message| message.channel().is_some_and(|(_, of)| of == channel))
@@ -55,7 +55,7 @@ impl RecordingSink {
     }
 
     /// Waits until the received messages satisfy `what`.
-    pub async fn until<T>(&self, what: impl Fn(&[BusMessage]) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: impl Fn(&[BusMessage]) -> Option<T>) -> T {
         let waiting = async {
             loop {
                 let more = self.more.notified();
@@ -77,7 +77,7 @@ impl RecordingSink {
     }
 
     /// Waits until exactly this was received for a channel.
-    pub async fn until_told(&self, channel: &ChannelName, expected: &[&str]) {
+    pub(crate) async fn until_told(&self, channel: &ChannelName, expected: &[&str]) {
         self.until(|_| {
             let told = self.told(channel);
             assert!(

@@ -15,18 +15,18 @@ use tokio_util::sync::CancellationToken;
 use super::{Meeting, Node, RecordingSink};
 
 /// Where Redis is.
-pub async fn url_of_redis() -> Option<String> {
+pub(crate) async fn url_of_redis() -> Option<String> {
     server_url("PUSHI_TEST_REDIS_URL")
 }
 
 /// A hub without clients.
-pub fn hub(process: u64) -> Arc<Hub> {
+pub(crate) fn hub(process: u64) -> Arc<Hub> {
     let metrics = Arc::new(PrometheusMetrics::new().unwrap());
     Arc::new(Hub::new(process, dialects(), metrics))
 }
 
 /// The adapters of a further node, and its hub.
-pub fn open(url: &str) -> (RedisAdapters, Arc<Hub>) {
+pub(crate) fn open(url: &str) -> (RedisAdapters, Arc<Hub>) {
     let process = random_53_bits().unwrap();
     let hub = hub(process);
     let options = RedisOptions {
@@ -39,7 +39,7 @@ pub fn open(url: &str) -> (RedisAdapters, Arc<Hub>) {
 }
 
 /// Connects a node. Returns what it receives, and a guard that stops it.
-pub async fn connect(
+pub(crate) async fn connect(
     bus: &Arc<RedisBus>,
     hub: &Arc<Hub>,
 ) -> (Arc<RecordingSink>, Arc<dyn Any + Send + Sync>) {
@@ -61,7 +61,7 @@ pub async fn connect(
 
 /// Nodes that meet in the Redis that `PUSHI_TEST_REDIS_URL` names. All tests use the same database; each has an app of its
 /// own.
-pub struct Redis(String);
+pub(crate) struct Redis(String);
 
 impl Meeting for Redis {
     async fn start() -> Option<Self> {

@@ -1,6 +1,6 @@
 //! The contract of the roster: each case is a sentence of its port. An adapter runs all of them.
 
-pub mod nodes;
+pub(crate) mod nodes;
 
 use pushi::core::hub::SubscribedVia;
 use pushi::core::model::{Occupancy, ServerEvent, SocketId};
@@ -9,7 +9,7 @@ use pushi::core::ports::{BusMessage, OccupancyChange};
 use crate::samples::{channel, user};
 use nodes::{Nodes, apps, member, names};
 
-pub async fn sockets_are_listed_in_order_and_paged(nodes: &impl Nodes) {
+pub(crate) async fn sockets_are_listed_in_order_and_paged(nodes: &impl Nodes) {
     let ([a, b], [app]) = (nodes.pair(), apps(["a"]).await);
     let connections = [
         a.on(&app, &["y", "x"]).await,
@@ -45,7 +45,7 @@ pub async fn sockets_are_listed_in_order_and_paged(nodes: &impl Nodes) {
     );
 }
 
-pub async fn one_socket_is_found_wherever_it_is(nodes: &impl Nodes) {
+pub(crate) async fn one_socket_is_found_wherever_it_is(nodes: &impl Nodes) {
     let ([a, b], [app]) = (nodes.pair(), apps(["a"]).await);
     let connection = a.on(&app, &["x"]).await;
     let found = b
@@ -63,7 +63,7 @@ pub async fn one_socket_is_found_wherever_it_is(nodes: &impl Nodes) {
     assert_eq!(a.roster.socket(&app.ident, id).await.unwrap(), None);
 }
 
-pub async fn occupied_channels_are_listed_by_prefix_and_paged(nodes: &impl Nodes) {
+pub(crate) async fn occupied_channels_are_listed_by_prefix_and_paged(nodes: &impl Nodes) {
     let ([a, b], [app]) = (nodes.pair(), apps(["a"]).await);
     let _connections = [
         a.on(&app, &["room-b", "room-a", "other"]).await,
@@ -114,7 +114,7 @@ pub async fn occupied_channels_are_listed_by_prefix_and_paged(nodes: &impl Nodes
     );
 }
 
-pub async fn occupancy_counts_connections(nodes: &impl Nodes) {
+pub(crate) async fn occupancy_counts_connections(nodes: &impl Nodes) {
     let ([a, b], [app]) = (nodes.pair(), apps(["a"]).await);
     let news = channel("news");
     assert_eq!(
@@ -155,7 +155,7 @@ pub async fn occupancy_counts_connections(nodes: &impl Nodes) {
     );
 }
 
-pub async fn exactly_one_recount_finds_each_turn(nodes: &impl Nodes) {
+pub(crate) async fn exactly_one_recount_finds_each_turn(nodes: &impl Nodes) {
     let ([a, b], [app]) = (nodes.pair(), apps(["a"]).await);
     let news = channel("news");
     for _ in 0..20 {
@@ -182,7 +182,7 @@ pub async fn exactly_one_recount_finds_each_turn(nodes: &impl Nodes) {
     }
 }
 
-pub async fn a_recount_announces_only_where_it_is_asked_to(nodes: &impl Nodes) {
+pub(crate) async fn a_recount_announces_only_where_it_is_asked_to(nodes: &impl Nodes) {
     let ([a, _], [app]) = (nodes.pair(), apps(["a"]).await);
     let news = channel("news");
     let _one = a.on(&app, &["news"]).await;
@@ -205,7 +205,7 @@ fn count(message: &BusMessage) -> u64 {
     }
 }
 
-pub async fn the_last_announcement_carries_the_last_count(nodes: &impl Nodes) {
+pub(crate) async fn the_last_announcement_carries_the_last_count(nodes: &impl Nodes) {
     let ([a, _], [app]) = (nodes.pair(), apps(["a"]).await);
     let news = channel("news");
     let joining = (0..20).map(|_| async {
@@ -239,7 +239,7 @@ fn statuses(messages: &[BusMessage]) -> Vec<(&str, bool)> {
         .collect()
 }
 
-pub async fn a_users_first_and_last_connection_announce_themselves(nodes: &impl Nodes) {
+pub(crate) async fn a_users_first_and_last_connection_announce_themselves(nodes: &impl Nodes) {
     let ([a, b], [app]) = (nodes.pair(), apps(["a"]).await);
     let (ann, bo) = (user("ann"), user("bo"));
     let (one, two) = (a.connect(&app).id(), b.connect(&app).id());
@@ -257,7 +257,7 @@ pub async fn a_users_first_and_last_connection_announce_themselves(nodes: &impl 
     );
 }
 
-pub async fn one_of_two_concurrent_first_ones_announces(nodes: &impl Nodes) {
+pub(crate) async fn one_of_two_concurrent_first_ones_announces(nodes: &impl Nodes) {
     let ([a, b], [app]) = (nodes.pair(), apps(["a"]).await);
     for round in 0..20 {
         let ann = user(&format!("ann-{round}"));
@@ -279,7 +279,7 @@ pub async fn one_of_two_concurrent_first_ones_announces(nodes: &impl Nodes) {
     }
 }
 
-pub async fn online_users_have_a_version(nodes: &impl Nodes) {
+pub(crate) async fn online_users_have_a_version(nodes: &impl Nodes) {
     let ([a, b], [app]) = (nodes.pair(), apps(["a"]).await);
     let users = ["ann", "bo", "cy"].map(user);
     assert_eq!(
@@ -333,7 +333,7 @@ pub async fn online_users_have_a_version(nodes: &impl Nodes) {
     );
 }
 
-pub async fn users_of_a_presence_channel_count_once(nodes: &impl Nodes) {
+pub(crate) async fn users_of_a_presence_channel_count_once(nodes: &impl Nodes) {
     let ([a, _], [app]) = (nodes.pair(), apps(["a"]).await);
     let room = channel("presence-room");
     let connections = [a.connect(&app), a.connect(&app), a.connect(&app)];
@@ -350,7 +350,7 @@ pub async fn users_of_a_presence_channel_count_once(nodes: &impl Nodes) {
     );
 }
 
-pub async fn rosters_of_two_apps_are_separate(nodes: &impl Nodes) {
+pub(crate) async fn rosters_of_two_apps_are_separate(nodes: &impl Nodes) {
     let ([a, b], [one, two]) = (nodes.pair(), apps(["a", "b"]).await);
     let connection = a.on(&one, &["news"]).await;
     a.roster

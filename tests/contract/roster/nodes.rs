@@ -14,7 +14,7 @@ use crate::nodes::redis::{connect, hub, open, url_of_redis};
 use crate::samples;
 
 /// One node.
-pub struct Node {
+pub(crate) struct Node {
     pub hub: Arc<Hub>,
     pub roster: Arc<dyn Roster>,
     pub bus: Arc<dyn Bus>,
@@ -24,14 +24,14 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn connect(&self, app: &Arc<App>) -> Connection {
+    pub(crate) fn connect(&self, app: &Arc<App>) -> Connection {
         self.hub
             .connect(app, DialectId::Pusher, (0, 0), 0)
             .unwrap_or_else(|full| panic!("{full:?}"))
     }
 
     /// A connection that is on channels.
-    pub async fn on(&self, app: &Arc<App>, channels: &[&str]) -> Connection {
+    pub(crate) async fn on(&self, app: &Arc<App>, channels: &[&str]) -> Connection {
         let connection = self.connect(app);
         for channel in channels {
             let channel = samples::channel(channel);
@@ -43,7 +43,7 @@ impl Node {
 }
 
 /// A member like any other.
-pub fn member(user: &str) -> Member {
+pub(crate) fn member(user: &str) -> Member {
     Member {
         user_id: samples::user(user),
         data: format!("{{\"user_id\":\"{user}\"}}").into(),
@@ -52,7 +52,7 @@ pub fn member(user: &str) -> Member {
 }
 
 /// Apps that no other test has, in the order of their names.
-pub async fn apps<const N: usize>(idents: [&str; N]) -> [Arc<App>; N] {
+pub(crate) async fn apps<const N: usize>(idents: [&str; N]) -> [Arc<App>; N] {
     let stores = memory::open();
     let mut apps = Vec::new();
     for ident in idents {
@@ -62,12 +62,12 @@ pub async fn apps<const N: usize>(idents: [&str; N]) -> [Arc<App>; N] {
     apps.try_into().unwrap_or_else(|_| unreachable!())
 }
 
-pub fn names(channels: &[ChannelName]) -> Vec<&str> {
+pub(crate) fn names(channels: &[ChannelName]) -> Vec<&str> {
     channels.iter().map(ChannelName::as_str).collect()
 }
 
 /// An adapter with its nodes.
-pub trait Nodes: Sized + Sync {
+pub(crate) trait Nodes: Sized + Sync {
     /// `None` where it needs a server and none was named.
     async fn start() -> Option<Self>;
 
@@ -79,7 +79,7 @@ pub trait Nodes: Sized + Sync {
 }
 
 /// A node that is alone.
-pub struct Alone(Node);
+pub(crate) struct Alone(Node);
 
 impl Nodes for Alone {
     async fn start() -> Option<Self> {
@@ -104,7 +104,7 @@ impl Nodes for Alone {
 }
 
 /// Two nodes that meet in Redis.
-pub struct Together(Node, Node);
+pub(crate) struct Together(Node, Node);
 
 impl Together {
     async fn node(url: &str) -> Node {

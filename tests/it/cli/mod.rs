@@ -3,33 +3,33 @@
 mod commands;
 mod configuration;
 mod copy;
-pub mod serve;
+pub(crate) mod serve;
 
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
 /// A folder in which commands run, with only the environment that a test sets.
-pub struct Shell {
+pub(crate) struct Shell {
     pub folder: TempDir,
 }
 
 /// The result of a command.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Done {
+pub(crate) struct Done {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
 impl Shell {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    pub fn command(&self, args: &[&str], environment: &[(&str, &str)]) -> Command {
+    pub(crate) fn command(&self, args: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushi"));
         command
             .args(args)
@@ -39,7 +39,7 @@ impl Shell {
         command
     }
 
-    pub fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Done {
+    pub(crate) fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Done {
         let Output {
             status,
             stdout,
@@ -53,12 +53,12 @@ impl Shell {
         }
     }
 
-    pub fn run(&self, args: &[&str]) -> Done {
+    pub(crate) fn run(&self, args: &[&str]) -> Done {
         self.run_with(args, &[])
     }
 
     /// The output of a command that must succeed with empty standard error.
-    pub fn printed(&self, args: &[&str]) -> String {
+    pub(crate) fn printed(&self, args: &[&str]) -> String {
         let done = self.run(args);
         assert_eq!(
             (done.code, done.err.as_str()),
@@ -70,12 +70,17 @@ impl Shell {
     }
 
     /// What a command printed as JSON.
-    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+    pub(crate) fn json(&self, args: &[&str]) -> serde_json::Value {
         serde_json::from_str(&self.printed(args)).unwrap()
     }
 
     /// The one line with which a command ended that must not succeed.
-    pub fn complaint(&self, args: &[&str], environment: &[(&str, &str)], code: i32) -> String {
+    pub(crate) fn complaint(
+        &self,
+        args: &[&str],
+        environment: &[(&str, &str)],
+        code: i32,
+    ) -> String {
         let Done {
             code: ended,
             out,

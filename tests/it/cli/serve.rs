@@ -10,7 +10,7 @@ use crate::cli::Shell;
 use crate::listen::BROKEN;
 
 /// A server that runs; it is killed where a test forgets to end it.
-pub struct Running {
+pub(crate) struct Running {
     pub child: Child,
     /// Lines of standard error, then of standard output, in order of arrival.
     err: Receiver<String>,
@@ -32,7 +32,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 
 impl Running {
     /// Starts the server on free ports, and waits until it prints its addresses.
-    pub fn start(shell: &Shell, args: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(shell: &Shell, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let args = [&["--app-port", "0", "--server-port", "0"], args].concat();
         Self::of(&mut shell.command(&args, environment))
     }

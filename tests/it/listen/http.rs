@@ -11,7 +11,7 @@ use crate::listen::{Client, Listener, Setup};
 const SHORT: Duration = Duration::from_millis(100);
 
 /// The status and the error object of an answer that ends its connection.
-pub fn error_of(answer: &str) -> (u16, Value) {
+pub(super) fn error_of(answer: &str) -> (u16, Value) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
     let head = head.to_ascii_lowercase();

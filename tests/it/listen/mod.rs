@@ -25,10 +25,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Nothing that is waited for takes so long unless it is broken.
-pub const BROKEN: Duration = Duration::from_secs(20);
+pub(crate) const BROKEN: Duration = Duration::from_secs(20);
 
 /// Options of a listener; the default suits most tests.
-pub struct Setup {
+pub(crate) struct Setup {
     pub tls: Option<TlsSource>,
     pub role: ListenerRole,
     pub handshake: Duration,
@@ -51,7 +51,7 @@ impl Default for Setup {
 }
 
 /// A listener that runs.
-pub struct Listener {
+pub(crate) struct Listener {
     pub address: SocketAddr,
     pub stop: CancellationToken,
     pub sessions: TaskTracker,
@@ -63,7 +63,7 @@ pub struct Listener {
 }
 
 impl Setup {
-    pub async fn start(self) -> Listener {
+    pub(crate) async fn start(self) -> Listener {
         let (waiting, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (stop, sessions) = (CancellationToken::new(), TaskTracker::new());
         let handlers = Handlers {
@@ -101,12 +101,12 @@ impl Setup {
 }
 
 impl Listener {
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         Client(TcpStream::connect(self.address).await.unwrap())
     }
 
     /// Opens a connection, sends `bytes`, and returns everything until it is closed.
-    pub async fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) async fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut client = self.connect().await;
         client.send(bytes).await;
         client.rest().await
@@ -114,15 +114,15 @@ impl Listener {
 }
 
 /// A client of plain bytes.
-pub struct Client(pub TcpStream);
+pub(crate) struct Client(pub TcpStream);
 
 impl Client {
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Reads until the server closes.
-    pub async fn rest(&mut self) -> String {
+    pub(crate) async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         timeout(BROKEN, self.0.read_to_end(&mut bytes))
             .await
@@ -132,7 +132,7 @@ impl Client {
     }
 
     /// Reads up to and including `end`.
-    pub async fn until(&mut self, end: &str) -> String {
+    pub(crate) async fn until(&mut self, end: &str) -> String {
         let mut bytes = Vec::new();
         while !bytes.ends_with(end.as_bytes()) {
             let byte = timeout(BROKEN, self.0.read_u8()).await.unwrap();

@@ -19,15 +19,15 @@ use serde_json::{Value, json};
 use crate::rest::{Api, Ask, Reply};
 
 /// When the clock of the tests stands.
-pub const NOW: i64 = 1_795_337_092;
+pub(crate) const NOW: i64 = 1_795_337_092;
 
 /// The query of a request by the app `shop`, signed: the given parameters, which may take the place of the usual ones.
-pub fn signed(method: &Method, path: &str, body: &str, given: &[(&str, &str)]) -> String {
+pub(crate) fn signed(method: &Method, path: &str, body: &str, given: &[(&str, &str)]) -> String {
     signed_with("shop-secret", method, path, body, given)
 }
 
 /// The same with a secret of the caller's choice.
-pub fn signed_with(
+pub(crate) fn signed_with(
     secret: &str,
     method: &Method,
     path: &str,
@@ -72,7 +72,7 @@ pub fn signed_with(
 }
 
 /// A signed GET.
-pub async fn get(api: &Api, path: &str, query: &[(&str, &str)]) -> Reply {
+pub(crate) async fn get(api: &Api, path: &str, query: &[(&str, &str)]) -> Reply {
     let query = signed(&Method::GET, path, "", query);
     api.ask(Method::GET, &format!("{path}?{query}"))
         .send()
@@ -80,30 +80,30 @@ pub async fn get(api: &Api, path: &str, query: &[(&str, &str)]) -> Reply {
 }
 
 /// A signed POST that is still to be sent.
-pub fn posting<'a>(api: &'a Api, path: &str, body: &str) -> Ask<'a> {
+pub(crate) fn posting<'a>(api: &'a Api, path: &str, body: &str) -> Ask<'a> {
     let query = signed(&Method::POST, path, body, &[]);
     api.ask(Method::POST, &format!("{path}?{query}"))
         .body("application/json", body)
 }
 
 /// A signed POST.
-pub async fn post(api: &Api, path: &str, body: &Value) -> Reply {
+pub(crate) async fn post(api: &Api, path: &str, body: &Value) -> Reply {
     posting(api, path, &body.to_string()).send().await
 }
 
 /// Publishes; returns the answer.
-pub async fn trigger(api: &Api, body: Value) -> Value {
+pub(crate) async fn trigger(api: &Api, body: Value) -> Value {
     let reply = post(api, "/apps/shop/events", &body).await;
     assert_eq!(reply.status, 200, "{body}: {}", reply.text);
     reply.json()
 }
 
 /// A client of the Pusher dialect.
-pub struct Listener(pub Connection);
+pub(crate) struct Listener(pub Connection);
 
 impl Listener {
     /// One that is on the channels, on presence channels as `user`.
-    pub async fn on(api: &Api, user: &str, channels: &[&str]) -> Self {
+    pub(crate) async fn on(api: &Api, user: &str, channels: &[&str]) -> Self {
         let connecting = Connecting {
             key: "shop-key",
             origin: None,
@@ -118,7 +118,7 @@ impl Listener {
     }
 
     /// Subscribes to a channel; to a presence channel as `user`.
-    pub async fn join(&self, api: &Api, user: &str, channel: &str) {
+    pub(crate) async fn join(&self, api: &Api, user: &str, channel: &str) {
         let data = json!({"user_id": user}).to_string();
         let data = channel.starts_with("presence-").then_some(data.as_str());
         let auth = channel_auth(
@@ -150,7 +150,7 @@ impl Listener {
     }
 
     /// The frames received since the last call.
-    pub fn heard(&self) -> Vec<Value> {
+    pub(crate) fn heard(&self) -> Vec<Value> {
         let mut parcels = Vec::new();
         let Poll::Ready(None) = self
             .0
@@ -168,7 +168,7 @@ impl Listener {
     }
 
     /// The names of the events received since the last call.
-    pub fn events(&self) -> Vec<String> {
+    pub(crate) fn events(&self) -> Vec<String> {
         self.heard()
             .iter()
             .map(|frame| frame["event"].as_str().unwrap().to_owned())

@@ -28,13 +28,14 @@ use pushi::outbound::webhook::WebhookSender;
 use pushi_test_support::{Composition, FaultyStore, ManualClock, ServerSetup};
 use serde_json::Value;
 
-pub const ADMIN: &str = "administrators-token";
+pub(crate) const ADMIN: &str = "administrators-token";
 
 /// The document, parsed.
-pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&document()).unwrap());
+pub(crate) static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(&document()).unwrap());
 
 /// Options of the API; the default suits most tests.
-pub struct Setup {
+pub(crate) struct Setup {
     pub admin_token: Option<&'static str>,
     pub open_registration: bool,
     pub allowed_origins: Vec<String>,
@@ -53,7 +54,7 @@ impl Default for Setup {
 }
 
 /// The API with one app, and a session token of it.
-pub struct Api {
+pub(crate) struct Api {
     endpoint: BoxEndpoint<'static>,
     pub service: Arc<Service>,
     pub store: Arc<FaultyStore>,
@@ -64,7 +65,7 @@ pub struct Api {
 }
 
 impl Setup {
-    pub async fn start(self) -> Api {
+    pub(crate) async fn start(self) -> Api {
         let stores = memory::open();
         let store = FaultyStore::over(&stores);
         let mut server = ServerSetup::over(&stores);
@@ -109,7 +110,7 @@ impl Setup {
 }
 
 /// Creates an app whose key and secret follow from its ident.
-pub async fn create(service: &Service, ident: &str) -> Arc<App> {
+pub(crate) async fn create(service: &Service, ident: &str) -> Arc<App> {
     let new = NewApp {
         name: format!("The {ident}"),
         ident: Some(AppIdent::parse(ident).unwrap()),
@@ -121,13 +122,13 @@ pub async fn create(service: &Service, ident: &str) -> Arc<App> {
 }
 
 /// The API with default options.
-pub async fn start() -> Api {
+pub(crate) async fn start() -> Api {
     Setup::default().start().await
 }
 
 impl Api {
     /// A request that shows nothing.
-    pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
+    pub(crate) fn ask(&self, method: Method, path: &str) -> Ask<'_> {
         let elsewhere = ClientInfo {
             ip: IpAddr::from([203, 0, 113, 9]),
             secure: false,
@@ -146,17 +147,17 @@ impl Api {
     }
 
     /// A request of the app's session.
-    pub fn session(&self, method: Method, path: &str) -> Ask<'_> {
+    pub(crate) fn session(&self, method: Method, path: &str) -> Ask<'_> {
         self.ask(method, path).bearer(&self.token)
     }
 
     /// A request of the administrator.
-    pub fn admin(&self, method: Method, path: &str) -> Ask<'_> {
+    pub(crate) fn admin(&self, method: Method, path: &str) -> Ask<'_> {
         self.ask(method, path).bearer(ADMIN)
     }
 
     /// Publishes with the app's session, which must succeed.
-    pub async fn publish(&self, body: Value) {
+    pub(crate) async fn publish(&self, body: Value) {
         let reply = self
             .session(Method::POST, "/events")
             .json(&body)
@@ -170,7 +171,7 @@ impl Api {
     }
 
     /// The events that a query finds.
-    pub async fn events(&self, query: &str) -> Vec<Value> {
+    pub(crate) async fn events(&self, query: &str) -> Vec<Value> {
         let reply = self
             .session(Method::GET, &format!("/events{query}"))
             .send()
@@ -181,7 +182,7 @@ impl Api {
 }
 
 /// A request that is being put together.
-pub struct Ask<'a> {
+pub(crate) struct Ask<'a> {
     api: &'a Api,
     method: Method,
     uri: poem::http::Uri,
@@ -192,7 +193,7 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    pub fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
         self.headers.append(
             name,
             poem::http::HeaderValue::from_bytes(value.as_ref()).unwrap(),
@@ -200,12 +201,12 @@ impl Ask<'_> {
         self
     }
 
-    pub fn bearer(self, token: &str) -> Self {
+    pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("authorization", format!("Bearer {token}"))
     }
 
     /// A body with its length and type.
-    pub fn body(self, content_type: &str, text: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn body(self, content_type: &str, text: impl Into<Vec<u8>>) -> Self {
         let text = text.into();
         let ask = self
             .header("content-type", content_type)
@@ -216,12 +217,12 @@ impl Ask<'_> {
         }
     }
 
-    pub fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         self.body("application/json", body.to_string())
     }
 
     /// A chunked JSON body without a content length.
-    pub fn pieces(self, pieces: Vec<Vec<u8>>) -> Self {
+    pub(crate) fn pieces(self, pieces: Vec<Vec<u8>>) -> Self {
         let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
         Self {
             body: Body::from_bytes_stream(pieces),
@@ -229,7 +230,7 @@ impl Ask<'_> {
         }
     }
 
-    pub async fn send(self) -> Reply {
+    pub(crate) async fn send(self) -> Reply {
         let mut request = Request::builder()
             .method(self.method.clone())
             .uri(self.uri.clone())
@@ -255,7 +256,7 @@ impl Ask<'_> {
 
 /// An answer.
 #[derive(Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
@@ -264,18 +265,18 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
 
     /// Checks that this is an error in its full form; answers its message.
-    pub fn problem(&self, status: u16) -> String {
+    pub(crate) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text);
         let body = self.json();
         let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pushi_test_support::TestEnv;
 use serde_json::json;
 
-pub async fn the_last_event_follows_the_subscription(env: &TestEnv) {
+pub(super) async fn the_last_event_follows_the_subscription(env: &TestEnv) {
     let server = env.server().await;
     server.trigger(&["cache-x"], "state", "1").await;
     server.trigger(&["cache-x", "cache-y"], "state", "2").await;
@@ -25,7 +25,7 @@ pub async fn the_last_event_follows_the_subscription(env: &TestEnv) {
     assert_eq!((frame.data(), frame.serial()), ("4", 1));
 }
 
-pub async fn every_kind_of_cache_channel_has_it(env: &TestEnv) {
+pub(super) async fn every_kind_of_cache_channel_has_it(env: &TestEnv) {
     let server = env.server().await;
     let channels = [
         "cache-x",
@@ -45,7 +45,7 @@ pub async fn every_kind_of_cache_channel_has_it(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn where_there_is_none_it_is_a_miss(env: &TestEnv) {
+pub(super) async fn where_there_is_none_it_is_a_miss(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher_on("cache-x").await;
     assert_eq!(
@@ -55,7 +55,7 @@ pub async fn where_there_is_none_it_is_a_miss(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn after_half_an_hour_it_is_a_miss(env: &TestEnv) {
+pub(super) async fn after_half_an_hour_it_is_a_miss(env: &TestEnv) {
     let server = env.server().await;
     server.trigger(&["cache-x"], "state", "1").await;
     server.clock.advance(Duration::from_secs(30 * 60 - 1));
@@ -72,7 +72,7 @@ pub async fn after_half_an_hour_it_is_a_miss(env: &TestEnv) {
         .await;
 }
 
-pub async fn whispers_are_not_the_channels_state(env: &TestEnv) {
+pub(super) async fn whispers_are_not_the_channels_state(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.client_events = true)
         .await;
@@ -91,7 +91,7 @@ pub async fn whispers_are_not_the_channels_state(env: &TestEnv) {
     late.expect_nothing().await;
 }
 
-pub async fn the_cached_event_arrives_once(env: &TestEnv) {
+pub(super) async fn the_cached_event_arrives_once(env: &TestEnv) {
     let server = env.server().await;
     for round in 0..30 {
         let channel = format!("cache-{round}");

@@ -4,7 +4,7 @@ use pushi::core::model::SocketId;
 use pushi_test_support::{TestEnv, replay};
 use serde_json::json;
 
-pub async fn a_public_channel_needs_nothing(env: &TestEnv) {
+pub(super) async fn a_public_channel_needs_nothing(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     client.send_subscribe("news", json!({})).await;
@@ -17,7 +17,7 @@ pub async fn a_public_channel_needs_nothing(env: &TestEnv) {
     assert_eq!(client.expect_data("news", "headline").await, "x");
 }
 
-pub async fn a_private_channel_needs_its_signature(env: &TestEnv) {
+pub(super) async fn a_private_channel_needs_its_signature(env: &TestEnv) {
     let server = env.server().await;
     let [mut client, other] = server.pushers().await;
     let good = client.auth("private-x");
@@ -52,7 +52,7 @@ pub async fn a_private_channel_needs_its_signature(env: &TestEnv) {
     client.expect_subscribed("private-z").await;
 }
 
-pub async fn an_encrypted_channel_is_a_private_one(env: &TestEnv) {
+pub(super) async fn an_encrypted_channel_is_a_private_one(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     client
@@ -73,7 +73,7 @@ pub async fn an_encrypted_channel_is_a_private_one(env: &TestEnv) {
     );
 }
 
-pub async fn subscribers_get_events_in_this_form(env: &TestEnv) {
+pub(super) async fn subscribers_get_events_in_this_form(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher_on("news").await;
     server
@@ -86,7 +86,7 @@ pub async fn subscribers_get_events_in_this_form(env: &TestEnv) {
     );
 }
 
-pub async fn subscribing_again_is_answered_again(env: &TestEnv) {
+pub(super) async fn subscribing_again_is_answered_again(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher_on("news").await;
     client.subscribe("news").await;
@@ -98,7 +98,7 @@ pub async fn subscribing_again_is_answered_again(env: &TestEnv) {
     assert_eq!(server.subscriptions("news").await, 0);
 }
 
-pub async fn there_is_no_answer_to_leaving(env: &TestEnv) {
+pub(super) async fn there_is_no_answer_to_leaving(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher_on("news").await;
     client.unsubscribe("news").await;
@@ -112,7 +112,7 @@ pub async fn there_is_no_answer_to_leaving(env: &TestEnv) {
     assert_eq!(client.expect_data("news", "e").await, "y");
 }
 
-pub async fn a_publish_to_several_channels_arrives_once_per_channel(env: &TestEnv) {
+pub(super) async fn a_publish_to_several_channels_arrives_once_per_channel(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher_on("a").await;
     client.subscribe("b").await;
@@ -135,7 +135,7 @@ pub async fn a_publish_to_several_channels_arrives_once_per_channel(env: &TestEn
     client.expect_nothing().await;
 }
 
-pub async fn the_excepted_socket_gets_nothing(env: &TestEnv) {
+pub(super) async fn the_excepted_socket_gets_nothing(env: &TestEnv) {
     let server = env
         .server_with(|setup| replay(&mut setup.settings, "kept-", 0))
         .await;
@@ -156,7 +156,7 @@ pub async fn the_excepted_socket_gets_nothing(env: &TestEnv) {
     one.expect_nothing().await;
 }
 
-pub async fn channels_of_a_socket_are_bounded(env: &TestEnv) {
+pub(super) async fn channels_of_a_socket_are_bounded(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.limits.max_channels_per_connection = Some(2))
         .await;
@@ -170,7 +170,7 @@ pub async fn channels_of_a_socket_are_bounded(env: &TestEnv) {
     client.subscribe("c").await;
 }
 
-pub async fn a_personal_channel_needs_its_user_or_a_signature(env: &TestEnv) {
+pub(super) async fn a_personal_channel_needs_its_user_or_a_signature(env: &TestEnv) {
     let server = env.server().await;
     let [mut stranger, mut signed] = server.pushers().await;
     stranger
@@ -199,7 +199,7 @@ pub async fn a_personal_channel_needs_its_user_or_a_signature(env: &TestEnv) {
     stranger.expect_nothing().await;
 }
 
-pub async fn a_name_that_begins_with_peer_is_an_ordinary_one(env: &TestEnv) {
+pub(super) async fn a_name_that_begins_with_peer_is_an_ordinary_one(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher_on("peer-review").await;
     server.trigger(&["peer-review"], "e", "x").await;

@@ -12,7 +12,7 @@ async fn open(env: &TestEnv) -> TestServer<'_> {
         .await
 }
 
-pub async fn the_others_get_it(env: &TestEnv) {
+pub(super) async fn the_others_get_it(env: &TestEnv) {
     let server = open(env).await;
     let [mut ann, mut bo] = [server.pusher_on(ROOM).await, server.pusher_on(ROOM).await];
     ann.send_client_event(ROOM, "client-typing", json!({"a": [1.5, "é"]}))
@@ -25,7 +25,7 @@ pub async fn the_others_get_it(env: &TestEnv) {
     ann.expect_nothing().await;
 }
 
-pub async fn on_presence_channels_it_names_the_user(env: &TestEnv) {
+pub(super) async fn on_presence_channels_it_names_the_user(env: &TestEnv) {
     let server = open(env).await;
     let [mut ann, mut bo] = server.pushers().await;
     ann.join("presence-r", json!({"user_id": "a\"nn"})).await;
@@ -37,7 +37,7 @@ pub async fn on_presence_channels_it_names_the_user(env: &TestEnv) {
     assert_eq!(bo.next().await.text, text);
 }
 
-pub async fn the_app_must_allow_them(env: &TestEnv) {
+pub(super) async fn the_app_must_allow_them(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = [server.pusher_on(ROOM).await, server.pusher_on(ROOM).await];
     ann.send_client_event(ROOM, "client-x", json!("x")).await;
@@ -48,7 +48,7 @@ pub async fn the_app_must_allow_them(env: &TestEnv) {
     bo.expect_data(ROOM, "client-x").await;
 }
 
-pub async fn only_private_and_presence_channels_have_them(env: &TestEnv) {
+pub(super) async fn only_private_and_presence_channels_have_them(env: &TestEnv) {
     let server = open(env).await;
     let mut ann = server.signed_in("ann").await;
     for channel in [
@@ -69,7 +69,7 @@ pub async fn only_private_and_presence_channels_have_them(env: &TestEnv) {
     }
 }
 
-pub async fn non_subscribers_may_not_send_them(env: &TestEnv) {
+pub(super) async fn non_subscribers_may_not_send_them(env: &TestEnv) {
     let server = open(env).await;
     let mut bo = server.pusher_on(ROOM).await;
     let mut ann = server.pusher().await;
@@ -82,7 +82,7 @@ pub async fn non_subscribers_may_not_send_them(env: &TestEnv) {
     bo.expect_nothing().await;
 }
 
-pub async fn too_fast_is_4301_and_the_connection_stays(env: &TestEnv) {
+pub(super) async fn too_fast_is_4301_and_the_connection_stays(env: &TestEnv) {
     let server = open(env).await;
     let [mut ann, mut bo] = [server.pusher_on(ROOM).await, server.pusher_on(ROOM).await];
     for _ in 0..11 {
@@ -105,7 +105,7 @@ pub async fn too_fast_is_4301_and_the_connection_stays(env: &TestEnv) {
     }
 }
 
-pub async fn invalid_names_are_refused(env: &TestEnv) {
+pub(super) async fn invalid_names_are_refused(env: &TestEnv) {
     let server = open(env).await;
     let mut ann = server.pusher_on(ROOM).await;
     let longest = format!("client-{}", "x".repeat(193));
@@ -119,7 +119,7 @@ pub async fn invalid_names_are_refused(env: &TestEnv) {
     ann.expect_nothing().await;
 }
 
-pub async fn they_are_kept_only_where_replay_names_the_channel(env: &TestEnv) {
+pub(super) async fn they_are_kept_only_where_replay_names_the_channel(env: &TestEnv) {
     let server = open(env).await;
     server
         .set(|settings| replay(settings, "presence-kept", 10))

@@ -9,7 +9,7 @@ use pushi_test_support::TestEnv;
 
 const QUERY: &str = "protocol=7&client=js&version=8.6.0&flash=false";
 
-pub async fn the_greeting_names_the_socket_and_the_activity_timeout(env: &TestEnv) {
+pub(super) async fn the_greeting_names_the_socket_and_the_activity_timeout(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher_connect(QUERY, None, false).await;
     let greeting = client.next().await;
@@ -36,7 +36,7 @@ pub async fn the_greeting_names_the_socket_and_the_activity_timeout(env: &TestEn
     }
 }
 
-pub async fn the_activity_timeout_is_never_zero(env: &TestEnv) {
+pub(super) async fn the_activity_timeout_is_never_zero(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.timing.activity = Duration::ZERO)
         .await;
@@ -44,7 +44,7 @@ pub async fn the_activity_timeout_is_never_zero(env: &TestEnv) {
     assert_eq!(greeting.inner()["activity_timeout"], 1);
 }
 
-pub async fn unsupported_versions_are_rejected(env: &TestEnv) {
+pub(super) async fn unsupported_versions_are_rejected(env: &TestEnv) {
     let server = env.server().await;
     for (query, code) in [
         ("protocol=x", 4006),
@@ -61,7 +61,7 @@ pub async fn unsupported_versions_are_rejected(env: &TestEnv) {
     }
 }
 
-pub async fn rejected_connections_get_an_error_and_are_closed(env: &TestEnv) {
+pub(super) async fn rejected_connections_get_an_error_and_are_closed(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.limits.max_connections = Some(1))
         .await;
@@ -109,7 +109,7 @@ pub async fn rejected_connections_get_an_error_and_are_closed(env: &TestEnv) {
     first.expect_rejection(4003).await;
 }
 
-pub async fn shutdown_closes_with_4200(env: &TestEnv) {
+pub(super) async fn shutdown_closes_with_4200(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     for mailbox in server.service.hub().mailboxes() {

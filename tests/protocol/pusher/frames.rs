@@ -4,7 +4,7 @@ use pushi_test_support::TestEnv;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-pub async fn invalid_frames_have_their_error_codes(env: &TestEnv) {
+pub(super) async fn invalid_frames_have_their_error_codes(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     for (text, code) in [
@@ -40,7 +40,7 @@ pub async fn invalid_frames_have_their_error_codes(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn data_may_be_an_object_or_a_string_of_json(env: &TestEnv) {
+pub(super) async fn data_may_be_an_object_or_a_string_of_json(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     client
@@ -64,7 +64,7 @@ pub async fn data_may_be_an_object_or_a_string_of_json(env: &TestEnv) {
     );
 }
 
-pub async fn other_events_are_refused(env: &TestEnv) {
+pub(super) async fn other_events_are_refused(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher_on("news").await;
     for event in [
@@ -81,7 +81,7 @@ pub async fn other_events_are_refused(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn a_subscription_error_arrives_on_its_channel(env: &TestEnv) {
+pub(super) async fn a_subscription_error_arrives_on_its_channel(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     client
@@ -98,7 +98,7 @@ pub async fn a_subscription_error_arrives_on_its_channel(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn names_hold_few_characters_and_at_most_two_hundred(env: &TestEnv) {
+pub(super) async fn names_hold_few_characters_and_at_most_two_hundred(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     for name in ["A-Z_a-z0-9=@,.;", "-", &"x".repeat(200)] {

@@ -14,7 +14,7 @@ async fn say(server: &TestServer<'_>, channel: &str, numbers: std::ops::RangeInc
     }
 }
 
-pub async fn the_newest_events_follow_the_subscription(env: &TestEnv) {
+pub(super) async fn the_newest_events_follow_the_subscription(env: &TestEnv) {
     let server = replaying(env, 3).await;
     say(&server, "room-1", 1..=5).await;
     let mut client = server.pusher().await;
@@ -29,7 +29,7 @@ pub async fn the_newest_events_follow_the_subscription(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn without_a_prefix_nothing_is_stored(env: &TestEnv) {
+pub(super) async fn without_a_prefix_nothing_is_stored(env: &TestEnv) {
     let server = replaying(env, 3).await;
     server.trigger(&["news", "room-1"], "e", "x").await;
     let mut client = server.pusher_on("news").await;
@@ -50,7 +50,7 @@ pub async fn without_a_prefix_nothing_is_stored(env: &TestEnv) {
     );
 }
 
-pub async fn since_a_serial_replays_all_later_events(env: &TestEnv) {
+pub(super) async fn since_a_serial_replays_all_later_events(env: &TestEnv) {
     let server = replaying(env, 3).await;
     say(&server, "room-1", 1..=20).await;
     let mut client = server.pusher().await;
@@ -78,7 +78,7 @@ pub async fn since_a_serial_replays_all_later_events(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn since_a_pruned_serial_is_not_recovered(env: &TestEnv) {
+pub(super) async fn since_a_pruned_serial_is_not_recovered(env: &TestEnv) {
     let server = replaying(env, 3).await;
     say(&server, "room-1", 1..=15).await;
     let mut client = server.pusher().await;
@@ -96,7 +96,7 @@ pub async fn since_a_pruned_serial_is_not_recovered(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn since_now_replays_nothing(env: &TestEnv) {
+pub(super) async fn since_now_replays_nothing(env: &TestEnv) {
     let server = replaying(env, 3).await;
     say(&server, "room-1", 1..=5).await;
     let mut client = server.pusher().await;
@@ -109,7 +109,7 @@ pub async fn since_now_replays_nothing(env: &TestEnv) {
     assert_eq!(client.expect_data("room-1", "e").await, "6");
 }
 
-pub async fn any_other_since_is_refused(env: &TestEnv) {
+pub(super) async fn any_other_since_is_refused(env: &TestEnv) {
     let server = replaying(env, 3).await;
     let mut client = server.pusher().await;
     for since in [
@@ -130,7 +130,7 @@ pub async fn any_other_since_is_refused(env: &TestEnv) {
     assert_eq!(server.subscriptions("room-1").await, 0);
 }
 
-pub async fn stored_events_carry_their_place(env: &TestEnv) {
+pub(super) async fn stored_events_carry_their_place(env: &TestEnv) {
     let server = replaying(env, 3).await;
     let mut client = server.pusher_on("room-1").await;
     say(&server, "room-1", 1..=1).await;
@@ -145,7 +145,7 @@ pub async fn stored_events_carry_their_place(env: &TestEnv) {
     assert_eq!(late.next().await.text, text, "the same in a replay");
 }
 
-pub async fn subscribers_see_every_serial_once(env: &TestEnv) {
+pub(super) async fn subscribers_see_every_serial_once(env: &TestEnv) {
     let server = replaying(env, 1000).await;
     for round in 0..10 {
         let channel = format!("room-{round}");

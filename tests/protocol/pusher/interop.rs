@@ -5,7 +5,7 @@ use serde_json::json;
 
 const ROOM: &str = "presence-room";
 
-pub async fn events_reach_the_other_dialect_in_its_own_form(env: &TestEnv) {
+pub(super) async fn events_reach_the_other_dialect_in_its_own_form(env: &TestEnv) {
     let server = env.server().await;
     let mut pushi = server.subscribed("news").await;
     let mut pusher = server.pusher_on("news").await;
@@ -41,7 +41,7 @@ pub async fn events_reach_the_other_dialect_in_its_own_form(env: &TestEnv) {
     pushi.expect("each").await;
 }
 
-pub async fn presence_has_one_list(env: &TestEnv) {
+pub(super) async fn presence_has_one_list(env: &TestEnv) {
     let server = env.server().await;
     let mut pushi = server.client().await;
     pushi
@@ -91,7 +91,7 @@ pub async fn presence_has_one_list(env: &TestEnv) {
     );
 }
 
-pub async fn a_user_of_both_dialects_is_one_member(env: &TestEnv) {
+pub(super) async fn a_user_of_both_dialects_is_one_member(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = server.pusher().await;
     watcher.join(ROOM, json!({"user_id": "w"})).await;
@@ -126,7 +126,7 @@ pub async fn a_user_of_both_dialects_is_one_member(env: &TestEnv) {
     );
 }
 
-pub async fn peer_channels_are_for_pushi_sockets_alone(env: &TestEnv) {
+pub(super) async fn peer_channels_are_for_pushi_sockets_alone(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = server.clients().await;
     ann.join(ROOM, json!({"user_id": "ann", "peer": true}))
@@ -155,7 +155,7 @@ pub async fn peer_channels_are_for_pushi_sockets_alone(env: &TestEnv) {
     again.expect_nothing().await;
 }
 
-pub async fn a_personal_channel_brings_what_the_user_follows(env: &TestEnv) {
+pub(super) async fn a_personal_channel_brings_what_the_user_follows(env: &TestEnv) {
     let server = env.server().await;
     server.add_subscription("ann", "news").await;
     server.add_subscription("ann", ROOM).await;
@@ -191,7 +191,7 @@ async fn whispering(env: &TestEnv) -> TestServer<'_> {
         .await
 }
 
-pub async fn whispers_reach_pushi_sockets(env: &TestEnv) {
+pub(super) async fn whispers_reach_pushi_sockets(env: &TestEnv) {
     let server = whispering(env).await;
     let mut pushi = server.subscribed("private-x").await;
     let mut pusher = server.pusher_on("private-x").await;
@@ -216,7 +216,7 @@ pub async fn whispers_reach_pushi_sockets(env: &TestEnv) {
     );
 }
 
-pub async fn pushi_sockets_get_no_counts_or_cache_misses(env: &TestEnv) {
+pub(super) async fn pushi_sockets_get_no_counts_or_cache_misses(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.subscription_count = true)
         .await;
@@ -233,7 +233,7 @@ pub async fn pushi_sockets_get_no_counts_or_cache_misses(env: &TestEnv) {
     server.subscribed("cache-x").await.expect_nothing().await;
 }
 
-pub async fn no_pushi_socket_is_on_a_users_channel(env: &TestEnv) {
+pub(super) async fn no_pushi_socket_is_on_a_users_channel(env: &TestEnv) {
     let server = env.server().await;
     let mut pushi = server.client().await;
     let channel = "#server-to-user-ann";

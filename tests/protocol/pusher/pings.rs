@@ -18,7 +18,7 @@ async fn pong(client: &mut PusherClient) {
     assert_eq!(client.message().await, Some(Message::Pong("".into())));
 }
 
-pub async fn a_ping_is_answered_by_a_pong(env: &TestEnv) {
+pub(super) async fn a_ping_is_answered_by_a_pong(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     for ping in [
@@ -36,7 +36,7 @@ pub async fn a_ping_is_answered_by_a_pong(env: &TestEnv) {
     assert_eq!(client.message().await, Some(Message::Pong("x".into())));
 }
 
-pub async fn a_silent_client_is_pinged(env: &TestEnv) {
+pub(super) async fn a_silent_client_is_pinged(env: &TestEnv) {
     let server = held(env).await;
     let mut client = server.pusher().await;
     client.expect_nothing().await;
@@ -54,7 +54,7 @@ pub async fn a_silent_client_is_pinged(env: &TestEnv) {
     );
 }
 
-pub async fn a_pong_or_anything_else_is_a_sign_of_life(env: &TestEnv) {
+pub(super) async fn a_pong_or_anything_else_is_a_sign_of_life(env: &TestEnv) {
     let server = held(env).await;
     let mut client = server.pusher().await;
     client.expect_nothing().await;
@@ -78,7 +78,7 @@ pub async fn a_pong_or_anything_else_is_a_sign_of_life(env: &TestEnv) {
     }
 }
 
-pub async fn an_unanswered_ping_closes_with_4201(env: &TestEnv) {
+pub(super) async fn an_unanswered_ping_closes_with_4201(env: &TestEnv) {
     let server = held(env).await;
     let mut client = server.pusher().await;
     client.expect_nothing().await;
@@ -89,7 +89,7 @@ pub async fn an_unanswered_ping_closes_with_4201(env: &TestEnv) {
     client.expect_rejection(4201).await;
 }
 
-pub async fn pings_do_not_keep_an_idle_connection_open(env: &TestEnv) {
+pub(super) async fn pings_do_not_keep_an_idle_connection_open(env: &TestEnv) {
     let server = held(env).await;
     let mut client = server.pusher_on("news").await;
     server.tick(2, 8);

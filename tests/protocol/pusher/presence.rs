@@ -11,7 +11,7 @@ async fn on_room(server: &TestServer<'_>, user: &str) -> PusherClient {
     client
 }
 
-pub async fn the_answer_counts_and_lists_everybody(env: &TestEnv) {
+pub(super) async fn the_answer_counts_and_lists_everybody(env: &TestEnv) {
     let server = env.server().await;
     let [mut ann, mut bo] = server.pushers().await;
     ann.join(ROOM, json!({"user_id": "1", "user_info": {"name": "Ann"}}))
@@ -24,7 +24,7 @@ pub async fn the_answer_counts_and_lists_everybody(env: &TestEnv) {
     );
 }
 
-pub async fn joins_and_leaves_are_announced(env: &TestEnv) {
+pub(super) async fn joins_and_leaves_are_announced(env: &TestEnv) {
     let server = env.server().await;
     let mut ann = on_room(&server, "ann").await;
     let mut bo = server.pusher().await;
@@ -49,7 +49,7 @@ pub async fn joins_and_leaves_are_announced(env: &TestEnv) {
     );
 }
 
-pub async fn several_connections_are_one_member(env: &TestEnv) {
+pub(super) async fn several_connections_are_one_member(env: &TestEnv) {
     let server = env.server().await;
     let mut ann = on_room(&server, "ann").await;
     let mut first = on_room(&server, "bo").await;
@@ -74,7 +74,7 @@ pub async fn several_connections_are_one_member(env: &TestEnv) {
     );
 }
 
-pub async fn the_signature_must_cover_the_channel_data(env: &TestEnv) {
+pub(super) async fn the_signature_must_cover_the_channel_data(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     let data = r#"{"user_id":"1"}"#;
@@ -101,7 +101,7 @@ pub async fn the_signature_must_cover_the_channel_data(env: &TestEnv) {
     );
 }
 
-pub async fn user_ids_are_strings_or_numbers(env: &TestEnv) {
+pub(super) async fn user_ids_are_strings_or_numbers(env: &TestEnv) {
     let server = env.server().await;
     let mut ann = on_room(&server, "ann").await;
     let mut ten = server.pusher().await;
@@ -125,7 +125,7 @@ pub async fn user_ids_are_strings_or_numbers(env: &TestEnv) {
     ann.expect_nothing().await;
 }
 
-pub async fn channel_data_must_name_a_user(env: &TestEnv) {
+pub(super) async fn channel_data_must_name_a_user(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     client.send_subscribe(ROOM, json!({})).await;
@@ -163,7 +163,7 @@ fn sized(bytes: usize) -> Value {
     json!({"user_id": "1", "user_info": "x".repeat(bytes - empty)})
 }
 
-pub async fn channel_data_has_a_kilobyte(env: &TestEnv) {
+pub(super) async fn channel_data_has_a_kilobyte(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     client.send_join(ROOM, &sized(1025)).await;
@@ -179,7 +179,7 @@ pub async fn channel_data_has_a_kilobyte(env: &TestEnv) {
         .await;
 }
 
-pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
+pub(super) async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.limits.max_members = Some(1))
         .await;
@@ -193,7 +193,7 @@ pub async fn a_full_channel_takes_no_new_user(env: &TestEnv) {
     bo.expect_nothing().await;
 }
 
-pub async fn signed_in_the_user_is_the_member(env: &TestEnv) {
+pub(super) async fn signed_in_the_user_is_the_member(env: &TestEnv) {
     let server = env.server().await;
     let mut bo = on_room(&server, "bo").await;
     let mut ann = server.pusher().await;

@@ -12,7 +12,7 @@ async fn told(client: &mut PusherClient, channel: &str, count: u64) {
     assert_eq!(data, json!({"subscription_count": count}));
 }
 
-pub async fn every_subscriber_gets_the_count(env: &TestEnv) {
+pub(super) async fn every_subscriber_gets_the_count(env: &TestEnv) {
     let server = env
         .server_with(|setup| setup.settings.subscription_count = true)
         .await;
@@ -34,7 +34,7 @@ pub async fn every_subscriber_gets_the_count(env: &TestEnv) {
     told(&mut ann, "news", 1).await;
 }
 
-pub async fn only_where_the_app_wants_it(env: &TestEnv) {
+pub(super) async fn only_where_the_app_wants_it(env: &TestEnv) {
     let server = env.server().await;
     let mut ann = server.pusher_on("news").await;
     let mut bo = server.pusher_on("news").await;
@@ -42,7 +42,7 @@ pub async fn only_where_the_app_wants_it(env: &TestEnv) {
     bo.expect_nothing().await;
 }
 
-pub async fn large_counts_are_sent_every_five_seconds(env: &TestEnv) {
+pub(super) async fn large_counts_are_sent_every_five_seconds(env: &TestEnv) {
     let server = env
         .server_with(|setup| {
             setup.settings.subscription_count = true;

@@ -6,7 +6,7 @@ use pushi::core::auth::user_auth;
 use pushi_test_support::TestEnv;
 use serde_json::json;
 
-pub async fn signing_in_is_answered(env: &TestEnv) {
+pub(super) async fn signing_in_is_answered(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     let user_data = r#"{ "id": "12345", "user_info": {"name": "Ann"} }"#;
@@ -17,7 +17,7 @@ pub async fn signing_in_is_answered(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
-pub async fn a_refused_sign_in_closes_the_connection(env: &TestEnv) {
+pub(super) async fn a_refused_sign_in_closes_the_connection(env: &TestEnv) {
     let server = env.server().await;
     let other = server.pusher().await;
     let long = json!({"id": "x".repeat(129)}).to_string();
@@ -53,7 +53,7 @@ pub async fn a_refused_sign_in_closes_the_connection(env: &TestEnv) {
     }
 }
 
-pub async fn signing_in_again_is_for_the_same_user_only(env: &TestEnv) {
+pub(super) async fn signing_in_again_is_for_the_same_user_only(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.signed_in("ann").await;
     client
@@ -65,7 +65,7 @@ pub async fn signing_in_again_is_for_the_same_user_only(env: &TestEnv) {
     client.expect_rejection(4009).await;
 }
 
-pub async fn a_users_channel_is_for_that_user_alone(env: &TestEnv) {
+pub(super) async fn a_users_channel_is_for_that_user_alone(env: &TestEnv) {
     let server = env.server().await;
     let (mut ann, mut bo, mut nobody) = (
         server.signed_in("ann").await,
@@ -87,7 +87,7 @@ pub async fn a_users_channel_is_for_that_user_alone(env: &TestEnv) {
     nobody.expect_nothing().await;
 }
 
-pub async fn no_signature_opens_a_users_channel(env: &TestEnv) {
+pub(super) async fn no_signature_opens_a_users_channel(env: &TestEnv) {
     let server = env.server().await;
     let mut client = server.pusher().await;
     let auth = client.auth("#server-to-user-ann");
@@ -99,7 +99,7 @@ pub async fn no_signature_opens_a_users_channel(env: &TestEnv) {
         .await;
 }
 
-pub async fn terminating_closes_the_users_connections(env: &TestEnv) {
+pub(super) async fn terminating_closes_the_users_connections(env: &TestEnv) {
     let server = env.server().await;
     let (mut one, mut two, mut bo, mut nobody) = (
         server.signed_in("ann").await,
@@ -118,7 +118,7 @@ pub async fn terminating_closes_the_users_connections(env: &TestEnv) {
     back.expect_nothing().await;
 }
 
-pub async fn an_app_can_require_it_in_time(env: &TestEnv) {
+pub(super) async fn an_app_can_require_it_in_time(env: &TestEnv) {
     let server = env
         .server_with(|setup| {
             setup.settings.require_signin = true;

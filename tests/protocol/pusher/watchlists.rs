@@ -20,7 +20,7 @@ async fn told(client: &mut PusherClient) -> Value {
         .clone()
 }
 
-pub async fn subscribing_returns_the_members(env: &TestEnv) {
+pub(super) async fn subscribing_returns_the_members(env: &TestEnv) {
     let server = env.server().await;
     let _u2 = server.signed_in("u2").await;
     let mut u1 = watching(&server, "u1", json!(["u2", "u3", "u2", "u1"])).await;
@@ -39,7 +39,7 @@ pub async fn subscribing_returns_the_members(env: &TestEnv) {
     none.expect_nothing().await;
 }
 
-pub async fn changes_are_announced(env: &TestEnv) {
+pub(super) async fn changes_are_announced(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = watching(&server, "u1", json!(["u2"])).await;
     assert_eq!(
@@ -60,7 +60,7 @@ pub async fn changes_are_announced(env: &TestEnv) {
     );
 }
 
-pub async fn only_the_first_and_the_last_connection_count(env: &TestEnv) {
+pub(super) async fn only_the_first_and_the_last_connection_count(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = watching(&server, "u1", json!(["u2"])).await;
     told(&mut watcher).await;
@@ -77,7 +77,7 @@ pub async fn only_the_first_and_the_last_connection_count(env: &TestEnv) {
     );
 }
 
-pub async fn only_the_first_hundred_are_watched(env: &TestEnv) {
+pub(super) async fn only_the_first_hundred_are_watched(env: &TestEnv) {
     let server = env.server().await;
     let users: Vec<String> = (0..101).map(|number| format!("u{number}")).collect();
     let mut watcher = watching(&server, "w", json!(users)).await;
@@ -97,7 +97,7 @@ pub async fn only_the_first_hundred_are_watched(env: &TestEnv) {
     fits.expect_nothing().await;
 }
 
-pub async fn a_closed_connection_watches_no_one(env: &TestEnv) {
+pub(super) async fn a_closed_connection_watches_no_one(env: &TestEnv) {
     let server = env.server().await;
     let mut watcher = watching(&server, "u1", json!(["u2"])).await;
     told(&mut watcher).await;
@@ -114,7 +114,7 @@ pub async fn a_closed_connection_watches_no_one(env: &TestEnv) {
     let _again = server.signed_in("u4").await;
 }
 
-pub async fn a_change_is_announced_once(env: &TestEnv) {
+pub(super) async fn a_change_is_announced_once(env: &TestEnv) {
     let server = env.server().await;
     for round in 0..20 {
         let friend = format!("friend-{round}");

@@ -26,7 +26,7 @@ async fn pass(millis: u64) {
     sleep(Duration::from_millis(millis)).await;
 }
 
-pub async fn an_absence_of_three_seconds_is_reported(env: &TestEnv) {
+pub(super) async fn an_absence_of_three_seconds_is_reported(env: &TestEnv) {
     let server = server(env).await;
     let mut ann = server.pusher_on("news").await;
     pass(10).await;
@@ -59,7 +59,7 @@ pub async fn an_absence_of_three_seconds_is_reported(env: &TestEnv) {
     );
 }
 
-pub async fn a_reconnect_in_time_is_not_reported(env: &TestEnv) {
+pub(super) async fn a_reconnect_in_time_is_not_reported(env: &TestEnv) {
     let server = server(env).await;
     let mut ann = server.pusher().await;
     ann.join("presence-x", json!({"user_id": "ann"})).await;
@@ -74,7 +74,7 @@ pub async fn a_reconnect_in_time_is_not_reported(env: &TestEnv) {
     );
 }
 
-pub async fn leaving_again_begins_anew(env: &TestEnv) {
+pub(super) async fn leaving_again_begins_anew(env: &TestEnv) {
     let server = server(env).await;
     let mut ann = server.pusher().await;
     for _ in 0..5 {
@@ -95,7 +95,7 @@ pub async fn leaving_again_begins_anew(env: &TestEnv) {
     );
 }
 
-pub async fn members_leave_before_their_channel_is_vacated(env: &TestEnv) {
+pub(super) async fn members_leave_before_their_channel_is_vacated(env: &TestEnv) {
     let server = server(env).await;
     let mut ann = server.pusher().await;
     ann.join("presence-x", json!({"user_id": "ann"})).await;
@@ -116,7 +116,7 @@ pub async fn members_leave_before_their_channel_is_vacated(env: &TestEnv) {
     assert_eq!(server.reported_presence().await, []);
 }
 
-pub async fn a_user_with_another_connection_has_not_left(env: &TestEnv) {
+pub(super) async fn a_user_with_another_connection_has_not_left(env: &TestEnv) {
     let server = server(env).await;
     let [mut one, mut two] = server.pushers().await;
     one.join("presence-x", json!({"user_id": "ann"})).await;
@@ -158,7 +158,7 @@ fn run(env: &TestEnv, setup: ServerSetup) -> Arc<Service> {
     service
 }
 
-pub async fn a_killed_nodes_channels_are_vacated_at_its_next_start(env: &TestEnv) {
+pub(super) async fn a_killed_nodes_channels_are_vacated_at_its_next_start(env: &TestEnv) {
     let server = server(env).await;
     // What this one had stays in the store, as where a process is killed.
     let mut ann = server.pusher().await;
@@ -183,7 +183,7 @@ pub async fn a_killed_nodes_channels_are_vacated_at_its_next_start(env: &TestEnv
     assert_eq!(server.reported_presence().await, []);
 }
 
-pub async fn a_reconnect_after_a_restart_is_not_reported(env: &TestEnv) {
+pub(super) async fn a_reconnect_after_a_restart_is_not_reported(env: &TestEnv) {
     let old = server(env).await;
     let _ann = old.pusher_on("news").await;
     let _bo = old.pusher_on("lost").await;
@@ -215,7 +215,7 @@ async fn survivor(env: &TestEnv) -> TestServer<'_> {
     .await
 }
 
-pub async fn a_survivor_reports_the_members_of_a_dead_node(env: &TestEnv) {
+pub(super) async fn a_survivor_reports_the_members_of_a_dead_node(env: &TestEnv) {
     let server = survivor(env).await;
     let mut ann = server.pusher_on("stays").await;
     // As the other node wrote it before it died.
@@ -248,7 +248,7 @@ pub async fn a_survivor_reports_the_members_of_a_dead_node(env: &TestEnv) {
     );
 }
 
-pub async fn a_survivor_reports_what_a_dead_node_did_not(env: &TestEnv) {
+pub(super) async fn a_survivor_reports_what_a_dead_node_did_not(env: &TestEnv) {
     let server = survivor(env).await;
     let connection = server
         .service
@@ -263,7 +263,7 @@ pub async fn a_survivor_reports_what_a_dead_node_did_not(env: &TestEnv) {
     );
 }
 
-pub async fn a_stop_leaves_it_to_the_next_start(env: &TestEnv) {
+pub(super) async fn a_stop_leaves_it_to_the_next_start(env: &TestEnv) {
     let stopped = Arc::new(Notify::new());
     let server = webhook_server_with(env, vec![hook(HOOK)], |setup| {
         (setup.record_webhooks, setup.send_webhooks) = (false, false)
@@ -287,7 +287,7 @@ pub async fn a_stop_leaves_it_to_the_next_start(env: &TestEnv) {
     );
 }
 
-pub async fn webhooks_set_later_get_member_removed(env: &TestEnv) {
+pub(super) async fn webhooks_set_later_get_member_removed(env: &TestEnv) {
     let server = webhook_server_with(env, Vec::new(), |setup| setup.send_webhooks = false).await;
     let mut ann = server.pusher().await;
     ann.join("presence-x", json!({"user_id": "ann"})).await;
@@ -317,7 +317,7 @@ pub async fn webhooks_set_later_get_member_removed(env: &TestEnv) {
     assert_eq!(server.reported_presence().await, []);
 }
 
-pub async fn an_outage_of_the_store_loses_nothing(env: &TestEnv) {
+pub(super) async fn an_outage_of_the_store_loses_nothing(env: &TestEnv) {
     let faulty = FaultyStore::over(&env.stores);
     faulty.outbox_put.set(Fault::Unavailable);
     let port = Arc::clone(&faulty);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::receiver::Receiver;
 use super::{hook, hook_for, webhook_server, webhook_server_with};
 
-pub async fn every_event_kind_has_its_form(env: &TestEnv) {
+pub(super) async fn every_event_kind_has_its_form(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
         setup.settings.subscription_count = true
@@ -47,7 +47,7 @@ pub async fn every_event_kind_has_its_form(env: &TestEnv) {
     assert_eq!(receiver.told(3).await, expected);
 }
 
-pub async fn a_message_is_signed_and_has_its_headers(env: &TestEnv) {
+pub(super) async fn a_message_is_signed_and_has_its_headers(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server(env, vec![hook(&receiver.url)]).await;
     let _ann = server.pusher_on("news").await;
@@ -70,7 +70,7 @@ pub async fn a_message_is_signed_and_has_its_headers(env: &TestEnv) {
     );
 }
 
-pub async fn simultaneous_events_are_sent_together(env: &TestEnv) {
+pub(super) async fn simultaneous_events_are_sent_together(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
         setup.send_webhooks = false
@@ -92,7 +92,7 @@ pub async fn simultaneous_events_are_sent_together(env: &TestEnv) {
     assert_eq!(names, ["a", "b", "c"]);
 }
 
-pub async fn a_webhook_gets_only_its_events(env: &TestEnv) {
+pub(super) async fn a_webhook_gets_only_its_events(env: &TestEnv) {
     let [mut all, mut some, mut rooms] = [
         Receiver::start().await,
         Receiver::start().await,
@@ -138,7 +138,7 @@ pub async fn a_webhook_gets_only_its_events(env: &TestEnv) {
 }
 
 /// All senders and the task that claims due addresses share a store that answers few calls at a time.
-pub async fn many_addresses_are_called_concurrently(env: &TestEnv) {
+pub(super) async fn many_addresses_are_called_concurrently(env: &TestEnv) {
     let mut receivers = Vec::new();
     for _ in 0..20 {
         receivers.push(Receiver::start().await);
@@ -163,7 +163,7 @@ pub async fn many_addresses_are_called_concurrently(env: &TestEnv) {
     }
 }
 
-pub async fn messages_keep_the_order_of_events(env: &TestEnv) {
+pub(super) async fn messages_keep_the_order_of_events(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let webhooks = vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])];
     let server = webhook_server_with(env, webhooks, |setup| {
@@ -189,7 +189,7 @@ pub async fn messages_keep_the_order_of_events(env: &TestEnv) {
     );
 }
 
-pub async fn an_app_without_webhooks_has_nothing_in_the_outbox(env: &TestEnv) {
+pub(super) async fn an_app_without_webhooks_has_nothing_in_the_outbox(env: &TestEnv) {
     let server = webhook_server(env, Vec::new()).await;
     let mut ann = server.pusher().await;
     ann.join("presence-cache-x", json!({"user_id": "ann"}))
@@ -207,7 +207,7 @@ pub async fn an_app_without_webhooks_has_nothing_in_the_outbox(env: &TestEnv) {
     );
 }
 
-pub async fn client_events_reach_webhooks_from_both_dialects(env: &TestEnv) {
+pub(super) async fn client_events_reach_webhooks_from_both_dialects(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server(
         env,
@@ -241,7 +241,7 @@ pub async fn client_events_reach_webhooks_from_both_dialects(env: &TestEnv) {
     assert!(receiver.is_quiet());
 }
 
-pub async fn webhooks_set_later_get_later_events(env: &TestEnv) {
+pub(super) async fn webhooks_set_later_get_later_events(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server(env, Vec::new()).await;
     let mut ann = server.pusher_on("before").await;
@@ -271,7 +271,7 @@ pub async fn webhooks_set_later_get_later_events(env: &TestEnv) {
     );
 }
 
-pub async fn one_of_two_nodes_sends(env: &TestEnv) {
+pub(super) async fn one_of_two_nodes_sends(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let together = |setup: &mut ServerSetup| {
         (setup.send_webhooks, setup.rules.webhooks.single_node) = (false, false)
@@ -299,7 +299,7 @@ pub async fn one_of_two_nodes_sends(env: &TestEnv) {
     assert!(receiver.is_quiet());
 }
 
-pub async fn a_node_with_stale_settings_sends_new_webhooks(env: &TestEnv) {
+pub(super) async fn a_node_with_stale_settings_sends_new_webhooks(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, Vec::new(), |setup| setup.send_webhooks = false).await;
     let mut other = ServerSetup::over(&env.stores);

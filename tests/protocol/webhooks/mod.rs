@@ -11,7 +11,7 @@ use pushi::core::ports::Stores;
 use pushi_test_support::{ServerSetup, TestEnv, TestServer};
 
 /// A webhook for all events.
-pub fn hook(url: &str) -> Webhook {
+pub(crate) fn hook(url: &str) -> Webhook {
     Webhook {
         url: url.to_owned(),
         events: None,
@@ -20,7 +20,7 @@ pub fn hook(url: &str) -> Webhook {
 }
 
 /// The same, for some kinds alone.
-pub fn hook_for(url: &str, events: &[WebhookEvent]) -> Webhook {
+pub(crate) fn hook_for(url: &str, events: &[WebhookEvent]) -> Webhook {
     Webhook {
         events: Some(events.to_vec()),
         ..hook(url)
@@ -28,11 +28,11 @@ pub fn hook_for(url: &str, events: &[WebhookEvent]) -> Webhook {
 }
 
 /// A server that sends these webhooks.
-pub async fn webhook_server(env: &TestEnv, webhooks: Vec<Webhook>) -> TestServer<'_> {
+pub(crate) async fn webhook_server(env: &TestEnv, webhooks: Vec<Webhook>) -> TestServer<'_> {
     webhook_server_with(env, webhooks, |_| {}).await
 }
 
-pub async fn webhook_server_with(
+pub(crate) async fn webhook_server_with(
     env: &TestEnv,
     webhooks: Vec<Webhook>,
     set: impl FnOnce(&mut ServerSetup),
@@ -47,7 +47,7 @@ pub async fn webhook_server_with(
 }
 
 /// All events in the queues of an app's addresses: kind, channel and user.
-pub async fn outbox(stores: &Stores, server: &TestServer<'_>) -> Vec<String> {
+pub(crate) async fn outbox(stores: &Stores, server: &TestServer<'_>) -> Vec<String> {
     let now = server.clock_now();
     let mut told = Vec::new();
     for claim in stores.outbox.claim("test", now, now, 100).await.unwrap() {

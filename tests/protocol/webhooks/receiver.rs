@@ -12,13 +12,13 @@ use tokio::time::timeout;
 
 /// One received request.
 #[derive(Debug, Clone)]
-pub struct Call {
+pub(super) struct Call {
     head: String,
     pub body: String,
 }
 
 impl Call {
-    pub fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         let named = |line: &&str| {
             line.split_once(':')
                 .is_some_and(|(key, _)| key.eq_ignore_ascii_case(name))
@@ -31,25 +31,25 @@ impl Call {
     }
 
     /// `POST /hook HTTP/1.1`
-    pub fn line(&self) -> &str {
+    pub(super) fn line(&self) -> &str {
         self.head.lines().next().unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
     /// The events in its body.
-    pub fn events(&self) -> Vec<Value> {
+    pub(super) fn events(&self) -> Vec<Value> {
         self.json()["events"].as_array().unwrap().clone()
     }
 }
 
 /// What a receiver answers: the first line without `HTTP/1.1`, and further header lines.
-pub type Answers = Arc<dyn Fn(&Call) -> String + Send + Sync>;
+pub(super) type Answers = Arc<dyn Fn(&Call) -> String + Send + Sync>;
 
 /// A back end on a port of its own.
-pub struct Receiver {
+pub(super) struct Receiver {
     pub url: String,
     calls: UnboundedReceiver<Call>,
     _listening: JoinSet<()>,
@@ -57,11 +57,13 @@ pub struct Receiver {
 
 impl Receiver {
     /// One that takes everything.
-    pub async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::answering(|_| "200 OK".to_owned()).await
     }
 
-    pub async fn answering(answers: impl Fn(&Call) -> String + Send + Sync + 'static) -> Self {
+    pub(super) async fn answering(
+        answers: impl Fn(&Call) -> String + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let (said, calls) = unbounded_channel();
@@ -81,7 +83,7 @@ impl Receiver {
     }
 
     /// The next request.
-    pub async fn call(&mut self) -> Call {
+    pub(super) async fn call(&mut self) -> Call {
         timeout(PATIENCE, self.calls.recv())
             .await
             .expect("the webhook is not told")
@@ -89,7 +91,7 @@ impl Receiver {
     }
 
     /// The next `count` events in order, over as many requests as needed.
-    pub async fn told(&mut self, count: usize) -> Vec<Value> {
+    pub(super) async fn told(&mut self, count: usize) -> Vec<Value> {
         let mut told = Vec::new();
         while told.len() < count {
             told.extend(self.call().await.events());
@@ -98,7 +100,7 @@ impl Receiver {
     }
 
     /// Whether no request waits to be looked at.
-    pub fn is_quiet(&mut self) -> bool {
+    pub(super) fn is_quiet(&mut self) -> bool {
         self.calls.try_recv().is_err()
     }
 }

@@ -22,7 +22,7 @@ fn next(env: &TestEnv, later: Duration) {
     env.spawn(async move { service.parts().sender.run(stop.cancelled()).await });
 }
 
-pub async fn queued_events_are_sent_after_a_restart(env: &TestEnv) {
+pub(super) async fn queued_events_are_sent_after_a_restart(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
         setup.send_webhooks = false
@@ -38,7 +38,7 @@ pub async fn queued_events_are_sent_after_a_restart(env: &TestEnv) {
     server.queued_webhook_events(0).await;
 }
 
-pub async fn events_in_flight_are_sent_after_a_restart(env: &TestEnv) {
+pub(super) async fn events_in_flight_are_sent_after_a_restart(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
         setup.send_webhooks = false
@@ -62,7 +62,7 @@ pub async fn events_in_flight_are_sent_after_a_restart(env: &TestEnv) {
     );
 }
 
-pub async fn another_nodes_claim_is_respected_until_it_ends(env: &TestEnv) {
+pub(super) async fn another_nodes_claim_is_respected_until_it_ends(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let server = webhook_server_with(env, vec![hook(&receiver.url)], |setup| {
         setup.send_webhooks = false

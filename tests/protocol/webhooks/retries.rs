@@ -46,7 +46,7 @@ async fn happen(server: &TestServer<'_>, number: u32) {
     client.expect_nothing().await;
 }
 
-pub async fn failed_events_are_resent_in_order(env: &TestEnv) {
+pub(super) async fn failed_events_are_resent_in_order(env: &TestEnv) {
     let tries = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&tries);
     let answers = ["500 Oops", "404 Gone fishing", "204 Fine", "200 OK"];
@@ -93,7 +93,7 @@ pub async fn failed_events_are_resent_in_order(env: &TestEnv) {
     assert_eq!(log(&server).await.deliveries[0].attempts, 3);
 }
 
-pub async fn an_unreachable_address_delays_no_other(env: &TestEnv) {
+pub(super) async fn an_unreachable_address_delays_no_other(env: &TestEnv) {
     // The first accepts connections and never answers; the second port is closed.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent_url = format!("http://{}/", silent.local_addr().unwrap());
@@ -124,7 +124,7 @@ pub async fn an_unreachable_address_delays_no_other(env: &TestEnv) {
     );
 }
 
-pub async fn abandoned_events_can_be_replayed(env: &TestEnv) {
+pub(super) async fn abandoned_events_can_be_replayed(env: &TestEnv) {
     let well = Arc::new(AtomicU32::new(0));
     let asked = Arc::clone(&well);
     let answer = move |_: &_| {
@@ -183,7 +183,7 @@ pub async fn abandoned_events_can_be_replayed(env: &TestEnv) {
     );
 }
 
-pub async fn without_retries_it_is_tried_once(env: &TestEnv) {
+pub(super) async fn without_retries_it_is_tried_once(env: &TestEnv) {
     let mut receiver = Receiver::answering(|_| "500 Oops".to_owned()).await;
     let webhooks = vec![hook_for(&receiver.url, &[WebhookEvent::ClientEvent])];
     let server = webhook_server_with(env, webhooks, |setup| {
@@ -200,7 +200,7 @@ pub async fn without_retries_it_is_tried_once(env: &TestEnv) {
     server.queued_webhook_events(0).await;
 }
 
-pub async fn a_receiver_with_the_old_secret_is_sent_the_old_signature(env: &TestEnv) {
+pub(super) async fn a_receiver_with_the_old_secret_is_sent_the_old_signature(env: &TestEnv) {
     let known = Arc::new(parking_lot::Mutex::new(None));
     let checked = Arc::clone(&known);
     let mut receiver = Receiver::answering(move |call| {
@@ -246,7 +246,7 @@ pub async fn a_receiver_with_the_old_secret_is_sent_the_old_signature(env: &Test
     assert!(receiver.is_quiet());
 }
 
-pub async fn a_removed_webhook_is_given_up(env: &TestEnv) {
+pub(super) async fn a_removed_webhook_is_given_up(env: &TestEnv) {
     let mut receiver = Receiver::answering(|_| "500 Oops".to_owned()).await;
     let server = webhook_server(
         env,
@@ -262,7 +262,7 @@ pub async fn a_removed_webhook_is_given_up(env: &TestEnv) {
     assert!(receiver.is_quiet() && log(&server).await.deliveries[0].given_up);
 }
 
-pub async fn private_addresses_are_refused(env: &TestEnv) {
+pub(super) async fn private_addresses_are_refused(env: &TestEnv) {
     let mut receiver = Receiver::start().await;
     let port = receiver.url.split(':').nth(2).unwrap();
     // As a number, as another form of it, and as a name that is looked up.
@@ -293,7 +293,7 @@ pub async fn private_addresses_are_refused(env: &TestEnv) {
     assert!(receiver.is_quiet());
 }
 
-pub async fn redirects_are_not_followed(env: &TestEnv) {
+pub(super) async fn redirects_are_not_followed(env: &TestEnv) {
     let mut elsewhere = Receiver::start().await;
     let target = elsewhere.url.clone();
     let mut receiver =

@@ -5,7 +5,7 @@ use pushi_test_support::{MongoDatabase, PostgresSchema};
 use super::{COUNTS, counts, filled};
 
 /// The database's URL with its name.
-pub fn mongo_url(database: &MongoDatabase) -> String {
+pub(super) fn mongo_url(database: &MongoDatabase) -> String {
     let (servers, options) = database
         .url
         .split_once('?')
