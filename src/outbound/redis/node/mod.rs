@@ -24,6 +24,7 @@ pub(super) use receiver::{NodeTasks, ReceivedMessage, Receiver};
 /// Options of a node.
 #[derive(Clone)]
 pub struct RedisOptions {
+    /// A single server or a cluster, with credentials.
     pub target: RedisTarget,
     /// The random number of the process, as in its socket ids.
     pub process: u64,
