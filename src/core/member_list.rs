@@ -259,10 +259,10 @@ mod tests {
         ) {
             let (mut list, mut model) = (MemberList::default(), BTreeMap::new());
             let mut copies = Vec::new();
-            for (index, (what, joined, data)) in steps.into_iter().enumerate() {
-                if what == 0 {
-                    let gone = model.remove(&joined).map(|data| member(joined, data));
-                    prop_assert_eq!(list.remove(joined, &format!("u{joined}")), gone);
+            for (index, (step, joined, data)) in steps.into_iter().enumerate() {
+                if step == 0 {
+                    let removed = model.remove(&joined).map(|data| member(joined, data));
+                    prop_assert_eq!(list.remove(joined, &format!("u{joined}")), removed);
                 } else {
                     list.put(joined, member(joined, data));
                     model.insert(joined, data);

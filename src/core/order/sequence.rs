@@ -206,10 +206,10 @@ mod tests {
         for serial in serials {
             sequence.accept(event(*serial), &mut ready);
         }
-        seen(ready)
+        serials_of(ready)
     }
 
-    fn seen(ready: VecDeque<BusMessage>) -> Vec<u64> {
+    fn serials_of(ready: VecDeque<BusMessage>) -> Vec<u64> {
         ready
             .iter()
             .map(|message| message.serial().unwrap_or(0))
@@ -264,7 +264,7 @@ mod tests {
         );
         let mut ready = VecDeque::new();
         sequence.set_head(3, &mut ready);
-        assert_eq!(seen(ready), [4, 5]);
+        assert_eq!(serials_of(ready), [4, 5]);
     }
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(feed(&mut sequence, &[9, 0, 7]), [0; 0]);
         let mut ready = VecDeque::new();
         assert!(sequence.skip_gap(&mut ready), "8 is missing now");
-        assert_eq!(seen(ready), [7]);
+        assert_eq!(serials_of(ready), [7]);
         assert_eq!(feed(&mut sequence, &[5, 6, 8]), [8, 9, 0]);
     }
 
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(sequence.missing(), Some(Missing::Below(5)));
         let mut ready = VecDeque::new();
         sequence.skip_gap(&mut ready);
-        assert_eq!(seen(ready), [5, 6]);
+        assert_eq!(serials_of(ready), [5, 6]);
     }
 
     #[test]

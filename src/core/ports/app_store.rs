@@ -55,13 +55,13 @@ pub trait AppStore: Send + Sync {
     /// `Conflict("ident")` or `Conflict("key")` where another app has the same; then nothing is stored.
     async fn create(&self, app: CreateApp) -> Result<App, StorageError>;
 
-    /// Replaces the app of `app.ident` if its stored `modified` is still `seen`. All fields are read back as they were
-    /// written; `id`, `ident` and `created` do not change. The caller sets a `modified` later than `seen`.
+    /// Replaces the app of `app.ident` if its stored `modified` is still `expected_modified`. All fields are read back as they
+    /// were written; `id`, `ident` and `created` do not change. The caller sets a later `modified`.
     ///
     /// # Errors
     /// `Conflict("modified")` where the app was changed meanwhile, `Conflict("key")` where another app has the new key,
     /// `NotFound` where the app was deleted.
-    async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError>;
+    async fn update(&self, app: &App, expected_modified: Timestamp) -> Result<(), StorageError>;
 
     /// Deletes the app with all its data (events, subscriptions, sessions). An app created later with the same ident starts
     /// empty, with serials from 1.

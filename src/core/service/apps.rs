@@ -110,7 +110,7 @@ impl Service {
         E: From<AppError> + Send,
     {
         loop {
-            let seen = self
+            let stored = self
                 .ports
                 .stores
                 .apps
@@ -118,15 +118,15 @@ impl Service {
                 .await
                 .map_err(AppError::from)?
                 .ok_or(AppError::NotFound)?;
-            let mut app = seen.clone();
+            let mut app = stored.clone();
             change(&mut app)?;
             check_name(&app.name)?;
-            app.id = seen.id;
-            app.ident = seen.ident.clone();
-            app.key = seen.key.clone();
-            app.secret = seen.secret.clone();
-            app.created = seen.created;
-            if let Some(app) = self.replace_app(app, &seen).await? {
+            app.id = stored.id;
+            app.ident = stored.ident.clone();
+            app.key = stored.key.clone();
+            app.secret = stored.secret.clone();
+            app.created = stored.created;
+            if let Some(app) = self.replace_app(app, &stored).await? {
                 return Ok(app);
             }
         }
@@ -135,17 +135,17 @@ impl Service {
     /// Gives an app a new secret; the one before stays valid until it is dropped.
     pub async fn rotate_secret(&self, ident: &AppIdent) -> Result<Arc<App>, AppError> {
         loop {
-            let seen = self
+            let stored = self
                 .ports
                 .stores
                 .apps
                 .by_ident(ident)
                 .await?
                 .ok_or(AppError::NotFound)?;
-            let mut app = seen.clone();
-            app.previous_secret = Some(seen.secret.clone());
+            let mut app = stored.clone();
+            app.previous_secret = Some(stored.secret.clone());
             app.secret = Secret::new(auth::random_hex::<32>()?);
-            if let Some(app) = self.replace_app(app, &seen).await? {
+            if let Some(app) = self.replace_app(app, &stored).await? {
                 return Ok(app);
             }
         }
@@ -163,29 +163,29 @@ impl Service {
         name: Option<&str>,
     ) -> Result<(), AppError> {
         loop {
-            let seen = self
+            let stored = self
                 .ports
                 .stores
                 .apps
                 .by_ident(ident)
                 .await?
                 .ok_or(AppError::NotFound)?;
-            let mut app = seen.clone();
+            let mut app = stored.clone();
             app.key = key.to_owned();
             app.secret = secret.clone();
             app.name = name.map_or(app.name, str::to_owned);
-            if app == seen || self.replace_app(app, &seen).await?.is_some() {
+            if app == stored || self.replace_app(app, &stored).await?.is_some() {
                 return Ok(());
             }
         }
     }
 
-    /// Writes an app; `None`: it was changed meanwhile.
-    async fn replace_app(&self, mut app: App, seen: &App) -> Result<Option<Arc<App>>, AppError> {
-        let after_seen = Timestamp::from_micros(seen.modified.micros().saturating_add(1));
-        app.modified = self.ports.clock.now().max(after_seen);
+    /// Replaces the app as it was read (`stored`); `None`: it was changed since.
+    async fn replace_app(&self, mut app: App, stored: &App) -> Result<Option<Arc<App>>, AppError> {
+        let after_stored = Timestamp::from_micros(stored.modified.micros().saturating_add(1));
+        app.modified = self.ports.clock.now().max(after_stored);
         let generation = self.parts.apps.generation();
-        match self.ports.stores.apps.update(&app, seen.modified).await {
+        match self.ports.stores.apps.update(&app, stored.modified).await {
             Ok(()) => {
                 let app = self.parts.apps.insert(app, generation);
                 self.announce_change(&app.ident).await;

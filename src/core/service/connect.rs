@@ -170,11 +170,11 @@ impl Service {
     /// Removes a connection from its channels and from its user. The other clients are notified when this returns.
     pub async fn disconnect(&self, connection: &Connection) {
         let app = connection.app();
-        let gone = connection.disconnect();
-        for left in &gone.unsubscribed {
+        let ended = connection.disconnect();
+        for left in &ended.unsubscribed {
             self.finish_unsubscribe(&app, connection.id(), left).await;
         }
-        if let Some(user) = &gone.user {
+        if let Some(user) = &ended.user {
             // Where the call fails, the connection's lease expires.
             let _ = self
                 .ports

@@ -67,8 +67,9 @@ impl AppStore for Instrumented<dyn AppStore> {
         self.call(Call::Write, self.inner.create(app)).await
     }
 
-    async fn update(&self, app: &App, seen: Timestamp) -> StorageResult<()> {
-        self.call(Call::Write, self.inner.update(app, seen)).await
+    async fn update(&self, app: &App, expected_modified: Timestamp) -> StorageResult<()> {
+        self.call(Call::Write, self.inner.update(app, expected_modified))
+            .await
     }
 
     async fn delete(&self, ident: &AppIdent) -> StorageResult<()> {

@@ -32,12 +32,12 @@ impl AppStore for MemoryStore {
         Ok(app)
     }
 
-    async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
+    async fn update(&self, app: &App, expected_modified: Timestamp) -> Result<(), StorageError> {
         let mut state = self.state.lock();
         let stored = state
             .find_app(|stored| stored.ident == app.ident)
             .ok_or(StorageError::NotFound)?;
-        if stored.modified != seen {
+        if stored.modified != expected_modified {
             return Err(StorageError::Conflict("modified"));
         }
         if state

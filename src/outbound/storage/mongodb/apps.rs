@@ -23,9 +23,9 @@ impl AppStore for MongoStore {
             .await
     }
 
-    async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
+    async fn update(&self, app: &App, expected_modified: Timestamp) -> Result<(), StorageError> {
         let (store, app) = (self.clone(), app.clone());
-        self.run_to_completion(async move { store.update_app(&app, seen).await })
+        self.run_to_completion(async move { store.update_app(&app, expected_modified).await })
             .await
     }
 
@@ -142,7 +142,7 @@ impl MongoStore {
         Ok(app)
     }
 
-    async fn update_app(&self, app: &App, seen: Timestamp) -> StorageResult<()> {
+    async fn update_app(&self, app: &App, expected_modified: Timestamp) -> StorageResult<()> {
         let found = self
             .collections
             .apps
@@ -150,14 +150,14 @@ impl MongoStore {
             .await
             .map_err(classify)?;
         let before = app_from(&found.ok_or(StorageError::NotFound)?)?;
-        if before.modified != seen {
+        if before.modified != expected_modified {
             return Err(StorageError::Conflict("modified"));
         }
         if before.key != app.key {
             self.reserve_unique(KEY, &app.key, &app.ident, app.modified)
                 .await?;
         }
-        let mut filter = unchanged_since(seen);
+        let mut filter = unchanged_since(expected_modified);
         filter.insert("ident", app.ident.as_str());
         let changed = self
             .collections
@@ -185,10 +185,10 @@ impl MongoStore {
     }
 }
 
-/// The filter of a document that was not changed after `seen`. The original writes `modified` in whole seconds and leaves
+/// The filter of a document that was not changed after `modified`. The original writes `modified` in whole seconds and leaves
 /// `modified_us` alone: after its changes the microseconds belong to another second.
-fn unchanged_since(seen: Timestamp) -> Document {
-    let (second, micros) = (seconds(seen), seen.micros());
+fn unchanged_since(modified: Timestamp) -> Document {
+    let (second, micros) = (seconds(modified), modified.micros());
     if micros != second * MICROS {
         return doc! { "modified": second, "modified_us": micros };
     }

@@ -46,10 +46,10 @@ impl<D: Driver> AppStore for SqlStore<D> {
             .await
     }
 
-    async fn update(&self, app: &App, seen: Timestamp) -> Result<(), StorageError> {
+    async fn update(&self, app: &App, expected_modified: Timestamp) -> Result<(), StorageError> {
         let app = app.clone();
         self.driver
-            .write(move |connection| Box::pin(update(connection, app, seen)))
+            .write(move |connection| Box::pin(update(connection, app, expected_modified)))
             .await
     }
 
@@ -134,7 +134,7 @@ async fn create(connection: &mut impl SqlConnection, app: CreateApp) -> StorageR
 async fn update(
     connection: &mut impl SqlConnection,
     app: App,
-    seen: Timestamp,
+    expected_modified: Timestamp,
 ) -> StorageResult<()> {
     let (ident, key) = (Arg::Text(app.ident.as_str()), Arg::Text(&app.key));
     let (push, settings) = (push_to_text(&app.push)?, settings_to_text(&app.settings)?);
@@ -148,7 +148,7 @@ async fn update(
         Arg::Text(&push),
         Arg::Text(&settings),
         Arg::Int(app.modified.micros()),
-        Arg::Int(seen.micros()),
+        Arg::Int(expected_modified.micros()),
     ];
     if connection.row(KEY_TAKEN, &[key, ident]).await?.is_some() {
         return Err(StorageError::Conflict("key"));
