@@ -34,7 +34,7 @@ shape! {
             default: Some(DEFAULT_CHANNEL.into()),
             ..plain("", "The channel, or a list of channels.")
         };
-        // The protocol's own names are refused.
+        // Reserved names are rejected.
         let event = MetaSchema {
             pattern: Some(format!("^(?!pusher:|pusher_internal:){}", PRINTABLE.trim_start_matches('^'))),
             default: Some("message".into()),
@@ -324,7 +324,10 @@ mod tests {
             (r#"{"data":1,"channel":["a",7]}"#, "channel must be"),
             (r#"{"data":1,"channel":["a",""]}"#, "channel name is empty"),
             (r#"{"data":1,"event":null}"#, "event must be a string"),
-            (r#"{"data":1,"event":"pusher:x"}"#, "protocol's own"),
+            (
+                r#"{"data":1,"event":"pusher:x"}"#,
+                "reserved for the protocol",
+            ),
             (r#"{"data":1,"persist":1}"#, "persist must be"),
             (
                 r#"{"data":1,"x":"\ud800"}"#,

@@ -44,7 +44,9 @@ pub enum NameError {
     #[error("a channel name may contain only letters, digits and _ - = @ , . ;")]
     Pusher,
     /// The event name is reserved for the protocol.
-    #[error("event names beginning with pusher: or pusher_internal: are reserved: use another")]
+    #[error(
+        "event names beginning with pusher: or pusher_internal: are reserved for the protocol: use another"
+    )]
     Reserved,
 }
 
