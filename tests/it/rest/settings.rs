@@ -144,7 +144,7 @@ async fn a_value_that_cannot_be_is_refused_by_name() {
     for (name, value, accepts) in [
         ("client_publish", json!("yes"), "true or false"),
         ("enabled", json!(1), "true or false"),
-        ("apn_key", json!(7), "text"),
+        ("apn_key", json!(7), "string"),
         ("apn_key", json!("a\u{0}"), "NUL"),
         ("description", json!("x".repeat(20_001)), "20000"),
         ("signin_timeout", json!(-1), "seconds"),
