@@ -22,7 +22,8 @@ pub struct MemberChange {
 }
 
 impl MemberChange {
-    /// Whether the change is newer than the members that the client has received, at version `known`.
+    /// Whether a connection receives the change: it is not excluded, and the change is newer than
+    /// `known`, the version of the members that its client has received.
     pub fn is_for(&self, socket: SocketId, known: Option<u64>) -> bool {
         self.exclude != Some(socket) && self.version > known
     }

@@ -78,13 +78,12 @@ impl Reconciler {
         }
     }
 
-    /// Has all apps compared now: another node has failed.
+    /// Wakes the comparison of all apps: another node has failed.
     pub(in crate::core::service) fn node_failed(&self) {
         self.node_failed.notify_one();
     }
 
-    /// Records missed changes, until `stop` ends. A user who was left by a failed node is checked again after the same
-    /// grace period as any other.
+    /// Records missed changes, until `stop` ends. A user of a failed node is checked again after the usual grace period.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let work = async {
             let mut apps = WebhookApps::default();
