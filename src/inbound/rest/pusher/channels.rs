@@ -35,7 +35,7 @@ shape! {
         let schema = MetaSchema {
             required: vec!["occupied"],
             properties: vec![
-                ("occupied", inline(plain("boolean", "Whether somebody is on it."))),
+                ("occupied", inline(plain("boolean", "Whether it has subscribers."))),
                 ("user_count", inline(whole("Users on it, each once.", 0.0))),
                 ("subscription_count", inline(whole("Connections on it.", 0.0))),
                 ("cache", inline(cache)),
@@ -55,7 +55,7 @@ shape! {
         let schema = MetaSchema {
             required: vec!["channels"],
             properties: vec![("channels", inline(channels))],
-            ..plain("object", "The channels that somebody is on.")
+            ..plain("object", "The channels that have subscribers.")
         };
         example(schema, json!({"channels": {"presence-room": {"user_count": 42}}}))
     }
@@ -70,7 +70,7 @@ shape! {
             ..plain("object", "A user.")
         };
         let users = MetaSchema { items: Some(Box::new(inline(user))), ..plain("array", "The users, in the order in which they came.") };
-        MetaSchema { required: vec!["users"], properties: vec![("users", inline(users))], ..plain("object", "Who is on the channel.") }
+        MetaSchema { required: vec!["users"], properties: vec![("users", inline(users))], ..plain("object", "The members of the channel.") }
     }
 }
 

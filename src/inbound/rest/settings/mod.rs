@@ -22,7 +22,7 @@ use kinds::Kind;
 pub(super) struct Editable {
     /// Display name; empty until set.
     pub name: String,
-    /// For people, longer.
+    /// Description for people.
     pub description: Option<String>,
     /// Can only be dropped.
     pub previous_secret: Option<Secret>,

@@ -27,16 +27,16 @@ const fn administrators(name: &'static str, kind: Kind, about: &'static str) -> 
 
 /// The settings, in the order of answers.
 pub(crate) static SETTINGS: [Setting; 29] = [
-    own("name", Kind::Special(&Name), "For people."),
+    own("name", Kind::Special(&Name), "Display name."),
     own(
         "description",
         Kind::Text(|app| &mut app.description),
-        "For people, longer.",
+        "Description for people.",
     ),
     own(
         "previous_secret",
         Kind::Special(&PreviousSecret),
-        "The secret before the last rotation, still valid; null where there is none. Setting it to null ends it.",
+        "The secret before the last rotation, still valid; null where there is none. Null revokes it.",
     ),
     own(
         "apn_sandbox",
@@ -66,22 +66,22 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     own(
         "smtp_url",
         Kind::Hidden(|app| &mut app.push.smtp_url),
-        "Where e-mail leaves, `smtp://…` or `smtps://…`.",
+        "The server for e-mail, `smtp://…` or `smtps://…`.",
     ),
     administrators(
         "enabled",
         Kind::Flag(|app| &mut app.settings.enabled),
-        "If false, connections are closed with 4003 and REST answers 403. Default: true. The administrator's to set.",
+        "If false, connections are closed with 4003 and REST answers 403. Default: true. Only the administrator may set it.",
     ),
     own(
         "client_publish",
         Kind::Flag(|app| &mut app.settings.client_publish),
-        "Pushi sockets may publish. Turn it off where the public key is known to people who should not. Default: true.",
+        "Pushi connections may publish. Disable it where the public key is known to clients that must not publish. Default: true.",
     ),
     own(
         "client_events",
         Kind::Flag(|app| &mut app.settings.client_events),
-        "Pusher sockets may send `client-` events. Default: false.",
+        "Pusher connections may send `client-` events. Default: false.",
     ),
     own(
         "signed_presence",
@@ -91,17 +91,17 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     own(
         "subscription_count",
         Kind::Flag(|app| &mut app.settings.subscription_count),
-        "Pusher subscribers are told the count. Default: false.",
+        "Pusher subscribers receive the subscription count. Default: false.",
     ),
     own(
         "require_signin",
         Kind::Flag(|app| &mut app.settings.require_signin),
-        "Pusher sockets must sign in. Default: false.",
+        "Pusher connections must sign in. Default: false.",
     ),
     own(
         "signin_timeout",
         Kind::Special(&SigninTimeout),
-        "… within so many seconds. Default: 30.",
+        "Seconds within which they must sign in. Default: 30.",
     ),
     own(
         "tls_only",
@@ -116,7 +116,7 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     own(
         "over_capacity",
         Kind::Special(&OverCapacityCode),
-        "With what a connection over `max_connections` is closed: 4004 (the default: it stays away) or 4100 (it comes back).",
+        "The close code of a connection over `max_connections`: 4004 (the default: the client does not reconnect) or 4100 (it reconnects).",
     ),
     own(
         "replay",
@@ -126,12 +126,12 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     own(
         "webhooks",
         Kind::Special(&WebhooksSetting),
-        "Who is told what happens on the app's channels.",
+        "Receivers of web hooks about the app's channels.",
     ),
     administrators(
         "max_connections",
         Kind::Limit(|app| &mut app.settings.limits.max_connections),
-        "Connections of the app; 0: no limit, null: the server's. The administrator's to set, as all limits.",
+        "Connections of the app; 0: no limit, null: the server's. Only the administrator may set it, as all limits.",
     ),
     administrators(
         "max_message_bytes",
@@ -146,7 +146,7 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     administrators(
         "max_channels_per_connection",
         Kind::Limit(|app| &mut app.settings.limits.max_channels_per_connection),
-        "Subscriptions of a socket, aliases not counted.",
+        "Subscriptions of a connection, aliases not counted.",
     ),
     administrators(
         "max_members",
@@ -161,11 +161,11 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     administrators(
         "max_client_events",
         Kind::Limit(|app| &mut app.settings.limits.max_client_events),
-        "Pusher `client-` events a second and socket.",
+        "Pusher `client-` events a second and connection.",
     ),
     administrators(
         "max_publishes",
         Kind::Limit(|app| &mut app.settings.limits.max_publishes),
-        "Publishes a second of a Pushi socket.",
+        "Publishes a second of a Pushi connection.",
     ),
 ];

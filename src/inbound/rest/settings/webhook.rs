@@ -18,7 +18,7 @@ shape! {
             min_items: Some(1),
             max_items: Some(50),
             nullable: true,
-            ..plain("array", "What it is told; null or left out: everything.")
+            ..plain("array", "The events to send; null or absent: all.")
         };
         let url = MetaSchema {
             pattern: Some(WEB_ADDRESS.into()),
@@ -29,7 +29,7 @@ shape! {
             required: vec!["url"],
             properties: vec![("url", inline(url)), ("events", inline(events)), ("channel_prefix", inline(prefix))],
             additional_properties: closed(),
-            ..plain("object", "An address that is told what happens on the app's channels.")
+            ..plain("object", "A receiver of web hooks about the app's channels.")
         };
         example(schema, json!({"url": "https://shop.example/hook", "events": ["channel_occupied"], "channel_prefix": "room-"}))
     }
