@@ -58,7 +58,7 @@ enum Command {
 }
 
 /// Reads `.env`, the environment and the arguments, runs the command and returns the exit code of
-/// [`CliError`]. An error is printed as one line on standard error.
+/// `CliError`. An error is printed as one line on standard error.
 pub fn main() -> ExitCode {
     let dotenv = DotEnv::new(".env");
     let outcome = dotenv.load().map_err(CliError::from).and_then(|()| {

@@ -6,7 +6,7 @@
 //! into their mailboxes. [`Connection`] is the handle of a session; dropping it disconnects.
 //!
 //! Everything here is synchronous. Bytes leave only through [`DirectWriter`], which never blocks:
-//! the folder [`write`] explains how. Joins and leaves on large presence channels are sent in
+//! the folder [`write`](mod@write) explains how. Joins and leaves on large presence channels are sent in
 //! batches ([`Hub::flush_member_changes`]). State that other nodes share, such as presence lists
 //! and counts, is behind ports and not kept here.
 

@@ -24,14 +24,14 @@
 //! only queues, and answers [`Delivered::FlushDue`] for the first one; the hub records the mailbox
 //! for this poll. At the end of the poll the mailboxes go as one [`FlushBatch`] to the
 //! [`FlushScheduler`]. Several frames for one connection become one write, and the writes of many
-//! connections one system call. A mailbox with more than [`MAX_WRITE`](queue::MAX_WRITE) bytes is
+//! connections one system call. A mailbox with more than `MAX_WRITE` bytes is
 //! written without waiting for the end of the poll.
 //!
 //! **Who flushes.** The scheduler: small batches on the thread that filled them, large ones in
 //! pieces on several tasks. A batch that is dropped is flushed. Whatever the socket does not take
 //! stays in the queue, the mailbox is unparked, and the task is woken to wait for the socket.
 //!
-//! **Who locks what.** [`MailboxQueue`](queue::MailboxQueue) is under the mailbox's lock, which is
+//! **Who locks what.** `MailboxQueue` is under the mailbox's lock, which is
 //! held for one delivery, or for one write, so that frames keep their order. The app's lock is not
 //! held then. A batch holds the locks of its mailboxes during one [`BatchWriter::write`]: it takes
 //! them with `try_lock`, and writes those that were locked alone afterwards, so two batches cannot
