@@ -1,4 +1,7 @@
 //! Rate limiting.
+//!
+//! `governor` is not used: it fixes the quota when a limiter is created, while an app's rates change
+//! while it runs, and each connection holds a bucket of two numbers.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! CORS: origins whose pages may read answers, never with credentials (a page sends its token itself).
+//!
+//! `poem::middleware::Cors` is not used: it answers 403 to a request of an unlisted origin, which a
+//! back end may send, too, and it never answers `*`.
 
 use poem::http::{HeaderMap, HeaderValue, Method, header};
 use poem::{Request, Response};

@@ -66,7 +66,18 @@ pub(super) fn example(schema: MetaSchema, example: impl Into<Value>) -> MetaSche
     }
 }
 
-/// A named schema of the document as a type without values: handlers parse and write such bodies as text.
+/// A named schema of the document as a type without values: handlers parse and write such bodies as
+/// text. `#[derive(Object)]` cannot express members of several types, forms beside JSON, and members
+/// whose order is kept.
+///
+/// ```ignore
+/// shape! {
+///     /// The counts of a channel.
+///     CountsShape as "PusherCounts" = |_| plain("object", "The requested attributes.")
+/// }
+/// // becomes `enum CountsShape {}` with `impl Type for CountsShape`, whose `name()` is
+/// // "PusherCounts" and whose `register()` adds the schema to the document.
+/// ```
 macro_rules! shape {
     ($(#[$about:meta])* $name:ident as $title:literal = $schema:expr) => {
         $(#[$about])*
@@ -100,7 +111,8 @@ macro_rules! shape {
     };
 }
 
-/// A named schema of an object with one member, a list.
+/// A named schema of an object with one member, a list: `list_shape! { EventList as "EventList",
+/// "events", EventShape, "The events." }` is `shape!` with `{"events": [EventShape]}`.
 macro_rules! list_shape {
     ($(#[$about:meta])* $name:ident as $title:literal, $member:literal, $item:ty, $description:literal) => {
         $crate::inbound::rest::schema::shape! {

@@ -96,6 +96,8 @@ fn bearer(request: &Request) -> Option<String> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.into())
 }
 
+/// The `sid` of the query or of the cookie. The cookie is read by hand: poem's `cookie` feature would
+/// bring some twenty crates for signed and private cookies, which are not used.
 fn sid(request: &Request) -> Result<Option<String>, Problem> {
     if let Some(token) = form::value_of(request.uri().query().unwrap_or_default(), SID)?
         .filter(|token| !token.is_empty())
@@ -258,8 +260,13 @@ fn scheme(ty: &'static str, description: &'static str) -> MetaSecurityScheme {
     }
 }
 
-/// Implements the extractor: the caller is authenticated before anything else of the request is parsed.
-macro_rules! asks {
+/// Implements the extractor of a kind of caller, which is authenticated before anything else of the
+/// request is parsed.
+///
+/// `caller!(AppSession, SESSION_SCHEMES.to_vec(), false, [register_session])` makes `AppSession` an
+/// argument of operations: the document lists the schemes, not as optional, and `AppSession::of`
+/// reads the caller or answers the error.
+macro_rules! caller {
     ($name:ident, $schemes:expr, $optional:literal, [$($register:ident),*]) => {
         impl<'a> ApiExtractor<'a> for $name {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
@@ -285,31 +292,31 @@ macro_rules! asks {
     };
 }
 
-asks!(
+caller!(
     AppSession,
     SESSION_SCHEMES.to_vec(),
     false,
     [register_session]
 );
-asks!(
+caller!(
     Caller,
     [&[ADMINISTRATOR_SCHEME], &SESSION_SCHEMES[..]].concat(),
     false,
     [register_session, register_administrator]
 );
-asks!(
+caller!(
     Administrator,
     vec![ADMINISTRATOR_SCHEME],
     false,
     [register_administrator]
 );
-asks!(
+caller!(
     Registrar,
     vec![ADMINISTRATOR_SCHEME],
     false,
     [register_administrator]
 );
-asks!(
+caller!(
     OperationsAccess,
     vec![ADMINISTRATOR_SCHEME],
     true,
