@@ -18,13 +18,12 @@ pub(super) struct ApiClient {
 }
 
 impl ApiClient {
-    /// A client for the server at `url`; `insecure` accepts any TLS certificate.
-    pub(super) fn new(url: &str, insecure: bool) -> Result<Self, CliError> {
+    /// A client for the server at `url`.
+    pub(super) fn new(url: &str) -> Result<Self, CliError> {
         // An error means that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .timeout(REQUEST_TIMEOUT)
-            .tls_danger_accept_invalid_certs(insecure)
             .build()
             .map_err(CliError::command)?;
         Ok(Self {

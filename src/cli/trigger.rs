@@ -42,7 +42,7 @@ impl TriggerArgs {
             .unwrap_or_else(|| api_url(&settings.listen.api, settings.listen.api.port));
         let selector = AppSelector::of(&self.output.raw);
         let credentials = selector.credentials(&settings).await?;
-        let api = ApiClient::new(&url, false)?;
+        let api = ApiClient::new(&url)?;
         let token = api.token(&credentials).await?;
         let event = json!({"channel": self.channel, "event": self.event, "data": self.data, "persist": !self.no_persist});
         let response = api.publish(&token, &event).await?;
