@@ -169,6 +169,11 @@ impl Server {
             proxies: TrustedProxies::new(settings.listen.trusted_proxies.clone()),
             handshake_timeout: settings.times.handshake,
             http_idle_timeout: Handlers::DEFAULT_HTTP_IDLE_TIMEOUT,
+            body_timeout: settings.times.body,
+            dropped_body_bytes: match settings.limits.body_bytes {
+                0 => Handlers::DEFAULT_DROPPED_BODY_BYTES,
+                limit => limit,
+            },
             drain_timeout: settings.times.drain,
             sessions: TaskTracker::new(),
         });

@@ -138,6 +138,8 @@ pub struct BootstrapApp {
 pub struct TimeSettings {
     /// The timeout of the TLS handshake and the HTTP request head together.
     pub handshake: Duration,
+    /// The timeout of a whole HTTP request body.
+    pub body: Duration,
     /// Without a frame from the client for this long, the server sends a ping.
     pub activity: Duration,
     /// Without a message for this long, a connection is closed; `None`: never.

@@ -154,6 +154,7 @@ variables! {
     }
     "Timeouts" {
         PUSHI_HANDSHAKE_TIMEOUT "DURATION" = "10s", "Timeout of the TLS handshake and HTTP request head together";
+        PUSHI_BODY_TIMEOUT "DURATION" = "30s", "Timeout of a whole HTTP request body";
         PUSHI_ACTIVITY_TIMEOUT "DURATION" = "120s", "Time without a frame from the client after which a ping is sent";
         PUSHI_IDLE_TIMEOUT "DURATION" = "0", "Time without a message after which a connection is closed; 0: never";
         PUSHI_DRAIN_SECONDS "DURATION" = "5s", "Period over which a shutdown closes the connections; 0: at once";

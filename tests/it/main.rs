@@ -8,3 +8,4 @@ mod dashboard;
 mod listen;
 mod pusher;
 mod rest;
+mod tcp;

@@ -12,13 +12,14 @@ use super::raw::Raw;
 use super::settings::{LogSettings, Settings, TimeSettings, WebhookSettings};
 use super::value::{duration, number, read, switch};
 use super::variables::{
-    APP_SERVER, PUSHI_ACTIVITY_TIMEOUT, PUSHI_DRAIN_SECONDS, PUSHI_HANDSHAKE_TIMEOUT,
-    PUSHI_IDLE_TIMEOUT, PUSHI_LOG, PUSHI_MAX_BODY_BYTES, PUSHI_MAX_CHANNEL_NAME,
-    PUSHI_MAX_CHANNELS_PER_CONNECTION, PUSHI_MAX_CLIENT_EVENTS, PUSHI_MAX_CONNECTIONS,
-    PUSHI_MAX_CONNECTS_PER_SECOND, PUSHI_MAX_DATA_BYTES, PUSHI_MAX_EVENT_NAME, PUSHI_MAX_HISTORY,
-    PUSHI_MAX_MEMBER_BYTES, PUSHI_MAX_MEMBERS, PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_PENDING_BYTES,
-    PUSHI_MAX_PUBLISHES, PUSHI_MAX_REPLAY, PUSHI_NODE_LEASE, PUSHI_WEBHOOK_ALLOW_PRIVATE,
-    PUSHI_WEBHOOK_RETRY, PUSHI_WEBHOOK_TIMEOUT, RUST_LOG,
+    APP_SERVER, PUSHI_ACTIVITY_TIMEOUT, PUSHI_BODY_TIMEOUT, PUSHI_DRAIN_SECONDS,
+    PUSHI_HANDSHAKE_TIMEOUT, PUSHI_IDLE_TIMEOUT, PUSHI_LOG, PUSHI_MAX_BODY_BYTES,
+    PUSHI_MAX_CHANNEL_NAME, PUSHI_MAX_CHANNELS_PER_CONNECTION, PUSHI_MAX_CLIENT_EVENTS,
+    PUSHI_MAX_CONNECTIONS, PUSHI_MAX_CONNECTS_PER_SECOND, PUSHI_MAX_DATA_BYTES,
+    PUSHI_MAX_EVENT_NAME, PUSHI_MAX_HISTORY, PUSHI_MAX_MEMBER_BYTES, PUSHI_MAX_MEMBERS,
+    PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_PENDING_BYTES, PUSHI_MAX_PUBLISHES, PUSHI_MAX_REPLAY,
+    PUSHI_NODE_LEASE, PUSHI_WEBHOOK_ALLOW_PRIVATE, PUSHI_WEBHOOK_RETRY, PUSHI_WEBHOOK_TIMEOUT,
+    RUST_LOG,
 };
 use crate::core::model::Limits;
 
@@ -79,6 +80,7 @@ fn limits(raw: &Raw) -> Result<Limits, ConfigError> {
 fn times(raw: &Raw) -> Result<TimeSettings, ConfigError> {
     Ok(TimeSettings {
         handshake: duration(raw, &PUSHI_HANDSHAKE_TIMEOUT, 1)?,
+        body: duration(raw, &PUSHI_BODY_TIMEOUT, 1)?,
         activity: duration(raw, &PUSHI_ACTIVITY_TIMEOUT, 1)?,
         idle: Some(duration(raw, &PUSHI_IDLE_TIMEOUT, 0)?).filter(|duration| !duration.is_zero()),
         drain: duration(raw, &PUSHI_DRAIN_SECONDS, 0)?,
@@ -134,6 +136,7 @@ mod tests {
             settings.times,
             TimeSettings {
                 handshake: Duration::from_secs(10),
+                body: Duration::from_secs(30),
                 activity: Duration::from_secs(120),
                 idle: None,
                 drain: Duration::from_secs(5),

@@ -102,7 +102,7 @@ async fn establish(
 
 async fn respond_and_close(mut stream: ClientStream, response: &[u8]) -> io::Result<Established> {
     stream.write_all(response).await?;
-    stream.lingering_close().await;
+    stream.lingering_close(ClientStream::ERROR_LINGER).await;
     Ok(Established::Closed)
 }
 

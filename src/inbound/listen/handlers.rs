@@ -33,6 +33,12 @@ pub struct Handlers {
     /// Limit on how long an HTTP connection may transfer nothing: between requests, inside a body,
     /// and while the client does not read its response.
     pub http_idle_timeout: Duration,
+    /// Limit on the time between a request's head and the end of its body. It also bounds how long
+    /// a close lingers whose request's body was not read.
+    pub body_timeout: Duration,
+    /// The largest rest of a request's body, in bytes, that is read and dropped after the response,
+    /// so that the connection can go on. With more, the response closes it.
+    pub dropped_body_bytes: u64,
     /// How long requests in progress may continue after the stop signal.
     pub drain_timeout: Duration,
     /// The tasks of the sessions. [`serve`](super::serve) does not wait for them: the server closes
@@ -44,4 +50,7 @@ impl Handlers {
     /// Default of [`Handlers::http_idle_timeout`]. Longer than the 60 s that load balancers keep
     /// idle connections, so that the load balancer closes them first.
     pub const DEFAULT_HTTP_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
+    /// Default of [`Handlers::dropped_body_bytes`] where request bodies have no limit.
+    pub const DEFAULT_DROPPED_BODY_BYTES: u64 = 1024 * 1024;
 }

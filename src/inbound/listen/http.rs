@@ -8,19 +8,23 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
-use hyper::body::Incoming;
-use hyper::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use hyper::http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use poem::endpoint::BoxEndpoint;
 use poem::web::{LocalAddr, RemoteAddr};
-use poem::{Endpoint, Response};
+use poem::{Body, Endpoint, RequestParts, Response};
 
+use super::body::{AfterResponse, RequestBody};
 use super::context::ListenerContext;
 use super::error_response::ErrorResponse;
 use super::head::{MAX_HEAD, MAX_HEADERS};
@@ -29,15 +33,21 @@ use super::idle::{IdleTimeoutStream, ReusableTimer};
 use super::stream::ClientStream;
 use super::upgrade::{AcceptedUpgrade, UpgradeError, UpgradeRequest};
 
+/// How long the close of a connection lingers without an unread body: for a malformed head, or bytes
+/// that cross the end of the connection.
+const LINGER_WITHOUT_BODY: Duration = Duration::from_secs(1);
+
 /// Serves requests until the client closes, the idle limit passes, a request is an upgrade, or the
 /// server stops.
 pub(super) async fn serve(stream: ClientStream, peer: SocketAddr, context: Arc<ListenerContext>) {
     let secure = stream.is_tls();
+    // The last response was given before its request's body had been received.
+    let unread = AtomicBool::new(false);
     let service = service_fn(|request| {
-        let context = Arc::clone(&context);
+        let (context, unread) = (Arc::clone(&context), &unread);
         async move {
             Ok::<_, Infallible>(hyper::Response::from(
-                respond(request, peer, secure, context).await,
+                respond(request, peer, secure, &context, unread).await,
             ))
         }
     });
@@ -67,9 +77,15 @@ pub(super) async fn serve(stream: ClientStream, peer: SocketAddr, context: Arc<L
         Some(Err(error)) => tracing::debug!(%peer, %error, "HTTP connection failed"),
         Some(Ok(())) => {}
     }
-    // A response to a request whose body was not read must not be lost in a TCP reset.
+    // The response to a request whose body was not read must not be lost in a TCP reset.
     if let Some(parts) = connection.into_parts() {
-        let closing = parts.io.into_inner().into_inner().lingering_close();
+        let linger = if unread.load(Ordering::Relaxed) {
+            context.handlers.body_timeout
+        } else {
+            LINGER_WITHOUT_BODY
+        };
+        let stream = parts.io.into_inner().into_inner();
+        let closing = stream.lingering_close(linger);
         context.stop.run_until_cancelled(closing).await;
     }
 }
@@ -78,7 +94,8 @@ async fn respond(
     mut request: Request<Incoming>,
     peer: SocketAddr,
     secure: bool,
-    context: Arc<ListenerContext>,
+    context: &ListenerContext,
+    unread: &AtomicBool,
 ) -> Response {
     let headers = Headers::new(
         request
@@ -117,13 +134,35 @@ async fn respond(
     } else {
         Scheme::HTTP
     };
-    let request = poem::Request::from((
-        request,
+    let (head, incoming) = request.into_parts();
+    let body = (!incoming.is_end_stream())
+        .then(|| RequestBody::new(incoming, &head, handlers.body_timeout));
+    let handler_body = body
+        .as_ref()
+        .map_or_else(Body::empty, RequestBody::for_handler);
+    let head = RequestParts::from((
+        head,
         LocalAddr(context.local_addr.into()),
         RemoteAddr(peer.into()),
         scheme,
     ));
-    match AssertUnwindSafe(handlers.endpoint.get_response(request))
+    let request = poem::Request::from_parts(head, handler_body);
+    let mut response = answer(&handlers.endpoint, request).await;
+    if let Some(body) = body
+        && body
+            .finish(handlers.dropped_body_bytes, &context.stop)
+            .await
+            == AfterResponse::Close
+    {
+        unread.store(true, Ordering::Relaxed);
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
+async fn answer(endpoint: &BoxEndpoint<'static>, request: poem::Request) -> Response {
+    match AssertUnwindSafe(endpoint.get_response(request))
         .catch_unwind()
         .await
     {

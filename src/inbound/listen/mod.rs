@@ -57,12 +57,14 @@
 //! | `forwarded` | the client's address behind trusted proxies |
 //! | `upgrade` | WebSocket handshake; the port to the sessions |
 //! | `http`, `idle` | HTTP by hyper; its idle limits |
+//! | `body` | request bodies: total time, the rest that no handler reads |
 //! | `error_response` | JSON errors before the REST API |
 //! | `stream`, `shared_tcp` | [`ClientStream`], plain or TLS; direct writes |
 //! | `io_uring` | [`IoUringWriter`]: writes to many connections in one system call |
 
 mod accept;
 mod bind;
+mod body;
 mod certificate;
 mod connection;
 mod context;

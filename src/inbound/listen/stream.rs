@@ -1,12 +1,14 @@
 //! The stream of a client's connection, plain or TLS.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -14,10 +16,9 @@ use tokio_rustls::server::TlsStream;
 use super::shared_tcp::SharedTcpStream;
 use crate::core::hub::DirectWriter;
 
-/// How long a lingering close reads on.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many bytes a lingering close discards at most.
-const MAX_LINGER_BYTES: usize = 1024 * 1024;
+/// How many bytes a lingering close discards at most. They are not kept: the limit bounds the work
+/// for a client that sends without end.
+const MAX_LINGER_BYTES: usize = 64 * 1024 * 1024;
 
 /// The stream of a client's connection, plain or TLS, with the bytes that were pushed back. TLS
 /// state and pushed-back bytes are boxed, so that an idle plain connection is small.
@@ -41,6 +42,10 @@ struct PushedBack {
 }
 
 impl ClientStream {
+    /// How long the close after an error response to a first head lingers; the handshake timeout
+    /// limits it, too.
+    pub(super) const ERROR_LINGER: Duration = Duration::from_secs(5);
+
     /// A stream without TLS.
     pub fn plain(stream: TcpStream) -> Self {
         Self {
@@ -81,25 +86,32 @@ impl ClientStream {
         }
     }
 
-    /// Shuts down writing, then reads and discards for at most one second and 1 MiB before the
-    /// connection is dropped. TCP resets a connection that is dropped with unread bytes, and the
-    /// reset can make the client lose the response that was just sent.
-    pub async fn lingering_close(mut self) {
+    /// Shuts down writing, then reads and discards until the client closes, for at most `limit` and
+    /// 64 MiB, before the connection is dropped. TCP resets a connection that is dropped with unread
+    /// bytes, and the reset can make the client lose the response that was just sent.
+    pub async fn lingering_close(mut self, limit: Duration) {
         if self.shutdown().await.is_ok() {
-            let _ = timeout(LINGER_TIMEOUT, self.discard()).await;
+            let _ = timeout(limit, self.discard()).await;
         }
     }
 
     async fn discard(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 4096];
         let mut remaining = MAX_LINGER_BYTES;
-        loop {
-            let read = self.read(&mut buffer).await?;
-            remaining = remaining.saturating_sub(read);
-            if read == 0 || remaining == 0 {
-                return Ok(());
+        while remaining > 0 {
+            let read = poll_fn(|cx| {
+                // On the stack, so that no connection's task keeps it.
+                let mut buffer = [MaybeUninit::uninit(); 4096];
+                let mut buffer = ReadBuf::uninit(&mut buffer);
+                let polled = Pin::new(&mut *self).poll_read(cx, &mut buffer);
+                polled.map_ok(|()| buffer.filled().len())
+            })
+            .await?;
+            if read == 0 {
+                break;
             }
+            remaining = remaining.saturating_sub(read);
         }
+        Ok(())
     }
 }
 
@@ -174,6 +186,7 @@ impl AsyncWrite for ClientStream {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -219,7 +232,7 @@ mod tests {
         let (mut stream, mut client) = pair().await;
         client.write_all(&[0; 100_000]).await.unwrap();
         stream.write_all(b"bye").await.unwrap();
-        let closing = tokio::spawn(stream.lingering_close());
+        let closing = tokio::spawn(stream.lingering_close(Duration::from_secs(1)));
         let mut received = Vec::new();
         client.read_to_end(&mut received).await.unwrap();
         assert_eq!(received, b"bye");

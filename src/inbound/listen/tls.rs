@@ -90,7 +90,7 @@ impl TlsSource {
                 "plain HTTP request to a TLS listener: use https:// or wss://",
             );
             stream.write_all(&problem.to_bytes()).await?;
-            stream.lingering_close().await;
+            stream.lingering_close(ClientStream::ERROR_LINGER).await;
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "plain HTTP on a TLS listener",

@@ -2,7 +2,7 @@
 
 mod http;
 mod stop;
-mod tls;
+pub(crate) mod tls;
 mod upgrade;
 
 use std::net::SocketAddr;
@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub role: ListenerRole,
     pub handshake: Duration,
     pub http_idle: Duration,
+    pub body: Duration,
+    pub dropped_body_bytes: u64,
     pub drain: Duration,
     pub proxies: &'static str,
 }
@@ -44,6 +46,8 @@ impl Default for Setup {
             role: ListenerRole::Api,
             handshake: BROKEN,
             http_idle: BROKEN,
+            body: BROKEN,
+            dropped_body_bytes: 262_144,
             drain: BROKEN,
             proxies: "",
         }
@@ -77,6 +81,8 @@ impl Setup {
             ),
             handshake_timeout: self.handshake,
             http_idle_timeout: self.http_idle,
+            body_timeout: self.body,
+            dropped_body_bytes: self.dropped_body_bytes,
             drain_timeout: self.drain,
             sessions: sessions.clone(),
         };

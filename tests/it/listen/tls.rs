@@ -42,7 +42,7 @@ fn renew(files: &TlsFiles) -> CertificateDer<'static> {
     der
 }
 
-fn connector(trusted: &CertificateDer<'static>) -> TlsConnector {
+pub(crate) fn connector(trusted: &CertificateDer<'static>) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -52,6 +52,13 @@ fn connector(trusted: &CertificateDer<'static>) -> TlsConnector {
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Arc::new(config).into()
+}
+
+/// A new pair in a folder.
+pub(crate) fn renew_in(folder: &TempDir) -> (TlsFiles, CertificateDer<'static>) {
+    let files = files_in(folder);
+    let der = renew(&files);
+    (files, der)
 }
 
 /// Connects with a client that trusts this certificate alone.

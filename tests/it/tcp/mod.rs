@@ -1,0 +1,182 @@
+//! The whole server in process behind its listener, and clients of plain bytes.
+
+mod early_answers;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use pushi::config::{Raw, Variable, resolve, variables};
+use pushi::core::model::{App, AppIdent, NewApp, Secret};
+use pushi::inbound::listen::{ListenerRole, TlsFiles, TlsSource, bind};
+use pushi::server::{Listening, Server};
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::listen::BROKEN;
+use crate::listen::tls::{connector, renew_in};
+
+pub(crate) const ADMIN: &str = "administrators-token";
+
+/// A server with the app `shop` in memory, listening on one port, with TLS on a second.
+pub(crate) struct Whole {
+    pub plain: SocketAddr,
+    pub tls: SocketAddr,
+    connector: tokio_rustls::TlsConnector,
+    _stop: DropGuard,
+    _folder: TempDir,
+}
+
+impl Whole {
+    pub(crate) async fn start(settings: &[(Variable, &str)]) -> Self {
+        let given = [
+            (variables::DATABASE_URL, "sqlite::memory:"),
+            (variables::PUSHI_ADMIN_TOKEN, ADMIN),
+        ];
+        let pairs = given.into_iter().chain(settings.iter().copied());
+        let settings = resolve(&Raw::from_pairs(pairs)).unwrap().settings;
+        let server = Server::open(&settings).await.unwrap();
+        let service = Arc::clone(server.service());
+        let folder = tempfile::tempdir().unwrap();
+        let (files, certificate): (TlsFiles, _) = renew_in(&folder);
+        let tls = TlsSource::load(files).unwrap();
+        let (first, second) = (
+            bind("127.0.0.1", 0).await.unwrap(),
+            bind("127.0.0.1", 0).await.unwrap(),
+        );
+        let (plain, secure) = (first.local_addr(), second.local_addr());
+        let listening = |bound, tls| Listening {
+            bound,
+            role: ListenerRole::Api,
+            tls,
+        };
+        let stop = CancellationToken::new();
+        let listeners = vec![listening(first, None), listening(second, Some(tls))];
+        tokio::spawn(server.serve(listeners, stop.clone()));
+        let shop = NewApp {
+            name: "The shop".into(),
+            ident: Some(AppIdent::parse("shop").unwrap()),
+            key: Some("shop-key".into()),
+            secret: Some(Secret::new("shop-secret")),
+            ..NewApp::default()
+        };
+        let _: Arc<App> = service.create_app(shop).await.unwrap();
+        Self {
+            plain,
+            tls: secure,
+            connector: connector(&certificate),
+            _stop: stop.drop_guard(),
+            _folder: folder,
+        }
+    }
+
+    pub(crate) async fn connect(&self) -> Conn {
+        let stream = TcpStream::connect(self.plain).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Conn::over(stream)
+    }
+
+    pub(crate) async fn connect_tls(&self) -> Conn {
+        let stream = TcpStream::connect(self.tls).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let name = "localhost".try_into().unwrap();
+        Conn::over(self.connector.connect(name, stream).await.unwrap())
+    }
+}
+
+trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
+
+/// A client's connection.
+pub(crate) struct Conn {
+    stream: Box<dyn Bytes>,
+    received: Vec<u8>,
+}
+
+/// A response.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub status: u16,
+    /// In lower case.
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            (key == name).then_some(value)
+        })
+    }
+
+    pub(crate) fn closes(&self) -> bool {
+        self.header("connection") == Some("close")
+    }
+}
+
+impl Conn {
+    fn over(stream: impl Bytes + 'static) -> Self {
+        Self {
+            stream: Box::new(stream),
+            received: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// Reads one response, which must be complete.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        timeout(BROKEN, self.read_answer())
+            .await
+            .expect("no response")
+    }
+
+    async fn read_answer(&mut self) -> Answer {
+        let end = loop {
+            let found = self.received.windows(4).position(|w| w == b"\r\n\r\n");
+            if let Some(at) = found {
+                break at + 4;
+            }
+            self.receive().await;
+        };
+        let head = String::from_utf8(self.received.drain(..end).collect())
+            .unwrap()
+            .to_ascii_lowercase();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut answer = Answer {
+            status,
+            head,
+            body: String::new(),
+        };
+        let length = answer
+            .header("content-length")
+            .map_or(0, |length| length.parse().unwrap());
+        while self.received.len() < length {
+            self.receive().await;
+        }
+        answer.body = String::from_utf8(self.received.drain(..length).collect()).unwrap();
+        answer
+    }
+
+    async fn receive(&mut self) {
+        let read = self.stream.read_buf(&mut self.received).await.unwrap();
+        let received = String::from_utf8_lossy(&self.received).into_owned();
+        assert!(read > 0, "closed behind {received:?}");
+    }
+
+    /// The server closes in order: the end of the stream, and no reset.
+    pub(crate) async fn closed(&mut self) {
+        let mut rest = std::mem::take(&mut self.received);
+        timeout(BROKEN, self.stream.read_to_end(&mut rest))
+            .await
+            .expect("it is not closed")
+            .expect("it is not closed in order");
+        assert_eq!(String::from_utf8_lossy(&rest), "");
+    }
+}
