@@ -100,6 +100,11 @@ pub(crate) struct Required {
 }
 
 impl ServerConfig {
+    /// Whether the configuration has a variable of this name.
+    pub(crate) fn reads(name: &str) -> bool {
+        VARIABLES.iter().any(|(known, ..)| *known == name)
+    }
+
     /// The URL at which the server accepts WebSocket clients, without a path.
     ///
     /// # Errors

@@ -78,8 +78,43 @@ fn a_file_is_read_the_environment_wins_over_it_and_a_flag_over_both() {
     let line = shell.complaint(&["check"], &[], 2);
     assert_eq!(
         line,
-        ".env cannot be read: line 2 is not NAME=value (quote a value with spaces)"
+        ".env cannot be read: line 2: PUSHI_ADMIN_TOKEN has a space in its value: put the value in quotes"
     );
+}
+
+/// A file of Laravel, which is also read by docker compose.
+#[test]
+fn a_file_of_other_programs_gives_the_values_that_they_read() {
+    let shell = Shell::new();
+    let file = [
+        "\u{feff}APP_NAME=My Chat\r",
+        "APP_KEY=base64:x+/=\r",
+        "GREETING='don't\r",
+        "DB_NOTE=\"two\r",
+        "PUSHER_APP_SECRET=no\r",
+        "lines\"\r",
+        "export PUSHER_APP_ID = 7 # numeric\r",
+        "PUSHER_APP_KEY=their-key\r",
+        "PUSHER_APP_SECRET=ab$cd12ef\r",
+        "VITE_PUSHER_APP_KEY=\"${PUSHER_APP_KEY}\"\r",
+        "VITE_OTHER=\"${NOT_SET}\"\r",
+        "PUSHI_APP_NAME=\"Chat of ${PUSHER_APP_ID}\"\r",
+        "",
+    ];
+    std::fs::write(shell.folder.path().join(".env"), file.join("\n")).unwrap();
+    let signed = |environment: &[(&str, &str)]| {
+        shell
+            .run_with(&["auth", "1.1", "private-x"], environment)
+            .out
+    };
+    let explicit = [
+        ("PUSHI_APP_ID", "7"),
+        ("PUSHI_APP_KEY", "their-key"),
+        ("PUSHI_APP_SECRET", "ab$cd12ef"),
+    ];
+    assert!(signed(&[]).starts_with("their-key:"), "{}", signed(&[]));
+    assert_eq!(signed(&[]), signed(&explicit));
+    assert_ne!(signed(&[]), signed(&[("PUSHER_APP_SECRET", "ab")]));
 }
 
 #[test]
