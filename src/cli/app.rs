@@ -76,7 +76,8 @@ struct UpdateArgs {
     /// Id of the app
     ident: String,
     /// Changes as accepted by PUT /apps/<ident>, such as name=Shop client_events=true
-    /// max_members=50 webhooks=null. A value that is not valid JSON is a string
+    /// max_members=50. NAME=null resets a setting to its default. A value that is not valid JSON
+    /// is a string
     #[arg(required = true, value_name = "NAME=VALUE")]
     changes: Vec<String>,
     #[command(flatten)]
@@ -172,22 +173,26 @@ fn app_path(ident: &str) -> Result<String, CliError> {
         .map_err(CliError::command)
 }
 
-/// Converts `name=value` arguments to the body of a `PUT`.
+/// Converts `name=value` arguments to the body of a `PUT`. A null adds the name to `reset`.
 fn parse_changes(changes: &[String]) -> Result<Value, CliError> {
-    let member = |change: &String| {
+    let mut body = Map::new();
+    let mut reset = Vec::new();
+    for change in changes {
         let (name, value) = change
             .split_once('=')
             .ok_or_else(|| CliError::Command(format!("{change:?} is not NAME=VALUE")))?;
-        Ok((
-            name.to_owned(),
-            serde_json::from_str(value).unwrap_or_else(|_| value.into()),
-        ))
-    };
-    changes
-        .iter()
-        .map(member)
-        .collect::<Result<Map<_, _>, _>>()
-        .map(Value::Object)
+        match serde_json::from_str(value).unwrap_or_else(|_| value.into()) {
+            Value::Null => reset.push(Value::from(name)),
+            value => drop(body.insert(name.to_owned(), value)),
+        }
+    }
+    if !reset.is_empty() {
+        match body.entry("reset").or_insert_with(|| json!([])) {
+            Value::Array(names) => names.append(&mut reset),
+            _ => return Err(CliError::Command("reset is not a list of names".into())),
+        }
+    }
+    Ok(body.into())
 }
 
 async fn list_apps(api: AdminApi) -> Result<Vec<Value>, CliError> {
@@ -278,6 +283,27 @@ mod tests {
             Ok(json!({"name": "Shop", "enabled": false, "max_members": 5, "description": "a=b"}))
         );
         assert!(parse_changes(&["name".into()]).is_err());
+    }
+
+    #[test]
+    fn a_null_resets_a_setting() {
+        let body = |changes: &[&str]| {
+            parse_changes(
+                &changes
+                    .iter()
+                    .map(|change| (*change).into())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(
+            body(&["webhooks=null", "name=Shop"]),
+            Ok(json!({"name": "Shop", "reset": ["webhooks"]}))
+        );
+        assert_eq!(
+            body(&["max_members=null", r#"reset=["replay"]"#]),
+            Ok(json!({"reset": ["replay", "max_members"]}))
+        );
+        assert!(body(&["max_members=null", "reset=replay"]).is_err());
     }
 
     #[test]

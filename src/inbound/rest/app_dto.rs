@@ -6,12 +6,15 @@ use serde_json::{Map, Number, Value, json};
 
 use super::body::BodyMembers;
 use super::problem::Problem;
-use super::schema::{TOKEN, closed, example, inline, list_shape, plain, shape, whole};
-use super::settings::{self, Editable, SETTINGS, Setting, WebhookShape};
+use super::schema::{TOKEN, closed, example, inline, list_shape, number, plain, shape, whole};
+use super::settings::{self, Editable, RESET, SETTINGS, Setting, WebhookShape};
 use crate::core::model::{App, AppIdent, NewApp, Secret, Timestamp};
 
 /// The one ident that would hide behind a route.
 const PING: &str = "ping";
+
+/// The member that a new app must have.
+const NAME: &str = "name";
 
 /// Members that only an existing app has.
 const PREVIOUS: &str = "previous_secret";
@@ -36,17 +39,23 @@ shape! {
             ("key", token("The public key that clients connect with; made up where it is not given. The administrator's to choose.")),
             ("secret", token("Signs and logs in; made up where it is not given. The administrator's to choose.")),
         ];
-        properties.extend(changes(registry).into_iter().filter(|(name, _)| *name != PREVIOUS));
-        MetaSchema { properties, required: vec!["name"], additional_properties: closed(), ..draft_example() }
+        WebhookShape::register(registry);
+        properties.extend(SETTINGS.iter().filter(|setting| setting.name != PREVIOUS).map(|setting| {
+            let schema = if setting.name == NAME { setting.schema() } else { setting.change_schema() };
+            (setting.name, inline(schema))
+        }));
+        MetaSchema { properties, required: vec![NAME], additional_properties: closed(), ..draft_example() }
     }
 }
 
 shape! {
     /// A change of an app.
     ChangeShape as "AppChange" = |registry| {
-        let about = "Any subset of what can be set; null is the default. What is left out stays.";
-        let schema = MetaSchema { properties: changes(registry), additional_properties: closed(), ..plain("object", about) };
-        example(schema, json!({"name": "shop", "client_publish": false, "replay": {"room-": 50}}))
+        let about = "Any subset of the settings. An omitted setting and one that is null stay as they are; `reset` returns settings to their defaults.";
+        let mut properties = changes(registry);
+        properties.push((RESET, inline(settings::reset_schema())));
+        let schema = MetaSchema { properties, additional_properties: closed(), ..plain("object", about) };
+        example(schema, json!({"name": "shop", "client_publish": false, "replay": {"room-": 50}, "reset": ["max_members"]}))
     }
 }
 
@@ -65,7 +74,7 @@ fn token(about: &'static str) -> MetaSchema {
 }
 
 fn identity() -> Vec<(&'static str, MetaSchemaRef)> {
-    let seconds = |about| inline(example(plain("number", about), 1_795_337_092.27));
+    let seconds = |about| inline(example(number(about), 1_795_337_092.27));
     let text = |about, shown: &str| inline(example(plain("string", about), shown));
     vec![
         (
@@ -154,7 +163,7 @@ pub(super) fn draft(members: &BodyMembers, administrator: bool) -> Result<NewApp
             "{name} can be set only by the administrator: omit it to have it generated"
         )));
     }
-    if !members.contains_key("name") {
+    if members.get(NAME).is_none_or(Value::is_null) {
         return Err(Problem::bad_request(
             "name is missing: set a name of 1 to 200 characters",
         ));
@@ -200,7 +209,7 @@ pub(super) fn check_change(members: &BodyMembers) -> Result<(), Problem> {
             "{name} cannot be changed: omit it"
         )));
     }
-    refuse_unknown(members, &[])
+    refuse_unknown(members, &[RESET])
 }
 
 fn refuse_unknown(members: &BodyMembers, known: &[&str]) -> Result<(), Problem> {

@@ -119,7 +119,8 @@ impl AppRoutes {
 
     /// Change an app
     ///
-    /// Accepts any subset of the settings. The change applies on all nodes within a second.
+    /// Accepts any subset of the settings; null counts as omitted. `reset` names settings that return to their defaults. The change
+    /// applies on all nodes within a second.
     #[oai(path = "/apps/:ident", method = "put", operation_id = "updateApp")]
     async fn update(
         &self,
@@ -134,7 +135,7 @@ impl AppRoutes {
         app_dto::check_change(&members)?;
         let change = |app: &mut App| {
             let mut editable = Editable::of(app);
-            settings::apply(&members, &mut editable, administrator)?;
+            settings::change(&members, &mut editable, administrator)?;
             editable.give_to(app);
             Ok::<_, Problem>(())
         };
@@ -157,7 +158,7 @@ impl AppRoutes {
 
     /// Rotate an app's secret
     ///
-    /// The old one stays valid as `previous_secret` until that is set to null.
+    /// The old secret stays valid as `previous_secret` until that is reset.
     #[oai(
         path = "/apps/:ident/rotate",
         method = "post",

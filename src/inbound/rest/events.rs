@@ -13,7 +13,7 @@ use super::body::JsonText;
 use super::params::{AnyChannel, IdempotencyKey, Param, Whole};
 use super::problem::Problem;
 use super::publication::{DEFAULT_CHANNEL, Publication, PublicationShape, read_channel};
-use super::schema::{example, inline, list_shape, open, plain, shape, whole};
+use super::schema::{example, inline, list_shape, number, open, plain, shape, whole};
 use super::security::AppSession;
 use super::tags::Section;
 use crate::core::model::{ChannelName, Event};
@@ -51,7 +51,7 @@ shape! {
             ("mid", text("Unique to the event.")),
             ("channel", text("The channel.")),
             ("owner_id", inline(MetaSchema { nullable: true, ..plain("string", "The socket that published it; null: a back end.") })),
-            ("timestamp", inline(plain("number", "When it was accepted, in seconds since 1970."))),
+            ("timestamp", inline(number("When it was accepted, in seconds since 1970."))),
             ("date", text("The same for people.")),
             ("serial", inline(whole("Contiguous from 1 in the channel.", 1.0))),
             ("publish", text("Shared by the copies of one publish to several channels; not there where it went to one.")),

@@ -35,6 +35,14 @@ pub(super) fn whole(description: &'static str, least: f64) -> MetaSchema {
     }
 }
 
+/// A number with a fraction.
+pub(super) fn number(description: &'static str) -> MetaSchema {
+    MetaSchema {
+        format: Some("double"),
+        ..plain("number", description)
+    }
+}
+
 /// A text of `least` to `most` characters without control characters.
 pub(super) fn name(description: &'static str, least: usize, most: usize) -> MetaSchema {
     MetaSchema {

@@ -1,4 +1,4 @@
-"""PUT /apps/<ident>: any subset, `null` resets, unknown members are rejected, and changes persist."""
+"""PUT /apps/<ident>: any subset, `null` changes nothing, `reset` resets, unknown members are rejected, and changes persist."""
 
 from collections.abc import Callable
 from typing import Any
@@ -82,7 +82,8 @@ def test_each_can_be_changed_and_reset_by_itself(app: App, name: str) -> None:
     assert app.rest.get(f"/apps/{app.ident}").json() == changed
     if name == "name":
         return
-    assert put(app, **{name: None})[name] == before[name]
+    assert put(app, **{name: None})[name] == CHANGED[name]
+    assert put(app, reset=[name])[name] == before[name]
 
 
 def test_all_at_once_and_again_after_a_restart(launch: Callable[..., Server]) -> None:
@@ -103,7 +104,9 @@ def test_limits_are_the_administrators(app: App, name: str) -> None:
     problem(app.rest.put(f"/apps/{app.ident}", json={name: 5}), 403)
     assert app.rest.get(f"/apps/{app.ident}").json()[name] == before
     assert app.configure(**{name: 5})[name] == 5
-    assert app.configure(**{name: None})[name] == before
+    assert app.configure(**{name: None})[name] == 5
+    problem(app.rest.put(f"/apps/{app.ident}", json={"reset": [name]}), 403)
+    assert app.configure(reset=[name])[name] == before
 
 
 def test_enabling_is_the_administrators(app: App) -> None:
@@ -135,12 +138,21 @@ def test_an_unknown_member_is_refused_and_nothing_changes(app: App, name: str) -
         ("max_connections", 1.5),
         ("max_connections", "many"),
         ("name", ""),
-        ("name", None),
     ],
 )
 def test_a_value_that_cannot_be(app: App, name: str, value: Any) -> None:
     problem(app.server.admin.put(f"/apps/{app.ident}", json={name: value}), 400, 422)
     assert app.rest.get(f"/apps/{app.ident}").json()[name] == app.created[name]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"reset": ["nonsense"]}, {"reset": ["name"]}, {"reset": ["replay"], "replay": {}}, {"reset": "replay"}],
+)
+def test_a_reset_that_cannot_be(app: App, members: dict[str, Any]) -> None:
+    answer = app.server.admin.put(f"/apps/{app.ident}", json={"description": "half done", **members})
+    assert "reset" in problem(answer, 400)["message"]
+    assert app.rest.get(f"/apps/{app.ident}").json() == app.created
 
 
 def test_an_empty_change_answers_the_app(app: App) -> None:

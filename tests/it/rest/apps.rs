@@ -94,6 +94,7 @@ async fn an_app_that_cannot_be() {
             "previous_secret",
         ),
         (json!({"name": "x", "instance": "y"}), "instance"),
+        (json!({"name": "x", "reset": ["replay"]}), "reset"),
         (json!([]), "object"),
         (json!("x"), "object"),
     ] {

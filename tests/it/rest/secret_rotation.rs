@@ -36,7 +36,7 @@ async fn rotating_keeps_the_old_secret_until_it_is_dropped() {
     assert!(refused.problem(400).contains("previous_secret"));
     let dropped = api
         .session(Method::PUT, "/apps/shop")
-        .json(&json!({"previous_secret": null}))
+        .json(&json!({"reset": ["previous_secret"]}))
         .send()
         .await
         .json();

@@ -1,4 +1,4 @@
-//! PUT /apps/<ident>: partial updates, reset with null, errors that name the field, all or nothing.
+//! PUT /apps/<ident>: partial updates, `reset`, errors that name the field, all or nothing.
 
 use poem::http::Method;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ fn everything_that_the_document_names_is_tried_here() {
         .as_object()
         .unwrap();
     let mut tried: Vec<_> = changed().as_object().unwrap().keys().cloned().collect();
-    tried.push("previous_secret".into());
+    tried.extend(["previous_secret".into(), "reset".into()]);
     tried.sort();
     let mut documented: Vec<_> = documented.keys().cloned().collect();
     documented.sort();
@@ -64,6 +64,11 @@ async fn each_can_be_changed_and_reset_by_itself() {
         if name != "name" {
             assert_eq!(
                 put(&api, json!({ name: null })).await[name],
+                *value,
+                "{name}"
+            );
+            assert_eq!(
+                put(&api, json!({ "reset": [name] })).await[name],
                 default,
                 "{name}"
             );
@@ -82,6 +87,85 @@ async fn all_at_once() {
 }
 
 #[tokio::test]
+async fn null_changes_nothing_for_any_caller() {
+    let api = start().await;
+    let mut before = put(&api, changed()).await;
+    put(&api, json!({"enabled": true})).await;
+    before["enabled"] = true.into();
+    let mut nulls = changed();
+    for value in nulls.as_object_mut().unwrap().values_mut() {
+        *value = Value::Null;
+    }
+    nulls["previous_secret"] = Value::Null;
+    nulls["reset"] = Value::Null;
+    for request in [
+        api.admin(Method::PUT, "/apps/shop"),
+        api.session(Method::PUT, "/apps/shop"),
+    ] {
+        let mut after = request.json(&nulls).send().await.json();
+        after["modified"] = before["modified"].clone();
+        assert_eq!(after, before);
+    }
+}
+
+#[tokio::test]
+async fn several_are_reset_at_once_and_others_stay_or_are_set() {
+    let api = start().await;
+    let fresh = get(&api).await;
+    put(&api, changed()).await;
+    let body = json!({"reset": ["max_members", "webhooks", "description", "webhooks"], "replay": {"a": 1}, "max_data_bytes": null});
+    let after = put(&api, body).await;
+    for name in ["max_members", "webhooks", "description"] {
+        assert_eq!(after[name], fresh[name], "{name}");
+    }
+    assert_eq!(after["replay"], json!({"a": 1}));
+    for name in ["max_data_bytes", "over_capacity", "name"] {
+        assert_eq!(after[name], changed()[name], "{name}");
+    }
+    assert_eq!(
+        put(&api, json!({"reset": []})).await["replay"],
+        json!({"a": 1})
+    );
+}
+
+#[tokio::test]
+async fn a_reset_that_cannot_be_is_refused_and_nothing_changes() {
+    let api = start().await;
+    let before = put(&api, changed()).await;
+    for (reset, named) in [
+        (
+            json!(["nonsense", "max_members", "other"]),
+            "nonsense, other",
+        ),
+        (json!(["ident"]), "ident"),
+        (json!(["reset"]), "reset"),
+        (json!(["name"]), "(name)"),
+        (
+            json!(["replay", "client_events", "max_members"]),
+            "client_events, max_members",
+        ),
+        (json!("max_members"), "list"),
+        (json!([7]), "list"),
+        (json!([null]), "list"),
+        (json!({"max_members": true}), "list"),
+        (json!(vec!["replay"; 101]), "100"),
+    ] {
+        let body = json!({"description": "half done", "client_events": false, "max_members": 3, "reset": reset});
+        let message = api
+            .admin(Method::PUT, "/apps/shop")
+            .json(&body)
+            .send()
+            .await
+            .problem(400);
+        assert!(
+            message.starts_with("reset") && message.contains(named),
+            "{body}: {message}"
+        );
+        assert_eq!(get(&api).await, before);
+    }
+}
+
+#[tokio::test]
 async fn some_are_the_administrators() {
     let api = start().await;
     let before = get(&api).await;
@@ -94,6 +178,13 @@ async fn some_are_the_administrators() {
             .await;
         if administrators {
             assert!(reply.problem(403).contains(name.as_str()));
+            let reset = api
+                .session(Method::PUT, "/apps/shop")
+                .json(&json!({"description": "half done", "reset": [name]}))
+                .send()
+                .await;
+            assert!(reset.problem(403).contains(name.as_str()));
+            assert_ne!(get(&api).await["description"], "half done");
         } else {
             assert_eq!(reply.status, 200, "{name}");
         }
@@ -207,8 +298,7 @@ async fn a_value_that_cannot_be_is_refused_by_name() {
             "an integer",
         ),
         ("name", json!(""), "1 to 200"),
-        ("name", json!(null), "no default"),
-        ("previous_secret", json!(true), "null"),
+        ("previous_secret", json!(true), "reset"),
     ] {
         let message = api
             .admin(Method::PUT, "/apps/shop")

@@ -67,7 +67,7 @@ impl Kind {
                 let fits = value
                     .as_u64()
                     .filter(|number| i64::try_from(*number).is_ok());
-                *field(to) = Some(fits.ok_or(" must be an integer from 0 (no limit) to 9223372036854775807, or null (the server's limit)")?);
+                *field(to) = Some(fits.ok_or(" must be an integer from 0 (no limit) to 9223372036854775807; reset it for the server's limit")?);
             }
             Self::Text(field) => *field(to) = text(value)?.map(String::from),
             Self::Hidden(field) => *field(to) = text(value)?.map(Secret::new),
@@ -130,7 +130,5 @@ fn text(value: &Value) -> Result<Option<&str>, String> {
         .as_str()
         .filter(|text| !text.contains('\0') && text.chars().count() <= LONGEST);
     text.map(|text| Some(text).filter(|text| !text.is_empty()))
-        .ok_or_else(|| {
-            format!(" must be a string of at most {LONGEST} characters without NUL, or null")
-        })
+        .ok_or_else(|| format!(" must be a string of at most {LONGEST} characters without NUL"))
 }

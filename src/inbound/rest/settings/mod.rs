@@ -2,10 +2,12 @@
 
 mod address;
 mod kinds;
+mod reset;
 mod special;
 mod table;
 mod webhook;
 
+pub(super) use reset::{RESET, schema as reset_schema};
 pub(super) use table::SETTINGS;
 pub(super) use webhook::WebhookShape;
 
@@ -77,14 +79,25 @@ impl Setting {
         self.kind.get(from)
     }
 
-    /// Sets it; null is the default.
-    pub(super) fn set(&self, to: &mut Editable, value: &Value) -> Result<(), Problem> {
-        let set = if value.is_null() {
-            self.kind.reset(to)
-        } else {
-            self.kind.set(to, value)
-        };
-        set.map_err(|must| Problem::bad_request(format!("{}{must}", self.name)))
+    /// Whether it has a default.
+    fn resets(&self) -> bool {
+        self.kind.resets()
+    }
+
+    /// Refuses callers that may not change it.
+    fn check_permission(&self, administrator: bool) -> Result<(), Problem> {
+        if self.administrator && !administrator {
+            return Err(Problem::forbidden(format!(
+                "{} can be set only by the administrator, not by a session",
+                self.name
+            )));
+        }
+        Ok(())
+    }
+
+    /// Prefixes an error of the kind with the name.
+    fn named(&self, changed: Result<(), String>) -> Result<(), Problem> {
+        changed.map_err(|must| Problem::bad_request(format!("{}{must}", self.name)))
     }
 
     /// Its schema, as answers show it.
@@ -95,41 +108,50 @@ impl Setting {
         }
     }
 
-    /// The schema in request bodies: null stands for the default. The schema omits the default itself, or generated clients would send
-    /// it with every change.
+    /// The schema in request bodies: null stands for an omitted member. The schema omits the default itself, or generated clients
+    /// would send it with every change.
     pub(super) fn change_schema(&self) -> MetaSchema {
         let mut schema = MetaSchema {
             description: Some(self.about),
-            nullable: self.kind.resets(),
+            nullable: true,
             ..self.kind.change_schema()
         };
         // A list of values must name null, too (OpenAPI 3.0.3, proposal 2019-10-31 on nullable).
-        if schema.nullable
-            && !schema.enum_items.is_empty()
-            && !schema.enum_items.contains(&Value::Null)
-        {
+        if !schema.enum_items.is_empty() && !schema.enum_items.contains(&Value::Null) {
             schema.enum_items.push(Value::Null);
         }
         schema
     }
 }
 
-/// Applies every member of a body that is a setting, in order. `administrator`: the caller has the administrator's token.
+/// Applies every member of a body that is a setting, in order; null counts as omitted. `administrator`: the caller has the
+/// administrator's token.
 pub(super) fn apply(
     members: &BodyMembers,
     to: &mut Editable,
     administrator: bool,
 ) -> Result<(), Problem> {
-    for (name, value) in members {
+    for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
         let Some(setting) = Setting::find(name) else {
             continue;
         };
-        if setting.administrator && !administrator {
-            return Err(Problem::forbidden(format!(
-                "{name} can be set only by the administrator, not by a session"
-            )));
-        }
-        setting.set(to, value)?;
+        setting.check_permission(administrator)?;
+        setting.named(setting.kind.set(to, value))?;
+    }
+    Ok(())
+}
+
+/// Applies a change: the settings that are set, and those that [`RESET`] names.
+pub(super) fn change(
+    members: &BodyMembers,
+    to: &mut Editable,
+    administrator: bool,
+) -> Result<(), Problem> {
+    let resets = reset::read(members)?;
+    apply(members, to, administrator)?;
+    for setting in resets {
+        setting.check_permission(administrator)?;
+        setting.named(setting.kind.reset(to))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::address::{ORIGIN, origin};
 use super::kinds::Special;
 use super::webhook::{self, WebhookShape, is_prefix};
 use crate::core::model::OverCapacity;
-use crate::inbound::rest::schema::{inline, plain};
+use crate::inbound::rest::schema::{inline, number, plain};
 
 /// The most entries of a list.
 const MOST: usize = 100;
@@ -72,7 +72,7 @@ impl Special for PreviousSecret {
     }
 
     fn change_schema(&self) -> MetaSchema {
-        // An empty string, or null. An enum of null alone would make generated clients send it with every change.
+        // An empty string. An enum of it alone would make generated clients send it with every change.
         MetaSchema {
             max_length: Some(0),
             ..self.schema()
@@ -88,7 +88,9 @@ impl Special for PreviousSecret {
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
         if value != "" {
-            return Err(" can only be set to null, which revokes it; a rotation sets it".into());
+            return Err(
+                " can only be set to \"\" or reset, which revokes it; a rotation sets it".into(),
+            );
         }
         to.previous_secret = None;
         Ok(())
@@ -107,7 +109,7 @@ impl Special for SigninTimeout {
         MetaSchema {
             minimum: Some(1.0),
             maximum: Some(LONGEST_SIGNIN),
-            ..plain("number", "")
+            ..number("")
         }
     }
 

@@ -36,7 +36,7 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     own(
         "previous_secret",
         Kind::Special(&PreviousSecret),
-        "The secret before the last rotation, still valid; null where there is none. Null revokes it.",
+        "The secret before the last rotation, still valid; null where there is none. Can only be reset or set to an empty string, which revokes it.",
     ),
     own(
         "apn_sandbox",
@@ -131,7 +131,7 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     administrators(
         "max_connections",
         Kind::Limit(|app| &mut app.settings.limits.max_connections),
-        "Connections of the app; 0: no limit, null: the server's. Only the administrator may set it, as all limits.",
+        "Connections of the app; 0: no limit; null, the default: the server's. Only the administrator may set it, as all limits.",
     ),
     administrators(
         "max_message_bytes",
