@@ -51,7 +51,7 @@ pub(crate) fn event(bytes: usize) -> NewEvent {
         payload: Payload {
             event: "message".into(),
             data: data(bytes).into(),
-            extra: "".into(),
+            extra: Default::default(),
         },
     }
 }

@@ -79,7 +79,7 @@ impl BenchServer {
                     let payload = Payload {
                         event: "message".into(),
                         data: DATA.into(),
-                        extra: "".into(),
+                        extra: Default::default(),
                     };
                     let publishing = Publishing {
                         channels: vec![channel],

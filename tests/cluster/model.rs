@@ -249,7 +249,7 @@ impl World {
                     payload: Payload {
                         event: "e".into(),
                         data: "".into(),
-                        extra: "".into(),
+                        extra: Default::default(),
                     },
                 };
                 let position = self

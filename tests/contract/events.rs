@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use pushi::core::error::StorageError;
-use pushi::core::model::{AppIdent, Mid, NewEvent, Payload, PublishId};
+use pushi::core::model::{AppIdent, FurtherMembers, Mid, NewEvent, Payload, PublishId};
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, append, channel, event, mid, said, say, serials};
@@ -57,7 +57,7 @@ pub(crate) async fn every_field_is_read_back(fixture: &impl Fixture) {
         payload: Payload {
             event: "chat".into(),
             data: "{\"x\":1}".into(),
-            extra: "\"$set\":1,\"a.b\":null,\"_id\":[]".into(),
+            extra: FurtherMembers::trusted("\"$set\":1,\"a.b\":null,\"_id\":[]"),
         },
         ..event(&app, "room", "")
     };

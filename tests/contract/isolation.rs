@@ -1,5 +1,7 @@
 use pushi::core::error::StorageError;
-use pushi::core::model::{ChannelName, NewEvent, Payload, SubscriptionFilter, UserId};
+use pushi::core::model::{
+    ChannelName, FurtherMembers, NewEvent, Payload, SubscriptionFilter, UserId,
+};
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, append, channel, event, said, say, user};
@@ -247,7 +249,7 @@ pub(crate) async fn unusual_texts_are_read_back(fixture: &impl Fixture) {
         payload: Payload {
             event: text.into(),
             data: text.into(),
-            extra: text.into(),
+            extra: FurtherMembers::trusted(text),
         },
         ..event(&app, "room", "")
     };

@@ -55,7 +55,7 @@ pub(crate) fn event(app: &App, name: &str, data: &str) -> NewEvent {
         payload: Payload {
             event: "message".into(),
             data: data.into(),
-            extra: "".into(),
+            extra: Default::default(),
         },
     }
 }

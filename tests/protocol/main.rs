@@ -18,6 +18,7 @@ mod limits;
 mod member_data;
 mod multi_channel;
 mod names;
+mod payloads;
 mod peers;
 mod personal;
 mod presence;
@@ -151,6 +152,9 @@ macro_rules! on_every_store {
             further_members_travel_from_a_back_end,
             non_subscribers_may_not_publish,
             an_app_can_keep_its_sockets_from_publishing,
+        }
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; payloads:
+            any_payload_is_given_back,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; publish_order:
             too_fast_is_4301,

@@ -1,6 +1,6 @@
 //! Publishing from clients and back ends: fields, recipients, persistence.
 
-use pushi::core::model::Payload;
+use pushi::core::model::{FurtherMembers, Payload};
 use pushi::core::service::Publishing;
 use pushi_test_support::{TestEnv, channel, event_texts};
 use serde_json::{Value, json};
@@ -186,7 +186,7 @@ pub(crate) async fn further_members_travel_from_a_back_end(env: &TestEnv) {
     let payload = Payload {
         event: "m".into(),
         data: "x".into(),
-        extra: r#""push":{"n":1.50},"a":null"#.into(),
+        extra: FurtherMembers::trusted(r#""push":{"n":1.50},"a":null"#),
     };
     let publishing = Publishing {
         channels: vec![channel("c")],

@@ -95,7 +95,7 @@ impl TestServer<'_> {
         let payload = Payload {
             event: event.into(),
             data: data.into(),
-            extra: "".into(),
+            extra: Default::default(),
         };
         let trigger = TriggerRequest {
             channels: channels.iter().map(|name| pusher_channel(name)).collect(),

@@ -382,7 +382,7 @@ pub fn publishing(channels: &[&str], event: &str, data: &str, persist: bool) -> 
     let payload = Payload {
         event: event.into(),
         data: data.into(),
-        extra: "".into(),
+        extra: Default::default(),
     };
     Publishing {
         channels: channels.iter().map(|name| channel(name)).collect(),

@@ -199,7 +199,7 @@ fn add_event(events: &mut KindDigest, Event { new, position }: &Event) {
         new.publish.as_ref().map(|publish| &*publish.0),
         Some(&new.payload.event),
         Some(&new.payload.data),
-        Some(&new.payload.extra),
+        Some(new.payload.extra.as_str()),
     ]);
 }
 

@@ -131,7 +131,8 @@ impl<'a> AppReader<'a> {
 
 /// The number of events of this average size that fit a page.
 fn next_page_size(page: &[Event]) -> usize {
-    let bytes = |event: &Event| event.new.payload.data.len() + event.new.payload.extra.len();
+    let bytes =
+        |event: &Event| event.new.payload.data.len() + event.new.payload.extra.as_str().len();
     let bytes: usize = page.iter().map(bytes).sum();
     (page.len() * PAGE_BYTES / bytes.max(1)).clamp(1, PAGE)
 }
@@ -154,7 +155,7 @@ mod tests {
                 payload: Payload {
                     event: "e".into(),
                     data: "d".repeat(bytes).into(),
-                    extra: "".into(),
+                    extra: Default::default(),
                 },
             },
             position: Position { id: 1, serial: 1 },

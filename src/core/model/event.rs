@@ -26,9 +26,47 @@ pub struct Payload {
     pub event: Arc<str>,
     /// The data: a text, which is JSON where the publisher sent something other than a string.
     pub data: Arc<str>,
-    /// Further members of the body: the text of a JSON object without its braces (empty where there is none), free of
-    /// [`RESERVED_MEMBERS`] and of `event`, `channel`, `data` and `persist`.
-    pub extra: Arc<str>,
+    /// Further members of the body, free of [`RESERVED_MEMBERS`] and of `event`, `channel`, `data` and `persist`.
+    pub extra: FurtherMembers,
+}
+
+/// Members of a JSON object as text: `"name":value`, separated by commas, so that an edge appends them to an object of its
+/// own. Cheap to clone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FurtherMembers(Arc<str>);
+
+impl FurtherMembers {
+    /// The text that [`FurtherMembers::as_str`] returned before (to a store, another node).
+    pub fn trusted(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Members in their order: names and values, both of them valid JSON text.
+    pub fn of<N: AsRef<str>, V: AsRef<str>>(members: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut text = String::new();
+        for (name, value) in members {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.extend([name.as_ref(), ":", value.as_ref()]);
+        }
+        Self(text.into())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The members as text, for the inside of an object.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The JSON object of these members alone.
+    pub fn to_object(&self) -> String {
+        ["{", &self.0, "}"].concat()
+    }
 }
 
 /// A published event; where it is stored, the store assigns `id` and `serial`.

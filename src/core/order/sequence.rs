@@ -193,7 +193,7 @@ mod tests {
             payload: Payload {
                 event: "e".into(),
                 data: "".into(),
-                extra: "".into(),
+                extra: Default::default(),
             },
         };
         let position = (serial != 0).then_some(Position { id: serial, serial });

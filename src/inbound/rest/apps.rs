@@ -85,7 +85,7 @@ impl AppRoutes {
         let payload = Payload {
             event: "ping".into(),
             data: "ping".into(),
-            extra: "".into(),
+            extra: Default::default(),
         };
         let channels = vec![ChannelName::trusted(DEFAULT_CHANNEL)];
         self.0

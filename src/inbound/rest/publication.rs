@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::schema::{PRINTABLE, example, inline, name, open, plain, shape};
-use crate::core::model::{ChannelName, Limits, Payload, RESERVED_MEMBERS, check_event_name};
+use crate::core::model::{
+    ChannelName, FurtherMembers, Limits, Payload, RESERVED_MEMBERS, check_event_name,
+};
 use crate::inbound::wire::{compact, push_json_string};
 
 /// The channel of an event without one, as in the original.
@@ -84,7 +86,7 @@ impl Publication {
         let mut event = Cow::Borrowed("message");
         let mut data = None;
         let mut persist = true;
-        let mut extra = String::new();
+        let mut extra = Vec::new();
         for (name, value) in &members.0 {
             match name.as_ref() {
                 "channel" => channels = Some(read_channels(value, limits)?),
@@ -98,7 +100,7 @@ impl Publication {
                         .map_err(|_| Problem::bad_request("persist must be true or false"))?
                 }
                 reserved if RESERVED_MEMBERS.contains(&reserved) => {}
-                further => add_member(&mut extra, further, value)?,
+                further => extra.push(further_member(further, value)?),
             }
         }
         check_event_name(&event, length(limits.event_name))?;
@@ -111,7 +113,7 @@ impl Publication {
             payload: Payload {
                 event: event.into(),
                 data: data.into(),
-                extra: extra.into(),
+                extra: FurtherMembers::of(extra),
             },
             persist,
         })
@@ -167,19 +169,15 @@ fn read_data(value: &str) -> Result<Cow<'_, str>, Problem> {
 }
 
 /// Stores and subscribers must be able to parse the payload, so it is validated here once.
-fn add_member(extra: &mut String, name: &str, value: &str) -> Result<(), Problem> {
+fn further_member<'v>(name: &str, value: &'v str) -> Result<(String, Cow<'v, str>), Problem> {
     if let Err(error) = serde_json::from_str::<Value>(value) {
         return Err(Problem::bad_request(format!(
             "the member {name} cannot be encoded: {error}"
         )));
     }
-    if !extra.is_empty() {
-        extra.push(',');
-    }
-    push_json_string(extra, name);
-    extra.push(':');
-    extra.push_str(&compact(value));
-    Ok(())
+    let mut quoted = String::new();
+    push_json_string(&mut quoted, name);
+    Ok((quoted, compact(value)))
 }
 
 /// A string that is borrowed from the JSON text where nothing in it was escaped.
@@ -234,7 +232,13 @@ mod tests {
         let payload = read(body).map(|publication| publication.payload);
         payload.map_or_else(
             |error| (error, String::new(), String::new()),
-            |p| (p.event.to_string(), p.data.to_string(), p.extra.to_string()),
+            |p| {
+                (
+                    p.event.to_string(),
+                    p.data.to_string(),
+                    p.extra.as_str().to_owned(),
+                )
+            },
         )
     }
 

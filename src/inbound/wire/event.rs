@@ -13,7 +13,7 @@ use crate::core::model::{Event, Timestamp};
 pub fn history_json(event: &Event) -> String {
     let new = &event.new;
     let payload = &new.payload;
-    let mut json = String::with_capacity(320 + payload.data.len() + payload.extra.len());
+    let mut json = String::with_capacity(320 + payload.data.len() + payload.extra.as_str().len());
     json.push_str("{\"id\":");
     json.push_str(&event.position.id.to_string());
     push_member(&mut json, "instance", new.app.as_str());
@@ -37,7 +37,7 @@ pub fn history_json(event: &Event) -> String {
     push_member(&mut json, "data", &payload.data);
     if !payload.extra.is_empty() {
         json.push(',');
-        json.push_str(&payload.extra);
+        json.push_str(payload.extra.as_str());
     }
     json.push_str("}}");
     json
@@ -65,7 +65,9 @@ pub fn date_text(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{AppIdent, ChannelName, Mid, NewEvent, Payload, Position, PublishId};
+    use crate::core::model::{
+        AppIdent, ChannelName, FurtherMembers, Mid, NewEvent, Payload, Position, PublishId,
+    };
 
     fn event() -> Event {
         Event {
@@ -79,7 +81,7 @@ mod tests {
                 payload: Payload {
                     event: "chat".into(),
                     data: r#"{"x":1}"#.into(),
-                    extra: "".into(),
+                    extra: Default::default(),
                 },
             },
             position: Position { id: 2, serial: 7 },
@@ -101,7 +103,8 @@ mod tests {
         let mut event = event();
         event.new.owner_id = Some("1.2".into());
         event.new.publish = Some(PublishId("p1".into()));
-        event.new.payload.extra = r#""push":{"n":1.50},"a":null"#.into();
+        event.new.payload.extra =
+            FurtherMembers::of([("\"push\"", r#"{"n":1.50}"#), ("\"a\"", "null")]);
         let json = history_json(&event);
         assert!(json.contains(r#""owner_id":"1.2","#), "{json}");
         assert!(

@@ -1,13 +1,18 @@
 """A database of the original works without migration, and the original can read the data written by Pushi."""
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from fixtures.app import App
-from fixtures.original import Original, drop_database, new_database
+from fixtures.original import PYTHON, Original, drop_database, new_database
 from fixtures.server import Server
+from fixtures.waiting import wait_until
 
 
 @pytest.fixture
@@ -117,3 +122,46 @@ def test_what_is_stored_here_the_original_can_use(
     again.follow("ann", "news")
     assert again.connect().subscribe("personal-ann")["alias"] == ["news"]
     again.close()
+
+
+# Documents with values that the original's REST API cannot store; another program of the user can.
+INSERT = """
+import datetime, sys
+import bson, pymongo
+events = pymongo.MongoClient(sys.argv[1])[sys.argv[2]].pushievent
+members = {
+    "channel": "news", "event": "message", "data": "stored", "whole": 2.0, "long": bson.Int64(2**53 + 1),
+    "at": datetime.datetime(2024, 1, 2, 3, 4, 5, 678000), "day": datetime.datetime(2024, 1, 2),
+    "id_of": bson.ObjectId(b"0123456789ab"), "none": None, "of": [{"at": datetime.datetime(2024, 1, 2)}, 1.0, {}],
+    "extra": {"a": {"b": None}, "n": 2.5},
+}
+events.insert_one({"id": 1000, "instance": sys.argv[3], "mid": "stored", "channel": "news", "owner_id": None,
+                   "timestamp": 1700000000.25, "data": members})
+"""
+
+
+def test_values_are_answered_as_the_original_does(
+    original: Original, database: str, launch: Callable[..., Server]
+) -> None:
+    original.start()
+    created = original.call("POST", "/apps", {"name": "typed"})
+    sid = original.login(created)
+    body = {"channel": "news", "event": "message", "data": {"a": 1.0}, "n": 2, "f": 2.0, "deep": {"x": {"y": {}}}}
+    original.call("POST", "/events", body, sid=sid)
+    wait_until(lambda: original.texts(sid), "the event is stored")
+    name = urlsplit(database).path.strip("/")
+    subprocess.run([PYTHON, "-c", INSERT, database, name, created["ident"]], check=True)
+    theirs = original.call("GET", "/events", sid=sid, count=10)["events"]
+    original.stop()
+
+    server = launch(DATABASE_URL=None, MONGO_URL=database)
+    app = App(server, created)
+    ours = app.connect_to("news").latest("news")
+    app.close()
+
+    def shown(events: list[dict[str, Any]]) -> list[str]:
+        # As text: 2.0 and 2 are the same number.
+        return [json.dumps(event["data"], sort_keys=True) for event in events]
+
+    assert len(theirs) == 2
+    assert shown(ours) == shown(theirs)

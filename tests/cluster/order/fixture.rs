@@ -177,7 +177,7 @@ impl OrderFixture {
             payload: Payload {
                 event: "e".into(),
                 data: "d".into(),
-                extra: "".into(),
+                extra: Default::default(),
             },
         };
         let position = self

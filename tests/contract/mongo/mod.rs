@@ -1,6 +1,7 @@
 //! MongoDB only: opening, and taking over the database of the original server.
 
 mod copying;
+mod members;
 mod original;
 mod takeover;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::copying::*;
+use self::members::*;
 use self::takeover::*;
 use crate::fixture::{Fixture, Mongo, TIMEOUT};
 
@@ -34,6 +36,8 @@ macro_rules! on_each {
 on_each! {
     concurrent_starts_do_not_collide,
     original_data_is_read,
+    members_of_the_original_keep_their_types,
+    any_members_of_the_original_are_given_back,
     events_stored_later_by_the_original_are_read,
     several_nodes_give_the_same_serials,
     a_numbering_that_was_not_finished_goes_on,

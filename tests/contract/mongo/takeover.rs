@@ -27,7 +27,7 @@ pub(super) async fn original_data_is_read<const OTHER: bool>(database: Mongo<OTH
     );
     assert_eq!(events[0].new.timestamp.micros(), 1_700_000_000_250_000);
     assert_eq!(
-        &*events[0].new.payload.extra,
+        events[0].new.payload.extra.as_str(),
         r#""colour":"red","n":[1,2.5]"#
     );
     assert_eq!(

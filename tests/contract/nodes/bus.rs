@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use pushi::core::model::{
-    AppIdent, ChannelName, Mid, NewEvent, Payload, Position, PublishId, ServerEvent, SocketId,
-    Timestamp, TokenHash, UserId,
+    AppIdent, ChannelName, FurtherMembers, Mid, NewEvent, Payload, Position, PublishId,
+    ServerEvent, SocketId, Timestamp, TokenHash, UserId,
 };
 use pushi::core::ports::BusMessage;
 
@@ -33,7 +33,7 @@ fn event(app: &AppIdent, channel: &ChannelName, data: &str) -> BusMessage {
         payload: Payload {
             event: "e".into(),
             data: data.into(),
-            extra: "".into(),
+            extra: Default::default(),
         },
     };
     BusMessage::published(Arc::new(event), None, None)
@@ -58,7 +58,7 @@ pub(super) async fn published_messages_arrive_everywhere_unchanged(meeting: &imp
         payload: Payload {
             event: "e".into(),
             data: "{\"x\":\"\\u0000\n😀\"}".into(),
-            extra: "\"y\":1".into(),
+            extra: FurtherMembers::trusted("\"y\":1"),
         },
     });
     let (at, but) = (

@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 
 use poem::http::Method;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::rest::{Api, create, start};
@@ -71,6 +74,42 @@ async fn data_is_forwarded_unchanged() {
         r#""z":1.50,"a":{"b":[1,2]},"big":123456789012345678901234567890}}]}"#
     );
     assert!(text.ends_with(expected), "{text}");
+}
+
+#[tokio::test]
+async fn any_publish_is_given_back() {
+    let api = start().await;
+    let mut runner = TestRunner::default();
+    let text = || prop_oneof![any::<String>(), r#"[{}\[\]",:\\]{0,8}"#];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    let any_value = leaf.prop_recursive(5, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(text(), inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    });
+    for _ in 0..64 {
+        let [data, first, last] =
+            [(); 3].map(|()| any_value.new_tree(&mut runner).unwrap().current());
+        let data = if data.is_null() { json!({}) } else { data };
+        api.publish(json!({"channel": "c", "data": data, "first": first, "last": last}))
+            .await;
+        let expected = match &data {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let event = api.events("?channel=c&count=1").await.remove(0);
+        assert_eq!(
+            event["data"],
+            json!({"channel": "c", "event": "message", "data": expected, "first": first, "last": last})
+        );
+    }
 }
 
 #[tokio::test]

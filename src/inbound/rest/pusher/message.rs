@@ -204,7 +204,7 @@ fn read(
     let payload = Payload {
         event: event.into(),
         data: data.into(),
-        extra: "".into(),
+        extra: Default::default(),
     };
     Ok(Message {
         trigger: TriggerRequest {

@@ -98,11 +98,11 @@ fn on_client_event(
         .connection
         .subscription(&channel)
         .and_then(|subscription| subscription.user);
-    let extra = user.map(|user| pusher::sender_field(&user));
+    let extra = user.map(|user| pusher::sender_member(&user));
     let payload = Payload {
         event: event.into(),
         data: data.into(),
-        extra: extra.unwrap_or_default().into(),
+        extra: extra.unwrap_or_default(),
     };
     let behind = state.is_in_flight(&channel);
     Action::SendClientEvent(Box::new(ClientEvent {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::core::model::{
-    AppIdent, ChannelName, Member, Mid, NewEvent, Payload, Position, PublishId, ServerEvent,
-    SocketId, Timestamp, TokenHash, UserId,
+    AppIdent, ChannelName, FurtherMembers, Member, Mid, NewEvent, Payload, Position, PublishId,
+    ServerEvent, SocketId, Timestamp, TokenHash, UserId,
 };
 use crate::core::ports::BusMessage;
 
@@ -169,7 +169,7 @@ impl<'a> MessageBody<'a> {
                     .map(|publish| Cow::Borrowed(&*publish.0)),
                 event: Cow::Borrowed(&*event.payload.event),
                 data: Cow::Borrowed(&*event.payload.data),
-                extra: Cow::Borrowed(&*event.payload.extra),
+                extra: Cow::Borrowed(event.payload.extra.as_str()),
                 position: position.map(|position| (position.id, position.serial)),
                 except: exclude.map(|socket| socket.to_string().into()),
             })),
@@ -204,7 +204,7 @@ impl<'a> MessageBody<'a> {
                     payload: Payload {
                         event: arc(&body.event),
                         data: arc(&body.data),
-                        extra: arc(&body.extra),
+                        extra: FurtherMembers::trusted(&body.extra),
                     },
                 }),
                 body.position.map(|(id, serial)| Position { id, serial }),
@@ -268,7 +268,7 @@ mod tests {
             payload: Payload {
                 event: "e".into(),
                 data: "{\"a\":\"\\u0000\n\"}".into(),
-                extra: "\"x\":1".into(),
+                extra: FurtherMembers::trusted("\"x\":1"),
             },
         });
         let position = Some(Position {

@@ -15,6 +15,7 @@ mod collections;
 mod error;
 mod events;
 mod inbox;
+mod json;
 mod open;
 mod outbox;
 #[cfg(test)]

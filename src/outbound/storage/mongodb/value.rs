@@ -1,10 +1,7 @@
 //! Reading fields of documents. Numbers of every BSON type are accepted, because the original and this server write different
 //! ones.
 
-use std::borrow::Cow;
-
 use mongodb::bson::{Bson, Document};
-use serde_json::{Map, Number, Value};
 
 use crate::core::error::StorageError;
 use crate::core::model::Timestamp;
@@ -91,57 +88,6 @@ pub(super) fn signed(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }
 
-/// Returns a text as it is, and any other value as JSON.
-pub(super) fn to_text(value: &Bson) -> Cow<'_, str> {
-    match value {
-        Bson::String(text) => Cow::Borrowed(text),
-        other => Cow::Owned(to_json(other).to_string()),
-    }
-}
-
-/// Converts a value to JSON; types without a JSON form become text.
-pub(super) fn to_json(value: &Bson) -> Value {
-    match value {
-        Bson::Null | Bson::Undefined => Value::Null,
-        Bson::Boolean(boolean) => Value::Bool(*boolean),
-        Bson::Int32(number) => Value::Number((*number).into()),
-        Bson::Int64(number) => Value::Number((*number).into()),
-        Bson::Double(number) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
-        Bson::String(text) => Value::String(text.clone()),
-        Bson::Array(values) => Value::Array(values.iter().map(to_json).collect()),
-        Bson::Document(members) => Value::Object(
-            members
-                .iter()
-                .map(|(name, value)| (name.clone(), to_json(value)))
-                .collect(),
-        ),
-        other => Value::String(other.to_string()),
-    }
-}
-
-/// Converts JSON members to fields as the original stores them, without names that are reserved or invalid in MongoDB.
-pub(super) fn to_members(json: &Map<String, Value>) -> Document {
-    let valid = |name: &str| !name.starts_with('$') && !name.contains(['.', '\0']);
-    json.iter()
-        .filter(|(name, _)| valid(name))
-        .map(|(name, value)| (name.clone(), to_bson(value)))
-        .collect()
-}
-
-fn to_bson(value: &Value) -> Bson {
-    match value {
-        Value::Null => Bson::Null,
-        Value::Bool(boolean) => Bson::Boolean(*boolean),
-        Value::Number(number) => number.as_i64().map_or_else(
-            || number.as_f64().map_or(Bson::Null, Bson::Double),
-            Bson::Int64,
-        ),
-        Value::String(text) => Bson::String(text.clone()),
-        Value::Array(values) => Bson::Array(values.iter().map(to_bson).collect()),
-        Value::Object(members) => Bson::Document(to_members(members)),
-    }
-}
-
 fn malformed(member: &str) -> StorageError {
     StorageError::corrupt(format!(
         "the field {member} of a document is missing or malformed"
@@ -177,15 +123,5 @@ mod tests {
             [Some(Some(true)), Some(Some(false)), Some(None)]
         );
         assert!(maybe_bool(&document, "d").is_err());
-    }
-
-    #[test]
-    fn reserved_and_invalid_names_are_left_out() {
-        let json = serde_json::json!({ "a": 1, "$set": 2, "a.b": 3, "n\0": 4, "o": { "$x": 5, "y": [null, 1.5, { "$z": 6 }] } });
-        let members = json.as_object().map(to_members);
-        assert_eq!(
-            members,
-            Some(doc! { "a": 1_i64, "o": { "y": [null, 1.5, {}] } })
-        );
     }
 }

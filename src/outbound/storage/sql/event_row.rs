@@ -48,7 +48,7 @@ impl<'a> EventRow<'a> {
             Arg::MaybeText(event.owner_id.as_deref()),
             Arg::Text(&event.payload.event),
             Arg::Text(&event.payload.data),
-            Arg::Text(&event.payload.extra),
+            Arg::Text(event.payload.extra.as_str()),
         ]
     }
 }

@@ -4,8 +4,8 @@ mod between_stores;
 mod resuming;
 
 use pushi::core::model::{
-    AppIdent, CachedEvent, ChannelName, Mid, NewEvent, NotificationTarget, Payload, Secret,
-    TargetKind, Timestamp, UserId,
+    AppIdent, CachedEvent, ChannelName, FurtherMembers, Mid, NewEvent, NotificationTarget, Payload,
+    Secret, TargetKind, Timestamp, UserId,
 };
 use pushi::core::ports::{Pruning, Stores};
 use pushi::outbound::storage::{mongodb, sql};
@@ -66,7 +66,7 @@ fn event(app: &str, channel: &str, n: usize) -> NewEvent {
         payload: Payload {
             event: "e".into(),
             data: "d\0\"é".into(),
-            extra: r#""more":1"#.into(),
+            extra: FurtherMembers::trusted(r#""more":1"#),
         },
     }
 }

@@ -6,8 +6,8 @@ use super::decode::SubscriptionErrorFrame;
 use super::object_entries::{ObjectEntries, user_info};
 use crate::core::member_list::Rendered;
 use crate::core::model::{
-    CachedEvent, ChannelKind, ChannelName, Member, Mid, NewEvent, Position, SocketId, Timestamp,
-    UserId,
+    CachedEvent, ChannelKind, ChannelName, FurtherMembers, Member, Mid, NewEvent, Position,
+    SocketId, Timestamp, UserId,
 };
 use crate::core::service::Subscribed;
 use crate::inbound::websocket::dialect::error_frame::ErrorFrame;
@@ -105,11 +105,11 @@ pub fn cache_miss(channel: &ChannelName) -> Bytes {
     channel_event("pusher:cache_miss", channel, "{}")
 }
 
-/// The further field of a client event on a presence channel: the sender's user id.
-pub fn sender_field(user: &UserId) -> String {
-    let mut json = String::from("\"user_id\":");
+/// The further member of a client event on a presence channel: the sender's user id.
+pub fn sender_member(user: &UserId) -> FurtherMembers {
+    let mut json = String::new();
     push_json_string(&mut json, user.as_str());
-    json
+    FurtherMembers::of([("\"user_id\"", json)])
 }
 
 /// The user who sent a client event on a presence channel, as JSON. Only the server sets it, never
@@ -122,7 +122,7 @@ fn sender(event: &NewEvent) -> Option<String> {
     if !has_sender {
         return None;
     }
-    ObjectEntries::parse(&format!("{{{}}}", payload.extra))
+    ObjectEntries::parse(&payload.extra.to_object())
         .get("user_id")
         .map(str::to_owned)
 }

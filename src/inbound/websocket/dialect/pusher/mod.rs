@@ -11,7 +11,7 @@ use bytes::Bytes;
 pub use command::{ClientEventFrame, PusherCommand};
 pub use decode::{DecodeError, SubscriptionErrorFrame, decode};
 pub use encode::{
-    cache_miss, cached, connection_established, error, event, ping, pong, sender_field, signed_in,
+    cache_miss, cached, connection_established, error, event, ping, pong, sender_member, signed_in,
     subscribed, subscription_error, watchlist_events,
 };
 

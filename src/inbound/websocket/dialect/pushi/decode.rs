@@ -1,7 +1,5 @@
 //! Decoding of a Pushi client's frames.
 
-use std::sync::Arc;
-
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -263,7 +261,7 @@ fn publish(
     let payload = Payload {
         event: name.into(),
         data: data.into(),
-        extra: Arc::from(""),
+        extra: Default::default(),
     };
     let reference = context.request.reference.clone();
     Ok(PushiCommand::Publish(Box::new(ClientPublish {

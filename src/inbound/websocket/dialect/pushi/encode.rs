@@ -46,13 +46,13 @@ pub(super) fn event(event: &NewEvent, position: Option<Position>) -> Bytes {
     let payload = &event.payload;
     let mut json = begin_frame(
         &payload.event,
-        payload.data.len() + payload.extra.len() + event.channel.as_str().len() + 160,
+        payload.data.len() + payload.extra.as_str().len() + event.channel.as_str().len() + 160,
     );
     push_string_field(&mut json, "channel", event.channel.as_str());
     push_string_field(&mut json, "data", &payload.data);
     if !payload.extra.is_empty() {
         json.push(',');
-        json.push_str(&payload.extra);
+        json.push_str(payload.extra.as_str());
     }
     if let Some(position) = position {
         push_string_field(&mut json, "mid", &event.mid.0);

@@ -279,7 +279,7 @@ impl AppendBatch<'_> {
             let payload = self.events.get(*index).map(|event| &event.payload);
             // A document contains `extra` twice.
             bytes += payload.map_or(0, |payload| {
-                payload.data.len() + 2 * payload.extra.len() + 1000
+                payload.data.len() + 2 * payload.extra.as_str().len() + 1000
             });
             *at == 0 || bytes < MAX_INSERT_BYTES
         };

@@ -1,14 +1,17 @@
 //! Events as documents, with the fields that the original reads and our own.
 
+use std::borrow::Cow;
+
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::{Map, Value};
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, Event, Mid, NewEvent, Payload, Position, PublishId, RESERVED_MEMBERS,
-    Timestamp,
+    AppIdent, ChannelName, Event, FurtherMembers, Mid, NewEvent, Payload, Position, PublishId,
+    RESERVED_MEMBERS, Timestamp,
 };
 use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::json::{self, Json};
 use crate::outbound::storage::mongodb::value;
 
 /// A channel of an existing app.
@@ -50,9 +53,9 @@ pub(super) fn document_of(
     id: i64,
 ) -> Document {
     let payload = &event.payload;
-    let extra = serde_json::from_str::<Map<String, Value>>(&format!("{{{}}}", payload.extra))
-        .unwrap_or_default();
-    let mut data = value::to_members(&extra);
+    let extra =
+        serde_json::from_str::<Map<String, Value>>(&payload.extra.to_object()).unwrap_or_default();
+    let mut data = json::to_members(&extra);
     data.insert("channel", event.channel.as_str());
     data.insert("event", &*payload.event);
     data.insert("data", &*payload.data);
@@ -79,7 +82,7 @@ pub(super) fn document_of(
     }
     if !payload.extra.is_empty() {
         // `data` cannot contain every member name.
-        document.insert("extra", &*payload.extra);
+        document.insert("extra", payload.extra.as_str());
     }
     document
 }
@@ -92,15 +95,8 @@ pub(in super::super) fn event_from(app: &AppIdent, document: &Document) -> Stora
         _ => &empty,
     };
     let ours = document.contains_key("app");
-    let text = |member: &str| {
-        data.get(member)
-            .filter(|value| **value != Bson::Null)
-            .map(value::to_text)
-    };
     let extra = if ours {
-        value::maybe_text(document, "extra")?
-            .unwrap_or_default()
-            .to_owned()
+        FurtherMembers::trusted(value::maybe_text(document, "extra")?.unwrap_or_default())
     } else {
         extra_of(data)?
     };
@@ -109,18 +105,28 @@ pub(in super::super) fn event_from(app: &AppIdent, document: &Document) -> Stora
             app: app.clone(),
             mid: Mid(value::text(document, "mid")?.into()),
             channel: ChannelName::trusted(value::text(document, "channel")?),
-            owner_id: value::maybe_text(document, "owner_id")?.map(Into::into),
+            owner_id: text_of(document, "owner_id")?.as_deref().map(Into::into),
             timestamp: Timestamp::from_seconds(value::float(document, "timestamp")?),
             publish: value::maybe_text(document, "publish")?
                 .map(|publish| PublishId(publish.into())),
             payload: Payload {
-                event: text("event").as_deref().unwrap_or("message").into(),
-                data: text("data").as_deref().unwrap_or_default().into(),
-                extra: extra.into(),
+                event: text_of(data, "event")?
+                    .as_deref()
+                    .unwrap_or("message")
+                    .into(),
+                data: text_of(data, "data")?.as_deref().unwrap_or_default().into(),
+                extra,
             },
         },
         position: position_from(document)?,
     })
+}
+
+/// Reads a member that the original does not restrict to texts.
+fn text_of<'d>(document: &'d Document, member: &str) -> StorageResult<Option<Cow<'d, str>>> {
+    let value = document.get(member).filter(|value| **value != Bson::Null);
+    let text = value.map(json::to_text).transpose();
+    text.map_err(StorageError::corrupt)
 }
 
 /// Decodes the position of an event.
@@ -132,16 +138,17 @@ pub(super) fn position_from(document: &Document) -> StorageResult<Position> {
 }
 
 /// Builds `extra` for an event of the original.
-fn extra_of(data: &Document) -> StorageResult<String> {
+fn extra_of(data: &Document) -> StorageResult<FurtherMembers> {
     let further = |name: &str| !NOT_EXTRA.contains(&name) && !RESERVED_MEMBERS.contains(&name);
-    let members: Map<String, Value> = data
+    let members = data
         .iter()
         .filter(|(name, _)| further(name))
-        .map(|(name, value)| (name.clone(), value::to_json(value)))
-        .collect();
-    let text = serde_json::to_string(&members).map_err(StorageError::corrupt)?;
-    Ok(text
-        .trim_start_matches('{')
-        .trim_end_matches('}')
-        .to_owned())
+        .map(|(name, value)| {
+            Ok((
+                serde_json::to_string(name)?,
+                serde_json::to_string(&Json(value))?,
+            ))
+        });
+    let members: Result<Vec<_>, serde_json::Error> = members.collect();
+    Ok(FurtherMembers::of(members.map_err(StorageError::corrupt)?))
 }

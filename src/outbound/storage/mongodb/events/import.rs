@@ -133,7 +133,7 @@ fn chunk_len(events: &[Event]) -> usize {
     let fits = |(at, event): &(usize, &Event)| {
         let payload = &event.new.payload;
         // A document contains `extra` twice.
-        bytes += payload.data.len() + 2 * payload.extra.len() + 1000;
+        bytes += payload.data.len() + 2 * payload.extra.as_str().len() + 1000;
         *at == 0 || bytes < MAX_INSERT_BYTES
     };
     events

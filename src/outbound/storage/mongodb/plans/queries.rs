@@ -67,7 +67,7 @@ pub(super) async fn fill(store: &MongoStore) -> App {
         payload: Payload {
             event: "message".into(),
             data: "".into(),
-            extra: "".into(),
+            extra: Default::default(),
         },
     };
     let events: Vec<NewEvent> = (0..30)

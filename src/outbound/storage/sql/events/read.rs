@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::core::model::{
-    AppIdent, ChannelName, Event, Mid, NewEvent, Payload, Position, PublishId, Timestamp,
+    AppIdent, ChannelName, Event, FurtherMembers, Mid, NewEvent, Payload, Position, PublishId,
+    Timestamp,
 };
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::driver::SqlConnection;
@@ -125,7 +126,7 @@ pub(in super::super) fn event_from(app: &AppIdent, row: &impl SqlRow) -> Storage
             payload: Payload {
                 event: row.text(7)?.into(),
                 data: row.text(8)?.into(),
-                extra: row.text(9)?.into(),
+                extra: FurtherMembers::trusted(&row.text(9)?),
             },
         },
         position: Position {

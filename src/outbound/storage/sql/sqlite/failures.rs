@@ -148,7 +148,7 @@ fn event(number: u64, bytes: usize) -> NewEvent {
         payload: Payload {
             event: "message".into(),
             data: "x".repeat(bytes).into(),
-            extra: "".into(),
+            extra: Default::default(),
         },
     }
 }
