@@ -106,7 +106,7 @@ fn parse_auth<'a>(app: &App, auth: Option<&'a str>) -> Result<&'a str, Signature
 }
 
 /// Verifies `auth` for a channel with every valid secret. `channel_data` is the text as it was sent;
-/// with `covered` the signature must include it where there is some.
+/// with `covered` the signature must include it where there is some. Returns whether it does.
 ///
 /// # Errors
 /// The signature is missing, malformed or wrong.
@@ -117,17 +117,17 @@ pub fn check_channel_auth(
     channel: &ChannelName,
     channel_data: Option<&str>,
     covered: bool,
-) -> Result<(), SignatureError> {
+) -> Result<bool, SignatureError> {
     let given = parse_auth(app, auth)?;
     let socket = socket.to_string();
     let covered = covered && channel_data.is_some();
     for secret in app.secrets() {
         let fits = |parts: &[&str]| Secret::new(sign(secret, parts)).matches(given);
-        let plain = !covered && fits(&[&socket, ":", channel.as_str()]);
-        let whole =
-            channel_data.is_some_and(|data| fits(&[&socket, ":", channel.as_str(), ":", data]));
-        if plain || whole {
-            return Ok(());
+        if channel_data.is_some_and(|data| fits(&[&socket, ":", channel.as_str(), ":", data])) {
+            return Ok(true);
+        }
+        if !covered && fits(&[&socket, ":", channel.as_str()]) {
+            return Ok(false);
         }
     }
     Err(if covered {

@@ -94,6 +94,7 @@ macro_rules! on_every_store {
             the_newest_data_of_several_tabs_counts,
             a_numeric_user_id_is_its_text,
             channel_data_may_be_a_string,
+            a_members_text_is_passed_on_as_it_was_signed,
             presence_without_a_user_id_is_4316,
             unusual_user_ids_are_distinguished,
             channel_data_over_the_limit_is_4318,
@@ -124,6 +125,8 @@ macro_rules! on_every_store {
             an_alias_subscribes_to_a_full_channel,
             alias_subscriptions_count_against_no_limit,
         }
+            the_user_is_the_one_in_the_personal_channels_name,
+            unsigned_data_ceases_to_count_with_signed_presence,
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; peers:
             two_who_are_present_share_a_channel,
             every_tab_of_both_users_receives_it,

@@ -324,6 +324,7 @@ pub(crate) async fn without_channel_data_a_presence_channel_is_receive_only(env:
     );
     assert_eq!(
         client.expect("pusher:member_added").await.member()["user_id"],
+    let data = json!({"user_id": "ann", "name": "Ann"});
         "watcher"
     );
     server.publish_transient("presence-a", "hello").await;

@@ -25,6 +25,7 @@ pub(crate) async fn the_direct_subscription_decides_the_user(env: &TestEnv) {
         .join(ROOM, json!({"user_id": "ann", "name": "direct"}))
         .await;
     watcher.expect("pusher:member_added").await;
+    let data = json!({"user_id": "ann", "name": "alias"});
     client
         .join(ANN, json!({"user_id": "ann", "name": "alias"}))
         .await;
@@ -175,4 +176,69 @@ pub(crate) async fn alias_subscriptions_count_against_no_limit(env: &TestEnv) {
         .set(|settings| settings.limits.max_channels_per_connection = Some(0))
         .await;
     client.subscribe("h").await;
+}
+
+pub(crate) async fn the_user_is_the_one_in_the_personal_channels_name(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut client] = two(&server).await;
+    let admin = r#"{"user_id":"admin","name":"Ann"}"#;
+    let signed = client.auth_over(ANN, admin);
+    for auth in [client.auth(ANN), signed] {
+        client
+            .send_subscribe_data(json!({"channel": ANN, "auth": auth, "channel_data": admin}))
+            .await;
+        client
+            .expect("pusher_internal:subscription_succeeded")
+            .await;
+        assert_eq!(
+            watcher.expect("pusher:member_added").await.member(),
+            json!({"user_id": "ann", "name": "Ann"})
+        );
+        assert_eq!(
+            users(&watcher.query(json!({"channel": ROOM})).await),
+            ["watcher", "ann"]
+        );
+        client.unsubscribe(ANN).await;
+        watcher.expect("pusher:member_removed").await;
+    }
+    server.add_subscription("7", ROOM).await;
+    client.join("personal-7", json!({"user_id": 7})).await;
+    assert_eq!(
+        watcher.expect("pusher:member_added").await.member(),
+        json!({"user_id": "7"})
+    );
+}
+
+pub(crate) async fn unsigned_data_ceases_to_count_with_signed_presence(env: &TestEnv) {
+    let server = env.server().await;
+    let [mut watcher, mut client] = two(&server).await;
+    let mut signed = server.client().await;
+    server.add_subscription("bo", ROOM).await;
+    client.join(ANN, json!({"user_id": "ann"})).await;
+    let data = r#"{"user_id":"bo"}"#;
+    let auth = signed.auth_over("personal-bo", data);
+    signed
+        .send_subscribe_data(json!({"channel": "personal-bo", "auth": auth, "channel_data": data}))
+        .await;
+    signed
+        .expect("pusher_internal:subscription_succeeded")
+        .await;
+    for _ in ["ann", "bo"] {
+        watcher.expect("pusher:member_added").await;
+    }
+    watcher
+        .join("presence-late", json!({"user_id": "watcher"}))
+        .await;
+    server.set(|settings| settings.signed_presence = true).await;
+    for user in ["ann", "bo"] {
+        server.add_subscription(user, "presence-late").await;
+    }
+    let frame = watcher.expect("pusher:member_added").await;
+    assert_eq!(
+        (frame.channel(), &frame.member()["user_id"]),
+        ("presence-late", &json!("bo"))
+    );
+    server.publish_transient("presence-late", "hello").await;
+    watcher.expect("call").await;
+    watcher.expect_nothing().await;
 }

@@ -29,8 +29,24 @@ pub struct Connection {
 struct PersonalChannel {
     channel: ChannelName,
     /// The member as which the connection joins presence channels among the aliases.
-    member: Option<Member>,
+    member: Option<AliasMember>,
     aliases: Vec<ChannelName>,
+}
+
+/// The member as which a connection joins presence channels through a personal channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasMember {
+    /// The user of the personal channel's name.
+    pub member: Member,
+    /// Whether a signature, or a sign-in, covers the member's data.
+    pub covered: bool,
+}
+
+impl AliasMember {
+    /// The member, unless the app has required since the subscription that its data is signed.
+    pub fn counts(&self, app: &App) -> Option<&Member> {
+        (self.covered || !app.settings.signed_presence).then_some(&self.member)
+    }
 }
 
 /// The channels that a personal channel no longer holds.
@@ -124,21 +140,30 @@ impl Connection {
     }
 
     /// The member as which the connection is on a presence channel through a personal channel.
-    pub fn alias_member(&self, channel: &ChannelName) -> Option<Member> {
+    pub fn alias_member(&self, channel: &ChannelName, app: &App) -> Option<Member> {
         let channels = self.personal.lock();
         channels
             .iter()
             .filter(|one| one.aliases.contains(channel))
-            .find_map(|one| one.member.clone())
+            .find_map(|one| one.member.as_ref()?.counts(app).cloned())
+    }
+
+    /// The member as which the connection joins presence channels through this personal channel.
+    pub fn personal_member(&self, personal: &ChannelName) -> Option<AliasMember> {
+        let channels = self.personal.lock();
+        channels
+            .iter()
+            .find(|one| one.channel == *personal)
+            .and_then(|one| one.member.clone())
     }
 
     /// Replaces the channels that a personal channel holds, and the member as which the connection
-    /// joins the presence channels among them.
+    /// joins the presence channels among them. Without both the personal channel is forgotten.
     pub fn set_aliases(
         &self,
         personal: &ChannelName,
         aliases: &[ChannelName],
-        member: Option<Member>,
+        member: Option<AliasMember>,
     ) -> ReleasedChannels {
         let mut channels = self.personal.lock();
         let previous = channels
@@ -152,7 +177,7 @@ impl Connection {
             .into_iter()
             .filter(|channel| !aliases.contains(channel))
             .partition(is_shared);
-        if !aliases.is_empty() {
+        if !aliases.is_empty() || member.is_some() {
             channels.push(PersonalChannel {
                 channel: personal.clone(),
                 member,

@@ -29,7 +29,7 @@ use parking_lot::RwLock;
 
 pub use app::{AppHub, DisconnectOutcome, SubscribeOutcome, UnsubscribeOutcome};
 pub use broadcast::{Broadcast, Dialects, MemberChange};
-pub use connection::{Connection, ReleasedChannels};
+pub use connection::{AliasMember, Connection, ReleasedChannels};
 pub use signed::SignedIn;
 pub use subscriptions::{SubscribedVia, Subscription};
 pub use write::{

@@ -2,9 +2,9 @@
 
 use super::Service;
 use super::history::{ReplayedEvents, Since};
-use super::subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
-use crate::core::hub::{Connection, ReleasedChannels, SubscribedVia};
-use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, UserId};
+use super::subscribe::{Subscribe, SubscribeError, Subscribed};
+use crate::core::hub::{AliasMember, Connection, ReleasedChannels, SubscribedVia};
+use crate::core::model::{App, ChannelKind, ChannelName, Event, UserId};
 use crate::core::ports::DialectId;
 
 /// The events of the inbox in the answer to a personal subscription.
@@ -16,6 +16,7 @@ impl Service {
         app: &App,
         connection: &Connection,
         subscribe: &Subscribe,
+        member: Option<AliasMember>,
         left: &mut Vec<ChannelName>,
     ) -> Result<Subscribed, SubscribeError> {
         let Some(user) = subscribe.channel.personal_user() else {
@@ -29,17 +30,13 @@ impl Service {
             None,
         )
         .await?;
-        let member = subscribe
-            .channel_data
-            .as_ref()
-            .and_then(ChannelData::member);
         let alias = self
             .update_aliases(
                 app,
                 connection,
                 &subscribe.channel,
                 &user,
-                member.as_ref(),
+                member.clone(),
                 left,
             )
             .await?;
@@ -84,7 +81,7 @@ impl Service {
         connection: &Connection,
         personal: &ChannelName,
         user: &UserId,
-        member: Option<&Member>,
+        member: Option<AliasMember>,
         left: &mut Vec<ChannelName>,
     ) -> Result<Vec<ChannelName>, SubscribeError> {
         let mut alias = self
@@ -121,9 +118,10 @@ impl Service {
         app: &App,
         connection: &Connection,
         alias: Vec<ChannelName>,
-        member: Option<&Member>,
+        member: Option<&AliasMember>,
         new_only: bool,
     ) -> Result<Subscribed, SubscribeError> {
+        let member = member.and_then(|member| member.counts(app));
         let mut versions = Vec::new();
         for channel in &alias {
             let subscription = connection.subscription(channel);
@@ -161,7 +159,6 @@ impl Service {
         &self,
         connection: &Connection,
         personal: &ChannelName,
-        data: Option<&ChannelData>,
         left: &mut Vec<ChannelName>,
     ) -> Result<Option<Subscribed>, SubscribeError> {
         let Some(user) = personal.personal_user() else {
@@ -174,9 +171,9 @@ impl Service {
             return Ok(None);
         }
         let app = connection.app();
-        let member = data.and_then(ChannelData::member);
+        let member = connection.personal_member(personal);
         let alias = self
-            .update_aliases(&app, connection, personal, &user, member.as_ref(), left)
+            .update_aliases(&app, connection, personal, &user, member.clone(), left)
             .await?;
         self.join_aliases(&app, connection, alias, member.as_ref(), true)
             .await

@@ -61,7 +61,7 @@ impl Service {
             return;
         }
         let app = connection.app();
-        if let Some(member) = connection.alias_member(channel) {
+        if let Some(member) = connection.alias_member(channel, &app) {
             // Where the channel is full, or presence unavailable, the connection still receives its events.
             let _ = self
                 .join_channel(

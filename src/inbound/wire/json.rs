@@ -67,6 +67,25 @@ pub fn compact(json: &str) -> Cow<'_, str> {
     compacted.into()
 }
 
+/// The number of levels of nested objects and arrays in JSON text.
+pub fn depth(json: &str) -> usize {
+    let (mut deepest, mut level) = (0_usize, 0_usize);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            b'"' if !escaped => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                level += 1;
+                deepest = deepest.max(level);
+            }
+            b']' | b'}' if !in_string => level = level.saturating_sub(1),
+            _ => {}
+        }
+        escaped = in_string && !escaped && byte == b'\\';
+    }
+    deepest
+}
+
 /// Seconds since the Unix epoch as a JSON number with a fraction, exact to the microsecond:
 /// `1795337092.27`.
 pub fn seconds_text(time: Timestamp) -> String {
@@ -120,6 +139,19 @@ mod tests {
         );
         assert_eq!(seconds_text(Timestamp::from_micros(5_000_000)), "5.0");
         assert_eq!(seconds_text(Timestamp::from_micros(-1)), "-0.000001");
+    }
+
+    #[test]
+    fn depth_counts_levels_outside_of_strings() {
+        for (json, levels) in [
+            ("1", 0),
+            (r#""[[""#, 0),
+            ("[]", 1),
+            (r#"{"a":[{}],"b":[]}"#, 3),
+            (r#"["\"[{", "\\", []]"#, 2),
+        ] {
+            assert_eq!(depth(json), levels, "{json}");
+        }
     }
 
     #[test]

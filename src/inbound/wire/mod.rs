@@ -4,4 +4,4 @@ mod event;
 mod json;
 
 pub use event::{date_text, history_json};
-pub use json::{compact, push_escaped, push_json_string, seconds_text};
+pub use json::{compact, depth, push_escaped, push_json_string, seconds_text};

@@ -4,6 +4,7 @@ use pushi_test_support::{TestEnv, TestServer, users};
 use serde_json::json;
 
 const ROOM: &str = "presence-room";
+const ANN: &str = "personal-ann";
 
 pub(super) async fn events_reach_the_other_dialect_in_its_own_form(env: &TestEnv) {
     let server = env.server().await;
@@ -270,4 +271,44 @@ pub(super) async fn no_pushi_socket_is_on_a_users_channel(env: &TestEnv) {
     assert_eq!(state["alias"], json!([]));
     server.trigger(&[channel], "e", "x").await;
     pushi.expect_nothing().await;
+}
+
+pub(super) async fn through_a_personal_channel_nobody_is_another_user(env: &TestEnv) {
+    let server = whispering(env).await;
+    server.add_subscription("ann", ROOM).await;
+    let mut bo = server.pusher().await;
+    bo.join(ROOM, json!({"user_id": "bo"})).await;
+    let mut ann = server.pusher().await;
+    ann.sign_in(json!({"id": "ann", "user_info": {"name": "signed"}}))
+        .await;
+    let admin = r#"{"user_id":"admin","user_info":{"name":"claimed"}}"#;
+    let own = r#"{"user_id":"ann","user_info":{"name":"claimed"}}"#;
+    for data in [admin, own] {
+        ann.send_subscribe_data(json!({"channel": ANN, "auth": "", "channel_data": data}))
+            .await;
+        ann.expect_subscribed(ANN).await;
+        assert_eq!(
+            bo.expect_on("pusher_internal:member_added", ROOM).await,
+            json!({"user_id": "ann", "user_info": {"name": "signed"}})
+        );
+        ann.send_client_event(ROOM, "client-x", json!("x")).await;
+        assert_eq!(bo.expect("client-x").await.value["user_id"], "ann");
+        ann.unsubscribe(ANN).await;
+        bo.expect_on("pusher_internal:member_removed", ROOM).await;
+    }
+    // Without a sign-in the signature must cover the data.
+    let mut ann = server.pusher().await;
+    let auth = ann.auth(ANN);
+    ann.send_subscribe_data(json!({"channel": ANN, "auth": auth, "channel_data": own}))
+        .await;
+    ann.expect_subscription_error(ANN, "AuthError", 401).await;
+    bo.expect_nothing().await;
+    let auth = ann.auth_over(ANN, own);
+    ann.send_subscribe_data(json!({"channel": ANN, "auth": auth, "channel_data": own}))
+        .await;
+    ann.expect_subscribed(ANN).await;
+    assert_eq!(
+        bo.expect_on("pusher_internal:member_added", ROOM).await,
+        json!({"user_id": "ann", "user_info": {"name": "claimed"}})
+    );
 }

@@ -115,11 +115,13 @@ macro_rules! pusher_on_every_store {
             events_reach_the_other_dialect_in_its_own_form,
             presence_has_one_list,
             a_user_of_both_dialects_is_one_member,
+            a_members_text_is_the_same_in_both_dialects,
             peer_channels_are_for_pushi_sockets_alone,
             a_personal_channel_brings_what_the_user_follows,
             whispers_reach_pushi_sockets,
             pushi_sockets_get_no_counts_or_cache_misses,
             no_pushi_socket_is_on_a_users_channel,
+            through_a_personal_channel_nobody_is_another_user,
         }
     };
 }

@@ -1,12 +1,24 @@
 //! Whether a client may subscribe to a channel.
 
 use super::{Subscribe, SubscribeError};
-use crate::core::auth;
-use crate::core::hub::Connection;
+use crate::core::auth::{self, SignatureError};
+use crate::core::hub::{AliasMember, Connection};
 use crate::core::model::{App, ChannelKind, Member, PeerChannel, UserId};
 use crate::core::ports::DialectId;
 use crate::core::service::Service;
 use crate::core::service::history::Since;
+
+/// Why a request is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Authorised {
+    /// The socket is on the peer channel already, because its user is present.
+    Peer,
+    /// By its signature, by the sign-in, or because the channel is public.
+    Subscriber {
+        /// Whether the signature covers the channel data.
+        covered: bool,
+    },
+}
 
 /// Whether a connection is signed in as this user.
 fn is_user(connection: &Connection, user: Option<UserId>) -> bool {
@@ -26,48 +38,87 @@ pub(super) fn member_of(connection: &Connection, subscribe: &Subscribe) -> Optio
     }
 }
 
+/// The member as which a subscriber of a personal channel joins the user's presence channels; `None`: the channel data has no
+/// `user_id`. The user is always the one in the channel's name. Channel data that no signature covers counts only where a
+/// presence channel accepts it, too; the data of a sign-in counts instead.
+pub(super) fn alias_member_of(
+    app: &App,
+    connection: &Connection,
+    subscribe: &Subscribe,
+    covered: bool,
+) -> Option<AliasMember> {
+    let mut member = subscribe.channel_data.as_ref()?.member()?;
+    member.user_id = subscribe.channel.personal_user()?;
+    if covered || (connection.dialect() == DialectId::Pushi && !app.settings.signed_presence) {
+        return Some(AliasMember { member, covered });
+    }
+    connection
+        .signed_in()
+        .filter(|signed| signed.user == member.user_id)
+        .map(|signed| AliasMember {
+            member: signed.as_member(),
+            covered: true,
+        })
+}
+
+fn check_signature(
+    app: &App,
+    connection: &Connection,
+    subscribe: &Subscribe,
+    must_cover: bool,
+) -> Result<Authorised, SignatureError> {
+    let signed = subscribe.channel_data.as_ref().map(|data| &*data.signed);
+    auth::check_channel_auth(
+        app,
+        subscribe.auth.as_deref(),
+        connection.id(),
+        &subscribe.channel,
+        signed,
+        must_cover,
+    )
+    .map(|covered| Authorised::Subscriber { covered })
+}
+
 impl Service {
-    /// Checks the signature. `true`: a peer channel that the socket is on because its user is present.
+    /// Checks the signature.
     pub(super) fn authorise(
         &self,
         app: &App,
         connection: &Connection,
         subscribe: &Subscribe,
-    ) -> Result<bool, SubscribeError> {
+    ) -> Result<Authorised, SubscribeError> {
+        const UNCOVERED: Authorised = Authorised::Subscriber { covered: false };
         let channel = &subscribe.channel;
         match channel.kind() {
-            ChannelKind::Public => return Ok(false),
-            ChannelKind::User if is_user(connection, channel.server_user()) => return Ok(false),
+            ChannelKind::Public => return Ok(UNCOVERED),
+            ChannelKind::User if is_user(connection, channel.server_user()) => {
+                return Ok(UNCOVERED);
+            }
             // No signature gives access to another user's channel.
             ChannelKind::User => return Err(SubscribeError::NotUser),
+            // The sign-in suffices, but it does not cover channel data.
             ChannelKind::Personal if is_user(connection, channel.personal_user()) => {
-                return Ok(false);
+                return Ok(check_signature(app, connection, subscribe, false).unwrap_or(UNCOVERED));
             }
             ChannelKind::Peer if subscribe.auth.as_deref().is_none_or(str::is_empty) => {
                 let presence = PeerChannel::parse(channel.as_str())
                     .map(|peer| peer.presence())
                     .unwrap_or_default();
                 return if connection.receives(channel) {
-                    Ok(true)
+                    Ok(Authorised::Peer)
                 } else {
                     Err(SubscribeError::NotPeer(presence))
                 };
             }
             _ => {}
         }
-        let signed = subscribe.channel_data.as_ref().map(|data| &*data.signed);
-        let covered = app.settings.signed_presence
+        let must_cover = app.settings.signed_presence
             || (connection.dialect() == DialectId::Pusher
-                && channel.kind() == ChannelKind::Presence);
-        auth::check_channel_auth(
-            app,
-            subscribe.auth.as_deref(),
-            connection.id(),
-            channel,
-            signed,
-            covered,
-        )?;
-        Ok(false)
+                && matches!(
+                    channel.kind(),
+                    ChannelKind::Presence | ChannelKind::Personal
+                ));
+        Ok(check_signature(app, connection, subscribe, must_cover)?)
     }
 
     pub(super) fn check_member(

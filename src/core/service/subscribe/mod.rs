@@ -5,7 +5,7 @@ mod replay;
 
 use std::sync::Arc;
 
-use self::authorise::member_of;
+use self::authorise::{Authorised, alias_member_of, member_of};
 use super::Service;
 use super::cached::Cached;
 use super::history::Since;
@@ -21,9 +21,9 @@ use crate::core::ports::Joined;
 pub struct ChannelData {
     /// The text that the signature covers: the string as sent, or the object's text in the frame.
     pub signed: Arc<str>,
-    /// The object's JSON text, with `user_id` as a string.
+    /// The object's JSON text as it was sent, except that `user_id` is the string `user_id`.
     pub object: Arc<str>,
-    /// The object's `user_id`.
+    /// The object's `user_id`; on a personal channel the user in its name.
     pub user_id: Option<UserId>,
     /// Whether the object has `"peer": true`.
     pub peer: bool,
@@ -132,18 +132,20 @@ impl Service {
         left: &mut Vec<ChannelName>,
     ) -> Result<Subscribed, SubscribeError> {
         let app = connection.app();
-        let peer_member = self.authorise(&app, connection, subscribe)?;
+        let authorised = self.authorise(&app, connection, subscribe)?;
         self.check_member(&app, connection, subscribe)?;
-        if peer_member {
-            return self.replay_for(&app, connection, subscribe).await;
-        }
+        let covered = match authorised {
+            Authorised::Peer => return self.replay_for(&app, connection, subscribe).await,
+            Authorised::Subscriber { covered } => covered,
+        };
         let was_subscribed = connection
             .subscription(&subscribe.channel)
             .is_some_and(|subscription| subscription.client);
         self.check_channel_limit(&app, connection, was_subscribed)?;
         let result = match subscribe.channel.kind() {
             ChannelKind::Personal => {
-                self.subscribe_personal(&app, connection, subscribe, left)
+                let member = alias_member_of(&app, connection, subscribe, covered);
+                self.subscribe_personal(&app, connection, subscribe, member, left)
                     .await
             }
             _ => self.subscribe_one(&app, connection, subscribe).await,

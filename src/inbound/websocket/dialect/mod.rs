@@ -5,6 +5,7 @@ mod channel_data;
 mod error_frame;
 mod fields;
 mod frame_text;
+mod object_entries;
 pub mod pusher;
 pub mod pushi;
 

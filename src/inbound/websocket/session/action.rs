@@ -4,7 +4,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::core::model::ChannelName;
-use crate::core::service::{ChannelData, ClientEvent, ClientPublish, SignIn, Subscribe};
+use crate::core::service::{ClientEvent, ClientPublish, SignIn, Subscribe};
 use crate::inbound::websocket::dialect::RequestContext;
 
 /// What the loop does for a command.

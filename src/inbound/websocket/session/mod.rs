@@ -323,12 +323,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
 
     async fn reload(&mut self, reload: AliasReload) -> Option<SessionEnd> {
         let mut left = Vec::new();
-        let use_case = self.gateway.service.refresh_personal(
-            &self.connection,
-            &reload.channel,
-            reload.channel_data.as_ref(),
-            &mut left,
-        );
+        let use_case =
+            self.gateway
+                .service
+                .refresh_personal(&self.connection, &reload.channel, &mut left);
         let deliveries = &mut self.state.deliveries;
         let (result, pumped) =
             while_pumping(&mut self.link, &self.connection, deliveries, use_case).await;

@@ -17,7 +17,7 @@ use crate::core::hub::{CloseReason, Connection, Receipt, ReceiptOutcome};
 use crate::core::limit::TokenBucket;
 use crate::core::model::{ChannelKind, ChannelName, Limits};
 use crate::core::ports::{Clock, DialectId};
-use crate::core::service::{ChannelData, Since, Subscribe, SubscribeError, Subscribed};
+use crate::core::service::{Since, Subscribe, SubscribeError, Subscribed};
 use crate::inbound::websocket::dialect::{self, ErrorFrame, RequestContext, pushi};
 
 /// The most publishes of one socket in the append queue; with more, the socket is not read.

@@ -8,12 +8,12 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::command::{ClientEventFrame, PusherCommand};
-use super::object_entries::ObjectEntries;
 use crate::core::hub::SignedIn;
 use crate::core::model::{ChannelKind, ChannelName, Limits, UserId, check_event_name};
 use crate::core::service::{ChannelData, SignIn, Since, Subscribe};
 use crate::inbound::websocket::dialect::channel_data::channel_data;
 use crate::inbound::websocket::dialect::fields::{FrameFields, number, string};
+use crate::inbound::websocket::dialect::object_entries::ObjectEntries;
 use crate::inbound::wire::{compact, push_json_string};
 
 /// The most users of a watchlist; the others are left out.
@@ -156,14 +156,8 @@ fn subscribe(data: &FrameFields<'_>, limits: &Limits) -> Result<PusherCommand, D
         .map(|value| subscription_data(value, &channel))
     {
         None => None,
-        Some(Some(read)) => Some(read),
-        Some(None) => {
-            return invalid(
-                "InvalidChannelData",
-                400,
-                "channel_data must be a string that contains a JSON object",
-            );
-        }
+        Some(Ok(read)) => Some(read),
+        Some(Err(message)) => return invalid("InvalidChannelData", 400, message),
     };
     let since = match data.since.map(|value| (number(value), string(value))) {
         None => None,
@@ -186,10 +180,12 @@ fn subscribe(data: &FrameFields<'_>, limits: &Limits) -> Result<PusherCommand, D
 }
 
 /// Channel data; on channels without members any text is accepted.
-fn subscription_data(value: &RawValue, channel: &ChannelName) -> Option<ChannelData> {
-    let read = match channel_data(value) {
-        None if channel.kind() != ChannelKind::Presence => {
-            let signed = string(value)?.into();
+fn subscription_data(value: &RawValue, channel: &ChannelName) -> Result<ChannelData, &'static str> {
+    let read = match channel_data(value, channel) {
+        Err(_) if channel.kind() != ChannelKind::Presence => {
+            let signed = string(value)
+                .ok_or("channel_data must be a string of valid Unicode")?
+                .into();
             ChannelData {
                 signed,
                 object: Arc::from("{}"),
@@ -200,7 +196,7 @@ fn subscription_data(value: &RawValue, channel: &ChannelName) -> Option<ChannelD
         read => read?,
     };
     // This dialect has no peer channels.
-    Some(ChannelData {
+    Ok(ChannelData {
         peer: false,
         ..read
     })
@@ -223,13 +219,12 @@ fn sign_in(data: &FrameFields<'_>) -> Result<PusherCommand, DecodeError> {
     let Some(user_data) = data.user_data.and_then(string) else {
         return invalid("signing in requires user_data, a string that contains a JSON object");
     };
-    let Ok(entries) = serde_json::from_str::<ObjectEntries<'_>>(&user_data) else {
+    let Some(entries) = ObjectEntries::parse(&user_data) else {
         return invalid("user_data must be a string that contains a JSON object");
     };
-    let text = |json: &str| serde_json::from_str::<String>(json).ok();
     let Some(user) = entries
         .get("id")
-        .and_then(text)
+        .and_then(string)
         .as_deref()
         .and_then(UserId::parse)
     else {
@@ -237,7 +232,7 @@ fn sign_in(data: &FrameFields<'_>) -> Result<PusherCommand, DecodeError> {
     };
     let Some((watchlist, too_long)) = entries
         .get("watchlist")
-        .map_or(Some((Vec::new(), false)), watchlist)
+        .map_or(Some((Vec::new(), false)), |json| watchlist(json.get()))
     else {
         return invalid(
             "watchlist must be a list of user ids, each a string of 1 to 128 characters",
@@ -280,12 +275,12 @@ fn watchlist(json: &str) -> Option<(Vec<UserId>, bool)> {
 }
 
 /// The data of a member that joins by its sign-in, without channel data.
-fn member_text(user: &UserId, info: Option<&str>) -> String {
+fn member_text(user: &UserId, info: Option<&RawValue>) -> String {
     let mut json = String::from("{\"user_id\":");
     push_json_string(&mut json, user.as_str());
     if let Some(info) = info {
         json.push_str(",\"user_info\":");
-        json.push_str(&compact(info));
+        json.push_str(info.get());
     }
     json.push('}');
     json

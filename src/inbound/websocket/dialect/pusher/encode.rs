@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::decode::SubscriptionErrorFrame;
-use super::object_entries::{ObjectEntries, user_info};
 use crate::core::member_list::Rendered;
 use crate::core::model::{
     CachedEvent, ChannelKind, ChannelName, FurtherMembers, Member, Mid, NewEvent, Position,
@@ -15,6 +14,7 @@ use crate::inbound::websocket::dialect::frame_text::{
     TextPart, begin_frame, finish_frame, finish_frame_with, push_field_name, push_list,
     push_string_field,
 };
+use crate::inbound::websocket::dialect::object_entries::{ObjectEntries, user_info};
 use crate::inbound::wire::{push_json_string, seconds_text};
 
 /// The first frame of a connection. `activity_timeout`: the number of silent seconds after which
@@ -122,9 +122,9 @@ fn sender(event: &NewEvent) -> Option<String> {
     if !has_sender {
         return None;
     }
-    ObjectEntries::parse(&payload.extra.to_object())
+    ObjectEntries::parse(&payload.extra.to_object())?
         .get("user_id")
-        .map(str::to_owned)
+        .map(|value| value.get().to_owned())
 }
 
 /// A user joined a presence channel.

@@ -4,7 +4,6 @@
 mod command;
 mod decode;
 mod encode;
-mod object_entries;
 
 use bytes::Bytes;
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::command::PushiCommand;
 use crate::core::model::{ChannelName, Limits, Payload, check_event_name};
-use crate::core::service::{ChannelData, ClientPublish, Since, Subscribe};
+use crate::core::service::{ClientPublish, Since, Subscribe};
 use crate::inbound::websocket::dialect::channel_data::channel_data;
 use crate::inbound::websocket::dialect::error_frame::{ErrorFrame, RequestContext};
 use crate::inbound::websocket::dialect::fields::{FrameFields, number, string};
@@ -159,7 +159,7 @@ fn subscribe(
     };
     let channel_data = data
         .channel_data
-        .map(|value| subscription_data(value, context))
+        .map(|value| channel_data(value, &channel).or_else(|message| context.error(4314, message)))
         .transpose()?;
     let since = data.since.map(|value| since(value, context)).transpose()?;
     Ok(PushiCommand::Subscribe(Box::new(Subscribe {
@@ -168,16 +168,6 @@ fn subscribe(
         channel_data,
         since,
     })))
-}
-
-fn subscription_data(value: &RawValue, context: &ErrorContext) -> Result<ChannelData, ErrorFrame> {
-    match channel_data(value) {
-        Some(data) => Ok(data),
-        None => context.error(
-            4314,
-            "channel_data must be a JSON object, or a string that contains one",
-        ),
-    }
 }
 
 fn since(value: &RawValue, context: &ErrorContext) -> Result<Since, ErrorFrame> {

@@ -1,20 +1,16 @@
 //! The entries of a JSON object as text, and the `user_info` of a member.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::inbound::wire::push_json_string;
+use super::fields::string;
 
-/// The entries of a JSON object in their order; the values are unparsed JSON text.
-pub(super) struct ObjectEntries<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
-
-/// A name, borrowed unless it contains escapes.
-#[derive(Deserialize)]
-struct EntryName<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The entries of a JSON object in their order, names and values as unparsed JSON text: what no
+/// Rust string or number can hold stays as it was written (`"\\ud83d"`, `1e999`).
+pub(super) struct ObjectEntries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for ObjectEntries<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -29,8 +25,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for ObjectEntries<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::new();
-                while let Some((name, value)) = map.next_entry::<EntryName<'de>, &'de RawValue>()? {
-                    entries.push((name.0, value));
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
                 }
                 Ok(ObjectEntries(entries))
             }
@@ -40,36 +36,50 @@ impl<'de: 'a, 'a> Deserialize<'de> for ObjectEntries<'a> {
     }
 }
 
+fn is_named(written: &RawValue, name: &str) -> bool {
+    let quoted = written.get();
+    let inner = quoted
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    inner == Some(name) || (quoted.contains('\\') && string(written).as_deref() == Some(name))
+}
+
 impl<'a> ObjectEntries<'a> {
-    /// Parses the text of a JSON object; empty for any other text.
-    pub(super) fn parse(object: &'a str) -> Self {
-        serde_json::from_str(object).unwrap_or(Self(Vec::new()))
+    /// Parses the text of a JSON object; `None` for any other text.
+    pub(super) fn parse(object: &'a str) -> Option<Self> {
+        serde_json::from_str(object).ok()
     }
 
     /// The value of an entry; of duplicates the last one.
-    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0
             .iter()
             .rev()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.get())
+            .find(|(known, _)| is_named(known, name))
+            .map(|(_, value)| *value)
     }
 }
 
 /// The `user_info` of a member in Pusher's frames: that of its channel data, or else all its other
 /// entries but `user_id`.
 pub(super) fn user_info(data: &str) -> String {
-    let entries = ObjectEntries::parse(data);
+    let Some(entries) = ObjectEntries::parse(data) else {
+        return "{}".to_owned();
+    };
     if let Some(info) = entries.get("user_info") {
-        return info.to_owned();
+        return info.get().to_owned();
     }
     let mut json = String::with_capacity(data.len());
     json.push('{');
-    for (name, value) in entries.0.iter().filter(|(name, _)| name != "user_id") {
+    for (name, value) in entries
+        .0
+        .iter()
+        .filter(|(name, _)| !is_named(name, "user_id"))
+    {
         if json.len() > 1 {
             json.push(',');
         }
-        push_json_string(&mut json, name);
+        json.push_str(name.get());
         json.push(':');
         json.push_str(value.get());
     }
@@ -99,6 +109,10 @@ mod tests {
             ),
             (r#"{"us\u0065r_id":"1","a b":[]}"#, r#"{"a b":[]}"#),
             (r#"{"user_id":"1"}"#, "{}"),
+            (
+                r#"{ "user_id" : 1, "\ud83d" : 1e999, "a\/b" : "\udc00", "x":1, "x":2 }"#,
+                r#"{"\ud83d":1e999,"a\/b":"\udc00","x":1,"x":2}"#,
+            ),
         ] {
             assert_eq!(user_info(data), info, "{data}");
         }
