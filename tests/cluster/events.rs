@@ -118,7 +118,9 @@ async fn a_personal_channel_follows_what_another_node_changes() {
         return;
     };
     let mut client = Client::pushi(&cluster.nodes[0]).await;
-    client.subscribe("personal-ann", json!({})).await;
+    client
+        .subscribe("personal-ann", json!({"follow": true}))
+        .await;
     let body = json!({"user_id": "ann", "event": "news"}).to_string();
     let (status, _) = http::request(
         cluster.nodes[2].api,

@@ -108,6 +108,7 @@ macro_rules! on_every_store {
             the_answer_holds_the_last_ten,
             a_back_end_writes_to_one_user,
             a_new_user_subscription_is_joined_at_once,
+            who_did_not_ask_to_follow_gets_the_events_alone,
             every_socket_of_the_user_follows,
             many_changes_end_in_the_last_state,
             unsubscribing_leaves_what_the_user_follows,
@@ -124,9 +125,9 @@ macro_rules! on_every_store {
             the_remaining_of_two_aliases_decides,
             an_alias_subscribes_to_a_full_channel,
             alias_subscriptions_count_against_no_limit,
-        }
             the_user_is_the_one_in_the_personal_channels_name,
             unsigned_data_ceases_to_count_with_signed_presence,
+        }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; peers:
             two_who_are_present_share_a_channel,
             every_tab_of_both_users_receives_it,

@@ -11,8 +11,15 @@ async fn following(server: &TestServer<'_>, channels: &[&str]) -> Client {
         server.add_subscription("ann", channel).await;
     }
     let mut client = server.client().await;
-    assert_eq!(client.subscribe(ANN).await["alias"], json!(channels));
+    assert_eq!(follow(&mut client, ANN).await["alias"], json!(channels));
     client
+}
+
+/// Subscribes to a personal channel and asks for a new answer after each change.
+async fn follow(client: &mut Client, channel: &str) -> serde_json::Value {
+    client
+        .subscribe_with(channel, json!({"follow": true}))
+        .await
 }
 
 /// The alias list of the next frame.
@@ -122,11 +129,54 @@ pub(crate) async fn a_new_user_subscription_is_joined_at_once(env: &TestEnv) {
     client.expect_nothing().await;
 }
 
+pub(crate) async fn who_did_not_ask_to_follow_gets_the_events_alone(env: &TestEnv) {
+    let server = env.server().await;
+    server.add_subscription("ann", "a").await;
+    let mut clients: [Client; 3] = server.clients().await;
+    for (client, further) in
+        clients
+            .iter_mut()
+            .zip([json!({}), json!({"follow": false}), json!({"follow": null})])
+    {
+        client.subscribe_with(ANN, further).await;
+    }
+    server.add_subscription("ann", "b").await;
+    for client in &mut clients {
+        client.expect_nothing().await;
+    }
+    server.publish_transient("b", "hello").await;
+    for client in &mut clients {
+        assert_eq!(client.expect("call").await.channel(), "b");
+        assert_eq!(
+            client.query(json!({"channel": ANN})).await["alias"],
+            json!(["a", "b"])
+        );
+    }
+    server.remove_subscription("ann", "a").await;
+    for client in &mut clients {
+        client.expect_nothing().await;
+    }
+    server.publish_transient("a", "hello").await;
+    for client in &mut clients {
+        assert_eq!(client.unsubscribe(ANN).await["alias"], json!(["b"]));
+    }
+    // The newest subscription decides.
+    let [client, ..] = &mut clients;
+    follow(client, ANN).await;
+    server.add_subscription("ann", "c").await;
+    assert_eq!(told_alias(client).await, json!(["b", "c"]));
+    client.subscribe(ANN).await;
+    server.add_subscription("ann", "d").await;
+    client.expect_nothing().await;
+    client.send_subscribe(ANN, json!({"follow": 1})).await;
+    client.expect_error(4314).await;
+}
+
 pub(crate) async fn every_socket_of_the_user_follows(env: &TestEnv) {
     let server = env.server().await;
     let mut clients: [Client; 3] = server.clients().await;
     for client in &mut clients {
-        client.subscribe(ANN).await;
+        follow(client, ANN).await;
     }
     server.add_subscription("ann", "a").await;
     for client in &mut clients {
@@ -179,7 +229,8 @@ pub(crate) async fn many_changes_end_in_the_last_state(env: &TestEnv) {
 pub(crate) async fn unsubscribing_leaves_what_the_user_follows(env: &TestEnv) {
     let server = env.server().await;
     let mut client = following(&server, &["a", "b"]).await;
-    client.unsubscribe(ANN).await;
+    let state = client.unsubscribe(ANN).await;
+    assert_eq!(state["alias"], json!(["a", "b"]), "the client drops them");
     for channel in ["a", "b", ANN] {
         server.publish_transient(channel, "hello").await;
         client
@@ -207,7 +258,7 @@ pub(crate) async fn a_channel_held_twice_is_left_when_both_have_ended(env: &Test
     server.publish_transient("a", "3").await;
     client.expect_nothing().await;
     client.subscribe("a").await;
-    client.subscribe(ANN).await;
+    follow(&mut client, ANN).await;
     server.remove_subscription("ann", "a").await;
     assert_eq!(told_alias(&mut client).await, json!([]));
     server.publish_transient("a", "4").await;
@@ -218,7 +269,7 @@ pub(crate) async fn two_personal_channels_may_share_an_alias(env: &TestEnv) {
     let server = env.server().await;
     server.add_subscription("bo", "a").await;
     let mut client = following(&server, &["a"]).await;
-    client.subscribe("personal-bo").await;
+    follow(&mut client, "personal-bo").await;
     server.publish_transient("a", "once").await;
     client.expect("call").await;
     client.expect_nothing().await;
@@ -273,8 +324,9 @@ pub(crate) async fn a_presence_channel_is_joined_with_the_channel_data(env: &Tes
     watcher
         .join("presence-a", json!({"user_id": "watcher"}))
         .await;
+    let data = json!({"user_id": "ann", "name": "Ann"});
     client
-        .join(ANN, json!({"user_id": "ann", "name": "Ann"}))
+        .subscribe_with(ANN, json!({"channel_data": data, "follow": true}))
         .await;
     assert_eq!(
         watcher.expect("pusher:member_added").await.member(),
@@ -324,7 +376,6 @@ pub(crate) async fn without_channel_data_a_presence_channel_is_receive_only(env:
     );
     assert_eq!(
         client.expect("pusher:member_added").await.member()["user_id"],
-    let data = json!({"user_id": "ann", "name": "Ann"});
         "watcher"
     );
     server.publish_transient("presence-a", "hello").await;

@@ -27,7 +27,7 @@ pub(crate) async fn the_direct_subscription_decides_the_user(env: &TestEnv) {
     watcher.expect("pusher:member_added").await;
     let data = json!({"user_id": "ann", "name": "alias"});
     client
-        .join(ANN, json!({"user_id": "ann", "name": "alias"}))
+        .subscribe_with(ANN, json!({"channel_data": data, "follow": true}))
         .await;
     assert_eq!(
         name(&mut watcher).await,

@@ -155,7 +155,9 @@ pub(crate) async fn a_connection_lost_during_subscribing_leaves_nothing(env: &Te
 pub(crate) async fn user_subscriptions_are_reloaded_until_known(env: &TestEnv) {
     let (server, store) = FaultyStore::server(env).await;
     let mut client = server.client().await;
-    client.subscribe("personal-ann").await;
+    client
+        .subscribe_with("personal-ann", json!({"follow": true}))
+        .await;
     store.subscriptions.set(Fault::Unavailable);
     server.add_subscription("ann", "a").await;
     let frame = client.expect_error(4320).await;

@@ -92,7 +92,7 @@ impl Service {
             .await?;
         // A database of the original may name users' channels, which are for their users only.
         alias.retain(|channel| channel.kind() != ChannelKind::User);
-        let released = connection.set_aliases(personal, &alias, member.cloned());
+        let released = connection.set_aliases(personal, &alias, member);
         self.release_aliases(connection, released, left).await;
         Ok(alias)
     }

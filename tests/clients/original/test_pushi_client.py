@@ -60,7 +60,7 @@ def test_it_subscribes_and_unsubscribes_users(api: pushi.API) -> None:
     assert (made["user_id"], made["event"]) == ("ann", "news")
     assert api.create_subscription("ann", "news")["id"] == made["id"]
     reader = api.ours.connect()
-    assert reader.subscribe("personal-ann")["alias"] == ["news"]
+    assert reader.subscribe("personal-ann", follow=True)["alias"] == ["news"]
     api.trigger_event("news", "headline")
     assert reader.expect("message", "news")["data"] == "headline"
     assert api.unsubscribe("ann", "news")["id"] == made["id"]

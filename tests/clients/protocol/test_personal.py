@@ -84,7 +84,7 @@ def test_what_was_sent_to_the_user_is_among_them(app: App) -> None:
 
 
 def test_it_follows_changes_while_connected(app: App) -> None:
-    first, second = app.connect_to(MINE), app.connect_to(MINE)
+    first, second = app.connect_to(MINE, follow=True), app.connect_to(MINE, follow=True)
     app.follow("u1", "news")
     for socket in (first, second):
         assert alias(socket) == ["news"]
@@ -98,6 +98,16 @@ def test_it_follows_changes_while_connected(app: App) -> None:
     app.publish(["news", "blog"], "b")
     assert first.expect("message", "blog")["data"] == "b"
     first.quiet()
+
+
+def test_a_socket_that_did_not_ask_to_follow_gets_no_second_answer(app: App) -> None:
+    app.follow("u1", "news")
+    reader = app.connect_to(MINE)
+    app.follow("u1", "blog")
+    reader.quiet()
+    app.publish("blog", "a")
+    assert reader.expect("message", "blog")["data"] == "a"
+    assert sorted(reader.unsubscribe(MINE)["alias"]) == ["blog", "news"]
 
 
 def test_the_same_subscription_again_changes_nothing(app: App) -> None:
@@ -123,7 +133,7 @@ def test_unsubscribing_undoes_it(app: App) -> None:
 
 def test_a_channel_held_directly_and_by_alias_delivers_once_and_is_left_when_both_ended(app: App) -> None:
     app.follow("u1", "news")
-    reader = app.connect_to(MINE, "news")
+    reader = app.connect_to(MINE, "news", follow=True)
     app.publish("news", "once")
     assert reader.expect("message")["data"] == "once"
     reader.quiet()

@@ -141,6 +141,7 @@ impl Listener {
             auth: Some(auth),
             channel_data,
             since: None,
+            follow: false,
         };
         api.service
             .subscribe(&self.0, &subscribe, &mut Vec::new())

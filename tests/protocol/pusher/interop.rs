@@ -187,6 +187,48 @@ pub(super) async fn a_personal_channel_brings_what_the_user_follows(env: &TestEn
     ann.expect_nothing().await;
 }
 
+pub(super) async fn a_members_text_is_the_same_in_both_dialects(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = server.pusher().await;
+    watcher.join(ROOM, json!({"user_id": "watcher"})).await;
+    let info = r#"{"half":"\ud83d","n":123456789012345678901234567890,"e": 1e999}"#;
+    for (data, info) in [
+        (format!(r#"{{"user_id":"u","user_info":{info}}}"#), info),
+        (format!(r#"{{"user_info":{info},"user_id":"u"}}"#), info),
+        (
+            r#"{"\ud83d":1e999, "user_id":"u", "a\/b":0.10}"#.to_owned(),
+            r#"{"\ud83d":1e999,"a\/b":0.10}"#,
+        ),
+    ] {
+        let added = format!(r#"{{"user_id":"u","user_info":{info}}}"#);
+        let [mut pusher, mut again] = server.pushers().await;
+        let auth = pusher.auth_over(ROOM, &data);
+        pusher
+            .send_subscribe_data(json!({"channel": ROOM, "auth": auth, "channel_data": data}))
+            .await;
+        let frame = pusher
+            .expect("pusher_internal:subscription_succeeded")
+            .await;
+        let hash = format!(r#""u":{info}}}}}}}"#);
+        assert!(frame.data().ends_with(&hash), "{hash}: {frame:?}");
+        let frame = watcher.expect("pusher_internal:member_added").await;
+        assert_eq!(frame.data(), added);
+        pusher.0.abort().await;
+        watcher.expect("pusher_internal:member_removed").await;
+        // By the sign-in.
+        let user_data = format!(r#"{{"id":"u","user_info":{info},"\ud83d":1e999}}"#);
+        again.send_sign_in(&user_data).await;
+        let frame = again.expect("pusher:signin_success").await;
+        assert_eq!(frame.inner()["user_data"], user_data);
+        again.send_subscribe(ROOM, json!({})).await;
+        again.expect("pusher_internal:subscription_succeeded").await;
+        let frame = watcher.expect("pusher_internal:member_added").await;
+        assert_eq!(frame.data(), added);
+        again.0.abort().await;
+        watcher.expect("pusher_internal:member_removed").await;
+    }
+}
+
 async fn whispering(env: &TestEnv) -> TestServer<'_> {
     env.server_with(|setup| setup.settings.client_events = true)
         .await

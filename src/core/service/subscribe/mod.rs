@@ -51,6 +51,8 @@ pub struct Subscribe {
     pub channel_data: Option<ChannelData>,
     /// The first event to replay; `None`: no `since` was given.
     pub since: Option<Since>,
+    /// Of a personal channel: whether the client receives a new answer when the user's persistent subscriptions change.
+    pub follow: bool,
 }
 
 /// The answer to a subscribe request.

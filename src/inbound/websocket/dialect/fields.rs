@@ -17,6 +17,7 @@ pub(super) struct FrameFields<'a> {
     pub auth: Option<&'a RawValue>,
     pub channel_data: Option<&'a RawValue>,
     pub since: Option<&'a RawValue>,
+    pub follow: Option<&'a RawValue>,
     pub skip: Option<&'a RawValue>,
     pub count: Option<&'a RawValue>,
     pub echo: Option<&'a RawValue>,
@@ -33,6 +34,7 @@ enum FieldName {
     Auth,
     ChannelData,
     Since,
+    Follow,
     Skip,
     Count,
     Echo,
@@ -40,6 +42,42 @@ enum FieldName {
     Ref,
     UserData,
     Other,
+}
+
+/// Read as bytes, since the name of another field may be no Rust string (`"\\ud83d"`).
+impl<'de> Deserialize<'de> for FieldName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl Visitor<'_> for NameVisitor {
+            type Value = FieldName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_bytes<E>(self, name: &[u8]) -> Result<FieldName, E> {
+                Ok(match name {
+                    b"event" => FieldName::Event,
+                    b"channel" => FieldName::Channel,
+                    b"data" => FieldName::Data,
+                    b"auth" => FieldName::Auth,
+                    b"channel_data" => FieldName::ChannelData,
+                    b"since" => FieldName::Since,
+                    b"follow" => FieldName::Follow,
+                    b"skip" => FieldName::Skip,
+                    b"count" => FieldName::Count,
+                    b"echo" => FieldName::Echo,
+                    b"persist" => FieldName::Persist,
+                    b"ref" => FieldName::Ref,
+                    b"user_data" => FieldName::UserData,
+                    _ => FieldName::Other,
+                })
+            }
+        }
+
+        deserializer.deserialize_bytes(NameVisitor)
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for FrameFields<'a> {
@@ -63,6 +101,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for FrameFields<'a> {
                         FieldName::Auth => &mut fields.auth,
                         FieldName::ChannelData => &mut fields.channel_data,
                         FieldName::Since => &mut fields.since,
+                        FieldName::Follow => &mut fields.follow,
                         FieldName::Skip => &mut fields.skip,
                         FieldName::Count => &mut fields.count,
                         FieldName::Echo => &mut fields.echo,

@@ -58,9 +58,9 @@ pub(super) type Replies = SmallVec<[Reply; 1]>;
 pub(super) struct AliasReload {
     /// The personal channel.
     pub channel: ChannelName,
-    /// The channel data of its subscription.
-    pub channel_data: Option<ChannelData>,
-    /// The aliases last sent to the client.
+    /// Whether the client receives a new answer if they have changed.
+    pub(super) follow: bool,
+    /// The aliases before.
     pub(super) known: Vec<ChannelName>,
     /// The client has been sent an error for an earlier attempt.
     pub(super) error_sent: bool,

@@ -37,7 +37,7 @@ use super::stream;
 use crate::core::hub::{CloseReason, Connection};
 use crate::core::model::ChannelName;
 use crate::core::ports::DialectId;
-use crate::core::service::{ClientEvent, ClientPublish, SignIn, Subscribe};
+use crate::core::service::{ClientEvent, ClientPublish, SignIn, Subscribe, Subscribed};
 
 /// One connected client.
 pub(super) struct ClientSession<S> {
@@ -235,11 +235,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
 
     async fn unsubscribe(&mut self, channel: &ChannelName) -> Option<SessionEnd> {
         let service = &self.gateway.service;
+        let alias = self.connection.aliases(channel);
         let left = service.unsubscribe(&self.connection, channel).await;
         match self.connection.dialect() {
             DialectId::Pushi => {
-                let members = service.members(&self.connection.app(), channel).await;
-                let reply = pushi::on_unsubscribed(&mut self.state, channel, &left, members);
+                let answer = Subscribed {
+                    members: service.members(&self.connection.app(), channel).await,
+                    alias,
+                    ..Subscribed::default()
+                };
+                let reply = pushi::on_unsubscribed(&mut self.state, channel, &left, &answer);
                 self.reply([reply])
             }
             // The Pusher protocol has no answer to it.

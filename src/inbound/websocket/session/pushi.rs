@@ -157,24 +157,20 @@ pub(super) fn on_subscribed(
     reply
 }
 
-/// The result of an unsubscription: the channels that the connection left, and the members that
-/// remain.
+/// The result of an unsubscription: the channels that the connection left, and the answer with the
+/// members that remain and the aliases that the channel had.
 pub(super) fn on_unsubscribed(
     state: &mut SessionState,
     channel: &ChannelName,
     left: &[ChannelName],
-    members: MemberList,
+    answer: &Subscribed,
 ) -> Reply {
     state.leave(channel, left);
     if channel.kind() == ChannelKind::Peer {
         state.deliveries.uncover(channel);
     }
-    let answer = Subscribed {
-        members,
-        ..Subscribed::default()
-    };
     let event = "pusher_internal:unsubscription_succeeded";
-    Reply::Parts(pushi::channel_state(event, channel, &answer))
+    Reply::Parts(pushi::channel_state(event, channel, answer))
 }
 
 /// The result of a read of past events, with the channel's members.

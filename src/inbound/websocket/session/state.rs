@@ -69,9 +69,8 @@ impl SessionContext<'_> {
 /// The state of one session.
 pub(super) struct SessionState {
     pub(super) deliveries: DeliveryQueue,
-    /// The personal channels that the client subscribed to, with the channel data for their
-    /// presence channels.
-    personal: Vec<(ChannelName, Option<ChannelData>)>,
+    /// The personal channels that the client subscribed to, and whether it asked to follow them.
+    personal: Vec<(ChannelName, bool)>,
     /// Channels with publishes in the append queue, and their number.
     in_flight: Vec<(ChannelName, usize)>,
     /// The rate limit for publishes; created with the first one.
@@ -219,8 +218,7 @@ impl SessionState {
             let keeps = !succeeded && !left.contains(channel);
             self.personal.retain(|(other, _)| other != channel || keeps);
             if succeeded {
-                let data = subscribe.channel_data.clone();
-                self.personal.push((channel.clone(), data));
+                self.personal.push((channel.clone(), subscribe.follow));
             }
         }
         if !succeeded && !context.connection.receives(channel) {
@@ -273,16 +271,17 @@ impl SessionState {
             self.aliases_to_reload.retain(|other| *other != channel);
             let error_sent = self.aliases_unavailable.contains(&channel);
             self.aliases_unavailable.retain(|other| *other != channel);
-            let Some((_, data)) = self.personal.iter().find(|(other, _)| *other == channel) else {
+            let Some((_, follow)) = self.personal.iter().find(|(other, _)| *other == channel)
+            else {
                 continue;
             };
-            let channel_data = data.clone();
+            let follow = *follow;
             self.deliveries
                 .hold_back(HoldBack::AllBut(context.subscribed_channels().collect()));
             return Some(Action::ReloadAliases(Box::new(AliasReload {
                 known: context.connection.aliases(&channel),
                 channel,
-                channel_data,
+                follow,
                 error_sent,
             })));
         }
@@ -304,8 +303,8 @@ impl SessionState {
             // The reload followed a lost connection between the nodes, not a change.
             Ok(Some(answer)) if answer.alias == reload.known => {}
             Ok(Some(answer)) => {
-                // The Pusher protocol has no frame that names aliases.
-                if context.connection.dialect() == DialectId::Pushi {
+                // The original's clients take it for a new subscription and lose their handlers.
+                if reload.follow {
                     let event = "pusher_internal:subscription_succeeded";
                     let frame = pushi::channel_state(event, &reload.channel, &answer);
                     replies.push(Reply::Parts(frame));

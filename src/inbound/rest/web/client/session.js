@@ -148,7 +148,7 @@ class Session {
     }
     if (fresh) wire.status = "asking";
     wire.since = this.#since(wire);
-    this.line.send({ event: "pusher:subscribe", data: { channel: wire.name, ...grant, since: wire.since } });
+    this.line.send({ event: "pusher:subscribe", data: { channel: wire.name, ...grant, since: wire.since, follow: wire.personal || undefined } });
   }
 
   /** Updates peer channels: one exists while two of its users are members of their presence channel. */

@@ -176,6 +176,8 @@ fn subscribe(data: &FrameFields<'_>, limits: &Limits) -> Result<PusherCommand, D
         auth,
         channel_data: client_data,
         since,
+        // This dialect has no frame that names aliases.
+        follow: false,
     })))
 }
 

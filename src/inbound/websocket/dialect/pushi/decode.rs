@@ -162,11 +162,13 @@ fn subscribe(
         .map(|value| channel_data(value, &channel).or_else(|message| context.error(4314, message)))
         .transpose()?;
     let since = data.since.map(|value| since(value, context)).transpose()?;
+    let follow = flag(data.follow, "follow", false, context)?;
     Ok(PushiCommand::Subscribe(Box::new(Subscribe {
         channel,
         auth,
         channel_data,
         since,
+        follow,
     })))
 }
 
@@ -192,6 +194,20 @@ fn since(value: &RawValue, context: &ErrorContext) -> Result<Since, ErrorFrame> 
         }
     }
     context.error(4314, "since must be an integer from 0 or \"now\" (for a personal channel also an object of channel to number)")
+}
+
+fn flag(
+    value: Option<&RawValue>,
+    name: &str,
+    default: bool,
+    context: &ErrorContext,
+) -> Result<bool, ErrorFrame> {
+    match value.map(RawValue::get) {
+        None => Ok(default),
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(_) => context.error(4314, format!("{name} must be true or false")),
+    }
 }
 
 fn latest(
@@ -239,15 +255,8 @@ fn publish(
         },
         Some(value) => compact(value.get()).into_owned(),
     };
-    let flag = |value: Option<&RawValue>, name: &str, default: bool| match value.map(RawValue::get)
-    {
-        None => Ok(default),
-        Some("true") => Ok(true),
-        Some("false") => Ok(false),
-        Some(_) => context.error(4314, format!("{name} must be true or false")),
-    };
-    let echo = flag(fields.echo, "echo", false)?;
-    let persist = flag(fields.persist, "persist", true)?;
+    let echo = flag(fields.echo, "echo", false, context)?;
+    let persist = flag(fields.persist, "persist", true, context)?;
     let payload = Payload {
         event: name.into(),
         data: data.into(),
