@@ -107,7 +107,8 @@ def test_a_socket_that_did_not_ask_to_follow_gets_no_second_answer(app: App) -> 
     reader.quiet()
     app.publish("blog", "a")
     assert reader.expect("message", "blog")["data"] == "a"
-    assert sorted(reader.unsubscribe(MINE)["alias"]) == ["blog", "news"]
+    # The channels that the client knows: PyPI `pushi-service`'s client fails on others.
+    assert reader.unsubscribe(MINE)["alias"] == ["news"]
 
 
 def test_the_same_subscription_again_changes_nothing(app: App) -> None:

@@ -235,7 +235,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
 
     async fn unsubscribe(&mut self, channel: &ChannelName) -> Option<SessionEnd> {
         let service = &self.gateway.service;
-        let alias = self.connection.aliases(channel);
+        let context = self.gateway.context(&self.connection);
+        let alias = self.state.known_aliases(&context, channel);
         let left = service.unsubscribe(&self.connection, channel).await;
         match self.connection.dialect() {
             DialectId::Pushi => {

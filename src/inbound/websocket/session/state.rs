@@ -66,11 +66,20 @@ impl SessionContext<'_> {
     }
 }
 
+/// A personal channel that the client subscribed to.
+struct PersonalSubscription {
+    channel: ChannelName,
+    /// Whether the client asked for a new answer when its aliases change.
+    follow: bool,
+    /// The aliases in the answer that the client has, where they have changed without a new one.
+    answered: Option<Vec<ChannelName>>,
+}
+
 /// The state of one session.
 pub(super) struct SessionState {
     pub(super) deliveries: DeliveryQueue,
-    /// The personal channels that the client subscribed to, and whether it asked to follow them.
-    personal: Vec<(ChannelName, bool)>,
+    /// The personal channels that the client subscribed to.
+    personal: Vec<PersonalSubscription>,
     /// Channels with publishes in the append queue, and their number.
     in_flight: Vec<(ChannelName, usize)>,
     /// The rate limit for publishes; created with the first one.
@@ -216,9 +225,14 @@ impl SessionState {
         self.deliveries.unsubscribe(left);
         if channel.kind() == ChannelKind::Personal {
             let keeps = !succeeded && !left.contains(channel);
-            self.personal.retain(|(other, _)| other != channel || keeps);
+            self.personal
+                .retain(|personal| personal.channel != *channel || keeps);
             if succeeded {
-                self.personal.push((channel.clone(), subscribe.follow));
+                self.personal.push(PersonalSubscription {
+                    channel: channel.clone(),
+                    follow: subscribe.follow,
+                    answered: None,
+                });
             }
         }
         if !succeeded && !context.connection.receives(channel) {
@@ -226,9 +240,24 @@ impl SessionState {
         }
     }
 
+    /// The aliases of a personal channel that the client knows. The original's Python client fails
+    /// on a name that it has not received.
+    pub(super) fn known_aliases(
+        &self,
+        context: &SessionContext<'_>,
+        channel: &ChannelName,
+    ) -> Vec<ChannelName> {
+        self.personal
+            .iter()
+            .find(|personal| personal.channel == *channel)
+            .and_then(|personal| personal.answered.clone())
+            .unwrap_or_else(|| context.connection.aliases(channel))
+    }
+
     /// The connection left channels because of an unsubscription.
     pub(super) fn leave(&mut self, channel: &ChannelName, left: &[ChannelName]) {
-        self.personal.retain(|(other, _)| other != channel);
+        self.personal
+            .retain(|personal| personal.channel != *channel);
         self.deliveries.unsubscribe(left);
     }
 
@@ -271,15 +300,19 @@ impl SessionState {
             self.aliases_to_reload.retain(|other| *other != channel);
             let error_sent = self.aliases_unavailable.contains(&channel);
             self.aliases_unavailable.retain(|other| *other != channel);
-            let Some((_, follow)) = self.personal.iter().find(|(other, _)| *other == channel)
-            else {
+            let mut known = self.personal.iter_mut();
+            let Some(personal) = known.find(|personal| personal.channel == channel) else {
                 continue;
             };
-            let follow = *follow;
+            let known = context.connection.aliases(&channel);
+            let follow = personal.follow;
+            if !follow {
+                personal.answered.get_or_insert_with(|| known.clone());
+            }
             self.deliveries
                 .hold_back(HoldBack::AllBut(context.subscribed_channels().collect()));
             return Some(Action::ReloadAliases(Box::new(AliasReload {
-                known: context.connection.aliases(&channel),
+                known,
                 channel,
                 follow,
                 error_sent,
