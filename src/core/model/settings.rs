@@ -123,7 +123,7 @@ pub struct AppSettings {
     pub signed_presence: bool,
     /// Pusher subscribers receive the subscription count.
     pub subscription_count: bool,
-    /// Pusher sockets must sign in.
+    /// Sockets must sign in. Only Pusher sockets can.
     pub require_signin: bool,
     /// The time within which they must sign in.
     pub signin_timeout: Duration,

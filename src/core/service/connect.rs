@@ -124,7 +124,8 @@ impl Service {
             .cached_by_key(connecting.key)
             .ok_or(ConnectError::NoApp)?;
         self.check(&now, connecting)?;
-        if connecting.dialect == DialectId::Pusher && app.settings.require_signin {
+        // Also of a Pushi client, which cannot sign in: it must not stay longer than another one without a sign-in.
+        if app.settings.require_signin {
             // The first second of the shared timer is shorter.
             let seconds = app.settings.signin_timeout.as_secs().saturating_add(1);
             connection

@@ -132,8 +132,17 @@ pub(super) async fn an_app_can_require_it_in_time(env: &TestEnv) {
         server.tick(100, 0);
     }
     late.expect_nothing().await;
+    pushi.expect_nothing().await;
     server.tick(100, 0);
     late.expect_rejection(4009).await;
     ann.expect_nothing().await;
+    // The other dialect cannot sign in.
+    let frame = pushi.expect_rejection(4009).await;
+    assert!(frame.message().contains("sign-in"), "{frame:?}");
+    server.set(|settings| settings.require_signin = false).await;
+    let mut pushi = server.client().await;
+    for _ in 0..5 {
+        server.tick(100, 0);
+    }
     pushi.expect_nothing().await;
 }

@@ -96,7 +96,7 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     own(
         "require_signin",
         Kind::Flag(|app| &mut app.settings.require_signin),
-        "Pusher connections must sign in. Default: false.",
+        "Connections must sign in, which only the Pusher protocol can: others are closed with 4009, too. Default: false.",
     ),
     own(
         "signin_timeout",

@@ -97,7 +97,7 @@ pub(super) fn close(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::Idle => (4202, "the connection was idle for too long"),
         CloseReason::NotSignedIn => (
             4009,
-            "the app requires a sign-in, and none was received in time",
+            "the app requires a sign-in (pusher:signin of the Pusher protocol), and none was received in time",
         ),
         CloseReason::Terminated => (4009, "the user's connections were terminated"),
     }
