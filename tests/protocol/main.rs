@@ -79,6 +79,7 @@ macro_rules! on_every_store {
             three_tabs_are_one_member,
             tabs_of_one_user_are_not_announced,
             resubscribe_announces_nothing,
+            other_data_of_the_only_connection_is_a_leave_and_a_join,
             changing_user_announces_leave_and_join,
             changing_user_in_one_of_two_tabs_announces_join_only,
             members_are_listed_in_the_order_in_which_they_came,

@@ -102,11 +102,13 @@ pub(crate) async fn both_members_must_set_the_peer_flag(env: &TestEnv) {
     let [mut ann, mut bo] = in_room(&server, ["ann", "bo"]).await;
     for flag in [json!(false), json!(null), json!("true"), json!(1)] {
         bo.join(ROOM, json!({"user_id": "bo", "peer": flag})).await;
+        hush(&mut ann).await;
         may_not_send(&mut ann, PAIR).await;
         may_not_send(&mut bo, PAIR).await;
         server.publish_transient(PAIR, "nobody hears it").await;
         ann.expect_nothing().await;
         bo.join(ROOM, json!({"user_id": "bo", "peer": true})).await;
+        hush(&mut ann).await;
         send(&mut ann, PAIR, "hello").await;
         hears(&mut bo, PAIR, "hello").await;
     }
@@ -122,6 +124,7 @@ pub(crate) async fn the_newest_tab_decides(env: &TestEnv) {
     send(&mut ann, PAIR, "hello").await;
     hears(&mut bo, PAIR, "hello").await;
     bo.join(ROOM, json!({"user_id": "bo"})).await;
+    hush(&mut ann).await;
     tab.join(ROOM, json!({"user_id": "bo", "peer": true})).await;
     send(&mut ann, PAIR, "both").await;
     hears(&mut bo, PAIR, "both").await;

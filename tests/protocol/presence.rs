@@ -110,23 +110,56 @@ pub(crate) async fn resubscribe_announces_nothing(env: &TestEnv) {
     let mut watcher = on_room(&server, "watcher").await;
     let mut ann = on_room(&server, "ann").await;
     came(&mut watcher, "ann").await;
-    let state = ann
-        .join(ROOM, json!({"user_id": "ann", "name": "Ann"}))
-        .await;
-    assert_eq!(
-        state["members"]["ann"],
-        json!({"user_id": "ann", "name": "Ann"})
-    );
+    ann.join(ROOM, json!({"user_id": "ann"})).await;
     watcher.expect_nothing().await;
     ann.expect_nothing().await;
-    assert_eq!(
-        watcher.query(json!({"channel": ROOM})).await["members"]["ann"]["name"],
-        "Ann",
-        "the new data replaced the old"
+}
+
+pub(crate) async fn other_data_of_the_only_connection_is_a_leave_and_a_join(env: &TestEnv) {
+    let server = env.server().await;
+    let mut watcher = on_room(&server, "watcher").await;
+    let mut pusher = server.pusher().await;
+    pusher.join(ROOM, json!({"user_id": "pusher"})).await;
+    came(&mut watcher, "pusher").await;
+    let mut ann = on_room(&server, "ann").await;
+    came(&mut watcher, "ann").await;
+    pusher.expect_on("pusher_internal:member_added", ROOM).await;
+    let (before, after) = (
+        json!({"user_id": "ann"}),
+        json!({"user_id": "ann", "name": "Ann"}),
     );
+    let state = ann.join(ROOM, after.clone()).await;
+    assert_eq!(state["members"]["ann"], after);
+    ann.expect_nothing().await;
+    let frame = watcher.expect("pusher:member_removed").await;
+    assert_eq!(frame.member(), before);
+    let frame = watcher.expect("pusher:member_added").await;
+    assert_eq!(frame.member(), after);
+    assert_eq!(
+        pusher
+            .expect_on("pusher_internal:member_removed", ROOM)
+            .await,
+        json!({"user_id": "ann"})
+    );
+    assert_eq!(
+        pusher.expect_on("pusher_internal:member_added", ROOM).await,
+        json!({"user_id": "ann", "user_info": {"name": "Ann"}})
+    );
+    // With a second connection the member's newest data is replaced without a notification.
+    let mut second = on_room(&server, "ann").await;
+    ann.join(ROOM, json!({"user_id": "ann", "name": "Anna"}))
+        .await;
+    watcher.expect_nothing().await;
+    pusher.expect_nothing().await;
+    second.expect_nothing().await;
+    let state = watcher.query(json!({"channel": ROOM})).await;
+    assert_eq!(users(&state), ["watcher", "pusher", "ann"]);
+    assert_eq!(state["members"]["ann"]["name"], "Anna");
+    second.unsubscribe(ROOM).await;
     ann.abort().await;
     let frame = watcher.expect("pusher:member_removed").await;
-    assert_eq!(frame.member(), json!({"user_id": "ann", "name": "Ann"}));
+    assert_eq!(frame.member()["name"], "Anna");
+    watcher.expect_nothing().await;
 }
 
 pub(crate) async fn changing_user_announces_leave_and_join(env: &TestEnv) {

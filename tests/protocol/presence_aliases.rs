@@ -14,6 +14,16 @@ async fn two(server: &TestServer<'_>) -> [Client; 2] {
     [watcher, client]
 }
 
+/// The notifications that the member `ann` has other data now.
+async fn renamed(watcher: &mut Client, before: &str, after: &str) {
+    for (event, name) in [
+        ("pusher:member_removed", before),
+        ("pusher:member_added", after),
+    ] {
+        assert_eq!(watcher.expect(event).await.member()["name"], name);
+    }
+}
+
 async fn name(watcher: &mut Client) -> serde_json::Value {
     watcher.query(json!({"channel": ROOM})).await["members"]["ann"]["name"].clone()
 }
@@ -45,6 +55,7 @@ pub(crate) async fn the_direct_subscription_decides_the_user(env: &TestEnv) {
     );
     watcher.expect_nothing().await;
     client.unsubscribe(ROOM).await;
+    renamed(&mut watcher, "direct", "alias").await;
     assert_eq!(name(&mut watcher).await, "alias");
     watcher.expect_nothing().await;
     client.unsubscribe(ANN).await;
@@ -62,6 +73,7 @@ pub(crate) async fn after_the_alias_the_direct_one_stays(env: &TestEnv) {
     client
         .join(ROOM, json!({"user_id": "ann", "name": "direct"}))
         .await;
+    renamed(&mut watcher, "alias", "direct").await;
     assert_eq!(name(&mut watcher).await, "direct");
     client.unsubscribe(ANN).await;
     assert_eq!(name(&mut watcher).await, "direct");

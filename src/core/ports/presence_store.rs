@@ -26,8 +26,9 @@ pub struct Joined {
 #[async_trait]
 pub trait PresenceStore: Send + Sync {
     /// Adds a connection of a user. Of two concurrent first connections exactly one is announced. For a connection that is on
-    /// the channel already the data is replaced, without an announcement; of several connections of a user the newest data is
-    /// used. `Ok(None)`: the user is new and the channel has `max` members already (0: no limit).
+    /// the channel already the data is replaced: where it is the user's only connection and the data differs, a removal with
+    /// the old data and an addition with the new one are announced. Of several connections of a user the newest data is used,
+    /// without an announcement. `Ok(None)`: the user is new and the channel has `max` members already (0: no limit).
     async fn join(
         &self,
         app: &AppIdent,

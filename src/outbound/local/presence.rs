@@ -19,6 +19,20 @@ pub struct LocalPresence {
     state: Mutex<PresenceState>,
 }
 
+/// The changes that are announced as one member's new data: it leaves and joins.
+fn replacement(channel: &ChannelName, before: Member, after: Member) -> [ServerEvent; 2] {
+    [
+        ServerEvent::MemberRemoved {
+            channel: channel.clone(),
+            member: before,
+        },
+        ServerEvent::MemberAdded {
+            channel: channel.clone(),
+            member: after,
+        },
+    ]
+}
+
 #[derive(Default)]
 struct PresenceState {
     /// Increases with every change of any channel, so that the versions of a channel do not restart
@@ -46,6 +60,20 @@ struct UserConnections {
 impl UserConnections {
     fn newest(&self) -> Option<&Member> {
         self.connections.last().map(|(_, member)| member)
+    }
+
+    /// Adds a connection, or gives it new data. Returns the data of the user's only connection where
+    /// it is replaced by other data.
+    fn replace(&mut self, socket: SocketId, member: Member) -> Option<Member> {
+        let known = self
+            .connections
+            .iter()
+            .position(|(held, _)| *held == socket);
+        let before = known.map(|index| self.connections.remove(index).1);
+        let is_only = self.connections.is_empty();
+        let replaced = before.filter(|before| is_only && *before != member);
+        self.connections.push((socket, member));
+        replaced
     }
 }
 
@@ -79,14 +107,30 @@ impl PresenceStore for LocalPresence {
                 .entry(channel.clone())
                 .or_default();
             if let Some(user) = channel_members.users.get_mut(&member.user_id) {
-                user.connections.retain(|(known, _)| *known != socket);
-                user.connections.push((socket, member.clone()));
-                channel_members.list.put(user.joined, member);
-                return Ok(Some(Joined {
+                let replaced = user.replace(socket, member.clone());
+                channel_members.list.put(user.joined, member.clone());
+                let changes = replaced.map(|before| replacement(channel, before, member));
+                let mut lane = None;
+                for event in changes.into_iter().flatten() {
+                    state.version += 1;
+                    channel_members.version = state.version;
+                    lane = Some(self.bus.enqueue(BusMessage::Broadcast {
+                        app: app.clone(),
+                        event,
+                        exclude: Some(socket),
+                        version: Some(state.version),
+                    }));
+                }
+                let joined = Joined {
                     members: channel_members.list.clone(),
                     version: channel_members.version,
                     new: false,
-                }));
+                };
+                drop(guard);
+                if let Some(lane) = lane {
+                    self.bus.drain(lane);
+                }
+                return Ok(Some(joined));
             }
             if max != 0 && channel_members.users.len() as u64 >= max {
                 return Ok(None);

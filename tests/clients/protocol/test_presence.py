@@ -70,12 +70,15 @@ def test_a_user_with_three_tabs_is_one_member(app: App) -> None:
     assert member_of(ann.expect("pusher:member_removed", ROOM))["user_id"] == "u2"
 
 
-def test_subscribing_again_replaces_the_channel_data_without_a_leave_or_a_join(app: App) -> None:
+def test_subscribing_again_with_other_channel_data_is_a_leave_and_a_join(app: App) -> None:
     ann = app.member(ROOM, "u1")
     bo = app.member(ROOM, "u2", name="Bo")
     ann.expect("pusher:member_added", ROOM)
     answer = bo.subscribe(ROOM, channel_data={"user_id": "u2", "name": "Robert"})
     assert answer["members"]["u2"] == {"user_id": "u2", "name": "Robert"}
+    assert member_of(ann.expect("pusher:member_removed", ROOM)) == {"user_id": "u2", "name": "Bo"}
+    assert member_of(ann.expect("pusher:member_added", ROOM)) == {"user_id": "u2", "name": "Robert"}
+    bo.subscribe(ROOM, channel_data={"user_id": "u2", "name": "Robert"})
     nothing_but(app, ann)
     newcomer = app.connect().subscribe(ROOM, channel_data={"user_id": "u3"})
     assert newcomer["members"]["u2"]["name"] == "Robert"

@@ -98,6 +98,18 @@ impl Room {
     }
 }
 
+/// The data of a member that joined or left.
+fn data_of(message: &BusMessage) -> Option<String> {
+    match message {
+        BusMessage::Broadcast {
+            event:
+                ServerEvent::MemberAdded { member, .. } | ServerEvent::MemberRemoved { member, .. },
+            ..
+        } => Some(member.data.to_string()),
+        _ => None,
+    }
+}
+
 fn shown(members: &MemberList) -> Vec<String> {
     members
         .iter()
@@ -143,8 +155,20 @@ pub(super) async fn a_connection_that_is_there_gets_its_data_replaced(meeting: &
     room.join(0, 1, "a", "1").await;
     let again = room.join(0, 1, "a", "2").await.unwrap();
     assert_eq!(shown(&again.members), ["a:2"]);
+    assert!(!again.new);
+    room.told(&["+a", "-a", "+a"]).await;
+    room.join(0, 1, "a", "2").await;
+    // Of several connections none is announced.
+    room.join(1, 2, "a", "3").await;
+    room.join(0, 1, "a", "4").await;
+    room.leave(1, 2, "a").await;
+    room.join(0, 1, "a", "5").await;
+    room.told(&["+a", "-a", "+a", "-a", "+a"]).await;
     room.leave(0, 1, "a").await;
-    room.told(&["+a", "-a"]).await;
+    room.told(&["+a", "-a", "+a", "-a", "+a", "-a"]).await;
+    let told = room.nodes[1].sink.heard();
+    let data: Vec<_> = told.iter().filter_map(data_of).collect();
+    assert_eq!(data, ["1", "1", "2", "4", "5", "5"]);
     assert_eq!(room.members(1).await, [""; 0]);
 }
 

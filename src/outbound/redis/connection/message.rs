@@ -103,7 +103,7 @@ pub(crate) struct EventBody<'a> {
 /// are floating point.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct MemberChangeBody<'a> {
-    /// `+` joined, `-` left, `~` has new data.
+    /// `+` joined, `-` left, `=` has new data by its only connection, `~` has new data otherwise.
     #[serde(rename = "o", borrow)]
     pub kind: Cow<'a, str>,
     /// The version of the list after the change.

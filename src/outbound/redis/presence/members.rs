@@ -15,6 +15,8 @@ pub(super) enum PresenceChange {
     Joined,
     /// A user's last connection left.
     Left,
+    /// A user's only connection has new data, of which clients are notified.
+    Replaced,
     /// A user's newest data changed.
     Updated,
 }
@@ -77,6 +79,12 @@ impl ReplicaMembers {
         }
         self.list.put(joined, member);
         before.is_none()
+    }
+
+    /// The data of a user where it differs from `member`.
+    pub(super) fn other_than(&self, member: &Member) -> Option<Member> {
+        let known = self.get(member.user_id.as_str())?;
+        (known != member).then(|| known.clone())
     }
 
     /// Adds or updates a user that is not in Redis yet; returns whether it is new here.

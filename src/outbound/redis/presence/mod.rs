@@ -97,6 +97,7 @@ impl RedisPresence {
         let change = match &*body.kind {
             "+" => PresenceChange::Joined,
             "-" => PresenceChange::Left,
+            "=" => PresenceChange::Replaced,
             _ => PresenceChange::Updated,
         };
         let (Some(member), Ok(version), Ok(joined)) =

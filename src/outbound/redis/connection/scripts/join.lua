@@ -22,7 +22,7 @@ if ARGV[9] == '' and before and tonumber(before[1]) >= tonumber(stamp) then
   stamp = text(tonumber(before[1]) + 1)
 end
 local superseded = false
-remove_connections(record, function(connection)
+local removed = remove_connections(record, function(connection)
   superseded = superseded or (connection[2] == socket and incarnation_number(connection[3]) > incarnation_number(incarnation))
   return connection[2] == socket
 end, incarnation)
@@ -34,6 +34,8 @@ local elsewhere = 0
 for _, connection in ipairs(record.k) do
   if connection[3] ~= incarnation then elsewhere = 1 end
 end
+-- The user's only connection gets new data.
+local only = removed > 0 and #record.k == 0
 local own = {stamp, socket, incarnation, ARGV[6], ARGV[7]}
 record.k[#record.k + 1] = own
 local version
@@ -41,7 +43,7 @@ if known then
   write(user, record)
   local after = newest(record)
   if after[4] ~= before[4] or after[5] ~= before[5] then
-    version = announce(publish, topic, '~', user, record.c, after, socket)
+    version = announce(publish, topic, only and '=' or '~', user, record.c, after, socket)
   else
     version = current_version()
   end

@@ -29,9 +29,18 @@ impl ChannelReplica {
             {
                 return None;
             }
+            let user = &member.user_id;
+            let is_only = state
+                .local
+                .get(user)
+                .is_some_and(|local| local.iter().all(|local| local.socket == socket))
+                && !state.elsewhere.contains(user);
+            let replaced = state.members.other_than(member).filter(|_| is_only);
             let new = state.members.put_local(member.clone());
             if new {
                 self.notify(&mut state, PresenceChange::Joined, member.clone(), socket);
+            } else if let Some(before) = replaced {
+                self.notify_replaced(&mut state, before, member.clone(), socket);
             }
             new
         };
@@ -138,6 +147,14 @@ impl ChannelReplica {
                     self.notify(state, PresenceChange::Left, member, socket);
                 }
             }
+            PresenceChange::Replaced => {
+                let before = state.members.other_than(&member);
+                if state.members.put(member.clone(), joined) {
+                    self.notify(state, PresenceChange::Joined, member, socket);
+                } else if let Some(before) = before {
+                    self.notify_replaced(state, before, member, socket);
+                }
+            }
             PresenceChange::Updated => {
                 state.members.put(member, joined);
             }
@@ -188,6 +205,18 @@ impl ChannelReplica {
         outcome
     }
 
+    /// Queues the notifications of a member's new data: it leaves and joins.
+    fn notify_replaced(
+        &self,
+        state: &mut ReplicaState,
+        before: Member,
+        after: Member,
+        socket: SocketId,
+    ) {
+        self.notify(state, PresenceChange::Left, before, socket);
+        self.notify(state, PresenceChange::Joined, after, socket);
+    }
+
     /// Queues a notification of local clients.
     fn notify(
         &self,
@@ -209,7 +238,7 @@ impl ChannelReplica {
                 (ServerEvent::UserStatus { user, online }, None)
             }
             PresenceChange::Left => (ServerEvent::MemberRemoved { channel, member }, Some(socket)),
-            PresenceChange::Joined | PresenceChange::Updated => {
+            PresenceChange::Joined | PresenceChange::Replaced | PresenceChange::Updated => {
                 (ServerEvent::MemberAdded { channel, member }, Some(socket))
             }
         };
