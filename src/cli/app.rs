@@ -29,6 +29,7 @@ enum AppCommand {
     List(ListArgs),
     Show(ShowArgs),
     Update(UpdateArgs),
+    Logout(LogoutArgs),
     Delete(DeleteArgs),
 }
 
@@ -84,6 +85,18 @@ struct UpdateArgs {
     output: OutputArgs,
 }
 
+/// End all sessions of an app
+///
+/// Every session token of the app is refused by running servers within a second. Back ends log in
+/// again; connected clients are not affected.
+#[derive(clap::Args)]
+struct LogoutArgs {
+    /// Id of the app
+    ident: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
 /// Delete an app with all its data
 #[derive(clap::Args)]
 struct DeleteArgs {
@@ -117,6 +130,11 @@ impl AppArgs {
                 let body = parse_changes(&changes)?;
                 let app = call(&output, Method::PUT, &app_path(&ident)?, Some(body)).await?;
                 Ok(output.format(&app, format_app))
+            }
+            AppCommand::Logout(LogoutArgs { ident, output }) => {
+                let target = format!("{}/sessions/revoke", app_path(&ident)?);
+                let response = call(&output, Method::POST, &target, None).await?;
+                Ok(output.format(&response, |_| format!("ended all sessions of {ident}")))
             }
             AppCommand::Delete(DeleteArgs { ident, output }) => {
                 let response = call(&output, Method::DELETE, &app_path(&ident)?, None).await?;

@@ -16,7 +16,7 @@ use self::transfer::{copy_app, list_apps, newest_event};
 use super::context::load_settings;
 use super::error::CliError;
 use crate::config::{Raw, StoreSettings, StoreUrl};
-use crate::core::model::{App, Session, Timestamp, TokenHash};
+use crate::core::model::{App, CredentialDigest, Session, Timestamp, TokenHash};
 use crate::server::open_stores;
 
 /// The minimum timeout of a store call: the first read of a large channel of the original assigns
@@ -146,6 +146,7 @@ async fn is_same_store(
     let marker = Session {
         hash: TokenHash(hash),
         app: app.ident.clone(),
+        credential: CredentialDigest(hash),
         expires: Timestamp::default(),
     };
     let target_error = |error| target.error(error);

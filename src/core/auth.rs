@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub use request::{RequestError, SignedRequest, webhook_signature};
 pub use user::{check_user_auth, user_auth};
 
-use super::model::{App, ChannelName, Mid, Secret, SocketId, TokenHash};
+use super::model::{App, ChannelName, CredentialDigest, Mid, Secret, SocketId, TokenHash};
 
 /// The operating system provided no random numbers; no secret can be created.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +140,17 @@ pub fn check_channel_auth(
 /// The hash of a session token, which is stored in its place.
 pub fn token_hash(token: &str) -> TokenHash {
     TokenHash(Sha256::digest(token.as_bytes()).into())
+}
+
+/// The digest by which a session remembers the secret of the app `app_id` that opened it.
+pub fn credential_digest(token: &str, app_id: u64, secret: &Secret) -> CredentialDigest {
+    // HMAC accepts a key of any length, so this does not fail.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(token.as_bytes()) else {
+        return CredentialDigest([0; 32]);
+    };
+    mac.update(&app_id.to_le_bytes());
+    mac.update(secret.expose().as_bytes());
+    CredentialDigest(mac.finalize().into_bytes().into())
 }
 
 /// The `mid` of an idempotent publish: equal for equal parts only.

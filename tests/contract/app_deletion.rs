@@ -24,6 +24,7 @@ pub(crate) async fn a_deleted_app_takes_everything_with_it(fixture: &impl Fixtur
         .put(&Session {
             hash,
             app: gone.ident.clone(),
+            credential: pushi::core::model::CredentialDigest([5; 32]),
             expires: NOW,
         })
         .await

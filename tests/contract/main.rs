@@ -110,6 +110,7 @@ macro_rules! contract {
             a_session_is_got_also_where_it_has_expired,
             the_same_hash_replaces_the_session,
             an_ended_session_is_gone_everywhere,
+            all_sessions_of_an_app_end_everywhere,
             expired_sessions_are_pruned,
             a_session_of_an_app_that_is_not_there_is_not_found,
         }

@@ -25,6 +25,7 @@ async fn nothing_answers(stores: &Stores, app: &App) {
     let session = pushi::core::model::Session {
         hash,
         app: ident.clone(),
+        credential: pushi::core::model::CredentialDigest([5; 32]),
         expires: NOW,
     };
     let one = [event(app, "room", "")];
@@ -108,9 +109,10 @@ async fn nothing_answers(stores: &Stores, app: &App) {
         async { stores.sessions.put(&session).await },
         async { stores.sessions.get(&hash).await.map(drop) },
         async { stores.sessions.end(&hash).await },
+        async { stores.sessions.end_all(&session.app).await },
         async { stores.sessions.prune(NOW).await.map(drop) },
     );
-    <[_; 8]>::from(answers).into_iter().for_each(away);
+    <[_; 9]>::from(answers).into_iter().for_each(away);
     // Three rounds, each within the time-out.
     assert!(
         begun.elapsed() < 3 * SHORT + Duration::from_secs(5),

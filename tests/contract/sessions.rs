@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use pushi::core::error::StorageError;
-use pushi::core::model::{AppIdent, Session, TokenHash};
+use pushi::core::model::{AppIdent, CredentialDigest, Session, TokenHash};
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app};
@@ -10,6 +10,7 @@ fn session(app: &pushi::core::model::App, byte: u8) -> Session {
     Session {
         hash: TokenHash([byte; 32]),
         app: app.ident.clone(),
+        credential: CredentialDigest([byte.wrapping_add(100); 32]),
         expires: NOW,
     }
 }
@@ -52,6 +53,7 @@ pub(crate) async fn the_same_hash_replaces_the_session(fixture: &impl Fixture) {
     let first = session(&app(&stores, "a").await, 1);
     let second = Session {
         app: app(&stores, "b").await.ident,
+        credential: CredentialDigest([9; 32]),
         expires: NOW.plus(Duration::from_secs(1)),
         ..first.clone()
     };
@@ -80,6 +82,25 @@ pub(crate) async fn an_ended_session_is_gone_everywhere(fixture: &impl Fixture) 
             .unwrap()
             .is_some()
     );
+}
+
+pub(crate) async fn all_sessions_of_an_app_end_everywhere(fixture: &impl Fixture) {
+    let (stores, other) = (fixture.open().await, fixture.open().await);
+    let (a, b) = (app(&stores, "a").await, app(&stores, "b").await);
+    for byte in [1, 2] {
+        stores.sessions.put(&session(&a, byte)).await.unwrap();
+    }
+    stores.sessions.put(&session(&b, 3)).await.unwrap();
+    stores.sessions.end_all(&a.ident).await.unwrap();
+    stores.sessions.end_all(&a.ident).await.unwrap();
+    let nobody = AppIdent::trusted("nobody");
+    stores.sessions.end_all(&nobody).await.unwrap();
+    for byte in [1, 2] {
+        let hash = TokenHash([byte; 32]);
+        assert_eq!(other.sessions.get(&hash).await.unwrap(), None);
+    }
+    let kept = other.sessions.get(&TokenHash([3; 32])).await.unwrap();
+    assert_eq!(kept, Some(session(&b, 3)));
 }
 
 pub(crate) async fn expired_sessions_are_pruned(fixture: &impl Fixture) {

@@ -291,3 +291,20 @@ async fn an_inbox_is_whole_where_the_newest_events_of_channels_are_not_known() {
         assert_eq!(said(&page), expected[..limit.min(5)], "limit {limit}");
     }
 }
+
+#[tokio::test]
+async fn a_session_without_its_credential_is_none() {
+    let file = SqliteFile::new();
+    let stores = file.open().await;
+    app(&stores, "a").await;
+    let session =
+        "INSERT INTO sessions (hash, app, expires) SELECT randomblob(32), id, 9e15 FROM apps";
+    change(&file, session).await;
+    let mut stranger = stranger(&file).await;
+    let hash: Vec<u8> = sqlx::query_scalar("SELECT hash FROM sessions")
+        .fetch_one(&mut stranger)
+        .await
+        .unwrap();
+    let hash = pushi::core::model::TokenHash(hash.try_into().unwrap());
+    assert_eq!(stores.sessions.get(&hash).await.unwrap(), None);
+}

@@ -13,6 +13,16 @@ impl std::fmt::Debug for TokenHash {
     }
 }
 
+/// The digest of the secret that opened a session, keyed with the session token: without the token it confirms no guess.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CredentialDigest(pub [u8; 32]);
+
+impl std::fmt::Debug for CredentialDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CredentialDigest(…)")
+    }
+}
+
 /// A log-in session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -20,6 +30,8 @@ pub struct Session {
     pub hash: TokenHash,
     /// The app that the session gives access to.
     pub app: AppIdent,
+    /// The secret that opened it, with which it ends.
+    pub credential: CredentialDigest,
     /// The time at which it expires.
     pub expires: Timestamp,
 }

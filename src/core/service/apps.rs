@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Service;
+use super::{AppSession, Service};
 use crate::core::auth::{self, RandomError};
 use crate::core::error::StorageError;
 use crate::core::model::{App, AppIdent, NewApp, Secret, Timestamp};
@@ -20,6 +20,9 @@ pub enum AppError {
     /// The name is empty or longer than 200 characters.
     #[error("name must have 1 to 200 characters")]
     Name,
+    /// A session of the previous secret does not rotate the current one.
+    #[error("the session was opened with the previous secret: log in with the current one")]
+    PreviousSecret,
     /// The store is unavailable.
     #[error("the store is unavailable: try again later")]
     Storage(#[source] StorageError),
@@ -133,7 +136,26 @@ impl Service {
     }
 
     /// Gives an app a new secret; the one before stays valid until it is dropped.
+    ///
+    /// # Errors
+    /// See [`AppError`].
     pub async fn rotate_secret(&self, ident: &AppIdent) -> Result<Arc<App>, AppError> {
+        self.rotate(ident, None).await
+    }
+
+    /// The same for the app of a session.
+    ///
+    /// # Errors
+    /// `PreviousSecret` where the session was opened with another secret than the current one.
+    pub async fn rotate_own_secret(&self, session: &AppSession) -> Result<Arc<App>, AppError> {
+        self.rotate(&session.app.ident, Some(session)).await
+    }
+
+    async fn rotate(
+        &self,
+        ident: &AppIdent,
+        by: Option<&AppSession>,
+    ) -> Result<Arc<App>, AppError> {
         loop {
             let stored = self
                 .ports
@@ -142,6 +164,9 @@ impl Service {
                 .by_ident(ident)
                 .await?
                 .ok_or(AppError::NotFound)?;
+            if by.is_some_and(|session| !session.was_opened_with(&stored, &stored.secret)) {
+                return Err(AppError::PreviousSecret);
+            }
             let mut app = stored.clone();
             app.previous_secret = Some(stored.secret.clone());
             app.secret = Secret::new(auth::random_hex::<32>()?);
@@ -151,7 +176,8 @@ impl Service {
         }
     }
 
-    /// Gives an app the configured key, secret and (where given) name; writes nothing where they are the same.
+    /// Gives an app the configured key, secret and (where given) name; writes nothing where they are the same. Another secret
+    /// ends a rotation: the one before is not valid either.
     ///
     /// # Errors
     /// See [`AppError`].
@@ -172,7 +198,10 @@ impl Service {
                 .ok_or(AppError::NotFound)?;
             let mut app = stored.clone();
             app.key = key.to_owned();
-            app.secret = secret.clone();
+            if app.secret != *secret {
+                app.secret = secret.clone();
+                app.previous_secret = None;
+            }
             app.name = name.map_or(app.name, str::to_owned);
             if app == stored || self.replace_app(app, &stored).await?.is_some() {
                 return Ok(());

@@ -57,7 +57,7 @@ pub use occupancy::RosterError;
 pub use parts::Parts;
 pub use publish::{ClientPublish, PublishError, Publishing};
 pub use retention::Retention;
-pub use sessions::{LoginError, NewSessionToken};
+pub use sessions::{AppSession, LoginError, NewSessionToken};
 pub use sign_in::{SignIn, SignInError, Watched};
 pub use signed::SignedError;
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::core::error::StorageError;
-use crate::core::model::{Session, Timestamp, TokenHash};
+use crate::core::model::{AppIdent, Session, Timestamp, TokenHash};
 use crate::core::ports::{Clock, SessionStore};
 
 /// For how long a confirmed session is used without another read: a logout takes effect on every node within a second.
@@ -80,6 +80,14 @@ impl SessionCache {
     pub(super) async fn end(&self, hash: &TokenHash) -> Result<(), StorageError> {
         self.store.end(hash).await?;
         self.invalidate(hash);
+        Ok(())
+    }
+
+    /// Ends all sessions of an app on all nodes that share the store: others read it again within a second.
+    pub(super) async fn end_all(&self, app: &AppIdent) -> Result<(), StorageError> {
+        self.store.end_all(app).await?;
+        let mut sessions = self.sessions.lock();
+        sessions.retain(|_, cached| cached.session.app != *app);
         Ok(())
     }
 

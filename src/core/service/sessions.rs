@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Service;
+use super::{AppError, Service};
 use crate::core::auth::{self, RandomError};
 use crate::core::error::StorageError;
-use crate::core::model::{App, AppIdent, Session};
+use crate::core::model::{App, AppIdent, CredentialDigest, Secret, Session};
 use crate::core::ports::BusMessage;
 
 /// A new session token.
@@ -38,6 +38,35 @@ pub enum LoginError {
     Random(#[from] RandomError),
 }
 
+/// A valid session of an app.
+#[derive(Clone)]
+pub struct AppSession {
+    /// The session's app.
+    pub app: Arc<App>,
+    /// Its token.
+    token: Secret,
+    credential: CredentialDigest,
+}
+
+impl AppSession {
+    /// The session token.
+    pub fn token(&self) -> &str {
+        self.token.expose()
+    }
+
+    /// Whether this secret of the app opened the session. A session reads no other.
+    pub fn was_opened_with(&self, app: &App, secret: &Secret) -> bool {
+        auth::credential_digest(self.token.expose(), app.id, secret) == self.credential
+    }
+
+    /// Whether the secret that opened it is still valid.
+    fn is_current(&self) -> bool {
+        self.app
+            .secrets()
+            .any(|secret| self.was_opened_with(&self.app, secret))
+    }
+}
+
 impl Service {
     /// Checks an app's credentials and creates a session.
     ///
@@ -56,49 +85,86 @@ impl Service {
             .read_through(&ident)
             .await?
             .ok_or(LoginError::Credentials)?;
-        // Both are always compared: the response time must not reveal which one is wrong.
-        let secret_fits = app
+        // All are always compared: the response time must not reveal which one is wrong.
+        let secret = app
             .secrets()
-            .fold(false, |fits, secret| secret.matches(app_secret) | fits);
-        if !(secret_fits & (app.key == app_key)) {
-            return Err(LoginError::Credentials);
-        }
+            .fold(None, |found, secret| match secret.matches(app_secret) {
+                true => Some(secret),
+                false => found,
+            });
+        let secret = secret
+            .filter(|_| app.key == app_key)
+            .ok_or(LoginError::Credentials)?;
         if !app.settings.enabled {
             return Err(LoginError::Disabled);
         }
-        self.create_session(&app.ident).await
+        self.open_session(&app, secret).await
     }
 
-    /// Creates a session of an app.
+    /// Creates a session of an app, as if it had been opened with the app's secret.
     ///
     /// # Errors
-    /// Fails where the store does, or the operating system provides no random numbers.
+    /// Fails where there is no such app, the store fails, or the operating system provides no random numbers.
     pub async fn create_session(&self, app: &AppIdent) -> Result<NewSessionToken, LoginError> {
+        let app = self.parts.apps.read_through(app).await?;
+        let app = app.ok_or(StorageError::NotFound)?;
+        self.open_session(&app, &app.secret).await
+    }
+
+    async fn open_session(
+        &self,
+        app: &App,
+        secret: &Secret,
+    ) -> Result<NewSessionToken, LoginError> {
         let text = auth::random_hex::<32>()?;
         let ttl = self.rules.session_ttl;
         let session = Session {
             hash: auth::token_hash(&text),
-            app: app.clone(),
+            app: app.ident.clone(),
+            credential: auth::credential_digest(&text, app.id, secret),
             expires: self.ports.clock.now().plus(ttl),
         };
         self.parts.sessions.create(session).await?;
         Ok(NewSessionToken { text, ttl })
     }
 
-    /// The app of a session token. While the store is unavailable, a session that is cached on this node stays valid.
+    /// The session of a token. It ends with the secret that opened it. While the store is unavailable, a session that is
+    /// cached on this node stays valid.
     ///
     /// # Errors
     /// See [`LoginError`].
-    pub async fn session(&self, token: &str) -> Result<Arc<App>, LoginError> {
+    pub async fn session(&self, token: &str) -> Result<AppSession, LoginError> {
         let hash = auth::token_hash(token);
         let session = self.parts.sessions.get(&hash).await?;
         let session = session.ok_or(LoginError::Session)?;
-        let app = self.parts.apps.get(&session.app).await?;
-        let app = app.ok_or(LoginError::Session)?;
-        if !app.settings.enabled {
+        let of = |app: Arc<App>| AppSession {
+            app,
+            token: Secret::new(token),
+            credential: session.credential,
+        };
+        let cached = self.parts.apps.get(&session.app).await?.map(of);
+        let found = match cached.filter(AppSession::is_current) {
+            Some(found) => found,
+            // The cached app may be older than the secret that opened the session.
+            None => {
+                let stored = self.parts.apps.read_through(&session.app).await?;
+                let stored = stored.map(of).filter(AppSession::is_current);
+                stored.ok_or(LoginError::Session)?
+            }
+        };
+        if !found.app.settings.enabled {
             return Err(LoginError::Disabled);
         }
-        Ok(app)
+        Ok(found)
+    }
+
+    /// Ends all sessions of an app, on every node within a second.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such app.
+    pub async fn end_sessions(&self, app: &AppIdent) -> Result<(), AppError> {
+        let app = self.app(app).await?;
+        Ok(self.parts.sessions.end_all(&app.ident).await?)
     }
 
     /// Ends a session; does nothing where there is none.

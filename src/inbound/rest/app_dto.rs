@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::schema::{TOKEN, closed, example, inline, list_shape, number, plain, shape, whole};
 use super::settings::{self, Editable, RESET, SETTINGS, Setting, WebhookShape};
 use crate::core::model::{App, AppIdent, NewApp, Secret, Timestamp};
+use crate::core::service::AppSession;
 
 /// The one ident that would hide behind a route.
 const PING: &str = "ping";
@@ -25,7 +26,7 @@ shape! {
         WebhookShape::register(registry);
         let mut properties = identity();
         properties.extend(SETTINGS.iter().map(|setting| (setting.name, inline(setting.schema()))));
-        let required = properties.iter().map(|(name, _)| *name).collect();
+        let required = properties.iter().map(|(name, _)| *name).filter(|name| *name != PREVIOUS).collect();
         MetaSchema { properties, required, ..plain("object", "An app, with its credentials and settings.") }
     }
 }
@@ -91,10 +92,16 @@ fn identity() -> Vec<(&'static str, MetaSchemaRef)> {
         ),
         (
             "secret",
-            text(
-                "Signs subscriptions and logs in: keep it on your back end.",
-                "45c48cce2e2d7fbd",
-            ),
+            inline(MetaSchema {
+                nullable: true,
+                ..example(
+                    plain(
+                        "string",
+                        "Signs subscriptions and logs in: keep it on your back end. Null where the session was opened with the previous one.",
+                    ),
+                    "45c48cce2e2d7fbd",
+                )
+            }),
         ),
         ("instance", text("The same as `ident`.", "8f14e45fceea167a")),
         (
@@ -126,21 +133,32 @@ fn draft_example() -> MetaSchema {
     )
 }
 
-/// An app as answers show it.
-pub(super) fn show(app: &App) -> Value {
+/// An app as answers show it. A session reads only the secret that it was opened with.
+pub(super) fn show(app: &App, session: Option<&AppSession>) -> Value {
+    let reads =
+        |secret: &Secret| session.is_none_or(|session| session.was_opened_with(app, secret));
     let seconds = |time: Timestamp| Value::from(Number::from_f64(time.seconds()));
     let mut shown = Map::with_capacity(40);
     let mut put = |name: &str, value: Value| drop(shown.insert(name.into(), value));
     put("id", app.id.into());
     put("ident", app.ident.as_str().into());
     put("key", app.key.as_str().into());
-    put("secret", app.secret.expose().into());
+    let secret = Some(&app.secret).filter(|secret| reads(secret));
+    put("secret", secret.map(Secret::expose).into());
     put("instance", app.ident.as_str().into());
     put("created", seconds(app.created));
     put("modified", seconds(app.modified));
     let mut editable = Editable::of(app);
     for setting in &SETTINGS {
-        put(setting.name, setting.get(&mut editable));
+        // Null would mean that there is none, and sent back would end it.
+        let hidden = setting.name == PREVIOUS
+            && app
+                .previous_secret
+                .as_ref()
+                .is_some_and(|secret| !reads(secret));
+        if !hidden {
+            put(setting.name, setting.get(&mut editable));
+        }
     }
     shown.into()
 }

@@ -13,11 +13,11 @@ use super::body::JsonText;
 use super::params::{Ident, Param, Whole};
 use super::problem::Problem;
 use super::publication::DEFAULT_CHANNEL;
-use super::security::{Administrator, AppSession, Caller, Registrar};
+use super::security::{Administrator, Caller, Registrar, SessionCaller};
 use super::settings::{self, Editable};
 use super::tags::Section;
 use crate::core::model::{App, AppIdent, ChannelName, Payload};
-use crate::core::service::{AppError, Publishing};
+use crate::core::service::{AppError, AppSession, Publishing};
 
 /// The most apps in one answer.
 const MOST: u64 = 10_000;
@@ -39,7 +39,7 @@ impl AppRoutes {
     ) -> Result<JsonAnswer<AppShape>, Problem> {
         let draft = app_dto::draft(&body.members()?, registrar.is_administrator())?;
         let app = self.0.service.create_app(draft).await?;
-        Ok(answer(&app))
+        Ok(answer(&app, None))
     }
 
     /// List apps
@@ -63,14 +63,14 @@ impl AppRoutes {
                 .apps(after, count as usize)
                 .await?
                 .iter()
-                .map(app_dto::show)
+                .map(|app| app_dto::show(app, None))
                 .collect(),
-            Caller::Session(app) => {
-                let own = self.0.service.app(&app.ident).await?;
+            Caller::Session(session) => {
+                let own = self.0.service.app(&session.app.ident).await?;
                 [own]
                     .iter()
                     .filter(|own| count > 0 && own.id > after)
-                    .map(|own| app_dto::show(own))
+                    .map(|own| app_dto::show(own, Some(&session)))
                     .collect()
             }
         };
@@ -81,7 +81,7 @@ impl AppRoutes {
     ///
     /// Sends the event `ping` on the channel `global` of the session's app, without storing it.
     #[oai(path = "/apps/ping", method = "get", operation_id = "pingApp")]
-    async fn ping(&self, session: AppSession) -> Result<JsonAnswer<EmptyResult>, Problem> {
+    async fn ping(&self, session: SessionCaller) -> Result<JsonAnswer<EmptyResult>, Problem> {
         let payload = Payload {
             event: "ping".into(),
             data: "ping".into(),
@@ -105,7 +105,7 @@ impl AppRoutes {
 
     /// Get an app
     ///
-    /// A session gets its own app alone.
+    /// A session gets its own app alone, and of its secrets the one that it was opened with.
     #[oai(path = "/apps/:ident", method = "get", operation_id = "getApp")]
     async fn get(
         &self,
@@ -114,7 +114,10 @@ impl AppRoutes {
         ident: Path<Param<Ident>>,
     ) -> Result<JsonAnswer<AppShape>, Problem> {
         let ident = reached(&caller, &ident.0.0)?;
-        Ok(answer(&*self.0.service.app(&ident).await?))
+        Ok(answer(
+            &*self.0.service.app(&ident).await?,
+            caller.session(),
+        ))
     }
 
     /// Change an app
@@ -139,7 +142,8 @@ impl AppRoutes {
             editable.give_to(app);
             Ok::<_, Problem>(())
         };
-        Ok(answer(&*self.0.service.update_app(&ident, &change).await?))
+        let app = self.0.service.update_app(&ident, &change).await?;
+        Ok(answer(&app, caller.session()))
     }
 
     /// Delete an app
@@ -158,7 +162,8 @@ impl AppRoutes {
 
     /// Rotate an app's secret
     ///
-    /// The old secret stays valid as `previous_secret` until that is reset.
+    /// The old one stays valid as `previous_secret` until that is reset, and so do its sessions, which no longer read the new one
+    /// or rotate it. Log in with the new secret.
     #[oai(
         path = "/apps/:ident/rotate",
         method = "post",
@@ -171,12 +176,37 @@ impl AppRoutes {
         ident: Path<Param<Ident>>,
     ) -> Result<JsonAnswer<AppShape>, Problem> {
         let ident = reached(&caller, &ident.0.0)?;
-        Ok(answer(&*self.0.service.rotate_secret(&ident).await?))
+        // The session that makes the new secret gets it here, and never again.
+        let app = match caller.session() {
+            Some(session) => self.0.service.rotate_own_secret(session).await?,
+            None => self.0.service.rotate_secret(&ident).await?,
+        };
+        Ok(answer(&app, None))
+    }
+
+    /// End all sessions of an app
+    ///
+    /// That of the caller included: every session token of the app is refused from then on, on all nodes within a second. Log in again
+    /// for a new one. Connections go on.
+    #[oai(
+        path = "/apps/:ident/sessions/revoke",
+        method = "post",
+        operation_id = "revokeAppSessions"
+    )]
+    async fn revoke_sessions(
+        &self,
+        caller: Caller,
+        /// The app's `ident`.
+        ident: Path<Param<Ident>>,
+    ) -> Result<JsonAnswer<EmptyResult>, Problem> {
+        let ident = reached(&caller, &ident.0.0)?;
+        self.0.service.end_sessions(&ident).await?;
+        Ok(done())
     }
 }
 
-fn answer(app: &App) -> JsonAnswer<AppShape> {
-    JsonAnswer::text(app_dto::show(app).to_string())
+fn answer(app: &App, session: Option<&AppSession>) -> JsonAnswer<AppShape> {
+    JsonAnswer::text(app_dto::show(app, session).to_string())
 }
 
 fn parse(ident: &str) -> Result<AppIdent, AppError> {
@@ -187,7 +217,9 @@ fn parse(ident: &str) -> Result<AppIdent, AppError> {
 fn reached(caller: &Caller, ident: &str) -> Result<AppIdent, AppError> {
     match caller {
         Caller::Administrator => parse(ident),
-        Caller::Session(app) if app.ident.as_str() == ident => Ok(app.ident.clone()),
+        Caller::Session(session) if session.app.ident.as_str() == ident => {
+            Ok(session.app.ident.clone())
+        }
         Caller::Session(_) => Err(AppError::NotFound),
     }
 }

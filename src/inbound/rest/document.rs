@@ -225,7 +225,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(ids.len(), 33);
+        assert_eq!(ids.len(), 34);
     }
 
     #[test]

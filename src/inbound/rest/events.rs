@@ -14,7 +14,7 @@ use super::params::{AnyChannel, IdempotencyKey, Param, Whole};
 use super::problem::Problem;
 use super::publication::{DEFAULT_CHANNEL, Publication, PublicationShape, read_channel};
 use super::schema::{example, inline, list_shape, number, open, plain, shape, whole};
-use super::security::AppSession;
+use super::security::SessionCaller;
 use super::tags::Section;
 use crate::core::model::{ChannelName, Event};
 use crate::core::service::Publishing;
@@ -84,7 +84,7 @@ impl EventRoutes {
     #[oai(path = "/events", method = "post", operation_id = "publishEvent")]
     async fn publish(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         /// Your name for this publish, kept for 24 hours: the same again stores nothing twice and answers the same.
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
@@ -111,7 +111,7 @@ impl EventRoutes {
     #[oai(path = "/events", method = "get", operation_id = "listEvents")]
     async fn list(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         /// Maximum number of events; default 10, at most the server's limit (`PUSHI_MAX_HISTORY`).
         count: Query<Option<Param<Whole>>>,
         /// Only events of this channel; empty: of all.

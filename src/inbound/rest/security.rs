@@ -1,7 +1,5 @@
 //! Authentication: an app's session, the administrator, or no credentials.
 
-use std::sync::Arc;
-
 use percent_encoding::percent_decode_str;
 use poem::http::header;
 use poem::{Request, RequestBody};
@@ -10,8 +8,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::problem::Problem;
 use super::{RestContext, form};
-use crate::core::model::App;
-use crate::core::service::LoginError;
+use crate::core::service::{AppSession, LoginError};
 use crate::inbound::listen::{ClientInfo, ListenerRole};
 
 /// The name of the session cookie, and of the query parameter that replaces it.
@@ -20,11 +17,14 @@ pub(super) const SID: &str = "sid";
 const NO_ADMINISTRATOR: &str = "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and send it as Authorization: Bearer (see the configuration page)";
 
 /// A caller with an app's session.
-pub(super) struct AppSession {
-    /// The session's app.
-    pub app: Arc<App>,
-    /// The session token.
-    pub token: String,
+pub(super) struct SessionCaller(pub AppSession);
+
+impl std::ops::Deref for SessionCaller {
+    type Target = AppSession;
+
+    fn deref(&self) -> &AppSession {
+        &self.0
+    }
 }
 
 /// A caller that may read and change apps.
@@ -32,7 +32,17 @@ pub(super) enum Caller {
     /// Every app.
     Administrator,
     /// Its own app.
-    Session(Arc<App>),
+    Session(AppSession),
+}
+
+impl Caller {
+    /// Its session; `None`: the administrator.
+    pub(super) fn session(&self) -> Option<&AppSession> {
+        match self {
+            Self::Administrator => None,
+            Self::Session(session) => Some(session),
+        }
+    }
 }
 
 /// A caller with the administrator's token.
@@ -120,15 +130,12 @@ fn sid(request: &Request) -> Result<Option<String>, Problem> {
         .map(|value| value.into_owned()))
 }
 
-impl AppSession {
+impl SessionCaller {
     async fn of(request: &Request) -> Result<Self, Problem> {
         let rest = RestContext::of(request)?;
         let shown = PresentedTokens::of(request)?;
         match shown.session_token(rest) {
-            Some(token) => Ok(Self {
-                app: rest.service.session(token).await?,
-                token: token.into(),
-            }),
+            Some(token) => Ok(Self(rest.service.session(token).await?)),
             None if shown.is_administrator(rest) => Err(Problem::forbidden(
                 "this route belongs to one app: send a session token from /login, not the administrator's",
             )),
@@ -148,7 +155,7 @@ impl Caller {
         }
         match shown.session_token(rest) {
             Some(token) => match rest.service.session(token).await {
-                Ok(app) => Ok(Self::Session(app)),
+                Ok(session) => Ok(Self::Session(session)),
                 Err(LoginError::Session) if rest.rules.admin_token.is_none() => {
                     Err(Problem::unauthorized(format!(
                         "the session token is unknown or has expired: log in again; {NO_ADMINISTRATOR}"
@@ -263,8 +270,8 @@ fn scheme(ty: &'static str, description: &'static str) -> MetaSecurityScheme {
 /// Implements the extractor of a kind of caller, which is authenticated before anything else of the
 /// request is parsed.
 ///
-/// `caller!(AppSession, SESSION_SCHEMES.to_vec(), false, [register_session])` makes `AppSession` an
-/// argument of operations: the document lists the schemes, not as optional, and `AppSession::of`
+/// `caller!(SessionCaller, SESSION_SCHEMES.to_vec(), false, [register_session])` makes `SessionCaller` an
+/// argument of operations: the document lists the schemes, not as optional, and `SessionCaller::of`
 /// reads the caller or answers the error.
 macro_rules! caller {
     ($name:ident, $schemes:expr, $optional:literal, [$($register:ident),*]) => {
@@ -293,7 +300,7 @@ macro_rules! caller {
 }
 
 caller!(
-    AppSession,
+    SessionCaller,
     SESSION_SCHEMES.to_vec(),
     false,
     [register_session]

@@ -15,7 +15,7 @@ use super::body::Fields;
 use super::params::{Credential, Param};
 use super::problem::Problem;
 use super::schema::{TOKEN, example, inline, plain, shape};
-use super::security::{AppSession, SID};
+use super::security::{SID, SessionCaller};
 use super::tags::Section;
 use crate::inbound::listen::ClientInfo;
 
@@ -101,7 +101,7 @@ impl SessionRoutes {
     async fn logout(
         &self,
         request: &Request,
-        session: AppSession,
+        session: SessionCaller,
     ) -> Result<JsonAnswer<EmptyResult>, Problem> {
         self.leave(request, session).await
     }
@@ -113,7 +113,7 @@ impl SessionRoutes {
     async fn logout_by_get(
         &self,
         request: &Request,
-        session: AppSession,
+        session: SessionCaller,
     ) -> Result<JsonAnswer<EmptyResult>, Problem> {
         self.leave(request, session).await
     }
@@ -135,9 +135,9 @@ impl SessionRoutes {
     async fn leave(
         &self,
         request: &Request,
-        session: AppSession,
+        session: SessionCaller,
     ) -> Result<JsonAnswer<EmptyResult>, Problem> {
-        self.0.service.logout(&session.token).await?;
+        self.0.service.logout(session.token()).await?;
         Ok(done().with_cookie(cookie(request, "", 0)?))
     }
 }

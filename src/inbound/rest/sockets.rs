@@ -9,7 +9,7 @@ use super::RestContext;
 use super::answer::JsonAnswer;
 use super::params::{self, Param, Whole};
 use super::problem::Problem;
-use super::security::AppSession;
+use super::security::SessionCaller;
 use super::tags::Section;
 use crate::core::model::{SocketId, SocketInfo};
 
@@ -64,7 +64,7 @@ impl SocketRoutes {
     #[oai(path = "/sockets", method = "get", operation_id = "listSockets")]
     async fn list(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         /// Maximum number of entries, at most 10000.
         count: Query<Option<Param<Whole>>>,
         /// Only connections after this one: the last of the previous page.
@@ -96,7 +96,7 @@ impl SocketRoutes {
     )]
     async fn get(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         /// The connection's id.
         socket_id: Path<Param<params::Socket>>,
     ) -> Result<JsonAnswer<ConnectionSummary>, Problem> {

@@ -11,7 +11,7 @@ use super::body::{Fields, JsonText};
 use super::params::{AnyChannel, AnyUser, Channel, Ident, Param, User, Whole, YesNo};
 use super::problem::Problem;
 use super::publication::read_channel;
-use super::security::AppSession;
+use super::security::SessionCaller;
 use super::subscription_dto::{
     EndedSubscription, SubscriptionBody, SubscriptionRequest, read_user,
 };
@@ -43,7 +43,7 @@ impl SubscriptionRoutes {
     )]
     async fn create(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         body: JsonText<SubscriptionRequest>,
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
         let fields = Fields::<SubscriptionRequest>::of(body.members()?);
@@ -59,7 +59,7 @@ impl SubscriptionRoutes {
     )]
     async fn list(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         /// Only this user's; empty: everybody's.
         user_id: Query<Option<Param<AnyUser>>>,
         /// Only those of this channel; empty: of all.
@@ -103,7 +103,7 @@ impl SubscriptionRoutes {
     )]
     async fn delete(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         /// The user.
         user_id: Path<Param<User>>,
         /// The channel.
@@ -131,7 +131,7 @@ impl SubscriptionRoutes {
     )]
     async fn subscribe(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
         body: Fields<SubscriptionRequest>,
@@ -151,7 +151,7 @@ impl SubscriptionRoutes {
     )]
     async fn subscribe_by_query(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
         /// The user.
@@ -178,7 +178,7 @@ impl SubscriptionRoutes {
     )]
     async fn unsubscribe(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
         body: Fields<SubscriptionRequest>,
@@ -206,7 +206,7 @@ impl SubscriptionRoutes {
     )]
     async fn unsubscribe_by_query(
         &self,
-        session: AppSession,
+        session: SessionCaller,
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
         /// The user.
@@ -242,7 +242,7 @@ impl SubscriptionRoutes {
 
     async fn add(
         &self,
-        session: &AppSession,
+        session: &SessionCaller,
         user: &UserId,
         channel: &ChannelName,
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
@@ -256,7 +256,7 @@ impl SubscriptionRoutes {
 
     async fn remove(
         &self,
-        session: &AppSession,
+        session: &SessionCaller,
         user: &UserId,
         channel: &ChannelName,
         force: bool,
@@ -277,7 +277,7 @@ impl SubscriptionRoutes {
 }
 
 /// A path names the session's own app, or one that is not there for it.
-fn own(session: &AppSession, ident: &str) -> Result<(), Problem> {
+fn own(session: &SessionCaller, ident: &str) -> Result<(), Problem> {
     if session.app.ident.as_str() == ident {
         Ok(())
     } else {

@@ -220,6 +220,10 @@ impl SessionStore for Instrumented<dyn SessionStore> {
         self.call(Call::Write, self.inner.end(hash)).await
     }
 
+    async fn end_all(&self, app: &AppIdent) -> StorageResult<()> {
+        self.call(Call::Write, self.inner.end_all(app)).await
+    }
+
     async fn prune(&self, now: Timestamp) -> StorageResult<u64> {
         self.call(Call::Write, self.inner.prune(now)).await
     }

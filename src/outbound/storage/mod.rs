@@ -6,7 +6,10 @@ pub mod mongodb;
 mod settings;
 pub mod sql;
 
+use data_encoding::HEXLOWER;
+
 use crate::core::error::StorageError;
+use crate::core::model::CredentialDigest;
 
 /// The result of every call of a store.
 pub(super) type StorageResult<T> = Result<T, StorageError>;
@@ -25,4 +28,15 @@ impl OpenError {
                 .join(" "),
         )
     }
+}
+
+/// The digest that a store keeps as hex.
+fn credential_from_hex(text: &str) -> StorageResult<CredentialDigest> {
+    let bytes = HEXLOWER
+        .decode(text.as_bytes())
+        .map_err(StorageError::corrupt)?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| StorageError::corrupt("the credential of a session has not 32 bytes"))?;
+    Ok(CredentialDigest(bytes))
 }

@@ -247,6 +247,7 @@ async fn nothing_is_open_without_a_token_or_with_a_wrong_one() {
         (Method::PUT, "/apps/shop"),
         (Method::DELETE, "/apps/shop"),
         (Method::POST, "/apps/shop/rotate"),
+        (Method::POST, "/apps/shop/sessions/revoke"),
         (Method::GET, "/apps/ping"),
         (Method::POST, "/events"),
         (Method::GET, "/events"),

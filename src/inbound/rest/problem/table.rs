@@ -74,6 +74,7 @@ impl From<AppError> for Problem {
             AppError::NotFound => Self::not_found(message),
             AppError::Taken(_) => Self::new(StatusCode::CONFLICT, message),
             AppError::Name => Self::bad_request(message),
+            AppError::PreviousSecret => Self::forbidden(message),
             AppError::Storage(error) => Self::of_storage(message, &error),
             AppError::Random(error) => Self::internal(error.to_string()),
         }

@@ -36,7 +36,8 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     own(
         "previous_secret",
         Kind::Special(&PreviousSecret),
-        "The secret before the last rotation, still valid; null where there is none. Can only be reset or set to an empty string, which revokes it.",
+        "The secret before the last rotation, still valid; null where there is none, absent where the session was opened with the \
+            current one. Can only be reset or set to an empty string, which revokes it and ends its sessions.",
     ),
     own(
         "apn_sandbox",

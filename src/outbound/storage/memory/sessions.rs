@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::MemoryStore;
 use crate::core::error::StorageError;
-use crate::core::model::{Session, Timestamp, TokenHash};
+use crate::core::model::{AppIdent, Session, Timestamp, TokenHash};
 use crate::core::ports::SessionStore;
 
 #[async_trait]
@@ -22,6 +22,12 @@ impl SessionStore for MemoryStore {
 
     async fn end(&self, hash: &TokenHash) -> Result<(), StorageError> {
         self.state.lock().sessions.remove(hash);
+        Ok(())
+    }
+
+    async fn end_all(&self, app: &AppIdent) -> Result<(), StorageError> {
+        let mut state = self.state.lock();
+        state.sessions.retain(|_, session| session.app != *app);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, Session, Timestamp, TokenHash};
 use crate::core::ports::SessionStore;
-use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::{StorageResult, credential_from_hex};
 
 #[async_trait]
 impl SessionStore for MongoStore {
@@ -17,8 +17,10 @@ impl SessionStore for MongoStore {
         let (store, session) = (self.clone(), session.clone());
         self.run_to_completion(async move {
             let app = store.app_id(&session.app).await?.ok_or(StorageError::NotFound)?;
-            let document =
-                doc! { "_id": document_id(&session.hash), "instance": session.app.as_str(), "app": app, "expires": session.expires.micros() };
+            let document = doc! {
+                "_id": document_id(&session.hash), "instance": session.app.as_str(), "app": app,
+                "credential": HEXLOWER.encode(&session.credential.0), "expires": session.expires.micros(),
+            };
             let put = store.collections.sessions.replace_one(doc! { "_id": document_id(&session.hash) }, document).upsert(true);
             put.await.map(drop).map_err(classify)
         })
@@ -36,7 +38,9 @@ impl SessionStore for MongoStore {
             let Some(document) = found else {
                 return Ok(None);
             };
-            let session = session_from(*hash, &document)?;
+            let Some(session) = session_from(*hash, &document)? else {
+                return Ok(None);
+            };
             // A session of a deleted app is not valid for a new app with the same ident.
             let app = self.app_id(&session.app).await?;
             Ok((app == Some(value::int(&document, "app")?)).then_some(session))
@@ -52,6 +56,21 @@ impl SessionStore for MongoStore {
         self.run_to_completion(async move {
             sessions
                 .delete_one(session)
+                .await
+                .map(drop)
+                .map_err(classify)
+        })
+        .await
+    }
+
+    async fn end_all(&self, app: &AppIdent) -> Result<(), StorageError> {
+        let (sessions, of_app) = (
+            self.collections.sessions.clone(),
+            doc! { "instance": app.as_str() },
+        );
+        self.run_to_completion(async move {
+            sessions
+                .delete_many(of_app)
                 .await
                 .map(drop)
                 .map_err(classify)
@@ -77,11 +96,15 @@ fn document_id(hash: &TokenHash) -> String {
     HEXLOWER.encode(&hash.0)
 }
 
-fn session_from(hash: TokenHash, document: &Document) -> StorageResult<Session> {
-    let app = AppIdent::trusted(value::text(document, "instance")?);
-    Ok(Session {
+/// `None`: it was stored before sessions had a `credential`.
+fn session_from(hash: TokenHash, document: &Document) -> StorageResult<Option<Session>> {
+    let Some(credential) = value::maybe_text(document, "credential")? else {
+        return Ok(None);
+    };
+    Ok(Some(Session {
         hash,
-        app,
+        app: AppIdent::trusted(value::text(document, "instance")?),
+        credential: credential_from_hex(credential)?,
         expires: Timestamp::from_micros(value::int(document, "expires")?),
-    })
+    }))
 }

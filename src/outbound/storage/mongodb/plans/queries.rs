@@ -3,9 +3,9 @@
 use mongodb::bson::{Bson, doc};
 
 use crate::core::model::{
-    App, AppIdent, AppSettings, CachedEvent, ChannelName, Mid, NewEvent, OutboxEvent,
-    OutboxEventKind, Payload, PushCredentials, Secret, Session, SubscriptionFilter, Timestamp,
-    TokenHash, UserId,
+    App, AppIdent, AppSettings, CachedEvent, ChannelName, CredentialDigest, Mid, NewEvent,
+    OutboxEvent, OutboxEventKind, Payload, PushCredentials, Secret, Session, SubscriptionFilter,
+    Timestamp, TokenHash, UserId,
 };
 use crate::core::ports::{
     AppStore, CacheStore, CreateApp, DeliveryLog, EventStore, Outbox, SessionStore,
@@ -92,6 +92,7 @@ pub(super) async fn fill(store: &MongoStore) -> App {
         &Session {
             hash: TokenHash([7; 32]),
             app: app.ident.clone(),
+            credential: CredentialDigest([7; 32]),
             expires: NOW,
         },
     )

@@ -13,7 +13,7 @@ use crate::outbound::storage::sql::{
     app_cleanup, apps, cache, events, inbox, prune, sessions, subscriptions,
 };
 
-const EXPECTED: [(&str, &str); 40] = [
+const EXPECTED: [(&str, &str); 41] = [
     (apps::BY_IDENT, "apps_ident_key"),
     (apps::BY_KEY, "apps_public_key_key"),
     (apps::IDENT_TAKEN, "apps_ident_key"),
@@ -38,6 +38,7 @@ const EXPECTED: [(&str, &str); 40] = [
     (log::EXPIRED, "outbox_deliveries_time"),
     (sessions::GET, "sessions_pkey"),
     (sessions::END, "sessions_pkey"),
+    (sessions::END_ALL, "sessions_app"),
     (sessions::PRUNE, "sessions_expires"),
     (subscriptions::OPEN, "subscriptions_app_user_id_channel_key"),
     (subscriptions::LIST, "subscriptions_pkey"),

@@ -16,7 +16,7 @@ use crate::outbound::storage::sql::{
 };
 
 /// Statements, each with the expected step for the table that may be large.
-const EXPECTED: [(&str, &str); 39] = [
+const EXPECTED: [(&str, &str); 40] = [
     (
         apps::BY_IDENT,
         "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)",
@@ -103,6 +103,10 @@ const EXPECTED: [(&str, &str); 39] = [
     ),
     (sessions::GET, "SEARCH s USING PRIMARY KEY (hash=?)"),
     (sessions::END, "SEARCH sessions USING PRIMARY KEY (hash=?)"),
+    (
+        sessions::END_ALL,
+        "SEARCH sessions USING INDEX sessions_app (app=?)",
+    ),
     (
         sessions::PRUNE,
         "SEARCH sessions USING INDEX sessions_expires (expires<?)",
