@@ -138,6 +138,7 @@ variables! {
     "Limits (0: unlimited)" {
         PUSHI_MAX_CONNECTIONS "NUMBER" = "0", "Connections per node";
         PUSHI_MAX_CONNECTS_PER_SECOND "NUMBER" = "0", "New connections per second and node";
+        PUSHI_MAX_FAILED_LOGINS "NUMBER" = "10", "Failed logins in a row per client address and app (three times as many with a token), then one per second";
         PUSHI_MAX_MESSAGE_BYTES "NUMBER" = "65536", "Size of a WebSocket message from a client";
         PUSHI_MAX_BODY_BYTES "NUMBER" = "262144", "Size of an HTTP request body";
         PUSHI_MAX_DATA_BYTES "NUMBER" = "10240", "Size of the data of an event over the Pusher HTTP API";

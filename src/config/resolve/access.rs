@@ -13,7 +13,18 @@ use crate::core::model::{AppIdent, NewApp, Secret};
 
 const CREDENTIAL_FORMAT: &str = "1 to 64 of A-Z a-z 0-9 _ -";
 
-pub(super) fn resolve(raw: &Raw) -> Result<AccessSettings, ConfigError> {
+pub(super) fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<AccessSettings, ConfigError> {
+    let [_, _, secret] = app_variables(raw);
+    notices.extend([PUSHI_ADMIN_TOKEN, secret].iter().filter_map(|variable| {
+        let text = raw.get(variable)?.trim();
+        Secret::new(text).is_short().then(|| {
+            format!(
+                "{} has fewer than {} characters and can be guessed: choose a longer one, such as the output of openssl rand -hex 32",
+                variable.name,
+                Secret::SHORT
+            )
+        })
+    }));
     Ok(AccessSettings {
         admin_token: admin_token(raw)?,
         open_registration: switch(raw, &PUSHI_OPEN_REGISTRATION)?,
@@ -127,7 +138,8 @@ mod tests {
     };
 
     fn of(pairs: &[(Variable, &str)]) -> Result<AccessSettings, String> {
-        resolve(&Raw::from_pairs(pairs.iter().copied())).map_err(|error| error.to_string())
+        resolve(&Raw::from_pairs(pairs.iter().copied()), &mut Vec::new())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -250,5 +262,33 @@ mod tests {
         ] {
             assert!(of(&[(PUSHI_ALLOWED_ORIGINS, bad)]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_short_secret_or_token_gives_a_notice_without_it() {
+        let notices = |pairs: &[(Variable, &str)]| {
+            let mut notices = Vec::new();
+            let raw = Raw::from_pairs(pairs.iter().copied());
+            resolve(&raw, &mut notices).unwrap();
+            notices
+        };
+        let app = |secret| {
+            [
+                (PUSHI_APP_ID, "1"),
+                (PUSHI_APP_KEY, "k"),
+                (PUSHI_APP_SECRET, secret),
+            ]
+        };
+        for short in [
+            notices(&app("hunter-2-hunter")),
+            notices(&[(PUSHI_ADMIN_TOKEN, "hunter-2-hunter")]),
+        ] {
+            let [notice] = &short[..] else {
+                panic!("{short:?}")
+            };
+            assert!(notice.contains("16 characters") && !notice.contains("hunter"));
+        }
+        assert!(notices(&app("0123456789abcdef")).is_empty());
+        assert!(notices(&[(PUSHI_ADMIN_TOKEN, "0123456789abcdef")]).is_empty());
     }
 }

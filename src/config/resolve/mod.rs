@@ -16,7 +16,7 @@ use super::variables::{
     PUSHI_HANDSHAKE_TIMEOUT, PUSHI_IDLE_TIMEOUT, PUSHI_LOG, PUSHI_MAX_BODY_BYTES,
     PUSHI_MAX_CHANNEL_NAME, PUSHI_MAX_CHANNELS_PER_CONNECTION, PUSHI_MAX_CLIENT_EVENTS,
     PUSHI_MAX_CONNECTIONS, PUSHI_MAX_CONNECTS_PER_SECOND, PUSHI_MAX_DATA_BYTES,
-    PUSHI_MAX_EVENT_NAME, PUSHI_MAX_HISTORY, PUSHI_MAX_MEMBER_BYTES, PUSHI_MAX_MEMBERS,
+    PUSHI_MAX_EVENT_NAME, PUSHI_MAX_FAILED_LOGINS, PUSHI_MAX_HISTORY, PUSHI_MAX_MEMBER_BYTES, PUSHI_MAX_MEMBERS,
     PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_PENDING_BYTES, PUSHI_MAX_PUBLISHES, PUSHI_MAX_REPLAY,
     PUSHI_NODE_LEASE, PUSHI_WEBHOOK_ALLOW_PRIVATE, PUSHI_WEBHOOK_RETRY, PUSHI_WEBHOOK_TIMEOUT,
     RUST_LOG,
@@ -46,7 +46,7 @@ pub fn resolve(raw: &Raw) -> Result<Resolved, ConfigError> {
         listen: listen::resolve(raw, &mut notices)?,
         store: store::resolve(raw)?,
         bus: store::resolve_bus(raw)?,
-        access: access::resolve(raw)?,
+        access: access::resolve(raw, &mut notices)?,
         limits: limits(raw)?,
         times: times(raw)?,
         webhooks: webhooks(raw)?,
@@ -61,6 +61,7 @@ fn limits(raw: &Raw) -> Result<Limits, ConfigError> {
     Ok(Limits {
         connections: of(PUSHI_MAX_CONNECTIONS)?,
         connects_per_second: of(PUSHI_MAX_CONNECTS_PER_SECOND)?,
+        failed_logins: of(PUSHI_MAX_FAILED_LOGINS)?,
         message_bytes: of(PUSHI_MAX_MESSAGE_BYTES)?,
         body_bytes: of(PUSHI_MAX_BODY_BYTES)?,
         data_bytes: of(PUSHI_MAX_DATA_BYTES)?,
@@ -180,6 +181,7 @@ mod tests {
             PUSHI_MAX_PENDING_BYTES,
             PUSHI_MAX_REPLAY,
             PUSHI_MAX_HISTORY,
+            PUSHI_MAX_FAILED_LOGINS,
         ];
         let values: Vec<String> = (1..=all.len()).map(|n| n.to_string()).collect();
         let limits = resolve(&Raw::from_pairs(
@@ -204,6 +206,7 @@ mod tests {
             pending_bytes: 13,
             replay: 14,
             history: 15,
+            failed_logins: 16,
         };
         assert_eq!(limits, expected);
     }

@@ -7,6 +7,8 @@ pub struct Limits {
     pub connections: u64,
     /// New connections a second of the node.
     pub connects_per_second: u64,
+    /// Failed logins in a row of one client address and app; then one a second.
+    pub failed_logins: u64,
     /// Bytes of one WebSocket message from a client.
     pub message_bytes: u64,
     /// Bytes of an HTTP body.
@@ -40,6 +42,7 @@ impl Default for Limits {
         Self {
             connections: 0,
             connects_per_second: 0,
+            failed_logins: 10,
             message_bytes: 65_536,
             body_bytes: 262_144,
             data_bytes: 10_240,

@@ -9,6 +9,14 @@ use subtle::ConstantTimeEq;
 pub struct Secret(Box<str>);
 
 impl Secret {
+    /// The number of characters below which a secret can be guessed.
+    pub const SHORT: usize = 16;
+
+    /// Whether it can be guessed.
+    pub fn is_short(&self) -> bool {
+        self.0.chars().count() < Self::SHORT
+    }
+
     /// Wraps a secret text.
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())

@@ -48,6 +48,8 @@ pub trait Metrics: Send + Sync {
     fn call_finished(&self, call: Call, took: Duration, failed: bool);
     /// One webhook request with this number of events was delivered, given up, or failed.
     fn webhook_attempted(&self, outcome: WebhookOutcome, events: u64);
+    /// A login failed; `throttled`: it was not judged, after too many before.
+    fn login_failed(&self, credential: GuessedCredential, throttled: bool);
     /// The events queued for webhooks, of all apps and nodes.
     fn outbox(&self, waiting: u64);
 }
@@ -95,6 +97,28 @@ impl Call {
             Self::Read => "read",
             Self::Write => "write",
             Self::Bus => "bus",
+        }
+    }
+}
+
+/// What a failed login presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuessedCredential {
+    /// The id, key and secret of an app.
+    Secret,
+    /// The administrator's token.
+    Token,
+    /// The signature of a request.
+    Signature,
+}
+
+impl GuessedCredential {
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Token => "token",
+            Self::Signature => "signature",
         }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! - [`AppendQueue`]: events on their way into the store and onto the bus.
 //! - [`AppCache`], `SessionCache`: data that most requests read.
+//! - `LoginThrottle`: failed logins by client.
 //! - `CacheChannels`: the last event of each cache channel.
 //! - [`WebhookQueue`], [`OutboxSender`], [`Reconciler`]: webhook events, see the module `webhooks`.
 //! - [`Retention`]: removes expired data. [`MemberChangeAnnouncer`]: batched joins and leaves.
@@ -21,6 +22,7 @@ mod cached;
 mod connect;
 mod health;
 mod history;
+mod login_throttle;
 mod member_changes;
 mod occupancy;
 mod parts;
@@ -52,12 +54,13 @@ pub use cached::Cached;
 pub use connect::{ConnectError, Connecting};
 pub use health::NodeHealth;
 pub use history::{HistoryError, ReplayedEvents, Since};
+pub use login_throttle::LoginsThrottled;
 pub use member_changes::MemberChangeAnnouncer;
 pub use occupancy::RosterError;
 pub use parts::Parts;
 pub use publish::{ClientPublish, PublishError, Publishing};
 pub use retention::Retention;
-pub use sessions::{AppSession, LoginError, NewSessionToken};
+pub use sessions::{AppSession, LoginCredentials, LoginError, NewSessionToken};
 pub use sign_in::{SignIn, SignInError, Watched};
 pub use signed::SignedError;
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::app_cache::AppCache;
 use super::append_queue::AppendQueue;
 use super::cache_channels::CacheChannels;
+use super::login_throttle::LoginThrottle;
 use super::member_changes::MemberChangeAnnouncer;
 use super::retention::Retention;
 use super::session_cache::SessionCache;
@@ -33,6 +34,7 @@ pub struct Parts {
     /// Removes expired data.
     pub retention: Arc<Retention>,
     pub(super) sessions: Arc<SessionCache>,
+    pub(super) logins: Arc<LoginThrottle>,
     pub(super) cache_channels: Arc<CacheChannels>,
 }
 
@@ -84,6 +86,11 @@ impl Parts {
                 Arc::clone(&stores.apps),
                 Arc::clone(&webhooks),
                 webhook_changes,
+            )),
+            logins: Arc::new(LoginThrottle::new(
+                rules.limits.failed_logins,
+                Arc::clone(&clock),
+                Arc::clone(hub.metrics()),
             )),
             sessions: Arc::new(SessionCache::new(
                 Arc::clone(&stores.sessions),

@@ -1,8 +1,10 @@
 //! Log-in and session tokens.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::login_throttle::{GuessTarget, LoginsThrottled};
 use super::{AppError, Service};
 use crate::core::auth::{self, RandomError};
 use crate::core::error::StorageError;
@@ -18,6 +20,31 @@ pub struct NewSessionToken {
     pub ttl: Duration,
 }
 
+/// What a log-in presents.
+#[derive(Clone, Copy)]
+pub struct LoginCredentials<'a> {
+    /// The app's identifier.
+    pub app_id: &'a str,
+    /// Its public key.
+    pub app_key: &'a str,
+    /// Its secret, or its previous one.
+    pub app_secret: &'a str,
+}
+
+impl LoginCredentials<'_> {
+    /// The secret of the app that they contain; `None`: they do not fit.
+    fn judge<'app>(&self, app: &'app App) -> Option<&'app Secret> {
+        // All are always compared: the response time must not reveal which one is wrong.
+        let secret = app.secrets().fold(None, |found, secret| {
+            match secret.matches(self.app_secret) {
+                true => Some(secret),
+                false => found,
+            }
+        });
+        secret.filter(|_| app.key == self.app_key)
+    }
+}
+
 /// Why a log-in or a session token is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
@@ -30,6 +57,9 @@ pub enum LoginError {
     /// The app was disabled.
     #[error("the app is disabled: ask the administrator")]
     Disabled,
+    /// Too many have failed.
+    #[error(transparent)]
+    Throttled(#[from] LoginsThrottled),
     /// The store is unavailable.
     #[error("the store is unavailable: try again later")]
     Storage(#[from] StorageError),
@@ -68,37 +98,33 @@ impl AppSession {
 }
 
 impl Service {
-    /// Checks an app's credentials and creates a session.
+    /// Checks an app's credentials and creates a session. `client`: the address that sent them; `None`: this process.
     ///
     /// # Errors
     /// See [`LoginError`].
     pub async fn login(
         &self,
-        app_id: &str,
-        app_key: &str,
-        app_secret: &str,
+        client: Option<IpAddr>,
+        credentials: LoginCredentials<'_>,
     ) -> Result<NewSessionToken, LoginError> {
-        let ident = AppIdent::parse(app_id).map_err(|_| LoginError::Credentials)?;
-        let app = self
-            .parts
-            .apps
-            .read_through(&ident)
-            .await?
-            .ok_or(LoginError::Credentials)?;
-        // All are always compared: the response time must not reveal which one is wrong.
-        let secret = app
-            .secrets()
-            .fold(None, |found, secret| match secret.matches(app_secret) {
-                true => Some(secret),
-                false => found,
-            });
-        let secret = secret
-            .filter(|_| app.key == app_key)
-            .ok_or(LoginError::Credentials)?;
+        let app = match AppIdent::parse(credentials.app_id) {
+            Ok(ident) => self.parts.apps.read_through(&ident).await?,
+            Err(_) => None,
+        };
+        let target = match &app {
+            Some(app) => GuessTarget::App(app.id),
+            None => GuessTarget::NoApp,
+        };
+        let ident = app.as_ref().map(|app| &app.ident);
+        let judge = || app.as_deref().and_then(|app| credentials.judge(app));
+        let secret = self.parts.logins.judge(client, target, ident, judge)?;
+        let (Some(app), Some(secret)) = (&app, secret) else {
+            return Err(LoginError::Credentials);
+        };
         if !app.settings.enabled {
             return Err(LoginError::Disabled);
         }
-        self.open_session(&app, secret).await
+        self.open_session(app, secret).await
     }
 
     /// Creates a session of an app, as if it had been opened with the app's secret.

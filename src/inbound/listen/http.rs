@@ -27,6 +27,7 @@ use poem::{Body, Endpoint, RequestParts, Response};
 use super::body::{AfterResponse, RequestBody};
 use super::context::ListenerContext;
 use super::error_response::ErrorResponse;
+use super::forwarded_host::ForwardedHosts;
 use super::head::{MAX_HEAD, MAX_HEADERS};
 use super::headers::Headers;
 use super::idle::{IdleTimeoutStream, ReusableTimer};
@@ -105,6 +106,7 @@ async fn respond(
     );
     let handlers = &context.handlers;
     let client = handlers.proxies.client_info(peer.ip(), secure, &headers);
+    let forwarded_hosts = ForwardedHosts::of(&handlers.proxies, peer.ip(), &headers);
     let (method, uri, version) = (request.method(), request.uri(), request.version());
     if let Some(upgrade) = UpgradeRequest::detect(method, uri, version, &headers) {
         return match upgrade.accept(&*handlers.upgrades, client) {
@@ -128,6 +130,9 @@ async fn respond(
         };
     }
     request.extensions_mut().insert(client);
+    if let Some(hosts) = forwarded_hosts {
+        request.extensions_mut().insert(hosts);
+    }
     request.extensions_mut().insert(context.role);
     let scheme = if client.secure {
         Scheme::HTTPS

@@ -55,6 +55,7 @@
 //! | `tls`, `certificate` | TLS, reload of the certificate |
 //! | `head`, `headers` | the first request head; header lists |
 //! | `forwarded` | the client's address behind trusted proxies |
+//! | `forwarded_host` | the host that it asked for |
 //! | `upgrade` | WebSocket handshake; the port to the sessions |
 //! | `http`, `idle` | HTTP by hyper; its idle limits |
 //! | `body` | request bodies: total time, the rest that no handler reads |
@@ -70,6 +71,7 @@ mod connection;
 mod context;
 mod error_response;
 mod forwarded;
+mod forwarded_host;
 mod handlers;
 mod head;
 mod headers;
@@ -85,6 +87,7 @@ pub use self::accept::serve;
 pub use self::bind::{BindError, BoundListener, bind};
 pub use self::certificate::{TlsError, TlsFiles};
 pub use self::forwarded::{ClientInfo, TrustedProxies};
+pub(crate) use self::forwarded_host::ForwardedHosts;
 pub use self::handlers::{Handlers, ListenerRole};
 pub use self::io_uring::IoUringWriter;
 pub use self::stream::ClientStream;

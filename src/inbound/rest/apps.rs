@@ -13,7 +13,7 @@ use super::body::JsonText;
 use super::params::{Ident, Param, Whole};
 use super::problem::Problem;
 use super::publication::DEFAULT_CHANNEL;
-use super::security::{Administrator, Caller, Registrar, SessionCaller};
+use super::security::{Administrator, Caller, Registrar, SessionByToken};
 use super::settings::{self, Editable};
 use super::tags::Section;
 use crate::core::model::{App, AppIdent, ChannelName, Payload};
@@ -79,9 +79,10 @@ impl AppRoutes {
 
     /// Ping
     ///
-    /// Sends the event `ping` on the channel `global` of the session's app, without storing it.
+    /// Sends the event `ping` on the channel `global` of the session's app, without storing it. The cookie alone does not show the
+    /// session here.
     #[oai(path = "/apps/ping", method = "get", operation_id = "pingApp")]
-    async fn ping(&self, session: SessionCaller) -> Result<JsonAnswer<EmptyResult>, Problem> {
+    async fn ping(&self, session: SessionByToken) -> Result<JsonAnswer<EmptyResult>, Problem> {
         let payload = Payload {
             event: "ping".into(),
             data: "ping".into(),
@@ -91,7 +92,7 @@ impl AppRoutes {
         self.0
             .service
             .publish(
-                &session.app,
+                &session.0.app,
                 Publishing {
                     channels,
                     payload,

@@ -127,6 +127,8 @@ fn say_errors(path: &str, operation: &mut Value) {
         (409, id == "createApp"),
         (413, body),
         (415, body),
+        // Only a bearer or credentials can be guessed at.
+        (429, (secured && !signed) || logs_in),
         (503, !unfailing),
     ];
     let Some(responses) = operation["responses"].as_object_mut() else {
@@ -144,7 +146,7 @@ fn say_errors(path: &str, operation: &mut Value) {
                 "How to show who you are: `Pusher-Signature`.",
             )),
             401 => Some(("WWW-Authenticate", "How to show who you are: `Bearer`.")),
-            503 => Some(("Retry-After", "After how many seconds to try again.")),
+            429 | 503 => Some(("Retry-After", "After how many seconds to try again.")),
             _ => None,
         };
         if let Some((name, about)) = header {
@@ -170,6 +172,7 @@ fn about(status: u16) -> &'static str {
         409 => "Another one has the same `ident` or `key`.",
         413 => "The body, or the data in it, has more bytes than the limit.",
         415 => "The body is of another type.",
+        429 => "Too many logins from this address have failed: try again later.",
         _ => "The server cannot do it now: try again later.",
     }
 }

@@ -21,6 +21,7 @@ mod params;
 mod problem;
 mod publication;
 mod pusher;
+mod same_origin;
 mod schema;
 mod security;
 mod sessions;

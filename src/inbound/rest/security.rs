@@ -1,5 +1,7 @@
 //! Authentication: an app's session, the administrator, or no credentials.
 
+use std::net::IpAddr;
+
 use percent_encoding::percent_decode_str;
 use poem::http::header;
 use poem::{Request, RequestBody};
@@ -7,6 +9,7 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::problem::Problem;
+use super::same_origin::check_cookie;
 use super::{RestContext, form};
 use crate::core::service::{AppSession, LoginError};
 use crate::inbound::listen::{ClientInfo, ListenerRole};
@@ -26,6 +29,9 @@ impl std::ops::Deref for SessionCaller {
         &self.0
     }
 }
+
+/// A caller with an app's session, shown by more than the cookie: for a GET that changes something, which any page can cause.
+pub(super) struct SessionByToken(pub AppSession);
 
 /// A caller that may read and change apps.
 pub(super) enum Caller {
@@ -65,34 +71,96 @@ impl Registrar {
 
 /// The tokens that a request presents.
 struct PresentedTokens {
+    client: Option<IpAddr>,
+    /// Whether the bearer is the administrator's.
+    administrator: bool,
     bearer: Option<String>,
-    /// `sid`, from the query or else the cookie.
-    sid: Option<String>,
+    sid: Option<Sid>,
+}
+
+/// `sid`, from the query or else the cookie.
+enum Sid {
+    Query(String),
+    Cookie(String),
 }
 
 impl PresentedTokens {
-    fn of(request: &Request) -> Result<Self, Problem> {
+    /// Fails where the client has presented too many wrong tokens, even if this one is right.
+    fn of(request: &Request, rest: &RestContext) -> Result<Self, Problem> {
+        let client = client_address(request);
+        let bearer = bearer(request);
+        let administrator = match (&rest.rules.admin_token, &bearer) {
+            (Some(token), Some(bearer)) if token.matches(bearer) => {
+                rest.service.judge_token(client, true)?
+            }
+            _ => false,
+        };
         Ok(Self {
-            bearer: bearer(request),
+            client,
+            administrator,
+            bearer,
             sid: sid(request)?,
         })
     }
 
-    fn is_administrator(&self, rest: &RestContext) -> bool {
-        match (&rest.rules.admin_token, &self.bearer) {
-            (Some(token), Some(bearer)) => token.matches(bearer),
-            _ => false,
-        }
+    /// Whether it is not from the cookie alone.
+    fn has_token(&self) -> bool {
+        self.bearer.is_some() || matches!(self.sid, Some(Sid::Query(_)))
     }
 
-    /// The session token: a bearer takes precedence over a `sid`, unless it is the administrator's.
-    fn session_token(&self, rest: &RestContext) -> Option<&str> {
-        let bearer = self
-            .bearer
-            .as_deref()
-            .filter(|_| !self.is_administrator(rest));
-        bearer.or(self.sid.as_deref())
+    /// The session of the token; `None`: there is no token. A bearer takes precedence over a `sid`, unless it is the
+    /// administrator's. A session that is valid opens its app also where the client has presented too many wrong tokens.
+    async fn session(
+        &self,
+        request: &Request,
+        rest: &RestContext,
+    ) -> Result<Option<AppSession>, SessionError> {
+        let bearer = self.bearer.as_deref().filter(|_| !self.administrator);
+        let token = match (bearer, &self.sid) {
+            (Some(token), _) => token,
+            (None, Some(Sid::Query(token))) => token.as_str(),
+            (None, Some(Sid::Cookie(token))) => {
+                check_cookie(request).map_err(SessionError::Problem)?;
+                token.as_str()
+            }
+            (None, None) => return Ok(None),
+        };
+        match rest.service.session(token).await {
+            Ok(session) => Ok(Some(session)),
+            Err(LoginError::Session) => {
+                if bearer.is_some() {
+                    // It may have been a guess at the administrator's token.
+                    let judged = rest.service.judge_token(self.client, false);
+                    judged.map_err(|throttled| SessionError::Problem(throttled.into()))?;
+                }
+                Err(SessionError::Login(LoginError::Session))
+            }
+            Err(error) => Err(SessionError::Login(error)),
+        }
     }
+}
+
+/// Why a token opens no session.
+enum SessionError {
+    /// It is not valid.
+    Login(LoginError),
+    /// It is not judged.
+    Problem(Problem),
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Login(error) => error.into(),
+            SessionError::Problem(problem) => problem,
+        }
+    }
+}
+
+/// The client's address, by which failed logins are limited; `None`: a call within the process.
+pub(super) fn client_address(request: &Request) -> Option<IpAddr> {
+    let client = request.extensions().get::<ClientInfo>();
+    client.map(|client| client.ip)
 }
 
 fn bearer(request: &Request) -> Option<String> {
@@ -108,11 +176,11 @@ fn bearer(request: &Request) -> Option<String> {
 
 /// The `sid` of the query or of the cookie. The cookie is read by hand: poem's `cookie` feature would
 /// bring some twenty crates for signed and private cookies, which are not used.
-fn sid(request: &Request) -> Result<Option<String>, Problem> {
+fn sid(request: &Request) -> Result<Option<Sid>, Problem> {
     if let Some(token) = form::value_of(request.uri().query().unwrap_or_default(), SID)?
         .filter(|token| !token.is_empty())
     {
-        return Ok(Some(token));
+        return Ok(Some(Sid::Query(token)));
     }
     let cookies = request
         .headers()
@@ -127,16 +195,16 @@ fn sid(request: &Request) -> Result<Option<String>, Problem> {
         .map(|(_, value)| value.trim_matches('"'));
     Ok(value
         .and_then(|value| percent_decode_str(value).decode_utf8().ok())
-        .map(|value| value.into_owned()))
+        .map(|value| Sid::Cookie(value.into_owned())))
 }
 
 impl SessionCaller {
     async fn of(request: &Request) -> Result<Self, Problem> {
         let rest = RestContext::of(request)?;
-        let shown = PresentedTokens::of(request)?;
-        match shown.session_token(rest) {
-            Some(token) => Ok(Self(rest.service.session(token).await?)),
-            None if shown.is_administrator(rest) => Err(Problem::forbidden(
+        let shown = PresentedTokens::of(request, rest)?;
+        match shown.session(request, rest).await? {
+            Some(session) => Ok(Self(session)),
+            None if shown.administrator => Err(Problem::forbidden(
                 "this route belongs to one app: send a session token from /login, not the administrator's",
             )),
             None => Err(Problem::unauthorized(
@@ -146,30 +214,43 @@ impl SessionCaller {
     }
 }
 
+impl SessionByToken {
+    async fn of(request: &Request) -> Result<Self, Problem> {
+        let rest = RestContext::of(request)?;
+        let shown = PresentedTokens::of(request, rest)?;
+        if !shown.has_token() && shown.sid.is_some() {
+            return Err(Problem::forbidden(
+                "the session cookie does not count for a GET that changes something: use POST, or send the token as sid in the query or as Authorization: Bearer",
+            ));
+        }
+        SessionCaller::of(request)
+            .await
+            .map(|caller| Self(caller.0))
+    }
+}
+
 impl Caller {
     async fn of(request: &Request) -> Result<Self, Problem> {
         let rest = RestContext::of(request)?;
-        let shown = PresentedTokens::of(request)?;
-        if shown.is_administrator(rest) {
+        let shown = PresentedTokens::of(request, rest)?;
+        if shown.administrator {
             return Ok(Self::Administrator);
         }
-        match shown.session_token(rest) {
-            Some(token) => match rest.service.session(token).await {
-                Ok(session) => Ok(Self::Session(session)),
-                Err(LoginError::Session) if rest.rules.admin_token.is_none() => {
-                    Err(Problem::unauthorized(format!(
-                        "the session token is unknown or has expired: log in again; {NO_ADMINISTRATOR}"
-                    )))
-                }
-                Err(LoginError::Session) => Err(Problem::unauthorized(
-                    "the token is neither the administrator's nor that of a valid session: log in again",
-                )),
-                Err(error) => Err(error.into()),
-            },
-            None if rest.rules.admin_token.is_none() => Err(Problem::forbidden(format!(
+        match shown.session(request, rest).await {
+            Ok(Some(session)) => Ok(Self::Session(session)),
+            Err(SessionError::Login(LoginError::Session)) if rest.rules.admin_token.is_none() => {
+                Err(Problem::unauthorized(format!(
+                    "the session token is unknown or has expired: log in again; {NO_ADMINISTRATOR}"
+                )))
+            }
+            Err(SessionError::Login(LoginError::Session)) => Err(Problem::unauthorized(
+                "the token is neither the administrator's nor that of a valid session: log in again",
+            )),
+            Err(error) => Err(error.into()),
+            Ok(None) if rest.rules.admin_token.is_none() => Err(Problem::forbidden(format!(
                 "log in at /login to access your own app; for all apps {NO_ADMINISTRATOR}"
             ))),
-            None => Err(Problem::unauthorized(
+            Ok(None) => Err(Problem::unauthorized(
                 "a token is missing: send the administrator's, or a session token from /login",
             )),
         }
@@ -180,25 +261,23 @@ impl Administrator {
     /// Refuses other callers, with a message that says which token is needed.
     pub(super) async fn of(request: &Request) -> Result<Self, Problem> {
         let rest = RestContext::of(request)?;
-        let shown = PresentedTokens::of(request)?;
-        if shown.is_administrator(rest) {
+        let shown = PresentedTokens::of(request, rest)?;
+        if shown.administrator {
             return Ok(Self);
         }
         if rest.rules.admin_token.is_none() {
             return Err(Problem::forbidden(NO_ADMINISTRATOR));
         }
-        match shown.session_token(rest) {
-            // 403 only for a valid session; an unknown token gets 401.
-            Some(token) => match rest.service.session(token).await {
-                Ok(_) | Err(LoginError::Disabled) => Err(Problem::forbidden(
-                    "this requires the administrator's token, not a session token",
-                )),
-                Err(LoginError::Session) => Err(Problem::unauthorized(
-                    "the token is not the administrator's",
-                )),
-                Err(error) => Err(error.into()),
-            },
-            None => Err(Problem::unauthorized(
+        // 403 only for a valid session; an unknown token gets 401.
+        match shown.session(request, rest).await {
+            Ok(Some(_)) | Err(SessionError::Login(LoginError::Disabled)) => Err(
+                Problem::forbidden("this requires the administrator's token, not a session token"),
+            ),
+            Err(SessionError::Login(LoginError::Session)) => Err(Problem::unauthorized(
+                "the token is not the administrator's",
+            )),
+            Err(error) => Err(error.into()),
+            Ok(None) => Err(Problem::unauthorized(
                 "the administrator's token is missing: send it as Authorization: Bearer",
             )),
         }
@@ -210,6 +289,7 @@ impl Registrar {
         let rest = RestContext::of(request)?;
         match Administrator::of(request).await {
             Ok(Administrator) => Ok(Self::Administrator),
+            Err(problem) if problem.is_throttled() => Err(problem),
             Err(_) if rest.rules.open_registration => Ok(Self::Anybody),
             Err(problem) => Err(problem),
         }
@@ -302,6 +382,12 @@ macro_rules! caller {
 caller!(
     SessionCaller,
     SESSION_SCHEMES.to_vec(),
+    false,
+    [register_session]
+);
+caller!(
+    SessionByToken,
+    SESSION_SCHEMES[..2].to_vec(),
     false,
     [register_session]
 );

@@ -15,8 +15,9 @@ use super::body::Fields;
 use super::params::{Credential, Param};
 use super::problem::Problem;
 use super::schema::{TOKEN, example, inline, plain, shape};
-use super::security::{SID, SessionCaller};
+use super::security::{SID, SessionByToken, SessionCaller, client_address};
 use super::tags::Section;
+use crate::core::service::{AppSession, LoginCredentials};
 use crate::inbound::listen::ClientInfo;
 
 /// A session token.
@@ -103,19 +104,19 @@ impl SessionRoutes {
         request: &Request,
         session: SessionCaller,
     ) -> Result<JsonAnswer<EmptyResult>, Problem> {
-        self.leave(request, session).await
+        self.leave(request, session.0).await
     }
 
     /// Log out by GET
     ///
-    /// The same as the POST.
+    /// The same as the POST, for a session that is not shown by the cookie alone.
     #[oai(path = "/logout", method = "get", operation_id = "logoutByGet")]
     async fn logout_by_get(
         &self,
         request: &Request,
-        session: SessionCaller,
+        session: SessionByToken,
     ) -> Result<JsonAnswer<EmptyResult>, Problem> {
-        self.leave(request, session).await
+        self.leave(request, session.0).await
     }
 }
 
@@ -127,7 +128,13 @@ impl SessionRoutes {
         key: &str,
         secret: &str,
     ) -> Result<JsonAnswer<SessionToken>, Problem> {
-        let token = self.0.service.login(id, key, secret).await?;
+        let credentials = LoginCredentials {
+            app_id: id,
+            app_key: key,
+            app_secret: secret,
+        };
+        let client = client_address(request);
+        let token = self.0.service.login(client, credentials).await?;
         let cookie = cookie(request, &token.text, token.ttl.as_secs())?;
         Ok(JsonAnswer::of(&SessionToken { token: token.text }).with_cookie(cookie))
     }
@@ -135,7 +142,7 @@ impl SessionRoutes {
     async fn leave(
         &self,
         request: &Request,
-        session: SessionCaller,
+        session: AppSession,
     ) -> Result<JsonAnswer<EmptyResult>, Problem> {
         self.0.service.logout(session.token()).await?;
         Ok(done().with_cookie(cookie(request, "", 0)?))

@@ -11,12 +11,13 @@ use super::body::{Fields, JsonText};
 use super::params::{AnyChannel, AnyUser, Channel, Ident, Param, User, Whole, YesNo};
 use super::problem::Problem;
 use super::publication::read_channel;
-use super::security::SessionCaller;
+use super::security::{SessionByToken, SessionCaller};
 use super::subscription_dto::{
     EndedSubscription, SubscriptionBody, SubscriptionRequest, read_user,
 };
 use super::tags::Section;
 use crate::core::model::{ChannelName, SubscriptionFilter, UserId};
+use crate::core::service::AppSession;
 
 /// The most subscriptions in one answer.
 const MOST: u64 = 10_000;
@@ -48,7 +49,7 @@ impl SubscriptionRoutes {
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
         let fields = Fields::<SubscriptionRequest>::of(body.members()?);
         let (user, channel) = self.wish(&fields)?;
-        self.add(&session, &user, &channel).await
+        self.add(&session.0, &user, &channel).await
     }
 
     /// List subscriptions
@@ -113,7 +114,7 @@ impl SubscriptionRoutes {
     ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
         let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
         self.remove(
-            &session,
+            &session.0,
             &user,
             &channel,
             force.0.is_some_and(|force| force.0),
@@ -136,14 +137,14 @@ impl SubscriptionRoutes {
         ident: Path<Param<Ident>>,
         body: Fields<SubscriptionRequest>,
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
-        own(&session, &ident.0.0)?;
+        own(&session.0, &ident.0.0)?;
         let (user, channel) = self.wish(&body)?;
-        self.add(&session, &user, &channel).await
+        self.add(&session.0, &user, &channel).await
     }
 
     /// Subscribe a user to a channel by the query (seed route)
     ///
-    /// The same as `POST /subscriptions`.
+    /// The same as `POST /subscriptions`. The cookie alone does not show the session here.
     #[oai(
         path = "/apps/:ident/subscribe",
         method = "get",
@@ -151,7 +152,7 @@ impl SubscriptionRoutes {
     )]
     async fn subscribe_by_query(
         &self,
-        session: SessionCaller,
+        session: SessionByToken,
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
         /// The user.
@@ -159,9 +160,9 @@ impl SubscriptionRoutes {
         /// The channel.
         event: Query<Param<Channel>>,
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
-        own(&session, &ident.0.0)?;
+        own(&session.0, &ident.0.0)?;
         self.add(
-            &session,
+            &session.0,
             &read_user(&user_id.0.0)?,
             &self.channel(&event.0.0)?,
         )
@@ -185,10 +186,10 @@ impl SubscriptionRoutes {
         /// 1: 404 where there was none.
         force: Query<Option<Param<YesNo>>>,
     ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
-        own(&session, &ident.0.0)?;
+        own(&session.0, &ident.0.0)?;
         let (user, channel) = self.wish(&body)?;
         self.remove(
-            &session,
+            &session.0,
             &user,
             &channel,
             force.0.is_some_and(|force| force.0),
@@ -198,7 +199,7 @@ impl SubscriptionRoutes {
 
     /// End a subscription by the query (seed route)
     ///
-    /// The same as `DELETE /subscriptions/…`.
+    /// The same as `DELETE /subscriptions/…`. The cookie alone does not show the session here.
     #[oai(
         path = "/apps/:ident/unsubscribe",
         method = "get",
@@ -206,7 +207,7 @@ impl SubscriptionRoutes {
     )]
     async fn unsubscribe_by_query(
         &self,
-        session: SessionCaller,
+        session: SessionByToken,
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
         /// The user.
@@ -216,10 +217,10 @@ impl SubscriptionRoutes {
         /// 1: 404 where there was none.
         force: Query<Option<Param<YesNo>>>,
     ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
-        own(&session, &ident.0.0)?;
+        own(&session.0, &ident.0.0)?;
         let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
         self.remove(
-            &session,
+            &session.0,
             &user,
             &channel,
             force.0.is_some_and(|force| force.0),
@@ -242,7 +243,7 @@ impl SubscriptionRoutes {
 
     async fn add(
         &self,
-        session: &SessionCaller,
+        session: &AppSession,
         user: &UserId,
         channel: &ChannelName,
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
@@ -256,7 +257,7 @@ impl SubscriptionRoutes {
 
     async fn remove(
         &self,
-        session: &SessionCaller,
+        session: &AppSession,
         user: &UserId,
         channel: &ChannelName,
         force: bool,
@@ -277,7 +278,7 @@ impl SubscriptionRoutes {
 }
 
 /// A path names the session's own app, or one that is not there for it.
-fn own(session: &SessionCaller, ident: &str) -> Result<(), Problem> {
+fn own(session: &AppSession, ident: &str) -> Result<(), Problem> {
     if session.app.ident.as_str() == ident {
         Ok(())
     } else {

@@ -8,7 +8,7 @@ use ::prometheus::{
     Registry, TextEncoder,
 };
 
-use crate::core::ports::{Call, Gauges, Metrics, Source, WebhookOutcome};
+use crate::core::ports::{Call, Gauges, GuessedCredential, Metrics, Source, WebhookOutcome};
 
 /// Bounds in seconds: from a commit on a fast disk (0.1 ms) to the time-out of a store call.
 const BUCKETS: [f64; 12] = [
@@ -36,6 +36,7 @@ pub struct PrometheusMetrics {
     mailbox_bytes_max: IntGauge,
     webhook_requests: IntCounterVec,
     webhook_events: IntCounterVec,
+    failed_logins: IntCounterVec,
     outbox: IntGauge,
     bus_up: IntGaugeVec,
 }
@@ -112,6 +113,11 @@ impl PrometheusMetrics {
                 "pushi_webhook_notices_total",
                 "Webhook events sent, by outcome.",
                 &["outcome"],
+            )?,
+            failed_logins: family(
+                "pushi_failed_logins_total",
+                "Failed logins, by what was presented and whether too many had failed before.",
+                &["credential", "throttled"],
             )?,
             outbox: gauge(
                 "pushi_outbox_notices",
@@ -218,6 +224,13 @@ impl Metrics for PrometheusMetrics {
             .inc_by(events);
     }
 
+    fn login_failed(&self, credential: GuessedCredential, throttled: bool) {
+        let throttled = if throttled { "true" } else { "false" };
+        self.failed_logins
+            .with_label_values(&[credential.name(), throttled])
+            .inc();
+    }
+
     fn outbox(&self, waiting: u64) {
         set(&self.outbox, waiting);
     }
@@ -236,6 +249,7 @@ mod tests {
         metrics.published(Source::Rest, true);
         metrics.call_finished(Call::Append, Duration::from_micros(300), true);
         metrics.webhook_attempted(WebhookOutcome::GivenUp, 3);
+        metrics.login_failed(GuessedCredential::Token, true);
         metrics.outbox(8);
         assert!(
             !metrics.render(Gauges::default()).contains("pushi_bus_up"),
@@ -258,6 +272,7 @@ mod tests {
             "pushi_failed_calls_total{call=\"append\"} 1",
             "pushi_webhook_deliveries_total{outcome=\"given_up\"} 1",
             "pushi_webhook_notices_total{outcome=\"given_up\"} 3",
+            "pushi_failed_logins_total{credential=\"token\",throttled=\"true\"} 1",
             "pushi_outbox_notices 8",
         ] {
             assert!(text.contains(line), "{line} is not in:\n{text}");

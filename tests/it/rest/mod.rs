@@ -1,8 +1,10 @@
 //! The REST API in process: its endpoint, stores in memory, and a client that checks every answer against the document.
 
 mod apps;
+mod cookie;
 mod document;
 mod events;
+mod failed_logins;
 mod health;
 mod requests;
 mod secret_rotation;
@@ -293,7 +295,7 @@ impl Reply {
         );
         assert_eq!(
             self.header("retry-after"),
-            if status == 503 { "1" } else { "" }
+            if matches!(status, 429 | 503) { "1" } else { "" }
         );
         body["message"].as_str().unwrap().into()
     }

@@ -4,6 +4,7 @@ mod table;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use poem::error::ResponseError;
 use poem::http::{HeaderValue, StatusCode, header};
@@ -30,6 +31,8 @@ pub(super) struct Problem {
     allow: Option<HeaderValue>,
     /// The `WWW-Authenticate` scheme, with a 401.
     challenge: &'static str,
+    /// Seconds until another attempt, with a 429 and a 503.
+    retry_after: u64,
 }
 
 /// The body of an error answer.
@@ -70,6 +73,7 @@ impl Problem {
             cause: None,
             allow: None,
             challenge: "Bearer",
+            retry_after: 1,
         }
     }
 
@@ -121,6 +125,14 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
     }
 
+    /// 429: too many failed logins; `wait` in whole seconds.
+    pub(super) fn too_many(message: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
+        Self {
+            retry_after: wait.as_secs().max(1),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, message)
+        }
+    }
+
     /// 503: try again later.
     pub(super) fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
@@ -153,6 +165,11 @@ impl Problem {
         self.status == StatusCode::METHOD_NOT_ALLOWED
     }
 
+    /// Whether the client has to wait.
+    pub(super) fn is_throttled(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
     fn name(&self) -> &'static str {
         match self.status.as_u16() {
             400 => "BadRequest",
@@ -163,6 +180,7 @@ impl Problem {
             409 => "Conflict",
             413 => "TooLarge",
             415 => "UnsupportedMediaType",
+            429 => "TooManyRequests",
             503 => "ServiceUnavailable",
             code if code < 500 => "Refused",
             _ => "Internal",
@@ -200,8 +218,8 @@ impl Problem {
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static(self.challenge),
             )),
-            StatusCode::SERVICE_UNAVAILABLE => {
-                drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")))
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                drop(headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after)))
             }
             _ => {}
         }
@@ -232,6 +250,7 @@ impl ResponseError for Problem {
             cause,
             allow,
             challenge: self.challenge,
+            retry_after: self.retry_after,
         }
         .into_answer()
     }

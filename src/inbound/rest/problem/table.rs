@@ -8,7 +8,8 @@ use super::Problem;
 use crate::core::error::StorageError;
 use crate::core::model::{IdentError, NameError};
 use crate::core::service::{
-    AppError, HistoryError, LoginError, PublishError, RosterError, SignedError, SubscriptionError,
+    AppError, HistoryError, LoginError, LoginsThrottled, PublishError, RosterError, SignedError,
+    SubscriptionError,
 };
 
 impl Problem {
@@ -87,9 +88,16 @@ impl From<LoginError> for Problem {
         match error {
             LoginError::Credentials | LoginError::Session => Self::unauthorized(message),
             LoginError::Disabled => Self::forbidden(message),
+            LoginError::Throttled(throttled) => throttled.into(),
             LoginError::Storage(error) => Self::of_storage(message, &error),
             LoginError::Random(error) => Self::internal(error.to_string()),
         }
+    }
+}
+
+impl From<LoginsThrottled> for Problem {
+    fn from(error: LoginsThrottled) -> Self {
+        Self::too_many(error.to_string(), error.wait)
     }
 }
 

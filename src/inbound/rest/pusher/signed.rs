@@ -13,9 +13,10 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use super::super::answer::JSON;
 use super::super::body::{BodyMembers, check_json, object, read};
 use super::super::problem::Problem;
+use super::super::security::client_address;
 use super::super::{RestContext, form};
 use crate::core::auth::{RequestError, SignedRequest};
-use crate::core::model::App;
+use crate::core::model::{App, AppIdent};
 use crate::core::service::SignedError;
 
 /// The security scheme's name in the document.
@@ -66,11 +67,16 @@ impl Signed {
         let app = match rest.service.signed_app(ident, &signed(path)).await {
             // Libraries sign a user id or channel unescaped; their HTTP client escapes it afterwards.
             Err(SignedError::Signature(RequestError::Signature)) if decoded != path => {
-                rest.service.signed_app(ident, &signed(&decoded)).await?
+                rest.service.signed_app(ident, &signed(&decoded)).await
             }
-            judged => judged?,
+            judged => judged,
         };
-        Ok(Self { app, body })
+        if let Err(SignedError::Signature(RequestError::Signature)) = app {
+            let client = client_address(request);
+            rest.service
+                .signature_failed(client, &AppIdent::trusted(ident));
+        }
+        Ok(Self { app: app?, body })
     }
 }
 
