@@ -11,6 +11,7 @@ use super::error::CliError;
 use super::output::OutputArgs;
 use super::serve::tls_source;
 use crate::config::{Resolved, Settings, StoreUrl, environment_warnings, resolve};
+use crate::core::service::ShortSecrets;
 use crate::server;
 
 /// Check the configuration and the connections to the database and the bus
@@ -36,7 +37,10 @@ impl CheckArgs {
         for listener in std::iter::once(&settings.listen.api).chain(server) {
             tls_source(listener)?;
         }
-        let store = check_store(&settings).await?;
+        let (store, short) = check_store(&settings).await?;
+        if !short.is_empty() {
+            notices.push(short.to_string());
+        }
         let bus = check_bus(&settings).await?;
         let api = api_url(&settings.listen.api, settings.listen.api.port);
         let listener = server.unwrap_or(&settings.listen.api);
@@ -62,22 +66,21 @@ impl CheckArgs {
     }
 }
 
-/// Opens the store and describes it. A missing SQLite file is not created.
-async fn check_store(settings: &Settings) -> Result<String, CliError> {
+/// Opens the store, describes it, and finds the apps with a short secret. A missing SQLite file is not created.
+async fn check_store(settings: &Settings) -> Result<(String, ShortSecrets), CliError> {
+    let mut short = ShortSecrets::default();
     let name = settings.store.url.describe();
     match &settings.store.url {
-        StoreUrl::SqliteMemory => return Ok(name),
+        StoreUrl::SqliteMemory => return Ok((name, short)),
         StoreUrl::Sqlite { path } if !Path::new(path).exists() => {
-            return Ok(format!("{name}, created by the first start"));
+            return Ok((format!("{name}, created by the first start"), short));
         }
         _ => {}
     }
     let apps = with_service(settings, async |service| list_apps(&service).await).await?;
-    Ok(format!(
-        "{name}, with {} {}",
-        apps.len(),
-        if apps.len() == 1 { "app" } else { "apps" }
-    ))
+    apps.iter().for_each(|app| short.add(app));
+    let noun = if apps.len() == 1 { "app" } else { "apps" };
+    Ok((format!("{name}, with {} {noun}", apps.len()), short))
 }
 
 /// Connects to the bus and describes it; `None`: single node. An unavailable bus is no error, since

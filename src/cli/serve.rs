@@ -1,6 +1,7 @@
 //! `pushi serve`: runs the server.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +55,14 @@ impl ServeArgs {
             );
         }
 
+        // Beside the start, which does not wait for it.
+        let service = Arc::clone(server.service());
+        tokio::spawn(async move {
+            match service.short_secrets().await {
+                Ok(short) if !short.is_empty() => tracing::warn!("{short}"),
+                _ => {}
+            }
+        });
         let tls: Vec<TlsSource> = listeners
             .iter()
             .filter_map(|listening| listening.tls.clone())

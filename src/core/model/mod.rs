@@ -34,7 +34,7 @@ pub use outbox_event::{
 };
 pub use secret::Secret;
 pub use server_event::ServerEvent;
-pub use session::{CredentialDigest, Session, TokenHash};
+pub use session::{ClientNetwork, CredentialDigest, Session, TokenHash};
 pub use settings::{AppSettings, OverCapacity, Webhook, WebhookEvent};
 pub use subscription::{SubscriptionFilter, UserSubscription};
 pub use target::{NotificationTarget, TargetKind};

@@ -23,6 +23,10 @@ impl std::fmt::Debug for CredentialDigest {
     }
 }
 
+/// The part of the network from which a client logs in, by which failed logins are limited: an address of IPv4, a /64 of IPv6.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientNetwork(pub Box<str>);
+
 /// A log-in session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {

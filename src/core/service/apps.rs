@@ -225,6 +225,15 @@ impl Service {
         }
     }
 
+    /// Ends all sessions of an app, on every node within a second.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such app.
+    pub async fn end_sessions(&self, app: &AppIdent) -> Result<(), AppError> {
+        let app = self.app(app).await?;
+        Ok(self.parts.sessions.end_all(&app.ident).await?)
+    }
+
     /// Deletes an app with all its data, and closes its connections.
     ///
     /// # Errors

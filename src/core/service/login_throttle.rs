@@ -1,14 +1,13 @@
 //! Failed logins: slowed per client and app, counted, and logged.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::Service;
-use crate::core::model::{AppIdent, Timestamp};
+use crate::core::model::{AppIdent, ClientNetwork, Timestamp};
 use crate::core::ports::{Clock, GuessedCredential, Metrics};
 
 /// The time in which one attempt is given back, in microseconds.
@@ -17,7 +16,7 @@ const REFILL: u64 = 1_000_000;
 /// A token may also be that of a session that has expired since, which clients send for a while.
 const TOKEN_FACTOR: u64 = 3;
 
-/// The number of remembered buckets, of about 60 bytes each.
+/// The number of remembered buckets, of about 100 bytes each.
 const CAPACITY: usize = 20_000;
 
 /// The client has to wait after too many failed logins.
@@ -65,7 +64,7 @@ impl LoginThrottle {
     /// after the other. A client that is not known (a call within the process) is not limited.
     pub(super) fn judge<T>(
         &self,
-        client: Option<IpAddr>,
+        client: Option<ClientNetwork>,
         target: GuessTarget,
         app: Option<&AppIdent>,
         judge: impl FnOnce() -> Option<T>,
@@ -73,15 +72,17 @@ impl LoginThrottle {
         let Some(client) = client else {
             return Ok(judge());
         };
+        let network = client.0.clone();
+        let bucket = (client, target);
         let now = self.clock.now();
         let judged = {
             let mut buckets = self.buckets.lock();
-            match buckets.wait(client, target, now) {
+            match buckets.wait(&bucket, now) {
                 Some(wait) => Err(LoginsThrottled { wait }),
                 None => {
                     let found = judge();
                     if found.is_none() {
-                        buckets.take(client, target, now);
+                        buckets.take(bucket, now);
                     }
                     Ok(found)
                 }
@@ -97,7 +98,7 @@ impl LoginThrottle {
             Ok(None) => {
                 self.metrics.login_failed(credential, false);
                 let (credential, app) = (credential.name(), app.map(AppIdent::as_str));
-                tracing::warn!(%client, credential, app, "login failed");
+                tracing::warn!(client = %network, credential, app, "login failed");
             }
             // Not logged: a bucket bounds the lines, too.
             Err(_) => self.metrics.login_failed(credential, true),
@@ -106,11 +107,14 @@ impl LoginThrottle {
     }
 }
 
-/// Token buckets by client and target. An IPv6 client is its /64 network, of which a host has all addresses.
+/// Names a bucket.
+type Bucket = (ClientNetwork, GuessTarget);
+
+/// Token buckets by client and target.
 struct Buckets {
     attempts: u64,
     /// The time at which each bucket is full again; at most [`CAPACITY`].
-    full_at: HashMap<(IpAddr, GuessTarget), Timestamp>,
+    full_at: HashMap<Bucket, Timestamp>,
 }
 
 impl Buckets {
@@ -124,20 +128,19 @@ impl Buckets {
     }
 
     /// The time until this bucket is full, in microseconds. After a step back of the clock it is no more than from empty.
-    fn spent(&self, client: IpAddr, target: GuessTarget, now: Timestamp) -> u64 {
-        let full_at = self.full_at.get(&(network(client), target));
+    fn spent(&self, bucket: &Bucket, now: Timestamp) -> u64 {
+        let full_at = self.full_at.get(bucket);
         let micros = full_at.map_or(0, |full_at| full_at.micros().saturating_sub(now.micros()));
-        u64::try_from(micros).unwrap_or(0).min(self.most(target))
+        u64::try_from(micros).unwrap_or(0).min(self.most(bucket.1))
     }
 
     /// The time until an attempt, in whole seconds; `None`: there is one left.
-    fn wait(&self, client: IpAddr, target: GuessTarget, now: Timestamp) -> Option<Duration> {
-        let most = self.most(target);
-        let missing = (self.spent(client, target, now) + REFILL).saturating_sub(most);
+    fn wait(&self, bucket: &Bucket, now: Timestamp) -> Option<Duration> {
+        let missing = (self.spent(bucket, now) + REFILL).saturating_sub(self.most(bucket.1));
         (self.attempts > 0 && missing > 0).then(|| Duration::from_secs(missing.div_ceil(1_000_000)))
     }
 
-    fn take(&mut self, client: IpAddr, target: GuessTarget, now: Timestamp) {
+    fn take(&mut self, bucket: Bucket, now: Timestamp) {
         if self.attempts == 0 {
             return;
         }
@@ -147,19 +150,8 @@ impl Buckets {
                 self.full_at.clear();
             }
         }
-        let spent = Duration::from_micros(self.spent(client, target, now) + REFILL);
-        self.full_at
-            .insert((network(client), target), now.plus(spent));
-    }
-}
-
-fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        ip => ip,
+        let spent = Duration::from_micros(self.spent(&bucket, now) + REFILL);
+        self.full_at.insert(bucket, now.plus(spent));
     }
 }
 
@@ -168,7 +160,11 @@ impl Service {
     ///
     /// # Errors
     /// The client has presented too many wrong ones.
-    pub fn judge_token(&self, client: Option<IpAddr>, fits: bool) -> Result<bool, LoginsThrottled> {
+    pub fn judge_token(
+        &self,
+        client: Option<ClientNetwork>,
+        fits: bool,
+    ) -> Result<bool, LoginsThrottled> {
         let judge = || fits.then_some(());
         let throttle = &self.parts.logins;
         let found = throttle.judge(client, GuessTarget::Token, None, judge)?;
@@ -177,7 +173,7 @@ impl Service {
 
     /// Counts a request whose signature is wrong. Later requests of the client are judged all the same: it may be the proxy of
     /// others.
-    pub fn signature_failed(&self, client: Option<IpAddr>, app: &AppIdent) {
+    pub fn signature_failed(&self, client: Option<ClientNetwork>, app: &AppIdent) {
         let throttle = &self.parts.logins;
         let _ = throttle.judge(client, GuessTarget::Signature, Some(app), || None::<()>);
     }
@@ -185,18 +181,7 @@ impl Service {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
-
-    #[test]
-    fn a_network_of_ipv6_is_one_client_and_an_address_of_ipv4_another() {
-        let of = |text: &str| network(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:0:0:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.2"), of("192.0.2.1"));
-    }
 
     #[test]
     fn attempts_end_and_are_given_back_one_a_second() {
@@ -204,16 +189,13 @@ mod tests {
             attempts: 3,
             full_at: HashMap::new(),
         };
-        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let client = ClientNetwork("192.0.2.1".into());
         let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
         let mut attempts = |seconds, target| {
             let left = |buckets: &mut Buckets| {
-                buckets
-                    .wait(client, target, at(seconds))
-                    .is_none()
-                    .then(|| {
-                        buckets.take(client, target, at(seconds));
-                    })
+                let bucket = (client.clone(), target);
+                let left = buckets.wait(&bucket, at(seconds)).is_none();
+                left.then(|| buckets.take(bucket, at(seconds)))
             };
             std::iter::from_fn(|| left(&mut buckets)).count()
         };
@@ -222,7 +204,7 @@ mod tests {
         assert_eq!(attempts(102, GuessTarget::App(1)), 2);
         assert_eq!(attempts(900, GuessTarget::App(1)), 3);
         assert_eq!(attempts(900, GuessTarget::Token), 9);
-        let wait = |now| buckets.wait(client, GuessTarget::Token, at(now));
+        let wait = |now| buckets.wait(&(client.clone(), GuessTarget::Token), at(now));
         assert_eq!(wait(900), Some(Duration::from_secs(1)));
         assert_eq!(
             wait(1),
@@ -240,8 +222,8 @@ mod tests {
         };
         let now = Timestamp::from_micros(1_000_000);
         for client in 0..2 * u32::try_from(CAPACITY).unwrap() {
-            let client = IpAddr::V4(Ipv4Addr::from_bits(client));
-            buckets.take(client, GuessTarget::NoApp, now);
+            let client = ClientNetwork(client.to_string().into());
+            buckets.take((client, GuessTarget::NoApp), now);
             assert!(buckets.full_at.len() <= CAPACITY);
         }
     }

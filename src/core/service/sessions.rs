@@ -1,14 +1,13 @@
 //! Log-in and session tokens.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Service;
 use super::login_throttle::{GuessTarget, LoginsThrottled};
-use super::{AppError, Service};
 use crate::core::auth::{self, RandomError};
 use crate::core::error::StorageError;
-use crate::core::model::{App, AppIdent, CredentialDigest, Secret, Session};
+use crate::core::model::{App, AppIdent, ClientNetwork, CredentialDigest, Secret, Session};
 use crate::core::ports::BusMessage;
 
 /// A new session token.
@@ -98,13 +97,13 @@ impl AppSession {
 }
 
 impl Service {
-    /// Checks an app's credentials and creates a session. `client`: the address that sent them; `None`: this process.
+    /// Checks an app's credentials and creates a session. `client`: who sent them; `None`: this process.
     ///
     /// # Errors
     /// See [`LoginError`].
     pub async fn login(
         &self,
-        client: Option<IpAddr>,
+        client: Option<ClientNetwork>,
         credentials: LoginCredentials<'_>,
     ) -> Result<NewSessionToken, LoginError> {
         let app = match AppIdent::parse(credentials.app_id) {
@@ -182,15 +181,6 @@ impl Service {
             return Err(LoginError::Disabled);
         }
         Ok(found)
-    }
-
-    /// Ends all sessions of an app, on every node within a second.
-    ///
-    /// # Errors
-    /// `NotFound` where there is no such app.
-    pub async fn end_sessions(&self, app: &AppIdent) -> Result<(), AppError> {
-        let app = self.app(app).await?;
-        Ok(self.parts.sessions.end_all(&app.ident).await?)
     }
 
     /// Ends a session; does nothing where there is none.

@@ -20,6 +20,9 @@ const NAME: &str = "name";
 /// Members that only an existing app has.
 const PREVIOUS: &str = "previous_secret";
 
+/// Members that only the administrator chooses.
+pub(super) const CREDENTIALS: [&str; 3] = ["ident", "key", "secret"];
+
 shape! {
     /// An app in an answer.
     AppShape as "App" = |registry| {
@@ -165,7 +168,6 @@ pub(super) fn show(app: &App, session: Option<&AppSession>) -> Value {
 
 /// Reads an app that is to be created.
 pub(super) fn draft(members: &BodyMembers, administrator: bool) -> Result<NewApp, Problem> {
-    const CREDENTIALS: [&str; 3] = ["ident", "key", "secret"];
     if members.contains_key(PREVIOUS) {
         return Err(Problem::bad_request(format!(
             "{PREVIOUS} cannot be set on a new app: omit it"

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::RestContext;
 use super::answer::{EmptyResult, JsonAnswer, done};
 use super::app_dto::{self, AppList, AppShape, ChangeShape, DraftShape};
-use super::body::JsonText;
+use super::app_members::AppMembers;
 use super::params::{Ident, Param, Whole};
 use super::problem::Problem;
 use super::publication::DEFAULT_CHANNEL;
@@ -30,14 +30,15 @@ impl AppRoutes {
     /// Create an app
     ///
     /// Returns the app with its `ident`, `key` and `secret`. With `PUSHI_OPEN_REGISTRATION=1` no token is needed,
-    /// but settings that are reserved for the administrator are refused.
+    /// but settings that are reserved for the administrator are refused. The members may also be a form or in the query, with lists
+    /// and objects as JSON.
     #[oai(path = "/apps", method = "post", operation_id = "createApp")]
     async fn create(
         &self,
         registrar: Registrar,
-        body: JsonText<DraftShape>,
+        body: AppMembers<DraftShape>,
     ) -> Result<JsonAnswer<AppShape>, Problem> {
-        let draft = app_dto::draft(&body.members()?, registrar.is_administrator())?;
+        let draft = app_dto::draft(&body.members, registrar.is_administrator())?;
         let app = self.0.service.create_app(draft).await?;
         Ok(answer(&app, None))
     }
@@ -123,19 +124,19 @@ impl AppRoutes {
 
     /// Change an app
     ///
-    /// Accepts any subset of the settings; null counts as omitted. `reset` names settings that return to their defaults. The change
-    /// applies on all nodes within a second.
+    /// Accepts any subset of the settings, also as a form or in the query, with lists and objects as JSON; null counts as omitted.
+    /// `reset` names settings that return to their defaults. The change applies on all nodes within a second.
     #[oai(path = "/apps/:ident", method = "put", operation_id = "updateApp")]
     async fn update(
         &self,
         caller: Caller,
         /// The app's `ident`.
         ident: Path<Param<Ident>>,
-        body: JsonText<ChangeShape>,
+        body: AppMembers<ChangeShape>,
     ) -> Result<JsonAnswer<AppShape>, Problem> {
         let ident = reached(&caller, &ident.0.0)?;
         let administrator = matches!(caller, Caller::Administrator);
-        let members = body.members()?;
+        let members = body.members;
         app_dto::check_change(&members)?;
         let change = |app: &mut App| {
             let mut editable = Editable::of(app);

@@ -1,10 +1,12 @@
 //! Request bodies: read within the limit, checked for their media type, and parsed into members.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
 use poem::http::header;
-use poem::{Request, RequestBody};
+use poem::web::Multipart;
+use poem::{Body, FromRequest, Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
@@ -15,6 +17,7 @@ use super::problem::Problem;
 use super::{RestContext, form};
 
 const FORM: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
 
 /// The members of a JSON object.
 pub(super) type BodyMembers = Map<String, Value>;
@@ -37,25 +40,85 @@ pub(super) struct Fields<T> {
 enum Kind {
     Json,
     Form,
+    Multipart,
     Other,
 }
 
-impl<T> JsonText<T> {
-    /// The members of the object that the body must be.
-    pub(super) fn members(&self) -> Result<BodyMembers, Problem> {
-        object(&self.text)
+/// Names and values of a query or a form, in order.
+pub(super) type Pairs = Vec<(String, String)>;
+
+/// The values of a request: those of its query, and those of its body.
+pub(super) struct GivenValues {
+    /// The query.
+    pub query: Pairs,
+    /// The body.
+    pub body: GivenBody,
+}
+
+/// A body that is optional.
+pub(super) enum GivenBody {
+    /// There is none, or it is empty.
+    Empty,
+    /// A JSON object.
+    Json(BodyMembers),
+    /// A form, of either encoding.
+    Form(Pairs),
+}
+
+impl GivenValues {
+    /// Reads both.
+    pub(super) async fn of(request: &Request, body: &mut RequestBody) -> Result<Self, Problem> {
+        let query = collect(request.uri().query().unwrap_or_default())?;
+        let text = read(request, body).await?;
+        let body = match kind(request) {
+            _ if text.is_empty() => GivenBody::Empty,
+            Some(Kind::Other) => {
+                return Err(Problem::unsupported_type(format!(
+                    "the body must be JSON or a form: send Content-Type: {JSON}, {FORM} or {MULTIPART}"
+                )));
+            }
+            Some(Kind::Form) => {
+                let text = std::str::from_utf8(&text)
+                    .map_err(|_| Problem::bad_request("the form is not UTF-8"))?;
+                GivenBody::Form(collect(text)?)
+            }
+            Some(Kind::Multipart) => GivenBody::Form(parts(request, text).await?),
+            Some(Kind::Json) => GivenBody::Json(object(&text)?),
+            None => GivenBody::Json(object(&text).map_err(|_| {
+                Problem::bad_request(format!(
+                    "the body has no Content-Type and is not a JSON object: send Content-Type: {FORM} with a form, or {JSON} with JSON"
+                ))
+            })?),
+        };
+        Ok(Self { query, body })
     }
 }
 
-impl<T> Fields<T> {
-    /// The fields of an object that was read already.
-    pub(super) fn of(members: BodyMembers) -> Self {
-        Self {
-            members,
-            of: PhantomData,
-        }
-    }
+fn collect(text: &str) -> Result<Pairs, Problem> {
+    let owned = |pair: Result<(Cow<'_, str>, Cow<'_, str>), Problem>| {
+        pair.map(|(name, value)| (name.into_owned(), value.into_owned()))
+    };
+    form::pairs(text).map(owned).collect()
+}
 
+/// The fields of a `multipart/form-data` body that was read already; a file counts as its text.
+async fn parts(request: &Request, text: Bytes) -> Result<Pairs, Problem> {
+    let refused = |error: &dyn std::fmt::Display| {
+        Problem::bad_request(format!("the form cannot be read: {error}"))
+    };
+    let mut body = RequestBody::new(Body::from_bytes(text));
+    let parts = <Multipart as FromRequest>::from_request(request, &mut body).await;
+    let mut parts = parts.map_err(|error| refused(&error))?;
+    let mut pairs = Pairs::new();
+    while let Some(part) = parts.next_field().await.map_err(|error| refused(&error))? {
+        let name = part.name().unwrap_or_default().to_owned();
+        let value = part.text().await.map_err(|error| refused(&error))?;
+        pairs.push((name, value));
+    }
+    Ok(pairs)
+}
+
+impl<T> Fields<T> {
     /// The value of a member: a non-empty string (with `number`, a whole number counts as its decimal text).
     pub(super) fn required(&self, name: &str, number: bool) -> Result<String, Problem> {
         match self.members.get(name) {
@@ -111,6 +174,8 @@ fn kind(request: &Request) -> Option<Kind> {
         Kind::Json
     } else if essence == FORM {
         Kind::Form
+    } else if essence == MULTIPART {
+        Kind::Multipart
     } else {
         Kind::Other
     })
@@ -211,35 +276,17 @@ impl<'a, T: Type> ApiExtractor<'a> for Fields<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let mut members = BodyMembers::new();
-        add_pairs(&mut members, request.uri().query().unwrap_or_default())?;
-        let text = read(request, body).await?;
-        match kind(request) {
-            _ if text.is_empty() => {}
-            Some(Kind::Other) => {
-                return Err(Problem::unsupported_type(format!(
-                    "the body must be JSON or a form: send Content-Type: {JSON} or {FORM}"
-                ))
-                .into());
-            }
-            Some(Kind::Form) => {
-                let text = std::str::from_utf8(&text)
-                    .map_err(|_| Problem::bad_request("the form is not UTF-8"))?;
-                add_pairs(&mut members, text)?;
-            }
-            Some(Kind::Json) | None => match parse(&text)? {
-                Value::Object(given) => members.extend(given),
-                _ => return Err(Problem::bad_request("the body must be a JSON object").into()),
-            },
+        let GivenValues { query, body } = GivenValues::of(request, body).await?;
+        let text = |(name, value)| (name, Value::String(value));
+        let mut members: BodyMembers = query.into_iter().map(text).collect();
+        match body {
+            GivenBody::Empty => {}
+            GivenBody::Json(given) => members.extend(given),
+            GivenBody::Form(pairs) => members.extend(pairs.into_iter().map(text)),
         }
-        Ok(Self::of(members))
+        Ok(Self {
+            members,
+            of: PhantomData,
+        })
     }
-}
-
-fn add_pairs(members: &mut BodyMembers, text: &str) -> Result<(), Problem> {
-    for pair in form::pairs(text) {
-        let (name, value) = pair?;
-        members.insert(name.into_owned(), Value::String(value.into_owned()));
-    }
-    Ok(())
 }

@@ -7,6 +7,7 @@
 
 mod answer;
 mod app_dto;
+mod app_members;
 mod apps;
 mod body;
 mod cors;
@@ -30,6 +31,7 @@ mod sockets;
 mod subscription_dto;
 mod subscriptions;
 mod tags;
+mod tokens;
 mod web;
 
 use std::sync::Arc;

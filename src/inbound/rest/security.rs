@@ -1,21 +1,14 @@
 //! Authentication: an app's session, the administrator, or no credentials.
 
-use std::net::IpAddr;
-
-use percent_encoding::percent_decode_str;
-use poem::http::header;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
+use super::RestContext;
 use super::problem::Problem;
-use super::same_origin::check_cookie;
-use super::{RestContext, form};
+use super::tokens::{PresentedTokens, SID, SessionError};
 use crate::core::service::{AppSession, LoginError};
 use crate::inbound::listen::{ClientInfo, ListenerRole};
-
-/// The name of the session cookie, and of the query parameter that replaces it.
-pub(super) const SID: &str = "sid";
 
 const NO_ADMINISTRATOR: &str = "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and send it as Authorization: Bearer (see the configuration page)";
 
@@ -69,135 +62,6 @@ impl Registrar {
     }
 }
 
-/// The tokens that a request presents.
-struct PresentedTokens {
-    client: Option<IpAddr>,
-    /// Whether the bearer is the administrator's.
-    administrator: bool,
-    bearer: Option<String>,
-    sid: Option<Sid>,
-}
-
-/// `sid`, from the query or else the cookie.
-enum Sid {
-    Query(String),
-    Cookie(String),
-}
-
-impl PresentedTokens {
-    /// Fails where the client has presented too many wrong tokens, even if this one is right.
-    fn of(request: &Request, rest: &RestContext) -> Result<Self, Problem> {
-        let client = client_address(request);
-        let bearer = bearer(request);
-        let administrator = match (&rest.rules.admin_token, &bearer) {
-            (Some(token), Some(bearer)) if token.matches(bearer) => {
-                rest.service.judge_token(client, true)?
-            }
-            _ => false,
-        };
-        Ok(Self {
-            client,
-            administrator,
-            bearer,
-            sid: sid(request)?,
-        })
-    }
-
-    /// Whether it is not from the cookie alone.
-    fn has_token(&self) -> bool {
-        self.bearer.is_some() || matches!(self.sid, Some(Sid::Query(_)))
-    }
-
-    /// The session of the token; `None`: there is no token. A bearer takes precedence over a `sid`, unless it is the
-    /// administrator's. A session that is valid opens its app also where the client has presented too many wrong tokens.
-    async fn session(
-        &self,
-        request: &Request,
-        rest: &RestContext,
-    ) -> Result<Option<AppSession>, SessionError> {
-        let bearer = self.bearer.as_deref().filter(|_| !self.administrator);
-        let token = match (bearer, &self.sid) {
-            (Some(token), _) => token,
-            (None, Some(Sid::Query(token))) => token.as_str(),
-            (None, Some(Sid::Cookie(token))) => {
-                check_cookie(request).map_err(SessionError::Problem)?;
-                token.as_str()
-            }
-            (None, None) => return Ok(None),
-        };
-        match rest.service.session(token).await {
-            Ok(session) => Ok(Some(session)),
-            Err(LoginError::Session) => {
-                if bearer.is_some() {
-                    // It may have been a guess at the administrator's token.
-                    let judged = rest.service.judge_token(self.client, false);
-                    judged.map_err(|throttled| SessionError::Problem(throttled.into()))?;
-                }
-                Err(SessionError::Login(LoginError::Session))
-            }
-            Err(error) => Err(SessionError::Login(error)),
-        }
-    }
-}
-
-/// Why a token opens no session.
-enum SessionError {
-    /// It is not valid.
-    Login(LoginError),
-    /// It is not judged.
-    Problem(Problem),
-}
-
-impl From<SessionError> for Problem {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Login(error) => error.into(),
-            SessionError::Problem(problem) => problem,
-        }
-    }
-}
-
-/// The client's address, by which failed logins are limited; `None`: a call within the process.
-pub(super) fn client_address(request: &Request) -> Option<IpAddr> {
-    let client = request.extensions().get::<ClientInfo>();
-    client.map(|client| client.ip)
-}
-
-fn bearer(request: &Request) -> Option<String> {
-    let value = request
-        .headers()
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.into())
-}
-
-/// The `sid` of the query or of the cookie. The cookie is read by hand: poem's `cookie` feature would
-/// bring some twenty crates for signed and private cookies, which are not used.
-fn sid(request: &Request) -> Result<Option<Sid>, Problem> {
-    if let Some(token) = form::value_of(request.uri().query().unwrap_or_default(), SID)?
-        .filter(|token| !token.is_empty())
-    {
-        return Ok(Some(Sid::Query(token)));
-    }
-    let cookies = request
-        .headers()
-        .get_all(header::COOKIE)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let value = pairs
-        .find(|(name, value)| *name == SID && !value.is_empty())
-        .map(|(_, value)| value.trim_matches('"'));
-    Ok(value
-        .and_then(|value| percent_decode_str(value).decode_utf8().ok())
-        .map(|value| Sid::Cookie(value.into_owned())))
-}
-
 impl SessionCaller {
     async fn of(request: &Request) -> Result<Self, Problem> {
         let rest = RestContext::of(request)?;
@@ -218,7 +82,7 @@ impl SessionByToken {
     async fn of(request: &Request) -> Result<Self, Problem> {
         let rest = RestContext::of(request)?;
         let shown = PresentedTokens::of(request, rest)?;
-        if !shown.has_token() && shown.sid.is_some() {
+        if shown.is_cookie_alone() {
             return Err(Problem::forbidden(
                 "the session cookie does not count for a GET that changes something: use POST, or send the token as sid in the query or as Authorization: Bearer",
             ));

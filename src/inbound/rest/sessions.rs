@@ -15,8 +15,9 @@ use super::body::Fields;
 use super::params::{Credential, Param};
 use super::problem::Problem;
 use super::schema::{TOKEN, example, inline, plain, shape};
-use super::security::{SID, SessionByToken, SessionCaller, client_address};
+use super::security::{SessionByToken, SessionCaller};
 use super::tags::Section;
+use super::tokens::{SID, client_network};
 use crate::core::service::{AppSession, LoginCredentials};
 use crate::inbound::listen::ClientInfo;
 
@@ -133,7 +134,7 @@ impl SessionRoutes {
             app_key: key,
             app_secret: secret,
         };
-        let client = client_address(request);
+        let client = client_network(request);
         let token = self.0.service.login(client, credentials).await?;
         let cookie = cookie(request, &token.text, token.ttl.as_secs())?;
         Ok(JsonAnswer::of(&SessionToken { token: token.text }).with_cookie(cookie))

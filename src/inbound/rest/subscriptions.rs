@@ -7,7 +7,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::RestContext;
 use super::answer::{JsonAnswer, done};
-use super::body::{Fields, JsonText};
+use super::body::Fields;
 use super::params::{AnyChannel, AnyUser, Channel, Ident, Param, User, Whole, YesNo};
 use super::problem::Problem;
 use super::publication::read_channel;
@@ -37,6 +37,7 @@ impl SubscriptionRoutes {
     /// Subscribe a user to a channel
     ///
     /// For good, until it is ended. The same again answers the one that is there. The user's connected sockets follow at once.
+    /// The members may be in the query instead of the body.
     #[oai(
         path = "/subscriptions",
         method = "post",
@@ -45,10 +46,9 @@ impl SubscriptionRoutes {
     async fn create(
         &self,
         session: SessionCaller,
-        body: JsonText<SubscriptionRequest>,
+        body: Fields<SubscriptionRequest>,
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
-        let fields = Fields::<SubscriptionRequest>::of(body.members()?);
-        let (user, channel) = self.wish(&fields)?;
+        let (user, channel) = self.wish(&body)?;
         self.add(&session.0, &user, &channel).await
     }
 

@@ -160,7 +160,7 @@ def test_rotating_keeps_the_old_secret_until_it_is_dropped(app: App) -> None:
     app.connect().subscribe("private-x")
     fresh.connect().subscribe("private-x")
 
-    answer = fresh.rest.put(f"/apps/{app.ident}", json={"previous_secret": None})
+    answer = fresh.rest.put(f"/apps/{app.ident}", json={"reset": ["previous_secret"]})
     assert answer.status_code == 200, answer.text
     assert answer.json().get("previous_secret") is None
     problem(http.get("/login", params=old), 401, 403)

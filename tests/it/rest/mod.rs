@@ -5,6 +5,7 @@ mod cookie;
 mod document;
 mod events;
 mod failed_logins;
+mod forms;
 mod health;
 mod requests;
 mod secret_rotation;
@@ -216,6 +217,14 @@ impl Ask<'_> {
         Self {
             body: Body::from(text),
             ..ask
+        }
+    }
+
+    /// A body without a type.
+    pub(crate) fn untyped(self, text: Vec<u8>) -> Self {
+        Self {
+            body: Body::from(text),
+            ..self
         }
     }
 

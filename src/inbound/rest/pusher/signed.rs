@@ -13,7 +13,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use super::super::answer::JSON;
 use super::super::body::{BodyMembers, check_json, object, read};
 use super::super::problem::Problem;
-use super::super::security::client_address;
+use super::super::tokens::client_network;
 use super::super::{RestContext, form};
 use crate::core::auth::{RequestError, SignedRequest};
 use crate::core::model::{App, AppIdent};
@@ -72,7 +72,7 @@ impl Signed {
             judged => judged,
         };
         if let Err(SignedError::Signature(RequestError::Signature)) = app {
-            let client = client_address(request);
+            let client = client_network(request);
             rest.service
                 .signature_failed(client, &AppIdent::trusted(ident));
         }

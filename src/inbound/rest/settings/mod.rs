@@ -100,6 +100,20 @@ impl Setting {
         changed.map_err(|must| Problem::bad_request(format!("{}{must}", self.name)))
     }
 
+    /// The value that a form or a query gives as text: objects are JSON, and so may lists be, or items with commas between them.
+    pub(super) fn value_of_text(&self, text: &str) -> Value {
+        match (self.kind.change_schema().ty, text) {
+            ("string", text) => text.into(),
+            ("boolean", "1" | "true" | "on") => true.into(),
+            ("boolean", "0" | "false" | "off") => false.into(),
+            (_, "") => Value::Null,
+            ("array", text) if !text.starts_with('[') && text != "null" => {
+                text.split(',').map(str::trim).collect()
+            }
+            (_, text) => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+        }
+    }
+
     /// Its schema, as answers show it.
     pub(super) fn schema(&self) -> MetaSchema {
         MetaSchema {
