@@ -16,10 +16,11 @@ use tokio_util::task::TaskTracker;
 use self::nodes::NodeWiring;
 pub use self::nodes::check_bus;
 use self::tasks::Tasks;
-use crate::config::{ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
+use crate::config::{BootstrapApp, ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
 use crate::core::hub::{CloseReason, Hub};
+use crate::core::model::AppSettings;
 use crate::core::ports::{Clock, Metrics, Stores};
 use crate::core::service::bootstrap::{self, BootstrapError, FirstApp};
 use crate::core::service::{AppError, Ports, Rules, Service, WebhookRules};
@@ -119,6 +120,24 @@ pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError>
     }
 }
 
+/// Creates or updates the configured app. In an app whose clients speak the Pusher protocol, only the
+/// back end publishes.
+async fn configure_app(service: &Service, app: &BootstrapApp) -> Result<(), StartError> {
+    let settings = AppSettings {
+        client_publish: !app.pusher_clients,
+        ..AppSettings::default()
+    };
+    let name = app.name.as_deref();
+    bootstrap::ensure_app(service, &app.ident, &app.key, &app.secret, name, settings).await?;
+    if app.pusher_clients && service.app(&app.ident).await?.settings.client_publish {
+        tracing::warn!(
+            app = %app.ident,
+            "client_publish is on: every subscriber can publish the events of the back end in the pushi dialect"
+        );
+    }
+    Ok(())
+}
+
 impl Server {
     /// Opens the store, builds the server, and creates or updates the configured app.
     ///
@@ -148,8 +167,7 @@ impl Server {
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);
         wiring.set_sink(&service);
         if let Some(app) = &settings.access.app {
-            let name = app.name.as_deref();
-            bootstrap::ensure_app(&service, &app.ident, &app.key, &app.secret, name).await?;
+            configure_app(&service, app).await?;
         }
         let ready = Arc::new(AtomicBool::new(true));
         let timing = KeepaliveTiming {
@@ -324,7 +342,10 @@ fn rest_rules(settings: &Settings, ready: &Arc<AtomicBool>) -> RestRules {
                 .access
                 .app
                 .as_ref()
-                .map_or(DemoApp::First, |app| DemoApp::Named(app.ident.clone()))
+                .map_or(DemoApp::Only, |app| DemoApp::Named {
+                    ident: app.ident.clone(),
+                    pusher_clients: app.pusher_clients,
+                })
         }),
     }
 }

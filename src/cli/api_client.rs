@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::app_selector::AppCredentials;
 use super::error::CliError;
@@ -24,6 +24,8 @@ impl ApiClient {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .timeout(REQUEST_TIMEOUT)
+            // A redirected request would show the secret to another server.
+            .redirect(Policy::none())
             .build()
             .map_err(CliError::command)?;
         Ok(Self {
@@ -36,10 +38,11 @@ impl ApiClient {
     pub(super) async fn token(&self, credentials: &AppCredentials) -> Result<String, CliError> {
         let url = &self.url;
         let login = self
-            .send(
-                self.client
-                    .post(format!("{url}/login?{}", query(credentials))),
-            )
+            .send(self.client.post(format!("{url}/login")).json(&json!({
+                "app_id": credentials.ident,
+                "app_key": credentials.key,
+                "app_secret": credentials.secret.expose(),
+            })))
             .await?;
         let token = login["token"].as_str();
         token.map(str::to_owned).ok_or_else(|| {
@@ -61,7 +64,7 @@ impl ApiClient {
     }
 
     /// Sends a request; an error response becomes an error with the message of the server. Error
-    /// texts never contain the URL of the request, because the URL of a login contains the secret.
+    /// texts contain only the URL that the user gave.
     async fn send(&self, request: RequestBuilder) -> Result<Value, CliError> {
         let api = &self.url;
         let unreachable = |error: reqwest::Error| {
@@ -83,17 +86,6 @@ impl ApiClient {
             status.as_u16()
         )))
     }
-}
-
-fn query(credentials: &AppCredentials) -> String {
-    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-    let AppCredentials { ident, key, secret } = credentials;
-    format!(
-        "app_id={}&app_key={}&app_secret={}",
-        encode(ident),
-        encode(key),
-        encode(secret.expose())
-    )
 }
 
 /// The error with its causes on one line.

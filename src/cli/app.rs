@@ -45,11 +45,11 @@ struct CreateArgs {
     /// Id: 1 to 64 of A-Z a-z 0-9 _ - [default: random, as for key and secret]
     #[arg(long)]
     ident: Option<String>,
-    /// Public key
-    #[arg(long)]
+    /// Public key: 1 to 256 printable ASCII characters without spaces
+    #[arg(long, allow_hyphen_values = true)]
     key: Option<String>,
-    /// Secret
-    #[arg(long)]
+    /// Secret, as the key
+    #[arg(long, allow_hyphen_values = true)]
     secret: Option<String>,
     #[command(flatten)]
     output: OutputArgs,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::context::with_service;
 use super::error::CliError;
+use crate::config::variables::PUSHI_APP_ID;
 use crate::config::{Raw, Settings, Variable, app_variables};
 use crate::core::model::{App, AppIdent, Secret};
 use crate::core::service::Service;
@@ -17,6 +18,8 @@ pub(super) struct AppSelector {
     ident: Option<String>,
     key: Option<String>,
     secret: Option<Secret>,
+    /// See [`AppCredentials::pusher_clients`].
+    pusher_clients: bool,
 }
 
 /// The credentials of an app, for logging in and signing.
@@ -25,14 +28,18 @@ pub(super) struct AppCredentials {
     pub ident: String,
     pub key: String,
     pub secret: Secret,
+    /// The credentials come from variables of another server, whose clients speak the Pusher protocol.
+    pub pusher_clients: bool,
 }
 
 impl AppSelector {
     pub(super) fn of(raw: &Raw) -> Self {
-        let get = |variable: &Variable| raw.get(variable).map(|text| text.trim().to_owned());
+        // The key and the secret as they are: another program does not trim them either.
+        let get = |variable: &Variable| raw.get(variable).map(str::to_owned);
         let [ident, key, secret] = app_variables(raw);
         Self {
-            ident: get(&ident),
+            pusher_clients: ident != PUSHI_APP_ID,
+            ident: get(&ident).map(|ident| ident.trim().to_owned()),
             key: get(&key),
             secret: get(&secret).map(Secret::new),
         }
@@ -44,9 +51,15 @@ impl AppSelector {
             ident: Some(ident),
             key: Some(key),
             secret: Some(secret),
+            pusher_clients,
         } = self
         {
-            return Ok(AppCredentials { ident, key, secret });
+            return Ok(AppCredentials {
+                ident,
+                key,
+                secret,
+                pusher_clients,
+            });
         }
         let app = with_service(settings, async |service| self.find(&service).await).await?;
         let secret = self.secret.unwrap_or_else(|| app.secret.clone());
@@ -54,6 +67,7 @@ impl AppSelector {
             ident: app.ident.to_string(),
             key: app.key.clone(),
             secret,
+            pusher_clients: self.pusher_clients,
         })
     }
 

@@ -1,13 +1,16 @@
 //! `pushi auth`: signs a subscription, as a back end does.
 
+use std::collections::HashMap;
+
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::app_selector::{AppCredentials, AppSelector};
 use super::context::load_settings;
 use super::error::CliError;
 use super::output::OutputArgs;
-use crate::core::auth::channel_auth;
-use crate::core::model::{ChannelName, SocketId};
+use crate::core::auth::{channel_auth, check_signable};
+use crate::core::model::{ChannelKind, ChannelName, SocketId};
 
 /// Sign a subscription to a private, presence or personal channel
 ///
@@ -34,10 +37,19 @@ impl AuthArgs {
                 "the socket id must be two numbers separated by a dot, such as 123.456",
             )
         })?;
-        let limit = usize::try_from(settings.limits.channel_name).unwrap_or(usize::MAX);
-        ChannelName::parse(&self.channel, limit).map_err(CliError::command)?;
         let selector = AppSelector::of(&self.output.raw);
         let credentials = selector.credentials(&settings).await?;
+        let limit = usize::try_from(settings.limits.channel_name).unwrap_or(usize::MAX);
+        let parse = if credentials.pusher_clients {
+            ChannelName::parse_pusher
+        } else {
+            ChannelName::parse
+        };
+        let channel = parse(&self.channel, limit).map_err(CliError::command)?;
+        check_signable(&channel).map_err(CliError::command)?;
+        if let Some(data) = &self.channel_data {
+            check_channel_data(&channel, data)?;
+        }
         Ok(self.sign(&credentials))
     }
 
@@ -56,6 +68,27 @@ impl AuthArgs {
         };
         self.output.format(&response, |_| auth)
     }
+}
+
+/// Checks channel data: a JSON object, with the user for a presence channel. The values are not
+/// parsed, because they are passed on as they are.
+fn check_channel_data(channel: &ChannelName, data: &str) -> Result<(), CliError> {
+    let members: HashMap<String, Box<RawValue>> = serde_json::from_str(data).map_err(|_| {
+        CliError::command(r#"the channel data must be a JSON object, such as {"user_id":"ann"}"#)
+    })?;
+    let is_user = |value: &RawValue| {
+        let text = value.get();
+        text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+            || text.starts_with('"') && text.len() > 2
+    };
+    if channel.kind() == ChannelKind::Presence
+        && !members.get("user_id").is_some_and(|v| is_user(v))
+    {
+        return Err(CliError::command(
+            r#"the channel data of a presence channel needs a user_id, such as {"user_id":"ann"}"#,
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -78,6 +111,7 @@ mod tests {
             ident: "1".into(),
             key: "278d425bdf160c739803".into(),
             secret: Secret::new("7ad3773142a6692b25b8"),
+            pusher_clients: true,
         })
     }
 

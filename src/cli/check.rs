@@ -1,5 +1,6 @@
 //! `pushi check`: validates the configuration and tests what it names, without serving.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use serde_json::json;
@@ -33,6 +34,7 @@ impl CheckArgs {
         } = resolve(raw)?;
         init_log(raw, &settings.log)?;
         notices.extend(environment_warnings());
+        notices.extend(proxy_notice(&settings));
         let server = settings.listen.server.as_ref();
         for listener in std::iter::once(&settings.listen.api).chain(server) {
             tls_source(listener)?;
@@ -64,6 +66,29 @@ impl CheckArgs {
             lines.chain(notices).collect::<Vec<_>>().join("\n")
         }))
     }
+}
+
+/// A notice where a proxy on this machine is likely: it connects from a loopback address, which is
+/// trusted, or pages of other hosts use a server that is only reachable from this machine.
+fn proxy_notice(settings: &Settings) -> Option<String> {
+    let listen = &settings.listen;
+    let is_loopback = |host: &str| {
+        let address: Option<IpAddr> = host.parse().ok();
+        address.map_or(host == "localhost", |address| address.is_loopback())
+    };
+    let trusted = listen
+        .trusted_proxies
+        .iter()
+        .any(|network| network.addr().is_loopback());
+    let hidden = is_loopback(&listen.api.host);
+    let public = !listen.trusted_proxies.is_empty()
+        || settings.access.allowed_origins.iter().any(|origin| {
+            let host = origin.split("://").nth(1).unwrap_or_default();
+            !host.is_empty() && !is_loopback(host.split(':').next().unwrap_or_default())
+        });
+    (trusted || hidden && public).then(|| {
+        "a proxy on this machine seems likely: let it add X-Forwarded-For to each request, and not pass on /metrics and /health/detailed, which need no token from this machine".to_owned()
+    })
 }
 
 /// Opens the store, describes it, and finds the apps with a short secret. A missing SQLite file is not created.

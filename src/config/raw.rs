@@ -58,6 +58,8 @@ fn arg(variable: &Variable) -> Arg {
         .value_name(variable.kind)
         .help(help)
         .help_heading(variable.heading);
+    // Base64 for URLs may begin with a hyphen.
+    let arg = arg.allow_hyphen_values(variable.is_credential());
     if variable.kind == SWITCH {
         arg.num_args(0..=1).default_missing_value("1")
     } else {

@@ -131,6 +131,9 @@ pub struct BootstrapApp {
     pub secret: Secret,
     /// `None`: a new app is named after its ident, and a stored app keeps its name.
     pub name: Option<String>,
+    /// The credentials come from variables of another server, so that the clients speak the Pusher
+    /// protocol.
+    pub pusher_clients: bool,
 }
 
 /// Timeouts and intervals.

@@ -28,6 +28,11 @@ impl Variable {
         self.kind == SECRET
     }
 
+    /// Whether the value is a key or a secret, which are any printable characters.
+    pub(crate) fn is_credential(&self) -> bool {
+        self.is_secret() || self.kind == "KEY"
+    }
+
     /// The command-line flag without the leading dashes.
     pub fn flag(&self) -> String {
         self.name
@@ -166,7 +171,7 @@ variables! {
         PUSHI_WEBHOOK_ALLOW_PRIVATE "0|1" = "0", "Allow webhook URLs with private addresses";
     }
     "Logging (standard error)" {
-        RUST_LOG "FILTER" = "warn,pushi=info", "Level or filter, such as pushi=debug; SIGHUP reloads it from .env";
+        RUST_LOG "FILTER" = "warn,pushi=info", "Level or filter, such as pushi=debug; SIGHUP reloads it from .env. Libraries are never logged below info";
         PUSHI_LOG "text|json" = "text", "Format of log lines";
     }
 }

@@ -1,6 +1,7 @@
 //! Signatures and tokens: created, and verified in constant time.
 
 mod request;
+mod signable;
 mod user;
 
 use data_encoding::HEXLOWER;
@@ -8,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 pub use request::{RequestError, SignedRequest, webhook_signature};
+pub use signable::{SignableError, check_signable};
 pub use user::{check_user_auth, user_auth};
 
 use super::model::{App, ChannelName, CredentialDigest, Mid, Secret, SocketId, TokenHash};
@@ -97,7 +99,8 @@ fn parse_auth<'a>(app: &App, auth: Option<&'a str>) -> Result<&'a str, Signature
     let auth = auth
         .filter(|text| !text.is_empty())
         .ok_or(SignatureError::Missing)?;
-    let (key, given) = auth.split_once(':').ok_or(SignatureError::Malformed)?;
+    // A key may contain colons; the signature is hex.
+    let (key, given) = auth.rsplit_once(':').ok_or(SignatureError::Malformed)?;
     if key == app.key {
         Ok(given)
     } else {

@@ -53,6 +53,7 @@ macro_rules! on_every_store {
             a_public_channel_needs_nothing,
             a_public_channel_takes_any_auth,
             a_good_signature_is_taken,
+            credentials_are_any_printable_characters,
             a_missing_signature_is_refused,
             a_wrong_signature_is_refused,
             a_refused_client_is_not_subscribed,

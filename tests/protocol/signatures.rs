@@ -1,7 +1,7 @@
 //! Signatures of subscriptions.
 
 use pushi::core::auth::channel_auth;
-use pushi::core::model::{App, Secret};
+use pushi::core::model::{App, AppIdent, NewApp, Secret};
 use pushi::core::service::AppError;
 use pushi_test_support::{Client, Frame, TestEnv, users};
 use serde_json::{Value, json};
@@ -77,6 +77,36 @@ pub(crate) async fn a_good_signature_is_taken(env: &TestEnv) {
             .await;
         server.publish_transient(channel, "hello").await;
         assert_eq!(client.expect("call").await.channel(), channel);
+    }
+}
+
+/// Keys and secrets of other servers.
+pub(crate) async fn credentials_are_any_printable_characters(env: &TestEnv) {
+    let server = env.server().await;
+    let long = "~:".repeat(128);
+    for (number, key) in ["a.b:c", ":", "Zm9v+/8==", "k%41/?&#", &long]
+        .into_iter()
+        .enumerate()
+    {
+        let new = NewApp {
+            name: key.chars().take(5).collect(),
+            ident: Some(AppIdent::parse(&format!("odd{number}")).unwrap()),
+            key: Some(key.to_owned()),
+            secret: Some(Secret::new(key)),
+            ..NewApp::default()
+        };
+        let app = server.service.create_app(new).await.unwrap();
+        let mut client = server.client_of(&app).await;
+        let auth = client.auth("private-a");
+        assert!(auth.starts_with(&format!("{key}:")));
+        let subscribe = |auth: &str| json!({"channel": "private-a", "auth": auth});
+        client.send_subscribe_data(subscribe(&auth)).await;
+        client
+            .expect_state("pusher_internal:subscription_succeeded", "private-a")
+            .await;
+        let other = client.auth("private-b");
+        client.send_subscribe_data(subscribe(&other)).await;
+        client.expect_error(4009).await;
     }
 }
 

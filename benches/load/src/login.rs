@@ -14,8 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 ///
-/// The API is unreachable or rejects the login. The text never contains the URL of the request,
-/// whose query holds the secret.
+/// The API is unreachable or rejects the login.
 pub(crate) async fn session_token(
     url: &str,
     insecure: bool,
@@ -33,7 +32,10 @@ pub(crate) async fn session_token(
         let error = with_causes(&error.without_url());
         BenchError::Run(format!("{url} cannot be reached: {error}"))
     };
-    let request = client.post(format!("{url}/login?{}", query(credentials)));
+    let request = client
+        .post(format!("{url}/login"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form(credentials));
     let response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     let body = response.bytes().await.map_err(unreachable)?;
@@ -53,7 +55,7 @@ pub(crate) async fn session_token(
     Ok(Secret::new(token))
 }
 
-fn query(credentials: &Credentials) -> String {
+fn form(credentials: &Credentials) -> String {
     let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     let Credentials {
         app_id,

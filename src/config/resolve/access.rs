@@ -1,6 +1,6 @@
 //! Validation of the access settings.
 
-use super::compat::app_variables;
+use super::compat::{app_variables, is_pushi_name};
 use crate::config::error::ConfigError;
 use crate::config::raw::Raw;
 use crate::config::settings::{AccessSettings, BootstrapApp};
@@ -11,7 +11,8 @@ use crate::config::variables::{
 };
 use crate::core::model::{AppIdent, NewApp, Secret};
 
-const CREDENTIAL_FORMAT: &str = "1 to 64 of A-Z a-z 0-9 _ -";
+const IDENT_FORMAT: &str = "1 to 64 of A-Z a-z 0-9 _ -";
+const CREDENTIAL_FORMAT: &str = "1 to 256 printable ASCII characters without spaces";
 
 pub(super) fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<AccessSettings, ConfigError> {
     let [_, _, secret] = app_variables(raw);
@@ -69,20 +70,19 @@ fn app(raw: &Raw) -> Result<Option<BootstrapApp>, ConfigError> {
         )));
     }
     let [ident, key, secret] = required;
-    let credential = |variable: &Variable| {
-        read(raw, variable, CREDENTIAL_FORMAT, |text| {
-            NewApp::check_credential(text, "")
-                .ok()
-                .map(|()| text.to_owned())
-        })
-    };
+    // Not trimmed: another program that reads the variable does not trim it either.
+    let exact = |variable: &Variable| raw.get(variable).unwrap_or_default().to_owned();
+    let invalid =
+        |variable, text: &str| ConfigError::invalid_value(variable, text, CREDENTIAL_FORMAT);
+    let (key_text, secret_text) = (exact(&key), exact(&secret));
+    NewApp::check_key(&key_text).map_err(|_| invalid(&key, &key_text))?;
+    NewApp::check_secret(&secret_text).map_err(|_| invalid(&secret, &secret_text))?;
     Ok(Some(BootstrapApp {
-        ident: read(raw, &ident, CREDENTIAL_FORMAT, |text| {
-            AppIdent::parse(text).ok()
-        })?,
-        key: credential(&key)?,
-        secret: Secret::new(credential(&secret)?),
+        ident: read(raw, &ident, IDENT_FORMAT, |text| AppIdent::parse(text).ok())?,
+        key: key_text,
+        secret: Secret::new(secret_text),
         name: raw.get(&PUSHI_APP_NAME).map(|name| name.trim().to_owned()),
+        pusher_clients: !is_pushi_name(&ident),
     }))
 }
 
@@ -179,6 +179,7 @@ mod tests {
                 .starts_with("PUSHI_APP_ID is not set, but PUSHI_APP_NAME is")
         );
         let app = of(&[id, key, secret]).unwrap().app.unwrap();
+        assert!(!app.pusher_clients);
         assert_eq!(
             (
                 app.ident.as_str(),
@@ -198,6 +199,7 @@ mod tests {
             (PUSHER_APP_SECRET, "s"),
         ];
         let app = of(&aliases).unwrap().app.unwrap();
+        assert!(app.pusher_clients);
         assert_eq!(
             (app.ident.as_str(), app.key.as_str(), app.secret.expose()),
             ("7", "k", "s")
@@ -211,6 +213,34 @@ mod tests {
     }
 
     #[test]
+    fn keys_and_secrets_are_any_printable_characters_as_they_are() {
+        let app = |key: &str, secret: &str| {
+            let pairs = [
+                (PUSHI_APP_ID, "1"),
+                (PUSHI_APP_KEY, key),
+                (PUSHI_APP_SECRET, secret),
+            ];
+            let app = of(&pairs).map(|access| access.app.unwrap());
+            app.map(|app| (app.key, app.secret.expose().to_owned()))
+        };
+        let (longest, hex) = ("~".repeat(256), "0f".repeat(64));
+        for (key, secret) in [
+            ("a.b:c", "Zm9v+/8=="),
+            (&longest, &hex),
+            ("k/%2F?&#", r#"!"$'\^`{|}"#),
+        ] {
+            assert_eq!(app(key, secret), Ok((key.into(), secret.into())));
+        }
+        let long = "x".repeat(257);
+        for bad in ["a b", " a", "a\n", "a\t", "é", "\u{7f}", &long] {
+            assert!(app(bad, "s").unwrap_err().starts_with("PUSHI_APP_KEY"));
+            let error = app("k", bad).unwrap_err();
+            assert!(error.starts_with("PUSHI_APP_SECRET is invalid"), "{error}");
+        }
+        assert!(app("..", "s").is_err() && app("k", "..").is_ok());
+    }
+
+    #[test]
     fn a_bad_secret_is_not_shown() {
         let text = of(&[
             (PUSHI_APP_ID, "1"),
@@ -220,7 +250,7 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             text,
-            "PUSHI_APP_SECRET is invalid: expected 1 to 64 of A-Z a-z 0-9 _ -"
+            "PUSHI_APP_SECRET is invalid: expected 1 to 256 printable ASCII characters without spaces"
         );
         let text = of(&[(PUSHI_ADMIN_TOKEN, "hunter 2")]).unwrap_err();
         assert!(

@@ -43,6 +43,12 @@ pub fn app_variables(raw: &Raw) -> [Variable; 3] {
     aliases.unwrap_or(PUSHI_NAMES)
 }
 
+/// Whether the variable for the id of the bootstrap app is that of Pushi. The aliases are for apps
+/// whose clients speak the Pusher protocol.
+pub(super) fn is_pushi_name(ident: &Variable) -> bool {
+    *ident == PUSHI_APP_ID
+}
+
 /// The variable to read the host of the WebSocket listener from.
 pub(crate) fn host_variable(raw: &Raw) -> Variable {
     first_set(raw, [SERVER_HOST, SOKETI_HOST, REVERB_SERVER_HOST])

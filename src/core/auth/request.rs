@@ -13,6 +13,8 @@ const MAX_CLOCK_SKEW: i64 = 600 * 1_000_000;
 /// The signature's own parameter, which is not signed.
 const SIGNATURE: &str = "auth_signature";
 
+const KEY: &str = "auth_key";
+
 /// The parts of a request that its signature covers.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedRequest<'a> {
@@ -69,6 +71,12 @@ impl SignedRequest<'_> {
             .ok_or(RequestError::Missing(name))
     }
 
+    /// Whether the request names this key. Several libraries do not escape the query, and a plus that
+    /// is not escaped is read as a space, which no key contains.
+    fn has_key(&self, key: &str) -> Result<bool, RequestError> {
+        Ok(self.parameter(KEY)?.replace(' ', "+") == key)
+    }
+
     /// The signature in lower-case hex: over the method, the path, and every parameter but the
     /// signature itself, sorted by lower-case name, with values unescaped.
     pub fn signature(&self, secret: &Secret) -> String {
@@ -80,7 +88,10 @@ impl SignedRequest<'_> {
         query.sort_by(|(a, _), (b, _)| a.cmp(b));
         let query: Vec<String> = query
             .into_iter()
-            .map(|(name, value)| format!("{name}={value}"))
+            .map(|(name, value)| match name.as_str() {
+                KEY => format!("{name}={}", value.replace(' ', "+")),
+                _ => format!("{name}={value}"),
+            })
             .collect();
         sign(
             secret,
@@ -94,7 +105,7 @@ impl SignedRequest<'_> {
     /// # Errors
     /// The first part that is invalid.
     pub fn check(&self, app: &App, now: Timestamp) -> Result<(), RequestError> {
-        if self.parameter("auth_key")? != app.key {
+        if !self.has_key(&app.key)? {
             return Err(RequestError::Key);
         }
         if self.parameter("auth_version")? != "1.0" {

@@ -11,10 +11,21 @@ use super::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppIdent(Arc<str>);
 
-/// An identifier, key or secret with invalid characters or length.
+/// An identifier with invalid characters or length.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} must be 1 to 64 of A-Z a-z 0-9 _ -")]
-pub struct IdentError(pub &'static str);
+#[error("ident must be 1 to 64 of A-Z a-z 0-9 _ -")]
+pub struct IdentError;
+
+/// A key or secret that cannot be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    /// Invalid characters or length; with what it is.
+    #[error("{0} must be 1 to 256 printable ASCII characters without spaces")]
+    Characters(&'static str),
+    /// A key that URLs cannot carry, percent-encoded or not.
+    #[error("key must not be . or .., because addresses that end with it lose it")]
+    Dots,
+}
 
 impl AppIdent {
     /// Parses an identifier.
@@ -22,7 +33,11 @@ impl AppIdent {
     /// # Errors
     /// Fails where the text is not an identifier.
     pub fn parse(text: &str) -> Result<Self, IdentError> {
-        check_token(text, "ident").map(|()| Self(text.into()))
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(plain) {
+            return Err(IdentError);
+        }
+        Ok(Self(text.into()))
     }
 
     /// An identifier that was checked before (by a store, another node).
@@ -48,10 +63,15 @@ impl std::borrow::Borrow<str> for AppIdent {
     }
 }
 
-fn check_token(text: &str, what: &'static str) -> Result<(), IdentError> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if text.is_empty() || text.len() > 64 || !text.bytes().all(plain) {
-        return Err(IdentError(what));
+/// The largest length of a key or secret in bytes.
+const MAX_CREDENTIAL: usize = 256;
+
+/// All printable characters, so that the credentials of other servers can be used: base64, hex, words
+/// with dots and colons. Clients percent-encode a key in addresses.
+fn check_credential(text: &str, what: &'static str) -> Result<(), CredentialError> {
+    if text.is_empty() || text.len() > MAX_CREDENTIAL || !text.bytes().all(|b| b.is_ascii_graphic())
+    {
+        return Err(CredentialError::Characters(what));
     }
     Ok(())
 }
@@ -127,11 +147,24 @@ pub struct NewApp {
 }
 
 impl NewApp {
-    /// Checks a given key or secret; `what` names it in the error.
+    /// Checks a given key.
+    ///
+    /// # Errors
+    /// Fails where the text has invalid characters or length, or no URL can carry it.
+    pub fn check_key(text: &str) -> Result<(), CredentialError> {
+        check_credential(text, "key")?;
+        // Clients remove such segments from paths, also where they are percent-encoded (RFC 3986).
+        if matches!(text, "." | "..") {
+            return Err(CredentialError::Dots);
+        }
+        Ok(())
+    }
+
+    /// Checks a given secret.
     ///
     /// # Errors
     /// Fails where the text has invalid characters or length.
-    pub fn check_credential(text: &str, what: &'static str) -> Result<(), IdentError> {
-        check_token(text, what)
+    pub fn check_secret(text: &str) -> Result<(), CredentialError> {
+        check_credential(text, "secret")
     }
 }

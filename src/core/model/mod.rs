@@ -19,7 +19,7 @@ mod subscription;
 mod target;
 mod time;
 
-pub use app::{App, AppIdent, IdentError, NewApp, PushCredentials};
+pub use app::{App, AppIdent, CredentialError, IdentError, NewApp, PushCredentials};
 pub use cached_event::CachedEvent;
 pub use channel::{ChannelKind, ChannelName, NameError, PeerChannel, check_event_name};
 pub use delivery::{Attempt, Claim, Delivery, QueuedAddress};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{AppError, LoginError, NewSessionToken, Service};
-use crate::core::model::{App, AppIdent, NewApp, Secret};
+use crate::core::model::{App, AppIdent, AppSettings, NewApp, Secret};
 
 /// The app that was created in an empty database.
 pub struct FirstApp {
@@ -24,7 +24,8 @@ pub enum BootstrapError {
     Session(#[from] LoginError),
 }
 
-/// Creates an app with these credentials, or gives the stored app the key, the secret and (where given) the name.
+/// Creates an app with these credentials and settings, or gives the stored app the key, the secret and (where given) the
+/// name. A stored app keeps its settings, which the administrator may have changed since.
 ///
 /// # Errors
 /// Fails where another app has the key, or the store fails.
@@ -34,6 +35,7 @@ pub async fn ensure_app(
     key: &str,
     secret: &Secret,
     name: Option<&str>,
+    settings: AppSettings,
 ) -> Result<(), AppError> {
     match service.app(ident).await {
         Ok(stored) => {
@@ -47,6 +49,7 @@ pub async fn ensure_app(
                 ident: Some(ident.clone()),
                 key: Some(key.to_owned()),
                 secret: Some(secret.clone()),
+                settings,
                 ..NewApp::default()
             };
             match service.create_app(new).await {

@@ -6,7 +6,9 @@ use serde_json::{Map, Number, Value, json};
 
 use super::body::BodyMembers;
 use super::problem::Problem;
-use super::schema::{TOKEN, closed, example, inline, list_shape, number, plain, shape, whole};
+use super::schema::{
+    closed, credential, example, ident, inline, list_shape, number, plain, shape, whole,
+};
 use super::settings::{self, Editable, RESET, SETTINGS, Setting, WebhookShape};
 use crate::core::model::{App, AppIdent, NewApp, Secret, Timestamp};
 use crate::core::service::AppSession;
@@ -37,11 +39,11 @@ shape! {
 shape! {
     /// An app that is to be created.
     DraftShape as "AppDraft" = |registry| {
-        let token = |about| inline(MetaSchema { nullable: true, ..token(about) });
+        let nullable = |schema| inline(MetaSchema { nullable: true, ..schema });
         let mut properties = vec![
-            ("ident", token("The public identifier, not `ping`; made up where it is not given. The administrator's to choose.")),
-            ("key", token("The public key that clients connect with; made up where it is not given. The administrator's to choose.")),
-            ("secret", token("Signs and logs in; made up where it is not given. The administrator's to choose.")),
+            ("ident", nullable(ident("The public identifier, not `ping`; made up where it is not given. The administrator's to choose."))),
+            ("key", nullable(credential("The public key that clients connect with, not `.` or `..`; made up where it is not given. The administrator's to choose."))),
+            ("secret", nullable(credential("Signs and logs in; made up where it is not given. The administrator's to choose."))),
         ];
         WebhookShape::register(registry);
         properties.extend(SETTINGS.iter().filter(|setting| setting.name != PREVIOUS).map(|setting| {
@@ -66,15 +68,6 @@ shape! {
 list_shape! {
     /// Apps in an answer.
     AppList as "AppList", "apps", AppShape, "The apps, in the order of their `id`."
-}
-
-fn token(about: &'static str) -> MetaSchema {
-    MetaSchema {
-        min_length: Some(1),
-        max_length: Some(64),
-        pattern: Some(TOKEN.into()),
-        ..plain("string", about)
-    }
 }
 
 fn identity() -> Vec<(&'static str, MetaSchemaRef)> {
@@ -190,33 +183,35 @@ pub(super) fn draft(members: &BodyMembers, administrator: bool) -> Result<NewApp
     }
     let mut editable = Editable::default();
     settings::apply(members, &mut editable, administrator)?;
-    let ident = chosen(members, "ident")?.map(AppIdent::parse).transpose()?;
+    let ident = chosen(members, "ident").map(AppIdent::parse).transpose()?;
     if ident.as_ref().is_some_and(|ident| ident.as_str() == PING) {
         return Err(Problem::bad_request(
             "ident must not be ping: /apps/ping is a route of its own",
         ));
     }
+    let key = chosen(members, "key")
+        .map(|key| NewApp::check_key(key).map(|()| key.to_owned()))
+        .transpose()?;
+    let secret = chosen(members, "secret")
+        .map(|secret| NewApp::check_secret(secret).map(|()| Secret::new(secret)))
+        .transpose()?;
     Ok(NewApp {
         name: editable.name,
         description: editable.description,
         ident,
-        key: chosen(members, "key")?.map(String::from),
-        secret: chosen(members, "secret")?.map(Secret::new),
+        key,
+        secret,
         push: editable.push,
         settings: editable.settings,
     })
 }
 
-/// A credential chosen by the caller.
-fn chosen<'a>(members: &'a BodyMembers, name: &'static str) -> Result<Option<&'a str>, Problem> {
-    match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            let text = value.as_str().unwrap_or_default();
-            NewApp::check_credential(text, name)?;
-            Ok(Some(text))
-        }
-    }
+/// A credential chosen by the caller; empty, which none may be, where it is not a string.
+fn chosen<'a>(members: &'a BodyMembers, name: &'static str) -> Option<&'a str> {
+    members
+        .get(name)
+        .filter(|value| !value.is_null())
+        .map(|value| value.as_str().unwrap_or_default())
 }
 
 /// Refuses members of a change that are none, so that nothing is half done.

@@ -13,6 +13,7 @@ use poem_openapi::OpenApi;
 use super::cors::Cors;
 use super::pages::PageRoutes;
 use super::problem::Problem;
+use super::security::OPERATIONS;
 use super::web::Web;
 use super::{RestContext, Routes};
 
@@ -105,7 +106,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         if let Some(response) = self.web.file(&request) {
             return Ok(response);
         }
-        let grant = self.cors.grant(&request);
+        let of_operations = OPERATIONS.contains(&request.uri().path());
+        let grant = self.cors.grant(&request).filter(|_| !of_operations);
         // A panic in one request must not close the connection. Its state is not shared.
         let mut response = match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
             Ok(response) => response,

@@ -9,7 +9,7 @@ use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::problem::Problem;
-use super::schema::{PRINTABLE, TOKEN, inline, plain, whole};
+use super::schema::{CREDENTIAL, IDENT, PRINTABLE, inline, plain, whole};
 
 /// The accepted values of a kind of parameter.
 pub(super) trait Accepts {
@@ -140,11 +140,11 @@ text! {
 }
 text! {
     /// An app's ident.
-    Ident, 1, 64, TOKEN
+    Ident, 1, 64, IDENT
 }
 text! {
     /// An app's key or secret.
-    Credential, 1, 64, TOKEN
+    Credential, 1, 256, CREDENTIAL
 }
 text! {
     /// A socket's id.

@@ -6,8 +6,11 @@ use serde_json::Value;
 /// Characters of a name that no string in the document may hold: control characters.
 pub(super) const PRINTABLE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 
-/// The pattern of an ident, key or secret.
-pub(super) const TOKEN: &str = "^[A-Za-z0-9_-]{1,64}$";
+/// The pattern of an ident.
+pub(super) const IDENT: &str = "^[A-Za-z0-9_-]{1,64}$";
+
+/// The pattern of a key or secret.
+pub(super) const CREDENTIAL: &str = "^[!-~]{1,256}$";
 
 /// Marks a closed object; the document replaces it by `additionalProperties: false`.
 pub(super) const CLOSED: &str = "closed";
@@ -22,6 +25,26 @@ pub(super) fn plain(ty: &'static str, description: &'static str) -> MetaSchema {
     MetaSchema {
         description: Some(description),
         ..MetaSchema::new(ty)
+    }
+}
+
+/// An app's identifier.
+pub(super) fn ident(description: &'static str) -> MetaSchema {
+    MetaSchema {
+        min_length: Some(1),
+        max_length: Some(64),
+        pattern: Some(IDENT.into()),
+        ..plain("string", description)
+    }
+}
+
+/// An app's key or secret.
+pub(super) fn credential(description: &'static str) -> MetaSchema {
+    MetaSchema {
+        min_length: Some(1),
+        max_length: Some(256),
+        pattern: Some(CREDENTIAL.into()),
+        ..plain("string", description)
     }
 }
 

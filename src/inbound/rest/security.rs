@@ -5,10 +5,11 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::RestContext;
+use super::local::is_local;
 use super::problem::Problem;
 use super::tokens::{PresentedTokens, SID, SessionError};
 use crate::core::service::{AppSession, LoginError};
-use crate::inbound::listen::{ClientInfo, ListenerRole};
+use crate::inbound::listen::ListenerRole;
 
 const NO_ADMINISTRATOR: &str = "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and send it as Authorization: Bearer (see the configuration page)";
 
@@ -280,6 +281,9 @@ caller!(
     [register_administrator]
 );
 
+/// The paths of operations for [`OperationsAccess`], which no page of another origin may read.
+pub(super) const OPERATIONS: [&str; 2] = ["/metrics", "/health/detailed"];
+
 /// A caller that may read metrics and detailed health: the administrator, or a process of this machine.
 pub(super) struct OperationsAccess;
 
@@ -290,12 +294,7 @@ impl OperationsAccess {
                 "this route is served only by the REST listener (APP_HOST, APP_PORT)",
             ));
         }
-        // A proxy on this machine forwards remote requests; the forwarding header that it adds reveals it.
-        if request
-            .extensions()
-            .get::<ClientInfo>()
-            .is_some_and(|client| client.ip.is_loopback() && !client.forwarded)
-        {
+        if is_local(request) {
             return Ok(Self);
         }
         Administrator::of(request).await.map(|Administrator| Self)

@@ -14,7 +14,7 @@ use super::answer::{EmptyResult, JsonAnswer, done};
 use super::body::Fields;
 use super::params::{Credential, Param};
 use super::problem::Problem;
-use super::schema::{TOKEN, example, inline, plain, shape};
+use super::schema::{credential, example, ident, inline, plain, shape};
 use super::security::{SessionByToken, SessionCaller};
 use super::tags::Section;
 use super::tokens::{SID, client_network};
@@ -40,13 +40,12 @@ impl poem_openapi::types::Example for SessionToken {
 shape! {
     /// The credentials of a login.
     Credentials as "Credentials" = |_| {
-        let token = |about| inline(MetaSchema { min_length: Some(1), max_length: Some(64), pattern: Some(TOKEN.into()), ..plain("string", about) });
         let schema = MetaSchema {
             required: vec!["app_id", "app_key", "app_secret"],
             properties: vec![
-                ("app_id", token("The app's `ident`.")),
-                ("app_key", token("The app's `key`.")),
-                ("app_secret", token("The app's `secret`, or its `previous_secret`.")),
+                ("app_id", inline(ident("The app's `ident`."))),
+                ("app_key", inline(credential("The app's `key`."))),
+                ("app_secret", inline(credential("The app's `secret`, or its `previous_secret`."))),
             ],
             ..plain("object", "An app's credentials.")
         };

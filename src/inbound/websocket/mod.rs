@@ -199,6 +199,8 @@ mod tests {
         assert_eq!(destination("/"), None);
         assert_eq!(destination("/k1/"), None);
         assert_eq!(destination("/app"), pushi("app"));
+        assert_eq!(destination("/a.b:c+d=="), pushi("a.b:c+d=="));
+        assert_eq!(destination("/a%2Fb%3Ac%3F%23%25"), pushi("a/b:c?#%"));
     }
 
     #[test]

@@ -73,12 +73,50 @@ test("the demo's back end is only there where it was asked for", options, async 
       "socket_id=1.2&channel=global&name=ann",
       "socket_id=1.2&channel=personal-bo&name=ann",
       "socket_id=1.2&channel=peer-chat:ann%26bo&name=ann",
+      "socket_id=01.2&channel=presence-chat&name=ann",
+      "socket_id=1.2:presence-chat&channel=presence-chat&name=ann",
+      `socket_id=1.2&channel=${encodeURIComponent('presence-chat:{"user_id":"bo"}')}&name=ann`,
+      `socket_id=1.2&channel=${encodeURIComponent(':user::{"id":"bo"}')}&name=ann`,
+      "socket_id=1.2&channel=private-a:b&name=ann",
       "socket_id=1.2&channel=presence-chat&name=a%26b",
       "socket_id=1.2&channel=presence-chat",
       "",
     ]) {
       assert.equal((await fetch(`${demo.url}/examples/auth?${bad}`)).status, 400, bad);
     }
+    // Pages of other origins get neither the key nor a signature.
+    for (const headers of [
+      { origin: "https://evil.example" },
+      { origin: "null" },
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+    ]) {
+      for (const path of ["/examples/app", `/examples/auth?${query}`]) {
+        assert.equal((await fetch(demo.url + path, { headers })).status, 403, JSON.stringify(headers));
+      }
+    }
+    for (const headers of [{ origin: demo.url }, { "sec-fetch-site": "same-origin" }]) {
+      assert.equal((await fetch(`${demo.url}/examples/auth?${query}`, { headers })).status, 200);
+    }
+  } finally {
+    await demo.stop();
+  }
+});
+
+test("the demo signs for one app alone", options, async () => {
+  const query = "socket_id=1.2&channel=private-a&name=ann";
+  const demo = await Server.start({ PUSHI_DEMO: "1", PUSHI_ADMIN_TOKEN: "admin-token-of-the-demo" });
+  try {
+    const create = (name) =>
+      fetch(`${demo.url}/apps`, {
+        method: "POST",
+        headers: { authorization: "Bearer admin-token-of-the-demo", "content-type": "application/json" },
+        body: JSON.stringify({ name }),
+      });
+    await create("one");
+    assert.equal((await fetch(`${demo.url}/examples/auth?${query}`)).status, 200);
+    await create("two");
+    assert.equal((await fetch(`${demo.url}/examples/auth?${query}`)).status, 403);
   } finally {
     await demo.stop();
   }

@@ -65,6 +65,88 @@ fn apps_are_created_listed_shown_changed_and_deleted() {
 }
 
 #[test]
+fn credentials_of_other_servers_are_used_as_they_are() {
+    let shell = Shell::new();
+    let (key, secret) = ("-a.b:c/", "-Zm9v+/8==");
+    let made = shell.json(&[
+        "app", "create", "--name", "S", "--ident", "s", "--key", key, "--secret", secret, "--json",
+    ]);
+    assert_eq!(
+        (&made["key"], &made["secret"]),
+        (&key.into(), &secret.into())
+    );
+    let signed = channel_auth(key, &Secret::new(secret), "1.2", "private-x", None) + "\n";
+    assert_eq!(shell.printed(&["auth", "1.2", "private-x"]), signed);
+    let chosen = ["--app-id", "t", "--app-key", key, "--app-secret", secret];
+    let text = shell.printed(&[&["auth", "1.2", "private-x"][..], &chosen].concat());
+    assert_eq!(text, signed);
+}
+
+/// A signature must not be one of another channel with channel data, or of a sign-in.
+#[test]
+fn auth_signs_only_what_means_one_thing() {
+    let shell = Shell::new();
+    let names = |prefix: &str| ["ID", "KEY", "SECRET"].map(|name| format!("{prefix}_APP_{name}"));
+    let sign = |prefix: &str, channel: &str, data: &[&str]| {
+        let names = names(prefix);
+        let environment = names.each_ref().map(|name| (name.as_str(), "x"));
+        shell.run_with(&[&["auth", "1.2", channel], data].concat(), &environment)
+    };
+    for (prefix, channel) in [
+        ("PUSHI", r#"presence-a:{"user_id":"admin"}"#),
+        ("PUSHI", r#":user::{"id":"admin"}"#),
+        ("PUSHI", "private-a:b"),
+        ("PUSHI", "peer-a:b:u1&u2"),
+        ("PUSHER", "private-a b"),
+        ("PUSHER", "peer-a:u1&u2"),
+        ("REVERB", "private-\u{fc}"),
+        ("PUSHI", ""),
+    ] {
+        let done = sign(prefix, channel, &[]);
+        assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{channel}");
+    }
+    for (prefix, channel) in [
+        ("PUSHI", "private-a b"),
+        ("PUSHI", "private-\u{fc}"),
+        ("PUSHI", "peer-a:u1&u2"),
+        ("PUSHI", "personal-u1"),
+        ("PUSHER", "private-encrypted-a=@,.;"),
+        ("SOKETI_DEFAULT", "presence-a"),
+    ] {
+        let done = sign(prefix, channel, &[]);
+        assert_eq!(
+            done.out.len(),
+            "x:".len() + 64 + 1,
+            "{channel}: {}",
+            done.err
+        );
+    }
+    for data in [
+        "",
+        "x",
+        "[]",
+        "null",
+        "{}",
+        r#"{"user_id":""}"#,
+        r#"{"user_id":null}"#,
+        "{",
+    ] {
+        let done = sign("PUSHI", "presence-a", &[data]);
+        assert!(
+            done.code == Some(1) && done.err.contains("channel data"),
+            "{data}"
+        );
+    }
+    for data in [r#"{"user_id":1e999,"a":"\ud83d"}"#, r#" {"user_id":"u"} "#] {
+        assert_eq!(sign("PUSHI", "presence-a", &[data]).code, Some(0), "{data}");
+    }
+    for socket in ["1", "1.", "1.2:private-x", "1.2 ", "+1.2", "01.2"] {
+        let done = shell.run(&["auth", socket, "private-x", "--app-id", "x"]);
+        assert!(done.err.contains("socket id"), "{socket}");
+    }
+}
+
+#[test]
 fn app_errors_are_one_line() {
     let shell = Shell::new();
     shell.printed(&["app", "create", "--name", "Shop", "--ident", "shop"]);

@@ -1,6 +1,7 @@
 //! Configuration from environment and flags.
 
 use crate::cli::Shell;
+use crate::cli::serve::Running;
 
 #[test]
 fn a_value_that_cannot_be_used_ends_the_start_with_one_line() {
@@ -178,6 +179,58 @@ fn the_names_of_other_servers_are_understood() {
             .run_with(&["auth", "1.1", "private-x"], &environment)
             .out;
         assert!(auth.contains("their-key:"), "{auth}");
+    }
+}
+
+/// Only the back end publishes in an app that comes from the variables of another server. What the
+/// administrator changes stays.
+#[test]
+fn subscribers_do_not_publish_in_an_app_of_another_server() {
+    let shell = Shell::new();
+    let publishes =
+        |ident: &str| shell.json(&["app", "show", ident, "--json"])["client_publish"].clone();
+    let restart = |environment: &[(&str, &str)]| {
+        let server = Running::start(&shell, &[], environment);
+        server.signal("TERM");
+        assert_eq!(server.ended(), Some(0));
+    };
+    for (ident, prefix) in [
+        ("1", "PUSHER"),
+        ("2", "SOKETI_DEFAULT"),
+        ("3", "REVERB"),
+        ("4", "PUSHI"),
+    ] {
+        let names = ["ID", "KEY", "SECRET"].map(|name| format!("{prefix}_APP_{name}"));
+        let environment = names.each_ref().map(|name| (name.as_str(), ident));
+        restart(&environment);
+        assert_eq!(publishes(ident), prefix == "PUSHI", "{prefix}");
+        restart(&environment);
+        assert_eq!(publishes(ident), prefix == "PUSHI", "{prefix}");
+        shell.printed(&["app", "update", ident, "client_publish=true"]);
+        restart(&environment);
+        assert_eq!(publishes(ident), true, "{prefix}");
+    }
+}
+
+#[test]
+fn check_names_a_proxy_that_is_likely() {
+    let shell = Shell::new();
+    let out = |environment: &[(&str, &str)]| shell.run_with(&["check"], environment).out;
+    for variables in [
+        ("PUSHI_TRUSTED_PROXIES", "127.0.0.1"),
+        ("PUSHI_TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("PUSHI_ALLOWED_ORIGINS", "https://chat.example"),
+    ] {
+        assert!(
+            out(&[variables]).contains("a proxy on this machine seems likely"),
+            "{variables:?}"
+        );
+    }
+    for variables in [
+        ("PUSHI_ALLOWED_ORIGINS", "http://localhost:3000"),
+        ("APP_HOST", "0.0.0.0"),
+    ] {
+        assert!(!out(&[variables]).contains("proxy"), "{variables:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 mod commands;
 mod configuration;
 mod copy;
+mod secrecy;
 pub(crate) mod serve;
 
 use std::process::{Command, Output};

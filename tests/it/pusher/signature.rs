@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use poem::http::Method;
+use pushi::core::auth::SignedRequest;
 use pushi::core::model::{AppIdent, NewApp, Secret};
 use pushi_test_support::Fault;
 use serde_json::json;
@@ -58,6 +59,46 @@ async fn the_documented_request_is_let_in() {
         ),
         (200, "{}", "application/json")
     );
+}
+
+/// Some libraries escape the query, others do not.
+#[tokio::test]
+async fn the_key_is_escaped_or_not() {
+    let api = start().await;
+    for (number, key) in ["a.b:c", "Zm9v+8==", "a+b/c"].into_iter().enumerate() {
+        let new = NewApp {
+            name: "odd".into(),
+            ident: Some(AppIdent::parse(&format!("odd{number}")).unwrap()),
+            key: Some(key.into()),
+            secret: Some(Secret::new("+/= :".replace(' ', ""))),
+            ..NewApp::default()
+        };
+        let app = api.service.create_app(new).await.unwrap();
+        let path = format!("/apps/odd{number}/channels");
+        let query = [
+            ("auth_key".to_owned(), key.to_owned()),
+            ("auth_timestamp".to_owned(), NOW.to_string()),
+            ("auth_version".to_owned(), "1.0".to_owned()),
+        ];
+        let request = SignedRequest {
+            method: "GET",
+            path: &path,
+            query: &query,
+            body: &[],
+        };
+        let signature = request.signature(&app.secret);
+        let escaped = key
+            .replace('+', "%2B")
+            .replace('/', "%2F")
+            .replace('=', "%3D");
+        for sent in [key, &escaped] {
+            let target = format!(
+                "{path}?auth_key={sent}&auth_timestamp={NOW}&auth_version=1.0&auth_signature={signature}"
+            );
+            let reply = api.ask(Method::GET, &target).send().await;
+            assert_eq!(reply.status, 200, "{sent}: {}", reply.text);
+        }
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,12 @@ fn metrics(api: &Api) -> Ask<'_> {
 }
 
 /// On the same machine.
-fn local(mut ask: Ask<'_>) -> Ask<'_> {
+fn local(ask: Ask<'_>) -> Ask<'_> {
+    on_this_machine(ask.header("host", "127.0.0.1:8080"))
+}
+
+/// From a loopback address.
+fn on_this_machine(mut ask: Ask<'_>) -> Ask<'_> {
     ask.client = ClientInfo {
         ip: IpAddr::from([127, 0, 0, 1]),
         ..ask.client
@@ -113,6 +118,76 @@ async fn detailed_and_metrics_are_for_this_machine_and_the_administrator() {
             .problem(403)
             .contains("PUSHI_ADMIN_TOKEN")
     );
+}
+
+/// Requests that a proxy on this machine passes on, or a page in a browser on it sends.
+#[tokio::test]
+async fn what_may_come_from_elsewhere_needs_the_token() {
+    let api = start().await;
+    for name in [
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-forwarded-anything",
+        "forwarded",
+        "via",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-original-host",
+        "x-original-forwarded-for",
+        "cf-connecting-ip",
+        "cf-ray",
+        "true-client-ip",
+        "fly-client-ip",
+        "fastly-client-ip",
+        "do-connecting-ip",
+        "x-azure-clientip",
+        "x-amzn-trace-id",
+        "x-envoy-external-address",
+        "cdn-loop",
+        "origin",
+    ] {
+        for ask in [metrics(&api), detailed(&api)] {
+            let reply = local(ask.header(name, "127.0.0.1")).send().await;
+            reply.problem(401);
+        }
+    }
+    for host in ["chat.example", "127.0.0.1.example", "10.0.0.1:8080", ""] {
+        let ask = on_this_machine(metrics(&api).header("host", host));
+        ask.send().await.problem(401);
+    }
+    on_this_machine(metrics(&api)).send().await.problem(401);
+    let two = local(metrics(&api)).header("host", "chat.example");
+    two.send().await.problem(401);
+    let page = local(metrics(&api)).header("sec-fetch-site", "cross-site");
+    page.send().await.problem(401);
+    for host in ["localhost", "LOCALHOST:8080", "[::1]:8080", "127.0.0.1"] {
+        let ask = on_this_machine(metrics(&api).header("host", host));
+        assert_eq!(ask.send().await.status, 200, "{host}");
+    }
+    let token = api.admin(Method::GET, "/metrics");
+    let reply = token.header("x-forwarded-for", "1.2.3.4").send().await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn no_page_may_read_metrics_or_detailed_health() {
+    let api = start().await;
+    for path in ["/metrics", "/health/detailed"] {
+        for ask in [api.ask(Method::GET, path), api.admin(Method::GET, path)] {
+            let reply = ask.header("origin", "https://a.example").send().await;
+            assert_eq!(reply.header("access-control-allow-origin"), "", "{path}");
+        }
+        let preflight = api
+            .ask(Method::OPTIONS, path)
+            .header("origin", "https://a.example")
+            .header("access-control-request-method", "GET");
+        let reply = preflight.send().await;
+        assert_eq!(reply.header("access-control-allow-origin"), "", "{path}");
+    }
+    let reply = api.ask(Method::GET, "/health").send().await;
+    assert_eq!(reply.header("access-control-allow-origin"), "*");
 }
 
 #[tokio::test]

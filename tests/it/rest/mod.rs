@@ -2,6 +2,7 @@
 
 mod apps;
 mod cookie;
+mod credentials;
 mod document;
 mod events;
 mod failed_logins;

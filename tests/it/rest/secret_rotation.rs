@@ -1,7 +1,7 @@
 //! Rotating the secret of an app.
 
 use poem::http::Method;
-use pushi::core::model::Secret;
+use pushi::core::model::{AppSettings, Secret};
 use pushi::core::service::bootstrap::ensure_app;
 use serde_json::{Value, json};
 
@@ -139,7 +139,15 @@ async fn sessions_end_with_the_secret_that_opened_them() {
     let newest = api.service.create_session(&api.app.ident).await.unwrap();
     let configure = async |secret: &str| {
         let secret = Secret::new(secret);
-        ensure_app(&api.service, &api.app.ident, "shop-key", &secret, None).await
+        ensure_app(
+            &api.service,
+            &api.app.ident,
+            "shop-key",
+            &secret,
+            None,
+            AppSettings::default(),
+        )
+        .await
     };
     configure("configured").await.unwrap();
     for token in [&renewed, &newest.text] {

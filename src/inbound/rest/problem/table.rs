@@ -5,8 +5,9 @@ use poem::http::StatusCode;
 use poem_openapi::error::{ParseParamError, ParsePathError};
 
 use super::Problem;
+use crate::core::auth::SignableError;
 use crate::core::error::StorageError;
-use crate::core::model::{IdentError, NameError};
+use crate::core::model::{CredentialError, IdentError, NameError};
 use crate::core::service::{
     AppError, HistoryError, LoginError, LoginsThrottled, PublishError, RosterError, SignedError,
     SubscriptionError,
@@ -150,6 +151,18 @@ impl From<SubscriptionError> for Problem {
 
 impl From<NameError> for Problem {
     fn from(error: NameError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<SignableError> for Problem {
+    fn from(error: SignableError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<CredentialError> for Problem {
+    fn from(error: CredentialError) -> Self {
         Self::bad_request(error.to_string())
     }
 }

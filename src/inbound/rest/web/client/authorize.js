@@ -14,6 +14,8 @@ async function authorize(options, appKey, socketId, channel) {
   else if (!appSecret) throw new PushiError(`${channel} requires a signature: set authEndpoint or authorizer`, { channel });
   if (typeof grant === "string") grant = { auth: grant };
   let { auth, channel_data } = grant ?? {};
+  // With a colon in the name, the signature would also be one of another channel with channel data.
+  if (!auth && appSecret && channel.includes(":")) throw new PushiError(`${channel} has a colon, so it cannot be signed`, { channel });
   if (!auth && appSecret) auth = `${appKey}:${await sign(appSecret, `${socketId}:${channel}`)}`;
   if (!auth) throw new PushiError(`the response for ${channel} has no auth`, { channel });
   return { auth, channel_data: channel_data ?? undefined };
