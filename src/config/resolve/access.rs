@@ -9,7 +9,7 @@ use crate::config::variables::{
     PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_NAME, PUSHI_DEMO, PUSHI_OPEN_REGISTRATION,
     PUSHI_SESSION_TTL, Variable,
 };
-use crate::core::model::{AppIdent, NewApp, Secret};
+use crate::core::model::{AppIdent, NewApp, Secret, origin};
 
 const IDENT_FORMAT: &str = "1 to 64 of A-Z a-z 0-9 _ -";
 const CREDENTIAL_FORMAT: &str = "1 to 256 printable ASCII characters without spaces";
@@ -90,8 +90,9 @@ fn origins(raw: &Raw) -> Result<Vec<String>, ConfigError> {
     let origins = list(
         raw,
         &PUSHI_ALLOWED_ORIGINS,
-        "comma-separated origins, such as https://chat.example,http://localhost:3000, or *",
-        origin,
+        "comma-separated origins, such as https://chat.example, http://localhost:3000, https://*.chat.example, *.chat.example, \
+         null or file://; or *",
+        origin::normalize,
     )?;
     // A single * allows every origin.
     Ok(if origins.iter().any(|origin| origin == "*") {
@@ -99,32 +100,6 @@ fn origins(raw: &Raw) -> Result<Vec<String>, ConfigError> {
     } else {
         origins
     })
-}
-
-/// An origin as a browser sends it (RFC 6454, section 6.2): lower case, without a default port.
-fn origin(text: &str) -> Option<String> {
-    let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
-    if matches!(text.as_str(), "*" | "null") {
-        return Some(text);
-    }
-    let (scheme, host) = text.split_once("://")?;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
-    if scheme.is_empty()
-        || !scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-    {
-        return None;
-    }
-    if host.is_empty() || !host.bytes().all(plain) {
-        return None;
-    }
-    let host = match scheme {
-        "https" => host.strip_suffix(":443").unwrap_or(host),
-        "http" => host.strip_suffix(":80").unwrap_or(host),
-        _ => host,
-    };
-    Some(format!("{scheme}://{host}"))
 }
 
 #[cfg(test)]
@@ -261,7 +236,7 @@ mod tests {
 
     #[test]
     fn origins_have_the_form_that_browsers_send() {
-        let text = "https://Chat.Example/, http://localhost:3000 ,https://a.example:443,http://b.example:80,null,app://x,http://[::1]:8080";
+        let text = "https://Chat.Example/, http://localhost:3000 ,https://a.example:443,http://b.example:80,null,app://x,http://[::1]:8080,file://,https://*.C.example/,*.d.example";
         let origins = of(&[(PUSHI_ALLOWED_ORIGINS, text)])
             .unwrap()
             .allowed_origins;
@@ -273,6 +248,9 @@ mod tests {
             "null",
             "app://x",
             "http://[::1]:8080",
+            "file://",
+            "https://*.c.example",
+            "*.d.example",
         ];
         assert_eq!(origins, expected);
         assert!(
@@ -287,7 +265,7 @@ mod tests {
             "://x",
             "https://a.example/path",
             "https://a b",
-            "https://*.example",
+            "https://*",
             "https://user@host",
         ] {
             assert!(of(&[(PUSHI_ALLOWED_ORIGINS, bad)]).is_err(), "{bad}");

@@ -10,6 +10,7 @@ mod interval;
 mod limits;
 mod member;
 mod occupancy;
+pub mod origin;
 mod outbox_event;
 mod secret;
 mod server_event;

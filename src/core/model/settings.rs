@@ -129,7 +129,7 @@ pub struct AppSettings {
     pub signin_timeout: Duration,
     /// Connections without TLS are closed with 4000.
     pub tls_only: bool,
-    /// The browser origins that may connect; empty: all.
+    /// Patterns of the browser origins that may connect, in normal form (see [`origin`](super::origin)); empty: all.
     pub allowed_origins: Vec<String>,
     /// The close code of a connection above the limit.
     pub over_capacity: OverCapacity,

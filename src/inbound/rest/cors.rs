@@ -6,10 +6,14 @@
 use poem::http::{HeaderMap, HeaderValue, Method, header};
 use poem::{Request, Response};
 
+use crate::core::model::origin::is_allowed;
+
 /// The answer to preflights.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE");
-const HEADERS: HeaderValue =
-    HeaderValue::from_static("Authorization, Content-Type, Idempotency-Key");
+/// The last two are added by Ajax libraries and by Laravel Echo.
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "Authorization, Content-Type, Idempotency-Key, X-Requested-With, X-Socket-Id",
+);
 const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After");
 
 /// How long a browser may cache a preflight, in seconds.
@@ -36,11 +40,8 @@ impl Cors {
             return Some(HeaderValue::from_static("*"));
         }
         let origin = request.headers().get(header::ORIGIN)?;
-        let allowed = self
-            .allowed
-            .iter()
-            .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()));
-        allowed.then(|| origin.clone())
+        let named = origin.to_str().ok()?;
+        is_allowed(&self.allowed, named).then(|| origin.clone())
     }
 
     /// The answer to a preflight; `None`: it is not one.

@@ -8,10 +8,10 @@ use poem_openapi::types::Type;
 use serde_json::{Map, Number, Value, json};
 
 use super::Editable;
-use super::address::{ORIGIN, origin};
+use super::address::ORIGIN;
 use super::kinds::Special;
 use super::webhook::{self, WebhookShape, is_prefix};
-use crate::core::model::OverCapacity;
+use crate::core::model::{OverCapacity, origin};
 use crate::inbound::rest::schema::{inline, number, plain};
 
 /// The most entries of a list.
@@ -145,7 +145,10 @@ impl Special for AllowedOrigins {
         let item = MetaSchema {
             pattern: Some(ORIGIN.into()),
             example: Some("https://shop.example".into()),
-            ..plain("string", "An origin, or `*`.")
+            ..plain(
+                "string",
+                "An origin; `https://*.shop.example` or `*.shop.example`: of all subdomains; `null`, `file://`; `*`: any.",
+            )
         };
         MetaSchema {
             items: Some(Box::new(inline(item))),
@@ -159,15 +162,14 @@ impl Special for AllowedOrigins {
     }
 
     fn set(&self, to: &mut Editable, value: &Value) -> Result<(), String> {
-        let must =
-            " must be a list of at most 100 origins such as https://shop.example (no path), or *";
+        let must = " must be a list of at most 100 origins such as https://shop.example (no path), https://*.shop.example, *.shop.example, null, file:// or *";
         let list = value
             .as_array()
             .filter(|list| list.len() <= MOST)
             .ok_or(must)?;
         let mut origins: Vec<String> = Vec::with_capacity(list.len());
         for item in list {
-            let origin = item.as_str().and_then(origin).ok_or(must)?;
+            let origin = item.as_str().and_then(origin::normalize).ok_or(must)?;
             if !origins.contains(&origin) {
                 origins.push(origin);
             }
