@@ -13,6 +13,10 @@ pub struct Limits {
     pub message_bytes: u64,
     /// Bytes of an HTTP body.
     pub body_bytes: u64,
+    /// HTTP connections of the node.
+    pub http_connections: u64,
+    /// HTTP connections of one address that is no trusted proxy.
+    pub http_connections_per_address: u64,
     /// Bytes of `data` over the Pusher HTTP API.
     pub data_bytes: u64,
     /// Subscriptions of a socket, aliases not counted.
@@ -45,6 +49,8 @@ impl Default for Limits {
             failed_logins: 10,
             message_bytes: 65_536,
             body_bytes: 262_144,
+            http_connections: 10_000,
+            http_connections_per_address: 1000,
             data_bytes: 10_240,
             channels_per_connection: 1000,
             channel_name: 200,

@@ -52,6 +52,35 @@ pub trait Metrics: Send + Sync {
     fn login_failed(&self, credential: GuessedCredential, throttled: bool);
     /// The events queued for webhooks, of all apps and nodes.
     fn outbox(&self, waiting: u64);
+    /// A client reached a limit of HTTP.
+    fn http_refused(&self, reason: HttpRefusal);
+    /// An HTTP connection was opened (1) or ended (-1).
+    fn http_connections(&self, change: i64);
+}
+
+/// The limit of HTTP that a client reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpRefusal {
+    /// The connections of the node.
+    Connections,
+    /// The connections of one address.
+    ConnectionsOfAddress,
+    /// The bytes of a request's body.
+    BodyBytes,
+    /// The time of a request's body.
+    BodyTimeout,
+}
+
+impl HttpRefusal {
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::ConnectionsOfAddress => "connections_of_address",
+            Self::BodyBytes => "body_bytes",
+            Self::BodyTimeout => "body_timeout",
+        }
+    }
 }
 
 /// The outcome of a webhook request.

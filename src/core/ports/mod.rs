@@ -33,7 +33,7 @@ pub use clock::Clock;
 pub use delivery_log::DeliveryLog;
 pub use dialect::{Dialect, DialectId};
 pub use event_store::{EventStore, Pruning};
-pub use metrics::{Call, Gauges, GuessedCredential, Metrics, Source, WebhookOutcome};
+pub use metrics::{Call, Gauges, GuessedCredential, HttpRefusal, Metrics, Source, WebhookOutcome};
 pub use nodes::Nodes;
 pub use notifier::Notifier;
 pub use outbox::{AttemptResult, ClaimUpdate, Disposition, Outbox};

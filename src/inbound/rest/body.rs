@@ -1,10 +1,13 @@
 //! Request bodies: read within the limit, checked for their media type, and parsed into members.
 
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::marker::PhantomData;
+use std::pin::pin;
 
 use bytes::Bytes;
-use poem::http::header;
+use futures_util::StreamExt;
+use poem::http::{HeaderMap, header};
 use poem::web::Multipart;
 use poem::{Body, FromRequest, Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
@@ -15,9 +18,13 @@ use serde_json::{Map, Value};
 use super::answer::JSON;
 use super::problem::Problem;
 use super::{RestContext, form};
+use crate::core::ports::HttpRefusal;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data";
+
+/// The largest number of characters of a header's value in an error message.
+const MAX_SHOWN: usize = 32;
 
 /// The members of a JSON object.
 pub(super) type BodyMembers = Map<String, Value>;
@@ -191,29 +198,88 @@ pub(super) fn check_json(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The whole body, at most as many bytes as configured (0: any number).
+/// Refuses a compressed body.
+fn check_coding(request: &Request) -> Result<(), Problem> {
+    let codings = request
+        .headers()
+        .get_all(header::CONTENT_ENCODING)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii);
+    for coding in codings {
+        if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
+            continue;
+        }
+        let named: String = String::from_utf8_lossy(coding)
+            .chars()
+            .take(MAX_SHOWN)
+            .collect();
+        return Err(Problem::unsupported_type(format!(
+            "the body has the content coding {named}, which is not supported: send it without Content-Encoding"
+        )));
+    }
+    Ok(())
+}
+
+/// The whole body, at most as many bytes as [`RestContext::body_limit`] allows. Its memory is at most twice its bytes: pieces
+/// are copied, for each of them keeps a read buffer of the connection.
 pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
-    let limit = RestContext::of(request)?.service.rules().limits.body_bytes;
+    check_coding(request)?;
+    let rest = RestContext::of(request)?;
+    let limit = rest.body_limit(request.uri().path());
+    let refused = |problem, reason| {
+        rest.service.hub().metrics().http_refused(reason);
+        Err(problem)
+    };
     let body = body
         .take()
         .map_err(|error| Problem::internal(error.to_string()))?;
-    // The edge has checked a given length, and the HTTP connection enforces it.
-    if limit == 0 || request.headers().contains_key(header::CONTENT_LENGTH) {
-        return body
-            .into_bytes()
-            .await
-            .map_err(|error| Problem::bad_request(format!("the body could not be read: {error}")));
+    let declared = declared_length(request.headers());
+    let mut pieces = pin!(body.into_bytes_stream());
+    let mut text = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                return refused(Problem::body_timeout(), HttpRefusal::BodyTimeout);
+            }
+            Err(error) => {
+                let message = format!("the body could not be read: {error}");
+                return Err(Problem::bad_request(message));
+            }
+        };
+        let length = text.len().saturating_add(piece.len());
+        if u64::try_from(length).unwrap_or(u64::MAX) > limit {
+            return refused(Problem::too_large(limit), HttpRefusal::BodyBytes);
+        }
+        grow(&mut text, length, declared);
+        text.extend_from_slice(&piece);
     }
-    match body
-        .into_bytes_limit(usize::try_from(limit).unwrap_or(usize::MAX))
-        .await
-    {
-        Ok(bytes) => Ok(bytes),
-        Err(poem::error::ReadBodyError::PayloadTooLarge) => Err(Problem::too_large(limit)),
-        Err(error) => Err(Problem::bad_request(format!(
-            "the body could not be read: {error}"
-        ))),
+    Ok(text.into())
+}
+
+/// Makes room for `length` bytes: at most twice as many, and no more than were declared.
+fn grow(text: &mut Vec<u8>, length: usize, declared: Option<u64>) {
+    if text.capacity() < length {
+        let declared = declared.map_or(usize::MAX, |bytes| {
+            usize::try_from(bytes).unwrap_or(usize::MAX)
+        });
+        let room = text.capacity().saturating_mul(2).min(declared).max(length);
+        text.reserve_exact(room - text.len());
     }
+}
+
+/// The value of `Content-Length`.
+pub(super) fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(header::CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
+}
+
+/// Whether a body follows that is not empty, or may not be.
+pub(super) fn has_body(request: &Request) -> bool {
+    let headers = request.headers();
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || declared_length(headers).is_some_and(|length| length > 0)
 }
 
 impl<'a, T: Type> ApiExtractor<'a> for JsonText<T> {
@@ -288,5 +354,23 @@ impl<'a, T: Type> ApiExtractor<'a> for Fields<T> {
             members,
             of: PhantomData,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_takes_at_most_twice_its_bytes() {
+        for declared in [None, Some(100_000)] {
+            let mut text = Vec::new();
+            for length in 1..=100_000 {
+                grow(&mut text, length, declared);
+                text.push(0);
+                assert!(text.capacity() <= 2 * length, "{length}");
+            }
+            assert!(declared.is_none() || text.capacity() == 100_000);
+        }
     }
 }

@@ -21,6 +21,11 @@ use super::tokens::{SID, client_network};
 use crate::core::service::{AppSession, LoginCredentials};
 use crate::inbound::listen::ClientInfo;
 
+/// The path of the login.
+pub(super) const LOGIN: &str = "/login";
+/// The largest body of a login in bytes.
+pub(super) const MAX_LOGIN_BYTES: u64 = 16 * 1024;
+
 /// A session token.
 #[derive(Debug, Object)]
 #[oai(example, rename = "SessionToken")]

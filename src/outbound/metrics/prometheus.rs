@@ -8,7 +8,9 @@ use ::prometheus::{
     Registry, TextEncoder,
 };
 
-use crate::core::ports::{Call, Gauges, GuessedCredential, Metrics, Source, WebhookOutcome};
+use crate::core::ports::{
+    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, Source, WebhookOutcome,
+};
 
 /// Bounds in seconds: from a commit on a fast disk (0.1 ms) to the time-out of a store call.
 const BUCKETS: [f64; 12] = [
@@ -39,6 +41,8 @@ pub struct PrometheusMetrics {
     failed_logins: IntCounterVec,
     outbox: IntGauge,
     bus_up: IntGaugeVec,
+    http_connections: IntGauge,
+    http_refused: IntCounterVec,
 }
 
 impl PrometheusMetrics {
@@ -122,6 +126,12 @@ impl PrometheusMetrics {
             outbox: gauge(
                 "pushi_outbox_notices",
                 "Webhook events queued, over all nodes.",
+            )?,
+            http_connections: gauge("pushi_http_connections", "Current HTTP connections.")?,
+            http_refused: family(
+                "pushi_http_refused_total",
+                "HTTP connections and bodies over a limit, by limit.",
+                &["limit"],
             )?,
             // A family without labels, so that a single node does not export it.
             bus_up: registered(
@@ -234,6 +244,14 @@ impl Metrics for PrometheusMetrics {
     fn outbox(&self, waiting: u64) {
         set(&self.outbox, waiting);
     }
+
+    fn http_refused(&self, reason: HttpRefusal) {
+        self.http_refused.with_label_values(&[reason.name()]).inc();
+    }
+
+    fn http_connections(&self, change: i64) {
+        self.http_connections.add(change);
+    }
 }
 
 #[cfg(test)]
@@ -251,6 +269,8 @@ mod tests {
         metrics.webhook_attempted(WebhookOutcome::GivenUp, 3);
         metrics.login_failed(GuessedCredential::Token, true);
         metrics.outbox(8);
+        metrics.http_refused(HttpRefusal::BodyBytes);
+        metrics.http_connections(1);
         assert!(
             !metrics.render(Gauges::default()).contains("pushi_bus_up"),
             "a single node has no bus"
@@ -274,6 +294,8 @@ mod tests {
             "pushi_webhook_notices_total{outcome=\"given_up\"} 3",
             "pushi_failed_logins_total{credential=\"token\",throttled=\"true\"} 1",
             "pushi_outbox_notices 8",
+            "pushi_http_connections 1",
+            "pushi_http_refused_total{limit=\"body_bytes\"} 1",
         ] {
             assert!(text.contains(line), "{line} is not in:\n{text}");
         }

@@ -13,7 +13,7 @@ use pushi::core::auth::{SignedRequest, channel_auth};
 use pushi::core::hub::{Connection, MailboxItem};
 use pushi::core::model::{ChannelName, Secret, UserId};
 use pushi::core::ports::DialectId;
-use pushi::core::service::{ChannelData, Connecting, Subscribe};
+use pushi::core::service::{ChannelData, Connecting, Encryption, Subscribe};
 use serde_json::{Value, json};
 
 use crate::rest::{Api, Ask, Reply};
@@ -53,7 +53,7 @@ pub(crate) fn signed_with(
         method: method.as_str(),
         path,
         query: &query,
-        body: body.as_bytes(),
+        has_body: !body.is_empty(),
     };
     let signature = request.signature(&Secret::new(secret));
     query.push(("auth_signature".into(), signature));
@@ -107,7 +107,7 @@ impl Listener {
         let connecting = Connecting {
             key: "shop-key",
             origin: None,
-            secure: false,
+            encryption: Encryption::Plain,
             dialect: DialectId::Pusher,
         };
         let listener = Self(api.service.connect(connecting).await.unwrap());

@@ -14,6 +14,7 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object};
 
 use super::answer::JSON;
+use super::sessions::MAX_LOGIN_BYTES;
 use crate::core::auth;
 use crate::inbound::wire::push_json_string;
 
@@ -105,13 +106,24 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
+    /// 408: the body took longer than the limit.
+    pub(super) fn body_timeout() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not arrive in time (PUSHI_BODY_TIMEOUT): send it faster",
+        )
+    }
+
     /// 413: the body has more bytes than the limit.
     pub(super) fn too_large(limit: u64) -> Self {
+        let setting = if limit == MAX_LOGIN_BYTES {
+            ""
+        } else {
+            " (PUSHI_MAX_BODY_BYTES)"
+        };
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!(
-                "the body has more than {limit} bytes (PUSHI_MAX_BODY_BYTES): send a smaller body"
-            ),
+            format!("the body has more than {limit} bytes{setting}: send a smaller body"),
         )
     }
 
@@ -177,6 +189,7 @@ impl Problem {
             403 => "Forbidden",
             404 => "NotFound",
             405 => "MethodNotAllowed",
+            408 => "Timeout",
             409 => "Conflict",
             413 => "TooLarge",
             415 => "UnsupportedMediaType",

@@ -1,5 +1,6 @@
 //! The app that signed a request.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::super::answer::JSON;
-use super::super::body::{BodyMembers, check_json, object, read};
+use super::super::body::{BodyMembers, check_json, has_body, object, read};
 use super::super::problem::Problem;
 use super::super::tokens::client_network;
 use super::super::{RestContext, form};
@@ -47,7 +48,6 @@ pub(super) struct SignedJson<T> {
 impl Signed {
     async fn of(request: &Request, body: &mut RequestBody) -> Result<Self, Problem> {
         let rest = RestContext::of(request)?;
-        let body = read(request, body).await?;
         let pairs = form::pairs(request.uri().query().unwrap_or_default());
         let query = pairs
             .map(|pair| pair.map(|(name, value)| (name.into_owned(), value.into_owned())))
@@ -58,26 +58,48 @@ impl Signed {
             .map_err(|_| Problem::bad_request("the path is not UTF-8"))?;
         // Routed here: /apps/<app_id>/…
         let ident = decoded.split('/').nth(2).unwrap_or_default();
-        let signed = |path| SignedRequest {
+        let mut signed = SignedRequest {
             method: request.method().as_str(),
             path,
             query: &query,
-            body: &body,
+            has_body: has_body(request),
         };
-        let app = match rest.service.signed_app(ident, &signed(path)).await {
-            // Libraries sign a user id or channel unescaped; their HTTP client escapes it afterwards.
-            Err(SignedError::Signature(RequestError::Signature)) if decoded != path => {
-                rest.service.signed_app(ident, &signed(&decoded)).await
+        let others: Vec<_> =
+            other_signed_paths(path, &decoded, rest.rules.path_prefix.as_deref()).collect();
+        let mut judged = rest.service.signed_app(ident, &signed).await;
+        for path in &others {
+            if !matches!(judged, Err(SignedError::Signature(RequestError::Signature))) {
+                break;
             }
-            judged => judged,
-        };
-        if let Err(SignedError::Signature(RequestError::Signature)) = app {
+            signed.path = path;
+            judged = rest.service.signed_app(ident, &signed).await;
+        }
+        if let Err(SignedError::Signature(RequestError::Signature)) = judged {
             let client = client_network(request);
             rest.service
                 .signature_failed(client, &AppIdent::trusted(ident));
         }
-        Ok(Self { app: app?, body })
+        let app = judged?;
+        // Only now: no other client can have a body kept here.
+        let body = read(request, body).await?;
+        signed.check_body(&body).map_err(SignedError::from)?;
+        Ok(Self { app, body })
     }
+}
+
+/// The paths other than the received one that a library may have signed: without escapes, for libraries sign a user id or
+/// channel unescaped and their HTTP client escapes it afterwards, and below the prefix of a proxy, which is removed by then.
+fn other_signed_paths<'a>(
+    path: &'a str,
+    decoded: &'a str,
+    prefix: Option<&'a str>,
+) -> impl Iterator<Item = Cow<'a, str>> {
+    let forms = [path, decoded]
+        .into_iter()
+        .take(if path == decoded { 1 } else { 2 });
+    let below = move |path: &str| prefix.map(|prefix| Cow::Owned(format!("{prefix}{path}")));
+    let plain = forms.clone().skip(1).map(Cow::Borrowed);
+    plain.chain(forms.filter_map(below))
 }
 
 fn register_scheme(registry: &mut Registry) {
