@@ -8,8 +8,25 @@ use super::Service;
 use crate::core::error::StorageError;
 use crate::core::hub::{CapacityExceeded, Connection};
 use crate::core::limit::TokenBucket;
-use crate::core::model::{App, OverCapacity, Timestamp};
+use crate::core::model::{App, OverCapacity, Timestamp, origin};
 use crate::core::ports::DialectId;
+
+/// Whether a client's connection is encrypted, up to this server or to a trusted proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// By TLS.
+    Tls,
+    /// It is not.
+    Plain,
+    /// A proxy forwarded it, and no trusted one states whether it is.
+    Unstated,
+}
+
+impl From<bool> for Encryption {
+    fn from(encrypted: bool) -> Self {
+        if encrypted { Self::Tls } else { Self::Plain }
+    }
+}
 
 /// A connection request.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +35,8 @@ pub struct Connecting<'a> {
     pub key: &'a str,
     /// The `Origin` header, which browsers send.
     pub origin: Option<&'a str>,
-    /// Whether the connection is encrypted, up to here or to a trusted proxy.
-    pub secure: bool,
+    /// Whether the connection is encrypted.
+    pub encryption: Encryption,
     /// The client's protocol.
     pub dialect: DialectId,
 }
@@ -30,6 +47,13 @@ pub enum ConnectError {
     /// The app requires TLS.
     #[error("this app accepts TLS connections only: use wss://")]
     TlsOnly,
+    /// The app requires TLS, and a proxy does not state whether the client uses it. A client that
+    /// connects again by TLS would get the same answer.
+    #[error(
+        "this app accepts TLS connections only, and the proxy in front of the server does not state that the client uses TLS: \
+         list the proxy in PUSHI_TRUSTED_PROXIES, and have it send X-Forwarded-Proto"
+    )]
+    TlsUnstated,
     /// No app has this key.
     #[error("no app has this key: check the app key in the address")]
     NoApp,
@@ -62,7 +86,7 @@ impl ConnectError {
             Self::TlsOnly => 4000,
             Self::NoApp => 4001,
             Self::Disabled => 4003,
-            Self::Origin => 4009,
+            Self::Origin | Self::TlsUnstated => 4009,
             Self::AppFull(over) => over.code(),
             Self::NodeFull | Self::Admission | Self::Storage(_) => 4100,
         }
@@ -139,8 +163,12 @@ impl Service {
         if !app.settings.enabled {
             return Err(ConnectError::Disabled);
         }
-        if app.settings.tls_only && !connecting.secure {
-            return Err(ConnectError::TlsOnly);
+        if app.settings.tls_only {
+            match connecting.encryption {
+                Encryption::Tls => {}
+                Encryption::Plain => return Err(ConnectError::TlsOnly),
+                Encryption::Unstated => return Err(ConnectError::TlsUnstated),
+            }
         }
         match connecting.origin {
             Some(origin) if !self.allows_origin(app, origin) => Err(ConnectError::Origin),
@@ -150,13 +178,8 @@ impl Service {
 
     /// Only browsers send an origin, and only pages in browsers have to be restricted.
     fn allows_origin(&self, app: &App, origin: &str) -> bool {
-        let is_listed = |list: &[String]| {
-            list.is_empty()
-                || list
-                    .iter()
-                    .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
-        };
-        is_listed(&self.rules.allowed_origins) && is_listed(&app.settings.allowed_origins)
+        origin::is_allowed(&self.rules.allowed_origins, origin)
+            && origin::is_allowed(&app.settings.allowed_origins, origin)
     }
 
     /// Whether a page of this origin may connect to the app with this key. For an edge that can reject the request before it
@@ -166,6 +189,11 @@ impl Service {
             Ok(Some(app)) => !app.settings.enabled || self.allows_origin(&app, origin),
             Ok(None) | Err(_) => true,
         }
+    }
+
+    /// Whether an app has this key; false where the store is unavailable and the app is not cached.
+    pub async fn has_key(&self, key: &str) -> bool {
+        matches!(self.parts.apps.get_by_key(key).await, Ok(Some(_)))
     }
 
     /// Removes a connection from its channels and from its user. The other clients are notified when this returns.

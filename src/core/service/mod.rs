@@ -52,7 +52,7 @@ pub use app_cache::AppCache;
 pub use append_queue::AppendQueue;
 pub use apps::AppError;
 pub use cached::Cached;
-pub use connect::{ConnectError, Connecting};
+pub use connect::{ConnectError, Connecting, Encryption};
 pub use health::NodeHealth;
 pub use history::{HistoryError, ReplayedEvents, Since};
 pub use login_throttle::LoginsThrottled;

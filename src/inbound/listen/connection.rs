@@ -12,13 +12,14 @@ use super::context::ListenerContext;
 use super::error_response::ErrorResponse;
 use super::head;
 use super::http;
+use super::http_limit::HttpConnectionPermit;
 use super::stream::ClientStream;
 use super::upgrade::{AcceptedUpgrade, UpgradeError, UpgradeRequest};
 
 /// The use of a connection after its first request head.
 enum Established {
     /// An ordinary request; its head is unread again.
-    Http(ClientStream),
+    Http(ClientStream, HttpConnectionPermit),
     /// An upgrade that was answered with `101`.
     WebSocket(Box<dyn AcceptedUpgrade>, ClientStream),
     /// Answered with an error, or closed by the client.
@@ -46,7 +47,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, context: Arc<List
         Some(Ok(Ok(Established::WebSocket(accepted, stream)))) => {
             handlers.sessions.spawn(accepted.run(stream));
         }
-        Some(Ok(Ok(Established::Http(stream)))) => {
+        Some(Ok(Ok(Established::Http(stream, _permit)))) => {
             Box::pin(http::serve(stream, peer, context)).await;
         }
     }
@@ -68,8 +69,18 @@ async fn establish(
     }
     match classify(&bytes, &stream, peer, context) {
         Ok(RequestKind::Http) => {
-            stream.push_back(bytes);
-            Ok(Established::Http(stream))
+            let handlers = &context.handlers;
+            match handlers.http_connections.open(peer.ip(), &handlers.proxies) {
+                Ok(permit) => {
+                    stream.push_back(bytes);
+                    Ok(Established::Http(stream, permit))
+                }
+                Err(refusal) => {
+                    tracing::debug!(%peer, limit = refusal.name(), "HTTP connection refused");
+                    let response = ErrorResponse::too_many_connections(refusal).to_bytes();
+                    respond_and_close(stream, &response).await
+                }
+            }
         }
         Ok(RequestKind::Upgrade {
             mut accepted,
@@ -143,10 +154,11 @@ fn classify(
         return Ok(RequestKind::Http);
     };
     let handlers = &context.handlers;
-    let client = handlers
-        .proxies
-        .client_info(peer.ip(), stream.is_tls(), &head.headers);
-    match upgrade.accept(&*handlers.upgrades, client) {
+    let (client, encryption) =
+        handlers
+            .proxies
+            .client_info(peer.ip(), stream.is_tls(), &head.headers);
+    match upgrade.accept(&*handlers.upgrades, client, encryption) {
         Ok((accept_key, accepted)) => Ok(RequestKind::Upgrade {
             accepted,
             accept_key,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::upgrade::{UpgradeError, UpgradeRefusal};
 use crate::core::auth::random_hex;
+use crate::core::ports::HttpRefusal;
 
 #[derive(Serialize)]
 struct ErrorBody<'a> {
@@ -22,8 +23,6 @@ pub(super) struct ErrorResponse<'a> {
     status: StatusCode,
     name: &'a str,
     message: &'a str,
-    /// Whether to name the supported WebSocket version in a header.
-    names_version: bool,
 }
 
 impl<'a> ErrorResponse<'a> {
@@ -33,7 +32,6 @@ impl<'a> ErrorResponse<'a> {
             status,
             name,
             message,
-            names_version: false,
         }
     }
 
@@ -42,17 +40,16 @@ impl<'a> ErrorResponse<'a> {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
+    /// 426 for a request to a WebSocket address that is no upgrade to version 13.
+    pub(super) fn upgrade_required(message: &'a str) -> Self {
+        Self::new(StatusCode::UPGRADE_REQUIRED, "UpgradeRequired", message)
+    }
+
     /// The response to an upgrade that failed.
     pub(super) fn for_upgrade(error: &'a UpgradeError) -> Self {
         match error {
             UpgradeError::Handshake(message) => Self::malformed(message),
-            UpgradeError::Version => {
-                let message = "Sec-WebSocket-Version must be 13";
-                Self {
-                    names_version: true,
-                    ..Self::new(StatusCode::UPGRADE_REQUIRED, "UpgradeRequired", message)
-                }
-            }
+            UpgradeError::Version => Self::upgrade_required("Sec-WebSocket-Version must be 13"),
             UpgradeError::Refused(UpgradeRefusal {
                 status,
                 name,
@@ -63,6 +60,20 @@ impl<'a> ErrorResponse<'a> {
                 message,
             ),
         }
+    }
+
+    /// The response to a connection over a limit.
+    pub(super) fn too_many_connections(refusal: HttpRefusal) -> Self {
+        if refusal == HttpRefusal::ConnectionsOfAddress {
+            let message = "too many HTTP connections of this address (PUSHI_MAX_HTTP_CONNECTIONS_PER_ADDRESS): keep and reuse connections";
+            return Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        }
+        let message = "the server has reached its limit of HTTP connections (PUSHI_MAX_HTTP_CONNECTIONS): try again later";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailable",
+            message,
+        )
     }
 
     /// Between 400 and 599.
@@ -85,16 +96,24 @@ impl<'a> ErrorResponse<'a> {
     }
 
     fn headers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        // RFC 9110, section 15.5.22, and RFC 6455, section 4.4.
+        let upgrade = self.status == StatusCode::UPGRADE_REQUIRED;
+        let connection = if upgrade { "Upgrade, close" } else { "close" };
         let common = [
             ("content-type", "application/json; charset=utf-8"),
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
-            ("connection", "close"),
+            ("connection", connection),
         ];
-        common.into_iter().chain(
-            self.names_version
-                .then_some(("sec-websocket-version", "13")),
-        )
+        let later = matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        );
+        let supported = [("upgrade", "websocket"), ("sec-websocket-version", "13")];
+        common
+            .into_iter()
+            .chain(supported.into_iter().filter(move |_| upgrade))
+            .chain(later.then_some(("retry-after", "1")))
     }
 
     /// The complete HTTP/1.1 response.

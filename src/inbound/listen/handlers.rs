@@ -7,6 +7,7 @@ use poem::endpoint::BoxEndpoint;
 use tokio_util::task::TaskTracker;
 
 use super::forwarded::TrustedProxies;
+use super::http_limit::HttpConnections;
 use super::upgrade::UpgradeHandler;
 
 /// The listener that accepted a request. Every poem request has it as an extension: `/metrics` and
@@ -28,6 +29,8 @@ pub struct Handlers {
     pub endpoint: BoxEndpoint<'static>,
     /// Proxies whose forwarding headers are trusted.
     pub proxies: TrustedProxies,
+    /// The HTTP connections and their limits.
+    pub http_connections: Arc<HttpConnections>,
     /// Limit on the TLS handshake and the first request head together.
     pub handshake_timeout: Duration,
     /// Limit on how long an HTTP connection may transfer nothing: between requests, inside a body,

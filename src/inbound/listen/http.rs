@@ -18,7 +18,7 @@ use hyper::http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use poem::endpoint::BoxEndpoint;
 use poem::web::{LocalAddr, RemoteAddr};
@@ -32,7 +32,10 @@ use super::head::{MAX_HEAD, MAX_HEADERS};
 use super::headers::Headers;
 use super::idle::{IdleTimeoutStream, ReusableTimer};
 use super::stream::ClientStream;
-use super::upgrade::{AcceptedUpgrade, UpgradeError, UpgradeRequest};
+use super::upgrade::{AcceptedUpgrade, UpgradeError, UpgradeRequest, has_handshake_headers};
+
+const NOT_UPGRADED: &str = "this is the address of a WebSocket, and the request is not an upgrade: connect with a WebSocket client; \
+    a proxy in front must use HTTP/1.1 and pass on the headers Upgrade and Connection";
 
 /// How long the close of a connection lingers without an unread body: for a malformed head, or bytes
 /// that cross the end of the connection.
@@ -105,11 +108,11 @@ async fn respond(
             .map(|(name, value)| (name.as_str(), value.as_bytes())),
     );
     let handlers = &context.handlers;
-    let client = handlers.proxies.client_info(peer.ip(), secure, &headers);
+    let (client, encryption) = handlers.proxies.client_info(peer.ip(), secure, &headers);
     let forwarded_hosts = ForwardedHosts::of(&handlers.proxies, peer.ip(), &headers);
     let (method, uri, version) = (request.method(), request.uri(), request.version());
     if let Some(upgrade) = UpgradeRequest::detect(method, uri, version, &headers) {
-        return match upgrade.accept(&*handlers.upgrades, client) {
+        return match upgrade.accept(&*handlers.upgrades, client, encryption) {
             Ok((accept_key, mut accepted)) => {
                 if let Some(check) = accepted.check()
                     && let Some(refusal) = check.await
@@ -129,6 +132,7 @@ async fn respond(
             Err(error) => ErrorResponse::for_upgrade(&error).to_response(),
         };
     }
+    let asked = (*method == Method::GET).then(|| (uri.clone(), has_handshake_headers(&headers)));
     request.extensions_mut().insert(client);
     if let Some(hosts) = forwarded_hosts {
         request.extensions_mut().insert(hosts);
@@ -153,6 +157,12 @@ async fn respond(
     ));
     let request = poem::Request::from_parts(head, handler_body);
     let mut response = answer(&handlers.endpoint, request).await;
+    if response.status() == StatusCode::NOT_FOUND
+        && let Some((uri, handshake)) = asked
+        && (handshake || handlers.upgrades.is_address(uri.path()).await)
+    {
+        response = ErrorResponse::upgrade_required(NOT_UPGRADED).to_response();
+    }
     if let Some(body) = body
         && body
             .finish(handlers.dropped_body_bytes, &context.stop)
@@ -161,7 +171,7 @@ async fn respond(
     {
         unread.store(true, Ordering::Relaxed);
         let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+        response.headers_mut().append(CONNECTION, close);
     }
     response
 }

@@ -54,10 +54,11 @@
 //! | `connection` | handshake and routing of one connection |
 //! | `tls`, `certificate` | TLS, reload of the certificate |
 //! | `head`, `headers` | the first request head; header lists |
-//! | `forwarded` | the client's address behind trusted proxies |
+//! | `forwarded`, `forwarded_header` | the client's address and encryption behind trusted proxies |
 //! | `forwarded_host` | the host that it asked for |
 //! | `upgrade` | WebSocket handshake; the port to the sessions |
 //! | `http`, `idle` | HTTP by hyper; its idle limits |
+//! | `http_limit` | limits on HTTP connections |
 //! | `body` | request bodies: total time, the rest that no handler reads |
 //! | `error_response` | JSON errors before the REST API |
 //! | `stream`, `shared_tcp` | [`ClientStream`], plain or TLS; direct writes |
@@ -71,11 +72,13 @@ mod connection;
 mod context;
 mod error_response;
 mod forwarded;
+mod forwarded_header;
 mod forwarded_host;
 mod handlers;
 mod head;
 mod headers;
 mod http;
+mod http_limit;
 mod idle;
 mod io_uring;
 mod shared_tcp;
@@ -89,9 +92,11 @@ pub use self::certificate::{TlsError, TlsFiles};
 pub use self::forwarded::{ClientInfo, TrustedProxies};
 pub(crate) use self::forwarded_host::ForwardedHosts;
 pub use self::handlers::{Handlers, ListenerRole};
+pub use self::http_limit::HttpConnections;
 pub use self::io_uring::IoUringWriter;
 pub use self::stream::ClientStream;
 pub use self::tls::TlsSource;
 pub use self::upgrade::{
-    AcceptedUpgrade, SessionFuture, UpgradeCheck, UpgradeHandler, UpgradeHead, UpgradeRefusal,
+    AcceptedUpgrade, AddressCheck, SessionFuture, UpgradeCheck, UpgradeHandler, UpgradeHead,
+    UpgradeRefusal,
 };

@@ -5,13 +5,13 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 
-use data_encoding::BASE64;
 use hyper::{Method, Uri, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::forwarded::ClientInfo;
 use super::headers::Headers;
 use super::stream::ClientStream;
+use crate::core::service::Encryption;
 
 /// The parts of an upgrade request that the handler may use.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct UpgradeHead<'a> {
     /// The client's address, behind trusted proxies.
     pub ip: IpAddr,
     /// Whether the client uses TLS, to this server or to a trusted proxy.
-    pub secure: bool,
+    pub encryption: Encryption,
 }
 
 /// Refuses an upgrade before the WebSocket exists. The client receives a JSON error.
@@ -51,7 +51,14 @@ pub trait UpgradeHandler: Send + Sync + 'static {
     /// # Errors
     /// The refusal to send to the client.
     fn accept(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn AcceptedUpgrade>, UpgradeRefusal>;
+
+    /// Whether WebSocket clients connect at this path, which no route of the API has. A plain request
+    /// to it is answered with 426.
+    fn is_address<'a>(&'a self, path: &'a str) -> AddressCheck<'a>;
 }
+
+/// A pending lookup of a WebSocket address.
+pub type AddressCheck<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 /// A pending check of an upgrade; returns the refusal if it fails.
 pub type UpgradeCheck<'a> = Pin<Box<dyn Future<Output = Option<UpgradeRefusal>> + Send + 'a>>;
@@ -64,6 +71,17 @@ pub trait AcceptedUpgrade: Send {
 
     /// Creates the session, which owns the stream from here on.
     fn run(self: Box<Self>, stream: ClientStream) -> SessionFuture;
+}
+
+const KEY_HEADER: &str = "sec-websocket-key";
+const VERSION_HEADER: &str = "sec-websocket-version";
+
+/// Whether a request has headers of a WebSocket handshake. Unlike `Upgrade`, proxies pass them on
+/// without being configured for it.
+pub(super) fn has_handshake_headers(headers: &Headers<'_>) -> bool {
+    [KEY_HEADER, VERSION_HEADER]
+        .iter()
+        .any(|name| headers.first(name).is_some())
 }
 
 /// A WebSocket upgrade request.
@@ -109,16 +127,16 @@ impl<'a> UpgradeRequest<'a> {
         &self,
         handler: &dyn UpgradeHandler,
         client: ClientInfo,
+        encryption: Encryption,
     ) -> Result<(String, Box<dyn AcceptedUpgrade>), UpgradeError> {
-        if self.headers.first("sec-websocket-version") != Some(b"13") {
+        if self.headers.first(VERSION_HEADER) != Some(b"13") {
             return Err(UpgradeError::Version);
         }
         let key = self
             .headers
-            .first("sec-websocket-key")
+            .first(KEY_HEADER)
             .ok_or(UpgradeError::Handshake("Sec-WebSocket-Key is missing"))?;
-        // RFC 6455, section 4.1: sixteen random bytes in Base64.
-        if !BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
+        if !is_nonce(key) {
             return Err(UpgradeError::Handshake(
                 "Sec-WebSocket-Key is not 16 bytes in Base64",
             ));
@@ -128,9 +146,53 @@ impl<'a> UpgradeRequest<'a> {
             query: self.uri.query(),
             origin: self.headers.first("origin").map(String::from_utf8_lossy),
             ip: client.ip,
-            secure: client.secure,
+            encryption,
         };
         let accepted = handler.accept(&head).map_err(UpgradeError::Refused)?;
         Ok((derive_accept_key(key), accepted))
+    }
+}
+
+/// Whether a key is 16 bytes in Base64 (RFC 6455, section 4.1). The four bits after the last byte may
+/// be set and padding may be missing: the key is only hashed as it was sent.
+fn is_nonce(key: &[u8]) -> bool {
+    let digits = key
+        .strip_suffix(b"==")
+        .or_else(|| key.strip_suffix(b"="))
+        .unwrap_or(key);
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    digits.len() == 22 && digits.iter().all(is_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_decodes_to_16_bytes() {
+        for good in [
+            "dGhlIHNhbXBsZSBub25jZQ==",
+            "dGhlIHNhbXBsZSBub25jZR==",
+            "dGhlIHNhbXBsZSBub25jZf==",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "//////////////////////==",
+            "++++++++++++++++++++++",
+        ] {
+            assert!(is_nonce(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            "==",
+            "dGhlIHNhbXBsZSBub25jZQ===",
+            "dGhlIHNhbXBsZSBub25jZ",
+            "dGhlIHNhbXBsZSBub25jZQA",
+            "dGhlIHNhbXBsZSBub25jZQAA",
+            "dGhlIHNhbXBsZSBub25jZ!==",
+            "dGhlIHNhbXBs=SBub25jZQ==",
+            "dGhlIHNhbXBsZSBub25j ZQ==",
+        ] {
+            assert!(!is_nonce(bad.as_bytes()), "{bad}");
+        }
     }
 }

@@ -52,7 +52,7 @@ pub use upgrade::WebSocketUpgrades;
 use self::session::SessionContext;
 use crate::core::hub::{Connection, DirectWriter};
 use crate::core::ports::{Clock, Dialect, DialectId};
-use crate::core::service::{Connecting, Service};
+use crate::core::service::{Connecting, Encryption, Service};
 
 /// When silent and idle connections are acted upon.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +70,8 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     timing: KeepaliveTiming,
     stopping: AtomicBool,
+    /// A proxy that does not state TLS has been logged.
+    unstated_tls_logged: AtomicBool,
 }
 
 /// All dialects, indexed by [`DialectId`].
@@ -116,6 +118,7 @@ impl Gateway {
             clock,
             timing,
             stopping: AtomicBool::new(false),
+            unstated_tls_logged: AtomicBool::new(false),
         }
     }
 
@@ -135,6 +138,26 @@ impl Gateway {
             .max(1)
     }
 
+    /// Warns, once, of a proxy that makes all connections to apps with `tls_only` fail.
+    fn warn_of_unstated_tls(&self) {
+        if !self.unstated_tls_logged.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "clients of an app with tls_only are refused: a proxy forwards them and no trusted proxy states that they use TLS; \
+                 list it in PUSHI_TRUSTED_PROXIES, and have it send X-Forwarded-Proto or Forwarded"
+            );
+        }
+    }
+
+    /// Whether WebSocket clients connect at this path: it is one of Pusher's form, or ends with the
+    /// key of an app.
+    async fn is_address(&self, path: &str) -> bool {
+        match destination(path, None) {
+            Some(Destination::Pusher(..)) => true,
+            Some(Destination::Pushi(key)) => self.service.has_key(&key).await,
+            None => false,
+        }
+    }
+
     /// Refuses further clients.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -146,13 +169,14 @@ impl Gateway {
         self: Arc<Self>,
         destination: Destination,
         origin: Option<String>,
-        secure: bool,
+        encryption: impl Into<Encryption>,
         direct_writer: Option<Arc<dyn DirectWriter>>,
         stream: S,
     ) -> impl Future<Output = ()> + Send
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
+        let encryption = encryption.into();
         let connecting = Box::pin(async move {
             let (key, dialect) = match &destination {
                 Destination::Pushi(key) => (key, DialectId::Pushi),
@@ -172,7 +196,7 @@ impl Gateway {
             let request = Connecting {
                 key,
                 origin: origin.as_deref(),
-                secure,
+                encryption,
                 dialect,
             };
             session::connect(self, request, direct_writer, stream).await

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Destination, Gateway, destination};
-use crate::core::service::ConnectError;
+use crate::core::service::{ConnectError, Encryption};
 use crate::inbound::listen::{
-    AcceptedUpgrade, ClientStream, SessionFuture, UpgradeCheck, UpgradeHandler, UpgradeHead,
-    UpgradeRefusal,
+    AcceptedUpgrade, AddressCheck, ClientStream, SessionFuture, UpgradeCheck, UpgradeHandler,
+    UpgradeHead, UpgradeRefusal,
 };
 
 /// The listener's upgrade handler.
@@ -27,7 +27,7 @@ struct PendingSession {
     gateway: Arc<Gateway>,
     destination: Destination,
     origin: Option<String>,
-    secure: bool,
+    encryption: Encryption,
 }
 
 impl UpgradeHandler for WebSocketUpgrades {
@@ -54,8 +54,12 @@ impl UpgradeHandler for WebSocketUpgrades {
             gateway: Arc::clone(&self.gateway),
             destination,
             origin,
-            secure: head.secure,
+            encryption: head.encryption,
         }))
+    }
+
+    fn is_address<'a>(&'a self, path: &'a str) -> AddressCheck<'a> {
+        Box::pin(self.gateway.is_address(path))
     }
 }
 
@@ -92,7 +96,7 @@ impl AcceptedUpgrade for PendingSession {
         Box::pin(hub.cork(self.gateway.serve(
             self.destination,
             self.origin,
-            self.secure,
+            self.encryption,
             direct_writer,
             stream,
         )))

@@ -12,10 +12,13 @@ use std::time::Duration;
 use poem::endpoint::make;
 use poem::http::StatusCode;
 use poem::{EndpointExt, Request, Response};
+use pushi::core::service::Encryption;
 use pushi::inbound::listen::{
-    AcceptedUpgrade, ClientInfo, ClientStream, Handlers, ListenerRole, SessionFuture, TlsSource,
-    TrustedProxies, UpgradeCheck, UpgradeHandler, UpgradeHead, UpgradeRefusal, bind, serve,
+    AcceptedUpgrade, AddressCheck, ClientInfo, ClientStream, Handlers, HttpConnections,
+    ListenerRole, SessionFuture, TlsSource, TrustedProxies, UpgradeCheck, UpgradeHandler,
+    UpgradeHead, UpgradeRefusal, bind, serve,
 };
+use pushi::outbound::metrics::PrometheusMetrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -79,6 +82,11 @@ impl Setup {
                     .filter_map(|network| network.parse().ok())
                     .collect(),
             ),
+            http_connections: Arc::new(HttpConnections::new(
+                0,
+                0,
+                Arc::new(PrometheusMetrics::new().unwrap()),
+            )),
             handshake_timeout: self.handshake,
             http_idle_timeout: self.http_idle,
             body_timeout: self.body,
@@ -209,8 +217,14 @@ impl UpgradeHandler for Echoes {
         let origin = head.origin.as_deref().unwrap_or("-");
         Ok(Box::new(Echo(format!(
             "{} {query} {origin} {} {}\n",
-            head.path, head.ip, head.secure
+            head.path,
+            head.ip,
+            head.encryption == Encryption::Tls
         ))))
+    }
+
+    fn is_address<'a>(&'a self, _: &'a str) -> AddressCheck<'a> {
+        Box::pin(std::future::ready(false))
     }
 }
 

@@ -134,7 +134,7 @@ async fn a_handshake_must_be_right() {
     let listener = Setup::default().start().await;
     let without_key = upgrade("/key", "").replace(&format!("sec-websocket-key: {KEY}\r\n"), "");
     assert_eq!(error_of(&listener.ask(without_key).await).0, 400);
-    for key in ["", "x", "dGhlIHNhbXBsZSBub25jZQ", "AAAA"] {
+    for key in ["", "x", "dGhlIHNhbXBsZSBub25jZ", "AAAA"] {
         assert_eq!(
             error_of(&listener.ask(upgrade("/key", "").replace(KEY, key)).await).0,
             400,
@@ -145,7 +145,29 @@ async fn a_handshake_must_be_right() {
         .ask(upgrade("/key", "").replace("version: 13", "version: 8"))
         .await;
     assert_eq!(error_of(&answer).0, 426);
-    assert!(answer.contains("sec-websocket-version: 13\r\n"), "{answer}");
+    for header in [
+        "upgrade: websocket\r\n",
+        "connection: Upgrade, close\r\n",
+        "sec-websocket-version: 13\r\n",
+    ] {
+        assert!(answer.contains(header), "{answer}");
+    }
+}
+
+/// Some clients set the bits behind the last byte, or leave out the padding.
+#[tokio::test]
+async fn a_key_need_not_be_canonical() {
+    let listener = Setup::default().start().await;
+    for key in ["dGhlIHNhbXBsZSBub25jZf==", "dGhlIHNhbXBsZSBub25jZQ"] {
+        let mut client = listener.connect().await;
+        client.send(upgrade("/key", "").replace(KEY, key)).await;
+        let head = client.until("\r\n\r\n").await;
+        let accept = derive_accept_key(key.as_bytes());
+        assert!(
+            head.contains(&format!("sec-websocket-accept: {accept}\r\n")),
+            "{head}"
+        );
+    }
 }
 
 #[tokio::test]

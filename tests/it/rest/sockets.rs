@@ -4,7 +4,7 @@ use poem::http::Method;
 use pushi::core::hub::{Connection, SubscribedVia};
 use pushi::core::model::ChannelName;
 use pushi::core::ports::DialectId;
-use pushi::core::service::Connecting;
+use pushi::core::service::{Connecting, Encryption};
 use serde_json::json;
 
 use crate::rest::{Api, create, start};
@@ -13,7 +13,7 @@ async fn connect(api: &Api, key: &str, channels: &[&str]) -> Connection {
     let connecting = Connecting {
         key,
         origin: None,
-        secure: false,
+        encryption: Encryption::Plain,
         dialect: DialectId::Pushi,
     };
     let connection = api.service.connect(connecting).await.unwrap();

@@ -1,13 +1,18 @@
 //! The whole server in process behind its listener, and clients of plain bytes.
 
+mod bodies;
 mod early_answers;
+mod prefix;
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pushi::config::{Raw, Variable, resolve, variables};
-use pushi::core::model::{App, AppIdent, NewApp, Secret};
+use pushi::core::model::{App, AppIdent, AppSettings, NewApp, Secret};
+use pushi::core::service::{AppError, Service};
 use pushi::inbound::listen::{ListenerRole, TlsFiles, TlsSource, bind};
+use pushi::outbound::metrics::PrometheusMetrics;
 use pushi::server::{Listening, Server};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -25,6 +30,8 @@ pub(crate) struct Whole {
     pub plain: SocketAddr,
     pub tls: SocketAddr,
     connector: tokio_rustls::TlsConnector,
+    pub service: Arc<Service>,
+    metrics: Arc<PrometheusMetrics>,
     _stop: DropGuard,
     _folder: TempDir,
 }
@@ -39,6 +46,7 @@ impl Whole {
         let settings = resolve(&Raw::from_pairs(pairs)).unwrap().settings;
         let server = Server::open(&settings).await.unwrap();
         let service = Arc::clone(server.service());
+        let metrics = Arc::clone(server.metrics());
         let folder = tempfile::tempdir().unwrap();
         let (files, certificate): (TlsFiles, _) = renew_in(&folder);
         let tls = TlsSource::load(files).unwrap();
@@ -66,6 +74,8 @@ impl Whole {
         Self {
             plain,
             tls: secure,
+            service,
+            metrics,
             connector: connector(&certificate),
             _stop: stop.drop_guard(),
             _folder: folder,
@@ -83,6 +93,52 @@ impl Whole {
         stream.set_nodelay(true).unwrap();
         let name = "localhost".try_into().unwrap();
         Conn::over(self.connector.connect(name, stream).await.unwrap())
+    }
+}
+
+/// The head of a WebSocket upgrade.
+pub(crate) fn handshake(path: &str, headers: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n{headers}\r\n"
+    )
+}
+
+/// A session token of the app.
+pub(crate) async fn login(whole: &Whole) -> String {
+    let ident = AppIdent::parse("shop").unwrap();
+    whole.service.create_session(&ident).await.unwrap().text
+}
+
+impl Whole {
+    /// The metrics in the Prometheus text format.
+    pub(crate) fn metrics(&self) -> String {
+        self.metrics.render(self.service.gauges())
+    }
+
+    /// Opens a WebSocket, which is greeted.
+    pub(crate) async fn greeted(&self) {
+        let mut conn = self.connect().await;
+        conn.send(handshake("/shop-key", "")).await;
+        assert_eq!(conn.answer().await.status, 101);
+        conn.until("pusher:connection_established").await;
+    }
+
+    /// Sends one request on a connection of its own.
+    pub(crate) async fn ask(&self, request: &str) -> Answer {
+        let mut conn = self.connect().await;
+        conn.send(request).await;
+        conn.answer().await
+    }
+
+    /// Changes the settings of the app.
+    pub(crate) async fn set(&self, change: impl Fn(&mut AppSettings) + Sync) {
+        let ident = AppIdent::parse("shop").unwrap();
+        let change = |app: &mut App| {
+            change(&mut app.settings);
+            Ok::<(), AppError>(())
+        };
+        self.service.update_app(&ident, &change).await.unwrap();
     }
 }
 
@@ -113,7 +169,8 @@ impl Answer {
     }
 
     pub(crate) fn closes(&self) -> bool {
-        self.header("connection") == Some("close")
+        self.header("connection")
+            .is_some_and(|value| value.ends_with("close"))
     }
 }
 
@@ -168,6 +225,16 @@ impl Conn {
         let read = self.stream.read_buf(&mut self.received).await.unwrap();
         let received = String::from_utf8_lossy(&self.received).into_owned();
         assert!(read > 0, "closed behind {received:?}");
+    }
+
+    /// Reads until a text has been received.
+    pub(crate) async fn until(&mut self, text: &str) {
+        let found = |received: &[u8]| received.windows(text.len()).any(|w| w == text.as_bytes());
+        while !found(&self.received) {
+            timeout(BROKEN, self.receive())
+                .await
+                .expect("it is not received");
+        }
     }
 
     /// The server closes in order: the end of the stream, and no reset.

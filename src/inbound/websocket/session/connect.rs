@@ -1,8 +1,10 @@
 //! The start of a session: the client is connected to its app or refused.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::sleep;
 
 use super::ClientSession;
 use super::close::SessionEnd;
@@ -18,6 +20,10 @@ use crate::inbound::websocket::stream::{self, WebSocketStream};
 /// The largest message in bytes where no limit is configured: a frame header must not make the
 /// server reserve all memory.
 const MAX_MESSAGE: usize = 256 * 1024 * 1024;
+
+/// How long the close with 4000 is delayed. pusher-js connects again by TLS without a pause; where a
+/// proxy states plain HTTP for each connection, that would be a loop.
+const TLS_ONLY_DELAY: Duration = Duration::from_secs(1);
 
 /// A message limit for the stream; 0 means none.
 pub(super) fn message_limit(limit: u64) -> usize {
@@ -41,8 +47,13 @@ pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin + Send>(
         Ok(connection) => connection,
         Err(error) => {
             tracing::debug!(code = error.code(), "connection refused");
-            if let ConnectError::Storage(cause) = &error {
-                tracing::error!(error = cause.chain(), "app lookup failed");
+            match &error {
+                ConnectError::Storage(cause) => {
+                    tracing::error!(error = cause.chain(), "app lookup failed");
+                }
+                ConnectError::TlsUnstated => gateway.warn_of_unstated_tls(),
+                ConnectError::TlsOnly => sleep(TLS_ONLY_DELAY).await,
+                _ => {}
             }
             refuse(stream, connecting.dialect, error.code(), error.to_string()).await;
             return None;
