@@ -25,7 +25,8 @@ use crate::core::ports::{Clock, Metrics, Stores};
 use crate::core::service::bootstrap::{self, BootstrapError, FirstApp};
 use crate::core::service::{AppError, Ports, Rules, Service, WebhookRules};
 use crate::inbound::listen::{
-    self, BoundListener, Handlers, IoUringWriter, ListenerRole, TlsSource, TrustedProxies,
+    self, BoundListener, Handlers, HttpConnections, IoUringWriter, ListenerRole, TlsSource,
+    TrustedProxies,
 };
 use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{
@@ -185,6 +186,11 @@ impl Server {
                 service.hub(),
             ),
             proxies: TrustedProxies::new(settings.listen.trusted_proxies.clone()),
+            http_connections: Arc::new(HttpConnections::new(
+                settings.limits.http_connections,
+                settings.limits.http_connections_per_address,
+                prometheus.clone(),
+            )),
             handshake_timeout: settings.times.handshake,
             http_idle_timeout: Handlers::DEFAULT_HTTP_IDLE_TIMEOUT,
             body_timeout: settings.times.body,
@@ -337,6 +343,7 @@ fn rest_rules(settings: &Settings, ready: &Arc<AtomicBool>) -> RestRules {
         websocket_address: websocket_address(&settings.listen),
         ready: Arc::clone(ready),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        path_prefix: settings.listen.path_prefix.clone(),
         demo: settings.access.demo.then(|| {
             settings
                 .access

@@ -31,6 +31,7 @@ impl AdminApi {
             websocket_address: None,
             ready: Arc::new(AtomicBool::new(true)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            path_prefix: None,
             demo: None,
         };
         Ok(Self {

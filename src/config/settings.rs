@@ -39,6 +39,8 @@ pub struct ListenSettings {
     pub server: Option<Listener>,
     /// Networks of proxies whose `X-Forwarded-…` headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// The path below which a proxy serves the server, such as `/realtime`.
+    pub path_prefix: Option<String>,
 }
 
 /// An address to listen on.
@@ -104,7 +106,7 @@ pub struct AccessSettings {
     pub open_registration: bool,
     /// The app to create or update at startup.
     pub app: Option<BootstrapApp>,
-    /// Allowed `Origin` headers, in lower case without a default port; empty: any.
+    /// Patterns of allowed `Origin` headers, in normal form (`core::model::origin`); empty: any.
     pub allowed_origins: Vec<String>,
     /// The lifetime of a session token.
     pub session_ttl: Duration,

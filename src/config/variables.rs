@@ -99,7 +99,8 @@ variables! {
         SERVER_SSL_KEY "FILE" = "", "PEM file with its private key";
         SERVER_SSL_CER "FILE" = "", "PEM file with its certificate chain";
         APP_SERVER "NAME" = "", "Ignored; selects the HTTP server in the original";
-        PUSHI_TRUSTED_PROXIES "LIST" = "", "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted";
+        PUSHI_TRUSTED_PROXIES "LIST" = "", "Addresses or networks of proxies whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are trusted";
+        PUSHI_PATH_PREFIX "PATH" = "", "Path below which a proxy serves this server, such as /realtime, whether it strips it or not";
     }
     "Storage and nodes" {
         DATABASE_URL "URL" = "sqlite://pushi.db", "sqlite://PATH, sqlite::memory:, postgres://…, mongodb://… or mongodb+srv://…";
@@ -121,7 +122,7 @@ variables! {
         PUSHI_APP_KEY "KEY" = "", "Key of this app";
         PUSHI_APP_SECRET "SECRET" = "", "Secret of this app";
         PUSHI_APP_NAME "NAME" = "", "Name of this app; not set: its id";
-        PUSHI_ALLOWED_ORIGINS "LIST" = "", "Origins that may connect from browsers and that CORS responses allow; not set: any";
+        PUSHI_ALLOWED_ORIGINS "LIST" = "", "Origins that may connect from browsers and that CORS responses allow; *.HOST: all subdomains; not set: any";
         PUSHI_SESSION_TTL "DURATION" = "30d", "Lifetime of a session token";
         PUSHI_DEMO "0|1" = "0", "Sign subscriptions for /examples/chat.html without authentication, under any user name; for trials only";
     }
@@ -146,6 +147,8 @@ variables! {
         PUSHI_MAX_FAILED_LOGINS "NUMBER" = "10", "Failed logins in a row per client address and app (three times as many with a token), then one per second";
         PUSHI_MAX_MESSAGE_BYTES "NUMBER" = "65536", "Size of a WebSocket message from a client";
         PUSHI_MAX_BODY_BYTES "NUMBER" = "262144", "Size of an HTTP request body";
+        PUSHI_MAX_HTTP_CONNECTIONS "NUMBER" = "10000", "HTTP connections per node; WebSockets do not count";
+        PUSHI_MAX_HTTP_CONNECTIONS_PER_ADDRESS "NUMBER" = "1000", "HTTP connections of one client address (IPv6: /64); trusted proxies do not count";
         PUSHI_MAX_DATA_BYTES "NUMBER" = "10240", "Size of the data of an event over the Pusher HTTP API";
         PUSHI_MAX_CHANNELS_PER_CONNECTION "NUMBER" = "1000", "Subscriptions per connection, not counting aliases";
         PUSHI_MAX_CHANNEL_NAME "NUMBER" = "200", "Characters of a channel name";
@@ -161,7 +164,7 @@ variables! {
     "Timeouts" {
         PUSHI_HANDSHAKE_TIMEOUT "DURATION" = "10s", "Timeout of the TLS handshake and HTTP request head together";
         PUSHI_BODY_TIMEOUT "DURATION" = "30s", "Timeout of a whole HTTP request body";
-        PUSHI_ACTIVITY_TIMEOUT "DURATION" = "120s", "Time without a frame from the client after which a ping is sent";
+        PUSHI_ACTIVITY_TIMEOUT "DURATION" = "30s", "Time without a frame from the client after which a ping is sent";
         PUSHI_IDLE_TIMEOUT "DURATION" = "0", "Time without a message after which a connection is closed; 0: never";
         PUSHI_DRAIN_SECONDS "DURATION" = "5s", "Period over which a shutdown closes the connections; 0: at once";
     }

@@ -10,8 +10,9 @@ use crate::config::raw::Raw;
 use crate::config::settings::{ListenSettings, Listener, ListenerVariables, TlsSettings};
 use crate::config::value::{list, read, switch};
 use crate::config::variables::{
-    APP_HOST, APP_PORT, APP_SSL, APP_SSL_CER, APP_SSL_KEY, PUSHI_TRUSTED_PROXIES, SERVER_HOST,
-    SERVER_PORT, SERVER_SSL, SERVER_SSL_CER, SERVER_SSL_KEY, Variable,
+    APP_HOST, APP_PORT, APP_SSL, APP_SSL_CER, APP_SSL_KEY, PUSHI_PATH_PREFIX,
+    PUSHI_TRUSTED_PROXIES, SERVER_HOST, SERVER_PORT, SERVER_SSL, SERVER_SSL_CER, SERVER_SSL_KEY,
+    Variable,
 };
 
 const API: ListenerVariables = ListenerVariables {
@@ -45,6 +46,15 @@ pub(super) fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSett
         "comma-separated addresses or networks, such as 10.0.0.0/8,::1",
         network,
     )?;
+    let prefix = |_| {
+        let expected = "a path of segments of A-Z a-z 0-9 . _ ~ -, such as /realtime";
+        read(raw, &PUSHI_PATH_PREFIX, expected, path_prefix)
+    };
+    let path_prefix = raw
+        .get(&PUSHI_PATH_PREFIX)
+        .map(prefix)
+        .transpose()?
+        .filter(|prefix| !prefix.is_empty());
     // Port 0 twice means two different free ports.
     let shared = api.port != 0 && api.port == server.port && api.host == server.host;
     if !shared {
@@ -52,6 +62,7 @@ pub(super) fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSett
             api,
             server: Some(server),
             trusted_proxies,
+            path_prefix,
         });
     }
     // Either group of variables may configure TLS of the shared listener, as long as they do not
@@ -76,7 +87,22 @@ pub(super) fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<ListenSett
         api,
         server: None,
         trusted_proxies,
+        path_prefix,
     })
+}
+
+/// The prefix with a leading and without a trailing slash; empty for the root.
+fn path_prefix(text: &str) -> Option<String> {
+    let path = text.trim_matches('/');
+    if path.is_empty() {
+        return Some(String::new());
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+    let segments = path.split('/');
+    let valid = segments
+        .clone()
+        .all(|part| !matches!(part, "" | "." | "..") && part.bytes().all(plain));
+    valid.then(|| format!("/{path}"))
 }
 
 fn listener(
@@ -321,6 +347,23 @@ mod tests {
                 text,
                 format!("SERVER_PORT={bad:?} is invalid: expected a port from 0 to 65535")
             );
+        }
+    }
+
+    #[test]
+    fn a_path_prefix_begins_with_a_slash_and_does_not_end_with_one() {
+        for (text, prefix) in [
+            ("", None),
+            ("/", None),
+            ("/realtime", Some("/realtime")),
+            ("realtime/", Some("/realtime")),
+            ("/a/b.c/", Some("/a/b.c")),
+        ] {
+            let listen = of(&[(PUSHI_PATH_PREFIX, text)]).unwrap();
+            assert_eq!(listen.path_prefix.as_deref(), prefix, "{text}");
+        }
+        for bad in ["/a b", "/a//b", "/a/../b", "/%61", "/a?b", "https://x/a"] {
+            assert!(of(&[(PUSHI_PATH_PREFIX, bad)]).is_err(), "{bad}");
         }
     }
 

@@ -16,10 +16,11 @@ use super::variables::{
     PUSHI_HANDSHAKE_TIMEOUT, PUSHI_IDLE_TIMEOUT, PUSHI_LOG, PUSHI_MAX_BODY_BYTES,
     PUSHI_MAX_CHANNEL_NAME, PUSHI_MAX_CHANNELS_PER_CONNECTION, PUSHI_MAX_CLIENT_EVENTS,
     PUSHI_MAX_CONNECTIONS, PUSHI_MAX_CONNECTS_PER_SECOND, PUSHI_MAX_DATA_BYTES,
-    PUSHI_MAX_EVENT_NAME, PUSHI_MAX_FAILED_LOGINS, PUSHI_MAX_HISTORY, PUSHI_MAX_MEMBER_BYTES,
-    PUSHI_MAX_MEMBERS, PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_PENDING_BYTES, PUSHI_MAX_PUBLISHES,
-    PUSHI_MAX_REPLAY, PUSHI_NODE_LEASE, PUSHI_WEBHOOK_ALLOW_PRIVATE, PUSHI_WEBHOOK_RETRY,
-    PUSHI_WEBHOOK_TIMEOUT, RUST_LOG,
+    PUSHI_MAX_EVENT_NAME, PUSHI_MAX_FAILED_LOGINS, PUSHI_MAX_HISTORY, PUSHI_MAX_HTTP_CONNECTIONS,
+    PUSHI_MAX_HTTP_CONNECTIONS_PER_ADDRESS, PUSHI_MAX_MEMBER_BYTES, PUSHI_MAX_MEMBERS,
+    PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_PENDING_BYTES, PUSHI_MAX_PUBLISHES, PUSHI_MAX_REPLAY,
+    PUSHI_NODE_LEASE, PUSHI_WEBHOOK_ALLOW_PRIVATE, PUSHI_WEBHOOK_RETRY, PUSHI_WEBHOOK_TIMEOUT,
+    RUST_LOG,
 };
 use crate::core::model::Limits;
 
@@ -64,6 +65,8 @@ fn limits(raw: &Raw) -> Result<Limits, ConfigError> {
         failed_logins: of(PUSHI_MAX_FAILED_LOGINS)?,
         message_bytes: of(PUSHI_MAX_MESSAGE_BYTES)?,
         body_bytes: of(PUSHI_MAX_BODY_BYTES)?,
+        http_connections: of(PUSHI_MAX_HTTP_CONNECTIONS)?,
+        http_connections_per_address: of(PUSHI_MAX_HTTP_CONNECTIONS_PER_ADDRESS)?,
         data_bytes: of(PUSHI_MAX_DATA_BYTES)?,
         channels_per_connection: of(PUSHI_MAX_CHANNELS_PER_CONNECTION)?,
         channel_name: of(PUSHI_MAX_CHANNEL_NAME)?,
@@ -138,7 +141,7 @@ mod tests {
             TimeSettings {
                 handshake: Duration::from_secs(10),
                 body: Duration::from_secs(30),
-                activity: Duration::from_secs(120),
+                activity: Duration::from_secs(30),
                 idle: None,
                 drain: Duration::from_secs(5),
                 node_lease: Duration::from_secs(10),
@@ -182,6 +185,8 @@ mod tests {
             PUSHI_MAX_REPLAY,
             PUSHI_MAX_HISTORY,
             PUSHI_MAX_FAILED_LOGINS,
+            PUSHI_MAX_HTTP_CONNECTIONS,
+            PUSHI_MAX_HTTP_CONNECTIONS_PER_ADDRESS,
         ];
         let values: Vec<String> = (1..=all.len()).map(|n| n.to_string()).collect();
         let limits = resolve(&Raw::from_pairs(
@@ -207,6 +212,8 @@ mod tests {
             replay: 14,
             history: 15,
             failed_logins: 16,
+            http_connections: 17,
+            http_connections_per_address: 18,
         };
         assert_eq!(limits, expected);
     }

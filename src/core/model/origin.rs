@@ -9,8 +9,6 @@
 //! | `null` | of pages without one, such as files and sandboxed frames |
 //! | `file://` | of files in some web views |
 
-use std::net::Ipv6Addr;
-
 use url::Host;
 
 /// The longest scheme.
@@ -113,8 +111,8 @@ fn parse_authority(text: &str) -> Option<(String, Option<u32>)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']')?;
-            let address: Ipv6Addr = address.parse().ok()?;
-            (format!("[{address}]"), port)
+            let host = Host::parse(&format!("[{address}]")).ok()?;
+            (host.to_string(), port)
         }
         None => {
             let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));

@@ -250,7 +250,10 @@ pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
         };
         let length = text.len().saturating_add(piece.len());
         if u64::try_from(length).unwrap_or(u64::MAX) > limit {
-            return refused(Problem::too_large(limit), HttpRefusal::BodyBytes);
+            return refused(
+                Problem::too_large(limit, rest.service.rules().limits.body_bytes),
+                HttpRefusal::BodyBytes,
+            );
         }
         grow(&mut text, length, declared);
         text.extend_from_slice(&piece);

@@ -12,6 +12,9 @@ use super::Routes;
 use super::pusher::SCHEME as SIGNED;
 use super::schema::CLOSED;
 
+/// The server's address, relative to that of the document: a proxy may serve both below a path of its own.
+const SERVER: &str = "./";
+
 /// The document's title.
 pub(super) const TITLE: &str = "Pushi";
 
@@ -43,7 +46,7 @@ pub(super) fn service() -> OpenApiService<Described, ()> {
         .license(
             LicenseObject::new("Apache-2.0").url("https://www.apache.org/licenses/LICENSE-2.0"),
         )
-        .server(ServerObject::new("/").description("This server"))
+        .server(ServerObject::new(SERVER).description("This server"))
 }
 
 /// The OpenAPI document that the server serves, indented JSON. It depends on the program alone, not on how it is configured.
@@ -125,6 +128,7 @@ fn say_errors(path: &str, operation: &mut Value) {
         (403, secured || logs_in),
         (404, path.contains('{') || listener),
         (409, id == "createApp"),
+        (408, body),
         (413, body),
         (415, body),
         // Only a bearer or credentials can be guessed at.
@@ -170,6 +174,7 @@ fn about(status: u16) -> &'static str {
         403 => "Who asks may not, or the app is disabled.",
         404 => "It is not there.",
         409 => "Another one has the same `ident` or `key`.",
+        408 => "The body took too long.",
         413 => "The body, or the data in it, has more bytes than the limit.",
         415 => "The body is of another type.",
         429 => "Too many logins from this address have failed: try again later.",

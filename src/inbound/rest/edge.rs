@@ -6,16 +6,18 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use poem::http::{HeaderValue, Method, StatusCode, Uri, header};
 use poem::{Endpoint, Request, Response};
 use poem_openapi::OpenApi;
 
+use super::body::declared_length;
 use super::cors::Cors;
 use super::pages::PageRoutes;
 use super::problem::Problem;
 use super::security::OPERATIONS;
 use super::web::Web;
 use super::{RestContext, Routes};
+use crate::core::ports::HttpRefusal;
 
 /// Around the API's endpoint.
 pub(super) struct Edge<E> {
@@ -48,6 +50,10 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
             return match *request.method() {
                 Method::GET => page,
                 Method::HEAD => without_body(page),
+                // Probes ask for the root and take no other status.
+                Method::OPTIONS if request.uri().path() == "/" => Response::builder()
+                    .header(header::ALLOW, PAGE_METHODS)
+                    .finish(),
                 Method::OPTIONS => options(PAGE_METHODS),
                 _ => Problem::from_framework(poem::error::MethodNotAllowedError.into())
                     .allowing(PAGE_METHODS)
@@ -59,7 +65,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         {
             return response;
         }
-        if let Some(problem) = self.too_large(request.headers()) {
+        if let Some(problem) = self.too_large(&request) {
             return problem.into_answer();
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -87,22 +93,24 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     }
 
     /// A body whose `Content-Length` exceeds the limit is not read.
-    fn too_large(&self, headers: &HeaderMap) -> Option<Problem> {
-        let limit = self.rest.service.rules().limits.body_bytes;
-        let length: u64 = headers
-            .get(header::CONTENT_LENGTH)?
-            .to_str()
-            .ok()?
-            .parse()
-            .ok()?;
-        (limit != 0 && length > limit).then(|| Problem::too_large(limit))
+    fn too_large(&self, request: &Request) -> Option<Problem> {
+        let limit = self.rest.body_limit(request.uri().path());
+        let length = declared_length(request.headers())?;
+        (length > limit).then(|| {
+            let metrics = self.rest.service.hub().metrics();
+            metrics.http_refused(HttpRefusal::BodyBytes);
+            Problem::too_large(limit, self.rest.service.rules().limits.body_bytes)
+        })
     }
 }
 
 impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        if let Some(prefix) = &self.rest.rules.path_prefix {
+            remove_prefix(&mut request, prefix);
+        }
         if let Some(response) = self.web.file(&request) {
             return Ok(response);
         }
@@ -124,6 +132,26 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         );
         self.cors.dress(headers, grant);
         Ok(response)
+    }
+}
+
+/// Removes the prefix of a proxy that does not strip it.
+fn remove_prefix(request: &mut Request, prefix: &str) {
+    let uri = request.uri();
+    let Some(rest) = uri.path().strip_prefix(prefix) else {
+        return;
+    };
+    if !(rest.is_empty() || rest.starts_with('/')) {
+        return;
+    }
+    let path = if rest.is_empty() { "/" } else { rest };
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    // A part of a valid target is valid.
+    if let Ok(target) = Uri::try_from(target) {
+        *request.uri_mut() = target;
     }
 }
 

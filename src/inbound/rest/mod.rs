@@ -64,6 +64,9 @@ pub struct RestRules {
     pub ready: Arc<AtomicBool>,
     /// The server's version.
     pub version: String,
+    /// The path below which a proxy serves the API, such as `/realtime`: it is removed from paths that begin with it, and
+    /// signatures may cover it.
+    pub path_prefix: Option<String>,
     /// The app that the example page's back end signs for; `None`: its routes are 404.
     pub demo: Option<DemoApp>,
 }
@@ -85,6 +88,19 @@ impl RestContext {
             .extensions()
             .get::<Arc<Self>>()
             .ok_or_else(|| Problem::internal("the endpoint is not behind its edge"))
+    }
+
+    /// The largest body of a route in bytes; `u64::MAX`: any. Anybody may send one to `/login`, which takes three short values.
+    fn body_limit(&self, path: &str) -> u64 {
+        let limit = match self.service.rules().limits.body_bytes {
+            0 => u64::MAX,
+            limit => limit,
+        };
+        if path == sessions::LOGIN {
+            limit.min(sessions::MAX_LOGIN_BYTES)
+        } else {
+            limit
+        }
     }
 }
 

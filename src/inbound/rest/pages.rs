@@ -4,6 +4,7 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use poem::Response;
 use poem::http::{HeaderValue, header};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::answer::JSON;
@@ -11,6 +12,7 @@ use super::document;
 
 /// The document, and the page that shows it.
 pub(super) struct PageRoutes {
+    root: Bytes,
     document: Bytes,
     page: Bytes,
     /// The page's Content-Security-Policy: its own scripts, and requests to this server.
@@ -23,6 +25,7 @@ impl PageRoutes {
         let page = page(&document);
         let policy = HeaderValue::try_from(policy(&page)).ok();
         Self {
+            root: root().into(),
             document: document.into(),
             page: page.into(),
             policy,
@@ -32,6 +35,7 @@ impl PageRoutes {
     /// The page at a path, if any.
     pub(super) fn at(&self, path: &str) -> Option<Response> {
         let (content_type, body, shown) = match path {
+            "/" => (JSON, &self.root, false),
             "/openapi.json" => (JSON, &self.document, false),
             "/docs" | "/docs/" => ("text/html; charset=utf-8", &self.page, true),
             _ => return None,
@@ -57,6 +61,21 @@ impl PageRoutes {
     }
 }
 
+/// What this server is, for probes and for people; the addresses are relative.
+fn root() -> String {
+    let about = json!({
+        "name": document::TITLE,
+        "documentation": "docs",
+        "openapi": "openapi.json",
+        "health": "health",
+    });
+    about.to_string()
+}
+
+/// Names the server by the page's own address, for the page has two: with and without a slash at the end. The framework's
+/// text goes on with a semicolon.
+const BASE: &str = ";\n    spec.servers[0].url = location.pathname.replace(/\\/docs\\/?$/, \"/\")";
+
 /// Swagger UI as the framework brings it, showing our document in place of its own.
 fn page(document: &str) -> String {
     let service = document::service();
@@ -64,7 +83,7 @@ fn page(document: &str) -> String {
     let document = document.trim_end().replace("</", "<\\/");
     service
         .swagger_ui_html()
-        .replacen(&service.spec(), &document, 1)
+        .replacen(&service.spec(), &format!("{document}{BASE}"), 1)
         .replace("\r\n", "\n")
 }
 

@@ -204,7 +204,7 @@ async fn nothing_is_shown(database: &str, bus: Option<&str>, ident: &str) {
         method: Method::GET.as_str(),
         path: &path,
         query: &query,
-        body: &[],
+        has_body: false,
     };
     let signature = request.signature(&secret);
     let target = format!(

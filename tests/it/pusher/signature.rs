@@ -84,7 +84,7 @@ async fn the_key_is_escaped_or_not() {
             method: "GET",
             path: &path,
             query: &query,
-            body: &[],
+            has_body: false,
         };
         let signature = request.signature(&app.secret);
         let escaped = key

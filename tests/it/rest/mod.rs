@@ -44,6 +44,7 @@ pub(crate) struct Setup {
     pub open_registration: bool,
     pub allowed_origins: Vec<String>,
     pub body_bytes: u64,
+    pub path_prefix: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -53,6 +54,7 @@ impl Default for Setup {
             open_registration: false,
             allowed_origins: Vec::new(),
             body_bytes: 262_144,
+            path_prefix: None,
         }
     }
 }
@@ -93,6 +95,7 @@ impl Setup {
             websocket_address: Some("127.0.0.1:9090".into()),
             ready: Arc::clone(&ready),
             version: "1.2.3".into(),
+            path_prefix: self.path_prefix.map(str::to_owned),
             demo: None,
         };
         let endpoint = endpoint(

@@ -10,7 +10,6 @@ use crate::rest::{Setup, start};
 async fn an_unknown_route_is_an_error_like_any_other() {
     let api = start().await;
     for path in [
-        "/",
         "/no-such-route",
         "/apps/x/y/z",
         "/events/7",
@@ -48,6 +47,12 @@ async fn a_method_that_a_route_does_not_have_names_those_that_it_has() {
         (204, "POST, GET, HEAD, OPTIONS")
     );
     assert_eq!(api.ask(Method::OPTIONS, "/docs").send().await.status, 204);
+    // Probes of load balancers take no other status than 200.
+    let reply = api.ask(Method::OPTIONS, "/").send().await;
+    assert_eq!(
+        (reply.status, reply.header("allow")),
+        (200, "GET, HEAD, OPTIONS")
+    );
 }
 
 #[tokio::test]
@@ -238,7 +243,7 @@ async fn any_page_may_call_and_never_with_credentials() {
     assert_eq!(preflight.status, 204);
     assert_eq!(
         preflight.header("access-control-allow-headers"),
-        "Authorization, Content-Type, Idempotency-Key"
+        "Authorization, Content-Type, Idempotency-Key, X-Requested-With, X-Socket-Id"
     );
     assert_eq!(
         preflight.header("access-control-allow-methods"),
@@ -252,6 +257,46 @@ async fn any_page_may_call_and_never_with_credentials() {
     for reply in [preflight, error] {
         assert_eq!(reply.header("access-control-allow-origin"), "*");
         assert_eq!(reply.header("access-control-allow-credentials"), "");
+    }
+}
+
+#[tokio::test]
+async fn the_root_names_what_the_server_offers() {
+    let api = start().await;
+    let reply = api.ask(Method::GET, "/").send().await;
+    assert_eq!(
+        (reply.status, &reply.json()["name"]),
+        (200, &"Pushi".into())
+    );
+    for offered in ["documentation", "openapi", "health"] {
+        let path = reply.json()[offered].as_str().unwrap().to_owned();
+        assert!(!path.starts_with('/'), "{path}");
+        let reply = api.ask(Method::GET, &format!("/{path}")).send().await;
+        assert_eq!(reply.status, 200, "{path}");
+    }
+    assert_eq!(api.ask(Method::HEAD, "/").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_415_and_names_its_coding() {
+    let api = start().await;
+    let publication = json!({"channel": "c", "event": "e", "data": "d"});
+    for (coding, named) in [
+        ("gzip", "gzip"),
+        ("identity, br", "br"),
+        ("DEFLATE", "DEFLATE"),
+        ("aws-chunked", "aws-chunked"),
+    ] {
+        for path in ["/events", "/login"] {
+            let ask = api.session(Method::POST, path).json(&publication);
+            let reply = ask.header("content-encoding", coding).send().await;
+            assert!(reply.problem(415).contains(named), "{path}: {coding}");
+        }
+    }
+    for coding in ["identity", "Identity", "", "identity, identity"] {
+        let ask = api.session(Method::POST, "/events").json(&publication);
+        let reply = ask.header("content-encoding", coding).send().await;
+        assert_eq!(reply.status, 200, "{coding}: {}", reply.text);
     }
 }
 

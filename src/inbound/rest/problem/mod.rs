@@ -14,7 +14,6 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object};
 
 use super::answer::JSON;
-use super::sessions::MAX_LOGIN_BYTES;
 use crate::core::auth;
 use crate::inbound::wire::push_json_string;
 
@@ -114,12 +113,12 @@ impl Problem {
         )
     }
 
-    /// 413: the body has more bytes than the limit.
-    pub(super) fn too_large(limit: u64) -> Self {
-        let setting = if limit == MAX_LOGIN_BYTES {
-            ""
-        } else {
+    /// 413: the body has more bytes than the route's limit, which may be the configured one.
+    pub(super) fn too_large(limit: u64, configured: u64) -> Self {
+        let setting = if limit == configured {
             " (PUSHI_MAX_BODY_BYTES)"
+        } else {
+            ""
         };
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
