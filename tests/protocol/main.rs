@@ -27,6 +27,7 @@ mod publish_order;
 mod publishing;
 mod pusher;
 mod recovery;
+mod recreated_apps;
 mod signatures;
 mod slow_store;
 mod store_outage;
@@ -178,6 +179,11 @@ macro_rules! on_every_store {
             concurrent_publishes_with_one_key_store_one,
             a_key_is_the_apps_own,
             a_key_covers_all_channels_of_its_publish,
+        }
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; recreated_apps:
+            a_key_that_moves_leads_to_its_new_app,
+            an_app_created_again_shares_nothing,
+            a_key_used_with_the_predecessor_is_not_lost,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; history:
             the_newest_come_first,

@@ -138,6 +138,16 @@ impl Bus for Resequencer {
         self.exclusions.register(mid, socket);
     }
 
+    fn forget(&self, app: &AppIdent) {
+        self.shards.retain(|of, _, sequence| {
+            if of == app {
+                sequence.restart();
+            }
+            true
+        });
+        self.bus.forget(app);
+    }
+
     fn health(&self) -> BusHealth {
         self.bus.health()
     }

@@ -63,6 +63,13 @@ impl ChannelSequence {
         }
     }
 
+    /// Forgets the serials so far: the channel is that of another app. The next watch reads its head.
+    pub(super) fn restart(&mut self) {
+        self.expected = Self::new(self.watched).expected;
+        self.held = VecDeque::new();
+        self.gap_since = None;
+    }
+
     /// Accepts a message that arrived; messages that can be delivered are appended to `ready`.
     /// `true`: a gap begins.
     pub(super) fn accept(&mut self, message: BusMessage, ready: &mut VecDeque<BusMessage>) -> bool {

@@ -139,6 +139,9 @@ pub trait Bus: Send + Sync {
     /// backfill from the store instead of the bus. Fast, and never waits.
     fn exclude(&self, mid: &Mid, socket: SocketId);
 
+    /// The app was deleted: one that is created with its ident begins anew, with serials from 1. Fast, and never waits.
+    fn forget(&self, _app: &AppIdent) {}
+
     /// The current state.
     fn health(&self) -> BusHealth;
 }

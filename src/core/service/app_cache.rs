@@ -8,11 +8,12 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
+use super::session_cache::SessionCache;
 use super::webhook_changes::WebhookChanges;
 use crate::core::error::StorageError;
 use crate::core::hub::Hub;
 use crate::core::model::{App, AppIdent};
-use crate::core::ports::AppStore;
+use crate::core::ports::{AppStore, Bus};
 
 /// How often the store is polled for changed apps: half of the second within which every node must apply a change.
 const POLL: Duration = Duration::from_millis(500);
@@ -21,6 +22,8 @@ const POLL: Duration = Duration::from_millis(500);
 pub struct AppCache {
     store: Arc<dyn AppStore>,
     hub: Arc<Hub>,
+    bus: Arc<dyn Bus>,
+    sessions: Arc<SessionCache>,
     apps: RwLock<CachedApps>,
     invalidated: Notify,
     /// Counts the refreshes of the whole cache.
@@ -39,14 +42,21 @@ struct CachedApps {
 impl CachedApps {
     fn insert(&mut self, app: &Arc<App>) {
         if let Some(before) = self.by_ident.insert(app.ident.clone(), Arc::clone(app)) {
-            self.by_key.remove(&before.key);
+            self.remove_key(&before);
         }
         self.by_key.insert(app.key.clone(), app.ident.clone());
     }
 
     fn remove(&mut self, ident: &AppIdent) {
         if let Some(before) = self.by_ident.remove(ident) {
-            self.by_key.remove(&before.key);
+            self.remove_key(&before);
+        }
+    }
+
+    /// Removes the key of an app unless it belongs to another app by now.
+    fn remove_key(&mut self, app: &App) {
+        if self.by_key.get(&app.key) == Some(&app.ident) {
+            self.by_key.remove(&app.key);
         }
     }
 }
@@ -55,11 +65,15 @@ impl AppCache {
     pub(super) fn new(
         store: Arc<dyn AppStore>,
         hub: Arc<Hub>,
+        bus: Arc<dyn Bus>,
+        sessions: Arc<SessionCache>,
         webhook_changes: Arc<WebhookChanges>,
     ) -> Self {
         Self {
             store,
             hub,
+            bus,
+            sessions,
             apps: RwLock::default(),
             invalidated: Notify::new(),
             generation: AtomicU64::new(0),
@@ -111,10 +125,11 @@ impl AppCache {
         ident: &AppIdent,
     ) -> Result<Option<Arc<App>>, StorageError> {
         let generation = self.generation();
+        let before = self.cached(ident);
         match self.store.by_ident(ident).await {
             Ok(Some(app)) => Ok(Some(self.insert(app, generation))),
             Ok(None) => {
-                self.evict(ident);
+                before.inspect(|before| self.evict(before));
                 Ok(None)
             }
             Err(error) => self.cached(ident).map(Some).ok_or(error),
@@ -148,6 +163,10 @@ impl AppCache {
             return Arc::clone(newer);
         }
         let app = Arc::new(app);
+        // Before any connection or request finds the new app.
+        if let Some(predecessor) = before.as_ref().filter(|before| before.id != app.id) {
+            self.forget(predecessor);
+        }
         apps.insert(&app);
         drop(apps);
         if before.is_some_and(|before| before.settings.webhooks != app.settings.webhooks) {
@@ -157,10 +176,21 @@ impl AppCache {
         app
     }
 
-    /// Removes a deleted app and closes its connections.
-    pub(super) fn evict(&self, ident: &AppIdent) {
-        self.apps.write().remove(ident);
-        self.hub.update_app(ident, None);
+    /// Removes a deleted app and closes its connections, unless another app was created with its ident since.
+    pub(super) fn evict(&self, deleted: &App) {
+        let mut apps = self.apps.write();
+        let is_current = |cached: &Arc<App>| cached.id == deleted.id;
+        if apps.by_ident.get(&deleted.ident).is_some_and(is_current) {
+            self.forget(deleted);
+            apps.remove(&deleted.ident);
+        }
+    }
+
+    /// Removes what this node knows of a deleted app by its ident: another app may be created with it.
+    fn forget(&self, deleted: &App) {
+        self.hub.update_app(&deleted.ident, None);
+        self.sessions.forget(&deleted.ident);
+        self.bus.forget(&deleted.ident);
     }
 
     /// Applies changes of the store by other processes (nodes, the command line) within a second, until `stop` ends.
@@ -188,11 +218,11 @@ impl AppCache {
     }
 
     async fn refresh_all(&self) -> Result<(), StorageError> {
-        let idents: Vec<AppIdent> = self.apps.read().by_ident.keys().cloned().collect();
-        for ident in idents {
-            match self.store.by_ident(&ident).await? {
+        let known: Vec<Arc<App>> = self.apps.read().by_ident.values().cloned().collect();
+        for known in known {
+            match self.store.by_ident(&known.ident).await? {
                 Some(app) => drop(self.insert_newest(app)),
-                None => self.evict(&ident),
+                None => self.evict(&known),
             }
         }
         Ok(())

@@ -239,8 +239,9 @@ impl Service {
     /// # Errors
     /// `NotFound` where there is none.
     pub async fn delete_app(&self, ident: &AppIdent) -> Result<(), AppError> {
+        let cached = self.parts.apps.cached(ident);
         self.ports.stores.apps.delete(ident).await?;
-        self.parts.apps.evict(ident);
+        cached.inspect(|app| self.parts.apps.evict(app));
         self.announce_change(ident).await;
         Ok(())
     }

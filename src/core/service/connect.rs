@@ -145,7 +145,8 @@ impl Service {
         let now = self
             .parts
             .apps
-            .cached_by_key(connecting.key)
+            .cached(&app.ident)
+            .filter(|now| now.id == app.id && now.key == connecting.key)
             .ok_or(ConnectError::NoApp)?;
         self.check(&now, connecting)?;
         // Also of a Pushi client, which cannot sign in: it must not stay longer than another one without a sign-in.

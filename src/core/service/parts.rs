@@ -56,9 +56,15 @@ impl Parts {
             Arc::clone(&stores.cache),
             Arc::clone(&clock),
         ));
+        let sessions = Arc::new(SessionCache::new(
+            Arc::clone(&stores.sessions),
+            Arc::clone(&clock),
+        ));
         let apps = Arc::new(AppCache::new(
             Arc::clone(&stores.apps),
             Arc::clone(hub),
+            Arc::clone(&nodes.bus),
+            Arc::clone(&sessions),
             Arc::clone(&webhook_changes),
         ));
         let webhooks = Arc::new(WebhookQueue::new(
@@ -92,10 +98,7 @@ impl Parts {
                 Arc::clone(&clock),
                 Arc::clone(hub.metrics()),
             )),
-            sessions: Arc::new(SessionCache::new(
-                Arc::clone(&stores.sessions),
-                Arc::clone(&clock),
-            )),
+            sessions,
             retention: Arc::new(Retention::new(
                 stores,
                 clock,

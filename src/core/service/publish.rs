@@ -159,7 +159,9 @@ impl Service {
         before: i64,
     ) -> Mid {
         let window = (timestamp.micros() / KEY_WINDOW - before).to_string();
-        auth::derived_mid(&[app.ident.as_str(), key, channel.as_str(), &window])
+        // With the app's number: one that is created again with the same ident shares no key with its predecessor.
+        let id = app.id.to_string();
+        auth::derived_mid(&[app.ident.as_str(), key, channel.as_str(), &window, &id])
     }
 
     /// Publishes for a connected client. `Ok(true)`: the publish is in the append queue, and a

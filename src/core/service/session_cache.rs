@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -21,6 +22,8 @@ pub(super) struct SessionCache {
     store: Arc<dyn SessionStore>,
     clock: Arc<dyn Clock>,
     sessions: Mutex<HashMap<TokenHash, CachedSession>>,
+    /// Counts the apps that were forgotten: a session that was read before is not cached after.
+    generation: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -41,20 +44,34 @@ impl SessionCache {
             store,
             clock,
             sessions: Mutex::default(),
+            generation: AtomicU64::new(0),
         }
+    }
+
+    /// The number of apps that were forgotten so far.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Removes the sessions of an app that was deleted.
+    pub(super) fn forget(&self, app: &AppIdent) {
+        let mut sessions = self.sessions.lock();
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        sessions.retain(|_, cached| cached.session.app != *app);
     }
 
     /// The session of a token; `None` where there is none or it has expired. While the store is unavailable, a cached
     /// session stays valid until it expires.
     pub(super) async fn get(&self, hash: &TokenHash) -> Result<Option<Session>, StorageError> {
         let now = self.clock.now();
+        let generation = self.generation();
         let cached = self.sessions.lock().get(hash).cloned();
         let session = match cached {
             Some(cached) if cached.is_fresh(now) => Some(cached.session),
             cached => match self.store.get(hash).await {
                 Ok(found) => {
                     if let Some(session) = &found {
-                        self.insert(session.clone(), now);
+                        self.insert(session.clone(), now, generation);
                     }
                     found
                 }
@@ -70,9 +87,9 @@ impl SessionCache {
 
     /// Stores a new session.
     pub(super) async fn create(&self, session: Session) -> Result<(), StorageError> {
-        let now = self.clock.now();
+        let (now, generation) = (self.clock.now(), self.generation());
         self.store.put(&session).await?;
-        self.insert(session, now);
+        self.insert(session, now, generation);
         Ok(())
     }
 
@@ -96,8 +113,11 @@ impl SessionCache {
         self.sessions.lock().remove(hash);
     }
 
-    fn insert(&self, session: Session, confirmed: Timestamp) {
+    fn insert(&self, session: Session, confirmed: Timestamp, generation: u64) {
         let mut sessions = self.sessions.lock();
+        if self.generation() != generation {
+            return;
+        }
         if sessions.len() >= CAPACITY {
             sessions.clear();
         }

@@ -160,21 +160,28 @@ impl Service {
     /// See [`LoginError`].
     pub async fn session(&self, token: &str) -> Result<AppSession, LoginError> {
         let hash = auth::token_hash(token);
-        let session = self.parts.sessions.get(&hash).await?;
-        let session = session.ok_or(LoginError::Session)?;
-        let of = |app: Arc<App>| AppSession {
-            app,
-            token: Secret::new(token),
-            credential: session.credential,
-        };
-        let cached = self.parts.apps.get(&session.app).await?.map(of);
-        let found = match cached.filter(AppSession::is_current) {
-            Some(found) => found,
-            // The cached app may be older than the secret that opened the session.
-            None => {
-                let stored = self.parts.apps.read_through(&session.app).await?;
-                let stored = stored.map(of).filter(AppSession::is_current);
-                stored.ok_or(LoginError::Session)?
+        let found = loop {
+            let generation = self.parts.sessions.generation();
+            let session = self.parts.sessions.get(&hash).await?;
+            let session = session.ok_or(LoginError::Session)?;
+            let of = |app: Arc<App>| AppSession {
+                app,
+                token: Secret::new(token),
+                credential: session.credential,
+            };
+            let cached = self.parts.apps.get(&session.app).await?.map(of);
+            let found = match cached.filter(AppSession::is_current) {
+                Some(found) => found,
+                // The cached app may be older than the secret that opened the session.
+                None => {
+                    let stored = self.parts.apps.read_through(&session.app).await?;
+                    let stored = stored.map(of).filter(AppSession::is_current);
+                    stored.ok_or(LoginError::Session)?
+                }
+            };
+            // Otherwise the session may be that of an earlier app with the same ident.
+            if self.parts.sessions.generation() == generation {
+                break found;
             }
         };
         if !found.app.settings.enabled {

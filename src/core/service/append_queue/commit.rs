@@ -71,6 +71,14 @@ impl AppendQueue {
         each
     }
 
+    /// Whether the app has the event. A `mid` in conflict may also be that of a deleted app whose events are being removed.
+    async fn is_stored(&self, event: &NewEvent) -> bool {
+        let mids = std::slice::from_ref(&event.mid);
+        let positions = self.events.positions(&event.app, mids).await;
+        // Unknown counts as stored: the event must not be delivered twice.
+        !matches!(positions, Ok(found) if found.contains(&None))
+    }
+
     /// Releases the stored events, in order, and replies to the publisher.
     async fn finish(
         &self,
@@ -85,13 +93,15 @@ impl AppendQueue {
         let mut positions = Vec::with_capacity(results.len());
         let mut failure = None;
         for (event, result) in entry.events.iter().zip(results) {
+            let is_conflict = matches!(result, Err(StorageError::Conflict(_)));
+            let is_repeated = is_conflict && entry.repeatable && self.is_stored(event).await;
             match result {
                 Ok(position) => {
                     positions.push(position);
                     release(&*self.bus, Arc::clone(event), Some(position), entry.except).await;
                 }
                 // The same publish was stored, and delivered, before.
-                Err(StorageError::Conflict(_)) if entry.repeatable => {}
+                Err(_) if is_repeated => {}
                 Err(error) => {
                     in_doubt.push(InDoubt {
                         event: Arc::clone(event),
