@@ -56,6 +56,22 @@ async fn what_is_no_database_is_refused() {
 }
 
 #[tokio::test]
+async fn files_and_their_folder_are_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let outer = tempfile::TempDir::new().unwrap();
+    let folder = outer.path().join("data");
+    let file = SqliteFile::at(folder.join("pushi.db").to_str().unwrap());
+    let stores = file.open().await;
+    crate::samples::app(&stores, "a").await;
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    for suffix in ["", "-wal", "-shm"] {
+        let path = folder.join(format!("pushi.db{suffix}"));
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+#[tokio::test]
 async fn a_folder_and_a_path_into_nowhere_are_refused() {
     let file = SqliteFile::new();
     std::fs::create_dir(file.path()).unwrap();

@@ -1,6 +1,7 @@
 //! Opening an SQLite database: checks the file, connects and migrates.
 
 use std::fs;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,7 +51,9 @@ pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, Open
         None => OpenError::new(format_args!("the database in memory {reason}")),
     };
     if let Some(path) = &options.path {
+        create_folder(path).map_err(open_error)?;
         check_file(path).map_err(open_error)?;
+        warn_of_readers(path);
     }
     let connect = connect_options(&options);
     let mut connection = connect
@@ -107,6 +110,39 @@ pub(super) fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// Creates the folder of the file where it is missing, for this user alone.
+fn create_folder(path: &Path) -> Result<(), String> {
+    let missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let Some(folder) = path.parent().filter(missing) else {
+        return Ok(());
+    };
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        // Several folders are missing: the path is probably a mistake, which opening the file reports.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        done => done.map_err(|error| format!("is in a folder that cannot be created: {error}")),
+    }
+}
+
+/// The files hold the apps' secrets. SQLite creates those beside the database with the database's mode.
+fn warn_of_readers(path: &Path) {
+    let loose = ["", "-wal", "-shm"].map(|suffix| {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        PathBuf::from(file)
+    });
+    let is_loose = |file: &PathBuf| {
+        fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+    };
+    for file in loose.iter().filter(|file| is_loose(file)) {
+        tracing::warn!(
+            file = %file.display(),
+            "other users may read the database, which holds the apps' secrets: run chmod 600 {}",
+            file.display()
+        );
+    }
+}
+
 /// Checks that the path can be a database file, and creates an empty one, which SQLite takes as a new database. The
 /// operating system's error is more precise than SQLite's "unable to open".
 fn check_file(path: &Path) -> Result<(), String> {
@@ -121,6 +157,7 @@ fn check_file(path: &Path) -> Result<(), String> {
         .read(true)
         .append(true)
         .create(true)
+        .mode(0o600)
         .open(path);
     opened.map(drop).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
