@@ -313,6 +313,10 @@ impl AppStore for FaultyStore {
         self.apps.call(self.inner.apps.list(after, limit)).await
     }
 
+    async fn count(&self) -> Result<u64, StorageError> {
+        self.apps.call(self.inner.apps.count()).await
+    }
+
     async fn revision(&self) -> Result<u64, StorageError> {
         let call = self.app_revision.call(self.inner.apps.revision());
         self.apps.call(call).await

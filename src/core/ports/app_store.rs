@@ -79,6 +79,9 @@ pub trait AppStore: Send + Sync {
     /// Apps with an `id` above `after`, ordered by `id`, at most `limit`.
     async fn list(&self, after: u64, limit: usize) -> Result<Vec<App>, StorageError>;
 
+    /// The number of apps.
+    async fn count(&self) -> Result<u64, StorageError>;
+
     /// A number that changes with every create, update and delete, by any process. Cheap: every node reads it twice a
     /// second.
     async fn revision(&self) -> Result<u64, StorageError>;

@@ -38,6 +38,8 @@ pub trait Metrics: Send + Sync {
     fn received(&self, bytes: usize);
     /// Frames were sent.
     fn sent(&self, frames: u64, bytes: u64);
+    /// The number of frames sent since the start.
+    fn frames_sent(&self) -> u64;
     /// An event was published.
     fn published(&self, source: Source, persisted: bool);
     /// A frame was added to this number of mailboxes.

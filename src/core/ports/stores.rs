@@ -75,6 +75,12 @@ pub trait Database: Send + Sync {
     /// Fails where the store does not respond.
     async fn ping(&self) -> Result<(), StorageError>;
 
+    /// Checks that the store takes writes, by one that changes nothing.
+    ///
+    /// # Errors
+    /// Fails where it does not: its disk is full, or it is read-only.
+    async fn check_writable(&self) -> Result<(), StorageError>;
+
     /// Ends the calls in progress and closes the connections, within the store timeout. Calls made afterwards fail with
     /// `Unavailable`.
     async fn close(&self);

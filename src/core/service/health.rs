@@ -15,9 +15,27 @@ pub struct NodeHealth {
     pub bus: BusHealth,
     /// The live connections of this node.
     pub connections: u64,
+    /// The frames that this node has sent since the start.
+    pub frames_sent: u64,
 }
 
 impl Service {
+    /// The number of apps in the store.
+    ///
+    /// # Errors
+    /// Fails where the store does.
+    pub async fn app_count(&self) -> Result<u64, StorageError> {
+        self.ports.stores.apps.count().await
+    }
+
+    /// Checks that the store takes writes.
+    ///
+    /// # Errors
+    /// Fails where it does not.
+    pub async fn check_writable(&self) -> Result<(), StorageError> {
+        self.ports.stores.database.check_writable().await
+    }
+
     /// Checks the store with a cheap call.
     pub async fn health(&self) -> NodeHealth {
         let begun = Instant::now();
@@ -32,6 +50,7 @@ impl Service {
             store,
             bus: self.ports.nodes.bus.health(),
             connections: self.hub.connections(),
+            frames_sent: self.hub.metrics().frames_sent(),
         }
     }
 }

@@ -45,6 +45,17 @@ pub(super) struct Liveness {
     pub status: String,
 }
 
+/// The answer of a successful readiness probe.
+#[derive(Debug, Object)]
+#[oai(rename = "Ready")]
+pub(super) struct Readiness {
+    /// Always `ok`.
+    #[oai(validator(pattern = "^ok$"))]
+    pub status: String,
+    /// Always true.
+    pub ready: bool,
+}
+
 /// The overall state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
@@ -74,6 +85,12 @@ pub(super) struct DatabaseHealth {
     /// Response time in milliseconds; absent if the store did not answer.
     #[oai(skip_serializing_if_is_none)]
     pub latency_ms: Option<f64>,
+    /// Number of apps; absent if the store did not answer.
+    #[oai(skip_serializing_if_is_none)]
+    pub app_count: Option<u64>,
+    /// What is wrong; absent if nothing is.
+    #[oai(skip_serializing_if_is_none)]
+    pub error: Option<String>,
 }
 
 /// The state of the WebSocket edge.
@@ -82,6 +99,8 @@ pub(super) struct WebSocketHealth {
     pub status: CheckStatus,
     /// Live connections of this node.
     pub connections: u64,
+    /// Frames that this node has sent since its start.
+    pub messages_sent: u64,
     /// The address that it listens on.
     #[oai(skip_serializing_if_is_none)]
     pub address: Option<String>,
@@ -143,15 +162,16 @@ impl HealthRoutes {
     ///
     /// Answers 503 while the store is unavailable, and from the start of a shutdown.
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
-    async fn ready(&self) -> Result<JsonAnswer<Liveness>, Problem> {
+    async fn ready(&self) -> Result<JsonAnswer<Readiness>, Problem> {
         if !self.0.rules.ready.load(Ordering::Acquire) {
             return Err(Problem::unavailable(
                 "the server is stopping or has not started yet",
             ));
         }
         match self.0.service.health().await.store {
-            Ok(_) => Ok(JsonAnswer::of(&Liveness {
+            Ok(_) => Ok(JsonAnswer::of(&Readiness {
                 status: "ok".into(),
+                ready: true,
             })),
             Err(_) => Err(Problem::unavailable(
                 "the store is unavailable: try again later",
@@ -178,13 +198,26 @@ impl HealthRoutes {
             .ok()
             .map(|latency| (latency * 1000.0).round() / 1000.0);
         let ready = rules.ready.load(Ordering::Acquire);
+        let app_count = match latency_ms {
+            Some(_) => self.0.service.app_count().await.ok(),
+            None => None,
+        };
+        let error = match app_count {
+            None => Some("the store does not answer"),
+            Some(_) => match self.0.service.check_writable().await {
+                Ok(()) => None,
+                Err(_) => Some("the store takes no writes: is its disk full, or is it read-only?"),
+            },
+        };
         let database = DatabaseHealth {
-            status: if latency_ms.is_some() {
+            status: if error.is_none() {
                 CheckStatus::Ok
             } else {
                 CheckStatus::Error
             },
             latency_ms,
+            app_count,
+            error: error.map(Into::into),
         };
         let websocket = WebSocketHealth {
             status: if ready {
@@ -193,6 +226,7 @@ impl HealthRoutes {
                 CheckStatus::Draining
             },
             connections: health.connections,
+            messages_sent: health.frames_sent,
             address: rules.websocket_address.clone(),
         };
         let bus = match health.bus {
@@ -204,7 +238,7 @@ impl HealthRoutes {
                 status: CheckStatus::Error,
             }),
         };
-        let well = ready && latency_ms.is_some() && health.bus != BusHealth::Down;
+        let well = ready && error.is_none() && health.bus != BusHealth::Down;
         Ok(JsonAnswer::of(&DetailedHealth {
             status: if well {
                 OverallStatus::Ok

@@ -88,6 +88,10 @@ impl AppStore for Instrumented<dyn AppStore> {
         self.call(Call::Read, self.inner.list(after, limit)).await
     }
 
+    async fn count(&self) -> StorageResult<u64> {
+        self.call(Call::Read, self.inner.count()).await
+    }
+
     async fn revision(&self) -> StorageResult<u64> {
         self.call(Call::Read, self.inner.revision()).await
     }

@@ -212,6 +212,10 @@ impl Metrics for PrometheusMetrics {
         self.delivered.inc_by(mailboxes);
     }
 
+    fn frames_sent(&self) -> u64 {
+        self.sent_frames.get()
+    }
+
     fn error_sent(&self, code: u16) {
         self.errors.with_label_values(&[&code.to_string()]).inc();
     }

@@ -91,6 +91,10 @@ impl AppStore for MemoryStore {
             .collect())
     }
 
+    async fn count(&self) -> Result<u64, StorageError> {
+        Ok(self.state.lock().apps.len() as u64)
+    }
+
     async fn revision(&self) -> Result<u64, StorageError> {
         Ok(self.state.lock().revision)
     }

@@ -36,5 +36,9 @@ impl Database for MemoryStore {
         Ok(())
     }
 
+    async fn check_writable(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     async fn close(&self) {}
 }

@@ -59,6 +59,14 @@ impl AppStore for MongoStore {
             .await
     }
 
+    async fn count(&self) -> Result<u64, StorageError> {
+        self.with_timeout(async {
+            let count = self.collections.apps.count_documents(Document::new());
+            count.await.map_err(classify)
+        })
+        .await
+    }
+
     async fn revision(&self) -> Result<u64, StorageError> {
         self.with_timeout(async {
             let found = self

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mongodb::bson::doc;
 use tokio::sync::Mutex;
 
 use self::collections::Collections;
@@ -53,6 +54,16 @@ struct MongoStore {
 impl Database for MongoStore {
     async fn ping(&self) -> Result<(), StorageError> {
         self.revision().await.map(drop)
+    }
+
+    async fn check_writable(&self) -> Result<(), StorageError> {
+        let probe = doc! { "_id": "write_probe" };
+        let write = doc! { "$inc": { "written": 1_i64 } };
+        self.with_timeout(async {
+            let written = self.collections.state.update_one(probe, write).upsert(true);
+            written.await.map(drop).map_err(error::classify)
+        })
+        .await
     }
 
     async fn close(&self) {

@@ -25,6 +25,9 @@ macro_rules! select {
 pub(super) const BY_IDENT: &str = select!("WHERE ident = $1");
 pub(super) const BY_KEY: &str = select!("WHERE public_key = $1");
 pub(super) const LIST: &str = select!("WHERE id > $1 ORDER BY id LIMIT $2");
+const COUNT: &str = "SELECT count(*) FROM apps";
+/// Writes what is there, to find out whether the database takes writes.
+pub(super) const REWRITE: &str = "UPDATE revision SET value = value";
 pub(super) const REVISION: &str = "SELECT value FROM revision";
 
 const CREATE: &str = "INSERT INTO apps (ident, public_key, name, description, secret, push, settings, created, modified) \
@@ -77,6 +80,14 @@ impl<D: Driver> AppStore for SqlStore<D> {
             .read(move |connection| Box::pin(async move { connection.rows(LIST, &args).await }))
             .await?;
         rows.iter().map(app_from).collect()
+    }
+
+    async fn count(&self) -> Result<u64, StorageError> {
+        let row = self
+            .driver
+            .read(|connection| Box::pin(connection.row(COUNT, &[])))
+            .await?;
+        row.map_or(Ok(0), |row| unsigned(row.int(0)?))
     }
 
     async fn revision(&self) -> Result<u64, StorageError> {

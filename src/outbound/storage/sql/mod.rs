@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::driver::Driver;
+use self::driver::{Driver, SqlConnection};
 use crate::core::error::StorageError;
 use crate::core::ports::{AppStore, Database, Stores};
 
@@ -47,6 +47,15 @@ impl<D: Driver> SqlStore<D> {
 impl<D: Driver> Database for SqlStore<D> {
     async fn ping(&self) -> Result<(), StorageError> {
         self.revision().await.map(drop)
+    }
+
+    async fn check_writable(&self) -> Result<(), StorageError> {
+        self.driver
+            .write(|connection| {
+                Box::pin(async move { connection.execute(apps::REWRITE, &[]).await })
+            })
+            .await
+            .map(drop)
     }
 
     async fn close(&self) {
