@@ -276,7 +276,7 @@ async fn both_secrets_are_good_during_a_rotation() {
         200
     );
     api.admin(Method::PUT, "/apps/shop")
-        .json(&json!({"previous_secret": null}))
+        .json(&json!({"reset": ["previous_secret"]}))
         .send()
         .await;
     post(
