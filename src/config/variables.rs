@@ -158,6 +158,9 @@ variables! {
         PUSHI_MAX_CLIENT_EVENTS "NUMBER" = "10", "client- events per second and connection (Pusher protocol)";
         PUSHI_MAX_PUBLISHES "NUMBER" = "0", "Publishes per second and connection (Pushi protocol)";
         PUSHI_MAX_PENDING_BYTES "NUMBER" = "1048576", "Bytes queued for a slow client before its connection is closed";
+        PUSHI_MAX_QUEUED_BYTES "NUMBER" = "16777216", "Bytes of one app in each queue of the server (publishes, webhook events); a publish above it is answered with 429 or 4301";
+        PUSHI_MAX_QUEUED_BYTES_ALL "NUMBER" = "67108864", "Bytes of all apps in each queue of the server";
+        PUSHI_MAX_OUTBOX_BYTES "NUMBER" = "67108864", "Bytes of stored webhook events of one app that wait for their receivers; later ones are dropped and logged";
         PUSHI_MAX_REPLAY "NUMBER" = "1000", "Events replayed by since";
         PUSHI_MAX_HISTORY "NUMBER" = "100", "Events per response of latest or GET /events";
     }

@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod backoff;
 pub mod error;
+pub mod fair_queue;
 pub mod hub;
 pub mod limit;
 pub mod member_list;
@@ -13,4 +14,6 @@ pub mod model;
 pub mod order;
 pub mod ordered_drain;
 pub mod ports;
+pub mod queue_losses;
 pub mod service;
+pub mod turn_budget;

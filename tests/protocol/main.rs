@@ -11,6 +11,7 @@ mod acks;
 mod closing;
 mod concurrency;
 mod connecting;
+mod fair_publishing;
 mod fuzz;
 mod history;
 mod keepalive;
@@ -167,6 +168,12 @@ macro_rules! on_every_store {
             too_fast_is_4301,
             publishes_of_one_socket_keep_their_order,
             many_publishers_make_one_order,
+        }
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; fair_publishing:
+            a_large_publish_is_stored_in_parts_between_which_others_are,
+            publishes_over_an_apps_bound_are_refused_and_others_are_not,
+            a_publish_above_the_bound_is_accepted_where_nothing_waits,
+            a_large_publish_that_fails_between_parts_can_be_repeated,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; acks:
             a_kept_publish_with_a_ref_is_acknowledged,

@@ -1,9 +1,10 @@
 //! A client of the Pusher dialect.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use pushi::core::auth::user_auth;
-use pushi::core::model::{AppSettings, ChannelName, Payload, SocketId};
+use pushi::core::model::{App, AppSettings, ChannelName, NewApp, Payload, SocketId};
 use pushi::core::service::TriggerRequest;
 use pushi::inbound::websocket::{Destination, destination};
 use serde_json::{Value, json};
@@ -31,6 +32,16 @@ impl DerefMut for PusherClient {
 }
 
 impl TestServer<'_> {
+    /// Creates another app with these settings.
+    pub async fn other_app(&self, settings: AppSettings) -> Arc<App> {
+        let new = NewApp {
+            name: "Other".to_owned(),
+            settings,
+            ..NewApp::default()
+        };
+        self.service.create_app(new).await.unwrap()
+    }
+
     /// A client that has been greeted.
     pub async fn pusher(&self) -> PusherClient {
         let mut client = self

@@ -18,9 +18,9 @@ use super::variables::{
     PUSHI_MAX_CONNECTIONS, PUSHI_MAX_CONNECTS_PER_SECOND, PUSHI_MAX_DATA_BYTES,
     PUSHI_MAX_EVENT_NAME, PUSHI_MAX_FAILED_LOGINS, PUSHI_MAX_HISTORY, PUSHI_MAX_HTTP_CONNECTIONS,
     PUSHI_MAX_HTTP_CONNECTIONS_PER_ADDRESS, PUSHI_MAX_MEMBER_BYTES, PUSHI_MAX_MEMBERS,
-    PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_PENDING_BYTES, PUSHI_MAX_PUBLISHES, PUSHI_MAX_REPLAY,
-    PUSHI_NODE_LEASE, PUSHI_WEBHOOK_ALLOW_PRIVATE, PUSHI_WEBHOOK_RETRY, PUSHI_WEBHOOK_TIMEOUT,
-    RUST_LOG,
+    PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_OUTBOX_BYTES, PUSHI_MAX_PENDING_BYTES, PUSHI_MAX_PUBLISHES,
+    PUSHI_MAX_QUEUED_BYTES, PUSHI_MAX_QUEUED_BYTES_ALL, PUSHI_MAX_REPLAY, PUSHI_NODE_LEASE,
+    PUSHI_WEBHOOK_ALLOW_PRIVATE, PUSHI_WEBHOOK_RETRY, PUSHI_WEBHOOK_TIMEOUT, RUST_LOG,
 };
 use crate::core::model::Limits;
 
@@ -76,6 +76,9 @@ fn limits(raw: &Raw) -> Result<Limits, ConfigError> {
         client_events: of(PUSHI_MAX_CLIENT_EVENTS)?,
         publishes: of(PUSHI_MAX_PUBLISHES)?,
         pending_bytes: of(PUSHI_MAX_PENDING_BYTES)?,
+        queued_bytes: of(PUSHI_MAX_QUEUED_BYTES)?,
+        queued_bytes_all: of(PUSHI_MAX_QUEUED_BYTES_ALL)?,
+        outbox_bytes: of(PUSHI_MAX_OUTBOX_BYTES)?,
         replay: of(PUSHI_MAX_REPLAY)?,
         history: of(PUSHI_MAX_HISTORY)?,
     })
@@ -187,6 +190,9 @@ mod tests {
             PUSHI_MAX_FAILED_LOGINS,
             PUSHI_MAX_HTTP_CONNECTIONS,
             PUSHI_MAX_HTTP_CONNECTIONS_PER_ADDRESS,
+            PUSHI_MAX_QUEUED_BYTES,
+            PUSHI_MAX_QUEUED_BYTES_ALL,
+            PUSHI_MAX_OUTBOX_BYTES,
         ];
         let values: Vec<String> = (1..=all.len()).map(|n| n.to_string()).collect();
         let limits = resolve(&Raw::from_pairs(
@@ -214,6 +220,9 @@ mod tests {
             failed_logins: 16,
             http_connections: 17,
             http_connections_per_address: 18,
+            queued_bytes: 19,
+            queued_bytes_all: 20,
+            outbox_bytes: 21,
         };
         assert_eq!(limits, expected);
     }

@@ -88,6 +88,14 @@ pub struct NewEvent {
     pub payload: Payload,
 }
 
+impl NewEvent {
+    /// The bytes of its texts.
+    pub fn bytes(&self) -> usize {
+        let Payload { event, data, extra } = &self.payload;
+        self.channel.as_str().len() + event.len() + data.len() + extra.len()
+    }
+}
+
 /// The numbers of a stored event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {

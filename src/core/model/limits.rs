@@ -35,6 +35,12 @@ pub struct Limits {
     pub publishes: u64,
     /// Bytes in the mailbox of a slow client.
     pub pending_bytes: u64,
+    /// Bytes of an app in each queue of this node: publishes that wait for the store or the bus, webhook events.
+    pub queued_bytes: u64,
+    /// Bytes of all apps in each of these queues.
+    pub queued_bytes_all: u64,
+    /// Bytes of webhook events of an app that are stored and wait for their receivers.
+    pub outbox_bytes: u64,
     /// Events replayed by `since`.
     pub replay: u64,
     /// Events in one response of `latest` or `GET /events`.
@@ -60,6 +66,9 @@ impl Default for Limits {
             client_events: 10,
             publishes: 0,
             pending_bytes: 1_048_576,
+            queued_bytes: 16_777_216,
+            queued_bytes_all: 67_108_864,
+            outbox_bytes: 67_108_864,
             replay: 1000,
             history: 100,
         }

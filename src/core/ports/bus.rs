@@ -142,6 +142,17 @@ pub trait Bus: Send + Sync {
     /// The app was deleted: one that is created with its ident begins anew, with serials from 1. Fast, and never waits.
     fn forget(&self, _app: &AppIdent) {}
 
+    /// Whether the messages of an app that wait to be sent have as many bytes as they may: the app must not publish more. A bus
+    /// in process has none.
+    fn is_full(&self, _app: &AppIdent) -> bool {
+        false
+    }
+
+    /// The bytes of the messages that wait to be sent.
+    fn queued_bytes(&self) -> u64 {
+        0
+    }
+
     /// The current state.
     fn health(&self) -> BusHealth;
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::core::model::AppIdent;
+
 /// The origin of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -26,6 +28,58 @@ pub struct Gauges {
     pub max_pending_bytes: u64,
     /// Whether the other nodes can be reached; `None`: a single node.
     pub bus_up: Option<bool>,
+    /// The bytes of publishes that wait for the store.
+    pub append_queue_bytes: u64,
+    /// The bytes of webhook events that wait for the store.
+    pub webhook_queue_bytes: u64,
+    /// The bytes of messages that wait for the bus between nodes.
+    pub bus_queue_bytes: u64,
+}
+
+/// A queue whose bytes are bounded for each app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueKind {
+    /// Publishes that wait for the store.
+    Append,
+    /// Webhook events that wait for the store.
+    Webhook,
+    /// Webhook events that wait for their receiver, in the store.
+    Outbox,
+    /// Messages that wait for the bus between nodes.
+    Bus,
+}
+
+impl QueueKind {
+    /// All queues.
+    pub const ALL: [Self; 4] = [Self::Append, Self::Webhook, Self::Outbox, Self::Bus];
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Webhook => "webhook",
+            Self::Outbox => "outbox",
+            Self::Bus => "bus",
+        }
+    }
+
+    /// Why it does not accept an entry, for the log.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Append => {
+                "publishes of the app that wait for the store reach PUSHI_MAX_QUEUED_BYTES: publish more slowly"
+            }
+            Self::Webhook => {
+                "webhook events of the app that wait for the store reach PUSHI_MAX_QUEUED_BYTES"
+            }
+            Self::Outbox => {
+                "webhook events of the app that wait for their receivers reach PUSHI_MAX_OUTBOX_BYTES: see pushi webhook list"
+            }
+            Self::Bus => {
+                "messages of the app that wait for Redis reach PUSHI_MAX_QUEUED_BYTES: publish more slowly"
+            }
+        }
+    }
 }
 
 /// Counts events. Called on hot paths, with totals of many events at once: never waits and never allocates.
@@ -54,6 +108,8 @@ pub trait Metrics: Send + Sync {
     fn login_failed(&self, credential: GuessedCredential, throttled: bool);
     /// The events queued for webhooks, of all apps and nodes.
     fn outbox(&self, waiting: u64);
+    /// A queue did not accept this number of entries of an app.
+    fn queue_refused(&self, queue: QueueKind, app: &AppIdent, entries: u64);
     /// A client reached a limit of HTTP.
     fn http_refused(&self, reason: HttpRefusal);
     /// An HTTP connection was opened (1) or ended (-1).

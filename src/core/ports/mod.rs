@@ -33,10 +33,14 @@ pub use clock::Clock;
 pub use delivery_log::DeliveryLog;
 pub use dialect::{Dialect, DialectId};
 pub use event_store::{EventStore, Pruning};
-pub use metrics::{Call, Gauges, GuessedCredential, HttpRefusal, Metrics, Source, WebhookOutcome};
+pub use metrics::{
+    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, QueueKind, Source, WebhookOutcome,
+};
 pub use nodes::Nodes;
 pub use notifier::Notifier;
-pub use outbox::{AttemptResult, ClaimUpdate, Disposition, Outbox};
+pub use outbox::{
+    AttemptResult, ClaimUpdate, Disposition, OLDEST_BYTES, OUTBOX_EVENT_BYTES, Outbox, OutboxBytes,
+};
 pub use presence_store::{Joined, PresenceStore};
 pub use roster::{OccupancyChange, OccupancyUpdate, Online, Roster};
 pub use session_store::SessionStore;

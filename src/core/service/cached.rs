@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use super::release::release;
+use super::release::{release, yield_now};
 use super::{HistoryError, Service};
 use crate::core::error::StorageError;
 use crate::core::hub::{Connection, MailboxItem};
 use crate::core::model::{
     App, AppIdent, CachedEvent, ChannelName, NewEvent, OutboxEventKind, SocketId, WebhookEvent,
 };
+
+/// The bytes of events that are released in one turn.
+const TURN_BYTES: usize = 256 * 1024;
 
 /// The last event of a cache channel, as a new subscriber receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +78,14 @@ impl Service {
             .cache_channels
             .keep(events.iter().map(|event| (event, None)))
             .await;
+        let mut bytes = 0;
         for event in events {
+            // A publish to many channels leaves the thread to others in between.
+            if bytes > TURN_BYTES {
+                yield_now().await;
+                bytes = 0;
+            }
+            bytes += event.bytes();
             release(&*self.ports.nodes.bus, Arc::clone(event), None, except).await;
         }
     }

@@ -157,6 +157,9 @@ impl Service {
         };
         Gauges {
             bus_up,
+            append_queue_bytes: self.parts.appends.bytes(),
+            webhook_queue_bytes: self.parts.webhooks.bytes(),
+            bus_queue_bytes: self.ports.nodes.bus.queued_bytes(),
             ..self.hub.gauges()
         }
     }

@@ -13,6 +13,7 @@ use super::webhook_changes::WebhookChanges;
 use super::webhooks::{OutboxSender, Reconciler, WebhookQueue};
 use super::{Ports, Rules};
 use crate::core::auth::{self, RandomError};
+use crate::core::fair_queue::QueueBounds;
 use crate::core::hub::Hub;
 
 /// Components with their own state and ports. Those that are public have a task: `run(stop)`. Cheap to clone; all clones
@@ -68,17 +69,21 @@ impl Parts {
             Arc::clone(&webhook_changes),
         ));
         let webhooks = Arc::new(WebhookQueue::new(
-            Arc::clone(&stores.outbox),
+            &stores,
             nodes.clone(),
             Arc::clone(&clock),
             Arc::clone(&apps),
             rules.webhooks.single_node,
+            &rules.limits,
+            hub.metrics(),
         ));
         Ok(Self {
             appends: Arc::new(AppendQueue::new(
                 Arc::clone(&stores.events),
                 nodes.bus,
                 Arc::clone(&cache_channels),
+                QueueBounds::new(rules.limits.queued_bytes, rules.limits.queued_bytes_all),
+                Arc::clone(hub.metrics()),
             )),
             member_changes: Arc::new(MemberChangeAnnouncer::new(Arc::clone(hub))),
             sender: Arc::new(OutboxSender::new(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Service;
-use super::append_queue::{PendingAppend, ReplyTo};
+use super::append_queue::{EnqueueError, PendingAppend, ReplyTo};
 use super::release::release;
 use crate::core::auth;
 use crate::core::error::StorageError;
@@ -57,11 +57,27 @@ pub enum PublishError {
         "this app does not allow sockets to publish: publish through the REST API, or set client_publish"
     )]
     ClientPublishOff,
+    /// The app has as many bytes of publishes in a queue as it may; nothing was stored.
+    #[error(
+        "too many publishes of this app wait to be stored or sent: publish more slowly, and this one again later (PUSHI_MAX_QUEUED_BYTES)"
+    )]
+    QueueFull,
     /// The store is unavailable; the event may be stored.
     #[error(
         "the event was not stored, or its outcome is unknown: the store is unavailable, try again later"
     )]
     Storage(#[source] StorageError),
+}
+
+impl From<EnqueueError> for PublishError {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::Full => Self::QueueFull,
+            EnqueueError::Stopping => {
+                Self::Storage(StorageError::unavailable("the server is stopping"))
+            }
+        }
+    }
 }
 
 impl Service {
@@ -70,9 +86,13 @@ impl Service {
     /// # Errors
     /// Fails where the store does.
     pub async fn publish(&self, app: &App, publishing: Publishing) -> Result<(), PublishError> {
-        self.hub
-            .metrics()
-            .published(Source::Rest, publishing.persist);
+        if self.ports.nodes.bus.is_full(&app.ident) {
+            return Err(PublishError::QueueFull);
+        }
+        let published = || {
+            let metrics = self.hub.metrics();
+            metrics.published(Source::Rest, publishing.persist);
+        };
         let timestamp = self.ports.clock.now();
         let publish = (publishing.channels.len() > 1).then(|| self.new_publish_id());
         let event = |channel: &ChannelName, mid: Mid| {
@@ -92,6 +112,7 @@ impl Service {
                 .iter()
                 .map(|channel| event(channel, self.new_mid()))
                 .collect();
+            published();
             self.publish_transient(&events, None).await;
             return Ok(());
         }
@@ -116,6 +137,7 @@ impl Service {
                 .chunks(publishing.channels.len().max(1))
                 .any(|window| window.iter().all(Option::is_some))
             {
+                published();
                 return Ok(());
             }
         }
@@ -136,10 +158,8 @@ impl Service {
             repeatable: key.is_some(),
             reply_to: ReplyTo::Request(sender),
         };
-        self.parts
-            .appends
-            .enqueue(entry)
-            .map_err(PublishError::Storage)?;
+        self.parts.appends.enqueue(&app.ident, entry)?;
+        published();
         match receiver.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(PublishError::Storage(error)),
@@ -181,9 +201,10 @@ impl Service {
         if !app.settings.client_publish {
             return Err(PublishError::ClientPublishOff);
         }
-        self.hub
-            .metrics()
-            .published(Source::Client, publish.persist);
+        if self.ports.nodes.bus.is_full(&app.ident) {
+            return Err(PublishError::QueueFull);
+        }
+        let persist = publish.persist;
         let event = Arc::new(NewEvent {
             app: app.ident.clone(),
             mid: self.new_mid(),
@@ -194,13 +215,17 @@ impl Service {
             payload: publish.payload,
         });
         let except = (!publish.echo).then(|| connection.id());
-        let user = || {
-            connection
-                .subscription(&event.channel)
-                .and_then(|subscription| subscription.user)
+        let accepted = |event: &NewEvent| {
+            self.hub.metrics().published(Source::Client, persist);
+            let user = || {
+                connection
+                    .subscription(&event.channel)
+                    .and_then(|subscription| subscription.user)
+            };
+            self.parts.webhooks.record_client_event(&app, event, user);
         };
-        self.parts.webhooks.record_client_event(&app, &event, user);
-        if !publish.persist && !publish.behind {
+        if !persist && !publish.behind {
+            accepted(&event);
             if event.channel.is_cache() {
                 // Boxed: its size must not be part of every idle connection's task.
                 Box::pin(self.publish_transient(&[event], except)).await;
@@ -214,16 +239,14 @@ impl Service {
             reference: publish.reference,
         };
         let entry = PendingAppend {
-            events: vec![event],
+            events: vec![Arc::clone(&event)],
             except,
-            persist: publish.persist,
+            persist,
             repeatable: false,
             reply_to,
         };
-        self.parts
-            .appends
-            .enqueue(entry)
-            .map_err(PublishError::Storage)?;
+        self.parts.appends.enqueue(&app.ident, entry)?;
+        accepted(&event);
         Ok(true)
     }
 }

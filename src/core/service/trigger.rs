@@ -10,7 +10,7 @@ use super::publish::PublishError;
 use super::release::release;
 use crate::core::error::StorageError;
 use crate::core::hub::Connection;
-use crate::core::model::{App, ChannelKind, ChannelName, NewEvent, Payload, SocketId};
+use crate::core::model::{App, ChannelName, NewEvent, Payload, SocketId};
 use crate::core::ports::Source;
 
 /// A publish over the Pusher HTTP API; the edge has checked the names. It is stored on the channels that the app's `replay`
@@ -49,9 +49,9 @@ pub enum ClientEventError {
     /// The socket is not subscribed to the channel.
     #[error("the socket is not subscribed to the channel: subscribe first")]
     NotOnChannel,
-    /// The append queue is full.
-    #[error("the event was not stored: the store is unavailable, try again later")]
-    Storage(#[source] StorageError),
+    /// The app has as many bytes of publishes in a queue as it may.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
 }
 
 impl Service {
@@ -65,8 +65,13 @@ impl Service {
         app: &App,
         triggers: Vec<TriggerRequest>,
     ) -> Result<(), PublishError> {
+        if self.ports.nodes.bus.is_full(&app.ident) {
+            return Err(PublishError::QueueFull);
+        }
         let timestamp = self.ports.clock.now();
         let mut results = Vec::new();
+        let mut entries = Vec::new();
+        let mut persisted = Vec::with_capacity(triggers.len());
         let mut transient = Vec::new();
         for TriggerRequest {
             channels,
@@ -89,26 +94,25 @@ impl Service {
             let (kept, not_kept): (Vec<_>, Vec<_>) = channels
                 .into_iter()
                 .partition(|channel| app.settings.replay_of(channel).is_some());
-            self.hub.metrics().published(Source::Rest, !kept.is_empty());
+            persisted.push(!kept.is_empty());
             transient.extend(not_kept.into_iter().map(|channel| (event(channel), except)));
             if kept.is_empty() {
                 continue;
             }
             let (sender, receiver) = oneshot::channel();
             let events = kept.into_iter().map(event).collect();
-            let entry = PendingAppend {
+            entries.push(PendingAppend {
                 events,
                 except,
                 persist: true,
                 repeatable: false,
                 reply_to: ReplyTo::Request(sender),
-            };
-            if self.parts.appends.enqueue(entry).is_err() {
-                return Err(PublishError::Storage(StorageError::unavailable(
-                    "too many queued publishes",
-                )));
-            }
+            });
             results.push(receiver);
+        }
+        self.parts.appends.enqueue_all(&app.ident, entries)?;
+        for persisted in persisted {
+            self.hub.metrics().published(Source::Rest, persisted);
         }
         for (event, except) in transient {
             self.publish_transient(&[event], except).await;
@@ -142,16 +146,16 @@ impl Service {
             payload,
             behind,
         } = client_event;
-        if !matches!(channel.kind(), ChannelKind::Private | ChannelKind::Presence)
-            || channel.is_encrypted()
-        {
+        if !channel.takes_client_events() {
             return Err(ClientEventError::Kind);
         }
         let Some(subscription) = connection.subscription(&channel) else {
             return Err(ClientEventError::NotOnChannel);
         };
+        if self.ports.nodes.bus.is_full(&app.ident) {
+            return Err(PublishError::QueueFull.into());
+        }
         let persist = app.settings.replay_of(&channel).is_some();
-        self.hub.metrics().published(Source::Client, persist);
         let event = Arc::new(NewEvent {
             app: app.ident.clone(),
             mid: self.new_mid(),
@@ -162,10 +166,13 @@ impl Service {
             payload,
         });
         let except = Some(connection.id());
+        let accepted = |event: &NewEvent| {
+            self.hub.metrics().published(Source::Client, persist);
+            let user = || subscription.user.clone();
+            self.parts.webhooks.record_client_event(&app, event, user);
+        };
         if !persist && !behind {
-            self.parts
-                .webhooks
-                .record_client_event(&app, &event, || subscription.user);
+            accepted(&event);
             release(&*self.ports.nodes.bus, event, None, except).await;
             return Ok(false);
         }
@@ -180,12 +187,11 @@ impl Service {
             repeatable: false,
             reply_to,
         };
-        let full =
-            |_| ClientEventError::Storage(StorageError::unavailable("too many queued publishes"));
-        self.parts.appends.enqueue(entry).map_err(full)?;
         self.parts
-            .webhooks
-            .record_client_event(&app, &event, || subscription.user);
+            .appends
+            .enqueue(&app.ident, entry)
+            .map_err(PublishError::from)?;
+        accepted(&event);
         Ok(true)
     }
 }

@@ -131,8 +131,11 @@ fn say_errors(path: &str, operation: &mut Value) {
         (408, body),
         (413, body),
         (415, body),
-        // Only a bearer or credentials can be guessed at.
-        (429, (secured && !signed) || logs_in),
+        // Only a bearer or credentials can be guessed at; an app may publish no more than can be stored.
+        (
+            429,
+            (secured && !signed) || logs_in || id.starts_with("pusherTrigger"),
+        ),
         (503, !unfailing),
     ];
     let Some(responses) = operation["responses"].as_object_mut() else {
@@ -177,7 +180,9 @@ fn about(status: u16) -> &'static str {
         408 => "The body took too long.",
         413 => "The body, or the data in it, has more bytes than the limit.",
         415 => "The body is of another type.",
-        429 => "Too many logins from this address have failed: try again later.",
+        429 => {
+            "Too many logins from this address have failed, or too many publishes of the app wait to be stored: nothing was done, try again later."
+        }
         _ => "The server cannot do it now: try again later.",
     }
 }

@@ -1,5 +1,6 @@
 //! The metrics of `GET /metrics`.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use ::prometheus::core::Collector;
@@ -7,15 +8,20 @@ use ::prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
+use parking_lot::Mutex;
 
+use crate::core::model::AppIdent;
 use crate::core::ports::{
-    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, Source, WebhookOutcome,
+    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, QueueKind, Source, WebhookOutcome,
 };
 
 /// Bounds in seconds: from a commit on a fast disk (0.1 ms) to the time-out of a store call.
 const BUCKETS: [f64; 12] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0,
 ];
+
+/// The apps with a value of their own in a metric; the others share one.
+const MAX_REFUSED_APPS: usize = 100;
 
 /// All metrics, with the names and help texts that dashboards use.
 pub struct PrometheusMetrics {
@@ -43,6 +49,10 @@ pub struct PrometheusMetrics {
     bus_up: IntGaugeVec,
     http_connections: IntGauge,
     http_refused: IntCounterVec,
+    queue_bytes: IntGaugeVec,
+    refused: IntCounterVec,
+    /// The apps that are named in `refused`.
+    refused_apps: Mutex<HashSet<AppIdent>>,
 }
 
 impl PrometheusMetrics {
@@ -144,6 +154,22 @@ impl PrometheusMetrics {
                     &[],
                 )?,
             )?,
+            queue_bytes: registered(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "pushi_queue_bytes",
+                        "Bytes waiting in a queue of this node.",
+                    ),
+                    &["queue"],
+                )?,
+            )?,
+            refused: family(
+                "pushi_queue_refused_total",
+                "Entries that a queue did not accept, because their app has reached its bound.",
+                &["queue", "app"],
+            )?,
+            refused_apps: Mutex::default(),
             registry,
         })
     }
@@ -155,6 +181,13 @@ impl PrometheusMetrics {
         set(&self.channels, gauges.channels);
         set(&self.mailbox_bytes, gauges.pending_bytes);
         set(&self.mailbox_bytes_max, gauges.max_pending_bytes);
+        for (queue, bytes) in [
+            (QueueKind::Append, gauges.append_queue_bytes),
+            (QueueKind::Webhook, gauges.webhook_queue_bytes),
+            (QueueKind::Bus, gauges.bus_queue_bytes),
+        ] {
+            set(&self.queue_bytes.with_label_values(&[queue.name()]), bytes);
+        }
         if let Some(up) = gauges.bus_up {
             self.bus_up
                 .with_label_values::<&str>(&[])
@@ -256,6 +289,20 @@ impl Metrics for PrometheusMetrics {
     fn http_connections(&self, change: i64) {
         self.http_connections.add(change);
     }
+
+    fn queue_refused(&self, queue: QueueKind, app: &AppIdent, entries: u64) {
+        let mut named = self.refused_apps.lock();
+        if named.len() < MAX_REFUSED_APPS && !named.contains(app) {
+            named.insert(app.clone());
+        }
+        let app = match named.contains(app) {
+            true => app.as_str(),
+            false => "other",
+        };
+        self.refused
+            .with_label_values(&[queue.name(), app])
+            .inc_by(entries);
+    }
 }
 
 #[cfg(test)]
@@ -275,6 +322,10 @@ mod tests {
         metrics.outbox(8);
         metrics.http_refused(HttpRefusal::BodyBytes);
         metrics.http_connections(1);
+        for number in 0..=MAX_REFUSED_APPS {
+            let app = AppIdent::trusted(&format!("app-{number}"));
+            metrics.queue_refused(QueueKind::Append, &app, 2);
+        }
         assert!(
             !metrics.render(Gauges::default()).contains("pushi_bus_up"),
             "a single node has no bus"
@@ -300,6 +351,9 @@ mod tests {
             "pushi_outbox_notices 8",
             "pushi_http_connections 1",
             "pushi_http_refused_total{limit=\"body_bytes\"} 1",
+            "pushi_queue_bytes{queue=\"append\"} 0",
+            "pushi_queue_refused_total{app=\"app-0\",queue=\"append\"} 2",
+            "pushi_queue_refused_total{app=\"other\",queue=\"append\"} 2",
         ] {
             assert!(text.contains(line), "{line} is not in:\n{text}");
         }

@@ -6,9 +6,10 @@ use poem::http::Method;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use pushi_test_support::{Fault, until};
 use serde_json::{Value, json};
 
-use crate::rest::{Api, create, start};
+use crate::rest::{Api, Setup, create, start};
 
 fn texts(events: &[Value]) -> Vec<&str> {
     events
@@ -316,4 +317,58 @@ async fn a_key_that_cannot_be_taken_is_refused() {
         200
     );
     assert_eq!(api.events("").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_publish_over_the_apps_bound_is_answered_429_and_not_stored() {
+    let api = Setup {
+        queued_bytes: 1000,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let publish = |text: String| {
+        api.session(Method::POST, "/events")
+            .json(&json!({"data": text}))
+            .send()
+    };
+    api.store.append.set(Fault::Hang);
+    let release = async {
+        api.store.append.called(1).await;
+        // Refused while another one waits behind the commit.
+        let refused = async {
+            until("nothing waits", async || {
+                api.service.gauges().append_queue_bytes > 0
+            })
+            .await;
+            publish("y".repeat(700)).await
+        };
+        let waiting = async {
+            assert_eq!(publish("x".repeat(500)).await.status, 200);
+        };
+        let released = async {
+            let reply = refused.await;
+            api.store.append.set(Fault::None);
+            reply
+        };
+        tokio::join!(waiting, released).1
+    };
+    let (first, refused) = tokio::join!(publish("first".to_owned()), release);
+    assert_eq!(first.status, 200);
+    assert_eq!(refused.header("retry-after"), "1");
+    let error = refused.json();
+    assert_eq!(error["name"], "TooManyRequests");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("PUSHI_MAX_QUEUED_BYTES"),
+        "{error}"
+    );
+    assert_eq!(
+        texts(&api.events("").await),
+        ["x".repeat(500), "first".to_owned()]
+    );
+    let one_by_one = publish("z".repeat(5000)).await;
+    assert_eq!(one_by_one.status, 200, "above the bound, but nothing waits");
 }

@@ -45,6 +45,7 @@ pub(crate) struct Setup {
     pub allowed_origins: Vec<String>,
     pub body_bytes: u64,
     pub path_prefix: Option<&'static str>,
+    pub queued_bytes: u64,
 }
 
 impl Default for Setup {
@@ -55,6 +56,7 @@ impl Default for Setup {
             allowed_origins: Vec::new(),
             body_bytes: 262_144,
             path_prefix: None,
+            queued_bytes: 16_777_216,
         }
     }
 }
@@ -80,6 +82,8 @@ impl Setup {
         server.ports.notifier = Arc::new(WebhookSender::new(Duration::from_secs(5), false));
         server.ports.clock = clock.clone();
         server.rules.limits.body_bytes = self.body_bytes;
+        server.rules.limits.queued_bytes = self.queued_bytes;
+        server.ports.stores.events = store.clone();
         let Composition {
             service, metrics, ..
         } = server.compose();

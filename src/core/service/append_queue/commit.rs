@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::AppendQueue;
 use super::pending::PendingAppend;
 use crate::core::error::StorageError;
-use crate::core::model::{NewEvent, Position, SocketId};
+use crate::core::model::{Mid, NewEvent, Position, SocketId};
 use crate::core::service::release::release;
 
 /// An event whose append failed without a definite result: it may be stored.
@@ -54,19 +54,21 @@ impl AppendQueue {
         }
         let is_conflict = |result: &Result<_, _>| matches!(result, Err(StorageError::Conflict(_)));
         let results = self.events.append(&batch).await;
-        if persisted().count() == 1 || !results.iter().any(is_conflict) {
+        if !results.iter().any(is_conflict) {
             return results;
         }
+        let is_alone = persisted().count() == 1;
         let mut results = results.into_iter();
         let mut each = Vec::with_capacity(batch.len());
         for entry in persisted() {
-            let own: Vec<_> = results.by_ref().take(entry.events.len()).collect();
-            let rolled_back = own.iter().all(is_conflict);
-            each.extend(if rolled_back {
-                self.events.append(&events(entry)).await
-            } else {
-                own
-            });
+            let mut own: Vec<_> = results.by_ref().take(entry.events.len()).collect();
+            if !is_alone && own.iter().all(is_conflict) {
+                own = self.events.append(&events(entry)).await;
+            }
+            if own.len() > 1 && own.iter().all(is_conflict) {
+                own = self.append_missing(entry).await;
+            }
+            each.extend(own);
         }
         each
     }
@@ -77,6 +79,42 @@ impl AppendQueue {
         let positions = self.events.positions(&event.app, mids).await;
         // Unknown counts as stored: the event must not be delivered twice.
         !matches!(positions, Ok(found) if found.contains(&None))
+    }
+
+    /// Appends those events of a repeated publish that are not stored: an earlier attempt may have ended between two commits.
+    async fn append_missing(&self, entry: &PendingAppend) -> Vec<Result<Position, StorageError>> {
+        let Some(app) = entry.app() else {
+            return Vec::new();
+        };
+        let mids: Vec<Mid> = entry.events.iter().map(|event| event.mid.clone()).collect();
+        let stored = match self.events.positions(app, &mids).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                let cause = error.chain();
+                let failed = |_| Err(StorageError::unavailable(cause.clone()));
+                return mids.iter().map(failed).collect();
+            }
+        };
+        let is_missing = stored.iter().map(Option::is_none);
+        let missing: Vec<NewEvent> = entry
+            .events
+            .iter()
+            .zip(is_missing)
+            .filter(|(_, is_missing)| *is_missing)
+            .map(|(event, _)| NewEvent::clone(event))
+            .collect();
+        let mut appended = match missing.is_empty() {
+            true => Vec::new(),
+            false => self.events.append(&missing).await,
+        }
+        .into_iter();
+        let result = |position: Option<Position>| match position {
+            Some(_) => Err(StorageError::Conflict("mid")),
+            None => appended
+                .next()
+                .unwrap_or_else(|| Err(StorageError::unavailable("the store returned no result"))),
+        };
+        stored.into_iter().map(result).collect()
     }
 
     /// Releases the stored events, in order, and replies to the publisher.
@@ -115,7 +153,12 @@ impl AppendQueue {
             None => entry.reply(Ok(positions)),
             Some(error) => {
                 tracing::error!(error = error.chain(), "append failed or in doubt");
-                entry.reply(Err(error));
+                // What is not appended yet never is.
+                let rest = match entry.has_rest() {
+                    true => self.pending.lock().pop_rest(&entry),
+                    false => None,
+                };
+                rest.unwrap_or(entry).reply(Err(error));
             }
         }
     }

@@ -1,8 +1,11 @@
 //! The append queue: events on their way into the store, in order, so that concurrent publishes share a commit.
 //!
-//! [`AppendQueue::run`] takes the queued publishes (up to [`BATCH`] events), stores them with one commit, releases the
-//! stored events to the bus in the order of the queue, and replies to the publishers. An entry that is not persisted passes
-//! through the queue only to keep its place behind an earlier publish of the same socket.
+//! [`AppendQueue::run`] takes the queued publishes (up to [`BATCH`] events and a number of bytes), stores them with one
+//! commit, releases the stored events to the bus in the order of the queue, and replies to the publishers. An entry that is
+//! not persisted passes through the queue only to keep its place behind an earlier publish of the same socket.
+//!
+//! The apps take turns ([`FairQueue`](crate::core::fair_queue::FairQueue)): the publishes of one app keep their order, and
+//! wait for a bounded part of those of another one.
 //!
 //! An append that fails without a definite result is *in doubt*. Until the store has returned whether it was stored, nothing
 //! later is appended: persisted publishes are rejected meanwhile, the others pass.
@@ -16,27 +19,41 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use self::commit::InDoubt;
 pub(super) use self::pending::{PendingAppend, ReplyTo};
-use self::queue::{BATCH, PendingAppends};
+use self::queue::{BATCH, COMMIT_TIME, MAX_COMMIT_BYTES, MIN_COMMIT_BYTES, PendingAppends};
 use super::cache_channels::CacheChannels;
 use super::release::release;
 use crate::core::error::StorageError;
-use crate::core::model::Mid;
-use crate::core::ports::{Bus, EventStore};
+use crate::core::fair_queue::QueueBounds;
+use crate::core::model::{AppIdent, Mid};
+use crate::core::ports::{Bus, EventStore, Metrics, QueueKind};
+use crate::core::queue_losses::QueueLosses;
+use crate::core::turn_budget::TurnBudget;
 
 /// The pause between two attempts to resolve appends in doubt. It is short and constant: publishers are rejected for as
 /// long as it lasts.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// The publishes of this node that wait for a commit, bounded by the queue's limit of events.
+/// Why a publish did not enter the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EnqueueError {
+    /// The app's publishes in the queue have as many bytes as they may.
+    Full,
+    /// The server is stopping.
+    Stopping,
+}
+
+/// The publishes of this node that wait for a commit, bounded in bytes by app and in all (`PUSHI_MAX_QUEUED_BYTES`).
 pub struct AppendQueue {
     events: Arc<dyn EventStore>,
     bus: Arc<dyn Bus>,
     cache_channels: Arc<CacheChannels>,
     pending: Mutex<PendingAppends>,
     filled: Notify,
+    refused: QueueLosses,
 }
 
 impl AppendQueue {
@@ -44,34 +61,70 @@ impl AppendQueue {
         events: Arc<dyn EventStore>,
         bus: Arc<dyn Bus>,
         cache_channels: Arc<CacheChannels>,
+        bounds: QueueBounds,
+        metrics: Arc<dyn Metrics>,
     ) -> Self {
         Self {
             events,
             bus,
             cache_channels,
-            pending: Mutex::default(),
+            pending: Mutex::new(PendingAppends::new(bounds)),
             filled: Notify::new(),
+            refused: QueueLosses::new(QueueKind::Append, metrics),
         }
     }
 
-    /// Appends a publish to the queue. Fails where the queue is full or the server is stopping.
-    pub(super) fn enqueue(&self, entry: PendingAppend) -> Result<(), StorageError> {
-        self.pending.lock().push(entry)?;
-        self.filled.notify_one();
-        Ok(())
+    /// Appends a publish to the queue.
+    pub(super) fn enqueue(&self, app: &AppIdent, entry: PendingAppend) -> Result<(), EnqueueError> {
+        let pushed = self.pending.lock().push(app, entry);
+        self.pushed(app, pushed, 1)
+    }
+
+    /// Appends publishes of one app to the queue: all or none.
+    pub(super) fn enqueue_all(
+        &self,
+        app: &AppIdent,
+        entries: Vec<PendingAppend>,
+    ) -> Result<(), EnqueueError> {
+        let count = entries.len() as u64;
+        let pushed = self.pending.lock().push_all(app, entries);
+        self.pushed(app, pushed, count)
+    }
+
+    fn pushed(
+        &self,
+        app: &AppIdent,
+        pushed: Result<(), EnqueueError>,
+        count: u64,
+    ) -> Result<(), EnqueueError> {
+        match pushed {
+            Ok(()) => self.filled.notify_one(),
+            Err(EnqueueError::Full) => self.refused.add(app, count),
+            Err(EnqueueError::Stopping) => {}
+        }
+        pushed
+    }
+
+    /// The bytes that wait.
+    pub(super) fn bytes(&self) -> u64 {
+        self.pending.lock().bytes() as u64
     }
 
     /// Stores the queued events and releases them to the bus in order, until `stop` ends and the queue is empty: every
     /// publish that was accepted is stored. Publishes after that are rejected.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let mut in_doubt: Vec<InDoubt> = Vec::new();
+        let mut budget = TurnBudget::new(MIN_COMMIT_BYTES, MAX_COMMIT_BYTES, COMMIT_TIME);
         let mut stopping = false;
         tokio::pin!(stop);
         loop {
             if in_doubt.is_empty() {
-                let batch = self.pending.lock().pop_batch();
+                let batch = self.pending.lock().pop_batch(budget.bytes());
                 if !batch.is_empty() {
+                    let bytes = batch.iter().map(PendingAppend::bytes).sum();
+                    let begun = Instant::now();
                     self.commit(batch, &mut in_doubt).await;
+                    budget.record(bytes, begun.elapsed());
                 } else if !stopping {
                     tokio::select! {
                         () = self.filled.notified() => {}

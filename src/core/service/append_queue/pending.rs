@@ -6,7 +6,10 @@ use tokio::sync::oneshot;
 
 use crate::core::error::StorageError;
 use crate::core::hub::{Mailbox, MailboxItem, Receipt, ReceiptOutcome};
-use crate::core::model::{NewEvent, Position, SocketId};
+use crate::core::model::{AppIdent, NewEvent, Position, SocketId};
+
+/// The bytes of an event in memory besides its texts, about.
+const EVENT_BYTES: usize = 400;
 
 /// Where the result of a publish is sent.
 pub(in crate::core::service) enum ReplyTo {
@@ -19,11 +22,13 @@ pub(in crate::core::service) enum ReplyTo {
         /// The client's id of the publish.
         reference: Option<String>,
     },
+    /// Nowhere: this is a part of a publish, whose rest is still in the queue, with the place of the result.
+    Rest,
 }
 
 /// One publish on its way into the store.
 pub(in crate::core::service) struct PendingAppend {
-    /// One copy for each channel; all are stored with one commit.
+    /// One copy for each channel; all are stored with one commit, unless they have more bytes than one may write.
     pub events: Vec<Arc<NewEvent>>,
     /// A socket that does not receive the events.
     pub except: Option<SocketId>,
@@ -37,9 +42,46 @@ pub(in crate::core::service) struct PendingAppend {
 }
 
 impl PendingAppend {
+    /// The app of its events.
+    pub(super) fn app(&self) -> Option<&AppIdent> {
+        self.events.first().map(|event| &event.app)
+    }
+
+    /// The bytes that the store is going to write.
+    pub(super) fn bytes(&self) -> usize {
+        let bytes = |event: &Arc<NewEvent>| EVENT_BYTES + event.bytes();
+        self.events.iter().map(bytes).sum()
+    }
+
+    /// Whether its rest is still in the queue.
+    pub(super) fn has_rest(&self) -> bool {
+        matches!(self.reply_to, ReplyTo::Rest)
+    }
+
+    /// Removes the first events, at most this number of bytes but at least one event; `None`: that would be all.
+    pub(super) fn split_off_first(&mut self, bytes: usize) -> Option<Self> {
+        let mut used = 0;
+        let fits = self.events.iter().take_while(|event| {
+            used += EVENT_BYTES + event.bytes();
+            used <= bytes
+        });
+        let count = fits.count().max(1);
+        if count >= self.events.len() {
+            return None;
+        }
+        Some(Self {
+            events: self.events.drain(..count).collect(),
+            except: self.except,
+            persist: self.persist,
+            repeatable: self.repeatable,
+            reply_to: ReplyTo::Rest,
+        })
+    }
+
     /// Sends the result to the publisher.
     pub(crate) fn reply(self, result: Result<Vec<Position>, StorageError>) {
         match self.reply_to {
+            ReplyTo::Rest => {}
             // A cancelled request needs no reply.
             ReplyTo::Request(sender) => drop(sender.send(result)),
             ReplyTo::Socket { mailbox, reference } => {

@@ -120,6 +120,7 @@ impl From<PublishError> for Problem {
         match error {
             // Only WebSocket publishes fail with these two.
             PublishError::NotOnChannel | PublishError::ClientPublishOff => Self::forbidden(message),
+            PublishError::QueueFull => Self::too_many(message, Duration::from_secs(1)),
             // The append queue has logged the cause.
             PublishError::Storage(StorageError::Unavailable(_)) => Self::unavailable(message),
             PublishError::Storage(error) => Self::of_storage(message, &error),

@@ -49,6 +49,7 @@ pub(super) fn publish(error: &PublishError) -> CodedError {
     let code = match error {
         PublishError::NotOnChannel => 4317,
         PublishError::ClientPublishOff => 4009,
+        PublishError::QueueFull => 4301,
         PublishError::Storage(_) => 4320,
     };
     (code, error.to_string())
@@ -57,10 +58,10 @@ pub(super) fn publish(error: &PublishError) -> CodedError {
 /// A rejected client event of a Pusher client.
 pub(super) fn client_event(error: &ClientEventError) -> CodedError {
     let code = match error {
+        ClientEventError::Publish(error) => return publish(error),
         ClientEventError::Off => 4313,
         ClientEventError::Kind => 4315,
         ClientEventError::NotOnChannel => 4317,
-        ClientEventError::Storage(_) => 4320,
     };
     (code, error.to_string())
 }
