@@ -171,7 +171,9 @@ fn as_text(log: &WebhookLog) -> String {
 }
 
 fn outcome(delivery: &Delivery) -> &'static str {
-    if delivery.given_up {
+    if delivery.is_lost() {
+        "lost"
+    } else if delivery.given_up {
         "given_up"
     } else {
         "delivered"

@@ -20,6 +20,7 @@ mod mongo;
 mod nodes;
 mod outage;
 mod outbox;
+mod outbox_bounds;
 mod outbox_claims;
 mod outbox_reported_presence;
 mod postgres;
@@ -132,6 +133,12 @@ macro_rules! contract {
             duplicate_reports_are_written_once,
             concurrent_duplicate_reports_are_written_once,
             presence_is_recorded_without_webhooks,
+        }
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outbox_bounds:
+            the_bytes_of_an_app_are_those_of_its_events,
+            events_that_are_given_up_are_kept_and_those_discarded_are_not,
+            the_oldest_events_are_bounded_in_bytes,
+            lost_events_are_logged_without_an_attempt,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; outbox_claims:
             a_claim_is_exclusive_until_it_expires,

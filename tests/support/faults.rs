@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pushi::core::error::StorageError;
 use pushi::core::model::{
     App, AppIdent, ChannelName, Claim, Event, Mid, NewEvent, OutboxEvent, Position, QueuedEvent,
     ReportedPresence, SubscriptionFilter, Timestamp, UserId, UserSubscription,
 };
 use pushi::core::ports::{
-    AppStore, AttemptResult, CreateApp, EventStore, Outbox, Pruning, Stores, SubscriptionStore,
+    AppStore, AttemptResult, CreateApp, EventStore, Outbox, OutboxBytes, Pruning, Stores,
+    SubscriptionStore,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -100,6 +102,10 @@ impl FaultSwitch {
 /// Stores with a switch for each group of calls. Calls without a switch always succeed.
 pub struct FaultyStore {
     inner: Stores,
+    /// The events of each `EventStore::append` so far: app and bytes.
+    pub appended: Mutex<Vec<Vec<(AppIdent, usize)>>>,
+    /// The events of each `Outbox::put` so far: app and channel.
+    pub put: Mutex<Vec<Vec<(AppIdent, ChannelName)>>>,
     /// `EventStore::append`.
     pub append: FaultSwitch,
     /// `EventStore::positions`.
@@ -123,6 +129,8 @@ impl FaultyStore {
     pub fn over(stores: &Stores) -> Arc<Self> {
         Arc::new(Self {
             inner: stores.clone(),
+            appended: Mutex::default(),
+            put: Mutex::default(),
             append: FaultSwitch::default(),
             positions: FaultSwitch::default(),
             read: FaultSwitch::default(),
@@ -156,6 +164,10 @@ impl FaultyStore {
 #[async_trait]
 impl EventStore for FaultyStore {
     async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>> {
+        let sizes = events
+            .iter()
+            .map(|event| (event.app.clone(), event.bytes()));
+        self.appended.lock().push(sizes.collect());
         match self
             .append
             .call(async { Ok(self.inner.events.append(events).await) })
@@ -326,6 +338,10 @@ impl AppStore for FaultyStore {
 #[async_trait]
 impl Outbox for FaultyStore {
     async fn put(&self, events: &[OutboxEvent]) -> Result<(), StorageError> {
+        let channels = events
+            .iter()
+            .map(|event| (event.app.clone(), event.channel.clone()));
+        self.put.lock().push(channels.collect());
         self.outbox_put.call(self.inner.outbox.put(events)).await
     }
 
@@ -358,6 +374,10 @@ impl Outbox for FaultyStore {
         limit: usize,
     ) -> Result<Vec<ReportedPresence>, StorageError> {
         self.inner.outbox.reported_presence(app, after, limit).await
+    }
+
+    async fn bytes_of(&self, app: &AppIdent) -> Result<OutboxBytes, StorageError> {
+        self.inner.outbox.bytes_of(app).await
     }
 
     async fn depth(&self) -> Result<u64, StorageError> {

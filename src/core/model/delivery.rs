@@ -43,6 +43,28 @@ pub struct Delivery {
     pub given_up: bool,
 }
 
+impl Delivery {
+    /// Whether its events were lost: the app had reached a bound, and they were never sent.
+    pub fn is_lost(&self) -> bool {
+        self.given_up && self.attempts == 0
+    }
+}
+
+/// Events for an address that were lost, because the app had reached a bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostEvents {
+    /// The app of the address.
+    pub app: AppIdent,
+    /// The webhook's URL.
+    pub address: Arc<str>,
+    /// The time of the last one.
+    pub at: Timestamp,
+    /// The number of events.
+    pub events: u64,
+    /// The bound, on one line.
+    pub problem: String,
+}
+
 /// An address of an app with queued events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedAddress {

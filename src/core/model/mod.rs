@@ -23,7 +23,7 @@ mod time;
 pub use app::{App, AppIdent, CredentialError, IdentError, NewApp, PushCredentials};
 pub use cached_event::CachedEvent;
 pub use channel::{ChannelKind, ChannelName, NameError, PeerChannel, check_event_name};
-pub use delivery::{Attempt, Claim, Delivery, QueuedAddress};
+pub use delivery::{Attempt, Claim, Delivery, LostEvents, QueuedAddress};
 pub use event::{Event, FurtherMembers, NewEvent, Payload, Position, RESERVED_MEMBERS};
 pub use ids::{Mid, PublishId, SocketId, UserId};
 pub use interval::SubscriptionInterval;

@@ -64,6 +64,18 @@ impl OutboxEventKind {
         }
     }
 
+    /// The bytes of its texts.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Occupied | Self::Vacated | Self::CacheMiss | Self::SubscriptionCount(_) => 0,
+            Self::MemberAdded(user) | Self::MemberRemoved(user) => user.as_str().len(),
+            Self::ClientEvent(details) => {
+                let user = details.user.as_ref().map_or(0, |user| user.as_str().len());
+                details.event.len() + details.data.len() + details.socket.len() + user
+            }
+        }
+    }
+
     /// For an arrival or departure: the user (`None`: the channel as a whole), and whether it is present now.
     pub fn presence(&self) -> Option<(Option<&UserId>, bool)> {
         match self {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Delivery, QueuedAddress, Timestamp};
+use crate::core::model::{AppIdent, Delivery, LostEvents, QueuedAddress, Timestamp};
 
 /// The log of webhook deliveries, which [`Outbox::settle`](super::Outbox::settle) writes.
 #[async_trait]
@@ -18,6 +18,13 @@ pub trait DeliveryLog: Send + Sync {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Delivery>, StorageError>;
+
+    /// Logs events that were lost, as deliveries that were given up without an attempt. There is nothing to replay. Those of an
+    /// unknown app are skipped.
+    ///
+    /// # Errors
+    /// After an error some may have been logged.
+    async fn log_lost(&self, lost: &[LostEvents]) -> Result<(), StorageError>;
 
     /// Appends the events of a delivery that was given up to the queue of their address, in their order, as queued at `now`;
     /// the address is due at once. Returns how many; 0 where they were replayed before.

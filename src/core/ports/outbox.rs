@@ -15,6 +15,8 @@ pub enum Disposition {
     /// They failed and are not retried: they move from the queue to an entry of the delivery log, from which they can be
     /// replayed.
     GivenUp,
+    /// They failed and are not retried: they are removed, and counted in the delivery log as given up.
+    Discarded,
     /// They failed and stay in the queue.
     Failed,
 }
@@ -27,6 +29,21 @@ pub enum ClaimUpdate {
     /// It is released; the address is due at this time.
     Free(Timestamp),
 }
+
+/// The bytes of client events that [`Outbox::oldest`] reads at most.
+pub const OLDEST_BYTES: usize = 512 * 1024;
+
+/// The bytes of an app's stored events, about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OutboxBytes {
+    /// Of those that wait to be sent.
+    pub waiting: u64,
+    /// Of those that were given up and are kept to be replayed.
+    pub given_up: u64,
+}
+
+/// The bytes of a stored event besides its texts, about.
+pub const OUTBOX_EVENT_BYTES: u64 = 200;
 
 /// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +90,7 @@ pub trait Outbox: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Claim>, StorageError>;
 
-    /// The oldest events of a claimed address, in order, at most `limit`.
+    /// The oldest events of a claimed address, in order, at most `limit` and [`OLDEST_BYTES`], but at least one.
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError>;
 
     /// Settles an attempt. [`Disposition::Delivered`] resets the count of failed attempts; the others increment it and store
@@ -93,6 +110,9 @@ pub trait Outbox: Send + Sync {
         after: Option<&ReportedPresence>,
         limit: usize,
     ) -> Result<Vec<ReportedPresence>, StorageError>;
+
+    /// The bytes of an app's events, each with [`OUTBOX_EVENT_BYTES`] and its texts, once for each address.
+    async fn bytes_of(&self, app: &AppIdent) -> Result<OutboxBytes, StorageError>;
 
     /// The number of queued events of all apps, without those that were given up.
     async fn depth(&self) -> Result<u64, StorageError>;

@@ -1,4 +1,4 @@
-//! The apps whose webhooks were changed.
+//! The apps whose presence has to be compared.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::core::model::AppIdent;
 
-/// The apps whose webhook settings changed since the reconciler last compared them.
+/// The apps whose webhook settings changed, or that lost events, since the reconciler last compared them.
 #[derive(Default)]
 pub(super) struct WebhookChanges {
     apps: Mutex<HashSet<AppIdent>>,

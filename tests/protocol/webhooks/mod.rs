@@ -1,5 +1,6 @@
 //! Webhooks, case by case.
 
+mod bounds;
 mod debounce;
 mod delivery;
 mod receiver;
@@ -119,6 +120,13 @@ mod on_mongodb {
 }
 
 mod paused {
+    pushi_test_support::cases! { #[tokio::test(start_paused = true)] pushi_test_support::Memory as pushi_test_support::StoreKind, crate::webhooks; bounds:
+        a_flood_with_many_webhooks_delays_no_other_app,
+        lost_events_are_counted_listed_and_made_up_for,
+        departures_over_the_bound_are_made_up_for,
+        the_outbox_of_an_app_is_bounded,
+        client_events_that_are_not_allowed_reach_no_webhook,
+    }
     pushi_test_support::cases! { #[tokio::test(start_paused = true)] pushi_test_support::Memory as pushi_test_support::StoreKind, crate::webhooks; debounce:
         an_absence_of_three_seconds_is_reported,
         a_reconnect_in_time_is_not_reported,

@@ -141,6 +141,11 @@ impl ChannelName {
         self.0.starts_with("private-encrypted-")
     }
 
+    /// Whether its members may send client events: it is private or a presence channel, and not encrypted.
+    pub fn takes_client_events(&self) -> bool {
+        matches!(self.kind(), ChannelKind::Private | ChannelKind::Presence) && !self.is_encrypted()
+    }
+
     /// The user of `#server-to-user-<user_id>`.
     pub fn server_user(&self) -> Option<UserId> {
         self.0.strip_prefix(Self::USER).and_then(UserId::parse)

@@ -3,14 +3,28 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::WebhookQueue;
 use super::grace_period::Departure;
+use super::outbox_space::OutboxSpace;
+use super::queue::size;
 use crate::core::model::{AppIdent, ChannelName, OutboxEvent, OutboxEventKind, UserId};
+use crate::core::ports::QueueKind;
+use crate::core::turn_budget::TurnBudget;
 
-/// The events in one commit, and the departures that are checked together.
-const BATCH: usize = 1000;
+/// The departures that are checked together.
+const BATCH: usize = 256;
+
+/// The departures whose channels are read concurrently.
+const CONCURRENT_READS: usize = 16;
+
+/// The bytes that one write should have, at least and at most: as many as the store writes in [`BATCH_TIME`]. Another app's
+/// event waits for one write.
+const MIN_BATCH_BYTES: usize = 16 * 1024;
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
+const BATCH_TIME: Duration = Duration::from_millis(50);
 
 /// The pause before a failed write is repeated.
 const RETRY: Duration = Duration::from_secs(1);
@@ -32,72 +46,118 @@ impl Present {
     }
 }
 
+/// A channel, and whether its users are meant.
+type ChannelKey = (AppIdent, ChannelName, bool);
+
+fn channel_key(departure: &Departure) -> ChannelKey {
+    let Departure { app, channel, user } = departure;
+    (app.clone(), channel.clone(), user.is_some())
+}
+
+/// The outcome of writing a batch.
+enum Written {
+    Done,
+    /// The server is stopping: the batch is in the queue again.
+    Stopping,
+    /// The server is stopping, and the store is unavailable.
+    Lost,
+}
+
 impl WebhookQueue {
     /// Writes recorded events into the outbox as they arrive, until `stop` ends and none is left. Users within their grace
     /// period are then still reported as present: the reconciler of the next start checks them.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let mut stopping = false;
+        let mut space = OutboxSpace::new(self.outbox_bytes);
+        let mut budget = TurnBudget::new(MIN_BATCH_BYTES, MAX_BATCH_BYTES, BATCH_TIME);
         loop {
             self.confirm_departures().await;
-            let batch = self.take_batch();
-            if !batch.is_empty() {
-                let put = async {
-                    while let Err(error) = self.outbox.put(&batch).await {
-                        tracing::warn!(
-                            error = error.chain(),
-                            "webhook events not stored, retrying"
-                        );
-                        sleep(RETRY).await;
+            self.report_losses(false).await;
+            let mut batch = self.take_batch(budget.bytes());
+            let is_empty = batch.is_empty();
+            for event in space.reject(&*self.outbox, &mut batch).await {
+                self.lose(&event);
+            }
+            if !is_empty && batch.is_empty() {
+                continue;
+            }
+            if !is_empty {
+                let work = batch.iter().map(|event| size(event).work).sum();
+                let begun = Instant::now();
+                match self.write(&mut batch, &mut stop, stopping).await {
+                    Written::Done => {
+                        budget.record(work, begun.elapsed());
+                        self.notify_sender();
+                        self.recheck(&batch).await;
                     }
-                };
-                tokio::select! {
-                    biased;
-                    () = put => {}
-                    () = &mut stop, if !stopping => {
-                        // The write may be done or not: it can be repeated.
-                        self.put_back(batch);
-                        stopping = true;
-                        continue;
-                    }
-                    () = sleep(RETRY), if stopping => {
-                        tracing::error!(
-                            dropped = batch.len(),
-                            "shutdown: webhook events lost, storage unavailable"
-                        );
-                        return;
-                    }
+                    Written::Stopping => stopping = true,
+                    Written::Lost => return,
                 }
-                self.notify_sender();
-                self.recheck(&batch).await;
                 continue;
             }
             if stopping {
+                self.report_losses(true).await;
                 return;
             }
-            let next = self.pending.lock().departures.next_due();
-            let due = async {
-                match next {
-                    Some(then) => sleep_until(then).await,
-                    None => std::future::pending().await,
-                }
+            let next = {
+                let pending = self.pending.lock();
+                let departures = pending.departures.next_due();
+                departures
+                    .into_iter()
+                    .chain(pending.losses.next_due())
+                    .min()
             };
             tokio::select! {
                 () = self.recorded.notified() => {}
-                () = due => {}
+                () = sleep_until_due(next) => {}
                 () = &mut stop => stopping = true,
             }
         }
     }
 
-    fn take_batch(&self) -> Vec<OutboxEvent> {
+    async fn write(
+        &self,
+        batch: &mut Vec<OutboxEvent>,
+        stop: &mut (impl Future<Output = ()> + Unpin),
+        stopping: bool,
+    ) -> Written {
+        // The same batch again: it may have been written, and more events with it would be written twice.
+        let put = async {
+            while let Err(error) = self.outbox.put(batch).await {
+                tracing::warn!(error = error.chain(), "webhook events not stored, retrying");
+                sleep(RETRY).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = put => Written::Done,
+            () = stop, if !stopping => {
+                // The write may be done or not: it can be repeated.
+                self.put_back(std::mem::take(batch));
+                Written::Stopping
+            }
+            () = sleep(RETRY), if stopping => {
+                tracing::error!(
+                    dropped = batch.len(),
+                    "shutdown: webhook events lost, storage unavailable"
+                );
+                Written::Lost
+            }
+        }
+    }
+
+    /// Removes the events of the next write, at least one.
+    fn take_batch(&self, bytes: usize) -> Vec<OutboxEvent> {
         let mut pending = self.pending.lock();
-        let dropped = std::mem::take(&mut pending.dropped);
-        let count = pending.events.len().min(BATCH);
-        let batch = pending.events.drain(..count).collect();
-        drop(pending);
-        if dropped > 0 {
-            tracing::error!(dropped, "webhook events lost, storage unavailable");
+        let mut batch: Vec<OutboxEvent> = Vec::new();
+        let mut work = 0;
+        while let Some((_, size)) = pending.events.next() {
+            work += size.work;
+            if work > bytes && !batch.is_empty() {
+                break;
+            }
+            batch.extend(pending.events.pop());
         }
         batch
     }
@@ -105,7 +165,43 @@ impl WebhookQueue {
     fn put_back(&self, batch: Vec<OutboxEvent>) {
         let mut pending = self.pending.lock();
         for event in batch.into_iter().rev() {
-            pending.events.push_front(event);
+            let (app, size) = (event.app.clone(), size(&event));
+            pending.events.push_front(&app, event, size);
+        }
+    }
+
+    /// Drops an event for which its app has no space in the outbox.
+    fn lose(&self, event: &OutboxEvent) {
+        self.pending.lock().losses.add(event, QueueKind::Outbox);
+        self.lost[1].add(&event.app, 1);
+    }
+
+    /// Writes the losses that are due into the delivery log, and has presence compared. `all`: also those due later.
+    async fn report_losses(&self, all: bool) {
+        let due = {
+            let mut losses = self.pending.lock();
+            if !all
+                && losses
+                    .losses
+                    .next_due()
+                    .is_none_or(|due| due > Instant::now())
+            {
+                return;
+            }
+            losses.losses.take_due(all)
+        };
+        for app in &due.apps {
+            self.missed.add(app);
+        }
+        if due.lost.is_empty() {
+            return;
+        }
+        // The metric and the log have them, too.
+        if let Err(error) = self.deliveries.log_lost(&due.lost).await {
+            tracing::warn!(
+                error = error.chain(),
+                "lost webhook events not recorded in the delivery log"
+            );
         }
     }
 
@@ -117,18 +213,28 @@ impl WebhookQueue {
             .departures
             .take_due(Instant::now(), BATCH);
         // Read once for each channel: many may have left the same one.
-        let mut channels: HashMap<(AppIdent, ChannelName, bool), Option<Present>> = HashMap::new();
+        let mut channels: HashMap<ChannelKey, Departure> = HashMap::new();
+        for departure in &departures {
+            channels
+                .entry(channel_key(departure))
+                .or_insert_with(|| departure.clone());
+        }
+        let mut reads = FuturesUnordered::new();
+        let mut present = HashMap::with_capacity(channels.len());
+        for (key, departure) in channels {
+            if reads.len() >= CONCURRENT_READS {
+                present.extend(reads.next().await);
+            }
+            reads.push(self.read_present(key, departure));
+        }
+        while let Some(read) = reads.next().await {
+            present.extend([read]);
+        }
         for departure in departures {
-            let key = (
-                departure.app.clone(),
-                departure.channel.clone(),
-                departure.user.is_some(),
-            );
-            let present = match channels.remove(&key) {
-                Some(present) => present,
-                None => self.present_at(&departure).await,
-            };
-            match (&present, self.apps.get(&departure.app).await) {
+            let present = present
+                .get(&channel_key(&departure))
+                .and_then(Option::as_ref);
+            match (present, self.apps.get(&departure.app).await) {
                 (_, Ok(None)) => {}
                 (Some(present), Ok(Some(app))) if !present.contains(&departure) => {
                     let kind = OutboxEventKind::departed(departure.user.clone());
@@ -137,8 +243,15 @@ impl WebhookQueue {
                 (Some(_), Ok(Some(_))) => {}
                 (None, _) | (_, Err(_)) => self.defer(departure),
             }
-            channels.insert(key, present);
         }
+    }
+
+    async fn read_present(
+        &self,
+        key: ChannelKey,
+        departure: Departure,
+    ) -> (ChannelKey, Option<Present>) {
+        (key, self.present_at(&departure).await)
     }
 
     /// Reads the members of the channel; `None`: the other nodes cannot be reached.
@@ -183,5 +296,13 @@ impl WebhookQueue {
                 self.push(self.event(&app, &departure.channel, kind));
             }
         }
+    }
+}
+
+/// Waits until `then`; forever where there is none.
+async fn sleep_until_due(then: Option<Instant>) {
+    match then {
+        Some(then) => sleep_until(then).await,
+        None => std::future::pending().await,
     }
 }

@@ -19,6 +19,8 @@ mod enqueue;
 mod filter;
 mod grace_period;
 mod log;
+mod losses;
+mod outbox_space;
 mod queue;
 mod reconcile;
 mod sender;

@@ -1,6 +1,5 @@
 //! Recording webhook events in memory.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,58 +9,83 @@ use tokio::time::Instant;
 
 use super::filter::{addresses, tracks_members, tracks_occupancy, wants_any};
 use super::grace_period::{Departure, Departures};
+use super::losses::Losses;
+use crate::core::fair_queue::{EntrySize, FairQueue, QueueBounds, QueueFull};
 use crate::core::model::{
-    App, ChannelName, ClientEventDetails, NewEvent, OutboxEvent, OutboxEventKind, UserId,
+    App, ChannelName, ClientEventDetails, Limits, NewEvent, OutboxEvent, OutboxEventKind, UserId,
     WebhookEvent,
 };
-use crate::core::ports::{Clock, Nodes, OccupancyChange, OccupancyUpdate, Outbox};
+use crate::core::ports::{
+    Clock, DeliveryLog, Metrics, Nodes, OccupancyChange, OccupancyUpdate, Outbox, QueueKind, Stores,
+};
+use crate::core::queue_losses::QueueLosses;
 use crate::core::service::app_cache::AppCache;
+use crate::core::service::webhook_changes::WebhookChanges;
 
 /// How long `channel_vacated` and `member_removed` are held back: a client that reconnects in time causes neither (the
 /// Pusher documentation).
 pub(super) const GRACE_PERIOD: Duration = Duration::from_secs(3);
 
-/// The events that may wait in memory while the store is unavailable; later ones are dropped.
-const MAX_PENDING: usize = 100_000;
+/// The bytes of an event in memory, and of its row in the store, besides its texts, about.
+const EVENT_BYTES: usize = 400;
 
-/// The webhook events of this node on their way into the outbox.
+/// The webhook events of this node on their way into the outbox, bounded in bytes by app and in all
+/// (`PUSHI_MAX_QUEUED_BYTES`). An event above the bound is lost, which the delivery log shows; where it was an arrival or
+/// departure, presence is compared later.
 pub struct WebhookQueue {
     pub(super) outbox: Arc<dyn Outbox>,
+    pub(super) deliveries: Arc<dyn DeliveryLog>,
     pub(super) nodes: Nodes,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) apps: Arc<AppCache>,
     /// No other node uses the store.
     pub(super) single_node: bool,
+    /// The most bytes of one app in the outbox; 0: no limit.
+    pub(super) outbox_bytes: u64,
     pub(super) pending: Mutex<PendingEvents>,
+    pub(super) lost: [QueueLosses; 2],
+    /// The apps that lost arrivals or departures.
+    pub(super) missed: WebhookChanges,
     /// Wakes [`WebhookQueue::run`].
     pub(super) recorded: Notify,
     /// Wakes [`OutboxSender`](super::OutboxSender).
     pub(super) stored: Notify,
 }
 
-#[derive(Default)]
 pub(super) struct PendingEvents {
-    pub events: VecDeque<OutboxEvent>,
+    pub events: FairQueue<OutboxEvent>,
     pub departures: Departures,
-    /// How many events were dropped since this was last logged.
-    pub dropped: u64,
+    pub losses: Losses,
 }
 
 impl WebhookQueue {
     pub(in crate::core::service) fn new(
-        outbox: Arc<dyn Outbox>,
+        stores: &Stores,
         nodes: Nodes,
         clock: Arc<dyn Clock>,
         apps: Arc<AppCache>,
         single_node: bool,
+        limits: &Limits,
+        metrics: &Arc<dyn Metrics>,
     ) -> Self {
+        let bounds = QueueBounds::new(limits.queued_bytes, limits.queued_bytes_all);
+        let lost = [QueueKind::Webhook, QueueKind::Outbox]
+            .map(|queue| QueueLosses::new(queue, Arc::clone(metrics)));
         Self {
-            outbox,
+            outbox: Arc::clone(&stores.outbox),
+            deliveries: Arc::clone(&stores.deliveries),
             nodes,
             clock,
             apps,
             single_node,
-            pending: Mutex::default(),
+            outbox_bytes: limits.outbox_bytes,
+            pending: Mutex::new(PendingEvents {
+                events: FairQueue::new(bounds),
+                departures: Departures::new(bounds),
+                losses: Losses::default(),
+            }),
+            lost,
+            missed: WebhookChanges::default(),
             recorded: Notify::new(),
             stored: Notify::new(),
         }
@@ -134,7 +158,8 @@ impl WebhookQueue {
         }
     }
 
-    /// Records a client event; `user`: the sender on a presence channel.
+    /// Records a client event: one with its name, on a channel whose members may send them, of an app that allows it. `user`:
+    /// the sender on a presence channel.
     pub(in crate::core::service) fn record_client_event(
         &self,
         app: &App,
@@ -146,6 +171,7 @@ impl WebhookQueue {
             .owner_id
             .as_ref()
             .filter(|_| event.payload.event.starts_with("client-"))
+            .filter(|_| app.settings.client_events && event.channel.takes_client_events())
         else {
             return;
         };
@@ -177,13 +203,17 @@ impl WebhookQueue {
     }
 
     pub(super) fn push(&self, event: OutboxEvent) {
+        let size = size(&event);
         let mut pending = self.pending.lock();
-        if pending.events.len() >= MAX_PENDING {
-            pending.dropped += 1;
-            return;
+        let app = event.app.clone();
+        if pending.events.has_space(&app, size.bytes) {
+            pending.events.push_accepted(&app, event, size);
+            drop(pending);
+        } else {
+            pending.losses.add(&event, QueueKind::Webhook);
+            drop(pending);
+            self.lost[0].add(&app, 1);
         }
-        pending.events.push_back(event);
-        drop(pending);
         self.recorded.notify_one();
     }
 
@@ -194,18 +224,37 @@ impl WebhookQueue {
 
     /// Has a departure checked (again) after the grace period.
     pub(super) fn defer(&self, departure: Departure) {
-        self.pending
-            .lock()
-            .departures
-            .add(departure, Instant::now() + GRACE_PERIOD);
+        let due = Instant::now() + GRACE_PERIOD;
+        let app = departure.app.clone();
+        let mut pending = self.pending.lock();
+        if pending.departures.add(departure, due) == Err(QueueFull) {
+            pending.losses.compare(&app);
+            drop(pending);
+            self.lost[0].add(&app, 1);
+        }
     }
 
     pub(super) fn has_departure(&self, departure: &Departure) -> bool {
         self.pending.lock().departures.contains(departure)
     }
 
+    /// The bytes that wait.
+    pub(in crate::core::service) fn bytes(&self) -> u64 {
+        let pending = self.pending.lock();
+        (pending.events.bytes() + pending.departures.bytes()) as u64
+    }
+
     /// Wakes the sender: the outbox has new events.
     pub(in crate::core::service) fn notify_sender(&self) {
         self.stored.notify_one();
+    }
+}
+
+/// An event is in memory once, and written once for each address.
+pub(super) fn size(event: &OutboxEvent) -> EntrySize {
+    let bytes = EVENT_BYTES + event.channel.as_str().len() + event.kind.bytes();
+    EntrySize {
+        bytes,
+        work: bytes * event.addresses.len().max(1),
     }
 }

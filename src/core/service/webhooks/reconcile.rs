@@ -99,7 +99,12 @@ impl Reconciler {
                     }
                 };
                 tokio::select! {
-                    () = self.changes.added() => self.reconcile_changed().await,
+                    () = self.changes.added() => {
+                        self.reconcile_each(&self.changes, Report::Silent).await;
+                    }
+                    () = self.queue.missed.added() => {
+                        self.reconcile_each(&self.queue.missed, Report::Send).await;
+                    }
                     // A failure is repeated at the next interval.
                     () = due => drop(self.reconcile_all(&mut apps).await),
                 }
@@ -134,16 +139,16 @@ impl Reconciler {
     }
 
     /// Users who are present when webhooks are set are added to the reported presence without an event: the webhooks receive
-    /// only later changes.
-    async fn reconcile_changed(&self) {
-        for ident in self.changes.take() {
+    /// only later changes. Where events were lost, the webhooks receive them now.
+    async fn reconcile_each(&self, apps: &WebhookChanges, report: Report) {
+        for ident in apps.take() {
             let Ok(Some(app)) = self.queue.apps.get(&ident).await else {
                 continue;
             };
-            if let Err(error) = self.reconcile(&app, Report::Silent).await {
+            if let Err(error) = self.reconcile(&app, report).await {
                 tracing::debug!(%error, "webhook presence not reconciled, retrying");
                 sleep(RETRY).await;
-                self.changes.add(&ident);
+                apps.add(&ident);
             }
         }
     }

@@ -12,7 +12,8 @@ use crate::core::auth::random_53_bits;
 use crate::core::error::StorageError;
 use crate::core::model::{App, Attempt, Claim, OutboxEventKind, QueuedEvent, Timestamp};
 use crate::core::ports::{
-    AttemptResult, ClaimUpdate, Clock, Disposition, Metrics, Notifier, Outbox, WebhookOutcome,
+    AttemptResult, ClaimUpdate, Clock, Disposition, Metrics, Notifier, OLDEST_BYTES, Outbox,
+    WebhookOutcome,
 };
 use crate::core::service::app_cache::AppCache;
 
@@ -21,7 +22,7 @@ const CLAIMS: usize = 256;
 
 /// The events in one request, and the bytes of client events in it. A request has at least one event, whatever its size.
 const BATCH: usize = 100;
-const BATCH_BYTES: usize = 512 * 1024;
+const BATCH_BYTES: usize = OLDEST_BYTES;
 
 /// The batching window: how long the sender waits for more events before it claims.
 const LINGER: Duration = Duration::from_millis(50);
@@ -29,8 +30,9 @@ const LINGER: Duration = Duration::from_millis(50);
 /// How often the outbox is polled, for events of other processes and for retries.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How often the depth of the outbox is measured while nothing is sent.
+/// How often the depth of the outbox is measured while nothing is sent, and at most while something is.
 const DEPTH_INTERVAL: Duration = Duration::from_secs(5);
+const MIN_DEPTH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much longer than two attempts a claim lasts, for the calls of the store.
 const CLAIM_MARGIN: Duration = Duration::from_secs(10);
@@ -78,12 +80,18 @@ impl OutboxSender {
         // Where the store is unavailable, the claims of the previous run expire by themselves.
         let _ = self.outbox.release(&self.holder).await;
         let mut sending = FuturesUnordered::new();
+        // Counting a large outbox takes time, for which the sender does not wait.
+        let mut measuring = FuturesUnordered::new();
         let mut measured: Option<Instant> = None;
         loop {
             let claims = while_sending(&mut sending, self.claim()).await;
-            if !claims.is_empty() || measured.is_none_or(|last| last.elapsed() >= DEPTH_INTERVAL) {
+            let interval = match claims.is_empty() {
+                true => DEPTH_INTERVAL,
+                false => MIN_DEPTH_INTERVAL,
+            };
+            if measuring.is_empty() && measured.is_none_or(|last| last.elapsed() >= interval) {
                 measured = Some(Instant::now());
-                while_sending(&mut sending, self.measure_depth()).await;
+                measuring.push(self.measure_depth());
             }
             let more = claims.len() == CLAIMS;
             sending.extend(claims.into_iter().map(|claim| self.send(claim)));
@@ -93,6 +101,7 @@ impl OutboxSender {
             tokio::select! {
                 () = self.queue.stored.notified() => while_sending(&mut sending, sleep(LINGER)).await,
                 Some(()) = sending.next() => {}
+                Some(()) = measuring.next() => {}
                 () = sleep(POLL) => {}
                 () = &mut stop => break,
             }
@@ -204,8 +213,10 @@ impl OutboxSender {
             .count();
         let (disposition, settled) = if expired == 0 {
             (Disposition::Failed, &events[..0])
-        } else {
+        } else if self.may_keep(claim).await {
             (Disposition::GivenUp, &events[..expired])
+        } else {
+            (Disposition::Discarded, &events[..expired])
         };
         self.report_failure(&app, claim, &attempt, expired, last);
         // Without random numbers the pause has no jitter.
@@ -221,6 +232,13 @@ impl OutboxSender {
             )
             .await?;
         Ok(false)
+    }
+
+    /// Whether events that are given up are kept to be replayed: up to the bound of the outbox.
+    async fn may_keep(&self, claim: &Claim) -> bool {
+        let bound = self.queue.outbox_bytes;
+        let stored = self.outbox.bytes_of(&claim.app).await;
+        bound == 0 || stored.is_ok_and(|bytes| bytes.given_up < bound)
     }
 
     fn report_failure(

@@ -8,10 +8,13 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, Attempt, Claim, Delivery, OutboxEvent, QueuedAddress, QueuedEvent, ReportedPresence,
-    Timestamp,
+    AppIdent, Attempt, Claim, Delivery, LostEvents, OutboxEvent, QueuedAddress, QueuedEvent,
+    ReportedPresence, Timestamp,
 };
-use crate::core::ports::{AttemptResult, ClaimUpdate, DeliveryLog, Disposition, Outbox};
+use crate::core::ports::{
+    AttemptResult, ClaimUpdate, DeliveryLog, Disposition, OLDEST_BYTES, OUTBOX_EVENT_BYTES, Outbox,
+    OutboxBytes,
+};
 
 /// The queues and the delivery log of one app.
 #[derive(Default)]
@@ -104,9 +107,9 @@ impl AppOutbox {
             let (id, address, given_up) = (
                 self.last_delivery_id,
                 Arc::clone(&claim.address),
-                disposition == Disposition::GivenUp,
+                disposition != Disposition::Delivered,
             );
-            let kept = if given_up {
+            let kept = if disposition == Disposition::GivenUp {
                 ended.into_values().collect()
             } else {
                 Vec::new()
@@ -188,8 +191,17 @@ impl Outbox for MemoryStore {
             .app_data
             .get(&claim.app)
             .and_then(|data| data.outbox.queues.get(&claim.address));
+        let mut bytes = 0;
+        let mut fits = |(place, event): &(usize, &QueuedEvent)| {
+            bytes += event.kind.bytes();
+            *place == 0 || bytes <= OLDEST_BYTES
+        };
         Ok(queue.map_or_else(Vec::new, |queue| {
-            queue.events.values().take(limit).cloned().collect()
+            let events = queue.events.values().take(limit).enumerate();
+            events
+                .take_while(|event| fits(event))
+                .map(|(_, event)| event.clone())
+                .collect()
         }))
     }
 
@@ -228,6 +240,26 @@ impl Outbox for MemoryStore {
             .iter()
             .filter(|presence| after.is_none_or(|after| *presence > after));
         Ok(reported.take(limit).cloned().collect())
+    }
+
+    async fn bytes_of(&self, app: &AppIdent) -> Result<OutboxBytes, StorageError> {
+        let state = self.state.lock();
+        let Some(data) = state.app_data.get(app) else {
+            return Ok(OutboxBytes::default());
+        };
+        let bytes = |event: &QueuedEvent| {
+            OUTBOX_EVENT_BYTES + (event.channel.as_str().len() + event.kind.bytes()) as u64
+        };
+        let waiting = data
+            .outbox
+            .queues
+            .values()
+            .flat_map(|queue| queue.events.values());
+        let given_up = data.outbox.log.values().flat_map(|(_, kept)| kept);
+        Ok(OutboxBytes {
+            waiting: waiting.map(bytes).sum(),
+            given_up: given_up.map(bytes).sum(),
+        })
     }
 
     async fn depth(&self) -> Result<u64, StorageError> {
@@ -277,6 +309,31 @@ impl DeliveryLog for MemoryStore {
             .take(limit)
             .map(|(_, (delivery, _))| delivery.clone())
             .collect())
+    }
+
+    async fn log_lost(&self, lost: &[LostEvents]) -> Result<(), StorageError> {
+        let mut state = self.state.lock();
+        for lost in lost {
+            let Ok(data) = state.app_data_mut(&lost.app) else {
+                continue;
+            };
+            let outbox = &mut data.outbox;
+            outbox.last_delivery_id += 1;
+            let entry = Delivery {
+                id: outbox.last_delivery_id,
+                address: Arc::clone(&lost.address),
+                at: lost.at,
+                events: lost.events,
+                attempts: 0,
+                last: Attempt {
+                    status: None,
+                    problem: Some(lost.problem.clone()),
+                },
+                given_up: true,
+            };
+            outbox.log.insert(entry.id, (entry, Vec::new()));
+        }
+        Ok(())
     }
 
     async fn replay(

@@ -9,6 +9,7 @@ use crate::core::model::{
     ChannelName, ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent, Timestamp, UserId,
     WebhookEvent,
 };
+use crate::core::ports::OUTBOX_EVENT_BYTES;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::mongodb::value;
 
@@ -36,6 +37,8 @@ pub(super) fn event_fields(outbox_event: &OutboxEvent) -> Document {
         OutboxEventKind::SubscriptionCount(subscribers) => count = value::signed(*subscribers),
     }
     let text = |text: Option<&str>| text.map_or(Bson::Null, Bson::from);
+    let bytes = OUTBOX_EVENT_BYTES
+        + (outbox_event.channel.as_str().len() + outbox_event.kind.bytes()) as u64;
     doc! {
         "channel": outbox_event.channel.as_str(),
         "kind": outbox_event.kind.webhook_event().name(),
@@ -45,6 +48,7 @@ pub(super) fn event_fields(outbox_event: &OutboxEvent) -> Document {
         "socket": text(socket),
         "count": count,
         "time": outbox_event.at.micros(),
+        "bytes": value::signed(bytes),
     }
 }
 

@@ -5,7 +5,7 @@ use mongodb::bson::{Bson, Document, doc};
 
 use super::document::queue_id;
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Attempt, Delivery, QueuedAddress, Timestamp};
+use crate::core::model::{AppIdent, Attempt, Delivery, LostEvents, QueuedAddress, Timestamp};
 use crate::core::ports::DeliveryLog;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::mongodb::error::classify;
@@ -70,6 +70,35 @@ impl DeliveryLog for MongoStore {
                 .sort(doc! { "id": -1 })
                 .limit(value::signed(limit));
             all(found).await?.iter().map(delivery_from).collect()
+        })
+        .await
+    }
+
+    async fn log_lost(&self, lost: &[LostEvents]) -> Result<(), StorageError> {
+        let (store, lost) = (self.clone(), lost.to_vec());
+        self.run_to_completion(async move {
+            for lost in &lost {
+                let Some(app_id) = store.app_id(&lost.app).await? else {
+                    continue;
+                };
+                let deliveries = &store.collections.deliveries;
+                let id = store.collections.allocate_ids(deliveries, 1).await?;
+                let delivery = doc! {
+                    "_id": format!("{}/{id}", lost.app),
+                    "id": id,
+                    "instance": lost.app.as_str(),
+                    "app": app_id,
+                    "address": &*lost.address,
+                    "time": lost.at.micros(),
+                    "notices": value::signed(lost.events),
+                    "attempts": 0_i64,
+                    "status": 0,
+                    "problem": &lost.problem,
+                    "given_up": 1,
+                };
+                deliveries.insert_one(delivery).await.map_err(classify)?;
+            }
+            Ok(())
         })
         .await
     }

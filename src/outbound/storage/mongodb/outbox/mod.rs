@@ -23,7 +23,7 @@ use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, ChannelName, Claim, OutboxEvent, QueuedEvent, ReportedPresence, Timestamp, UserId,
 };
-use crate::core::ports::{AttemptResult, Outbox};
+use crate::core::ports::{AttemptResult, OLDEST_BYTES, Outbox, OutboxBytes};
 use crate::outbound::storage::StorageResult;
 
 #[async_trait]
@@ -62,8 +62,21 @@ impl Outbox for MongoStore {
                 .collections
                 .notices
                 .find(doc! { "queue": queue, "id": { "$gt": 0 } });
-            let found = all(found.sort(doc! { "id": 1 }).limit(value::signed(limit))).await?;
-            found.iter().map(queued_event_from).collect()
+            let mut found = found
+                .sort(doc! { "id": 1 })
+                .limit(value::signed(limit))
+                .await
+                .map_err(classify)?;
+            let (mut events, mut bytes) = (Vec::new(), 0);
+            while let Some(document) = found.try_next().await.map_err(classify)? {
+                let event = queued_event_from(&document)?;
+                bytes += event.kind.bytes();
+                if !events.is_empty() && bytes > OLDEST_BYTES {
+                    break;
+                }
+                events.push(event);
+            }
+            Ok(events)
         })
         .await
     }
@@ -114,6 +127,33 @@ impl Outbox for MongoStore {
                 .sort(doc! { "channel": 1, "user_id": 1 })
                 .limit(value::signed(limit));
             all(found).await?.iter().map(presence_from).collect()
+        })
+        .await
+    }
+
+    async fn bytes_of(&self, app: &AppIdent) -> Result<OutboxBytes, StorageError> {
+        self.with_timeout(async {
+            let Some(app_id) = self.app_id(app).await? else {
+                return Ok(OutboxBytes::default());
+            };
+            let of = async |is_given_up: bool| {
+                let matched = doc! { "instance": app.as_str(), "app": app_id, "delivery": { "$exists": is_given_up } };
+                let sum = doc! { "_id": Bson::Null, "bytes": { "$sum": "$bytes" } };
+                let mut found = self
+                    .collections
+                    .notices
+                    .aggregate([doc! { "$match": matched }, doc! { "$group": sum }])
+                    .await
+                    .map_err(classify)?;
+                match found.try_next().await.map_err(classify)? {
+                    Some(found) => value::unsigned(&found, "bytes"),
+                    None => Ok(0),
+                }
+            };
+            Ok(OutboxBytes {
+                waiting: of(false).await?,
+                given_up: of(true).await?,
+            })
         })
         .await
     }

@@ -31,7 +31,9 @@ impl MongoStore {
         let no_attempt = Attempt::default();
         let (attempts, last) = match result.disposition {
             Disposition::Delivered => (0, &no_attempt),
-            Disposition::GivenUp | Disposition::Failed => (attempts, &result.attempt),
+            Disposition::GivenUp | Disposition::Discarded | Disposition::Failed => {
+                (attempts, &result.attempt)
+            }
         };
         let mut change =
             doc! { "attempts": attempts, "status": status(last), "problem": problem(last) };
@@ -65,7 +67,7 @@ impl MongoStore {
         result: &AttemptResult,
         attempts: i64,
     ) -> StorageResult<()> {
-        let given_up = result.disposition == Disposition::GivenUp;
+        let given_up = result.disposition != Disposition::Delivered;
         let id = self
             .collections
             .allocate_ids(&self.collections.deliveries, 1)
@@ -90,7 +92,7 @@ impl MongoStore {
             .map_err(classify)?;
         let upto = doc! { "$gt": 0, "$lte": value::signed(result.upto) };
         let ended = doc! { "queue": value::text(queue, "_id")?, "by": &*claim.holder, "id": upto };
-        if given_up {
+        if result.disposition == Disposition::GivenUp {
             let kept = doc! { "$set": { "delivery": id }, "$unset": { "queue": "" } };
             self.collections
                 .notices

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 
+use super::settle::INSERT_DELIVERY;
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Attempt, Delivery, QueuedAddress, Timestamp};
+use crate::core::model::{AppIdent, Attempt, Delivery, LostEvents, QueuedAddress, Timestamp};
 use crate::core::ports::DeliveryLog;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::SqlStore;
@@ -63,6 +64,13 @@ impl<D: Driver> DeliveryLog for SqlStore<D> {
             })
         });
         rows.await?.iter().map(delivery_from).collect()
+    }
+
+    async fn log_lost(&self, lost: &[LostEvents]) -> Result<(), StorageError> {
+        let lost = lost.to_vec();
+        self.driver
+            .write(move |connection| Box::pin(log_lost(connection, lost)))
+            .await
     }
 
     async fn replay(
@@ -185,4 +193,28 @@ fn delivery_from(row: &impl SqlRow) -> StorageResult<Delivery> {
         last: attempt_from(row, 5, 6)?,
         given_up: row.int(7)? != 0,
     })
+}
+
+async fn log_lost<C: SqlConnection>(
+    connection: &mut C,
+    lost: Vec<LostEvents>,
+) -> StorageResult<()> {
+    for lost in &lost {
+        let app = [Arg::Text(lost.app.as_str())];
+        let Some(row) = connection.row(C::LOCK_APP, &app).await? else {
+            continue;
+        };
+        let args = [
+            Arg::Int(row.int(0)?),
+            Arg::Text(&lost.address),
+            Arg::Int(lost.at.micros()),
+            Arg::Int(i64::try_from(lost.events).unwrap_or(i64::MAX)),
+            Arg::Int(0),
+            Arg::Int(0),
+            Arg::MaybeText(Some(&lost.problem)),
+            Arg::Int(1),
+        ];
+        connection.row(INSERT_DELIVERY, &args).await?;
+    }
+    Ok(())
 }

@@ -16,7 +16,7 @@ use crate::core::model::{
     AppIdent, ChannelName, Claim, ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent,
     ReportedPresence, Timestamp, UserId, WebhookEvent,
 };
-use crate::core::ports::{AttemptResult, Outbox};
+use crate::core::ports::{AttemptResult, OLDEST_BYTES, Outbox, OutboxBytes};
 use crate::outbound::storage::StorageResult;
 
 pub(super) const DUE: &str = "SELECT q.id, a.ident, q.address, q.attempts FROM outbox_queues q JOIN apps a ON a.id = q.app \
@@ -25,6 +25,15 @@ const CLAIM: &str = "UPDATE outbox_queues SET holder = $2, held_until = $3 WHERE
 pub(super) const OLDEST: &str = "SELECT n.id, n.channel, n.kind, n.user_id, n.event, n.data, n.socket, n.count, n.time, n.since \
     FROM outbox_notices n WHERE n.queue = (SELECT q.id FROM outbox_queues q JOIN apps a ON a.id = q.app WHERE a.ident = $1 AND q.address = $2) \
     ORDER BY n.id LIMIT $3";
+/// The bytes of the client events that [`OLDEST`] returns.
+pub(super) const OLDEST_SIZES: &str = "SELECT CAST(coalesce(octet_length(n.event), 0) + coalesce(octet_length(n.data), 0) AS BIGINT) \
+    FROM outbox_notices n WHERE n.queue = (SELECT q.id FROM outbox_queues q JOIN apps a ON a.id = q.app WHERE a.ident = $1 AND q.address = $2) \
+    ORDER BY n.id LIMIT $3";
+/// The bytes of an app's events: those that wait, and those that were given up. 200 is `OUTBOX_EVENT_BYTES`.
+pub(super) const BYTES: &str = "SELECT CAST(coalesce(sum(CASE WHEN delivery = 0 THEN bytes END), 0) AS BIGINT), \
+    CAST(coalesce(sum(CASE WHEN delivery <> 0 THEN bytes END), 0) AS BIGINT) FROM (SELECT delivery, 200 + octet_length(channel) \
+    + coalesce(octet_length(user_id), 0) + coalesce(octet_length(event), 0) + coalesce(octet_length(data), 0) + coalesce(octet_length(socket), 0) AS bytes \
+    FROM outbox_notices WHERE app = (SELECT id FROM apps WHERE ident = $1)) AS sizes";
 const RELEASE: &str = "UPDATE outbox_queues SET holder = '', held_until = 0 WHERE holder = $1";
 pub(super) const STANDING: &str = "SELECT channel, user_id FROM outbox_marks WHERE app = (SELECT id FROM apps WHERE ident = $1) \
     AND (channel, user_id) > ($2, $3) ORDER BY channel, user_id LIMIT $4";
@@ -84,12 +93,25 @@ impl<D: Driver> Outbox for SqlStore<D> {
         let claim = claim.clone();
         let rows = self.driver.read(move |connection| {
             Box::pin(async move {
-                let args = [
-                    Arg::Text(claim.app.as_str()),
-                    Arg::Text(&claim.address),
-                    Arg::Int(signed(limit)),
-                ];
-                connection.rows(OLDEST, &args).await
+                let (app, address) = (Arg::Text(claim.app.as_str()), Arg::Text(&claim.address));
+                let sizes = connection
+                    .rows(OLDEST_SIZES, &[app, address, Arg::Int(signed(limit))])
+                    .await?;
+                let mut bytes = 0;
+                let mut count = 0;
+                for size in &sizes {
+                    bytes += unsigned(size.int(0)?)?;
+                    if count > 0 && bytes > OLDEST_BYTES as u64 {
+                        break;
+                    }
+                    count += 1;
+                }
+                if count == 0 {
+                    return Ok(Vec::new());
+                }
+                connection
+                    .rows(OLDEST, &[app, address, Arg::Int(count)])
+                    .await
             })
         });
         rows.await?.iter().map(queued_event_from).collect()
@@ -150,6 +172,20 @@ impl<D: Driver> Outbox for SqlStore<D> {
             })
         };
         rows.await?.iter().map(presence).collect()
+    }
+
+    async fn bytes_of(&self, app: &AppIdent) -> Result<OutboxBytes, StorageError> {
+        let app = app.clone();
+        let row = self.driver.read(move |connection| {
+            Box::pin(async move { connection.row(BYTES, &[Arg::Text(app.as_str())]).await })
+        });
+        let row = row
+            .await?
+            .ok_or_else(|| StorageError::corrupt("a sum returned no row"))?;
+        Ok(OutboxBytes {
+            waiting: unsigned(row.int(0)?)?,
+            given_up: unsigned(row.int(1)?)?,
+        })
     }
 
     async fn depth(&self) -> Result<u64, StorageError> {

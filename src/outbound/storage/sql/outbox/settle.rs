@@ -14,7 +14,7 @@ const LOCK_CLAIMED: &str = "UPDATE outbox_queues SET holder = $3 WHERE app = (SE
 const DELETE: &str = "DELETE FROM outbox_notices WHERE queue = $1 AND id <= $2";
 const MOVE_TO_DELIVERY: &str =
     "UPDATE outbox_notices SET queue = 0, delivery = $3 WHERE queue = $1 AND id <= $2";
-const INSERT_DELIVERY: &str = "INSERT INTO outbox_deliveries (app, address, time, notices, attempts, status, problem, given_up) \
+pub(super) const INSERT_DELIVERY: &str = "INSERT INTO outbox_deliveries (app, address, time, notices, attempts, status, problem, given_up) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
 const RECORD_ATTEMPT: &str =
     "UPDATE outbox_queues SET attempts = $2, status = $3, problem = $4 WHERE id = $1";
@@ -53,7 +53,9 @@ pub(super) async fn settle(
     }
     let (attempts, last) = match result.disposition {
         Disposition::Delivered => (0, Attempt::default()),
-        Disposition::GivenUp | Disposition::Failed => (attempts, result.attempt),
+        Disposition::GivenUp | Disposition::Discarded | Disposition::Failed => {
+            (attempts, result.attempt)
+        }
     };
     let attempt = [
         Arg::Int(queue),
@@ -95,7 +97,7 @@ async fn log_delivery(
         Arg::Int(attempts),
         status(&result.attempt),
         Arg::MaybeText(result.attempt.problem.as_deref()),
-        Arg::Int((result.disposition == Disposition::GivenUp).into()),
+        Arg::Int((result.disposition != Disposition::Delivered).into()),
     ];
     let row = connection.row(INSERT_DELIVERY, &args).await?;
     row.ok_or_else(|| StorageError::corrupt("the database allocated no id"))?

@@ -16,7 +16,7 @@ use crate::outbound::storage::sql::{
 };
 
 /// Statements, each with the expected step for the table that may be large.
-const EXPECTED: [(&str, &str); 40] = [
+const EXPECTED: [(&str, &str); 42] = [
     (
         apps::BY_IDENT,
         "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)",
@@ -76,6 +76,14 @@ const EXPECTED: [(&str, &str); 40] = [
     (
         outbox::OLDEST,
         "SEARCH n USING INDEX outbox_notices_queue (queue=?)",
+    ),
+    (
+        outbox::OLDEST_SIZES,
+        "SEARCH n USING INDEX outbox_notices_queue (queue=?)",
+    ),
+    (
+        outbox::BYTES,
+        "SEARCH outbox_notices USING INDEX outbox_notices_app (app=?)",
     ),
     (
         outbox::STANDING,
