@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::StartError;
 use super::tasks::Tasks;
 use crate::config::{BusUrl, Settings};
+use crate::core::fair_queue::QueueBounds;
 use crate::core::hub::Hub;
 use crate::core::order::Resequencer;
 use crate::core::ports::{BusSink, Nodes, Stores};
@@ -43,6 +44,10 @@ impl NodeWiring {
             target,
             process,
             lease,
+            queued: QueueBounds::new(
+                settings.limits.queued_bytes,
+                settings.limits.queued_bytes_all,
+            ),
             metrics,
         };
         let RedisAdapters {

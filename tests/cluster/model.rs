@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use pushi::core::auth::random_53_bits;
+use pushi::core::fair_queue::QueueBounds;
 use pushi::core::hub::Hub;
 use pushi::core::model::{
     AppIdent, AppSettings, ChannelName, Member, Mid, NewEvent, Payload, PushCredentials, Secret,
@@ -173,6 +174,7 @@ impl World {
             target,
             process,
             lease: LEASE,
+            queued: QueueBounds::new(0, 0),
             metrics,
         };
         let adapters = redis::open(options, &hub);

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::core::model::{AppIdent, ChannelKind, ChannelName, PeerChannel};
+use crate::core::model::{AppIdent, ChannelKind, ChannelName, PeerChannel, ServerEvent};
 use crate::core::ports::BusMessage;
 
 /// A presence channel.
@@ -31,9 +31,17 @@ struct Wakeup {
     waker: Option<Waker>,
 }
 
+/// The bytes of a channel's member changes above which they are sent at once.
+const MAX_BATCH_BYTES: usize = 256 * 1024;
+
+/// The bytes of a member change besides its texts, about.
+const CHANGE_BYTES: usize = 200;
+
 #[derive(Default)]
 struct ChangeQueue {
     messages: VecDeque<BusMessage>,
+    /// The bytes of the member changes, at most about [`MAX_BATCH_BYTES`].
+    bytes: usize,
     /// A task is sending from this queue.
     draining: bool,
 }
@@ -47,10 +55,13 @@ pub(super) enum ChangeChunk {
 }
 
 impl MemberChangeBatcher {
-    /// Appends a member change to its channel's queue.
-    pub(super) fn push(&self, key: ChannelKey, change: BusMessage) {
+    /// Appends a member change to its channel's queue. `true`: the queue has to be flushed now.
+    pub(super) fn push(&self, key: ChannelKey, change: BusMessage) -> bool {
         let mut queues = self.queues.lock();
-        queues.entry(key).or_default().messages.push_back(change);
+        let queue = queues.entry(key).or_default();
+        queue.bytes += bytes(&change);
+        queue.messages.push_back(change);
+        let is_full = queue.bytes > MAX_BATCH_BYTES;
         self.any.store(true, Ordering::Release);
         drop(queues);
         let waker = {
@@ -61,6 +72,7 @@ impl MemberChangeBatcher {
         if let Some(waker) = waker {
             waker.wake();
         }
+        is_full
     }
 
     /// Whether the channel has a queue.
@@ -114,6 +126,7 @@ impl MemberChangeBatcher {
             .take_while(|message| is_member_change(message))
             .count();
         if count > 0 {
+            queue.bytes = 0;
             return Some(ChangeChunk::Changes(
                 queue.messages.drain(..count).collect(),
             ));
@@ -128,6 +141,18 @@ impl MemberChangeBatcher {
         }
         None
     }
+}
+
+fn bytes(message: &BusMessage) -> usize {
+    let texts = match message {
+        BusMessage::Broadcast {
+            event:
+                ServerEvent::MemberAdded { member, .. } | ServerEvent::MemberRemoved { member, .. },
+            ..
+        } => member.user_id.as_str().len() + member.data.len(),
+        _ => 0,
+    };
+    CHANGE_BYTES + texts
 }
 
 fn is_member_change(message: &BusMessage) -> bool {

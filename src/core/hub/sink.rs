@@ -67,7 +67,9 @@ impl Hub {
         if hub.occupancy(channel).subscriptions > UNBATCHED_SUBSCRIPTIONS
             || self.member_changes.contains(&key)
         {
-            self.member_changes.push(key, message);
+            if self.member_changes.push(key.clone(), message) {
+                self.flush_channel(&key);
+            }
         } else {
             self.send_member_changes(&key, vec![message]);
         }

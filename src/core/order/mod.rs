@@ -148,6 +148,14 @@ impl Bus for Resequencer {
         self.bus.forget(app);
     }
 
+    fn is_full(&self, app: &AppIdent) -> bool {
+        self.bus.is_full(app)
+    }
+
+    fn queued_bytes(&self) -> u64 {
+        self.bus.queued_bytes()
+    }
+
     fn health(&self) -> BusHealth {
         self.bus.health()
     }

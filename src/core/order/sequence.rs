@@ -4,10 +4,15 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
+use crate::core::model::ServerEvent;
 use crate::core::ports::BusMessage;
 
-/// The most messages that a channel holds; beyond it the gap is skipped.
+/// The most messages that a channel holds, and their bytes; beyond them the gap is skipped.
 const MAX_HELD: usize = 10_000;
+const MAX_HELD_BYTES: usize = 4 << 20;
+
+/// The bytes of a message besides its texts, about.
+const MESSAGE_BYTES: usize = 400;
 
 /// The next serial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +39,9 @@ pub(super) enum Missing {
 #[derive(Debug)]
 pub(super) struct ChannelSequence {
     pub expected: Expected,
-    /// Messages that are held, in the order of arrival.
+    /// Messages that are held, in the order of arrival, at most [`MAX_HELD`] and [`MAX_HELD_BYTES`].
     held: VecDeque<BusMessage>,
+    held_bytes: usize,
     /// The beginning of the gap; `None`: there is none.
     pub gap_since: Option<Instant>,
     /// The channel is watched by its own name.
@@ -56,6 +62,7 @@ impl ChannelSequence {
         Self {
             expected,
             held: VecDeque::new(),
+            held_bytes: 0,
             gap_since: None,
             watched,
             unwanted: false,
@@ -67,6 +74,7 @@ impl ChannelSequence {
     pub(super) fn restart(&mut self) {
         self.expected = Self::new(self.watched).expected;
         self.held = VecDeque::new();
+        self.held_bytes = 0;
         self.gap_since = None;
     }
 
@@ -86,9 +94,12 @@ impl ChannelSequence {
                 self.expected = Expected::At(due + 1);
                 ready.push_back(message);
             }
-            _ => self.held.push_back(message),
+            _ => {
+                self.held_bytes += bytes(&message);
+                self.held.push_back(message);
+            }
         }
-        if self.held.len() > MAX_HELD {
+        if self.held.len() > MAX_HELD || self.held_bytes > MAX_HELD_BYTES {
             self.skip_gap(ready);
         }
         self.release(ready)
@@ -108,14 +119,16 @@ impl ChannelSequence {
                 .is_none_or(|serial| serial < due);
             match next {
                 Some(index) => {
-                    ready.extend(self.held.remove(index));
+                    let next = self.held.remove(index);
+                    self.held_bytes -= next.as_ref().map_or(0, bytes);
+                    ready.extend(next);
                     self.expected = Expected::At(due + 1);
                 }
-                None if front_is_free => ready.extend(
-                    self.held
-                        .pop_front()
-                        .filter(|message| message.serial().is_none()),
-                ),
+                None if front_is_free => {
+                    let front = self.held.pop_front();
+                    self.held_bytes -= front.as_ref().map_or(0, bytes);
+                    ready.extend(front.filter(|message| message.serial().is_none()));
+                }
                 None => break,
             }
         }
@@ -182,6 +195,17 @@ impl ChannelSequence {
     }
 }
 
+fn bytes(message: &BusMessage) -> usize {
+    let texts = match message {
+        BusMessage::Broadcast {
+            event: ServerEvent::Published { event, .. },
+            ..
+        } => event.bytes(),
+        _ => 0,
+    };
+    MESSAGE_BYTES + texts
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -190,6 +214,10 @@ mod tests {
     use crate::core::model::{AppIdent, ChannelName, Mid, NewEvent, Payload, Position, Timestamp};
 
     fn event(serial: u64) -> BusMessage {
+        event_with(serial, "")
+    }
+
+    fn event_with(serial: u64, data: &str) -> BusMessage {
         let event = NewEvent {
             app: AppIdent::trusted("a"),
             mid: Mid("m".into()),
@@ -199,7 +227,7 @@ mod tests {
             publish: None,
             payload: Payload {
                 event: "e".into(),
-                data: "".into(),
+                data: data.into(),
                 extra: Default::default(),
             },
         };
@@ -294,6 +322,18 @@ mod tests {
         let mut ready = VecDeque::new();
         sequence.skip_gap(&mut ready);
         assert_eq!(serials_of(ready), [5, 6]);
+    }
+
+    #[test]
+    fn the_bytes_of_held_events_are_bounded() {
+        let mut sequence = opened(0);
+        let (data, mut ready) = ("x".repeat(MAX_HELD_BYTES / 8), VecDeque::new());
+        for serial in 2..=8 {
+            sequence.accept(event_with(serial, &data), &mut ready);
+        }
+        assert!(ready.is_empty() && sequence.held_bytes > 0);
+        sequence.accept(event_with(9, &data), &mut ready);
+        assert_eq!((ready.len(), sequence.held_bytes), (8, 0));
     }
 
     #[test]

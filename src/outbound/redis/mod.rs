@@ -109,6 +109,14 @@ impl Bus for RedisBus {
         // The resequencer around this bus reads the store, and keeps the exclusions.
     }
 
+    fn is_full(&self, app: &AppIdent) -> bool {
+        self.node.outgoing().is_full(app)
+    }
+
+    fn queued_bytes(&self) -> u64 {
+        self.node.outgoing().bytes() as u64
+    }
+
     fn health(&self) -> BusHealth {
         self.node.health()
     }

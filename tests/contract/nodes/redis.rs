@@ -3,6 +3,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pushi::core::auth::random_53_bits;
+use pushi::core::fair_queue::QueueBounds;
 use pushi::core::hub::Hub;
 use pushi::core::ports::{Bus, BusHealth};
 use pushi::inbound::websocket::dialects;
@@ -33,6 +34,7 @@ pub(crate) fn open(url: &str) -> (RedisAdapters, Arc<Hub>) {
         target: RedisTarget::single(url).unwrap(),
         process,
         lease: Duration::from_secs(20),
+        queued: QueueBounds::new(0, 0),
         metrics: Arc::clone(hub.metrics()),
     };
     (redis::open(options, &hub), hub)

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+use crate::core::fair_queue::QueueBounds;
 use crate::core::model::{AppIdent, ChannelName, ServerEvent};
 use crate::core::ports::{BusHealth, BusMessage, BusSink, Call, Metrics};
 use crate::outbound::redis::bus::{Deduplicator, OutgoingQueue, TopicSubscriptions};
-use crate::outbound::redis::connection::{Connections, KeyNames, RedisTarget, topic_channel};
+use crate::outbound::redis::connection::{KeyNames, RedisTarget, topic_channel};
 
 pub(super) use incarnation::{ChannelUse, Incarnation};
 pub(super) use receiver::{NodeTasks, ReceivedMessage, Receiver};
@@ -30,6 +31,8 @@ pub struct RedisOptions {
     pub process: u64,
     /// After this time without a heartbeat other nodes evict this one.
     pub lease: Duration,
+    /// The bytes of messages that may wait to be sent.
+    pub queued: QueueBounds,
     /// Records the round trip times of messages.
     pub metrics: Arc<dyn Metrics>,
 }
@@ -45,8 +48,6 @@ pub(super) struct RedisNode {
     sink: OnceLock<Weak<dyn BusSink>>,
     /// `None`: the first connection attempt has not finished.
     is_up: Mutex<Option<bool>>,
-    /// The current connections, over which messages are published.
-    connections: RwLock<Option<Arc<Connections>>>,
     /// The current registered incarnation.
     incarnation: RwLock<Option<Arc<Incarnation>>>,
 }
@@ -56,16 +57,20 @@ impl RedisNode {
     pub(super) fn new(options: RedisOptions) -> Self {
         Self {
             names: KeyNames::new(options.target.database()),
-            options,
-            outgoing: OutgoingQueue::default(),
+            outgoing: OutgoingQueue::new(options.queued, Arc::clone(&options.metrics)),
             topics: TopicSubscriptions::default(),
             dedup: Deduplicator::default(),
             receivers: OnceLock::new(),
             sink: OnceLock::new(),
             is_up: Mutex::default(),
-            connections: RwLock::new(None),
             incarnation: RwLock::new(None),
+            options,
         }
+    }
+
+    /// The messages that wait to be sent.
+    pub(super) fn outgoing(&self) -> &OutgoingQueue {
+        &self.outgoing
     }
 
     /// Sets the receiver of bus messages; only the first call has an effect.
@@ -120,10 +125,6 @@ impl RedisNode {
         *self.incarnation.write() = incarnation;
     }
 
-    fn set_connections(&self, connections: Option<Arc<Connections>>) {
-        *self.connections.write() = connections;
-    }
-
     pub(super) fn health(&self) -> BusHealth {
         if *self.is_up.lock() == Some(true) {
             BusHealth::Up
@@ -163,14 +164,8 @@ impl RedisNode {
             // The scripts publish these, in one step with the change.
             BusMessage::Broadcast { .. } | BusMessage::NodeGone => return,
         };
-        let route = |topic: &str| {
-            self.connections
-                .read()
-                .as_ref()
-                .map_or(0, |connections| connections.server_of(topic))
-        };
         self.outgoing
-            .publish(message, topic, subscribed, route, &*self.sink());
+            .publish(message, topic, subscribed, &*self.sink());
     }
 
     /// Subscribes to the topic of a channel. When it returns, Redis has confirmed it or is

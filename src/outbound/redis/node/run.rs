@@ -98,7 +98,6 @@ impl RedisNode {
             receiver.on_disconnected();
         }
         self.topics.disconnected();
-        self.set_connections(None);
         for waited in self.outgoing.disconnected(&*self.sink()) {
             self.record_round_trip(waited, true);
         }
@@ -117,9 +116,7 @@ impl RedisNode {
         let (node, watched) = (Arc::clone(self), Arc::clone(connections));
         tasks.spawn(async move { node.watch_silence(&watched).await });
         self.subscribe_all(connections).await?;
-        self.set_connections(Some(Arc::clone(connections)));
-        self.outgoing
-            .connected(|topic| connections.server_of(topic));
+        self.outgoing.connected();
         let (node, sending) = (Arc::clone(self), Arc::clone(connections));
         tasks.spawn(async move { node.send_outgoing(&sending).await });
         let (node, subscribing) = (Arc::clone(self), Arc::clone(connections));
@@ -236,7 +233,8 @@ impl RedisNode {
     /// Publishes queued messages, in batches, until the connections are lost.
     async fn send_outgoing(&self, connections: &Connections) -> Result<(), Disconnected> {
         loop {
-            let batch = self.outgoing.next_batch().await;
+            let route = |topic: &str| connections.server_of(topic);
+            let batch = self.outgoing.next_batch(route).await;
             let mut pipelines = vec![redis::pipe(); connections.server_count()];
             for entry in &batch {
                 if let (Some(pipeline), Some(text)) = (
@@ -271,8 +269,8 @@ impl RedisNode {
             } else if connections.longest_silence() > self.silence_limit() {
                 return Err(connections.fail_with("no message from redis in time"));
             }
-            for (server, topic) in self.echo_topics(connections).enumerate() {
-                self.outgoing.echo(topic, server);
+            for topic in self.echo_topics(connections) {
+                self.outgoing.echo(topic);
             }
         }
     }
