@@ -54,11 +54,14 @@ impl Driver for PostgresDriver {
         })
         .await?;
         let (reply, result) = oneshot::channel();
-        let pool = Arc::clone(&self.pool);
+        let (pool, timeout) = (Arc::clone(&self.pool), self.timeout);
         // A separate task continues when the caller drops this future.
         tokio::spawn(async move {
+            let begun = with_deadline(deadline, begin(&pool, "BEGIN".to_owned())).await;
+            // A call that waited for a connection has the whole time for itself.
+            let deadline = Instant::now() + timeout;
             let call = async {
-                let pooled = begin(&pool, "BEGIN".to_owned()).await?;
+                let pooled = begun?;
                 // The caller has dropped its future and the work has not begun.
                 if reply.is_closed() {
                     return roll_back(&pool, pooled, Err(closed())).await;

@@ -41,7 +41,7 @@ impl Driver for SqliteDriver {
             + Send
             + 'static,
     {
-        self.with_timeout(self.writer.transaction(work)).await
+        self.writer.transaction(work).await
     }
 
     async fn read<T, F>(&self, work: F) -> StorageResult<T>
@@ -65,7 +65,7 @@ impl Driver for SqliteDriver {
             + Send
             + 'static,
     {
-        self.with_timeout(self.writer.run(work)).await
+        self.writer.run(work).await
     }
 
     async fn close(&self) {
@@ -75,10 +75,7 @@ impl Driver for SqliteDriver {
             }
             Ok(())
         };
-        for closed in [
-            self.with_timeout(readers).await,
-            self.with_timeout(self.writer.close()).await,
-        ] {
+        for closed in [self.with_timeout(readers).await, self.writer.close().await] {
             if let Err(error) = closed {
                 tracing::warn!(
                     error = error.chain(),

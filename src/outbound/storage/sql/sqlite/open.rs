@@ -78,7 +78,7 @@ pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, Open
             .test_before_acquire(false)
             .connect_lazy_with(connect.clone())
     });
-    let writer = Writer::new(connection, connect, options.path.is_none());
+    let writer = Writer::new(connection, connect, options.path.is_none(), options.timeout);
     Ok(SqliteDriver {
         writer,
         readers,

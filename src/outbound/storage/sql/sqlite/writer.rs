@@ -1,10 +1,13 @@
 //! The single connection that writes. SQLite allows one writer at a time, and writers that wait for its lock poll, so calls
 //! wait in this queue instead, in order. Each call runs to its end: a cancelled caller leaves no open transaction.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::value::classify;
 use crate::core::error::StorageError;
@@ -19,6 +22,8 @@ type WriteTask = Box<dyn for<'s> FnOnce(&'s mut WriterState) -> BoxFuture<'s, ()
 /// The sending end of the queue.
 pub(super) struct Writer {
     tasks: mpsc::Sender<WriteTask>,
+    /// For how long a call waits for its turn, and then for its end.
+    timeout: Duration,
 }
 
 /// The connection, which is reopened after a failure.
@@ -36,6 +41,7 @@ impl Writer {
         connection: SqliteConnection,
         options: SqliteConnectOptions,
         in_memory: bool,
+        timeout: Duration,
     ) -> Self {
         let (tasks, mut queue) = mpsc::channel::<WriteTask>(QUEUE_CAPACITY);
         let mut state = WriterState {
@@ -48,7 +54,7 @@ impl Writer {
                 task(&mut state).await;
             }
         });
-        Self { tasks }
+        Self { tasks, timeout }
     }
 
     /// Runs `work` in a transaction.
@@ -86,17 +92,32 @@ impl Writer {
         T: Send + 'static,
         F: for<'s> FnOnce(&'s mut WriterState) -> BoxFuture<'s, StorageResult<T>> + Send + 'static,
     {
-        let (reply, result) = oneshot::channel();
+        let ((begun, turn), (reply, result)) = (oneshot::channel(), oneshot::channel());
         let task: WriteTask = Box::new(move |state| {
             Box::pin(async move {
                 // Work whose caller has dropped its future is not begun.
-                if !reply.is_closed() {
+                if begun.send(()).is_ok() {
                     let _ = reply.send(work(state).await);
                 }
             })
         });
-        self.tasks.send(task).await.map_err(|_| closed())?;
-        result.await.map_err(|_| closed())?
+        // A call that waits behind others has the whole time for itself when its turn comes.
+        let turn = async {
+            self.tasks.send(task).await.map_err(|_| closed())?;
+            turn.await.map_err(|_| closed())
+        };
+        self.with_timeout(turn).await?;
+        let result = async { result.await.map_err(|_| closed())? };
+        self.with_timeout(result).await
+    }
+
+    async fn with_timeout<T>(
+        &self,
+        call: impl Future<Output = StorageResult<T>>,
+    ) -> StorageResult<T> {
+        timeout(self.timeout, call)
+            .await
+            .unwrap_or_else(|elapsed| Err(StorageError::unavailable(elapsed)))
     }
 }
 
