@@ -149,7 +149,8 @@ impl Server {
         let stores = open_stores(&settings.store).await?;
         let prometheus = Arc::new(PrometheusMetrics::new()?);
         let metrics: Arc<dyn Metrics> = prometheus.clone();
-        let stores = instrument(&stores, &metrics);
+        let (pool, timeout) = (settings.store.pool, settings.store.timeout);
+        let stores = instrument(&stores, &metrics, pool, timeout);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let flush = TokioFlushScheduler::new(Arc::new(IoUringWriter), Arc::clone(&metrics));
         let hub = Arc::new(

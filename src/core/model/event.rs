@@ -92,7 +92,7 @@ impl NewEvent {
     /// The bytes of its texts.
     pub fn bytes(&self) -> usize {
         let Payload { event, data, extra } = &self.payload;
-        self.channel.as_str().len() + event.len() + data.len() + extra.len()
+        self.channel.as_str().len() + event.len() + data.len() + extra.as_str().len()
     }
 }
 

@@ -1,50 +1,74 @@
-//! Wrappers of the storage ports that record the duration and the failures of each call.
+//! Wrappers of the storage ports that record the duration and the failures of each call, and give the apps turns.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    App, AppIdent, CachedEvent, ChannelName, Claim, Delivery, Event, Mid, NewEvent, OutboxEvent,
-    Position, QueuedAddress, QueuedEvent, ReportedPresence, Session, SubscriptionFilter, Timestamp,
-    TokenHash, UserId, UserSubscription,
+    App, AppIdent, CachedEvent, ChannelName, Claim, Delivery, Event, LostEvents, Mid, NewEvent,
+    OutboxEvent, Position, QueuedAddress, QueuedEvent, ReportedPresence, Session,
+    SubscriptionFilter, Timestamp, TokenHash, UserId, UserSubscription,
 };
 use crate::core::ports::{
     AppStore, AttemptResult, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox,
-    Pruning, SessionStore, Stores, SubscriptionStore,
+    OutboxBytes, Pruning, SessionStore, Stores, SubscriptionStore,
 };
-use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::{StorageResult, StoreTurns};
 
 /// Wraps all ports except `archive` and `database`.
-pub fn instrument(stores: &Stores, metrics: &Arc<dyn Metrics>) -> Stores {
+pub fn instrument(
+    stores: &Stores,
+    metrics: &Arc<dyn Metrics>,
+    pool: u32,
+    timeout: Duration,
+) -> Stores {
+    let turns = Arc::new(StoreTurns::new(pool, timeout));
     Stores {
-        apps: wrap(&stores.apps, metrics),
-        events: wrap(&stores.events, metrics),
-        subscriptions: wrap(&stores.subscriptions, metrics),
-        sessions: wrap(&stores.sessions, metrics),
-        cache: wrap(&stores.cache, metrics),
-        outbox: wrap(&stores.outbox, metrics),
-        deliveries: wrap(&stores.deliveries, metrics),
+        apps: wrap(&stores.apps, metrics, &turns),
+        events: wrap(&stores.events, metrics, &turns),
+        subscriptions: wrap(&stores.subscriptions, metrics, &turns),
+        sessions: wrap(&stores.sessions, metrics, &turns),
+        cache: wrap(&stores.cache, metrics, &turns),
+        outbox: wrap(&stores.outbox, metrics, &turns),
+        deliveries: wrap(&stores.deliveries, metrics, &turns),
         archive: Arc::clone(&stores.archive),
         database: Arc::clone(&stores.database),
     }
 }
 
-fn wrap<P: ?Sized>(inner: &Arc<P>, metrics: &Arc<dyn Metrics>) -> Arc<Instrumented<P>> {
+fn wrap<P: ?Sized>(
+    inner: &Arc<P>,
+    metrics: &Arc<dyn Metrics>,
+    turns: &Arc<StoreTurns>,
+) -> Arc<Instrumented<P>> {
     Arc::new(Instrumented {
         inner: Arc::clone(inner),
         metrics: Arc::clone(metrics),
+        turns: Arc::clone(turns),
     })
 }
 
 struct Instrumented<P: ?Sized> {
     inner: Arc<P>,
     metrics: Arc<dyn Metrics>,
+    turns: Arc<StoreTurns>,
 }
 
 impl<P: ?Sized> Instrumented<P> {
+    /// A call that waits for a turn of its app. Only for calls on behalf of a client or back end: those of the server's own tasks
+    /// must not wait for one app.
+    async fn call_of<T>(
+        &self,
+        app: &AppIdent,
+        call: Call,
+        work: impl Future<Output = StorageResult<T>>,
+    ) -> StorageResult<T> {
+        let _turn = self.turns.take(app).await?;
+        self.call(call, work).await
+    }
+
     async fn call<T>(
         &self,
         call: Call,
@@ -129,8 +153,12 @@ impl EventStore for Instrumented<dyn EventStore> {
         before: Option<u64>,
         limit: usize,
     ) -> StorageResult<Vec<Event>> {
-        self.call(Call::Read, self.inner.history(app, channel, before, limit))
-            .await
+        self.call_of(
+            app,
+            Call::Read,
+            self.inner.history(app, channel, before, limit),
+        )
+        .await
     }
 
     async fn replay(
@@ -141,7 +169,8 @@ impl EventStore for Instrumented<dyn EventStore> {
         upto: u64,
         limit: usize,
     ) -> StorageResult<Vec<Event>> {
-        self.call(
+        self.call_of(
+            app,
             Call::Read,
             self.inner.replay(app, channel, after, upto, limit),
         )
@@ -149,7 +178,8 @@ impl EventStore for Instrumented<dyn EventStore> {
     }
 
     async fn recent(&self, app: &AppIdent, limit: usize) -> StorageResult<Vec<Event>> {
-        self.call(Call::Read, self.inner.recent(app, limit)).await
+        self.call_of(app, Call::Read, self.inner.recent(app, limit))
+            .await
     }
 
     async fn inbox(
@@ -159,7 +189,7 @@ impl EventStore for Instrumented<dyn EventStore> {
         skip: usize,
         limit: usize,
     ) -> StorageResult<Vec<Event>> {
-        self.call(Call::Read, self.inner.inbox(app, user, skip, limit))
+        self.call_of(app, Call::Read, self.inner.inbox(app, user, skip, limit))
             .await
     }
 
@@ -178,7 +208,7 @@ impl SubscriptionStore for Instrumented<dyn SubscriptionStore> {
         channel: &ChannelName,
         now: Timestamp,
     ) -> StorageResult<(UserSubscription, bool)> {
-        self.call(Call::Write, self.inner.add(app, user, channel, now))
+        self.call_of(app, Call::Write, self.inner.add(app, user, channel, now))
             .await
     }
 
@@ -189,7 +219,7 @@ impl SubscriptionStore for Instrumented<dyn SubscriptionStore> {
         channel: &ChannelName,
         now: Timestamp,
     ) -> StorageResult<Option<UserSubscription>> {
-        self.call(Call::Write, self.inner.remove(app, user, channel, now))
+        self.call_of(app, Call::Write, self.inner.remove(app, user, channel, now))
             .await
     }
 
@@ -200,12 +230,12 @@ impl SubscriptionStore for Instrumented<dyn SubscriptionStore> {
         after: u64,
         limit: usize,
     ) -> StorageResult<Vec<UserSubscription>> {
-        self.call(Call::Read, self.inner.list(app, filter, after, limit))
+        self.call_of(app, Call::Read, self.inner.list(app, filter, after, limit))
             .await
     }
 
     async fn channels_of(&self, app: &AppIdent, user: &UserId) -> StorageResult<Vec<ChannelName>> {
-        self.call(Call::Read, self.inner.channels_of(app, user))
+        self.call_of(app, Call::Read, self.inner.channels_of(app, user))
             .await
     }
 }
@@ -292,6 +322,10 @@ impl Outbox for Instrumented<dyn Outbox> {
             .await
     }
 
+    async fn bytes_of(&self, app: &AppIdent) -> StorageResult<OutboxBytes> {
+        self.call(Call::Read, self.inner.bytes_of(app)).await
+    }
+
     async fn depth(&self) -> StorageResult<u64> {
         self.call(Call::Read, self.inner.depth()).await
     }
@@ -300,7 +334,7 @@ impl Outbox for Instrumented<dyn Outbox> {
 #[async_trait]
 impl DeliveryLog for Instrumented<dyn DeliveryLog> {
     async fn waiting(&self, app: &AppIdent) -> StorageResult<Vec<QueuedAddress>> {
-        self.call(Call::Read, self.inner.waiting(app)).await
+        self.call_of(app, Call::Read, self.inner.waiting(app)).await
     }
 
     async fn deliveries(
@@ -309,12 +343,16 @@ impl DeliveryLog for Instrumented<dyn DeliveryLog> {
         before: Option<u64>,
         limit: usize,
     ) -> StorageResult<Vec<Delivery>> {
-        self.call(Call::Read, self.inner.deliveries(app, before, limit))
+        self.call_of(app, Call::Read, self.inner.deliveries(app, before, limit))
             .await
     }
 
+    async fn log_lost(&self, lost: &[LostEvents]) -> StorageResult<()> {
+        self.call(Call::Write, self.inner.log_lost(lost)).await
+    }
+
     async fn replay(&self, app: &AppIdent, delivery: u64, now: Timestamp) -> StorageResult<u64> {
-        self.call(Call::Write, self.inner.replay(app, delivery, now))
+        self.call_of(app, Call::Write, self.inner.replay(app, delivery, now))
             .await
     }
 

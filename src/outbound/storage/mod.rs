@@ -5,9 +5,11 @@ mod merge;
 pub mod mongodb;
 mod settings;
 pub mod sql;
+mod turns;
 
 use data_encoding::HEXLOWER;
 
+pub(super) use self::turns::StoreTurns;
 use crate::core::error::StorageError;
 use crate::core::model::CredentialDigest;
 

@@ -1,5 +1,7 @@
 //! The mapping from errors to HTTP statuses.
 
+use std::time::Duration;
+
 use poem::error::{MethodNotAllowedError, NotFoundError, ReadBodyError};
 use poem::http::StatusCode;
 use poem_openapi::error::{ParseParamError, ParsePathError};

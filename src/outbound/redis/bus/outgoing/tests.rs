@@ -58,7 +58,7 @@ fn publish(
         payload: Payload {
             event: "e".into(),
             data: format!("{number:04}{}", "x".repeat(bytes)).into(),
-            extra: "".into(),
+            extra: Default::default(),
         },
     };
     let position = (serial > 0).then_some(Position { id: serial, serial });
