@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use crate::core::model::{AppIdent, LostEvents, OutboxEvent, Timestamp};
 use crate::core::ports::QueueKind;
 
-/// The shortest time between two entries of the delivery log about one address, and the time after which presence is
-/// compared again.
+/// The shortest time between two entries of the delivery log about one address.
 const INTERVAL: Duration = Duration::from_secs(60);
+
+/// For how long losses are gathered before the first entry.
+const GATHER: Duration = Duration::from_secs(2);
 
 /// How long presence is compared after the first loss, at the earliest.
 const SETTLE: Duration = Duration::from_secs(10);
@@ -25,8 +27,8 @@ pub(super) struct Losses {
 #[derive(Default)]
 struct AppLosses {
     addresses: HashMap<Arc<str>, (u64, Timestamp, &'static str)>,
-    /// When the losses were last logged.
-    logged: Option<Instant>,
+    /// When the losses are logged next, if there are any.
+    log_at: Option<Instant>,
     /// When presence is compared: arrivals or departures were lost.
     compare_at: Option<Instant>,
 }
@@ -43,6 +45,7 @@ impl Losses {
     /// Adds an event that was lost.
     pub(super) fn add(&mut self, event: &OutboxEvent, queue: QueueKind) {
         let losses = self.by_app.entry(event.app.clone()).or_default();
+        losses.log_at.get_or_insert_with(|| Instant::now() + GATHER);
         for address in &event.addresses {
             let entry = losses.addresses.entry(Arc::clone(address)).or_insert((
                 0,
@@ -66,10 +69,8 @@ impl Losses {
 
     /// The time of the next step; `None`: nothing was lost.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let now = Instant::now();
         let due = |losses: &AppLosses| {
-            let log = (!losses.addresses.is_empty())
-                .then(|| losses.logged.map_or(now, |logged| logged + INTERVAL));
+            let log = losses.log_at.filter(|_| !losses.addresses.is_empty());
             log.into_iter().chain(losses.compare_at).min()
         };
         self.by_app.values().filter_map(due).min()
@@ -83,7 +84,8 @@ impl Losses {
             apps: HashSet::new(),
         };
         for (app, losses) in &mut self.by_app {
-            if all || losses.logged.is_none_or(|logged| logged + INTERVAL <= now) {
+            let is_due = all || losses.log_at.is_some_and(|at| at <= now);
+            if is_due && !losses.addresses.is_empty() {
                 let lost = losses.addresses.drain();
                 due.lost
                     .extend(lost.map(|(address, (events, at, problem))| LostEvents {
@@ -93,7 +95,7 @@ impl Losses {
                         events,
                         problem: problem.to_owned(),
                     }));
-                losses.logged = Some(now);
+                losses.log_at = Some(now + INTERVAL);
             }
             if losses.compare_at.is_some_and(|at| at <= now) {
                 losses.compare_at = None;
@@ -103,7 +105,7 @@ impl Losses {
         self.by_app.retain(|_, losses| {
             !losses.addresses.is_empty()
                 || losses.compare_at.is_some()
-                || losses.logged.is_some_and(|logged| logged + INTERVAL > now)
+                || losses.log_at.is_some_and(|at| at > now)
         });
         due
     }
@@ -131,7 +133,9 @@ mod tests {
         for _ in 0..3 {
             losses.add(&event(OutboxEventKind::CacheMiss), QueueKind::Webhook);
         }
-        assert_eq!(losses.next_due(), Some(Instant::now()));
+        assert_eq!(losses.next_due(), Some(Instant::now() + GATHER));
+        assert!(losses.take_due(false).lost.is_empty());
+        tokio::time::advance(GATHER).await;
         let due = losses.take_due(false);
         let counts: Vec<u64> = due.lost.iter().map(|lost| lost.events).collect();
         assert_eq!((counts, due.apps.len()), (vec![3, 3], 0));
