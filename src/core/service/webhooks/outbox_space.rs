@@ -14,6 +14,9 @@ const REREAD: u64 = 8;
 /// How often they are read at most.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The pause between two reads, as a multiple of the time that one takes.
+const READ_PAUSE: u32 = 30;
+
 /// The apps that are remembered at most; beyond it all are forgotten, and read again.
 const MAX_APPS: usize = 10_000;
 
@@ -28,7 +31,8 @@ pub(super) struct OutboxSpace {
 struct AppBytes {
     stored: u64,
     added: u64,
-    read: Instant,
+    /// They are not read again before.
+    read_again: Instant,
 }
 
 impl OutboxSpace {
@@ -74,16 +78,18 @@ impl OutboxSpace {
         let is_current = known.is_some_and(|known| {
             let has_space = known.added < bound / REREAD
                 && known.stored.saturating_add(known.added + bytes) <= bound;
-            has_space || now.duration_since(known.read) < READ_INTERVAL
+            has_space || now < known.read_again
         });
         if !is_current && let Ok(read) = outbox.bytes_of(app).await {
             if self.apps.len() >= MAX_APPS {
                 self.apps.clear();
             }
+            // The other apps wait for it: it takes a small part of the time, however many events are stored.
+            let pause = READ_INTERVAL.max(now.elapsed() * READ_PAUSE);
             let stored = AppBytes {
                 stored: read.waiting,
                 added: 0,
-                read: now,
+                read_again: Instant::now() + pause,
             };
             self.apps.insert(app.clone(), stored);
         }
