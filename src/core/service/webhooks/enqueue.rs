@@ -23,7 +23,7 @@ const CONCURRENT_READS: usize = 16;
 /// The bytes that one write should have, at least and at most: as many as the store writes in [`BATCH_TIME`]. Another app's
 /// event waits for one write.
 const MIN_BATCH_BYTES: usize = 16 * 1024;
-const MAX_BATCH_BYTES: usize = 1024 * 1024;
+const MAX_BATCH_BYTES: usize = 256 * 1024;
 const BATCH_TIME: Duration = Duration::from_millis(50);
 
 /// The pause before a failed write is repeated.
