@@ -175,6 +175,7 @@ impl Server {
         let timing = KeepaliveTiming {
             activity: settings.times.activity,
             idle: settings.times.idle.unwrap_or_default(),
+            answer: settings.times.answer,
         };
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock, timing));
         let handlers = Arc::new(Handlers {

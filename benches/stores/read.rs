@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use pushi::core::model::{ChannelName, UserId};
+use pushi::core::ports::DialectId;
+use pushi::core::service::{AnswerReader, EventQuery};
 use tokio::runtime::Runtime;
 
 use crate::bare::{self, Bare};
@@ -11,6 +13,14 @@ use crate::fill::{Filled, Stored, fill};
 use crate::pairs::{Pairs, is_asked_for, steady};
 use crate::store::Store;
 use crate::workload::{PAGE, REPLAY_CHANNEL, REPLAY_EVENTS, USER};
+
+/// A client of the Pushi protocol.
+const READER: AnswerReader = AnswerReader {
+    address: None,
+    dialect: Some(DialectId::Pushi),
+    bytes: 1024 * 1024,
+    acquired: false,
+};
 
 /// A filled store, and a bare driver on the same database.
 struct Both {
@@ -70,9 +80,10 @@ impl Both {
         let own = timed(count, PAGE, async || {
             server
                 .service
-                .latest(&server.app.ident, &personal, 0, PAGE)
+                .latest(&server.app.ident, &personal, 0, PAGE, READER)
                 .await
                 .unwrap()
+                .events
                 .len()
         });
         [
@@ -83,13 +94,18 @@ impl Both {
 
     async fn replay(&mut self, count: u64) -> [Duration; 2] {
         let server = &self.filled.server;
-        let room = ChannelName::trusted(REPLAY_CHANNEL);
+        let missed = EventQuery::After {
+            channel: ChannelName::trusted(REPLAY_CHANNEL),
+            after: 0,
+            upto: i64::MAX as u64,
+        };
         let own = timed(count, REPLAY_EVENTS, async || {
             server
                 .service
-                .events_after(&server.app.ident, &room, 0, REPLAY_EVENTS)
+                .events(&server.app.ident, &missed, REPLAY_EVENTS, READER)
                 .await
                 .unwrap()
+                .events
                 .len()
         });
         [

@@ -149,6 +149,8 @@ pub struct TimeSettings {
     pub activity: Duration,
     /// Without a message for this long, a connection is closed; `None`: never.
     pub idle: Option<Duration>,
+    /// The time in which a client must take the next part of an answer.
+    pub answer: Duration,
     /// The period over which a shutdown closes the connections.
     pub drain: Duration,
     /// Without a heartbeat for this long, a node is considered dead.

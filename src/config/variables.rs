@@ -161,12 +161,15 @@ variables! {
         PUSHI_MAX_QUEUED_BYTES "NUMBER" = "16777216", "Bytes of one app in each queue of the server (publishes, webhook events); a publish above it is answered with 429 or 4301";
         PUSHI_MAX_QUEUED_BYTES_ALL "NUMBER" = "67108864", "Bytes of all apps in each queue of the server";
         PUSHI_MAX_OUTBOX_BYTES "NUMBER" = "67108864", "Bytes of stored webhook events of one app that wait for their receivers; later ones are dropped and logged";
-        PUSHI_MAX_REPLAY "NUMBER" = "1000", "Events replayed by since";
+        PUSHI_MAX_ANSWER_BYTES "NUMBER" = "1048576", "Bytes of events in an answer to a WebSocket client; what is larger continues in pages";
+        PUSHI_MAX_ANSWERS_BYTES "NUMBER" = "33554432", "Bytes of all answers being prepared or sent, one half for those over 256 KiB; an app has at most a quarter of a half, an address an eighth";
+        PUSHI_MAX_REPLAY "NUMBER" = "1000", "Events replayed by since, with paging in each page";
         PUSHI_MAX_HISTORY "NUMBER" = "100", "Events per response of latest or GET /events";
     }
     "Timeouts" {
         PUSHI_HANDSHAKE_TIMEOUT "DURATION" = "10s", "Timeout of the TLS handshake and HTTP request head together";
         PUSHI_BODY_TIMEOUT "DURATION" = "30s", "Timeout of a whole HTTP request body";
+        PUSHI_ANSWER_TIMEOUT "DURATION" = "30s", "Time in which a client must take 64 KiB of an answer before its connection is closed";
         PUSHI_ACTIVITY_TIMEOUT "DURATION" = "30s", "Time without a frame from the client after which a ping is sent";
         PUSHI_IDLE_TIMEOUT "DURATION" = "0", "Time without a message after which a connection is closed; 0: never";
         PUSHI_DRAIN_SECONDS "DURATION" = "5s", "Period over which a shutdown closes the connections; 0: at once";

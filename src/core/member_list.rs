@@ -59,6 +59,18 @@ impl MemberChunk {
         })
     }
 
+    /// The rendered members, from the cache where they are there.
+    fn text(&self, kind: Rendered, render: impl Fn(&mut String, &Member)) -> &str {
+        self.texts[kind as usize].get_or_init(|| {
+            let mut text = String::new();
+            for (_, member) in &self.members {
+                text.push(',');
+                render(&mut text, member);
+            }
+            text.into()
+        })
+    }
+
     /// Mutable access to the members; drops the rendered texts.
     fn make_mut(chunk: &mut Arc<Self>) -> &mut Vec<(u64, Member)> {
         let chunk = Arc::make_mut(chunk);
@@ -180,15 +192,22 @@ impl MemberList {
         render: impl Fn(&mut String, &Member),
     ) -> impl Iterator<Item = MemberListText> {
         self.chunks.iter().map(move |chunk| {
-            chunk.texts[kind as usize].get_or_init(|| {
-                let mut text = String::new();
-                for (_, member) in &chunk.members {
-                    text.push(',');
-                    render(&mut text, member);
-                }
-                text.into()
-            });
+            chunk.text(kind, &render);
             MemberListText(Arc::clone(chunk), kind)
+        })
+    }
+
+    /// Renders the pieces of [`MemberList::texts`] one by one; returns the bytes of each that was not rendered before (0 of
+    /// the others).
+    pub fn prepare(
+        &self,
+        kind: Rendered,
+        render: impl Fn(&mut String, &Member),
+    ) -> impl Iterator<Item = usize> {
+        self.chunks.iter().map(move |chunk| {
+            let is_new = chunk.texts[kind as usize].get().is_none();
+            let text = chunk.text(kind, &render);
+            if is_new { text.len() } else { 0 }
         })
     }
 }

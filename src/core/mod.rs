@@ -3,6 +3,7 @@
 //! Nothing here names a driver, a web framework, an adapter or a configuration; of tokio it uses
 //! `sync` and `time` alone (`tests/architecture.rs` checks it).
 
+pub mod answers;
 pub mod auth;
 pub mod backoff;
 pub mod error;

@@ -2,6 +2,7 @@
 
 use pushi::core::error::StorageError;
 use pushi::core::model::{AppIdent, Session, SubscriptionFilter, TokenHash};
+use pushi::core::ports::ReadLimit;
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, channel, event, said, say, user};
@@ -44,7 +45,7 @@ pub(crate) async fn a_deleted_app_takes_everything_with_it(fixture: &impl Fixtur
     assert_eq!(
         other
             .events
-            .history(&gone.ident, &room, None, 10)
+            .history(&gone.ident, &room, None, ReadLimit::events(10))
             .await
             .unwrap(),
         []
@@ -52,14 +53,25 @@ pub(crate) async fn a_deleted_app_takes_everything_with_it(fixture: &impl Fixtur
     assert_eq!(
         other
             .events
-            .replay(&gone.ident, &room, 0, 9, 10)
+            .replay(&gone.ident, &room, 0, 9, ReadLimit::events(10))
             .await
             .unwrap(),
         []
     );
-    assert_eq!(other.events.recent(&gone.ident, 10).await.unwrap(), []);
     assert_eq!(
-        other.events.inbox(&gone.ident, &ann, 0, 10).await.unwrap(),
+        other
+            .events
+            .recent(&gone.ident, None, ReadLimit::events(10))
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        other
+            .events
+            .inbox(&gone.ident, &ann, 0, ReadLimit::events(10))
+            .await
+            .unwrap(),
         []
     );
     assert_eq!(
@@ -81,7 +93,7 @@ pub(crate) async fn a_deleted_app_takes_everything_with_it(fixture: &impl Fixtur
     assert_eq!(
         other
             .subscriptions
-            .channels_of(&gone.ident, &ann)
+            .channels_of(&gone.ident, &ann, 1000)
             .await
             .unwrap(),
         []
@@ -100,13 +112,19 @@ pub(crate) async fn a_deleted_app_takes_everything_with_it(fixture: &impl Fixtur
     ));
 
     assert_eq!(
-        said(&other.events.inbox(&stays.ident, &ann, 0, 10).await.unwrap()),
+        said(
+            &other
+                .events
+                .inbox(&stays.ident, &ann, 0, ReadLimit::events(10))
+                .await
+                .unwrap()
+        ),
         ["one"]
     );
     assert_eq!(
         other
             .subscriptions
-            .channels_of(&stays.ident, &ann)
+            .channels_of(&stays.ident, &ann, 1000)
             .await
             .unwrap(),
         [room]
@@ -126,11 +144,18 @@ pub(crate) async fn an_app_created_again_starts_empty(fixture: &impl Fixture) {
     other.apps.delete(&AppIdent::trusted("a")).await.unwrap();
     let again = app(&other, "a").await;
     assert!(again.id > first.id);
-    assert_eq!(stores.events.recent(&again.ident, 10).await.unwrap(), []);
     assert_eq!(
         stores
             .events
-            .inbox(&again.ident, &ann, 0, 10)
+            .recent(&again.ident, None, ReadLimit::events(10))
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        stores
+            .events
+            .inbox(&again.ident, &ann, 0, ReadLimit::events(10))
             .await
             .unwrap(),
         []
@@ -138,14 +163,20 @@ pub(crate) async fn an_app_created_again_starts_empty(fixture: &impl Fixture) {
     assert_eq!(
         stores
             .subscriptions
-            .channels_of(&again.ident, &ann)
+            .channels_of(&again.ident, &ann, 1000)
             .await
             .unwrap(),
         []
     );
     assert_eq!(say(&stores, &again, "room", &["new"]).await[0].serial, 1);
     assert_eq!(
-        said(&other.events.recent(&again.ident, 10).await.unwrap()),
+        said(
+            &other
+                .events
+                .recent(&again.ident, None, ReadLimit::events(10))
+                .await
+                .unwrap()
+        ),
         ["new"]
     );
 }

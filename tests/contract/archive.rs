@@ -2,6 +2,7 @@ use pushi::core::error::StorageError;
 use pushi::core::model::{
     AppIdent, CachedEvent, Event, NotificationTarget, Position, Secret, TargetKind,
 };
+use pushi::core::ports::ReadLimit;
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, channel, event, said, say, serials, user};
@@ -37,7 +38,11 @@ pub(crate) async fn events_are_put_at_their_places_and_new_ones_follow(fixture: 
     }
     let again = fixture.open().await;
     assert_eq!(
-        again.events.replay(&app.ident, &x, 0, 9, 9).await.unwrap(),
+        again
+            .events
+            .replay(&app.ident, &x, 0, 9, ReadLimit::events(9))
+            .await
+            .unwrap(),
         [events[0].clone(), events[2].clone()]
     );
     assert_eq!(
@@ -84,7 +89,11 @@ pub(crate) async fn events_come_by_number_and_are_paged(fixture: &impl Fixture) 
         (serials(&all), said(&all)),
         (vec![1, 2, 1, 2, 3, 4], vec!["1", "2", "1", "2", "1", "2"])
     );
-    let mut newest_first = stores.events.recent(&a.ident, 9).await.unwrap();
+    let mut newest_first = stores
+        .events
+        .recent(&a.ident, None, ReadLimit::events(9))
+        .await
+        .unwrap();
     newest_first.reverse();
     assert_eq!(all, newest_first);
     let page = stores

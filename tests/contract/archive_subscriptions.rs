@@ -1,6 +1,7 @@
 //! Archive: subscriptions and their intervals.
 
 use pushi::core::model::{SubscriptionFilter, SubscriptionInterval, UserSubscription};
+use pushi::core::ports::ReadLimit;
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, channel, said, say, serials, user};
@@ -58,7 +59,11 @@ pub(crate) async fn subscriptions_are_put_with_their_intervals(fixture: &impl Fi
             .unwrap(),
         []
     );
-    let inbox = again.events.inbox(&app.ident, &u, 0, 9).await.unwrap();
+    let inbox = again
+        .events
+        .inbox(&app.ident, &u, 0, ReadLimit::events(9))
+        .await
+        .unwrap();
     assert_eq!(
         (serials(&inbox), said(&inbox)),
         (vec![4, 2, 1], vec!["4", "2", "1"])

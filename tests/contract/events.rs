@@ -1,3 +1,4 @@
+use pushi::core::ports::ReadLimit;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(crate) async fn ids_are_unique_in_the_app_and_grow_with_the_serial(fixture: 
     for name in ["x", "y"] {
         let events = one
             .events
-            .replay(&app.ident, &channel(name), 0, 100, 100)
+            .replay(&app.ident, &channel(name), 0, 100, ReadLimit::events(100))
             .await
             .unwrap();
         assert!(
@@ -67,7 +68,7 @@ pub(crate) async fn every_field_is_read_back(fixture: &impl Fixture) {
         .open()
         .await
         .events
-        .replay(&app.ident, &channel("room"), 0, 9, 9)
+        .replay(&app.ident, &channel("room"), 0, 9, ReadLimit::events(9))
         .await
         .unwrap();
     assert_eq!(
@@ -113,7 +114,13 @@ pub(crate) async fn concurrent_appends_of_several_instances_leave_no_gap_and_no_
     assert_eq!(answered, (1..=240).collect::<Vec<u64>>());
     let stored = first
         .events
-        .replay(&app.ident, &channel("room"), 0, 1000, 1000)
+        .replay(
+            &app.ident,
+            &channel("room"),
+            0,
+            1000,
+            ReadLimit::events(1000),
+        )
         .await
         .unwrap();
     assert_eq!(serials(&stored), answered);
@@ -173,7 +180,11 @@ pub(crate) async fn a_large_batch_keeps_its_order(fixture: &impl Fixture) {
             .enumerate()
             .all(|(n, position)| position.serial == n as u64 / 3 + 1)
     );
-    let recent = stores.events.recent(&app.ident, 1000).await.unwrap();
+    let recent = stores
+        .events
+        .recent(&app.ident, None, ReadLimit::events(1000))
+        .await
+        .unwrap();
     let expected: Vec<String> = (0..1000).rev().map(|n| n.to_string()).collect();
     assert_eq!(said(&recent), expected);
 }
@@ -191,7 +202,13 @@ pub(crate) async fn appended_events_survive_reopening<F: Fixture>(fixture: &F) {
     }
     let again = fixture.open().await;
     assert_eq!(
-        said(&again.events.recent(&app.ident, 10).await.unwrap()),
+        said(
+            &again
+                .events
+                .recent(&app.ident, None, ReadLimit::events(10))
+                .await
+                .unwrap()
+        ),
         ["two", "one"]
     );
     assert_eq!(say(&again, &app, "room", &["three"]).await[0].serial, 3);
@@ -312,7 +329,7 @@ pub(crate) async fn cancelled_append_is_all_or_nothing(fixture: &impl Fixture) {
     let head = say(&stores, &app, "room-0", &["last"]).await[0].serial;
     let stored = stores
         .events
-        .replay(&app.ident, &room, 0, head, 100)
+        .replay(&app.ident, &room, 0, head, ReadLimit::events(100))
         .await
         .unwrap();
     assert_eq!(serials(&stored), (1..=head).collect::<Vec<_>>());

@@ -1,4 +1,5 @@
 use pushi::core::model::NewEvent;
+use pushi::core::ports::ReadLimit;
 
 use crate::fixture::Fixture;
 use crate::samples::{app, append, channel, event, said, say, serials};
@@ -13,7 +14,7 @@ pub(crate) async fn history_is_newest_first_below_a_serial(fixture: &impl Fixtur
         serials(
             &stores
                 .events
-                .history(&app.ident, &room, before, limit)
+                .history(&app.ident, &room, before, ReadLimit::events(limit))
                 .await
                 .unwrap(),
         )
@@ -32,7 +33,7 @@ pub(crate) async fn history_at_its_edges(fixture: &impl Fixture) {
         serials(
             &stores
                 .events
-                .history(&app.ident, &room, before, limit)
+                .history(&app.ident, &room, before, ReadLimit::events(limit))
                 .await
                 .unwrap(),
         )
@@ -55,7 +56,7 @@ pub(crate) async fn replay_is_oldest_first_within_its_bounds(fixture: &impl Fixt
         serials(
             &stores
                 .events
-                .replay(&app.ident, &room, after, upto, limit)
+                .replay(&app.ident, &room, after, upto, ReadLimit::events(limit))
                 .await
                 .unwrap(),
         )
@@ -73,7 +74,7 @@ pub(crate) async fn replay_at_its_edges(fixture: &impl Fixture) {
         serials(
             &stores
                 .events
-                .replay(&app.ident, &room, after, upto, limit)
+                .replay(&app.ident, &room, after, upto, ReadLimit::events(limit))
                 .await
                 .unwrap(),
         )
@@ -103,7 +104,13 @@ pub(crate) async fn recent_goes_over_all_channels_by_id(fixture: &impl Fixture) 
         .collect();
     append(&stores, &batch).await;
     say(&stores, &app, "y", &["4"]).await;
-    let recent = async |limit| stores.events.recent(&app.ident, limit).await.unwrap();
+    let recent = async |limit| {
+        stores
+            .events
+            .recent(&app.ident, None, ReadLimit::events(limit))
+            .await
+            .unwrap()
+    };
     assert_eq!(said(&recent(10).await), ["4", "3", "2", "1", "0"]);
     assert_eq!(said(&recent(2).await), ["4", "3"]);
     assert_eq!(said(&recent(0).await), [""; 0]);
@@ -125,7 +132,7 @@ pub(crate) async fn bounds_beyond_what_a_column_holds_mean_no_bound(fixture: &im
         assert_eq!(
             stores
                 .events
-                .history(&app.ident, &room, Some(most), all)
+                .history(&app.ident, &room, Some(most), ReadLimit::events(all))
                 .await
                 .unwrap()
                 .len(),
@@ -134,7 +141,7 @@ pub(crate) async fn bounds_beyond_what_a_column_holds_mean_no_bound(fixture: &im
         assert_eq!(
             stores
                 .events
-                .replay(&app.ident, &room, 0, most, all)
+                .replay(&app.ident, &room, 0, most, ReadLimit::events(all))
                 .await
                 .unwrap()
                 .len(),
@@ -143,20 +150,25 @@ pub(crate) async fn bounds_beyond_what_a_column_holds_mean_no_bound(fixture: &im
         assert_eq!(
             stores
                 .events
-                .replay(&app.ident, &room, most, most, all)
+                .replay(&app.ident, &room, most, most, ReadLimit::events(all))
                 .await
                 .unwrap()
                 .len(),
             0
         );
         assert_eq!(
-            stores.events.recent(&app.ident, all).await.unwrap().len(),
+            stores
+                .events
+                .recent(&app.ident, None, ReadLimit::events(all))
+                .await
+                .unwrap()
+                .len(),
             2
         );
         assert_eq!(
             stores
                 .events
-                .inbox(&app.ident, &ann, 0, all)
+                .inbox(&app.ident, &ann, 0, ReadLimit::events(all))
                 .await
                 .unwrap()
                 .len(),
@@ -165,7 +177,7 @@ pub(crate) async fn bounds_beyond_what_a_column_holds_mean_no_bound(fixture: &im
         assert_eq!(
             stores
                 .events
-                .inbox(&app.ident, &ann, all, all)
+                .inbox(&app.ident, &ann, all, ReadLimit::events(all))
                 .await
                 .unwrap()
                 .len(),

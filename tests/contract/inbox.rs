@@ -1,5 +1,5 @@
 use pushi::core::model::{App, NewEvent, Timestamp};
-use pushi::core::ports::{Pruning, Stores};
+use pushi::core::ports::{Pruning, ReadLimit, Stores};
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, append, channel, event, said, say, user};
@@ -25,7 +25,7 @@ async fn end(stores: &Stores, app: &App, name: &str, room: &str) {
 async fn inbox(stores: &Stores, app: &App, name: &str) -> Vec<String> {
     let events = stores
         .events
-        .inbox(&app.ident, &user(name), 0, 1000)
+        .inbox(&app.ident, &user(name), 0, ReadLimit::events(1000))
         .await
         .unwrap();
     assert!(events.is_sorted_by(|one, next| one.position.id > next.position.id));
@@ -162,7 +162,7 @@ pub(crate) async fn an_inbox_is_paged_by_skip_and_limit(fixture: &impl Fixture) 
     ] {
         let page = stores
             .events
-            .inbox(&app.ident, &user("ann"), skip, limit)
+            .inbox(&app.ident, &user("ann"), skip, ReadLimit::events(limit))
             .await
             .unwrap();
         let rest = &expected[skip.min(expected.len())..];
@@ -256,7 +256,7 @@ pub(crate) async fn an_inbox_goes_past_channels_whose_newest_events_were_pruned(
     ] {
         let page = stores
             .events
-            .inbox(&app.ident, &user("ann"), skip, limit)
+            .inbox(&app.ident, &user("ann"), skip, ReadLimit::events(limit))
             .await
             .unwrap();
         assert_eq!(

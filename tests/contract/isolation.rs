@@ -2,6 +2,7 @@ use pushi::core::error::StorageError;
 use pushi::core::model::{
     ChannelName, FurtherMembers, NewEvent, Payload, SubscriptionFilter, UserId,
 };
+use pushi::core::ports::ReadLimit;
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, append, channel, event, said, say, user};
@@ -37,7 +38,7 @@ pub(crate) async fn two_apps_never_see_each_other(fixture: &impl Fixture) {
             said(
                 &stores
                     .events
-                    .history(&app.ident, &room, None, 10)
+                    .history(&app.ident, &room, None, ReadLimit::events(10))
                     .await
                     .unwrap()
             ),
@@ -47,18 +48,30 @@ pub(crate) async fn two_apps_never_see_each_other(fixture: &impl Fixture) {
             said(
                 &stores
                     .events
-                    .replay(&app.ident, &room, 0, 9, 10)
+                    .replay(&app.ident, &room, 0, 9, ReadLimit::events(10))
                     .await
                     .unwrap()
             ),
             [own]
         );
         assert_eq!(
-            said(&stores.events.recent(&app.ident, 10).await.unwrap()),
+            said(
+                &stores
+                    .events
+                    .recent(&app.ident, None, ReadLimit::events(10))
+                    .await
+                    .unwrap()
+            ),
             [own, own]
         );
         assert_eq!(
-            said(&stores.events.inbox(&app.ident, &ann, 0, 10).await.unwrap()),
+            said(
+                &stores
+                    .events
+                    .inbox(&app.ident, &ann, 0, ReadLimit::events(10))
+                    .await
+                    .unwrap()
+            ),
             [own, own]
         );
         let listed = stores
@@ -76,7 +89,7 @@ pub(crate) async fn two_apps_never_see_each_other(fixture: &impl Fixture) {
         assert_eq!(
             stores
                 .subscriptions
-                .channels_of(&app.ident, &ann)
+                .channels_of(&app.ident, &ann, 1000)
                 .await
                 .unwrap(),
             std::slice::from_ref(&room)
@@ -91,7 +104,7 @@ pub(crate) async fn two_apps_never_see_each_other(fixture: &impl Fixture) {
     assert_eq!(
         stores
             .subscriptions
-            .channels_of(&apps[1].ident, &ann)
+            .channels_of(&apps[1].ident, &ann, 1000)
             .await
             .unwrap(),
         [room]
@@ -171,7 +184,7 @@ pub(crate) async fn unusual_names_are_distinguished_and_read_back(fixture: &impl
     for (name, room) in names.iter().zip(&channels) {
         let history = stores
             .events
-            .history(&app.ident, room, None, 10)
+            .history(&app.ident, room, None, ReadLimit::events(10))
             .await
             .unwrap();
         assert_eq!(
@@ -204,7 +217,7 @@ pub(crate) async fn unusual_names_are_distinguished_and_read_back(fixture: &impl
         assert_eq!(
             stores
                 .subscriptions
-                .channels_of(&app.ident, user)
+                .channels_of(&app.ident, user, 1000)
                 .await
                 .unwrap(),
             [room.clone(), channel(name)]
@@ -257,7 +270,7 @@ pub(crate) async fn unusual_texts_are_read_back(fixture: &impl Fixture) {
     append(&stores, &events).await;
     let read = stores
         .events
-        .replay(&app.ident, &channel("room"), 0, 100, 100)
+        .replay(&app.ident, &channel("room"), 0, 100, ReadLimit::events(100))
         .await
         .unwrap();
     assert_eq!(

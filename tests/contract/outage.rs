@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pushi::core::error::StorageError;
 use pushi::core::model::{App, Mid, NewEvent, SubscriptionFilter, TokenHash};
-use pushi::core::ports::{Pruning, Stores};
+use pushi::core::ports::{Pruning, ReadLimit, Stores};
 
 use crate::fixture::{Proxy, Remote, TIMEOUT};
 use crate::samples::{NOW, app, app_to_create, channel, event, mid, said, say, serials, user};
@@ -58,10 +58,34 @@ async fn nothing_answers(stores: &Stores, app: &App) {
                 .await
                 .map(drop)
         },
-        async { stores.events.history(ident, &room, None, 1).await.map(drop) },
-        async { stores.events.replay(ident, &room, 0, 1, 1).await.map(drop) },
-        async { stores.events.recent(ident, 1).await.map(drop) },
-        async { stores.events.inbox(ident, &ann, 0, 1).await.map(drop) },
+        async {
+            stores
+                .events
+                .history(ident, &room, None, ReadLimit::events(1))
+                .await
+                .map(drop)
+        },
+        async {
+            stores
+                .events
+                .replay(ident, &room, 0, 1, ReadLimit::events(1))
+                .await
+                .map(drop)
+        },
+        async {
+            stores
+                .events
+                .recent(ident, None, ReadLimit::events(1))
+                .await
+                .map(drop)
+        },
+        async {
+            stores
+                .events
+                .inbox(ident, &ann, 0, ReadLimit::events(1))
+                .await
+                .map(drop)
+        },
         async {
             stores
                 .events
@@ -102,7 +126,7 @@ async fn nothing_answers(stores: &Stores, app: &App) {
         async {
             stores
                 .subscriptions
-                .channels_of(ident, &ann)
+                .channels_of(ident, &ann, 1000)
                 .await
                 .map(drop)
         },
@@ -144,7 +168,7 @@ pub(crate) async fn a_hanging_server_times_out_until_it_recovers(fixture: &impl 
         let next = say(&stores, &app, "room", &["after"]).await[0].serial;
         let stored = stores
             .events
-            .replay(&app.ident, &room, 0, next, 10)
+            .replay(&app.ident, &room, 0, next, ReadLimit::events(10))
             .await
             .unwrap();
         assert!(stored.is_sorted_by(|one, next| one.position.serial < next.position.serial));
@@ -166,7 +190,13 @@ pub(crate) async fn a_stopped_server_is_unavailable_until_it_restarts(fixture: &
     );
     assert_eq!(say(&stores, &app, "room", &["after"]).await[0].serial, 2);
     assert_eq!(
-        said(&stores.events.recent(&app.ident, 10).await.unwrap()),
+        said(
+            &stores
+                .events
+                .recent(&app.ident, None, ReadLimit::events(10))
+                .await
+                .unwrap()
+        ),
         ["after", "before"]
     );
 }
@@ -225,7 +255,7 @@ async fn judge_each_moment(fixture: &impl Remote, break_after: impl Fn(&Proxy, u
         let head = say(&direct, &app, room.as_str(), &["last"]).await[0].serial;
         let stored = direct
             .events
-            .replay(&app.ident, &room, 0, head, 10_000)
+            .replay(&app.ident, &room, 0, head, ReadLimit::events(10_000))
             .await
             .unwrap();
         assert_eq!(serials(&stored), (1..=head).collect::<Vec<_>>());

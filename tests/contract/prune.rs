@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use pushi::core::model::{App, NewEvent, Position};
-use pushi::core::ports::{Pruning, Stores};
+use pushi::core::ports::{Pruning, ReadLimit, Stores};
 
 use crate::fixture::Fixture;
 use crate::samples::{NOW, app, append, channel, event, said, say, serials};
@@ -35,16 +35,34 @@ pub(crate) async fn events_before_a_time_are_removed(fixture: &impl Fixture) {
     say_at(&stores, &two, "room", &[2, 3]).await;
     assert_eq!(stores.events.prune(before(3), 100).await.unwrap(), 2);
     assert_eq!(
-        said(&stores.events.recent(&one.ident, 10).await.unwrap()),
+        said(
+            &stores
+                .events
+                .recent(&one.ident, None, ReadLimit::events(10))
+                .await
+                .unwrap()
+        ),
         ["4", "3", "5"]
     );
     assert_eq!(
-        said(&stores.events.recent(&two.ident, 10).await.unwrap()),
+        said(
+            &stores
+                .events
+                .recent(&two.ident, None, ReadLimit::events(10))
+                .await
+                .unwrap()
+        ),
         ["3"]
     );
     assert_eq!(stores.events.prune(before(4), 100).await.unwrap(), 2);
     assert_eq!(
-        said(&stores.events.recent(&one.ident, 10).await.unwrap()),
+        said(
+            &stores
+                .events
+                .recent(&one.ident, None, ReadLimit::events(10))
+                .await
+                .unwrap()
+        ),
         ["4", "5"]
     );
     assert_eq!(stores.events.prune(before(4), 100).await.unwrap(), 0);
@@ -61,7 +79,7 @@ pub(crate) async fn all_but_the_newest_of_each_channel_are_removed(fixture: &imp
         serials(
             &stores
                 .events
-                .replay(&app.ident, &channel(name), 0, 9, 9)
+                .replay(&app.ident, &channel(name), 0, 9, ReadLimit::events(9))
                 .await
                 .unwrap(),
         )
@@ -97,7 +115,12 @@ pub(crate) async fn pruning_stops_at_its_limit_and_goes_on(fixture: &impl Fixtur
     assert_eq!(stores.events.prune(both, 60).await.unwrap(), 0);
     assert_eq!(stores.events.prune(keep(0), 0).await.unwrap(), 0);
     assert_eq!(
-        stores.events.recent(&app.ident, 100).await.unwrap().len(),
+        stores
+            .events
+            .recent(&app.ident, None, ReadLimit::events(100))
+            .await
+            .unwrap()
+            .len(),
         20
     );
 }
@@ -119,7 +142,7 @@ pub(crate) async fn heads_stay_and_serials_go_on_after_pruning(fixture: &impl Fi
     assert_eq!(
         stores
             .events
-            .history(&app.ident, &room, None, 10)
+            .history(&app.ident, &room, None, ReadLimit::events(10))
             .await
             .unwrap(),
         []
@@ -130,7 +153,7 @@ pub(crate) async fn heads_stay_and_serials_go_on_after_pruning(fixture: &impl Fi
         serials(
             &stores
                 .events
-                .replay(&app.ident, &room, 0, 9, 9)
+                .replay(&app.ident, &room, 0, 9, ReadLimit::events(9))
                 .await
                 .unwrap()
         ),
@@ -151,7 +174,7 @@ pub(crate) async fn a_writer_that_missed_a_pruning_goes_on_behind_it(fixture: &i
     assert_eq!(serials_of(say(&two, &app, "room", &["6"]).await), [6]);
     let stored = one
         .events
-        .replay(&app.ident, &channel("room"), 0, 9, 9)
+        .replay(&app.ident, &channel("room"), 0, 9, ReadLimit::events(9))
         .await
         .unwrap();
     assert_eq!(
@@ -172,7 +195,15 @@ pub(crate) async fn nothing_is_pruned_without_a_bound(fixture: &impl Fixture) {
         stores.events.prune(Pruning::default(), 100).await.unwrap(),
         0
     );
-    assert_eq!(stores.events.recent(&app.ident, 10).await.unwrap().len(), 1);
+    assert_eq!(
+        stores
+            .events
+            .recent(&app.ident, None, ReadLimit::events(10))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 pub(crate) async fn a_pruned_mid_has_no_position(fixture: &impl Fixture) {

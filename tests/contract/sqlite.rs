@@ -1,5 +1,6 @@
 //! SQLite files only: opening, locking, existing content.
 
+use pushi::core::ports::ReadLimit;
 use std::time::{Duration, Instant};
 
 use pushi::core::error::StorageError;
@@ -175,7 +176,13 @@ async fn what_was_answered_outlives_a_process_that_ends_without_a_word() {
     }
     let again = found.open().await;
     assert_eq!(
-        said(&again.events.recent(&app.ident, 10).await.unwrap()),
+        said(
+            &again
+                .events
+                .recent(&app.ident, None, ReadLimit::events(10))
+                .await
+                .unwrap()
+        ),
         ["two", "one"]
     );
     assert_eq!(say(&again, &app, "room", &["three"]).await[0].serial, 3);
@@ -236,7 +243,10 @@ async fn malformed_rows_are_corrupt() {
     ));
     change(&file, "UPDATE events SET serial = -1").await;
     assert!(matches!(
-        stores.events.recent(&app.ident, 10).await,
+        stores
+            .events
+            .recent(&app.ident, None, ReadLimit::events(10))
+            .await,
         Err(StorageError::Corrupt(_))
     ));
 }
@@ -301,7 +311,7 @@ async fn an_inbox_is_whole_where_the_newest_events_of_channels_are_not_known() {
     for limit in 0..=6 {
         let page = stores
             .events
-            .inbox(&app.ident, &ann, 0, limit)
+            .inbox(&app.ident, &ann, 0, ReadLimit::events(limit))
             .await
             .unwrap();
         assert_eq!(said(&page), expected[..limit.min(5)], "limit {limit}");

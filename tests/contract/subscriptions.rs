@@ -139,7 +139,7 @@ pub(crate) async fn an_end_is_answered_once(fixture: &impl Fixture) {
     assert_eq!(
         stores
             .subscriptions
-            .channels_of(&app.ident, &user("ann"))
+            .channels_of(&app.ident, &user("ann"), 1000)
             .await
             .unwrap(),
         []
@@ -317,7 +317,7 @@ pub(crate) async fn channels_come_in_the_order_in_which_they_began(fixture: &imp
         .open()
         .await
         .subscriptions
-        .channels_of(&app.ident, &ann)
+        .channels_of(&app.ident, &ann, 1000)
         .await
         .unwrap();
     assert_eq!(channels, ["m", "b", "z"].map(channel));
@@ -353,7 +353,7 @@ pub(crate) async fn subscribing_and_ending_at_once_leaves_one_or_none(fixture: &
     }
     let open = one
         .subscriptions
-        .channels_of(&app.ident, &user("ann"))
+        .channels_of(&app.ident, &user("ann"), 1000)
         .await
         .unwrap()
         .len();

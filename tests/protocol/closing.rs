@@ -209,6 +209,7 @@ pub(crate) async fn a_disabled_app_keeps_no_connection(env: &TestEnv) {
                         None,
                         false,
                         None,
+                        None,
                         far,
                     )
                     .await;

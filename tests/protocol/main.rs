@@ -8,6 +8,7 @@
 )]
 
 mod acks;
+mod answers;
 mod closing;
 mod concurrency;
 mod connecting;
@@ -201,6 +202,21 @@ macro_rules! on_every_store {
             a_presence_channel_also_returns_members,
             non_subscribers_may_not_query,
             pages_go_on_where_events_were_pruned,
+        }
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; answers:
+            a_replay_over_the_bound_is_not_recovered,
+            a_client_that_pages_gets_every_event_once,
+            events_between_the_pages_are_neither_lost_nor_repeated,
+            more_than_the_replay_limit_is_read_in_pages,
+            without_since_a_client_leaves_the_pages,
+            an_event_over_the_bound_is_a_page,
+            the_history_says_where_it_was_cut,
+            a_personal_channel_is_read_in_pages,
+            an_inbox_has_what_has_room,
+            paging_is_true_or_false,
+            a_client_that_does_not_take_its_answer_is_closed_with_4100,
+            a_slow_client_that_reads_keeps_its_connection,
+            an_app_whose_answers_are_not_read_does_not_stop_another,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; recovery:
             later_events_are_replayed_oldest_first,

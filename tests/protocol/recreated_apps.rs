@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushi::core::model::{App, NewApp, Secret};
+use pushi::core::ports::ReadLimit;
 use pushi::core::service::{LoginError, Publishing};
 use pushi_test_support::{TestEnv, TestServer, channel, publishing, until};
 
@@ -123,6 +124,11 @@ pub(crate) async fn a_key_used_with_the_predecessor_is_not_lost(env: &TestEnv) {
     let again = create_again(&other, &old).await;
     // A request that was admitted before the server noticed: it is stored, or its publisher is notified.
     let late = server.service.publish(&old, keyed("k", "late")).await;
-    let stored = env.stores.events.recent(&again.ident, 10).await.unwrap();
+    let stored = env
+        .stores
+        .events
+        .recent(&again.ident, None, ReadLimit::events(10))
+        .await
+        .unwrap();
     assert_eq!(late.is_ok(), !stored.is_empty(), "{late:?}");
 }

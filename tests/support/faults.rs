@@ -11,8 +11,8 @@ use pushi::core::model::{
     ReportedPresence, SubscriptionFilter, Timestamp, UserId, UserSubscription,
 };
 use pushi::core::ports::{
-    AppStore, AttemptResult, CreateApp, EventStore, Outbox, OutboxBytes, Pruning, Stores,
-    SubscriptionStore,
+    AppStore, AttemptResult, CreateApp, EventStore, Outbox, OutboxBytes, Pruning, ReadLimit,
+    Stores, SubscriptionStore,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -204,7 +204,7 @@ impl EventStore for FaultyStore {
         app: &AppIdent,
         channel: &ChannelName,
         before: Option<u64>,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
         self.read
             .call(self.inner.events.history(app, channel, before, limit))
@@ -217,15 +217,22 @@ impl EventStore for FaultyStore {
         channel: &ChannelName,
         after: u64,
         upto: u64,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
         self.read
             .call(self.inner.events.replay(app, channel, after, upto, limit))
             .await
     }
 
-    async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError> {
-        self.read.call(self.inner.events.recent(app, limit)).await
+    async fn recent(
+        &self,
+        app: &AppIdent,
+        before: Option<u64>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Event>, StorageError> {
+        self.read
+            .call(self.inner.events.recent(app, before, limit))
+            .await
     }
 
     async fn inbox(
@@ -233,7 +240,7 @@ impl EventStore for FaultyStore {
         app: &AppIdent,
         user: &UserId,
         skip: usize,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
         self.read
             .call(self.inner.events.inbox(app, user, skip, limit))
@@ -287,9 +294,10 @@ impl SubscriptionStore for FaultyStore {
         &self,
         app: &AppIdent,
         user: &UserId,
+        limit: usize,
     ) -> Result<Vec<ChannelName>, StorageError> {
         self.subscriptions
-            .call(self.inner.subscriptions.channels_of(app, user))
+            .call(self.inner.subscriptions.channels_of(app, user, limit))
             .await
     }
 }

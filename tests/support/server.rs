@@ -75,6 +75,7 @@ impl ServerSetup {
         let timing = KeepaliveTiming {
             activity: Duration::from_secs(120),
             idle: Duration::ZERO,
+            answer: Duration::from_secs(30),
         };
         Self {
             ports,
@@ -267,7 +268,7 @@ impl<'a> TestServer<'a> {
         let (done, ended) = oneshot::channel();
         self.env.spawn(async move {
             gateway
-                .serve(destination, origin, secure, None, stream)
+                .serve(destination, origin, secure, None, None, stream)
                 .await;
             // The test may have dropped the receiver.
             let _ = done.send(());

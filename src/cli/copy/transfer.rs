@@ -5,7 +5,7 @@ use super::reader::{AppReader, CopyPage, PAGE};
 use super::store::{CopyError, CopyStore};
 use crate::core::error::StorageError;
 use crate::core::model::App;
-use crate::core::ports::CreateApp;
+use crate::core::ports::{CreateApp, ReadLimit};
 
 type CopyResult<T> = Result<T, CopyError>;
 
@@ -31,7 +31,7 @@ pub(super) async fn newest_event(store: &CopyStore, app: &App) -> CopyResult<u64
     let newest = store
         .stores
         .events
-        .recent(&app.ident, 1)
+        .recent(&app.ident, None, ReadLimit::events(1))
         .await
         .map_err(|error| store.error(error))?;
     Ok(newest.first().map_or(0, |event| event.position.id))

@@ -12,11 +12,12 @@ use super::raw::Raw;
 use super::settings::{LogSettings, Settings, TimeSettings, WebhookSettings};
 use super::value::{duration, number, read, switch};
 use super::variables::{
-    APP_SERVER, PUSHI_ACTIVITY_TIMEOUT, PUSHI_BODY_TIMEOUT, PUSHI_DRAIN_SECONDS,
-    PUSHI_HANDSHAKE_TIMEOUT, PUSHI_IDLE_TIMEOUT, PUSHI_LOG, PUSHI_MAX_BODY_BYTES,
-    PUSHI_MAX_CHANNEL_NAME, PUSHI_MAX_CHANNELS_PER_CONNECTION, PUSHI_MAX_CLIENT_EVENTS,
-    PUSHI_MAX_CONNECTIONS, PUSHI_MAX_CONNECTS_PER_SECOND, PUSHI_MAX_DATA_BYTES,
-    PUSHI_MAX_EVENT_NAME, PUSHI_MAX_FAILED_LOGINS, PUSHI_MAX_HISTORY, PUSHI_MAX_HTTP_CONNECTIONS,
+    APP_SERVER, PUSHI_ACTIVITY_TIMEOUT, PUSHI_ANSWER_TIMEOUT, PUSHI_BODY_TIMEOUT,
+    PUSHI_DRAIN_SECONDS, PUSHI_HANDSHAKE_TIMEOUT, PUSHI_IDLE_TIMEOUT, PUSHI_LOG,
+    PUSHI_MAX_ANSWER_BYTES, PUSHI_MAX_ANSWERS_BYTES, PUSHI_MAX_BODY_BYTES, PUSHI_MAX_CHANNEL_NAME,
+    PUSHI_MAX_CHANNELS_PER_CONNECTION, PUSHI_MAX_CLIENT_EVENTS, PUSHI_MAX_CONNECTIONS,
+    PUSHI_MAX_CONNECTS_PER_SECOND, PUSHI_MAX_DATA_BYTES, PUSHI_MAX_EVENT_NAME,
+    PUSHI_MAX_FAILED_LOGINS, PUSHI_MAX_HISTORY, PUSHI_MAX_HTTP_CONNECTIONS,
     PUSHI_MAX_HTTP_CONNECTIONS_PER_ADDRESS, PUSHI_MAX_MEMBER_BYTES, PUSHI_MAX_MEMBERS,
     PUSHI_MAX_MESSAGE_BYTES, PUSHI_MAX_OUTBOX_BYTES, PUSHI_MAX_PENDING_BYTES, PUSHI_MAX_PUBLISHES,
     PUSHI_MAX_QUEUED_BYTES, PUSHI_MAX_QUEUED_BYTES_ALL, PUSHI_MAX_REPLAY, PUSHI_NODE_LEASE,
@@ -79,6 +80,8 @@ fn limits(raw: &Raw) -> Result<Limits, ConfigError> {
         queued_bytes: of(PUSHI_MAX_QUEUED_BYTES)?,
         queued_bytes_all: of(PUSHI_MAX_QUEUED_BYTES_ALL)?,
         outbox_bytes: of(PUSHI_MAX_OUTBOX_BYTES)?,
+        answer_bytes: of(PUSHI_MAX_ANSWER_BYTES)?,
+        answers_bytes: of(PUSHI_MAX_ANSWERS_BYTES)?,
         replay: of(PUSHI_MAX_REPLAY)?,
         history: of(PUSHI_MAX_HISTORY)?,
     })
@@ -90,6 +93,7 @@ fn times(raw: &Raw) -> Result<TimeSettings, ConfigError> {
         body: duration(raw, &PUSHI_BODY_TIMEOUT, 1)?,
         activity: duration(raw, &PUSHI_ACTIVITY_TIMEOUT, 1)?,
         idle: Some(duration(raw, &PUSHI_IDLE_TIMEOUT, 0)?).filter(|duration| !duration.is_zero()),
+        answer: duration(raw, &PUSHI_ANSWER_TIMEOUT, 1)?,
         drain: duration(raw, &PUSHI_DRAIN_SECONDS, 0)?,
         node_lease: duration(raw, &PUSHI_NODE_LEASE, 1)?,
     })
@@ -146,6 +150,7 @@ mod tests {
                 body: Duration::from_secs(30),
                 activity: Duration::from_secs(30),
                 idle: None,
+                answer: Duration::from_secs(30),
                 drain: Duration::from_secs(5),
                 node_lease: Duration::from_secs(10),
             }
@@ -193,6 +198,8 @@ mod tests {
             PUSHI_MAX_QUEUED_BYTES,
             PUSHI_MAX_QUEUED_BYTES_ALL,
             PUSHI_MAX_OUTBOX_BYTES,
+            PUSHI_MAX_ANSWER_BYTES,
+            PUSHI_MAX_ANSWERS_BYTES,
         ];
         let values: Vec<String> = (1..=all.len()).map(|n| n.to_string()).collect();
         let limits = resolve(&Raw::from_pairs(
@@ -223,6 +230,8 @@ mod tests {
             queued_bytes: 19,
             queued_bytes_all: 20,
             outbox_bytes: 21,
+            answer_bytes: 22,
+            answers_bytes: 23,
         };
         assert_eq!(limits, expected);
     }

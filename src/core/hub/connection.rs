@@ -1,5 +1,6 @@
 //! The handle of one connection.
 
+use ::core::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -21,6 +22,7 @@ pub struct Connection {
     hub: Arc<AppHub>,
     key: usize,
     mailbox: Arc<Mailbox>,
+    address: Option<IpAddr>,
     /// The personal channels that it is subscribed to.
     personal: Mutex<Vec<PersonalChannel>>,
 }
@@ -65,8 +67,19 @@ impl Connection {
             hub,
             key,
             mailbox,
+            address: None,
             personal: Mutex::default(),
         }
+    }
+
+    /// Sets the client's address.
+    pub fn set_address(&mut self, address: Option<IpAddr>) {
+        self.address = address;
+    }
+
+    /// The client's address; `None`: not known.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The connection's id.

@@ -38,7 +38,7 @@ pub use write::{
 };
 
 use crate::core::model::{App, AppIdent, ChannelName, ServerEvent, SocketId, Timestamp};
-use crate::core::ports::{DialectId, Gauges, Metrics, PresenceStore};
+use crate::core::ports::{Dialect, DialectId, Gauges, Metrics, PresenceStore};
 use member_changes::MemberChangeBatcher;
 use write::{FlushInline, is_corked, schedule_flush};
 
@@ -97,6 +97,11 @@ impl Hub {
     /// Every task that publishes or receives messages runs corked.
     pub fn cork<F>(&self, future: F) -> Corked<F> {
         Corked::new(future, Arc::clone(&self.scheduler))
+    }
+
+    /// A dialect.
+    pub fn dialect(&self, id: DialectId) -> &dyn Dialect {
+        &*self.dialects[id as usize]
     }
 
     /// Sets the store of the users who are present on other nodes. The first call counts.

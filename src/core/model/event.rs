@@ -113,3 +113,17 @@ pub struct Event {
     /// The numbers that the store assigned.
     pub position: Position,
 }
+
+impl Event {
+    /// About the bytes that the event takes in memory, and at least in an answer.
+    pub fn size(&self) -> usize {
+        /// Ids, times and the names of members.
+        const FIXED: usize = 200;
+        let payload = &self.new.payload;
+        FIXED
+            + self.new.channel.as_str().len()
+            + payload.event.len()
+            + payload.data.len()
+            + payload.extra.as_str().len()
+    }
+}

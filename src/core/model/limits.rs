@@ -41,7 +41,11 @@ pub struct Limits {
     pub queued_bytes_all: u64,
     /// Bytes of webhook events of an app that are stored and wait for their receivers.
     pub outbox_bytes: u64,
-    /// Events replayed by `since`.
+    /// Bytes of the events in an answer to a WebSocket client, the members of a presence channel not counted.
+    pub answer_bytes: u64,
+    /// Bytes of all answers of the node that are being prepared or sent.
+    pub answers_bytes: u64,
+    /// Events replayed by `since`; with `paging`, in each page.
     pub replay: u64,
     /// Events in one response of `latest` or `GET /events`.
     pub history: u64,
@@ -69,6 +73,8 @@ impl Default for Limits {
             queued_bytes: 16_777_216,
             queued_bytes_all: 67_108_864,
             outbox_bytes: 67_108_864,
+            answer_bytes: 1_048_576,
+            answers_bytes: 33_554_432,
             replay: 1000,
             history: 100,
         }

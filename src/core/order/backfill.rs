@@ -13,7 +13,7 @@ use super::Resequencer;
 use super::sequence::{ChannelSequence, Expected, Missing};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelKind, ChannelName, Event, ServerEvent, Timestamp};
-use crate::core::ports::{BusMessage, BusSink};
+use crate::core::ports::{BusMessage, BusSink, ReadLimit};
 
 /// The time for which an early event is held before the missing ones are read from the store.
 const GAP_TIMEOUT: Duration = Duration::from_millis(200);
@@ -32,7 +32,10 @@ pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 const HEADS_PER_QUERY: usize = 500;
 
 /// Events that are read by one query.
-const EVENTS_PER_QUERY: usize = 1000;
+const MISSED_PER_QUERY: ReadLimit = ReadLimit {
+    events: 1000,
+    bytes: 8 * 1024 * 1024,
+};
 
 /// Channels that are backfilled concurrently.
 const CONCURRENT_BACKFILLS: usize = 8;
@@ -210,7 +213,7 @@ impl Resequencer {
     ) -> Result<bool, StorageError> {
         let events = self
             .events
-            .replay(app, channel, after, upto, EVENTS_PER_QUERY)
+            .replay(app, channel, after, upto, MISSED_PER_QUERY)
             .await?;
         let found = events
             .first()
@@ -228,7 +231,10 @@ impl Resequencer {
         channel: &ChannelName,
         serial: u64,
     ) -> Result<bool, StorageError> {
-        let before = self.events.history(app, channel, Some(serial), 1).await?;
+        let before = self
+            .events
+            .history(app, channel, Some(serial), ReadLimit::events(1))
+            .await?;
         let Some(before) = before.first() else {
             return Ok(false);
         };
@@ -308,7 +314,7 @@ impl Resequencer {
         let Some(sink) = self.sink() else {
             return Ok(());
         };
-        let mut events = self.events.recent(app, EVENTS_PER_QUERY).await?;
+        let mut events = self.events.recent(app, None, MISSED_PER_QUERY).await?;
         events.retain(|event| {
             let channel = &event.new.channel;
             event.new.timestamp > since

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::core::model::ServerEvent;
+use crate::core::model::{Event, ServerEvent};
 
 /// The dialect of a connection; also the index into values that are encoded once per dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,4 +22,7 @@ impl DialectId {
 pub trait Dialect: Send + Sync {
     /// The text frame's payload, UTF-8; `None` where the dialect has no frame for the event.
     fn encode(&self, event: &ServerEvent) -> Option<Bytes>;
+
+    /// At least the bytes of a stored event in the answer to a subscribe or history request.
+    fn replayed_size(&self, event: &Event) -> usize;
 }

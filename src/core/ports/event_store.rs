@@ -16,6 +16,31 @@ pub struct Pruning {
     pub keep: Option<u64>,
 }
 
+/// The size of a read of events. It ends with the event that reaches one of the bounds, so that a read always has an event
+/// where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// The most events; 0 reads nothing.
+    pub events: usize,
+    /// The bytes of the events' contents, by [`Event::size`].
+    pub bytes: usize,
+}
+
+impl ReadLimit {
+    /// At most this number of events, of any size: for callers whose number is small.
+    pub const fn events(events: usize) -> Self {
+        Self {
+            events,
+            bytes: usize::MAX,
+        }
+    }
+
+    /// Whether the events of a read reached the bound of bytes, so that others may have been left out.
+    pub fn bytes_reached(&self, events: &[Event]) -> bool {
+        events.iter().map(Event::size).sum::<usize>() >= self.bytes
+    }
+}
+
 /// Stores events.
 #[async_trait]
 pub trait EventStore: Send + Sync {
@@ -45,29 +70,35 @@ pub trait EventStore: Send + Sync {
         channels: &[ChannelName],
     ) -> Result<Vec<u64>, StorageError>;
 
-    /// Events of one channel with a serial below `before` (`None`: no bound), newest first, at most `limit`.
+    /// Events of one channel with a serial below `before` (`None`: no bound), newest first, within `limit`.
     async fn history(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
         before: Option<u64>,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError>;
 
-    /// Events of one channel with a serial in (`after`, `upto`], oldest first, at most `limit`. Pruned events are missing.
+    /// Events of one channel with a serial in (`after`, `upto`], oldest first, within `limit`. Pruned events are missing.
     async fn replay(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
         after: u64,
         upto: u64,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError>;
 
-    /// The app's newest events of all channels, newest first by `id`, at most `limit`.
-    async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError>;
+    /// The app's newest events of all channels with an `id` below `before` (`None`: no bound), newest first by `id`, within
+    /// `limit`.
+    async fn recent(
+        &self,
+        app: &AppIdent,
+        before: Option<u64>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Event>, StorageError>;
 
-    /// A user's inbox, newest first by `id`, after skipping `skip`, at most `limit`: the events of each channel that the user
+    /// A user's inbox, newest first by `id`, after skipping `skip`, within `limit`: the events of each channel that the user
     /// is or was subscribed to, from the serial at which a subscription began (exclusive) to the one at which it ended
     /// (inclusive), each event once; and all events of `personal-<user>`.
     async fn inbox(
@@ -75,7 +106,7 @@ pub trait EventStore: Send + Sync {
         app: &AppIdent,
         user: &UserId,
         skip: usize,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError>;
 
     /// Removes the events of all apps that `pruning` names, at most `limit` at a call; returns how many (fewer than `limit`:

@@ -26,6 +26,8 @@ pub struct Gauges {
     pub pending_bytes: u64,
     /// The bytes in the fullest mailbox.
     pub max_pending_bytes: u64,
+    /// The bytes of answers that are being prepared or sent.
+    pub answer_bytes: u64,
     /// Whether the other nodes can be reached; `None`: a single node.
     pub bus_up: Option<bool>,
     /// The bytes of publishes that wait for the store.
@@ -100,6 +102,8 @@ pub trait Metrics: Send + Sync {
     fn delivered(&self, mailboxes: u64);
     /// An error frame with this code was sent.
     fn error_sent(&self, code: u16);
+    /// An answer was refused, because too many were being prepared or sent.
+    fn answer_refused(&self);
     /// A call of the store or of the bus ended.
     fn call_finished(&self, call: Call, took: Duration, failed: bool);
     /// One webhook request with this number of events was delivered, given up, or failed.

@@ -32,7 +32,7 @@ pub use cache_store::CacheStore;
 pub use clock::Clock;
 pub use delivery_log::DeliveryLog;
 pub use dialect::{Dialect, DialectId};
-pub use event_store::{EventStore, Pruning};
+pub use event_store::{EventStore, Pruning, ReadLimit};
 pub use metrics::{
     Call, Gauges, GuessedCredential, HttpRefusal, Metrics, QueueKind, Source, WebhookOutcome,
 };

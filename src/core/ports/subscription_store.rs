@@ -43,10 +43,11 @@ pub trait SubscriptionStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<UserSubscription>, StorageError>;
 
-    /// The channels of the user's open subscriptions, in the order in which these began.
+    /// The channels of the user's open subscriptions, in the order in which these began, at most `limit`.
     async fn channels_of(
         &self,
         app: &AppIdent,
         user: &UserId,
+        limit: usize,
     ) -> Result<Vec<ChannelName>, StorageError>;
 }

@@ -1,5 +1,6 @@
 //! Admitting connections.
 
+use ::core::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -39,6 +40,8 @@ pub struct Connecting<'a> {
     pub encryption: Encryption,
     /// The client's protocol.
     pub dialect: DialectId,
+    /// The client's address; `None`: not known.
+    pub address: Option<IpAddr>,
 }
 
 /// Why a connection is rejected. It is closed with [`ConnectError::code`].
@@ -136,10 +139,11 @@ impl Service {
             (limits.connections, app_limit),
             limits.pending_bytes,
         );
-        let connection = connected.map_err(|full| match full {
+        let mut connection = connected.map_err(|full| match full {
             CapacityExceeded::Node => ConnectError::NodeFull,
             CapacityExceeded::App => ConnectError::AppFull(app.settings.over_capacity),
         })?;
+        connection.set_address(connecting.address);
         // A change of an app is cached first and applied to its connections then. A connection that was admitted between
         // the two sees it here.
         let now = self

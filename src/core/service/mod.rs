@@ -29,6 +29,7 @@ mod parts;
 mod personal;
 mod publish;
 mod release;
+mod replay;
 mod retention;
 mod session_cache;
 mod sessions;
@@ -54,12 +55,13 @@ pub use apps::AppError;
 pub use cached::Cached;
 pub use connect::{ConnectError, Connecting, Encryption};
 pub use health::NodeHealth;
-pub use history::{HistoryError, ReplayedEvents, Since};
+pub use history::{AnswerReader, EventQuery, EventsPage, HistoryError};
 pub use login_throttle::LoginsThrottled;
 pub use member_changes::MemberChangeAnnouncer;
 pub use occupancy::RosterError;
 pub use parts::Parts;
 pub use publish::{ClientPublish, PublishError, Publishing};
+pub use replay::{ReplayedEvents, Since};
 pub use retention::Retention;
 pub use sessions::{AppSession, LoginCredentials, LoginError, NewSessionToken};
 pub use short_secrets::ShortSecrets;
@@ -70,6 +72,7 @@ pub use subscriptions::SubscriptionError;
 pub use trigger::{ClientEvent, ClientEventError, TriggerRequest};
 pub use webhooks::{OutboxSender, Reconciler, WebhookLog, WebhookQueue, WebhookRules};
 
+use super::answers::AnswerBudget;
 use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId, ServerEvent};
@@ -112,6 +115,7 @@ pub struct Service {
     hub: Arc<Hub>,
     parts: Parts,
     admission: connect::Admission,
+    answers: AnswerBudget,
     /// The random part of this process's event ids.
     process: String,
     mids: AtomicU64,
@@ -127,12 +131,14 @@ impl Service {
         let parts = Parts::new(&ports, &rules, &hub)?;
         let admission =
             connect::Admission::new(rules.limits.connects_per_second, ports.clock.now());
+        let answers = AnswerBudget::new(rules.limits.answers_bytes);
         Ok(Self {
             ports,
             rules,
             hub,
             parts,
             admission,
+            answers,
             process: auth::random_hex::<8>()?,
             mids: AtomicU64::new(0),
             publishes: AtomicU64::new(0),
@@ -149,6 +155,11 @@ impl Service {
         &self.hub
     }
 
+    /// The bytes of the answers that are being prepared or sent.
+    pub fn answers(&self) -> &AnswerBudget {
+        &self.answers
+    }
+
     /// The gauges of this node, as of now.
     pub fn gauges(&self) -> Gauges {
         let bus_up = match self.ports.nodes.bus.health() {
@@ -160,6 +171,7 @@ impl Service {
             append_queue_bytes: self.parts.appends.bytes(),
             webhook_queue_bytes: self.parts.webhooks.bytes(),
             bus_queue_bytes: self.ports.nodes.bus.queued_bytes(),
+            answer_bytes: self.answers.used(),
             ..self.hub.gauges()
         }
     }

@@ -1,7 +1,8 @@
 //! Personal channels: all persistent subscriptions of a user (its aliases), as one subscription.
 
 use super::Service;
-use super::history::{ReplayedEvents, Since};
+use super::history::EventQuery;
+use super::replay::{ReplayedEvents, Since};
 use super::subscribe::{Subscribe, SubscribeError, Subscribed};
 use crate::core::hub::{AliasMember, Connection, ReleasedChannels, SubscribedVia};
 use crate::core::model::{App, ChannelKind, ChannelName, Event, UserId};
@@ -9,6 +10,9 @@ use crate::core::ports::DialectId;
 
 /// The events of the inbox in the answer to a personal subscription.
 const INBOX: usize = 10;
+
+/// The most channels that a user may follow, about 2 MB of names at most: a bound for the answer and for the connection.
+const MAX_ALIASES: usize = 10_000;
 
 impl Service {
     pub(super) async fn subscribe_personal(
@@ -45,29 +49,22 @@ impl Service {
             .await?;
         match &subscribe.since {
             _ if connection.dialect() == DialectId::Pusher => {
-                let Subscribed {
-                    events,
-                    recovered,
-                    covered,
-                    ..
-                } = self.replay_for(app, connection, subscribe).await?;
+                let replayed = self.replay_for(app, connection, subscribe).await?;
                 subscribed = Subscribed {
-                    events,
-                    recovered,
-                    covered,
-                    ..subscribed
+                    alias: subscribed.alias,
+                    versions: subscribed.versions,
+                    ..replayed
                 };
             }
             None => {
-                subscribed.events = self
-                    .ports
-                    .stores
-                    .events
-                    .inbox(&app.ident, &user, 0, INBOX)
-                    .await?
+                let query = EventQuery::Inbox { user, skip: 0 };
+                let page = self
+                    .page(&app.ident, &query, INBOX, self.reader(connection))
+                    .await?;
+                (subscribed.events, subscribed.permit) = (page.events, page.permit);
             }
             Some(since) => {
-                self.replay_each(app, subscribe, since, &mut subscribed)
+                self.replay_each(app, connection, subscribe, since, &mut subscribed)
                     .await?
             }
         }
@@ -88,8 +85,11 @@ impl Service {
             .ports
             .stores
             .subscriptions
-            .channels_of(&app.ident, user)
+            .channels_of(&app.ident, user, MAX_ALIASES + 1)
             .await?;
+        if alias.len() > MAX_ALIASES {
+            return Err(SubscribeError::Aliases(MAX_ALIASES));
+        }
         // A database of the original may name users' channels, which are for their users only.
         alias.retain(|channel| channel.kind() != ChannelKind::User);
         let released = connection.set_aliases(personal, &alias, member);
@@ -180,9 +180,12 @@ impl Service {
             .map(Some)
     }
 
+    /// The missed events of the personal channel and its aliases. They share the bytes of one answer: with paging, the
+    /// channels that have no room follow in the next page; without, they are not recovered.
     async fn replay_each(
         &self,
         app: &App,
+        connection: &Connection,
         subscribe: &Subscribe,
         since: &Since,
         subscribed: &mut Subscribed,
@@ -205,25 +208,55 @@ impl Service {
         {
             wanted.push((subscribe.channel.clone(), None));
         }
+        let channels: Vec<ChannelName> = wanted.iter().map(|(name, _)| name.clone()).collect();
+        let heads = self.heads(&app.ident, &channels).await?;
+        let mut reader = self.reader(connection);
+        let is_missing = |((_, after), head): (&(ChannelName, Option<u64>), &u64)| {
+            after.is_some_and(|after| after != *head)
+        };
+        let mut permit = None;
+        if wanted.iter().zip(&heads).any(is_missing) {
+            permit = self.acquire(&app.ident, reader, reader.bytes).await?;
+        }
+        reader.acquired = true;
+        let room = reader.bytes;
         let mut all = true;
         let mut events: Vec<Event> = Vec::new();
         let mut own = 0;
-        for (channel, after) in wanted {
-            let ReplayedEvents {
-                events: found,
-                recovered,
-                serial,
-            } = self.replay(&app.ident, &channel, after).await?;
-            all &= recovered;
-            events.extend(found);
+        for ((channel, after), head) in wanted.into_iter().zip(heads) {
+            let found = if reader.bytes > 0 || after.is_none_or(|after| after == head) {
+                self.replay_upto(&app.ident, &channel, after, head, subscribe.paging, reader)
+                    .await?
+            } else {
+                ReplayedEvents {
+                    recovered: subscribe.paging,
+                    more: subscribe.paging,
+                    serial: after.filter(|_| subscribe.paging).unwrap_or(head),
+                    events: Vec::new(),
+                    bytes: 0,
+                    permit: None,
+                }
+            };
+            reader.bytes = reader.bytes.saturating_sub(found.bytes);
+            all &= found.recovered;
+            events.extend(found.events);
             if channel == subscribe.channel {
-                own = serial;
+                own = found.serial;
             }
-            subscribed.covered.push((channel, serial));
+            if found.more {
+                reader.bytes = 0;
+                subscribed.behind.push(channel.clone());
+            }
+            subscribed.covered.push((channel, found.serial));
         }
         events.sort_by_key(|event| event.position.id);
+        if let Some(permit) = &mut permit {
+            permit.shrink_to(room - reader.bytes);
+        }
         subscribed.events = events;
+        subscribed.permit = permit;
         subscribed.recovered = Some((all, own));
+        subscribed.more = !subscribed.behind.is_empty();
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use poem::http::{HeaderValue, header};
-use poem::{IntoResponse, Response};
+use poem::{Body, IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
@@ -11,18 +11,30 @@ use poem_openapi::{ApiResponse, Object};
 /// The type of every answer.
 pub(super) const JSON: &str = "application/json";
 
+/// The body of an answer.
+pub(super) enum AnswerBody {
+    Text(String),
+    /// Sent as the client takes it.
+    Stream(Body),
+}
+
 /// A 200 whose body is JSON of the schema `T`. Handlers may pass finished JSON, so that nothing is encoded twice.
 pub(super) struct JsonAnswer<T> {
-    json: Vec<u8>,
+    body: AnswerBody,
     cookie: Option<HeaderValue>,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T> JsonAnswer<T> {
     /// An answer of this JSON text.
-    pub(super) fn text(json: impl Into<Vec<u8>>) -> Self {
+    pub(super) fn text(json: impl Into<String>) -> Self {
+        Self::with_body(AnswerBody::Text(json.into()))
+    }
+
+    /// An answer of this body.
+    pub(super) fn with_body(body: AnswerBody) -> Self {
         Self {
-            json: json.into(),
+            body,
             cookie: None,
             of: PhantomData,
         }
@@ -44,7 +56,11 @@ impl<T: ToJSON> JsonAnswer<T> {
 
 impl<T> IntoResponse for JsonAnswer<T> {
     fn into_response(self) -> Response {
-        let mut response = Response::builder().content_type(JSON).body(self.json);
+        let response = Response::builder().content_type(JSON);
+        let mut response = match self.body {
+            AnswerBody::Text(text) => response.body(text),
+            AnswerBody::Stream(body) => response.body(body),
+        };
         if let Some(cookie) = self.cookie {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
@@ -94,5 +110,5 @@ impl poem_openapi::types::Example for EmptyResult {
 
 /// The empty answer.
 pub(super) fn done<T>() -> JsonAnswer<T> {
-    JsonAnswer::text(&b"{\"result\":\"success\"}"[..])
+    JsonAnswer::text("{\"result\":\"success\"}")
 }

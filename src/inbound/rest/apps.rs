@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::RestContext;
 use super::answer::{EmptyResult, JsonAnswer, done};
 use super::app_dto::{self, AppList, AppShape, ChangeShape, DraftShape};
 use super::app_members::AppMembers;
+use super::list::{self, ListPage};
 use super::params::{Ident, Param, Whole};
 use super::problem::Problem;
 use super::publication::DEFAULT_CHANNEL;
@@ -21,6 +22,9 @@ use crate::core::service::{AppError, AppSession, Publishing};
 
 /// The most apps in one answer.
 const MOST: u64 = 10_000;
+
+/// Apps that are read at once.
+const PAGE: usize = 100;
 
 /// The routes of apps.
 pub(super) struct AppRoutes(pub Arc<RestContext>);
@@ -57,25 +61,30 @@ impl AppRoutes {
     ) -> Result<JsonAnswer<AppList>, Problem> {
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));
         let after = after.0.map_or(0, |after| after.0);
-        let apps: Vec<Value> = match caller {
-            Caller::Administrator => self
-                .0
-                .service
-                .apps(after, count as usize)
-                .await?
+        let service = Arc::clone(&self.0.service);
+        if let Caller::Session(session) = caller {
+            let own = service.app(&session.app.ident).await?;
+            let shown: Vec<_> = [own]
                 .iter()
-                .map(|app| app_dto::show(app, None))
-                .collect(),
-            Caller::Session(session) => {
-                let own = self.0.service.app(&session.app.ident).await?;
-                [own]
-                    .iter()
-                    .filter(|own| count > 0 && own.id > after)
-                    .map(|own| app_dto::show(own, Some(&session)))
-                    .collect()
+                .filter(|own| count > 0 && own.id > after)
+                .map(|own| app_dto::show(own, Some(&session)))
+                .collect();
+            return Ok(JsonAnswer::text(json!({ "apps": shown }).to_string()));
+        }
+        let pages = list::pages((after, count), move |(after, left)| {
+            let service = Arc::clone(&service);
+            async move {
+                let wanted = usize::try_from(left).map_or(PAGE, |left| left.min(PAGE));
+                let found = service.apps(after, wanted).await?;
+                let left = left - wanted as u64;
+                let is_last = found.len() < wanted || left == 0;
+                let after = found.last().map_or(after, |last| last.id);
+                let items = found.iter().map(|app| app_dto::show(app, None).to_string());
+                Ok((ListPage::new(items, is_last), (after, left)))
             }
-        };
-        Ok(JsonAnswer::text(json!({ "apps": apps }).to_string()))
+        });
+        let body = list::body("{\"apps\":[", pages, "]}").await?;
+        Ok(JsonAnswer::with_body(body))
     }
 
     /// Ping

@@ -10,14 +10,15 @@ use serde_json::json;
 use super::RestContext;
 use super::answer::{EmptyResult, JsonAnswer, done};
 use super::body::JsonText;
+use super::list::{self, ListPage};
 use super::params::{AnyChannel, IdempotencyKey, Param, Whole};
 use super::problem::Problem;
 use super::publication::{DEFAULT_CHANNEL, Publication, PublicationShape, read_channel};
 use super::schema::{example, inline, list_shape, number, open, plain, shape, whole};
 use super::security::SessionCaller;
 use super::tags::Section;
-use crate::core::model::{ChannelName, Event};
-use crate::core::service::Publishing;
+use crate::core::model::{AppIdent, ChannelName, Position};
+use crate::core::service::{AnswerReader, EventQuery, Publishing, Service};
 use crate::inbound::wire::history_json;
 
 /// The default number of events in a list.
@@ -129,27 +130,79 @@ impl EventRoutes {
         let channel = channel
             .map(|channel| read_channel(&channel, &service.rules().limits))
             .transpose()?;
-        let events = match (channel, since.0) {
-            (None, None) => service.recent(app, count).await?,
-            (Some(channel), None) => service.latest(app, &channel, 0, count).await?,
-            (channel, Some(since)) => {
+        let query = match (channel, since.0) {
+            (None, None) => EventQuery::Recent { before: None },
+            (Some(channel), None) => match channel.personal_user() {
+                Some(user) => EventQuery::Inbox { user, skip: 0 },
+                None => EventQuery::Before {
+                    channel,
+                    before: None,
+                },
+            },
+            (channel, Some(since)) => EventQuery::After {
                 // A serial belongs to a channel; the default is that of a publish without a channel.
-                let channel = channel.unwrap_or_else(|| ChannelName::trusted(DEFAULT_CHANNEL));
-                service.events_after(app, &channel, since.0, count).await?
-            }
+                channel: channel.unwrap_or_else(|| ChannelName::trusted(DEFAULT_CHANNEL)),
+                after: since.0,
+                upto: i64::MAX as u64,
+            },
         };
-        Ok(JsonAnswer::text(list_json(&events)))
+        let cursor = EventCursor {
+            service: Arc::clone(service),
+            app: app.clone(),
+            query,
+            left: service.history_count(count) as u64,
+            oldest: u64::MAX,
+        };
+        let pages = list::pages(cursor, EventCursor::read);
+        let body = list::body("{\"events\":[", pages, "]}").await?;
+        Ok(JsonAnswer::with_body(body))
     }
 }
 
-fn list_json(events: &[Event]) -> String {
-    let mut json = String::from("{\"events\":[");
-    for (place, event) in events.iter().enumerate() {
-        if place > 0 {
-            json.push(',');
+/// The bytes of the events of one page.
+const PAGE_BYTES: usize = 64 * 1024;
+
+/// The next page of a list of events.
+struct EventCursor {
+    service: Arc<Service>,
+    app: AppIdent,
+    query: EventQuery,
+    /// The events that are left of the list's number.
+    left: u64,
+    /// The lowest id of a page of an inbox, where a new event moves the older ones.
+    oldest: u64,
+}
+
+impl EventCursor {
+    async fn read(mut self) -> Result<(ListPage, Self), Problem> {
+        let reader = AnswerReader {
+            address: None,
+            dialect: None,
+            bytes: PAGE_BYTES,
+            acquired: false,
+        };
+        let page = self
+            .service
+            .events(&self.app, &self.query, self.left, reader)
+            .await?;
+        self.left = self.left.saturating_sub(page.events.len() as u64);
+        let is_last = !page.more || self.left == 0;
+        let is_inbox = matches!(self.query, EventQuery::Inbox { .. });
+        let shown = page
+            .events
+            .iter()
+            .filter(|event| !is_inbox || event.position.id < self.oldest);
+        let list = ListPage::new(shown.map(history_json), is_last).with_permit(page.permit);
+        if let Some(last) = page.events.last() {
+            let Position { id, serial } = last.position;
+            self.oldest = id;
+            match &mut self.query {
+                EventQuery::Before { before, .. } => *before = Some(serial),
+                EventQuery::After { after, .. } => *after = serial,
+                EventQuery::Inbox { skip, .. } => *skip += page.events.len(),
+                EventQuery::Recent { before } => *before = Some(id),
+            }
         }
-        json.push_str(&history_json(event));
+        Ok((list, self))
     }
-    json.push_str("]}");
-    json
 }

@@ -16,6 +16,7 @@ mod edge;
 mod events;
 mod form;
 mod health;
+mod list;
 mod local;
 mod metrics;
 mod pages;

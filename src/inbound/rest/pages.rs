@@ -8,7 +8,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::answer::JSON;
-use super::document;
+use super::{document, list};
 
 /// The document, and the page that shows it.
 pub(super) struct PageRoutes {
@@ -42,7 +42,8 @@ impl PageRoutes {
         };
         let mut response = Response::builder()
             .content_type(content_type)
-            .body(body.clone());
+            .header(header::CONTENT_LENGTH, body.len())
+            .body(list::shared_body(body.clone()));
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         if shown {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use poem_openapi::param::{Path, Query};
+use poem_openapi::types::ToJSON;
 use poem_openapi::{Object, OpenApi};
 
 use super::RestContext;
 use super::answer::JsonAnswer;
+use super::list::{self, ListPage};
 use super::params::{self, Param, Whole};
 use super::problem::Problem;
 use super::security::SessionCaller;
@@ -15,6 +17,9 @@ use crate::core::model::{SocketId, SocketInfo};
 
 /// Maximum number of connections in one answer.
 const MOST: u64 = 10_000;
+
+/// Connections that are read at once.
+const PAGE: usize = 250;
 
 /// A live connection.
 #[derive(Debug, Object)]
@@ -77,15 +82,24 @@ impl SocketRoutes {
             })
         };
         let after = after.0.map(|after| read(after.0)).transpose()?;
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let sockets = self
-            .0
-            .service
-            .sockets(&session.app.ident, after, count)
-            .await?;
-        Ok(JsonAnswer::of(&SocketList {
-            sockets: sockets.iter().map(ConnectionSummary::of).collect(),
-        }))
+        let service = Arc::clone(&self.0.service);
+        let app = session.app.ident.clone();
+        let pages = list::pages((after, count), move |(after, left)| {
+            let (service, app) = (Arc::clone(&service), app.clone());
+            async move {
+                let wanted = usize::try_from(left).map_or(PAGE, |left| left.min(PAGE));
+                let found = service.sockets(&app, after, wanted).await?;
+                let left = left - wanted as u64;
+                let is_last = found.len() < wanted || left == 0;
+                let after = found.last().map(|last| last.id).or(after);
+                let items = found
+                    .iter()
+                    .map(|info| ConnectionSummary::of(info).to_json_string());
+                Ok((ListPage::new(items, is_last), (after, left)))
+            }
+        });
+        let body = list::body("{\"sockets\":[", pages, "]}").await?;
+        Ok(JsonAnswer::with_body(body))
     }
 
     /// Get a live connection

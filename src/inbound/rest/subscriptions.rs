@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use poem_openapi::param::{Path, Query};
+use poem_openapi::types::ToJSON;
 use poem_openapi::{Object, OpenApi};
 
 use super::RestContext;
 use super::answer::{JsonAnswer, done};
 use super::body::Fields;
+use super::list::{self, ListPage};
 use super::params::{AnyChannel, AnyUser, Channel, Ident, Param, User, Whole, YesNo};
 use super::problem::Problem;
 use super::publication::read_channel;
@@ -21,6 +23,9 @@ use crate::core::service::AppSession;
 
 /// The most subscriptions in one answer.
 const MOST: u64 = 10_000;
+
+/// Subscriptions that are read at once.
+const PAGE: usize = 500;
 
 /// Subscriptions in an answer.
 #[derive(Debug, Object)]
@@ -80,18 +85,27 @@ impl SubscriptionRoutes {
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));
         let after = after.0.map_or(0, |after| after.0);
         let filter = SubscriptionFilter { user_id, channel };
-        let found = match count {
-            0 => Vec::new(),
-            count => {
-                self.0
-                    .service
-                    .subscriptions(&session.app.ident, &filter, after, count as usize)
-                    .await?
+        let service = Arc::clone(&self.0.service);
+        let app = session.app.ident.clone();
+        let pages = list::pages((after, count), move |(after, left)| {
+            let (service, app, filter) = (Arc::clone(&service), app.clone(), filter.clone());
+            async move {
+                let wanted = usize::try_from(left).map_or(PAGE, |left| left.min(PAGE));
+                let found = match wanted {
+                    0 => Vec::new(),
+                    _ => service.subscriptions(&app, &filter, after, wanted).await?,
+                };
+                let left = left - wanted as u64;
+                let is_last = found.len() < wanted || left == 0;
+                let after = found.last().map_or(after, |last| last.id);
+                let items = found
+                    .iter()
+                    .map(|found| SubscriptionBody::of(found).to_json_string());
+                Ok((ListPage::new(items, is_last), (after, left)))
             }
-        };
-        Ok(JsonAnswer::of(&SubscriptionList {
-            subscriptions: found.iter().map(SubscriptionBody::of).collect(),
-        }))
+        });
+        let body = list::body("{\"subscriptions\":[", pages, "]}").await?;
+        Ok(JsonAnswer::with_body(body))
     }
 
     /// End a subscription

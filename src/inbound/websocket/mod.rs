@@ -39,6 +39,7 @@ mod session;
 mod stream;
 mod upgrade;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct KeepaliveTiming {
     /// The time without a frame in either direction, pings aside, after which the connection is
     /// closed; 0: never.
     pub idle: Duration,
+    /// The time in which a client must take 64 KiB of an answer.
+    pub answer: Duration,
 }
 
 /// What all sessions share.
@@ -158,6 +161,13 @@ impl Gateway {
         }
     }
 
+    /// The number of seconds in which a client must take the next part of an answer; at least 1.
+    fn answer_timeout(&self) -> u16 {
+        // The first second of the shared timer is shorter.
+        let seconds = self.timing.answer.as_secs().saturating_add(1);
+        u16::try_from(seconds).unwrap_or(u16::MAX)
+    }
+
     /// Refuses further clients.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -170,6 +180,7 @@ impl Gateway {
         destination: Destination,
         origin: Option<String>,
         encryption: impl Into<Encryption>,
+        address: Option<IpAddr>,
         direct_writer: Option<Arc<dyn DirectWriter>>,
         stream: S,
     ) -> impl Future<Output = ()> + Send
@@ -198,6 +209,7 @@ impl Gateway {
                 origin: origin.as_deref(),
                 encryption,
                 dialect,
+                address,
             };
             session::connect(self, request, direct_writer, stream).await
         });

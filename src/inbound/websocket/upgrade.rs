@@ -1,5 +1,6 @@
 //! Upgrade requests of the listener: the check before the `101`, the session after it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -28,6 +29,7 @@ struct PendingSession {
     destination: Destination,
     origin: Option<String>,
     encryption: Encryption,
+    ip: IpAddr,
 }
 
 impl UpgradeHandler for WebSocketUpgrades {
@@ -55,6 +57,7 @@ impl UpgradeHandler for WebSocketUpgrades {
             destination,
             origin,
             encryption: head.encryption,
+            ip: head.ip,
         }))
     }
 
@@ -97,6 +100,7 @@ impl AcceptedUpgrade for PendingSession {
             self.destination,
             self.origin,
             self.encryption,
+            Some(self.ip),
             direct_writer,
             stream,
         )))

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::json::{push_json_string, seconds_text};
+use super::json::{escaped_len, push_json_string, seconds_text};
 use crate::core::model::{Event, Timestamp};
 
 /// The history form of a stored event, a JSON object: `id`, `instance`, `mid`, `channel`,
@@ -43,6 +43,25 @@ pub fn history_json(event: &Event) -> String {
     json
 }
 
+/// At least the bytes of [`history_json`] within a JSON string.
+pub fn escaped_history_len(event: &Event) -> usize {
+    /// Names, punctuation, numbers and the date, each quotation mark as two bytes.
+    const FIXED: usize = 480;
+    let (new, payload) = (&event.new, &event.new.payload);
+    let twice = [
+        new.app.as_str(),
+        &new.mid.0,
+        new.owner_id.as_deref().unwrap_or_default(),
+        new.publish.as_ref().map_or("", |publish| &publish.0),
+        new.channel.as_str(),
+        new.channel.as_str(),
+        &payload.event,
+        &payload.data,
+    ];
+    let texts: usize = twice.iter().map(|text| escaped_len(text, true)).sum();
+    FIXED + texts + escaped_len(payload.extra.as_str(), false)
+}
+
 fn push_member(json: &mut String, name: &str, value: &str) {
     json.push_str(",\"");
     json.push_str(name);
@@ -68,6 +87,7 @@ mod tests {
     use crate::core::model::{
         AppIdent, ChannelName, FurtherMembers, Mid, NewEvent, Payload, Position, PublishId,
     };
+    use crate::inbound::wire::push_escaped;
 
     fn event() -> Event {
         Event {
@@ -96,6 +116,27 @@ mod tests {
             r#""data":{"channel":"global","event":"chat","data":"{\"x\":1}"}}"#
         );
         assert_eq!(history_json(&event()), expected);
+    }
+
+    #[test]
+    fn the_escaped_length_is_a_close_upper_bound() {
+        let mut event = event();
+        event.position = Position {
+            id: u64::MAX,
+            serial: u64::MAX,
+        };
+        event.new.publish = Some(PublishId("0123456789abcdef0123456789abcdef".into()));
+        event.new.owner_id = Some("123456789012345.123456789".into());
+        event.new.payload.extra = FurtherMembers::trusted(r#""push":{"n":"\u0041\n"}"#);
+        event.new.payload.data = "{\"text\":\"a\u{1}\n\"}".repeat(1000).into();
+        let mut escaped = String::new();
+        push_escaped(&mut escaped, &history_json(&event));
+        let bound = escaped_history_len(&event);
+        assert!(
+            (escaped.len()..escaped.len() + 200).contains(&bound),
+            "{bound} for {}",
+            escaped.len()
+        );
     }
 
     #[test]

@@ -44,6 +44,30 @@ pub fn push_escaped(json: &mut String, text: &str) {
     json.push_str(text.get(plain..).unwrap_or_default());
 }
 
+/// The bytes of `text` within a JSON string, itself within a JSON string where `twice`.
+pub fn escaped_len(text: &str, twice: bool) -> usize {
+    const fn costs(twice: bool) -> [u8; 256] {
+        let mut costs = [1; 256];
+        let mut byte = 0;
+        while byte < 0x20 {
+            costs[byte] = if twice { 7 } else { 6 };
+            byte += 1;
+        }
+        costs[b'\n' as usize] = if twice { 3 } else { 2 };
+        costs[b'\r' as usize] = costs[b'\n' as usize];
+        costs[b'\t' as usize] = costs[b'\n' as usize];
+        costs[b'"' as usize] = if twice { 4 } else { 2 };
+        costs[b'\\' as usize] = costs[b'"' as usize];
+        costs
+    }
+    const ONCE: [u8; 256] = costs(false);
+    const TWICE: [u8; 256] = costs(true);
+    let costs = if twice { &TWICE } else { &ONCE };
+    text.bytes()
+        .map(|byte| usize::from(costs[usize::from(byte)]))
+        .sum()
+}
+
 /// JSON text without the white space between its tokens, otherwise unchanged: numbers and escapes
 /// stay as they were written.
 pub fn compact(json: &str) -> Cow<'_, str> {
@@ -114,6 +138,15 @@ mod tests {
             let mut json = String::new();
             push_json_string(&mut json, &text);
             prop_assert_eq!(serde_json::from_str::<String>(&json).ok(), Some(text));
+        }
+
+        #[test]
+        fn escaped_lengths_are_exact(text in any::<String>()) {
+            let (mut once, mut twice) = (String::new(), String::new());
+            push_escaped(&mut once, &text);
+            push_escaped(&mut twice, &once);
+            prop_assert_eq!(escaped_len(&text, false), once.len());
+            prop_assert_eq!(escaped_len(&text, true), twice.len());
         }
 
         #[test]

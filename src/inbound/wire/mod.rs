@@ -3,5 +3,5 @@
 mod event;
 mod json;
 
-pub use event::{date_text, history_json};
-pub use json::{compact, depth, push_escaped, push_json_string, seconds_text};
+pub use event::{date_text, escaped_history_len, history_json};
+pub use json::{compact, depth, escaped_len, push_escaped, push_json_string, seconds_text};

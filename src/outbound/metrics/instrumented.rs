@@ -13,7 +13,7 @@ use crate::core::model::{
 };
 use crate::core::ports::{
     AppStore, AttemptResult, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox,
-    OutboxBytes, Pruning, SessionStore, Stores, SubscriptionStore,
+    OutboxBytes, Pruning, ReadLimit, SessionStore, Stores, SubscriptionStore,
 };
 use crate::outbound::storage::{StorageResult, StoreTurns};
 
@@ -151,7 +151,7 @@ impl EventStore for Instrumented<dyn EventStore> {
         app: &AppIdent,
         channel: &ChannelName,
         before: Option<u64>,
-        limit: usize,
+        limit: ReadLimit,
     ) -> StorageResult<Vec<Event>> {
         self.call_of(
             app,
@@ -167,7 +167,7 @@ impl EventStore for Instrumented<dyn EventStore> {
         channel: &ChannelName,
         after: u64,
         upto: u64,
-        limit: usize,
+        limit: ReadLimit,
     ) -> StorageResult<Vec<Event>> {
         self.call_of(
             app,
@@ -177,8 +177,13 @@ impl EventStore for Instrumented<dyn EventStore> {
         .await
     }
 
-    async fn recent(&self, app: &AppIdent, limit: usize) -> StorageResult<Vec<Event>> {
-        self.call_of(app, Call::Read, self.inner.recent(app, limit))
+    async fn recent(
+        &self,
+        app: &AppIdent,
+        before: Option<u64>,
+        limit: ReadLimit,
+    ) -> StorageResult<Vec<Event>> {
+        self.call_of(app, Call::Read, self.inner.recent(app, before, limit))
             .await
     }
 
@@ -187,7 +192,7 @@ impl EventStore for Instrumented<dyn EventStore> {
         app: &AppIdent,
         user: &UserId,
         skip: usize,
-        limit: usize,
+        limit: ReadLimit,
     ) -> StorageResult<Vec<Event>> {
         self.call_of(app, Call::Read, self.inner.inbox(app, user, skip, limit))
             .await
@@ -234,8 +239,13 @@ impl SubscriptionStore for Instrumented<dyn SubscriptionStore> {
             .await
     }
 
-    async fn channels_of(&self, app: &AppIdent, user: &UserId) -> StorageResult<Vec<ChannelName>> {
-        self.call_of(app, Call::Read, self.inner.channels_of(app, user))
+    async fn channels_of(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        limit: usize,
+    ) -> StorageResult<Vec<ChannelName>> {
+        self.call_of(app, Call::Read, self.inner.channels_of(app, user, limit))
             .await
     }
 }

@@ -42,6 +42,8 @@ pub struct PrometheusMetrics {
     channels: IntGauge,
     mailbox_bytes: IntGauge,
     mailbox_bytes_max: IntGauge,
+    answer_bytes: IntGauge,
+    answers_refused: IntCounter,
     webhook_requests: IntCounterVec,
     webhook_events: IntCounterVec,
     failed_logins: IntCounterVec,
@@ -118,6 +120,14 @@ impl PrometheusMetrics {
                 "pushi_mailbox_bytes_max",
                 "Bytes queued in the largest mailbox.",
             )?,
+            answer_bytes: gauge(
+                "pushi_answer_bytes",
+                "Bytes of answers that are being prepared or sent.",
+            )?,
+            answers_refused: counter(
+                "pushi_answers_refused_total",
+                "Answers refused, because too many were being prepared or sent.",
+            )?,
             webhook_requests: family(
                 "pushi_webhook_deliveries_total",
                 "Webhook requests sent, by outcome.",
@@ -188,6 +198,7 @@ impl PrometheusMetrics {
         ] {
             set(&self.queue_bytes.with_label_values(&[queue.name()]), bytes);
         }
+        set(&self.answer_bytes, gauges.answer_bytes);
         if let Some(up) = gauges.bus_up {
             self.bus_up
                 .with_label_values::<&str>(&[])
@@ -251,6 +262,10 @@ impl Metrics for PrometheusMetrics {
 
     fn error_sent(&self, code: u16) {
         self.errors.with_label_values(&[&code.to_string()]).inc();
+    }
+
+    fn answer_refused(&self) {
+        self.answers_refused.inc();
     }
 
     fn call_finished(&self, call: Call, took: Duration, failed: bool) {

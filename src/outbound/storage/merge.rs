@@ -6,10 +6,15 @@
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::page::EventPage;
 use crate::core::model::Event;
+use crate::core::ports::ReadLimit;
 
 /// Maximum number of events per read of one interval.
 const MAX_READ: usize = 100;
+
+/// Maximum bytes of the events of such a read, because several intervals are kept at once. The last event may exceed it.
+const MAX_READ_BYTES: usize = 64 * 1024;
 
 /// The remaining part of a source: the events in `ready`, followed by the unread events (`low`, `high`].
 pub(super) struct InboxInterval<S> {
@@ -21,12 +26,12 @@ pub(super) struct InboxInterval<S> {
     ready: VecDeque<Event>,
 }
 
-/// A request to read the newest events of (`low`, `high`], at most `count`, newest first.
+/// A request to read the newest events of (`low`, `high`], newest first, within `limit`.
 pub(super) struct InboxRead<S> {
     pub source: S,
     pub low: i64,
     pub high: i64,
-    pub count: usize,
+    pub limit: ReadLimit,
     newest: u64,
 }
 
@@ -34,9 +39,17 @@ pub(super) struct InboxRead<S> {
 pub(super) struct InboxMerge<S> {
     heap: BinaryHeap<InboxInterval<S>>,
     skip: usize,
-    limit: usize,
     newest_seen: Option<u64>,
-    inbox: Vec<Event>,
+    inbox: EventPage,
+}
+
+impl<S> InboxRead<S> {
+    /// The oldest of the events read, where older ones may have been left out.
+    pub(super) fn oldest_if_cut<'a>(&self, events: &'a [Event]) -> Option<&'a Event> {
+        events
+            .last()
+            .filter(|_| events.len() == self.limit.events || self.limit.bytes_reached(events))
+    }
 }
 
 impl<S> InboxInterval<S> {
@@ -71,11 +84,11 @@ impl<S> InboxInterval<S> {
 }
 
 impl<S> InboxMerge<S> {
-    /// Starts the merge of a page: `limit` events after `skip`. An event that several intervals contain is returned once.
+    /// Starts the merge of a page: the events after `skip`, within `limit`. An event that several intervals contain is returned once.
     pub(super) fn new(
         intervals: impl IntoIterator<Item = InboxInterval<S>>,
         skip: usize,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Self {
         let heap = intervals
             .into_iter()
@@ -84,26 +97,28 @@ impl<S> InboxMerge<S> {
         Self {
             heap,
             skip,
-            limit,
             newest_seen: None,
-            inbox: Vec::new(),
+            inbox: EventPage::new(limit),
         }
     }
 
     /// Merges until it needs a read; `None` when the page is full or no events remain.
     pub(super) fn next_read(&mut self) -> Option<InboxRead<S>> {
-        while self.inbox.len() < self.limit {
+        while !self.inbox.is_full() {
             let mut next = self.heap.pop()?;
             let Some(event) = next.ready.pop_front() else {
-                let count = self
+                let events = self
                     .skip
-                    .saturating_add(self.limit - self.inbox.len())
+                    .saturating_add(self.inbox.events_left())
                     .min(MAX_READ);
                 return Some(InboxRead {
                     source: next.source,
                     low: next.low,
                     high: next.high,
-                    count,
+                    limit: ReadLimit {
+                        events,
+                        bytes: MAX_READ_BYTES,
+                    },
                     newest: next.newest,
                 });
             };
@@ -134,7 +149,7 @@ impl<S> InboxMerge<S> {
 
     /// Returns the page.
     pub(super) fn finish(self) -> Vec<Event> {
-        self.inbox
+        self.inbox.into_events()
     }
 }
 

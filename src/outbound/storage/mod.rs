@@ -3,6 +3,7 @@
 pub mod memory;
 mod merge;
 pub mod mongodb;
+mod page;
 mod settings;
 pub mod sql;
 mod turns;

@@ -2,7 +2,7 @@
 
 use mongodb::bson::{Document, doc};
 use pushi::core::model::{Secret, SubscriptionFilter, TargetKind};
-use pushi::core::ports::Pruning;
+use pushi::core::ports::{Pruning, ReadLimit};
 
 use super::original::{Original, history, ident, ours, seq};
 use crate::fixture::{Fixture, Mongo};
@@ -32,7 +32,7 @@ pub(super) async fn original_events_are_pruned<const OTHER: bool>(database: Mong
         said(
             &stores
                 .events
-                .inbox(&ident(), &user("ann"), 0, 10)
+                .inbox(&ident(), &user("ann"), 0, ReadLimit::events(10))
                 .await
                 .unwrap()
         ),

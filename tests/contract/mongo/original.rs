@@ -4,7 +4,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use mongodb::options::IndexOptions;
 use pushi::core::model::{AppIdent, Event, NewEvent};
-use pushi::core::ports::Stores;
+use pushi::core::ports::{ReadLimit, Stores};
 
 use crate::fixture::Mongo;
 use crate::samples::{NOW, channel, event};
@@ -98,7 +98,7 @@ pub(super) fn ident() -> AppIdent {
 pub(super) async fn history(stores: &Stores, name: &str) -> Vec<Event> {
     stores
         .events
-        .replay(&ident(), &channel(name), 0, 1000, 1000)
+        .replay(&ident(), &channel(name), 0, 1000, ReadLimit::events(1000))
         .await
         .unwrap()
 }

@@ -2,6 +2,7 @@
 
 use mongodb::bson::{Document, doc};
 use pushi::core::model::SubscriptionFilter;
+use pushi::core::ports::ReadLimit;
 
 use super::original::{Original, history, ident, ours};
 use crate::fixture::{Fixture, Mongo};
@@ -33,7 +34,7 @@ pub(super) async fn original_data_is_read<const OTHER: bool>(database: Mongo<OTH
     assert_eq!(
         stores
             .events
-            .recent(&ident(), 2)
+            .recent(&ident(), None, ReadLimit::events(2))
             .await
             .unwrap()
             .iter()
@@ -158,7 +159,7 @@ pub(super) async fn a_subscription_of_the_original_begins_now_and_counts_once<co
     assert_eq!(
         stores
             .subscriptions
-            .channels_of(&ident(), &user("ann"))
+            .channels_of(&ident(), &user("ann"), 1000)
             .await
             .unwrap(),
         [channel("room")]
@@ -196,7 +197,7 @@ pub(super) async fn a_subscription_of_the_original_begins_now_and_counts_once<co
         said(
             &stores
                 .events
-                .inbox(&ident(), &user("ann"), 0, 10)
+                .inbox(&ident(), &user("ann"), 0, ReadLimit::events(10))
                 .await
                 .unwrap()
         ),
@@ -207,7 +208,7 @@ pub(super) async fn a_subscription_of_the_original_begins_now_and_counts_once<co
     assert_eq!(
         stores
             .subscriptions
-            .channels_of(&ident(), &user("cy"))
+            .channels_of(&ident(), &user("cy"), 1000)
             .await
             .unwrap(),
         [channel("room")]
@@ -232,7 +233,7 @@ pub(super) async fn an_inbox_holds_what_the_original_sent_to_the_user<const OTHE
     let inbox = async |skip, limit| {
         let events = stores
             .events
-            .inbox(&ident(), &user("ann"), skip, limit)
+            .inbox(&ident(), &user("ann"), skip, ReadLimit::events(limit))
             .await
             .unwrap();
         events
@@ -249,7 +250,7 @@ pub(super) async fn an_inbox_holds_what_the_original_sent_to_the_user<const OTHE
         said(
             &other
                 .events
-                .inbox(&ident(), &user("ann"), 0, 10)
+                .inbox(&ident(), &user("ann"), 0, ReadLimit::events(10))
                 .await
                 .unwrap()
         ),
@@ -259,7 +260,7 @@ pub(super) async fn an_inbox_holds_what_the_original_sent_to_the_user<const OTHE
         said(
             &other
                 .events
-                .inbox(&ident(), &user("ann"), 1, 3)
+                .inbox(&ident(), &user("ann"), 1, ReadLimit::events(3))
                 .await
                 .unwrap()
         ),

@@ -255,3 +255,17 @@ async fn a_users_connections_are_ended() {
         405
     );
 }
+
+/// Lists of several pages.
+#[tokio::test]
+async fn long_lists_are_whole() {
+    let api = start().await;
+    let names: Vec<_> = (0..1100).map(|n| format!("room-{n:04}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let _first = Listener::on(&api, "1", &names[..600]).await;
+    let _second = Listener::on(&api, "2", &names[500..]).await;
+    let shown = shown(&api, CHANNELS, &[("info", "subscription_count")]).await;
+    let channels = shown["channels"].as_object().unwrap();
+    assert!(channels.keys().eq(names.iter()));
+    assert_eq!(channels["room-0550"]["subscription_count"], 2);
+}

@@ -105,6 +105,7 @@ impl Listener {
     /// One that is on the channels, on presence channels as `user`.
     pub(crate) async fn on(api: &Api, user: &str, channels: &[&str]) -> Self {
         let connecting = Connecting {
+            address: None,
             key: "shop-key",
             origin: None,
             encryption: Encryption::Plain,
@@ -137,6 +138,7 @@ impl Listener {
         });
         let channel = ChannelName::parse_pusher(channel, 200).unwrap();
         let subscribe = Subscribe {
+            paging: false,
             channel,
             auth: Some(auth),
             channel_data,

@@ -8,6 +8,7 @@ mod events;
 mod failed_logins;
 mod forms;
 mod health;
+mod lists;
 mod requests;
 mod secret_rotation;
 mod sessions;

@@ -11,6 +11,7 @@ use crate::rest::{Api, create, start};
 
 async fn connect(api: &Api, key: &str, channels: &[&str]) -> Connection {
     let connecting = Connecting {
+        address: None,
         key,
         origin: None,
         encryption: Encryption::Plain,
@@ -91,5 +92,30 @@ async fn unknown_sockets_and_those_of_other_apps() {
             .send()
             .await
             .problem(400);
+    }
+}
+
+/// A list of several pages.
+#[tokio::test]
+async fn a_long_list_is_whole() {
+    let api = start().await;
+    let mut connections = Vec::new();
+    for _ in 0..520 {
+        connections.push(connect(&api, "shop-key", &["a"]).await);
+    }
+    for (query, expected) in [("", 520), ("?count=300", 300), ("?count=250", 250)] {
+        let reply = api
+            .session(Method::GET, &format!("/sockets{query}"))
+            .send()
+            .await
+            .json();
+        let ids: Vec<_> = reply["sockets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|socket| socket["socket_id"].as_str().unwrap().to_owned())
+            .collect();
+        let first = connections.iter().take(expected);
+        assert!(first.map(|one| one.id().to_string()).eq(ids), "{query}");
     }
 }

@@ -86,9 +86,12 @@ impl AppHub {
             .iter()
             .filter(|(id, _)| after.is_none_or(|after| **id > after))
             .collect();
+        if ids.len() > limit {
+            ids.select_nth_unstable(limit);
+            ids.truncate(limit);
+        }
         ids.sort_unstable();
         ids.into_iter()
-            .take(limit)
             .filter_map(|(_, key)| Some(state.clients.get(*key)?.info()))
             .collect()
     }

@@ -1,6 +1,6 @@
 //! When a connection was last active.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering::Relaxed};
 
 use super::item::CloseReason;
 
@@ -11,6 +11,8 @@ pub(super) struct Activity {
     received: AtomicBool,
     /// Something was sent since the last tick.
     sent: AtomicBool,
+    /// Seconds left for taking the next part of an answer; 0: no deadline.
+    answer_deadline: AtomicU16,
     /// Seconds without anything received.
     silent: AtomicU32,
     /// Seconds without anything received or sent, pings aside.
@@ -41,14 +43,30 @@ impl Activity {
         self.sign_in_deadline.store(seconds, Relaxed);
     }
 
+    /// Sets the seconds that are left for taking the next part of an answer; 0: no deadline.
+    pub(super) fn set_answer_deadline(&self, seconds: u16) {
+        self.answer_deadline.store(seconds, Relaxed);
+    }
+
     /// One second of the shared timer. Ping after `activity` silent seconds, close after `grace`
     /// more; close after `idle` seconds (0: never) without anything received or sent.
     pub(super) fn tick(&self, activity: u32, grace: u32, idle: u32) -> TickVerdict {
         let mut close = None;
+        // A deadline that is cleared meanwhile stays cleared: it is set again with the next answer.
+        let answer = self.answer_deadline.load(Relaxed);
+        if answer != 0
+            && self
+                .answer_deadline
+                .compare_exchange(answer, answer - 1, Relaxed, Relaxed)
+                .is_ok()
+            && answer == 1
+        {
+            close = Some(CloseReason::SlowReader);
+        }
         if self.sign_in_deadline.load(Relaxed) != 0
             && self.sign_in_deadline.fetch_sub(1, Relaxed) == 1
         {
-            close = Some(CloseReason::NotSignedIn);
+            close = close.or(Some(CloseReason::NotSignedIn));
         }
         if self.sent.swap(false, Relaxed) {
             self.idle.store(0, Relaxed);

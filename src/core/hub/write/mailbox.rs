@@ -162,6 +162,23 @@ impl Mailbox {
         self.queue.lock().parked = false;
     }
 
+    /// The connection's task has queued an answer of this number of bytes for its socket. They are pending until the next
+    /// [`Mailbox::poll_take`], and do not count towards the mailbox's limit, because answers have their own.
+    pub fn add_answer(&self, bytes: usize) {
+        let mut queue = self.queue.lock();
+        let added = u32::try_from(bytes)
+            .unwrap_or(u32::MAX)
+            .min(u32::MAX - queue.answer);
+        queue.answer += added;
+        queue.taken += added as usize;
+        queue.bytes += added as usize;
+    }
+
+    /// Closes the connection as a slow reader after this number of seconds (0: never), unless it is set again before.
+    pub fn set_answer_deadline(&self, seconds: u16) {
+        self.activity.set_answer_deadline(seconds);
+    }
+
     /// Bytes that are queued or in the connection's write buffer.
     pub fn pending_bytes(&self) -> usize {
         self.queue.lock().bytes
@@ -216,7 +233,7 @@ impl Mailbox {
             return;
         }
         queue.bytes += size;
-        if queue.bytes > self.limit {
+        if queue.bytes - queue.answer as usize > self.limit {
             queue.closed = Some(CloseReason::SlowReader);
             queue.items = SmallVec::new();
         } else {
@@ -246,6 +263,7 @@ impl Mailbox {
     ) -> Poll<Option<CloseReason>> {
         let mut queue = self.queue.lock();
         queue.bytes -= mem::take(&mut queue.taken);
+        queue.answer = 0;
         if queue.items.is_empty() && queue.closed.is_none() {
             queue.register_waker(cx, false);
             return Poll::Pending;

@@ -40,6 +40,8 @@ pub(super) struct MailboxQueue {
     /// The socket is not writable: wake the task only on close.
     wake_on_close_only: bool,
     pub closed: Option<CloseReason>,
+    /// How many of `bytes` are an answer, which has a bound of its own.
+    pub answer: u32,
 }
 
 impl MailboxQueue {

@@ -6,7 +6,7 @@ use crate::core::hub::{AliasMember, Connection};
 use crate::core::model::{App, ChannelKind, Member, PeerChannel, UserId};
 use crate::core::ports::DialectId;
 use crate::core::service::Service;
-use crate::core::service::history::Since;
+use crate::core::service::replay::Since;
 
 /// Why a request is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

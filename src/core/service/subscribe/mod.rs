@@ -8,7 +8,9 @@ use std::sync::Arc;
 use self::authorise::{Authorised, alias_member_of, member_of};
 use super::Service;
 use super::cached::Cached;
-use super::history::Since;
+use super::history::HistoryError;
+use super::replay::Since;
+use crate::core::answers::{AnswerPermit, AnswersBusy};
 use crate::core::auth::SignatureError;
 use crate::core::error::StorageError;
 use crate::core::hub::{Connection, SubscribedVia};
@@ -53,10 +55,12 @@ pub struct Subscribe {
     pub since: Option<Since>,
     /// Of a personal channel: whether the client receives a new answer when the user's persistent subscriptions change.
     pub follow: bool,
+    /// Whether the client asks for the rest of a replay that does not fit one answer.
+    pub paging: bool,
 }
 
 /// The answer to a subscribe request.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Subscribed {
     /// Of a presence channel: its members.
     pub members: MemberList,
@@ -66,6 +70,13 @@ pub struct Subscribed {
     pub events: Vec<Event>,
     /// With `since`: whether `events` is complete, and the newest serial that it covers.
     pub recovered: Option<(bool, u64)>,
+    /// Whether stored events were left out, for which the client asks in its next request.
+    pub more: bool,
+    /// With `since` and `paging`: the channels of which further events follow in the next page. Until the client has asked
+    /// for it, their live events are not sent.
+    pub behind: Vec<ChannelName>,
+    /// The bytes of `events`.
+    pub permit: Option<AnswerPermit>,
     /// The newest serial that `events` covers, by channel: live events up to it are not sent.
     pub covered: Vec<(ChannelName, u64)>,
     /// The version of `members`, by presence channel: later changes are announced.
@@ -115,9 +126,24 @@ pub enum SubscribeError {
     /// The store is unavailable, and the answer requires it.
     #[error("the store is unavailable: try again later")]
     Storage(#[from] StorageError),
+    /// Too many answers are being prepared or sent.
+    #[error(transparent)]
+    Busy(#[from] AnswersBusy),
+    /// The user follows more channels than one answer has room for.
+    #[error("the user has more than {0} persistent subscriptions: end those that are not needed")]
+    Aliases(usize),
     /// The other nodes cannot be reached.
     #[error("the presence list is unavailable: try again later")]
     Presence,
+}
+
+impl From<HistoryError> for SubscribeError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Storage(error) => Self::Storage(error),
+            HistoryError::Busy(error) => Self::Busy(error),
+        }
+    }
 }
 
 impl Service {

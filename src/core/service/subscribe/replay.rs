@@ -5,7 +5,7 @@ use crate::core::hub::Connection;
 use crate::core::model::{App, ChannelName};
 use crate::core::ports::DialectId;
 use crate::core::service::Service;
-use crate::core::service::history::{ReplayedEvents, Since};
+use crate::core::service::replay::{ReplayedEvents, Since};
 
 impl Service {
     /// The events that the request asks for.
@@ -26,15 +26,25 @@ impl Service {
             Some(Since::Serial(serial)) => Some(*serial),
             Some(Since::Each(_)) => return Err(SubscribeError::Since),
         };
+        let channel = &subscribe.channel;
+        let reader = self.reader(connection);
         let ReplayedEvents {
             events,
             recovered,
             serial,
-        } = self.replay(&app.ident, &subscribe.channel, since).await?;
+            more,
+            permit,
+            ..
+        } = self
+            .replay(&app.ident, channel, since, subscribe.paging, reader)
+            .await?;
         Ok(Subscribed {
             events,
             recovered: Some((recovered, serial)),
-            covered: vec![(subscribe.channel.clone(), serial)],
+            more,
+            covered: vec![(channel.clone(), serial)],
+            behind: more.then(|| channel.clone()).into_iter().collect(),
+            permit,
             ..Subscribed::default()
         })
     }
@@ -53,10 +63,17 @@ impl Service {
                 .ok()
                 .filter(|limit| *limit != 0)
                 .unwrap_or(usize::MAX);
-            let ReplayedEvents { events, serial, .. } = self
-                .newest(&app.ident, channel, limit.min(count as usize))
+            let count = limit.min(count as usize);
+            let ReplayedEvents {
+                events,
+                serial,
+                permit,
+                ..
+            } = self
+                .newest(&app.ident, channel, count, self.reader(connection))
                 .await?;
             subscribed.events = events;
+            subscribed.permit = permit;
             subscribed.covered.push((channel.clone(), serial));
         }
         if subscribed.events.is_empty() && channel.is_cache() {

@@ -132,7 +132,11 @@ impl From<PublishError> for Problem {
 
 impl From<HistoryError> for Problem {
     fn from(error: HistoryError) -> Self {
-        Self::of_storage(error.to_string(), &error.0)
+        let message = error.to_string();
+        match error {
+            HistoryError::Storage(error) => Self::of_storage(message, &error),
+            HistoryError::Busy(_) => Self::unavailable(message),
+        }
     }
 }
 

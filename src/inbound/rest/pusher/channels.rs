@@ -1,5 +1,6 @@
 //! Which channels are occupied, and by how many.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use poem_openapi::OpenApi;
@@ -9,16 +10,17 @@ use serde_json::{Map, Value, json};
 
 use super::super::RestContext;
 use super::super::answer::JsonAnswer;
+use super::super::list::{self, ListPage};
 use super::super::params::{Accepts, Ident, Param};
 use super::super::problem::Problem;
 use super::super::schema::{example, inline, name, plain, shape, whole};
 use super::super::tags::Section;
-use super::info::{Counts, Everything, Info};
+use super::info::{Counts, Everything};
 use super::signed::Signed;
 use super::{CHANNEL, not_presence, read_channel};
-use crate::core::model::{AppIdent, ChannelKind, ChannelName};
+use crate::core::model::{ChannelKind, ChannelName};
 
-/// Channels read from the roster per page.
+/// Channels or users that are shown at once.
 const PAGE: usize = 1000;
 
 shape! {
@@ -157,8 +159,29 @@ impl PusherChannelRoutes {
         if info.users && !prefix.starts_with("presence-") {
             return Err(not_presence("user_count"));
         }
-        let shown = self.occupied(&signed.app.ident, &prefix, info).await?;
-        Ok(JsonAnswer::text(json!({ "channels": shown }).to_string()))
+        let (service, app) = (Arc::clone(&self.0.service), signed.app.ident.clone());
+        let pages = list::pages(None, move |after: Option<ChannelName>| {
+            let (service, app, prefix) = (Arc::clone(&service), app.clone(), prefix.clone());
+            async move {
+                let page = service
+                    .channels(&app, &prefix, after.as_ref(), PAGE)
+                    .await?;
+                let is_last = page.len() < PAGE;
+                // A user's own channel (`#server-to-user-…`) is not listed.
+                let items = page
+                    .iter()
+                    .filter(|found| found.channel.kind() != ChannelKind::User)
+                    .map(|found| {
+                        let name = Value::from(found.channel.as_str());
+                        let shown = Value::from(info.show(&found.channel, found.occupancy));
+                        format!("{name}:{shown}")
+                    });
+                let list = ListPage::new(items, is_last);
+                Ok((list, page.last().map(|last| last.channel.clone())))
+            }
+        });
+        let body = list::body("{\"channels\":{", pages, "}}").await?;
+        Ok(JsonAnswer::with_body(body))
     }
 
     /// Get a channel
@@ -218,44 +241,13 @@ impl PusherChannelRoutes {
             return Err(not_presence("the list of users"));
         }
         let members = self.0.service.present(&signed.app.ident, &channel).await?;
-        let users: Vec<Value> = members
-            .iter()
-            .map(|member| json!({ "id": member.user_id.as_str() }))
-            .collect();
-        Ok(JsonAnswer::text(json!({ "users": users }).to_string()))
-    }
-}
-
-impl PusherChannelRoutes {
-    async fn occupied(
-        &self,
-        app: &AppIdent,
-        prefix: &str,
-        info: Info,
-    ) -> Result<Map<String, Value>, Problem> {
-        let mut shown = Map::new();
-        let mut after: Option<ChannelName> = None;
-        loop {
-            let page = self
-                .0
-                .service
-                .channels(app, prefix, after.as_ref(), PAGE)
-                .await?;
-            let full = page.len() == PAGE;
-            after = page.last().map(|last| last.channel.clone());
-            // A user's own channel (`#server-to-user-…`) is not listed.
-            for found in page
-                .into_iter()
-                .filter(|found| found.channel.kind() != ChannelKind::User)
-            {
-                shown.insert(
-                    found.channel.as_str().into(),
-                    info.show(&found.channel, found.occupancy).into(),
-                );
-            }
-            if !full {
-                return Ok(shown);
-            }
-        }
+        let pages = list::pages(0, move |shown| {
+            let users = members.iter().skip(shown).take(PAGE);
+            let items = users.map(|member| json!({ "id": member.user_id.as_str() }).to_string());
+            let shown = shown + PAGE;
+            ready(Ok((ListPage::new(items, shown >= members.len()), shown)))
+        });
+        let body = list::body("{\"users\":[", pages, "]}").await?;
+        Ok(JsonAnswer::with_body(body))
     }
 }

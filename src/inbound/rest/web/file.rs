@@ -6,6 +6,7 @@ use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Request, Response};
 use sha2::{Digest, Sha256};
 
+use super::super::list::shared_body;
 use super::super::problem::Problem;
 
 /// A file that is served from inside the binary.
@@ -39,7 +40,8 @@ impl File {
                 .finish(),
             Method::GET => Response::builder()
                 .content_type(self.content_type)
-                .body(self.body.clone()),
+                .header(header::CONTENT_LENGTH, self.body.len())
+                .body(shared_body(self.body.clone())),
             Method::HEAD => Response::builder().content_type(self.content_type).finish(),
             Method::OPTIONS => {
                 return Response::builder()

@@ -94,6 +94,11 @@ export interface ChannelState {
   /** Of the response to a subscription: whether all missed events were replayed, and the channel's newest serial. */
   recovered?: boolean;
   serial?: number;
+  /**
+   * Whether events were left out because the response would be too large. After a subscription the client requests them by
+   * itself; after `latest`, `skip` those that were received.
+   */
+  more?: boolean;
 }
 
 /** Some events of a channel were missed and are no longer stored: reload the state that the page derives from them. */

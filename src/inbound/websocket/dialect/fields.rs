@@ -18,6 +18,7 @@ pub(super) struct FrameFields<'a> {
     pub channel_data: Option<&'a RawValue>,
     pub since: Option<&'a RawValue>,
     pub follow: Option<&'a RawValue>,
+    pub paging: Option<&'a RawValue>,
     pub skip: Option<&'a RawValue>,
     pub count: Option<&'a RawValue>,
     pub echo: Option<&'a RawValue>,
@@ -35,6 +36,7 @@ enum FieldName {
     ChannelData,
     Since,
     Follow,
+    Paging,
     Skip,
     Count,
     Echo,
@@ -65,6 +67,7 @@ impl<'de> Deserialize<'de> for FieldName {
                     b"channel_data" => FieldName::ChannelData,
                     b"since" => FieldName::Since,
                     b"follow" => FieldName::Follow,
+                    b"paging" => FieldName::Paging,
                     b"skip" => FieldName::Skip,
                     b"count" => FieldName::Count,
                     b"echo" => FieldName::Echo,
@@ -102,6 +105,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for FrameFields<'a> {
                         FieldName::ChannelData => &mut fields.channel_data,
                         FieldName::Since => &mut fields.since,
                         FieldName::Follow => &mut fields.follow,
+                        FieldName::Paging => &mut fields.paging,
                         FieldName::Skip => &mut fields.skip,
                         FieldName::Count => &mut fields.count,
                         FieldName::Echo => &mut fields.echo,
@@ -127,6 +131,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for FrameFields<'a> {
 
 /// The value of a JSON string; `None` for any other value.
 pub(super) fn string(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+/// The value of `true` or `false`; `None` for any other value.
+pub(super) fn boolean(value: &RawValue) -> Option<bool> {
     serde_json::from_str(value.get()).ok()
 }
 

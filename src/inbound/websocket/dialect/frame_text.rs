@@ -46,6 +46,8 @@ pub(super) fn push_list<'a, T: 'a>(
 pub(super) enum TextPart<'a> {
     /// Text of this frame alone.
     Own(String),
+    /// Text that is escaped already, in parts that are not copied.
+    Escaped(Vec<Bytes>),
     /// The cached rendering of a member list; the function renders one member.
     MemberList(&'a MemberList, Rendered, fn(&mut String, &Member)),
 }
@@ -54,22 +56,47 @@ pub(super) enum TextPart<'a> {
 /// copied.
 const MIN_SHARED: usize = 4096;
 
+/// Renders a member as it is in a frame.
+fn escaped(write: fn(&mut String, &Member)) -> impl Fn(&mut String, &Member) {
+    move |text, member| {
+        let mut plain = String::with_capacity(member.data.len() + 64);
+        write(&mut plain, member);
+        push_escaped(text, &plain);
+    }
+}
+
+/// Renders a member list for [`TextPart::MemberList`] piece by piece: see [`MemberList::prepare`].
+pub(super) fn prepare_members(
+    list: &MemberList,
+    rendered: Rendered,
+    write: fn(&mut String, &Member),
+) -> impl Iterator<Item = usize> {
+    list.prepare(rendered, escaped(write))
+}
+
 /// Finishes a frame with `,"<name>":` and a string that consists of `text`, and returns the frame
 /// in parts. `name` must not need escapes.
-pub(super) fn finish_frame_with(mut json: String, name: &str, text: &[TextPart<'_>]) -> Vec<Bytes> {
+pub(super) fn finish_frame_with(
+    mut json: String,
+    name: &str,
+    text: Vec<TextPart<'_>>,
+) -> Vec<Bytes> {
     let mut parts = Vec::new();
     push_field_name(&mut json, name);
     json.push('"');
     for part in text {
         match part {
-            TextPart::Own(text) => push_escaped(&mut json, text),
+            TextPart::Own(text) => push_escaped(&mut json, &text),
+            TextPart::Escaped(pieces) => {
+                for piece in pieces {
+                    match std::str::from_utf8(&piece) {
+                        Ok(short) if short.len() < MIN_SHARED => json.push_str(short),
+                        _ => parts.extend([Bytes::from(std::mem::take(&mut json)), piece]),
+                    }
+                }
+            }
             TextPart::MemberList(list, rendered, write) => {
-                let escaped = |text: &mut String, member: &Member| {
-                    let mut plain = String::with_capacity(member.data.len() + 64);
-                    write(&mut plain, member);
-                    push_escaped(text, &plain);
-                };
-                for (index, text) in list.texts(*rendered, escaped).enumerate() {
+                for (index, text) in list.texts(rendered, escaped(write)).enumerate() {
                     // Each member's text begins with a comma, also the first.
                     let comma = usize::from(index == 0);
                     if text.as_str().len() < MIN_SHARED {

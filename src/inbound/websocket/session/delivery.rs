@@ -98,6 +98,9 @@ pub(super) struct DeliveryQueue {
     /// Per channel subscribed with `since`: the serial up to which events have been sent with the
     /// answer.
     covered: HashMap<ChannelName, u64>,
+    /// Channels of which stored events follow in a further page: their live ones are dropped when they are stored, and held
+    /// back otherwise. Boxed, because few clients are behind.
+    behind: Option<Box<HashSet<ChannelName>>>,
     /// Per presence channel: the version up to which changes are part of an answer.
     versions: HashMap<ChannelName, u64>,
     /// The version up to which changes of watched users are part of an answer.
@@ -122,6 +125,7 @@ impl DeliveryQueue {
             held_bytes: 0,
             max_held_bytes,
             covered: HashMap::new(),
+            behind: None,
             versions: HashMap::new(),
             watched: 0,
             cached: None,
@@ -135,6 +139,10 @@ impl DeliveryQueue {
     pub(super) fn unsubscribe(&mut self, channels: &[ChannelName]) {
         for channel in channels {
             self.covered.remove(channel);
+            if self.is_behind(channel) {
+                self.end_behind(channel);
+                self.drop_held(channel);
+            }
             self.versions.remove(channel);
             if let Some(cached) = &mut self.cached {
                 cached.0.remove(channel);
@@ -171,6 +179,38 @@ impl DeliveryQueue {
         self.covered.extend(serials);
     }
 
+    /// The client has not asked for all stored events of these channels yet.
+    pub(super) fn set_behind(&mut self, channels: &[ChannelName]) {
+        if !channels.is_empty() {
+            let behind = self.behind.get_or_insert_default();
+            behind.extend(channels.iter().cloned());
+        }
+    }
+
+    /// An answer has the channel's stored events, or the client no longer wants them.
+    pub(super) fn end_behind(&mut self, channel: &ChannelName) {
+        if let Some(behind) = &mut self.behind {
+            behind.remove(channel);
+            if behind.is_empty() {
+                self.behind = None;
+            }
+        }
+    }
+
+    /// Drops held items of a channel.
+    fn drop_held(&mut self, channel: &ChannelName) {
+        self.held.retain(|item| match item {
+            MailboxItem::Broadcast(broadcast) => broadcast.channel() != Some(channel),
+            _ => true,
+        });
+    }
+
+    fn is_behind(&self, channel: &ChannelName) -> bool {
+        self.behind
+            .as_ref()
+            .is_some_and(|behind| behind.contains(channel))
+    }
+
     /// Whether the events of a channel are covered up to some serial.
     pub(super) fn is_covered(&self, channel: &ChannelName) -> bool {
         self.covered.contains_key(channel)
@@ -179,6 +219,7 @@ impl DeliveryQueue {
     /// Forgets the covered serial of a channel.
     pub(super) fn uncover(&mut self, channel: &ChannelName) {
         self.covered.remove(channel);
+        self.end_behind(channel);
     }
 
     /// Forgets the covered serials of all channels but those that `keep` selects.
@@ -219,6 +260,7 @@ impl DeliveryQueue {
             && self.covered.is_empty()
             && self.unsubscribed.is_empty()
             && self.cached.is_none()
+            && self.behind.is_none()
             && self.hold_back == HoldBack::Nothing
     }
 
@@ -281,6 +323,9 @@ impl DeliveryQueue {
         let Some(channel) = broadcast.channel() else {
             return matches!(self.hold_back, HoldBack::AllBut(_));
         };
+        if broadcast.mid().is_some() && broadcast.serial().is_none() && self.is_behind(channel) {
+            return true;
+        }
         let presence_of = || PeerChannel::parse(channel.as_str()).map(|peer| peer.presence());
         match &self.hold_back {
             HoldBack::Nothing => false,
@@ -329,7 +374,7 @@ impl DeliveryQueue {
             self.covered.get(channel)
         };
         if let (Some(covered), Some(serial)) = (covered, broadcast.serial()) {
-            return serial > *covered;
+            return serial > *covered && !self.is_behind(channel);
         }
         // A Pusher client receives one copy per channel.
         let copy = broadcast

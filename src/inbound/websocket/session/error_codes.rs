@@ -15,7 +15,8 @@ pub(super) fn subscribe(error: &SubscribeError) -> CodedError {
         E::Signature(_) | E::NotPeer(_) | E::NotUser => 4009,
         E::NoUser | E::PeerId => 4316,
         E::MemberBytes(_) => 4318,
-        E::Channels(_) | E::Members(_) => 4319,
+        E::Channels(_) | E::Members(_) | E::Aliases(_) => 4319,
+        E::Busy(_) => 4301,
         E::Since => 4314,
         E::Storage(_) | E::Presence => 4320,
     };
@@ -32,7 +33,8 @@ pub(super) fn pusher_subscription(
         E::Signature(_) | E::NotUser | E::NotPeer(_) => ("AuthError", 401),
         E::NoUser | E::PeerId => ("InvalidChannelData", 400),
         E::MemberBytes(_) => ("InvalidChannelData", 413),
-        E::Channels(_) | E::Members(_) => ("LimitReached", 403),
+        E::Channels(_) | E::Members(_) | E::Aliases(_) => ("LimitReached", 403),
+        E::Busy(_) => ("Busy", 429),
         E::Since => ("InvalidSince", 400),
         E::Storage(_) | E::Presence => ("Unavailable", 503),
     };
@@ -68,7 +70,11 @@ pub(super) fn client_event(error: &ClientEventError) -> CodedError {
 
 /// A failed read of the history.
 pub(super) fn history(error: &HistoryError) -> CodedError {
-    (4320, error.to_string())
+    let code = match error {
+        HistoryError::Storage(_) => 4320,
+        HistoryError::Busy(_) => 4301,
+    };
+    (code, error.to_string())
 }
 
 /// A request about a channel that the socket is not subscribed to.
@@ -90,7 +96,10 @@ pub(super) fn rate_limited(rate: u64, what: &str, setting: &str) -> CodedError {
 /// The close code and reason with which the server ends a connection.
 pub(super) fn close(reason: CloseReason) -> (u16, &'static str) {
     match reason {
-        CloseReason::SlowReader => (4100, "send queue full: read faster, or connect again"),
+        CloseReason::SlowReader => (
+            4100,
+            "frames were not read in time: read faster, or connect again",
+        ),
         CloseReason::Stopping => (4200, "the server is stopping: connect again"),
         CloseReason::AppDisabled => (4003, "the app is disabled"),
         CloseReason::AppDeleted => (4001, "the app was deleted"),

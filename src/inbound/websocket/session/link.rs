@@ -9,7 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::delivery::{DeliveryQueue, DeliveryStep};
-use crate::core::hub::{Broadcast, CloseReason, Connection, Receipt};
+use crate::core::answers::AnswerPermit;
+use crate::core::hub::{Broadcast, CloseReason, Connection, Mailbox, Receipt};
 use crate::core::model::{ChannelName, SocketId};
 use crate::core::ports::{DialectId, Metrics};
 use crate::inbound::websocket::dialect::pusher;
@@ -35,6 +36,19 @@ pub(super) enum LinkEvent {
     Broken,
 }
 
+/// The bytes of an answer that a client must take within the answer timeout.
+pub(super) const ANSWER_PART: usize = 64 * 1024;
+
+/// Answers that the client has not taken yet.
+pub(super) struct UnreadAnswer {
+    /// Their bytes, given back once all are taken: with the drop.
+    permits: Vec<AnswerPermit>,
+    /// The answer timeout in seconds.
+    seconds: u16,
+    /// The bytes that were queued when the deadline was set last.
+    queued: usize,
+}
+
 /// The stream of one connection, and what has been written to it.
 pub(super) struct Link<S> {
     stream: WebSocketStream<S>,
@@ -46,6 +60,7 @@ pub(super) struct Link<S> {
     metrics: Arc<dyn Metrics>,
     /// Frames and bytes that are not yet counted in `metrics`.
     sent: (u64, u64),
+    unread: Option<Box<UnreadAnswer>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
@@ -63,6 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             closing: None,
             metrics,
             sent: (0, 0),
+            unread: None,
         }
     }
 
@@ -72,8 +88,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Ends the link.
-    pub(super) fn into_stream(self) -> WebSocketStream<S> {
-        self.stream
+    pub(super) fn into_parts(self) -> (WebSocketStream<S>, Option<Box<UnreadAnswer>>) {
+        (self.stream, self.unread)
+    }
+
+    /// An answer of `bytes` was queued. They are pending bytes of the mailbox, which closes the connection when the client
+    /// does not take [`ANSWER_PART`] of them in `seconds`.
+    pub(super) fn start_answer(
+        &mut self,
+        mailbox: &Mailbox,
+        bytes: usize,
+        permit: Option<AnswerPermit>,
+        seconds: u16,
+    ) {
+        mailbox.add_answer(bytes);
+        let unread = self.unread.get_or_insert_with(|| {
+            Box::new(UnreadAnswer {
+                permits: Vec::new(),
+                seconds,
+                queued: usize::MAX,
+            })
+        });
+        unread.permits.extend(permit);
     }
 
     /// Sends items of the mailbox until there is something for the session. Messages are read only
@@ -150,10 +186,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let mailbox = connection.mailbox();
         loop {
             match self.stream.poll_flush(cx) {
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => {
+                    if self.unread.take().is_some() {
+                        mailbox.set_answer_deadline(0);
+                    }
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready(LinkEvent::Broken),
                 // The client does not read; it may be closed for that.
-                Poll::Pending => return mailbox.poll_closed(cx).map(LinkEvent::Close),
+                Poll::Pending => {
+                    self.watch_answer(mailbox);
+                    return mailbox.poll_closed(cx).map(LinkEvent::Close);
+                }
             }
             if let Some(event) = self.queue_items(deliveries, mailbox.dialect(), connection.id()) {
                 return Poll::Ready(event);
@@ -178,6 +221,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if self.closing == Some(CloseReason::SlowReader) {
                 return Poll::Ready(LinkEvent::Close(CloseReason::SlowReader));
             }
+        }
+    }
+
+    /// Sets the deadline for the next part of an answer, once the client has taken the part before.
+    fn watch_answer(&mut self, mailbox: &Mailbox) {
+        let Some(unread) = &mut self.unread else {
+            return;
+        };
+        let queued = self.stream.queued();
+        if queued <= unread.queued.saturating_sub(ANSWER_PART) {
+            unread.queued = queued;
+            mailbox.set_answer_deadline(unread.seconds);
         }
     }
 

@@ -5,16 +5,19 @@
 //! still go to the client: [`while_pumping`].
 
 mod action;
+mod answer;
 mod close;
 mod connect;
 mod dedup;
 mod delivery;
 mod error_codes;
 mod link;
+mod publish;
 mod pusher;
 mod pushi;
 mod state;
 
+use std::mem::take;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,6 +27,7 @@ use tokio::time::timeout_at;
 use tokio_tungstenite::tungstenite::Message;
 
 use self::action::{Action, AliasReload, Reply};
+use self::answer::{render_events, render_members};
 use self::close::SessionEnd;
 use self::connect::message_limit;
 pub(super) use self::connect::{connect, reject};
@@ -37,7 +41,7 @@ use super::stream;
 use crate::core::hub::{CloseReason, Connection};
 use crate::core::model::ChannelName;
 use crate::core::ports::DialectId;
-use crate::core::service::{ClientEvent, ClientPublish, SignIn, Subscribe, Subscribed};
+use crate::core::service::{SignIn, Subscribe, Subscribed};
 
 /// One connected client.
 pub(super) struct ClientSession<S> {
@@ -71,8 +75,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         tracing::debug!(socket = %connection.id(), "disconnected");
         // Frees its slot before the closing handshake, which a client can delay.
         drop(connection);
+        // The bytes of an unread answer count until they are freed.
+        let (stream, _unread) = link.into_parts();
         if let SessionEnd::Close(frame) = end {
-            stream::close(link.into_stream(), frame).await;
+            stream::close(stream, frame).await;
         }
     }
 
@@ -211,28 +217,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         }
     }
 
-    async fn publish(
-        &mut self,
-        publish: ClientPublish,
-        request: RequestContext,
-    ) -> Option<SessionEnd> {
-        let channel = publish.channel.clone();
-        let service = &self.gateway.service;
-        let result = service.publish_from(&self.connection, publish).await;
-        let context = self.gateway.context(&self.connection);
-        let reply = pushi::on_published(&mut self.state, &context, channel, request, result);
-        self.reply(reply)
-    }
-
-    async fn send_client_event(&mut self, event: ClientEvent) -> Option<SessionEnd> {
-        let channel = event.channel.clone();
-        let service = &self.gateway.service;
-        let result = service.client_event(&self.connection, event).await;
-        let context = self.gateway.context(&self.connection);
-        let reply = pusher::on_client_event_sent(&mut self.state, &context, channel, result);
-        self.reply(reply)
-    }
-
     async fn unsubscribe(&mut self, channel: &ChannelName) -> Option<SessionEnd> {
         let service = &self.gateway.service;
         let context = self.gateway.context(&self.connection);
@@ -245,8 +229,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
                     alias,
                     ..Subscribed::default()
                 };
+                render_members(DialectId::Pushi, &answer.members).await;
                 let reply = pushi::on_unsubscribed(&mut self.state, channel, &left, &answer);
-                self.reply([reply])
+                self.answer([reply], None)
             }
             // The Pusher protocol has no answer to it.
             DialectId::Pusher => {
@@ -254,23 +239,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
                 None
             }
         }
-    }
-
-    async fn read_history(
-        &mut self,
-        channel: &ChannelName,
-        skip: u64,
-        count: u64,
-        request: RequestContext,
-    ) -> Option<SessionEnd> {
-        let (service, app) = (&self.gateway.service, self.connection.app());
-        let result = match service.latest(&app.ident, channel, skip, count).await {
-            Ok(events) => Ok((events, service.members(&app, channel).await)),
-            Err(error) => Err(error),
-        };
-        let context = self.gateway.context(&self.connection);
-        let reply = pushi::on_history(&context, channel, request, result);
-        self.reply([reply])
     }
 
     async fn subscribe(
@@ -282,20 +250,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         let service = &self.gateway.service;
         let use_case = service.subscribe(&self.connection, subscribe, &mut left);
         let deliveries = &mut self.state.deliveries;
-        let (result, pumped) =
+        let (mut result, pumped) =
             while_pumping(&mut self.link, &self.connection, deliveries, use_case).await;
         let end = self.on_pumped(pumped);
+        let dialect = self.connection.dialect();
+        let (mut events, mut permit) = (Vec::new(), None);
+        if let Ok(answer) = &mut result {
+            permit = answer.permit.take();
+            events = render_events(dialect, take(&mut answer.events)).await;
+            render_members(dialect, &answer.members).await;
+        }
         let context = self.gateway.context(&self.connection);
         let state = &mut self.state;
-        let answered = match self.connection.dialect() {
+        let answered = match dialect {
             DialectId::Pushi => {
-                let reply =
-                    pushi::on_subscribed(state, &context, subscribe, request, result, &left);
-                self.reply([reply])
+                let reply = pushi::on_subscribed(
+                    state, &context, subscribe, request, events, result, &left,
+                );
+                self.answer([reply], permit)
             }
             DialectId::Pusher => {
-                let replies = pusher::on_subscribed(state, &context, subscribe, result, &left);
-                self.reply(replies)
+                let replies =
+                    pusher::on_subscribed(state, &context, subscribe, events, result, &left);
+                self.answer(replies, permit)
             }
         };
         end.or(answered)
@@ -314,7 +291,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         let context = self.gateway.context(&self.connection);
         let replies =
             pusher::on_signed_in(&mut self.state, &context, &user_data, watchlist_cut, result);
-        end.or(self.reply(replies))
+        end.or(self.answer(replies, None))
     }
 
     async fn reload_aliases(&mut self) -> Option<SessionEnd> {
@@ -341,7 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         let replies = self
             .state
             .on_aliases_reloaded(&context, reload, result, &left);
-        end.or(self.reply(replies))
+        end.or(self.answer(replies, None))
     }
 
     /// Handles what came up during a use case.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use smallvec::smallvec;
 
 use super::action::{Action, Replies, Reply};
@@ -131,16 +132,17 @@ pub(super) fn on_client_event_sent(
     None
 }
 
-/// The result of a subscription, with the channels that the connection left because of it.
+/// The result of a subscription, with the frames of its past events and the channels that the connection left because of it.
 pub(super) fn on_subscribed(
     state: &mut SessionState,
     context: &SessionContext<'_>,
     subscribe: &Subscribe,
+    events: Vec<Bytes>,
     result: Result<Subscribed, SubscribeError>,
     left: &[ChannelName],
 ) -> Replies {
     state.end_subscribe(context, subscribe, result.is_ok(), left);
-    let replies = answer_subscription(state, &subscribe.channel, result);
+    let replies = answer_subscription(state, &subscribe.channel, events, result);
     state.deliveries.release();
     replies
 }
@@ -148,6 +150,7 @@ pub(super) fn on_subscribed(
 fn answer_subscription(
     state: &mut SessionState,
     channel: &ChannelName,
+    events: Vec<Bytes>,
     result: Result<Subscribed, SubscribeError>,
 ) -> Replies {
     let answer = match result {
@@ -162,12 +165,9 @@ fn answer_subscription(
     };
     let mut replies: Replies = smallvec![Reply::Parts(pusher::subscribed(channel, &answer))];
     // Past events follow as ordinary ones.
-    replies.extend(
-        answer
-            .events
-            .iter()
-            .map(|event| Reply::Frame(pusher::event(&event.new, Some(event.position)))),
-    );
+    if !events.is_empty() {
+        replies.push(Reply::Parts(events));
+    }
     match &answer.cached {
         None => {}
         Some(Cached::Miss) => replies.push(Reply::Frame(pusher::cache_miss(channel))),

@@ -1,12 +1,13 @@
 //! The commands of a Pushi client and their answers.
 
+use bytes::Bytes;
 use smallvec::smallvec;
 
 use super::action::{Action, Reply};
 use super::error_codes::{self, CodedError};
 use super::state::{SessionContext, SessionState};
 use crate::core::member_list::MemberList;
-use crate::core::model::{ChannelKind, ChannelName, Event};
+use crate::core::model::{ChannelKind, ChannelName};
 use crate::core::service::{
     ClientPublish, HistoryError, PublishError, Subscribe, SubscribeError, Subscribed,
 };
@@ -133,12 +134,13 @@ fn check_covered(
     Err(error_codes::subscribe(&error))
 }
 
-/// The result of a subscription, with the channels that the connection left because of it.
+/// The result of a subscription, with its rendered events and the channels that the connection left because of it.
 pub(super) fn on_subscribed(
     state: &mut SessionState,
     context: &SessionContext<'_>,
     subscribe: &Subscribe,
     request: RequestContext,
+    events: Vec<Bytes>,
     result: Result<Subscribed, SubscribeError>,
     left: &[ChannelName],
 ) -> Reply {
@@ -147,7 +149,7 @@ pub(super) fn on_subscribed(
     let reply = match result {
         Ok(answer) => {
             let event = "pusher_internal:subscription_succeeded";
-            let frame = pushi::channel_state(event, channel, &answer);
+            let frame = pushi::channel_state(event, channel, &answer, events);
             state.cover(answer);
             Reply::Parts(frame)
         }
@@ -170,26 +172,27 @@ pub(super) fn on_unsubscribed(
         state.deliveries.uncover(channel);
     }
     let event = "pusher_internal:unsubscription_succeeded";
-    Reply::Parts(pushi::channel_state(event, channel, answer))
+    Reply::Parts(pushi::channel_state(event, channel, answer, Vec::new()))
 }
 
-/// The result of a read of past events, with the channel's members.
+/// The result of a read of past events: the rendered events, the channel's members, and whether events were left out.
 pub(super) fn on_history(
     context: &SessionContext<'_>,
     channel: &ChannelName,
     request: RequestContext,
-    result: Result<(Vec<Event>, MemberList), HistoryError>,
+    events: Vec<Bytes>,
+    result: Result<(MemberList, bool), HistoryError>,
 ) -> Reply {
     match result {
-        Ok((events, members)) => {
+        Ok((members, more)) => {
             let answer = Subscribed {
                 members,
                 alias: context.connection.aliases(channel),
-                events,
+                more,
                 ..Subscribed::default()
             };
             let event = "pusher_internal:latest";
-            Reply::Parts(pushi::channel_state(event, channel, &answer))
+            Reply::Parts(pushi::channel_state(event, channel, &answer, events))
         }
         Err(error) => context.channel_error(error_codes::history(&error), channel, request),
     }

@@ -235,7 +235,13 @@ impl SessionState {
                 });
             }
         }
-        if !succeeded && !context.connection.receives(channel) {
+        if succeeded {
+            // The answer says anew what is behind.
+            self.deliveries.end_behind(channel);
+            for alias in context.connection.aliases(channel) {
+                self.deliveries.end_behind(&alias);
+            }
+        } else if !context.connection.receives(channel) {
             self.deliveries.unsubscribe(std::slice::from_ref(channel));
         }
     }
@@ -262,12 +268,13 @@ impl SessionState {
     }
 
     /// Records what an answer about a channel contained: events and changes that it covers are
-    /// dropped.
+    /// dropped, and further stored events of channels that are behind.
     pub(super) fn cover(&mut self, answer: Subscribed) {
         for alias in &answer.alias {
             self.deliveries.subscribe(alias);
         }
         self.deliveries.cover(answer.covered);
+        self.deliveries.set_behind(&answer.behind);
         self.deliveries.cover_versions(answer.versions);
     }
 
@@ -339,7 +346,7 @@ impl SessionState {
                 // The original's clients take it for a new subscription and lose their handlers.
                 if reload.follow {
                     let event = "pusher_internal:subscription_succeeded";
-                    let frame = pushi::channel_state(event, &reload.channel, &answer);
+                    let frame = pushi::channel_state(event, &reload.channel, &answer, Vec::new());
                     replies.push(Reply::Parts(frame));
                 }
                 self.cover(answer);

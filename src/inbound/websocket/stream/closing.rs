@@ -12,6 +12,9 @@ use super::WebSocketStream;
 /// The time that a client has to read the last frames.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The same for a client that was closed because it did not read.
+const SLOW_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The time for which, and the bytes up to which, the stream is read after the close frame:
 /// dropping a socket with unread bytes resets it, and the reset can discard the close code at the
 /// client.
@@ -23,9 +26,17 @@ pub(crate) async fn close<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: WebSocketStream<S>,
     frame: Option<CloseFrame>,
 ) {
+    let is_slow = frame
+        .as_ref()
+        .is_some_and(|frame| u16::from(frame.code) == 4100);
+    let limit = if is_slow {
+        SLOW_FLUSH_TIMEOUT
+    } else {
+        FLUSH_TIMEOUT
+    };
     stream.queue_close(frame);
     let flush = poll_fn(|cx| stream.poll_flush(cx));
-    if !matches!(timeout(FLUSH_TIMEOUT, flush).await, Ok(Ok(()))) {
+    if !matches!(timeout(limit, flush).await, Ok(Ok(()))) {
         return;
     }
     let linger = async {

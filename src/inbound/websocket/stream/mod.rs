@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 pub(super) use closing::close;
 pub(super) use frame::{text_frame, text_frame_of_parts};
-use vectored::VectoredFrame;
+use vectored::VectoredFrames;
 
 /// The most bytes of one read from the stream; the buffer is shared by all connections of a thread.
 const READ_BYTES: usize = 32 * 1024;
@@ -43,8 +43,8 @@ pub(super) struct WebSocketStream<S> {
     /// Bytes that were read and not yet parsed.
     input: Vec<u8>,
     parsed: usize,
-    /// A large frame that is written before the output.
-    vectored: Option<Box<VectoredFrame>>,
+    /// Large frames, and what was queued before them; written before the output.
+    vectored: Option<Box<VectoredFrames>>,
     /// Whole frames to write.
     output: Vec<u8>,
     written: usize,
@@ -101,19 +101,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         write_buffers::append(&mut self.output, frames);
     }
 
-    /// Queues one frame in parts: where nothing is queued before it, the parts of a large frame are
-    /// not copied.
+    /// Queues frames in parts; large ones are not copied.
     pub(super) fn queue_parts(&mut self, frame: Vec<Bytes>) {
-        if self.queued() == 0 && frame.iter().map(Bytes::len).sum::<usize>() > READ_BYTES {
-            self.vectored = Some(Box::new(VectoredFrame::new(frame)));
-        } else {
-            frame.iter().for_each(|part| self.queue(part));
+        if frame.iter().map(Bytes::len).sum::<usize>() <= READ_BYTES {
+            return frame.iter().for_each(|part| self.queue(part));
         }
+        let mut before = Bytes::from(std::mem::take(&mut self.output));
+        before.advance(std::mem::take(&mut self.written));
+        let frames = self.vectored.get_or_insert_default();
+        frames.extend(std::iter::once(before).chain(frame));
     }
 
     /// The number of bytes that are queued and not yet written.
     pub(super) fn queued(&self) -> usize {
-        self.vectored.as_ref().map_or(0, |frame| frame.len()) + self.output.len() - self.written
+        self.vectored.as_ref().map_or(0, |frames| frames.len()) + self.output.len() - self.written
     }
 
     /// Queues a ping without a payload.
@@ -131,8 +132,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Writes everything that is queued.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(frame) = &mut self.vectored {
-            ready!(frame.poll_write(&mut self.stream, cx))?;
+        if let Some(frames) = &mut self.vectored {
+            ready!(frames.poll_write(&mut self.stream, cx))?;
             self.vectored = None;
         }
         while let Some(rest) = self

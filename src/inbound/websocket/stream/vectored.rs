@@ -1,4 +1,4 @@
-//! Vectored writes of a large frame: its parts are written from the memory where they are kept.
+//! Vectored writes of large frames: their parts are written from the memory where they are kept.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -11,12 +11,15 @@ use tokio::io::AsyncWrite;
 /// The most parts in one write; Linux accepts 1,024.
 const MAX_SLICES: usize = 128;
 
-/// The unwritten rest of a frame, in parts that other connections may share. No part is empty.
-pub(super) struct VectoredFrame(VecDeque<Bytes>);
+/// The unwritten rest of frames, in parts that other connections may share. No part is empty.
+#[derive(Default)]
+pub(super) struct VectoredFrames(VecDeque<Bytes>);
 
-impl VectoredFrame {
-    pub(super) fn new(parts: Vec<Bytes>) -> Self {
-        Self(parts.into_iter().filter(|part| !part.is_empty()).collect())
+impl VectoredFrames {
+    /// Appends parts.
+    pub(super) fn extend(&mut self, parts: impl IntoIterator<Item = Bytes>) {
+        self.0
+            .extend(parts.into_iter().filter(|part| !part.is_empty()));
     }
 
     /// The number of unwritten bytes.

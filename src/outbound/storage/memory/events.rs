@@ -9,7 +9,8 @@ use super::MemoryStore;
 use super::state::MemoryState;
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, Mid, NewEvent, Position, UserId};
-use crate::core::ports::{EventStore, Pruning};
+use crate::core::ports::{EventStore, Pruning, ReadLimit};
+use crate::outbound::storage::page::EventPage;
 
 impl MemoryState {
     fn append(&mut self, new: &NewEvent) -> Result<Position, StorageError> {
@@ -72,11 +73,19 @@ impl MemoryState {
     }
 }
 
-fn clone_events<'a>(events: impl Iterator<Item = &'a Arc<Event>>, limit: usize) -> Vec<Event> {
-    events
-        .take(limit)
-        .map(|event| Event::clone(event))
-        .collect()
+/// Copies of the first events, within `limit`.
+pub(super) fn clone_events<'a>(
+    events: impl Iterator<Item = &'a Arc<Event>>,
+    limit: ReadLimit,
+) -> Vec<Event> {
+    let mut page = EventPage::new(limit);
+    for event in events {
+        if page.is_full() {
+            break;
+        }
+        page.push(Event::clone(event));
+    }
+    page.into_events()
 }
 
 #[async_trait]
@@ -118,7 +127,7 @@ impl EventStore for MemoryStore {
         app: &AppIdent,
         channel: &ChannelName,
         before: Option<u64>,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
         let events = state
@@ -140,7 +149,7 @@ impl EventStore for MemoryStore {
         channel: &ChannelName,
         after: u64,
         upto: u64,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
         let events = state
@@ -160,10 +169,19 @@ impl EventStore for MemoryStore {
         }))
     }
 
-    async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError> {
+    async fn recent(
+        &self,
+        app: &AppIdent,
+        before: Option<u64>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
+        let older = ..before.unwrap_or(u64::MAX);
         Ok(state.app_data.get(app).map_or_else(Vec::new, |data| {
-            clone_events(data.events.values().rev(), limit)
+            clone_events(
+                data.events.range(older).rev().map(|(_, event)| event),
+                limit,
+            )
         }))
     }
 
@@ -172,7 +190,7 @@ impl EventStore for MemoryStore {
         app: &AppIdent,
         user: &UserId,
         skip: usize,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
         let state = self.state.lock();
         Ok(state

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included};
 
+use super::events::clone_events;
 use super::state::AppData;
 use crate::core::model::{ChannelName, Event, UserId};
+use crate::core::ports::ReadLimit;
 
 impl AppData {
     /// See [`EventStore::inbox`](crate::core::ports::EventStore::inbox).
-    pub(super) fn inbox(&self, user: &UserId, skip: usize, limit: usize) -> Vec<Event> {
-        let count = skip.saturating_add(limit);
+    pub(super) fn inbox(&self, user: &UserId, skip: usize, limit: ReadLimit) -> Vec<Event> {
+        let count = skip.saturating_add(limit.events);
         // Only the newest `count` events of each interval can be among the newest `count` of all.
         let newest = |(channel, start, end): (ChannelName, u64, u64)| {
             let events = self
@@ -26,13 +28,8 @@ impl AppData {
             ids.map(|(_, event)| event.position.id).collect::<Vec<_>>()
         };
         let ids: BTreeSet<u64> = self.intervals(user).flat_map(newest).collect();
-        ids.iter()
-            .rev()
-            .skip(skip)
-            .take(limit)
-            .filter_map(|id| self.events.get(id))
-            .map(|event| Event::clone(event))
-            .collect()
+        let events = ids.iter().rev().skip(skip);
+        clone_events(events.filter_map(|id| self.events.get(id)), limit)
     }
 
     fn intervals(&self, user: &UserId) -> impl Iterator<Item = (ChannelName, u64, u64)> {

@@ -106,6 +106,7 @@ impl SubscriptionStore for MemoryStore {
         &self,
         app: &AppIdent,
         user: &UserId,
+        limit: usize,
     ) -> Result<Vec<ChannelName>, StorageError> {
         let state = self.state.lock();
         let all = state
@@ -116,6 +117,7 @@ impl SubscriptionStore for MemoryStore {
         Ok(all
             .filter(|subscription| subscription.user_id == *user)
             .map(|subscription| subscription.channel.clone())
+            .take(limit)
             .collect())
     }
 }

@@ -9,6 +9,7 @@ use super::error::classify;
 use super::events::{MANY, all};
 use super::{MongoStore, value};
 use crate::core::model::{AppIdent, Event, UserId};
+use crate::core::ports::ReadLimit;
 use crate::outbound::storage::StorageResult;
 
 impl MongoStore {
@@ -63,7 +64,7 @@ impl MongoStore {
         }
     }
 
-    /// Reads the events associated with a user with ids in (`low`, `high`], newest first, at most `limit`; and the id of the
+    /// Reads the events associated with a user with ids in (`low`, `high`], newest first, within `limit`; and the id of the
     /// oldest association read, if there may be more.
     pub(super) async fn associated_events(
         &self,
@@ -71,7 +72,7 @@ impl MongoStore {
         user: &UserId,
         low: i64,
         high: i64,
-        limit: usize,
+        limit: ReadLimit,
     ) -> StorageResult<(Vec<Event>, Option<i64>)> {
         let filter = doc! { "instance": app.as_str(), "user_id": user.as_str(), "event_id": { "$gt": low, "$lte": high } };
         let found = self
@@ -79,13 +80,13 @@ impl MongoStore {
             .associations
             .find(filter)
             .sort(doc! { "event_id": -1 })
-            .limit(value::signed(limit));
+            .limit(value::signed(limit.events));
         let found = all(found.projection(doc! { "event_id": 1 })).await?;
         let ids = found
             .iter()
             .map(|association| value::int(association, "event_id"))
             .collect::<StorageResult<Vec<_>>>()?;
-        let oldest = ids.last().copied().filter(|_| ids.len() == limit);
+        let oldest = ids.last().copied().filter(|_| ids.len() == limit.events);
         let events = self
             .read_events(
                 app,
@@ -94,7 +95,12 @@ impl MongoStore {
                 limit,
             )
             .await?;
-        Ok((events, oldest))
+        // Where the bytes ended the read, older associations are read again.
+        let cut = events
+            .last()
+            .filter(|_| limit.bytes_reached(&events))
+            .map(|event| value::signed(event.position.id));
+        Ok((events, cut.or(oldest)))
     }
 
     async fn event_ids(

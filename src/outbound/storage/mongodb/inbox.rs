@@ -8,6 +8,7 @@ use super::events::all;
 use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, UserId};
+use crate::core::ports::ReadLimit;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::merge::{InboxInterval, InboxMerge};
 
@@ -25,7 +26,7 @@ impl MongoStore {
         app: &AppIdent,
         user: &UserId,
         skip: usize,
-        limit: usize,
+        limit: ReadLimit,
     ) -> StorageResult<Vec<Event>> {
         let Some(app_id) = self.app_id(app).await? else {
             return Ok(Vec::new());
@@ -38,16 +39,15 @@ impl MongoStore {
                 InboxSource::Channel(channel) => {
                     let serials = doc! { "$gt": read.low, "$lte": read.high };
                     let events = self
-                        .read_channel(app, channel, serials, -1, read.count)
+                        .read_channel(app, channel, serials, -1, read.limit)
                         .await?;
-                    let oldest = events
-                        .last()
-                        .filter(|_| events.len() == read.count)
+                    let oldest = read
+                        .oldest_if_cut(&events)
                         .map(|event| value::signed(event.position.serial));
                     (events, oldest)
                 }
                 InboxSource::Associations => {
-                    self.associated_events(app, user, read.low, read.high, read.count)
+                    self.associated_events(app, user, read.low, read.high, read.limit)
                         .await?
                 }
             };

@@ -107,7 +107,12 @@ impl SubscriptionStore for MongoStore {
         &self,
         app: &AppIdent,
         user: &UserId,
+        limit: usize,
     ) -> Result<Vec<ChannelName>, StorageError> {
+        // MongoDB takes a limit of 0 as no limit.
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let mut filter_document = doc! { "instance": app.as_str(), "user_id": user.as_str() };
         self.with_timeout(async {
             self.adopt(filter_document.clone()).await?;
@@ -117,6 +122,7 @@ impl SubscriptionStore for MongoStore {
                 .subscriptions
                 .find(filter_document)
                 .sort(doc! { "id": 1 })
+                .limit(value::signed(limit))
                 .projection(doc! { "event": 1 });
             let found = all(found).await?;
             found

@@ -32,6 +32,14 @@ pub(super) trait SqlConnection: Send + 'static {
         args: &[Arg<'_>],
     ) -> impl Future<Output = StorageResult<Vec<Self::Row>>> + Send;
 
+    /// Runs a statement and passes its rows to `take` until that returns `false`; the others are not kept.
+    fn take_rows(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+        take: impl FnMut(&Self::Row) -> StorageResult<bool> + Send,
+    ) -> impl Future<Output = StorageResult<()>> + Send;
+
     /// Inserts all `rows` and returns the rows of the statement's `RETURNING` clause.
     fn bulk_insert<const N: usize>(
         &mut self,

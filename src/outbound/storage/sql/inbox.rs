@@ -2,10 +2,11 @@
 //! by the recorded ids of their newest events.
 
 use super::driver::{Driver, SqlConnection};
-use super::events::{event_from, select_events};
+use super::events::{page, select_events};
 use super::value::{Arg, SqlRow, signed, unsigned};
 use super::{SqlStore, app};
 use crate::core::model::{AppIdent, ChannelName, Event, UserId};
+use crate::core::ports::ReadLimit;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::merge::{InboxInterval, InboxMerge};
 
@@ -52,7 +53,7 @@ impl<D: Driver> SqlStore<D> {
         app: &AppIdent,
         user: &UserId,
         skip: usize,
-        limit: usize,
+        limit: ReadLimit,
     ) -> StorageResult<Vec<Event>> {
         let (app, user) = (app.clone(), user.clone());
         self.driver
@@ -69,9 +70,9 @@ async fn read(
     app: &AppIdent,
     user: &UserId,
     skip: usize,
-    limit: usize,
+    limit: ReadLimit,
 ) -> StorageResult<Vec<Event>> {
-    let max_intervals = skip.saturating_add(limit);
+    let max_intervals = skip.saturating_add(limit.events);
     let found = intervals(connection, INTERVALS, app, user, max_intervals).await?;
     let (complete, bound) = (
         found.len() < max_intervals,
@@ -79,7 +80,8 @@ async fn read(
     );
     let page = merge(connection, app, found, skip, limit).await?;
     // No event of the other intervals is newer than `bound`.
-    let full = page.len() == limit && page.last().is_none_or(|oldest| oldest.position.id >= bound);
+    let full = (page.len() == limit.events || limit.bytes_reached(&page))
+        && page.last().is_none_or(|oldest| oldest.position.id >= bound);
     if complete || full {
         return Ok(page);
     }
@@ -92,25 +94,23 @@ async fn merge(
     app: &AppIdent,
     intervals: Vec<InboxInterval<i64>>,
     skip: usize,
-    limit: usize,
+    limit: ReadLimit,
 ) -> StorageResult<Vec<Event>> {
     let mut merge = InboxMerge::new(intervals, skip, limit);
     while let Some(read) = merge.next_read() {
-        let args = [
-            Arg::Int(read.source),
-            Arg::Int(read.low),
-            Arg::Int(read.high),
-            Arg::Int(signed(read.count)),
-        ];
-        let rows = connection.rows(EVENTS, &args).await?;
-        let events = rows
-            .iter()
-            .map(|row| event_from(app, row))
-            .collect::<StorageResult<Vec<_>>>()?;
-        let rest = match events.last() {
-            Some(oldest) if events.len() == read.count => signed(oldest.position.serial) - 1,
-            _ => read.low,
-        };
+        let events = page(connection, app, read.limit, EVENTS, |count, last| {
+            let high = last.map_or(read.high, |last| signed(last.position.serial) - 1);
+            [
+                Arg::Int(read.source),
+                Arg::Int(read.low),
+                Arg::Int(high),
+                Arg::Int(count),
+            ]
+        })
+        .await?;
+        let rest = read
+            .oldest_if_cut(&events)
+            .map_or(read.low, |oldest| signed(oldest.position.serial) - 1);
         merge.add(read, events, rest);
     }
     Ok(merge.finish())

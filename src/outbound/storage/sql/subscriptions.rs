@@ -50,7 +50,7 @@ pub(super) const LIST_OF_BOTH: &str = select!(
 pub(super) const CHANNELS_OF: &str = concat!(
     "SELECT c.name FROM subscriptions s JOIN channels c ON c.id = s.channel WHERE s.app = ",
     app!(),
-    " AND s.user_id = $2 ORDER BY s.id"
+    " AND s.user_id = $2 ORDER BY s.id LIMIT $3"
 );
 
 const INSERT: &str = "INSERT INTO subscriptions (app, id, user_id, channel, from_serial, created) VALUES ($1, $2, $3, $4, $5, $6) \
@@ -156,6 +156,7 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
         &self,
         app: &AppIdent,
         user: &UserId,
+        limit: usize,
     ) -> Result<Vec<ChannelName>, StorageError> {
         let (app, user) = (app.clone(), user.clone());
         let rows = self.driver.read(move |connection| {
@@ -163,7 +164,11 @@ impl<D: Driver> SubscriptionStore for SqlStore<D> {
                 connection
                     .rows(
                         CHANNELS_OF,
-                        &[Arg::Text(app.as_str()), Arg::Text(user.as_str())],
+                        &[
+                            Arg::Text(app.as_str()),
+                            Arg::Text(user.as_str()),
+                            Arg::Int(signed(limit)),
+                        ],
                     )
                     .await
             })

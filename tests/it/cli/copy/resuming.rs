@@ -1,5 +1,6 @@
 //! Copies that are killed and resumed.
 
+use pushi::core::ports::ReadLimit;
 use std::process::Stdio;
 
 use pushi::core::model::{AppIdent, Event, Position};
@@ -57,7 +58,13 @@ async fn resumes_a_killed_copy(shell: &Shell, from: &str, to: &str, events: u64)
     }
     child.kill().unwrap();
     assert!(!child.wait().unwrap().success(), "it had ended by itself");
-    let newest = target.events.recent(&app, 1).await.unwrap()[0].position.id;
+    let newest = target
+        .events
+        .recent(&app, None, ReadLimit::events(1))
+        .await
+        .unwrap()[0]
+        .position
+        .id;
     assert!(newest < events, "all was there already");
     target.database.close().await;
     let line = shell.complaint(&copy, &[], 1);

@@ -136,7 +136,7 @@ class Session {
     if (NEEDS_AUTH.test(wire.name)) {
       if (fresh) wire.status = "signing";
       try {
-        grant = await wire.direct[0].pushi._authorize(socketId, wire.name);
+        grant = wire.more ? wire.grant : await wire.direct[0].pushi._authorize(socketId, wire.name);
       } catch (error) {
         if (!wanted()) return;
         const refused = error instanceof PushiError ? error : new PushiError(`${wire.name}: ${error?.message ?? error}`);
@@ -145,10 +145,12 @@ class Session {
         return this.#complain(refused);
       }
       if (!wanted()) return;
+      wire.grant = grant;
     }
     if (fresh) wire.status = "asking";
     wire.since = this.#since(wire);
-    this.line.send({ event: "pusher:subscribe", data: { channel: wire.name, ...grant, since: wire.since, follow: wire.personal || undefined } });
+    const follow = wire.personal || undefined;
+    this.line.send({ event: "pusher:subscribe", data: { channel: wire.name, ...grant, since: wire.since, paging: true, follow } });
   }
 
   /** Updates peer channels: one exists while two of its users are members of their presence channel. */
@@ -177,7 +179,7 @@ class Session {
   }
 
   #refuse(wire, error) {
-    if (wire.status === "on") return;
+    if (wire.status === "on" && !wire.more) return;
     const again = error.again || PASSING.includes(error.code);
     wire.status = again ? "off" : "failed";
     for (const channel of wire.direct) channel._failed(error);
@@ -189,6 +191,9 @@ class Session {
 
   async #accept(wire, data) {
     const { events, recovered, serial } = data;
+    // A further page of missed events: the page knows that the channel is subscribed.
+    const isNext = wire.more && recovered !== undefined;
+    wire.more = Boolean(data.more);
     wire.status = "on";
     wire.retries = 0;
     wire.data = data;
@@ -201,8 +206,10 @@ class Session {
       if (wire.data !== data || wire.status !== "on") return;
       wire.inbox = false;
     }
-    this.#tell(wire, wire.direct);
+    if (isNext) for (const channel of wire.direct) channel.data = data;
+    this.#tell(wire, isNext ? wire.direct.filter((channel) => !channel.subscribed) : wire.direct);
     if (recovered !== undefined) this.#replay(wire, events, recovered, serial);
+    if (wire.more) this.#subscribe(wire);
     const held = this.#held ?? [];
     this.#held = null;
     for (const frame of held) this.#live(frame);
@@ -245,7 +252,7 @@ class Session {
       this.#deliver({ ...event.data, channel, mid, serial, timestamp, publish }, event);
     }
     for (const channel of wire.channels) if (!(channel._last >= head)) channel._last = head;
-    this.post.lost((entry) => entry.channel in since);
+    if (!wire.more) this.post.lost((entry) => entry.channel in since);
   }
 
   #live(frame) {
@@ -279,6 +286,7 @@ class Session {
     for (const wire of this.#wires.values()) {
       clearTimeout(wire.timer);
       wire.status = "off";
+      wire.more = false;
     }
     this.#held = null;
     this.post.down();

@@ -12,6 +12,9 @@ class Wire {
   inbox = false;
   // Serials of events that this client published without echo: a replay skips them.
   own = new Set();
+  // Whether further missed events follow, in response to a next request with the same signature.
+  more = false;
+  grant = undefined;
   retries = 0;
   timer = undefined;
 

@@ -12,7 +12,7 @@ use crate::core::hub::SignedIn;
 use crate::core::model::{ChannelKind, ChannelName, Limits, UserId, check_event_name};
 use crate::core::service::{ChannelData, SignIn, Since, Subscribe};
 use crate::inbound::websocket::dialect::channel_data::channel_data;
-use crate::inbound::websocket::dialect::fields::{FrameFields, number, string};
+use crate::inbound::websocket::dialect::fields::{FrameFields, boolean, number, string};
 use crate::inbound::websocket::dialect::object_entries::ObjectEntries;
 use crate::inbound::wire::{compact, push_json_string};
 
@@ -171,6 +171,11 @@ fn subscribe(data: &FrameFields<'_>, limits: &Limits) -> Result<PusherCommand, D
             );
         }
     };
+    let paging = match data.paging.map(boolean) {
+        None => false,
+        Some(Some(paging)) => paging,
+        Some(None) => return invalid("InvalidSince", 400, "paging must be true or false"),
+    };
     Ok(PusherCommand::Subscribe(Box::new(Subscribe {
         channel,
         auth,
@@ -178,6 +183,7 @@ fn subscribe(data: &FrameFields<'_>, limits: &Limits) -> Result<PusherCommand, D
         since,
         // This dialect has no frame that names aliases.
         follow: false,
+        paging,
     })))
 }
 

@@ -3,19 +3,19 @@
 use bytes::Bytes;
 
 use super::decode::SubscriptionErrorFrame;
-use crate::core::member_list::Rendered;
+use crate::core::member_list::{MemberList, Rendered};
 use crate::core::model::{
-    CachedEvent, ChannelKind, ChannelName, FurtherMembers, Member, Mid, NewEvent, Position,
+    CachedEvent, ChannelKind, ChannelName, Event, FurtherMembers, Member, Mid, NewEvent, Position,
     SocketId, Timestamp, UserId,
 };
 use crate::core::service::Subscribed;
 use crate::inbound::websocket::dialect::error_frame::ErrorFrame;
 use crate::inbound::websocket::dialect::frame_text::{
-    TextPart, begin_frame, finish_frame, finish_frame_with, push_field_name, push_list,
+    self, TextPart, begin_frame, finish_frame, finish_frame_with, push_field_name, push_list,
     push_string_field,
 };
 use crate::inbound::websocket::dialect::object_entries::{ObjectEntries, user_info};
-use crate::inbound::wire::{push_json_string, seconds_text};
+use crate::inbound::wire::{escaped_len, push_json_string, seconds_text};
 
 /// The first frame of a connection. `activity_timeout`: the number of silent seconds after which
 /// the client is pinged; sent as at least 1, because pusher-js throws on 0.
@@ -75,6 +75,21 @@ pub fn event(event: &NewEvent, position: Option<Position>) -> Bytes {
         push_position(&mut json, &event.mid, position.serial, event.timestamp);
     }
     finish_frame(json)
+}
+
+/// At least the bytes of the frame of a stored event.
+pub(super) fn event_size(event: &Event) -> usize {
+    /// The frame header, names, punctuation and numbers.
+    const FIXED: usize = 200;
+    let (new, payload) = (&event.new, &event.new.payload);
+    let texts = [
+        new.mid.0.as_ref(),
+        new.channel.as_str(),
+        &payload.event,
+        &payload.data,
+    ];
+    let texts: usize = texts.iter().map(|text| escaped_len(text, false)).sum();
+    FIXED + texts + payload.extra.as_str().len()
 }
 
 /// The further fields of a persisted event.
@@ -166,14 +181,8 @@ pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
             "\"presence\":{{\"count\":{},\"ids\":[",
             state.members.len()
         ));
-        let ids = TextPart::MemberList(&state.members, Rendered::PusherIds, |data, member| {
-            push_json_string(data, member.user_id.as_str())
-        });
-        let infos = TextPart::MemberList(&state.members, Rendered::PusherInfos, |data, member| {
-            push_json_string(data, member.user_id.as_str());
-            data.push(':');
-            data.push_str(&user_info(&member.data));
-        });
+        let ids = TextPart::MemberList(&state.members, Rendered::PusherIds, push_id);
+        let infos = TextPart::MemberList(&state.members, Rendered::PusherInfos, push_info);
         parts.extend([
             TextPart::Own(std::mem::take(&mut data)),
             ids,
@@ -188,6 +197,9 @@ pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
         }
         data.push_str(&format!("\"recovered\":{recovered},\"serial\":{serial}"));
     }
+    if state.more {
+        data.push_str(",\"more\":true");
+    }
     data.push('}');
     parts.push(TextPart::Own(data));
     let mut json = begin_frame(
@@ -195,7 +207,24 @@ pub fn subscribed(channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
         channel.as_str().len() + 128,
     );
     push_string_field(&mut json, "channel", channel.as_str());
-    finish_frame_with(json, "data", &parts)
+    finish_frame_with(json, "data", parts)
+}
+
+fn push_id(data: &mut String, member: &Member) {
+    push_json_string(data, member.user_id.as_str());
+}
+
+fn push_info(data: &mut String, member: &Member) {
+    push_json_string(data, member.user_id.as_str());
+    data.push(':');
+    data.push_str(&user_info(&member.data));
+}
+
+/// Renders the members of [`subscribed`] piece by piece: see [`MemberList::prepare`].
+pub fn prepare_members(members: &MemberList) -> impl Iterator<Item = usize> {
+    let prepare = |rendered, push| frame_text::prepare_members(members, rendered, push);
+    prepare(Rendered::PusherIds, push_id as fn(&mut String, &Member))
+        .chain(prepare(Rendered::PusherInfos, push_info))
 }
 
 /// A subscription failed.

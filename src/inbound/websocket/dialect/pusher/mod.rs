@@ -10,11 +10,11 @@ use bytes::Bytes;
 pub use command::{ClientEventFrame, PusherCommand};
 pub use decode::{DecodeError, SubscriptionErrorFrame, decode};
 pub use encode::{
-    cache_miss, cached, connection_established, error, event, ping, pong, sender_member, signed_in,
-    subscribed, subscription_error, watchlist_events,
+    cache_miss, cached, connection_established, error, event, ping, pong, prepare_members,
+    sender_member, signed_in, subscribed, subscription_error, watchlist_events,
 };
 
-use crate::core::model::ServerEvent;
+use crate::core::model::{Event, ServerEvent};
 use crate::core::ports::Dialect;
 
 /// Protocol 7 of Pusher Channels.
@@ -38,5 +38,9 @@ impl Dialect for Pusher {
                 online: false,
             } => encode::watchlist_events(&[], std::slice::from_ref(user)),
         })
+    }
+
+    fn replayed_size(&self, event: &Event) -> usize {
+        encode::event_size(event)
     }
 }

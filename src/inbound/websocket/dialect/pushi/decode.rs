@@ -163,12 +163,14 @@ fn subscribe(
         .transpose()?;
     let since = data.since.map(|value| since(value, context)).transpose()?;
     let follow = flag(data.follow, "follow", false, context)?;
+    let paging = flag(data.paging, "paging", false, context)?;
     Ok(PushiCommand::Subscribe(Box::new(Subscribe {
         channel,
         auth,
         channel_data,
         since,
         follow,
+        paging,
     })))
 }
 

@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 
-use crate::core::member_list::Rendered;
-use crate::core::model::{ChannelName, Member, NewEvent, Position, SocketId, Timestamp};
+use crate::core::member_list::{MemberList, Rendered};
+use crate::core::model::{ChannelName, Event, Member, NewEvent, Position, SocketId, Timestamp};
 use crate::core::service::Subscribed;
 use crate::inbound::websocket::dialect::error_frame::ErrorFrame;
 use crate::inbound::websocket::dialect::frame_text::{
-    TextPart, begin_frame, finish_frame, finish_frame_with, push_list, push_string_field,
+    self, TextPart, begin_frame, finish_frame, finish_frame_with, push_list, push_string_field,
 };
-use crate::inbound::wire::{history_json, push_json_string, seconds_text};
+use crate::inbound::wire::{history_json, push_escaped, push_json_string, seconds_text};
 
 /// The first frame of a connection.
 pub fn connection_established(id: SocketId) -> Bytes {
@@ -98,37 +98,62 @@ pub fn published(
 }
 
 /// The state of a channel: the answer to `pusher:subscribe`, `pusher:unsubscribe` and
-/// `pusher:latest`. In parts.
-pub fn channel_state(event: &str, channel: &ChannelName, state: &Subscribed) -> Vec<Bytes> {
+/// `pusher:latest`. `events` are the texts of [`event_text`]. In parts.
+pub fn channel_state(
+    event: &str,
+    channel: &ChannelName,
+    state: &Subscribed,
+    events: Vec<Bytes>,
+) -> Vec<Bytes> {
     let mut head = String::from("{\"name\":");
     push_json_string(&mut head, channel.as_str());
     head.push_str(",\"members\":{");
-    let mut tail = String::from("},\"alias\":[");
-    push_list(&mut tail, &state.alias, |data, alias| {
+    let mut alias = String::from("},\"alias\":[");
+    push_list(&mut alias, &state.alias, |data, alias| {
         push_json_string(data, alias.as_str())
     });
-    tail.push_str("],\"events\":[");
-    push_list(&mut tail, &state.events, |data, event| {
-        data.push_str(&history_json(event))
-    });
-    tail.push(']');
+    alias.push_str("],\"events\":[");
+    let mut tail = String::from("]");
     if let Some((recovered, serial)) = state.recovered {
         tail.push_str(&format!(",\"recovered\":{recovered},\"serial\":{serial}"));
+    }
+    if state.more {
+        tail.push_str(",\"more\":true");
     }
     tail.push('}');
     let mut json = begin_frame(
         event,
-        tail.len() + tail.len() / 8 + channel.as_str().len() + 96,
+        alias.len() + alias.len() / 8 + channel.as_str().len() + 160,
     );
     push_string_field(&mut json, "channel", channel.as_str());
-    let members = TextPart::MemberList(&state.members, Rendered::Pushi, |data, member| {
-        push_json_string(data, member.user_id.as_str());
-        data.push(':');
-        data.push_str(&member.data);
-    });
-    finish_frame_with(
-        json,
-        "data",
-        &[TextPart::Own(head), members, TextPart::Own(tail)],
-    )
+    let parts = vec![
+        TextPart::Own(head),
+        TextPart::MemberList(&state.members, Rendered::Pushi, push_member),
+        TextPart::Own(alias),
+        TextPart::Escaped(events),
+        TextPart::Own(tail),
+    ];
+    finish_frame_with(json, "data", parts)
+}
+
+fn push_member(data: &mut String, member: &Member) {
+    push_json_string(data, member.user_id.as_str());
+    data.push(':');
+    data.push_str(&member.data);
+}
+
+/// Renders the members of [`channel_state`] piece by piece: see [`MemberList::prepare`].
+pub fn prepare_members(members: &MemberList) -> impl Iterator<Item = usize> {
+    frame_text::prepare_members(members, Rendered::Pushi, push_member)
+}
+
+/// An event of [`channel_state`], escaped for the frame, and the comma before it.
+pub fn event_text(is_first: bool, event: &Event) -> String {
+    let plain = history_json(event);
+    let mut text = String::with_capacity(plain.len() + plain.len() / 8 + 64);
+    if !is_first {
+        text.push(',');
+    }
+    push_escaped(&mut text, &plain);
+    text
 }

@@ -8,10 +8,13 @@ use bytes::Bytes;
 
 pub use command::PushiCommand;
 pub use decode::decode;
-pub use encode::{channel_state, connection_established, error, pong, published};
+pub use encode::{
+    channel_state, connection_established, error, event_text, pong, prepare_members, published,
+};
 
-use crate::core::model::ServerEvent;
+use crate::core::model::{Event, ServerEvent};
 use crate::core::ports::Dialect;
+use crate::inbound::wire::escaped_history_len;
 
 /// The Pushi protocol.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,5 +32,9 @@ impl Dialect for Pushi {
             }
             ServerEvent::SubscriptionCount { .. } | ServerEvent::UserStatus { .. } => return None,
         })
+    }
+
+    fn replayed_size(&self, event: &Event) -> usize {
+        escaped_history_len(event)
     }
 }

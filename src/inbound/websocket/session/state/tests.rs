@@ -182,7 +182,7 @@ fn frames_of_a_channel_wait_for_the_answer_to_its_subscription() {
     // The subscription succeeds in the hub.
     let (state, context) = session.parts();
     let answer = Ok(Subscribed::default());
-    let replies = pusher::on_subscribed(state, &context, &subscribe, answer, &[]);
+    let replies = pusher::on_subscribed(state, &context, &subscribe, Vec::new(), answer, &[]);
     assert!(matches!(replies[..], [Reply::Parts(_)]));
     session.receive("b");
     assert_eq!(session.sent(), ["a", "b"]);
@@ -198,7 +198,7 @@ fn frames_of_a_channel_are_dropped_when_its_subscription_fails() {
     assert_eq!(session.sent(), [""; 0]);
     let (state, context) = session.parts();
     let failed = Err(SubscribeError::Presence);
-    let replies = pusher::on_subscribed(state, &context, &subscribe, failed, &[]);
+    let replies = pusher::on_subscribed(state, &context, &subscribe, Vec::new(), failed, &[]);
     assert_eq!(codes(&replies), [503]);
     assert_eq!(session.sent(), [""; 0]);
 }
@@ -290,7 +290,15 @@ async fn unavailable_aliases_are_reported_once_and_read_again() {
     };
     let (state, context) = session.parts();
     let answer = Ok(Subscribed::default());
-    pushi::on_subscribed(state, &context, &subscribe, request, answer, &[]);
+    pushi::on_subscribed(
+        state,
+        &context,
+        &subscribe,
+        request,
+        Vec::new(),
+        answer,
+        &[],
+    );
     state.on_aliases_changed(channel);
     for expected in [vec![4320], Vec::new()] {
         assert!(state.has_reloads());

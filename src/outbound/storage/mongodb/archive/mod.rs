@@ -14,7 +14,7 @@ use crate::core::model::{
     AppIdent, CachedEvent, ChannelName, Event, NotificationTarget, Secret, SubscriptionInterval,
     TargetKind, UserId, UserSubscription,
 };
-use crate::core::ports::Archive;
+use crate::core::ports::{Archive, ReadLimit};
 use crate::outbound::storage::StorageResult;
 
 /// Documents per query when distinct names are collected. Larger than 1, so that names with few documents do not need a
@@ -40,7 +40,7 @@ impl Archive for MongoStore {
         limit: usize,
     ) -> Result<Vec<Event>, StorageError> {
         let filter = doc! { "instance": app.as_str(), "id": { "$gt": value::signed(after) } };
-        self.with_timeout(self.read_events(app, filter, doc! { "id": 1 }, limit))
+        self.with_timeout(self.read_events(app, filter, doc! { "id": 1 }, ReadLimit::events(limit)))
             .await
     }
 

@@ -9,6 +9,7 @@ use mongodb::bson::{Document, doc};
 use super::{SCAN_BATCH, insert_if_absent};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, SubscriptionInterval, UserId, UserSubscription};
+use crate::core::ports::ReadLimit;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::mongodb::events::{MANY, all};
 use crate::outbound::storage::mongodb::{MongoStore, subscriptions, value};
@@ -143,7 +144,9 @@ impl MongoStore {
         }
         let mut high = i64::MAX;
         loop {
-            let (events, oldest) = self.associated_events(app, user, 0, high, MANY).await?;
+            let (events, oldest) = self
+                .associated_events(app, user, 0, high, ReadLimit::events(MANY))
+                .await?;
             for event in events {
                 serials
                     .entry(event.new.channel)

@@ -22,7 +22,7 @@ use super::MongoStore;
 use super::error::classify;
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, Mid, NewEvent, Position, UserId};
-use crate::core::ports::{EventStore, Pruning};
+use crate::core::ports::{EventStore, Pruning, ReadLimit};
 use crate::outbound::storage::StorageResult;
 
 /// Maximum number of values in a filter, and of documents in a command.
@@ -78,7 +78,7 @@ impl EventStore for MongoStore {
         app: &AppIdent,
         channel: &ChannelName,
         before: Option<u64>,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
         self.with_timeout(self.read_history(app, channel, before, limit))
             .await
@@ -90,14 +90,20 @@ impl EventStore for MongoStore {
         channel: &ChannelName,
         after: u64,
         upto: u64,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
         self.with_timeout(self.read_replay(app, channel, after, upto, limit))
             .await
     }
 
-    async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError> {
-        self.with_timeout(self.read_recent(app, limit)).await
+    async fn recent(
+        &self,
+        app: &AppIdent,
+        before: Option<u64>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Event>, StorageError> {
+        self.with_timeout(self.read_recent(app, before, limit))
+            .await
     }
 
     async fn inbox(
@@ -105,7 +111,7 @@ impl EventStore for MongoStore {
         app: &AppIdent,
         user: &UserId,
         skip: usize,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
         self.with_timeout(self.read_inbox(app, user, skip, limit))
             .await

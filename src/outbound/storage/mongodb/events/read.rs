@@ -2,13 +2,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use futures_util::TryStreamExt;
+use mongodb::action::Find;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::document::{ChannelRef, event_from, position_from};
 use super::{MANY, all};
 use crate::core::model::{AppIdent, ChannelName, Event, Mid, Position};
+use crate::core::ports::ReadLimit;
 use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::error::classify;
 use crate::outbound::storage::mongodb::{MongoStore, value};
+use crate::outbound::storage::page::EventPage;
+
+/// The documents of one response of the server: those beyond the limit of bytes are read in vain.
+const BATCH: u32 = 32;
 
 impl MongoStore {
     /// Reads the position of each event, in order; `None` for an event that is not stored.
@@ -42,7 +50,7 @@ impl MongoStore {
         app: &AppIdent,
         channel: &ChannelName,
         before: Option<u64>,
-        limit: usize,
+        limit: ReadLimit,
     ) -> StorageResult<Vec<Event>> {
         let before = before.map_or(i64::MAX, value::signed);
         self.read_channel(app, channel, doc! { "$gt": 0, "$lt": before }, -1, limit)
@@ -55,7 +63,7 @@ impl MongoStore {
         channel: &ChannelName,
         after: u64,
         upto: u64,
-        limit: usize,
+        limit: ReadLimit,
     ) -> StorageResult<Vec<Event>> {
         self.read_channel(
             app,
@@ -70,15 +78,15 @@ impl MongoStore {
     pub(super) async fn read_recent(
         &self,
         app: &AppIdent,
-        limit: usize,
+        before: Option<u64>,
+        limit: ReadLimit,
     ) -> StorageResult<Vec<Event>> {
-        self.read_events(
-            app,
-            doc! { "instance": app.as_str() },
-            doc! { "id": -1 },
-            limit,
-        )
-        .await
+        let mut filter = doc! { "instance": app.as_str() };
+        if let Some(before) = before {
+            filter.insert("id", doc! { "$lt": value::signed(before) });
+        }
+        self.read_events(app, filter, doc! { "id": -1 }, limit)
+            .await
     }
 
     /// Reads events of a channel by serial, in ascending (1) or descending (-1) order.
@@ -88,7 +96,7 @@ impl MongoStore {
         channel: &ChannelName,
         serials: Document,
         direction: i32,
-        limit: usize,
+        limit: ReadLimit,
     ) -> StorageResult<Vec<Event>> {
         let channel_ref = ChannelRef {
             app: app.clone(),
@@ -119,10 +127,10 @@ impl MongoStore {
         app: &AppIdent,
         filter: Document,
         sort: Document,
-        limit: usize,
+        limit: ReadLimit,
     ) -> StorageResult<Vec<Event>> {
         // MongoDB takes a limit of 0 as no limit.
-        if limit == 0 {
+        if limit.events == 0 {
             return Ok(Vec::new());
         }
         loop {
@@ -131,23 +139,11 @@ impl MongoStore {
                 .events
                 .find(filter.clone())
                 .sort(sort.clone())
-                .limit(value::signed(limit));
-            let found = all(found).await?;
-            let without =
-                |document: &&Document| matches!(document.get("serial"), None | Some(Bson::Null));
-            let channels = found
-                .iter()
-                .filter(without)
-                .map(|document| value::text(document, "channel"));
-            let channels: BTreeSet<ChannelName> = channels
-                .map(|name| name.map(ChannelName::trusted))
-                .collect::<StorageResult<_>>()?;
-            if channels.is_empty() {
-                return found
-                    .iter()
-                    .map(|document| event_from(app, document))
-                    .collect();
-            }
+                .limit(value::signed(limit.events));
+            let channels = match self.read_page(app, found, limit).await? {
+                Ok(events) => return Ok(events),
+                Err(without_serial) => without_serial,
+            };
             let Some(app_id) = self.app_id(app).await? else {
                 return Ok(Vec::new());
             };
@@ -164,5 +160,38 @@ impl MongoStore {
                 self.backfill_serials(channel_refs).await?;
             }
         }
+    }
+    /// Reads documents until the limit is reached; `Err`: the channels of those among the first ones that have no serial.
+    async fn read_page(
+        &self,
+        app: &AppIdent,
+        query: Find<'_, Document>,
+        limit: ReadLimit,
+    ) -> StorageResult<Result<Vec<Event>, BTreeSet<ChannelName>>> {
+        let mut page = EventPage::new(limit);
+        let mut without_serial = BTreeSet::new();
+        let query = match limit.bytes {
+            usize::MAX => query,
+            _ => query.batch_size(BATCH),
+        };
+        let mut cursor = query.await.map_err(classify)?;
+        while let Some(document) = cursor.try_next().await.map_err(classify)? {
+            if matches!(document.get("serial"), None | Some(Bson::Null)) {
+                let channel = value::text(&document, "channel")?;
+                without_serial.insert(ChannelName::trusted(channel));
+                if without_serial.len() >= MANY {
+                    break;
+                }
+            } else if without_serial.is_empty() {
+                page.push(event_from(app, &document)?);
+                if page.is_full() {
+                    break;
+                }
+            }
+        }
+        Ok(match without_serial.is_empty() {
+            true => Ok(page.into_events()),
+            false => Err(without_serial),
+        })
     }
 }

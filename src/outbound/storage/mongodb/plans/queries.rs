@@ -8,7 +8,7 @@ use crate::core::model::{
     Timestamp, TokenHash, UserId,
 };
 use crate::core::ports::{
-    AppStore, CacheStore, CreateApp, DeliveryLog, EventStore, Outbox, SessionStore,
+    AppStore, CacheStore, CreateApp, DeliveryLog, EventStore, Outbox, ReadLimit, SessionStore,
     SubscriptionStore,
 };
 use crate::outbound::storage::mongodb::MongoStore;
@@ -125,22 +125,44 @@ pub(super) async fn run(store: &MongoStore, app: &App) {
 
     let open = &channel("open");
     assert_eq!(
-        store.history(ident, open, None, 10).await.unwrap().len(),
+        store
+            .history(ident, open, None, ReadLimit::events(10))
+            .await
+            .unwrap()
+            .len(),
         10
     );
     assert_eq!(
-        store.history(ident, open, Some(5), 10).await.unwrap().len(),
+        store
+            .history(ident, open, Some(5), ReadLimit::events(10))
+            .await
+            .unwrap()
+            .len(),
         4
     );
     assert_eq!(
-        EventStore::replay(store, ident, open, 10, 30, 100)
+        EventStore::replay(store, ident, open, 10, 30, ReadLimit::events(100))
             .await
             .unwrap()
             .len(),
         20
     );
-    assert_eq!(store.recent(ident, 7).await.unwrap().len(), 7);
-    assert_eq!(store.inbox(ident, user, 0, 100).await.unwrap().len(), 90);
+    assert_eq!(
+        store
+            .recent(ident, None, ReadLimit::events(7))
+            .await
+            .unwrap()
+            .len(),
+        7
+    );
+    assert_eq!(
+        store
+            .inbox(ident, user, 0, ReadLimit::events(100))
+            .await
+            .unwrap()
+            .len(),
+        90
+    );
     assert_eq!(
         store
             .heads(ident, &[open.clone(), channel("none")])
@@ -170,7 +192,7 @@ pub(super) async fn run(store: &MongoStore, app: &App) {
         }
     }
     assert_eq!(
-        store.channels_of(ident, user).await.unwrap(),
+        store.channels_of(ident, user, 1000).await.unwrap(),
         std::slice::from_ref(open)
     );
     assert!(!store.add(ident, user, open, NOW).await.unwrap().1);

@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use self::append::append;
 #[cfg(test)]
 pub(super) use self::read::{HEADS, POSITIONS};
-pub(super) use self::read::{HISTORY, HISTORY_BEFORE, RECENT, REPLAY, event_from, select_events};
+pub(super) use self::read::{HISTORY, RECENT, REPLAY, event_from, page, select_events};
 use self::read::{heads, positions};
 use super::SqlStore;
-use super::driver::{Driver, SqlConnection};
+use super::driver::Driver;
 use super::value::{Arg, signed};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, Mid, NewEvent, Position, UserId};
-use crate::core::ports::{EventStore, Pruning};
+use crate::core::ports::{EventStore, Pruning, ReadLimit};
 
 #[async_trait]
 impl<D: Driver> EventStore for SqlStore<D> {
@@ -66,30 +66,25 @@ impl<D: Driver> EventStore for SqlStore<D> {
         app: &AppIdent,
         channel: &ChannelName,
         before: Option<u64>,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
-        let (ident, channel) = (app.clone(), channel.clone());
-        let rows = self.driver.read(move |connection| {
+        let (app, channel) = (app.clone(), channel.clone());
+        let before = signed(before.unwrap_or(u64::MAX));
+        let read = self.driver.read(move |connection| {
             Box::pin(async move {
-                let [app, channel, limit] = [
-                    Arg::Text(ident.as_str()),
-                    Arg::Text(channel.as_str()),
-                    Arg::Int(signed(limit)),
-                ];
-                match before {
-                    Some(before) => {
-                        connection
-                            .rows(
-                                HISTORY_BEFORE,
-                                &[app, channel, limit, Arg::Int(signed(before))],
-                            )
-                            .await
-                    }
-                    None => connection.rows(HISTORY, &[app, channel, limit]).await,
-                }
+                page(connection, &app, limit, HISTORY, |count, last| {
+                    let before = last.map_or(before, |last| signed(last.position.serial));
+                    [
+                        Arg::Text(app.as_str()),
+                        Arg::Text(channel.as_str()),
+                        Arg::Int(count),
+                        Arg::Int(before),
+                    ]
+                })
+                .await
             })
         });
-        rows.await?.iter().map(|row| event_from(app, row)).collect()
+        read.await
     }
 
     async fn replay(
@@ -98,43 +93,46 @@ impl<D: Driver> EventStore for SqlStore<D> {
         channel: &ChannelName,
         after: u64,
         upto: u64,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
-        let (ident, channel) = (app.clone(), channel.clone());
-        let bounds = [
-            Arg::Int(signed(limit)),
-            Arg::Int(signed(after)),
-            Arg::Int(signed(upto)),
-        ];
-        let rows = self.driver.read(move |connection| {
+        let (app, channel) = (app.clone(), channel.clone());
+        let (after, upto) = (signed(after), signed(upto));
+        let read = self.driver.read(move |connection| {
             Box::pin(async move {
-                let [limit, after, upto] = bounds;
-                let args = [
-                    Arg::Text(ident.as_str()),
-                    Arg::Text(channel.as_str()),
-                    limit,
-                    after,
-                    upto,
-                ];
-                connection.rows(REPLAY, &args).await
+                page(connection, &app, limit, REPLAY, |count, last| {
+                    let after = last.map_or(after, |last| signed(last.position.serial));
+                    [
+                        Arg::Text(app.as_str()),
+                        Arg::Text(channel.as_str()),
+                        Arg::Int(count),
+                        Arg::Int(after),
+                        Arg::Int(upto),
+                    ]
+                })
+                .await
             })
         });
-        rows.await?.iter().map(|row| event_from(app, row)).collect()
+        read.await
     }
 
-    async fn recent(&self, app: &AppIdent, limit: usize) -> Result<Vec<Event>, StorageError> {
-        let ident = app.clone();
-        let rows = self.driver.read(move |connection| {
+    async fn recent(
+        &self,
+        app: &AppIdent,
+        before: Option<u64>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Event>, StorageError> {
+        let app = app.clone();
+        let before = signed(before.unwrap_or(u64::MAX));
+        let read = self.driver.read(move |connection| {
             Box::pin(async move {
-                connection
-                    .rows(
-                        RECENT,
-                        &[Arg::Text(ident.as_str()), Arg::Int(signed(limit))],
-                    )
-                    .await
+                page(connection, &app, limit, RECENT, |count, last| {
+                    let before = last.map_or(before, |last| signed(last.position.id));
+                    [Arg::Text(app.as_str()), Arg::Int(count), Arg::Int(before)]
+                })
+                .await
             })
         });
-        rows.await?.iter().map(|row| event_from(app, row)).collect()
+        read.await
     }
 
     async fn inbox(
@@ -142,7 +140,7 @@ impl<D: Driver> EventStore for SqlStore<D> {
         app: &AppIdent,
         user: &UserId,
         skip: usize,
-        limit: usize,
+        limit: ReadLimit,
     ) -> Result<Vec<Event>, StorageError> {
         self.read_inbox(app, user, skip, limit).await
     }

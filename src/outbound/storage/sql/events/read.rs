@@ -7,10 +7,12 @@ use crate::core::model::{
     AppIdent, ChannelName, Event, FurtherMembers, Mid, NewEvent, Payload, Position, PublishId,
     Timestamp,
 };
+use crate::core::ports::ReadLimit;
 use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::page::EventPage;
 use crate::outbound::storage::sql::driver::SqlConnection;
 use crate::outbound::storage::sql::statement::MultiRowStatement;
-use crate::outbound::storage::sql::value::{Arg, SqlRow, unsigned};
+use crate::outbound::storage::sql::value::{Arg, SqlRow, signed, unsigned};
 use crate::outbound::storage::sql::{app, channel};
 
 /// Selects the columns that [`event_from`] reads.
@@ -28,11 +30,6 @@ pub(in super::super) use select_events;
 pub(in super::super) const HISTORY: &str = select_events!(
     "e.channel = ",
     channel!(),
-    " ORDER BY e.serial DESC LIMIT $3"
-);
-pub(in super::super) const HISTORY_BEFORE: &str = select_events!(
-    "e.channel = ",
-    channel!(),
     " AND e.serial < $4 ORDER BY e.serial DESC LIMIT $3"
 );
 pub(in super::super) const REPLAY: &str = select_events!(
@@ -40,8 +37,11 @@ pub(in super::super) const REPLAY: &str = select_events!(
     channel!(),
     " AND e.serial > $4 AND e.serial <= $5 ORDER BY e.serial LIMIT $3"
 );
-pub(in super::super) const RECENT: &str =
-    select_events!("e.app = ", app!(), " ORDER BY e.id DESC LIMIT $2");
+pub(in super::super) const RECENT: &str = select_events!(
+    "e.app = ",
+    app!(),
+    " AND e.id < $3 ORDER BY e.id DESC LIMIT $2"
+);
 
 pub(in super::super) static HEADS: LazyLock<MultiRowStatement> = LazyLock::new(|| {
     MultiRowStatement::new(
@@ -111,6 +111,34 @@ pub(super) async fn positions<C: SqlConnection>(
         }
     }
     Ok(mids.iter().map(|mid| found.get(mid).copied()).collect())
+}
+
+/// Reads events in the order of a statement, within `limit`, by several runs of it: `args` returns the arguments for a
+/// run that reads at most a number of events and continues after the given one.
+pub(in super::super) async fn page<'a, C: SqlConnection, const N: usize>(
+    connection: &mut C,
+    app: &AppIdent,
+    limit: ReadLimit,
+    sql: &'static str,
+    args: impl Fn(i64, Option<&Event>) -> [Arg<'a>; N] + Send,
+) -> StorageResult<Vec<Event>> {
+    let mut page = EventPage::new(limit);
+    while !page.is_full() {
+        let batch = page.next_batch();
+        let args = args(signed(batch), page.last());
+        let mut found = 0;
+        connection
+            .take_rows(sql, &args, |row| {
+                found += 1;
+                page.push(event_from(app, row)?);
+                Ok(!page.is_full())
+            })
+            .await?;
+        if found < batch {
+            break;
+        }
+    }
+    Ok(page.into_events())
 }
 
 /// Reads the event of a row.

@@ -1,5 +1,6 @@
 //! Running statements on a PostgreSQL connection.
 
+use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::append;
@@ -40,6 +41,21 @@ impl SqlConnection for PostgresConnection {
             .fetch_all(&mut self.raw)
             .await
             .map_err(classify)
+    }
+
+    async fn take_rows(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+        mut take: impl FnMut(&PgRow) -> StorageResult<bool> + Send,
+    ) -> StorageResult<()> {
+        let mut rows = sqlx::query_with(sql, bind(args)?).fetch(&mut self.raw);
+        while let Some(row) = rows.try_next().await.map_err(classify)? {
+            if !take(&row)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn bulk_insert<const N: usize>(

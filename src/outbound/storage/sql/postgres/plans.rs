@@ -13,14 +13,13 @@ use crate::outbound::storage::sql::{
     app_cleanup, apps, cache, events, inbox, prune, sessions, subscriptions,
 };
 
-const EXPECTED: [(&str, &str); 41] = [
+const EXPECTED: [(&str, &str); 40] = [
     (apps::BY_IDENT, "apps_ident_key"),
     (apps::BY_KEY, "apps_public_key_key"),
     (apps::IDENT_TAKEN, "apps_ident_key"),
     (apps::KEY_TAKEN, "apps_public_key_key"),
     (apps::LIST, "apps_pkey"),
     (events::HISTORY, "events_channel_serial_key"),
-    (events::HISTORY_BEFORE, "events_channel_serial_key"),
     (events::REPLAY, "events_channel_serial_key"),
     (events::RECENT, "events_pkey"),
     (inbox::EVENTS, "events_channel_serial_key"),

@@ -1,5 +1,6 @@
 //! Running statements on an SQLite connection.
 
+use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::append;
@@ -33,6 +34,21 @@ impl SqlConnection for SqliteConnection {
             .fetch_all(self)
             .await
             .map_err(classify)
+    }
+
+    async fn take_rows(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+        mut take: impl FnMut(&SqliteRow) -> StorageResult<bool> + Send,
+    ) -> StorageResult<()> {
+        let mut rows = sqlx::query_with(sql, bind(args)?).fetch(self);
+        while let Some(row) = rows.try_next().await.map_err(classify)? {
+            if !take(&row)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn bulk_insert<const N: usize>(

@@ -14,7 +14,7 @@ use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, AppSettings, ChannelName, Mid, NewEvent, Payload, PushCredentials, Secret, Timestamp,
 };
-use crate::core::ports::{AppStore, CreateApp, EventStore};
+use crate::core::ports::{AppStore, CreateApp, EventStore, ReadLimit};
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::SqlStore;
 use crate::outbound::storage::sql::driver::{Driver, SqlConnection};
@@ -197,7 +197,14 @@ async fn a_full_disk_is_unavailable_until_space_is_freed() {
     let mids = [Mid("1".into()), Mid("2".into()), Mid("3".into())];
     let positions = store.positions(&ident, &mids).await.unwrap();
     assert!(positions[0].is_some() && positions[1..] == [None, None]);
-    assert_eq!(store.recent(&ident, 10).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .recent(&ident, None, ReadLimit::events(10))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 
     limit("PRAGMA max_page_count = 1000000").await.unwrap();
     assert_eq!(

@@ -16,7 +16,7 @@ use crate::outbound::storage::sql::{
 };
 
 /// Statements, each with the expected step for the table that may be large.
-const EXPECTED: [(&str, &str); 42] = [
+const EXPECTED: [(&str, &str); 41] = [
     (
         apps::BY_IDENT,
         "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)",
@@ -39,10 +39,6 @@ const EXPECTED: [(&str, &str); 42] = [
     ),
     (
         events::HISTORY,
-        "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=?)",
-    ),
-    (
-        events::HISTORY_BEFORE,
         "SEARCH e USING INDEX sqlite_autoindex_events_2 (channel=? AND serial<?)",
     ),
     (
@@ -51,7 +47,7 @@ const EXPECTED: [(&str, &str); 42] = [
     ),
     (
         events::RECENT,
-        "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=?)",
+        "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=? AND id<?)",
     ),
     (
         inbox::EVENTS,
