@@ -54,7 +54,7 @@ pub(crate) async fn ask_over(
     let asking = async {
         let length = body.len();
         let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
         );
         stream
             .write_all(format!("{head}{headers}Content-Length: {length}\r\n\r\n{body}").as_bytes())
