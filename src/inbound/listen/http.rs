@@ -37,6 +37,10 @@ use super::upgrade::{AcceptedUpgrade, UpgradeError, UpgradeRequest, has_handshak
 const NOT_UPGRADED: &str = "this is the address of a WebSocket, and the request is not an upgrade: connect with a WebSocket client; \
     a proxy in front must use HTTP/1.1 and pass on the headers Upgrade and Connection";
 
+/// The size of a connection's read buffer, in bytes. hyper's default of some 400 KiB is reached by a
+/// client that sends one large body and then keeps the connection.
+const MAX_READ_BUFFER: usize = 64 * 1024;
+
 /// How long the close of a connection lingers without an unread body: for a malformed head, or bytes
 /// that cross the end of the connection.
 const LINGER_WITHOUT_BODY: Duration = Duration::from_secs(1);
@@ -60,6 +64,7 @@ pub(super) async fn serve(stream: ClientStream, peer: SocketAddr, context: Arc<L
         .timer(ReusableTimer::default())
         .header_read_timeout(idle)
         .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_READ_BUFFER)
         .max_headers(MAX_HEADERS)
         // Most responses are small: copying the body behind the head costs less than a vectored
         // write.
