@@ -122,10 +122,11 @@ pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError>
 }
 
 /// Creates or updates the configured app. In an app whose clients speak the Pusher protocol, only the
-/// back end publishes.
+/// back end publishes, and a member's data needs its signature, in the other dialect as well.
 async fn configure_app(service: &Service, app: &BootstrapApp) -> Result<(), StartError> {
     let settings = AppSettings {
         client_publish: !app.pusher_clients,
+        signed_presence: app.pusher_clients,
         ..AppSettings::default()
     };
     let name = app.name.as_deref();

@@ -182,13 +182,14 @@ fn the_names_of_other_servers_are_understood() {
     }
 }
 
-/// Only the back end publishes in an app that comes from the variables of another server. What the
-/// administrator changes stays.
+/// In an app that comes from the variables of another server, only the back end publishes, and a
+/// member's data needs its signature. What the administrator changes stays.
 #[test]
 fn subscribers_do_not_publish_in_an_app_of_another_server() {
     let shell = Shell::new();
-    let publishes =
-        |ident: &str| shell.json(&["app", "show", ident, "--json"])["client_publish"].clone();
+    let setting =
+        |ident: &str, name: &str| shell.json(&["app", "show", ident, "--json"])[name].clone();
+    let publishes = |ident: &str| setting(ident, "client_publish");
     let restart = |environment: &[(&str, &str)]| {
         let server = Running::start(&shell, &[], environment);
         server.signal("TERM");
@@ -204,6 +205,7 @@ fn subscribers_do_not_publish_in_an_app_of_another_server() {
         let environment = names.each_ref().map(|name| (name.as_str(), ident));
         restart(&environment);
         assert_eq!(publishes(ident), prefix == "PUSHI", "{prefix}");
+        assert_eq!(setting(ident, "signed_presence"), prefix != "PUSHI");
         restart(&environment);
         assert_eq!(publishes(ident), prefix == "PUSHI", "{prefix}");
         shell.printed(&["app", "update", ident, "client_publish=true"]);
