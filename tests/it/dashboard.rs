@@ -5,7 +5,9 @@ use std::fs;
 use std::time::Duration;
 
 use pushi::core::model::AppIdent;
-use pushi::core::ports::{Call, Gauges, HttpRefusal, Metrics, QueueKind, Source, WebhookOutcome};
+use pushi::core::ports::{
+    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, QueueKind, Source, WebhookOutcome,
+};
 use pushi::outbound::metrics::PrometheusMetrics;
 use serde_json::Value;
 
@@ -19,6 +21,7 @@ fn metrics(gauges: Gauges) -> BTreeMap<String, (String, BTreeSet<String>)> {
     metrics.call_finished(Call::Append, Duration::from_millis(1), true);
     metrics.webhook_attempted(WebhookOutcome::Delivered, 1);
     metrics.http_refused(HttpRefusal::Connections);
+    metrics.login_failed(GuessedCredential::Secret, false);
     metrics.queue_refused(QueueKind::Append, &AppIdent::parse("shop").unwrap(), 1);
     let mut found: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
     for line in metrics.render(gauges).lines() {

@@ -363,7 +363,7 @@ fn copy_errors_are_one_line() {
     }
     assert!(complaint("sqlite://one.db", "sqlite://one.db", 1).contains("same store"));
     assert!(complaint("sqlite://one.db", "sqlite://./one.db", 1).contains("same store"));
-    assert!(complaint("sqlite://one.db", "sqlite://no/where.db", 2).starts_with("--to: "));
+    assert!(complaint("sqlite://one.db", "sqlite://no/such/where.db", 2).starts_with("--to: "));
     let line = shell.complaint(
         &[
             "copy",

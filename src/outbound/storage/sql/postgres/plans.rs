@@ -47,10 +47,7 @@ const EXPECTED: [(&str, &str); 40] = [
         subscriptions::LIST_OF_BOTH,
         "subscriptions_app_user_id_channel_key",
     ),
-    (
-        subscriptions::CHANNELS_OF,
-        "subscriptions_app_user_id_channel_key",
-    ),
+    (subscriptions::CHANNELS_OF, "subscriptions_user"),
     (subscriptions::CHANNEL, "channels_pkey"),
     (subscriptions::EXTEND_INTERVAL, "intervals_pkey"),
     (
