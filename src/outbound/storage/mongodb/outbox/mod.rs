@@ -145,10 +145,10 @@ impl Outbox for MongoStore {
                     .aggregate([doc! { "$match": matched }, doc! { "$group": sum }])
                     .await
                     .map_err(classify)?;
-                match found.try_next().await.map_err(classify)? {
-                    Some(found) => value::unsigned(&found, "bytes"),
-                    None => Ok(0),
-                }
+                // Of no documents there is no group; some servers answer one whose sum is null.
+                let found = found.try_next().await.map_err(classify)?;
+                let bytes = found.map(|found| value::maybe_int(&found, "bytes")).transpose()?;
+                Ok::<_, StorageError>(bytes.flatten().map_or(0, |bytes| u64::try_from(bytes).unwrap_or(0)))
             };
             Ok(OutboxBytes {
                 waiting: of(false).await?,
