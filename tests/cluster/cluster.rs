@@ -37,15 +37,17 @@ impl Cluster {
             schema,
             token: String::new(),
         };
-        for _ in 0..3 {
-            let node = cluster.node(cluster.redis.port);
-            cluster.nodes.push(node);
+        cluster.nodes.push(cluster.node(cluster.redis.port));
+        until_well(&cluster.nodes[0]).await;
+        cluster.token = http::login(cluster.nodes[0].api).await;
+        // A node that has read the app before would know the setting up to a second later.
+        cluster.set_app(json!({"client_events": true})).await;
+        for _ in 1..3 {
+            cluster.nodes.push(cluster.node(cluster.redis.port));
         }
         for node in &cluster.nodes {
             until_well(node).await;
         }
-        cluster.token = http::login(cluster.nodes[0].api).await;
-        cluster.set_app(json!({"client_events": true})).await;
         Some(cluster)
     }
 
