@@ -1,5 +1,6 @@
 //! The composition root: builds the server from the settings, runs it, and stops it.
 
+mod deadline;
 mod nodes;
 mod tasks;
 
@@ -9,10 +10,11 @@ use std::time::Duration;
 
 use poem::endpoint::BoxEndpoint;
 use poem::{Endpoint, EndpointExt};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::deadline::StopDeadline;
 use self::nodes::NodeWiring;
 pub use self::nodes::check_bus;
 use self::tasks::Tasks;
@@ -201,7 +203,7 @@ impl Server {
                 0 => Handlers::DEFAULT_DROPPED_BODY_BYTES,
                 limit => limit,
             },
-            drain_timeout: settings.times.drain,
+            drain_timeout: settings.times.drain + StopDeadline::LAST_BYTES,
             sessions: TaskTracker::new(),
         });
         Ok(Self {
@@ -234,10 +236,13 @@ impl Server {
         Ok(bootstrap::first_app(&self.service).await?)
     }
 
-    /// Serves until `stop`, then drains. When it returns, all connections are closed and all accepted events are stored.
+    /// Serves until `stop`, then drains. When it returns, all connections are closed and all acknowledged events are stored.
+    /// It returns within the drain time and one second (see `StopDeadline`); what that cuts off is logged.
     pub async fn serve(self, listeners: Vec<Listening>, stop: CancellationToken) {
         // Cancelled after the last session, whose events the parts still have to process.
         let parts_stop = CancellationToken::new();
+        // Cancelled at the same time, or at the end of the drain time.
+        let sender_stop = CancellationToken::new();
         let tasks = Tasks::new(Arc::clone(self.service.hub()));
         // Cancelled after the parts, because the append queue publishes its last events on the bus.
         let bus_stop = CancellationToken::new();
@@ -257,7 +262,7 @@ impl Server {
         tasks.spawn(&parts_stop, "webhook queue", |stop| async move {
             parts.webhooks.run(stop).await
         });
-        tasks.spawn(&parts_stop, "webhook sender", |stop| async move {
+        tasks.spawn(&sender_stop, "webhook sender", |stop| async move {
             parts.sender.run(stop).await
         });
         tasks.spawn(&stop, "webhook reconciler", |stop| async move {
@@ -276,18 +281,46 @@ impl Server {
             acceptors.spawn(listen::serve(bound, role, tls, handlers, stop.clone()));
         }
         stop.cancelled().await;
+        let deadline = StopDeadline::begin(self.drain);
         self.ready.store(false, Ordering::Relaxed);
         self.gateway.stop();
         acceptors.close();
-        self.close_sessions().await;
-        acceptors.wait().await;
-        self.handlers.sessions.close();
-        self.handlers.sessions.wait().await;
+        let cut_off = async {
+            sleep_until(deadline.drained()).await;
+            sender_stop.cancel();
+            sleep_until(deadline.last_bytes()).await;
+            let sessions = self.handlers.sessions.len();
+            if sessions > 0 {
+                tracing::warn!(
+                    sessions,
+                    "WebSocket connections cut off by the end of the drain time"
+                );
+            }
+            self.gateway.cut_off();
+            std::future::pending().await
+        };
+        let connections = async {
+            self.close_sessions().await;
+            acceptors.wait().await;
+            self.handlers.sessions.close();
+            self.handlers.sessions.wait().await;
+        };
+        tokio::select! {
+            () = connections => {}
+            () = cut_off => {}
+            () = sleep_until(deadline.sessions()) => {
+                let (sessions, listeners) = (self.handlers.sessions.len(), acceptors.len());
+                tracing::warn!(sessions, listeners, "connections that wait for the store or the bus not awaited");
+            }
+        }
+        sender_stop.cancel();
         parts_stop.cancel();
-        tasks.wait().await;
+        tasks.wait(deadline.tasks()).await;
         bus_stop.cancel();
-        bus_tasks.wait().await;
-        self.close().await;
+        bus_tasks.wait(deadline.bus()).await;
+        if timeout_at(deadline.store(), self.close()).await.is_err() {
+            tracing::warn!("closing the store cut off by the end of the drain time");
+        }
     }
 
     /// Closes the store. For a server that does not serve; [`Server::serve`] does it itself.

@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::core::hub::Hub;
 
 /// Spawns tasks and waits for their end.
 pub(super) struct Tasks {
-    tracker: TaskTracker,
+    running: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
     hub: Arc<Hub>,
 }
 
 impl Tasks {
     pub(super) fn new(hub: Arc<Hub>) -> Self {
         Self {
-            tracker: TaskTracker::new(),
+            running: Mutex::default(),
             hub,
         }
     }
@@ -34,12 +36,18 @@ impl Tasks {
     {
         let work = work(stop.clone().cancelled_owned());
         let work = work.instrument(tracing::error_span!("task", name));
-        self.tracker.spawn(self.hub.cork(work));
+        let running = tokio::spawn(self.hub.cork(work));
+        self.running.lock().push((name, running));
     }
 
-    /// Waits until all tasks have ended.
-    pub(super) async fn wait(&self) {
-        self.tracker.close();
-        self.tracker.wait().await;
+    /// Waits until all tasks have ended. Those that have not by `deadline` are aborted.
+    pub(super) async fn wait(&self, deadline: Instant) {
+        let running = std::mem::take(&mut *self.running.lock());
+        for (task, mut running) in running {
+            if timeout_at(deadline, &mut running).await.is_err() {
+                running.abort();
+                tracing::warn!(task, "task cut off by the end of the drain time");
+            }
+        }
     }
 }

@@ -15,9 +15,6 @@ use super::handlers::{Handlers, ListenerRole};
 use super::tls::TlsSource;
 use crate::core::backoff::Backoff;
 
-/// Lower limit of [`Handlers::drain_timeout`].
-const MIN_DRAIN: Duration = Duration::from_secs(1);
-
 /// Accepts connections until `stop`, and returns when all HTTP connections of this listener are
 /// closed. Requests in progress are answered within [`Handlers::drain_timeout`]. Sessions are not
 /// awaited (see [`Handlers::sessions`]).
@@ -44,8 +41,13 @@ pub async fn serve(
     });
     accept_loop(bound, &context, &tasks).await;
     tasks.close();
-    let drain = context.handlers.drain_timeout.max(MIN_DRAIN);
+    let drain = context.handlers.drain_timeout;
     if timeout(drain, tasks.wait()).await.is_err() {
+        let connections = tasks.len();
+        tracing::warn!(
+            connections,
+            "HTTP connections cut off by the end of the drain time"
+        );
         context.abort.cancel();
         tasks.wait().await;
     }

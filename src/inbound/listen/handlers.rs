@@ -42,7 +42,8 @@ pub struct Handlers {
     /// The largest rest of a request's body, in bytes, that is read and dropped after the response,
     /// so that the connection can go on. With more, the response closes it.
     pub dropped_body_bytes: u64,
-    /// How long requests in progress may continue after the stop signal.
+    /// How long requests in progress may continue after the stop signal, and clients may take the
+    /// responses. Connections that are still open then are dropped.
     pub drain_timeout: Duration,
     /// The tasks of the sessions. [`serve`](super::serve) does not wait for them: the server closes
     /// the tracker and waits when it stops.

@@ -23,6 +23,7 @@ use hyper_util::rt::TokioIo;
 use poem::endpoint::BoxEndpoint;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Body, Endpoint, RequestParts, Response};
+use tokio::time::sleep;
 
 use super::body::{AfterResponse, RequestBody};
 use super::context::ListenerContext;
@@ -42,7 +43,8 @@ const NOT_UPGRADED: &str = "this is the address of a WebSocket, and the request 
 const MAX_READ_BUFFER: usize = 64 * 1024;
 
 /// How long the close of a connection lingers without an unread body: for a malformed head, or bytes
-/// that cross the end of the connection.
+/// that cross the end of the connection. Also the limit with one while the server stops;
+/// without one, a stop does not wait.
 const LINGER_WITHOUT_BODY: Duration = Duration::from_secs(1);
 
 /// Serves requests until the client closes, the idle limit passes, a request is an upgrade, or the
@@ -94,8 +96,17 @@ pub(super) async fn serve(stream: ClientStream, peer: SocketAddr, context: Arc<L
             LINGER_WITHOUT_BODY
         };
         let stream = parts.io.into_inner().into_inner();
-        let closing = stream.lingering_close(linger);
-        context.stop.run_until_cancelled(closing).await;
+        let stopped = async {
+            context.stop.cancelled().await;
+            if unread.load(Ordering::Relaxed) {
+                sleep(LINGER_WITHOUT_BODY).await;
+            }
+        };
+        tokio::select! {
+            () = stream.lingering_close(linger) => {}
+            () = stopped => {}
+            () = context.abort.cancelled() => {}
+        }
     }
 }
 

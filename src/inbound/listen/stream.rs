@@ -90,9 +90,11 @@ impl ClientStream {
     /// 64 MiB, before the connection is dropped. TCP resets a connection that is dropped with unread
     /// bytes, and the reset can make the client lose the response that was just sent.
     pub async fn lingering_close(mut self, limit: Duration) {
-        if self.shutdown().await.is_ok() {
-            let _ = timeout(limit, self.discard()).await;
-        }
+        let closing = async {
+            self.shutdown().await?;
+            self.discard().await
+        };
+        let _ = timeout(limit, closing).await;
     }
 
     async fn discard(&mut self) -> io::Result<()> {

@@ -45,6 +45,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 
 pub use flush::TokioFlushScheduler;
 pub use protocol_version::ProtocolVersionError;
@@ -73,6 +74,8 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     timing: KeepaliveTiming,
     stopping: AtomicBool,
+    /// Cancelled when clients may no longer take their last frames.
+    cut_off: CancellationToken,
     /// A proxy that does not state TLS has been logged.
     unstated_tls_logged: AtomicBool,
 }
@@ -121,6 +124,7 @@ impl Gateway {
             clock,
             timing,
             stopping: AtomicBool::new(false),
+            cut_off: CancellationToken::new(),
             unstated_tls_logged: AtomicBool::new(false),
         }
     }
@@ -171,6 +175,11 @@ impl Gateway {
     /// Refuses further clients.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Drops the connections whose clients have not taken their last frames.
+    pub fn cut_off(&self) {
+        self.cut_off.cancel();
     }
 
     /// Serves a client whose upgrade has been answered, until the connection ends. With

@@ -63,6 +63,23 @@ enum Written {
     Lost,
 }
 
+/// Logs the webhook events that a stopping server does not write: the store is unavailable, or the task is cut off.
+struct UnwrittenAtStop<'a> {
+    queue: &'a WebhookQueue,
+    /// The number of events that are being written.
+    batch: usize,
+    is_lost: bool,
+}
+
+impl Drop for UnwrittenAtStop<'_> {
+    fn drop(&mut self) {
+        if self.is_lost {
+            let lost = self.batch + self.queue.pending.lock().events.iter_mut().count();
+            tracing::error!(lost, "shutdown: webhook events lost, storage unavailable");
+        }
+    }
+}
+
 impl WebhookQueue {
     /// Writes recorded events into the outbox as they arrive, until `stop` ends and none is left. Users within their grace
     /// period are then still reported as present: the reconciler of the next start checks them.
@@ -129,7 +146,12 @@ impl WebhookQueue {
                 sleep(RETRY).await;
             }
         };
-        tokio::select! {
+        let mut unwritten = UnwrittenAtStop {
+            queue: self,
+            batch: batch.len(),
+            is_lost: stopping,
+        };
+        let written = tokio::select! {
             biased;
             () = put => Written::Done,
             () = stop, if !stopping => {
@@ -137,14 +159,10 @@ impl WebhookQueue {
                 self.put_back(std::mem::take(batch));
                 Written::Stopping
             }
-            () = sleep(RETRY), if stopping => {
-                tracing::error!(
-                    dropped = batch.len(),
-                    "shutdown: webhook events lost, storage unavailable"
-                );
-                Written::Lost
-            }
-        }
+            () = sleep(RETRY), if stopping => Written::Lost,
+        };
+        unwritten.is_lost = matches!(written, Written::Lost);
+        written
     }
 
     /// Removes the events of the next write, at least one.

@@ -37,8 +37,9 @@ const MIN_DEPTH_INTERVAL: Duration = Duration::from_secs(1);
 /// How much longer than two attempts a claim lasts, for the calls of the store.
 const CLAIM_MARGIN: Duration = Duration::from_secs(10);
 
-/// How long a shutdown waits for the requests in progress.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+/// How long a shutdown waits for the requests in progress. A shutdown has 650 ms after the drain time for this and for the
+/// release of the claims, without which the events wait until the claims expire.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// Sends the events of the outbox: claims the addresses that are due, sends each its events in order, and retries.
 pub struct OutboxSender {

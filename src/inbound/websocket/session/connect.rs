@@ -55,7 +55,8 @@ pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin + Send>(
                 ConnectError::TlsOnly => sleep(TLS_ONLY_DELAY).await,
                 _ => {}
             }
-            refuse(stream, connecting.dialect, error.code(), error.to_string()).await;
+            let (dialect, message) = (connecting.dialect, error.to_string());
+            refuse(&gateway, stream, dialect, error.code(), message).await;
             return None;
         }
     };
@@ -89,11 +90,13 @@ pub(crate) async fn reject<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let limit = message_limit(gateway.service.rules().limits.message_bytes);
-    refuse(WebSocketStream::new(stream, limit), dialect, code, message).await;
+    let stream = WebSocketStream::new(stream, limit);
+    refuse(&gateway, stream, dialect, code, message).await;
 }
 
 /// Sends an error frame and the close frame.
 async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
+    gateway: &Gateway,
     mut stream: WebSocketStream<S>,
     dialect: DialectId,
     code: u16,
@@ -102,6 +105,6 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
     let error = ErrorFrame::new(code, message.as_str());
     stream.queue(&dialect::error(dialect, &error));
     if let SessionEnd::Close(frame) = SessionEnd::close(code, message) {
-        Box::pin(stream::close(stream, frame)).await;
+        Box::pin(stream::close(stream, frame, &gateway.cut_off)).await;
     }
 }

@@ -78,7 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         // The bytes of an unread answer count until they are freed.
         let (stream, _unread) = link.into_parts();
         if let SessionEnd::Close(frame) = end {
-            stream::close(stream, frame).await;
+            stream::close(stream, frame, &gateway.cut_off).await;
         }
     }
 

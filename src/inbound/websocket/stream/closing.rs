@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_util::sync::CancellationToken;
 
 use super::WebSocketStream;
 
@@ -21,10 +22,11 @@ const SLOW_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(2);
 const MAX_LINGER_BYTES: usize = 16 * 1024 * 1024;
 
-/// Writes the queue and a close frame, and gives the client time to read them.
+/// Writes the queue and a close frame, and gives the client time to read them, until `cut_off`.
 pub(crate) async fn close<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: WebSocketStream<S>,
     frame: Option<CloseFrame>,
+    cut_off: &CancellationToken,
 ) {
     let is_slow = frame
         .as_ref()
@@ -36,8 +38,14 @@ pub(crate) async fn close<S: AsyncRead + AsyncWrite + Unpin>(
     };
     stream.queue_close(frame);
     let flush = poll_fn(|cx| stream.poll_flush(cx));
-    if !matches!(timeout(limit, flush).await, Ok(Ok(()))) {
-        return;
+    match cut_off.run_until_cancelled(timeout(limit, flush)).await {
+        Some(Ok(Ok(()))) => {}
+        Some(_) => return,
+        None => {
+            let unread = stream.queued();
+            tracing::debug!(unread, "client cut off by the end of the drain time");
+            return;
+        }
     }
     let linger = async {
         if poll_fn(|cx| stream.poll_shutdown(cx)).await.is_err() {
@@ -51,5 +59,5 @@ pub(crate) async fn close<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
     };
-    let _ = timeout(LINGER, linger).await;
+    cut_off.run_until_cancelled(timeout(LINGER, linger)).await;
 }

@@ -1,0 +1,57 @@
+//! The deadline of a stop.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// When the steps of a stop end, whatever clients, the store, Redis and the receivers of webhooks do. A step ends earlier
+/// where nothing is left to do. The last one ends 820 ms after the drain time (`PUSHI_DRAIN_SECONDS`), so that the process
+/// ends within the drain time and one second.
+///
+/// What is cut off had not been acknowledged, or is stored and is continued by the next start or by another node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StopDeadline {
+    drained: Instant,
+}
+
+impl StopDeadline {
+    /// How long after the drain time clients may take their last bytes: answers, responses, close frames.
+    pub(super) const LAST_BYTES: Duration = Duration::from_millis(400);
+
+    /// The deadline of a stop that begins now.
+    pub(super) fn begin(drain: Duration) -> Self {
+        Self {
+            drained: Instant::now() + drain,
+        }
+    }
+
+    /// The end of the drain time: no webhook request begins after it.
+    pub(super) fn drained(self) -> Instant {
+        self.drained
+    }
+
+    /// Connections are dropped.
+    pub(super) fn last_bytes(self) -> Instant {
+        self.drained + Self::LAST_BYTES
+    }
+
+    /// Sessions that still wait for the store are no longer awaited.
+    pub(super) fn sessions(self) -> Instant {
+        self.drained + Duration::from_millis(450)
+    }
+
+    /// The tasks that write to the store, and the sender of webhooks.
+    pub(super) fn tasks(self) -> Instant {
+        self.drained + Duration::from_millis(650)
+    }
+
+    /// The last messages on the bus.
+    pub(super) fn bus(self) -> Instant {
+        self.drained + Duration::from_millis(750)
+    }
+
+    /// The connections to the store.
+    pub(super) fn store(self) -> Instant {
+        self.drained + Duration::from_millis(820)
+    }
+}
