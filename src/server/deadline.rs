@@ -55,3 +55,26 @@ impl StopDeadline {
         self.drained + Duration::from_millis(820)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_steps_follow_one_another_within_a_second_after_the_drain_time() {
+        for drain in [Duration::ZERO, Duration::from_secs(60)] {
+            let (begun, deadline) = (Instant::now(), StopDeadline::begin(drain));
+            let ends = [
+                begun + drain,
+                deadline.drained(),
+                deadline.last_bytes(),
+                deadline.sessions(),
+                deadline.tasks(),
+                deadline.bus(),
+                deadline.store(),
+                begun + drain + Duration::from_millis(900),
+            ];
+            assert!(ends.is_sorted(), "{ends:?}");
+        }
+    }
+}
