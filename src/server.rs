@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use poem::endpoint::BoxEndpoint;
 use poem::{Endpoint, EndpointExt};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::deadline::StopDeadline;
+use self::deadline::{StopDeadline, close_sessions};
 use self::nodes::NodeWiring;
 pub use self::nodes::check_bus;
 use self::tasks::Tasks;
 use crate::config::{BootstrapApp, ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
-use crate::core::hub::{CloseReason, Hub};
+use crate::core::hub::Hub;
 use crate::core::model::AppSettings;
 use crate::core::ports::{Clock, Metrics, Stores};
 use crate::core::service::bootstrap::{self, BootstrapError, FirstApp};
@@ -300,7 +300,7 @@ impl Server {
             std::future::pending().await
         };
         let connections = async {
-            self.close_sessions().await;
+            close_sessions(self.service.hub(), self.drain).await;
             acceptors.wait().await;
             self.handlers.sessions.close();
             self.handlers.sessions.wait().await;
@@ -326,22 +326,6 @@ impl Server {
     /// Closes the store. For a server that does not serve; [`Server::serve`] does it itself.
     pub async fn close(self) {
         self.stores.database.close().await;
-    }
-
-    /// Closes the connections spread over the drain time, so that their clients do not all reconnect at once.
-    async fn close_sessions(&self) {
-        let mailboxes = self.service.hub().mailboxes();
-        let begun = Instant::now();
-        let count = u32::try_from(mailboxes.len()).unwrap_or(u32::MAX).max(1);
-        for (index, mailbox) in mailboxes.iter().enumerate() {
-            let share = self.drain / count * u32::try_from(index).unwrap_or(u32::MAX);
-            sleep_until(begun + share).await;
-            mailbox.close(CloseReason::Stopping);
-        }
-        // Connections that were opened after the list was read.
-        for mailbox in self.service.hub().mailboxes() {
-            mailbox.close(CloseReason::Stopping);
-        }
     }
 }
 

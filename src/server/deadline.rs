@@ -1,8 +1,10 @@
-//! The deadline of a stop.
+//! The deadline of a stop, and the closes spread over the drain time.
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
+
+use crate::core::hub::{CloseReason, Hub};
 
 /// When the steps of a stop end, whatever clients, the store, Redis and the receivers of webhooks do. A step ends earlier
 /// where nothing is left to do. The last one ends 820 ms after the drain time (`PUSHI_DRAIN_SECONDS`), so that the process
@@ -53,6 +55,22 @@ impl StopDeadline {
     /// The connections to the store.
     pub(super) fn store(self) -> Instant {
         self.drained + Duration::from_millis(820)
+    }
+}
+
+/// Closes the connections spread over the drain time, so that their clients do not all reconnect at once.
+pub(super) async fn close_sessions(hub: &Hub, drain: Duration) {
+    let mailboxes = hub.mailboxes();
+    let begun = Instant::now();
+    let count = u32::try_from(mailboxes.len()).unwrap_or(u32::MAX).max(1);
+    for (index, mailbox) in mailboxes.iter().enumerate() {
+        let share = drain / count * u32::try_from(index).unwrap_or(u32::MAX);
+        sleep_until(begun + share).await;
+        mailbox.close(CloseReason::Stopping);
+    }
+    // Connections that were opened after the list was read.
+    for mailbox in hub.mailboxes() {
+        mailbox.close(CloseReason::Stopping);
     }
 }
 
