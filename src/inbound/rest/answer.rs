@@ -75,7 +75,7 @@ impl<T: Type> ApiResponse for JsonAnswer<T> {
             schema: T::schema_ref(),
         }];
         let response = MetaResponse {
-            description: "Done.",
+            description: "Success.",
             status: Some(200),
             status_range: None,
             content,
@@ -91,7 +91,7 @@ impl<T: Type> ApiResponse for JsonAnswer<T> {
     }
 }
 
-/// The answer of an operation without a result.
+/// The response of an operation that returns no data.
 #[derive(Debug, Object)]
 #[oai(example, rename = "Done")]
 pub(super) struct EmptyResult {

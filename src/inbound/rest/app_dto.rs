@@ -32,7 +32,7 @@ shape! {
         let mut properties = identity();
         properties.extend(SETTINGS.iter().map(|setting| (setting.name, inline(setting.schema()))));
         let required = properties.iter().map(|(name, _)| *name).filter(|name| *name != PREVIOUS).collect();
-        MetaSchema { properties, required, ..plain("object", "An app, with its credentials and settings.") }
+        MetaSchema { properties, required, ..plain("object", "An app with its credentials and settings.") }
     }
 }
 
@@ -41,9 +41,9 @@ shape! {
     DraftShape as "AppDraft" = |registry| {
         let nullable = |schema| inline(MetaSchema { nullable: true, ..schema });
         let mut properties = vec![
-            ("ident", nullable(ident("The public identifier, not `ping`; made up where it is not given. The administrator's to choose."))),
-            ("key", nullable(credential("The public key that clients connect with, not `.` or `..`; made up where it is not given. The administrator's to choose."))),
-            ("secret", nullable(credential("Signs and logs in; made up where it is not given. The administrator's to choose."))),
+            ("ident", nullable(ident("The public identifier; `ping` is reserved. Default: random. Only the administrator may set it."))),
+            ("key", nullable(credential("The public key that clients connect with; not `.` or `..`. Default: random. Only the administrator may set it."))),
+            ("secret", nullable(credential("The secret that signs subscriptions and logs in. Default: random. Only the administrator may set it."))),
         ];
         WebhookShape::register(registry);
         properties.extend(SETTINGS.iter().filter(|setting| setting.name != PREVIOUS).map(|setting| {
@@ -67,7 +67,7 @@ shape! {
 
 list_shape! {
     /// Apps in an answer.
-    AppList as "AppList", "apps", AppShape, "The apps, in the order of their `id`."
+    AppList as "AppList", "apps", AppShape, "Apps, in the order of their `id`."
 }
 
 fn identity() -> Vec<(&'static str, MetaSchemaRef)> {
@@ -93,20 +93,20 @@ fn identity() -> Vec<(&'static str, MetaSchemaRef)> {
                 ..example(
                     plain(
                         "string",
-                        "Signs subscriptions and logs in: keep it on your back end. Null where the session was opened with the previous one.",
+                        "The secret that signs subscriptions and logs in. Only the back end may know it. Null if the session was opened with the previous one.",
                     ),
                     "45c48cce2e2d7fbd",
                 )
             }),
         ),
-        ("instance", text("The same as `ident`.", "8f14e45fceea167a")),
+        ("instance", text("Equal to `ident`.", "8f14e45fceea167a")),
         (
             "created",
-            seconds("When it was created, in seconds since 1970."),
+            seconds("Time at which the app was created, in seconds since 1970."),
         ),
         (
             "modified",
-            seconds("When it last changed, in seconds since 1970."),
+            seconds("Time of the last change, in seconds since 1970."),
         ),
     ]
 }
@@ -123,7 +123,7 @@ fn draft_example() -> MetaSchema {
     example(
         plain(
             "object",
-            "An app to create. Only the administrator may choose `ident`, `key`, `secret`, `enabled` and `max_…`.",
+            "An app to create. Only the administrator may set `ident`, `key`, `secret`, `enabled` and `max_…`. Null counts as omitted.",
         ),
         json!({"name": "shop"}),
     )

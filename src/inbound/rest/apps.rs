@@ -33,9 +33,9 @@ pub(super) struct AppRoutes(pub Arc<RestContext>);
 impl AppRoutes {
     /// Create an app
     ///
-    /// Returns the app with its `ident`, `key` and `secret`. With `PUSHI_OPEN_REGISTRATION=1` no token is needed,
-    /// but settings that are reserved for the administrator are refused. The members may also be a form or in the query, with lists
-    /// and objects as JSON.
+    /// Returns the app with its `ident`, `key` and `secret`. Requires the administrator's token. If registration is open
+    /// (`PUSHI_OPEN_REGISTRATION=1`), no token is needed, but settings that only the administrator may set are rejected. The members
+    /// are also accepted as a form or in the query, with lists and objects as JSON.
     #[oai(path = "/apps", method = "post", operation_id = "createApp")]
     async fn create(
         &self,
@@ -49,14 +49,14 @@ impl AppRoutes {
 
     /// List apps
     ///
-    /// The administrator gets all of them, a session its own.
+    /// Returns all apps with the administrator's token, and the session's own app with a session token.
     #[oai(path = "/apps", method = "get", operation_id = "listApps")]
     async fn list(
         &self,
         caller: Caller,
-        /// Maximum number of entries, at most 10000.
+        /// Maximum number of entries, up to 10000. Default: 10000.
         count: Query<Option<Param<Whole>>>,
-        /// Only apps with an `id` above this: the last of the page before.
+        /// Only apps with a greater `id`: the last `id` of the previous page.
         after: Query<Option<Param<Whole>>>,
     ) -> Result<JsonAnswer<AppList>, Problem> {
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));
@@ -87,10 +87,10 @@ impl AppRoutes {
         Ok(JsonAnswer::with_body(body))
     }
 
-    /// Ping
+    /// Publish a ping
     ///
-    /// Sends the event `ping` on the channel `global` of the session's app, without storing it. The cookie alone does not show the
-    /// session here.
+    /// Publishes the event `ping` to the channel `global` of the session's app, without storing it. The cookie alone does not
+    /// authenticate this request.
     #[oai(path = "/apps/ping", method = "get", operation_id = "pingApp")]
     async fn ping(&self, session: SessionByToken) -> Result<JsonAnswer<EmptyResult>, Problem> {
         let payload = Payload {
@@ -116,12 +116,13 @@ impl AppRoutes {
 
     /// Get an app
     ///
-    /// A session gets its own app alone, and of its secrets the one that it was opened with.
+    /// Returns any app with the administrator's token, and only the session's own app with a session token: of its secrets, the one
+    /// that the session was opened with.
     #[oai(path = "/apps/:ident", method = "get", operation_id = "getApp")]
     async fn get(
         &self,
         caller: Caller,
-        /// The app's `ident`.
+        /// The `ident` of the app.
         ident: Path<Param<Ident>>,
     ) -> Result<JsonAnswer<AppShape>, Problem> {
         let ident = reached(&caller, &ident.0.0)?;
@@ -133,13 +134,14 @@ impl AppRoutes {
 
     /// Change an app
     ///
-    /// Accepts any subset of the settings, also as a form or in the query, with lists and objects as JSON; null counts as omitted.
-    /// `reset` names settings that return to their defaults. The change applies on all nodes within a second.
+    /// Accepts any subset of the settings, also as a form or in the query, with lists and objects as JSON. Null counts as omitted.
+    /// `reset` names settings that return to their defaults. The change applies on all nodes within a second. Any app with the
+    /// administrator's token, and the session's own app with a session token.
     #[oai(path = "/apps/:ident", method = "put", operation_id = "updateApp")]
     async fn update(
         &self,
         caller: Caller,
-        /// The app's `ident`.
+        /// The `ident` of the app.
         ident: Path<Param<Ident>>,
         body: AppMembers<ChangeShape>,
     ) -> Result<JsonAnswer<AppShape>, Problem> {
@@ -159,12 +161,12 @@ impl AppRoutes {
 
     /// Delete an app
     ///
-    /// With everything that belongs to it; its connections are closed.
+    /// Deletes the app with all its data and closes its connections. Requires the administrator's token.
     #[oai(path = "/apps/:ident", method = "delete", operation_id = "deleteApp")]
     async fn delete(
         &self,
         _administrator: Administrator,
-        /// The app's `ident`.
+        /// The `ident` of the app.
         ident: Path<Param<Ident>>,
     ) -> Result<JsonAnswer<EmptyResult>, Problem> {
         self.0.service.delete_app(&parse(&ident.0.0)?).await?;
@@ -173,8 +175,8 @@ impl AppRoutes {
 
     /// Rotate an app's secret
     ///
-    /// The old one stays valid as `previous_secret` until that is reset, and so do its sessions, which no longer read the new one
-    /// or rotate it. Log in with the new secret.
+    /// Generates a new `secret`. The old one stays valid as `previous_secret` until that is reset, and so do its sessions, which cannot
+    /// read or rotate the new one. Any app with the administrator's token, and the session's own app with a session token.
     #[oai(
         path = "/apps/:ident/rotate",
         method = "post",
@@ -183,7 +185,7 @@ impl AppRoutes {
     async fn rotate(
         &self,
         caller: Caller,
-        /// The app's `ident`.
+        /// The `ident` of the app.
         ident: Path<Param<Ident>>,
     ) -> Result<JsonAnswer<AppShape>, Problem> {
         let ident = reached(&caller, &ident.0.0)?;
@@ -197,8 +199,8 @@ impl AppRoutes {
 
     /// End all sessions of an app
     ///
-    /// That of the caller included: every session token of the app is refused from then on, on all nodes within a second. Log in again
-    /// for a new one. Connections go on.
+    /// Invalidates every session token of the app, including that of the request, on all nodes within a second. Connections stay
+    /// open. Any app with the administrator's token, and the session's own app with a session token.
     #[oai(
         path = "/apps/:ident/sessions/revoke",
         method = "post",
@@ -207,7 +209,7 @@ impl AppRoutes {
     async fn revoke_sessions(
         &self,
         caller: Caller,
-        /// The app's `ident`.
+        /// The `ident` of the app.
         ident: Path<Param<Ident>>,
     ) -> Result<JsonAnswer<EmptyResult>, Problem> {
         let ident = reached(&caller, &ident.0.0)?;

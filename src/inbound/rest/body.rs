@@ -329,13 +329,14 @@ impl<'a, T: Type> ApiExtractor<'a> for Fields<T> {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let media = |content_type| MetaMediaType {
-            content_type,
+        // Forms are accepted as well: generators make two types of a body with two media types.
+        let content = vec![MetaMediaType {
+            content_type: JSON,
             schema: T::schema_ref(),
-        };
+        }];
         Some(MetaRequest {
             description: None,
-            content: vec![media(JSON), media(FORM)],
+            content,
             required: true,
         })
     }

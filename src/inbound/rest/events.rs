@@ -31,11 +31,11 @@ shape! {
             required: vec!["channel", "event", "data"],
             properties: vec![
                 ("channel", inline(plain("string", "The channel."))),
-                ("event", inline(plain("string", "The event's name."))),
-                ("data", inline(plain("string", "Its data; JSON where the publisher gave something other than a string."))),
+                ("event", inline(plain("string", "The name of the event."))),
+                ("data", inline(plain("string", "The payload: a string as it was published, any other value as JSON text."))),
             ],
             additional_properties: open(),
-            ..plain("object", "What was published, with the further members that the publisher gave.")
+            ..plain("object", "The published event, including the additional members of the publish.")
         };
         example(schema, json!({"channel": "global", "event": "message", "data": "{\"text\":\"hello\"}"}))
     }
@@ -47,19 +47,19 @@ shape! {
         ContentShape::register(registry);
         let text = |about| inline(plain("string", about));
         let properties = vec![
-            ("id", inline(whole("A number unique in the app; it grows with `serial` within a channel.", 1.0))),
-            ("instance", text("The app's `ident`.")),
-            ("mid", text("Unique to the event.")),
+            ("id", inline(whole("A number unique in the app, increasing within a channel.", 1.0))),
+            ("instance", text("The `ident` of the app.")),
+            ("mid", text("The unique identifier of the event.")),
             ("channel", text("The channel.")),
-            ("owner_id", inline(MetaSchema { nullable: true, ..plain("string", "The socket that published it; null: a back end.") })),
-            ("timestamp", inline(number("When it was accepted, in seconds since 1970."))),
-            ("date", text("The same for people.")),
-            ("serial", inline(whole("Contiguous from 1 in the channel.", 1.0))),
-            ("publish", text("Shared by the copies of one publish to several channels; not there where it went to one.")),
+            ("owner_id", inline(MetaSchema { nullable: true, ..plain("string", "The socket that published the event; null if a back end did.") })),
+            ("timestamp", inline(number("Time at which the event was accepted, in seconds since 1970."))),
+            ("date", text("`timestamp` as text.")),
+            ("serial", inline(whole("The position in the channel, contiguous from 1.", 1.0))),
+            ("publish", text("The identifier that the copies of a publish to several channels share; absent for one channel.")),
             ("data", ContentShape::schema_ref()),
         ];
         let required = properties.iter().map(|(name, _)| *name).filter(|name| *name != "publish").collect();
-        let schema = MetaSchema { required, properties, ..plain("object", "A stored event.") };
+        let schema = MetaSchema { required, properties, ..plain("object", "A stored event with its payload.") };
         example(schema, json!({
             "id": 2, "instance": "8f14e45fceea167a", "mid": "ddc1f09be2a94ea8b8a4f2f8d6f5a301", "channel": "global", "owner_id": null,
             "timestamp": 1_795_337_092.27, "date": "November 22, 2026 08:44:52 UTC", "serial": 2,
@@ -70,7 +70,7 @@ shape! {
 
 list_shape! {
     /// Events in an answer.
-    EventList as "EventList", "events", EventShape, "The events."
+    EventList as "EventList", "events", EventShape, "Stored events."
 }
 
 /// The routes of events.
@@ -80,13 +80,13 @@ pub(super) struct EventRoutes(pub Arc<RestContext>);
 impl EventRoutes {
     /// Publish an event
     ///
-    /// To one channel or several. Answers once it is stored (unless `persist` is false) and handed to the subscribers. A 503 means:
-    /// perhaps stored; the same again with the same `Idempotency-Key` is safe.
+    /// Publishes to one or more channels. Responds once the event is stored (unless `persist` is false) and queued for the
+    /// subscribers. After a 503 the event may be stored: retrying with the same `Idempotency-Key` is safe.
     #[oai(path = "/events", method = "post", operation_id = "publishEvent")]
     async fn publish(
         &self,
         session: SessionCaller,
-        /// Your name for this publish, kept for 24 hours: the same again stores nothing twice and answers the same.
+        /// A key unique to this publish, valid for 24 hours. A retry with the same key stores nothing and gets the same response.
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: JsonText<PublicationShape>,
@@ -108,16 +108,17 @@ impl EventRoutes {
 
     /// List stored events
     ///
-    /// The app's newest events, newest first. With `channel`, those of one channel. With `since` too, the events after that serial, oldest first.
+    /// Returns the newest events of the app, newest first. `channel` selects one channel; `since` selects the events after a serial of
+    /// that channel, oldest first.
     #[oai(path = "/events", method = "get", operation_id = "listEvents")]
     async fn list(
         &self,
         session: SessionCaller,
-        /// Maximum number of events; default 10, at most the server's limit (`PUSHI_MAX_HISTORY`).
+        /// Maximum number of events, up to the server's limit (`PUSHI_MAX_HISTORY`). Default: 10.
         count: Query<Option<Param<Whole>>>,
-        /// Only events of this channel; empty: of all.
+        /// Only events of this channel. Empty: all channels.
         channel: Query<Option<Param<AnyChannel>>>,
-        /// Only events after this serial of `channel` (`global` where none is named), oldest first.
+        /// Only events after this serial of `channel` (default: `global`), oldest first.
         since: Query<Option<Param<Whole>>>,
     ) -> Result<JsonAnswer<EventList>, Problem> {
         let service = &self.0.service;

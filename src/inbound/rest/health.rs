@@ -13,7 +13,7 @@ use super::security::OperationsAccess;
 use super::tags::Section;
 use crate::core::ports::BusHealth;
 
-/// The server runs.
+/// The server and its version.
 #[derive(Debug, Object)]
 #[oai(example, rename = "Health")]
 pub(super) struct HealthSummary {
@@ -52,30 +52,22 @@ pub(super) struct Readiness {
     /// Always `ok`.
     #[oai(validator(pattern = "^ok$"))]
     pub status: String,
-    /// Always true.
+    /// Whether the server accepts traffic: always true.
     pub ready: bool,
 }
 
-/// The overall state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "lowercase")]
-pub(super) enum OverallStatus {
-    /// Every check succeeded.
-    Ok,
-    /// At least one check failed.
-    Degraded,
-}
-
-/// The state of one check.
+/// The state of the server or of one of its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
 pub(super) enum CheckStatus {
-    /// The check succeeded.
+    /// The part works; of the server: every check succeeded.
     Ok,
-    /// The dependency is unreachable.
-    Error,
+    /// Of the server: at least one check failed.
+    Degraded,
     /// The server is stopping.
     Draining,
+    /// The dependency is unreachable.
+    Error,
 }
 
 /// The state of the store.
@@ -88,7 +80,7 @@ pub(super) struct DatabaseHealth {
     /// Number of apps; absent if the store did not answer.
     #[oai(skip_serializing_if_is_none)]
     pub app_count: Option<u64>,
-    /// What is wrong; absent if nothing is.
+    /// A description of the fault; absent if there is none.
     #[oai(skip_serializing_if_is_none)]
     pub error: Option<String>,
 }
@@ -97,11 +89,11 @@ pub(super) struct DatabaseHealth {
 #[derive(Debug, Object)]
 pub(super) struct WebSocketHealth {
     pub status: CheckStatus,
-    /// Live connections of this node.
+    /// Number of live connections on this node.
     pub connections: u64,
-    /// Frames that this node has sent since its start.
+    /// Number of frames that this node has sent since its start.
     pub messages_sent: u64,
-    /// The address that it listens on.
+    /// The address for clients; absent if it is unknown.
     #[oai(skip_serializing_if_is_none)]
     pub address: Option<String>,
 }
@@ -112,11 +104,11 @@ pub(super) struct BusState {
     pub status: CheckStatus,
 }
 
-/// The checks.
+/// The states of the parts of the server.
 #[derive(Debug, Object)]
 pub(super) struct HealthChecks {
     pub database: DatabaseHealth,
-    /// The bus between nodes; absent on a single node.
+    // Absent on a single node.
     #[oai(skip_serializing_if_is_none)]
     pub bus: Option<BusState>,
     pub websocket: WebSocketHealth,
@@ -125,7 +117,7 @@ pub(super) struct HealthChecks {
 /// The state of every part of the server.
 #[derive(Debug, Object)]
 pub(super) struct DetailedHealth {
-    pub status: OverallStatus,
+    pub status: CheckStatus,
     /// Always `pushi`.
     pub service: String,
     /// The server's version.
@@ -141,6 +133,8 @@ pub(super) struct HealthRoutes(pub Arc<RestContext>);
 #[OpenApi(tag = "Section::Health")]
 impl HealthRoutes {
     /// Check that the server runs
+    ///
+    /// Always succeeds while the process answers; it does not check the store.
     #[oai(path = "/health", method = "get", operation_id = "getHealth")]
     async fn health(&self) -> Result<JsonAnswer<HealthSummary>, Problem> {
         Ok(JsonAnswer::of(&HealthSummary {
@@ -151,6 +145,8 @@ impl HealthRoutes {
     }
 
     /// Check that the process is alive
+    ///
+    /// The liveness probe: it does not check the store.
     #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
     async fn live(&self) -> Result<JsonAnswer<Liveness>, Problem> {
         Ok(JsonAnswer::of(&Liveness {
@@ -160,7 +156,7 @@ impl HealthRoutes {
 
     /// Check whether the server accepts traffic
     ///
-    /// Answers 503 while the store is unavailable, and from the start of a shutdown.
+    /// The readiness probe: 503 before the start has finished, while the store is unavailable, and from the start of a shutdown.
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
     async fn ready(&self) -> Result<JsonAnswer<Readiness>, Problem> {
         if !self.0.rules.ready.load(Ordering::Acquire) {
@@ -181,7 +177,8 @@ impl HealthRoutes {
 
     /// Get the state of every part of the server
     ///
-    /// Only on the first listener. Requires the administrator's token unless the caller is on the same machine without a proxy.
+    /// Served only by the REST listener. Requires the administrator's token, unless the request comes from the same machine without a
+    /// proxy.
     #[oai(
         path = "/health/detailed",
         method = "get",
@@ -241,9 +238,9 @@ impl HealthRoutes {
         let well = ready && error.is_none() && health.bus != BusHealth::Down;
         Ok(JsonAnswer::of(&DetailedHealth {
             status: if well {
-                OverallStatus::Ok
+                CheckStatus::Ok
             } else {
-                OverallStatus::Degraded
+                CheckStatus::Degraded
             },
             service: "pushi".into(),
             version: rules.version.clone(),

@@ -13,7 +13,7 @@ use super::tags::Section;
 /// The metrics, as text.
 #[derive(ApiResponse)]
 enum Counted {
-    /// The metrics, in the Prometheus text form.
+    /// The metrics, in the Prometheus text format.
     #[oai(status = 200)]
     Text(PlainText<String>),
 }
@@ -25,8 +25,8 @@ pub(super) struct MetricsRoutes(pub Arc<RestContext>);
 impl MetricsRoutes {
     /// Read the metrics
     ///
-    /// In the Prometheus text format. Only on the first listener. Requires the administrator's token unless the caller is on the
-    /// same machine without a proxy. No channel is named.
+    /// Returns the metrics of this node in the Prometheus text format, without names of channels. Served only by the REST listener.
+    /// Requires the administrator's token, unless the request comes from the same machine without a proxy.
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
     async fn metrics(&self, _watcher: OperationsAccess) -> Result<Counted, Problem> {
         Ok(Counted::Text(PlainText((self.0.render_metrics)(

@@ -9,7 +9,7 @@ use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::problem::Problem;
-use super::schema::{CREDENTIAL, IDENT, PRINTABLE, inline, plain, whole};
+use super::schema::{CREDENTIAL, IDENT, PRINTABLE, example, inline, plain, whole};
 
 /// The accepted values of a kind of parameter.
 pub(super) trait Accepts {
@@ -61,7 +61,7 @@ impl Accepts for Whole {
     type Value = u64;
 
     fn schema() -> MetaSchema {
-        whole("", 0.0)
+        example(whole("", 0.0), 10)
     }
 
     fn read(text: &str) -> Result<u64, &'static str> {
@@ -84,12 +84,12 @@ impl Accepts for YesNo {
     type Value = bool;
 
     fn schema() -> MetaSchema {
-        let words = ["0", "1", "false", "true"].map(Into::into).to_vec();
-        MetaSchema {
-            enum_items: words,
-            default: Some("0".into()),
-            ..plain("string", "")
-        }
+        // Also 0 and 1: a schema of both would be an enum of strings in generated clients.
+        let schema = MetaSchema {
+            default: Some(false.into()),
+            ..plain("boolean", "")
+        };
+        example(schema, true)
     }
 
     fn read(text: &str) -> Result<bool, &'static str> {
@@ -103,7 +103,7 @@ impl Accepts for YesNo {
 
 /// Strings are accepted as they are: their limits are configured, and the operations check them.
 macro_rules! text {
-    ($(#[$about:meta])* $name:ident, $least:literal, $most:literal, $pattern:expr) => {
+    ($(#[$about:meta])* $name:ident, $least:literal, $most:literal, $pattern:expr, $example:literal) => {
         $(#[$about])*
         pub(crate) enum $name {}
 
@@ -112,7 +112,8 @@ macro_rules! text {
 
             fn schema() -> MetaSchema {
                 let pattern = Some(String::from($pattern));
-                MetaSchema { min_length: Some($least), max_length: Some($most), pattern, ..plain("string", "") }
+                let schema = MetaSchema { min_length: Some($least), max_length: Some($most), pattern, ..plain("string", "") };
+                example(schema, $example)
             }
 
             fn read(text: &str) -> Result<String, &'static str> {
@@ -124,31 +125,31 @@ macro_rules! text {
 
 text! {
     /// A channel's name.
-    Channel, 1, 200, PRINTABLE
+    Channel, 1, 200, PRINTABLE, "news"
 }
 text! {
     /// A channel's name to list by; empty: any.
-    AnyChannel, 0, 200, PRINTABLE
+    AnyChannel, 0, 200, PRINTABLE, "news"
 }
 text! {
     /// A user's id.
-    User, 1, 128, PRINTABLE
+    User, 1, 128, PRINTABLE, "ann"
 }
 text! {
     /// A user's id to list by; empty: any.
-    AnyUser, 0, 128, PRINTABLE
+    AnyUser, 0, 128, PRINTABLE, "ann"
 }
 text! {
     /// An app's ident.
-    Ident, 1, 64, IDENT
+    Ident, 1, 64, IDENT, "8f14e45fceea167a"
 }
 text! {
     /// An app's key or secret.
-    Credential, 1, 256, CREDENTIAL
+    Credential, 1, 256, CREDENTIAL, "c9f0f895fb98ab91"
 }
 text! {
     /// A socket's id.
-    Socket, 3, 37, "^(0|[1-9][0-9]{0,17})\\.(0|[1-9][0-9]{0,17})$"
+    Socket, 3, 37, "^(0|[1-9][0-9]{0,17})\\.(0|[1-9][0-9]{0,17})$", "4711.90210"
 }
 
 /// The caller's name for a publish, from the header `Idempotency-Key`.
@@ -187,12 +188,13 @@ impl<'a> ApiExtractor<'a> for IdempotencyKey {
 
     fn param_schema_ref() -> Option<MetaSchemaRef> {
         let pattern = Some("^[!-~]([ -~]*[!-~])?$".into());
-        Some(inline(MetaSchema {
+        let schema = MetaSchema {
             min_length: Some(1),
             max_length: Some(Self::MOST),
             pattern,
             ..plain("string", "")
-        }))
+        };
+        Some(inline(example(schema, "order-17")))
     }
 
     async fn from_request(

@@ -25,34 +25,30 @@ const MOST_CHANNELS: usize = 1000;
 shape! {
     /// The body of a publish, in the document.
     PublicationShape as "Publication" = |_| {
-        let names = MetaSchema {
-            items: Some(Box::new(inline(name("A channel.", 1, 200)))),
+        let channel = MetaSchema {
+            items: Some(Box::new(inline(name("The name of a channel.", 1, 200)))),
             min_items: Some(1),
             max_items: Some(MOST_CHANNELS),
-            ..plain("array", "Several channels; one that is named twice counts once.")
-        };
-        let channel = MetaSchema {
-            one_of: vec![inline(name("A channel.", 1, 200)), inline(names)],
-            default: Some(DEFAULT_CHANNEL.into()),
-            ..plain("", "The channel, or a list of channels.")
+            default: Some(json!([DEFAULT_CHANNEL])),
+            ..plain("array", "The channels; a repeated name counts once. A string is accepted as a list of one.")
         };
         // Reserved names are rejected.
         let event = MetaSchema {
             pattern: Some(format!("^(?!pusher:|pusher_internal:){}", PRINTABLE.trim_start_matches('^'))),
             default: Some("message".into()),
-            ..name("The event's name; not `pusher:…` or `pusher_internal:…`.", 1, 200)
+            ..name("The name of the event. The prefixes `pusher:` and `pusher_internal:` are reserved.", 1, 200)
         };
-        let persist = MetaSchema { default: Some(true.into()), ..plain("boolean", "Whether the event is stored, for the history and inboxes.") };
-        let data = plain("", "What the event says: any JSON but null. What is not a string travels as a string of JSON.");
-        let about = "An event to publish. Further members travel to the subscribers as they are, except `mid`, `serial`, `timestamp`, \
-                     `publish`, `user_id`, `owner_id`, `instance` and `id`, which are dropped.";
+        let persist = MetaSchema { default: Some(true.into()), ..plain("boolean", "Whether the event is stored, for the history and the inboxes of users.") };
+        let data = plain("", "The payload: any JSON value except null. Subscribers receive a string as it is, and any other value as JSON text.");
+        let about = "An event to publish. Additional members are forwarded to the subscribers unchanged, except `mid`, `serial`, `timestamp`, \
+                     `publish`, `user_id`, `owner_id`, `instance` and `id`, which are removed.";
         let schema = MetaSchema {
             required: vec!["data"],
             properties: vec![("channel", inline(channel)), ("event", inline(event)), ("data", inline(data)), ("persist", inline(persist))],
             additional_properties: open(),
             ..plain("object", about)
         };
-        example(schema, json!({"channel": "global", "event": "message", "data": {"text": "hello"}, "persist": true}))
+        example(schema, json!({"channel": ["global"], "event": "message", "data": {"text": "hello"}, "persist": true}))
     }
 }
 

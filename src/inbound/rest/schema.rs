@@ -3,8 +3,9 @@
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde_json::Value;
 
-/// Characters of a name that no string in the document may hold: control characters.
-pub(super) const PRINTABLE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+/// The pattern of a name without control characters, in the syntax that PCRE, RE2, ECMAScript, Python, Java and Ruby share. U+0080 to
+/// U+009F, which it allows, cannot be expressed there; the description of the document excludes them.
+pub(super) const PRINTABLE: &str = "^[^\\x00-\\x1f\\x7f]*$";
 
 /// The pattern of an ident.
 pub(super) const IDENT: &str = "^[A-Za-z0-9_-]{1,64}$";
@@ -48,12 +49,11 @@ pub(super) fn credential(description: &'static str) -> MetaSchema {
     }
 }
 
-/// A whole number from `least`, within 63 bits.
+/// A whole number from `least`; the format bounds it to 63 bits.
 pub(super) fn whole(description: &'static str, least: f64) -> MetaSchema {
     MetaSchema {
         format: Some("int64"),
         minimum: Some(least),
-        maximum: Some(i64::MAX as f64),
         ..plain("integer", description)
     }
 }
@@ -158,7 +158,7 @@ macro_rules! list_shape {
                 poem_openapi::registry::MetaSchema {
                     required: vec![$member],
                     properties: vec![($member, inline(items))],
-                    ..plain("object", "A list.")
+                    ..plain("object", $description)
                 }
             }
         }

@@ -161,42 +161,34 @@ impl Registrar {
     }
 }
 
-const SESSION_SCHEMES: [&str; 3] = ["sessionBearer", "sessionQuery", "sessionCookie"];
-const ADMINISTRATOR_SCHEME: &str = "administrator";
+/// One scheme for both kinds of token: of two bearer schemes, some generated clients set the first alone.
+const BEARER_SCHEME: &str = "bearer";
+/// The cookie is no scheme: generators of clients for servers support none in cookies.
+const SESSION_SCHEMES: [&str; 2] = [BEARER_SCHEME, "sessionQuery"];
 
 fn register_session(registry: &mut Registry) {
-    let [bearer, query, cookie] = SESSION_SCHEMES;
-    registry.create_security_scheme(bearer, http_bearer("A session token from `/login`."));
-    let key = |description, key_in| MetaSecurityScheme {
+    register_bearer(registry);
+    let [_, query] = SESSION_SCHEMES;
+    let key = MetaSecurityScheme {
         name: Some(SID),
-        key_in: Some(key_in),
-        ..scheme("apiKey", description)
-    };
-    registry.create_security_scheme(
-        query,
-        key(
+        key_in: Some("query"),
+        ..scheme(
+            "apiKey",
             "A session token from `/login`, as the query parameter `sid`.",
-            "query",
-        ),
-    );
-    registry.create_security_scheme(
-        cookie,
-        key("The cookie `sid` that `/login` sets.", "cookie"),
-    );
+        )
+    };
+    registry.create_security_scheme(query, key);
 }
 
-fn register_administrator(registry: &mut Registry) {
-    registry.create_security_scheme(
-        ADMINISTRATOR_SCHEME,
-        http_bearer("The administrator's token, `PUSHI_ADMIN_TOKEN`."),
-    );
-}
-
-fn http_bearer(description: &'static str) -> MetaSecurityScheme {
-    MetaSecurityScheme {
+fn register_bearer(registry: &mut Registry) {
+    let bearer = MetaSecurityScheme {
         scheme: Some("bearer"),
-        ..scheme("http", description)
-    }
+        ..scheme(
+            "http",
+            "A session token from `/login`, or the administrator's token (`PUSHI_ADMIN_TOKEN`).",
+        )
+    };
+    registry.create_security_scheme(BEARER_SCHEME, bearer);
 }
 
 fn scheme(ty: &'static str, description: &'static str) -> MetaSecurityScheme {
@@ -252,33 +244,18 @@ caller!(
 );
 caller!(
     SessionByToken,
-    SESSION_SCHEMES[..2].to_vec(),
+    SESSION_SCHEMES.to_vec(),
     false,
     [register_session]
 );
-caller!(
-    Caller,
-    [&[ADMINISTRATOR_SCHEME], &SESSION_SCHEMES[..]].concat(),
-    false,
-    [register_session, register_administrator]
-);
-caller!(
-    Administrator,
-    vec![ADMINISTRATOR_SCHEME],
-    false,
-    [register_administrator]
-);
-caller!(
-    Registrar,
-    vec![ADMINISTRATOR_SCHEME],
-    false,
-    [register_administrator]
-);
+caller!(Caller, SESSION_SCHEMES.to_vec(), false, [register_session]);
+caller!(Administrator, vec![BEARER_SCHEME], false, [register_bearer]);
+caller!(Registrar, vec![BEARER_SCHEME], false, [register_bearer]);
 caller!(
     OperationsAccess,
-    vec![ADMINISTRATOR_SCHEME],
+    vec![BEARER_SCHEME],
     true,
-    [register_administrator]
+    [register_bearer]
 );
 
 /// The paths of operations for [`OperationsAccess`], which no page of another origin may read.

@@ -30,7 +30,7 @@ pub(super) const MAX_LOGIN_BYTES: u64 = 16 * 1024;
 #[derive(Debug, Object)]
 #[oai(example, rename = "SessionToken")]
 pub(super) struct SessionToken {
-    /// Send it as the query parameter `sid`, as the cookie `sid` (which is also set), or as `Authorization: Bearer`.
+    /// The token, to be sent as `Authorization: Bearer`, as the query parameter `sid` or as the cookie `sid`.
     pub token: String,
 }
 
@@ -48,11 +48,11 @@ shape! {
         let schema = MetaSchema {
             required: vec!["app_id", "app_key", "app_secret"],
             properties: vec![
-                ("app_id", inline(ident("The app's `ident`."))),
-                ("app_key", inline(credential("The app's `key`."))),
-                ("app_secret", inline(credential("The app's `secret`, or its `previous_secret`."))),
+                ("app_id", inline(ident("The `ident` of the app."))),
+                ("app_key", inline(credential("The `key` of the app."))),
+                ("app_secret", inline(credential("The `secret` of the app, or its `previous_secret`."))),
             ],
-            ..plain("object", "An app's credentials.")
+            ..plain("object", "The credentials of an app.")
         };
         example(schema, json!({"app_id": "8f14e45fceea167a", "app_key": "c9f0f895fb98ab91", "app_secret": "45c48cce2e2d7fbd"}))
     }
@@ -65,7 +65,8 @@ pub(super) struct SessionRoutes(pub Arc<RestContext>);
 impl SessionRoutes {
     /// Log in
     ///
-    /// Returns a session token and sets it as the cookie `sid`. The credentials may be in the query instead of the body.
+    /// Returns a session token, which is also set as the cookie `sid`. The credentials are accepted as JSON, as a form, or in the
+    /// query.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
@@ -82,18 +83,18 @@ impl SessionRoutes {
         .await
     }
 
-    /// Log in by the query
+    /// Log in with query parameters
     ///
-    /// The same as the POST. Prefer that: addresses end up in the logs of proxies.
+    /// Equivalent to `POST /login`, which is preferable: proxies log query parameters.
     #[oai(path = "/login", method = "get", operation_id = "loginByQuery")]
     async fn login_by_query(
         &self,
         request: &Request,
-        /// The app's `ident`.
+        /// The `ident` of the app.
         app_id: Query<Param<Credential>>,
-        /// The app's `key`.
+        /// The `key` of the app.
         app_key: Query<Param<Credential>>,
-        /// The app's `secret`, or its `previous_secret`.
+        /// The `secret` of the app, or its `previous_secret`.
         app_secret: Query<Param<Credential>>,
     ) -> Result<JsonAnswer<SessionToken>, Problem> {
         self.enter(request, &app_id.0.0, &app_key.0.0, &app_secret.0.0)
@@ -102,7 +103,7 @@ impl SessionRoutes {
 
     /// Log out
     ///
-    /// The token is refused from then on.
+    /// Invalidates the session token and deletes the cookie `sid`.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     async fn logout(
         &self,
@@ -112,9 +113,9 @@ impl SessionRoutes {
         self.leave(request, session.0).await
     }
 
-    /// Log out by GET
+    /// Log out with GET
     ///
-    /// The same as the POST, for a session that is not shown by the cookie alone.
+    /// Equivalent to `POST /logout`. The cookie alone does not authenticate this request.
     #[oai(path = "/logout", method = "get", operation_id = "logoutByGet")]
     async fn logout_by_get(
         &self,

@@ -25,7 +25,7 @@ const PAGE: usize = 250;
 #[derive(Debug, Object)]
 #[oai(example, rename = "Socket")]
 pub(super) struct ConnectionSummary {
-    /// The connection's id.
+    /// The id of the connection.
     pub socket_id: String,
     /// The channels that it is subscribed to.
     pub channels: Vec<String>,
@@ -53,10 +53,10 @@ impl ConnectionSummary {
     }
 }
 
-/// Live connections in an answer.
+/// A page of live connections.
 #[derive(Debug, Object)]
 pub(super) struct SocketList {
-    /// The app's live connections; those of a node in the order of their start.
+    /// Live connections; those of one node in the order in which they were opened.
     pub sockets: Vec<ConnectionSummary>,
 }
 
@@ -66,13 +66,15 @@ pub(super) struct SocketRoutes(pub Arc<RestContext>);
 #[OpenApi(tag = "Section::Sockets")]
 impl SocketRoutes {
     /// List live connections
+    ///
+    /// Returns a page of the live connections of the session's app, on all nodes.
     #[oai(path = "/sockets", method = "get", operation_id = "listSockets")]
     async fn list(
         &self,
         session: SessionCaller,
-        /// Maximum number of entries, at most 10000.
+        /// Maximum number of entries, up to 10000. Default: 10000.
         count: Query<Option<Param<Whole>>>,
-        /// Only connections after this one: the last of the previous page.
+        /// Only connections after this one: the last `socket_id` of the previous page.
         after: Query<Option<Param<params::Socket>>>,
     ) -> Result<JsonAnswer<SocketList>, Problem> {
         let count = count.0.map_or(MOST, |count| count.0.min(MOST));
@@ -103,6 +105,8 @@ impl SocketRoutes {
     }
 
     /// Get a live connection
+    ///
+    /// Returns the connection with the channels that it is subscribed to.
     #[oai(
         path = "/sockets/:socket_id",
         method = "get",
@@ -111,7 +115,7 @@ impl SocketRoutes {
     async fn get(
         &self,
         session: SessionCaller,
-        /// The connection's id.
+        /// The id of the connection.
         socket_id: Path<Param<params::Socket>>,
     ) -> Result<JsonAnswer<ConnectionSummary>, Problem> {
         let found = match SocketId::parse(&socket_id.0.0) {

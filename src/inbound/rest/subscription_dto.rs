@@ -5,9 +5,9 @@ use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{Example, ToJSON};
 use serde_json::json;
 
-use super::answer::{EmptyResult, JsonAnswer};
+use super::answer::JsonAnswer;
 use super::problem::Problem;
-use super::schema::{PRINTABLE, example, inline, name, plain, shape, whole};
+use super::schema::{PRINTABLE, example, inline, name, number, plain, shape, whole};
 use crate::core::model::{self, UserId};
 
 /// A user's stored subscription to a channel.
@@ -20,11 +20,11 @@ pub(super) struct SubscriptionBody {
     pub user_id: String,
     /// The channel.
     pub event: String,
-    /// The app's `ident`.
+    /// The `ident` of the app.
     pub instance: String,
-    /// When it began, in seconds since 1970.
+    /// Time at which it was created, in seconds since 1970.
     pub created: f64,
-    /// When it last changed, in seconds since 1970.
+    /// Time of the last change, in seconds since 1970.
     pub modified: f64,
 }
 
@@ -56,14 +56,20 @@ impl SubscriptionBody {
 }
 
 shape! {
-    /// The answer to the end of a subscription: the subscription, or an empty result.
-    EndedSubscription as "EndedSubscription" = |registry| {
-        SubscriptionBody::register(registry);
-        EmptyResult::register(registry);
-        MetaSchema {
-            one_of: vec![SubscriptionBody::schema_ref(), EmptyResult::schema_ref()],
-            ..plain("", "The subscription that has ended, or `{\"result\":\"success\"}` where there was none.")
-        }
+    /// The answer to the end of a subscription: the subscription, or an empty result. One object, since generators cannot read a
+    /// choice between two without a member that tells them apart.
+    EndedSubscription as "EndedSubscription" = |_| {
+        let text = |about| inline(plain("string", about));
+        let properties = vec![
+            ("id", inline(whole("A number unique in the app.", 1.0))),
+            ("user_id", text("The user.")),
+            ("event", text("The channel.")),
+            ("instance", text("The `ident` of the app.")),
+            ("created", inline(number("Time at which it was created, in seconds since 1970."))),
+            ("modified", inline(number("Time of the last change, in seconds since 1970."))),
+            ("result", text("`success`: there was no subscription. It is then the only member, and otherwise absent.")),
+        ];
+        MetaSchema { properties, ..plain("object", "The subscription that has ended, or `{\"result\":\"success\"}` if there was none.") }
     }
 }
 
@@ -77,13 +83,16 @@ impl EndedSubscription {
 shape! {
     /// Schema: a user and a channel, to start or end a subscription.
     SubscriptionRequest as "SubscriptionWish" = |_| {
-        let text = MetaSchema { min_length: Some(1), max_length: Some(UserId::MAX_CHARS), pattern: Some(PRINTABLE.into()), ..plain("string", "A user id.") };
-        let number = whole("A user id that is a number stands for its decimal text.", i64::MIN as f64);
-        let user = MetaSchema { one_of: vec![inline(text), inline(number)], ..plain("", "The user, as your back end names them.") };
+        let user = MetaSchema {
+            min_length: Some(1),
+            max_length: Some(UserId::MAX_CHARS),
+            pattern: Some(PRINTABLE.into()),
+            ..plain("string", "The user. An integer is accepted as its decimal text.")
+        };
         let schema = MetaSchema {
             required: vec!["user_id", "event"],
             properties: vec![("user_id", inline(user)), ("event", inline(name("The channel.", 1, 200)))],
-            ..plain("object", "A user and a channel, public, private or presence.")
+            ..plain("object", "A user and a public, private or presence channel.")
         };
         example(schema, json!({"user_id": "ann", "event": "news"}))
     }

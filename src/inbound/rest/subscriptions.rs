@@ -27,10 +27,10 @@ const MOST: u64 = 10_000;
 /// Subscriptions that are read at once.
 const PAGE: usize = 500;
 
-/// Subscriptions in an answer.
+/// A page of subscriptions.
 #[derive(Debug, Object)]
 pub(super) struct SubscriptionList {
-    /// The subscriptions, in the order in which they began.
+    /// Subscriptions, in the order of their creation.
     pub subscriptions: Vec<SubscriptionBody>,
 }
 
@@ -41,8 +41,8 @@ pub(super) struct SubscriptionRoutes(pub Arc<RestContext>);
 impl SubscriptionRoutes {
     /// Subscribe a user to a channel
     ///
-    /// For good, until it is ended. The same again answers the one that is there. The user's connected sockets follow at once.
-    /// The members may be in the query instead of the body.
+    /// The subscription lasts until it is deleted, and applies to the user's connections at once. If it exists already, it is
+    /// returned unchanged. The members are also accepted in the query.
     #[oai(
         path = "/subscriptions",
         method = "post",
@@ -58,6 +58,8 @@ impl SubscriptionRoutes {
     }
 
     /// List subscriptions
+    ///
+    /// Returns a page of the subscriptions of the session's app, in the order of their creation.
     #[oai(
         path = "/subscriptions",
         method = "get",
@@ -66,13 +68,13 @@ impl SubscriptionRoutes {
     async fn list(
         &self,
         session: SessionCaller,
-        /// Only this user's; empty: everybody's.
+        /// Only subscriptions of this user. Empty: all users.
         user_id: Query<Option<Param<AnyUser>>>,
-        /// Only those of this channel; empty: of all.
+        /// Only subscriptions to this channel. Empty: all channels.
         event: Query<Option<Param<AnyChannel>>>,
-        /// Maximum number of entries, at most 10000.
+        /// Maximum number of entries, up to 10000. Default: 10000.
         count: Query<Option<Param<Whole>>>,
-        /// Only subscriptions with an `id` above this: the last of the page before.
+        /// Only subscriptions with a greater `id`: the last `id` of the previous page.
         after: Query<Option<Param<Whole>>>,
     ) -> Result<JsonAnswer<SubscriptionList>, Problem> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -110,7 +112,7 @@ impl SubscriptionRoutes {
 
     /// End a subscription
     ///
-    /// Returns it, or `{"result":"success"}` if there was none. Events from before its end stay in the user's inbox.
+    /// Returns the subscription, or `{"result":"success"}` if there was none. Earlier events stay in the user's inbox.
     #[oai(
         path = "/subscriptions/:user_id/:event",
         method = "delete",
@@ -123,7 +125,7 @@ impl SubscriptionRoutes {
         user_id: Path<Param<User>>,
         /// The channel.
         event: Path<Param<Channel>>,
-        /// 1: 404 where there was none.
+        /// Whether a missing subscription is a 404. 0 and 1 are accepted as false and true.
         force: Query<Option<Param<YesNo>>>,
     ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
         let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
@@ -136,9 +138,9 @@ impl SubscriptionRoutes {
         .await
     }
 
-    /// Subscribe a user to a channel (route of the original)
+    /// Subscribe a user to a channel (compatible route)
     ///
-    /// The same as `POST /subscriptions`. The members may be in the query instead of the body.
+    /// Equivalent to `POST /subscriptions`. The members are accepted as JSON, as a form, or in the query.
     #[oai(
         path = "/apps/:ident/subscribe",
         method = "post",
@@ -156,9 +158,9 @@ impl SubscriptionRoutes {
         self.add(&session.0, &user, &channel).await
     }
 
-    /// Subscribe a user to a channel by the query (seed route)
+    /// Subscribe a user to a channel with query parameters (compatible route)
     ///
-    /// The same as `POST /subscriptions`. The cookie alone does not show the session here.
+    /// Equivalent to `POST /subscriptions`. The cookie alone does not authenticate this request.
     #[oai(
         path = "/apps/:ident/subscribe",
         method = "get",
@@ -183,9 +185,9 @@ impl SubscriptionRoutes {
         .await
     }
 
-    /// End a subscription (route of the original)
+    /// End a subscription (compatible route)
     ///
-    /// The same as `DELETE /subscriptions/…`. The members may be in the query instead of the body.
+    /// Equivalent to `DELETE /subscriptions/…`. The members are accepted as JSON, as a form, or in the query.
     #[oai(
         path = "/apps/:ident/unsubscribe",
         method = "post",
@@ -197,7 +199,7 @@ impl SubscriptionRoutes {
         /// The `ident` of the session's app.
         ident: Path<Param<Ident>>,
         body: Fields<SubscriptionRequest>,
-        /// 1: 404 where there was none.
+        /// Whether a missing subscription is a 404. 0 and 1 are accepted as false and true.
         force: Query<Option<Param<YesNo>>>,
     ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
         own(&session.0, &ident.0.0)?;
@@ -211,9 +213,9 @@ impl SubscriptionRoutes {
         .await
     }
 
-    /// End a subscription by the query (seed route)
+    /// End a subscription with query parameters (compatible route)
     ///
-    /// The same as `DELETE /subscriptions/…`. The cookie alone does not show the session here.
+    /// Equivalent to `DELETE /subscriptions/…`. The cookie alone does not authenticate this request.
     #[oai(
         path = "/apps/:ident/unsubscribe",
         method = "get",
@@ -228,7 +230,7 @@ impl SubscriptionRoutes {
         user_id: Query<Param<User>>,
         /// The channel.
         event: Query<Param<Channel>>,
-        /// 1: 404 where there was none.
+        /// Whether a missing subscription is a 404. 0 and 1 are accepted as false and true.
         force: Query<Option<Param<YesNo>>>,
     ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
         own(&session.0, &ident.0.0)?;

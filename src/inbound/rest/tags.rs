@@ -5,19 +5,18 @@ use poem_openapi::Tags;
 /// The sections of the document.
 #[derive(Tags)]
 pub(super) enum Section {
-    /// Log in with an app's id, key and secret, for a token that authenticates the other calls.
+    /// Session tokens, which are issued for an app's id, key and secret and authenticate the other requests.
     Sessions,
     /// Apps: credentials and settings. Creating and deleting requires the administrator's token.
     Apps,
-    /// Publishing and history.
+    /// Publishing, and the history of stored events.
     Events,
-    /// Users' persistent subscriptions to channels, which fill their inboxes.
+    /// Persistent subscriptions of users to channels, which determine their inboxes.
     Subscriptions,
-    /// Live connections.
+    /// Live connections of an app.
     Sockets,
     /// The HTTP API of Pusher Channels, as its official server libraries use it. Each request is signed with the app's secret.
-    #[oai(rename = "Pusher HTTP API")]
     Pusher,
-    /// Health and readiness.
+    /// Probes, the state of the server, and metrics.
     Health,
 }

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import requests
 import schemathesis
+import words  # noqa: F401 (its hooks)
 
 IDENT, KEY, SECRET = (os.environ[f"PUSHI_SIGNING_{name}"] for name in ("IDENT", "KEY", "SECRET"))
 SIGNED = r"^/apps/\{app_id\}/(events|batch_events|channels|users)"

@@ -24,25 +24,39 @@ use crate::core::model::{ChannelKind, ChannelName};
 const PAGE: usize = 1000;
 
 shape! {
+    /// Schema: the last event of a cache channel.
+    CachedEventShape as "PusherCachedEvent" = |_| MetaSchema {
+        required: vec!["data", "ttl"],
+        properties: vec![
+            ("data", inline(plain("string", "The payload."))),
+            ("ttl", inline(whole("Seconds until the event expires.", 0.0))),
+        ],
+        ..plain("object", "The last event of a cache channel; absent if there is none.")
+    }
+}
+
+shape! {
+    /// Schema: a member of a presence channel.
+    UserShape as "PusherUser" = |_| MetaSchema {
+        required: vec!["id"],
+        properties: vec![("id", inline(plain("string", "The id of the user.")))],
+        ..plain("object", "A user on a presence channel.")
+    }
+}
+
+shape! {
     /// Schema: the attributes of a channel.
-    ChannelShape as "PusherChannel" = |_| {
-        let cache = MetaSchema {
-            required: vec!["data", "ttl"],
-            properties: vec![
-                ("data", inline(plain("string", "Its data."))),
-                ("ttl", inline(whole("For how many seconds it is kept.", 0.0))),
-            ],
-            ..plain("object", "The last event of a cache channel; not there where there is none.")
-        };
+    ChannelShape as "PusherChannel" = |registry| {
+        CachedEventShape::register(registry);
         let schema = MetaSchema {
             required: vec!["occupied"],
             properties: vec![
-                ("occupied", inline(plain("boolean", "Whether it has subscribers."))),
-                ("user_count", inline(whole("Users on it, each once.", 0.0))),
-                ("subscription_count", inline(whole("Connections on it.", 0.0))),
-                ("cache", inline(cache)),
+                ("occupied", inline(plain("boolean", "Whether the channel has subscribers."))),
+                ("user_count", inline(whole("Number of different users on the channel.", 0.0))),
+                ("subscription_count", inline(whole("Number of subscribed connections.", 0.0))),
+                ("cache", CachedEventShape::schema_ref()),
             ],
-            ..plain("object", "A channel, with what was asked for.")
+            ..plain("object", "A channel with the requested attributes.")
         };
         example(schema, json!({"occupied": true, "subscription_count": 42}))
     }
@@ -53,11 +67,11 @@ shape! {
     ChannelsShape as "PusherChannels" = |registry| {
         super::events::CountsShape::register(registry);
         let further = Some(Box::new(super::events::CountsShape::schema_ref()));
-        let channels = MetaSchema { additional_properties: further, ..plain("object", "By the channel's name.") };
+        let channels = MetaSchema { additional_properties: further, ..plain("object", "The attributes of each channel, by its name.") };
         let schema = MetaSchema {
             required: vec!["channels"],
             properties: vec![("channels", inline(channels))],
-            ..plain("object", "The channels that have subscribers.")
+            ..plain("object", "The occupied channels.")
         };
         example(schema, json!({"channels": {"presence-room": {"user_count": 42}}}))
     }
@@ -65,14 +79,10 @@ shape! {
 
 shape! {
     /// The users on a channel, in the document.
-    UsersShape as "PusherUsers" = |_| {
-        let user = MetaSchema {
-            required: vec!["id"],
-            properties: vec![("id", inline(plain("string", "The user's id.")))],
-            ..plain("object", "A user.")
-        };
-        let users = MetaSchema { items: Some(Box::new(inline(user))), ..plain("array", "The users, in the order in which they came.") };
-        MetaSchema { required: vec!["users"], properties: vec![("users", inline(users))], ..plain("object", "The members of the channel.") }
+    UsersShape as "PusherUsers" = |registry| {
+        UserShape::register(registry);
+        let users = MetaSchema { items: Some(Box::new(UserShape::schema_ref())), ..plain("array", "The users, in the order in which they joined.") };
+        MetaSchema { required: vec!["users"], properties: vec![("users", inline(users))], ..plain("object", "The users on a presence channel.") }
     }
 }
 
@@ -83,10 +93,11 @@ impl Accepts for Named {
     type Value = String;
 
     fn schema() -> MetaSchema {
-        MetaSchema {
+        let schema = MetaSchema {
             pattern: Some(CHANNEL.into()),
             ..name("", 1, 200)
-        }
+        };
+        example(schema, "presence-room")
     }
 
     fn read(text: &str) -> Result<String, &'static str> {
@@ -101,10 +112,11 @@ impl Accepts for Presence {
     type Value = String;
 
     fn schema() -> MetaSchema {
-        MetaSchema {
+        let schema = MetaSchema {
             pattern: Some("^presence-[A-Za-z0-9_=@,.;-]*$".into()),
             ..name("", 9, 200)
-        }
+        };
+        example(schema, "presence-room")
     }
 
     fn read(text: &str) -> Result<String, &'static str> {
@@ -119,7 +131,7 @@ impl Accepts for Prefix {
     type Value = String;
 
     fn schema() -> MetaSchema {
-        plain("string", "")
+        example(plain("string", ""), "presence-")
     }
 
     fn read(text: &str) -> Result<String, &'static str> {
@@ -134,7 +146,7 @@ pub(crate) struct PusherChannelRoutes(pub Arc<RestContext>);
 impl PusherChannelRoutes {
     /// List occupied channels
     ///
-    /// Lists the channels that have subscribers.
+    /// Returns the channels that have subscribers, with the requested attributes.
     #[oai(
         path = "/apps/:app_id/channels",
         method = "get",
@@ -144,7 +156,7 @@ impl PusherChannelRoutes {
         &self,
         signed: Signed,
         #[oai(name = "app_id")]
-        /// The app's `ident`.
+        /// The `ident` of the app.
         _app_id: Path<Param<Ident>>,
         /// Only channels whose names begin with this prefix.
         filter_by_prefix: Query<Option<Param<Prefix>>>,
@@ -185,6 +197,8 @@ impl PusherChannelRoutes {
     }
 
     /// Get a channel
+    ///
+    /// Returns whether the channel is occupied, with the requested attributes.
     #[oai(
         path = "/apps/:app_id/channels/:channel",
         method = "get",
@@ -194,7 +208,7 @@ impl PusherChannelRoutes {
         &self,
         signed: Signed,
         #[oai(name = "app_id")]
-        /// The app's `ident`.
+        /// The `ident` of the app.
         _app_id: Path<Param<Ident>>,
         /// The channel.
         channel: Path<Param<Named>>,
@@ -222,6 +236,8 @@ impl PusherChannelRoutes {
     }
 
     /// List the users on a presence channel
+    ///
+    /// Returns every user once, in the order in which they joined.
     #[oai(
         path = "/apps/:app_id/channels/:channel/users",
         method = "get",
@@ -231,7 +247,7 @@ impl PusherChannelRoutes {
         &self,
         signed: Signed,
         #[oai(name = "app_id")]
-        /// The app's `ident`.
+        /// The `ident` of the app.
         _app_id: Path<Param<Ident>>,
         /// The presence channel.
         channel: Path<Param<Presence>>,

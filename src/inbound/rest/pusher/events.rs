@@ -23,10 +23,10 @@ shape! {
     /// The counts of a channel, in the document.
     CountsShape as "PusherCounts" = |_| {
         let properties = vec![
-            ("user_count", inline(whole("Users on it, each once; presence channels alone have it.", 0.0))),
-            ("subscription_count", inline(whole("Connections on it.", 0.0))),
+            ("user_count", inline(whole("Number of different users; only of presence channels.", 0.0))),
+            ("subscription_count", inline(whole("Number of subscribed connections.", 0.0))),
         ];
-        MetaSchema { properties, ..plain("object", "What was asked for of a channel.") }
+        MetaSchema { properties, ..plain("object", "The requested attributes of a channel.") }
     }
 }
 
@@ -35,8 +35,8 @@ shape! {
     PublishedShape as "PusherPublished" = |registry| {
         CountsShape::register(registry);
         let further = Some(Box::new(CountsShape::schema_ref()));
-        let channels = MetaSchema { additional_properties: further, ..plain("object", "By the channel's name; not there without `info`.") };
-        let schema = MetaSchema { properties: vec![("channels", inline(channels))], ..plain("object", "It was published.") };
+        let channels = MetaSchema { additional_properties: further, ..plain("object", "The attributes of each channel, by its name; absent without `info`.") };
+        let schema = MetaSchema { properties: vec![("channels", inline(channels))], ..plain("object", "The event was published.") };
         example(schema, json!({"channels": {"presence-room": {"user_count": 42}}}))
     }
 }
@@ -46,8 +46,8 @@ shape! {
     BatchedShape as "PusherBatched" = |registry| {
         CountsShape::register(registry);
         let items = Some(Box::new(CountsShape::schema_ref()));
-        let batch = MetaSchema { items, ..plain("array", "For each event, in order; not there where none has `info`.") };
-        MetaSchema { properties: vec![("batch", inline(batch))], ..plain("object", "They were published.") }
+        let batch = MetaSchema { items, ..plain("array", "The attributes of the channel of each event, in order; absent if no event has `info`.") };
+        MetaSchema { properties: vec![("batch", inline(batch))], ..plain("object", "The events were published.") }
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct PusherEventRoutes(pub Arc<RestContext>);
 impl PusherEventRoutes {
     /// Publish an event to channels
     ///
-    /// To all that are on them but `socket_id`. It is stored where the app's `replay` names the channel.
+    /// Sends the event to all subscribers except `socket_id`. It is stored if the app's `replay` covers the channel.
     #[oai(
         path = "/apps/:app_id/events",
         method = "post",
@@ -68,7 +68,7 @@ impl PusherEventRoutes {
         &self,
         signed: SignedJson<MessageShape>,
         #[oai(name = "app_id")]
-        /// The app's `ident`.
+        /// The `ident` of the app.
         _app_id: Path<Param<Ident>>,
     ) -> Result<JsonAnswer<PublishedShape>, Problem> {
         let Message { trigger, info } =
@@ -90,7 +90,7 @@ impl PusherEventRoutes {
 
     /// Publish several events
     ///
-    /// At most ten. All of them are published, in their order, or none is.
+    /// Publishes up to ten events, in their order: all of them or, if one is invalid, none.
     #[oai(
         path = "/apps/:app_id/batch_events",
         method = "post",
@@ -100,7 +100,7 @@ impl PusherEventRoutes {
         &self,
         signed: SignedJson<BatchShape>,
         #[oai(name = "app_id")]
-        /// The app's `ident`.
+        /// The `ident` of the app.
         _app_id: Path<Param<Ident>>,
     ) -> Result<JsonAnswer<BatchedShape>, Problem> {
         let messages = Message::batch(&self.0.service, &signed.app, &signed.members)?;

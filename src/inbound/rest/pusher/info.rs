@@ -4,7 +4,7 @@ use poem_openapi::registry::MetaSchema;
 use serde_json::{Map, Value};
 
 use super::super::params::Accepts;
-use super::super::schema::plain;
+use super::super::schema::{example, plain};
 use crate::core::model::{ChannelKind, ChannelName, Occupancy};
 
 /// The requested attributes.
@@ -71,12 +71,13 @@ impl Accepts for Counts {
     type Value = Info;
 
     fn schema() -> MetaSchema {
-        MetaSchema {
+        let schema = MetaSchema {
             pattern: Some(
                 "^((user_count|subscription_count)(,(user_count|subscription_count))*)?$".into(),
             ),
             ..plain("string", "")
-        }
+        };
+        example(schema, "subscription_count")
     }
 
     fn read(text: &str) -> Result<Info, &'static str> {
@@ -93,10 +94,11 @@ impl Accepts for Everything {
     fn schema() -> MetaSchema {
         let pattern =
             "^((user_count|subscription_count|cache)(,(user_count|subscription_count|cache))*)?$";
-        MetaSchema {
+        let schema = MetaSchema {
             pattern: Some(pattern.into()),
             ..plain("string", "")
-        }
+        };
+        example(schema, "subscription_count")
     }
 
     fn read(text: &str) -> Result<Info, &'static str> {

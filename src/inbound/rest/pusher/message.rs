@@ -33,7 +33,7 @@ fn common() -> Vec<(&'static str, poem_openapi::registry::MetaSchemaRef)> {
             PRINTABLE.trim_start_matches('^')
         )),
         ..name(
-            "The event's name; not `pusher:…` or `pusher_internal:…`.",
+            "The name of the event. The prefixes `pusher:` and `pusher_internal:` are reserved.",
             1,
             200,
         )
@@ -43,7 +43,7 @@ fn common() -> Vec<(&'static str, poem_openapi::registry::MetaSchemaRef)> {
         nullable: true,
         ..plain(
             "string",
-            "A socket that must not get it: the one that caused it, as a rule.",
+            "The connection that does not receive the event, usually the one that caused it.",
         )
     };
     let info = MetaSchema {
@@ -53,7 +53,7 @@ fn common() -> Vec<(&'static str, poem_openapi::registry::MetaSchemaRef)> {
         nullable: true,
         ..plain(
             "string",
-            "What to answer of each channel: `user_count` (presence channels alone have one), `subscription_count`.",
+            "Attributes of the channels to return: `user_count` (only of presence channels), `subscription_count`.",
         )
     };
     vec![
@@ -62,7 +62,7 @@ fn common() -> Vec<(&'static str, poem_openapi::registry::MetaSchemaRef)> {
             "data",
             inline(plain(
                 "string",
-                "What it says, as a rule JSON; at most 10 kB (`max_data_bytes`).",
+                "The payload, usually JSON text; at most 10 kB by default (`max_data_bytes`).",
             )),
         ),
         ("socket_id", inline(socket)),
@@ -77,7 +77,7 @@ shape! {
             items: Some(Box::new(inline(channel_schema("A channel.")))),
             min_items: Some(1),
             max_items: Some(MOST_CHANNELS),
-            ..plain("array", "The channels. Where there is one, `channel` with its name may stand in place of this.")
+            ..plain("array", "The channels. A single one is also accepted as the string `channel`.")
         };
         let mut properties = common();
         properties.insert(2, ("channels", inline(channels)));
@@ -105,7 +105,7 @@ shape! {
             max_items: Some(MOST_EVENTS),
             ..plain("array", "The events, in their order.")
         };
-        MetaSchema { required: vec!["batch"], properties: vec![("batch", inline(batch))], ..plain("object", "Several events at once.") }
+        MetaSchema { required: vec!["batch"], properties: vec![("batch", inline(batch))], ..plain("object", "Events to publish together.") }
     }
 }
 

@@ -18,7 +18,7 @@ use super::signed::Signed;
 
 shape! {
     /// An answer with nothing to show, in the document.
-    NothingShape as "PusherDone" = |_| MetaSchema { ..plain("object", "It was done.") }
+    NothingShape as "PusherDone" = |_| MetaSchema { ..plain("object", "The response of an operation that returns no data.") }
 }
 
 /// The routes of users.
@@ -28,7 +28,7 @@ pub(crate) struct PusherUserRoutes(pub Arc<RestContext>);
 impl PusherUserRoutes {
     /// End a user's connections
     ///
-    /// Closes the connections that are signed in as the user with 4009, after which clients do not reconnect by themselves.
+    /// Closes the connections that are signed in as the user with 4009; clients do not reconnect after it.
     #[oai(
         path = "/apps/:app_id/users/:user_id/terminate_connections",
         method = "post",
@@ -38,7 +38,7 @@ impl PusherUserRoutes {
         &self,
         signed: Signed,
         #[oai(name = "app_id")]
-        /// The app's `ident`.
+        /// The `ident` of the app.
         _app_id: Path<Param<Ident>>,
         /// The user.
         user_id: Path<Param<User>>,

@@ -2,12 +2,13 @@
 
 use crate::core::model::origin::is_authority;
 
-/// The pattern of an origin's pattern in the document; `origin::normalize` also accepts other abbreviations of IPv6 addresses.
-pub(super) const ORIGIN: &str = "^(\\*|null|file://|\\*\\.[A-Za-z0-9._-]{1,200}(:[0-9]{1,5})?|[A-Za-z][A-Za-z0-9+.-]{0,30}://((\\*\\.)?[A-Za-z0-9._-]{1,200}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?/?)$";
+/// The pattern of an origin's pattern in the document; `origin::normalize` also accepts other abbreviations of IPv6 addresses. A slash
+/// is written as `\x2f`, which needs no escape in any language, and a repetition is at most 1000, the limit of RE2.
+pub(super) const ORIGIN: &str = "^(\\*|null|file:\\x2f\\x2f|\\*\\.[A-Za-z0-9._-]{1,200}(:[0-9]{1,5})?|[A-Za-z][A-Za-z0-9+.-]{0,30}:\\x2f\\x2f((\\*\\.)?[A-Za-z0-9._-]{1,200}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?\\x2f?)$";
 
 /// The pattern of a web hook's address in the document; [`is_web_address`] also accepts other abbreviations of
 /// IPv6 addresses.
-pub(super) const WEB_ADDRESS: &str = "^https?://([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?([/?][!-~]{0,1500})?$";
+pub(super) const WEB_ADDRESS: &str = "^https?:\\x2f\\x2f([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?([\\x2f?][!-~]{0,1000}[!-~]{0,500})?$";
 
 /// Whether this is an `http` or `https` address.
 pub(super) fn is_web_address(text: &str) -> bool {

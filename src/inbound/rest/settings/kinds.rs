@@ -104,7 +104,7 @@ impl Kind {
                 ..whole("", 0.0)
             },
             Self::Text(_) | Self::Hidden(_) => {
-                let pattern = Some("^[^\\u0000]*$".into());
+                let pattern = Some("^[^\\x00]*$".into());
                 MetaSchema {
                     nullable: true,
                     max_length: Some(LONGEST),

@@ -12,7 +12,7 @@ use super::address::ORIGIN;
 use super::kinds::Special;
 use super::webhook::{self, WebhookShape, is_prefix};
 use crate::core::model::{OverCapacity, origin};
-use crate::inbound::rest::schema::{inline, number, plain};
+use crate::inbound::rest::schema::{inline, number, plain, whole};
 
 /// The most entries of a list.
 const MOST: usize = 100;
@@ -25,7 +25,7 @@ pub(super) struct Name;
 impl Special for Name {
     fn schema(&self) -> MetaSchema {
         // One character at least that is neither a space nor a control character.
-        let pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$";
+        let pattern = "^[^\\x00-\\x1f\\x7f]*[^\\s\\x00-\\x1f\\x7f][^\\x00-\\x1f\\x7f]*$";
         MetaSchema {
             min_length: Some(1),
             max_length: Some(200),
@@ -147,7 +147,7 @@ impl Special for AllowedOrigins {
             example: Some("https://shop.example".into()),
             ..plain(
                 "string",
-                "An origin; `https://*.shop.example` or `*.shop.example`: of all subdomains; `null`, `file://`; `*`: any.",
+                "An origin (scheme, host and port); `https://*.shop.example` or `*.shop.example` for all subdomains; `null`; `file://`; `*` for any.",
             )
         };
         MetaSchema {
@@ -188,8 +188,9 @@ pub(super) struct OverCapacityCode;
 
 impl Special for OverCapacityCode {
     fn schema(&self) -> MetaSchema {
+        // Not an enum: generators make no usable type of an enum of numbers.
         MetaSchema {
-            enum_items: vec![4004.into(), 4100.into()],
+            format: Some("int32"),
             ..plain("integer", "")
         }
     }
@@ -217,9 +218,8 @@ pub(super) struct ReplaySetting;
 impl Special for ReplaySetting {
     fn schema(&self) -> MetaSchema {
         let count = MetaSchema {
-            minimum: Some(1.0),
             maximum: Some(f64::from(u32::MAX)),
-            ..plain("integer", "A number of events.")
+            ..whole("Number of events.", 1.0)
         };
         MetaSchema {
             additional_properties: Some(Box::new(inline(count))),

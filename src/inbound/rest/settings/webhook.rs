@@ -14,22 +14,22 @@ shape! {
     /// A webhook in the document.
     WebhookShape as "Webhook" = |_| {
         let events = MetaSchema {
-            items: Some(Box::new(inline(MetaSchema { enum_items: event_names(), ..plain("string", "A kind of event.") }))),
+            items: Some(Box::new(inline(MetaSchema { enum_items: event_names(), ..plain("string", "The kind of an event.") }))),
             min_items: Some(1),
             max_items: Some(50),
             nullable: true,
-            ..plain("array", "The events to send; null or absent: all.")
+            ..plain("array", "The events to send. Default: all.")
         };
         let url = MetaSchema {
             pattern: Some(WEB_ADDRESS.into()),
-            ..plain("string", "An `http` or `https` address.")
+            ..plain("string", "The address of the receiver, `http` or `https`.")
         };
-        let prefix = MetaSchema { nullable: true, ..name("Only channels whose name begins so.", 0, LONGEST_PREFIX) };
+        let prefix = MetaSchema { nullable: true, ..name("Only channels with this prefix. Default: all.", 0, LONGEST_PREFIX) };
         let schema = MetaSchema {
             required: vec!["url"],
             properties: vec![("url", inline(url)), ("events", inline(events)), ("channel_prefix", inline(prefix))],
             additional_properties: closed(),
-            ..plain("object", "A receiver of web hooks about the app's channels.")
+            ..plain("object", "A receiver of web hooks about the channels of an app.")
         };
         example(schema, json!({"url": "https://shop.example/hook", "events": ["channel_occupied"], "channel_prefix": "room-"}))
     }
