@@ -20,6 +20,10 @@ pub enum ListenerRole {
     Server,
 }
 
+/// An extension of a response: no route has the path of its request.
+#[derive(Debug, Clone, Copy)]
+pub struct UnknownRoute;
+
 /// Handlers of requests and upgrades, and the time limits. All listeners share one.
 pub struct Handlers {
     /// Handles WebSocket upgrades.

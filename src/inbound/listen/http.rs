@@ -29,6 +29,7 @@ use super::body::{AfterResponse, RequestBody};
 use super::context::ListenerContext;
 use super::error_response::ErrorResponse;
 use super::forwarded_host::ForwardedHosts;
+use super::handlers::UnknownRoute;
 use super::head::{MAX_HEAD, MAX_HEADERS};
 use super::headers::Headers;
 use super::idle::{IdleTimeoutStream, ReusableTimer};
@@ -173,7 +174,7 @@ async fn respond(
     ));
     let request = poem::Request::from_parts(head, handler_body);
     let mut response = answer(&handlers.endpoint, request).await;
-    if response.status() == StatusCode::NOT_FOUND
+    if response.extensions().get::<UnknownRoute>().is_some()
         && let Some((uri, handshake)) = asked
         && (handshake || handlers.upgrades.is_address(uri.path()).await)
     {

@@ -91,7 +91,7 @@ pub use self::bind::{BindError, BoundListener, bind};
 pub use self::certificate::{TlsError, TlsFiles};
 pub use self::forwarded::{ClientInfo, TrustedProxies};
 pub(crate) use self::forwarded_host::ForwardedHosts;
-pub use self::handlers::{Handlers, ListenerRole};
+pub use self::handlers::{Handlers, ListenerRole, UnknownRoute};
 pub use self::http_limit::HttpConnections;
 pub use self::io_uring::IoUringWriter;
 pub use self::stream::ClientStream;

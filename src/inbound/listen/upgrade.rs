@@ -52,7 +52,7 @@ pub trait UpgradeHandler: Send + Sync + 'static {
     /// The refusal to send to the client.
     fn accept(&self, head: &UpgradeHead<'_>) -> Result<Box<dyn AcceptedUpgrade>, UpgradeRefusal>;
 
-    /// Whether WebSocket clients connect at this path, which no route of the API has. A plain request
+    /// Whether WebSocket clients connect at this path, which no route has. A plain request
     /// to it is answered with 426.
     fn is_address<'a>(&'a self, path: &'a str) -> AddressCheck<'a>;
 }

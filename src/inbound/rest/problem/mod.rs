@@ -15,6 +15,7 @@ use poem_openapi::{ApiResponse, Object};
 
 use super::answer::JSON;
 use crate::core::auth;
+use crate::inbound::listen::UnknownRoute;
 use crate::inbound::wire::push_json_string;
 
 /// The `WWW-Authenticate` challenge of the signed Pusher HTTP API.
@@ -33,6 +34,8 @@ pub(super) struct Problem {
     challenge: &'static str,
     /// Seconds until another attempt, with a 429 and a 503.
     retry_after: u64,
+    /// No route has the path of the request.
+    unknown_route: bool,
 }
 
 /// The body of an error answer.
@@ -74,6 +77,7 @@ impl Problem {
             allow: None,
             challenge: "Bearer",
             retry_after: 1,
+            unknown_route: false,
         }
     }
 
@@ -221,6 +225,9 @@ impl Problem {
             .status(self.status)
             .content_type(JSON)
             .body(json);
+        if self.unknown_route {
+            response.extensions_mut().insert(UnknownRoute);
+        }
         let headers = response.headers_mut();
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, allow);
@@ -263,6 +270,7 @@ impl ResponseError for Problem {
             allow,
             challenge: self.challenge,
             retry_after: self.retry_after,
+            unknown_route: self.unknown_route,
         }
         .into_answer()
     }

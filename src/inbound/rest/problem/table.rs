@@ -23,7 +23,10 @@ impl Problem {
             Err(error) => error,
         };
         if error.is::<NotFoundError>() {
-            return Self::not_found("there is no such route: see /docs");
+            return Self {
+                unknown_route: true,
+                ..Self::not_found("there is no such route: see /docs")
+            };
         }
         if error.is::<MethodNotAllowedError>() {
             return Self::new(
