@@ -53,7 +53,6 @@ pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, Open
     if let Some(path) = &options.path {
         create_folder(path).map_err(open_error)?;
         check_file(path).map_err(open_error)?;
-        warn_of_readers(path);
     }
     let connect = connect_options(&options);
     let mut connection = connect
@@ -66,6 +65,9 @@ pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, Open
             .map_err(|error| open_error(explain(&error)))?;
     }
     migrate(&mut connection).await.map_err(open_error)?;
+    if let Some(path) = &options.path {
+        warn_of_readers(path);
+    }
     // Readers connect on first use.
     let pool = || {
         SqlitePoolOptions::new()
