@@ -24,7 +24,7 @@ session = AuthenticatedClient(base_url=os.environ["PUSHI_URL"], token=os.environ
 created = create_app.sync(client=admin, body=AppDraft(name="made by the generated client"))
 assert isinstance(created, App), created
 
-publication = Publication(channel="global", event="message", data="from the generated client", persist=True)
+publication = Publication(channel=["global"], event="message", data="from the generated client", persist=True)
 published = publish_event.sync(client=session, body=publication)
 assert isinstance(published, Done), published
 

@@ -21,7 +21,7 @@ if (created.data === undefined) throw new Error(JSON.stringify(created.error));
 const ident: string = created.data.ident;
 
 const published = await session.POST("/events", {
-  body: { channel: "global", event: "message", data: "from the generated client", persist: true },
+  body: { channel: ["global"], event: "message", data: "from the generated client", persist: true },
 });
 if (published.data === undefined) throw new Error(JSON.stringify(published.error));
 const result: string = published.data.result;

@@ -61,7 +61,7 @@ def test_the_administrator_may_choose_ident_key_and_secret(server: Server) -> No
         {"name": "x", "ident": "with space"},
         {"name": "x", "ident": ""},
         {"name": "x", "ident": "i" * 65},
-        {"name": "x", "key": "a/b"},
+        {"name": "x", "key": "a b"},
         {"name": "x", "secret": "ü"},
         [],
         "x",

@@ -327,7 +327,11 @@ impl Reply {
         if self.status == 500 {
             return;
         }
-        let content = &operation["responses"][self.status.to_string()]["content"];
+        let mut response = &operation["responses"][self.status.to_string()];
+        if let Some(name) = response["$ref"].as_str() {
+            response = DOCUMENT.pointer(name.trim_start_matches('#')).unwrap();
+        }
+        let content = &response["content"];
         let documented = content.get(self.header("content-type")).is_some();
         assert!(
             documented,
