@@ -27,7 +27,7 @@ pub(super) const BY_KEY: &str = select!("WHERE public_key = $1");
 pub(super) const LIST: &str = select!("WHERE id > $1 ORDER BY id LIMIT $2");
 const COUNT: &str = "SELECT count(*) FROM apps";
 /// Writes what is there, to find out whether the database takes writes.
-pub(super) const REWRITE: &str = "UPDATE revision SET value = value";
+pub(super) const REWRITE: &str = "UPDATE revision SET value = ~value";
 pub(super) const REVISION: &str = "SELECT value FROM revision";
 
 const CREATE: &str = "INSERT INTO apps (ident, public_key, name, description, secret, push, settings, created, modified) \
