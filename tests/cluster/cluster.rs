@@ -86,12 +86,15 @@ impl Cluster {
         assert_eq!(status, 200, "{answer}");
     }
 
-    /// Waits until every webhook answer is recorded: if a node dies before that, its events are sent again.
+    /// Waits until every webhook answer is recorded and no claim is held: if a node dies before that, its events are sent
+    /// again, after its claim has expired.
     pub(crate) async fn until_told(&self) {
         let begun = Instant::now();
         while self
             .schema
-            .count("SELECT count(*) FROM outbox_notices")
+            .count(
+                "SELECT (SELECT count(*) FROM outbox_notices) + (SELECT count(*) FROM outbox_queues WHERE holder <> '')",
+            )
             .await
             > 0
         {
