@@ -145,7 +145,7 @@ impl<T> FairQueue<T> {
     }
 
     /// The entry whose turn it is, and its size.
-    pub fn next(&mut self) -> Option<(&mut T, EntrySize)> {
+    pub fn peek(&mut self) -> Option<(&mut T, EntrySize)> {
         let app = self.next_app()?;
         let (entry, size) = self.apps.get_mut(&app)?.entries.front_mut()?;
         Some((entry, *size))

@@ -116,7 +116,7 @@ fn an_entry_can_be_done_in_parts() {
     fill(&mut queue, "a", 1, 100);
     queue.shrink(EntrySize::of(40));
     assert_eq!((queue.bytes(), queue.has_space(&app("a"), 61)), (40, false));
-    assert_eq!(queue.next().map(|(_, size)| size.bytes), Some(40));
+    assert_eq!(queue.peek().map(|(_, size)| size.bytes), Some(40));
     assert!(queue.pop_of(&app("a")).is_some() && queue.bytes() == 0);
 }
 

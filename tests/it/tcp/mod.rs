@@ -189,9 +189,7 @@ impl Conn {
 
     /// Reads one response, which must be complete.
     pub(crate) async fn answer(&mut self) -> Answer {
-        timeout(BROKEN, self.read_answer())
-            .await
-            .expect("no response")
+        timeout(BROKEN, self.read_answer()).await.unwrap()
     }
 
     async fn read_answer(&mut self) -> Answer {
@@ -231,9 +229,7 @@ impl Conn {
     pub(crate) async fn until(&mut self, text: &str) {
         let found = |received: &[u8]| received.windows(text.len()).any(|w| w == text.as_bytes());
         while !found(&self.received) {
-            timeout(BROKEN, self.receive())
-                .await
-                .expect("it is not received");
+            timeout(BROKEN, self.receive()).await.unwrap();
         }
     }
 
@@ -242,8 +238,8 @@ impl Conn {
         let mut rest = std::mem::take(&mut self.received);
         timeout(BROKEN, self.stream.read_to_end(&mut rest))
             .await
-            .expect("it is not closed")
-            .expect("it is not closed in order");
+            .unwrap()
+            .unwrap();
         assert_eq!(String::from_utf8_lossy(&rest), "");
     }
 }

@@ -84,7 +84,7 @@ impl PendingAppends {
         let mut batch = Vec::new();
         let mut repeatable = HashSet::new();
         let bound = self.entries.app_bound();
-        while let Some((entry, entry_size)) = self.entries.next() {
+        while let Some((entry, entry_size)) = self.entries.peek() {
             events += entry.events.len();
             bytes += entry_size.work;
             if (events > BATCH || bytes > limit) && !batch.is_empty() {

@@ -170,7 +170,7 @@ impl WebhookQueue {
         let mut pending = self.pending.lock();
         let mut batch: Vec<OutboxEvent> = Vec::new();
         let mut work = 0;
-        while let Some((_, size)) = pending.events.next() {
+        while let Some((_, size)) = pending.events.peek() {
             work += size.work;
             if work > bytes && !batch.is_empty() {
                 break;
