@@ -106,3 +106,23 @@ async fn sockets_are_those_of_all_nodes() {
         "a node that is gone is not waited for"
     );
 }
+
+/// The answer of a node that has received the question and ends before it answers is not waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_ends_with_a_question_open_is_not_waited_for() {
+    let Some(mut cluster) = Cluster::start().await else {
+        return;
+    };
+    let mut client = Client::pushi(&cluster.nodes[2]).await;
+    client.subscribe("news", json!({})).await;
+    let mut commands = cluster.redis.monitor().await;
+    cluster.nodes[1].signal("STOP");
+    let path = format!("/sockets?sid={}", cluster.token());
+    let api = cluster.nodes[0].api;
+    let asking = tokio::spawn(async move { http::get(api, &path).await });
+    commands.until("{\\\"q\\\":[").await;
+    cluster.nodes[1].kill();
+    let (status, answer) = asking.await.unwrap();
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["sockets"][0]["socket_id"], json!(client.id));
+}

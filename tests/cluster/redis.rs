@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -91,6 +91,15 @@ impl Redis {
         timeout(Duration::from_secs(5), asking).await.ok().flatten()
     }
 
+    /// The commands that it receives from now on.
+    pub(crate) async fn monitor(&self) -> Commands {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let mut commands = Commands(BufReader::new(stream));
+        commands.0.write_all(b"MONITOR\r\n").await.unwrap();
+        commands.until("+OK").await;
+        commands
+    }
+
     /// Saves what it has, so that it can begin with it again.
     pub(crate) async fn save(&self) {
         let saved = self.ask("SAVE").await;
@@ -103,6 +112,26 @@ impl Redis {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+}
+
+/// The commands that a Redis receives.
+pub(crate) struct Commands(BufReader<TcpStream>);
+
+impl Commands {
+    /// Waits for a command that contains a text.
+    pub(crate) async fn until(&mut self, text: &str) {
+        let reading = async {
+            let mut line = String::new();
+            while !line.contains(text) {
+                line.clear();
+                assert!(
+                    self.0.read_line(&mut line).await.unwrap() > 0,
+                    "Redis ended"
+                );
+            }
+        };
+        timeout(Duration::from_secs(10), reading).await.unwrap();
     }
 }
 

@@ -2,20 +2,26 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::question::{NodeAnswer, NodeQuestion};
 use crate::outbound::redis::connection::{Disconnected, MessageBody, NodeMessage};
 use crate::outbound::redis::node::{Incarnation, RedisNode};
 
+/// How long the first answers are awaited before the question is repeated; doubled each time.
+const REPEAT_AFTER: Duration = Duration::from_millis(250);
+
 /// The questions of this node that have not been answered by all nodes.
 #[derive(Default)]
 pub(super) struct PendingQuestions {
     next_number: AtomicU64,
-    pending: Mutex<HashMap<u64, mpsc::UnboundedSender<NodeAnswer>>>,
+    /// By number; an answer comes with its node. At most one answer a node and repetition is queued.
+    pending: Mutex<HashMap<u64, mpsc::UnboundedSender<(u64, NodeAnswer)>>>,
 }
 
 /// Removes a pending question when it is dropped.
@@ -29,16 +35,15 @@ impl Drop for PendingQuestion<'_> {
 
 impl PendingQuestions {
     /// Handles the answer of another node.
-    pub(super) fn answered(&self, number: u64, answer: NodeAnswer) {
+    pub(super) fn answered(&self, number: u64, node: u64, answer: NodeAnswer) {
         if let Some(pending) = self.pending.lock().get(&number) {
             // An error: the receiver was dropped.
-            let _ = pending.send(answer);
+            let _ = pending.send((node, answer));
         }
     }
 
-    /// Asks all other nodes and waits for their answers. The expected number is the smaller one of
-    /// two: the subscribers of the topic, which a killed node has left, and the registered nodes, in
-    /// which an unreachable node is missing after its lease.
+    /// Asks all other nodes and waits for their answers. The question is repeated while answers are
+    /// missing: a node may have ended before it answered, and is not expected to the next time.
     ///
     /// # Errors
     /// When the connections are lost.
@@ -48,13 +53,11 @@ impl PendingQuestions {
         incarnation: &Incarnation,
         question: &NodeQuestion,
     ) -> Result<Vec<NodeAnswer>, Disconnected> {
-        let connections = &incarnation.connections;
         let number = self.next_number.fetch_add(1, Relaxed);
         let (sender, mut receiver) = mpsc::unbounded_channel();
         self.pending.lock().insert(number, sender);
         let _pending = PendingQuestion(self, number);
 
-        let topic = node.names().broadcast_topic();
         let reply_topic = node.names().echo_topic(node.process(), 0);
         let question = serde_json::to_string(question).map_err(|_| Disconnected)?;
         let message = NodeMessage {
@@ -64,26 +67,51 @@ impl PendingQuestions {
             body: MessageBody::Question(number, reply_topic.into(), question.into()),
         };
         let text = serde_json::to_vec(&message).map_err(|_| Disconnected)?;
-        let nodes = node.names().registry_key("nodes");
-        let (mut publish, mut count) = (redis::pipe(), redis::pipe());
-        publish
-            .cmd(connections.publish_command())
-            .arg(&topic)
-            .arg(text);
-        count.cmd("ZCARD").arg(&nodes);
-        let (subscribers, registered) = tokio::try_join!(
-            connections.send(connections.server_of(&topic), &publish),
-            connections.send(connections.server_of(&nodes), &count)
-        )?;
-        let others = |replies: &[Value]| match replies.first() {
-            Some(Value::Int(count)) => usize::try_from(count - 1).unwrap_or(0),
-            _ => 0,
-        };
-        let expected = others(&subscribers).min(others(&registered));
-        let mut answers = Vec::with_capacity(expected);
-        while answers.len() < expected {
-            answers.push(receiver.recv().await.ok_or(Disconnected)?);
+        let mut answers = HashMap::new();
+        let mut repeat_after = REPEAT_AFTER;
+        loop {
+            while receiver.try_recv().is_ok() {}
+            answers.clear();
+            let expected = publish_question(node, incarnation, &text).await?;
+            let collecting = async {
+                while answers.len() < expected {
+                    let (node, answer) = receiver.recv().await.ok_or(Disconnected)?;
+                    answers.insert(node, answer);
+                }
+                Ok(())
+            };
+            if let Ok(collected) = timeout(repeat_after, collecting).await {
+                return collected.map(|()| answers.into_values().collect());
+            }
+            repeat_after *= 2;
         }
-        Ok(answers)
     }
+}
+
+/// Publishes a question and returns the number of nodes that must answer. It is the smaller one of
+/// two: the subscribers of the topic, which a killed node has left, and the registered nodes, in
+/// which an unreachable node is missing after its lease.
+async fn publish_question(
+    node: &RedisNode,
+    incarnation: &Incarnation,
+    text: &[u8],
+) -> Result<usize, Disconnected> {
+    let connections = &incarnation.connections;
+    let topic = node.names().broadcast_topic();
+    let nodes = node.names().registry_key("nodes");
+    let (mut publish, mut count) = (redis::pipe(), redis::pipe());
+    publish
+        .cmd(connections.publish_command())
+        .arg(&topic)
+        .arg(text);
+    count.cmd("ZCARD").arg(&nodes);
+    let (subscribers, registered) = tokio::try_join!(
+        connections.send(connections.server_of(&topic), &publish),
+        connections.send(connections.server_of(&nodes), &count)
+    )?;
+    let others = |replies: &[Value]| match replies.first() {
+        Some(Value::Int(count)) => usize::try_from(count - 1).unwrap_or(0),
+        _ => 0,
+    };
+    Ok(others(&subscribers).min(others(&registered)))
 }

@@ -128,7 +128,7 @@ impl RedisRoster {
             .arg(text);
         let server = connections.server_of(reply_topic);
         let connections = Arc::clone(connections);
-        // A lost answer needs no handling: the asking node times out.
+        // A lost answer needs no handling: the asking node repeats the question.
         tokio::spawn(async move { connections.send(server, &pipeline).await.map(|_| ()) });
     }
 }
@@ -168,7 +168,8 @@ impl Receiver for RedisRoster {
             }
             MessageBody::Answer(number, answer) => {
                 if let Ok(answer) = serde_json::from_str(answer) {
-                    self.questions.answered(*number, answer);
+                    self.questions
+                        .answered(*number, received.message.node, answer);
                 }
             }
             _ => {}
