@@ -1,5 +1,6 @@
 //! Signatures and tokens: created, and verified in constant time.
 
+mod es256;
 mod request;
 mod signable;
 mod user;
@@ -8,6 +9,7 @@ use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+pub use es256::{new_p256_key, signed_token};
 pub use request::{RequestError, SignedRequest, webhook_signature};
 pub use signable::{SignableError, check_signable};
 pub use user::{check_user_auth, user_auth};

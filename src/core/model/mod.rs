@@ -9,9 +9,11 @@ mod ids;
 mod interval;
 mod limits;
 mod member;
+mod message;
 mod occupancy;
 pub mod origin;
 mod outbox_event;
+mod p256_key;
 mod secret;
 mod server_event;
 mod session;
@@ -29,10 +31,16 @@ pub use ids::{Mid, PublishId, SocketId, UserId};
 pub use interval::SubscriptionInterval;
 pub use limits::{AppLimits, Limits};
 pub use member::Member;
+pub use message::{
+    ApnCredentials, ApnHeaders, ApnMessage, BrowserKeys, BrowserKeysError, EmailMessage,
+    MailServer, MailTls, PushTopic, Urgency, Vapid, VapidContactError, WebMessage, WebMethod,
+    WebPushMessage, WebSigning,
+};
 pub use occupancy::{Occupancy, OccupiedChannel, SocketInfo};
 pub use outbox_event::{
     ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent, ReportedPresence,
 };
+pub use p256_key::{P256Key, P256KeyError};
 pub use secret::Secret;
 pub use server_event::ServerEvent;
 pub use session::{ClientNetwork, CredentialDigest, Session, TokenHash};

@@ -21,6 +21,7 @@ mod notifier;
 mod outbox;
 mod presence_store;
 mod roster;
+mod sender;
 mod session_store;
 mod stores;
 mod subscription_store;
@@ -43,6 +44,7 @@ pub use outbox::{
 };
 pub use presence_store::{Joined, PresenceStore};
 pub use roster::{OccupancyChange, OccupancyUpdate, Online, Roster};
+pub use sender::{SendFailure, Sender, Senders, Verdict};
 pub use session_store::SessionStore;
 pub use stores::{Database, Stores};
 pub use subscription_store::SubscriptionStore;

@@ -1,0 +1,14 @@
+//! Messages to targets outside the connections: each is complete, with its one target and the credentials it is sent with.
+//! Addresses and credentials are secrets, which `Debug` hides.
+
+mod apn;
+mod email;
+mod web;
+mod web_push;
+
+pub use apn::{ApnCredentials, ApnHeaders, ApnMessage};
+pub use email::{EmailMessage, MailServer, MailTls};
+pub use web::{WebMessage, WebMethod, WebSigning};
+pub use web_push::{
+    BrowserKeys, BrowserKeysError, PushTopic, Urgency, Vapid, VapidContactError, WebPushMessage,
+};
