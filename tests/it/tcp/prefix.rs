@@ -105,7 +105,7 @@ async fn pages_name_their_parts_relative_to_themselves() {
         whole.ask(&request).await.body
     };
     let document: serde_json::Value = serde_json::from_str(&get("/openapi.json").await).unwrap();
-    assert_eq!(document["servers"][0]["url"], "./");
+    assert_eq!(document["servers"][0]["url"], ".");
     let docs = get("/docs").await;
     assert!(docs.contains("spec.servers[0].url = location.pathname"));
     let chat = get("/examples/chat.html").await;

@@ -16,7 +16,7 @@ use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, Server
 use super::Routes;
 
 /// The server's address, relative to that of the document: a proxy may serve both below a path of its own.
-const SERVER: &str = "./";
+const SERVER: &str = ".";
 
 /// The document's title.
 pub(super) const TITLE: &str = "Pushi";
