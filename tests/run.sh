@@ -14,6 +14,8 @@ cd "$ROOT"
 . "$TESTS/setup/packages.sh"
 # shellcheck source=tests/setup/clients.sh
 . "$TESTS/setup/clients.sh"
+# shellcheck source=tests/setup/generators.sh
+. "$TESTS/setup/generators.sh"
 # shellcheck source=tests/setup/services.sh
 . "$TESTS/setup/services.sh"
 
@@ -117,11 +119,11 @@ if wants clients; then
   setup_python
   setup_rust_library
   setup_original
+  setup_generators
   start_mongo
   start_postgres
   need_command psql postgresql-client
   run_pytest
-  setup_runtimes
   run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
   # After the server has closed a connection, pusher-js keeps the process running for another 30 s.
   run_node "Pusher's clients in Node" --test-force-exit "$TESTS"/clients/libraries/*.test.mjs
