@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, Session, Timestamp, TokenHash};
+use crate::core::model::{App, AppIdent, Secret, Session, Timestamp, TokenHash};
 use crate::core::ports::{Clock, SessionStore};
 
 /// For how long a confirmed session is used without another read: a logout takes effect on every node within a second.
@@ -28,8 +28,35 @@ pub(super) struct SessionCache {
 
 #[derive(Clone)]
 struct CachedSession {
-    session: Session,
+    session: FoundSession,
     confirmed: Timestamp,
+}
+
+/// A session that is valid as far as the store knows.
+#[derive(Clone)]
+pub(super) struct FoundSession {
+    pub session: Session,
+    /// The id of the app and its secret that opened the session, once they were found: comparing secrets takes less than
+    /// computing the digest.
+    opened_with: Option<(u64, Arc<Secret>)>,
+}
+
+impl From<Session> for FoundSession {
+    fn from(session: Session) -> Self {
+        Self {
+            session,
+            opened_with: None,
+        }
+    }
+}
+
+impl FoundSession {
+    /// Whether one of the app's secrets was found to have opened the session.
+    pub(super) fn is_known_current(&self, app: &App) -> bool {
+        self.opened_with.as_ref().is_some_and(|(app_id, secret)| {
+            *app_id == app.id && app.secrets().any(|current| current == &**secret)
+        })
+    }
 }
 
 impl CachedSession {
@@ -57,12 +84,12 @@ impl SessionCache {
     pub(super) fn forget(&self, app: &AppIdent) {
         let mut sessions = self.sessions.lock();
         self.generation.fetch_add(1, Ordering::SeqCst);
-        sessions.retain(|_, cached| cached.session.app != *app);
+        sessions.retain(|_, cached| cached.session.session.app != *app);
     }
 
     /// The session of a token; `None` where there is none or it has expired. While the store is unavailable, a cached
     /// session stays valid until it expires.
-    pub(super) async fn get(&self, hash: &TokenHash) -> Result<Option<Session>, StorageError> {
+    pub(super) async fn get(&self, hash: &TokenHash) -> Result<Option<FoundSession>, StorageError> {
         let now = self.clock.now();
         let generation = self.generation();
         let cached = self.sessions.lock().get(hash).cloned();
@@ -73,12 +100,12 @@ impl SessionCache {
                     if let Some(session) = &found {
                         self.insert(session.clone(), now, generation);
                     }
-                    found
+                    found.map(FoundSession::from)
                 }
                 Err(error) => Some(cached.ok_or(error)?.session),
             },
         };
-        let session = session.filter(|session| session.expires > now);
+        let session = session.filter(|found| found.session.expires > now);
         if session.is_none() {
             self.invalidate(hash);
         }
@@ -104,7 +131,7 @@ impl SessionCache {
     pub(super) async fn end_all(&self, app: &AppIdent) -> Result<(), StorageError> {
         self.store.end_all(app).await?;
         let mut sessions = self.sessions.lock();
-        sessions.retain(|_, cached| cached.session.app != *app);
+        sessions.retain(|_, cached| cached.session.session.app != *app);
         Ok(())
     }
 
@@ -121,6 +148,15 @@ impl SessionCache {
         if sessions.len() >= CAPACITY {
             sessions.clear();
         }
-        sessions.insert(session.hash, CachedSession { session, confirmed });
+        let hash = session.hash;
+        let session = session.into();
+        sessions.insert(hash, CachedSession { session, confirmed });
+    }
+
+    /// Remembers which secret of the app opened the session.
+    pub(super) fn set_opened_with(&self, hash: &TokenHash, app: &App, secret: &Secret) {
+        if let Some(cached) = self.sessions.lock().get_mut(hash) {
+            cached.session.opened_with = Some((app.id, Arc::new(secret.clone())));
+        }
     }
 }

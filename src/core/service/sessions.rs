@@ -88,11 +88,10 @@ impl AppSession {
         auth::credential_digest(self.token.expose(), app.id, secret) == self.credential
     }
 
-    /// Whether the secret that opened it is still valid.
-    fn is_current(&self) -> bool {
-        self.app
-            .secrets()
-            .any(|secret| self.was_opened_with(&self.app, secret))
+    /// The secret that opened it, while it is valid.
+    fn current_secret(&self) -> Option<&Secret> {
+        let mut secrets = self.app.secrets();
+        secrets.find(|secret| self.was_opened_with(&self.app, secret))
     }
 }
 
@@ -162,23 +161,32 @@ impl Service {
         let hash = auth::token_hash(token);
         let found = loop {
             let generation = self.parts.sessions.generation();
-            let session = self.parts.sessions.get(&hash).await?;
-            let session = session.ok_or(LoginError::Session)?;
+            let cached = self.parts.sessions.get(&hash).await?;
+            let cached = cached.ok_or(LoginError::Session)?;
+            let session = &cached.session;
             let of = |app: Arc<App>| AppSession {
                 app,
                 token: Secret::new(token),
                 credential: session.credential,
             };
-            let cached = self.parts.apps.get(&session.app).await?.map(of);
-            let found = match cached.filter(AppSession::is_current) {
+            let known = |found: &AppSession| cached.is_known_current(&found.app);
+            let current = |found: &AppSession| known(found) || found.current_secret().is_some();
+            let found = self.parts.apps.get(&session.app).await?.map(of);
+            let found = match found.filter(current) {
                 Some(found) => found,
                 // The cached app may be older than the secret that opened the session.
                 None => {
                     let stored = self.parts.apps.read_through(&session.app).await?;
-                    let stored = stored.map(of).filter(AppSession::is_current);
+                    let stored = stored.map(of).filter(current);
                     stored.ok_or(LoginError::Session)?
                 }
             };
+            if !known(&found)
+                && let Some(secret) = found.current_secret()
+            {
+                let sessions = &self.parts.sessions;
+                sessions.set_opened_with(&hash, &found.app, secret);
+            }
             // Otherwise the session may be that of an earlier app with the same ident.
             if self.parts.sessions.generation() == generation {
                 break found;

@@ -18,7 +18,7 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Version};
 use parking_lot::Mutex;
 use tokio::task::yield_now;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// How often the rest of a body of unknown length is polled without progress. hyper passes on one
@@ -34,8 +34,8 @@ pub(super) struct RequestBody {
 
 struct ReceivedBody {
     incoming: Incoming,
-    /// The end of the total time.
-    deadline: Instant,
+    /// The total time, from when the body is first waited for.
+    timeout: Duration,
     /// Created when the body is waited for.
     timer: Option<Pin<Box<Sleep>>>,
     /// The client sends the body only after `100 Continue`, which hyper sends at the first poll.
@@ -64,7 +64,7 @@ impl RequestBody {
             failed: false,
             ended: incoming.is_end_stream(),
             received: 0,
-            deadline: Instant::now() + timeout,
+            timeout,
             timer: None,
             incoming,
         };
@@ -164,10 +164,8 @@ impl ReceivedBody {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let deadline = self.deadline;
-                let timer = self
-                    .timer
-                    .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+                let timeout = self.timeout;
+                let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
                 if timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }

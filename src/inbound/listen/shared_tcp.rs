@@ -1,6 +1,6 @@
 //! A TCP stream to which other tasks than its owner may write.
 
-use std::io::{self, ErrorKind, IoSlice, Read};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
@@ -29,24 +29,22 @@ impl SharedTcpStream {
         Arc::clone(&self.0) as Arc<dyn DirectWriter>
     }
 
-    /// Reads once. A read that does not fill the buffer has emptied the socket: readiness is
-    /// cleared, which saves a second system call that only returns `WouldBlock`. tokio's own
-    /// `poll_read` does the same.
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads once, into memory that need not be initialized. A read that does not fill the buffer has
+    /// emptied the socket: readiness is cleared, which saves a second system call that only returns
+    /// `WouldBlock`. tokio's own `poll_read` does the same.
+    fn read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
         let mut read = None;
         let result = self.0.try_io(Interest::READABLE, || {
-            let count = (&*SockRef::from(&*self.0)).read(buffer)?;
+            let room = buffer.remaining();
+            let count = self.0.try_read_buf(buffer)?;
             read = Some(count);
-            if cfg!(unix) && 0 < count && count < buffer.len() {
+            if cfg!(unix) && 0 < count && count < room {
                 Err(ErrorKind::WouldBlock.into())
             } else {
                 Ok(())
             }
         });
-        match read {
-            Some(count) => Ok(count),
-            None => result.map(|()| 0),
-        }
+        if read.is_some() { Ok(()) } else { result }
     }
 }
 
@@ -75,13 +73,9 @@ impl AsyncRead for SharedTcpStream {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.poll_read_ready(cx))?;
-            match self.read(buf.initialize_unfilled()) {
-                Ok(count) => {
-                    buf.advance(count);
-                    return Poll::Ready(Ok(()));
-                }
+            match self.read(buf) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                result => return Poll::Ready(result),
             }
         }
     }
