@@ -76,15 +76,21 @@ fn check_credential(text: &str, what: &'static str) -> Result<(), CredentialErro
     Ok(())
 }
 
-/// Credentials of the push services that the original supports. They are stored and returned; push is not implemented.
+/// Credentials of push services and of the mail server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PushCredentials {
     /// Apple's sandbox instead of its production service.
     pub apn_sandbox: bool,
-    /// Apple private key, PEM.
+    /// Apple private key, PEM: of the certificate, or one that signs tokens.
     pub apn_key: Option<Secret>,
     /// Apple certificate, PEM.
     pub apn_cer: Option<Secret>,
+    /// The identifier of a key that signs tokens.
+    pub apn_key_id: Option<String>,
+    /// The identifier of its team.
+    pub apn_team_id: Option<String>,
+    /// The default topic of messages, the bundle id.
+    pub apn_topic: Option<String>,
     /// Web Push private key (RFC 8292).
     pub vapid_key: Option<Secret>,
     /// Web Push contact address.

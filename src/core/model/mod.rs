@@ -4,16 +4,20 @@ mod app;
 mod cached_event;
 mod channel;
 mod delivery;
+mod device_token;
+mod email_address;
 mod event;
 mod ids;
 mod interval;
 mod limits;
+mod mail_url;
 mod member;
 mod message;
 mod occupancy;
 pub mod origin;
 mod outbox_event;
 mod p256_key;
+mod push_check;
 mod secret;
 mod server_event;
 mod session;
@@ -26,21 +30,25 @@ pub use app::{App, AppIdent, CredentialError, IdentError, NewApp, PushCredential
 pub use cached_event::CachedEvent;
 pub use channel::{ChannelKind, ChannelName, NameError, PeerChannel, check_event_name};
 pub use delivery::{Attempt, Claim, Delivery, LostEvents, QueuedAddress};
+pub use device_token::{DeviceToken, DeviceTokenError};
+pub use email_address::{EmailAddress, EmailAddressError};
 pub use event::{Event, FurtherMembers, NewEvent, Payload, Position, RESERVED_MEMBERS};
 pub use ids::{Mid, PublishId, SocketId, UserId};
 pub use interval::SubscriptionInterval;
 pub use limits::{AppLimits, Limits};
+pub use mail_url::{MailAccount, MailAccountError};
 pub use member::Member;
 pub use message::{
-    ApnCredentials, ApnHeaders, ApnMessage, BrowserKeys, BrowserKeysError, EmailMessage,
-    MailServer, MailTls, PushTopic, Urgency, Vapid, VapidContactError, WebMessage, WebMethod,
-    WebPushMessage, WebSigning,
+    ApnContent, ApnCredentials, ApnHeaderError, ApnHeaders, ApnMessage, BrowserKeys,
+    BrowserKeysError, EmailMessage, MailContent, MailServer, MailTls, PushTopic, Urgency, Vapid,
+    VapidContactError, WebMessage, WebMethod, WebPushMessage, WebSigning,
 };
 pub use occupancy::{Occupancy, OccupiedChannel, SocketInfo};
 pub use outbox_event::{
     ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent, ReportedPresence,
 };
 pub use p256_key::{P256Key, P256KeyError};
+pub use push_check::PushCheckError;
 pub use secret::Secret;
 pub use server_event::ServerEvent;
 pub use session::{ClientNetwork, CredentialDigest, Session, TokenHash};

@@ -9,6 +9,14 @@ from fixtures.app import App
 from fixtures.problem import problem
 from fixtures.server import Server
 
+# A key of the curve P-256.
+KEY = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCz9wp1hSIRP0jXKl
+DOhOhhTMYT0HTn75Ftkftr4HsP+hRANCAAQrsPsd1novhvs1uwg731u16bz8kKvd
+CDa6tisFq6TnCguGqVkvm9L9X2Keo9MUyWH7ye4fk/VoDc6DcD1ebj6h
+-----END PRIVATE KEY-----
+"""
 DEFAULTS: dict[str, Any] = {
     "enabled": True,
     "client_publish": True,
@@ -36,9 +44,12 @@ CHANGED: dict[str, Any] = {
     "replay": {"chat-": 50},
     "webhooks": [{"url": "https://shop.example/hook", "events": ["channel_occupied"], "channel_prefix": "presence-"}],
     "apn_sandbox": True,
-    "apn_key": "key",
-    "apn_cer": "cer",
-    "vapid_key": "vapid",
+    "apn_key": KEY,
+    "apn_cer": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
+    "apn_key_id": "ABC123DEFG",
+    "apn_team_id": "DEF123GHIJ",
+    "apn_topic": "com.example.shop",
+    "vapid_key": KEY,
     "vapid_email": "a@b.example",
     "smtp_url": "smtp://mail.example",
     "name": "renamed",

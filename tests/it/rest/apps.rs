@@ -27,7 +27,8 @@ async fn an_app_has_its_full_form() {
         (&json!(1_795_337_092.27), &json!(1_795_337_092.27))
     );
     let defaults = json!({
-        "description": null, "previous_secret": null, "apn_sandbox": false, "apn_key": null, "apn_cer": null, "vapid_key": null,
+        "description": null, "previous_secret": null, "apn_sandbox": false, "apn_key": null, "apn_cer": null,
+        "apn_key_id": null, "apn_team_id": null, "apn_topic": null, "vapid_key": null,
         "vapid_email": null, "smtp_url": null, "enabled": true, "client_publish": true, "client_events": false,
         "signed_presence": false, "subscription_count": false, "require_signin": false, "signin_timeout": 30, "tls_only": false,
         "allowed_origins": [], "over_capacity": 4004, "replay": {}, "webhooks": [], "max_connections": null,

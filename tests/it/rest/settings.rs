@@ -5,11 +5,31 @@ use serde_json::{Value, json};
 
 use crate::rest::{Api, DOCUMENT, start};
 
+/// A key of the curve P-256.
+const KEY: &str = "-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCz9wp1hSIRP0jXKl
+DOhOhhTMYT0HTn75Ftkftr4HsP+hRANCAAQrsPsd1novhvs1uwg731u16bz8kKvd
+CDa6tisFq6TnCguGqVkvm9L9X2Keo9MUyWH7ye4fk/VoDc6DcD1ebj6h
+-----END PRIVATE KEY-----
+";
+
+/// A key of the curve secp256k1.
+const OTHER_CURVE: &str = "-----BEGIN PRIVATE KEY-----
+MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgYwAgLl2i9Xe4scMLJQDr
+8cy5IvaJlKcZfjZHf/GyzNShRANCAASKytosJDjZj7ywHsg9GcbJmEJbwbGCDRej
+eK/7fA2N+nj8Mjx7Gg68JXsVA31SGUBO98af4XTqoA1hg/4MI4DN
+-----END PRIVATE KEY-----
+";
+
+/// The form of a certificate.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+
 /// A value other than the default for everything that can be set.
 fn changed() -> Value {
     json!({
-        "name": "renamed", "description": "what it is for", "apn_sandbox": true, "apn_key": "key", "apn_cer": "cer",
-        "vapid_key": "vapid", "vapid_email": "a@b.example", "smtp_url": "smtp://mail.example", "enabled": false,
+        "name": "renamed", "description": "what it is for", "apn_sandbox": true, "apn_key": KEY, "apn_cer": CERTIFICATE,
+        "apn_key_id": "ABC123DEFG", "apn_team_id": "DEF123GHIJ", "apn_topic": "com.example.shop",
+        "vapid_key": KEY, "vapid_email": "a@b.example", "smtp_url": "smtp://mail.example", "enabled": false,
         "client_publish": false, "client_events": true, "signed_presence": true, "subscription_count": true, "require_signin": true,
         "signin_timeout": 5, "tls_only": true, "allowed_origins": ["https://shop.example"], "over_capacity": 4100,
         "replay": {"chat-": 50, "": 1},
@@ -237,6 +257,23 @@ async fn a_value_that_cannot_be_is_refused_by_name() {
         ("enabled", json!(1), "true or false"),
         ("apn_key", json!(7), "string"),
         ("apn_key", json!("a\u{0}"), "NUL"),
+        ("apn_key", json!("key"), "PEM"),
+        ("apn_key", json!(OTHER_CURVE), "P-256"),
+        ("apn_cer", json!(KEY), "certificate"),
+        ("apn_key_id", json!("a b"), "letters and digits"),
+        ("apn_team_id", json!("a\n"), "letters and digits"),
+        ("apn_topic", json!("com/example"), "letters, digits"),
+        ("vapid_key", json!(OTHER_CURVE), "P-256"),
+        ("vapid_key", json!("vapid"), "P-256"),
+        ("vapid_email", json!("ann"), "e-mail address"),
+        ("smtp_url", json!("http://mail.example"), "smtp://"),
+        ("smtp_url", json!("smtp://"), "host"),
+        ("smtp_url", json!("smtp://ann@mail.example"), "password"),
+        (
+            "smtp_url",
+            json!("smtp://mail.example?sender=ann"),
+            "sender",
+        ),
         ("description", json!("x".repeat(20_001)), "20000"),
         ("signin_timeout", json!(-1), "seconds"),
         ("signin_timeout", json!(0), "seconds"),

@@ -2,11 +2,15 @@
 //! Addresses and credentials are secrets, which `Debug` hides.
 
 mod apn;
+mod apn_headers;
+mod content;
 mod email;
 mod web;
 mod web_push;
 
 pub use apn::{ApnCredentials, ApnHeaders, ApnMessage};
+pub use apn_headers::ApnHeaderError;
+pub use content::{ApnContent, MailContent};
 pub use email::{EmailMessage, MailServer, MailTls};
 pub use web::{WebMessage, WebMethod, WebSigning};
 pub use web_push::{

@@ -35,6 +35,9 @@ pub(super) trait Special: Sync {
     }
 }
 
+/// Checks a text that is not empty. The error continues the setting's name, and shows no part of the text.
+pub(super) type Check = fn(&str) -> Result<(), String>;
+
 /// The type of a setting and its place in the app.
 pub(super) enum Kind {
     /// Yes or no.
@@ -42,9 +45,9 @@ pub(super) enum Kind {
     /// A number from 0 (none); not set: the server's.
     Limit(fn(&mut Editable) -> &mut Option<u64>),
     /// A text, or none.
-    Text(fn(&mut Editable) -> &mut Option<String>),
+    Text(fn(&mut Editable) -> &mut Option<String>, Check),
     /// A text that no log may show, or none.
-    Hidden(fn(&mut Editable) -> &mut Option<Secret>),
+    Hidden(fn(&mut Editable) -> &mut Option<Secret>, Check),
     /// Like no other.
     Special(&'static dyn Special),
 }
@@ -54,8 +57,8 @@ impl Kind {
         match self {
             Self::Flag(field) => (*field(from)).into(),
             Self::Limit(field) => (*field(from)).into(),
-            Self::Text(field) => field(from).clone().into(),
-            Self::Hidden(field) => field(from).as_ref().map(Secret::expose).into(),
+            Self::Text(field, _) => field(from).clone().into(),
+            Self::Hidden(field, _) => field(from).as_ref().map(Secret::expose).into(),
             Self::Special(special) => special.get(from),
         }
     }
@@ -69,8 +72,8 @@ impl Kind {
                     .filter(|number| i64::try_from(*number).is_ok());
                 *field(to) = Some(fits.ok_or(" must be an integer from 0 (no limit) to 9223372036854775807; reset it for the server's limit")?);
             }
-            Self::Text(field) => *field(to) = text(value)?.map(String::from),
-            Self::Hidden(field) => *field(to) = text(value)?.map(Secret::new),
+            Self::Text(field, check) => *field(to) = text(value, *check)?.map(String::from),
+            Self::Hidden(field, check) => *field(to) = text(value, *check)?.map(Secret::new),
             Self::Special(special) => special.set(to, value)?,
         }
         Ok(())
@@ -80,8 +83,8 @@ impl Kind {
         match self {
             Self::Flag(field) => *field(to) = *field(&mut Editable::default()),
             Self::Limit(field) => *field(to) = None,
-            Self::Text(field) => *field(to) = None,
-            Self::Hidden(field) => *field(to) = None,
+            Self::Text(field, _) => *field(to) = None,
+            Self::Hidden(field, _) => *field(to) = None,
             Self::Special(special) => special
                 .reset(to, Editable::default())
                 .ok_or(" has no default: set a value")?,
@@ -103,7 +106,7 @@ impl Kind {
                 nullable: true,
                 ..whole("", 0.0)
             },
-            Self::Text(_) | Self::Hidden(_) => {
+            Self::Text(..) | Self::Hidden(..) => {
                 let pattern = Some("^[^\\x00]*$".into());
                 MetaSchema {
                     nullable: true,
@@ -125,10 +128,13 @@ impl Kind {
 }
 
 /// An empty text is none.
-fn text(value: &Value) -> Result<Option<&str>, String> {
+fn text(value: &Value, check: Check) -> Result<Option<&str>, String> {
     let text = value
         .as_str()
-        .filter(|text| !text.contains('\0') && text.chars().count() <= LONGEST);
-    text.map(|text| Some(text).filter(|text| !text.is_empty()))
-        .ok_or_else(|| format!(" must be a string of at most {LONGEST} characters without NUL"))
+        .filter(|text| !text.contains('\0') && text.chars().count() <= LONGEST)
+        .ok_or_else(|| format!(" must be a string of at most {LONGEST} characters without NUL"))?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    check(text).map(|()| Some(text))
 }

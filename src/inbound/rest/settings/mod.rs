@@ -1,6 +1,7 @@
 //! An app's settings: one row a member, for reading, writing and the document.
 
 mod address;
+mod credentials;
 mod kinds;
 mod reset;
 mod special;

@@ -1,6 +1,9 @@
 //! The table of an app's settings.
 
 use super::Setting;
+use super::credentials::{
+    any, apn_cer, apn_identifier, apn_key, apn_topic, smtp_url, vapid_email, vapid_key,
+};
 use super::kinds::Kind;
 use super::special::{
     AllowedOrigins, Name, OverCapacityCode, PreviousSecret, ReplaySetting, SigninTimeout,
@@ -26,11 +29,11 @@ const fn administrators(name: &'static str, kind: Kind, about: &'static str) -> 
 }
 
 /// The settings, in the order of answers.
-pub(crate) static SETTINGS: [Setting; 29] = [
+pub(crate) static SETTINGS: [Setting; 32] = [
     own("name", Kind::Special(&Name), "Display name."),
     own(
         "description",
-        Kind::Text(|app| &mut app.description),
+        Kind::Text(|app| &mut app.description, any),
         "Description for people.",
     ),
     own(
@@ -46,28 +49,44 @@ pub(crate) static SETTINGS: [Setting; 29] = [
     ),
     own(
         "apn_key",
-        Kind::Hidden(|app| &mut app.push.apn_key),
-        "Private key for Apple's push service, PEM.",
+        Kind::Hidden(|app| &mut app.push.apn_key, apn_key),
+        "Private key for Apple's push service, PEM: the `.p8` file of a key for tokens (with `apn_key_id` and `apn_team_id`), or the key of `apn_cer`.",
     ),
     own(
         "apn_cer",
-        Kind::Hidden(|app| &mut app.push.apn_cer),
+        Kind::Hidden(|app| &mut app.push.apn_cer, apn_cer),
         "Certificate for Apple's push service, PEM.",
     ),
     own(
+        "apn_key_id",
+        Kind::Text(|app| &mut app.push.apn_key_id, apn_identifier),
+        "Identifier of `apn_key`, where it is a key for tokens.",
+    ),
+    own(
+        "apn_team_id",
+        Kind::Text(|app| &mut app.push.apn_team_id, apn_identifier),
+        "Identifier of the team of `apn_key`, where it is a key for tokens.",
+    ),
+    own(
+        "apn_topic",
+        Kind::Text(|app| &mut app.push.apn_topic, apn_topic),
+        "Default topic of messages to Apple devices: the app's bundle id.",
+    ),
+    own(
         "vapid_key",
-        Kind::Hidden(|app| &mut app.push.vapid_key),
-        "Private key for Web Push (RFC 8292), PEM or base64url.",
+        Kind::Hidden(|app| &mut app.push.vapid_key, vapid_key),
+        "Private key for Web Push (RFC 8292), of the curve P-256: PEM, or base64url of its 32 bytes.",
     ),
     own(
         "vapid_email",
-        Kind::Text(|app| &mut app.push.vapid_email),
-        "Contact e-mail address for Web Push.",
+        Kind::Text(|app| &mut app.push.vapid_email, vapid_email),
+        "Contact for Web Push: an e-mail address, or a `mailto:` or `https:` address.",
     ),
     own(
         "smtp_url",
-        Kind::Hidden(|app| &mut app.push.smtp_url),
-        "The server that sends e-mail: `smtp://…` or `smtps://…`.",
+        Kind::Hidden(|app| &mut app.push.smtp_url, smtp_url),
+        "The server that sends e-mail: `smtp://user:password@mail.example:587?sender=shop@mail.example`, user and password percent-encoded. \
+            `smtps://` and `smtp+tls://` use STARTTLS (default port 587), `smtp+ssl://` and port 465 TLS from the start.",
     ),
     administrators(
         "enabled",

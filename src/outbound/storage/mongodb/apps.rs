@@ -225,6 +225,9 @@ fn mutable_fields(app: &App) -> StorageResult<Document> {
         "apn_sandbox": app.push.apn_sandbox,
         "apn_key": exposed(&app.push.apn_key),
         "apn_cer": exposed(&app.push.apn_cer),
+        "apn_key_id": text(&app.push.apn_key_id),
+        "apn_team_id": text(&app.push.apn_team_id),
+        "apn_topic": text(&app.push.apn_topic),
         "vapid_key": exposed(&app.push.vapid_key),
         "vapid_email": text(&app.push.vapid_email),
         "smtp_url": exposed(&app.push.smtp_url),
@@ -237,6 +240,9 @@ fn mutable_fields(app: &App) -> StorageResult<Document> {
 
 fn app_from(document: &Document) -> StorageResult<App> {
     let secret = |member| Ok(value::maybe_text(document, member)?.map(Secret::new));
+    let text = |member| -> StorageResult<Option<String>> {
+        Ok(value::maybe_text(document, member)?.map(Into::into))
+    };
     let settings = value::maybe_text(document, "settings")?
         .map_or_else(|| Ok(AppSettings::default()), settings_from_text)?;
     let enabled = value::maybe_bool(document, "enabled")?.unwrap_or(true);
@@ -246,7 +252,7 @@ fn app_from(document: &Document) -> StorageResult<App> {
         name: value::maybe_text(document, "name")?
             .unwrap_or_default()
             .into(),
-        description: value::maybe_text(document, "description")?.map(Into::into),
+        description: text("description")?,
         key: value::text(document, "key")?.into(),
         secret: Secret::new(value::text(document, "secret")?),
         previous_secret: secret("previous_secret")?,
@@ -254,8 +260,11 @@ fn app_from(document: &Document) -> StorageResult<App> {
             apn_sandbox: value::maybe_bool(document, "apn_sandbox")?.unwrap_or(false),
             apn_key: secret("apn_key")?,
             apn_cer: secret("apn_cer")?,
+            apn_key_id: text("apn_key_id")?,
+            apn_team_id: text("apn_team_id")?,
+            apn_topic: text("apn_topic")?,
             vapid_key: secret("vapid_key")?,
-            vapid_email: value::maybe_text(document, "vapid_email")?.map(Into::into),
+            vapid_email: text("vapid_email")?,
             smtp_url: secret("smtp_url")?,
         },
         settings: AppSettings {
