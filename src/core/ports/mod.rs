@@ -15,6 +15,7 @@ mod clock;
 mod delivery_log;
 mod dialect;
 mod event_store;
+mod message_format;
 mod metrics;
 mod nodes;
 mod notifier;
@@ -34,6 +35,7 @@ pub use clock::Clock;
 pub use delivery_log::DeliveryLog;
 pub use dialect::{Dialect, DialectId};
 pub use event_store::{EventStore, Pruning, ReadLimit};
+pub use message_format::MessageFormat;
 pub use metrics::{
     Call, Gauges, GuessedCredential, HttpRefusal, Metrics, QueueKind, Source, WebhookOutcome,
 };

@@ -47,7 +47,7 @@ const SPECIAL_V6: [Ipv6Net; 4] = [
 const NAT64: Ipv6Net = v6(0x64, 0xff9b, 0, 0, 96);
 
 /// Whether an address belongs to the public internet.
-pub(super) fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => match address.to_ipv4_mapped() {

@@ -1,6 +1,6 @@
 //! Delivers webhooks over HTTP in the format of Pusher Channels.
 
-mod address_filter;
+pub(crate) mod address_filter;
 mod client;
 mod payload;
 mod sender;

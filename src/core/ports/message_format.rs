@@ -1,0 +1,22 @@
+//! The content of messages.
+
+use crate::core::model::{ApnContent, ApnHeaderError, MailContent};
+
+/// Makes the content of messages from JSON. `event` is the JSON object of an event as subscribers receive it, with all members of
+/// the publish.
+pub trait MessageFormat: Send + Sync {
+    /// The e-mail about an event: its members `subject`, `body` and `html`, and defaults with its channel, name and data.
+    fn event_mail(&self, event: &str) -> MailContent;
+
+    /// The message to Apple devices about an event: its member `apn`, else `push`, else `data`.
+    ///
+    /// # Errors
+    /// A header of the member `headers` is not one of Apple's.
+    fn event_apn(&self, event: &str) -> Result<ApnContent, ApnHeaderError>;
+
+    /// The message to Apple devices of a JSON value: an object with `aps` as it is, any other value as the alert.
+    ///
+    /// # Errors
+    /// A header of the member `headers` is not one of Apple's.
+    fn apn(&self, message: &str) -> Result<ApnContent, ApnHeaderError>;
+}

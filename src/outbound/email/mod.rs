@@ -1,0 +1,11 @@
+//! Delivers e-mails over SMTP.
+
+mod connect;
+mod failure;
+mod mail;
+mod pool;
+mod sender;
+mod starttls;
+mod stream;
+
+pub use sender::EmailSender;
