@@ -1,7 +1,10 @@
 //! The outer ring on the far side: what implements the ports.
 
+pub mod apns;
 pub mod clock;
+pub mod email;
 pub mod local;
+pub mod message_format;
 pub mod metrics;
 pub mod redis;
 pub mod storage;
