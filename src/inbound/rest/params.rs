@@ -96,7 +96,7 @@ impl Accepts for YesNo {
         match text {
             "1" | "true" => Ok(true),
             "0" | "false" => Ok(false),
-            _ => Err("must be 0 or 1"),
+            _ => Err("must be true or false"),
         }
     }
 }

@@ -149,6 +149,10 @@ fn schemas_are_those_that_every_generator_supports() {
         if let Some(further) = object.get("additionalProperties") {
             assert_ne!(further, &json!({}), "{place}");
         }
+        if object["type"] == "object" {
+            let stated = ["properties", "additionalProperties"].map(|members| object.get(members));
+            assert!(stated.iter().any(Option::is_some), "{place}: no members");
+        }
         let formats: &[&str] = match object["type"].as_str() {
             Some("integer") => &["int64", "int32"],
             Some("number") => &["double"],

@@ -10,7 +10,7 @@ use super::super::RestContext;
 use super::super::answer::JsonAnswer;
 use super::super::params::{Ident, Param, User};
 use super::super::problem::Problem;
-use super::super::schema::{plain, shape};
+use super::super::schema::{open, plain, shape};
 use super::super::subscription_dto::read_user;
 use super::super::tags::Section;
 use super::NOTHING;
@@ -18,7 +18,7 @@ use super::signed::Signed;
 
 shape! {
     /// An answer with nothing to show, in the document.
-    NothingShape as "PusherDone" = |_| MetaSchema { ..plain("object", "The response of an operation that returns no data.") }
+    NothingShape as "PusherDone" = |_| MetaSchema { additional_properties: open(), ..plain("object", "The response of an operation that returns no data.") }
 }
 
 /// The routes of users.
