@@ -100,7 +100,7 @@ pub struct OutboxEvent {
     /// The kind, with its data.
     pub kind: OutboxEventKind,
     /// The URLs of the webhooks, without duplicates; empty: only the reported presence changes.
-    pub addresses: Vec<Arc<str>>,
+    pub addresses: Arc<[Arc<str>]>,
 }
 
 /// A user, or a channel as a whole, that was reported as present.

@@ -1,6 +1,7 @@
 //! An app's settings and their defaults.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::channel::ChannelName;
@@ -87,7 +88,7 @@ impl WebhookEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     /// An `http` or `https` address.
-    pub url: String,
+    pub url: Arc<str>,
     /// The events that it receives; `None`: all.
     pub events: Option<Vec<WebhookEvent>>,
     /// Restricts it to channels with this name prefix.

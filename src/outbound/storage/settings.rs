@@ -158,7 +158,7 @@ impl From<&Webhook> for StoredWebhook {
                 .collect()
         };
         Self {
-            url: webhook.url.clone(),
+            url: webhook.url.to_string(),
             events: webhook.events.as_ref().map(names),
             channel_prefix: webhook.channel_prefix.clone(),
         }
@@ -175,7 +175,7 @@ impl From<StoredWebhook> for Webhook {
                 .collect()
         };
         Self {
-            url: text.url,
+            url: text.url.into(),
             events: text.events.map(known),
             channel_prefix: text.channel_prefix,
         }

@@ -225,7 +225,7 @@ pub(super) async fn a_survivor_reports_the_members_of_a_dead_node(env: &TestEnv)
         channel: channel(name),
         at,
         kind,
-        addresses: vec![HOOK.into()],
+        addresses: [HOOK.into()].into(),
     };
     let left = [
         happening("presence-x", OutboxEventKind::Occupied),

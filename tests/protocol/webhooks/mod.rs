@@ -14,7 +14,7 @@ use pushi_test_support::{ServerSetup, TestEnv, TestServer};
 /// A webhook for all events.
 pub(crate) fn hook(url: &str) -> Webhook {
     Webhook {
-        url: url.to_owned(),
+        url: url.into(),
         events: None,
         channel_prefix: None,
     }

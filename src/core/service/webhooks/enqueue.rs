@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::WebhookQueue;
 use super::grace_period::Departure;
 use super::outbox_space::OutboxSpace;
-use super::queue::size;
+use super::queue::work;
 use crate::core::model::{AppIdent, ChannelName, OutboxEvent, OutboxEventKind, UserId};
 use crate::core::ports::QueueKind;
 use crate::core::turn_budget::TurnBudget;
@@ -100,7 +100,7 @@ impl WebhookQueue {
                 continue;
             }
             if !is_empty {
-                let work = batch.iter().map(|event| size(event).work).sum();
+                let work = batch.iter().map(work).sum();
                 let begun = Instant::now();
                 match self.write(&mut batch, &mut stop, stopping).await {
                     Written::Done => {
@@ -182,8 +182,8 @@ impl WebhookQueue {
 
     fn put_back(&self, batch: Vec<OutboxEvent>) {
         let mut pending = self.pending.lock();
-        for event in batch.into_iter().rev() {
-            let (app, size) = (event.app.clone(), size(&event));
+        for mut event in batch.into_iter().rev() {
+            let (app, size) = (event.app.clone(), pending.size(&mut event));
             pending.events.push_front(&app, event, size);
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn tracks_members(app: &App, channel: &ChannelName) -> bool {
 }
 
 /// The URLs of the webhooks that receive this event of a channel, each once.
-pub(super) fn addresses(app: &App, channel: &ChannelName, event: WebhookEvent) -> Vec<Arc<str>> {
+pub(super) fn addresses(app: &App, channel: &ChannelName, event: WebhookEvent) -> Arc<[Arc<str>]> {
     let mut addresses: Vec<Arc<str>> = Vec::new();
     for webhook in app
         .settings
@@ -44,9 +44,9 @@ pub(super) fn addresses(app: &App, channel: &ChannelName, event: WebhookEvent) -
         .iter()
         .filter(|webhook| webhook.covers(channel) && webhook.wants(event))
     {
-        if !addresses.iter().any(|known| **known == *webhook.url) {
-            addresses.push(webhook.url.as_str().into());
+        if !addresses.contains(&webhook.url) {
+            addresses.push(Arc::clone(&webhook.url));
         }
     }
-    addresses
+    addresses.into()
 }

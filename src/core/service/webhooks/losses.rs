@@ -46,7 +46,7 @@ impl Losses {
     pub(super) fn add(&mut self, event: &OutboxEvent, queue: QueueKind) {
         let losses = self.by_app.entry(event.app.clone()).or_default();
         losses.log_at.get_or_insert_with(|| Instant::now() + GATHER);
-        for address in &event.addresses {
+        for address in event.addresses.iter() {
             let entry = losses.addresses.entry(Arc::clone(address)).or_insert((
                 0,
                 event.at,
@@ -122,7 +122,7 @@ mod tests {
             channel: ChannelName::trusted("c"),
             at: Timestamp::default(),
             kind,
-            addresses: vec!["http://a/".into(), "http://b/".into()],
+            addresses: ["http://a/".into(), "http://b/".into()].into(),
         }
     }
 

@@ -14,6 +14,7 @@
 //!    events that were given up can be replayed from it.
 //! 6. [`Reconciler::run`] records missed changes, for example after a node was killed.
 
+mod address_lists;
 mod backoff;
 mod enqueue;
 mod filter;

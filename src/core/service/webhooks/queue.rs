@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::address_lists::AddressLists;
 use super::filter::{addresses, tracks_members, tracks_occupancy, wants_any};
 use super::grace_period::{Departure, Departures};
 use super::losses::Losses;
@@ -54,6 +55,7 @@ pub struct WebhookQueue {
 
 pub(super) struct PendingEvents {
     pub events: FairQueue<OutboxEvent>,
+    pub addresses: AddressLists,
     pub departures: Departures,
     pub losses: Losses,
 }
@@ -81,6 +83,7 @@ impl WebhookQueue {
             outbox_bytes: limits.outbox_bytes,
             pending: Mutex::new(PendingEvents {
                 events: FairQueue::new(bounds),
+                addresses: AddressLists::default(),
                 departures: Departures::new(bounds),
                 losses: Losses::default(),
             }),
@@ -202,9 +205,9 @@ impl WebhookQueue {
         }
     }
 
-    pub(super) fn push(&self, event: OutboxEvent) {
-        let size = size(&event);
+    pub(super) fn push(&self, mut event: OutboxEvent) {
         let mut pending = self.pending.lock();
+        let size = pending.size(&mut event);
         let app = event.app.clone();
         if pending.events.has_space(&app, size.bytes) {
             pending.events.push_accepted(&app, event, size);
@@ -250,11 +253,22 @@ impl WebhookQueue {
     }
 }
 
-/// An event is in memory once, and written once for each address.
-pub(super) fn size(event: &OutboxEvent) -> EntrySize {
-    let bytes = EVENT_BYTES + event.channel.as_str().len() + event.kind.bytes();
-    EntrySize {
-        bytes,
-        work: bytes * event.addresses.len().max(1),
+impl PendingEvents {
+    /// The size of an event that is going to be queued. Its addresses are shared with the other events.
+    pub(super) fn size(&mut self, event: &mut OutboxEvent) -> EntrySize {
+        EntrySize {
+            bytes: bytes(event) + self.addresses.share(event),
+            work: work(event),
+        }
     }
+}
+
+/// The bytes of an event in memory, without its addresses.
+fn bytes(event: &OutboxEvent) -> usize {
+    EVENT_BYTES + event.channel.as_str().len() + event.kind.bytes()
+}
+
+/// The bytes that the store writes: the event, once for each address.
+pub(super) fn work(event: &OutboxEvent) -> usize {
+    bytes(event) * event.addresses.len().max(1)
 }

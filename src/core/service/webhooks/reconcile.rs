@@ -160,7 +160,7 @@ impl Reconciler {
         let record = |channel: &ChannelName, kind: OutboxEventKind| {
             let mut event: OutboxEvent = self.queue.event(app, channel, kind);
             if report == Report::Silent {
-                event.addresses.clear();
+                event.addresses = Arc::default();
             }
             self.queue.push(event);
         };

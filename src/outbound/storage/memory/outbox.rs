@@ -55,7 +55,7 @@ impl AppOutbox {
                 return;
             }
         }
-        for address in &event.addresses {
+        for address in event.addresses.iter() {
             self.last_event_id += 1;
             let OutboxEvent {
                 channel, at, kind, ..

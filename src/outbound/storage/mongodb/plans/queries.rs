@@ -99,7 +99,7 @@ pub(super) async fn fill(store: &MongoStore) -> App {
     .await
     .unwrap();
     store.keep(&[cached(&app)]).await.unwrap();
-    let addresses = vec!["http://hook".into()];
+    let addresses = ["http://hook".into()].into();
     let event = OutboxEvent {
         app: app.ident.clone(),
         channel: channel("open"),

@@ -41,7 +41,7 @@ pub(super) async fn put<C: SqlConnection>(
         let Some(app) = apps.get(&event.app) else {
             continue;
         };
-        for address in &event.addresses {
+        for address in event.addresses.iter() {
             queues.entry((*app, address)).or_insert((event.at, 0));
         }
     }
@@ -64,7 +64,7 @@ pub(super) async fn put<C: SqlConnection>(
         if !reports_change(connection, *app, event).await? {
             continue;
         }
-        for address in &event.addresses {
+        for address in event.addresses.iter() {
             let Some((_, queue)) = queues.get(&(*app, address)) else {
                 continue;
             };
