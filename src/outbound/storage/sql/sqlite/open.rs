@@ -17,6 +17,13 @@ use crate::outbound::storage::OpenError;
 use crate::outbound::storage::sql::SqlStore;
 use crate::outbound::storage::sql::error::explain_migration;
 
+/// The bytes of pages that the writing connection keeps in memory, and those that all reading ones keep together. SQLite drops
+/// those of a reader with each commit of the writer, and the operating system keeps the file in memory as well.
+const CACHE_KIB: u32 = 16 * 1024;
+
+/// The least that a reading connection keeps, for the pages of one query.
+const MIN_CACHE_KIB: u32 = 512;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 // SQLite's codes: <https://www.sqlite.org/rescode.html>.
@@ -78,7 +85,7 @@ pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, Open
     let readers = options.path.as_ref().map(|_| {
         pool()
             .test_before_acquire(false)
-            .connect_lazy_with(connect.clone())
+            .connect_lazy_with(connect.clone().pragma("cache_size", reader_cache(&options)))
     });
     let writer = Writer::new(connection, connect, options.path.is_none(), options.timeout);
     Ok(SqliteDriver {
@@ -107,9 +114,17 @@ pub(super) fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
         // Pages of 4 KiB: fewer but larger checkpoints under load. The log file is truncated to the limit afterwards.
         .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "33554432")
-        // Negative values are KiB.
-        .pragma("cache_size", "-16384")
+        .pragma("cache_size", cache_size(CACHE_KIB))
         .disable_statement_logging()
+}
+
+/// The value of the pragma; negative values are KiB.
+fn cache_size(kib: u32) -> String {
+    format!("-{kib}")
+}
+
+fn reader_cache(options: &SqliteOptions) -> String {
+    cache_size((CACHE_KIB / options.readers.max(1)).max(MIN_CACHE_KIB))
 }
 
 /// Creates the folder of the file where it is missing, for this user alone.
