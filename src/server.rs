@@ -196,6 +196,7 @@ impl Server {
                 settings.limits.http_connections_per_address,
                 prometheus.clone(),
             )),
+            handshakes: Arc::new(HttpConnections::handshakes(prometheus.clone())),
             handshake_timeout: settings.times.handshake,
             http_idle_timeout: Handlers::DEFAULT_HTTP_IDLE_TIMEOUT,
             body_timeout: settings.times.body,

@@ -127,6 +127,8 @@ pub enum HttpRefusal {
     Connections,
     /// The connections of one address.
     ConnectionsOfAddress,
+    /// The connections that have not sent their first request head.
+    Handshakes,
     /// The bytes of a request's body.
     BodyBytes,
     /// The time of a request's body.
@@ -139,6 +141,7 @@ impl HttpRefusal {
         match self {
             Self::Connections => "connections",
             Self::ConnectionsOfAddress => "connections_of_address",
+            Self::Handshakes => "handshakes",
             Self::BodyBytes => "body_bytes",
             Self::BodyTimeout => "body_timeout",
         }

@@ -34,12 +34,21 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, context: Arc<List
         tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
     let handlers = &context.handlers;
+    let handshake = match handlers.handshakes.open(peer.ip(), &handlers.proxies) {
+        Ok(permit) => permit,
+        Err(refusal) => {
+            tracing::debug!(%peer, limit = refusal.name(), "connection closed");
+            return;
+        }
+    };
     // Each phase is boxed, so that the task is not as large as the largest of them.
     let establishing = Box::pin(timeout(
         handlers.handshake_timeout,
         establish(stream, peer, &context),
     ));
-    match context.stop.run_until_cancelled(establishing).await {
+    let established = context.stop.run_until_cancelled(establishing).await;
+    drop(handshake);
+    match established {
         None => {}
         Some(Err(_)) => tracing::debug!(%peer, "handshake timeout"),
         Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "handshake failed"),

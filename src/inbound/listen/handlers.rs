@@ -35,6 +35,8 @@ pub struct Handlers {
     pub proxies: TrustedProxies,
     /// The HTTP connections and their limits.
     pub http_connections: Arc<HttpConnections>,
+    /// The connections that have not sent their first request head, and their limits.
+    pub handshakes: Arc<HttpConnections>,
     /// Limit on the TLS handshake and the first request head together.
     pub handshake_timeout: Duration,
     /// Limit on how long an HTTP connection may transfer nothing: between requests, inside a body,

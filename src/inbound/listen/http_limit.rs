@@ -1,4 +1,4 @@
-//! The limit on HTTP connections, of the node and of one address.
+//! The limits on HTTP connections and on handshakes, of the node and of one address.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,9 +10,24 @@ use parking_lot::Mutex;
 use super::forwarded::TrustedProxies;
 use crate::core::ports::{HttpRefusal, Metrics};
 
+/// The connections of the node, and of one address, that have not sent their first request head: each has up to 16 KiB of a
+/// head, for the handshake timeout. More than clients open at once, fewer than open files. Others are closed at once.
+const MAX_HANDSHAKES: u64 = 10_000;
+const MAX_HANDSHAKES_PER_ADDRESS: u64 = 5000;
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Handshake,
+    Http,
+}
+
 /// The HTTP connections of the node, counted from their first request head to their end, a lingering
 /// close included. WebSocket connections do not count.
+///
+/// Or the connections until their first request head ([`HttpConnections::handshakes`]).
 pub struct HttpConnections {
+    phase: Phase,
     /// The largest number of connections; 0: any.
     limit: u64,
     /// The largest number of one address; 0: any. Trusted proxies may have any number.
@@ -39,10 +54,19 @@ impl HttpConnections {
     /// Limits of the node and of one address; 0: any number.
     pub fn new(limit: u64, limit_per_address: u64, metrics: Arc<dyn Metrics>) -> Self {
         Self {
+            phase: Phase::Http,
             limit,
             limit_per_address,
             open: Mutex::default(),
             metrics,
+        }
+    }
+
+    /// The connections that have not sent their first request head, of either protocol.
+    pub fn handshakes(metrics: Arc<dyn Metrics>) -> Self {
+        Self {
+            phase: Phase::Handshake,
+            ..Self::new(MAX_HANDSHAKES, MAX_HANDSHAKES_PER_ADDRESS, metrics)
         }
     }
 
@@ -74,14 +98,26 @@ impl HttpConnections {
             }
         };
         if let Some(refusal) = refusal {
+            let refusal = match self.phase {
+                Phase::Handshake => HttpRefusal::Handshakes,
+                Phase::Http => refusal,
+            };
             self.metrics.http_refused(refusal);
             return Err(refusal);
         }
-        self.metrics.http_connections(1);
+        self.count(1);
         Ok(HttpConnectionPermit {
             connections: Arc::clone(self),
             address,
         })
+    }
+}
+
+impl HttpConnections {
+    fn count(&self, change: i64) {
+        if self.phase == Phase::Http {
+            self.metrics.http_connections(change);
+        }
     }
 }
 
@@ -98,7 +134,7 @@ impl Drop for HttpConnectionPermit {
             }
         }
         drop(open);
-        self.connections.metrics.http_connections(-1);
+        self.connections.count(-1);
     }
 }
 
@@ -117,6 +153,28 @@ fn network_of(peer: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
     use crate::outbound::metrics::PrometheusMetrics;
+
+    #[test]
+    fn handshakes_are_bounded_and_are_no_http_connections() {
+        let metrics = Arc::new(PrometheusMetrics::new().unwrap());
+        let handshakes = Arc::new(HttpConnections::handshakes(metrics.clone()));
+        let proxies = TrustedProxies::new(Vec::new());
+        let open = |peer: &str| handshakes.open(peer.parse().unwrap(), &proxies);
+        let held: Vec<_> = (0..MAX_HANDSHAKES_PER_ADDRESS)
+            .map(|_| open("192.0.2.1").ok().unwrap())
+            .collect();
+        assert_eq!(open("192.0.2.1").err(), Some(HttpRefusal::Handshakes));
+        assert!(open("192.0.2.2").is_ok());
+        let text = metrics.render(Default::default());
+        for line in [
+            "pushi_http_connections 0",
+            "pushi_http_refused_total{limit=\"handshakes\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} is not in:\n{text}");
+        }
+        drop(held);
+        assert!(open("192.0.2.1").is_ok());
+    }
 
     #[test]
     fn connections_count_per_node_and_per_address_until_they_end() {

@@ -87,6 +87,9 @@ impl Setup {
                 0,
                 Arc::new(PrometheusMetrics::new().unwrap()),
             )),
+            handshakes: Arc::new(HttpConnections::handshakes(Arc::new(
+                PrometheusMetrics::new().unwrap(),
+            ))),
             handshake_timeout: self.handshake,
             http_idle_timeout: self.http_idle,
             body_timeout: self.body,
