@@ -226,6 +226,24 @@ impl Service {
         Ok((page, is_whole))
     }
 
+    /// Acquires the bytes of a page of a list, which the caller keeps until the last page is sent.
+    ///
+    /// # Errors
+    /// None came free in time.
+    pub async fn list_permit(
+        &self,
+        app: &AppIdent,
+        bytes: usize,
+    ) -> Result<Option<AnswerPermit>, HistoryError> {
+        let reader = AnswerReader {
+            address: None,
+            dialect: None,
+            bytes,
+            acquired: false,
+        };
+        Ok(self.acquire(app, reader, bytes).await?)
+    }
+
     /// Acquires bytes from the budget, unless the caller has them.
     pub(super) async fn acquire(
         &self,

@@ -83,7 +83,7 @@ impl AppRoutes {
                 Ok((ListPage::new(items, is_last), (after, left)))
             }
         });
-        let body = list::body("{\"apps\":[", pages, "]}").await?;
+        let body = list::body(None, "{\"apps\":[", pages, "]}").await?;
         Ok(JsonAnswer::with_body(body))
     }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::RestContext;
 use super::answer::{EmptyResult, JsonAnswer, done};
 use super::body::JsonText;
-use super::list::{self, ListPage};
+use super::list::{self, ListPage, PAGE_BYTES};
 use super::params::{AnyChannel, IdempotencyKey, Param, Whole};
 use super::problem::Problem;
 use super::publication::{DEFAULT_CHANNEL, Publication, PublicationShape, read_channel};
@@ -155,13 +155,10 @@ impl EventRoutes {
             oldest: u64::MAX,
         };
         let pages = list::pages(cursor, EventCursor::read);
-        let body = list::body("{\"events\":[", pages, "]}").await?;
+        let body = list::body(None, "{\"events\":[", pages, "]}").await?;
         Ok(JsonAnswer::with_body(body))
     }
 }
-
-/// The bytes of the events of one page.
-const PAGE_BYTES: usize = 64 * 1024;
 
 /// The next page of a list of events.
 struct EventCursor {

@@ -11,9 +11,14 @@ use poem::Body;
 use super::answer::AnswerBody;
 use super::problem::Problem;
 use crate::core::answers::AnswerPermit;
+use crate::core::model::AppIdent;
+use crate::core::service::Service;
 
 /// The bytes of one piece of a body. The HTTP connection copies pieces into its write buffer while that has room.
 const PIECE: usize = 16 * 1024;
+
+/// The bytes of a page, about. Of the events in one; the pages of other lists have a number of entries.
+pub(super) const PAGE_BYTES: usize = 64 * 1024;
 
 /// A page of a list.
 pub(super) struct ListPage {
@@ -48,12 +53,15 @@ impl ListPage {
     }
 }
 
-/// Reads the first page, and puts the pages between `open` and `close`.
+/// Reads the first page, and puts the pages between `open` and `close`. Where more pages follow, `app` has the bytes of one from
+/// the budget of all answers until the client has taken the last; `None`: the list is the administrator's, or its pages have
+/// their bytes.
 ///
 /// # Errors
 /// The first page could not be read. Where a later one cannot, the body ends early, and the client sees that it is not
 /// complete.
 pub(super) async fn body(
+    app: Option<(&Service, &AppIdent)>,
     open: &'static str,
     pages: impl Stream<Item = Result<ListPage, Problem>> + Send + 'static,
     close: &'static str,
@@ -65,8 +73,12 @@ pub(super) async fn body(
     if first.is_last {
         return Ok(AnswerBody::Text([open, &first.items, close].concat()));
     }
+    let permit = match app {
+        Some((service, app)) => service.list_permit(app, PAGE_BYTES).await?,
+        None => None,
+    };
     let following = stream::iter([Ok(first)]).chain(pages);
-    let texts = following.scan(false, |any, page| {
+    let texts = following.scan((false, permit), |(any, _permit), page| {
         ready(Some(page.map(|page| {
             let comma = if *any && !page.items.is_empty() {
                 ","

@@ -100,7 +100,8 @@ impl SocketRoutes {
                 Ok((ListPage::new(items, is_last), (after, left)))
             }
         });
-        let body = list::body("{\"sockets\":[", pages, "]}").await?;
+        let owner = Some((&*self.0.service, &session.app.ident));
+        let body = list::body(owner, "{\"sockets\":[", pages, "]}").await?;
         Ok(JsonAnswer::with_body(body))
     }
 

@@ -106,7 +106,8 @@ impl SubscriptionRoutes {
                 Ok((ListPage::new(items, is_last), (after, left)))
             }
         });
-        let body = list::body("{\"subscriptions\":[", pages, "]}").await?;
+        let owner = Some((&*self.0.service, &session.app.ident));
+        let body = list::body(owner, "{\"subscriptions\":[", pages, "]}").await?;
         Ok(JsonAnswer::with_body(body))
     }
 

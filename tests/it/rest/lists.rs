@@ -1,5 +1,6 @@
 //! Lists of several pages.
 
+use poem::http::Method;
 use serde_json::json;
 
 use crate::rest::start;
@@ -29,6 +30,29 @@ async fn a_list_of_large_events_is_whole() {
             ids.is_sorted_by(|one, next| one != next && (one > next) == newest_first),
             "{query}: {ids:?}"
         );
+    }
+    assert_eq!(api.service.answers().used(), 0);
+}
+
+/// However many lists are requested and not read: each has bytes from the budget of all answers.
+#[tokio::test]
+async fn an_unread_list_keeps_the_bytes_of_a_page() {
+    let api = start().await;
+    for user in 0..501 {
+        let body = json!({"user_id": format!("u{user}"), "event": "news"});
+        let ask = api.session(Method::POST, "/subscriptions").json(&body);
+        assert_eq!(ask.send().await.status, 200);
+    }
+    let list = |query: &str| api.session(Method::GET, &format!("/subscriptions{query}"));
+    let short = list("?count=500").unread().await;
+    assert_eq!(api.service.answers().used(), 0, "nothing follows its page");
+    let one = list("").unread().await;
+    let other = list("").unread().await;
+    assert_eq!(api.service.answers().used(), 2 * 64 * 1024);
+    drop(one);
+    for (answer, count) in [(short, 500), (other, 501)] {
+        let text = answer.into_body().into_string().await.unwrap();
+        assert_eq!(text.matches("user_id").count(), count);
     }
     assert_eq!(api.service.answers().used(), 0);
 }

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method};
-use poem::{Body, Endpoint, EndpointExt, Request};
+use poem::{Body, Endpoint, EndpointExt, Request, Response};
 use pushi::core::model::{App, AppIdent, NewApp, Secret};
 use pushi::core::service::Service;
 use pushi::inbound::listen::{ClientInfo, ListenerRole};
@@ -250,17 +250,22 @@ impl Ask<'_> {
         }
     }
 
-    pub(crate) async fn send(self) -> Reply {
+    /// Sends the request, and leaves the answer's body unread.
+    pub(crate) async fn unread(self) -> Response {
         let mut request = Request::builder()
-            .method(self.method.clone())
-            .uri(self.uri.clone())
+            .method(self.method)
+            .uri(self.uri)
             .body(self.body);
         *request.headers_mut() = self.headers;
         request.extensions_mut().insert(self.client);
         request.extensions_mut().insert(self.role);
-        let response = self.api.endpoint.get_response(request).await;
-        let (parts, body) = response.into_parts();
-        let signed = operation(&self.method, self.uri.path())
+        self.api.endpoint.get_response(request).await
+    }
+
+    pub(crate) async fn send(self) -> Reply {
+        let (method, uri) = (self.method.clone(), self.uri.clone());
+        let (parts, body) = self.unread().await.into_parts();
+        let signed = operation(&method, uri.path())
             .is_some_and(|operation| operation["security"][0].get("pusherSignature").is_some());
         let challenge = if signed { "Pusher-Signature" } else { "Bearer" };
         let reply = Reply {
@@ -269,7 +274,7 @@ impl Ask<'_> {
             text: body.into_string().await.unwrap(),
             challenge,
         };
-        reply.keeps_to_the_document(&self.method, self.uri.path());
+        reply.keeps_to_the_document(&method, uri.path());
         reply
     }
 }

@@ -192,7 +192,8 @@ impl PusherChannelRoutes {
                 Ok((list, page.last().map(|last| last.channel.clone())))
             }
         });
-        let body = list::body("{\"channels\":{", pages, "}}").await?;
+        let owner = Some((&*self.0.service, &signed.app.ident));
+        let body = list::body(owner, "{\"channels\":{", pages, "}}").await?;
         Ok(JsonAnswer::with_body(body))
     }
 
@@ -263,7 +264,8 @@ impl PusherChannelRoutes {
             let shown = shown + PAGE;
             ready(Ok((ListPage::new(items, shown >= members.len()), shown)))
         });
-        let body = list::body("{\"users\":[", pages, "]}").await?;
+        let owner = Some((&*self.0.service, &signed.app.ident));
+        let body = list::body(owner, "{\"users\":[", pages, "]}").await?;
         Ok(JsonAnswer::with_body(body))
     }
 }
