@@ -4,7 +4,8 @@
 //! An answer acquires its bytes before it reads the store and keeps them until the client has taken it. Waiting callers are
 //! served in their order, within their address, then within their app, then in all; so an app that asks for much waits for
 //! itself first, and the others find room. Small and large answers have half of the bytes each: large ones that nobody reads
-//! do not stop small ones, which mostly fit the sockets' buffers.
+//! do not stop small ones, which mostly fit the sockets' buffers. Names have as many bytes as one half besides: those of
+//! channels that a user follows, and those of members as far as no earlier answer has rendered them.
 
 use ::core::net::IpAddr;
 use std::collections::HashMap;
@@ -48,6 +49,7 @@ pub struct AnswersBusy;
 pub struct AnswerBudget {
     small: Arc<Pool>,
     large: Arc<Pool>,
+    names: Arc<Pool>,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl AnswerBudget {
         Self {
             small: pool(),
             large: pool(),
+            names: pool(),
         }
     }
 
@@ -92,6 +95,27 @@ impl AnswerBudget {
             0..=SMALL_ANSWER => &self.small,
             _ => &self.large,
         };
+        Self::acquire_from(pool, app, address, bytes).await
+    }
+
+    /// Waits for the bytes of names, or for the app's part of all.
+    ///
+    /// # Errors
+    /// None came free in time.
+    pub async fn acquire_names(
+        &self,
+        app: &AppIdent,
+        bytes: usize,
+    ) -> Result<AnswerPermit, AnswersBusy> {
+        Self::acquire_from(&self.names, app, None, bytes).await
+    }
+
+    async fn acquire_from(
+        pool: &Arc<Pool>,
+        app: &AppIdent,
+        address: Option<IpAddr>,
+        bytes: usize,
+    ) -> Result<AnswerPermit, AnswersBusy> {
         let smallest = match address {
             Some(_) => pool.bytes / PER_ADDRESS,
             None => pool.bytes / PER_APP,
@@ -125,7 +149,10 @@ impl AnswerBudget {
     /// The bytes that answers have now.
     pub fn used(&self) -> u64 {
         let used = |pool: &Pool| pool.bytes.saturating_sub(pool.all.available_permits()) as u64;
-        used(&self.small) + used(&self.large)
+        [&self.small, &self.large, &self.names]
+            .map(|pool| used(pool))
+            .iter()
+            .sum()
     }
 }
 
@@ -201,7 +228,7 @@ mod tests {
         drop(budget.acquire(&app("a"), None, MIB).await.unwrap());
         drop((other, small));
         assert_eq!(budget.used(), 0);
-        for pool in [&budget.small, &budget.large] {
+        for pool in [&budget.small, &budget.large, &budget.names] {
             assert!(pool.shares.lock().is_empty(), "shares are left");
         }
     }

@@ -12,6 +12,9 @@ use crate::core::model::Member;
 /// a list is rendered chunk by chunk.
 const CHUNK: usize = 128;
 
+/// The bytes of a rendered member besides its id and its data, about.
+const MEMBER_BYTES: usize = 32;
+
 /// A rendering of members by an edge, which is cached for the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rendered {
@@ -184,6 +187,21 @@ impl MemberList {
         }
     }
 
+    /// The bytes of the members, about, that have not been rendered in one of these kinds.
+    pub fn unrendered_bytes(&self, kinds: &[Rendered]) -> usize {
+        let is_missing = |chunk: &&Arc<MemberChunk>| {
+            let is_missing = |kind: &Rendered| chunk.texts[*kind as usize].get().is_none();
+            kinds.iter().any(is_missing)
+        };
+        let bytes = |(_, member): &(u64, Member)| {
+            MEMBER_BYTES + member.user_id.as_str().len() + member.data.len()
+        };
+        let missing = self.chunks.iter().filter(is_missing);
+        missing
+            .flat_map(|chunk| chunk.members.iter().map(bytes))
+            .sum()
+    }
+
     /// Renders the members: what `render` appends for each one, with a comma before each. The pieces together are one text.
     /// They are cached, so `render` must always append the same for one value of `kind`.
     pub fn texts(
@@ -320,7 +338,11 @@ mod tests {
         };
         count(&list);
         assert_eq!(made.take(), 10_000);
+        assert_eq!(list.unrendered_bytes(&[Rendered::PusherIds]), 0);
+        assert!(list.unrendered_bytes(&[Rendered::PusherIds, Rendered::Pushi]) > 10_000 * 32);
         list.put(u64::MAX, member(10_000, 0));
+        let one_chunk = 1..=CHUNK * (MEMBER_BYTES + 10);
+        assert!(one_chunk.contains(&list.unrendered_bytes(&[Rendered::PusherIds])));
         count(&list);
         assert!(made.take() <= CHUNK, "only what is new was made");
     }

@@ -370,3 +370,29 @@ pub(crate) async fn an_app_whose_answers_are_not_read_does_not_stop_another(env:
         assert!(!serials(&state.unwrap()).is_empty());
     }
 }
+
+/// Each answer has a list of its own, because each join changes it.
+pub(crate) async fn unread_lists_of_members_have_bounded_bytes(env: &TestEnv) {
+    let small = |setup: &mut pushi_test_support::ServerSetup| {
+        setup.buffer = 512;
+        setup.rules.limits.answers_bytes = 800_000;
+    };
+    let server = env.server_with(small).await;
+    let mut unread = server.clients::<30>().await;
+    for (user, client) in unread.iter_mut().enumerate() {
+        let data = json!({"user_id": user.to_string(), "text": "x".repeat(900)});
+        let join = json!({ "channel_data": data });
+        client.send_subscribe("presence-room", join).await;
+    }
+    let used = || server.service.answers().used();
+    pushi_test_support::until("the app has its part", async || used() > 80_000).await;
+    assert!(used() <= 100_000, "{}", used());
+    let mut reading = tokio::task::JoinSet::new();
+    for mut client in unread {
+        let answer = "pusher_internal:subscription_succeeded";
+        reading.spawn(async move { client.expect_state(answer, "presence-room").await });
+    }
+    while let Some(state) = reading.join_next().await {
+        state.unwrap();
+    }
+}

@@ -217,6 +217,7 @@ macro_rules! on_every_store {
             a_client_that_does_not_take_its_answer_is_closed_with_4100,
             a_slow_client_that_reads_keeps_its_connection,
             an_app_whose_answers_are_not_read_does_not_stop_another,
+            unread_lists_of_members_have_bounded_bytes,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate; recovery:
             later_events_are_replayed_oldest_first,

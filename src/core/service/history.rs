@@ -261,6 +261,22 @@ impl Service {
         acquired.map(Some)
     }
 
+    /// Acquires the bytes of names in an answer; `None`: there are none.
+    pub(super) async fn acquire_names(
+        &self,
+        app: &AppIdent,
+        bytes: usize,
+    ) -> Result<Option<AnswerPermit>, AnswersBusy> {
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let acquired = self.answers.acquire_names(app, bytes).await;
+        if acquired.is_err() {
+            self.hub.metrics().answer_refused();
+        }
+        acquired.map(Some)
+    }
+
     async fn read(
         &self,
         app: &AppIdent,

@@ -14,6 +14,9 @@ const INBOX: usize = 10;
 /// The most channels that a user may follow, about 2 MB of names at most: a bound for the answer and for the connection.
 const MAX_ALIASES: usize = 10_000;
 
+/// The bytes of a channel's name in an answer besides its text, about.
+const NAME_BYTES: usize = 8;
+
 impl Service {
     pub(super) async fn subscribe_personal(
         &self,
@@ -47,12 +50,16 @@ impl Service {
         let mut subscribed = self
             .join_aliases(app, connection, alias, member.as_ref(), false)
             .await?;
+        let names = subscribed.alias.iter();
+        let bytes = names.map(|name| NAME_BYTES + name.as_str().len()).sum();
+        subscribed.names_permit = self.acquire_names(&app.ident, bytes).await?;
         match &subscribe.since {
             _ if connection.dialect() == DialectId::Pusher => {
                 let replayed = self.replay_for(app, connection, subscribe).await?;
                 subscribed = Subscribed {
                     alias: subscribed.alias,
                     versions: subscribed.versions,
+                    names_permit: subscribed.names_permit,
                     ..replayed
                 };
             }

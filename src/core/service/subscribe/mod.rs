@@ -14,9 +14,9 @@ use crate::core::answers::{AnswerPermit, AnswersBusy};
 use crate::core::auth::SignatureError;
 use crate::core::error::StorageError;
 use crate::core::hub::{Connection, SubscribedVia};
-use crate::core::member_list::MemberList;
+use crate::core::member_list::{MemberList, Rendered};
 use crate::core::model::{App, ChannelKind, ChannelName, Event, Member, UserId};
-use crate::core::ports::Joined;
+use crate::core::ports::{DialectId, Joined};
 
 /// The `channel_data` of a subscribe request.
 #[derive(Debug, Clone)]
@@ -77,6 +77,8 @@ pub struct Subscribed {
     pub behind: Vec<ChannelName>,
     /// The bytes of `events`.
     pub permit: Option<AnswerPermit>,
+    /// The bytes of `members` and `alias`.
+    pub names_permit: Option<AnswerPermit>,
     /// The newest serial that `events` covers, by channel: live events up to it are not sent.
     pub covered: Vec<(ChannelName, u64)>,
     /// The version of `members`, by presence channel: later changes are announced.
@@ -204,6 +206,7 @@ impl Service {
             .await?;
         let mut subscribed = self.replay_for(app, connection, subscribe).await?;
         if let Some(joined) = joined {
+            subscribed.names_permit = self.acquire_members(connection, &joined.members).await?;
             subscribed.members = joined.members;
             subscribed
                 .versions
@@ -272,6 +275,23 @@ impl Service {
                 connection.clear_member(channel);
                 SubscribeError::Members(limit)
             })
+    }
+
+    /// Acquires the bytes of the members that an answer renders, and does not share with earlier ones.
+    ///
+    /// # Errors
+    /// None came free in time.
+    pub async fn acquire_members(
+        &self,
+        connection: &Connection,
+        members: &MemberList,
+    ) -> Result<Option<AnswerPermit>, AnswersBusy> {
+        let kinds: &[Rendered] = match connection.dialect() {
+            DialectId::Pushi => &[Rendered::Pushi],
+            DialectId::Pusher => &[Rendered::PusherIds, Rendered::PusherInfos],
+        };
+        let bytes = members.unrendered_bytes(kinds);
+        self.acquire_names(&connection.app().ident, bytes).await
     }
 
     /// The members of a presence channel; of another channel, or while the other nodes cannot be reached, none.

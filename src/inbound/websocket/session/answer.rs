@@ -77,11 +77,11 @@ async fn pause(rendered: &mut usize, bytes: usize) {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
     /// Queues the replies that answer a request. They are pending until the client has taken them, and with them the bytes
-    /// of `permit`.
+    /// of `permits`.
     pub(super) fn answer(
         &mut self,
         replies: impl IntoIterator<Item = Reply>,
-        permit: Option<AnswerPermit>,
+        permits: impl IntoIterator<Item = AnswerPermit>,
     ) -> Option<SessionEnd> {
         let before = self.link.stream().queued();
         let end = self.reply(replies);
@@ -89,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         if bytes > 0 {
             let seconds = self.gateway.answer_timeout();
             self.link
-                .start_answer(self.connection.mailbox(), bytes, permit, seconds);
+                .start_answer(self.connection.mailbox(), bytes, permits, seconds);
         }
         end
     }
@@ -107,17 +107,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
             let page = service
                 .latest(&app.ident, channel, skip, count, reader)
                 .await?;
-            Ok::<_, HistoryError>((page, service.members(&app, channel).await))
+            let members = service.members(&app, channel).await;
+            let names = service.acquire_members(&self.connection, &members).await?;
+            Ok::<_, HistoryError>((page, members, names))
         };
         let deliveries = &mut self.state.deliveries;
         let (result, pumped) =
             while_pumping(&mut self.link, &self.connection, deliveries, use_case).await;
         let end = self.on_pumped(pumped);
-        let (mut events, mut permit) = (Vec::new(), None);
+        let (mut events, mut permits) = (Vec::new(), [None, None]);
         let result = match result {
-            Ok((page, members)) => {
+            Ok((page, members, names)) => {
                 events = render_events(DialectId::Pushi, page.events).await;
-                permit = page.permit;
+                permits = [page.permit, names];
                 render_members(DialectId::Pushi, &members).await;
                 Ok((members, page.more))
             }
@@ -125,6 +127,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         };
         let context = self.gateway.context(&self.connection);
         let reply = super::pushi::on_history(&context, channel, request, events, result);
-        end.or(self.answer([reply], permit))
+        end.or(self.answer([reply], permits.into_iter().flatten()))
     }
 }

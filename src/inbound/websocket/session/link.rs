@@ -98,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         &mut self,
         mailbox: &Mailbox,
         bytes: usize,
-        permit: Option<AnswerPermit>,
+        permits: impl IntoIterator<Item = AnswerPermit>,
         seconds: u16,
     ) {
         mailbox.add_answer(bytes);
@@ -109,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 queued: usize::MAX,
             })
         });
-        unread.permits.extend(permit);
+        unread.permits.extend(permits);
     }
 
     /// Sends items of the mailbox until there is something for the session. Messages are read only

@@ -224,14 +224,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         let left = service.unsubscribe(&self.connection, channel).await;
         match self.connection.dialect() {
             DialectId::Pushi => {
+                let members = service.members(&self.connection.app(), channel).await;
+                let names = service.acquire_members(&self.connection, &members).await;
                 let answer = Subscribed {
-                    members: service.members(&self.connection.app(), channel).await,
+                    // While too many answers are unread, the answer has none.
+                    members: names
+                        .as_ref()
+                        .map_or_else(|_| Default::default(), |_| members),
                     alias,
                     ..Subscribed::default()
                 };
                 render_members(DialectId::Pushi, &answer.members).await;
                 let reply = pushi::on_unsubscribed(&mut self.state, channel, &left, &answer);
-                self.answer([reply], None)
+                self.answer([reply], names.ok().flatten())
             }
             // The Pusher protocol has no answer to it.
             DialectId::Pusher => {
@@ -254,12 +259,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
             while_pumping(&mut self.link, &self.connection, deliveries, use_case).await;
         let end = self.on_pumped(pumped);
         let dialect = self.connection.dialect();
-        let (mut events, mut permit) = (Vec::new(), None);
+        let (mut events, mut permits) = (Vec::new(), [None, None]);
         if let Ok(answer) = &mut result {
-            permit = answer.permit.take();
+            permits = [answer.permit.take(), answer.names_permit.take()];
             events = render_events(dialect, take(&mut answer.events)).await;
             render_members(dialect, &answer.members).await;
         }
+        let permits = permits.into_iter().flatten();
         let context = self.gateway.context(&self.connection);
         let state = &mut self.state;
         let answered = match dialect {
@@ -267,12 +273,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
                 let reply = pushi::on_subscribed(
                     state, &context, subscribe, request, events, result, &left,
                 );
-                self.answer([reply], permit)
+                self.answer([reply], permits)
             }
             DialectId::Pusher => {
                 let replies =
                     pusher::on_subscribed(state, &context, subscribe, events, result, &left);
-                self.answer(replies, permit)
+                self.answer(replies, permits)
             }
         };
         end.or(answered)
