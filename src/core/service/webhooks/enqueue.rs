@@ -63,7 +63,8 @@ enum Written {
     Lost,
 }
 
-/// Logs the webhook events that a stopping server does not write: the store is unavailable, or the task is cut off.
+/// Logs the webhook events that a stopping server does not write: the store is unavailable, or the task is cut off at the end
+/// of the drain time.
 struct UnwrittenAtStop<'a> {
     queue: &'a WebhookQueue,
     /// The number of events that are being written.
@@ -75,7 +76,10 @@ impl Drop for UnwrittenAtStop<'_> {
     fn drop(&mut self) {
         if self.is_lost {
             let lost = self.batch + self.queue.pending.lock().events.iter_mut().count();
-            tracing::error!(lost, "shutdown: webhook events lost, storage unavailable");
+            tracing::error!(
+                lost,
+                "shutdown: webhook events lost, the store has not written them in time"
+            );
         }
     }
 }
