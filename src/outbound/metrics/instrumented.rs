@@ -92,12 +92,13 @@ impl AppStore for Instrumented<dyn AppStore> {
     }
 
     async fn update(&self, app: &App, expected_modified: Timestamp) -> StorageResult<()> {
-        self.call(Call::Write, self.inner.update(app, expected_modified))
-            .await
+        let update = self.inner.update(app, expected_modified);
+        self.call_of(&app.ident, Call::Write, update).await
     }
 
     async fn delete(&self, ident: &AppIdent) -> StorageResult<()> {
-        self.call(Call::Write, self.inner.delete(ident)).await
+        self.call_of(ident, Call::Write, self.inner.delete(ident))
+            .await
     }
 
     async fn by_ident(&self, ident: &AppIdent) -> StorageResult<Option<App>> {
@@ -253,7 +254,8 @@ impl SubscriptionStore for Instrumented<dyn SubscriptionStore> {
 #[async_trait]
 impl SessionStore for Instrumented<dyn SessionStore> {
     async fn put(&self, session: &Session) -> StorageResult<()> {
-        self.call(Call::Write, self.inner.put(session)).await
+        self.call_of(&session.app, Call::Write, self.inner.put(session))
+            .await
     }
 
     async fn get(&self, hash: &TokenHash) -> StorageResult<Option<Session>> {
@@ -265,7 +267,8 @@ impl SessionStore for Instrumented<dyn SessionStore> {
     }
 
     async fn end_all(&self, app: &AppIdent) -> StorageResult<()> {
-        self.call(Call::Write, self.inner.end_all(app)).await
+        self.call_of(app, Call::Write, self.inner.end_all(app))
+            .await
     }
 
     async fn prune(&self, now: Timestamp) -> StorageResult<u64> {
@@ -376,3 +379,6 @@ impl DeliveryLog for Instrumented<dyn DeliveryLog> {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests;
