@@ -2,6 +2,8 @@
 
 mod deadline;
 mod nodes;
+mod rules;
+mod senders;
 mod tasks;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use self::deadline::{StopDeadline, close_sessions};
 use self::nodes::NodeWiring;
 pub use self::nodes::check_bus;
+use self::rules::rules;
 use self::tasks::Tasks;
 use crate::config::{BootstrapApp, ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
@@ -25,7 +28,7 @@ use crate::core::hub::Hub;
 use crate::core::model::AppSettings;
 use crate::core::ports::{Clock, Metrics, Stores};
 use crate::core::service::bootstrap::{self, BootstrapError, FirstApp};
-use crate::core::service::{AppError, Ports, Rules, Service, WebhookRules};
+use crate::core::service::{AppError, Ports, Service};
 use crate::inbound::listen::{
     self, BoundListener, Handlers, HttpConnections, IoUringWriter, ListenerRole, TlsSource,
     TrustedProxies,
@@ -41,7 +44,6 @@ use crate::outbound::storage::OpenError;
 use crate::outbound::storage::mongodb::{self, MongoOptions};
 use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
 use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
-use crate::outbound::webhook::WebhookSender;
 
 /// Why the server does not start; one line.
 #[derive(Debug, thiserror::Error)]
@@ -160,13 +162,12 @@ impl Server {
             Hub::new(process, websocket::dialects(), metrics).with_flush_scheduler(Arc::new(flush)),
         );
         let wiring = NodeWiring::open(settings, process, &stores, &hub)?;
+        let (notifier, senders) = senders::open(settings);
         let ports = Ports {
             stores: stores.clone(),
             nodes: wiring.nodes().clone(),
-            notifier: Arc::new(WebhookSender::new(
-                settings.webhooks.timeout,
-                settings.webhooks.allow_private,
-            )),
+            notifier,
+            senders,
             clock: Arc::clone(&clock),
         };
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);
@@ -339,21 +340,6 @@ fn corked<E: Endpoint<Output = poem::Response> + 'static>(
     let call =
         move |endpoint: Arc<E>, request| hub.cork(async move { endpoint.call(request).await });
     endpoint.around(call).boxed()
-}
-
-fn rules(settings: &Settings) -> Rules {
-    Rules {
-        limits: settings.limits.clone(),
-        session_ttl: settings.access.session_ttl,
-        allowed_origins: settings.access.allowed_origins.clone(),
-        retention: settings.store.retention,
-        retention_events: settings.store.retention_events,
-        webhooks: WebhookRules {
-            timeout: settings.webhooks.timeout,
-            retry: settings.webhooks.retry,
-            single_node: settings.bus.is_none(),
-        },
-    }
 }
 
 fn rest_rules(settings: &Settings, ready: &Arc<AtomicBool>) -> RestRules {

@@ -29,6 +29,7 @@ enum AppCommand {
     List(ListArgs),
     Show(ShowArgs),
     Update(UpdateArgs),
+    Vapid(VapidArgs),
     Logout(LogoutArgs),
     Delete(DeleteArgs),
 }
@@ -85,6 +86,21 @@ struct UpdateArgs {
     output: OutputArgs,
 }
 
+/// Make a key pair for Web Push and print its public key
+///
+/// Browsers subscribe with the public key, which GET /vapid_key returns as well; the private key is
+/// stored in the app.
+#[derive(clap::Args)]
+struct VapidArgs {
+    /// Id of the app
+    ident: String,
+    /// Replace an existing key; browsers that subscribed with it have to subscribe again
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
 /// End all sessions of an app
 ///
 /// Every session token of the app is refused by running servers within a second. Back ends log in
@@ -130,6 +146,16 @@ impl AppArgs {
                 let body = parse_changes(&changes)?;
                 let app = call(&output, Method::PUT, &app_path(&ident)?, Some(body)).await?;
                 Ok(output.format(&app, format_app))
+            }
+            AppCommand::Vapid(VapidArgs {
+                ident,
+                replace,
+                output,
+            }) => {
+                let replace = if replace { "?replace=1" } else { "" };
+                let target = format!("{}/vapid{replace}", app_path(&ident)?);
+                let key = call(&output, Method::POST, &target, None).await?;
+                Ok(output.format(&key, |key| printable(&key["vapid_public_key"])))
             }
             AppCommand::Logout(LogoutArgs { ident, output }) => {
                 let target = format!("{}/sessions/revoke", app_path(&ident)?);

@@ -26,6 +26,8 @@ pub struct Settings {
     pub times: TimeSettings,
     /// Webhook delivery.
     pub webhooks: WebhookSettings,
+    /// Messages to targets outside the connections.
+    pub notifications: NotificationSettings,
     /// Log output.
     pub log: LogSettings,
 }
@@ -166,6 +168,17 @@ pub struct WebhookSettings {
     pub retry: Duration,
     /// Whether URLs may resolve to private addresses.
     pub allow_private: bool,
+}
+
+/// Messages to targets outside the connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotificationSettings {
+    /// The timeout of one attempt.
+    pub timeout: Duration,
+    /// The operator's contact for push services, with its scheme.
+    pub contact: Option<String>,
+    /// The time for which push services keep a message; seconds that fit into 32 bits.
+    pub web_push_ttl: Duration,
 }
 
 /// Log output.

@@ -177,7 +177,12 @@ variables! {
     "Webhooks" {
         PUSHI_WEBHOOK_TIMEOUT "DURATION" = "5s", "Timeout of a webhook request";
         PUSHI_WEBHOOK_RETRY "DURATION" = "24h", "Period in which a failed delivery is retried; 0: no retries";
-        PUSHI_WEBHOOK_ALLOW_PRIVATE "0|1" = "0", "Allow webhook URLs with private addresses";
+        PUSHI_WEBHOOK_ALLOW_PRIVATE "0|1" = "0", "Allow webhooks and other targets of notifications with private addresses";
+    }
+    "Notifications" {
+        PUSHI_NOTIFY_TIMEOUT "DURATION" = "10s", "Timeout of an attempt to send a message to a web hook or browser";
+        PUSHI_CONTACT "ADDRESS" = "", "E-mail or https: address of the operator for push services; used for apps without vapid_email";
+        WEB_PUSH_TTL "DURATION" = "24h", "Time for which push services keep a message for a browser that is offline";
     }
     "Logging (standard error)" {
         RUST_LOG "FILTER" = "warn,pushi=info", "Level or filter, such as pushi=debug; SIGHUP reloads it from .env. Libraries are never logged below info";

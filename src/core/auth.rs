@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 pub use es256::{new_p256_key, signed_token};
-pub use request::{RequestError, SignedRequest, webhook_signature};
+pub use request::{RequestError, SignedRequest, message_signature, webhook_signature};
 pub use signable::{SignableError, check_signable};
 pub use user::{check_user_auth, user_auth};
 
@@ -43,12 +43,16 @@ pub fn random_53_bits() -> Result<u64, RandomError> {
 
 /// Lower-case hex of HMAC-SHA256 over the parts, in order, keyed with `secret`.
 fn sign(secret: &Secret, parts: &[&str]) -> String {
+    sign_bytes(secret, parts)
+}
+
+fn sign_bytes(secret: &Secret, parts: &[impl AsRef<[u8]>]) -> String {
     // HMAC accepts a key of any length, so this does not fail.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else {
         return String::new();
     };
     for part in parts {
-        mac.update(part.as_bytes());
+        mac.update(part.as_ref());
     }
     HEXLOWER.encode(&mac.finalize().into_bytes())
 }

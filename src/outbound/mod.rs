@@ -6,6 +6,8 @@ pub mod email;
 pub mod local;
 pub mod message_format;
 pub mod metrics;
+pub mod net;
 pub mod redis;
 pub mod storage;
+pub mod web_push;
 pub mod webhook;

@@ -9,6 +9,8 @@ mod env;
 mod faults;
 mod frame;
 mod pusher_client;
+mod receiver;
+mod senders;
 mod server;
 
 pub use self::client::Client;
@@ -18,4 +20,6 @@ pub use self::env::{Memory, Mongo, PATIENCE, Postgres, SqliteFile, StoreKind, Te
 pub use self::faults::{FAULT_CAUSE, Fault, FaultSwitch, FaultyStore, STORE_TIMEOUT};
 pub use self::frame::{Frame, event_texts, serials, users};
 pub use self::pusher_client::{PusherClient, replay};
+pub use self::receiver::{Call, Receiver};
+pub use self::senders::{senders, webhook_sender};
 pub use self::server::{Composition, ServerSetup, TestServer, channel, publishing, user};

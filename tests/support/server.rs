@@ -10,12 +10,11 @@ use pushi::core::model::{
 };
 use pushi::core::ports::{BusSink, Clock, Nodes, Stores};
 use pushi::core::service::{
-    AppError, Ports, PublishError, Publishing, Rules, Service, WebhookRules,
+    AppError, MessageRules, Ports, PublishError, Publishing, Rules, Service, WebhookRules,
 };
 use pushi::inbound::websocket::{Destination, Gateway, KeepaliveTiming, dialects};
 use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
 use pushi::outbound::metrics::PrometheusMetrics;
-use pushi::outbound::webhook::WebhookSender;
 use tokio::io::{AsyncRead, AsyncWrite, duplex};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -23,6 +22,7 @@ use tokio::time::timeout;
 use crate::client::Client;
 use crate::clock::ManualClock;
 use crate::env::{PATIENCE, TestEnv, until};
+use crate::senders::{senders, webhook_sender};
 
 /// The parts and settings of a test server; a test changes them before the server is built.
 pub struct ServerSetup {
@@ -61,7 +61,8 @@ impl ServerSetup {
                 roster: Arc::new(LocalRoster::new(Arc::clone(&hub), Arc::clone(&bus))),
                 bus: bus.clone(),
             },
-            notifier: Arc::new(WebhookSender::new(Duration::from_secs(5), true)),
+            notifier: webhook_sender(true, Duration::from_secs(5)),
+            senders: senders(true, Duration::from_secs(10)),
             clock: clock.clone(),
         };
         let rules = Rules {
@@ -71,6 +72,7 @@ impl ServerSetup {
             retention: None,
             retention_events: None,
             webhooks: WebhookRules::default(),
+            messages: MessageRules::default(),
         };
         let timing = KeepaliveTiming {
             activity: Duration::from_secs(120),

@@ -3,6 +3,7 @@
 mod access;
 pub(super) mod compat;
 mod listen;
+mod notifications;
 mod store;
 
 use tracing_subscriber::EnvFilter;
@@ -52,6 +53,7 @@ pub fn resolve(raw: &Raw) -> Result<Resolved, ConfigError> {
         limits: limits(raw)?,
         times: times(raw)?,
         webhooks: webhooks(raw)?,
+        notifications: notifications::resolve(raw)?,
         log: log(raw)?,
     };
     notices.extend(compat::notices(raw));

@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 
-use super::sign;
+use super::{sign, sign_bytes};
 use crate::core::model::{App, Secret, Timestamp};
 
 /// The largest difference of a request's timestamp from the server's clock, in microseconds (Pusher's
@@ -155,4 +155,12 @@ impl SignedRequest<'_> {
 /// The signature by which a receiver verifies a webhook's body, in lower-case hex.
 pub fn webhook_signature(secret: &Secret, body: &str) -> String {
     sign(secret, &[body])
+}
+
+/// The value of `X-Pushi-Signature`, by which a receiver verifies a web hook's body and its time: `t=<seconds>,v1=<hex>`, the
+/// signature over `<seconds>.<body>`.
+pub fn message_signature(secret: &Secret, at: Timestamp, body: &[u8]) -> String {
+    let seconds = at.micros().div_euclid(1_000_000);
+    let signature = sign_bytes(secret, &[format!("{seconds}.").as_bytes(), body]);
+    format!("t={seconds},v1={signature}")
 }

@@ -40,8 +40,8 @@ pub use mail_url::{MailAccount, MailAccountError};
 pub use member::Member;
 pub use message::{
     ApnContent, ApnCredentials, ApnHeaderError, ApnHeaders, ApnMessage, BrowserKeys,
-    BrowserKeysError, EmailMessage, MailContent, MailServer, MailTls, PushTopic, Urgency, Vapid,
-    VapidContactError, WebMessage, WebMethod, WebPushMessage, WebSigning,
+    BrowserKeysError, EmailMessage, MailContent, MailServer, MailTls, PushContent, PushTopic,
+    Urgency, Vapid, VapidContactError, WebMessage, WebMethod, WebPushMessage, WebSigning,
 };
 pub use occupancy::{Occupancy, OccupiedChannel, SocketInfo};
 pub use outbox_event::{

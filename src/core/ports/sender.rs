@@ -10,7 +10,7 @@ use crate::core::model::{WebMessage, WebPushMessage};
 /// Sends messages of one kind; retries are up to the caller.
 #[async_trait]
 pub trait Sender<M>: Send + Sync {
-    /// Makes one attempt to send a message to its target. Ends within the timeout that the adapter was built with. A target that
+    /// Makes one attempt to send a message to its target. Ends within twice the timeout that the adapter was built with. A target that
     /// the adapter must not connect to is refused.
     ///
     /// # Errors

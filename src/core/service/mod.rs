@@ -20,6 +20,7 @@ pub mod bootstrap;
 mod cache_channels;
 mod cached;
 mod connect;
+mod direct;
 mod health;
 mod history;
 mod login_throttle;
@@ -40,6 +41,7 @@ mod subscribe;
 mod subscriptions;
 mod trigger;
 mod unsubscribe;
+mod vapid;
 mod webhook_changes;
 mod webhooks;
 
@@ -54,6 +56,7 @@ pub use append_queue::AppendQueue;
 pub use apps::AppError;
 pub use cached::Cached;
 pub use connect::{ConnectError, Connecting, Encryption};
+pub use direct::{MAX_DIRECT_TARGETS, PushTarget, WebContent};
 pub use health::NodeHealth;
 pub use history::{AnswerReader, EventQuery, EventsPage, HistoryError};
 pub use login_throttle::LoginsThrottled;
@@ -70,13 +73,16 @@ pub use signed::SignedError;
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 pub use subscriptions::SubscriptionError;
 pub use trigger::{ClientEvent, ClientEventError, TriggerRequest};
+pub use vapid::{GivenVapid, NewVapidKeyError, VapidError};
 pub use webhooks::{OutboxSender, Reconciler, WebhookLog, WebhookQueue, WebhookRules};
 
 use super::answers::AnswerBudget;
 use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId, ServerEvent};
-use super::ports::{BusHealth, BusMessage, BusSink, Clock, Gauges, Nodes, Notifier, Stores};
+use super::ports::{
+    BusHealth, BusMessage, BusSink, Clock, Gauges, Nodes, Notifier, Senders, Stores,
+};
 
 /// The ports that the use cases depend on.
 #[derive(Clone)]
@@ -87,6 +93,8 @@ pub struct Ports {
     pub nodes: Nodes,
     /// Sends webhook requests.
     pub notifier: Arc<dyn Notifier>,
+    /// Send messages to targets outside the connections.
+    pub senders: Senders,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -106,6 +114,29 @@ pub struct Rules {
     pub retention_events: Option<u64>,
     /// Timeouts and retries of webhooks.
     pub webhooks: WebhookRules,
+    /// Timeouts and defaults of messages.
+    pub messages: MessageRules,
+}
+
+/// Timeouts and defaults of messages to targets outside the connections.
+#[derive(Debug, Clone)]
+pub struct MessageRules {
+    /// The timeout of one attempt.
+    pub timeout: Duration,
+    /// The operator's contact for push services, with its scheme.
+    pub contact: Option<String>,
+    /// Seconds for which push services keep a message.
+    pub web_push_ttl: u32,
+}
+
+impl Default for MessageRules {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            contact: None,
+            web_push_ttl: 86_400,
+        }
+    }
 }
 
 /// The use cases, over the hub and the ports.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::app_cache::AppCache;
 use super::append_queue::AppendQueue;
 use super::cache_channels::CacheChannels;
+use super::direct::SendSlots;
 use super::login_throttle::LoginThrottle;
 use super::member_changes::MemberChangeAnnouncer;
 use super::retention::Retention;
@@ -37,6 +38,7 @@ pub struct Parts {
     pub(super) sessions: Arc<SessionCache>,
     pub(super) logins: Arc<LoginThrottle>,
     pub(super) cache_channels: Arc<CacheChannels>,
+    pub(super) sends: Arc<SendSlots>,
 }
 
 impl Parts {
@@ -46,6 +48,7 @@ impl Parts {
             nodes,
             notifier,
             clock,
+            ..
         } = ports.clone();
         // A single node has a constant name, so that it finds its claims again after it was killed.
         let holder = match rules.webhooks.single_node {
@@ -113,6 +116,7 @@ impl Parts {
             apps,
             webhooks,
             cache_channels,
+            sends: Arc::new(SendSlots::new()),
         })
     }
 }

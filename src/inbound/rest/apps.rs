@@ -227,7 +227,7 @@ fn parse(ident: &str) -> Result<AppIdent, AppError> {
 }
 
 /// The app that a path names, if the caller may access it. A session cannot learn whether another app exists.
-fn reached(caller: &Caller, ident: &str) -> Result<AppIdent, AppError> {
+pub(super) fn reached(caller: &Caller, ident: &str) -> Result<AppIdent, AppError> {
     match caller {
         Caller::Administrator => parse(ident),
         Caller::Session(session) if session.app.ident.as_str() == ident => {

@@ -18,6 +18,7 @@ mod form;
 mod health;
 mod list;
 mod local;
+mod messaging;
 mod metrics;
 mod pages;
 mod params;
@@ -34,6 +35,7 @@ mod subscription_dto;
 mod subscriptions;
 mod tags;
 mod tokens;
+mod vapid;
 mod web;
 
 use std::sync::Arc;
@@ -112,6 +114,8 @@ type Routes = (
     events::EventRoutes,
     subscriptions::SubscriptionRoutes,
     sockets::SocketRoutes,
+    messaging::MessagingRoutes,
+    vapid::VapidRoutes,
     pusher::PusherEventRoutes,
     pusher::PusherChannelRoutes,
     pusher::PusherUserRoutes,
@@ -126,6 +130,8 @@ fn routes(rest: &Arc<RestContext>) -> Routes {
         events::EventRoutes(Arc::clone(rest)),
         subscriptions::SubscriptionRoutes(Arc::clone(rest)),
         sockets::SocketRoutes(Arc::clone(rest)),
+        messaging::MessagingRoutes(Arc::clone(rest)),
+        vapid::VapidRoutes(Arc::clone(rest)),
         pusher::PusherEventRoutes(Arc::clone(rest)),
         pusher::PusherChannelRoutes(Arc::clone(rest)),
         pusher::PusherUserRoutes(Arc::clone(rest)),

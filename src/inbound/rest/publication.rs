@@ -2,11 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
 use poem_openapi::registry::MetaSchema;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
@@ -14,7 +11,7 @@ use super::schema::{PRINTABLE, example, inline, name, open, plain, shape};
 use crate::core::model::{
     ChannelName, FurtherMembers, Limits, Payload, RESERVED_MEMBERS, check_event_name,
 };
-use crate::inbound::wire::{compact, push_json_string};
+use crate::inbound::wire::{RawMembers, compact, push_json_string, read_string, read_strings};
 
 /// The channel of an event without one, as in the original.
 pub(super) const DEFAULT_CHANNEL: &str = "global";
@@ -134,20 +131,13 @@ fn read_channels(value: &str, limits: &Limits) -> Result<Vec<ChannelName>, Probl
             "channel must be a string, or a list of 1 to {MOST_CHANNELS} strings"
         ))
     };
-    let names: Vec<Text<'_>> = serde_json::from_str(value).map_err(|_| must())?;
+    let names = read_strings(value).ok_or_else(must)?;
     if names.is_empty() || names.len() > MOST_CHANNELS {
         return Err(must());
     }
     let mut seen = HashSet::with_capacity(names.len());
-    let fresh = names.iter().filter(|name| seen.insert(name.0.as_ref()));
-    fresh.map(|name| read_channel(&name.0, limits)).collect()
-}
-
-/// The string that a JSON text is; `None`: it is something else, or holds half a surrogate pair.
-fn read_string(value: &str) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(value)
-        .ok()
-        .map(|text| text.0)
+    let fresh = names.iter().filter(|name| seen.insert(&***name));
+    fresh.map(|name| read_channel(name, limits)).collect()
 }
 
 fn read_data(value: &str) -> Result<Cow<'_, str>, Problem> {
@@ -174,45 +164,6 @@ fn further_member<'v>(name: &str, value: &'v str) -> Result<(String, Cow<'v, str
     let mut quoted = String::new();
     push_json_string(&mut quoted, name);
     Ok((quoted, compact(value)))
-}
-
-/// A string that is borrowed from the JSON text where nothing in it was escaped.
-#[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The members of an object as text, in the order of first occurrence; of a repeated name the last value counts.
-struct RawMembers<'a>(Vec<(Cow<'a, str>, &'a str)>);
-
-impl<'de> Deserialize<'de> for RawMembers<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = RawMembers<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut places = std::collections::HashMap::new();
-                let mut members: Vec<(Cow<'de, str>, &'de str)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    match places
-                        .get(&name.0)
-                        .and_then(|place: &usize| members.get_mut(*place))
-                    {
-                        Some(member) => member.1 = value.get(),
-                        None => {
-                            places.insert(name.0.clone(), members.len());
-                            members.push((name.0, value.get()));
-                        }
-                    }
-                }
-                Ok(RawMembers(members))
-            }
-        }
-        deserializer.deserialize_map(Reader)
-    }
 }
 
 #[cfg(test)]

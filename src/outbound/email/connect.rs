@@ -20,7 +20,7 @@ use super::starttls::request_tls;
 use super::stream::{MailStream, Transport};
 use crate::core::model::{MailServer, MailTls, Secret};
 use crate::core::ports::{SendFailure, Verdict};
-use crate::outbound::webhook::address_filter::is_public;
+use crate::outbound::net::address_filter::is_public;
 
 /// The most addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 4;

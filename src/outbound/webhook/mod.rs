@@ -1,7 +1,5 @@
-//! Delivers webhooks over HTTP in the format of Pusher Channels.
+//! Web hooks over HTTP: the events of channels in the format of Pusher Channels, and messages.
 
-pub(crate) mod address_filter;
-mod client;
 mod payload;
 mod sender;
 

@@ -1,80 +1,57 @@
-//! One delivery attempt to one address.
+//! One attempt to call one address.
 
-use std::error::Error as StdError;
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 
-use super::client::{check_host, http_client};
 use super::payload::encode;
-use crate::core::auth::webhook_signature;
-use crate::core::model::{App, Attempt, QueuedEvent, Secret};
-use crate::core::ports::Notifier;
+use crate::core::auth::{message_signature, webhook_signature};
+use crate::core::model::{App, Attempt, QueuedEvent, Secret, WebMessage, WebMethod};
+use crate::core::ports::{Notifier, SendFailure, Sender, Verdict};
+use crate::outbound::net::{HttpClient, HttpFailure, HttpReply};
 
-/// Response bytes that are read so that the connection can be reused; a longer response closes it.
-const MAX_RESPONSE_BYTES: usize = 16 * 1024;
+/// The value of `Content-Type`; npm `pusher` compares the exact value.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Maximum length of an error text.
-const MAX_ERROR_CHARS: usize = 300;
-
-/// The webhook client.
+/// Calls web hooks.
 pub struct WebhookSender {
+    http: Arc<HttpClient>,
     timeout: Duration,
-    allow_private: bool,
-    /// Built on first use, because this reads the root certificates.
-    client: OnceLock<Client>,
 }
 
 impl WebhookSender {
-    /// `timeout` limits one request including its response. `allow_private` disables the address filter.
-    pub fn new(timeout: Duration, allow_private: bool) -> Self {
-        Self {
-            timeout,
-            allow_private,
-            client: OnceLock::new(),
-        }
+    /// `timeout` limits one request including its response.
+    pub fn new(http: Arc<HttpClient>, timeout: Duration) -> Self {
+        Self { http, timeout }
     }
 
-    fn client(&self) -> reqwest::Result<&Client> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let client = http_client(self.timeout, self.allow_private)?;
-        Ok(self.client.get_or_init(|| client))
-    }
-
-    async fn post(
+    /// Sends a request that `request` signs with the secrets in turn: if the receiver rejects the first signature (400, 401 or
+    /// 403), it may have only the previous secret. While that is valid, the request is repeated at once with its signature.
+    async fn call(
         &self,
-        app: &App,
-        secret: &Secret,
-        url: Url,
-        body: &str,
-    ) -> Result<StatusCode, String> {
-        let client = self.client().map_err(|error| error_text(&error))?;
-        let request = client
-            .post(url)
-            // npm `pusher` compares the exact value.
-            .header(CONTENT_TYPE, "application/json")
-            .header("X-Pusher-Key", &app.key)
-            .header("X-Pusher-Signature", webhook_signature(secret, body))
-            .body(body.to_owned());
-        let response = request
-            .send()
-            .await
-            .map_err(|error| error_text(&error.without_url()))?;
-        let status = response.status();
-        drain(response).await;
-        Ok(status)
+        address: &str,
+        secrets: impl Iterator<Item = &Secret>,
+        request: impl Fn(&Client, Url, &Secret) -> RequestBuilder,
+    ) -> Result<Option<HttpReply>, HttpFailure> {
+        let mut reply = None;
+        for secret in secrets {
+            let sent = self.http.send(address, self.timeout, |client, url| {
+                request(client, url, secret)
+            });
+            let status = reply.insert(sent.await?).status.as_u16();
+            if !matches!(status, 400 | 401 | 403) {
+                break;
+            }
+        }
+        Ok(reply)
     }
 }
 
 #[async_trait]
 impl Notifier for WebhookSender {
-    /// Signs with the app's secret. If the receiver rejects that (400, 401 or 403), it may have only the previous secret:
-    /// while that is valid, the request is repeated at once with its signature.
     async fn send(&self, app: &App, address: &str, events: &[QueuedEvent]) -> Attempt {
         let failed = |problem: String| Attempt {
             status: None,
@@ -83,31 +60,94 @@ impl Notifier for WebhookSender {
         let Ok(body) = encode(events) else {
             return failed("the payload cannot be encoded".to_owned());
         };
-        let Ok(url) = Url::parse(address) else {
-            return failed("the address is not a valid URL".to_owned());
+        let request = |client: &Client, url, secret: &Secret| {
+            client
+                .post(url)
+                .header(CONTENT_TYPE, JSON)
+                .header("X-Pusher-Key", &app.key)
+                .header("X-Pusher-Signature", webhook_signature(secret, &body))
+                .body(body.clone())
         };
-        if !self.allow_private
-            && let Err(error) = check_host(&url)
-        {
-            return failed(error.to_string());
+        match self.call(address, app.secrets(), request).await {
+            Ok(Some(reply)) => Attempt {
+                status: Some(reply.status.as_u16()),
+                problem: status_error(reply.status),
+            },
+            Ok(None) => failed("the app has no secret".to_owned()),
+            Err(failure) => failed(failure.to_string()),
         }
-        let mut attempt = Attempt::default();
-        for secret in app.secrets() {
-            match self.post(app, secret, url.clone(), &body).await {
-                Ok(status) => {
-                    attempt = Attempt {
-                        status: Some(status.as_u16()),
-                        problem: status_error(status),
-                    }
-                }
-                Err(problem) => return failed(problem),
-            }
-            if !matches!(attempt.status, Some(400 | 401 | 403)) {
-                break;
-            }
-        }
-        attempt
     }
+}
+
+#[async_trait]
+impl Sender<WebMessage> for WebhookSender {
+    /// A 2xx accepts the message, and 410 ends the target.
+    async fn send(&self, message: &WebMessage) -> Result<(), SendFailure> {
+        let headers = headers(message)
+            .ok_or_else(|| SendFailure::new(Verdict::Refused, "a header is not valid"))?;
+        let signing = &message.signing;
+        let body = match message.method.has_body() {
+            true => message.body.clone(),
+            false => Default::default(),
+        };
+        let request = |client: &Client, url, secret: &Secret| {
+            let request = client
+                .request(method(message.method), url)
+                .headers(headers.clone())
+                .header("X-Pushi-Key", &signing.key)
+                .header(
+                    "X-Pushi-Signature",
+                    message_signature(secret, signing.at, &body),
+                )
+                .header("X-Pushi-Event-Id", &signing.event_id)
+                .header("X-Pushi-Attempt", signing.attempt);
+            if message.method.has_body() {
+                request.body(body.clone())
+            } else {
+                request
+            }
+        };
+        let sent = self.call(message.url.expose(), signing.secrets.iter(), request);
+        let reply = match sent.await {
+            Ok(Some(reply)) => reply,
+            Ok(None) => return Err(SendFailure::new(Verdict::Refused, "the app has no secret")),
+            Err(failure @ HttpFailure::Address(_)) => {
+                return Err(SendFailure::new(Verdict::Refused, failure.to_string()));
+            }
+            Err(failure @ HttpFailure::Request(_)) => {
+                return Err(SendFailure::new(Verdict::Later(None), failure.to_string()));
+            }
+        };
+        match status_error(reply.status) {
+            None => Ok(()),
+            Some(problem) if reply.status == StatusCode::GONE => {
+                Err(SendFailure::new(Verdict::Gone, problem))
+            }
+            Some(problem) => Err(SendFailure::new(Verdict::Later(reply.retry_after), problem)),
+        }
+    }
+}
+
+fn method(method: WebMethod) -> Method {
+    match method {
+        WebMethod::Post => Method::POST,
+        WebMethod::Put => Method::PUT,
+        WebMethod::Get => Method::GET,
+        WebMethod::Delete => Method::DELETE,
+    }
+}
+
+/// The message's own headers; `None`: one is not valid.
+fn headers(message: &WebMessage) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    if message.method.has_body() {
+        headers.insert(CONTENT_TYPE, JSON);
+    }
+    for (name, value) in &message.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        headers.insert(name, HeaderValue::from_str(value).ok()?);
+    }
+    Some(headers)
 }
 
 fn status_error(status: StatusCode) -> Option<String> {
@@ -119,31 +159,4 @@ fn status_error(status: StatusCode) -> Option<String> {
     } else {
         format!("answered {status}")
     })
-}
-
-/// Reads the rest of a response, up to the limit.
-async fn drain(mut response: Response) {
-    let mut read = 0;
-    while read < MAX_RESPONSE_BYTES {
-        match response.chunk().await {
-            Ok(Some(chunk)) => read += chunk.len(),
-            _ => return,
-        }
-    }
-}
-
-/// Formats an error with its causes on one line. Without the address, which may contain secrets.
-fn error_text(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() {
-        "the request timed out".to_owned()
-    } else {
-        "the request failed".to_owned()
-    };
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(&format!(": {cause}"));
-        next = cause.source();
-    }
-    let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    line.take(MAX_ERROR_CHARS).collect()
 }

@@ -57,6 +57,16 @@ fn apps_are_created_listed_shown_changed_and_deleted() {
             .contains("client_events               true\n")
     );
 
+    let key = shell.printed(&["app", "vapid", "shop"]);
+    assert_eq!(key.trim_end().len(), 87);
+    let again = shell.run(&["app", "vapid", "shop"]);
+    assert!(
+        again.code != Some(0) && again.err.contains("replace"),
+        "{again:?}"
+    );
+    let other = shell.json(&["app", "vapid", "shop", "--replace", "--json"]);
+    assert_ne!(other["vapid_public_key"], key.trim_end());
+
     assert_eq!(shell.printed(&["app", "delete", "shop"]), "deleted shop\n");
     assert_eq!(
         shell.complaint(&["app", "show", "shop"], &[], 1),

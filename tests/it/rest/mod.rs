@@ -9,6 +9,7 @@ mod failed_logins;
 mod forms;
 mod health;
 mod lists;
+mod messaging;
 mod requests;
 mod secret_rotation;
 mod sessions;
@@ -29,8 +30,9 @@ use pushi::core::service::Service;
 use pushi::inbound::listen::{ClientInfo, ListenerRole};
 use pushi::inbound::rest::{RestRules, document, endpoint};
 use pushi::outbound::storage::memory;
-use pushi::outbound::webhook::WebhookSender;
-use pushi_test_support::{Composition, FaultyStore, ManualClock, ServerSetup};
+use pushi_test_support::{
+    Composition, FaultyStore, ManualClock, ServerSetup, senders, webhook_sender,
+};
 use serde_json::Value;
 
 pub(crate) const ADMIN: &str = "administrators-token";
@@ -47,6 +49,11 @@ pub(crate) struct Setup {
     pub body_bytes: u64,
     pub path_prefix: Option<&'static str>,
     pub queued_bytes: u64,
+    /// Whether messages go to private addresses, and the timeout of an attempt.
+    pub allow_private: bool,
+    pub notify_timeout: Duration,
+    /// The operator's contact for push services.
+    pub contact: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -58,6 +65,9 @@ impl Default for Setup {
             body_bytes: 262_144,
             path_prefix: None,
             queued_bytes: 16_777_216,
+            allow_private: true,
+            notify_timeout: Duration::from_secs(10),
+            contact: None,
         }
     }
 }
@@ -80,8 +90,11 @@ impl Setup {
         let mut server = ServerSetup::over(&stores);
         let clock = Arc::new(ManualClock::at_micros(1_795_337_092_270_000));
         server.ports.stores.apps = store.clone();
-        server.ports.notifier = Arc::new(WebhookSender::new(Duration::from_secs(5), false));
+        server.ports.notifier = webhook_sender(false, Duration::from_secs(5));
+        server.ports.senders = senders(self.allow_private, self.notify_timeout);
         server.ports.clock = clock.clone();
+        server.rules.messages.timeout = self.notify_timeout;
+        server.rules.messages.contact = self.contact.map(str::to_owned);
         server.rules.limits.body_bytes = self.body_bytes;
         server.rules.limits.queued_bytes = self.queued_bytes;
         server.ports.stores.events = store.clone();

@@ -3,10 +3,9 @@
 use pushi::core::auth::webhook_signature;
 use pushi::core::model::{Webhook, WebhookEvent};
 use pushi::core::service::Service;
-use pushi_test_support::{ServerSetup, TestEnv};
+use pushi_test_support::{Receiver, ServerSetup, TestEnv};
 use serde_json::{Value, json};
 
-use super::receiver::Receiver;
 use super::{hook, hook_for, webhook_server, webhook_server_with};
 
 pub(super) async fn every_event_kind_has_its_form(env: &TestEnv) {

@@ -3,7 +3,6 @@
 mod bounds;
 mod debounce;
 mod delivery;
-mod receiver;
 mod restart;
 mod retries;
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushi::core::service::Service;
-use pushi_test_support::{ServerSetup, TestEnv};
+use pushi_test_support::{Receiver, ServerSetup, TestEnv};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::receiver::Receiver;
 use super::{hook, webhook_server_with};
 
 /// Another server on the same store, whose clock is ahead by this much.

@@ -7,12 +7,10 @@ use std::time::Duration;
 use pushi::core::auth::webhook_signature;
 use pushi::core::model::WebhookEvent;
 use pushi::core::service::WebhookLog;
-use pushi::outbound::webhook::WebhookSender;
-use pushi_test_support::{TestEnv, TestServer, until};
+use pushi_test_support::{Call, Receiver, TestEnv, TestServer, until, webhook_sender};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::receiver::Receiver;
 use super::{hook, hook_for, webhook_server, webhook_server_with};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -67,7 +65,7 @@ pub(super) async fn failed_events_are_resent_in_order(env: &TestEnv) {
     failed(&server, &receiver.url, 2).await;
     server.clock.advance(Duration::from_secs(2));
     let third = receiver.call().await;
-    let data = |call: &super::receiver::Call| {
+    let data = |call: &Call| {
         call.events()
             .iter()
             .map(|event| event["data"].clone())
@@ -106,7 +104,7 @@ pub(super) async fn an_unreachable_address_delays_no_other(env: &TestEnv) {
     let webhooks = [&silent_url, &format!("http://{nobody}/"), &receiver.url]
         .map(|url| hook_for(url, &[WebhookEvent::ClientEvent]));
     // Far longer than the whole test takes.
-    let patient = Arc::new(WebhookSender::new(HOUR, true));
+    let patient = webhook_sender(true, HOUR);
     let server = webhook_server_with(env, webhooks.to_vec(), |setup| {
         setup.ports.notifier = patient
     })
@@ -224,7 +222,7 @@ pub(super) async fn a_receiver_with_the_old_secret_is_sent_the_old_signature(env
         .rotate_secret(&server.app.ident)
         .await
         .unwrap();
-    let signed_with = |call: &super::receiver::Call, new: bool| {
+    let signed_with = |call: &Call, new: bool| {
         let secret = if new {
             &rotated.secret
         } else {
@@ -276,7 +274,7 @@ pub(super) async fn private_addresses_are_refused(env: &TestEnv) {
         .iter()
         .map(|url| hook_for(url, &[WebhookEvent::ClientEvent]))
         .collect();
-    let strict = Arc::new(WebhookSender::new(Duration::from_secs(5), false));
+    let strict = webhook_sender(false, Duration::from_secs(5));
     let server = webhook_server_with(env, webhooks, |setup| setup.ports.notifier = strict).await;
     happen(&server, 1).await;
     for url in &urls {

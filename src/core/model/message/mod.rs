@@ -14,5 +14,6 @@ pub use content::{ApnContent, MailContent};
 pub use email::{EmailMessage, MailServer, MailTls};
 pub use web::{WebMessage, WebMethod, WebSigning};
 pub use web_push::{
-    BrowserKeys, BrowserKeysError, PushTopic, Urgency, Vapid, VapidContactError, WebPushMessage,
+    BrowserKeys, BrowserKeysError, PushContent, PushTopic, Urgency, Vapid, VapidContactError,
+    WebPushMessage,
 };

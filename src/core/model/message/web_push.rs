@@ -34,6 +34,19 @@ impl WebPushMessage {
     pub const MAX_PAYLOAD: usize = 3993;
 }
 
+/// What a browser is sent, and how its push service handles it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushContent {
+    /// The payload, at most [`WebPushMessage::MAX_PAYLOAD`] bytes.
+    pub payload: Bytes,
+    /// Seconds for which the push service keeps the message; `None`: the server's default.
+    pub ttl: Option<u32>,
+    /// How soon the browser should get it.
+    pub urgency: Option<Urgency>,
+    /// Replaces a waiting message with the same topic.
+    pub topic: Option<PushTopic>,
+}
+
 /// The keys of a browser's subscription.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BrowserKeys {

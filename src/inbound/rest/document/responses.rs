@@ -54,7 +54,7 @@ static ERRORS: [ErrorResponse; 10] = [
     plain(
         409,
         "Conflict",
-        "Another resource has the same unique identifier.",
+        "Another resource has the same unique identifier, or the resource exists already.",
     ),
     plain(
         413,
@@ -116,8 +116,8 @@ pub(super) fn name_errors(path: &str, operation: &mut Value) {
     let answers = |status| match status {
         400 => checked,
         401 | 403 => secured || logs_in,
-        404 => path.contains('{') || first_listener,
-        409 => id == "createApp",
+        404 => path.contains('{') || first_listener || id == "getVapidKey",
+        409 => id == "createApp" || id == "createVapidKey",
         408 | 413 | 415 => body,
         // Only a token or credentials can be guessed; an app publishes no more than can be stored.
         429 => (secured && !signed) || logs_in || id.starts_with("pusherTrigger"),

@@ -11,8 +11,8 @@ use crate::core::auth::SignableError;
 use crate::core::error::StorageError;
 use crate::core::model::{CredentialError, IdentError, NameError};
 use crate::core::service::{
-    AppError, HistoryError, LoginError, LoginsThrottled, PublishError, RosterError, SignedError,
-    SubscriptionError,
+    AppError, HistoryError, LoginError, LoginsThrottled, NewVapidKeyError, PublishError,
+    RosterError, SignedError, SubscriptionError,
 };
 
 impl Problem {
@@ -129,6 +129,17 @@ impl From<PublishError> for Problem {
             // The append queue has logged the cause.
             PublishError::Storage(StorageError::Unavailable(_)) => Self::unavailable(message),
             PublishError::Storage(error) => Self::of_storage(message, &error),
+        }
+    }
+}
+
+impl From<NewVapidKeyError> for Problem {
+    fn from(error: NewVapidKeyError) -> Self {
+        let message = error.to_string();
+        match error {
+            NewVapidKeyError::Exists => Self::new(StatusCode::CONFLICT, message),
+            NewVapidKeyError::App(error) => error.into(),
+            NewVapidKeyError::Random(_) | NewVapidKeyError::Encoding => Self::internal(message),
         }
     }
 }

@@ -8,10 +8,10 @@ pub(super) const ORIGIN: &str = "^(\\*|null|file:\\x2f\\x2f|\\*\\.[A-Za-z0-9._-]
 
 /// The pattern of a web hook's address in the document; [`is_web_address`] also accepts other abbreviations of
 /// IPv6 addresses.
-pub(super) const WEB_ADDRESS: &str = "^https?:\\x2f\\x2f([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?([\\x2f?][!-~]{0,1000}[!-~]{0,500})?$";
+pub(in crate::inbound::rest) const WEB_ADDRESS: &str = "^https?:\\x2f\\x2f([A-Za-z0-9._-]{1,253}|\\[::1\\]|\\[([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\\])(:[0-9]{1,5})?([\\x2f?][!-~]{0,1000}[!-~]{0,500})?$";
 
 /// Whether this is an `http` or `https` address.
-pub(super) fn is_web_address(text: &str) -> bool {
+pub(in crate::inbound::rest) fn is_web_address(text: &str) -> bool {
     let Some(rest) = text
         .strip_prefix("http://")
         .or_else(|| text.strip_prefix("https://"))

@@ -8,6 +8,7 @@ mod special;
 mod table;
 mod webhook;
 
+pub(in crate::inbound::rest) use address::{WEB_ADDRESS, is_web_address};
 pub(super) use reset::{RESET, schema as reset_schema};
 pub(super) use table::SETTINGS;
 pub(super) use webhook::WebhookShape;

@@ -80,7 +80,7 @@ pub(crate) static SETTINGS: [Setting; 32] = [
     own(
         "vapid_email",
         Kind::Text(|app| &mut app.push.vapid_email, vapid_email),
-        "Contact for Web Push: an e-mail address, or a `mailto:` or `https:` address.",
+        "Contact for Web Push: an e-mail address, or a `mailto:` or `https:` address. Default: that of the server (`PUSHI_CONTACT`).",
     ),
     own(
         "smtp_url",

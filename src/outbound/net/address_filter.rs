@@ -1,5 +1,5 @@
-//! The filter of webhook addresses: only the public internet, unless the configuration allows all addresses. Webhooks are
-//! configured by the owners of apps, who must not reach private services through this server (SSRF).
+//! The filter of the addresses of targets: only the public internet, unless the configuration allows all addresses. Targets are
+//! chosen by the owners of apps and by clients, who must not reach private services through this server (SSRF).
 //!
 //! The list of special networks is our own because std's `IpAddr::is_global` is unstable.
 

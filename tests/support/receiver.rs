@@ -1,8 +1,7 @@
-//! An HTTP server that records webhook calls.
+//! An HTTP server that records the requests of web hooks and messages.
 
 use std::sync::Arc;
 
-use pushi_test_support::PATIENCE;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -10,15 +9,19 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::env::PATIENCE;
+
 /// One received request.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
+pub struct Call {
     head: String,
+    pub bytes: Vec<u8>,
+    /// The bytes as text.
     pub body: String,
 }
 
 impl Call {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         let named = |line: &&str| {
             line.split_once(':')
                 .is_some_and(|(key, _)| key.eq_ignore_ascii_case(name))
@@ -31,25 +34,25 @@ impl Call {
     }
 
     /// `POST /hook HTTP/1.1`
-    pub(super) fn line(&self) -> &str {
+    pub fn line(&self) -> &str {
         self.head.lines().next().unwrap()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
     /// The events in its body.
-    pub(super) fn events(&self) -> Vec<Value> {
+    pub fn events(&self) -> Vec<Value> {
         self.json()["events"].as_array().unwrap().clone()
     }
 }
 
 /// What a receiver answers: the first line without `HTTP/1.1`, and further header lines.
-pub(super) type Answers = Arc<dyn Fn(&Call) -> String + Send + Sync>;
+type Answers = Arc<dyn Fn(&Call) -> String + Send + Sync>;
 
 /// A back end on a port of its own.
-pub(super) struct Receiver {
+pub struct Receiver {
     pub url: String,
     calls: UnboundedReceiver<Call>,
     _listening: JoinSet<()>,
@@ -57,13 +60,11 @@ pub(super) struct Receiver {
 
 impl Receiver {
     /// One that takes everything.
-    pub(super) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::answering(|_| "200 OK".to_owned()).await
     }
 
-    pub(super) async fn answering(
-        answers: impl Fn(&Call) -> String + Send + Sync + 'static,
-    ) -> Self {
+    pub async fn answering(answers: impl Fn(&Call) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let (said, calls) = unbounded_channel();
@@ -83,7 +84,7 @@ impl Receiver {
     }
 
     /// The next request.
-    pub(super) async fn call(&mut self) -> Call {
+    pub async fn call(&mut self) -> Call {
         timeout(PATIENCE, self.calls.recv())
             .await
             .expect("the webhook is not told")
@@ -91,7 +92,7 @@ impl Receiver {
     }
 
     /// The next `count` events in order, over as many requests as needed.
-    pub(super) async fn told(&mut self, count: usize) -> Vec<Value> {
+    pub async fn told(&mut self, count: usize) -> Vec<Value> {
         let mut told = Vec::new();
         while told.len() < count {
             told.extend(self.call().await.events());
@@ -100,31 +101,32 @@ impl Receiver {
     }
 
     /// Whether no request waits to be looked at.
-    pub(super) fn is_quiet(&mut self) -> bool {
+    pub fn is_quiet(&mut self) -> bool {
         self.calls.try_recv().is_err()
     }
 }
 
 /// One request a connection.
 async fn serve(mut stream: TcpStream, said: UnboundedSender<Call>, answers: Answers) {
-    let mut text = Vec::new();
-    let (head, body) = loop {
-        if stream.read_buf(&mut text).await.unwrap_or(0) == 0 {
+    const END: &[u8] = b"\r\n\r\n";
+    let mut read = Vec::new();
+    let call = loop {
+        if stream.read_buf(&mut read).await.unwrap_or(0) == 0 {
             return;
         }
-        let so_far = String::from_utf8_lossy(&text);
-        let Some((head, body)) = so_far.split_once("\r\n\r\n") else {
+        let Some(end) = read.windows(END.len()).position(|bytes| bytes == END) else {
             continue;
         };
+        let bytes = read[end + END.len()..].to_vec();
         let call = Call {
-            head: head.to_owned(),
-            body: body.to_owned(),
+            head: String::from_utf8_lossy(&read[..end]).into_owned(),
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
         };
-        if body.len() >= call.header("content-length").parse().unwrap() {
-            break (call.head, call.body);
+        if call.bytes.len() >= call.header("content-length").parse().unwrap_or(0) {
+            break call;
         }
     };
-    let call = Call { head, body };
     let answer = answers(&call);
     // A test that is over does not look any more.
     let _ = said.send(call);

@@ -1,0 +1,96 @@
+//! Direct messages: sent to the targets of one request, one attempt each, without a queue.
+
+mod slots;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+pub(super) use self::slots::SendSlots;
+use super::Service;
+use crate::core::model::{
+    App, BrowserKeys, PushContent, Secret, Vapid, WebMessage, WebMethod, WebPushMessage, WebSigning,
+};
+use crate::core::ports::{SendFailure, Sender};
+
+/// The most targets of one kind in a request.
+pub const MAX_DIRECT_TARGETS: usize = 100;
+
+/// What web hooks are sent.
+#[derive(Debug, Clone)]
+pub struct WebContent {
+    /// The method.
+    pub method: WebMethod,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// The body, for methods that have one.
+    pub body: Bytes,
+}
+
+/// A browser.
+#[derive(Debug, Clone)]
+pub struct PushTarget {
+    /// The address of its push service.
+    pub endpoint: Secret,
+    /// The keys to encrypt for.
+    pub keys: BrowserKeys,
+}
+
+impl Service {
+    /// Sends the same to web hooks. The results are in the order of the addresses.
+    pub async fn send_to_webs(
+        &self,
+        app: &App,
+        urls: Vec<Secret>,
+        content: &WebContent,
+    ) -> Vec<Result<(), SendFailure>> {
+        let (at, id) = (self.ports.clock.now(), self.new_mid());
+        let message = |url| WebMessage {
+            url,
+            method: content.method,
+            headers: content.headers.clone(),
+            body: content.body.clone(),
+            signing: WebSigning::of(app, id.0.to_string(), 1, at),
+        };
+        let messages = urls.into_iter().map(message).collect();
+        self.send_all(app, &*self.ports.senders.web, messages).await
+    }
+
+    /// Sends the same to browsers. The results are in the order of the targets.
+    pub async fn send_to_browsers(
+        &self,
+        app: &App,
+        targets: Vec<PushTarget>,
+        content: &PushContent,
+        vapid: &Vapid,
+    ) -> Vec<Result<(), SendFailure>> {
+        let at = self.ports.clock.now();
+        let message = |target: PushTarget| WebPushMessage {
+            endpoint: target.endpoint,
+            keys: target.keys,
+            payload: content.payload.clone(),
+            ttl: content.ttl.unwrap_or(self.rules.messages.web_push_ttl),
+            urgency: content.urgency,
+            topic: content.topic.clone(),
+            vapid: vapid.clone(),
+            at,
+        };
+        let messages = targets.into_iter().map(message).collect();
+        self.send_all(app, &*self.ports.senders.web_push, messages)
+            .await
+    }
+
+    /// Makes one attempt for each message, all at once within the bounds of [`SendSlots`].
+    async fn send_all<M>(
+        &self,
+        app: &App,
+        sender: &dyn Sender<M>,
+        messages: Vec<M>,
+    ) -> Vec<Result<(), SendFailure>> {
+        let (slots, wait) = (&self.parts.sends, self.rules.messages.timeout);
+        let sends = messages.iter().map(|message| async move {
+            let _slot = slots.acquire(&app.ident, wait).await?;
+            sender.send(message).await
+        });
+        join_all(sends).await
+    }
+}

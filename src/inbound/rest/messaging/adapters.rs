@@ -1,0 +1,91 @@
+//! One message through several adapters.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::{BoxFuture, FutureExt, join_all};
+use serde_json::{Map, Value};
+
+use super::body::DirectBody;
+use super::outcome::{Outcome, unknown};
+use super::{web, web_push};
+use crate::core::model::App;
+use crate::core::service::Service;
+use crate::inbound::rest::problem::Problem;
+
+/// The most adapters of a request; there are fewer, but names may be repeated.
+const MAX_NAMES: usize = 20;
+
+/// A way to send messages.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Adapter {
+    Webhook,
+    WebPush,
+}
+
+/// The adapters with their names in answers and their other names.
+const ADAPTERS: [(Adapter, &str, &str); 2] = [
+    (Adapter::Webhook, "webhook", "web"),
+    (Adapter::WebPush, "web_push", "webpush"),
+];
+
+impl Adapter {
+    /// From a name, in lower case.
+    fn parse(name: &str) -> Option<(Self, &'static str)> {
+        ADAPTERS
+            .iter()
+            .find(|(_, known, alias)| [*known, *alias].contains(&name))
+            .map(|(adapter, known, _)| (*adapter, *known))
+    }
+
+    /// Reads the adapter's part of a body; `None`: it has no targets.
+    fn read<'s>(
+        self,
+        body: &DirectBody<'_>,
+        service: &'s Service,
+        app: &'s App,
+    ) -> Result<Option<BoxFuture<'s, Outcome>>, Problem> {
+        Ok(match self {
+            Self::Webhook => {
+                web::read_of_several(body)?.map(|request| request.outcome(service, app).boxed())
+            }
+            Self::WebPush => web_push::read_of_several(body)?
+                .map(|request| request.outcome(service, app).boxed()),
+        })
+    }
+}
+
+/// Sends a message; the results by the adapters' names, in the order of the request. Nothing is sent where a part is not valid.
+pub(super) async fn send(
+    service: &Service,
+    app: &App,
+    body: &DirectBody<'_>,
+) -> Result<Map<String, Value>, Problem> {
+    let names = body.targets("adapters")?;
+    if names.is_empty() {
+        return Err(Problem::bad_request("No adapters specified"));
+    }
+    if names.len() > MAX_NAMES {
+        return Err(Problem::bad_request(format!(
+            "adapters has {} entries: there are fewer than {MAX_NAMES} adapters",
+            names.len()
+        )));
+    }
+    let (mut attempts, mut seen) = (Vec::new(), BTreeSet::new());
+    for name in names {
+        let name = name.to_lowercase();
+        let Some((adapter, known)) = Adapter::parse(&name) else {
+            let outcome = unknown(&name);
+            attempts.push(async move { (name, outcome) }.boxed());
+            continue;
+        };
+        if !seen.insert(adapter) {
+            continue;
+        }
+        if let Some(attempt) = adapter.read(body, service, app)? {
+            attempts.push(attempt.map(|outcome| (known.to_owned(), outcome)).boxed());
+        }
+    }
+    let results = join_all(attempts).await;
+    let member = |(name, outcome)| (name, Value::Object(outcome));
+    Ok(results.into_iter().map(member).collect())
+}
