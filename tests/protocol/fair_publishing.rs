@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 /// The most bytes of one commit.
-const COMMIT: usize = 4 << 20;
+const COMMIT: usize = 1 << 20;
 
 fn publish(server: &TestServer<'_>, app: &Arc<App>, publishing: Publishing) -> Publish {
     let (service, app): (Arc<Service>, _) = (Arc::clone(&server.service), Arc::clone(app));

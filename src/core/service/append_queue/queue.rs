@@ -15,7 +15,7 @@ pub(super) const BATCH: usize = 1000;
 /// more bytes, to several channels, is divided between commits; all others are written by one. So another app's publish waits
 /// for a commit of this size, whatever an app publishes.
 pub(super) const MIN_COMMIT_BYTES: usize = 256 * 1024;
-pub(super) const MAX_COMMIT_BYTES: usize = 4 << 20;
+pub(super) const MAX_COMMIT_BYTES: usize = 1 << 20;
 pub(super) const COMMIT_TIME: Duration = Duration::from_millis(100);
 
 /// Bounded by the bytes that the store is going to write, by app and in all. A publish above an app's bound is accepted
