@@ -63,6 +63,7 @@ async def wide_publishes(target: Target) -> None:
             body = json.dumps({"channel": channels, "data": "x" * PAYLOAD, "persist": True}).encode()
             written += width * PAYLOAD
             await line.send(request("POST", f"/events?sid={target.token}", body, Content_Type="application/json"))
+            target.count("publishes")
             status = await line.response()
             target.count(f"status {status}")
             if status == 429:
