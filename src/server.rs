@@ -38,6 +38,7 @@ use crate::inbound::websocket::{
     self, Gateway, KeepaliveTiming, TokioFlushScheduler, WebSocketUpgrades,
 };
 use crate::outbound::clock::SystemClock;
+use crate::outbound::message_format::OriginalFormat;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, instrument};
 use crate::outbound::redis::RedisTargetError;
 use crate::outbound::storage::OpenError;
@@ -168,6 +169,7 @@ impl Server {
             nodes: wiring.nodes().clone(),
             notifier,
             senders,
+            format: Arc::new(OriginalFormat),
             clock: Arc::clone(&clock),
         };
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);

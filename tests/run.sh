@@ -119,6 +119,7 @@ if wants clients; then
   setup_python
   setup_rust_library
   setup_original
+  setup_postfix
   setup_generators
   start_mongo
   start_postgres

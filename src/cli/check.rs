@@ -35,6 +35,7 @@ impl CheckArgs {
         init_log(raw, &settings.log)?;
         notices.extend(environment_warnings());
         notices.extend(proxy_notice(&settings));
+        notices.extend(mail_notice(&settings));
         let server = settings.listen.server.as_ref();
         for listener in std::iter::once(&settings.listen.api).chain(server) {
             tls_source(listener)?;
@@ -89,6 +90,13 @@ fn proxy_notice(settings: &Settings) -> Option<String> {
     (trusted || hidden && public).then(|| {
         "a proxy on this machine seems likely: let it add X-Forwarded-For to each request, and not pass on /metrics and /health/detailed, which need no token from this machine".to_owned()
     })
+}
+
+/// A notice where e-mails are sent without a link that ends a registration.
+fn mail_notice(settings: &Settings) -> Option<String> {
+    let notifications = &settings.notifications;
+    (notifications.mail.is_some() && notifications.public_url.is_none())
+        .then(|| "PUSHI_PUBLIC_URL is not set: e-mails have no List-Unsubscribe link".to_owned())
 }
 
 /// Opens the store, describes it, and finds the apps with a short secret. A missing SQLite file is not created.

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::url::{BusUrl, StoreUrl};
 use super::variables::Variable;
-use crate::core::model::{AppIdent, Limits, Secret};
+use crate::core::model::{AppIdent, Limits, MailAccount, Secret};
 
 /// All settings of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +179,12 @@ pub struct NotificationSettings {
     pub contact: Option<String>,
     /// The time for which push services keep a message; seconds that fit into 32 bits.
     pub web_push_ttl: Duration,
+    /// The operator's mail server.
+    pub mail: Option<MailAccount>,
+    /// The address in place of Apple's push service.
+    pub apns_url: Option<String>,
+    /// The address under which people reach the REST API, without a slash at its end.
+    pub public_url: Option<String>,
 }
 
 /// Log output.

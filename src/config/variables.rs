@@ -180,9 +180,20 @@ variables! {
         PUSHI_WEBHOOK_ALLOW_PRIVATE "0|1" = "0", "Allow webhooks and other targets of notifications with private addresses";
     }
     "Notifications" {
-        PUSHI_NOTIFY_TIMEOUT "DURATION" = "10s", "Timeout of an attempt to send a message to a web hook or browser";
+        PUSHI_NOTIFY_TIMEOUT "DURATION" = "10s", "Timeout of an attempt to send a message to a target";
         PUSHI_CONTACT "ADDRESS" = "", "E-mail or https: address of the operator for push services; used for apps without vapid_email";
         WEB_PUSH_TTL "DURATION" = "24h", "Time for which push services keep a message for a browser that is offline";
+        PUSHI_APNS_URL "URL" = "", "Push service in place of Apple's: https://…, or http://… on the loopback";
+        PUSHI_PUBLIC_URL "URL" = "", "Address under which people reach the REST API, for links in e-mails";
+    }
+    "E-mail, for apps without smtp_url" {
+        SMTP_URL "SECRET" = "", "Mail server: smtp://USER:PASSWORD@HOST:PORT?sender=ADDRESS; smtps:// uses STARTTLS (port 587), smtp+ssl:// and port 465 TLS from the start";
+        SMTP_HOST "HOST" = "", "Mail server, used if SMTP_URL is not set";
+        SMTP_PORT "PORT" = "25", "Port of SMTP_HOST; 465: TLS from the start";
+        SMTP_USER "NAME" = "", "User at SMTP_HOST";
+        SMTP_PASSWORD "SECRET" = "", "Password of SMTP_USER";
+        SMTP_STARTTLS "0|1" = "0", "Use STARTTLS with SMTP_HOST";
+        SMTP_SENDER "ADDRESS" = "", "Address that e-mails come from, such as Shop <shop@shop.example>";
     }
     "Logging (standard error)" {
         RUST_LOG "FILTER" = "warn,pushi=info", "Level or filter, such as pushi=debug; SIGHUP reloads it from .env. Libraries are never logged below info";
@@ -210,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_the_admin_token_and_the_app_secrets() {
+    fn secrets_are_tokens_secrets_and_passwords() {
         let secret: Vec<_> = ALL
             .iter()
             .filter(|variable| variable.is_secret())
@@ -221,9 +232,8 @@ mod tests {
             "REVERB_APP_SECRET",
             "PUSHER_APP_SECRET",
         ];
-        assert_eq!(
-            secret,
-            [&["PUSHI_ADMIN_TOKEN", "PUSHI_APP_SECRET"][..], &aliases].concat()
-        );
+        let own = ["PUSHI_ADMIN_TOKEN", "PUSHI_APP_SECRET"];
+        let mail = ["SMTP_URL", "SMTP_PASSWORD"];
+        assert_eq!(secret, [&own[..], &aliases, &mail].concat());
     }
 }

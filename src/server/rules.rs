@@ -18,6 +18,7 @@ pub(super) fn rules(settings: &Settings) -> Rules {
         messages: MessageRules {
             timeout: settings.notifications.timeout,
             contact: settings.notifications.contact.clone(),
+            mail: settings.notifications.mail.clone(),
             web_push_ttl: u32::try_from(settings.notifications.web_push_ttl.as_secs())
                 .unwrap_or(u32::MAX),
         },

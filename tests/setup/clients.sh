@@ -96,6 +96,22 @@ setup_original() {
   export PUSHI_ORIGINAL=$folder/bin/python
 }
 
+install_postfix() {
+  printf '== unpacking Postfix\n'
+  apt-cache show postfix >/dev/null 2>&1 || apt-get update -qq
+  (cd "$1" && apt-get download -qq postfix && dpkg-deb --extract postfix_*.deb . && rm postfix_*.deb)
+}
+
+# setup_postfix: unpacks Debian's Postfix, which would listen on port 25 where it is installed, and sets PUSHI_POSTFIX to its folder.
+setup_postfix() {
+  local libraries folder
+  mapfile -t libraries < <(apt-cache depends postfix | sed -n 's/^ *Depends: \(lib[a-z0-9.+-]*\)$/\1/p')
+  need "${libraries[@]}"
+  folder=$CACHE/postfix-$(key /etc/os-release)
+  fill "$folder" install_postfix
+  export PUSHI_POSTFIX=$folder
+}
+
 setup_node() {
   need_command node nodejs
   need_command npm npm

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushi::core::ports::Senders;
+use pushi::outbound::apns::{ApnsBase, ApnsSender};
+use pushi::outbound::email::EmailSender;
 use pushi::outbound::net::HttpClient;
 use pushi::outbound::web_push::WebPushSender;
 use pushi::outbound::webhook::WebhookSender;
@@ -20,5 +22,7 @@ pub fn senders(allow_private: bool, timeout: Duration) -> Senders {
     Senders {
         web: Arc::new(WebhookSender::new(Arc::clone(&http), timeout)),
         web_push: Arc::new(WebPushSender::new(http, timeout)),
+        email: Arc::new(EmailSender::new(timeout, allow_private)),
+        apn: Arc::new(ApnsSender::new(ApnsBase::default(), timeout)),
     }
 }

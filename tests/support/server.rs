@@ -14,6 +14,7 @@ use pushi::core::service::{
 };
 use pushi::inbound::websocket::{Destination, Gateway, KeepaliveTiming, dialects};
 use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
+use pushi::outbound::message_format::OriginalFormat;
 use pushi::outbound::metrics::PrometheusMetrics;
 use tokio::io::{AsyncRead, AsyncWrite, duplex};
 use tokio::sync::oneshot;
@@ -63,6 +64,7 @@ impl ServerSetup {
             },
             notifier: webhook_sender(true, Duration::from_secs(5)),
             senders: senders(true, Duration::from_secs(10)),
+            format: Arc::new(OriginalFormat),
             clock: clock.clone(),
         };
         let rules = Rules {

@@ -3,6 +3,7 @@
 mod access;
 pub(super) mod compat;
 mod listen;
+mod mail;
 mod notifications;
 mod store;
 

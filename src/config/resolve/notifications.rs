@@ -1,5 +1,6 @@
 //! Validation of the settings of notifications.
 
+use super::mail;
 use crate::config::error::ConfigError;
 use crate::config::raw::Raw;
 use crate::config::settings::NotificationSettings;
@@ -18,6 +19,9 @@ pub(super) fn resolve(raw: &Raw) -> Result<NotificationSettings, ConfigError> {
         timeout: duration(raw, &PUSHI_NOTIFY_TIMEOUT, 1)?,
         contact: raw.get(&PUSHI_CONTACT).map(contact).transpose()?,
         web_push_ttl: duration(raw, &WEB_PUSH_TTL, 0)?,
+        mail: mail::account(raw)?,
+        apns_url: mail::apns_url(raw)?,
+        public_url: mail::public_url(raw)?,
     })
 }
 
@@ -38,6 +42,9 @@ mod tests {
             timeout: Duration::from_secs(10),
             contact: None,
             web_push_ttl: Duration::from_secs(86_400),
+            mail: None,
+            apns_url: None,
+            public_url: None,
         };
         assert_eq!(of(&[]), Ok(expected));
         let given = of(&[(PUSHI_CONTACT, "ann@shop.example"), (WEB_PUSH_TTL, "60")]).unwrap();

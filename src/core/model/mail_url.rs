@@ -98,7 +98,13 @@ impl MailAccount {
         starttls: bool,
         login: Option<(String, String)>,
     ) -> Result<Self, MailAccountError> {
-        let host = match Host::parse(host.trim()) {
+        let host = host.trim();
+        let parsed = if host.contains(':') && !host.starts_with('[') {
+            Host::parse(&format!("[{host}]"))
+        } else {
+            Host::parse(host)
+        };
+        let host = match parsed {
             Ok(Host::Domain(name)) if name.len() <= 253 => name,
             Ok(Host::Ipv4(address)) => address.to_string(),
             Ok(Host::Ipv6(address)) => address.to_string(),
@@ -189,6 +195,31 @@ mod tests {
             let server = server(text);
             assert_eq!((server.port, server.tls), (port, tls), "{text}");
             assert_eq!(server.host, "mail.example");
+        }
+    }
+
+    #[test]
+    fn a_host_alone_may_be_any_address() {
+        for (host, expected) in [
+            ("mail.example", "mail.example"),
+            ("::1", "::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            (" 192.0.2.1 ", "192.0.2.1"),
+        ] {
+            let account = MailAccount::new(host, 25, false, None).unwrap();
+            assert_eq!(account.host, expected);
+        }
+        for host in [
+            "",
+            "mail example",
+            "mail.example:25",
+            "[::1]:25",
+            "a/b",
+            "a@b",
+            "::g",
+        ] {
+            let account = MailAccount::new(host, 25, false, None);
+            assert_eq!(account, Err(MailAccountError::Host), "{host}");
         }
     }
 

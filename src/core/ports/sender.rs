@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::core::model::{WebMessage, WebPushMessage};
+use crate::core::model::{ApnMessage, EmailMessage, WebMessage, WebPushMessage};
 
 /// Sends messages of one kind; retries are up to the caller.
 #[async_trait]
@@ -25,6 +25,10 @@ pub struct Senders {
     pub web: Arc<dyn Sender<WebMessage>>,
     /// Browsers.
     pub web_push: Arc<dyn Sender<WebPushMessage>>,
+    /// E-mails.
+    pub email: Arc<dyn Sender<EmailMessage>>,
+    /// Apple devices.
+    pub apn: Arc<dyn Sender<ApnMessage>>,
 }
 
 /// What follows from a failed attempt.

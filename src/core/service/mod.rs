@@ -13,6 +13,7 @@
 //!
 //! A message from another node arrives at [`BusSink::deliver`], which hands it to the part or to the hub.
 
+mod apn;
 mod app_cache;
 mod append_queue;
 mod apps;
@@ -24,6 +25,7 @@ mod direct;
 mod health;
 mod history;
 mod login_throttle;
+mod mail;
 mod member_changes;
 mod occupancy;
 mod parts;
@@ -51,6 +53,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 
+pub use apn::{ApnIdentity, ApnIdentityError, GivenApnIdentity};
 pub use app_cache::AppCache;
 pub use append_queue::AppendQueue;
 pub use apps::AppError;
@@ -60,6 +63,7 @@ pub use direct::{MAX_DIRECT_TARGETS, PushTarget, WebContent};
 pub use health::NodeHealth;
 pub use history::{AnswerReader, EventQuery, EventsPage, HistoryError};
 pub use login_throttle::LoginsThrottled;
+pub use mail::{GivenMailServer, MailServerError};
 pub use member_changes::MemberChangeAnnouncer;
 pub use occupancy::RosterError;
 pub use parts::Parts;
@@ -79,9 +83,9 @@ pub use webhooks::{OutboxSender, Reconciler, WebhookLog, WebhookQueue, WebhookRu
 use super::answers::AnswerBudget;
 use super::auth::{self, RandomError};
 use super::hub::Hub;
-use super::model::{AppIdent, ChannelName, Limits, Mid, PublishId, ServerEvent};
+use super::model::{AppIdent, ChannelName, Limits, MailAccount, Mid, PublishId, ServerEvent};
 use super::ports::{
-    BusHealth, BusMessage, BusSink, Clock, Gauges, Nodes, Notifier, Senders, Stores,
+    BusHealth, BusMessage, BusSink, Clock, Gauges, MessageFormat, Nodes, Notifier, Senders, Stores,
 };
 
 /// The ports that the use cases depend on.
@@ -95,6 +99,8 @@ pub struct Ports {
     pub notifier: Arc<dyn Notifier>,
     /// Send messages to targets outside the connections.
     pub senders: Senders,
+    /// Makes their content.
+    pub format: Arc<dyn MessageFormat>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -125,6 +131,8 @@ pub struct MessageRules {
     pub timeout: Duration,
     /// The operator's contact for push services, with its scheme.
     pub contact: Option<String>,
+    /// The operator's mail server.
+    pub mail: Option<MailAccount>,
     /// Seconds for which push services keep a message.
     pub web_push_ttl: u32,
 }
@@ -134,6 +142,7 @@ impl Default for MessageRules {
         Self {
             timeout: Duration::from_secs(10),
             contact: None,
+            mail: None,
             web_push_ttl: 86_400,
         }
     }

@@ -15,7 +15,7 @@ pub(super) enum Section {
     Subscriptions,
     /// Live connections of an app.
     Sockets,
-    /// Messages to web hooks and browsers that a request names.
+    /// Messages to targets that a request names.
     Messaging,
     /// The HTTP API of Pusher Channels, as its official server libraries use it. Each request is signed with the app's secret.
     Pusher,

@@ -60,7 +60,9 @@ impl Refusal {
 }
 
 /// A request without an answer. A receiver that refuses the client's certificate ends the TLS connection with an alert.
-pub(super) fn connection_failure(error: &reqwest::Error) -> SendFailure {
+///
+/// The alert is lost where the connection is closed at once.
+pub(super) fn connection_failure(error: &reqwest::Error, certificate: bool) -> SendFailure {
     let mut text = String::new();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -73,10 +75,14 @@ pub(super) fn connection_failure(error: &reqwest::Error) -> SendFailure {
         text = cause.to_string();
         next = cause.source();
     }
+    let hint = match certificate {
+        true => " (perhaps the certificate is not accepted)",
+        false => "",
+    };
     let reason = if error.is_timeout() {
         "the push service did not answer in time".to_owned()
     } else {
-        format!("the connection to the push service failed: {text}")
+        format!("the connection to the push service failed: {text}{hint}")
     };
     SendFailure::new(Verdict::Later(None), reason)
 }

@@ -119,7 +119,7 @@ async fn attempt(
     let response = with_headers(request, message)
         .send()
         .await
-        .map_err(|error| connection_failure(&error.without_url()))?;
+        .map_err(|error| connection_failure(&error.without_url(), client.token.is_none()))?;
     let status = response.status();
     let retry_after = response
         .headers()

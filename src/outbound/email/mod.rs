@@ -9,3 +9,6 @@ mod starttls;
 mod stream;
 
 pub use sender::EmailSender;
+
+#[cfg(test)]
+mod tests;

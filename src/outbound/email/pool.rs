@@ -16,7 +16,7 @@ use crate::core::model::{MailServer, Secret};
 const MAX_SERVERS: usize = 64;
 
 /// The most connections to a server at a time; further mails wait for one.
-const MAX_CONNECTIONS: usize = 4;
+const MAX_CONNECTIONS: usize = 8;
 
 /// The time for which an unused connection is kept. Servers close one after five minutes (RFC 5321, 4.5.3.2.7).
 const IDLE: Duration = Duration::from_secs(30);

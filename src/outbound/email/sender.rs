@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::connect::Connector;
 use super::failure::{self, Step};
 use super::mail::Mail;
-use super::pool::Pools;
+use super::pool::{Lease, Pools};
 use crate::core::model::{EmailMessage, MailServer};
 use crate::core::ports::{SendFailure, Sender, Verdict};
 
@@ -26,7 +26,8 @@ pub struct EmailSender {
 }
 
 impl EmailSender {
-    /// `timeout` limits one attempt. `allow_private` disables the address filter, which servers of the operator do not have.
+    /// `timeout` limits one attempt, and before it the wait for a connection. `allow_private` disables the address filter, which
+    /// servers of the operator do not have.
     pub fn new(timeout: Duration, allow_private: bool) -> Self {
         Self {
             timeout,
@@ -35,8 +36,12 @@ impl EmailSender {
         }
     }
 
-    async fn deliver(&self, server: &MailServer, mail: &Mail) -> Result<(), SendFailure> {
-        let mut lease = self.pools.lease(server).await;
+    async fn deliver(
+        &self,
+        server: &MailServer,
+        mut lease: Lease,
+        mail: &Mail,
+    ) -> Result<(), SendFailure> {
         let kept = match lease.parked.take() {
             Some(mut connection) => {
                 let works = timeout(CHECK, connection.test_connected()).await;
@@ -64,15 +69,14 @@ impl EmailSender {
 #[async_trait]
 impl Sender<EmailMessage> for EmailSender {
     async fn send(&self, message: &EmailMessage) -> Result<(), SendFailure> {
+        let late = |reason| move |_| SendFailure::new(Verdict::Later(None), reason);
         let mail = Mail::of(message)?;
-        timeout(self.timeout, self.deliver(&message.server, &mail))
+        let lease = timeout(self.timeout, self.pools.lease(&message.server))
             .await
-            .unwrap_or_else(|_| {
-                Err(SendFailure::new(
-                    Verdict::Later(None),
-                    "the mail server did not answer in time",
-                ))
-            })
+            .map_err(late("other mails to the mail server take too long"))?;
+        timeout(self.timeout, self.deliver(&message.server, lease, &mail))
+            .await
+            .map_err(late("the mail server did not answer in time"))?
     }
 }
 

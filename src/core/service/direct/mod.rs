@@ -80,7 +80,7 @@ impl Service {
     }
 
     /// Makes one attempt for each message, all at once within the bounds of [`SendSlots`].
-    async fn send_all<M>(
+    pub(super) async fn send_all<M>(
         &self,
         app: &App,
         sender: &dyn Sender<M>,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::body::DirectBody;
 use super::outcome::{Outcome, unknown};
-use super::{web, web_push};
+use super::{apn, email, web, web_push};
 use crate::core::model::App;
 use crate::core::service::Service;
 use crate::inbound::rest::problem::Problem;
@@ -18,12 +18,16 @@ const MAX_NAMES: usize = 20;
 /// A way to send messages.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Adapter {
+    Apn,
+    Email,
     Webhook,
     WebPush,
 }
 
 /// The adapters with their names in answers and their other names.
-const ADAPTERS: [(Adapter, &str, &str); 2] = [
+const ADAPTERS: [(Adapter, &str, &str); 4] = [
+    (Adapter::Apn, "apn", "apn"),
+    (Adapter::Email, "email", "smtp"),
     (Adapter::Webhook, "webhook", "web"),
     (Adapter::WebPush, "web_push", "webpush"),
 ];
@@ -45,6 +49,10 @@ impl Adapter {
         app: &'s App,
     ) -> Result<Option<BoxFuture<'s, Outcome>>, Problem> {
         Ok(match self {
+            Self::Apn => apn::read_of_several(body, service, app)?
+                .map(|request| request.outcome(service, app).boxed()),
+            Self::Email => email::read_of_several(body, service, app)?
+                .map(|request| request.outcome(service, app).boxed()),
             Self::Webhook => {
                 web::read_of_several(body)?.map(|request| request.outcome(service, app).boxed())
             }

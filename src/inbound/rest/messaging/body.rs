@@ -55,6 +55,18 @@ impl<'a> DirectBody<'a> {
         }
     }
 
+    /// Yes or no; `None`: it is missing or null.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(Problem::bad_request(format!(
+                "{name} must be true or false"
+            ))),
+        }
+    }
+
     /// A list of strings without repetitions, or a string that stands for a list of one; empty where it is missing or null.
     pub(super) fn targets(&self, name: &str) -> Result<Vec<String>, Problem> {
         let Some(json) = self.get(name) else {

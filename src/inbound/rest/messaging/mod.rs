@@ -1,8 +1,12 @@
-//! Direct messages: to web hooks and browsers that a request names.
+//! Direct messages: to targets that a request names.
 
 mod adapters;
+mod apn;
 mod body;
+mod email;
+mod mail_shapes;
 mod outcome;
+mod several_shapes;
 mod shapes;
 mod web;
 mod web_push;
@@ -13,9 +17,9 @@ use poem_openapi::OpenApi;
 use serde_json::Value;
 
 use self::body::DirectBody;
-use self::shapes::{
-    MessagesSentShape, MessagesShape, PushSentShape, PushShape, WebSentShape, WebShape,
-};
+use self::mail_shapes::{ApnSentShape, ApnShape, MailSentShape, MailShape};
+use self::several_shapes::{MessagesSentShape, MessagesShape};
+use self::shapes::{PushSentShape, PushShape, WebSentShape, WebShape};
 use super::RestContext;
 use super::answer::JsonAnswer;
 use super::body::JsonText;
@@ -45,6 +49,40 @@ impl MessagingRoutes {
         let body = DirectBody::read(&body.text)?;
         let sent = adapters::send(&self.0.service, &session.app, &body).await?;
         Ok(JsonAnswer::text(Value::Object(sent).to_string()))
+    }
+
+    /// Send a message to Apple devices
+    ///
+    /// Sends the message over Apple's push service (HTTP/2), with the key or certificate of the app or of the request. `success` is true
+    /// if Apple accepted it for all devices.
+    #[oai(path = "/messaging/apn", method = "post", operation_id = "sendApn")]
+    async fn apn(
+        &self,
+        session: SessionCaller,
+        body: JsonText<ApnShape>,
+    ) -> Result<JsonAnswer<ApnSentShape>, Problem> {
+        let (service, app) = (&self.0.service, &session.app);
+        let request = apn::read(&DirectBody::read(&body.text)?, service, app)?;
+        Ok(JsonAnswer::text(
+            request.send(service, app).await.to_string(),
+        ))
+    }
+
+    /// Send an e-mail
+    ///
+    /// Sends one e-mail to each recipient, through the mail server of the request, else of the app (`smtp_url`), else of the operator.
+    /// `success` is true if the mail server accepted all of them.
+    #[oai(path = "/messaging/email", method = "post", operation_id = "sendEmail")]
+    async fn email(
+        &self,
+        session: SessionCaller,
+        body: JsonText<MailShape>,
+    ) -> Result<JsonAnswer<MailSentShape>, Problem> {
+        let (service, app) = (&self.0.service, &session.app);
+        let request = email::read(&DirectBody::read(&body.text)?, service, app)?;
+        Ok(JsonAnswer::text(
+            request.send(service, app).await.to_string(),
+        ))
     }
 
     /// Send a request to web hooks

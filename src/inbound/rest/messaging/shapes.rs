@@ -8,11 +8,11 @@ use crate::core::service::MAX_DIRECT_TARGETS;
 use crate::inbound::rest::schema::{example, inline, open, plain, shape};
 use crate::inbound::rest::settings::WEB_ADDRESS;
 
-fn text(about: &'static str) -> MetaSchemaRef {
+pub(super) fn text(about: &'static str) -> MetaSchemaRef {
     inline(plain("string", about))
 }
 
-fn list(about: &'static str, items: MetaSchemaRef) -> MetaSchemaRef {
+pub(super) fn list(about: &'static str, items: MetaSchemaRef) -> MetaSchemaRef {
     inline(MetaSchema {
         items: Some(Box::new(items)),
         max_items: Some(MAX_DIRECT_TARGETS),
@@ -20,14 +20,14 @@ fn list(about: &'static str, items: MetaSchemaRef) -> MetaSchemaRef {
     })
 }
 
-fn address(about: &'static str) -> MetaSchemaRef {
+pub(super) fn address(about: &'static str) -> MetaSchemaRef {
     inline(MetaSchema {
         pattern: Some(WEB_ADDRESS.into()),
         ..plain("string", about)
     })
 }
 
-fn headers(about: &'static str) -> MetaSchemaRef {
+pub(super) fn headers(about: &'static str) -> MetaSchemaRef {
     let schema = MetaSchema {
         additional_properties: Some(Box::new(text("The value of the header."))),
         ..plain("object", about)
@@ -35,7 +35,7 @@ fn headers(about: &'static str) -> MetaSchemaRef {
     inline(example(schema, json!({"X-Source": "shop"})))
 }
 
-fn method(about: &'static str) -> MetaSchemaRef {
+pub(super) fn method(about: &'static str) -> MetaSchemaRef {
     inline(MetaSchema {
         pattern: Some(
             "^([Pp][Oo][Ss][Tt]|[Pp][Uu][Tt]|[Gg][Ee][Tt]|[Dd][Ee][Ll][Ee][Tt][Ee])$".into(),
@@ -144,7 +144,10 @@ shape! {
     }
 }
 
-fn result(list_name: &'static str, list_about: &'static str) -> Vec<(&'static str, MetaSchemaRef)> {
+pub(super) fn result(
+    list_name: &'static str,
+    list_about: &'static str,
+) -> Vec<(&'static str, MetaSchemaRef)> {
     vec![
         (
             "success",
@@ -160,46 +163,4 @@ fn result(list_name: &'static str, list_about: &'static str) -> Vec<(&'static st
             list("The targets that have not.", FailedShape::schema_ref()),
         ),
     ]
-}
-
-shape! {
-    /// The body of a message through several adapters.
-    MessagesShape as "MessageRequest" = |registry| {
-        BrowserShape::register(registry);
-        let adapters = list(
-            "The adapters, by their names in any case: `webhook` (or `web`), `web_push` (or `webpush`). A string is accepted as a list of one.",
-            text("The name of an adapter."),
-        );
-        let schema = MetaSchema {
-            required: vec!["adapters"],
-            properties: vec![
-                ("adapters", adapters),
-                ("data", inline(plain("", "The message of the adapters that have none of their own."))),
-                ("webhook_urls", list("The addresses of web hooks. A string is accepted as a list of one.", address("An address."))),
-                ("webhook_headers", headers("Further headers of requests to web hooks.")),
-                ("webhook_method", method("The method of requests to web hooks. Default: POST.")),
-                ("web_push_subscriptions", list("The browsers.", BrowserShape::schema_ref())),
-                ("web_push_message", inline(plain("", "The message to browsers. Default: `data`."))),
-            ],
-            additional_properties: open(),
-            ..plain("object", "A message to send through one or more adapters.")
-        };
-        example(schema, json!({"adapters": ["webhook"], "data": {"order": 17}, "webhook_urls": ["https://shop.example/hook"]}))
-    }
-}
-
-shape! {
-    /// The results by adapter.
-    MessagesSentShape as "MessagesSent" = |registry| {
-        WebSentShape::register(registry);
-        PushSentShape::register(registry);
-        MetaSchema {
-            properties: vec![
-                ("webhook", WebSentShape::schema_ref()),
-                ("web_push", PushSentShape::schema_ref()),
-            ],
-            additional_properties: open(),
-            ..plain("object", "The results by adapter; those of unknown adapters have `success` and `error`.")
-        }
-    }
 }
