@@ -182,14 +182,8 @@ async fn only_the_operators_server_may_be_private() {
 
 #[tokio::test]
 async fn an_answer_without_an_end_is_cut_off() {
-    const LONG: &str = {
-        const BYTES: [u8; 64 * 1024] = [b'2'; 64 * 1024];
-        match std::str::from_utf8(&BYTES) {
-            Ok(text) => text,
-            Err(_) => "",
-        }
-    };
-    let script = Script::start(&[("greeting", LONG)]).await;
+    let long: &'static str = "2".repeat(64 * 1024).leak();
+    let script = Script::start(vec![("greeting", long)].leak()).await;
     let failure = send(&sender(), script.port, "ann@shop.example")
         .await
         .unwrap_err();
