@@ -92,7 +92,7 @@ class Workshop:
             env={**self.environment, **settings},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0 and not done.stderr, f"{self.name}: {done.returncode}\n{done.stdout}{done.stderr}"
