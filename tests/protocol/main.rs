@@ -1,11 +1,7 @@
 //! The Pushi protocol, case by case, through the WebSocket edge. The cases are listed once, here, and run once on every
 //! kind of store; those that the store has no part in, or that bring a store of their own, run once.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a panic is how a test fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod acks;
 mod answers;

@@ -16,7 +16,7 @@ use crate::rest::Api;
 /// The answer to a message, which must be 200.
 async fn send(api: &Api, path: &str, body: &Value) -> Value {
     let asked = api.session(Method::POST, path).json(body).send();
-    let reply = timeout(PATIENCE, asked).await.expect("no answer");
+    let reply = timeout(PATIENCE, asked).await.unwrap();
     assert_eq!(reply.status, 200, "{body}: {}", reply.text);
     reply.json()
 }
