@@ -91,7 +91,8 @@ def test_a_browser_reads_what_was_sent(app: App, api: pushi.API, browser: PushSe
     assert made.returncode == 0, made.stderr
     key = made.stdout.strip()
     assert api.get_vapid_public_key() == {"vapid_public_key": key}
-    greeting = '{"title":"Grüße"}'
+    # The client escapes what is not ASCII, and the text travels as it was sent.
+    greeting = '{"title":"Gr\\u00fc\\u00dfe"}'
     for message, payload in [("hello", "hello"), ({"title": "Grüße", "ttl": 60}, greeting), (None, "{}")]:
         sent = api.send_messaging_web_push(message, subscriptions=[browser.subscription])
         assert sent == {"success": True, "endpoints": [browser.endpoint]}
