@@ -28,6 +28,8 @@ CREDENTIALS = (
 )
 # The same in direct messages. An empty string stands for the app's own.
 GIVEN = ("key_data", "cer_data", "smtp_host", "smtp_user", "smtp_password", "smtp_sender")
+# Lists of direct messages, in whose place a string is accepted.
+TARGETS = ("adapters", "tokens", "apn_tokens", "to", "email_to", "urls", "webhook_urls")
 # What their types allow.
 TEXT = re.compile(r"[^\x00]{0,20000}")
 
@@ -57,6 +59,8 @@ def filter_case(context: Any, case: Any) -> bool:
     # One channel as a string, and a user's id as an integer, are accepted.
     path = case.operation.path
     accepted = (path == "/events" and isinstance(body.get("channel"), str)) or isinstance(body.get("user_id"), int)
+    # One target of a direct message as a string is, too.
+    accepted = accepted or any(isinstance(body.get(name), str) for name in TARGETS)
     # So is true as the HTML of an e-mail whose text is HTML.
     accepted = accepted or any(isinstance(body.get(name), bool) for name in ("html", "email_html"))
     # A setting is either set or reset.

@@ -1,6 +1,6 @@
 //! One message through several adapters.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use serde_json::{Map, Value};
@@ -78,7 +78,12 @@ pub(super) async fn send(
             names.len()
         )));
     }
-    let (mut attempts, mut seen) = (Vec::new(), BTreeSet::new());
+    // Also those that are not named: a request with a part that is not valid is refused whatever it names.
+    let mut requests = BTreeMap::new();
+    for (adapter, ..) in ADAPTERS {
+        requests.insert(adapter, adapter.read(body, service, app)?);
+    }
+    let mut attempts = Vec::new();
     for name in names {
         let name = name.to_lowercase();
         let Some((adapter, known)) = Adapter::parse(&name) else {
@@ -86,10 +91,7 @@ pub(super) async fn send(
             attempts.push(async move { (name, outcome) }.boxed());
             continue;
         };
-        if !seen.insert(adapter) {
-            continue;
-        }
-        if let Some(attempt) = adapter.read(body, service, app)? {
+        if let Some(attempt) = requests.remove(&adapter).flatten() {
             attempts.push(attempt.map(|outcome| (known.to_owned(), outcome)).boxed());
         }
     }

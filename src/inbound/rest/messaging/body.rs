@@ -88,6 +88,14 @@ impl<'a> DirectBody<'a> {
         Ok(list.into_iter().filter_map(fresh).collect())
     }
 
+    /// Refuses a member that is no address, whether it is used or not.
+    pub(super) fn check_address(&self, name: &str) -> Result<(), Problem> {
+        match self.get(name) {
+            Some(json) => check_address(name, &read_string(json).unwrap_or_default()),
+            None => Ok(()),
+        }
+    }
+
     /// What a member says: a string as it is, and anything else as its JSON text.
     pub(super) fn content(&self, name: &str) -> Option<Cow<'a, str>> {
         let json = self.get(name)?;

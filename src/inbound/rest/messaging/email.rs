@@ -60,15 +60,15 @@ pub(super) fn read_of_several(
     app: &App,
 ) -> Result<Option<MailRequest>, Problem> {
     let to = body.targets("email_to")?;
-    if to.is_empty() {
-        return Ok(None);
-    }
     let subject = body.text("email_subject")?;
     let text = match body.text("email_body")? {
         Some(text) => text.into_owned(),
         None => body.get("data").map(indented).unwrap_or_default(),
     };
     let html = html(body, "email_html")?;
+    if to.is_empty() {
+        return Ok(None);
+    }
     Ok(Some(MailRequest {
         to,
         content: content(

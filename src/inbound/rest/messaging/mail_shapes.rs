@@ -3,8 +3,7 @@
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde_json::json;
 
-use super::shapes::{FailedShape, result, text};
-use crate::core::service::MAX_DIRECT_TARGETS;
+use super::shapes::{FailedShape, body, result, targets, text};
 use crate::inbound::rest::schema::{example, inline, open, plain, shape, whole};
 
 /// A text that is not empty.
@@ -12,16 +11,6 @@ fn some_text(about: &'static str) -> MetaSchemaRef {
     inline(MetaSchema {
         min_length: Some(1),
         ..plain("string", about)
-    })
-}
-
-/// A list that is not empty.
-fn targets(about: &'static str, items: MetaSchemaRef) -> MetaSchemaRef {
-    inline(MetaSchema {
-        items: Some(Box::new(items)),
-        min_items: Some(1),
-        max_items: Some(MAX_DIRECT_TARGETS),
-        ..plain("array", about)
     })
 }
 
@@ -46,7 +35,7 @@ shape! {
             additional_properties: open(),
             ..plain("object", "An e-mail to send.")
         };
-        example(schema, json!({"to": ["ann@shop.example"], "subject": "Order 17", "body": "Your order was shipped."}))
+        example(body(schema), json!({"to": ["ann@shop.example"], "subject": "Order 17", "body": "Your order was shipped."}))
     }
 }
 
@@ -80,7 +69,7 @@ shape! {
             ..plain("object", "A message to send to Apple devices.")
         };
         let token = "740f4707bebcf74f9b7c25d48e3358945f6aa01da5ddb387462c7eaf61bb78ad";
-        example(schema, json!({"tokens": [token], "message": {"title": "Order 17", "body": "Shipped"}}))
+        example(body(schema), json!({"tokens": [token], "message": {"title": "Order 17", "body": "Shipped"}}))
     }
 }
 

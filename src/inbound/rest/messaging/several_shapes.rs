@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::mail_shapes::{ApnSentShape, MailSentShape};
 use super::shapes::{
-    BrowserShape, PushSentShape, WebSentShape, address, headers, list, method, text,
+    BrowserShape, PushSentShape, WebSentShape, address, body, headers, list, method, targets, text,
 };
 use crate::inbound::rest::schema::{example, inline, open, plain, shape};
 
@@ -13,7 +13,7 @@ shape! {
     /// The body of a message through several adapters.
     MessagesShape as "MessageRequest" = |registry| {
         BrowserShape::register(registry);
-        let adapters = list(
+        let adapters = targets(
             "The adapters, by their names in any case: `apn`, `email` (or `smtp`), `webhook` (or `web`), `web_push` (or `webpush`). A string is accepted as a list of one.",
             text("The name of an adapter."),
         );
@@ -37,7 +37,7 @@ shape! {
             additional_properties: open(),
             ..plain("object", "A message to send through one or more adapters.")
         };
-        example(schema, json!({"adapters": ["webhook"], "data": {"order": 17}, "webhook_urls": ["https://shop.example/hook"]}))
+        example(body(schema), json!({"adapters": ["webhook"], "data": {"order": 17}, "webhook_urls": ["https://shop.example/hook"]}))
     }
 }
 

@@ -20,6 +20,30 @@ pub(super) fn list(about: &'static str, items: MetaSchemaRef) -> MetaSchemaRef {
     })
 }
 
+/// A list that is not empty.
+pub(super) fn targets(about: &'static str, items: MetaSchemaRef) -> MetaSchemaRef {
+    inline(MetaSchema {
+        items: Some(Box::new(items)),
+        min_items: Some(1),
+        max_items: Some(MAX_DIRECT_TARGETS),
+        ..plain("array", about)
+    })
+}
+
+/// A body whose optional members may be null, which means the same as leaving them out.
+pub(super) fn body(mut schema: MetaSchema) -> MetaSchema {
+    for (name, member) in &mut schema.properties {
+        // Any JSON includes null.
+        if let MetaSchemaRef::Inline(member) = member
+            && !schema.required.contains(name)
+            && !member.ty.is_empty()
+        {
+            member.nullable = true;
+        }
+    }
+    schema
+}
+
 pub(super) fn address(about: &'static str) -> MetaSchemaRef {
     inline(MetaSchema {
         pattern: Some(WEB_ADDRESS.into()),
@@ -28,11 +52,10 @@ pub(super) fn address(about: &'static str) -> MetaSchemaRef {
 }
 
 pub(super) fn headers(about: &'static str) -> MetaSchemaRef {
-    let schema = MetaSchema {
+    inline(MetaSchema {
         additional_properties: Some(Box::new(text("The value of the header."))),
         ..plain("object", about)
-    };
-    inline(example(schema, json!({"X-Source": "shop"})))
+    })
 }
 
 pub(super) fn method(about: &'static str) -> MetaSchemaRef {
@@ -83,7 +106,7 @@ shape! {
         let schema = MetaSchema {
             required: vec!["data"],
             properties: vec![
-                ("urls", list("The addresses, `http` or `https`. A string is accepted as a list of one.", address("An address."))),
+                ("urls", targets("The addresses, `http` or `https`. A string is accepted as a list of one.", address("An address."))),
                 ("url", address("One address, if `urls` is not set.")),
                 ("data", inline(plain("", "The body of the requests: a string as it is, and any other value as JSON text. Not null."))),
                 ("headers", headers("Further headers. Those of the connection and of the signature are rejected.")),
@@ -92,7 +115,7 @@ shape! {
             additional_properties: open(),
             ..plain("object", "A request to send to web hooks.")
         };
-        example(schema, json!({"urls": ["https://shop.example/hook"], "data": {"order": 17}}))
+        example(body(schema), json!({"urls": ["https://shop.example/hook"], "data": {"order": 17}}))
     }
 }
 
@@ -128,7 +151,7 @@ shape! {
             ..plain("object", "A message to send to browsers.")
         };
         let browser = json!({"endpoint": ENDPOINT, "p256dh": P256DH, "auth": AUTH});
-        example(schema, json!({"subscriptions": [browser], "message": {"title": "Order 17", "body": "Shipped"}}))
+        example(body(schema), json!({"subscriptions": [browser], "message": {"title": "Order 17", "body": "Shipped"}}))
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) fn read(body: &DirectBody<'_>) -> Result<WebRequest, Problem> {
     if urls.is_empty() {
         return Err(Problem::bad_request("No webhook URL specified"));
     }
+    body.check_address("url")?;
     let data = body
         .content("data")
         .ok_or_else(|| Problem::bad_request("No data specified"))?;
@@ -58,11 +59,9 @@ pub(super) fn read(body: &DirectBody<'_>) -> Result<WebRequest, Problem> {
 pub(super) fn read_of_several(body: &DirectBody<'_>) -> Result<Option<WebRequest>, Problem> {
     let names = ["webhook_urls", "webhook_headers", "webhook_method"];
     let urls = body.targets(names[0])?;
-    if urls.is_empty() {
-        return Ok(None);
-    }
     let data = body.content("data").unwrap_or_else(|| "{}".into());
-    request(body, names, urls, data.into_owned()).map(Some)
+    let request = request(body, names, urls, data.into_owned())?;
+    Ok(Some(request).filter(|request| !request.urls.is_empty()))
 }
 
 fn request(
@@ -74,11 +73,13 @@ fn request(
     for url in &urls {
         check_address(urls_name, url)?;
     }
-    let method = match body.text(method_name)? {
+    let method = match body.get(method_name) {
         None => WebMethod::Post,
-        Some(name) => WebMethod::parse(&name).ok_or_else(|| {
-            Problem::bad_request(format!("{method_name} must be POST, PUT, GET or DELETE"))
-        })?,
+        Some(json) => read_string(json)
+            .and_then(|name| WebMethod::parse(&name))
+            .ok_or_else(|| {
+                Problem::bad_request(format!("{method_name} must be POST, PUT, GET or DELETE"))
+            })?,
     };
     let content = WebContent {
         method,

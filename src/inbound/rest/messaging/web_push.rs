@@ -29,6 +29,10 @@ pub(super) fn read(body: &DirectBody<'_>) -> Result<PushRequest, Problem> {
     if targets.is_empty() {
         targets.push(subscription(body, "")?);
     }
+    body.check_address("endpoint")?;
+    for name in ["p256dh", "auth"] {
+        body.text(name)?;
+    }
     let given = GivenVapid {
         key: key(body, "vapid_private_key")?,
         contact: contact(body, "vapid_email")?,

@@ -82,6 +82,15 @@ async fn nothing_is_sent_where_a_part_is_not_understood() {
             json!({"adapters": "web", "webhook_urls": [hook.url], "webhook_method": "HEAD"}),
             "webhook_method must be POST, PUT, GET or DELETE",
         ),
+        // Of an adapter that is not named, or has no targets.
+        (
+            json!({"adapters": "web", "webhook_urls": [hook.url], "email_to": 7}),
+            "email_to must be a string or a list of strings",
+        ),
+        (
+            json!({"adapters": "web", "webhook_urls": [hook.url], "email_subject": 7}),
+            "email_subject must be a string",
+        ),
     ] {
         let message = refused(&api, SEND, &body).await;
         assert!(message.contains(expected), "{body}: {message}");

@@ -189,7 +189,15 @@ async fn a_body_that_is_not_understood_names_its_member() {
         ),
         (
             json!({"url": url, "data": 1, "method": 7}),
-            "method must be a string",
+            "method must be POST, PUT, GET or DELETE",
+        ),
+        (
+            json!({"url": url, "data": 1, "method": ""}),
+            "method must be POST, PUT, GET or DELETE",
+        ),
+        (
+            json!({"urls": [url], "url": "", "data": 1}),
+            "url must be an http:// or https:// address",
         ),
         (
             json!({"url": url, "data": 1, "headers": []}),
