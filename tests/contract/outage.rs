@@ -10,7 +10,7 @@ use crate::fixture::{Proxy, Remote, TIMEOUT};
 use crate::samples::{NOW, app, app_to_create, channel, event, mid, said, say, serials, user};
 
 /// Short, so that the tests are; what is measured against it is measured generously.
-const SHORT: Duration = Duration::from_millis(500);
+const SHORT: Duration = Duration::from_secs(1);
 
 /// Each call of each port; every one must be `Unavailable`.
 async fn nothing_answers(stores: &Stores, app: &App) {
@@ -156,8 +156,9 @@ async fn recovered(stores: &Stores) {
 pub(crate) async fn a_hanging_server_times_out_until_it_recovers(fixture: &impl Remote) {
     let proxy = Proxy::to(fixture.server().await).await;
     let stores = fixture.open_through(proxy.port(), SHORT).await;
-    let app = app(&stores, "a").await;
-    say(&stores, &app, "room", &["before"]).await;
+    let direct = fixture.open().await;
+    let app = app(&direct, "a").await;
+    say(&direct, &app, "room", &["before"]).await;
     proxy.get_stuck();
     nothing_answers(&stores, &app).await;
     proxy.flow();
@@ -178,8 +179,9 @@ pub(crate) async fn a_hanging_server_times_out_until_it_recovers(fixture: &impl 
 pub(crate) async fn a_stopped_server_is_unavailable_until_it_restarts(fixture: &impl Remote) {
     let mut proxy = Proxy::to(fixture.server().await).await;
     let stores = fixture.open_through(proxy.port(), SHORT).await;
-    let app = app(&stores, "a").await;
-    say(&stores, &app, "room", &["before"]).await;
+    let direct = fixture.open().await;
+    let app = app(&direct, "a").await;
+    say(&direct, &app, "room", &["before"]).await;
     proxy.cut().await;
     nothing_answers(&stores, &app).await;
     proxy.mend().await;
@@ -207,7 +209,7 @@ async fn judge_each_moment(fixture: &impl Remote, break_after: impl Fn(&Proxy, u
     let proxy = Proxy::to(fixture.server().await).await;
     let stores = fixture.open_through(proxy.port(), SHORT).await;
     let direct = fixture.open().await;
-    let app = app(&stores, "a").await;
+    let app = app(&direct, "a").await;
     let (mut judged, mut stored_unanswered) = (Vec::new(), 0);
     for things in 1.. {
         recovered(&stores).await;
