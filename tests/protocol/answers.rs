@@ -324,6 +324,7 @@ pub(crate) async fn a_slow_client_that_reads_keeps_its_connection(env: &TestEnv)
         }
         let state = client.expect_state("pusher_internal:latest", "c").await;
         assert_eq!(serials(&state).len(), 100);
+        pushi_test_support::until("taken", async || server.service.answers().used() == 0).await;
     }
     for _ in 0..60 {
         server.tick(120, 0);
