@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Sets up the dependencies of the tests and runs all suites: Rust, the clients against the real binary, the browser.
 #
-#     bash tests/run.sh [rust] [clients] [browser]      default: all
+#     bash tests/run.sh [rust] [clients] [browser] [attacks]      default: all but attacks
 #
+# `attacks` measures times while other clients attack: it needs a machine that does nothing else.
 # PUSHI_BIN replaces the binary target/release/pushi. The last line is `N passed, N failed`, over the clients and
 # the browser; the exit code is 0 only if everything passed, including cargo's tests.
 set -euo pipefail
@@ -33,7 +34,7 @@ wants() {
   [[ " $PARTS " == *" $1 "* ]]
 }
 for part in $PARTS; do
-  [[ " rust clients browser " == *" $part "* ]] || die "there is no part $part: rust, clients, browser"
+  [[ " rust clients browser attacks " == *" $part "* ]] || die "there is no part $part: rust, clients, browser, attacks"
 done
 
 FAILED=0
@@ -60,11 +61,14 @@ run_rust() {
   cargo test --workspace --locked || FAILED=1
 }
 
-# A skipped test counts as failed, since all dependencies of these suites must be present.
+ATTACKS=$TESTS/clients/failure/test_attacks.py
+
+# run_pytest TITLE ARGUMENT...: runs pytest. A skipped test counts as failed, since all dependencies must be present.
 run_pytest() {
-  printf '== clients in Python\n'
+  printf '== %s\n' "$1"
+  shift
   local report=$SCRATCH/pytest.xml status=0
-  "$VENV/bin/python" -m pytest -c "$TESTS/clients/pytest.ini" "$TESTS/clients" -q --durations=5 \
+  "$VENV/bin/python" -m pytest -c "$TESTS/clients/pytest.ini" "$@" -q --durations=5 \
     -p no:cacheprovider --basetemp="$SCRATCH/pytest" --junitxml="$report" || status=$?
   [ $status = 0 ] || FAILED=1
   [ -f "$report" ] || { count 0 1; return 0; }
@@ -98,7 +102,7 @@ run_node() {
 need ca-certificates curl
 command -v cargo >/dev/null || die "there is no cargo: install Rust as its own page says, then run this again"
 need_command cc gcc libc6-dev
-if wants clients || wants browser; then
+if wants clients || wants browser || wants attacks; then
   setup_node
   if [ -z "${PUSHI_BIN:-}" ]; then
     printf '== cargo build --release\n'
@@ -124,12 +128,16 @@ if wants clients; then
   start_mongo
   start_postgres
   need_command psql postgresql-client
-  run_pytest
+  run_pytest 'clients in Python' "$TESTS/clients" "--ignore=$ATTACKS"
   run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
   # After the server has closed a connection, pusher-js keeps the process running for another 30 s.
   run_node "Pusher's clients in Node" --test-force-exit "$TESTS"/clients/libraries/*.test.mjs
   start_redis
   run_node 'clients of several nodes' --test-force-exit "$TESTS"/clients/cluster/*.test.mjs
+fi
+if wants attacks; then
+  setup_python
+  run_pytest 'attacks' "$ATTACKS"
 fi
 if wants browser; then
   need chromium
