@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.app import App
+from fixtures.receiver import Receiver
 from fixtures.server import BINARY, Server
 
 
@@ -46,6 +47,16 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     finally:
         for own in running:
             own.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A back end."""
+    listening = Receiver()
+    try:
+        yield listening
+    finally:
+        listening.close()
 
 
 @pytest.fixture

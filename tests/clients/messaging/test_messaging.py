@@ -18,16 +18,6 @@ from fixtures.server import BINARY, Server
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A back end."""
-    listening = Receiver()
-    try:
-        yield listening
-    finally:
-        listening.close()
-
-
-@pytest.fixture
 def browser() -> Iterator[PushService]:
     """A push service with a browser."""
     listening = PushService()

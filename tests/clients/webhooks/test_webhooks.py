@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pusher
@@ -12,16 +12,6 @@ from fixtures.app import App
 from fixtures.receiver import Receiver
 from fixtures.server import BINARY, Server
 from fixtures.waiting import wait_until
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A back end."""
-    listening = Receiver()
-    try:
-        yield listening
-    finally:
-        listening.close()
 
 
 @pytest.fixture
