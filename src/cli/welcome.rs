@@ -41,21 +41,14 @@ Subscribe to the channel global over WebSocket, then publish from a shell:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{AppIdent, AppSettings, PushCredentials, Secret, Timestamp};
+    use crate::core::model::Secret;
 
     fn app() -> App {
         App {
-            id: 1,
-            ident: AppIdent::trusted("the-ident"),
             name: "default".into(),
-            description: None,
             key: "the-key".into(),
             secret: Secret::new("the-secret"),
-            previous_secret: None,
-            push: PushCredentials::default(),
-            settings: AppSettings::default(),
-            created: Timestamp::default(),
-            modified: Timestamp::default(),
+            ..App::sample("the-ident")
         }
     }
 

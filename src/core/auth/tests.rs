@@ -1,21 +1,14 @@
 use super::*;
-use crate::core::model::{AppIdent, AppSettings, PushCredentials, Timestamp};
+use crate::core::model::Timestamp;
 
 const KEY: &str = "278d425bdf160c739803";
 
 fn app() -> App {
     App {
-        id: 1,
-        ident: AppIdent::trusted("3"),
-        name: "app".to_owned(),
-        description: None,
         key: KEY.to_owned(),
         secret: secret(),
         previous_secret: Some(Secret::new("before")),
-        push: PushCredentials::default(),
-        settings: AppSettings::default(),
-        created: Timestamp::default(),
-        modified: Timestamp::default(),
+        ..App::sample("3")
     }
 }
 

@@ -133,6 +133,26 @@ impl App {
     }
 }
 
+#[cfg(test)]
+impl App {
+    /// An app with default settings and without credentials of push services.
+    pub(crate) fn sample(ident: &str) -> Self {
+        Self {
+            id: 1,
+            ident: AppIdent::trusted(ident),
+            name: "app".to_owned(),
+            description: None,
+            key: "key".to_owned(),
+            secret: Secret::new("secret"),
+            previous_secret: None,
+            push: PushCredentials::default(),
+            settings: AppSettings::default(),
+            created: Timestamp::default(),
+            modified: Timestamp::default(),
+        }
+    }
+}
+
 /// A request to create an app; an identifier, key or secret that is `None` is generated.
 #[derive(Debug, Clone, Default)]
 pub struct NewApp {

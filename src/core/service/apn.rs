@@ -131,7 +131,6 @@ impl Service {
 mod tests {
     use super::*;
     use crate::core::auth::new_p256_key;
-    use crate::core::model::{AppIdent, AppSettings, Timestamp};
 
     const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----";
     const RSA: &str = "-----BEGIN RSA PRIVATE KEY-----\nMAA=\n-----END RSA PRIVATE KEY-----";
@@ -141,17 +140,8 @@ mod tests {
         given: GivenApnIdentity,
     ) -> Result<ApnIdentity, ApnIdentityError> {
         let app = App {
-            id: 1,
-            ident: AppIdent::trusted("shop"),
-            name: "shop".into(),
-            description: None,
-            key: "key".into(),
-            secret: Secret::new("secret"),
-            previous_secret: None,
             push,
-            settings: AppSettings::default(),
-            created: Timestamp::from_micros(0),
-            modified: Timestamp::from_micros(0),
+            ..App::sample("shop")
         };
         Service::apn_identity(&app, given)
     }

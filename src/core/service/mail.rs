@@ -169,24 +169,15 @@ fn resolve(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{AppIdent, AppSettings, MailTls, PushCredentials, Timestamp};
+    use crate::core::model::{MailTls, PushCredentials};
 
     fn app(smtp_url: Option<&str>) -> App {
         App {
-            id: 1,
-            ident: AppIdent::trusted("shop"),
-            name: "shop".into(),
-            description: None,
-            key: "key".into(),
-            secret: Secret::new("secret"),
-            previous_secret: None,
             push: PushCredentials {
                 smtp_url: smtp_url.map(Secret::new),
                 ..PushCredentials::default()
             },
-            settings: AppSettings::default(),
-            created: Timestamp::from_micros(0),
-            modified: Timestamp::from_micros(0),
+            ..App::sample("shop")
         }
     }
 

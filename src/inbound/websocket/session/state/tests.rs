@@ -9,9 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::core::error::StorageError;
 use crate::core::hub::{Broadcast, Hub, MailboxItem};
-use crate::core::model::{
-    App, AppIdent, AppSettings, Mid, PushCredentials, Secret, ServerEvent, Timestamp,
-};
+use crate::core::model::{App, Mid, ServerEvent, Timestamp};
 use crate::core::service::SignInError;
 use crate::inbound::websocket::dialects;
 use crate::inbound::websocket::session::delivery::DeliveryStep;
@@ -40,19 +38,7 @@ impl Fixture {
     fn new(dialect: DialectId) -> Self {
         let metrics = Arc::new(PrometheusMetrics::new().unwrap());
         let hub = Arc::new(Hub::new(7, dialects(), metrics));
-        let app = Arc::new(App {
-            id: 1,
-            ident: AppIdent::trusted("app"),
-            name: String::new(),
-            description: None,
-            key: "key".to_owned(),
-            secret: Secret::new("secret"),
-            previous_secret: None,
-            push: PushCredentials::default(),
-            settings: AppSettings::default(),
-            created: Timestamp::from_micros(0),
-            modified: Timestamp::from_micros(0),
-        });
+        let app = Arc::new(App::sample("app"));
         Self {
             connection: hub.connect(&app, dialect, (0, 0), 0).unwrap(),
             limits: Limits::default(),
