@@ -13,21 +13,23 @@ pub(super) fn text(about: &'static str) -> MetaSchemaRef {
 }
 
 pub(super) fn list(about: &'static str, items: MetaSchemaRef) -> MetaSchemaRef {
-    inline(MetaSchema {
-        items: Some(Box::new(items)),
-        max_items: Some(MAX_DIRECT_TARGETS),
-        ..plain("array", about)
-    })
+    inline(list_schema(about, items))
 }
 
 /// A list that is not empty.
 pub(super) fn targets(about: &'static str, items: MetaSchemaRef) -> MetaSchemaRef {
     inline(MetaSchema {
-        items: Some(Box::new(items)),
         min_items: Some(1),
+        ..list_schema(about, items)
+    })
+}
+
+fn list_schema(about: &'static str, items: MetaSchemaRef) -> MetaSchema {
+    MetaSchema {
+        items: Some(Box::new(items)),
         max_items: Some(MAX_DIRECT_TARGETS),
         ..plain("array", about)
-    })
+    }
 }
 
 /// A body whose optional members may be null, which means the same as leaving them out.
