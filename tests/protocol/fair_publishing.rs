@@ -29,6 +29,17 @@ async fn hold(server: &TestServer<'_>, store: &FaultyStore) -> Publish {
     first
 }
 
+/// Waits until more than these bytes are queued, and returns how many are.
+async fn queued_over(server: &TestServer<'_>, bytes: u64) -> u64 {
+    loop {
+        let queued = server.service.gauges().append_queue_bytes;
+        if queued > bytes {
+            return queued;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 fn many(count: usize, bytes: usize) -> Publishing {
     let names: Vec<String> = (0..count).map(|number| format!("c{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -40,14 +51,9 @@ pub(crate) async fn a_large_publish_is_stored_in_parts_between_which_others_are(
     let other = server.other_app(AppSettings::default()).await;
     let first = hold(&server, &store).await;
     let large = publish(&server, &server.app, many(50, 248_000));
-    // Queued before the next one.
-    while server.service.gauges().append_queue_bytes == 0 {
-        tokio::task::yield_now().await;
-    }
+    let queued = queued_over(&server, 0).await;
     let small = publish(&server, &other, publishing(&["small"], "e", "hello", true));
-    while server.service.gauges().append_queue_bytes < COMMIT as u64 {
-        tokio::task::yield_now().await;
-    }
+    queued_over(&server, queued).await;
     store.append.set(Fault::None);
     for publish in [first, small, large] {
         publish.await.unwrap().unwrap();
@@ -142,9 +148,7 @@ pub(crate) async fn a_publish_above_the_bound_is_accepted_where_nothing_waits(en
         .await;
     let first = hold(&server, &store).await;
     let large = publish(&server, &server.app, many(100, 1000));
-    while server.service.gauges().append_queue_bytes == 0 {
-        tokio::task::yield_now().await;
-    }
+    queued_over(&server, 0).await;
     let next = publish(&server, &server.app, publishing(&["c"], "e", "x", true));
     assert!(matches!(next.await.unwrap(), Err(PublishError::QueueFull)));
     store.append.set(Fault::None);
@@ -158,9 +162,7 @@ pub(crate) async fn a_large_publish_that_fails_between_parts_can_be_repeated(env
     publishing.idempotency_key = Some("key".to_owned());
     let first = hold(&server, &store).await;
     let large = publish(&server, &server.app, publishing.clone());
-    while server.service.gauges().append_queue_bytes == 0 {
-        tokio::task::yield_now().await;
-    }
+    queued_over(&server, 0).await;
     let calls = store.append.calls();
     store.append.set(Fault::None);
     first.await.unwrap().unwrap();
