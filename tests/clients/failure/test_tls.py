@@ -1,9 +1,12 @@
 """TLS on both listeners, and certificate reloads."""
 
 import os
+import select
 import ssl
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +18,37 @@ from fixtures.server import Server
 from fixtures.waiting import wait_until
 
 
+class LockedTlsSocket(ssl.SSLSocket):
+    """A blocking TLS socket that one thread reads while another writes, as `websockets` does.
+
+    OpenSSL permits one call at a time on a connection, and Python takes a lock only from 3.13. Without it a session
+    ticket that is read during the first write can lose that write.
+    """
+
+    def __new__(cls, *arguments: Any, **options: Any) -> "LockedTlsSocket":
+        created = super().__new__(cls, *arguments, **options)
+        created.lock = threading.Lock()
+        return created
+
+    def recv(self, size: int = 1024, flags: int = 0) -> bytes:
+        """Reads without holding the lock while nothing arrives."""
+        while True:
+            with self.lock:
+                self.settimeout(0)
+                try:
+                    return super().recv(size, flags)
+                except ssl.SSLWantReadError:
+                    pass
+                finally:
+                    self.settimeout(None)
+            select.select([self], [], [])
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Writes while no read is in progress."""
+        with self.lock:
+            super().sendall(data, flags)
+
+
 class Certificates:
     """A key and a certificate in files, issued by a CA of the test."""
 
@@ -22,6 +56,7 @@ class Certificates:
         self.authority = trustme.CA()
         self.key, self.cer = folder / "server.key", folder / "server.cer"
         self.context = ssl.create_default_context()
+        self.context.sslsocket_class = LockedTlsSocket
         self.authority.configure_trust(self.context)
         self.issue()
 
