@@ -12,6 +12,7 @@ mod context;
 mod copy;
 mod error;
 mod log;
+mod notify;
 mod openapi;
 mod output;
 mod serve;
@@ -54,6 +55,7 @@ enum Command {
     Auth(auth::AuthArgs),
     Token(token::TokenArgs),
     Webhook(webhook::WebhookArgs),
+    Notify(notify::NotifyArgs),
     Openapi(openapi::OpenApiArgs),
 }
 
@@ -105,6 +107,7 @@ impl Cli {
             Command::Auth(auth) => auth.run().await,
             Command::Token(token) => token.run().await,
             Command::Webhook(webhook) => webhook.run().await,
+            Command::Notify(notify) => notify.run().await,
             Command::Openapi(openapi) => openapi.run(),
         }
     }

@@ -37,9 +37,11 @@ use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{
     self, Gateway, KeepaliveTiming, TokioFlushScheduler, WebSocketUpgrades,
 };
+use crate::inbound::wire::event_json;
 use crate::outbound::clock::SystemClock;
 use crate::outbound::message_format::OriginalFormat;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, instrument};
+use crate::outbound::net::address_filter::is_public;
 use crate::outbound::redis::RedisTargetError;
 use crate::outbound::storage::OpenError;
 use crate::outbound::storage::mongodb::{self, MongoOptions};
@@ -170,6 +172,7 @@ impl Server {
             notifier,
             senders,
             format: Arc::new(OriginalFormat),
+            render_event: event_json,
             clock: Arc::clone(&clock),
         };
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);
@@ -269,6 +272,12 @@ impl Server {
         tasks.spawn(&sender_stop, "webhook sender", |stop| async move {
             parts.sender.run(stop).await
         });
+        tasks.spawn(&parts_stop, "notification queue", |stop| async move {
+            parts.expander.run(stop).await
+        });
+        tasks.spawn(&sender_stop, "notification sender", |stop| async move {
+            parts.notification_sender.run(stop).await
+        });
         tasks.spawn(&stop, "webhook reconciler", |stop| async move {
             parts.reconciler.run(stop).await
         });
@@ -353,6 +362,10 @@ fn rest_rules(settings: &Settings, ready: &Arc<AtomicBool>) -> RestRules {
         ready: Arc::clone(ready),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         path_prefix: settings.listen.path_prefix.clone(),
+        is_public: match settings.webhooks.allow_private {
+            true => None,
+            false => Some(is_public),
+        },
         demo: settings.access.demo.then(|| {
             settings
                 .access

@@ -32,6 +32,7 @@ impl AdminApi {
             ready: Arc::new(AtomicBool::new(true)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             path_prefix: None,
+            is_public: None,
             demo: None,
         };
         Ok(Self {

@@ -93,7 +93,7 @@ impl AppSelector {
     }
 }
 
-async fn find_app(service: &Service, ident: &str) -> Result<Arc<App>, CliError> {
+pub(super) async fn find_app(service: &Service, ident: &str) -> Result<Arc<App>, CliError> {
     let ident = AppIdent::parse(ident).map_err(CliError::command)?;
     service
         .app(&ident)

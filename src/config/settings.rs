@@ -173,6 +173,10 @@ pub struct WebhookSettings {
 /// Messages to targets outside the connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationSettings {
+    /// Whether registered targets are notified.
+    pub enabled: bool,
+    /// The period in which a failed notification is retried; zero: no retries.
+    pub retry: Duration,
     /// The timeout of one attempt.
     pub timeout: Duration,
     /// The operator's contact for push services, with its scheme.

@@ -180,6 +180,8 @@ variables! {
         PUSHI_WEBHOOK_ALLOW_PRIVATE "0|1" = "0", "Allow webhooks and other targets of notifications with private addresses";
     }
     "Notifications" {
+        PUSHI_HANDLERS "0|1" = "1", "Notify the registered targets of events";
+        PUSHI_NOTIFY_RETRY "DURATION" = "24h", "Period in which a failed notification is retried; 0: no retries";
         PUSHI_NOTIFY_TIMEOUT "DURATION" = "10s", "Timeout of an attempt to send a message to a target";
         PUSHI_CONTACT "ADDRESS" = "", "E-mail or https: address of the operator for push services; used for apps without vapid_email";
         WEB_PUSH_TTL "DURATION" = "24h", "Time for which push services keep a message for a browser that is offline";

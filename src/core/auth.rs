@@ -146,6 +146,42 @@ pub fn check_channel_auth(
     })
 }
 
+/// The reason for which the `auth` of a notification target is invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TargetSignatureError {
+    /// There is none.
+    #[error("auth is missing: the channel requires a signature from your back end")]
+    Missing,
+    /// It does not have the form `<app_key>:<hex>`, or has another app's key.
+    #[error("auth must be <app_key>:<hex> with the key of this app")]
+    Malformed,
+    /// It is not the signature over this target and channel.
+    #[error("auth is invalid: sign <target>:<channel> with HMAC-SHA256 and the app's secret")]
+    Wrong,
+}
+
+/// Verifies the `auth` of a notification target for a closed channel with every valid secret: the target's address stands where
+/// the socket's id stands in [`channel_auth`].
+///
+/// # Errors
+/// The signature is missing, malformed or wrong.
+pub fn check_target_auth(
+    app: &App,
+    auth: Option<&str>,
+    address: &str,
+    channel: &ChannelName,
+) -> Result<(), TargetSignatureError> {
+    let given = parse_auth(app, auth).map_err(|error| match error {
+        SignatureError::Missing => TargetSignatureError::Missing,
+        _ => TargetSignatureError::Malformed,
+    })?;
+    let fits = |secret| Secret::new(sign(secret, &[address, ":", channel.as_str()])).matches(given);
+    match app.secrets().any(fits) {
+        true => Ok(()),
+        false => Err(TargetSignatureError::Wrong),
+    }
+}
+
 /// The hash of a session token, which is stored in its place.
 pub fn token_hash(token: &str) -> TokenHash {
     TokenHash(Sha256::digest(token.as_bytes()).into())

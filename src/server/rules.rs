@@ -1,7 +1,7 @@
 //! The rules of the use cases, from the settings.
 
 use crate::config::Settings;
-use crate::core::service::{MessageRules, Rules, WebhookRules};
+use crate::core::service::{MessageRules, NotificationRules, Rules, WebhookRules};
 
 pub(super) fn rules(settings: &Settings) -> Rules {
     Rules {
@@ -14,6 +14,11 @@ pub(super) fn rules(settings: &Settings) -> Rules {
             timeout: settings.webhooks.timeout,
             retry: settings.webhooks.retry,
             single_node: settings.bus.is_none(),
+        },
+        notifications: NotificationRules {
+            enabled: settings.notifications.enabled,
+            timeout: settings.notifications.timeout,
+            retry: settings.notifications.retry,
         },
         messages: MessageRules {
             timeout: settings.notifications.timeout,

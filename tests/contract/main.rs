@@ -18,6 +18,7 @@ mod isolation;
 mod member_change_batching;
 mod mongo;
 mod nodes;
+mod notifications;
 mod outage;
 mod outbox;
 mod outbox_bounds;
@@ -30,6 +31,7 @@ mod samples;
 mod sessions;
 mod sqlite;
 mod subscriptions;
+mod targets;
 
 /// Makes a test of each case for one adapter.
 macro_rules! contract {
@@ -147,6 +149,17 @@ macro_rules! contract {
             failed_events_stay_and_are_counted,
             claims_are_released_together,
             the_longest_due_come_first,
+        }
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; targets:
+            a_target_is_registered_once_and_read_back,
+            twenty_callers_registering_the_same_make_one,
+            targets_are_listed_by_address_and_channel,
+            registrations_of_an_address_are_removed,
+        }
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; notifications:
+            due_events_are_claimed_by_one_and_resumed,
+            a_publish_is_queued_once_for_each_target,
+            notifications_are_listed_and_replayed,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; deliveries:
             the_log_lists_results_newest_first,

@@ -86,7 +86,7 @@ pub(crate) fn settlement(
 pub(crate) fn names(events: &[QueuedEvent]) -> Vec<(&str, WebhookEvent)> {
     events
         .iter()
-        .map(|notice| (notice.channel.as_str(), notice.kind.webhook_event()))
+        .filter_map(|notice| Some((notice.channel.as_str(), notice.kind.webhook_event()?)))
         .collect()
 }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use pushi::core::model::AppIdent;
+use pushi::core::model::{AppIdent, TargetKind};
 use pushi::core::ports::{
-    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, QueueKind, Source, WebhookOutcome,
+    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, NotificationOutcome, QueueKind, Source,
+    WebhookOutcome,
 };
 use pushi::outbound::metrics::PrometheusMetrics;
 use serde_json::Value;
@@ -20,6 +21,7 @@ fn metrics(gauges: Gauges) -> BTreeMap<String, (String, BTreeSet<String>)> {
     metrics.error_sent(4009);
     metrics.call_finished(Call::Append, Duration::from_millis(1), true);
     metrics.webhook_attempted(WebhookOutcome::Delivered, 1);
+    metrics.notified(TargetKind::Web, NotificationOutcome::Delivered, 1);
     metrics.http_refused(HttpRefusal::Connections);
     metrics.login_failed(GuessedCredential::Secret, false);
     metrics.queue_refused(QueueKind::Append, &AppIdent::parse("shop").unwrap(), 1);

@@ -16,6 +16,7 @@ mod limits;
 mod member_data;
 mod multi_channel;
 mod names;
+mod notifications;
 mod payloads;
 mod peers;
 mod personal;

@@ -1,5 +1,7 @@
 //! Stores that fail on demand: calls fail, hang, panic, or are done and then reported as failed.
 
+mod outbox;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +9,11 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    App, AppIdent, ChannelName, Claim, Event, Mid, NewEvent, OutboxEvent, Position, QueuedEvent,
-    ReportedPresence, SubscriptionFilter, Timestamp, UserId, UserSubscription,
+    App, AppIdent, ChannelName, Event, Mid, NewEvent, Position, SubscriptionFilter, Timestamp,
+    UserId, UserSubscription,
 };
 use pushi::core::ports::{
-    AppStore, AttemptResult, CreateApp, EventStore, Outbox, OutboxBytes, Pruning, ReadLimit,
-    Stores, SubscriptionStore,
+    AppStore, CreateApp, EventStore, Pruning, ReadLimit, Stores, SubscriptionStore,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -163,14 +164,18 @@ impl FaultyStore {
 
 #[async_trait]
 impl EventStore for FaultyStore {
-    async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>> {
+    async fn append_due(
+        &self,
+        events: &[NewEvent],
+        due: &[Option<Arc<str>>],
+    ) -> Vec<Result<Position, StorageError>> {
         let sizes = events
             .iter()
             .map(|event| (event.app.clone(), event.bytes()));
         self.appended.lock().push(sizes.collect());
         match self
             .append
-            .call(async { Ok(self.inner.events.append(events).await) })
+            .call(async { Ok(self.inner.events.append_due(events, due).await) })
             .await
         {
             Ok(results) => results,
@@ -340,55 +345,5 @@ impl AppStore for FaultyStore {
     async fn revision(&self) -> Result<u64, StorageError> {
         let call = self.app_revision.call(self.inner.apps.revision());
         self.apps.call(call).await
-    }
-}
-
-#[async_trait]
-impl Outbox for FaultyStore {
-    async fn put(&self, events: &[OutboxEvent]) -> Result<(), StorageError> {
-        let channels = events
-            .iter()
-            .map(|event| (event.app.clone(), event.channel.clone()));
-        self.put.lock().push(channels.collect());
-        self.outbox_put.call(self.inner.outbox.put(events)).await
-    }
-
-    async fn claim(
-        &self,
-        holder: &str,
-        now: Timestamp,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Claim>, StorageError> {
-        self.inner.outbox.claim(holder, now, until, limit).await
-    }
-
-    async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
-        self.inner.outbox.oldest(claim, limit).await
-    }
-
-    async fn settle(&self, claim: &Claim, result: &AttemptResult) -> Result<bool, StorageError> {
-        self.inner.outbox.settle(claim, result).await
-    }
-
-    async fn release(&self, holder: &str) -> Result<(), StorageError> {
-        self.inner.outbox.release(holder).await
-    }
-
-    async fn reported_presence(
-        &self,
-        app: &AppIdent,
-        after: Option<&ReportedPresence>,
-        limit: usize,
-    ) -> Result<Vec<ReportedPresence>, StorageError> {
-        self.inner.outbox.reported_presence(app, after, limit).await
-    }
-
-    async fn bytes_of(&self, app: &AppIdent) -> Result<OutboxBytes, StorageError> {
-        self.inner.outbox.bytes_of(app).await
-    }
-
-    async fn depth(&self) -> Result<u64, StorageError> {
-        self.inner.outbox.depth().await
     }
 }

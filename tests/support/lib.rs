@@ -8,6 +8,7 @@ mod databases;
 mod env;
 mod faults;
 mod frame;
+mod notify;
 mod pusher_client;
 mod receiver;
 mod senders;

@@ -6,13 +6,15 @@ use std::time::Duration;
 use pushi::core::auth::random_53_bits;
 use pushi::core::hub::Hub;
 use pushi::core::model::{
-    App, AppSettings, ChannelName, Limits, NewApp, Payload, ReportedPresence, Timestamp, UserId,
+    App, AppSettings, ChannelName, Limits, NewApp, Payload, ReportedPresence, UserId,
 };
-use pushi::core::ports::{BusSink, Clock, Nodes, Stores};
+use pushi::core::ports::{BusSink, Nodes, Stores};
 use pushi::core::service::{
-    AppError, MessageRules, Ports, PublishError, Publishing, Rules, Service, WebhookRules,
+    AppError, MessageRules, NotificationRules, Ports, PublishError, Publishing, Rules, Service,
+    WebhookRules,
 };
 use pushi::inbound::websocket::{Destination, Gateway, KeepaliveTiming, dialects};
+use pushi::inbound::wire::event_json;
 use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
 use pushi::outbound::message_format::OriginalFormat;
 use pushi::outbound::metrics::PrometheusMetrics;
@@ -40,6 +42,8 @@ pub struct ServerSetup {
     /// Whether webhook events are recorded, and whether they are sent.
     pub record_webhooks: bool,
     pub send_webhooks: bool,
+    /// Whether targets are notified.
+    pub notify: bool,
     /// Bytes that the connection to a client holds in each direction.
     pub buffer: usize,
 }
@@ -65,6 +69,7 @@ impl ServerSetup {
             notifier: webhook_sender(true, Duration::from_secs(5)),
             senders: senders(true, Duration::from_secs(10)),
             format: Arc::new(OriginalFormat),
+            render_event: event_json,
             clock: clock.clone(),
         };
         let rules = Rules {
@@ -75,6 +80,7 @@ impl ServerSetup {
             retention_events: None,
             webhooks: WebhookRules::default(),
             messages: MessageRules::default(),
+            notifications: NotificationRules::default(),
         };
         let timing = KeepaliveTiming {
             activity: Duration::from_secs(120),
@@ -93,6 +99,7 @@ impl ServerSetup {
             keep_alive: true,
             record_webhooks: false,
             send_webhooks: false,
+            notify: false,
             buffer: 64 * 1024,
         }
     }
@@ -123,7 +130,7 @@ impl ServerSetup {
 pub struct TestServer<'a> {
     pub env: &'a TestEnv,
     pub service: Arc<Service>,
-    metrics: Arc<PrometheusMetrics>,
+    pub(crate) metrics: Arc<PrometheusMetrics>,
     pub gateway: Arc<Gateway>,
     pub clock: Arc<ManualClock>,
     /// The app as it was created.
@@ -136,6 +143,7 @@ impl<'a> TestServer<'a> {
         let (timing, settings, buffer) = (setup.timing, setup.settings.clone(), setup.buffer);
         let (keep_alive, record_webhooks, send_webhooks) =
             (setup.keep_alive, setup.record_webhooks, setup.send_webhooks);
+        let notify = setup.notify;
         let Composition {
             service,
             metrics,
@@ -177,17 +185,10 @@ impl<'a> TestServer<'a> {
         if send_webhooks {
             server.send_webhooks();
         }
+        if notify {
+            server.notify();
+        }
         server
-    }
-
-    /// The metrics in the Prometheus text format.
-    pub fn metrics(&self) -> String {
-        self.metrics.render(self.service.gauges())
-    }
-
-    /// The server's time.
-    pub fn clock_now(&self) -> Timestamp {
-        self.clock.now()
     }
 
     /// Sends webhooks from now on.

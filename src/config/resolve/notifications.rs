@@ -4,8 +4,10 @@ use super::mail;
 use crate::config::error::ConfigError;
 use crate::config::raw::Raw;
 use crate::config::settings::NotificationSettings;
-use crate::config::value::{duration, read};
-use crate::config::variables::{PUSHI_CONTACT, PUSHI_NOTIFY_TIMEOUT, WEB_PUSH_TTL};
+use crate::config::value::{duration, read, switch};
+use crate::config::variables::{
+    PUSHI_CONTACT, PUSHI_HANDLERS, PUSHI_NOTIFY_RETRY, PUSHI_NOTIFY_TIMEOUT, WEB_PUSH_TTL,
+};
 use crate::core::model::Vapid;
 
 pub(super) fn resolve(raw: &Raw) -> Result<NotificationSettings, ConfigError> {
@@ -16,6 +18,8 @@ pub(super) fn resolve(raw: &Raw) -> Result<NotificationSettings, ConfigError> {
         })
     };
     Ok(NotificationSettings {
+        enabled: switch(raw, &PUSHI_HANDLERS)?,
+        retry: duration(raw, &PUSHI_NOTIFY_RETRY, 0)?,
         timeout: duration(raw, &PUSHI_NOTIFY_TIMEOUT, 1)?,
         contact: raw.get(&PUSHI_CONTACT).map(contact).transpose()?,
         web_push_ttl: duration(raw, &WEB_PUSH_TTL, 0)?,
@@ -39,6 +43,8 @@ mod tests {
     #[test]
     fn the_contact_has_a_scheme_and_the_rest_has_defaults() {
         let expected = NotificationSettings {
+            enabled: true,
+            retry: Duration::from_secs(86_400),
             timeout: Duration::from_secs(10),
             contact: None,
             web_push_ttl: Duration::from_secs(86_400),

@@ -13,6 +13,7 @@ mod limits;
 mod mail_url;
 mod member;
 mod message;
+mod notification;
 mod occupancy;
 pub mod origin;
 mod outbox_event;
@@ -43,9 +44,10 @@ pub use message::{
     BrowserKeysError, EmailMessage, MailContent, MailServer, MailTls, PushContent, PushTopic,
     Urgency, Vapid, VapidContactError, WebMessage, WebMethod, WebPushMessage, WebSigning,
 };
+pub use notification::{DuePublish, LoggedNotification, NotificationFilter, NotificationState};
 pub use occupancy::{Occupancy, OccupiedChannel, SocketInfo};
 pub use outbox_event::{
-    ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent, ReportedPresence,
+    ClientEventDetails, Notification, OutboxEvent, OutboxEventKind, QueuedEvent, ReportedPresence,
 };
 pub use p256_key::{P256Key, P256KeyError};
 pub use push_check::PushCheckError;
@@ -54,5 +56,5 @@ pub use server_event::ServerEvent;
 pub use session::{ClientNetwork, CredentialDigest, Session, TokenHash};
 pub use settings::{AppSettings, OverCapacity, Webhook, WebhookEvent};
 pub use subscription::{SubscriptionFilter, UserSubscription};
-pub use target::{NotificationTarget, TargetKind};
+pub use target::{NewTarget, NotificationTarget, TargetFilter, TargetKind};
 pub use time::Timestamp;

@@ -25,6 +25,21 @@ pub enum OutboxEventKind {
     ClientEvent(ClientEventDetails),
     /// The number of subscriptions has changed to this.
     SubscriptionCount(u64),
+    /// An event was published, of which notification targets are notified.
+    Notification(Notification),
+}
+
+/// A published event, as notification targets receive it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The event's name.
+    pub event: Arc<str>,
+    /// The event as subscribers receive it: a JSON object.
+    pub frame: Arc<str>,
+    /// The event's id.
+    pub mid: Arc<str>,
+    /// Shared by the events of one publish: a target is notified of one of them.
+    pub publish: Arc<str>,
 }
 
 /// The data of a client event.
@@ -51,9 +66,12 @@ impl OutboxEventKind {
         user.map_or(Self::Vacated, Self::MemberRemoved)
     }
 
-    /// The event of the Pusher webhook protocol.
-    pub fn webhook_event(&self) -> WebhookEvent {
-        match self {
+    /// The name of [`OutboxEventKind::Notification`] in a store.
+    pub const NOTIFICATION: &'static str = "notification";
+
+    /// The event of the Pusher webhook protocol; `None` for a notification.
+    pub fn webhook_event(&self) -> Option<WebhookEvent> {
+        Some(match self {
             Self::Occupied => WebhookEvent::ChannelOccupied,
             Self::Vacated => WebhookEvent::ChannelVacated,
             Self::CacheMiss => WebhookEvent::CacheMiss,
@@ -61,6 +79,21 @@ impl OutboxEventKind {
             Self::MemberRemoved(_) => WebhookEvent::MemberRemoved,
             Self::ClientEvent(_) => WebhookEvent::ClientEvent,
             Self::SubscriptionCount(_) => WebhookEvent::SubscriptionCount,
+            Self::Notification(_) => return None,
+        })
+    }
+
+    /// The name of the kind in a store.
+    pub fn name(&self) -> &'static str {
+        self.webhook_event()
+            .map_or(Self::NOTIFICATION, WebhookEvent::name)
+    }
+
+    /// For a notification: what its publish has in common.
+    pub fn publish(&self) -> Option<&str> {
+        match self {
+            Self::Notification(notification) => Some(&notification.publish),
+            _ => None,
         }
     }
 
@@ -73,6 +106,7 @@ impl OutboxEventKind {
                 let user = details.user.as_ref().map_or(0, |user| user.as_str().len());
                 details.event.len() + details.data.len() + details.socket.len() + user
             }
+            Self::Notification(one) => one.event.len() + one.frame.len() + one.mid.len(),
         }
     }
 
@@ -83,7 +117,10 @@ impl OutboxEventKind {
             Self::Vacated => Some((None, false)),
             Self::MemberAdded(user) => Some((Some(user), true)),
             Self::MemberRemoved(user) => Some((Some(user), false)),
-            Self::CacheMiss | Self::ClientEvent(_) | Self::SubscriptionCount(_) => None,
+            Self::CacheMiss
+            | Self::ClientEvent(_)
+            | Self::SubscriptionCount(_)
+            | Self::Notification(_) => None,
         }
     }
 }

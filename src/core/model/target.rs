@@ -33,9 +33,85 @@ impl TargetKind {
             .find(|(kind, _)| *kind == self)
             .map_or("", |(_, name)| name)
     }
+
+    /// The name of the kind for people, and in front of its addresses in the outbox.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::WebPush => "web_push",
+            Self::Apn => "apn",
+            Self::Smtp => "email",
+        }
+    }
+
+    /// From [`TargetKind::label`].
+    pub fn from_label(label: &str) -> Option<Self> {
+        let kinds = Self::NAMES.iter().map(|(kind, _)| *kind);
+        kinds.into_iter().find(|kind| kind.label() == label)
+    }
+
+    /// The address of a target in the outbox. No web hook of an app has such an address: those begin with `http`.
+    pub fn outbox_address(self, address: &str) -> String {
+        [self.label(), ":", address].concat()
+    }
+
+    /// The kind and the target of an address in the outbox; `None`: it is that of a web hook of an app.
+    pub fn of_outbox_address(address: &str) -> Option<(Self, &str)> {
+        let (label, target) = address.split_once(':')?;
+        Some((Self::from_label(label)?, target))
+    }
 }
 
-/// A target that receives the events of a channel. Targets are stored; notifications are not implemented.
+/// A registration that is to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTarget {
+    /// The kind of the target.
+    pub kind: TargetKind,
+    /// The channel's name.
+    pub channel: ChannelName,
+    /// See [`NotificationTarget::address`].
+    pub address: Secret,
+    /// See [`NotificationTarget::p256dh`].
+    pub p256dh: Option<Secret>,
+    /// See [`NotificationTarget::auth`].
+    pub auth: Option<Secret>,
+}
+
+impl NewTarget {
+    /// The stored registration.
+    pub fn registered(self, id: u64, created: Timestamp) -> NotificationTarget {
+        NotificationTarget {
+            kind: self.kind,
+            id,
+            channel: self.channel,
+            address: self.address,
+            p256dh: self.p256dh,
+            auth: self.auth,
+            created,
+        }
+    }
+}
+
+/// Which registrations of a kind are meant; `None`: any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetFilter {
+    /// The address.
+    pub address: Option<Secret>,
+    /// The channel.
+    pub channel: Option<ChannelName>,
+}
+
+impl TargetFilter {
+    /// Whether it means this registration.
+    pub fn matches(&self, target: &NotificationTarget) -> bool {
+        let address = self.address.as_ref();
+        let channel = self.channel.as_ref();
+        address.is_none_or(|address| *address == target.address)
+            && channel.is_none_or(|channel| *channel == target.channel)
+    }
+}
+
+/// The registration of a target for the events of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationTarget {
     /// The kind of the target.

@@ -8,10 +8,10 @@ use crate::core::model::{AppIdent, Delivery, LostEvents, QueuedAddress, Timestam
 /// The log of webhook deliveries, which [`Outbox::settle`](super::Outbox::settle) writes.
 #[async_trait]
 pub trait DeliveryLog: Send + Sync {
-    /// The app's addresses with queued events, ordered by address (code points).
+    /// The app's webhooks with queued events, ordered by address (code points).
     async fn waiting(&self, app: &AppIdent) -> Result<Vec<QueuedAddress>, StorageError>;
 
-    /// The app's deliveries with an id below `before` (`None`: no bound), newest first, at most `limit`.
+    /// The deliveries to the app's webhooks with an id below `before` (`None`: no bound), newest first, at most `limit`.
     async fn deliveries(
         &self,
         app: &AppIdent,

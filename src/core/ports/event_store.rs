@@ -1,5 +1,7 @@
 //! Storage of events.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
@@ -53,7 +55,18 @@ pub trait EventStore: Send + Sync {
     /// `NotFound` for an event of an unknown app, `Conflict("mid")` for a `mid` that is stored already; of the other events,
     /// on SQL, all succeed or none. An event with an error was not stored, except that with `Unavailable` it may be: see
     /// [`EventStore::positions`].
-    async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>>;
+    async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>> {
+        self.append_due(events, &[]).await
+    }
+
+    /// Stores events like [`EventStore::append`], and marks those as due whose targets are to be notified
+    /// ([`DuePublishes`](super::DuePublishes)): `due` has for each event what its publish has in common, or `None`. A mark is as
+    /// durable as its event. A shorter `due` marks the first events only.
+    async fn append_due(
+        &self,
+        events: &[NewEvent],
+        due: &[Option<Arc<str>>],
+    ) -> Vec<Result<Position, StorageError>>;
 
     /// The positions of the events with these ids, one for each, in order; `None`: not stored. They are read after every append
     /// that this instance began earlier has ended for good, so a `None` is final.

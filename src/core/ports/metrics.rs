@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::core::model::AppIdent;
+use crate::core::model::{AppIdent, TargetKind};
 
 /// The origin of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Gauges {
     pub append_queue_bytes: u64,
     /// The bytes of webhook events that wait for the store.
     pub webhook_queue_bytes: u64,
+    /// The bytes of events that are not stored and whose targets are to be notified.
+    pub notification_queue_bytes: u64,
     /// The bytes of messages that wait for the bus between nodes.
     pub bus_queue_bytes: u64,
 }
@@ -47,13 +49,21 @@ pub enum QueueKind {
     Webhook,
     /// Webhook events that wait for their receiver, in the store.
     Outbox,
+    /// Events that are not stored and whose targets are to be notified.
+    Notification,
     /// Messages that wait for the bus between nodes.
     Bus,
 }
 
 impl QueueKind {
     /// All queues.
-    pub const ALL: [Self; 4] = [Self::Append, Self::Webhook, Self::Outbox, Self::Bus];
+    pub const ALL: [Self; 5] = [
+        Self::Append,
+        Self::Webhook,
+        Self::Outbox,
+        Self::Notification,
+        Self::Bus,
+    ];
 
     /// The name on the wire.
     pub fn name(self) -> &'static str {
@@ -61,6 +71,7 @@ impl QueueKind {
             Self::Append => "append",
             Self::Webhook => "webhook",
             Self::Outbox => "outbox",
+            Self::Notification => "notification",
             Self::Bus => "bus",
         }
     }
@@ -76,6 +87,9 @@ impl QueueKind {
             }
             Self::Outbox => {
                 "webhook events of the app that wait for their receivers reach PUSHI_MAX_OUTBOX_BYTES: see pushi webhook list"
+            }
+            Self::Notification => {
+                "notifications of events that are not stored reach PUSHI_MAX_QUEUED_BYTES or PUSHI_MAX_OUTBOX_BYTES of the app: targets are not notified of them"
             }
             Self::Bus => {
                 "messages of the app that wait for Redis reach PUSHI_MAX_QUEUED_BYTES: publish more slowly"
@@ -108,6 +122,8 @@ pub trait Metrics: Send + Sync {
     fn call_finished(&self, call: Call, took: Duration, failed: bool);
     /// One webhook request with this number of events was delivered, given up, or failed.
     fn webhook_attempted(&self, outcome: WebhookOutcome, events: u64);
+    /// Attempts to notify targets of a kind ended.
+    fn notified(&self, kind: TargetKind, outcome: NotificationOutcome, attempts: u64);
     /// A login failed; `throttled`: it was not judged, after too many before.
     fn login_failed(&self, credential: GuessedCredential, throttled: bool);
     /// The events queued for webhooks, of all apps and nodes.
@@ -160,6 +176,28 @@ pub enum WebhookOutcome {
 }
 
 impl WebhookOutcome {
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
+/// The outcome of an attempt to notify a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotificationOutcome {
+    /// The target accepted it.
+    Delivered,
+    /// It failed and is retried.
+    Failed,
+    /// It failed and is not retried.
+    GivenUp,
+}
+
+impl NotificationOutcome {
     /// The name on the wire.
     pub fn name(self) -> &'static str {
         match self {

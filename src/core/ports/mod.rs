@@ -18,6 +18,7 @@ mod event_store;
 mod message_format;
 mod metrics;
 mod nodes;
+mod notifications;
 mod notifier;
 mod outbox;
 mod presence_store;
@@ -26,6 +27,7 @@ mod sender;
 mod session_store;
 mod stores;
 mod subscription_store;
+mod target_store;
 
 pub use app_store::{AppStore, CreateApp};
 pub use archive::Archive;
@@ -37,9 +39,11 @@ pub use dialect::{Dialect, DialectId};
 pub use event_store::{EventStore, Pruning, ReadLimit};
 pub use message_format::MessageFormat;
 pub use metrics::{
-    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, QueueKind, Source, WebhookOutcome,
+    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, NotificationOutcome, QueueKind, Source,
+    WebhookOutcome,
 };
 pub use nodes::Nodes;
+pub use notifications::{DuePublishes, NotificationLog};
 pub use notifier::Notifier;
 pub use outbox::{
     AttemptResult, ClaimUpdate, Disposition, OLDEST_BYTES, OUTBOX_EVENT_BYTES, Outbox, OutboxBytes,
@@ -50,3 +54,4 @@ pub use sender::{SendFailure, Sender, Senders, Verdict};
 pub use session_store::SessionStore;
 pub use stores::{Database, Stores};
 pub use subscription_store::SubscriptionStore;
+pub use target_store::TargetStore;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, Attempt, Claim, OutboxEvent, QueuedEvent, ReportedPresence, Timestamp,
+    AppIdent, Attempt, Claim, OutboxEvent, QueuedEvent, ReportedPresence, TargetKind, Timestamp,
 };
 
 /// What happens to the events of an attempt.
@@ -73,13 +73,14 @@ pub trait Outbox: Send + Sync {
     /// departure ([`OutboxEventKind::presence`](crate::core::model::OutboxEventKind::presence)) is written only where it
     /// differs from the [`ReportedPresence`] stored last: of several that are equal, from any nodes, one is written, and
     /// `Vacated` without an `Occupied` before it never is. Without addresses only the reported presence changes. Events of an
-    /// unknown app are skipped.
+    /// unknown app are skipped. A notification is written once for each address and publish: not where the queue of the address
+    /// or its log has one of the same publish.
     ///
     /// # Errors
     /// After an error a prefix of the events may have been written; the whole call can be repeated.
     async fn put(&self, events: &[OutboxEvent]) -> Result<(), StorageError>;
 
-    /// Claims addresses that are due at `now`, have events and are not claimed (or only until `now`), those first that have
+    /// Claims addresses of webhooks that are due at `now`, have events and are not claimed (or only until `now`), those first that have
     /// been due longest, at most `limit`: of several callers exactly one gets an address. `holder` has the claim until
     /// `until`, or until it is settled. A queue is due when its first event is written; see [`ClaimUpdate`] for later.
     async fn claim(
@@ -87,6 +88,17 @@ pub trait Outbox: Send + Sync {
         holder: &str,
         now: Timestamp,
         until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claim>, StorageError>;
+
+    /// Claims addresses of targets of a kind, like [`Outbox::claim`], none of them of an app in `busy`.
+    async fn claim_targets(
+        &self,
+        kind: TargetKind,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        busy: &[AppIdent],
         limit: usize,
     ) -> Result<Vec<Claim>, StorageError>;
 

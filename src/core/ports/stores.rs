@@ -9,9 +9,11 @@ use super::archive::Archive;
 use super::cache_store::CacheStore;
 use super::delivery_log::DeliveryLog;
 use super::event_store::EventStore;
+use super::notifications::{DuePublishes, NotificationLog};
 use super::outbox::Outbox;
 use super::session_store::SessionStore;
 use super::subscription_store::SubscriptionStore;
+use super::target_store::TargetStore;
 use crate::core::error::StorageError;
 
 /// The storage ports of one database. Cheap to clone; all clones are the same store instance.
@@ -31,6 +33,12 @@ pub struct Stores {
     pub outbox: Arc<dyn Outbox>,
     /// The results of webhook deliveries.
     pub deliveries: Arc<dyn DeliveryLog>,
+    /// Notification targets.
+    pub targets: Arc<dyn TargetStore>,
+    /// Events whose targets are to be notified.
+    pub due: Arc<dyn DuePublishes>,
+    /// The log of notifications.
+    pub notifications: Arc<dyn NotificationLog>,
     /// Bulk export and import, for `copy`.
     pub archive: Arc<dyn Archive>,
     /// The database as a whole: health check and shutdown.
@@ -48,6 +56,9 @@ impl Stores {
             + CacheStore
             + Outbox
             + DeliveryLog
+            + TargetStore
+            + DuePublishes
+            + NotificationLog
             + Archive
             + Database
             + 'static,
@@ -60,6 +71,9 @@ impl Stores {
             cache: store.clone(),
             outbox: store.clone(),
             deliveries: store.clone(),
+            targets: store.clone(),
+            due: store.clone(),
+            notifications: store.clone(),
             archive: store.clone(),
             database: store,
         }

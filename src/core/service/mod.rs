@@ -9,6 +9,7 @@
 //! - `LoginThrottle`: failed logins by client.
 //! - `CacheChannels`: the last event of each cache channel.
 //! - [`WebhookQueue`], [`OutboxSender`], [`Reconciler`]: webhook events, see the module `webhooks`.
+//! - [`NotificationQueue`], [`NotificationExpander`], [`NotificationSender`]: notifications, see the module `notifications`.
 //! - [`Retention`]: removes expired data. [`MemberChangeAnnouncer`]: batched joins and leaves.
 //!
 //! A message from another node arrives at [`BusSink::deliver`], which hands it to the part or to the hub.
@@ -27,6 +28,7 @@ mod history;
 mod login_throttle;
 mod mail;
 mod member_changes;
+mod notifications;
 mod occupancy;
 mod parts;
 mod personal;
@@ -41,6 +43,7 @@ mod sign_in;
 mod signed;
 mod subscribe;
 mod subscriptions;
+mod targets;
 mod trigger;
 mod unsubscribe;
 mod vapid;
@@ -65,6 +68,10 @@ pub use history::{AnswerReader, EventQuery, EventsPage, HistoryError};
 pub use login_throttle::LoginsThrottled;
 pub use mail::{GivenMailServer, MailServerError};
 pub use member_changes::MemberChangeAnnouncer;
+pub use notifications::{
+    KINDS as NOTIFICATION_KINDS, NotificationExpander, NotificationQueue, NotificationRules,
+    NotificationSender, NotificationTest, NotificationTestError, RenderEvent,
+};
 pub use occupancy::RosterError;
 pub use parts::Parts;
 pub use publish::{ClientPublish, PublishError, Publishing};
@@ -76,6 +83,7 @@ pub use sign_in::{SignIn, SignInError, Watched};
 pub use signed::SignedError;
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 pub use subscriptions::SubscriptionError;
+pub use targets::{RegisterTarget, TargetError};
 pub use trigger::{ClientEvent, ClientEventError, TriggerRequest};
 pub use vapid::{GivenVapid, NewVapidKeyError, VapidError};
 pub use webhooks::{OutboxSender, Reconciler, WebhookLog, WebhookQueue, WebhookRules};
@@ -101,6 +109,8 @@ pub struct Ports {
     pub senders: Senders,
     /// Makes their content.
     pub format: Arc<dyn MessageFormat>,
+    /// Renders events for notifications.
+    pub render_event: RenderEvent,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -120,6 +130,8 @@ pub struct Rules {
     pub retention_events: Option<u64>,
     /// Timeouts and retries of webhooks.
     pub webhooks: WebhookRules,
+    /// Timeouts and retries of notifications.
+    pub notifications: NotificationRules,
     /// Timeouts and defaults of messages.
     pub messages: MessageRules,
 }
@@ -210,6 +222,7 @@ impl Service {
             bus_up,
             append_queue_bytes: self.parts.appends.bytes(),
             webhook_queue_bytes: self.parts.webhooks.bytes(),
+            notification_queue_bytes: self.parts.notifications.bytes(),
             bus_queue_bytes: self.ports.nodes.bus.queued_bytes(),
             answer_bytes: self.answers.used(),
             ..self.hub.gauges()
@@ -246,7 +259,10 @@ impl Service {
 impl BusSink for Service {
     fn deliver(&self, message: BusMessage) {
         match message {
-            BusMessage::AppChanged(_) => self.parts.apps.invalidate(),
+            BusMessage::AppChanged(app) => {
+                self.parts.apps.invalidate();
+                self.parts.notifications.targets_changed(&app);
+            }
             BusMessage::SessionEnded(hash) => self.parts.sessions.invalidate(&hash),
             BusMessage::NodeGone => self.parts.reconciler.node_failed(),
             BusMessage::Broadcast {
@@ -268,6 +284,7 @@ impl BusSink for Service {
     /// noticed within a second anyway, when its cache entry is read again.
     fn resumed(&self) {
         self.parts.apps.invalidate();
+        self.parts.notifications.targets().all_changed();
         self.hub.resumed();
     }
 }

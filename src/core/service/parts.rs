@@ -8,6 +8,9 @@ use super::cache_channels::CacheChannels;
 use super::direct::SendSlots;
 use super::login_throttle::LoginThrottle;
 use super::member_changes::MemberChangeAnnouncer;
+use super::notifications::{
+    NotificationExpander, NotificationQueue, NotificationSender, SenderParts,
+};
 use super::retention::Retention;
 use super::session_cache::SessionCache;
 use super::webhook_changes::WebhookChanges;
@@ -33,6 +36,12 @@ pub struct Parts {
     pub sender: Arc<OutboxSender>,
     /// Records missed webhook events.
     pub reconciler: Arc<Reconciler>,
+    /// Publishes on their way to their targets.
+    pub notifications: Arc<NotificationQueue>,
+    /// Puts notifications into the outbox.
+    pub expander: Arc<NotificationExpander>,
+    /// Sends notifications.
+    pub notification_sender: Arc<NotificationSender>,
     /// Removes expired data.
     pub retention: Arc<Retention>,
     pub(super) sessions: Arc<SessionCache>,
@@ -47,6 +56,8 @@ impl Parts {
             stores,
             nodes,
             notifier,
+            senders,
+            render_event,
             clock,
             ..
         } = ports.clone();
@@ -80,11 +91,42 @@ impl Parts {
             &rules.limits,
             hub.metrics(),
         ));
+        let notifications = Arc::new(NotificationQueue::new(
+            &stores,
+            rules.notifications.enabled,
+            &rules.limits,
+            hub.metrics(),
+        ));
+        // Not that of web hooks, whose release would end these claims.
+        let notify_holder = format!("{holder}-notify");
+        let expander = NotificationExpander::new(
+            &stores,
+            Arc::clone(&clock),
+            Arc::clone(&notifications),
+            rules.notifications,
+            render_event,
+            rules.limits.outbox_bytes,
+            notify_holder.clone(),
+        );
+        let notification_sender = NotificationSender::new(SenderParts {
+            stores: stores.clone(),
+            senders,
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(hub.metrics()),
+            apps: Arc::clone(&apps),
+            queue: Arc::clone(&notifications),
+            rules: rules.notifications,
+            outbox_bytes: rules.limits.outbox_bytes,
+            holder: notify_holder,
+        });
         Ok(Self {
+            expander: Arc::new(expander),
+            notification_sender: Arc::new(notification_sender),
             appends: Arc::new(AppendQueue::new(
                 Arc::clone(&stores.events),
                 nodes.bus,
                 Arc::clone(&cache_channels),
+                Arc::clone(&notifications),
                 QueueBounds::new(rules.limits.queued_bytes, rules.limits.queued_bytes_all),
                 Arc::clone(hub.metrics()),
             )),
@@ -117,6 +159,7 @@ impl Parts {
             webhooks,
             cache_channels,
             sends: Arc::new(SendSlots::new()),
+            notifications,
         })
     }
 }

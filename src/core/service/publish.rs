@@ -114,6 +114,8 @@ impl Service {
                 .collect();
             published();
             self.publish_transient(&events, None).await;
+            let mark = self.parts.notifications.mark(&events);
+            self.parts.notifications.record(&events, mark.as_ref());
             return Ok(());
         }
         let key = publishing.idempotency_key.as_deref();
@@ -145,13 +147,14 @@ impl Service {
             Some(key) => self.keyed_mid(app, key, channel, timestamp, 0),
             None => self.new_mid(),
         };
-        let events = publishing
+        let events: Vec<_> = publishing
             .channels
             .iter()
             .map(|channel| event(channel, mid(channel)))
             .collect();
         let (sender, receiver) = oneshot::channel();
         let entry = PendingAppend {
+            mark: self.parts.notifications.mark(&events),
             events,
             except: None,
             persist: true,
@@ -226,20 +229,26 @@ impl Service {
         };
         if !persist && !publish.behind {
             accepted(&event);
+            let events = [event];
+            let mark = self.parts.notifications.mark(&events);
+            let [event] = &events;
             if event.channel.is_cache() {
                 // Boxed: its size must not be part of every idle connection's task.
-                Box::pin(self.publish_transient(&[event], except)).await;
+                Box::pin(self.publish_transient(&events, except)).await;
             } else {
-                release(&*self.ports.nodes.bus, event, None, except).await;
+                release(&*self.ports.nodes.bus, Arc::clone(event), None, except).await;
             }
+            self.parts.notifications.record(&events, mark.as_ref());
             return Ok(false);
         }
         let reply_to = ReplyTo::Socket {
             mailbox: Arc::clone(connection.mailbox()),
             reference: publish.reference,
         };
+        let events = vec![Arc::clone(&event)];
         let entry = PendingAppend {
-            events: vec![Arc::clone(&event)],
+            mark: self.parts.notifications.mark(&events),
+            events,
             except,
             persist,
             repeatable: false,

@@ -91,18 +91,21 @@ impl Service {
                     payload: payload.clone(),
                 })
             };
-            let (kept, not_kept): (Vec<_>, Vec<_>) = channels
+            let events: Vec<_> = channels.into_iter().map(event).collect();
+            let mark = self.parts.notifications.mark(&events);
+            let (kept, not_kept): (Vec<_>, Vec<_>) = events
                 .into_iter()
-                .partition(|channel| app.settings.replay_of(channel).is_some());
+                .partition(|event| app.settings.replay_of(&event.channel).is_some());
             persisted.push(!kept.is_empty());
-            transient.extend(not_kept.into_iter().map(|channel| (event(channel), except)));
+            let not_kept = not_kept.into_iter();
+            transient.extend(not_kept.map(|event| (event, except, mark.clone())));
             if kept.is_empty() {
                 continue;
             }
             let (sender, receiver) = oneshot::channel();
-            let events = kept.into_iter().map(event).collect();
             entries.push(PendingAppend {
-                events,
+                events: kept,
+                mark,
                 except,
                 persist: true,
                 repeatable: false,
@@ -114,8 +117,10 @@ impl Service {
         for persisted in persisted {
             self.hub.metrics().published(Source::Rest, persisted);
         }
-        for (event, except) in transient {
-            self.publish_transient(&[event], except).await;
+        for (event, except, mark) in transient {
+            let events = [event];
+            self.publish_transient(&events, except).await;
+            self.parts.notifications.record(&events, mark.as_ref());
         }
         let mut outcome = Ok(());
         for result in results {
@@ -173,15 +178,21 @@ impl Service {
         };
         if !persist && !behind {
             accepted(&event);
-            release(&*self.ports.nodes.bus, event, None, except).await;
+            let events = [event];
+            let mark = self.parts.notifications.mark(&events);
+            let [event] = &events;
+            release(&*self.ports.nodes.bus, Arc::clone(event), None, except).await;
+            self.parts.notifications.record(&events, mark.as_ref());
             return Ok(false);
         }
         let reply_to = ReplyTo::Socket {
             mailbox: Arc::clone(connection.mailbox()),
             reference: None,
         };
+        let events = vec![Arc::clone(&event)];
         let entry = PendingAppend {
-            events: vec![Arc::clone(&event)],
+            mark: self.parts.notifications.mark(&events),
+            events,
             except,
             persist,
             repeatable: false,

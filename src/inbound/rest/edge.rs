@@ -15,6 +15,7 @@ use super::cors::Cors;
 use super::pages::PageRoutes;
 use super::problem::Problem;
 use super::security::OPERATIONS;
+use super::targets::encode_raw_address;
 use super::web::Web;
 use super::{RestContext, Routes};
 use crate::core::ports::HttpRefusal;
@@ -67,6 +68,11 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         }
         if let Some(problem) = self.too_large(&request) {
             return problem.into_answer();
+        }
+        if *request.method() == Method::DELETE
+            && let Some(encoded) = encode_raw_address(request.uri())
+        {
+            *request.uri_mut() = encoded;
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
         request.extensions_mut().insert(Arc::clone(&self.rest));

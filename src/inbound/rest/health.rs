@@ -12,6 +12,7 @@ use super::problem::Problem;
 use super::security::OperationsAccess;
 use super::tags::Section;
 use crate::core::ports::BusHealth;
+use crate::core::service::NOTIFICATION_KINDS;
 
 /// The server and its version.
 #[derive(Debug, Object)]
@@ -112,6 +113,35 @@ pub(super) struct HealthChecks {
     #[oai(skip_serializing_if_is_none)]
     pub bus: Option<BusState>,
     pub websocket: WebSocketHealth,
+    pub handlers: HandlersHealth,
+}
+
+/// The state of notifications, kind by kind.
+#[derive(Debug, Object)]
+pub(super) struct HandlersHealth {
+    pub status: CheckStatus,
+    /// The kinds of targets; empty if notifications are switched off.
+    pub handlers: Vec<HandlerHealth>,
+    /// A description of the fault; absent if there is none.
+    #[oai(skip_serializing_if_is_none)]
+    pub error: Option<String>,
+}
+
+/// The state of the notifications of one kind of targets.
+#[derive(Debug, Object)]
+pub(super) struct HandlerHealth {
+    /// The kind: `web`.
+    pub name: String,
+    pub status: CheckStatus,
+    pub stats: HandlerStats,
+}
+
+/// Numbers of a kind of targets.
+#[derive(Debug, Object)]
+pub(super) struct HandlerStats {
+    /// Number of registrations of all apps; absent if the store did not answer.
+    #[oai(skip_serializing_if_is_none)]
+    pub subscription_count: Option<u64>,
 }
 
 /// The state of every part of the server.
@@ -235,6 +265,7 @@ impl HealthRoutes {
                 status: CheckStatus::Error,
             }),
         };
+        let handlers = self.handlers().await;
         let well = ready && error.is_none() && health.bus != BusHealth::Down;
         Ok(JsonAnswer::of(&DetailedHealth {
             status: if well {
@@ -252,7 +283,44 @@ impl HealthRoutes {
                 database,
                 bus,
                 websocket,
+                handlers,
             },
         }))
+    }
+}
+
+impl HealthRoutes {
+    async fn handlers(&self) -> HandlersHealth {
+        let service = &self.0.service;
+        if !service.rules().notifications.enabled {
+            return HandlersHealth {
+                status: CheckStatus::Ok,
+                handlers: Vec::new(),
+                error: Some("notifications are switched off by PUSHI_HANDLERS=0".into()),
+            };
+        }
+        let mut handlers = Vec::new();
+        for kind in NOTIFICATION_KINDS {
+            let count = service.count_targets(kind).await;
+            handlers.push(HandlerHealth {
+                name: kind.label().into(),
+                status: match count {
+                    Ok(_) => CheckStatus::Ok,
+                    Err(_) => CheckStatus::Error,
+                },
+                stats: HandlerStats {
+                    subscription_count: count.ok(),
+                },
+            });
+        }
+        let is_ok = |handler: &HandlerHealth| handler.status == CheckStatus::Ok;
+        HandlersHealth {
+            status: match handlers.iter().all(is_ok) {
+                true => CheckStatus::Ok,
+                false => CheckStatus::Degraded,
+            },
+            handlers,
+            error: None,
+        }
     }
 }

@@ -34,10 +34,12 @@ mod sockets;
 mod subscription_dto;
 mod subscriptions;
 mod tags;
+mod targets;
 mod tokens;
 mod vapid;
 mod web;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -70,6 +72,8 @@ pub struct RestRules {
     /// The path below which a proxy serves the API, such as `/realtime`: it is removed from paths that begin with it, and
     /// signatures may cover it.
     pub path_prefix: Option<String>,
+    /// Whether an address belongs to the public internet, where targets must not have others; `None`: they may have any.
+    pub is_public: Option<fn(IpAddr) -> bool>,
     /// The app that the example page's back end signs for; `None`: its routes are 404.
     pub demo: Option<DemoApp>,
 }
@@ -113,6 +117,7 @@ type Routes = (
     apps::AppRoutes,
     events::EventRoutes,
     subscriptions::SubscriptionRoutes,
+    targets::WebTargetRoutes,
     sockets::SocketRoutes,
     messaging::MessagingRoutes,
     vapid::VapidRoutes,
@@ -129,6 +134,7 @@ fn routes(rest: &Arc<RestContext>) -> Routes {
         apps::AppRoutes(Arc::clone(rest)),
         events::EventRoutes(Arc::clone(rest)),
         subscriptions::SubscriptionRoutes(Arc::clone(rest)),
+        targets::WebTargetRoutes(Arc::clone(rest)),
         sockets::SocketRoutes(Arc::clone(rest)),
         messaging::MessagingRoutes(Arc::clone(rest)),
         vapid::VapidRoutes(Arc::clone(rest)),

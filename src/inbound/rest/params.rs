@@ -94,8 +94,9 @@ impl Accepts for YesNo {
 
     fn read(text: &str) -> Result<bool, &'static str> {
         match text {
-            "1" | "true" => Ok(true),
-            "0" | "false" => Ok(false),
+            // The last form is that of Python clients.
+            "1" | "true" | "True" => Ok(true),
+            "0" | "false" | "False" => Ok(false),
             _ => Err("must be true or false"),
         }
     }
@@ -130,6 +131,18 @@ text! {
 text! {
     /// A channel's name to list by; empty: any.
     AnyChannel, 0, 200, PRINTABLE, "news"
+}
+text! {
+    /// The address of a web hook.
+    WebUrl, 1, 2000, PRINTABLE, "https://shop.example/hook"
+}
+text! {
+    /// The address of a web hook to list by; empty: any.
+    AnyWebUrl, 0, 2000, PRINTABLE, "https://shop.example/hook"
+}
+text! {
+    /// A signature for a target and a channel.
+    TargetAuth, 0, 400, PRINTABLE, "c9f0f895fb98ab91:2f0c"
 }
 text! {
     /// A user's id.

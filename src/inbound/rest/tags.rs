@@ -13,6 +13,8 @@ pub(super) enum Section {
     Events,
     /// Persistent subscriptions of users to channels, which determine their inboxes.
     Subscriptions,
+    /// Notification targets: addresses outside the connections that receive the events of a channel.
+    Notifications,
     /// Live connections of an app.
     Sockets,
     /// Messages to targets that a request names.

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::json::{escaped_len, push_json_string, seconds_text};
-use crate::core::model::{Event, Timestamp};
+use crate::core::model::{Event, NewEvent, Position, Timestamp};
 
 /// The history form of a stored event, a JSON object: `id`, `instance`, `mid`, `channel`,
 /// `owner_id` (null for a back end), `timestamp` (seconds), `date`, `serial`, `publish` (only of a
@@ -40,6 +40,35 @@ pub fn history_json(event: &Event) -> String {
         json.push_str(payload.extra.as_str());
     }
     json.push_str("}}");
+    json
+}
+
+/// An event as its subscribers receive it, a JSON object: `event`, `channel`, `data` and the further members of the publish; of a
+/// stored event also `mid`, `serial` and `timestamp`, and of a publish to several channels `publish`.
+pub fn event_json(event: &NewEvent, position: Option<Position>) -> String {
+    let payload = &event.payload;
+    let capacity =
+        payload.data.len() + payload.extra.as_str().len() + event.channel.as_str().len() + 224;
+    let mut json = String::with_capacity(capacity + payload.event.len());
+    json.push_str("{\"event\":");
+    push_json_string(&mut json, &payload.event);
+    push_member(&mut json, "channel", event.channel.as_str());
+    push_member(&mut json, "data", &payload.data);
+    if !payload.extra.is_empty() {
+        json.push(',');
+        json.push_str(payload.extra.as_str());
+    }
+    if let Some(position) = position {
+        push_member(&mut json, "mid", &event.mid.0);
+        json.push_str(",\"serial\":");
+        json.push_str(&position.serial.to_string());
+        json.push_str(",\"timestamp\":");
+        json.push_str(&seconds_text(event.timestamp));
+    }
+    if let Some(publish) = &event.publish {
+        push_member(&mut json, "publish", &publish.0);
+    }
+    json.push('}');
     json
 }
 
@@ -84,9 +113,7 @@ pub fn date_text(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{
-        AppIdent, ChannelName, FurtherMembers, Mid, NewEvent, Payload, Position, PublishId,
-    };
+    use crate::core::model::{AppIdent, ChannelName, FurtherMembers, Mid, Payload, PublishId};
     use crate::inbound::wire::push_escaped;
 
     fn event() -> Event {

@@ -1,5 +1,8 @@
 //! Wrappers of the storage ports that record the duration and the failures of each call, and give the apps turns.
 
+mod notifications;
+mod outbox;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,13 +10,12 @@ use async_trait::async_trait;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    App, AppIdent, CachedEvent, ChannelName, Claim, Delivery, Event, LostEvents, Mid, NewEvent,
-    OutboxEvent, Position, QueuedAddress, QueuedEvent, ReportedPresence, Session,
+    App, AppIdent, CachedEvent, ChannelName, Event, Mid, NewEvent, Position, Session,
     SubscriptionFilter, Timestamp, TokenHash, UserId, UserSubscription,
 };
 use crate::core::ports::{
-    AppStore, AttemptResult, CacheStore, Call, CreateApp, DeliveryLog, EventStore, Metrics, Outbox,
-    OutboxBytes, Pruning, ReadLimit, SessionStore, Stores, SubscriptionStore,
+    AppStore, CacheStore, Call, CreateApp, EventStore, Metrics, Pruning, ReadLimit, SessionStore,
+    Stores, SubscriptionStore,
 };
 use crate::outbound::storage::{StorageResult, StoreTurns};
 
@@ -33,6 +35,9 @@ pub fn instrument(
         cache: wrap(&stores.cache, metrics, &turns),
         outbox: wrap(&stores.outbox, metrics, &turns),
         deliveries: wrap(&stores.deliveries, metrics, &turns),
+        targets: wrap(&stores.targets, metrics, &turns),
+        due: wrap(&stores.due, metrics, &turns),
+        notifications: wrap(&stores.notifications, metrics, &turns),
         archive: Arc::clone(&stores.archive),
         database: Arc::clone(&stores.database),
     }
@@ -124,9 +129,13 @@ impl AppStore for Instrumented<dyn AppStore> {
 
 #[async_trait]
 impl EventStore for Instrumented<dyn EventStore> {
-    async fn append(&self, events: &[NewEvent]) -> Vec<StorageResult<Position>> {
+    async fn append_due(
+        &self,
+        events: &[NewEvent],
+        due: &[Option<Arc<str>>],
+    ) -> Vec<StorageResult<Position>> {
         let started = Instant::now();
-        let results = self.inner.append(events).await;
+        let results = self.inner.append_due(events, due).await;
         self.metrics.call_finished(
             Call::Append,
             started.elapsed(),
@@ -292,91 +301,6 @@ impl CacheStore for Instrumented<dyn CacheStore> {
 
     async fn prune(&self, now: Timestamp) -> StorageResult<u64> {
         self.call(Call::Write, self.inner.prune(now)).await
-    }
-}
-
-#[async_trait]
-impl Outbox for Instrumented<dyn Outbox> {
-    async fn put(&self, events: &[OutboxEvent]) -> StorageResult<()> {
-        self.call(Call::Write, self.inner.put(events)).await
-    }
-
-    async fn claim(
-        &self,
-        holder: &str,
-        now: Timestamp,
-        until: Timestamp,
-        limit: usize,
-    ) -> StorageResult<Vec<Claim>> {
-        self.call(Call::Read, self.inner.claim(holder, now, until, limit))
-            .await
-    }
-
-    async fn oldest(&self, claim: &Claim, limit: usize) -> StorageResult<Vec<QueuedEvent>> {
-        self.call(Call::Read, self.inner.oldest(claim, limit)).await
-    }
-
-    async fn settle(&self, claim: &Claim, settlement: &AttemptResult) -> StorageResult<bool> {
-        self.call(Call::Write, self.inner.settle(claim, settlement))
-            .await
-    }
-
-    async fn release(&self, holder: &str) -> StorageResult<()> {
-        self.call(Call::Write, self.inner.release(holder)).await
-    }
-
-    async fn reported_presence(
-        &self,
-        app: &AppIdent,
-        after: Option<&ReportedPresence>,
-        limit: usize,
-    ) -> StorageResult<Vec<ReportedPresence>> {
-        self.call(Call::Read, self.inner.reported_presence(app, after, limit))
-            .await
-    }
-
-    async fn bytes_of(&self, app: &AppIdent) -> StorageResult<OutboxBytes> {
-        self.call(Call::Read, self.inner.bytes_of(app)).await
-    }
-
-    async fn depth(&self) -> StorageResult<u64> {
-        self.call(Call::Read, self.inner.depth()).await
-    }
-}
-
-#[async_trait]
-impl DeliveryLog for Instrumented<dyn DeliveryLog> {
-    async fn waiting(&self, app: &AppIdent) -> StorageResult<Vec<QueuedAddress>> {
-        self.call_of(app, Call::Read, self.inner.waiting(app)).await
-    }
-
-    async fn deliveries(
-        &self,
-        app: &AppIdent,
-        before: Option<u64>,
-        limit: usize,
-    ) -> StorageResult<Vec<Delivery>> {
-        self.call_of(app, Call::Read, self.inner.deliveries(app, before, limit))
-            .await
-    }
-
-    async fn log_lost(&self, lost: &[LostEvents]) -> StorageResult<()> {
-        self.call(Call::Write, self.inner.log_lost(lost)).await
-    }
-
-    async fn replay(&self, app: &AppIdent, delivery: u64, now: Timestamp) -> StorageResult<u64> {
-        self.call_of(app, Call::Write, self.inner.replay(app, delivery, now))
-            .await
-    }
-
-    async fn prune(
-        &self,
-        delivered: Timestamp,
-        given_up: Timestamp,
-        limit: usize,
-    ) -> StorageResult<u64> {
-        self.call(Call::Write, self.inner.prune(delivered, given_up, limit))
-            .await
     }
 }
 

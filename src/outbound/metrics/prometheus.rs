@@ -10,9 +10,10 @@ use ::prometheus::{
 };
 use parking_lot::Mutex;
 
-use crate::core::model::AppIdent;
+use crate::core::model::{AppIdent, TargetKind};
 use crate::core::ports::{
-    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, QueueKind, Source, WebhookOutcome,
+    Call, Gauges, GuessedCredential, HttpRefusal, Metrics, NotificationOutcome, QueueKind, Source,
+    WebhookOutcome,
 };
 
 /// Bounds in seconds: from a commit on a fast disk (0.1 ms) to the time-out of a store call.
@@ -46,6 +47,7 @@ pub struct PrometheusMetrics {
     answers_refused: IntCounter,
     webhook_requests: IntCounterVec,
     webhook_events: IntCounterVec,
+    notifications: IntCounterVec,
     failed_logins: IntCounterVec,
     outbox: IntGauge,
     bus_up: IntGaugeVec,
@@ -138,6 +140,11 @@ impl PrometheusMetrics {
                 "Webhook events sent, by outcome.",
                 &["outcome"],
             )?,
+            notifications: family(
+                "pushi_notifications_total",
+                "Attempts to notify targets, by kind and outcome.",
+                &["kind", "outcome"],
+            )?,
             failed_logins: family(
                 "pushi_failed_logins_total",
                 "Failed logins, by what was presented and whether too many had failed before.",
@@ -194,6 +201,7 @@ impl PrometheusMetrics {
         for (queue, bytes) in [
             (QueueKind::Append, gauges.append_queue_bytes),
             (QueueKind::Webhook, gauges.webhook_queue_bytes),
+            (QueueKind::Notification, gauges.notification_queue_bytes),
             (QueueKind::Bus, gauges.bus_queue_bytes),
         ] {
             set(&self.queue_bytes.with_label_values(&[queue.name()]), bytes);
@@ -284,6 +292,12 @@ impl Metrics for PrometheusMetrics {
         self.webhook_events
             .with_label_values(&[outcome.name()])
             .inc_by(events);
+    }
+
+    fn notified(&self, kind: TargetKind, outcome: NotificationOutcome, attempts: u64) {
+        self.notifications
+            .with_label_values(&[kind.label(), outcome.name()])
+            .inc_by(attempts);
     }
 
     fn login_failed(&self, credential: GuessedCredential, throttled: bool) {

@@ -28,7 +28,7 @@ struct PayloadEvent<'a> {
 
 impl<'a> From<&'a QueuedEvent> for PayloadEvent<'a> {
     fn from(queued: &'a QueuedEvent) -> Self {
-        let (name, channel) = (queued.kind.webhook_event().name(), queued.channel.as_str());
+        let (name, channel) = (queued.kind.name(), queued.channel.as_str());
         let mut event = Self {
             name,
             channel,
@@ -39,7 +39,11 @@ impl<'a> From<&'a QueuedEvent> for PayloadEvent<'a> {
             subscription_count: None,
         };
         match &queued.kind {
-            OutboxEventKind::Occupied | OutboxEventKind::Vacated | OutboxEventKind::CacheMiss => {}
+            // A notification has no queue of a webhook.
+            OutboxEventKind::Occupied
+            | OutboxEventKind::Vacated
+            | OutboxEventKind::CacheMiss
+            | OutboxEventKind::Notification(_) => {}
             OutboxEventKind::MemberAdded(user) | OutboxEventKind::MemberRemoved(user) => {
                 event.user_id = Some(user.as_str())
             }

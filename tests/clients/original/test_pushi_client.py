@@ -99,3 +99,17 @@ def test_it_logs_out_and_in_again(api: pushi.API) -> None:
     assert api.token is None
     # Its next call requests a new token automatically.
     assert api.trigger_event("global", "again") == {"result": "success"}
+
+
+def test_it_registers_web_hooks(api: pushi.API) -> None:
+    url = "https://hook.example/path/a"
+    made = api.create_web(url, "news")
+    assert (made["url"], made["event"], made["instance"]) == (url, "news", api.app_id)
+    assert api.subscribe_web(url, "news", unsubscribe=False)["id"] == made["id"]
+    with pytest.raises(appier.exceptions.HTTPError) as refusal:
+        api.create_web(url, "private-orders")
+    assert refusal.value.code == 401
+    api.create_web(url, "private-orders", auth=api.authenticate("private-orders", url), unsubscribe=False)
+    assert api.delete_web(url, "news")["id"] == made["id"]
+    assert api.unsubscribe_web(url, "news") == {"result": "success"}
+    assert api.delete_web(url, "private-orders")["event"] == "private-orders"

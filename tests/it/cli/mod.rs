@@ -3,6 +3,7 @@
 mod commands;
 mod configuration;
 mod copy;
+mod notifications;
 mod secrecy;
 pub(crate) mod serve;
 

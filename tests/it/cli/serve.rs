@@ -89,7 +89,7 @@ impl Running {
     }
 
     /// Sends a request on a new connection and returns the whole answer.
-    fn ask(&self, request: &str) -> String {
+    pub(crate) fn ask(&self, request: &str) -> String {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();

@@ -16,6 +16,7 @@ mod sessions;
 mod settings;
 mod sockets;
 mod subscriptions;
+mod targets;
 
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
@@ -54,6 +55,7 @@ pub(crate) struct Setup {
     pub notify_timeout: Duration,
     /// The operator's contact for push services.
     pub contact: Option<&'static str>,
+    pub is_public: Option<fn(IpAddr) -> bool>,
 }
 
 impl Default for Setup {
@@ -68,6 +70,7 @@ impl Default for Setup {
             allow_private: true,
             notify_timeout: Duration::from_secs(10),
             contact: None,
+            is_public: None,
         }
     }
 }
@@ -113,6 +116,7 @@ impl Setup {
             websocket_address: Some("127.0.0.1:9090".into()),
             ready: Arc::clone(&ready),
             version: "1.2.3".into(),
+            is_public: self.is_public,
             path_prefix: self.path_prefix.map(str::to_owned),
             demo: None,
         };

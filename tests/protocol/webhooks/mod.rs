@@ -58,11 +58,7 @@ pub(crate) async fn outbox(stores: &Stores, server: &TestServer<'_>) -> Vec<Stri
                 .and_then(|(user, _)| user)
                 .map(|user| format!(" {user}"))
                 .unwrap_or_default();
-            told.push(format!(
-                "{} {}{user}",
-                notice.kind.webhook_event().name(),
-                notice.channel
-            ));
+            told.push(format!("{} {}{user}", notice.kind.name(), notice.channel));
         }
     }
     told

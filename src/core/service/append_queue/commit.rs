@@ -53,7 +53,10 @@ impl AppendQueue {
             }
         }
         let is_conflict = |result: &Result<_, _>| matches!(result, Err(StorageError::Conflict(_)));
-        let results = self.events.append(&batch).await;
+        let due: Vec<Option<Arc<str>>> = persisted().flat_map(due_of).collect();
+        let results = self.events.append_due(&batch, &due).await;
+        self.notifications
+            .committed(due.iter().any(Option::is_some));
         if !results.iter().any(is_conflict) {
             return results;
         }
@@ -63,7 +66,8 @@ impl AppendQueue {
         for entry in persisted() {
             let mut own: Vec<_> = results.by_ref().take(entry.events.len()).collect();
             if !is_alone && own.iter().all(is_conflict) {
-                own = self.events.append(&events(entry)).await;
+                let due: Vec<_> = due_of(entry).collect();
+                own = self.events.append_due(&events(entry), &due).await;
             }
             if own.len() > 1 && own.iter().all(is_conflict) {
                 own = self.append_missing(entry).await;
@@ -105,7 +109,10 @@ impl AppendQueue {
             .collect();
         let mut appended = match missing.is_empty() {
             true => Vec::new(),
-            false => self.events.append(&missing).await,
+            false => {
+                let due = vec![entry.mark.clone(); missing.len()];
+                self.events.append_due(&missing, &due).await
+            }
         }
         .into_iter();
         let result = |position: Option<Position>| match position {
@@ -162,6 +169,11 @@ impl AppendQueue {
             }
         }
     }
+}
+
+/// For each event of an entry, what its publish has in common if targets are to be notified.
+fn due_of(entry: &PendingAppend) -> impl Iterator<Item = Option<Arc<str>>> {
+    std::iter::repeat_n(entry.mark.clone(), entry.events.len())
 }
 
 /// The events that are released now, with their serials where they are stored.

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use self::commit::InDoubt;
 pub(super) use self::pending::{PendingAppend, ReplyTo};
 use self::queue::{BATCH, COMMIT_TIME, MAX_COMMIT_BYTES, MIN_COMMIT_BYTES, PendingAppends};
+use super::NotificationQueue;
 use super::cache_channels::CacheChannels;
 use super::release::release;
 use crate::core::error::StorageError;
@@ -51,6 +52,7 @@ pub struct AppendQueue {
     events: Arc<dyn EventStore>,
     bus: Arc<dyn Bus>,
     cache_channels: Arc<CacheChannels>,
+    notifications: Arc<NotificationQueue>,
     pending: Mutex<PendingAppends>,
     filled: Notify,
     refused: QueueLosses,
@@ -61,6 +63,7 @@ impl AppendQueue {
         events: Arc<dyn EventStore>,
         bus: Arc<dyn Bus>,
         cache_channels: Arc<CacheChannels>,
+        notifications: Arc<NotificationQueue>,
         bounds: QueueBounds,
         metrics: Arc<dyn Metrics>,
     ) -> Self {
@@ -68,6 +71,7 @@ impl AppendQueue {
             events,
             bus,
             cache_channels,
+            notifications,
             pending: Mutex::new(PendingAppends::new(bounds)),
             filled: Notify::new(),
             refused: QueueLosses::new(QueueKind::Append, metrics),
@@ -223,6 +227,8 @@ impl AppendQueue {
         for event in &entry.events {
             release(&*self.bus, Arc::clone(event), None, entry.except).await;
         }
+        self.notifications
+            .record(&entry.events, entry.mark.as_ref());
         entry.reply(Ok(Vec::new()));
     }
 

@@ -34,6 +34,8 @@ pub(in crate::core::service) struct PendingAppend {
     pub except: Option<SocketId>,
     /// False: the events are not stored. They wait only to keep the order of the socket's publishes.
     pub persist: bool,
+    /// What the events have in common, where notification targets are to be notified of them.
+    pub mark: Option<Arc<str>>,
     /// Whether the `mid`s may be stored already (idempotency key): a duplicate then counts as stored and is not
     /// delivered again.
     pub repeatable: bool,
@@ -73,6 +75,7 @@ impl PendingAppend {
             events: self.events.drain(..count).collect(),
             except: self.except,
             persist: self.persist,
+            mark: self.mark.clone(),
             repeatable: self.repeatable,
             reply_to: ReplyTo::Rest,
         })

@@ -12,7 +12,7 @@ const MAX: Duration = Duration::from_secs(300);
 
 /// The pause after `failed` consecutive attempts (from 1). `random`, any number, reduces it by up to
 /// a half, so that receivers that failed together are not retried together.
-pub(super) fn pause(failed: u64, random: u64) -> Duration {
+pub(in crate::core::service) fn pause(failed: u64, random: u64) -> Duration {
     jitter(BACKOFF.delay_after(failed), random)
 }
 

@@ -28,7 +28,9 @@ mod sender;
 
 use std::time::Duration;
 
+pub(in crate::core::service) use self::backoff::pause;
 pub use self::log::WebhookLog;
+pub(in crate::core::service) use self::outbox_space::OutboxSpace;
 pub use self::queue::WebhookQueue;
 pub use self::reconcile::Reconciler;
 pub use self::sender::OutboxSender;

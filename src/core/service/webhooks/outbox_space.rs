@@ -22,7 +22,7 @@ const MAX_APPS: usize = 10_000;
 
 /// How full the outbox is, by app, as far as this node knows. With several nodes an app can have some more bytes than its
 /// bound: each node adds at most an eighth before it reads them again.
-pub(super) struct OutboxSpace {
+pub(in crate::core::service) struct OutboxSpace {
     /// The most bytes of one app; `None`: no limit.
     bound: Option<u64>,
     apps: HashMap<AppIdent, AppBytes>,
@@ -37,7 +37,7 @@ struct AppBytes {
 
 impl OutboxSpace {
     /// `bound`: the most bytes of one app; 0: no limit.
-    pub(super) fn new(bound: u64) -> Self {
+    pub(in crate::core::service) fn new(bound: u64) -> Self {
         Self {
             bound: Some(bound).filter(|bound| *bound > 0),
             apps: HashMap::new(),
@@ -45,7 +45,7 @@ impl OutboxSpace {
     }
 
     /// Removes the events for which their app has no space, and returns them. Where the store is unavailable, all stay.
-    pub(super) async fn reject(
+    pub(in crate::core::service) async fn reject(
         &mut self,
         outbox: &dyn Outbox,
         batch: &mut Vec<OutboxEvent>,

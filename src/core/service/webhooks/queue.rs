@@ -195,7 +195,10 @@ impl WebhookQueue {
         channel: &ChannelName,
         kind: OutboxEventKind,
     ) -> OutboxEvent {
-        let addresses = addresses(app, channel, kind.webhook_event());
+        let addresses = match kind.webhook_event() {
+            Some(event) => addresses(app, channel, event),
+            None => [].into(),
+        };
         OutboxEvent {
             app: app.ident.clone(),
             channel: channel.clone(),

@@ -12,7 +12,7 @@ use crate::core::error::StorageError;
 use crate::core::model::{CredentialError, IdentError, NameError};
 use crate::core::service::{
     AppError, HistoryError, LoginError, LoginsThrottled, NewVapidKeyError, PublishError,
-    RosterError, SignedError, SubscriptionError,
+    RosterError, SignedError, SubscriptionError, TargetError,
 };
 
 impl Problem {
@@ -166,6 +166,17 @@ impl From<SubscriptionError> for Problem {
         match error {
             SubscriptionError::Kind => Self::bad_request(message),
             SubscriptionError::Storage(error) => Self::of_storage(message, &error),
+        }
+    }
+}
+
+impl From<TargetError> for Problem {
+    fn from(error: TargetError) -> Self {
+        let message = error.to_string();
+        match error {
+            TargetError::Kind => Self::bad_request(message),
+            TargetError::Signature(_) => Self::unauthorized(message),
+            TargetError::Storage(error) => Self::of_storage(message, &error),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use super::state::MemoryState;
+use super::state::{DueEvent, MemoryState};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event, Mid, NewEvent, Position, UserId};
 use crate::core::ports::{EventStore, Pruning, ReadLimit};
@@ -90,9 +90,21 @@ pub(super) fn clone_events<'a>(
 
 #[async_trait]
 impl EventStore for MemoryStore {
-    async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>> {
+    async fn append_due(
+        &self,
+        events: &[NewEvent],
+        due: &[Option<Arc<str>>],
+    ) -> Vec<Result<Position, StorageError>> {
         let mut state = self.state.lock();
-        events.iter().map(|event| state.append(event)).collect()
+        let positions: Vec<_> = events.iter().map(|event| state.append(event)).collect();
+        for ((event, position), publish) in events.iter().zip(&positions).zip(due) {
+            if let (Ok(position), Some(publish)) = (position, publish)
+                && let Ok(data) = state.app_data_mut(&event.app)
+            {
+                data.due.insert(position.id, DueEvent::new(publish));
+            }
+        }
+        positions
     }
 
     async fn positions(

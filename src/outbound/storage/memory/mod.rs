@@ -3,12 +3,14 @@
 mod apps;
 mod archive;
 mod cache;
+mod deliveries;
 mod events;
 mod inbox;
 mod outbox;
 mod sessions;
 mod state;
 mod subscriptions;
+mod targets;
 
 use std::sync::Arc;
 

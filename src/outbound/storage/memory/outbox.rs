@@ -1,4 +1,4 @@
-//! The queues of webhook events, and the delivery log.
+//! The queues of webhook events and notifications.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,35 +8,43 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, Attempt, Claim, Delivery, LostEvents, OutboxEvent, QueuedAddress, QueuedEvent,
-    ReportedPresence, Timestamp,
+    AppIdent, Attempt, Claim, Delivery, OutboxEvent, QueuedEvent, ReportedPresence, TargetKind,
+    Timestamp,
 };
 use crate::core::ports::{
-    AttemptResult, ClaimUpdate, DeliveryLog, Disposition, OLDEST_BYTES, OUTBOX_EVENT_BYTES, Outbox,
-    OutboxBytes,
+    AttemptResult, ClaimUpdate, Disposition, OLDEST_BYTES, OUTBOX_EVENT_BYTES, Outbox, OutboxBytes,
 };
 
 /// The queues and the delivery log of one app.
 #[derive(Default)]
 pub(super) struct AppOutbox {
-    queues: BTreeMap<Arc<str>, WebhookQueue>,
+    pub queues: BTreeMap<Arc<str>, AddressQueue>,
     /// The presence last reported to webhooks.
     reported: BTreeSet<ReportedPresence>,
-    /// Deliveries by id, with the events of those that were given up.
-    log: BTreeMap<u64, (Delivery, Vec<QueuedEvent>)>,
-    last_event_id: u64,
-    last_delivery_id: u64,
+    /// Deliveries by id.
+    pub log: BTreeMap<u64, LoggedDelivery>,
+    pub last_event_id: u64,
+    pub last_delivery_id: u64,
+}
+
+/// An entry of the delivery log.
+pub(super) struct LoggedDelivery {
+    pub delivery: Delivery,
+    /// The events, where they were given up.
+    pub kept: Vec<QueuedEvent>,
+    /// Of a delivery to a target: the notification.
+    pub notification: Option<QueuedEvent>,
 }
 
 /// The queue of one address.
 #[derive(Default)]
-struct WebhookQueue {
-    events: BTreeMap<u64, QueuedEvent>,
-    due: Timestamp,
+pub(super) struct AddressQueue {
+    pub events: BTreeMap<u64, QueuedEvent>,
+    pub due: Timestamp,
     holder: Arc<str>,
     held_until: Timestamp,
-    attempts: u64,
-    last: Attempt,
+    pub attempts: u64,
+    pub last: Attempt,
 }
 
 impl AppOutbox {
@@ -67,15 +75,33 @@ impl AppOutbox {
                 at,
                 since: at,
             };
+            if queued
+                .kind
+                .publish()
+                .is_some_and(|publish| self.has(address, publish))
+            {
+                continue;
+            }
             let queue = self
                 .queues
                 .entry(Arc::clone(address))
-                .or_insert_with(|| WebhookQueue {
+                .or_insert_with(|| AddressQueue {
                     due: at,
-                    ..WebhookQueue::default()
+                    ..AddressQueue::default()
                 });
             queue.events.insert(queued.id, queued);
         }
+    }
+
+    /// Whether a notification of the same publish waits or was sent.
+    fn has(&self, address: &str, publish: &str) -> bool {
+        let is_same = |event: &QueuedEvent| event.kind.publish() == Some(publish);
+        let queue = self.queues.get(address);
+        queue.is_some_and(|queue| queue.events.values().any(is_same))
+            || self.log.values().any(|logged| {
+                &*logged.delivery.address == address
+                    && logged.notification.as_ref().is_some_and(is_same)
+            })
     }
 
     fn settle(&mut self, claim: &Claim, result: &AttemptResult) -> bool {
@@ -109,26 +135,30 @@ impl AppOutbox {
                 Arc::clone(&claim.address),
                 disposition != Disposition::Delivered,
             );
+            let newest = ended.values().next_back();
+            let notification = newest
+                .filter(|event| event.kind.publish().is_some())
+                .cloned();
             let kept = if disposition == Disposition::GivenUp {
                 ended.into_values().collect()
             } else {
                 Vec::new()
             };
-            self.log.insert(
+            let delivery = Delivery {
                 id,
-                (
-                    Delivery {
-                        id,
-                        address,
-                        at,
-                        events,
-                        attempts,
-                        last: attempt,
-                        given_up,
-                    },
-                    kept,
-                ),
-            );
+                address,
+                at,
+                events,
+                attempts,
+                last: attempt,
+                given_up,
+            };
+            let logged = LoggedDelivery {
+                delivery,
+                kept,
+                notification,
+            };
+            self.log.insert(id, logged);
         }
         match next {
             ClaimUpdate::Hold(until) => queue.held_until = until,
@@ -162,27 +192,22 @@ impl Outbox for MemoryStore {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Claim>, StorageError> {
-        let mut state = self.state.lock();
-        let queues = state
-            .app_data
-            .iter_mut()
-            .flat_map(|(app, data)| data.outbox.queues.iter_mut().map(move |queue| (app, queue)));
-        let due = |queue: &WebhookQueue| {
-            queue.due <= now && queue.held_until <= now && !queue.events.is_empty()
-        };
-        let mut due: Vec<_> = queues.filter(|(_, (_, queue))| due(queue)).collect();
-        due.sort_by_key(|(_, (_, queue))| queue.due);
-        let holder: Arc<str> = holder.into();
-        let claims = due.into_iter().take(limit).map(|(app, (address, queue))| {
-            (queue.holder, queue.held_until) = (Arc::clone(&holder), until);
-            Claim {
-                holder: Arc::clone(&holder),
-                app: app.clone(),
-                address: Arc::clone(address),
-                attempts: queue.attempts,
-            }
-        });
-        Ok(claims.collect())
+        let is_meant = |_: &AppIdent, address: &str| target_of(address).is_none();
+        Ok(self.claim_queues(is_meant, holder, now, until, limit))
+    }
+
+    async fn claim_targets(
+        &self,
+        kind: TargetKind,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        busy: &[AppIdent],
+        limit: usize,
+    ) -> Result<Vec<Claim>, StorageError> {
+        let is_meant =
+            |app: &AppIdent, address: &str| target_of(address) == Some(kind) && !busy.contains(app);
+        Ok(self.claim_queues(is_meant, holder, now, until, limit))
     }
 
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
@@ -255,7 +280,7 @@ impl Outbox for MemoryStore {
             .queues
             .values()
             .flat_map(|queue| queue.events.values());
-        let given_up = data.outbox.log.values().flat_map(|(_, kept)| kept);
+        let given_up = data.outbox.log.values().flat_map(|logged| &logged.kept);
         Ok(OutboxBytes {
             waiting: waiting.map(bytes).sum(),
             given_up: given_up.map(bytes).sum(),
@@ -272,125 +297,42 @@ impl Outbox for MemoryStore {
     }
 }
 
-#[async_trait]
-impl DeliveryLog for MemoryStore {
-    async fn waiting(&self, app: &AppIdent) -> Result<Vec<QueuedAddress>, StorageError> {
-        let state = self.state.lock();
-        let Some(data) = state.app_data.get(app) else {
-            return Ok(Vec::new());
-        };
-        let waiting = data
-            .outbox
-            .queues
-            .iter()
-            .filter(|(_, queue)| !queue.events.is_empty())
-            .map(|(address, queue)| QueuedAddress {
-                address: Arc::clone(address),
-                events: queue.events.len() as u64,
-                attempts: queue.attempts,
-                due: queue.due,
-                last: queue.last.clone(),
-            });
-        Ok(waiting.collect())
-    }
-
-    async fn deliveries(
+impl MemoryStore {
+    fn claim_queues(
         &self,
-        app: &AppIdent,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<Delivery>, StorageError> {
-        let state = self.state.lock();
-        let Some(data) = state.app_data.get(app) else {
-            return Ok(Vec::new());
-        };
-        let entries = data.outbox.log.range(..before.unwrap_or(u64::MAX)).rev();
-        Ok(entries
-            .take(limit)
-            .map(|(_, (delivery, _))| delivery.clone())
-            .collect())
-    }
-
-    async fn log_lost(&self, lost: &[LostEvents]) -> Result<(), StorageError> {
-        let mut state = self.state.lock();
-        for lost in lost {
-            let Ok(data) = state.app_data_mut(&lost.app) else {
-                continue;
-            };
-            let outbox = &mut data.outbox;
-            outbox.last_delivery_id += 1;
-            let entry = Delivery {
-                id: outbox.last_delivery_id,
-                address: Arc::clone(&lost.address),
-                at: lost.at,
-                events: lost.events,
-                attempts: 0,
-                last: Attempt {
-                    status: None,
-                    problem: Some(lost.problem.clone()),
-                },
-                given_up: true,
-            };
-            outbox.log.insert(entry.id, (entry, Vec::new()));
-        }
-        Ok(())
-    }
-
-    async fn replay(
-        &self,
-        app: &AppIdent,
-        delivery: u64,
+        is_meant: impl Fn(&AppIdent, &str) -> bool,
+        holder: &str,
         now: Timestamp,
-    ) -> Result<u64, StorageError> {
-        let mut state = self.state.lock();
-        let outbox = &mut state.app_data_mut(app)?.outbox;
-        let (entry, kept) = outbox
-            .log
-            .get_mut(&delivery)
-            .filter(|(entry, _)| entry.given_up)
-            .ok_or(StorageError::NotFound)?;
-        let count = kept.len() as u64;
-        if count > 0 {
-            let queue = outbox.queues.entry(Arc::clone(&entry.address)).or_default();
-            queue.due = now;
-            // New ids: a claim that is in progress settles by the ids that it has read.
-            for event in kept.drain(..) {
-                outbox.last_event_id += 1;
-                queue.events.insert(
-                    outbox.last_event_id,
-                    QueuedEvent {
-                        id: outbox.last_event_id,
-                        since: now,
-                        ..event
-                    },
-                );
-            }
-        }
-        Ok(count)
-    }
-
-    async fn prune(
-        &self,
-        delivered: Timestamp,
-        given_up: Timestamp,
+        until: Timestamp,
         limit: usize,
-    ) -> Result<u64, StorageError> {
-        let mut removed = 0;
-        for data in self.state.lock().app_data.values_mut() {
-            let is_expired =
-                |entry: &Delivery| entry.at < if entry.given_up { given_up } else { delivered };
-            let ids = data
-                .outbox
-                .log
-                .iter()
-                .filter(|(_, (entry, _))| is_expired(entry))
-                .map(|(id, _)| *id);
-            let ids: Vec<u64> = ids.take(limit - removed).collect();
-            removed += ids.len();
-            for id in ids {
-                data.outbox.log.remove(&id);
+    ) -> Vec<Claim> {
+        let mut state = self.state.lock();
+        let queues = state
+            .app_data
+            .iter_mut()
+            .flat_map(|(app, data)| data.outbox.queues.iter_mut().map(move |queue| (app, queue)));
+        let due = |queue: &AddressQueue| {
+            queue.due <= now && queue.held_until <= now && !queue.events.is_empty()
+        };
+        let mut due: Vec<_> = queues
+            .filter(|(app, (address, queue))| due(queue) && is_meant(app, address))
+            .collect();
+        due.sort_by_key(|(_, (_, queue))| queue.due);
+        let holder: Arc<str> = holder.into();
+        let claims = due.into_iter().take(limit).map(|(app, (address, queue))| {
+            (queue.holder, queue.held_until) = (Arc::clone(&holder), until);
+            Claim {
+                holder: Arc::clone(&holder),
+                app: app.clone(),
+                address: Arc::clone(address),
+                attempts: queue.attempts,
             }
-        }
-        Ok(removed as u64)
+        });
+        claims.collect()
     }
+}
+
+/// The kind of the targets that an address belongs to; `None`: it is that of a webhook.
+pub(super) fn target_of(address: &str) -> Option<TargetKind> {
+    TargetKind::of_outbox_address(address).map(|(kind, _)| kind)
 }

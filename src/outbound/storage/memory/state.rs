@@ -7,7 +7,7 @@ use super::outbox::AppOutbox;
 use crate::core::error::StorageError;
 use crate::core::model::{
     App, AppIdent, CachedEvent, ChannelName, Event, Mid, NotificationTarget, Session, TargetKind,
-    TokenHash, UserId, UserSubscription,
+    Timestamp, TokenHash, UserId, UserSubscription,
 };
 
 /// The data of all apps.
@@ -45,9 +45,19 @@ pub(super) struct AppData {
     pub cache: HashMap<ChannelName, CachedEvent>,
     /// By kind and id.
     pub targets: BTreeMap<(TargetKind, u64), NotificationTarget>,
+    /// The events whose targets are not all in the outbox yet, by id.
+    pub due: BTreeMap<u64, DueEvent>,
     pub outbox: AppOutbox,
     /// Intervals (start, end] of ended subscriptions.
     pub ended_subscriptions: HashMap<UserId, Vec<(ChannelName, u64, u64)>>,
+}
+
+/// An event whose targets are not all in the outbox yet.
+pub(super) struct DueEvent {
+    pub publish: Arc<str>,
+    pub cursor: Option<String>,
+    pub holder: Arc<str>,
+    pub held_until: Timestamp,
 }
 
 /// The events of one channel.

@@ -12,6 +12,7 @@ mod associations;
 mod cache;
 mod call;
 mod collections;
+mod due;
 mod error;
 mod events;
 mod inbox;
@@ -23,6 +24,7 @@ mod plans;
 mod prune;
 mod sessions;
 mod subscriptions;
+mod targets;
 mod unique;
 mod value;
 

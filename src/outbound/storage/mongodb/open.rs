@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{
     Acknowledgment, ClientOptions, DatabaseOptions, IndexOptions, ReadPreference,
@@ -12,9 +12,10 @@ use mongodb::options::{
 use mongodb::{Client, Collection, IndexModel};
 
 use super::MongoStore;
+use super::archive::address_field;
 use super::collections::Collections;
 use super::error::DUPLICATE;
-use crate::core::model::Secret;
+use crate::core::model::{Secret, TargetKind};
 use crate::core::ports::Stores;
 use crate::outbound::storage::OpenError;
 
@@ -105,9 +106,17 @@ pub(super) async fn connect(
             .await
             .map_err(|error| open_error(explain(&error)))?;
     }
-    for targets in collections.targets() {
-        targets
-            .create_index(index(doc! { "instance": 1, "id": 1 }, false))
+    for (kind, _) in TargetKind::NAMES {
+        let of_address = [("instance", 1), (address_field(kind), 1), ("id", 1)];
+        let of_address = of_address.map(|(key, order)| (key.to_owned(), Bson::from(order)));
+        let indexes = [
+            doc! { "instance": 1, "id": 1 },
+            doc! { "instance": 1, "event": 1, "id": 1 },
+            Document::from_iter(of_address),
+        ];
+        collections
+            .targets_of(kind)
+            .create_indexes(indexes.map(|keys| index(keys, false)))
             .await
             .map_err(|error| open_error(explain(&error)))?;
     }
@@ -166,6 +175,15 @@ fn index(keys: Document, unique: bool) -> IndexModel {
         .build()
 }
 
+/// An index of the documents that have one of the keys.
+fn sparse(keys: Document) -> IndexModel {
+    let mut index = index(keys, false);
+    if let Some(options) = &mut index.options {
+        options.sparse = Some(true);
+    }
+    index
+}
+
 /// The indexes of each collection except the targets.
 pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel>); 13] {
     let plain = |keys: Document| index(keys, false);
@@ -185,6 +203,7 @@ pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec
                 plain(doc! { "instance": 1, "id": 1 }),
                 index(doc! { "mid": 1, "instance": 1 }, true),
                 plain(doc! { "timestamp": 1, "id": 1 }),
+                sparse(doc! { "due.app": 1, "due.id": 1 }),
             ],
         ),
         (
@@ -222,7 +241,7 @@ pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec
             &collections.queues,
             vec![
                 plain(doc! { "instance": 1, "address": 1 }),
-                plain(doc! { "due": 1, "held_until": 1 }),
+                plain(doc! { "target": 1, "due": 1, "held_until": 1 }),
                 plain(doc! { "holder": 1 }),
             ],
         ),
@@ -233,6 +252,7 @@ pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec
                 plain(doc! { "queue": 1, "seq": 1 }),
                 plain(doc! { "delivery": 1, "id": 1 }),
                 plain(doc! { "instance": 1, "app": 1 }),
+                plain(doc! { "instance": 1, "app": 1, "seq": 1 }),
             ],
         ),
         (
@@ -245,6 +265,8 @@ pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec
         (
             &collections.deliveries,
             vec![
+                plain(doc! { "app": 1, "target": 1, "id": 1 }),
+                plain(doc! { "app": 1, "publish": 1, "address": 1 }),
                 plain(doc! { "app": 1, "id": 1 }),
                 plain(doc! { "id": 1 }),
                 plain(doc! { "given_up": 1, "time": 1 }),

@@ -6,6 +6,7 @@ mod apps;
 mod archive;
 mod cache;
 mod driver;
+mod due;
 mod error;
 mod event_row;
 mod events;
@@ -17,6 +18,7 @@ mod sessions;
 pub mod sqlite;
 mod statement;
 mod subscriptions;
+mod targets;
 mod value;
 
 use std::sync::Arc;

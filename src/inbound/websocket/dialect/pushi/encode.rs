@@ -9,7 +9,10 @@ use crate::inbound::websocket::dialect::error_frame::ErrorFrame;
 use crate::inbound::websocket::dialect::frame_text::{
     self, TextPart, begin_frame, finish_frame, finish_frame_with, push_list, push_string_field,
 };
-use crate::inbound::wire::{history_json, push_escaped, push_json_string, seconds_text};
+use crate::inbound::websocket::stream::text_frame;
+use crate::inbound::wire::{
+    event_json, history_json, push_escaped, push_json_string, seconds_text,
+};
 
 /// The first frame of a connection.
 pub fn connection_established(id: SocketId) -> Bytes {
@@ -43,28 +46,7 @@ pub fn error(error: &ErrorFrame) -> Bytes {
 
 /// An event for the subscribers of its channel.
 pub(super) fn event(event: &NewEvent, position: Option<Position>) -> Bytes {
-    let payload = &event.payload;
-    let mut json = begin_frame(
-        &payload.event,
-        payload.data.len() + payload.extra.as_str().len() + event.channel.as_str().len() + 160,
-    );
-    push_string_field(&mut json, "channel", event.channel.as_str());
-    push_string_field(&mut json, "data", &payload.data);
-    if !payload.extra.is_empty() {
-        json.push(',');
-        json.push_str(payload.extra.as_str());
-    }
-    if let Some(position) = position {
-        push_string_field(&mut json, "mid", &event.mid.0);
-        json.push_str(",\"serial\":");
-        json.push_str(&position.serial.to_string());
-        json.push_str(",\"timestamp\":");
-        json.push_str(&seconds_text(event.timestamp));
-    }
-    if let Some(publish) = &event.publish {
-        push_string_field(&mut json, "publish", &publish.0);
-    }
-    finish_frame(json)
+    text_frame(&event_json(event, position))
 }
 
 /// A user joined or left a presence channel.

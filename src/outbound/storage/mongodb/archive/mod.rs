@@ -232,7 +232,7 @@ pub(super) fn insert_if_absent(mut document: Document) -> Document {
 }
 
 /// The field that contains the address.
-fn address_field(kind: TargetKind) -> &'static str {
+pub(super) fn address_field(kind: TargetKind) -> &'static str {
     match kind {
         TargetKind::Web => "url",
         TargetKind::WebPush => "endpoint",
@@ -241,7 +241,10 @@ fn address_field(kind: TargetKind) -> &'static str {
     }
 }
 
-fn target_from(kind: TargetKind, document: &Document) -> StorageResult<NotificationTarget> {
+pub(super) fn target_from(
+    kind: TargetKind,
+    document: &Document,
+) -> StorageResult<NotificationTarget> {
     let secret = |member| Ok(value::maybe_text(document, member)?.map(Secret::new));
     Ok(NotificationTarget {
         kind,
@@ -254,7 +257,11 @@ fn target_from(kind: TargetKind, document: &Document) -> StorageResult<Notificat
     })
 }
 
-fn target_document(app: &AppIdent, app_id: i64, target: &NotificationTarget) -> Document {
+pub(super) fn target_document(
+    app: &AppIdent,
+    app_id: i64,
+    target: &NotificationTarget,
+) -> Document {
     let seconds = value::seconds(target.created);
     let mut document = doc! {
         "_id": format!("{app_id}/{}", target.id),

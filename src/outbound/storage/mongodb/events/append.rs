@@ -2,6 +2,7 @@
 //! ordered insert fails with a duplicate key, and the remaining events are retried with later serials.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use mongodb::bson::doc;
 
@@ -11,6 +12,7 @@ use super::{MANY, all};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, NewEvent, Position};
 use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::due::due_of;
 use crate::outbound::storage::mongodb::{MongoStore, value};
 
 /// Approximate limit of one insert in bytes, far below the limit of a message to the server.
@@ -22,6 +24,8 @@ const MAX_CACHED_HEADS: usize = 100_000;
 /// The progress of one batch.
 struct AppendBatch<'a> {
     events: &'a [NewEvent],
+    /// What the publishes of the events have in common whose targets are to be notified.
+    due: &'a [Option<Arc<str>>],
     results: Vec<Option<Result<Position, StorageError>>>,
     /// Events without a position, in order: index and app id.
     queue: VecDeque<(usize, i64)>,
@@ -35,9 +39,10 @@ impl MongoStore {
         &self,
         appends: &mut AppendState,
         events: &[NewEvent],
+        due: &[Option<Arc<str>>],
     ) -> StorageResult<Vec<Result<Position, StorageError>>> {
         self.resolve_pending(appends).await?;
-        let mut batch = self.start_batch(events).await?;
+        let mut batch = self.start_batch(events, due).await?;
         while !batch.queue.is_empty() {
             while !batch.queue.is_empty() {
                 self.insert_chunk(appends, &mut batch).await?;
@@ -62,7 +67,11 @@ impl MongoStore {
     }
 
     /// Sets the results of events that cannot be stored, and queues the rest.
-    async fn start_batch<'a>(&self, events: &'a [NewEvent]) -> StorageResult<AppendBatch<'a>> {
+    async fn start_batch<'a>(
+        &self,
+        events: &'a [NewEvent],
+        due: &'a [Option<Arc<str>>],
+    ) -> StorageResult<AppendBatch<'a>> {
         let (app_ids, existing) = tokio::try_join!(
             self.app_ids(events.iter().map(|event| &event.app)),
             self.existing_mids(events)
@@ -70,6 +79,7 @@ impl MongoStore {
         let results = events.iter().map(|_| None).collect();
         let mut batch = AppendBatch {
             events,
+            due,
             results,
             queue: VecDeque::new(),
             unconfirmed: HashMap::new(),
@@ -120,7 +130,7 @@ impl MongoStore {
         batch: &mut AppendBatch<'_>,
     ) -> StorageResult<()> {
         let chunk = batch.chunk();
-        let inserts = self.assign_positions(appends, batch.events, &chunk).await?;
+        let inserts = self.assign_positions(appends, batch, &chunk).await?;
         let before = appends.pending.len();
         appends.unacknowledged = inserts.len();
         appends.pending.extend(inserts);
@@ -170,12 +180,16 @@ impl MongoStore {
     async fn assign_positions(
         &self,
         appends: &mut AppendState,
-        events: &[NewEvent],
+        batch: &AppendBatch<'_>,
         chunk: &[(usize, i64)],
     ) -> StorageResult<Vec<PendingInsert>> {
+        let due: Vec<Option<&str>> = chunk
+            .iter()
+            .map(|(index, _)| batch.due.get(*index).and_then(Option::as_deref))
+            .collect();
         let chunk: Vec<(&NewEvent, ChannelRef)> = chunk
             .iter()
-            .filter_map(|(index, app_id)| events.get(*index).map(|event| (event, *app_id)))
+            .filter_map(|(index, app_id)| batch.events.get(*index).map(|event| (event, *app_id)))
             .map(|(event, app_id)| {
                 (
                     event,
@@ -197,12 +211,15 @@ impl MongoStore {
             + 1;
         let mut heads: HashMap<String, i64> = HashMap::new();
         let mut inserts = Vec::with_capacity(chunk.len());
-        for ((event, channel_ref), id) in chunk.into_iter().zip(first..) {
+        for (((event, channel_ref), id), due) in chunk.into_iter().zip(first..).zip(due) {
             let head_id = channel_ref.head_id();
             let cached = appends.heads.get(&head_id).copied().unwrap_or(0);
             let serial = heads.entry(head_id).or_insert(cached);
             *serial += 1;
-            let document = document_of(event, &channel_ref, *serial, id);
+            let mut document = document_of(event, &channel_ref, *serial, id);
+            if let Some(publish) = due {
+                document.insert("due", due_of(channel_ref.app_id, id, publish));
+            }
             inserts.push(PendingInsert {
                 channel_ref,
                 serial: *serial,

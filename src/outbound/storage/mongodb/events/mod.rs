@@ -16,7 +16,7 @@ use mongodb::action::Find;
 use mongodb::bson::Document;
 
 pub(super) use self::backfill::BackfillCache;
-pub(super) use self::document::claim_instance;
+pub(super) use self::document::{claim_instance, event_from};
 pub(super) use self::pending::AppendState;
 use super::MongoStore;
 use super::error::classify;
@@ -30,7 +30,11 @@ pub(super) const MANY: usize = 1000;
 
 #[async_trait]
 impl EventStore for MongoStore {
-    async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>> {
+    async fn append_due(
+        &self,
+        events: &[NewEvent],
+        due: &[Option<Arc<str>>],
+    ) -> Vec<Result<Position, StorageError>> {
         if events.is_empty() {
             return Vec::new();
         }
@@ -38,9 +42,11 @@ impl EventStore for MongoStore {
         let lock = self.with_timeout(async { Ok(Arc::clone(&self.appends).lock_owned().await) });
         let results = async {
             let mut appends = lock.await?;
-            let (store, batch) = (self.clone(), events.to_vec());
-            self.run_to_completion(async move { store.append_batch(&mut appends, &batch).await })
-                .await
+            let (store, batch, due) = (self.clone(), events.to_vec(), due.to_vec());
+            self.run_to_completion(
+                async move { store.append_batch(&mut appends, &batch, &due).await },
+            )
+            .await
         };
         results.await.unwrap_or_else(|error| {
             let cause = error.chain();

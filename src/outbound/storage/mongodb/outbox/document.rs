@@ -6,8 +6,8 @@ use mongodb::bson::{Bson, Document, doc};
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    ChannelName, ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent, Timestamp, UserId,
-    WebhookEvent,
+    ChannelName, ClientEventDetails, Notification, OutboxEvent, OutboxEventKind, QueuedEvent,
+    Timestamp, UserId, WebhookEvent,
 };
 use crate::core::ports::OUTBOX_EVENT_BYTES;
 use crate::outbound::storage::StorageResult;
@@ -35,13 +35,16 @@ pub(super) fn event_fields(outbox_event: &OutboxEvent) -> Document {
             );
         }
         OutboxEventKind::SubscriptionCount(subscribers) => count = value::signed(*subscribers),
+        OutboxEventKind::Notification(one) => {
+            (event, data, socket) = (Some(&*one.event), Some(&*one.frame), Some(&*one.mid));
+        }
     }
     let text = |text: Option<&str>| text.map_or(Bson::Null, Bson::from);
     let bytes = OUTBOX_EVENT_BYTES
         + (outbox_event.channel.as_str().len() + outbox_event.kind.bytes()) as u64;
     doc! {
         "channel": outbox_event.channel.as_str(),
-        "kind": outbox_event.kind.webhook_event().name(),
+        "kind": outbox_event.kind.name(),
         "user_id": text(user),
         "event": text(event),
         "data": text(data),
@@ -59,7 +62,17 @@ pub(super) fn queued_event_from(document: &Document) -> StorageResult<QueuedEven
         .map(user_from)
         .transpose()?;
     let text = |member: &str| value::text(document, member).map(Arc::<str>::from);
-    let kind = WebhookEvent::parse(value::text(document, "kind")?)
+    let name = value::text(document, "kind")?;
+    if name == OutboxEventKind::NOTIFICATION {
+        let kind = OutboxEventKind::Notification(Notification {
+            event: text("event")?,
+            frame: text("data")?,
+            mid: text("socket")?,
+            publish: text("publish")?,
+        });
+        return queued_event(document, kind);
+    }
+    let kind = WebhookEvent::parse(name)
         .ok_or_else(|| StorageError::corrupt("a queued event has an unknown kind"))?;
     let event_kind = match kind {
         WebhookEvent::ChannelOccupied => OutboxEventKind::Occupied,
@@ -77,10 +90,14 @@ pub(super) fn queued_event_from(document: &Document) -> StorageResult<QueuedEven
             OutboxEventKind::SubscriptionCount(value::unsigned(document, "count")?)
         }
     };
+    queued_event(document, event_kind)
+}
+
+fn queued_event(document: &Document, kind: OutboxEventKind) -> StorageResult<QueuedEvent> {
     Ok(QueuedEvent {
         id: value::unsigned(document, "id")?,
         channel: ChannelName::trusted(value::text(document, "channel")?),
-        kind: event_kind,
+        kind,
         at: Timestamp::from_micros(value::int(document, "time")?),
         since: Timestamp::from_micros(value::int(document, "since")?),
     })

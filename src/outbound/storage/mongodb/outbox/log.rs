@@ -22,7 +22,7 @@ impl DeliveryLog for MongoStore {
             let queues = all(self
                 .collections
                 .queues
-                .find(doc! { "instance": app.as_str(), "app": app_id })
+                .find(doc! { "instance": app.as_str(), "app": app_id, "target": Bson::Null })
                 .sort(doc! { "address": 1 }))
             .await?;
             let mut waiting = Vec::with_capacity(queues.len());
@@ -61,8 +61,8 @@ impl DeliveryLog for MongoStore {
             let Some(app_id) = self.app_id(app).await? else {
                 return Ok(Vec::new());
             };
-            let filter =
-                doc! { "app": app_id, "id": { "$lt": before.map_or(i64::MAX, value::signed) } };
+            let before = before.map_or(i64::MAX, value::signed);
+            let filter = doc! { "app": app_id, "target": Bson::Null, "id": { "$lt": before } };
             let found = self
                 .collections
                 .deliveries
@@ -223,7 +223,7 @@ impl MongoStore {
     }
 }
 
-fn attempt_from(document: &Document) -> StorageResult<Attempt> {
+pub(super) fn attempt_from(document: &Document) -> StorageResult<Attempt> {
     let status = u16::try_from(value::int(document, "status")?).map_err(StorageError::corrupt)?;
     let problem = value::maybe_text(document, "problem")?.map(Into::into);
     Ok(Attempt {

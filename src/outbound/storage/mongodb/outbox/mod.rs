@@ -6,6 +6,7 @@
 
 mod document;
 mod log;
+mod notifications;
 mod put;
 mod settle;
 
@@ -21,7 +22,8 @@ use super::events::{MANY, all};
 use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, Claim, OutboxEvent, QueuedEvent, ReportedPresence, Timestamp, UserId,
+    AppIdent, ChannelName, Claim, OutboxEvent, QueuedEvent, ReportedPresence, TargetKind,
+    Timestamp, UserId,
 };
 use crate::core::ports::{AttemptResult, OLDEST_BYTES, Outbox, OutboxBytes};
 use crate::outbound::storage::StorageResult;
@@ -42,8 +44,36 @@ impl Outbox for MongoStore {
         limit: usize,
     ) -> Result<Vec<Claim>, StorageError> {
         let (store, holder) = (self.clone(), Arc::<str>::from(holder));
-        self.run_to_completion(async move { store.claim_queues(&holder, now, until, limit).await })
-            .await
+        let webhooks = doc! { "target": Bson::Null };
+        self.run_to_completion(async move {
+            store
+                .claim_queues(webhooks, &holder, now, until, limit)
+                .await
+        })
+        .await
+    }
+
+    async fn claim_targets(
+        &self,
+        kind: TargetKind,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        busy: &[AppIdent],
+        limit: usize,
+    ) -> Result<Vec<Claim>, StorageError> {
+        let (store, holder) = (self.clone(), Arc::<str>::from(holder));
+        let mut targets = doc! { "target": kind.label() };
+        if !busy.is_empty() {
+            let busy: Vec<&str> = busy.iter().map(AppIdent::as_str).collect();
+            targets.insert("instance", doc! { "$nin": busy });
+        }
+        self.run_to_completion(async move {
+            store
+                .claim_queues(targets, &holder, now, until, limit)
+                .await
+        })
+        .await
     }
 
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
@@ -173,13 +203,14 @@ impl Outbox for MongoStore {
 impl MongoStore {
     async fn claim_queues(
         &self,
+        mut is_due: Document,
         holder: &Arc<str>,
         now: Timestamp,
         until: Timestamp,
         limit: usize,
     ) -> StorageResult<Vec<Claim>> {
-        let is_due =
-            doc! { "due": { "$lte": now.micros() }, "held_until": { "$lte": now.micros() } };
+        is_due.insert("due", doc! { "$lte": now.micros() });
+        is_due.insert("held_until", doc! { "$lte": now.micros() });
         let mut due = self
             .collections
             .queues

@@ -1,13 +1,16 @@
 //! Writing events into the queues.
 
+use std::collections::HashSet;
+
 use mongodb::bson::{Bson, Document, doc};
 
 use super::document::{event_fields, queue_id};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, OutboxEvent, UserId};
+use crate::core::model::{AppIdent, OutboxEvent, TargetKind, UserId};
 use crate::outbound::storage::StorageResult;
+use crate::outbound::storage::mongodb::archive::insert_if_absent;
 use crate::outbound::storage::mongodb::error::{classify, is_duplicate};
-use crate::outbound::storage::mongodb::events::all;
+use crate::outbound::storage::mongodb::events::{MANY, all};
 use crate::outbound::storage::mongodb::{MongoStore, value};
 
 impl MongoStore {
@@ -15,6 +18,10 @@ impl MongoStore {
         let app_ids = self.app_ids(events.iter().map(|event| &event.app)).await?;
         for event in events {
             if let Some(app_id) = app_ids.get(&event.app).copied() {
+                if let Some(publish) = event.kind.publish() {
+                    self.enqueue_once(app_id, event, publish).await?;
+                    continue;
+                }
                 match event.kind.presence() {
                     Some((user, present)) => {
                         self.update_presence(app_id, event, user, present).await?
@@ -184,6 +191,60 @@ impl MongoStore {
         Ok(())
     }
 
+    /// Queues a notification for each address that has none of the same publish, waiting or sent. The `_id` of a notice makes it
+    /// unique; the log has those that were removed from the queue.
+    async fn enqueue_once(
+        &self,
+        app_id: i64,
+        event: &OutboxEvent,
+        publish: &str,
+    ) -> StorageResult<()> {
+        for addresses in event.addresses.chunks(MANY) {
+            let names: Vec<&str> = addresses.iter().map(|address| &**address).collect();
+            let sent = doc! { "app": app_id, "publish": publish, "address": { "$in": names } };
+            let sent = self.collections.deliveries.find(sent);
+            let sent = all(sent.projection(doc! { "address": 1 })).await?;
+            let sent = sent.iter().map(|delivery| value::text(delivery, "address"));
+            let sent = sent.collect::<StorageResult<HashSet<_>>>()?;
+            let missing: Vec<&str> = addresses
+                .iter()
+                .map(|address| &**address)
+                .filter(|address| !sent.contains(address))
+                .collect();
+            if missing.is_empty() {
+                continue;
+            }
+            let count = value::signed(missing.len());
+            let notices = &self.collections.notices;
+            let first = self.collections.allocate_ids(notices, count).await? - count + 1;
+            let inserts = missing.iter().zip(first..).map(|(address, seq)| {
+                let mut notice = event_fields(event);
+                notice.extend(doc! {
+                    "_id": format!("{app_id}/{publish}/{address}"),
+                    "instance": event.app.as_str(),
+                    "app": app_id,
+                    "queue": queue_id(app_id, address),
+                    "seq": seq,
+                    "since": event.at.micros(),
+                    "publish": publish,
+                    "target": target_of(address),
+                });
+                insert_if_absent(notice)
+            });
+            self.collections
+                .bulk_update(notices, inserts.collect())
+                .await?;
+            let due = event.at.micros();
+            let queues = missing
+                .iter()
+                .map(|address| new_queue(app_id, event.app.as_str(), address, due, false));
+            self.collections
+                .bulk_update(&self.collections.queues, queues.collect())
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Creates a queue that is due at `due`, unless it exists; with `reschedule`, an existing one becomes due as well.
     pub(super) async fn ensure_queue(
         &self,
@@ -193,18 +254,29 @@ impl MongoStore {
         due: i64,
         reschedule: bool,
     ) -> StorageResult<()> {
-        let mut new = doc! { "instance": app, "app": app_id, "address": address, "holder": "", "held_until": 0_i64 };
-        new.extend(doc! { "attempts": 0_i64, "status": 0, "problem": Bson::Null });
-        let change = if reschedule {
-            doc! { "$set": { "due": due }, "$setOnInsert": new }
-        } else {
-            new.insert("due", due);
-            doc! { "$setOnInsert": new }
-        };
-        let update =
-            doc! { "q": { "_id": queue_id(app_id, address) }, "u": change, "upsert": true };
+        let update = new_queue(app_id, app, address, due, reschedule);
         self.collections
             .bulk_update(&self.collections.queues, vec![update])
             .await
     }
+}
+
+/// The update that creates a queue: see [`MongoStore::ensure_queue`].
+fn new_queue(app_id: i64, app: &str, address: &str, due: i64, reschedule: bool) -> Document {
+    let mut new =
+        doc! { "instance": app, "app": app_id, "address": address, "target": target_of(address) };
+    new.extend(doc! { "holder": "", "held_until": 0_i64 });
+    new.extend(doc! { "attempts": 0_i64, "status": 0, "problem": Bson::Null });
+    let change = if reschedule {
+        doc! { "$set": { "due": due }, "$setOnInsert": new }
+    } else {
+        new.insert("due", due);
+        doc! { "$setOnInsert": new }
+    };
+    doc! { "q": { "_id": queue_id(app_id, address) }, "u": change, "upsert": true }
+}
+
+/// The kind of the targets that an address belongs to; null: it is that of a webhook.
+pub(super) fn target_of(address: &str) -> Bson {
+    TargetKind::of_outbox_address(address).map_or(Bson::Null, |(kind, _)| Bson::from(kind.label()))
 }

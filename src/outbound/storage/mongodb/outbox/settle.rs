@@ -2,7 +2,9 @@
 
 use mongodb::bson::{Bson, Document, doc};
 
-use crate::core::model::{Attempt, Claim};
+use super::put::target_of;
+
+use crate::core::model::{Attempt, Claim, TargetKind};
 use crate::core::ports::{AttemptResult, ClaimUpdate, Disposition};
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::mongodb::error::classify;
@@ -72,7 +74,7 @@ impl MongoStore {
             .collections
             .allocate_ids(&self.collections.deliveries, 1)
             .await?;
-        let delivery = doc! {
+        let mut delivery = doc! {
             "_id": format!("{}/{id}", claim.app),
             "id": id,
             "instance": claim.app.as_str(),
@@ -85,6 +87,25 @@ impl MongoStore {
             "problem": problem(&result.attempt),
             "given_up": i32::from(given_up),
         };
+        let last = doc! { "queue": value::text(queue, "_id")?, "id": value::signed(result.upto) };
+        if TargetKind::of_outbox_address(&claim.address).is_some()
+            && let Some(notice) = self
+                .collections
+                .notices
+                .find_one(last)
+                .await
+                .map_err(classify)?
+        {
+            delivery.insert("target", target_of(&claim.address));
+            for (member, of) in [
+                ("publish", "publish"),
+                ("channel", "channel"),
+                ("event", "event"),
+                ("created", "time"),
+            ] {
+                delivery.insert(member, notice.get(of).cloned().unwrap_or(Bson::Null));
+            }
+        }
         self.collections
             .deliveries
             .insert_one(delivery)

@@ -112,7 +112,7 @@ pub(super) fn cached_from(app: &AppIdent, row: &impl SqlRow) -> StorageResult<Ca
     })
 }
 
-pub(super) fn target_from(
+pub(in super::super) fn target_from(
     kind: TargetKind,
     row: &impl SqlRow,
 ) -> StorageResult<NotificationTarget> {

@@ -1,18 +1,27 @@
 //! Appends a whole batch of events in one transaction with few statements.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use crate::core::error::StorageError;
 use crate::core::model::{NewEvent, Position};
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::driver::SqlConnection;
 use crate::outbound::storage::sql::event_row::{EventRow, SerialClaim, SerialRequest};
-use crate::outbound::storage::sql::value::unsigned;
+use crate::outbound::storage::sql::statement::BulkInsert;
+use crate::outbound::storage::sql::statement::ColumnType::{Int, Text};
+use crate::outbound::storage::sql::value::{Arg, signed, unsigned};
 
-/// Stores `events` in order; `None` for those whose app does not exist.
+static DUE: LazyLock<BulkInsert<5>> = LazyLock::new(|| {
+    let before = "INSERT INTO due_publishes (app, event, publish, holder, held_until)";
+    BulkInsert::new(before, [Int, Int, Text, Text, Int], "")
+});
+
+/// Stores `events` in order, and marks them as due; `None` for those whose app does not exist.
 pub(super) async fn append<C: SqlConnection>(
     connection: &mut C,
     events: &[NewEvent],
+    due: &[Option<Arc<str>>],
 ) -> StorageResult<Vec<Option<Position>>> {
     let rows = assign_serials(connection, events).await?;
     let known: Vec<&EventRow<'_>> = rows.iter().flatten().collect();
@@ -27,9 +36,24 @@ pub(super) async fn append<C: SqlConnection>(
             serial: unsigned(row.serial)?,
         })
     };
-    rows.iter()
+    let positions: Vec<Option<Position>> = rows
+        .iter()
         .map(|row| row.as_ref().map(&mut position).transpose())
-        .collect()
+        .collect::<StorageResult<_>>()?;
+    let due = rows.iter().zip(&positions).zip(due);
+    let due = due.filter_map(|((row, position), publish)| {
+        Some([
+            Arg::Int(row.as_ref()?.app),
+            Arg::Int(signed(position.as_ref()?.id)),
+            Arg::Text(publish.as_ref()?),
+            Arg::Text(""),
+            Arg::Int(0),
+        ])
+    });
+    connection
+        .bulk_insert(&DUE, &due.collect::<Vec<_>>())
+        .await?;
+    Ok(positions)
 }
 
 /// Claims a serial in its channel for each event, in order.

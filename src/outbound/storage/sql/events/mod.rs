@@ -3,6 +3,8 @@
 mod append;
 mod read;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use self::append::append;
@@ -19,12 +21,18 @@ use crate::core::ports::{EventStore, Pruning, ReadLimit};
 
 #[async_trait]
 impl<D: Driver> EventStore for SqlStore<D> {
-    async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>> {
+    async fn append_due(
+        &self,
+        events: &[NewEvent],
+        due: &[Option<Arc<str>>],
+    ) -> Vec<Result<Position, StorageError>> {
         let count = events.len();
-        let events = events.to_vec();
+        let (events, due) = (events.to_vec(), due.to_vec());
         match self
             .driver
-            .write(move |connection| Box::pin(async move { append(connection, &events).await }))
+            .write(move |connection| {
+                Box::pin(async move { append(connection, &events, &due).await })
+            })
             .await
         {
             Ok(positions) => positions

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::put::target_of;
 use super::settle::INSERT_DELIVERY;
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, Attempt, Delivery, LostEvents, QueuedAddress, Timestamp};
@@ -13,16 +14,16 @@ use crate::outbound::storage::sql::value::{Arg, SqlRow, signed, unsigned};
 
 pub(in super::super) const WAITING: &str = "SELECT q.address, q.attempts, q.due, q.status, q.problem, \
     (SELECT count(*) FROM outbox_notices n WHERE n.queue = q.id) FROM outbox_queues q \
-    WHERE q.app = (SELECT id FROM apps WHERE ident = $1) ORDER BY q.address";
+    WHERE q.app = (SELECT id FROM apps WHERE ident = $1) AND q.target = '' ORDER BY q.address";
 pub(in super::super) const DELIVERIES: &str = "SELECT id, address, time, notices, attempts, status, problem, given_up \
-    FROM outbox_deliveries WHERE app = (SELECT id FROM apps WHERE ident = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
+    FROM outbox_deliveries WHERE app = (SELECT id FROM apps WHERE ident = $1) AND target = '' AND id < $2 ORDER BY id DESC LIMIT $3";
 pub(in super::super) const GIVEN_UP: &str = "SELECT d.app, d.address, (SELECT count(*) FROM outbox_notices n WHERE n.delivery = d.id) FROM outbox_deliveries d \
     JOIN apps a ON a.id = d.app WHERE a.ident = $1 AND d.id = $2 AND d.given_up = 1";
-const MAKE_QUEUE_DUE: &str = "INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status) \
-    VALUES ($1, $2, $3, '', 0, 0, 0) ON CONFLICT (app, address) DO UPDATE SET due = excluded.due RETURNING id";
+const MAKE_QUEUE_DUE: &str = "INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status, target) \
+    VALUES ($1, $2, $3, '', 0, 0, 0, $4) ON CONFLICT (app, address) DO UPDATE SET due = excluded.due RETURNING id";
 /// Inserts the events again with new ids: a claim that is in progress settles by the ids that it has read.
-const REQUEUE: &str = "INSERT INTO outbox_notices (app, queue, delivery, channel, kind, user_id, event, data, socket, count, time, since) \
-    SELECT app, $2, 0, channel, kind, user_id, event, data, socket, count, time, $3 FROM outbox_notices WHERE delivery = $1 ORDER BY id";
+const REQUEUE: &str = "INSERT INTO outbox_notices (app, queue, delivery, channel, kind, user_id, event, data, socket, count, time, since, publish) \
+    SELECT app, $2, 0, channel, kind, user_id, event, data, socket, count, time, $3, publish FROM outbox_notices WHERE delivery = $1 ORDER BY id";
 pub(in super::super) const EXPIRED: &str =
     "SELECT id FROM outbox_deliveries WHERE given_up = $1 AND time < $2 ORDER BY time LIMIT $3";
 const DELETE_EVENTS: &str = "DELETE FROM outbox_notices WHERE delivery = $1";
@@ -147,6 +148,7 @@ async fn replay(
                 Arg::Int(found.int(0)?),
                 Arg::Text(&address),
                 Arg::Int(now.micros()),
+                Arg::Text(target_of(&address)),
             ],
         )
         .await?;
@@ -165,7 +167,11 @@ async fn replay(
     Ok(count)
 }
 
-fn attempt_from(row: &impl SqlRow, status: usize, problem: usize) -> StorageResult<Attempt> {
+pub(super) fn attempt_from(
+    row: &impl SqlRow,
+    status: usize,
+    problem: usize,
+) -> StorageResult<Attempt> {
     let status = u16::try_from(row.int(status)?).map_err(StorageError::corrupt)?;
     Ok(Attempt {
         status: Some(status).filter(|status| *status != 0),

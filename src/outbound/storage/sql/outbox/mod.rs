@@ -1,6 +1,7 @@
 //! The queues of webhook events.
 
 pub(super) mod log;
+mod notifications;
 mod put;
 mod settle;
 
@@ -13,16 +14,27 @@ use super::driver::{Driver, SqlConnection};
 use super::value::{Arg, SqlRow, signed, unsigned};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, Claim, ClientEventDetails, OutboxEvent, OutboxEventKind, QueuedEvent,
-    ReportedPresence, Timestamp, UserId, WebhookEvent,
+    AppIdent, ChannelName, Claim, ClientEventDetails, Notification, OutboxEvent, OutboxEventKind,
+    QueuedEvent, ReportedPresence, TargetKind, Timestamp, UserId, WebhookEvent,
 };
 use crate::core::ports::{AttemptResult, OLDEST_BYTES, Outbox, OutboxBytes};
 use crate::outbound::storage::StorageResult;
 
-pub(super) const DUE: &str = "SELECT q.id, a.ident, q.address, q.attempts FROM outbox_queues q JOIN apps a ON a.id = q.app \
-    WHERE q.due <= $1 AND q.held_until <= $1 AND EXISTS (SELECT 1 FROM outbox_notices n WHERE n.queue = q.id) ORDER BY q.due LIMIT $2";
+macro_rules! due {
+    ($condition:literal) => {
+        concat!(
+            "SELECT q.id, a.ident, q.address, q.attempts FROM outbox_queues q JOIN apps a ON a.id = q.app WHERE ",
+            $condition,
+            " AND q.due <= $1 AND q.held_until <= $1 AND EXISTS (SELECT 1 FROM outbox_notices n WHERE n.queue = q.id) ORDER BY q.due LIMIT $2"
+        )
+    };
+}
+pub(super) const DUE: &str = due!("q.target = ''");
+/// `$4` are the idents of apps that are left out, with a comma before and after each.
+pub(super) const DUE_TARGETS: &str =
+    due!("q.target = $3 AND replace($4, ',' || a.ident || ',', '') = $4");
 const CLAIM: &str = "UPDATE outbox_queues SET holder = $2, held_until = $3 WHERE id = $1 AND due <= $4 AND held_until <= $4";
-pub(super) const OLDEST: &str = "SELECT n.id, n.channel, n.kind, n.user_id, n.event, n.data, n.socket, n.count, n.time, n.since \
+pub(super) const OLDEST: &str = "SELECT n.id, n.channel, n.kind, n.user_id, n.event, n.data, n.socket, n.count, n.time, n.since, n.publish \
     FROM outbox_notices n WHERE n.queue = (SELECT q.id FROM outbox_queues q JOIN apps a ON a.id = q.app WHERE a.ident = $1 AND q.address = $2) \
     ORDER BY n.id LIMIT $3";
 /// The bytes of the client events that [`OLDEST`] returns.
@@ -61,32 +73,31 @@ impl<D: Driver> Outbox for SqlStore<D> {
             .driver
             .read(move |connection| Box::pin(async move { connection.rows(DUE, &args).await }))
             .await?;
-        if due.is_empty() {
-            return Ok(Vec::new());
-        }
-        let holder: Arc<str> = holder.into();
-        let due: Vec<(i64, Claim)> = due
-            .iter()
-            .map(|row| claim_from(row, &holder))
-            .collect::<StorageResult<_>>()?;
-        let claims = self.driver.write(move |connection| {
+        self.claim_queues(holder, due, now, until).await
+    }
+
+    async fn claim_targets(
+        &self,
+        kind: TargetKind,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        busy: &[AppIdent],
+        limit: usize,
+    ) -> Result<Vec<Claim>, StorageError> {
+        let busy: String = busy.iter().map(|app| format!(",{app},")).collect();
+        let due = self.driver.read(move |connection| {
             Box::pin(async move {
-                let mut claimed = Vec::with_capacity(due.len());
-                for (queue, claim) in due {
-                    let args = [
-                        Arg::Int(queue),
-                        Arg::Text(&claim.holder),
-                        Arg::Int(until.micros()),
-                        Arg::Int(now.micros()),
-                    ];
-                    if connection.execute(CLAIM, &args).await? > 0 {
-                        claimed.push(claim);
-                    }
-                }
-                Ok(claimed)
+                let args = [
+                    Arg::Int(now.micros()),
+                    Arg::Int(signed(limit)),
+                    Arg::Text(kind.label()),
+                    Arg::Text(&busy),
+                ];
+                connection.rows(DUE_TARGETS, &args).await
             })
         });
-        claims.await
+        self.claim_queues(holder, due.await?, now, until).await
     }
 
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError> {
@@ -200,6 +211,44 @@ impl<D: Driver> Outbox for SqlStore<D> {
     }
 }
 
+impl<D: Driver> SqlStore<D> {
+    /// Claims those of the queues that no other call has claimed.
+    async fn claim_queues(
+        &self,
+        holder: &str,
+        due: Vec<impl SqlRow>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> StorageResult<Vec<Claim>> {
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        let holder: Arc<str> = holder.into();
+        let due: Vec<(i64, Claim)> = due
+            .iter()
+            .map(|row| claim_from(row, &holder))
+            .collect::<StorageResult<_>>()?;
+        let claims = self.driver.write(move |connection| {
+            Box::pin(async move {
+                let mut claimed = Vec::with_capacity(due.len());
+                for (queue, claim) in due {
+                    let args = [
+                        Arg::Int(queue),
+                        Arg::Text(&claim.holder),
+                        Arg::Int(until.micros()),
+                        Arg::Int(now.micros()),
+                    ];
+                    if connection.execute(CLAIM, &args).await? > 0 {
+                        claimed.push(claim);
+                    }
+                }
+                Ok(claimed)
+            })
+        });
+        claims.await
+    }
+}
+
 fn claim_from(row: &impl SqlRow, holder: &Arc<str>) -> StorageResult<(i64, Claim)> {
     let (app, address, attempts) = (
         AppIdent::trusted(&row.text(1)?),
@@ -229,7 +278,17 @@ fn queued_event_from(row: &impl SqlRow) -> StorageResult<QueuedEvent> {
         .transpose()?;
     let text =
         |column| Ok::<Arc<str>, StorageError>(row.maybe_text(column)?.ok_or_else(missing)?.into());
-    let kind = match WebhookEvent::parse(&row.text(2)?)
+    let name = row.text(2)?;
+    if name == OutboxEventKind::NOTIFICATION {
+        let kind = OutboxEventKind::Notification(Notification {
+            event: text(4)?,
+            frame: text(5)?,
+            mid: text(6)?,
+            publish: text(10)?,
+        });
+        return queued_event(row, kind);
+    }
+    let kind = match WebhookEvent::parse(&name)
         .ok_or_else(|| StorageError::corrupt("a queued event has an unknown kind"))?
     {
         WebhookEvent::ChannelOccupied => OutboxEventKind::Occupied,
@@ -247,6 +306,10 @@ fn queued_event_from(row: &impl SqlRow) -> StorageResult<QueuedEvent> {
             OutboxEventKind::SubscriptionCount(unsigned(row.int(7)?)?)
         }
     };
+    queued_event(row, kind)
+}
+
+fn queued_event(row: &impl SqlRow, kind: OutboxEventKind) -> StorageResult<QueuedEvent> {
     Ok(QueuedEvent {
         id: unsigned(row.int(0)?)?,
         channel: ChannelName::trusted(&row.text(1)?),

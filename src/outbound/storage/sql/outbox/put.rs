@@ -4,21 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, OutboxEvent, OutboxEventKind, Timestamp};
+use crate::core::model::{AppIdent, OutboxEvent, OutboxEventKind, TargetKind, Timestamp};
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::driver::SqlConnection;
 use crate::outbound::storage::sql::value::{Arg, SqlRow, signed};
 
 /// Creates or finds the queue. Either way its row is locked until the transaction ends, so that a concurrent deletion of the
 /// empty queue sees the new events, and ids grow in commit order.
-const UPSERT_QUEUE: &str = "INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status) \
-    VALUES ($1, $2, $3, '', 0, 0, 0) ON CONFLICT (app, address) DO UPDATE SET address = excluded.address RETURNING id";
+const UPSERT_QUEUE: &str = "INSERT INTO outbox_queues (app, address, due, holder, held_until, attempts, status, target) \
+    VALUES ($1, $2, $3, '', 0, 0, 0, $4) ON CONFLICT (app, address) DO UPDATE SET address = excluded.address RETURNING id";
 const REPORT_PRESENT: &str =
     "INSERT INTO outbox_marks (app, channel, user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const REPORT_ABSENT: &str =
     "DELETE FROM outbox_marks WHERE app = $1 AND channel = $2 AND user_id = $3";
 const INSERT: &str = "INSERT INTO outbox_notices (app, queue, delivery, channel, kind, user_id, event, data, socket, count, time, since) \
     VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $10)";
+/// Inserts a notification, unless one of the same publish waits or was sent.
+const INSERT_ONCE: &str = "INSERT INTO outbox_notices (app, queue, delivery, channel, kind, user_id, event, data, socket, count, time, since, publish) \
+    SELECT $1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11 WHERE NOT EXISTS (SELECT 1 FROM outbox_notices WHERE queue = $2 AND publish = $11) \
+    AND NOT EXISTS (SELECT 1 FROM outbox_deliveries WHERE app = $1 AND address = $12 AND publish = $11)";
 pub(in super::super) const DELETE_IF_EMPTY: &str = "DELETE FROM outbox_queues WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM outbox_notices n WHERE n.queue = $1)";
 
 pub(super) async fn put<C: SqlConnection>(
@@ -49,7 +53,12 @@ pub(super) async fn put<C: SqlConnection>(
         let row = connection
             .row(
                 UPSERT_QUEUE,
-                &[Arg::Int(*app), Arg::Text(address), Arg::Int(due.micros())],
+                &[
+                    Arg::Int(*app),
+                    Arg::Text(address),
+                    Arg::Int(due.micros()),
+                    Arg::Text(target_of(address)),
+                ],
             )
             .await?;
         *id = row
@@ -68,10 +77,18 @@ pub(super) async fn put<C: SqlConnection>(
             let Some((_, queue)) = queues.get(&(*app, address)) else {
                 continue;
             };
-            connection
-                .execute(INSERT, &columns(*app, *queue, event))
-                .await?;
-            filled.insert(*queue);
+            let columns = columns(*app, *queue, event);
+            let inserted = match event.kind.publish() {
+                None => connection.execute(INSERT, &columns).await?,
+                Some(publish) => {
+                    let once = [Arg::Text(publish), Arg::Text(address)];
+                    let args: Vec<Arg<'_>> = columns.into_iter().chain(once).collect();
+                    connection.execute(INSERT_ONCE, &args).await?
+                }
+            };
+            if inserted > 0 {
+                filled.insert(*queue);
+            }
         }
     }
     for (_, queue) in queues.values().filter(|(_, queue)| !filled.contains(queue)) {
@@ -80,6 +97,11 @@ pub(super) async fn put<C: SqlConnection>(
             .await?;
     }
     Ok(())
+}
+
+/// The column `target` of a queue: the kind of the targets that an address belongs to.
+pub(super) fn target_of(address: &str) -> &'static str {
+    TargetKind::of_outbox_address(address).map_or("", |(kind, _)| kind.label())
 }
 
 async fn reports_change(
@@ -125,12 +147,15 @@ fn columns(app: i64, queue: i64, outbox_event: &OutboxEvent) -> [Arg<'_>; 10] {
             );
         }
         OutboxEventKind::SubscriptionCount(number) => count = signed(*number),
+        OutboxEventKind::Notification(one) => {
+            (event, data, socket) = (Some(&*one.event), Some(&*one.frame), Some(&*one.mid));
+        }
     }
     [
         Arg::Int(app),
         Arg::Int(queue),
         Arg::Text(outbox_event.channel.as_str()),
-        Arg::Text(outbox_event.kind.webhook_event().name()),
+        Arg::Text(outbox_event.kind.name()),
         Arg::MaybeText(user),
         Arg::MaybeText(event),
         Arg::MaybeText(data),

@@ -1,6 +1,6 @@
 //! Recording the result of a delivery attempt.
 
-use super::put::DELETE_IF_EMPTY;
+use super::put::{DELETE_IF_EMPTY, target_of};
 use crate::core::error::StorageError;
 use crate::core::model::{Attempt, Claim};
 use crate::core::ports::{AttemptResult, ClaimUpdate, Disposition};
@@ -16,6 +16,9 @@ const MOVE_TO_DELIVERY: &str =
     "UPDATE outbox_notices SET queue = 0, delivery = $3 WHERE queue = $1 AND id <= $2";
 pub(super) const INSERT_DELIVERY: &str = "INSERT INTO outbox_deliveries (app, address, time, notices, attempts, status, problem, given_up) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
+/// Copies what the log shows of a notification; the queue's events are removed or moved afterwards.
+const DESCRIBE: &str = "UPDATE outbox_deliveries SET target = $2, publish = n.publish, channel = n.channel, event = n.event, created = n.time \
+    FROM outbox_notices n WHERE outbox_deliveries.id = $1 AND n.queue = $3 AND n.id = $4";
 const RECORD_ATTEMPT: &str =
     "UPDATE outbox_queues SET attempts = $2, status = $3, problem = $4 WHERE id = $1";
 const EXTEND_CLAIM: &str = "UPDATE outbox_queues SET held_until = $2 WHERE id = $1";
@@ -39,6 +42,16 @@ pub(super) async fn settle(
     let settled = [Arg::Int(queue), Arg::Int(signed(result.upto))];
     if result.disposition != Disposition::Failed && result.upto != 0 {
         let delivery = log_delivery(connection, app, &claim, &result, attempts).await?;
+        let target = target_of(&claim.address);
+        if !target.is_empty() {
+            let args = [
+                Arg::Int(delivery),
+                Arg::Text(target),
+                settled[0],
+                settled[1],
+            ];
+            connection.execute(DESCRIBE, &args).await?;
+        }
         match result.disposition {
             Disposition::GivenUp => {
                 connection

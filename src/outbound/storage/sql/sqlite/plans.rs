@@ -12,11 +12,11 @@ use crate::outbound::storage::sql::archive::export as archive;
 use crate::outbound::storage::sql::outbox::{self, log};
 use crate::outbound::storage::sql::statement::MultiRowStatement;
 use crate::outbound::storage::sql::{
-    app_cleanup, apps, cache, events, inbox, prune, sessions, subscriptions,
+    app_cleanup, apps, cache, due, events, inbox, prune, sessions, subscriptions, targets,
 };
 
 /// Statements, each with the expected step for the table that may be large.
-const EXPECTED: [(&str, &str); 41] = [
+const EXPECTED: [(&str, &str); 47] = [
     (
         apps::BY_IDENT,
         "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)",
@@ -67,7 +67,11 @@ const EXPECTED: [(&str, &str); 41] = [
     ),
     (
         outbox::DUE,
-        "SEARCH q USING INDEX outbox_queues_due (due<?)",
+        "SEARCH q USING INDEX outbox_queues_target (target=? AND due<?)",
+    ),
+    (
+        outbox::DUE_TARGETS,
+        "SEARCH q USING INDEX outbox_queues_target (target=? AND due<?)",
     ),
     (
         outbox::OLDEST,
@@ -99,7 +103,7 @@ const EXPECTED: [(&str, &str); 41] = [
     ),
     (
         log::DELIVERIES,
-        "SEARCH outbox_deliveries USING INDEX outbox_deliveries_app (app=? AND id<?)",
+        "SEARCH outbox_deliveries USING INDEX outbox_deliveries_target (app=? AND target=? AND id<?)",
     ),
     (
         log::EXPIRED,
@@ -174,6 +178,23 @@ const EXPECTED: [(&str, &str); 41] = [
     (
         archive::TARGETS,
         "SEARCH targets USING PRIMARY KEY (app=? AND id>?)",
+    ),
+    (
+        targets::LIST_OF_CHANNEL,
+        "SEARCH targets USING INDEX targets_channel (app=? AND kind=? AND (channel,id)>(?,?) AND channel<?)",
+    ),
+    (targets::NEWEST, "SEARCH targets USING PRIMARY KEY (app=?)"),
+    (
+        due::NEXT_APP,
+        "SEARCH due_publishes USING PRIMARY KEY (app>?)",
+    ),
+    (
+        due::OLDEST,
+        "SEARCH due_publishes USING PRIMARY KEY (app=?)",
+    ),
+    (
+        due::EVENT,
+        "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=? AND id=?)",
     ),
 ];
 

@@ -1,0 +1,58 @@
+//! Publishes whose notification targets are to be notified, and the log of notifications.
+
+use async_trait::async_trait;
+
+use crate::core::error::StorageError;
+use crate::core::model::{AppIdent, DuePublish, LoggedNotification, NotificationFilter, Timestamp};
+
+/// The stored events that [`EventStore::append_due`](super::EventStore::append_due) marked as due, until their targets are in
+/// the outbox.
+#[async_trait]
+pub trait DuePublishes: Send + Sync {
+    /// Claims events of at most `apps` apps, none of them in `busy`: of each app the oldest ones that are not claimed, or only
+    /// until `now`, at most `events`. Those of one app follow one another. `holder` has the claim until `until`. An event that was removed since is not due any more.
+    async fn claim_due(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        busy: &[AppIdent],
+        apps: usize,
+        events: usize,
+    ) -> Result<Vec<DuePublish>, StorageError>;
+
+    /// Records how far the claimed event has come, and extends the claim.
+    async fn advance_due(
+        &self,
+        due: &DuePublish,
+        cursor: Option<&str>,
+        until: Timestamp,
+    ) -> Result<(), StorageError>;
+
+    /// The events are not due any more.
+    async fn finish_due(&self, due: &[DuePublish]) -> Result<(), StorageError>;
+
+    /// Releases all claims of a holder.
+    async fn release_due(&self, holder: &str) -> Result<(), StorageError>;
+}
+
+/// The log of notifications, which [`Outbox::settle`](super::Outbox::settle) writes.
+#[async_trait]
+pub trait NotificationLog: Send + Sync {
+    /// The notifications of an app that match the filter: those that wait, newest first, and then the others, newest first. At
+    /// most `limit`.
+    async fn notifications(
+        &self,
+        app: &AppIdent,
+        filter: NotificationFilter,
+        limit: usize,
+    ) -> Result<Vec<LoggedNotification>, StorageError>;
+
+    /// Makes the queue of an address due at `now`, unless it is claimed; whether there is such a queue.
+    async fn hasten(
+        &self,
+        app: &AppIdent,
+        address: &str,
+        now: Timestamp,
+    ) -> Result<bool, StorageError>;
+}

@@ -1,0 +1,339 @@
+//! Putting a notification for each target of a publish into the outbox.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::pages::TargetPages;
+use super::queue::TransientPublish;
+use super::{NotificationQueue, NotificationRules, RenderEvent};
+use crate::core::error::StorageError;
+use crate::core::model::{
+    AppIdent, DuePublish, NewEvent, Notification, OutboxEvent, OutboxEventKind, Position,
+};
+use crate::core::ports::{Clock, Stores};
+use crate::core::service::webhooks::OutboxSpace;
+
+/// The apps whose publishes are processed at the same time, and those that use the store at the same time.
+const JOBS: usize = 64;
+const CONCURRENT: usize = 3;
+
+/// The publishes of one app that are claimed together, and written together.
+const BATCH: usize = 32;
+
+/// How long a claim lasts. It is extended with every page.
+const CLAIM: Duration = Duration::from_secs(60);
+
+/// How often the store is polled, for events that another process has left.
+const POLL: Duration = Duration::from_secs(1);
+
+/// The pause after a failure of the store, and where the app has no space in the outbox.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long a shutdown waits for the pages in progress, and for events that are not stored.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
+
+/// Puts notifications into the outbox, each app in its turn.
+pub struct NotificationExpander {
+    stores: Stores,
+    clock: Arc<dyn Clock>,
+    queue: Arc<NotificationQueue>,
+    rules: NotificationRules,
+    render: RenderEvent,
+    space: Mutex<OutboxSpace>,
+    permits: Semaphore,
+    /// The name of this node in the claims.
+    holder: String,
+}
+
+/// A publish whose targets are being read.
+struct Work {
+    event: Arc<NewEvent>,
+    position: Option<Position>,
+    publish: Arc<str>,
+    /// `None`: the event is not stored.
+    due: Option<DuePublish>,
+    pages: TargetPages,
+}
+
+impl Work {
+    fn stored(due: DuePublish) -> Self {
+        Self {
+            event: Arc::new(due.event.new.clone()),
+            position: Some(due.event.position),
+            publish: Arc::clone(&due.publish),
+            pages: TargetPages::new(&due.app, &due.event.new.channel, due.cursor.as_deref()),
+            due: Some(due),
+        }
+    }
+
+    fn transient(transient: TransientPublish) -> Self {
+        let TransientPublish { event, publish } = transient;
+        Self {
+            pages: TargetPages::new(&event.app, &event.channel, None),
+            event,
+            position: None,
+            publish,
+            due: None,
+        }
+    }
+}
+
+impl NotificationExpander {
+    pub(in crate::core::service) fn new(
+        stores: &Stores,
+        clock: Arc<dyn Clock>,
+        queue: Arc<NotificationQueue>,
+        rules: NotificationRules,
+        render: RenderEvent,
+        outbox_bytes: u64,
+        holder: String,
+    ) -> Self {
+        Self {
+            stores: stores.clone(),
+            clock,
+            queue,
+            rules,
+            render,
+            // Half of it: notifications wait where the outbox is full, and web hooks are lost.
+            space: Mutex::new(OutboxSpace::new(outbox_bytes / 2)),
+            permits: Semaphore::new(CONCURRENT),
+            holder,
+        }
+    }
+
+    /// Processes publishes as they are due, until `stop` ends.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        if !self.rules.enabled {
+            return stop.await;
+        }
+        // Where the store is unavailable, the claims of the previous run expire by themselves.
+        let _ = self.stores.due.release_due(&self.holder).await;
+        tokio::select! {
+            () = self.process() => {}
+            () = self.queue.follow() => {}
+            () = stop => {}
+        }
+        // Events that are not stored are known to this node only.
+        let rest = async {
+            loop {
+                let transient = self.queue.pop_some(BATCH);
+                if transient.is_empty() {
+                    break;
+                }
+                self.expand(transient.into_iter().map(Work::transient).collect())
+                    .await;
+            }
+        };
+        let _ = timeout(SHUTDOWN_GRACE, rest).await;
+        if !self.queue.is_empty() {
+            tracing::warn!("shutdown: notifications of events that are not stored lost");
+        }
+        let _ = self.stores.due.release_due(&self.holder).await;
+    }
+
+    async fn process(&self) {
+        let mut jobs = FuturesUnordered::new();
+        let mut busy: Vec<AppIdent> = Vec::new();
+        loop {
+            let mut found = false;
+            while jobs.len() < JOBS {
+                let transient = self.queue.pop_some(BATCH);
+                if transient.is_empty() {
+                    break;
+                }
+                found = true;
+                let work = transient.into_iter().map(Work::transient).collect();
+                jobs.push(self.job(None, work));
+            }
+            let claim = self.claim(busy.clone(), JOBS.saturating_sub(jobs.len()));
+            for (app, claimed) in while_working(&mut jobs, &mut busy, claim).await {
+                found = true;
+                busy.push(app.clone());
+                let work = claimed.into_iter().map(Work::stored).collect();
+                jobs.push(self.job(Some(app), work));
+            }
+            if found && jobs.len() < JOBS {
+                continue;
+            }
+            tokio::select! {
+                Some(done) = jobs.next() => ended(&mut busy, done),
+                () = self.queue.recorded.notified(), if jobs.len() < JOBS => {}
+                () = sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// The due publishes by app.
+    async fn claim(&self, busy: Vec<AppIdent>, apps: usize) -> Vec<(AppIdent, Vec<DuePublish>)> {
+        if apps == 0 {
+            return Vec::new();
+        }
+        let now = self.clock.now();
+        let due = &self.stores.due;
+        let claimed = due
+            .claim_due(&self.holder, now, now.plus(CLAIM), &busy, apps, BATCH)
+            .await;
+        let claimed = claimed.unwrap_or_else(|error| {
+            tracing::debug!(error = error.chain(), "due publishes not claimed");
+            Vec::new()
+        });
+        let mut by_app: Vec<(AppIdent, Vec<DuePublish>)> = Vec::new();
+        for due in claimed {
+            match by_app.last_mut().filter(|(app, _)| *app == due.app) {
+                Some((_, of_app)) => of_app.push(due),
+                None => by_app.push((due.app.clone(), vec![due])),
+            }
+        }
+        by_app
+    }
+
+    async fn job(&self, app: Option<AppIdent>, work: Vec<Work>) -> Option<AppIdent> {
+        self.expand(work).await;
+        app
+    }
+
+    /// Processes publishes of one app to their end.
+    async fn expand(&self, mut work: Vec<Work>) {
+        while !work.is_empty() {
+            match self.expand_page(&mut work).await {
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::debug!(error = error.chain(), "targets not read, retrying");
+                    sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// Puts the next page of each publish into the outbox, and removes those that have no more.
+    async fn expand_page(&self, work: &mut Vec<Work>) -> Result<(), StorageError> {
+        let mut events = Vec::new();
+        let mut finished = Vec::new();
+        let mut failure = None;
+        let permit = self.permits.acquire().await;
+        for (at, work) in work.iter_mut().enumerate() {
+            let addresses = match work.pages.next(&self.stores).await {
+                Ok(addresses) => addresses,
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            };
+            if addresses.is_empty() {
+                finished.push(at);
+                continue;
+            }
+            let frame = (self.render)(&work.event, work.position);
+            events.push(OutboxEvent {
+                app: work.event.app.clone(),
+                channel: work.event.channel.clone(),
+                at: work.event.timestamp,
+                kind: OutboxEventKind::Notification(Notification {
+                    event: Arc::clone(&work.event.payload.event),
+                    frame: frame.into(),
+                    mid: Arc::clone(&work.event.mid.0),
+                    publish: Arc::clone(&work.publish),
+                }),
+                addresses: addresses.into(),
+            });
+        }
+        drop(permit);
+        if !events.is_empty() {
+            self.put(&mut events, work).await;
+        }
+        let mut done = Vec::with_capacity(finished.len());
+        for at in finished.into_iter().rev() {
+            done.extend(work.remove(at).due);
+        }
+        if !done.is_empty() {
+            let began = Instant::now();
+            // Where it fails, the publish is processed again when the claim expires, and the outbox skips what it has.
+            self.stores.due.finish_due(&done).await?;
+            self.queue.yield_to_publishers(began.elapsed()).await;
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Writes notifications, as soon as the app has space for them.
+    async fn put(&self, events: &mut Vec<OutboxEvent>, work: &[Work]) {
+        loop {
+            let mut rejected = {
+                let mut space = self.space.lock().await;
+                space.reject(&*self.stores.outbox, events).await
+            };
+            if !events.is_empty() {
+                let began = Instant::now();
+                let permit = self.permits.acquire().await;
+                let put = self.stores.outbox.put(events).await;
+                drop(permit);
+                match put {
+                    Ok(()) => {
+                        events.clear();
+                        self.queue.notify_sender();
+                        self.queue.yield_to_publishers(began.elapsed()).await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = error.chain(), "notifications not stored, retrying");
+                    }
+                }
+            }
+            if work.iter().any(|work| work.due.is_none()) {
+                // Nothing in the store has them, and their memory is bounded.
+                for event in rejected.drain(..) {
+                    self.queue.lose(&event.app);
+                }
+            }
+            events.append(&mut rejected);
+            let is_done = events.is_empty();
+            self.extend(work, is_done).await;
+            if is_done {
+                return;
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Extends the claims, and records how far the publishes have come.
+    async fn extend(&self, work: &[Work], advanced: bool) {
+        let until = self.clock.now().plus(CLAIM);
+        for work in work {
+            let Some(due) = &work.due else { continue };
+            let cursor = work.pages.cursor().filter(|_| advanced);
+            // A publish with few targets is finished next.
+            if cursor.is_none() && advanced {
+                continue;
+            }
+            let cursor = cursor.or_else(|| due.cursor.clone());
+            let _ = self
+                .stores
+                .due
+                .advance_due(due, cursor.as_deref(), until)
+                .await;
+        }
+    }
+}
+
+/// The job of an app has ended; `None`: its events are not stored.
+fn ended(busy: &mut Vec<AppIdent>, done: Option<AppIdent>) {
+    busy.retain(|app| Some(app) != done.as_ref());
+}
+
+/// Awaits `future` while the jobs continue: one of them may hold a connection to the store that `future` waits for.
+async fn while_working<T>(
+    jobs: &mut FuturesUnordered<impl Future<Output = Option<AppIdent>>>,
+    busy: &mut Vec<AppIdent>,
+    future: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(future);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut future => return done,
+            Some(done) = jobs.next() => ended(busy, done),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Publishes on their way to their targets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::TargetApps;
+use crate::core::fair_queue::{EntrySize, FairQueue, QueueBounds};
+use crate::core::model::{AppIdent, Limits, NewEvent};
+use crate::core::ports::{Metrics, QueueKind, Stores};
+use crate::core::queue_losses::QueueLosses;
+
+/// The bytes of an event in memory besides its texts, about.
+const EVENT_BYTES: usize = 400;
+
+/// For how long the server counts as publishing after a commit.
+const BUSY: Duration = Duration::from_millis(200);
+
+/// The pause after a write of notifications while the server publishes, as a multiple of the time that it took, and at most.
+const PAUSE: u32 = 25;
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+
+/// An event that is not stored, with what its publish has in common.
+pub(super) struct TransientPublish {
+    pub event: Arc<NewEvent>,
+    pub publish: Arc<str>,
+}
+
+/// The events of this node that are not stored and whose targets are to be notified, bounded in bytes by app and in all
+/// (`PUSHI_MAX_QUEUED_BYTES`): above it they are not notified, which is counted and logged. Stored events wait in the store.
+pub struct NotificationQueue {
+    enabled: bool,
+    targets: Arc<TargetApps>,
+    pending: Mutex<FairQueue<TransientPublish>>,
+    lost: QueueLosses,
+    /// Wakes [`NotificationExpander`](super::NotificationExpander).
+    pub(super) recorded: Notify,
+    /// Wakes [`NotificationSender`](super::NotificationSender).
+    pub(super) stored: Notify,
+    begun: Instant,
+    /// The time of the last commit of events, in milliseconds since `begun`.
+    committed: AtomicU64,
+}
+
+impl NotificationQueue {
+    pub(in crate::core::service) fn new(
+        stores: &Stores,
+        enabled: bool,
+        limits: &Limits,
+        metrics: &Arc<dyn Metrics>,
+    ) -> Self {
+        let bounds = QueueBounds::new(limits.queued_bytes, limits.queued_bytes_all);
+        Self {
+            enabled,
+            targets: Arc::new(TargetApps::new(Arc::clone(&stores.targets))),
+            pending: Mutex::new(FairQueue::new(bounds)),
+            lost: QueueLosses::new(QueueKind::Notification, Arc::clone(metrics)),
+            recorded: Notify::new(),
+            stored: Notify::new(),
+            begun: Instant::now(),
+            committed: AtomicU64::new(0),
+        }
+    }
+
+    pub(in crate::core::service) fn targets(&self) -> &TargetApps {
+        &self.targets
+    }
+
+    /// What the events of a publish have in common, if targets of the app may have to be notified: the id of the first event.
+    pub(in crate::core::service) fn mark(&self, events: &[Arc<NewEvent>]) -> Option<Arc<str>> {
+        let first = events.first().filter(|_| self.enabled)?;
+        let may_have = self.targets.may_have(&first.app);
+        may_have.then(|| Arc::clone(&first.mid.0))
+    }
+
+    /// Records events that are not stored, after they were released.
+    pub(in crate::core::service) fn record(
+        &self,
+        events: &[Arc<NewEvent>],
+        mark: Option<&Arc<str>>,
+    ) {
+        let Some(publish) = mark else { return };
+        for event in events {
+            let size = EntrySize::of(EVENT_BYTES + event.bytes());
+            let entry = TransientPublish {
+                event: Arc::clone(event),
+                publish: Arc::clone(publish),
+            };
+            let pushed = self.pending.lock().push(&event.app, entry, size);
+            if pushed.is_err() {
+                self.lost.add(&event.app, 1);
+            }
+        }
+        self.recorded.notify_one();
+    }
+
+    /// Events were stored; `due`: some of them are due.
+    pub(in crate::core::service) fn committed(&self, due: bool) {
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.committed.store(now.max(1), Ordering::Relaxed);
+        if due {
+            self.recorded.notify_one();
+        }
+    }
+
+    /// Removes some events of one app, at most this number.
+    pub(super) fn pop_some(&self, count: usize) -> Vec<TransientPublish> {
+        let mut pending = self.pending.lock();
+        let mut popped: Vec<TransientPublish> = Vec::new();
+        while popped.len() < count
+            && let Some((next, _)) = pending.peek()
+            && popped
+                .first()
+                .is_none_or(|first| first.event.app == next.event.app)
+        {
+            popped.extend(pending.pop());
+        }
+        popped
+    }
+
+    /// Counts an event that is not stored, and for which the outbox has no space.
+    pub(super) fn lose(&self, app: &AppIdent) {
+        self.lost.add(app, 1);
+    }
+
+    /// The bytes that wait.
+    pub(in crate::core::service) fn bytes(&self) -> u64 {
+        self.pending.lock().bytes() as u64
+    }
+
+    /// Pauses after a write that took this time, where the server publishes: notifications leave the store to publishers.
+    pub(super) async fn yield_to_publishers(&self, took: Duration) {
+        let committed = self.committed.load(Ordering::Relaxed);
+        let committed = self.begun + Duration::from_millis(committed);
+        if self.committed.load(Ordering::Relaxed) != 0 && committed.elapsed() < BUSY {
+            tokio::time::sleep((took * PAUSE).min(MAX_PAUSE)).await;
+        }
+    }
+
+    /// Keeps [`TargetApps`] current. Never returns.
+    pub(super) async fn follow(&self) {
+        self.targets.follow().await;
+    }
+
+    /// The number of events of an app that wait, for a shutdown.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.lock().is_empty()
+    }
+
+    /// Wakes the sender: the outbox has new notifications.
+    pub(in crate::core::service) fn notify_sender(&self) {
+        self.stored.notify_one();
+    }
+
+    /// The targets of an app have changed.
+    pub(in crate::core::service) fn targets_changed(&self, app: &AppIdent) {
+        self.targets.changed(app);
+    }
+}

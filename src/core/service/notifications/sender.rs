@@ -1,0 +1,400 @@
+//! Sending notifications from the outbox.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::couriers::Couriers;
+use super::progress::{ended, stopped, while_sending};
+use super::{KINDS, NotificationQueue, NotificationRules};
+use crate::core::auth::random_53_bits;
+use crate::core::error::StorageError;
+use crate::core::model::{
+    App, AppIdent, Attempt, Claim, Notification, OutboxEventKind, QueuedEvent, Secret,
+    TargetFilter, TargetKind, Timestamp,
+};
+use crate::core::ports::{
+    AttemptResult, ClaimUpdate, Clock, Disposition, Metrics, NotificationOutcome, SendFailure,
+    Stores, Verdict,
+};
+use crate::core::service::app_cache::AppCache;
+use crate::core::service::webhooks::pause;
+
+/// The attempts of a kind that are in progress at a time, at most; an app uses no more than what the others leave free. Each has
+/// one notification in memory.
+const SLOTS: usize = 256;
+
+/// How long the sender gathers ended attempts and new notifications before it claims.
+const LINGER: Duration = Duration::from_millis(20);
+
+/// How often the outbox is polled, for notifications of other processes and for retries.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How much longer than an attempt a claim lasts, for the calls of the store.
+const CLAIM_MARGIN: Duration = Duration::from_secs(20);
+
+/// How long a shutdown waits for the attempts in progress.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
+
+/// The longest pause that a receiver can request with `Retry-After`.
+const MAX_PAUSE: Duration = Duration::from_secs(6 * 3600);
+
+/// Sends the notifications of the outbox: claims the targets that are due, sends each its notifications in order, and retries.
+pub struct NotificationSender {
+    stores: Stores,
+    couriers: Couriers,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<dyn Metrics>,
+    apps: Arc<AppCache>,
+    queue: Arc<NotificationQueue>,
+    rules: NotificationRules,
+    /// The most bytes of an app that are kept after they were given up; 0: no limit.
+    outbox_bytes: u64,
+    /// The name of this node in the claims.
+    holder: String,
+}
+
+/// What a sender of one kind depends on.
+pub(in crate::core::service) struct SenderParts {
+    pub stores: Stores,
+    pub senders: crate::core::ports::Senders,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<dyn Metrics>,
+    pub apps: Arc<AppCache>,
+    pub queue: Arc<NotificationQueue>,
+    pub rules: NotificationRules,
+    pub outbox_bytes: u64,
+    pub holder: String,
+}
+
+impl NotificationSender {
+    pub(in crate::core::service) fn new(parts: SenderParts) -> Self {
+        Self {
+            stores: parts.stores,
+            couriers: Couriers::new(parts.senders),
+            clock: parts.clock,
+            metrics: parts.metrics,
+            apps: parts.apps,
+            queue: parts.queue,
+            rules: parts.rules,
+            outbox_bytes: parts.outbox_bytes,
+            holder: parts.holder,
+        }
+    }
+
+    pub(super) fn couriers(&self) -> &Couriers {
+        &self.couriers
+    }
+
+    /// Sends notifications as they are due, each target and each kind independently of the others, until `stop` ends. Attempts
+    /// for one target follow one another.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        if !self.rules.enabled {
+            return stop.await;
+        }
+        // Where the store is unavailable, the claims of the previous run expire by themselves.
+        let _ = self.stores.outbox.release(&self.holder).await;
+        let stopping = watch::Sender::new(false);
+        {
+            let kinds = join_all(KINDS.map(|kind| self.run_kind(kind, stopping.subscribe())));
+            tokio::pin!(kinds);
+            tokio::select! {
+                _ = &mut kinds => {}
+                () = stop => {
+                    stopping.send_replace(true);
+                    kinds.await;
+                }
+            }
+        }
+        let _ = self.stores.outbox.release(&self.holder).await;
+    }
+
+    async fn run_kind(&self, kind: TargetKind, mut stop: watch::Receiver<bool>) {
+        let mut sending = FuturesUnordered::new();
+        let mut in_progress: HashMap<AppIdent, usize> = HashMap::new();
+        loop {
+            let free = SLOTS - sending.len();
+            let claims = match free {
+                0 => Vec::new(),
+                _ => {
+                    let busy = in_progress.iter().filter(|(_, count)| **count >= free);
+                    let busy = busy.map(|(app, _)| app.clone()).collect();
+                    let claim = self.claim(kind, busy, free);
+                    while_sending(&mut sending, &mut in_progress, claim).await
+                }
+            };
+            let more = !claims.is_empty();
+            for claim in claims {
+                *in_progress.entry(claim.app.clone()).or_default() += 1;
+                sending.push(self.send(kind, claim));
+            }
+            let linger = async {
+                if more {
+                    return sleep(LINGER).await;
+                }
+                tokio::select! {
+                    () = self.queue.stored.notified() => {}
+                    () = sleep(POLL) => {}
+                }
+            };
+            if sending.is_empty() {
+                tokio::select! {
+                    () = linger => {}
+                    () = stopped(&mut stop) => break,
+                }
+                continue;
+            }
+            tokio::select! {
+                Some(app) = sending.next() => {
+                    ended(&mut in_progress, &app);
+                    while_sending(&mut sending, &mut in_progress, sleep(LINGER)).await;
+                }
+                () = linger => {}
+                () = stopped(&mut stop) => break,
+            }
+        }
+        let rest = async { while sending.next().await.is_some() {} };
+        // An attempt without a result by then is made again later.
+        let _ = timeout(SHUTDOWN_GRACE, rest).await;
+    }
+
+    async fn claim(&self, kind: TargetKind, busy: Vec<AppIdent>, free: usize) -> Vec<Claim> {
+        let (now, began) = (self.clock.now(), Instant::now());
+        let claimed = self
+            .stores
+            .outbox
+            .claim_targets(
+                kind,
+                &self.holder,
+                now,
+                self.claimed_until(now),
+                &busy,
+                free.div_ceil(4),
+            )
+            .await;
+        match claimed {
+            Ok(claims) => {
+                if !claims.is_empty() {
+                    self.queue.yield_to_publishers(began.elapsed()).await;
+                }
+                claims
+            }
+            Err(error) => {
+                tracing::debug!(error = error.chain(), "notifications not claimed");
+                Vec::new()
+            }
+        }
+    }
+
+    fn claimed_until(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.rules.timeout.saturating_mul(2))
+            .plus(CLAIM_MARGIN)
+    }
+
+    /// Sends one target its notifications, until none is left or an attempt fails.
+    async fn send(&self, kind: TargetKind, mut claim: Claim) -> AppIdent {
+        loop {
+            match self.send_oldest(kind, &claim).await {
+                // The next one was not attempted yet.
+                Ok(true) => claim.attempts = 0,
+                Ok(false) => break,
+                Err(error) => {
+                    // The claim expires by itself.
+                    tracing::warn!(
+                        error = error.chain(),
+                        "result of a notification not stored, it will be sent again"
+                    );
+                    break;
+                }
+            }
+        }
+        claim.app
+    }
+
+    /// Makes one attempt; `true`: the target has more notifications.
+    async fn send_oldest(&self, kind: TargetKind, claim: &Claim) -> Result<bool, StorageError> {
+        let Some(app) = self.apps.get(&claim.app).await? else {
+            return Ok(false);
+        };
+        // The second one shows whether there are more.
+        let events = self.stores.outbox.oldest(claim, 2).await?;
+        let Some((event, notification)) = events.first().and_then(notification) else {
+            return self.free(claim).await;
+        };
+        let Some((_, address)) = TargetKind::of_outbox_address(&claim.address) else {
+            return Ok(false);
+        };
+        let filter = TargetFilter {
+            address: Some(Secret::new(address)),
+            channel: None,
+        };
+        let targets = &self.stores.targets;
+        let registered = targets
+            .list_targets(&claim.app, kind, &filter, 0, 1)
+            .await?;
+        let Some(target) = registered.first() else {
+            // It was removed since.
+            let attempt = problem("the target is not registered any more");
+            return self
+                .settle(
+                    claim,
+                    Disposition::Discarded,
+                    &events,
+                    event.id,
+                    attempt,
+                    None,
+                )
+                .await;
+        };
+        let now = self.clock.now();
+        let sent = self
+            .couriers
+            .send(&app, target, notification, claim.attempts + 1, now)
+            .await;
+        match sent {
+            Ok(()) => {
+                self.metrics
+                    .notified(kind, NotificationOutcome::Delivered, 1);
+                let attempt = Attempt::default();
+                self.settle(
+                    claim,
+                    Disposition::Delivered,
+                    &events,
+                    event.id,
+                    attempt,
+                    None,
+                )
+                .await
+            }
+            Err(failure) => {
+                if failure.verdict == Verdict::Gone {
+                    targets
+                        .remove_target(&claim.app, kind, address, None)
+                        .await?;
+                    self.queue.targets_changed(&claim.app);
+                }
+                self.fail(&app, kind, claim, &events, event, &failure).await
+            }
+        }
+    }
+
+    async fn fail(
+        &self,
+        app: &App,
+        kind: TargetKind,
+        claim: &Claim,
+        events: &[QueuedEvent],
+        event: &QueuedEvent,
+        failure: &SendFailure,
+    ) -> Result<bool, StorageError> {
+        let now = self.clock.now();
+        let is_final = match failure.verdict {
+            Verdict::Refused | Verdict::Gone => true,
+            Verdict::Later(_) | Verdict::Credentials => event.since.plus(self.rules.retry) <= now,
+        };
+        let attempts = claim.attempts + 1;
+        let attempt = problem(failure.reason());
+        if !is_final {
+            self.metrics.notified(kind, NotificationOutcome::Failed, 1);
+            tracing::debug!(
+                app = app.ident.as_str(),
+                kind = kind.label(),
+                attempts,
+                problem = failure.reason(),
+                "notification failed"
+            );
+            // Without random numbers the pause has no jitter.
+            let pause = pause(attempts, random_53_bits().unwrap_or(0));
+            let pause = match failure.verdict {
+                Verdict::Later(Some(after)) => pause.max(after.min(MAX_PAUSE)),
+                _ => pause,
+            };
+            let next = Some(now.plus(pause));
+            return self
+                .settle(claim, Disposition::Failed, events, 0, attempt, next)
+                .await;
+        }
+        self.metrics.notified(kind, NotificationOutcome::GivenUp, 1);
+        tracing::warn!(
+            app = app.ident.as_str(),
+            kind = kind.label(),
+            attempts,
+            problem = failure.reason(),
+            "notification given up"
+        );
+        // There is nobody to replay it to where the target is gone.
+        let disposition = match failure.verdict != Verdict::Gone && self.may_keep(claim).await {
+            true => Disposition::GivenUp,
+            false => Disposition::Discarded,
+        };
+        self.settle(claim, disposition, events, event.id, attempt, None)
+            .await
+    }
+
+    /// Whether a notification that is given up is kept to be replayed: up to the bound of the outbox.
+    async fn may_keep(&self, claim: &Claim) -> bool {
+        let stored = self.stores.outbox.bytes_of(&claim.app).await;
+        self.outbox_bytes == 0 || stored.is_ok_and(|bytes| bytes.given_up < self.outbox_bytes)
+    }
+
+    /// Releases a claim of a target without notifications.
+    async fn free(&self, claim: &Claim) -> Result<bool, StorageError> {
+        let result = AttemptResult {
+            disposition: Disposition::Delivered,
+            upto: 0,
+            events: 0,
+            at: self.clock.now(),
+            attempt: Attempt::default(),
+            next: ClaimUpdate::Free(self.clock.now()),
+        };
+        self.stores.outbox.settle(claim, &result).await?;
+        Ok(false)
+    }
+
+    /// Settles an attempt. `upto`: the notification that it settles, or 0. `next`: the time of the next attempt; `None`: now, and
+    /// the claim is kept where there are more.
+    async fn settle(
+        &self,
+        claim: &Claim,
+        disposition: Disposition,
+        events: &[QueuedEvent],
+        upto: u64,
+        attempt: Attempt,
+        next: Option<Timestamp>,
+    ) -> Result<bool, StorageError> {
+        let at = self.clock.now();
+        let more = next.is_none() && events.len() > 1;
+        let result = AttemptResult {
+            disposition,
+            upto,
+            events: u64::from(upto != 0),
+            at,
+            attempt,
+            next: match more {
+                true => ClaimUpdate::Hold(self.claimed_until(at)),
+                false => ClaimUpdate::Free(next.unwrap_or(at)),
+            },
+        };
+        let is_held = self.stores.outbox.settle(claim, &result).await?;
+        Ok(is_held && more)
+    }
+}
+
+fn notification(event: &QueuedEvent) -> Option<(&QueuedEvent, &Notification)> {
+    match &event.kind {
+        OutboxEventKind::Notification(notification) => Some((event, notification)),
+        _ => None,
+    }
+}
+
+fn problem(reason: &str) -> Attempt {
+    Attempt {
+        status: None,
+        problem: Some(reason.to_owned()),
+    }
+}

@@ -1,0 +1,135 @@
+//! Notification targets: one kind a file, over common operations.
+
+mod dto;
+mod path;
+mod web;
+
+use std::sync::Arc;
+
+pub(super) use self::path::encode_raw_address;
+pub(super) use self::web::WebTargetRoutes;
+use super::RestContext;
+use super::answer::AnswerBody;
+use super::list::{self, ListPage};
+use super::params::{Param, TargetAuth, Whole, YesNo};
+use super::problem::Problem;
+use super::publication::read_channel;
+use crate::core::model::{ChannelName, NewTarget, Secret, TargetFilter, TargetKind};
+use crate::core::service::{AppSession, RegisterTarget};
+
+/// The most registrations in one answer.
+const MOST: u64 = 10_000;
+
+/// Registrations that are read at once.
+const PAGE: usize = 500;
+
+/// The operations of one kind of targets.
+struct Targets<'a> {
+    rest: &'a Arc<RestContext>,
+    kind: TargetKind,
+}
+
+/// The registrations that a list has.
+struct Listed {
+    address: Option<String>,
+    event: Option<String>,
+    count: Option<Param<Whole>>,
+    after: Option<Param<Whole>>,
+}
+
+impl Targets<'_> {
+    fn channel(&self, name: &str) -> Result<ChannelName, Problem> {
+        read_channel(name, &self.rest.service.rules().limits)
+    }
+
+    /// Registers a target, and answers its record.
+    async fn create(
+        &self,
+        session: &AppSession,
+        target: NewTarget,
+        auth: Option<Param<TargetAuth>>,
+        only: Option<Param<YesNo>>,
+    ) -> Result<String, Problem> {
+        let request = RegisterTarget {
+            target,
+            auth: auth.map(|auth| auth.0),
+            only: only.is_some_and(|only| only.0),
+        };
+        let service = &self.rest.service;
+        let registered = service.register_target(&session.app, request).await?;
+        Ok(dto::record(&session.app.ident, &registered))
+    }
+
+    async fn list(&self, session: &AppSession, listed: Listed) -> Result<AnswerBody, Problem> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let filter = TargetFilter {
+            address: given(listed.address).map(Secret::new),
+            channel: given(listed.event)
+                .map(|event| self.channel(&event))
+                .transpose()?,
+        };
+        let count = listed.count.map_or(MOST, |count| count.0.min(MOST));
+        let after = listed.after.map_or(0, |after| after.0);
+        let (service, kind) = (Arc::clone(&self.rest.service), self.kind);
+        let app = session.app.ident.clone();
+        let pages = list::pages((after, count), move |(after, left)| {
+            let (service, app, filter) = (Arc::clone(&service), app.clone(), filter.clone());
+            async move {
+                let wanted = usize::try_from(left).map_or(PAGE, |left| left.min(PAGE));
+                let found = match wanted {
+                    0 => Vec::new(),
+                    _ => {
+                        service
+                            .list_targets(&app, kind, &filter, after, wanted)
+                            .await?
+                    }
+                };
+                let left = left - wanted as u64;
+                let is_last = found.len() < wanted || left == 0;
+                let after = found.last().map_or(after, |last| last.id);
+                let items = found.iter().map(|found| dto::record(&app, found));
+                Ok((ListPage::new(items, is_last), (after, left)))
+            }
+        });
+        let of_app = Some((&*self.rest.service, &session.app.ident));
+        list::body(of_app, "{\"subscriptions\":[", pages, "]}").await
+    }
+
+    /// Removes one registration, and answers its record.
+    async fn delete_one(
+        &self,
+        session: &AppSession,
+        address: &str,
+        event: &str,
+        force: Option<Param<YesNo>>,
+    ) -> Result<String, Problem> {
+        let (app, channel) = (&session.app.ident, self.channel(event)?);
+        let removed = self
+            .rest
+            .service
+            .remove_targets(app, self.kind, address, Some(&channel))
+            .await?;
+        match removed.first() {
+            Some(removed) => Ok(dto::record(app, removed)),
+            None if force.is_some_and(|force| force.0) => Err(Problem::not_found(
+                "the target is not registered for this channel",
+            )),
+            None => Ok("{\"result\":\"success\"}".to_owned()),
+        }
+    }
+
+    /// Removes all registrations of an address, and answers their records.
+    async fn delete_all(&self, session: &AppSession, address: &str) -> Result<String, Problem> {
+        let app = &session.app.ident;
+        let removed = self
+            .rest
+            .service
+            .remove_targets(app, self.kind, address, None)
+            .await?;
+        let records: Vec<String> = removed
+            .iter()
+            .map(|removed| dto::record(app, removed))
+            .collect();
+        Ok(format!("{{\"subscriptions\":[{}]}}", records.join(",")))
+    }
+}

@@ -1,0 +1,174 @@
+//! Notification targets.
+
+use futures_util::future::join_all;
+use pushi::core::error::StorageError;
+use pushi::core::model::{
+    AppIdent, NewTarget, NotificationTarget, Secret, TargetFilter, TargetKind, Timestamp,
+};
+
+use crate::fixture::Fixture;
+use crate::samples::{app, channel};
+
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(seconds * 1_000_000)
+}
+
+fn hook(address: &str, name: &str) -> NewTarget {
+    NewTarget {
+        kind: TargetKind::Web,
+        channel: channel(name),
+        address: Secret::new(address),
+        p256dh: None,
+        auth: None,
+    }
+}
+
+fn only(address: Option<&str>, name: Option<&str>) -> TargetFilter {
+    TargetFilter {
+        address: address.map(Secret::new),
+        channel: name.map(channel),
+    }
+}
+
+fn named(targets: &[NotificationTarget]) -> Vec<(&str, &str)> {
+    let name = |target: &NotificationTarget| target.channel.as_str().len();
+    assert!(targets.iter().all(|target| name(target) > 0));
+    targets
+        .iter()
+        .map(|target| (target.address.expose(), target.channel.as_str()))
+        .collect()
+}
+
+pub(crate) async fn a_target_is_registered_once_and_read_back<F: Fixture>(fixture: &F) {
+    let stores = fixture.open().await;
+    let ident = app(&stores, "a").await.ident;
+    let other = app(&stores, "b").await.ident;
+    let targets = &stores.targets;
+    assert!(!targets.has_targets(&ident).await.unwrap());
+    let push = NewTarget {
+        kind: TargetKind::WebPush,
+        p256dh: Some(Secret::new("key")),
+        auth: Some(Secret::new("secret")),
+        ..hook("https://push/1", "news")
+    };
+    let (stored, is_new) = targets.register(&ident, &push, false, at(1)).await.unwrap();
+    assert!(is_new);
+    let again = targets.register(&ident, &push, false, at(2)).await.unwrap();
+    assert_eq!(again, (stored.clone(), false));
+    let reopened = fixture.open().await;
+    let any = TargetFilter::default();
+    let read = reopened
+        .targets
+        .list_targets(&ident, TargetKind::WebPush, &any, 0, 10)
+        .await
+        .unwrap();
+    assert_eq!(read, [stored]);
+    assert!(reopened.targets.has_targets(&ident).await.unwrap());
+    assert!(!targets.has_targets(&other).await.unwrap());
+    let missing = AppIdent::trusted("missing");
+    let error = targets.register(&missing, &push, false, at(1)).await;
+    assert!(matches!(error, Err(StorageError::NotFound)), "{error:?}");
+    assert_eq!(targets.count_targets(TargetKind::WebPush).await.unwrap(), 1);
+}
+
+pub(crate) async fn twenty_callers_registering_the_same_make_one<F: Fixture>(fixture: &F) {
+    let stores = fixture.open().await;
+    let ident = app(&stores, "a").await.ident;
+    let target = hook("http://a/", "news");
+    let calls = (0..20).map(|_| stores.targets.register(&ident, &target, false, at(1)));
+    let results = join_all(calls).await;
+    let new = results.iter().filter(|result| result.as_ref().unwrap().1);
+    assert_eq!(new.count(), 1);
+    let any = TargetFilter::default();
+    let read = stores
+        .targets
+        .list_targets(&ident, TargetKind::Web, &any, 0, 30)
+        .await;
+    assert_eq!(read.unwrap().len(), 1);
+}
+
+pub(crate) async fn targets_are_listed_by_address_and_channel<F: Fixture>(fixture: &F) {
+    let stores = fixture.open().await;
+    let ident = app(&stores, "a").await.ident;
+    let targets = &stores.targets;
+    for (address, name) in [
+        ("x", "news"),
+        ("y", "news"),
+        ("x", "sport"),
+        ("x", "personal-ann"),
+    ] {
+        let one = hook(address, name);
+        targets.register(&ident, &one, false, at(1)).await.unwrap();
+    }
+    let list = async |filter: TargetFilter, after, limit| {
+        targets
+            .list_targets(&ident, TargetKind::Web, &filter, after, limit)
+            .await
+            .unwrap()
+    };
+    let all = list(TargetFilter::default(), 0, 10).await;
+    assert_eq!(
+        named(&all),
+        [
+            ("x", "news"),
+            ("y", "news"),
+            ("x", "sport"),
+            ("x", "personal-ann")
+        ]
+    );
+    let rest = list(TargetFilter::default(), all[1].id, 1).await;
+    assert_eq!(named(&rest), [("x", "sport")]);
+    assert_eq!(
+        named(&list(only(None, Some("news")), 0, 10).await),
+        [("x", "news"), ("y", "news")]
+    );
+    assert_eq!(
+        named(&list(only(None, Some("news")), all[0].id, 10).await),
+        [("y", "news")]
+    );
+    assert_eq!(list(only(Some("x"), None), 0, 10).await.len(), 3);
+    assert_eq!(
+        named(&list(only(Some("y"), Some("news")), 0, 10).await),
+        [("y", "news")]
+    );
+    assert!(list(only(Some("y"), Some("sport")), 0, 10).await.is_empty());
+    let channels = ["none", "sport", "personal-ann", "personal-bob"].map(channel);
+    let found = targets.with_targets(&ident, &channels).await.unwrap();
+    assert_eq!(found, ["sport", "personal-ann"].map(channel));
+}
+
+pub(crate) async fn registrations_of_an_address_are_removed<F: Fixture>(fixture: &F) {
+    let stores = fixture.open().await;
+    let ident = app(&stores, "a").await.ident;
+    let targets = &stores.targets;
+    for (address, name) in [("x", "a"), ("x", "b"), ("x", "c"), ("y", "a")] {
+        let one = hook(address, name);
+        targets.register(&ident, &one, false, at(1)).await.unwrap();
+    }
+    let remove = async |address: &str, name: Option<&str>| {
+        let name = name.map(channel);
+        targets
+            .remove_target(&ident, TargetKind::Web, address, name.as_ref())
+            .await
+            .unwrap()
+    };
+    assert_eq!(named(&remove("x", Some("b")).await), [("x", "b")]);
+    assert!(remove("x", Some("b")).await.is_empty());
+    assert_eq!(named(&remove("x", None).await), [("x", "a"), ("x", "c")]);
+    assert!(remove("z", None).await.is_empty());
+    // `only` replaces the others of the address.
+    targets
+        .register(&ident, &hook("y", "b"), false, at(2))
+        .await
+        .unwrap();
+    let (_, is_new) = targets
+        .register(&ident, &hook("y", "b"), true, at(3))
+        .await
+        .unwrap();
+    assert!(!is_new);
+    let any = TargetFilter::default();
+    let left = targets
+        .list_targets(&ident, TargetKind::Web, &any, 0, 10)
+        .await;
+    assert_eq!(named(&left.unwrap()), [("y", "b")]);
+}

@@ -1,0 +1,120 @@
+//! Notifications of targets, case by case.
+
+mod delivery;
+mod retries;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushi::core::model::{
+    LoggedNotification, NewTarget, NotificationFilter, NotificationTarget, Secret, TargetFilter,
+    TargetKind,
+};
+use pushi::core::service::{RegisterTarget, Service};
+use pushi_test_support::{ServerSetup, TestEnv, TestServer, channel, until};
+
+/// A server that notifies targets.
+pub(crate) async fn notifying(env: &TestEnv) -> TestServer<'_> {
+    env.server_with(|setup| setup.notify = true).await
+}
+
+/// Another server on the same store, whose clock is ahead by this much.
+pub(crate) fn next_server(env: &TestEnv, later: Duration) {
+    let setup = ServerSetup::over(&env.stores);
+    setup.clock.advance(later);
+    let service = Arc::new(Service::new(setup.ports, setup.rules, setup.hub).unwrap());
+    let (expanding, sending) = (Arc::clone(&service), service);
+    let (first, second) = (env.stop.clone(), env.stop.clone());
+    env.spawn(async move { expanding.parts().expander.run(first.cancelled()).await });
+    env.spawn(async move {
+        let parts = sending.parts();
+        parts.notification_sender.run(second.cancelled()).await;
+    });
+}
+
+/// Registers a web hook.
+pub(crate) async fn register(server: &TestServer<'_>, url: &str, name: &str) {
+    let target = NewTarget {
+        kind: TargetKind::Web,
+        channel: channel(name),
+        address: Secret::new(url),
+        p256dh: None,
+        auth: None,
+    };
+    let address = target.address.expose();
+    let auth =
+        pushi::core::auth::channel_auth(&server.app.key, &server.app.secret, address, name, None);
+    let request = RegisterTarget {
+        auth: Some(auth),
+        target,
+        only: false,
+    };
+    server
+        .service
+        .register_target(&server.app, request)
+        .await
+        .unwrap();
+}
+
+/// The app's web hooks.
+pub(crate) async fn registered(server: &TestServer<'_>) -> Vec<NotificationTarget> {
+    let (app, any) = (&server.app.ident, TargetFilter::default());
+    let service = &server.service;
+    let found = service.list_targets(app, TargetKind::Web, &any, 0, 100);
+    found.await.unwrap()
+}
+
+/// The app's notifications.
+pub(crate) async fn logged(server: &TestServer<'_>) -> Vec<LoggedNotification> {
+    let filter = NotificationFilter::default();
+    let service = &server.service;
+    let found = service.notifications(&server.app.ident, filter, 100).await;
+    found.unwrap()
+}
+
+/// Waits until nothing is due and nothing waits.
+pub(crate) async fn until_done(server: &TestServer<'_>, ended: usize) {
+    let done = async || {
+        let logged = logged(server).await;
+        logged.len() == ended && logged.iter().all(|one| one.next_attempt.is_none())
+    };
+    until("notifications are not done", done).await;
+}
+
+/// Makes a test of each case for one kind of store.
+macro_rules! notifications_on_every_store {
+    ($kind:ty) => {
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::notifications; delivery:
+            an_event_is_posted_to_the_web_hooks_of_its_channel,
+            a_web_hook_gets_the_events_that_its_user_follows,
+            a_target_is_notified_once_of_a_publish,
+            events_that_are_not_stored_are_sent_too,
+            an_event_of_a_socket_is_sent,
+            a_removed_target_is_not_notified,
+            what_is_due_is_sent_after_a_restart,
+            one_of_two_nodes_sends,
+        }
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::notifications; retries:
+            a_failed_notification_is_retried_in_order,
+            a_target_that_hangs_delays_no_other,
+            a_target_that_is_gone_is_removed,
+            an_abandoned_notification_can_be_replayed,
+        }
+    };
+}
+
+mod on_memory {
+    notifications_on_every_store!(pushi_test_support::Memory);
+}
+
+mod on_sqlite {
+    notifications_on_every_store!(pushi_test_support::SqliteFile);
+}
+
+mod on_postgres {
+    notifications_on_every_store!(pushi_test_support::Postgres);
+}
+
+mod on_mongodb {
+    notifications_on_every_store!(pushi_test_support::Mongo);
+}
