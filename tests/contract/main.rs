@@ -159,6 +159,7 @@ macro_rules! contract {
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; notifications:
             due_events_are_claimed_by_one_and_resumed,
             a_publish_is_queued_once_for_each_target,
+            a_publish_that_is_queued_again_while_it_is_sent_is_sent_once,
             notifications_are_listed_and_replayed,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; deliveries:

@@ -171,6 +171,50 @@ pub(crate) async fn a_publish_is_queued_once_for_each_target<F: Fixture>(fixture
     assert_eq!(stores.outbox.depth().await.unwrap(), 1);
 }
 
+pub(crate) async fn a_publish_that_is_queued_again_while_it_is_sent_is_sent_once<F: Fixture>(
+    fixture: &F,
+) {
+    const PUBLISHES: usize = 40;
+    let stores = fixture.open().await;
+    let ident = app(&stores, "a").await.ident;
+    let put = async |stores: Stores| {
+        for number in 0..PUBLISHES {
+            let one = notification(&ident, &format!("p{number}"), &["web:http://a/"]);
+            stores.outbox.put(&[one]).await.unwrap();
+        }
+    };
+    // A delivery may end between any two steps of a call that queues the same.
+    let send = async || {
+        let mut sent = 0;
+        while sent < PUBLISHES || stores.outbox.depth().await.unwrap() > 0 {
+            for claim in claim_web(&stores, &[]).await {
+                for waiting in stores.outbox.oldest(&claim, 10).await.unwrap() {
+                    let mut done = settled(Disposition::Delivered, waiting.id, None);
+                    done.next = ClaimUpdate::Hold(at(500));
+                    assert!(stores.outbox.settle(&claim, &done).await.unwrap());
+                    sent += 1;
+                }
+                let done = AttemptResult {
+                    next: ClaimUpdate::Free(at(1)),
+                    ..settled(Disposition::Delivered, 0, None)
+                };
+                stores.outbox.settle(&claim, &done).await.unwrap();
+            }
+            tokio::task::yield_now().await;
+        }
+        sent
+    };
+    let puts = async {
+        let each = [fixture.open().await, fixture.open().await, stores.clone()];
+        futures_util::future::join_all(each.map(put)).await;
+    };
+    let (sent, ()) = tokio::join!(send(), puts);
+    assert_eq!(sent, PUBLISHES);
+    let further = claim_web(&stores, &[]).await;
+    assert!(further.is_empty());
+    assert_eq!(stores.outbox.depth().await.unwrap(), 0);
+}
+
 pub(crate) async fn notifications_are_listed_and_replayed<F: Fixture>(fixture: &F) {
     let stores = fixture.open().await;
     let ident = app(&stores, "a").await.ident;

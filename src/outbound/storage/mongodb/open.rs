@@ -266,7 +266,6 @@ pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec
             &collections.deliveries,
             vec![
                 plain(doc! { "app": 1, "target": 1, "id": 1 }),
-                plain(doc! { "app": 1, "publish": 1, "address": 1 }),
                 plain(doc! { "app": 1, "id": 1 }),
                 plain(doc! { "id": 1 }),
                 plain(doc! { "given_up": 1, "time": 1 }),

@@ -187,7 +187,7 @@ impl MongoStore {
         let kept = all(self
             .collections
             .notices
-            .find(doc! { "delivery": delivery })
+            .find(doc! { "delivery": delivery, "sent": Bson::Null })
             .sort(doc! { "id": 1 })
             .projection(doc! { "_id": 1 }))
         .await?;

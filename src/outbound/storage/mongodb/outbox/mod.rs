@@ -230,9 +230,12 @@ impl MongoStore {
                 .notices
                 .find_one(doc! { "queue": id })
                 .projection(doc! { "_id": 1 });
-            if waits.await.map_err(classify)?.is_none()
-                || self.app_id(&app).await? != Some(value::int(&queue, "app")?)
-            {
+            if waits.await.map_err(classify)?.is_none() {
+                let due = value::int(&queue, "due")?;
+                self.delete_if_empty(&queue, id, due).await?;
+                continue;
+            }
+            if self.app_id(&app).await? != Some(value::int(&queue, "app")?) {
                 continue;
             }
             let mut free = is_due.clone();

@@ -1,6 +1,6 @@
 //! Writing events into the queues.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use mongodb::bson::{Bson, Document, doc};
 
@@ -192,7 +192,7 @@ impl MongoStore {
     }
 
     /// Queues a notification for each address that has none of the same publish, waiting or sent. The `_id` of a notice makes it
-    /// unique; the log has those that were removed from the queue.
+    /// unique; one that was sent stays without its content until the log entry is pruned.
     async fn enqueue_once(
         &self,
         app_id: i64,
@@ -200,18 +200,29 @@ impl MongoStore {
         publish: &str,
     ) -> StorageResult<()> {
         for addresses in event.addresses.chunks(MANY) {
-            let names: Vec<&str> = addresses.iter().map(|address| &**address).collect();
-            let sent = doc! { "app": app_id, "publish": publish, "address": { "$in": names } };
-            let sent = self.collections.deliveries.find(sent);
-            let sent = all(sent.projection(doc! { "address": 1 })).await?;
-            let sent = sent.iter().map(|delivery| value::text(delivery, "address"));
-            let sent = sent.collect::<StorageResult<HashSet<_>>>()?;
-            let missing: Vec<&str> = addresses
+            let id_of = |address: &str| format!("{app_id}/{publish}/{address}");
+            let ids: Vec<String> = addresses.iter().map(|address| id_of(address)).collect();
+            let known = self
+                .collections
+                .notices
+                .find(doc! { "_id": { "$in": ids } });
+            let known = all(known.projection(doc! { "_id": 1, "queue": 1 })).await?;
+            let mut queued: HashMap<&str, bool> = HashMap::new();
+            for notice in &known {
+                queued.insert(value::text(notice, "_id")?, notice.contains_key("queue"));
+            }
+            // Those that wait are among them: their queue may be missing.
+            let waiting: Vec<&str> = addresses
                 .iter()
                 .map(|address| &**address)
-                .filter(|address| !sent.contains(address))
+                .filter(|address| *queued.get(&*id_of(address)).unwrap_or(&true))
                 .collect();
-            if missing.is_empty() {
+            let missing: Vec<&str> = waiting
+                .iter()
+                .copied()
+                .filter(|address| !queued.contains_key(&*id_of(address)))
+                .collect();
+            if waiting.is_empty() {
                 continue;
             }
             let count = value::signed(missing.len());
@@ -220,7 +231,7 @@ impl MongoStore {
             let inserts = missing.iter().zip(first..).map(|(address, seq)| {
                 let mut notice = event_fields(event);
                 notice.extend(doc! {
-                    "_id": format!("{app_id}/{publish}/{address}"),
+                    "_id": id_of(address),
                     "instance": event.app.as_str(),
                     "app": app_id,
                     "queue": queue_id(app_id, address),
@@ -235,7 +246,7 @@ impl MongoStore {
                 .bulk_update(notices, inserts.collect())
                 .await?;
             let due = event.at.micros();
-            let queues = missing
+            let queues = waiting
                 .iter()
                 .map(|address| new_queue(app_id, event.app.as_str(), address, due, false));
             self.collections

@@ -88,7 +88,8 @@ impl MongoStore {
             "given_up": i32::from(given_up),
         };
         let last = doc! { "queue": value::text(queue, "_id")?, "id": value::signed(result.upto) };
-        if TargetKind::of_outbox_address(&claim.address).is_some()
+        let is_target = TargetKind::of_outbox_address(&claim.address).is_some();
+        if is_target
             && let Some(notice) = self
                 .collections
                 .notices
@@ -98,7 +99,6 @@ impl MongoStore {
         {
             delivery.insert("target", target_of(&claim.address));
             for (member, of) in [
-                ("publish", "publish"),
                 ("channel", "channel"),
                 ("event", "event"),
                 ("created", "time"),
@@ -113,26 +113,30 @@ impl MongoStore {
             .map_err(classify)?;
         let upto = doc! { "$gt": 0, "$lte": value::signed(result.upto) };
         let ended = doc! { "queue": value::text(queue, "_id")?, "by": &*claim.holder, "id": upto };
+        let notices = &self.collections.notices;
         if result.disposition == Disposition::GivenUp {
             let kept = doc! { "$set": { "delivery": id }, "$unset": { "queue": "" } };
-            self.collections
-                .notices
-                .update_many(ended, kept)
-                .await
-                .map(drop)
-                .map_err(classify)
+            notices.update_many(ended, kept).await.map(drop)
+        } else if is_target {
+            // Its `_id` stays, so that a concurrent call cannot queue it again.
+            let sent = doc! {
+                "$set": { "delivery": id, "sent": true, "bytes": 0_i64 },
+                "$unset": { "queue": "", "id": "", "by": "", "seq": "", "event": "", "data": "" },
+            };
+            notices.update_many(ended, sent).await.map(drop)
         } else {
-            self.collections
-                .notices
-                .delete_many(ended)
-                .await
-                .map(drop)
-                .map_err(classify)
+            notices.delete_many(ended).await.map(drop)
         }
+        .map_err(classify)
     }
 
     /// Deletes a queue that is empty and not claimed, and creates it again if an event was added concurrently.
-    async fn delete_if_empty(&self, queue: &Document, id: &str, due: i64) -> StorageResult<()> {
+    pub(super) async fn delete_if_empty(
+        &self,
+        queue: &Document,
+        id: &str,
+        due: i64,
+    ) -> StorageResult<()> {
         let has_events = async || {
             Ok(self
                 .collections
