@@ -26,11 +26,16 @@ Welcome to Pushi. The database was empty, so the app "{name}" was created. Its s
     key     {key}
     secret  {secret}
 
+    Front page     {api}/
     REST API       {api}
     Documentation  {api}/docs
     WebSocket      {websocket}/{key}
 
-Subscribe to the channel global over WebSocket, then publish from a shell:
+Open the front page and see what arrives when you publish from a shell, in this folder:
+
+    pushi trigger global "hello world"
+
+The same with curl, from anywhere:
 
     curl -X POST "{api}/events?sid={token}" -H 'Content-Type: application/json' -d '{{"channel":"global","event":"message","data":"hello world"}}'
 
@@ -64,6 +69,7 @@ mod tests {
         has("id      the-ident");
         has("key     the-key");
         has("secret  the-secret");
+        has("Front page     http://127.0.0.1:8080/");
         has("Documentation  http://127.0.0.1:8080/docs");
         has("WebSocket      ws://127.0.0.1:9090/the-key");
         let curl: Vec<_> = lines

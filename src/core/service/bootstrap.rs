@@ -62,7 +62,10 @@ pub async fn ensure_app(
     }
 }
 
-/// Creates the app `default` and a session token for it; `None`: the database has apps.
+/// The name of the app of a first start.
+pub const FIRST_APP: &str = "default";
+
+/// Creates the app [`FIRST_APP`] and a session token for it; `None`: the database has apps.
 ///
 /// # Errors
 /// Fails where the store does, or the operating system provides no random numbers.
@@ -71,7 +74,7 @@ pub async fn first_app(service: &Service) -> Result<Option<FirstApp>, BootstrapE
         return Ok(None);
     }
     let new = NewApp {
-        name: "default".to_owned(),
+        name: FIRST_APP.to_owned(),
         ..NewApp::default()
     };
     let app = service.create_app(new).await?;

@@ -12,6 +12,7 @@ use poem_openapi::OpenApi;
 
 use super::body::declared_length;
 use super::cors::Cors;
+use super::front::FrontDoor;
 use super::pages::PageRoutes;
 use super::problem::Problem;
 use super::security::OPERATIONS;
@@ -25,6 +26,7 @@ pub(super) struct Edge<E> {
     rest: Arc<RestContext>,
     api: E,
     cors: Cors,
+    front: FrontDoor,
     pages: PageRoutes,
     web: Web,
     known: Known,
@@ -37,6 +39,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
             rest,
             api,
             cors,
+            front: FrontDoor::new(),
             pages: PageRoutes::new(),
             web: Web::new(),
             known: Known::new(),
@@ -47,18 +50,22 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         if let Some(response) = Cors::preflight(&request) {
             return response;
         }
+        if request.uri().path() == "/" {
+            return match *request.method() {
+                Method::GET | Method::HEAD => self.front.answer(&self.rest, &request).await,
+                // Probes ask for the root and take no other status.
+                Method::OPTIONS => Response::builder()
+                    .header(header::ALLOW, PAGE_METHODS)
+                    .finish(),
+                _ => not_a_page_method(),
+            };
+        }
         if let Some(page) = self.pages.at(request.uri().path()) {
             return match *request.method() {
                 Method::GET => page,
                 Method::HEAD => without_body(page),
-                // Probes ask for the root and take no other status.
-                Method::OPTIONS if request.uri().path() == "/" => Response::builder()
-                    .header(header::ALLOW, PAGE_METHODS)
-                    .finish(),
                 Method::OPTIONS => options(PAGE_METHODS),
-                _ => Problem::from_framework(poem::error::MethodNotAllowedError.into())
-                    .allowing(PAGE_METHODS)
-                    .into_answer(),
+                _ => not_a_page_method(),
             };
         }
         if *request.method() == Method::GET
@@ -168,6 +175,12 @@ fn options(methods: HeaderValue) -> Response {
         .status(StatusCode::NO_CONTENT)
         .header(header::ALLOW, methods)
         .finish()
+}
+
+fn not_a_page_method() -> Response {
+    Problem::from_framework(poem::error::MethodNotAllowedError.into())
+        .allowing(PAGE_METHODS)
+        .into_answer()
 }
 
 fn without_body(mut response: Response) -> Response {

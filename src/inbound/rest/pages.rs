@@ -1,18 +1,15 @@
 //! The document, and the page that shows it. The page brings all it needs: nothing is loaded from elsewhere.
 
 use bytes::Bytes;
-use data_encoding::BASE64;
 use poem::Response;
 use poem::http::{HeaderValue, header};
-use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::answer::JSON;
+use super::content_policy::{Element, hashes};
 use super::{document, list};
 
 /// The document, and the page that shows it.
 pub(super) struct PageRoutes {
-    root: Bytes,
     document: Bytes,
     page: Bytes,
     /// The page's Content-Security-Policy: its own scripts, and requests to this server.
@@ -25,7 +22,6 @@ impl PageRoutes {
         let page = page(&document);
         let policy = HeaderValue::try_from(policy(&page)).ok();
         Self {
-            root: root().into(),
             document: document.into(),
             page: page.into(),
             policy,
@@ -35,7 +31,6 @@ impl PageRoutes {
     /// The page at a path, if any.
     pub(super) fn at(&self, path: &str) -> Option<Response> {
         let (content_type, body, shown) = match path {
-            "/" => (JSON, &self.root, false),
             "/openapi.json" => (JSON, &self.document, false),
             "/docs" | "/docs/" => ("text/html; charset=utf-8", &self.page, true),
             _ => return None,
@@ -62,17 +57,6 @@ impl PageRoutes {
     }
 }
 
-/// What this server is, for probes and for people; the addresses are relative.
-fn root() -> String {
-    let about = json!({
-        "name": document::TITLE,
-        "documentation": "docs",
-        "openapi": "openapi.json",
-        "health": "health",
-    });
-    about.to_string()
-}
-
 /// Names the server by the page's own address, for the page has two: with and without a slash at the end. The framework's
 /// text goes on with a semicolon.
 const BASE: &str = ";\n    spec.servers[0].url = location.pathname.replace(/\\/docs\\/?$/, \"/\")";
@@ -90,21 +74,7 @@ fn page(document: &str) -> String {
 
 /// The page's scripts are allowed by hash. Its styles cannot be: it sets some on elements at run time.
 fn policy(page: &str) -> String {
-    let mut scripts = String::new();
-    let mut rest = page;
-    while let Some((_, tail)) = rest.split_once("<script") {
-        let Some((script, tail)) = tail
-            .split_once('>')
-            .and_then(|(_, tail)| tail.split_once("</script>"))
-        else {
-            break;
-        };
-        scripts.push_str(&format!(
-            " 'sha256-{}'",
-            BASE64.encode(&Sha256::digest(script))
-        ));
-        rest = tail;
-    }
+    let scripts = hashes(page, Element::Script);
     format!(
         "default-src 'none'; script-src{scripts}; style-src 'unsafe-inline'; img-src 'self' data:; font-src data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -268,13 +268,27 @@ async fn the_root_names_what_the_server_offers() {
         (reply.status, &reply.json()["name"]),
         (200, &"Pushi".into())
     );
-    for offered in ["documentation", "openapi", "health"] {
+    assert_eq!(reply.json()["status"], "ok");
+    assert_eq!(reply.json()["version"], "1.2.3");
+    assert!(
+        reply.json()["app"].is_null(),
+        "no key without a first start"
+    );
+    assert_eq!(reply.header("vary"), "Accept");
+    for offered in ["documentation", "openapi", "health", "client", "example"] {
         let path = reply.json()[offered].as_str().unwrap().to_owned();
         assert!(!path.starts_with('/'), "{path}");
         let reply = api.ask(Method::GET, &format!("/{path}")).send().await;
         assert_eq!(reply.status, 200, "{path}");
     }
     assert_eq!(api.ask(Method::HEAD, "/").send().await.status, 200);
+    let page = api.ask(Method::GET, "/").header("accept", "text/html");
+    let page = page.send().await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(
+        page.header("content-security-policy")
+            .contains("default-src 'none'")
+    );
 }
 
 #[tokio::test]
