@@ -4,3 +4,4 @@ var pushi = new Pushi("YOUR_APP_KEY");
 pushi.bind("message", function (event, data) {
   console.log(event.trim(), data.trim(), this.state);
 });
+console.log(Pushi.VERSION, new Pushi.Observable(), Pushi.PushiError.name);

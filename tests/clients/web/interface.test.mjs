@@ -262,3 +262,61 @@ test("it is reconfigured for another app", options, async () => {
   await other.publish("global", "from the other", { event: "message" });
   assert.equal((await heard)[1], "from the other");
 });
+
+test("a frame of the page's own making is sent", options, async () => {
+  const [sender, reader] = [web.make(), web.make()];
+  const name = fresh();
+  await Promise.all([sender, reader].map((one) => one.subscribe(name).ready));
+  const heard = next(reader, "say");
+  const frame = { event: "say", channel: name, data: "a", persist: true };
+  assert.equal((await sender.send(frame)).serial, 1);
+  assert.deepEqual(frame, { event: "say", channel: name, data: "a", persist: true });
+  assert.equal((await heard)[1], "a");
+  // Sent before the connection is established: queued.
+  const late = web.make();
+  const refused = next(late, "error");
+  late.send({ event: "pusher:latest", data: { channel: name, skip: -1 } });
+  assert.equal((await refused)[1].code, 4314);
+});
+
+test("a channel's object is there without a subscription", options, async () => {
+  const pushi = web.make();
+  const name = fresh();
+  const channel = pushi.ensureChannel(name);
+  assert.deepEqual([channel.name, channel.subscribed, pushi.channels[name]], [name, false, channel]);
+  assert.equal(pushi.ensureChannel(name), channel);
+  const heard = next(channel, "message");
+  assert.equal(await pushi.subscribe(name).ready, channel);
+  await app.publish(name, "x", { event: "message" });
+  assert.equal((await heard)[1], "x");
+});
+
+test("an object is valid for its own app and server", options, () => {
+  const pushi = web.make();
+  for (const base of [server.wsUrl, `${server.wsUrl}/`, pushi.baseUrl]) assert.equal(pushi.isValid(app.key, base), true, base);
+  for (const [key, base] of [["other", pushi.baseUrl], [app.key, "ws://127.0.0.1:1/"], [app.key, undefined], [app.key, "::"], []]) {
+    assert.equal(pushi.isValid(key, base), false);
+  }
+});
+
+test("the client has the server's version", options, async () => {
+  const { info } = await (await fetch(`${server.url}/openapi.json`)).json();
+  assert.equal(web.Pushi.VERSION, info.version);
+});
+
+test("pages make observables of their own, also with the methods alone", options, () => {
+  class Model extends web.Observable {}
+  function Old() {}
+  for (const method of ["bind", "unbind", "trigger"]) Old.prototype[method] = web.Observable.prototype[method];
+  for (const [one, other] of [[new web.Observable(), new web.Observable()], [new Model(), new Model()], [new Old(), new Old()]]) {
+    const heard = all(one, "change");
+    const handler = () => heard.push("once");
+    one.bind("change", handler, true);
+    one.trigger("change", 1);
+    other.trigger("change", 2);
+    one.unbind("change");
+    one.trigger("change", 3);
+    assert.deepEqual(heard, [["change", 1], "once"]);
+  }
+  assert.ok(web.make() instanceof web.Observable);
+});

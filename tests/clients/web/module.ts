@@ -1,6 +1,6 @@
 // Compiled strictly, never run: each way to use the client has its types.
-import Standard, { Channel, Pushi, PushiError } from "./pushi.mjs";
-import type { ChannelState, Gap, Member, PushiEvent, PushiOptions, Stored, StoredEvent } from "./pushi.mjs";
+import Standard, { Channel, Observable, Pushi, PushiError } from "./pushi.mjs";
+import type { ChannelState, Gap, Member, PushiEvent, PushiOptions, Stored, StoredEvent, SubscriptionInfo } from "./pushi.mjs";
 
 const options: PushiOptions = {
   baseUrl: "ws://127.0.0.1:9090/",
@@ -69,6 +69,32 @@ async function use(): Promise<void> {
   console.log(stored.mid, stored.serial, nothing, perhaps, event?.data.data, pushi.channels["room"]?.subscribed, same);
 }
 void use();
+
+class Model extends Observable {}
+new Model().bind("change", (_event, value: number) => console.log(value), true).trigger("change", 1);
+
+async function push(): Promise<void> {
+  const version: string = Pushi.VERSION;
+  const empty: Channel = pushi.ensureChannel("room");
+  const valid: boolean = pushi.isValid("key", "wss://example.com");
+  const sent: Stored | undefined = await pushi.send({ event: "message", channel: "room", data: "x" });
+  pushi.bind("login", (_event, { token }) => console.log(token));
+  const { token } = await pushi.login({ appId: "id", appSecret: "secret" });
+  const { subscription, subscriptionInfo, serverResponse } = await pushi.setupWebPush("news", { swPath: "/sw.js", unsubscribe: true });
+  const endpoint: string = subscription.endpoint + serverResponse.event;
+  const info: SubscriptionInfo = subscriptionInfo;
+  const registration = await pushi.registerServiceWorker();
+  const key: string = await pushi.getVapidPublicKey((error, found) => console.log(error?.code, found));
+  if ((await pushi.requestNotificationPermission()) !== "granted") return;
+  const other = await pushi.subscribeToPush(registration, key);
+  const same = await pushi.getPushSubscription(registration);
+  await pushi.sendSubscriptionToServer(pushi.extractSubscriptionInfo(same ?? other), "private-a", { auth: (of, event) => of + event });
+  await pushi.removeSubscriptionFromServer(endpoint);
+  await pushi.teardownWebPush("news");
+  await pushi.logout();
+  console.log(version, empty, valid, sent, token, info, pushi.authenticated);
+}
+void push();
 
 // @ts-expect-error The key is missing.
 new Pushi();

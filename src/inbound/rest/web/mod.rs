@@ -29,7 +29,7 @@ pub(super) struct Web {
 
 impl Web {
     pub(super) fn new() -> Self {
-        let types = include_str!("pushi.d.ts");
+        let types = concat!(include_str!("pushi.d.ts"), include_str!("web_push.d.ts"));
         let files = vec![
             File::new("/pushi.js", SCRIPT, script::classic()),
             File::new("/pushi.mjs", SCRIPT, script::module()),

@@ -7,7 +7,10 @@ export interface PushiOptions {
    * Default: the address that this script was loaded from.
    */
   baseUrl?: string | null | undefined;
-  /** The server's HTTP address; resolves a relative `authEndpoint` outside a page. Default: derived from `baseUrl`. */
+  /**
+   * The server's HTTP address, for `login` and Web Push; also resolves a relative `authEndpoint` outside a page. Default: derived
+   * from `baseUrl`.
+   */
   baseWebUrl?: string | null | undefined;
   /**
    * Maximum delay before a reconnect attempt, in milliseconds. The first delays are shorter, and each is random,
@@ -23,11 +26,11 @@ export interface PushiOptions {
   authHeaders?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>) | null | undefined;
   /** Signs in place of `authEndpoint`. */
   authorizer?: Authorizer | null | undefined;
-  /** The app's identifier. Stored, but not used by the client. */
+  /** The app's identifier, for `login`. */
   appId?: string | null | undefined;
   /**
-   * The app's secret: without `authEndpoint` and `authorizer` the client signs with it. For trusted
-   * programs, never for a page: the secret grants full access to the app.
+   * The app's secret, for `login`; without `authEndpoint` and `authorizer` the client signs with it, too. For trusted
+   * programs, never for a public page: the secret grants full access to the app.
    */
   appSecret?: string | null | undefined;
   /**
@@ -156,8 +159,24 @@ export type Handler = Told<Pushi, [data: string, channel: string, mid: string | 
 /** Handles an event, bound on its channel. */
 export type ChannelHandler = Told<Channel, [data: string, mid: string | undefined, timestamp: number | undefined]>;
 
+/** Event handlers by name: the base of `Pushi` and `Channel`, for classes of your own. */
+export class Observable {
+  /**
+   * Calls `handler(event, ...values)` for each `trigger` of the event, with `this` set to the object.
+   * @param oneshot Call it only once.
+   */
+  bind(event: string, handler: (event: string, ...values: any[]) => unknown, oneshot?: boolean): this;
+  /** Removes a handler; without one, all handlers of the event. */
+  unbind(event: string, handler?: (...values: any[]) => unknown): this;
+  /** Calls the handlers of an event with these values. */
+  trigger(event: string, ...values: any[]): void;
+}
+
 /** A connection to a Pushi server, with automatic reconnects, and the channels subscribed to over it. */
 export class Pushi {
+  /** The version of the server that served this script. */
+  static readonly VERSION: string;
+
   /**
    * Connects. Objects with the same key and server share one socket.
    *
@@ -184,6 +203,8 @@ export class Pushi {
   readonly socket: any;
   /** The channels subscribed to, by name. */
   readonly channels: Record<string, Channel>;
+  /** Whether `login` has succeeded. To be set by a page that has a session cookie already. */
+  authenticated: boolean;
 
   /** Connected, for the first time or after a reconnect. */
   bind(event: "connect", handler: Told<this, []>, oneshot?: boolean): this;
@@ -203,6 +224,8 @@ export class Pushi {
   ): this;
   /** An error occurred; `channel` is empty if it refers to none. */
   bind(event: "error", handler: Told<this, [error: PushiError, channel: string]>, oneshot?: boolean): this;
+  /** `login` has succeeded. */
+  bind(event: "login", handler: Told<this, [answer: { token: string }]>, oneshot?: boolean): this;
   /** Events of a channel were missed that the server no longer stores. */
   bind(event: "gap", handler: Told<this, [channel: string, gap: Gap]>, oneshot?: boolean): this;
   /**
@@ -253,6 +276,10 @@ export class Pushi {
   sendChannel(event: string, data: unknown, channel: string, echo?: boolean, persist?: boolean): Promise<Stored | undefined>;
   /** Sends a protocol frame without a channel, such as `pusher:ping`. */
   sendEvent(event: string, data: unknown, echo?: boolean, persist?: boolean): Promise<undefined>;
+  /** Sends a frame of your own making, once the connection is established. */
+  send(json: Record<string, unknown>): Promise<Stored | undefined>;
+  /** Returns a channel's object, without a subscription if there is none. */
+  ensureChannel(channel: string): Channel;
   /** Removes a channel, or all, without a request to the server: the next `subscribe` requests it again. */
   invalidate(channel?: string): void;
 
@@ -264,6 +291,8 @@ export class Pushi {
   reopen(callback?: ((this: this) => unknown) | null): Promise<this>;
   /** Connects as another app or to another server; omitted options keep their values. */
   reconfig(appKey: string, options?: PushiOptions | null, callback?: ((this: this) => unknown) | null): Promise<this>;
+  /** Whether this object connects as this app to this server. */
+  isValid(appKey: string, baseUrl: string): boolean;
   /** Another object on the same socket, with its own handlers and channels; with `base`, this object becomes a clone of it. */
   clone(base?: Pushi): Pushi;
 }
@@ -324,7 +353,7 @@ export class Channel {
 
 export default Pushi;
 
-type PushiClass = typeof Pushi;
+type PushiClass = typeof Pushi & { Pushi: typeof Pushi; Channel: typeof Channel; Observable: typeof Observable; PushiError: typeof PushiError };
 declare global {
   /** Defined by the classic script, `<script src="…/pushi.js">`. */
   var Pushi: PushiClass;

@@ -9,34 +9,40 @@ const PARTS: &[&str] = &[
     include_str!("client/post.js"),
     include_str!("client/channel.js"),
     include_str!("client/session.js"),
+    include_str!("client/rest.js"),
+    include_str!("client/web_push.js"),
     include_str!("client/pushi.js"),
 ];
 
 /// The banner, with a reference to the types for editors.
 const TITLE: &str = "// Pushi's client; documented in pushi.d.ts.\n";
 
+/// The server's version is the client's.
+const VERSION: &str = concat!("const VERSION = \"", env!("CARGO_PKG_VERSION"), "\";\n");
+
 /// Deno reads the reference to the types from the module.
 const MODULE_HEAD: &str = "// @ts-self-types=\"./pushi.d.ts\"\nconst SCRIPT = import.meta.url;\n";
-const MODULE_TAIL: &str = "export { Pushi, Channel, PushiError };\nexport default Pushi;\n";
+const MODULE_TAIL: &str =
+    "export { Pushi, Channel, Observable, PushiError };\nexport default Pushi;\n";
 
 /// In a worker only a stack trace has the address of a script that `importScripts` loaded.
 const CLASSIC_HEAD: &str = r#"var Pushi = (() => {
 "use strict";
 const SCRIPT = globalThis.document?.currentScript?.src || String(new Error().stack).match(/https?:[^\s)]+/)?.[0];
 "#;
-const CLASSIC_TAIL: &str = r#"return Object.assign(Pushi, { Pushi, Channel, PushiError });
+const CLASSIC_TAIL: &str = r#"return Object.assign(Pushi, { Pushi, Channel, Observable, PushiError });
 })();
 if (typeof module === "object" && module.exports) module.exports = Pushi;
 "#;
 
 /// `/pushi.mjs`.
 pub(super) fn module() -> String {
-    [TITLE, MODULE_HEAD, &parts(), MODULE_TAIL].concat()
+    [TITLE, MODULE_HEAD, VERSION, &parts(), MODULE_TAIL].concat()
 }
 
 /// `/pushi.js`: defines `Pushi`.
 pub(super) fn classic() -> String {
-    [TITLE, CLASSIC_HEAD, &parts(), CLASSIC_TAIL].concat()
+    [TITLE, CLASSIC_HEAD, VERSION, &parts(), CLASSIC_TAIL].concat()
 }
 
 /// Removes indentation and comment lines: readers have the repository, and slow connections

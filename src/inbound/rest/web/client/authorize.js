@@ -1,6 +1,8 @@
 // Signatures for subscriptions, from the page's back end or from a local secret.
 
 const NEEDS_AUTH = /^(private|presence|personal)-/;
+// Channels whose notifications need a signature.
+const CLOSED = /^(private|presence|personal|peer)-/;
 
 // Timeout of a request to the back end, in milliseconds.
 const ENDPOINT_TIMEOUT = 10_000;
@@ -16,7 +18,7 @@ async function authorize(options, appKey, socketId, channel) {
   let { auth, channel_data } = grant ?? {};
   // With a colon in the name, the signature would also be one of another channel with channel data.
   if (!auth && appSecret && channel.includes(":")) throw new PushiError(`${channel} has a colon, so it cannot be signed`, { channel });
-  if (!auth && appSecret) auth = `${appKey}:${await sign(appSecret, `${socketId}:${channel}`)}`;
+  if (!auth && appSecret) auth = await signature({ appKey, appSecret }, socketId, channel);
   if (!auth) throw new PushiError(`the response for ${channel} has no auth`, { channel });
   return { auth, channel_data: channel_data ?? undefined };
 }
@@ -40,9 +42,9 @@ async function askEndpoint({ authEndpoint, authHeaders, baseWebUrl }, socketId, 
 }
 
 /** Signs locally, for programs that have the secret, such as a back end in Node. */
-async function sign(secret, text) {
+async function signature({ appKey, appSecret }, subject, channel) {
   const bytes = (string) => new TextEncoder().encode(string);
-  const key = await crypto.subtle.importKey("raw", bytes(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  const signature = new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes(text)));
-  return Array.from(signature, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const key = await crypto.subtle.importKey("raw", bytes(appSecret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const code = new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes(`${subject}:${channel}`)));
+  return `${appKey}:${Array.from(code, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }

@@ -1,5 +1,5 @@
 // Event handlers by name, and two functions that the other parts share. The files of this folder are concatenated and
-// served as one script, in the order of ../script.rs: no imports, and only Pushi, Channel and PushiError are exported.
+// served as one script, in the order of ../script.rs: no imports, and only Pushi, Channel, Observable and PushiError are exported.
 
 // The number of the `connect` event whose handlers are running, counted over all objects; 0 otherwise.
 let connecting = 0;
@@ -39,28 +39,38 @@ function call(self, handler, ...values) {
   }
 }
 
-class Observable {
-  #handlers = new Map();
+/** Removes handlers of an event. */
+function drop(target, event, which) {
+  const kept = handlers(target).get(event)?.filter((entry) => !which(entry) || !(entry.gone = true));
+  if (kept?.length > 0) handlers(target).set(event, kept);
+  else handlers(target).delete(event);
+}
 
+/** The handlers of an object by event. No private member: pages copy the methods to prototypes of their own. */
+function handlers(target) {
+  return (target._handlers ??= new Map());
+}
+
+class Observable {
   bind(event, handler, oneshot) {
     if (typeof handler !== "function") throw new TypeError(`bind("${event}", …): the handler is not a function`);
     const entry = { handler, oneshot: Boolean(oneshot), epoch: connecting };
-    const entries = this.#handlers.get(event) ?? [];
+    const entries = handlers(this).get(event) ?? [];
     // Pages written for the original bind in `connect`, which is emitted again after every reconnect.
     if (entries.some((known) => known.handler === handler && known.oneshot === entry.oneshot)) return this;
-    this.#handlers.set(event, [...entries, entry]);
+    handlers(this).set(event, [...entries, entry]);
     return this;
   }
 
   unbind(event, handler) {
-    this.#remove(event, (entry) => handler === undefined || entry.handler === handler);
+    drop(this, event, (entry) => handler === undefined || entry.handler === handler);
     return this;
   }
 
   trigger(event, ...values) {
-    for (const entry of this.#handlers.get(event) ?? []) {
+    for (const entry of handlers(this).get(event) ?? []) {
       if (entry.gone) continue;
-      if (entry.oneshot) this.#remove(event, (other) => other === entry);
+      if (entry.oneshot) drop(this, event, (other) => other === entry);
       const outer = connecting;
       // Handlers bound by a callback that was passed in `connect` count as bound in `connect`, too.
       connecting ||= entry.epoch;
@@ -70,23 +80,16 @@ class Observable {
   }
 
   _bound(event) {
-    return this.#handlers.has(event);
+    return handlers(this).has(event);
   }
 
   _names() {
-    return [...this.#handlers.keys()];
+    return [...handlers(this).keys()];
   }
 
   /** Removes handlers that were bound in earlier `connect` events: the page binds them again. */
   _rebind() {
     const epoch = connecting;
-    for (const event of this._names()) this.#remove(event, (entry) => entry.epoch > 0 && entry.epoch < epoch);
-  }
-
-  #remove(event, which) {
-    const entries = this.#handlers.get(event) ?? [];
-    const kept = entries.filter((entry) => !which(entry) || !(entry.gone = true));
-    if (kept.length > 0) this.#handlers.set(event, kept);
-    else this.#handlers.delete(event);
+    for (const event of this._names()) drop(this, event, (entry) => entry.epoch > 0 && entry.epoch < epoch);
   }
 }

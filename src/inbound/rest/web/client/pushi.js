@@ -11,7 +11,17 @@ const MOST_SEEN = 1_000;
 // The last object created for each key: its options are the defaults of the next object with the same key.
 const LATEST = new Map();
 
-class Pushi extends Observable {
+/** A base URL in its normal form; empty: it is missing or invalid. */
+function address(base) {
+  try {
+    return new URL(base, SCRIPT || globalThis.location?.href).href.replace(/^http/, "ws").replace(/\/?$/, "/");
+  } catch {
+    return "";
+  }
+}
+
+class Pushi extends WebPush {
+  static VERSION = VERSION;
   channels = Object.create(null);
   state = "disconnected";
   socketId = null;
@@ -35,12 +45,7 @@ class Pushi extends Observable {
     if (!appKey) throw new TypeError("new Pushi(KEY): the app's key is missing");
     // `null` means the default, as in the original.
     const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null));
-    let baseUrl = "";
-    try {
-      baseUrl = new URL(options.baseUrl ?? ".", SCRIPT || globalThis.location?.href).href.replace(/^http/, "ws").replace(/\/?$/, "/");
-    } catch {
-      // The same error for a missing and for an invalid base.
-    }
+    const baseUrl = address(options.baseUrl ?? ".");
     if (!baseUrl.startsWith("ws")) throw new TypeError("baseUrl is missing or invalid: new Pushi(KEY, { baseUrl: \"ws://127.0.0.1:8080/\" })");
     const settings = { WebSocket: globalThis.WebSocket, baseWebUrl: baseUrl.replace("ws", "http"), ...DEFAULTS, ...options, baseUrl };
     if (!settings.WebSocket) throw new TypeError("WebSocket is not available: pass one, new Pushi(KEY, { WebSocket })");
@@ -55,8 +60,15 @@ class Pushi extends Observable {
     this.#leave();
     this.#configure(appKey, { ...this.options, ...options });
     // Another app or server has different serials.
-    if (this.url !== url) for (const channel of Object.values(this.channels)) channel._last = undefined;
+    if (this.url !== url) {
+      this._forget();
+      for (const channel of Object.values(this.channels)) channel._last = undefined;
+    }
     return this.open(callback);
+  }
+
+  isValid(appKey, baseUrl) {
+    return appKey === this.appKey && address(baseUrl) === this.baseUrl;
   }
 
   clone(base) {
@@ -117,13 +129,17 @@ class Pushi extends Observable {
   subscribe(name, force, callback) {
     this.#asked = true;
     if (connecting) this.channels[name]?._rebind();
-    const channel = (this.channels[name] ??= new Channel(this, name));
+    const channel = this.ensureChannel(name);
     const there = channel._direct && channel.subscribed && !force;
     if (there && callback) queueMicrotask(() => call(channel, callback, "subscribe", channel.data));
     else if (callback) channel.bind("subscribe", callback, true);
     channel._direct = true;
     if (!there) this.#session?.hold(channel, force);
     return channel;
+  }
+
+  ensureChannel(name) {
+    return (this.channels[name] ??= new Channel(this, name));
   }
 
   unsubscribe(name, callback) {
@@ -150,7 +166,7 @@ class Pushi extends Observable {
   }
 
   latest(name, skip, count, callback) {
-    if (name.startsWith("peer-")) this.channels[name] ??= new Channel(this, name);
+    if (name.startsWith("peer-")) this.ensureChannel(name);
     const channel = this.channels[name];
     const deferred = defer();
     if (!this.#session || !channel) deferred.reject(new PushiError(`${name} is not subscribed`, { channel: name }));
@@ -159,16 +175,17 @@ class Pushi extends Observable {
   }
 
   sendEvent(event, data, echo = false, persist = true) {
-    return this.#send({ event, data, echo, persist });
+    return this.send({ event, data, echo, persist });
   }
 
   sendChannel(event, data, channel, echo = false, persist = true) {
     // The form in which other clients receive it.
     if (typeof data !== "string") data = JSON.stringify(data) ?? "null";
-    return this.#send({ event, data, channel, echo, persist });
+    return this.send({ event, data, channel, echo, persist });
   }
 
-  #send(frame) {
+  send(json) {
+    const frame = { ...json };
     const deferred = defer();
     if (this.#session) this.#session.post.publish({ pushi: this, channel: frame.channel, frame, ...deferred });
     else deferred.reject(new PushiError("closed: open() opens it again"));
@@ -216,7 +233,7 @@ class Pushi extends Observable {
   /** Adds and removes the channels that are aliases of a personal channel. */
   _aliases(personal, names) {
     for (const name of names) {
-      const channel = (this.channels[name] ??= new Channel(this, name));
+      const channel = this.ensureChannel(name);
       channel._via.add(personal.name);
       this.#session.holdAlias(channel);
       if (!channel.subscribed) channel._subscribed({ name, members: {}, alias: [], events: [] });
