@@ -16,7 +16,9 @@ const FILES = {
   "/pushi.js": SCRIPT,
   "/pushi.mjs": SCRIPT,
   "/pushi.d.ts": "application/typescript; charset=utf-8",
+  "/pushi-sw.js": SCRIPT,
   "/examples/chat.html": "text/html; charset=utf-8",
+  "/examples/web-push.html": "text/html; charset=utf-8",
 };
 
 test("each file has its type, a tag, and leave for every origin", options, async () => {

@@ -1,4 +1,4 @@
-//! The browser's client, `/pushi.js` and its like, and the example page that uses it, from inside the binary.
+//! The browser's client, `/pushi.js` and its like, its service worker, and the example pages, from inside the binary.
 
 mod demo;
 mod file;
@@ -22,7 +22,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const TYPES: &str = "application/typescript; charset=utf-8";
 const PAGE: &str = "text/html; charset=utf-8";
 
-/// The client and the example page.
+/// The client and the example pages.
 pub(super) struct Web {
     files: Vec<File>,
 }
@@ -36,6 +36,16 @@ impl Web {
             File::new("/pushi.d.ts", TYPES, types.to_owned()),
             // TypeScript looks for this name beside a `pushi.mjs`.
             File::new("/pushi.d.mts", TYPES, types.to_owned()),
+            File::new(
+                "/pushi-sw.js",
+                SCRIPT,
+                include_str!("service_worker.js").to_owned(),
+            ),
+            File::new(
+                "/examples/web-push.html",
+                PAGE,
+                include_str!("examples/web-push.html").to_owned(),
+            ),
             File::new(
                 "/examples/chat.html",
                 PAGE,
