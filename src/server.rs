@@ -37,7 +37,7 @@ use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{
     self, Gateway, KeepaliveTiming, TokioFlushScheduler, WebSocketUpgrades,
 };
-use crate::inbound::wire::event_json;
+use crate::inbound::wire::{event_json, event_push_content};
 use crate::outbound::clock::SystemClock;
 use crate::outbound::message_format::OriginalFormat;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, instrument};
@@ -173,6 +173,7 @@ impl Server {
             senders,
             format: Arc::new(OriginalFormat),
             render_event: event_json,
+            read_event_push: event_push_content,
             clock: Arc::clone(&clock),
         };
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);

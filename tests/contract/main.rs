@@ -155,6 +155,7 @@ macro_rules! contract {
             twenty_callers_registering_the_same_make_one,
             targets_are_listed_by_address_and_channel,
             registrations_of_an_address_are_removed,
+            a_browser_has_one_endpoint_and_one_key,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; notifications:
             due_events_are_claimed_by_one_and_resumed,

@@ -172,3 +172,60 @@ pub(crate) async fn registrations_of_an_address_are_removed<F: Fixture>(fixture:
         .await;
     assert_eq!(named(&left.unwrap()), [("y", "b")]);
 }
+
+pub(crate) async fn a_browser_has_one_endpoint_and_one_key<F: Fixture>(fixture: &F) {
+    let stores = fixture.open().await;
+    let ident = app(&stores, "a").await.ident;
+    let other = app(&stores, "b").await.ident;
+    let targets = &stores.targets;
+    let browser = |endpoint, key, secret, name| NewTarget {
+        kind: TargetKind::WebPush,
+        p256dh: Some(Secret::new(key)),
+        auth: Some(Secret::new(secret)),
+        ..hook(endpoint, name)
+    };
+    let register = async |app: &AppIdent, target: NewTarget| {
+        let (stored, is_new) = targets.register(app, &target, false, at(1)).await.unwrap();
+        assert!(is_new, "{stored:?}");
+        stored.id
+    };
+    let listed = async |app: &AppIdent| {
+        let any = TargetFilter::default();
+        let found = targets
+            .list_targets(app, TargetKind::WebPush, &any, 0, 100)
+            .await
+            .unwrap();
+        let one = |target: &NotificationTarget| {
+            let key = target.p256dh.as_ref().unwrap().expose();
+            let secret = target.auth.as_ref().unwrap().expose();
+            let (address, channel) = (target.address.expose(), target.channel.as_str());
+            format!("{address} {key} {secret} {channel}")
+        };
+        found.iter().map(one).collect::<Vec<_>>()
+    };
+    register(&other, browser("e1", "k1", "s1", "news")).await;
+    for (endpoint, key, secret, name) in [
+        ("e1", "k1", "s1", "news"),
+        ("e1", "k1", "s1", "sport"),
+        ("e2", "k2", "s2", "news"),
+    ] {
+        register(&ident, browser(endpoint, key, secret, name)).await;
+    }
+    // A web hook of the same address is another target.
+    targets
+        .register(&ident, &hook("e1", "news"), false, at(1))
+        .await
+        .unwrap();
+    register(&ident, browser("e3", "k1", "s1", "news")).await;
+    assert_eq!(listed(&ident).await, ["e2 k2 s2 news", "e3 k1 s1 news"]);
+    // The same endpoint with other keys, and then with another secret.
+    register(&ident, browser("e3", "k3", "s3", "news")).await;
+    register(&ident, browser("e3", "k3", "s4", "news")).await;
+    assert_eq!(listed(&ident).await, ["e2 k2 s2 news", "e3 k3 s4 news"]);
+    assert_eq!(listed(&other).await, ["e1 k1 s1 news"]);
+    let any = TargetFilter::default();
+    let hooks = targets
+        .list_targets(&ident, TargetKind::Web, &any, 0, 10)
+        .await;
+    assert_eq!(hooks.unwrap().len(), 1);
+}

@@ -14,7 +14,7 @@ use pushi::core::service::{
     WebhookRules,
 };
 use pushi::inbound::websocket::{Destination, Gateway, KeepaliveTiming, dialects};
-use pushi::inbound::wire::event_json;
+use pushi::inbound::wire::{event_json, event_push_content};
 use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
 use pushi::outbound::message_format::OriginalFormat;
 use pushi::outbound::metrics::PrometheusMetrics;
@@ -70,6 +70,7 @@ impl ServerSetup {
             senders: senders(true, Duration::from_secs(10)),
             format: Arc::new(OriginalFormat),
             render_event: event_json,
+            read_event_push: event_push_content,
             clock: clock.clone(),
         };
         let rules = Rules {

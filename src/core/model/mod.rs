@@ -41,8 +41,9 @@ pub use mail_url::{MailAccount, MailAccountError};
 pub use member::Member;
 pub use message::{
     ApnContent, ApnCredentials, ApnHeaderError, ApnHeaders, ApnMessage, BrowserKeys,
-    BrowserKeysError, EmailMessage, MailContent, MailServer, MailTls, PushContent, PushTopic,
-    Urgency, Vapid, VapidContactError, WebMessage, WebMethod, WebPushMessage, WebSigning,
+    BrowserKeysError, EmailMessage, EventPushError, MailContent, MailServer, MailTls, PushContent,
+    PushContentError, PushTopic, Urgency, Vapid, VapidContactError, WebMessage, WebMethod,
+    WebPushMessage, WebSigning,
 };
 pub use notification::{DuePublish, LoggedNotification, NotificationFilter, NotificationState};
 pub use occupancy::{Occupancy, OccupiedChannel, SocketInfo};

@@ -78,6 +78,19 @@ pub struct NewTarget {
 }
 
 impl NewTarget {
+    /// Whether it takes the place of a registration of the same browser: of one with the same key and an older endpoint, or with the
+    /// same endpoint and older keys. Messages for those reach nobody.
+    pub fn replaces(&self, other: &NotificationTarget) -> bool {
+        let same_endpoint = self.address == other.address;
+        let same_key = self.p256dh == other.p256dh;
+        self.kind == TargetKind::WebPush
+            && other.kind == TargetKind::WebPush
+            && match same_endpoint {
+                true => !same_key || self.auth != other.auth,
+                false => same_key,
+            }
+    }
+
     /// The stored registration.
     pub fn registered(self, id: u64, created: Timestamp) -> NotificationTarget {
         NotificationTarget {

@@ -11,7 +11,8 @@ use crate::core::model::{
 #[async_trait]
 pub trait TargetStore: Send + Sync {
     /// Stores a registration, and returns it and whether it is new. A repetition, also by twenty concurrent callers, returns the
-    /// stored one. `only`: the address's other registrations are removed before.
+    /// stored one. `only`: the address's other registrations are removed before. Those that it replaces
+    /// ([`NewTarget::replaces`]) are removed, too.
     ///
     /// # Errors
     /// `NotFound` where there is no such app.

@@ -3,7 +3,7 @@
 use super::Service;
 use crate::core::model::{
     ApnContent, ApnCredentials, ApnHeaderError, ApnHeaders, ApnMessage, App, P256Key,
-    PushCheckError, PushCredentials, Secret,
+    PushCheckError, PushCredentials, Secret, Timestamp,
 };
 use crate::core::ports::SendFailure;
 
@@ -51,6 +51,24 @@ pub struct ApnIdentity {
     pub sandbox: bool,
     /// The topic of messages without one.
     pub topic: Option<String>,
+}
+
+impl ApnIdentity {
+    /// A message with this identity to a device.
+    pub(super) fn message(&self, token: Secret, content: &ApnContent, at: Timestamp) -> ApnMessage {
+        let topic = content.headers.topic.as_ref().or(self.topic.as_ref());
+        ApnMessage {
+            token,
+            payload: content.payload.clone(),
+            credentials: self.credentials.clone(),
+            sandbox: self.sandbox,
+            headers: ApnHeaders {
+                topic: topic.cloned(),
+                ..content.headers.clone()
+            },
+            at,
+        }
+    }
 }
 
 impl Service {
@@ -109,19 +127,7 @@ impl Service {
         identity: &ApnIdentity,
     ) -> Vec<Result<(), SendFailure>> {
         let at = self.ports.clock.now();
-        let topic = content.headers.topic.as_ref().or(identity.topic.as_ref());
-        let headers = ApnHeaders {
-            topic: topic.cloned(),
-            ..content.headers.clone()
-        };
-        let message = |token| ApnMessage {
-            token,
-            payload: content.payload.clone(),
-            credentials: identity.credentials.clone(),
-            sandbox: identity.sandbox,
-            headers: headers.clone(),
-            at,
-        };
+        let message = |token| identity.message(token, content, at);
         let messages = tokens.into_iter().map(message).collect();
         self.send_all(app, &*self.ports.senders.apn, messages).await
     }

@@ -3,7 +3,7 @@
 use super::Service;
 use crate::core::model::{
     App, EmailAddress, EmailAddressError, EmailMessage, MailAccount, MailAccountError, MailContent,
-    MailServer, Secret,
+    MailServer, Secret, Timestamp,
 };
 use crate::core::ports::SendFailure;
 
@@ -105,15 +105,9 @@ impl Service {
         server: &MailServer,
     ) -> Vec<Result<(), SendFailure>> {
         let at = self.ports.clock.now();
-        let message = |to| EmailMessage {
-            server: server.clone(),
-            to,
-            subject: content.subject.clone(),
-            text: content.text.clone(),
-            html: content.html.clone(),
-            unsubscribe: None,
-            id: self.new_mid().0.to_string(),
-            at,
+        let message = |to| {
+            let id = self.new_mid().0.to_string();
+            message(to, content.clone(), server.clone(), id, at)
         };
         let messages = to.into_iter().map(message).collect();
         self.send_all(app, &*self.ports.senders.email, messages)
@@ -121,7 +115,28 @@ impl Service {
     }
 }
 
-fn resolve(
+/// A mail to an address. `id`: the local part of its `Message-ID`.
+pub(super) fn message(
+    to: Secret,
+    content: MailContent,
+    server: MailServer,
+    id: String,
+    at: Timestamp,
+) -> EmailMessage {
+    EmailMessage {
+        server,
+        to,
+        subject: content.subject,
+        text: content.text,
+        html: content.html,
+        unsubscribe: None,
+        id,
+        at,
+    }
+}
+
+/// The mail server of an app. `operator`: that of the operator.
+pub(super) fn resolve(
     app: &App,
     operator: Option<&MailAccount>,
     given: &GivenMailServer,

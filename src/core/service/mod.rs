@@ -70,7 +70,7 @@ pub use mail::{GivenMailServer, MailServerError};
 pub use member_changes::MemberChangeAnnouncer;
 pub use notifications::{
     KINDS as NOTIFICATION_KINDS, NotificationExpander, NotificationQueue, NotificationRules,
-    NotificationSender, NotificationTest, NotificationTestError, RenderEvent,
+    NotificationSender, NotificationTest, NotificationTestError, ReadEventPush, RenderEvent,
 };
 pub use occupancy::RosterError;
 pub use parts::Parts;
@@ -111,6 +111,8 @@ pub struct Ports {
     pub format: Arc<dyn MessageFormat>,
     /// Renders events for notifications.
     pub render_event: RenderEvent,
+    /// Reads from rendered events what browsers are sent.
+    pub read_event_push: ReadEventPush,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }

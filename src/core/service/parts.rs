@@ -9,7 +9,7 @@ use super::direct::SendSlots;
 use super::login_throttle::LoginThrottle;
 use super::member_changes::MemberChangeAnnouncer;
 use super::notifications::{
-    NotificationExpander, NotificationQueue, NotificationSender, SenderParts,
+    Couriers, NotificationExpander, NotificationQueue, NotificationSender, SenderParts,
 };
 use super::retention::Retention;
 use super::session_cache::SessionCache;
@@ -56,7 +56,6 @@ impl Parts {
             stores,
             nodes,
             notifier,
-            senders,
             render_event,
             clock,
             ..
@@ -110,7 +109,7 @@ impl Parts {
         );
         let notification_sender = NotificationSender::new(SenderParts {
             stores: stores.clone(),
-            senders,
+            couriers: Couriers::new(ports, &rules.messages),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(hub.metrics()),
             apps: Arc::clone(&apps),

@@ -54,19 +54,28 @@ fn stored_key(app: &App) -> Result<P256Key, VapidError> {
     P256Key::parse(key.expose()).map_err(VapidError::Key)
 }
 
+/// The identity with which an app sends to browsers. `contact`: that of the operator.
+pub(super) fn resolve(
+    app: &App,
+    given: GivenVapid,
+    contact: Option<&str>,
+) -> Result<Vapid, VapidError> {
+    let key = given.key.map_or_else(|| stored_key(app), Ok)?;
+    let contact = given
+        .contact
+        .or_else(|| app.push.vapid_email.clone())
+        .or_else(|| contact.map(Into::into))
+        .ok_or(VapidError::NoContact)?;
+    Vapid::new(key, &contact).map_err(VapidError::Contact)
+}
+
 impl Service {
     /// The identity with which an app sends to browsers.
     ///
     /// # Errors
     /// The key or the contact is missing, or not valid.
     pub fn vapid(&self, app: &App, given: GivenVapid) -> Result<Vapid, VapidError> {
-        let key = given.key.map_or_else(|| stored_key(app), Ok)?;
-        let contact = given
-            .contact
-            .or_else(|| app.push.vapid_email.clone())
-            .or_else(|| self.rules.messages.contact.clone())
-            .ok_or(VapidError::NoContact)?;
-        Vapid::new(key, &contact).map_err(VapidError::Contact)
+        resolve(app, given, self.rules.messages.contact.as_deref())
     }
 
     /// The public key that browsers subscribe with, in the form that they take.

@@ -130,7 +130,7 @@ pub(super) struct HandlersHealth {
 /// The state of the notifications of one kind of targets.
 #[derive(Debug, Object)]
 pub(super) struct HandlerHealth {
-    /// The kind: `web`.
+    /// The kind: `web`, `web_push`, `email` or `apn`.
     pub name: String,
     pub status: CheckStatus,
     pub stats: HandlerStats,

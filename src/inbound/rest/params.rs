@@ -141,6 +141,30 @@ text! {
     AnyWebUrl, 0, 2000, PRINTABLE, "https://shop.example/hook"
 }
 text! {
+    /// The address of a browser's push service.
+    Endpoint, 1, 2000, PRINTABLE, "https://push.example/v1/4f1c"
+}
+text! {
+    /// The address of a browser's push service to list by; empty: any.
+    AnyEndpoint, 0, 2000, PRINTABLE, "https://push.example/v1/4f1c"
+}
+text! {
+    /// An e-mail address.
+    Email, 1, 254, PRINTABLE, "ann@shop.example"
+}
+text! {
+    /// An e-mail address to list by; empty: any.
+    AnyEmail, 0, 254, PRINTABLE, "ann@shop.example"
+}
+text! {
+    /// The token of an Apple device.
+    Token, 1, 200, PRINTABLE, "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
+}
+text! {
+    /// The token of an Apple device to list by; empty: any.
+    AnyToken, 0, 200, PRINTABLE, "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
+}
+text! {
     /// A signature for a target and a channel.
     TargetAuth, 0, 400, PRINTABLE, "c9f0f895fb98ab91:2f0c"
 }

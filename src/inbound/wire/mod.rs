@@ -7,5 +7,5 @@ mod raw_members;
 
 pub use event::{date_text, escaped_history_len, event_json, history_json};
 pub use json::{compact, depth, escaped_len, push_escaped, push_json_string, seconds_text};
-pub use push_content::{PushContentError, push_content};
+pub use push_content::{event_push_content, push_content};
 pub use raw_members::{RawMembers, read_string, read_strings};

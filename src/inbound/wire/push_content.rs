@@ -6,27 +6,17 @@ use bytes::Bytes;
 
 use super::json::{compact, push_json_string};
 use super::raw_members::{RawMembers, read_string};
-use crate::core::model::{PushContent, PushTopic, Urgency, WebPushMessage};
+use crate::core::model::{
+    EventPushError, PushContent, PushContentError, PushTopic, Urgency, WebPushMessage,
+};
 
 /// Members of a message that steer its delivery and are not part of the payload.
 const STEERING: [&str; 4] = ["ttl", "urgency", "topic", "headers"];
 
-/// Why a message cannot be sent to a browser; the text continues the message's name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PushContentError {
-    /// Too long; with its bytes.
-    #[error(" has {0} bytes: a Web Push message has at most {max}", max = WebPushMessage::MAX_PAYLOAD)]
-    Bytes(usize),
-    /// No number of seconds.
-    #[error(".ttl must be an integer from 0 to 4294967295 (seconds)")]
-    Ttl,
-    /// No urgency.
-    #[error(".urgency must be very-low, low, normal or high")]
-    Urgency,
-    /// No topic.
-    #[error(".topic must be 1 to 32 of A-Z a-z 0-9 _ -")]
-    Topic,
-}
+/// The members of an event that say what browsers are sent: the first one that is not missing or null. Only the first one has members
+/// that steer the delivery.
+const SOURCES: [&str; 4] = [STEERED, "data", "push", "message"];
+const STEERED: &str = "web_push";
 
 /// Reads a message, JSON text: a string is sent as it is, and none (`None` or null) as `{}`. The members `ttl`, `urgency` and
 /// `topic` of an object steer its delivery.
@@ -35,16 +25,8 @@ pub enum PushContentError {
 /// It is too long, or a member that steers the delivery is not valid.
 pub fn push_content(json: Option<&str>) -> Result<PushContent, PushContentError> {
     let json = json.filter(|json| *json != "null").unwrap_or("{}");
-    let mut content = PushContent {
-        payload: Bytes::new(),
-        ttl: None,
-        urgency: None,
-        topic: None,
-    };
-    let mut payload = match read_string(json) {
-        Some(text) => text,
-        None => compact(json),
-    };
+    let mut content = unsteered(Bytes::new());
+    let mut payload = text_of(json);
     if let Ok(members) = serde_json::from_str::<RawMembers<'_>>(json)
         && STEERING
             .iter()
@@ -63,11 +45,44 @@ pub fn push_content(json: Option<&str>) -> Result<PushContent, PushContentError>
         }
         payload = Cow::Owned(without_steering(&members));
     }
+    content.payload = bounded(&payload)?;
+    Ok(content)
+}
+
+/// Reads what browsers are sent about an event, a JSON object as subscribers receive it.
+///
+/// # Errors
+/// As those of [`push_content`].
+pub fn event_push_content(event: &str) -> Result<PushContent, EventPushError> {
+    let members = serde_json::from_str(event).unwrap_or_else(|_| RawMembers(Vec::new()));
+    let set = |name: &&'static str| Some((*name, members.get(name)?));
+    let (member, content) = match SOURCES.iter().find_map(set) {
+        Some((STEERED, json)) => (STEERED, push_content(Some(json))),
+        Some((member, json)) => (member, bounded(&text_of(json)).map(unsteered)),
+        None => (STEERED, push_content(None)),
+    };
+    content.map_err(|error| EventPushError { member, error })
+}
+
+/// A string as it is, and anything else as its JSON text.
+fn text_of(json: &str) -> Cow<'_, str> {
+    read_string(json).unwrap_or_else(|| compact(json))
+}
+
+fn bounded(payload: &str) -> Result<Bytes, PushContentError> {
     if payload.len() > WebPushMessage::MAX_PAYLOAD {
         return Err(PushContentError::Bytes(payload.len()));
     }
-    content.payload = Bytes::copy_from_slice(payload.as_bytes());
-    Ok(content)
+    Ok(Bytes::copy_from_slice(payload.as_bytes()))
+}
+
+fn unsteered(payload: Bytes) -> PushContent {
+    PushContent {
+        payload,
+        ttl: None,
+        urgency: None,
+        topic: None,
+    }
 }
 
 fn without_steering(members: &RawMembers<'_>) -> String {
@@ -143,5 +158,42 @@ mod tests {
             error,
             " has 3994 bytes: a Web Push message has at most 3993"
         );
+    }
+
+    #[test]
+    fn an_event_is_sent_as_web_push_else_data_else_push_else_message() {
+        let of = |event: &str| event_push_content(event).unwrap();
+        for (event, payload) in [
+            (
+                r#"{"data":"d","web_push":{"title":"T","ttl":60}}"#,
+                r#"{"title":"T"}"#,
+            ),
+            (r#"{"web_push":"w","data":"d"}"#, "w"),
+            (r#"{"web_push":null,"data":"d","push":"p"}"#, "d"),
+            (r#"{"data":"{\"a\": 1}"}"#, r#"{"a": 1}"#),
+            (
+                r#"{"push":{"n": 1.50, "topic": "not a topic"},"message":"m"}"#,
+                r#"{"n":1.50,"topic":"not a topic"}"#,
+            ),
+            (r#"{"message":"m"}"#, "m"),
+            (r#"{"event":"e"}"#, "{}"),
+        ] {
+            assert_eq!(of(event).payload, payload, "{event}");
+        }
+        assert_eq!(of(r#"{"web_push":{"ttl":60}}"#).ttl, Some(60));
+        assert_eq!(of(r#"{"push":{"ttl":60}}"#).ttl, None);
+        let long = format!(r#"{{"data":"{}"}}"#, "x".repeat(3994));
+        for (event, error) in [
+            (
+                r#"{"web_push":{"urgency":"now"}}"#,
+                "web_push.urgency must be very-low, low, normal or high",
+            ),
+            (
+                &long,
+                "data has 3994 bytes: a Web Push message has at most 3993",
+            ),
+        ] {
+            assert_eq!(event_push_content(event).unwrap_err().to_string(), error);
+        }
     }
 }

@@ -7,20 +7,25 @@ use crate::core::model::{ApnContent, ApnHeaderError, ApnHeaders};
 /// The member of a message with headers, which is not a part of its payload.
 const HEADERS: &str = "headers";
 
-/// The message of an event.
-pub(super) fn message_of(event: &Map<String, Value>) -> Value {
-    ["apn", "push", "data"]
-        .iter()
-        .filter_map(|name| event.get(*name))
-        .find(|value| !value.is_null())
-        .cloned()
-        .unwrap_or_default()
+/// The message of an event, and whether its member [`HEADERS`] is no part of the payload.
+pub(super) fn message_of(event: &Map<String, Value>) -> (Value, bool) {
+    let set = |name| event.get(name).filter(|value| !value.is_null());
+    match set("apn") {
+        Some(own) => (own.clone(), true),
+        None => {
+            let other = set("push").or_else(|| set("data"));
+            (other.cloned().unwrap_or_default(), false)
+        }
+    }
 }
 
 /// The payload and the headers of a message.
-pub(super) fn content(mut message: Value) -> Result<ApnContent, ApnHeaderError> {
+pub(super) fn content(
+    (mut message, has_headers): (Value, bool),
+) -> Result<ApnContent, ApnHeaderError> {
     let mut headers = ApnHeaders::default();
-    if let Some(members) = message.as_object_mut()
+    if has_headers
+        && let Some(members) = message.as_object_mut()
         && let Some(Value::Object(given)) = members.shift_remove(HEADERS)
     {
         for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
@@ -114,7 +119,10 @@ mod tests {
             json!({"apns-topic": ["a"]}),
         ] {
             let message = json!({"aps": {}, "headers": headers});
-            assert!(content(message).is_err());
+            assert!(content((message, true)).is_err());
         }
+        let (payload, headers) = of(json!({"push": {"headers": {"x": "y"}}}));
+        assert_eq!(payload, alert(json!({"headers": {"x": "y"}})));
+        assert_eq!(headers.topic, None);
     }
 }

@@ -21,7 +21,7 @@ impl MessageFormat for OriginalFormat {
     }
 
     fn apn(&self, message: &str) -> Result<ApnContent, ApnHeaderError> {
-        apn::content(serde_json::from_str(message).unwrap_or_default())
+        apn::content((serde_json::from_str(message).unwrap_or_default(), true))
     }
 }
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import appier
 import httpx
@@ -113,3 +114,79 @@ def test_it_registers_web_hooks(api: pushi.API) -> None:
     assert api.delete_web(url, "news")["id"] == made["id"]
     assert api.unsubscribe_web(url, "news") == {"result": "success"}
     assert api.delete_web(url, "private-orders")["event"] == "private-orders"
+
+
+def test_it_registers_addresses_and_devices(api: pushi.API) -> None:
+    email, device, channel = "ann@shop.example", "a1" * 32, "private-orders"
+    for address, create, subscribe, listing, end, unsubscribe, end_all in [
+        (
+            email,
+            api.create_smtp,
+            api.subscribe_smtp,
+            api.list_smtps,
+            api.delete_smtp,
+            api.unsubscribe_smtp,
+            api.delete_smtps,
+        ),
+        (
+            device,
+            api.create_apn,
+            api.subscribe_apn,
+            api.list_apns,
+            api.delete_apn,
+            api.unsubscribe_apn,
+            api.delete_apns,
+        ),
+    ]:
+        made = create(address, "news")
+        assert (made["event"], made["instance"]) == ("news", api.app_id)
+        assert subscribe(address, "news", unsubscribe=False)["id"] == made["id"]
+        with pytest.raises(appier.exceptions.HTTPError) as refusal:
+            create(address, channel)
+        assert refusal.value.code == 401
+        create(address, channel, auth=api.authenticate(channel, address), unsubscribe=False)
+        assert [one["event"] for one in listing()["subscriptions"]] == ["news", channel]
+        assert len(listing(address, "news")["subscriptions"]) == 1
+        assert end(address, "news")["id"] == made["id"]
+        assert unsubscribe(address, "news") == {"result": "success"}
+        with pytest.raises(appier.exceptions.HTTPError) as refusal:
+            end(address, "news", force=True)
+        assert refusal.value.code == 404
+        create(address, "sport", unsubscribe=False)
+        assert [one["event"] for one in end_all(address)["subscriptions"]] == [channel, "sport"]
+        assert end_all(address) == listing() == {"subscriptions": []}
+
+
+def test_it_registers_browsers(api: pushi.API) -> None:
+    endpoint, channel = "https://push.example/v1/4f1c?a=b", "private-orders"
+    key = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+    browser = {"endpoint": endpoint, "p256dh": key, "auth": "BTBZMqHH6r4Tts7J_aSIgg"}
+    made = api.create_web_push(event="news", **browser)
+    assert {name: made[name] for name in browser} == browser
+    assert api.subscribe_web_push(event="news", unsubscribe=False, **browser)["id"] == made["id"]
+    with pytest.raises(appier.exceptions.HTTPError) as refusal:
+        api.create_web_push(event=channel, **browser)
+    assert refusal.value.code == 401
+    signed = api.authenticate(channel, endpoint)
+    api.create_web_push(event=channel, auth_token=signed, unsubscribe=False, **browser)
+    assert [one["event"] for one in api.list_web_pushes()["subscriptions"]] == ["news", channel]
+    assert len(api.list_web_pushes(endpoint, "news")["subscriptions"]) == 1
+    assert api.delete_web_push(endpoint, "news")["id"] == made["id"]
+    assert api.unsubscribe_web_push(endpoint, "news") == {"result": "success"}
+    with pytest.raises(appier.exceptions.HTTPError) as refusal:
+        api.delete_web_push(endpoint, "news", force=True)
+    assert refusal.value.code == 404
+    assert [one["event"] for one in api.delete_web_pushes(endpoint)["subscriptions"]] == [channel]
+    assert api.list_web_pushes() == {"subscriptions": []}
+
+
+def test_it_has_no_method_that_is_not_called() -> None:
+    """The methods of `API`; those of direct messages, and the public VAPID key, are called in `messaging`."""
+    parts = [base for base in pushi.API.__mro__ if base.__module__.startswith("pushi.")]
+    methods = {name for part in parts for name, value in vars(part).items() if callable(value) and name[0] != "_"}
+    plumbing = {"build", "auth_callback"}
+    here = Path(__file__).parent
+    sources = [Path(__file__), *(here.parent / "messaging").glob("*.py")]
+    text = "".join(source.read_text() for source in sources)
+    assert {name for name in methods - plumbing if f".{name}" not in text} == set()
+    assert len(methods) == 42

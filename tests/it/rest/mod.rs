@@ -16,6 +16,7 @@ mod sessions;
 mod settings;
 mod sockets;
 mod subscriptions;
+mod target_kinds;
 mod targets;
 
 use std::net::IpAddr;

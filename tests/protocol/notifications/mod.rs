@@ -1,6 +1,7 @@
 //! Notifications of targets, case by case.
 
 mod delivery;
+mod kinds;
 mod retries;
 
 use std::sync::Arc;
@@ -34,12 +35,25 @@ pub(crate) fn next_server(env: &TestEnv, later: Duration) {
 
 /// Registers a web hook.
 pub(crate) async fn register(server: &TestServer<'_>, url: &str, name: &str) {
+    register_target(server, TargetKind::Web, url, name).await;
+}
+
+/// Registers a target; a browser has the keys of the example in RFC 8291.
+pub(crate) async fn register_target(
+    server: &TestServer<'_>,
+    kind: TargetKind,
+    address: &str,
+    name: &str,
+) {
+    let key = |text: &str| (kind == TargetKind::WebPush).then(|| Secret::new(text));
     let target = NewTarget {
-        kind: TargetKind::Web,
+        kind,
         channel: channel(name),
-        address: Secret::new(url),
-        p256dh: None,
-        auth: None,
+        address: Secret::new(address),
+        p256dh: key(
+            "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        ),
+        auth: key("BTBZMqHH6r4Tts7J_aSIgg"),
     };
     let address = target.address.expose();
     let auth =
@@ -58,9 +72,17 @@ pub(crate) async fn register(server: &TestServer<'_>, url: &str, name: &str) {
 
 /// The app's web hooks.
 pub(crate) async fn registered(server: &TestServer<'_>) -> Vec<NotificationTarget> {
+    registered_of(server, TargetKind::Web).await
+}
+
+/// The app's targets of a kind.
+pub(crate) async fn registered_of(
+    server: &TestServer<'_>,
+    kind: TargetKind,
+) -> Vec<NotificationTarget> {
     let (app, any) = (&server.app.ident, TargetFilter::default());
     let service = &server.service;
-    let found = service.list_targets(app, TargetKind::Web, &any, 0, 100);
+    let found = service.list_targets(app, kind, &any, 0, 100);
     found.await.unwrap()
 }
 
@@ -93,6 +115,13 @@ macro_rules! notifications_on_every_store {
             a_removed_target_is_not_notified,
             what_is_due_is_sent_after_a_restart,
             one_of_two_nodes_sends,
+        }
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::notifications; kinds:
+            a_browser_is_sent_the_event_encrypted,
+            a_browser_that_is_gone_is_removed,
+            a_push_service_that_is_busy_is_asked_later,
+            a_message_that_is_never_accepted_is_given_up,
+            events_wait_for_credentials,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::notifications; retries:
             a_failed_notification_is_retried_in_order,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::apn::ApnHeaders;
+use super::web_push::WebPushMessage;
 
 /// What an e-mail says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,4 +23,31 @@ pub struct ApnContent {
     pub payload: Bytes,
     /// The headers of the request.
     pub headers: ApnHeaders,
+}
+
+/// Why a message cannot be sent to a browser; the text continues the message's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PushContentError {
+    /// Too long; with its bytes.
+    #[error(" has {0} bytes: a Web Push message has at most {max}", max = WebPushMessage::MAX_PAYLOAD)]
+    Bytes(usize),
+    /// No number of seconds.
+    #[error(".ttl must be an integer from 0 to 4294967295 (seconds)")]
+    Ttl,
+    /// No urgency.
+    #[error(".urgency must be very-low, low, normal or high")]
+    Urgency,
+    /// No topic.
+    #[error(".topic must be 1 to 32 of A-Z a-z 0-9 _ -")]
+    Topic,
+}
+
+/// Why an event cannot be sent to a browser.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{member}{error}")]
+pub struct EventPushError {
+    /// The member of the event that is the message.
+    pub member: &'static str,
+    /// What is wrong with it.
+    pub error: PushContentError,
 }

@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 pub(super) use self::slots::SendSlots;
 use super::Service;
 use crate::core::model::{
-    App, BrowserKeys, PushContent, Secret, Vapid, WebMessage, WebMethod, WebPushMessage, WebSigning,
+    App, BrowserKeys, PushContent, Secret, Timestamp, Vapid, WebMessage, WebMethod, WebPushMessage,
+    WebSigning,
 };
 use crate::core::ports::{SendFailure, Sender};
 
@@ -33,6 +34,28 @@ pub struct PushTarget {
     pub endpoint: Secret,
     /// The keys to encrypt for.
     pub keys: BrowserKeys,
+}
+
+impl PushTarget {
+    /// A message to the browser; `ttl`: the seconds for which push services keep one that does not say.
+    pub(super) fn message(
+        self,
+        content: &PushContent,
+        vapid: &Vapid,
+        ttl: u32,
+        at: Timestamp,
+    ) -> WebPushMessage {
+        WebPushMessage {
+            endpoint: self.endpoint,
+            keys: self.keys,
+            payload: content.payload.clone(),
+            ttl: content.ttl.unwrap_or(ttl),
+            urgency: content.urgency,
+            topic: content.topic.clone(),
+            vapid: vapid.clone(),
+            at,
+        }
+    }
 }
 
 impl Service {
@@ -64,16 +87,8 @@ impl Service {
         vapid: &Vapid,
     ) -> Vec<Result<(), SendFailure>> {
         let at = self.ports.clock.now();
-        let message = |target: PushTarget| WebPushMessage {
-            endpoint: target.endpoint,
-            keys: target.keys,
-            payload: content.payload.clone(),
-            ttl: content.ttl.unwrap_or(self.rules.messages.web_push_ttl),
-            urgency: content.urgency,
-            topic: content.topic.clone(),
-            vapid: vapid.clone(),
-            at,
-        };
+        let ttl = self.rules.messages.web_push_ttl;
+        let message = |target: PushTarget| target.message(content, vapid, ttl, at);
         let messages = targets.into_iter().map(message).collect();
         self.send_all(app, &*self.ports.senders.web_push, messages)
             .await

@@ -1,21 +1,38 @@
 //! The message for a target, kind by kind.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use super::ReadEventPush;
+use crate::core::auth::derived_mid;
 use crate::core::model::{
-    App, Notification, NotificationTarget, TargetKind, Timestamp, WebMessage, WebMethod, WebSigning,
+    App, BrowserKeys, Notification, NotificationTarget, TargetKind, Timestamp, WebMessage,
+    WebMethod, WebSigning,
 };
-use crate::core::ports::{SendFailure, Senders, Verdict};
+use crate::core::ports::{MessageFormat, SendFailure, Senders, Verdict};
+use crate::core::service::{
+    GivenApnIdentity, GivenMailServer, GivenVapid, MessageRules, Ports, PushTarget, Service, mail,
+    vapid,
+};
 
 /// Sends notifications of every kind in [`KINDS`](super::KINDS).
 #[derive(Clone)]
-pub(super) struct Couriers {
+pub(in crate::core::service) struct Couriers {
     senders: Senders,
+    format: Arc<dyn MessageFormat>,
+    read_push: ReadEventPush,
+    rules: MessageRules,
 }
 
 impl Couriers {
-    pub(super) fn new(senders: Senders) -> Self {
-        Self { senders }
+    pub(in crate::core::service) fn new(ports: &Ports, rules: &MessageRules) -> Self {
+        Self {
+            senders: ports.senders.clone(),
+            format: Arc::clone(&ports.format),
+            read_push: ports.read_event_push,
+            rules: rules.clone(),
+        }
     }
 
     /// Makes one attempt.
@@ -39,10 +56,86 @@ impl Couriers {
                 };
                 self.senders.web.send(&message).await
             }
-            TargetKind::WebPush | TargetKind::Apn | TargetKind::Smtp => Err(SendFailure::new(
-                Verdict::Refused,
-                "this server cannot notify targets of this kind",
-            )),
+            TargetKind::WebPush => self.web_push(app, target, notification, now).await,
+            TargetKind::Smtp => self.email(app, target, notification, now).await,
+            TargetKind::Apn => self.apn(app, target, notification, now).await,
         }
     }
+
+    async fn web_push(
+        &self,
+        app: &App,
+        target: &NotificationTarget,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Result<(), SendFailure> {
+        let content = (self.read_push)(&notification.frame).map_err(refused)?;
+        let browser = PushTarget {
+            endpoint: target.address.clone(),
+            keys: browser_keys(target)?,
+        };
+        let contact = self.rules.contact.as_deref();
+        let vapid = vapid::resolve(app, GivenVapid::default(), contact).map_err(credentials)?;
+        let message = browser.message(&content, &vapid, self.rules.web_push_ttl, now);
+        self.senders.web_push.send(&message).await
+    }
+
+    async fn email(
+        &self,
+        app: &App,
+        target: &NotificationTarget,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Result<(), SendFailure> {
+        let operator = self.rules.mail.as_ref();
+        let server =
+            mail::resolve(app, operator, &GivenMailServer::default()).map_err(credentials)?;
+        let content = self.format.event_mail(&notification.frame);
+        // The same in every attempt, and another one for each address.
+        let id = derived_mid(&[&notification.mid, target.address.expose()]);
+        let message = mail::message(
+            target.address.clone(),
+            content,
+            server,
+            id.0.to_string(),
+            now,
+        );
+        self.senders.email.send(&message).await
+    }
+
+    async fn apn(
+        &self,
+        app: &App,
+        target: &NotificationTarget,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Result<(), SendFailure> {
+        let content = self
+            .format
+            .event_apn(&notification.frame)
+            .map_err(refused)?;
+        let identity =
+            Service::apn_identity(app, GivenApnIdentity::default()).map_err(credentials)?;
+        let message = identity.message(target.address.clone(), &content, now);
+        self.senders.apn.send(&message).await
+    }
+}
+
+/// The keys of a registered browser. The original checks none.
+fn browser_keys(target: &NotificationTarget) -> Result<BrowserKeys, SendFailure> {
+    let (Some(p256dh), Some(auth)) = (&target.p256dh, &target.auth) else {
+        return Err(SendFailure::new(
+            Verdict::Refused,
+            "the browser's keys are unknown: register the endpoint first",
+        ));
+    };
+    BrowserKeys::parse(p256dh.expose(), auth.expose()).map_err(refused)
+}
+
+fn refused(error: impl std::error::Error) -> SendFailure {
+    SendFailure::new(Verdict::Refused, error.to_string())
+}
+
+fn credentials(error: impl std::error::Error) -> SendFailure {
+    SendFailure::new(Verdict::Credentials, error.to_string())
 }

@@ -21,8 +21,9 @@ mod target_apps;
 
 use std::time::Duration;
 
-use crate::core::model::{NewEvent, Position, TargetKind};
+use crate::core::model::{EventPushError, NewEvent, Position, PushContent, TargetKind};
 
+pub(in crate::core::service) use self::couriers::Couriers;
 pub use self::expand::NotificationExpander;
 pub use self::log::{NotificationTest, NotificationTestError};
 pub use self::queue::NotificationQueue;
@@ -31,10 +32,18 @@ pub(in crate::core::service) use self::sender::SenderParts;
 pub(in crate::core::service) use self::target_apps::TargetApps;
 
 /// The kinds of targets that can be notified.
-pub const KINDS: [TargetKind; 1] = [TargetKind::Web];
+pub const KINDS: [TargetKind; 4] = [
+    TargetKind::Web,
+    TargetKind::WebPush,
+    TargetKind::Smtp,
+    TargetKind::Apn,
+];
 
 /// Renders an event as subscribers receive it: a JSON object.
 pub type RenderEvent = fn(&NewEvent, Option<Position>) -> String;
+
+/// Reads what browsers are sent about a rendered event.
+pub type ReadEventPush = fn(&str) -> Result<PushContent, EventPushError>;
 
 /// The configuration of notifications.
 #[derive(Debug, Clone, Copy)]

@@ -62,7 +62,7 @@ pub struct NotificationSender {
 /// What a sender of one kind depends on.
 pub(in crate::core::service) struct SenderParts {
     pub stores: Stores,
-    pub senders: crate::core::ports::Senders,
+    pub couriers: Couriers,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<dyn Metrics>,
     pub apps: Arc<AppCache>,
@@ -76,7 +76,7 @@ impl NotificationSender {
     pub(in crate::core::service) fn new(parts: SenderParts) -> Self {
         Self {
             stores: parts.stores,
-            couriers: Couriers::new(parts.senders),
+            couriers: parts.couriers,
             clock: parts.clock,
             metrics: parts.metrics,
             apps: parts.apps,

@@ -1,10 +1,10 @@
 //! Records of targets.
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::core::model::{AppIdent, NotificationTarget, TargetKind};
-use crate::inbound::rest::schema::{example, inline, name, number, open, plain, shape, whole};
+use crate::inbound::rest::schema::{example, inline, name, number, open, plain, whole};
 use crate::inbound::rest::settings::WEB_ADDRESS;
 
 /// The JSON text of a record.
@@ -39,7 +39,7 @@ pub(super) fn record(app: &AppIdent, target: &NotificationTarget) -> String {
 }
 
 /// The members that the records of all kinds have.
-pub(super) fn common_members() -> Vec<(&'static str, MetaSchemaRef)> {
+fn common_members() -> Vec<(&'static str, MetaSchemaRef)> {
     let description = MetaSchema {
         nullable: true,
         ..plain("string", "Always null.")
@@ -81,7 +81,7 @@ pub(super) fn common_members() -> Vec<(&'static str, MetaSchemaRef)> {
     ]
 }
 
-/// The address of a web hook.
+/// The address of a web hook or a push service.
 pub(super) fn web_url(description: &'static str) -> MetaSchema {
     MetaSchema {
         pattern: Some(WEB_ADDRESS.into()),
@@ -89,58 +89,74 @@ pub(super) fn web_url(description: &'static str) -> MetaSchema {
     }
 }
 
-shape! {
-    /// The record of a web hook.
-    WebTargetShape as "WebTarget" = |_| {
-        let mut properties = vec![("url", inline(web_url("The address of the receiver, `http` or `https`.")))];
-        properties.extend(common_members());
-        let schema = MetaSchema {
-            required: properties.iter().map(|(name, _)| *name).collect(),
-            properties,
-            ..plain("object", "The registration of a web hook for the events of a channel.")
-        };
-        example(schema, json!({
-            "url": "https://shop.example/hook", "event": "news", "id": 1, "instance": "8f14e45fceea167a",
-            "created": 1_795_337_092.27, "modified": 1_795_337_092.27, "enabled": true, "description": null, "meta": {}, "_id": "1"
-        }))
+/// The members of records that only their kind has.
+pub(super) type OwnMembers = Vec<(&'static str, MetaSchemaRef)>;
+
+/// A record with its own members and the common ones, like this one.
+pub(super) fn record_schema(own: OwnMembers, about: &'static str, like: Value) -> MetaSchema {
+    let properties: Vec<_> = own.into_iter().chain(common_members()).collect();
+    let mut members = like;
+    let common = json!({
+        "event": "news", "id": 1, "instance": "8f14e45fceea167a", "created": 1_795_337_092.27, "modified": 1_795_337_092.27,
+        "enabled": true, "description": null, "meta": {}, "_id": "1"
+    });
+    if let (Some(members), Value::Object(common)) = (members.as_object_mut(), common) {
+        members.extend(common);
+    }
+    let schema = MetaSchema {
+        required: properties.iter().map(|(name, _)| *name).collect(),
+        properties,
+        ..plain("object", about)
+    };
+    example(schema, members)
+}
+
+fn nothing_ended() -> (&'static str, MetaSchemaRef) {
+    let about =
+        "`success`: there was no registration. It is then the only member, and otherwise absent.";
+    ("result", inline(plain("string", about)))
+}
+
+/// The answer to the end of one registration. One object, since generators cannot read a choice between two.
+pub(super) fn ended_schema(own: OwnMembers) -> MetaSchema {
+    let mut properties: Vec<_> = own.into_iter().chain(common_members()).collect();
+    properties.push(nothing_ended());
+    MetaSchema {
+        properties,
+        ..plain(
+            "object",
+            "The registration that has ended, or `{\"result\":\"success\"}` if there was none.",
+        )
     }
 }
 
-shape! {
-    /// The answer to the end of one registration of a web hook. One object, since generators cannot read a choice between two.
-    EndedWebTarget as "EndedWebTarget" = |_| {
-        let mut properties = vec![("url", inline(web_url("The address of the receiver.")))];
-        properties.extend(common_members());
-        properties.push(("result", inline(plain("string", "`success`: there was no registration. It is then the only member, and otherwise absent."))));
-        MetaSchema { properties, ..plain("object", "The registration that has ended, or `{\"result\":\"success\"}` if there was none.") }
+/// The answer to the end of one registration, or of all.
+pub(super) fn ended_several_schema(own: OwnMembers, item: MetaSchemaRef) -> MetaSchema {
+    let about = "Without a channel: the registrations that have ended. It is then the only member.";
+    let list = MetaSchema {
+        items: Some(Box::new(item)),
+        ..plain("array", about)
+    };
+    let mut properties: Vec<_> = own.into_iter().chain(common_members()).collect();
+    properties.push(("subscriptions", inline(list)));
+    properties.push(nothing_ended());
+    MetaSchema {
+        properties,
+        ..plain(
+            "object",
+            "With a channel: the registration that has ended, or `{\"result\":\"success\"}` if there was none. Without: `subscriptions`.",
+        )
     }
 }
 
-shape! {
-    /// The answer to the end of registrations by query parameters: that of one, or that of all.
-    EndedWebTargets as "EndedWebTargets" = |registry| {
-        WebTargetShape::register(registry);
-        let items = Some(Box::new(WebTargetShape::schema_ref()));
-        let list = MetaSchema { items, ..plain("array", "Without a channel: the registrations that have ended. It is then the only member.") };
-        let mut properties = vec![("url", inline(web_url("The address of the receiver.")))];
-        properties.extend(common_members());
-        properties.push(("subscriptions", inline(list)));
-        properties.push(("result", inline(plain("string", "`success`: there was no registration. It is then the only member, and otherwise absent."))));
-        MetaSchema { properties, ..plain("object", "With a channel: the registration that has ended, or `{\"result\":\"success\"}` if there was none. Without: `subscriptions`.") }
-    }
-}
-
-shape! {
-    /// Schema: a web hook and a channel.
-    WebTargetRequest as "WebTargetWish" = |_| {
-        let schema = MetaSchema {
-            required: vec!["url", "event"],
-            properties: vec![
-                ("url", inline(web_url("The address that receives the events, `http` or `https`, at most 1500 characters after the host."))),
-                ("event", inline(name("The channel.", 1, 200))),
-            ],
-            ..plain("object", "A web hook and a channel.")
-        };
-        example(schema, json!({"url": "https://shop.example/hook", "event": "news"}))
-    }
+/// The body of a registration: members of its kind, and the channel.
+pub(super) fn request_schema(own: OwnMembers, about: &'static str, like: Value) -> MetaSchema {
+    let mut properties = own;
+    properties.push(("event", inline(name("The channel.", 1, 200))));
+    let schema = MetaSchema {
+        required: properties.iter().map(|(name, _)| *name).collect(),
+        properties,
+        ..plain("object", about)
+    };
+    example(schema, like)
 }

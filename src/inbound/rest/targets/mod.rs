@@ -1,19 +1,29 @@
 //! Notification targets: one kind a file, over common operations.
 
+mod apn;
 mod dto;
 mod path;
+mod smtp;
 mod web;
+mod web_push;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use url::Url;
+
+pub(super) use self::apn::ApnTargetRoutes;
 pub(super) use self::path::encode_raw_address;
+pub(super) use self::smtp::EmailTargetRoutes;
 pub(super) use self::web::WebTargetRoutes;
+pub(super) use self::web_push::WebPushTargetRoutes;
 use super::RestContext;
 use super::answer::AnswerBody;
 use super::list::{self, ListPage};
 use super::params::{Param, TargetAuth, Whole, YesNo};
 use super::problem::Problem;
 use super::publication::read_channel;
+use super::settings::is_web_address;
 use crate::core::model::{ChannelName, NewTarget, Secret, TargetFilter, TargetKind};
 use crate::core::service::{AppSession, RegisterTarget};
 
@@ -40,6 +50,36 @@ struct Listed {
 impl Targets<'_> {
     fn channel(&self, name: &str) -> Result<ChannelName, Problem> {
         read_channel(name, &self.rest.service.rules().limits)
+    }
+
+    /// Refuses a text that is no address of a web hook or a push service, or one in a private network. Names are resolved, and
+    /// checked, when messages are sent. The addresses of push services begin with `https` unless private ones are allowed.
+    fn check_web_address(&self, name: &str, address: &str) -> Result<(), Problem> {
+        let must = |what: &str| Problem::bad_request(format!("{name} must be {what}"));
+        let parsed = Url::parse(address).ok().filter(|_| is_web_address(address));
+        let Some(parsed) = parsed else {
+            return Err(must(
+                "an http:// or https:// address without credentials and spaces",
+            ));
+        };
+        let Some(is_public) = self.rest.rules.is_public else {
+            return Ok(());
+        };
+        let host = parsed.host_str().unwrap_or_default();
+        let name_of_loopback = host.trim_end_matches('.');
+        let is_loopback =
+            name_of_loopback == "localhost" || name_of_loopback.ends_with(".localhost");
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let address = host.parse::<IpAddr>().ok();
+        if is_loopback || address.is_some_and(|address| !is_public(address)) {
+            return Err(Problem::bad_request(format!(
+                "{name} is in a private network; PUSHI_WEBHOOK_ALLOW_PRIVATE=1 allows it"
+            )));
+        }
+        if self.kind == TargetKind::WebPush && parsed.scheme() != "https" {
+            return Err(must("an https:// address"));
+        }
+        Ok(())
     }
 
     /// Registers a target, and answers its record.

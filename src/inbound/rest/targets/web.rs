@@ -1,13 +1,12 @@
 //! Web hooks as notification targets.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
-use url::Url;
+use serde_json::json;
 
-use super::dto::{EndedWebTarget, EndedWebTargets, WebTargetRequest, WebTargetShape};
+use super::dto::{self, OwnMembers};
 use super::{Listed, Targets};
 use crate::core::model::{NewTarget, Secret, TargetKind};
 use crate::inbound::rest::RestContext;
@@ -17,10 +16,44 @@ use crate::inbound::rest::params::{
     AnyChannel, AnyWebUrl, Channel, Param, TargetAuth, WebUrl, Whole, YesNo,
 };
 use crate::inbound::rest::problem::Problem;
-use crate::inbound::rest::schema::list_shape;
+use crate::inbound::rest::schema::{inline, list_shape, shape};
 use crate::inbound::rest::security::SessionCaller;
-use crate::inbound::rest::settings::is_web_address;
 use crate::inbound::rest::tags::Section;
+
+fn url(about: &'static str) -> OwnMembers {
+    vec![("url", inline(dto::web_url(about)))]
+}
+
+shape! {
+    /// The record of a web hook.
+    WebTargetShape as "WebTarget" = |_| dto::record_schema(
+        url("The address of the receiver, `http` or `https`."),
+        "The registration of a web hook for the events of a channel.",
+        json!({"url": "https://shop.example/hook"}),
+    )
+}
+
+shape! {
+    /// The answer to the end of one registration of a web hook.
+    EndedWebTarget as "EndedWebTarget" = |_| dto::ended_schema(url("The address of the receiver."))
+}
+
+shape! {
+    /// The answer to the end of registrations by query parameters: that of one, or that of all.
+    EndedWebTargets as "EndedWebTargets" = |registry| {
+        WebTargetShape::register(registry);
+        dto::ended_several_schema(url("The address of the receiver."), WebTargetShape::schema_ref())
+    }
+}
+
+shape! {
+    /// Schema: a web hook and a channel.
+    WebTargetRequest as "WebTargetWish" = |_| dto::request_schema(
+        url("The address that receives the events, `http` or `https`, at most 1500 characters after the host."),
+        "A web hook and a channel.",
+        json!({"url": "https://shop.example/hook", "event": "news"}),
+    )
+}
 
 list_shape! {
     /// A list of web hooks.
@@ -49,7 +82,7 @@ impl WebTargetRoutes {
     ) -> Result<JsonAnswer<WebTargetShape>, Problem> {
         let targets = self.targets();
         let url = body.required("url", false)?;
-        self.check_url(&url)?;
+        targets.check_web_address("url", &url)?;
         let target = NewTarget {
             kind: TargetKind::Web,
             channel: targets.channel(&body.required("event", false)?)?,
@@ -166,24 +199,6 @@ impl WebTargetRoutes {
         Targets {
             rest: &self.0,
             kind: TargetKind::Web,
-        }
-    }
-
-    fn check_url(&self, url: &str) -> Result<(), Problem> {
-        let parsed = Url::parse(url).ok().filter(|_| is_web_address(url));
-        let Some(parsed) = parsed else {
-            return Err(Problem::bad_request(
-                "url must be an http:// or https:// address without credentials and spaces",
-            ));
-        };
-        let host = parsed.host_str().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let address = host.parse::<IpAddr>().ok();
-        match (address, self.0.rules.is_public) {
-            (Some(address), Some(is_public)) if !is_public(address) => Err(Problem::bad_request(
-                "url is in a private network; PUSHI_WEBHOOK_ALLOW_PRIVATE=1 allows it",
-            )),
-            _ => Ok(()),
         }
     }
 }

@@ -24,6 +24,7 @@ impl TargetStore for MemoryStore {
     ) -> Result<(NotificationTarget, bool), StorageError> {
         let mut state = self.state.lock();
         let targets = &mut state.app_data_mut(app)?.targets;
+        targets.retain(|_, other| !target.replaces(other));
         if only {
             targets.retain(|_, other| {
                 other.kind != target.kind

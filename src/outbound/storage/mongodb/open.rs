@@ -109,14 +109,17 @@ pub(super) async fn connect(
     for (kind, _) in TargetKind::NAMES {
         let of_address = [("instance", 1), (address_field(kind), 1), ("id", 1)];
         let of_address = of_address.map(|(key, order)| (key.to_owned(), Bson::from(order)));
-        let indexes = [
+        let mut indexes = vec![
             doc! { "instance": 1, "id": 1 },
             doc! { "instance": 1, "event": 1, "id": 1 },
             Document::from_iter(of_address),
         ];
+        if kind == TargetKind::WebPush {
+            indexes.push(doc! { "instance": 1, "p256dh": 1 });
+        }
         collections
             .targets_of(kind)
-            .create_indexes(indexes.map(|keys| index(keys, false)))
+            .create_indexes(indexes.into_iter().map(|keys| index(keys, false)))
             .await
             .map_err(|error| open_error(explain(&error)))?;
     }

@@ -129,6 +129,23 @@ fn filter_of(app: &AppIdent, kind: TargetKind, filter: &TargetFilter) -> Documen
     wanted
 }
 
+/// The query of the registrations that a new one takes the place of.
+fn replaced_by(app: &AppIdent, target: &NewTarget) -> Option<Document> {
+    if target.kind != TargetKind::WebPush {
+        return None;
+    }
+    let endpoint = target.address.expose();
+    let p256dh = target.p256dh.as_ref().map(Secret::expose);
+    let auth = target.auth.as_ref().map(Secret::expose);
+    let of_key = doc! { "p256dh": p256dh, "endpoint": { "$ne": endpoint } };
+    let keys = [
+        doc! { "p256dh": { "$ne": p256dh } },
+        doc! { "auth": { "$ne": auth } },
+    ];
+    let of_endpoint = doc! { "endpoint": endpoint, "$or": keys.to_vec() };
+    Some(doc! { "instance": app.as_str(), "$or": [of_key, of_endpoint] })
+}
+
 impl MongoStore {
     async fn read_targets(
         &self,
@@ -161,6 +178,9 @@ impl MongoStore {
             let mut others = filter_of(app, kind, &same);
             others.insert("event", doc! { "$ne": target.channel.as_str() });
             self.remove_targets(kind, others).await?;
+        }
+        if let Some(replaced) = replaced_by(app, &target) {
+            self.remove_targets(kind, replaced).await?;
         }
         // The `_id` makes it unique among concurrent callers; those of the original are found before.
         let name = derived_mid(&[target.channel.as_str(), target.address.expose()]);

@@ -38,6 +38,8 @@ pub(super) const LIST_OF_CHANNEL: &str =
 pub(super) const LIST_OF_BOTH: &str = select!(
     "AND (address, id) > ($5, $3) AND address <= $5 AND channel = $6 ORDER BY address, id LIMIT $4"
 );
+pub(super) const LIST_OF_KEY: &str =
+    select!("AND (p256dh, id) > ($5, $3) AND p256dh <= $5 ORDER BY p256dh, id LIMIT $4");
 /// Locks the app until the transaction ends, so that of several callers one registers a target.
 const LOCK: &str = "UPDATE apps SET ident = ident WHERE ident = $1 RETURNING id";
 const INSERT: &str = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -212,6 +214,7 @@ async fn register(
     let app = lock(connection, &ident)
         .await?
         .ok_or(StorageError::NotFound)?;
+    remove_replaced(connection, app, &ident, &target).await?;
     let mut filter = TargetFilter {
         address: Some(target.address.clone()),
         channel: Some(target.channel.clone()),
@@ -253,6 +256,57 @@ async fn remove(
     remove_others(connection, app, ident, kind, filter, None).await
 }
 
+/// Removes the registrations that a new one takes the place of.
+async fn remove_replaced(
+    connection: &mut impl SqlConnection,
+    app: i64,
+    ident: &AppIdent,
+    target: &NewTarget,
+) -> StorageResult<()> {
+    let Some(p256dh) = &target.p256dh else {
+        return Ok(());
+    };
+    for (sql, value) in [(LIST_OF_KEY, p256dh), (LIST_OF_ADDRESS, &target.address)] {
+        let mut after = 0;
+        loop {
+            let args = [
+                Arg::Text(ident.as_str()),
+                Arg::Text(target.kind.name()),
+                Arg::Int(after),
+                Arg::Int(REMOVED),
+                Arg::Text(value.expose()),
+            ];
+            let rows = connection.rows(sql, &args).await?;
+            let is_last = signed(rows.len()) < REMOVED;
+            for row in rows {
+                let other = export::target_from(target.kind, &row)?;
+                after = signed(other.id);
+                if target.replaces(&other) {
+                    remove_one(connection, app, &other).await?;
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn remove_one(
+    connection: &mut impl SqlConnection,
+    app: i64,
+    target: &NotificationTarget,
+) -> StorageResult<()> {
+    let args = [
+        Arg::Int(app),
+        Arg::Int(signed(target.id)),
+        Arg::Text(target.kind.name()),
+    ];
+    connection.execute(REMOVE, &args).await?;
+    Ok(())
+}
+
 /// Removes the registrations that match, but for one.
 async fn remove_others(
     connection: &mut impl SqlConnection,
@@ -273,12 +327,7 @@ async fn remove_others(
             if kept == Some(target.id) {
                 continue;
             }
-            let args = [
-                Arg::Int(app),
-                Arg::Int(signed(target.id)),
-                Arg::Text(kind.name()),
-            ];
-            connection.execute(REMOVE, &args).await?;
+            remove_one(connection, app, &target).await?;
             removed.push(target);
         }
         if is_last {

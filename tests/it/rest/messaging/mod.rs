@@ -11,6 +11,7 @@ use pushi_test_support::PATIENCE;
 use serde_json::Value;
 use tokio::time::timeout;
 
+pub(super) use self::web_push::{AUTH, P256DH};
 use crate::rest::Api;
 
 /// The answer to a message, which must be 200.

@@ -11,9 +11,9 @@ use crate::rest::{Api, Setup, start};
 const WEB_PUSH: &str = "/messaging/web_push";
 
 /// The keys of a browser and of an app, from RFC 8291.
-pub(super) const P256DH: &str =
+pub(in crate::rest) const P256DH: &str =
     "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
-pub(super) const AUTH: &str = "BTBZMqHH6r4Tts7J_aSIgg";
+pub(in crate::rest) const AUTH: &str = "BTBZMqHH6r4Tts7J_aSIgg";
 pub(super) const PRIVATE: &str = "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw";
 pub(super) const PUBLIC: &str =
     "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8";

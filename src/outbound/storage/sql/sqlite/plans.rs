@@ -16,7 +16,7 @@ use crate::outbound::storage::sql::{
 };
 
 /// Statements, each with the expected step for the table that may be large.
-const EXPECTED: [(&str, &str); 47] = [
+const EXPECTED: [(&str, &str); 48] = [
     (
         apps::BY_IDENT,
         "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)",
@@ -182,6 +182,10 @@ const EXPECTED: [(&str, &str); 47] = [
     (
         targets::LIST_OF_CHANNEL,
         "SEARCH targets USING INDEX targets_channel (app=? AND kind=? AND (channel,id)>(?,?) AND channel<?)",
+    ),
+    (
+        targets::LIST_OF_KEY,
+        "SEARCH targets USING INDEX targets_p256dh (app=? AND kind=? AND (p256dh,id)>(?,?) AND p256dh<?)",
     ),
     (targets::NEWEST, "SEARCH targets USING PRIMARY KEY (app=?)"),
     (
