@@ -140,7 +140,14 @@ impl DeliveryLog for MemoryStore {
             let ids: Vec<u64> = ids.take(limit - removed).collect();
             removed += ids.len();
             for id in ids {
-                data.outbox.log.remove(&id);
+                let Some(removed) = data.outbox.log.remove(&id) else {
+                    continue;
+                };
+                let event = removed.notification.as_ref();
+                if let Some(publish) = event.and_then(|event| event.kind.publish()) {
+                    let key = (publish.into(), removed.delivery.address);
+                    data.outbox.known.remove(&key);
+                }
             }
         }
         Ok(removed as u64)

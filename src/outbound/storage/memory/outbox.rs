@@ -1,6 +1,6 @@
 //! The queues of webhook events and notifications.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -21,6 +21,8 @@ pub(super) struct AppOutbox {
     pub queues: BTreeMap<Arc<str>, AddressQueue>,
     /// The presence last reported to webhooks.
     reported: BTreeSet<ReportedPresence>,
+    /// The publish and the address of each notification that waits or is in the log.
+    pub known: HashSet<(Arc<str>, Arc<str>)>,
     /// Deliveries by id.
     pub log: BTreeMap<u64, LoggedDelivery>,
     pub last_event_id: u64,
@@ -64,6 +66,11 @@ impl AppOutbox {
             }
         }
         for address in event.addresses.iter() {
+            if let Some(publish) = event.kind.publish()
+                && !self.known.insert((publish.into(), Arc::clone(address)))
+            {
+                continue;
+            }
             self.last_event_id += 1;
             let OutboxEvent {
                 channel, at, kind, ..
@@ -75,13 +82,6 @@ impl AppOutbox {
                 at,
                 since: at,
             };
-            if queued
-                .kind
-                .publish()
-                .is_some_and(|publish| self.has(address, publish))
-            {
-                continue;
-            }
             let queue = self
                 .queues
                 .entry(Arc::clone(address))
@@ -91,17 +91,6 @@ impl AppOutbox {
                 });
             queue.events.insert(queued.id, queued);
         }
-    }
-
-    /// Whether a notification of the same publish waits or was sent.
-    fn has(&self, address: &str, publish: &str) -> bool {
-        let is_same = |event: &QueuedEvent| event.kind.publish() == Some(publish);
-        let queue = self.queues.get(address);
-        queue.is_some_and(|queue| queue.events.values().any(is_same))
-            || self.log.values().any(|logged| {
-                &*logged.delivery.address == address
-                    && logged.notification.as_ref().is_some_and(is_same)
-            })
     }
 
     fn settle(&mut self, claim: &Claim, result: &AttemptResult) -> bool {
