@@ -156,13 +156,20 @@ pub(crate) async fn a_publish_is_queued_once_for_each_target<F: Fixture>(fixture
     );
     let claims = claim_web(&stores, &[]).await;
     assert_eq!(claims.len(), 2);
-    for claim in &claims {
-        let waiting = stores.outbox.oldest(claim, 10).await.unwrap();
+    let mut both = Vec::new();
+    for claim in claims {
+        let waiting = stores.outbox.oldest(&claim, 10).await.unwrap();
         assert_eq!(waiting.len(), 1);
         assert_eq!(waiting[0].kind, one.kind);
         let done = settled(Disposition::Delivered, waiting[0].id, None);
-        assert!(stores.outbox.settle(claim, &done).await.unwrap());
+        both.push((claim, done));
     }
+    both.reverse();
+    let (lost, done) = both[0].clone();
+    let holder = "another".into();
+    both.insert(1, (Claim { holder, ..lost }, done));
+    let held = stores.outbox.settle_all(&both).await.unwrap();
+    assert_eq!(held, [true, false, true]);
     // Also not where it was sent.
     stores.outbox.put(&[one]).await.unwrap();
     assert_eq!(stores.outbox.depth().await.unwrap(), 0);

@@ -111,6 +111,21 @@ pub trait Outbox: Send + Sync {
     async fn settle(&self, claim: &Claim, settlement: &AttemptResult)
     -> Result<bool, StorageError>;
 
+    /// Settles attempts for different addresses: see [`Outbox::settle`].
+    ///
+    /// # Errors
+    /// After an error some of them may be settled.
+    async fn settle_all(
+        &self,
+        settled: &[(Claim, AttemptResult)],
+    ) -> Result<Vec<bool>, StorageError> {
+        let mut held = Vec::with_capacity(settled.len());
+        for (claim, result) in settled {
+            held.push(self.settle(claim, result).await?);
+        }
+        Ok(held)
+    }
+
     /// Releases all claims of a holder; the times at which the addresses are due stay.
     async fn release(&self, holder: &str) -> Result<(), StorageError>;
 

@@ -52,6 +52,13 @@ impl Outbox for FaultyStore {
         self.inner.outbox.settle(claim, result).await
     }
 
+    async fn settle_all(
+        &self,
+        settled: &[(Claim, AttemptResult)],
+    ) -> Result<Vec<bool>, StorageError> {
+        self.inner.outbox.settle_all(settled).await
+    }
+
     async fn release(&self, holder: &str) -> Result<(), StorageError> {
         self.inner.outbox.release(holder).await
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::AppendQueue;
 use super::pending::PendingAppend;
 use crate::core::error::StorageError;
@@ -54,9 +56,10 @@ impl AppendQueue {
         }
         let is_conflict = |result: &Result<_, _>| matches!(result, Err(StorageError::Conflict(_)));
         let due: Vec<Option<Arc<str>>> = persisted().flat_map(due_of).collect();
+        let begun = Instant::now();
         let results = self.events.append_due(&batch, &due).await;
         self.notifications
-            .committed(due.iter().any(Option::is_some));
+            .committed(begun.elapsed(), due.iter().any(Option::is_some));
         if !results.iter().any(is_conflict) {
             return results;
         }

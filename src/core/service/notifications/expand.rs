@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::pages::TargetPages;
 use super::queue::TransientPublish;
@@ -21,8 +21,10 @@ use crate::core::service::webhooks::OutboxSpace;
 const JOBS: usize = 64;
 const CONCURRENT: usize = 3;
 
-/// The publishes of one app that are claimed together, and written together.
+/// The publishes of one app that are claimed together, and the notifications that are written together, about: a publisher waits
+/// for one write at most.
 const BATCH: usize = 32;
+const WRITTEN: usize = 256;
 
 /// How long a claim lasts. It is extended with every page.
 const CLAIM: Duration = Duration::from_secs(60);
@@ -174,9 +176,8 @@ impl NotificationExpander {
         }
         let now = self.clock.now();
         let due = &self.stores.due;
-        let claimed = due
-            .claim_due(&self.holder, now, now.plus(CLAIM), &busy, apps, BATCH)
-            .await;
+        let claim = due.claim_due(&self.holder, now, now.plus(CLAIM), &busy, apps, BATCH);
+        let claimed = self.queue.pacing.call(claim).await;
         let claimed = claimed.unwrap_or_else(|error| {
             tracing::debug!(error = error.chain(), "due publishes not claimed");
             Vec::new()
@@ -250,10 +251,9 @@ impl NotificationExpander {
             done.extend(work.remove(at).due);
         }
         if !done.is_empty() {
-            let began = Instant::now();
             // Where it fails, the publish is processed again when the claim expires, and the outbox skips what it has.
-            self.stores.due.finish_due(&done).await?;
-            self.queue.yield_to_publishers(began.elapsed()).await;
+            let finish = self.stores.due.finish_due(&done);
+            self.queue.pacing.call(finish).await?;
         }
         failure.map_or(Ok(()), Err)
     }
@@ -265,19 +265,26 @@ impl NotificationExpander {
                 let mut space = self.space.lock().await;
                 space.reject(&*self.stores.outbox, events).await
             };
-            if !events.is_empty() {
-                let began = Instant::now();
+            while !events.is_empty() {
+                let mut count = 0;
+                let written = events.iter().take_while(|event| {
+                    let is_within = count < WRITTEN;
+                    count += event.addresses.len();
+                    is_within
+                });
+                let written = written.count();
                 let permit = self.permits.acquire().await;
-                let put = self.stores.outbox.put(events).await;
+                let put = self.stores.outbox.put(&events[..written]);
+                let put = self.queue.pacing.call(put).await;
                 drop(permit);
                 match put {
                     Ok(()) => {
-                        events.clear();
+                        events.drain(..written);
                         self.queue.notify_sender();
-                        self.queue.yield_to_publishers(began.elapsed()).await;
                     }
                     Err(error) => {
                         tracing::warn!(error = error.chain(), "notifications not stored, retrying");
+                        break;
                     }
                 }
             }
@@ -308,11 +315,8 @@ impl NotificationExpander {
                 continue;
             }
             let cursor = cursor.or_else(|| due.cursor.clone());
-            let _ = self
-                .stores
-                .due
-                .advance_due(due, cursor.as_deref(), until)
-                .await;
+            let advance = self.stores.due.advance_due(due, cursor.as_deref(), until);
+            let _ = self.queue.pacing.call(advance).await;
         }
     }
 }

@@ -13,6 +13,7 @@
 mod couriers;
 mod expand;
 mod log;
+mod pacing;
 mod pages;
 mod progress;
 mod queue;

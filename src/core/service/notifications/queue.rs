@@ -1,14 +1,13 @@
 //! Publishes on their way to their targets.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use super::TargetApps;
+use super::pacing::Pacing;
 use crate::core::fair_queue::{EntrySize, FairQueue, QueueBounds};
 use crate::core::model::{AppIdent, Limits, NewEvent};
 use crate::core::ports::{Metrics, QueueKind, Stores};
@@ -16,13 +15,6 @@ use crate::core::queue_losses::QueueLosses;
 
 /// The bytes of an event in memory besides its texts, about.
 const EVENT_BYTES: usize = 400;
-
-/// For how long the server counts as publishing after a commit.
-const BUSY: Duration = Duration::from_millis(200);
-
-/// The pause after a write of notifications while the server publishes, as a multiple of the time that it took, and at most.
-const PAUSE: u32 = 25;
-const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// An event that is not stored, with what its publish has in common.
 pub(super) struct TransientPublish {
@@ -41,9 +33,7 @@ pub struct NotificationQueue {
     pub(super) recorded: Notify,
     /// Wakes [`NotificationSender`](super::NotificationSender).
     pub(super) stored: Notify,
-    begun: Instant,
-    /// The time of the last commit of events, in milliseconds since `begun`.
-    committed: AtomicU64,
+    pub(super) pacing: Pacing,
 }
 
 impl NotificationQueue {
@@ -61,8 +51,7 @@ impl NotificationQueue {
             lost: QueueLosses::new(QueueKind::Notification, Arc::clone(metrics)),
             recorded: Notify::new(),
             stored: Notify::new(),
-            begun: Instant::now(),
-            committed: AtomicU64::new(0),
+            pacing: Pacing::new(),
         }
     }
 
@@ -73,6 +62,7 @@ impl NotificationQueue {
     /// What the events of a publish have in common, if targets of the app may have to be notified: the id of the first event.
     pub(in crate::core::service) fn mark(&self, events: &[Arc<NewEvent>]) -> Option<Arc<str>> {
         let first = events.first().filter(|_| self.enabled)?;
+        self.pacing.published();
         let may_have = self.targets.may_have(&first.app);
         may_have.then(|| Arc::clone(&first.mid.0))
     }
@@ -98,10 +88,9 @@ impl NotificationQueue {
         self.recorded.notify_one();
     }
 
-    /// Events were stored; `due`: some of them are due.
-    pub(in crate::core::service) fn committed(&self, due: bool) {
-        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.committed.store(now.max(1), Ordering::Relaxed);
+    /// Events were stored, in this time; `due`: some of them are due.
+    pub(in crate::core::service) fn committed(&self, took: Duration, due: bool) {
+        self.pacing.committed(took);
         if due {
             self.recorded.notify_one();
         }
@@ -130,15 +119,6 @@ impl NotificationQueue {
     /// The bytes that wait.
     pub(in crate::core::service) fn bytes(&self) -> u64 {
         self.pending.lock().bytes() as u64
-    }
-
-    /// Pauses after a write that took this time, where the server publishes: notifications leave the store to publishers.
-    pub(super) async fn yield_to_publishers(&self, took: Duration) {
-        let committed = self.committed.load(Ordering::Relaxed);
-        let committed = self.begun + Duration::from_millis(committed);
-        if self.committed.load(Ordering::Relaxed) != 0 && committed.elapsed() < BUSY {
-            tokio::time::sleep((took * PAUSE).min(MAX_PAUSE)).await;
-        }
     }
 
     /// Keeps [`TargetApps`] current. Never returns.

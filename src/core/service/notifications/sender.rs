@@ -1,5 +1,7 @@
 //! Sending notifications from the outbox.
 
+mod settlements;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,20 +9,19 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
+use self::settlements::{Settlements, notification, problem};
 use super::couriers::Couriers;
 use super::progress::{ended, stopped, while_sending};
 use super::{KINDS, NotificationQueue, NotificationRules};
 use crate::core::auth::random_53_bits;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    App, AppIdent, Attempt, Claim, Notification, OutboxEventKind, QueuedEvent, Secret,
-    TargetFilter, TargetKind, Timestamp,
+    App, AppIdent, Attempt, Claim, QueuedEvent, Secret, TargetFilter, TargetKind, Timestamp,
 };
 use crate::core::ports::{
-    AttemptResult, ClaimUpdate, Clock, Disposition, Metrics, NotificationOutcome, SendFailure,
-    Stores, Verdict,
+    Clock, Disposition, Metrics, NotificationOutcome, SendFailure, Stores, Verdict,
 };
 use crate::core::service::app_cache::AppCache;
 use crate::core::service::webhooks::pause;
@@ -57,6 +58,7 @@ pub struct NotificationSender {
     outbox_bytes: u64,
     /// The name of this node in the claims.
     holder: String,
+    settlements: Settlements,
 }
 
 /// What a sender of one kind depends on.
@@ -84,6 +86,7 @@ impl NotificationSender {
             rules: parts.rules,
             outbox_bytes: parts.outbox_bytes,
             holder: parts.holder,
+            settlements: Settlements::new(),
         }
     }
 
@@ -102,12 +105,20 @@ impl NotificationSender {
         let stopping = watch::Sender::new(false);
         {
             let kinds = join_all(KINDS.map(|kind| self.run_kind(kind, stopping.subscribe())));
-            tokio::pin!(kinds);
+            let settling = self
+                .settlements
+                .run(&*self.stores.outbox, &self.queue.pacing);
+            tokio::pin!(kinds, settling);
             tokio::select! {
                 _ = &mut kinds => {}
+                () = &mut settling => {}
                 () = stop => {
                     stopping.send_replace(true);
-                    kinds.await;
+                    self.queue.pacing.end();
+                    tokio::select! {
+                        _ = &mut kinds => {}
+                        () = &mut settling => {}
+                    }
                 }
             }
         }
@@ -164,26 +175,17 @@ impl NotificationSender {
     }
 
     async fn claim(&self, kind: TargetKind, busy: Vec<AppIdent>, free: usize) -> Vec<Claim> {
-        let (now, began) = (self.clock.now(), Instant::now());
-        let claimed = self
-            .stores
-            .outbox
-            .claim_targets(
-                kind,
-                &self.holder,
-                now,
-                self.claimed_until(now),
-                &busy,
-                free.div_ceil(4),
-            )
-            .await;
-        match claimed {
-            Ok(claims) => {
-                if !claims.is_empty() {
-                    self.queue.yield_to_publishers(began.elapsed()).await;
-                }
-                claims
-            }
+        let now = self.clock.now();
+        let claim = self.stores.outbox.claim_targets(
+            kind,
+            &self.holder,
+            now,
+            self.claimed_until(now),
+            &busy,
+            free.div_ceil(4),
+        );
+        match self.queue.pacing.call(claim).await {
+            Ok(claims) => claims,
             Err(error) => {
                 tracing::debug!(error = error.chain(), "notifications not claimed");
                 Vec::new()
@@ -340,61 +342,5 @@ impl NotificationSender {
     async fn may_keep(&self, claim: &Claim) -> bool {
         let stored = self.stores.outbox.bytes_of(&claim.app).await;
         self.outbox_bytes == 0 || stored.is_ok_and(|bytes| bytes.given_up < self.outbox_bytes)
-    }
-
-    /// Releases a claim of a target without notifications.
-    async fn free(&self, claim: &Claim) -> Result<bool, StorageError> {
-        let result = AttemptResult {
-            disposition: Disposition::Delivered,
-            upto: 0,
-            events: 0,
-            at: self.clock.now(),
-            attempt: Attempt::default(),
-            next: ClaimUpdate::Free(self.clock.now()),
-        };
-        self.stores.outbox.settle(claim, &result).await?;
-        Ok(false)
-    }
-
-    /// Settles an attempt. `upto`: the notification that it settles, or 0. `next`: the time of the next attempt; `None`: now, and
-    /// the claim is kept where there are more.
-    async fn settle(
-        &self,
-        claim: &Claim,
-        disposition: Disposition,
-        events: &[QueuedEvent],
-        upto: u64,
-        attempt: Attempt,
-        next: Option<Timestamp>,
-    ) -> Result<bool, StorageError> {
-        let at = self.clock.now();
-        let more = next.is_none() && events.len() > 1;
-        let result = AttemptResult {
-            disposition,
-            upto,
-            events: u64::from(upto != 0),
-            at,
-            attempt,
-            next: match more {
-                true => ClaimUpdate::Hold(self.claimed_until(at)),
-                false => ClaimUpdate::Free(next.unwrap_or(at)),
-            },
-        };
-        let is_held = self.stores.outbox.settle(claim, &result).await?;
-        Ok(is_held && more)
-    }
-}
-
-fn notification(event: &QueuedEvent) -> Option<(&QueuedEvent, &Notification)> {
-    match &event.kind {
-        OutboxEventKind::Notification(notification) => Some((event, notification)),
-        _ => None,
-    }
-}
-
-fn problem(reason: &str) -> Attempt {
-    Attempt {
-        status: None,
-        problem: Some(reason.to_owned()),
     }
 }

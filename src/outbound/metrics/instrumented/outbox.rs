@@ -51,6 +51,10 @@ impl Outbox for Instrumented<dyn Outbox> {
             .await
     }
 
+    async fn settle_all(&self, settled: &[(Claim, AttemptResult)]) -> StorageResult<Vec<bool>> {
+        self.call(Call::Write, self.inner.settle_all(settled)).await
+    }
+
     async fn release(&self, holder: &str) -> StorageResult<()> {
         self.call(Call::Write, self.inner.release(holder)).await
     }

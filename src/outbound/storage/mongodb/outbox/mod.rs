@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
+use futures_util::future::try_join_all;
 use mongodb::bson::{Bson, Document, doc};
 
 use self::document::{queue_id, queued_event_from};
@@ -115,6 +116,16 @@ impl Outbox for MongoStore {
         let (store, claim, result) = (self.clone(), claim.clone(), result.clone());
         self.run_to_completion(async move { store.settle_attempt(&claim, &result).await })
             .await
+    }
+
+    async fn settle_all(
+        &self,
+        settled: &[(Claim, AttemptResult)],
+    ) -> Result<Vec<bool>, StorageError> {
+        let settle = settled
+            .iter()
+            .map(|(claim, result)| self.settle(claim, result));
+        try_join_all(settle).await
     }
 
     async fn release(&self, holder: &str) -> Result<(), StorageError> {

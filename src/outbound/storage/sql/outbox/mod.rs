@@ -139,6 +139,16 @@ impl<D: Driver> Outbox for SqlStore<D> {
             .await
     }
 
+    async fn settle_all(
+        &self,
+        settled: &[(Claim, AttemptResult)],
+    ) -> Result<Vec<bool>, StorageError> {
+        let settled = settled.to_vec();
+        self.driver
+            .write(move |connection| Box::pin(settle::settle_all(connection, settled)))
+            .await
+    }
+
     async fn release(&self, holder: &str) -> Result<(), StorageError> {
         let holder = holder.to_owned();
         let released = self.driver.write(move |connection| {
@@ -231,7 +241,7 @@ impl<D: Driver> SqlStore<D> {
         let claims = self.driver.write(move |connection| {
             Box::pin(async move {
                 let mut claimed = Vec::with_capacity(due.len());
-                for (queue, claim) in due {
+                for (place, (queue, claim)) in locking_order(due, |(_, claim)| claim) {
                     let args = [
                         Arg::Int(queue),
                         Arg::Text(&claim.holder),
@@ -239,14 +249,23 @@ impl<D: Driver> SqlStore<D> {
                         Arg::Int(now.micros()),
                     ];
                     if connection.execute(CLAIM, &args).await? > 0 {
-                        claimed.push(claim);
+                        claimed.push((place, claim));
                     }
                 }
-                Ok(claimed)
+                claimed.sort_unstable_by_key(|(place, _)| *place);
+                Ok(claimed.into_iter().map(|(_, claim)| claim).collect())
             })
         });
         claims.await
     }
+}
+
+/// Sorts what a transaction locks, with the places that it had before: two transactions cannot deadlock.
+fn locking_order<T>(all: Vec<T>, claim: impl Fn(&T) -> &Claim) -> Vec<(usize, T)> {
+    let mut sorted: Vec<(usize, T)> = all.into_iter().enumerate().collect();
+    let key = |one: &T| (claim(one).app.clone(), Arc::clone(&claim(one).address));
+    sorted.sort_by_cached_key(|(_, one)| key(one));
+    sorted
 }
 
 fn claim_from(row: &impl SqlRow, holder: &Arc<str>) -> StorageResult<(i64, Claim)> {

@@ -1,5 +1,6 @@
 //! Recording the result of a delivery attempt.
 
+use super::locking_order;
 use super::put::{DELETE_IF_EMPTY, target_of};
 use crate::core::error::StorageError;
 use crate::core::model::{Attempt, Claim};
@@ -24,6 +25,20 @@ const RECORD_ATTEMPT: &str =
 const EXTEND_CLAIM: &str = "UPDATE outbox_queues SET held_until = $2 WHERE id = $1";
 const RELEASE_CLAIM: &str =
     "UPDATE outbox_queues SET due = $2, held_until = 0, holder = '' WHERE id = $1";
+
+pub(super) async fn settle_all(
+    connection: &mut impl SqlConnection,
+    settled: Vec<(Claim, AttemptResult)>,
+) -> StorageResult<Vec<bool>> {
+    let mut held = vec![false; settled.len()];
+    for (place, (claim, result)) in locking_order(settled, |(claim, _)| claim) {
+        let is_held = settle(connection, claim, result).await?;
+        if let Some(held) = held.get_mut(place) {
+            *held = is_held;
+        }
+    }
+    Ok(held)
+}
 
 pub(super) async fn settle(
     connection: &mut impl SqlConnection,
