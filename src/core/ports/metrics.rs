@@ -124,6 +124,8 @@ pub trait Metrics: Send + Sync {
     fn webhook_attempted(&self, outcome: WebhookOutcome, events: u64);
     /// Attempts to notify targets of a kind ended.
     fn notified(&self, kind: TargetKind, outcome: NotificationOutcome, attempts: u64);
+    /// An attempt to send a direct message ended.
+    fn direct_message(&self, kind: TargetKind, outcome: NotificationOutcome);
     /// A login failed; `throttled`: it was not judged, after too many before.
     fn login_failed(&self, credential: GuessedCredential, throttled: bool);
     /// The events queued for webhooks, of all apps and nodes.
@@ -186,7 +188,7 @@ impl WebhookOutcome {
     }
 }
 
-/// The outcome of an attempt to notify a target.
+/// The outcome of an attempt to notify a target, or to send it a direct message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotificationOutcome {
     /// The target accepted it.

@@ -3,7 +3,7 @@
 use super::Service;
 use crate::core::model::{
     ApnContent, ApnCredentials, ApnHeaderError, ApnHeaders, ApnMessage, App, P256Key,
-    PushCheckError, PushCredentials, Secret, Timestamp,
+    PushCheckError, PushCredentials, Secret, TargetKind, Timestamp,
 };
 use crate::core::ports::SendFailure;
 
@@ -129,7 +129,8 @@ impl Service {
         let at = self.ports.clock.now();
         let message = |token| identity.message(token, content, at);
         let messages = tokens.into_iter().map(message).collect();
-        self.send_all(app, &*self.ports.senders.apn, messages).await
+        self.send_all(app, TargetKind::Apn, &*self.ports.senders.apn, messages)
+            .await
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Service;
 use crate::core::model::{
     App, EmailAddress, EmailAddressError, EmailMessage, MailAccount, MailAccountError, MailContent,
-    MailServer, Secret, Timestamp,
+    MailServer, Secret, TargetKind, Timestamp,
 };
 use crate::core::ports::SendFailure;
 
@@ -110,8 +110,8 @@ impl Service {
             message(to, content.clone(), server.clone(), id, at)
         };
         let messages = to.into_iter().map(message).collect();
-        self.send_all(app, &*self.ports.senders.email, messages)
-            .await
+        let sender = &*self.ports.senders.email;
+        self.send_all(app, TargetKind::Smtp, sender, messages).await
     }
 }
 

@@ -48,6 +48,7 @@ pub struct PrometheusMetrics {
     webhook_requests: IntCounterVec,
     webhook_events: IntCounterVec,
     notifications: IntCounterVec,
+    direct_messages: IntCounterVec,
     failed_logins: IntCounterVec,
     outbox: IntGauge,
     bus_up: IntGaugeVec,
@@ -74,6 +75,9 @@ impl PrometheusMetrics {
                 &registry,
                 IntCounterVec::new(Opts::new(name, help), labels)?,
             )
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
         let histogram = HistogramOpts::new(
             "pushi_call_seconds",
@@ -145,6 +149,11 @@ impl PrometheusMetrics {
                 "Attempts to notify targets, by kind and outcome.",
                 &["kind", "outcome"],
             )?,
+            direct_messages: family(
+                "pushi_direct_messages_total",
+                "Attempts to send direct messages, by kind and outcome.",
+                &["kind", "outcome"],
+            )?,
             failed_logins: family(
                 "pushi_failed_logins_total",
                 "Failed logins, by what was presented and whether too many had failed before.",
@@ -161,25 +170,15 @@ impl PrometheusMetrics {
                 &["limit"],
             )?,
             // A family without labels, so that a single node does not export it.
-            bus_up: registered(
-                &registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "pushi_bus_up",
-                        "1 while this node is connected to the bus, 0 otherwise.",
-                    ),
-                    &[],
-                )?,
+            bus_up: gauges(
+                "pushi_bus_up",
+                "1 while this node is connected to the bus, 0 otherwise.",
+                &[],
             )?,
-            queue_bytes: registered(
-                &registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "pushi_queue_bytes",
-                        "Bytes waiting in a queue of this node.",
-                    ),
-                    &["queue"],
-                )?,
+            queue_bytes: gauges(
+                "pushi_queue_bytes",
+                "Bytes waiting in a queue of this node.",
+                &["queue"],
             )?,
             refused: family(
                 "pushi_queue_refused_total",
@@ -298,6 +297,12 @@ impl Metrics for PrometheusMetrics {
         self.notifications
             .with_label_values(&[kind.label(), outcome.name()])
             .inc_by(attempts);
+    }
+
+    fn direct_message(&self, kind: TargetKind, outcome: NotificationOutcome) {
+        self.direct_messages
+            .with_label_values(&[kind.label(), outcome.name()])
+            .inc();
     }
 
     fn login_failed(&self, credential: GuessedCredential, throttled: bool) {

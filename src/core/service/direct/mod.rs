@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 pub(super) use self::slots::SendSlots;
 use super::Service;
 use crate::core::model::{
-    App, BrowserKeys, PushContent, Secret, Timestamp, Vapid, WebMessage, WebMethod, WebPushMessage,
-    WebSigning,
+    App, BrowserKeys, PushContent, Secret, TargetKind, Timestamp, Vapid, WebMessage, WebMethod,
+    WebPushMessage, WebSigning,
 };
-use crate::core::ports::{SendFailure, Sender};
+use crate::core::ports::{NotificationOutcome, SendFailure, Sender};
 
 /// The most targets of one kind in a request.
 pub const MAX_DIRECT_TARGETS: usize = 100;
@@ -75,7 +75,8 @@ impl Service {
             signing: WebSigning::of(app, id.0.to_string(), 1, at),
         };
         let messages = urls.into_iter().map(message).collect();
-        self.send_all(app, &*self.ports.senders.web, messages).await
+        self.send_all(app, TargetKind::Web, &*self.ports.senders.web, messages)
+            .await
     }
 
     /// Sends the same to browsers. The results are in the order of the targets.
@@ -90,7 +91,8 @@ impl Service {
         let ttl = self.rules.messages.web_push_ttl;
         let message = |target: PushTarget| target.message(content, vapid, ttl, at);
         let messages = targets.into_iter().map(message).collect();
-        self.send_all(app, &*self.ports.senders.web_push, messages)
+        let sender = &*self.ports.senders.web_push;
+        self.send_all(app, TargetKind::WebPush, sender, messages)
             .await
     }
 
@@ -98,13 +100,23 @@ impl Service {
     pub(super) async fn send_all<M>(
         &self,
         app: &App,
+        kind: TargetKind,
         sender: &dyn Sender<M>,
         messages: Vec<M>,
     ) -> Vec<Result<(), SendFailure>> {
         let (slots, wait) = (&self.parts.sends, self.rules.messages.timeout);
         let sends = messages.iter().map(|message| async move {
-            let _slot = slots.acquire(&app.ident, wait).await?;
-            sender.send(message).await
+            let sent = async {
+                let _slot = slots.acquire(&app.ident, wait).await?;
+                sender.send(message).await
+            };
+            let sent = sent.await;
+            let outcome = match sent {
+                Ok(()) => NotificationOutcome::Delivered,
+                Err(_) => NotificationOutcome::GivenUp,
+            };
+            self.hub.metrics().direct_message(kind, outcome);
+            sent
         });
         join_all(sends).await
     }

@@ -107,6 +107,13 @@ async fn success_means_that_all_receivers_accepted() {
             ],
         })
     );
+    let metrics = api.admin(Method::GET, "/metrics").send().await.text;
+    for line in [
+        "pushi_direct_messages_total{kind=\"web\",outcome=\"delivered\"} 1",
+        "pushi_direct_messages_total{kind=\"web\",outcome=\"given_up\"} 2",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
+    }
 }
 
 #[tokio::test]
