@@ -1,6 +1,7 @@
 //! Signatures and tokens: created, and verified in constant time.
 
 mod es256;
+mod mail_unsubscribe;
 mod request;
 mod signable;
 mod user;
@@ -10,6 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 pub use es256::{new_p256_key, signed_token};
+pub use mail_unsubscribe::UnsubscribeToken;
 pub use request::{RequestError, SignedRequest, message_signature, webhook_signature};
 pub use signable::{SignableError, check_signable};
 pub use user::{check_user_auth, user_auth};

@@ -26,6 +26,7 @@ pub(super) fn rules(settings: &Settings) -> Rules {
             mail: settings.notifications.mail.clone(),
             web_push_ttl: u32::try_from(settings.notifications.web_push_ttl.as_secs())
                 .unwrap_or(u32::MAX),
+            public_url: settings.notifications.public_url.clone(),
         },
     }
 }

@@ -3,7 +3,7 @@ use crate::core::model::Timestamp;
 
 const KEY: &str = "278d425bdf160c739803";
 
-fn app() -> App {
+pub(super) fn app() -> App {
     App {
         key: KEY.to_owned(),
         secret: secret(),

@@ -27,6 +27,7 @@ mod health;
 mod history;
 mod login_throttle;
 mod mail;
+mod mail_unsubscribe;
 mod member_changes;
 mod notifications;
 mod occupancy;
@@ -67,6 +68,7 @@ pub use health::NodeHealth;
 pub use history::{AnswerReader, EventQuery, EventsPage, HistoryError};
 pub use login_throttle::LoginsThrottled;
 pub use mail::{GivenMailServer, MailServerError};
+pub use mail_unsubscribe::UnsubscribeError;
 pub use member_changes::MemberChangeAnnouncer;
 pub use notifications::{
     KINDS as NOTIFICATION_KINDS, NotificationExpander, NotificationQueue, NotificationRules,
@@ -149,6 +151,8 @@ pub struct MessageRules {
     pub mail: Option<MailAccount>,
     /// Seconds for which push services keep a message.
     pub web_push_ttl: u32,
+    /// The address of the REST API for people, without a slash at its end; `None`: e-mails have no link to end a registration.
+    pub public_url: Option<String>,
 }
 
 impl Default for MessageRules {
@@ -158,6 +162,7 @@ impl Default for MessageRules {
             contact: None,
             mail: None,
             web_push_ttl: 86_400,
+            public_url: None,
         }
     }
 }

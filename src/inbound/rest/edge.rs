@@ -17,6 +17,7 @@ use super::pages::PageRoutes;
 use super::problem::Problem;
 use super::security::OPERATIONS;
 use super::targets::encode_raw_address;
+use super::unsubscribe::UnsubscribePage;
 use super::web::Web;
 use super::{RestContext, Routes};
 use crate::core::ports::HttpRefusal;
@@ -28,6 +29,7 @@ pub(super) struct Edge<E> {
     cors: Cors,
     front: FrontDoor,
     pages: PageRoutes,
+    unsubscribe: UnsubscribePage,
     web: Web,
     known: Known,
 }
@@ -41,6 +43,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
             cors,
             front: FrontDoor::new(),
             pages: PageRoutes::new(),
+            unsubscribe: UnsubscribePage::new(),
             web: Web::new(),
             known: Known::new(),
         }
@@ -67,6 +70,9 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
                 Method::OPTIONS => options(PAGE_METHODS),
                 _ => not_a_page_method(),
             };
+        }
+        if let Some(response) = self.unsubscribe.answer(&self.rest, &request).await {
+            return response;
         }
         if *request.method() == Method::GET
             && let Some(response) = Web::demo(&self.rest, &request).await

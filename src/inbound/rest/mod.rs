@@ -38,6 +38,7 @@ mod subscriptions;
 mod tags;
 mod targets;
 mod tokens;
+mod unsubscribe;
 mod vapid;
 mod web;
 

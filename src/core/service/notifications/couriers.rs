@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::ReadEventPush;
-use crate::core::auth::derived_mid;
+use crate::core::auth::{UnsubscribeToken, derived_mid};
 use crate::core::model::{
-    App, BrowserKeys, Notification, NotificationTarget, TargetKind, Timestamp, WebMessage,
+    App, BrowserKeys, Notification, NotificationTarget, Secret, TargetKind, Timestamp, WebMessage,
     WebMethod, WebSigning,
 };
 use crate::core::ports::{MessageFormat, SendFailure, Senders, Verdict};
@@ -93,14 +93,25 @@ impl Couriers {
         let content = self.format.event_mail(&notification.frame);
         // The same in every attempt, and another one for each address.
         let id = derived_mid(&[&notification.mid, target.address.expose()]);
-        let message = mail::message(
+        let mut message = mail::message(
             target.address.clone(),
             content,
             server,
             id.0.to_string(),
             now,
         );
+        message.unsubscribe = self.unsubscribe_link(app, target);
         self.senders.email.send(&message).await
+    }
+
+    /// Where the recipient can end the registration; `None`: nowhere, or a test has none.
+    fn unsubscribe_link(&self, app: &App, target: &NotificationTarget) -> Option<Secret> {
+        let base = self.rules.public_url.as_ref().filter(|_| target.id > 0)?;
+        let token = UnsubscribeToken::of(app, target).text();
+        Some(Secret::new(format!(
+            "{base}/unsubscribe/{}",
+            token.expose()
+        )))
     }
 
     async fn apn(

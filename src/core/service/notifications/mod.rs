@@ -17,6 +17,7 @@ mod pacing;
 mod pages;
 mod progress;
 mod queue;
+mod registration;
 mod sender;
 mod target_apps;
 

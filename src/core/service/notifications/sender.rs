@@ -14,12 +14,11 @@ use tokio::time::{sleep, timeout};
 use self::settlements::{Settlements, notification, problem};
 use super::couriers::Couriers;
 use super::progress::{ended, stopped, while_sending};
+use super::registration::registration;
 use super::{KINDS, NotificationQueue, NotificationRules};
 use crate::core::auth::random_53_bits;
 use crate::core::error::StorageError;
-use crate::core::model::{
-    App, AppIdent, Attempt, Claim, QueuedEvent, Secret, TargetFilter, TargetKind, Timestamp,
-};
+use crate::core::model::{App, AppIdent, Attempt, Claim, QueuedEvent, TargetKind, Timestamp};
 use crate::core::ports::{
     Clock, Disposition, Metrics, NotificationOutcome, SendFailure, Stores, Verdict,
 };
@@ -231,15 +230,10 @@ impl NotificationSender {
         let Some((_, address)) = TargetKind::of_outbox_address(&claim.address) else {
             return Ok(false);
         };
-        let filter = TargetFilter {
-            address: Some(Secret::new(address)),
-            channel: None,
-        };
         let targets = &self.stores.targets;
-        let registered = targets
-            .list_targets(&claim.app, kind, &filter, 0, 1)
-            .await?;
-        let Some(target) = registered.first() else {
+        let registered =
+            registration(&**targets, &claim.app, kind, address, &event.channel).await?;
+        let Some(target) = &registered else {
             // It was removed since.
             let attempt = problem("the target is not registered any more");
             return self

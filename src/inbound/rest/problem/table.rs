@@ -12,7 +12,7 @@ use crate::core::error::StorageError;
 use crate::core::model::{CredentialError, IdentError, NameError};
 use crate::core::service::{
     AppError, HistoryError, LoginError, LoginsThrottled, NewVapidKeyError, PublishError,
-    RosterError, SignedError, SubscriptionError, TargetError,
+    RosterError, SignedError, SubscriptionError, TargetError, UnsubscribeError,
 };
 
 impl Problem {
@@ -177,6 +177,16 @@ impl From<TargetError> for Problem {
             TargetError::Kind => Self::bad_request(message),
             TargetError::Signature(_) => Self::unauthorized(message),
             TargetError::Storage(error) => Self::of_storage(message, &error),
+        }
+    }
+}
+
+impl From<UnsubscribeError> for Problem {
+    fn from(error: UnsubscribeError) -> Self {
+        let message = error.to_string();
+        match error {
+            UnsubscribeError::Invalid => Self::not_found(message),
+            UnsubscribeError::Storage(error) => Self::of_storage(message, &error),
         }
     }
 }
