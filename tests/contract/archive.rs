@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    AppIdent, CachedEvent, Event, NotificationTarget, Position, Secret, TargetKind,
+    AppIdent, Away, CachedEvent, Event, NotificationTarget, Position, Secret, TargetKind, UserId,
 };
 use pushi::core::ports::ReadLimit;
 
@@ -239,6 +241,10 @@ pub(crate) async fn targets_are_put_and_read_by_kind(fixture: &impl Fixture) {
         address: Secret::new("https://example.com/"),
         p256dh: (kind == TargetKind::WebPush).then(|| Secret::new("p")),
         auth: (kind == TargetKind::WebPush).then(|| Secret::new("a")),
+        away: (kind == TargetKind::Smtp).then(|| Away {
+            delay: Duration::from_secs(30),
+            user: UserId::parse("ann"),
+        }),
         created: NOW,
     };
     let targets: Vec<NotificationTarget> = TargetKind::NAMES

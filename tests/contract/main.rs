@@ -152,6 +152,7 @@ macro_rules! contract {
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; targets:
             a_target_is_registered_once_and_read_back,
+            the_condition_of_a_target_is_read_back_and_changed,
             twenty_callers_registering_the_same_make_one,
             targets_are_listed_by_address_and_channel,
             registrations_of_an_address_are_removed,
@@ -159,6 +160,7 @@ macro_rules! contract {
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; notifications:
             due_events_are_claimed_by_one_and_resumed,
+            apps_take_turns_with_due_events,
             a_publish_is_queued_once_for_each_target,
             a_publish_that_is_queued_again_while_it_is_sent_is_sent_once,
             notifications_are_listed_and_replayed,

@@ -22,7 +22,10 @@ async fn claim(
     busy: &[AppIdent],
 ) -> Vec<DuePublish> {
     let until = now.plus(MINUTE);
-    let claimed = stores.due.claim_due(holder, now, until, busy, 10, 2).await;
+    let claimed = stores
+        .due
+        .claim_due(holder, now, until, (busy, None), 10, 2)
+        .await;
     claimed.unwrap()
 }
 
@@ -91,6 +94,44 @@ pub(crate) async fn due_events_are_claimed_by_one_and_resumed<F: Fixture>(fixtur
     };
     stores.events.prune(pruning, 100).await.unwrap();
     assert!(claim(&stores, "four", at(100_000), &[]).await.is_empty());
+}
+
+pub(crate) async fn apps_take_turns_with_due_events<F: Fixture>(fixture: &F) {
+    let stores = fixture.open().await;
+    let mut idents = Vec::new();
+    for name in ["a", "b", "c"] {
+        let app = app(&stores, name).await;
+        for text in ["1", "2", "3"] {
+            let due = [Some(Arc::<str>::from(format!("{name}{text}")))];
+            let event = [event(&app, "news", text)];
+            let stored = stores.events.append_due(&event, &due);
+            stored.await.remove(0).unwrap();
+        }
+        idents.push(app.ident);
+    }
+    let mut last: Option<AppIdent> = None;
+    let mut turns = Vec::new();
+    for _ in 0..7 {
+        let turn = (&[][..], last.as_ref());
+        let claimed = stores
+            .due
+            .claim_due("n", at(100), at(200), turn, 1, 1)
+            .await
+            .unwrap();
+        turns.push(claimed[0].app.clone());
+        last = Some(claimed[0].app.clone());
+    }
+    // Each app once before any of them again, in an order of the store.
+    for round in turns.windows(3) {
+        assert!(
+            idents.iter().all(|ident| round.contains(ident)),
+            "{turns:?}"
+        );
+    }
+    let turn = (&idents[..2], Some(&idents[2]));
+    let claimed = stores.due.claim_due("n", at(100), at(200), turn, 5, 5);
+    let claimed = claimed.await.unwrap();
+    assert!(claimed.iter().all(|due| due.app == idents[2]));
 }
 
 fn notification(app: &AppIdent, publish: &str, addresses: &[&str]) -> OutboxEvent {
@@ -170,12 +211,22 @@ pub(crate) async fn a_publish_is_queued_once_for_each_target<F: Fixture>(fixture
     both.insert(1, (Claim { holder, ..lost }, done));
     let held = stores.outbox.settle_all(&both).await.unwrap();
     assert_eq!(held, [true, false, true]);
+    let log = &stores.notifications;
+    for (address, publish, is_known) in [
+        ("web:http://a/", "p1", true),
+        ("web:http://a/", "p2", false),
+        ("web:http://c/", "p1", false),
+    ] {
+        let known = log.is_known(&ident, address, publish).await.unwrap();
+        assert_eq!(known, is_known, "{address} {publish}");
+    }
     // Also not where it was sent.
     stores.outbox.put(&[one]).await.unwrap();
     assert_eq!(stores.outbox.depth().await.unwrap(), 0);
     let next = notification(&ident, "p2", &["web:http://a/"]);
     stores.outbox.put(&[next]).await.unwrap();
     assert_eq!(stores.outbox.depth().await.unwrap(), 1);
+    assert!(log.is_known(&ident, "web:http://a/", "p2").await.unwrap());
 }
 
 pub(crate) async fn a_publish_that_is_queued_again_while_it_is_sent_is_sent_once<F: Fixture>(

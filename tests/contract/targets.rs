@@ -1,9 +1,12 @@
 //! Notification targets.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    AppIdent, NewTarget, NotificationTarget, Secret, TargetFilter, TargetKind, Timestamp,
+    AppIdent, Away, NewTarget, NotificationTarget, Secret, TargetFilter, TargetKind, Timestamp,
+    UserId,
 };
 
 use crate::fixture::Fixture;
@@ -20,6 +23,7 @@ fn hook(address: &str, name: &str) -> NewTarget {
         address: Secret::new(address),
         p256dh: None,
         auth: None,
+        away: None,
     }
 }
 
@@ -69,6 +73,38 @@ pub(crate) async fn a_target_is_registered_once_and_read_back<F: Fixture>(fixtur
     let error = targets.register(&missing, &push, false, at(1)).await;
     assert!(matches!(error, Err(StorageError::NotFound)), "{error:?}");
     assert_eq!(targets.count_targets(TargetKind::WebPush).await.unwrap(), 1);
+}
+
+pub(crate) async fn the_condition_of_a_target_is_read_back_and_changed<F: Fixture>(fixture: &F) {
+    let stores = fixture.open().await;
+    let ident = app(&stores, "a").await.ident;
+    let hook = hook("http://a/", "news");
+    let away = |user| NewTarget {
+        away: Some(Away {
+            delay: Duration::from_secs(30),
+            user: UserId::parse(user),
+        }),
+        ..hook.clone()
+    };
+    let (targets, new) = (&stores.targets, away("ann"));
+    let registered = targets.register(&ident, &new, false, at(1));
+    let (first, is_new) = registered.await.unwrap();
+    assert!(is_new);
+    assert_eq!(first.away, away("ann").away);
+    let any = TargetFilter::default();
+    for changed in [away("bob"), hook.clone(), away("é")] {
+        let targets = &stores.targets;
+        let registered = targets.register(&ident, &changed, false, at(2)).await;
+        let (registered, is_new) = registered.unwrap();
+        assert_eq!((registered.id, is_new), (first.id, false));
+        let reopened = fixture.open().await;
+        let read = reopened
+            .targets
+            .list_targets(&ident, TargetKind::Web, &any, 0, 10);
+        assert_eq!(read.await.unwrap(), [registered.clone()]);
+        assert_eq!(registered.away, changed.away);
+        assert_eq!(registered.created, at(1));
+    }
 }
 
 pub(crate) async fn twenty_callers_registering_the_same_make_one<F: Fixture>(fixture: &F) {
@@ -182,6 +218,7 @@ pub(crate) async fn a_browser_has_one_endpoint_and_one_key<F: Fixture>(fixture: 
         kind: TargetKind::WebPush,
         p256dh: Some(Secret::new(key)),
         auth: Some(Secret::new(secret)),
+        away: None,
         ..hook(endpoint, name)
     };
     let register = async |app: &AppIdent, target: NewTarget| {

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::reader::{AppReader, CopyPage};
 use super::store::{CopyError, CopyStore};
 use super::transfer::last_event_id;
-use crate::core::model::{App, Event, NotificationTarget, Secret};
+use crate::core::model::{App, Event, NotificationTarget, Secret, UserId};
 
 /// The kinds of records, in the order of the output.
 pub(super) const KINDS: [&str; 7] = [
@@ -208,11 +208,13 @@ fn add_event(events: &mut KindDigest, Event { new, position }: &Event) {
 
 fn add_target(targets: &mut KindDigest, target: &NotificationTarget) {
     let numbers = format!(
-        "{} {} {}",
+        "{} {} {} {:?}",
         target.kind.name(),
         target.id,
-        target.created.micros()
+        target.created.micros(),
+        target.away.as_ref().map(|away| away.delay)
     );
+    let user = target.away.as_ref().and_then(|away| away.user.as_ref());
     let (address, p256dh, auth) = (
         Some(target.address.expose()),
         exposed(&target.p256dh),
@@ -224,5 +226,6 @@ fn add_target(targets: &mut KindDigest, target: &NotificationTarget) {
         address,
         p256dh,
         auth,
+        user.map(UserId::as_str),
     ]);
 }

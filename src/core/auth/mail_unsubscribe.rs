@@ -107,6 +107,7 @@ mod tests {
             address: Secret::new(address),
             p256dh: None,
             auth: None,
+            away: None,
             created: Timestamp::from_micros(0),
         }
     }

@@ -1,6 +1,7 @@
 //! The types of the domain. None derives serialization: each edge has its own data transfer types and converts.
 
 mod app;
+mod away;
 mod cached_event;
 mod channel;
 mod delivery;
@@ -28,6 +29,7 @@ mod target;
 mod time;
 
 pub use app::{App, AppIdent, CredentialError, IdentError, NewApp, PushCredentials};
+pub use away::Away;
 pub use cached_event::CachedEvent;
 pub use channel::{ChannelKind, ChannelName, NameError, PeerChannel, check_event_name};
 pub use delivery::{Attempt, Claim, Delivery, LostEvents, QueuedAddress};

@@ -1,8 +1,12 @@
 //! Notification targets of channels.
 
+use super::away::Away;
 use super::channel::ChannelName;
 use super::secret::Secret;
 use super::time::Timestamp;
+
+/// What follows the label of a kind in an away address.
+const AWAY: &str = "-away";
 
 /// The kind of a notification target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,9 +59,23 @@ impl TargetKind {
         [self.label(), ":", address].concat()
     }
 
+    /// The address in the outbox of what a target receives only if its user is away: it waits, and delays nothing else.
+    pub fn away_address(self, address: &str) -> String {
+        [self.label(), AWAY, ":", address].concat()
+    }
+
+    /// Whether it is an [away address](Self::away_address).
+    pub fn is_away_address(address: &str) -> bool {
+        let label = address.split_once(':').map_or("", |(label, _)| label);
+        label
+            .strip_suffix(AWAY)
+            .is_some_and(|label| Self::from_label(label).is_some())
+    }
+
     /// The kind and the target of an address in the outbox; `None`: it is that of a web hook of an app.
     pub fn of_outbox_address(address: &str) -> Option<(Self, &str)> {
         let (label, target) = address.split_once(':')?;
+        let label = label.strip_suffix(AWAY).unwrap_or(label);
         Some((Self::from_label(label)?, target))
     }
 }
@@ -75,6 +93,8 @@ pub struct NewTarget {
     pub p256dh: Option<Secret>,
     /// See [`NotificationTarget::auth`].
     pub auth: Option<Secret>,
+    /// See [`NotificationTarget::away`].
+    pub away: Option<Away>,
 }
 
 impl NewTarget {
@@ -100,6 +120,7 @@ impl NewTarget {
             address: self.address,
             p256dh: self.p256dh,
             auth: self.auth,
+            away: self.away,
             created,
         }
     }
@@ -139,6 +160,8 @@ pub struct NotificationTarget {
     pub p256dh: Option<Secret>,
     /// Of a push endpoint: the browser's authentication secret (RFC 8291).
     pub auth: Option<Secret>,
+    /// `None`: it is always notified.
+    pub away: Option<Away>,
     /// The time of creation.
     pub created: Timestamp,
 }

@@ -9,14 +9,14 @@ use crate::core::model::{AppIdent, DuePublish, LoggedNotification, NotificationF
 /// the outbox.
 #[async_trait]
 pub trait DuePublishes: Send + Sync {
-    /// Claims events of at most `apps` apps, none of them in `busy`: of each app the oldest ones that are not claimed, or only
+    /// Claims events of at most `apps` apps, none of them in the first part of `turn`, those that follow its second part first, so that all get their turn: of each app the oldest ones that are not claimed, or only
     /// until `now`, at most `events`. Those of one app follow one another. `holder` has the claim until `until`. An event that was removed since is not due any more.
     async fn claim_due(
         &self,
         holder: &str,
         now: Timestamp,
         until: Timestamp,
-        busy: &[AppIdent],
+        turn: (&[AppIdent], Option<&AppIdent>),
         apps: usize,
         events: usize,
     ) -> Result<Vec<DuePublish>, StorageError>;
@@ -47,6 +47,14 @@ pub trait NotificationLog: Send + Sync {
         filter: NotificationFilter,
         limit: usize,
     ) -> Result<Vec<LoggedNotification>, StorageError>;
+
+    /// Whether a notification of this publish waits for the address, or is in the log.
+    async fn is_known(
+        &self,
+        app: &AppIdent,
+        address: &str,
+        publish: &str,
+    ) -> Result<bool, StorageError>;
 
     /// Makes the queue of an address due at `now`, unless it is claimed; whether there is such a queue.
     async fn hasten(

@@ -106,7 +106,7 @@ pub trait Outbox: Send + Sync {
     async fn oldest(&self, claim: &Claim, limit: usize) -> Result<Vec<QueuedEvent>, StorageError>;
 
     /// Settles an attempt. [`Disposition::Delivered`] resets the count of failed attempts; the others increment it and store
-    /// the attempt. `false`: another holder has the claim by now, and nothing is changed. An address without events is removed
+    /// the attempt. A notification that ends resets it, too: the next one begins with its first attempt. `false`: another holder has the claim by now, and nothing is changed. An address without events is removed
     /// when its claim is released.
     async fn settle(&self, claim: &Claim, settlement: &AttemptResult)
     -> Result<bool, StorageError>;

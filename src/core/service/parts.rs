@@ -10,6 +10,7 @@ use super::login_throttle::LoginThrottle;
 use super::member_changes::MemberChangeAnnouncer;
 use super::notifications::{
     Couriers, NotificationExpander, NotificationQueue, NotificationSender, SenderParts,
+    UserConnections,
 };
 use super::retention::Retention;
 use super::session_cache::SessionCache;
@@ -117,6 +118,10 @@ impl Parts {
             rules: rules.notifications,
             outbox_bytes: rules.limits.outbox_bytes,
             holder: notify_holder,
+            users: UserConnections {
+                nodes: nodes.clone(),
+                hub: Arc::clone(hub),
+            },
         });
         Ok(Self {
             expander: Arc::new(expander),

@@ -126,6 +126,14 @@ async fn parts(request: &Request, text: Bytes) -> Result<Pairs, Problem> {
 }
 
 impl<T> Fields<T> {
+    /// The value of a member: a non-empty string; `None`: it is missing or null.
+    pub(super) fn optional(&self, name: &str) -> Result<Option<String>, Problem> {
+        match self.members.get(name) {
+            Some(Value::Null) | None => Ok(None),
+            Some(_) => self.required(name, false).map(Some),
+        }
+    }
+
     /// The value of a member: a non-empty string (with `number`, a whole number counts as its decimal text).
     pub(super) fn required(&self, name: &str, number: bool) -> Result<String, Problem> {
         match self.members.get(name) {

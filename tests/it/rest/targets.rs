@@ -51,6 +51,52 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
+async fn a_condition_is_checked_and_listed() {
+    let api = start().await;
+    let post = async |body: Value| {
+        let post = api.session(Method::POST, "/webs").json(&body);
+        post.send().await
+    };
+    let with = |members: Value| {
+        let mut body = json!({"url": HOOK, "event": "news"});
+        let further = members.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(further);
+        body
+    };
+    for (members, problem) in [
+        (json!({"when": "sometimes"}), "when"),
+        (json!({"when": 1}), "when"),
+        (json!({"when": "away"}), "user_id"),
+        (json!({"when": "away", "user_id": ""}), "user_id"),
+        (
+            json!({"when": "away", "user_id": "a", "delay": "25h"}),
+            "delay",
+        ),
+        (
+            json!({"when": "away", "user_id": "a", "delay": "-1s"}),
+            "delay",
+        ),
+        (
+            json!({"when": "away", "user_id": "a", "delay": 30}),
+            "delay",
+        ),
+        (json!({"delay": "30s"}), "delay"),
+        (json!({"when": "always", "user_id": "a"}), "user_id"),
+    ] {
+        let reply = post(with(members.clone())).await;
+        assert_eq!(reply.status, 400, "{members}: {}", reply.text);
+        assert!(reply.text.contains(problem), "{members}: {}", reply.text);
+    }
+    assert!(listed(&api, "").await.is_empty());
+    let away = json!({"when": "away", "delay": "90s", "user_id": "ann"});
+    let reply = post(with(away)).await.json();
+    let members = (&reply["when"], &reply["delay"], &reply["user_id"]);
+    assert_eq!(members, (&json!("away"), &json!("90s"), &json!("ann")));
+    let always = post(with(json!({"when": "always"}))).await.json();
+    assert_eq!((&always["id"], always.get("when")), (&reply["id"], None));
+}
+
+#[tokio::test]
 async fn a_web_hook_is_registered_once_and_listed() {
     let api = start().await;
     let first = created(&api, HOOK, "news").await;

@@ -152,7 +152,10 @@ pub(super) async fn what_is_due_is_sent_after_a_restart(env: &TestEnv) {
     // A node that was killed while it had claimed what is due.
     let now = server.clock_now();
     let until = now.plus(Duration::from_secs(20));
-    let claimed = env.stores.due.claim_due("killed", now, until, &[], 10, 2);
+    let claimed = env
+        .stores
+        .due
+        .claim_due("killed", now, until, (&[], None), 10, 2);
     assert_eq!(claimed.await.unwrap().len(), 2);
     next_server(env, Duration::from_secs(21));
     let mut data = Vec::new();

@@ -1,5 +1,6 @@
 //! Notifications of targets, case by case.
 
+mod away;
 mod delivery;
 mod kinds;
 mod retries;
@@ -54,6 +55,7 @@ pub(crate) async fn register_target(
             "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
         ),
         auth: key("BTBZMqHH6r4Tts7J_aSIgg"),
+        away: None,
     };
     let address = target.address.expose();
     let auth =
@@ -123,7 +125,14 @@ macro_rules! notifications_on_every_store {
             a_message_that_is_never_accepted_is_given_up,
             events_wait_for_credentials,
         }
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::notifications; away:
+            a_user_who_stays_away_is_notified_after_the_delay,
+            a_user_who_receives_the_event_is_not_notified,
+            a_user_who_comes_back_before_the_end_is_not_notified,
+            a_target_that_is_always_notified_gets_an_event_once,
+        }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::notifications; retries:
+            the_next_notification_begins_with_its_first_attempt,
             a_failed_notification_is_retried_in_order,
             a_target_that_hangs_delays_no_other,
             a_target_that_is_gone_is_removed,

@@ -42,6 +42,26 @@ pub(super) async fn a_failed_notification_is_retried_in_order(env: &TestEnv) {
     until_done(&server, 2).await;
 }
 
+pub(super) async fn the_next_notification_begins_with_its_first_attempt(env: &TestEnv) {
+    let mut receiver = Receiver::answering(|_| "500 Oops".to_owned()).await;
+    let server = env
+        .server_with(|setup| {
+            setup.notify = true;
+            setup.rules.notifications.retry = Duration::ZERO;
+        })
+        .await;
+    register(&server, &receiver.url, "news").await;
+    server.publish_texts("news", &["1", "2", "3"]).await;
+    for text in ["1", "2", "3"] {
+        let call = receiver.call().await;
+        assert_eq!(call.json()["data"], text);
+        assert_eq!(call.header("x-pushi-attempt"), "1");
+    }
+    until_done(&server, 3).await;
+    let attempts = logged(&server).await;
+    assert!(attempts.iter().all(|one| one.attempts == 1));
+}
+
 pub(super) async fn a_target_that_hangs_delays_no_other(env: &TestEnv) {
     // It accepts connections and never answers.
     let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();

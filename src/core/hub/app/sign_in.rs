@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{AppHub, State};
 use crate::core::hub::signed::SignedIn;
 use crate::core::hub::write::{CloseReason, Mailbox};
-use crate::core::model::UserId;
+use crate::core::model::{ChannelName, UserId};
 
 impl AppHub {
     /// Signs a connection in, in place of the user that it was signed in as.
@@ -33,6 +33,24 @@ impl AppHub {
             .clients
             .get(key)
             .and_then(|client| client.signed.clone())
+    }
+
+    /// Whether a connection that is signed in as a user is on a channel; `None`: no connection of this node is signed in as it.
+    pub fn signed_in_on(&self, user: &UserId, channel: &ChannelName) -> Option<bool> {
+        let state = self.state.lock();
+        let connections = state.signed.connections(user);
+        let is_on = |mailbox: &Arc<Mailbox>| {
+            let key = state.keys.get(&mailbox.id());
+            let client = key.and_then(|key| state.clients.get(*key));
+            client.is_some_and(|client| {
+                let hash = state.hash(channel.as_str());
+                client.subscriptions.get(hash, channel.as_str()).is_some()
+            })
+        };
+        match connections.is_empty() {
+            true => None,
+            false => Some(connections.iter().any(is_on)),
+        }
     }
 
     /// The connections that watch a user.

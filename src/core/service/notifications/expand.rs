@@ -140,6 +140,7 @@ impl NotificationExpander {
     async fn process(&self) {
         let mut jobs = FuturesUnordered::new();
         let mut busy: Vec<AppIdent> = Vec::new();
+        let mut last: Option<AppIdent> = None;
         loop {
             let mut found = false;
             while jobs.len() < JOBS {
@@ -151,10 +152,12 @@ impl NotificationExpander {
                 let work = transient.into_iter().map(Work::transient).collect();
                 jobs.push(self.job(None, work));
             }
-            let claim = self.claim(busy.clone(), JOBS.saturating_sub(jobs.len()));
+            let turn = (busy.clone(), last.clone());
+            let claim = self.claim(turn, JOBS.saturating_sub(jobs.len()));
             for (app, claimed) in while_working(&mut jobs, &mut busy, claim).await {
                 found = true;
                 busy.push(app.clone());
+                last = Some(app.clone());
                 let work = claimed.into_iter().map(Work::stored).collect();
                 jobs.push(self.job(Some(app), work));
             }
@@ -170,13 +173,18 @@ impl NotificationExpander {
     }
 
     /// The due publishes by app.
-    async fn claim(&self, busy: Vec<AppIdent>, apps: usize) -> Vec<(AppIdent, Vec<DuePublish>)> {
+    async fn claim(
+        &self,
+        (busy, last): (Vec<AppIdent>, Option<AppIdent>),
+        apps: usize,
+    ) -> Vec<(AppIdent, Vec<DuePublish>)> {
         if apps == 0 {
             return Vec::new();
         }
         let now = self.clock.now();
         let due = &self.stores.due;
-        let claim = due.claim_due(&self.holder, now, now.plus(CLAIM), &busy, apps, BATCH);
+        let (turn, until) = ((&*busy, last.as_ref()), now.plus(CLAIM));
+        let claim = due.claim_due(&self.holder, now, until, turn, apps, BATCH);
         let claimed = self.queue.pacing.call(claim).await;
         let claimed = claimed.unwrap_or_else(|error| {
             tracing::debug!(error = error.chain(), "due publishes not claimed");

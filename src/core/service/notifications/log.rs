@@ -112,6 +112,7 @@ impl Service {
             address: test.address.clone(),
             p256dh: None,
             auth: None,
+            away: None,
             created: now,
         });
         let event = NewEvent {

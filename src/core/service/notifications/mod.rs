@@ -10,6 +10,7 @@
 //! 4. [`NotificationSender::run`] claims the targets that are due, kind by kind, and sends each its oldest notification.
 //! 5. It settles the attempt: delivered, to be retried after a pause, or given up. The log keeps the result.
 
+mod breaker;
 mod couriers;
 mod expand;
 mod log;
@@ -30,7 +31,7 @@ pub use self::expand::NotificationExpander;
 pub use self::log::{NotificationTest, NotificationTestError};
 pub use self::queue::NotificationQueue;
 pub use self::sender::NotificationSender;
-pub(in crate::core::service) use self::sender::SenderParts;
+pub(in crate::core::service) use self::sender::{SenderParts, UserConnections};
 pub(in crate::core::service) use self::target_apps::TargetApps;
 
 /// The kinds of targets that can be notified.

@@ -110,13 +110,15 @@ impl TargetPages {
                 }
                 // The original may have registered a target twice.
                 let mut seen = HashSet::new();
-                let addresses = found
-                    .iter()
-                    .map(|target| target.address.expose())
-                    .filter(|address| seen.insert(*address));
-                return Ok(addresses
-                    .map(|address| kind.outbox_address(address).into())
-                    .collect());
+                let addresses = found.iter().map(|target| {
+                    let address = target.address.expose();
+                    match target.away {
+                        None => kind.outbox_address(address),
+                        Some(_) => kind.away_address(address),
+                    }
+                });
+                let addresses = addresses.filter(|address| seen.insert(address.clone()));
+                return Ok(addresses.map(Into::into).collect());
             }
             if let Some(channel) = self.personal.pop_front() {
                 self.reading = Some(ChannelTargets::new(channel));

@@ -1,5 +1,6 @@
 //! Sending notifications from the outbox.
 
+mod away;
 mod settlements;
 
 use std::collections::HashMap;
@@ -11,7 +12,10 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use self::away::Decision;
+pub(in crate::core::service) use self::away::UserConnections;
 use self::settlements::{Settlements, notification, problem};
+use super::breaker::Breaker;
 use super::couriers::Couriers;
 use super::progress::{ended, stopped, while_sending};
 use super::registration::registration;
@@ -58,6 +62,8 @@ pub struct NotificationSender {
     /// The name of this node in the claims.
     holder: String,
     settlements: Settlements,
+    users: UserConnections,
+    breaker: Breaker,
 }
 
 /// What a sender of one kind depends on.
@@ -71,6 +77,7 @@ pub(in crate::core::service) struct SenderParts {
     pub rules: NotificationRules,
     pub outbox_bytes: u64,
     pub holder: String,
+    pub users: UserConnections,
 }
 
 impl NotificationSender {
@@ -86,6 +93,8 @@ impl NotificationSender {
             outbox_bytes: parts.outbox_bytes,
             holder: parts.holder,
             settlements: Settlements::new(),
+            users: parts.users,
+            breaker: Breaker::default(),
         }
     }
 
@@ -225,7 +234,7 @@ impl NotificationSender {
         // The second one shows whether there are more.
         let events = self.stores.outbox.oldest(claim, 2).await?;
         let Some((event, notification)) = events.first().and_then(notification) else {
-            return self.free(claim).await;
+            return self.free(claim, self.clock.now()).await;
         };
         let Some((_, address)) = TargetKind::of_outbox_address(&claim.address) else {
             return Ok(false);
@@ -248,12 +257,26 @@ impl NotificationSender {
                 .await;
         };
         let now = self.clock.now();
+        if TargetKind::is_away_address(&claim.address) {
+            let oldest = (event, notification);
+            match self.decide(claim, oldest, now).await? {
+                Decision::Send => {}
+                Decision::LookAgain(at) => return self.free(claim, at).await,
+                Decision::Drop(reason) => {
+                    let (end, attempt) = (Disposition::Delivered, problem(reason));
+                    return self
+                        .settle(claim, end, &events, event.id, attempt, None)
+                        .await;
+                }
+            }
+        }
         let sent = self
             .couriers
             .send(&app, target, notification, claim.attempts + 1, now)
             .await;
         match sent {
             Ok(()) => {
+                self.breaker.close(claim);
                 self.metrics
                     .notified(kind, NotificationOutcome::Delivered, 1);
                 let attempt = Attempt::default();
@@ -328,7 +351,13 @@ impl NotificationSender {
             true => Disposition::GivenUp,
             false => Disposition::Discarded,
         };
-        self.settle(claim, disposition, events, event.id, attempt, None)
+        // The next one begins with its first attempt; a target that keeps failing gets it later.
+        let next = match failure.verdict {
+            Verdict::Later(_) => self.breaker.open(claim, attempts),
+            Verdict::Refused | Verdict::Gone | Verdict::Credentials => None,
+        };
+        let next = next.map(|failures| now.plus(pause(failures, random_53_bits().unwrap_or(0))));
+        self.settle(claim, disposition, events, event.id, attempt, next)
             .await
     }
 

@@ -77,9 +77,11 @@ impl ApnTargetRoutes {
         let token = body.required("token", false)?;
         DeviceToken::check(&token)
             .map_err(|error| Problem::bad_request(format!("token {error}")))?;
+        let channel = targets.channel(&body.required("event", false)?)?;
         let target = NewTarget {
             kind: TargetKind::Apn,
-            channel: targets.channel(&body.required("event", false)?)?,
+            away: targets.away(&body, &channel)?,
+            channel,
             address: Secret::new(token),
             p256dh: None,
             auth: None,

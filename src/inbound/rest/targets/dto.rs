@@ -35,7 +35,32 @@ pub(super) fn record(app: &AppIdent, target: &NotificationTarget) -> String {
             }
         }
     }
+    if let (Some(away), Some(members)) = (&target.away, record.as_object_mut()) {
+        members.insert("when".into(), "away".into());
+        members.insert("delay".into(), away.delay_text().into());
+        if let Some(user) = &away.user {
+            members.insert("user_id".into(), user.as_str().into());
+        }
+    }
     record.to_string()
+}
+
+/// The members of the condition of a registration.
+fn away_members() -> Vec<(&'static str, MetaSchemaRef)> {
+    let when = MetaSchema {
+        enum_items: vec!["always".into(), "away".into()],
+        ..plain(
+            "string",
+            "`away`: the target is notified only if no connection of its user received the event. Default: `always`.",
+        )
+    };
+    let delay = "For how long after the event the user may still receive it, up to 24h, such as `30s`. Only with `away`.";
+    let user = "The user. Only with `away`; required unless the channel is `personal-<user>`.";
+    vec![
+        ("when", inline(when)),
+        ("delay", inline(plain("string", delay))),
+        ("user_id", inline(name(user, 1, 200))),
+    ]
 }
 
 /// The members that the records of all kinds have.
@@ -94,7 +119,9 @@ pub(super) type OwnMembers = Vec<(&'static str, MetaSchemaRef)>;
 
 /// A record with its own members and the common ones, like this one.
 pub(super) fn record_schema(own: OwnMembers, about: &'static str, like: Value) -> MetaSchema {
-    let properties: Vec<_> = own.into_iter().chain(common_members()).collect();
+    let mut properties: Vec<_> = own.into_iter().chain(common_members()).collect();
+    let required = properties.iter().map(|(name, _)| *name).collect();
+    properties.extend(away_members());
     let mut members = like;
     let common = json!({
         "event": "news", "id": 1, "instance": "8f14e45fceea167a", "created": 1_795_337_092.27, "modified": 1_795_337_092.27,
@@ -104,7 +131,7 @@ pub(super) fn record_schema(own: OwnMembers, about: &'static str, like: Value) -
         members.extend(common);
     }
     let schema = MetaSchema {
-        required: properties.iter().map(|(name, _)| *name).collect(),
+        required,
         properties,
         ..plain("object", about)
     };
@@ -120,6 +147,7 @@ fn nothing_ended() -> (&'static str, MetaSchemaRef) {
 /// The answer to the end of one registration. One object, since generators cannot read a choice between two.
 pub(super) fn ended_schema(own: OwnMembers) -> MetaSchema {
     let mut properties: Vec<_> = own.into_iter().chain(common_members()).collect();
+    properties.extend(away_members());
     properties.push(nothing_ended());
     MetaSchema {
         properties,
@@ -138,6 +166,7 @@ pub(super) fn ended_several_schema(own: OwnMembers, item: MetaSchemaRef) -> Meta
         ..plain("array", about)
     };
     let mut properties: Vec<_> = own.into_iter().chain(common_members()).collect();
+    properties.extend(away_members());
     properties.push(("subscriptions", inline(list)));
     properties.push(nothing_ended());
     MetaSchema {
@@ -153,8 +182,10 @@ pub(super) fn ended_several_schema(own: OwnMembers, item: MetaSchemaRef) -> Meta
 pub(super) fn request_schema(own: OwnMembers, about: &'static str, like: Value) -> MetaSchema {
     let mut properties = own;
     properties.push(("event", inline(name("The channel.", 1, 200))));
+    let required = properties.iter().map(|(name, _)| *name).collect();
+    properties.extend(away_members());
     let schema = MetaSchema {
-        required: properties.iter().map(|(name, _)| *name).collect(),
+        required,
         properties,
         ..plain("object", about)
     };

@@ -9,6 +9,7 @@ mod web_push;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
@@ -19,12 +20,13 @@ pub(super) use self::web::WebTargetRoutes;
 pub(super) use self::web_push::WebPushTargetRoutes;
 use super::RestContext;
 use super::answer::AnswerBody;
+use super::body::Fields;
 use super::list::{self, ListPage};
 use super::params::{Param, TargetAuth, Whole, YesNo};
 use super::problem::Problem;
 use super::publication::read_channel;
 use super::settings::is_web_address;
-use crate::core::model::{ChannelName, NewTarget, Secret, TargetFilter, TargetKind};
+use crate::core::model::{Away, ChannelName, NewTarget, Secret, TargetFilter, TargetKind, UserId};
 use crate::core::service::{AppSession, RegisterTarget};
 
 /// The most registrations in one answer.
@@ -50,6 +52,38 @@ struct Listed {
 impl Targets<'_> {
     fn channel(&self, name: &str) -> Result<ChannelName, Problem> {
         read_channel(name, &self.rest.service.rules().limits)
+    }
+
+    /// The condition of a registration: `when`, `delay` and `user_id`.
+    fn away<T>(&self, body: &Fields<T>, channel: &ChannelName) -> Result<Option<Away>, Problem> {
+        let bad = Problem::bad_request;
+        let (delay, user) = (body.optional("delay")?, body.optional("user_id")?);
+        match body.optional("when")?.as_deref() {
+            Some("away") => {}
+            None | Some("always") if delay.is_none() && user.is_none() => return Ok(None),
+            None | Some("always") => {
+                return Err(bad("delay and user_id need \"when\": \"away\""));
+            }
+            Some(_) => return Err(bad("when must be always or away")),
+        }
+        let delay = match delay {
+            None => Duration::ZERO,
+            Some(text) => Away::parse_delay(&text).ok_or_else(|| {
+                bad("delay must be whole seconds, minutes or hours up to 24h, such as 30s")
+            })?,
+        };
+        let user = match user {
+            None => None,
+            Some(text) => Some(UserId::parse(&text).ok_or_else(|| {
+                bad("user_id must have 1 to 200 characters without control characters")
+            })?),
+        };
+        if user.is_none() && channel.personal_user().is_none() {
+            return Err(bad(
+                "\"when\": \"away\" needs a user_id, unless the channel is personal-<user>",
+            ));
+        }
+        Ok(Some(Away { delay, user }))
     }
 
     /// Refuses a text that is no address of a web hook or a push service, or one in a private network. Names are resolved, and

@@ -77,9 +77,11 @@ impl EmailTargetRoutes {
         let email = body.required("email", false)?;
         EmailAddress::parse(&email)
             .map_err(|error| Problem::bad_request(format!("email {error}")))?;
+        let channel = targets.channel(&body.required("event", false)?)?;
         let target = NewTarget {
             kind: TargetKind::Smtp,
-            channel: targets.channel(&body.required("event", false)?)?,
+            away: targets.away(&body, &channel)?,
+            channel,
             address: Secret::new(email),
             p256dh: None,
             auth: None,

@@ -83,9 +83,11 @@ impl WebTargetRoutes {
         let targets = self.targets();
         let url = body.required("url", false)?;
         targets.check_web_address("url", &url)?;
+        let channel = targets.channel(&body.required("event", false)?)?;
         let target = NewTarget {
             kind: TargetKind::Web,
-            channel: targets.channel(&body.required("event", false)?)?,
+            away: targets.away(&body, &channel)?,
+            channel,
             address: Secret::new(url),
             p256dh: None,
             auth: None,

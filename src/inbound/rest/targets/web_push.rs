@@ -110,9 +110,11 @@ impl WebPushTargetRoutes {
         let secret = body.required("auth", false)?;
         BrowserKeys::parse(&p256dh, &secret)
             .map_err(|error| Problem::bad_request(error.to_string()))?;
+        let channel = targets.channel(&body.required("event", false)?)?;
         let target = NewTarget {
             kind: TargetKind::WebPush,
-            channel: targets.channel(&body.required("event", false)?)?,
+            away: targets.away(&body, &channel)?,
+            channel,
             address: Secret::new(endpoint),
             p256dh: Some(Secret::new(p256dh)),
             auth: Some(Secret::new(secret)),

@@ -71,11 +71,11 @@ impl DuePublishes for Instrumented<dyn DuePublishes> {
         holder: &str,
         now: Timestamp,
         until: Timestamp,
-        busy: &[AppIdent],
+        turn: (&[AppIdent], Option<&AppIdent>),
         apps: usize,
         events: usize,
     ) -> StorageResult<Vec<DuePublish>> {
-        let call = self.inner.claim_due(holder, now, until, busy, apps, events);
+        let call = self.inner.claim_due(holder, now, until, turn, apps, events);
         self.call(Call::Read, call).await
     }
 
@@ -112,6 +112,11 @@ impl NotificationLog for Instrumented<dyn NotificationLog> {
             self.inner.notifications(app, filter, limit),
         )
         .await
+    }
+
+    async fn is_known(&self, app: &AppIdent, address: &str, publish: &str) -> StorageResult<bool> {
+        let call = self.inner.is_known(app, address, publish);
+        self.call(Call::Read, call).await
     }
 
     async fn hasten(&self, app: &AppIdent, address: &str, now: Timestamp) -> StorageResult<bool> {

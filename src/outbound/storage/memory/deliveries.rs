@@ -200,6 +200,18 @@ impl NotificationLog for MemoryStore {
         Ok(all.take(limit).collect())
     }
 
+    async fn is_known(
+        &self,
+        app: &AppIdent,
+        address: &str,
+        publish: &str,
+    ) -> Result<bool, StorageError> {
+        let state = self.state.lock();
+        let data = state.app_data.get(app);
+        let key = (publish.into(), address.into());
+        Ok(data.is_some_and(|data| data.outbox.known.contains(&key)))
+    }
+
     async fn hasten(
         &self,
         app: &AppIdent,

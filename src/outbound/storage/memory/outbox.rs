@@ -110,8 +110,11 @@ impl AppOutbox {
             next,
         } = result.clone();
         let attempts = queue.attempts + 1;
+        let is_ended = disposition != Disposition::Failed && target_of(&claim.address).is_some();
         if disposition == Disposition::Delivered {
             (queue.attempts, queue.last) = (0, Attempt::default());
+        } else if is_ended {
+            (queue.attempts, queue.last) = (0, attempt.clone());
         } else {
             (queue.attempts, queue.last) = (attempts, attempt.clone());
         }

@@ -37,9 +37,10 @@ impl TargetStore for MemoryStore {
             channel: Some(target.channel.clone()),
         };
         let existing = targets
-            .values()
+            .values_mut()
             .find(|other| other.kind == target.kind && same.matches(other));
         if let Some(existing) = existing {
+            existing.away = target.away.clone();
             return Ok((existing.clone(), false));
         }
         let newest = targets.keys().map(|(_, id)| *id).max().unwrap_or(0);
@@ -129,14 +130,19 @@ impl DuePublishes for MemoryStore {
         holder: &str,
         now: Timestamp,
         until: Timestamp,
-        busy: &[AppIdent],
+        (busy, after): (&[AppIdent], Option<&AppIdent>),
         apps: usize,
         events: usize,
     ) -> Result<Vec<DuePublish>, StorageError> {
         let mut state = self.state.lock();
         let holder: Arc<str> = holder.into();
         let (mut claimed, mut left) = (Vec::new(), apps);
-        for (app, data) in &mut state.app_data {
+        let mut idents: Vec<AppIdent> = state.app_data.keys().cloned().collect();
+        idents.sort_unstable_by_key(|app| (after.is_some_and(|after| app <= after), app.clone()));
+        for app in &idents {
+            let Some(data) = state.app_data.get_mut(app) else {
+                continue;
+            };
             if busy.contains(app) || left == 0 {
                 continue;
             }

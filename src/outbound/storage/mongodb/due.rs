@@ -26,14 +26,15 @@ impl DuePublishes for MongoStore {
         holder: &str,
         now: Timestamp,
         until: Timestamp,
-        busy: &[AppIdent],
+        (busy, after): (&[AppIdent], Option<&AppIdent>),
         apps: usize,
         events: usize,
     ) -> Result<Vec<DuePublish>, StorageError> {
-        let (store, holder, busy) = (self.clone(), Arc::<str>::from(holder), busy.to_vec());
+        let (store, holder) = (self.clone(), Arc::<str>::from(holder));
+        let (busy, after) = (busy.to_vec(), after.cloned());
         self.run_to_completion(async move {
             store
-                .claim_events(&holder, (now, until), &busy, apps, events)
+                .claim_events(&holder, (now, until), (&busy, after), apps, events)
                 .await
         })
         .await
@@ -93,21 +94,33 @@ impl MongoStore {
         &self,
         holder: &Arc<str>,
         (now, until): (Timestamp, Timestamp),
-        busy: &[AppIdent],
+        (busy, after): (&[AppIdent], Option<AppIdent>),
         apps: usize,
         count: usize,
     ) -> StorageResult<Vec<DuePublish>> {
         let events = &self.collections.events;
-        let (mut claimed, mut app, mut left) = (Vec::new(), 0, apps);
+        let start = match &after {
+            Some(after) => self.app_id(after).await?.unwrap_or(0),
+            None => 0,
+        };
+        let (mut claimed, mut app, mut left) = (Vec::new(), start, apps);
+        let mut is_round = start == 0;
         while left > 0 {
             let next = events
                 .find_one(doc! { "due.app": { "$gt": app } })
                 .sort(doc! { "due.app": 1, "due.id": 1 })
                 .projection(doc! { "due": 1, "instance": 1 });
             let Some(next) = next.await.map_err(classify)? else {
-                break;
+                if is_round {
+                    break;
+                }
+                (app, is_round) = (0, true);
+                continue;
             };
             app = value::int(due_in(&next)?, "app")?;
+            if is_round && start > 0 && app > start {
+                break;
+            }
             let ident = AppIdent::trusted(value::text(&next, "instance")?);
             if busy.contains(&ident) {
                 continue;

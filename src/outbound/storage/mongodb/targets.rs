@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 
-use super::archive::{address_field, target_document, target_from};
+use super::archive::{address_field, away_fields, target_document, target_from};
 use super::error::{classify, is_duplicate};
 use super::events::{MANY, all};
 use super::{MongoStore, value};
@@ -187,10 +187,18 @@ impl MongoStore {
         let id = format!("{app_id}/{name}");
         loop {
             let wanted = filter_of(app, kind, &same);
-            if let Some(found) = self.read_targets(kind, wanted, 1).await?.pop() {
-                return Ok((found, false));
-            }
             let targets = self.collections.targets_of(kind);
+            if let Some(found) = self.read_targets(kind, wanted.clone(), 1).await?.pop() {
+                if found.away == target.away {
+                    return Ok((found, false));
+                }
+                let change = doc! { "$set": away_fields(&target.away) };
+                targets
+                    .update_many(wanted, change)
+                    .await
+                    .map_err(classify)?;
+                return Ok((target.registered(found.id, found.created), false));
+            }
             let number = self.collections.allocate_id(&targets).await?;
             let new = target.clone().registered(number, now);
             let mut document = target_document(app, app_id, &new);

@@ -15,6 +15,7 @@ use crate::outbound::storage::StorageResult;
 
 pub(super) const NEXT_APP: &str =
     "SELECT app FROM due_publishes WHERE app > $1 ORDER BY app LIMIT 1";
+pub(super) const APP: &str = "SELECT id FROM apps WHERE ident = $1";
 pub(super) const IDENT: &str = "SELECT ident FROM apps WHERE id = $1";
 pub(super) const OLDEST: &str =
     "SELECT event FROM due_publishes WHERE app = $1 AND held_until <= $2 ORDER BY event LIMIT $3";
@@ -33,14 +34,14 @@ impl<D: Driver> DuePublishes for SqlStore<D> {
         holder: &str,
         now: Timestamp,
         until: Timestamp,
-        busy: &[AppIdent],
+        (busy, after): (&[AppIdent], Option<&AppIdent>),
         apps: usize,
         events: usize,
     ) -> Result<Vec<DuePublish>, StorageError> {
-        let busy = busy.to_vec();
+        let (busy, after) = (busy.to_vec(), after.cloned());
         // Usually nothing is due, and a read is enough to see it.
         let found = self.driver.read(move |connection| {
-            Box::pin(async move { claimable(connection, now, &busy, apps, events).await })
+            Box::pin(async move { claimable(connection, now, (&busy, after), apps, events).await })
         });
         let found = found.await?;
         if found.is_empty() {
@@ -112,16 +113,29 @@ impl<D: Driver> DuePublishes for SqlStore<D> {
 async fn claimable(
     connection: &mut impl SqlConnection,
     now: Timestamp,
-    busy: &[AppIdent],
+    (busy, after): (&[AppIdent], Option<AppIdent>),
     apps: usize,
     events: usize,
 ) -> StorageResult<Vec<(i64, AppIdent, i64)>> {
-    let (mut found, mut app, mut left) = (Vec::new(), 0, apps);
+    let start = match &after {
+        Some(after) => connection.row(APP, &[Arg::Text(after.as_str())]).await?,
+        None => None,
+    };
+    let start = start.map_or(Ok(0), |row| row.int(0))?;
+    let (mut found, mut app, mut left) = (Vec::new(), start, apps);
+    let mut is_round = start == 0;
     while left > 0 {
         let Some(row) = connection.row(NEXT_APP, &[Arg::Int(app)]).await? else {
-            break;
+            if is_round {
+                break;
+            }
+            (app, is_round) = (0, true);
+            continue;
         };
         app = row.int(0)?;
+        if is_round && start > 0 && app > start {
+            break;
+        }
         let Some(row) = connection.row(IDENT, &[Arg::Int(app)]).await? else {
             continue;
         };

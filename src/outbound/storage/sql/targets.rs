@@ -22,7 +22,7 @@ use crate::outbound::storage::StorageResult;
 macro_rules! select {
     ($($condition:expr),+) => {
         concat!(
-            "SELECT id, channel, address, p256dh, auth, created FROM targets WHERE app = ",
+            "SELECT id, channel, address, p256dh, auth, created, delay, user_id FROM targets WHERE app = ",
             app!(),
             " AND kind = $2 ",
             $($condition),+
@@ -42,7 +42,9 @@ pub(super) const LIST_OF_KEY: &str =
     select!("AND (p256dh, id) > ($5, $3) AND p256dh <= $5 ORDER BY p256dh, id LIMIT $4");
 /// Locks the app until the transaction ends, so that of several callers one registers a target.
 const LOCK: &str = "UPDATE apps SET ident = ident WHERE ident = $1 RETURNING id";
-const INSERT: &str = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const INSERT: &str = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created, delay, user_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+const CHANGE: &str =
+    "UPDATE targets SET delay = $4, user_id = $5 WHERE app = $1 AND id = $2 AND kind = $3";
 pub(super) const NEWEST: &str = "SELECT id FROM targets WHERE app = $1 ORDER BY id DESC LIMIT 1";
 const REMOVE: &str = "DELETE FROM targets WHERE app = $1 AND id = $2 AND kind = $3";
 pub(super) const ANY: &str = concat!("SELECT 1 FROM targets WHERE app = ", app!(), " LIMIT 1");
@@ -226,7 +228,19 @@ async fn register(
         remove_others(connection, app, &ident, target.kind, &filter, kept).await?;
     }
     if let Some(found) = found.into_iter().next() {
-        return Ok((found, false));
+        if found.away == target.away {
+            return Ok((found, false));
+        }
+        let changed = target.registered(found.id, found.created);
+        let args = [
+            Arg::Int(app),
+            Arg::Int(signed(changed.id)),
+            Arg::Text(changed.kind.name()),
+            export::delay_of(&changed.away),
+            export::user_of(&changed.away),
+        ];
+        connection.execute(CHANGE, &args).await?;
+        return Ok((changed, false));
     }
     let newest = connection.row(NEWEST, &[Arg::Int(app)]).await?;
     let id = newest.map_or(Ok(0), |row| row.int(0))?.saturating_add(1);
@@ -239,6 +253,8 @@ async fn register(
         Arg::MaybeText(target.p256dh.as_ref().map(Secret::expose)),
         Arg::MaybeText(target.auth.as_ref().map(Secret::expose)),
         Arg::Int(now.micros()),
+        export::delay_of(&target.away),
+        export::user_of(&target.away),
     ];
     connection.execute(INSERT, &args).await?;
     Ok((target.registered(unsigned(id)?, now), true))

@@ -4,8 +4,8 @@ mod between_stores;
 mod resuming;
 
 use pushi::core::model::{
-    AppIdent, CachedEvent, ChannelName, FurtherMembers, Mid, NewEvent, NotificationTarget, Payload,
-    Secret, TargetKind, Timestamp, UserId,
+    AppIdent, Away, CachedEvent, ChannelName, FurtherMembers, Mid, NewEvent, NotificationTarget,
+    Payload, Secret, TargetKind, Timestamp, UserId,
 };
 use pushi::core::ports::{Pruning, Stores};
 use pushi::outbound::storage::{mongodb, sql};
@@ -180,6 +180,10 @@ async fn filled() -> Shell {
             address,
             p256dh: None,
             auth: Some(Secret::new("s")),
+            away: Some(Away {
+                delay: std::time::Duration::from_secs(30),
+                user: UserId::parse("ann"),
+            }),
             created: NOW,
         }
     };

@@ -78,15 +78,15 @@ impl Settlements {
 }
 
 impl NotificationSender {
-    /// Releases a claim of a target without notifications.
-    pub(super) async fn free(&self, claim: &Claim) -> Result<bool, StorageError> {
+    /// Releases a claim without an attempt.
+    pub(super) async fn free(&self, claim: &Claim, due: Timestamp) -> Result<bool, StorageError> {
         let result = AttemptResult {
             disposition: Disposition::Delivered,
             upto: 0,
             events: 0,
             at: self.clock.now(),
             attempt: Attempt::default(),
-            next: ClaimUpdate::Free(self.clock.now()),
+            next: ClaimUpdate::Free(due),
         };
         self.settlements.settle(claim, result).await?;
         Ok(false)

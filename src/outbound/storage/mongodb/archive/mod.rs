@@ -3,6 +3,7 @@
 mod subscriptions;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
@@ -11,8 +12,8 @@ use super::events::{MANY, all};
 use super::{MongoStore, cache, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, NotificationTarget, Secret, SubscriptionInterval,
-    TargetKind, UserId, UserSubscription,
+    AppIdent, Away, CachedEvent, ChannelName, Event, NotificationTarget, Secret,
+    SubscriptionInterval, TargetKind, UserId, UserSubscription,
 };
 use crate::core::ports::{Archive, ReadLimit};
 use crate::outbound::storage::StorageResult;
@@ -253,8 +254,31 @@ pub(super) fn target_from(
         address: Secret::new(value::text(document, address_field(kind))?),
         p256dh: secret("p256dh")?,
         auth: secret("auth")?,
+        away: away_from(document)?,
         created: value::time(document, "created", "created_us")?,
     })
+}
+
+fn away_from(document: &Document) -> StorageResult<Option<Away>> {
+    let Some(seconds) = value::maybe_int(document, "delay")? else {
+        return Ok(None);
+    };
+    let delay = Duration::from_secs(u64::try_from(seconds).map_err(StorageError::corrupt)?);
+    let user = value::maybe_text(document, "user_id")?;
+    let user = user.and_then(UserId::parse);
+    Ok(Some(Away { delay, user }))
+}
+
+/// The fields of a target that is notified only if its user was away.
+pub(super) fn away_fields(away: &Option<Away>) -> Document {
+    let delay = away
+        .as_ref()
+        .map(|away| value::signed(away.delay.as_secs()));
+    let user = away.as_ref().and_then(|away| away.user.as_ref());
+    doc! {
+        "delay": delay.map_or(Bson::Null, Bson::from),
+        "user_id": user.map_or(Bson::Null, |user| user.as_str().into()),
+    }
 }
 
 pub(super) fn target_document(
@@ -277,6 +301,9 @@ pub(super) fn target_document(
         "description": Bson::Null,
         "meta": {},
     };
+    if target.away.is_some() {
+        document.extend(away_fields(&target.away));
+    }
     for (member, secret) in [("p256dh", &target.p256dh), ("auth", &target.auth)] {
         if let Some(secret) = secret {
             document.insert(member, secret.expose());

@@ -42,6 +42,24 @@ impl NotificationLog for MongoStore {
         .await
     }
 
+    async fn is_known(
+        &self,
+        app: &AppIdent,
+        address: &str,
+        publish: &str,
+    ) -> Result<bool, StorageError> {
+        self.with_timeout(async {
+            let Some(app_id) = self.app_id(app).await? else {
+                return Ok(false);
+            };
+            let notice = doc! { "_id": format!("{app_id}/{publish}/{address}") };
+            let found = self.collections.notices.find_one(notice);
+            let found = found.projection(doc! { "_id": 1 }).await;
+            Ok(found.map_err(classify)?.is_some())
+        })
+        .await
+    }
+
     async fn hasten(
         &self,
         app: &AppIdent,

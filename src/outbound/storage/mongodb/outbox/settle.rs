@@ -33,6 +33,9 @@ impl MongoStore {
         let no_attempt = Attempt::default();
         let (attempts, last) = match result.disposition {
             Disposition::Delivered => (0, &no_attempt),
+            Disposition::GivenUp | Disposition::Discarded if is_target(claim) => {
+                (0, &result.attempt)
+            }
             Disposition::GivenUp | Disposition::Discarded | Disposition::Failed => {
                 (attempts, &result.attempt)
             }
@@ -88,8 +91,7 @@ impl MongoStore {
             "given_up": i32::from(given_up),
         };
         let last = doc! { "queue": value::text(queue, "_id")?, "id": value::signed(result.upto) };
-        let is_target = TargetKind::of_outbox_address(&claim.address).is_some();
-        if is_target
+        if is_target(claim)
             && let Some(notice) = self
                 .collections
                 .notices
@@ -117,7 +119,7 @@ impl MongoStore {
         if result.disposition == Disposition::GivenUp {
             let kept = doc! { "$set": { "delivery": id }, "$unset": { "queue": "" } };
             notices.update_many(ended, kept).await.map(drop)
-        } else if is_target {
+        } else if is_target(claim) {
             // Its `_id` stays, so that a concurrent call cannot queue it again.
             let sent = doc! {
                 "$set": { "delivery": id, "sent": true, "bytes": 0_i64 },
@@ -164,6 +166,10 @@ impl MongoStore {
         }
         Ok(())
     }
+}
+
+fn is_target(claim: &Claim) -> bool {
+    TargetKind::of_outbox_address(&claim.address).is_some()
 }
 
 fn status(attempt: &Attempt) -> i32 {

@@ -1,9 +1,11 @@
 //! Export, page by page. Names and ids are never empty, so the empty text sorts before all of them.
 
+use std::time::Duration;
+
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Mid, NotificationTarget, Secret, SubscriptionInterval,
-    TargetKind, Timestamp, UserId,
+    AppIdent, Away, CachedEvent, ChannelName, Mid, NotificationTarget, Secret,
+    SubscriptionInterval, TargetKind, Timestamp, UserId,
 };
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::driver::{Driver, SqlConnection};
@@ -35,7 +37,7 @@ pub(in super::super) const CACHED: &str = concat!(
     " AND channel > $2 ORDER BY channel LIMIT $3"
 );
 pub(in super::super) const TARGETS: &str = concat!(
-    "SELECT id, channel, address, p256dh, auth, created FROM targets WHERE app = ",
+    "SELECT id, channel, address, p256dh, auth, created, delay, user_id FROM targets WHERE app = ",
     app!(),
     " AND id > $2 AND kind = $4 ORDER BY id LIMIT $3"
 );
@@ -128,6 +130,26 @@ pub(in super::super) fn target_from(
         address: Secret::new(row.text(2)?.into_owned()),
         p256dh: secret(3)?,
         auth: secret(4)?,
+        away: away_from(row)?,
         created: Timestamp::from_micros(row.int(5)?),
     })
+}
+
+fn away_from(row: &impl SqlRow) -> StorageResult<Option<Away>> {
+    let Ok(seconds) = u64::try_from(row.int(6)?) else {
+        return Ok(None);
+    };
+    let user = row.maybe_text(7)?.and_then(|user| UserId::parse(&user));
+    let delay = Duration::from_secs(seconds);
+    Ok(Some(Away { delay, user }))
+}
+
+pub(in super::super) fn delay_of(away: &Option<Away>) -> Arg<'static> {
+    let delay = away.as_ref().map(|away| signed(away.delay.as_secs()));
+    Arg::Int(delay.unwrap_or(-1))
+}
+
+pub(in super::super) fn user_of(away: &Option<Away>) -> Arg<'_> {
+    let user = away.as_ref().and_then(|away| away.user.as_ref());
+    Arg::MaybeText(user.map(UserId::as_str))
 }

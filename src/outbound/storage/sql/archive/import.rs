@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
+use super::export::{delay_of, user_of};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, ChannelName, Event, NotificationTarget, Secret, SubscriptionInterval,
@@ -52,11 +53,11 @@ static INTERVALS: LazyLock<BulkInsert<5>> = LazyLock::new(|| {
         " ON CONFLICT DO NOTHING",
     )
 });
-static TARGETS: LazyLock<BulkInsert<8>> = LazyLock::new(|| {
-    let before = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created)";
+static TARGETS: LazyLock<BulkInsert<10>> = LazyLock::new(|| {
+    let before = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created, delay, user_id)";
     BulkInsert::new(
         before,
-        [Int, Int, Text, Text, Text, Text, Text, Int],
+        [Int, Int, Text, Text, Text, Text, Text, Int, Int, Text],
         " ON CONFLICT DO NOTHING",
     )
 });
@@ -290,6 +291,8 @@ pub(super) async fn targets(
             Arg::MaybeText(target.p256dh.as_ref().map(Secret::expose)),
             Arg::MaybeText(target.auth.as_ref().map(Secret::expose)),
             Arg::Int(target.created.micros()),
+            delay_of(&target.away),
+            user_of(&target.away),
         ]
     });
     connection

@@ -41,6 +41,9 @@ const ENDED_OF_KIND: &str = ended!("AND target = $3");
 const ENDED_IN_STATE: &str = ended!("AND given_up = $3");
 const ENDED_OF_BOTH: &str = ended!("AND given_up = $3 AND target = $4");
 const HASTEN: &str = "UPDATE outbox_queues SET due = $3 WHERE app = (SELECT id FROM apps WHERE ident = $1) AND address = $2 AND due > $3";
+const QUEUED: &str = "SELECT 1 FROM outbox_notices n WHERE n.publish = $3 AND n.queue = \
+    (SELECT id FROM outbox_queues WHERE app = (SELECT id FROM apps WHERE ident = $1) AND address = $2) LIMIT 1";
+const LOGGED: &str = "SELECT 1 FROM outbox_deliveries WHERE app = (SELECT id FROM apps WHERE ident = $1) AND address = $2 AND publish = $3 LIMIT 1";
 const QUEUE: &str = "SELECT id FROM outbox_queues WHERE app = (SELECT id FROM apps WHERE ident = $1) AND address = $2";
 
 #[async_trait]
@@ -54,6 +57,28 @@ impl<D: Driver> NotificationLog for SqlStore<D> {
         let app = app.clone();
         let found = self.driver.read(move |connection| {
             Box::pin(async move { list(connection, &app, filter, limit).await })
+        });
+        found.await
+    }
+
+    async fn is_known(
+        &self,
+        app: &AppIdent,
+        address: &str,
+        publish: &str,
+    ) -> Result<bool, StorageError> {
+        let (app, address, publish) = (app.clone(), address.to_owned(), publish.to_owned());
+        let found = self.driver.read(move |connection| {
+            Box::pin(async move {
+                let args = [
+                    Arg::Text(app.as_str()),
+                    Arg::Text(&address),
+                    Arg::Text(&publish),
+                ];
+                // In this order: a notification moves from the queue to the log.
+                Ok(connection.row(QUEUED, &args).await?.is_some()
+                    || connection.row(LOGGED, &args).await?.is_some())
+            })
         });
         found.await
     }

@@ -79,8 +79,10 @@ pub(super) async fn settle(
             _ => connection.execute(DELETE, &settled).await?,
         };
     }
+    let is_target = !target_of(&claim.address).is_empty();
     let (attempts, last) = match result.disposition {
         Disposition::Delivered => (0, Attempt::default()),
+        Disposition::GivenUp | Disposition::Discarded if is_target => (0, result.attempt),
         Disposition::GivenUp | Disposition::Discarded | Disposition::Failed => {
             (attempts, result.attempt)
         }

@@ -1,0 +1,155 @@
+//! Whether the user of a target has received an event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::NotificationSender;
+use crate::core::error::StorageError;
+use crate::core::hub::Hub;
+use crate::core::model::{
+    AppIdent, ChannelKind, ChannelName, Claim, Notification, NotificationTarget, QueuedEvent,
+    Secret, SubscriptionFilter, TargetFilter, TargetKind, Timestamp, UserId,
+};
+use crate::core::ports::{Nodes, Stores};
+
+/// The shortest time between two looks at the connections of a user. Each time is twice the one before, so that the delay of a
+/// day has about 17.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// The registrations of one target that are read.
+const REGISTRATIONS: usize = 100;
+
+/// The connections of users, of all nodes.
+pub(in crate::core::service) struct UserConnections {
+    pub nodes: Nodes,
+    pub hub: Arc<Hub>,
+}
+
+/// What is to be done with a notification for a user who may be away.
+pub(super) enum Decision {
+    Send,
+    /// The user has received the event, or another registration of the target sends it.
+    Drop(&'static str),
+    LookAgain(Timestamp),
+}
+
+impl NotificationSender {
+    /// Decides about the oldest notification of an away address.
+    pub(super) async fn decide(
+        &self,
+        claim: &Claim,
+        (event, notification): (&QueuedEvent, &Notification),
+        now: Timestamp,
+    ) -> Result<Decision, StorageError> {
+        let Some((kind, address)) = TargetKind::of_outbox_address(&claim.address) else {
+            return Ok(Decision::Send);
+        };
+        let always = kind.outbox_address(address);
+        let log = &self.stores.notifications;
+        if log
+            .is_known(&claim.app, &always, &notification.publish)
+            .await?
+        {
+            return Ok(Decision::Drop(
+                "another registration of the target sends it",
+            ));
+        }
+        let filter = TargetFilter {
+            address: Some(Secret::new(address)),
+            channel: None,
+        };
+        let targets = &self.stores.targets;
+        let registered = targets.list_targets(&claim.app, kind, &filter, 0, REGISTRATIONS);
+        let registered = registered.await?;
+        let of_channel = |one: &&NotificationTarget| one.channel == event.channel;
+        let mut conditions: Vec<_> = registered.iter().filter(of_channel).collect();
+        if conditions.is_empty() {
+            let personal = |one: &&NotificationTarget| one.channel.kind() == ChannelKind::Personal;
+            conditions = registered.iter().filter(personal).collect();
+        }
+        let mut again: Option<Timestamp> = None;
+        let mut is_received = false;
+        for target in conditions {
+            let Some(away) = &target.away else {
+                return Ok(Decision::Send);
+            };
+            let personal = target.channel.personal_user();
+            let Some(user) = away.user.clone().or(personal) else {
+                return Ok(Decision::Send);
+            };
+            if self.has_received(&claim.app, &user, &event.channel).await? {
+                is_received = true;
+                continue;
+            }
+            let end = event.at.plus(away.delay);
+            if end <= now {
+                return Ok(Decision::Send);
+            }
+            let pause = FIRST_LOOK.max(Duration::from_micros(waited(event.at, now)));
+            let look = now.plus(pause).min(end);
+            again = Some(again.map_or(look, |again| again.min(look)));
+        }
+        Ok(match again {
+            Some(at) => Decision::LookAgain(at),
+            None if is_received => Decision::Drop("its user has received the event"),
+            None => Decision::Send,
+        })
+    }
+
+    /// Whether a connection of the user is on the channel now. Where the other nodes cannot be asked, none is.
+    async fn has_received(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        channel: &ChannelName,
+    ) -> Result<bool, StorageError> {
+        let Nodes {
+            roster, presence, ..
+        } = &self.users.nodes;
+        let subscriptions = async |channel: &ChannelName| {
+            let found = roster.occupancy(app, channel).await;
+            found.map_or(0, |found| found.subscriptions)
+        };
+        let personal = ChannelName::personal_of(user);
+        if subscriptions(&personal).await > 0
+            && (personal == *channel || follows(&self.stores, app, user, channel).await?)
+        {
+            return Ok(true);
+        }
+        if channel.kind() == ChannelKind::Presence {
+            let members = presence.members(app, channel).await;
+            if members.is_ok_and(|members| members.iter().any(|member| member.user_id == *user)) {
+                return Ok(true);
+            }
+        }
+        let online = roster.online(app, std::slice::from_ref(user)).await;
+        if !online.is_ok_and(|found| found.online.first() == Some(&true)) {
+            return Ok(false);
+        }
+        let here = self.users.hub.app(app);
+        let here = here.map(|here| here.signed_in_on(user, channel));
+        Ok(match here {
+            Some(Some(is_on)) => is_on,
+            // It is signed in at another node only.
+            Some(None) | None => subscriptions(channel).await > 0,
+        })
+    }
+}
+
+fn waited(since: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.micros().saturating_sub(since.micros())).unwrap_or(0)
+}
+
+async fn follows(
+    stores: &Stores,
+    app: &AppIdent,
+    user: &UserId,
+    channel: &ChannelName,
+) -> Result<bool, StorageError> {
+    let filter = SubscriptionFilter {
+        user_id: Some(user.clone()),
+        channel: Some(channel.clone()),
+    };
+    let found = stores.subscriptions.list(app, &filter, 0, 1).await?;
+    Ok(!found.is_empty())
+}
