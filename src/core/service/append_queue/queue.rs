@@ -16,7 +16,7 @@ pub(super) const BATCH: usize = 1000;
 /// for a commit of this size, whatever an app publishes.
 pub(super) const MIN_COMMIT_BYTES: usize = 256 * 1024;
 pub(super) const MAX_COMMIT_BYTES: usize = 1 << 20;
-pub(super) const COMMIT_TIME: Duration = Duration::from_millis(100);
+pub(super) const COMMIT_TIME: Duration = Duration::from_millis(50);
 
 /// Bounded by the bytes that the store is going to write, by app and in all. A publish above an app's bound is accepted
 /// where nothing else of the app waits.

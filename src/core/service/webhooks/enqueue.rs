@@ -24,7 +24,7 @@ const CONCURRENT_READS: usize = 16;
 /// event waits for one write.
 const MIN_BATCH_BYTES: usize = 16 * 1024;
 const MAX_BATCH_BYTES: usize = 256 * 1024;
-const BATCH_TIME: Duration = Duration::from_millis(50);
+const BATCH_TIME: Duration = Duration::from_millis(25);
 
 /// The pause before a failed write is repeated.
 const RETRY: Duration = Duration::from_secs(1);
