@@ -140,7 +140,7 @@ if wants attacks; then
   run_pytest 'attacks' "$ATTACKS"
 fi
 if wants browser; then
-  need chromium
+  need chromium firefox-esr
   setup_python
   export PUSHI_PYTHON=$VENV/bin/python
   run_node 'browser' "$TESTS"/browser/*.test.mjs
