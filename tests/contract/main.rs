@@ -164,6 +164,7 @@ macro_rules! contract {
             a_publish_is_queued_once_for_each_target,
             a_publish_that_is_queued_again_while_it_is_sent_is_sent_once,
             notifications_are_listed_and_replayed,
+            a_direct_message_is_queued_without_a_channel,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; deliveries:
             the_log_lists_results_newest_first,

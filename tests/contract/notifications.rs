@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushi::core::model::{
-    AppIdent, Attempt, Claim, DuePublish, Notification, NotificationFilter, NotificationState,
-    OutboxEvent, OutboxEventKind, TargetKind, Timestamp,
+    AppIdent, Attempt, ChannelName, Claim, DuePublish, Mid, Notification, NotificationFilter,
+    NotificationState, OutboxEvent, OutboxEventKind, TargetKind, Timestamp,
 };
 use pushi::core::ports::{AttemptResult, ClaimUpdate, Disposition, Pruning, Stores};
 
@@ -227,6 +227,38 @@ pub(crate) async fn a_publish_is_queued_once_for_each_target<F: Fixture>(fixture
     stores.outbox.put(&[next]).await.unwrap();
     assert_eq!(stores.outbox.depth().await.unwrap(), 1);
     assert!(log.is_known(&ident, "web:http://a/", "p2").await.unwrap());
+}
+
+pub(crate) async fn a_direct_message_is_queued_without_a_channel<F: Fixture>(fixture: &F) {
+    let stores = fixture.open().await;
+    let ident = app(&stores, "a").await.ident;
+    let message = |id: &str| {
+        let direct = Notification::direct(&Mid(id.into()), "{\"body\":\"é\"}");
+        OutboxEvent {
+            channel: ChannelName::trusted(""),
+            kind: OutboxEventKind::Notification(direct),
+            ..notification(&ident, "", &["web:http://a/"])
+        }
+    };
+    let both = [message("1"), message("2")];
+    stores.outbox.put(&both).await.unwrap();
+    let claims = claim_web(&stores, &[]).await;
+    let waiting = stores.outbox.oldest(&claims[0], 10).await.unwrap();
+    let kinds = waiting.iter().map(|event| &event.kind);
+    assert!(kinds.eq(both.iter().map(|event| &event.kind)));
+    let is_direct = |kind: &OutboxEventKind| match kind {
+        OutboxEventKind::Notification(one) => one.is_direct(),
+        _ => false,
+    };
+    assert!(waiting.iter().all(|event| is_direct(&event.kind)));
+    assert!(!is_direct(&notification(&ident, "p1", &[]).kind));
+    let done = settled(Disposition::Delivered, waiting[1].id, None);
+    assert!(stores.outbox.settle(&claims[0], &done).await.unwrap());
+    let filter = NotificationFilter::default();
+    let log = &stores.notifications;
+    let listed = log.notifications(&ident, filter, 10).await.unwrap();
+    assert_eq!(listed[0].channel, "");
+    assert_eq!(listed[0].event, "direct message");
 }
 
 pub(crate) async fn a_publish_that_is_queued_again_while_it_is_sent_is_sent_once<F: Fixture>(

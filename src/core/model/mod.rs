@@ -44,8 +44,8 @@ pub use member::Member;
 pub use message::{
     ApnContent, ApnCredentials, ApnHeaderError, ApnHeaders, ApnMessage, BrowserKeys,
     BrowserKeysError, EmailMessage, EventPushError, MailContent, MailServer, MailTls, PushContent,
-    PushContentError, PushTopic, Urgency, Vapid, VapidContactError, WebMessage, WebMethod,
-    WebPushMessage, WebSigning,
+    PushContentError, PushTopic, Urgency, Vapid, VapidContactError, WebContent, WebMessage,
+    WebMethod, WebPushMessage, WebSigning,
 };
 pub use notification::{DuePublish, LoggedNotification, NotificationFilter, NotificationState};
 pub use occupancy::{Occupancy, OccupiedChannel, SocketInfo};

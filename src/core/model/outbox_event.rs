@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::app::AppIdent;
 use super::channel::ChannelName;
-use super::ids::UserId;
+use super::ids::{Mid, UserId};
 use super::settings::WebhookEvent;
 use super::time::Timestamp;
 
@@ -29,7 +29,7 @@ pub enum OutboxEventKind {
     Notification(Notification),
 }
 
-/// A published event, as notification targets receive it.
+/// A published event, as notification targets receive it, or a direct message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The event's name.
@@ -40,6 +40,28 @@ pub struct Notification {
     pub mid: Arc<str>,
     /// Shared by the events of one publish: a target is notified of one of them.
     pub publish: Arc<str>,
+}
+
+impl Notification {
+    /// The name of a direct message in the log.
+    const DIRECT_MESSAGE: &'static str = "direct message";
+    /// What is in front of the id of a direct message, where events of a publish have the id of one.
+    const DIRECT: &'static str = "direct:";
+
+    /// A direct message, which has no event. `content`: a JSON object in place of the event.
+    pub fn direct(id: &Mid, content: &str) -> Self {
+        Self {
+            event: Self::DIRECT_MESSAGE.into(),
+            frame: content.into(),
+            mid: Arc::clone(&id.0),
+            publish: [Self::DIRECT, &id.0].concat().into(),
+        }
+    }
+
+    /// Whether it is a direct message, for a target without a registration.
+    pub fn is_direct(&self) -> bool {
+        self.publish.starts_with(Self::DIRECT)
+    }
 }
 
 /// The data of a client event.

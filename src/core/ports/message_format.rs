@@ -1,6 +1,8 @@
 //! The content of messages.
 
-use crate::core::model::{ApnContent, ApnHeaderError, MailContent};
+use crate::core::model::{
+    ApnContent, ApnHeaderError, BrowserKeys, BrowserKeysError, MailContent, WebContent,
+};
 
 /// Makes the content of messages from JSON. `event` is the JSON object of an event as subscribers receive it, with all members of
 /// the publish.
@@ -13,6 +15,19 @@ pub trait MessageFormat: Send + Sync {
     /// # Errors
     /// A header of the member `headers` is not one of Apple's.
     fn event_apn(&self, event: &str) -> Result<ApnContent, ApnHeaderError>;
+
+    /// What a web hook is sent as a direct message: the members `method`, `headers` (a list of pairs) and `body`. `None`: the text has
+    /// another form.
+    fn direct_web(&self, message: &str) -> Option<WebContent>;
+
+    /// A direct e-mail: the members `subject`, `body` and `html`.
+    fn direct_mail(&self, message: &str) -> MailContent;
+
+    /// The keys of the browser for a direct message: the members `p256dh` and `auth`.
+    ///
+    /// # Errors
+    /// They are none.
+    fn direct_keys(&self, message: &str) -> Result<BrowserKeys, BrowserKeysError>;
 
     /// The message to Apple devices of a JSON value: an object with `aps` as it is, any other value as the alert.
     ///

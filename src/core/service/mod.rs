@@ -63,7 +63,7 @@ pub use append_queue::AppendQueue;
 pub use apps::AppError;
 pub use cached::Cached;
 pub use connect::{ConnectError, Connecting, Encryption};
-pub use direct::{MAX_DIRECT_TARGETS, PushTarget, WebContent};
+pub use direct::{DirectMessage, MAX_DIRECT_TARGETS, PushTarget, QueueMessagesError};
 pub use health::NodeHealth;
 pub use history::{AnswerReader, EventQuery, EventsPage, HistoryError};
 pub use login_throttle::LoginsThrottled;

@@ -3,7 +3,19 @@
 use bytes::Bytes;
 
 use super::apn::ApnHeaders;
+use super::web::WebMethod;
 use super::web_push::WebPushMessage;
+
+/// What web hooks are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebContent {
+    /// The method.
+    pub method: WebMethod,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// The body, for methods that have one.
+    pub body: Bytes,
+}
 
 /// What an e-mail says.
 #[derive(Debug, Clone, PartialEq, Eq)]

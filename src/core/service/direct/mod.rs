@@ -1,31 +1,21 @@
-//! Direct messages: sent to the targets of one request, one attempt each, without a queue.
+//! Direct messages: sent to the targets of one request, one attempt each, or queued.
 
+mod queue;
 mod slots;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 
+pub use self::queue::{DirectMessage, QueueMessagesError};
 pub(super) use self::slots::SendSlots;
 use super::Service;
 use crate::core::model::{
-    App, BrowserKeys, PushContent, Secret, TargetKind, Timestamp, Vapid, WebMessage, WebMethod,
+    App, BrowserKeys, PushContent, Secret, TargetKind, Timestamp, Vapid, WebContent, WebMessage,
     WebPushMessage, WebSigning,
 };
 use crate::core::ports::{NotificationOutcome, SendFailure, Sender};
 
 /// The most targets of one kind in a request.
 pub const MAX_DIRECT_TARGETS: usize = 100;
-
-/// What web hooks are sent.
-#[derive(Debug, Clone)]
-pub struct WebContent {
-    /// The method.
-    pub method: WebMethod,
-    /// Further headers.
-    pub headers: Vec<(String, String)>,
-    /// The body, for methods that have one.
-    pub body: Bytes,
-}
 
 /// A browser.
 #[derive(Debug, Clone)]

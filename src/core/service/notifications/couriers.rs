@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::ReadEventPush;
 use crate::core::auth::{UnsubscribeToken, derived_mid};
 use crate::core::model::{
-    App, BrowserKeys, Notification, NotificationTarget, Secret, TargetKind, Timestamp, WebMessage,
-    WebMethod, WebSigning,
+    App, BrowserKeys, Notification, NotificationTarget, Secret, TargetKind, Timestamp, WebContent,
+    WebMessage, WebMethod, WebSigning,
 };
 use crate::core::ports::{MessageFormat, SendFailure, Senders, Verdict};
 use crate::core::service::{
@@ -47,11 +47,12 @@ impl Couriers {
         match target.kind {
             TargetKind::Web => {
                 let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
+                let content = self.web_content(notification)?;
                 let message = WebMessage {
                     url: target.address.clone(),
-                    method: WebMethod::Post,
-                    headers: Vec::new(),
-                    body: Bytes::copy_from_slice(notification.frame.as_bytes()),
+                    method: content.method,
+                    headers: content.headers,
+                    body: content.body,
                     signing: WebSigning::of(app, notification.mid.to_string(), attempt, now),
                 };
                 self.senders.web.send(&message).await
@@ -60,6 +61,18 @@ impl Couriers {
             TargetKind::Smtp => self.email(app, target, notification, now).await,
             TargetKind::Apn => self.apn(app, target, notification, now).await,
         }
+    }
+
+    fn web_content(&self, notification: &Notification) -> Result<WebContent, SendFailure> {
+        if !notification.is_direct() {
+            return Ok(WebContent {
+                method: WebMethod::Post,
+                headers: Vec::new(),
+                body: Bytes::copy_from_slice(notification.frame.as_bytes()),
+            });
+        }
+        let content = self.format.direct_web(&notification.frame);
+        content.ok_or_else(|| SendFailure::new(Verdict::Refused, "the stored message is malformed"))
     }
 
     async fn web_push(
@@ -72,7 +85,13 @@ impl Couriers {
         let content = (self.read_push)(&notification.frame).map_err(refused)?;
         let browser = PushTarget {
             endpoint: target.address.clone(),
-            keys: browser_keys(target)?,
+            keys: match notification.is_direct() {
+                true => self
+                    .format
+                    .direct_keys(&notification.frame)
+                    .map_err(refused)?,
+                false => browser_keys(target)?,
+            },
         };
         let contact = self.rules.contact.as_deref();
         let vapid = vapid::resolve(app, GivenVapid::default(), contact).map_err(credentials)?;
@@ -90,7 +109,10 @@ impl Couriers {
         let operator = self.rules.mail.as_ref();
         let server =
             mail::resolve(app, operator, &GivenMailServer::default()).map_err(credentials)?;
-        let content = self.format.event_mail(&notification.frame);
+        let content = match notification.is_direct() {
+            true => self.format.direct_mail(&notification.frame),
+            false => self.format.event_mail(&notification.frame),
+        };
         // The same in every attempt, and another one for each address.
         let id = derived_mid(&[&notification.mid, target.address.expose()]);
         let mut message = mail::message(

@@ -2,12 +2,31 @@
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelKind, ChannelName, NotificationTarget, Secret, TargetFilter, TargetKind,
+    AppIdent, ChannelKind, ChannelName, NotificationTarget, QueuedEvent, Secret, TargetFilter,
+    TargetKind,
 };
 use crate::core::ports::TargetStore;
 
 /// The registrations of an address that are searched for one of a user.
 const MAX_OF_ADDRESS: usize = 100;
+
+/// The target of a direct message, which needs no registration.
+pub(super) fn unregistered(
+    kind: TargetKind,
+    address: &str,
+    event: &QueuedEvent,
+) -> NotificationTarget {
+    NotificationTarget {
+        kind,
+        id: 0,
+        channel: event.channel.clone(),
+        address: Secret::new(address),
+        p256dh: None,
+        auth: None,
+        away: None,
+        created: event.at,
+    }
+}
 
 /// A registration of the address; `None`: it has none any more. Of an e-mail address the one for which it gets the events of the
 /// channel, since a recipient can end it: that of the channel, else one of a user, else any.

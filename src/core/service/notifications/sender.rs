@@ -18,7 +18,7 @@ use self::settlements::{Settlements, notification, problem};
 use super::breaker::Breaker;
 use super::couriers::Couriers;
 use super::progress::{ended, stopped, while_sending};
-use super::registration::registration;
+use super::registration::{registration, unregistered};
 use super::{KINDS, NotificationQueue, NotificationRules};
 use crate::core::auth::random_53_bits;
 use crate::core::error::StorageError;
@@ -240,8 +240,10 @@ impl NotificationSender {
             return Ok(false);
         };
         let targets = &self.stores.targets;
-        let registered =
-            registration(&**targets, &claim.app, kind, address, &event.channel).await?;
+        let registered = match notification.is_direct() {
+            true => Some(unregistered(kind, address, event)),
+            false => registration(&**targets, &claim.app, kind, address, &event.channel).await?,
+        };
         let Some(target) = &registered else {
             // It was removed since.
             let attempt = problem("the target is not registered any more");
@@ -277,8 +279,7 @@ impl NotificationSender {
         match sent {
             Ok(()) => {
                 self.breaker.close(claim);
-                self.metrics
-                    .notified(kind, NotificationOutcome::Delivered, 1);
+                self.count(kind, event, NotificationOutcome::Delivered);
                 let attempt = Attempt::default();
                 self.settle(
                     claim,
@@ -319,7 +320,7 @@ impl NotificationSender {
         let attempts = claim.attempts + 1;
         let attempt = problem(failure.reason());
         if !is_final {
-            self.metrics.notified(kind, NotificationOutcome::Failed, 1);
+            self.count(kind, event, NotificationOutcome::Failed);
             tracing::debug!(
                 app = app.ident.as_str(),
                 kind = kind.label(),
@@ -338,7 +339,7 @@ impl NotificationSender {
                 .settle(claim, Disposition::Failed, events, 0, attempt, next)
                 .await;
         }
-        self.metrics.notified(kind, NotificationOutcome::GivenUp, 1);
+        self.count(kind, event, NotificationOutcome::GivenUp);
         tracing::warn!(
             app = app.ident.as_str(),
             kind = kind.label(),
@@ -359,6 +360,13 @@ impl NotificationSender {
         let next = next.map(|failures| now.plus(pause(failures, random_53_bits().unwrap_or(0))));
         self.settle(claim, disposition, events, event.id, attempt, next)
             .await
+    }
+
+    fn count(&self, kind: TargetKind, event: &QueuedEvent, outcome: NotificationOutcome) {
+        match notification(event) {
+            Some((_, one)) if one.is_direct() => self.metrics.direct_message(kind, outcome),
+            _ => self.metrics.notified(kind, outcome, 1),
+        }
     }
 
     /// Whether a notification that is given up is kept to be replayed: up to the bound of the outbox.

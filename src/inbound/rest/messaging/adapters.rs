@@ -1,6 +1,6 @@
 //! One message through several adapters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use super::body::DirectBody;
 use super::outcome::{Outcome, unknown};
 use super::{apn, email, web, web_push};
 use crate::core::model::App;
-use crate::core::service::Service;
+use crate::core::service::{DirectMessage, Service};
 use crate::inbound::rest::problem::Problem;
 
 /// The most adapters of a request; there are fewer, but names may be repeated.
@@ -60,14 +60,35 @@ impl Adapter {
                 .map(|request| request.outcome(service, app).boxed()),
         })
     }
+
+    /// Reads what is queued of the adapter's part of a body.
+    fn queued(
+        self,
+        body: &DirectBody<'_>,
+        service: &Service,
+        app: &App,
+    ) -> Result<Vec<DirectMessage>, Problem> {
+        Ok(match self {
+            Self::Apn => match apn::read_of_several(body, service, app)? {
+                Some(request) => request.queued()?,
+                None => Vec::new(),
+            },
+            Self::Email => match email::read_of_several(body, service, app)? {
+                Some(request) => request.queued()?,
+                None => Vec::new(),
+            },
+            Self::Webhook => {
+                web::read_of_several(body)?.map_or_else(Vec::new, |request| request.queued())
+            }
+            Self::WebPush => {
+                web_push::read_of_several(body)?.map_or_else(Vec::new, |request| request.queued())
+            }
+        })
+    }
 }
 
-/// Sends a message; the results by the adapters' names, in the order of the request. Nothing is sent where a part is not valid.
-pub(super) async fn send(
-    service: &Service,
-    app: &App,
-    body: &DirectBody<'_>,
-) -> Result<Map<String, Value>, Problem> {
+/// Reads the names of the adapters of a body, in lower case.
+fn names(body: &DirectBody<'_>) -> Result<Vec<String>, Problem> {
     let names = body.targets("adapters")?;
     if names.is_empty() {
         return Err(Problem::bad_request("No adapters specified"));
@@ -78,6 +99,43 @@ pub(super) async fn send(
             names.len()
         )));
     }
+    Ok(names.iter().map(|name| name.to_lowercase()).collect())
+}
+
+/// What is queued of a message through several adapters.
+pub(super) fn queued(
+    service: &Service,
+    app: &App,
+    body: &DirectBody<'_>,
+) -> Result<Vec<DirectMessage>, Problem> {
+    let mut named = BTreeSet::new();
+    for name in names(body)? {
+        let (adapter, _) = Adapter::parse(&name)
+            .ok_or_else(|| Problem::bad_request(format!("Unknown adapter: {name}")))?;
+        named.insert(adapter);
+    }
+    let mut messages = Vec::new();
+    for (adapter, ..) in ADAPTERS {
+        let queued = adapter.queued(body, service, app)?;
+        if named.contains(&adapter) {
+            messages.extend(queued);
+        }
+    }
+    if messages.is_empty() {
+        return Err(Problem::bad_request(
+            "there is nothing to queue: no adapter has targets",
+        ));
+    }
+    Ok(messages)
+}
+
+/// Sends a message; the results by the adapters' names, in the order of the request. Nothing is sent where a part is not valid.
+pub(super) async fn send(
+    service: &Service,
+    app: &App,
+    body: &DirectBody<'_>,
+) -> Result<Map<String, Value>, Problem> {
+    let names = names(body)?;
     // Also those that are not named: a request with a part that is not valid is refused whatever it names.
     let mut requests = BTreeMap::new();
     for (adapter, ..) in ADAPTERS {
@@ -85,7 +143,6 @@ pub(super) async fn send(
     }
     let mut attempts = Vec::new();
     for name in names {
-        let name = name.to_lowercase();
         let Some((adapter, known)) = Adapter::parse(&name) else {
             let outcome = unknown(&name);
             attempts.push(async move { (name, outcome) }.boxed());

@@ -4,12 +4,19 @@ use serde_json::Value;
 
 use super::body::DirectBody;
 use super::outcome::{Outcome, attempted, not_attempted};
-use crate::core::model::{ApnContent, App, PushCheckError, PushCredentials, Secret};
-use crate::core::service::{ApnIdentity, ApnIdentityError, GivenApnIdentity, Service};
+use crate::core::model::{
+    ApnContent, App, DeviceToken, PushCheckError, PushCredentials, Secret, TargetKind,
+};
+use crate::core::service::{
+    ApnIdentity, ApnIdentityError, DirectMessage, GivenApnIdentity, Service,
+};
 use crate::inbound::rest::problem::Problem;
 
 /// The list of those that got the message, in results.
 const LIST: &str = "tokens";
+
+/// The members with credentials in place of the app's.
+pub(super) const OWN: [&str; 3] = ["key_data", "cer_data", "sandbox"];
 
 /// The problem of a request without a message.
 const NO_MESSAGE: &str = "No message specified";
@@ -17,7 +24,9 @@ const NO_MESSAGE: &str = "No message specified";
 /// A message that is to be sent to devices.
 pub(super) struct ApnRequest {
     tokens: Vec<String>,
-    /// What is sent; `None`: there is no message.
+    /// The JSON text of the message; `None`: there is none.
+    message: Option<String>,
+    /// What is sent of it.
     content: Option<ApnContent>,
     /// The sender, or why there is none.
     identity: Result<ApnIdentity, ApnIdentityError>,
@@ -69,6 +78,7 @@ fn request(
         .map_err(|error| Problem::bad_request(error.to_string()))?;
     Ok(ApnRequest {
         tokens,
+        message: message.map(String::from),
         content,
         identity: Service::apn_identity(app, given),
     })
@@ -105,6 +115,25 @@ impl ApnRequest {
             .send_to_devices(app, tokens.collect(), &content, &identity)
             .await;
         attempted(LIST, &self.tokens, &results)
+    }
+
+    /// What is queued of it.
+    ///
+    /// # Errors
+    /// There is no message, or a token is none.
+    pub(super) fn queued(self) -> Result<Vec<DirectMessage>, Problem> {
+        let message = self
+            .message
+            .ok_or_else(|| Problem::bad_request(NO_MESSAGE))?;
+        for token in &self.tokens {
+            DeviceToken::check(token)
+                .map_err(|error| Problem::bad_request(format!("the device token {error}")))?;
+        }
+        Ok(vec![DirectMessage {
+            kind: TargetKind::Apn,
+            addresses: self.tokens.into_iter().map(Secret::new).collect(),
+            content: format!("{{\"apn\":{message}}}"),
+        }])
     }
 
     /// Sends it; the answer.

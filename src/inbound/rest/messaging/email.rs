@@ -1,16 +1,26 @@
 //! Direct e-mails.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::body::DirectBody;
 use super::outcome::{Outcome, attempted, not_attempted};
-use crate::core::model::{App, MailContent, MailServer, Secret};
-use crate::core::service::{GivenMailServer, MailServerError, Service};
+use crate::core::model::{App, EmailAddress, MailContent, MailServer, Secret, TargetKind};
+use crate::core::service::{DirectMessage, GivenMailServer, MailServerError, Service};
 use crate::inbound::rest::problem::Problem;
 use crate::inbound::wire::read_string;
 
 /// The list of those that got the mail, in results.
 const LIST: &str = "recipients";
+
+/// The members with a server in place of the app's.
+pub(super) const OWN: [&str; 6] = [
+    "smtp_host",
+    "smtp_port",
+    "smtp_user",
+    "smtp_password",
+    "smtp_starttls",
+    "smtp_sender",
+];
 
 /// The subject of a mail without one.
 const SUBJECT: &str = "Notification";
@@ -153,6 +163,27 @@ impl MailRequest {
             .send_to_addresses(app, to, &self.content, &server)
             .await;
         attempted(LIST, &self.to, &results)
+    }
+
+    /// What is queued of it.
+    ///
+    /// # Errors
+    /// An address is none.
+    pub(super) fn queued(self) -> Result<Vec<DirectMessage>, Problem> {
+        for address in &self.to {
+            EmailAddress::parse(address)
+                .map_err(|error| Problem::bad_request(format!("the recipient {error}")))?;
+        }
+        let content = json!({
+            "subject": self.content.subject,
+            "body": self.content.text,
+            "html": self.content.html,
+        });
+        Ok(vec![DirectMessage {
+            kind: TargetKind::Smtp,
+            addresses: self.to.into_iter().map(Secret::new).collect(),
+            content: content.to_string(),
+        }])
     }
 
     /// Sends it; the answer.

@@ -6,6 +6,7 @@ mod body;
 mod email;
 mod mail_shapes;
 mod outcome;
+mod queue;
 mod several_shapes;
 mod shapes;
 mod web;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 use self::body::DirectBody;
 use self::mail_shapes::{ApnSentShape, ApnShape, MailSentShape, MailShape};
+use self::queue::{DirectAnswer, is_queued, queue};
 use self::several_shapes::{MessagesSentShape, MessagesShape};
 use self::shapes::{PushSentShape, PushShape, WebSentShape, WebShape};
 use super::RestContext;
@@ -45,10 +47,14 @@ impl MessagingRoutes {
         &self,
         session: SessionCaller,
         body: JsonText<MessagesShape>,
-    ) -> Result<JsonAnswer<MessagesSentShape>, Problem> {
+    ) -> Result<DirectAnswer<MessagesSentShape>, Problem> {
+        let (service, app) = (&self.0.service, &session.app);
         let body = DirectBody::read(&body.text)?;
-        let sent = adapters::send(&self.0.service, &session.app, &body).await?;
-        Ok(JsonAnswer::text(Value::Object(sent).to_string()))
+        if is_queued(&body, &[])? {
+            return queue(service, app, adapters::queued(service, app, &body)?).await;
+        }
+        let sent = adapters::send(service, app, &body).await?;
+        Ok(sent_answer(Value::Object(sent)))
     }
 
     /// Send a message to Apple devices
@@ -60,12 +66,14 @@ impl MessagingRoutes {
         &self,
         session: SessionCaller,
         body: JsonText<ApnShape>,
-    ) -> Result<JsonAnswer<ApnSentShape>, Problem> {
+    ) -> Result<DirectAnswer<ApnSentShape>, Problem> {
         let (service, app) = (&self.0.service, &session.app);
-        let request = apn::read(&DirectBody::read(&body.text)?, service, app)?;
-        Ok(JsonAnswer::text(
-            request.send(service, app).await.to_string(),
-        ))
+        let body = DirectBody::read(&body.text)?;
+        let request = apn::read(&body, service, app)?;
+        if is_queued(&body, &apn::OWN)? {
+            return queue(service, app, request.queued()?).await;
+        }
+        Ok(sent_answer(request.send(service, app).await))
     }
 
     /// Send an e-mail
@@ -77,12 +85,14 @@ impl MessagingRoutes {
         &self,
         session: SessionCaller,
         body: JsonText<MailShape>,
-    ) -> Result<JsonAnswer<MailSentShape>, Problem> {
+    ) -> Result<DirectAnswer<MailSentShape>, Problem> {
         let (service, app) = (&self.0.service, &session.app);
-        let request = email::read(&DirectBody::read(&body.text)?, service, app)?;
-        Ok(JsonAnswer::text(
-            request.send(service, app).await.to_string(),
-        ))
+        let body = DirectBody::read(&body.text)?;
+        let request = email::read(&body, service, app)?;
+        if is_queued(&body, &email::OWN)? {
+            return queue(service, app, request.queued()?).await;
+        }
+        Ok(sent_answer(request.send(service, app).await))
     }
 
     /// Send a request to web hooks
@@ -98,10 +108,14 @@ impl MessagingRoutes {
         &self,
         session: SessionCaller,
         body: JsonText<WebShape>,
-    ) -> Result<JsonAnswer<WebSentShape>, Problem> {
-        let request = web::read(&DirectBody::read(&body.text)?)?;
-        let sent = request.send(&self.0.service, &session.app).await;
-        Ok(JsonAnswer::text(sent.to_string()))
+    ) -> Result<DirectAnswer<WebSentShape>, Problem> {
+        let (service, app) = (&self.0.service, &session.app);
+        let body = DirectBody::read(&body.text)?;
+        let request = web::read(&body)?;
+        if is_queued(&body, &[])? {
+            return queue(service, app, request.queued()).await;
+        }
+        Ok(sent_answer(request.send(service, app).await))
     }
 
     /// Send a message to browsers
@@ -117,9 +131,17 @@ impl MessagingRoutes {
         &self,
         session: SessionCaller,
         body: JsonText<PushShape>,
-    ) -> Result<JsonAnswer<PushSentShape>, Problem> {
-        let request = web_push::read(&DirectBody::read(&body.text)?)?;
-        let sent = request.send(&self.0.service, &session.app).await;
-        Ok(JsonAnswer::text(sent.to_string()))
+    ) -> Result<DirectAnswer<PushSentShape>, Problem> {
+        let (service, app) = (&self.0.service, &session.app);
+        let body = DirectBody::read(&body.text)?;
+        let request = web_push::read(&body)?;
+        if is_queued(&body, &web_push::OWN)? {
+            return queue(service, app, request.queued()).await;
+        }
+        Ok(sent_answer(request.send(service, app).await))
     }
+}
+
+fn sent_answer<T>(results: Value) -> DirectAnswer<T> {
+    DirectAnswer::Sent(JsonAnswer::text(results.to_string()))
 }

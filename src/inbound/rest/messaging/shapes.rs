@@ -4,6 +4,8 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::Type;
 use serde_json::json;
 
+use super::queue::queue_member;
+
 use crate::core::service::MAX_DIRECT_TARGETS;
 use crate::inbound::rest::schema::{example, inline, open, plain, shape};
 use crate::inbound::rest::settings::WEB_ADDRESS;
@@ -32,8 +34,9 @@ fn list_schema(about: &'static str, items: MetaSchemaRef) -> MetaSchema {
     }
 }
 
-/// A body whose optional members may be null, which means the same as leaving them out.
+/// A body that can be queued, and whose optional members may be null, which means the same as leaving them out.
 pub(super) fn body(mut schema: MetaSchema) -> MetaSchema {
+    schema.properties.push(queue_member());
     for (name, member) in &mut schema.properties {
         // Any JSON includes null.
         if let MetaSchemaRef::Inline(member) = member

@@ -1,11 +1,11 @@
 //! Direct messages to web hooks.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::body::{DirectBody, check_address};
 use super::outcome::{Outcome, attempted};
-use crate::core::model::{App, Secret, WebMethod};
-use crate::core::service::{Service, WebContent};
+use crate::core::model::{App, Secret, TargetKind, WebContent, WebMethod};
+use crate::core::service::{DirectMessage, Service};
 use crate::inbound::rest::problem::Problem;
 use crate::inbound::wire::read_string;
 
@@ -144,6 +144,20 @@ impl WebRequest {
         let mut outcome = attempted("urls", &self.urls, &results);
         outcome.insert("method".into(), self.content.method.name().into());
         outcome
+    }
+
+    /// What is queued of it.
+    pub(super) fn queued(self) -> Vec<DirectMessage> {
+        let content = json!({
+            "method": self.content.method.name(),
+            "headers": self.content.headers,
+            "body": String::from_utf8_lossy(&self.content.body),
+        });
+        vec![DirectMessage {
+            kind: TargetKind::Web,
+            addresses: self.urls.into_iter().map(Secret::new).collect(),
+            content: content.to_string(),
+        }]
     }
 
     /// Sends it; the answer.

@@ -1,26 +1,39 @@
 //! Direct messages to browsers.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::body::{DirectBody, check_address, check_number};
 use super::outcome::{Outcome, attempted, not_attempted};
-use crate::core::model::{App, BrowserKeys, P256Key, PushContent, Secret, Vapid};
-use crate::core::service::{GivenVapid, PushTarget, Service};
+use crate::core::model::{App, BrowserKeys, P256Key, PushContent, Secret, TargetKind, Vapid};
+use crate::core::service::{DirectMessage, GivenVapid, PushTarget, Service};
 use crate::inbound::rest::problem::Problem;
 use crate::inbound::wire::push_content;
 
 /// The list of those that were sent to.
 const LIST: &str = "endpoints";
 
+/// The members with an identity in place of the app's.
+pub(super) const OWN: [&str; 2] = ["vapid_private_key", "vapid_email"];
+
 /// A message that is to be sent to browsers.
 pub(super) struct PushRequest {
-    endpoints: Vec<String>,
-    targets: Vec<PushTarget>,
+    browsers: Vec<Browser>,
+    /// The JSON text of the message; `None`: there is none.
+    message: Option<String>,
     content: PushContent,
     given: GivenVapid,
+}
+
+/// A browser's subscription, its keys also as they were given.
+struct Browser {
+    endpoint: String,
+    keys: BrowserKeys,
+    p256dh: String,
+    auth: String,
 }
 
 /// Reads the body of `/messaging/web_push`.
@@ -57,30 +70,22 @@ pub(super) fn read_of_several(body: &DirectBody<'_>) -> Result<Option<PushReques
 fn request(
     name: &str,
     message: Option<&str>,
-    targets: Vec<(String, BrowserKeys)>,
+    mut browsers: Vec<Browser>,
     given: GivenVapid,
 ) -> Result<PushRequest, Problem> {
     let content =
         push_content(message).map_err(|error| Problem::bad_request(format!("{name}{error}")))?;
-    let (mut endpoints, mut unique) = (Vec::new(), Vec::new());
-    for (endpoint, keys) in targets {
-        if !endpoints.contains(&endpoint) {
-            unique.push(PushTarget {
-                endpoint: Secret::new(endpoint.as_str()),
-                keys,
-            });
-            endpoints.push(endpoint);
-        }
-    }
+    let mut seen = HashSet::new();
+    browsers.retain(|browser| seen.insert(browser.endpoint.clone()));
     Ok(PushRequest {
-        endpoints,
-        targets: unique,
+        browsers,
+        message: message.map(String::from),
         content,
         given,
     })
 }
 
-fn subscriptions(body: &DirectBody<'_>, name: &str) -> Result<Vec<(String, BrowserKeys)>, Problem> {
+fn subscriptions(body: &DirectBody<'_>, name: &str) -> Result<Vec<Browser>, Problem> {
     let Some(json) = body.get(name) else {
         return Ok(Vec::new());
     };
@@ -99,7 +104,7 @@ fn subscriptions(body: &DirectBody<'_>, name: &str) -> Result<Vec<(String, Brows
 }
 
 /// Reads a browser's subscription; `place` precedes an error.
-fn subscription(members: &DirectBody<'_>, place: &str) -> Result<(String, BrowserKeys), Problem> {
+fn subscription(members: &DirectBody<'_>, place: &str) -> Result<Browser, Problem> {
     let member = |name: &str, missing: &str| {
         let text = members.text(name)?;
         text.ok_or_else(|| Problem::bad_request(format!("{place}{missing}")))
@@ -110,7 +115,12 @@ fn subscription(members: &DirectBody<'_>, place: &str) -> Result<(String, Browse
     check_address(&format!("{place}endpoint"), &endpoint)?;
     let keys = BrowserKeys::parse(&p256dh, &auth)
         .map_err(|error| Problem::bad_request(format!("{place}{error}")))?;
-    Ok((endpoint.into_owned(), keys))
+    Ok(Browser {
+        endpoint: endpoint.into_owned(),
+        keys,
+        p256dh: p256dh.into_owned(),
+        auth: auth.into_owned(),
+    })
 }
 
 fn key(body: &DirectBody<'_>, name: &str) -> Result<Option<P256Key>, Problem> {
@@ -131,11 +141,19 @@ impl PushRequest {
     /// Sends it.
     pub(super) async fn outcome(self, service: &Service, app: &App) -> Outcome {
         let Self {
-            endpoints,
-            targets,
+            browsers,
             content,
             given,
+            ..
         } = self;
+        let (mut endpoints, mut targets) = (Vec::new(), Vec::new());
+        for browser in browsers {
+            targets.push(PushTarget {
+                endpoint: Secret::new(browser.endpoint.as_str()),
+                keys: browser.keys,
+            });
+            endpoints.push(browser.endpoint);
+        }
         let vapid = match service.vapid(app, given) {
             Ok(vapid) => vapid,
             Err(error) => return not_attempted(LIST, &endpoints, &error.to_string()),
@@ -144,6 +162,22 @@ impl PushRequest {
             .send_to_browsers(app, targets, &content, &vapid)
             .await;
         attempted(LIST, &endpoints, &results)
+    }
+
+    /// What is queued of it.
+    pub(super) fn queued(self) -> Vec<DirectMessage> {
+        let message = self.message.as_deref().unwrap_or("{}");
+        let queued = |browser: Browser| {
+            let keys = json!({"p256dh": browser.p256dh, "auth": browser.auth});
+            let keys = keys.to_string();
+            DirectMessage {
+                kind: TargetKind::WebPush,
+                addresses: vec![Secret::new(browser.endpoint)],
+                // The message as it was given: the order of its members is kept.
+                content: format!("{{\"web_push\":{message},{}", &keys[1..]),
+            }
+        };
+        self.browsers.into_iter().map(queued).collect()
     }
 
     /// Sends it; the answer.

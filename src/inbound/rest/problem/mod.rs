@@ -140,7 +140,7 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
     }
 
-    /// 429: too many failed logins; `wait` in whole seconds.
+    /// 429: try again later; `wait` in whole seconds.
     pub(super) fn too_many(message: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
         Self {
             retry_after: wait.as_secs().max(1),

@@ -12,8 +12,11 @@ use crate::core::error::StorageError;
 use crate::core::model::{CredentialError, IdentError, NameError};
 use crate::core::service::{
     AppError, HistoryError, LoginError, LoginsThrottled, NewVapidKeyError, PublishError,
-    RosterError, SignedError, SubscriptionError, TargetError, UnsubscribeError,
+    QueueMessagesError, RosterError, SignedError, SubscriptionError, TargetError, UnsubscribeError,
 };
+
+/// When a client should try again to queue messages.
+const QUEUE_PAUSE: Duration = Duration::from_secs(10);
 
 impl Problem {
     /// The framework's error, with a message for the caller.
@@ -129,6 +132,17 @@ impl From<PublishError> for Problem {
             // The append queue has logged the cause.
             PublishError::Storage(StorageError::Unavailable(_)) => Self::unavailable(message),
             PublishError::Storage(error) => Self::of_storage(message, &error),
+        }
+    }
+}
+
+impl From<QueueMessagesError> for Problem {
+    fn from(error: QueueMessagesError) -> Self {
+        let message = error.to_string();
+        match error {
+            QueueMessagesError::Disabled => Self::bad_request(message),
+            QueueMessagesError::Full => Self::too_many(message, QUEUE_PAUSE),
+            QueueMessagesError::Storage(error) => Self::of_storage(message, &error),
         }
     }
 }
