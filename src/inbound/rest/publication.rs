@@ -11,7 +11,9 @@ use super::schema::{PRINTABLE, example, inline, name, open, plain, shape};
 use crate::core::model::{
     ChannelName, FurtherMembers, Limits, Payload, RESERVED_MEMBERS, check_event_name,
 };
-use crate::inbound::wire::{RawMembers, compact, push_json_string, read_string, read_strings};
+use crate::inbound::wire::{
+    RawMembers, compact, push_content, push_json_string, read_string, read_strings,
+};
 
 /// The channel of an event without one, as in the original.
 pub(super) const DEFAULT_CHANNEL: &str = "global";
@@ -93,7 +95,14 @@ impl Publication {
                         .map_err(|_| Problem::bad_request("persist must be true or false"))?
                 }
                 reserved if RESERVED_MEMBERS.contains(&reserved) => {}
-                further => extra.push(further_member(further, value)?),
+                further => {
+                    extra.push(further_member(further, value)?);
+                    if further == "web_push" {
+                        // It would reach no browser, which the publisher can learn only here.
+                        push_content(Some(value))
+                            .map_err(|error| Problem::bad_request(format!("{further}{error}")))?;
+                    }
+                }
             }
         }
         check_event_name(&event, length(limits.event_name))?;
@@ -261,6 +270,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_by_name() {
+        let too_long = format!(r#"{{"data":1,"web_push":"{}"}}"#, "x".repeat(3994));
         let refused = [
             ("", "the body is empty"),
             ("[]", "must be a JSON object"),
@@ -285,7 +295,14 @@ mod tests {
                 "the member x cannot be encoded",
             ),
             (r#"{"data":1,"x":1e999}"#, "the member x cannot be encoded"),
+            (
+                r#"{"data":1,"web_push":{"ttl":-1}}"#,
+                "web_push.ttl must be",
+            ),
+            (&too_long, "web_push has 3994 bytes"),
         ];
+        let long = format!(r#"{{"data":"{0}","x":"{0}"}}"#, "x".repeat(3994));
+        assert!(read(&long).is_ok(), "other members are longer");
         for (body, expected) in refused {
             let error = read(body).err().unwrap_or_default();
             assert!(error.contains(expected), "{body}: {error}");
