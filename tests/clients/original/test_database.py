@@ -9,9 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from fixtures.apns import KEY_ID, TEAM_ID, Apns, new_key
 from fixtures.app import App
+from fixtures.mail import MailServer
 from fixtures.original import PYTHON, Original, drop_database, new_database
+from fixtures.push_service import PushService
+from fixtures.receiver import Receiver
 from fixtures.server import Server
+from fixtures.targets import registered
 from fixtures.waiting import wait_until
 
 
@@ -165,3 +170,46 @@ def test_values_are_answered_as_the_original_does(
 
     assert len(theirs) == 2
     assert shown(ours) == shown(theirs)
+
+
+def test_targets_of_the_original_are_notified(
+    original: Original, database: str, launch: Callable[..., Server], receiver: Receiver
+) -> None:
+    key = new_key()
+    browser, mail, apple = PushService(), MailServer(), Apns(key)
+    device = "a1" * 32
+    original.start()
+    created = original.call("POST", "/apps", {"name": "moved"})
+    sid = original.login(created)
+    original.call("POST", "/webs", {"url": receiver.url, "event": "news"}, sid=sid)
+    original.call("POST", "/web_pushes", {**browser.subscription, "event": "news"}, sid=sid)
+    original.call("POST", "/smtps", {"email": "ann@shop.example", "event": "news"}, sid=sid)
+    original.call("POST", "/apns", {"token": device, "event": "news"}, sid=sid)
+    original.stop()
+
+    server = launch(DATABASE_URL=None, MONGO_URL=database, PUSHI_WEBHOOK_ALLOW_PRIVATE=1, PUSHI_APNS_URL=apple.url)
+    app = App(server, created)
+    app.configure(
+        apn_key=key,
+        apn_key_id=KEY_ID,
+        apn_team_id=TEAM_ID,
+        smtp_url=f"smtp://127.0.0.1:{mail.port}?sender=shop@shop.example",
+        vapid_email="ann@shop.example",
+    )
+    app.rest.post(f"/apps/{app.ident}/vapid")
+    for route, member, address in [
+        ("/webs", "url", receiver.url),
+        ("/web_pushes", "endpoint", browser.endpoint),
+        ("/smtps", "email", "ann@shop.example"),
+        ("/apns", "token", device),
+    ]:
+        assert [(one[member], one["event"]) for one in registered(app, route)] == [(address, "news")]
+    app.publish("news", "after the move")
+    assert json.loads(receiver.call().body)["data"] == "after the move"
+    assert browser.message().payload == b"after the move"
+    assert mail.next().recipients == ["ann@shop.example"]
+    assert apple.next().token == device
+    assert app.rest.delete(f"/apns/{device}").json()["subscriptions"][0]["token"] == device
+    app.close()
+    for listening in (browser, mail, apple):
+        listening.close()
