@@ -101,7 +101,7 @@ pub(crate) async fn the_condition_of_a_target_is_read_back_and_changed<F: Fixtur
         let read = reopened
             .targets
             .list_targets(&ident, TargetKind::Web, &any, 0, 10);
-        assert_eq!(read.await.unwrap(), [registered.clone()]);
+        assert_eq!(read.await.unwrap(), std::slice::from_ref(&registered));
         assert_eq!(registered.away, changed.away);
         assert_eq!(registered.created, at(1));
     }
