@@ -86,7 +86,7 @@ impl Cluster {
         assert_eq!(status, 200, "{answer}");
     }
 
-    /// Waits until every webhook answer is recorded and no claim is held: if a node dies before that, its events are sent
+    /// Waits until every answer of a webhook or a target is recorded and no claim is held: if a node dies before that, its events are sent
     /// again, after its claim has expired.
     pub(crate) async fn until_told(&self) {
         let begun = Instant::now();
@@ -143,5 +143,6 @@ pub(crate) fn start_node(schema: &Schema, bus: String) -> Node {
         ("PUSHI_STORE_POOL", "4".into()),
         ("PUSHI_TRUSTED_PROXIES", "127.0.0.1".into()),
         ("PUSHI_WEBHOOK_ALLOW_PRIVATE", "true".into()),
+        ("PUSHI_NOTIFY_TIMEOUT", "2".into()),
     ])
 }

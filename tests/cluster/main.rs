@@ -16,6 +16,7 @@ mod load_balancers;
 mod model;
 mod node;
 mod node_failure;
+mod notifications;
 mod order;
 mod partition;
 mod postgres;

@@ -27,7 +27,7 @@ const BATCH: usize = 32;
 const WRITTEN: usize = 256;
 
 /// How long a claim lasts. It is extended with every page.
-const CLAIM: Duration = Duration::from_secs(60);
+const CLAIM: Duration = Duration::from_secs(20);
 
 /// How often the store is polled, for events that another process has left.
 const POLL: Duration = Duration::from_secs(1);
