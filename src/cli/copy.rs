@@ -26,8 +26,8 @@ const MIN_TIMEOUT: Duration = Duration::from_secs(600);
 /// Copy everything from one store into another and verify the copy
 ///
 /// Copies apps with secrets and settings, events with serials, ids and times, current and ended
-/// subscriptions, the last events of cache channels, and targets. Does not copy sessions and queued
-/// webhooks: users of the REST API have to log in again. Stop the servers of both stores first:
+/// subscriptions, the last events of cache channels, targets, and their notifications that wait. Does
+/// not copy sessions and queued webhooks: users of the REST API have to log in again. Stop the servers of both stores first:
 /// data written during the copy may be missing from it, which the verification reports.
 ///
 /// To continue an interrupted copy, repeat the command with --resume. At the end, both stores are

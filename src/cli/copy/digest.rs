@@ -5,10 +5,12 @@ use sha2::{Digest, Sha256};
 use super::reader::{AppReader, CopyPage};
 use super::store::{CopyError, CopyStore};
 use super::transfer::last_event_id;
-use crate::core::model::{App, Event, NotificationTarget, Secret, UserId};
+use crate::core::model::{
+    App, Event, NotificationTarget, OutboxEvent, OutboxEventKind, Secret, UserId,
+};
 
 /// The kinds of records, in the order of the output.
-pub(super) const KINDS: [&str; 7] = [
+pub(super) const KINDS: [&str; 9] = [
     "apps",
     "channels",
     "events",
@@ -16,6 +18,8 @@ pub(super) const KINDS: [&str; 7] = [
     "intervals",
     "cached events",
     "targets",
+    "due events",
+    "notifications",
 ];
 
 /// For each kind, the number of records and the sum of their hashes, which does not depend on their
@@ -85,6 +89,8 @@ impl AppDigest {
                 intervals,
                 cached,
                 targets,
+                due,
+                notifications,
             ],
         ) = self;
         match page {
@@ -132,6 +138,17 @@ impl AppDigest {
                 }
             }
             CopyPage::Targets(page) => page.iter().for_each(|target| add_target(targets, target)),
+            CopyPage::Due(page) => {
+                for mark in page {
+                    let event = mark.event.to_string();
+                    due.add(&[Some(&event), Some(&mark.publish), mark.cursor.as_deref()]);
+                }
+            }
+            CopyPage::Waiting(page) => {
+                for event in page {
+                    add_notification(notifications, event);
+                }
+            }
         }
     }
 
@@ -203,6 +220,22 @@ fn add_event(events: &mut KindDigest, Event { new, position }: &Event) {
         Some(&new.payload.event),
         Some(&new.payload.data),
         Some(new.payload.extra.as_str()),
+    ]);
+}
+
+fn add_notification(notifications: &mut KindDigest, event: &OutboxEvent) {
+    let OutboxEventKind::Notification(notification) = &event.kind else {
+        return;
+    };
+    let time = event.at.micros().to_string();
+    notifications.add(&[
+        event.addresses.first().map(|address| &**address),
+        Some(event.channel.as_str()),
+        Some(&time),
+        Some(&notification.event),
+        Some(&notification.frame),
+        Some(&notification.mid),
+        Some(&notification.publish),
     ]);
 }
 

@@ -3,8 +3,8 @@
 use super::store::{CopyError, CopyStore};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, CachedEvent, ChannelName, Event, NotificationTarget, SubscriptionFilter,
-    SubscriptionInterval, TargetKind, UserId, UserSubscription,
+    AppIdent, CachedEvent, ChannelName, DueMark, Event, NotificationTarget, OutboxEvent,
+    SubscriptionFilter, SubscriptionInterval, TargetKind, UserId, UserSubscription,
 };
 
 /// The maximum number of records per page.
@@ -12,6 +12,9 @@ pub(super) const PAGE: usize = 500;
 
 /// The approximate maximum size of a page of events.
 const PAGE_BYTES: usize = 4 << 20;
+
+/// The notifications of a page: each can have as many bytes as an event.
+const WAITING: usize = 50;
 
 /// Events in the first page, read before their size is known.
 const FIRST_EVENTS: usize = 16;
@@ -24,6 +27,8 @@ pub(super) enum CopyPage {
     Intervals(Vec<SubscriptionInterval>),
     Cached(Vec<CachedEvent>),
     Targets(Vec<NotificationTarget>),
+    Due(Vec<DueMark>),
+    Waiting(Vec<OutboxEvent>),
 }
 
 /// The position of the next page: after the last record of the page before, by kind.
@@ -34,6 +39,8 @@ enum Cursor {
     Intervals(Option<UserId>),
     Cached(Option<ChannelName>),
     Targets(usize, u64),
+    Due(u64),
+    Waiting(u64),
 }
 
 /// Reads the records of an app from a store.
@@ -113,16 +120,34 @@ impl<'a> AppReader<'a> {
                     }
                     Cursor::Targets(0, 0)
                 }
-                Cursor::Targets(at, after) => {
-                    let Some((kind, _)) = TargetKind::NAMES.get(*at) else {
+                Cursor::Targets(at, after) => match TargetKind::NAMES.get(*at) {
+                    None => Cursor::Due(0),
+                    Some((kind, _)) => {
+                        let page = archive.targets(app, *kind, *after, PAGE).await?;
+                        if let Some(last) = page.last() {
+                            *after = last.id;
+                            return Ok(Some(CopyPage::Targets(page)));
+                        }
+                        Cursor::Targets(*at + 1, 0)
+                    }
+                },
+                Cursor::Due(after) => {
+                    let page = stores.due.list_due(app, *after, PAGE).await?;
+                    if let Some(last) = page.last() {
+                        *after = last.event;
+                        return Ok(Some(CopyPage::Due(page)));
+                    }
+                    Cursor::Waiting(0)
+                }
+                Cursor::Waiting(after) => {
+                    let log = &stores.notifications;
+                    let page = log.waiting_notifications(app, *after, WAITING).await?;
+                    let Some((last, _)) = page.last() else {
                         return Ok(None);
                     };
-                    let page = archive.targets(app, *kind, *after, PAGE).await?;
-                    if let Some(last) = page.last() {
-                        *after = last.id;
-                        return Ok(Some(CopyPage::Targets(page)));
-                    }
-                    Cursor::Targets(*at + 1, 0)
+                    *after = *last;
+                    let page = page.into_iter().map(|(_, event)| event);
+                    return Ok(Some(CopyPage::Waiting(page.collect())));
                 }
             };
         }

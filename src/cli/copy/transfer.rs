@@ -88,6 +88,8 @@ async fn write_page(target: &CopyStore, app: &App, page: CopyPage) -> Result<(),
         CopyPage::Intervals(ended) => archive.put_subscriptions(app, &[], &ended).await,
         CopyPage::Cached(events) => target.stores.cache.keep(&events).await,
         CopyPage::Targets(targets) => archive.put_targets(app, &targets).await,
+        CopyPage::Due(due) => target.stores.due.put_due(app, &due).await,
+        CopyPage::Waiting(waiting) => target.stores.outbox.put(&waiting).await,
     }
 }
 

@@ -47,7 +47,9 @@ pub use message::{
     PushContentError, PushTopic, Urgency, Vapid, VapidContactError, WebContent, WebMessage,
     WebMethod, WebPushMessage, WebSigning,
 };
-pub use notification::{DuePublish, LoggedNotification, NotificationFilter, NotificationState};
+pub use notification::{
+    DueMark, DuePublish, LoggedNotification, NotificationFilter, NotificationState,
+};
 pub use occupancy::{Occupancy, OccupiedChannel, SocketInfo};
 pub use outbox_event::{
     ClientEventDetails, Notification, OutboxEvent, OutboxEventKind, QueuedEvent, ReportedPresence,

@@ -23,6 +23,17 @@ pub struct DuePublish {
     pub cursor: Option<String>,
 }
 
+/// That the targets of a stored event are not all in the outbox yet, for a copy of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueMark {
+    /// The number of the event.
+    pub event: u64,
+    /// See [`DuePublish::publish`].
+    pub publish: Arc<str>,
+    /// See [`DuePublish::cursor`].
+    pub cursor: Option<String>,
+}
+
 /// The state of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotificationState {

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, DuePublish, LoggedNotification, NotificationFilter, Timestamp};
+use crate::core::model::{
+    AppIdent, DueMark, DuePublish, LoggedNotification, NotificationFilter, OutboxEvent, Timestamp,
+};
 
 /// The stored events that [`EventStore::append_due`](super::EventStore::append_due) marked as due, until their targets are in
 /// the outbox.
@@ -34,6 +36,20 @@ pub trait DuePublishes: Send + Sync {
 
     /// Releases all claims of a holder.
     async fn release_due(&self, holder: &str) -> Result<(), StorageError>;
+
+    /// The events of an app that are due, with a number above `after`, ordered by it, at most `limit`.
+    async fn list_due(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DueMark>, StorageError>;
+
+    /// Marks stored events as due; those that are marked stay as they are.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such app.
+    async fn put_due(&self, app: &AppIdent, due: &[DueMark]) -> Result<(), StorageError>;
 }
 
 /// The log of notifications, which [`Outbox::settle`](super::Outbox::settle) writes.
@@ -47,6 +63,15 @@ pub trait NotificationLog: Send + Sync {
         filter: NotificationFilter,
         limit: usize,
     ) -> Result<Vec<LoggedNotification>, StorageError>;
+
+    /// The notifications of an app that wait, with their numbers: those with a number above `after`, ordered by it, at most
+    /// `limit`. [`Outbox::put`](super::Outbox::put) writes them to another store.
+    async fn waiting_notifications(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, OutboxEvent)>, StorageError>;
 
     /// Whether a notification of this publish waits for the address, or is in the log.
     async fn is_known(

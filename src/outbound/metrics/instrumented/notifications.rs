@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::Instrumented;
 use crate::core::model::{
-    AppIdent, ChannelName, DuePublish, LoggedNotification, NewTarget, NotificationFilter,
-    NotificationTarget, TargetFilter, TargetKind, Timestamp,
+    AppIdent, ChannelName, DueMark, DuePublish, LoggedNotification, NewTarget, NotificationFilter,
+    NotificationTarget, OutboxEvent, TargetFilter, TargetKind, Timestamp,
 };
 use crate::core::ports::{Call, DuePublishes, NotificationLog, TargetStore};
 use crate::outbound::storage::StorageResult;
@@ -93,6 +93,20 @@ impl DuePublishes for Instrumented<dyn DuePublishes> {
         self.call(Call::Write, self.inner.finish_due(due)).await
     }
 
+    async fn list_due(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> StorageResult<Vec<DueMark>> {
+        self.call(Call::Read, self.inner.list_due(app, after, limit))
+            .await
+    }
+
+    async fn put_due(&self, app: &AppIdent, due: &[DueMark]) -> StorageResult<()> {
+        self.call(Call::Write, self.inner.put_due(app, due)).await
+    }
+
     async fn release_due(&self, holder: &str) -> StorageResult<()> {
         self.call(Call::Write, self.inner.release_due(holder)).await
     }
@@ -112,6 +126,16 @@ impl NotificationLog for Instrumented<dyn NotificationLog> {
             self.inner.notifications(app, filter, limit),
         )
         .await
+    }
+
+    async fn waiting_notifications(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> StorageResult<Vec<(u64, OutboxEvent)>> {
+        let call = self.inner.waiting_notifications(app, after, limit);
+        self.call(Call::Read, call).await
     }
 
     async fn is_known(&self, app: &AppIdent, address: &str, publish: &str) -> StorageResult<bool> {

@@ -9,7 +9,7 @@ use super::outbox::{LoggedDelivery, target_of};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, Attempt, Delivery, LoggedNotification, LostEvents, NotificationFilter,
-    NotificationState, OutboxEventKind, QueuedAddress, QueuedEvent, Timestamp,
+    NotificationState, OutboxEvent, OutboxEventKind, QueuedAddress, QueuedEvent, Timestamp,
 };
 use crate::core::ports::{DeliveryLog, NotificationLog};
 
@@ -198,6 +198,36 @@ impl NotificationLog for MemoryStore {
         };
         let all = waiting.into_iter().chain(ended).filter(is_meant);
         Ok(all.take(limit).collect())
+    }
+
+    async fn waiting_notifications(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, OutboxEvent)>, StorageError> {
+        let state = self.state.lock();
+        let Some(data) = state.app_data.get(app) else {
+            return Ok(Vec::new());
+        };
+        let mut waiting: Vec<(u64, OutboxEvent)> = Vec::new();
+        for (address, queue) in &data.outbox.queues {
+            let later = queue.events.range(after + 1..).map(|(_, event)| event);
+            let notifications = later.filter(|event| event.kind.publish().is_some());
+            waiting.extend(notifications.map(|event| {
+                let exported = OutboxEvent {
+                    app: app.clone(),
+                    channel: event.channel.clone(),
+                    at: event.at,
+                    kind: event.kind.clone(),
+                    addresses: [Arc::clone(address)].into(),
+                };
+                (event.id, exported)
+            }));
+        }
+        waiting.sort_by_key(|(id, _)| *id);
+        waiting.truncate(limit);
+        Ok(waiting)
     }
 
     async fn is_known(

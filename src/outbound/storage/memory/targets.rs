@@ -8,8 +8,8 @@ use super::MemoryStore;
 use super::state::DueEvent;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, ChannelName, DuePublish, Event, NewTarget, NotificationTarget, Secret, TargetFilter,
-    TargetKind, Timestamp,
+    AppIdent, ChannelName, DueMark, DuePublish, Event, NewTarget, NotificationTarget, Secret,
+    TargetFilter, TargetKind, Timestamp,
 };
 use crate::core::ports::{DuePublishes, TargetStore};
 
@@ -188,6 +188,40 @@ impl DuePublishes for MemoryStore {
         for due in due {
             if let Some(data) = state.app_data.get_mut(&due.app) {
                 data.due.remove(&due.event.position.id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn list_due(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DueMark>, StorageError> {
+        let state = self.state.lock();
+        let Some(data) = state.app_data.get(app) else {
+            return Ok(Vec::new());
+        };
+        let due = data.due.iter().filter(|(id, _)| **id > after);
+        let marks = due.map(|(id, due)| DueMark {
+            event: *id,
+            publish: Arc::clone(&due.publish),
+            cursor: due.cursor.clone(),
+        });
+        Ok(marks.take(limit).collect())
+    }
+
+    async fn put_due(&self, app: &AppIdent, due: &[DueMark]) -> Result<(), StorageError> {
+        let mut state = self.state.lock();
+        let data = state.app_data_mut(app)?;
+        for mark in due {
+            if data.events.contains_key(&mark.event) {
+                let new = data.due.entry(mark.event);
+                new.or_insert_with(|| DueEvent {
+                    cursor: mark.cursor.clone(),
+                    ..DueEvent::new(&mark.publish)
+                });
             }
         }
         Ok(())

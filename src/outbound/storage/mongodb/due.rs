@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::error::classify;
-use super::events::event_from;
+use super::events::{all, event_from};
 use super::{MongoStore, value};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, DuePublish, Timestamp};
+use crate::core::model::{AppIdent, DueMark, DuePublish, Timestamp};
 use crate::core::ports::DuePublishes;
 use crate::outbound::storage::StorageResult;
 
@@ -66,6 +66,60 @@ impl DuePublishes for MongoStore {
         let collections = self.collections.clone();
         self.run_to_completion(async move {
             collections.bulk_update(&collections.events, updates).await
+        })
+        .await
+    }
+
+    async fn list_due(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DueMark>, StorageError> {
+        // MongoDB takes a limit of 0 as no limit.
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        self.with_timeout(async {
+            let Some(app_id) = self.app_id(app).await? else {
+                return Ok(Vec::new());
+            };
+            let due = doc! { "due.app": app_id, "due.id": { "$gt": value::signed(after) } };
+            let found = self.collections.events.find(due);
+            let found = found.sort(doc! { "due.app": 1, "due.id": 1 });
+            let found = found
+                .limit(value::signed(limit))
+                .projection(doc! { "due": 1 });
+            let mark = |event: &Document| {
+                let due = due_in(event)?;
+                Ok(DueMark {
+                    event: value::unsigned(due, "id")?,
+                    publish: value::text(due, "publish")?.into(),
+                    cursor: value::maybe_text(due, "cursor")?.map(Into::into),
+                })
+            };
+            all(found).await?.iter().map(mark).collect()
+        })
+        .await
+    }
+
+    async fn put_due(&self, app: &AppIdent, due: &[DueMark]) -> Result<(), StorageError> {
+        let (store, app, due) = (self.clone(), app.clone(), due.to_vec());
+        self.run_to_completion(async move {
+            let app_id = store.app_id(&app).await?.ok_or(StorageError::NotFound)?;
+            let updates = due.iter().map(|mark| {
+                let id = value::signed(mark.event);
+                let mut new = due_of(app_id, id, &mark.publish);
+                if let Some(cursor) = &mark.cursor {
+                    new.insert("cursor", cursor);
+                }
+                let event = doc! { "instance": app.as_str(), "id": id, "due": Bson::Null };
+                doc! { "q": event, "u": { "$set": { "due": new } } }
+            });
+            let collections = &store.collections;
+            collections
+                .bulk_update(&collections.events, updates.collect())
+                .await
         })
         .await
     }

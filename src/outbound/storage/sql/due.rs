@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use super::SqlStore;
 use super::driver::{Driver, SqlConnection};
 use super::events::{event_from, select_events};
-use super::value::{Arg, SqlRow, signed};
+use super::value::{Arg, SqlRow, signed, unsigned};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, DuePublish, Timestamp};
+use crate::core::model::{AppIdent, DueMark, DuePublish, Timestamp};
 use crate::core::ports::DuePublishes;
 use crate::outbound::storage::StorageResult;
 
@@ -25,6 +25,9 @@ const ADVANCE: &str = "UPDATE due_publishes SET cursor = $3, held_until = $4 WHE
 const FINISH: &str =
     "DELETE FROM due_publishes WHERE app = (SELECT id FROM apps WHERE ident = $1) AND event = $2";
 const REMOVE: &str = "DELETE FROM due_publishes WHERE app = $1 AND event = $2";
+pub(super) const LIST: &str = "SELECT event, publish, cursor FROM due_publishes WHERE app = (SELECT id FROM apps WHERE ident = $1) AND event > $2 \
+    ORDER BY event LIMIT $3";
+const PUT: &str = "INSERT INTO due_publishes (app, event, publish, cursor, holder, held_until) VALUES ($1, $2, $3, $4, '', 0) ON CONFLICT DO NOTHING";
 const RELEASE: &str = "UPDATE due_publishes SET holder = '', held_until = 0 WHERE holder = $1";
 
 #[async_trait]
@@ -98,6 +101,54 @@ impl<D: Driver> DuePublishes for SqlStore<D> {
             })
         });
         finished.await
+    }
+
+    async fn list_due(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DueMark>, StorageError> {
+        let app = app.clone();
+        let rows = self.driver.read(move |connection| {
+            Box::pin(async move {
+                let page = [
+                    Arg::Text(app.as_str()),
+                    Arg::Int(signed(after)),
+                    Arg::Int(signed(limit)),
+                ];
+                connection.rows(LIST, &page).await
+            })
+        });
+        let mark = |row: &<D::Connection as SqlConnection>::Row| {
+            Ok(DueMark {
+                event: unsigned(row.int(0)?)?,
+                publish: row.text(1)?.into(),
+                cursor: row.maybe_text(2)?.map(Into::into),
+            })
+        };
+        rows.await?.iter().map(mark).collect()
+    }
+
+    async fn put_due(&self, app: &AppIdent, due: &[DueMark]) -> Result<(), StorageError> {
+        let (app, due) = (app.clone(), due.to_vec());
+        let put = self.driver.write(move |connection| {
+            Box::pin(async move {
+                let row = connection.row(APP, &[Arg::Text(app.as_str())]).await?;
+                let app = row.ok_or(StorageError::NotFound)?.int(0)?;
+                for mark in due {
+                    let args = [
+                        Arg::Int(app),
+                        Arg::Int(signed(mark.event)),
+                        Arg::Text(&mark.publish),
+                        Arg::MaybeText(mark.cursor.as_deref()),
+                    ];
+                    connection.execute(PUT, &args).await?;
+                }
+                Ok(())
+            })
+        });
+        put.await
     }
 
     async fn release_due(&self, holder: &str) -> Result<(), StorageError> {

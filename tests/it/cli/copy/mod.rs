@@ -2,6 +2,7 @@
 
 mod between_stores;
 mod resuming;
+mod samples;
 
 use pushi::core::model::{
     AppIdent, Away, CachedEvent, ChannelName, FurtherMembers, Mid, NewEvent, NotificationTarget,
@@ -192,6 +193,11 @@ async fn filled() -> Shell {
         .put_targets(&app, &TargetKind::NAMES.map(target))
         .await
         .unwrap();
+    let (event, publish) = ([samples::due_event()], [Some("p".into())]);
+    let due = stores.events.append_due(&event, &publish);
+    assert!(due.await[0].is_ok());
+    let waiting = samples::waiting(&app, &x);
+    stores.outbox.put(&[waiting]).await.unwrap();
     stores.database.close().await;
     shell
 }
@@ -211,14 +217,16 @@ fn counts(done: &Done) -> Vec<(&str, u64)> {
         .collect()
 }
 
-const COUNTS: [(&str, u64); 7] = [
+const COUNTS: [(&str, u64); 9] = [
     ("apps", 2),
     ("channels", 4),
-    ("events", 1122),
+    ("events", 1123),
     ("subscriptions", 1),
     ("intervals", 2),
     ("cached events", 1),
     ("targets", 4),
+    ("due events", 1),
+    ("notifications", 2),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -310,13 +318,13 @@ async fn a_difference_is_reported_and_fails() {
     .await;
     let line = complaint();
     assert!(
-        line.starts_with("pushi: app a: some of 1121 events differ: "),
+        line.starts_with("pushi: app a: some of 1122 events differ: "),
         "{line}"
     );
     change(&mut connection, "DELETE FROM events WHERE serial = 700").await;
     let line = complaint();
     assert!(
-        line.starts_with("pushi: app a: 1121 events were expected, but 1120 were found: "),
+        line.starts_with("pushi: app a: 1122 events were expected, but 1121 were found: "),
         "{line}"
     );
     assert!(line.ends_with("copy again into an empty store"), "{line}");

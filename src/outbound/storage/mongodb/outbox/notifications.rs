@@ -1,5 +1,7 @@
 //! The log of notifications.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 
@@ -7,8 +9,8 @@ use super::document::queue_id;
 use super::log::attempt_from;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, Attempt, LoggedNotification, NotificationFilter, NotificationState, TargetKind,
-    Timestamp,
+    AppIdent, Attempt, ChannelName, LoggedNotification, Notification, NotificationFilter,
+    NotificationState, OutboxEvent, OutboxEventKind, TargetKind, Timestamp,
 };
 use crate::core::ports::NotificationLog;
 use crate::outbound::storage::StorageResult;
@@ -38,6 +40,32 @@ impl NotificationLog for MongoStore {
                 found.extend(self.ended_of(app_id, filter, left).await?);
             }
             Ok(found)
+        })
+        .await
+    }
+
+    async fn waiting_notifications(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, OutboxEvent)>, StorageError> {
+        // MongoDB takes a limit of 0 as no limit.
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        self.with_timeout(async {
+            let Some(app_id) = self.app_id(app).await? else {
+                return Ok(Vec::new());
+            };
+            let waiting = doc! {
+                "instance": app.as_str(), "app": app_id, "seq": { "$gt": value::signed(after) },
+                "target": { "$gt": "" }, "queue": { "$gt": "" },
+            };
+            let found = self.collections.notices.find(waiting);
+            let found = found.sort(doc! { "seq": 1 }).limit(value::signed(limit));
+            let exported = |notice: &Document| exported(app, notice);
+            all(found).await?.iter().map(exported).collect()
         })
         .await
     }
@@ -143,6 +171,25 @@ impl MongoStore {
         }
         Ok(logs)
     }
+}
+
+fn exported(app: &AppIdent, notice: &Document) -> StorageResult<(u64, OutboxEvent)> {
+    let text = |member: &str| value::text(notice, member).map(Arc::<str>::from);
+    let address = value::text(notice, "queue")?;
+    let (_, address) = address.split_once('/').unwrap_or_default();
+    let event = OutboxEvent {
+        app: app.clone(),
+        channel: ChannelName::trusted(value::text(notice, "channel")?),
+        at: Timestamp::from_micros(value::int(notice, "time")?),
+        kind: OutboxEventKind::Notification(Notification {
+            event: text("event")?,
+            frame: text("data")?,
+            mid: text("socket")?,
+            publish: text("publish")?,
+        }),
+        addresses: [address.into()].into(),
+    };
+    Ok((value::unsigned(notice, "seq")?, event))
 }
 
 /// The notification of a document; `queue` has the address and the attempts.

@@ -1,11 +1,14 @@
 //! The log of notifications.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::log::attempt_from;
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, LoggedNotification, NotificationFilter, NotificationState, TargetKind, Timestamp,
+    AppIdent, ChannelName, LoggedNotification, Notification, NotificationFilter, NotificationState,
+    OutboxEvent, OutboxEventKind, TargetKind, Timestamp,
 };
 use crate::core::ports::NotificationLog;
 use crate::outbound::storage::StorageResult;
@@ -41,6 +44,9 @@ const ENDED_OF_KIND: &str = ended!("AND target = $3");
 const ENDED_IN_STATE: &str = ended!("AND given_up = $3");
 const ENDED_OF_BOTH: &str = ended!("AND given_up = $3 AND target = $4");
 const HASTEN: &str = "UPDATE outbox_queues SET due = $3 WHERE app = (SELECT id FROM apps WHERE ident = $1) AND address = $2 AND due > $3";
+const EXPORT: &str = "SELECT n.id, q.address, n.channel, n.time, n.event, n.data, n.socket, n.publish FROM outbox_notices n \
+    JOIN outbox_queues q ON q.id = n.queue WHERE n.app = (SELECT id FROM apps WHERE ident = $1) AND n.publish IS NOT NULL AND n.id > $2 \
+    ORDER BY n.id LIMIT $3";
 const QUEUED: &str = "SELECT 1 FROM outbox_notices n WHERE n.publish = $3 AND n.queue = \
     (SELECT id FROM outbox_queues WHERE app = (SELECT id FROM apps WHERE ident = $1) AND address = $2) LIMIT 1";
 const LOGGED: &str = "SELECT 1 FROM outbox_deliveries WHERE app = (SELECT id FROM apps WHERE ident = $1) AND address = $2 AND publish = $3 LIMIT 1";
@@ -59,6 +65,26 @@ impl<D: Driver> NotificationLog for SqlStore<D> {
             Box::pin(async move { list(connection, &app, filter, limit).await })
         });
         found.await
+    }
+
+    async fn waiting_notifications(
+        &self,
+        app: &AppIdent,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, OutboxEvent)>, StorageError> {
+        let ident = app.clone();
+        let rows = self.driver.read(move |connection| {
+            Box::pin(async move {
+                let page = [
+                    Arg::Text(ident.as_str()),
+                    Arg::Int(signed(after)),
+                    Arg::Int(signed(limit)),
+                ];
+                connection.rows(EXPORT, &page).await
+            })
+        });
+        rows.await?.iter().map(|row| exported(app, row)).collect()
     }
 
     async fn is_known(
@@ -103,6 +129,27 @@ impl<D: Driver> NotificationLog for SqlStore<D> {
         });
         Ok(found.await?.is_some())
     }
+}
+
+fn exported(app: &AppIdent, row: &impl SqlRow) -> StorageResult<(u64, OutboxEvent)> {
+    let text = |column| {
+        let text = row.maybe_text(column)?;
+        let text = text.ok_or_else(|| StorageError::corrupt("a notification lacks a value"))?;
+        Ok::<Arc<str>, StorageError>(text.into())
+    };
+    let event = OutboxEvent {
+        app: app.clone(),
+        channel: ChannelName::trusted(&row.text(2)?),
+        at: Timestamp::from_micros(row.int(3)?),
+        kind: OutboxEventKind::Notification(Notification {
+            event: text(4)?,
+            frame: text(5)?,
+            mid: text(6)?,
+            publish: text(7)?,
+        }),
+        addresses: [text(1)?].into(),
+    };
+    Ok((unsigned(row.int(0)?)?, event))
 }
 
 async fn list(
