@@ -78,7 +78,11 @@ def test_each_kind_is_sent(app: App, hook: Receiver, browser: PushService, mail:
     hooked = queue(app, "webhook", url=hook.url, data={"b": 1, "a": 2.0}, headers={"X-Shop": "17"})
     call = hook.call()
     assert call.body == '{"b":1,"a":2.0}'
-    assert (call.headers["x-shop"], call.headers["x-pushi-event-id"], call.headers["x-pushi-attempt"]) == ("17", hooked, "1")
+    assert (call.headers["x-shop"], call.headers["x-pushi-event-id"], call.headers["x-pushi-attempt"]) == (
+        "17",
+        hooked,
+        "1",
+    )
     queue(app, "web_push", subscriptions=[browser.subscription], message={"title": "T", "ttl": 60})
     delivered = browser.message()
     assert (json.loads(delivered.payload), delivered.headers["ttl"]) == ({"title": "T"}, "60")
