@@ -238,7 +238,8 @@ async fn judge_each_moment(fixture: &impl Remote, break_after: impl Fn(&Proxy, u
             stored_unanswered += u32::from(answer.is_err() && position.is_some());
         }
         judged.push((mids, positions));
-        if !broke {
+        // On a busy machine an append may time out before that many things were said.
+        if !broke && answers.iter().all(Result::is_ok) {
             break;
         }
     }
