@@ -22,6 +22,7 @@ fn metrics(gauges: Gauges) -> BTreeMap<String, (String, BTreeSet<String>)> {
     metrics.call_finished(Call::Append, Duration::from_millis(1), true);
     metrics.webhook_attempted(WebhookOutcome::Delivered, 1);
     metrics.notified(TargetKind::Web, NotificationOutcome::Delivered, 1);
+    metrics.direct_message(TargetKind::Web, NotificationOutcome::Delivered);
     metrics.http_refused(HttpRefusal::Connections);
     metrics.login_failed(GuessedCredential::Secret, false);
     metrics.queue_refused(QueueKind::Append, &AppIdent::parse("shop").unwrap(), 1);
