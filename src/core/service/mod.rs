@@ -72,7 +72,8 @@ pub use mail_unsubscribe::UnsubscribeError;
 pub use member_changes::MemberChangeAnnouncer;
 pub use notifications::{
     KINDS as NOTIFICATION_KINDS, NotificationExpander, NotificationQueue, NotificationRules,
-    NotificationSender, NotificationTest, NotificationTestError, ReadEventPush, RenderEvent,
+    NotificationSender, NotificationTest, NotificationTestError, ReadEventPush, RefusedCredentials,
+    RenderEvent,
 };
 pub use occupancy::RosterError;
 pub use parts::Parts;
@@ -269,6 +270,7 @@ impl BusSink for Service {
             BusMessage::AppChanged(app) => {
                 self.parts.apps.invalidate();
                 self.parts.notifications.targets_changed(&app);
+                self.parts.notification_sender.app_changed(&app);
             }
             BusMessage::SessionEnded(hash) => self.parts.sessions.invalidate(&hash),
             BusMessage::NodeGone => self.parts.reconciler.node_failed(),

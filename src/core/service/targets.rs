@@ -1,6 +1,7 @@
 //! Notification targets.
 
 use super::Service;
+use super::notifications::RefusedCredentials;
 use crate::core::auth::{self, TargetSignatureError};
 use crate::core::error::StorageError;
 use crate::core::model::{
@@ -116,5 +117,10 @@ impl Service {
     /// Fails where the store does.
     pub async fn count_targets(&self, kind: TargetKind) -> Result<u64, StorageError> {
         self.ports.stores.targets.count_targets(kind).await
+    }
+
+    /// The credentials of a kind that a push service or mail server refuses, as this node has seen it.
+    pub fn refused_credentials(&self, kind: TargetKind) -> Option<RefusedCredentials> {
+        self.parts.notification_sender.refused(kind)
     }
 }

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::security::OperationsAccess;
 use super::tags::Section;
 use crate::core::ports::BusHealth;
-use crate::core::service::NOTIFICATION_KINDS;
+use crate::core::service::{NOTIFICATION_KINDS, RefusedCredentials};
 
 /// The server and its version.
 #[derive(Debug, Object)]
@@ -134,6 +134,9 @@ pub(super) struct HandlerHealth {
     pub name: String,
     pub status: CheckStatus,
     pub stats: HandlerStats,
+    /// Whose credentials this node has seen refused, and why; absent if there are none.
+    #[oai(skip_serializing_if_is_none)]
+    pub error: Option<String>,
 }
 
 /// Numbers of a kind of targets.
@@ -302,12 +305,18 @@ impl HealthRoutes {
         let mut handlers = Vec::new();
         for kind in NOTIFICATION_KINDS {
             let count = service.count_targets(kind).await;
+            let refused = service.refused_credentials(kind);
             handlers.push(HandlerHealth {
                 name: kind.label().into(),
-                status: match count {
-                    Ok(_) => CheckStatus::Ok,
-                    Err(_) => CheckStatus::Error,
+                status: match (&count, &refused) {
+                    (Err(_), _) => CheckStatus::Error,
+                    (Ok(_), Some(_)) => CheckStatus::Degraded,
+                    (Ok(_), None) => CheckStatus::Ok,
                 },
+                error: refused.map(|refused| {
+                    let RefusedCredentials { app, reason, apps } = refused;
+                    format!("notifications wait for other credentials: {reason} (app {app}; {apps} in all)")
+                }),
                 stats: HandlerStats {
                     subscription_count: count.ok(),
                 },

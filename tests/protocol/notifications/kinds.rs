@@ -169,6 +169,13 @@ pub(super) async fn events_wait_for_credentials(env: &TestEnv) {
             (TargetKind::Smtp, "SMTP host not configured"),
         ]
     );
+    let refused = |kind| server.service.refused_credentials(kind);
+    for (kind, reason) in &reasons {
+        let refused = refused(*kind).unwrap();
+        assert_eq!((&*refused.reason, refused.apps), (*reason, 1));
+        assert_eq!(refused.app, server.app.ident);
+    }
+    assert_eq!(refused(TargetKind::Web), None);
     make_key(&server).await;
     server.clock.advance(Duration::from_secs(3600));
     receiver.call().await;
@@ -177,4 +184,5 @@ pub(super) async fn events_wait_for_credentials(env: &TestEnv) {
         logged(&server).await.iter().any(done)
     };
     until("the notification is not delivered", delivered).await;
+    assert_eq!(refused(TargetKind::WebPush), None);
 }

@@ -12,6 +12,7 @@
 
 mod breaker;
 mod couriers;
+mod credential_faults;
 mod expand;
 mod log;
 mod pacing;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use crate::core::model::{EventPushError, NewEvent, Position, PushContent, TargetKind};
 
 pub(in crate::core::service) use self::couriers::Couriers;
+pub use self::credential_faults::RefusedCredentials;
 pub use self::expand::NotificationExpander;
 pub use self::log::{NotificationTest, NotificationTestError};
 pub use self::queue::NotificationQueue;

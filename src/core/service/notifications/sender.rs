@@ -17,6 +17,7 @@ pub(in crate::core::service) use self::away::UserConnections;
 use self::settlements::{Settlements, notification, problem};
 use super::breaker::Breaker;
 use super::couriers::Couriers;
+use super::credential_faults::{CredentialFaults, RefusedCredentials};
 use super::progress::{ended, stopped, while_sending};
 use super::registration::{registration, unregistered};
 use super::{KINDS, NotificationQueue, NotificationRules};
@@ -64,6 +65,7 @@ pub struct NotificationSender {
     settlements: Settlements,
     users: UserConnections,
     breaker: Breaker,
+    faults: CredentialFaults,
 }
 
 /// What a sender of one kind depends on.
@@ -95,7 +97,18 @@ impl NotificationSender {
             settlements: Settlements::new(),
             users: parts.users,
             breaker: Breaker::default(),
+            faults: CredentialFaults::default(),
         }
+    }
+
+    /// The credentials of a kind that are refused, as this node has seen it.
+    pub(in crate::core::service) fn refused(&self, kind: TargetKind) -> Option<RefusedCredentials> {
+        self.faults.of(kind)
+    }
+
+    /// The app was changed or deleted.
+    pub(in crate::core::service) fn app_changed(&self, app: &AppIdent) {
+        self.faults.forget(app);
     }
 
     pub(super) fn couriers(&self) -> &Couriers {
@@ -279,6 +292,7 @@ impl NotificationSender {
         match sent {
             Ok(()) => {
                 self.breaker.close(claim);
+                self.faults.accepted(&app.ident, kind);
                 self.count(kind, event, NotificationOutcome::Delivered);
                 let attempt = Attempt::default();
                 self.settle(
@@ -292,6 +306,7 @@ impl NotificationSender {
                 .await
             }
             Err(failure) => {
+                self.faults.failed(&app.ident, kind, &failure);
                 if failure.verdict == Verdict::Gone {
                     targets
                         .remove_target(&claim.app, kind, address, None)
