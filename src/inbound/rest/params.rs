@@ -132,41 +132,67 @@ text! {
     /// A channel's name to list by; empty: any.
     AnyChannel, 0, 200, PRINTABLE, "news"
 }
-text! {
+/// Strings whose limits are the document's: no setting changes them.
+macro_rules! bounded_text {
+    ($(#[$about:meta])* $name:ident, $least:literal, $most:literal, $example:literal) => {
+        $(#[$about])*
+        pub(crate) enum $name {}
+
+        impl Accepts for $name {
+            type Value = String;
+
+            fn schema() -> MetaSchema {
+                let pattern = Some(PRINTABLE.into());
+                let schema = MetaSchema { min_length: Some($least), max_length: Some($most), pattern, ..plain("string", "") };
+                example(schema, $example)
+            }
+
+            fn read(text: &str) -> Result<String, &'static str> {
+                let length = text.chars().count();
+                if ($least..=$most).contains(&length) && !text.contains(char::is_control) {
+                    return Ok(text.into());
+                }
+                Err(concat!("must have ", $least, " to ", $most, " characters, without control characters"))
+            }
+        }
+    };
+}
+
+bounded_text! {
     /// The address of a web hook.
-    WebUrl, 1, 2000, PRINTABLE, "https://shop.example/hook"
+    WebUrl, 1, 2000, "https://shop.example/hook"
 }
-text! {
+bounded_text! {
     /// The address of a web hook to list by; empty: any.
-    AnyWebUrl, 0, 2000, PRINTABLE, "https://shop.example/hook"
+    AnyWebUrl, 0, 2000, "https://shop.example/hook"
 }
-text! {
+bounded_text! {
     /// The address of a browser's push service.
-    Endpoint, 1, 2000, PRINTABLE, "https://push.example/v1/4f1c"
+    Endpoint, 1, 2000, "https://push.example/v1/4f1c"
 }
-text! {
+bounded_text! {
     /// The address of a browser's push service to list by; empty: any.
-    AnyEndpoint, 0, 2000, PRINTABLE, "https://push.example/v1/4f1c"
+    AnyEndpoint, 0, 2000, "https://push.example/v1/4f1c"
 }
-text! {
+bounded_text! {
     /// An e-mail address.
-    Email, 1, 254, PRINTABLE, "ann@shop.example"
+    Email, 1, 254, "ann@shop.example"
 }
-text! {
+bounded_text! {
     /// An e-mail address to list by; empty: any.
-    AnyEmail, 0, 254, PRINTABLE, "ann@shop.example"
+    AnyEmail, 0, 254, "ann@shop.example"
 }
-text! {
+bounded_text! {
     /// The token of an Apple device.
-    Token, 1, 200, PRINTABLE, "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
+    Token, 1, 200, "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
 }
-text! {
+bounded_text! {
     /// The token of an Apple device to list by; empty: any.
-    AnyToken, 0, 200, PRINTABLE, "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
+    AnyToken, 0, 200, "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
 }
-text! {
+bounded_text! {
     /// A signature for a target and a channel.
-    TargetAuth, 0, 400, PRINTABLE, "c9f0f895fb98ab91:2f0c"
+    TargetAuth, 0, 400, "c9f0f895fb98ab91:2f0c"
 }
 text! {
     /// A user's id.

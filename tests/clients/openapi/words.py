@@ -30,6 +30,10 @@ CREDENTIALS = (
 GIVEN = ("key_data", "cer_data", "smtp_host", "smtp_user", "smtp_password", "smtp_sender")
 # Lists of direct messages, in whose place a string is accepted.
 TARGETS = ("adapters", "tokens", "apn_tokens", "to", "email_to", "urls", "webhook_urls")
+# Credentials, which a queued message cannot have.
+NOT_QUEUED = ("key_data", "cer_data", "sandbox", "smtp_", "vapid_")
+REGISTRATIONS = ("/webs", "/web_pushes", "/smtps", "/apns")
+ADAPTERS = ("apn", "email", "smtp", "webhook", "web", "web_push", "webpush")
 # What their types allow.
 TEXT = re.compile(r"[^\x00]{0,20000}")
 
@@ -70,8 +74,30 @@ def filter_case(context: Any, case: Any) -> bool:
     # The document cannot say that one of several members is needed.
     if not has_targets(path, body):
         return False
+    # A queued message is sent with the app's credentials, through adapters that there are.
+    if body.get("queue") is True and not can_be_queued(body):
+        return False
+    if path in REGISTRATIONS and not is_condition(body):
+        return False
     # `data` is any JSON but null.
     return not accepted and body.get("data", "") is not None
+
+
+def can_be_queued(body: dict[str, Any]) -> bool:
+    """Whether a direct message has nothing that excludes `queue`."""
+    adapters = body.get("adapters")
+    named = adapters if isinstance(adapters, list) else []
+    has_credentials = any(name.startswith(NOT_QUEUED) for name in body)
+    return not has_credentials and all(str(name).lower() in ADAPTERS for name in named)
+
+
+def is_condition(body: dict[str, Any]) -> bool:
+    """Whether `delay` and `user_id` come with `when`, as only words require. Null is accepted as missing."""
+    if any(body.get(name, "") is None for name in ("when", "delay", "user_id")):
+        return False
+    if body.get("when") == "away":
+        return bool(body.get("user_id"))
+    return "user_id" not in body and "delay" not in body
 
 
 def put_in_words(body: dict[str, Any]) -> None:
@@ -133,6 +159,12 @@ def map_case(context: Any, case: Any) -> Any:
         # The message may be any JSON but null.
         if case.operation.path == "/messaging/apn" and "message" in body:
             body["message"] = body["message"] or "hi"
+    if case.operation.path in REGISTRATIONS:
+        for name, value, longest in (("email", "ann@shop.example", 254), ("token", "a1" * 32, 200)):
+            if isinstance(body.get(name), str) and re.fullmatch(rf"[^\x00-\x1f\x7f]{{1,{longest}}}", body[name]):
+                body[name] = value
+    if "when" in body and isinstance(body.get("delay"), str):
+        body["delay"] = "30s"
     if type(body.get("over_capacity")) is int and body["over_capacity"] in INT32:
         body["over_capacity"] = 4100 if body["over_capacity"] % 2 else 4004
     for name in CREDENTIALS:

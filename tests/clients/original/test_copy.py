@@ -43,6 +43,8 @@ def test_what_the_original_stored_moves(to: str, launch: Callable[..., Server], 
             "intervals": "2",
             "cached events": "0",
             "targets": "2",
+            "due events": "0",
+            "notifications": "0",
         }
         server = launch(DATABASE_URL=url)
         app = App(server, created)

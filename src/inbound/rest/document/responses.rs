@@ -116,7 +116,11 @@ pub(super) fn name_errors(path: &str, operation: &mut Value) {
     let answers = |status| match status {
         400 => checked,
         401 | 403 => secured || logs_in,
-        404 => path.contains('{') || first_listener || id == "getVapidKey",
+        404 => {
+            path.contains('{')
+                || first_listener
+                || ["getVapidKey", "deleteWebTargetsByQuery"].contains(&id.as_str())
+        }
         409 => id == "createApp" || id == "createVapidKey",
         408 | 413 | 415 => body,
         // Only a token or credentials can be guessed; an app publishes no more than can be stored.

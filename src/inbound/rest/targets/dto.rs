@@ -63,7 +63,7 @@ fn away_members() -> Vec<(&'static str, MetaSchemaRef)> {
     ]
 }
 
-/// The members that the records of all kinds have.
+/// The members that the records of all kinds have, but `_id`: in most languages it would have the same name as `id`.
 fn common_members() -> Vec<(&'static str, MetaSchemaRef)> {
     let description = MetaSchema {
         nullable: true,
@@ -99,10 +99,6 @@ fn common_members() -> Vec<(&'static str, MetaSchemaRef)> {
         ("enabled", inline(plain("boolean", "Always true."))),
         ("description", inline(description)),
         ("meta", inline(meta)),
-        (
-            "_id",
-            inline(plain("string", "An identifier of the record.")),
-        ),
     ]
 }
 
@@ -125,7 +121,7 @@ pub(super) fn record_schema(own: OwnMembers, about: &'static str, like: Value) -
     let mut members = like;
     let common = json!({
         "event": "news", "id": 1, "instance": "8f14e45fceea167a", "created": 1_795_337_092.27, "modified": 1_795_337_092.27,
-        "enabled": true, "description": null, "meta": {}, "_id": "1"
+        "enabled": true, "description": null, "meta": {}
     });
     if let (Some(members), Value::Object(common)) = (members.as_object_mut(), common) {
         members.extend(common);

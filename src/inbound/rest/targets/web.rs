@@ -128,7 +128,7 @@ impl WebTargetRoutes {
     ///
     /// Returns the registration, or `{"result":"success"}` if there was none. The address in the path is percent-encoded.
     #[oai(
-        path = "/webs/:url/:event",
+        path = "/webs/:address/:event",
         method = "delete",
         operation_id = "deleteWebTarget"
     )]
@@ -136,7 +136,7 @@ impl WebTargetRoutes {
         &self,
         session: SessionCaller,
         /// The address.
-        url: Path<Param<WebUrl>>,
+        address: Path<Param<WebUrl>>,
         /// The channel.
         event: Path<Param<Channel>>,
         /// Whether a missing registration is a 404. 0 and 1 are accepted as false and true.
@@ -144,7 +144,7 @@ impl WebTargetRoutes {
     ) -> Result<JsonAnswer<EndedWebTarget>, Problem> {
         let ended = self
             .targets()
-            .delete_one(&session.0, &url.0.0, &event.0.0, force.0)
+            .delete_one(&session.0, &address.0.0, &event.0.0, force.0)
             .await?;
         Ok(JsonAnswer::text(ended))
     }
@@ -153,7 +153,7 @@ impl WebTargetRoutes {
     ///
     /// Returns the registrations. The address in the path is percent-encoded.
     #[oai(
-        path = "/webs/:url",
+        path = "/webs/:address",
         method = "delete",
         operation_id = "deleteWebTargets"
     )]
@@ -161,9 +161,9 @@ impl WebTargetRoutes {
         &self,
         session: SessionCaller,
         /// The address.
-        url: Path<Param<WebUrl>>,
+        address: Path<Param<WebUrl>>,
     ) -> Result<JsonAnswer<WebTargetList>, Problem> {
-        let ended = self.targets().delete_all(&session.0, &url.0.0).await?;
+        let ended = self.targets().delete_all(&session.0, &address.0.0).await?;
         Ok(JsonAnswer::text(ended))
     }
 
