@@ -50,6 +50,7 @@ mod unsubscribe;
 mod vapid;
 mod webhook_changes;
 mod webhooks;
+mod work_in_progress;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

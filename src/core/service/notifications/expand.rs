@@ -16,6 +16,7 @@ use crate::core::model::{
 };
 use crate::core::ports::{Clock, Stores};
 use crate::core::service::webhooks::OutboxSpace;
+use crate::core::service::work_in_progress::while_working;
 
 /// The apps whose publishes are processed at the same time, and those that use the store at the same time.
 const JOBS: usize = 64;
@@ -154,7 +155,9 @@ impl NotificationExpander {
             }
             let turn = (busy.clone(), last.clone());
             let claim = self.claim(turn, JOBS.saturating_sub(jobs.len()));
-            for (app, claimed) in while_working(&mut jobs, &mut busy, claim).await {
+            for (app, claimed) in
+                while_working(&mut jobs, |done| ended(&mut busy, done), claim).await
+            {
                 found = true;
                 busy.push(app.clone());
                 last = Some(app.clone());
@@ -332,20 +335,4 @@ impl NotificationExpander {
 /// The job of an app has ended; `None`: its events are not stored.
 fn ended(busy: &mut Vec<AppIdent>, done: Option<AppIdent>) {
     busy.retain(|app| Some(app) != done.as_ref());
-}
-
-/// Awaits `future` while the jobs continue: one of them may hold a connection to the store that `future` waits for.
-async fn while_working<T>(
-    jobs: &mut FuturesUnordered<impl Future<Output = Option<AppIdent>>>,
-    busy: &mut Vec<AppIdent>,
-    future: impl Future<Output = T>,
-) -> T {
-    tokio::pin!(future);
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut future => return done,
-            Some(done) = jobs.next() => ended(busy, done),
-        }
-    }
 }

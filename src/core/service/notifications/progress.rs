@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
-
 use tokio::sync::watch;
 
 use crate::core::model::AppIdent;
@@ -14,23 +12,6 @@ pub(super) fn ended(in_progress: &mut HashMap<AppIdent, usize>, app: &AppIdent) 
         *count -= 1;
         if *count == 0 {
             in_progress.remove(app);
-        }
-    }
-}
-
-/// Awaits `future` while the attempts in progress continue: one of them may hold a connection to the store that `future` waits
-/// for.
-pub(super) async fn while_sending<T>(
-    sending: &mut FuturesUnordered<impl Future<Output = AppIdent>>,
-    in_progress: &mut HashMap<AppIdent, usize>,
-    future: impl Future<Output = T>,
-) -> T {
-    tokio::pin!(future);
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut future => return done,
-            Some(app) = sending.next() => ended(in_progress, &app),
         }
     }
 }

@@ -126,7 +126,7 @@ impl NotificationQueue {
         self.targets.follow().await;
     }
 
-    /// The number of events of an app that wait, for a shutdown.
+    /// Whether no event waits.
     pub(super) fn is_empty(&self) -> bool {
         self.pending.lock().is_empty()
     }

@@ -18,7 +18,7 @@ use self::settlements::{Settlements, notification, problem};
 use super::breaker::Breaker;
 use super::couriers::Couriers;
 use super::credential_faults::{CredentialFaults, RefusedCredentials};
-use super::progress::{ended, stopped, while_sending};
+use super::progress::{ended, stopped};
 use super::registration::{registration, unregistered};
 use super::{KINDS, NotificationQueue, NotificationRules};
 use crate::core::auth::random_53_bits;
@@ -29,6 +29,7 @@ use crate::core::ports::{
 };
 use crate::core::service::app_cache::AppCache;
 use crate::core::service::webhooks::pause;
+use crate::core::service::work_in_progress::while_working;
 
 /// The attempts of a kind that are in progress at a time, at most; an app uses no more than what the others leave free. Each has
 /// one notification in memory.
@@ -157,7 +158,7 @@ impl NotificationSender {
                     let busy = in_progress.iter().filter(|(_, count)| **count >= free);
                     let busy = busy.map(|(app, _)| app.clone()).collect();
                     let claim = self.claim(kind, busy, free);
-                    while_sending(&mut sending, &mut in_progress, claim).await
+                    while_working(&mut sending, |app| ended(&mut in_progress, &app), claim).await
                 }
             };
             let more = !claims.is_empty();
@@ -184,7 +185,7 @@ impl NotificationSender {
             tokio::select! {
                 Some(app) = sending.next() => {
                     ended(&mut in_progress, &app);
-                    while_sending(&mut sending, &mut in_progress, sleep(LINGER)).await;
+                    while_working(&mut sending, |app| ended(&mut in_progress, &app), sleep(LINGER)).await;
                 }
                 () = linger => {}
                 () = stopped(&mut stop) => break,

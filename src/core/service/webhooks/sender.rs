@@ -16,6 +16,7 @@ use crate::core::ports::{
     WebhookOutcome,
 };
 use crate::core::service::app_cache::AppCache;
+use crate::core::service::work_in_progress::while_working;
 
 /// The addresses that are claimed at a time.
 const CLAIMS: usize = 256;
@@ -85,7 +86,7 @@ impl OutboxSender {
         let mut measuring = FuturesUnordered::new();
         let mut measured: Option<Instant> = None;
         loop {
-            let claims = while_sending(&mut sending, self.claim()).await;
+            let claims = while_working(&mut sending, drop, self.claim()).await;
             let interval = match claims.is_empty() {
                 true => DEPTH_INTERVAL,
                 false => MIN_DEPTH_INTERVAL,
@@ -100,7 +101,7 @@ impl OutboxSender {
                 continue;
             }
             tokio::select! {
-                () = self.queue.stored.notified() => while_sending(&mut sending, sleep(LINGER)).await,
+                () = self.queue.stored.notified() => while_working(&mut sending, drop, sleep(LINGER)).await,
                 Some(()) = sending.next() => {}
                 Some(()) = measuring.next() => {}
                 () = sleep(POLL) => {}
@@ -280,22 +281,6 @@ impl OutboxSender {
                 upto = last.id,
                 "webhook request failed"
             );
-        }
-    }
-}
-
-/// Awaits `future` while the requests in progress continue: one of them may hold a connection to the store that `future` waits
-/// for.
-async fn while_sending<T>(
-    sending: &mut FuturesUnordered<impl Future<Output = ()>>,
-    future: impl Future<Output = T>,
-) -> T {
-    tokio::pin!(future);
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut future => return done,
-            Some(()) = sending.next() => {}
         }
     }
 }
