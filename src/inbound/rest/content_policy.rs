@@ -1,6 +1,7 @@
-//! Content-Security-Policy: the hashes of a page's inline scripts and styles.
+//! Content-Security-Policy: the hashes of a page's inline scripts and styles, and the headers that go with it.
 
 use data_encoding::BASE64;
+use poem::http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 /// An element whose text a policy can allow.
@@ -8,6 +9,16 @@ use sha2::{Digest, Sha256};
 pub(super) enum Element {
     Script,
     Style,
+}
+
+/// Adds the policy of a page, which no other page may frame and whose address its links do not pass on.
+pub(super) fn protect(headers: &mut HeaderMap, policy: Option<&HeaderValue>) {
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
+    headers.extend(policy.map(|policy| (header::CONTENT_SECURITY_POLICY, policy.clone())));
 }
 
 /// The hash of each such element of the page, each after a space. An element with an address has no text.

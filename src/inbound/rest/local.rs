@@ -113,7 +113,12 @@ fn is_loopback(host: &str) -> bool {
     if let Ok(address) = host.parse::<IpAddr>() {
         return address.is_loopback();
     }
-    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    is_loopback_name(host)
+}
+
+/// Whether a name without a port is one of the loopback (RFC 6761, section 6.3).
+pub(super) fn is_loopback_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
 }
 

@@ -5,7 +5,7 @@ use poem::Response;
 use poem::http::{HeaderValue, header};
 
 use super::answer::JSON;
-use super::content_policy::{Element, hashes};
+use super::content_policy::{Element, hashes, protect};
 use super::{document, list};
 
 /// The document, and the page that shows it.
@@ -42,16 +42,7 @@ impl PageRoutes {
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         if shown {
-            headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-            headers.insert(
-                header::REFERRER_POLICY,
-                HeaderValue::from_static("no-referrer"),
-            );
-            headers.extend(
-                self.policy
-                    .clone()
-                    .map(|policy| (header::CONTENT_SECURITY_POLICY, policy)),
-            );
+            protect(headers, self.policy.as_ref());
         }
         Some(response)
     }

@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::http::{HeaderValue, Method, header};
 use poem::{Request, Response};
 use serde_json::{Value, json};
 
 use super::answer::JSON;
-use super::content_policy::{Element, hashes};
+use super::content_policy::{Element, hashes, protect};
 use super::local::is_local;
 use super::{RestContext, document, list};
 use crate::core::service::bootstrap::FIRST_APP;
@@ -47,15 +47,10 @@ impl FrontDoor {
 
     fn page(&self) -> Response {
         let mut response = Response::builder()
-            .status(StatusCode::OK)
             .content_type("text/html; charset=utf-8")
             .header(header::CONTENT_LENGTH, self.page.len())
-            .header(header::X_FRAME_OPTIONS, "DENY")
-            .header(header::REFERRER_POLICY, "no-referrer")
             .body(list::shared_body(self.page.clone()));
-        let policy = self.policy.clone();
-        let headers = response.headers_mut();
-        headers.extend(policy.map(|policy| (header::CONTENT_SECURITY_POLICY, policy)));
+        protect(response.headers_mut(), self.policy.as_ref());
         response
     }
 }

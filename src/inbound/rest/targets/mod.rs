@@ -22,6 +22,7 @@ use super::RestContext;
 use super::answer::AnswerBody;
 use super::body::Fields;
 use super::list::{self, ListPage};
+use super::local::is_loopback_name;
 use super::params::{Param, TargetAuth, Whole, YesNo};
 use super::problem::Problem;
 use super::publication::read_channel;
@@ -100,9 +101,7 @@ impl Targets<'_> {
             return Ok(());
         };
         let host = parsed.host_str().unwrap_or_default();
-        let name_of_loopback = host.trim_end_matches('.');
-        let is_loopback =
-            name_of_loopback == "localhost" || name_of_loopback.ends_with(".localhost");
+        let is_loopback = is_loopback_name(host.trim_end_matches('.'));
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let address = host.parse::<IpAddr>().ok();
         if is_loopback || address.is_some_and(|address| !is_public(address)) {

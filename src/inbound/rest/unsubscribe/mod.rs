@@ -5,7 +5,7 @@ use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Request, Response};
 
 use super::RestContext;
-use super::content_policy::{Element, hashes};
+use super::content_policy::{Element, hashes, protect};
 use super::problem::Problem;
 use crate::core::service::UnsubscribeError;
 
@@ -74,13 +74,9 @@ impl UnsubscribePage {
         let mut response = Response::builder()
             .status(status)
             .content_type("text/html; charset=utf-8")
-            .header(header::X_FRAME_OPTIONS, "DENY")
-            .header(header::REFERRER_POLICY, "no-referrer")
             .header("x-robots-tag", "noindex")
             .body(self.page.replace(CONTENT, content));
-        let policy = self.policy.clone();
-        let policy = policy.map(|policy| (header::CONTENT_SECURITY_POLICY, policy));
-        response.headers_mut().extend(policy);
+        protect(response.headers_mut(), self.policy.as_ref());
         response
     }
 }
