@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from fixtures.app import App
+from fixtures.mail import MailServer
+from fixtures.push_service import PushService
 from fixtures.receiver import Receiver
 from fixtures.server import BINARY, Server
 
@@ -53,6 +55,26 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 def receiver() -> Iterator[Receiver]:
     """A back end."""
     listening = Receiver()
+    try:
+        yield listening
+    finally:
+        listening.close()
+
+
+@pytest.fixture
+def browser() -> Iterator[PushService]:
+    """A push service with a browser."""
+    listening = PushService()
+    try:
+        yield listening
+    finally:
+        listening.close()
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    """A mail server."""
+    listening = MailServer()
     try:
         yield listening
     finally:

@@ -5,7 +5,7 @@ import hmac
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import appier
 import pushi
@@ -15,16 +15,6 @@ from fixtures.app import App
 from fixtures.push_service import PushService
 from fixtures.receiver import Receiver
 from fixtures.server import BINARY, Server
-
-
-@pytest.fixture
-def browser() -> Iterator[PushService]:
-    """A push service with a browser."""
-    listening = PushService()
-    try:
-        yield listening
-    finally:
-        listening.close()
 
 
 @pytest.fixture

@@ -20,22 +20,6 @@ SENDER = "shop@shop.example"
 
 
 @pytest.fixture
-def browser() -> Iterator[PushService]:
-    """A push service with a browser."""
-    listening = PushService()
-    yield listening
-    listening.close()
-
-
-@pytest.fixture
-def mail() -> Iterator[MailServer]:
-    """A mail server."""
-    listening = MailServer()
-    yield listening
-    listening.close()
-
-
-@pytest.fixture
 def apple() -> Iterator[Apns]:
     """Apple's push service."""
     listening = Apns(KEY)

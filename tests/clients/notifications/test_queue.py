@@ -22,30 +22,6 @@ TOKEN = "0af9" * 16
 
 
 @pytest.fixture
-def hook() -> Iterator[Receiver]:
-    """A web hook."""
-    listening = Receiver()
-    yield listening
-    listening.close()
-
-
-@pytest.fixture
-def browser() -> Iterator[PushService]:
-    """A push service with a browser."""
-    listening = PushService()
-    yield listening
-    listening.close()
-
-
-@pytest.fixture
-def mail() -> Iterator[MailServer]:
-    """A mail server."""
-    listening = MailServer()
-    yield listening
-    listening.close()
-
-
-@pytest.fixture
 def apple() -> Iterator[Apns]:
     """Apple's push service."""
     listening = Apns(KEY)
@@ -74,9 +50,9 @@ def queue(app: App, route: str, **body: Any) -> str:
     return queued["id"]
 
 
-def test_each_kind_is_sent(app: App, hook: Receiver, browser: PushService, mail: MailServer, apple: Apns) -> None:
-    hooked = queue(app, "webhook", url=hook.url, data={"b": 1, "a": 2.0}, headers={"X-Shop": "17"})
-    call = hook.call()
+def test_each_kind_is_sent(app: App, receiver: Receiver, browser: PushService, mail: MailServer, apple: Apns) -> None:
+    hooked = queue(app, "webhook", url=receiver.url, data={"b": 1, "a": 2.0}, headers={"X-Shop": "17"})
+    call = receiver.call()
     assert call.body == '{"b":1,"a":2.0}'
     assert (call.headers["x-shop"], call.headers["x-pushi-event-id"], call.headers["x-pushi-attempt"]) == (
         "17",
@@ -103,21 +79,26 @@ def test_each_kind_is_sent(app: App, hook: Receiver, browser: PushService, mail:
     assert "pushi_notifications_total" not in metrics
 
 
-def test_several_adapters_share_an_id(app: App, hook: Receiver, mail: MailServer) -> None:
-    body = {"adapters": ["WEB", "smtp"], "data": {"a": 1}, "webhook_urls": [hook.url], "email_to": ["ann@shop.example"]}
+def test_several_adapters_share_an_id(app: App, receiver: Receiver, mail: MailServer) -> None:
+    body = {
+        "adapters": ["WEB", "smtp"],
+        "data": {"a": 1},
+        "webhook_urls": [receiver.url],
+        "email_to": ["ann@shop.example"],
+    }
     hooked = queue(app, "send", **body)
-    call = hook.call()
+    call = receiver.call()
     assert (call.body, call.headers["x-pushi-event-id"]) == ('{"a":1}', hooked)
     received = mail.next()
     assert (received.mail["Subject"], received.text.strip()) == ("Notification", '{\n  "a": 1\n}')
     # The same can be sent again.
     assert queue(app, "send", **body) != hooked
-    assert hook.call().body == '{"a":1}'
+    assert receiver.call().body == '{"a":1}'
 
 
-def test_a_message_is_kept_and_retried(app: App, hook: Receiver) -> None:
-    port = hook.port
-    hook.close()
+def test_a_message_is_kept_and_retried(app: App, receiver: Receiver) -> None:
+    port = receiver.port
+    receiver.close()
     hooked = queue(app, "webhook", urls=[f"http://127.0.0.1:{port}/hook"], data="d")
     failed = until_logged(app, "web", "waiting", "failed")
     assert failed["attempts"] >= 1
@@ -132,9 +113,9 @@ def test_a_message_is_kept_and_retried(app: App, hook: Receiver) -> None:
         again.close()
 
 
-def test_what_cannot_be_queued_is_refused(app: App, hook: Receiver, browser: PushService) -> None:
-    web = {"url": hook.url, "data": "d"}
-    push = {"endpoint": hook.url, "p256dh": browser.subscription["p256dh"], "auth": browser.subscription["auth"]}
+def test_what_cannot_be_queued_is_refused(app: App, receiver: Receiver, browser: PushService) -> None:
+    web = {"url": receiver.url, "data": "d"}
+    push = {"endpoint": receiver.url, "p256dh": browser.subscription["p256dh"], "auth": browser.subscription["auth"]}
     email = {"to": "ann@shop.example", "subject": "S", "body": "B"}
     apn = {"tokens": [TOKEN], "message": "m"}
     for route, body, reason in (
@@ -146,8 +127,8 @@ def test_what_cannot_be_queued_is_refused(app: App, hook: Receiver, browser: Pus
         ("email", {**email, "to": ["ann@shop.example", "x y"]}, "the recipient"),
         ("apn", {**apn, "key_data": KEY}, "key_data cannot"),
         ("apn", {**apn, "tokens": ["xyz"]}, "the device token must be"),
-        ("send", {"adapters": ["webhook", "zzz"], "webhook_urls": [hook.url]}, "Unknown adapter: zzz"),
-        ("send", {"adapters": ["email"], "webhook_urls": [hook.url]}, "nothing to queue"),
+        ("send", {"adapters": ["webhook", "zzz"], "webhook_urls": [receiver.url]}, "Unknown adapter: zzz"),
+        ("send", {"adapters": ["email"], "webhook_urls": [receiver.url]}, "nothing to queue"),
     ):
         answer = app.rest.post(f"/messaging/{route}", json={"queue": True, **body})
         assert answer.status_code == 400, (route, answer.text)
@@ -155,7 +136,7 @@ def test_what_cannot_be_queued_is_refused(app: App, hook: Receiver, browser: Pus
     assert logged(app) == []
     # Without it they are sent at once.
     assert app.rest.post("/messaging/webhook", json={**web, "queue": False}).json()["success"]
-    assert hook.call().body == "d"
+    assert receiver.call().body == "d"
 
 
 def test_the_outbox_is_bounded(launch: Callable[..., Server]) -> None:
@@ -167,9 +148,9 @@ def test_the_outbox_is_bounded(launch: Callable[..., Server]) -> None:
     app.close()
 
 
-def test_without_handlers_nothing_is_queued(launch: Callable[..., Server], hook: Receiver) -> None:
+def test_without_handlers_nothing_is_queued(launch: Callable[..., Server], receiver: Receiver) -> None:
     app = launch(PUSHI_WEBHOOK_ALLOW_PRIVATE=1, PUSHI_HANDLERS=0).create_app()
-    answer = app.rest.post("/messaging/webhook", json={"url": hook.url, "data": "d", "queue": True})
+    answer = app.rest.post("/messaging/webhook", json={"url": receiver.url, "data": "d", "queue": True})
     assert answer.status_code == 400 and "PUSHI_HANDLERS" in answer.json()["message"]
-    assert app.rest.post("/messaging/webhook", json={"url": hook.url, "data": "d"}).json()["success"]
+    assert app.rest.post("/messaging/webhook", json={"url": receiver.url, "data": "d"}).json()["success"]
     app.close()

@@ -16,14 +16,6 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 @pytest.fixture
-def mail() -> Iterator[MailServer]:
-    """A mail server."""
-    listening = MailServer()
-    yield listening
-    listening.close()
-
-
-@pytest.fixture
 def app(launch: Callable[..., Server], mail: MailServer) -> Iterator[App]:
     """An app that sends mails, on a server with an address for people."""
     server = launch(PUSHI_WEBHOOK_ALLOW_PRIVATE=1, PUSHI_PUBLIC_URL=f"{PUBLIC}/")
