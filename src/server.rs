@@ -39,6 +39,7 @@ use crate::inbound::websocket::{
 };
 use crate::inbound::wire::{event_json, event_push_content};
 use crate::outbound::clock::SystemClock;
+use crate::outbound::jwt::JwtTokens;
 use crate::outbound::message_format::OriginalFormat;
 use crate::outbound::metrics::{MetricsError, PrometheusMetrics, instrument};
 use crate::outbound::net::address_filter::is_public;
@@ -174,6 +175,7 @@ impl Server {
             format: Arc::new(OriginalFormat),
             render_event: event_json,
             read_event_push: event_push_content,
+            tokens: Arc::new(JwtTokens::new()),
             clock: Arc::clone(&clock),
         };
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);

@@ -112,6 +112,8 @@ pub struct AccessSettings {
     pub allowed_origins: Vec<String>,
     /// The lifetime of a session token.
     pub session_ttl: Duration,
+    /// The longest time until a token of a user expires.
+    pub max_token_ttl: Duration,
     /// Whether the server signs subscriptions for the example page without authentication.
     pub demo: bool,
 }

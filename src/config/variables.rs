@@ -124,6 +124,7 @@ variables! {
         PUSHI_APP_NAME "NAME" = "", "Name of this app; not set: its id";
         PUSHI_ALLOWED_ORIGINS "LIST" = "", "Origins that may connect from browsers and that CORS responses allow; *.HOST: all subdomains; not set: any";
         PUSHI_SESSION_TTL "DURATION" = "30d", "Lifetime of a session token";
+        PUSHI_MAX_TOKEN_TTL "DURATION" = "1d", "Longest time until a token of a user (JSON Web Token) may expire";
         PUSHI_DEMO "0|1" = "0", "Sign subscriptions for /examples/chat.html without authentication, under any user name; for trials only";
     }
     "Variables of other servers, used if the variable of Pushi is not set" {

@@ -4,6 +4,7 @@ mod es256;
 mod mail_unsubscribe;
 mod request;
 mod signable;
+mod token;
 mod user;
 
 use data_encoding::HEXLOWER;
@@ -14,6 +15,7 @@ pub use es256::{new_p256_key, signed_token};
 pub use mail_unsubscribe::UnsubscribeToken;
 pub use request::{RequestError, SignedRequest, message_signature, webhook_signature};
 pub use signable::{SignableError, check_signable};
+pub use token::{ChannelPatterns, MAX_TOKEN_BYTES, TokenClaims, TokenError, TokenGrant};
 pub use user::{check_user_auth, user_auth};
 
 use super::model::{App, ChannelName, CredentialDigest, Mid, Secret, SocketId, TokenHash};

@@ -3,6 +3,7 @@
 pub mod apns;
 pub mod clock;
 pub mod email;
+pub mod jwt;
 pub mod local;
 pub mod message_format;
 pub mod metrics;

@@ -7,6 +7,7 @@ pub(super) fn rules(settings: &Settings) -> Rules {
     Rules {
         limits: settings.limits.clone(),
         session_ttl: settings.access.session_ttl,
+        max_token_ttl: settings.access.max_token_ttl,
         allowed_origins: settings.access.allowed_origins.clone(),
         retention: settings.store.retention,
         retention_events: settings.store.retention_events,

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    App, AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Webhook, WebhookEvent,
+    App, AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, TokenKey, TokenKeyMaterial,
+    Webhook, WebhookEvent,
 };
 use pushi::core::ports::CreateApp;
 
@@ -11,6 +13,25 @@ use crate::fixture::Fixture;
 use crate::samples::{NOW, app, app_to_create};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+fn token_keys() -> Vec<TokenKey> {
+    // The base point of P-256.
+    let number = |text: &str| HEXLOWER.decode(text.as_bytes()).unwrap();
+    let x = number("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296");
+    let y = number("4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5");
+    let materials = [
+        TokenKeyMaterial::rsa(&[0xc1; 256], &[1, 0, 1]),
+        TokenKeyMaterial::p256(&x, &y),
+        TokenKeyMaterial::ed25519(&[7; 32]),
+    ];
+    let ids = [Some("a \"b\"".to_owned()), None, Some(String::new())];
+    let keys = materials.into_iter().zip(ids);
+    keys.map(|(material, id)| TokenKey {
+        id,
+        material: material.unwrap(),
+    })
+    .collect()
+}
 
 fn full_settings() -> AppSettings {
     AppSettings {
@@ -51,6 +72,7 @@ fn full_settings() -> AppSettings {
                 channel_prefix: None,
             },
         ],
+        token_keys: token_keys(),
         limits: AppLimits {
             max_connections: Some(1),
             max_message_bytes: Some(2),

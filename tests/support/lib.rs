@@ -13,6 +13,7 @@ mod pusher_client;
 mod receiver;
 mod senders;
 mod server;
+mod values;
 
 pub use self::client::Client;
 pub use self::clock::ManualClock;
@@ -23,4 +24,5 @@ pub use self::frame::{Frame, event_texts, serials, users};
 pub use self::pusher_client::{PusherClient, replay};
 pub use self::receiver::{Call, Receiver};
 pub use self::senders::{senders, webhook_sender};
-pub use self::server::{Composition, ServerSetup, TestServer, channel, publishing, user};
+pub use self::server::{Composition, ServerSetup, TestServer};
+pub use self::values::{channel, publishing, user};

@@ -12,7 +12,8 @@ use tokio::io::duplex;
 
 use crate::client::Client;
 use crate::frame::Frame;
-use crate::server::{TestServer, channel, user};
+use crate::server::TestServer;
+use crate::values::{channel, user};
 
 /// A client of the Pusher dialect.
 pub struct PusherClient(pub Client);

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use pushi::core::auth::random_53_bits;
 use pushi::core::hub::Hub;
-use pushi::core::model::{
-    App, AppSettings, ChannelName, Limits, NewApp, Payload, ReportedPresence, UserId,
-};
+use pushi::core::model::{App, AppSettings, Limits, NewApp, ReportedPresence};
 use pushi::core::ports::{BusSink, Nodes, Stores};
 use pushi::core::service::{
     AppError, MessageRules, NotificationRules, Ports, PublishError, Publishing, Rules, Service,
@@ -15,6 +13,7 @@ use pushi::core::service::{
 };
 use pushi::inbound::websocket::{Destination, Gateway, KeepaliveTiming, dialects};
 use pushi::inbound::wire::{event_json, event_push_content};
+use pushi::outbound::jwt::JwtTokens;
 use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
 use pushi::outbound::message_format::OriginalFormat;
 use pushi::outbound::metrics::PrometheusMetrics;
@@ -26,6 +25,7 @@ use crate::client::Client;
 use crate::clock::ManualClock;
 use crate::env::{PATIENCE, TestEnv, until};
 use crate::senders::{senders, webhook_sender};
+use crate::values::{self, publishing};
 
 /// The parts and settings of a test server; a test changes them before the server is built.
 pub struct ServerSetup {
@@ -71,11 +71,13 @@ impl ServerSetup {
             format: Arc::new(OriginalFormat),
             render_event: event_json,
             read_event_push: event_push_content,
+            tokens: Arc::new(JwtTokens::new()),
             clock: clock.clone(),
         };
         let rules = Rules {
             limits: Limits::default(),
             session_ttl: Duration::from_secs(3600),
+            max_token_ttl: Duration::from_secs(86_400),
             allowed_origins: Vec::new(),
             retention: None,
             retention_events: None,
@@ -363,7 +365,11 @@ impl<'a> TestServer<'a> {
     /// Subscribes a user persistently.
     pub async fn add_subscription(&self, user: &str, channel: &str) {
         self.service
-            .add_subscription(&self.app.ident, &self::user(user), &self::channel(channel))
+            .add_subscription(
+                &self.app.ident,
+                &values::user(user),
+                &values::channel(channel),
+            )
             .await
             .unwrap();
     }
@@ -371,30 +377,12 @@ impl<'a> TestServer<'a> {
     /// Ends a persistent subscription.
     pub async fn remove_subscription(&self, user: &str, channel: &str) {
         self.service
-            .remove_subscription(&self.app.ident, &self::user(user), &self::channel(channel))
+            .remove_subscription(
+                &self.app.ident,
+                &values::user(user),
+                &values::channel(channel),
+            )
             .await
             .unwrap();
-    }
-}
-
-pub fn channel(name: &str) -> ChannelName {
-    ChannelName::parse(name, 0).unwrap()
-}
-
-pub fn user(id: &str) -> UserId {
-    UserId::parse(id).unwrap()
-}
-
-pub fn publishing(channels: &[&str], event: &str, data: &str, persist: bool) -> Publishing {
-    let payload = Payload {
-        event: event.into(),
-        data: data.into(),
-        extra: Default::default(),
-    };
-    Publishing {
-        channels: channels.iter().map(|name| channel(name)).collect(),
-        payload,
-        persist,
-        idempotency_key: None,
     }
 }

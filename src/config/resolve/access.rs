@@ -6,8 +6,8 @@ use crate::config::raw::Raw;
 use crate::config::settings::{AccessSettings, BootstrapApp};
 use crate::config::value::{duration, list, read, switch};
 use crate::config::variables::{
-    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_NAME, PUSHI_DEMO, PUSHI_OPEN_REGISTRATION,
-    PUSHI_SESSION_TTL, Variable,
+    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_NAME, PUSHI_DEMO, PUSHI_MAX_TOKEN_TTL,
+    PUSHI_OPEN_REGISTRATION, PUSHI_SESSION_TTL, Variable,
 };
 use crate::core::model::{AppIdent, NewApp, Secret, origin};
 
@@ -32,6 +32,7 @@ pub(super) fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<AccessSett
         app: app(raw)?,
         allowed_origins: origins(raw)?,
         session_ttl: duration(raw, &PUSHI_SESSION_TTL, 1)?,
+        max_token_ttl: duration(raw, &PUSHI_MAX_TOKEN_TTL, 1)?,
         demo: switch(raw, &PUSHI_DEMO)?,
     })
 }
@@ -125,6 +126,7 @@ mod tests {
             app: None,
             allowed_origins: Vec::new(),
             session_ttl: Duration::from_secs(30 * 86_400),
+            max_token_ttl: Duration::from_secs(86_400),
             demo: false,
         };
         assert_eq!(of(&[]), Ok(expected));

@@ -27,6 +27,7 @@ mod settings;
 mod subscription;
 mod target;
 mod time;
+mod token_key;
 
 pub use app::{App, AppIdent, CredentialError, IdentError, NewApp, PushCredentials};
 pub use away::Away;
@@ -63,3 +64,4 @@ pub use settings::{AppSettings, OverCapacity, Webhook, WebhookEvent};
 pub use subscription::{SubscriptionFilter, UserSubscription};
 pub use target::{NewTarget, NotificationTarget, TargetFilter, TargetKind};
 pub use time::Timestamp;
+pub use token_key::{MAX_TOKEN_KEY_ID, MAX_TOKEN_KEYS, TokenKey, TokenKeyError, TokenKeyMaterial};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::channel::ChannelName;
 use super::limits::AppLimits;
+use super::token_key::TokenKey;
 
 /// The close code of a connection above the app's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -138,6 +139,8 @@ pub struct AppSettings {
     pub replay: BTreeMap<String, u32>,
     /// The receivers of the events of the app's channels.
     pub webhooks: Vec<Webhook>,
+    /// Public keys that verify the tokens of users, besides the secrets; at most [`MAX_TOKEN_KEYS`](super::MAX_TOKEN_KEYS).
+    pub token_keys: Vec<TokenKey>,
     /// The app's own limits.
     pub limits: AppLimits,
 }
@@ -171,6 +174,7 @@ impl Default for AppSettings {
             over_capacity: OverCapacity::default(),
             replay: BTreeMap::new(),
             webhooks: Vec::new(),
+            token_keys: Vec::new(),
             limits: AppLimits::default(),
         }
     }

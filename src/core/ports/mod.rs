@@ -28,6 +28,7 @@ mod session_store;
 mod stores;
 mod subscription_store;
 mod target_store;
+mod token_reader;
 
 pub use app_store::{AppStore, CreateApp};
 pub use archive::Archive;
@@ -55,3 +56,4 @@ pub use session_store::SessionStore;
 pub use stores::{Database, Stores};
 pub use subscription_store::SubscriptionStore;
 pub use target_store::TargetStore;
+pub use token_reader::TokenReader;

@@ -47,6 +47,7 @@ mod subscriptions;
 mod targets;
 mod trigger;
 mod unsubscribe;
+mod user_tokens;
 mod vapid;
 mod webhook_changes;
 mod webhooks;
@@ -98,6 +99,7 @@ use super::hub::Hub;
 use super::model::{AppIdent, ChannelName, Limits, MailAccount, Mid, PublishId, ServerEvent};
 use super::ports::{
     BusHealth, BusMessage, BusSink, Clock, Gauges, MessageFormat, Nodes, Notifier, Senders, Stores,
+    TokenReader,
 };
 
 /// The ports that the use cases depend on.
@@ -117,6 +119,8 @@ pub struct Ports {
     pub render_event: RenderEvent,
     /// Reads from rendered events what browsers are sent.
     pub read_event_push: ReadEventPush,
+    /// Verifies the tokens of users.
+    pub tokens: Arc<dyn TokenReader>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -128,6 +132,8 @@ pub struct Rules {
     pub limits: Limits,
     /// The lifetime of a session token.
     pub session_ttl: Duration,
+    /// The longest time until a token of a user expires.
+    pub max_token_ttl: Duration,
     /// The browser origins that may connect to any app; empty: all.
     pub allowed_origins: Vec<String>,
     /// The age up to which events are kept; `None`: without limit.

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, Webhook, WebhookEvent,
+    AppLimits, AppSettings, OverCapacity, PushCredentials, Secret, TokenKey, TokenKeyMaterial,
+    Webhook, WebhookEvent,
 };
 
 /// Encodes the column `settings`.
@@ -60,6 +62,8 @@ struct StoredSettings {
     over_capacity: u16,
     replay: BTreeMap<String, u32>,
     webhooks: Vec<StoredWebhook>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    token_keys: Vec<StoredTokenKey>,
     limits: StoredLimits,
 }
 
@@ -70,6 +74,23 @@ struct StoredWebhook {
     events: Option<Vec<String>>,
     #[serde(default)]
     channel_prefix: Option<String>,
+}
+
+/// A public key, as a JSON Web Key (RFC 7517). The members of other types are absent.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredTokenKey {
+    kty: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    n: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    e: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    x: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    y: String,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -124,6 +145,11 @@ impl From<&AppSettings> for StoredSettings {
             over_capacity: settings.over_capacity.code(),
             replay: settings.replay.clone(),
             webhooks: settings.webhooks.iter().map(StoredWebhook::from).collect(),
+            token_keys: settings
+                .token_keys
+                .iter()
+                .map(StoredTokenKey::from)
+                .collect(),
             limits: StoredLimits::from(&settings.limits),
         }
     }
@@ -144,6 +170,12 @@ impl From<StoredSettings> for AppSettings {
             over_capacity: OverCapacity::from_code(text.over_capacity.into()).unwrap_or_default(),
             replay: text.replay,
             webhooks: text.webhooks.into_iter().map(Webhook::from).collect(),
+            // Keys of types that only newer versions know are ignored.
+            token_keys: text
+                .token_keys
+                .into_iter()
+                .filter_map(StoredTokenKey::into_key)
+                .collect(),
             limits: text.limits.into(),
         }
     }
@@ -179,6 +211,42 @@ impl From<StoredWebhook> for Webhook {
             events: text.events.map(known),
             channel_prefix: text.channel_prefix,
         }
+    }
+}
+
+impl From<&TokenKey> for StoredTokenKey {
+    fn from(key: &TokenKey) -> Self {
+        let kid = key.id.clone();
+        let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
+        let (kty, [n, e, x, y]): (_, [&[u8]; 4]) = match &key.material {
+            TokenKeyMaterial::Rsa { n, e } => ("RSA", [n, e, &[], &[]]),
+            TokenKeyMaterial::P256 { x, y } => ("EC", [&[], &[], x, y]),
+            TokenKeyMaterial::Ed25519(x) => ("OKP", [&[], &[], x, &[]]),
+        };
+        let [n, e, x, y] = [n, e, x, y].map(encode);
+        Self {
+            kty: kty.to_owned(),
+            kid,
+            n,
+            e,
+            x,
+            y,
+        }
+    }
+}
+
+impl StoredTokenKey {
+    /// The key; `None`: it is of no known type.
+    fn into_key(self) -> Option<TokenKey> {
+        let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+        let material = match self.kty.as_str() {
+            "RSA" => TokenKeyMaterial::rsa(&decode(&self.n)?, &decode(&self.e)?),
+            "EC" => TokenKeyMaterial::p256(&decode(&self.x)?, &decode(&self.y)?),
+            "OKP" => TokenKeyMaterial::ed25519(&decode(&self.x)?),
+            _ => return None,
+        };
+        let id = self.kid;
+        material.ok().map(|material| TokenKey { id, material })
     }
 }
 

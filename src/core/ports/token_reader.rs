@@ -1,0 +1,14 @@
+//! Reading the tokens of users.
+
+use crate::core::auth::{TokenClaims, TokenError};
+use crate::core::model::App;
+
+/// Verifies the signatures of tokens (JSON Web Tokens) and reads their claims.
+pub trait TokenReader: Send + Sync {
+    /// The claims of a token that is signed with a secret of the app, or a key of its setting `token_keys`. The key decides about
+    /// the algorithm. The values of the claims are not checked.
+    ///
+    /// # Errors
+    /// The token is malformed, or no key of the app has signed it.
+    fn read(&self, token: &str, app: &App) -> Result<TokenClaims, TokenError>;
+}
