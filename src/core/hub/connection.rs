@@ -8,9 +8,11 @@ use parking_lot::Mutex;
 
 use super::NodeSlot;
 use super::app::{AppHub, DisconnectOutcome, SubscribeOutcome, UnsubscribeOutcome};
+use super::held_token::HeldToken;
 use super::signed::SignedIn;
 use super::subscriptions::{SubscribedVia, Subscription};
 use super::write::{CloseReason, Mailbox, MailboxItem};
+use crate::core::auth::TokenGrant;
 use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
 use crate::core::ports::DialectId;
 
@@ -25,6 +27,8 @@ pub struct Connection {
     address: Option<IpAddr>,
     /// The personal channels that it is subscribed to.
     personal: Mutex<Vec<PersonalChannel>>,
+    /// Few clients have one.
+    token: Mutex<Option<Box<HeldToken>>>,
 }
 
 /// A personal channel of a connection, and the channels that its user follows.
@@ -69,6 +73,7 @@ impl Connection {
             mailbox,
             address: None,
             personal: Mutex::default(),
+            token: Mutex::default(),
         }
     }
 
@@ -227,6 +232,77 @@ impl Connection {
     pub fn sign_in(&self, signed: SignedIn) {
         self.hub.sign_in(self.key, signed);
         self.mailbox.clear_sign_in_deadline();
+    }
+
+    /// Ends the sign-in.
+    pub fn sign_out(&self) {
+        self.hub.sign_out(self.key);
+    }
+
+    /// What the connection's token grants; `None`: it has none.
+    pub fn token(&self) -> Option<Arc<TokenGrant>> {
+        self.token
+            .lock()
+            .as_ref()
+            .map(|held| Arc::clone(&held.grant))
+    }
+
+    /// Whether the connection is signed in by its token.
+    pub fn is_signed_in_by_token(&self) -> bool {
+        self.token
+            .lock()
+            .as_ref()
+            .is_some_and(|held| held.signed_in)
+    }
+
+    /// Records whether the connection is signed in by its token.
+    pub fn set_signed_in_by_token(&self, signed_in: bool) {
+        if let Some(held) = &mut *self.token.lock() {
+            held.signed_in = signed_in;
+        }
+    }
+
+    /// Holds a token in place of an earlier one. Returns the channels that were subscribed to by the earlier one, and that the
+    /// new one does not cover.
+    pub fn hold_token(&self, grant: Arc<TokenGrant>) -> Vec<ChannelName> {
+        let mut token = self.token.lock();
+        match &mut *token {
+            Some(held) => {
+                held.grant = grant;
+                held.take_uncovered()
+            }
+            None => {
+                *token = Some(Box::new(HeldToken {
+                    grant,
+                    channels: Vec::new(),
+                    signed_in: false,
+                }));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Gives up the token.
+    pub fn take_token(&self) -> Option<Box<HeldToken>> {
+        self.token.lock().take()
+    }
+
+    /// Whether the client subscribed to a channel by its token.
+    pub fn is_by_token(&self, channel: &ChannelName) -> bool {
+        let token = self.token.lock();
+        token
+            .as_ref()
+            .is_some_and(|held| held.channels.contains(channel))
+    }
+
+    /// Records whether the client's subscription to a channel is by its token.
+    pub fn set_by_token(&self, channel: &ChannelName, by_token: bool) {
+        if let Some(held) = &mut *self.token.lock() {
+            held.channels.retain(|other| other != channel);
+            if by_token {
+                held.channels.push(channel.clone());
+            }
+        }
     }
 
     /// Ends all subscriptions and the sign-in, and returns them.

@@ -15,6 +15,7 @@ mod broadcast;
 mod channel;
 mod connection;
 mod count_throttle;
+mod held_token;
 mod member_changes;
 mod signed;
 mod sink;
@@ -30,6 +31,7 @@ use parking_lot::RwLock;
 pub use app::{AppHub, DisconnectOutcome, SubscribeOutcome, UnsubscribeOutcome};
 pub use broadcast::{Broadcast, Dialects, MemberChange};
 pub use connection::{AliasMember, Connection, ReleasedChannels};
+pub use held_token::HeldToken;
 pub use signed::SignedIn;
 pub use subscriptions::{SubscribedVia, Subscription};
 pub use write::{

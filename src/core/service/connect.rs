@@ -153,7 +153,12 @@ impl Service {
             .filter(|now| now.id == app.id && now.key == connecting.key)
             .ok_or(ConnectError::NoApp)?;
         self.check(&now, connecting)?;
-        // Also of a Pushi client, which cannot sign in: it must not stay longer than another one without a sign-in.
+        self.require_sign_in(&app, &connection);
+        Ok(connection)
+    }
+
+    /// Limits the time without a sign-in, where the app requires one; also of a Pushi client, which signs in by a token only.
+    pub(super) fn require_sign_in(&self, app: &App, connection: &Connection) {
         if app.settings.require_signin {
             // The first second of the shared timer is shorter.
             let seconds = app.settings.signin_timeout.as_secs().saturating_add(1);
@@ -161,7 +166,6 @@ impl Service {
                 .mailbox()
                 .set_sign_in_deadline(u32::try_from(seconds).unwrap_or(u32::MAX));
         }
-        Ok(connection)
     }
 
     fn check(&self, app: &Arc<App>, connecting: Connecting<'_>) -> Result<(), ConnectError> {

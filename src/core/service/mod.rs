@@ -90,6 +90,7 @@ pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 pub use subscriptions::SubscriptionError;
 pub use targets::{RegisterTarget, TargetError};
 pub use trigger::{ClientEvent, ClientEventError, TriggerRequest};
+pub use user_tokens::{HoldTokenError, TokenAccessError, TokenHeld};
 pub use vapid::{GivenVapid, NewVapidKeyError, VapidError};
 pub use webhooks::{OutboxSender, Reconciler, WebhookLog, WebhookQueue, WebhookRules};
 

@@ -57,6 +57,11 @@ pub enum PublishError {
         "this app does not allow sockets to publish: publish through the REST API, or set client_publish"
     )]
     ClientPublishOff,
+    /// The token with which the socket subscribed does not cover publishing.
+    #[error(
+        "the token does not allow publishing to the channel: its claim publish must have the name, or a prefix of it that ends in *"
+    )]
+    NotCovered,
     /// The app has as many bytes of publishes in a queue as it may; nothing was stored.
     #[error(
         "too many publishes of this app wait to be stored or sent: publish more slowly, and this one again later (PUSHI_MAX_QUEUED_BYTES)"
@@ -198,11 +203,14 @@ impl Service {
         publish: ClientPublish,
     ) -> Result<bool, PublishError> {
         let app = connection.app();
-        if !connection.receives(&publish.channel) {
-            return Err(PublishError::NotOnChannel);
-        }
-        if !app.settings.client_publish {
-            return Err(PublishError::ClientPublishOff);
+        match self.publishes_by_token(connection, &publish.channel) {
+            Some(true) => {}
+            Some(false) => return Err(PublishError::NotCovered),
+            None if !connection.receives(&publish.channel) => {
+                return Err(PublishError::NotOnChannel);
+            }
+            None if !app.settings.client_publish => return Err(PublishError::ClientPublishOff),
+            None => {}
         }
         if self.ports.nodes.bus.is_full(&app.ident) {
             return Err(PublishError::QueueFull);

@@ -67,6 +67,7 @@ impl Service {
         } = sign_in.signed.clone();
         // The connection watches before the status is read, so that no change is missed between the two.
         connection.sign_in(sign_in.signed);
+        connection.set_signed_in_by_token(false);
         if let Err(error) = self
             .ports
             .nodes

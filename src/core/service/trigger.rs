@@ -143,8 +143,12 @@ impl Service {
         client_event: ClientEvent,
     ) -> Result<bool, ClientEventError> {
         let app = connection.app();
-        if !app.settings.client_events {
-            return Err(ClientEventError::Off);
+        let by_token = self.publishes_by_token(connection, &client_event.channel);
+        match by_token {
+            Some(true) => {}
+            Some(false) => return Err(PublishError::NotCovered.into()),
+            None if !app.settings.client_events => return Err(ClientEventError::Off),
+            None => {}
         }
         let ClientEvent {
             channel,
@@ -154,9 +158,10 @@ impl Service {
         if !channel.takes_client_events() {
             return Err(ClientEventError::Kind);
         }
-        let Some(subscription) = connection.subscription(&channel) else {
+        let subscription = connection.subscription(&channel);
+        if subscription.is_none() && by_token != Some(true) {
             return Err(ClientEventError::NotOnChannel);
-        };
+        }
         if self.ports.nodes.bus.is_full(&app.ident) {
             return Err(PublishError::QueueFull.into());
         }
@@ -173,7 +178,7 @@ impl Service {
         let except = Some(connection.id());
         let accepted = |event: &NewEvent| {
             self.hub.metrics().published(Source::Client, persist);
-            let user = || subscription.user.clone();
+            let user = || subscription.as_ref()?.user.clone();
             self.parts.webhooks.record_client_event(&app, event, user);
         };
         if !persist && !behind {

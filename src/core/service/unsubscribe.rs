@@ -15,6 +15,7 @@ impl Service {
         if channel.kind() == ChannelKind::Personal {
             self.remove_aliases(connection, channel, &mut left).await;
         }
+        connection.set_by_token(channel, false);
         self.unsubscribe_via(connection, channel, SubscribedVia::Client, &mut left)
             .await;
         left

@@ -37,6 +37,7 @@ mod keepalive;
 mod protocol_version;
 mod session;
 mod stream;
+mod target;
 mod upgrade;
 
 use std::net::IpAddr;
@@ -49,6 +50,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use flush::TokioFlushScheduler;
 pub use protocol_version::ProtocolVersionError;
+pub use target::UpgradeTarget;
 pub use upgrade::WebSocketUpgrades;
 
 use self::session::SessionContext;
@@ -186,7 +188,7 @@ impl Gateway {
     /// `direct_writer`, publishers may write to it.
     pub fn serve<S>(
         self: Arc<Self>,
-        destination: Destination,
+        target: impl Into<UpgradeTarget>,
         origin: Option<String>,
         encryption: impl Into<Encryption>,
         address: Option<IpAddr>,
@@ -197,6 +199,7 @@ impl Gateway {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let encryption = encryption.into();
+        let UpgradeTarget { destination, token } = target.into();
         let connecting = Box::pin(async move {
             let (key, dialect) = match &destination {
                 Destination::Pushi(key) => (key, DialectId::Pushi),
@@ -220,7 +223,7 @@ impl Gateway {
                 dialect,
                 address,
             };
-            session::connect(self, request, direct_writer, stream).await
+            session::connect(self, request, token, direct_writer, stream).await
         });
         async move {
             if let Some(session) = connecting.await {

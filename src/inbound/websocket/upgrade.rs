@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Destination, Gateway, destination};
+use super::{Destination, Gateway, UpgradeTarget};
 use crate::core::service::{ConnectError, Encryption};
 use crate::inbound::listen::{
     AcceptedUpgrade, AddressCheck, ClientStream, SessionFuture, UpgradeCheck, UpgradeHandler,
@@ -26,7 +26,7 @@ impl WebSocketUpgrades {
 /// An accepted upgrade whose session has not begun.
 struct PendingSession {
     gateway: Arc<Gateway>,
-    destination: Destination,
+    target: UpgradeTarget,
     origin: Option<String>,
     encryption: Encryption,
     ip: IpAddr,
@@ -42,7 +42,7 @@ impl UpgradeHandler for WebSocketUpgrades {
                 message,
             });
         }
-        let Some(destination) = destination(head.path, head.query) else {
+        let Some(target) = UpgradeTarget::parse(head.path, head.query) else {
             let message =
                 "no app key in the path: connect to /<app_key> or /app/<app_key>".to_owned();
             return Err(UpgradeRefusal {
@@ -54,7 +54,7 @@ impl UpgradeHandler for WebSocketUpgrades {
         let origin = head.origin.as_deref().map(str::to_owned);
         Ok(Box::new(PendingSession {
             gateway: Arc::clone(&self.gateway),
-            destination,
+            target,
             origin,
             encryption: head.encryption,
             ip: head.ip,
@@ -84,7 +84,7 @@ impl PendingSession {
 
 impl AcceptedUpgrade for PendingSession {
     fn check(&mut self) -> Option<UpgradeCheck<'_>> {
-        let key = match &self.destination {
+        let key = match &self.target.destination {
             Destination::Pushi(key) | Destination::Pusher(key, None) => key,
             Destination::Pusher(_, Some(_)) => return None,
         };
@@ -97,7 +97,7 @@ impl AcceptedUpgrade for PendingSession {
         let direct_writer = stream.direct_writer();
         let hub = Arc::clone(self.gateway.service.hub());
         Box::pin(hub.cork(self.gateway.serve(
-            self.destination,
+            self.target,
             self.origin,
             self.encryption,
             Some(self.ip),

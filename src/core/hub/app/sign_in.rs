@@ -26,6 +26,22 @@ impl AppHub {
         client.signed = Some(Arc::new(signed));
     }
 
+    /// Ends the sign-in of a connection.
+    pub(in crate::core::hub) fn sign_out(&self, key: usize) {
+        let mut guard = self.state.lock();
+        let State {
+            clients,
+            signed: users,
+            ..
+        } = &mut *guard;
+        let Some(client) = clients.get_mut(key) else {
+            return;
+        };
+        if let Some(previous) = client.signed.take() {
+            users.remove(&previous, client.mailbox.id());
+        }
+    }
+
     /// The user that a connection is signed in as.
     pub(in crate::core::hub) fn signed_in(&self, key: usize) -> Option<Arc<SignedIn>> {
         self.state

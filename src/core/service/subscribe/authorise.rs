@@ -1,7 +1,9 @@
 //! Whether a client may subscribe to a channel.
 
 use super::{Subscribe, SubscribeError};
-use crate::core::auth::{self, SignatureError};
+use std::sync::Arc;
+
+use crate::core::auth::{self, SignatureError, TokenGrant};
 use crate::core::hub::{AliasMember, Connection};
 use crate::core::model::{App, ChannelKind, Member, PeerChannel, UserId};
 use crate::core::ports::DialectId;
@@ -9,7 +11,7 @@ use crate::core::service::Service;
 use crate::core::service::replay::Since;
 
 /// Why a request is accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Authorised {
     /// The socket is on the peer channel already, because its user is present.
     Peer,
@@ -18,6 +20,8 @@ pub(super) enum Authorised {
         /// Whether the signature covers the channel data.
         covered: bool,
     },
+    /// By the connection's token, with which the subscription ends.
+    Token(Arc<TokenGrant>),
 }
 
 /// Whether a connection is signed in as this user.
@@ -61,6 +65,12 @@ pub(super) fn alias_member_of(
         })
 }
 
+/// By the sign-in, which ends with the token if it is by the token.
+fn by_sign_in(connection: &Connection, token: impl Fn() -> Option<Arc<TokenGrant>>) -> Authorised {
+    let grant = token().filter(|_| connection.is_signed_in_by_token());
+    grant.map_or(Authorised::Subscriber { covered: false }, Authorised::Token)
+}
+
 fn check_signature(
     app: &App,
     connection: &Connection,
@@ -89,25 +99,31 @@ impl Service {
     ) -> Result<Authorised, SubscribeError> {
         const UNCOVERED: Authorised = Authorised::Subscriber { covered: false };
         let channel = &subscribe.channel;
+        let token = || {
+            self.grant_of(connection)
+                .filter(|grant| grant.covers(channel))
+        };
         match channel.kind() {
             ChannelKind::Public => return Ok(UNCOVERED),
             ChannelKind::User if is_user(connection, channel.server_user()) => {
-                return Ok(UNCOVERED);
+                return Ok(by_sign_in(connection, token));
             }
             // No signature gives access to another user's channel.
             ChannelKind::User => return Err(SubscribeError::NotUser),
             // The sign-in suffices, but it does not cover channel data.
             ChannelKind::Personal if is_user(connection, channel.personal_user()) => {
-                return Ok(check_signature(app, connection, subscribe, false).unwrap_or(UNCOVERED));
+                return Ok(check_signature(app, connection, subscribe, false)
+                    .unwrap_or_else(|_| by_sign_in(connection, token)));
             }
             ChannelKind::Peer if subscribe.auth.as_deref().is_none_or(str::is_empty) => {
                 let presence = PeerChannel::parse(channel.as_str())
                     .map(|peer| peer.presence())
                     .unwrap_or_default();
-                return if connection.receives(channel) {
+                return if connection.receives(channel) && !connection.is_by_token(channel) {
                     Ok(Authorised::Peer)
                 } else {
-                    Err(SubscribeError::NotPeer(presence))
+                    let by_token = token().map(Authorised::Token);
+                    by_token.ok_or(SubscribeError::NotPeer(presence))
                 };
             }
             _ => {}
@@ -118,7 +134,13 @@ impl Service {
                     channel.kind(),
                     ChannelKind::Presence | ChannelKind::Personal
                 ));
-        Ok(check_signature(app, connection, subscribe, must_cover)?)
+        check_signature(app, connection, subscribe, must_cover).or_else(|error| match token() {
+            Some(grant) => Ok(Authorised::Token(grant)),
+            None if error == SignatureError::Missing && connection.token().is_some() => {
+                Err(SubscribeError::NotCovered)
+            }
+            None => Err(error.into()),
+        })
     }
 
     pub(super) fn check_member(

@@ -11,7 +11,7 @@ use super::cached::Cached;
 use super::history::HistoryError;
 use super::replay::Since;
 use crate::core::answers::{AnswerPermit, AnswersBusy};
-use crate::core::auth::SignatureError;
+use crate::core::auth::{SignatureError, TokenGrant};
 use crate::core::error::StorageError;
 use crate::core::hub::{Connection, SubscribedVia};
 use crate::core::member_list::{MemberList, Rendered};
@@ -106,6 +106,14 @@ pub enum SubscribeError {
         "a presence channel requires channel_data with a user_id (a string of 1 to 128 characters, or a number)"
     )]
     NoUser,
+    /// The token does not cover the channel.
+    #[error(
+        "the token does not cover the channel: its claim channels must have the name, or a prefix of it that ends in *; or send auth"
+    )]
+    NotCovered,
+    /// A presence channel requires a token with a user.
+    #[error("a presence channel requires a token with the claim sub, the id of the user")]
+    NoTokenUser,
     /// The user id of a peer contains the separator `&`.
     #[error("a user_id with \"peer\": true must not contain &")]
     PeerId,
@@ -139,6 +147,24 @@ pub enum SubscribeError {
     Presence,
 }
 
+impl Subscribe {
+    /// The request of a client that subscribes by a token: on a presence channel the member is the token's user.
+    fn by_token(&self, grant: &TokenGrant) -> Result<Self, SubscribeError> {
+        let mut subscribe = self.clone();
+        if self.channel.kind() == ChannelKind::Presence {
+            let peer = self.channel_data.as_ref().is_some_and(|data| data.peer);
+            let member = grant.member(peer).ok_or(SubscribeError::NoTokenUser)?;
+            subscribe.channel_data = Some(ChannelData {
+                signed: Arc::clone(&member.data),
+                object: member.data,
+                user_id: Some(member.user_id),
+                peer: member.peer,
+            });
+        }
+        Ok(subscribe)
+    }
+}
+
 impl From<HistoryError> for SubscribeError {
     fn from(error: HistoryError) -> Self {
         match error {
@@ -163,10 +189,16 @@ impl Service {
     ) -> Result<Subscribed, SubscribeError> {
         let app = connection.app();
         let authorised = self.authorise(&app, connection, subscribe)?;
+        let by_token = match &authorised {
+            Authorised::Token(grant) => Some(subscribe.by_token(grant)?),
+            _ => None,
+        };
+        let subscribe = by_token.as_ref().unwrap_or(subscribe);
         self.check_member(&app, connection, subscribe)?;
         let covered = match authorised {
             Authorised::Peer => return self.replay_for(&app, connection, subscribe).await,
             Authorised::Subscriber { covered } => covered,
+            Authorised::Token(_) => false,
         };
         let was_subscribed = connection
             .subscription(&subscribe.channel)
@@ -184,6 +216,8 @@ impl Service {
         if result.is_err() && (!was_subscribed || matches!(result, Err(SubscribeError::Members(_))))
         {
             left.extend(self.unsubscribe(connection, &subscribe.channel).await);
+        } else if result.is_ok() {
+            connection.set_by_token(&subscribe.channel, by_token.is_some());
         }
         result
     }

@@ -126,8 +126,10 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Self {
         let message = error.to_string();
         match error {
-            // Only WebSocket publishes fail with these two.
-            PublishError::NotOnChannel | PublishError::ClientPublishOff => Self::forbidden(message),
+            // Only WebSocket publishes fail with these.
+            PublishError::NotOnChannel
+            | PublishError::ClientPublishOff
+            | PublishError::NotCovered => Self::forbidden(message),
             PublishError::QueueFull => Self::too_many(message, Duration::from_secs(1)),
             // The append queue has logged the cause.
             PublishError::Storage(StorageError::Unavailable(_)) => Self::unavailable(message),

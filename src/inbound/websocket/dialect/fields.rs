@@ -25,6 +25,7 @@ pub(super) struct FrameFields<'a> {
     pub persist: Option<&'a RawValue>,
     pub reference: Option<&'a RawValue>,
     pub user_data: Option<&'a RawValue>,
+    pub token: Option<&'a RawValue>,
 }
 
 #[derive(Clone, Copy)]
@@ -43,6 +44,7 @@ enum FieldName {
     Persist,
     Ref,
     UserData,
+    Token,
     Other,
 }
 
@@ -74,6 +76,7 @@ impl<'de> Deserialize<'de> for FieldName {
                     b"persist" => FieldName::Persist,
                     b"ref" => FieldName::Ref,
                     b"user_data" => FieldName::UserData,
+                    b"token" => FieldName::Token,
                     _ => FieldName::Other,
                 })
             }
@@ -112,6 +115,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for FrameFields<'a> {
                         FieldName::Persist => &mut fields.persist,
                         FieldName::Ref => &mut fields.reference,
                         FieldName::UserData => &mut fields.user_data,
+                        FieldName::Token => &mut fields.token,
                         FieldName::Other => {
                             map.next_value::<IgnoredAny>()?;
                             continue;

@@ -8,10 +8,12 @@ mod frame_text;
 mod object_entries;
 pub mod pusher;
 pub mod pushi;
+mod token;
 
 use bytes::Bytes;
 
 pub use error_frame::{ErrorFrame, RequestContext};
+pub use token::token_accepted;
 
 use crate::core::model::SocketId;
 use crate::core::ports::DialectId;

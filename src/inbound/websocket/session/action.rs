@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::core::model::ChannelName;
+use crate::core::model::{ChannelName, Secret};
 use crate::core::service::{ClientEvent, ClientPublish, SignIn, Subscribe};
 use crate::inbound::websocket::dialect::RequestContext;
 
@@ -33,6 +33,8 @@ pub(super) enum Action {
     SendClientEvent(Box<ClientEvent>),
     /// Signs in; then `pusher::on_signed_in`. `true`: the watchlist was cut.
     SignIn(Box<SignIn>, bool),
+    /// Holds a token; then the answer of `ClientSession::hold_token`.
+    HoldToken(Secret, RequestContext),
     /// Reads the aliases of a personal channel again; then `SessionState::on_aliases_reloaded`.
     ReloadAliases(Box<AliasReload>),
 }

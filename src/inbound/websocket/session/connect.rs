@@ -11,10 +11,11 @@ use super::close::SessionEnd;
 use super::link::Link;
 use super::state::SessionState;
 use crate::core::hub::DirectWriter;
+use crate::core::model::Secret;
 use crate::core::ports::DialectId;
 use crate::core::service::{ConnectError, Connecting};
 use crate::inbound::websocket::Gateway;
-use crate::inbound::websocket::dialect::{self, ErrorFrame};
+use crate::inbound::websocket::dialect::{self, ErrorFrame, RequestContext};
 use crate::inbound::websocket::stream::{self, WebSocketStream};
 
 /// The largest message in bytes where no limit is configured: a frame header must not make the
@@ -33,11 +34,12 @@ pub(super) fn message_limit(limit: u64) -> usize {
     }
 }
 
-/// Connects a client to its app; `None`: it was refused. With `direct_writer`, publishers may write
-/// to the client.
+/// Connects a client to its app; `None`: it was refused. With `token`, the client holds it from the
+/// start. With `direct_writer`, publishers may write to the client.
 pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin + Send>(
     gateway: Arc<Gateway>,
     connecting: Connecting<'_>,
+    token: Option<Secret>,
     direct_writer: Option<Arc<dyn DirectWriter>>,
     stream: S,
 ) -> Option<Box<ClientSession<S>>> {
@@ -71,12 +73,19 @@ pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin + Send>(
         connection.mailbox().set_writer(writer);
     }
     let metrics = Arc::clone(gateway.service.hub().metrics());
-    Some(Box::new(ClientSession {
+    let mut session = Box::new(ClientSession {
         link: Link::new(stream, direct_writes, metrics),
         state: SessionState::new(limits.pending_bytes),
         gateway: Arc::clone(&gateway),
         connection,
-    }))
+    });
+    if let Some(token) = token
+        && let Some(end) = session.hold_token(&token, RequestContext::default()).await
+    {
+        session.finish(end).await;
+        return None;
+    }
+    Some(session)
 }
 
 /// Refuses a client before its app is looked up.

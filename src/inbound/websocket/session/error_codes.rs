@@ -12,8 +12,8 @@ pub(super) type CodedError = (u16, String);
 pub(super) fn subscribe(error: &SubscribeError) -> CodedError {
     use SubscribeError as E;
     let code = match error {
-        E::Signature(_) | E::NotPeer(_) | E::NotUser => 4009,
-        E::NoUser | E::PeerId => 4316,
+        E::Signature(_) | E::NotPeer(_) | E::NotUser | E::NotCovered => 4009,
+        E::NoUser | E::NoTokenUser | E::PeerId => 4316,
         E::MemberBytes(_) => 4318,
         E::Channels(_) | E::Members(_) | E::Aliases(_) => 4319,
         E::Busy(_) => 4301,
@@ -30,8 +30,8 @@ pub(super) fn pusher_subscription(
 ) -> SubscriptionErrorFrame {
     use SubscribeError as E;
     let (kind, status) = match error {
-        E::Signature(_) | E::NotUser | E::NotPeer(_) => ("AuthError", 401),
-        E::NoUser | E::PeerId => ("InvalidChannelData", 400),
+        E::Signature(_) | E::NotUser | E::NotPeer(_) | E::NotCovered => ("AuthError", 401),
+        E::NoUser | E::NoTokenUser | E::PeerId => ("InvalidChannelData", 400),
         E::MemberBytes(_) => ("InvalidChannelData", 413),
         E::Channels(_) | E::Members(_) | E::Aliases(_) => ("LimitReached", 403),
         E::Busy(_) => ("Busy", 429),
@@ -50,7 +50,7 @@ pub(super) fn pusher_subscription(
 pub(super) fn publish(error: &PublishError) -> CodedError {
     let code = match error {
         PublishError::NotOnChannel => 4317,
-        PublishError::ClientPublishOff => 4009,
+        PublishError::ClientPublishOff | PublishError::NotCovered => 4009,
         PublishError::QueueFull => 4301,
         PublishError::Storage(_) => 4320,
     };

@@ -16,6 +16,8 @@ mod publish;
 mod pusher;
 mod pushi;
 mod state;
+mod timers;
+mod token;
 
 use std::mem::take;
 use std::pin::pin;
@@ -23,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 
 use self::action::{Action, AliasReload, Reply};
@@ -88,10 +90,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
             let end = match self.next().await {
                 Some(LinkEvent::Message(Ok(message))) => Box::pin(self.on_message(message)).await,
                 Some(event) => self.on_event(event),
-                None => {
-                    self.state.on_timer();
-                    None
-                }
+                None if self.state.on_timer(Instant::now()) => Box::pin(self.expire_token()).await,
+                None => None,
             };
             if let Some(end) = end {
                 return end;
@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
 
     /// The next event of the link; `None`: the state's timer expired.
     async fn next(&mut self) -> Option<LinkEvent> {
-        let (read, timer) = (self.state.reads(), self.state.timer());
+        let (read, timer) = (self.state.reads(), self.state.timers.next());
         let event = self
             .link
             .next(&self.connection, &mut self.state.deliveries, read);
@@ -213,6 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
             Action::Publish(publish, request) => self.publish(*publish, request).await,
             Action::SendClientEvent(event) => self.send_client_event(*event).await,
             Action::SignIn(sign_in, watchlist_cut) => self.sign_in(*sign_in, watchlist_cut).await,
+            Action::HoldToken(token, request) => self.hold_token(&token, request).await,
             Action::ReloadAliases(reload) => self.reload(*reload).await,
         }
     }

@@ -51,6 +51,7 @@ pub(super) fn on_command(
             state.deliveries.hold_back(HoldBack::AllBut(HashSet::new()));
             Action::SignIn(sign_in, watchlist_cut)
         }
+        PusherCommand::Token(token) => Action::HoldToken(token, RequestContext::default()),
         PusherCommand::ClientEvent(event) => on_client_event(state, context, *event),
         PusherCommand::Ping => Action::Reply(smallvec![Reply::Frame(pusher::pong())]),
         PusherCommand::Pong => Action::Reply(Replies::new()),

@@ -59,6 +59,7 @@ pub(super) fn on_command(
             count,
             request,
         },
+        PushiCommand::Token(token) => Action::HoldToken(token, request),
         PushiCommand::Ping => Action::Reply(smallvec![Reply::Frame(pushi::pong())]),
         PushiCommand::Publish(publish) => on_publish(state, context, publish, request),
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::action::{Action, AliasReload, Replies, Reply};
 use super::delivery::{DeliveryQueue, HoldBack};
 use super::error_codes::{self, CodedError};
+use super::timers::SessionTimers;
 use crate::core::hub::{CloseReason, Connection, Receipt, ReceiptOutcome};
 use crate::core::limit::TokenBucket;
 use crate::core::model::{ChannelKind, ChannelName, Limits};
@@ -86,10 +87,8 @@ pub(super) struct SessionState {
     publish_limit: Option<Box<TokenBucket>>,
     /// Personal channels whose aliases changed.
     aliases_to_reload: Vec<ChannelName>,
-    /// Personal channels whose aliases changed and could not be read.
-    aliases_unavailable: Vec<ChannelName>,
-    /// When these are read again.
-    reload_at: Option<Instant>,
+    /// Aliases that are read again, and the end of the client's token.
+    pub(super) timers: SessionTimers,
 }
 
 impl SessionState {
@@ -101,8 +100,7 @@ impl SessionState {
             in_flight: Vec::new(),
             publish_limit: None,
             aliases_to_reload: Vec::new(),
-            aliases_unavailable: Vec::new(),
-            reload_at: None,
+            timers: SessionTimers::default(),
         }
     }
 
@@ -283,16 +281,10 @@ impl SessionState {
         self.aliases_to_reload.push(channel);
     }
 
-    /// When [`SessionState::on_timer`] is due.
-    pub(super) fn timer(&self) -> Option<Instant> {
-        self.reload_at
-    }
-
-    /// The timer expired: unavailable aliases are read again.
-    pub(super) fn on_timer(&mut self) {
-        self.reload_at = None;
-        self.aliases_to_reload
-            .extend(self.aliases_unavailable.iter().cloned());
+    /// A timer expired: unavailable aliases are read again. Whether the client's token has expired.
+    pub(super) fn on_timer(&mut self, now: Instant) -> bool {
+        self.aliases_to_reload.extend(self.timers.due_reloads(now));
+        self.timers.take_token_end(now)
     }
 
     /// Whether [`SessionState::next_reload`] has something.
@@ -305,8 +297,7 @@ impl SessionState {
     pub(super) fn next_reload(&mut self, context: &SessionContext<'_>) -> Option<Action> {
         while let Some(channel) = self.aliases_to_reload.pop() {
             self.aliases_to_reload.retain(|other| *other != channel);
-            let error_sent = self.aliases_unavailable.contains(&channel);
-            self.aliases_unavailable.retain(|other| *other != channel);
+            let error_sent = self.timers.take_unavailable(&channel);
             let mut known = self.personal.iter_mut();
             let Some(personal) = known.find(|personal| personal.channel == channel) else {
                 continue;
@@ -361,8 +352,8 @@ impl SessionState {
                     let error = error_codes::subscribe(&error);
                     replies.push(context.channel_error(error, &reload.channel, request));
                 }
-                self.aliases_unavailable.push(reload.channel);
-                self.reload_at = Some(Instant::now() + RELOAD_DELAY);
+                let at = Instant::now() + RELOAD_DELAY;
+                self.timers.reload_later(reload.channel, at);
             }
         }
         self.deliveries.release();

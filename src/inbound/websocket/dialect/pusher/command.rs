@@ -1,6 +1,6 @@
 //! The commands of a Pusher client.
 
-use crate::core::model::ChannelName;
+use crate::core::model::{ChannelName, Secret};
 use crate::core::service::{SignIn, Subscribe};
 
 /// A decoded frame: the names in it are valid.
@@ -12,6 +12,8 @@ pub enum PusherCommand {
     Unsubscribe(ChannelName),
     /// `pusher:signin`; `true`: the watchlist was too long and has been cut.
     SignIn(Box<SignIn>, bool),
+    /// `pusher:token`: a token in place of signatures.
+    Token(Secret),
     /// `client-…`: an event for the other subscribers of a channel.
     ClientEvent(Box<ClientEventFrame>),
     /// `pusher:ping`.

@@ -14,6 +14,7 @@ use crate::core::service::{ChannelData, SignIn, Since, Subscribe};
 use crate::inbound::websocket::dialect::channel_data::channel_data;
 use crate::inbound::websocket::dialect::fields::{FrameFields, boolean, number, string};
 use crate::inbound::websocket::dialect::object_entries::ObjectEntries;
+use crate::inbound::websocket::dialect::token::{TOKEN_DATA, token};
 use crate::inbound::wire::{compact, push_json_string};
 
 /// The most users of a watchlist; the others are left out.
@@ -66,6 +67,10 @@ pub fn decode(text: &str, limits: &Limits) -> Result<PusherCommand, DecodeError>
         "pusher:subscribe" => with_data(&fields, |data| subscribe(data, limits)),
         "pusher:unsubscribe" => with_data(&fields, |data| unsubscribe(data, limits)),
         "pusher:signin" => with_data(&fields, sign_in),
+        "pusher:token" => match token(fields.data) {
+            Some(token) => Ok(PusherCommand::Token(token)),
+            None => frame(4314, TOKEN_DATA),
+        },
         _ if event.starts_with("client-") => client_event(event, &fields, limits),
         _ => frame(
             4313,

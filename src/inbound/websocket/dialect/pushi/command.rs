@@ -1,6 +1,6 @@
 //! The commands of a Pushi client.
 
-use crate::core::model::ChannelName;
+use crate::core::model::{ChannelName, Secret};
 use crate::core::service::{ClientPublish, Subscribe};
 
 /// A decoded frame: the names in it are valid.
@@ -19,6 +19,8 @@ pub enum PushiCommand {
         /// The number of events to send.
         count: u64,
     },
+    /// `pusher:token`: a token in place of signatures.
+    Token(Secret),
     /// `pusher:ping`.
     Ping,
     /// Any other event: a publish.

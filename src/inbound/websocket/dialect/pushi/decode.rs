@@ -10,6 +10,7 @@ use crate::core::service::{ClientPublish, Since, Subscribe};
 use crate::inbound::websocket::dialect::channel_data::channel_data;
 use crate::inbound::websocket::dialect::error_frame::{ErrorFrame, RequestContext};
 use crate::inbound::websocket::dialect::fields::{FrameFields, number, string};
+use crate::inbound::websocket::dialect::token::{TOKEN_DATA, token};
 use crate::inbound::wire::compact;
 
 /// The most characters of a `ref`.
@@ -71,6 +72,10 @@ pub fn decode(text: &str, limits: &Limits) -> Result<(PushiCommand, RequestConte
         }
         "pusher:latest" => latest(&fields, &mut context, limits)?,
         "pusher:ping" => PushiCommand::Ping,
+        "pusher:token" => match token(fields.data) {
+            Some(token) => PushiCommand::Token(token),
+            None => return context.error(4314, TOKEN_DATA),
+        },
         _ => publish(&event, &fields, &mut context, limits)?,
     };
     Ok((command, context.request))
