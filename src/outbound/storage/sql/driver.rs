@@ -55,7 +55,7 @@ pub(super) trait SqlConnection: Send + 'static {
         requests: &[SerialRequest<'_>],
     ) -> impl Future<Output = StorageResult<Vec<Option<SerialClaim>>>> + Send;
 
-    /// Inserts events in order and records the newest event of each channel. Returns their ids, each above every id of
+    /// Inserts events in order, records the newest event of each channel, and marks what is due. Returns their ids, each above every id of
     /// the app that an ended transaction has allocated; `Conflict("mid")` if one of the events is stored already.
     fn insert_events(
         &mut self,

@@ -1,12 +1,14 @@
 //! Events whose notification targets are not all in the outbox yet.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 
 use super::SqlStore;
 use super::driver::{Driver, SqlConnection};
 use super::events::{event_from, select_events};
+use super::statement::MultiRowStatement;
 use super::value::{Arg, SqlRow, signed, unsigned};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, DueMark, DuePublish, Timestamp};
@@ -17,14 +19,19 @@ pub(super) const NEXT_APP: &str =
     "SELECT app FROM due_publishes WHERE app > $1 ORDER BY app LIMIT 1";
 pub(super) const APP: &str = "SELECT id FROM apps WHERE ident = $1";
 pub(super) const IDENT: &str = "SELECT ident FROM apps WHERE id = $1";
-pub(super) const OLDEST: &str =
-    "SELECT event FROM due_publishes WHERE app = $1 AND held_until <= $2 ORDER BY event LIMIT $3";
-const CLAIM: &str = "UPDATE due_publishes SET holder = $3, held_until = $4 WHERE app = $1 AND event = $2 AND held_until <= $5 RETURNING publish, cursor";
-pub(super) const EVENT: &str = select_events!("e.app = $1 AND e.id = $2");
+pub(super) const ANY: &str =
+    "SELECT 1 FROM due_publishes WHERE app = $1 AND held_until <= $2 LIMIT 1";
+/// The time is compared again, because another node may have claimed an event while PostgreSQL waited for its row.
+pub(super) const CLAIM: &str = "UPDATE due_publishes SET holder = $2, held_until = $3 WHERE app = $1 AND held_until <= $4 \
+    AND event IN (SELECT d.event FROM due_publishes d WHERE d.app = $1 AND d.held_until <= $4 ORDER BY d.event LIMIT $5) \
+    RETURNING event, publish, cursor";
+pub(super) static EVENTS: LazyLock<MultiRowStatement> =
+    LazyLock::new(|| MultiRowStatement::new(select_events!("e.app = $1 AND e.id IN ("), 2, 1, ")"));
 const ADVANCE: &str = "UPDATE due_publishes SET cursor = $3, held_until = $4 WHERE app = (SELECT id FROM apps WHERE ident = $1) AND event = $2 AND holder = $5";
-const FINISH: &str =
-    "DELETE FROM due_publishes WHERE app = (SELECT id FROM apps WHERE ident = $1) AND event = $2";
-const REMOVE: &str = "DELETE FROM due_publishes WHERE app = $1 AND event = $2";
+pub(super) static FINISH: LazyLock<MultiRowStatement> = LazyLock::new(|| {
+    let before = "DELETE FROM due_publishes WHERE app = (SELECT id FROM apps WHERE ident = $1) AND event IN (";
+    MultiRowStatement::new(before, 2, 1, ")")
+});
 pub(super) const LIST: &str = "SELECT event, publish, cursor FROM due_publishes WHERE app = (SELECT id FROM apps WHERE ident = $1) AND event > $2 \
     ORDER BY event LIMIT $3";
 const PUT: &str = "INSERT INTO due_publishes (app, event, publish, cursor, holder, held_until) VALUES ($1, $2, $3, $4, '', 0) ON CONFLICT DO NOTHING";
@@ -44,7 +51,7 @@ impl<D: Driver> DuePublishes for SqlStore<D> {
         let (busy, after) = (busy.to_vec(), after.cloned());
         // Usually nothing is due, and a read is enough to see it.
         let found = self.driver.read(move |connection| {
-            Box::pin(async move { claimable(connection, now, (&busy, after), apps, events).await })
+            Box::pin(async move { claimable(connection, now, (&busy, after), apps).await })
         });
         let found = found.await?;
         if found.is_empty() {
@@ -53,10 +60,9 @@ impl<D: Driver> DuePublishes for SqlStore<D> {
         let holder: Arc<str> = holder.into();
         let claimed = self.driver.write(move |connection| {
             Box::pin(async move {
-                let mut claimed = Vec::with_capacity(found.len());
-                for (app, ident, event) in found {
-                    let due = claim(connection, (app, ident), event, &holder, now, until).await?;
-                    claimed.extend(due);
+                let mut claimed = Vec::new();
+                for app in found {
+                    claimed.extend(claim(connection, app, &holder, (now, until), events).await?);
                 }
                 Ok(claimed)
             })
@@ -87,15 +93,15 @@ impl<D: Driver> DuePublishes for SqlStore<D> {
     }
 
     async fn finish_due(&self, due: &[DuePublish]) -> Result<(), StorageError> {
-        let due: Vec<(AppIdent, i64)> = due
-            .iter()
-            .map(|due| (due.app.clone(), signed(due.event.position.id)))
-            .collect();
+        let mut by_app: BTreeMap<AppIdent, Vec<i64>> = BTreeMap::new();
+        for due in due {
+            let events = by_app.entry(due.app.clone()).or_default();
+            events.push(signed(due.event.position.id));
+        }
         let finished = self.driver.write(move |connection| {
             Box::pin(async move {
-                for (app, event) in due {
-                    let args = [Arg::Text(app.as_str()), Arg::Int(event)];
-                    connection.execute(FINISH, &args).await?;
+                for (app, events) in by_app {
+                    finish(connection, &app, &events).await?;
                 }
                 Ok(())
             })
@@ -160,14 +166,13 @@ impl<D: Driver> DuePublishes for SqlStore<D> {
     }
 }
 
-/// The oldest events of each app that can be claimed.
+/// The apps that have events which can be claimed.
 async fn claimable(
     connection: &mut impl SqlConnection,
     now: Timestamp,
     (busy, after): (&[AppIdent], Option<AppIdent>),
     apps: usize,
-    events: usize,
-) -> StorageResult<Vec<(i64, AppIdent, i64)>> {
+) -> StorageResult<Vec<(i64, AppIdent)>> {
     let start = match &after {
         Some(after) => connection.row(APP, &[Arg::Text(after.as_str())]).await?,
         None => None,
@@ -194,49 +199,69 @@ async fn claimable(
         if busy.contains(&ident) {
             continue;
         }
-        let args = [
-            Arg::Int(app),
-            Arg::Int(now.micros()),
-            Arg::Int(signed(events)),
-        ];
-        let rows = connection.rows(OLDEST, &args).await?;
-        left -= usize::from(!rows.is_empty());
-        for row in rows {
-            found.push((app, ident.clone(), row.int(0)?));
+        let args = [Arg::Int(app), Arg::Int(now.micros())];
+        if connection.row(ANY, &args).await?.is_some() {
+            left -= 1;
+            found.push((app, ident));
         }
     }
     Ok(found)
 }
 
+/// Claims the oldest events of an app.
 async fn claim(
     connection: &mut impl SqlConnection,
     (app, ident): (i64, AppIdent),
-    event: i64,
     holder: &Arc<str>,
-    now: Timestamp,
-    until: Timestamp,
-) -> StorageResult<Option<DuePublish>> {
+    (now, until): (Timestamp, Timestamp),
+    events: usize,
+) -> StorageResult<Vec<DuePublish>> {
     let args = [
         Arg::Int(app),
-        Arg::Int(event),
         Arg::Text(holder),
         Arg::Int(until.micros()),
         Arg::Int(now.micros()),
+        Arg::Int(signed(events)),
     ];
-    let Some(claimed) = connection.row(CLAIM, &args).await? else {
-        return Ok(None);
-    };
-    let key = [Arg::Int(app), Arg::Int(event)];
-    let Some(row) = connection.row(EVENT, &key).await? else {
-        // It was removed by retention.
-        connection.execute(REMOVE, &key).await?;
-        return Ok(None);
-    };
-    Ok(Some(DuePublish {
-        holder: Arc::clone(holder),
-        event: event_from(&ident, &row)?,
-        app: ident,
-        publish: claimed.text(0)?.into(),
-        cursor: claimed.maybe_text(1)?.map(Into::into),
-    }))
+    let mut marks = BTreeMap::new();
+    for row in connection.rows(CLAIM, &args).await? {
+        let (publish, cursor) = (row.text(1)?.into(), row.maybe_text(2)?.map(Into::into));
+        marks.insert(row.int(0)?, (publish, cursor));
+    }
+    let ids: Vec<i64> = marks.keys().copied().collect();
+    let mut claimed = BTreeMap::new();
+    for (sql, chunk) in EVENTS.chunks(&ids) {
+        let events = chunk.iter().copied().map(Arg::Int);
+        let args = std::iter::once(Arg::Int(app)).chain(events);
+        for row in connection.rows(sql, &args.collect::<Vec<_>>()).await? {
+            let Some((publish, cursor)) = marks.remove(&row.int(0)?) else {
+                continue;
+            };
+            let due = DuePublish {
+                holder: Arc::clone(holder),
+                event: event_from(&ident, &row)?,
+                app: ident.clone(),
+                publish,
+                cursor,
+            };
+            claimed.insert(due.event.position.id, due);
+        }
+    }
+    // Retention removed the events of these.
+    let removed: Vec<i64> = marks.into_keys().collect();
+    finish(connection, &ident, &removed).await?;
+    Ok(claimed.into_values().collect())
+}
+
+async fn finish(
+    connection: &mut impl SqlConnection,
+    app: &AppIdent,
+    events: &[i64],
+) -> StorageResult<()> {
+    for (sql, chunk) in FINISH.chunks(events) {
+        let events = chunk.iter().copied().map(Arg::Int);
+        let args = std::iter::once(Arg::Text(app.as_str())).chain(events);
+        connection.execute(sql, &args.collect::<Vec<_>>()).await?;
+    }
+    Ok(())
 }

@@ -32,11 +32,13 @@ pub(super) struct EventRow<'a> {
     pub channel: i64,
     pub serial: i64,
     pub event: &'a NewEvent,
+    /// The publish that is due for notifications with this event, if it is.
+    pub due: Option<&'a str>,
 }
 
 impl<'a> EventRow<'a> {
-    /// The columns app, channel, serial, mid, time, publish, owner, name, data, extra.
-    pub(super) fn columns(&self) -> [Arg<'a>; 10] {
+    /// The columns app, channel, serial, mid, time, publish, owner, name, data, extra, and `due`.
+    pub(super) fn columns(&self) -> [Arg<'a>; 11] {
         let event = self.event;
         [
             Arg::Int(self.app),
@@ -49,6 +51,7 @@ impl<'a> EventRow<'a> {
             Arg::Text(&event.payload.event),
             Arg::Text(&event.payload.data),
             Arg::Text(event.payload.extra.as_str()),
+            Arg::MaybeText(self.due),
         ]
     }
 }

@@ -1,27 +1,53 @@
 //! Statements with many rows.
 
-/// Numbers of rows per statement. Few sizes, so that a connection keeps all statements prepared. Larger lists are slower:
-/// the planner may choose a table scan over index lookups, and in SQLite the cost of binding a numbered placeholder grows
-/// with the number of placeholders (64 rows were half as fast as 16).
+/// Numbers of rows per statement with numbered placeholders. Few sizes, so that a connection keeps all statements prepared.
+/// Larger lists are slower: the planner may choose a table scan over index lookups, and in SQLite the cost of binding a
+/// numbered placeholder grows with the number of placeholders (64 rows were half as fast as 16).
 const CHUNK_SIZES: [usize; 3] = [1, 4, 16];
 
+/// The largest number of rows that SQLite inserts with a statement of its own, and the sizes above. A statement costs two
+/// changes of threads in the driver, as much as inserting some rows, so that a commit should have few of them.
+const MAX_SINGLE_ROWS: usize = 16;
+const LARGE_ROWS: usize = 64;
+
 /// A statement with a list of row values, prepared for each chunk size.
-pub(super) struct MultiRowStatement([String; CHUNK_SIZES.len()]);
+pub(super) struct MultiRowStatement {
+    /// By number of rows, ascending from 1.
+    sizes: Vec<(usize, String)>,
+}
 
 impl MultiRowStatement {
     /// Builds `before`, one list of `columns` placeholders per row, numbered from `$first` on, and `after`.
     pub(super) fn new(before: &str, first: usize, columns: usize, after: &str) -> Self {
-        Self(CHUNK_SIZES.map(|rows| {
-            let row = |row: usize| {
-                let placeholders =
-                    (0..columns).map(|column| format!("${}", first + row * columns + column));
-                format!("({})", placeholders.collect::<Vec<_>>().join(", "))
-            };
-            format!(
-                "{before}{}{after}",
-                (0..rows).map(row).collect::<Vec<_>>().join(", ")
-            )
-        }))
+        let row = |row: usize| {
+            let placeholders =
+                (0..columns).map(|column| format!("${}", first + row * columns + column));
+            format!("({})", placeholders.collect::<Vec<_>>().join(", "))
+        };
+        Self::of_sizes(CHUNK_SIZES, before, row, after)
+    }
+
+    /// The same for SQLite, where no other placeholder is in the statement: they have no numbers, so that binding one costs
+    /// the same in a long list.
+    pub(super) fn sqlite(before: &str, columns: usize, after: &str) -> Self {
+        let row = format!("({})", vec!["?"; columns].join(", "));
+        let sizes = (1..=MAX_SINGLE_ROWS).chain([LARGE_ROWS]);
+        Self::of_sizes(sizes, before, |_| row.clone(), after)
+    }
+
+    fn of_sizes(
+        sizes: impl IntoIterator<Item = usize>,
+        before: &str,
+        row: impl Fn(usize) -> String,
+        after: &str,
+    ) -> Self {
+        let statement = |rows: usize| {
+            let lists = (0..rows).map(&row).collect::<Vec<_>>().join(", ");
+            (rows, format!("{before}{lists}{after}"))
+        };
+        Self {
+            sizes: sizes.into_iter().map(statement).collect(),
+        }
     }
 
     /// Splits `items` into chunks, each with its statement.
@@ -30,11 +56,11 @@ impl MultiRowStatement {
         mut items: &'a [T],
     ) -> impl Iterator<Item = (&'static str, &'a [T])> + use<'a, T> {
         std::iter::from_fn(move || {
-            let fitting = CHUNK_SIZES
+            let fitting = self
+                .sizes
                 .iter()
-                .zip(&self.0)
                 .rev()
-                .find(|(size, _)| **size <= items.len());
+                .find(|(size, _)| *size <= items.len());
             fitting.map(|(size, sql)| {
                 let (chunk, rest) = items.split_at(*size);
                 items = rest;
@@ -54,7 +80,7 @@ pub(super) enum ColumnType {
 
 /// An insert of any number of rows of `N` columns, in order.
 pub(super) struct BulkInsert<const N: usize> {
-    /// The form with one list of values per row.
+    /// The form with one list of values per row, for SQLite.
     pub row_lists: MultiRowStatement,
     /// The form with one array per column, which only PostgreSQL supports.
     pub column_arrays: String,
@@ -64,7 +90,7 @@ pub(super) struct BulkInsert<const N: usize> {
 impl<const N: usize> BulkInsert<N> {
     /// Builds `before`, the rows, and `after`.
     pub(super) fn new(before: &str, column_types: [ColumnType; N], after: &str) -> Self {
-        let row_lists = MultiRowStatement::new(&format!("{before} VALUES "), 1, N, after);
+        let row_lists = MultiRowStatement::sqlite(&format!("{before} VALUES "), N, after);
         Self {
             row_lists,
             column_arrays: format!("{before} SELECT * FROM {}{after}", unnest(column_types)),
@@ -121,6 +147,18 @@ mod tests {
     }
 
     #[test]
+    fn sqlite_has_one_statement_for_most_commits() {
+        static ROWS: LazyLock<MultiRowStatement> =
+            LazyLock::new(|| MultiRowStatement::sqlite("VALUES ", 1, ""));
+        let sizes = |rows: usize| -> Vec<usize> {
+            let items = vec![(); rows];
+            ROWS.chunks(&items).map(|(_, chunk)| chunk.len()).collect()
+        };
+        assert_eq!([sizes(3), sizes(13)], [[3], [13]]);
+        assert_eq!(sizes(100), [64, 16, 16, 4]);
+    }
+
+    #[test]
     fn rows_are_bound_as_lists_or_as_column_arrays() {
         static BULK: LazyLock<BulkInsert<2>> = LazyLock::new(|| {
             BulkInsert::new(
@@ -134,7 +172,7 @@ mod tests {
                 .chunks(&[()])
                 .map(|(sql, _)| sql)
                 .collect::<Vec<_>>(),
-            ["INSERT INTO t (a, b) VALUES ($1, $2) RETURNING a"]
+            ["INSERT INTO t (a, b) VALUES (?, ?) RETURNING a"]
         );
         assert_eq!(
             BULK.column_arrays,

@@ -164,9 +164,10 @@ fn event_args(app: i64, channel: i64, Event { new, position }: &Event) -> [Arg<'
         channel,
         serial: signed(position.serial),
         event: new,
+        due: None,
     }
     .columns();
-    let [serial, mid, time, publish, owner, name, data, extra] = rest;
+    let [serial, mid, time, publish, owner, name, data, extra, _due] = rest;
     [
         Arg::Int(signed(position.id)),
         app,

@@ -1,21 +1,15 @@
 //! Appends a whole batch of events in one transaction with few statements.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::iter;
+use std::sync::Arc;
 
 use crate::core::error::StorageError;
 use crate::core::model::{NewEvent, Position};
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::driver::SqlConnection;
 use crate::outbound::storage::sql::event_row::{EventRow, SerialClaim, SerialRequest};
-use crate::outbound::storage::sql::statement::BulkInsert;
-use crate::outbound::storage::sql::statement::ColumnType::{Int, Text};
-use crate::outbound::storage::sql::value::{Arg, signed, unsigned};
-
-static DUE: LazyLock<BulkInsert<5>> = LazyLock::new(|| {
-    let before = "INSERT INTO due_publishes (app, event, publish, holder, held_until)";
-    BulkInsert::new(before, [Int, Int, Text, Text, Int], "")
-});
+use crate::outbound::storage::sql::value::unsigned;
 
 /// Stores `events` in order, and marks them as due; `None` for those whose app does not exist.
 pub(super) async fn append<C: SqlConnection>(
@@ -23,7 +17,7 @@ pub(super) async fn append<C: SqlConnection>(
     events: &[NewEvent],
     due: &[Option<Arc<str>>],
 ) -> StorageResult<Vec<Option<Position>>> {
-    let rows = assign_serials(connection, events).await?;
+    let rows = assign_serials(connection, events, due).await?;
     let known: Vec<&EventRow<'_>> = rows.iter().flatten().collect();
     // Ids are allocated after the serials, so that both grow together within a channel across all writers.
     let mut ids = connection.insert_events(&known).await?.into_iter();
@@ -36,30 +30,16 @@ pub(super) async fn append<C: SqlConnection>(
             serial: unsigned(row.serial)?,
         })
     };
-    let positions: Vec<Option<Position>> = rows
-        .iter()
+    rows.iter()
         .map(|row| row.as_ref().map(&mut position).transpose())
-        .collect::<StorageResult<_>>()?;
-    let due = rows.iter().zip(&positions).zip(due);
-    let due = due.filter_map(|((row, position), publish)| {
-        Some([
-            Arg::Int(row.as_ref()?.app),
-            Arg::Int(signed(position.as_ref()?.id)),
-            Arg::Text(publish.as_ref()?),
-            Arg::Text(""),
-            Arg::Int(0),
-        ])
-    });
-    connection
-        .bulk_insert(&DUE, &due.collect::<Vec<_>>())
-        .await?;
-    Ok(positions)
+        .collect()
 }
 
 /// Claims a serial in its channel for each event, in order.
 async fn assign_serials<'a, C: SqlConnection>(
     connection: &mut C,
     events: &'a [NewEvent],
+    due: &'a [Option<Arc<str>>],
 ) -> StorageResult<Vec<Option<EventRow<'a>>>> {
     let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for event in events {
@@ -87,7 +67,7 @@ async fn assign_serials<'a, C: SqlConnection>(
             }),
         );
     }
-    let next = |event: &'a NewEvent| {
+    let next = |(event, due): (&'a NewEvent, Option<&'a str>)| {
         let SerialClaim { app, channel, head } = channels
             .get_mut(&(event.app.as_str(), event.channel.as_str()))?
             .as_mut()?;
@@ -97,7 +77,9 @@ async fn assign_serials<'a, C: SqlConnection>(
             channel: *channel,
             serial: *head,
             event,
+            due,
         })
     };
-    Ok(events.iter().map(next).collect())
+    let due = due.iter().map(Option::as_deref).chain(iter::repeat(None));
+    Ok(events.iter().zip(due).map(next).collect())
 }

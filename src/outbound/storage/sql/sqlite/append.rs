@@ -12,11 +12,13 @@ use crate::outbound::storage::sql::event_row::{EventRow, SerialClaim, SerialRequ
 use crate::outbound::storage::sql::statement::MultiRowStatement;
 use crate::outbound::storage::sql::value::{Arg, SqlRow};
 
-static CLAIM: LazyLock<MultiRowStatement> = LazyLock::new(|| {
-    let after = " ON CONFLICT (app, name) DO UPDATE SET head = channels.head + excluded.head RETURNING app, name, id, head";
-    MultiRowStatement::new(
-        "INSERT INTO channels (app, name, head) VALUES ",
-        1,
+/// Needs no lock of the app: there is only one writing transaction.
+pub(super) static CLAIM: LazyLock<MultiRowStatement> = LazyLock::new(|| {
+    let after = ") AS given CROSS JOIN apps ON apps.ident = given.column1 WHERE TRUE \
+        ON CONFLICT (app, name) DO UPDATE SET head = channels.head + excluded.head RETURNING app, name, id, head, \
+        (SELECT ident FROM apps WHERE apps.id = channels.app)";
+    MultiRowStatement::sqlite(
+        "INSERT INTO channels (app, name, head) SELECT apps.id, given.column2, given.column3 FROM (VALUES ",
         3,
         after,
     )
@@ -25,15 +27,19 @@ static CLAIM: LazyLock<MultiRowStatement> = LazyLock::new(|| {
 /// Skips an event whose `mid` exists; the number of inserted rows reveals it without parsing an error text.
 static INSERT: LazyLock<MultiRowStatement> = LazyLock::new(|| {
     let before = "INSERT INTO events (id, app, channel, serial, mid, time, publish, owner, name, data, extra) VALUES ";
-    MultiRowStatement::new(before, 1, 11, " ON CONFLICT (mid) DO NOTHING")
+    MultiRowStatement::sqlite(before, 11, " ON CONFLICT (mid) DO NOTHING")
+});
+
+static DUE: LazyLock<MultiRowStatement> = LazyLock::new(|| {
+    let before = "INSERT INTO due_publishes (app, event, publish, holder, held_until) SELECT column1, column2, column3, '', 0 FROM (VALUES ";
+    MultiRowStatement::sqlite(before, 3, ")")
 });
 
 /// Records the ids of the channels' newest events.
 pub(super) static NEWEST: LazyLock<MultiRowStatement> = LazyLock::new(|| {
     let after = ") AS given WHERE channels.id = given.column1";
-    MultiRowStatement::new(
+    MultiRowStatement::sqlite(
         "UPDATE channels SET newest = given.column2 FROM (VALUES ",
-        1,
         2,
         after,
     )
@@ -43,45 +49,34 @@ pub(super) async fn claim_serials(
     connection: &mut SqliteConnection,
     requests: &[SerialRequest<'_>],
 ) -> StorageResult<Vec<Option<SerialClaim>>> {
-    let mut apps = HashMap::new();
-    for SerialRequest { app, .. } in requests {
-        if !apps.contains_key(app) {
-            let row = connection
-                .row(SqliteConnection::LOCK_APP, &[Arg::Text(app)])
-                .await?;
-            apps.insert(*app, row.map(|row| row.int(0)).transpose()?);
-        }
-    }
-    let app_id = |request: &SerialRequest<'_>| apps.get(request.app).copied().flatten();
-    let rows = requests.iter().filter_map(|request| {
-        Some([
-            Arg::Int(app_id(request)?),
-            Arg::Text(request.channel),
-            Arg::Int(request.count),
-        ])
-    });
+    let rows: Vec<[Arg<'_>; 3]> = requests
+        .iter()
+        .map(|request| {
+            [
+                Arg::Text(request.app),
+                Arg::Text(request.channel),
+                Arg::Int(request.count),
+            ]
+        })
+        .collect();
     let mut claims = HashMap::with_capacity(requests.len());
-    for (sql, chunk) in CLAIM.chunks(&rows.collect::<Vec<_>>()) {
+    for (sql, chunk) in CLAIM.chunks(&rows) {
         for row in connection.rows(sql, chunk.as_flattened()).await? {
-            let (app, name) = (row.int(0)?, row.text(1)?.into_owned());
+            let channel = (row.text(4)?.into_owned(), row.text(1)?.into_owned());
             claims.insert(
-                (app, name),
+                channel,
                 SerialClaim {
-                    app,
+                    app: row.int(0)?,
                     channel: row.int(2)?,
                     head: row.int(3)?,
                 },
             );
         }
     }
-    let claim = |request: &SerialRequest<'_>| match app_id(request) {
-        Some(app) => claims
-            .remove(&(app, request.channel.to_owned()))
-            .ok_or_else(|| StorageError::corrupt("the database returned no row for a channel"))
-            .map(Some),
-        None => Ok(None),
+    let claim = |request: &SerialRequest<'_>| {
+        claims.remove(&(request.app.to_owned(), request.channel.to_owned()))
     };
-    requests.iter().map(claim).collect()
+    Ok(requests.iter().map(claim).collect())
 }
 
 pub(super) async fn insert_events(
@@ -94,12 +89,22 @@ pub(super) async fn insert_events(
     for (sql, chunk) in INSERT.chunks(&rows) {
         let args: Vec<Arg<'_>> = chunk
             .iter()
-            .flat_map(|(id, event)| std::iter::once(Arg::Int(*id)).chain(event.columns()))
+            .flat_map(|(id, event)| {
+                let [columns @ .., _due] = event.columns();
+                std::iter::once(Arg::Int(*id)).chain(columns)
+            })
             .collect();
         inserted += connection.execute(sql, &args).await?;
     }
     if inserted != rows.len() as u64 {
         return Err(StorageError::Conflict("mid"));
+    }
+    let due: Vec<[Arg<'_>; 3]> = rows
+        .iter()
+        .filter_map(|(id, row)| Some([Arg::Int(row.app), Arg::Int(*id), Arg::Text(row.due?)]))
+        .collect();
+    for (sql, chunk) in DUE.chunks(&due) {
+        connection.execute(sql, chunk.as_flattened()).await?;
     }
     let newest: BTreeMap<i64, i64> = rows
         .iter()

@@ -24,6 +24,9 @@ const CACHE_KIB: u32 = 16 * 1024;
 /// The least that a reading connection keeps, for the pages of one query.
 const MIN_CACHE_KIB: u32 = 512;
 
+/// The statements that a connection keeps prepared: those of a commit, for each number of rows, and the others.
+const MAX_STATEMENTS: usize = 256;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 // SQLite's codes: <https://www.sqlite.org/rescode.html>.
@@ -115,6 +118,7 @@ pub(super) fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
         .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "33554432")
         .pragma("cache_size", cache_size(CACHE_KIB))
+        .statement_cache_capacity(MAX_STATEMENTS)
         .disable_statement_logging()
 }
 

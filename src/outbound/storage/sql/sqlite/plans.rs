@@ -192,18 +192,15 @@ const EXPECTED: [(&str, &str); 48] = [
         due::NEXT_APP,
         "SEARCH due_publishes USING PRIMARY KEY (app>?)",
     ),
+    (due::ANY, "SEARCH due_publishes USING PRIMARY KEY (app=?)"),
     (
-        due::OLDEST,
-        "SEARCH due_publishes USING PRIMARY KEY (app=?)",
-    ),
-    (
-        due::EVENT,
-        "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=? AND id=?)",
+        due::CLAIM,
+        "SEARCH due_publishes USING PRIMARY KEY (app=? AND event=?)",
     ),
 ];
 
 /// The same for multi-row statements.
-fn expected_of_many() -> [(&'static MultiRowStatement, &'static str); 4] {
+fn expected_of_many() -> [(&'static MultiRowStatement, &'static str); 7] {
     [
         (
             &events::HEADS,
@@ -212,6 +209,18 @@ fn expected_of_many() -> [(&'static MultiRowStatement, &'static str); 4] {
         (
             &events::POSITIONS,
             "SEARCH events USING INDEX sqlite_autoindex_events_3 (mid=?)",
+        ),
+        (
+            &due::EVENTS,
+            "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=? AND id=?)",
+        ),
+        (
+            &due::FINISH,
+            "SEARCH due_publishes USING PRIMARY KEY (app=? AND event=?)",
+        ),
+        (
+            &append::CLAIM,
+            "SEARCH apps USING COVERING INDEX sqlite_autoindex_apps_1 (ident=?)",
         ),
         (
             &append::NEWEST,
