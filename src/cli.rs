@@ -10,6 +10,7 @@ mod bench;
 mod check;
 mod context;
 mod copy;
+mod doctor;
 mod error;
 mod log;
 mod notify;
@@ -49,6 +50,7 @@ enum Command {
     Check(check::CheckArgs),
     App(app::AppArgs),
     Copy(copy::CopyArgs),
+    Doctor(doctor::DoctorArgs),
     Trigger(trigger::TriggerArgs),
     #[command(hide = true)]
     Bench(bench::BenchArgs),
@@ -82,7 +84,10 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "pushi: {error}");
+            let _ = match &error {
+                CliError::Report(text) => writeln!(std::io::stdout(), "{text}"),
+                error => writeln!(std::io::stderr(), "pushi: {error}"),
+            };
             error.exit_code()
         }
     }
@@ -102,6 +107,7 @@ impl Cli {
             Command::Check(check) => check.run().await,
             Command::App(app) => app.run().await,
             Command::Copy(copy) => copy.run().await,
+            Command::Doctor(doctor) => doctor.run().await,
             Command::Trigger(trigger) => trigger.run().await,
             Command::Bench(bench) => bench.run(),
             Command::Auth(auth) => auth.run().await,

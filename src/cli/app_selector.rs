@@ -45,21 +45,20 @@ impl AppSelector {
         }
     }
 
+    /// The credentials, if all of them are given.
+    pub(super) fn given(&self) -> Option<AppCredentials> {
+        Some(AppCredentials {
+            ident: self.ident.clone()?,
+            key: self.key.clone()?,
+            secret: self.secret.clone()?,
+            pusher_clients: self.pusher_clients,
+        })
+    }
+
     /// Returns the credentials. Opens the store only if some of them are not given.
     pub(super) async fn credentials(self, settings: &Settings) -> Result<AppCredentials, CliError> {
-        if let Self {
-            ident: Some(ident),
-            key: Some(key),
-            secret: Some(secret),
-            pusher_clients,
-        } = self
-        {
-            return Ok(AppCredentials {
-                ident,
-                key,
-                secret,
-                pusher_clients,
-            });
+        if let Some(given) = self.given() {
+            return Ok(given);
         }
         let app = with_service(settings, async |service| self.find(&service).await).await?;
         let secret = self.secret.unwrap_or_else(|| app.secret.clone());

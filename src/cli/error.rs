@@ -17,6 +17,9 @@ pub(super) enum CliError {
     /// The command failed (exit code 1).
     #[error("{0}")]
     Command(String),
+    /// The command has found what it looks for: its result, for standard output (exit code 1).
+    #[error("{0}")]
+    Report(String),
 }
 
 impl CliError {
@@ -34,7 +37,7 @@ impl CliError {
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Start(_) => ExitCode::from(2),
-            Self::Command(_) => ExitCode::from(1),
+            Self::Command(_) | Self::Report(_) => ExitCode::from(1),
         }
     }
 }
