@@ -365,6 +365,8 @@ fn rest_rules(settings: &Settings, ready: &Arc<AtomicBool>) -> RestRules {
         ready: Arc::clone(ready),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         path_prefix: settings.listen.path_prefix.clone(),
+        console: settings.access.console,
+        insecure_console: settings.access.insecure_console,
         is_public: match settings.webhooks.allow_private {
             true => None,
             false => Some(is_public),

@@ -34,6 +34,8 @@ impl AdminApi {
             path_prefix: None,
             is_public: None,
             demo: None,
+            console: false,
+            insecure_console: false,
         };
         Ok(Self {
             // No command reads the metrics.

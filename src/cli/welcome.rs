@@ -27,6 +27,7 @@ Welcome to Pushi. The database was empty, so the app "{name}" was created. Its s
     secret  {secret}
 
     Front page     {api}/
+    Console        {api}/console
     REST API       {api}
     Documentation  {api}/docs
     WebSocket      {websocket}/{key}
@@ -70,6 +71,7 @@ mod tests {
         has("key     the-key");
         has("secret  the-secret");
         has("Front page     http://127.0.0.1:8080/");
+        has("Console        http://127.0.0.1:8080/console");
         has("Documentation  http://127.0.0.1:8080/docs");
         has("WebSocket      ws://127.0.0.1:9090/the-key");
         let curl: Vec<_> = lines

@@ -116,6 +116,10 @@ pub struct AccessSettings {
     pub max_token_ttl: Duration,
     /// Whether the server signs subscriptions for the example page without authentication.
     pub demo: bool,
+    /// Whether the console is served.
+    pub console: bool,
+    /// Whether the console is also served without TLS to other machines.
+    pub insecure_console: bool,
 }
 
 impl AccessSettings {

@@ -125,6 +125,8 @@ variables! {
         PUSHI_ALLOWED_ORIGINS "LIST" = "", "Origins that may connect from browsers and that CORS responses allow; *.HOST: all subdomains; not set: any";
         PUSHI_SESSION_TTL "DURATION" = "30d", "Lifetime of a session token";
         PUSHI_MAX_TOKEN_TTL "DURATION" = "1d", "Longest time until a token of a user (JSON Web Token) may expire";
+        PUSHI_CONSOLE "0|1" = "1", "Serve the console at /console, over TLS or to this machine";
+        PUSHI_CONSOLE_INSECURE "0|1" = "0", "Serve the console to other machines without TLS, too; for networks that nobody else can read";
         PUSHI_DEMO "0|1" = "0", "Sign subscriptions for /examples/chat.html without authentication, under any user name; for trials only";
     }
     "Variables of other servers, used if the variable of Pushi is not set" {

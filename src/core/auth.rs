@@ -1,5 +1,6 @@
 //! Signatures and tokens: created, and verified in constant time.
 
+mod console;
 mod es256;
 mod mail_unsubscribe;
 mod request;
@@ -11,6 +12,10 @@ use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+pub use console::{
+    administrator_session, check_administrator_session, console_request_token,
+    is_administrator_session,
+};
 pub use es256::{new_p256_key, signed_token};
 pub use mail_unsubscribe::UnsubscribeToken;
 pub use request::{RequestError, SignedRequest, message_signature, webhook_signature};

@@ -6,8 +6,9 @@ use crate::config::raw::Raw;
 use crate::config::settings::{AccessSettings, BootstrapApp};
 use crate::config::value::{duration, list, read, switch};
 use crate::config::variables::{
-    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_NAME, PUSHI_DEMO, PUSHI_MAX_TOKEN_TTL,
-    PUSHI_OPEN_REGISTRATION, PUSHI_SESSION_TTL, Variable,
+    PUSHI_ADMIN_TOKEN, PUSHI_ALLOWED_ORIGINS, PUSHI_APP_NAME, PUSHI_CONSOLE,
+    PUSHI_CONSOLE_INSECURE, PUSHI_DEMO, PUSHI_MAX_TOKEN_TTL, PUSHI_OPEN_REGISTRATION,
+    PUSHI_SESSION_TTL, Variable,
 };
 use crate::core::model::{AppIdent, NewApp, Secret, origin};
 
@@ -34,6 +35,8 @@ pub(super) fn resolve(raw: &Raw, notices: &mut Vec<String>) -> Result<AccessSett
         session_ttl: duration(raw, &PUSHI_SESSION_TTL, 1)?,
         max_token_ttl: duration(raw, &PUSHI_MAX_TOKEN_TTL, 1)?,
         demo: switch(raw, &PUSHI_DEMO)?,
+        console: switch(raw, &PUSHI_CONSOLE)?,
+        insecure_console: switch(raw, &PUSHI_CONSOLE_INSECURE)?,
     })
 }
 
@@ -128,9 +131,12 @@ mod tests {
             session_ttl: Duration::from_secs(30 * 86_400),
             max_token_ttl: Duration::from_secs(86_400),
             demo: false,
+            console: true,
+            insecure_console: false,
         };
         assert_eq!(of(&[]), Ok(expected));
         assert!(of(&[(PUSHI_DEMO, "1")]).unwrap().demo);
+        assert!(!of(&[(PUSHI_CONSOLE, "0")]).unwrap().console);
     }
 
     #[test]

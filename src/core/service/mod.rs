@@ -22,6 +22,7 @@ pub mod bootstrap;
 mod cache_channels;
 mod cached;
 mod connect;
+mod console_sessions;
 mod direct;
 mod health;
 mod history;
@@ -65,6 +66,7 @@ pub use append_queue::AppendQueue;
 pub use apps::AppError;
 pub use cached::Cached;
 pub use connect::{ConnectError, Connecting, Encryption};
+pub use console_sessions::ConsoleAccess;
 pub use direct::{DirectMessage, MAX_DIRECT_TARGETS, PushTarget, QueueMessagesError};
 pub use health::NodeHealth;
 pub use history::{AnswerReader, EventQuery, EventsPage, HistoryError};
@@ -280,7 +282,10 @@ impl BusSink for Service {
                 self.parts.notifications.targets_changed(&app);
                 self.parts.notification_sender.app_changed(&app);
             }
-            BusMessage::SessionEnded(hash) => self.parts.sessions.invalidate(&hash),
+            BusMessage::SessionEnded(hash) => {
+                self.parts.sessions.invalidate(&hash);
+                self.parts.ended_sessions.insert(hash);
+            }
             BusMessage::NodeGone => self.parts.reconciler.node_failed(),
             BusMessage::Broadcast {
                 app,

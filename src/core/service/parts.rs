@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::app_cache::AppCache;
 use super::append_queue::AppendQueue;
 use super::cache_channels::CacheChannels;
+use super::console_sessions::EndedSessions;
 use super::direct::SendSlots;
 use super::login_throttle::LoginThrottle;
 use super::member_changes::MemberChangeAnnouncer;
@@ -46,6 +47,7 @@ pub struct Parts {
     /// Removes expired data.
     pub retention: Arc<Retention>,
     pub(super) sessions: Arc<SessionCache>,
+    pub(super) ended_sessions: Arc<EndedSessions>,
     pub(super) logins: Arc<LoginThrottle>,
     pub(super) cache_channels: Arc<CacheChannels>,
     pub(super) sends: Arc<SendSlots>,
@@ -153,6 +155,7 @@ impl Parts {
                 Arc::clone(hub.metrics()),
             )),
             sessions,
+            ended_sessions: Arc::default(),
             retention: Arc::new(Retention::new(
                 stores,
                 clock,

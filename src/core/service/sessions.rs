@@ -50,6 +50,11 @@ pub enum LoginError {
     /// The id, key or secret is not right.
     #[error("app_id, app_key and app_secret do not match: check all three")]
     Credentials,
+    /// What was entered to open the console is not right.
+    #[error(
+        "these do not fit: check the id or key of the app and its secret, or the administrator's token (PUSHI_ADMIN_TOKEN)"
+    )]
+    ConsoleCredentials,
     /// The session is unknown or has ended.
     #[error("the session token is unknown or has expired: log in again")]
     Session,
@@ -122,7 +127,7 @@ impl Service {
         if !app.settings.enabled {
             return Err(LoginError::Disabled);
         }
-        self.open_session(app, secret).await
+        self.open_session(app, secret, self.rules.session_ttl).await
     }
 
     /// Creates a session of an app, as if it had been opened with the app's secret.
@@ -132,16 +137,17 @@ impl Service {
     pub async fn create_session(&self, app: &AppIdent) -> Result<NewSessionToken, LoginError> {
         let app = self.parts.apps.read_through(app).await?;
         let app = app.ok_or(StorageError::NotFound)?;
-        self.open_session(&app, &app.secret).await
+        self.open_session(&app, &app.secret, self.rules.session_ttl)
+            .await
     }
 
-    async fn open_session(
+    pub(super) async fn open_session(
         &self,
         app: &App,
         secret: &Secret,
+        ttl: Duration,
     ) -> Result<NewSessionToken, LoginError> {
         let text = auth::random_hex::<32>()?;
-        let ttl = self.rules.session_ttl;
         let session = Session {
             hash: auth::token_hash(&text),
             app: app.ident.clone(),

@@ -6,14 +6,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use poem::http::{HeaderValue, Method, StatusCode, Uri, header};
+use poem::http::{HeaderValue, Method, Uri, header};
 use poem::{Endpoint, Request, Response};
 use poem_openapi::OpenApi;
 
 use super::body::declared_length;
+use super::console_pages::Console;
 use super::cors::Cors;
 use super::front::FrontDoor;
-use super::pages::PageRoutes;
+use super::pages::{PAGE_METHODS, PageRoutes, not_a_page_method, options};
 use super::problem::Problem;
 use super::security::OPERATIONS;
 use super::targets::encode_raw_address;
@@ -26,6 +27,7 @@ use crate::core::ports::HttpRefusal;
 pub(super) struct Edge<E> {
     rest: Arc<RestContext>,
     api: E,
+    console: Console,
     cors: Cors,
     front: FrontDoor,
     pages: PageRoutes,
@@ -40,6 +42,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         Self {
             rest,
             api,
+            console: Console::new(),
             cors,
             front: FrontDoor::new(),
             pages: PageRoutes::new(),
@@ -65,11 +68,13 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         }
         if let Some(page) = self.pages.at(request.uri().path()) {
             return match *request.method() {
-                Method::GET => page,
-                Method::HEAD => without_body(page),
+                Method::GET | Method::HEAD => page.answer(&request).await,
                 Method::OPTIONS => options(PAGE_METHODS),
                 _ => not_a_page_method(),
             };
+        }
+        if let Some(response) = self.console.answer(&self.rest, &request).await {
+            return response;
         }
         if let Some(response) = self.unsubscribe.answer(&self.rest, &request).await {
             return response;
@@ -130,7 +135,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         if let Some(prefix) = &self.rest.rules.path_prefix {
             remove_prefix(&mut request, prefix);
         }
-        if let Some(response) = self.web.file(&request) {
+        if let Some(response) = self.web.file(&request).await {
             return Ok(response);
         }
         let of_operations = OPERATIONS.contains(&request.uri().path());
@@ -172,21 +177,6 @@ fn remove_prefix(request: &mut Request, prefix: &str) {
     if let Ok(target) = Uri::try_from(target) {
         *request.uri_mut() = target;
     }
-}
-
-const PAGE_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
-
-fn options(methods: HeaderValue) -> Response {
-    Response::builder()
-        .status(StatusCode::NO_CONTENT)
-        .header(header::ALLOW, methods)
-        .finish()
-}
-
-fn not_a_page_method() -> Response {
-    Problem::from_framework(poem::error::MethodNotAllowedError.into())
-        .allowing(PAGE_METHODS)
-        .into_answer()
 }
 
 fn without_body(mut response: Response) -> Response {

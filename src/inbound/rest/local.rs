@@ -47,6 +47,11 @@ const FORWARDING: [&str; 28] = [
 /// that it adds, by a `Host` that clients elsewhere use, and, where it adds and keeps none of them, by
 /// HTTP/1.0, which nginx speaks to servers as long as it is not configured otherwise.
 pub(super) fn is_local(request: &Request) -> bool {
+    is_from_this_machine(request) && is_no_page(request)
+}
+
+/// Whether a request comes from a program or a page in a browser on this machine, not through a proxy.
+pub(super) fn is_from_this_machine(request: &Request) -> bool {
     let from_loopback = request
         .extensions()
         .get::<ClientInfo>()
@@ -54,7 +59,6 @@ pub(super) fn is_local(request: &Request) -> bool {
     from_loopback
         && request.version() != Version::HTTP_10
         && !request.headers().keys().any(is_forwarding)
-        && is_no_page(request)
         && names_loopback(request)
 }
 

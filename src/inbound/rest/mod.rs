@@ -10,7 +10,9 @@ mod app_dto;
 mod app_members;
 mod apps;
 mod body;
+mod console_pages;
 mod content_policy;
+mod cookies;
 mod cors;
 mod document;
 mod edge;
@@ -33,6 +35,7 @@ mod security;
 mod sessions;
 mod settings;
 mod sockets;
+mod static_content;
 mod subscription_dto;
 mod subscriptions;
 mod tags;
@@ -77,6 +80,10 @@ pub struct RestRules {
     pub path_prefix: Option<String>,
     /// Whether an address belongs to the public internet, where targets must not have others; `None`: they may have any.
     pub is_public: Option<fn(IpAddr) -> bool>,
+    /// Whether the console is served, over TLS or to this machine.
+    pub console: bool,
+    /// Whether the console is also served without TLS to other machines.
+    pub insecure_console: bool,
     /// The app that the example page's back end signs for; `None`: its routes are 404.
     pub demo: Option<DemoApp>,
 }
@@ -106,7 +113,7 @@ impl RestContext {
             0 => u64::MAX,
             limit => limit,
         };
-        if path == sessions::LOGIN {
+        if path == sessions::LOGIN || path == console_pages::SESSION {
             limit.min(sessions::MAX_LOGIN_BYTES)
         } else {
             limit
@@ -116,7 +123,7 @@ impl RestContext {
 
 /// The routes, one type a resource.
 type Routes = (
-    sessions::SessionRoutes,
+    (sessions::SessionRoutes, console_pages::ConsoleSessionRoutes),
     apps::AppRoutes,
     events::EventRoutes,
     subscriptions::SubscriptionRoutes,
@@ -136,7 +143,10 @@ type Routes = (
 
 fn routes(rest: &Arc<RestContext>) -> Routes {
     (
-        sessions::SessionRoutes(Arc::clone(rest)),
+        (
+            sessions::SessionRoutes(Arc::clone(rest)),
+            console_pages::ConsoleSessionRoutes(Arc::clone(rest)),
+        ),
         apps::AppRoutes(Arc::clone(rest)),
         events::EventRoutes(Arc::clone(rest)),
         subscriptions::SubscriptionRoutes(Arc::clone(rest)),

@@ -1,19 +1,36 @@
 //! The document, and the page that shows it. The page brings all it needs: nothing is loaded from elsewhere.
 
-use bytes::Bytes;
-use poem::Response;
-use poem::http::{HeaderValue, header};
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{Request, Response};
 
 use super::answer::JSON;
 use super::content_policy::{Element, hashes, protect};
-use super::{document, list};
+use super::document;
+use super::problem::Problem;
+use super::static_content::StaticContent;
 
 /// The document, and the page that shows it.
 pub(super) struct PageRoutes {
-    document: Bytes,
-    page: Bytes,
-    /// The page's Content-Security-Policy: its own scripts, and requests to this server.
+    document: Page,
+    page: Page,
+}
+
+/// Content of a path of its own.
+pub(super) struct Page {
+    content: StaticContent,
+    /// The Content-Security-Policy of a page: its own scripts, and requests to this server; `None`: it is no page.
     policy: Option<HeaderValue>,
+}
+
+impl Page {
+    /// Answers `GET` and `HEAD`.
+    pub(super) async fn answer(&self, request: &Request) -> Response {
+        let mut response = self.content.answer(request).await;
+        if self.policy.is_some() {
+            protect(response.headers_mut(), self.policy.as_ref());
+        }
+        response
+    }
 }
 
 impl PageRoutes {
@@ -22,30 +39,43 @@ impl PageRoutes {
         let page = page(&document);
         let policy = HeaderValue::try_from(policy(&page)).ok();
         Self {
-            document: document.into(),
-            page: page.into(),
-            policy,
+            document: Page {
+                content: StaticContent::new(JSON, document),
+                policy: None,
+            },
+            page: Page {
+                content: StaticContent::new("text/html; charset=utf-8", page),
+                policy,
+            },
         }
     }
 
-    /// The page at a path, if any.
-    pub(super) fn at(&self, path: &str) -> Option<Response> {
-        let (content_type, body, shown) = match path {
-            "/openapi.json" => (JSON, &self.document, false),
-            "/docs" | "/docs/" => ("text/html; charset=utf-8", &self.page, true),
-            _ => return None,
-        };
-        let mut response = Response::builder()
-            .content_type(content_type)
-            .header(header::CONTENT_LENGTH, body.len())
-            .body(list::shared_body(body.clone()));
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        if shown {
-            protect(headers, self.policy.as_ref());
+    /// What is at a path, if anything.
+    pub(super) fn at(&self, path: &str) -> Option<&Page> {
+        match path {
+            "/openapi.json" => Some(&self.document),
+            "/docs" | "/docs/" => Some(&self.page),
+            _ => None,
         }
-        Some(response)
     }
+}
+
+/// The methods of a page.
+pub(super) const PAGE_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// The answer to `OPTIONS`.
+pub(super) fn options(methods: HeaderValue) -> Response {
+    Response::builder()
+        .status(StatusCode::NO_CONTENT)
+        .header(header::ALLOW, methods)
+        .finish()
+}
+
+/// The answer to a method that a page does not have.
+pub(super) fn not_a_page_method() -> Response {
+    Problem::from_framework(poem::error::MethodNotAllowedError.into())
+        .allowing(PAGE_METHODS)
+        .into_answer()
 }
 
 /// Names the server by the page's own address, for the page has two: with and without a slash at the end. The framework's

@@ -33,6 +33,16 @@ pub(super) fn check_cookie(request: &Request) -> Result<(), Problem> {
     }
 }
 
+/// Refuses a request of a page of another origin.
+pub(super) fn refuse_other_pages(request: &Request) -> Result<(), Problem> {
+    match sender(request) {
+        Sender::OtherPage => Err(Problem::forbidden(
+            "a page of another origin must not use the console",
+        )),
+        Sender::OwnPage | Sender::Unknown => Ok(()),
+    }
+}
+
 fn sender(request: &Request) -> Sender {
     // No page can set this header, and no proxy changes what it compares.
     match request.headers().get("sec-fetch-site") {

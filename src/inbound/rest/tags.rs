@@ -21,6 +21,8 @@ pub(super) enum Section {
     Messaging,
     /// The HTTP API of Pusher Channels, as its official server libraries use it. Each request is signed with the app's secret.
     Pusher,
+    /// What the console shows: channels, connections, deliveries and settings of an app.
+    Console,
     /// Probes, the state of the server, and metrics.
     Health,
 }

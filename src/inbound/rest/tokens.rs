@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use percent_encoding::percent_decode_str;
 use poem::Request;
 use poem::http::header;
 
+use super::console_pages::ConsoleCookie;
+use super::cookies::cookie;
 use super::problem::Problem;
 use super::same_origin::check_cookie;
 use super::{RestContext, form};
@@ -28,6 +29,8 @@ pub(super) struct PresentedTokens {
 enum Sid {
     Query(String),
     Cookie(String),
+    /// The console's session, in place of a `sid`.
+    Console(String),
 }
 
 impl PresentedTokens {
@@ -40,16 +43,35 @@ impl PresentedTokens {
             }
             _ => false,
         };
-        Ok(Self {
+        let mut shown = Self {
             administrator,
             bearer,
             sid: sid(request)?,
-        })
+        };
+        if shown.bearer.is_none() && !matches!(shown.sid, Some(Sid::Query(_))) {
+            shown.read_console(request, rest)?;
+        }
+        Ok(shown)
+    }
+
+    /// The console's cookie, where its page proves to have sent the request. It then counts in place of a `sid` cookie.
+    fn read_console(&mut self, request: &Request, rest: &RestContext) -> Result<(), Problem> {
+        let Some(cookie) = ConsoleCookie::of(request).filter(|_| rest.rules.console) else {
+            return Ok(());
+        };
+        if self.sid.is_some() && !cookie.is_of_page {
+            return Ok(());
+        }
+        let session = cookie.check(request, rest)?;
+        let token = rest.rules.admin_token.as_ref();
+        self.administrator = rest.service.is_administrator_console(token, &session);
+        self.sid = Some(Sid::Console(session));
+        Ok(())
     }
 
     /// Whether there is a cookie, and nothing else.
     pub(super) fn is_cookie_alone(&self) -> bool {
-        self.bearer.is_none() && matches!(self.sid, Some(Sid::Cookie(_)))
+        self.bearer.is_none() && matches!(self.sid, Some(Sid::Cookie(_) | Sid::Console(_)))
     }
 
     /// The session of the token; `None`: there is no token. A bearer takes precedence over a `sid`, unless it is the
@@ -62,7 +84,8 @@ impl PresentedTokens {
         let bearer = self.bearer.as_deref().filter(|_| !self.administrator);
         let token = match (bearer, &self.sid) {
             (Some(token), _) => token,
-            (None, Some(Sid::Query(token))) => token.as_str(),
+            (None, Some(Sid::Console(_))) if self.administrator => return Ok(None),
+            (None, Some(Sid::Query(token) | Sid::Console(token))) => token.as_str(),
             (None, Some(Sid::Cookie(token))) => {
                 check_cookie(request).map_err(SessionError::Problem)?;
                 token.as_str()
@@ -129,28 +152,14 @@ fn bearer(request: &Request) -> Option<String> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.into())
 }
 
-/// The `sid` of the query or of the cookie. The cookie is read by hand: poem's `cookie` feature would
-/// bring some twenty crates for signed and private cookies, which are not used.
+/// The `sid` of the query or of the cookie.
 fn sid(request: &Request) -> Result<Option<Sid>, Problem> {
     if let Some(token) = form::value_of(request.uri().query().unwrap_or_default(), SID)?
         .filter(|token| !token.is_empty())
     {
         return Ok(Some(Sid::Query(token)));
     }
-    let cookies = request
-        .headers()
-        .get_all(header::COOKIE)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let value = pairs
-        .find(|(name, value)| *name == SID && !value.is_empty())
-        .map(|(_, value)| value.trim_matches('"'));
-    Ok(value
-        .and_then(|value| percent_decode_str(value).decode_utf8().ok())
-        .map(|value| Sid::Cookie(value.into_owned())))
+    Ok(cookie(request, SID).map(Sid::Cookie))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The REST API in process: its endpoint, stores in memory, and a client that checks every answer against the document.
 
 mod apps;
+mod compression;
+mod console_pages;
 mod cookie;
 mod credentials;
 mod document;
@@ -57,6 +59,7 @@ pub(crate) struct Setup {
     /// The operator's contact for push services.
     pub contact: Option<&'static str>,
     pub is_public: Option<fn(IpAddr) -> bool>,
+    pub console: bool,
 }
 
 impl Default for Setup {
@@ -72,6 +75,7 @@ impl Default for Setup {
             notify_timeout: Duration::from_secs(10),
             contact: None,
             is_public: None,
+            console: true,
         }
     }
 }
@@ -120,6 +124,8 @@ impl Setup {
             is_public: self.is_public,
             path_prefix: self.path_prefix.map(str::to_owned),
             demo: None,
+            console: self.console,
+            insecure_console: false,
         };
         let endpoint = endpoint(
             Arc::clone(&service),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::inbound::rest::console_pages::SESSION as CONSOLE_SESSION;
 use crate::inbound::rest::pusher::SCHEME as SIGNED;
 
 /// An error response that operations refer to.
@@ -110,15 +111,17 @@ pub(super) fn name_errors(path: &str, operation: &mut Value) {
     let signed = operation["security"][0].get(SIGNED).is_some();
     let body = operation.get("requestBody").is_some();
     let checked = secured || body || operation.get("parameters").is_some();
+    let of_console = path == CONSOLE_SESSION;
     let logs_in = id.starts_with("login");
     let first_listener = id == "getDetailedHealth" || id == "getMetrics";
     let never_fails = id == "getHealth" || id == "getLiveness";
     let answers = |status| match status {
         400 => checked,
-        401 | 403 => secured || logs_in,
+        401 | 403 => secured || logs_in || of_console,
         404 => {
             path.contains('{')
                 || first_listener
+                || of_console
                 || ["getVapidKey", "deleteWebTargetsByQuery"].contains(&id.as_str())
         }
         409 => id == "createApp" || id == "createVapidKey",

@@ -82,7 +82,7 @@ fn every_operation_has_an_id_a_section_and_its_errors() {
             );
         }
     }
-    assert_eq!(ids.len(), 57);
+    assert_eq!(ids.len(), 60);
 }
 
 #[test]

@@ -2,20 +2,21 @@
 
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use poem::http::{HeaderValue, Method, header};
 use poem::{Request, Response};
 use serde_json::{Value, json};
 
 use super::answer::JSON;
+use super::console_pages::is_console_served;
 use super::content_policy::{Element, hashes, protect};
 use super::local::is_local;
-use super::{RestContext, document, list};
+use super::static_content::StaticContent;
+use super::{RestContext, document};
 use crate::core::service::bootstrap::FIRST_APP;
 
 /// The page, from inside the binary. What it shows of the server it reads as JSON from its own address.
 pub(super) struct FrontDoor {
-    page: Bytes,
+    page: StaticContent,
     policy: Option<HeaderValue>,
 }
 
@@ -23,7 +24,7 @@ impl FrontDoor {
     pub(super) fn new() -> Self {
         let page = include_str!("front.html");
         Self {
-            page: Bytes::from_static(page.as_bytes()),
+            page: StaticContent::new("text/html; charset=utf-8", page),
             policy: HeaderValue::try_from(policy(page)).ok(),
         }
     }
@@ -31,26 +32,21 @@ impl FrontDoor {
     /// Answers `GET` and `HEAD` with 200, whatever the state: probes ask for the root.
     pub(super) async fn answer(&self, rest: &RestContext, request: &Request) -> Response {
         let mut response = if prefers_page(request) {
-            self.page()
+            let mut page = self.page.answer(request).await;
+            protect(page.headers_mut(), self.policy.as_ref());
+            page
         } else {
-            let body = about(rest, is_local(request)).await.to_string();
-            Response::builder().content_type(JSON).body(body)
+            let body = about(rest, request).await.to_string();
+            let mut about = Response::builder().content_type(JSON).body(body);
+            if *request.method() == Method::HEAD {
+                about.set_body(());
+            }
+            let headers = about.headers_mut();
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            about
         };
-        if *request.method() == Method::HEAD {
-            response.set_body(());
-        }
         let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.append(header::VARY, HeaderValue::from_static("Accept"));
-        response
-    }
-
-    fn page(&self) -> Response {
-        let mut response = Response::builder()
-            .content_type("text/html; charset=utf-8")
-            .header(header::CONTENT_LENGTH, self.page.len())
-            .body(list::shared_body(self.page.clone()));
-        protect(response.headers_mut(), self.policy.as_ref());
         response
     }
 }
@@ -79,7 +75,7 @@ fn is_refusal(parameter: &str) -> bool {
 }
 
 /// What this server is; the addresses are relative.
-async fn about(rest: &RestContext, local: bool) -> Value {
+async fn about(rest: &RestContext, request: &Request) -> Value {
     let status = if !rest.rules.ready.load(Ordering::Acquire) {
         "draining"
     } else if rest.service.health().await.store.is_err() {
@@ -97,7 +93,12 @@ async fn about(rest: &RestContext, local: bool) -> Value {
         "client": "pushi.js",
         "example": "examples/chat.html",
     });
-    if local && let Some(key) = first_key(rest).await {
+    if is_console_served(request, rest) {
+        about["console"] = "console".into();
+    }
+    if is_local(request)
+        && let Some(key) = first_key(rest).await
+    {
         about["app"] = json!({ "key": key });
     }
     about

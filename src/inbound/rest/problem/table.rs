@@ -95,7 +95,9 @@ impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         let message = error.to_string();
         match error {
-            LoginError::Credentials | LoginError::Session => Self::unauthorized(message),
+            LoginError::Credentials | LoginError::ConsoleCredentials | LoginError::Session => {
+                Self::unauthorized(message)
+            }
             LoginError::Disabled => Self::forbidden(message),
             LoginError::Throttled(throttled) => throttled.into(),
             LoginError::Storage(error) => Self::of_storage(message, &error),

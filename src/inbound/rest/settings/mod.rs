@@ -81,8 +81,13 @@ impl Setting {
         self.kind.get(from)
     }
 
+    /// Whether its value must not be shown where others can see it.
+    pub(super) fn is_hidden(&self) -> bool {
+        matches!(self.kind, Kind::Hidden(..))
+    }
+
     /// Whether it has a default.
-    fn resets(&self) -> bool {
+    pub(super) fn resets(&self) -> bool {
         self.kind.resets()
     }
 

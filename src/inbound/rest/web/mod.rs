@@ -1,4 +1,4 @@
-//! The browser's client, `/pushi.js` and its like, its service worker, and the example pages, from inside the binary.
+//! The browser's client, `/pushi.js` and its like, its service worker, the style of all pages, and the example pages, from inside the binary.
 
 mod demo;
 mod file;
@@ -21,6 +21,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 // The media type that Deno expects; browsers ignore it.
 const TYPES: &str = "application/typescript; charset=utf-8";
 const PAGE: &str = "text/html; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
 
 /// The client and the example pages.
 pub(super) struct Web {
@@ -41,6 +42,7 @@ impl Web {
                 SCRIPT,
                 include_str!("service_worker.js").to_owned(),
             ),
+            File::new("/pushi.css", STYLE, include_str!("pushi.css").to_owned()),
             File::new(
                 "/examples/web-push.html",
                 PAGE,
@@ -56,12 +58,12 @@ impl Web {
     }
 
     /// A static file, readable by pages of every origin. `None` for an unknown path.
-    pub(super) fn file(&self, request: &Request) -> Option<Response> {
+    pub(super) async fn file(&self, request: &Request) -> Option<Response> {
         let file = self
             .files
             .iter()
             .find(|file| file.path == request.uri().path())?;
-        let mut response = file.answer(request);
+        let mut response = file.answer(request).await;
         let headers = response.headers_mut();
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_ORIGIN,
