@@ -1,13 +1,9 @@
 // The page at the server's root, in a real browser.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
 import { Server } from "../clients/node/server.mjs";
-import { openBrowser, until } from "./web_browser.mjs";
-
-const AXE = readFileSync(createRequire(new URL("../clients/node/server.mjs", import.meta.url)).resolve("axe-core/axe.min.js"), "utf8");
+import { findings, openBrowser, until } from "./web_browser.mjs";
 
 let browser;
 let stop;
@@ -27,14 +23,6 @@ async function open(server) {
   await page.goto(`${server.url}/`);
   await until(page, () => document.getElementById("status").textContent !== "…");
   return { page, complaints, elsewhere };
-}
-
-/** The findings of axe-core. */
-async function findings(page) {
-  // The page's policy forbids scripts that are added to it, but not those of the test's protocol.
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
 
 test("at a first start the page publishes, and shows what arrives", { timeout: 60_000 }, async () => {
@@ -65,7 +53,7 @@ test("at a first start the page publishes, and shows what arrives", { timeout: 6
     await page.setViewportSize({ width: 360, height: 700 });
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing is cut off");
     const links = await page.locator("main a").evaluateAll((all) => all.map(({ href }) => href));
-    assert.ok(links.length >= 7);
+    assert.ok(links.length >= 8);
     for (const link of links) assert.equal((await fetch(link)).status, 200, link);
     assert.deepEqual(complaints, []);
     assert.deepEqual(elsewhere, []);

@@ -1,12 +1,14 @@
 // A real browser, and pages of an origin of their own.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { chromium } from "playwright-core";
 
+const AXE = readFileSync(createRequire(new URL("../clients/node/server.mjs", import.meta.url)).resolve("axe-core/axe.min.js"), "utf8");
 const CHROMIUM = process.env.PUSHI_CHROMIUM ?? "/usr/bin/chromium";
 const ARGUMENTS = [
   "--headless",
@@ -52,4 +54,12 @@ export async function openSite(files) {
 /** Waits until `condition`, run in the page with `argument`, is true. */
 export function until(page, condition, argument) {
   return page.waitForFunction(condition, argument, { polling: 20 });
+}
+
+/** The findings of axe-core in a page as it is shown. */
+export async function findings(page) {
+  // The page's policy forbids scripts that are added to it, but not those of the test's protocol.
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { Server } from "../clients/node/server.mjs";
-import { openBrowser, until } from "./web_browser.mjs";
+import { findings, openBrowser, until } from "./web_browser.mjs";
 
 let server;
 let browser;
@@ -35,9 +35,16 @@ async function say(page, text) {
   await page.locator("#say button").click();
 }
 
-const messages = (page) => page.locator("#messages li").allInnerTexts();
-const members = (page) => page.locator("#members button").allInnerTexts();
-const shows = (page, text) => page.locator("#messages li", { hasText: text }).first().waitFor();
+/** The conversation: `sender: text`, and notes. */
+const messages = (page) =>
+  page.locator("#messages li").evaluateAll((items) =>
+    items.map((item) => (item.className === "note" ? item.textContent : `${item.querySelector(".from").textContent}: ${item.querySelector(".text").textContent}`)),
+  );
+const members = (page) => page.locator("#members button").evaluateAll((buttons) => buttons.map(({ dataset }) => dataset.name));
+const shows = async (page, wanted) => {
+  const find = (text) => [...document.querySelectorAll("#messages li")].some((item) => (item.querySelector(".from")?.textContent ?? "") + (item.querySelector(".text")?.textContent ?? item.textContent) === text);
+  await until(page, find, wanted.replace(": ", ""));
+};
 
 test("two windows chat", { timeout: 120_000 }, async () => {
   const ann = await enter("ann");
@@ -45,24 +52,35 @@ test("two windows chat", { timeout: 120_000 }, async () => {
   await say(ann, "anybody there?");
   await shows(ann, "ann: anybody there?");
 
-  const bo = await enter("bo");
-  assert.deepEqual(await members(bo), ["ann", "bo"]);
+  const bo = await enter("Bo Li");
+  assert.deepEqual(await members(bo), ["ann", "Bo Li"]);
+  assert.deepEqual(await bo.locator("#members .avatar").allTextContents(), ["AN", "BL"]);
   assert.deepEqual(await messages(bo), ["ann: anybody there?"]);
-  await shows(ann, "bo came");
-  assert.deepEqual(await members(ann), ["ann", "bo"]);
+  await shows(ann, "Bo Li joined");
+  assert.deepEqual(await members(ann), ["ann", "Bo Li"]);
 
+  await bo.locator("#text").pressSequentially("<b>");
+  await ann.locator("#typing", { hasText: "Bo Li is typing" }).waitFor();
   await say(bo, "<b>hello</b>");
-  await shows(ann, "bo: <b>hello</b>");
+  await shows(ann, "Bo Li: <b>hello</b>");
+  assert.equal(await ann.locator("#typing").innerText(), "");
 
   const cy = await enter("cy");
-  await shows(ann, "cy came");
-  await ann.locator("#members button", { hasText: "bo" }).click();
+  await shows(ann, "cy joined");
+  await ann.locator("#members button", { hasText: "Bo Li" }).click();
   await say(ann, "between us");
-  await shows(bo, "ann: between us");
-  await shows(ann, "ann to bo: between us");
+  await shows(bo, "ann to you: between us");
+  await shows(ann, "ann to Bo Li: between us");
   await say(bo, "to everybody");
-  await shows(cy, "bo: to everybody");
+  await shows(cy, "Bo Li: to everybody");
   assert.ok(!(await messages(cy)).join().includes("between us"));
+
+  for (const colorScheme of ["light", "dark"]) {
+    await ann.emulateMedia({ colorScheme });
+    assert.deepEqual(await findings(ann), [], colorScheme);
+  }
+  await ann.setViewportSize({ width: 360, height: 700 });
+  assert.ok(await ann.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing is cut off");
 
   await cy.close();
   await shows(ann, "cy left");
@@ -77,8 +95,8 @@ test("two windows chat", { timeout: 120_000 }, async () => {
     await until(page, () => room.subscribed && document.querySelectorAll("#members button").length === 2);
   }
   await say(bo, "still here");
-  await shows(ann, "bo: still here");
-  assert.equal((await messages(ann)).filter((text) => text === "bo: to everybody").length, 1);
+  await shows(ann, "Bo Li: still here");
+  assert.equal((await messages(ann)).filter((text) => text === "Bo Li: to everybody").length, 1);
   assert.deepEqual(await ann.locator("#trouble").innerText(), "");
   assert.deepEqual(complaints, []);
 });
