@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    AppIdent, Away, CachedEvent, Event, NotificationTarget, Position, Secret, TargetKind, UserId,
+    AppIdent, Away, CachedEvent, DigestWindow, Event, NotificationTarget, Position, Secret,
+    TargetKind, UserId,
 };
 use pushi::core::ports::ReadLimit;
 
@@ -245,6 +246,7 @@ pub(crate) async fn targets_are_put_and_read_by_kind(fixture: &impl Fixture) {
             delay: Duration::from_secs(30),
             user: UserId::parse("ann"),
         }),
+        digest: DigestWindow::parse("15m").filter(|_| kind == TargetKind::Smtp),
         created: NOW,
     };
     let targets: Vec<NotificationTarget> = TargetKind::NAMES

@@ -9,6 +9,7 @@ mod archive;
 mod archive_subscriptions;
 mod cache;
 mod deliveries;
+mod digests;
 mod events;
 mod fixture;
 mod history;
@@ -165,6 +166,10 @@ macro_rules! contract {
             a_publish_that_is_queued_again_while_it_is_sent_is_sent_once,
             notifications_are_listed_and_replayed,
             a_direct_message_is_queued_without_a_channel,
+        }
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; digests:
+            notifications_sent_together_are_logged_one_by_one,
+            notifications_given_up_together_are_replayed_together,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; deliveries:
             the_log_lists_results_newest_first,

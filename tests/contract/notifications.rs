@@ -134,7 +134,7 @@ pub(crate) async fn apps_take_turns_with_due_events<F: Fixture>(fixture: &F) {
     assert!(claimed.iter().all(|due| due.app == idents[2]));
 }
 
-fn notification(app: &AppIdent, publish: &str, addresses: &[&str]) -> OutboxEvent {
+pub(crate) fn notification(app: &AppIdent, publish: &str, addresses: &[&str]) -> OutboxEvent {
     OutboxEvent {
         app: app.clone(),
         channel: channel("news"),
@@ -158,7 +158,7 @@ async fn claim_web(stores: &Stores, busy: &[AppIdent]) -> Vec<Claim> {
     claimed.unwrap()
 }
 
-fn settled(disposition: Disposition, upto: u64, problem: Option<&str>) -> AttemptResult {
+pub(crate) fn settled(disposition: Disposition, upto: u64, problem: Option<&str>) -> AttemptResult {
     AttemptResult {
         disposition,
         upto,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pushi::core::error::StorageError;
 use pushi::core::model::{
-    AppIdent, Away, NewTarget, NotificationTarget, Secret, TargetFilter, TargetKind, Timestamp,
-    UserId,
+    AppIdent, Away, DigestWindow, NewTarget, NotificationTarget, Secret, TargetFilter, TargetKind,
+    Timestamp, UserId,
 };
 
 use crate::fixture::Fixture;
@@ -24,6 +24,7 @@ fn hook(address: &str, name: &str) -> NewTarget {
         p256dh: None,
         auth: None,
         away: None,
+        digest: None,
     }
 }
 
@@ -92,7 +93,18 @@ pub(crate) async fn the_condition_of_a_target_is_read_back_and_changed<F: Fixtur
     assert!(is_new);
     assert_eq!(first.away, away("ann").away);
     let any = TargetFilter::default();
-    for changed in [away("bob"), hook.clone(), away("é")] {
+    let digest = |text| NewTarget {
+        digest: DigestWindow::parse(text),
+        ..away("ann")
+    };
+    for changed in [
+        away("bob"),
+        hook.clone(),
+        away("é"),
+        digest("15m"),
+        digest("1d"),
+        hook.clone(),
+    ] {
         let targets = &stores.targets;
         let registered = targets.register(&ident, &changed, false, at(2)).await;
         let (registered, is_new) = registered.unwrap();
@@ -103,6 +115,7 @@ pub(crate) async fn the_condition_of_a_target_is_read_back_and_changed<F: Fixtur
             .list_targets(&ident, TargetKind::Web, &any, 0, 10);
         assert_eq!(read.await.unwrap(), std::slice::from_ref(&registered));
         assert_eq!(registered.away, changed.away);
+        assert_eq!(registered.digest, changed.digest);
         assert_eq!(registered.created, at(1));
     }
 }

@@ -241,11 +241,12 @@ fn add_notification(notifications: &mut KindDigest, event: &OutboxEvent) {
 
 fn add_target(targets: &mut KindDigest, target: &NotificationTarget) {
     let numbers = format!(
-        "{} {} {} {:?}",
+        "{} {} {} {:?} {:?}",
         target.kind.name(),
         target.id,
         target.created.micros(),
-        target.away.as_ref().map(|away| away.delay)
+        target.away.as_ref().map(|away| away.delay),
+        target.digest
     );
     let user = target.away.as_ref().and_then(|away| away.user.as_ref());
     let (address, p256dh, auth) = (

@@ -108,6 +108,7 @@ mod tests {
             p256dh: None,
             auth: None,
             away: None,
+            digest: None,
             created: Timestamp::from_micros(0),
         }
     }

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use super::ids::UserId;
+use super::whole_duration;
 
 /// The longest delay.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Units of delays in seconds, the longest first.
-const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
 
 /// The condition of a target that is notified only if no connection of its user has received the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,22 +20,12 @@ pub struct Away {
 impl Away {
     /// Reads a delay of whole seconds, minutes, hours or days, such as `30s`; `None`: it is none, or more than 24 h.
     pub fn parse_delay(text: &str) -> Option<Duration> {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at_checked(digits)?;
-        let seconds = match unit {
-            "" => 1,
-            unit => UNITS.iter().find(|(name, _)| *name == unit)?.1,
-        };
-        let delay = Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?);
-        Some(delay).filter(|delay| *delay <= MAX_DELAY)
+        whole_duration::read(text).filter(|delay| *delay <= MAX_DELAY)
     }
 
     /// The delay as text, in the longest unit that shows it exactly.
     pub fn delay_text(&self) -> String {
-        let seconds = self.delay.as_secs();
-        let fits = |(_, unit): &&(&str, u64)| seconds > 0 && seconds.is_multiple_of(*unit);
-        let (name, unit) = UNITS.iter().find(fits).unwrap_or(&("s", 1));
-        format!("{}{name}", seconds / unit)
+        whole_duration::text(self.delay)
     }
 }
 

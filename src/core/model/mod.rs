@@ -6,6 +6,7 @@ mod cached_event;
 mod channel;
 mod delivery;
 mod device_token;
+mod digest_window;
 mod email_address;
 mod event;
 mod ids;
@@ -28,6 +29,7 @@ mod subscription;
 mod target;
 mod time;
 mod token_key;
+mod whole_duration;
 
 pub use app::{App, AppIdent, CredentialError, IdentError, NewApp, PushCredentials};
 pub use away::Away;
@@ -35,6 +37,7 @@ pub use cached_event::CachedEvent;
 pub use channel::{ChannelKind, ChannelName, NameError, PeerChannel, check_event_name};
 pub use delivery::{Attempt, Claim, Delivery, LostEvents, QueuedAddress};
 pub use device_token::{DeviceToken, DeviceTokenError};
+pub use digest_window::DigestWindow;
 pub use email_address::{EmailAddress, EmailAddressError};
 pub use event::{Event, FurtherMembers, NewEvent, Payload, Position, RESERVED_MEMBERS};
 pub use ids::{Mid, PublishId, SocketId, UserId};
@@ -44,9 +47,9 @@ pub use mail_url::{MailAccount, MailAccountError};
 pub use member::Member;
 pub use message::{
     ApnContent, ApnCredentials, ApnHeaderError, ApnHeaders, ApnMessage, BrowserKeys,
-    BrowserKeysError, EmailMessage, EventPushError, MailContent, MailServer, MailTls, PushContent,
-    PushContentError, PushTopic, Urgency, Vapid, VapidContactError, WebContent, WebMessage,
-    WebMethod, WebPushMessage, WebSigning,
+    BrowserKeysError, DigestContent, EmailMessage, EventPushError, MailContent, MailServer,
+    MailTls, PushContent, PushContentError, PushTopic, Urgency, Vapid, VapidContactError,
+    WebContent, WebMessage, WebMethod, WebPushMessage, WebSigning,
 };
 pub use notification::{
     DueMark, DuePublish, LoggedNotification, NotificationFilter, NotificationState,
@@ -62,6 +65,6 @@ pub use server_event::ServerEvent;
 pub use session::{ClientNetwork, CredentialDigest, Session, TokenHash};
 pub use settings::{AppSettings, OverCapacity, Webhook, WebhookEvent};
 pub use subscription::{SubscriptionFilter, UserSubscription};
-pub use target::{NewTarget, NotificationTarget, TargetFilter, TargetKind};
+pub use target::{NewTarget, NotificationTarget, TargetFilter, TargetKind, TargetQueue};
 pub use time::Timestamp;
 pub use token_key::{MAX_TOKEN_KEY_ID, MAX_TOKEN_KEYS, TokenKey, TokenKeyError, TokenKeyMaterial};

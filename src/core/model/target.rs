@@ -2,11 +2,24 @@
 
 use super::away::Away;
 use super::channel::ChannelName;
+use super::digest_window::DigestWindow;
 use super::secret::Secret;
 use super::time::Timestamp;
 
-/// What follows the label of a kind in an away address.
-const AWAY: &str = "-away";
+/// What follows the label of a kind and a hyphen in an away address, and in that of a digest, there before the seconds of its window.
+const AWAY: &str = "away";
+const DIGEST: &str = "digest";
+
+/// How a target is sent what waits in one of its queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetQueue {
+    /// One notification after the other.
+    Single,
+    /// Only if its user is away.
+    Away,
+    /// Those of a window together.
+    Digest(DigestWindow),
+}
 
 /// The kind of a notification target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,22 +74,35 @@ impl TargetKind {
 
     /// The address in the outbox of what a target receives only if its user is away: it waits, and delays nothing else.
     pub fn away_address(self, address: &str) -> String {
-        [self.label(), AWAY, ":", address].concat()
+        [self.label(), "-", AWAY, ":", address].concat()
     }
 
-    /// Whether it is an [away address](Self::away_address).
-    pub fn is_away_address(address: &str) -> bool {
-        let label = address.split_once(':').map_or("", |(label, _)| label);
-        label
-            .strip_suffix(AWAY)
-            .is_some_and(|label| Self::from_label(label).is_some())
+    /// The address in the outbox of what a target receives together at the end of a window.
+    pub fn digest_address(self, address: &str, window: DigestWindow) -> String {
+        format!("{}-{DIGEST}{}:{address}", self.label(), window.seconds())
     }
 
     /// The kind and the target of an address in the outbox; `None`: it is that of a web hook of an app.
     pub fn of_outbox_address(address: &str) -> Option<(Self, &str)> {
+        let (kind, _, target) = Self::queue_of(address)?;
+        Some((kind, target))
+    }
+
+    /// The kind, the queue and the target of an address in the outbox; `None`: it is that of a web hook of an app.
+    pub fn queue_of(address: &str) -> Option<(Self, TargetQueue, &str)> {
         let (label, target) = address.split_once(':')?;
-        let label = label.strip_suffix(AWAY).unwrap_or(label);
-        Some((Self::from_label(label)?, target))
+        let (label, queue) = match label.split_once('-') {
+            None => (label, TargetQueue::Single),
+            Some((label, AWAY)) => (label, TargetQueue::Away),
+            Some((label, digest)) => {
+                let seconds = digest.strip_prefix(DIGEST)?.parse().ok()?;
+                (
+                    label,
+                    TargetQueue::Digest(DigestWindow::of_seconds(seconds)?),
+                )
+            }
+        };
+        Some((Self::from_label(label)?, queue, target))
     }
 }
 
@@ -95,6 +121,8 @@ pub struct NewTarget {
     pub auth: Option<Secret>,
     /// See [`NotificationTarget::away`].
     pub away: Option<Away>,
+    /// See [`NotificationTarget::digest`].
+    pub digest: Option<DigestWindow>,
 }
 
 impl NewTarget {
@@ -121,6 +149,7 @@ impl NewTarget {
             p256dh: self.p256dh,
             auth: self.auth,
             away: self.away,
+            digest: self.digest,
             created,
         }
     }
@@ -162,6 +191,40 @@ pub struct NotificationTarget {
     pub auth: Option<Secret>,
     /// `None`: it is always notified.
     pub away: Option<Away>,
+    /// Of an e-mail address: for how long its events are collected for one mail; `None`: each has its own.
+    pub digest: Option<DigestWindow>,
     /// The time of creation.
     pub created: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_in_the_outbox_name_the_kind_and_the_queue() {
+        let (email, window) = (TargetKind::Smtp, DigestWindow::parse("15m").unwrap());
+        for (address, queue) in [
+            (email.outbox_address("a@b"), TargetQueue::Single),
+            (email.away_address("a@b"), TargetQueue::Away),
+            (
+                email.digest_address("a@b", window),
+                TargetQueue::Digest(window),
+            ),
+        ] {
+            let expected = Some((email, queue, "a@b"));
+            assert_eq!(TargetKind::queue_of(&address), expected, "{address}");
+        }
+        for other in [
+            "https://a.example",
+            "email-digest:a@b",
+            "email-digest0:a@b",
+            "email-digest90000:a@b",
+            "email-later:a@b",
+            "fax:1",
+            "email",
+        ] {
+            assert_eq!(TargetKind::queue_of(other), None, "{other}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! The content of messages.
 
 use crate::core::model::{
-    ApnContent, ApnHeaderError, BrowserKeys, BrowserKeysError, MailContent, WebContent,
+    ApnContent, ApnHeaderError, BrowserKeys, BrowserKeysError, DigestContent, MailContent,
+    WebContent,
 };
 
 /// Makes the content of messages from JSON. `event` is the JSON object of an event as subscribers receive it, with all members of
@@ -9,6 +10,9 @@ use crate::core::model::{
 pub trait MessageFormat: Send + Sync {
     /// The e-mail about an event: its members `subject`, `body` and `html`, and defaults with its channel, name and data.
     fn event_mail(&self, event: &str) -> MailContent;
+
+    /// The e-mail about several events, at least one: as many of the first ones as fit into [`DigestContent::MAX_BYTES`].
+    fn digest_mail(&self, events: &[&str]) -> DigestContent;
 
     /// The message to Apple devices about an event: its member `apn`, else `push`, else `data`.
     ///

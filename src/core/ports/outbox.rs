@@ -52,7 +52,7 @@ pub struct AttemptResult {
     pub disposition: Disposition,
     /// The newest event that this settles, with all older ones; 0: none.
     pub upto: u64,
-    /// The number of those events, for the delivery log.
+    /// The number of those events, for the delivery log. Notifications have an entry each, unless they are given up: together.
     pub events: u64,
     /// When the attempt ended.
     pub at: Timestamp,

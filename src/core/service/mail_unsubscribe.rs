@@ -17,25 +17,25 @@ pub enum UnsubscribeError {
 }
 
 impl Service {
-    /// The channel whose registration a link ends; `None`: the registration has ended.
+    /// The channels whose registrations a link ends; empty: they have ended.
     ///
     /// # Errors
     /// See [`UnsubscribeError`].
-    pub async fn mail_registration(
+    pub async fn mail_registrations(
         &self,
         token: &str,
-    ) -> Result<Option<ChannelName>, UnsubscribeError> {
-        let (_, target) = self.registration_of(token).await?;
-        Ok(target.map(|target| target.channel))
+    ) -> Result<Vec<ChannelName>, UnsubscribeError> {
+        let (_, targets) = self.registrations_of(token).await?;
+        Ok(targets.into_iter().map(|target| target.channel).collect())
     }
 
-    /// Ends the registration of a link. Where it has ended, nothing changes.
+    /// Ends the registrations of a link. Where they have ended, nothing changes.
     ///
     /// # Errors
     /// See [`UnsubscribeError`].
     pub async fn unsubscribe_mail(&self, token: &str) -> Result<(), UnsubscribeError> {
-        let (token, target) = self.registration_of(token).await?;
-        if let Some(target) = target {
+        let (token, targets) = self.registrations_of(token).await?;
+        for target in targets {
             let (kind, address) = (target.kind, target.address.expose());
             let removed = self
                 .remove_targets(token.app(), kind, address, Some(&target.channel))
@@ -45,10 +45,13 @@ impl Service {
         Ok(())
     }
 
-    async fn registration_of(
+    /// The registration of the link; with it, where it has digests, the others whose events are in the same ones.
+    async fn registrations_of(
         &self,
         token: &str,
-    ) -> Result<(UnsubscribeToken, Option<NotificationTarget>), UnsubscribeError> {
+    ) -> Result<(UnsubscribeToken, Vec<NotificationTarget>), UnsubscribeError> {
+        /// The registrations of an address that one link ends, at most.
+        const MOST: usize = 10_000;
         let token = UnsubscribeToken::parse(token).ok_or(UnsubscribeError::Invalid)?;
         let app = self.app(token.app()).await.map_err(|error| match error {
             AppError::Storage(error) => UnsubscribeError::Storage(error),
@@ -62,8 +65,22 @@ impl Service {
             .list_targets(token.app(), kind, &all, token.id() - 1, 1)
             .await;
         let target = found.map_err(storage)?.pop();
-        let target = target.filter(|target| token.is_of(target));
-        Ok((token, target))
+        let Some(target) = target.filter(|target| token.is_of(target)) else {
+            return Ok((token, Vec::new()));
+        };
+        if target.digest.is_none() {
+            return Ok((token, vec![target]));
+        }
+        let of_address = TargetFilter {
+            address: Some(target.address.clone()),
+            channel: None,
+        };
+        let found = self.list_targets(token.app(), kind, &of_address, 0, MOST);
+        let mut found = found.await.map_err(storage)?;
+        found.retain(|other| other.digest == target.digest);
+        // The last one: until it has ended, the link ends those that are left after a failure.
+        found.sort_by_key(|other| other.id == target.id);
+        Ok((token, found))
     }
 }
 

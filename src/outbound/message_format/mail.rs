@@ -1,7 +1,10 @@
 //! What e-mails say about events.
 
+use std::io::{self, Write};
+
 use serde_json::{Map, Value};
 
+use super::text;
 use crate::core::model::MailContent;
 
 /// The mail about an event.
@@ -9,9 +12,17 @@ pub(super) fn content(event: &Map<String, Value>) -> MailContent {
     let member = |name| event.get(name).and_then(Value::as_str).unwrap_or_default();
     let own = |name| Some(member(name)).filter(|text: &&str| !text.is_empty());
     MailContent {
-        subject: own("subject").map_or_else(|| format!("[Pushi] {}", member("event")), Into::into),
+        subject: subject(event),
         text: own("body").map_or_else(|| description(event), Into::into),
         html: own("html").map(Into::into),
+    }
+}
+
+/// The subject of the mail about an event.
+pub(super) fn subject(event: &Map<String, Value>) -> String {
+    match text(event, "subject") {
+        "" => format!("[Pushi] {}", text(event, "event")),
+        own => own.to_owned(),
     }
 }
 
@@ -21,28 +32,84 @@ fn description(event: &Map<String, Value>) -> String {
         "Event Notification\n==================\n\nChannel: {}\nEvent: {}\n\nData:\n{}\n",
         member("channel"),
         member("event"),
-        data(event.get("data"))
+        data(event.get("data"), usize::MAX)
     )
 }
 
-/// The data as text. Objects and lists, which have become texts, are indented again.
-fn data(data: Option<&Value>) -> String {
+/// The data as text of about `most` bytes. Objects and lists, which have become texts, are indented again.
+pub(super) fn data(data: Option<&Value>, most: usize) -> String {
     let parsed = match data {
         None | Some(Value::Null) => Value::Null,
         Some(Value::String(text)) => match serde_json::from_str(text) {
             Ok(value @ (Value::Object(_) | Value::Array(_))) => value,
             _ => {
-                return Some(text.as_str())
-                    .filter(|text| !text.is_empty())
-                    .unwrap_or("(no data)")
-                    .into();
+                let shown = Some(text.as_str()).filter(|text| !text.is_empty());
+                return Shortened::text(shown.unwrap_or("(no data)"), most);
             }
         },
         Some(value) => value.clone(),
     };
     match parsed {
         Value::Null => "(no data)".into(),
-        value => serde_json::to_string_pretty(&value).unwrap_or_default(),
+        value => {
+            let mut shown = Shortened::new(most);
+            // It fails where the text is longer.
+            let _ = serde_json::to_writer_pretty(&mut shown, &value);
+            shown.finish()
+        }
+    }
+}
+
+/// A text whose end is left out where it has more bytes than this.
+pub(super) struct Shortened {
+    text: Vec<u8>,
+    most: usize,
+    is_cut: bool,
+}
+
+impl Shortened {
+    fn new(most: usize) -> Self {
+        Self {
+            text: Vec::new(),
+            most,
+            is_cut: false,
+        }
+    }
+
+    pub(super) fn text(text: &str, most: usize) -> String {
+        let mut shown = Self::new(most);
+        let _ = shown.write_all(text.as_bytes());
+        shown.finish()
+    }
+
+    fn finish(self) -> String {
+        let mut text = match String::from_utf8(self.text) {
+            Ok(text) => text,
+            Err(error) => {
+                let valid = error.utf8_error().valid_up_to();
+                String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned()
+            }
+        };
+        if self.is_cut {
+            text.push('…');
+        }
+        text
+    }
+}
+
+impl Write for Shortened {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let fits = bytes.len().min(self.most - self.text.len());
+        self.text.extend_from_slice(&bytes[..fits]);
+        if fits < bytes.len() {
+            self.is_cut = true;
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        Ok(fits)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

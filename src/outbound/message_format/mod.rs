@@ -1,13 +1,15 @@
 //! The content of messages to targets outside the connections.
 
 mod apn;
+mod digest;
 mod direct;
 mod mail;
 
 use serde_json::{Map, Value};
 
 use crate::core::model::{
-    ApnContent, ApnHeaderError, BrowserKeys, BrowserKeysError, MailContent, WebContent,
+    ApnContent, ApnHeaderError, BrowserKeys, BrowserKeysError, DigestContent, MailContent,
+    WebContent,
 };
 use crate::core::ports::MessageFormat;
 
@@ -17,6 +19,10 @@ pub struct OriginalFormat;
 impl MessageFormat for OriginalFormat {
     fn event_mail(&self, event: &str) -> MailContent {
         mail::content(&members(event))
+    }
+
+    fn digest_mail(&self, events: &[&str]) -> DigestContent {
+        digest::content(events.iter().map(|event| members(event)))
     }
 
     fn event_apn(&self, event: &str) -> Result<ApnContent, ApnHeaderError> {

@@ -304,3 +304,54 @@ async fn bad_targets_are_refused_and_not_stored() {
         kind.delete(&api, &path).await.json();
     }
 }
+
+#[tokio::test]
+async fn an_address_may_have_digests() {
+    let api = start().await;
+    let create = async |path: &str, address: &str, further: Value| {
+        let mut body = json!({"email": address, "url": address, "event": "news"});
+        body.as_object_mut()
+            .unwrap()
+            .extend(further.as_object().unwrap().clone());
+        let create = api.session(Method::POST, path).json(&body);
+        create.send().await
+    };
+    let ann = "ann@shop.example";
+    for digest in [
+        json!("0"),
+        json!("0s"),
+        json!("25h"),
+        json!("86401"),
+        json!("soon"),
+        json!("-1m"),
+        json!("1.5h"),
+        json!(""),
+        json!(900),
+        json!(["15m"]),
+        json!(true),
+    ] {
+        let refused = create("/smtps", ann, json!({"digest": digest})).await;
+        let reason = refused.problem(400);
+        assert!(reason.starts_with("digest must be"), "{reason}");
+    }
+    let hook = "https://shop.example/";
+    let refused = create("/webs", hook, json!({"digest": "15m"})).await;
+    assert!(refused.problem(400).starts_with("digest is for e-mail"));
+    for (further, digest, when) in [
+        (json!({}), Value::Null, Value::Null),
+        (json!({"digest": "900"}), json!("15m"), Value::Null),
+        (
+            json!({"digest": "1h", "when": "away", "user_id": "ann", "delay": "30s"}),
+            json!("1h"),
+            json!("away"),
+        ),
+        (json!({"digest": "24h"}), json!("1d"), Value::Null),
+        (json!({"digest": null}), Value::Null, Value::Null),
+        (json!({"digest": "1s"}), json!("1s"), Value::Null),
+    ] {
+        let record = create("/smtps", ann, further).await.json();
+        assert_eq!((&record["digest"], &record["when"]), (&digest, &when));
+        let listed = api.session(Method::GET, "/smtps").send().await.json();
+        assert_eq!(listed["subscriptions"], json!([record]));
+    }
+}

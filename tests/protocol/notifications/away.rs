@@ -22,6 +22,7 @@ async fn register_away(server: &TestServer<'_>, url: &str, name: &str, user: Opt
             delay: DELAY,
             user: user.and_then(UserId::parse),
         }),
+        digest: None,
     };
     let (key, secret) = (&server.app.key, &server.app.secret);
     let auth = pushi::core::auth::channel_auth(key, secret, url, name, None);

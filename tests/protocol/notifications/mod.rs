@@ -2,6 +2,7 @@
 
 mod away;
 mod delivery;
+mod digests;
 mod kinds;
 mod retries;
 
@@ -22,7 +23,13 @@ pub(crate) async fn notifying(env: &TestEnv) -> TestServer<'_> {
 
 /// Another server on the same store, whose clock is ahead by this much.
 pub(crate) fn next_server(env: &TestEnv, later: Duration) {
-    let setup = ServerSetup::over(&env.stores);
+    next_server_with(env, later, |_| {});
+}
+
+/// See [`next_server`].
+fn next_server_with(env: &TestEnv, later: Duration, set: impl FnOnce(&mut ServerSetup)) {
+    let mut setup = ServerSetup::over(&env.stores);
+    set(&mut setup);
     setup.clock.advance(later);
     let service = Arc::new(Service::new(setup.ports, setup.rules, setup.hub).unwrap());
     let (expanding, sending) = (Arc::clone(&service), service);
@@ -56,6 +63,7 @@ pub(crate) async fn register_target(
         ),
         auth: key("BTBZMqHH6r4Tts7J_aSIgg"),
         away: None,
+        digest: None,
     };
     let address = target.address.expose();
     let auth =
@@ -130,6 +138,14 @@ macro_rules! notifications_on_every_store {
             a_user_who_receives_the_event_is_not_notified,
             a_user_who_comes_back_before_the_end_is_not_notified,
             a_target_that_is_always_notified_gets_an_event_once,
+        }
+        pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::notifications; digests:
+            the_events_of_a_window_are_sent_in_one_mail,
+            a_digest_is_retried_with_what_came_since,
+            an_address_gets_an_event_in_one_mail_of_several,
+            one_click_ends_what_a_digest_lists,
+            a_digest_lists_what_its_user_has_missed,
+            one_of_two_nodes_sends_a_digest_once,
         }
         pushi_test_support::cases! { $kind as pushi_test_support::StoreKind, crate::notifications; retries:
             the_next_notification_begins_with_its_first_attempt,

@@ -28,6 +28,20 @@ pub struct MailContent {
     pub html: Option<String>,
 }
 
+/// What an e-mail about several events says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestContent {
+    /// The content.
+    pub mail: MailContent,
+    /// The events that it is about: the first ones.
+    pub events: usize,
+}
+
+impl DigestContent {
+    /// The most bytes of its text and its HTML together.
+    pub const MAX_BYTES: usize = 1024 * 1024;
+}
+
 /// What an Apple device is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApnContent {

@@ -10,7 +10,9 @@ mod web_push;
 
 pub use apn::{ApnCredentials, ApnHeaders, ApnMessage};
 pub use apn_headers::ApnHeaderError;
-pub use content::{ApnContent, EventPushError, MailContent, PushContentError, WebContent};
+pub use content::{
+    ApnContent, DigestContent, EventPushError, MailContent, PushContentError, WebContent,
+};
 pub use email::{EmailMessage, MailServer, MailTls};
 pub use web::{WebMessage, WebMethod, WebSigning};
 pub use web_push::{

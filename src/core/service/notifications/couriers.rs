@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::ReadEventPush;
 use crate::core::auth::{UnsubscribeToken, derived_mid};
 use crate::core::model::{
-    App, BrowserKeys, Notification, NotificationTarget, Secret, TargetKind, Timestamp, WebContent,
-    WebMessage, WebMethod, WebSigning,
+    App, BrowserKeys, EmailMessage, MailContent, Mid, Notification, NotificationTarget, Secret,
+    TargetKind, Timestamp, WebContent, WebMessage, WebMethod, WebSigning,
 };
 use crate::core::ports::{MessageFormat, SendFailure, Senders, Verdict};
 use crate::core::service::{
@@ -106,24 +106,58 @@ impl Couriers {
         notification: &Notification,
         now: Timestamp,
     ) -> Result<(), SendFailure> {
-        let operator = self.rules.mail.as_ref();
-        let server =
-            mail::resolve(app, operator, &GivenMailServer::default()).map_err(credentials)?;
         let content = match notification.is_direct() {
             true => self.format.direct_mail(&notification.frame),
             false => self.format.event_mail(&notification.frame),
         };
         // The same in every attempt, and another one for each address.
         let id = derived_mid(&[&notification.mid, target.address.expose()]);
-        let mut message = mail::message(
-            target.address.clone(),
-            content,
-            server,
-            id.0.to_string(),
-            now,
-        );
+        let message = self.mail(app, target, content, &id, now)?;
+        self.send_mail(&message).await
+    }
+
+    /// A mail to a target.
+    fn mail(
+        &self,
+        app: &App,
+        target: &NotificationTarget,
+        content: MailContent,
+        id: &Mid,
+        now: Timestamp,
+    ) -> Result<EmailMessage, SendFailure> {
+        let operator = self.rules.mail.as_ref();
+        let server = mail::resolve(app, operator, &GivenMailServer::default());
+        let server = server.map_err(credentials)?;
+        let id = id.0.to_string();
+        let mut message = mail::message(target.address.clone(), content, server, id, now);
         message.unsubscribe = self.unsubscribe_link(app, target);
-        self.senders.email.send(&message).await
+        Ok(message)
+    }
+
+    /// The mail about several notifications, at least one, and how many of the first ones it lists.
+    pub(super) fn digest(
+        &self,
+        app: &App,
+        target: &NotificationTarget,
+        notifications: &[&Notification],
+        now: Timestamp,
+    ) -> Result<(EmailMessage, usize), SendFailure> {
+        let frames: Vec<&str> = notifications.iter().map(|one| &*one.frame).collect();
+        let content = self.format.digest_mail(&frames);
+        // The same in every attempt with the same notifications.
+        let ends = [
+            notifications.first(),
+            notifications.get(content.events.saturating_sub(1)),
+        ];
+        let ends = ends.map(|one| one.map_or("", |one| &*one.mid));
+        let id = derived_mid(&["digest", ends[0], ends[1], target.address.expose()]);
+        let message = self.mail(app, target, content.mail, &id, now)?;
+        Ok((message, content.events))
+    }
+
+    /// Sends a mail.
+    pub(super) async fn send_mail(&self, message: &EmailMessage) -> Result<(), SendFailure> {
+        self.senders.email.send(message).await
     }
 
     /// Where the recipient can end the registration; `None`: nowhere, or a test has none.

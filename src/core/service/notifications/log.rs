@@ -113,6 +113,7 @@ impl Service {
             p256dh: None,
             auth: None,
             away: None,
+            digest: None,
             created: now,
         });
         let event = NewEvent {

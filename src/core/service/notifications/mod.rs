@@ -7,7 +7,8 @@
 //!    [`NotificationQueue`] instead.
 //! 3. [`NotificationExpander::run`] claims due events, pages through the targets of the channel and of its followers, and puts a
 //!    [`Notification`](crate::core::model::Notification) for each into the outbox, which has one of a publish and target only.
-//! 4. [`NotificationSender::run`] claims the targets that are due, kind by kind, and sends each its oldest notification.
+//! 4. [`NotificationSender::run`] claims the targets that are due, kind by kind, and sends each its oldest notification, or at the end
+//!    of a [`DigestWindow`](crate::core::model::DigestWindow) all that it has.
 //! 5. It settles the attempt: delivered, to be retried after a pause, or given up. The log keeps the result.
 
 mod breaker;

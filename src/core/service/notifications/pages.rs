@@ -112,9 +112,10 @@ impl TargetPages {
                 let mut seen = HashSet::new();
                 let addresses = found.iter().map(|target| {
                     let address = target.address.expose();
-                    match target.away {
-                        None => kind.outbox_address(address),
-                        Some(_) => kind.away_address(address),
+                    match (&target.away, target.digest) {
+                        (Some(_), _) => kind.away_address(address),
+                        (None, Some(window)) => kind.digest_address(address, window),
+                        (None, None) => kind.outbox_address(address),
                     }
                 });
                 let addresses = addresses.filter(|address| seen.insert(address.clone()));

@@ -24,6 +24,7 @@ pub(super) fn unregistered(
         p256dh: None,
         auth: None,
         away: None,
+        digest: None,
         created: event.at,
     }
 }

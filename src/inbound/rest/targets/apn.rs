@@ -81,6 +81,7 @@ impl ApnTargetRoutes {
         let target = NewTarget {
             kind: TargetKind::Apn,
             away: targets.away(&body, &channel)?,
+            digest: targets.digest(&body)?,
             channel,
             address: Secret::new(token),
             p256dh: None,

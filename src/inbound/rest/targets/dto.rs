@@ -35,6 +35,9 @@ pub(super) fn record(app: &AppIdent, target: &NotificationTarget) -> String {
             }
         }
     }
+    if let (Some(digest), Some(members)) = (target.digest, record.as_object_mut()) {
+        members.insert("digest".into(), digest.to_string().into());
+    }
     if let (Some(away), Some(members)) = (&target.away, record.as_object_mut()) {
         members.insert("when".into(), "away".into());
         members.insert("delay".into(), away.delay_text().into());

@@ -27,7 +27,9 @@ use super::params::{Param, TargetAuth, Whole, YesNo};
 use super::problem::Problem;
 use super::publication::read_channel;
 use super::settings::is_web_address;
-use crate::core::model::{Away, ChannelName, NewTarget, Secret, TargetFilter, TargetKind, UserId};
+use crate::core::model::{
+    Away, ChannelName, DigestWindow, NewTarget, Secret, TargetFilter, TargetKind, UserId,
+};
 use crate::core::service::{AppSession, RegisterTarget};
 
 /// The most registrations in one answer.
@@ -85,6 +87,21 @@ impl Targets<'_> {
             ));
         }
         Ok(Some(Away { delay, user }))
+    }
+
+    /// The window of a registration's digests.
+    fn digest<T>(&self, body: &Fields<T>) -> Result<Option<DigestWindow>, Problem> {
+        let bad = Problem::bad_request;
+        let Some(text) = body.optional("digest")? else {
+            return Ok(None);
+        };
+        if self.kind != TargetKind::Smtp {
+            return Err(bad("digest is for e-mail addresses only"));
+        }
+        let window = DigestWindow::parse(&text).ok_or_else(|| {
+            bad("digest must be whole seconds, minutes or hours from 1s to 24h, such as 15m")
+        })?;
+        Ok(Some(window))
     }
 
     /// Refuses a text that is no address of a web hook or a push service, or one in a private network. Names are resolved, and

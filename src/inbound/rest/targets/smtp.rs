@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
+use poem_openapi::registry::MetaSchema;
 use serde_json::json;
 
 use super::dto::{self, OwnMembers};
@@ -16,7 +17,7 @@ use crate::inbound::rest::params::{
     AnyChannel, AnyEmail, Channel, Email, Param, TargetAuth, Whole, YesNo,
 };
 use crate::inbound::rest::problem::Problem;
-use crate::inbound::rest::schema::{inline, list_shape, name, shape};
+use crate::inbound::rest::schema::{inline, list_shape, name, plain, shape};
 use crate::inbound::rest::security::SessionCaller;
 use crate::inbound::rest::tags::Section;
 
@@ -24,27 +25,46 @@ fn email(about: &'static str) -> OwnMembers {
     vec![("email", inline(name(about, 1, 254)))]
 }
 
+/// From one second to one day.
+const WINDOW: &str = "^(([1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400)s?|([1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9]|1440)m|([1-9]|1[0-9]|2[0-4])h|1d)$";
+
+/// Adds the window of digests, which need not be there.
+fn with_digest(mut schema: MetaSchema, nullable: bool, about: &'static str) -> MetaSchema {
+    let digest = MetaSchema {
+        nullable,
+        pattern: Some(WINDOW.into()),
+        ..plain("string", about)
+    };
+    schema.properties.push(("digest", inline(digest)));
+    schema
+}
+
+const COLLECTED: &str =
+    "For how long events are collected for one mail; absent where each has its own.";
+
 shape! {
     /// The record of an e-mail address.
-    EmailTargetShape as "EmailTarget" = |_| dto::record_schema(
-        email("The address."),
-        "The registration of an e-mail address for the events of a channel.",
-        json!({"email": "ann@shop.example"}),
-    )
+    EmailTargetShape as "EmailTarget" = |_| {
+        let about = "The registration of an e-mail address for the events of a channel.";
+        let schema = dto::record_schema(email("The address."), about, json!({"email": "ann@shop.example"}));
+        with_digest(schema, false, COLLECTED)
+    }
 }
 
 shape! {
     /// The answer to the end of one registration of an e-mail address.
-    EndedEmailTarget as "EndedEmailTarget" = |_| dto::ended_schema(email("The address."))
+    EndedEmailTarget as "EndedEmailTarget" = |_| with_digest(dto::ended_schema(email("The address.")), false, COLLECTED)
 }
 
 shape! {
     /// Schema: an e-mail address and a channel.
-    EmailTargetRequest as "EmailTargetWish" = |_| dto::request_schema(
-        email("The address that receives the events, such as `ann@shop.example`, without a display name."),
-        "An e-mail address and a channel.",
-        json!({"email": "ann@shop.example", "event": "news"}),
-    )
+    EmailTargetRequest as "EmailTargetWish" = |_| {
+        let own = email("The address that receives the events, such as `ann@shop.example`, without a display name.");
+        let like = json!({"email": "ann@shop.example", "event": "news"});
+        let schema = dto::request_schema(own, "An e-mail address and a channel.", like);
+        let about = "For how long events are collected for one mail, from 1s to 24h, such as `15m`. Not set: each event has its own mail.";
+        with_digest(schema, true, about)
+    }
 }
 
 list_shape! {
@@ -61,8 +81,10 @@ impl EmailTargetRoutes {
     ///
     /// The server sends an e-mail about each event of the channel, and about each event of the channels that a user is subscribed to if
     /// the channel is `personal-<user>`: with the members `subject`, `body` and `html` of the publish, or a description of the event.
-    /// If it is registered already, the registration is returned unchanged. A channel with the prefix `private-`, `presence-`,
-    /// `peer-` or `personal-` requires `auth`.
+    /// With `digest`, the events of that time, counted from the first one, are listed in one mail: that of all registrations of the
+    /// address with the same `digest`. With `digest` and `"when": "away"`, it lists those that the user had not received when their
+    /// `delay` was over. If it is registered already, the registration is returned, with `digest` and `when` as given. A channel with
+    /// the prefix `private-`, `presence-`, `peer-` or `personal-` requires `auth`.
     #[oai(path = "/smtps", method = "post", operation_id = "createEmailTarget")]
     async fn create(
         &self,
@@ -81,6 +103,7 @@ impl EmailTargetRoutes {
         let target = NewTarget {
             kind: TargetKind::Smtp,
             away: targets.away(&body, &channel)?,
+            digest: targets.digest(&body)?,
             channel,
             address: Secret::new(email),
             p256dh: None,

@@ -87,6 +87,7 @@ impl WebTargetRoutes {
         let target = NewTarget {
             kind: TargetKind::Web,
             away: targets.away(&body, &channel)?,
+            digest: targets.digest(&body)?,
             channel,
             address: Secret::new(url),
             p256dh: None,

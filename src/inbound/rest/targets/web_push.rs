@@ -114,6 +114,7 @@ impl WebPushTargetRoutes {
         let target = NewTarget {
             kind: TargetKind::WebPush,
             away: targets.away(&body, &channel)?,
+            digest: targets.digest(&body)?,
             channel,
             address: Secret::new(endpoint),
             p256dh: Some(Secret::new(p256dh)),

@@ -7,6 +7,7 @@ use poem::{Request, Response};
 use super::RestContext;
 use super::content_policy::{Element, hashes, protect};
 use super::problem::Problem;
+use crate::core::model::ChannelName;
 use crate::core::service::UnsubscribeError;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
@@ -40,10 +41,10 @@ impl UnsubscribePage {
         let token = request.uri().path().strip_prefix(PREFIX)?;
         let found = match *request.method() {
             Method::GET | Method::HEAD => {
-                let channel = rest.service.mail_registration(token).await;
-                channel.map(|channel| match channel {
-                    Some(channel) => question(channel.as_str()),
-                    None => ENDED.to_owned(),
+                let channels = rest.service.mail_registrations(token).await;
+                channels.map(|channels| match channels.is_empty() {
+                    false => question(&channels),
+                    true => ENDED.to_owned(),
                 })
             }
             Method::POST => {
@@ -86,10 +87,18 @@ const ENDED: &str = "<p>You are unsubscribed. Mails that were on their way may s
 const INVALID: &str =
     "<p>This link is not valid, or not any more. Please use the link of the newest mail.</p>";
 
-fn question(channel: &str) -> String {
-    let channel = escaped(channel);
+/// The channels that the page names at most.
+const NAMED: usize = 20;
+
+fn question(channels: &[ChannelName]) -> String {
+    let named = channels.iter().take(NAMED);
+    let named = named.map(|channel| format!("<b>{}</b>", escaped(channel.as_str())));
+    let mut named = named.collect::<Vec<_>>().join(", ");
+    if channels.len() > NAMED {
+        named.push_str(", …");
+    }
     format!(
-        "<p>Do you want no more e-mails about <b>{channel}</b>?</p>\n    <form method=\"post\"><button>Unsubscribe</button></form>"
+        "<p>Do you want no more e-mails about {named}?</p>\n    <form method=\"post\"><button>Unsubscribe</button></form>"
     )
 }
 

@@ -120,37 +120,45 @@ impl AppOutbox {
         }
         if disposition != Disposition::Failed && upto != 0 {
             let rest = queue.events.split_off(&(upto + 1));
-            let ended = std::mem::replace(&mut queue.events, rest);
-            self.last_delivery_id += 1;
-            let (id, address, given_up) = (
-                self.last_delivery_id,
-                Arc::clone(&claim.address),
-                disposition != Disposition::Delivered,
-            );
-            let newest = ended.values().next_back();
-            let notification = newest
-                .filter(|event| event.kind.publish().is_some())
-                .cloned();
-            let kept = if disposition == Disposition::GivenUp {
-                ended.into_values().collect()
-            } else {
-                Vec::new()
-            };
+            let ended = std::mem::replace(&mut queue.events, rest).into_values();
+            let mut ended: Vec<QueuedEvent> = ended.collect();
             let delivery = Delivery {
-                id,
-                address,
+                id: 0,
+                address: Arc::clone(&claim.address),
                 at,
                 events,
                 attempts,
                 last: attempt,
-                given_up,
+                given_up: disposition != Disposition::Delivered,
             };
-            let logged = LoggedDelivery {
-                delivery,
-                kept,
-                notification,
+            let notification = |event: &QueuedEvent| {
+                let is_one = event.kind.publish().is_some();
+                is_one.then(|| event.clone())
             };
-            self.log.insert(id, logged);
+            let mut entries = Vec::new();
+            if disposition == Disposition::GivenUp {
+                // They are replayed together.
+                let newest = ended.last().and_then(notification);
+                entries.push((delivery, ended, newest));
+            } else if let Some(newest) = ended.pop() {
+                let is_each = newest.kind.publish().is_some();
+                let events = if is_each { 1 } else { delivery.events };
+                let delivery = Delivery { events, ..delivery };
+                let older = ended.iter().filter(|_| is_each);
+                for one in older.chain([&newest]) {
+                    entries.push((delivery.clone(), Vec::new(), notification(one)));
+                }
+            }
+            for (delivery, kept, notification) in entries {
+                self.last_delivery_id += 1;
+                let id = self.last_delivery_id;
+                let logged = LoggedDelivery {
+                    delivery: Delivery { id, ..delivery },
+                    kept,
+                    notification,
+                };
+                self.log.insert(id, logged);
+            }
         }
         match next {
             ClaimUpdate::Hold(until) => queue.held_until = until,

@@ -40,7 +40,7 @@ impl TargetStore for MemoryStore {
             .values_mut()
             .find(|other| other.kind == target.kind && same.matches(other));
         if let Some(existing) = existing {
-            existing.away = target.away.clone();
+            (existing.away, existing.digest) = (target.away.clone(), target.digest);
             return Ok((existing.clone(), false));
         }
         let newest = targets.keys().map(|(_, id)| *id).max().unwrap_or(0);

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 
-use super::archive::{address_field, away_fields, target_document, target_from};
+use super::archive::{address_field, condition_fields, target_document, target_from};
 use super::error::{classify, is_duplicate};
 use super::events::{MANY, all};
 use super::{MongoStore, value};
@@ -189,10 +189,10 @@ impl MongoStore {
             let wanted = filter_of(app, kind, &same);
             let targets = self.collections.targets_of(kind);
             if let Some(found) = self.read_targets(kind, wanted.clone(), 1).await?.pop() {
-                if found.away == target.away {
+                if (&found.away, found.digest) == (&target.away, target.digest) {
                     return Ok((found, false));
                 }
-                let change = doc! { "$set": away_fields(&target.away) };
+                let change = doc! { "$set": condition_fields(&target.away, target.digest) };
                 targets
                     .update_many(wanted, change)
                     .await

@@ -22,7 +22,7 @@ use crate::outbound::storage::StorageResult;
 macro_rules! select {
     ($($condition:expr),+) => {
         concat!(
-            "SELECT id, channel, address, p256dh, auth, created, delay, user_id FROM targets WHERE app = ",
+            "SELECT id, channel, address, p256dh, auth, created, delay, user_id, digest FROM targets WHERE app = ",
             app!(),
             " AND kind = $2 ",
             $($condition),+
@@ -42,9 +42,8 @@ pub(super) const LIST_OF_KEY: &str =
     select!("AND (p256dh, id) > ($5, $3) AND p256dh <= $5 ORDER BY p256dh, id LIMIT $4");
 /// Locks the app until the transaction ends, so that of several callers one registers a target.
 const LOCK: &str = "UPDATE apps SET ident = ident WHERE ident = $1 RETURNING id";
-const INSERT: &str = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created, delay, user_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-const CHANGE: &str =
-    "UPDATE targets SET delay = $4, user_id = $5 WHERE app = $1 AND id = $2 AND kind = $3";
+const INSERT: &str = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created, delay, user_id, digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const CHANGE: &str = "UPDATE targets SET delay = $4, user_id = $5, digest = $6 WHERE app = $1 AND id = $2 AND kind = $3";
 pub(super) const NEWEST: &str = "SELECT id FROM targets WHERE app = $1 ORDER BY id DESC LIMIT 1";
 const REMOVE: &str = "DELETE FROM targets WHERE app = $1 AND id = $2 AND kind = $3";
 pub(super) const ANY: &str = concat!("SELECT 1 FROM targets WHERE app = ", app!(), " LIMIT 1");
@@ -228,7 +227,7 @@ async fn register(
         remove_others(connection, app, &ident, target.kind, &filter, kept).await?;
     }
     if let Some(found) = found.into_iter().next() {
-        if found.away == target.away {
+        if (&found.away, found.digest) == (&target.away, target.digest) {
             return Ok((found, false));
         }
         let changed = target.registered(found.id, found.created);
@@ -238,6 +237,7 @@ async fn register(
             Arg::Text(changed.kind.name()),
             export::delay_of(&changed.away),
             export::user_of(&changed.away),
+            export::digest_of(changed.digest),
         ];
         connection.execute(CHANGE, &args).await?;
         return Ok((changed, false));
@@ -255,6 +255,7 @@ async fn register(
         Arg::Int(now.micros()),
         export::delay_of(&target.away),
         export::user_of(&target.away),
+        export::digest_of(target.digest),
     ];
     connection.execute(INSERT, &args).await?;
     Ok((target.registered(unsigned(id)?, now), true))

@@ -5,8 +5,8 @@ mod resuming;
 mod samples;
 
 use pushi::core::model::{
-    AppIdent, Away, CachedEvent, ChannelName, FurtherMembers, Mid, NewEvent, NotificationTarget,
-    Payload, Secret, TargetKind, Timestamp, UserId,
+    AppIdent, Away, CachedEvent, ChannelName, DigestWindow, FurtherMembers, Mid, NewEvent,
+    NotificationTarget, Payload, Secret, TargetKind, Timestamp, UserId,
 };
 use pushi::core::ports::{Pruning, Stores};
 use pushi::outbound::storage::{mongodb, sql};
@@ -185,6 +185,7 @@ async fn filled() -> Shell {
                 delay: std::time::Duration::from_secs(30),
                 user: UserId::parse("ann"),
             }),
+            digest: DigestWindow::parse("15m"),
             created: NOW,
         }
     };
@@ -226,7 +227,7 @@ const COUNTS: [(&str, u64); 9] = [
     ("cached events", 1),
     ("targets", 4),
     ("due events", 1),
-    ("notifications", 2),
+    ("notifications", 3),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

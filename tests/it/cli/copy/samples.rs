@@ -23,6 +23,11 @@ pub(super) fn waiting(app: &AppIdent, channel: &ChannelName) -> OutboxEvent {
             mid: "m".into(),
             publish: "p".into(),
         }),
-        addresses: ["web:http://a/".into(), "web-away:http://b/".into()].into(),
+        addresses: [
+            "web:http://a/".into(),
+            "web-away:http://b/".into(),
+            "email-digest900:a@b.example".into(),
+        ]
+        .into(),
     }
 }

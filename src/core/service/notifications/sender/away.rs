@@ -1,5 +1,6 @@
 //! Whether the user of a target has received an event.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use super::NotificationSender;
 use crate::core::error::StorageError;
 use crate::core::hub::Hub;
 use crate::core::model::{
-    AppIdent, ChannelKind, ChannelName, Claim, Notification, NotificationTarget, QueuedEvent,
-    Secret, SubscriptionFilter, TargetFilter, TargetKind, Timestamp, UserId,
+    AppIdent, ChannelKind, ChannelName, Claim, DigestWindow, Notification, NotificationTarget,
+    QueuedEvent, Secret, SubscriptionFilter, TargetFilter, TargetKind, Timestamp, UserId,
 };
 use crate::core::ports::{Nodes, Stores};
 
@@ -28,6 +29,8 @@ pub(in crate::core::service) struct UserConnections {
 /// What is to be done with a notification for a user who may be away.
 pub(super) enum Decision {
     Send,
+    /// It is sent in a digest.
+    Collect(DigestWindow),
     /// The user has received the event, or another registration of the target sends it.
     Drop(&'static str),
     LookAgain(Timestamp),
@@ -44,16 +47,6 @@ impl NotificationSender {
         let Some((kind, address)) = TargetKind::of_outbox_address(&claim.address) else {
             return Ok(Decision::Send);
         };
-        let always = kind.outbox_address(address);
-        let log = &self.stores.notifications;
-        if log
-            .is_known(&claim.app, &always, &notification.publish)
-            .await?
-        {
-            return Ok(Decision::Drop(
-                "another registration of the target sends it",
-            ));
-        }
         let filter = TargetFilter {
             address: Some(Secret::new(address)),
             channel: None,
@@ -61,6 +54,20 @@ impl NotificationSender {
         let targets = &self.stores.targets;
         let registered = targets.list_targets(&claim.app, kind, &filter, 0, REGISTRATIONS);
         let registered = registered.await?;
+        let digests = registered.iter().filter_map(|one| one.digest);
+        let mut elsewhere: BTreeSet<String> = digests
+            .map(|window| kind.digest_address(address, window))
+            .collect();
+        elsewhere.insert(kind.outbox_address(address));
+        if self.is_known_to(claim, &elsewhere, notification).await? {
+            return Ok(Decision::Drop(
+                "another registration of the target sends it",
+            ));
+        }
+        let send = |target: &NotificationTarget| match target.digest {
+            None => Decision::Send,
+            Some(window) => Decision::Collect(window),
+        };
         let of_channel = |one: &&NotificationTarget| one.channel == event.channel;
         let mut conditions: Vec<_> = registered.iter().filter(of_channel).collect();
         if conditions.is_empty() {
@@ -71,11 +78,11 @@ impl NotificationSender {
         let mut is_received = false;
         for target in conditions {
             let Some(away) = &target.away else {
-                return Ok(Decision::Send);
+                return Ok(send(target));
             };
             let personal = target.channel.personal_user();
             let Some(user) = away.user.clone().or(personal) else {
-                return Ok(Decision::Send);
+                return Ok(send(target));
             };
             if self.has_received(&claim.app, &user, &event.channel).await? {
                 is_received = true;
@@ -83,7 +90,7 @@ impl NotificationSender {
             }
             let end = event.at.plus(away.delay);
             if end <= now {
-                return Ok(Decision::Send);
+                return Ok(send(target));
             }
             let pause = FIRST_LOOK.max(Duration::from_micros(waited(event.at, now)));
             let look = now.plus(pause).min(end);

@@ -3,8 +3,9 @@
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::NotificationSender;
+use super::batch::Batch;
 use crate::core::error::StorageError;
-use crate::core::model::{Attempt, Claim, Notification, OutboxEventKind, QueuedEvent, Timestamp};
+use crate::core::model::{Attempt, Claim, Timestamp};
 use crate::core::ports::{AttemptResult, ClaimUpdate, Disposition, Outbox};
 use crate::core::service::notifications::pacing::Pacing;
 
@@ -92,23 +93,26 @@ impl NotificationSender {
         Ok(false)
     }
 
-    /// Settles an attempt. `upto`: the notification that it settles, or 0. `next`: the time of the next attempt; `None`: now, and
-    /// the claim is kept where there are more.
+    /// Settles an attempt: the notifications of the batch, unless it [failed](Disposition::Failed). `next`: the time of the next
+    /// attempt; `None`: now, and the claim is kept where there are more.
     pub(super) async fn settle(
         &self,
         claim: &Claim,
         disposition: Disposition,
-        events: &[QueuedEvent],
-        upto: u64,
+        batch: Batch,
         attempt: Attempt,
         next: Option<Timestamp>,
     ) -> Result<bool, StorageError> {
         let at = self.clock.now();
-        let more = next.is_none() && events.len() > 1;
+        let more = next.is_none() && batch.more;
+        let (upto, events) = match disposition {
+            Disposition::Failed => (0, 0),
+            _ => (batch.upto, batch.events),
+        };
         let result = AttemptResult {
             disposition,
             upto,
-            events: u64::from(upto != 0),
+            events,
             at,
             attempt,
             next: match more {
@@ -118,13 +122,6 @@ impl NotificationSender {
         };
         let is_held = self.settlements.settle(claim, result).await?;
         Ok(is_held && more)
-    }
-}
-
-pub(super) fn notification(event: &QueuedEvent) -> Option<(&QueuedEvent, &Notification)> {
-    match &event.kind {
-        OutboxEventKind::Notification(notification) => Some((event, notification)),
-        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ use super::events::{MANY, all};
 use super::{MongoStore, cache, value};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, Away, CachedEvent, ChannelName, Event, NotificationTarget, Secret,
+    AppIdent, Away, CachedEvent, ChannelName, DigestWindow, Event, NotificationTarget, Secret,
     SubscriptionInterval, TargetKind, UserId, UserSubscription,
 };
 use crate::core::ports::{Archive, ReadLimit};
@@ -255,6 +255,7 @@ pub(super) fn target_from(
         p256dh: secret("p256dh")?,
         auth: secret("auth")?,
         away: away_from(document)?,
+        digest: digest_from(document)?,
         created: value::time(document, "created", "created_us")?,
     })
 }
@@ -269,8 +270,15 @@ fn away_from(document: &Document) -> StorageResult<Option<Away>> {
     Ok(Some(Away { delay, user }))
 }
 
-/// The fields of a target that is notified only if its user was away.
-pub(super) fn away_fields(away: &Option<Away>) -> Document {
+fn digest_from(document: &Document) -> StorageResult<Option<DigestWindow>> {
+    let seconds = value::maybe_int(document, "digest")?;
+    Ok(seconds
+        .and_then(|seconds| u64::try_from(seconds).ok())
+        .and_then(DigestWindow::of_seconds))
+}
+
+/// The fields that say when a target is notified.
+pub(super) fn condition_fields(away: &Option<Away>, digest: Option<DigestWindow>) -> Document {
     let delay = away
         .as_ref()
         .map(|away| value::signed(away.delay.as_secs()));
@@ -278,6 +286,7 @@ pub(super) fn away_fields(away: &Option<Away>) -> Document {
     doc! {
         "delay": delay.map_or(Bson::Null, Bson::from),
         "user_id": user.map_or(Bson::Null, |user| user.as_str().into()),
+        "digest": digest.map_or(Bson::Null, |digest| value::signed(digest.seconds()).into()),
     }
 }
 
@@ -301,8 +310,8 @@ pub(super) fn target_document(
         "description": Bson::Null,
         "meta": {},
     };
-    if target.away.is_some() {
-        document.extend(away_fields(&target.away));
+    if target.away.is_some() || target.digest.is_some() {
+        document.extend(condition_fields(&target.away, target.digest));
     }
     for (member, secret) in [("p256dh", &target.p256dh), ("auth", &target.auth)] {
         if let Some(secret) = secret {

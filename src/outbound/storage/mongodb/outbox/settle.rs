@@ -8,6 +8,7 @@ use crate::core::model::{Attempt, Claim, TargetKind};
 use crate::core::ports::{AttemptResult, ClaimUpdate, Disposition};
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::mongodb::error::classify;
+use crate::outbound::storage::mongodb::events::all;
 use crate::outbound::storage::mongodb::{MongoStore, value};
 
 impl MongoStore {
@@ -73,49 +74,57 @@ impl MongoStore {
         attempts: i64,
     ) -> StorageResult<()> {
         let given_up = result.disposition != Disposition::Delivered;
-        let id = self
-            .collections
-            .allocate_ids(&self.collections.deliveries, 1)
-            .await?;
-        let mut delivery = doc! {
-            "_id": format!("{}/{id}", claim.app),
-            "id": id,
-            "instance": claim.app.as_str(),
-            "app": value::int(queue, "app")?,
-            "address": &*claim.address,
-            "time": result.at.micros(),
-            "notices": value::signed(result.events),
-            "attempts": attempts,
-            "status": status(&result.attempt),
-            "problem": problem(&result.attempt),
-            "given_up": i32::from(given_up),
+        let is_each = is_target(claim) && result.disposition != Disposition::GivenUp;
+        // Those that are given up are replayed together.
+        let entries = if is_each {
+            value::signed(result.events).max(1)
+        } else {
+            1
         };
-        let last = doc! { "queue": value::text(queue, "_id")?, "id": value::signed(result.upto) };
-        if is_target(claim)
-            && let Some(notice) = self
-                .collections
-                .notices
-                .find_one(last)
-                .await
-                .map_err(classify)?
-        {
-            delivery.insert("target", target_of(&claim.address));
-            for (member, of) in [
-                ("channel", "channel"),
-                ("event", "event"),
-                ("created", "time"),
-            ] {
-                delivery.insert(member, notice.get(of).cloned().unwrap_or(Bson::Null));
+        let deliveries = &self.collections.deliveries;
+        let id = self.collections.allocate_ids(deliveries, entries).await?;
+        let app_id = value::int(queue, "app")?;
+        let entry = |id: i64, events: u64| {
+            doc! {
+                "_id": format!("{}/{id}", claim.app),
+                "id": id,
+                "instance": claim.app.as_str(),
+                "app": app_id,
+                "address": &*claim.address,
+                "time": result.at.micros(),
+                "notices": value::signed(events),
+                "attempts": attempts,
+                "status": status(&result.attempt),
+                "problem": problem(&result.attempt),
+                "given_up": i32::from(given_up),
             }
-        }
-        self.collections
-            .deliveries
-            .insert_one(delivery)
-            .await
-            .map_err(classify)?;
+        };
         let upto = doc! { "$gt": 0, "$lte": value::signed(result.upto) };
         let ended = doc! { "queue": value::text(queue, "_id")?, "by": &*claim.holder, "id": upto };
         let notices = &self.collections.notices;
+        let mut logged = Vec::new();
+        if is_target(claim) {
+            let newest = notices.find(ended.clone()).sort(doc! { "id": -1 });
+            let newest = newest.projection(doc! { "channel": 1, "event": 1, "time": 1 });
+            let newest = all(newest.limit(entries)).await?;
+            for (notice, id) in newest.iter().zip((1..=id).rev()) {
+                let events = if is_each { 1 } else { result.events };
+                let mut delivery = entry(id, events);
+                delivery.insert("target", target_of(&claim.address));
+                for (member, of) in [
+                    ("channel", "channel"),
+                    ("event", "event"),
+                    ("created", "time"),
+                ] {
+                    delivery.insert(member, notice.get(of).cloned().unwrap_or(Bson::Null));
+                }
+                logged.push(delivery);
+            }
+        }
+        if logged.is_empty() {
+            logged.push(entry(id, result.events));
+        }
+        deliveries.insert_many(logged).await.map_err(classify)?;
         if result.disposition == Disposition::GivenUp {
             let kept = doc! { "$set": { "delivery": id }, "$unset": { "queue": "" } };
             notices.update_many(ended, kept).await.map(drop)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, Away, CachedEvent, ChannelName, Mid, NotificationTarget, Secret,
+    AppIdent, Away, CachedEvent, ChannelName, DigestWindow, Mid, NotificationTarget, Secret,
     SubscriptionInterval, TargetKind, Timestamp, UserId,
 };
 use crate::outbound::storage::StorageResult;
@@ -37,7 +37,7 @@ pub(in super::super) const CACHED: &str = concat!(
     " AND channel > $2 ORDER BY channel LIMIT $3"
 );
 pub(in super::super) const TARGETS: &str = concat!(
-    "SELECT id, channel, address, p256dh, auth, created, delay, user_id FROM targets WHERE app = ",
+    "SELECT id, channel, address, p256dh, auth, created, delay, user_id, digest FROM targets WHERE app = ",
     app!(),
     " AND id > $2 AND kind = $4 ORDER BY id LIMIT $3"
 );
@@ -131,6 +131,7 @@ pub(in super::super) fn target_from(
         p256dh: secret(3)?,
         auth: secret(4)?,
         away: away_from(row)?,
+        digest: DigestWindow::of_seconds(unsigned(row.int(8)?)?),
         created: Timestamp::from_micros(row.int(5)?),
     })
 }
@@ -147,6 +148,11 @@ fn away_from(row: &impl SqlRow) -> StorageResult<Option<Away>> {
 pub(in super::super) fn delay_of(away: &Option<Away>) -> Arg<'static> {
     let delay = away.as_ref().map(|away| signed(away.delay.as_secs()));
     Arg::Int(delay.unwrap_or(-1))
+}
+
+/// The column `digest` of a target.
+pub(in super::super) fn digest_of(digest: Option<DigestWindow>) -> Arg<'static> {
+    Arg::Int(signed(digest.map_or(0, DigestWindow::seconds)))
 }
 
 pub(in super::super) fn user_of(away: &Option<Away>) -> Arg<'_> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-use super::export::{delay_of, user_of};
+use super::export::{delay_of, digest_of, user_of};
 use crate::core::error::StorageError;
 use crate::core::model::{
     AppIdent, ChannelName, Event, NotificationTarget, Secret, SubscriptionInterval,
@@ -53,11 +53,11 @@ static INTERVALS: LazyLock<BulkInsert<5>> = LazyLock::new(|| {
         " ON CONFLICT DO NOTHING",
     )
 });
-static TARGETS: LazyLock<BulkInsert<10>> = LazyLock::new(|| {
-    let before = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created, delay, user_id)";
+static TARGETS: LazyLock<BulkInsert<11>> = LazyLock::new(|| {
+    let before = "INSERT INTO targets (app, id, kind, channel, address, p256dh, auth, created, delay, user_id, digest)";
     BulkInsert::new(
         before,
-        [Int, Int, Text, Text, Text, Text, Text, Int, Int, Text],
+        [Int, Int, Text, Text, Text, Text, Text, Int, Int, Text, Int],
         " ON CONFLICT DO NOTHING",
     )
 });
@@ -294,6 +294,7 @@ pub(super) async fn targets(
             Arg::Int(target.created.micros()),
             delay_of(&target.away),
             user_of(&target.away),
+            digest_of(target.digest),
         ]
     });
     connection

@@ -20,6 +20,9 @@ pub(super) const INSERT_DELIVERY: &str = "INSERT INTO outbox_deliveries (app, ad
 /// Copies what the log shows of a notification; the queue's events are removed or moved afterwards.
 const DESCRIBE: &str = "UPDATE outbox_deliveries SET target = $2, publish = n.publish, channel = n.channel, event = n.event, created = n.time \
     FROM outbox_notices n WHERE outbox_deliveries.id = $1 AND n.queue = $3 AND n.id = $4";
+/// Logs the older notifications of an attempt one by one.
+const INSERT_OLDER: &str = "INSERT INTO outbox_deliveries (app, address, time, notices, attempts, status, problem, given_up, target, publish, channel, event, created) \
+    SELECT $1, $2, $3, 1, $4, $5, $6, $7, $8, n.publish, n.channel, n.event, n.time FROM outbox_notices n WHERE n.queue = $9 AND n.id < $10 ORDER BY n.id";
 const RECORD_ATTEMPT: &str =
     "UPDATE outbox_queues SET attempts = $2, status = $3, problem = $4 WHERE id = $1";
 const EXTEND_CLAIM: &str = "UPDATE outbox_queues SET held_until = $2 WHERE id = $1";
@@ -56,8 +59,22 @@ pub(super) async fn settle(
     let (queue, app, attempts) = (row.int(0)?, row.int(1)?, row.int(2)?.saturating_add(1));
     let settled = [Arg::Int(queue), Arg::Int(signed(result.upto))];
     if result.disposition != Disposition::Failed && result.upto != 0 {
-        let delivery = log_delivery(connection, app, &claim, &result, attempts).await?;
         let target = target_of(&claim.address);
+        let mut events = result.events;
+        // Those that are given up are replayed together.
+        if !target.is_empty() && events > 1 && result.disposition != Disposition::GivenUp {
+            events = 1;
+            let entry = entry(app, &claim, &result, attempts, events);
+            let [app, address, time, _, attempts, status, problem, given_up] = entry;
+            let target = Arg::Text(target);
+            let args = [
+                app, address, time, attempts, status, problem, given_up, target, settled[0],
+                settled[1],
+            ];
+            connection.execute(INSERT_OLDER, &args).await?;
+        }
+        let logged = entry(app, &claim, &result, attempts, events);
+        let delivery = log_delivery(connection, &logged).await?;
         if !target.is_empty() {
             let args = [
                 Arg::Int(delivery),
@@ -112,24 +129,31 @@ pub(super) async fn settle(
     Ok(true)
 }
 
-async fn log_delivery(
-    connection: &mut impl SqlConnection,
+/// The columns of an entry of the log.
+fn entry<'a>(
     app: i64,
-    claim: &Claim,
-    result: &AttemptResult,
+    claim: &'a Claim,
+    result: &'a AttemptResult,
     attempts: i64,
-) -> StorageResult<i64> {
-    let args = [
+    events: u64,
+) -> [Arg<'a>; 8] {
+    [
         Arg::Int(app),
         Arg::Text(&claim.address),
         Arg::Int(result.at.micros()),
-        Arg::Int(signed(result.events)),
+        Arg::Int(signed(events)),
         Arg::Int(attempts),
         status(&result.attempt),
         Arg::MaybeText(result.attempt.problem.as_deref()),
         Arg::Int((result.disposition != Disposition::Delivered).into()),
-    ];
-    let row = connection.row(INSERT_DELIVERY, &args).await?;
+    ]
+}
+
+async fn log_delivery(
+    connection: &mut impl SqlConnection,
+    entry: &[Arg<'_>],
+) -> StorageResult<i64> {
+    let row = connection.row(INSERT_DELIVERY, entry).await?;
     row.ok_or_else(|| StorageError::corrupt("the database allocated no id"))?
         .int(0)
 }

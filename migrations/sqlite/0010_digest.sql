@@ -1,0 +1,2 @@
+-- For how many seconds the events for an e-mail address are collected for one mail; 0: each has its own.
+ALTER TABLE targets ADD COLUMN digest INTEGER NOT NULL DEFAULT 0;
