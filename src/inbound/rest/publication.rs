@@ -12,7 +12,8 @@ use crate::core::model::{
     ChannelName, FurtherMembers, Limits, Payload, RESERVED_MEMBERS, check_event_name,
 };
 use crate::inbound::wire::{
-    RawMembers, compact, push_content, push_json_string, read_string, read_strings,
+    RawMembers, check_apn_headers, compact, push_content, push_json_string, read_string,
+    read_strings,
 };
 
 /// The channel of an event without one, as in the original.
@@ -97,11 +98,7 @@ impl Publication {
                 reserved if RESERVED_MEMBERS.contains(&reserved) => {}
                 further => {
                     extra.push(further_member(further, value)?);
-                    if further == "web_push" {
-                        // It would reach no browser, which the publisher can learn only here.
-                        push_content(Some(value))
-                            .map_err(|error| Problem::bad_request(format!("{further}{error}")))?;
-                    }
+                    check_message(further, value)?;
                 }
             }
         }
@@ -120,6 +117,20 @@ impl Publication {
             persist,
         })
     }
+}
+
+/// Refuses a message that would reach no target, which the publisher can learn only here.
+fn check_message(name: &str, value: &str) -> Result<(), Problem> {
+    match name {
+        "web_push" => {
+            let content = push_content(Some(value));
+            content.map_err(|error| Problem::bad_request(format!("web_push{error}")))?;
+        }
+        "apn" => check_apn_headers(value)
+            .map_err(|error| Problem::bad_request(format!("apn.headers: {error}")))?,
+        _ => {}
+    }
+    Ok(())
 }
 
 fn length(limit: u64) -> usize {
@@ -271,6 +282,10 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_by_name() {
         let too_long = format!(r#"{{"data":1,"web_push":"{}"}}"#, "x".repeat(3994));
+        let collapse = format!(
+            r#"{{"data":1,"apn":{{"headers":{{"apns-collapse-id":"{}"}}}}}}"#,
+            "x".repeat(65)
+        );
         let refused = [
             ("", "the body is empty"),
             ("[]", "must be a JSON object"),
@@ -300,7 +315,36 @@ mod tests {
                 "web_push.ttl must be",
             ),
             (&too_long, "web_push has 3994 bytes"),
+            (
+                r#"{"data":1,"apn":{"aps":{},"headers":{"apns-push-type":"shout"}}}"#,
+                "apn.headers: the apn header apns-push-type must be",
+            ),
+            (
+                r#"{"data":1,"apn":{"headers":{"priority":7}}}"#,
+                "apns-priority must be",
+            ),
+            (
+                r#"{"data":1,"apn":{"headers":{"apns-expiration":"soon"}}}"#,
+                "apns-expiration must be",
+            ),
+            (&collapse, "apns-collapse-id must be"),
+            (
+                r#"{"data":1,"apn":{"headers":{"x":"y"}}}"#,
+                "an apn header is unknown",
+            ),
+            (
+                r#"{"data":1,"apn":{"headers":["apns-priority"]}}"#,
+                "must be an object",
+            ),
         ];
+        for body in [
+            r#"{"data":1,"apn":{"aps":{},"headers":{"apns-push-type":"voip","priority":5,"apns-topic":null}}}"#,
+            r#"{"data":1,"apn":{"headers":null}}"#,
+            r#"{"data":1,"apn":"headers"}"#,
+            r#"{"data":{"headers":{"x":"y"}},"push":{"headers":7}}"#,
+        ] {
+            assert!(read(body).is_ok(), "{body}");
+        }
         let long = format!(r#"{{"data":"{0}","x":"{0}"}}"#, "x".repeat(3994));
         assert!(read(&long).is_ok(), "other members are longer");
         for (body, expected) in refused {

@@ -26,8 +26,11 @@ pub(super) fn content(
     let mut headers = ApnHeaders::default();
     if has_headers
         && let Some(members) = message.as_object_mut()
-        && let Some(Value::Object(given)) = members.shift_remove(HEADERS)
+        && let Some(given) = members
+            .shift_remove(HEADERS)
+            .filter(|given| !given.is_null())
     {
+        let given = given.as_object().ok_or(ApnHeaderError::NoObject)?;
         for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
             match value {
                 Value::String(text) => headers.set(name, text)?,
@@ -117,6 +120,7 @@ mod tests {
             json!({"x": "y"}),
             json!({"apns-priority": "high"}),
             json!({"apns-topic": ["a"]}),
+            json!("apns-priority: 5"),
         ] {
             let message = json!({"aps": {}, "headers": headers});
             assert!(content((message, true)).is_err());

@@ -3,12 +3,30 @@
 use super::apn::ApnHeaders;
 use crate::core::model::app::PushCredentials;
 
+/// The types of messages that Apple knows.
+const PUSH_TYPES: [&str; 11] = [
+    "alert",
+    "background",
+    "complication",
+    "controls",
+    "fileprovider",
+    "liveactivity",
+    "location",
+    "mdm",
+    "pushtotalk",
+    "voip",
+    "widgets",
+];
+
 /// The most bytes of a collapse id.
 const MAX_COLLAPSE_ID: usize = 64;
 
 /// A header that Apple does not know, or a value that it would refuse; the text names the header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApnHeaderError {
+    /// The headers are no object.
+    #[error("the apn headers must be an object")]
+    NoObject,
     /// Another header.
     #[error(
         "an apn header is unknown: send apns-topic, apns-push-type, apns-priority, apns-expiration or apns-collapse-id"
@@ -34,13 +52,9 @@ impl ApnHeaders {
                 self.topic = Some(value.into());
             }
             "push-type" => {
-                let fits = (1..=32).contains(&value.len())
-                    && value.bytes().all(|byte| byte.is_ascii_lowercase());
-                if !fits {
-                    return Err(invalid(
-                        "apns-push-type",
-                        "a type such as alert or background",
-                    ));
+                if !PUSH_TYPES.contains(&value) {
+                    let expected = "alert, background or another type of Apple's";
+                    return Err(invalid("apns-push-type", expected));
                 }
                 self.push_type = Some(value.into());
             }
@@ -106,6 +120,7 @@ mod tests {
             ("apns-topic", "a\r\nb"),
             ("apns-push-type", "Alert"),
             ("apns-push-type", ""),
+            ("apns-push-type", "shout"),
             ("apns-priority", "7"),
             ("apns-priority", "high"),
             ("apns-expiration", "-1"),
