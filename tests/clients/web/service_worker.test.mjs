@@ -1,5 +1,6 @@
 // The service worker's decisions, in a context that records what it asks of the browser. tests/browser runs it in one.
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import vm from "node:vm";
 
@@ -15,21 +16,35 @@ before(async () => {
 after(() => server?.stop());
 
 /** A worker whose browser refuses notifications for which `refuses(options)` is true. */
-function worker(refuses = () => false) {
+function worker(refuses = () => false, { path = "/pushi-sw.js", cookie = "" } = {}) {
   const shown = [];
   const opened = [];
   const handlers = {};
+  const messages = [];
+  const asked = [];
   const self = {
     addEventListener: (type, handler) => (handlers[type] = handler),
+    location: new URL(path, server.url),
     registration: {
+      pushManager: {
+        subscribe: async (settings) => {
+          asked.push(settings);
+          return subscription("new");
+        },
+      },
       showNotification: async (title, settings) => {
         if (refuses(settings)) throw new TypeError("refused");
         shown.push(JSON.parse(JSON.stringify({ title, ...settings })));
       },
     },
-    clients: { openWindow: async (url) => void opened.push(url) },
+    clients: {
+      openWindow: async (url) => void opened.push(url),
+      matchAll: async () => [{ postMessage: (message) => messages.push(JSON.parse(JSON.stringify(message))) }],
+    },
   };
-  vm.runInContext(source, vm.createContext({ self }));
+  // As a browser sends the cookie of the session.
+  const withCookie = (url, settings) => fetch(url, { ...settings, headers: { ...settings.headers, Cookie: cookie } });
+  vm.runInContext(source, vm.createContext({ self, URL, fetch: withCookie }));
   const dispatch = async (type, event) => {
     const waits = [];
     handlers[type]({ ...event, waitUntil: (promise) => waits.push(promise) });
@@ -38,6 +53,9 @@ function worker(refuses = () => false) {
   return {
     shown,
     opened,
+    messages,
+    asked,
+    change: (ended, renewed) => dispatch("pushsubscriptionchange", { oldSubscription: ended, newSubscription: renewed }),
     push: (text) => dispatch("push", { data: text === undefined ? null : { text: () => text } }),
     click: async (data, action = "") => {
       let closed = 0;
@@ -45,6 +63,18 @@ function worker(refuses = () => false) {
       assert.equal(closed, 1);
     },
   };
+}
+
+// The keys of the example in RFC 8291, and another browser's.
+const P256DH = {
+  old: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+  new: "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8",
+};
+
+function subscription(name) {
+  const keys = { p256dh: P256DH[name], auth: "BTBZMqHH6r4Tts7J_aSIgg" };
+  const endpoint = `https://push.example/${name}`;
+  return { endpoint, options: { applicationServerKey: `key of ${name}` }, toJSON: () => ({ endpoint, keys }) };
 }
 
 const FULL = {
@@ -114,4 +144,44 @@ test("a click opens the url of the payload or of its action", options, async () 
   await click({ data: { url: "/nested" } });
   for (const nothing of [null, {}, { actions: "view" }, { actions, data: 7 }]) await click(nothing);
   assert.deepEqual(opened, ["/main", "/view", "/main", "/nested"]);
+});
+
+test("a subscription that has ended is renewed, with the registrations of its session", options, async () => {
+  const app = await server.createApp();
+  const login = await fetch(`${server.url}/login?app_id=${app.ident}&app_key=${app.key}&app_secret=${app.secret}`);
+  const { token } = await login.json();
+  const authorization = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+  const { keys, endpoint } = subscription("old").toJSON();
+  const register = async (event, further) => {
+    const mac = createHmac("sha256", app.secret).update(`${endpoint}:${event}`).digest("hex");
+    const url = `${server.url}/web_pushes?auth=${encodeURIComponent(`${app.key}:${mac}`)}`;
+    const body = JSON.stringify({ endpoint, ...keys, event, ...further });
+    const answer = await fetch(url, { method: "POST", headers: authorization, body });
+    assert.equal(answer.status, 200, await answer.text());
+  };
+  await register("a&b");
+  await register("news", { when: "away", delay: "30s", user_id: "ann" });
+  await register("private-a");
+  const registered = async () => {
+    const { subscriptions } = await (await fetch(`${server.url}/web_pushes`, { headers: authorization })).json();
+    return subscriptions.map(({ endpoint, event, when }) => [event, endpoint.split("/").pop(), when]).sort();
+  };
+  const before = await registered();
+  // Without a session, or in a worker of another server, pages get the message and nothing is moved.
+  for (const settings of [{}, { path: "/sw.js", cookie: `sid=${token}` }]) {
+    const other = worker(undefined, settings);
+    await other.change(subscription("old"), undefined);
+    assert.deepEqual(JSON.parse(JSON.stringify(other.asked)), [{ userVisibleOnly: true, applicationServerKey: "key of old" }]);
+    assert.deepEqual(other.messages, [{ type: "pushsubscriptionchange", subscription: subscription("new").toJSON() }]);
+    assert.deepEqual(await registered(), before);
+  }
+  const own = worker(undefined, { cookie: `sid=${token}` });
+  await own.change(subscription("old"), subscription("new"));
+  assert.deepEqual(own.asked, []);
+  // What needs a signature stays, until a page renews it.
+  assert.deepEqual(await registered(), [
+    ["a&b", "new", undefined],
+    ["news", "new", "away"],
+    ["private-a", "old", undefined],
+  ]);
 });

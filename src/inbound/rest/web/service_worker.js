@@ -2,6 +2,10 @@
 //
 // A page of this server registers it as it is: pushi.setupWebPush(channel, { swPath: "/pushi-sw.js" }).
 // A page of another origin has a worker of its own, such as /sw.js, with importScripts("https://SERVER/pushi-sw.js").
+//
+// When the browser's subscription ends, the worker subscribes again and sends open pages the message { type: "pushsubscriptionchange",
+// subscription }. It has no credentials: a worker of this server also moves the registrations of open channels to the new
+// subscription, if the browser has the cookie of a session. All others are renewed by the next setupWebPush of a page.
 
 (() => {
   const MEMBERS = ["icon", "badge", "image", "vibrate", "tag", "renotify", "requireInteraction", "silent", "actions"];
@@ -39,6 +43,34 @@
     const actions = Array.isArray(payload.actions) ? payload.actions : [];
     return actions.find((one) => action && one?.action === action)?.url ?? payload.url ?? payload.data?.url;
   }
+
+  /** Calls the server of this worker, with its cookies; `undefined`: without success. */
+  async function call(method, path, body) {
+    const settings = { method, ...(body && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }) };
+    const answer = await fetch(new URL(path, self.location.href), settings).catch(() => undefined);
+    return answer?.ok ? answer.json() : undefined;
+  }
+
+  async function subscribe(options) {
+    const key = options?.applicationServerKey ?? (await call("GET", "vapid_key"))?.vapid_public_key;
+    return self.registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+  }
+
+  async function renew(ended, renewed) {
+    const subscription = (renewed ?? (await subscribe(ended?.options))).toJSON();
+    const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+    for (const page of pages) page.postMessage({ type: "pushsubscriptionchange", subscription });
+    const { endpoint, keys } = subscription;
+    if (!ended || ended.endpoint === endpoint || !self.location.pathname.endsWith("/pushi-sw.js")) return;
+    const old = encodeURIComponent(ended.endpoint);
+    const found = await call("GET", `web_pushes?endpoint=${old}`);
+    for (const { event, when, delay, user_id } of found?.subscriptions ?? []) {
+      const registered = await call("POST", "web_pushes", { endpoint, ...keys, event, when, delay, user_id });
+      if (registered) await call("DELETE", `web_pushes/${old}?event=${encodeURIComponent(event)}`);
+    }
+  }
+
+  self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event.oldSubscription, event.newSubscription)));
 
   self.addEventListener("push", (event) => event.waitUntil(show(read(event.data))));
 
