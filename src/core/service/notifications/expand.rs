@@ -18,7 +18,8 @@ use crate::core::ports::{Clock, Stores};
 use crate::core::service::webhooks::OutboxSpace;
 use crate::core::service::work_in_progress::while_working;
 
-/// The apps whose publishes are processed at the same time, and those that use the store at the same time.
+/// The apps whose publishes are processed at the same time, and those that use the store at the same time, without those that wait
+/// for their turn.
 const JOBS: usize = 64;
 const CONCURRENT: usize = 3;
 
@@ -284,11 +285,9 @@ impl NotificationExpander {
                     is_within
                 });
                 let written = written.count();
-                let permit = self.permits.acquire().await;
                 let put = self.stores.outbox.put(&events[..written]);
-                let put = self.queue.pacing.call(put).await;
-                drop(permit);
-                match put {
+                let pacing = &self.queue.pacing;
+                match pacing.call_with_permit(&self.permits, put).await {
                     Ok(()) => {
                         events.drain(..written);
                         self.queue.notify_sender();

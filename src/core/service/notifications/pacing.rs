@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 /// What a publish costs besides its commit, about.
@@ -74,6 +74,29 @@ impl Pacing {
 
     /// Makes a call to the store when its turn comes.
     pub(super) async fn call<T>(&self, call: impl Future<Output = T>) -> T {
+        self.call_in_turn(None, call).await
+    }
+
+    /// The same, with a permit for the call itself: while it waits for its turn, others have the permits.
+    pub(super) async fn call_with_permit<T>(
+        &self,
+        permits: &Semaphore,
+        call: impl Future<Output = T>,
+    ) -> T {
+        self.call_in_turn(Some(permits), call).await
+    }
+
+    async fn call_in_turn<T>(
+        &self,
+        permits: Option<&Semaphore>,
+        call: impl Future<Output = T>,
+    ) -> T {
+        let permit = async {
+            match permits {
+                Some(permits) => permits.acquire().await.ok(),
+                None => None,
+            }
+        };
         let mut turn = self.turn.lock().await;
         let mut ended = self.ended.subscribe();
         tokio::select! {
@@ -83,8 +106,10 @@ impl Pacing {
         let load = turn.load(self.used.load(Ordering::Relaxed));
         if load < NO_LOAD || *ended.borrow() {
             drop(turn);
+            let _permit = permit.await;
             return call.await;
         }
+        let _permit = permit.await;
         let began = Instant::now();
         let result = call.await;
         let pause = began.elapsed().mul_f64(PAUSE * (load / FULL_LOAD).min(1.0));
@@ -108,7 +133,7 @@ impl Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::sleep;
+    use tokio::time::{sleep, timeout};
 
     /// The time from the first of two calls to the second, each of 10 ms.
     async fn interval(pacing: &Pacing) -> Duration {
@@ -140,6 +165,20 @@ mod tests {
         assert!((90..130).contains(&intervals[0]), "{intervals:?}");
         assert!((400..440).contains(&intervals[1]), "{intervals:?}");
         assert!((400..440).contains(&intervals[2]), "{intervals:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_waits_for_its_turn_has_no_permit() {
+        let (pacing, permits) = (Pacing::new(), Semaphore::new(1));
+        pacing.committed(Duration::from_millis(500));
+        pacing.call(sleep(Duration::from_millis(10))).await;
+        let waiting = pacing.call_with_permit(&permits, async { permits.available_permits() });
+        tokio::pin!(waiting);
+        let early = timeout(Duration::from_millis(100), &mut waiting).await;
+        assert!(early.is_err());
+        assert_eq!(permits.available_permits(), 1);
+        assert_eq!(waiting.await, 0);
+        assert_eq!(permits.available_permits(), 1);
     }
 
     #[tokio::test(start_paused = true)]
