@@ -3,25 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pushi_test_support::Receiver;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::client::Client;
 use crate::cluster::Cluster;
 use crate::http;
+use crate::node::Node;
 
 const TARGETS: usize = 3;
 
 /// The path and the data of each notification, with the number of times that it was received.
 type Received = BTreeMap<(String, String), usize>;
 
-async fn register(cluster: &Cluster, receiver: &Receiver) {
+async fn register(nodes: &[Node], token: &str, receiver: &Receiver) {
     for number in 0..TARGETS {
         let url = receiver.url.replace("/hook", &format!("/{number}"));
-        let (target, node) = (format!("/webs?sid={}", cluster.token()), number % 2);
-        let body = json!({"url": url, "event": "news"}).to_string();
-        let (status, answer) =
-            http::request(cluster.nodes[node].api, "POST", &target, "", &body).await;
-        assert_eq!(status, 200, "{answer}");
+        let target = json!({"url": url, "event": "news"});
+        post(&nodes[number % 2], token, "webs", target).await;
     }
+}
+
+async fn post(node: &Node, token: &str, route: &str, body: Value) {
+    let (target, body) = (format!("/{route}?sid={token}"), body.to_string());
+    let (status, answer) = http::request(node.api, "POST", &target, "", &body).await;
+    assert_eq!(status, 200, "{answer}");
 }
 
 fn expected(texts: &[String]) -> BTreeSet<(String, String)> {
@@ -51,7 +56,7 @@ async fn each_target_is_notified_once_by_one_of_the_nodes() {
         return;
     };
     let mut receiver = Receiver::start().await;
-    register(&cluster, &receiver).await;
+    register(&cluster.nodes, cluster.token(), &receiver).await;
     let texts: Vec<String> = (0..45).map(|number| number.to_string()).collect();
     for (number, text) in texts.iter().enumerate() {
         let node = &cluster.nodes[number % cluster.nodes.len()];
@@ -69,7 +74,7 @@ async fn a_node_that_dies_while_it_sends_loses_nothing() {
         return;
     };
     let mut receiver = Receiver::start().await;
-    register(&cluster, &receiver).await;
+    register(&cluster.nodes, cluster.token(), &receiver).await;
     let texts: Vec<String> = (0..60).map(|number| number.to_string()).collect();
     for (number, text) in texts.iter().enumerate() {
         if number == texts.len() / 2 {
@@ -84,4 +89,47 @@ async fn a_node_that_dies_while_it_sends_loses_nothing() {
     // What the dead node had sent without recording it: one event of each target.
     let repeated: usize = received.values().map(|times| times - 1).sum();
     assert!(repeated <= TARGETS, "{received:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_of_any_node_is_notified_only_of_what_it_has_missed() {
+    let Some(cluster) = Cluster::start().await else {
+        return;
+    };
+    let mut receiver = Receiver::start().await;
+    let mut always = Receiver::start().await;
+    let token = cluster.token();
+    for channel in ["seen", "missed", "followed"] {
+        for number in 0..TARGETS {
+            let url = receiver.url.replace("/hook", &format!("/{number}"));
+            let away = json!({"url": url, "event": channel, "when": "away", "user_id": "ann"});
+            post(&cluster.nodes[0], token, "webs", away).await;
+        }
+        let other = json!({"url": always.url, "event": channel});
+        post(&cluster.nodes[0], token, "webs", other).await;
+    }
+    // Ann is connected to one node; at another one somebody else is on each channel.
+    let mut ann = Client::pusher(&cluster.nodes[1]).await;
+    ann.sign_in("ann", &[]).await;
+    ann.subscribe("seen", json!({})).await;
+    let mut personal = Client::pushi(&cluster.nodes[1]).await;
+    personal.subscribe("personal-ann", json!({})).await;
+    personal.subscribe("followed", json!({})).await;
+    let mut other = Client::pusher(&cluster.nodes[2]).await;
+    for channel in ["seen", "missed", "followed"] {
+        other.subscribe(channel, json!({})).await;
+    }
+    for (number, channel) in ["seen", "followed", "missed"].into_iter().enumerate() {
+        cluster
+            .publish(&cluster.nodes[number % 3], channel, channel, true)
+            .await;
+        // All targets are in the outbox together.
+        assert_eq!(always.call().await.json()["data"], channel);
+    }
+    let all = |text: &str| expected(&[text.to_owned()]);
+    let received = receive(&mut receiver, all("missed")).await;
+    cluster.until_told().await;
+    assert!(receiver.is_quiet());
+    assert_eq!(received.len(), TARGETS, "{received:?}");
+    assert!(received.values().all(|times| *times == 1), "{received:?}");
 }

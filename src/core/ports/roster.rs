@@ -93,6 +93,14 @@ pub trait Roster: Send + Sync {
         socket: SocketId,
     ) -> Result<(), BusError>;
 
+    /// Whether a connection of a user is on a channel: one that is signed in as the user, or is on its personal channel.
+    async fn is_on(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        channel: &ChannelName,
+    ) -> Result<bool, BusError>;
+
     /// The status of these users.
     async fn online(&self, app: &AppIdent, users: &[UserId]) -> Result<Online, BusError>;
 }

@@ -11,7 +11,6 @@ use super::login_throttle::LoginThrottle;
 use super::member_changes::MemberChangeAnnouncer;
 use super::notifications::{
     Couriers, NotificationExpander, NotificationQueue, NotificationSender, SenderParts,
-    UserConnections,
 };
 use super::retention::Retention;
 use super::session_cache::SessionCache;
@@ -120,10 +119,7 @@ impl Parts {
             rules: rules.notifications,
             outbox_bytes: rules.limits.outbox_bytes,
             holder: notify_holder,
-            users: UserConnections {
-                nodes: nodes.clone(),
-                hub: Arc::clone(hub),
-            },
+            nodes: nodes.clone(),
         });
         Ok(Self {
             expander: Arc::new(expander),

@@ -222,6 +222,16 @@ impl Roster for LocalRoster {
         Ok(())
     }
 
+    async fn is_on(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        channel: &ChannelName,
+    ) -> Result<bool, BusError> {
+        let hub = self.hub.app(app);
+        Ok(hub.is_some_and(|hub| hub.has_user_on(user, channel)))
+    }
+
     async fn online(&self, app: &AppIdent, users: &[UserId]) -> Result<Online, BusError> {
         let state = self.state.lock();
         let known = state.users.get(app);

@@ -51,22 +51,20 @@ impl AppHub {
             .and_then(|client| client.signed.clone())
     }
 
-    /// Whether a connection that is signed in as a user is on a channel; `None`: no connection of this node is signed in as it.
-    pub fn signed_in_on(&self, user: &UserId, channel: &ChannelName) -> Option<bool> {
+    /// Whether a connection of a user is on a channel: one that is signed in as the user, or is on its personal channel.
+    pub fn has_user_on(&self, user: &UserId, channel: &ChannelName) -> bool {
+        let on_personal = self.targets(&ChannelName::personal_of(user));
         let state = self.state.lock();
-        let connections = state.signed.connections(user);
+        let hash = state.hash(channel.as_str());
         let is_on = |mailbox: &Arc<Mailbox>| {
             let key = state.keys.get(&mailbox.id());
             let client = key.and_then(|key| state.clients.get(*key));
             client.is_some_and(|client| {
-                let hash = state.hash(channel.as_str());
-                client.subscriptions.get(hash, channel.as_str()).is_some()
+                let found = client.subscriptions.get(hash, channel.as_str());
+                found.is_some()
             })
         };
-        match connections.is_empty() {
-            true => None,
-            false => Some(connections.iter().any(is_on)),
-        }
+        on_personal.iter().any(is_on) || state.signed.connections(user).iter().any(is_on)
     }
 
     /// The connections that watch a user.

@@ -34,7 +34,7 @@ pub use self::expand::NotificationExpander;
 pub use self::log::{NotificationTest, NotificationTestError};
 pub use self::queue::NotificationQueue;
 pub use self::sender::NotificationSender;
-pub(in crate::core::service) use self::sender::{SenderParts, UserConnections};
+pub(in crate::core::service) use self::sender::SenderParts;
 pub(in crate::core::service) use self::target_apps::TargetApps;
 
 /// The kinds of targets that can be notified.

@@ -15,7 +15,6 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-pub(in crate::core::service) use self::away::UserConnections;
 use self::settlements::Settlements;
 use super::breaker::Breaker;
 use super::couriers::Couriers;
@@ -23,7 +22,7 @@ use super::credential_faults::{CredentialFaults, RefusedCredentials};
 use super::progress::{ended, stopped};
 use super::{KINDS, NotificationQueue, NotificationRules};
 use crate::core::model::{AppIdent, Claim, TargetKind, Timestamp};
-use crate::core::ports::{Clock, Metrics, Stores};
+use crate::core::ports::{Clock, Metrics, Nodes, Stores};
 use crate::core::service::app_cache::AppCache;
 use crate::core::service::work_in_progress::while_working;
 
@@ -57,7 +56,7 @@ pub struct NotificationSender {
     /// The name of this node in the claims.
     holder: String,
     settlements: Settlements,
-    users: UserConnections,
+    nodes: Nodes,
     breaker: Breaker,
     faults: CredentialFaults,
 }
@@ -73,7 +72,7 @@ pub(in crate::core::service) struct SenderParts {
     pub rules: NotificationRules,
     pub outbox_bytes: u64,
     pub holder: String,
-    pub users: UserConnections,
+    pub nodes: Nodes,
 }
 
 impl NotificationSender {
@@ -89,7 +88,7 @@ impl NotificationSender {
             outbox_bytes: parts.outbox_bytes,
             holder: parts.holder,
             settlements: Settlements::new(),
-            users: parts.users,
+            nodes: parts.nodes,
             breaker: Breaker::default(),
             faults: CredentialFaults::default(),
         }

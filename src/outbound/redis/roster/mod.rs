@@ -296,6 +296,20 @@ impl Roster for RedisRoster {
         Ok(())
     }
 
+    async fn is_on(
+        &self,
+        app: &AppIdent,
+        user: &UserId,
+        channel: &ChannelName,
+    ) -> Result<bool, BusError> {
+        let here = self.hub.app(app);
+        if here.is_some_and(|hub| hub.has_user_on(user, channel)) {
+            return Ok(true);
+        }
+        let answers = self.ask(&NodeQuestion::is_on(app, user, channel)).await?;
+        Ok(answers.iter().any(NodeAnswer::is_yes))
+    }
+
     async fn online(&self, app: &AppIdent, users: &[UserId]) -> Result<Online, BusError> {
         self.watch_users(app).await;
         let (online, version) = self.presence.contains(app, &signed_in_users(), users);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::hub::Hub;
-use crate::core::model::{AppIdent, ChannelName, SocketId, SocketInfo};
+use crate::core::model::{AppIdent, ChannelName, SocketId, SocketInfo, UserId};
 
 /// A question about the connections of an app.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ enum QuestionKind {
     /// The subscriptions of a channel.
     #[serde(rename = "o")]
     Occupancy(String),
+    /// Whether a user is on a channel.
+    #[serde(rename = "u")]
+    IsOn(String, String),
 }
 
 /// The answer of one node, about its own connections.
@@ -39,6 +42,9 @@ pub(super) enum NodeAnswer {
     /// Channels with their numbers of subscriptions.
     #[serde(rename = "c")]
     Channels(Vec<(String, u64)>),
+    /// Yes or no.
+    #[serde(rename = "b")]
+    Is(bool),
 }
 
 impl NodeQuestion {
@@ -78,6 +84,12 @@ impl NodeQuestion {
     /// Asks for the subscriptions of a channel.
     pub(super) fn occupancy(app: &AppIdent, channel: &ChannelName) -> Self {
         Self::new(app, QuestionKind::Occupancy(channel.to_string()))
+    }
+
+    /// Asks whether a user is on a channel.
+    pub(super) fn is_on(app: &AppIdent, user: &UserId, channel: &ChannelName) -> Self {
+        let kind = QuestionKind::IsOn(user.as_str().to_owned(), channel.to_string());
+        Self::new(app, kind)
     }
 
     /// The answer of this node.
@@ -120,6 +132,11 @@ impl NodeQuestion {
                 });
                 NodeAnswer::Channels(vec![(channel.clone(), count)])
             }
+            QuestionKind::IsOn(user, channel) => {
+                let channel = ChannelName::trusted(channel);
+                let found = hub.zip(UserId::parse(user));
+                NodeAnswer::Is(found.is_some_and(|(hub, user)| hub.has_user_on(&user, &channel)))
+            }
         }
     }
 }
@@ -129,7 +146,7 @@ impl NodeAnswer {
     pub(super) fn sockets(&self) -> impl Iterator<Item = SocketInfo> {
         let sockets = match self {
             Self::Sockets(sockets) => sockets.as_slice(),
-            Self::Channels(_) => &[],
+            Self::Channels(_) | Self::Is(_) => &[],
         };
         sockets.iter().filter_map(|(id, channels)| {
             Some(SocketInfo {
@@ -142,11 +159,16 @@ impl NodeAnswer {
         })
     }
 
+    /// Whether the answer is yes.
+    pub(super) fn is_yes(&self) -> bool {
+        matches!(self, Self::Is(true))
+    }
+
     /// The channels of the answer, with their numbers of subscriptions.
     pub(super) fn channels(&self) -> impl Iterator<Item = (ChannelName, u64)> {
         let channels = match self {
             Self::Channels(channels) => channels.as_slice(),
-            Self::Sockets(_) => &[],
+            Self::Sockets(_) | Self::Is(_) => &[],
         };
         channels
             .iter()

@@ -1,17 +1,15 @@
 //! Whether the user of a target has received an event.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::NotificationSender;
 use crate::core::error::StorageError;
-use crate::core::hub::Hub;
 use crate::core::model::{
     AppIdent, ChannelKind, ChannelName, Claim, DigestWindow, Notification, NotificationTarget,
-    QueuedEvent, Secret, SubscriptionFilter, TargetFilter, TargetKind, Timestamp, UserId,
+    QueuedEvent, Secret, TargetFilter, TargetKind, Timestamp, UserId,
 };
-use crate::core::ports::{Nodes, Stores};
+use crate::core::ports::Nodes;
 
 /// The shortest time between two looks at the connections of a user. Each time is twice the one before, so that the delay of a
 /// day has about 17.
@@ -19,12 +17,6 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// The registrations of one target that are read.
 const REGISTRATIONS: usize = 100;
-
-/// The connections of users, of all nodes.
-pub(in crate::core::service) struct UserConnections {
-    pub nodes: Nodes,
-    pub hub: Arc<Hub>,
-}
 
 /// What is to be done with a notification for a user who may be away.
 pub(super) enum Decision {
@@ -84,7 +76,7 @@ impl NotificationSender {
             let Some(user) = away.user.clone().or(personal) else {
                 return Ok(send(target));
             };
-            if self.has_received(&claim.app, &user, &event.channel).await? {
+            if self.has_received(&claim.app, &user, &event.channel).await {
                 is_received = true;
                 continue;
             }
@@ -104,59 +96,22 @@ impl NotificationSender {
     }
 
     /// Whether a connection of the user is on the channel now. Where the other nodes cannot be asked, none is.
-    async fn has_received(
-        &self,
-        app: &AppIdent,
-        user: &UserId,
-        channel: &ChannelName,
-    ) -> Result<bool, StorageError> {
+    async fn has_received(&self, app: &AppIdent, user: &UserId, channel: &ChannelName) -> bool {
         let Nodes {
             roster, presence, ..
-        } = &self.users.nodes;
-        let subscriptions = async |channel: &ChannelName| {
-            let found = roster.occupancy(app, channel).await;
-            found.map_or(0, |found| found.subscriptions)
-        };
-        let personal = ChannelName::personal_of(user);
-        if subscriptions(&personal).await > 0
-            && (personal == *channel || follows(&self.stores, app, user, channel).await?)
-        {
-            return Ok(true);
+        } = &self.nodes;
+        if roster.is_on(app, user, channel).await.unwrap_or(false) {
+            return true;
         }
-        if channel.kind() == ChannelKind::Presence {
-            let members = presence.members(app, channel).await;
-            if members.is_ok_and(|members| members.iter().any(|member| member.user_id == *user)) {
-                return Ok(true);
-            }
+        // A member of a presence channel need not be signed in.
+        if channel.kind() != ChannelKind::Presence {
+            return false;
         }
-        let online = roster.online(app, std::slice::from_ref(user)).await;
-        if !online.is_ok_and(|found| found.online.first() == Some(&true)) {
-            return Ok(false);
-        }
-        let here = self.users.hub.app(app);
-        let here = here.map(|here| here.signed_in_on(user, channel));
-        Ok(match here {
-            Some(Some(is_on)) => is_on,
-            // It is signed in at another node only.
-            Some(None) | None => subscriptions(channel).await > 0,
-        })
+        let members = presence.members(app, channel).await;
+        members.is_ok_and(|members| members.iter().any(|member| member.user_id == *user))
     }
 }
 
 fn waited(since: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(now.micros().saturating_sub(since.micros())).unwrap_or(0)
-}
-
-async fn follows(
-    stores: &Stores,
-    app: &AppIdent,
-    user: &UserId,
-    channel: &ChannelName,
-) -> Result<bool, StorageError> {
-    let filter = SubscriptionFilter {
-        user_id: Some(user.clone()),
-        channel: Some(channel.clone()),
-    };
-    let found = stores.subscriptions.list(app, &filter, 0, 1).await?;
-    Ok(!found.is_empty())
 }
