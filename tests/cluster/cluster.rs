@@ -53,7 +53,7 @@ impl Cluster {
 
     /// One more node, which reaches Redis at `port`.
     pub(crate) fn node(&self, port: u16) -> Node {
-        start_node(&self.schema, format!("redis://127.0.0.1:{port}"))
+        start_node(self.schema.url(), format!("redis://127.0.0.1:{port}"))
     }
 
     /// Changes the app's settings.
@@ -131,9 +131,9 @@ pub(crate) async fn until_well(node: &Node) {
 }
 
 /// A node that meets others at `bus`.
-pub(crate) fn start_node(schema: &Schema, bus: String) -> Node {
+pub(crate) fn start_node(database: String, bus: String) -> Node {
     Node::start(&[
-        ("DATABASE_URL", schema.url()),
+        ("DATABASE_URL", database),
         ("BUS_URL", bus),
         ("PUSHI_NODE_LEASE", LEASE.as_secs().to_string()),
         ("PUSHI_APP_ID", APP.into()),

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pushi_test_support::Receiver;
+use pushi_test_support::{MongoDatabase, Receiver};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, start_node, until_well};
 use crate::http;
 use crate::node::Node;
+use crate::redis::Redis;
 
 const TARGETS: usize = 3;
 
@@ -89,6 +90,39 @@ async fn a_node_that_dies_while_it_sends_loses_nothing() {
     // What the dead node had sent without recording it: one event of each target.
     let repeated: usize = received.values().map(|times| times - 1).sum();
     assert!(repeated <= TARGETS, "{received:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_over_mongodb_notify_each_target_once() {
+    let Some(database) = MongoDatabase::start("PUSHI_TEST_MONGO_URL").await else {
+        return;
+    };
+    let redis = Redis::start().await;
+    let node = || {
+        let bus = format!("redis://127.0.0.1:{}", redis.port);
+        start_node(format!("{}/{}", database.url, database.name), bus)
+    };
+    // The first one creates the app.
+    let mut nodes = vec![node()];
+    until_well(&nodes[0]).await;
+    nodes.push(node());
+    until_well(&nodes[1]).await;
+    let token = http::login(nodes[0].api).await;
+    let mut receiver = Receiver::start().await;
+    register(&nodes, &token, &receiver).await;
+    let texts: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+    for (number, text) in texts.iter().enumerate() {
+        let event = json!({"channel": "news", "data": text, "persist": number % 5 != 0});
+        post(&nodes[number % 2], &token, "events", event).await;
+    }
+    let received = receive(&mut receiver, expected(&texts)).await;
+    // Each target is sent one event after the other, so that nothing is left when it has the last one.
+    let last = ["last".to_owned()];
+    let event = json!({"channel": "news", "data": "last"});
+    post(&nodes[1], &token, "events", event).await;
+    let rest = receive(&mut receiver, expected(&last)).await;
+    assert_eq!(rest.len(), TARGETS, "{rest:?}");
+    assert!(received.values().all(|times| *times == 1), "{received:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -180,7 +180,9 @@ async fn nodes_meet_in_a_redis_cluster_whose_slots_move() {
         return;
     };
     let servers = Servers::start().await;
-    let nodes: Vec<Node> = (0..2).map(|_| start_node(&schema, servers.url())).collect();
+    let nodes: Vec<Node> = (0..2)
+        .map(|_| start_node(schema.url(), servers.url()))
+        .collect();
     for node in &nodes {
         until_well(node).await;
     }
