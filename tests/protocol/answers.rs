@@ -254,6 +254,7 @@ pub(crate) async fn an_inbox_has_what_has_room(env: &TestEnv) {
 pub(crate) async fn paging_is_true_or_false(env: &TestEnv) {
     let server = server(env).await;
     let mut client = server.client().await;
+    client.next_is_invalid();
     client
         .send_subscribe("c", json!({"since": 0, "paging": 1}))
         .await;

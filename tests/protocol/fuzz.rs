@@ -175,6 +175,7 @@ pub(crate) async fn json_of_all_kinds(env: &TestEnv) {
         } else {
             signed(&client, frame)
         };
+        client.next_may_be_invalid();
         client.send(frame.clone()).await;
         lives(&mut client, &frame.to_string()).await;
         // Whatever it was made of, everybody else gets frames that can be read.

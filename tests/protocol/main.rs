@@ -8,6 +8,7 @@ mod answers;
 mod closing;
 mod concurrency;
 mod connecting;
+mod documented;
 mod fair_publishing;
 mod fuzz;
 mod history;

@@ -164,6 +164,9 @@ pub(crate) async fn presence_without_a_user_id_is_4316(env: &TestEnv) {
         json!("a\nb"),
         json!(long),
     ] {
+        if !id.is_null() {
+            client.next_is_invalid();
+        }
         client
             .send_subscribe(ROOM, json!({"channel_data": {"user_id": id}}))
             .await;
@@ -257,11 +260,15 @@ pub(crate) async fn a_refresh_that_is_refused_changes_nothing(env: &TestEnv) {
         (json!({"user_id": "a&b", "peer": true}), 4316),
         (json!(7), 4314),
     ] {
+        if code == 4314 {
+            client.next_is_invalid();
+        }
         client
             .send_subscribe(ROOM, json!({"channel_data": data}))
             .await;
         client.expect_error(code).await;
     }
+    client.next_is_invalid();
     client
         .send_subscribe(
             ROOM,

@@ -169,6 +169,7 @@ pub(crate) async fn who_did_not_ask_to_follow_gets_the_events_alone(env: &TestEn
     client.subscribe(ANN).await;
     server.add_subscription("ann", "d").await;
     client.expect_nothing().await;
+    client.next_is_invalid();
     client.send_subscribe(ANN, json!({"follow": 1})).await;
     client.expect_error(4314).await;
 }

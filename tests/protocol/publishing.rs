@@ -156,6 +156,7 @@ pub(crate) async fn nothing_else_travels_from_a_socket(env: &TestEnv) {
         "echo": true, "mid": "forged", "serial": 99, "timestamp": 1.0, "publish": "forged", "user_id": "forged",
         "owner_id": "forged", "instance": "forged", "id": 99, "push": {"x": 1}, "name": "forged"
     });
+    client.next_is_invalid();
     client
         .publish("c", "message", json!("x"), forged.clone())
         .await;
@@ -172,6 +173,7 @@ pub(crate) async fn nothing_else_travels_from_a_socket(env: &TestEnv) {
     assert_eq!(state["events"][0]["owner_id"], client.id.as_str());
     let mut forged = forged;
     forged["persist"] = json!(false);
+    client.next_is_invalid();
     client.publish("c", "message", json!("x"), forged).await;
     assert_eq!(
         client.expect("message").await.text,

@@ -147,6 +147,8 @@ pub(crate) async fn any_other_value_is_an_error(env: &TestEnv) {
         json!(9_223_372_036_854_775_808_u64),
         json!(1e300),
     ] {
+        // Schemas do not tell 0.0 from 0, nor the kinds of channels.
+        client.next_may_be_invalid();
         client.send_subscribe("c", json!({"since": since})).await;
         let frame = client.next().await;
         assert_eq!(

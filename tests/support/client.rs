@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::{SinkExt, StreamExt};
 use pushi::core::auth::channel_auth;
 use pushi::core::model::App;
+use pushi::core::ports::DialectId;
 use serde_json::{Value, json};
 use tokio::io::DuplexStream;
 use tokio::sync::oneshot;
@@ -15,12 +16,24 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::env::PATIENCE;
 use crate::frame::Frame;
+use crate::frame_schemas::{FrameSender, check_frame};
 
-/// A client of the Pushi dialect.
+/// Whether a frame is one of the AsyncAPI document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Conformity {
+    Required,
+    Excluded,
+    Any,
+}
+
+/// A client of the Pushi dialect. The frames that it sends and receives are checked against the AsyncAPI document.
 pub struct Client {
     /// Its socket id; empty until it was greeted.
     pub id: String,
     pub app: Arc<App>,
+    dialect: DialectId,
+    /// Of the next frame that is sent.
+    conformity: Conformity,
     socket: WebSocketStream<DuplexStream>,
     ended: oneshot::Receiver<()>,
 }
@@ -31,9 +44,16 @@ impl Client {
         Self {
             id: String::new(),
             app: Arc::clone(app),
+            dialect: DialectId::Pushi,
+            conformity: Conformity::Required,
             socket,
             ended,
         }
+    }
+
+    /// The same for the frames of another dialect.
+    pub(crate) fn in_dialect(self, dialect: DialectId) -> Self {
+        Self { dialect, ..self }
     }
 
     /// Reads the greeting and stores the socket id.
@@ -42,6 +62,7 @@ impl Client {
         self.id = greeting.inner()["socket_id"].as_str().unwrap().to_owned();
     }
 
+    /// Sends a message as it is: frames that no schema is to be compared with.
     pub async fn send_message(&mut self, message: impl Into<Message>) {
         timeout(PATIENCE, self.socket.send(message.into()))
             .await
@@ -49,25 +70,60 @@ impl Client {
             .unwrap();
     }
 
+    /// Sends a frame, which must be one of the document where nothing else was said before.
     pub async fn send(&mut self, frame: Value) {
-        self.send_message(frame.to_string()).await;
+        let text = frame.to_string();
+        let conformity = std::mem::replace(&mut self.conformity, Conformity::Required);
+        match check_frame(self.dialect, FrameSender::Client, &text) {
+            Err(fault) if conformity == Conformity::Required => {
+                panic!(
+                    "not a frame of a client by openapi/asyncapi.json ({fault}): {text}; call next_is_invalid() before, where that is meant"
+                )
+            }
+            Ok(()) if conformity == Conformity::Excluded => {
+                panic!("by openapi/asyncapi.json a frame of a client: {text}")
+            }
+            _ => self.send_message(text).await,
+        }
+    }
+
+    /// The next frame that is sent must be one that the document excludes.
+    pub fn next_is_invalid(&mut self) {
+        self.conformity = Conformity::Excluded;
+    }
+
+    /// The next frame that is sent may be one that the document excludes.
+    pub fn next_may_be_invalid(&mut self) {
+        self.conformity = Conformity::Any;
     }
 
     /// The next message, whatever it is.
     pub async fn message(&mut self) -> Option<Message> {
-        timeout(PATIENCE, self.socket.next())
+        let message = timeout(PATIENCE, self.socket.next())
             .await
             .expect("nothing comes")
-            .map(Result::unwrap)
+            .map(Result::unwrap);
+        message.inspect(|message| self.check(message))
+    }
+
+    /// Checks a frame of the server against the document.
+    fn check(&self, message: &Message) {
+        if let Message::Text(text) = message
+            && let Err(fault) = check_frame(self.dialect, FrameSender::Server, text)
+        {
+            panic!("not a frame of the server by openapi/asyncapi.json ({fault}): {text}");
+        }
     }
 
     /// The next message, however long it takes on a clock that jumps.
     pub async fn next_message_unbounded(&mut self) -> Message {
-        timeout(PATIENCE * 1000, self.socket.next())
+        let message = timeout(PATIENCE * 1000, self.socket.next())
             .await
             .expect("nothing comes")
             .expect("the connection ended")
-            .unwrap()
+            .unwrap();
+        self.check(&message);
+        message
     }
 
     /// The text of the next frame, without WebSocket pings.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pushi::core::auth::user_auth;
 use pushi::core::model::{App, AppSettings, ChannelName, NewApp, Payload, SocketId};
+use pushi::core::ports::DialectId;
 use pushi::core::service::TriggerRequest;
 use pushi::inbound::websocket::{Destination, destination};
 use serde_json::{Value, json};
@@ -88,8 +89,14 @@ impl TestServer<'_> {
         secure: bool,
     ) -> Client {
         let (near, far) = duplex(64 * 1024);
+        let dialect = match &destination {
+            Destination::Pushi(_) => DialectId::Pushi,
+            Destination::Pusher(..) => DialectId::Pusher,
+        };
         let ended = self.serve_at(destination, origin, secure, far);
-        Client::over(near, &self.app, ended).await
+        Client::over(near, &self.app, ended)
+            .await
+            .in_dialect(dialect)
     }
 
     /// Publishes as the Pusher HTTP API does.

@@ -10,6 +10,7 @@ use poem::http::{HeaderValue, Method, Uri, header};
 use poem::{Endpoint, Request, Response};
 use poem_openapi::OpenApi;
 
+use super::asyncapi::WebSocketPages;
 use super::body::declared_length;
 use super::console_pages::Console;
 use super::cors::Cors;
@@ -31,6 +32,7 @@ pub(super) struct Edge<E> {
     cors: Cors,
     front: FrontDoor,
     pages: PageRoutes,
+    websocket_pages: WebSocketPages,
     unsubscribe: UnsubscribePage,
     web: Web,
     known: Known,
@@ -39,6 +41,7 @@ pub(super) struct Edge<E> {
 impl<E: Endpoint<Output = Response>> Edge<E> {
     pub(super) fn new(rest: Arc<RestContext>, api: E) -> Self {
         let cors = Cors::new(rest.rules.allowed_origins.clone());
+        let websocket_pages = WebSocketPages::new(rest.rules.path_prefix.as_deref());
         Self {
             rest,
             api,
@@ -46,6 +49,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
             cors,
             front: FrontDoor::new(),
             pages: PageRoutes::new(),
+            websocket_pages,
             unsubscribe: UnsubscribePage::new(),
             web: Web::new(),
             known: Known::new(),
@@ -66,7 +70,8 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
                 _ => not_a_page_method(),
             };
         }
-        if let Some(page) = self.pages.at(request.uri().path()) {
+        let page = self.pages.at(request.uri().path());
+        if let Some(page) = page.or_else(|| self.websocket_pages.at(&request)) {
             return match *request.method() {
                 Method::GET | Method::HEAD => page.answer(&request).await,
                 Method::OPTIONS => options(PAGE_METHODS),

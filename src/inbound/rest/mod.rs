@@ -9,6 +9,7 @@ mod answer;
 mod app_dto;
 mod app_members;
 mod apps;
+mod asyncapi;
 mod body;
 mod console_pages;
 mod content_policy;
@@ -52,6 +53,7 @@ use std::sync::atomic::AtomicBool;
 use poem::{Endpoint, IntoEndpoint, Request, Response};
 use poem_openapi::OpenApiService;
 
+pub use asyncapi::asyncapi_document;
 pub use document::document;
 pub use web::DemoApp;
 

@@ -1,6 +1,7 @@
 //! The REST API in process: its endpoint, stores in memory, and a client that checks every answer against the document.
 
 mod apps;
+mod asyncapi;
 mod compression;
 mod console_pages;
 mod cookie;

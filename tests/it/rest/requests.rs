@@ -36,6 +36,8 @@ async fn a_method_that_a_route_does_not_have_names_those_that_it_has() {
         (Method::GET, "/apps/shop/rotate", "POST, OPTIONS"),
         (Method::POST, "/docs", "GET, HEAD, OPTIONS"),
         (Method::PUT, "/openapi.json", "GET, HEAD, OPTIONS"),
+        (Method::POST, "/docs/websocket", "GET, HEAD, OPTIONS"),
+        (Method::PUT, "/asyncapi.json", "GET, HEAD, OPTIONS"),
     ] {
         let reply = api.session(method.clone(), path).send().await;
         reply.problem(405);
@@ -62,6 +64,8 @@ async fn head_answers_without_a_body() {
         ("/health", 200),
         ("/docs", 200),
         ("/openapi.json", 200),
+        ("/docs/websocket", 200),
+        ("/asyncapi.json", 200),
         ("/events", 401),
         ("/nothing", 404),
     ] {
@@ -275,7 +279,14 @@ async fn the_root_names_what_the_server_offers() {
         "no key without a first start"
     );
     assert_eq!(reply.header("vary"), "Accept");
-    for offered in ["documentation", "openapi", "health", "client", "example"] {
+    for offered in [
+        "documentation",
+        "openapi",
+        "asyncapi",
+        "health",
+        "client",
+        "example",
+    ] {
         let path = reply.json()[offered].as_str().unwrap().to_owned();
         assert!(!path.starts_with('/'), "{path}");
         let reply = api.ask(Method::GET, &format!("/{path}")).send().await;

@@ -70,6 +70,8 @@ async fn everything_is_served_below_a_prefix_that_is_not_stripped() {
         ("/realtime/", 200),
         ("/realtime/docs", 200),
         ("/realtime/openapi.json", 200),
+        ("/realtime/docs/websocket", 200),
+        ("/realtime/asyncapi.json", 200),
         ("/realtime/pushi.js", 200),
         ("/realtime/examples/chat.html", 200),
         ("/realtime/health/live", 200),

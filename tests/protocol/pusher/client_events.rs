@@ -32,6 +32,7 @@ pub(super) async fn on_presence_channels_it_names_the_user(env: &TestEnv) {
     bo.join("presence-r", json!({"user_id": "bo"})).await;
     ann.expect_on("pusher_internal:member_added", "presence-r")
         .await;
+    ann.next_is_invalid();
     ann.send(json!({"event": "client-typing", "channel": "presence-r", "data": "x", "user_id": "bo", "extra": 1})).await;
     let text = r#"{"event":"client-typing","channel":"presence-r","data":"x","user_id":"a\"nn"}"#;
     assert_eq!(bo.next().await.text, text);
@@ -113,6 +114,7 @@ pub(super) async fn invalid_names_are_refused(env: &TestEnv) {
     ann.send_client_event(ROOM, &format!("{longest}x"), json!("x"))
         .await;
     ann.expect_error(4315).await;
+    ann.next_is_invalid();
     ann.send_client_event(ROOM, "client-\u{0}", json!("x"))
         .await;
     ann.expect_error(4315).await;

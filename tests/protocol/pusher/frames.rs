@@ -75,6 +75,7 @@ pub(super) async fn other_events_are_refused(env: &TestEnv) {
         "",
         "client",
     ] {
+        client.next_is_invalid();
         client.send_client_event("news", event, json!("x")).await;
         client.expect_error(4313).await;
     }

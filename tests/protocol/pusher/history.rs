@@ -120,6 +120,7 @@ pub(super) async fn any_other_since_is_refused(env: &TestEnv) {
         json!({"room-1": 1}),
         json!([]),
     ] {
+        client.next_is_invalid();
         client
             .send_subscribe("room-1", json!({"since": since}))
             .await;

@@ -33,6 +33,7 @@ pub(super) async fn a_refused_sign_in_closes_the_connection(env: &TestEnv) {
         r#"{"id":"a","watchlist":[7]}"#,
     ] {
         let mut client = server.pusher().await;
+        client.next_is_invalid();
         client.send_sign_in(user_data).await;
         client.expect_rejection(4009).await;
     }
@@ -46,6 +47,9 @@ pub(super) async fn a_refused_sign_in_closes_the_connection(env: &TestEnv) {
         json!(7),
     ] {
         let mut client = server.pusher().await;
+        if auth.is_number() {
+            client.next_is_invalid();
+        }
         client
             .send(json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": user_data}}))
             .await;

@@ -89,6 +89,7 @@ async fn about(rest: &RestContext, request: &Request) -> Value {
         "status": status,
         "documentation": "docs",
         "openapi": "openapi.json",
+        "asyncapi": "asyncapi.json",
         "health": "health",
         "client": "pushi.js",
         "example": "examples/chat.html",
