@@ -133,7 +133,7 @@ fn field(setting: &Setting, default: &Value) -> Markup {
             }
             div class="quiet about" id=(about) { (prose(setting.about)) }
             @if setting.resets() {
-                button type="button" class="plain small" data-reset aria-label={ "Reset " (setting.name) } { "Reset to default" }
+                button type="button" class="plain small" data-reset aria-label={ "Reset to default: " (setting.name) } { "Reset to default" }
             }
         }
     }
