@@ -170,7 +170,7 @@ async fn replay(service: &Service, apps: &[Arc<App>], id: &str) -> Result<(), Cl
             "there is no notification {id} that waits or has failed: see pushi notify list"
         ))
     };
-    let (state, number) = parse_id(id).ok_or_else(unknown)?;
+    let (state, number) = LoggedNotification::parse_shown_id(id).ok_or_else(unknown)?;
     for app in apps {
         match service.replay_notification(&app.ident, number, state).await {
             Ok(()) => return Ok(()),
@@ -188,81 +188,19 @@ fn parse_kind(text: &str) -> Result<TargetKind, String> {
 }
 
 fn parse_state(text: &str) -> Result<NotificationState, String> {
-    match text {
-        "waiting" => Ok(NotificationState::Waiting),
-        "failed" => Ok(NotificationState::Failed),
-        "done" => Ok(NotificationState::Done),
-        _ => Err("must be waiting, failed or done".to_owned()),
-    }
-}
-
-fn state_name(state: NotificationState) -> &'static str {
-    match state {
-        NotificationState::Waiting => "waiting",
-        NotificationState::Failed => "failed",
-        NotificationState::Done => "done",
-    }
-}
-
-/// The id of a notification. Those that wait have numbers of their own.
-fn id_of(one: &LoggedNotification) -> String {
-    match one.state {
-        NotificationState::Waiting => format!("w{}", one.id),
-        NotificationState::Failed | NotificationState::Done => format!("e{}", one.id),
-    }
-}
-
-fn parse_id(id: &str) -> Option<(NotificationState, u64)> {
-    let waiting = id
-        .strip_prefix('w')
-        .map(|id| (NotificationState::Waiting, id));
-    let ended = id
-        .strip_prefix('e')
-        .map(|id| (NotificationState::Failed, id));
-    let (state, number) = waiting.or(ended)?;
-    Some((state, number.parse().ok()?))
-}
-
-/// An address, enough to recognise it but not to use it: the host or domain, and a few characters.
-fn shortened(kind: TargetKind, address: &str) -> String {
-    let ends = |text: &str| {
-        let characters: Vec<char> = text.chars().collect();
-        let tail: String = match characters.len() {
-            0..12 => String::new(),
-            length => characters.iter().skip(length - 4).collect(),
-        };
-        format!("…{tail}")
-    };
-    match kind {
-        TargetKind::Web | TargetKind::WebPush => {
-            let path = address.match_indices('/').nth(2).map(|(at, _)| at);
-            match path.map(|at| address.split_at(at)) {
-                Some((origin, path)) => format!("{origin}/{}", ends(path)),
-                None => address.to_owned(),
-            }
-        }
-        TargetKind::Smtp => match address.split_once('@') {
-            Some((name, domain)) => {
-                let first: String = name.chars().take(1).collect();
-                format!("{first}…@{domain}")
-            }
-            None => ends(address),
-        },
-        TargetKind::Apn => ends(address),
-    }
+    NotificationState::from_name(text).ok_or_else(|| "must be waiting, failed or done".to_owned())
 }
 
 fn as_json(app: &App, one: &LoggedNotification) -> Value {
-    let address = TargetKind::of_outbox_address(&one.address).map_or("", |(_, address)| address);
     let failed = one.last.problem.as_ref();
     json!({
-        "id": id_of(one),
+        "id": one.shown_id(),
         "app": app.ident.as_str(),
         "kind": one.kind.label(),
         "channel": one.channel,
         "event": one.event,
-        "target": shortened(one.kind, address),
-        "state": state_name(one.state),
+        "target": one.shown_target(),
+        "state": one.state.name(),
         "attempts": one.attempts,
         "error": failed,
         "next_attempt": one.next_attempt.map(Timestamp::seconds),
@@ -303,31 +241,4 @@ fn format_time(seconds: f64) -> String {
     let date = OffsetDateTime::from_unix_timestamp(seconds as i64).ok();
     date.and_then(|date| date.format(format).ok())
         .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_shortened() {
-        let web = |address| shortened(TargetKind::Web, address);
-        assert_eq!(
-            web("https://hooks.example/services/T000/B000/secret"),
-            "https://hooks.example/…cret"
-        );
-        assert_eq!(web("https://a.example/hook"), "https://a.example/…");
-        assert_eq!(web("http://a.example:80"), "http://a.example:80");
-        assert_eq!(shortened(TargetKind::Smtp, "ann@b.example"), "a…@b.example");
-        assert_eq!(shortened(TargetKind::Apn, &"ab12".repeat(16)), "…ab12");
-    }
-
-    #[test]
-    fn ids_tell_the_waiting_from_the_others() {
-        assert_eq!(parse_id("w7"), Some((NotificationState::Waiting, 7)));
-        assert_eq!(parse_id("e7"), Some((NotificationState::Failed, 7)));
-        for id in ["", "7", "w", "wx", "x7", "w-1"] {
-            assert_eq!(parse_id(id), None, "{id}");
-        }
-    }
 }

@@ -119,7 +119,7 @@ fn as_json(log: &WebhookLog) -> Value {
             "time": delivery.at.seconds(),
             "notices": delivery.events,
             "attempts": delivery.attempts,
-            "outcome": outcome(delivery),
+            "outcome": delivery.outcome(),
             "status": delivery.last.status,
             "problem": delivery.last.problem,
         })
@@ -151,7 +151,7 @@ fn as_text(log: &WebhookLog) -> String {
         format!(
             "{:<8}  {at}  {:<9}  {events:>7}  {attempts:>8}  {}  {problem}",
             entry.id,
-            outcome(entry),
+            entry.outcome(),
             entry.address
         )
     };
@@ -168,16 +168,6 @@ fn as_text(log: &WebhookLog) -> String {
         .chain(lines)
         .map(|line| line.trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
-}
-
-fn outcome(delivery: &Delivery) -> &'static str {
-    if delivery.is_lost() {
-        "lost"
-    } else if delivery.given_up {
-        "given_up"
-    } else {
-        "delivered"
-    }
 }
 
 /// The reason of a failed attempt, without control characters.

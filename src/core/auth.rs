@@ -1,6 +1,7 @@
 //! Signatures and tokens: created, and verified in constant time.
 
 mod console;
+pub(crate) mod diagnosis;
 mod es256;
 mod mail_unsubscribe;
 mod request;
@@ -16,6 +17,7 @@ pub use console::{
     administrator_session, check_administrator_session, console_request_token,
     is_administrator_session,
 };
+pub use diagnosis::SignatureFault;
 pub use es256::{new_p256_key, signed_token};
 pub use mail_unsubscribe::UnsubscribeToken;
 pub use request::{RequestError, SignedRequest, message_signature, webhook_signature};

@@ -64,7 +64,7 @@ pub enum RequestError {
 
 impl SignedRequest<'_> {
     /// A parameter by its name, ignoring case.
-    fn parameter(&self, name: &'static str) -> Result<&str, RequestError> {
+    pub(crate) fn parameter(&self, name: &'static str) -> Result<&str, RequestError> {
         let found = self
             .query
             .iter()
@@ -76,13 +76,19 @@ impl SignedRequest<'_> {
 
     /// Whether the request names this key. Several libraries do not escape the query, and a plus that
     /// is not escaped is read as a space, which no key contains.
-    fn has_key(&self, key: &str) -> Result<bool, RequestError> {
+    pub(crate) fn has_key(&self, key: &str) -> Result<bool, RequestError> {
         Ok(self.parameter(KEY)?.replace(' ', "+") == key)
     }
 
     /// The signature in lower-case hex: over the method, the path, and every parameter but the
     /// signature itself, sorted by lower-case name, with values unescaped.
     pub fn signature(&self, secret: &Secret) -> String {
+        let query = self.sorted_query();
+        sign(secret, &[self.method, "\n", self.path, "\n", &query])
+    }
+
+    /// The part of the query that is signed.
+    pub(super) fn sorted_query(&self) -> String {
         let named = self
             .query
             .iter()
@@ -96,10 +102,7 @@ impl SignedRequest<'_> {
                 _ => format!("{name}={value}"),
             })
             .collect();
-        sign(
-            secret,
-            &[self.method, "\n", self.path, "\n", &query.join("&")],
-        )
+        query.join("&")
     }
 
     /// Verifies the key, the version, the timestamp and the signature, with every valid secret of the app.

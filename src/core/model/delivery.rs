@@ -48,6 +48,15 @@ impl Delivery {
     pub fn is_lost(&self) -> bool {
         self.given_up && self.attempts == 0
     }
+
+    /// The name of its outcome: `delivered`, `given_up` or `lost`.
+    pub fn outcome(&self) -> &'static str {
+        match (self.is_lost(), self.given_up) {
+            (true, _) => "lost",
+            (false, true) => "given_up",
+            (false, false) => "delivered",
+        }
+    }
 }
 
 /// Events for an address that were lost, because the app had reached a bound.

@@ -147,17 +147,27 @@ impl EventRoutes {
                 upto: i64::MAX as u64,
             },
         };
-        let cursor = EventCursor {
-            service: Arc::clone(service),
-            app: app.clone(),
-            query,
-            left: service.history_count(count) as u64,
-            oldest: u64::MAX,
-        };
-        let pages = list::pages(cursor, EventCursor::read);
-        let body = list::body(None, "{\"events\":[", pages, "]}").await?;
-        Ok(JsonAnswer::with_body(body))
+        event_list(service, app, query, count).await
     }
+}
+
+/// The events of a query, at most `count`, read page by page.
+pub(super) async fn event_list(
+    service: &Arc<Service>,
+    app: &AppIdent,
+    query: EventQuery,
+    count: u64,
+) -> Result<JsonAnswer<EventList>, Problem> {
+    let cursor = EventCursor {
+        service: Arc::clone(service),
+        app: app.clone(),
+        query,
+        left: service.history_count(count) as u64,
+        oldest: u64::MAX,
+    };
+    let pages = list::pages(cursor, EventCursor::read);
+    let body = list::body(None, "{\"events\":[", pages, "]}").await?;
+    Ok(JsonAnswer::with_body(body))
 }
 
 /// The next page of a list of events.

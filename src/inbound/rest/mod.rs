@@ -11,6 +11,7 @@ mod app_members;
 mod apps;
 mod asyncapi;
 mod body;
+mod console;
 mod console_pages;
 mod content_policy;
 mod cookies;
@@ -123,22 +124,27 @@ impl RestContext {
     }
 }
 
-/// The routes, one type a resource.
+/// The routes, one type a resource; nested, because a tuple of routes has at most 16 parts.
 type Routes = (
     (sessions::SessionRoutes, console_pages::ConsoleSessionRoutes),
     apps::AppRoutes,
     events::EventRoutes,
     subscriptions::SubscriptionRoutes,
-    targets::WebTargetRoutes,
-    targets::WebPushTargetRoutes,
-    targets::EmailTargetRoutes,
-    targets::ApnTargetRoutes,
+    (
+        targets::WebTargetRoutes,
+        targets::WebPushTargetRoutes,
+        targets::EmailTargetRoutes,
+        targets::ApnTargetRoutes,
+    ),
     sockets::SocketRoutes,
     messaging::MessagingRoutes,
     vapid::VapidRoutes,
-    pusher::PusherEventRoutes,
-    pusher::PusherChannelRoutes,
-    pusher::PusherUserRoutes,
+    (
+        pusher::PusherEventRoutes,
+        pusher::PusherChannelRoutes,
+        pusher::PusherUserRoutes,
+    ),
+    console::ConsoleRoutes,
     health::HealthRoutes,
     metrics::MetricsRoutes,
 );
@@ -152,16 +158,21 @@ fn routes(rest: &Arc<RestContext>) -> Routes {
         apps::AppRoutes(Arc::clone(rest)),
         events::EventRoutes(Arc::clone(rest)),
         subscriptions::SubscriptionRoutes(Arc::clone(rest)),
-        targets::WebTargetRoutes(Arc::clone(rest)),
-        targets::WebPushTargetRoutes(Arc::clone(rest)),
-        targets::EmailTargetRoutes(Arc::clone(rest)),
-        targets::ApnTargetRoutes(Arc::clone(rest)),
+        (
+            targets::WebTargetRoutes(Arc::clone(rest)),
+            targets::WebPushTargetRoutes(Arc::clone(rest)),
+            targets::EmailTargetRoutes(Arc::clone(rest)),
+            targets::ApnTargetRoutes(Arc::clone(rest)),
+        ),
         sockets::SocketRoutes(Arc::clone(rest)),
         messaging::MessagingRoutes(Arc::clone(rest)),
         vapid::VapidRoutes(Arc::clone(rest)),
-        pusher::PusherEventRoutes(Arc::clone(rest)),
-        pusher::PusherChannelRoutes(Arc::clone(rest)),
-        pusher::PusherUserRoutes(Arc::clone(rest)),
+        (
+            pusher::PusherEventRoutes(Arc::clone(rest)),
+            pusher::PusherChannelRoutes(Arc::clone(rest)),
+            pusher::PusherUserRoutes(Arc::clone(rest)),
+        ),
+        console::routes(rest),
         health::HealthRoutes(Arc::clone(rest)),
         metrics::MetricsRoutes(Arc::clone(rest)),
     )

@@ -159,6 +159,10 @@ macro_rules! bounded_text {
 }
 
 bounded_text! {
+    /// The beginning of channels' names; empty: any.
+    ChannelPrefix, 0, 200, "presence-"
+}
+bounded_text! {
     /// The address of a web hook.
     WebUrl, 1, 2000, "https://shop.example/hook"
 }

@@ -3,6 +3,7 @@
 mod apps;
 mod asyncapi;
 mod compression;
+mod console;
 mod console_pages;
 mod cookie;
 mod credentials;
@@ -31,6 +32,7 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method};
 use poem::{Body, Endpoint, EndpointExt, Request, Response};
 use pushi::core::model::{App, AppIdent, NewApp, Secret};
+use pushi::core::ports::Stores;
 use pushi::core::service::Service;
 use pushi::inbound::listen::{ClientInfo, ListenerRole};
 use pushi::inbound::rest::{RestRules, document, endpoint};
@@ -86,6 +88,7 @@ pub(crate) struct Api {
     endpoint: BoxEndpoint<'static>,
     pub service: Arc<Service>,
     pub store: Arc<FaultyStore>,
+    pub stores: Stores,
     pub clock: Arc<ManualClock>,
     pub ready: Arc<AtomicBool>,
     pub app: Arc<App>,
@@ -138,6 +141,7 @@ impl Setup {
             endpoint,
             service,
             store,
+            stores,
             clock,
             ready,
             app,
