@@ -284,6 +284,9 @@ impl Server {
         tasks.spawn(&stop, "webhook reconciler", |stop| async move {
             parts.reconciler.run(stop).await
         });
+        tasks.spawn(&stop, "samples", |stop| async move {
+            parts.samples.run(stop).await
+        });
         tasks.spawn(&stop, "app cache", |stop| async move {
             parts.apps.run(stop).await
         });

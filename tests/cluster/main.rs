@@ -10,6 +10,7 @@
 mod api;
 mod client;
 mod cluster;
+mod console;
 mod events;
 mod http;
 mod load_balancers;

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use pushi::core::hub::{
-    BatchWriter, BatchedWrite, Connection, DirectWriter, FlushBatch, FlushScheduler, Hub,
-    MailboxItem, SubscribedVia,
+    BatchWriter, BatchedWrite, Connection, ConnectionOrigin, DirectWriter, FlushBatch,
+    FlushScheduler, Hub, MailboxItem, SubscribedVia,
 };
 use pushi::core::model::App;
 use pushi::core::ports::{BusMessage, BusSink, DialectId};
@@ -24,7 +24,8 @@ fn hub() -> Arc<Hub> {
 }
 
 fn connect(hub: &Arc<Hub>, app: &Arc<App>) -> Connection {
-    hub.connect(app, DialectId::Pushi, (0, 0), 64 * 1024)
+    let origin = ConnectionOrigin::default();
+    hub.connect(app, DialectId::Pushi, (0, 0), 64 * 1024, origin)
         .unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use pushi::core::hub::{Connection, Hub, MailboxItem, SubscribedVia};
+use pushi::core::hub::{Connection, ConnectionOrigin, Hub, MailboxItem, SubscribedVia};
 use pushi::core::model::{App, Member, ServerEvent, SocketId};
 use pushi::core::ports::{BusMessage, BusSink, DialectId};
 use pushi::inbound::websocket::dialects;
@@ -33,7 +33,15 @@ async fn room(count: usize) -> (Arc<Hub>, Arc<App>, Vec<Connection>) {
         } else {
             DialectId::Pushi
         };
-        let connection = hub.connect(&app, dialect, (0, 0), 64 * 1024).unwrap();
+        let connection = hub
+            .connect(
+                &app,
+                dialect,
+                (0, 0),
+                64 * 1024,
+                ConnectionOrigin::default(),
+            )
+            .unwrap();
         connection.subscribe(&channel(ROOM), SubscribedVia::Client, None);
         connection
     };

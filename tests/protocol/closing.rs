@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pushi::core::hub::CloseReason;
 use pushi::core::model::NewApp;
+use pushi::core::ports::ClosedBy;
 use pushi::core::service::AppError;
 use pushi_test_support::{Client, Fault, FaultyStore, TestEnv, publishing};
 use serde_json::json;
@@ -231,4 +232,47 @@ pub(crate) async fn a_disabled_app_keeps_no_connection(env: &TestEnv) {
         }
     }
     assert_eq!(server.service.hub().connections(), 0);
+}
+
+/// Each end of a connection is recorded, with who ended it and why.
+pub(crate) async fn ends_are_recorded_with_their_reason(env: &TestEnv) {
+    let server = env.server().await;
+    let app = &server.app.ident;
+    let mut member = server.client().await;
+    member.join("presence-c", json!({"user_id": "ann"})).await;
+    member.close().await;
+    server.client().await.abort().await;
+    let mut client = server.subscribed("c").await;
+    let connections = server
+        .service
+        .connections(app, Default::default(), None, 10)
+        .await
+        .unwrap();
+    let id = connections.connections[0].id;
+    assert_eq!(connections.connections.len(), 1);
+    assert!(server.service.close_connection(app, id).await.unwrap());
+    assert_eq!(client.expect_close().await, 4009);
+    client.abort().await;
+    assert!(!server.service.close_connection(app, id).await.unwrap());
+    let closed = server
+        .service
+        .closed_connections(app, None, None, 10)
+        .await
+        .unwrap()
+        .connections;
+    let ends: Vec<_> = closed.iter().map(|one| (one.by, one.code)).collect();
+    assert_eq!(
+        ends,
+        [
+            (ClosedBy::Server, 4009),
+            (ClosedBy::Lost, 1006),
+            (ClosedBy::Client, 1005)
+        ]
+    );
+    let users: Vec<_> = closed
+        .iter()
+        .map(|one| one.user.as_ref().map(|user| user.as_str()))
+        .collect();
+    assert_eq!(users, [None, None, Some("ann")]);
+    assert_eq!(closed[0].id, id);
 }

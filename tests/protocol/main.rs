@@ -302,6 +302,7 @@ mod once {
         a_ping_is_answered_by_a_pong,
     }
     pushi_test_support::cases! { pushi_test_support::Memory as pushi_test_support::StoreKind, crate; closing:
+        ends_are_recorded_with_their_reason,
         shutdown_closes_with_4200,
         connects_during_shutdown_are_rejected,
         accepted_publishes_are_stored_before_shutdown,

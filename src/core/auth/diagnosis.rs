@@ -4,7 +4,6 @@
 mod request;
 
 use data_encoding::{BASE64, HEXLOWER};
-use serde_json::Value;
 
 use super::sign;
 use crate::core::model::{App, Secret};
@@ -128,8 +127,8 @@ impl SignedClaim<'_> {
         }
     }
 
-    /// The strings that are signed by mistake.
-    pub(crate) fn mistakes(&self) -> Vec<Mistake> {
+    /// The strings that are signed by mistake. `spellings` are the other forms of the data.
+    pub(crate) fn mistakes(&self, spellings: &[String]) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         let mut add = |signed: String, part, message: &str| {
             mistakes.push(Mistake {
@@ -149,7 +148,7 @@ impl SignedClaim<'_> {
                         "channel_data",
                         "the signature does not cover channel_data: sign <socket_id>:<channel>:<channel_data>",
                     );
-                    for other in spellings(data) {
+                    for other in spellings {
                         add(
                             format!("{socket}:{channel}:{other}"),
                             "channel_data",
@@ -193,7 +192,7 @@ impl SignedClaim<'_> {
                 }
             }
             Self::User { socket, data } => {
-                for other in spellings(data) {
+                for other in spellings {
                     add(
                         format!("{socket}::user::{other}"),
                         "user_data",
@@ -265,30 +264,4 @@ fn percent_encoded(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// The other forms of a JSON text: compact, with spaces as Python writes it, and as a JSON string.
-fn spellings(data: &str) -> Vec<String> {
-    let Ok(value) = serde_json::from_str::<Value>(data) else {
-        return Vec::new();
-    };
-    let compact = value.to_string();
-    let mut spaced = String::new();
-    let (mut quoted, mut escaped) = (false, false);
-    for character in compact.chars() {
-        spaced.push(character);
-        match character {
-            '"' if !escaped => quoted = !quoted,
-            ',' | ':' if !quoted => spaced.push(' '),
-            _ => {}
-        }
-        escaped = character == '\\' && !escaped;
-    }
-    let as_string = Value::from(data).to_string();
-    let mut found = vec![compact, spaced, as_string];
-    if let Value::String(inner) = value {
-        found.push(inner);
-    }
-    found.retain(|other| other != data);
-    found
 }

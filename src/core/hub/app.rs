@@ -1,6 +1,7 @@
 //! One app's connections and channels on this node.
 
 mod counts;
+mod infos;
 mod peers;
 mod queries;
 mod sign_in;

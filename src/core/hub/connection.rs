@@ -24,7 +24,6 @@ pub struct Connection {
     hub: Arc<AppHub>,
     key: usize,
     mailbox: Arc<Mailbox>,
-    address: Option<IpAddr>,
     /// The personal channels that it is subscribed to.
     personal: Mutex<Vec<PersonalChannel>>,
     /// Few clients have one.
@@ -71,20 +70,14 @@ impl Connection {
             hub,
             key,
             mailbox,
-            address: None,
             personal: Mutex::default(),
             token: Mutex::default(),
         }
     }
 
-    /// Sets the client's address.
-    pub fn set_address(&mut self, address: Option<IpAddr>) {
-        self.address = address;
-    }
-
     /// The client's address; `None`: not known.
     pub fn address(&self) -> Option<IpAddr> {
-        self.address
+        self.mailbox.origin().address
     }
 
     /// The connection's id.
@@ -216,6 +209,11 @@ impl Connection {
         self.subscription(channel).is_some()
             || PeerChannel::parse(channel.as_str())
                 .is_some_and(|peer| self.hub.is_peer(self.key, &peer))
+    }
+
+    /// The user that the connection is signed in as, or that it is on a presence channel.
+    pub fn user(&self) -> Option<UserId> {
+        self.hub.user_of(self.key)
     }
 
     /// The dialect that the client uses.

@@ -35,8 +35,8 @@ pub use held_token::HeldToken;
 pub use signed::SignedIn;
 pub use subscriptions::{SubscribedVia, Subscription};
 pub use write::{
-    BatchWriter, BatchedWrite, CloseReason, Corked, Delivered, DirectWriter, FlushBatch,
-    FlushScheduler, Mailbox, MailboxItem, Receipt, ReceiptOutcome, WriteStats,
+    BatchWriter, BatchedWrite, CloseReason, ConnectionOrigin, Corked, Delivered, DirectWriter,
+    FlushBatch, FlushScheduler, Mailbox, MailboxItem, Receipt, ReceiptOutcome, WriteStats,
 };
 
 use crate::core::model::{App, AppIdent, ChannelName, ServerEvent, SocketId, Timestamp};
@@ -111,6 +111,17 @@ impl Hub {
         let _ = self.presence.set(presence);
     }
 
+    /// The number of this process, as in its socket ids.
+    pub fn process(&self) -> u64 {
+        self.process
+    }
+
+    /// The number of channels with subscriptions, over all apps.
+    pub fn channel_count(&self) -> u64 {
+        let apps = self.apps.read();
+        apps.values().map(|app| app.channel_count()).sum()
+    }
+
     /// The number of connections, over all apps.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
@@ -128,6 +139,7 @@ impl Hub {
         dialect: DialectId,
         (node_limit, app_limit): (u64, u64),
         pending_bytes: u64,
+        origin: ConnectionOrigin,
     ) -> Result<Connection, CapacityExceeded> {
         let count = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         // Its drop decrements the count on every early return.
@@ -139,7 +151,7 @@ impl Hub {
             process: self.process,
             counter: self.counter.fetch_add(1, Ordering::Relaxed) + 1,
         };
-        let mailbox = Arc::new(Mailbox::new(id, dialect, pending_bytes));
+        let mailbox = Arc::new(Mailbox::new(id, dialect, pending_bytes, origin));
         let app_hub = self.app_hub(app);
         let key = app_hub
             .connect(Arc::clone(&mailbox), app_limit)

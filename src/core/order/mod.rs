@@ -30,7 +30,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::error::BusError;
 use super::model::{AppIdent, ChannelName, Mid, SocketId, Timestamp};
-use super::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, EventStore};
+use super::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, EventStore, NodeQuery, NodeReport};
 use backfill::{Gaps, HeadRequest};
 use exclusions::Exclusions;
 use sequence::Expected;
@@ -177,6 +177,10 @@ impl BusSink for Resequencer {
 
     fn wants(&self, app: &AppIdent, channel: &ChannelName) -> bool {
         self.sink().is_some_and(|sink| sink.wants(app, channel))
+    }
+
+    fn report(&self, query: NodeQuery) -> Option<NodeReport> {
+        self.sink()?.report(query)
     }
 
     fn resumed(&self) {

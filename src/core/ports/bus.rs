@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::{NodeQuery, NodeReport};
 use crate::core::error::BusError;
 use crate::core::model::{
     AppIdent, ChannelName, Mid, NewEvent, Position, ServerEvent, SocketId, TokenHash, UserId,
@@ -97,6 +98,11 @@ pub trait BusSink: Send + Sync {
 
     /// The bus is available again: messages of other nodes may have been missed. Fast, and never waits.
     fn resumed(&self);
+
+    /// Answers the question of another node; `None`: this node cannot. Fast, and never waits.
+    fn report(&self, _query: NodeQuery) -> Option<NodeReport> {
+        None
+    }
 }
 
 /// The state of the connection between the nodes.

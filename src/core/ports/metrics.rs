@@ -40,6 +40,23 @@ pub struct Gauges {
     pub bus_queue_bytes: u64,
 }
 
+/// What was counted since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Totals {
+    /// Accepted publishes.
+    pub publishes: u64,
+    /// Frames added to mailboxes.
+    pub deliveries: u64,
+    /// Connections that were closed because they read too slowly.
+    pub slow_readers: u64,
+    /// Error frames, and failed calls of store and bus.
+    pub errors: u64,
+    /// Calls of the store, and their whole duration in seconds.
+    pub store: (u64, f64),
+    /// Messages through the bus, and their whole duration in seconds.
+    pub bus: (u64, f64),
+}
+
 /// A queue whose bytes are bounded for each app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueKind {
@@ -110,6 +127,8 @@ pub trait Metrics: Send + Sync {
     fn sent(&self, frames: u64, bytes: u64);
     /// The number of frames sent since the start.
     fn frames_sent(&self) -> u64;
+    /// The totals since the start, for a task that reads them now and then.
+    fn totals(&self) -> Totals;
     /// An event was published.
     fn published(&self, source: Source, persisted: bool);
     /// A frame was added to this number of mailboxes.

@@ -17,6 +17,7 @@ mod dialect;
 mod event_store;
 mod message_format;
 mod metrics;
+mod node_reports;
 mod nodes;
 mod notifications;
 mod notifier;
@@ -41,7 +42,11 @@ pub use event_store::{EventStore, Pruning, ReadLimit};
 pub use message_format::MessageFormat;
 pub use metrics::{
     Call, Gauges, GuessedCredential, HttpRefusal, Metrics, NotificationOutcome, QueueKind, Source,
-    WebhookOutcome,
+    Totals, WebhookOutcome,
+};
+pub use node_reports::{
+    AddressRange, ClosedBy, ClosedConnection, ConnectionFilter, ConnectionInfo, NodeOverview,
+    NodeQuery, NodeReport, NodeReports, NodeSample, TailBatch, TailEvent, TailFilter, TailPoll,
 };
 pub use nodes::Nodes;
 pub use notifications::{DuePublishes, NotificationLog};

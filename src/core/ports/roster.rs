@@ -1,7 +1,10 @@
 //! Connections, occupied channels and signed-in users of all nodes.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
+use super::{NodeQuery, NodeReports};
 use crate::core::error::BusError;
 use crate::core::model::{
     AppIdent, ChannelName, Occupancy, OccupiedChannel, SocketId, SocketInfo, UserId,
@@ -103,4 +106,9 @@ pub trait Roster: Send + Sync {
 
     /// The status of these users.
     async fn online(&self, app: &AppIdent, users: &[UserId]) -> Result<Online, BusError>;
+
+    /// Asks all other nodes, which answer with [`BusSink::report`](super::BusSink::report). It returns within `within`: a node
+    /// that has not answered by then is named. A node that receives the question repeatedly may answer each time.
+    async fn ask_nodes(&self, query: &NodeQuery, within: Duration)
+    -> Result<NodeReports, BusError>;
 }

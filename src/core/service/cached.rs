@@ -86,7 +86,14 @@ impl Service {
                 bytes = 0;
             }
             bytes += event.bytes();
-            release(&*self.ports.nodes.bus, Arc::clone(event), None, except).await;
+            release(
+                &*self.ports.nodes.bus,
+                &self.parts.tail,
+                Arc::clone(event),
+                None,
+                except,
+            )
+            .await;
         }
     }
 }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::Service;
 use crate::core::error::StorageError;
-use crate::core::hub::{CapacityExceeded, Connection};
+use crate::core::hub::{CapacityExceeded, Connection, ConnectionOrigin};
 use crate::core::limit::TokenBucket;
 use crate::core::model::{App, OverCapacity, Timestamp, origin};
 use crate::core::ports::DialectId;
@@ -121,7 +121,8 @@ impl Service {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn connect(&self, connecting: Connecting<'_>) -> Result<Connection, ConnectError> {
-        if !self.admission.admits(self.ports.clock.now()) {
+        let opened = self.ports.clock.now();
+        if !self.admission.admits(opened) {
             return Err(ConnectError::Admission);
         }
         let app = self
@@ -138,12 +139,15 @@ impl Service {
             connecting.dialect,
             (limits.connections, app_limit),
             limits.pending_bytes,
+            ConnectionOrigin {
+                address: connecting.address,
+                opened,
+            },
         );
-        let mut connection = connected.map_err(|full| match full {
+        let connection = connected.map_err(|full| match full {
             CapacityExceeded::Node => ConnectError::NodeFull,
             CapacityExceeded::App => ConnectError::AppFull(app.settings.over_capacity),
         })?;
-        connection.set_address(connecting.address);
         // A change of an app is cached first and applied to its connections then. A connection that was admitted between
         // the two sees it here.
         let now = self

@@ -10,6 +10,7 @@
 //! - `CacheChannels`: the last event of each cache channel.
 //! - [`WebhookQueue`], [`OutboxSender`], [`Reconciler`]: webhook events, see the module `webhooks`.
 //! - [`NotificationQueue`], [`NotificationExpander`], [`NotificationSender`]: notifications, see the module `notifications`.
+//! - [`Samples`], `Tail`, `ClosedConnections`: what a console shows of this node.
 //! - [`Retention`]: removes expired data. [`MemberChangeAnnouncer`]: batched joins and leaves.
 //!
 //! A message from another node arrives at [`BusSink::deliver`], which hands it to the part or to the hub.
@@ -21,7 +22,9 @@ mod apps;
 pub mod bootstrap;
 mod cache_channels;
 mod cached;
+mod closed_connections;
 mod connect;
+mod connections;
 mod console_sessions;
 mod direct;
 mod health;
@@ -30,6 +33,7 @@ mod login_throttle;
 mod mail;
 mod mail_unsubscribe;
 mod member_changes;
+mod node_overview;
 mod notifications;
 mod occupancy;
 mod parts;
@@ -38,6 +42,7 @@ mod publish;
 mod release;
 mod replay;
 mod retention;
+mod samples;
 mod session_cache;
 mod sessions;
 mod short_secrets;
@@ -46,6 +51,7 @@ mod signature_check;
 mod signed;
 mod subscribe;
 mod subscriptions;
+mod tail;
 mod targets;
 mod trigger;
 mod unsubscribe;
@@ -67,6 +73,7 @@ pub use append_queue::AppendQueue;
 pub use apps::AppError;
 pub use cached::Cached;
 pub use connect::{ConnectError, Connecting, Encryption};
+pub use connections::{ClosedPage, ConnectionPage};
 pub use console_sessions::ConsoleAccess;
 pub use direct::{DirectMessage, MAX_DIRECT_TARGETS, PushTarget, QueueMessagesError};
 pub use health::NodeHealth;
@@ -75,6 +82,7 @@ pub use login_throttle::LoginsThrottled;
 pub use mail::{GivenMailServer, MailServerError};
 pub use mail_unsubscribe::UnsubscribeError;
 pub use member_changes::MemberChangeAnnouncer;
+pub use node_overview::OverviewOfNodes;
 pub use notifications::{
     KINDS as NOTIFICATION_KINDS, NotificationExpander, NotificationQueue, NotificationRules,
     NotificationSender, NotificationTest, NotificationTestError, ReadEventPush, RefusedCredentials,
@@ -85,6 +93,7 @@ pub use parts::Parts;
 pub use publish::{ClientPublish, PublishError, Publishing};
 pub use replay::{ReplayedEvents, Since};
 pub use retention::Retention;
+pub use samples::{SAMPLE_INTERVAL, Samples};
 pub use sessions::{AppSession, LoginCredentials, LoginError, NewSessionToken};
 pub use short_secrets::ShortSecrets;
 pub use sign_in::{SignIn, SignInError, Watched};
@@ -92,6 +101,7 @@ pub use signature_check::{CheckedSignature, ClientSignature, RequestSignature};
 pub use signed::SignedError;
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 pub use subscriptions::SubscriptionError;
+pub use tail::{TailItem, TailStream, TooManyWatchers};
 pub use targets::{RegisterTarget, TargetError};
 pub use trigger::{ClientEvent, ClientEventError, TriggerRequest};
 pub use user_tokens::{HoldTokenError, TokenAccessError, TokenHeld};
@@ -103,8 +113,8 @@ use super::auth::{self, RandomError};
 use super::hub::Hub;
 use super::model::{AppIdent, ChannelName, Limits, MailAccount, Mid, PublishId, ServerEvent};
 use super::ports::{
-    BusHealth, BusMessage, BusSink, Clock, Gauges, MessageFormat, Nodes, Notifier, Senders, Stores,
-    TokenReader,
+    BusHealth, BusMessage, BusSink, Clock, Gauges, MessageFormat, NodeQuery, NodeReport, Nodes,
+    Notifier, Senders, Stores, TokenReader,
 };
 
 /// The ports that the use cases depend on.
@@ -298,6 +308,10 @@ impl BusSink for Service {
                 .send_count(&app, channel, count, self.ports.clock.now()),
             other => self.hub.deliver(other),
         }
+    }
+
+    fn report(&self, query: NodeQuery) -> Option<NodeReport> {
+        Some(self.own_report(query))
     }
 
     fn wants(&self, app: &AppIdent, channel: &ChannelName) -> bool {

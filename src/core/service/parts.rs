@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::app_cache::AppCache;
 use super::append_queue::AppendQueue;
 use super::cache_channels::CacheChannels;
+use super::closed_connections::ClosedConnections;
 use super::console_sessions::EndedSessions;
 use super::direct::SendSlots;
 use super::login_throttle::LoginThrottle;
@@ -13,7 +14,9 @@ use super::notifications::{
     Couriers, NotificationExpander, NotificationQueue, NotificationSender, SenderParts,
 };
 use super::retention::Retention;
+use super::samples::Samples;
 use super::session_cache::SessionCache;
+use super::tail::Tail;
 use super::webhook_changes::WebhookChanges;
 use super::webhooks::{OutboxSender, Reconciler, WebhookQueue};
 use super::{Ports, Rules};
@@ -45,6 +48,10 @@ pub struct Parts {
     pub notification_sender: Arc<NotificationSender>,
     /// Removes expired data.
     pub retention: Arc<Retention>,
+    /// Takes samples of what the node does.
+    pub samples: Arc<Samples>,
+    pub(super) tail: Arc<Tail>,
+    pub(super) closed: Arc<ClosedConnections>,
     pub(super) sessions: Arc<SessionCache>,
     pub(super) ended_sessions: Arc<EndedSessions>,
     pub(super) logins: Arc<LoginThrottle>,
@@ -67,6 +74,8 @@ impl Parts {
             true => "alone".to_owned(),
             false => auth::random_hex::<8>()?,
         };
+        let tail = Arc::new(Tail::new(Arc::clone(hub)));
+        let samples = Samples::new(Arc::clone(hub), Arc::clone(&clock), Arc::clone(&tail));
         let webhook_changes = Arc::new(WebhookChanges::default());
         let cache_channels = Arc::new(CacheChannels::new(
             Arc::clone(&stores.cache),
@@ -122,11 +131,15 @@ impl Parts {
             nodes: nodes.clone(),
         });
         Ok(Self {
+            samples: Arc::new(samples),
+            tail: Arc::clone(&tail),
+            closed: Arc::default(),
             expander: Arc::new(expander),
             notification_sender: Arc::new(notification_sender),
             appends: Arc::new(AppendQueue::new(
                 Arc::clone(&stores.events),
                 nodes.bus,
+                tail,
                 Arc::clone(&cache_channels),
                 Arc::clone(&notifications),
                 QueueBounds::new(rules.limits.queued_bytes, rules.limits.queued_bytes_all),

@@ -244,7 +244,14 @@ impl Service {
                 // Boxed: its size must not be part of every idle connection's task.
                 Box::pin(self.publish_transient(&events, except)).await;
             } else {
-                release(&*self.ports.nodes.bus, Arc::clone(event), None, except).await;
+                release(
+                    &*self.ports.nodes.bus,
+                    &self.parts.tail,
+                    Arc::clone(event),
+                    None,
+                    except,
+                )
+                .await;
             }
             self.parts.notifications.record(&events, mark.as_ref());
             return Ok(false);

@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::task::Poll;
 
+use super::tail::Tail;
 use crate::core::model::{NewEvent, Position, SocketId};
 use crate::core::ports::{Bus, BusMessage};
 
@@ -25,10 +26,12 @@ pub(super) async fn yield_now() {
 /// messages itself, and the other nodes catch up from the store.
 pub(super) async fn release(
     bus: &dyn Bus,
+    tail: &Tail,
     event: Arc<NewEvent>,
     position: Option<Position>,
     except: Option<SocketId>,
 ) {
+    tail.record(&event, position, except);
     let _ = bus
         .publish(BusMessage::published(event, position, except))
         .await;

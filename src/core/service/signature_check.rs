@@ -30,6 +30,8 @@ pub struct ClientSignature {
     pub channel_data: Option<String>,
     /// The user data of a sign-in, in place of a channel.
     pub user_data: Option<String>,
+    /// Other forms of the channel data or user data, which may have been signed.
+    pub spellings: Vec<String>,
 }
 
 /// A signed request of the Pusher HTTP API.
@@ -141,8 +143,8 @@ impl Service {
             warn_of(with, &mut checked);
             return Ok(checked);
         }
-        let mut found =
-            misspelled(&app, signature, &text).or_else(|| made(&app, signature, claim.mistakes()));
+        let mut found = misspelled(&app, signature, &text)
+            .or_else(|| made(&app, signature, claim.mistakes(&given.spellings)));
         if found.is_none() {
             found = malformed(signature);
         }

@@ -186,7 +186,14 @@ impl Service {
             let events = [event];
             let mark = self.parts.notifications.mark(&events);
             let [event] = &events;
-            release(&*self.ports.nodes.bus, Arc::clone(event), None, except).await;
+            release(
+                &*self.ports.nodes.bus,
+                &self.parts.tail,
+                Arc::clone(event),
+                None,
+                except,
+            )
+            .await;
             self.parts.notifications.record(&events, mark.as_ref());
             return Ok(false);
         }

@@ -221,6 +221,13 @@ impl HealthRoutes {
         &self,
         _watcher: OperationsAccess,
     ) -> Result<JsonAnswer<DetailedHealth>, Problem> {
+        Ok(JsonAnswer::of(&self.detailed_health().await))
+    }
+}
+
+impl HealthRoutes {
+    /// The state of this node's parts.
+    pub(super) async fn detailed_health(&self) -> DetailedHealth {
         let rules = &self.0.rules;
         let health = self.0.service.health().await;
         let latency_ms = health
@@ -270,7 +277,7 @@ impl HealthRoutes {
         };
         let handlers = self.handlers().await;
         let well = ready && error.is_none() && health.bus != BusHealth::Down;
-        Ok(JsonAnswer::of(&DetailedHealth {
+        DetailedHealth {
             status: if well {
                 CheckStatus::Ok
             } else {
@@ -288,11 +295,9 @@ impl HealthRoutes {
                 websocket,
                 handlers,
             },
-        }))
+        }
     }
-}
 
-impl HealthRoutes {
     async fn handlers(&self) -> HandlersHealth {
         let service = &self.0.service;
         if !service.rules().notifications.enabled {

@@ -10,6 +10,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::problem::Problem;
 use super::schema::{CREDENTIAL, IDENT, PRINTABLE, example, inline, plain, whole};
+use crate::core::ports::AddressRange;
 
 /// The accepted values of a kind of parameter.
 pub(super) trait Accepts {
@@ -163,6 +164,14 @@ bounded_text! {
     ChannelPrefix, 0, 200, "presence-"
 }
 bounded_text! {
+    /// The name of an event to list by; empty: any.
+    AnyEventName, 0, 200, "message"
+}
+bounded_text! {
+    /// The id of a user to list connections by; empty: any.
+    AnyUserId, 0, 128, "ann"
+}
+bounded_text! {
     /// The address of a web hook.
     WebUrl, 1, 2000, "https://shop.example/hook"
 }
@@ -217,6 +226,30 @@ text! {
 text! {
     /// A socket's id.
     Socket, 3, 37, "^(0|[1-9][0-9]{0,17})\\.(0|[1-9][0-9]{0,17})$", "4711.90210"
+}
+
+/// An IP address, or a network; empty: any.
+pub(super) enum AnyAddress {}
+
+impl Accepts for AnyAddress {
+    type Value = Option<AddressRange>;
+
+    fn schema() -> MetaSchema {
+        let schema = MetaSchema {
+            max_length: Some(43),
+            ..plain("string", "")
+        };
+        example(schema, "10.0.0.0/8")
+    }
+
+    fn read(text: &str) -> Result<Self::Value, &'static str> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        AddressRange::parse(text)
+            .map(Some)
+            .ok_or("must be an IP address, or a network such as 10.0.0.0/8")
+    }
 }
 
 /// The caller's name for a publish, from the header `Idempotency-Key`.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -11,7 +12,9 @@ use crate::core::hub::Hub;
 use crate::core::model::{
     AppIdent, ChannelName, Occupancy, OccupiedChannel, ServerEvent, SocketId, SocketInfo, UserId,
 };
-use crate::core::ports::{BusMessage, OccupancyChange, OccupancyUpdate, Online, Roster};
+use crate::core::ports::{
+    BusMessage, NodeQuery, NodeReports, OccupancyChange, OccupancyUpdate, Online, Roster,
+};
 use crate::outbound::local::LocalBus;
 
 /// The roster of a single node. A change is queued on the bus under the same lock, so that both have
@@ -70,6 +73,14 @@ impl RosterState {
 
 #[async_trait]
 impl Roster for LocalRoster {
+    async fn ask_nodes(
+        &self,
+        _query: &NodeQuery,
+        _within: Duration,
+    ) -> Result<NodeReports, BusError> {
+        Ok(NodeReports::default())
+    }
+
     async fn sockets(
         &self,
         app: &AppIdent,

@@ -1,5 +1,7 @@
 //! The metrics of `GET /metrics`.
 
+mod totals;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use parking_lot::Mutex;
 use crate::core::model::{AppIdent, TargetKind};
 use crate::core::ports::{
     Call, Gauges, GuessedCredential, HttpRefusal, Metrics, NotificationOutcome, QueueKind, Source,
-    WebhookOutcome,
+    Totals, WebhookOutcome,
 };
 
 /// Bounds in seconds: from a commit on a fast disk (0.1 ms) to the time-out of a store call.
@@ -263,6 +265,10 @@ impl Metrics for PrometheusMetrics {
         self.delivered.inc_by(mailboxes);
     }
 
+    fn totals(&self) -> Totals {
+        self.read_totals()
+    }
+
     fn frames_sent(&self) -> u64 {
         self.sent_frames.get()
     }
@@ -360,10 +366,8 @@ mod tests {
             let app = AppIdent::trusted(&format!("app-{number}"));
             metrics.queue_refused(QueueKind::Append, &app, 2);
         }
-        assert!(
-            !metrics.render(Gauges::default()).contains("pushi_bus_up"),
-            "a single node has no bus"
-        );
+        // A single node has no bus.
+        assert!(!metrics.render(Gauges::default()).contains("pushi_bus_up"));
         let text = metrics.render(Gauges {
             connections: 7,
             bus_up: Some(true),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use pushi::core::auth::random_53_bits;
-use pushi::core::hub::{Connection, Hub, SubscribedVia};
+use pushi::core::hub::{Connection, ConnectionOrigin, Hub, SubscribedVia};
 use pushi::core::model::{App, ChannelName, Member};
 use pushi::core::ports::{Bus, DialectId, Roster};
 use pushi::outbound::local::{LocalBus, LocalRoster};
@@ -26,7 +26,13 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn connect(&self, app: &Arc<App>) -> Connection {
         self.hub
-            .connect(app, DialectId::Pusher, (0, 0), 0)
+            .connect(
+                app,
+                DialectId::Pusher,
+                (0, 0),
+                0,
+                ConnectionOrigin::default(),
+            )
             .unwrap_or_else(|full| panic!("{full:?}"))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushi::core::hub::SubscribedVia;
+use pushi::core::hub::{ConnectionOrigin, SubscribedVia};
 use pushi::core::model::{OutboxEvent, OutboxEventKind};
 use pushi::core::ports::DialectId;
 use pushi::core::service::Service;
@@ -192,7 +192,13 @@ pub(super) async fn a_reconnect_after_a_restart_is_not_reported(env: &TestEnv) {
     let hub = Arc::clone(&setup.hub);
     run(env, setup);
     let connection = hub
-        .connect(&old.app, DialectId::Pusher, (0, 0), 1024)
+        .connect(
+            &old.app,
+            DialectId::Pusher,
+            (0, 0),
+            1024,
+            ConnectionOrigin::default(),
+        )
         .unwrap();
     connection.subscribe(&channel("news"), SubscribedVia::Client, None);
     pass(10_000).await;
@@ -253,7 +259,13 @@ pub(super) async fn a_survivor_reports_what_a_dead_node_did_not(env: &TestEnv) {
     let connection = server
         .service
         .hub()
-        .connect(&server.app, DialectId::Pusher, (0, 0), 1024)
+        .connect(
+            &server.app,
+            DialectId::Pusher,
+            (0, 0),
+            1024,
+            ConnectionOrigin::default(),
+        )
         .unwrap();
     connection.subscribe(&channel("news"), SubscribedVia::Client, None);
     pass(10_100).await;

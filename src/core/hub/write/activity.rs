@@ -1,6 +1,7 @@
 //! When a connection was last active.
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
 
 use super::item::CloseReason;
 
@@ -36,6 +37,14 @@ impl Activity {
 
     pub(super) fn record_sent(&self) {
         self.sent.store(true, Relaxed);
+    }
+
+    /// For how long nothing was received, in whole seconds.
+    pub(super) fn silent(&self) -> Duration {
+        match self.received.load(Relaxed) {
+            true => Duration::ZERO,
+            false => Duration::from_secs(self.silent.load(Relaxed).into()),
+        }
     }
 
     /// Sets the seconds that are left for signing in; 0: no deadline.

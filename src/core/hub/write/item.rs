@@ -25,6 +25,8 @@ pub enum CloseReason {
     NotSignedIn,
     /// The user's connections were terminated over REST.
     Terminated,
+    /// The connection was closed by an administrator of the app.
+    Administrator,
 }
 
 /// The result of a publish, for the connection that sent it.

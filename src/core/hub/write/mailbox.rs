@@ -1,9 +1,11 @@
 //! The mailbox of one connection.
 
+use ::core::net::IpAddr;
 use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -13,7 +15,7 @@ use super::direct::{BatchedWrite, DirectWriter, WriteStats};
 use super::item::{CloseReason, MailboxItem};
 use super::queue::{MAX_WRITE, MailboxQueue};
 use crate::core::hub::broadcast::Broadcast;
-use crate::core::model::SocketId;
+use crate::core::model::{SocketId, Timestamp};
 use crate::core::ports::DialectId;
 
 /// Bytes that an item other than a frame counts as: about its memory.
@@ -29,6 +31,16 @@ pub struct Mailbox {
     limit: usize,
     queue: Mutex<MailboxQueue>,
     dialect: DialectId,
+    origin: ConnectionOrigin,
+}
+
+/// Where a connection came from, and when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ConnectionOrigin {
+    /// The client's address; `None`: not known.
+    pub address: Option<IpAddr>,
+    /// The time of the upgrade.
+    pub opened: Timestamp,
 }
 
 /// The outcome of a delivery.
@@ -46,7 +58,7 @@ pub enum Delivered {
 
 impl Mailbox {
     /// An empty mailbox that holds at most `limit` bytes (0: no bound).
-    pub fn new(id: SocketId, dialect: DialectId, limit: u64) -> Self {
+    pub fn new(id: SocketId, dialect: DialectId, limit: u64, origin: ConnectionOrigin) -> Self {
         let limit = if limit == 0 {
             usize::MAX
         } else {
@@ -56,6 +68,7 @@ impl Mailbox {
             id,
             dialect,
             limit,
+            origin,
             activity: Activity::default(),
             queue: Mutex::default(),
         }
@@ -64,6 +77,16 @@ impl Mailbox {
     /// The dialect in which frames are encoded for it.
     pub fn dialect(&self) -> DialectId {
         self.dialect
+    }
+
+    /// Where the connection came from, and when.
+    pub fn origin(&self) -> ConnectionOrigin {
+        self.origin
+    }
+
+    /// For how long nothing was received from the client, to a second.
+    pub fn silent(&self) -> Duration {
+        self.activity.silent()
     }
 
     /// The connection that it belongs to.

@@ -54,4 +54,4 @@ pub use cork::{Corked, FlushScheduler};
 pub(super) use cork::{FlushInline, is_corked, schedule_flush};
 pub use direct::{BatchWriter, BatchedWrite, DirectWriter, WriteStats};
 pub use item::{CloseReason, MailboxItem, Receipt, ReceiptOutcome};
-pub use mailbox::{Delivered, Mailbox};
+pub use mailbox::{ConnectionOrigin, Delivered, Mailbox};

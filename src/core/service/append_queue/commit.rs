@@ -146,7 +146,14 @@ impl AppendQueue {
             match result {
                 Ok(position) => {
                     positions.push(position);
-                    release(&*self.bus, Arc::clone(event), Some(position), entry.except).await;
+                    release(
+                        &*self.bus,
+                        &self.tail,
+                        Arc::clone(event),
+                        Some(position),
+                        entry.except,
+                    )
+                    .await;
                 }
                 // The same publish was stored, and delivered, before.
                 Err(_) if is_repeated => {}

@@ -27,6 +27,7 @@ use self::queue::{BATCH, COMMIT_TIME, MAX_COMMIT_BYTES, MIN_COMMIT_BYTES, Pendin
 use super::NotificationQueue;
 use super::cache_channels::CacheChannels;
 use super::release::release;
+use super::tail::Tail;
 use crate::core::error::StorageError;
 use crate::core::fair_queue::QueueBounds;
 use crate::core::model::{AppIdent, Mid};
@@ -51,6 +52,7 @@ pub(super) enum EnqueueError {
 pub struct AppendQueue {
     events: Arc<dyn EventStore>,
     bus: Arc<dyn Bus>,
+    tail: Arc<Tail>,
     cache_channels: Arc<CacheChannels>,
     notifications: Arc<NotificationQueue>,
     pending: Mutex<PendingAppends>,
@@ -62,6 +64,7 @@ impl AppendQueue {
     pub(super) fn new(
         events: Arc<dyn EventStore>,
         bus: Arc<dyn Bus>,
+        tail: Arc<Tail>,
         cache_channels: Arc<CacheChannels>,
         notifications: Arc<NotificationQueue>,
         bounds: QueueBounds,
@@ -70,6 +73,7 @@ impl AppendQueue {
         Self {
             events,
             bus,
+            tail,
             cache_channels,
             notifications,
             pending: Mutex::new(PendingAppends::new(bounds)),
@@ -225,7 +229,14 @@ impl AppendQueue {
     /// Releases the events of an entry that is not persisted.
     async fn pass(&self, entry: PendingAppend) {
         for event in &entry.events {
-            release(&*self.bus, Arc::clone(event), None, entry.except).await;
+            release(
+                &*self.bus,
+                &self.tail,
+                Arc::clone(event),
+                None,
+                entry.except,
+            )
+            .await;
         }
         self.notifications
             .record(&entry.events, entry.mark.as_ref());
@@ -253,7 +264,7 @@ impl AppendQueue {
             let guards = self.cache_channels.keep(stored).await;
             for (doubt, position) in in_doubt.drain(..mids.len()).zip(positions) {
                 if position.is_some() {
-                    release(&*self.bus, doubt.event, position, doubt.except).await;
+                    release(&*self.bus, &self.tail, doubt.event, position, doubt.except).await;
                 }
             }
             drop(guards);

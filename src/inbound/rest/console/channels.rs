@@ -30,7 +30,7 @@ const EVENTS: u64 = 20;
 /// An occupied channel.
 #[derive(Debug, Object)]
 #[oai(rename = "OccupiedChannel")]
-pub(crate) struct ShownChannel {
+pub(in crate::inbound::rest) struct ShownChannel {
     /// The channel.
     pub channel: String,
     /// `public`, `private`, `presence`, `personal`, `peer` or `user`.
@@ -44,7 +44,7 @@ pub(crate) struct ShownChannel {
 /// A page of occupied channels.
 #[derive(Debug, Object)]
 #[oai(rename = "OccupiedChannels")]
-pub(crate) struct ShownChannels {
+pub(in crate::inbound::rest) struct ShownChannels {
     /// The channels, ordered by name.
     pub channels: Vec<ShownChannel>,
     /// Whether others follow.
@@ -54,7 +54,7 @@ pub(crate) struct ShownChannels {
 /// A member of a presence channel.
 #[derive(Debug, Object)]
 #[oai(rename = "ChannelMember")]
-pub(crate) struct ShownMember {
+pub(in crate::inbound::rest) struct ShownMember {
     /// The id of the user.
     pub user_id: String,
     /// The data of the user, as JSON text; empty if there is none.
@@ -64,7 +64,7 @@ pub(crate) struct ShownMember {
 /// The members of a presence channel.
 #[derive(Debug, Object)]
 #[oai(rename = "ChannelMembers")]
-pub(crate) struct ShownMembers {
+pub(in crate::inbound::rest) struct ShownMembers {
     /// The members, in the order in which they joined.
     pub members: Vec<ShownMember>,
     /// Whether there are others.
@@ -83,7 +83,7 @@ fn kind_name(kind: ChannelKind) -> &'static str {
 }
 
 /// The routes of an app's channels.
-pub(crate) struct ConsoleChannelRoutes(pub Arc<RestContext>);
+pub(in crate::inbound::rest) struct ConsoleChannelRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Console")]
 impl ConsoleChannelRoutes {

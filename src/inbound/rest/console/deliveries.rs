@@ -30,7 +30,7 @@ const COUNT: usize = 100;
 /// Events that wait for a web hook.
 #[derive(Debug, Object)]
 #[oai(rename = "WaitingWebhook")]
-pub(crate) struct WaitingHook {
+pub(in crate::inbound::rest) struct WaitingHook {
     /// The web hook's URL.
     pub address: String,
     /// Number of events that wait.
@@ -39,16 +39,18 @@ pub(crate) struct WaitingHook {
     pub attempts: u64,
     /// Time of the next attempt, in seconds since 1970.
     pub next_attempt: f64,
-    /// HTTP status of the last failed attempt; null if there was no response.
+    /// HTTP status of the last failed attempt; absent if there was no response.
+    #[oai(skip_serializing_if_is_none)]
     pub status: Option<u16>,
-    /// Why the last attempt failed; null if none failed.
+    /// Why the last attempt failed; absent if none failed.
+    #[oai(skip_serializing_if_is_none)]
     pub problem: Option<String>,
 }
 
 /// Events that were sent to a web hook together, or given up.
 #[derive(Debug, Object)]
 #[oai(rename = "WebhookDelivery")]
-pub(crate) struct HookDelivery {
+pub(in crate::inbound::rest) struct HookDelivery {
     /// Unique in the app.
     pub id: u64,
     /// The web hook's URL.
@@ -61,16 +63,18 @@ pub(crate) struct HookDelivery {
     pub attempts: u64,
     /// `delivered`, `given_up`, or `lost`: never sent, because the app had reached a bound.
     pub state: String,
-    /// HTTP status of the last attempt; null if there was no response.
+    /// HTTP status of the last attempt; absent if there was no response.
+    #[oai(skip_serializing_if_is_none)]
     pub status: Option<u16>,
-    /// Why the last attempt failed; null if it succeeded.
+    /// Why the last attempt failed; absent if it succeeded.
+    #[oai(skip_serializing_if_is_none)]
     pub problem: Option<String>,
 }
 
 /// The deliveries to the web hooks of an app.
 #[derive(Debug, Object)]
 #[oai(rename = "WebhookDeliveries")]
-pub(crate) struct HookDeliveries {
+pub(in crate::inbound::rest) struct HookDeliveries {
     /// Web hooks with events that wait, ordered by address.
     pub waiting: Vec<WaitingHook>,
     /// Deliveries, newest first.
@@ -80,7 +84,7 @@ pub(crate) struct HookDeliveries {
 /// The result of a replay.
 #[derive(Debug, Object)]
 #[oai(rename = "Replayed")]
-pub(crate) struct ReplayedDelivery {
+pub(in crate::inbound::rest) struct ReplayedDelivery {
     /// Always `success`.
     #[oai(validator(pattern = "^success$"))]
     pub result: String,
@@ -91,7 +95,7 @@ pub(crate) struct ReplayedDelivery {
 /// A notification of one target.
 #[derive(Debug, Object)]
 #[oai(rename = "LoggedNotification")]
-pub(crate) struct ShownNotification {
+pub(in crate::inbound::rest) struct ShownNotification {
     /// Its id, to replay it.
     pub id: String,
     /// The kind of the target: `web`, `web_push`, `email` or `apn`.
@@ -106,11 +110,14 @@ pub(crate) struct ShownNotification {
     pub state: String,
     /// Number of attempts.
     pub attempts: u64,
-    /// HTTP status of the last attempt; null if there was no response.
+    /// HTTP status of the last attempt; absent if there was no response.
+    #[oai(skip_serializing_if_is_none)]
     pub status: Option<u16>,
-    /// Why the last attempt failed; null if it did not.
+    /// Why the last attempt failed; absent if it did not.
+    #[oai(skip_serializing_if_is_none)]
     pub problem: Option<String>,
-    /// Time of the next attempt, in seconds since 1970; null if there is none.
+    /// Time of the next attempt, in seconds since 1970; absent if there is none.
+    #[oai(skip_serializing_if_is_none)]
     pub next_attempt: Option<f64>,
     /// Time of the event, in seconds since 1970.
     pub created: f64,
@@ -119,7 +126,7 @@ pub(crate) struct ShownNotification {
 /// The notifications of an app.
 #[derive(Debug, Object)]
 #[oai(rename = "LoggedNotifications")]
-pub(crate) struct ShownNotifications {
+pub(in crate::inbound::rest) struct ShownNotifications {
     /// Those that wait, newest first, then the others, newest first.
     pub notifications: Vec<ShownNotification>,
 }
@@ -235,7 +242,7 @@ impl Accepts for NotificationId {
 }
 
 /// The routes of deliveries.
-pub(crate) struct DeliveryRoutes(pub Arc<RestContext>);
+pub(in crate::inbound::rest) struct DeliveryRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Console")]
 impl DeliveryRoutes {

@@ -1,16 +1,22 @@
 //! What the console shows, one page's data a file. Each route is open to the administrator and to a session of its app.
 
 mod channels;
+mod connections;
 mod deliveries;
+mod overview;
 mod settings;
 mod signatures;
+mod tail;
 
 use std::sync::Arc;
 
 use channels::ConsoleChannelRoutes;
+use connections::ConnectionRoutes;
 use deliveries::DeliveryRoutes;
+use overview::OverviewRoutes;
 use settings::SettingsRoutes;
 use signatures::SignatureRoutes;
+use tail::TailRoutes;
 
 use super::RestContext;
 use super::apps::reached;
@@ -21,7 +27,10 @@ use crate::core::model::App;
 
 /// The routes of the console.
 pub(super) type ConsoleRoutes = (
+    OverviewRoutes,
     ConsoleChannelRoutes,
+    ConnectionRoutes,
+    TailRoutes,
     DeliveryRoutes,
     SettingsRoutes,
     SignatureRoutes,
@@ -30,7 +39,10 @@ pub(super) type ConsoleRoutes = (
 /// The routes of the console.
 pub(super) fn routes(rest: &Arc<RestContext>) -> ConsoleRoutes {
     (
+        OverviewRoutes(Arc::clone(rest)),
         ConsoleChannelRoutes(Arc::clone(rest)),
+        ConnectionRoutes(Arc::clone(rest)),
+        TailRoutes(Arc::clone(rest)),
         DeliveryRoutes(Arc::clone(rest)),
         SettingsRoutes,
         SignatureRoutes(Arc::clone(rest)),
@@ -51,4 +63,9 @@ fn limit(count: Option<Param<Whole>>, default: usize, most: usize) -> usize {
     count.map_or(default, |count| {
         usize::try_from(count.0).unwrap_or(most).min(most)
     })
+}
+
+/// Nodes in answers: as text, because their numbers have 53 bits.
+fn names(nodes: &[u64]) -> Vec<String> {
+    nodes.iter().map(ToString::to_string).collect()
 }

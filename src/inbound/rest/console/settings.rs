@@ -13,7 +13,7 @@ use crate::inbound::rest::tags::Section;
 /// A setting of apps.
 #[derive(Debug, Object)]
 #[oai(rename = "SettingDescription")]
-pub(crate) struct DescribedSetting {
+pub(in crate::inbound::rest) struct DescribedSetting {
     /// The name of the member in an app.
     pub name: String,
     /// What it does, with its default; Markdown.
@@ -33,7 +33,7 @@ pub(crate) struct DescribedSetting {
 /// The settings of apps.
 #[derive(Debug, Object)]
 #[oai(rename = "SettingDescriptions")]
-pub(crate) struct DescribedSettings {
+pub(in crate::inbound::rest) struct DescribedSettings {
     /// The settings, in the order of an app's members.
     pub settings: Vec<DescribedSetting>,
 }
@@ -55,7 +55,7 @@ impl DescribedSetting {
 }
 
 /// The route of the settings' descriptions.
-pub(crate) struct SettingsRoutes;
+pub(in crate::inbound::rest) struct SettingsRoutes;
 
 #[OpenApi(tag = "Section::Console")]
 impl SettingsRoutes {

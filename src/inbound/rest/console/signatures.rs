@@ -5,7 +5,7 @@ use std::sync::Arc;
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::{Object, OpenApi};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::core::service::{CheckedSignature, ClientSignature, RequestSignature};
 use crate::inbound::rest::RestContext;
@@ -76,7 +76,7 @@ struct Given {
 /// A part of a signature that is wrong.
 #[derive(Debug, Object)]
 #[oai(rename = "SignatureProblem")]
-pub(crate) struct WrongPart {
+pub(in crate::inbound::rest) struct WrongPart {
     /// The part: `key`, `auth`, `socket_id`, `channel`, `channel_data`, `user_data`, `method`, `path`, `query`, `version`, `timestamp`,
     /// `body`, `body_md5`, `signature` or `secret`.
     pub part: String,
@@ -87,16 +87,18 @@ pub(crate) struct WrongPart {
 /// The result of a check.
 #[derive(Debug, Object)]
 #[oai(rename = "SignatureCheck")]
-pub(crate) struct SignatureReport {
+pub(in crate::inbound::rest) struct SignatureReport {
     /// Whether the server accepts the signature.
     pub valid: bool,
     /// What was signed: `channel`, `user` or `request`.
     pub kind: String,
-    /// The `ident` of the key's app; null if there is none.
+    /// The `ident` of the key's app; absent if there is none.
+    #[oai(skip_serializing_if_is_none)]
     pub app: Option<String>,
     /// What is wrong; of a valid signature, what to know about it.
     pub problems: Vec<WrongPart>,
-    /// The string that should have been signed; null if parts of it are missing.
+    /// The string that should have been signed; absent if parts of it are missing.
+    #[oai(skip_serializing_if_is_none)]
     pub string_to_sign: Option<String>,
 }
 
@@ -117,7 +119,7 @@ impl SignatureReport {
 }
 
 /// The route of the check.
-pub(crate) struct SignatureRoutes(pub Arc<RestContext>);
+pub(in crate::inbound::rest) struct SignatureRoutes(pub Arc<RestContext>);
 
 #[OpenApi(tag = "Section::Console")]
 impl SignatureRoutes {
@@ -147,7 +149,8 @@ impl SignatureRoutes {
             let request = RequestSignature {
                 method: given.method.unwrap_or_else(|| "GET".into()),
                 path: given.path.unwrap_or_default(),
-                query: pairs.collect::<Result<_, _>>()?,
+                // One that cannot be read has no parameters, which is said.
+                query: pairs.collect::<Result<_, _>>().unwrap_or_default(),
                 body: given.body,
             };
             let checked = service.check_request_signature(own, &request).await;
@@ -158,7 +161,9 @@ impl SignatureRoutes {
             Some(_) => "user",
             None => "channel",
         };
+        let data = given.channel_data.as_deref().or(given.user_data.as_deref());
         let client = ClientSignature {
+            spellings: data.map(spellings).unwrap_or_default(),
             key: given.key.filter(|key| !key.is_empty()),
             auth: given.auth.unwrap_or_default(),
             socket_id: given.socket_id.unwrap_or_default(),
@@ -170,4 +175,30 @@ impl SignatureRoutes {
         let report = SignatureReport::of(kind, checked.map_err(unavailable)?);
         Ok(JsonAnswer::of(&report))
     }
+}
+
+/// The other forms of a JSON text: compact, with spaces as Python writes it, and as a JSON string.
+fn spellings(data: &str) -> Vec<String> {
+    let Ok(value) = serde_json::from_str::<Value>(data) else {
+        return Vec::new();
+    };
+    let compact = value.to_string();
+    let mut spaced = String::new();
+    let (mut quoted, mut escaped) = (false, false);
+    for character in compact.chars() {
+        spaced.push(character);
+        match character {
+            '"' if !escaped => quoted = !quoted,
+            ',' | ':' if !quoted => spaced.push(' '),
+            _ => {}
+        }
+        escaped = character == '\\' && !escaped;
+    }
+    let as_string = Value::from(data).to_string();
+    let mut found = vec![compact, spaced, as_string];
+    if let Value::String(inner) = value {
+        found.push(inner);
+    }
+    found.retain(|other| other != data);
+    found
 }

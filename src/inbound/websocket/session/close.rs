@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 
 use super::action::{Replies, Reply};
 use super::state::SessionContext;
+use crate::core::ports::ClosedBy;
 use crate::inbound::websocket::dialect::ErrorFrame;
 
 /// How a session ends.
@@ -14,8 +15,10 @@ use crate::inbound::websocket::dialect::ErrorFrame;
 pub(super) enum SessionEnd {
     /// The stream is broken or closed.
     Gone,
-    /// With a close frame, the client's or ours.
+    /// With our close frame.
     Close(Option<CloseFrame>),
+    /// With the client's close frame.
+    Closed(Option<CloseFrame>),
 }
 
 impl SessionEnd {
@@ -27,22 +30,37 @@ impl SessionEnd {
         }))
     }
 
+    /// The code, the reason and who closed, for the record of closed connections.
+    pub(super) fn record(&self) -> (u16, &str, ClosedBy) {
+        let (frame, by) = match self {
+            Self::Gone => return (1006, "the network connection ended", ClosedBy::Lost),
+            Self::Close(frame) => (frame, ClosedBy::Server),
+            Self::Closed(frame) => (frame, ClosedBy::Client),
+        };
+        match frame {
+            Some(frame) => (frame.code.into(), frame.reason.as_str(), by),
+            None => (1005, "", by),
+        }
+    }
+
     /// The `reason` label of the metric for closed connections.
     pub(super) fn metric_label(&self) -> &'static str {
         match self {
             Self::Gone => "gone",
-            Self::Close(frame) => match frame.as_ref().map(|frame| frame.code.into()) {
-                Some(1002 | 1007) => "protocol",
-                Some(1009) => "too_large",
-                Some(4001) => "app_deleted",
-                Some(4003) => "app_disabled",
-                Some(4009) => "not_authorised",
-                Some(4100) => "slow_reader",
-                Some(4200) => "stopping",
-                Some(4201) => "no_pong",
-                Some(4202) => "idle",
-                _ => "client",
-            },
+            Self::Close(frame) | Self::Closed(frame) => {
+                match frame.as_ref().map(|frame| frame.code.into()) {
+                    Some(1002 | 1007) => "protocol",
+                    Some(1009) => "too_large",
+                    Some(4001) => "app_deleted",
+                    Some(4003) => "app_disabled",
+                    Some(4009) => "not_authorised",
+                    Some(4100) => "slow_reader",
+                    Some(4200) => "stopping",
+                    Some(4201) => "no_pong",
+                    Some(4202) => "idle",
+                    _ => "client",
+                }
+            }
         }
     }
 }

@@ -110,5 +110,6 @@ pub(super) fn close(reason: CloseReason) -> (u16, &'static str) {
             "the app requires a sign-in (pusher:signin of the Pusher protocol), and none was received in time",
         ),
         CloseReason::Terminated => (4009, "the user's connections were terminated"),
+        CloseReason::Administrator => (4009, "the connection was closed by the administrator"),
     }
 }

@@ -73,13 +73,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         } = *self;
         let metrics = gateway.service.hub().metrics();
         metrics.closed(end.metric_label());
+        let (code, reason, by) = end.record();
+        gateway.service.record_close(&connection, code, reason, by);
         gateway.service.disconnect(&connection).await;
         tracing::debug!(socket = %connection.id(), "disconnected");
         // Frees its slot before the closing handshake, which a client can delay.
         drop(connection);
         // The bytes of an unread answer count until they are freed.
         let (stream, _unread) = link.into_parts();
-        if let SessionEnd::Close(frame) = end {
+        if let SessionEnd::Close(frame) | SessionEnd::Closed(frame) = end {
             stream::close(stream, frame, &gateway.cut_off).await;
         }
     }
@@ -165,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
                 let context = self.gateway.context(&self.connection);
                 self.state.on_binary(&context)
             }
-            Message::Close(frame) => return Some(SessionEnd::Close(frame)),
+            Message::Close(frame) => return Some(SessionEnd::Closed(frame)),
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
         };
         match action {

@@ -24,6 +24,9 @@ pub(super) struct PendingQuestions {
     pending: Mutex<HashMap<u64, mpsc::UnboundedSender<(u64, NodeAnswer)>>>,
 }
 
+/// The answers to one question, with their nodes.
+type Answers = mpsc::UnboundedReceiver<(u64, NodeAnswer)>;
+
 /// Removes a pending question when it is dropped.
 struct PendingQuestion<'a>(&'a PendingQuestions, u64);
 
@@ -42,6 +45,70 @@ impl PendingQuestions {
         }
     }
 
+    /// Registers a question; returns the receiver of its answers, and the message that asks it.
+    fn begin(
+        &self,
+        node: &RedisNode,
+        question: &NodeQuestion,
+    ) -> Result<(PendingQuestion<'_>, Answers, Vec<u8>), Disconnected> {
+        let number = self.next_number.fetch_add(1, Relaxed);
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.pending.lock().insert(number, sender);
+        let pending = PendingQuestion(self, number);
+
+        let reply_topic = node.names().echo_topic(node.process(), 0);
+        let question = serde_json::to_string(question).map_err(|_| Disconnected)?;
+        let message = NodeMessage {
+            node: node.process(),
+            sequence: 0,
+            resent: false,
+            body: MessageBody::Question(number, reply_topic.into(), question.into()),
+        };
+        let text = serde_json::to_vec(&message).map_err(|_| Disconnected)?;
+        Ok((pending, receiver, text))
+    }
+
+    /// Asks all other nodes and waits for their answers up to `within`; returns the answers, and the registered nodes that did
+    /// not answer.
+    ///
+    /// # Errors
+    /// When the connections are lost.
+    pub(super) async fn ask_within(
+        &self,
+        node: &RedisNode,
+        incarnation: &Incarnation,
+        question: &NodeQuestion,
+        within: Duration,
+    ) -> Result<(HashMap<u64, NodeAnswer>, Vec<u64>), Disconnected> {
+        let (_pending, mut receiver, text) = self.begin(node, question)?;
+        let mut answers = HashMap::new();
+        let mut registered = Vec::new();
+        let asking = async {
+            let mut repeat_after = REPEAT_AFTER;
+            registered = registered_nodes(node, incarnation).await?;
+            loop {
+                let expected = publish_question(node, incarnation, &text).await?;
+                let collecting = async {
+                    while answers.len() < expected {
+                        let (node, answer) = receiver.recv().await.ok_or(Disconnected)?;
+                        answers.insert(node, answer);
+                    }
+                    Ok::<_, Disconnected>(())
+                };
+                if let Ok(collected) = timeout(repeat_after, collecting).await {
+                    return collected;
+                }
+                repeat_after *= 2;
+            }
+        };
+        // Those that have not answered by the end of the time are named.
+        if let Ok(asked) = timeout(within, asking).await {
+            asked?;
+        }
+        registered.retain(|node| !answers.contains_key(node));
+        Ok((answers, registered))
+    }
+
     /// Asks all other nodes and waits for their answers. The question is repeated while answers are
     /// missing: a node may have ended before it answered, and is not expected to the next time.
     ///
@@ -53,20 +120,7 @@ impl PendingQuestions {
         incarnation: &Incarnation,
         question: &NodeQuestion,
     ) -> Result<Vec<NodeAnswer>, Disconnected> {
-        let number = self.next_number.fetch_add(1, Relaxed);
-        let (sender, mut receiver) = mpsc::unbounded_channel();
-        self.pending.lock().insert(number, sender);
-        let _pending = PendingQuestion(self, number);
-
-        let reply_topic = node.names().echo_topic(node.process(), 0);
-        let question = serde_json::to_string(question).map_err(|_| Disconnected)?;
-        let message = NodeMessage {
-            node: node.process(),
-            sequence: 0,
-            resent: false,
-            body: MessageBody::Question(number, reply_topic.into(), question.into()),
-        };
-        let text = serde_json::to_vec(&message).map_err(|_| Disconnected)?;
+        let (_pending, mut receiver, text) = self.begin(node, question)?;
         let mut answers = HashMap::new();
         let mut repeat_after = REPEAT_AFTER;
         loop {
@@ -86,6 +140,38 @@ impl PendingQuestions {
             repeat_after *= 2;
         }
     }
+}
+
+/// The process numbers of the other registered nodes.
+async fn registered_nodes(
+    node: &RedisNode,
+    incarnation: &Incarnation,
+) -> Result<Vec<u64>, Disconnected> {
+    let connections = &incarnation.connections;
+    let nodes = node.names().registry_key("nodes");
+    let mut list = redis::pipe();
+    list.cmd("ZRANGE").arg(&nodes).arg(0).arg(-1);
+    let replies = connections
+        .send(connections.server_of(&nodes), &list)
+        .await?;
+    let process = |value: &Value| match value {
+        // `<process>.<incarnation>`
+        Value::BulkString(id) => std::str::from_utf8(id)
+            .ok()?
+            .split('.')
+            .next()?
+            .parse()
+            .ok(),
+        _ => None,
+    };
+    let Some(Value::Array(ids)) = replies.first() else {
+        return Ok(Vec::new());
+    };
+    let mut others: Vec<u64> = ids.iter().filter_map(process).collect();
+    others.retain(|other| *other != node.process());
+    others.sort_unstable();
+    others.dedup();
+    Ok(others)
 }
 
 /// Publishes a question and returns the number of nodes that must answer. It is the smaller one of

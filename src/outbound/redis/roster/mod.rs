@@ -7,7 +7,9 @@
 
 mod asking;
 mod counting;
+mod query;
 mod question;
+mod report;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use crate::core::model::{
     AppIdent, ChannelKind, ChannelName, Member, Occupancy, OccupiedChannel, SocketId, SocketInfo,
     UserId,
 };
-use crate::core::ports::{OccupancyUpdate, Online, Roster};
+use crate::core::ports::{NodeQuery, NodeReports, OccupancyUpdate, Online, Roster};
 use crate::outbound::redis::connection::{Connections, Disconnected, MessageBody, NodeMessage};
 use crate::outbound::redis::node::{Incarnation, NodeTasks, ReceivedMessage, Receiver, RedisNode};
 use crate::outbound::redis::presence::{RedisPresence, SIGNED_IN_USERS};
@@ -109,7 +111,9 @@ impl RedisRoster {
         let Ok(question) = serde_json::from_str::<NodeQuestion>(question) else {
             return;
         };
-        let Ok(answer) = serde_json::to_string(&question.answer(&self.hub)) else {
+        let sink = self.node.sink();
+        let answer = question.answered_by(&self.hub, &*sink);
+        let Some(Ok(answer)) = answer.map(|answer| serde_json::to_string(&answer)) else {
             return;
         };
         let message = NodeMessage {
@@ -179,6 +183,27 @@ impl Receiver for RedisRoster {
 
 #[async_trait]
 impl Roster for RedisRoster {
+    async fn ask_nodes(
+        &self,
+        query: &NodeQuery,
+        within: Duration,
+    ) -> Result<NodeReports, BusError> {
+        let incarnation = self.incarnation()?;
+        let question = NodeQuestion::query(query);
+        let asked = self
+            .questions
+            .ask_within(&self.node, &incarnation, &question, within)
+            .await;
+        let (answers, silent) = asked.map_err(bus_error)?;
+        let reports = answers
+            .into_iter()
+            .filter_map(|(node, answer)| Some((node, answer.into_report()?)));
+        Ok(NodeReports {
+            reports: reports.collect(),
+            silent,
+        })
+    }
+
     async fn sockets(
         &self,
         app: &AppIdent,

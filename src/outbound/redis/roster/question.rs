@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::query::WireQuery;
+use super::report::WireReport;
 use crate::core::hub::Hub;
 use crate::core::model::{AppIdent, ChannelName, SocketId, SocketInfo, UserId};
+use crate::core::ports::{BusSink, NodeQuery, NodeReport};
 
 /// A question about the connections of an app.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +34,9 @@ enum QuestionKind {
     /// Whether a user is on a channel.
     #[serde(rename = "u")]
     IsOn(String, String),
+    /// A question of a console.
+    #[serde(rename = "n")]
+    Query(WireQuery),
 }
 
 /// The answer of one node, about its own connections.
@@ -45,6 +51,9 @@ pub(super) enum NodeAnswer {
     /// Yes or no.
     #[serde(rename = "b")]
     Is(bool),
+    /// The answer to a question of a console.
+    #[serde(rename = "n")]
+    Report(WireReport),
 }
 
 impl NodeQuestion {
@@ -92,7 +101,26 @@ impl NodeQuestion {
         Self::new(app, kind)
     }
 
-    /// The answer of this node.
+    /// Asks what a console asks.
+    pub(super) fn query(query: &NodeQuery) -> Self {
+        Self {
+            app: String::new(),
+            kind: QuestionKind::Query(query.into()),
+        }
+    }
+
+    /// The answer of this node, with its connections and the receiver of its messages; `None`: it cannot answer.
+    pub(super) fn answered_by(&self, hub: &Hub, sink: &dyn BusSink) -> Option<NodeAnswer> {
+        match &self.kind {
+            QuestionKind::Query(query) => {
+                let report = sink.report(query.read()?)?;
+                Some(NodeAnswer::Report(report.into()))
+            }
+            _ => Some(self.answer(hub)),
+        }
+    }
+
+    /// The answer of this node to a question about its connections.
     pub(super) fn answer(&self, hub: &Hub) -> NodeAnswer {
         let hub = hub.app(&AppIdent::trusted(&self.app));
         let encode_all = |sockets: Vec<SocketInfo>| {
@@ -137,6 +165,7 @@ impl NodeQuestion {
                 let found = hub.zip(UserId::parse(user));
                 NodeAnswer::Is(found.is_some_and(|(hub, user)| hub.has_user_on(&user, &channel)))
             }
+            QuestionKind::Query(_) => NodeAnswer::Channels(Vec::new()),
         }
     }
 }
@@ -146,7 +175,7 @@ impl NodeAnswer {
     pub(super) fn sockets(&self) -> impl Iterator<Item = SocketInfo> {
         let sockets = match self {
             Self::Sockets(sockets) => sockets.as_slice(),
-            Self::Channels(_) | Self::Is(_) => &[],
+            Self::Channels(_) | Self::Is(_) | Self::Report(_) => &[],
         };
         sockets.iter().filter_map(|(id, channels)| {
             Some(SocketInfo {
@@ -164,11 +193,19 @@ impl NodeAnswer {
         matches!(self, Self::Is(true))
     }
 
+    /// The answer to a question of a console.
+    pub(super) fn into_report(self) -> Option<NodeReport> {
+        match self {
+            Self::Report(report) => Some(report.read()),
+            Self::Sockets(_) | Self::Channels(_) | Self::Is(_) => None,
+        }
+    }
+
     /// The channels of the answer, with their numbers of subscriptions.
     pub(super) fn channels(&self) -> impl Iterator<Item = (ChannelName, u64)> {
         let channels = match self {
             Self::Channels(channels) => channels.as_slice(),
-            Self::Sockets(_) | Self::Is(_) => &[],
+            Self::Sockets(_) | Self::Is(_) | Self::Report(_) => &[],
         };
         channels
             .iter()

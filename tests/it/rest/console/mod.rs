@@ -1,9 +1,12 @@
 //! What the console reads and changes.
 
 mod channels;
+mod connections;
 mod deliveries;
+mod overview;
 mod settings;
 mod signatures;
+mod tail;
 
 use poem::http::Method;
 use pushi::core::model::AppIdent;

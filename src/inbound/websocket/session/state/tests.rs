@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::core::error::StorageError;
-use crate::core::hub::{Broadcast, Hub, MailboxItem};
+use crate::core::hub::{Broadcast, ConnectionOrigin, Hub, MailboxItem};
 use crate::core::model::{App, Mid, ServerEvent, Timestamp};
 use crate::core::service::SignInError;
 use crate::inbound::websocket::dialects;
@@ -40,7 +40,9 @@ impl Fixture {
         let hub = Arc::new(Hub::new(7, dialects(), metrics));
         let app = Arc::new(App::sample("app"));
         Self {
-            connection: hub.connect(&app, dialect, (0, 0), 0).unwrap(),
+            connection: hub
+                .connect(&app, dialect, (0, 0), 0, ConnectionOrigin::default())
+                .unwrap(),
             limits: Limits::default(),
             clock: ManualClock(AtomicI64::new(SECOND)),
             state: SessionState::new(0),
