@@ -17,6 +17,8 @@ cd "$ROOT"
 . "$TESTS/setup/clients.sh"
 # shellcheck source=tests/setup/generators.sh
 . "$TESTS/setup/generators.sh"
+# shellcheck source=tests/setup/actionlint.sh
+. "$TESTS/setup/actionlint.sh"
 # shellcheck source=tests/setup/services.sh
 . "$TESTS/setup/services.sh"
 
@@ -125,6 +127,7 @@ if wants clients; then
   setup_original
   setup_postfix
   setup_generators
+  setup_actionlint
   start_mongo
   start_postgres
   need_command psql postgresql-client
