@@ -33,4 +33,5 @@ pub use settings::{
 };
 pub use unknown::environment_warnings;
 pub use url::{BusUrl, StoreUrl};
+pub(crate) use value::parse_duration;
 pub use variables::Variable;

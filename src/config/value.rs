@@ -89,7 +89,8 @@ fn parse_digits(text: &str) -> Option<u64> {
     }
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// Parses a number of seconds, or a number with the unit `s`, `m`, `h` or `d`.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(
         text.find(|c: char| !c.is_ascii_digit())
             .unwrap_or(text.len()),

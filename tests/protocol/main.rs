@@ -32,6 +32,9 @@ mod signatures;
 mod slow_store;
 mod store_outage;
 mod timeouts;
+mod token_expiry;
+mod tokens;
+mod user_token;
 mod webhooks;
 
 /// Makes a test of each case for one kind of store.
@@ -312,6 +315,26 @@ mod once {
         changes_by_another_process_apply_within_a_second,
         a_late_store_answer_is_reloaded,
         a_disabled_app_keeps_no_connection,
+    }
+    pushi_test_support::cases! { pushi_test_support::Memory as pushi_test_support::StoreKind, crate; tokens:
+        a_covered_channel_needs_no_signature,
+        what_a_token_lacks_is_named,
+        a_token_signs_its_user_in,
+        a_member_is_the_tokens_user,
+        two_members_by_tokens_are_peers,
+        a_token_in_the_address_is_held_from_the_start,
+        a_token_that_is_not_valid_is_refused,
+        a_token_of_the_app_itself_is_accepted,
+        both_secrets_of_a_rotation_sign_tokens,
+        a_token_that_covers_less_ends_channels,
+        publish_is_a_claim_of_its_own,
+        without_the_claim_publish_the_apps_settings_decide,
+        the_pusher_dialect_takes_tokens,
+    }
+    pushi_test_support::cases! { #[tokio::test(start_paused = true)] pushi_test_support::Memory as pushi_test_support::StoreKind, crate; token_expiry:
+        what_a_token_granted_ends_with_it,
+        a_fresh_token_extends,
+        a_required_sign_in_is_one_by_a_token,
     }
     pushi_test_support::cases! { #[tokio::test(start_paused = true)] pushi_test_support::Memory as pushi_test_support::StoreKind, crate; keepalive:
         a_silent_client_is_pinged,

@@ -7,7 +7,7 @@ use pushi::core::auth::user_auth;
 use pushi::core::model::{App, AppSettings, ChannelName, NewApp, Payload, SocketId};
 use pushi::core::ports::DialectId;
 use pushi::core::service::TriggerRequest;
-use pushi::inbound::websocket::{Destination, destination};
+use pushi::inbound::websocket::{Destination, UpgradeTarget};
 use serde_json::{Value, json};
 use tokio::io::duplex;
 
@@ -78,22 +78,23 @@ impl TestServer<'_> {
 
     /// A client that has not read anything yet.
     pub async fn pusher_connect(&self, query: &str, origin: Option<&str>, secure: bool) -> Client {
-        let destination = destination(&format!("/app/{}", self.app.key), Some(query)).unwrap();
-        self.pusher_connect_to(destination, origin, secure).await
+        let target = UpgradeTarget::parse(&format!("/app/{}", self.app.key), Some(query)).unwrap();
+        self.pusher_connect_to(target, origin, secure).await
     }
 
     pub async fn pusher_connect_to(
         &self,
-        destination: Destination,
+        target: impl Into<UpgradeTarget>,
         origin: Option<&str>,
         secure: bool,
     ) -> Client {
         let (near, far) = duplex(64 * 1024);
-        let dialect = match &destination {
+let target = target.into();
+        let dialect = match &target.destination {
             Destination::Pushi(_) => DialectId::Pushi,
             Destination::Pusher(..) => DialectId::Pusher,
         };
-        let ended = self.serve_at(destination, origin, secure, far);
+        let ended = self.serve_at(target, origin, secure, far);
         Client::over(near, &self.app, ended)
             .await
             .in_dialect(dialect)

@@ -11,7 +11,7 @@ use pushi::core::service::{
     AppError, MessageRules, NotificationRules, Ports, PublishError, Publishing, Rules, Service,
     WebhookRules,
 };
-use pushi::inbound::websocket::{Destination, Gateway, KeepaliveTiming, dialects};
+use pushi::inbound::websocket::{Destination, Gateway, KeepaliveTiming, UpgradeTarget, dialects};
 use pushi::inbound::wire::{event_json, event_push_content};
 use pushi::outbound::jwt::JwtTokens;
 use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
@@ -264,7 +264,7 @@ impl<'a> TestServer<'a> {
     /// The same in any dialect.
     pub fn serve_at<S>(
         &self,
-        destination: Destination,
+        target: impl Into<UpgradeTarget>,
         origin: Option<&str>,
         secure: bool,
         stream: S,
@@ -273,10 +273,11 @@ impl<'a> TestServer<'a> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (gateway, origin) = (Arc::clone(&self.gateway), origin.map(str::to_owned));
+        let target = target.into();
         let (done, ended) = oneshot::channel();
         self.env.spawn(async move {
             gateway
-                .serve(destination, origin, secure, None, None, stream)
+                .serve(target, origin, secure, None, None, stream)
                 .await;
             // The test may have dropped the receiver.
             let _ = done.send(());

@@ -11,4 +11,10 @@ pub trait TokenReader: Send + Sync {
     /// # Errors
     /// The token is malformed, or no key of the app has signed it.
     fn read(&self, token: &str, app: &App) -> Result<TokenClaims, TokenError>;
+
+    /// The claim `app` of a token, which is not verified: it selects the app whose keys verify the token. `None`: it has none.
+    ///
+    /// # Errors
+    /// The token is malformed.
+    fn named_app(&self, token: &str) -> Result<Option<String>, TokenError>;
 }

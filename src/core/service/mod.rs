@@ -104,7 +104,7 @@ pub use subscriptions::SubscriptionError;
 pub use tail::{TailItem, TailStream, TooManyWatchers};
 pub use targets::{RegisterTarget, TargetError};
 pub use trigger::{ClientEvent, ClientEventError, TriggerRequest};
-pub use user_tokens::{HoldTokenError, TokenAccessError, TokenHeld};
+pub use user_tokens::{HoldTokenError, TokenAccessError, TokenHeld, UserTokenError};
 pub use vapid::{GivenVapid, NewVapidKeyError, VapidError};
 pub use webhooks::{OutboxSender, Reconciler, WebhookLog, WebhookQueue, WebhookRules};
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::Service;
 use crate::core::auth::{MAX_TOKEN_BYTES, TokenError, TokenGrant};
+use crate::core::error::StorageError;
 use crate::core::hub::{Connection, SignedIn};
-use crate::core::model::{App, ChannelKind, ChannelName, Secret, UserId};
+use crate::core::model::{App, AppIdent, ChannelKind, ChannelName, Secret, UserId};
 
 /// A token that a connection holds from now on.
 #[derive(Debug)]
@@ -28,6 +29,23 @@ pub enum HoldTokenError {
     /// The connection is signed in as another user.
     #[error("the token is of another user (sub) than this connection: open a new one")]
     OtherUser,
+}
+
+/// Why a token opens no app.
+#[derive(Debug, thiserror::Error)]
+pub enum UserTokenError {
+    /// The token is not valid.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The token names no app, and there are several.
+    #[error("the token names no app: add the claim app, the id or the key of the app")]
+    NoApp,
+    /// The app was disabled.
+    #[error("the app is disabled: ask the administrator")]
+    Disabled,
+    /// The store is unavailable, and the app is not cached.
+    #[error("the store is unavailable: try again later")]
+    Storage(#[from] StorageError),
 }
 
 /// Why a request with a token is refused.
@@ -63,6 +81,47 @@ impl Service {
         let claims = self.ports.tokens.read(token, app)?;
         let now = self.ports.clock.now();
         TokenGrant::new(claims, app, now, self.rules.max_token_ttl)
+    }
+
+    /// The app of a user's token, by its claim `app`, and what it grants there. Without the claim it is the only app.
+    ///
+    /// # Errors
+    /// See [`UserTokenError`].
+    pub async fn app_of_token(
+        &self,
+        token: &Secret,
+    ) -> Result<(Arc<App>, TokenGrant), UserTokenError> {
+        if token.expose().len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::TooLong.into());
+        }
+        let app = match self.ports.tokens.named_app(token.expose())? {
+            Some(name) => self.named_app(&name).await?,
+            None => self.only_app().await?,
+        };
+        let grant = self.verify_token(&app, token)?;
+        match app.settings.enabled {
+            true => Ok((app, grant)),
+            false => Err(UserTokenError::Disabled),
+        }
+    }
+
+    async fn named_app(&self, name: &str) -> Result<Arc<App>, UserTokenError> {
+        let apps = &self.parts.apps;
+        if let Ok(ident) = AppIdent::parse(name)
+            && let Some(app) = apps.get(&ident).await?
+        {
+            return Ok(app);
+        }
+        let found = apps.get_by_key(name).await?;
+        found.ok_or(UserTokenError::Token(TokenError::OtherApp))
+    }
+
+    async fn only_app(&self) -> Result<Arc<App>, UserTokenError> {
+        let mut apps = self.ports.stores.apps.list(0, 2).await?;
+        match (apps.pop(), apps.pop()) {
+            (Some(only), None) => Ok(Arc::new(only)),
+            _ => Err(UserTokenError::NoApp),
+        }
     }
 
     /// What the connection's token grants now; `None`: it has none, or it has expired.

@@ -15,10 +15,10 @@ use super::params::{AnyChannel, IdempotencyKey, Param, Whole};
 use super::problem::Problem;
 use super::publication::{DEFAULT_CHANNEL, Publication, PublicationShape, read_channel};
 use super::schema::{example, inline, list_shape, number, open, plain, shape, whole};
-use super::security::SessionCaller;
+use super::security::{SessionCaller, UserOrSession};
 use super::tags::Section;
 use crate::core::model::{AppIdent, ChannelName, Position};
-use crate::core::service::{AnswerReader, EventQuery, Publishing, Service};
+use crate::core::service::{AnswerReader, EventQuery, Publishing, Service, TokenAccessError};
 use crate::inbound::wire::history_json;
 
 /// The default number of events in a list.
@@ -109,11 +109,12 @@ impl EventRoutes {
     /// List stored events
     ///
     /// Returns the newest events of the app, newest first. `channel` selects one channel; `since` selects the events after a serial of
-    /// that channel, oldest first.
+    /// that channel, oldest first. With the token of a user, `channel` must be one that its claim `channels` covers, or the user's
+    /// personal channel.
     #[oai(path = "/events", method = "get", operation_id = "listEvents")]
     async fn list(
         &self,
-        session: SessionCaller,
+        caller: UserOrSession,
         /// Maximum number of events, up to the server's limit (`PUSHI_MAX_HISTORY`). Default: 10.
         count: Query<Option<Param<Whole>>>,
         /// Only events of this channel. Empty: all channels.
@@ -122,7 +123,7 @@ impl EventRoutes {
         since: Query<Option<Param<Whole>>>,
     ) -> Result<JsonAnswer<EventList>, Problem> {
         let service = &self.0.service;
-        let app = &session.app.ident;
+        let app = &caller.app().ident;
         let count = count.0.map_or(COUNT, |count| count.0);
         let channel = channel
             .0
@@ -131,6 +132,10 @@ impl EventRoutes {
         let channel = channel
             .map(|channel| read_channel(&channel, &service.rules().limits))
             .transpose()?;
+        if let Some(grant) = caller.grant() {
+            let channel = channel.as_ref().ok_or(TokenAccessError::NoChannel)?;
+            grant.check_channel(channel)?;
+        }
         let query = match (channel, since.0) {
             (None, None) => EventQuery::Recent { before: None },
             (Some(channel), None) => match channel.personal_user() {

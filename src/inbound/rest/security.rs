@@ -1,5 +1,7 @@
 //! Authentication: an app's session, the administrator, or no credentials.
 
+use std::sync::Arc;
+
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
@@ -7,8 +9,10 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use super::RestContext;
 use super::local::is_local;
 use super::problem::Problem;
-use super::tokens::{PresentedTokens, SID, SessionError};
-use crate::core::service::{AppSession, LoginError};
+use super::tokens::{PresentedTokens, SID, SessionError, client_network};
+use crate::core::auth::{TokenError, TokenGrant};
+use crate::core::model::App;
+use crate::core::service::{AppSession, LoginError, UserTokenError};
 use crate::inbound::listen::ListenerRole;
 
 const NO_ADMINISTRATOR: &str = "no administrator's token is configured: set PUSHI_ADMIN_TOKEN, and send it as Authorization: Bearer (see the configuration page)";
@@ -26,6 +30,54 @@ impl std::ops::Deref for SessionCaller {
 
 /// A caller with an app's session, shown by more than the cookie: for a GET that changes something, which any page can cause.
 pub(super) struct SessionByToken(pub AppSession);
+
+/// A caller with an app's session, or a user with a token.
+pub(super) enum UserOrSession {
+    /// Everything of the app.
+    Session(AppSession),
+    /// What the token covers.
+    User(Arc<App>, TokenGrant),
+}
+
+impl UserOrSession {
+    /// The app.
+    pub(super) fn app(&self) -> &App {
+        match self {
+            Self::Session(session) => &session.app,
+            Self::User(app, _) => app,
+        }
+    }
+
+    /// What the caller is restricted to; `None`: nothing.
+    pub(super) fn grant(&self) -> Option<&TokenGrant> {
+        match self {
+            Self::Session(_) => None,
+            Self::User(_, grant) => Some(grant),
+        }
+    }
+
+    async fn of(request: &Request) -> Result<Self, Problem> {
+        let rest = RestContext::of(request)?;
+        let shown = PresentedTokens::of(request, rest)?;
+        let Some(token) = shown.user_token() else {
+            let caller = SessionCaller::of(request).await?;
+            return Ok(Self::Session(caller.0));
+        };
+        match rest.service.app_of_token(&token).await {
+            Ok((app, grant)) => Ok(Self::User(app, grant)),
+            Err(error) => {
+                // It may have been a guess at the administrator's token; one that has only expired was not.
+                if matches!(
+                    error,
+                    UserTokenError::Token(TokenError::Malformed | TokenError::Signature)
+                ) {
+                    rest.service.judge_token(client_network(request), false)?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+}
 
 /// A caller that may read and change apps.
 pub(super) enum Caller {
@@ -163,6 +215,8 @@ impl Registrar {
 
 /// One scheme for both kinds of token: of two bearer schemes, some generated clients set the first alone.
 const BEARER_SCHEME: &str = "bearer";
+/// The last of an operation's schemes, so that generated clients use the first.
+const USER_TOKEN_SCHEME: &str = "userToken";
 /// The cookie is no scheme: generators of clients for servers support none in cookies.
 const SESSION_SCHEMES: [&str; 2] = [BEARER_SCHEME, "sessionQuery"];
 
@@ -189,6 +243,18 @@ fn register_bearer(registry: &mut Registry) {
         )
     };
     registry.create_security_scheme(BEARER_SCHEME, bearer);
+}
+
+fn register_user_token(registry: &mut Registry) {
+    let token = MetaSecurityScheme {
+        scheme: Some("bearer"),
+        bearer_format: Some("JWT"),
+        ..scheme(
+            "http",
+            "A JSON Web Token of a user, signed by your back end: opens the history of the channels that it covers, and the user's own subscriptions.",
+        )
+    };
+    registry.create_security_scheme(USER_TOKEN_SCHEME, token);
 }
 
 fn scheme(ty: &'static str, description: &'static str) -> MetaSecurityScheme {
@@ -247,6 +313,12 @@ caller!(
     SESSION_SCHEMES.to_vec(),
     false,
     [register_session]
+);
+caller!(
+    UserOrSession,
+    vec![BEARER_SCHEME, "sessionQuery", USER_TOKEN_SCHEME],
+    false,
+    [register_session, register_user_token]
 );
 caller!(Caller, SESSION_SCHEMES.to_vec(), false, [register_session]);
 caller!(Administrator, vec![BEARER_SCHEME], false, [register_bearer]);

@@ -13,13 +13,13 @@ use super::list::{self, ListPage};
 use super::params::{AnyChannel, AnyUser, Channel, Ident, Param, User, Whole, YesNo};
 use super::problem::Problem;
 use super::publication::read_channel;
-use super::security::{SessionByToken, SessionCaller};
+use super::security::{SessionByToken, SessionCaller, UserOrSession};
 use super::subscription_dto::{
     EndedSubscription, SubscriptionBody, SubscriptionRequest, read_user,
 };
 use super::tags::Section;
-use crate::core::model::{ChannelName, SubscriptionFilter, UserId};
-use crate::core::service::AppSession;
+use crate::core::model::{App, ChannelName, SubscriptionFilter, UserId};
+use crate::core::service::{AppSession, TokenAccessError};
 
 /// The most subscriptions in one answer.
 const MOST: u64 = 10_000;
@@ -42,7 +42,8 @@ impl SubscriptionRoutes {
     /// Subscribe a user to a channel
     ///
     /// The subscription lasts until it is deleted, and applies to the user's connections at once. If it exists already, it is
-    /// returned unchanged. The members are also accepted in the query.
+    /// returned unchanged. The members are also accepted in the query. With the token of a user: only of this user, to a public channel
+    /// or one that the token covers.
     #[oai(
         path = "/subscriptions",
         method = "post",
@@ -50,16 +51,21 @@ impl SubscriptionRoutes {
     )]
     async fn create(
         &self,
-        session: SessionCaller,
+        caller: UserOrSession,
         body: Fields<SubscriptionRequest>,
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
         let (user, channel) = self.wish(&body)?;
-        self.add(&session.0, &user, &channel).await
+        if let Some(grant) = caller.grant() {
+            grant.check_user(&user)?;
+            grant.check_subscribe(&channel)?;
+        }
+        self.add(caller.app(), &user, &channel).await
     }
 
     /// List subscriptions
     ///
-    /// Returns a page of the subscriptions of the session's app, in the order of their creation.
+    /// Returns a page of the subscriptions of the session's app, in the order of their creation. With the token of a user: only those of
+    /// this user.
     #[oai(
         path = "/subscriptions",
         method = "get",
@@ -67,7 +73,7 @@ impl SubscriptionRoutes {
     )]
     async fn list(
         &self,
-        session: SessionCaller,
+        caller: UserOrSession,
         /// Only subscriptions of this user. Empty: all users.
         user_id: Query<Option<Param<AnyUser>>>,
         /// Only subscriptions to this channel. Empty: all channels.
@@ -78,9 +84,13 @@ impl SubscriptionRoutes {
         after: Query<Option<Param<Whole>>>,
     ) -> Result<JsonAnswer<SubscriptionList>, Problem> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let user_id = given(user_id.0.map(|user| user.0))
+        let mut user_id = given(user_id.0.map(|user| user.0))
             .map(|user| read_user(&user))
             .transpose()?;
+        if let Some(grant) = caller.grant() {
+            let own = grant.user().ok_or(TokenAccessError::OtherUser)?;
+            grant.check_user(user_id.get_or_insert_with(|| own.clone()))?;
+        }
         let channel = given(event.0.map(|event| event.0))
             .map(|event| self.channel(&event))
             .transpose()?;
@@ -88,7 +98,7 @@ impl SubscriptionRoutes {
         let after = after.0.map_or(0, |after| after.0);
         let filter = SubscriptionFilter { user_id, channel };
         let service = Arc::clone(&self.0.service);
-        let app = session.app.ident.clone();
+        let app = caller.app().ident.clone();
         let pages = list::pages((after, count), move |(after, left)| {
             let (service, app, filter) = (Arc::clone(&service), app.clone(), filter.clone());
             async move {
@@ -106,14 +116,15 @@ impl SubscriptionRoutes {
                 Ok((ListPage::new(items, is_last), (after, left)))
             }
         });
-        let owner = Some((&*self.0.service, &session.app.ident));
+        let owner = Some((&*self.0.service, &caller.app().ident));
         let body = list::body(owner, "{\"subscriptions\":[", pages, "]}").await?;
         Ok(JsonAnswer::with_body(body))
     }
 
     /// End a subscription
     ///
-    /// Returns the subscription, or `{"result":"success"}` if there was none. Earlier events stay in the user's inbox.
+    /// Returns the subscription, or `{"result":"success"}` if there was none. Earlier events stay in the user's inbox. With the token of a
+    /// user: only of this user.
     #[oai(
         path = "/subscriptions/:user_id/:event",
         method = "delete",
@@ -121,7 +132,7 @@ impl SubscriptionRoutes {
     )]
     async fn delete(
         &self,
-        session: SessionCaller,
+        caller: UserOrSession,
         /// The user.
         user_id: Path<Param<User>>,
         /// The channel.
@@ -130,8 +141,11 @@ impl SubscriptionRoutes {
         force: Query<Option<Param<YesNo>>>,
     ) -> Result<JsonAnswer<EndedSubscription>, Problem> {
         let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
+        if let Some(grant) = caller.grant() {
+            grant.check_user(&user)?;
+        }
         self.remove(
-            &session.0,
+            caller.app(),
             &user,
             &channel,
             force.0.is_some_and(|force| force.0),
@@ -156,7 +170,7 @@ impl SubscriptionRoutes {
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
         own(&session.0, &ident.0.0)?;
         let (user, channel) = self.wish(&body)?;
-        self.add(&session.0, &user, &channel).await
+        self.add(&session.0.app, &user, &channel).await
     }
 
     /// Subscribe a user to a channel with query parameters (compatible route)
@@ -179,7 +193,7 @@ impl SubscriptionRoutes {
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
         own(&session.0, &ident.0.0)?;
         self.add(
-            &session.0,
+            &session.0.app,
             &read_user(&user_id.0.0)?,
             &self.channel(&event.0.0)?,
         )
@@ -206,7 +220,7 @@ impl SubscriptionRoutes {
         own(&session.0, &ident.0.0)?;
         let (user, channel) = self.wish(&body)?;
         self.remove(
-            &session.0,
+            &session.0.app,
             &user,
             &channel,
             force.0.is_some_and(|force| force.0),
@@ -237,7 +251,7 @@ impl SubscriptionRoutes {
         own(&session.0, &ident.0.0)?;
         let (user, channel) = (read_user(&user_id.0.0)?, self.channel(&event.0.0)?);
         self.remove(
-            &session.0,
+            &session.0.app,
             &user,
             &channel,
             force.0.is_some_and(|force| force.0),
@@ -260,21 +274,21 @@ impl SubscriptionRoutes {
 
     async fn add(
         &self,
-        session: &AppSession,
+        app: &App,
         user: &UserId,
         channel: &ChannelName,
     ) -> Result<JsonAnswer<SubscriptionBody>, Problem> {
         let subscription = self
             .0
             .service
-            .add_subscription(&session.app.ident, user, channel)
+            .add_subscription(&app.ident, user, channel)
             .await?;
         Ok(JsonAnswer::of(&SubscriptionBody::of(&subscription)))
     }
 
     async fn remove(
         &self,
-        session: &AppSession,
+        app: &App,
         user: &UserId,
         channel: &ChannelName,
         force: bool,
@@ -282,7 +296,7 @@ impl SubscriptionRoutes {
         match self
             .0
             .service
-            .remove_subscription(&session.app.ident, user, channel)
+            .remove_subscription(&app.ident, user, channel)
             .await?
         {
             Some(ended) => Ok(EndedSubscription::answer(&ended)),

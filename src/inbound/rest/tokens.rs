@@ -10,7 +10,7 @@ use super::cookies::cookie;
 use super::problem::Problem;
 use super::same_origin::check_cookie;
 use super::{RestContext, form};
-use crate::core::model::ClientNetwork;
+use crate::core::model::{ClientNetwork, Secret};
 use crate::core::service::{AppSession, LoginError};
 use crate::inbound::listen::ClientInfo;
 
@@ -67,6 +67,12 @@ impl PresentedTokens {
         self.administrator = rest.service.is_administrator_console(token, &session);
         self.sid = Some(Sid::Console(session));
         Ok(())
+    }
+
+    /// The bearer, where it has the form of a user's token (JSON Web Token).
+    pub(super) fn user_token(&self) -> Option<Secret> {
+        let bearer = self.bearer.as_deref().filter(|_| !self.administrator)?;
+        (bearer.matches('.').count() == 2).then(|| Secret::new(bearer))
     }
 
     /// Whether there is a cookie, and nothing else.

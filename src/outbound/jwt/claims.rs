@@ -75,12 +75,21 @@ fn patterns(raw: &Raw, name: &'static str) -> Result<Option<Vec<String>>, TokenE
 }
 
 impl ReadClaims {
-    /// Reads the claims of a token whose signature is right.
-    pub(super) fn read(payload: &str) -> Result<TokenClaims, TokenError> {
+    fn parse(payload: &str) -> Result<Self, TokenError> {
         let json = BASE64URL_NOPAD
             .decode(payload.as_bytes())
             .map_err(|_| TokenError::Malformed)?;
-        object::<Self>(&json)?.check()
+        object(&json)
+    }
+
+    /// Reads the claims of a token whose signature is right.
+    pub(super) fn read(payload: &str) -> Result<TokenClaims, TokenError> {
+        Self::parse(payload)?.check()
+    }
+
+    /// Reads the app of a token that is not verified.
+    pub(super) fn app(payload: &str) -> Result<Option<String>, TokenError> {
+        text(&Self::parse(payload)?.app, "app")
     }
 
     fn check(self) -> Result<TokenClaims, TokenError> {

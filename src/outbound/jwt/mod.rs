@@ -78,10 +78,7 @@ impl TokenReader for JwtTokens {
             .parse()
             .map_err(|_: Error| TokenError::Algorithm)?;
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        let (_, payload) = message
-            .split_once('.')
-            .filter(|(_, payload)| !payload.contains('.'))
-            .ok_or(TokenError::Malformed)?;
+        let payload = payload(message)?;
         let keys = keys::candidates(app, algorithm, header.kid.as_deref())?;
         let mut error = TokenError::NoKey;
         for key in &keys {
@@ -93,6 +90,20 @@ impl TokenReader for JwtTokens {
         }
         Err(error)
     }
+
+    fn named_app(&self, token: &str) -> Result<Option<String>, TokenError> {
+        let (message, _) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        ReadClaims::app(payload(message)?)
+    }
+}
+
+/// The claims in the signed part of a token.
+fn payload(message: &str) -> Result<&str, TokenError> {
+    message
+        .split_once('.')
+        .map(|(_, payload)| payload)
+        .filter(|payload| !payload.contains('.'))
+        .ok_or(TokenError::Malformed)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ DOhOhhTMYT0HTn75Ftkftr4HsP+hRANCAAQrsPsd1novhvs1uwg731u16bz8kKvd
 CDa6tisFq6TnCguGqVkvm9L9X2Keo9MUyWH7ye4fk/VoDc6DcD1ebj6h
 -----END PRIVATE KEY-----
 """
+ED25519 = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "alg": "EdDSA", "use": "sig"}
 DEFAULTS: dict[str, Any] = {
     "enabled": True,
     "client_publish": True,
@@ -30,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "over_capacity": 4004,
     "replay": {},
     "webhooks": [],
+    "token_keys": {"keys": []},
 }
 CHANGED: dict[str, Any] = {
     "client_publish": False,
@@ -43,6 +45,7 @@ CHANGED: dict[str, Any] = {
     "over_capacity": 4100,
     "replay": {"chat-": 50},
     "webhooks": [{"url": "https://shop.example/hook", "events": ["channel_occupied"], "channel_prefix": "presence-"}],
+    "token_keys": {"keys": [ED25519]},
     "apn_sandbox": True,
     "apn_key": KEY,
     "apn_cer": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",

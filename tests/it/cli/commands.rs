@@ -268,6 +268,59 @@ fn a_token_is_stored_for_an_app() {
 }
 
 #[test]
+fn a_token_for_a_user_is_signed() {
+    let shell = Shell::new();
+    shell.printed(&["app", "create", "--name", "A", "--ident", "a"]);
+    let user = [
+        "token",
+        "--user",
+        "ann",
+        "--channels",
+        "private-a,room-*",
+        "--publish",
+        "room-*",
+        "--info",
+        r#"{"name":"Ann"}"#,
+        "--ttl",
+        "15m",
+    ];
+    let token = shell.printed(&user);
+    let parts: Vec<_> = token.trim().split('.').collect();
+    assert_eq!(parts.len(), 3);
+    let claims = data_encoding::BASE64URL_NOPAD
+        .decode(parts[1].as_bytes())
+        .unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(
+        (
+            &claims["sub"],
+            &claims["channels"],
+            &claims["publish"],
+            &claims["info"]["name"],
+            &claims["app"]
+        ),
+        (
+            &json!("ann"),
+            &json!(["private-a", "room-*"]),
+            &json!(["room-*"]),
+            &json!("Ann"),
+            &json!("a")
+        )
+    );
+    let seconds = |name: &str| claims[name].as_i64().unwrap();
+    assert_eq!(seconds("exp") - seconds("iat"), 900);
+    for (flags, reason) in [
+        (["--ttl", "2d"], "86400s"),
+        (["--ttl", "soon"], "--ttl"),
+        (["--info", "{"], "--info"),
+        (["--user", ""], "--user"),
+    ] {
+        let complaint = shell.complaint(&[&["token"][..], &flags].concat(), &[], 1);
+        assert!(complaint.contains(reason), "{complaint}");
+    }
+}
+
+#[test]
 fn the_document_is_printed() {
     let shell = Shell::new();
     let document = shell.json(&["openapi"]);

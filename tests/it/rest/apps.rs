@@ -31,7 +31,7 @@ async fn an_app_has_its_full_form() {
         "apn_key_id": null, "apn_team_id": null, "apn_topic": null, "vapid_key": null,
         "vapid_email": null, "smtp_url": null, "enabled": true, "client_publish": true, "client_events": false,
         "signed_presence": false, "subscription_count": false, "require_signin": false, "signin_timeout": 30, "tls_only": false,
-        "allowed_origins": [], "over_capacity": 4004, "replay": {}, "webhooks": [], "max_connections": null,
+        "allowed_origins": [], "over_capacity": 4004, "replay": {}, "webhooks": [], "token_keys": {"keys": []}, "max_connections": null,
         "max_message_bytes": null, "max_data_bytes": null, "max_channels_per_connection": null, "max_members": null,
         "max_member_bytes": null, "max_client_events": null, "max_publishes": null,
     });

@@ -22,6 +22,8 @@ mod sockets;
 mod subscriptions;
 mod target_kinds;
 mod targets;
+mod token_keys;
+mod user_tokens;
 
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;

@@ -37,6 +37,11 @@ fn changed() -> Value {
             {"url": "https://shop.example/hook", "events": ["channel_occupied", "cache_miss"], "channel_prefix": "presence-"},
             {"url": "http://[::1]:8080"},
         ],
+        "token_keys": {"keys": [
+            {"kty": "EC", "crv": "P-256", "x": "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY",
+             "y": "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU", "alg": "ES256", "use": "sig", "kid": "one"},
+            {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "alg": "EdDSA", "use": "sig"},
+        ]},
         "max_connections": 7, "max_message_bytes": 0, "max_data_bytes": 7, "max_channels_per_connection": 7, "max_members": 7,
         "max_member_bytes": 7, "max_client_events": 7, "max_publishes": i64::MAX,
     })

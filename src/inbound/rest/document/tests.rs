@@ -134,7 +134,10 @@ fn credentials_are_a_bearer_a_parameter_or_a_signature() {
         .flatten()
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(names, ["bearer", "pusherSignature", "sessionQuery"]);
+    assert_eq!(
+        names,
+        ["bearer", "pusherSignature", "sessionQuery", "userToken"]
+    );
 }
 
 /// Generators of some languages make wrong code, or none, of what is excluded here.

@@ -12,7 +12,8 @@ use crate::core::error::StorageError;
 use crate::core::model::{CredentialError, IdentError, NameError};
 use crate::core::service::{
     AppError, HistoryError, LoginError, LoginsThrottled, NewVapidKeyError, PublishError,
-    QueueMessagesError, RosterError, SignedError, SubscriptionError, TargetError, UnsubscribeError,
+    QueueMessagesError, RosterError, SignedError, SubscriptionError, TargetError, TokenAccessError,
+    UnsubscribeError, UserTokenError,
 };
 
 /// When a client should try again to queue messages.
@@ -109,6 +110,23 @@ impl From<LoginError> for Problem {
 impl From<LoginsThrottled> for Problem {
     fn from(error: LoginsThrottled) -> Self {
         Self::too_many(error.to_string(), error.wait)
+    }
+}
+
+impl From<UserTokenError> for Problem {
+    fn from(error: UserTokenError) -> Self {
+        let message = error.to_string();
+        match error {
+            UserTokenError::Token(_) | UserTokenError::NoApp => Self::unauthorized(message),
+            UserTokenError::Disabled => Self::forbidden(message),
+            UserTokenError::Storage(error) => Self::of_storage(message, &error),
+        }
+    }
+}
+
+impl From<TokenAccessError> for Problem {
+    fn from(error: TokenAccessError) -> Self {
+        Self::forbidden(error.to_string())
     }
 }
 

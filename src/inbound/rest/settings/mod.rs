@@ -6,6 +6,7 @@ mod kinds;
 mod reset;
 mod special;
 mod table;
+mod token_keys;
 mod webhook;
 
 pub(in crate::inbound::rest) use address::{WEB_ADDRESS, is_web_address};

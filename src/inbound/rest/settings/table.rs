@@ -9,6 +9,7 @@ use super::special::{
     AllowedOrigins, Name, OverCapacityCode, PreviousSecret, ReplaySetting, SigninTimeout,
     WebhooksSetting,
 };
+use super::token_keys::TokenKeysSetting;
 
 const fn own(name: &'static str, kind: Kind, about: &'static str) -> Setting {
     Setting {
@@ -29,7 +30,7 @@ const fn administrators(name: &'static str, kind: Kind, about: &'static str) -> 
 }
 
 /// The settings, in the order of answers.
-pub(crate) static SETTINGS: [Setting; 32] = [
+pub(crate) static SETTINGS: [Setting; 33] = [
     own("name", Kind::Special(&Name), "Display name."),
     own(
         "description",
@@ -147,6 +148,12 @@ pub(crate) static SETTINGS: [Setting; 32] = [
         "webhooks",
         Kind::Special(&WebhooksSetting),
         "Receivers of web hooks about the app's channels. Default: none.",
+    ),
+    own(
+        "token_keys",
+        Kind::Special(&TokenKeysSetting),
+        "Public keys that verify the tokens of users (RS256, ES256, EdDSA), a JSON Web Key Set; tokens of HS256 are signed with the app's \
+            secret. Default: no keys.",
     ),
     administrators(
         "max_connections",
