@@ -89,7 +89,7 @@ impl TestServer<'_> {
         secure: bool,
     ) -> Client {
         let (near, far) = duplex(64 * 1024);
-let target = target.into();
+        let target = target.into();
         let dialect = match &target.destination {
             Destination::Pushi(_) => DialectId::Pushi,
             Destination::Pusher(..) => DialectId::Pusher,

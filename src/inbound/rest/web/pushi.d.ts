@@ -26,6 +26,16 @@ export interface PushiOptions {
   authHeaders?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>) | null | undefined;
   /** Signs in place of `authEndpoint`. */
   authorizer?: Authorizer | null | undefined;
+  /**
+   * A token of the user (a JSON Web Token) that your back end has signed, in place of `authEndpoint` and `authorizer`: the channels that
+   * its claims cover need no other signature.
+   */
+  token?: string | null | undefined;
+  /**
+   * Returns a token, or a promise of one. Called once for each connection and again before the token expires, however many channels
+   * there are. Objects that share a socket share its token.
+   */
+  getToken?: (() => string | Promise<string>) | null | undefined;
   /** The app's identifier, for `login`. */
   appId?: string | null | undefined;
   /**

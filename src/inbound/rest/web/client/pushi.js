@@ -192,7 +192,9 @@ class Pushi extends WebPush {
     return deferred.promise;
   }
 
-  _authorize(socketId, name) {
+  async _authorize(socketId, name) {
+    const presented = this.#session?.present();
+    if (presented) return presented;
     const { authEndpoint, appSecret } = this;
     return authorize({ ...this._settings, authEndpoint, appSecret }, this.appKey, socketId, name);
   }

@@ -23,6 +23,10 @@ class Session {
   #held = null;
   // The code of the last error without a channel: the reason why the server closes.
   #code = 0;
+  // Resolves once this connection's token was sent; whether the server has accepted it; when the next one is due.
+  #token = null;
+  #accepted = false;
+  #renewal;
 
   constructor(url, settings) {
     this.url = url;
@@ -141,6 +145,7 @@ class Session {
         if (!wanted()) return;
         const refused = error instanceof PushiError ? error : new PushiError(`${wire.name}: ${error?.message ?? error}`);
         refused.channel = wire.name;
+        refused.again ??= error?.again;
         this.#refuse(wire, refused);
         return this.#complain(refused);
       }
@@ -151,6 +156,51 @@ class Session {
     wire.since = this.#since(wire);
     const follow = wire.personal || undefined;
     this.line.send({ event: "pusher:subscribe", data: { channel: wire.name, ...grant, since: wire.since, paging: true, follow } });
+  }
+
+  /** Sends the page's token, once a connection; `null`: the page has none. */
+  present() {
+    const pushi = [...this.pushis].find(({ _settings: { token, getToken } }) => token || getToken);
+    return pushi ? (this.#token ??= this.#sendToken(pushi._settings)) : null;
+  }
+
+  async #sendToken({ token, getToken }) {
+    const { socketId } = this.line;
+    try {
+      const fresh = getToken ? await getToken() : token;
+      if (socketId && this.line.socketId === socketId) this.line.send({ event: "pusher:token", data: { token: fresh } });
+    } catch (error) {
+      if (this.line.socketId === socketId) this.#renew(Math.random() * 5_000);
+      throw Object.assign(new Error(`getToken failed (${error?.message ?? error})`), { again: true });
+    }
+  }
+
+  /** Asks for another token after a while. */
+  #renew(wait) {
+    clearTimeout(this.#renewal);
+    const renew = () => {
+      this.#token = null;
+      this.present()?.catch((error) => this.#complain(new PushiError(error.message)));
+    };
+    this.#renewal = setTimeout(renew, wait);
+  }
+
+  /** The server has accepted a token: the next one is due a minute before it expires, or after 80 % of a short time. */
+  #tokenAccepted({ expires_in: seconds }) {
+    this.#accepted = true;
+    clearTimeout(this.#renewal);
+    const renewable = [...this.pushis].some(({ _settings }) => _settings.getToken);
+    if (renewable) this.#renew(1_000 * Math.max(seconds - 60, seconds * 0.8));
+  }
+
+  /** The token of a channel has expired: it is subscribed again with another one. */
+  #tokenEnded(wire, error) {
+    wire.status = "off";
+    if (![...this.pushis].some(({ _settings }) => _settings.getToken)) return this.#refuse(wire, error);
+    // The first of the channels asks for the token of all.
+    if (this.#accepted) this.#token = null;
+    this.#accepted = false;
+    this.#subscribe(wire);
   }
 
   /** Updates peer channels: one exists while two of its users are members of their presence channel. */
@@ -277,6 +327,7 @@ class Session {
 
   up() {
     this.#code = 0;
+    this.present()?.catch((error) => this.#complain(new PushiError(error.message)));
     for (const pushi of [...this.pushis]) pushi._up(this.line.socketId);
     for (const wire of [...this.#wires.values()]) if (wire.status === "off") this.#subscribe(wire);
     this.post.flush();
@@ -288,7 +339,9 @@ class Session {
       wire.status = "off";
       wire.more = false;
     }
-    this.#held = null;
+    this.#held = this.#token = null;
+    this.#accepted = false;
+    clearTimeout(this.#renewal);
     this.post.down();
     const leaving = [...this.#leaving.values()].flat();
     this.#leaving.clear();
@@ -325,6 +378,9 @@ class Session {
       case "pusher_internal:published":
         this.post.stored(protocol);
         break;
+      case "pusher_internal:token_accepted":
+        this.#tokenAccepted(protocol);
+        break;
       case "pusher:error":
         this.#failed(channel, data, wire);
         break;
@@ -341,6 +397,7 @@ class Session {
     const entry = this.post.failed(channel, data);
     entry?.reject(error);
     if (data.event === "pusher:subscribe" && wire) this.#refuse(wire, error);
+    if (data.event === "pusher:token" && wire) this.#tokenEnded(wire, error);
     if (data.event === "pusher:unsubscribe") take(this.#leaving, channel)?.();
     if (!channel) this.#code = data.code;
     this.#complain(error, entry?.pushi);
