@@ -42,8 +42,9 @@ function worker(refuses = () => false, { path = "/pushi-sw.js", cookie = "" } = 
       matchAll: async () => [{ postMessage: (message) => messages.push(JSON.parse(JSON.stringify(message))) }],
     },
   };
-  // As a browser sends the cookie of the session.
-  const withCookie = (url, settings) => fetch(url, { ...settings, headers: { ...settings.headers, Cookie: cookie } });
+  // As a browser sends the cookie of the session, with the origin of the worker.
+  const sent = { Cookie: cookie, Origin: new URL(server.url).origin };
+  const withCookie = (url, settings) => fetch(url, { ...settings, headers: { ...settings.headers, ...sent } });
   vm.runInContext(source, vm.createContext({ self, URL, fetch: withCookie }));
   const dispatch = async (type, event) => {
     const waits = [];
