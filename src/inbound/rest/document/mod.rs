@@ -26,6 +26,7 @@ const ABOUT: &str = "Channels over WebSocket, publishing over REST.\n\n\
     query parameter `sid` or as the cookie `sid`. Apps are administered with the token that the server was started with \
     (`PUSHI_ADMIN_TOKEN`), also sent as `Authorization: Bearer`. The routes of the Pusher HTTP API are signed with an app's secret \
     instead.\n\n\
+    `/docs/websocket` shows the frames of the WebSocket protocols, and `/asyncapi.json` describes them for programs.\n\n\
     Names of channels, events and apps, and ids of users, must not contain control characters (U+0000 to U+001F and U+007F to \
     U+009F). Unknown members of a body are rejected where the schema has no additional properties, and otherwise ignored.\n\n\
     Every error has the same form, with a `message` that states the fault and how to correct it.";
