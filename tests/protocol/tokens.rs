@@ -225,6 +225,7 @@ pub(crate) async fn a_token_that_is_not_valid_is_refused(env: &TestEnv) {
         json!([]),
         json!(7),
     ] {
+        client.next_is_invalid();
         client
             .send(json!({"event": "pusher:token", "data": data}))
             .await;
