@@ -70,10 +70,20 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
                 _ => not_a_page_method(),
             };
         }
-        let page = self.pages.at(request.uri().path());
-        if let Some(page) = page.or_else(|| self.websocket_pages.at(&request)) {
+        if let Some(page) = self.pages.at(request.uri().path()) {
             return match *request.method() {
                 Method::GET | Method::HEAD => page.answer(&request).await,
+                Method::OPTIONS => options(PAGE_METHODS),
+                _ => not_a_page_method(),
+            };
+        }
+        if let Some(mut page) = self.websocket_pages.at(&request) {
+            return match *request.method() {
+                Method::GET => page,
+                Method::HEAD => {
+                    page.set_body(());
+                    page
+                }
                 Method::OPTIONS => options(PAGE_METHODS),
                 _ => not_a_page_method(),
             };
