@@ -120,10 +120,7 @@ fn line(text: &str) -> String {
 /// A time in seconds since 1970; `None`: there is no such date.
 fn time(seconds: f64) -> Option<String> {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a cast of a number that is too large is the largest one"
-    )]
+    // A cast of a number that is too large is the largest one.
     let date = OffsetDateTime::from_unix_timestamp(seconds as i64).ok()?;
     date.format(&format).ok()
 }
