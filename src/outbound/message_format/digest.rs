@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(
             digest.mail.text,
             format!(
-                "2 events\n========\n\na\n\nChannel: news\nEvent: a\nTime: 2026-11-22 07:24:49 UTC\n\n<b>&\n\n{line}\n\n\
+                "2 events\n========\n\na\n\nChannel: news\nEvent: a\nTime: 2026-11-22 08:44:49 UTC\n\n<b>&\n\n{line}\n\n\
                  Or der\n\nChannel: s\nEvent: b\n\nShipped\n"
             )
         );
