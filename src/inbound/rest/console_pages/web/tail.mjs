@@ -30,7 +30,7 @@ function showLeftOut() {
 const publisherOf = (entry) => (entry.publisher === "rest" ? "back end" : `connection ${entry.socket_id ?? "?"}${entry.user_id ? `, user ${entry.user_id}` : ""}`);
 
 function item(entry) {
-  const recipients = entry.recipients === null ? "unknown" : String(entry.recipients);
+  const recipients = String(entry.recipients ?? "unknown");
   const pairs = [["Publisher", publisherOf(entry)], ["Recipients", recipients], ["Serial", entry.serial ?? "not stored"], ["mid", entry.mid], ["Node", entry.node]];
   const facts = h("dl", { className: "facts" }, pairs.filter(([, value]) => (value ?? null) !== null).flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, String(value))]));
   const summary = h("summary", {}, time(entry.time), h("span", { className: "badge" }, entry.channel), h("span", { className: "name" }, entry.event), h("span", { className: "preview" }, preview(entry.data)), h("span", { className: "quiet" }, `→ ${recipients}`));
