@@ -18,6 +18,7 @@ mod openapi;
 mod output;
 mod serve;
 mod signals;
+mod sql;
 mod token;
 mod trigger;
 mod webhook;
@@ -58,6 +59,7 @@ enum Command {
     Token(token::TokenArgs),
     Webhook(webhook::WebhookArgs),
     Notify(notify::NotifyArgs),
+    Sql(sql::SqlArgs),
     Openapi(openapi::OpenApiArgs),
 }
 
@@ -114,6 +116,7 @@ impl Cli {
             Command::Token(token) => token.run().await,
             Command::Webhook(webhook) => webhook.run().await,
             Command::Notify(notify) => notify.run().await,
+            Command::Sql(sql) => sql.run(),
             Command::Openapi(openapi) => openapi.run(),
         }
     }

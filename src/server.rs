@@ -19,9 +19,9 @@ use tokio_util::task::TaskTracker;
 use self::deadline::{StopDeadline, close_sessions};
 use self::nodes::NodeWiring;
 pub use self::nodes::check_bus;
-use self::rules::rules;
+use self::rules::{rules, websocket_address};
 use self::tasks::Tasks;
-use crate::config::{BootstrapApp, ListenSettings, Listener, Settings, StoreSettings, StoreUrl};
+use crate::config::{BootstrapApp, Settings, StoreSettings, StoreUrl};
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
 use crate::core::hub::Hub;
@@ -37,7 +37,7 @@ use crate::inbound::rest::{self, DemoApp, RestRules};
 use crate::inbound::websocket::{
     self, Gateway, KeepaliveTiming, TokioFlushScheduler, WebSocketUpgrades,
 };
-use crate::inbound::wire::{event_json, event_push_content};
+use crate::inbound::wire::{event_json, event_push_content, read_further_members};
 use crate::outbound::clock::SystemClock;
 use crate::outbound::jwt::JwtTokens;
 use crate::outbound::message_format::OriginalFormat;
@@ -174,6 +174,7 @@ impl Server {
             senders,
             format: Arc::new(OriginalFormat),
             render_event: event_json,
+            read_extra: read_further_members,
             read_event_push: event_push_content,
             tokens: Arc::new(JwtTokens::new()),
             clock: Arc::clone(&clock),
@@ -281,6 +282,9 @@ impl Server {
         tasks.spawn(&sender_stop, "notification sender", |stop| async move {
             parts.notification_sender.run(stop).await
         });
+        tasks.spawn(&stop, "row publisher", |stop| async move {
+            parts.rows.run(stop).await
+        });
         tasks.spawn(&stop, "webhook reconciler", |stop| async move {
             parts.reconciler.run(stop).await
         });
@@ -385,15 +389,4 @@ fn rest_rules(settings: &Settings, ready: &Arc<AtomicBool>) -> RestRules {
                 })
         }),
     }
-}
-
-/// The configured address for WebSocket clients; `None`: the operating system chooses the port.
-fn websocket_address(listen: &ListenSettings) -> Option<String> {
-    let Listener { host, port, .. } = listen.server.as_ref().unwrap_or(&listen.api);
-    let host = if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.clone()
-    };
-    (*port != 0).then(|| format!("{host}:{port}"))
 }

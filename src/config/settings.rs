@@ -93,6 +93,8 @@ pub struct StoreSettings {
     pub timeout: Duration,
     /// The size of the connection pool, at least 1.
     pub pool: u32,
+    /// Whether rows of `pushi_publish` are published.
+    pub publish_rows: bool,
     /// The maximum age of persisted events; `None`: unlimited.
     pub retention: Option<Duration>,
     /// The maximum number of persisted events per channel; `None`: unlimited.

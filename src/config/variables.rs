@@ -111,6 +111,7 @@ variables! {
         REDIS_URL "URL" = "", "Used if BUS_URL is not set";
         PUSHI_STORE_TIMEOUT "DURATION" = "5s", "Timeout of a database call";
         PUSHI_STORE_POOL "NUMBER" = "10", "Maximum number of database connections";
+        PUSHI_SQL_PUBLISH "0|1" = "1", "Publish the rows that applications insert into pushi_publish: see pushi sql";
         PUSHI_NODE_LEASE "DURATION" = "10s", "Time without a heartbeat after which a node is considered dead";
         PUSHI_RETENTION "DURATION" = "0", "Maximum age of persisted events; 0: unlimited";
         PUSHI_RETENTION_EVENTS "NUMBER" = "0", "Maximum number of persisted events per channel; 0: unlimited";

@@ -1,6 +1,6 @@
-//! The rules of the use cases, from the settings.
+//! The rules of the use cases and what edges show, from the settings.
 
-use crate::config::Settings;
+use crate::config::{ListenSettings, Listener, Settings};
 use crate::core::service::{MessageRules, NotificationRules, Rules, WebhookRules};
 
 pub(super) fn rules(settings: &Settings) -> Rules {
@@ -11,6 +11,7 @@ pub(super) fn rules(settings: &Settings) -> Rules {
         allowed_origins: settings.access.allowed_origins.clone(),
         retention: settings.store.retention,
         retention_events: settings.store.retention_events,
+        publish_rows: settings.store.publish_rows,
         webhooks: WebhookRules {
             timeout: settings.webhooks.timeout,
             retry: settings.webhooks.retry,
@@ -30,4 +31,15 @@ pub(super) fn rules(settings: &Settings) -> Rules {
             public_url: settings.notifications.public_url.clone(),
         },
     }
+}
+
+/// The configured address for WebSocket clients; `None`: the operating system chooses the port.
+pub(super) fn websocket_address(listen: &ListenSettings) -> Option<String> {
+    let Listener { host, port, .. } = listen.server.as_ref().unwrap_or(&listen.api);
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.clone()
+    };
+    (*port != 0).then(|| format!("{host}:{port}"))
 }

@@ -106,6 +106,11 @@ impl Cluster {
         }
     }
 
+    /// The address of the database.
+    pub(crate) fn database_url(&self) -> String {
+        self.schema.url()
+    }
+
     /// The session token.
     pub(crate) fn token(&self) -> &str {
         &self.token

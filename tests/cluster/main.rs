@@ -23,6 +23,7 @@ mod partition;
 mod postgres;
 mod presence;
 mod proxy;
+mod publish_rows;
 mod queries;
 mod redis;
 mod redis_cluster;

@@ -27,6 +27,7 @@ mod outbox_claims;
 mod outbox_reported_presence;
 mod postgres;
 mod prune;
+mod publish_rows;
 mod roster;
 mod samples;
 mod sessions;
@@ -214,12 +215,31 @@ macro_rules! contract_of_remote {
     };
 }
 
+/// The cases of stores that other programs can write.
+macro_rules! contract_of_shared {
+    ($adapter:ty) => {
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; publish_rows:
+            rows_become_events_in_order_and_once,
+            a_row_that_several_nodes_move_is_stored_once,
+            rows_of_an_app_that_is_not_there_stay,
+            a_read_of_rows_is_bounded,
+            apps_take_turns_with_their_rows,
+            texts_of_rows_are_read_as_they_are,
+            rejected_rows_are_moved_aside_and_pruned,
+            one_holder_has_the_lease,
+            an_insert_ends_the_wait,
+            events_of_rows_are_marked_as_due,
+        }
+    };
+}
+
 mod on_memory {
     contract!(crate::fixture::Memory);
 }
 
 mod on_sqlite_file {
     contract!(crate::fixture::SqliteFile);
+    contract_of_shared!(crate::fixture::SqliteFile);
 }
 
 mod on_sqlite_memory {
@@ -228,14 +248,17 @@ mod on_sqlite_memory {
 
 mod on_postgres {
     contract_of_remote!(crate::fixture::Postgres);
+    contract_of_shared!(crate::fixture::Postgres);
 }
 
 mod on_mongodb {
     contract_of_remote!(crate::fixture::Mongo<false>);
+    contract_of_shared!(crate::fixture::Mongo<false>);
 }
 
 mod on_other_mongodb {
     contract_of_remote!(crate::fixture::Mongo<true>);
+    contract_of_shared!(crate::fixture::Mongo<true>);
 }
 
 /// Makes a test of each case for one adapter of the roster.

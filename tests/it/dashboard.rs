@@ -18,6 +18,7 @@ fn metrics(gauges: Gauges) -> BTreeMap<String, (String, BTreeSet<String>)> {
     // A family is shown once it has counted something.
     metrics.closed("slow_reader");
     metrics.published(Source::Rest, true);
+    metrics.rows_rejected(1);
     metrics.error_sent(4009);
     metrics.call_finished(Call::Append, Duration::from_millis(1), true);
     metrics.webhook_attempted(WebhookOutcome::Delivered, 1);

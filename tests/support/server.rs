@@ -1,18 +1,18 @@
 //! A server in process, composed as the binary does it, without its listeners.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pushi::core::auth::random_53_bits;
 use pushi::core::hub::Hub;
 use pushi::core::model::{App, AppSettings, Limits, NewApp, ReportedPresence};
-use pushi::core::ports::{BusSink, Nodes, Stores};
+use pushi::core::ports::{Nodes, Stores};
 use pushi::core::service::{
     AppError, MessageRules, NotificationRules, Ports, PublishError, Publishing, Rules, Service,
     WebhookRules,
 };
 use pushi::inbound::websocket::{Destination, Gateway, KeepaliveTiming, UpgradeTarget, dialects};
-use pushi::inbound::wire::{event_json, event_push_content};
+use pushi::inbound::wire::{event_json, event_push_content, read_further_members};
 use pushi::outbound::jwt::JwtTokens;
 use pushi::outbound::local::{LocalBus, LocalPresence, LocalRoster};
 use pushi::outbound::message_format::OriginalFormat;
@@ -54,11 +54,8 @@ impl ServerSetup {
         let bus = Arc::new(LocalBus::default());
         let clock = Arc::new(ManualClock::stepping(1_795_337_089_420_000));
         let metrics = Arc::new(PrometheusMetrics::new().unwrap());
-        let hub = Arc::new(Hub::new(
-            random_53_bits().unwrap(),
-            dialects(),
-            metrics.clone(),
-        ));
+        let process = random_53_bits().unwrap();
+        let hub = Arc::new(Hub::new(process, dialects(), metrics.clone()));
         let ports = Ports {
             stores: stores.clone(),
             nodes: Nodes {
@@ -70,6 +67,7 @@ impl ServerSetup {
             senders: senders(true, Duration::from_secs(10)),
             format: Arc::new(OriginalFormat),
             render_event: event_json,
+            read_extra: read_further_members,
             read_event_push: event_push_content,
             tokens: Arc::new(JwtTokens::new()),
             clock: clock.clone(),
@@ -81,6 +79,7 @@ impl ServerSetup {
             allowed_origins: Vec::new(),
             retention: None,
             retention_events: None,
+            publish_rows: false,
             webhooks: WebhookRules::default(),
             messages: MessageRules::default(),
             notifications: NotificationRules::default(),
@@ -119,7 +118,7 @@ impl ServerSetup {
     /// Builds the service and connects the bus to it.
     pub fn compose(self) -> Composition {
         let service = Arc::new(Service::new(self.ports, self.rules, self.hub).unwrap());
-        let sink: Weak<dyn BusSink> = Arc::downgrade(&service) as Weak<dyn BusSink>;
+        let sink = Arc::downgrade(&service);
         self.bus.set_sink(sink);
         Composition {
             service,

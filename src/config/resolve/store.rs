@@ -4,10 +4,10 @@ use crate::config::error::ConfigError;
 use crate::config::raw::Raw;
 use crate::config::settings::StoreSettings;
 use crate::config::url::{BusUrl, StoreUrl, is_database_name};
-use crate::config::value::{duration, number, read};
+use crate::config::value::{duration, number, read, switch};
 use crate::config::variables::{
     BUS_URL, DATABASE_URL, MONGO_DB, MONGO_URL, MONGOHQ_URL, PUSHI_RETENTION,
-    PUSHI_RETENTION_EVENTS, PUSHI_STORE_POOL, PUSHI_STORE_TIMEOUT, REDIS_URL,
+    PUSHI_RETENTION_EVENTS, PUSHI_SQL_PUBLISH, PUSHI_STORE_POOL, PUSHI_STORE_TIMEOUT, REDIS_URL,
 };
 
 const DATABASE_NAME: &str =
@@ -48,6 +48,7 @@ pub(super) fn resolve(raw: &Raw) -> Result<StoreSettings, ConfigError> {
             &format!("a whole number from 1 to {MAX_POOL}"),
             |text| text.parse().ok().filter(|n| (1..=MAX_POOL).contains(n)),
         )?,
+        publish_rows: switch(raw, &PUSHI_SQL_PUBLISH)?,
         retention: Some(duration(raw, &PUSHI_RETENTION, 0)?).filter(|duration| !duration.is_zero()),
         retention_events: Some(number(raw, &PUSHI_RETENTION_EVENTS, 0)?).filter(|n| *n != 0),
     })
@@ -90,6 +91,7 @@ mod tests {
             variable: DATABASE_URL,
             timeout: Duration::from_secs(5),
             pool: 10,
+            publish_rows: true,
             retention: None,
             retention_events: None,
         };

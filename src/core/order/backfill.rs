@@ -252,7 +252,7 @@ impl Resequencer {
             .is_some_and(|timestamp| before.new.timestamp > timestamp.minus(PREDECESSOR_WINDOW)))
     }
 
-    /// After an outage of the bus: reads the heads of all watched channels, in pages, and delivers
+    /// After an outage of the bus or of a node: reads the heads of all watched channels, in pages, and delivers
     /// the events that were missed.
     pub(super) async fn catch_up_after_outages(&self) {
         loop {

@@ -47,7 +47,7 @@ pub struct Resequencer {
     head_requested: Notify,
     gaps: Mutex<Gaps>,
     gap_added: Notify,
-    /// The bus was unavailable and is available again.
+    /// The bus was unavailable and is available again, or a node was lost.
     bus_resumed: Notify,
     exclusions: Exclusions,
     clock: Arc<dyn Clock>,
@@ -165,6 +165,10 @@ impl BusSink for Resequencer {
     fn deliver(&self, message: BusMessage) {
         let Some(sink) = self.sink() else { return };
         let Some((app, channel)) = message.channel() else {
+            if matches!(message, BusMessage::NodeGone) {
+                // It may have stored events that it had no time to send.
+                self.bus_resumed.notify_one();
+            }
             return sink.deliver(message);
         };
         let (app, channel) = (app.clone(), channel.clone());

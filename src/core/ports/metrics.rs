@@ -11,6 +11,8 @@ pub enum Source {
     Rest,
     /// A WebSocket client.
     Client,
+    /// A row that an application inserted in a transaction.
+    Row,
 }
 
 /// Current values, computed on request.
@@ -38,6 +40,8 @@ pub struct Gauges {
     pub notification_queue_bytes: u64,
     /// The bytes of messages that wait for the bus between nodes.
     pub bus_queue_bytes: u64,
+    /// The time for which the oldest row of an application has waited to be published.
+    pub row_lag: Duration,
 }
 
 /// What was counted since the start.
@@ -131,6 +135,8 @@ pub trait Metrics: Send + Sync {
     fn totals(&self) -> Totals;
     /// An event was published.
     fn published(&self, source: Source, persisted: bool);
+    /// Rows that applications inserted could not be published.
+    fn rows_rejected(&self, rows: u64);
     /// A frame was added to this number of mailboxes.
     fn delivered(&self, mailboxes: u64);
     /// An error frame with this code was sent.

@@ -23,6 +23,7 @@ mod notifications;
 mod notifier;
 mod outbox;
 mod presence_store;
+mod publish_rows;
 mod roster;
 mod sender;
 mod session_store;
@@ -55,6 +56,9 @@ pub use outbox::{
     AttemptResult, ClaimUpdate, Disposition, OLDEST_BYTES, OUTBOX_EVENT_BYTES, Outbox, OutboxBytes,
 };
 pub use presence_store::{Joined, PresenceStore};
+pub use publish_rows::{
+    Moved, OldestRow, PublishRow, PublishRows, RowContent, RowId, RowLimit, RowMove,
+};
 pub use roster::{OccupancyChange, OccupancyUpdate, Online, Roster};
 pub use sender::{SendFailure, Sender, Senders, Verdict};
 pub use session_store::SessionStore;

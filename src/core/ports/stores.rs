@@ -11,6 +11,7 @@ use super::delivery_log::DeliveryLog;
 use super::event_store::EventStore;
 use super::notifications::{DuePublishes, NotificationLog};
 use super::outbox::Outbox;
+use super::publish_rows::PublishRows;
 use super::session_store::SessionStore;
 use super::subscription_store::SubscriptionStore;
 use super::target_store::TargetStore;
@@ -39,6 +40,8 @@ pub struct Stores {
     pub due: Arc<dyn DuePublishes>,
     /// The log of notifications.
     pub notifications: Arc<dyn NotificationLog>,
+    /// Rows that applications insert, to be published.
+    pub rows: Arc<dyn PublishRows>,
     /// Bulk export and import, for `copy`.
     pub archive: Arc<dyn Archive>,
     /// The database as a whole: health check and shutdown.
@@ -59,6 +62,7 @@ impl Stores {
             + TargetStore
             + DuePublishes
             + NotificationLog
+            + PublishRows
             + Archive
             + Database
             + 'static,
@@ -74,6 +78,7 @@ impl Stores {
             targets: store.clone(),
             due: store.clone(),
             notifications: store.clone(),
+            rows: store.clone(),
             archive: store.clone(),
             database: store,
         }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Service;
+use super::{RowState, Service};
 use crate::core::error::StorageError;
 use crate::core::ports::BusHealth;
 
@@ -34,6 +34,11 @@ impl Service {
     /// Fails where it does not.
     pub async fn check_writable(&self) -> Result<(), StorageError> {
         self.ports.stores.database.check_writable().await
+    }
+
+    /// The state of the rows that applications insert.
+    pub fn row_state(&self) -> RowState {
+        self.parts.rows.state()
     }
 
     /// Checks the store with a cheap call.

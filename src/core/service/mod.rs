@@ -8,6 +8,7 @@
 //! - [`AppCache`], `SessionCache`: data that most requests read.
 //! - `LoginThrottle`: failed logins by client.
 //! - `CacheChannels`: the last event of each cache channel.
+//! - [`RowPublisher`]: events that applications insert into the store in transactions of their own.
 //! - [`WebhookQueue`], [`OutboxSender`], [`Reconciler`]: webhook events, see the module `webhooks`.
 //! - [`NotificationQueue`], [`NotificationExpander`], [`NotificationSender`]: notifications, see the module `notifications`.
 //! - [`Samples`], `Tail`, `ClosedConnections`: what a console shows of this node.
@@ -42,6 +43,7 @@ mod publish;
 mod release;
 mod replay;
 mod retention;
+mod row_publisher;
 mod samples;
 mod session_cache;
 mod sessions;
@@ -93,6 +95,7 @@ pub use parts::Parts;
 pub use publish::{ClientPublish, PublishError, Publishing};
 pub use replay::{ReplayedEvents, Since};
 pub use retention::Retention;
+pub use row_publisher::{ReadExtra, RowPublisher, RowState};
 pub use samples::{SAMPLE_INTERVAL, Samples};
 pub use sessions::{AppSession, LoginCredentials, LoginError, NewSessionToken};
 pub use short_secrets::ShortSecrets;
@@ -132,6 +135,8 @@ pub struct Ports {
     pub format: Arc<dyn MessageFormat>,
     /// Renders events for notifications.
     pub render_event: RenderEvent,
+    /// Reads further members of events that applications insert as rows.
+    pub read_extra: ReadExtra,
     /// Reads from rendered events what browsers are sent.
     pub read_event_push: ReadEventPush,
     /// Verifies the tokens of users.
@@ -155,6 +160,8 @@ pub struct Rules {
     pub retention: Option<Duration>,
     /// The events that each channel keeps; `None`: all.
     pub retention_events: Option<u64>,
+    /// Whether rows that applications insert are published.
+    pub publish_rows: bool,
     /// Timeouts and retries of webhooks.
     pub webhooks: WebhookRules,
     /// Timeouts and retries of notifications.
@@ -255,6 +262,7 @@ impl Service {
             notification_queue_bytes: self.parts.notifications.bytes(),
             bus_queue_bytes: self.ports.nodes.bus.queued_bytes(),
             answer_bytes: self.answers.used(),
+            row_lag: self.row_state().lag,
             ..self.hub.gauges()
         }
     }

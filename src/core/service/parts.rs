@@ -14,6 +14,7 @@ use super::notifications::{
     Couriers, NotificationExpander, NotificationQueue, NotificationSender, SenderParts,
 };
 use super::retention::Retention;
+use super::row_publisher::{RowParts, RowPublisher};
 use super::samples::Samples;
 use super::session_cache::SessionCache;
 use super::tail::Tail;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub expander: Arc<NotificationExpander>,
     /// Sends notifications.
     pub notification_sender: Arc<NotificationSender>,
+    /// Publishes rows that applications insert.
+    pub rows: Arc<RowPublisher>,
     /// Removes expired data.
     pub retention: Arc<Retention>,
     /// Takes samples of what the node does.
@@ -66,6 +69,7 @@ impl Parts {
             nodes,
             notifier,
             render_event,
+            read_extra,
             clock,
             ..
         } = ports.clone();
@@ -130,21 +134,36 @@ impl Parts {
             holder: notify_holder,
             nodes: nodes.clone(),
         });
+        let appends = Arc::new(AppendQueue::new(
+            &stores,
+            Arc::clone(&nodes.bus),
+            Arc::clone(&tail),
+            Arc::clone(&cache_channels),
+            Arc::clone(&notifications),
+            QueueBounds::new(rules.limits.queued_bytes, rules.limits.queued_bytes_all),
+            Arc::clone(hub.metrics()),
+        ));
+        let rows = RowPublisher::new(RowParts {
+            rows: Arc::clone(&stores.rows),
+            apps: Arc::clone(&apps),
+            appends: Arc::clone(&appends),
+            notifications: Arc::clone(&notifications),
+            bus: Arc::clone(&nodes.bus),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(hub.metrics()),
+            limits: rules.limits.clone(),
+            read_extra,
+            enabled: rules.publish_rows,
+            single_node: rules.webhooks.single_node,
+        })?;
         Ok(Self {
+            rows: Arc::new(rows),
             samples: Arc::new(samples),
-            tail: Arc::clone(&tail),
+            tail,
             closed: Arc::default(),
             expander: Arc::new(expander),
             notification_sender: Arc::new(notification_sender),
-            appends: Arc::new(AppendQueue::new(
-                Arc::clone(&stores.events),
-                nodes.bus,
-                tail,
-                Arc::clone(&cache_channels),
-                Arc::clone(&notifications),
-                QueueBounds::new(rules.limits.queued_bytes, rules.limits.queued_bytes_all),
-                Arc::clone(hub.metrics()),
-            )),
+            appends,
             member_changes: Arc::new(MemberChangeAnnouncer::new(Arc::clone(hub))),
             sender: Arc::new(OutboxSender::new(
                 notifier,

@@ -164,6 +164,7 @@ impl Service {
             except: None,
             persist: true,
             repeatable: key.is_some(),
+            rows: Vec::new(),
             reply_to: ReplyTo::Request(sender),
         };
         self.parts.appends.enqueue(&app.ident, entry)?;
@@ -267,6 +268,7 @@ impl Service {
             except,
             persist,
             repeatable: false,
+            rows: Vec::new(),
             reply_to,
         };
         self.parts.appends.enqueue(&app.ident, entry)?;

@@ -17,6 +17,9 @@ const BATCH: usize = 1000;
 const DELIVERED_KEPT: Duration = Duration::from_secs(24 * 3600);
 const GIVEN_UP_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// How long rows that could not be published are kept.
+const REJECTED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Removes expired sessions, cached events and deliveries, and events above the configured age or number.
 pub struct Retention {
     stores: Stores,
@@ -68,6 +71,12 @@ impl Retention {
         if let Err(error) = self.prune_deliveries(now).await {
             tracing::warn!(error = error.chain(), "old webhook deliveries not removed");
         }
+        if let Err(error) = self.prune_rejected_rows(now).await {
+            tracing::warn!(
+                error = error.chain(),
+                "old rows of pushi_publish_failed not removed"
+            );
+        }
         if let Err(error) = self.prune_events(now).await {
             tracing::warn!(error = error.chain(), "old events not removed");
         }
@@ -77,6 +86,12 @@ impl Retention {
         let (delivered, given_up) = (now.minus(DELIVERED_KEPT), now.minus(GIVEN_UP_KEPT));
         let log = &self.stores.deliveries;
         while log.prune(delivered, given_up, BATCH).await? >= BATCH as u64 {}
+        Ok(())
+    }
+
+    async fn prune_rejected_rows(&self, now: Timestamp) -> Result<(), StorageError> {
+        let before = now.minus(REJECTED_KEPT);
+        while self.stores.rows.prune_rejected(before, BATCH).await? >= BATCH as u64 {}
         Ok(())
     }
 

@@ -109,6 +109,7 @@ impl Service {
                 except,
                 persist: true,
                 repeatable: false,
+                rows: Vec::new(),
                 reply_to: ReplyTo::Request(sender),
             });
             results.push(receiver);
@@ -208,6 +209,7 @@ impl Service {
             except,
             persist,
             repeatable: false,
+            rows: Vec::new(),
             reply_to,
         };
         self.parts

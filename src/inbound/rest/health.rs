@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use poem_openapi::{Enum, Object, OpenApi};
 
@@ -113,7 +113,25 @@ pub(super) struct HealthChecks {
     #[oai(skip_serializing_if_is_none)]
     pub bus: Option<BusState>,
     pub websocket: WebSocketHealth,
+    pub publish_rows: RowsHealth,
     pub handlers: HandlersHealth,
+}
+
+/// The state of the rows that applications insert into `pushi_publish`.
+#[derive(Debug, Object)]
+pub(super) struct RowsHealth {
+    /// `degraded`: a row has waited for more than 30 seconds; `error`: rows cannot be read.
+    pub status: CheckStatus,
+    /// Time for which the oldest row has waited, in seconds.
+    pub lag_seconds: f64,
+    /// Number of rows that this node could not publish since its start; they are in `pushi_publish_failed`.
+    pub failed: u64,
+    /// Why the last of these could not be published; absent if there are none.
+    #[oai(skip_serializing_if_is_none)]
+    pub last_reason: Option<String>,
+    /// A description of the fault; absent if there is none.
+    #[oai(skip_serializing_if_is_none)]
+    pub error: Option<String>,
 }
 
 /// The state of notifications, kind by kind.
@@ -293,8 +311,34 @@ impl HealthRoutes {
                 database,
                 bus,
                 websocket,
+                publish_rows: self.publish_rows(),
                 handlers,
             },
+        }
+    }
+
+    fn publish_rows(&self) -> RowsHealth {
+        /// A row that waits for longer needs attention.
+        const MAX_LAG: Duration = Duration::from_secs(30);
+        let state = self.0.service.row_state();
+        let (status, error) = if !state.enabled {
+            let off = "rows are not published: PUSHI_SQL_PUBLISH is 0";
+            (CheckStatus::Ok, Some(off))
+        } else if state.unavailable {
+            let error = "rows cannot be read: the store does not answer";
+            (CheckStatus::Error, Some(error))
+        } else if state.lag > MAX_LAG {
+            let error = "rows wait for longer than 30 seconds";
+            (CheckStatus::Degraded, Some(error))
+        } else {
+            (CheckStatus::Ok, None)
+        };
+        RowsHealth {
+            status,
+            lag_seconds: state.lag.as_secs_f64(),
+            failed: state.rejected,
+            last_reason: state.last_reason,
+            error: error.map(Into::into),
         }
     }
 

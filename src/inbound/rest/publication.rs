@@ -4,17 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use poem_openapi::registry::MetaSchema;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::problem::Problem;
 use super::schema::{PRINTABLE, example, inline, name, open, plain, shape};
 use crate::core::model::{
     ChannelName, FurtherMembers, Limits, Payload, RESERVED_MEMBERS, check_event_name,
 };
-use crate::inbound::wire::{
-    RawMembers, check_apn_headers, compact, push_content, push_json_string, read_string,
-    read_strings,
-};
+use crate::inbound::wire::{RawMembers, compact, further_member, read_string, read_strings};
 
 /// The channel of an event without one, as in the original.
 pub(super) const DEFAULT_CHANNEL: &str = "global";
@@ -97,8 +94,7 @@ impl Publication {
                 }
                 reserved if RESERVED_MEMBERS.contains(&reserved) => {}
                 further => {
-                    extra.push(further_member(further, value)?);
-                    check_message(further, value)?;
+                    extra.push(further_member(further, value).map_err(Problem::bad_request)?);
                 }
             }
         }
@@ -117,20 +113,6 @@ impl Publication {
             persist,
         })
     }
-}
-
-/// Refuses a message that would reach no target, which the publisher can learn only here.
-fn check_message(name: &str, value: &str) -> Result<(), Problem> {
-    match name {
-        "web_push" => {
-            let content = push_content(Some(value));
-            content.map_err(|error| Problem::bad_request(format!("web_push{error}")))?;
-        }
-        "apn" => check_apn_headers(value)
-            .map_err(|error| Problem::bad_request(format!("apn.headers: {error}")))?,
-        _ => {}
-    }
-    Ok(())
 }
 
 fn length(limit: u64) -> usize {
@@ -172,18 +154,6 @@ fn read_data(value: &str) -> Result<Cow<'_, str>, Problem> {
         )),
         _ => Ok(compact(value)),
     }
-}
-
-/// Stores and subscribers must be able to parse the payload, so it is validated here once.
-fn further_member<'v>(name: &str, value: &'v str) -> Result<(String, Cow<'v, str>), Problem> {
-    if let Err(error) = serde_json::from_str::<Value>(value) {
-        return Err(Problem::bad_request(format!(
-            "the member {name} cannot be encoded: {error}"
-        )));
-    }
-    let mut quoted = String::new();
-    push_json_string(&mut quoted, name);
-    Ok((quoted, compact(value)))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod notifications;
 mod outbox;
+mod publish_rows;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,6 +39,7 @@ pub fn instrument(
         targets: wrap(&stores.targets, metrics, &turns),
         due: wrap(&stores.due, metrics, &turns),
         notifications: wrap(&stores.notifications, metrics, &turns),
+        rows: wrap(&stores.rows, metrics, &turns),
         archive: Arc::clone(&stores.archive),
         database: Arc::clone(&stores.database),
     }

@@ -1,5 +1,7 @@
 //! The metrics of `GET /metrics`.
 
+#[cfg(test)]
+mod tests;
 mod totals;
 
 use std::collections::HashSet;
@@ -7,8 +9,8 @@ use std::time::Duration;
 
 use ::prometheus::core::Collector;
 use ::prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 use parking_lot::Mutex;
 
@@ -36,6 +38,8 @@ pub struct PrometheusMetrics {
     sent_frames: IntCounter,
     sent_bytes: IntCounter,
     published: IntCounterVec,
+    rows_rejected: IntCounter,
+    row_lag: Gauge,
     delivered: IntCounter,
     errors: IntCounterVec,
     calls: HistogramVec,
@@ -104,6 +108,17 @@ impl PrometheusMetrics {
                 "pushi_publishes_total",
                 "Publishes accepted, by source and persistence.",
                 &["source", "persisted"],
+            )?,
+            rows_rejected: counter(
+                "pushi_publish_rows_failed_total",
+                "Rows of pushi_publish that could not be published.",
+            )?,
+            row_lag: registered(
+                &registry,
+                Gauge::new(
+                    "pushi_publish_rows_lag_seconds",
+                    "Time for which the oldest row of pushi_publish has waited in seconds.",
+                )?,
             )?,
             delivered: counter(
                 "pushi_deliveries_total",
@@ -207,6 +222,7 @@ impl PrometheusMetrics {
         ] {
             set(&self.queue_bytes.with_label_values(&[queue.name()]), bytes);
         }
+        self.row_lag.set(gauges.row_lag.as_secs_f64());
         set(&self.answer_bytes, gauges.answer_bytes);
         if let Some(up) = gauges.bus_up {
             self.bus_up
@@ -255,10 +271,15 @@ impl Metrics for PrometheusMetrics {
         let source = match source {
             Source::Rest => "rest",
             Source::Client => "client",
+            Source::Row => "row",
         };
         self.published
             .with_label_values(&[source, if persisted { "true" } else { "false" }])
             .inc();
+    }
+
+    fn rows_rejected(&self, rows: u64) {
+        self.rows_rejected.inc_by(rows);
     }
 
     fn delivered(&self, mailboxes: u64) {
@@ -342,58 +363,5 @@ impl Metrics for PrometheusMetrics {
         self.refused
             .with_label_values(&[queue.name(), app])
             .inc_by(entries);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn recorded_metrics_are_rendered() {
-        let metrics = PrometheusMetrics::new().unwrap();
-        metrics.opened();
-        metrics.closed("slow_reader");
-        metrics.sent(3, 100);
-        metrics.published(Source::Rest, true);
-        metrics.call_finished(Call::Append, Duration::from_micros(300), true);
-        metrics.webhook_attempted(WebhookOutcome::GivenUp, 3);
-        metrics.login_failed(GuessedCredential::Token, true);
-        metrics.outbox(8);
-        metrics.http_refused(HttpRefusal::BodyBytes);
-        metrics.http_connections(1);
-        for number in 0..=MAX_REFUSED_APPS {
-            let app = AppIdent::trusted(&format!("app-{number}"));
-            metrics.queue_refused(QueueKind::Append, &app, 2);
-        }
-        // A single node has no bus.
-        assert!(!metrics.render(Gauges::default()).contains("pushi_bus_up"));
-        let text = metrics.render(Gauges {
-            connections: 7,
-            bus_up: Some(true),
-            ..Gauges::default()
-        });
-        for line in [
-            "pushi_connections 7",
-            "pushi_bus_up 1",
-            "pushi_connections_opened_total 1",
-            "pushi_connections_closed_total{reason=\"slow_reader\"} 1",
-            "pushi_sent_frames_total 3",
-            "pushi_sent_bytes_total 100",
-            "pushi_publishes_total{persisted=\"true\",source=\"rest\"} 1",
-            "pushi_call_seconds_bucket{call=\"append\",le=\"0.0005\"} 1",
-            "pushi_failed_calls_total{call=\"append\"} 1",
-            "pushi_webhook_deliveries_total{outcome=\"given_up\"} 1",
-            "pushi_webhook_notices_total{outcome=\"given_up\"} 3",
-            "pushi_failed_logins_total{credential=\"token\",throttled=\"true\"} 1",
-            "pushi_outbox_notices 8",
-            "pushi_http_connections 1",
-            "pushi_http_refused_total{limit=\"body_bytes\"} 1",
-            "pushi_queue_bytes{queue=\"append\"} 0",
-            "pushi_queue_refused_total{app=\"app-0\",queue=\"append\"} 2",
-            "pushi_queue_refused_total{app=\"other\",queue=\"append\"} 2",
-        ] {
-            assert!(text.contains(line), "{line} is not in:\n{text}");
-        }
     }
 }

@@ -18,6 +18,9 @@ pub(super) struct InDoubt {
 
 impl AppendQueue {
     pub(super) async fn commit(&self, entries: Vec<PendingAppend>, in_doubt: &mut Vec<InDoubt>) {
+        if entries.first().is_some_and(|entry| !entry.rows.is_empty()) {
+            return self.commit_rows(entries, in_doubt).await;
+        }
         let results = self.append(&entries).await;
         let _guards = self.cache_channels.keep(released(&entries, &results)).await;
         let mut results = results.into_iter();
@@ -166,10 +169,24 @@ impl AppendQueue {
                 }
             }
         }
+        self.conclude(entry, positions, failure);
+    }
+
+    /// Replies to the publisher.
+    pub(super) fn conclude(
+        &self,
+        entry: PendingAppend,
+        positions: Vec<Position>,
+        failure: Option<StorageError>,
+    ) {
         match failure {
             None => entry.reply(Ok(positions)),
             Some(error) => {
-                tracing::error!(error = error.chain(), "append failed or in doubt");
+                let is_undone = matches!(error, StorageError::Conflict(_) | StorageError::NotFound);
+                // Rows that another node has moved are no failure.
+                if entry.rows.is_empty() || !is_undone {
+                    tracing::error!(error = error.chain(), "append failed or in doubt");
+                }
                 // What is not appended yet never is.
                 let rest = match entry.has_rest() {
                     true => self.pending.lock().pop_rest(&entry),

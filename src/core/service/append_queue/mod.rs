@@ -13,6 +13,7 @@
 mod commit;
 mod pending;
 mod queue;
+mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::commit::InDoubt;
-pub(super) use self::pending::{PendingAppend, ReplyTo};
+pub(super) use self::pending::{InsertedRow, PendingAppend, ReplyTo};
 use self::queue::{BATCH, COMMIT_TIME, MAX_COMMIT_BYTES, MIN_COMMIT_BYTES, PendingAppends};
 use super::NotificationQueue;
 use super::cache_channels::CacheChannels;
@@ -31,7 +32,7 @@ use super::tail::Tail;
 use crate::core::error::StorageError;
 use crate::core::fair_queue::QueueBounds;
 use crate::core::model::{AppIdent, Mid};
-use crate::core::ports::{Bus, EventStore, Metrics, QueueKind};
+use crate::core::ports::{Bus, EventStore, Metrics, PublishRows, QueueKind, Stores};
 use crate::core::queue_losses::QueueLosses;
 use crate::core::turn_budget::TurnBudget;
 
@@ -51,6 +52,7 @@ pub(super) enum EnqueueError {
 /// The publishes of this node that wait for a commit, bounded in bytes by app and in all (`PUSHI_MAX_QUEUED_BYTES`).
 pub struct AppendQueue {
     events: Arc<dyn EventStore>,
+    rows: Arc<dyn PublishRows>,
     bus: Arc<dyn Bus>,
     tail: Arc<Tail>,
     cache_channels: Arc<CacheChannels>,
@@ -62,7 +64,7 @@ pub struct AppendQueue {
 
 impl AppendQueue {
     pub(super) fn new(
-        events: Arc<dyn EventStore>,
+        stores: &Stores,
         bus: Arc<dyn Bus>,
         tail: Arc<Tail>,
         cache_channels: Arc<CacheChannels>,
@@ -71,7 +73,8 @@ impl AppendQueue {
         metrics: Arc<dyn Metrics>,
     ) -> Self {
         Self {
-            events,
+            events: Arc::clone(&stores.events),
+            rows: Arc::clone(&stores.rows),
             bus,
             tail,
             cache_channels,
@@ -97,6 +100,17 @@ impl AppendQueue {
         let count = entries.len() as u64;
         let pushed = self.pending.lock().push_all(app, entries);
         self.pushed(app, pushed, count)
+    }
+
+    /// Appends events that were inserted as rows. Where the queue is full they wait in the store, which is no loss.
+    pub(super) fn enqueue_rows(
+        &self,
+        app: &AppIdent,
+        entry: PendingAppend,
+    ) -> Result<(), EnqueueError> {
+        self.pending.lock().push(app, entry)?;
+        self.filled.notify_one();
+        Ok(())
     }
 
     fn pushed(

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::core::error::StorageError;
 use crate::core::hub::{Mailbox, MailboxItem, Receipt, ReceiptOutcome};
 use crate::core::model::{AppIdent, NewEvent, Position, SocketId};
+use crate::core::ports::RowId;
 
 /// The bytes of an event in memory besides its texts, about.
 const EVENT_BYTES: usize = 400;
@@ -26,6 +27,16 @@ pub(in crate::core::service) enum ReplyTo {
     Rest,
 }
 
+/// The row that an event was inserted as.
+pub(in crate::core::service) struct InsertedRow {
+    /// The row, which is removed by the commit that stores the event.
+    pub id: RowId,
+    /// Whether the event is stored.
+    pub persist: bool,
+    /// What its publish has in common, where notification targets are to be notified of it.
+    pub mark: Option<Arc<str>>,
+}
+
 /// One publish on its way into the store.
 pub(in crate::core::service) struct PendingAppend {
     /// One copy for each channel; all are stored with one commit, unless they have more bytes than one may write.
@@ -39,6 +50,8 @@ pub(in crate::core::service) struct PendingAppend {
     /// Whether the `mid`s may be stored already (idempotency key): a duplicate then counts as stored and is not
     /// delivered again.
     pub repeatable: bool,
+    /// The row of each event, where applications have inserted them in transactions; their events are one entry, in order.
+    pub rows: Vec<InsertedRow>,
     /// Where the result is sent.
     pub reply_to: ReplyTo,
 }
@@ -71,7 +84,9 @@ impl PendingAppend {
         if count >= self.events.len() {
             return None;
         }
+        let rows = self.rows.drain(..count.min(self.rows.len())).collect();
         Some(Self {
+            rows,
             events: self.events.drain(..count).collect(),
             except: self.except,
             persist: self.persist,

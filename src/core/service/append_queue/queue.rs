@@ -85,6 +85,11 @@ impl PendingAppends {
         let mut repeatable = HashSet::new();
         let bound = self.entries.app_bound();
         while let Some((entry, entry_size)) = self.entries.peek() {
+            // Rows have commits of their own: one that is not there any more undoes the others, but no other publish.
+            let first: Option<&PendingAppend> = batch.first();
+            if first.is_some_and(|first| first.rows.is_empty() != entry.rows.is_empty()) {
+                break;
+            }
             events += entry.events.len();
             bytes += entry_size.work;
             if (events > BATCH || bytes > limit) && !batch.is_empty() {

@@ -7,6 +7,7 @@ mod deliveries;
 mod events;
 mod inbox;
 mod outbox;
+mod publish_rows;
 mod sessions;
 mod state;
 mod subscriptions;

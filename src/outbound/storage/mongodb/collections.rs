@@ -43,6 +43,10 @@ pub(super) struct Collections {
     pub sessions: Collection<Document>,
     /// Reservations of unique values; `_id` is `<field>/<value>`.
     pub claims: Collection<Document>,
+    /// Documents that applications insert, to be published.
+    pub rows: Collection<Document>,
+    /// Those that could not be published.
+    pub rejected_rows: Collection<Document>,
     /// The revision, the write barrier, and pending removals.
     pub state: Collection<Document>,
 }
@@ -65,6 +69,8 @@ impl Collections {
             deliveries: named("pushi_deliveries"),
             sessions: named("pushi_sessions"),
             claims: named("pushi_claims"),
+            rows: named("pushi_publish"),
+            rejected_rows: named("pushi_publish_failed"),
             state: named("pushi_state"),
             database,
         }

@@ -22,6 +22,7 @@ mod outbox;
 #[cfg(test)]
 mod plans;
 mod prune;
+mod publish_rows;
 mod sessions;
 mod subscriptions;
 mod targets;
@@ -38,6 +39,7 @@ use tokio::sync::Mutex;
 use self::collections::Collections;
 use self::events::{AppendState, BackfillCache};
 pub use self::open::{MongoOptions, open};
+use self::publish_rows::RowWatch;
 use crate::core::error::StorageError;
 use crate::core::ports::{AppStore, Database};
 
@@ -49,6 +51,7 @@ struct MongoStore {
     appends: Arc<Mutex<AppendState>>,
     /// Channels that were recently found to have a serial for every event.
     backfill_cache: Arc<BackfillCache>,
+    row_watch: Arc<RowWatch>,
     timeout: Duration,
 }
 

@@ -127,6 +127,7 @@ pub(super) async fn connect(
         collections,
         appends: Arc::default(),
         backfill_cache: Arc::default(),
+        row_watch: Arc::default(),
         timeout: options.timeout,
     };
     store
@@ -188,7 +189,7 @@ fn sparse(keys: Document) -> IndexModel {
 }
 
 /// The indexes of each collection except the targets.
-pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel>); 13] {
+pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec<IndexModel>); 15] {
     let plain = |keys: Document| index(keys, false);
     [
         (
@@ -281,6 +282,11 @@ pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec
                 plain(doc! { "instance": 1, "app": 1 }),
                 plain(doc! { "expires": 1 }),
             ],
+        ),
+        (&collections.rows, vec![plain(doc! { "app": 1, "_id": 1 })]),
+        (
+            &collections.rejected_rows,
+            vec![plain(doc! { "failed": 1 })],
         ),
         (&collections.claims, vec![plain(doc! { "ident": 1 })]),
     ]

@@ -112,6 +112,9 @@ pub(super) trait Driver: Send + Sync + 'static {
             + Send
             + 'static;
 
+    /// Waits until another program may have inserted rows into `pushi_publish`, at most for the polling interval.
+    fn inserted(&self) -> impl Future<Output = ()> + Send;
+
     /// Waits for running calls and closes the connections.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

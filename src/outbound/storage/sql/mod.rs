@@ -14,6 +14,7 @@ mod inbox;
 mod outbox;
 pub mod postgres;
 mod prune;
+mod publish_rows;
 mod sessions;
 pub mod sqlite;
 mod statement;

@@ -11,6 +11,8 @@ use crate::outbound::storage::StorageResult;
 pub(super) enum Arg<'a> {
     Int(i64),
     Text(&'a str),
+    /// A text that another program has written, see [`SqlRow::outside_text`].
+    Outside(&'a str),
     MaybeText(Option<&'a str>),
     Bytes(&'a [u8]),
 }
@@ -28,9 +30,28 @@ impl<'a> Arg<'a> {
     /// The text; `None` for NULL and any other type.
     pub(super) fn text(self) -> Option<&'a str> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::Text(text) | Self::Outside(text) => Some(text),
             Self::MaybeText(text) => text,
             Self::Int(_) | Self::Bytes(_) => None,
+        }
+    }
+}
+
+/// See [`SqlRow::outside_text`].
+pub(super) enum OutsideText {
+    Null,
+    Text(String),
+    /// It is not UTF-8.
+    Invalid,
+}
+
+impl OutsideText {
+    /// The text, which may be NULL; `None`: it is none.
+    pub(super) fn optional(self) -> Option<Option<String>> {
+        match self {
+            Self::Null => Some(None),
+            Self::Text(text) => Some(Some(text)),
+            Self::Invalid => None,
         }
     }
 }
@@ -41,6 +62,8 @@ pub(super) trait SqlRow {
     fn maybe_int(&self, column: usize) -> StorageResult<Option<i64>>;
     fn text(&self, column: usize) -> StorageResult<Cow<'_, str>>;
     fn maybe_text(&self, column: usize) -> StorageResult<Option<Cow<'_, str>>>;
+    /// A text that another program has written: it is not escaped, and perhaps not even text.
+    fn outside_text(&self, column: usize) -> StorageResult<OutsideText>;
 }
 
 /// Converts a number to an argument. Bounds above the range of a column saturate, which does not change their meaning.

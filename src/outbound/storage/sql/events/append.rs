@@ -12,7 +12,7 @@ use crate::outbound::storage::sql::event_row::{EventRow, SerialClaim, SerialRequ
 use crate::outbound::storage::sql::value::unsigned;
 
 /// Stores `events` in order, and marks them as due; `None` for those whose app does not exist.
-pub(super) async fn append<C: SqlConnection>(
+pub(in crate::outbound::storage::sql) async fn append<C: SqlConnection>(
     connection: &mut C,
     events: &[NewEvent],
     due: &[Option<Arc<str>>],

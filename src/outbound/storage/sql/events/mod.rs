@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::append::append;
+pub(super) use self::append::append;
 #[cfg(test)]
 pub(super) use self::read::{HEADS, POSITIONS};
 pub(super) use self::read::{HISTORY, RECENT, REPLAY, event_from, page, select_events};
@@ -159,7 +159,7 @@ impl<D: Driver> EventStore for SqlStore<D> {
 }
 
 /// Repeats an error for each of `count` events that shared a transaction.
-fn repeat(error: StorageError, count: usize) -> Vec<Result<Position, StorageError>> {
+pub(super) fn repeat<T>(error: StorageError, count: usize) -> Vec<Result<T, StorageError>> {
     let cause = error.chain();
     let copy = || match &error {
         StorageError::NotFound => StorageError::NotFound,

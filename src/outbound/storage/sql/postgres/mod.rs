@@ -3,6 +3,7 @@
 mod append;
 mod connection;
 mod escape;
+mod listen;
 mod open;
 #[cfg(test)]
 mod plans;
@@ -19,6 +20,7 @@ use tokio::sync::{RwLock, oneshot};
 use tokio::time::Instant;
 
 use self::connection::PostgresConnection;
+use self::listen::RowListener;
 pub use self::open::{PostgresOptions, open};
 use self::pool::{ConnectionPool, PooledConnection};
 use self::value::classify;
@@ -36,6 +38,7 @@ struct PostgresDriver {
     /// Begins a transaction that waits for those that have timed out here and that the server may still commit: each holds
     /// the instance's advisory lock from its first claim to its end.
     begin_settled: String,
+    listener: RowListener,
 }
 
 impl Driver for PostgresDriver {
@@ -109,7 +112,12 @@ impl Driver for PostgresDriver {
         with_deadline(Instant::now() + self.timeout, call).await
     }
 
+    async fn inserted(&self) {
+        self.listener.inserted().await;
+    }
+
     async fn close(&self) {
+        self.listener.close();
         let close = async {
             // Waits for running writes.
             let _guard = self.barrier.write().await;

@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::sync::RwLock;
 
 use super::PostgresDriver;
+use super::listen::RowListener;
 use super::pool::ConnectionPool;
 use crate::core::model::Secret;
 use crate::core::ports::Stores;
@@ -74,12 +75,9 @@ pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
         open_error(format!("cannot be opened: no random instance id ({error})"))
     })?;
     let instance = i64::from_ne_bytes(instance);
-    let pool = ConnectionPool::new(
-        connect.disable_statement_logging(),
-        options.pool,
-        options.timeout,
-        instance,
-    );
+    let connect = connect.disable_statement_logging();
+    let listener = RowListener::new(connect.clone(), options.timeout);
+    let pool = ConnectionPool::new(connect, options.pool, options.timeout, instance);
     let prepare = async {
         let mut connection = pool
             .connect()
@@ -107,6 +105,7 @@ pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
         timeout: options.timeout,
         barrier,
         begin_settled,
+        listener,
     }))
 }
 

@@ -10,7 +10,7 @@ use crate::core::error::StorageError;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::error;
 use crate::outbound::storage::sql::statement::ColumnType;
-use crate::outbound::storage::sql::value::{Arg, SqlRow};
+use crate::outbound::storage::sql::value::{Arg, OutsideText, SqlRow};
 
 pub(super) fn bind(args: &[Arg<'_>]) -> StorageResult<PgArguments> {
     let mut bound = PgArguments::default();
@@ -19,6 +19,7 @@ pub(super) fn bind(args: &[Arg<'_>]) -> StorageResult<PgArguments> {
         let added = match *arg {
             Arg::Int(number) => bound.add(number),
             Arg::Text(text) => bound.add(escaped(text)),
+            Arg::Outside(text) => bound.add(text),
             Arg::MaybeText(text) => bound.add(text.map(escaped)),
             Arg::Bytes(bytes) => bound.add(bytes),
         };
@@ -40,7 +41,10 @@ pub(super) fn bind_arrays<const N: usize>(
             ColumnType::Int => bound.add(column.map(Arg::int).collect::<Vec<_>>()),
             ColumnType::Text => bound.add(
                 column
-                    .map(|arg| arg.text().map(escaped))
+                    .map(|arg| match arg {
+                        Arg::Outside(text) => Some(Cow::Borrowed(text)),
+                        other => other.text().map(escaped),
+                    })
                     .collect::<Vec<_>>(),
             ),
         };
@@ -67,6 +71,13 @@ impl SqlRow for PgRow {
             .try_get::<Option<&str>, _>(column)
             .map_err(classify)?
             .map(unescaped))
+    }
+
+    fn outside_text(&self, column: usize) -> StorageResult<OutsideText> {
+        let text = self
+            .try_get::<Option<String>, _>(column)
+            .map_err(classify)?;
+        Ok(text.map_or(OutsideText::Null, OutsideText::Text))
     }
 }
 

@@ -23,6 +23,9 @@ use super::driver::Driver;
 use crate::core::error::StorageError;
 use crate::outbound::storage::StorageResult;
 
+/// The interval in which rows of other programs are looked for.
+const POLL: Duration = Duration::from_millis(250);
+
 /// An open database.
 struct SqliteDriver {
     writer: Writer,
@@ -66,6 +69,14 @@ impl Driver for SqliteDriver {
             + 'static,
     {
         self.writer.run(work).await
+    }
+
+    /// SQLite sends no messages between processes. A database in memory is reached by no other.
+    async fn inserted(&self) {
+        match self.readers {
+            Some(_) => tokio::time::sleep(POLL).await,
+            None => std::future::pending().await,
+        }
     }
 
     async fn close(&self) {

@@ -9,7 +9,7 @@ use sqlx::{Arguments, Row};
 use crate::core::error::StorageError;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::error;
-use crate::outbound::storage::sql::value::{Arg, SqlRow};
+use crate::outbound::storage::sql::value::{Arg, OutsideText, SqlRow};
 
 pub(super) fn bind(args: &[Arg<'_>]) -> StorageResult<SqliteArguments> {
     let mut bound = SqliteArguments::default();
@@ -17,7 +17,7 @@ pub(super) fn bind(args: &[Arg<'_>]) -> StorageResult<SqliteArguments> {
     for arg in args {
         let added = match *arg {
             Arg::Int(number) => bound.add(number),
-            Arg::Text(text) => bound.add(text),
+            Arg::Text(text) | Arg::Outside(text) => bound.add(text),
             Arg::MaybeText(text) => bound.add(text),
             Arg::Bytes(bytes) => bound.add(bytes),
         };
@@ -46,6 +46,18 @@ impl SqlRow for SqliteRow {
             .try_get::<Option<&str>, _>(column)
             .map_err(classify)?
             .map(Cow::Borrowed))
+    }
+
+    fn outside_text(&self, column: usize) -> StorageResult<OutsideText> {
+        // Unchecked: a column takes values of any type.
+        let bytes = self
+            .try_get_unchecked::<Option<Vec<u8>>, _>(column)
+            .map_err(classify)?;
+        Ok(match bytes.map(String::from_utf8) {
+            None => OutsideText::Null,
+            Some(Ok(text)) => OutsideText::Text(text),
+            Some(Err(_)) => OutsideText::Invalid,
+        })
     }
 }
 
