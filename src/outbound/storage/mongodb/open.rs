@@ -283,7 +283,7 @@ pub(super) fn indexes(collections: &Collections) -> [(&Collection<Document>, Vec
                 plain(doc! { "expires": 1 }),
             ],
         ),
-        (&collections.rows, vec![plain(doc! { "app": 1, "_id": 1 })]),
+        (&collections.rows, vec![plain(doc! { "app": 1 })]),
         (
             &collections.rejected_rows,
             vec![plain(doc! { "failed": 1 })],

@@ -73,9 +73,7 @@ impl PublishRows for MongoStore {
                     false => doc! { "app": { "$gt": &last } },
                 };
                 let next = self.collections.rows.find_one(behind);
-                let next = next
-                    .sort(doc! { "app": 1, "_id": 1 })
-                    .projection(doc! { "app": 1 });
+                let next = next.sort(doc! { "app": 1 }).projection(doc! { "app": 1 });
                 let Some(next) = next.await.map_err(classify)? else {
                     if is_round {
                         break;
