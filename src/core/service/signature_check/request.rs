@@ -33,8 +33,10 @@ impl Service {
             "auth_version",
             "auth_signature",
         ] {
-            if let Err(error) = signed.parameter(name) {
-                checked.add(part_of(error), error.to_string());
+            let given = signed.parameter(name).ok();
+            if given.is_none_or(str::is_empty) {
+                let missing = RequestError::Missing(name);
+                checked.add(part_of(missing), missing.to_string());
             }
         }
         if let Ok(key) = signed.parameter("auth_key") {

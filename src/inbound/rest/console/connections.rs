@@ -130,6 +130,7 @@ impl ShownConnection {
 impl From<ClosedConnection> for ShownClosed {
     fn from(ended: ClosedConnection) -> Self {
         let (opened, closed) = (ended.opened.seconds(), ended.closed.seconds());
+        let micros = ended.closed.micros() - ended.opened.micros();
         Self {
             socket_id: ended.id.to_string(),
             node: ended.id.process.to_string(),
@@ -138,7 +139,7 @@ impl From<ClosedConnection> for ShownClosed {
             user_id: ended.user.as_ref().map(|user| user.as_str().into()),
             opened,
             closed,
-            duration: (closed - opened).max(0.0),
+            duration: micros.max(0) as f64 / 1_000_000.0,
             code: ended.code,
             reason: ended.reason.into(),
             by: ended.by.name().into(),

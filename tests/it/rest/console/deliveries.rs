@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use poem::http::Method;
 use pushi::core::model::{
-    Attempt, ChannelName, LostEvents, OutboxEvent, OutboxEventKind, Timestamp,
+    Attempt, ChannelName, LostEvents, Notification, OutboxEvent, OutboxEventKind, Timestamp,
 };
 use pushi::core::ports::{AttemptResult, ClaimUpdate, Disposition};
 use serde_json::json;
@@ -18,13 +18,13 @@ const HOOK: &str = "https://shop.example/hook";
 const AT: Timestamp = Timestamp::from_micros(1_795_337_092_000_000);
 
 /// Queues an event of this app for an address, and attempts to send what is queued for it once.
-async fn attempt(api: &Api, address: &str, disposition: Disposition) {
+async fn attempt(api: &Api, address: &str, kind: OutboxEventKind, disposition: Disposition) {
     let stores = &api.stores;
     let event = OutboxEvent {
         app: api.app.ident.clone(),
         channel: ChannelName::parse("cache-a", 200).unwrap(),
         at: AT,
-        kind: OutboxEventKind::CacheMiss,
+        kind,
         addresses: [Arc::from(address)].into(),
     };
     stores.outbox.put(&[event]).await.unwrap();
@@ -52,7 +52,7 @@ async fn deliveries_of_web_hooks_and_their_replay() {
     let api = start().await;
     let empty = json!({"waiting": [], "deliveries": []});
     assert_eq!(read(&api, "/apps/shop/webhook_deliveries").await, empty);
-    attempt(&api, HOOK, Disposition::GivenUp).await;
+    attempt(&api, HOOK, OutboxEventKind::CacheMiss, Disposition::GivenUp).await;
     let lost = LostEvents {
         app: api.app.ident.clone(),
         address: HOOK.into(),
@@ -100,7 +100,14 @@ async fn deliveries_of_web_hooks_and_their_replay() {
 #[tokio::test]
 async fn notifications_and_their_replay() {
     let api = start().await;
-    attempt(&api, "email:ann@b.example", Disposition::GivenUp).await;
+    let notification = OutboxEventKind::Notification(Notification {
+        publish: "p".into(),
+        event: "e".into(),
+        frame: "{}".into(),
+        mid: "m".into(),
+    });
+    let address = "email:ann@b.example";
+    attempt(&api, address, notification, Disposition::GivenUp).await;
     let list = "/apps/shop/notifications";
     let found = read(&api, list).await["notifications"].clone();
     let one = &found[0];
