@@ -18,7 +18,7 @@ pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 /// The samples that are kept: those of 15 minutes, about 20 KiB.
 const KEPT: usize = 180;
 
-/// The samples of this node, at most [`KEPT`].
+/// The samples of this node: those of 15 minutes.
 pub struct Samples {
     hub: Arc<Hub>,
     clock: Arc<dyn Clock>,
