@@ -83,7 +83,8 @@ def test_public_keys_of_the_app(app: App) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-def test_attacks(app: App, server_other: App) -> None:
+def test_attacks(app: App) -> None:
+    other_app = app.server.create_app()
     now = int(time.time())
     for token, reason in [
         (jwt.encode(claims(), None, "none"), "algorithm"),
@@ -91,8 +92,8 @@ def test_attacks(app: App, server_other: App) -> None:
         (jwt.encode(claims(exp=now - 60), app.secret, "HS256"), "expired"),
         (jwt.encode(claims(exp=now + 90_000), app.secret, "HS256"), "exp"),
         (jwt.encode({"sub": "ann", "channels": ["private-a"]}, app.secret, "HS256"), "exp is missing"),
-        (jwt.encode(claims(app=server_other.ident), app.secret, "HS256"), "another app"),
-        (jwt.encode(claims(), server_other.secret, "HS256"), "signature"),
+        (jwt.encode(claims(app=other_app.ident), app.secret, "HS256"), "another app"),
+        (jwt.encode(claims(), other_app.secret, "HS256"), "signature"),
         (jwt.encode(claims(channels="private-a"), app.secret, "HS256"), "list"),
     ]:
         message = refused(app, token)

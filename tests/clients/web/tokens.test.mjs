@@ -49,11 +49,13 @@ test("getToken is called once a connection and before the token expires", option
   assert.equal(calls, 1);
   const errors = all(pushi, "error");
   await waitUntil(() => calls === 2, "a second token", 8);
+  const received = next(channels[2], "message");
   await app.publish("private-c", "still here");
-  assert.equal((await next(channels[2], "message"))[1], "still here");
+  assert.equal((await received)[1], "still here");
   assert.deepEqual(errors, []);
+  const connected = next(pushi, "connect");
   pushi.reopen();
-  await next(pushi, "connect");
+  await connected;
   await Promise.all(channels.map((channel) => channel.ready));
   assert.equal(calls, 3);
 });
@@ -72,6 +74,7 @@ test("a token that expires ends its channels, and a getToken that failed is call
     return sign();
   };
   const pushi = web.make({ getToken });
-  await waitUntil(() => pushi.subscribe("private-a").subscribed, "subscribed by the second token", 20);
+  const later = pushi.subscribe("private-a");
+  await waitUntil(() => later.subscribed, "subscribed by the second token", 20);
   assert.ok(calls >= 2);
 });
