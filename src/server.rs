@@ -34,6 +34,7 @@ use crate::inbound::listen::{
     TrustedProxies,
 };
 use crate::inbound::rest::{self, DemoApp, RestRules};
+use crate::inbound::stream::StreamRequests;
 use crate::inbound::websocket::{
     self, Gateway, KeepaliveTiming, TokioFlushScheduler, WebSocketUpgrades,
 };
@@ -193,6 +194,10 @@ impl Server {
         let gateway = Arc::new(Gateway::new(Arc::clone(&service), clock, timing));
         let handlers = Arc::new(Handlers {
             upgrades: Arc::new(WebSocketUpgrades::new(Arc::clone(&gateway))),
+            streams: Arc::new(StreamRequests::new(
+                Arc::clone(&gateway),
+                settings.listen.path_prefix.clone(),
+            )),
             endpoint: corked(
                 rest::endpoint(Arc::clone(&service), rest_rules(settings, &ready), {
                     let metrics = Arc::clone(&prometheus);
@@ -316,7 +321,7 @@ impl Server {
             if sessions > 0 {
                 tracing::warn!(
                     sessions,
-                    "WebSocket connections cut off by the end of the drain time"
+                    "WebSocket connections and streams cut off by the end of the drain time"
                 );
             }
             self.gateway.cut_off();

@@ -2,5 +2,6 @@
 
 pub mod listen;
 pub mod rest;
+pub mod stream;
 pub mod websocket;
 pub mod wire;

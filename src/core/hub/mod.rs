@@ -36,7 +36,8 @@ pub use signed::SignedIn;
 pub use subscriptions::{SubscribedVia, Subscription};
 pub use write::{
     BatchWriter, BatchedWrite, CloseReason, ConnectionOrigin, Corked, Delivered, DirectWriter,
-    FlushBatch, FlushScheduler, Mailbox, MailboxItem, Receipt, ReceiptOutcome, WriteStats,
+    EventRenderer, FlushBatch, FlushScheduler, Mailbox, MailboxItem, Receipt, ReceiptOutcome,
+    WriteStats,
 };
 
 use crate::core::model::{App, AppIdent, ChannelName, ServerEvent, SocketId, Timestamp};

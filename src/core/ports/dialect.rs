@@ -11,11 +11,14 @@ pub enum DialectId {
     Pushi,
     /// Protocol 7 of Pusher Channels.
     Pusher,
+    /// Events over plain HTTP: the text of the Pushi protocol's frames, which each connection's
+    /// renderer wraps.
+    Stream,
 }
 
 impl DialectId {
     /// The number of dialects.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 3;
 }
 
 /// Encodes server events as the text of frames. Pure; called once per event and dialect, whatever the number of recipients.

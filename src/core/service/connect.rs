@@ -172,6 +172,20 @@ impl Service {
         }
     }
 
+    /// The app of a client that may connect, without a connection.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub(super) async fn reachable(
+        &self,
+        connecting: Connecting<'_>,
+    ) -> Result<Arc<App>, ConnectError> {
+        let app = self.parts.apps.get_by_key(connecting.key).await?;
+        let app = app.ok_or(ConnectError::NoApp)?;
+        self.check(&app, connecting)?;
+        Ok(app)
+    }
+
     fn check(&self, app: &Arc<App>, connecting: Connecting<'_>) -> Result<(), ConnectError> {
         if !app.settings.enabled {
             return Err(ConnectError::Disabled);

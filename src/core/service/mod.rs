@@ -37,6 +37,7 @@ mod member_changes;
 mod node_overview;
 mod notifications;
 mod occupancy;
+mod open_publish;
 mod parts;
 mod personal;
 mod publish;
@@ -91,6 +92,7 @@ pub use notifications::{
     RenderEvent,
 };
 pub use occupancy::RosterError;
+pub use open_publish::{OpenPublish, OpenPublishError};
 pub use parts::Parts;
 pub use publish::{ClientPublish, PublishError, Publishing};
 pub use replay::{ReplayedEvents, Since};
@@ -204,6 +206,7 @@ pub struct Service {
     hub: Arc<Hub>,
     parts: Parts,
     admission: connect::Admission,
+    open_publishes: open_publish::OpenPublishRates,
     answers: AnswerBudget,
     /// The random part of this process's event ids.
     process: String,
@@ -227,6 +230,7 @@ impl Service {
             hub,
             parts,
             admission,
+            open_publishes: open_publish::OpenPublishRates::default(),
             answers,
             process: auth::random_hex::<8>()?,
             mids: AtomicU64::new(0),

@@ -3,6 +3,7 @@
 use super::Service;
 use super::history::{AnswerReader, EventQuery, EventsPage, HistoryError};
 use crate::core::answers::AnswerPermit;
+use crate::core::hub::Connection;
 use crate::core::model::{AppIdent, ChannelName, Event};
 
 /// The start of a replay.
@@ -82,6 +83,34 @@ impl Service {
             bytes,
             permit,
         })
+    }
+
+    /// The newest serials of the channels of a connection, in order; 0: nothing was stored.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub async fn serials(
+        &self,
+        connection: &Connection,
+        channels: &[ChannelName],
+    ) -> Result<Vec<u64>, HistoryError> {
+        let app = connection.app();
+        Ok(self.heads(&app.ident, channels).await?)
+    }
+
+    /// A page of the events of a channel that a connection has missed after `since`.
+    ///
+    /// # Errors
+    /// See [`HistoryError`].
+    pub async fn missed(
+        &self,
+        connection: &Connection,
+        channel: &ChannelName,
+        since: u64,
+    ) -> Result<ReplayedEvents, HistoryError> {
+        let (app, reader) = (connection.app(), self.reader(connection));
+        self.replay(&app.ident, channel, Some(since), true, reader)
+            .await
     }
 
     /// The events of a channel after `since`. With `paging`, a part of them where all are too many or too large.

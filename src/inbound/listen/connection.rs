@@ -14,6 +14,7 @@ use super::head;
 use super::http;
 use super::http_limit::HttpConnectionPermit;
 use super::stream::ClientStream;
+use super::takeover::{self, AcceptedStream};
 use super::upgrade::{AcceptedUpgrade, UpgradeError, UpgradeRequest};
 
 /// The use of a connection after its first request head.
@@ -22,6 +23,8 @@ enum Established {
     Http(ClientStream, HttpConnectionPermit),
     /// An upgrade that was answered with `101`.
     WebSocket(Box<dyn AcceptedUpgrade>, ClientStream),
+    /// A stream over plain HTTP, which is not answered yet.
+    Stream(Box<dyn AcceptedStream>, ClientStream),
     /// Answered with an error, or closed by the client.
     Closed,
 }
@@ -54,6 +57,9 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, context: Arc<List
         Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "handshake failed"),
         Some(Ok(Ok(Established::Closed))) => {}
         Some(Ok(Ok(Established::WebSocket(accepted, stream)))) => {
+            handlers.sessions.spawn(accepted.run(stream));
+        }
+        Some(Ok(Ok(Established::Stream(accepted, stream)))) => {
             handlers.sessions.spawn(accepted.run(stream));
         }
         Some(Ok(Ok(Established::Http(stream, _permit)))) => {
@@ -116,6 +122,15 @@ async fn establish(
             tracing::debug!(%peer, "upgraded");
             Ok(Established::WebSocket(accepted, stream))
         }
+        Ok(RequestKind::Stream {
+            accepted,
+            head_length,
+        }) => {
+            bytes.drain(..head_length);
+            bytes.shrink_to_fit();
+            stream.push_back(bytes);
+            Ok(Established::Stream(accepted, stream))
+        }
         Err(response) => respond_and_close(stream, &response).await,
     }
 }
@@ -134,6 +149,11 @@ fn upgrade_error(peer: SocketAddr, error: &UpgradeError) -> Vec<u8> {
 
 enum RequestKind {
     Http,
+    Stream {
+        accepted: Box<dyn AcceptedStream>,
+        /// In bytes; what follows is not used.
+        head_length: usize,
+    },
     Upgrade {
         accepted: Box<dyn AcceptedUpgrade>,
         /// The value of `Sec-WebSocket-Accept`.
@@ -157,16 +177,29 @@ fn classify(
         Ok(None) => return Err(ErrorResponse::malformed("incomplete request head").to_bytes()),
         Err(response) => return Err(response.to_bytes()),
     };
-    let Some(upgrade) =
-        UpgradeRequest::detect(&head.method, &head.uri, head.version, &head.headers)
-    else {
-        return Ok(RequestKind::Http);
-    };
     let handlers = &context.handlers;
     let (client, encryption) =
         handlers
             .proxies
             .client_info(peer.ip(), stream.is_tls(), &head.headers);
+    let Some(upgrade) =
+        UpgradeRequest::detect(&head.method, &head.uri, head.version, &head.headers)
+    else {
+        let accepted = takeover::detect(
+            &*handlers.streams,
+            (&head.method, &head.uri),
+            &head.headers,
+            client,
+            encryption,
+        );
+        return Ok(match accepted {
+            None => RequestKind::Http,
+            Some(accepted) => RequestKind::Stream {
+                accepted,
+                head_length: head.length,
+            },
+        });
+    };
     match upgrade.accept(&*handlers.upgrades, client, encryption) {
         Ok((accept_key, accepted)) => Ok(RequestKind::Upgrade {
             accepted,

@@ -19,7 +19,7 @@ struct ErrorBody<'a> {
 
 /// An error response that is sent before the REST API receives the request, for example to a
 /// malformed head or a refused upgrade. The connection is closed after it.
-pub(super) struct ErrorResponse<'a> {
+pub(crate) struct ErrorResponse<'a> {
     status: StatusCode,
     name: &'a str,
     message: &'a str,
@@ -27,7 +27,7 @@ pub(super) struct ErrorResponse<'a> {
 
 impl<'a> ErrorResponse<'a> {
     /// `status` is between 400 and 599.
-    pub(super) fn new(status: StatusCode, name: &'a str, message: &'a str) -> Self {
+    pub(crate) fn new(status: StatusCode, name: &'a str, message: &'a str) -> Self {
         Self {
             status,
             name,
@@ -118,6 +118,11 @@ impl<'a> ErrorResponse<'a> {
 
     /// The complete HTTP/1.1 response.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
+        self.to_bytes_with("")
+    }
+
+    /// The same with further header lines, each with its line end.
+    pub(crate) fn to_bytes_with(&self, further: &str) -> Vec<u8> {
         let body = self.body();
         let mut text = format!(
             "HTTP/1.1 {} {}\r\n",
@@ -127,6 +132,7 @@ impl<'a> ErrorResponse<'a> {
         for (name, value) in self.headers() {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
+        text.push_str(further);
         text.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
         [text.into_bytes(), body].concat()
     }

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::forwarded::TrustedProxies;
 use super::http_limit::HttpConnections;
+use super::takeover::StreamHandler;
 use super::upgrade::UpgradeHandler;
 
 /// The listener that accepted a request. Every poem request has it as an extension: `/metrics` and
@@ -28,6 +29,8 @@ pub struct UnknownRoute;
 pub struct Handlers {
     /// Handles WebSocket upgrades.
     pub upgrades: Arc<dyn UpgradeHandler>,
+    /// Handles requests for streams over plain HTTP.
+    pub streams: Arc<dyn StreamHandler>,
     /// Handles all other requests, each with [`ClientInfo`](super::ClientInfo) and
     /// [`ListenerRole`] as extensions.
     pub endpoint: BoxEndpoint<'static>,

@@ -4,11 +4,13 @@
 //! bytes that it has read ahead.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -20,6 +22,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use poem::endpoint::BoxEndpoint;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Body, Endpoint, RequestParts, Response};
@@ -34,6 +37,7 @@ use super::head::{MAX_HEAD, MAX_HEADERS};
 use super::headers::Headers;
 use super::idle::{IdleTimeoutStream, ReusableTimer};
 use super::stream::ClientStream;
+use super::takeover::{self, AcceptedStream};
 use super::upgrade::{AcceptedUpgrade, UpgradeError, UpgradeRequest, has_handshake_headers};
 
 const NOT_UPGRADED: &str = "this is the address of a WebSocket, and the request is not an upgrade: connect with a WebSocket client; \
@@ -54,11 +58,14 @@ pub(super) async fn serve(stream: ClientStream, peer: SocketAddr, context: Arc<L
     let secure = stream.is_tls();
     // The last response was given before its request's body had been received.
     let unread = AtomicBool::new(false);
+    // A request for a stream, whose session takes the connection over from hyper.
+    let takeover = Takeover::default();
+    let write_blocked = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request| {
-        let (context, unread) = (Arc::clone(&context), &unread);
+        let (context, unread, takeover) = (Arc::clone(&context), &unread, &takeover);
         async move {
             Ok::<_, Infallible>(hyper::Response::from(
-                respond(request, peer, secure, &context, unread).await,
+                respond(request, peer, secure, &context, unread, takeover).await,
             ))
         }
     });
@@ -74,17 +81,43 @@ pub(super) async fn serve(stream: ClientStream, peer: SocketAddr, context: Arc<L
         .writev(false)
         // A client may shut down its side before it reads the response.
         .half_close(true)
-        .serve_connection(TokioIo::new(IdleTimeoutStream::new(stream, idle)), service)
+        .serve_connection(
+            TokioIo::new(IdleTimeoutStream::new(
+                stream,
+                idle,
+                Arc::clone(&write_blocked),
+            )),
+            service,
+        )
         .with_upgrades();
     let until_closed = async {
-        let running = context.stop.run_until_cancelled(&mut connection);
-        if let Some(result) = running.await {
-            return result;
-        }
-        Pin::new(&mut connection).graceful_shutdown();
-        (&mut connection).await
+        let mut stopped = pin!(context.stop.cancelled());
+        let mut draining = false;
+        poll_fn(|cx| {
+            if !draining && stopped.as_mut().poll(cx).is_ready() {
+                draining = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            match Pin::new(&mut connection).poll(cx) {
+                // A session takes over once hyper has written its earlier responses.
+                Poll::Pending if takeover.is_due() && !write_blocked.load(Ordering::Relaxed) => {
+                    Poll::Ready(Ok(()))
+                }
+                polled => polled,
+            }
+        })
+        .await
     };
-    match context.abort.run_until_cancelled(until_closed).await {
+    let ended = context.abort.run_until_cancelled(until_closed).await;
+    if let Some(accepted) = takeover.take() {
+        if let Some(parts) = connection.into_parts() {
+            let mut stream = parts.io.into_inner().into_inner();
+            stream.push_back(parts.read_buf.into());
+            context.handlers.sessions.spawn(accepted.run(stream));
+        }
+        return;
+    }
+    match ended {
         None => return,
         Some(Err(error)) => tracing::debug!(%peer, %error, "HTTP connection failed"),
         Some(Ok(())) => {}
@@ -111,12 +144,31 @@ pub(super) async fn serve(stream: ClientStream, peer: SocketAddr, context: Arc<L
     }
 }
 
+/// A request that is answered by the session of a stream.
+#[derive(Default)]
+struct Takeover(Mutex<Option<Box<dyn AcceptedStream>>>);
+
+impl Takeover {
+    fn set(&self, accepted: Box<dyn AcceptedStream>) {
+        *self.0.lock() = Some(accepted);
+    }
+
+    fn is_due(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
+    fn take(&self) -> Option<Box<dyn AcceptedStream>> {
+        self.0.lock().take()
+    }
+}
+
 async fn respond(
     mut request: Request<Incoming>,
     peer: SocketAddr,
     secure: bool,
     context: &ListenerContext,
     unread: &AtomicBool,
+    takeover: &Takeover,
 ) -> Response {
     let headers = Headers::new(
         request
@@ -148,6 +200,11 @@ async fn respond(
             }
             Err(error) => ErrorResponse::for_upgrade(&error).to_response(),
         };
+    }
+    let streams = &*handlers.streams;
+    if let Some(accepted) = takeover::detect(streams, (method, uri), &headers, client, encryption) {
+        takeover.set(accepted);
+        return std::future::pending().await;
     }
     let asked = (*method == Method::GET).then(|| (uri.clone(), has_handshake_headers(&headers)));
     request.extensions_mut().insert(client);

@@ -8,6 +8,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant as StdInstant};
 
@@ -27,13 +28,20 @@ pub(super) struct IdleTimeoutStream {
     /// When a byte last moved.
     last_active: Instant,
     timer: Pin<Box<Sleep>>,
+    /// Whether the socket did not take the last write.
+    write_blocked: Arc<AtomicBool>,
 }
 
 impl IdleTimeoutStream {
-    pub(super) fn new(stream: ClientStream, limit: Duration) -> Self {
+    pub(super) fn new(
+        stream: ClientStream,
+        limit: Duration,
+        write_blocked: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             stream,
             limit,
+            write_blocked,
             last_active: Instant::now(),
             timer: Box::pin(sleep(limit)),
         }
@@ -84,6 +92,8 @@ impl AsyncWrite for IdleTimeoutStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.write_blocked
+            .store(result.is_pending(), Ordering::Relaxed);
         this.check_timeout(cx, result)
     }
 

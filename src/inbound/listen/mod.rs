@@ -1,4 +1,5 @@
-//! The listener: accepts TCP connections and routes each to a WebSocket session or to HTTP.
+//! The listener: accepts TCP connections and routes each to a session (of a WebSocket, or of a
+//! stream over plain HTTP) or to HTTP.
 //!
 //! # Stages of a connection
 //!
@@ -8,8 +9,10 @@
 //! connection        TLS handshake, first request head (one time limit for both)
 //!   │ ClientStream
 //!   ├─ upgrade ───► UpgradeHandler ── 101 ──► session: own task in Handlers::sessions
-//!   │                                             ▲
-//!   └─ other ─────► http (hyper) ─┬─ upgrade, 101 ┘
+//!   ├─ stream ────► StreamHandler ──────────►     ▲
+//!   │                                             │
+//!   └─ other ─────► http (hyper) ─┬─ upgrade, 101 ┤
+//!                                 ├─ stream ──────┘
 //!                                 └─ other ──► Handlers::endpoint (the REST API)
 //! ```
 //!
@@ -57,6 +60,7 @@
 //! | `forwarded`, `forwarded_header` | the client's address and encryption behind trusted proxies |
 //! | `forwarded_host` | the host that it asked for |
 //! | `upgrade` | WebSocket handshake; the port to the sessions |
+//! | `takeover` | streams over plain HTTP; the port to their sessions |
 //! | `http`, `idle` | HTTP by hyper; its idle limits |
 //! | `http_limit` | limits on HTTP connections |
 //! | `body` | request bodies: total time, the rest that no handler reads |
@@ -83,18 +87,21 @@ mod idle;
 mod io_uring;
 mod shared_tcp;
 mod stream;
+mod takeover;
 mod tls;
 mod upgrade;
 
 pub use self::accept::serve;
 pub use self::bind::{BindError, BoundListener, bind};
 pub use self::certificate::{TlsError, TlsFiles};
+pub(crate) use self::error_response::ErrorResponse;
 pub use self::forwarded::{ClientInfo, TrustedProxies};
 pub(crate) use self::forwarded_host::ForwardedHosts;
 pub use self::handlers::{Handlers, ListenerRole, UnknownRoute};
 pub use self::http_limit::HttpConnections;
 pub use self::io_uring::IoUringWriter;
 pub use self::stream::ClientStream;
+pub use self::takeover::{AcceptedStream, StreamHandler, StreamHead};
 pub use self::tls::TlsSource;
 pub use self::upgrade::{
     AcceptedUpgrade, AddressCheck, SessionFuture, UpgradeCheck, UpgradeHandler, UpgradeHead,

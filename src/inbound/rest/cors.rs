@@ -10,9 +10,9 @@ use crate::core::model::origin::is_allowed;
 
 /// The answer to preflights.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE");
-/// The last two are added by Ajax libraries and by Laravel Echo.
+/// The last four are added by clients of streams, by Ajax libraries and by Laravel Echo.
 const HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, Idempotency-Key, X-Requested-With, X-Socket-Id",
+    "Authorization, Content-Type, Idempotency-Key, Cache-Control, Last-Event-ID, X-Requested-With, X-Socket-Id",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After");
 

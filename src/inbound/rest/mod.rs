@@ -38,6 +38,7 @@ mod sessions;
 mod settings;
 mod sockets;
 mod static_content;
+mod streams;
 mod subscription_dto;
 mod subscriptions;
 mod tags;
@@ -136,7 +137,7 @@ type Routes = (
         targets::EmailTargetRoutes,
         targets::ApnTargetRoutes,
     ),
-    sockets::SocketRoutes,
+    (sockets::SocketRoutes, streams::StreamRoutes),
     messaging::MessagingRoutes,
     vapid::VapidRoutes,
     (
@@ -164,7 +165,10 @@ fn routes(rest: &Arc<RestContext>) -> Routes {
             targets::EmailTargetRoutes(Arc::clone(rest)),
             targets::ApnTargetRoutes(Arc::clone(rest)),
         ),
-        sockets::SocketRoutes(Arc::clone(rest)),
+        (
+            sockets::SocketRoutes(Arc::clone(rest)),
+            streams::StreamRoutes(Arc::clone(rest)),
+        ),
         messaging::MessagingRoutes(Arc::clone(rest)),
         vapid::VapidRoutes(Arc::clone(rest)),
         (

@@ -204,6 +204,10 @@ bounded_text! {
     AnyToken, 0, 200, "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
 }
 bounded_text! {
+    /// A token of a user.
+    UserToken, 1, 8192, "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"
+}
+bounded_text! {
     /// A signature for a target and a channel.
     TargetAuth, 0, 400, "c9f0f895fb98ab91:2f0c"
 }

@@ -17,6 +17,8 @@ pub(super) enum Section {
     Notifications,
     /// Live connections of an app.
     Sockets,
+    /// Events over plain HTTP, for clients that cannot or need not hold a WebSocket.
+    Streams,
     /// Messages to targets that a request names.
     Messaging,
     /// The HTTP API of Pusher Channels, as its official server libraries use it. Each request is signed with the app's secret.

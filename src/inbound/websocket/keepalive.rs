@@ -5,9 +5,13 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Gateway;
+use crate::core::ports::DialectId;
 
 /// The number of seconds in which a ping must be answered.
 const PONG_TIMEOUT: u32 = 30;
+
+/// The number of seconds after which a stream over plain HTTP is sent a comment.
+const COMMENT_INTERVAL: u32 = 15;
 
 impl Gateway {
     /// Checks all connections every second, until `stop` completes.
@@ -20,7 +24,12 @@ impl Gateway {
             loop {
                 seconds.tick().await;
                 for mailbox in self.service.hub().mailboxes() {
-                    mailbox.tick(activity, PONG_TIMEOUT, idle);
+                    let (activity, grace) = match mailbox.dialect() {
+                        // The client of a stream cannot answer.
+                        DialectId::Stream => (COMMENT_INTERVAL, u32::MAX),
+                        DialectId::Pushi | DialectId::Pusher => (activity, PONG_TIMEOUT),
+                    };
+                    mailbox.tick(activity, grace, idle);
                 }
                 self.service.send_due_counts().await;
             }

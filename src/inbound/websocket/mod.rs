@@ -50,6 +50,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use flush::TokioFlushScheduler;
 pub use protocol_version::ProtocolVersionError;
+pub(crate) use session::{close_code, close_label};
 pub use target::UpgradeTarget;
 pub use upgrade::WebSocketUpgrades;
 
@@ -87,6 +88,7 @@ pub fn dialects() -> [Arc<dyn Dialect>; DialectId::COUNT] {
     [
         Arc::new(dialect::pushi::Pushi),
         Arc::new(dialect::pusher::Pusher),
+        Arc::new(dialect::StreamDialect),
     ]
 }
 
@@ -131,6 +133,26 @@ impl Gateway {
         }
     }
 
+    /// The use cases.
+    pub(crate) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// Whether further clients are refused.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Cancelled when clients may no longer take their last bytes.
+    pub(crate) fn end_of_drain(&self) -> &CancellationToken {
+        &self.cut_off
+    }
+
+    /// The time in which a client must take the next part of an answer.
+    pub(crate) fn answer_time(&self) -> Duration {
+        self.timing.answer
+    }
+
     /// What a session's state reads of its connection and this server.
     fn context<'a>(&'a self, connection: &'a Connection) -> SessionContext<'a> {
         SessionContext {
@@ -148,7 +170,7 @@ impl Gateway {
     }
 
     /// Warns, once, of a proxy that makes all connections to apps with `tls_only` fail.
-    fn warn_of_unstated_tls(&self) {
+    pub(crate) fn warn_of_unstated_tls(&self) {
         if !self.unstated_tls_logged.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "clients of an app with tls_only are refused: a proxy forwards them and no trusted proxy states that they use TLS; \

@@ -14,9 +14,9 @@ use poem::http::StatusCode;
 use poem::{EndpointExt, Request, Response};
 use pushi::core::service::Encryption;
 use pushi::inbound::listen::{
-    AcceptedUpgrade, AddressCheck, ClientInfo, ClientStream, Handlers, HttpConnections,
-    ListenerRole, SessionFuture, TlsSource, TrustedProxies, UpgradeCheck, UpgradeHandler,
-    UpgradeHead, UpgradeRefusal, bind, serve,
+    AcceptedStream, AcceptedUpgrade, AddressCheck, ClientInfo, ClientStream, Handlers,
+    HttpConnections, ListenerRole, SessionFuture, StreamHandler, StreamHead, TlsSource,
+    TrustedProxies, UpgradeCheck, UpgradeHandler, UpgradeHead, UpgradeRefusal, bind, serve,
 };
 use pushi::outbound::metrics::PrometheusMetrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -57,6 +57,15 @@ impl Default for Setup {
     }
 }
 
+/// A handler without streams.
+struct NoStreams;
+
+impl StreamHandler for NoStreams {
+    fn accept(&self, _: &StreamHead<'_>) -> Option<Box<dyn AcceptedStream>> {
+        None
+    }
+}
+
 /// A listener that runs.
 pub(crate) struct Listener {
     pub address: SocketAddr,
@@ -75,6 +84,7 @@ impl Setup {
         let (stop, sessions) = (CancellationToken::new(), TaskTracker::new());
         let handlers = Handlers {
             upgrades: Arc::new(Echoes),
+            streams: Arc::new(NoStreams),
             endpoint: endpoint(Arc::clone(&waiting), Arc::clone(&go_on)),
             proxies: TrustedProxies::new(
                 self.proxies

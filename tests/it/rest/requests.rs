@@ -247,7 +247,7 @@ async fn any_page_may_call_and_never_with_credentials() {
     assert_eq!(preflight.status, 204);
     assert_eq!(
         preflight.header("access-control-allow-headers"),
-        "Authorization, Content-Type, Idempotency-Key, X-Requested-With, X-Socket-Id"
+        "Authorization, Content-Type, Idempotency-Key, Cache-Control, Last-Event-ID, X-Requested-With, X-Socket-Id"
     );
     assert_eq!(
         preflight.header("access-control-allow-methods"),

@@ -3,6 +3,7 @@
 mod bodies;
 mod early_answers;
 mod prefix;
+mod streams;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -233,13 +234,26 @@ impl Conn {
         }
     }
 
-    /// The server closes in order: the end of the stream, and no reset.
-    pub(crate) async fn closed(&mut self) {
+    /// Reads up to and with a text, and returns what was read.
+    pub(crate) async fn take(&mut self, text: &str) -> String {
+        self.until(text).await;
+        let found = self.received.windows(text.len());
+        let at = found.clone().position(|w| w == text.as_bytes()).unwrap();
+        String::from_utf8(self.received.drain(..at + text.len()).collect()).unwrap()
+    }
+
+    /// Reads to the end of the stream, which is no reset.
+    pub(crate) async fn rest(&mut self) -> String {
         let mut rest = std::mem::take(&mut self.received);
         timeout(BROKEN, self.stream.read_to_end(&mut rest))
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(String::from_utf8_lossy(&rest), "");
+        String::from_utf8(rest).unwrap()
+    }
+
+    /// The server closes in order: the end of the stream, and no reset.
+    pub(crate) async fn closed(&mut self) {
+        assert_eq!(self.rest().await, "");
     }
 }

@@ -72,7 +72,7 @@ impl FlushBatch {
             let finished = locked.into_iter().zip(results);
             let wakers = finished
                 .filter_map(|(one, (wanted, written))| {
-                    one.record_written(wanted, written, &mut stats)
+                    one.record_written(buffer, wanted, written, &mut stats)
                 })
                 .collect();
             buffer.clear();

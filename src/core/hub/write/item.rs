@@ -73,7 +73,21 @@ pub enum MailboxItem {
     Ping,
 }
 
+/// Bytes that an item other than a frame counts as: about its memory.
+const CONTROL_ITEM_BYTES: usize = 128;
+
 impl MailboxItem {
+    /// The bytes that it counts as in its mailbox.
+    pub(super) fn size(&self, dialect: DialectId) -> usize {
+        match self {
+            Self::Broadcast(broadcast) => broadcast.size(dialect).unwrap_or(0),
+            Self::PartialFrame(rest) => rest.len(),
+            // A ping is no activity, and so must not count as sent.
+            Self::Ping => 0,
+            _ => CONTROL_ITEM_BYTES,
+        }
+    }
+
     /// The whole frame of a broadcast in the client's dialect.
     pub(super) fn frame(&self, dialect: DialectId) -> Option<&[u8]> {
         match self {

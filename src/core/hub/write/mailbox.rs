@@ -18,19 +18,16 @@ use crate::core::hub::broadcast::Broadcast;
 use crate::core::model::{SocketId, Timestamp};
 use crate::core::ports::DialectId;
 
-/// Bytes that an item other than a frame counts as: about its memory.
-const CONTROL_ITEM_BYTES: usize = 128;
-
 /// The mailbox of one connection, bounded in bytes. Queueing never blocks: a mailbox that is full is
 /// closed as [`CloseReason::SlowReader`].
 #[derive(Debug)]
 #[repr(C)]
 pub struct Mailbox {
     id: SocketId,
-    activity: Activity,
+    pub(super) activity: Activity,
     limit: usize,
-    queue: Mutex<MailboxQueue>,
-    dialect: DialectId,
+    pub(super) queue: Mutex<MailboxQueue>,
+    pub(super) dialect: DialectId,
     origin: ConnectionOrigin,
 }
 
@@ -101,7 +98,9 @@ impl Mailbox {
             return Delivered::Queued;
         };
         let mut queue = self.queue.lock();
-        if !queue.parked || !broadcast.is_unfiltered() || queue.bytes + size > self.limit {
+        // A renderer filters where it renders.
+        let is_direct = queue.parked && (broadcast.is_unfiltered() || queue.renderer.is_some());
+        if !is_direct || queue.bytes + size > self.limit {
             self.enqueue(queue, MailboxItem::Broadcast(Arc::clone(broadcast)), size);
             return Delivered::Queued;
         }
@@ -160,11 +159,20 @@ impl Mailbox {
             return LockResult::NotWritable;
         }
         let begin = buffer.len();
-        queue.copy_frames(self.dialect, MAX_SHARE, buffer);
+        let mut rendered = None;
+        if queue.renderer.is_some() {
+            rendered = Some(queue.render(self.dialect, MAX_SHARE, buffer));
+            if buffer.len() == begin {
+                return LockResult::NotWritable;
+            }
+        } else {
+            queue.copy_frames(self.dialect, MAX_SHARE, buffer);
+        }
         LockResult::Locked(Locked {
             mailbox: self,
             queue,
             copied: begin..buffer.len(),
+            rendered,
         })
     }
 
@@ -241,12 +249,7 @@ impl Mailbox {
 
     /// Queues an item that is not a frame, for the connection's task.
     pub fn push(&self, item: MailboxItem) {
-        // A ping is no activity, and so must not count as sent.
-        let size = if matches!(item, MailboxItem::Ping) {
-            0
-        } else {
-            CONTROL_ITEM_BYTES
-        };
+        let size = item.size(self.dialect);
         self.enqueue(self.queue.lock(), item, size);
     }
 
@@ -336,6 +339,8 @@ pub(super) struct Locked<'a> {
     mailbox: &'a Mailbox,
     queue: MutexGuard<'a, MailboxQueue>,
     copied: Range<usize>,
+    /// With a renderer: the number of events that were copied and removed from the queue.
+    rendered: Option<u64>,
 }
 
 impl Locked<'_> {
@@ -356,12 +361,20 @@ impl Locked<'_> {
     /// lock is released.
     pub(super) fn record_written(
         mut self,
+        buffer: &[u8],
         wanted: usize,
         written: Option<usize>,
         stats: &mut WriteStats,
     ) -> Option<Waker> {
         let dialect = self.mailbox.dialect;
-        if self.queue.record_written(dialect, wanted, written, stats) {
+        let complete = match self.rendered {
+            None => self.queue.record_written(dialect, wanted, written, stats),
+            Some(events) => {
+                let bytes = buffer.get(self.copied.clone()).unwrap_or_default();
+                self.queue.record_rendered(events, bytes, written, stats)
+            }
+        };
+        if complete {
             *stats += self.queue.write(dialect);
         }
         self.mailbox.after_write(&mut self.queue)

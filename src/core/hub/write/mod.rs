@@ -27,6 +27,11 @@
 //! connections one system call. A mailbox with more than `MAX_WRITE` bytes is
 //! written without waiting for the end of the poll.
 //!
+//! **Events of one connection alone.** A stream over plain HTTP numbers each event by its position
+//! in all of the stream's channels, so its bytes cannot be shared. Its mailbox has an
+//! [`EventRenderer`], which renders and filters under the mailbox's lock, wherever the write happens:
+//! into the buffer of the batch, without an allocation, or into that of the connection's task.
+//!
 //! **Who flushes.** The scheduler: small batches on the thread that filled them, large ones in
 //! pieces on several tasks. A batch that is dropped is flushed. Whatever the socket does not take
 //! stays in the queue, the mailbox is unparked, and the task is woken to wait for the socket.
@@ -48,6 +53,8 @@ mod direct;
 mod item;
 mod mailbox;
 mod queue;
+mod render;
+mod renderer;
 
 pub use batch::FlushBatch;
 pub use cork::{Corked, FlushScheduler};
@@ -55,3 +62,4 @@ pub(super) use cork::{FlushInline, is_corked, schedule_flush};
 pub use direct::{BatchWriter, BatchedWrite, DirectWriter, WriteStats};
 pub use item::{CloseReason, MailboxItem, Receipt, ReceiptOutcome};
 pub use mailbox::{ConnectionOrigin, Delivered, Mailbox};
+pub use renderer::EventRenderer;

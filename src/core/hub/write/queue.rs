@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::direct::{DirectWriter, WriteStats};
 use super::item::{CloseReason, MailboxItem};
+use super::renderer::EventRenderer;
 use crate::core::ports::DialectId;
 
 /// The most bytes that are copied together for one write; a larger frame is written without a copy.
@@ -42,6 +43,8 @@ pub(super) struct MailboxQueue {
     pub closed: Option<CloseReason>,
     /// How many of `bytes` are an answer, which has a bound of its own.
     pub answer: u32,
+    /// Renders the events of a connection that does not share their bytes with others.
+    pub renderer: Option<Arc<dyn EventRenderer>>,
 }
 
 impl MailboxQueue {
@@ -54,6 +57,21 @@ impl MailboxQueue {
                 self.parked = false;
                 break;
             };
+            if self.renderer.is_some() {
+                let complete = BUFFER.with_borrow_mut(|buffer| {
+                    buffer.clear();
+                    let events = self.render(dialect, MAX_WRITE, buffer);
+                    if buffer.is_empty() {
+                        return true;
+                    }
+                    let written = self.writer.as_ref().map(|writer| writer.try_write(buffer));
+                    self.record_rendered(events, buffer, written.flatten(), &mut stats)
+                });
+                if !complete {
+                    break;
+                }
+                continue;
+            }
             let (wanted, written) = BUFFER.with_borrow_mut(|buffer| {
                 buffer.clear();
                 let bytes = match self.copy_frames(dialect, MAX_WRITE, buffer) {
@@ -67,6 +85,55 @@ impl MailboxQueue {
             }
         }
         stats
+    }
+
+    /// Renders the events at the front of the queue and removes them, until `buffer` has `most` more
+    /// bytes. Returns the number of events.
+    pub(super) fn render(&mut self, dialect: DialectId, most: usize, buffer: &mut Vec<u8>) -> u64 {
+        let Some(renderer) = &self.renderer else {
+            return 0;
+        };
+        let begin = buffer.len();
+        let (mut events, mut removed) = (0, 0);
+        for item in &self.items {
+            let MailboxItem::Broadcast(broadcast) = item else {
+                break;
+            };
+            if buffer.len() - begin >= most {
+                break;
+            }
+            events += renderer.render(broadcast, buffer);
+            self.bytes = self.bytes.saturating_sub(item.size(dialect));
+            removed += 1;
+        }
+        if removed == self.items.len() {
+            self.items = SmallVec::new();
+        } else {
+            self.items.drain(..removed);
+        }
+        events
+    }
+
+    /// Records a write of rendered events, as [`MailboxQueue::record_written`] does: bytes that were
+    /// not written become the first item.
+    pub(super) fn record_rendered(
+        &mut self,
+        events: u64,
+        bytes: &[u8],
+        written: Option<usize>,
+        stats: &mut WriteStats,
+    ) -> bool {
+        let count = written.unwrap_or_default();
+        stats.bytes += count as u64;
+        stats.frames += events;
+        if count == bytes.len() {
+            return true;
+        }
+        self.parked = false;
+        let rest: Box<[u8]> = bytes.get(count..).unwrap_or_default().into();
+        self.bytes += rest.len();
+        self.items.insert(0, MailboxItem::PartialFrame(rest));
+        false
     }
 
     /// The first frame of the queue.

@@ -53,7 +53,7 @@ pub(super) fn alias_member_of(
 ) -> Option<AliasMember> {
     let mut member = subscribe.channel_data.as_ref()?.member()?;
     member.user_id = subscribe.channel.personal_user()?;
-    if covered || (connection.dialect() == DialectId::Pushi && !app.settings.signed_presence) {
+    if covered || (connection.dialect() != DialectId::Pusher && !app.settings.signed_presence) {
         return Some(AliasMember { member, covered });
     }
     connection

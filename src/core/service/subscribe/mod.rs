@@ -323,6 +323,8 @@ impl Service {
         let kinds: &[Rendered] = match connection.dialect() {
             DialectId::Pushi => &[Rendered::Pushi],
             DialectId::Pusher => &[Rendered::PusherIds, Rendered::PusherInfos],
+            // A stream has no answers.
+            DialectId::Stream => &[],
         };
         let bytes = members.unrendered_bytes(kinds);
         self.acquire_names(&connection.app().ident, bytes).await

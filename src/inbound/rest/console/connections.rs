@@ -31,7 +31,7 @@ pub(in crate::inbound::rest) struct ShownConnection {
     pub socket_id: String,
     /// The node of the connection.
     pub node: String,
-    /// The dialect of its frames: `pushi` or `pusher`.
+    /// The dialect of its frames: `pushi`, `pusher` or `stream`.
     pub dialect: String,
     /// The client's address; absent if it is unknown.
     #[oai(skip_serializing_if_is_none)]
@@ -71,7 +71,7 @@ pub(in crate::inbound::rest) struct ShownClosed {
     pub socket_id: String,
     /// The node of the connection.
     pub node: String,
-    /// The dialect of its frames: `pushi` or `pusher`.
+    /// The dialect of its frames: `pushi`, `pusher` or `stream`.
     pub dialect: String,
     /// The client's address; absent if it is unknown.
     #[oai(skip_serializing_if_is_none)]
@@ -107,6 +107,7 @@ fn dialect(dialect: DialectId) -> String {
     match dialect {
         DialectId::Pushi => "pushi".into(),
         DialectId::Pusher => "pusher".into(),
+        DialectId::Stream => "stream".into(),
     }
 }
 

@@ -13,7 +13,7 @@ use poem::http::Method;
 use poem_openapi::registry::{MetaApi, Registry};
 use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, ServerObject};
 
-use super::Routes;
+use super::{Routes, streams};
 
 /// The server's address, relative to that of the document: a proxy may serve both below a path of its own.
 const SERVER: &str = ".";
@@ -59,7 +59,9 @@ pub(super) fn service() -> OpenApiService<Described, ()> {
 
 /// The OpenAPI document that the server serves, indented JSON. It depends on the program alone, not on how it is configured.
 pub fn document() -> String {
-    let mut document = serde_json::from_str(&service().spec()).unwrap_or_default();
+    let mut document: serde_json::Value =
+        serde_json::from_str(&service().spec()).unwrap_or_default();
+    document["paths"][streams::PATH]["get"] = streams::operation();
     mend::mend(&mut document);
     let mut text = format!("{document:#}");
     text.push('\n');

@@ -28,7 +28,7 @@ const fn plain(status: u16, name: &'static str, description: &'static str) -> Er
 }
 
 /// Every error response, in the order of their statuses.
-static ERRORS: [ErrorResponse; 10] = [
+static ERRORS: [ErrorResponse; 11] = [
     plain(
         400,
         "BadRequest",
@@ -51,6 +51,11 @@ static ERRORS: [ErrorResponse; 10] = [
         "The caller lacks permission for the operation, or the app is disabled.",
     ),
     plain(404, "NotFound", "The resource does not exist."),
+    plain(
+        406,
+        "NotAcceptable",
+        "The client accepts none of the media types of the response.",
+    ),
     plain(408, "RequestTimeout", "The body was not received in time."),
     plain(
         409,
@@ -115,8 +120,11 @@ pub(super) fn name_errors(path: &str, operation: &mut Value) {
     let logs_in = id.starts_with("login");
     let first_listener = id == "getDetailedHealth" || id == "getMetrics";
     let never_fails = id == "getHealth" || id == "getLiveness";
+    let publishes = id == "publishAsClient";
     let answers = |status| match status {
         400 => checked,
+        401 | 403 if publishes => true,
+        406 => false,
         401 | 403 => secured || logs_in || of_console,
         404 => {
             path.contains('{')
@@ -127,7 +135,7 @@ pub(super) fn name_errors(path: &str, operation: &mut Value) {
         409 => id == "createApp" || id == "createVapidKey",
         408 | 413 | 415 => body,
         // Only a token or credentials can be guessed; an app publishes no more than can be stored.
-        429 => (secured && !signed) || logs_in || id.starts_with("pusherTrigger"),
+        429 => publishes || (secured && !signed) || logs_in || id.starts_with("pusherTrigger"),
         _ => !never_fails,
     };
     let Some(responses) = operation["responses"].as_object_mut() else {

@@ -73,6 +73,11 @@ fn every_operation_has_an_id_a_section_and_its_errors() {
             let forms: &[&str] = match (id, status.as_str()) {
                 ("getMetrics", "200") => &["text/plain; charset=utf-8"],
                 ("watchEvents", "200") => &["application/x-ndjson", "text/event-stream"],
+                ("streamEvents", "200") => &[
+                    "application/json",
+                    "application/x-ndjson",
+                    "text/event-stream",
+                ],
                 _ => &["application/json"],
             };
             let content = response["content"].as_object();
@@ -82,7 +87,7 @@ fn every_operation_has_an_id_a_section_and_its_errors() {
             );
         }
     }
-    assert_eq!(ids.len(), 76);
+    assert_eq!(ids.len(), 78);
 }
 
 #[test]

@@ -11,9 +11,9 @@ use crate::core::auth::SignableError;
 use crate::core::error::StorageError;
 use crate::core::model::{CredentialError, IdentError, NameError};
 use crate::core::service::{
-    AppError, HistoryError, LoginError, LoginsThrottled, NewVapidKeyError, PublishError,
-    QueueMessagesError, RosterError, SignedError, SubscriptionError, TargetError, TokenAccessError,
-    UnsubscribeError, UserTokenError,
+    AppError, ConnectError, HistoryError, LoginError, LoginsThrottled, NewVapidKeyError,
+    OpenPublishError, PublishError, QueueMessagesError, RosterError, SignedError,
+    SubscriptionError, TargetError, TokenAccessError, UnsubscribeError, UserTokenError,
 };
 
 /// When a client should try again to queue messages.
@@ -103,6 +103,31 @@ impl From<LoginError> for Problem {
             LoginError::Throttled(throttled) => throttled.into(),
             LoginError::Storage(error) => Self::of_storage(message, &error),
             LoginError::Random(error) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<OpenPublishError> for Problem {
+    fn from(error: OpenPublishError) -> Self {
+        let message = error.to_string();
+        match error {
+            OpenPublishError::Connect(error) => match error {
+                ConnectError::NoApp => Self::not_found(message),
+                ConnectError::Storage(error) => Self::of_storage(message, &error),
+                ConnectError::NodeFull | ConnectError::Admission => Self::unavailable(message),
+                ConnectError::AppFull(_) => Self::too_many(message, Duration::from_secs(1)),
+                ConnectError::TlsOnly
+                | ConnectError::TlsUnstated
+                | ConnectError::Disabled
+                | ConnectError::Origin => Self::forbidden(message),
+            },
+            OpenPublishError::Token(_) => Self::unauthorized(message),
+            OpenPublishError::Closed(_) | OpenPublishError::NotPublishable(_) => {
+                Self::forbidden(message)
+            }
+            OpenPublishError::Rate(_) => Self::too_many(message, Duration::from_secs(1)),
+            OpenPublishError::Publish(PublishError::ClientPublishOff) => Self::forbidden(message),
+            OpenPublishError::Publish(error) => error.into(),
         }
     }
 }

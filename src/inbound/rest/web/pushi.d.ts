@@ -211,6 +211,8 @@ export class Pushi {
   /** The server's id of the connection; changes with each reconnect. */
   readonly socketId: string | null;
   readonly socket: any;
+  /** How frames travel: `stream` over plain HTTP, where WebSockets failed three times in a row. */
+  readonly transport: "websocket" | "stream" | null;
   /** The channels subscribed to, by name. */
   readonly channels: Record<string, Channel>;
   /** Whether `login` has succeeded. To be set by a page that has a session cookie already. */

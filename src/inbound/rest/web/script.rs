@@ -4,6 +4,7 @@
 const PARTS: &[&str] = &[
     include_str!("client/observable.js"),
     include_str!("client/authorize.js"),
+    include_str!("client/http_socket.js"),
     include_str!("client/line.js"),
     include_str!("client/wire.js"),
     include_str!("client/post.js"),

@@ -8,11 +8,13 @@ mod frame_text;
 mod object_entries;
 pub mod pusher;
 pub mod pushi;
+mod stream;
 mod token;
 
 use bytes::Bytes;
 
 pub use error_frame::{ErrorFrame, RequestContext};
+pub use stream::StreamDialect;
 pub use token::token_accepted;
 
 use crate::core::model::SocketId;
@@ -22,7 +24,7 @@ use crate::core::ports::DialectId;
 /// the client is pinged.
 pub fn connection_established(dialect: DialectId, id: SocketId, activity_timeout: u32) -> Bytes {
     match dialect {
-        DialectId::Pushi => pushi::connection_established(id),
+        DialectId::Pushi | DialectId::Stream => pushi::connection_established(id),
         DialectId::Pusher => pusher::connection_established(id, activity_timeout),
     }
 }
@@ -30,7 +32,7 @@ pub fn connection_established(dialect: DialectId, id: SocketId, activity_timeout
 /// Encodes an error frame.
 pub fn error(dialect: DialectId, error: &ErrorFrame) -> Bytes {
     match dialect {
-        DialectId::Pushi => pushi::error(error),
+        DialectId::Pushi | DialectId::Stream => pushi::error(error),
         DialectId::Pusher => pusher::error(error),
     }
 }

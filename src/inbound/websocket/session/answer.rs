@@ -27,7 +27,7 @@ pub(super) async fn render_events(dialect: DialectId, events: Vec<Event>) -> Vec
     let mut piece = Vec::new();
     for (index, event) in events.into_iter().enumerate() {
         match dialect {
-            DialectId::Pushi => {
+            DialectId::Pushi | DialectId::Stream => {
                 piece.extend_from_slice(pushi::event_text(index == 0, &event).as_bytes());
             }
             DialectId::Pusher => {
@@ -54,7 +54,7 @@ fn into_bytes(piece: &mut Vec<u8>) -> Bytes {
 pub(super) async fn render_members(dialect: DialectId, members: &MemberList) {
     let mut rendered = 0;
     match dialect {
-        DialectId::Pushi => {
+        DialectId::Pushi | DialectId::Stream => {
             for bytes in pushi::prepare_members(members) {
                 pause(&mut rendered, bytes).await;
             }

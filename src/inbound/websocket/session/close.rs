@@ -48,20 +48,25 @@ impl SessionEnd {
         match self {
             Self::Gone => "gone",
             Self::Close(frame) | Self::Closed(frame) => {
-                match frame.as_ref().map(|frame| frame.code.into()) {
-                    Some(1002 | 1007) => "protocol",
-                    Some(1009) => "too_large",
-                    Some(4001) => "app_deleted",
-                    Some(4003) => "app_disabled",
-                    Some(4009) => "not_authorised",
-                    Some(4100) => "slow_reader",
-                    Some(4200) => "stopping",
-                    Some(4201) => "no_pong",
-                    Some(4202) => "idle",
-                    _ => "client",
-                }
+                close_label(frame.as_ref().map(|frame| frame.code.into()))
             }
         }
+    }
+}
+
+/// The same for a connection that was closed with this code.
+pub(crate) fn close_label(code: Option<u16>) -> &'static str {
+    match code {
+        Some(1002 | 1007) => "protocol",
+        Some(1009) => "too_large",
+        Some(4001) => "app_deleted",
+        Some(4003) => "app_disabled",
+        Some(4009) => "not_authorised",
+        Some(4100) => "slow_reader",
+        Some(4200) => "stopping",
+        Some(4201) => "no_pong",
+        Some(4202) => "idle",
+        _ => "client",
     }
 }
 

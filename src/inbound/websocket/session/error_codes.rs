@@ -94,7 +94,7 @@ pub(super) fn rate_limited(rate: u64, what: &str, setting: &str) -> CodedError {
 }
 
 /// The close code and reason with which the server ends a connection.
-pub(super) fn close(reason: CloseReason) -> (u16, &'static str) {
+pub(crate) fn close(reason: CloseReason) -> (u16, &'static str) {
     match reason {
         CloseReason::SlowReader => (
             4100,

@@ -256,7 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
                 DeliveryStep::Rest(rest) => self.stream.queue(&rest),
                 DeliveryStep::Ping => match dialect {
-                    DialectId::Pushi => self.stream.queue_ping(),
+                    DialectId::Pushi | DialectId::Stream => self.stream.queue_ping(),
                     DialectId::Pusher => self.stream.queue(&pusher::ping()),
                 },
                 DeliveryStep::Receipt(receipt) => return Some(LinkEvent::Receipt(receipt)),

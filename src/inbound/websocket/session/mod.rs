@@ -31,9 +31,11 @@ use tokio_tungstenite::tungstenite::Message;
 use self::action::{Action, AliasReload, Reply};
 use self::answer::{render_events, render_members};
 use self::close::SessionEnd;
+pub(crate) use self::close::close_label;
 use self::connect::message_limit;
 pub(super) use self::connect::{connect, reject};
 use self::delivery::DeliveryQueue;
+pub(crate) use self::error_codes::close as close_code;
 use self::link::{Link, LinkEvent};
 pub(super) use self::state::SessionContext;
 use self::state::SessionState;
@@ -180,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
     fn on_text(&mut self, text: &str) -> Action {
         let context = self.gateway.context(&self.connection);
         match self.connection.dialect() {
-            DialectId::Pushi => pushi::on_text(&mut self.state, &context, text),
+            DialectId::Pushi | DialectId::Stream => pushi::on_text(&mut self.state, &context, text),
             DialectId::Pusher => pusher::on_text(&mut self.state, &context, text),
         }
     }
@@ -226,7 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         let alias = self.state.known_aliases(&context, channel);
         let left = service.unsubscribe(&self.connection, channel).await;
         match self.connection.dialect() {
-            DialectId::Pushi => {
+            DialectId::Pushi | DialectId::Stream => {
                 let members = service.members(&self.connection.app(), channel).await;
                 let names = service.acquire_members(&self.connection, &members).await;
                 let answer = Subscribed {
@@ -272,7 +274,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSession<S> {
         let context = self.gateway.context(&self.connection);
         let state = &mut self.state;
         let answered = match dialect {
-            DialectId::Pushi => {
+            DialectId::Pushi | DialectId::Stream => {
                 let reply = pushi::on_subscribed(
                     state, &context, subscribe, request, events, result, &left,
                 );

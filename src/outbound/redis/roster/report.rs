@@ -83,7 +83,7 @@ impl WireIdentity {
     ) -> Self {
         Self(
             id.to_string(),
-            u8::from(dialect == DialectId::Pusher),
+            dialect as u8,
             address.map(|address| address.to_string()),
             user.map(|user| user.as_str().to_owned()),
             opened.micros(),
@@ -97,6 +97,7 @@ impl WireIdentity {
     fn dialect(&self) -> DialectId {
         match self.1 {
             0 => DialectId::Pushi,
+            2 => DialectId::Stream,
             _ => DialectId::Pusher,
         }
     }

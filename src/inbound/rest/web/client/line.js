@@ -1,4 +1,5 @@
-// A WebSocket connection with automatic reconnects and detection of dead peers.
+// A WebSocket connection with automatic reconnects and detection of dead peers. Where WebSockets fail and plain HTTP does
+// not, such as behind a proxy that refuses upgrades, it is a stream over plain HTTP.
 
 // Timeout of a connection attempt until the greeting, in milliseconds.
 const GREETING_TIMEOUT = 10_000;
@@ -8,6 +9,8 @@ const FIRST_WAIT = 500;
 const SETTLED = 5_000;
 // Maximum number of consecutive immediate reconnects after close code 4200.
 const MOST_AT_ONCE = 5;
+// The failed attempts in a row after which each further one is followed by an attempt over plain HTTP.
+const MOST_FAILED = 3;
 // Timeout of a ping that is sent because the connection may be lost.
 const SHORT_GRACE = 5_000;
 
@@ -19,6 +22,8 @@ class Line {
   #open = false;
   #paused = false;
   #attempts = 0;
+  #failed = 0;
+  #plain = false;
   #greeted = 0;
   #heard = 0;
   #unanswered = false;
@@ -29,6 +34,10 @@ class Line {
     this.url = url;
     this.#settings = settings;
     this.#owner = owner;
+  }
+
+  get transport() {
+    return this.#plain ? "stream" : "websocket";
   }
 
   open() {
@@ -59,6 +68,7 @@ class Line {
   restart() {
     if (!this.#open) return this.open();
     this.#attempts = 0;
+    this.#plain = false;
     if (this.socket) this.#lost(4200);
     else this.#wake();
   }
@@ -91,6 +101,8 @@ class Line {
   #wake() {
     this.#paused = false;
     this.#attempts = 0;
+    // The network may be another one.
+    if (!this.socket) this.#plain = false;
     if (!this.socket) this.#connect();
     else if (this.socketId) this.#ping(SHORT_GRACE);
   }
@@ -98,7 +110,7 @@ class Line {
   #connect() {
     clearTimeout(this.#timer);
     if (!this.#open || this.#paused) return;
-    const socket = new this.#settings.WebSocket(this.url);
+    const socket = this.#plain ? new HttpSocket(this.url) : new this.#settings.WebSocket(this.url);
     this.socket = socket;
     socket.onmessage = ({ data }) => this.#hear(data);
     socket.onclose = ({ code }) => this.#lost(code);
@@ -114,6 +126,7 @@ class Line {
     if (frame.event !== "pusher:connection_established") return this.#owner.receive(frame);
     this.socketId = JSON.parse(frame.data).socket_id;
     this.#greeted = this.#heard;
+    this.#failed = 0;
     this.#beat();
     this.#owner.up();
   }
@@ -156,8 +169,11 @@ class Line {
       if (greeted) this.#owner.down();
       return this.#owner.refused(code);
     }
+    // At once after a WebSocket that failed: a server that starts again meanwhile is found by a WebSocket.
+    const falls = !greeted && !this.#plain && ++this.#failed >= MOST_FAILED;
+    if (!greeted) this.#plain = falls;
     const most = Math.min(this.#settings.timeout, FIRST_WAIT * 2 ** this.#attempts);
-    const wait = code === 4200 && this.#attempts < MOST_AT_ONCE ? 0 : Math.random() * most;
+    const wait = falls || (code === 4200 && this.#attempts < MOST_AT_ONCE) ? 0 : Math.random() * most;
     this.#attempts++;
     if (!this.#paused) this.#timer = setTimeout(() => this.#connect(), wait);
     if (greeted) this.#owner.down();

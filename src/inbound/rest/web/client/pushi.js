@@ -41,6 +41,10 @@ class Pushi extends WebPush {
     return this.#session?.line.socket ?? null;
   }
 
+  get transport() {
+    return this.#session?.line.transport ?? null;
+  }
+
   #configure(appKey, given) {
     if (!appKey) throw new TypeError("new Pushi(KEY): the app's key is missing");
     // `null` means the default, as in the original.

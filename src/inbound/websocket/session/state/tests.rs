@@ -62,7 +62,9 @@ impl Fixture {
     fn text(&mut self, frame: &serde_json::Value) -> Action {
         let (state, context) = self.parts();
         match context.connection.dialect() {
-            DialectId::Pushi => pushi::on_text(state, &context, &frame.to_string()),
+            DialectId::Pushi | DialectId::Stream => {
+                pushi::on_text(state, &context, &frame.to_string())
+            }
             DialectId::Pusher => pusher::on_text(state, &context, &frame.to_string()),
         }
     }
