@@ -8,11 +8,13 @@ mod app_selector;
 mod auth;
 mod bench;
 mod check;
+mod completions;
 mod context;
 mod copy;
 mod doctor;
 mod error;
 mod log;
+mod man;
 mod notify;
 mod openapi;
 mod output;
@@ -61,6 +63,9 @@ enum Command {
     Notify(notify::NotifyArgs),
     Sql(sql::SqlArgs),
     Openapi(openapi::OpenApiArgs),
+    Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Man(man::ManArgs),
 }
 
 /// Reads `.env`, the environment and the arguments, runs the command and returns the exit code of
@@ -118,6 +123,8 @@ impl Cli {
             Command::Notify(notify) => notify.run().await,
             Command::Sql(sql) => sql.run(),
             Command::Openapi(openapi) => openapi.run(),
+            Command::Completions(completions) => completions.run(command()),
+            Command::Man(man) => man.run(command()),
         }
     }
 }
@@ -138,7 +145,7 @@ fn with_default_command(mut args: Vec<OsString>) -> Vec<OsString> {
 /// and `check` lists them.
 fn command() -> clap::Command {
     Cli::command().mut_subcommands(|command| match command.get_name() {
-        "serve" | "check" | "openapi" => command,
+        "serve" | "check" | "openapi" | "completions" | "man" => command,
         _ => hide_settings(command),
     })
 }
