@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use pushi::core::hub::{Connection, Hub, SubscribedVia};
+use pushi::core::hub::{Connection, ConnectionOrigin, Hub, SubscribedVia};
 use pushi::core::ports::{BusMessage, BusSink, DialectId};
 use pushi::inbound::websocket::dialects;
 use pushi::outbound::metrics::PrometheusMetrics;
@@ -24,7 +24,13 @@ pub(crate) fn fan_out(criterion: &mut Criterion) {
     let (app, channel) = (app(), channel("bench"));
     let subscribe = || {
         let connection = hub
-            .connect(&app, DialectId::Pushi, (0, 0), MAILBOX)
+            .connect(
+                &app,
+                DialectId::Pushi,
+                (0, 0),
+                MAILBOX,
+                ConnectionOrigin::default(),
+            )
             .unwrap();
         connection.subscribe(&channel, SubscribedVia::Client, None);
         connection

@@ -13,9 +13,8 @@ pub(super) struct ManArgs {
 
 impl ManArgs {
     pub(super) fn run(self, command: clap::Command) -> Result<String, CliError> {
-        clap_mangen::generate_to(command, &self.folder).map_err(|error| {
-            CliError::Command(format!("{}: {error}", self.folder.display()))
-        })?;
+        clap_mangen::generate_to(command, &self.folder)
+            .map_err(|error| CliError::Command(format!("{}: {error}", self.folder.display())))?;
         Ok(String::new())
     }
 }
