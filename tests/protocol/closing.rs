@@ -251,7 +251,7 @@ pub(crate) async fn ends_are_recorded_with_their_reason(env: &TestEnv) {
     let id = connections.connections[0].id;
     assert_eq!(connections.connections.len(), 1);
     assert!(server.service.close_connection(app, id).await.unwrap());
-    assert_eq!(client.expect_close().await, 4009);
+    client.expect_rejection(4009).await;
     client.abort().await;
     assert!(!server.service.close_connection(app, id).await.unwrap());
     let closed = server

@@ -1,6 +1,6 @@
 //! Tokens of users in place of signatures.
 
-use pushi::core::model::{App, Secret};
+use pushi::core::model::App;
 use pushi::core::service::AppError;
 use pushi::inbound::websocket::UpgradeTarget;
 use pushi_test_support::{Client, TestEnv, TestServer};
@@ -254,31 +254,19 @@ pub(crate) async fn a_token_of_the_app_itself_is_accepted(env: &TestEnv) {
 pub(crate) async fn both_secrets_of_a_rotation_sign_tokens(env: &TestEnv) {
     let server = env.server().await;
     let token = server.token(json!({}));
-    let rotate = |previous: Option<Secret>| {
-        move |app: &mut App| {
-            app.secret = Secret::new("the-new-secret");
-            app.previous_secret = previous.clone();
-            Ok::<(), AppError>(())
-        }
-    };
     let mut client = server.client().await;
-    let before = Some(server.app.secret.clone());
-    let update = rotate(before);
-    server
-        .service
-        .update_app(&server.app.ident, &update)
-        .await
-        .unwrap();
+    let ident = &server.app.ident;
+    let rotated = server.service.rotate_secret(ident).await.unwrap();
     client.present(&token).await;
     let header = json!({"alg": "HS256"});
-    let newer = sign_token(&header, &server.claims(60.0, json!({})), "the-new-secret");
+    let claims = server.claims(60.0, json!({}));
+    let newer = sign_token(&header, &claims, rotated.secret.expose());
     client.present(&newer).await;
-    let update = rotate(None);
-    server
-        .service
-        .update_app(&server.app.ident, &update)
-        .await
-        .unwrap();
+    let forget = |app: &mut App| {
+        app.previous_secret = None;
+        Ok::<(), AppError>(())
+    };
+    server.service.update_app(ident, &forget).await.unwrap();
     client.send_token(&token).await;
     client.expect_error(4009).await;
     client.present(&newer).await;

@@ -40,7 +40,8 @@ impl FrameSchema {
 /// The name of a dialect's channel in the document.
 pub fn schema_channel(dialect: DialectId) -> &'static str {
     match dialect {
-        DialectId::Pushi => "pushi",
+        // The events of a stream have the text of this protocol's frames.
+        DialectId::Pushi | DialectId::Stream => "pushi",
         DialectId::Pusher => "pusher",
     }
 }

@@ -117,10 +117,10 @@ pub(super) struct HealthChecks {
     pub handlers: HandlersHealth,
 }
 
-/// The state of the rows that applications insert into `pushi_publish`.
+/// The state of the rows that applications insert into `pushi_publish`: `degraded` where one has waited for more than 30 seconds,
+/// `error` where they cannot be read.
 #[derive(Debug, Object)]
 pub(super) struct RowsHealth {
-    /// `degraded`: a row has waited for more than 30 seconds; `error`: rows cannot be read.
     pub status: CheckStatus,
     /// Time for which the oldest row has waited, in seconds.
     pub lag_seconds: f64,

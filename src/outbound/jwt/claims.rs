@@ -53,9 +53,8 @@ fn parse<'a, T: Deserialize<'a>>(
     name: &'static str,
     must: &'static str,
 ) -> Result<Option<T>, TokenError> {
-    let parse = |raw: &'a Box<RawValue>| serde_json::from_str(raw.get());
     raw.as_ref()
-        .map(parse)
+        .map(|raw| serde_json::from_str(raw.get()))
         .transpose()
         .map_err(|_| TokenError::Claim(name, must))
 }

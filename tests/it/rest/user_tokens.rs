@@ -161,7 +161,7 @@ async fn a_token_that_is_not_valid_is_a_401() {
             token_of(&api, "nonsense", Some("ann"), &["private-a"]),
             "another app",
         ),
-        (format!("{good}x"), "malformed"),
+        (format!("{good}x"), "signature"),
         ("a.b.c".to_owned(), "malformed"),
     ] {
         let (status, text) = get(&api, path, &token).await;

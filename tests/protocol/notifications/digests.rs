@@ -44,7 +44,7 @@ struct Mails(UnboundedReceiver<EmailMessage>);
 impl Mails {
     async fn next(&mut self) -> EmailMessage {
         let mail = timeout(PATIENCE, self.0.recv()).await;
-        mail.expect("no mail").unwrap()
+        mail.unwrap().unwrap()
     }
 
     fn is_empty(&mut self) -> bool {

@@ -81,9 +81,7 @@ pub(in crate::inbound::rest) struct ShownOverview {
     pub interval: u64,
     /// The nodes.
     pub nodes: Vec<ShownNode>,
-    /// All nodes together.
     pub total: ShownTotal,
-    /// The state of this node's parts; absent for a session.
     #[oai(skip_serializing_if_is_none)]
     pub health: Option<DetailedHealth>,
     /// Nodes that did not answer in time.

@@ -175,7 +175,7 @@ mod tests {
                 assert!(!text.contains(bad), "{name} has {bad}");
             }
             assert!(
-                name.ends_with(".mjs") == !text.starts_with("<!DOCTYPE"),
+                name.ends_with(".mjs") != text.starts_with("<!DOCTYPE"),
                 "{name}"
             );
         }

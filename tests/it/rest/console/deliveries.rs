@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use poem::http::Method;
 use pushi::core::model::{
-    Attempt, ChannelName, LostEvents, Notification, OutboxEvent, OutboxEventKind, Timestamp,
+    Attempt, ChannelName, LostEvents, Notification, OutboxEvent, OutboxEventKind, TargetKind,
+    Timestamp,
 };
 use pushi::core::ports::{AttemptResult, ClaimUpdate, Disposition};
 use serde_json::json;
@@ -29,7 +30,17 @@ async fn attempt(api: &Api, address: &str, kind: OutboxEventKind, disposition: D
     };
     stores.outbox.put(&[event]).await.unwrap();
     let until = AT.plus(Duration::from_secs(10));
-    let claims = stores.outbox.claim("n", until, until, 10).await.unwrap();
+    let target = TargetKind::of_outbox_address(address);
+    let claims = match target {
+        None => stores.outbox.claim("n", until, until, 10).await,
+        Some((kind, _)) => {
+            let claim = stores
+                .outbox
+                .claim_targets(kind, "n", until, until, &[], 10);
+            claim.await
+        }
+    };
+    let claims = claims.unwrap();
     let claim = claims.iter().find(|one| &*one.address == address).unwrap();
     let events = stores.outbox.oldest(claim, 10).await.unwrap();
     let failed = Attempt {

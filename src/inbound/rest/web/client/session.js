@@ -131,7 +131,7 @@ class Session {
 
   async #subscribe(wire) {
     const { socketId } = this.line;
-    if (!socketId || !this.#isPossible(wire)) return;
+    if (!socketId || !isPossible(this.#wires.get(wire.base), wire.name)) return;
     const wanted = () => this.line.socketId === socketId && this.#wires.get(wire.name) === wire && wire.direct.length > 0;
     if (!wanted()) return;
     const fresh = wire.status !== "on";
@@ -201,14 +201,6 @@ class Session {
     if (this.#accepted) this.#token = null;
     this.#accepted = false;
     this.#subscribe(wire);
-  }
-
-  /** Updates peer channels: one exists while two of its users are members of their presence channel. */
-  #isPossible({ base, name }) {
-    const presence = this.#wires.get(base);
-    if (!presence) return true;
-    const users = name.slice(name.lastIndexOf(":") + 1).split("&");
-    return presence.status === "on" && users.filter((user) => Object.hasOwn(presence.data.members, user)).length > 1;
   }
 
   #since(wire) {

@@ -42,3 +42,10 @@ class Wire {
     for (const serial of this.own) if (serial <= this.last) this.own.delete(serial);
   }
 }
+
+/** Whether a peer channel can exist: two of its users are members of its presence channel. */
+function isPossible(presence, name) {
+  if (!presence) return true;
+  const users = name.slice(name.lastIndexOf(":") + 1).split("&");
+  return presence.status === "on" && users.filter((user) => Object.hasOwn(presence.data.members, user)).length > 1;
+}
