@@ -185,6 +185,50 @@ test("every page shows its data, as text, in both schemes and in 360 pixels", op
   await page.close();
 });
 
+test("the live tail shows, filters, pauses and exports what is published", options, async () => {
+  const page = await newPage();
+  await signIn(page, { app: app.ident, secret: app.secret });
+  await go(page, "tail", { prefix: "tail-" });
+  await page.locator("#state", { hasText: "Watching 1 node" }).waitFor();
+  await app.publish("elsewhere", "x", { event: "other" });
+  await app.publish("tail-a", { n: 1 }, { event: "first" });
+  await page.locator("#events li", { hasText: "first" }).waitFor();
+  assert.equal(await page.locator("#events li").count(), 1);
+
+  await page.locator("#pause").click();
+  await app.publish("tail-a", "x", { event: "while-paused" });
+  await page.locator("#left-out", { hasText: "1 while it was paused" }).waitFor();
+  await page.locator("#pause").click();
+  await app.publish("tail-a", "x", { event: "later" });
+  await page.locator("#events li", { hasText: "later" }).waitFor();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.locator("#export").click()]);
+  let text = "";
+  for await (const piece of await file.createReadStream()) text += piece;
+  const events = text.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(events.map(({ channel, event }) => [channel, event]), [["tail-a", "first"], ["tail-a", "later"]]);
+  await page.locator("#clear").click();
+  assert.equal(await page.locator("#events li").count(), 0);
+  await page.close();
+});
+
+test("a connection is closed, and shown among the closed ones", options, async () => {
+  const socket = await Client.connect(server, app);
+  const page = await newPage();
+  await signIn(page, administrator);
+  await go(page, "connections");
+  await page.locator(`#open button[aria-label="Close ${socket.id}"]`).click();
+  await page.locator("#confirm button[value=cancel]").click();
+  await page.locator(`#open button[aria-label="Close ${socket.id}"]`).click();
+  await confirm(page);
+  let frame = await socket.frame();
+  while (frame.closed === undefined) frame = await socket.frame();
+  assert.equal(frame.closed, 4009);
+  const row = page.locator("#closed tr", { hasText: socket.id });
+  await row.waitFor();
+  assert.match(await row.innerText(), /4009/);
+  await page.close();
+});
+
 test("a web hook that failed is sent again", options, async () => {
   const socket = await Client.connect(server, app);
   await socket.subscribe("hooked");

@@ -89,8 +89,7 @@ def haproxy(folder: Path, server: Server, tunnel: str) -> Iterator[str]:
             bind 127.0.0.1:{port}
             default_backend pushi
         backend pushi
-            server one 127.0.0.1:{server.app_port}
-        """
+            server one 127.0.0.1:{server.app_port}\n"""
     )
     with program(folder, port, "haproxy", "-db", "-f", str(folder / "haproxy.cfg")):
         yield f"http://127.0.0.1:{port}"

@@ -14,17 +14,20 @@ from fixtures.server import BINARY, ROOT, Server
 pytestmark = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="not a Debian")
 
 
-def build(folder: Path, version: str | None = None) -> Path:
-    """Builds the package; with another version, from the same files."""
+def build(folder: Path) -> Path:
+    """Builds the package."""
     subprocess.run(["bash", ROOT / "deploy/dist.sh", "deb", BINARY, folder], check=True, timeout=100)
     (package,) = folder.glob("pushi_*.deb")
-    if version is None:
-        return package
-    files, changed = folder / "files", folder / "changed.deb"
+    return package
+
+
+def with_version(package: Path, version: str) -> Path:
+    """The same files as a package of another version."""
+    files, changed = package.parent / "files", package.parent / "changed.deb"
     subprocess.run(["dpkg-deb", "-R", package, files], check=True)
     control = files / "DEBIAN/control"
     control.write_text(re.sub(r"^Version: .*$", f"Version: {version}", control.read_text(), flags=re.MULTILINE))
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", files, changed], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "-b", files, changed], check=True, stdout=subprocess.DEVNULL)
     return changed
 
 
@@ -71,9 +74,8 @@ INSTALLED = {
 
 def test_the_package_is_installed_upgraded_and_purged(launch: Callable[..., Server], tmp_path: Path) -> None:
     machine = Machine(tmp_path / "machine")
-    (tmp_path / "first").mkdir()
-    (tmp_path / "second").mkdir()
-    machine.dpkg("-i", build(tmp_path / "first"))
+    package = build(tmp_path)
+    machine.dpkg("-i", package)
     assert machine.files() >= INSTALLED
     settings = machine.root / "etc/pushi/pushi.env"
     assert settings.stat().st_mode & 0o077 == 0
@@ -86,7 +88,7 @@ def test_the_package_is_installed_upgraded_and_purged(launch: Callable[..., Serv
     data = machine.root / "var/lib/pushi"
     data.mkdir()
     (data / "pushi.db").touch()
-    machine.dpkg("-i", build(tmp_path / "second", "99.0.0"))
+    machine.dpkg("-i", with_version(package, "99.0.0"))
     assert settings.read_text() == "PUSHI_DRAIN_SECONDS=1\n" and (data / "pushi.db").exists()
 
     machine.dpkg("--remove", "pushi")
