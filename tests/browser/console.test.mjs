@@ -257,8 +257,9 @@ test("an app that is created is used by pusher-js, changed and deleted", options
   await page.locator("#created").waitFor();
   const [ident, key] = await page.locator("#credentials code").allInnerTexts();
   const pusher = new Pusher(key, { cluster: "", wsHost: "127.0.0.1", wsPort: server.wsPort, forceTLS: false, enabledTransports: ["ws"], disableStats: true });
-  const arrived = new Promise((done) => pusher.subscribe("news").bind("message", done));
-  await new Promise((done) => pusher.connection.bind("connected", done));
+  const news = pusher.subscribe("news");
+  const arrived = new Promise((done) => news.bind("message", done));
+  await new Promise((done) => news.bind("pusher:subscription_succeeded", done));
 
   await go(page, "channels", { app: ident, channel: "news" });
   await page.locator("#list button", { hasText: "news" }).waitFor();

@@ -21,6 +21,10 @@ impl WebhookChanges {
         self.added.notify_one();
     }
 
+    pub(super) fn contains(&self, app: &AppIdent) -> bool {
+        self.apps.lock().contains(app)
+    }
+
     pub(super) fn take(&self) -> HashSet<AppIdent> {
         std::mem::take(&mut *self.apps.lock())
     }

@@ -60,6 +60,7 @@ pub(super) async fn failed_events_are_resent_in_order(env: &TestEnv) {
     let first = receiver.call().await;
     failed(&server, &receiver.url, 1).await;
     happen(&server, 2).await;
+    server.queued_webhook_events(2).await;
     server.clock.advance(Duration::from_secs(1));
     let second = receiver.call().await;
     failed(&server, &receiver.url, 2).await;

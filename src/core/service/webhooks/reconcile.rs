@@ -133,7 +133,10 @@ impl Reconciler {
             webhook_apps.revision = Some(revision);
         }
         for app in &webhook_apps.apps {
-            self.reconcile(app, Report::Send).await?;
+            // Its webhooks were set just now, and receive only later changes.
+            if !self.changes.contains(&app.ident) {
+                self.reconcile(app, Report::Send).await?;
+            }
         }
         Ok(())
     }
