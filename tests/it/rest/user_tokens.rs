@@ -34,7 +34,7 @@ async fn ask(
         Some(body) => ask.json(&body).send().await,
         None => ask.send().await,
     };
-    (reply.status.into(), reply.text)
+    (reply.status, reply.text)
 }
 
 async fn get(api: &Api, path: &str, token: &str) -> (u16, String) {

@@ -35,7 +35,7 @@ impl<S: Stream<Item = Result<bytes::Bytes, std::io::Error>> + Unpin> Entries<S> 
             }
             let piece = timeout(PATIENCE, self.pieces.next()).await.unwrap()?;
             self.text
-                .push_str(&String::from_utf8(piece.unwrap().to_vec()).unwrap());
+                .push_str(std::str::from_utf8(&piece.unwrap()).unwrap());
         }
     }
 
