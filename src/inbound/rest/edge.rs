@@ -18,6 +18,7 @@ use super::front::FrontDoor;
 use super::pages::{PAGE_METHODS, PageRoutes, not_a_page_method, options};
 use super::problem::Problem;
 use super::security::OPERATIONS;
+use super::streams;
 use super::targets::encode_raw_address;
 use super::unsubscribe::UnsubscribePage;
 use super::web::Web;
@@ -214,6 +215,10 @@ impl Known {
                     .collect();
                 if methods.iter().any(|method| method == "GET") {
                     methods.push("HEAD".into());
+                }
+                // The listener answers it.
+                if path.path == streams::PATH {
+                    methods.insert(0, "GET".into());
                 }
                 methods.push("OPTIONS".into());
                 Some((path.path, HeaderValue::try_from(methods.join(", ")).ok()?))

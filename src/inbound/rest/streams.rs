@@ -202,7 +202,7 @@ pub(super) fn operation() -> Value {
             parameter("token", "A token of a user, for channels that are not public. Also accepted as `Authorization: Bearer`.", json!({"type": "string"}), json!("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl")),
             parameter("since", since, json!({"type": "string"}), json!("now")),
             parameter("wait", wait, json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": 60}), json!(25)),
-            {"name": "Last-Event-ID", "in": "header", "description": "Continue after this position.", "required": false,
+            {"name": "Last-Event-Id", "in": "header", "description": "Continue after this position.", "required": false,
              "schema": {"type": "string"}, "example": "Xyoj741"},
         ],
         "security": [],

@@ -68,6 +68,10 @@ def filter_case(context: Any, case: Any) -> bool:
     accepted = accepted or any(isinstance(body.get(name), str) for name in TARGETS)
     # So is true as the HTML of an e-mail whose text is HTML.
     accepted = accepted or any(isinstance(body.get(name), bool) for name in ("html", "email_html"))
+    # Which members a key has depends on its type.
+    keys = body.get("token_keys")
+    if isinstance(keys, dict) and keys.get("keys"):
+        return False
     # A setting is either set or reset.
     reset = body.get("reset")
     if isinstance(reset, list) and any(isinstance(name, str) and body.get(name) is not None for name in reset):
