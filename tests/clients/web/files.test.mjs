@@ -29,7 +29,7 @@ test("each file has its type, a tag, and leave for every origin", options, async
     assert.equal(answer.headers.get("access-control-allow-origin"), "*");
     assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
     const tag = answer.headers.get("etag");
-    assert.match(tag, /^"[0-9a-f]+"$/);
+    assert.match(tag, /^"[0-9a-f]+-gzip"$/);
     assert.ok((await answer.text()).length > 1_000);
     const again = await fetch(server.url + path, { headers: { "If-None-Match": tag } });
     assert.deepEqual([again.status, await again.text(), again.headers.get("etag")], [304, "", tag]);
@@ -45,7 +45,7 @@ test("each file has its type, a tag, and leave for every origin", options, async
 test("the scripts are small", options, async () => {
   for (const path of ["/pushi.js", "/pushi.mjs"]) {
     const bytes = gzipSync(await (await fetch(server.url + path)).text()).length;
-    assert.ok(bytes <= 11.5 * 1024, `${path}: ${bytes} bytes gzipped`);
+    assert.ok(bytes <= 13.5 * 1024, `${path}: ${bytes} bytes gzipped`);
   }
 });
 

@@ -174,7 +174,7 @@ class Line {
     if (!greeted) this.#plain = falls;
     const most = Math.min(this.#settings.timeout, FIRST_WAIT * 2 ** this.#attempts);
     const wait = falls || (code === 4200 && this.#attempts < MOST_AT_ONCE) ? 0 : Math.random() * most;
-    this.#attempts++;
+    if (!falls) this.#attempts++;
     if (!this.#paused) this.#timer = setTimeout(() => this.#connect(), wait);
     if (greeted) this.#owner.down();
   }

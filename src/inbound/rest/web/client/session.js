@@ -61,6 +61,7 @@ class Session {
     pushi._down();
     if (this.pushis.size > 0) return Promise.resolve();
     if (SESSIONS.get(this.url) === this) SESSIONS.delete(this.url);
+    clearTimeout(this.#renewal);
     return this.line.close();
   }
 
