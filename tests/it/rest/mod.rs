@@ -3,6 +3,7 @@
 mod apps;
 mod asyncapi;
 mod compression;
+mod connecting;
 mod console;
 mod console_pages;
 mod cookie;

@@ -1,32 +1,10 @@
 //! GET /sockets and GET /sockets/<socket_id>.
 
 use poem::http::Method;
-use pushi::core::hub::{Connection, SubscribedVia};
-use pushi::core::model::ChannelName;
-use pushi::core::ports::DialectId;
-use pushi::core::service::{Connecting, Encryption};
 use serde_json::json;
 
-use crate::rest::{Api, create, start};
-
-async fn connect(api: &Api, key: &str, channels: &[&str]) -> Connection {
-    let connecting = Connecting {
-        address: None,
-        key,
-        origin: None,
-        encryption: Encryption::Plain,
-        dialect: DialectId::Pushi,
-    };
-    let connection = api.service.connect(connecting).await.unwrap();
-    for channel in channels {
-        connection.subscribe(
-            &ChannelName::parse(channel, 200).unwrap(),
-            SubscribedVia::Client,
-            None,
-        );
-    }
-    connection
-}
+use crate::rest::connecting::connect;
+use crate::rest::{create, start};
 
 #[tokio::test]
 async fn a_live_connection_and_its_channels() {

@@ -1,30 +1,16 @@
 //! Channels, members, history and test events of an app.
 
 use poem::http::Method;
-use pushi::core::hub::SubscribedVia;
-use pushi::core::model::ChannelName;
-use pushi::core::ports::DialectId;
-use pushi::core::service::{Connecting, Encryption};
 use serde_json::{Value, json};
 
 use super::{is_of_the_app_alone, read};
+use crate::rest::connecting::connect;
 use crate::rest::start;
 
 #[tokio::test]
 async fn occupied_channels_in_pages() {
     let api = start().await;
-    let connecting = Connecting {
-        address: None,
-        key: "shop-key",
-        origin: None,
-        encryption: Encryption::Plain,
-        dialect: DialectId::Pushi,
-    };
-    let connection = api.service.connect(connecting).await.unwrap();
-    for name in ["a", "b1", "b2", "private-c"] {
-        let channel = ChannelName::parse(name, 200).unwrap();
-        connection.subscribe(&channel, SubscribedVia::Client, None);
-    }
+    let _connection = connect(&api, "shop-key", &["a", "b1", "b2", "private-c"]).await;
     let list = async |query: &str| {
         let page = read(&api, &format!("/apps/shop/occupied_channels{query}")).await;
         let names = page["channels"].as_array().unwrap().iter();

@@ -1,31 +1,18 @@
 //! Live and closed connections of an app.
 
 use poem::http::Method;
-use pushi::core::hub::{Connection, SubscribedVia};
-use pushi::core::model::ChannelName;
+use pushi::core::hub::Connection;
 use pushi::core::ports::{ClosedBy, DialectId};
-use pushi::core::service::{Connecting, Encryption};
 use serde_json::{Value, json};
 
 use super::{is_of_the_app_alone, read};
+use crate::rest::connecting::connect_from;
 use crate::rest::{Api, create, start};
 
 const LIST: &str = "/apps/shop/connections";
 
 async fn connect(api: &Api, key: &str, address: &str, channels: &[&str]) -> Connection {
-    let connecting = Connecting {
-        address: address.parse().ok(),
-        key,
-        origin: None,
-        encryption: Encryption::Plain,
-        dialect: DialectId::Pusher,
-    };
-    let connection = api.service.connect(connecting).await.unwrap();
-    for channel in channels {
-        let channel = ChannelName::parse(channel, 200).unwrap();
-        connection.subscribe(&channel, SubscribedVia::Client, None);
-    }
-    connection
+    connect_from(api, key, Some(address), DialectId::Pusher, channels).await
 }
 
 fn ids(page: &Value) -> Vec<&str> {

@@ -3,12 +3,10 @@
 use data_encoding::HEXLOWER;
 use poem::http::Method;
 use pushi::core::auth::{SignedRequest, channel_auth, user_auth};
-use pushi::core::hub::SubscribedVia;
-use pushi::core::model::{ChannelName, Secret};
-use pushi::core::ports::DialectId;
-use pushi::core::service::{Connecting, Encryption};
+use pushi::core::model::Secret;
 use serde_json::{Value, json};
 
+use crate::rest::connecting::connect;
 use crate::rest::{Api, create, start};
 
 fn auth_by(secret: &str, socket: &str, channel: &str, data: Option<&str>) -> String {
@@ -178,16 +176,7 @@ async fn the_wrong_part_of_a_channels_signature_is_named() {
 #[tokio::test]
 async fn a_signature_of_another_connection_or_channel_is_recognised() {
     let api = start().await;
-    let connecting = Connecting {
-        address: None,
-        key: "shop-key",
-        origin: None,
-        encryption: Encryption::Plain,
-        dialect: DialectId::Pushi,
-    };
-    let connection = api.service.connect(connecting).await.unwrap();
-    let occupied = ChannelName::parse("private-b", 200).unwrap();
-    connection.subscribe(&occupied, SubscribedVia::Client, None);
+    let connection = connect(&api, "shop-key", &["private-b"]).await;
     let id = connection.id().to_string();
     let stale =
         json!({"auth": auth(&id, "private-a", None), "socket_id": "1.2", "channel": "private-a"});

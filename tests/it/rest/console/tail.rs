@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use poem::http::Method;
-use pushi::core::hub::SubscribedVia;
-use pushi::core::model::ChannelName;
-use pushi::core::ports::DialectId;
-use pushi::core::service::{Connecting, Encryption};
 use pushi_test_support::PATIENCE;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::is_of_the_app_alone;
+use crate::rest::connecting::connect;
 use crate::rest::{Api, create, start};
 
 /// The entries of a stream.
@@ -69,16 +66,7 @@ async fn tail(
 async fn published_events_arrive_with_their_recipients() {
     let api = start().await;
     create(&api.service, "other").await;
-    let connecting = Connecting {
-        address: None,
-        key: "shop-key",
-        origin: None,
-        encryption: Encryption::Plain,
-        dialect: DialectId::Pushi,
-    };
-    let connection = api.service.connect(connecting).await.unwrap();
-    let channel = ChannelName::parse("news-1", 200).unwrap();
-    connection.subscribe(&channel, SubscribedVia::Client, None);
+    let connection = connect(&api, "shop-key", &["news-1"]).await;
     let mut all = tail(&api, "").await;
     let mut some = tail(&api, "?channel_prefix=news-&event=e").await;
     for (app, body) in [
