@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { EventSource } from "eventsource";
+import WebSocket from "ws";
 
 import { Server, waitUntil } from "../node/server.mjs";
 import { all, clients, next, options } from "./client.mjs";
@@ -41,8 +42,9 @@ test("the client uses a stream where WebSockets fail three times in a row", opti
   const pushi = web.make({ baseUrl: proxy.url, timeout: 100 });
   const channel = pushi.subscribe("a");
   const heard = all(channel, "message");
+  const refused = next(pushi, "connect").then(() => proxy.refused);
   await channel.ready;
-  assert.deepEqual([pushi.transport, proxy.refused], ["stream", 3]);
+  assert.deepEqual([pushi.transport, await refused], ["stream", 3]);
   await app.publish("a", "1", { event: "message" });
   await waitUntil(() => heard.length === 1, "an event");
   // A second channel, and events of the first while it is added.
@@ -59,12 +61,63 @@ test("the client uses a stream where WebSockets fail three times in a row", opti
   await channel.ready;
   await waitUntil(() => heard.length === 3, "the missed event");
   assert.deepEqual([heard.map(([, data]) => data), pushi.transport], [["1", "2", "3"], "stream"]);
+  const past = async (skip, count) => (await channel.latest(skip, count)).events;
+  assert.deepEqual((await past(0, 2)).map(({ serial, data }) => [serial, data]), [
+    [3, { event: "message", channel: "a", data: "3" }],
+    [2, { event: "message", channel: "a", data: "2" }],
+  ]);
+  assert.deepEqual((await past(2, 10)).map(({ data }) => data.data), ["1"]);
+  assert.deepEqual(await past(3, 10), []);
   const secret = pushi.subscribe("private-a");
   await assert.rejects(secret.ready, /private-a/);
   await pushi.unsubscribe("b");
   // Another network, by which WebSockets work.
   await web.close();
   await proxy.stop();
+});
+
+test("a stream is replaced once WebSockets are possible, and nothing is lost or doubled", options, async () => {
+  const app = await server.createApp();
+  const proxy = await Upgradeless.to(server.port);
+  const web = await clients(server, app);
+  const pushi = web.make({ baseUrl: proxy.url, timeout: 100 });
+  const channel = pushi.subscribe("a");
+  const heard = all(channel, "message");
+  await channel.ready;
+  assert.equal(pushi.transport, "stream");
+  const transports = [];
+  pushi.bind("connect", () => transports.push(pushi.transport));
+  await waitUntil(() => proxy.refused > 4, "attempts beside the stream");
+  assert.deepEqual(transports, []);
+  proxy.allow();
+  for (let number = 1; transports.length === 0 || number < 10; number++) await app.publish("a", String(number), { event: "message" });
+  await app.publish("a", "last", { event: "message" });
+  await waitUntil(() => heard.at(-1)?.[1] === "last", "the last event");
+  assert.deepEqual(transports, ["websocket"]);
+  const expected = [...Array(heard.length - 1).keys()].map((index) => String(index + 1));
+  assert.deepEqual(heard.map(([, data]) => data), [...expected, "last"]);
+  await web.close();
+  await proxy.stop();
+});
+
+test("a server that starts while WebSockets fail is reached by a WebSocket", options, async () => {
+  const app = await server.createApp();
+  const network = await Network.to(server.port);
+  let attempts = 0;
+  class Counted extends WebSocket {
+    constructor(url) {
+      super(url);
+      // The server is available right after the third attempt.
+      if (++attempts === 3) this.addEventListener("error", () => network.mend());
+    }
+  }
+  network.break();
+  const web = await clients(server, app);
+  const pushi = web.make({ baseUrl: network.wsUrl, timeout: 100, WebSocket: Counted });
+  await next(pushi, "connect");
+  assert.equal(pushi.transport, "websocket");
+  await web.close();
+  await network.stop();
 });
 
 test("where WebSockets work, no stream is tried", options, async () => {

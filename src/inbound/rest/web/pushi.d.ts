@@ -211,7 +211,7 @@ export class Pushi {
   /** The server's id of the connection; changes with each reconnect. */
   readonly socketId: string | null;
   readonly socket: any;
-  /** How frames travel: `stream` over plain HTTP, where WebSockets failed three times in a row. */
+  /** How frames travel: `stream` over plain HTTP after three failed WebSockets, until a WebSocket is possible. */
   readonly transport: "websocket" | "stream" | null;
   /** The channels subscribed to, by name. */
   readonly channels: Record<string, Channel>;

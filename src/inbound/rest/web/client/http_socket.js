@@ -32,12 +32,20 @@ class HttpSocket {
     const at = url.lastIndexOf("/") + 1;
     const base = url.slice(0, at).replace(/^ws/, "http");
     this.#url = `${base}stream/${url.slice(at)}`;
-    const started = (answer) => {
-      if (!answer.ok) return this.#end(1006);
+    HttpSocket.reaches(url).then((reached) => {
+      if (!reached) return this.#end(1006);
       this.readyState = 1;
       this.#emit("pusher:connection_established", undefined, JSON.stringify({ socket_id: "stream" }));
-    };
-    fetch(`${base}health/live`, { cache: "no-store", signal: AbortSignal.timeout(GREETING_TIMEOUT) }).then(started, () => this.#end(1006));
+    });
+  }
+
+  /** Whether the server answers requests. */
+  static reaches(url) {
+    const live = new URL("health/live", url.replace(/^ws/, "http"));
+    return fetch(live, { cache: "no-store", signal: AbortSignal.timeout(GREETING_TIMEOUT) }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
   }
 
   close() {
@@ -71,7 +79,8 @@ class HttpSocket {
         this.#answer("unsubscription_succeeded", channel, {});
         return this.#restart();
       case "pusher:latest":
-        return this.#fail(channel, { code: 4317, message: "past events require a WebSocket", event: frame.event });
+        this.#latest(channel, frame.data);
+        break;
       default:
         this.#publish(frame);
     }
@@ -181,22 +190,39 @@ class HttpSocket {
     this.#emit(event, channel, data, frame);
   }
 
-  async #publish({ event, channel, ref, echo, ...body }) {
-    const query = new URLSearchParams({ echo: Boolean(echo), ...(this.#id && { stream: this.#id }) });
-    const fail = (code, message) => this.#fail(channel, { code, message, event, ref });
+  /** Requests the events before the position of a channel by a poll. */
+  async #latest(channel, { skip, count }) {
+    const until = (this.#channels.get(channel) ?? 0) - skip;
+    const since = JSON.stringify({ [channel]: Math.max(until - count, 0) });
+    const known = await this.#request({ channel, since, wait: 0 }, {}, (code, message) => {
+      this.#fail(channel, { code, message, event: "pusher:latest" });
+    });
+    const past = known?.events.filter(({ serial }) => serial <= until).reverse();
+    const events = past?.map(({ event, data, ...rest }) => ({ ...rest, data: { event, channel, data } }));
+    if (events) this.#answer("latest", channel, { events });
+  }
+
+  /** The answer to a request, as JSON; otherwise calls `fail(code, message)`. */
+  async #request(query, { headers, ...settings }, fail) {
     try {
-      const answer = await fetch(`${this.#url}?${query}`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", ...this.#authorization },
-        body: JSON.stringify({ event, channel, ...body }),
+      const answer = await fetch(`${this.#url}?${new URLSearchParams(query)}`, {
+        ...settings,
+        headers: { Accept: "application/json", ...headers, ...this.#authorization },
         signal: AbortSignal.timeout(ENDPOINT_TIMEOUT),
       });
       const json = await answer.json();
-      if (!answer.ok) return fail(CODES[answer.status] ?? 4320, json.message);
-      const [{ mid, serial, timestamp }] = json.events;
-      if (ref) this.#emit("pusher_internal:published", channel, JSON.stringify({ ref, mid, serial, timestamp }));
+      return answer.ok ? json : fail(CODES[answer.status] ?? 4320, json.message);
     } catch (error) {
-      fail(4320, `the publish failed, or its outcome is unknown: ${error.message}`);
+      return fail(4320, `the request failed, or its outcome is unknown: ${error.message}`);
     }
+  }
+
+  async #publish({ event, channel, ref, echo, ...body }) {
+    const query = { echo: Boolean(echo), ...(this.#id && { stream: this.#id }) };
+    const settings = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ event, channel, ...body }) };
+    const json = await this.#request(query, settings, (code, message) => this.#fail(channel, { code, message, event, ref }));
+    if (!json || !ref) return;
+    const [{ mid, serial, timestamp }] = json.events;
+    this.#emit("pusher_internal:published", channel, JSON.stringify({ ref, mid, serial, timestamp }));
   }
 }

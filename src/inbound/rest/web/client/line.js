@@ -1,5 +1,5 @@
 // A WebSocket connection with automatic reconnects and detection of dead peers. Where WebSockets fail and plain HTTP does
-// not, such as behind a proxy that refuses upgrades, it is a stream over plain HTTP.
+// not, such as behind a proxy that refuses upgrades, it is a stream over plain HTTP until a WebSocket is possible.
 
 // Timeout of a connection attempt until the greeting, in milliseconds.
 const GREETING_TIMEOUT = 10_000;
@@ -9,8 +9,10 @@ const FIRST_WAIT = 500;
 const SETTLED = 5_000;
 // Maximum number of consecutive immediate reconnects after close code 4200.
 const MOST_AT_ONCE = 5;
-// The failed attempts in a row after which each further one is followed by an attempt over plain HTTP.
+// The failed attempts in a row after which plain HTTP is used, if the server answered requests right before the last one.
 const MOST_FAILED = 3;
+// Maximum delay between the attempts to replace a stream with a WebSocket, in milliseconds; it doubles with each.
+const MOST_PROBE_WAIT = 600_000;
 // Timeout of a ping that is sent because the connection may be lost.
 const SHORT_GRACE = 5_000;
 
@@ -23,7 +25,10 @@ class Line {
   #paused = false;
   #attempts = 0;
   #failed = 0;
+  #reached = false;
   #plain = false;
+  #probe = null;
+  #probeTimer;
   #greeted = 0;
   #heard = 0;
   #unanswered = false;
@@ -109,7 +114,7 @@ class Line {
 
   #connect() {
     clearTimeout(this.#timer);
-    if (!this.#open || this.#paused) return;
+    if (!this.#open || this.#paused || this.socket) return;
     const socket = this.#plain ? new HttpSocket(this.url) : new this.#settings.WebSocket(this.url);
     this.socket = socket;
     socket.onmessage = ({ data }) => this.#hear(data);
@@ -128,7 +133,37 @@ class Line {
     this.#greeted = this.#heard;
     this.#failed = 0;
     this.#beat();
+    if (this.#plain) this.#probeAfter(this.#settings.timeout);
     this.#owner.up();
+  }
+
+  /** Attempts a WebSocket beside a stream, and replaces the stream once one is greeted. */
+  #probeAfter(wait) {
+    this.#probeTimer = setTimeout(() => {
+      const probe = (this.#probe = new this.#settings.WebSocket(this.url));
+      const end = () => {
+        if (probe !== this.#probe) return;
+        this.#endProbe();
+        this.#probeAfter(Math.min(2 * wait, MOST_PROBE_WAIT));
+      };
+      this.#probeTimer = setTimeout(end, GREETING_TIMEOUT);
+      probe.onerror = probe.onclose = end;
+      probe.onmessage = ({ data }) => {
+        if (JSON.parse(data).event !== "pusher:connection_established") return;
+        this.#plain = false;
+        this.#lost(4200);
+      };
+    }, wait * (0.5 + Math.random() / 2));
+  }
+
+  #endProbe() {
+    clearTimeout(this.#probeTimer);
+    const probe = this.#probe;
+    this.#probe = null;
+    if (!probe) return;
+    probe.onmessage = probe.onclose = null;
+    probe.onerror = () => {};
+    probe.close();
   }
 
   /** Pings after two thirds of the activity time without a frame, so that the ping times out at its end. */
@@ -148,6 +183,7 @@ class Line {
   }
 
   #detach() {
+    this.#endProbe();
     const socket = this.socket;
     this.socket = this.socketId = null;
     if (!socket) return null;
@@ -169,13 +205,25 @@ class Line {
       if (greeted) this.#owner.down();
       return this.#owner.refused(code);
     }
-    // At once after a WebSocket that failed: a server that starts again meanwhile is found by a WebSocket.
-    const falls = !greeted && !this.#plain && ++this.#failed >= MOST_FAILED;
-    if (!greeted) this.#plain = falls;
+    const wasPlain = this.#plain;
+    const failed = greeted || wasPlain ? 0 : ++this.#failed;
+    // Not while the server starts: it answered requests, and yet no WebSocket was possible.
+    if (!greeted) this.#plain = failed >= MOST_FAILED && this.#reached;
+    this.#reached = false;
     const most = Math.min(this.#settings.timeout, FIRST_WAIT * 2 ** this.#attempts);
+    const falls = this.#plain && !wasPlain;
     const wait = falls || (code === 4200 && this.#attempts < MOST_AT_ONCE) ? 0 : Math.random() * most;
     if (!falls) this.#attempts++;
-    if (!this.#paused) this.#timer = setTimeout(() => this.#connect(), wait);
+    if (!this.#paused) this.#connectAfter(wait, !this.#plain && failed >= MOST_FAILED - 1);
     if (greeted) this.#owner.down();
+  }
+
+  /** `checks`: at once where the server answers a request. */
+  async #connectAfter(wait, checks) {
+    const attempt = this.#attempts;
+    const reached = checks && (await HttpSocket.reaches(this.url));
+    if (!this.#open || this.socket || attempt !== this.#attempts) return;
+    this.#reached = reached;
+    this.#timer = setTimeout(() => this.#connect(), reached ? 0 : wait);
   }
 }
