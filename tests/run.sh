@@ -70,7 +70,7 @@ run_pytest() {
   printf '== %s\n' "$1"
   shift
   local report=$SCRATCH/pytest.xml status=0
-  "$VENV/bin/python" -m pytest -c "$TESTS/clients/pytest.ini" "$@" -q --durations=5 \
+  timeout -k 10 2400 "$VENV/bin/python" -m pytest -c "$TESTS/clients/pytest.ini" "$@" -q --durations=5 \
     -p no:cacheprovider --basetemp="$SCRATCH/pytest" --junitxml="$report" || status=$?
   [ $status = 0 ] || FAILED=1
   [ -f "$report" ] || { count 0 1; return 0; }
@@ -92,9 +92,10 @@ run_node() {
   printf '== %s\n' "$1"
   shift
   local report=$SCRATCH/node.tap status=0 passed tests
+  # A client that a failed test left open, or pusher-js after its connection was closed, keeps the process running.
   # Through stdout, since --test-force-exit truncates a report that node writes to a file.
-  node --test --test-reporter=spec --test-reporter-destination=stderr --test-reporter=tap \
-    --test-reporter-destination=stdout "$@" 2>&1 >"$report" || status=$?
+  node --test --test-force-exit --test-timeout=600000 --test-reporter=spec --test-reporter-destination=stderr \
+    --test-reporter=tap --test-reporter-destination=stdout "$@" 2>&1 >"$report" || status=$?
   tests=$(sed -n 's/^# tests //p' "$report")
   passed=$(sed -n 's/^# pass //p' "$report")
   [ $status = 0 ] || FAILED=1
@@ -133,10 +134,9 @@ if wants clients; then
   need_command psql postgresql-client
   run_pytest 'clients in Python' "$TESTS/clients" "--ignore=$ATTACKS"
   run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
-  # After the server has closed a connection, pusher-js keeps the process running for another 30 s.
-  run_node "Pusher's clients in Node" --test-force-exit "$TESTS"/clients/libraries/*.test.mjs
+  run_node "Pusher's clients in Node" "$TESTS"/clients/libraries/*.test.mjs
   start_redis
-  run_node 'clients of several nodes' --test-force-exit "$TESTS"/clients/cluster/*.test.mjs
+  run_node 'clients of several nodes' "$TESTS"/clients/cluster/*.test.mjs
 fi
 if wants attacks; then
   setup_python
