@@ -2,6 +2,7 @@
 
 mod deadline;
 mod nodes;
+mod open;
 mod rules;
 mod senders;
 mod tasks;
@@ -19,13 +20,14 @@ use tokio_util::task::TaskTracker;
 use self::deadline::{StopDeadline, close_sessions};
 use self::nodes::NodeWiring;
 pub use self::nodes::check_bus;
+pub use self::open::open_stores;
+use self::open::{StartAttempts, configure_app};
 use self::rules::{rules, websocket_address};
 use self::tasks::Tasks;
-use crate::config::{BootstrapApp, Settings, StoreSettings, StoreUrl};
+use crate::config::Settings;
 use crate::core::auth::{RandomError, random_53_bits};
 use crate::core::error::StorageError;
 use crate::core::hub::Hub;
-use crate::core::model::AppSettings;
 use crate::core::ports::{Clock, Metrics, Stores};
 use crate::core::service::bootstrap::{self, BootstrapError, FirstApp};
 use crate::core::service::{AppError, Ports, Service};
@@ -46,9 +48,6 @@ use crate::outbound::metrics::{MetricsError, PrometheusMetrics, instrument};
 use crate::outbound::net::address_filter::is_public;
 use crate::outbound::redis::RedisTargetError;
 use crate::outbound::storage::OpenError;
-use crate::outbound::storage::mongodb::{self, MongoOptions};
-use crate::outbound::storage::sql::postgres::{self, PostgresOptions};
-use crate::outbound::storage::sql::sqlite::{self, SqliteOptions};
 
 /// Why the server does not start; one line.
 #[derive(Debug, thiserror::Error)]
@@ -96,57 +95,7 @@ pub struct Server {
     handlers: Arc<Handlers>,
     ready: Arc<AtomicBool>,
     drain: Duration,
-}
-
-/// Opens the configured store.
-///
-/// # Errors
-/// Fails where the store cannot be opened.
-pub async fn open_stores(settings: &StoreSettings) -> Result<Stores, StartError> {
-    let sqlite = |path| SqliteOptions {
-        path,
-        timeout: settings.timeout,
-        readers: settings.pool,
-    };
-    match &settings.url {
-        StoreUrl::Sqlite { path } => Ok(sqlite::open(sqlite(Some(path.into()))).await?),
-        StoreUrl::SqliteMemory => Ok(sqlite::open(sqlite(None)).await?),
-        StoreUrl::Postgres(url) => Ok(postgres::open(PostgresOptions {
-            url: url.clone(),
-            timeout: settings.timeout,
-            pool: settings.pool,
-        })
-        .await?),
-        StoreUrl::Mongo { url, database } => {
-            let (url, database) = (url.clone(), database.clone());
-            Ok(mongodb::open(MongoOptions {
-                url,
-                database,
-                timeout: settings.timeout,
-                pool: settings.pool,
-            })
-            .await?)
-        }
-    }
-}
-
-/// Creates or updates the configured app. In an app whose clients speak the Pusher protocol, only the
-/// back end publishes, and a member's data needs its signature, in the other dialect as well.
-async fn configure_app(service: &Service, app: &BootstrapApp) -> Result<(), StartError> {
-    let settings = AppSettings {
-        client_publish: !app.pusher_clients,
-        signed_presence: app.pusher_clients,
-        ..AppSettings::default()
-    };
-    let name = app.name.as_deref();
-    bootstrap::ensure_app(service, &app.ident, &app.key, &app.secret, name, settings).await?;
-    if app.pusher_clients && service.app(&app.ident).await?.settings.client_publish {
-        tracing::warn!(
-            app = %app.ident,
-            "client_publish is on: every subscriber can publish the events of the back end in the pushi dialect"
-        );
-    }
-    Ok(())
+    store_timeout: Duration,
 }
 
 impl Server {
@@ -183,7 +132,9 @@ impl Server {
         let service = Arc::new(Service::new(ports, rules(settings), hub)?);
         wiring.set_sink(&service);
         if let Some(app) = &settings.access.app {
-            configure_app(&service, app).await?;
+            StartAttempts::new(timeout)
+                .repeat(|| configure_app(&service, app))
+                .await?;
         }
         let ready = Arc::new(AtomicBool::new(true));
         let timing = KeepaliveTiming {
@@ -231,6 +182,7 @@ impl Server {
             handlers,
             ready,
             drain: settings.times.drain,
+            store_timeout: timeout,
         })
     }
 
@@ -249,7 +201,9 @@ impl Server {
     /// # Errors
     /// Fails where the store does, or the operating system provides no random numbers.
     pub async fn first_app(&self) -> Result<Option<FirstApp>, StartError> {
-        Ok(bootstrap::first_app(&self.service).await?)
+        StartAttempts::new(self.store_timeout)
+            .repeat(async || Ok(bootstrap::first_app(&self.service).await?))
+            .await
     }
 
     /// Serves until `stop`, then drains. When it returns, all connections are closed and all acknowledged events are stored.

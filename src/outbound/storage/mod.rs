@@ -19,17 +19,50 @@ pub(super) type StorageResult<T> = Result<T, StorageError>;
 
 /// The reason why a store could not be opened: one line with the database, the cause and the remedy, without passwords.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct OpenError(String);
+#[error("{text}")]
+pub struct OpenError {
+    text: String,
+    temporary: bool,
+}
 
 impl OpenError {
-    fn new(text: impl std::fmt::Display) -> Self {
-        Self(
-            text.to_string()
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" "),
-        )
+    fn new(database: impl std::fmt::Display, failure: OpenFailure) -> Self {
+        let text = format!("{database} {}", failure.reason);
+        Self {
+            text: text.split_whitespace().collect::<Vec<_>>().join(" "),
+            temporary: failure.temporary,
+        }
+    }
+
+    /// Whether a later attempt may succeed without a change by an operator: the database does not run yet, or another
+    /// process prepares it at the same time.
+    pub fn is_temporary(&self) -> bool {
+        self.temporary
+    }
+}
+
+/// What failed while a store was opened; the reason follows the database's name.
+#[derive(Debug)]
+struct OpenFailure {
+    reason: String,
+    temporary: bool,
+}
+
+impl OpenFailure {
+    fn temporary(reason: String) -> Self {
+        Self {
+            reason,
+            temporary: true,
+        }
+    }
+}
+
+impl From<String> for OpenFailure {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            temporary: false,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod copy;
 mod notifications;
 mod secrecy;
 pub(crate) mod serve;
+mod store_start;
 
 use std::process::{Command, Output};
 

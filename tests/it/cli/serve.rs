@@ -38,6 +38,13 @@ impl Running {
     }
 
     fn of(command: &mut Command) -> Self {
+        let mut running = Self::spawn(command);
+        running.await_start();
+        running
+    }
+
+    /// Starts the server without waiting for it.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -48,13 +55,17 @@ impl Running {
             lines(child.stderr.take().unwrap()),
             lines(child.stdout.take().unwrap()),
         );
-        let mut running = Self {
+        Self {
             child,
             err,
             out,
             api: String::new(),
-        };
-        let line = running.says("rest api listening");
+        }
+    }
+
+    /// Waits until the server prints its addresses; returns the lines of the log before them.
+    pub(crate) fn await_start(&mut self) -> Vec<String> {
+        let (before, line) = self.lines_until("rest api listening");
         let url = line
             .split("url=")
             .nth(1)
@@ -62,21 +73,28 @@ impl Running {
             .split(' ')
             .next()
             .unwrap();
-        running.api = url.split("://").nth(1).unwrap().to_owned();
-        running.says("websocket listening");
-        running
+        self.api = url.split("://").nth(1).unwrap().to_owned();
+        self.says("websocket listening");
+        before
     }
 
     /// The next line of the log that holds this.
-    fn says(&self, what: &str) -> String {
+    pub(crate) fn says(&self, what: &str) -> String {
+        self.lines_until(what).1
+    }
+
+    /// The lines before it, too.
+    fn lines_until(&self, what: &str) -> (Vec<String>, String) {
+        let mut before = Vec::new();
         loop {
             let line = self
                 .err
                 .recv_timeout(BROKEN)
-                .unwrap_or_else(|_| panic!("the log never says {what:?}"));
+                .unwrap_or_else(|_| panic!("the log never says {what:?}: {before:?}"));
             if line.contains(what) {
-                return line;
+                return (before, line);
             }
+            before.push(line);
         }
     }
 

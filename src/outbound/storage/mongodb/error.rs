@@ -17,6 +17,34 @@ pub(super) fn classify(error: Error) -> StorageError {
     }
 }
 
+/// Codes of failures that pass: a server that starts, stops or loses its role, and a collection or an index that another
+/// client creates at the same time.
+const TEMPORARY: [i32; 19] = [
+    6, 7, 24, 46, 48, 50, 89, 91, 112, 117, 189, 262, 9001, 10107, 11600, 11602, 12587, 13435,
+    13436,
+];
+
+/// Whether a later attempt may succeed without a change by an operator.
+pub(super) fn is_temporary(error: &Error) -> bool {
+    match &*error.kind {
+        ErrorKind::Io(_)
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::ServerSelection { .. }
+        | ErrorKind::DnsResolve { .. } => true,
+        ErrorKind::Command(error) => TEMPORARY.contains(&error.code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => TEMPORARY.contains(&error.code),
+        _ => false,
+    }
+}
+
+/// The same for an error that [`classify`] has translated.
+pub(super) fn is_temporary_failure(error: &StorageError) -> bool {
+    match error {
+        StorageError::Unavailable(cause) => cause.downcast_ref::<Error>().is_some_and(is_temporary),
+        _ => false,
+    }
+}
+
 /// Whether a unique value exists already.
 pub(super) fn is_duplicate(error: &Error) -> bool {
     match &*error.kind {

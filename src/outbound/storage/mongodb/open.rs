@@ -14,10 +14,10 @@ use mongodb::{Client, Collection, IndexModel};
 use super::MongoStore;
 use super::archive::address_field;
 use super::collections::Collections;
-use super::error::DUPLICATE;
+use super::error::{DUPLICATE, is_temporary, is_temporary_failure};
 use crate::core::model::{Secret, TargetKind};
 use crate::core::ports::Stores;
-use crate::outbound::storage::OpenError;
+use crate::outbound::storage::{OpenError, OpenFailure};
 
 // Codes: <https://www.mongodb.com/docs/manual/reference/error-codes/>.
 const NOT_PERMITTED: i32 = 13;
@@ -45,12 +45,18 @@ pub struct MongoOptions {
 /// The URL is malformed or requests unacknowledged writes; the server cannot be reached in time or rejects the user; an
 /// index cannot be created.
 pub async fn open(options: MongoOptions) -> Result<Stores, OpenError> {
-    let url_error =
-        |why: String| OpenError::new(format_args!("the MongoDB URL cannot be read: {why}"));
+    let url_error = |why: String| {
+        let reason = format!("cannot be read: {why}");
+        OpenError::new("the MongoDB URL", reason.into())
+    };
     let url = options.url.expose();
     let parsed = tokio::time::timeout(options.timeout, ClientOptions::parse(url)).await;
     let parsed = parsed.map_err(|_| url_error("its host was not resolved in time".to_owned()))?;
-    let mut client = parsed.map_err(|error| url_error(without_password(&error, url)))?;
+    let mut client = parsed.map_err(|error| {
+        let reason = format!("cannot be read: {}", without_password(&error, url));
+        let temporary = is_temporary(&error);
+        OpenError::new("the MongoDB URL", OpenFailure { reason, temporary })
+    })?;
     apply_defaults(&mut client, &options).map_err(url_error)?;
     let store = connect(client, &options).await?;
     drop(store.start_cleanup());
@@ -69,10 +75,11 @@ pub(super) async fn connect(
         .collect::<Vec<_>>()
         .join(",");
     let name = &options.database;
-    let open_error = |reason: String| {
-        OpenError::new(format_args!(
-            "the MongoDB database {name} on {servers} {reason}"
-        ))
+    let open_error = |failure: OpenFailure| {
+        OpenError::new(
+            format_args!("the MongoDB database {name} on {servers}"),
+            failure,
+        )
     };
     let client = Client::with_options(client).map_err(|error| open_error(explain(&error)))?;
     // Reads must see earlier writes, so they go to the primary.
@@ -84,18 +91,18 @@ pub(super) async fn connect(
             .build(),
     );
     let timed_out = || {
-        format!(
+        OpenFailure::temporary(format!(
             "does not answer within {:?}: is it the right address, and does the server run?",
             options.timeout
-        )
+        ))
     };
     match tokio::time::timeout(options.timeout, database.run_command(doc! { "ping": 1 })).await {
         Err(_) => return Err(open_error(timed_out())),
         Ok(Err(error)) if matches!(*error.kind, ErrorKind::ServerSelection { .. }) => {
-            return Err(open_error(format!(
+            return Err(open_error(OpenFailure::temporary(format!(
                 "cannot be reached: is it the right address, and does the server run? ({})",
                 error.kind
-            )));
+            ))));
         }
         Ok(answer) => drop(answer.map_err(|error| open_error(explain(&error)))?),
     }
@@ -130,10 +137,12 @@ pub(super) async fn connect(
         row_watch: Arc::default(),
         timeout: options.timeout,
     };
-    store
-        .adopt(Document::new())
-        .await
-        .map_err(|error| open_error(format!("cannot be used: {}", error.chain())))?;
+    store.adopt(Document::new()).await.map_err(|error| {
+        open_error(OpenFailure {
+            reason: format!("cannot be used: {}", error.chain()),
+            temporary: is_temporary_failure(&error),
+        })
+    })?;
     Ok(store)
 }
 
@@ -307,7 +316,14 @@ fn without_password(error: &Error, url: &str) -> String {
     }
 }
 
-fn explain(error: &Error) -> String {
+fn explain(error: &Error) -> OpenFailure {
+    OpenFailure {
+        reason: reason(error),
+        temporary: is_temporary(error),
+    }
+}
+
+fn reason(error: &Error) -> String {
     let code = match &*error.kind {
         ErrorKind::Command(error) => Some(error.code),
         _ => None,

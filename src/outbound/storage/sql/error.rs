@@ -4,6 +4,7 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 
 use crate::core::error::StorageError;
+use crate::outbound::storage::OpenFailure;
 
 /// Translates an error of a call. `is_corruption` recognizes the database's codes for damaged data.
 pub(super) fn classify(
@@ -26,20 +27,22 @@ pub(super) fn classify(
 /// error of the driver.
 pub(super) fn explain_migration(
     error: MigrateError,
-    explain: impl Fn(&sqlx::Error) -> String,
-) -> String {
+    explain: impl Fn(&sqlx::Error) -> OpenFailure,
+) -> OpenFailure {
     match error {
         MigrateError::VersionMissing(version) => {
             format!(
                 "was written by a newer version (it has migration {version}): run that version, or name another database"
             )
+            .into()
         }
         MigrateError::VersionMismatch(version) => {
             format!(
                 "was made by another build (its migration {version} differs): run that build, or name another database"
             )
+            .into()
         }
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(&error),
-        other => format!("cannot be migrated: {other}"),
+        other => format!("cannot be migrated: {other}").into(),
     }
 }

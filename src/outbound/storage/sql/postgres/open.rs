@@ -1,5 +1,6 @@
 //! Opening a PostgreSQL database: connects and migrates.
 
+use std::io::ErrorKind;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -14,9 +15,9 @@ use super::listen::RowListener;
 use super::pool::ConnectionPool;
 use crate::core::model::Secret;
 use crate::core::ports::Stores;
-use crate::outbound::storage::OpenError;
 use crate::outbound::storage::sql::SqlStore;
 use crate::outbound::storage::sql::error::explain_migration;
+use crate::outbound::storage::{OpenError, OpenFailure};
 
 /// Without the migrator's own lock, which outlives a failed migration; see [`migrate`].
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -34,6 +35,10 @@ const NO_SUCH_DATABASE: &str = "3D000";
 const NOT_PERMITTED: &str = "42501";
 const CANCELED: &str = "57014";
 const WRONG_CREDENTIALS: [&str; 2] = ["28P01", "28000"];
+
+/// The beginnings of codes of failures that pass: a broken connection, a rolled back transaction, a lack of connections,
+/// a server that starts or stops, and a schema that another process changes at the same time.
+const TEMPORARY: [&str; 6] = ["08", "40", "53", "57P0", "55P03", "23505"];
 
 /// Configuration of a PostgreSQL store.
 #[derive(Debug, Clone)]
@@ -55,7 +60,8 @@ pub struct PostgresOptions {
 pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
     let connect = PgConnectOptions::from_str(options.url.expose());
     let connect = connect.map_err(|error| {
-        OpenError::new(format_args!("the PostgreSQL URL cannot be read: {error}"))
+        let reason = format!("cannot be read: {error}");
+        OpenError::new("the PostgreSQL URL", reason.into())
     })?;
     let name = connect
         .get_database()
@@ -65,14 +71,15 @@ pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", connect.get_host(), connect.get_port()),
     };
-    let open_error = |reason: String| {
-        OpenError::new(format_args!(
-            "the PostgreSQL database {name} on {server} {reason}"
-        ))
+    let open_error = |failure: OpenFailure| {
+        OpenError::new(
+            format_args!("the PostgreSQL database {name} on {server}"),
+            failure,
+        )
     };
     let mut instance = [0; 8];
     getrandom::fill(&mut instance).map_err(|error| {
-        open_error(format!("cannot be opened: no random instance id ({error})"))
+        open_error(format!("cannot be opened: no random instance id ({error})").into())
     })?;
     let instance = i64::from_ne_bytes(instance);
     let connect = connect.disable_statement_logging();
@@ -89,10 +96,10 @@ pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
         Ok(())
     };
     let timed_out = |_| {
-        Err(format!(
+        Err(OpenFailure::temporary(format!(
             "does not answer within {:?}: is it the right address, and does the server run?",
             options.timeout
-        ))
+        )))
     };
     tokio::time::timeout(options.timeout, prepare)
         .await
@@ -110,7 +117,7 @@ pub async fn open(options: PostgresOptions) -> Result<Stores, OpenError> {
 }
 
 /// Runs all migrations in one transaction under a lock. Of two nodes that start at once, the second finds them done.
-pub(super) async fn migrate(connection: &mut PgConnection, name: &str) -> Result<(), String> {
+pub(super) async fn migrate(connection: &mut PgConnection, name: &str) -> Result<(), OpenFailure> {
     let mut transaction = connection
         .begin()
         .await
@@ -128,9 +135,21 @@ pub(super) async fn migrate(connection: &mut PgConnection, name: &str) -> Result
         .map_err(|error| explain(&error, name))
 }
 
-fn explain(error: &sqlx::Error, name: &str) -> String {
+fn explain(error: &sqlx::Error, name: &str) -> OpenFailure {
     let code = error.as_database_error().and_then(|error| error.code());
-    match (code.as_deref(), error) {
+    let temporary = match (&code, error) {
+        (Some(code), _) => TEMPORARY.iter().any(|class| code.starts_with(class)),
+        (None, sqlx::Error::Io(error)) => error.kind() != ErrorKind::PermissionDenied,
+        _ => false,
+    };
+    OpenFailure {
+        reason: reason(error, code.as_deref(), name),
+        temporary,
+    }
+}
+
+fn reason(error: &sqlx::Error, code: Option<&str>, name: &str) -> String {
+    match (code, error) {
         (Some(NO_SUCH_DATABASE), _) => format!("does not exist: create it (createdb {name})"),
         (Some(NOT_PERMITTED), _) => {
             "does not let this user create tables: grant it CREATE on its schema".into()

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::value::primary_code;
 use super::{SqliteDriver, Writer};
 use crate::core::ports::Stores;
-use crate::outbound::storage::OpenError;
 use crate::outbound::storage::sql::SqlStore;
 use crate::outbound::storage::sql::error::explain_migration;
+use crate::outbound::storage::{OpenError, OpenFailure};
 
 /// The bytes of pages that the writing connection keeps in memory, and those that all reading ones keep together. SQLite drops
 /// those of a reader with each commit of the writer, and the operating system keeps the file in memory as well.
@@ -31,8 +31,10 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 // SQLite's codes: <https://www.sqlite.org/rescode.html>.
 const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
 const READONLY: i32 = 8;
 const CANTOPEN: i32 = 14;
+const PROTOCOL: i32 = 15;
 const NOTADB: i32 = 26;
 
 /// Configuration of an SQLite store.
@@ -56,13 +58,14 @@ pub async fn open(options: SqliteOptions) -> Result<Stores, OpenError> {
 }
 
 pub(super) async fn connect(options: SqliteOptions) -> Result<SqliteDriver, OpenError> {
-    let open_error = |reason: String| match &options.path {
-        Some(path) => OpenError::new(format_args!("the database {} {reason}", path.display())),
-        None => OpenError::new(format_args!("the database in memory {reason}")),
+    let open_error = |failure: OpenFailure| match &options.path {
+        Some(path) => OpenError::new(format_args!("the database {}", path.display()), failure),
+        None => OpenError::new("the database in memory", failure),
     };
     if let Some(path) = &options.path {
-        create_folder(path).map_err(open_error)?;
-        check_file(path).map_err(open_error)?;
+        create_folder(path)
+            .and_then(|()| check_file(path))
+            .map_err(|reason| open_error(reason.into()))?;
     }
     let connect = connect_options(&options);
     let mut connection = connect
@@ -211,7 +214,7 @@ async fn enable_wal(
 }
 
 /// Runs all migrations in one transaction. Of two processes that start at once, the second finds them done.
-pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), String> {
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), OpenFailure> {
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await
@@ -224,9 +227,17 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Str
     transaction.commit().await.map_err(|error| explain(&error))
 }
 
-fn explain(error: &sqlx::Error) -> String {
+fn explain(error: &sqlx::Error) -> OpenFailure {
     match primary_code(error) {
-        Some(BUSY) => "is locked by another process: stop that one, or name another file".into(),
+        Some(BUSY | LOCKED | PROTOCOL) => OpenFailure::temporary(
+            "is locked by another process: stop that one, or name another file".to_owned(),
+        ),
+        code => reason(error, code).into(),
+    }
+}
+
+fn reason(error: &sqlx::Error, code: Option<i32>) -> String {
+    match code {
         Some(NOTADB) => "is not an SQLite database: name another file".into(),
         Some(READONLY | CANTOPEN) => {
             "cannot be written: give this user write access to the file and its folder".into()
