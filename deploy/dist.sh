@@ -64,8 +64,10 @@ else
     echo "no static binary: install musl-tools and the target $musl" >&2
 fi
 
-if [ -x deploy/npm.sh ]; then
-    bash deploy/npm.sh "$dist"
+if command -v npm >/dev/null; then
+    bash deploy/npm.sh target/release/pushi "$dist"
+else
+    echo "no npm package: install nodejs and npm" >&2
 fi
 
 # The list of all crates of the binary (CycloneDX).

@@ -25,36 +25,44 @@ fill() {
   ) 9>"$CACHE/lock"
 }
 
+# install_pinned LOCK FOLDER: makes an environment of Python with exactly the packages of a lock file.
+install_pinned() {
+  /usr/bin/python3 -m venv "$2"
+  "$2/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$1"
+}
+
 install_python() {
   printf '== installing the Python clients\n'
-  "$PYTHON" -m venv "$1"
-  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$TESTS/clients/requirements.txt"
+  install_pinned "$TESTS/clients/requirements.lock" "$1"
+}
+
+# install_locked FOLDER: installs the packages of its package-lock.json. None of them may run a script of its own.
+install_locked() {
+  (cd "$1" && npm ci --silent --no-audit --no-fund --ignore-scripts)
 }
 
 install_node_modules() {
   printf '== installing the npm clients\n'
   cp "$TESTS/clients/package.json" "$TESTS/clients/package-lock.json" "$1"
-  (cd "$1" && npm ci --silent --no-audit --no-fund)
+  install_locked "$1"
 }
-
-install_node() {
-  printf '== installing Node %s\n' "$NODE_VERSION"
-  (cd "$1" && npm install --silent --no-audit --no-fund --prefix . "node@$NODE_VERSION")
-}
-
-# The clients need Node 20; Debian's Node 18 is enough to fetch a newer one.
-NODE_VERSION=22.23.3
-
-# The other JavaScript runtimes. Not in package.json, since npm cannot lock their optional packages for other systems.
-RUNTIMES=(bun@1.4.5 deno@2.9.6 "node22@npm:node@$NODE_VERSION")
 
 install_runtimes() {
-  printf '== installing %s\n' "${RUNTIMES[*]}"
-  (cd "$1" && npm install --silent --no-audit --no-fund --prefix . "${RUNTIMES[@]}")
+  printf '== installing JavaScript runtimes\n'
+  local modules=$1/node_modules architecture=x64 bun=x64
+  [ "$(dpkg --print-architecture)" != arm64 ] || { architecture=arm64; bun=aarch64; }
+  cp "$TESTS/clients/runtimes/package.json" "$TESTS/clients/runtimes/package-lock.json" "$1"
+  install_locked "$1"
+  mkdir -p "$modules/.bin"
+  ln -sfn "node20-$architecture" "$modules/node20"
+  ln -sfn "node22-$architecture" "$modules/node22"
+  ln -sfn "../@oven/bun-linux-$bun/bin/bun" "$modules/.bin/bun"
+  ln -sfn "../@deno/linux-$architecture-glibc/deno" "$modules/.bin/deno"
 }
 
+# setup_runtimes: installs Node 20, Node 22, Deno and Bun, and sets PUSHI_RUNTIMES to their folder.
 setup_runtimes() {
-  RUNTIMES_FOLDER=$CACHE/runtimes-$(printf '%s\n' "${RUNTIMES[@]}" | sha256sum | cut -c1-16)
+  RUNTIMES_FOLDER=$CACHE/runtimes-$(key "$TESTS/clients/runtimes/package-lock.json")
   fill "$RUNTIMES_FOLDER" install_runtimes
   export PUSHI_RUNTIMES=$RUNTIMES_FOLDER/node_modules
 }
@@ -75,49 +83,66 @@ setup_rust_library() {
   export PUSHI_RUST_LIBRARY=$folder/pusher-library
 }
 
-setup_python() {
+needs_python() {
   need python3-venv
+}
+
+setup_python() {
+  needs_python
   PYTHON=/usr/bin/python3
-  VENV=$CACHE/python-$(key "$TESTS/clients/requirements.txt" <("$PYTHON" --version))
+  VENV=$CACHE/python-$(key "$TESTS/clients/requirements.lock" <("$PYTHON" --version))
   fill "$VENV" install_python
 }
 
 install_original() {
   printf '== installing the original server\n'
-  "$PYTHON" -m venv "$1"
-  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$TESTS/clients/original/service/requirements.txt"
+  install_pinned "$TESTS/clients/original/service/requirements.lock" "$1"
 }
 
 # setup_original: installs the original server and sets PUSHI_ORIGINAL to the interpreter of its environment.
 setup_original() {
   local folder
-  folder=$CACHE/original-$(key "$TESTS/clients/original/service/requirements.txt" <("$PYTHON" --version))
+  folder=$CACHE/original-$(key "$TESTS/clients/original/service/requirements.lock" <("$PYTHON" --version))
   fill "$folder" install_original
   export PUSHI_ORIGINAL=$folder/bin/python
 }
 
 install_postfix() {
   printf '== unpacking Postfix\n'
-  apt-cache show postfix >/dev/null 2>&1 || apt-get update -qq
   (cd "$1" && apt-get download -qq postfix && dpkg-deb --extract postfix_*.deb . && rm postfix_*.deb)
 }
 
-# setup_postfix: unpacks Debian's Postfix, which would listen on port 25 where it is installed, and sets PUSHI_POSTFIX to its folder.
-setup_postfix() {
-  local libraries folder
+# The libraries of Debian's Postfix. It is unpacked instead of installed, since it would listen on port 25.
+needs_postfix() {
+  local libraries
+  if ! apt-cache show postfix >/dev/null 2>&1; then
+    [ "$(id -u)" = 0 ] || die "there are no lists of packages. An administrator fetches them by: apt-get update"
+    apt-get update -qq
+  fi
   mapfile -t libraries < <(apt-cache depends postfix | sed -n 's/^ *Depends: \(lib[a-z0-9.+-]*\)$/\1/p')
   need "${libraries[@]}"
+}
+
+# setup_postfix: unpacks Postfix, and sets PUSHI_POSTFIX to its folder.
+setup_postfix() {
+  needs_postfix
+  local folder
   folder=$CACHE/postfix-$(key /etc/os-release)
   fill "$folder" install_postfix
   export PUSHI_POSTFIX=$folder
 }
 
-setup_node() {
+needs_node() {
   need_command node nodejs
   need_command npm npm
+}
+
+# setup_node: finds or installs Node 20 or later; Debian's Node 18 is enough to fetch one. Installs the clients.
+setup_node() {
+  needs_node
   if [ "$(node -p 'parseInt(process.versions.node)')" -lt 20 ]; then
-    fill "$CACHE/node-$NODE_VERSION" install_node
-    PATH=$CACHE/node-$NODE_VERSION/node_modules/.bin:$PATH
+    setup_runtimes
+    PATH=$PUSHI_RUNTIMES/node22/bin:$PATH
     export PATH
   fi
   local modules

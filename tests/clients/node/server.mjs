@@ -10,7 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const BINARY = resolve(process.env.PUSHI_BIN ?? join(ROOT, "target/release/pushi"));
+export const BINARY = resolve(process.env.PUSHI_BIN ?? join(ROOT, "target/release/pushi"));
 export const ADMIN_TOKEN = "admin-token-of-the-tests";
 
 /** Polls `condition` until it is true and returns its value; throws after `seconds`. */

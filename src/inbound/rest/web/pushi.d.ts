@@ -4,7 +4,7 @@
 export interface PushiOptions {
   /**
    * The server's address: `ws://host:port/` or `wss://host/`; `http` and `https` mean the same.
-   * Default: the address that this script was loaded from.
+   * Default: the address that this script was loaded from; the npm package has none, and resolves a relative one in the page.
    */
   baseUrl?: string | null | undefined;
   /**

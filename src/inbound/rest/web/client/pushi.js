@@ -49,7 +49,8 @@ class Pushi extends WebPush {
     if (!appKey) throw new TypeError("new Pushi(KEY): the app's key is missing");
     // `null` means the default, as in the original.
     const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null));
-    const baseUrl = address(options.baseUrl ?? ".");
+    // The npm package has no address: `SCRIPT` is null there.
+    const baseUrl = options.baseUrl || SCRIPT !== null ? address(options.baseUrl ?? ".") : "";
     if (!baseUrl.startsWith("ws")) throw new TypeError("baseUrl is missing or invalid: new Pushi(KEY, { baseUrl: \"ws://127.0.0.1:8080/\" })");
     const settings = { WebSocket: globalThis.WebSocket, baseWebUrl: baseUrl.replace("ws", "http"), ...DEFAULTS, ...options, baseUrl };
     if (!settings.WebSocket) throw new TypeError("WebSocket is not available: pass one, new Pushi(KEY, { WebSocket })");
