@@ -102,13 +102,36 @@ run_node() {
   count "${passed:-0}" "$((${tests:-1} - ${passed:-0}))"
 }
 
-need ca-certificates curl
+# The packages of all parts, so that what is missing is known before anything is built.
+needs_base() {
+  need ca-certificates curl
+  need_command cc gcc libc6-dev
+}
+needs_rust() {
+  need_command nginx nginx-light
+  need_command haproxy haproxy
+}
+needs_clients() {
+  need_command psql postgresql-client
+  need_command nginx nginx-light
+}
+needs_browser() {
+  need chromium firefox-esr
+}
+# Where Debian has nginx and HAProxy; not in the path of an ordinary user.
+PATH=$PATH:/usr/sbin
+NEEDS=(needs_base)
+if wants rust; then NEEDS+=(needs_rust needs_postgres needs_redis needs_mongo needs_other_mongo); fi
+if wants clients; then NEEDS+=(needs_clients needs_node needs_python needs_postfix needs_generators needs_mongo needs_postgres needs_redis); fi
+if wants attacks; then NEEDS+=(needs_node needs_python); fi
+if wants browser; then NEEDS+=(needs_browser needs_node needs_python); fi
+need_all "${NEEDS[@]}"
 command -v cargo >/dev/null || die "there is no cargo: install Rust as its own page says, then run this again"
-need_command cc gcc libc6-dev
+
 if wants clients || wants browser || wants attacks; then
   setup_node
   if [ -z "${PUSHI_BIN:-}" ]; then
-    printf '== cargo build --release\n'
+    printf '== cargo build --release (takes some minutes the first time)\n'
     cargo build --release --locked
     PUSHI_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/release/pushi
   fi
@@ -117,8 +140,6 @@ if wants clients || wants browser || wants attacks; then
 fi
 
 if wants rust; then
-  need_command nginx nginx-light
-  need_command haproxy haproxy
   start_needed_services
   run_rust
 fi
@@ -131,7 +152,6 @@ if wants clients; then
   setup_actionlint
   start_mongo
   start_postgres
-  need_command psql postgresql-client
   run_pytest 'clients in Python' "$TESTS/clients" "--ignore=$ATTACKS"
   run_node 'clients in Node' "$TESTS"/clients/node/*.test.mjs "$TESTS"/clients/web/*.test.mjs
   run_node "Pusher's clients in Node" "$TESTS"/clients/libraries/*.test.mjs
@@ -143,7 +163,6 @@ if wants attacks; then
   run_pytest 'attacks' "$ATTACKS"
 fi
 if wants browser; then
-  need chromium firefox-esr
   setup_python
   export PUSHI_PYTHON=$VENV/bin/python
   run_node 'browser' "$TESTS"/browser/*.test.mjs

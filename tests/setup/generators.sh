@@ -24,12 +24,16 @@ install_go() {
   chmod +x "$folder"/go/bin/* "$folder"/go/pkg/tool/*/*
 }
 
-# setup_go: finds or installs Go.
-setup_go() {
+# has_go: whether there is a Go that compiles the generators.
+has_go() {
   local found
   found=$({ go version 2>/dev/null || true; } | sed -n 's/.* go\([0-9.]*\) .*/\1/p')
-  if printf '%s\n' "$GO_VERSION" "${found:-0}" | sort -CV; then return 0; fi
-  need unzip
+  printf '%s\n' "$GO_VERSION" "${found:-0}" | sort -CV
+}
+
+# setup_go: finds or installs Go.
+setup_go() {
+  if has_go; then return 0; fi
   fill "$CACHE/go-$GO_VERSION" install_go "$(dpkg --print-architecture)"
   PATH=$CACHE/go-$GO_VERSION/go/bin:$PATH
   export PATH
@@ -48,7 +52,7 @@ install_generators() {
   done
   mkdir "$1/npm"
   cp "$sources/package.json" "$sources/package-lock.json" "$1/npm"
-  (cd "$1/npm" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+  install_locked "$1/npm"
   export GOPATH=$1/go GOCACHE=$1/go/cache GOFLAGS=-modcacherw
   go install "github.com/ogen-go/ogen/cmd/ogen@$OGEN_VERSION"
   go install "github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@$OAPI_CODEGEN_VERSION"
@@ -57,11 +61,16 @@ install_generators() {
   done
 }
 
-# setup_generators: installs the generators and sets PUSHI_GENERATORS to their folder.
-setup_generators() {
+needs_generators() {
   need php-cli php-curl php-mbstring php-guzzlehttp-guzzle ruby ruby-typhoeus
   need_command javac openjdk-17-jdk-headless
   need_command mvn maven
+  has_go || need unzip
+}
+
+# setup_generators: installs the generators and sets PUSHI_GENERATORS to their folder.
+setup_generators() {
+  needs_generators
   setup_go
   setup_runtimes
   local sources=$TESTS/clients/generated folder

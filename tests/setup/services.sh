@@ -49,10 +49,14 @@ await() {
   done
 }
 
+needs_postgres() {
+  [ -n "${PUSHI_TEST_POSTGRES_URL:-}" ] || need postgresql
+}
+
 # start_postgres: starts a PostgreSQL and sets PUSHI_TEST_POSTGRES_URL, unless it is already set.
 start_postgres() {
   [ -z "${PUSHI_TEST_POSTGRES_URL:-}" ] || return 0
-  need postgresql
+  needs_postgres
   local bin port user
   bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
   [ -x "$bin/initdb" ] || die "postgresql is installed, but $bin/initdb is not there"
@@ -75,10 +79,14 @@ start_postgres() {
   export PUSHI_TEST_POSTGRES_URL="postgres://pushi@127.0.0.1:$port/postgres"
 }
 
+needs_redis() {
+  [ -n "${PUSHI_TEST_REDIS_URL:-}" ] || need_command redis-server redis-server
+}
+
 # start_redis: starts a Redis and sets PUSHI_TEST_REDIS_URL, unless it is already set.
 start_redis() {
   [ -z "${PUSHI_TEST_REDIS_URL:-}" ] || return 0
-  need_command redis-server redis-server
+  needs_redis
   local port
   service_folder redis "$(id -un)"
   port=$(free_port)
@@ -114,8 +122,13 @@ install_mongo_jars() {
 
 install_other_mongo() {
   printf '== installing a second stand-in for MongoDB\n'
-  /usr/bin/python3 -m venv "$1"
-  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$TESTS/mongo/requirements.txt"
+  install_pinned "$TESTS/mongo/requirements.lock" "$1"
+}
+
+needs_mongo() {
+  if [ -n "${PUSHI_TEST_MONGO_URL:-}" ] || command -v mongod >/dev/null; then return 0; fi
+  need_command javac openjdk-17-jdk-headless
+  need_command mvn maven
 }
 
 # start_mongo: starts a MongoDB and sets PUSHI_TEST_MONGO_URL, unless it is already set. It is a
@@ -128,8 +141,7 @@ start_mongo() {
   if command -v mongod >/dev/null; then
     mongod --dbpath "$SERVICE_FOLDER" --port "$port" --bind_ip 127.0.0.1 >"$SERVICE_FOLDER/mongod.log" 2>&1 &
   else
-    need_command javac openjdk-17-jdk-headless
-    need_command mvn maven
+    needs_mongo
     jars=$CACHE/mongo-$(key "$TESTS/mongo/pom.xml")
     fill "$jars" install_mongo_jars
     java -Xmx512m -cp "$jars/*" "$TESTS/mongo/StandIn.java" "$port" >"$SERVICE_FOLDER/stand-in.log" 2>&1 &
@@ -139,12 +151,16 @@ start_mongo() {
   export PUSHI_TEST_MONGO_URL="mongodb://127.0.0.1:$port"
 }
 
+needs_other_mongo() {
+  [ -n "${PUSHI_TEST_OTHER_MONGO_URL:-}" ] || need python3-venv
+}
+
 # start_other_mongo: the same for PUSHI_TEST_OTHER_MONGO_URL and another stand-in, which deviates in other places.
 start_other_mongo() {
   [ -z "${PUSHI_TEST_OTHER_MONGO_URL:-}" ] || return 0
-  need python3-venv
+  needs_other_mongo
   local port folder
-  folder=$CACHE/other-mongo-$(key "$TESTS/mongo/requirements.txt" <(/usr/bin/python3 --version))
+  folder=$CACHE/other-mongo-$(key "$TESTS/mongo/requirements.lock" <(/usr/bin/python3 --version))
   fill "$folder" install_other_mongo
   service_folder other-mongo "$(id -un)"
   port=$(free_port)

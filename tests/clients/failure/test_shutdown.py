@@ -29,8 +29,8 @@ def test_sockets_are_closed_with_4200_and_the_exit_code_is_0(launch: Callable[..
     sockets = [app.connect_to("global") for _ in range(10)]
     assert server.process is not None
     server.process.send_signal(number)
-    for socket in sockets:
-        assert socket.closed() == ([], 4200)
+    for opened in sockets:
+        assert opened.closed() == ([], 4200)
     server.ended()
     app.close()
 
@@ -52,8 +52,8 @@ def test_readiness_turns_away_and_no_connection_is_taken_while_it_drains(launch:
         pass
     with pytest.raises((OSError, EOFError)):
         app.open()
-    for socket in sockets:
-        assert socket.closed(seconds=15)[1] == 4200
+    for opened in sockets:
+        assert opened.closed(seconds=15)[1] == 4200
     server.ended()
     app.close()
 
@@ -66,8 +66,8 @@ def test_the_closes_are_spread_over_the_time(launch: Callable[..., Server]) -> N
     server.process.send_signal(signal.SIGTERM)
     began = time.monotonic()
     ends: list[float] = []
-    for socket in sockets:
-        assert socket.closed()[1] == 4200
+    for opened in sockets:
+        assert opened.closed()[1] == 4200
         ends.append(time.monotonic() - began)
     server.ended()
     assert 1.0 < max(ends) < 6.0, ends

@@ -8,7 +8,6 @@ import pytest
 from fixtures.server import ADMIN_TOKEN, Server
 from fixtures.tool import run
 
-
 # Its answers are streams, which last for a second at least.
 TAIL = "/apps/{ident}/tail"
 

@@ -63,7 +63,8 @@ def filter_case(context: Any, case: Any) -> bool:
         return True
     # One channel as a string, and a user's id as an integer, are accepted.
     path = case.operation.path
-    accepted = (path in ("/events", "/apps/{ident}/publish") and isinstance(body.get("channel"), str)) or isinstance(body.get("user_id"), int)
+    publishes = path in ("/events", "/apps/{ident}/publish")
+    accepted = (publishes and isinstance(body.get("channel"), str)) or isinstance(body.get("user_id"), int)
     # One target of a direct message as a string is, too.
     accepted = accepted or any(isinstance(body.get(name), str) for name in TARGETS)
     # So is true as the HTML of an e-mail whose text is HTML.
