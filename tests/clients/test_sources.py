@@ -13,8 +13,8 @@ TESTS = CLIENTS.parent
 
 @pytest.mark.parametrize("folder", [CLIENTS, TESTS / "conformance"], ids=lambda folder: folder.name)
 def test_ruff_finds_nothing(folder: Path) -> None:
-    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--config", CLIENTS / "ruff.toml", folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--config", CLIENTS / "ruff.toml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from receiver import Receiver
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from receiver import Receiver
 
 Frame = dict[str, Any]
 Query = dict[str, str]

@@ -43,8 +43,17 @@ def test_compose_has_the_nodes_that_its_balancer_names() -> None:
 
 
 def test_the_image_has_everything_that_the_build_reads() -> None:
+    root = DEPLOY.parent
     ignore = (DEPLOY / "docker" / "Dockerfile.dockerignore").read_text().splitlines()
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "docker" / "Dockerfile").read_text(), re.MULTILINE)
-    for name in " ".join(copied).split():
-        assert (DEPLOY.parent / name).exists()
+    names = " ".join(copied).split()
+    for name in names:
+        assert (root / name).exists()
         assert f"!{name}" in ignore
+    (members,) = re.findall(r"^members = (\[.*\])$", (root / "Cargo.toml").read_text(), re.MULTILINE)
+    read = {root / member for member in yaml.safe_load(members) if member != "."}
+    for source in (root / "src").rglob("*.rs"):
+        for name in re.findall(r'include_(?:str|bytes)!\(\s*"([^"]+)"', source.read_text()):
+            read.add((source.parent / name).resolve())
+    missing = [path for path in read if not any(path.is_relative_to(root / name) for name in names)]
+    assert len(read) > 10 and not missing
