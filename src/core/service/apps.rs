@@ -231,7 +231,9 @@ impl Service {
     /// `NotFound` where there is no such app.
     pub async fn end_sessions(&self, app: &AppIdent) -> Result<(), AppError> {
         let app = self.app(app).await?;
-        Ok(self.parts.sessions.end_all(&app.ident).await?)
+        self.parts.sessions.end_all(&app.ident).await?;
+        self.parts.tail.check_access();
+        Ok(())
     }
 
     /// Deletes an app with all its data, and closes its connections.

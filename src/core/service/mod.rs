@@ -106,7 +106,7 @@ pub use signature_check::{CheckedSignature, ClientSignature, RequestSignature};
 pub use signed::SignedError;
 pub use subscribe::{ChannelData, Subscribe, SubscribeError, Subscribed};
 pub use subscriptions::SubscriptionError;
-pub use tail::{TailItem, TailStream, TooManyWatchers};
+pub use tail::{TailAccess, TailEnd, TailItem, TailStream, TooManyWatchers};
 pub use targets::{RegisterTarget, TargetError};
 pub use trigger::{ClientEvent, ClientEventError, TriggerRequest};
 pub use user_tokens::{HoldTokenError, TokenAccessError, TokenHeld, UserTokenError};
@@ -305,10 +305,12 @@ impl BusSink for Service {
                 self.parts.apps.invalidate();
                 self.parts.notifications.targets_changed(&app);
                 self.parts.notification_sender.app_changed(&app);
+                self.parts.tail.check_access();
             }
             BusMessage::SessionEnded(hash) => {
                 self.parts.sessions.invalidate(&hash);
                 self.parts.ended_sessions.insert(hash);
+                self.parts.tail.check_access();
             }
             BusMessage::NodeGone => self.parts.reconciler.node_failed(),
             BusMessage::Broadcast {

@@ -3,17 +3,19 @@
 //! An event is recorded where it is published, so that each is seen once over all nodes. While nobody watches, that is one relaxed load.
 //! A watcher has a bounded buffer; what does not fit is counted, and nothing waits for the watcher.
 
+mod access;
 mod stream;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Release};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub use access::{TailAccess, TailEnd};
 pub use stream::{TailItem, TailStream};
 
 use crate::core::hub::Hub;
@@ -57,7 +59,10 @@ struct Watch {
     filter: TailFilter,
     is_remote: bool,
     buffer: Mutex<Buffer>,
+    /// Filled, or to be checked.
     filled: Notify,
+    /// Whether what opened the stream may have ended.
+    is_in_doubt: AtomicBool,
 }
 
 #[derive(Default)]
@@ -83,7 +88,13 @@ impl Watch {
             is_remote,
             buffer: Mutex::default(),
             filled: Notify::new(),
+            is_in_doubt: AtomicBool::new(false),
         })
+    }
+
+    fn check(&self) {
+        self.is_in_doubt.store(true, Release);
+        self.filled.notify_one();
     }
 
     fn wants(&self, event: &NewEvent) -> bool {

@@ -146,7 +146,7 @@ impl AppRoutes {
         body: AppMembers<ChangeShape>,
     ) -> Result<JsonAnswer<AppShape>, Problem> {
         let ident = reached(&caller, &ident.0.0)?;
-        let administrator = matches!(caller, Caller::Administrator);
+        let administrator = matches!(caller, Caller::Administrator(_));
         let members = body.members;
         app_dto::check_change(&members)?;
         let change = |app: &mut App| {
@@ -229,7 +229,7 @@ fn parse(ident: &str) -> Result<AppIdent, AppError> {
 /// The app that a path names, if the caller may access it. A session cannot learn whether another app exists.
 pub(super) fn reached(caller: &Caller, ident: &str) -> Result<AppIdent, AppError> {
     match caller {
-        Caller::Administrator => parse(ident),
+        Caller::Administrator(_) => parse(ident),
         Caller::Session(session) if session.app.ident.as_str() == ident => {
             Ok(session.app.ident.clone())
         }

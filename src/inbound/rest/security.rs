@@ -11,7 +11,7 @@ use super::local::is_local;
 use super::problem::Problem;
 use super::tokens::{PresentedTokens, SID, SessionError, client_network};
 use crate::core::auth::{TokenError, TokenGrant};
-use crate::core::model::App;
+use crate::core::model::{App, Secret};
 use crate::core::service::{AppSession, LoginError, UserTokenError};
 use crate::inbound::listen::ListenerRole;
 
@@ -81,8 +81,8 @@ impl UserOrSession {
 
 /// A caller that may read and change apps.
 pub(super) enum Caller {
-    /// Every app.
-    Administrator,
+    /// Every app, with the administrator's token or with this session of the console.
+    Administrator(Option<Secret>),
     /// Its own app.
     Session(AppSession),
 }
@@ -91,7 +91,7 @@ impl Caller {
     /// Its session; `None`: the administrator.
     pub(super) fn session(&self) -> Option<&AppSession> {
         match self {
-            Self::Administrator => None,
+            Self::Administrator(_) => None,
             Self::Session(session) => Some(session),
         }
     }
@@ -151,7 +151,7 @@ impl Caller {
         let rest = RestContext::of(request)?;
         let shown = PresentedTokens::of(request, rest)?;
         if shown.administrator {
-            return Ok(Self::Administrator);
+            return Ok(Self::Administrator(shown.administrator_session()));
         }
         match shown.session(request, rest).await {
             Ok(Some(session)) => Ok(Self::Session(session)),

@@ -69,6 +69,16 @@ impl PresentedTokens {
         Ok(())
     }
 
+    /// The session of the console that makes the caller the administrator; `None`: the token does, or nothing.
+    pub(super) fn administrator_session(&self) -> Option<Secret> {
+        match &self.sid {
+            Some(Sid::Console(session)) if self.administrator => {
+                Some(Secret::new(session.as_str()))
+            }
+            _ => None,
+        }
+    }
+
     /// The bearer, where it has the form of a user's token (JSON Web Token).
     pub(super) fn user_token(&self) -> Option<Secret> {
         let bearer = self.bearer.as_deref().filter(|_| !self.administrator)?;

@@ -30,13 +30,13 @@ async fn sign_in(api: &Api, credentials: Value) -> Reply {
 }
 
 /// A session as its pages use it.
-struct Console {
+pub(super) struct Console {
     cookie: String,
     token: String,
 }
 
 impl Console {
-    async fn open(api: &Api, credentials: Value) -> Self {
+    pub(super) async fn open(api: &Api, credentials: Value) -> Self {
         let reply = sign_in(api, credentials).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         let cookie = reply.header("set-cookie").split(';').next().unwrap();
@@ -46,7 +46,7 @@ impl Console {
         }
     }
 
-    async fn administrator(api: &Api) -> Self {
+    pub(super) async fn administrator(api: &Api) -> Self {
         Self::open(api, json!({ "secret": ADMIN })).await
     }
 
@@ -55,7 +55,7 @@ impl Console {
         ask(api, method, path).header("cookie", &self.cookie)
     }
 
-    fn ask<'a>(&self, api: &'a Api, method: Method, path: &str) -> Ask<'a> {
+    pub(super) fn ask<'a>(&self, api: &'a Api, method: Method, path: &str) -> Ask<'a> {
         let ask = self.bare(api, method, path);
         ask.header("x-csrf-token", &self.token)
     }

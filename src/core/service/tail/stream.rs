@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::AcqRel;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{BATCH_BYTES, TooManyWatchers, Watch};
-use crate::core::model::{AppIdent, ChannelName};
+use super::access::CHECK;
+use super::{BATCH_BYTES, TailAccess, TailEnd, TooManyWatchers, Watch};
+use crate::core::model::{App, AppIdent, ChannelName};
 use crate::core::ports::{BusHealth, NodeQuery, NodeReport, TailEvent, TailFilter, TailPoll};
 use crate::core::service::Service;
 
@@ -50,8 +52,8 @@ pub enum TailItem {
     Skipped(u64),
     /// Nothing was published for a while.
     KeepAlive,
-    /// The stream ends: the server stops (`true`), or its time has passed.
-    End(bool),
+    /// The stream ends.
+    End(TailEnd),
 }
 
 /// The stream of a watcher. Dropping it ends the watch.
@@ -61,6 +63,9 @@ pub struct TailStream {
     watcher: (u64, u64),
     filter: TailFilter,
     ends: Instant,
+    app: Arc<App>,
+    access: TailAccess,
+    next_check: Instant,
     /// The number of the last poll.
     polls: u64,
     next_poll: Instant,
@@ -78,12 +83,14 @@ impl Drop for TailStream {
 }
 
 impl Service {
-    /// Watches the events of an app for `lasting`.
+    /// Watches the events of an app, which `filter` names, for `lasting`, and no longer than what opened the stream lasts.
     ///
     /// # Errors
     /// Too many watch already.
     pub fn tail(
         self: &Arc<Self>,
+        app: Arc<App>,
+        access: TailAccess,
         filter: TailFilter,
         lasting: Duration,
     ) -> Result<TailStream, TooManyWatchers> {
@@ -96,6 +103,9 @@ impl Service {
             watch,
             filter,
             ends: now + lasting,
+            app,
+            access,
+            next_check: now + CHECK,
             polls: 0,
             next_poll: now,
             nodes: (Vec::new(), Vec::new()),
@@ -115,10 +125,9 @@ impl TailStream {
         let mut items = Vec::new();
         let keep_alive = Instant::now() + KEEP_ALIVE;
         loop {
-            let is_stopped = self.service.parts.tail.is_stopped();
-            if is_stopped || Instant::now() >= self.ends {
+            if let Some(end) = self.end().await {
                 self.has_ended = true;
-                items.push(TailItem::End(is_stopped));
+                items.push(TailItem::End(end));
                 return Some(items);
             }
             if self.is_single() {
@@ -133,18 +142,36 @@ impl TailStream {
             if !items.is_empty() {
                 return Some(items);
             }
-            let wake = match self.is_single() {
-                true => keep_alive,
-                false => keep_alive.min(self.next_poll),
-            };
+            let mut wake = keep_alive.min(self.next_check).min(self.ends);
+            if !self.is_single() {
+                wake = wake.min(self.next_poll);
+            }
             tokio::select! {
                 () = self.watch.filled.notified() => {}
-                () = sleep_until(wake.min(self.ends)) => {}
+                () = sleep_until(wake) => {}
             }
             if Instant::now() >= keep_alive {
                 return Some(vec![TailItem::KeepAlive]);
             }
         }
+    }
+
+    /// Why the stream ends now; `None`: it goes on.
+    async fn end(&mut self) -> Option<TailEnd> {
+        if self.service.parts.tail.is_stopped() {
+            return Some(TailEnd::Stopping);
+        }
+        let now = Instant::now();
+        if now >= self.ends {
+            return Some(TailEnd::Time);
+        }
+        let is_in_doubt = self.watch.is_in_doubt.swap(false, AcqRel);
+        if !is_in_doubt && now < self.next_check {
+            return None;
+        }
+        let ended = self.service.end_of_access(&self.access, &self.app).await;
+        self.next_check = Instant::now() + CHECK;
+        ended
     }
 
     fn is_single(&self) -> bool {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{app, names};
 use crate::core::ports::{TailEvent, TailFilter};
-use crate::core::service::TailItem;
+use crate::core::service::{TailAccess, TailEnd, TailItem};
 use crate::inbound::rest::RestContext;
 use crate::inbound::rest::params::{Accepts, AnyEventName, ChannelPrefix, Ident, Param};
 use crate::inbound::rest::problem::Problem;
@@ -98,7 +98,8 @@ pub(in crate::inbound::rest) struct ShownEntry {
     /// Of `skipped`: the number of events.
     #[oai(skip_serializing_if_is_none)]
     pub count: Option<u64>,
-    /// Of `end`: `stopping` or `time`.
+    /// Of `end`: `stopping`: the server stops. `time`: the stream has lasted for `seconds`. `session`: the session has ended. `app`: the
+    /// app was deleted, or disabled.
     #[oai(skip_serializing_if_is_none)]
     pub reason: Option<String>,
     /// Of `event`: time at which it was accepted, in seconds since 1970.
@@ -169,8 +170,13 @@ fn entry(item: &TailItem) -> (&'static str, Value) {
         TailItem::Event(event, recipients) => ("event", event_json(event, *recipients)),
         TailItem::Skipped(count) => ("skipped", json!({"type": "skipped", "count": count})),
         TailItem::KeepAlive => ("keep_alive", json!({"type": "keep_alive"})),
-        TailItem::End(stopping) => {
-            let reason = if *stopping { "stopping" } else { "time" };
+        TailItem::End(end) => {
+            let reason = match end {
+                TailEnd::Stopping => "stopping",
+                TailEnd::Time => "time",
+                TailEnd::Session => "session",
+                TailEnd::App => "app",
+            };
             ("end", json!({"type": "end", "reason": reason}))
         }
     }
@@ -245,7 +251,7 @@ impl TailRoutes {
     ///
     /// Streams the events that are published on all nodes from now on, as NDJSON, or as server-sent events for a client that accepts
     /// `text/event-stream`. It never slows publishing: what does not fit into a buffer of 1 MiB is left out and counted. At most 8 streams
-    /// of an app, and 16 of a node, exist at a time. Any app with the administrator's token, and the session's own app with a session token.
+    /// of an app, and 16 of a node, exist at a time. A stream ends with the session that opened it, and with the app. Any app with the administrator's token, and the session's own app with a session token.
     #[oai(
         path = "/apps/:ident/tail",
         method = "get",
@@ -270,12 +276,20 @@ impl TailRoutes {
             prefix: channel_prefix.0.map(|prefix| prefix.0).unwrap_or_default(),
             event: event.0.map(|event| event.0).unwrap_or_default(),
         };
+        let access = match (caller, &self.0.rules.admin_token) {
+            (Caller::Session(session), _) => TailAccess::App(Box::new(session)),
+            (Caller::Administrator(Some(session)), Some(token)) => {
+                let token = token.clone();
+                TailAccess::AdministratorSession { token, session }
+            }
+            (Caller::Administrator(_), _) => TailAccess::AdministratorToken,
+        };
         let seconds = seconds.0.map_or(MOST_SECONDS, |seconds| seconds.0);
         let lasting = Duration::from_secs(seconds);
         let tail = self
             .0
             .service
-            .tail(filter, lasting)
+            .tail(app, access, filter, lasting)
             .map_err(|error| Problem::too_many(error.to_string(), Duration::from_secs(1)))?;
         let WantsEventStream(as_event_stream) = wants;
         let pieces = stream::unfold(tail, move |mut tail| async move {

@@ -7,6 +7,7 @@ mod overview;
 mod settings;
 mod signatures;
 mod tail;
+mod tail_access;
 
 use poem::http::Method;
 use pushi::core::model::AppIdent;

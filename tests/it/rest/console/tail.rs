@@ -10,17 +10,17 @@ use tokio::time::timeout;
 
 use super::is_of_the_app_alone;
 use crate::rest::connecting::connect;
-use crate::rest::{Api, create, start};
+use crate::rest::{Api, Ask, create, start};
 
 /// The entries of a stream.
-struct Entries<S> {
+pub(super) struct Entries<S> {
     pieces: S,
     text: String,
 }
 
 impl<S: Stream<Item = Result<bytes::Bytes, std::io::Error>> + Unpin> Entries<S> {
     /// The next line that is not empty; `None`: the stream has ended.
-    async fn line(&mut self) -> Option<String> {
+    pub(super) async fn line(&mut self) -> Option<String> {
         loop {
             if let Some((line, rest)) = self.text.split_once('\n') {
                 let line = line.to_owned();
@@ -36,7 +36,7 @@ impl<S: Stream<Item = Result<bytes::Bytes, std::io::Error>> + Unpin> Entries<S> 
         }
     }
 
-    async fn next(&mut self) -> Value {
+    pub(super) async fn next(&mut self) -> Value {
         serde_json::from_str(&self.line().await.unwrap()).unwrap()
     }
 }
@@ -45,8 +45,14 @@ async fn tail(
     api: &Api,
     query: &str,
 ) -> Entries<impl Stream<Item = Result<bytes::Bytes, std::io::Error>> + Unpin> {
-    let path = format!("/apps/shop/tail{query}");
-    let answer = api.admin(Method::GET, &path).unread().await;
+    watch(api.admin(Method::GET, &format!("/apps/shop/tail{query}"))).await
+}
+
+/// An open stream.
+pub(super) async fn watch(
+    ask: Ask<'_>,
+) -> Entries<impl Stream<Item = Result<bytes::Bytes, std::io::Error>> + Unpin + use<>> {
+    let answer = ask.unread().await;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.content_type(), Some("application/x-ndjson"));
     let pieces = Box::pin(answer.into_body().into_bytes_stream());

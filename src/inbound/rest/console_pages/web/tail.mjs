@@ -83,6 +83,8 @@ function receive(entry) {
     missed.server += entry.count;
     showLeftOut();
   } else if (entry.type === "open" || entry.type === "nodes") watching(entry);
+  // The next request learns what is wrong.
+  else if (entry.type === "end") $("state").textContent = "Connecting again …";
 }
 
 /** Reads lines until the answer ends. */
