@@ -32,7 +32,7 @@ const MAX_REMOTE: usize = 64;
 /// The bytes that a watcher's buffer holds.
 const BUFFER_BYTES: usize = 1024 * 1024;
 
-/// The bytes of events in the answer to another node; at least one event.
+/// The bytes of events that are sent together, and those in the answer to another node; at least one event.
 const BATCH_BYTES: usize = 128 * 1024;
 
 /// A watcher of another node that has not polled for this time is forgotten.
@@ -71,6 +71,8 @@ struct Buffer {
     bytes: usize,
     /// Left out since the last event was taken.
     skipped: u64,
+    /// Whether the stream has taken all, and waits for the next event.
+    is_awaited: bool,
 }
 
 /// A watcher of another node.
@@ -111,6 +113,7 @@ impl Watch {
     fn push(&self, event: &TailEvent) {
         let bytes = event.bytes();
         let mut buffer = self.buffer.lock();
+        let was_full = buffer.bytes >= BATCH_BYTES;
         // After one that was left out come all that follow, until the watcher has taken something: it sees one gap.
         if buffer.skipped > 0 && !buffer.events.is_empty() || buffer.bytes + bytes > BUFFER_BYTES {
             buffer.skipped += 1;
@@ -118,11 +121,17 @@ impl Watch {
             buffer.bytes += bytes;
             buffer.events.push_back(event.clone());
         }
-        let was_filled = buffer.events.len() > 1;
+        let becomes_full = !was_full && buffer.bytes >= BATCH_BYTES;
+        let wakes = std::mem::take(&mut buffer.is_awaited) || becomes_full;
         drop(buffer);
-        if !was_filled {
+        if wakes {
             self.filled.notify_one();
         }
+    }
+
+    /// Whether a whole batch waits.
+    fn is_full(&self) -> bool {
+        self.buffer.lock().bytes >= BATCH_BYTES
     }
 
     /// Takes events of at most `limit` bytes, but at least one.
@@ -143,6 +152,7 @@ impl Watch {
             batch.skipped = std::mem::take(&mut buffer.skipped);
             buffer.events.shrink_to_fit();
         }
+        buffer.is_awaited = batch.events.is_empty();
         batch
     }
 }

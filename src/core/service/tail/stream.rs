@@ -16,6 +16,9 @@ use crate::core::service::Service;
 /// How often the other nodes are asked for their events.
 const POLL: Duration = Duration::from_millis(250);
 
+/// How long events gather after others were sent, unless they fill a batch: a write for each would cost publishers more than the events do.
+const GATHER: Duration = Duration::from_millis(100);
+
 /// How long an answer of another node is awaited.
 const ANSWER: Duration = Duration::from_secs(1);
 
@@ -66,6 +69,8 @@ pub struct TailStream {
     app: Arc<App>,
     access: TailAccess,
     next_check: Instant,
+    /// Until then events gather.
+    next_batch: Instant,
     /// The number of the last poll.
     polls: u64,
     next_poll: Instant,
@@ -106,6 +111,7 @@ impl Service {
             app,
             access,
             next_check: now + CHECK,
+            next_batch: now,
             polls: 0,
             next_poll: now,
             nodes: (Vec::new(), Vec::new()),
@@ -137,14 +143,23 @@ impl TailStream {
             } else if Instant::now() >= self.next_poll {
                 self.poll(&mut items).await;
             }
-            let batch = self.watch.take(BATCH_BYTES);
-            self.add(batch.events, batch.skipped, &mut items).await;
+            let now = Instant::now();
+            if now >= self.next_batch || self.watch.is_full() {
+                let batch = self.watch.take(BATCH_BYTES);
+                if !batch.events.is_empty() {
+                    self.next_batch = now + GATHER;
+                }
+                self.add(batch.events, batch.skipped, &mut items).await;
+            }
             if !items.is_empty() {
                 return Some(items);
             }
             let mut wake = keep_alive.min(self.next_check).min(self.ends);
             if !self.is_single() {
                 wake = wake.min(self.next_poll);
+            }
+            if self.next_batch > now {
+                wake = wake.min(self.next_batch);
             }
             tokio::select! {
                 () = self.watch.filled.notified() => {}

@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt};
 use poem::http::Method;
 use pushi_test_support::PATIENCE;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::is_of_the_app_alone;
 use crate::rest::connecting::connect;
@@ -183,6 +183,33 @@ async fn a_stream_is_kept_alive_and_ends() {
         let ask = api.admin(Method::GET, &format!("/apps/shop/tail{query}"));
         ask.send().await.problem(400);
     }
+}
+
+/// The first event is sent at once; those that follow it closely are one piece, because a write for each would slow publishers down.
+#[tokio::test(start_paused = true)]
+async fn events_that_follow_closely_are_sent_together() {
+    let api = start().await;
+    let mut entries = tail(&api, "").await;
+    api.publish(json!({"channel": "a", "data": "0"})).await;
+    assert_eq!(entries.next().await["data"], "0");
+    for n in 1..=50 {
+        api.publish(json!({"channel": "a", "data": n.to_string()}))
+            .await;
+    }
+    let mut sizes = Vec::new();
+    while sizes.iter().sum::<usize>() < 50 {
+        let piece = timeout(PATIENCE, entries.pieces.next()).await.unwrap();
+        let piece = piece.unwrap().unwrap();
+        sizes.push(piece.iter().filter(|byte| **byte == b'\n').count());
+    }
+    assert!(sizes.len() <= 3, "{sizes:?}");
+    let large = "x".repeat(200_000);
+    let begun = Instant::now();
+    for _ in 0..2 {
+        api.publish(json!({"channel": "a", "data": large})).await;
+        assert_eq!(entries.next().await["data"], *large);
+    }
+    assert!(begun.elapsed() < Duration::from_millis(100), "a full batch");
 }
 
 #[tokio::test]
