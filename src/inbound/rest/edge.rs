@@ -78,16 +78,8 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
                 _ => not_a_page_method(),
             };
         }
-        if let Some(mut page) = self.websocket_pages.at(&request) {
-            return match *request.method() {
-                Method::GET => page,
-                Method::HEAD => {
-                    page.set_body(());
-                    page
-                }
-                Method::OPTIONS => options(PAGE_METHODS),
-                _ => not_a_page_method(),
-            };
+        if let Some(response) = self.websocket_pages.answer(&request).await {
+            return response;
         }
         if let Some(response) = self.console.answer(&self.rest, &request).await {
             return response;

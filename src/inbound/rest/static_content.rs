@@ -3,6 +3,8 @@
 //! Only such content is compressed. An answer that has a secret beside text that a client chose would show the secret by its
 //! compressed size (BREACH).
 
+mod template;
+
 use std::io::Write;
 
 use bytes::Bytes;
@@ -13,6 +15,8 @@ use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use poem::{Request, Response};
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
+
+pub(super) use template::TemplateContent;
 
 use super::list::shared_body;
 
@@ -56,36 +60,7 @@ impl StaticContent {
     /// Answers `GET` and, without the body, every other method.
     pub(super) async fn answer(&self, request: &Request) -> Response {
         let chosen = self.chosen(request.headers()).await;
-        let mut response = if is_known(request.headers(), &chosen.tag) {
-            Response::builder()
-                .status(StatusCode::NOT_MODIFIED)
-                .finish()
-        } else {
-            let mut response = Response::builder()
-                .content_type(self.content_type)
-                .header(header::CONTENT_LENGTH, chosen.body.len())
-                .finish();
-            if chosen.is_gzip {
-                let headers = response.headers_mut();
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            }
-            if *request.method() == Method::GET {
-                response.set_body(shared_body(chosen.body));
-            }
-            response
-        };
-        let headers = response.headers_mut();
-        // Cached but revalidated on every use, so that a new server version takes effect at once.
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.extend(
-            HeaderValue::try_from(chosen.tag)
-                .ok()
-                .map(|tag| (header::ETAG, tag)),
-        );
-        if self.body.len() >= LEAST {
-            headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-        }
-        response
+        respond(request, self.content_type, chosen, self.body.len() >= LEAST)
     }
 
     async fn chosen(&self, headers: &HeaderMap) -> Representation {
@@ -116,6 +91,45 @@ impl StaticContent {
         let compressed = self.gzip.get_or_try_init(compress).await;
         compressed.ok().cloned().flatten()
     }
+}
+
+/// Answers `GET` and, without the body, every other method. `varies`: whether there is another encoding.
+fn respond(
+    request: &Request,
+    content_type: &str,
+    chosen: Representation,
+    varies: bool,
+) -> Response {
+    let mut response = if is_known(request.headers(), &chosen.tag) {
+        Response::builder()
+            .status(StatusCode::NOT_MODIFIED)
+            .finish()
+    } else {
+        let mut response = Response::builder()
+            .content_type(content_type)
+            .header(header::CONTENT_LENGTH, chosen.body.len())
+            .finish();
+        if chosen.is_gzip {
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if *request.method() == Method::GET {
+            response.set_body(shared_body(chosen.body));
+        }
+        response
+    };
+    let headers = response.headers_mut();
+    // Cached but revalidated on every use, so that a new server version takes effect at once.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.extend(
+        HeaderValue::try_from(chosen.tag)
+            .ok()
+            .map(|tag| (header::ETAG, tag)),
+    );
+    if varies {
+        headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+    response
 }
 
 fn gzip(body: &[u8]) -> Option<Bytes> {

@@ -47,7 +47,9 @@ async fn the_page_shows_every_frame_and_runs_no_script() {
         "{policy}"
     );
     assert!(
-        !policy.contains("unsafe") && !policy.contains("script-src"),
+        !policy.contains("unsafe")
+            && !policy.contains("script-src")
+            && policy.matches("'sha256-").count() == 1,
         "{policy}"
     );
     let page = &reply.text;
@@ -75,5 +77,46 @@ async fn the_page_shows_every_frame_and_runs_no_script() {
     for link in page.split("href=\"#").skip(1) {
         let target = link.split('"').next().unwrap();
         assert!(page.contains(&format!("id=\"{target}\"")), "{target}");
+    }
+}
+
+/// A client that keeps the page of one address does not take it for that of another one.
+#[tokio::test]
+async fn each_address_and_encoding_has_a_tag_of_its_own() {
+    let api = start().await;
+    for path in ["/asyncapi.json", "/docs/websocket"] {
+        let mut tags = Vec::new();
+        for (host, secure, encoding) in [
+            ("a.example", false, ""),
+            ("a.example", false, "gzip"),
+            ("a.example", true, ""),
+            ("a.example", true, "gzip"),
+            ("b.example", false, ""),
+            ("b.example", false, "gzip"),
+        ] {
+            let ask = |method: Method| {
+                let mut ask = api.ask(method, path).header("host", host);
+                ask.client.secure = secure;
+                ask.header("accept-encoding", encoding)
+            };
+            let (parts, body) = ask(Method::GET).unread().await.into_parts();
+            let tag = parts.headers["etag"].to_str().unwrap().to_owned();
+            assert_eq!(parts.headers["vary"], "Accept-Encoding");
+            assert!(!tags.contains(&tag), "{path} {host} {secure} {encoding}");
+            let known = ask(Method::GET).header("if-none-match", &tag).send().await;
+            assert_eq!(known.status, 304);
+            let mut head = ask(Method::HEAD).unread().await;
+            assert_eq!(head.headers(), &parts.headers);
+            assert!(head.take_body().into_vec().await.unwrap().is_empty());
+            let length = body.into_vec().await.unwrap().len().to_string();
+            assert_eq!(parts.headers["content-length"], length.as_str());
+            tags.push(tag);
+        }
+        let options = api.ask(Method::OPTIONS, path).send().await;
+        assert_eq!(
+            (options.status, options.header("allow")),
+            (204, "GET, HEAD, OPTIONS")
+        );
+        api.ask(Method::POST, path).send().await.problem(405);
     }
 }

@@ -7,14 +7,19 @@ use poem::http::Method;
 
 use crate::rest::{Api, start};
 
-const STATIC: [&str; 7] = [
+const STATIC: [&str; 12] = [
     "/",
     "/docs",
     "/openapi.json",
     "/pushi.js",
     "/pushi.mjs",
     "/pushi.css",
+    "/pushi.d.ts",
+    "/pushi-sw.js",
     "/examples/chat.html",
+    "/examples/web-push.html",
+    "/asyncapi.json",
+    "/docs/websocket",
 ];
 
 async fn get(api: &Api, path: &str, encodings: Option<&str>) -> (String, String, Vec<u8>) {

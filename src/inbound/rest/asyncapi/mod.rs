@@ -3,14 +3,14 @@
 mod members;
 mod page;
 
-use bytes::Bytes;
-use poem::http::{HeaderValue, header};
+use poem::http::{HeaderValue, Method, header};
 use poem::{Request, Response};
 use serde_json::Value;
 
 use super::answer::JSON;
 use super::content_policy::{Element, hashes, protect};
-use super::list;
+use super::pages::{PAGE_METHODS, not_a_page_method, options};
+use super::static_content::TemplateContent;
 use crate::inbound::listen::{ClientInfo, ForwardedHosts};
 
 /// The AsyncAPI document as it is committed: with the address of a server on this machine.
@@ -21,14 +21,15 @@ pub fn asyncapi_document() -> &'static str {
 /// What stands for the server's address until a request states it.
 const HOST: &str = "server-host.invalid";
 const SCHEME: &str = "server-scheme.invalid";
+const MARKS: [&str; 2] = [HOST, SCHEME];
 
 /// The address where a request names none, as HTTP/1.0 permits.
 const UNKNOWN_HOST: &str = "127.0.0.1:9090";
 
 /// The document, and the page that shows it.
 pub(super) struct WebSocketPages {
-    document: String,
-    page: String,
+    document: TemplateContent<2>,
+    page: TemplateContent<2>,
     policy: Option<HeaderValue>,
 }
 
@@ -49,30 +50,28 @@ impl WebSocketPages {
             hashes(&page, Element::Style)
         );
         Self {
-            document: format!("{document:#}\n"),
-            page,
+            document: TemplateContent::new(JSON, &format!("{document:#}\n"), MARKS),
+            page: TemplateContent::new("text/html; charset=utf-8", &page, MARKS),
             policy: HeaderValue::try_from(policy).ok(),
         }
     }
 
-    /// The document or the page, if the request is for one of them.
-    pub(super) fn at(&self, request: &Request) -> Option<Response> {
-        let (content_type, template, shown) = match request.uri().path() {
-            "/asyncapi.json" => (JSON, &self.document, false),
-            "/docs/websocket" => ("text/html; charset=utf-8", &self.page, true),
+    /// The document or the page, if the path is that of one of them.
+    pub(super) async fn answer(&self, request: &Request) -> Option<Response> {
+        let (content, is_page) = match request.uri().path() {
+            "/asyncapi.json" => (&self.document, false),
+            "/docs/websocket" => (&self.page, true),
             _ => return None,
         };
-        let body = template
-            .replace(HOST, host(request).unwrap_or(UNKNOWN_HOST))
-            .replace(SCHEME, scheme(request));
-        let mut response = Response::builder()
-            .content_type(content_type)
-            .header(header::CONTENT_LENGTH, body.len())
-            .body(list::shared_body(Bytes::from(body)));
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        if shown {
-            protect(headers, self.policy.as_ref());
+        match *request.method() {
+            Method::GET | Method::HEAD => {}
+            Method::OPTIONS => return Some(options(PAGE_METHODS)),
+            _ => return Some(not_a_page_method()),
+        }
+        let host = host(request).unwrap_or(UNKNOWN_HOST);
+        let mut response = content.answer(request, [host, scheme(request)]).await;
+        if is_page {
+            protect(response.headers_mut(), self.policy.as_ref());
         }
         Some(response)
     }
@@ -107,15 +106,6 @@ fn scheme(request: &Request) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_policy_has_the_hash_of_the_style_and_no_script() {
-        let pages = WebSocketPages::new(None);
-        let policy = pages.policy.as_ref().map(|policy| policy.as_bytes());
-        let policy = String::from_utf8_lossy(policy.unwrap_or_default());
-        assert_eq!(policy.matches("'sha256-").count(), 1, "{policy}");
-        assert!(!pages.page.contains("<script"));
-    }
 
     #[test]
     fn a_host_that_is_none_does_not_enter_the_document() {
