@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Map, Value};
 
+use super::super::web::VARIABLES;
 use super::members::{Kind, MemberRow, is_code_list, is_described, rows};
 
 /// Who sends the frames of a part.
@@ -25,7 +26,7 @@ pub(super) fn page(document: &Value, address: &str) -> Markup {
                 meta name="color-scheme" content="light dark";
                 title { (string(&document["info"]["title"])) }
                 link rel="icon" href="data:,";
-                style { (PreEscaped(include_str!("page.css"))) }
+                style { (PreEscaped(VARIABLES)) (PreEscaped(include_str!("page.css"))) }
             }
             body {
                 header {

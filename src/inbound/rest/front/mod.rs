@@ -114,11 +114,11 @@ async fn first_key(rest: &RestContext) -> Option<String> {
     Some(app.key)
 }
 
-/// The page's own script and style, the client beside it, and connections to this server: WebSockets too, which not all
+/// The page's own script and style, the client and the style of all pages beside it, and connections to this server: WebSockets too, which not all
 /// browsers count as `'self'`.
 fn policy(page: &str) -> String {
     format!(
-        "default-src 'none'; script-src 'self'{}; style-src{}; img-src data:; connect-src 'self' ws: wss:; \
+        "default-src 'none'; script-src 'self'{}; style-src 'self'{}; img-src data:; connect-src 'self' ws: wss:; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         hashes(page, Element::Script),
         hashes(page, Element::Style),

@@ -23,6 +23,9 @@ const TYPES: &str = "application/typescript; charset=utf-8";
 const PAGE: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
+/// The colours and fonts of all pages, the only place where they are written.
+pub(super) const VARIABLES: &str = include_str!("variables.css");
+
 /// The client and the example pages.
 pub(super) struct Web {
     files: Vec<File>,
@@ -42,7 +45,11 @@ impl Web {
                 SCRIPT,
                 include_str!("service_worker.js").to_owned(),
             ),
-            File::new("/pushi.css", STYLE, include_str!("pushi.css").to_owned()),
+            File::new(
+                "/pushi.css",
+                STYLE,
+                [VARIABLES, include_str!("pushi.css")].concat(),
+            ),
             File::new(
                 "/examples/web-push.html",
                 PAGE,
