@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { ADMIN_TOKEN, Server, waitUntil } from "../clients/node/server.mjs";
-import { openBrowser, openSite } from "./web_browser.mjs";
+import { findings, openBrowser, openSite } from "./web_browser.mjs";
 import { PushService, delivery } from "./web_push_service.mjs";
 
 const options = { timeout: 120_000 };
@@ -98,6 +98,40 @@ test("the example page subscribes, sends itself a message, and unsubscribes", op
   assert.deepEqual(await registrations(app), []);
   await checkLater();
   await later.close();
+});
+
+test("the example page has no barriers, in both schemes and in 360 pixels", options, async () => {
+  const app = await server.createApp();
+  const page = await browser.newPage();
+  await page.goto(`${server.url}/examples/web-push.html`);
+  const check = async (part) => {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      assert.deepEqual(await findings(page), [], `${part}, ${colorScheme}`);
+    }
+    await page.setViewportSize({ width: 360, height: 740 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${part} fits`);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  };
+  await check("the form");
+  // By keyboard alone: the first field has the focus.
+  await page.keyboard.type(app.ident);
+  await page.keyboard.press("Tab");
+  await page.keyboard.type(app.key);
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("wrong");
+  await page.keyboard.press("Enter");
+  await page.locator("#trouble:not([hidden])").waitFor();
+  await check("a failure");
+  await page.locator("#secret").fill(app.secret);
+  await page.keyboard.press("Enter");
+  await state(page, "off");
+  assert.ok(await page.locator("#trouble").isHidden());
+  await check("the page");
+  await page.locator("#on").click();
+  await page.locator("#no-key:not([hidden])").waitFor();
+  await check("without a key");
+  await page.close();
 });
 
 test("a click closes the notification and opens its address", options, async () => {
