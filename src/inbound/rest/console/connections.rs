@@ -176,7 +176,10 @@ impl ConnectionRoutes {
         method = "get",
         operation_id = "listConnections"
     )]
-    #[allow(clippy::too_many_arguments)]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "poem-openapi derives each parameter of the document from an argument"
+    )]
     async fn list(
         &self,
         caller: Caller,
