@@ -10,7 +10,7 @@ use super::context::open_server;
 use super::error::CliError;
 use super::log::LogHandle;
 use super::signals::Signals;
-use super::welcome::{ServerUrls, welcome};
+use super::welcome::{ServerUrls, program, welcome};
 use crate::config::{
     DotEnv, Listener, Raw, Resolved, Settings, environment_warnings, resolve, variables,
 };
@@ -51,7 +51,7 @@ impl ServeArgs {
             let _ = write!(
                 std::io::stdout(),
                 "{}",
-                welcome(&first.app, &urls, &first.token.text)
+                welcome(&first.app, &urls, &program(), &first.token.text)
             );
         }
 

@@ -1,6 +1,11 @@
 //! The text that the first start on an empty database prints.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use crate::core::model::App;
+
+const NAME: &str = "pushi";
 
 /// The URLs of a running server, without a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,9 +16,49 @@ pub(super) struct ServerUrls {
     pub websocket: String,
 }
 
-/// Formats the credentials of the new app, the URLs of the server, and a shell command that
-/// publishes with the session token `token`.
-pub(super) fn welcome(app: &App, urls: &ServerUrls, token: &str) -> String {
+/// The words by which a shell in the current folder runs this program: its name if the shell finds it, else its path.
+pub(super) fn program() -> String {
+    let place = std::env::current_exe().unwrap_or_default();
+    let folder = std::env::current_dir().unwrap_or_default();
+    command(&place, &folder, std::env::var_os("PATH").as_deref())
+}
+
+/// The same for the program at `place`, in `folder`, where `path` is the variable `PATH`.
+fn command(place: &Path, folder: &Path, path: Option<&OsStr>) -> String {
+    let found = path.and_then(|path| {
+        std::env::split_paths(path)
+            .map(|folder| folder.join(NAME))
+            .find(|program| program.is_file())
+    });
+    if found
+        .and_then(|program| program.canonicalize().ok())
+        .as_deref()
+        == Some(place)
+    {
+        return NAME.into();
+    }
+    let near = place.strip_prefix(folder).ok();
+    // A shell looks up a name without a slash in `PATH`.
+    let near = near.map(|near| match near.components().count() {
+        1 => Path::new(".").join(near),
+        _ => near.to_owned(),
+    });
+    match near.as_deref().unwrap_or(place).to_str() {
+        Some(text) if text.is_empty() => NAME.into(),
+        Some(text) if text.bytes().all(is_plain) => text.into(),
+        Some(text) => format!("'{}'", text.replace('\'', r"'\''")),
+        None => NAME.into(),
+    }
+}
+
+/// Whether a byte of a word has no meaning in a shell.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte)
+}
+
+/// Formats the credentials of the new app, the URLs of the server, and two shell commands that publish: by this program, which
+/// `program` runs, and by `curl` with the session token `token`.
+pub(super) fn welcome(app: &App, urls: &ServerUrls, program: &str, token: &str) -> String {
     let ServerUrls { api, websocket } = urls;
     let (ident, key, secret) = (&app.ident, &app.key, app.secret.expose());
     let name = &app.name;
@@ -34,7 +79,7 @@ Welcome to Pushi. The database was empty, so the app "{name}" was created. Its s
 
 Open the front page and see what arrives when you publish from a shell, in this folder:
 
-    pushi trigger global "hello world"
+    {program} trigger global "hello world"
 
 The same with curl, from anywhere:
 
@@ -64,7 +109,7 @@ mod tests {
             api: "http://127.0.0.1:8080".into(),
             websocket: "ws://127.0.0.1:9090".into(),
         };
-        let text = welcome(&app(), &urls, "the-token");
+        let text = welcome(&app(), &urls, "target/release/pushi", "the-token");
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let has = |line: &str| assert!(lines.contains(&line), "{line} is not a line of {text}");
         has("id      the-ident");
@@ -74,11 +119,33 @@ mod tests {
         has("Console        http://127.0.0.1:8080/console");
         has("Documentation  http://127.0.0.1:8080/docs");
         has("WebSocket      ws://127.0.0.1:9090/the-key");
+        has(r#"target/release/pushi trigger global "hello world""#);
         let curl: Vec<_> = lines
             .iter()
             .filter(|line| line.starts_with("curl "))
             .collect();
         let expected = r#"curl -X POST "http://127.0.0.1:8080/events?sid=the-token" -H 'Content-Type: application/json' -d '{"channel":"global","event":"message","data":"hello world"}'"#;
         assert_eq!(curl, [&expected]);
+    }
+
+    #[test]
+    fn a_shell_finds_the_program_by_its_name_or_path() {
+        let temporary = tempfile::TempDir::new().unwrap();
+        let folder = temporary.path().canonicalize().unwrap();
+        let place = folder.join("a b/pushi");
+        std::fs::create_dir_all(folder.join("a b")).unwrap();
+        std::fs::write(&place, "").unwrap();
+        let other = folder.join("other");
+        std::fs::create_dir_all(&other).unwrap();
+        let shown = |folder: &Path, path: &Path| command(&place, folder, Some(path.as_os_str()));
+        assert_eq!(shown(&folder, &folder.join("a b")), "pushi");
+        assert_eq!(shown(&folder, &other), "'a b/pushi'");
+        assert_eq!(shown(&folder.join("a b"), &other), "./pushi");
+        assert_eq!(shown(&other, &other), format!("'{}'", place.display()));
+        assert_eq!(command(Path::new("/usr/bin/x"), &other, None), "/usr/bin/x");
+        // Another program of the name comes first.
+        std::fs::write(other.join("pushi"), "").unwrap();
+        let both = std::env::join_paths([other.clone(), folder.join("a b")]).unwrap();
+        assert_eq!(command(&place, &folder, Some(&both)), "'a b/pushi'");
     }
 }
