@@ -34,6 +34,7 @@ mod sessions;
 mod sqlite;
 mod subscriptions;
 mod targets;
+mod upgrades;
 
 /// Makes a test of each case for one adapter.
 macro_rules! contract {
