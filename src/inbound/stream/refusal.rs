@@ -122,10 +122,13 @@ impl StreamRefusal {
     pub(super) fn closed(reason: CloseReason, text: &'static str) -> Self {
         match reason {
             CloseReason::AppDeleted => Self::not_found(text),
-            CloseReason::AppDisabled
-            | CloseReason::NotSignedIn
-            | CloseReason::Terminated
-            | CloseReason::Administrator => Self::forbidden(text),
+            // A stream is signed in by its token.
+            CloseReason::NotSignedIn => {
+                Self::unauthorized("the token has expired: continue with a new one")
+            }
+            CloseReason::AppDisabled | CloseReason::Terminated | CloseReason::Administrator => {
+                Self::forbidden(text)
+            }
             _ => Self::unavailable(text),
         }
     }

@@ -102,6 +102,16 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test]
+async fn a_poll_ends_with_its_token() {
+    let whole = Whole::start(&[]).await;
+    let short = token(Some("ann"), &["private-a"], None, 1);
+    let query = format!("channel=private-a&wait=60&token={short}");
+    let answer = whole.ask(&request(&query, "")).await;
+    assert_eq!(answer.status, 401);
+    assert!(answer.body.contains("expired"), "{}", answer.body);
+}
+
+#[tokio::test]
 async fn a_token_decides_about_publishing() {
     let whole = Whole::start(&[]).await;
     let post = async |channel: &str, token: &str| {
