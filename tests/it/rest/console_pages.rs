@@ -244,6 +244,19 @@ async fn pages_are_for_those_who_are_signed_in() {
             "{path}"
         );
     }
+    // The query names the app that the page is about.
+    let long = "x".repeat(2_001);
+    for (query, next) in [
+        (
+            "app=shop&channel=a%20%26b",
+            "app%3Fapp%3Dshop%26channel%3Da%2520%2526b",
+        ),
+        (long.as_str(), "app"),
+    ] {
+        let path = format!("/console/app?{query}");
+        let reply = ask(&api, Method::GET, &path).send().await;
+        assert_eq!(reply.header("location"), format!("sign-in?next={next}"));
+    }
     let unknown = console
         .bare(&api, Method::GET, "/console/unknown")
         .send()

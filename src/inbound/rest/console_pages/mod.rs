@@ -9,6 +9,7 @@ mod layout;
 mod pages;
 mod session;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Request, Response};
 
@@ -29,6 +30,9 @@ const HTML: &str = "text/html; charset=utf-8";
 /// The page to sign in with, and the first one after that.
 const SIGN_IN: &str = "sign-in";
 const FIRST: &str = "overview";
+
+/// The longest query of a page that is kept while somebody signs in.
+const MOST_QUERY_BYTES: usize = 2_000;
 
 /// Scripts and style of this server, and requests to it: WebSockets too, which not all browsers count as `'self'`.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -126,7 +130,10 @@ impl Console {
         match name {
             SIGN_IN if is_signed_in => return Some(redirect(FIRST)),
             SIGN_IN => {}
-            _ if !is_signed_in => return Some(redirect(&format!("{SIGN_IN}?next={name}"))),
+            _ if !is_signed_in => {
+                let next = next_of(name, request.uri().query());
+                return Some(redirect(&format!("{SIGN_IN}?next={next}")));
+            }
             _ => {}
         }
         let mut response = page.answer(request).await;
@@ -139,6 +146,16 @@ impl Console {
         );
         headers.append(header::VARY, HeaderValue::from_static("Cookie"));
         Some(response)
+    }
+}
+
+/// The page that was asked for, with its query, as a value of another query: the query names the app that the page is about.
+fn next_of(name: &str, query: Option<&str>) -> String {
+    match query.filter(|query| query.len() <= MOST_QUERY_BYTES) {
+        Some(query) => {
+            utf8_percent_encode(&format!("{name}?{query}"), NON_ALPHANUMERIC).to_string()
+        }
+        None => name.to_owned(),
     }
 }
 
