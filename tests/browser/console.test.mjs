@@ -7,8 +7,9 @@ import { after, before, test } from "node:test";
 import Pusher from "pusher-js";
 
 import { Client } from "../clients/node/client.mjs";
-import { ADMIN_TOKEN, Server } from "../clients/node/server.mjs";
-import { findings, openBrowser, until } from "./web_browser.mjs";
+import { Server } from "../clients/node/server.mjs";
+import { administrator, go as openPage, ready, signIn as signInAt } from "./console_page.mjs";
+import { findings, openBrowser } from "./web_browser.mjs";
 
 const options = { timeout: 120_000 };
 /** What a page must show as it is, wherever it comes from. */
@@ -72,26 +73,8 @@ async function newPage() {
   return page;
 }
 
-const ready = (page) => until(page, () => document.documentElement.dataset.ready === "yes" && !document.querySelector("#content[hidden]"));
-
-async function signIn(page, credentials) {
-  await page.context().clearCookies();
-  await page.goto(`${server.url}/console`);
-  await page.waitForURL(/sign-in/);
-  if (!credentials.app) await page.locator("input[value=administrator]").check();
-  else await page.locator("#app").fill(credentials.app);
-  await page.locator("#secret").fill(credentials.secret);
-  await page.locator("#sign-in button").click();
-  await page.waitForURL(/overview/);
-  await ready(page);
-}
-
-const administrator = { secret: ADMIN_TOKEN };
-
-async function go(page, name, query = { app: app.ident }) {
-  await page.goto(`${server.url}/console/${name}?${new URLSearchParams(query)}`);
-  await ready(page);
-}
+const signIn = (page, credentials) => signInAt(page, server, credentials);
+const go = (page, name, query = { app: app.ident }) => openPage(page, server, name, query);
 
 /** Confirms the question that is shown, after typing `name` where it asks for one. */
 async function confirm(page, name) {

@@ -34,7 +34,7 @@ export function path(...parts) {
   return parts.map((part) => encodeURIComponent(part)).join("/") + (text && `?${text}`);
 }
 
-/** Sends a request and returns the JSON of its answer. */
+/** Sends a request and returns the JSON of its answer. A body is an object, or JSON as text. */
 export async function api(target, { method = "GET", body, signal } = {}) {
   const { csrf_token: token } = await currentSession();
   return send(target, { method, body, signal, token });
@@ -55,7 +55,7 @@ async function fetched(target, { method = "GET", body, signal, token, accept = "
   const headers = { Accept: accept };
   if (token) headers["X-CSRF-Token"] = token;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const text = body === undefined ? undefined : JSON.stringify(body);
+  const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
   let answer;
   try {
     answer = await fetch(new URL(target, ROOT), { method, headers, body: text, signal, cache: "no-store", credentials: "same-origin" });

@@ -1,7 +1,7 @@
 // Occupied channels; of the chosen one its members and history, and publishing to it.
 import { api, path } from "./api.mjs";
-import { $, h, number, payload, preview, time } from "./elements.mjs";
-import { notice, query, remember, run, start } from "./shell.mjs";
+import { $, h, isJson, number, payload, preview, time } from "./elements.mjs";
+import { latest, notice, query, remember, run, start } from "./shell.mjs";
 import { table } from "./table.mjs";
 
 const PAGE = 100;
@@ -36,9 +36,12 @@ const members = table({
   empty: "Nobody is present.",
 });
 
+const searching = latest();
+
 async function search(more) {
   const after = more ? channels.at(-1)?.channel : undefined;
-  const found = await api(target("occupied_channels", { prefix: $("prefix").value, after, count: PAGE }));
+  const signal = searching();
+  const found = await api(target("occupied_channels", { prefix: $("prefix").value, after, count: PAGE }), { signal });
   channels = more ? [...channels, ...found.channels] : found.channels;
   list.update(channels);
   $("more").hidden = !found.more;
@@ -54,8 +57,11 @@ function eventItem(event) {
   return h("li", {}, h("details", {}, summary, facts, h("pre", { tabIndex: 0 }, payload(data.data))));
 }
 
+const reading = latest();
+
 async function showHistory(older) {
-  const { events } = await api(target("history", { channel, before: older ? oldest : undefined, count: EVENTS }));
+  const query = { channel, before: older ? oldest : undefined, count: EVENTS };
+  const { events } = await api(target("history", query), { signal: reading() });
   const items = events.map(eventItem);
   if (older) $("history").append(...items);
   else $("history").replaceChildren(...items);
@@ -67,17 +73,22 @@ async function showHistory(older) {
   $("history-empty").textContent = "Nothing is stored for this channel. Publish an event with “Store it” checked.";
 }
 
+const counting = latest();
+
 async function showMembers() {
   const isPresence = channel.startsWith("presence-");
   $("members-part").hidden = !isPresence;
+  const signal = counting();
   if (!isPresence) return;
-  const found = await api(target("members", { channel }));
+  const found = await api(target("members", { channel }), { signal });
   members.update(found.members);
 }
 
 async function open(name, moves) {
   channel = name;
   oldest = undefined;
+  $("history").replaceChildren();
+  members.update([]);
   remember("channel", name);
   $("channel-title").textContent = name;
   $("channel-empty").hidden = true;
@@ -86,19 +97,15 @@ async function open(name, moves) {
   await Promise.all([showMembers(), showHistory(false)]);
 }
 
-/** JSON is published as JSON, everything else as text. */
+/** JSON is published as it is written, everything else as text. */
 function data() {
   const text = $("data").value;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  return isJson(text) ? text : JSON.stringify(text);
 }
 
 async function publish() {
-  const persist = $("persist").checked;
-  await api(target("publish"), { method: "POST", body: { channel, event: $("event").value, data: data(), persist } });
+  const members = JSON.stringify({ channel, event: $("event").value, persist: $("persist").checked });
+  await api(target("publish"), { method: "POST", body: `${members.slice(0, -1)},"data":${data()}}` });
   notice(`Published “${$("event").value}” to ${channel}.`);
   await showHistory(false);
 }

@@ -1,7 +1,7 @@
 // Open connections, closing one, and why others were closed.
 import { api, path } from "./api.mjs";
 import { $, age, badge, bytes, duration, h, time } from "./elements.mjs";
-import { confirmed, notice, query, remember, repeat, run, start } from "./shell.mjs";
+import { confirmed, latest, notice, query, remember, repeat, run, start } from "./shell.mjs";
 import { table } from "./table.mjs";
 
 const PAGE = 100;
@@ -77,9 +77,12 @@ const closed = table({
   empty: "None was closed since the server was started.",
 });
 
+const listing = latest();
+
 async function showOpen(more) {
   const after = more ? connections.at(-1)?.socket_id : undefined;
-  const found = await api(target("connections", { ...filters(), after, count: PAGE }));
+  const signal = listing();
+  const found = await api(target("connections", { ...filters(), after, count: PAGE }), { signal });
   connections = more ? [...connections, ...found.connections] : found.connections;
   hasMore = found.more;
   open.update(connections);
@@ -87,9 +90,12 @@ async function showOpen(more) {
   return found.silent_nodes;
 }
 
+const listingClosed = latest();
+
 async function showClosed() {
   const { channel: _, ...others } = filters();
-  const found = await api(target("closed_connections", { ...others, count: 1000 }));
+  const signal = listingClosed();
+  const found = await api(target("closed_connections", { ...others, count: 1000 }), { signal });
   closed.update(found.connections);
 }
 

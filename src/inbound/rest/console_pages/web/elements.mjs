@@ -70,21 +70,45 @@ export function bytes(count) {
 /** A label with a colour of its meaning: good, bad, warn or none. */
 export const badge = (text, meaning = "") => h("span", { className: `badge ${meaning}` }, text);
 
+/** Whether a text is JSON. */
+export function isJson(text) {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The strings of JSON, its punctuation, and its other values. */
+const TOKEN = /"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g;
+const DEEPEST = 100;
+
+/** JSON with a line for each value. Its numbers stay as they are written: those of JavaScript have fewer digits. */
+function indented(json) {
+  let [text, depth, before] = ["", 0, ""];
+  const line = () => `\n${"  ".repeat(Math.min(depth, DEEPEST))}`;
+  for (const [token] of json.matchAll(TOKEN)) {
+    const closes = token === "]" || token === "}";
+    if (closes) depth -= 1;
+    if (closes ? !"[{".includes(before) : ["[", "{", ","].includes(before)) text += line();
+    text += token === ":" ? ": " : token;
+    if (token === "[" || token === "{") depth += 1;
+    before = token;
+  }
+  return text;
+}
+
 /** Payloads as they are read best: JSON is indented. */
 export function payload(data) {
-  const text = typeof data === "string" ? data : JSON.stringify(data, null, 2);
-  try {
-    const value = JSON.parse(text);
-    return value !== null && typeof value === "object" ? JSON.stringify(value, null, 2) : text;
-  } catch {
-    return text;
-  }
+  const text = typeof data === "string" ? data : JSON.stringify(data);
+  return /^\s*[[{]/.test(text) && isJson(text) ? indented(text) : text;
 }
 
 /** One line of a payload. */
 export function preview(data) {
   const text = typeof data === "string" ? data : JSON.stringify(data);
-  return (text ?? "").slice(0, 200);
+  return (text ?? "").slice(0, 200).toWellFormed();
 }
 
 /** A text with a button that copies it. */

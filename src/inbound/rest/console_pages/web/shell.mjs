@@ -1,5 +1,5 @@
 // What all pages share: who is signed in, the chosen app, problems, and the question before something is destroyed.
-import { api, currentSession, path } from "./api.mjs";
+import { ApiError, api, currentSession, path } from "./api.mjs";
 import { $, h } from "./elements.mjs";
 
 const CHOSEN = "pushi-console-app";
@@ -28,6 +28,19 @@ export async function run(action, button) {
   }
 }
 
+/** The signal for a request: it ends the one before, whose answer would be shown in place of a later one. */
+export function latest() {
+  let controller;
+  return () => {
+    controller?.abort();
+    controller = new AbortController();
+    return controller.signal;
+  };
+}
+
+/** A name as it can be typed: a field has one line, and keyboards compose letters differently. */
+const typeable = (name) => name.normalize().replace(/\s+/g, " ").trim();
+
 /** Asks once. With `name`, that must be typed. Answers whether it was confirmed. */
 export function confirmed({ title, text, action, name }) {
   const dialog = $("confirm");
@@ -38,7 +51,7 @@ export function confirmed({ title, text, action, name }) {
   $("confirm-name-label").hidden = !name;
   $("confirm-name").value = "";
   $("confirm-name-text").textContent = name ? `Type “${name}” to confirm` : "";
-  const check = () => (button.disabled = Boolean(name) && $("confirm-name").value !== name);
+  const check = () => (button.disabled = Boolean(name) && typeable($("confirm-name").value) !== typeable(name));
   $("confirm-name").oninput = check;
   check();
   dialog.returnValue = "cancel";
@@ -50,11 +63,14 @@ export function confirmed({ title, text, action, name }) {
 /** Repeats `refresh` every `seconds` while the page is visible. */
 export function repeat(refresh, seconds) {
   const again = async () => {
-    if (!document.hidden) await refresh().then(() => problem(null), problem);
+    if (!document.hidden) await refresh().then(() => problem(null), (error) => error.name !== "AbortError" && problem(error));
     setTimeout(again, seconds * 1000);
   };
   setTimeout(again, seconds * 1000);
 }
+
+// A page that the browser kept may be of somebody who has signed out meanwhile, and its requests have ended.
+addEventListener("pageshow", (shown) => shown.persisted && location.reload());
 
 /** The query of the page's address. */
 export const query = () => new URLSearchParams(location.search);
@@ -87,17 +103,26 @@ function lastChosen() {
 async function chosenApp(session) {
   const picker = $("app-picker");
   const { apps } = await api(path("apps", { count: 1000 }));
-  const wanted = query().get("app") ?? lastChosen();
-  const chosen = apps.find((app) => app.ident === wanted) ?? apps[0];
-  if (!chosen) return null;
+  const asked = query().get("app");
+  const listed = (ident) => apps.find((app) => app.ident === ident);
+  let chosen = asked === null ? (listed(lastChosen()) ?? apps[0]) : listed(asked);
+  if (!chosen && asked !== null) {
+    chosen = await api(path("apps", asked)).catch((error) => {
+      if (error.status !== 404) throw error;
+      return null;
+    });
+    if (chosen) apps.push(chosen);
+    else if (apps.length > 0) picker.append(h("option", { value: "", selected: true, disabled: true }, "Choose an app"));
+  }
   picker.append(...apps.map((app) => h("option", { value: app.ident, selected: app === chosen }, `${app.name} (${app.ident})`)));
   picker.disabled = session.role === "app";
   picker.onchange = () => {
     keepChosen(picker.value);
     location.search = `?${new URLSearchParams({ app: picker.value })}`;
   };
-  keepChosen(chosen.ident);
-  return chosen;
+  if (!chosen && apps.length > 0) throw new ApiError(404, `There is no app “${asked}” any more: choose another one.`);
+  if (chosen) keepChosen(chosen.ident);
+  return chosen ?? null;
 }
 
 /** Starts a page: `begin(session, app)`, with the app where the page is about one. */
