@@ -173,6 +173,9 @@ if wants attacks; then
 fi
 if wants browser; then
   setup_python
+  start_postgres
+  start_redis
+  need_command psql postgresql-client
   export PUSHI_PYTHON=$VENV/bin/python
   run_node 'browser' "$TESTS"/browser/*.test.mjs
 fi

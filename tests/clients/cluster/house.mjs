@@ -44,14 +44,15 @@ class Balancer {
 
 /** Several nodes behind a balancer. */
 export class Cluster {
-  static async start(count) {
+  /** `database`: that of Redis; nodes over the same one are one cluster. */
+  static async start(count, database = 7) {
     if (!POSTGRES || !REDIS) throw new Error("PUSHI_TEST_POSTGRES_URL and PUSHI_TEST_REDIS_URL must name servers: see tests/run.sh");
     const cluster = new Cluster();
     cluster.schema = `clients_${process.pid}`;
     cluster.sql(`DROP SCHEMA IF EXISTS ${cluster.schema} CASCADE; CREATE SCHEMA ${cluster.schema}`);
     const settings = {
       DATABASE_URL: `${POSTGRES}?options[search_path]=${cluster.schema}`,
-      BUS_URL: `${REDIS.replace(/\/\d*$/, "")}/7`,
+      BUS_URL: `${REDIS.replace(/\/\d*$/, "")}/${database}`,
       PUSHI_DRAIN_SECONDS: "2",
     };
     cluster.nodes = [];
