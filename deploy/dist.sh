@@ -47,34 +47,35 @@ if [ "${1:-}" = deb ]; then
 fi
 
 dist=target/dist
+built=${CARGO_TARGET_DIR:-target}
 rm -rf "$dist"
 mkdir -p "$dist"
 host=$(rustc -vV | sed -n 's/^host: //p')
 
 cargo build --release --locked
-install -m 755 target/release/pushi "$dist/pushi-$version-$host"
-make_deb target/release/pushi "$dist"
-
-# A static binary, which runs on any Linux, needs the target and a C compiler for musl.
-musl=${host/-gnu/-musl}
-if rustup target add "$musl" 2>/dev/null && command -v musl-gcc >/dev/null; then
-    cargo build --release --locked --target "$musl"
-    install -m 755 "target/$musl/release/pushi" "$dist/pushi-$version-$musl"
-else
-    echo "no static binary: install musl-tools and the target $musl" >&2
-fi
+install -m 755 "$built/release/pushi" "$dist/pushi-$version-$host"
+make_deb "$built/release/pushi" "$dist"
 
 if command -v npm >/dev/null; then
-    bash deploy/npm.sh target/release/pushi "$dist"
+    bash deploy/npm.sh "$built/release/pushi" "$dist"
 else
     echo "no npm package: install nodejs and npm" >&2
 fi
 
-# The list of all crates of the binary (CycloneDX).
-command -v cargo-cyclonedx >/dev/null || cargo install cargo-cyclonedx --locked --root "$work/tools"
+# The list of all crates of the binary (CycloneDX), which the tool writes beside each manifest of the workspace.
+command -v cargo-cyclonedx >/dev/null || cargo install cargo-cyclonedx@0.5.9 --locked --root "$work/tools"
 PATH=$work/tools/bin:$PATH cargo cyclonedx --format json --override-filename "pushi-$version.cdx" >/dev/null
 mv "pushi-$version.cdx.json" "$dist/"
 find . -name "pushi-$version.cdx.json" -not -path './target/*' -delete
+
+# A static binary, which runs on any Linux, needs the target and a C compiler for musl.
+musl=${host/-gnu/-musl}
+if command -v musl-gcc >/dev/null && rustup target add "$musl" 2>/dev/null; then
+    cargo build --release --locked --target "$musl"
+    install -m 755 "$built/$musl/release/pushi" "$dist/pushi-$version-$musl"
+else
+    echo "no static binary: install musl-tools, and the target $musl by rustup" >&2
+fi
 
 (cd "$dist" && sha256sum -- * >SHA256SUMS)
 ls -l "$dist"

@@ -1,16 +1,16 @@
 # shellcheck shell=bash
 # What the tests of the container image need, in the cache of clients.sh. Sourced by run.sh.
 
-# can_build_images: whether this machine lets us build and run images. That takes root and mounts.
+# can_build_images: whether images can be built and run here, which takes root, mounts and device files.
 can_build_images() {
-  [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null
+  [ "$(id -u)" = 0 ] && unshare --mount sh -ec 'mount -t tmpfs tmpfs /mnt; mknod /mnt/null c 1 3; mount -o remount,ro /mnt' 2>/dev/null
 }
 
 needs_image() {
   if can_build_images; then need buildah debootstrap; fi
 }
 
-# install_base FOLDER: a file system like that of debian:bookworm-slim, with the certificates of rust:bookworm beside it.
+# install_base FOLDER: a file system like that of debian:bookworm-slim, as an archive.
 install_base() {
   printf '== installing a minimal Debian for the image\n'
   local root=$1/root
