@@ -44,7 +44,7 @@ fn command(place: &Path, folder: &Path, path: Option<&OsStr>) -> String {
         _ => near.to_owned(),
     });
     match near.as_deref().unwrap_or(place).to_str() {
-        Some(text) if text.is_empty() => NAME.into(),
+        Some("") => NAME.into(),
         Some(text) if text.bytes().all(is_plain) => text.into(),
         Some(text) => format!("'{}'", text.replace('\'', r"'\''")),
         None => NAME.into(),
