@@ -32,7 +32,7 @@ impl poem_openapi::types::Example for HealthSummary {
         Self {
             status: "ok".into(),
             service: "pushi".into(),
-            version: "0.1.0".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
         }
     }
 }

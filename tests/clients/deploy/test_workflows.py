@@ -1,8 +1,10 @@
 """The workflows of `.github`: what actionlint finds, and rules that it does not know."""
 
+import json
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,15 @@ def test_actions_are_pinned_and_permissions_are_few(path: Path) -> None:
         for step in job["steps"]:
             if "actions/checkout" in step.get("uses", ""):
                 assert step["with"]["persist-credentials"] is False, name
+
+
+def test_the_version_has_notes_and_is_the_same_everywhere() -> None:
+    root = GITHUB.parent
+    version = tomllib.loads((root / "Cargo.toml").read_text())["package"]["version"]
+    heading = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n\n### "
+    assert re.search(heading, (root / "CHANGELOG.md").read_text(), re.MULTILINE)
+    for name in ("pushi", "asyncapi"):
+        assert json.loads((root / f"openapi/{name}.json").read_text())["info"]["version"] == version
 
 
 def test_forms_of_issues_have_unique_ids_and_labels() -> None:
