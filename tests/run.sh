@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Sets up the dependencies of the tests and runs all suites: Rust, the clients against the real binary, the browser.
 #
-#     bash tests/run.sh [rust] [clients] [browser] [attacks]      default: all but attacks
+#     bash tests/run.sh [rust] [clients] [browser] [soak] [attacks]      default: rust clients browser; with CI=true soak, too
 #
-# `attacks` measures times while other clients attack: it needs a machine that does nothing else.
+# `attacks` measures times while other clients attack: it needs a machine that does nothing else. `soak` looks for 5 minutes
+# (PUSHI_SOAK_MINUTES) whether the server holds more and more.
 # PUSHI_BIN replaces the binary target/release/pushi. The last line is `N passed, N failed`, over the clients and
 # the browser; the exit code is 0 only if everything passed, including cargo's tests.
 set -euo pipefail
@@ -33,12 +34,14 @@ trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-PARTS=${*:-rust clients browser}
+DEFAULT="rust clients browser"
+if [ "${CI:-}" = true ]; then DEFAULT+=" soak"; fi
+PARTS=${*:-$DEFAULT}
 wants() {
   [[ " $PARTS " == *" $1 "* ]]
 }
 for part in $PARTS; do
-  [[ " rust clients browser attacks " == *" $part "* ]] || die "there is no part $part: rust, clients, browser, attacks"
+  [[ " rust clients browser soak attacks " == *" $part "* ]] || die "there is no part $part: rust, clients, browser, soak, attacks"
 done
 
 FAILED=0
@@ -104,6 +107,18 @@ run_node() {
   count "${passed:-0}" "$((${tests:-1} - ${passed:-0}))"
 }
 
+# run_soak: a soak of the binary, with the load generator that `cargo test` builds.
+run_soak() {
+  printf '== soak\n'
+  cargo test --workspace --locked --no-run --test load
+  if "${CARGO_TARGET_DIR:-$ROOT/target}/debug/pushi-bench" soak --server "$PUSHI_BIN" \
+    --minutes "${PUSHI_SOAK_MINUTES:-5}"; then
+    count 1 0
+  else
+    count 0 1
+  fi
+}
+
 # The packages of all parts, so that what is missing is known before anything is built.
 needs_base() {
   need ca-certificates curl
@@ -132,6 +147,8 @@ command -v cargo >/dev/null || die "there is no cargo: install Rust as its own p
 
 if wants clients || wants browser || wants attacks; then
   setup_node
+fi
+if wants clients || wants browser || wants attacks || wants soak; then
   if [ -z "${PUSHI_BIN:-}" ]; then
     printf '== cargo build --release (takes some minutes the first time)\n'
     cargo build --release --locked
@@ -178,6 +195,10 @@ if wants browser; then
   need_command psql postgresql-client
   export PUSHI_PYTHON=$VENV/bin/python
   run_node 'browser' "$TESTS"/browser/*.test.mjs
+fi
+
+if wants soak; then
+  run_soak
 fi
 
 if [ "$FAILED" != 0 ]; then printf 'tests/run.sh: something above failed\n' >&2; fi

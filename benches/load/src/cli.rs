@@ -5,6 +5,7 @@ use crate::error::BenchError;
 use crate::idle::Idle;
 use crate::presence::Presence;
 use crate::publish::{Pacing, PublishRun, WorkloadArgs};
+use crate::soak::Soak;
 use crate::storm::Storm;
 use crate::target::{TargetArgs, Via};
 
@@ -29,6 +30,7 @@ enum Command {
     Publish(Publish),
     Presence(Presence),
     Storm(Storm),
+    Soak(Soak),
     Bare(Bare),
 }
 
@@ -145,6 +147,10 @@ impl Cli {
             }
             Command::Presence(presence) => (presence.run().await?, presence.target.json),
             Command::Storm(storm) => (storm.run().await?, storm.target.json),
+            Command::Soak(mut soak) => {
+                let report = soak.run().await?;
+                (report, soak.target.json)
+            }
             Command::Bare(bare) => return bare.run().await,
         };
         Ok(if json { report.json() } else { report.table() })

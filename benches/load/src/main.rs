@@ -21,6 +21,7 @@ mod protocol;
 mod publish;
 mod sequence_marker;
 mod server_config;
+mod soak;
 mod storm;
 mod target;
 

@@ -105,6 +105,12 @@ impl ServerConfig {
         VARIABLES.iter().any(|(known, ..)| *known == name)
     }
 
+    /// The configuration with these credentials of an app.
+    pub(crate) fn set_app(&mut self, values: [&str; 3]) {
+        self.0
+            .extend(APP.into_iter().zip(values.map(str::to_owned)));
+    }
+
     /// The URL at which the server accepts WebSocket clients, without a path.
     ///
     /// # Errors

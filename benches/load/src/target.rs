@@ -32,16 +32,16 @@ pub(crate) struct TargetArgs {
     /// WebSocket address: ws://… or wss://… with the app key as its path; behind /app/ clients
     /// speak the Pusher protocol [default: from the configuration of the server]
     #[arg(long)]
-    url: Option<String>,
+    pub(crate) url: Option<String>,
     /// REST API, http://… or https://… [default: the address of --url, or from the configuration]
     #[arg(long, value_name = "URL")]
-    rest: Option<String>,
+    pub(crate) rest: Option<String>,
     /// Speak the Pusher protocol where the URL does not decide it
     #[arg(long)]
     pusher: bool,
     /// Accept any TLS certificate
     #[arg(long)]
-    insecure: bool,
+    pub(crate) insecure: bool,
     /// Number of loopback addresses to connect from, 127.0.1.1 and up (0: the kernel chooses)
     /// [default: 8 towards 127.0.0.1 on Linux]
     #[arg(long, value_name = "N")]
@@ -59,7 +59,7 @@ pub(crate) struct TargetArgs {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    config: ServerConfig,
+    pub(crate) config: ServerConfig,
 }
 
 /// Parses a duration in seconds, at most an hour.
@@ -217,11 +217,7 @@ impl TargetArgs {
         websocket_url: &str,
         credentials: Credentials,
     ) -> Result<PublishApi, BenchError> {
-        let url = match (&self.rest, &self.url) {
-            (Some(rest), _) => rest.clone(),
-            (None, Some(_)) => api_at(websocket_url)?,
-            (None, None) => self.config.api_url()?,
-        };
+        let url = self.api_url(websocket_url)?;
         let address = ServerAddress::resolve(&url, HTTP, self.insecure)?;
         let auth = match via {
             Via::Pusher => PublishAuth::Signature(credentials),
@@ -230,6 +226,19 @@ impl TargetArgs {
             }
         };
         Ok(PublishApi { address, auth })
+    }
+
+    /// The URL of the REST API beside this WebSocket URL.
+    ///
+    /// # Errors
+    ///
+    /// An address is invalid.
+    pub(crate) fn api_url(&self, websocket_url: &str) -> Result<String, BenchError> {
+        match (&self.rest, &self.url) {
+            (Some(rest), _) => Ok(rest.clone()),
+            (None, Some(_)) => api_at(websocket_url),
+            (None, None) => self.config.api_url(),
+        }
     }
 
     fn sources(&self, server: SocketAddr) -> Vec<IpAddr> {

@@ -104,6 +104,11 @@ impl Client {
         }
     }
 
+    /// Its number as a presence member, if it is one.
+    pub(crate) fn member(&self) -> Option<usize> {
+        self.member
+    }
+
     /// Starts over a connection that is being established.
     pub(crate) fn start(&mut self, connection: Connection, now: u64) {
         self.connection = Some(connection);

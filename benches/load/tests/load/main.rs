@@ -7,3 +7,4 @@ mod errors;
 mod program;
 mod publishing;
 mod server;
+mod soak;
