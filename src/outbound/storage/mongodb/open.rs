@@ -108,8 +108,7 @@ pub(super) async fn connect(
     }
     let collections = Collections::new(database);
     for (collection, indexes) in indexes(&collections) {
-        collection
-            .create_indexes(indexes)
+        create_indexes(collection, indexes)
             .await
             .map_err(|error| open_error(explain(&error)))?;
     }
@@ -124,9 +123,8 @@ pub(super) async fn connect(
         if kind == TargetKind::WebPush {
             indexes.push(doc! { "instance": 1, "p256dh": 1 });
         }
-        collections
-            .targets_of(kind)
-            .create_indexes(indexes.into_iter().map(|keys| index(keys, false)))
+        let indexes = indexes.into_iter().map(|keys| index(keys, false));
+        create_indexes(&collections.targets_of(kind), indexes)
             .await
             .map_err(|error| open_error(explain(&error)))?;
     }
@@ -144,6 +142,18 @@ pub(super) async fn connect(
         })
     })?;
     Ok(store)
+}
+
+/// Creates missing indexes, each by a command of its own: FerretDB 1.24 drops the connection over a command that names several
+/// indexes which exist.
+async fn create_indexes(
+    collection: &Collection<Document>,
+    indexes: impl IntoIterator<Item = IndexModel>,
+) -> Result<(), Error> {
+    for index in indexes {
+        collection.create_index(index).await?;
+    }
+    Ok(())
 }
 
 /// Sets the options that the URL does not set.
