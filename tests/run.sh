@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Sets up the dependencies of the tests and runs all suites: Rust, the clients against the real binary, the browser.
 #
-#     bash tests/run.sh [rust] [clients] [browser] [soak] [attacks]      default: rust clients browser; with CI=true soak, too
+#     bash tests/run.sh [rust] [clients] [browser] [fuzz] [soak] [attacks]      default: the first three; with CI=true the first five
 #
 # `attacks` measures times while other clients attack: it needs a machine that does nothing else. `soak` looks for 5 minutes
-# (PUSHI_SOAK_MINUTES) whether the server holds more and more.
+# (PUSHI_SOAK_MINUTES) whether the server holds more and more, `fuzz` for a minute (PUSHI_FUZZ_SECONDS) each at every target.
 # PUSHI_BIN replaces the binary target/release/pushi. The last line is `N passed, N failed`, over the clients and
 # the browser; the exit code is 0 only if everything passed, including cargo's tests.
 set -euo pipefail
@@ -35,13 +35,13 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 DEFAULT="rust clients browser"
-if [ "${CI:-}" = true ]; then DEFAULT+=" soak"; fi
+if [ "${CI:-}" = true ]; then DEFAULT+=" fuzz soak"; fi
 PARTS=${*:-$DEFAULT}
 wants() {
   [[ " $PARTS " == *" $1 "* ]]
 }
 for part in $PARTS; do
-  [[ " rust clients browser soak attacks " == *" $part "* ]] || die "there is no part $part: rust, clients, browser, soak, attacks"
+  [[ " rust clients browser fuzz soak attacks " == *" $part "* ]] || die "there is no part $part: rust, clients, browser, fuzz, soak, attacks"
 done
 
 FAILED=0
@@ -107,6 +107,15 @@ run_node() {
   count "${passed:-0}" "$((${tests:-1} - ${passed:-0}))"
 }
 
+# run_fuzz: all targets of tests/fuzz.
+run_fuzz() {
+  printf '== fuzz\n'
+  local log=$SCRATCH/fuzz.log
+  bash "$TESTS/fuzz/run.sh" "${PUSHI_FUZZ_SECONDS:-60}" | tee "$log" || FAILED=1
+  # shellcheck disable=SC2046
+  count $(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | grep . || echo 0 1)
+}
+
 # run_soak: a soak of the binary, with the load generator that `cargo test` builds.
 run_soak() {
   printf '== soak\n'
@@ -132,6 +141,9 @@ needs_clients() {
   need_command psql postgresql-client
   need_command nginx nginx-light
 }
+needs_fuzz() {
+  need_command c++ g++
+}
 needs_browser() {
   need chromium firefox-esr
 }
@@ -142,6 +154,7 @@ if wants rust; then NEEDS+=(needs_rust needs_postgres needs_redis needs_mongo ne
 if wants clients; then NEEDS+=(needs_clients needs_node needs_python needs_postfix needs_generators needs_image needs_mongo needs_postgres needs_redis); fi
 if wants attacks; then NEEDS+=(needs_node needs_python); fi
 if wants browser; then NEEDS+=(needs_browser needs_node needs_python); fi
+if wants fuzz; then NEEDS+=(needs_fuzz); fi
 need_all "${NEEDS[@]}"
 command -v cargo >/dev/null || die "there is no cargo: install Rust as its own page says, then run this again"
 
@@ -197,6 +210,9 @@ if wants browser; then
   run_node 'browser' "$TESTS"/browser/*.test.mjs
 fi
 
+if wants fuzz; then
+  run_fuzz
+fi
 if wants soak; then
   run_soak
 fi

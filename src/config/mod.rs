@@ -14,6 +14,8 @@
 
 mod dotenv;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod raw;
 mod resolve;
 mod settings;

@@ -80,7 +80,7 @@ pub(crate) fn add_to_environment(values: &BTreeMap<String, String>) {
 }
 
 /// The variables of the text; the error names the line and the reason.
-fn parse(
+pub(crate) fn parse(
     text: &str,
     is_own: impl Fn(&str) -> bool,
     environment: impl Fn(&str) -> Option<String>,

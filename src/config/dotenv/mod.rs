@@ -3,6 +3,9 @@
 //! It can be read again without overriding variables of the real environment, and a file with a
 //! mistake sets nothing.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use file::parse;
+
 mod file;
 #[cfg(test)]
 mod tests;

@@ -133,7 +133,7 @@ impl App {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl App {
     /// An app with default settings and without credentials of push services.
     pub(crate) fn sample(ident: &str) -> Self {

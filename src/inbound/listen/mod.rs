@@ -78,6 +78,8 @@ mod error_response;
 mod forwarded;
 mod forwarded_header;
 mod forwarded_host;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod handlers;
 mod head;
 mod headers;

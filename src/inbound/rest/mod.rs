@@ -21,6 +21,8 @@ mod edge;
 mod events;
 mod form;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod health;
 mod list;
 mod local;

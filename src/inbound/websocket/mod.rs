@@ -51,6 +51,8 @@ use tokio_util::sync::CancellationToken;
 pub use flush::TokioFlushScheduler;
 pub use protocol_version::ProtocolVersionError;
 pub(crate) use session::{close_code, close_label};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use stream::fuzzing;
 pub use target::UpgradeTarget;
 pub use upgrade::WebSocketUpgrades;
 

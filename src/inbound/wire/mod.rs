@@ -3,6 +3,8 @@
 mod apn_headers;
 mod event;
 mod further_members;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod json;
 mod push_content;
 mod raw_members;

@@ -10,6 +10,8 @@
 
 mod bus;
 mod connection;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod node;
 mod presence;
 mod roster;

@@ -5,6 +5,8 @@ mod channel_data;
 mod error_frame;
 mod fields;
 mod frame_text;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod object_entries;
 pub mod pusher;
 pub mod pushi;

@@ -7,6 +7,8 @@
 
 mod closing;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod vectored;
 mod write_buffers;
 

@@ -1,0 +1,3 @@
+#![no_main]
+
+pushi_fuzz::target!("pushi_decoder");

@@ -1,0 +1,3 @@
+#![no_main]
+
+pushi_fuzz::target!("websocket_frames");
