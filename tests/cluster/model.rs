@@ -240,28 +240,7 @@ impl World {
             }
             Step::Leave(_) => {}
             Step::Publish(node) => {
-                self.published += 1;
-                let event = NewEvent {
-                    app: self.app.clone(),
-                    mid: Mid(self.published.to_string().into()),
-                    channel: self.room.clone(),
-                    owner_id: None,
-                    timestamp: Timestamp::default(),
-                    publish: None,
-                    payload: Payload {
-                        event: "e".into(),
-                        data: "".into(),
-                        extra: Default::default(),
-                    },
-                };
-                let position = self
-                    .stores
-                    .events
-                    .append(std::slice::from_ref(&event))
-                    .await
-                    .remove(0)
-                    .unwrap();
-                let message = BusMessage::published(Arc::new(event), Some(position), None);
+                let message = self.store().await;
                 self.nodes[*node].order.publish(message).await.unwrap();
             }
             Step::Crash(node) => {
@@ -279,6 +258,27 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Stores an event; returns the message that its node has to send.
+    async fn store(&mut self) -> BusMessage {
+        self.published += 1;
+        let event = NewEvent {
+            app: self.app.clone(),
+            mid: Mid(self.published.to_string().into()),
+            channel: self.room.clone(),
+            owner_id: None,
+            timestamp: Timestamp::default(),
+            publish: None,
+            payload: Payload {
+                event: "e".into(),
+                data: "".into(),
+                extra: Default::default(),
+            },
+        };
+        let stored = self.stores.events.append(std::slice::from_ref(&event));
+        let position = stored.await.remove(0).unwrap();
+        BusMessage::published(Arc::new(event), Some(position), None)
     }
 
     fn members(&self) -> BTreeSet<String> {
@@ -337,13 +337,30 @@ async fn until_up(node: &Node) {
     }
 }
 
+/// Needs a Redis, as the tests with the real binary do.
+fn has_redis() -> bool {
+    std::env::var_os("PUSHI_TEST_REDIS_URL").is_some()
+        || std::env::var("CI").as_deref() == Ok("true")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_node_reads_what_a_failed_one_could_not_send() {
+    if !has_redis() {
+        return;
+    }
+    let mut world = World::new().await;
+    world.store().await;
+    drop(world.nodes.remove(0));
+    // All see the loss, although one of them alone removes what the node had.
+    world.settle().await;
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nodes_agree_with_a_simple_model(steps in prop::collection::vec(step(), 1..60)) {
-        // Needs a Redis, as the tests with the real binary do.
-        if std::env::var_os("PUSHI_TEST_REDIS_URL").is_some() || std::env::var("CI").as_deref() == Ok("true") {
+        if has_redis() {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut world = World::new().await;

@@ -47,8 +47,8 @@ pub enum BusMessage {
         /// The user.
         user: UserId,
     },
-    /// Another node has failed, and its presence and subscriptions were removed, not all of them with an announcement. Not
-    /// sent between nodes: the node that removed them delivers it to itself.
+    /// A node has failed, and its presence and subscriptions were removed, not all of them with an announcement. Events that
+    /// it stored may not have been sent. A control message: the node that removed them sends it to every node.
     NodeGone,
 }
 

@@ -68,6 +68,9 @@ pub(crate) enum MessageBody<'a> {
     /// An answer: the number of the question, the encoded answer.
     #[serde(rename = "w")]
     Answer(u64, #[serde(borrow)] Cow<'a, str>),
+    /// A node has failed, and its data was removed.
+    #[serde(rename = "g")]
+    NodeGone,
     /// A message to the sending node itself, which proves that the connection works.
     #[serde(rename = "o")]
     Echo,
@@ -183,7 +186,8 @@ impl<'a> MessageBody<'a> {
             BusMessage::UserTerminated { app, user } => {
                 Self::UserTerminated(app.as_str().into(), user.as_str().into())
             }
-            BusMessage::Broadcast { .. } | BusMessage::NodeGone => return None,
+            BusMessage::NodeGone => Self::NodeGone,
+            BusMessage::Broadcast { .. } => return None,
         })
     }
 
@@ -223,6 +227,7 @@ impl<'a> MessageBody<'a> {
                 app: AppIdent::trusted(app),
                 user: UserId::parse(user)?,
             },
+            Self::NodeGone => BusMessage::NodeGone,
             Self::SubscriptionCount(app, channel, count) => BusMessage::Broadcast {
                 app: AppIdent::trusted(app),
                 event: ServerEvent::SubscriptionCount {
@@ -315,6 +320,10 @@ mod tests {
         assert!(
             matches!(round_trip(&BusMessage::AppChanged(app.clone())), BusMessage::AppChanged(read) if read == app)
         );
+        assert!(matches!(
+            round_trip(&BusMessage::NodeGone),
+            BusMessage::NodeGone
+        ));
         let hash = TokenHash([7; 32]);
         assert!(
             matches!(round_trip(&BusMessage::SessionEnded(hash)), BusMessage::SessionEnded(read) if read == hash)

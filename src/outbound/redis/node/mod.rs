@@ -160,9 +160,10 @@ impl RedisNode {
             }
             BusMessage::AppChanged(_)
             | BusMessage::SessionEnded(_)
-            | BusMessage::UserTerminated { .. } => (self.names.broadcast_topic(), true),
+            | BusMessage::UserTerminated { .. }
+            | BusMessage::NodeGone => (self.names.broadcast_topic(), true),
             // The scripts publish these, in one step with the change.
-            BusMessage::Broadcast { .. } | BusMessage::NodeGone => return,
+            BusMessage::Broadcast { .. } => return,
         };
         self.outgoing
             .publish(message, topic, subscribed, &*self.sink());

@@ -116,6 +116,7 @@ impl RedisNode {
             return Ok(());
         }
         incarnation.evict_everywhere(&self.names, expired).await?;
+        self.publish(BusMessage::NodeGone);
         let mut pipeline = redis::pipe();
         pipeline
             .cmd("DEL")
@@ -126,7 +127,6 @@ impl RedisNode {
             .arg(self.names.registry_key("gone"))
             .arg(expired);
         connections.send(server, &pipeline).await?;
-        self.sink().deliver(BusMessage::NodeGone);
         Ok(())
     }
 }
