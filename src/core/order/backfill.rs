@@ -1,12 +1,10 @@
-//! Reads from the store: heads of channels that begin to be watched, gaps, and events that were missed
-//! during an outage of the bus.
+//! Reads from the store: gaps, and events that were missed during an outage of the bus.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Resequencer;
@@ -16,10 +14,10 @@ use crate::core::model::{AppIdent, ChannelKind, ChannelName, Event, ServerEvent,
 use crate::core::ports::{BusMessage, BusSink, ReadLimit};
 
 /// The time for which an early event is held before the missing ones are read from the store.
-const GAP_TIMEOUT: Duration = Duration::from_millis(200);
+pub(super) const GAP_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The time after which a gap is skipped where the store is unavailable.
-const BACKFILL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BACKFILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the expected serial is unknown: an event is not held for a predecessor that was published
 /// longer before it than this.
@@ -29,24 +27,16 @@ const PREDECESSOR_WINDOW: Duration = Duration::from_secs(2);
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Channels whose heads are read by one query.
-const HEADS_PER_QUERY: usize = 500;
+pub(super) const HEADS_PER_QUERY: usize = 500;
 
 /// Events that are read by one query.
-const MISSED_PER_QUERY: ReadLimit = ReadLimit {
+pub(super) const MISSED_PER_QUERY: ReadLimit = ReadLimit {
     events: 1000,
     bytes: 8 * 1024 * 1024,
 };
 
 /// Channels that are backfilled concurrently.
 const CONCURRENT_BACKFILLS: usize = 8;
-
-/// A channel that begins to be watched.
-pub(super) struct HeadRequest {
-    pub app: AppIdent,
-    pub channel: ChannelName,
-    /// Notified once the head is read or could not be read.
-    pub done: oneshot::Sender<()>,
-}
 
 /// Channels with a gap, in the order of the times at which they are backfilled.
 pub(super) type Gaps = VecDeque<(Instant, AppIdent, ChannelName)>;
@@ -72,49 +62,7 @@ impl Resequencer {
         self.gap_added.notify_one();
     }
 
-    /// Reads the heads of channels that begin to be watched, all that are requested by then together.
-    pub(super) async fn read_heads(&self) {
-        loop {
-            self.head_requested.notified().await;
-            let requests = std::mem::take(&mut *self.head_requests.lock());
-            let mut apps: HashMap<AppIdent, Vec<HeadRequest>> = HashMap::new();
-            for request in requests {
-                apps.entry(request.app.clone()).or_default().push(request);
-            }
-            for (app, requests) in apps {
-                let mut requests = requests.into_iter().peekable();
-                while requests.peek().is_some() {
-                    let page = requests.by_ref().take(HEADS_PER_QUERY).collect();
-                    self.read_page_of_heads(&app, page).await;
-                }
-            }
-        }
-    }
-
-    async fn read_page_of_heads(&self, app: &AppIdent, requests: Vec<HeadRequest>) {
-        let channels: Vec<ChannelName> = requests
-            .iter()
-            .map(|request| request.channel.clone())
-            .collect();
-        let heads = match self.events.heads(app, &channels).await {
-            Ok(heads) => heads,
-            Err(error) => {
-                tracing::warn!(error = error.chain(), "channel heads could not be read");
-                Vec::new()
-            }
-        };
-        let heads = heads.into_iter().map(Some).chain(std::iter::repeat(None));
-        for (request, head) in requests.into_iter().zip(heads) {
-            self.update(app, &request.channel, |sequence, ready| match head {
-                Some(head) => sequence.set_head(head, ready),
-                None => sequence.set_head_unknown(ready),
-            });
-            // The watch may have timed out.
-            let _ = request.done.send(());
-        }
-    }
-
-    fn update(
+    pub(super) fn update(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -137,6 +85,7 @@ impl Resequencer {
             let first = self.gaps.lock().front().map(|(when, ..)| *when);
             match first {
                 Some(when) => tokio::select! {
+                    biased;
                     () = sleep_until(when) => {}
                     () = self.gap_added.notified() => {}
                 },
@@ -330,7 +279,7 @@ impl Resequencer {
     }
 
     /// The message of a stored event, with the socket that this node excluded.
-    fn to_message(&self, event: Event) -> BusMessage {
+    pub(super) fn to_message(&self, event: Event) -> BusMessage {
         let exclude = self.exclusions.get(&event.new.mid);
         BusMessage::published(Arc::new(event.new), Some(event.position), exclude)
     }

@@ -11,12 +11,14 @@
 //! or had one a moment ago. [`Bus::watch`] makes it one, before the first subscribe is answered; a
 //! sweep unwatches it once [`BusSink::wants`] has been false for two rounds. Its head (the newest
 //! stored serial) is read after the bus receives its messages, so nothing between the two is missed.
+//! Where the store is unavailable, it is read later, and with it the events that were stored since.
 //! A peer channel is not watched by its own name: its messages arrive with those of its presence
 //! channel. Its sequence begins with the first event that arrives, without a known head, and is
 //! dropped after a minute without events.
 
 mod backfill;
 mod exclusions;
+mod heads;
 mod sequence;
 mod shard;
 mod sweep;
@@ -26,13 +28,14 @@ use std::sync::{Arc, OnceLock, Weak};
 use async_trait::async_trait;
 use futures_util::future::join4;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::error::BusError;
 use super::model::{AppIdent, ChannelName, Mid, SocketId, Timestamp};
 use super::ports::{Bus, BusHealth, BusMessage, BusSink, Clock, EventStore, NodeQuery, NodeReport};
-use backfill::{Gaps, HeadRequest};
+use backfill::Gaps;
 use exclusions::Exclusions;
+use heads::HeadRequest;
 use sequence::Expected;
 use shard::Shards;
 
@@ -93,6 +96,7 @@ impl Resequencer {
             self.sweep(),
         );
         tokio::select! {
+            biased;
             _ = work => {}
             () = stop => {}
         }
@@ -116,15 +120,7 @@ impl Bus for Resequencer {
             })
             .unwrap_or(false);
         if needs_head {
-            let (done, read) = oneshot::channel();
-            self.head_requests.lock().push(HeadRequest {
-                app: app.clone(),
-                channel: channel.clone(),
-                done,
-            });
-            self.head_requested.notify_one();
-            // An unavailable store does not prevent a subscription.
-            let _ = tokio::time::timeout(backfill::HEAD_TIMEOUT, read).await;
+            self.wait_for_head(app, channel).await;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use crate::core::model::ServerEvent;
+use crate::core::model::{ServerEvent, Timestamp};
 use crate::core::ports::BusMessage;
 
 /// The most messages that a channel holds, and their bytes; beyond them the gap is skipped.
@@ -39,6 +39,8 @@ pub(super) enum Missing {
 #[derive(Debug)]
 pub(super) struct ChannelSequence {
     pub expected: Expected,
+    /// The head could not be read when the channel began to be watched, at this time.
+    pub head_missed: Option<Timestamp>,
     /// Messages that are held, in the order of arrival, at most [`MAX_HELD`] and [`MAX_HELD_BYTES`].
     held: VecDeque<BusMessage>,
     held_bytes: usize,
@@ -61,6 +63,7 @@ impl ChannelSequence {
         };
         Self {
             expected,
+            head_missed: None,
             held: VecDeque::new(),
             held_bytes: 0,
             gap_since: None,
@@ -73,6 +76,7 @@ impl ChannelSequence {
     /// Forgets the serials so far: the channel is that of another app. The next watch reads its head.
     pub(super) fn restart(&mut self) {
         self.expected = Self::new(self.watched).expected;
+        self.head_missed = None;
         self.held = VecDeque::new();
         self.held_bytes = 0;
         self.gap_since = None;
@@ -87,6 +91,11 @@ impl ChannelSequence {
             // The channel's first event: nothing can be missing before it.
             (Expected::Unknown, Some(1)) => {
                 self.expected = Expected::At(2);
+                ready.push_back(message);
+            }
+            (Expected::HeadPending, Some(1)) if self.head_missed.is_some() => {
+                self.expected = Expected::At(2);
+                self.head_missed = None;
                 ready.push_back(message);
             }
             (Expected::At(due), Some(serial)) if serial < due => {}
@@ -148,6 +157,7 @@ impl ChannelSequence {
     pub(super) fn set_head(&mut self, head: u64, ready: &mut VecDeque<BusMessage>) -> bool {
         if self.expected == Expected::HeadPending {
             self.expected = Expected::At(head.saturating_add(1));
+            self.head_missed = None;
         }
         self.release(ready)
     }

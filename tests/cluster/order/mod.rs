@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use pushi::core::model::{Mid, Position, ServerEvent, SocketId, Timestamp};
 use pushi::core::ports::{Bus, BusMessage, BusSink};
+use pushi::outbound::storage::memory;
 use pushi::outbound::storage::sql::sqlite::{self, SqliteOptions};
+use pushi_test_support::{Fault, FaultyStore};
 use tokio::time::{Instant, advance, pause, sleep};
 
 use self::fixture::OrderFixture;
@@ -55,6 +57,30 @@ async fn events_before_the_watch_are_not_delivered() {
     fixture.order.deliver(old);
     fixture.order.deliver(new);
     assert_eq!(fixture.sink.serials(), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_before_the_head_can_be_read_is_delivered() {
+    let mut stores = memory::open();
+    let faulty = FaultyStore::over(&stores);
+    stores.events = faulty.clone();
+    let fixture = OrderFixture::over(stores).await;
+    let old = Timestamp::from_seconds(900.0);
+    for _ in 0..2 {
+        fixture.stored_at("c", old).await;
+    }
+    faulty.read.set(Fault::Unavailable);
+    fixture.watch("c").await;
+    faulty.read.set(Fault::None);
+    // The node that stored them could not send the first one.
+    fixture.store("c").await;
+    let four = fixture.store("c").await;
+    fixture.order.deliver(four);
+    assert_eq!(fixture.sink.serials(), [0; 0]);
+    fixture.until(&[3, 4]).await;
+    let five = fixture.store("c").await;
+    fixture.order.deliver(five);
+    assert_eq!(fixture.sink.serials(), [3, 4, 5]);
 }
 
 #[tokio::test(start_paused = true)]
