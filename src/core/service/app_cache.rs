@@ -212,6 +212,7 @@ impl AppCache {
             }
         };
         tokio::select! {
+            biased;
             () = follow => {}
             () = stop => {}
         }

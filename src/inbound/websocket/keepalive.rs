@@ -35,6 +35,7 @@ impl Gateway {
             }
         };
         tokio::select! {
+            biased;
             () = ticks => {}
             () = stop => {}
         }

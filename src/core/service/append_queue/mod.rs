@@ -149,8 +149,9 @@ impl AppendQueue {
                     budget.record(bytes, begun.elapsed());
                 } else if !stopping {
                     tokio::select! {
-                        () = self.filled.notified() => {}
+                        biased;
                         () = &mut stop => stopping = true,
+                        () = self.filled.notified() => {}
                     }
                 } else if self.close() {
                     return;
@@ -170,8 +171,9 @@ impl AppendQueue {
             }
             let pause = async {
                 tokio::select! {
-                    () = tokio::time::sleep(RETRY) => false,
+                    biased;
                     () = &mut stop => true,
+                    () = tokio::time::sleep(RETRY) => false,
                 }
             };
             stopping = self.rejecting(pause).await;

@@ -130,9 +130,10 @@ impl WebhookQueue {
                     .min()
             };
             tokio::select! {
+                biased;
+                () = &mut stop => stopping = true,
                 () = self.recorded.notified() => {}
                 () = sleep_until_due(next) => {}
-                () = &mut stop => stopping = true,
             }
         }
     }

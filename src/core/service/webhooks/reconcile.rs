@@ -99,6 +99,7 @@ impl Reconciler {
                     }
                 };
                 tokio::select! {
+                    biased;
                     () = self.changes.added() => {
                         self.reconcile_each(&self.changes, Report::Silent).await;
                     }
@@ -111,6 +112,7 @@ impl Reconciler {
             }
         };
         tokio::select! {
+            biased;
             () = work => {}
             () = stop => {}
         }

@@ -101,11 +101,12 @@ impl OutboxSender {
                 continue;
             }
             tokio::select! {
+                biased;
+                () = &mut stop => break,
                 () = self.queue.stored.notified() => while_working(&mut sending, drop, sleep(LINGER)).await,
                 Some(()) = sending.next() => {}
                 Some(()) = measuring.next() => {}
                 () = sleep(POLL) => {}
-                () = &mut stop => break,
             }
         }
         let rest = async { while sending.next().await.is_some() {} };
