@@ -70,11 +70,10 @@ find . -name "pushi-$version.cdx.json" -not -path './target/*' -delete
 
 # A static binary, which runs on any Linux, needs the target and a C compiler for musl.
 musl=${host/-gnu/-musl}
-if command -v musl-gcc >/dev/null && rustup target add "$musl" 2>/dev/null; then
-    cargo build --release --locked --target "$musl"
+if command -v musl-gcc >/dev/null && rustup target add "$musl" && cargo build --release --locked --target "$musl"; then
     install -m 755 "$built/$musl/release/pushi" "$dist/pushi-$version-$musl"
 else
-    echo "no static binary: install musl-tools, and the target $musl by rustup" >&2
+    echo "no static binary: it needs musl-tools, and the target $musl by rustup" >&2
 fi
 
 (cd "$dist" && sha256sum -- * >SHA256SUMS)
