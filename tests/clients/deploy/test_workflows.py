@@ -51,6 +51,9 @@ def test_the_version_has_notes_and_is_the_same_everywhere() -> None:
     assert re.search(heading, (root / "CHANGELOG.md").read_text(), re.MULTILINE)
     for name in ("pushi", "asyncapi"):
         assert json.loads((root / f"openapi/{name}.json").read_text())["info"]["version"] == version
+    for lock in (root / "Cargo.lock", root / "tests/fuzz/Cargo.lock"):
+        (locked,) = [package for package in tomllib.loads(lock.read_text())["package"] if package["name"] == "pushi"]
+        assert locked["version"] == version, lock
 
 
 def test_forms_of_issues_have_unique_ids_and_labels() -> None:
