@@ -18,11 +18,12 @@ fi
 
 cd "$FUZZ"
 export CARGO_TARGET_DIR=$TARGET_DIR
+# Not with --locked: the lock names the version of the server, which changes with each release.
 # Built apart from the targets, as Cargo.toml explains.
-LIBFUZZER=$(cargo build --quiet --locked --package libfuzzer-sys --message-format json |
+LIBFUZZER=$(cargo build --quiet --package libfuzzer-sys --message-format json |
   sed -n 's/.*"reason":"build-script-executed".*libfuzzer-sys.*"out_dir":"\([^"]*\)".*/\1/p')
 [ -f "$LIBFUZZER/libfuzzer.a" ] || { printf 'libfuzzer-sys has built no libfuzzer.a\n' >&2; exit 1; }
-PUSHI_LIBFUZZER=$LIBFUZZER/libfuzzer.a RUSTC_WRAPPER=$FUZZ/rustc cargo build --locked --no-default-features --bins
+PUSHI_LIBFUZZER=$LIBFUZZER/libfuzzer.a RUSTC_WRAPPER=$FUZZ/rustc cargo build --no-default-features --bins
 
 WORK=$TARGET_DIR/fuzz
 RESULTS=$(mktemp -d "${TMPDIR:-/tmp}/pushi-fuzz.XXXXXX")
