@@ -4,7 +4,7 @@
 use futures_util::future::try_join_all;
 use mongodb::bson::{Bson, Document, doc};
 
-use super::error::classify;
+use super::error::{classify, upsert};
 use super::events::{all, claim_instance};
 use super::unique::{IDENT, KEY};
 use super::{MongoStore, value};
@@ -24,12 +24,12 @@ impl MongoStore {
         let app_id = value::int(&app, "id")?;
         let removal = doc! { "_id": removal_id(app_id) };
         let record = doc! { "$set": { "ident": ident.as_str(), "app": app_id } };
-        self.collections
-            .state
-            .update_one(removal, record)
-            .upsert(true)
-            .await
-            .map_err(classify)?;
+        upsert(|| {
+            let state = &self.collections.state;
+            let kept = state.update_one(removal.clone(), record.clone());
+            kept.upsert(true)
+        })
+        .await?;
         let deleted = self
             .collections
             .apps

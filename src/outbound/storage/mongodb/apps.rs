@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReturnDocument;
 
-use super::error::{classify, is_duplicate};
+use super::error::{classify, is_duplicate, upsert};
 use super::events::all;
 use super::unique::{IDENT, KEY};
 use super::value::{MICROS, seconds};
@@ -98,11 +98,15 @@ impl MongoStore {
 
     /// Increments the revision, by which all nodes notice that an app has changed.
     pub(super) async fn bump_revision(&self) -> StorageResult<()> {
-        let bump = self.collections.state.update_one(
-            doc! { "_id": "revision" },
-            doc! { "$inc": { "value": 1_i64 } },
-        );
-        bump.upsert(true).await.map(drop).map_err(classify)
+        upsert(|| {
+            let bump = self.collections.state.update_one(
+                doc! { "_id": "revision" },
+                doc! { "$inc": { "value": 1_i64 } },
+            );
+            bump.upsert(true)
+        })
+        .await
+        .map(drop)
     }
 
     async fn find_app(&self, filter: Document) -> StorageResult<Option<App>> {

@@ -4,7 +4,7 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{ReturnDocument, WriteConcern};
 use mongodb::{Client, Collection, Database};
 
-use super::error::{DUPLICATE, classify};
+use super::error::{DUPLICATE, classify, upsert};
 use super::events::MANY;
 use super::value;
 use crate::core::error::StorageError;
@@ -106,14 +106,14 @@ impl Collections {
         count: i64,
     ) -> StorageResult<i64> {
         let counter = doc! { "_id": format!("{}:id", collection.name()) };
-        let taken = self
-            .counters
-            .find_one_and_update(counter, doc! { "$inc": { "seq": count } });
-        let taken = taken
-            .upsert(true)
-            .return_document(ReturnDocument::After)
-            .await
-            .map_err(classify)?;
+        let taken = upsert(|| {
+            let counters = &self.counters;
+            let take = doc! { "$inc": { "seq": count } };
+            let taken = counters.find_one_and_update(counter.clone(), take);
+            let taken = taken.upsert(true);
+            taken.return_document(ReturnDocument::After)
+        })
+        .await?;
         value::int(&taken.unwrap_or_default(), "seq")
     }
 

@@ -3,6 +3,7 @@
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 
 use crate::core::error::StorageError;
+use crate::outbound::storage::StorageResult;
 
 /// `DuplicateKey`; codes: <https://www.mongodb.com/docs/manual/reference/error-codes/>.
 pub(super) const DUPLICATE: i32 = 11000;
@@ -51,6 +52,20 @@ pub(super) fn is_duplicate(error: &Error) -> bool {
         ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE,
         ErrorKind::Command(error) => error.code == DUPLICATE,
         _ => false,
+    }
+}
+
+/// Makes an upsert, and repeats it where a concurrent call has inserted the same document: whichever server it is, one of two
+/// concurrent ones may fail. Within the time-out of the call.
+pub(super) async fn upsert<A, T>(action: impl Fn() -> A) -> StorageResult<T>
+where
+    A: IntoFuture<Output = Result<T, Error>>,
+{
+    loop {
+        match action().await {
+            Err(error) if is_duplicate(&error) => {}
+            done => return done.map_err(classify),
+        }
     }
 }
 

@@ -62,13 +62,13 @@ impl Database for MongoStore {
     }
 
     async fn check_writable(&self) -> Result<(), StorageError> {
-        let probe = doc! { "_id": "write_probe" };
-        let write = doc! { "$inc": { "written": 1_i64 } };
-        self.with_timeout(async {
-            let written = self.collections.state.update_one(probe, write).upsert(true);
-            written.await.map(drop).map_err(error::classify)
-        })
-        .await
+        let probed = error::upsert(|| {
+            let probe = doc! { "_id": "write_probe" };
+            let write = doc! { "$inc": { "written": 1_i64 } };
+            let written = self.collections.state.update_one(probe, write);
+            written.upsert(true)
+        });
+        self.with_timeout(async { probed.await.map(drop) }).await
     }
 
     async fn close(&self) {

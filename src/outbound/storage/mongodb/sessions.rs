@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use mongodb::bson::{Document, doc};
 
-use super::error::classify;
+use super::error::{classify, upsert};
 use super::{MongoStore, value};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, Session, Timestamp, TokenHash};
@@ -21,8 +21,13 @@ impl SessionStore for MongoStore {
                 "_id": document_id(&session.hash), "instance": session.app.as_str(), "app": app,
                 "credential": HEXLOWER.encode(&session.credential.0), "expires": session.expires.micros(),
             };
-            let put = store.collections.sessions.replace_one(doc! { "_id": document_id(&session.hash) }, document).upsert(true);
-            put.await.map(drop).map_err(classify)
+            upsert(|| {
+                let id = doc! { "_id": document_id(&session.hash) };
+                let put = store.collections.sessions.replace_one(id, &document);
+                put.upsert(true)
+            })
+            .await
+            .map(drop)
         })
         .await
     }

@@ -13,7 +13,7 @@ use super::document::ChannelRef;
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, Position};
 use crate::outbound::storage::StorageResult;
-use crate::outbound::storage::mongodb::error::{InsertFailure, classify, insert_failure};
+use crate::outbound::storage::mongodb::error::{InsertFailure, classify, insert_failure, upsert};
 use crate::outbound::storage::mongodb::{MongoStore, value};
 
 /// The append state of one store instance.
@@ -105,11 +105,14 @@ impl MongoStore {
             }
         }
         // A duplicate key may not be replicated yet. When this later write has reached a majority, so have the earlier ones.
-        let barrier = self.collections.state.update_one(
-            doc! { "_id": "barrier" },
-            doc! { "$inc": { "value": 1_i64 } },
-        );
-        barrier.upsert(true).await.map_err(classify)?;
+        upsert(|| {
+            let barrier = self.collections.state.update_one(
+                doc! { "_id": "barrier" },
+                doc! { "$inc": { "value": 1_i64 } },
+            );
+            barrier.upsert(true)
+        })
+        .await?;
         self.confirm(appends).await.map(drop)
     }
 
