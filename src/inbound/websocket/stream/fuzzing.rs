@@ -1,7 +1,5 @@
 //! The target `websocket_frames`.
 
-#![expect(clippy::unwrap_used, reason = "a panic is how a target fails")]
-
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
