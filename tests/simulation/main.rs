@@ -36,7 +36,16 @@ use std::time::Duration;
 use crate::run::{run_for, run_seed};
 
 /// Seeds whose schedules have found faults, and what these were.
-const FOUND: [(u64, &str); 0] = [];
+const FOUND: [(u64, &str); 1] = [(
+    305,
+    "a channel whose head could not be read was left out after an outage of the bus",
+)];
+
+/// The first seed: the same one in each run, so that a failure is never by chance, unless another one is set.
+fn first_seed() -> u64 {
+    let set = std::env::var("PUSHI_SIMULATION_FROM").ok();
+    set.map_or(1, |set| set.parse().unwrap())
+}
 
 /// Seconds for which schedules are run; a CI run sets more.
 fn seconds() -> Duration {
@@ -52,7 +61,7 @@ fn schedules_keep_the_invariants() {
         assert_eq!(outcome.violation, None);
         return;
     }
-    run_for(seconds());
+    run_for(seconds(), first_seed());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
 
@@ -44,10 +44,8 @@ pub(crate) fn run_seed(seed: u64) -> Outcome {
     thread.join().unwrap()
 }
 
-/// Runs schedules of new seeds for a time, on all cores.
-pub(crate) fn run_for(time: Duration) {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let first = since_epoch.unwrap().as_secs() << 20;
+/// Runs the schedules of the seeds from `first` for a time, on all cores.
+pub(crate) fn run_for(time: Duration, first: u64) {
     let (next, failed, end) = (
         AtomicU64::new(first),
         AtomicBool::new(false),
